@@ -1,0 +1,73 @@
+/**
+ * What a backend offers to the rest: memory that stays (slots), and programs that run over it.
+ *
+ * The methods are plain promises on purpose: they are called once or a few times a step. The service's life (workers,
+ * memory, a device) is an Effect resource: see the layers of each backend.
+ * @module
+ */
+import * as Context from "effect/Context"
+import type { DType } from "../../kernels/contract.ts"
+import type { Program } from "../graph/program.ts"
+
+/** Memory of a backend that outlives a run. */
+export interface Slot {
+  /** The number by which programs name it. */
+  readonly id: number
+  /** For people: errors and listings. */
+  readonly name: string
+  readonly shape: ReadonlyArray<number>
+  readonly dtype: DType
+}
+
+/** Data of a run's inputs and outputs, by name. */
+export type RunData = Readonly<Record<string, Float32Array | Int32Array>>
+
+/** A program made ready on a backend. */
+export interface Executable {
+  /** Runs once. Every input must be given, with its exact length. Runs of one backend follow each other in order. */
+  readonly run: (inputs: RunData) => Promise<Record<string, Float32Array | Int32Array>>
+  /** Bytes of temporaries the plan needs (shared among executables of one backend). */
+  readonly temporaryBytes: number
+  /** Releases what only this executable holds. */
+  readonly dispose: () => void
+}
+
+/** What a backend tells of itself. */
+export interface BackendInfo {
+  readonly name: "wasm" | "webgpu"
+  /** One line for people: what it runs on. */
+  readonly description: string
+  readonly threads: number
+}
+
+/** Bytes held at this moment, and the most that were held. */
+export interface BackendMemory {
+  readonly slotBytes: number
+  readonly temporaryBytes: number
+  /** Size of the memory as the system sees it; it never shrinks. */
+  readonly totalBytes: number
+}
+
+/** The operations of a backend. */
+export interface BackendService {
+  readonly info: BackendInfo
+  /** Makes a slot, filled with zeros. Throws {@link BackendError} when there is no room. */
+  readonly allocate: (name: string, shape: ReadonlyArray<number>, dtype?: DType) => Slot
+  readonly free: (slot: Slot) => void
+  /** Copies into a slot from element `offset` on (default 0): large data may come in pieces. */
+  readonly write: (slot: Slot, data: Float32Array | Int32Array, offset?: number) => Promise<void>
+  /** Copies a slot out. */
+  readonly read: (slot: Slot) => Promise<Float32Array | Int32Array>
+  readonly compile: (program: Program) => Promise<Executable>
+  readonly memory: () => BackendMemory
+}
+
+/** Identity of the backend service. */
+export interface Backend {
+  /** Nominal brand. */
+  readonly "~espalier/Backend": "~espalier/Backend"
+}
+/** Key of the backend service. */
+export const Backend: Context.Service<Backend, BackendService> = Context.Service<Backend, BackendService>(
+  "@espalier/espalier/Backend",
+)

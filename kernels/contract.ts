@@ -1,0 +1,134 @@
+/**
+ * What a kernel is asked to do: plain data between the graph (which decides) and the backends (which emit code).
+ *
+ * A program is a list of {@link Call}s over numbered buffers. Five kernels carry everything: `rows` (fused elementwise
+ * work with reductions along the last axis), `columns` (fused elementwise work reduced over other axes), `matmul`,
+ * `gather`, `scatter_add`; and `update_slice` for key/value caches. All sizes, offsets and strides count elements.
+ * @module
+ */
+
+/** Types of elements that kernels compute with. Both are four bytes wide. */
+export type DType = "f32" | "i32"
+
+/** A strided window on a buffer. A stride of 0 repeats one element along that axis. */
+export interface View {
+  /** Number of the buffer in the program. */
+  readonly buffer: number
+  /** First element. */
+  readonly offset: number
+  /** Extent of each axis. */
+  readonly shape: ReadonlyArray<number>
+  /** Distance between neighbours along each axis. */
+  readonly strides: ReadonlyArray<number>
+}
+
+/** Functions of one element. Comparisons give 1 or 0 in the type `f32`. */
+export type UnaryName =
+  | "neg"
+  | "exp"
+  | "log"
+  | "sqrt"
+  | "rsqrt"
+  | "tanh"
+  | "sigmoid"
+  | "erf"
+  | "abs"
+  | "floor"
+  | "sin"
+  | "cos"
+  | "toFloat" // i32 -> f32
+  | "toInt" // f32 -> i32, towards zero
+/** Functions of two elements of one type; `add sub mul max min less lessEqual equal` also take i32. */
+export type BinaryName = "add" | "sub" | "mul" | "div" | "max" | "min" | "less" | "lessEqual" | "equal"
+/** `where(c, a, b)` is a where c is not 0 (c is f32). `uniform(index, salt, key0, key1)` (all i32) is a number in
+ * [0, 1): the upper 24 bits of the first word of Threefry-2x32 (20 rounds) of counter (index, salt) under the key. */
+export type ElementwiseName = UnaryName | BinaryName | "where" | "uniform"
+
+/** One step of a fused expression; it may use the results of earlier steps, by number. */
+export type Instruction =
+  /** The element of `inputs[operand]` at this place of the space. */
+  | { readonly op: "load"; readonly operand: number; readonly dtype: DType }
+  | { readonly op: "constant"; readonly value: number; readonly dtype: DType }
+  /** This place's coordinate along one axis of the space (i32). */
+  | { readonly op: "index"; readonly axis: number; readonly dtype: "i32" }
+  | { readonly op: ElementwiseName; readonly args: ReadonlyArray<number>; readonly dtype: DType }
+  /** Only in `rows`: over the last axis; the result is one value a row, and later steps may use it at every place. */
+  | { readonly op: "reduce"; readonly kind: ReduceKind; readonly args: readonly [number]; readonly dtype: DType }
+
+/** How elements are combined. Of nothing, the sum is 0 and the maximum is -Infinity. */
+export type ReduceKind = "sum" | "max"
+
+/**
+ * For every place of `space`: evaluate `body`, store results. The last axis is the row.
+ * An output whose view has a last extent of 1 (and the space has not) is one value a row: it must depend only on
+ * per-row values. An output may be the very view of an input (in place); otherwise outputs and inputs are disjoint.
+ */
+export interface RowsCall {
+  readonly kernel: "rows"
+  readonly space: ReadonlyArray<number>
+  readonly body: ReadonlyArray<Instruction>
+  /** Each view's shape is the space. */
+  readonly inputs: ReadonlyArray<View>
+  readonly outputs: ReadonlyArray<{ readonly step: number; readonly view: View }>
+}
+
+/**
+ * Evaluates `body` at every place of `space` and reduces step `result` over the axes `outerAxes <= a < last`.
+ * The space is [...outer, ...reduced, columns]; the output's shape is [...outer, columns].
+ */
+export interface ColumnsCall {
+  readonly kernel: "columns"
+  readonly space: ReadonlyArray<number>
+  /** How many leading axes are kept. */
+  readonly outerAxes: number
+  readonly kind: ReduceKind
+  readonly body: ReadonlyArray<Instruction>
+  readonly result: number
+  readonly inputs: ReadonlyArray<View>
+  readonly output: View
+}
+
+/** out[..., m, n] = sum over k of a[..., m, k] * b[..., k, n]. Transposes and broadcasts are strides. */
+export interface MatmulCall {
+  readonly kernel: "matmul"
+  /** Shape [...batch, m, k]. */
+  readonly a: View
+  /** Shape [...batch, k, n]. */
+  readonly b: View
+  /** Shape [...batch, m, n]; the last stride is 1. */
+  readonly output: View
+}
+
+/** out[i, :] = table[indices[i], :]. */
+export interface GatherCall {
+  readonly kernel: "gather"
+  /** Shape [rows, width]. */
+  readonly table: View
+  /** i32, shape [count]. */
+  readonly indices: View
+  /** Shape [count, width]. */
+  readonly output: View
+}
+
+/** out[b] = 0, then out[b, indices[b, i], :] += updates[b, i, :] in the order of i. Indices outside are skipped. */
+export interface ScatterAddCall {
+  readonly kernel: "scatter_add"
+  /** i32, shape [batch, count]. */
+  readonly indices: View
+  /** Shape [batch, count, width]. */
+  readonly updates: View
+  /** Shape [batch, rows, width], contiguous. */
+  readonly output: View
+}
+
+/** destination[..., start : start + n, ...] = source along `axis`, in place. `start` is one i32 on the device. */
+export interface UpdateSliceCall {
+  readonly kernel: "update_slice"
+  readonly axis: number
+  readonly destination: View
+  readonly source: View
+  readonly start: View
+}
+
+/** A kernel with its operands. */
+export type Call = RowsCall | ColumnsCall | MatmulCall | GatherCall | ScatterAddCall | UpdateSliceCall

@@ -1,0 +1,43 @@
+/**
+ * How a kernel writes WebAssembly for a backend: it adds functions to the module and gives stages that call them.
+ *
+ * A kernel's bodies are functions that take addresses, sizes and strides as i32 parameters and are shared through
+ * `module.once(key, ...)`: a hundred products use one body, which the engine then optimizes once. A stage runs them.
+ * @module
+ */
+import type { Call } from "../contract.ts"
+import type { Code, ModuleBuilder, Target } from "./assembler.ts"
+
+/** What a backend offers to an emitter. */
+export interface KernelContext {
+  /** Where functions go. */
+  readonly module: ModuleBuilder
+  /** What the machine can do. */
+  readonly target: Target
+  /** Byte address (i32, a multiple of 16) of the first element of a program's buffer; without side effects. */
+  readonly address: (buffer: number) => Code
+  /**
+   * Workspace that all threads see, for this call alone: what earlier stages of the call wrote, later ones read.
+   * Gives its byte address (a multiple of 64). Its first content is arbitrary.
+   */
+  readonly sharedScratch: (bytes: number) => Code
+  /** Workspace of the running thread alone, for one run of a stage. Same rules. */
+  readonly threadScratch: (bytes: number) => Code
+}
+
+/**
+ * Work that may be divided: units 0 .. `units` - 1 are independent of each other, and a result does not depend on how
+ * they are split. All units of a stage are done (a barrier) before the next stage begins.
+ */
+export interface Stage {
+  /** Number of independent units, fixed; 0 means that there is nothing to do. */
+  readonly units: number
+  /**
+   * Code that runs the units begin <= u < end. Both are i32 code without side effects (a local or a constant) and may
+   * be evaluated several times. It leaves nothing on the stack and declares no locals: it is a call, mostly.
+   */
+  readonly run: (begin: Code, end: Code) => Code
+}
+
+/** Writes one kind of call. The result depends on the call alone, never on the number of threads. */
+export type KernelEmitter<C extends Call> = (call: C, context: KernelContext) => readonly Stage[]

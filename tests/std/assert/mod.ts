@@ -32,7 +32,8 @@ export function assertEquals<T>(actual: T, expected: T, message?: string): void 
 
 /** Fails when the two are deeply equal. */
 export function assertNotEquals<T>(actual: T, expected: T, message?: string): void {
-  notDeepStrictEqual(actual, expected, message)
+  if (message === undefined) notDeepStrictEqual(actual, expected)
+  else notDeepStrictEqual(actual, expected, message)
 }
 
 /** Fails unless the two differ by at most `tolerance` (by default 1e-7 of `expected`). */

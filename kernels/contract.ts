@@ -6,11 +6,11 @@
  * `gather`, `scatter_add`; and `update_slice` for key/value caches. All sizes, offsets and strides count elements.
  * @module
  */
+import type { DType } from "../core/tensor/dtype.ts"
+export type { DType } from "../core/tensor/dtype.ts"
 
-/** Types of elements that kernels compute with. Both are four bytes wide. */
-export type DType = "f32" | "i32"
-
-/** A strided window on a buffer. A stride of 0 repeats one element along that axis. */
+/** A strided window on a buffer. A stride of 0 repeats one element along that axis;
+ * inputs may also run backwards (negative strides). */
 export interface View {
   /** Number of the buffer in the program. */
   readonly buffer: number

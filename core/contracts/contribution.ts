@@ -1,0 +1,59 @@
+import type * as Effect from "effect/Effect"
+import type { BatchSource } from "./batch_source.ts"
+import type { GradientTransform } from "./gradient_transform.ts"
+import type { ModuleInfo } from "./module_info.ts"
+import type { Objective } from "./objective.ts"
+import type { Parameter, ParameterSpec } from "./parameter.ts"
+import type { Site } from "./site.ts"
+import type { TrainEvent } from "./train_event.ts"
+
+/** A tensor that leaves or enters a run: a parameter and its values, row-major. */
+export interface NamedValues {
+  readonly parameter: Parameter
+  readonly data: Float32Array
+}
+
+/** What a plugin's artifacts know of the model. */
+export interface ArtifactContext {
+  /** Directory that the base model was loaded from. */
+  readonly baseModel: string
+  /** `"classification"` or `"causal-lm"`. */
+  readonly task: string
+  readonly modules: ReadonlyArray<ModuleInfo>
+}
+
+/** Files of a plugin: whole contents by name, built before anything is written. */
+export type ArtifactFiles = Readonly<Record<string, Uint8Array>>
+
+/** What one plugin adds. Set-up is Effect; what runs in a step is a plain function over symbolic tensors. */
+export interface Contribution {
+  /** `method/name`: a method can be there twice. */
+  readonly id: string
+  /** Ids (or methods) that come before this one where order matters. Never taken from the order of building. */
+  readonly after?: ReadonlyArray<string>
+  /** Changes to the model. */
+  readonly sites?: ReadonlyArray<Site>
+  /** Base parameters that train too (a head, biases). With no plugin that has sites or this, everything trains. */
+  readonly trains?: (module: ModuleInfo, parameter: string) => boolean
+  /** Changes to the loss; `parameters` are keyed `<id>:objective.<name>`. */
+  readonly objective?: {
+    readonly parameters?: Readonly<Record<string, ParameterSpec>>
+    readonly wrap: (next: Objective) => Objective
+  }
+  /** Changes to what is drawn. */
+  readonly batches?: (next: BatchSource) => BatchSource
+  /** Changes to gradients. */
+  readonly gradients?: GradientTransform
+  /** What to write beside the run, and to read again: the plugin's own parameters and the base ones that it trains. */
+  readonly artifacts?: {
+    readonly save: (values: ReadonlyArray<NamedValues>, context: ArtifactContext) => Effect.Effect<ArtifactFiles, Error>
+    /** Gives values for the wanted parameters; missing, unexpected or wrongly shaped tensors are an error. */
+    readonly load: (
+      files: ArtifactFiles,
+      wanted: ReadonlyArray<Parameter>,
+      context: ArtifactContext,
+    ) => Effect.Effect<ReadonlyArray<NamedValues>, Error>
+  }
+  /** Trackers, monitors. */
+  readonly observe?: (event: TrainEvent) => Effect.Effect<void>
+}

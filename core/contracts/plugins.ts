@@ -1,0 +1,93 @@
+/**
+ * The registry that plugins add their contributions to.
+ * @module
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import type { Contribution } from "./contribution.ts"
+import { PluginError } from "./plugin_error.ts"
+
+/** The operations of the registry. */
+export interface PluginsService {
+  /** Adds a contribution; undone when the plugin's layer is released. */
+  readonly register: (contribution: Contribution) => Effect.Effect<void, PluginError, Scope.Scope>
+  /** All contributions in order: `after` first, then by id. The order of building plays no part. */
+  readonly all: Effect.Effect<ReadonlyArray<Contribution>, PluginError>
+}
+
+/** Identity of the registry. */
+export interface Plugins {
+  /** Nominal brand. */
+  readonly "~espalier/Plugins": "~espalier/Plugins"
+}
+/** Key of the registry. */
+export const Plugins: Context.Service<Plugins, PluginsService> = Context.Service<Plugins, PluginsService>(
+  "@espalier/espalier/Plugins",
+)
+
+/** An empty registry. */
+export const layer: Layer.Layer<Plugins> = Layer.sync(Plugins, () => {
+  const all = new Map<string, Contribution>()
+  return {
+    register: (contribution) =>
+      Effect.acquireRelease(
+        Effect.suspend(() => {
+          if (all.has(contribution.id)) {
+            const message = `Two plugins have the id "${contribution.id}"; give one of them another name`
+            return Effect.fail(new PluginError({ plugin: contribution.id, message }))
+          }
+          all.set(contribution.id, contribution)
+          return Effect.void
+        }),
+        () => Effect.sync(() => all.delete(contribution.id)),
+      ).pipe(Effect.asVoid),
+    all: Effect.suspend(() => sort([...all.values()])),
+  }
+})
+
+/** Stable topological sort; ties are broken by id, so the same set always gives the same pipeline. */
+function sort(all: ReadonlyArray<Contribution>): Effect.Effect<ReadonlyArray<Contribution>, PluginError> {
+  const out: Contribution[] = []
+  const open = new Set<Contribution>()
+  const byId = all.toSorted((a, b) => a.id < b.id ? -1 : 1)
+  const visit = (contribution: Contribution): void => {
+    if (out.includes(contribution)) return
+    if (open.has(contribution)) {
+      const ids = [...open].map((c) => c.id).join(", ")
+      throw new PluginError({ plugin: contribution.id, message: `\`after\` runs in a circle among: ${ids}` })
+    }
+    open.add(contribution)
+    for (const name of contribution.after ?? []) {
+      for (const other of byId) {
+        if (other !== contribution && (other.id === name || other.id.startsWith(`${name}/`))) visit(other)
+      }
+    }
+    open.delete(contribution)
+    out.push(contribution)
+  }
+  return Effect.try({
+    try: () => {
+      byId.forEach(visit)
+      return out
+    },
+    catch: (cause) => cause as PluginError,
+  })
+}
+
+/** A plugin's layer: `make` gives the capability that it provides and its contribution. */
+export function plugin<I, S, E, R>(
+  key: Context.Key<I, S>,
+  make: Effect.Effect<readonly [service: S, contribution: Contribution], E, R>,
+): Layer.Layer<I, E | PluginError, Plugins | Exclude<R, Scope.Scope>> {
+  return Layer.effect(
+    key,
+    Effect.gen(function* () {
+      const plugins = yield* Plugins
+      const [service, contribution] = yield* make
+      yield* plugins.register(contribution)
+      return service
+    }),
+  )
+}

@@ -1,0 +1,60 @@
+import type { Tensor } from "../tensor/tensor.ts"
+import type { ModuleInfo } from "./module_info.ts"
+import type { ParameterSpec } from "./parameter.ts"
+
+/**
+ * Which modules: a string is a regular expression that must match the whole path; a list matches a path exactly or its
+ * end after a dot; `"all-linear"` is every Linear but the output head; a function decides by structure.
+ */
+export type Selector = string | ReadonlyArray<string> | ((module: ModuleInfo) => boolean)
+
+/** What a site's function sees while a graph is built. */
+export interface SiteScope {
+  /** One of the site's own parameters. */
+  readonly parameter: (name: string) => Tensor
+  /** One of the module's own parameters, as in the base model. */
+  readonly base: (name: string) => Tensor
+  /** Whether dropout is on. */
+  readonly training: boolean
+  /** Dropout with randomness of its own; the identity outside of training. */
+  readonly dropout: (x: Tensor, rate: number) => Tensor
+}
+
+/** Keys and values that attention sees before the sequence's own: [1 or B, keyValueHeads, length, headDim]. */
+export interface KeyValues {
+  readonly keys: Tensor
+  readonly values: Tensor
+}
+
+/** What a site does to the modules it selects; the order of sites of one place follows the plugins' order. */
+export type SitePlan =
+  /** Adds to the module's output: y + forward(x). For Embedding x holds indices (i32). */
+  | SitePlanOf<"delta", (scope: SiteScope, x: Tensor) => Tensor>
+  /** Adds to a block's output: y + forward(x). */
+  | SitePlanOf<"parallel", (scope: SiteScope, x: Tensor) => Tensor>
+  /** Replaces the module's output: forward(y). */
+  | SitePlanOf<"after", (scope: SiteScope, y: Tensor) => Tensor>
+  /** Keys and values before an Attention's own, visible to every query. */
+  | SitePlanOf<"kv-prefix", (scope: SiteScope) => KeyValues>
+  /** Rows before the Backbone's embedded tokens, [length, hiddenSize]; positions shift, outputs drop them again. */
+  | SitePlanOf<"input-prefix", (scope: SiteScope) => Tensor>
+
+/** One kind of {@link SitePlan}. */
+export interface SitePlanOf<Place extends string, Forward> {
+  readonly place: Place
+  /** New parameters by name; each becomes `<plugin id>:<module path>.<name>`. */
+  readonly parameters: Readonly<Record<string, ParameterSpec>>
+  readonly forward: Forward
+}
+
+/**
+ * A change to the model, as data. Sites are resolved against the original tree and folded together, so the result does
+ * not depend on the order in which plugins were built.
+ */
+export interface Site {
+  readonly select: Selector
+  /** Modules to leave out; it wins over `select`. */
+  readonly exclude?: Selector
+  /** Needs structure alone, so a conflict shows before any weight is loaded. Throws a PluginError. */
+  readonly plan: (module: ModuleInfo) => SitePlan
+}

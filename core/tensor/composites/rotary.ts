@@ -1,0 +1,25 @@
+import { add, mul, neg } from "../elementwise.ts"
+import { node, type Operation, type Tensor } from "../tensor.ts"
+import { concat, flip, reshape } from "../views.ts"
+
+/** Rotary position embedding. */
+export const rotaryOperation: Operation = {
+  name: "rotary",
+  // A rotation's transpose is the rotation back.
+  derivative: ({ inputs: [, cos, sin] }, cotangent) => [rotary(cotangent, cos, neg(sin)), undefined, undefined],
+  decompose: ({ inputs: [x, cos, sin], shape }) => {
+    const [length, half] = cos.shape
+    const halves = reshape(x, [...shape.slice(0, -1), 2, half])
+    const [c, s] = [cos, sin].map((table) => reshape(table, [length, 1, half]))
+    return reshape(add(mul(halves, c), mul(flip(halves, -2), concat([neg(s), s], 1))), shape)
+  },
+}
+
+/**
+ * Rotates pairs (x[i], x[i + width / 2]) of the last axis by the angles of their position (Su et al. 2021, in the
+ * layout of Hugging Face's models): x [..., length, width], cos and sin [length, width / 2]. The tables get no
+ * derivative.
+ */
+export function rotary(x: Tensor, cos: Tensor, sin: Tensor): Tensor {
+  return node(rotaryOperation, [x, cos, sin], x.shape, "f32")
+}

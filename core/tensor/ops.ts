@@ -1,0 +1,45 @@
+/**
+ * The operations: pure functions from tensors to tensors. Nothing runs until a graph is compiled.
+ * @module
+ */
+export {
+  abs,
+  add,
+  cos,
+  div,
+  equal,
+  erf,
+  exp,
+  floor,
+  less,
+  lessEqual,
+  log,
+  max,
+  min,
+  mul,
+  neg,
+  type Operand,
+  rsqrt,
+  sigmoid,
+  sin,
+  sqrt,
+  sub,
+  tanh,
+  toFloat,
+  toInt,
+  uniform,
+  where,
+} from "./elementwise.ts"
+export { constant, full, input, type InputOptions, iota, slot, type SlotReference } from "./leaves.ts"
+export { argmax, batchSum, maximum, mean, type ReduceOptions, sum } from "./reduce.ts"
+export { concat, expand, flip, narrow, pad, permute, reshape, slice, stopGradient, transpose } from "./views.ts"
+export { matmul, type MatmulOptions } from "./matmul.ts"
+export { gather, scatterAdd, updateSlice } from "./indexing.ts"
+export { softmax } from "./composites/softmax.ts"
+export { rmsNorm } from "./composites/rms_norm.ts"
+export { layerNorm } from "./composites/layer_norm.ts"
+export { rotary } from "./composites/rotary.ts"
+export { crossEntropy } from "./composites/cross_entropy.ts"
+export { attention, type AttentionOptions } from "./composites/attention.ts"
+export { gelu, geluTanh, relu, silu } from "./composites/activations.ts"
+export { dropout } from "./composites/dropout.ts"

@@ -1,0 +1,50 @@
+/**
+ * The symbolic tensor: a value of a graph that nothing has computed yet.
+ * @module
+ */
+import type { DType } from "./dtype.ts"
+import type { Shape } from "./shape.ts"
+
+/** Plain data that belongs to an operation's node: axes, sizes, a constant. */
+export type Attributes = Readonly<Record<string, unknown>>
+
+/** An immutable node of a graph: an operation applied to inputs. Built by the functions of `ops`, never by hand. */
+export interface Tensor {
+  /** Nodes are numbered in the order they are made: inputs always have lower numbers. */
+  readonly id: number
+  readonly operation: Operation
+  readonly inputs: ReadonlyArray<Tensor>
+  readonly attributes: Attributes
+  readonly shape: Shape
+  readonly dtype: DType
+}
+
+/** Data of the float64 reference: numbers in row-major order. */
+export type Numbers = Float64Array
+
+/**
+ * What an operation must bring. A third party's operation gives `decompose`, so every backend can run it; the
+ * operations without one are the vocabulary that backends know.
+ */
+export interface Operation {
+  readonly name: string
+  /** Cotangents of the inputs, given the node and the cotangent of its value; `undefined` where there is none. */
+  readonly derivative?: (node: Tensor, cotangent: Tensor) => ReadonlyArray<Tensor | undefined>
+  /** The node written in other operations. */
+  readonly decompose?: (node: Tensor) => Tensor
+  /** The value in float64, from values of the inputs. Left out where `decompose` says it all. */
+  readonly reference?: (node: Tensor, inputs: ReadonlyArray<Numbers>) => Numbers
+}
+
+let count = 0
+
+/** Makes a node. For operations' own constructors. */
+export function node(
+  operation: Operation,
+  inputs: ReadonlyArray<Tensor>,
+  shape: Shape,
+  dtype: DType,
+  attributes: Attributes = {},
+): Tensor {
+  return { id: count++, operation, inputs, attributes, shape, dtype }
+}

@@ -1,0 +1,198 @@
+import { sumTo } from "./reduce.ts"
+import { axisOf, broadcastShapes, sameShape, type Shape, show, sizeOf, stridesOf } from "./shape.ts"
+import { ShapeError } from "./shape_error.ts"
+import { node, type Numbers, type Operation, type Tensor } from "./tensor.ts"
+
+/** Picks numbers by strides: what every view does. */
+function pick(data: Numbers, shape: Shape, offset: number, strides: ReadonlyArray<number>): Numbers {
+  const places = stridesOf(shape)
+  return new Float64Array(sizeOf(shape)).map((_, i) => {
+    let at = offset
+    for (let axis = 0; axis < shape.length; axis++) at += Math.floor(i / places[axis]) % shape[axis] * strides[axis]
+    return data[at]
+  })
+}
+
+/** The same elements in another shape. */
+export const reshapeOperation: Operation = {
+  name: "reshape",
+  derivative: (n, cotangent) => [reshape(cotangent, n.inputs[0].shape)],
+  reference: (_, [data]) => data,
+}
+/** Axes in another order: attribute `order`. */
+export const permuteOperation: Operation = {
+  name: "permute",
+  derivative: (n, cotangent) => {
+    const order = n.attributes.order as number[]
+    return [permute(cotangent, order.map((_, axis) => order.indexOf(axis)))]
+  },
+  reference: (n, [data]) => {
+    const strides = stridesOf(n.inputs[0].shape)
+    return pick(data, n.shape, 0, (n.attributes.order as number[]).map((axis) => strides[axis]))
+  },
+}
+/** A box out of a tensor: attribute `starts`. */
+export const sliceOperation: Operation = {
+  name: "slice",
+  derivative: (n, cotangent) => {
+    const from = n.inputs[0].shape
+    const starts = n.attributes.starts as number[]
+    return [pad(cotangent, starts, from.map((extent, axis) => extent - starts[axis] - n.shape[axis]))]
+  },
+  reference: (n, [data]) => {
+    const strides = stridesOf(n.inputs[0].shape)
+    const offset = (n.attributes.starts as number[]).reduce((sum, start, axis) => sum + start * strides[axis], 0)
+    return pick(data, n.shape, offset, strides)
+  },
+}
+/** One axis in reverse: attribute `axis`. */
+export const flipOperation: Operation = {
+  name: "flip",
+  derivative: (n, cotangent) => [flip(cotangent, n.attributes.axis as number)],
+  reference: (n, [data]) => {
+    const axis = n.attributes.axis as number
+    const strides = stridesOf(n.shape)
+    const offset = (n.shape[axis] - 1) * strides[axis]
+    return pick(data, n.shape, offset, strides.map((stride, a) => a === axis ? -stride : stride))
+  },
+}
+/** Axes of extent 1 (and new ones in front) repeated. */
+export const expandOperation: Operation = {
+  name: "expand",
+  derivative: (n, cotangent) => [sumTo(cotangent, n.inputs[0].shape)],
+  reference: (n, [data]) => {
+    const from = n.inputs[0].shape
+    const lead = n.shape.length - from.length
+    const own = stridesOf(from)
+    return pick(data, n.shape, 0, n.shape.map((_, a) => a < lead || from[a - lead] === 1 ? 0 : own[a - lead]))
+  },
+}
+/** A tensor framed with zeros: attribute `before`. */
+export const padOperation: Operation = {
+  name: "pad",
+  derivative: (n, cotangent) => [slice(cotangent, n.attributes.before as number[], n.inputs[0].shape)],
+  reference: (n, [data]) => {
+    const out = new Float64Array(sizeOf(n.shape))
+    place(out, n.shape, n.attributes.before as number[], data, n.inputs[0].shape)
+    return out
+  },
+}
+/** Tensors one after the other along an axis: attribute `axis`. */
+export const concatOperation: Operation = {
+  name: "concat",
+  derivative: (n, cotangent) => {
+    const axis = n.attributes.axis as number
+    let start = 0
+    return n.inputs.map((part) => {
+      const starts = part.shape.map((_, a) => a === axis ? start : 0)
+      start += part.shape[axis]
+      return slice(cotangent, starts, part.shape)
+    })
+  },
+  reference: (n, inputs) => {
+    const axis = n.attributes.axis as number
+    const out = new Float64Array(sizeOf(n.shape))
+    let start = 0
+    inputs.forEach((data, i) => {
+      const shape = n.inputs[i].shape
+      place(out, n.shape, shape.map((_, a) => a === axis ? start : 0), data, shape)
+      start += shape[axis]
+    })
+    return out
+  },
+}
+/** The identity that lets no derivative through. */
+export const stopGradientOperation: Operation = {
+  name: "stopGradient",
+  derivative: () => [undefined],
+  decompose: (n) => n.inputs[0],
+}
+
+function place(out: Numbers, into: Shape, starts: ReadonlyArray<number>, data: Numbers, shape: Shape): void {
+  const strides = stridesOf(into)
+  const places = stridesOf(shape)
+  for (let i = 0; i < data.length; i++) {
+    let at = 0
+    for (let a = 0; a < shape.length; a++) at += (starts[a] + Math.floor(i / places[a]) % shape[a]) * strides[a]
+    out[at] = data[i]
+  }
+}
+
+/** The same elements in another shape; one extent may be -1. */
+export function reshape(x: Tensor, shape: Shape): Tensor {
+  const known = sizeOf(shape.filter((extent) => extent !== -1))
+  const full = shape.map((extent) => extent === -1 ? sizeOf(x.shape) / known : extent)
+  if (sizeOf(full) !== sizeOf(x.shape) || !full.every(Number.isInteger)) {
+    throw new ShapeError({ message: `Cannot reshape ${show(x.shape)} to ${show(shape)}` })
+  }
+  return sameShape(full, x.shape) ? x : node(reshapeOperation, [x], full, x.dtype)
+}
+
+/** Axes in another order: axis `i` of the result is axis `order[i]` of `x`. */
+export function permute(x: Tensor, order: ReadonlyArray<number>): Tensor {
+  const axes = order.map((axis) => axisOf(axis, x.shape.length))
+  if (axes.length !== x.shape.length || new Set(axes).size !== axes.length) {
+    throw new ShapeError({ message: `[${order}] is not an order of the axes of ${show(x.shape)}` })
+  }
+  if (axes.every((axis, i) => axis === i)) return x
+  return node(permuteOperation, [x], axes.map((axis) => x.shape[axis]), x.dtype, { order: axes })
+}
+
+/** The last two axes exchanged. */
+export function transpose(x: Tensor): Tensor {
+  const rank = x.shape.length
+  return permute(x, [...x.shape.keys()].map((axis) => axis < rank - 2 ? axis : 2 * rank - 3 - axis))
+}
+
+/** The box of extents `shape` that begins at `starts`. */
+export function slice(x: Tensor, starts: ReadonlyArray<number>, shape: Shape): Tensor {
+  const fits = starts.length === x.shape.length && shape.length === x.shape.length &&
+    x.shape.every((extent, axis) => starts[axis] >= 0 && shape[axis] >= 0 && starts[axis] + shape[axis] <= extent)
+  if (!fits) throw new ShapeError({ message: `No box ${show(shape)} at ${show(starts)} in ${show(x.shape)}` })
+  return sameShape(shape, x.shape) ? x : node(sliceOperation, [x], shape, x.dtype, { starts })
+}
+
+/** Places `from <= i < to` along one axis. */
+export function narrow(x: Tensor, axis: number, from: number, to: number): Tensor {
+  const a = axisOf(axis, x.shape.length)
+  return slice(x, x.shape.map((_, i) => i === a ? from : 0), x.shape.map((extent, i) => i === a ? to - from : extent))
+}
+
+/** One axis in reverse. */
+export function flip(x: Tensor, axis: number): Tensor {
+  return node(flipOperation, [x], x.shape, x.dtype, { axis: axisOf(axis, x.shape.length) })
+}
+
+/** Axes of extent 1 (and new ones in front) repeated up to `shape`. */
+export function expand(x: Tensor, shape: Shape): Tensor {
+  if (!sameShape(broadcastShapes(x.shape, shape), shape)) {
+    throw new ShapeError({ message: `${show(x.shape)} does not expand to ${show(shape)}` })
+  }
+  return sameShape(shape, x.shape) ? x : node(expandOperation, [x], shape, x.dtype)
+}
+
+/** Zeros put `before` and `after` along each axis. */
+export function pad(x: Tensor, before: ReadonlyArray<number>, after: ReadonlyArray<number>): Tensor {
+  const shape = x.shape.map((extent, axis) => before[axis] + extent + after[axis])
+  return sameShape(shape, x.shape) ? x : node(padOperation, [x], shape, x.dtype, { before })
+}
+
+/** Tensors one after the other along `axis`. */
+export function concat(parts: ReadonlyArray<Tensor>, axis: number): Tensor {
+  const [first] = parts
+  const a = axisOf(axis, first.shape.length)
+  for (const part of parts) {
+    const fits = part.dtype === first.dtype && part.shape.length === first.shape.length &&
+      part.shape.every((extent, i) => i === a || extent === first.shape[i])
+    if (!fits) throw new ShapeError({ message: `Cannot join ${show(part.shape)} to ${show(first.shape)} on axis ${a}` })
+  }
+  const extent = parts.reduce((total, part) => total + part.shape[a], 0)
+  return parts.length === 1
+    ? first
+    : node(concatOperation, parts, first.shape.map((e, i) => i === a ? extent : e), first.dtype, { axis: a })
+}
+
+/** The same value; derivatives end here. */
+export function stopGradient(x: Tensor): Tensor {
+  return node(stopGradientOperation, [x], x.shape, x.dtype)
+}

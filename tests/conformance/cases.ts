@@ -1,0 +1,173 @@
+/**
+ * The conformance cases: what is trained, how, and which wrong run must be told apart.
+ * @module
+ */
+
+/** PEFT's `LoraConfig`, in PEFT's own spelling. */
+export interface LoraOptions {
+  readonly r: number
+  readonly lora_alpha: number
+  readonly target_modules?: string | ReadonlyArray<string>
+  readonly exclude_modules?: string | ReadonlyArray<string>
+  readonly bias?: "none" | "all" | "lora_only"
+  readonly use_rslora?: boolean
+  readonly modules_to_save?: ReadonlyArray<string>
+  readonly init_lora_weights: boolean | "gaussian"
+  readonly layers_to_transform?: ReadonlyArray<number>
+  readonly rank_pattern?: Readonly<Record<string, number>>
+  readonly alpha_pattern?: Readonly<Record<string, number>>
+}
+
+/** One comparison with PyTorch, transformers and PEFT. */
+export interface Case {
+  /** Also the name of its directory. */
+  readonly name: string
+  /** `train`: losses, gradients, changes, logits and files. `logits`: of the untrained base model. `init`: distribution of a new adapter. */
+  readonly kind: "train" | "logits" | "init"
+  /** The random base model. */
+  readonly model: {
+    readonly family: "llama" | "qwen2"
+    readonly head: "causal" | "classification"
+    readonly tied?: boolean
+    readonly rope?: "llama3"
+    readonly dtype?: "bfloat16" | "float16"
+    readonly sharded?: boolean
+  }
+  /** Absent for full fine-tuning. */
+  readonly lora?: LoraOptions
+  /** Lengths of the rows of each micro-batch; one optimizer step takes all of them. */
+  readonly rows: ReadonlyArray<ReadonlyArray<number>>
+  /** Every token, every token after the first third of its row, or a class a row. */
+  readonly labels: "all" | "completion" | "class"
+  readonly training: {
+    readonly steps: number
+    readonly learningRate: number
+    /** Of matrices only: norms and biases do not decay. */
+    readonly weightDecay: number
+    /** Bound on the norm of all gradients together. */
+    readonly maxGradNorm?: number
+  }
+  /** A control: a deliberately wrong run that must NOT agree with the case of this name. */
+  readonly controlOf?: string
+}
+
+const base: Pick<Case, "kind" | "model" | "rows" | "labels" | "training"> = {
+  kind: "train",
+  model: { family: "llama", head: "causal" },
+  rows: [[17, 23, 9, 31]],
+  labels: "all",
+  training: { steps: 20, learningRate: 1e-2, weightDecay: 0 },
+}
+const classification = {
+  ...base,
+  model: { family: "llama", head: "classification" },
+  rows: [[17, 23, 9, 17]],
+  labels: "class",
+} as const satisfies Partial<Case>
+
+const lora = (options: Partial<LoraOptions> = {}): LoraOptions => ({
+  r: 8,
+  lora_alpha: 8,
+  target_modules: ["q_proj", "v_proj"],
+  init_lora_weights: false,
+  ...options,
+})
+const allLinear = lora({ target_modules: "all-linear" })
+
+const trained: ReadonlyArray<Case> = [
+  { ...base, name: "lora-q-v", lora: lora() },
+  { ...base, name: "lora-all-linear", lora: allLinear },
+  { ...base, name: "lora-completion", lora: allLinear, labels: "completion" },
+  {
+    ...base,
+    name: "lora-regex",
+    lora: lora({ target_modules: ".*\\.layers\\.1\\.(self_attn\\.(q|k)_proj|mlp\\.down_proj)" }),
+  },
+  { ...base, name: "lora-exclude-list", lora: lora({ target_modules: "all-linear", exclude_modules: ["k_proj"] }) },
+  {
+    ...base,
+    name: "lora-exclude-regex",
+    lora: lora({ target_modules: ["q_proj", "up_proj"], exclude_modules: ".*layers\\.0\\..*up_proj" }),
+  },
+  { ...base, name: "lora-bias-all", model: { family: "qwen2", head: "causal" }, lora: lora({ bias: "all" }) },
+  { ...base, name: "lora-bias-only", model: { family: "qwen2", head: "causal" }, lora: lora({ bias: "lora_only" }) },
+  { ...base, name: "lora-rslora", lora: lora({ use_rslora: true }) },
+  { ...base, name: "lora-modules-to-save", lora: lora({ modules_to_save: ["lm_head"] }) },
+  { ...base, name: "lora-modules-to-save-embedding", lora: lora({ modules_to_save: ["embed_tokens", "lm_head"] }) },
+  {
+    ...base,
+    name: "lora-patterns",
+    lora: lora({
+      rank_pattern: { "layers.1.self_attn.v_proj": 2, q_proj: 4 },
+      alpha_pattern: { v_proj: 4, "layers.0.self_attn.q_proj": 32 },
+    }),
+  },
+  { ...base, name: "lora-layers", lora: lora({ layers_to_transform: [1] }) },
+  { ...base, name: "lora-default-init", lora: { ...allLinear, init_lora_weights: true } },
+  { ...base, name: "lora-tied", model: { family: "llama", head: "causal", tied: true }, lora: allLinear },
+  { ...base, name: "lora-qwen2", model: { family: "qwen2", head: "causal" }, lora: allLinear },
+  { ...base, name: "lora-weight-decay", lora: allLinear, training: { ...base.training, weightDecay: 0.5 } },
+  { ...base, name: "lora-clipping", lora: allLinear, training: { ...base.training, maxGradNorm: 0.1 } },
+  { ...base, name: "lora-accumulation", lora: allLinear, rows: [[31], [9, 17, 23]], labels: "completion" },
+  { ...classification, name: "lora-classification", lora: allLinear },
+  {
+    ...classification,
+    name: "lora-classification-qwen2",
+    model: { family: "qwen2", head: "classification" },
+    lora: lora({ bias: "all" }),
+  },
+  { ...base, name: "full-causal" },
+  { ...base, name: "full-tied", model: { family: "llama", head: "causal", tied: true } },
+  { ...base, name: "full-qwen2", model: { family: "qwen2", head: "causal" } },
+  { ...base, name: "full-weight-decay", training: { ...base.training, weightDecay: 0.5 } },
+  { ...base, name: "full-clipping", training: { ...base.training, maxGradNorm: 0.1 } },
+  { ...base, name: "full-accumulation", rows: [[31], [9, 17, 23]], labels: "completion" },
+  { ...classification, name: "full-classification" },
+  { ...classification, name: "full-classification-accumulation", rows: [[31], [9, 17, 31]] },
+]
+
+const read: ReadonlyArray<Case> = [
+  { ...base, name: "logits-float32", kind: "logits" },
+  { ...base, name: "logits-bfloat16", kind: "logits", model: { ...base.model, dtype: "bfloat16" } },
+  { ...base, name: "logits-float16", kind: "logits", model: { ...base.model, dtype: "float16" } },
+  { ...base, name: "logits-sharded", kind: "logits", model: { ...base.model, sharded: true } },
+  { ...base, name: "logits-llama3-rope", kind: "logits", model: { ...base.model, rope: "llama3" } },
+  { ...base, name: "logits-qwen2", kind: "logits", model: { family: "qwen2", head: "causal" } },
+  { ...base, name: "logits-tied", kind: "logits", model: { ...base.model, tied: true } },
+]
+
+const initialized: ReadonlyArray<Case> = [
+  { ...base, name: "init-default", kind: "init", lora: { ...allLinear, init_lora_weights: true } },
+  { ...base, name: "init-gaussian", kind: "init", lora: { ...allLinear, init_lora_weights: "gaussian" } },
+]
+
+const find = (name: string): Case => [...trained, ...read, ...initialized].find((one) => one.name === name)!
+const control = (of: string, name: string, change: Partial<Case>): Case => ({
+  ...find(of),
+  ...change,
+  name: `control-${name}`,
+  controlOf: of,
+})
+const idle = { ...base.training, learningRate: 0 }
+
+const controls: ReadonlyArray<Case> = [
+  control("lora-q-v", "scaling", { lora: lora({ lora_alpha: 16 }) }),
+  control("lora-rslora", "rslora-off", { lora: lora({ use_rslora: false }) }),
+  control("lora-patterns", "alpha-pattern-off", {
+    lora: lora({ rank_pattern: { "layers.1.self_attn.v_proj": 2, q_proj: 4 } }),
+  }),
+  control("lora-default-init", "lora-idle", { training: idle }),
+  control("lora-weight-decay", "no-decay", { training: base.training }),
+  control("lora-clipping", "no-clipping", { training: base.training }),
+  control("lora-completion", "no-label-mask", { labels: "all" }),
+  control("lora-classification", "classification-idle", { training: idle }),
+  control("full-causal", "full-idle", { training: idle }),
+  control("full-weight-decay", "full-no-decay", { training: base.training }),
+  control("full-clipping", "full-no-clipping", { training: base.training }),
+  control("full-tied", "untied", { model: base.model }),
+  control("logits-llama3-rope", "plain-rope", { model: base.model }),
+  control("init-gaussian", "uniform-init", { lora: { ...allLinear, init_lora_weights: true } }),
+]
+
+/** Every case, controls last. */
+export const cases: ReadonlyArray<Case> = [...trained, ...read, ...initialized, ...controls]

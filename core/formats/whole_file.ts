@@ -1,0 +1,104 @@
+/**
+ * Files and directories that appear whole or not at all: built beside their place under a temporary name, then renamed.
+ *
+ * Temporary names end in `.tmp-` and eight hexadecimal digits. A failure or an interruption removes them; what a killed
+ * process leaves behind, {@link removeLeftovers} clears away.
+ * @module
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FileSystem from "effect/FileSystem"
+import { StorageError, toStorageError } from "./storage_error.ts"
+
+const suffix = (): string => crypto.getRandomValues(new Uint32Array(1))[0].toString(16).padStart(8, "0")
+const withoutSlash = (path: string): string => path.length > 1 ? path.replace(/\/+$/, "") : path
+
+/** An open file being written from its start to its end. */
+export interface WholeFileWriter {
+  /** Appends bytes. They are on their way to the disk when this ends, so the array may be used again. */
+  readonly write: (bytes: Uint8Array) => Effect.Effect<void, StorageError>
+}
+
+/**
+ * Writes a file piece by piece; it takes its place (over an older one, if any) only after `write` has succeeded and the
+ * bytes are on the disk. On failure or interruption the older file stays as it was.
+ */
+export function writeFileWith<E, R>(
+  path: string,
+  write: (file: WholeFileWriter) => Effect.Effect<void, E, R>,
+): Effect.Effect<void, E | StorageError, R | FileSystem.FileSystem> {
+  return Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const temporary = `${path}.tmp-${suffix()}`
+    const failed = toStorageError(path, "write")
+    const fill = Effect.scoped(Effect.gen(function* () {
+      const file = yield* fs.open(temporary, { flag: "wx" }).pipe(Effect.mapError(failed))
+      // Not interruptible: a descriptor closed under a write in flight may already belong to another file.
+      yield* write({ write: (bytes) => Effect.uninterruptible(file.writeAll(bytes)).pipe(Effect.mapError(failed)) })
+      yield* file.sync.pipe(Effect.mapError(failed))
+    }))
+    yield* fill.pipe(
+      Effect.andThen(fs.rename(temporary, path).pipe(Effect.mapError(failed))),
+      Effect.onExit((exit) =>
+        Exit.isSuccess(exit) ? Effect.void : Effect.ignore(fs.remove(temporary, { force: true }))
+      ),
+    )
+  })
+}
+
+/** Writes text (as UTF-8) or bytes whole or not at all. */
+export function writeFileWhole(
+  path: string,
+  data: string | Uint8Array,
+): Effect.Effect<void, StorageError, FileSystem.FileSystem> {
+  return writeFileWith(path, (file) => file.write(typeof data === "string" ? new TextEncoder().encode(data) : data))
+}
+
+/**
+ * Builds a directory whole or not at all. `build` fills the temporary directory that it is given; then that takes the
+ * place of `path`. A directory already there stays until the new one is ready, and comes back if the exchange fails.
+ */
+export function writeDirectoryWhole<E, R>(
+  path: string,
+  build: (temporary: string) => Effect.Effect<void, E, R>,
+): Effect.Effect<void, E | StorageError, R | FileSystem.FileSystem> {
+  return Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const target = withoutSlash(path)
+    const unique = suffix()
+    const temporary = `${target}.tmp-${unique}`
+    const aside = `${target}.old-${unique}`
+    const failed = toStorageError(target, "write")
+    const exchange = Effect.gen(function* () {
+      if (!(yield* fs.exists(target))) return yield* fs.rename(temporary, target)
+      yield* fs.rename(target, aside)
+      yield* fs.rename(temporary, target).pipe(Effect.onError(() => Effect.ignore(fs.rename(aside, target))))
+      yield* Effect.ignore(fs.remove(aside, { recursive: true, force: true }))
+    }).pipe(Effect.uninterruptible, Effect.mapError(failed))
+    yield* fs.makeDirectory(temporary).pipe(
+      Effect.mapError(failed),
+      Effect.andThen(build(temporary)),
+      Effect.andThen(exchange),
+      Effect.onExit((exit) =>
+        Exit.isSuccess(exit) ? Effect.void : Effect.ignore(fs.remove(temporary, { recursive: true, force: true }))
+      ),
+    )
+  })
+}
+
+/**
+ * Clears what killed writers left in a directory: half-built files and directories go; an old directory that was put
+ * aside and never replaced comes back. Only for directories that nobody else is writing in.
+ */
+export function removeLeftovers(directory: string): Effect.Effect<void, StorageError, FileSystem.FileSystem> {
+  return Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    for (const name of yield* fs.readDirectory(directory)) {
+      const left = /^(.+)\.(tmp|old)-[0-9a-f]{8}$/.exec(name)
+      if (left === null) continue
+      const target = `${directory}/${left[1]}`
+      if (left[2] === "old" && !(yield* fs.exists(target))) yield* fs.rename(`${directory}/${name}`, target)
+      else yield* fs.remove(`${directory}/${name}`, { recursive: true, force: true })
+    }
+  }).pipe(Effect.mapError(toStorageError(directory, "clean")))
+}

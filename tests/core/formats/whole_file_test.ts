@@ -1,0 +1,169 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as FileSystem from "effect/FileSystem"
+import { systemError } from "effect/PlatformError"
+import { SafetensorsError, writeSafetensors } from "../../../core/formats/safetensors.ts"
+import { StorageError, toStorageError } from "../../../core/formats/storage_error.ts"
+import {
+  removeLeftovers,
+  writeDirectoryWhole,
+  writeFileWhole,
+  writeFileWith,
+} from "../../../core/formats/whole_file.ts"
+import { failure, inDirectory, names, run } from "./_support.ts"
+
+const source = (name: string, read: () => Float32Array | Promise<Float32Array>) => ({
+  name,
+  shape: [2],
+  dtype: "F32" as const,
+  read,
+})
+const two = () => new Float32Array(2)
+
+/** A file system on which the n-th write of a file finds no space. */
+const fullAt = <A, E>(n: number, effect: Effect.Effect<A, E, FileSystem.FileSystem>) =>
+  Effect.gen(function* () {
+    const real = yield* FileSystem.FileSystem
+    let writes = 0
+    const full = systemError({
+      _tag: "Unknown",
+      module: "FileSystem",
+      method: "writeAll",
+      cause: Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" }),
+    })
+    const open: FileSystem.FileSystem["open"] = (path, options) =>
+      Effect.map(real.open(path, options), (file) =>
+        Object.assign(Object.create(file), {
+          writeAll: (bytes: Uint8Array) => ++writes === n ? Effect.fail(full) : file.writeAll(bytes),
+        }))
+    return yield* Effect.provideService(effect, FileSystem.FileSystem, { ...real, open })
+  })
+
+Deno.test("a file is written, and written over", () =>
+  inDirectory(async (directory) => {
+    const path = `${directory}/a.txt`
+    await run(writeFileWhole(path, "héllo"))
+    await run(writeFileWhole(path, "two"))
+    assertEquals(Deno.readTextFileSync(path), "two")
+    await run(writeFileWhole(path, new Uint8Array(0)))
+    assertEquals(Deno.readFileSync(path).length, 0)
+    assertEquals(names(directory), ["a.txt"])
+  }))
+
+Deno.test("a failed write leaves the old file and nothing else", () =>
+  inDirectory(async (directory) => {
+    const path = `${directory}/a`
+    await Deno.writeTextFile(path, "old")
+    const error = await failure(fullAt(2, writeSafetensors(path, [source("a", two), source("b", two)])))
+    assert(error instanceof StorageError)
+    assertEquals([error.reason, error.path], ["NoSpace", path])
+    assertStringIncludes(error.message, "no space left")
+    const broken = await failure(writeSafetensors(path, [source("a", two), source("b", () => Promise.reject("gone"))]))
+    assert(broken instanceof SafetensorsError && broken.reason === "Callback")
+    const short = await failure(writeSafetensors(path, [source("a", () => new Float32Array(3))]))
+    assertEquals(short.reason, "Shape")
+    assertEquals(names(directory), ["a"])
+    assertEquals(Deno.readTextFileSync(path), "old")
+  }))
+
+Deno.test("names and shapes that cannot be written are refused before a file is made", () =>
+  inDirectory(async (directory) => {
+    let reads = 0
+    const read = () => (reads++, two())
+    const writes: Array<[string, Array<number>]> = [["a", [2]], ["a", [2]]]
+    for (
+      const list of [writes, [["__metadata__", [2]]], [["\ud800", [2]]], [["a", [-2]]], [["a", [
+        1.5,
+      ]]]] as typeof writes[]
+    ) {
+      const tensors = list.map(([name, shape]) => ({ ...source(name, read), shape }))
+      assertEquals((await failure(writeSafetensors(`${directory}/x`, tensors)))._tag, "SafetensorsError")
+    }
+    assertEquals([reads, names(directory)], [0, []])
+  }))
+
+Deno.test("an interrupted write leaves nothing", () =>
+  inDirectory(async (directory) => {
+    const before: Array<string> = []
+    await run(Effect.gen(function* () {
+      const started = Promise.withResolvers<void>()
+      const never = () => (started.resolve(), new Promise<Float32Array>(() => {}))
+      const fiber = yield* Effect.forkChild(writeSafetensors(`${directory}/x`, [source("a", two), source("b", never)]))
+      yield* Effect.promise(() => started.promise)
+      before.push(...names(directory))
+      yield* Fiber.interrupt(fiber)
+    }))
+    assertEquals(before.length, 1)
+    assert(/^x\.tmp-[0-9a-f]{8}$/.test(before[0]))
+    assertEquals(names(directory), [])
+  }))
+
+Deno.test("a directory is built, replaced, and left alone on failure and interruption", () =>
+  inDirectory(async (directory) => {
+    const path = `${directory}/run/`
+    const build = (name: string) => (at: string) => writeFileWhole(`${at}/${name}`, name)
+    await run(writeDirectoryWhole(path, build("one")))
+    assertEquals([names(directory), names(path)], [["run"], ["one"]])
+    await run(writeDirectoryWhole(path, build("two")))
+    assertEquals([names(directory), names(path)], [["run"], ["two"]])
+    const broken = writeDirectoryWhole(path, (at) => Effect.andThen(build("three")(at), Effect.fail("broken")))
+    assertEquals(await failure(broken), "broken")
+    const endless = writeDirectoryWhole(path, (at) => Effect.andThen(build("three")(at), Effect.never))
+    await run(Effect.timeoutOption(endless, 30))
+    assertEquals([names(directory), names(path)], [["run"], ["two"]])
+  }))
+
+Deno.test("when the new directory cannot take its place, the old one comes back", () =>
+  inDirectory(async (directory) => {
+    const path = `${directory}/run`
+    await run(writeDirectoryWhole(path, (at) => writeFileWhole(`${at}/old`, "")))
+    const blocked = Effect.gen(function* () {
+      const real = yield* FileSystem.FileSystem
+      const rename: FileSystem.FileSystem["rename"] = (from, to) =>
+        from.includes(".tmp-") && to === path
+          ? Effect.fail(systemError({ _tag: "PermissionDenied", module: "FileSystem", method: "rename" }))
+          : real.rename(from, to)
+      const write = writeDirectoryWhole(path, () => Effect.void)
+      return yield* Effect.provideService(write, FileSystem.FileSystem, { ...real, rename })
+    })
+    assertEquals((await failure(blocked)).reason, "Permission")
+    assertEquals([names(directory), names(path)], [["run"], ["old"]])
+  }))
+
+Deno.test("what killed writers left behind is cleared", () =>
+  inDirectory(async (directory) => {
+    for (const name of ["a.tmp-00000000", "b.old-12345678", "c", "c.old-12345678", "d.tmp-file", "e.old"]) {
+      await Deno.mkdir(`${directory}/${name}`)
+      await Deno.writeTextFile(`${directory}/${name}/in`, name)
+    }
+    await run(removeLeftovers(directory))
+    assertEquals(names(directory), ["b", "c", "d.tmp-file", "e.old"])
+    assertEquals(Deno.readTextFileSync(`${directory}/b/in`), "b.old-12345678")
+    assertEquals(Deno.readTextFileSync(`${directory}/c/in`), "c")
+  }))
+
+Deno.test("platform failures become storage errors", () =>
+  inDirectory(async (directory) => {
+    const missing = await failure(writeFileWhole(`${directory}/none/a`, "x"))
+    assertEquals([missing.reason, missing.path], ["NotFound", `${directory}/none/a`])
+    await Deno.writeTextFile(`${directory}/file`, "")
+    assertEquals((await failure(writeFileWhole(`${directory}/file/a`, "x"))).reason, "Other")
+    const exists = systemError({ _tag: "AlreadyExists", module: "FileSystem", method: "open" })
+    assertEquals(toStorageError("p", "write")(exists).reason, "Exists")
+    const into = writeFileWith(`${directory}/a`, (file) => file.write(new Uint8Array(3)))
+    assertEquals((await failure(fullAt(1, into))).reason, "NoSpace")
+  }))
+
+Deno.test({
+  name: "a full device is told from other failures",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    const write = Effect.scoped(Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const file = yield* fs.open("/dev/full", { flag: "w" })
+      yield* file.writeAll(new Uint8Array(8))
+    })).pipe(Effect.mapError(toStorageError("/dev/full", "write")))
+    assertEquals((await failure(write)).reason, "NoSpace")
+  },
+})

@@ -1,0 +1,224 @@
+/**
+ * Data for fine-tuning, from files or memory, with its columns mapped and checked.
+ *
+ * Meant as a namespace: `import * as Dataset from "./dataset.ts"`, then
+ * `Dataset.csv("reviews.csv", { text: "review", label: "stars" }).pipe(Dataset.split({ validation: 0.1, test: 0.1, seed: 7 }))`.
+ *
+ * @module
+ */
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import { attempt, DataError, listPlaces } from "./data_error.ts"
+import { labelIds, labelNames } from "./labels.ts"
+import { formatOf, readTable } from "./read_table.ts"
+import { type ReadOptions, tableOf, TEXT_COLUMN } from "./parse_table.ts"
+import type { Row, Table } from "./table.ts"
+
+export { split } from "./split.ts"
+export type { SplitOptions, Splits } from "./split.ts"
+
+/** Columns of classification data. */
+export interface LabeledColumns {
+  /** Column that holds the text. */
+  readonly text: string
+  /** Column that holds the label's name or id. */
+  readonly label: string
+}
+/** Columns of data for completion: the model reads the prompt and learns to write the completion. */
+export interface PairColumns {
+  /** Column that holds the prompt. */
+  readonly prompt: string
+  /** Column that holds the completion. */
+  readonly completion: string
+}
+/** Column of data for plain language modelling. */
+export interface TextColumns {
+  /** Column that holds the text. */
+  readonly text: string
+  /** Not there: with a label the data is {@link LabeledColumns}. */
+  readonly label?: never
+}
+/** Which columns mean what. */
+export type Columns = LabeledColumns | PairColumns | TextColumns
+
+/** One text with its label. */
+export interface LabeledRow {
+  /** The text. */
+  readonly text: string
+  /** Label id: index into {@link LabeledData.labels}. */
+  readonly label: number
+  /** Line or row of the source, 1-based. */
+  readonly row: number
+}
+/** One prompt with its completion. */
+export interface PairRow {
+  /** The prompt. */
+  readonly prompt: string
+  /** The completion, joined to the prompt with nothing between. */
+  readonly completion: string
+  /** Line or row of the source, 1-based. */
+  readonly row: number
+}
+/** One text. */
+export interface TextRow {
+  /** The text. */
+  readonly text: string
+  /** Line or row of the source, 1-based. */
+  readonly row: number
+}
+
+/** What all data sets have. */
+export interface DataInfo {
+  /** File name or "rows"; used in messages. */
+  readonly source: string
+  /** What a row's `row` counts: lines of a file or elements of an array. */
+  readonly unit: "line" | "row"
+  /** Label names, label id = index; empty where there are no labels. */
+  readonly labels: ReadonlyArray<string>
+}
+/** Texts with labels. */
+export interface LabeledData extends DataInfo {
+  /** Tells this from other data. */
+  readonly kind: "classification"
+  /** The rows. */
+  readonly rows: ReadonlyArray<LabeledRow>
+}
+/** Prompts with completions. */
+export interface PairData extends DataInfo {
+  /** Tells this from other data. */
+  readonly kind: "completion"
+  /** The rows. */
+  readonly rows: ReadonlyArray<PairRow>
+}
+/** Texts alone. */
+export interface TextData extends DataInfo {
+  /** Tells this from other data. */
+  readonly kind: "text"
+  /** The rows. */
+  readonly rows: ReadonlyArray<TextRow>
+}
+/** Any data set. */
+export type Data = LabeledData | PairData | TextData
+
+/** The data set that a column mapping gives. */
+export type DataOf<C extends Columns> = C extends LabeledColumns ? LabeledData
+  : C extends PairColumns ? PairData
+  : TextData
+
+/** How a file is read and its labels are numbered. */
+export interface DatasetOptions extends ReadOptions {
+  /** Label names in the order of their ids; default: those in the data, sorted (numbers by value). */
+  readonly labels?: ReadonlyArray<string>
+}
+
+/** A data set from a file. */
+export type FromFile<D extends Data> = Effect.Effect<D, DataError, FileSystem.FileSystem>
+
+/** Reads a file in the format that its extension (or `options.format`) tells. Plain text has one column, "text". */
+export const file = <const C extends Columns>(
+  path: string,
+  columns: C,
+  options: DatasetOptions = {},
+): FromFile<DataOf<C>> =>
+  Effect.flatMap(readTable(path, options), (table) => attempt(() => mapColumns(table, columns, options)))
+
+/** Reads comma-separated values (RFC 4180 quotes). */
+export const csv = <const C extends Columns>(
+  path: string,
+  columns: C,
+  options: DatasetOptions = {},
+): FromFile<DataOf<C>> => file(path, columns, { ...options, format: "csv" })
+
+/** Reads tab-separated values; quotes are plain characters. */
+export const tsv = <const C extends Columns>(
+  path: string,
+  columns: C,
+  options: DatasetOptions = {},
+): FromFile<DataOf<C>> => file(path, columns, { ...options, format: "tsv" })
+
+/** Reads a JSON array of objects. */
+export const json = <const C extends Columns>(
+  path: string,
+  columns: C,
+  options: DatasetOptions = {},
+): FromFile<DataOf<C>> => file(path, columns, { ...options, format: "json" })
+
+/** Reads JSON Lines: one object a line. */
+export const jsonLines = <const C extends Columns>(
+  path: string,
+  columns: C,
+  options: DatasetOptions = {},
+): FromFile<DataOf<C>> => file(path, columns, { ...options, format: "jsonl" })
+
+/** Reads plain text, a document per line, per paragraph, or the whole file (`options.document`). */
+export const text = (path: string, options: DatasetOptions = {}): FromFile<TextData> =>
+  file(path, { text: TEXT_COLUMN }, { ...options, format: "text" })
+
+/** A data set from rows in memory. */
+export const rows = <const C extends Columns>(
+  values: ReadonlyArray<Row>,
+  columns: C,
+  options: DatasetOptions = {},
+): Effect.Effect<DataOf<C>, DataError> => attempt(() => fromRows(values, columns, options))
+
+/** {@link rows} as a plain function. @throws DataError */
+export const fromRows = <const C extends Columns>(
+  values: ReadonlyArray<Row>,
+  columns: C,
+  options: DatasetOptions = {},
+): DataOf<C> => mapColumns(tableOf(values, "rows"), columns, options)
+
+export { formatOf }
+
+const mapColumns = <C extends Columns>(table: Table, columns: C, options: DatasetOptions): DataOf<C> => {
+  if (table.rows.length === 0) throw new DataError({ reason: "Empty", message: `${table.source} holds no rows` })
+  const wanted = Object.values(columns) as ReadonlyArray<string>
+  const missing = wanted.filter((name) => !table.columns.includes(name)).map((name) => JSON.stringify(name))
+  if (missing.length > 0) {
+    const there = table.columns.map((name) => JSON.stringify(name)).join(", ")
+    const message = `${table.source} has no column ${missing.join(", ")}; its columns are ${there}`
+    throw new DataError({ reason: "MissingColumn", message })
+  }
+  return mapped(table, columns, options) as DataOf<C>
+}
+
+const mapped = (table: Table, columns: Columns, options: DatasetOptions): Data => {
+  const { source, unit, places } = table
+  if ("prompt" in columns) {
+    const prompts = cellsOf(table, columns.prompt)
+    const completions = cellsOf(table, columns.completion)
+    const rows = prompts.map((prompt, index) => ({ prompt, completion: completions[index], row: places[index] }))
+    return { kind: "completion", source, unit, labels: [], rows }
+  }
+  const texts = cellsOf(table, columns.text)
+  if (columns.label === undefined) {
+    return { kind: "text", source, unit, labels: [], rows: texts.map((text, index) => ({ text, row: places[index] })) }
+  }
+  const cells = cellsOf(table, columns.label).map((cell) => cell.trim())
+  const labels = options.labels ?? labelNames(cells)
+  const ids = labelIds(cells, labels, table)
+  const rows = texts.map((text, index) => ({ text, label: ids[index], row: places[index] }))
+  return { kind: "classification", source, unit, labels, rows }
+}
+
+const cellsOf = (table: Table, column: string): ReadonlyArray<string> => {
+  const bad: Array<number> = []
+  const empty: Array<number> = []
+  const cells = table.rows.map((row, index) => {
+    const value = row[column]
+    if (typeof value === "object" && value !== null) bad.push(table.places[index])
+    const cell = String(value ?? "")
+    if (cell.trim() === "") empty.push(table.places[index])
+    return cell
+  })
+  const at = `${table.source}, column ${JSON.stringify(column)}`
+  if (bad.length > 0) {
+    const message = `${at}: text or a number is wanted, not a list or an object, in ${listPlaces(table.unit, bad)}`
+    throw new DataError({ reason: "Malformed", message, rows: bad })
+  }
+  if (empty.length > 0) {
+    const message = `${at} is empty in ${listPlaces(table.unit, empty)}; fill these rows or take them out`
+    throw new DataError({ reason: "EmptyText", message, rows: empty })
+  }
+  return cells
+}

@@ -1,0 +1,71 @@
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import { attempt, DataError } from "./data_error.ts"
+import { type Format, parseTable, type ReadOptions } from "./parse_table.ts"
+import type { Table } from "./table.ts"
+
+const formats: Readonly<Record<string, Format>> = {
+  csv: "csv",
+  tsv: "tsv",
+  tab: "tsv",
+  json: "json",
+  jsonl: "jsonl",
+  ndjson: "jsonl",
+  txt: "text",
+  text: "text",
+}
+
+/** The format that a path's extension stands for, `.gz` aside; undefined when it stands for none. */
+export const formatOf = (path: string): Format | undefined =>
+  formats[path.toLowerCase().replace(/\.gz$/, "").match(/\.([^./\\]+)$/)?.[1] ?? ""]
+
+/**
+ * Reads a table from a file (UTF-8, `.gz` unpacked).
+ *
+ * Fails with a {@link DataError}: `NotFound`, `Unreadable` (not UTF-8, damaged gzip), `UnknownFormat`, `Malformed`, `Empty`.
+ */
+export const readTable = (
+  path: string,
+  options: ReadOptions = {},
+): Effect.Effect<Table, DataError, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const format = options.format ?? formatOf(path)
+    if (format === undefined) {
+      const known = Object.keys(formats).map((name) => `.${name}`).join(" ")
+      const message =
+        `${path}: the extension tells no format; known are ${known} (each also with .gz), or give { format }`
+      return yield* new DataError({ reason: "UnknownFormat", message })
+    }
+    const bytes = yield* readBytes(path)
+    const plain = path.toLowerCase().endsWith(".gz") ? yield* gunzip(path, bytes) : bytes
+    return yield* attempt(() => parseTable(decodeUtf8(path, plain), path, format, options))
+  })
+
+/** Reads a file's bytes; a failure of the file system becomes a {@link DataError} that names the path. */
+export const readBytes = (path: string): Effect.Effect<Uint8Array, DataError, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const files = yield* FileSystem.FileSystem
+    return yield* Effect.mapError(files.readFile(path), (cause) => {
+      const absent = cause.reason._tag === "NotFound"
+      const message = absent ? `${path}: no such file` : `${path} cannot be read: ${cause.message}`
+      return new DataError({ reason: absent ? "NotFound" : "Unreadable", message, cause })
+    })
+  })
+
+/** @throws DataError `Unreadable` when the bytes are not UTF-8: reading on would train on replacement characters. */
+export const decodeUtf8 = (path: string, bytes: Uint8Array): string => {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes)
+  } catch (cause) {
+    throw new DataError({ reason: "Unreadable", message: `${path} is not UTF-8 text; save it as UTF-8`, cause })
+  }
+}
+
+const gunzip = (path: string, bytes: Uint8Array): Effect.Effect<Uint8Array, DataError> =>
+  Effect.tryPromise({
+    try: async () => {
+      const stream = new Blob([bytes as BlobPart]).stream().pipeThrough(new DecompressionStream("gzip"))
+      return new Uint8Array(await new Response(stream).arrayBuffer())
+    },
+    catch: (cause) => new DataError({ reason: "Unreadable", message: `${path} is not a whole gzip file`, cause }),
+  })

@@ -3,6 +3,9 @@ import { SafetensorsError } from "./safetensors_error.ts"
 /** No tensor has more dimensions; a longer list is an attempt to use up memory. */
 const MAX_RANK = 64
 
+/** No file has more tensors or more texts: each takes several times its text's bytes once it is read. */
+const MAX_KEYS = 100_000
+
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 
@@ -16,6 +19,7 @@ export class HeaderScanner {
   readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
   #at = 0
 
+  /** Starts at the first byte of the JSON text. */
   constructor(bytes: Uint8Array, file: string) {
     this.#bytes = bytes
     this.#file = file
@@ -57,6 +61,7 @@ export class HeaderScanner {
     do {
       const key = this.string()
       if (seen.has(key)) this.fail(`the key ${JSON.stringify(key)} stands there twice`)
+      if (seen.size === MAX_KEYS) this.fail(`an object has more than ${MAX_KEYS} keys`)
       seen.add(key)
       this.expect(":")
       field(key)

@@ -19,7 +19,7 @@ function errorOffset(text: string): number {
   }
   const space = (): boolean => take(/[ \t\n\r]*/y)
   const is = (character: string): boolean => text[at] === character && ++at > 0
-  const string = (): boolean => take(/"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y)
+  const string = (): boolean => take(/"(?:[ !#-[\]-\uffff]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y)
   const pair = (): boolean => string() && space() && is(":") && value()
   const items = (item: () => boolean, close: string): boolean => {
     space()

@@ -37,6 +37,7 @@ export class ConfigReader {
   /** All fields, as in the file. */
   readonly record: Readonly<Record<string, unknown>>
 
+  /** Reads `record`; errors name it `file`. */
   constructor(file: string, record: Readonly<Record<string, unknown>>) {
     this.file = file
     this.record = record

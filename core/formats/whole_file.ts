@@ -8,7 +8,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FileSystem from "effect/FileSystem"
-import { StorageError, toStorageError } from "./storage_error.ts"
+import { type StorageError, toStorageError } from "./storage_error.ts"
 
 const suffix = (): string => crypto.getRandomValues(new Uint32Array(1))[0].toString(16).padStart(8, "0")
 const withoutSlash = (path: string): string => path.length > 1 ? path.replace(/\/+$/, "") : path

@@ -1,0 +1,32 @@
+import type { Contribution } from "../contracts/contribution.ts"
+import type { Objective } from "../contracts/objective.ts"
+import { crossEntropy, less, sub, sum } from "../tensor/ops.ts"
+import type { Tensor } from "../tensor/tensor.ts"
+
+/** Cross-entropy of one label an example: logits [B, classes], labels [B]. Every labelled example weighs 1. */
+export const classification: Objective = ({ batch, outputs }) => ({
+  loss: crossEntropy(outputs.logits, batch.labels),
+  weight: sub(1, less(batch.labels, 0)),
+})
+
+/** Cross-entropy of next tokens: logits [B, T, vocabulary], labels [B, T]. Every unmasked token weighs 1. */
+export const causalLm: Objective = ({ batch, outputs }) => ({
+  loss: sum(crossEntropy(outputs.logits, batch.labels), [1]),
+  weight: sum(sub(1, less(batch.labels, 0)), [1]),
+})
+
+/**
+ * An objective inside the wraps of contributions, the first one innermost. Each wrap sees its own parameters, which
+ * `parameter` finds by their key `<id>:objective.<name>`.
+ */
+export function wrapObjective(
+  objective: Objective,
+  contributions: ReadonlyArray<Contribution>,
+  parameter: (key: string) => Tensor,
+): Objective {
+  return contributions.reduce((next, { id, objective: change }): Objective => {
+    if (change === undefined) return next
+    const wrapped = change.wrap(next)
+    return (context) => wrapped({ ...context, parameter: (name) => parameter(`${id}:objective.${name}`) })
+  }, objective)
+}

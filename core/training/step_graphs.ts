@@ -1,0 +1,234 @@
+/**
+ * The graphs of a training step over shared slots.
+ *
+ * `accumulate` adds a micro-batch's gradients, loss and weight to its task's sums; `apply` turns the sums into new
+ * parameters and empties them. `step` is both in one, for a step of one micro-batch, with no traffic between. What
+ * changes from step to step is an input.
+ * @module
+ */
+import type { Contribution } from "../contracts/contribution.ts"
+import type { Gradients, TransformContext } from "../contracts/gradient_transform.ts"
+import type { BatchTensors, Objective, Outputs } from "../contracts/objective.ts"
+import type { Parameter } from "../contracts/parameter.ts"
+import type { Graph } from "../graph/build.ts"
+import { gradients as differentiate } from "../graph/gradients.ts"
+import { abs, add, batchSum, div, full, input, less, max, mul, slot, type SlotReference, where } from "../tensor/ops.ts"
+import type { Tensor } from "../tensor/tensor.ts"
+import { clipByGlobalNorm, globalNorm } from "./clip_by_global_norm.ts"
+import { wrapObjective } from "./objectives.ts"
+import type { Optimizer } from "./optimizer.ts"
+
+/** A parameter that is trained. */
+export interface StepParameter extends Parameter {
+  /** Where it lies. */
+  readonly slot: SlotReference
+  /** Its value in the graph: the node that the model's `forward` uses. */
+  readonly value: Tensor
+}
+
+/** What the graphs are made from. */
+export interface StepSettings {
+  /** The model with its methods on (`base`: off). */
+  readonly forward: (
+    batch: BatchTensors,
+    options: { readonly training: boolean; readonly key?: readonly [Tensor, Tensor]; readonly methods?: boolean },
+  ) => Outputs
+  /** Value of any parameter of the model by key. */
+  readonly parameter: (key: string) => Tensor
+  /** Parameters that get gradients. */
+  readonly trained: ReadonlyArray<StepParameter>
+  /** Kind of labels: one an example, or one a token. */
+  readonly labels: "example" | "token"
+  /** The loss before contributions wrap it. */
+  readonly objective: Objective
+  /** In their resolved order. */
+  readonly contributions: ReadonlyArray<Contribution>
+  readonly optimizer: Optimizer
+  /** For parameters of two and more axes. */
+  readonly weightDecay: number
+  /** Greatest global norm of the gradient; 0 leaves it alone. */
+  readonly maxGradNorm: number
+}
+
+/** Sums of one task over a step's micro-batches. */
+export interface TaskSums {
+  /** By parameter key. */
+  readonly gradients: ReadonlyMap<string, SlotReference>
+  readonly loss: SlotReference
+  readonly weight: SlotReference
+}
+
+/** State that lies in checkpoints. */
+export interface StateSlots {
+  /** The optimizer's, by parameter key and name. */
+  readonly optimizer: ReadonlyMap<string, Readonly<Record<string, SlotReference>>>
+  /** Of gradient transforms, by contribution id and name. */
+  readonly transforms: ReadonlyMap<string, Readonly<Record<string, SlotReference>>>
+}
+
+/** Symbolic sums of one task. */
+interface Sums {
+  readonly gradients: Gradients
+  readonly loss: Tensor
+  readonly weight: Tensor
+}
+
+const slots = (references: Readonly<Record<string, SlotReference>>): Record<string, Tensor> =>
+  Object.fromEntries(Object.entries(references).map(([name, reference]) => [name, slot(reference)]))
+
+const keyInputs = (name: string): readonly [Tensor, Tensor] => [
+  input(`${name}0`, [], { dtype: "i32" }),
+  input(`${name}1`, [], { dtype: "i32" }),
+]
+
+/** A batch of `rows` examples of `length` tokens as inputs `tokens`, `lengths`, `labels`, `exampleWeight`. */
+export function batchInputs(task: string, rows: number, length: number, labels: "example" | "token"): BatchTensors {
+  return {
+    tokens: input("tokens", [rows, length], { dtype: "i32", batch: true }),
+    lengths: input("lengths", [rows], { dtype: "i32", batch: true }),
+    labels: input("labels", labels === "token" ? [rows, length] : [rows], { dtype: "i32", batch: true }),
+    exampleWeight: input("exampleWeight", [rows], { batch: true }),
+    task,
+  }
+}
+
+/** Loss and gradients of a micro-batch, summed over its examples. Inputs beside the batch's: `dropout0`, `dropout1`. */
+function microBatch(settings: StepSettings, batch: BatchTensors): Sums {
+  const { contributions, trained } = settings
+  const key = keyInputs("dropout")
+  const objective = wrapObjective(settings.objective, contributions, settings.parameter)
+  const each = objective({
+    batch,
+    outputs: settings.forward(batch, { training: true, key }),
+    base: () => settings.forward(batch, { training: true, key, methods: false }),
+    parameter: (name) => settings.parameter(name),
+  })
+  const loss = batchSum(mul(each.loss, batch.exampleWeight))
+  const weight = batchSum(mul(each.weight, batch.exampleWeight))
+  const transforms = contributions.flatMap(({ gradients }) => gradients?.stage === "example" ? [gradients] : [])
+  const perExample = transforms.length > 0
+  const found = differentiate(loss, trained.map(({ value }) => value), { perExample })
+  let gradients: Gradients = new Map(trained.map(({ key }, i) => [key, found[i]]))
+  if (perExample) {
+    const context = transformContext()
+    for (const transform of transforms) [gradients] = transform.update(gradients, {}, context)
+    gradients = new Map([...gradients].map(([key, gradient]) => [key, batchSum(gradient)]))
+  }
+  return { gradients, loss, weight }
+}
+
+/** Inputs `step` (from 1), `transform0`, `transform1`. */
+const transformContext = (): TransformContext => ({
+  step: input("step", [], { dtype: "i32" }),
+  key: keyInputs("transform"),
+})
+
+/** New parameters from the tasks' sums. A task without weight in this step has no part in it. */
+function update(settings: StepSettings, state: StateSlots, tasks: ReadonlyMap<string, Sums>): Omit<Graph, "name"> {
+  const { trained, contributions, optimizer, maxGradNorm } = settings
+  const context = transformContext()
+  const updates: Array<readonly [SlotReference, Tensor]> = []
+  const transformStates: Array<readonly [SlotReference, Tensor]> = []
+  const keep = (id: string, next: Readonly<Record<string, Tensor>>) => {
+    for (const [name, reference] of Object.entries(state.transforms.get(id) ?? {})) {
+      transformStates.push([reference, next[name]])
+    }
+  }
+  const stateOf = (id: string) => slots(state.transforms.get(id) ?? {})
+
+  // An empty step divides by 1: its sums are 0, and so is its gradient before transforms add to it.
+  const divisors = new Map([...tasks].map(([task, { weight }]) => [task, where(less(0, weight), weight, 1)]))
+  let byTask: ReadonlyMap<string, Gradients> = new Map(
+    [...tasks].map(([task, sums]) => [
+      task,
+      new Map([...sums.gradients].map(([key, gradient]) => [key, div(gradient, divisors.get(task)!)])),
+    ]),
+  )
+  for (const { id, gradients: transform } of contributions) {
+    if (transform?.stage !== "task") continue
+    const [changed, next] = transform.update(byTask, stateOf(id), context)
+    byTask = changed
+    keep(id, next)
+  }
+
+  const share = taskShares(tasks)
+  const over = (each: (task: string) => Tensor) =>
+    [...tasks.keys()].map((task) => tasks.size === 1 ? each(task) : mul(each(task), share(task))).reduce((a, b) =>
+      add(a, b)
+    )
+  let total: Gradients = new Map(trained.map(({ key }) => [key, over((task) => byTask.get(task)!.get(key)!)]))
+  for (const { id, gradients: transform } of contributions) {
+    if (transform?.stage !== "total") continue
+    const [changed, next] = transform.update(total, stateOf(id), context)
+    total = changed
+    keep(id, next)
+  }
+
+  const loss = over((task) => div(tasks.get(task)!.loss, divisors.get(task)!))
+  const gradientNorm = globalNorm(total)
+  // A step that is not finite changes nothing: the weights stay those of the step before.
+  const finite = less(add(abs(loss), gradientNorm), 3e38)
+  if (maxGradNorm > 0) total = clipByGlobalNorm(total, gradientNorm, maxGradNorm)
+  const learningRate = input("learningRate", [])
+  const scalars = Object.fromEntries(Object.keys(optimizer.scalars(1)).map((name) => [name, input(name, [])]))
+  for (const { key, shape, slot: reference, value } of trained) {
+    const own = state.optimizer.get(key)!
+    const weightDecay = shape.length > 1 ? settings.weightDecay : 0
+    const next = optimizer.update(value, total.get(key)!, slots(own), { learningRate, scalars, weightDecay })
+    updates.push([reference, next.parameter])
+    for (const name of Object.keys(own)) updates.push([own[name], next.state[name]])
+  }
+  const guarded = [...updates, ...transformStates]
+    .map(([reference, next]) => [reference, where(finite, next, slot(reference))] as const)
+  const weight = [...tasks.values()].map((sums) => sums.weight).reduce((a, b) => add(a, b))
+  return { outputs: { loss, weight, gradientNorm }, updates: guarded }
+}
+
+/** 1 / (tasks with weight) for each of those and 0 for the others; without any weight at all, all have the same part. */
+function taskShares(tasks: ReadonlyMap<string, Sums>): (task: string) => Tensor {
+  const present = new Map([...tasks].map(([task, { weight }]) => [task, less(0, weight)]))
+  const count = [...present.values()].reduce((a, b) => add(a, b))
+  const none = less(count, 1)
+  const share = div(1, where(none, tasks.size, max(count, 1)))
+  return (task) => mul(where(none, 1, present.get(task)!), share)
+}
+
+/** Adds one micro-batch to its task's sums. */
+export function accumulateGraph(settings: StepSettings, batch: BatchTensors, sums: TaskSums): Graph {
+  const { gradients, loss, weight } = microBatch(settings, batch)
+  const onto = (reference: SlotReference, more: Tensor) => [reference, add(slot(reference), more)] as const
+  return {
+    name: "accumulate",
+    outputs: {},
+    updates: [
+      ...[...gradients].map(([key, gradient]) => onto(sums.gradients.get(key)!, gradient)),
+      onto(sums.loss, loss),
+      onto(sums.weight, weight),
+    ],
+  }
+}
+
+/**
+ * Turns the tasks' sums into new parameters, and the sums into zeros. Outputs `loss` (mean over tasks of the mean over
+ * a task's weight), `weight` and `gradientNorm` (before clipping), each f32 [].
+ */
+export function applyGraph(settings: StepSettings, state: StateSlots, tasks: ReadonlyMap<string, TaskSums>): Graph {
+  const symbolic = new Map([...tasks].map(([task, sums]) => [task, {
+    gradients: new Map([...sums.gradients].map(([key, reference]) => [key, slot(reference)])),
+    loss: slot(sums.loss),
+    weight: slot(sums.weight),
+  }]))
+  const { outputs, updates } = update(settings, state, symbolic)
+  const all = [...tasks.values()].flatMap(({ gradients, loss, weight }) => [...gradients.values(), loss, weight])
+  return {
+    name: "apply",
+    outputs,
+    updates: [...updates, ...all.map((reference) => [reference, full(0, reference.shape)] as const)],
+  }
+}
+
+/** A step of one micro-batch: what {@link accumulateGraph} and {@link applyGraph} do, without sums between. */
+export function stepGraph(settings: StepSettings, state: StateSlots, batch: BatchTensors): Graph {
+  const sums = new Map([[batch.task, microBatch(settings, batch)]])
+  return { name: "step", ...update(settings, state, sums) }
+}

@@ -1,0 +1,71 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert"
+import { report } from "../../../core/training/report.ts"
+import { reportData } from "./_report_data.ts"
+
+const page = report(reportData)
+
+Deno.test("the page holds what the run was and what came of it", () => {
+  for (
+    const text of [
+      "trainable params: 294,912 || all params: 124,734,720 || trainable%: 0.2364",
+      "Stopped early after step 300 in 1:01; the weights are those of step 200",
+      "<dt>Methods</dt><dd>lora/default</dd>",
+      "<dt>Tokens</dt><dd>153,600, 2,560 a second on average</dd>",
+      `<th scope="row">Macro-F1</th><td class="number">0.4656</td><td class="number">0.9612</td>`,
+      `<th scope="row">custom</th><td class="number">2.00e-5</td><td class="number">–</td>`,
+      `<th scope="row">spam</th><td class="number">0.9597</td><td class="number">0.9154</td><td class="number">0.9370</td><td class="number">130</td>`,
+      `title="8.5 % of the class">11</td>`,
+      `<td class="bad">✗ ham</td><td class="number">61.0 %</td>`,
+      "&quot;rank&quot;: 8",
+    ]
+  ) assertStringIncludes(page, text)
+})
+
+Deno.test("nothing in the data becomes markup, and the page needs nothing else", () => {
+  assert(!/<script/i.test(page))
+  assertStringIncludes(page, "WINNER!! &lt;script&gt;alert(&quot;won&quot;)&lt;/script&gt;")
+  assertStringIncludes(page, "<title>Spam &lt;detection&gt; &amp; LoRA</title>")
+  assert(!/\b(src|href)=|https?:|url\(|@import/.test(page))
+})
+
+Deno.test("the tags are balanced", () => {
+  const open: Array<string> = []
+  const voids = ["meta", "i", "line", "path"]
+  for (const [, slash, name, selfClosed] of page.matchAll(/<(\/?)([a-z][a-z0-9]*)\b[^>]*?(\/?)>/g)) {
+    if (selfClosed === "/" || (voids.includes(name) && name !== "i")) continue
+    if (slash === "") open.push(name)
+    else assertEquals(open.pop(), name)
+  }
+  assertEquals(open, [])
+})
+
+Deno.test("the curves show the run", () => {
+  const paths = [...page.matchAll(/<path d="M([^"]+)"/g)].map(([, path]) =>
+    path.split("L").map((pair) => pair.split(",").map(Number))
+  )
+  assertEquals(paths.map((points) => points.length), [300, 300, 4, 300])
+  assert(paths.flat(2).every(Number.isFinite))
+  const [, loss, validation, rate] = paths
+  assert(loss[299][1] > loss[0][1], "a falling loss runs downwards, where y grows")
+  assert(rate[29][1] < rate[0][1] && rate[29][1] < rate[299][1], "warm-up and decay")
+  assertEquals([validation[0][0], validation[3][0]], [64, 626], "from the left edge to the right one")
+  assertEquals(page.match(/<circle /g)?.length, 4)
+})
+
+Deno.test("a long run is drawn with few points", () => {
+  const step = reportData.events.find((event) => event.type === "step")!
+  const events = Array.from({ length: 20_000 }, (_, index) => ({ ...step, step: index + 1 }))
+  const long = report({ ...reportData, events })
+  assert(long.length < 60_000, `${long.length} characters`)
+})
+
+Deno.test("parts without data are left out", () => {
+  const empty = report({ title: "t", facts: {}, events: [], evaluations: [], samples: [], config: {} })
+  assertEquals([...empty.matchAll(/<h2>([^<]+)/g)].map(([, title]) => title), ["Configuration"])
+  assertEquals(
+    [...page.matchAll(/<h2>([^<]+)/g)].map(([, title]) => title),
+    ["Warnings", "Evaluation", "Training", "Classes", "Sample predictions", "Configuration"],
+  )
+  const one = report({ ...reportData, events: reportData.events.slice(0, 3) })
+  assert(!one.includes("NaN"))
+})

@@ -1,0 +1,139 @@
+import { assert, assertEquals } from "@std/assert"
+import { uniformAt } from "../../../core/tensor/threefry.ts"
+import type { MatmulCall, View } from "../../../kernels/contract.ts"
+import { collapse } from "../../../kernels/matmul/product.ts"
+import { matmulReference } from "../../../kernels/matmul/reference.ts"
+import { emitMatmul } from "../../../kernels/matmul/wasm.ts"
+import { get, i32, ModuleBuilder } from "../../../kernels/wasm/assembler.ts"
+
+const sizeOf = (shape: readonly number[]) => shape.reduce((product, extent) => product * extent, 1)
+/** A view whose axes are laid out in `order`, outermost first; axes left out are broadcast (stride 0). */
+const view = (buffer: number, shape: number[], order = [...shape.keys()], offset = 0, gap = 0): View => {
+  const strides = shape.map(() => 0)
+  let step = 1
+  for (const axis of [...order].reverse()) {
+    strides[axis] = step
+    step = step * shape[axis] + gap
+  }
+  return { buffer, offset, shape, strides }
+}
+const extentOf = ({ offset, shape, strides }: View) =>
+  sizeOf(shape) === 0 ? offset : offset + 1 + strides.reduce((sum, stride, axis) => sum + stride * (shape[axis] - 1), 0)
+
+/** Runs the units in the given ranges, in one memory; gives the output's buffer, which was full of a mark before. */
+const MARK = 12345
+const run = (call: MatmulCall, relaxed: boolean, split: (units: number) => number[]) => {
+  const views = [call.a, call.b, call.output]
+  const lengths = views.map(extentOf)
+  const starts = lengths.map((_, i) => 64 + lengths.slice(0, i).reduce((sum, n) => sum + 4 * Math.ceil(n / 4) + 4, 0))
+  const end = starts[2] + lengths[2] + 64
+  let scratch = 0
+  const module = new ModuleBuilder()
+  const pages = Math.ceil(end / 16384) + 8
+  module.importMemory({ initial: pages, maximum: pages, shared: false })
+  const stages = emitMatmul(call, {
+    module,
+    target: { relaxed },
+    address: (buffer) => i32.const(4 * starts[buffer]),
+    sharedScratch: () => [],
+    threadScratch: (bytes) => {
+      scratch = bytes
+      return i32.const(pages * 65536 - Math.ceil(bytes / 64) * 64)
+    },
+  })
+  assert(scratch < 7 * 65536)
+  stages.forEach((stage, i) =>
+    module.export(`${i}`, module.func(`${i}`, ["i32", "i32"], [], (_, from, to) => stage.run(get(from), get(to))))
+  )
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages })
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.encode()), { env: { memory } })
+  const whole = new Float32Array(memory.buffer)
+  whole.fill(NaN) // whatever is read beside the operands must not matter
+  const data = views.map(({ buffer }, i) => {
+    const array = whole.subarray(starts[i], starts[i] + lengths[i])
+    return i === 2 ? array.fill(MARK) : array.map((_, at) => array[at] = uniformAt(at, buffer, 1, 2) - 0.5)
+  })
+  stages.forEach(({ units }, i) => {
+    const bounds = split(units)
+    for (let j = 1; j < bounds.length; j++) (exports[i] as (a: number, b: number) => void)(bounds[j - 1], bounds[j])
+  })
+  assert(Number.isNaN(whole[starts[2] - 1]) && Number.isNaN(whole[starts[2] + lengths[2]]), "wrote outside")
+  return { data, output: whole.slice(starts[2], starts[2] + lengths[2]) }
+}
+
+const check = (call: MatmulCall) => {
+  for (const relaxed of [true, false]) {
+    const one = run(call, relaxed, (units) => [0, units])
+    const expected = [...one.data.slice(0, 2), one.output.slice().fill(MARK)].map((array) => Float64Array.from(array))
+    matmulReference(call, expected)
+    // A sum of k products of numbers below 1/2 in float32.
+    const tolerance = 1e-7 * (2 + call.a.shape.at(-1)!)
+    one.output.forEach((x, i) =>
+      assert(Math.abs(x - expected[2][i]) <= tolerance, `element ${i}: ${x}, not ${expected[2][i]}`)
+    )
+    for (const parts of [2, 3, 7]) {
+      const split = (units: number) => Array.from({ length: parts + 1 }, (_, i) => Math.floor(i * units / parts))
+      assertEquals(run(call, relaxed, split).output, one.output, `in ${parts} parts`)
+    }
+  }
+}
+const matmul = (a: View, b: View, output: View): MatmulCall => ({ kernel: "matmul", a, b, output })
+
+const SIZES = [[1, 1, 1], [2, 3, 5], [7, 8, 4], [6, 8, 256], [13, 17, 19], [31, 64, 37], [8, 40, 300], [67, 71, 257]]
+const MORE = [[1, 33, 130], [50, 1, 9], [5, 100, 1], [100, 8, 24], [20, 4, 8], [9, 6, 600], [24, 136, 11]]
+for (const [m, n, k] of [...SIZES, ...MORE]) {
+  Deno.test(`${m}x${k} times ${k}x${n}, in each layout`, () => {
+    for (const a of [view(0, [m, k]), view(0, [m, k], [1, 0], 3), view(0, [m, k], [0, 1], 1, 2)]) {
+      for (const b of [view(1, [k, n]), view(1, [k, n], [1, 0], 5), view(1, [k, n], [0, 1], 0, 3)]) {
+        check(matmul(a, b, view(2, [m, n])))
+      }
+    }
+  })
+}
+
+Deno.test("operands without a unit stride, and an output with gaps", () => {
+  const [m, n, k] = [14, 18, 21]
+  const a = { buffer: 0, offset: 2, shape: [m, k], strides: [2 * k, 2] }
+  const b = { buffer: 1, offset: 1, shape: [k, n], strides: [3 * n, 3] }
+  check(matmul(a, b, { buffer: 2, offset: 7, shape: [m, n], strides: [n + 5, 1] }))
+  check(matmul({ ...a, strides: [0, 1] }, { ...b, strides: [0, 0] }, view(2, [m, n])))
+})
+
+Deno.test("batches, broadcast and permuted", () => {
+  const [B, H, m, n, k] = [2, 3, 7, 9, 10]
+  const output = view(2, [B, H, m, n])
+  const a = view(0, [B, H, m, k])
+  const b = view(1, [B, H, k, n])
+  check(matmul(a, b, output))
+  check(matmul(view(0, [B, H, m, k], [0, 2, 1, 3]), view(1, [B, H, k, n], [0, 3, 1, 2]), output)) // heads
+  check(matmul(a, view(1, [B, H, k, n], [2, 3]), output)) // one b
+  check(matmul(a, view(1, [B, H, k, n], [0, 3, 2]), output)) // one b for each outer entry
+  check(matmul(view(0, [B, H, m, k], [1, 2, 3]), b, output)) // one a for each inner entry
+  check(matmul(a, view(1, [B, H, k, n], [2, 3]), view(2, [B, H, m, n], [0, 2, 1, 3])))
+  check(matmul(view(0, [B, H, 1, k]), view(1, [B, H, k, n], [3, 2]), view(2, [B, H, 1, n], [1, 0, 2, 3])))
+})
+
+Deno.test("empty products: no terms give zeros, no elements give nothing", () => {
+  const zeros = run(matmul(view(0, [5, 0]), view(1, [0, 9]), view(2, [5, 9])), true, (units) => [0, units])
+  assertEquals(zeros.output, new Float32Array(45))
+  for (const [B, m, n] of [[1, 0, 4], [1, 4, 0], [0, 4, 4]]) {
+    check(matmul(view(0, [B, m, 3]), view(1, [B, 3, n]), view(2, [B, m, n])))
+  }
+})
+
+Deno.test("entries that share b become rows", () => {
+  const shared = matmul(view(0, [4, 5, 6, 7]), view(1, [4, 5, 7, 8], [3, 2]), view(2, [4, 5, 6, 8]))
+  assertEquals(collapse(shared), {
+    batch: [],
+    m: 120,
+    n: 8,
+    k: 7,
+    a: { m: 7, k: 1 },
+    b: { k: 1, n: 7 },
+    output: { m: 8 },
+  })
+  const separate = collapse(matmul(view(0, [4, 5, 6, 7]), view(1, [4, 5, 7, 8]), view(2, [4, 5, 6, 8])))
+  assertEquals(separate.batch, [{ extent: 20, a: 42, b: 56, output: 48 }])
+  const outer = collapse(matmul(view(0, [4, 5, 6, 7]), view(1, [4, 5, 7, 8], [0, 2, 3]), view(2, [4, 5, 6, 8])))
+  assertEquals([outer.batch, outer.m], [[{ extent: 4, a: 210, b: 56, output: 240 }], 30])
+})

@@ -9,6 +9,7 @@ import { listNames } from "./_list_names.ts"
 import { widenBF16, widenF16 } from "./half_floats.ts"
 import type { JsonError } from "./json_error.ts"
 import { type ConfigReader, readConfig } from "./model_config.ts"
+import { pathExists } from "./path_exists.ts"
 import { SafetensorsError } from "./safetensors_error.ts"
 import { elementCount, LENGTH_BYTES, parseHeader, parseHeaderLength, type TensorEntry } from "./safetensors_header.ts"
 import { StorageError, toStorageError } from "./storage_error.ts"
@@ -65,14 +66,12 @@ export function openModel(
   directory: string,
 ): Effect.Effect<Checkpoint, SafetensorsError | StorageError | JsonError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
     const single = `${directory}/model.safetensors`
     const index = `${directory}/model.safetensors.index.json`
-    const exists = (path: string) => fs.exists(path).pipe(Effect.mapError(toStorageError(path, "read")))
-    if (yield* exists(single)) return { ...(yield* openSafetensors(single)), path: directory }
-    if (!(yield* exists(index))) {
+    if (yield* pathExists(single)) return { ...(yield* openSafetensors(single)), path: directory }
+    if (!(yield* pathExists(index))) {
       const message = `"${directory}" holds neither model.safetensors nor model.safetensors.index.json` +
-        ((yield* exists(`${directory}/pytorch_model.bin`)) ? "; save pytorch_model.bin as safetensors first" : "")
+        ((yield* pathExists(`${directory}/pytorch_model.bin`)) ? "; save pytorch_model.bin as safetensors first" : "")
       return yield* new StorageError({ reason: "NotFound", path: directory, message })
     }
     const weightMap = yield* readWeightMap(yield* readConfig(index))

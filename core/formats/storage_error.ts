@@ -24,7 +24,9 @@ export class StorageError extends Data.Error<StorageErrorFields> {
 const FULL = new Set(["ENOSPC", "EDQUOT"])
 
 function reasonOf(error: PlatformError): StorageErrorFields["reason"] {
-  const code = (error.reason.cause as { readonly code?: unknown } | undefined)?.code
+  const { code, name } = (error.reason.cause ?? {}) as { readonly code?: unknown; readonly name?: unknown }
+  // Deno's own refusal has no code.
+  if (name === "NotCapable") return "Permission"
   if (typeof code === "string" && FULL.has(code)) return "NoSpace"
   switch (error.reason._tag) {
     case "AlreadyExists":
@@ -45,7 +47,7 @@ function explain(reason: StorageErrorFields["reason"], error: PlatformError): st
     case "Exists":
       return "something is there already"
     case "Permission":
-      return "permission denied: check the file's mode and Deno's --allow-read and --allow-write"
+      return "permission denied: check the file's mode, and Deno's --allow-read and --allow-write"
     case "NotFound":
       return "no such file or directory"
     case "Other": {

@@ -8,6 +8,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FileSystem from "effect/FileSystem"
+import { pathExists } from "./path_exists.ts"
 import { type StorageError, toStorageError } from "./storage_error.ts"
 
 const suffix = (): string => crypto.getRandomValues(new Uint32Array(1))[0].toString(16).padStart(8, "0")
@@ -69,12 +70,13 @@ export function writeDirectoryWhole<E, R>(
     const temporary = `${target}.tmp-${unique}`
     const aside = `${target}.old-${unique}`
     const failed = toStorageError(target, "write")
+    const rename = (from: string, to: string) => Effect.mapError(fs.rename(from, to), failed)
     const exchange = Effect.gen(function* () {
-      if (!(yield* fs.exists(target))) return yield* fs.rename(temporary, target)
-      yield* fs.rename(target, aside)
-      yield* fs.rename(temporary, target).pipe(Effect.onError(() => Effect.ignore(fs.rename(aside, target))))
+      if (!(yield* pathExists(target))) return yield* rename(temporary, target)
+      yield* rename(target, aside)
+      yield* rename(temporary, target).pipe(Effect.onError(() => Effect.ignore(fs.rename(aside, target))))
       yield* Effect.ignore(fs.remove(aside, { recursive: true, force: true }))
-    }).pipe(Effect.uninterruptible, Effect.mapError(failed))
+    }).pipe(Effect.uninterruptible)
     yield* fs.makeDirectory(temporary).pipe(
       Effect.mapError(failed),
       Effect.andThen(build(temporary)),
@@ -93,12 +95,15 @@ export function writeDirectoryWhole<E, R>(
 export function removeLeftovers(directory: string): Effect.Effect<void, StorageError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
-    for (const name of yield* fs.readDirectory(directory)) {
+    const failed = toStorageError(directory, "clean")
+    for (const name of yield* fs.readDirectory(directory).pipe(Effect.mapError(failed))) {
       const left = /^(.+)\.(tmp|old)-[0-9a-f]{8}$/.exec(name)
       if (left === null) continue
       const target = `${directory}/${left[1]}`
-      if (left[2] === "old" && !(yield* fs.exists(target))) yield* fs.rename(`${directory}/${name}`, target)
-      else yield* fs.remove(`${directory}/${name}`, { recursive: true, force: true })
+      const path = `${directory}/${name}`
+      const comesBack = left[2] === "old" && !(yield* pathExists(target))
+      const settle = comesBack ? fs.rename(path, target) : fs.remove(path, { recursive: true, force: true })
+      yield* Effect.mapError(settle, failed)
     }
-  }).pipe(Effect.mapError(toStorageError(directory, "clean")))
+  })
 }

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import { systemError } from "effect/PlatformError"
+import { pathExists } from "../../../core/formats/path_exists.ts"
 import { SafetensorsError, writeSafetensors } from "../../../core/formats/safetensors.ts"
 import { StorageError, toStorageError } from "../../../core/formats/storage_error.ts"
 import {
@@ -154,6 +155,24 @@ Deno.test("platform failures become storage errors", () =>
     const into = writeFileWith(`${directory}/a`, (file) => file.write(new Uint8Array(3)))
     assertEquals((await failure(fullAt(1, into))).reason, "NoSpace")
   }))
+
+Deno.test({
+  name: "reading and writing need no permission but to read and write",
+  permissions: { read: true, write: true },
+  fn: () =>
+    inDirectory(async (directory) => {
+      const path = `${directory}/run`
+      for (let i = 0; i < 2; i++) await run(writeDirectoryWhole(path, (at) => writeFileWhole(`${at}/a`, "")))
+      assertEquals(await run(pathExists(path)), true)
+      assertEquals(await run(pathExists(`${path}/none`)), false)
+    }),
+})
+
+Deno.test({
+  name: "a refusal by Deno is one of permission",
+  permissions: { read: true, write: false },
+  fn: async () => assertEquals((await failure(writeFileWhole("x", ""))).reason, "Permission"),
+})
 
 Deno.test({
   name: "a full device is told from other failures",

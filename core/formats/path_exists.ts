@@ -1,0 +1,16 @@
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import { type StorageError, toStorageError } from "./storage_error.ts"
+
+/**
+ * Whether a file or directory is there. `FileSystem.exists` will not do: under Deno it asks for the user's id, and ends
+ * the process, past every error handler, where `--allow-sys=uid` was not given.
+ */
+export function pathExists(path: string): Effect.Effect<boolean, StorageError, FileSystem.FileSystem> {
+  return Effect.flatMap(FileSystem.FileSystem, (fs) =>
+    fs.stat(path).pipe(
+      Effect.as(true),
+      Effect.mapError(toStorageError(path, "read")),
+      Effect.catch((error) => error.reason === "NotFound" ? Effect.succeed(false) : Effect.fail(error)),
+    ))
+}

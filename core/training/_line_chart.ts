@@ -24,7 +24,7 @@ export interface Series {
 }
 
 /** Size of the drawing and its margins, in SVG units. */
-const size = { width: 640, height: 260, top: 12, right: 14, bottom: 40, left: 64 }
+const size = { width: 520, height: 240, top: 12, right: 14, bottom: 42, left: 58 }
 /** A line this long has no more to show at this size. */
 const maxPoints = 600
 
@@ -56,13 +56,13 @@ export function lineChart(title: string, xLabel: string, series: ReadonlyArray<S
     .range([size.height - size.bottom, size.top])
   const path = line<Point>().x((point) => x(point[0])).y((point) => y(point[1])).digits(1)
   const round = (value: number) => Math.round(value * 10) / 10
-  const [bottom, formatX, formatY] = [size.height - size.bottom, x.tickFormat(8), y.tickFormat(5, "~g")]
+  const [bottom, formatX, formatY] = [size.height - size.bottom, x.tickFormat(6), y.tickFormat(5, "~g")]
 
   const grid = y.ticks(5).map((tick) =>
     `<line x1="${size.left}" x2="${size.width - size.right}" y1="${round(y(tick))}" y2="${round(y(tick))}"/>` +
     `<text x="${size.left - 8}" y="${round(y(tick) + 4)}" text-anchor="end">${formatY(tick)}</text>`
   )
-  const marks = x.ticks(8).filter(Number.isInteger).map((tick) =>
+  const marks = x.ticks(6).filter(Number.isInteger).map((tick) =>
     `<text x="${round(x(tick))}" y="${bottom + 18}" text-anchor="middle">${formatX(tick)}</text>`
   )
   const lines = drawn.map(({ name, style, points, dots }) => {

@@ -2,7 +2,7 @@
 export const reportStyle: string = `
 :root { color-scheme: light dark; --page: #fbfbfa; --card: #fff; --text: #1c2024; --muted: #60676f; --rule: #e2e4e7;
   --train: #2563eb; --validation: #d9650b; --rate: #0b8a7a; --bad: #c02626; --good: #15803d }
-@media (prefers-color-scheme: dark) { :root { --page: #15181b; --card: #1d2125; --text: #e6e8ea; --muted: #9aa2ab;
+@media screen and (prefers-color-scheme: dark) { :root { --page: #15181b; --card: #1d2125; --text: #e6e8ea; --muted: #9aa2ab;
   --rule: #343a41; --train: #7aa7ff; --validation: #f5a35c; --rate: #4fd1bd; --bad: #ff8a80; --good: #6fdc96 } }
 * { box-sizing: border-box }
 body { margin: 0 auto; max-width: 1080px; padding: 32px 20px 64px; background: var(--page); color: var(--text);
@@ -12,7 +12,7 @@ h2 { margin: 36px 0 12px; font-size: 18px }
 p { margin: 6px 0 }
 .muted { color: var(--muted) }
 .card { background: var(--card); border: 1px solid var(--rule); border-radius: 10px; padding: 16px 18px; overflow-x: auto }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 20px; margin: 0 }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 20px; margin: 16px 0 0 }
 dt { color: var(--muted) } dd { margin: 0; overflow-wrap: anywhere }
 code, pre { font: 13px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace }
 pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere }

@@ -125,13 +125,14 @@ function evaluationTable(evaluations: ReadonlyArray<ReportEvaluation>): string {
   return `<div class="card">${table(["<th></th>", ...evaluations.map(({ name }) => heading(name))], rows)}</div>`
 }
 
-/** Exponential mean with the start's bias taken out (as in Adam). */
+/** Mean of the neighbours within a fiftieth of the run on either side: it shows the course, and does not lag. */
 function smooth(points: ReadonlyArray<Point>): Array<Point> {
-  const decay = 0.9
-  let mean = 0
-  return points.map(([x, y], index) => {
-    mean = decay * mean + (1 - decay) * y
-    return [x, mean / (1 - decay ** (index + 1))]
+  const reach = Math.floor(points.length / 50)
+  const sums = [0]
+  for (const [, y] of points) sums.push(sums.at(-1)! + y)
+  return points.map(([x], index) => {
+    const [from, to] = [Math.max(0, index - reach), Math.min(points.length, index + reach + 1)]
+    return [x, (sums[to] - sums[from]) / (to - from)]
   })
 }
 

@@ -53,7 +53,7 @@ async function checkLock(): Promise<void> {
 const steps: ReadonlyArray<readonly [name: string, run: () => Promise<unknown>]> = [
   ["format", () => deno("fmt", "--check")],
   ["lint", () => deno("lint")],
-  ["types", () => deno("check", ".")],
+  ["types", () => deno("check", "--quiet", ".")],
   ["documentation", lintDocumentation],
   ["publish", tryPublishing],
   ["lock file", checkLock],

@@ -48,7 +48,7 @@ Deno.test("the curves show the run", () => {
   const [, loss, validation, rate] = paths
   assert(loss[299][1] > loss[0][1], "a falling loss runs downwards, where y grows")
   assert(rate[29][1] < rate[0][1] && rate[29][1] < rate[299][1], "warm-up and decay")
-  assertEquals([validation[0][0], validation[3][0]], [64, 626], "from the left edge to the right one")
+  assertEquals([validation[0][0], validation[3][0]], [58, 506], "from the left edge to the right one")
   assertEquals(page.match(/<circle /g)?.length, 4)
 })
 

@@ -49,15 +49,15 @@ interface ParsedRecord {
 const delimited = (delimiter: string, quote: string | null) => (text: string, source: string, options: ReadOptions) => {
   let parsed: ReadonlyArray<ParsedRecord>
   try {
-    parsed = parse(text, {
+    // The parser counts a line end of two characters within quotes twice, and takes the first line's for all.
+    parsed = parse(text.replaceAll("\r\n", "\n"), {
       delimiter,
       quote,
       bom: true,
       info: true,
       relax_column_count: true,
       skip_empty_lines: true,
-      // Given, because the parser would otherwise take the first line's ending for the whole file's.
-      record_delimiter: ["\r\n", "\n"],
+      record_delimiter: "\n",
     }) as unknown as ReadonlyArray<ParsedRecord>
   } catch (cause) {
     if (!(cause instanceof CsvError)) throw cause

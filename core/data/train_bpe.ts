@@ -5,8 +5,9 @@
  * @module
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
-import type * as PlatformError from "effect/PlatformError"
+import type * as FileSystem from "effect/FileSystem"
+import type { StorageError } from "../formats/storage_error.ts"
+import { writeFileWhole } from "../formats/whole_file.ts"
 import { DataError } from "./data_error.ts"
 import { PairHeap } from "./_pair_heap.ts"
 
@@ -164,15 +165,11 @@ export const trainBpe = (texts: Iterable<string>, options: TrainBpeOptions): Tra
 export const saveTokenizer = (
   directory: string,
   trained: TrainedTokenizer,
-): Effect.Effect<void, PlatformError.PlatformError, FileSystem.FileSystem> =>
+): Effect.Effect<void, StorageError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
-    const files = yield* FileSystem.FileSystem
     const contents = { "tokenizer.json": trained.model, "tokenizer_config.json": trained.config }
     for (const [name, content] of Object.entries(contents)) {
-      const path = `${directory}/${name}`
-      // Written aside first, so that no half of a file is ever found under its name.
-      yield* files.writeFileString(`${path}.part`, JSON.stringify(content, null, 1) + "\n")
-      yield* files.rename(`${path}.part`, path)
+      yield* writeFileWhole(`${directory}/${name}`, JSON.stringify(content, null, 1) + "\n")
     }
   })
 

@@ -1,0 +1,123 @@
+import { assert, assertEquals, assertThrows } from "@std/assert"
+import { bucketLength, collate, makeBatches, stepsFrom } from "../../../core/data/batches.ts"
+import { DataError } from "../../../core/data/data_error.ts"
+import { type Example, MASKED } from "../../../core/data/encode.ts"
+import { makeRng } from "../../../core/data/random.ts"
+
+const examples = (count: number, seed = 1): ReadonlyArray<Example> => {
+  const rng = makeRng(seed)
+  return Array.from({ length: count }, (_, row) => {
+    const tokens = Int32Array.from({ length: 2 + rng.int(99) ** 2 / 99 }, () => 1 + rng.int(50))
+    return { tokens, label: row % 3, row: row + 1 }
+  })
+}
+
+Deno.test("buckets grow geometrically up to the largest length", () => {
+  const lengths = [1, 16, 17, 25, 33, 49, 65, 97, 129, 193, 257, 300]
+  const buckets = [16, 16, 24, 32, 48, 64, 96, 128, 192, 256, 300, 300]
+  assertEquals(lengths.map((length) => bucketLength(length, 300)), buckets)
+  assertEquals(bucketLength(3, 10), 10)
+})
+
+Deno.test("every example once an epoch, in an order that seed and epoch alone decide", () => {
+  for (
+    const [count, batchSize, accumulation, sortWindow] of [[103, 8, 1, 8], [64, 16, 2, 1], [5, 8, 3, 4], [97, 1, 4, 2]]
+  ) {
+    const all = examples(count)
+    const options = { batchSize, accumulation, sortWindow, maxLength: 128, seed: 3 }
+    const source = makeBatches(all, options)
+    const orders = [0, 1].map((epoch) => {
+      const steps = source.epoch(epoch)
+      assertEquals(steps, makeBatches(all, options).epoch(epoch))
+      const microBatches = steps.flatMap((step) => step.microBatches)
+      assert(steps.slice(0, -1).every((step) => step.microBatches.length === accumulation))
+      assertEquals(microBatches.length, Math.ceil(count / batchSize))
+      for (const { rows, length } of microBatches) {
+        assertEquals(rows.length, batchSize)
+        const longest = Math.max(...[...rows].filter((row) => row >= 0).map((row) => all[row].tokens.length))
+        assertEquals(length, bucketLength(longest, 128))
+      }
+      const rows = microBatches.flatMap((microBatch) => [...microBatch.rows]).filter((row) => row >= 0)
+      assertEquals(rows.toSorted((a, b) => a - b), [...all.keys()])
+      return rows.join()
+    })
+    // A single batch has only one order: that of its lengths.
+    if (count <= batchSize) continue
+    assert(orders[0] !== orders[1])
+    assert(
+      orders[0] !==
+        makeBatches(all, { ...options, seed: 4 }).epoch(0).flatMap((step) =>
+          step.microBatches.flatMap((microBatch) => [...microBatch.rows])
+        ).filter((row) => row >= 0).join(),
+    )
+  }
+})
+
+Deno.test("sorting by length saves padding; a window of one step leaves the draw of a step alone", () => {
+  const all = examples(800)
+  const tokens = all.reduce((sum, example) => sum + example.tokens.length, 0)
+  const waste = (sortWindow: number, shuffle = true) => {
+    const source = makeBatches(all, { batchSize: 16, maxLength: 128, sortWindow, shuffle })
+    const microBatches = source.epoch(0).flatMap((step) => step.microBatches)
+    return microBatches.reduce((sum, { rows, length }) => sum + rows.length * length, 0) / tokens
+  }
+  assert(waste(8) < 1.6 && waste(1) > 2, `${waste(8)} ${waste(1)}`)
+  assert(waste(1, false) < waste(8))
+  const rowsOf = (accumulation: number, batchSize: number) =>
+    makeBatches(all, { batchSize, accumulation, maxLength: 128, sortWindow: 1 }).epoch(2).map((step) =>
+      step.microBatches.flatMap((microBatch) => [...microBatch.rows]).sort((a, b) => a - b)
+    )
+  assertEquals(rowsOf(4, 4), rowsOf(1, 16))
+})
+
+Deno.test("a run resumed at a step takes the steps that are left", () => {
+  const source = makeBatches(examples(50), { batchSize: 4, accumulation: 2, maxLength: 128 })
+  const all = [...stepsFrom(source, 3)]
+  assertEquals(all.length, 21)
+  for (const at of [0, 6, 7, 13, 20]) {
+    assertEquals([...stepsFrom(source, 3, { epoch: all[at].epoch, step: all[at].step })], all.slice(at))
+  }
+  assertEquals([...stepsFrom(source, 3, { epoch: 0, step: 7 })], all.slice(7))
+  assertEquals([...stepsFrom(source, 3, { epoch: 3, step: 0 })], [])
+})
+
+Deno.test("arrays of a classification batch, with an empty row", () => {
+  const all: ReadonlyArray<Example> = [
+    { tokens: Int32Array.of(5, 6, 7), label: 1, row: 1 },
+    { tokens: Int32Array.of(8), label: 0, row: 2 },
+  ]
+  assertEquals(collate(all, { task: "t", rows: Int32Array.of(1, -1, 0), length: 4 }, 9), {
+    task: "t",
+    shape: [3, 4],
+    tokens: Int32Array.of(8, 9, 9, 9, 9, 9, 9, 9, 5, 6, 7, 9),
+    lengths: Int32Array.of(1, 1, 3),
+    exampleWeight: Float32Array.of(1, 0, 1),
+    labels: Int32Array.of(0, MASKED, 1),
+    rows: Int32Array.of(1, -1, 0),
+    trainedCount: 2,
+  })
+})
+
+Deno.test("targets of a language modelling batch are the tokens that follow", () => {
+  const all: ReadonlyArray<Example> = [
+    { tokens: Int32Array.of(5, 6, 7), labels: Int32Array.of(MASKED, MASKED, 7), row: 1 },
+    { tokens: Int32Array.of(8, 9), labels: Int32Array.of(MASKED, 9), row: 2 },
+  ]
+  const batch = collate(all, { task: "t", rows: Int32Array.of(0, 1, -1), length: 3 })
+  const M = MASKED
+  assertEquals(batch.targets, Int32Array.of(M, 7, M, 9, M, M, M, M, M))
+  assertEquals([batch.trainedCount, batch.labels], [2, undefined])
+  // The labels of a full row end with its last target masked.
+  assertEquals(batch.tokens, Int32Array.of(5, 6, 7, 8, 9, 0, 0, 0, 0))
+})
+
+Deno.test("sizes that make no sense are errors", () => {
+  for (
+    const options of [{ batchSize: 0 }, { batchSize: 1.5 }, { accumulation: 0 }, { sortWindow: -1 }, { maxLength: 0 }]
+  ) {
+    const error = assertThrows(() => makeBatches([], { batchSize: 1, maxLength: 8, ...options }), DataError)
+    assertEquals(error.reason, "BadInput")
+  }
+  const error = assertThrows(() => makeBatches(examples(9), { batchSize: 1, maxLength: 4 }), DataError)
+  assertEquals(error.reason, "TooLong")
+})

@@ -32,7 +32,19 @@ export {
 } from "./elementwise.ts"
 export { constant, full, input, type InputOptions, iota, slot, type SlotReference } from "./leaves.ts"
 export { argmax, batchSum, maximum, mean, type ReduceOptions, sum } from "./reduce.ts"
-export { concat, expand, flip, narrow, pad, permute, reshape, slice, stopGradient, transpose } from "./views.ts"
+export {
+  concat,
+  expand,
+  flip,
+  forBatch,
+  narrow,
+  pad,
+  permute,
+  reshape,
+  slice,
+  stopGradient,
+  transpose,
+} from "./views.ts"
 export { matmul, type MatmulOptions } from "./matmul.ts"
 export { gather, scatterAdd, updateSlice } from "./indexing.ts"
 export { softmax } from "./composites/softmax.ts"

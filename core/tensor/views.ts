@@ -67,6 +67,12 @@ export const expandOperation: Operation = {
     return pick(data, n.shape, 0, n.shape.map((_, a) => a < lead || from[a - lead] === 1 ? 0 : own[a - lead]))
   },
 }
+/** One value repeated for the examples of a batch: it counts as depending on them. */
+export const forBatchOperation: Operation = {
+  name: "forBatch",
+  derivative: (n, cotangent) => [sumTo(cotangent, n.inputs[0].shape), undefined],
+  decompose: (n) => expand(n.inputs[0], n.shape),
+}
 /** A tensor framed with zeros: attribute `before`. */
 export const padOperation: Operation = {
   name: "pad",
@@ -169,6 +175,15 @@ export function expand(x: Tensor, shape: Shape): Tensor {
     throw new ShapeError({ message: `${show(x.shape)} does not expand to ${show(shape)}` })
   }
   return sameShape(shape, x.shape) ? x : node(expandOperation, [x], shape, x.dtype)
+}
+
+/**
+ * `x` [1, ...] repeated for each example of `batch` [B, ...]: [B, ...]. Unlike {@link expand}, per-example derivatives
+ * see a view of `x` for each example.
+ */
+export function forBatch(x: Tensor, batch: Tensor): Tensor {
+  if (x.shape[0] !== 1) throw new ShapeError({ message: `forBatch needs an axis 0 of extent 1, got ${show(x.shape)}` })
+  return node(forBatchOperation, [x, batch], [batch.shape[0], ...x.shape.slice(1)], x.dtype)
 }
 
 /** Zeros put `before` and `after` along each axis. */

@@ -1,0 +1,114 @@
+import type { Call, View } from "../../kernels/contract.ts"
+import { sameShape } from "../tensor/shape.ts"
+import type { Program } from "./program.ts"
+
+/** Views that a call reads. */
+export function readsOf(call: Call): ReadonlyArray<View> {
+  switch (call.kernel) {
+    case "rows":
+    case "columns":
+      return call.inputs
+    case "matmul":
+      return [call.a, call.b]
+    case "gather":
+      return [call.table, call.indices]
+    case "scatter_add":
+      return [call.indices, call.updates]
+    case "update_slice":
+      return [call.destination, call.source, call.start]
+  }
+}
+
+/** Views that a call writes. */
+export function writesOf(call: Call): ReadonlyArray<View> {
+  if (call.kernel === "rows") return call.outputs.map(({ view }) => view)
+  return [call.kernel === "update_slice" ? call.destination : call.output]
+}
+
+/**
+ * Lets values be written straight into the slots they update, where nothing reads the old value later; the others are
+ * copied at the end. The program must not write slots yet.
+ */
+export function assignSlots(
+  program: Program,
+  targets: ReadonlyArray<{ readonly slot: number; readonly value: number }>,
+): Program {
+  const { calls } = program
+  const renamed = new Map<number, number>()
+  const late: { slot: number; value: number }[] = []
+  for (const { slot, value } of targets) {
+    const first = calls.findIndex((call) => writesOf(call).some((view) => view.buffer === value))
+    const free = first >= 0 && !renamed.has(value) && calls.every((call, i) => {
+      const reads = readsOf(call).filter((view) => view.buffer === slot)
+      if (i < first || reads.length === 0) return true
+      // In place: each element is read before it is written, by the same lane.
+      return i === first && call.kernel === "rows" &&
+        call.outputs.every(({ view }) => view.buffer !== value || reads.every((read) => aligned(read, view)))
+    })
+    if (free) renamed.set(value, slot)
+    else late.push({ slot, value })
+  }
+  const rename = (view: View): View => ({ ...view, buffer: renamed.get(view.buffer) ?? view.buffer })
+  const copies = late.map(({ slot, value }): Call => {
+    const { size, dtype } = program.buffers[slot]
+    const view = (buffer: number) => ({ buffer, offset: 0, shape: [size], strides: [1] })
+    return {
+      kernel: "rows",
+      space: [size],
+      body: [{ op: "load", operand: 0, dtype }],
+      inputs: [rename(view(value))],
+      outputs: [{ step: 0, view: view(slot) }],
+    }
+  })
+  return compact({
+    ...program,
+    calls: [...calls.map((call) => mapViews(call, rename)), ...copies],
+    outputs: program.outputs.map((output) => ({ ...output, view: rename(output.view) })),
+  })
+}
+
+const aligned = (a: View, b: View) =>
+  a.offset === b.offset && sameShape(a.shape, b.shape) && sameShape(a.strides, b.strides)
+
+/** A call with each of its views changed. */
+function mapViews(call: Call, change: (view: View) => View): Call {
+  switch (call.kernel) {
+    case "rows":
+      return {
+        ...call,
+        inputs: call.inputs.map(change),
+        outputs: call.outputs.map((output) => ({ ...output, view: change(output.view) })),
+      }
+    case "columns":
+      return { ...call, inputs: call.inputs.map(change), output: change(call.output) }
+    case "matmul":
+      return { ...call, a: change(call.a), b: change(call.b), output: change(call.output) }
+    case "gather":
+      return { ...call, table: change(call.table), indices: change(call.indices), output: change(call.output) }
+    case "scatter_add":
+      return { ...call, indices: change(call.indices), updates: change(call.updates), output: change(call.output) }
+    case "update_slice":
+      return {
+        ...call,
+        destination: change(call.destination),
+        source: change(call.source),
+        start: change(call.start),
+      }
+  }
+}
+
+/** The same program without buffers that nothing uses. */
+function compact(program: Program): Program {
+  const used = new Set<number>()
+  for (const call of program.calls) for (const view of [...readsOf(call), ...writesOf(call)]) used.add(view.buffer)
+  for (const output of program.outputs) used.add(output.view.buffer)
+  const order = [...used].sort((a, b) => a - b)
+  const number = new Map(order.map((old, now) => [old, now]))
+  const change = (view: View): View => ({ ...view, buffer: number.get(view.buffer)! })
+  return {
+    ...program,
+    buffers: order.map((old) => program.buffers[old]),
+    calls: program.calls.map((call) => mapViews(call, change)),
+    outputs: program.outputs.map((output) => ({ ...output, view: change(output.view) })),
+  }
+}

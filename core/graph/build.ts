@@ -1,0 +1,307 @@
+/**
+ * From tensors to a {@link Program}: simplify, fuse, decide what is stored and what is computed again, write the calls.
+ * @module
+ */
+import type { Call, View } from "../../kernels/contract.ts"
+import { gatherOperation, scatterAddOperation, updateSliceOperation } from "../tensor/indexing.ts"
+import { constantOperation, inputOperation, slotOperation, type SlotReference } from "../tensor/leaves.ts"
+import { matmulOperation } from "../tensor/matmul.ts"
+import { sameShape, type Shape, show, sizeOf, stridesOf } from "../tensor/shape.ts"
+import { ShapeError } from "../tensor/shape_error.ts"
+import type { Tensor } from "../tensor/tensor.ts"
+import { concatOperation, padOperation, reshapeOperation } from "../tensor/views.ts"
+import { Body } from "./_body.ts"
+import { assignSlots } from "./_assign_slots.ts"
+import { fuse, isGenerator, isLeaf, type Unit } from "./fuse.ts"
+import { broadcastStrides, type Layout, viewOf } from "./layout.ts"
+import type { BufferSpec, Program } from "./program.ts"
+import { isElementwise, simplify } from "./simplify.ts"
+
+/** What a program is to give and to change. */
+export interface Graph {
+  /** For people: errors, listings, profiles. */
+  readonly name: string
+  /** Results that each run hands back. */
+  readonly outputs: Readonly<Record<string, Tensor>>
+  /** New values of slots. All of them, and all outputs, are made from the slots' values before the run. */
+  readonly updates: ReadonlyArray<readonly [SlotReference, Tensor]>
+}
+
+/** Operations that are written again where they are used, rather than stored, when that needs few loads. */
+const cheap = new Set([
+  "add",
+  "sub",
+  "mul",
+  "neg",
+  "where",
+  "less",
+  "lessEqual",
+  "equal",
+  "toFloat",
+  "max",
+  "min",
+  "abs",
+])
+// A value that is stored costs a store and a load: it is computed again when that takes no more loads of its size.
+const LOADS = { rows: 1, columns: 3 }
+const MOST_STEPS = 12
+
+/** Writes a program. Throws {@link ShapeError} where an update does not fit its slot. */
+export function build(graph: Graph): Program {
+  for (const [slot, tensor] of graph.updates) {
+    if (!sameShape(slot.shape, tensor.shape) || slot.dtype !== tensor.dtype) {
+      const value = `${tensor.dtype}${show(tensor.shape)}`
+      throw new ShapeError({ message: `Slot ${slot.name} is ${slot.dtype}${show(slot.shape)}, its new value ${value}` })
+    }
+  }
+  const names = Object.keys(graph.outputs)
+  const roots = simplify([...Object.values(graph.outputs), ...graph.updates.map(([, tensor]) => tensor)])
+  const fused = fuse(roots)
+  const { units, layouts, unitOf } = fused
+  const baseOf = (node: Tensor) => layouts.get(node)?.base ?? node
+
+  // What is stored, decided from the last unit to the first: only what somebody needs.
+  const stored = new Set<Tensor>()
+  const store = (node: Tensor) => {
+    const base = baseOf(node)
+    if (!isLeaf(base) && !isGenerator(base)) stored.add(base)
+  }
+  roots.forEach(store)
+  const again = new Map<Unit, Set<Tensor>>()
+  for (const unit of units.toReversed()) {
+    if (!unit.nodes.some((node) => stored.has(node))) continue
+    if (unit.kind === "other") {
+      for (const node of unit.nodes) node.inputs.forEach(store)
+      continue
+    }
+    const inlined = new Set<Tensor>()
+    again.set(unit, inlined)
+    const operands = unit.kind === "columns"
+      ? unit.nodes[0].inputs
+      : [...neededMembers(unit, stored)].flatMap((node) => node.inputs).filter((x) => unitOf.get(x) !== unit)
+    for (const operand of operands) {
+      const plan = planAgain(operand, LOADS[unit.kind])
+      if (plan === undefined) store(operand)
+      else {
+        plan.inlined.forEach((node) => inlined.add(node))
+        plan.loads.forEach(store)
+      }
+    }
+  }
+
+  /** Nodes to compute again and nodes to load for an operand, if that is worth it. */
+  function planAgain(operand: Tensor, most: number): { inlined: Set<Tensor>; loads: Set<Tensor> } | undefined {
+    const inlined = new Set<Tensor>()
+    const loads = new Set<Tensor>()
+    const size = sizeOf(operand.shape)
+    const large = () => [...loads].filter((node) => sizeOf(baseOf(node).shape) * 4 > size).length
+    const visit = (node: Tensor): void => {
+      if (isGenerator(node) || inlined.has(node)) return
+      const able = isElementwise(node) && unitOf.has(node) && !stored.has(node) && cheap.has(node.operation.name)
+      if (!able) loads.add(node)
+      else {
+        inlined.add(node)
+        node.inputs.forEach(visit)
+      }
+    }
+    visit(operand)
+    return inlined.size > 0 && inlined.size <= MOST_STEPS && large() <= most ? { inlined, loads } : undefined
+  }
+
+  const buffers: BufferSpec[] = []
+  const calls: Call[] = []
+  const bufferOf = new Map<Tensor, number>()
+  const slotBuffers = new Map<number, number>()
+  const newBuffer = (size: number, dtype: BufferSpec["dtype"], source: BufferSpec["source"]) =>
+    buffers.push({ size, dtype, source }) - 1
+  const temporary = (shape: Shape, dtype: BufferSpec["dtype"]) => newBuffer(sizeOf(shape), dtype, { kind: "temporary" })
+  const slotBuffer = (slot: number, size: number, dtype: BufferSpec["dtype"]) => {
+    if (!slotBuffers.has(slot)) slotBuffers.set(slot, newBuffer(size, dtype, { kind: "slot", slot }))
+    return slotBuffers.get(slot)!
+  }
+  const buffer = (base: Tensor): number => {
+    let number = bufferOf.get(base)
+    if (number === undefined) {
+      const { operation, attributes, shape, dtype } = base
+      number = operation === slotOperation
+        ? slotBuffer(attributes.slot as number, sizeOf(shape), dtype)
+        : operation === inputOperation
+        ? newBuffer(sizeOf(shape), dtype, { kind: "input", name: attributes.name as string })
+        : operation === constantOperation
+        ? newBuffer(sizeOf(shape), dtype, { kind: "constant", data: attributes.data as Float32Array })
+        : temporary(shape, dtype)
+      bufferOf.set(base, number)
+    }
+    return number
+  }
+  const locate = (node: Tensor) => {
+    const layout = layouts.get(node)!
+    return { ...layout, buffer: buffer(layout.base) }
+  }
+  const contiguousView = (number: number, shape: Shape): View => ({
+    buffer: number,
+    offset: 0,
+    shape,
+    strides: stridesOf(shape),
+  })
+  /** Copies a node (or what generates it) into a view of its shape. */
+  const copy = (node: Tensor, view: View): void => {
+    const axes = node.shape.length === 0 ? [1] : node.shape
+    const body = new Body(axes, [...axes.keys()], () => false, locate)
+    const target = node.shape.length === 0 ? { ...view, shape: [1], strides: [1] } : view
+    const outputs = [{ step: body.step(node), view: target }]
+    calls.push({ kernel: "rows", space: axes, body: body.instructions, inputs: body.inputs, outputs })
+  }
+  /** A view of a node in a given shape, after a copy where its elements do not lie so. */
+  const viewAs = (node: Tensor, shape: Shape, dense = false): View => {
+    const { buffer: number, ...layout } = locate(node)
+    if (!isGenerator(layout.base)) {
+      const view = sameShape(shape, node.shape) ? layout : reshapeLayout(layout, node, shape)
+      if (view && !(dense && !sameShape(view.strides, stridesOf(shape)))) {
+        return { buffer: number, offset: view.offset, shape, strides: view.strides }
+      }
+    }
+    const own = temporary(node.shape, node.dtype)
+    copy(node, contiguousView(own, node.shape))
+    return contiguousView(own, shape)
+  }
+
+  const emit = (unit: Unit): void => {
+    if (!unit.nodes.some((node) => stored.has(node))) return
+    const inlined = again.get(unit) ?? new Set()
+    if (unit.kind === "rows") {
+      const space = unit.space.length === 0 ? [1] : unit.space
+      const body = new Body(space, [...space.keys()], (x) => unitOf.get(x) === unit || inlined.has(x), locate)
+      const outputs = unit.nodes.filter((node) => stored.has(node)).map((node) => ({
+        step: body.step(node),
+        view: contiguousView(buffer(node), node.shape.length === 0 ? [1] : node.shape),
+      }))
+      calls.push({ kernel: "rows", space, body: body.instructions, inputs: body.inputs, outputs })
+      return
+    }
+    const [node] = unit.nodes
+    if (unit.kind === "columns") {
+      const [x] = node.inputs
+      const last = x.shape.length - 1
+      const axes = node.attributes.axes as number[]
+      const outer = [...x.shape.keys()].filter((axis) => axis !== last && !axes.includes(axis))
+      const order = [...outer, ...axes, last]
+      const body = new Body(x.shape, order, (n) => inlined.has(n), locate)
+      const shape = [...outer, last].map((axis) => x.shape[axis])
+      calls.push({
+        kernel: "columns",
+        space: order.map((axis) => x.shape[axis]),
+        outerAxes: outer.length,
+        kind: node.attributes.kind as "sum" | "max",
+        result: body.step(x),
+        body: body.instructions,
+        inputs: body.inputs,
+        output: contiguousView(buffer(node), shape),
+      })
+      return
+    }
+    emitOther(node)
+  }
+
+  const emitOther = (node: Tensor): void => {
+    const { operation, inputs, attributes, shape } = node
+    const output = contiguousView(buffer(node), shape)
+    if (operation === matmulOperation) {
+      const batch = shape.slice(0, -2)
+      const side = (x: Tensor, transposed: unknown): View => {
+        const { buffer: number, ...layout } = isGenerator(baseOf(x))
+          ? { ...layouts.get(x)!, ...viewAs(x, x.shape) }
+          : locate(x)
+        const turned = transposed ? turn(layout) : layout
+        const whole = [...batch, ...turned.shape.slice(-2)]
+        return { buffer: number, offset: layout.offset, shape: whole, strides: broadcastStrides(turned, whole) }
+      }
+      const a = side(inputs[0], attributes.transposeA)
+      const b = side(inputs[1], attributes.transposeB)
+      calls.push({ kernel: "matmul", a, b, output })
+    } else if (operation === gatherOperation) {
+      const count = sizeOf(inputs[1].shape)
+      const table = viewAs(inputs[0], inputs[0].shape, true)
+      const indices = viewAs(inputs[1], [count], true)
+      calls.push({ kernel: "gather", table, indices, output: { ...output, ...dense([count, shape.at(-1)!]) } })
+    } else if (operation === scatterAddOperation) {
+      const batch = attributes.perExample ? shape[0] : 1
+      const count = sizeOf(inputs[0].shape) / batch
+      const indices = viewAs(inputs[0], [batch, count], true)
+      const updates = viewAs(inputs[1], [batch, count, shape.at(-1)!])
+      calls.push({
+        kernel: "scatter_add",
+        indices,
+        updates,
+        output: { ...output, ...dense([batch, ...shape.slice(-2)]) },
+      })
+    } else if (operation === updateSliceOperation) {
+      const [state, source, start] = inputs
+      copy(state, output)
+      const axis = attributes.axis as number
+      calls.push({
+        kernel: "update_slice",
+        axis,
+        destination: output,
+        source: viewAs(source, source.shape),
+        start: viewAs(start, [1]),
+      })
+    } else if (operation === concatOperation) {
+      const axis = attributes.axis as number
+      let offset = 0
+      for (const part of inputs) {
+        if (sizeOf(part.shape) > 0) copy(part, { ...output, offset, shape: part.shape })
+        offset += part.shape[axis] * output.strides[axis]
+      }
+    } else if (operation === padOperation) {
+      const zero = { op: "constant", value: 0, dtype: node.dtype } as const
+      calls.push({ kernel: "rows", space: shape, body: [zero], inputs: [], outputs: [{ step: 0, view: output }] })
+      const before = attributes.before as number[]
+      const offset = before.reduce((at, n, axis) => at + n * output.strides[axis], 0)
+      copy(inputs[0], { ...output, offset, shape: inputs[0].shape })
+    } else {
+      throw new ShapeError({ message: `No kernel computes the operation ${operation.name}` })
+    }
+  }
+
+  units.forEach(emit)
+
+  /** A buffer that holds a root densely at the end; roots without memory of their own are copied. */
+  const settle = (root: Tensor): number => {
+    const layout = layouts.get(root)!
+    const own = unitOf.has(layout.base) && layout.offset === 0 && sizeOf(root.shape) === sizeOf(layout.base.shape) &&
+      sameShape(layout.strides, stridesOf(root.shape))
+    if (own) return buffer(layout.base)
+    const number = temporary(root.shape, root.dtype)
+    copy(root, contiguousView(number, root.shape))
+    return number
+  }
+  const outputs = names.map((name, i) => {
+    const root = roots[i]
+    return { name, view: contiguousView(settle(root), root.shape), dtype: root.dtype }
+  })
+  const targets = graph.updates.map(([slot], i) => ({
+    slot: slotBuffer(slot.id, sizeOf(slot.shape), slot.dtype),
+    value: settle(roots[names.length + i]),
+  }))
+  return assignSlots({ name: graph.name, buffers, calls, outputs }, targets)
+}
+
+const dense = (shape: Shape) => ({ shape, strides: stridesOf(shape) })
+
+function turn(layout: Layout): Layout {
+  const swap = (values: ReadonlyArray<number>) => [...values.slice(0, -2), values.at(-1)!, values.at(-2)!]
+  return { ...layout, shape: swap(layout.shape), strides: swap(layout.strides) }
+}
+
+function reshapeLayout(layout: Layout, node: Tensor, shape: Shape): Layout | undefined {
+  return viewOf({ ...node, operation: reshapeOperation, shape }, layout)
+}
+
+/** Members of a unit that its stored ones rest on. */
+function neededMembers(unit: Unit, stored: ReadonlySet<Tensor>): Set<Tensor> {
+  const members = new Set(unit.nodes)
+  const needed = new Set(unit.nodes.filter((node) => stored.has(node)))
+  for (const node of needed) for (const x of node.inputs) if (members.has(x)) needed.add(x)
+  return needed
+}

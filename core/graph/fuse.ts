@@ -1,0 +1,146 @@
+/**
+ * Groups nodes into units: what one kernel call computes. Elementwise nodes and reductions along the last axis that
+ * share a space of places go together; everything else is a unit of its own.
+ * @module
+ */
+import { constantOperation, fullOperation, inputOperation, iotaOperation, slotOperation } from "../tensor/leaves.ts"
+import { reduceOperation } from "../tensor/reduce.ts"
+import { sameShape, type Shape } from "../tensor/shape.ts"
+import { node as make, type Operation, type Tensor } from "../tensor/tensor.ts"
+import { contiguous, type Layout, viewOf } from "./layout.ts"
+import { isElementwise } from "./simplify.ts"
+
+/** The identity that gives a view memory of its own. */
+export const copyOperation: Operation & { readonly elementwise: true } = { name: "copy", elementwise: true }
+
+/** What one kernel call (or a few, for a concat) computes. */
+export interface Unit {
+  /** Members in the order of their making. Units of kind "rows" may have many. */
+  readonly nodes: Tensor[]
+  readonly kind: "rows" | "columns" | "other"
+  /** Places that a "rows" unit goes over. */
+  readonly space: Shape
+}
+
+/** A graph in units, in an order that can run. */
+export interface Fused {
+  readonly units: ReadonlyArray<Unit>
+  /** Where each node's elements lie. */
+  readonly layouts: ReadonlyMap<Tensor, Layout>
+  /** The unit that computes a node; leaves have none. */
+  readonly unitOf: ReadonlyMap<Tensor, Unit>
+}
+
+const leaves = new Set<Operation>([inputOperation, slotOperation, constantOperation])
+const generators = new Set<Operation>([fullOperation, iotaOperation])
+
+/** Whether a node has memory without being computed. */
+export function isLeaf(node: Tensor): boolean {
+  return leaves.has(node.operation)
+}
+
+/** Whether a node is made of its coordinates alone, so that every kernel writes it anew. */
+export function isGenerator(node: Tensor): boolean {
+  return generators.has(node.operation)
+}
+
+/** Whether a node is a reduction along the last axis alone. */
+export function isRowReduce(node: Tensor): boolean {
+  const axes = node.attributes.axes as number[]
+  return node.operation === reduceOperation && axes.length === 1 && axes[0] === node.shape.length - 1
+}
+
+/** Groups the nodes that `roots` rest on. The graph must be simplified. */
+export function fuse(roots: ReadonlyArray<Tensor>): Fused {
+  const layouts = new Map<Tensor, Layout>()
+  const unitOf = new Map<Tensor, Unit>()
+  const units: Unit[] = []
+  const needs = new Map<Unit, Set<Unit>>()
+
+  /** Units that must run before a node can be used. */
+  const sources = (node: Tensor): ReadonlyArray<Unit> => {
+    const base = layouts.get(node)?.base ?? node
+    if (isGenerator(base)) return []
+    const unit = unitOf.get(base)
+    return unit === undefined ? [] : [unit]
+  }
+  const rests = (unit: Unit, on: Unit): boolean => {
+    const seen = new Set<Unit>([unit])
+    for (const each of seen) {
+      if (each === on) return true
+      for (const next of needs.get(each)!) seen.add(next)
+    }
+    return false
+  }
+  const join = (node: Tensor, unit: Unit): void => {
+    unit.nodes.push(node)
+    unitOf.set(node, unit)
+    layouts.set(node, contiguous(node))
+    for (const x of node.inputs) for (const source of sources(x)) if (source !== unit) needs.get(unit)!.add(source)
+  }
+  const begin = (node: Tensor, kind: Unit["kind"], space: Shape): void => {
+    const unit: Unit = { nodes: [], kind, space }
+    units.push(unit)
+    needs.set(unit, new Set())
+    join(node, unit)
+  }
+  const place = (node: Tensor): void => {
+    const space = isRowReduce(node) ? node.inputs[0].shape : node.shape
+    if (!isElementwise(node) && !isRowReduce(node)) {
+      return begin(node, node.operation === reduceOperation ? "columns" : "other", space)
+    }
+    const external = node.inputs.flatMap((x) => sources(x).map((unit) => ({ x, unit })))
+    const fits = (unit: Unit) =>
+      unit.kind === "rows" &&
+      (sameShape(unit.space, space) || (isElementwise(node) && sameShape(rowShape(unit.space), space))) &&
+      external.every(({ x, unit: other }) => other === unit ? unitOf.has(x) : !rests(other, unit))
+    const candidates = external.map(({ unit }) => unit).sort((a, b) => units.indexOf(b) - units.indexOf(a))
+    const unit = candidates.find(fits)
+    if (unit === undefined) begin(node, "rows", space)
+    else join(node, unit)
+  }
+
+  const open = new Set<Tensor>(roots)
+  for (const node of open) for (const x of node.inputs) open.add(x)
+  for (const node of [...open].sort((a, b) => a.id - b.id)) {
+    if (isLeaf(node) || isGenerator(node)) {
+      layouts.set(node, contiguous(node))
+      continue
+    }
+    const [first] = node.inputs
+    const layout = first && layouts.get(first)
+    const view = layout && !isElementwise(node) && viewOf(node, layout)
+    if (view !== undefined && view !== false) {
+      layouts.set(node, view)
+      // A view of a generator has no memory to look at.
+      if (!isGenerator(view.base)) continue
+    }
+    if (isView(node)) {
+      const copy = make(copyOperation, [first], first.shape, first.dtype)
+      place(copy)
+      layouts.set(node, viewOf(node, contiguous(copy))!)
+    } else place(node)
+  }
+  return { units: schedule(units, needs), layouts, unitOf }
+}
+
+const rowShape = (space: Shape) => space.map((extent, axis) => axis === space.length - 1 ? 1 : extent)
+
+const viewNames = new Set(["reshape", "permute", "slice", "flip", "expand"])
+function isView(node: Tensor): boolean {
+  return viewNames.has(node.operation.name)
+}
+
+/** Units in an order that can run, near the order in which the graph was written. */
+function schedule(units: ReadonlyArray<Unit>, needs: ReadonlyMap<Unit, ReadonlySet<Unit>>): ReadonlyArray<Unit> {
+  const order: Unit[] = []
+  const done = new Set<Unit>()
+  const visit = (unit: Unit): void => {
+    if (done.has(unit)) return
+    done.add(unit)
+    for (const need of [...needs.get(unit)!].sort((a, b) => units.indexOf(a) - units.indexOf(b))) visit(need)
+    order.push(unit)
+  }
+  units.forEach(visit)
+  return order
+}

@@ -3,7 +3,7 @@ import type { Data, TextData } from "./dataset.ts"
 import type { Tokenizer } from "./tokenizer.ts"
 
 /** Label of a token that is not trained on. */
-export const MASKED = -100
+export const MASKED: number = -100
 
 /** One row as token ids. */
 export interface Example {

@@ -52,7 +52,11 @@ export const readBytes = (path: string): Effect.Effect<Uint8Array, DataError, Fi
     })
   })
 
-/** @throws DataError `Unreadable` when the bytes are not UTF-8: reading on would train on replacement characters. */
+/**
+ * Text of UTF-8 bytes, a byte order mark taken off.
+ *
+ * @throws DataError `Unreadable` when the bytes are not UTF-8: reading on would train on replacement characters.
+ */
 export const decodeUtf8 = (path: string, bytes: Uint8Array): string => {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes)

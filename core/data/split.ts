@@ -33,10 +33,11 @@ export interface Splits<D extends Data> {
 export const normalizeText = (text: string): string => text.toLowerCase().replace(/\s+/g, " ").trim()
 
 /** {@link splitData} for a data set that is still to be read. Fails with a {@link DataError} of reason `Split`. */
-export const split =
-  (options: SplitOptions = {}) =>
-  <D extends Data, E, R>(data: Effect.Effect<D, E, R>): Effect.Effect<Splits<D>, E | DataError, R> =>
-    Effect.flatMap(data, (rows) => attempt(() => splitData(rows, options)))
+export function split(
+  options: SplitOptions = {},
+): <D extends Data, E, R>(data: Effect.Effect<D, E, R>) => Effect.Effect<Splits<D>, E | DataError, R> {
+  return (data) => Effect.flatMap(data, (rows) => attempt(() => splitData(rows, options)))
+}
 
 /**
  * Divides data, a pure function of the data and the options. Duplicates are removed first, so that no test row stands

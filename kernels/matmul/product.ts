@@ -4,19 +4,26 @@
  */
 import type { MatmulCall } from "../contract.ts"
 
-/** One batch axis; distances in elements. */
+/** One batch axis. */
 export interface BatchAxis {
+  /** Number of entries. */
   readonly extent: number
+  /** Distance in a, in elements. */
   readonly a: number
+  /** Distance in b. */
   readonly b: number
+  /** Distance in the output. */
   readonly output: number
 }
 /** `output[i, m, n] = sum over k of a[i, m, k] * b[i, k, n]`; distances in elements, the output's along n is 1. */
 export interface Product {
   /** Outermost first; empty for a single product. */
   readonly batch: readonly BatchAxis[]
+  /** Rows of a and of the output. */
   readonly m: number
+  /** Columns of b and of the output. */
   readonly n: number
+  /** Terms of each sum. */
   readonly k: number
   /** Distances in a along m and k. */
   readonly a: { readonly m: number; readonly k: number }

@@ -26,55 +26,70 @@ import {
 /** Names of the functions of {@link vectorFunction}. All take and give v128; `uniform` takes four, the rest one. */
 export type VectorFunction = "exp" | "log" | "tanh" | "sigmoid" | "erf" | "sin" | "cos" | "uniform"
 
-type Body = (module: ModuleBuilder, target: Target, f: FunctionScope, x: number) => Code
+/** The instructions of one module and target that the bodies below share. */
+interface Writer {
+  /** One number in all lanes. */
+  readonly number: (value: number) => Code
+  /** `a * b + c`. */
+  readonly madd: (a: Code, b: Code, c: Code) => Code
+  /** Sum of powers of the local x, the highest first. */
+  readonly polynomial: (x: number, coefficients: readonly number[]) => Code
+  readonly exp: (x: Code) => Code
+}
+type Body = (writer: Writer, f: FunctionScope, x: number) => Code
 
-/** Highest power first. */
-const polynomial = (target: Target, x: number, coefficients: readonly number[]): Code =>
-  coefficients.slice(1).reduce(
-    (sum, c) => madd(target, sum, get(x), f32x4.const(c)),
-    f32x4.const(coefficients[0]),
-  )
+const writerOf = (module: ModuleBuilder, target: Target): Writer => {
+  const number = (value: number): Code => module.pooled(f32x4.const(value))
+  return {
+    number,
+    madd: (a, b, c) => madd(target, a, b, c),
+    polynomial: (x, [highest, ...rest]) =>
+      rest.reduce((sum, c) => madd(target, sum, get(x), number(c)), number(highest)),
+    exp: (x) => call(vectorFunction(module, target, "exp"), x),
+  }
+}
 
 // Added to a small number, this leaves round(x) in the low bits: a rounding that costs one addition.
 const MAGIC = 12582912 // 1.5 * 2^23
 
 /** 2^n * e^r, n = round(x / ln 2). The scale is 2^(n-1) and the polynomial is doubled, so that n = 128 needs no care. */
-const exp: Body = (_module, target, f, x) => {
+const exp: Body = ({ madd, number, polynomial }, f, x) => {
   const [n, bits, r, clamped] = [f.local("v128"), f.local("v128"), f.local("v128"), f.local("v128")]
   const SMALLEST = -86.9 // e^x is flushed to 0 below it: n must stay above -126
   return [
-    set(clamped, f32x4.pmin(f32x4.pmax(get(x), f32x4.const(SMALLEST)), f32x4.const(89))),
-    set(bits, madd(target, get(clamped), f32x4.const(Math.LOG2E), f32x4.const(MAGIC))),
-    set(n, f32x4.sub(get(bits), f32x4.const(MAGIC))),
-    set(r, madd(target, get(n), f32x4.const(-0.693359375), get(clamped))),
-    set(r, madd(target, get(n), f32x4.const(2.12194440e-4), get(r))),
+    set(clamped, f32x4.pmin(f32x4.pmax(get(x), number(SMALLEST)), number(89))),
+    set(bits, madd(get(clamped), number(Math.LOG2E), number(MAGIC))),
+    set(n, f32x4.sub(get(bits), number(MAGIC))),
+    set(r, madd(get(n), number(-0.693359375), get(clamped))),
+    set(r, madd(get(n), number(2.12194440e-4), get(r))),
     set(
       n,
-      polynomial(target, r, [1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2].map((c) => 2 * c)),
+      polynomial(
+        r,
+        [1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1, 1, 1]
+          .map((c) => 2 * c),
+      ),
     ),
-    set(n, madd(target, get(n), get(r), f32x4.const(2 * 1.6666665459e-1))),
-    set(n, madd(target, get(n), get(r), f32x4.const(2 * 5.0000001201e-1))),
-    set(n, madd(target, madd(target, get(n), get(r), f32x4.const(2)), get(r), f32x4.const(2))),
     v128.andnot(
       f32x4.mul(get(n), i32x4.shl(i32x4.add(get(bits), i32x4.const(126)), i32.const(23))),
-      f32x4.lt(get(x), f32x4.const(SMALLEST)),
+      f32x4.lt(get(x), number(SMALLEST)),
     ),
   ]
 }
 
 /** log(m * 2^e) with m in [sqrt(1/2), sqrt(2)). */
-const log: Body = (_module, target, f, x) => {
+const log: Body = ({ madd, number, polynomial }, f, x) => {
   const [m, e, t, z] = [f.local("v128"), f.local("v128"), f.local("v128"), f.local("v128")]
-  const subnormal = f32x4.lt(get(x), f32x4.const(2 ** -126))
+  const subnormal = f32x4.lt(get(x), number(2 ** -126))
   return [
-    set(m, v128.bitselect(f32x4.mul(get(x), f32x4.const(2 ** 23)), get(x), subnormal)),
+    set(m, v128.bitselect(f32x4.mul(get(x), number(2 ** 23)), get(x), subnormal)),
     set(e, i32x4.shrS(i32x4.sub(get(m), i32x4.const(0x3f3504f3)), i32.const(23))),
-    set(m, f32x4.sub(i32x4.sub(get(m), i32x4.shl(get(e), i32.const(23))), f32x4.const(1))),
+    set(m, f32x4.sub(i32x4.sub(get(m), i32x4.shl(get(e), i32.const(23))), number(1))),
     set(e, f32x4.convertS(i32x4.sub(get(e), v128.and(i32x4.const(23), subnormal)))),
     set(z, f32x4.mul(get(m), get(m))),
     set(
       t,
-      polynomial(target, m, [
+      polynomial(m, [
         7.0376836292e-2,
         -1.1514610310e-1,
         1.1676998740e-1,
@@ -87,27 +102,27 @@ const log: Body = (_module, target, f, x) => {
       ]),
     ),
     set(t, f32x4.mul(f32x4.mul(get(t), get(m)), get(z))),
-    set(t, madd(target, get(e), f32x4.const(-2.12194440e-4), get(t))),
-    set(t, f32x4.add(madd(target, get(z), f32x4.const(-0.5), get(t)), get(m))),
-    set(t, madd(target, get(e), f32x4.const(0.693359375), get(t))),
-    set(t, v128.bitselect(f32x4.const(-Infinity), get(t), f32x4.eq(get(x), f32x4.const(0)))),
-    set(t, v128.bitselect(get(t), get(x), f32x4.lt(get(x), f32x4.const(Infinity)))), // infinity and NaN
-    v128.or(get(t), f32x4.lt(get(x), f32x4.const(0))), // all ones is a NaN
+    set(t, madd(get(e), number(-2.12194440e-4), get(t))),
+    set(t, f32x4.add(madd(get(z), number(-0.5), get(t)), get(m))),
+    set(t, madd(get(e), number(0.693359375), get(t))),
+    set(t, v128.bitselect(number(-Infinity), get(t), f32x4.eq(get(x), number(0)))),
+    set(t, v128.bitselect(get(t), get(x), f32x4.lt(get(x), number(Infinity)))), // infinity and NaN
+    v128.or(get(t), f32x4.lt(get(x), number(0))), // all ones is a NaN
   ]
 }
 
 /** 1 - 2 / (e^2|x| + 1), and an odd polynomial near 0, where that would cancel. */
-const tanh: Body = (module, target, f, x) => {
+const tanh: Body = ({ exp, madd, number, polynomial }, f, x) => {
   const [size, z, near, far] = [f.local("v128"), f.local("v128"), f.local("v128"), f.local("v128")]
   const sign = i32x4.const(-0x80000000)
   return [
     set(size, f32x4.abs(get(x))),
-    set(far, call(vectorFunction(module, target, "exp"), f32x4.add(get(size), get(size)))),
-    set(far, f32x4.sub(f32x4.const(1), f32x4.div(f32x4.const(2), f32x4.add(get(far), f32x4.const(1))))),
+    set(far, exp(f32x4.add(get(size), get(size)))),
+    set(far, f32x4.sub(number(1), f32x4.div(number(2), f32x4.add(get(far), number(1))))),
     set(z, f32x4.mul(get(x), get(x))),
     set(
       near,
-      polynomial(target, z, [
+      polynomial(z, [
         -5.70498872745e-3,
         2.06390887954e-2,
         -5.37397155531e-2,
@@ -115,31 +130,31 @@ const tanh: Body = (module, target, f, x) => {
         -3.33332819422e-1,
       ]),
     ),
-    set(near, madd(target, f32x4.mul(get(near), get(z)), get(x), get(x))),
+    set(near, madd(f32x4.mul(get(near), get(z)), get(x), get(x))),
     v128.bitselect(
       v128.or(get(far), v128.and(get(x), sign)),
       get(near),
-      f32x4.ge(get(size), f32x4.const(0.625)),
+      f32x4.ge(get(size), number(0.625)),
     ),
   ]
 }
 
-const sigmoid: Body = (module, target, _f, x) =>
+const sigmoid: Body = ({ exp, number }, _f, x) =>
   f32x4.div(
-    f32x4.const(1),
-    f32x4.add(f32x4.const(1), call(vectorFunction(module, target, "exp"), f32x4.neg(get(x)))),
+    number(1),
+    f32x4.add(number(1), exp(f32x4.neg(get(x)))),
   )
 
 /** x * P(x^2) / Q(x^2), on [-4, 4], where it reaches 1. */
-const erf: Body = (_module, target, f, x) => {
+const erf: Body = ({ number, polynomial }, f, x) => {
   const z = f.local("v128")
   return [
-    set(x, f32x4.pmin(f32x4.pmax(get(x), f32x4.const(-4)), f32x4.const(4))),
+    set(x, f32x4.pmin(f32x4.pmax(get(x), number(-4)), number(4))),
     set(z, f32x4.mul(get(x), get(x))),
     f32x4.div(
       f32x4.mul(
         get(x),
-        polynomial(target, z, [
+        polynomial(z, [
           -2.72614225801306e-10,
           2.77068142495902e-08,
           -2.10102402082508e-06,
@@ -149,7 +164,7 @@ const erf: Body = (_module, target, f, x) => {
           -1.60960333262415e-02,
         ]),
       ),
-      polynomial(target, z, [
+      polynomial(z, [
         -1.45660718464996e-05,
         -2.13374055278905e-04,
         -1.68282697438203e-03,
@@ -161,23 +176,22 @@ const erf: Body = (_module, target, f, x) => {
 }
 
 /** sin(x + quarters * pi/2): x = n * pi/2 + r (Cody and Waite in three parts), then one of two polynomials. */
-const sine = (quarters: number): Body => (_module, target, f, x) => {
+const sine = (quarters: number): Body => ({ madd, number, polynomial }, f, x) => {
   const [n, q, r, z, cosine] = [f.local("v128"), f.local("v128"), f.local("v128"), f.local("v128"), f.local("v128")]
-  const part = (by: number, rest: number): Code => madd(target, get(n), f32x4.const(-by), get(rest))
+  const part = (by: number, rest: number): Code => madd(get(n), number(-by), get(rest))
   return [
-    set(q, madd(target, get(x), f32x4.const(2 / Math.PI), f32x4.const(MAGIC))),
-    set(n, f32x4.sub(get(q), f32x4.const(MAGIC))),
+    set(q, madd(get(x), number(2 / Math.PI), number(MAGIC))),
+    set(n, f32x4.sub(get(q), number(MAGIC))),
     set(r, part(1.5703125, x)),
     set(r, part(4.837512969970703125e-4, r)),
     set(r, part(7.54978995489188e-8, r)),
     set(q, i32x4.add(get(q), i32x4.const(quarters))),
     set(z, f32x4.mul(get(r), get(r))),
-    set(cosine, polynomial(target, z, [2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2, -0.5, 1])),
+    set(cosine, polynomial(z, [2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2, -0.5, 1])),
     set(
       r,
       madd(
-        target,
-        f32x4.mul(polynomial(target, z, [-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1]), get(z)),
+        f32x4.mul(polynomial(z, [-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1]), get(z)),
         get(r),
         get(r),
       ),
@@ -236,7 +250,7 @@ export const vectorFunction = (module: ModuleBuilder, target: Target, name: Vect
     () =>
       name === "uniform"
         ? module.func(name, ["v128", "v128", "v128", "v128"], ["v128"], uniform)
-        : module.func(name, ["v128"], ["v128"], (f, x) => FUNCTIONS[name](module, target, f, x)),
+        : module.func(name, ["v128"], ["v128"], (f, x) => FUNCTIONS[name](writerOf(module, target), f, x)),
   )
 
 /** Any unary function of the contract on four lanes, by an instruction or a call. `dtype` is the result's. */
@@ -250,7 +264,7 @@ export const vectorUnary = (module: ModuleBuilder, target: Target, name: UnaryNa
     case "sqrt":
       return f32x4.sqrt(x)
     case "rsqrt":
-      return f32x4.div(f32x4.const(1), f32x4.sqrt(x))
+      return f32x4.div(module.pooled(f32x4.const(1)), f32x4.sqrt(x))
     case "floor":
       return f32x4.floor(x)
     case "toFloat":

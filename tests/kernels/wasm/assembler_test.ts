@@ -367,6 +367,11 @@ Deno.test("control flow, calls, globals and shared functions", () => {
       call(twice, globalGet(counter)),
     ]),
   )
+  const pooled = [2.5, -1, 2.5].map((value) => f32x4.extractLane(module.pooled(f32x4.const(value)), 3))
+  module.export(
+    "pooled",
+    module.func("pooled", [], ["f32"], () => f32.add(f32.mul(pooled[0], pooled[1]), pooled[2])),
+  )
   const shared = () => module.once("key", () => module.func("shared", [], [], () => []))
   assertEquals(shared(), shared())
   assertThrows(() => module.importFunction("late", [], []), Error, "late")
@@ -379,4 +384,5 @@ Deno.test("control flow, calls, globals and shared functions", () => {
   assertEquals([exports.factorial(6), exports.factorial(0)], [720, 1])
   assertEquals([exports.parity(3), exports.parity(4), exports.parity(-3)], [1, 2, -1])
   assertEquals([exports.next(), exports.next()], [82, 84])
+  assertEquals(exports.pooled(), 0)
 })

@@ -46,6 +46,8 @@ export interface Contribution {
   readonly gradients?: GradientTransform
   /** What to write beside the run, and to read again: the plugin's own parameters and the base ones that it trains. */
   readonly artifacts?: {
+    /** Files of an earlier run: `load` gives the plugin's parameters their first values from them. */
+    readonly initial?: ArtifactFiles
     readonly save: (values: ReadonlyArray<NamedValues>, context: ArtifactContext) => Effect.Effect<ArtifactFiles, Error>
     /** Gives values for the wanted parameters; missing, unexpected or wrongly shaped tensors are an error. */
     readonly load: (

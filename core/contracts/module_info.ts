@@ -15,4 +15,6 @@ export interface ModuleInfo {
   readonly parameters: Readonly<Record<string, Shape>>
   /** Whether the module is the model's output head: `"all-linear"` leaves it out. */
   readonly outputHead: boolean
+  /** Whether the family adapts it when a method is not told which modules to take. */
+  readonly defaultTarget: boolean
 }

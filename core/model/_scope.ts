@@ -1,0 +1,67 @@
+import type { KeyValues, SitePlan, SiteScope } from "../contracts/site.ts"
+import * as ops from "../tensor/ops.ts"
+import { ShapeError } from "../tensor/shape_error.ts"
+import type { Tensor } from "../tensor/tensor.ts"
+import { hash } from "./_hash.ts"
+import { baseKey, type Module, type ModuleNode, type Scope } from "./module.ts"
+import { pluginKey, type ResolvedSite } from "./sites.ts"
+
+/** What a scope is made of. */
+export interface ScopeOptions {
+  /** Sites at a module, in order; none when methods are off. */
+  readonly sitesAt: (path: string) => ReadonlyArray<ResolvedSite>
+  /** A parameter by key: trained, or of the base model as it was loaded. */
+  readonly tensor: (key: string, original: boolean) => Tensor
+  readonly training: boolean
+  readonly key: readonly [Tensor, Tensor] | undefined
+}
+
+/** The scope of one graph. */
+export function makeScope({ sitesAt, tensor, training, key }: ScopeOptions): Scope {
+  const dropout = (place: string, x: Tensor, rate: number): Tensor => {
+    if (!training || rate === 0) return x
+    if (key === undefined) throw new ShapeError({ message: `Dropout at ${place} needs the key of random numbers` })
+    return ops.dropout(x, rate, hash(place), key)
+  }
+  const siteScope = ({ owner, module }: ResolvedSite): SiteScope => {
+    let count = 0
+    return {
+      training,
+      parameter: (name) => tensor(pluginKey(owner, module.path, name), false),
+      base: (name) => tensor(baseKey(module.path, name), true),
+      dropout: (x, rate) => dropout(`${pluginKey(owner, module.path, "dropout")}.${count++}`, x, rate),
+    }
+  }
+  type Place = SitePlan["place"]
+  const plansAt = <P extends Place>(path: string, place: P) =>
+    sitesAt(path).flatMap((site) =>
+      site.plan.place === place
+        ? [{ scope: siteScope(site), plan: site.plan as Extract<SitePlan, { readonly place: P }> }]
+        : []
+    )
+  const scope: Scope = {
+    training,
+    parameter: (module, name) => tensor(baseKey(module.path, name), false),
+    call: <Extra extends ReadonlyArray<unknown>>(module: Module<Extra>, x: Tensor, ...extra: Extra): Tensor => {
+      let y = module.forward(scope, x, ...extra)
+      for (const { scope, plan } of plansAt(module.path, "delta")) y = ops.add(y, plan.forward(scope, x))
+      for (const { scope, plan } of plansAt(module.path, "parallel")) y = ops.add(y, plan.forward(scope, x))
+      for (const { scope, plan } of plansAt(module.path, "after")) y = plan.forward(scope, y)
+      return y
+    },
+    keyValues: (module: ModuleNode): KeyValues | undefined => {
+      const all = plansAt(module.path, "kv-prefix").map(({ scope, plan }) => plan.forward(scope))
+      if (all.length < 2) return all[0]
+      const batch = Math.max(...all.map(({ keys }) => keys.shape[0]))
+      const join = (parts: ReadonlyArray<Tensor>) =>
+        ops.concat(parts.map((part) => ops.expand(part, [batch, ...part.shape.slice(1)])), 2)
+      return { keys: join(all.map(({ keys }) => keys)), values: join(all.map(({ values }) => values)) }
+    },
+    inputPrefix: (module) => {
+      const all = plansAt(module.path, "input-prefix").map(({ scope, plan }) => plan.forward(scope))
+      return all.length < 2 ? all[0] : ops.concat(all, 0)
+    },
+    dropout: (module, place, x, rate) => dropout(`${module.path}.${place}`, x, rate),
+  }
+  return scope
+}

@@ -1,0 +1,165 @@
+/**
+ * Parameters in and out of a model's memory, and the files of its plugins.
+ * @module
+ */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import { BackendError } from "../backend/backend_error.ts"
+import type { ArtifactContext, ArtifactFiles, Contribution, NamedValues } from "../contracts/contribution.ts"
+import type { ModuleInfo } from "../contracts/module_info.ts"
+import type { Parameter } from "../contracts/parameter.ts"
+import { PluginError } from "../contracts/plugin_error.ts"
+import { type StorageError, toStorageError } from "../formats/storage_error.ts"
+import { writeDirectoryWhole } from "../formats/whole_file.ts"
+import { sizeOf } from "../tensor/shape.ts"
+import type { Model, ModelParameter } from "./model.ts"
+import type { Task } from "./task.ts"
+
+/** What plugins' artifacts know of a model. */
+export function artifactContext(model: {
+  readonly directory: string
+  readonly task: Task
+  readonly modules: ReadonlyArray<ModuleInfo>
+}): ArtifactContext {
+  return { baseModel: model.directory, task: model.task.kind, modules: model.modules }
+}
+
+/** Copies parameters out, in the order asked for. Default: all that train. */
+export function readParameters(
+  model: Model,
+  parameters: ReadonlyArray<ModelParameter> = model.parameters.filter(({ trainable }) => trainable),
+): Effect.Effect<ReadonlyArray<NamedValues>, BackendError> {
+  return inBackend(async () => {
+    const values: NamedValues[] = []
+    for (const parameter of parameters) {
+      values.push({ parameter, data: await model.backend.read(parameter.slot) as Float32Array })
+    }
+    return values
+  })
+}
+
+/** Copies values in, by key. Nothing is written when a key is unknown or a length wrong ({@link BackendError}). */
+export function writeParameters(
+  model: Model,
+  values: ReadonlyArray<NamedValues>,
+): Effect.Effect<void, BackendError> {
+  const byKey = new Map(model.parameters.map((parameter) => [parameter.key, parameter]))
+  for (const { parameter: { key }, data } of values) {
+    const own = byKey.get(key)
+    if (own !== undefined && sizeOf(own.shape) === data.length) continue
+    const what = own === undefined
+      ? "the model has no such parameter"
+      : `[${own.shape}] needs ${sizeOf(own.shape)} numbers`
+    const message = `cannot write ${data.length} numbers to "${key}": ${what}`
+    return Effect.fail(new BackendError({ reason: "BadInput", message }))
+  }
+  return inBackend(async () => {
+    for (const { parameter: { key }, data } of values) await model.backend.write(byKey.get(key)!.slot, data)
+  })
+}
+
+/** Writes the files of all plugins to a directory, whole or not at all; what was there is replaced. */
+export function saveAdapters(
+  model: Model,
+  directory: string,
+): Effect.Effect<void, PluginError | BackendError | StorageError, FileSystem.FileSystem> {
+  return Effect.gen(function* () {
+    const files = new Map<string, Uint8Array>()
+    for (const contribution of model.contributions) {
+      const { id, artifacts } = contribution
+      if (artifacts === undefined) continue
+      const values = yield* readParameters(model, parametersOf(model, contribution))
+      const made = yield* artifacts.save(values, artifactContext(model)).pipe(Effect.mapError(toPluginError(id)))
+      for (const [name, bytes] of Object.entries(made)) {
+        if (files.has(name)) {
+          const message = `${id}: another plugin also writes "${name}"; give one of them another name`
+          return yield* new PluginError({ plugin: id, message })
+        }
+        files.set(name, bytes)
+      }
+    }
+    if (files.size === 0) {
+      return yield* new PluginError({ plugin: "plugins", message: "no plugin has anything to save; save a checkpoint" })
+    }
+    const fs = yield* FileSystem.FileSystem
+    yield* writeDirectoryWhole(directory, (temporary) =>
+      Effect.gen(function* () {
+        for (const [name, bytes] of files) {
+          const path = `${temporary}/${name}`
+          yield* fs.makeDirectory(path.slice(0, path.lastIndexOf("/")), { recursive: true })
+          yield* fs.writeFile(path, bytes)
+        }
+      }).pipe(Effect.mapError(toStorageError(directory, "write"))))
+  })
+}
+
+/** Reads the files of all plugins from a directory into the model; nothing is written unless everything fits. */
+export function loadAdapters(
+  model: Model,
+  directory: string,
+): Effect.Effect<void, PluginError | BackendError | StorageError, FileSystem.FileSystem> {
+  return Effect.gen(function* () {
+    const files = yield* readFiles(directory)
+    const values: NamedValues[] = []
+    for (const contribution of model.contributions) {
+      const { id, artifacts } = contribution
+      if (artifacts === undefined) continue
+      const wanted = parametersOf(model, contribution)
+      const loaded = yield* artifacts.load(files, wanted, artifactContext(model)).pipe(
+        Effect.mapError(toPluginError(id)),
+      )
+      yield* checkValues(id, wanted, loaded)
+      values.push(...loaded)
+    }
+    yield* writeParameters(model, values)
+  })
+}
+
+/** The files in a directory and its folders, by their path within it. */
+export function readFiles(
+  directory: string,
+): Effect.Effect<ArtifactFiles, StorageError, FileSystem.FileSystem> {
+  return Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const files: Record<string, Uint8Array> = {}
+    for (const name of (yield* fs.readDirectory(directory, { recursive: true })).sort()) {
+      const path = `${directory}/${name}`
+      if ((yield* fs.stat(path)).type === "File") files[name.replaceAll("\\", "/")] = yield* fs.readFile(path)
+    }
+    return files
+  }).pipe(Effect.mapError(toStorageError(directory, "read")))
+}
+
+/** A plugin must give a value of the right size for each wanted parameter, and for no other. */
+export function checkValues(
+  plugin: string,
+  wanted: ReadonlyArray<Parameter>,
+  values: ReadonlyArray<NamedValues>,
+): Effect.Effect<void, PluginError> {
+  const given = new Map(values.map((value) => [value.parameter.key, value.data]))
+  const wrong = wanted.filter(({ key, shape }) => given.get(key)?.length !== sizeOf(shape)).map(({ key }) => key)
+  if (wrong.length === 0 && given.size === wanted.length) return Effect.void
+  const message = `${plugin}: ${given.size} values for ${wanted.length} parameters; without a fitting one: ${
+    wrong.join(", ")
+  }`
+  return Effect.fail(new PluginError({ plugin, message }))
+}
+
+/** A plugin's own parameters, and the base ones that train beside it. */
+function parametersOf(model: Model, { id }: Contribution): ReadonlyArray<ModelParameter> {
+  return model.parameters.filter(({ owner, trainable }) => owner === id || (owner === "base" && trainable))
+}
+
+function toPluginError(plugin: string): (error: Error) => PluginError {
+  return (error) => error instanceof PluginError ? error : new PluginError({ plugin, message: error.message })
+}
+
+function inBackend<A>(run: () => Promise<A>): Effect.Effect<A, BackendError> {
+  return Effect.tryPromise({
+    try: run,
+    catch: (cause) =>
+      cause instanceof BackendError
+        ? cause
+        : new BackendError({ reason: "Run", message: (cause as Error).message, cause }),
+  })
+}

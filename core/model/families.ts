@@ -1,0 +1,67 @@
+/**
+ * The registry that model families add themselves to.
+ * @module
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import { PluginError } from "../contracts/plugin_error.ts"
+import type { ConfigReader } from "../formats/model_config.ts"
+import type { Network } from "./network.ts"
+import type { Task } from "./task.ts"
+
+/** A kind of model: how its `config.json` becomes modules. */
+export interface Family {
+  /** Values of `model_type` that it knows. */
+  readonly modelTypes: ReadonlyArray<string>
+  /** Structure for a config and a task. Throws JsonError (see {@link ConfigReader}) or ModelError. */
+  readonly build: (config: ConfigReader, task: Task) => Network
+}
+
+/** The operations of the registry. */
+export interface FamiliesService {
+  /** Adds a family; undone when its layer is released. */
+  readonly register: (family: Family) => Effect.Effect<void, PluginError, Scope.Scope>
+  /** Families by `model_type`. */
+  readonly all: Effect.Effect<ReadonlyMap<string, Family>>
+}
+
+/** Identity of the registry. */
+export interface Families {
+  /** Nominal brand. */
+  readonly "~espalier/Families": "~espalier/Families"
+}
+/** Key of the registry. */
+export const Families: Context.Service<Families, FamiliesService> = Context.Service<Families, FamiliesService>(
+  "@espalier/espalier/Families",
+)
+
+/** An empty registry. */
+export const layer: Layer.Layer<Families> = Layer.sync(Families, () => {
+  const all = new Map<string, Family>()
+  return {
+    register: (family) =>
+      Effect.acquireRelease(
+        Effect.suspend(() => {
+          const taken = family.modelTypes.find((type) => all.has(type))
+          if (taken !== undefined) {
+            const message = `Two families know the model type "${taken}"; leave one of them out`
+            return Effect.fail(new PluginError({ plugin: "families", message }))
+          }
+          for (const type of family.modelTypes) all.set(type, family)
+          return Effect.void
+        }),
+        () => Effect.sync(() => family.modelTypes.forEach((type) => all.delete(type))),
+      ).pipe(Effect.asVoid),
+    all: Effect.sync(() => new Map(all)),
+  }
+})
+
+/** The layer of a family. */
+export function family(value: Family): Layer.Layer<never, PluginError, Families> {
+  return Layer.effectDiscard(Effect.gen(function* () {
+    const families = yield* Families
+    yield* families.register(value)
+  }))
+}

@@ -1,0 +1,329 @@
+/**
+ * Making models: from a directory, or from a config alone.
+ * @module
+ */
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import type * as EffectScope from "effect/Scope"
+import { Backend, type BackendService, type Slot } from "../backend/backend.ts"
+import { BackendError } from "../backend/backend_error.ts"
+import type { Contribution, NamedValues } from "../contracts/contribution.ts"
+import type { ModuleInfo } from "../contracts/module_info.ts"
+import type { Parameter } from "../contracts/parameter.ts"
+import { PluginError } from "../contracts/plugin_error.ts"
+import { Plugins } from "../contracts/plugins.ts"
+import { checkNames } from "../formats/check_names.ts"
+import { openModel, readTensor } from "../formats/checkpoint.ts"
+import { JsonError } from "../formats/json_error.ts"
+import { ConfigReader, readModelConfig } from "../formats/model_config.ts"
+import type { SafetensorsError } from "../formats/safetensors_error.ts"
+import type { StorageError } from "../formats/storage_error.ts"
+import * as ops from "../tensor/ops.ts"
+import { makeScope } from "./_scope.ts"
+import { artifactContext, checkValues } from "./adapters.ts"
+import { Families } from "./families.ts"
+import { initialValues } from "./initial_values.ts"
+import type { Model, ModelParameter } from "./model.ts"
+import { ModelError } from "./model_error.ts"
+import { baseKey, descendants, infoOf } from "./module.ts"
+import type { Network } from "./network.ts"
+import { resolveSites, type SiteTable } from "./sites.ts"
+import type { Task } from "./task.ts"
+
+/** Options of {@link initialize}. */
+export interface InitializeOptions {
+  readonly task: Task
+  /** Seed of new parameters: a whole number from 0. Default 42. */
+  readonly seed?: number
+}
+/** Options of {@link load}. */
+export interface LoadOptions extends InitializeOptions {}
+
+/** What can go wrong while a model is made. */
+export type LoadError = ModelError | PluginError | JsonError | StorageError | SafetensorsError | BackendError
+
+/** Everything that is known before any memory is taken. */
+interface Structure {
+  readonly directory: string
+  readonly task: Task
+  readonly config: ConfigReader
+  readonly network: Network
+  readonly modules: ReadonlyArray<ModuleInfo>
+  readonly contributions: ReadonlyArray<Contribution>
+  readonly sites: SiteTable
+  /** Base parameters, tied ones once. */
+  readonly base: ReadonlyArray<Parameter>
+  readonly seed: number
+}
+
+/**
+ * Loads a model from a Hugging Face directory. Config, plugins, names and shapes are checked first; then memory is
+ * taken and weights stream straight into it. The memory is freed with the scope.
+ */
+export function load(
+  directory: string,
+  options: LoadOptions,
+): Effect.Effect<Model, LoadError, Backend | Plugins | Families | FileSystem.FileSystem | EffectScope.Scope> {
+  return Effect.gen(function* () {
+    const path = directory.length > 1 ? directory.replace(/\/+$/, "") : directory
+    const structure = yield* describe(yield* readModelConfig(path), path, options)
+    const { network, base } = structure
+    const checkpoint = yield* openModel(path)
+    const headKeys = new Set(base.filter((p) => p.module === network.newHead).map((p) => p.key))
+    const { missing } = yield* checkNames({
+      expected: new Map(base.map(({ key, shape }) => [key, shape])),
+      found: checkpoint.tensors,
+      file: path,
+      ignore: [...network.ignoredKeys, ...Object.keys(network.tied)],
+      optional: [...headKeys],
+    })
+    if (headKeys.size > 0 && missing.length === 0) yield* checkLabels(structure)
+    const notes = missing.length === 0 ? [] : [`not in the files, so new and trained: ${missing.join(", ")}`]
+    const fresh = new Set(missing)
+    const initial = yield* initialArtifacts(structure, trainableOf(structure, fresh))
+    const { backend, model } = yield* assemble(structure, fresh, notes)
+    yield* fill(backend, model, structure.seed, initial, (parameter) => fresh.has(parameter.key))
+    for (const parameter of model.parameters) {
+      const entry = parameter.owner === "base" ? checkpoint.tensors.get(parameter.key) : undefined
+      if (entry === undefined) continue
+      const given = initial.has(parameter.key)
+      yield* readTensor(entry, async (data, offset) => {
+        if (!given) await backend.write(parameter.slot, data, offset)
+        if (parameter.original !== undefined) await backend.write(parameter.original.slot, data, offset)
+      })
+    }
+    return model
+  })
+}
+
+/** Makes a model with new weights from the content of a `config.json`: for pretraining and comparisons. */
+export function initialize(
+  config: Readonly<Record<string, unknown>>,
+  options: InitializeOptions,
+): Effect.Effect<Model, LoadError, Backend | Plugins | Families | EffectScope.Scope> {
+  return Effect.gen(function* () {
+    const structure = yield* describe(new ConfigReader("config", config), "", options)
+    const { network, base } = structure
+    const fresh = new Set(base.filter((p) => p.module === network.newHead).map((p) => p.key))
+    const initial = yield* initialArtifacts(structure, trainableOf(structure, fresh))
+    const { backend, model } = yield* assemble(structure, fresh, [])
+    yield* fill(backend, model, structure.seed, initial, () => true)
+    return model
+  })
+}
+
+function describe(
+  config: ConfigReader,
+  directory: string,
+  { task, seed = 42 }: InitializeOptions,
+): Effect.Effect<Structure, ModelError | PluginError | JsonError, Plugins | Families> {
+  return Effect.gen(function* () {
+    if (!Number.isSafeInteger(seed) || seed < 0) {
+      return yield* new ModelError({ reason: "Seed", message: `seed must be a whole number from 0, got ${seed}` })
+    }
+    if (task.kind === "classification") {
+      const { labels } = task
+      if (labels.length < 2 || new Set(labels).size < labels.length) {
+        const message = `classification needs at least two different labels, got ${JSON.stringify(labels)}`
+        return yield* new ModelError({ reason: "Task", message })
+      }
+    }
+    const families = yield* (yield* Families).all
+    const type = yield* config.decode((c) => c.string("model_type"))
+    const family = families.get(type)
+    if (family === undefined) {
+      const known = families.size === 0 ? "no family is there: provide a layer" : [...families.keys()].sort().join(", ")
+      const message = `${config.file}: unknown model_type "${type}"; known: ${known}`
+      return yield* new ModelError({ reason: "UnknownModelType", message })
+    }
+    const network = yield* attempt(() => family.build(config, task))
+    const contributions = yield* (yield* Plugins).all
+    const nodes = descendants(network.root)
+    const modules = nodes.map((node) => infoOf(node, network.defaultTargets))
+    const sites = yield* attempt(() => resolveSites(modules, contributions))
+    yield* attempt(() => checkTied(network, modules, contributions))
+    const base = [network.root, ...nodes].flatMap(({ path, parameters }) =>
+      Object.entries(parameters).map(([name, spec]): Parameter => {
+        const key = baseKey(path, name)
+        return { ...spec, key, module: path, name, owner: "base" }
+      })
+    ).filter(({ key }) => !Object.hasOwn(network.tied, key))
+    return { directory, task, config, network, modules, contributions, sites, base, seed }
+  })
+}
+
+/** Typed errors that plain functions throw become failures; anything else is a defect. */
+function attempt<A>(run: () => A): Effect.Effect<A, ModelError | PluginError | JsonError> {
+  return Effect.suspend(() => {
+    try {
+      return Effect.succeed(run())
+    } catch (error) {
+      const known = error instanceof ModelError || error instanceof PluginError || error instanceof JsonError
+      return known ? Effect.fail(error) : Effect.die(error)
+    }
+  })
+}
+
+/** The file's head must mean the same classes, where it names them. */
+function checkLabels({ config, task }: Structure): Effect.Effect<void, ModelError> {
+  const names = config.record.id2label
+  if (task.kind !== "classification" || typeof names !== "object" || names === null) return Effect.void
+  const stored = task.labels.map((_, i) => (names as Record<string, unknown>)[String(i)])
+  const same = stored.every((name, i) => name === task.labels[i] || name === `LABEL_${i}`)
+  if (same) return Effect.void
+  const message = `${config.file}: the head knows the labels ${JSON.stringify(stored)}, the task has ${
+    JSON.stringify(task.labels)
+  }; give the labels in the head's order, or take a model without a head`
+  return Effect.fail(new ModelError({ reason: "Task", message }))
+}
+
+/** Whether all base parameters train: no plugin changes the model or says what trains. */
+function trainsWhole(contributions: ReadonlyArray<Contribution>): boolean {
+  return !contributions.some(({ sites, trains }) => trains !== undefined || (sites ?? []).length > 0)
+}
+
+/** Which parameters train. */
+function trainableOf(
+  { contributions, modules }: Structure,
+  fresh: ReadonlySet<string>,
+): (parameter: Parameter) => boolean {
+  const whole = trainsWhole(contributions)
+  const infos = new Map(modules.map((module) => [module.path, module]))
+  return ({ owner, key, module, name }) => {
+    if (whole || owner !== "base" || fresh.has(key)) return true
+    const info = infos.get(module)
+    return info !== undefined && contributions.some(({ trains }) => trains?.(info, name) ?? false)
+  }
+}
+
+/** A tied weight has two places; formats of methods know a trained weight at one, so it cannot train beside them. */
+function checkTied(
+  network: Network,
+  modules: ReadonlyArray<ModuleInfo>,
+  contributions: ReadonlyArray<Contribution>,
+): void {
+  const tied = new Set([...Object.keys(network.tied), ...Object.values(network.tied)])
+  for (const { id, trains } of contributions) {
+    for (const module of modules) {
+      for (const name of Object.keys(module.parameters)) {
+        const key = baseKey(module.path, name)
+        if (!tied.has(key) || !trains?.(module, name)) continue
+        const message = `${id}: "${key}" is tied to another weight and cannot be trained beside a method; ` +
+          "leave it out, or untie the model's embeddings"
+        throw new PluginError({ plugin: id, message })
+      }
+    }
+  }
+}
+
+/** Values that plugins bring from an earlier run, by key. */
+function initialArtifacts(
+  structure: Structure,
+  trainable: (parameter: Parameter) => boolean,
+): Effect.Effect<ReadonlyMap<string, NamedValues>, PluginError> {
+  return Effect.gen(function* () {
+    const all = [...structure.base, ...structure.sites.parameters]
+    const values = new Map<string, NamedValues>()
+    for (const { id, artifacts } of structure.contributions) {
+      if (artifacts?.initial === undefined) continue
+      const wanted = all.filter((p) => p.owner === id || (p.owner === "base" && trainable(p)))
+      const loaded = yield* artifacts.load(artifacts.initial, wanted, artifactContext(structure)).pipe(
+        Effect.mapError((error) =>
+          error instanceof PluginError ? error : new PluginError({ plugin: id, message: error.message })
+        ),
+      )
+      yield* checkValues(id, wanted, loaded)
+      for (const value of loaded) values.set(value.parameter.key, value)
+    }
+    return values
+  })
+}
+
+function assemble(
+  structure: Structure,
+  fresh: ReadonlySet<string>,
+  notes: ReadonlyArray<string>,
+): Effect.Effect<{ backend: BackendService; model: Model }, BackendError, Backend | EffectScope.Scope> {
+  return Effect.gen(function* () {
+    const { directory, task, config, network, modules, contributions, sites, base } = structure
+    const backend = yield* Backend
+    const slots: Slot[] = []
+    yield* Effect.addFinalizer(() => Effect.sync(() => slots.forEach((slot) => backend.free(slot))))
+    const allocate = (name: string, shape: ReadonlyArray<number>) => {
+      const slot = backend.allocate(name, shape)
+      slots.push(slot)
+      return { slot, tensor: ops.slot(slot) }
+    }
+    const trains = trainableOf(structure, fresh)
+    const keeps = !trainsWhole(contributions) || contributions.some(({ objective }) => objective !== undefined)
+    const parameters = yield* tryBackend(() =>
+      [...base, ...sites.parameters].map((parameter): ModelParameter => {
+        const trainable = trains(parameter)
+        const memory = { ...parameter, trainable, ...allocate(parameter.key, parameter.shape) }
+        if (!keeps || !trainable || parameter.owner !== "base") return memory
+        return { ...memory, original: allocate(`${parameter.key} as loaded`, parameter.shape) }
+      })
+    )
+    const byKey = new Map(parameters.map((parameter) => [parameter.key, parameter]))
+    const merged = new Set<string>()
+    const model: Model = {
+      directory,
+      task,
+      config: config.record,
+      modules,
+      contributions,
+      parameters,
+      network,
+      backend,
+      notes: [...network.notes, ...notes],
+      merged,
+      forward: (batch, { training, key, methods = true }) => {
+        const scope = makeScope({
+          training,
+          key,
+          sitesAt: (path) => methods ? (sites.byModule.get(path) ?? []).filter((site) => !merged.has(site.owner)) : [],
+          tensor: (name, original) => {
+            const parameter = byKey.get(network.tied[name] ?? name)
+            if (parameter === undefined) throw new Error(`The model has no parameter "${name}"`)
+            return original || !methods ? parameter.original?.tensor ?? parameter.tensor : parameter.tensor
+          },
+        })
+        return network.forward(scope, batch)
+      },
+    }
+    return { backend, model }
+  })
+}
+
+/** Writes first values: of plugins' parameters, of base ones that are new, and what earlier runs left. */
+function fill(
+  backend: BackendService,
+  model: Model,
+  seed: number,
+  initial: ReadonlyMap<string, NamedValues>,
+  isNew: (parameter: Parameter) => boolean,
+): Effect.Effect<void, BackendError> {
+  return tryBackendPromise(async () => {
+    for (const parameter of model.parameters) {
+      const { owner, key, slot, original } = parameter
+      const given = initial.get(key)?.data
+      const made = owner !== "base" || isNew(parameter) ? initialValues(parameter, seed, key) : undefined
+      const values = given ?? made
+      if (values !== undefined) await backend.write(slot, values)
+      if (original !== undefined && made !== undefined) await backend.write(original.slot, made)
+    }
+  })
+}
+
+function toBackendError(cause: unknown): BackendError {
+  if (cause instanceof BackendError) return cause
+  return new BackendError({ reason: "Run", message: cause instanceof Error ? cause.message : String(cause), cause })
+}
+
+function tryBackend<A>(run: () => A): Effect.Effect<A, BackendError> {
+  return Effect.try({ try: run, catch: toBackendError })
+}
+
+function tryBackendPromise<A>(run: () => Promise<A>): Effect.Effect<A, BackendError> {
+  return Effect.tryPromise({ try: run, catch: toBackendError })
+}

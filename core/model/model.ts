@@ -1,0 +1,63 @@
+/**
+ * A model: modules of a family, parameters in a backend's memory, and the methods of plugins folded in.
+ * @module
+ */
+import type { Contribution } from "../contracts/contribution.ts"
+import type { ModuleInfo } from "../contracts/module_info.ts"
+import type { BatchTensors, Outputs } from "../contracts/objective.ts"
+import type { Parameter } from "../contracts/parameter.ts"
+import type { BackendService, Slot } from "../backend/backend.ts"
+import type { Tensor } from "../tensor/tensor.ts"
+import type { Network } from "./network.ts"
+import type { Task } from "./task.ts"
+
+export { loadAdapters, readParameters, saveAdapters, writeParameters } from "./adapters.ts"
+export { initialize, type InitializeOptions, load, type LoadError, type LoadOptions } from "./load.ts"
+export { type CheckpointOptions, saveCheckpoint } from "./save_checkpoint.ts"
+
+/** A parameter with memory. */
+export interface ModelParameter extends Parameter {
+  /** Whether training changes it. */
+  readonly trainable: boolean
+  readonly slot: Slot
+  /** The slot's value in graphs: one node for the model's life, so that gradients can name it. */
+  readonly tensor: Tensor
+  /** A base parameter that trains beside methods keeps its loaded value here, for the model with methods off. */
+  readonly original?: { readonly slot: Slot; readonly tensor: Tensor }
+}
+
+/** How {@link Model.forward} builds a graph. */
+export interface ForwardOptions {
+  /** Whether dropout is on. */
+  readonly training: boolean
+  /** Key of random numbers, two i32 scalars; needed where there is dropout. */
+  readonly key?: readonly [Tensor, Tensor]
+  /** False gives the base model as it was loaded: no sites, no trained base parameters. Default true. */
+  readonly methods?: boolean
+}
+
+/** A model. */
+export interface Model {
+  /** Where it was loaded from; empty for one made from a config alone. */
+  readonly directory: string
+  readonly task: Task
+  /** Its `config.json`, as it is. */
+  readonly config: Readonly<Record<string, unknown>>
+  /** All modules but the root, parents first. */
+  readonly modules: ReadonlyArray<ModuleInfo>
+  /** The plugins at work, in order. */
+  readonly contributions: ReadonlyArray<Contribution>
+  /** Base parameters in the tree's order, then those of plugins. Tied ones are listed once. */
+  readonly parameters: ReadonlyArray<ModelParameter>
+  readonly network: Network
+  readonly backend: BackendService
+  /** What a person should know: a head that starts anew, parts of the config that play no part. */
+  readonly notes: ReadonlyArray<string>
+  /**
+   * Ids of plugins whose sites lie in the base weights at this moment: graphs built now leave them out. Programs built
+   * before a change are stale.
+   */
+  readonly merged: Set<string>
+  /** Builds the graph of a batch. A plain function: nothing runs. */
+  readonly forward: (batch: BatchTensors, options: ForwardOptions) => Outputs
+}

@@ -1,0 +1,72 @@
+/**
+ * Modules: a tree of named parts. A module is structure (plain data) and a pure function that builds its graph.
+ * @module
+ */
+import type { ModuleInfo } from "../contracts/module_info.ts"
+import type { ParameterSpec } from "../contracts/parameter.ts"
+import type { KeyValues } from "../contracts/site.ts"
+import type { Shape } from "../tensor/shape.ts"
+import type { Tensor } from "../tensor/tensor.ts"
+
+/** Structure of a module. */
+export interface ModuleNode {
+  /** Hugging Face path: `model.layers.0.self_attn.q_proj`; empty for the model itself. */
+  readonly path: string
+  /** See {@link ModuleInfo.kind}. */
+  readonly kind: string
+  /** See {@link ModuleInfo.sizes}. */
+  readonly sizes: Readonly<Record<string, number>>
+  /** The module's own parameters by name; those of children are not among them. */
+  readonly parameters: Readonly<Record<string, ParameterSpec>>
+  readonly children: ReadonlyArray<ModuleNode>
+  /** Whether it is the model's output head. */
+  readonly outputHead: boolean
+}
+
+/** A module: from its input, and what else its family hands to it, to its output. */
+export interface Module<Extra extends ReadonlyArray<unknown> = []> extends ModuleNode {
+  readonly forward: (scope: Scope, x: Tensor, ...extra: Extra) => Tensor
+}
+
+/** What modules see while a graph is built. */
+export interface Scope {
+  /** Whether dropout is on. */
+  readonly training: boolean
+  /** A parameter of a module: the trained value where there is one. */
+  readonly parameter: (module: ModuleNode, name: string) => Tensor
+  /** A module's output, with the sites of methods folded in: delta, then parallel, then after. */
+  readonly call: <Extra extends ReadonlyArray<unknown>>(module: Module<Extra>, x: Tensor, ...extra: Extra) => Tensor
+  /** Keys and values that methods put before those of an Attention. */
+  readonly keyValues: (module: ModuleNode) => KeyValues | undefined
+  /** Rows that methods put before the embedded tokens of a Backbone: [length, hiddenSize]. */
+  readonly inputPrefix: (module: ModuleNode) => Tensor | undefined
+  /** Dropout of the model's own, at a named place; the identity outside of training. */
+  readonly dropout: (module: ModuleNode, place: string, x: Tensor, rate: number) => Tensor
+}
+
+/** All modules under (and without) `root`, parents first. */
+export function descendants(root: ModuleNode): ReadonlyArray<ModuleNode> {
+  return root.children.flatMap((child) => [child, ...descendants(child)])
+}
+
+/**
+ * What plugins see of a module.
+ *
+ * @param defaultTargets Last names of the modules that the family adapts when nobody says which.
+ */
+export function infoOf(module: ModuleNode, defaultTargets: ReadonlyArray<string>): ModuleInfo {
+  const { path, kind, sizes, outputHead } = module
+  const parameters: Record<string, Shape> = {}
+  for (const [name, spec] of Object.entries(module.parameters)) parameters[name] = spec.shape
+  return { path, kind, sizes, parameters, outputHead, defaultTarget: defaultTargets.includes(lastName(path)) }
+}
+
+/** Key of a base parameter: its Hugging Face name. */
+export function baseKey(module: string, name: string): string {
+  return module === "" ? name : `${module}.${name}`
+}
+
+/** `q_proj` of `model.layers.0.self_attn.q_proj`. */
+export function lastName(path: string): string {
+  return path.slice(path.lastIndexOf(".") + 1)
+}

@@ -1,0 +1,26 @@
+import type { BatchTensors, Outputs } from "../contracts/objective.ts"
+import type { NamePattern } from "../formats/check_names.ts"
+import type { ModuleNode, Scope } from "./module.ts"
+
+/** A model's structure, as its family builds it. */
+export interface Network {
+  /** The tree; the root's path is empty. */
+  readonly root: ModuleNode
+  /** The whole graph. Modules are called through the scope, so that methods take part. */
+  readonly forward: (scope: Scope, batch: BatchTensors) => Outputs
+  /** Longest sequence. */
+  readonly maxPositions: number
+  readonly vocabSize: number
+  /** Keys of parameters that are another parameter, by the key of that: neither stored nor trained twice. */
+  readonly tied: Readonly<Record<string, string>>
+  /** Names that weight files may hold beyond the model's: heads of other tasks, buffers. */
+  readonly ignoredKeys: ReadonlyArray<NamePattern>
+  /** Last names of the modules that methods adapt when nobody says which. */
+  readonly defaultTargets: ReadonlyArray<string>
+  /** Path of the head that starts anew when the file lacks it (classification). */
+  readonly newHead?: string
+  /** Name of transformers' class, for `architectures`. */
+  readonly architecture: string
+  /** What a person should know about how the config was taken. */
+  readonly notes: ReadonlyArray<string>
+}

@@ -1,0 +1,83 @@
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import { writeJson } from "../formats/json_file.ts"
+import { writeSafetensors } from "../formats/safetensors_writer.ts"
+import type { SafetensorsError } from "../formats/safetensors_error.ts"
+import { type StorageError, toStorageError } from "../formats/storage_error.ts"
+import type { FloatDType } from "../formats/stored_dtype.ts"
+import { writeDirectoryWhole } from "../formats/whole_file.ts"
+import type { Model } from "./model.ts"
+import { ModelError } from "./model_error.ts"
+
+/** Options of {@link saveCheckpoint}. */
+export interface CheckpointOptions {
+  /** Type of the numbers in the file. Default `"F32"`. */
+  readonly dtype?: FloatDType
+  /** Fields to put into `config.json`, such as `pad_token_id`. */
+  readonly config?: Readonly<Record<string, unknown>>
+}
+
+const TORCH_NAMES: Readonly<Record<FloatDType, string>> = { F32: "float32", F16: "float16", BF16: "bfloat16" }
+
+/** Files of a model's directory that belong to its tokenizer and prompts. */
+const COMPANIONS = [
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+  "added_tokens.json",
+  "vocab.json",
+  "merges.txt",
+  "tokenizer.model",
+  "chat_template.jinja",
+  "generation_config.json",
+]
+
+/**
+ * Writes a directory that transformers loads: weights under Hugging Face names (tied ones once), `config.json` and the
+ * tokenizer's files; whole or not at all. Fails with {@link ModelError} while a method's changes lie beside the weights.
+ */
+export function saveCheckpoint(
+  model: Model,
+  directory: string,
+  { dtype = "F32", config = {} }: CheckpointOptions = {},
+): Effect.Effect<void, ModelError | SafetensorsError | StorageError, FileSystem.FileSystem> {
+  return Effect.gen(function* () {
+    const beside = model.contributions.find(({ id, sites }) => (sites ?? []).length > 0 && !model.merged.has(id))
+    if (beside !== undefined) {
+      const message = `a checkpoint of the model would lack what ${beside.id} changed; merge it first, or save adapters`
+      return yield* new ModelError({ reason: "Unsupported", message })
+    }
+    const fs = yield* FileSystem.FileSystem
+    const base = model.parameters.filter(({ owner }) => owner === "base")
+    yield* writeDirectoryWhole(directory, (temporary) =>
+      Effect.gen(function* () {
+        const tensors = base.map(({ key, shape, slot }) => ({
+          name: key,
+          shape,
+          dtype,
+          read: async () => await model.backend.read(slot) as Float32Array,
+        }))
+        yield* writeSafetensors(`${temporary}/model.safetensors`, tensors, { format: "pt" })
+        yield* writeJson(`${temporary}/config.json`, { ...configOf(model, dtype), ...config })
+        if (model.directory === "") return
+        for (const name of COMPANIONS) {
+          const path = `${model.directory}/${name}`
+          const failed = Effect.mapError(toStorageError(path, "copy"))
+          if (yield* fs.exists(path).pipe(failed)) yield* fs.copyFile(path, `${temporary}/${name}`).pipe(failed)
+        }
+      }))
+  })
+}
+
+function configOf({ config, network, task }: Model, dtype: FloatDType): Record<string, unknown> {
+  // `dtype` is the newer name of `torch_dtype`, which every version reads.
+  const { dtype: _, num_labels: __, id2label: ___, label2id: ____, ...rest } = config
+  const record = { ...rest, architectures: [network.architecture], torch_dtype: TORCH_NAMES[dtype] }
+  if (task.kind !== "classification") return record
+  return {
+    ...record,
+    problem_type: "single_label_classification",
+    id2label: Object.fromEntries(task.labels.map((label, i) => [i, label])),
+    label2id: Object.fromEntries(task.labels.map((label, i) => [label, i])),
+  }
+}

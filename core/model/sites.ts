@@ -1,0 +1,83 @@
+/**
+ * Methods' sites, resolved against the original tree: structure alone, before any weight is loaded.
+ * @module
+ */
+import type { Contribution } from "../contracts/contribution.ts"
+import type { ModuleInfo } from "../contracts/module_info.ts"
+import type { Parameter, ParameterSpec } from "../contracts/parameter.ts"
+import { PluginError } from "../contracts/plugin_error.ts"
+import type { SitePlan } from "../contracts/site.ts"
+import { sizeOf } from "../tensor/shape.ts"
+import { select } from "./selector.ts"
+
+/** A site at one module. */
+export interface ResolvedSite {
+  /** Id of the plugin. */
+  readonly owner: string
+  readonly module: ModuleInfo
+  readonly plan: SitePlan
+}
+
+/** All sites of a model. */
+export interface SiteTable {
+  /** Sites by the path of their module, in the plugins' order. */
+  readonly byModule: ReadonlyMap<string, ReadonlyArray<ResolvedSite>>
+  /** What plugins add: of sites in the tree's order, then of objectives. */
+  readonly parameters: ReadonlyArray<Parameter>
+}
+
+/** Kinds of modules that can hold the places that not every module has. */
+const KIND_OF_PLACE: Readonly<Record<string, string>> = { "kv-prefix": "Attention", "input-prefix": "Backbone" }
+
+/** Key of a plugin's parameter. */
+export function pluginKey(owner: string, module: string, name: string): string {
+  return `${owner}:${module}.${name}`
+}
+
+/**
+ * Resolves the sites of all contributions. The result depends on the set alone: contributions come in the registry's
+ * order. Throws {@link PluginError} when a selector matches nothing, a place does not fit its module, or two sites want
+ * the same parameter.
+ */
+export function resolveSites(
+  modules: ReadonlyArray<ModuleInfo>,
+  contributions: ReadonlyArray<Contribution>,
+): SiteTable {
+  const byModule = new Map<string, ResolvedSite[]>()
+  const parameters = new Map<string, Parameter>()
+  const add = (owner: string, module: string, specs: Readonly<Record<string, ParameterSpec>>): void => {
+    for (const [name, spec] of Object.entries(specs)) {
+      const key = pluginKey(owner, module, name)
+      if (parameters.has(key)) {
+        const message = `${owner}: two of its sites want the parameter "${name}" at "${module}"; name them apart`
+        throw new PluginError({ plugin: owner, message })
+      }
+      check(key, spec, owner)
+      parameters.set(key, { ...spec, key, module, name, owner })
+    }
+  }
+  for (const { id, sites = [], objective } of contributions) {
+    for (const site of sites) {
+      for (const module of select(modules, site.select, site.exclude, id)) {
+        const plan = site.plan(module)
+        const kind = KIND_OF_PLACE[plan.place]
+        if (kind !== undefined && module.kind !== kind) {
+          const message = `${id}: "${plan.place}" needs a module of kind ${kind}; "${module.path}" is ${module.kind}`
+          throw new PluginError({ plugin: id, message })
+        }
+        add(id, module.path, plan.parameters)
+        byModule.set(module.path, [...byModule.get(module.path) ?? [], { owner: id, module, plan }])
+      }
+    }
+    add(id, "objective", objective?.parameters ?? {})
+  }
+  return { byModule, parameters: [...parameters.values()] }
+}
+
+function check(key: string, { shape, initializer }: ParameterSpec, plugin: string): void {
+  const wrong = !shape.every((extent) => Number.isSafeInteger(extent) && extent > 0) ||
+    (initializer.kind === "values" && initializer.data.length !== sizeOf(shape))
+  if (wrong) {
+    throw new PluginError({ plugin, message: `${plugin}: parameter "${key}" of shape [${shape}] cannot be made` })
+  }
+}

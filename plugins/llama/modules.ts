@@ -1,0 +1,164 @@
+/**
+ * The family's modules, under Hugging Face's names.
+ * @module
+ */
+import { embedding } from "../../core/model/embedding.ts"
+import { linear } from "../../core/model/linear.ts"
+import type { Module } from "../../core/model/module.ts"
+import { rmsNorm } from "../../core/model/norm.ts"
+import * as ops from "../../core/tensor/ops.ts"
+import type { Tensor } from "../../core/tensor/tensor.ts"
+import type { LlamaConfig } from "./config.ts"
+import { rotaryTables } from "./rope.ts"
+
+/** Rotary tables of a graph, made once for each start. */
+export interface Positions {
+  /** Cosines and sines of `length` positions from `start`: [length, headDim / 2]. */
+  readonly tables: (start: number, length: number) => { readonly cos: Tensor; readonly sin: Tensor }
+}
+
+/** Rotary tables for one graph. */
+export function makePositions({ frequencies }: LlamaConfig): Positions {
+  const made = new Map<string, { readonly cos: Tensor; readonly sin: Tensor }>()
+  return {
+    tables: (start, length) => {
+      const name = `${start} ${length}`
+      let found = made.get(name)
+      if (found === undefined) {
+        const { cos, sin } = rotaryTables(frequencies, start, length)
+        const shape = [length, frequencies.length]
+        found = { cos: ops.constant(cos, shape), sin: ops.constant(sin, shape) }
+        made.set(name, found)
+      }
+      return found
+    },
+  }
+}
+
+/** Causal attention with grouped heads, rotary positions and optional prefix keys: x [B, T, hiddenSize] to the same. */
+export function attention(path: string, config: LlamaConfig): Module<[Positions]> {
+  const { hiddenSize, heads, keyValueHeads, headDim, std } = config
+  const project = (name: string, count: number): Module =>
+    linear({
+      path: `${path}.${name}`,
+      inFeatures: hiddenSize,
+      outFeatures: count * headDim,
+      bias: config.queryBias,
+      std,
+    })
+  const query = project("q_proj", heads)
+  const key = project("k_proj", keyValueHeads)
+  const value = project("v_proj", keyValueHeads)
+  const output = linear({
+    path: `${path}.o_proj`,
+    inFeatures: heads * headDim,
+    outFeatures: hiddenSize,
+    bias: config.outputBias,
+    std,
+  })
+  const self: Module<[Positions]> = {
+    path,
+    kind: "Attention",
+    sizes: { hiddenSize, heads, keyValueHeads, headDim },
+    parameters: {},
+    children: [query, key, value, output],
+    outputHead: false,
+    forward: (scope, x, positions) => {
+      const [batch, length] = x.shape
+      const split = (y: Tensor, count: number) =>
+        ops.permute(ops.reshape(y, [batch, length, count, headDim]), [0, 2, 1, 3])
+      const prefix = scope.keyValues(self)
+      const start = prefix?.keys.shape[2] ?? 0
+      // Prefix keys are not rotated, and the sequence's positions follow them (past_key_values in transformers).
+      const { cos, sin } = positions.tables(start, length)
+      const before = (own: Tensor, rows: Tensor | undefined) =>
+        rows === undefined ? own : ops.concat([ops.expand(rows, [batch, ...rows.shape.slice(1)]), own], 2)
+      const q = ops.rotary(split(scope.call(query, x), heads), cos, sin)
+      const k = before(ops.rotary(split(scope.call(key, x), keyValueHeads), cos, sin), prefix?.keys)
+      const v = before(split(scope.call(value, x), keyValueHeads), prefix?.values)
+      // Padding lies on the right, so what is causal hides it from every token that counts.
+      const mask = ops.lessEqual(
+        ops.iota([1, 1, start + length], 2),
+        ops.add(ops.iota([1, length, 1], 1), start),
+      )
+      const mixed = ops.permute(ops.attention(q, k, v, mask), [0, 2, 1, 3])
+      return scope.call(output, ops.reshape(mixed, [batch, length, heads * headDim]))
+    },
+  }
+  return self
+}
+
+/** down(activation(gate x) * up x) (Shazeer 2020). */
+export function feedForward(path: string, config: LlamaConfig): Module {
+  const { hiddenSize, intermediateSize, feedForwardBias: bias, std } = config
+  const wide = (name: string): Module =>
+    linear({ path: `${path}.${name}`, inFeatures: hiddenSize, outFeatures: intermediateSize, bias, std })
+  const gate = wide("gate_proj")
+  const up = wide("up_proj")
+  const down = linear({
+    path: `${path}.down_proj`,
+    inFeatures: intermediateSize,
+    outFeatures: hiddenSize,
+    bias,
+    std,
+  })
+  return {
+    path,
+    kind: "FeedForward",
+    sizes: { hiddenSize, intermediateSize },
+    parameters: {},
+    children: [gate, up, down],
+    outputHead: false,
+    forward: (scope, x) => scope.call(down, ops.mul(config.activation(scope.call(gate, x)), scope.call(up, x))),
+  }
+}
+
+/** A decoder layer: attention, then feed-forward, each on normed input and added to it. */
+export function block(path: string, config: LlamaConfig): Module<[Positions]> {
+  const { hiddenSize, epsilon } = config
+  const attend = attention(`${path}.self_attn`, config)
+  const think = feedForward(`${path}.mlp`, config)
+  const before = rmsNorm({ path: `${path}.input_layernorm`, width: hiddenSize, epsilon })
+  const after = rmsNorm({ path: `${path}.post_attention_layernorm`, width: hiddenSize, epsilon })
+  return {
+    path,
+    kind: "Block",
+    sizes: { hiddenSize },
+    parameters: {},
+    children: [attend, think, before, after],
+    outputHead: false,
+    forward: (scope, x, positions) => {
+      const h = ops.add(x, scope.call(attend, scope.call(before, x), positions))
+      return ops.add(h, scope.call(think, scope.call(after, h)))
+    },
+  }
+}
+
+/** Embedding, layers and last norm: tokens i32 [B, T] to hidden states [B, T, hiddenSize]. */
+export function backbone(path: string, config: LlamaConfig): Module {
+  const { vocabSize, hiddenSize, layers, epsilon, std } = config
+  const embed = embedding({ path: `${path}.embed_tokens`, rows: vocabSize, width: hiddenSize, std })
+  const blocks = Array.from({ length: layers }, (_, i) => block(`${path}.layers.${i}`, config))
+  const norm = rmsNorm({ path: `${path}.norm`, width: hiddenSize, epsilon })
+  const self: Module = {
+    path,
+    kind: "Backbone",
+    sizes: { hiddenSize },
+    parameters: {},
+    children: [embed, ...blocks, norm],
+    outputHead: false,
+    forward: (scope, tokens) => {
+      const positions = makePositions(config)
+      const [batch, length] = tokens.shape
+      const embedded = scope.call(embed, tokens)
+      const prefix = scope.inputPrefix(self)
+      const start = prefix?.shape[0] ?? 0
+      let x = prefix === undefined
+        ? embedded
+        : ops.concat([ops.expand(prefix, [batch, start, hiddenSize]), embedded], 1)
+      for (const layer of blocks) x = scope.call(layer, x, positions)
+      return ops.narrow(scope.call(norm, x), 1, start, start + length)
+    },
+  }
+  return self
+}

@@ -1,0 +1,60 @@
+import type { ConfigReader } from "../../core/formats/model_config.ts"
+import { linear } from "../../core/model/linear.ts"
+import type { Network } from "../../core/model/network.ts"
+import type { Task } from "../../core/model/task.ts"
+import * as ops from "../../core/tensor/ops.ts"
+import type { Tensor } from "../../core/tensor/tensor.ts"
+import { readConfig } from "./config.ts"
+import { backbone } from "./modules.ts"
+
+/** Prefixes of transformers' classes by model type. */
+const CLASSES: Readonly<Record<string, string>> = { llama: "Llama", qwen2: "Qwen2", mistral: "Mistral" }
+
+/** Values of `model_type` that the family knows. */
+export const modelTypes: ReadonlyArray<string> = Object.keys(CLASSES)
+
+/** Structure of a model. Throws JsonError when the config asks for what is not known here. */
+export function buildNetwork(reader: ConfigReader, task: Task): Network {
+  const config = readConfig(reader)
+  const { hiddenSize, vocabSize, std, tied } = config
+  const classifies = task.kind === "classification"
+  const body = backbone("model", config)
+  const head = linear({
+    path: classifies ? "score" : "lm_head",
+    inFeatures: hiddenSize,
+    outFeatures: classifies ? task.labels.length : vocabSize,
+    std,
+    outputHead: true,
+  })
+  return {
+    root: {
+      path: "",
+      kind: "Model",
+      sizes: { hiddenSize },
+      parameters: {},
+      children: [body, head],
+      outputHead: false,
+    },
+    forward: (scope, { tokens, lengths }) => {
+      const hidden = scope.call(body, tokens)
+      if (!classifies) return { hidden, logits: scope.call(head, hidden) }
+      const logits = scope.call(head, lastOf(hidden, lengths))
+      return { hidden, logits: ops.reshape(logits, [tokens.shape[0], task.labels.length]) }
+    },
+    maxPositions: config.maxPositions,
+    vocabSize,
+    tied: tied && !classifies ? { "lm_head.weight": "model.embed_tokens.weight" } : {},
+    ignoredKeys: ["rotary_emb.inv_freq", ...(classifies ? ["lm_head.weight"] : [])],
+    defaultTargets: ["q_proj", "v_proj"],
+    ...(classifies ? { newHead: "score" } : {}),
+    architecture: `${CLASSES[reader.string("model_type")]}For${classifies ? "SequenceClassification" : "CausalLM"}`,
+    notes: config.notes,
+  }
+}
+
+/** The hidden state of each row's last token: [B, T, H] and i32 [B] to [B, 1, H]. */
+function lastOf(hidden: Tensor, lengths: Tensor): Tensor {
+  const [batch, length] = hidden.shape
+  const last = ops.reshape(ops.sub(lengths, 1), [batch, 1, 1])
+  return ops.sum(ops.where(ops.equal(ops.iota([1, length, 1], 1), last), hidden, 0), [1], { keepDims: true })
+}

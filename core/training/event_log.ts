@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import type * as Scope from "effect/Scope"
 import type { TrainEvent } from "../contracts/train_event.ts"
+import { pathExists } from "../formats/path_exists.ts"
 import { type StorageError, toStorageError } from "../formats/storage_error.ts"
 
 /** An event log that is open for appending. */
@@ -53,8 +54,9 @@ function lengthToKeep(text: string, step: number): number {
 function readText(path: string): Effect.Effect<string, StorageError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
-    return (yield* fs.exists(path)) ? yield* fs.readFileString(path) : ""
-  }).pipe(Effect.mapError(toStorageError(path, "read")))
+    if (!(yield* pathExists(path))) return ""
+    return yield* fs.readFileString(path).pipe(Effect.mapError(toStorageError(path, "read")))
+  })
 }
 
 /** All events in a log; none when there is no such file. */

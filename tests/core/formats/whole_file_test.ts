@@ -178,11 +178,8 @@ Deno.test({
   name: "a full device is told from other failures",
   ignore: Deno.build.os !== "linux",
   fn: async () => {
-    const write = Effect.scoped(Effect.gen(function* () {
-      const fs = yield* FileSystem.FileSystem
-      const file = yield* fs.open("/dev/full", { flag: "w" })
-      yield* file.writeAll(new Uint8Array(8))
-    })).pipe(Effect.mapError(toStorageError("/dev/full", "write")))
-    assertEquals((await failure(write)).reason, "NoSpace")
+    const program = new URL("./_full_device.ts", import.meta.url).href
+    const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["run", "--allow-all", program] }).output()
+    assertEquals(new TextDecoder().decode(stdout), "NoSpace\n")
   },
 })

@@ -12,8 +12,8 @@ const rooms = [
   "core/backend",
   "core/graph",
   "kernels",
-  "core/tensor",
   "core/contracts",
+  "core/tensor",
 ]
 const repository = new URL("../", import.meta.url)
 

@@ -1,7 +1,7 @@
 import { type BatchSource, DEFAULT_TASK, type MicroBatch, type Step } from "../contracts/batch_source.ts"
 import { DataError } from "./data_error.ts"
 import { type Example, MASKED } from "./encode.ts"
-import { makeRng } from "./random.ts"
+import { makeRng } from "../tensor/random.ts"
 
 /** How examples are grouped into batches. */
 export interface BatchOptions {

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import { attempt, DataError } from "./data_error.ts"
 import type { Data } from "./dataset.ts"
-import { makeRng } from "./random.ts"
+import { makeRng } from "../tensor/random.ts"
 
 /** How data is divided. What is left after validation and test is for training. */
 export interface SplitOptions {

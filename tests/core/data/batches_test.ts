@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert"
 import { bucketLength, collate, makeBatches, stepsFrom } from "../../../core/data/batches.ts"
 import { DataError } from "../../../core/data/data_error.ts"
 import { type Example, MASKED } from "../../../core/data/encode.ts"
-import { makeRng } from "../../../core/data/random.ts"
+import { makeRng } from "../../../core/tensor/random.ts"
 
 const examples = (count: number, seed = 1): ReadonlyArray<Example> => {
   const rng = makeRng(seed)

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert"
 import { fromRows, rows, split as splitEffect } from "../../../core/data/dataset.ts"
-import { makeRng } from "../../../core/data/random.ts"
+import { makeRng } from "../../../core/tensor/random.ts"
 import { normalizeText, splitData } from "../../../core/data/split.ts"
 import { failure, run } from "./_support.ts"
 

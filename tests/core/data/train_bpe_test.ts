@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert"
 import { DataError } from "../../../core/data/data_error.ts"
-import { makeRng } from "../../../core/data/random.ts"
+import { makeRng } from "../../../core/tensor/random.ts"
 import { loadTokenizer, makeTokenizer } from "../../../core/data/tokenizer.ts"
 import { BYTE_CHARACTERS, saveTokenizer, trainBpe } from "../../../core/data/train_bpe.ts"
 import { run, texts, tokenizer, withFile } from "./_support.ts"

@@ -1,4 +1,4 @@
-import { threefry2x32 } from "../tensor/threefry.ts"
+import { threefry2x32 } from "./threefry.ts"
 
 /** A stream of random numbers that is a pure function of its seed and stream numbers, the same on every machine. */
 export interface Rng {

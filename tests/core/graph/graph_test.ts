@@ -1,0 +1,181 @@
+import { assert, assertEquals } from "@std/assert"
+import { build } from "../../../core/graph/build.ts"
+import { gradients } from "../../../core/graph/gradients.ts"
+import { interpret } from "../../../core/graph/interpret.ts"
+import * as ops from "../../../core/tensor/ops.ts"
+import { sizeOf } from "../../../core/tensor/shape.ts"
+import type { Tensor } from "../../../core/tensor/tensor.ts"
+import { uniformAt } from "../../../core/tensor/threefry.ts"
+import { evaluate, evaluateAll } from "../../evaluate.ts"
+import { cases, dataOf, inputsOf, type OperationCase } from "./operations.ts"
+
+/** Greatest difference, relative to the greatest value. */
+function difference(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  assertEquals(actual.length, expected.length)
+  const scale = Math.max(1, ...Array.from(expected, Math.abs))
+  return Math.max(0, ...Array.from(expected, (x, i) => Math.abs(actual[i] - x))) / scale
+}
+
+/** A scalar that weighs each element of a tensor differently. */
+function scalar(x: Tensor): Tensor {
+  const weights = new Float32Array(sizeOf(x.shape)).map((_, i) => uniformAt(i, 99, 1, 2) + 0.5)
+  return ops.sum(ops.mul(x, ops.constant(weights, x.shape)))
+}
+
+const smoothOf = (test: OperationCase) =>
+  test.smooth ?? Object.keys(test.inputs).filter((name) => test.inputs[name].dtype !== "i32")
+
+Deno.test("a program computes what its graph says", async (t) => {
+  for (const test of cases) {
+    await t.step(test.name, () => {
+      const data = dataOf(test)
+      const value = test.build(inputsOf(test))
+      const program = build({ name: test.name, outputs: { value }, updates: [] })
+      const error = difference(interpret(program, new Map(), data).value, evaluate(value, { inputs: data }))
+      assert(error < 1e-12, `off by ${error}`)
+    })
+  }
+})
+
+Deno.test("derivatives are those of finite differences", async (t) => {
+  for (const test of cases) {
+    if (smoothOf(test).length === 0) continue
+    await t.step(test.name, () => {
+      const data = dataOf(test)
+      const inputs = inputsOf(test)
+      const names = smoothOf(test)
+      const loss = scalar(test.build(inputs))
+      const found = gradients(loss, names.map((name) => inputs[name]))
+      const values = evaluateAll(found, { inputs: data })
+      const program = build({
+        name: test.name,
+        outputs: Object.fromEntries(names.map((n, i) => [n, found[i]])),
+        updates: [],
+      })
+      const ran = interpret(program, new Map(), data)
+      names.forEach((name, i) => {
+        const numeric = data[name].map((x, j) => {
+          const at = (value: number) => {
+            const moved = { ...data, [name]: data[name].with(j, value) }
+            return evaluate(loss, { inputs: moved })[0]
+          }
+          return (at(x + 1e-6) - at(x - 1e-6)) / 2e-6
+        })
+        const error = difference(values[i], numeric)
+        assert(error < 2e-7, `${name} off by ${error}`)
+        const compiled = difference(ran[name], values[i])
+        assert(compiled < 1e-12, `${name} as a program off by ${compiled}`)
+      })
+    })
+  }
+})
+
+/** A loss with every kind of use of a parameter: products, biases, norms, tables, tied weights, functions of them. */
+function exampleLosses(size: number): { losses: Tensor; parameters: Tensor[]; data: Record<string, Float64Array> } {
+  const tokens = ops.input("tokens", [size, 5], { dtype: "i32", batch: true })
+  const shapes = { table: [7, 4], w: [6, 4], bias: [6], gain: [4], down: [2, 4], up: [6, 2], prefix: [1, 2, 4] }
+  const p = Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, ops.input(name, shape)]))
+  const x = ops.gather(p.table, tokens)
+  const longer = ops.concat([ops.forBatch(p.prefix, x), x], 1)
+  const normed = ops.rmsNorm(longer, p.gain, 1e-5)
+  const merged = ops.add(p.w, ops.mul(ops.matmul(p.up, p.down), ops.rsqrt(ops.sum(ops.mul(p.w, p.w)))))
+  const hidden = ops.add(ops.matmul(normed, merged, { transposeB: true }), p.bias)
+  const low = ops.matmul(ops.matmul(normed, p.down, { transposeB: true }), p.up, { transposeB: true })
+  const mixed = ops.matmul(ops.gelu(ops.add(hidden, low)), merged)
+  const logits = ops.matmul(mixed, p.table, { transposeB: true })
+  const labels = ops.concat([ops.mul(ops.narrow(tokens, 1, 0, 2), 0), tokens], 1)
+  const losses = ops.sum(ops.crossEntropy(logits, labels), [1])
+  const data: Record<string, Float64Array> = {
+    tokens: new Float64Array(size * 5).map((_, i) => Math.floor(7 * uniformAt(i, 3, 3, 3))),
+  }
+  Object.entries(shapes).forEach(([name, shape], salt) => {
+    data[name] = new Float64Array(sizeOf(shape)).map((_, i) => uniformAt(i, salt, 5, 5) - 0.4)
+  })
+  return { losses, parameters: Object.values(p), data }
+}
+
+Deno.test("per-example derivatives are those of each example alone", () => {
+  const size = 3
+  const { losses, parameters, data } = exampleLosses(size)
+  const found = gradients(ops.sum(losses), parameters, { perExample: true })
+  const names = parameters.map((p) => p.attributes.name as string)
+  const program = build({
+    name: "per example",
+    outputs: Object.fromEntries(found.map((g, i) => [names[i], g])),
+    updates: [],
+  })
+  const ran = interpret(program, new Map(), data)
+  const single = exampleLosses(1)
+  const alone = gradients(ops.sum(single.losses), single.parameters)
+  for (let b = 0; b < size; b++) {
+    const own = evaluateAll(alone, { inputs: { ...data, tokens: data.tokens.slice(b * 5, b * 5 + 5) } })
+    own.forEach((expected, i) => {
+      const n = expected.length
+      const error = difference(ran[names[i]].slice(b * n, b * n + n), expected)
+      assert(error < 1e-12, `${names[i]} of example ${b} off by ${error}`)
+      assert(expected.some((x) => x !== 0), `${names[i]} has a derivative`)
+    })
+  }
+})
+
+Deno.test("per-example derivatives add up to the plain ones", () => {
+  const { losses, parameters, data } = exampleLosses(4)
+  const loss = ops.sum(losses)
+  const apart = gradients(loss, parameters, { perExample: true }).map((g) => ops.sum(g, [0]))
+  const values = evaluateAll([...apart, ...gradients(loss, parameters)], { inputs: data })
+  parameters.forEach((_, i) => assert(difference(values[i], values[i + parameters.length]) < 1e-12))
+})
+
+Deno.test("per-example derivatives of a batch of one", () => {
+  const { losses, parameters, data } = exampleLosses(1)
+  const values = evaluateAll(
+    [
+      ...gradients(ops.sum(losses), parameters, { perExample: true }),
+      ...gradients(ops.sum(losses), parameters),
+    ],
+    { inputs: data },
+  )
+  parameters.forEach((_, i) => assert(difference(values[i], values[i + parameters.length]) < 1e-12))
+})
+
+Deno.test("a plain step sums over the batch inside its products", () => {
+  const { losses, parameters } = exampleLosses(4)
+  const [, w] = parameters
+  const [gradient] = gradients(ops.sum(losses), [w])
+  const program = build({ name: "plain", outputs: { gradient }, updates: [] })
+  for (const call of program.calls) {
+    if (call.kernel === "matmul") assertEquals(call.output.shape.length <= 3, true)
+  }
+  const batched = program.calls.filter((call) =>
+    call.kernel === "matmul" && call.output.shape.length === 3 && call.output.shape[1] === 6
+  )
+  assertEquals(batched.length, 0, "no product keeps the examples apart")
+})
+
+Deno.test("updates see the old values of slots", () => {
+  const slots = [0, 1, 2].map((id) => ({ id, name: `s${id}`, shape: [3], dtype: "f32" as const }))
+  const [a, b, c] = slots.map(ops.slot)
+  const program = build({
+    name: "swap",
+    outputs: { before: a, sum: ops.add(a, b) },
+    updates: [[slots[0], b], [slots[1], a], [slots[2], ops.add(ops.add(a, b), c)]],
+  })
+  const memory = new Map([[0, Float64Array.of(1, 2, 3)], [1, Float64Array.of(4, 5, 6)], [2, Float64Array.of(7, 8, 9)]])
+  const out = interpret(program, memory, {})
+  assertEquals([...out.before], [1, 2, 3])
+  assertEquals([...out.sum], [5, 7, 9])
+  assertEquals([...memory.values()].map((x) => [...x]), [[4, 5, 6], [1, 2, 3], [12, 15, 18]])
+})
+
+Deno.test("an optimizer step is one call in place", () => {
+  const slots = [0, 1, 2].map((id) => ({ id, name: `s${id}`, shape: [3, 5], dtype: "f32" as const }))
+  const [p, m, g] = slots.map(ops.slot)
+  const moment = ops.add(ops.mul(m, 0.9), ops.mul(g, 0.1))
+  const program = build({
+    name: "momentum",
+    outputs: {},
+    updates: [[slots[0], ops.sub(p, ops.mul(moment, ops.input("rate", [])))], [slots[1], moment]],
+  })
+  assertEquals(program.calls.length, 1)
+  assertEquals(program.buffers.filter(({ source }) => source.kind === "temporary").length, 0)
+})

@@ -1,0 +1,249 @@
+/**
+ * Every operation on odd shapes: what the tests of graphs and of backends go through.
+ * @module
+ */
+import * as ops from "../../../core/tensor/ops.ts"
+import { sizeOf } from "../../../core/tensor/shape.ts"
+import type { Tensor } from "../../../core/tensor/tensor.ts"
+import { uniformAt } from "../../../core/tensor/threefry.ts"
+
+/** A case: a graph over named inputs. */
+export interface OperationCase {
+  readonly name: string
+  /** Shapes of the f32 inputs, or a range for integers. */
+  readonly inputs: Readonly<Record<string, CaseInput>>
+  readonly build: (inputs: Readonly<Record<string, Tensor>>) => Tensor
+  /** Names of inputs with a derivative (default: all f32 ones). */
+  readonly smooth?: ReadonlyArray<string>
+}
+
+/** An input of a case. Floats are uniform in [low, high); integers likewise, whole. */
+export interface CaseInput {
+  readonly shape: ReadonlyArray<number>
+  readonly dtype?: "f32" | "i32"
+  readonly low?: number
+  readonly high?: number
+  readonly batch?: boolean
+}
+
+const f = (...shape: number[]): CaseInput => ({ shape })
+const positive = (...shape: number[]): CaseInput => ({ shape, low: 0.3, high: 2 })
+const integers = (high: number, ...shape: number[]): CaseInput => ({ shape, dtype: "i32", low: 0, high })
+
+const shapes = [[1], [7], [3, 5], [2, 3, 13], [0, 4], [4, 1], [2, 64]]
+const unaries = {
+  neg: ops.neg,
+  exp: ops.exp,
+  tanh: ops.tanh,
+  sigmoid: ops.sigmoid,
+  erf: ops.erf,
+  abs: ops.abs,
+  sin: ops.sin,
+  cos: ops.cos,
+  relu: ops.relu,
+  silu: ops.silu,
+  gelu: ops.gelu,
+  geluTanh: ops.geluTanh,
+  softmax: ops.softmax,
+}
+const positives = { log: ops.log, sqrt: ops.sqrt, rsqrt: ops.rsqrt }
+const binaries = { add: ops.add, sub: ops.sub, mul: ops.mul, div: ops.div, max: ops.max, min: ops.min }
+
+/** All cases. */
+export const cases: ReadonlyArray<OperationCase> = [
+  ...shapes.flatMap((shape) => [
+    ...Object.entries(unaries).map(([name, op]): OperationCase => ({
+      name: `${name} [${shape}]`,
+      inputs: { x: f(...shape) },
+      build: ({ x }) => op(x),
+    })),
+    ...Object.entries(positives).map(([name, op]): OperationCase => ({
+      name: `${name} [${shape}]`,
+      inputs: { x: positive(...shape) },
+      build: ({ x }) => op(x),
+    })),
+    ...Object.entries(binaries).map(([name, op]): OperationCase => ({
+      name: `${name} [${shape}]`,
+      inputs: { x: f(...shape), y: positive(...shape) },
+      build: ({ x, y }) => op(x, y),
+    })),
+  ]),
+  ...[[[2, 3, 5], [5]], [[2, 3, 5], [3, 1]], [[2, 1, 5], [2, 3, 1]], [[1], [2, 3]], [[2, 3, 4], []]].map(
+    ([x, y]): OperationCase => ({
+      name: `mul broadcast [${x}] [${y}]`,
+      inputs: { x: f(...x), y: f(...y) },
+      build: ({ x, y }) => ops.mul(x, y),
+    }),
+  ),
+  ...(["less", "lessEqual", "equal"] as const).map((name): OperationCase => ({
+    name,
+    inputs: { x: integers(4, 3, 7), y: integers(4, 7) },
+    build: ({ x, y }) => ops[name](x, y),
+  })),
+  {
+    name: "where and floor",
+    inputs: { x: f(3, 5), y: f(5), z: { ...f(3, 1), low: -3, high: 3 } },
+    smooth: ["x", "y"],
+    build: ({ x, y, z }) => ops.where(ops.less(z, 0), x, ops.add(y, ops.floor(z))),
+  },
+  {
+    name: "integers",
+    inputs: { x: integers(100, 5), y: integers(9, 3, 5) },
+    build: ({ x, y }) => ops.toFloat(ops.max(ops.sub(ops.mul(x, y), 7), ops.toInt(ops.mul(ops.toFloat(y), 2.7)))),
+  },
+  {
+    name: "uniform",
+    inputs: { key: integers(1000, 2) },
+    build: ({ key }) => ops.uniform([3, 11], 5, [ops.narrow(key, 0, 0, 1), ops.narrow(key, 0, 1, 2)]),
+  },
+  {
+    name: "dropout",
+    inputs: { x: f(7, 9), key: integers(1000, 2) },
+    build: ({ x, key }) => ops.dropout(x, 0.3, 2, [ops.narrow(key, 0, 0, 1), ops.narrow(key, 0, 1, 2)]),
+  },
+  ...[
+    [[3, 5], [1]],
+    [[3, 5], [0]],
+    [[3, 5], [0, 1]],
+    [[2, 3, 7], [1]],
+    [[2, 3, 7], [0, 2]],
+    [[2, 3, 7], [0, 1]],
+    [
+      [2, 3, 1],
+      [1],
+    ],
+    [[4, 1, 3, 2], [1, 2, 3]],
+    [[0, 4], [0]],
+    [[3, 0], [1]],
+    [[2, 3, 2, 5], [0, 2]],
+    [[1, 1], [0]],
+  ].flatMap(
+    ([shape, axes]): OperationCase[] => [
+      { name: `sum [${shape}] over ${axes}`, inputs: { x: f(...shape) }, build: ({ x }) => ops.sum(x, axes) },
+      {
+        name: `mean [${shape}] over ${axes}`,
+        inputs: { x: f(...shape) },
+        build: ({ x }) => sizeOf(shape) === 0 ? ops.sum(x, axes) : ops.mean(x, axes, { keepDims: true }),
+      },
+      ...(sizeOf(shape) === 0 ? [] : [{
+        name: `maximum [${shape}] over ${axes}`,
+        inputs: { x: f(...shape) },
+        build: ({ x }: Record<string, Tensor>) => ops.maximum(x, axes),
+      }]),
+    ],
+  ),
+  { name: "argmax", inputs: { x: f(3, 17) }, smooth: [], build: ({ x }) => ops.toFloat(ops.argmax(x)) },
+  { name: "batchSum", inputs: { x: f(4, 3, 5) }, build: ({ x }) => ops.batchSum(x) },
+  ...[[1, 1, 1], [5, 7, 3], [13, 1, 8], [1, 16, 9], [8, 8, 8], [17, 33, 11], [3, 0, 2], [0, 4, 3]].flatMap((
+    [m, k, n],
+  ) =>
+    [[false, false], [true, false], [false, true], [true, true]].map(([transposeA, transposeB]): OperationCase => ({
+      name: `matmul ${m}x${k}x${n} ${transposeA} ${transposeB}`,
+      inputs: { a: transposeA ? f(k, m) : f(m, k), b: transposeB ? f(n, k) : f(k, n) },
+      build: ({ a, b }) => ops.matmul(a, b, { transposeA, transposeB }),
+    }))
+  ),
+  ...[[[2, 5, 3], [3, 4]], [[2, 5, 3], [2, 3, 4]], [[2, 1, 5, 3], [3, 3, 4]], [[5, 3], [2, 3, 4]], [[2, 3, 5, 3], [
+    2,
+    1,
+    3,
+    4,
+  ]]].map(([a, b]): OperationCase => ({
+    name: `matmul batched [${a}] [${b}]`,
+    inputs: { a: f(...a), b: f(...b) },
+    build: ({ a, b }) => ops.matmul(a, b),
+  })),
+  { name: "reshape", inputs: { x: f(2, 3, 4) }, build: ({ x }) => ops.mul(ops.reshape(x, [6, -1]), 2) },
+  {
+    name: "reshape of permute",
+    inputs: { x: f(2, 3, 4) },
+    build: ({ x }) => ops.exp(ops.reshape(ops.permute(x, [2, 0, 1]), [4, 6])),
+  },
+  { name: "transpose", inputs: { x: f(2, 3, 4) }, build: ({ x }) => ops.add(ops.transpose(x), 1) },
+  {
+    name: "slice and pad",
+    inputs: { x: f(4, 5) },
+    build: ({ x }) => ops.pad(ops.slice(x, [1, 2], [2, 3]), [0, 1], [3, 0]),
+  },
+  { name: "flip", inputs: { x: f(3, 5) }, build: ({ x }) => ops.sub(ops.flip(x, 1), ops.flip(x, 0)) },
+  { name: "expand", inputs: { x: f(3, 1) }, build: ({ x }) => ops.expand(x, [2, 3, 4]) },
+  { name: "concat", inputs: { x: f(2, 3), y: f(2, 1), z: f(2, 4) }, build: ({ x, y, z }) => ops.concat([x, y, z], 1) },
+  { name: "concat with empty", inputs: { x: f(2, 3), y: f(0, 3) }, build: ({ x, y }) => ops.concat([y, x], 0) },
+  {
+    name: "stopGradient",
+    inputs: { x: f(5), y: f(5) },
+    smooth: ["y"],
+    build: ({ x, y }) => ops.mul(ops.stopGradient(x), y),
+  },
+  { name: "gather", inputs: { t: f(11, 5), i: integers(11, 2, 7) }, build: ({ t, i }) => ops.gather(t, i) },
+  {
+    name: "gather of a permuted table",
+    inputs: { t: f(5, 11), i: integers(11, 3) },
+    build: ({ t, i }) => ops.gather(ops.transpose(t), i),
+  },
+  {
+    name: "scatterAdd",
+    inputs: { u: f(2, 7, 5), i: integers(11, 2, 7) },
+    build: ({ u, i }) => ops.scatterAdd(i, u, 11),
+  },
+  {
+    name: "scatterAdd per example",
+    inputs: { u: f(2, 7, 5), i: integers(11, 2, 7) },
+    build: ({ u, i }) => ops.scatterAdd(i, u, 11, true),
+  },
+  {
+    name: "updateSlice",
+    inputs: { s: f(2, 9, 3), u: f(2, 2, 3), at: { ...integers(7, 1) } },
+    smooth: [],
+    build: ({ s, u, at }) => ops.updateSlice(s, u, at, 1),
+  },
+  {
+    name: "rmsNorm",
+    inputs: { x: f(2, 3, 13), w: positive(13) },
+    build: ({ x, w }) => ops.rmsNorm(x, w, 1e-5),
+  },
+  {
+    name: "layerNorm",
+    inputs: { x: f(2, 3, 13), w: positive(13), b: f(13) },
+    build: ({ x, w, b }) => ops.layerNorm(x, w, b, 1e-5),
+  },
+  {
+    name: "rotary",
+    inputs: { x: f(2, 3, 5, 6), c: f(5, 3), s: f(5, 3) },
+    smooth: ["x"],
+    build: ({ x, c, s }) => ops.rotary(x, c, s),
+  },
+  {
+    name: "crossEntropy",
+    inputs: { x: { ...f(2, 5, 11), low: -4, high: 4 }, y: { ...integers(11, 2, 5), low: -2 } },
+    build: ({ x, y }) => ops.crossEntropy(x, y),
+  },
+  ...[1, 2].map((shared): OperationCase => ({
+    name: `attention with 4 heads over ${shared}`,
+    inputs: { q: f(2, 4, 5, 6), k: f(2, shared, 7, 6), v: f(2, shared, 7, 3), m: { ...integers(2, 2, 5, 7) } },
+    build: ({ q, k, v, m }) => ops.attention(q, k, v, ops.toFloat(m)),
+  })),
+]
+
+/** Reproducible data for the inputs of a case. */
+export function dataOf(test: OperationCase): Record<string, Float64Array> {
+  return Object.fromEntries(
+    Object.entries(test.inputs).map(([name, { shape, dtype = "f32", low = -1, high = 1 }], salt) => [
+      name,
+      new Float64Array(sizeOf(shape)).map((_, i) => {
+        const x = low + (high - low) * uniformAt(i, salt + 1, 7, 9)
+        return dtype === "i32" ? Math.floor(x) : Math.fround(x)
+      }),
+    ]),
+  )
+}
+
+/** The inputs of a case as tensors. */
+export function inputsOf(test: OperationCase): Record<string, Tensor> {
+  return Object.fromEntries(
+    Object.entries(test.inputs).map(([name, { shape, dtype = "f32", batch = false }]) => [
+      name,
+      ops.input(name, shape, { dtype, batch }),
+    ]),
+  )
+}

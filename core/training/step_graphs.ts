@@ -22,8 +22,8 @@ import type { Optimizer } from "./optimizer.ts"
 export interface StepParameter extends Parameter {
   /** Where it lies. */
   readonly slot: SlotReference
-  /** Its value in the graph: the node that the model's `forward` uses. */
-  readonly value: Tensor
+  /** The slot's value in the graph: the node that `forward` uses. */
+  readonly tensor: Tensor
 }
 
 /** What the graphs are made from. */
@@ -107,7 +107,7 @@ function microBatch(settings: StepSettings, batch: BatchTensors): Sums {
   const weight = batchSum(mul(each.weight, batch.exampleWeight))
   const transforms = contributions.flatMap(({ gradients }) => gradients?.stage === "example" ? [gradients] : [])
   const perExample = transforms.length > 0
-  const found = differentiate(loss, trained.map(({ value }) => value), { perExample })
+  const found = differentiate(loss, trained.map(({ tensor }) => tensor), { perExample })
   let gradients: Gradients = new Map(trained.map(({ key }, i) => [key, found[i]]))
   if (perExample) {
     const context = transformContext()
@@ -171,10 +171,10 @@ function update(settings: StepSettings, state: StateSlots, tasks: ReadonlyMap<st
   if (maxGradNorm > 0) total = clipByGlobalNorm(total, gradientNorm, maxGradNorm)
   const learningRate = input("learningRate", [])
   const scalars = Object.fromEntries(Object.keys(optimizer.scalars(1)).map((name) => [name, input(name, [])]))
-  for (const { key, shape, slot: reference, value } of trained) {
+  for (const { key, shape, slot: reference, tensor } of trained) {
     const own = state.optimizer.get(key)!
     const weightDecay = shape.length > 1 ? settings.weightDecay : 0
-    const next = optimizer.update(value, total.get(key)!, slots(own), { learningRate, scalars, weightDecay })
+    const next = optimizer.update(tensor, total.get(key)!, slots(own), { learningRate, scalars, weightDecay })
     updates.push([reference, next.parameter])
     for (const name of Object.keys(own)) updates.push([own[name], next.state[name]])
   }

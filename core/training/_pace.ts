@@ -1,0 +1,31 @@
+/** How fast a run is, lately: means that forget over about ten steps. */
+export interface Pace {
+  /** Begins to measure anew: what came before (an evaluation, a checkpoint) was no step. */
+  readonly mark: () => void
+  /** A step of so many tokens is done. */
+  readonly step: (tokens: number) => void
+  readonly tokensPerSecond: () => number
+  readonly secondsPerStep: () => number
+}
+
+/** Measures by a clock in milliseconds. */
+export function makePace(now: () => number): Pace {
+  let from = now()
+  let seconds = 0
+  let tokens = 0
+  let weight = 0
+  return {
+    mark: () => {
+      from = now()
+    },
+    step: (count) => {
+      const at = now()
+      seconds = 0.9 * seconds + (at - from) / 1000
+      tokens = 0.9 * tokens + count
+      weight = 0.9 * weight + 1
+      from = at
+    },
+    tokensPerSecond: () => seconds > 0 ? tokens / seconds : 0,
+    secondsPerStep: () => weight > 0 ? seconds / weight : 0,
+  }
+}

@@ -1,0 +1,154 @@
+import type { BatchSource } from "../contracts/batch_source.ts"
+import type { Example } from "../data/encode.ts"
+import type { Tokenizer } from "../data/tokenizer.ts"
+import type { Model, ModelParameter } from "../model/model.ts"
+import { sizeOf } from "../tensor/shape.ts"
+import { causalLm, classification } from "./objectives.ts"
+import type { FullOptions } from "./options.ts"
+import type { StepSettings } from "./step_graphs.ts"
+import { drawBatches, encodeData, type TaskExamples, tasksOf, type TrainingData } from "./training_data.ts"
+import { TrainingError } from "./training_error.ts"
+
+/** Everything about a run that is decided before it begins. */
+export interface Plan {
+  /** What the model is called. */
+  readonly name: string
+  readonly train: Readonly<Record<string, TaskExamples>>
+  readonly validation: Readonly<Record<string, TaskExamples>>
+  readonly source: BatchSource
+  readonly totalSteps: number
+  /** Steps of each epoch; the last may not be taken whole. */
+  readonly epochSteps: ReadonlyArray<number>
+  /** Steps of the warm-up. */
+  readonly warmup: number
+  readonly settings: StepSettings
+  /** Parameters that train. */
+  readonly parameters: ReadonlyArray<ModelParameter>
+  /** What decides which weights are best; `sign` is 1 for a metric that rises. */
+  readonly watched: { readonly metric: string; readonly sign: number; readonly minDelta: number }
+  readonly evaluation: { readonly batchSize: number; readonly padId: number | undefined }
+  readonly counts: { readonly trainableParameters: number; readonly totalParameters: number }
+  /** For `config.json` of the run folder. */
+  readonly config: Readonly<Record<string, unknown>>
+  /** What a person should know. */
+  readonly messages: ReadonlyArray<string>
+}
+
+const METRICS = {
+  "classification": ["loss", "accuracy", "macroF1", "matthews"],
+  "causal-lm": ["loss", "perplexity", "tokenAccuracy"],
+}
+
+/** Checks that a run makes sense and prepares it. Throws {@link TrainingError} or DataError. */
+export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, options: FullOptions): Plan {
+  const { task, contributions, network } = model
+  const wrong = (message: string) => new TrainingError({ reason: "Options", message })
+  const parameters = model.parameters.filter(({ trainable }) => trainable)
+  if (parameters.length === 0) {
+    const message = "no parameter would be trained: the methods chose none, and all others are frozen"
+    throw new TrainingError({ reason: "NothingTrains", message })
+  }
+  if (tokenizer.vocabSize > network.vocabSize) {
+    throw wrong(`the tokenizer has ${tokenizer.vocabSize} tokens, the model ${network.vocabSize}: they do not belong together`)
+  }
+  const metric = options.earlyStopping?.metric ?? "loss"
+  if (!METRICS[task.kind].includes(metric)) {
+    throw wrong(`earlyStopping.metric is "${metric}"; there are ${METRICS[task.kind].join(", ")}`)
+  }
+
+  const encoding = {
+    maxPositions: network.maxPositions,
+    maxLength: options.maxLength,
+    packing: options.packing,
+    completionOnly: options.completionOnly,
+  }
+  const encodeAll = (split: TrainingData["validation"]): Record<string, TaskExamples> =>
+    Object.fromEntries(
+      Object.entries(tasksOf(split)).map(([name, own]) => [name, encodeData(own, task, tokenizer, encoding)]),
+    )
+  const train = encodeAll(data.train)
+  if (Object.keys(train).length === 0) throw wrong("the training split has no rows")
+  const validation = encodeAll(data.validation)
+  if (options.earlyStopping !== undefined && Object.keys(validation).length === 0) {
+    throw wrong("earlyStopping needs a validation split")
+  }
+
+  const all = Object.values(train)
+  const longest = all.flatMap(({ examples }) => examples).reduce((most, { tokens }) => Math.max(most, tokens.length), 1)
+  const { batchSize, gradientAccumulationSteps: accumulation, seed, maxSteps } = options
+  const drawn = drawBatches(train, { batchSize, accumulation, seed, maxLength: longest })
+  const source = contributions.reduce((next, { batches }) => batches?.(next) ?? next, drawn)
+  const epochSteps: number[] = []
+  let steps = 0
+  while (maxSteps === undefined ? epochSteps.length < options.epochs : steps < maxSteps) {
+    const { length } = source.epoch(epochSteps.length)
+    if (length === 0) throw wrong(`epoch ${epochSteps.length + 1} would have no steps`)
+    epochSteps.push(length)
+    steps += length
+  }
+  const totalSteps = maxSteps ?? steps
+
+  const tensors = new Map(model.parameters.map(({ key, tensor }) => [key, tensor]))
+  const settings: StepSettings = {
+    forward: model.forward,
+    parameter: (key) => {
+      const tensor = tensors.get(key)
+      if (tensor === undefined) throw wrong(`an objective asks for the parameter "${key}", which nobody brought`)
+      return tensor
+    },
+    trained: parameters,
+    labels: task.kind === "causal-lm" ? "token" : "example",
+    objective: task.kind === "causal-lm" ? causalLm : classification,
+    contributions,
+    optimizer: options.optimizer,
+    weightDecay: options.weightDecay,
+    maxGradNorm: options.maxGradNorm,
+  }
+
+  const truncated = [...all, ...Object.values(validation)].reduce((sum, own) => sum + own.truncated, 0)
+  const count = (own: ReadonlyArray<ModelParameter>) => own.reduce((sum, { shape }) => sum + sizeOf(shape), 0)
+  const { tokenizer: _, observe: __, runFolder: ___, resume: ____, config: given, optimizer, ...plain } = options
+  const describe = (own: Readonly<Record<string, TaskExamples>>) =>
+    Object.fromEntries(Object.entries(own).map(([name, { data, examples }]) => [
+      name,
+      { source: data.source, examples: examples.length, digest: digest(examples) },
+    ]))
+  const name = model.directory === "" ? String(model.config.model_type) : model.directory
+  return {
+    name,
+    train,
+    validation,
+    source,
+    totalSteps,
+    epochSteps,
+    warmup: options.warmupSteps ?? Math.ceil(options.warmupRatio * totalSteps),
+    settings,
+    parameters,
+    watched: {
+      metric,
+      sign: metric === "loss" || metric === "perplexity" ? -1 : 1,
+      minDelta: options.earlyStopping?.minDelta ?? 0,
+    },
+    evaluation: { batchSize: Math.max(32, batchSize), padId: tokenizer.padId },
+    counts: { trainableParameters: count(parameters), totalParameters: count(model.parameters) },
+    config: {
+      ...given,
+      model: name,
+      task,
+      methods: contributions.map(({ id }) => id),
+      train: describe(train),
+      validation: describe(validation),
+      training: { ...plain, optimizer: optimizer.name },
+    },
+    messages: truncated === 0 ? [] : [`${truncated} texts were cut to ${options.maxLength} tokens`],
+  }
+}
+
+/** FNV-1a over tokens and labels, 32 bits: enough to notice that the data is not what it was. */
+function digest(examples: ReadonlyArray<Example>): string {
+  let hash = 0x811c9dc5
+  for (const { tokens, labels = [], label = -1 } of examples) {
+    for (const numbers of [tokens, labels, [label]]) for (const n of numbers) hash = Math.imul(hash ^ n, 0x01000193)
+  }
+  return (hash >>> 0).toString(16).padStart(8, "0")
+}

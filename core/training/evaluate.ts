@@ -1,0 +1,205 @@
+/**
+ * Forward passes without training: metrics of a split, and predictions.
+ * @module
+ */
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import type { BackendError } from "../backend/backend_error.ts"
+import { DEFAULT_TASK } from "../contracts/batch_source.ts"
+import type { Metrics } from "../contracts/train_event.ts"
+import { type Batch, collate, makeBatches } from "../data/batches.ts"
+import type { DataError } from "../data/data_error.ts"
+import type { Data, LabeledData } from "../data/dataset.ts"
+import { MASKED } from "../data/encode.ts"
+import { loadTokenizer, type Tokenizer } from "../data/tokenizer.ts"
+import type { Graph } from "../graph/build.ts"
+import type { Model } from "../model/model.ts"
+import { argmax, equal, sum } from "../tensor/ops.ts"
+import { attempt, attemptPromise } from "./_attempt.ts"
+import { classificationMetrics, type ClassificationMetrics, perplexity } from "./metrics.ts"
+import { causalLm, classification } from "./objectives.ts"
+import { batchInputs } from "./step_graphs.ts"
+import { batchData, ready } from "./stepper.ts"
+import { encodeData, type TaskExamples } from "./training_data.ts"
+import { TrainingError } from "./training_error.ts"
+
+/** Options of {@link evaluate} and {@link predict}. */
+export interface EvaluateOptions {
+  /** Examples that go through the model together. Default 32. */
+  readonly batchSize?: number
+  /** Most tokens of an example; longer texts are cut. Default: the model's positions, and a longer text is an error. */
+  readonly maxLength?: number
+  /** Prompts with completions: judge the completion alone. Default true. */
+  readonly completionOnly?: boolean
+  /** Default: the one in the model's directory. */
+  readonly tokenizer?: Tokenizer
+}
+
+/** What a classifier says of a text. */
+export interface Prediction {
+  readonly text: string
+  /** Name of the likeliest class. */
+  readonly label: string
+  /** Its probability, 0 to 1. */
+  readonly probability: number
+  /** Probabilities of all classes, in the order of the task's labels. */
+  readonly probabilities: ReadonlyArray<number>
+}
+
+/** What an evaluation found. */
+export interface Evaluation {
+  /**
+   * `loss` (nats, per example or token), and `accuracy`, `macroF1`, `matthews` of a classifier or `perplexity`,
+   * `tokenAccuracy` of a language model.
+   */
+  readonly metrics: Metrics
+  /** Classifier: scores of each class and the confusion matrix. */
+  readonly classification?: ClassificationMetrics
+  /** Classifier: one a row, in the order of the rows. */
+  readonly predictions: ReadonlyArray<Prediction & { readonly expected: string }>
+}
+
+/** Why an evaluation failed. */
+export type EvaluateError = DataError | BackendError | TrainingError
+
+/** What a batch gives. */
+type Outputs = Readonly<Record<string, Float32Array | Int32Array>>
+
+/** Runs batches of one model; programs are compiled when their shape first comes, and kept. */
+export type Evaluator = (batches: ReadonlyArray<Batch>) => Promise<ReadonlyArray<Outputs>>
+
+const evaluators = new WeakMap<Model, { readonly merged: string; readonly run: Evaluator }>()
+
+/** The evaluator of a model: the same one every time, until its graph changes. */
+export function evaluatorOf(model: Model): Evaluator {
+  const merged = [...model.merged].sort().join()
+  const found = evaluators.get(model)
+  if (found?.merged === merged) return found.run
+  const programs = new Map<string, ReturnType<typeof ready>>()
+  const run: Evaluator = async (batches) => {
+    const results: Array<Promise<Outputs>> = []
+    for (const batch of batches) {
+      const [rows, length] = batch.shape
+      const name = `${rows}x${length}`
+      if (!programs.has(name)) programs.set(name, ready(model.backend, evaluationGraph(model, rows, length)))
+      const program = await programs.get(name)!
+      // A few at a time: the next is posted while this one runs.
+      await results.at(-2)
+      results.push(program.run(batchData(batch)))
+    }
+    return await Promise.all(results)
+  }
+  evaluators.set(model, { merged, run })
+  return run
+}
+
+/** `loss` and `weight` by example, and `logits` [B, classes] or `hits` (right tokens) [B]. */
+function evaluationGraph(model: Model, rows: number, length: number): Graph {
+  const causal = model.task.kind === "causal-lm"
+  const batch = batchInputs(DEFAULT_TASK, rows, length, causal ? "token" : "example")
+  const outputs = model.forward(batch, { training: false })
+  const none = () => {
+    throw new Error("An evaluation has no objective parameters")
+  }
+  const { loss, weight } = (causal ? causalLm : classification)({ batch, outputs, base: none, parameter: none })
+  const { logits } = outputs
+  const found = causal ? { hits: sum(equal(argmax(logits), batch.labels), [1]) } : { logits }
+  return { name: "evaluate", outputs: { loss, weight, ...found }, updates: [] }
+}
+
+/** Softmax in float64. */
+function softmax(logits: ArrayLike<number>): Array<number> {
+  const values = Array.from(logits)
+  const top = Math.max(...values)
+  const powers = values.map((value) => Math.exp(value - top))
+  const total = powers.reduce((a, b) => a + b, 0)
+  return powers.map((power) => power / total)
+}
+
+/** Evaluates examples that are already encoded. */
+export async function evaluateExamples(
+  model: Model,
+  { data, examples }: TaskExamples,
+  { batchSize, padId }: { readonly batchSize: number; readonly padId: number | undefined },
+): Promise<Evaluation> {
+  const maxLength = examples.reduce((most, { tokens }) => Math.max(most, tokens.length), 1)
+  const microBatches = makeBatches(examples, { batchSize: Math.min(batchSize, examples.length), maxLength, shuffle: false })
+    .epoch(0).flatMap((step) => step.microBatches)
+  const batches = microBatches.map((microBatch) => collate(examples, microBatch, padId))
+  const results = await evaluatorOf(model)(batches)
+  let loss = 0
+  let weight = 0
+  let hits = 0
+  const { task } = model
+  const predictions: Array<Evaluation["predictions"][number]> = []
+  const chosen = new Int32Array(examples.length)
+  results.forEach((result, i) => {
+    batches[i].rows.forEach((row, at) => {
+      if (row < 0) return
+      loss += result.loss[at]
+      weight += result.weight[at]
+      if (task.kind === "causal-lm") hits += result.hits[at]
+      else {
+        const { labels } = task
+        const probabilities = softmax(result.logits.subarray(at * labels.length, (at + 1) * labels.length))
+        const best = probabilities.indexOf(Math.max(...probabilities))
+        // Logits that are not numbers have no greatest.
+        chosen[row] = Math.max(0, best)
+        const { text, label } = (data as LabeledData).rows[row]
+        predictions[row] = {
+          text,
+          expected: labels[label],
+          label: labels[chosen[row]],
+          probability: probabilities[chosen[row]],
+          probabilities,
+        }
+      }
+    })
+  })
+  const mean = weight === 0 ? 0 : loss / weight
+  if (task.kind === "causal-lm") {
+    return { metrics: { loss: mean, perplexity: perplexity(mean), tokenAccuracy: hits / weight }, predictions }
+  }
+  const expected = examples.map(({ label }) => label!)
+  if (expected.includes(MASKED)) return { metrics: {}, predictions }
+  const scores = classificationMetrics(expected, chosen, task.labels)
+  const { accuracy, macroF1, matthews } = scores
+  return { metrics: { loss: mean, accuracy, macroF1, matthews }, classification: scores, predictions }
+}
+
+/** Judges the model by a data set. */
+export function evaluate(
+  model: Model,
+  data: Data,
+  options: EvaluateOptions = {},
+): Effect.Effect<Evaluation, EvaluateError, FileSystem.FileSystem> {
+  return Effect.gen(function* () {
+    const { batchSize = 32 } = options
+    if (data.rows.length === 0) {
+      return yield* new TrainingError({ reason: "Options", message: `${data.source}: no row to evaluate` })
+    }
+    const tokenizer = options.tokenizer ?? (yield* loadTokenizer(model.directory))
+    const { maxPositions } = model.network
+    const examples = yield* attempt(() => encodeData(data, model.task, tokenizer, { ...options, maxPositions }))
+    return yield* attemptPromise(() => evaluateExamples(model, examples, { batchSize, padId: tokenizer.padId }))
+  })
+}
+
+/** Classifies texts. */
+export function predict(
+  model: Model,
+  texts: ReadonlyArray<string>,
+  options: EvaluateOptions = {},
+): Effect.Effect<ReadonlyArray<Prediction>, EvaluateError, FileSystem.FileSystem> {
+  return Effect.gen(function* () {
+    const { task } = model
+    if (task.kind !== "classification") {
+      return yield* new TrainingError({ reason: "Options", message: "predict needs a model that classifies" })
+    }
+    if (texts.length === 0) return []
+    const rows = texts.map((text, i) => ({ text, label: MASKED, row: i + 1 }))
+    const data: LabeledData = { kind: "classification", source: "texts", unit: "row", labels: task.labels, rows }
+    const { predictions } = yield* evaluate(model, data, options)
+    return predictions.map(({ text, label, probability, probabilities }) => ({ text, label, probability, probabilities }))
+  })
+}

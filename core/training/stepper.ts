@@ -1,0 +1,175 @@
+import type { BackendService, Executable, RunData, Slot } from "../backend/backend.ts"
+import type { StateSpec } from "../contracts/gradient_transform.ts"
+import type { Batch } from "../data/batches.ts"
+import { build, type Graph } from "../graph/build.ts"
+import { threefry2x32 } from "../tensor/threefry.ts"
+import {
+  accumulateGraph,
+  applyGraph,
+  batchInputs,
+  type StateSlots,
+  stepGraph,
+  type StepSettings,
+  type TaskSums,
+} from "./step_graphs.ts"
+
+/** What a step was. */
+export interface StepResult {
+  /** Mean loss; 0 for an empty step. */
+  readonly loss: number
+  /** Number of terms in the loss: unmasked tokens or examples. */
+  readonly weight: number
+  /** Global L2 norm of the gradient before clipping. */
+  readonly gradientNorm: number
+}
+
+/** One step to take. */
+export interface StepRequest {
+  /** From 1. */
+  readonly step: number
+  readonly learningRate: number
+  readonly batches: ReadonlyArray<Batch>
+}
+
+/** A slot that lies in checkpoints, under a name that stays the same from run to run. */
+export interface NamedSlot {
+  readonly name: string
+  readonly slot: Slot
+}
+
+/** Runs steps. */
+export interface Stepper {
+  /**
+   * Hands all runs of a step to the backend; resolves when they are handed over, with a promise of the result. Steps
+   * follow each other in the order of posting.
+   */
+  readonly post: (request: StepRequest) => Promise<{ readonly result: Promise<StepResult> }>
+  /** The optimizer's and the transforms' state. Sums are not among it: between steps they are zero. */
+  readonly state: ReadonlyArray<NamedSlot>
+  /** Frees all memory but the model's. */
+  readonly dispose: () => void
+}
+
+/** Purposes that random keys are derived for. */
+const DROPOUT = 1, TRANSFORM = 2
+
+/** Micro-batches of a step that have dropout masks of their own. */
+const MASKS = 4096
+
+/** A program made ready, with the names of the inputs that it uses. */
+interface Ready {
+  readonly run: (inputs: RunData) => ReturnType<Executable["run"]>
+  readonly dispose: () => void
+}
+
+/** Compiles a graph; a run may then be given more inputs than the graph has kept. */
+export async function ready(backend: BackendService, graph: Graph): Promise<Ready> {
+  const program = build(graph)
+  const names = program.buffers.flatMap(({ source }) => source.kind === "input" ? [source.name] : [])
+  const executable = await backend.compile(program)
+  return {
+    run: (inputs) => executable.run(Object.fromEntries(names.map((name) => [name, inputs[name]]))),
+    dispose: executable.dispose,
+  }
+}
+
+/** A batch as inputs of the graphs. */
+export function batchData(batch: Batch): RunData {
+  const { tokens, lengths, exampleWeight, targets, labels } = batch
+  return { tokens, lengths, exampleWeight, labels: (targets ?? labels)! }
+}
+
+/**
+ * Makes the slots of a run; programs are compiled when their shape first comes.
+ *
+ * @param seed Of dropout and of the transforms' random numbers.
+ * @param tasks Names of all tasks.
+ */
+export function makeStepper(
+  backend: BackendService,
+  settings: StepSettings,
+  { seed, tasks }: { readonly seed: number; readonly tasks: ReadonlyArray<string> },
+): Stepper {
+  const { trained, contributions, optimizer } = settings
+  const allocated: Slot[] = []
+  const state: NamedSlot[] = []
+  const allocate = (name: string, shape: ReadonlyArray<number>) => {
+    const slot = backend.allocate(name, shape)
+    allocated.push(slot)
+    return slot
+  }
+  const keep = (prefix: string, spec: StateSpec) =>
+    Object.fromEntries(
+      Object.entries(spec).map(([own, { shape }]) => {
+        const name = `${prefix}/${own}`
+        const slot = allocate(name, shape)
+        state.push({ name, slot })
+        return [own, slot]
+      }),
+    )
+  const slots: StateSlots = {
+    optimizer: new Map(trained.map(({ key, shape }) => [key, keep(`optimizer/${key}`, optimizer.state(shape))])),
+    transforms: new Map(
+      contributions.map(({ id, gradients }) => [id, keep(`transform/${id}`, gradients?.init?.(trained) ?? {})]),
+    ),
+  }
+
+  let sums: ReadonlyMap<string, TaskSums> | undefined
+  /** Most runs never need sums: their memory is taken when a step first does. */
+  const taskSums = () =>
+    sums ??= new Map(tasks.map((task) => [task, {
+      gradients: new Map(trained.map(({ key, shape }) => [key, allocate(`sum/${task}/${key}`, shape)])),
+      loss: allocate(`sum/${task}/loss`, []),
+      weight: allocate(`sum/${task}/weight`, []),
+    }]))
+
+  const programs = new Map<string, Promise<Ready>>()
+  const program = (name: string, graph: () => Graph) => {
+    const found = programs.get(name) ?? ready(backend, graph())
+    programs.set(name, found)
+    return found
+  }
+  const onBatch = (kind: "step" | "accumulate", { task, shape: [rows, length] }: Batch) =>
+    program(`${kind}/${task}/${rows}x${length}`, () => {
+      const batch = batchInputs(task, rows, length, settings.labels)
+      return kind === "step"
+        ? stepGraph(settings, slots, batch)
+        : accumulateGraph(settings, batch, taskSums().get(task)!)
+    })
+
+  const key = (name: string, purpose: number, counter: number): RunData => {
+    const [key0, key1] = threefry2x32(seed >>> 0, Math.floor(seed / 2 ** 32), purpose, counter)
+    return { [`${name}0`]: Int32Array.of(key0), [`${name}1`]: Int32Array.of(key1) }
+  }
+  const post: Stepper["post"] = async ({ step, learningRate, batches }) => {
+    const scalars = Object.entries(optimizer.scalars(step)).map(([name, value]) => [name, Float32Array.of(value)])
+    const common: RunData = {
+      step: Int32Array.of(step),
+      learningRate: Float32Array.of(learningRate),
+      ...Object.fromEntries(scalars),
+      ...key("transform", TRANSFORM, step),
+    }
+    const data = batches.map((batch, i) => ({
+      ...common,
+      ...batchData(batch),
+      ...key("dropout", DROPOUT, step * MASKS + i),
+    }))
+    // All that has to be waited for comes first: a step is handed over whole or not at all.
+    const fused = batches.length === 1 && tasks.length === 1
+    const parts = await Promise.all(batches.map((batch) => onBatch(fused ? "step" : "accumulate", batch)))
+    if (!fused) parts.push(await program("apply", () => applyGraph(settings, slots, taskSums())))
+    const runs = parts.map((part, i) => part.run(data[i] ?? common))
+    const result = Promise.all(runs).then((outputs): StepResult => {
+      const { loss, weight, gradientNorm } = outputs.at(-1)!
+      return { loss: loss[0], weight: weight[0], gradientNorm: gradientNorm[0] }
+    })
+    // Whoever waits for it later gets the error; until then it is not an unhandled one.
+    result.catch(() => {})
+    return { result }
+  }
+  const dispose = () => {
+    for (const made of programs.values()) made.then((part) => part.dispose(), () => {})
+    allocated.forEach(backend.free)
+  }
+  return { post, state, dispose }
+}

@@ -1,0 +1,96 @@
+import { type BatchSource, DEFAULT_TASK } from "../contracts/batch_source.ts"
+import { makeBatches } from "../data/batches.ts"
+import type { Data } from "../data/dataset.ts"
+import { encode, encodeBlocks, type Example } from "../data/encode.ts"
+import type { Tokenizer } from "../data/tokenizer.ts"
+import type { Task } from "../model/task.ts"
+import { TrainingError } from "./training_error.ts"
+
+/** Rows of one task, or of several by name. */
+export type Split = Data | Readonly<Record<string, Data>>
+
+/** What a run learns from. A data set that was split fits. */
+export interface TrainingData {
+  /** Rows to train on. */
+  readonly train: Split
+  /** Rows to choose by: the best weights on them are kept. */
+  readonly validation?: Split
+}
+
+/** How rows become examples. */
+export interface EncodingOptions {
+  /** Tokens that the model has positions for. */
+  readonly maxPositions: number
+  /** Longer texts are cut to this; without it they are an error. */
+  readonly maxLength?: number | undefined
+  readonly packing?: boolean
+  readonly completionOnly?: boolean
+}
+
+/** Examples of a task, with the rows that they come from. */
+export interface TaskExamples {
+  readonly data: Data
+  readonly examples: ReadonlyArray<Example>
+  /** Rows that were cut. */
+  readonly truncated: number
+}
+
+const isData = (split: Split): split is Data => Array.isArray(split.rows)
+
+/** Data sets of a split by task. One without rows counts as none. */
+export function tasksOf(split: Split | undefined): Readonly<Record<string, Data>> {
+  if (split === undefined) return {}
+  const tasks = isData(split) ? { [DEFAULT_TASK]: split } : split
+  return Object.fromEntries(Object.entries(tasks).filter(([, data]) => data.rows.length > 0))
+}
+
+/** Throws a {@link TrainingError} for data that is not what the model's task learns from. */
+export function checkData(data: Data, task: Task): void {
+  const wrong = (message: string) => new TrainingError({ reason: "Options", message: `${data.source}: ${message}` })
+  if (task.kind === "causal-lm") {
+    if (data.kind === "classification") {
+      throw wrong("labelled rows, but the model is for the next token: map no label column, or use Task.classification")
+    }
+    return
+  }
+  if (data.kind !== "classification") throw wrong("rows without labels, but the model classifies: map a label column")
+  if (data.labels.length !== task.labels.length || data.labels.some((label, i) => label !== task.labels[i])) {
+    const [own, others] = [data.labels, task.labels].map((labels) => JSON.stringify(labels))
+    throw wrong(`its labels are ${own}, the model's are ${others}: give both the same list in the same order`)
+  }
+}
+
+/** Token ids of the rows of a data set. Throws DataError or {@link TrainingError}. */
+export function encodeData(data: Data, task: Task, tokenizer: Tokenizer, options: EncodingOptions): TaskExamples {
+  checkData(data, task)
+  const { maxPositions, completionOnly = true } = options
+  if (options.maxLength !== undefined && options.maxLength > maxPositions) {
+    const message = `maxLength is ${options.maxLength}, but the model has ${maxPositions} positions`
+    throw new TrainingError({ reason: "Options", message })
+  }
+  const maxLength = options.maxLength ?? maxPositions
+  if (options.packing) {
+    if (data.kind !== "text") {
+      throw new TrainingError({ reason: "Options", message: `${data.source}: packing is for plain texts` })
+    }
+    return { data, ...encodeBlocks(data, tokenizer, { blockLength: maxLength }) }
+  }
+  return { data, ...encode(data, tokenizer, { maxLength, truncate: options.maxLength !== undefined, completionOnly }) }
+}
+
+/** Batches of all tasks: a step holds each task's own, as long as it has some. */
+export function drawBatches(
+  tasks: Readonly<Record<string, TaskExamples>>,
+  options: { readonly batchSize: number; readonly accumulation: number; readonly seed: number; readonly maxLength: number },
+): BatchSource {
+  const sources = Object.entries(tasks).map(([task, { examples }]) => makeBatches(examples, { ...options, task }))
+  if (sources.length === 1) return sources[0]
+  return {
+    tasks: Object.assign({}, ...sources.map(({ tasks }) => tasks)),
+    epoch: (epoch) => {
+      const steps = sources.map((source) => source.epoch(epoch))
+      const length = Math.max(...steps.map((own) => own.length))
+      return Array.from({ length }, (_, i) => ({ microBatches: steps.flatMap((own) => own[i]?.microBatches ?? []) }))
+    },
+  }
+}

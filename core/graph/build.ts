@@ -42,9 +42,7 @@ const cheap = new Set([
   "min",
   "abs",
 ])
-// A value that is stored costs a store and a load: it is computed again when that takes no more loads of its size.
-const LOADS = { rows: 1, columns: 3 }
-const MOST_STEPS = 12
+const DEEPEST = 4
 
 /** Writes a program. Throws {@link ShapeError} where an update does not fit its slot. */
 export function build(graph: Graph): Program {
@@ -67,45 +65,58 @@ export function build(graph: Graph): Program {
     if (!isLeaf(base) && !isGenerator(base)) stored.add(base)
   }
   roots.forEach(store)
+  for (const unit of units) if (unit.kind === "other") unit.nodes[0].inputs.forEach(store)
   const again = new Map<Unit, Set<Tensor>>()
   for (const unit of units.toReversed()) {
-    if (!unit.nodes.some((node) => stored.has(node))) continue
-    if (unit.kind === "other") {
-      for (const node of unit.nodes) node.inputs.forEach(store)
-      continue
-    }
+    if (unit.kind === "other" || !unit.nodes.some((node) => stored.has(node))) continue
     const inlined = new Set<Tensor>()
     again.set(unit, inlined)
     const operands = unit.kind === "columns"
       ? unit.nodes[0].inputs
       : [...neededMembers(unit, stored)].flatMap((node) => node.inputs).filter((x) => unitOf.get(x) !== unit)
     for (const operand of operands) {
-      const plan = planAgain(operand, LOADS[unit.kind])
-      if (plan === undefined) store(operand)
-      else {
-        plan.inlined.forEach((node) => inlined.add(node))
-        plan.loads.forEach(store)
-      }
+      const plan = planAgain(operand)
+      plan.inlined.forEach((node) => inlined.add(node))
+      plan.loads.forEach(store)
     }
   }
 
-  /** Nodes to compute again and nodes to load for an operand, if that is worth it. */
-  function planAgain(operand: Tensor, most: number): { inlined: Set<Tensor>; loads: Set<Tensor> } | undefined {
-    const inlined = new Set<Tensor>()
-    const loads = new Set<Tensor>()
+  /**
+   * Nodes to compute again and nodes to load for an operand, so that the least is loaded and stored: a large value that
+   * nobody has stored yet costs a store beside the load, and the loads of its unit where that would run for it alone.
+   */
+  function planAgain(operand: Tensor): { inlined: Set<Tensor>; loads: Set<Tensor> } {
     const size = sizeOf(operand.shape)
-    const large = () => [...loads].filter((node) => sizeOf(baseOf(node).shape) * 4 > size).length
-    const visit = (node: Tensor): void => {
-      if (isGenerator(node) || inlined.has(node)) return
-      const able = isElementwise(node) && unitOf.has(node) && !stored.has(node) && cheap.has(node.operation.name)
-      if (!able) loads.add(node)
-      else {
-        inlined.add(node)
-        node.inputs.forEach(visit)
-      }
+    const kept = (node: Tensor) => {
+      const unit = unitOf.get(baseOf(node))
+      return unit === undefined || unit.kind === "other" || stored.has(baseOf(node))
     }
-    visit(operand)
-    return inlined.size > 0 && inlined.size <= MOST_STEPS && large() <= most ? { inlined, loads } : undefined
+    const cost = (loads: Iterable<Tensor>) => {
+      let total = 0
+      for (const node of loads) {
+        if (sizeOf(baseOf(node).shape) * 4 <= size) continue
+        const alone = !kept(node) && !unitOf.get(baseOf(node))!.nodes.some((member) => stored.has(member))
+        total += kept(node) ? 1 : alone ? 4 : 2
+      }
+      return total
+    }
+    let best = { inlined: new Set<Tensor>(), loads: new Set([operand]) }
+    for (let depth = 1; depth <= DEEPEST; depth++) {
+      const plan = { inlined: new Set<Tensor>(), loads: new Set<Tensor>() }
+      const visit = (node: Tensor, left: number): void => {
+        if (isGenerator(node) || plan.inlined.has(node)) return
+        const able = isElementwise(node) && unitOf.has(node) && !stored.has(node) && cheap.has(node.operation.name)
+        if (!able || left === 0) plan.loads.add(node)
+        else {
+          plan.inlined.add(node)
+          node.inputs.forEach((x) => visit(x, left - 1))
+        }
+      }
+      visit(operand, depth)
+      for (const node of plan.inlined) plan.loads.delete(node)
+      if (cost(plan.loads) < cost(best.loads)) best = plan
+    }
+    return best
   }
 
   const buffers: BufferSpec[] = []

@@ -56,6 +56,7 @@ export function fuse(roots: ReadonlyArray<Tensor>): Fused {
   const unitOf = new Map<Tensor, Unit>()
   const units: Unit[] = []
   const needs = new Map<Unit, Set<Unit>>()
+  const copies = new Map<Tensor, Tensor>()
 
   /** Units that must run before a node can be used. */
   const sources = (node: Tensor): ReadonlyArray<Unit> => {
@@ -84,6 +85,21 @@ export function fuse(roots: ReadonlyArray<Tensor>): Fused {
     needs.set(unit, new Set())
     join(node, unit)
   }
+  /** Whether `upper` may run as one with `lower`: nothing between them would have to run after one, before the other. */
+  const mergeable = (upper: Unit, lower: Unit): boolean =>
+    [[upper, lower], [lower, upper]].every(([from, to]) =>
+      [...needs.get(from)!].every((next) => next === to || !rests(next, to))
+    )
+  const merge = (into: Unit, other: Unit): void => {
+    into.nodes.push(...other.nodes)
+    into.nodes.sort((a, b) => a.id - b.id)
+    for (const node of other.nodes) unitOf.set(node, into)
+    for (const need of needs.get(other)!) needs.get(into)!.add(need)
+    units.splice(units.indexOf(other), 1)
+    needs.delete(other)
+    for (const own of needs.values()) if (own.delete(other)) own.add(into)
+    needs.get(into)!.delete(into)
+  }
   const place = (node: Tensor): void => {
     const space = isRowReduce(node) ? node.inputs[0].shape : node.shape
     if (!isElementwise(node) && !isRowReduce(node)) {
@@ -94,10 +110,16 @@ export function fuse(roots: ReadonlyArray<Tensor>): Fused {
       unit.kind === "rows" &&
       (sameShape(unit.space, space) || (isElementwise(node) && sameShape(rowShape(unit.space), space))) &&
       external.every(({ x, unit: other }) => other === unit ? unitOf.has(x) : !rests(other, unit))
-    const candidates = external.map(({ unit }) => unit).sort((a, b) => units.indexOf(b) - units.indexOf(a))
+    const candidates = [...new Set(external.filter(({ x }) => unitOf.has(x)).map(({ unit }) => unit))]
+      .sort((a, b) => units.indexOf(b) - units.indexOf(a))
     const unit = candidates.find(fits)
-    if (unit === undefined) begin(node, "rows", space)
-    else join(node, unit)
+    if (unit === undefined) return begin(node, "rows", space)
+    join(node, unit)
+    // What it joins together may run as one.
+    for (const other of candidates) {
+      const alike = other !== unit && other.kind === "rows" && sameShape(other.space, unit.space)
+      if (alike && mergeable(unit, other)) merge(unit, other)
+    }
   }
 
   const open = new Set<Tensor>(roots)
@@ -116,8 +138,12 @@ export function fuse(roots: ReadonlyArray<Tensor>): Fused {
       if (!isGenerator(view.base)) continue
     }
     if (isView(node)) {
-      const copy = make(copyOperation, [first], first.shape, first.dtype)
-      place(copy)
+      let copy = copies.get(first)
+      if (copy === undefined) {
+        copy = make(copyOperation, [first], first.shape, first.dtype)
+        copies.set(first, copy)
+        place(copy)
+      }
       layouts.set(node, viewOf(node, contiguous(copy))!)
     } else place(node)
   }

@@ -8,7 +8,7 @@ import { batchSumOperation } from "../tensor/reduce.ts"
 import { sameShape, show, sizeOf } from "../tensor/shape.ts"
 import { ShapeError } from "../tensor/shape_error.ts"
 import type { Tensor } from "../tensor/tensor.ts"
-import { expand, reshape } from "../tensor/views.ts"
+import { concat, expand, padOperation, reshape } from "../tensor/views.ts"
 import { decompose } from "./decompose.ts"
 import { withExamples } from "./per_example.ts"
 
@@ -79,25 +79,43 @@ function pullBack(
   const nodes = reachable(root)
   const leading = new Set<Tensor>(wanted)
   for (const node of nodes) if (node.inputs.some((x) => leading.has(x))) leading.add(node)
-  const parts = new Map<Tensor, Tensor>([[root, cotangent]])
+  const parts = new Map<Tensor, Tensor[]>([[root, [cotangent]]])
   const targets = new Set(wanted)
   for (const node of nodes.toReversed()) {
-    const own = parts.get(node)
-    if (own === undefined || targets.has(node) || !leading.has(node)) continue
+    const shares = parts.get(node)
+    if (shares === undefined || targets.has(node) || !leading.has(node)) continue
+    const own = total(shares)
     // A node apart from the batch has a cotangent for each example.
     const apart = batch !== undefined && !batch.has(node)
-    const shares = apart
+    const passed = apart
       ? withExamples(node.shape, node.dtype, own, (single) => derivative(node, single, leading))
       : derivative(node, own, leading)
     node.inputs.forEach((input, i) => {
-      const share = shares[i]
+      const share = passed[i]
       if (share === undefined || !leading.has(input)) return
       const part = batch !== undefined && !apart && !batch.has(input) ? perExample(share, input, batch.size) : share
-      const sofar = parts.get(input)
-      parts.set(input, sofar === undefined ? part : add(sofar, part))
+      parts.set(input, [...parts.get(input) ?? [], part])
     })
   }
-  return wanted.map((tensor) => parts.get(tensor))
+  return wanted.map((tensor) => parts.has(tensor) ? total(parts.get(tensor)!) : undefined)
+}
+
+/** The sum of what several uses give; slices that make up the whole are joined instead. */
+function total(shares: ReadonlyArray<Tensor>): Tensor {
+  const shape = shares[0].shape
+  if (shares.length > 1 && shares.every((share) => share.operation === padOperation)) {
+    const axis = shape.findIndex((extent, a) => shares[0].inputs[0].shape[a] !== extent)
+    const start = (share: Tensor) => (share.attributes.before as number[])[axis]
+    const ordered = shares.toSorted((a, b) => start(a) - start(b))
+    const whole = ordered.every((share, i) => {
+      const [part] = share.inputs
+      const end = start(share) + part.shape[axis]
+      return part.shape.every((extent, a) => a === axis || extent === shape[a]) &&
+        (i === 0 ? start(share) === 0 : true) && end === (i + 1 < ordered.length ? start(ordered[i + 1]) : shape[axis])
+    })
+    if (whole) return concat(ordered.map((share) => share.inputs[0]), axis)
+  }
+  return shares.reduce((a, b) => add(a, b))
 }
 
 function derivative(node: Tensor, own: Tensor, leading: ReadonlySet<Tensor>): ReadonlyArray<Tensor | undefined> {

@@ -1,0 +1,130 @@
+import * as Effect from "effect/Effect"
+import type { ArtifactContext, ArtifactFiles, Contribution, NamedValues } from "../../core/contracts/contribution.ts"
+import type { Parameter } from "../../core/contracts/parameter.ts"
+import {
+  adapterFile,
+  CONFIG_FILE,
+  decodeLoraConfig,
+  decodeWeights,
+  encodeLoraConfig,
+  encodeWeights,
+  PeftError,
+  type PeftLoraConfig,
+  WEIGHTS_FILE,
+} from "../peft_format/mod.ts"
+import type { ResolvedOptions } from "./options.ts"
+import { sitesOf } from "./sites.ts"
+import { HEADS, isSaved, targetNames, targetRule } from "./targets.ts"
+
+/** What an adapter adds. */
+export function contributionOf(options: ResolvedOptions, initial?: ArtifactFiles): Contribution {
+  const { id, bias } = options
+  const isTarget = targetRule(options)
+  return {
+    id,
+    sites: sitesOf(options),
+    trains: (module, parameter) =>
+      isSaved(options, module) ||
+      (parameter === "bias" && (bias === "all" || (bias === "lora_only" && isTarget(module)))),
+    artifacts: {
+      ...(initial === undefined ? {} : { initial }),
+      save: (values, context) => attempt(() => save(options, values, context)),
+      load: (files, wanted) => attempt(() => load(options, files, wanted)),
+    },
+  }
+}
+
+function attempt<A>(run: () => A): Effect.Effect<A, PeftError> {
+  return Effect.suspend(() => {
+    try {
+      return Effect.succeed(run())
+    } catch (error) {
+      return error instanceof PeftError ? Effect.fail(error) : Effect.die(error)
+    }
+  })
+}
+
+/** The adapter's files, in PEFT's format. */
+function save(
+  options: ResolvedOptions,
+  values: ReadonlyArray<NamedValues>,
+  context: ArtifactContext,
+): ArtifactFiles {
+  const { name, r, loraAlpha, loraDropout, excludeModules, bias, useRslora, rankPattern, alphaPattern } = options
+  const { layersToTransform, layersPattern, initLoraWeights } = options
+  const classifies = context.task === "classification"
+  const config: PeftLoraConfig = {
+    taskType: classifies ? "SEQ_CLS" : "CAUSAL_LM",
+    baseModel: context.baseModel,
+    r,
+    loraAlpha,
+    loraDropout,
+    targetModules: targetNames(options, context.modules),
+    bias,
+    useRslora,
+    modulesToSave: savedModules(options, values, context, classifies),
+    rankPattern,
+    alphaPattern,
+    initLoraWeights,
+    ...(excludeModules === undefined ? {} : { excludeModules }),
+    ...(layersToTransform === undefined ? {} : { layersToTransform }),
+    ...(layersPattern.length === 0 ? {} : { layersPattern }),
+  }
+  return {
+    [adapterFile(name, CONFIG_FILE)]: new TextEncoder().encode(encodeLoraConfig(config)),
+    [adapterFile(name, WEIGHTS_FILE)]: encodeWeights(values),
+  }
+}
+
+/** Names of what trains whole; base parameters that other plugins train must be covered too, or PEFT loses them. */
+function savedModules(
+  options: ResolvedOptions,
+  values: ReadonlyArray<NamedValues>,
+  context: ArtifactContext,
+  classifies: boolean,
+): ReadonlyArray<string> {
+  const names = new Set([...options.modulesToSave, ...(classifies ? HEADS : [])])
+  const isTarget = targetRule(options)
+  const { bias } = options
+  const trained = new Map<string, Set<string>>()
+  for (const { parameter: { owner, module, name } } of values) {
+    if (owner === "base") trained.set(module, (trained.get(module) ?? new Set()).add(name))
+  }
+  for (const module of context.modules) {
+    const own = trained.get(module.path)
+    if (own === undefined || isSaved(options, module)) continue
+    const byBias = bias === "all" || (bias === "lora_only" && isTarget(module))
+    if (byBias && own.size === 1 && own.has("bias")) continue
+    if (own.size < Object.keys(module.parameters).length || isTarget(module)) {
+      const file = CONFIG_FILE
+      const message = `${options.id}: PEFT's format cannot hold a part of "${module.path}" alone (${
+        [...own].join(", ")
+      })`
+      throw new PeftError({ reason: "Unsupported", file, message })
+    }
+    names.add(module.path)
+  }
+  return [...names].sort()
+}
+
+/** Values from an adapter's files, if they belong to these options. */
+function load(
+  options: ResolvedOptions,
+  files: ArtifactFiles,
+  wanted: ReadonlyArray<Parameter>,
+): ReadonlyArray<NamedValues> {
+  const [configFile, weightsFile] = [CONFIG_FILE, WEIGHTS_FILE].map((file) => adapterFile(options.name, file))
+  for (const file of [configFile, weightsFile]) {
+    if (files[file] !== undefined) continue
+    throw new PeftError({ reason: "Weights", file, message: `${options.id}: there is no ${file}` })
+  }
+  const config = decodeLoraConfig(new TextDecoder().decode(files[configFile]), configFile)
+  // Wrong ranks and targets show in the weights; what scales them does not.
+  for (const field of ["r", "loraAlpha", "useRslora", "rankPattern", "alphaPattern"] as const) {
+    const [theirs, ours] = [JSON.stringify(config[field]), JSON.stringify(options[field])]
+    if (theirs === ours) continue
+    const message = `${configFile}: ${field} is ${theirs}, the adapter ${options.id} has ${ours}`
+    throw new PeftError({ reason: "Mismatch", file: configFile, message })
+  }
+  return decodeWeights(files[weightsFile], wanted, weightsFile)
+}

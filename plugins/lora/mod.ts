@@ -1,0 +1,116 @@
+/**
+ * LoRA (Hu et al. 2021): low-rank updates beside frozen weights, with PEFT's options, in PEFT's files.
+ *
+ * ```ts
+ * import * as Lora from "@espalier/espalier/lora"
+ *
+ * const methods = Lora.layer({ r: 16, loraAlpha: 32, targetModules: "all-linear" })
+ * ```
+ *
+ * @module
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import type * as Layer from "effect/Layer"
+import type { BackendError } from "../../core/backend/backend_error.ts"
+import type { ArtifactFiles } from "../../core/contracts/contribution.ts"
+import { PluginError } from "../../core/contracts/plugin_error.ts"
+import { plugin, type Plugins } from "../../core/contracts/plugins.ts"
+import type { SafetensorsError } from "../../core/formats/safetensors_error.ts"
+import { type StorageError, toStorageError } from "../../core/formats/storage_error.ts"
+import type { CheckpointOptions, Model } from "../../core/model/model.ts"
+import type { ModelError } from "../../core/model/model_error.ts"
+import { adapterFile, CONFIG_FILE, decodeLoraConfig, PeftError, WEIGHTS_FILE } from "../peft_format/mod.ts"
+import { contributionOf } from "./contribution.ts"
+import { merge, saveMerged, unmerge } from "./merge.ts"
+import { type LoraOptions, type ResolvedOptions, resolveOptions } from "./options.ts"
+import { HEADS } from "./targets.ts"
+
+export type { LoraOptions, ResolvedOptions } from "./options.ts"
+
+/** What an adapter can do beside training. Programs built before a merge or unmerge are stale. */
+export interface LoraService {
+  /** The options in force. */
+  readonly options: ResolvedOptions
+  /** Adds the update to the base weights; graphs built from then on leave the adapter's path out. */
+  readonly merge: (model: Model) => Effect.Effect<void, ModelError | BackendError>
+  /** Takes it out again, equal up to rounding. */
+  readonly unmerge: (model: Model) => Effect.Effect<void, ModelError | BackendError>
+  /** Writes the merged model as a checkpoint that transformers loads; the model in memory stays as it is. */
+  readonly saveMerged: (
+    model: Model,
+    directory: string,
+    checkpoint?: CheckpointOptions,
+  ) => Effect.Effect<void, ModelError | BackendError | SafetensorsError | StorageError, FileSystem.FileSystem>
+}
+
+/** Identity of the capability. */
+export interface Lora {
+  /** Nominal brand. */
+  readonly "~espalier/Lora": "~espalier/Lora"
+}
+/** Key of the capability. Of several adapters the last layer's is found here; all of them are at work. */
+export const Lora: Context.Service<Lora, LoraService> = Context.Service<Lora, LoraService>("@espalier/espalier/Lora")
+
+/** An adapter. Fails with {@link PluginError} on options that make no sense. */
+export function layer(options: LoraOptions = {}): Layer.Layer<Lora, PluginError, Plugins> {
+  return plugin(Lora, Effect.map(checked(options), (resolved) => provide(resolved)))
+}
+
+/**
+ * A saved adapter, PEFT's or one from here: its config gives the options, its weights are the first values. Fails before
+ * any weight of the base model is read.
+ *
+ * @param name Name of the adapter within the model; it is also the folder's name within `directory` unless `"default"`.
+ */
+export function fromPeft(
+  directory: string,
+  name = "default",
+): Layer.Layer<Lora, PluginError | PeftError | StorageError, Plugins | FileSystem.FileSystem> {
+  return plugin(
+    Lora,
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const files: Record<string, Uint8Array> = {}
+      for (const file of [CONFIG_FILE, WEIGHTS_FILE].map((file) => adapterFile(name, file))) {
+        const path = `${directory}/${file}`
+        files[file] = yield* fs.readFile(path).pipe(Effect.mapError(toStorageError(path, "read")))
+      }
+      const file = adapterFile(name, CONFIG_FILE)
+      const config = yield* Effect.try({
+        try: () => decodeLoraConfig(new TextDecoder().decode(files[file]), `${directory}/${file}`),
+        catch: (error) => error as PeftError,
+      })
+      const { taskType: _, baseModel: __, ...options } = config
+      // PEFT names heads of all families, and an explicit name must match something here.
+      const modulesToSave = options.modulesToSave.filter((module) => !HEADS.includes(module))
+      return provide(yield* checked({ ...options, modulesToSave, name }), files)
+    }),
+  )
+}
+
+function checked(options: LoraOptions): Effect.Effect<ResolvedOptions, PluginError> {
+  return Effect.suspend(() => {
+    try {
+      const resolved = resolveOptions(options)
+      contributionOf(resolved)
+      return Effect.succeed(resolved)
+    } catch (error) {
+      return error instanceof PluginError ? Effect.fail(error) : Effect.die(error)
+    }
+  })
+}
+
+function provide(
+  options: ResolvedOptions,
+  initial?: ArtifactFiles,
+): readonly [LoraService, ReturnType<typeof contributionOf>] {
+  const service: LoraService = {
+    options,
+    merge: (model) => merge(model, options),
+    unmerge: (model) => unmerge(model, options),
+    saveMerged: (model, directory, checkpoint = {}) => saveMerged(model, options, directory, checkpoint),
+  }
+  return [service, contributionOf(options, initial)]
+}

@@ -1,0 +1,147 @@
+import { PluginError } from "../../core/contracts/plugin_error.ts"
+
+/** Options of LoRA, with PEFT's meaning and defaults. */
+export interface LoraOptions {
+  /** Tells adapters of one model apart; the plugin's id is `lora/<name>`. Default `"default"`. */
+  readonly name?: string
+  /** Rank. Default 8. */
+  readonly r?: number
+  /** The update is scaled by `loraAlpha / r`. Default 8. */
+  readonly loraAlpha?: number
+  /** Dropout on the input of the update. Default 0. */
+  readonly loraDropout?: number
+  /**
+   * Which Linear and Embedding modules: a regular expression for the whole path, names (exact, or the end of a path
+   * after a dot), or `"all-linear"`. Default: what is usual for the model's family.
+   */
+  readonly targetModules?: string | ReadonlyArray<string>
+  /** Modules to leave out, by the same rules. Default: none. */
+  readonly excludeModules?: string | ReadonlyArray<string>
+  /** Biases that train: none, all of the model, or those of the targets. Default `"none"`. */
+  readonly bias?: "none" | "all" | "lora_only"
+  /** Scale by `loraAlpha / sqrt(r)` (Kalajdzievski 2023). Default false. */
+  readonly useRslora?: boolean
+  /** Modules that train whole, by name or end of path. A classification head always does. Default: none. */
+  readonly modulesToSave?: ReadonlyArray<string>
+  /** Rank by regular expression for the end of a path; the first that matches counts. */
+  readonly rankPattern?: Readonly<Record<string, number>>
+  /** `loraAlpha` by regular expression, in the same way. */
+  readonly alphaPattern?: Readonly<Record<string, number>>
+  /** Numbers of the layers to adapt, where `targetModules` is not a text. Default: all. */
+  readonly layersToTransform?: number | ReadonlyArray<number>
+  /** Name of the list of layers, such as `"layers"`. Default: the first number in a path counts. */
+  readonly layersPattern?: string | ReadonlyArray<string>
+  /**
+   * True: the update starts at zero, with a uniform A. `"gaussian"`: A is normal with standard deviation 1 / r. False:
+   * B does not start at zero, so the update does something from the first step (for tests). Default true.
+   */
+  readonly initLoraWeights?: boolean | "gaussian"
+}
+
+/** Options, checked and with defaults filled in. */
+export interface ResolvedOptions {
+  readonly id: string
+  readonly name: string
+  readonly r: number
+  readonly loraAlpha: number
+  readonly loraDropout: number
+  readonly targetModules?: string | ReadonlyArray<string>
+  readonly excludeModules?: string | ReadonlyArray<string>
+  readonly bias: "none" | "all" | "lora_only"
+  readonly useRslora: boolean
+  readonly modulesToSave: ReadonlyArray<string>
+  readonly rankPattern: Readonly<Record<string, number>>
+  readonly alphaPattern: Readonly<Record<string, number>>
+  readonly layersToTransform?: ReadonlyArray<number>
+  readonly layersPattern: ReadonlyArray<string>
+  readonly initLoraWeights: boolean | "gaussian"
+}
+
+/** Fills in defaults. Throws {@link PluginError} on a value that makes no sense. */
+export function resolveOptions(options: LoraOptions): ResolvedOptions {
+  const {
+    name = "default",
+    r = 8,
+    loraAlpha = 8,
+    loraDropout = 0,
+    targetModules,
+    excludeModules,
+    bias = "none",
+    useRslora = false,
+    modulesToSave = [],
+    rankPattern = {},
+    alphaPattern = {},
+    layersToTransform,
+    layersPattern = [],
+    initLoraWeights = true,
+  } = options
+  const id = `lora/${name}`
+  const demand = (holds: boolean, option: string, wanted: string, value: unknown): void => {
+    if (holds) return
+    const message = `${id}: ${option} must be ${wanted}, got ${JSON.stringify(value) ?? value}`
+    throw new PluginError({ plugin: id, message })
+  }
+  const isRank = (value: number) => Number.isSafeInteger(value) && value > 0
+  const isAlpha = (value: number) => Number.isFinite(value) && value !== 0
+  demand(/^[\w.-]*\w[\w.-]*$/.test(name), "name", "letters, digits, dots and dashes", name)
+  demand(isRank(r), "r", "a positive integer", r)
+  demand(isAlpha(loraAlpha), "loraAlpha", "a finite number other than 0", String(loraAlpha))
+  demand(loraDropout >= 0 && loraDropout < 1, "loraDropout", "at least 0 and below 1", String(loraDropout))
+  demand(["none", "all", "lora_only"].includes(bias), "bias", '"none", "all" or "lora_only"', bias)
+  demand(
+    [true, false, "gaussian"].includes(initLoraWeights),
+    "initLoraWeights",
+    'true, false or "gaussian"',
+    initLoraWeights,
+  )
+  for (const [option, value] of [["targetModules", targetModules], ["excludeModules", excludeModules]] as const) {
+    demand(value === undefined || value.length > 0, option, "a pattern or a list of names", value)
+  }
+  for (const [pattern, rank] of Object.entries(rankPattern)) {
+    demand(isRank(rank), `rankPattern["${pattern}"]`, "a positive integer", rank)
+  }
+  for (const [pattern, alpha] of Object.entries(alphaPattern)) {
+    demand(isAlpha(alpha), `alphaPattern["${pattern}"]`, "a finite number other than 0", String(alpha))
+  }
+  for (const pattern of [...Object.keys(rankPattern), ...Object.keys(alphaPattern)]) {
+    demand(isExpression(pattern), "a pattern's key", "a regular expression", pattern)
+  }
+  const layers = typeof layersToTransform === "number" ? [layersToTransform] : layersToTransform
+  if (layers !== undefined && layers.length > 0) {
+    demand(
+      layers.every((layer) => Number.isSafeInteger(layer) && layer >= 0),
+      "layersToTransform",
+      "layers' numbers",
+      layers,
+    )
+    demand(typeof targetModules !== "string", "targetModules", "a list where layersToTransform is given", targetModules)
+  }
+  const places = typeof layersPattern === "string" ? [layersPattern] : layersPattern
+  for (const place of places) demand(isExpression(place), "layersPattern", "a regular expression", place)
+  return {
+    id,
+    name,
+    r,
+    loraAlpha,
+    loraDropout,
+    bias,
+    useRslora,
+    modulesToSave,
+    rankPattern,
+    alphaPattern,
+    layersPattern: places,
+    initLoraWeights,
+    ...(targetModules === undefined ? {} : { targetModules }),
+    ...(excludeModules === undefined ? {} : { excludeModules }),
+    ...(layers === undefined || layers.length === 0 ? {} : { layersToTransform: layers }),
+  }
+}
+
+function isExpression(text: string): boolean {
+  try {
+    new RegExp(text)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,153 @@
+import { JsonError } from "../../core/formats/json_error.ts"
+import { parseJson } from "../../core/formats/json_file.ts"
+import { ConfigReader } from "../../core/formats/model_config.ts"
+import { PeftError } from "./peft_error.ts"
+
+/** `adapter_config.json` of a LoRA adapter: the fields that change what it computes. */
+export interface PeftLoraConfig {
+  readonly taskType: "SEQ_CLS" | "CAUSAL_LM"
+  readonly baseModel: string
+  readonly r: number
+  readonly loraAlpha: number
+  readonly loraDropout: number
+  /** A regular expression, or names; absent where the model's family decides. */
+  readonly targetModules?: string | ReadonlyArray<string>
+  readonly excludeModules?: string | ReadonlyArray<string>
+  readonly bias: "none" | "all" | "lora_only"
+  readonly useRslora: boolean
+  readonly modulesToSave: ReadonlyArray<string>
+  readonly rankPattern: Readonly<Record<string, number>>
+  readonly alphaPattern: Readonly<Record<string, number>>
+  readonly layersToTransform?: ReadonlyArray<number>
+  readonly layersPattern?: ReadonlyArray<string>
+  readonly initLoraWeights: boolean | "gaussian"
+}
+
+/**
+ * Fields that change the adapter's meaning in ways that are not known here: any value but these is an error. Other
+ * unknown fields are PEFT's own bookkeeping and are left alone.
+ */
+const MUST_BE_OFF: ReadonlyArray<string> = [
+  "use_dora",
+  "lora_bias",
+  "fan_in_fan_out",
+  "use_qalora",
+  "use_bdlora",
+  "layer_replication",
+  "target_parameters",
+  "trainable_token_indices",
+  "alora_invocation_tokens",
+  "megatron_config",
+  "arrow_config",
+  "velora_config",
+  "monteclora_config",
+  "kasa_config",
+]
+
+/** The text that PEFT reads; only fields that its old versions know too. */
+export function encodeLoraConfig(config: PeftLoraConfig): string {
+  const sorted = (names: string | ReadonlyArray<string> | undefined) =>
+    names === undefined || typeof names === "string" ? names ?? null : names.toSorted()
+  const record: Record<string, unknown> = {
+    alpha_pattern: config.alphaPattern,
+    auto_mapping: null,
+    base_model_name_or_path: config.baseModel === "" ? null : config.baseModel,
+    bias: config.bias,
+    fan_in_fan_out: false,
+    inference_mode: true,
+    init_lora_weights: config.initLoraWeights,
+    layers_pattern: config.layersPattern ?? null,
+    layers_to_transform: config.layersToTransform ?? null,
+    lora_alpha: config.loraAlpha,
+    lora_dropout: config.loraDropout,
+    modules_to_save: config.modulesToSave.length === 0 ? null : sorted(config.modulesToSave),
+    peft_type: "LORA",
+    r: config.r,
+    rank_pattern: config.rankPattern,
+    revision: null,
+    target_modules: sorted(config.targetModules),
+    task_type: config.taskType,
+    use_rslora: config.useRslora,
+    // Unknown to old versions, so only where it is needed.
+    ...(config.excludeModules === undefined ? {} : { exclude_modules: sorted(config.excludeModules) }),
+  }
+  const ordered = Object.fromEntries(Object.keys(record).sort().map((key) => [key, record[key]]))
+  return `${JSON.stringify(ordered, null, 2)}\n`
+}
+
+/** Reads a config that PEFT or {@link encodeLoraConfig} wrote. Throws {@link PeftError}. */
+export function decodeLoraConfig(text: string, file: string): PeftLoraConfig {
+  try {
+    const value = parseJson(text, file)
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      throw new PeftError({ reason: "Config", file, message: `${file}: must hold a JSON object` })
+    }
+    return decode(new ConfigReader(file, value as Record<string, unknown>))
+  } catch (error) {
+    if (error instanceof JsonError) throw new PeftError({ reason: "Config", file, message: error.message })
+    throw error
+  }
+}
+
+function decode(config: ConfigReader): PeftLoraConfig {
+  const { file, record } = config
+  const unsupported = (name: string): never => {
+    const message = `${file}: ${name} ${JSON.stringify(record[name])} is not known here; save the adapter without it`
+    throw new PeftError({ reason: "Unsupported", file, message })
+  }
+  if (config.string("peft_type") !== "LORA") unsupported("peft_type")
+  for (const name of MUST_BE_OFF) if (isOn(record[name])) unsupported(name)
+  const init = config.has("init_lora_weights") ? record.init_lora_weights : true
+  // Other initializers also change the base weights, which the adapter's file does not hold.
+  if (typeof init !== "boolean" && init !== "gaussian") unsupported("init_lora_weights")
+  const task = config.has("task_type") ? record.task_type : "CAUSAL_LM"
+  if (task !== "SEQ_CLS" && task !== "CAUSAL_LM") unsupported("task_type")
+  const names = (name: string) =>
+    typeof record[name] === "string" ? config.string(name) : config.optional(name, (n) => config.strings(n))
+  const targetModules = names("target_modules")
+  const excludeModules = names("exclude_modules")
+  const layersToTransform = config.optional("layers_to_transform", (name) => layers(config, name))
+  const layersPattern = config.optional(
+    "layers_pattern",
+    (name) => typeof record[name] === "string" ? [config.string(name)] : config.strings(name),
+  )
+  return {
+    taskType: task as PeftLoraConfig["taskType"],
+    baseModel: config.string("base_model_name_or_path", { default: "" }),
+    r: config.integer("r", { default: 8 }),
+    loraAlpha: config.number("lora_alpha", { default: 8 }),
+    loraDropout: config.number("lora_dropout", { default: 0, min: 0 }),
+    bias: config.string("bias", { default: "none", choices: ["none", "all", "lora_only"] }) as PeftLoraConfig["bias"],
+    useRslora: config.boolean("use_rslora", { default: false }),
+    modulesToSave: config.strings("modules_to_save", { default: [] }),
+    rankPattern: pattern(config, "rank_pattern"),
+    alphaPattern: pattern(config, "alpha_pattern"),
+    initLoraWeights: init as boolean | "gaussian",
+    ...(targetModules === undefined ? {} : { targetModules }),
+    ...(excludeModules === undefined ? {} : { excludeModules }),
+    ...(layersToTransform === undefined ? {} : { layersToTransform }),
+    ...(layersPattern === undefined || layersPattern.length === 0 ? {} : { layersPattern }),
+  }
+}
+
+function isOn(value: unknown): boolean {
+  if (Array.isArray(value)) return value.length > 0
+  if (typeof value === "object" && value !== null) return Object.keys(value).length > 0
+  return value !== undefined && value !== null && value !== false
+}
+
+function layers(config: ConfigReader, name: string): ReadonlyArray<number> {
+  const value = config.record[name]
+  const list = Array.isArray(value) ? value : [value]
+  if (!list.every((layer) => Number.isSafeInteger(layer) && layer >= 0)) {
+    throw config.error(name, "a layer or a list of layers")
+  }
+  return list
+}
+
+function pattern(config: ConfigReader, name: string): Readonly<Record<string, number>> {
+  const reader = config.optional(name, (n) => config.object(n))
+  return reader === undefined
+    ? {}
+    : Object.fromEntries(Object.keys(reader.record).map((key) => [key, reader.number(key)]))
+}

@@ -5,7 +5,7 @@
  * does falls on all of them, and only one computes at a time.
  * @module
  */
-import { workspace } from "../conformance/environment.ts"
+import { execute, workspace } from "../conformance/environment.ts"
 import type { StepTimes } from "./small_step.ts"
 
 /** One program that runs the steps of a suite. */
@@ -19,6 +19,8 @@ interface Suite {
   readonly backend: string
   /** Steps a round. */
   readonly steps: number
+  /** Run once before; the suite needs it. */
+  readonly prepare?: ReadonlyArray<string>
   readonly ours: Contestant
   readonly peers: ReadonlyArray<Contestant>
 }
@@ -39,10 +41,12 @@ interface Result {
 const rounds = 6
 const here = decodeURIComponent(new URL(".", import.meta.url).pathname)
 const python = `${workspace}/python/bin/python`
-const deno = (name: string, script: string): Contestant => ({
+const deno = (name: string, script: string, ...args: Array<string>): Contestant => ({
   name,
-  command: [Deno.execPath(), "run", "-A", "--no-check", `${here}${script}`],
+  command: [Deno.execPath(), "run", "-A", "--no-check", `${here}${script}`, ...args],
 })
+/** Model, adapter and batch of the LoRA step. */
+const lora = `${workspace}/bench-lora`
 
 const suites: ReadonlyArray<Suite> = [
   {
@@ -54,6 +58,14 @@ const suites: ReadonlyArray<Suite> = [
       deno("jax-js 0.1.25 wasm", "peers/jax_js_step.ts"),
       { name: "torch 2.13 eager, 2 threads", command: [python, `${here}peers/torch_step.py`] },
     ],
+  },
+  {
+    name: "lora-step",
+    backend: "wasm",
+    steps: 3,
+    prepare: [python, `${here}peers/peft_step.py`, "--make", lora],
+    ours: deno("espalier", "ours/lora_step.ts", lora),
+    peers: [{ name: "PEFT 0.21, torch 2.13, 2 threads", command: [python, `${here}peers/peft_step.py`, lora] }],
   },
 ]
 
@@ -121,12 +133,14 @@ if (chosen.length === 0) {
   throw new Error(`no suite of that name; there are ${suites.map(({ name }) => name).join(", ")}`)
 }
 const results: Array<Result> = []
-for (const { name, backend, steps, ours, peers } of chosen) {
+for (const { name, backend, steps, prepare, ours, peers } of chosen) {
   const present: Array<Contestant> = []
   for (const peer of peers) {
     if (await exists(peer.command[0])) present.push(peer)
     else console.log(`${name}: without "${peer.name}", which needs the environment of \`deno task conformance\``)
   }
+  if (present.length === 0) continue
+  if (prepare) await execute(prepare[0], prepare.slice(1), "inherit")
   const [own, ...others] = await measure([ours, ...present], steps)
   for (const [i, peer] of others.entries()) {
     const result: Result = {

@@ -52,9 +52,11 @@ export function makeScope({ sitesAt, tensor, training, key }: ScopeOptions): Sco
     keyValues: (module: ModuleNode): KeyValues | undefined => {
       const all = plansAt(module.path, "kv-prefix").map(({ scope, plan }) => plan.forward(scope))
       if (all.length < 2) return all[0]
-      const batch = Math.max(...all.map(({ keys }) => keys.shape[0]))
-      const join = (parts: ReadonlyArray<Tensor>) =>
-        ops.concat(parts.map((part) => ops.expand(part, [batch, ...part.shape.slice(1)])), 2)
+      const join = (parts: ReadonlyArray<Tensor>) => {
+        const batched = parts.find((part) => part.shape[0] !== 1)
+        const whole = parts.map((part) => batched && part.shape[0] === 1 ? ops.forBatch(part, batched) : part)
+        return ops.concat(whole, 2)
+      }
       return { keys: join(all.map(({ keys }) => keys)), values: join(all.map(({ values }) => values)) }
     },
     inputPrefix: (module) => {

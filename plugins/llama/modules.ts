@@ -72,7 +72,7 @@ export function attention(path: string, config: LlamaConfig): Module<[Positions]
       // Prefix keys are not rotated, and the sequence's positions follow them (past_key_values in transformers).
       const { cos, sin } = positions.tables(start, length)
       const before = (own: Tensor, rows: Tensor | undefined) =>
-        rows === undefined ? own : ops.concat([ops.expand(rows, [batch, ...rows.shape.slice(1)]), own], 2)
+        rows === undefined ? own : ops.concat([rows.shape[0] === 1 ? ops.forBatch(rows, own) : rows, own], 2)
       const q = ops.rotary(split(scope.call(query, x), heads), cos, sin)
       const k = before(ops.rotary(split(scope.call(key, x), keyValueHeads), cos, sin), prefix?.keys)
       const v = before(split(scope.call(value, x), keyValueHeads), prefix?.values)
@@ -149,13 +149,13 @@ export function backbone(path: string, config: LlamaConfig): Module {
     outputHead: false,
     forward: (scope, tokens) => {
       const positions = makePositions(config)
-      const [batch, length] = tokens.shape
+      const length = tokens.shape[1]
       const embedded = scope.call(embed, tokens)
       const prefix = scope.inputPrefix(self)
       const start = prefix?.shape[0] ?? 0
       let x = prefix === undefined
         ? embedded
-        : ops.concat([ops.expand(prefix, [batch, start, hiddenSize]), embedded], 1)
+        : ops.concat([ops.forBatch(ops.reshape(prefix, [1, start, hiddenSize]), embedded), embedded], 1)
       for (const layer of blocks) x = scope.call(layer, x, positions)
       return ops.narrow(scope.call(norm, x), 1, start, start + length)
     },

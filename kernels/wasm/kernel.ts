@@ -6,7 +6,7 @@
  * @module
  */
 import type { Call } from "../contract.ts"
-import type { Code, ModuleBuilder, Target } from "./assembler.ts"
+import { type Code, i32, type ModuleBuilder, select, type Target } from "./assembler.ts"
 
 /** What a backend offers to an emitter. */
 export interface KernelContext {
@@ -37,6 +37,20 @@ export interface Stage {
    * be evaluated several times. It leaves nothing on the stack and declares no locals: it is a call, mostly.
    */
   readonly run: (begin: Code, end: Code) => Code
+}
+
+/**
+ * A stage whose units are groups of `size` neighbouring items, so that a unit is worth a thread's attention.
+ *
+ * @param run Code that does the items begin <= i < end.
+ */
+export const groupedStage = (items: number, size: number, run: Stage["run"]): Stage => {
+  if (size === 1) return { units: items, run }
+  const item = (unit: Code): Code => {
+    const first = i32.mul(unit, i32.const(size))
+    return select(first, i32.const(items), i32.ltU(first, i32.const(items)))
+  }
+  return { units: Math.ceil(items / size), run: (begin, end) => run(item(begin), item(end)) }
 }
 
 /** Writes one kind of call. The result depends on the call alone, never on the number of threads. */

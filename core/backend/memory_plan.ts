@@ -1,0 +1,66 @@
+/**
+ * Places temporaries in one arena so that those which never live at the same time may share bytes.
+ *
+ * Greedy by size: the largest first, each into the tightest gap that its living neighbours leave (Pisarchyk and Lee,
+ * "Efficient memory management for deep neural net inference", 2020, algorithm 3).
+ * @module
+ */
+
+/** One block of memory and the time over which it must keep its content. */
+export interface Lifetime {
+  /** Bytes. */
+  readonly bytes: number
+  /** Number of the first call that writes it. */
+  readonly first: number
+  /** Number of the last call that reads it; at least `first`. */
+  readonly last: number
+}
+
+/** Places of the blocks in the arena. */
+export interface MemoryPlan {
+  /** First byte of each block, in the order given. */
+  readonly offsets: ReadonlyArray<number>
+  /** Size of the arena in bytes. */
+  readonly bytes: number
+}
+
+/**
+ * Plans an arena.
+ *
+ * @param blocks What has to be placed.
+ * @param alignment Every offset is a multiple of it (bytes).
+ */
+export const planMemory = (blocks: ReadonlyArray<Lifetime>, alignment: number): MemoryPlan => {
+  const padded = (bytes: number) => Math.ceil(bytes / alignment) * alignment
+  const order = blocks.map((_, i) => i).sort((a, b) => blocks[b].bytes - blocks[a].bytes || a - b)
+  const offsets = new Array<number>(blocks.length).fill(0)
+  /** Blocks placed so far, by offset. */
+  const placed: Array<number> = []
+  let total = 0
+  for (const i of order) {
+    const { bytes, first, last } = blocks[i]
+    const size = padded(bytes)
+    if (size === 0) continue
+    let end = 0, best = -1, bestGap = Infinity
+    for (const j of placed) {
+      if (blocks[j].last < first || blocks[j].first > last) continue
+      const gap = offsets[j] - end
+      if (gap >= size && gap < bestGap) {
+        best = end
+        bestGap = gap
+      }
+      end = Math.max(end, offsets[j] + padded(blocks[j].bytes))
+    }
+    const offset = best < 0 ? end : best
+    offsets[i] = offset
+    total = Math.max(total, offset + size)
+    let low = 0, high = placed.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (offsets[placed[middle]] <= offset) low = middle + 1
+      else high = middle
+    }
+    placed.splice(low, 0, i)
+  }
+  return { offsets, bytes: total }
+}

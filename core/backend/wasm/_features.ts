@@ -1,0 +1,24 @@
+/**
+ * What this runtime's WebAssembly can do, found by trying.
+ * @module
+ */
+import { f32x4, ModuleBuilder } from "../../../kernels/wasm/assembler.ts"
+
+/** Whether relaxed SIMD (fused multiply-add) is understood. */
+export const hasRelaxedSimd = (): boolean => {
+  const module = new ModuleBuilder()
+  const zero = f32x4.const(0)
+  module.func("probe", [], ["v128"], () => f32x4.relaxedMadd(zero, zero, zero))
+  return WebAssembly.validate(module.encode())
+}
+
+/** A shared memory of one page that may grow, or undefined where there is none. */
+export const makeSharedMemory = (maximumPages: number): WebAssembly.Memory | undefined => {
+  // Without the headers for isolation a page may still make one, but cannot send it to a worker.
+  if (globalThis.crossOriginIsolated === false && typeof document !== "undefined") return undefined
+  try {
+    return new WebAssembly.Memory({ initial: 1, maximum: maximumPages, shared: true })
+  } catch {
+    return undefined
+  }
+}

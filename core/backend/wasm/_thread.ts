@@ -1,0 +1,61 @@
+/**
+ * Starts one worker wherever this runs: a Blob worker in Deno, browsers and bundles, `worker_threads` in Node.
+ * @module
+ */
+import { engine, type Reply, type Request } from "./_worker.ts"
+
+/** A running worker. */
+export interface Thread {
+  readonly post: (request: Request) => void
+  readonly terminate: () => void
+}
+
+/** The part of Node's `worker_threads.Worker` that is used. */
+interface NodeWorker {
+  postMessage(message: unknown): void
+  terminate(): Promise<number>
+  on(event: "message" | "error", listener: (value: never) => void): void
+}
+
+/**
+ * Starts a worker.
+ *
+ * @param onReply Called with each reply.
+ * @param onFailure Called when the worker itself breaks.
+ */
+export const startThread = async (
+  onReply: (reply: Reply) => void,
+  onFailure: (message: string) => void,
+): Promise<Thread> => {
+  if (typeof Worker === "function") {
+    const text = `(${engine})((reply, transfer) => postMessage(reply, transfer), (handler) => {
+      onmessage = (event) => handler(event.data)
+    })`
+    const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }))
+    const worker = new Worker(url, { type: "module", name: "espalier" })
+    worker.onmessage = (event: MessageEvent<Reply>) => onReply(event.data)
+    worker.onerror = (event) => {
+      event.preventDefault()
+      onFailure(event.message)
+    }
+    worker.onmessageerror = () => onFailure("a message could not be read")
+    return {
+      post: (request) => worker.postMessage(request),
+      terminate: () => {
+        worker.terminate()
+        URL.revokeObjectURL(url)
+      },
+    }
+  }
+  const text = `const { parentPort } = require("node:worker_threads")
+    ;(${engine})((reply, transfer) => parentPort.postMessage(reply, transfer), (handler) => parentPort.on("message", handler))`
+  // A name that bundlers for browsers do not follow.
+  const specifier = "node:worker_threads"
+  const { Worker: NodeWorker } = await import(specifier) as {
+    Worker: new (text: string, options: { eval: true }) => NodeWorker
+  }
+  const worker = new NodeWorker(text, { eval: true })
+  worker.on("message", onReply as (value: never) => void)
+  worker.on("error", ((error: Error) => onFailure(error.message)) as (value: never) => void)
+  return { post: (request) => worker.postMessage(request), terminate: () => void worker.terminate() }
+}

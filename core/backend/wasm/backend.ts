@@ -1,0 +1,402 @@
+/**
+ * The CPU through WebAssembly: a memory, workers that share it, and plans that they run together.
+ *
+ * The calling thread never computes: it lowers programs, posts requests in order and awaits replies.
+ * @module
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { DType } from "../../../kernels/contract.ts"
+import { sizeOf } from "../../tensor/shape.ts"
+import {
+  Backend,
+  type BackendMemory,
+  type BackendService,
+  type Executable,
+  type RunData,
+  type Slot,
+} from "../backend.ts"
+import { BackendError } from "../backend_error.ts"
+import { type Block, makeAllocator } from "./_allocator.ts"
+import { BARRIER_BYTES } from "./_barrier.ts"
+import { hasRelaxedSimd, makeSharedMemory } from "./_features.ts"
+import { startThread, type Thread } from "./_thread.ts"
+import type { Reply, Request } from "./_worker.ts"
+import { ALIGNMENT, lower, MAXIMUM_PAGES, type PlannedRegion } from "./lower.ts"
+
+/** How the engine is set up; what is left out is found out. */
+export interface WasmOptions {
+  /** Number of workers. Default: the machine's logical processors, at most 16; 1 without shared memory. */
+  readonly threads?: number
+  /** Whether to use relaxed SIMD (fused multiply-add). Default: where the runtime has it. */
+  readonly relaxedSimd?: boolean
+  /** Whether to use shared memory. Default: where the runtime has it (a page needs COOP and COEP headers). */
+  readonly sharedMemory?: boolean
+}
+
+const PAGE = 65536
+const MEBIBYTE = 1 << 20
+const mebibytes = (bytes: number) => `${(bytes / MEBIBYTE).toFixed(1)} MiB`
+
+/** A request without its number. */
+type Question = Request extends infer R ? R extends { ticket: number } ? Omit<R, "ticket"> : never : never
+type Answer = Reply["data"]
+
+/** Work in order: runs may follow each other into the workers, a copy has the memory for itself. */
+interface Task {
+  readonly alone: boolean
+  readonly start: () => Promise<unknown>
+}
+
+const start = async (options: WasmOptions): Promise<{ service: BackendService; close: () => void }> => {
+  const relaxed = options.relaxedSimd ?? hasRelaxedSimd()
+  const memory = options.sharedMemory === false ? undefined : makeSharedMemory(MAXIMUM_PAGES)
+  if (memory === undefined && options.sharedMemory === true) {
+    throw new BackendError({
+      reason: "Unsupported",
+      message: "Shared memory was asked for, but this runtime has none. A page needs the headers " +
+        "Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp.",
+    })
+  }
+  const threads = memory === undefined ? 1 : options.threads ?? Math.min(16, navigator.hardwareConcurrency)
+  if (!Number.isInteger(threads) || threads < 1) {
+    throw new BackendError({ reason: "BadInput", message: `threads must be a whole number from 1 on, not ${threads}` })
+  }
+
+  // What was asked and not yet answered.
+  const waiting = new Map<
+    number,
+    { resolve: (data: Answer) => void; reject: (error: BackendError) => void; what: string }
+  >()
+  let tickets = 0
+  let lost: BackendError | undefined
+  const workers: Array<Thread> = []
+  const close = (error: BackendError): void => {
+    lost ??= error
+    workers.forEach((worker) => worker.terminate())
+    workers.length = 0
+    for (const { reject } of waiting.values()) reject(error)
+    waiting.clear()
+  }
+  const fail = (ticket: number, cause: string): void => {
+    // What breaks outside of a request is laid at the door of the oldest one.
+    const number = waiting.has(ticket) ? ticket : [...waiting.keys()][0]
+    const asked = waiting.get(number)
+    waiting.delete(number)
+    const what = asked?.what ?? "no request"
+    asked?.reject(new BackendError({ reason: "Run", message: `The wasm backend failed in ${what}: ${cause}`, cause }))
+    // A thread that stopped leaves the others at a barrier: nothing more can run here.
+    close(
+      new BackendError({
+        reason: "Lost",
+        message:
+          `The wasm backend stopped after a failure in ${what}: ${cause}. Make a new one, go on from a checkpoint.`,
+        cause,
+      }),
+    )
+  }
+  const onReply = (reply: Reply): void => {
+    if (reply.error !== null) return fail(reply.ticket, reply.error)
+    waiting.get(reply.ticket)?.resolve(reply.data)
+    waiting.delete(reply.ticket)
+  }
+  const ask = (question: Question, what: string): Promise<Answer> => {
+    if (lost !== undefined) return Promise.reject(lost)
+    const ticket = tickets++
+    return new Promise((resolve, reject) => {
+      waiting.set(ticket, { resolve, reject, what })
+      const request = { ...question, ticket } as Request
+      const everyone = question.kind === "run" || question.kind === "load"
+      const quiet = request.kind === "run" ? { ...request, inputs: [], outputs: [] } : request
+      workers.forEach((worker, thread) => {
+        if (thread === 0) worker.post(request)
+        else if (everyone) worker.post(quiet)
+      })
+    })
+  }
+
+  try {
+    for (let thread = 0; thread < threads; thread++) {
+      workers.push(await startThread(onReply, (message) => fail(-1, `worker ${thread}: ${message}`)))
+    }
+    // Every worker answers once, so that a worker that cannot start is an error here.
+    await Promise.all(workers.map((worker, thread) =>
+      new Promise<Answer>((resolve, reject) => {
+        const ticket = tickets++
+        waiting.set(ticket, { resolve, reject, what: `the start of worker ${thread}` })
+        worker.post({
+          kind: "start",
+          ticket,
+          thread,
+          threads,
+          memory: memory ?? null,
+          initialPages: 1,
+          maximumPages: MAXIMUM_PAGES,
+        })
+      })
+    ))
+  } catch (cause) {
+    const error = new BackendError({ reason: "Unsupported", message: `wasm backend cannot start: ${cause}`, cause })
+    close(error)
+    throw error
+  }
+
+  // Order of work.
+  const queue: Array<Task> = []
+  let running = 0, copying = false
+  const pump = (): void => {
+    while (queue.length > 0 && !copying && !(queue[0].alone && running > 0)) {
+      const task = queue.shift()!
+      running++
+      copying = task.alone
+      const done = () => {
+        running--
+        copying = false
+        pump()
+      }
+      task.start().then(done, done)
+    }
+  }
+  const enqueue = <A>(alone: boolean, work: () => Promise<A>): Promise<A> =>
+    new Promise((resolve, reject) => {
+      queue.push({
+        alone,
+        start: () => {
+          const result = lost === undefined ? work() : Promise.reject(lost)
+          result.then(resolve, reject)
+          return result
+        },
+      })
+      pump()
+    })
+
+  // The memory, and who has which part of it.
+  const allocator = makeAllocator(BARRIER_BYTES, MAXIMUM_PAGES * PAGE, ALIGNMENT)
+  let pages = 1
+  let slotBytes = 0
+  const reserve = (bytes: number, what: string): Block => {
+    if (lost !== undefined) throw lost
+    const outOfMemory = (limit: number, cause?: unknown) =>
+      new BackendError({
+        reason: "OutOfMemory",
+        message: `No room for ${what}: ${mebibytes(bytes)} asked, ${mebibytes(slotBytes)} in slots and ` +
+          `${mebibytes(arena?.bytes ?? 0)} in temporaries in use, limit ${mebibytes(limit)}. ` +
+          "Use a smaller batch, shorter texts or a smaller model.",
+        cause,
+      })
+    const block = allocator.allocate(bytes)
+    if (block === undefined) throw outOfMemory(MAXIMUM_PAGES * PAGE)
+    const missing = Math.ceil(allocator.top() / PAGE) - pages
+    if (missing > 0) {
+      try {
+        if (memory !== undefined) memory.grow(missing)
+        else {enqueue(true, () => ask({ kind: "grow", pages: missing }, `growing the memory for ${what}`)).catch(
+            () => {},
+          )}
+      } catch (cause) {
+        allocator.free(block)
+        throw outOfMemory(pages * PAGE, cause)
+      }
+      pages += missing
+    }
+    return block
+  }
+  const copyIn = (address: number, data: Float32Array | Int32Array, what: string): Promise<unknown> =>
+    enqueue(true, () => {
+      if (memory === undefined) return ask({ kind: "write", address, data }, what)
+      new Uint8Array(memory.buffer, address, data.byteLength).set(
+        new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+      )
+      return Promise.resolve([])
+    })
+  const clear = (block: Block, what: string): void => {
+    if (!block.reused) return
+    enqueue(true, () => {
+      const { address, bytes } = block
+      if (memory === undefined) return ask({ kind: "zero", address, bytes }, what)
+      new Uint8Array(memory.buffer, address, bytes).fill(0)
+      return Promise.resolve([])
+    }).catch(() => {}) // whoever uses the slot next hears of it
+  }
+
+  const slots = new Map<number, { slot: Slot; block: Block }>()
+  let slotNumbers = 0
+  const placeOf = (slot: Slot): Block => {
+    const held = slots.get(slot.id)
+    if (held === undefined) {
+      throw new BackendError({
+        reason: "BadInput",
+        message: `Slot ${slot.id} "${slot.name}" was freed or is not of this backend`,
+      })
+    }
+    return held.block
+  }
+  const allocate = (name: string, shape: ReadonlyArray<number>, dtype: DType = "f32"): Slot => {
+    const block = reserve(4 * sizeOf(shape), `slot "${name}" [${shape}]`)
+    clear(block, `clearing slot "${name}"`)
+    const slot: Slot = { id: slotNumbers++, name, shape, dtype }
+    slots.set(slot.id, { slot, block })
+    slotBytes += block.bytes
+    return slot
+  }
+  const free = (slot: Slot): void => {
+    const held = slots.get(slot.id)
+    if (held === undefined) return
+    slots.delete(slot.id)
+    slotBytes -= held.block.bytes
+    allocator.free(held.block)
+  }
+  const write = async (slot: Slot, data: Float32Array | Int32Array, offset = 0): Promise<void> => {
+    const { address } = placeOf(slot)
+    const size = sizeOf(slot.shape)
+    const fits = Number.isInteger(offset) && offset >= 0 && offset + data.length <= size
+    if (!fits || (data instanceof Int32Array) !== (slot.dtype === "i32")) {
+      throw new BackendError({
+        reason: "BadInput",
+        message: `Slot "${slot.name}" holds ${size} ${slot.dtype} elements; ${data.length} of a ` +
+          `${data.constructor.name} do not go to element ${offset}`,
+      })
+    }
+    await copyIn(address + 4 * offset, data, `writing slot "${slot.name}"`)
+  }
+  const read = async (slot: Slot): Promise<Float32Array | Int32Array> => {
+    const { address } = placeOf(slot)
+    const { dtype } = slot
+    const length = sizeOf(slot.shape)
+    return await enqueue(true, async () => {
+      if (memory === undefined) {
+        return (await ask({ kind: "read", region: { address, length, dtype } }, `reading slot "${slot.name}"`))[0]
+      }
+      // Arrays of their own, not of the shared memory.
+      return dtype === "i32"
+        ? Int32Array.from(new Int32Array(memory.buffer, address, length))
+        : Float32Array.from(new Float32Array(memory.buffer, address, length))
+    })
+  }
+
+  // One arena, as large as the largest plan asked for.
+  let arena: Block | undefined
+  const enlargeArena = (bytes: number, what: string): void => {
+    if (arena !== undefined && arena.bytes >= bytes) return
+    const old = arena
+    if (old !== undefined) allocator.free(old)
+    arena = undefined
+    try {
+      arena = reserve(bytes, what)
+    } catch (error) {
+      // The place that was just given back is still there.
+      if (old !== undefined) arena = allocator.allocate(old.bytes)
+      throw error
+    }
+  }
+
+  let programs = 0
+  const compile: BackendService["compile"] = async (program) => {
+    if (lost !== undefined) throw lost
+    const plan = lower(program, {
+      target: { relaxed },
+      threads,
+      shared: memory !== undefined,
+      slotAddress: (id) => {
+        const held = slots.get(id)
+        if (held !== undefined) return held.block.address
+        throw new BackendError({
+          reason: "Compile",
+          message: `Program "${program.name}" names slot ${id}, which does not exist`,
+        })
+      },
+    })
+    const number = programs++
+    const what = `program "${program.name}"`
+    let module: WebAssembly.Module
+    try {
+      module = await WebAssembly.compile(plan.code)
+    } catch (cause) {
+      throw new BackendError({ reason: "Compile", message: `${what} is not valid WebAssembly: ${cause}`, cause })
+    }
+    enlargeArena(plan.arenaBytes, `the temporaries of ${what}`)
+    const constants = plan.constantBytes > 0 ? reserve(plan.constantBytes, `the constants of ${what}`) : undefined
+    const address = ({ base, offset }: PlannedRegion) =>
+      offset + (base === "arena" ? arena!.address : base === "constants" ? constants!.address : 0)
+    const loaded = [
+      ...plan.constants.map(({ offset, data }) =>
+        copyIn(constants!.address + offset, data, `the constants of ${what}`)
+      ),
+      enqueue(false, () => ask({ kind: "load", program: number, module }, `loading ${what}`)),
+    ]
+    await Promise.all(loaded)
+
+    const check = (inputs: RunData): void => {
+      for (const { name, length, dtype } of plan.inputs) {
+        const data = inputs[name]
+        if (data?.length === length && (data instanceof Int32Array) === (dtype === "i32")) continue
+        const given = data === undefined ? "nothing" : `${data.length} elements of a ${data.constructor.name}`
+        throw new BackendError({
+          reason: "BadInput",
+          message: `Input "${name}" of ${what} takes ${length} ${dtype} elements, not ${given}`,
+        })
+      }
+    }
+    let disposed = false
+    const run: Executable["run"] = async (inputs) => {
+      check(inputs)
+      if (disposed) throw new BackendError({ reason: "BadInput", message: `${what} was disposed` })
+      const data = await enqueue(false, () =>
+        ask({
+          kind: "run",
+          program: number,
+          arena: arena!.address,
+          constants: constants?.address ?? 0,
+          inputs: plan.inputs.map((input) => ({ address: address(input), data: inputs[input.name] })),
+          outputs: plan.outputs.map((output) => ({
+            address: address(output),
+            length: output.length,
+            dtype: output.dtype,
+          })),
+        }, what))
+      return Object.fromEntries(plan.outputs.map(({ name }, i) => [name, data[i]]))
+    }
+    const dispose = (): void => {
+      if (disposed) return
+      disposed = true
+      if (constants !== undefined) allocator.free(constants)
+      workers.forEach((worker) => worker.post({ kind: "unload", program: number }))
+    }
+    return { run, temporaryBytes: plan.arenaBytes, dispose }
+  }
+
+  const memoryNow = (): BackendMemory => ({ slotBytes, temporaryBytes: arena?.bytes ?? 0, totalBytes: pages * PAGE })
+  const description = `CPU by WebAssembly, ${threads} thread${threads === 1 ? "" : "s"}, ` +
+    `${relaxed ? "relaxed" : "plain"} SIMD, ${memory === undefined ? "memory of one thread" : "shared memory"}`
+  return {
+    service: {
+      info: { name: "wasm", description, threads },
+      allocate,
+      free,
+      write,
+      read,
+      compile,
+      memory: memoryNow,
+    },
+    close: () => close(new BackendError({ reason: "Lost", message: "The wasm backend was closed" })),
+  }
+}
+
+/** The backend as a resource: its workers end with the scope. Fails with `Unsupported` where it cannot run. */
+export const layer = (options: WasmOptions = {}): Layer.Layer<Backend, BackendError> =>
+  Layer.effect(
+    Backend,
+    Effect.map(
+      Effect.acquireRelease(
+        Effect.tryPromise({
+          try: () => start(options),
+          catch: (cause) =>
+            cause instanceof BackendError
+              ? cause
+              : new BackendError({ reason: "Unsupported", message: `wasm backend cannot start: ${cause}`, cause }),
+        }),
+        ({ close }) => Effect.sync(close),
+      ),
+      ({ service }) => service,
+    ),
+  )

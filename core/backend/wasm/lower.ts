@@ -1,0 +1,272 @@
+/**
+ * From a program to a plan: places of the temporaries, one module with all the code, and where threads must wait.
+ * @module
+ */
+import { emitColumns } from "../../../kernels/columns/wasm.ts"
+import type { Call, DType } from "../../../kernels/contract.ts"
+import { emitGather } from "../../../kernels/gather/wasm.ts"
+import { emitMatmul } from "../../../kernels/matmul/wasm.ts"
+import { emitRows } from "../../../kernels/rows/wasm.ts"
+import { emitScatterAdd } from "../../../kernels/scatter_add/wasm.ts"
+import { emitUpdateSlice } from "../../../kernels/update_slice/wasm.ts"
+import {
+  call as callFunction,
+  type Code,
+  get,
+  globalGet,
+  globalSet,
+  i32,
+  ModuleBuilder,
+  set,
+  type Target,
+  when,
+} from "../../../kernels/wasm/assembler.ts"
+import type { KernelContext, Stage } from "../../../kernels/wasm/kernel.ts"
+import { sizeOf } from "../../tensor/shape.ts"
+import { accessesOf } from "../../graph/accesses.ts"
+import type { Program } from "../../graph/program.ts"
+import { type Lifetime, planMemory } from "../memory_plan.ts"
+import { barrierFunction } from "./_barrier.ts"
+
+/** Alignment of everything in the memory, in bytes: a cache line. */
+export const ALIGNMENT = 64
+/** Most pages of 64 KiB that a memory may have. */
+export const MAXIMUM_PAGES = 65536
+
+/** Bytes in the arena or among the constants (`base`), or anywhere (`memory`). */
+export interface PlannedRegion {
+  readonly base: "arena" | "constants" | "memory"
+  /** Bytes from the base. */
+  readonly offset: number
+  /** Number of elements. */
+  readonly length: number
+  readonly dtype: DType
+}
+
+/**
+ * A program lowered to WebAssembly: plain data. The module imports `env.memory` and exports
+ * `run(thread, threads, arena, constants)`, all i32, the last two byte addresses; all threads call it together.
+ */
+export interface WasmPlan {
+  readonly name: string
+  readonly code: Uint8Array<ArrayBuffer>
+  /** Size of the arena of temporaries. */
+  readonly arenaBytes: number
+  readonly inputs: ReadonlyArray<PlannedRegion & { readonly name: string }>
+  readonly outputs: ReadonlyArray<PlannedRegion & { readonly name: string }>
+  readonly constantBytes: number
+  /** What to write among the constants, at which byte. */
+  readonly constants: ReadonlyArray<{ readonly offset: number; readonly data: Float32Array | Int32Array }>
+  /** How often the threads wait for each other in a run. */
+  readonly barriers: number
+}
+
+/** What lowering has to know of the machine. */
+export interface LowerOptions {
+  readonly target: Target
+  /** Most threads that will run the plan. */
+  readonly threads: number
+  /** Whether the memory is shared; else the plan has no barriers and runs on one thread. */
+  readonly shared: boolean
+  /** Byte address of a slot. */
+  readonly slotAddress: (slot: number) => number
+}
+
+const emit = (call: Call, context: KernelContext): readonly Stage[] => {
+  switch (call.kernel) {
+    case "rows":
+      return emitRows(call, context)
+    case "columns":
+      return emitColumns(call, context)
+    case "matmul":
+      return emitMatmul(call, context)
+    case "gather":
+      return emitGather(call, context)
+    case "scatter_add":
+      return emitScatterAdd(call, context)
+    case "update_slice":
+      return emitUpdateSlice(call, context)
+  }
+}
+
+/** Bytes that a stage touches: a range of the arena, or a slot as a whole. */
+interface Touch {
+  readonly place: number | "arena"
+  readonly start: number
+  readonly end: number
+  readonly writes: boolean
+}
+const collides = (a: Touch, b: Touch) =>
+  (a.writes || b.writes) && a.place === b.place && a.start < b.end && b.start < a.end
+
+const aligned = (bytes: number) => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT
+
+/** Lowers a program. */
+export const lower = (program: Program, { target, threads, shared, slotAddress }: LowerOptions): WasmPlan => {
+  const { buffers, calls } = program
+  const module = new ModuleBuilder()
+  module.importMemory({ initial: 1, maximum: MAXIMUM_PAGES, shared })
+  const thread = module.global(), threadCount = module.global(), arena = module.global(), constants = module.global()
+
+  // Emitters come before the plan, as they ask for scratch; the code of an address is filled in when it is known.
+  const pending: Array<{ code: Array<number | Code>; block: number }> = []
+  const blocks: Array<{ bytes: number; first: number; last: number }> = []
+  const later = (block: number): Code => {
+    const code: Array<number | Code> = []
+    pending.push({ code, block })
+    return code
+  }
+
+  let constantBytes = 0
+  const constantOffsets = new Map<number, number>()
+  const blockOf = new Map<number, number>()
+  const addresses = buffers.map(({ size, source }, number): Code => {
+    if (source.kind === "slot") return i32.const(slotAddress(source.slot))
+    if (source.kind === "constant") {
+      const offset = constantBytes
+      constantOffsets.set(number, offset)
+      constantBytes += aligned(4 * size)
+      return i32.add(globalGet(constants), i32.const(offset))
+    }
+    const block = blocks.push({ bytes: 4 * size, first: Infinity, last: -1 }) - 1
+    blockOf.set(number, block)
+    return later(block)
+  })
+  const use = (buffer: number, when: number): void => {
+    const block = blocks[blockOf.get(buffer) ?? -1]
+    if (block === undefined) return
+    block.first = Math.min(block.first, when)
+    block.last = Math.max(block.last, when)
+  }
+  buffers.forEach(({ source }, number) => source.kind === "input" && use(number, -1))
+  calls.forEach((call, number) => {
+    const { reads, writes } = accessesOf(call)
+    for (const buffer of [...reads, ...writes]) use(buffer, number)
+  })
+  for (const { view } of program.outputs) use(view.buffer, calls.length)
+
+  let threadBytes = 0
+  const threadOffset: Array<number | Code> = []
+  const emitted = calls.map((call, number) => {
+    const scratch: Array<number> = []
+    let threadUse = 0
+    const stages = emit(call, {
+      module,
+      target,
+      address: (buffer) => addresses[buffer],
+      sharedScratch: (bytes) => {
+        scratch.push(blocks.push({ bytes, first: number, last: number }) - 1)
+        return later(scratch.at(-1)!)
+      },
+      threadScratch: (bytes) => {
+        const offset = threadUse
+        threadUse += aligned(bytes)
+        threadBytes = Math.max(threadBytes, threadUse)
+        return i32.add(threadOffset, i32.const(offset))
+      },
+    })
+    return { call, stages, scratch }
+  })
+
+  const lifetimes = blocks.map((block): Lifetime => block.first === Infinity ? { bytes: 0, first: 0, last: 0 } : block)
+  const plan = planMemory(lifetimes, ALIGNMENT)
+  for (const { code, block } of pending) code.push(i32.add(globalGet(arena), i32.const(plan.offsets[block])))
+  // Scratch of a thread lies behind the plan: no other thread ever touches it.
+  threadOffset.push(
+    i32.add(
+      i32.add(globalGet(arena), i32.const(plan.bytes)),
+      i32.mul(globalGet(thread), i32.const(threadBytes)),
+    ),
+  )
+
+  const touch = (buffer: number, writes: boolean): ReadonlyArray<Touch> => {
+    const { source } = buffers[buffer]
+    if (source.kind === "slot") return [{ place: source.slot, start: 0, end: 1, writes }]
+    const block = blockOf.get(buffer)
+    return block === undefined ? [] : [touchBlock(block, writes)]
+  }
+  const touchBlock = (block: number, writes: boolean): Touch => ({
+    place: "arena",
+    start: plan.offsets[block],
+    end: plan.offsets[block] + blocks[block].bytes,
+    writes,
+  })
+  const barrier = shared ? barrierFunction(module, threadCount) : undefined
+  let barriers = 0
+  const run = module.func("run", ["i32", "i32", "i32", "i32"], [], (scope, ...parameters) => {
+    const begin = scope.local("i32"), end = scope.local("i32")
+    const code: Array<Code> = [thread, threadCount, arena, constants].map((global, i) =>
+      globalSet(global, get(parameters[i]))
+    )
+    const wait = (): void => {
+      if (barrier === undefined) return
+      barriers++
+      code.push(callFunction(barrier))
+    }
+    /** What was done since the last barrier, by thread 0 alone or by all. */
+    let open: Array<{ touches: ReadonlyArray<Touch>; alone: boolean }> = []
+    wait()
+    for (const { call, stages, scratch } of emitted) {
+      const { reads, writes } = accessesOf(call)
+      const touches = [
+        ...reads.flatMap((buffer) => touch(buffer, false)),
+        ...writes.flatMap((buffer) => touch(buffer, true)),
+        ...scratch.map((block) => touchBlock(block, true)),
+      ]
+      for (const { units, run } of stages) {
+        if (units === 0) continue
+        const alone = units === 1
+        const mustWait = open.some((earlier) =>
+          !(alone && earlier.alone) && earlier.touches.some((a) => touches.some((b) => collides(a, b)))
+        )
+        if (mustWait) {
+          wait()
+          open = []
+        }
+        open.push({ touches, alone })
+        if (alone) {
+          code.push(when(i32.eqz(get(parameters[0])), run(i32.const(0), i32.const(1))))
+          continue
+        }
+        const share = (number: Code) => i32.divU(i32.mul(i32.const(units), number), get(parameters[1]))
+        code.push(
+          set(begin, share(get(parameters[0]))),
+          set(end, share(i32.add(get(parameters[0]), i32.const(1)))),
+          when(i32.ltU(get(begin), get(end)), run(get(begin), get(end))),
+        )
+      }
+    }
+    wait()
+    return code
+  })
+  module.export("run", run)
+
+  const region = (buffer: number, offset: number, length: number): PlannedRegion => {
+    const { source, dtype } = buffers[buffer]
+    const block = blockOf.get(buffer)
+    const base = source.kind === "slot" ? "memory" : block === undefined ? "constants" : "arena"
+    const start = source.kind === "slot"
+      ? slotAddress(source.slot)
+      : block === undefined
+      ? constantOffsets.get(buffer)!
+      : plan.offsets[block]
+    return { base, offset: start + 4 * offset, length, dtype }
+  }
+  return {
+    name: program.name,
+    code: module.encode(),
+    arenaBytes: plan.bytes + threads * threadBytes,
+    inputs: buffers.flatMap(({ size, source }, number) =>
+      source.kind === "input" ? [{ name: source.name, ...region(number, 0, size) }] : []
+    ),
+    outputs: program.outputs.map(({ name, view }) => ({
+      name,
+      ...region(view.buffer, view.offset, sizeOf(view.shape)),
+    })),
+    constantBytes,
+    constants: buffers.flatMap(({ source }, number) =>
+      source.kind === "constant" ? [{ offset: constantOffsets.get(number)!, data: source.data }] : []
+    ),
+    barriers,
+  }
+}

@@ -1,0 +1,29 @@
+/**
+ * Walking over views: what references and emitters share.
+ * @module
+ */
+import { sizeOf } from "../core/tensor/shape.ts"
+import type { View } from "./contract.ts"
+
+/** Walks `space` in row-major order with each view's element offset kept beside.
+ * Calls `visit(offsets, index)` at every place of `space`; both arrays are reused between calls. */
+export const forEachPlace = (
+  space: ReadonlyArray<number>,
+  views: ReadonlyArray<View>,
+  visit: (offsets: ReadonlyArray<number>, index: ReadonlyArray<number>) => void,
+): void => {
+  const count = sizeOf(space)
+  if (count === 0) return
+  const index = space.map(() => 0)
+  const offsets = views.map((view) => view.offset)
+  for (let place = 0; place < count; place++) {
+    visit(offsets, index)
+    for (let axis = space.length - 1; axis >= 0; axis--) {
+      index[axis]++
+      for (let v = 0; v < views.length; v++) offsets[v] += views[v].strides[axis]
+      if (index[axis] < space[axis]) break
+      for (let v = 0; v < views.length; v++) offsets[v] -= views[v].strides[axis] * space[axis]
+      index[axis] = 0
+    }
+  }
+}

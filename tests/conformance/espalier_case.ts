@@ -2,8 +2,29 @@
  * Runs one conformance case on Espalier.
  * @module
  */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { Slot } from "../../core/backend/backend.ts"
+import * as Wasm from "../../core/backend/wasm/backend.ts"
+import type { Contribution } from "../../core/contracts/contribution.ts"
+import type { Parameter } from "../../core/contracts/parameter.ts"
+import { layer as pluginsLayer, Plugins } from "../../core/contracts/plugins.ts"
+import type { Batch } from "../../core/data/batches.ts"
+import { MASKED } from "../../core/data/encode.ts"
+import { layer as familiesLayer } from "../../core/model/families.ts"
+import { load, loadAdapters, type Model, saveAdapters, saveCheckpoint } from "../../core/model/model.ts"
+import { Task } from "../../core/model/task.ts"
+import { equal, where } from "../../core/tensor/ops.ts"
+import { adamW } from "../../core/training/adamw.ts"
+import { causalLm, classification } from "../../core/training/objectives.ts"
+import { batchInputs } from "../../core/training/step_graphs.ts"
+import { batchData, makeStepper, ready } from "../../core/training/stepper.ts"
+import * as Llama from "../../plugins/llama/mod.ts"
+import * as Lora from "../../plugins/lora/mod.ts"
+import { peftNames } from "../../plugins/peft_format/mod.ts"
 import type { NamedTensor } from "./_tensors.ts"
-import type { Case } from "./cases.ts"
+import type { Case, LoraOptions } from "./cases.ts"
 import type { Tensors, Training } from "./compare.ts"
 
 /** What a run gives to be compared. Logits at unpadded positions only, rows one after the other (or one row of labels each). */
@@ -32,5 +53,201 @@ export interface CaseResult {
  */
 export type RunCase = (one: Case, directory: string, output: string) => Promise<CaseResult>
 
+/** A micro-batch of batches.json. */
+interface StoredBatch {
+  readonly inputIds: ReadonlyArray<ReadonlyArray<number>>
+  readonly attentionMask: ReadonlyArray<ReadonlyArray<number>>
+  readonly labels: ReadonlyArray<number> | ReadonlyArray<ReadonlyArray<number>>
+}
+
+const taskOf = ({ model }: Case): Task =>
+  model.head === "causal" ? Task.causalLM() : Task.classification(["LABEL_0", "LABEL_1", "LABEL_2"])
+
+const readBatches = (one: Case, directory: string): ReadonlyArray<Batch> => {
+  const stored: ReadonlyArray<StoredBatch> = JSON.parse(Deno.readTextFileSync(`${directory}/batches.json`))
+  return stored.map(({ inputIds, attentionMask, labels }) => {
+    const rows = inputIds.length
+    // Transformers shifts labels itself; here they are the tokens that follow.
+    const targets = one.labels === "class" ? { labels: Int32Array.from(labels as ReadonlyArray<number>) } : {
+      targets: Int32Array.from(
+        (labels as ReadonlyArray<ReadonlyArray<number>>).flatMap((row) => [...row.slice(1), MASKED]),
+      ),
+    }
+    return {
+      task: "default",
+      shape: [rows, inputIds[0].length],
+      tokens: Int32Array.from(inputIds.flat()),
+      lengths: Int32Array.from(attentionMask, (row) => row.reduce((sum, bit) => sum + bit, 0)),
+      exampleWeight: new Float32Array(rows).fill(1),
+      rows: Int32Array.from({ length: rows }, (_, row) => row),
+      trainedCount: Object.values(targets)[0].filter((label) => label !== MASKED).length,
+      ...targets,
+    }
+  })
+}
+
+/** PEFT's options here. */
+const optionsOf = (lora: LoraOptions): Lora.LoraOptions => {
+  const options: Record<string, unknown> = {
+    r: lora.r,
+    loraAlpha: lora.lora_alpha,
+    targetModules: lora.target_modules,
+    excludeModules: lora.exclude_modules,
+    bias: lora.bias,
+    useRslora: lora.use_rslora,
+    modulesToSave: lora.modules_to_save,
+    rankPattern: lora.rank_pattern,
+    alphaPattern: lora.alpha_pattern,
+    layersToTransform: lora.layers_to_transform,
+    initLoraWeights: lora.init_lora_weights,
+  }
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+}
+
+const RECORDER = "conformance/first-gradients"
+/** Keeps the first step's gradients, as they reach clipping and the optimizer, in its state. */
+const recorder: Contribution = {
+  id: RECORDER,
+  gradients: {
+    stage: "total",
+    init: (parameters) => Object.fromEntries(parameters.map(({ key, shape }) => [key, { shape }])),
+    update: (gradients, state, { step }) => [
+      gradients,
+      Object.fromEntries([...gradients].map(([key, gradient]) => [key, where(equal(step, 1), gradient, state[key])])),
+    ],
+  },
+}
+
+/** Logits of all batches where there is no padding. */
+const logitsOf = async (model: Model, batches: ReadonlyArray<Batch>, methods = true): Promise<Float32Array> => {
+  const parts: Array<Float32Array> = []
+  for (const batch of batches) {
+    const [rows, length] = batch.shape
+    const causal = model.task.kind === "causal-lm"
+    const inputs = batchInputs(batch.task, rows, length, causal ? "token" : "example")
+    const { logits } = model.forward(inputs, { training: false, methods })
+    const program = await ready(model.backend, { name: "logits", outputs: { logits }, updates: [] })
+    const values = (await program.run(batchData(batch))).logits as Float32Array
+    program.dispose()
+    const width = values.length / rows
+    const perToken = width / length
+    for (let row = 0; row < rows; row++) {
+      parts.push(values.slice(row * width, row * width + (causal ? batch.lengths[row] * perToken : width)))
+    }
+  }
+  return Float32Array.from(parts.flatMap((part) => [...part]))
+}
+
+/** Names as they are saved. */
+const savedNames = (one: Case, parameters: ReadonlyArray<Parameter>): ReadonlyMap<Parameter, string> =>
+  one.lora ? peftNames(parameters) : new Map(parameters.map((parameter) => [parameter, parameter.key]))
+
+/** Copies of tensors from slots, by saved name. */
+const read = async (
+  one: Case,
+  model: Model,
+  slotOf: (parameter: Parameter & { readonly slot: Slot }) => Slot,
+): Promise<Tensors> => {
+  const trained = model.parameters.filter(({ trainable }) => trainable)
+  const names = savedNames(one, trained)
+  const tensors = new Map<string, NamedTensor>()
+  for (const parameter of trained) {
+    const data = (await model.backend.read(slotOf(parameter)) as Float32Array).slice()
+    tensors.set(names.get(parameter)!, { shape: parameter.shape, data })
+  }
+  return tensors
+}
+
+const train = async (one: Case, model: Model, batches: ReadonlyArray<Batch>): Promise<Training> => {
+  const { steps, learningRate, weightDecay, maxGradNorm = 0 } = one.training
+  const causal = model.task.kind === "causal-lm"
+  const tensors = new Map(model.parameters.map(({ key, tensor }) => [key, tensor]))
+  const settings = {
+    forward: model.forward,
+    parameter: (key: string) => tensors.get(key)!,
+    trained: model.parameters.filter(({ trainable }) => trainable),
+    labels: causal ? "token" as const : "example" as const,
+    objective: causal ? causalLm : classification,
+    contributions: model.contributions,
+    optimizer: adamW(),
+    weightDecay,
+    maxGradNorm,
+  }
+  const stepper = makeStepper(model.backend, settings, { seed: 0, tasks: ["default"] })
+  try {
+    const initial = await read(one, model, ({ slot }) => slot)
+    const losses: Array<number> = []
+    for (let step = 1; step <= steps; step++) {
+      const { result } = await stepper.post({ step, learningRate, batches })
+      losses.push((await result).loss)
+    }
+    const recorded = new Map(stepper.state.map(({ name, slot }) => [name, slot]))
+    const firstGradients = await read(one, model, ({ key }) => recorded.get(`transform/${RECORDER}/${key}`)!)
+    return { losses, firstGradients, initial, trained: await read(one, model, ({ slot }) => slot) }
+  } finally {
+    stepper.dispose()
+  }
+}
+
+const recording = Layer.effectDiscard(Effect.flatMap(Effect.service(Plugins), (plugins) => plugins.register(recorder)))
+const platform = Layer.mergeAll(Wasm.layer(), pluginsLayer, familiesLayer, NodeFileSystem.layer)
+
+/** Loads a model with the plugins given, and uses it while its memory lasts. */
+const withModel = <A, E, R>(
+  directory: string,
+  task: Task,
+  plugins: Layer.Layer<never, unknown, Layer.Success<typeof platform>>,
+  use: (model: Model) => Effect.Effect<A, E, R>,
+): Promise<A> => {
+  const all = Layer.mergeAll(plugins, Llama.layer).pipe(Layer.provideMerge(platform))
+  const program = Effect.flatMap(load(directory, { task }), use)
+  return Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(all)) as Effect.Effect<A, unknown>)
+}
+const promise = <A>(make: () => Promise<A>): Effect.Effect<A, unknown> =>
+  Effect.tryPromise({ try: make, catch: (error) => error })
+const none = Layer.empty as Layer.Layer<never>
+
 /** Runs a case on the wasm backend. */
-export const runCase: RunCase = (one) => Promise.reject(new Error(`"${one.name}": the engine is not wired in yet`))
+export const runCase: RunCase = async (one, directory, output) => {
+  const task = taskOf(one)
+  const batches = readBatches(one, directory)
+  const base = `${directory}/model`
+  const adapter = one.lora
+    ? Layer.effectDiscard(Effect.service(Lora.Lora)).pipe(Layer.provide(Lora.layer(optionsOf(one.lora))))
+    : none
+  switch (one.kind) {
+    case "logits":
+      return { base: await withModel(base, task, none, (model) => promise(() => logitsOf(model, batches))) }
+    case "init":
+      return {
+        adapter: await withModel(base, task, adapter, (model) => promise(() => read(one, model, ({ slot }) => slot))),
+      }
+    case "train": {
+      const saved = `${output}/saved`
+      const own = await withModel(base, task, Layer.mergeAll(adapter, recording), (model) =>
+        Effect.gen(function* () {
+          if (one.lora) yield* loadAdapters(model, `${directory}/adapter`)
+          const logits = (methods?: boolean) => promise(() => logitsOf(model, batches, methods))
+          const baseLogits = yield* logits(false)
+          const before = yield* logits()
+          const training = yield* promise(() => train(one, model, batches))
+          const after = yield* logits()
+          yield* one.lora ? saveAdapters(model, saved) : saveCheckpoint(model, saved)
+          return { base: baseLogits, before, training, after, saved }
+        }))
+      const final = `${directory}/final`
+      const theirs = one.lora
+        ? Layer.effectDiscard(Effect.service(Lora.Lora)).pipe(Layer.provide(Lora.fromPeft(final)))
+        : none
+      return {
+        ...own,
+        theirs: await withModel(
+          one.lora ? base : final,
+          task,
+          theirs,
+          (model) => promise(() => logitsOf(model, batches)),
+        ),
+      }
+    }
+  }
+}

@@ -119,9 +119,12 @@ function load(
     throw new PeftError({ reason: "Weights", file, message: `${options.id}: there is no ${file}` })
   }
   const config = decodeLoraConfig(new TextDecoder().decode(files[configFile]), configFile)
+  // PEFT sorts the patterns when it writes them.
+  const show = (value: unknown) =>
+    JSON.stringify(typeof value === "object" ? Object.fromEntries(Object.entries(value!).sort()) : value)
   // Wrong ranks and targets show in the weights; what scales them does not.
   for (const field of ["r", "loraAlpha", "useRslora", "rankPattern", "alphaPattern"] as const) {
-    const [theirs, ours] = [JSON.stringify(config[field]), JSON.stringify(options[field])]
+    const [theirs, ours] = [show(config[field]), show(options[field])]
     if (theirs === ours) continue
     const message = `${configFile}: ${field} is ${theirs}, the adapter ${options.id} has ${ours}`
     throw new PeftError({ reason: "Mismatch", file: configFile, message })

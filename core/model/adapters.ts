@@ -139,9 +139,8 @@ export function checkValues(
   const given = new Map(values.map((value) => [value.parameter.key, value.data]))
   const wrong = wanted.filter(({ key, shape }) => given.get(key)?.length !== sizeOf(shape)).map(({ key }) => key)
   if (wrong.length === 0 && given.size === wanted.length) return Effect.void
-  const message = `${plugin}: ${given.size} values for ${wanted.length} parameters; without a fitting one: ${
-    wrong.join(", ")
-  }`
+  const which = wrong.length === 0 ? "" : `; wrong or missing: ${wrong.slice(0, 10).join(", ")}`
+  const message = `${plugin}: its files gave ${given.size} values for ${wanted.length} parameters${which}`
   return Effect.fail(new PluginError({ plugin, message }))
 }
 

@@ -76,7 +76,8 @@ function numbersOf(
   { name, dtype, byteOffset, byteLength }: TensorEntry,
   file: string,
 ): Float32Array {
-  const raw = bytes.slice(byteOffset, byteOffset + byteLength).buffer as ArrayBuffer
+  // Not slice: of a Node Buffer it gives a view, maybe not aligned.
+  const raw = new Uint8Array(bytes.subarray(byteOffset, byteOffset + byteLength)).buffer
   if (dtype === "F32") return new Float32Array(raw)
   const widen = dtype === "F16" ? widenF16 : dtype === "BF16" ? widenBF16 : undefined
   if (widen === undefined) {

@@ -1,0 +1,53 @@
+import { assertEquals, assertThrows } from "@std/assert"
+import { decodeLoraConfig, encodeLoraConfig, PeftError, type PeftLoraConfig } from "../../../plugins/peft_format/mod.ts"
+
+const full: PeftLoraConfig = {
+  taskType: "SEQ_CLS",
+  baseModel: "some/model",
+  r: 4,
+  loraAlpha: 16,
+  loraDropout: 0.1,
+  targetModules: ["a", "b"],
+  excludeModules: ".*z",
+  bias: "lora_only",
+  useRslora: true,
+  modulesToSave: ["score"],
+  rankPattern: { a: 2 },
+  alphaPattern: { b: 3 },
+  layersToTransform: [0, 2],
+  layersPattern: ["layers"],
+  initLoraWeights: "gaussian",
+}
+
+Deno.test("a config survives writing and reading", () => {
+  assertEquals(decodeLoraConfig(encodeLoraConfig(full), "f"), full)
+})
+
+Deno.test("what is written is sorted and for inference", () => {
+  const text = encodeLoraConfig({ ...full, targetModules: ["b", "a"] })
+  const record = JSON.parse(text)
+  assertEquals(Object.keys(record), Object.keys(record).sort())
+  assertEquals([record.inference_mode, record.peft_type, record.target_modules], [true, "LORA", ["a", "b"]])
+})
+
+Deno.test("only what is there and plain is needed; harmless unknown fields are left alone", () => {
+  const config = decodeLoraConfig(
+    '{"peft_type": "LORA", "target_modules": "x.*", "runtime": 3, "use_dora": false}',
+    "f",
+  )
+  assertEquals([config.r, config.loraAlpha, config.targetModules, config.modulesToSave], [8, 8, "x.*", []])
+})
+
+Deno.test("fields that change the meaning in unknown ways are errors", () => {
+  const attempt = (more: unknown) => () =>
+    decodeLoraConfig(JSON.stringify({ peft_type: "LORA", ...more as Record<string, unknown> }), "f.json")
+  assertThrows(attempt({ use_dora: true }), PeftError, "f.json: use_dora true")
+  assertThrows(attempt({ init_lora_weights: "pissa" }), PeftError, '"pissa"')
+  assertThrows(attempt({ peft_type: "IA3" }), PeftError, '"IA3"')
+  assertThrows(attempt({ task_type: "TOKEN_CLS" }), PeftError, '"TOKEN_CLS"')
+  assertThrows(attempt({ layer_replication: [[0, 2]] }), PeftError, "layer_replication")
+  assertThrows(attempt({ r: 0 }), PeftError, "r must be a positive integer, got 0")
+  assertThrows(attempt({ bias: "x" }), PeftError, '"x"')
+  assertThrows(() => decodeLoraConfig("[]", "f"), PeftError, "JSON object")
+  assertThrows(() => decodeLoraConfig("{", "f"), PeftError, "line 1")
+})

@@ -27,7 +27,7 @@ export const model = {
   tokens: 64,
 } as const
 
-/** AdamW, with decay on every parameter. */
+/** AdamW, with decay on matrices alone. */
 export const optimizer = { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 } as const
 
 const { vocabulary, width, layers, feedForward, rows, tokens } = model

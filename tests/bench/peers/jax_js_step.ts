@@ -51,7 +51,7 @@ const update = jit(
     const v2 = tree.map((a: np.Array, b: np.Array) => a.mul(beta2).add(np.square(b).mul(1 - beta2)), v, g) as Parameters
     const p2 = tree.map(
       (a: np.Array, b: np.Array, c: np.Array) =>
-        a.mul(1 - learningRate * weightDecay).sub(
+        a.mul(1 - learningRate * (a.ndim > 1 ? weightDecay : 0)).sub(
           b.div(c1.ref).mul(learningRate).div(np.sqrt(c.div(c2.ref)).add(epsilon)),
         ),
       p,

@@ -68,7 +68,11 @@ def main():
     text = torch.tensor([next(numbers) % VOCABULARY for _ in range(ROWS * (TOKENS + 1))]).view(ROWS, TOKENS + 1)
     x, y = text[:, :-1], text[:, 1:]
     parameters = initial_parameters()
-    optimizer = torch.optim.AdamW(parameters.values(), lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01)
+    groups = [
+        dict(params=[p for p in parameters.values() if p.ndim > 1], weight_decay=0.01),
+        dict(params=[p for p in parameters.values() if p.ndim == 1], weight_decay=0.0),
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.999), eps=1e-8)
     for line in sys.stdin:
         milliseconds, loss = [], None
         for _ in range(int(line.split()[1])):

@@ -1,0 +1,224 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert"
+import type { BackendService, Slot } from "../../../../core/backend/backend.ts"
+import { BackendError } from "../../../../core/backend/backend_error.ts"
+import type { WasmOptions } from "../../../../core/backend/wasm/backend.ts"
+import { explain } from "../../../../core/graph/explain.ts"
+import { interpret } from "../../../../core/graph/interpret.ts"
+import type { Program } from "../../../../core/graph/program.ts"
+import type { Call, Instruction } from "../../../../kernels/contract.ts"
+import { noise, view } from "../../../kernels/_compare.ts"
+import { withBackend } from "./_with_backend.ts"
+
+const both: ReadonlyArray<WasmOptions> = [{ threads: 2 }, { sharedMemory: false }]
+const f32 = "f32" as const
+
+/** slot = slot + x, and y = 2 * slot + c, with a column sum between. */
+const accumulate = (slot: Slot, rows: number, columns: number): Program => {
+  const size = rows * columns
+  const body: Instruction[] = [
+    { op: "load", operand: 0, dtype: f32 },
+    { op: "load", operand: 1, dtype: f32 },
+    { op: "add", args: [0, 1], dtype: f32 },
+  ]
+  const shape = [rows, columns]
+  const add = (a: number, b: number, to: number): Call => ({
+    kernel: "rows",
+    space: shape,
+    body,
+    inputs: [view(a, shape), view(b, shape)],
+    outputs: [{ step: 2, view: view(to, shape) }],
+  })
+  return {
+    name: "accumulate",
+    buffers: [
+      { size, dtype: f32, source: { kind: "input", name: "x" } },
+      { size, dtype: f32, source: { kind: "slot", slot: slot.id } },
+      { size, dtype: f32, source: { kind: "constant", data: noise(size, 9) } },
+      { size, dtype: f32, source: { kind: "temporary" } },
+      { size, dtype: f32, source: { kind: "temporary" } },
+      { size: columns, dtype: f32, source: { kind: "temporary" } },
+    ],
+    calls: [
+      add(0, 1, 1),
+      add(1, 1, 3),
+      add(3, 2, 4),
+      {
+        kernel: "columns",
+        space: shape,
+        outerAxes: 0,
+        kind: "sum",
+        body: [body[0]],
+        result: 0,
+        inputs: [view(4, shape)],
+        output: view(5, [columns]),
+      },
+    ],
+    outputs: [
+      { name: "y", view: view(4, shape), dtype: f32 },
+      { name: "sums", view: view(5, [columns]), dtype: f32 },
+      { name: "state", view: view(1, [columns], [1], columns), dtype: f32 },
+    ],
+  }
+}
+
+const near = (got: ArrayLike<number>, want: ArrayLike<number>, what: string) => {
+  assertEquals(got.length, want.length, what)
+  for (let i = 0; i < want.length; i++) {
+    assert(Math.abs(got[i] - want[i]) <= 1e-4 * (1 + Math.abs(want[i])), `${what}[${i}] is ${got[i]}, not ${want[i]}`)
+  }
+}
+
+for (const options of both) {
+  const label = JSON.stringify(options)
+  Deno.test(`wasm ${label}: runs posted at once follow each other, slots keep their state`, () =>
+    withBackend(options, async (backend) => {
+      const [rows, columns] = [300, 41]
+      const slot = backend.allocate("state", [rows, columns])
+      await backend.write(slot, noise(columns, 3), columns)
+      const program = accumulate(slot, rows, columns)
+      const executable = await backend.compile(program)
+      const slots = new Map([[slot.id, new Float64Array(rows * columns)]])
+      slots.get(slot.id)!.set(noise(columns, 3), columns)
+      const inputs = [1, 2, 3, 4, 5].map((seed) => ({ x: noise(rows * columns, seed) }))
+      const pending = inputs.map((input) => executable.run(input))
+      const state = backend.read(slot)
+      for (const [i, result] of (await Promise.all(pending)).entries()) {
+        const want = interpret(program, slots, inputs[i])
+        for (const name of ["y", "sums", "state"]) near(result[name], want[name], `run ${i} ${name}`)
+      }
+      near(await state, slots.get(slot.id)!, "slot")
+    }))
+
+  Deno.test(`wasm ${label}: a slot starts as zeros, also in memory used before`, () =>
+    withBackend(options, async (backend) => {
+      const first = backend.allocate("first", [1000])
+      await backend.write(first, noise(1000))
+      backend.free(first)
+      const second = backend.allocate("second", [10, 50])
+      assert((await backend.read(second)).every((value) => value === 0))
+      const whole = backend.allocate("whole", [3], "i32")
+      await backend.write(whole, Int32Array.of(-1, 2147483647, 5))
+      assertEquals(await backend.read(whole), Int32Array.of(-1, 2147483647, 5))
+      await assertRejects(() => backend.read(first), BackendError, "first")
+    }))
+
+  Deno.test(`wasm ${label}: bad input is an error before anything runs`, () =>
+    withBackend(options, async (backend) => {
+      const slot = backend.allocate("state", [4, 3])
+      const executable = await backend.compile(accumulate(slot, 4, 3))
+      const wrong = [{}, { x: noise(11) }, { x: noise(13) }, { x: new Int32Array(12) }]
+      for (const inputs of wrong) {
+        const error = await assertRejects(() => executable.run(inputs), BackendError, '"x"')
+        assertEquals(error.reason, "BadInput")
+      }
+      assert((await backend.read(slot)).every((value) => value === 0))
+      for (
+        const bad of [() => backend.write(slot, noise(13)), () =>
+          backend.write(slot, noise(2), 11), () =>
+          backend.write(slot, new Int32Array(1)), () =>
+          backend.write(slot, noise(1), -1)]
+      ) {
+        assertEquals((await assertRejects(bad, BackendError)).reason, "BadInput")
+      }
+      await executable.run({ x: noise(12) })
+    }))
+
+  Deno.test(`wasm ${label}: no room is an error that counts bytes, and the engine lives on`, () =>
+    withBackend(options, async (backend) => {
+      const before = backend.memory()
+      try {
+        backend.allocate("huge", [1 << 30, 2])
+        assert(false, "8 GiB were given")
+      } catch (error) {
+        assert(error instanceof BackendError)
+        assertEquals(error.reason, "OutOfMemory")
+        assertStringIncludes(error.message, "8192.0 MiB")
+      }
+      assertEquals(backend.memory(), before)
+      const slot = backend.allocate("small", [2])
+      await backend.write(slot, noise(2))
+    }))
+
+  Deno.test(`wasm ${label}: a larger plan moves the arena, disposed plans free their constants`, () =>
+    withBackend(options, async (backend) => {
+      const make = async (rows: number) => {
+        const slot = backend.allocate("state", [rows, 8])
+        const program = accumulate(slot, rows, 8)
+        return { program, slot, executable: await backend.compile(program) }
+      }
+      const small = await make(3), large = await make(500)
+      for (const { program, slot, executable } of [small, large, small]) {
+        const x = noise(program.buffers[0].size, 5)
+        const slots = new Map([[slot.id, Float64Array.from(await backend.read(slot))]])
+        near((await executable.run({ x })).sums, interpret(program, slots, { x }).sums, "sums")
+      }
+      for (let i = 0; i < 20; i++) (await backend.compile(large.program)).dispose()
+      const before = backend.memory().totalBytes
+      for (let i = 0; i < 100; i++) (await backend.compile(large.program)).dispose()
+      assertEquals(backend.memory().totalBytes, before)
+      large.executable.dispose()
+      await assertRejects(() => large.executable.run({ x: noise(4000) }), BackendError, "disposed")
+    }))
+}
+
+Deno.test("wasm: 1000 replays allocate nothing", () =>
+  withBackend({ threads: 2 }, async (backend) => {
+    const slot = backend.allocate("state", [30, 8])
+    const executable = await backend.compile(accumulate(slot, 30, 8))
+    const x = noise(240)
+    await executable.run({ x })
+    const before = backend.memory()
+    for (let i = 0; i < 1000; i++) await executable.run({ x })
+    assertEquals(backend.memory(), before)
+  }))
+
+/** A program that reads far beyond the memory once its index says so. */
+const stray = (slot: Slot): Program => ({
+  name: "stray",
+  buffers: [
+    { size: 1 << 16, dtype: f32, source: { kind: "slot", slot: slot.id } },
+    { size: 1 << 16, dtype: f32, source: { kind: "temporary" } },
+  ],
+  // An offset that the graph would never write: the second half of the threads' work leaves the memory.
+  calls: [{
+    kernel: "rows",
+    space: [1 << 16],
+    body: [{ op: "load", operand: 0, dtype: f32 }],
+    inputs: [view(0, [1 << 16], [1 << 13])],
+    outputs: [{ step: 0, view: view(1, [1 << 16]) }],
+  }],
+  outputs: [],
+})
+
+for (const options of [{ threads: 1 }, { threads: 2 }, { sharedMemory: false }]) {
+  Deno.test(`wasm ${JSON.stringify(options)}: a trap in a worker is an error, then the backend is lost`, () =>
+    withBackend(options, async (backend: BackendService) => {
+      const slot = backend.allocate("state", [1 << 16])
+      const good = await backend.compile(accumulate(slot, 256, 256))
+      const bad = await backend.compile(stray(slot))
+      const runs = [bad.run({}), good.run({ x: noise(1 << 16) })]
+      const [first, second] = await Promise.allSettled(runs)
+      assert(first.status === "rejected" && second.status === "rejected")
+      assertEquals(first.reason.reason, "Run")
+      assertStringIncludes(first.reason.message, '"stray"')
+      assertEquals(second.reason.reason, "Lost")
+      assertEquals((await assertRejects(() => backend.read(slot), BackendError)).reason, "Lost")
+    }))
+}
+
+Deno.test("wasm: wrong options and programs are errors", async () => {
+  await assertRejects(() => withBackend({ threads: 0 }, () => Promise.resolve()), Error, "threads")
+  await withBackend({ threads: 1 }, async (backend) => {
+    const slot = backend.allocate("state", [2, 2])
+    backend.free(slot)
+    const error = await assertRejects(() => backend.compile(accumulate(slot, 2, 2)), BackendError)
+    assertEquals(error.reason, "Compile")
+  })
+})
+
+Deno.test("explain: a line a call", () => {
+  const text = explain(accumulate({ id: 4, name: "state", shape: [2, 3], dtype: f32 }, 2, 3))
+  assertStringIncludes(text, 'slot4 = rows("x", slot4)  [2,3]  %2=add(in0, in1) -> %2')
+  assertStringIncludes(text, "t5 = columns(t4)  [2,3] -> [3]")
+  assertEquals(text.split("\n").length, 6)
+})

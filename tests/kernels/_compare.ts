@@ -1,0 +1,94 @@
+import { assert } from "@std/assert"
+import type { Program } from "../../core/graph/program.ts"
+import type { RunData } from "../../core/backend/backend.ts"
+import type { WasmOptions } from "../../core/backend/wasm/backend.ts"
+import { interpret } from "../../core/graph/interpret.ts"
+import type { Call, DType, View } from "../../kernels/contract.ts"
+import { sizeOf, stridesOf } from "../../core/tensor/shape.ts"
+import { withBackend } from "../core/backend/wasm/_with_backend.ts"
+
+/** Numbers that repeat from run to run, between -1 and 1. */
+export const noise = (size: number, seed = 1): Float32Array<ArrayBuffer> => {
+  let state = seed * 2654435761 >>> 0
+  return Float32Array.from({ length: size }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return state / 2147483648 - 1
+  })
+}
+
+/** A contiguous view of a whole buffer, or a strided one. */
+export const view = (buffer: number, shape: number[], strides: number[] = stridesOf(shape), offset = 0): View => ({
+  buffer,
+  offset,
+  shape,
+  strides,
+})
+
+/** One call between inputs and a buffer that starts as given; the buffer comes back as output "out". */
+export interface Case {
+  readonly name: string
+  readonly call: Call
+  /** Buffers 0 .. n - 1. The last is the slot that is written. */
+  readonly buffers: ReadonlyArray<Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>>
+  /** Relative to 1 + |reference|. Default 2e-6. */
+  readonly tolerance?: number
+}
+
+const settings: ReadonlyArray<WasmOptions> = [
+  { threads: 1 },
+  { threads: 2 },
+  { threads: 3 },
+  { threads: 2, relaxedSimd: false },
+  { sharedMemory: false },
+]
+
+const dtypeOf = (data: Float32Array | Int32Array): DType => data instanceof Int32Array ? "i32" : "f32"
+
+/** Runs each case with each setting of the engine against float64; threads must not change a bit. */
+export const compareAll = async (cases: ReadonlyArray<Case>): Promise<void> => {
+  const exact = new Map<string, Float32Array | Int32Array>()
+  for (const options of settings) {
+    await withBackend(options, async (backend) => {
+      for (const { name, call, buffers, tolerance = 2e-6 } of cases) {
+        const last = buffers.length - 1
+        const slot = backend.allocate("out", [buffers[last].length], dtypeOf(buffers[last]))
+        await backend.write(slot, buffers[last])
+        const program: Program = {
+          name,
+          buffers: buffers.map((data, i) => ({
+            size: data.length,
+            dtype: dtypeOf(data),
+            source: i === last ? { kind: "slot", slot: slot.id } : { kind: "input", name: `${i}` },
+          })),
+          calls: [call],
+          outputs: [],
+        }
+        const executable = await backend.compile(program)
+        const inputs: RunData = Object.fromEntries(buffers.slice(0, last).map((data, i) => [`${i}`, data]))
+        await executable.run(inputs)
+        const got = await backend.read(slot)
+        const slots = new Map([[slot.id, Float64Array.from(buffers[last])]])
+        interpret(program, slots, inputs)
+        const want = slots.get(slot.id)!
+        const setting = JSON.stringify(options)
+        want.forEach((value, i) => {
+          const same = Object.is(value, got[i]) || Number.isNaN(value) && Number.isNaN(got[i]) ||
+            value === got[i] || Math.abs(value - got[i]) <= tolerance * (1 + Math.abs(value))
+          assert(same, `${name} ${setting}: element ${i} is ${got[i]}, not ${value}`)
+        })
+        const key = `${name} ${options.relaxedSimd}`
+        const before = exact.get(key)
+        if (before === undefined) exact.set(key, got)
+        else {
+          const [a, b] = [before, got].map((data) => new Int32Array(data.buffer))
+          assert(a.every((bits, i) => bits === b[i]), `${name} ${setting}: not bit-identical to one thread`)
+        }
+        executable.dispose()
+        backend.free(slot)
+      }
+    })
+  }
+}
+
+/** Size of a buffer for a contiguous shape. */
+export const size = (shape: number[]): number => sizeOf(shape)

@@ -12,7 +12,9 @@ export interface ScopeOptions {
   readonly sitesAt: (path: string) => ReadonlyArray<ResolvedSite>
   /** A parameter by key: trained, or of the base model as it was loaded. */
   readonly tensor: (key: string, original: boolean) => Tensor
+  /** Whether dropout is on. */
   readonly training: boolean
+  /** Key of random numbers: two i32 scalars. */
   readonly key: readonly [Tensor, Tensor] | undefined
 }
 

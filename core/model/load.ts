@@ -32,6 +32,7 @@ import type { Task } from "./task.ts"
 
 /** Options of {@link initialize}. */
 export interface InitializeOptions {
+  /** What the model is for. */
   readonly task: Task
   /** Seed of new parameters: a whole number from 0. Default 42. */
   readonly seed?: number

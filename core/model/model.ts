@@ -19,6 +19,7 @@ export { type CheckpointOptions, saveCheckpoint } from "./save_checkpoint.ts"
 export interface ModelParameter extends Parameter {
   /** Whether training changes it. */
   readonly trainable: boolean
+  /** Its memory. */
   readonly slot: Slot
   /** The slot's value in graphs: one node for the model's life, so that gradients can name it. */
   readonly tensor: Tensor
@@ -40,6 +41,7 @@ export interface ForwardOptions {
 export interface Model {
   /** Where it was loaded from; empty for one made from a config alone. */
   readonly directory: string
+  /** What the model is for. */
   readonly task: Task
   /** Its `config.json`, as it is. */
   readonly config: Readonly<Record<string, unknown>>
@@ -49,7 +51,9 @@ export interface Model {
   readonly contributions: ReadonlyArray<Contribution>
   /** Base parameters in the tree's order, then those of plugins. Tied ones are listed once. */
   readonly parameters: ReadonlyArray<ModelParameter>
+  /** Structure, as the family built it. */
   readonly network: Network
+  /** Where its parameters lie and its graphs run. */
   readonly backend: BackendService
   /** What a person should know: a head that starts anew, parts of the config that play no part. */
   readonly notes: ReadonlyArray<string>

@@ -18,6 +18,7 @@ export interface ModuleNode {
   readonly sizes: Readonly<Record<string, number>>
   /** The module's own parameters by name; those of children are not among them. */
   readonly parameters: Readonly<Record<string, ParameterSpec>>
+  /** Modules inside, in the order in which they are listed. */
   readonly children: ReadonlyArray<ModuleNode>
   /** Whether it is the model's output head. */
   readonly outputHead: boolean
@@ -25,6 +26,7 @@ export interface ModuleNode {
 
 /** A module: from its input, and what else its family hands to it, to its output. */
 export interface Module<Extra extends ReadonlyArray<unknown> = []> extends ModuleNode {
+  /** Builds the graph; calls children through the scope. */
   readonly forward: (scope: Scope, x: Tensor, ...extra: Extra) => Tensor
 }
 

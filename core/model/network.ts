@@ -10,6 +10,7 @@ export interface Network {
   readonly forward: (scope: Scope, batch: BatchTensors) => Outputs
   /** Longest sequence. */
   readonly maxPositions: number
+  /** Number of token ids. */
   readonly vocabSize: number
   /** Keys of parameters that are another parameter, by the key of that: neither stored nor trained twice. */
   readonly tied: Readonly<Record<string, string>>

@@ -14,7 +14,9 @@ import { select } from "./selector.ts"
 export interface ResolvedSite {
   /** Id of the plugin. */
   readonly owner: string
+  /** Where. */
   readonly module: ModuleInfo
+  /** What it does there. */
   readonly plan: SitePlan
 }
 

@@ -3,6 +3,7 @@ export type Task = ClassificationTask | CausalLMTask
 
 /** One class for a text. */
 export interface ClassificationTask {
+  /** Tells the tasks apart. */
   readonly kind: "classification"
   /** Names of the classes; a label is a place in this list. */
   readonly labels: ReadonlyArray<string>
@@ -10,6 +11,7 @@ export interface ClassificationTask {
 
 /** The next token, at every place. */
 export interface CausalLMTask {
+  /** Tells the tasks apart. */
   readonly kind: "causal-lm"
 }
 

@@ -6,22 +6,39 @@ import { type Frequencies, frequenciesOf } from "./rope.ts"
 
 /** A config of the family, checked. */
 export interface LlamaConfig {
+  /** Number of token ids. */
   readonly vocabSize: number
+  /** Width between layers. */
   readonly hiddenSize: number
+  /** Width inside the feed-forward. */
   readonly intermediateSize: number
+  /** Number of layers. */
   readonly layers: number
+  /** Number of query heads. */
   readonly heads: number
+  /** Number of key and value heads, a divisor of `heads`. */
   readonly keyValueHeads: number
+  /** Width of a head. */
   readonly headDim: number
+  /** Longest sequence. */
   readonly maxPositions: number
+  /** Added to the mean square in norms. */
   readonly epsilon: number
+  /** Standard deviation of new weights. */
   readonly std: number
+  /** Whether queries, keys and values have biases. */
   readonly queryBias: boolean
+  /** Whether attention's output has a bias. */
   readonly outputBias: boolean
+  /** Whether the feed-forward has biases. */
   readonly feedForwardBias: boolean
+  /** Whether the language model head is the embedding. */
   readonly tied: boolean
+  /** Of the gate. */
   readonly activation: (x: Tensor) => Tensor
+  /** Of rotary positions. */
   readonly frequencies: Frequencies
+  /** What of the config plays no part. */
   readonly notes: ReadonlyArray<string>
 }
 

@@ -21,13 +21,13 @@ import type { SafetensorsError } from "../../core/formats/safetensors_error.ts"
 import { type StorageError, toStorageError } from "../../core/formats/storage_error.ts"
 import type { CheckpointOptions, Model } from "../../core/model/model.ts"
 import type { ModelError } from "../../core/model/model_error.ts"
-import { adapterFile, CONFIG_FILE, decodeLoraConfig, PeftError, WEIGHTS_FILE } from "../peft_format/mod.ts"
+import { adapterFile, CONFIG_FILE, decodeLoraConfig, type PeftError, WEIGHTS_FILE } from "../peft_format/mod.ts"
 import { contributionOf } from "./contribution.ts"
 import { merge, saveMerged, unmerge } from "./merge.ts"
 import { type LoraOptions, type ResolvedOptions, resolveOptions } from "./options.ts"
 import { HEADS } from "./targets.ts"
 
-export type { LoraOptions, ResolvedOptions } from "./options.ts"
+export type { LoraOptions, OptionWithoutDefault, ResolvedOptions } from "./options.ts"
 
 /** What an adapter can do beside training. Programs built before a merge or unmerge are stale. */
 export interface LoraService {

@@ -39,23 +39,21 @@ export interface LoraOptions {
 }
 
 /** Options, checked and with defaults filled in. */
-export interface ResolvedOptions {
+export interface ResolvedOptions extends Required<Omit<LoraOptions, OptionWithoutDefault | "layersPattern">> {
+  /** Id of the plugin: `lora/<name>`. */
   readonly id: string
-  readonly name: string
-  readonly r: number
-  readonly loraAlpha: number
-  readonly loraDropout: number
+  /** As in {@link LoraOptions}. */
   readonly targetModules?: string | ReadonlyArray<string>
+  /** As in {@link LoraOptions}. */
   readonly excludeModules?: string | ReadonlyArray<string>
-  readonly bias: "none" | "all" | "lora_only"
-  readonly useRslora: boolean
-  readonly modulesToSave: ReadonlyArray<string>
-  readonly rankPattern: Readonly<Record<string, number>>
-  readonly alphaPattern: Readonly<Record<string, number>>
+  /** As in {@link LoraOptions}. */
   readonly layersToTransform?: ReadonlyArray<number>
+  /** As in {@link LoraOptions}. */
   readonly layersPattern: ReadonlyArray<string>
-  readonly initLoraWeights: boolean | "gaussian"
 }
+
+/** Options for which absence says something. */
+export type OptionWithoutDefault = "targetModules" | "excludeModules" | "layersToTransform"
 
 /** Fills in defaults. Throws {@link PluginError} on a value that makes no sense. */
 export function resolveOptions(options: LoraOptions): ResolvedOptions {

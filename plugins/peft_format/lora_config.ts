@@ -5,21 +5,35 @@ import { PeftError } from "./peft_error.ts"
 
 /** `adapter_config.json` of a LoRA adapter: the fields that change what it computes. */
 export interface PeftLoraConfig {
+  /** `task_type`. */
   readonly taskType: "SEQ_CLS" | "CAUSAL_LM"
+  /** `base_model_name_or_path`; empty for none. */
   readonly baseModel: string
+  /** Rank. */
   readonly r: number
+  /** Numerator of the scale. */
   readonly loraAlpha: number
+  /** Dropout on the update's input. */
   readonly loraDropout: number
   /** A regular expression, or names; absent where the model's family decides. */
   readonly targetModules?: string | ReadonlyArray<string>
+  /** Modules left out, in the same way. */
   readonly excludeModules?: string | ReadonlyArray<string>
+  /** Biases that train. */
   readonly bias: "none" | "all" | "lora_only"
+  /** Whether the scale divides by the root of the rank. */
   readonly useRslora: boolean
+  /** Modules that train whole. */
   readonly modulesToSave: ReadonlyArray<string>
+  /** Rank by expression for the end of a path. */
   readonly rankPattern: Readonly<Record<string, number>>
+  /** Numerator of the scale by expression for the end of a path. */
   readonly alphaPattern: Readonly<Record<string, number>>
+  /** Numbers of the layers. */
   readonly layersToTransform?: ReadonlyArray<number>
+  /** Names of the list of layers. */
   readonly layersPattern?: ReadonlyArray<string>
+  /** How it started. */
   readonly initLoraWeights: boolean | "gaussian"
 }
 

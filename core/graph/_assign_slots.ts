@@ -1,29 +1,7 @@
 import type { Call, View } from "../../kernels/contract.ts"
+import { mapViews, readsOf, writesOf } from "./accesses.ts"
 import { sameShape } from "../tensor/shape.ts"
 import type { Program } from "./program.ts"
-
-/** Views that a call reads. */
-export function readsOf(call: Call): ReadonlyArray<View> {
-  switch (call.kernel) {
-    case "rows":
-    case "columns":
-      return call.inputs
-    case "matmul":
-      return [call.a, call.b]
-    case "gather":
-      return [call.table, call.indices]
-    case "scatter_add":
-      return [call.indices, call.updates]
-    case "update_slice":
-      return [call.destination, call.source, call.start]
-  }
-}
-
-/** Views that a call writes. */
-export function writesOf(call: Call): ReadonlyArray<View> {
-  if (call.kernel === "rows") return call.outputs.map(({ view }) => view)
-  return [call.kernel === "update_slice" ? call.destination : call.output]
-}
 
 /**
  * Lets values be written straight into the slots they update, where nothing reads the old value later; the others are
@@ -69,33 +47,6 @@ export function assignSlots(
 
 const aligned = (a: View, b: View) =>
   a.offset === b.offset && sameShape(a.shape, b.shape) && sameShape(a.strides, b.strides)
-
-/** A call with each of its views changed. */
-function mapViews(call: Call, change: (view: View) => View): Call {
-  switch (call.kernel) {
-    case "rows":
-      return {
-        ...call,
-        inputs: call.inputs.map(change),
-        outputs: call.outputs.map((output) => ({ ...output, view: change(output.view) })),
-      }
-    case "columns":
-      return { ...call, inputs: call.inputs.map(change), output: change(call.output) }
-    case "matmul":
-      return { ...call, a: change(call.a), b: change(call.b), output: change(call.output) }
-    case "gather":
-      return { ...call, table: change(call.table), indices: change(call.indices), output: change(call.output) }
-    case "scatter_add":
-      return { ...call, indices: change(call.indices), updates: change(call.updates), output: change(call.output) }
-    case "update_slice":
-      return {
-        ...call,
-        destination: change(call.destination),
-        source: change(call.source),
-        start: change(call.start),
-      }
-  }
-}
 
 /** The same program without buffers that nothing uses. */
 function compact(program: Program): Program {

@@ -109,12 +109,13 @@ const RECORDER = "conformance/first-gradients"
 const recorder: Contribution = {
   id: RECORDER,
   gradients: {
-    stage: "total",
-    init: (parameters) => Object.fromEntries(parameters.map(({ key, shape }) => [key, { shape }])),
-    update: (gradients, state, { step }) => [
-      gradients,
-      Object.fromEntries([...gradients].map(([key, gradient]) => [key, where(equal(step, 1), gradient, state[key])])),
-    ],
+    total: {
+      init: (parameters) => Object.fromEntries(parameters.map(({ key, shape }) => [key, { shape }])),
+      update: (gradients, state, { step }) => [
+        gradients,
+        Object.fromEntries([...gradients].map(([key, gradient]) => [key, where(equal(step, 1), gradient, state[key])])),
+      ],
+    },
   },
 }
 

@@ -1,6 +1,6 @@
 import type * as Effect from "effect/Effect"
 import type { BatchSource } from "./batch_source.ts"
-import type { GradientTransform } from "./gradient_transform.ts"
+import type { GradientTransforms } from "./gradient_transform.ts"
 import type { ModuleInfo } from "./module_info.ts"
 import type { Objective } from "./objective.ts"
 import type { Parameter, ParameterSpec } from "./parameter.ts"
@@ -43,7 +43,7 @@ export interface Contribution {
   /** Changes to what is drawn. */
   readonly batches?: (next: BatchSource) => BatchSource
   /** Changes to gradients. */
-  readonly gradients?: GradientTransform
+  readonly gradients?: GradientTransforms
   /** What to write beside the run, and to read again: the plugin's own parameters and the base ones that it trains. */
   readonly artifacts?: {
     /** Files of an earlier run: `load` gives the plugin's parameters their first values from them. */

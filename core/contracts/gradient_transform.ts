@@ -18,21 +18,31 @@ export interface TransformContext {
 /** Memory that a transform keeps between updates; it starts with zeros and lies in checkpoints. */
 export type StateSpec = Readonly<Record<string, { readonly shape: ReadonlyArray<number> }>>
 
-interface Stage<Name extends string, G> {
-  readonly stage: Name
-  /** Default: none. Not for the stage `example`, which runs once a micro-batch. */
-  readonly init?: (parameters: ReadonlyArray<Parameter>) => StateSpec
-  /** Graph to graph: a plain function, folded once. */
-  readonly update: (gradients: G, state: TransformState, context: TransformContext) => readonly [G, TransformState]
+/** Sees gradients by task as well. */
+export interface TaskTransformContext extends TransformContext {
+  /**
+   * What each task's sums were divided by to give its gradients, 0 for a task without any example in this step: f32 [].
+   * A gradient times it is the sum again, for whoever needs another divisor.
+   */
+  readonly weights: ReadonlyMap<string, Tensor>
 }
 
-/**
- * A change to gradients.
- * - `example`: each gradient is [B, ...shape], of the sum of one example's terms, before the sum over the batch.
- * - `task`: by task, each the weighted mean over the task's examples of the window.
- * - `total`: the mean over tasks, before clipping by global norm and the optimizer.
- */
-export type GradientTransform =
-  | Stage<"example", Gradients>
-  | Stage<"task", ReadonlyMap<string, Gradients>>
-  | Stage<"total", Gradients>
+/** A change to the gradients of a whole step, with a memory of its own. Graph to graph: a plain function, folded once. */
+export interface StepTransform<G, Context> {
+  /** Default: no memory. */
+  readonly init?: (parameters: ReadonlyArray<Parameter>) => StateSpec
+  readonly update: (gradients: G, state: TransformState, context: Context) => readonly [G, TransformState]
+}
+
+/** Changes to gradients, by the stage at which they happen. */
+export interface GradientTransforms {
+  /**
+   * Each gradient is [B, ...shape]: of the sum of one example's terms, before the sum over the batch. Runs once a
+   * micro-batch, and so has no memory.
+   */
+  readonly example?: (gradients: Gradients, context: TransformContext) => Gradients
+  /** Gradients by task, each the weighted mean over the task's examples of the step. */
+  readonly task?: StepTransform<ReadonlyMap<string, Gradients>, TaskTransformContext>
+  /** The mean over tasks, before clipping by global norm and the optimizer. */
+  readonly total?: StepTransform<Gradients, TransformContext>
+}

@@ -7,7 +7,7 @@
  * @module
  */
 import type { Contribution } from "../contracts/contribution.ts"
-import type { Gradients, TransformContext } from "../contracts/gradient_transform.ts"
+import type { Gradients, GradientTransforms, StepTransform, TransformContext } from "../contracts/gradient_transform.ts"
 import type { BatchTensors, Objective, Outputs } from "../contracts/objective.ts"
 import type { Parameter } from "../contracts/parameter.ts"
 import type { Graph } from "../graph/build.ts"
@@ -62,8 +62,13 @@ export interface TaskSums {
 export interface StateSlots {
   /** The optimizer's, by parameter key and name. */
   readonly optimizer: ReadonlyMap<string, Readonly<Record<string, SlotReference>>>
-  /** Of gradient transforms, by contribution id and name. */
+  /** Of gradient transforms, by {@link transformKey} and name. */
   readonly transforms: ReadonlyMap<string, Readonly<Record<string, SlotReference>>>
+}
+
+/** Names the transform of a contribution at a stage. */
+export function transformKey(id: string, stage: "task" | "total"): string {
+  return `${id}/${stage}`
 }
 
 /** Symbolic sums of one task. */
@@ -105,13 +110,13 @@ function microBatch(settings: StepSettings, batch: BatchTensors): Sums {
   })
   const loss = batchSum(mul(each.loss, batch.exampleWeight))
   const weight = batchSum(mul(each.weight, batch.exampleWeight))
-  const transforms = contributions.flatMap(({ gradients }) => gradients?.stage === "example" ? [gradients] : [])
+  const transforms = contributions.flatMap(({ gradients }) => gradients?.example ?? [])
   const perExample = transforms.length > 0
   const found = differentiate(loss, trained.map(({ tensor }) => tensor), { perExample })
   let gradients: Gradients = new Map(trained.map(({ key }, i) => [key, found[i]]))
   if (perExample) {
     const context = transformContext()
-    for (const transform of transforms) [gradients] = transform.update(gradients, {}, context)
+    for (const transform of transforms) gradients = transform(gradients, context)
     gradients = new Map([...gradients].map(([key, gradient]) => [key, batchSum(gradient)]))
   }
   return { gradients, loss, weight }
@@ -129,40 +134,40 @@ function update(settings: StepSettings, state: StateSlots, tasks: ReadonlyMap<st
   const context = transformContext()
   const updates: Array<readonly [SlotReference, Tensor]> = []
   const transformStates: Array<readonly [SlotReference, Tensor]> = []
-  const keep = (id: string, next: Readonly<Record<string, Tensor>>) => {
-    for (const [name, reference] of Object.entries(state.transforms.get(id) ?? {})) {
-      transformStates.push([reference, next[name]])
-    }
-  }
-  const stateOf = (id: string) => slots(state.transforms.get(id) ?? {})
+  /** Runs the transforms of a stage one after the other. */
+  const transform = <G, Context>(
+    stage: "task" | "total",
+    gradients: G,
+    context: Context,
+    at: (transforms: GradientTransforms) => StepTransform<G, Context> | undefined,
+  ): G =>
+    contributions.reduce((before, { id, gradients: own = {} }) => {
+      const found = at(own)
+      if (found === undefined) return before
+      const references = state.transforms.get(transformKey(id, stage)) ?? {}
+      const [changed, next] = found.update(before, slots(references), context)
+      for (const [name, reference] of Object.entries(references)) transformStates.push([reference, next[name]])
+      return changed
+    }, gradients)
 
   // An empty step divides by 1: its sums are 0, and so is its gradient before transforms add to it.
   const divisors = new Map([...tasks].map(([task, { weight }]) => [task, where(less(0, weight), weight, 1)]))
-  let byTask: ReadonlyMap<string, Gradients> = new Map(
+  const means: ReadonlyMap<string, Gradients> = new Map(
     [...tasks].map(([task, sums]) => [
       task,
       new Map([...sums.gradients].map(([key, gradient]) => [key, div(gradient, divisors.get(task)!)])),
     ]),
   )
-  for (const { id, gradients: transform } of contributions) {
-    if (transform?.stage !== "task") continue
-    const [changed, next] = transform.update(byTask, stateOf(id), context)
-    byTask = changed
-    keep(id, next)
-  }
+  const weights = new Map([...tasks].map(([task, { weight }]) => [task, weight]))
+  const byTask = transform("task", means, { ...context, weights }, ({ task }) => task)
 
   const share = taskShares(tasks)
   const over = (each: (task: string) => Tensor) =>
     [...tasks.keys()].map((task) => tasks.size === 1 ? each(task) : mul(each(task), share(task))).reduce((a, b) =>
       add(a, b)
     )
-  let total: Gradients = new Map(trained.map(({ key }) => [key, over((task) => byTask.get(task)!.get(key)!)]))
-  for (const { id, gradients: transform } of contributions) {
-    if (transform?.stage !== "total") continue
-    const [changed, next] = transform.update(total, stateOf(id), context)
-    total = changed
-    keep(id, next)
-  }
+  const mixed: Gradients = new Map(trained.map(({ key }) => [key, over((task) => byTask.get(task)!.get(key)!)]))
+  let total = transform("total", mixed, context, ({ total }) => total)
 
   const loss = over((task) => div(tasks.get(task)!.loss, divisors.get(task)!))
   const gradientNorm = globalNorm(total)

@@ -11,6 +11,7 @@ import {
   stepGraph,
   type StepSettings,
   type TaskSums,
+  transformKey,
 } from "./step_graphs.ts"
 
 /** What a step was. */
@@ -110,7 +111,12 @@ export function makeStepper(
   const slots: StateSlots = {
     optimizer: new Map(trained.map(({ key, shape }) => [key, keep(`optimizer/${key}`, optimizer.state(shape))])),
     transforms: new Map(
-      contributions.map(({ id, gradients }) => [id, keep(`transform/${id}`, gradients?.init?.(trained) ?? {})]),
+      contributions.flatMap(({ id, gradients }) =>
+        (["task", "total"] as const).map((stage) => {
+          const key = transformKey(id, stage)
+          return [key, keep(`transform/${key}`, gradients?.[stage]?.init?.(trained) ?? {})] as const
+        })
+      ),
     ),
   }
 

@@ -183,7 +183,7 @@ const train = async (one: Case, model: Model, batches: ReadonlyArray<Batch>): Pr
       losses.push((await result).loss)
     }
     const recorded = new Map(stepper.state.map(({ name, slot }) => [name, slot]))
-    const firstGradients = await read(one, model, ({ key }) => recorded.get(`transform/${RECORDER}/${key}`)!)
+    const firstGradients = await read(one, model, ({ key }) => recorded.get(`transform/${RECORDER}/total/${key}`)!)
     return { losses, firstGradients, initial, trained: await read(one, model, ({ slot }) => slot) }
   } finally {
     stepper.dispose()

@@ -264,8 +264,8 @@ export const lower = (program: Program, { target, threads, shared, slotAddress }
       ...region(view.buffer, view.offset, sizeOf(view.shape)),
     })),
     constantBytes,
-    constants: buffers.flatMap(({ source }, number) =>
-      source.kind === "constant" ? [{ offset: constantOffsets.get(number)!, data: source.data }] : []
+    constants: buffers.flatMap(({ size, source }, number) =>
+      source.kind === "constant" && size > 0 ? [{ offset: constantOffsets.get(number)!, data: source.data }] : []
     ),
     barriers,
   }

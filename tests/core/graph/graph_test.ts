@@ -7,19 +7,13 @@ import { sizeOf } from "../../../core/tensor/shape.ts"
 import type { Tensor } from "../../../core/tensor/tensor.ts"
 import { uniformAt } from "../../../core/tensor/threefry.ts"
 import { evaluate, evaluateAll } from "../../evaluate.ts"
-import { cases, dataOf, inputsOf, type OperationCase } from "./operations.ts"
+import { cases, dataOf, inputsOf, type OperationCase, scalar } from "./operations.ts"
 
 /** Greatest difference, relative to the greatest value. */
 function difference(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
   assertEquals(actual.length, expected.length)
   const scale = Math.max(1, ...Array.from(expected, Math.abs))
   return Math.max(0, ...Array.from(expected, (x, i) => Math.abs(actual[i] - x))) / scale
-}
-
-/** A scalar that weighs each element of a tensor differently. */
-function scalar(x: Tensor): Tensor {
-  const weights = new Float32Array(sizeOf(x.shape)).map((_, i) => uniformAt(i, 99, 1, 2) + 0.5)
-  return ops.sum(ops.mul(x, ops.constant(weights, x.shape)))
 }
 
 const smoothOf = (test: OperationCase) =>

@@ -247,3 +247,9 @@ export function inputsOf(test: OperationCase): Record<string, Tensor> {
     ]),
   )
 }
+
+/** A scalar that weighs each element of a tensor differently. */
+export function scalar(x: Tensor): Tensor {
+  const weights = new Float32Array(sizeOf(x.shape)).map((_, i) => uniformAt(i, 99, 1, 2) + 0.5)
+  return ops.sum(ops.mul(x, ops.constant(weights, x.shape)))
+}

@@ -34,7 +34,7 @@ interface Result {
   readonly ours: number
   readonly peer: number
   readonly peerName: string
-  /** ours / peer: below one is faster than the peer. */
+  /** How many times better than the peer: above 1 is faster. */
   readonly ratio: number
 }
 
@@ -151,7 +151,7 @@ for (const { name, backend, steps, prepare, ours, peers } of chosen) {
       ours: own,
       peer,
       peerName: present[i].name,
-      ratio: own / peer,
+      ratio: peer / own,
     }
     results.push(result)
     console.log(

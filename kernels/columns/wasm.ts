@@ -21,11 +21,11 @@ import {
 } from "../wasm/assembler.ts"
 import { combine, elementwise, identity, isExpensive, valueOf } from "../wasm/body.ts"
 import { collapse, keyOf } from "../wasm/collapse.ts"
-import { groupedStage, type KernelContext, type KernelEmitter, type Stage } from "../wasm/kernel.ts"
+import { groupedStage, itemsPerUnit, type KernelContext, type KernelEmitter, type Stage } from "../wasm/kernel.ts"
 import { loadLanes, storeLanes } from "../wasm/lanes.ts"
 
-/** Work of one unit, in simple steps on one element. */
-const UNIT_WORK = 32768
+/** Work (simple steps on one element) from which on few tiles are cut into pieces. */
+const WORTH_CUTTING = 131072
 /** Fewest rows of a piece, and most pieces. */
 const PIECE_ROWS = 32, PIECES = 16
 
@@ -197,7 +197,7 @@ const stage = (shape: Shape, to: Code, addresses: readonly Code[], context: Kern
   const items = sizeOf(shape.outer) * Math.max(1, Math.ceil(rows / shape.pieceRows)) * tiles
   return groupedStage(
     items,
-    Math.max(1, Math.min(items, Math.ceil(items * UNIT_WORK / workOf(shape)))),
+    itemsPerUnit(items, workOf(shape) / items),
     (begin, end) => callFunction(func, begin, end, to, ...addresses),
   )
 }
@@ -249,7 +249,7 @@ export const emitColumns: KernelEmitter<ColumnsCall> = (call, context): readonly
     i32.add(context.address(view.buffer), i32.const(4 * view.offset))
   const groups = sizeOf(outer.space) * Math.ceil(width / 32)
   const pieceRows = Math.max(PIECE_ROWS, Math.ceil(rows / PIECES))
-  if (groups >= PIECES / 2 || rows < 2 * PIECE_ROWS || workOf(whole) < 4 * UNIT_WORK) {
+  if (groups >= PIECES / 2 || rows < 2 * PIECE_ROWS || workOf(whole) < WORTH_CUTTING) {
     return [stage(whole, at(output), inputs.map(at), context)]
   }
   const pieces = Math.ceil(rows / pieceRows)

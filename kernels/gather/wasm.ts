@@ -5,11 +5,8 @@
 import type { GatherCall } from "../contract.ts"
 import { call as callFunction, forRange, get, i32, i32x4, set, v128, when } from "../wasm/assembler.ts"
 import { keyOf } from "../wasm/collapse.ts"
-import { groupedStage, type KernelEmitter, type Stage } from "../wasm/kernel.ts"
+import { groupedStage, itemsPerUnit, type KernelEmitter, type Stage } from "../wasm/kernel.ts"
 import { forColumns, loadLanes, storeLanes } from "../wasm/lanes.ts"
-
-/** Elements copied by one unit at least. */
-const UNIT_ELEMENTS = 16384
 
 /** Writes a `gather` call. */
 export const emitGather: KernelEmitter<GatherCall> = ({ table, indices, output }, context): readonly Stage[] => {
@@ -46,7 +43,7 @@ export const emitGather: KernelEmitter<GatherCall> = ({ table, indices, output }
   return [
     groupedStage(
       count,
-      Math.ceil(UNIT_ELEMENTS / width),
+      itemsPerUnit(count, width),
       (begin, end) => callFunction(func, begin, end, first(table), first(indices), first(output)),
     ),
   ]

@@ -27,11 +27,9 @@ import {
 } from "../wasm/assembler.ts"
 import { combine, combineLanes, elementwise, identity, isExpensive, isMask, valueOf } from "../wasm/body.ts"
 import { collapse, keyOf } from "../wasm/collapse.ts"
-import type { KernelContext, KernelEmitter, Stage } from "../wasm/kernel.ts"
+import { itemsPerUnit, type KernelContext, type KernelEmitter, type Stage } from "../wasm/kernel.ts"
 import { loadLanes, storeLanes } from "../wasm/lanes.ts"
 
-/** Work of one unit, in simple steps on one element: smaller calls are not worth a second thread. */
-const UNIT_WORK = 32768
 /** Rows longer than this are worth splitting when there are few of them. */
 const LONG_ROW = 4096
 /** Expensive values are kept only while a row of them fits the nearer caches. */
@@ -344,7 +342,7 @@ export const emitRowsAt = (call: RowsCall, addresses: readonly Code[], context: 
 
   const work = body.reduce((sum, step) => sum + (isExpensive(step) ? 8 : 1), 0)
   const split = !wholeRows && (rowCount === 1 || rowCount < 32 && columns >= LONG_ROW)
-  const chunk = 64 * Math.ceil(UNIT_WORK / work / 64)
+  const chunk = 64 * itemsPerUnit(Math.ceil(columns / 64), 64 * work * rowCount)
   const shape: Shape = {
     body,
     outer,
@@ -352,7 +350,7 @@ export const emitRowsAt = (call: RowsCall, addresses: readonly Code[], context: 
     strides: merged.strides,
     axes: merged.axes,
     outputs,
-    rowsPerUnit: split ? 0 : Math.max(1, Math.ceil(UNIT_WORK / (work * Math.max(1, columns)))),
+    rowsPerUnit: split ? 0 : itemsPerUnit(rowCount, work * Math.max(1, columns)),
     chunk: split ? chunk : 0,
   }
   const order = schedule(shape)

@@ -5,7 +5,7 @@
 import type { ScatterAddCall } from "../contract.ts"
 import { call as callFunction, f32x4, forRange, get, i32, i32x4, set, when } from "../wasm/assembler.ts"
 import { keyOf } from "../wasm/collapse.ts"
-import type { KernelEmitter, Stage } from "../wasm/kernel.ts"
+import { groupedStage, itemsPerUnit, type KernelEmitter, type Stage } from "../wasm/kernel.ts"
 import { forColumns, loadLanes, storeLanes } from "../wasm/lanes.ts"
 
 /** Most ranges of columns in a row. */
@@ -89,8 +89,12 @@ export const emitScatterAdd: KernelEmitter<ScatterAddCall> = (
   )
   const at = (view: { buffer: number; offset: number }) =>
     i32.add(context.address(view.buffer), i32.const(4 * view.offset))
-  return [{
-    units: batch * ranges,
-    run: (begin, end) => callFunction(func, begin, end, at(indices), at(updates), at(output)),
-  }]
+  const items = batch * ranges
+  return [
+    groupedStage(
+      items,
+      itemsPerUnit(items, (rows + 2 * count) * range),
+      (begin, end) => callFunction(func, begin, end, at(indices), at(updates), at(output)),
+    ),
+  ]
 }

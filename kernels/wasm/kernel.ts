@@ -39,6 +39,19 @@ export interface Stage {
   readonly run: (begin: Code, end: Code) => Code
 }
 
+/** Less work than this (simple steps on one element) is not worth a second thread: a barrier costs a microsecond. */
+const WORTH_DIVIDING = 32768
+/** Work of one unit where it is: small, so that the threads' shares are even. */
+const UNIT_WORK = 4096
+
+/**
+ * How many neighbouring items make one unit: all of them when they are little work.
+ *
+ * @param work Of one item, in simple steps on one element.
+ */
+export const itemsPerUnit = (items: number, work: number): number =>
+  items * work < WORTH_DIVIDING ? Math.max(1, items) : Math.max(1, Math.ceil(UNIT_WORK / work))
+
 /**
  * A stage whose units are groups of `size` neighbouring items, so that a unit is worth a thread's attention.
  *

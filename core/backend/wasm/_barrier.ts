@@ -22,7 +22,7 @@ import {
 /** First bytes of the memory, each word in a cache line of its own. */
 export const BARRIER_BYTES = 256
 const ARRIVED = 0, GENERATION = 64, SLEEPING = 128
-/** Turns of waiting before a thread sleeps; waking one costs tens of microseconds. */
+/** Turns of waiting before a thread sleeps: some ten microseconds, as waking one costs a few tens. */
 const SPINS = 20000
 
 /**

@@ -1,9 +1,10 @@
 import type { KeyValues, SitePlan, SiteScope } from "../contracts/site.ts"
 import * as ops from "../tensor/ops.ts"
+import { ModelError } from "./model_error.ts"
 import { ShapeError } from "../tensor/shape_error.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import { hash } from "./_hash.ts"
-import { baseKey, type Module, type ModuleNode, type Scope } from "./module.ts"
+import { baseKey, type Decoding, type Module, type ModuleNode, type Scope } from "./module.ts"
 import { pluginKey, type ResolvedSite } from "./sites.ts"
 
 /** What a scope is made of. */
@@ -16,10 +17,12 @@ export interface ScopeOptions {
   readonly training: boolean
   /** Key of random numbers: two i32 scalars. */
   readonly key: readonly [Tensor, Tensor] | undefined
+  /** Memory of earlier tokens. */
+  readonly decoding: Decoding | undefined
 }
 
 /** The scope of one graph. */
-export function makeScope({ sitesAt, tensor, training, key }: ScopeOptions): Scope {
+export function makeScope({ sitesAt, tensor, training, key, decoding }: ScopeOptions): Scope {
   const dropout = (place: string, x: Tensor, rate: number): Tensor => {
     if (!training || rate === 0) return x
     if (key === undefined) throw new ShapeError({ message: `Dropout at ${place} needs the key of random numbers` })
@@ -43,6 +46,7 @@ export function makeScope({ sitesAt, tensor, training, key }: ScopeOptions): Sco
     )
   const scope: Scope = {
     training,
+    decoding,
     parameter: (module, name) => tensor(baseKey(module.path, name), false),
     call: <Extra extends ReadonlyArray<unknown>>(module: Module<Extra>, x: Tensor, ...extra: Extra): Tensor => {
       let y = module.forward(scope, x, ...extra)
@@ -63,6 +67,10 @@ export function makeScope({ sitesAt, tensor, training, key }: ScopeOptions): Sco
     },
     inputPrefix: (module) => {
       const all = plansAt(module.path, "input-prefix").map(({ scope, plan }) => plan.forward(scope))
+      if (decoding !== undefined && all.length > 0) {
+        const message = `text cannot be generated with rows put before the tokens at "${module.path}"`
+        throw new ModelError({ reason: "Unsupported", message })
+      }
       return all.length < 2 ? all[0] : ops.concat(all, 0)
     },
     dropout: (module, place, x, rate) => dropout(`${module.path}.${place}`, x, rate),

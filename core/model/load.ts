@@ -278,10 +278,11 @@ function assemble(
       backend,
       notes: [...network.notes, ...notes],
       merged,
-      forward: (batch, { training, key, methods = true }) => {
+      forward: (batch, { training, key, methods = true, decoding }) => {
         const scope = makeScope({
           training,
           key,
+          decoding,
           sitesAt: (path) => methods ? (sites.byModule.get(path) ?? []).filter((site) => !merged.has(site.owner)) : [],
           tensor: (name, original) => {
             const parameter = byKey.get(network.tied[name] ?? name)

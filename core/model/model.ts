@@ -8,10 +8,12 @@ import type { BatchTensors, Outputs } from "../contracts/objective.ts"
 import type { Parameter } from "../contracts/parameter.ts"
 import type { BackendService, Slot } from "../backend/backend.ts"
 import type { Tensor } from "../tensor/tensor.ts"
+import type { Decoding } from "./module.ts"
 import type { Network } from "./network.ts"
 import type { Task } from "./task.ts"
 
 export { loadAdapters, readParameters, saveAdapters, writeParameters } from "./adapters.ts"
+export { generate, type GenerateOptions } from "./generate.ts"
 export { initialize, type InitializeOptions, load, type LoadError, type LoadOptions } from "./load.ts"
 export { type CheckpointOptions, saveCheckpoint } from "./save_checkpoint.ts"
 
@@ -35,6 +37,8 @@ export interface ForwardOptions {
   readonly key?: readonly [Tensor, Tensor]
   /** False gives the base model as it was loaded: no sites, no trained base parameters. Default true. */
   readonly methods?: boolean
+  /** Memory of earlier tokens, for generating text. */
+  readonly decoding?: Decoding
 }
 
 /** A model. */

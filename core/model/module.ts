@@ -30,10 +30,25 @@ export interface Module<Extra extends ReadonlyArray<unknown> = []> extends Modul
   readonly forward: (scope: Scope, x: Tensor, ...extra: Extra) => Tensor
 }
 
+/** Memory of the tokens before those at hand, while text is generated. */
+export interface Decoding {
+  /** Number of tokens before: i32 [1]. */
+  readonly start: Tensor
+  /** Most tokens that the memory holds. */
+  readonly capacity: number
+  /**
+   * Puts keys and values of the tokens at hand, [B, keyValueHeads, T, headDim], behind those of an Attention's earlier
+   * ones: [B, keyValueHeads, capacity, headDim], of which `start` + T are filled.
+   */
+  readonly extend: (module: ModuleNode, own: KeyValues) => KeyValues
+}
+
 /** What modules see while a graph is built. */
 export interface Scope {
   /** Whether dropout is on. */
   readonly training: boolean
+  /** Set while text is generated: the tokens are not the first ones. */
+  readonly decoding: Decoding | undefined
   /** A parameter of a module: the trained value where there is one. */
   readonly parameter: (module: ModuleNode, name: string) => Tensor
   /** A module's output, with the sites of methods folded in: delta, then parallel, then after. */

@@ -2,34 +2,49 @@
  * The family's modules, under Hugging Face's names.
  * @module
  */
+import type { KeyValues } from "../../core/contracts/site.ts"
 import { embedding } from "../../core/model/embedding.ts"
 import { linear } from "../../core/model/linear.ts"
-import type { Module } from "../../core/model/module.ts"
+import type { Decoding, Module } from "../../core/model/module.ts"
 import { rmsNorm } from "../../core/model/norm.ts"
 import * as ops from "../../core/tensor/ops.ts"
 import type { Tensor } from "../../core/tensor/tensor.ts"
 import type { LlamaConfig } from "./config.ts"
 import { rotaryTables } from "./rope.ts"
 
+/** Cosines and sines by position: [length, headDim / 2] each. */
+export interface Tables {
+  /** Cosines. */
+  readonly cos: Tensor
+  /** Sines. */
+  readonly sin: Tensor
+}
+
 /** Rotary tables of a graph, made once for each start. */
 export interface Positions {
-  /** Cosines and sines of `length` positions from `start`: [length, headDim / 2]. */
-  readonly tables: (start: number, length: number) => { readonly cos: Tensor; readonly sin: Tensor }
+  /** Tables of `length` positions that follow `start` others, and the tokens in memory while text is generated. */
+  readonly tables: (start: number, length: number) => Tables
 }
 
 /** Rotary tables for one graph. */
-export function makePositions({ frequencies }: LlamaConfig): Positions {
-  const made = new Map<string, { readonly cos: Tensor; readonly sin: Tensor }>()
+export function makePositions({ frequencies }: LlamaConfig, decoding: Decoding | undefined): Positions {
+  const made = new Map<string, Tables>()
+  const constants = (start: number, length: number): Tables => {
+    const { cos, sin } = rotaryTables(frequencies, start, length)
+    const shape = [length, frequencies.length]
+    return { cos: ops.constant(cos, shape), sin: ops.constant(sin, shape) }
+  }
+  const make = (start: number, length: number): Tables => {
+    if (decoding === undefined) return constants(start, length)
+    const { cos, sin } = constants(start, decoding.capacity)
+    const places = ops.add(ops.iota([length], 0), decoding.start)
+    return { cos: ops.gather(cos, places), sin: ops.gather(sin, places) }
+  }
   return {
     tables: (start, length) => {
       const name = `${start} ${length}`
-      let found = made.get(name)
-      if (found === undefined) {
-        const { cos, sin } = rotaryTables(frequencies, start, length)
-        const shape = [length, frequencies.length]
-        found = { cos: ops.constant(cos, shape), sin: ops.constant(sin, shape) }
-        made.set(name, found)
-      }
+      const found = made.get(name) ?? make(start, length)
+      made.set(name, found)
       return found
     },
   }
@@ -74,12 +89,19 @@ export function attention(path: string, config: LlamaConfig): Module<[Positions]
       const before = (own: Tensor, rows: Tensor | undefined) =>
         rows === undefined ? own : ops.concat([rows.shape[0] === 1 ? ops.forBatch(rows, own) : rows, own], 2)
       const q = ops.rotary(split(scope.call(query, x), heads), cos, sin)
-      const k = before(ops.rotary(split(scope.call(key, x), keyValueHeads), cos, sin), prefix?.keys)
-      const v = before(split(scope.call(value, x), keyValueHeads), prefix?.values)
+      const own: KeyValues = {
+        keys: ops.rotary(split(scope.call(key, x), keyValueHeads), cos, sin),
+        values: split(scope.call(value, x), keyValueHeads),
+      }
+      const { decoding } = scope
+      const { keys, values } = decoding === undefined ? own : decoding.extend(self, own)
+      const k = before(keys, prefix?.keys)
+      const v = before(values, prefix?.values)
       // Padding lies on the right, so what is causal hides it from every token that counts.
+      const last = ops.add(ops.iota([1, length, 1], 1), start)
       const mask = ops.lessEqual(
-        ops.iota([1, 1, start + length], 2),
-        ops.add(ops.iota([1, length, 1], 1), start),
+        ops.iota([1, 1, k.shape[2]], 2),
+        decoding === undefined ? last : ops.add(last, decoding.start),
       )
       const mixed = ops.permute(ops.attention(q, k, v, mask), [0, 2, 1, 3])
       return scope.call(output, ops.reshape(mixed, [batch, length, heads * headDim]))
@@ -148,7 +170,7 @@ export function backbone(path: string, config: LlamaConfig): Module {
     children: [embed, ...blocks, norm],
     outputHead: false,
     forward: (scope, tokens) => {
-      const positions = makePositions(config)
+      const positions = makePositions(config, scope.decoding)
       const length = tokens.shape[1]
       const embedded = scope.call(embed, tokens)
       const prefix = scope.inputPrefix(self)

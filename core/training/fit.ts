@@ -29,6 +29,7 @@ import { type Plan, planRun } from "./_plan.ts"
 import { listCheckpoints, loadCheckpoint, readTrainerState, saveCheckpoint, type TrainerState } from "./checkpoint.ts"
 import { evaluateExamples } from "./evaluate.ts"
 import { type FullOptions, fullOptions, type TrainOptions } from "./options.ts"
+import { report, type ReportData } from "./report.ts"
 import { openRunFolder, type RunFolder } from "./run_folder.ts"
 import type { RunFolderError } from "./run_folder_error.ts"
 import { scheduleFactor } from "./schedule.ts"
@@ -59,8 +60,16 @@ export interface Run {
   readonly seconds: number
   /** Most resident memory that was seen, bytes; 0 where the runtime does not tell. */
   readonly peakMemoryBytes: number
+  /** Number of parameters that were trained. */
+  readonly trainableParameters: number
+  /** Number of all parameters, those of the methods included. */
+  readonly totalParameters: number
   /** The run folder, where there is one. */
   readonly folder?: RunFolder
+  /** Writes `summary.json` into the run folder: what is given, with parameters, seconds, steps and memory. */
+  readonly summarize: (results: Readonly<Record<string, unknown>>) => Effect.Effect<void, StorageError>
+  /** Writes `report.html` into the run folder: what is given, with the events and the configuration. */
+  readonly report: (data: Omit<ReportData, "events" | "config">) => Effect.Effect<void, StorageError>
   /**
    * Saves what was trained: the plugins' adapters, or, without any, a checkpoint with the tokenizer's files. Whole or
    * not at all.
@@ -320,14 +329,24 @@ function runLoop(
       const end = interrupted ? settleAll.pipe(Effect.andThen(save), Effect.andThen(stop("interrupted"))) : stop("failed")
       return drain.pipe(Effect.andThen(end), Effect.ignore)
     }))
-    return {
-      model,
+    const account = {
       steps: state.step,
-      reason,
       ...(best === undefined ? {} : { bestStep: best.step }),
       seconds: seconds(),
       peakMemoryBytes,
+      ...plan.counts,
+    }
+    return {
+      model,
+      reason,
+      ...account,
       ...(folder === undefined ? {} : { folder }),
+      summarize: (results) => folder === undefined ? Effect.void : folder.writeSummary({ ...results, ...account }),
+      report: (data) =>
+        folder === undefined ? Effect.void : Effect.flatMap(
+          folder.events,
+          (events) => folder.writeReport(report({ ...data, events, config: plan.config })),
+        ),
       save: (directory) =>
         model.contributions.some(({ artifacts }) => artifacts !== undefined)
           ? saveAdapters(model, directory)

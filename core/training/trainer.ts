@@ -1,0 +1,18 @@
+/**
+ * Training, evaluating, predicting. Meant as a namespace: `Trainer.fit(model, data, { epochs: 3 })`.
+ * @module
+ */
+export { evaluate, type EvaluateError, type EvaluateOptions, type Evaluation, predict, type Prediction } from "./evaluate.ts"
+export { fit, type Run, type TrainError } from "./fit.ts"
+export { stream } from "./stream.ts"
+export type { Cadence, EarlyStopping, TrainOptions } from "./options.ts"
+export type { Split, TrainingData } from "./training_data.ts"
+export { adamW, type AdamWOptions } from "./adamw.ts"
+export { sgd, type SgdOptions } from "./sgd.ts"
+export type { Optimizer, UpdateContext, Updated } from "./optimizer.ts"
+export { type Schedule, scheduleFactor, type ScheduleLengths } from "./schedule.ts"
+export type { ClassificationMetrics, ClassScores, ConfusionMatrix } from "./metrics.ts"
+export type { RunFolder } from "./run_folder.ts"
+export { type ProgressOutput, showProgress } from "./progress.ts"
+export { report, type ReportData, type ReportEvaluation, type ReportSample } from "./report.ts"
+export { trainableParametersLine } from "./trainable_parameters.ts"

@@ -1,0 +1,66 @@
+/**
+ * Espalier fine-tunes language models in TypeScript: on the CPU at native speed through WebAssembly, without Python and
+ * without a native install. Methods and model families are plugins, composed as Effect layers; adapters leave in the
+ * formats that people already use.
+ *
+ * ```ts
+ * import * as Console from "effect/Console"
+ * import * as Effect from "effect/Effect"
+ * import * as Layer from "effect/Layer"
+ * import { Dataset, Espalier, Model, Task, Trainer } from "@espalier/espalier"
+ * import * as Llama from "@espalier/espalier/llama"
+ * import * as Lora from "@espalier/espalier/lora"
+ *
+ * const program = Effect.scoped(Effect.gen(function* () {
+ *   const data = yield* Dataset.csv("reviews.csv", { text: "review", label: "stars" }).pipe(
+ *     Dataset.split({ validation: 0.1, test: 0.1, seed: 7 }),
+ *   )
+ *   const model = yield* Model.load("./smollm2", { task: Task.classification(data.labels) })
+ *   const run = yield* Trainer.fit(model, data, { epochs: 3, batchSize: 16, learningRate: 2e-4 })
+ *   const { metrics } = yield* Trainer.evaluate(run.model, data.test)
+ *   yield* Console.log(metrics)
+ *   yield* run.save("./reviews-adapter")
+ * }))
+ *
+ * const Methods = Layer.mergeAll(Lora.layer({ r: 8, loraAlpha: 16 }), Llama.layer)
+ * export const main = program.pipe(Effect.provide(Methods.pipe(Layer.provideMerge(Espalier.layer))))
+ * ```
+ *
+ * `Effect.runPromise(main)` runs it.
+ *
+ * @module
+ */
+export * as Dataset from "./core/data/dataset.ts"
+export * as Espalier from "./core/training/espalier.ts"
+export * as Model from "./core/model/model.ts"
+export * as Trainer from "./core/training/trainer.ts"
+export * as Tokenizer from "./core/data/tokenizer.ts"
+export * as Families from "./core/model/families.ts"
+export * as Plugins from "./core/contracts/plugins.ts"
+export * as ops from "./core/tensor/ops.ts"
+export { type CausalLMTask, type ClassificationTask, Task } from "./core/model/task.ts"
+export * from "./core/backend/backend.ts"
+export { trainBpe, type TrainBpeOptions, type TrainedTokenizer } from "./core/data/train_bpe.ts"
+
+export type * from "./core/contracts/batch_source.ts"
+export type * from "./core/contracts/contribution.ts"
+export type * from "./core/contracts/gradient_transform.ts"
+export type * from "./core/contracts/module_info.ts"
+export type * from "./core/contracts/objective.ts"
+export type * from "./core/contracts/parameter.ts"
+export type * from "./core/contracts/site.ts"
+export type * from "./core/contracts/train_event.ts"
+export type { DType } from "./core/tensor/dtype.ts"
+export type { Shape } from "./core/tensor/shape.ts"
+export type { Tensor } from "./core/tensor/tensor.ts"
+
+export { BackendError, type BackendErrorFields } from "./core/backend/backend_error.ts"
+export { DataError, type DataErrorFields } from "./core/data/data_error.ts"
+export { JsonError } from "./core/formats/json_error.ts"
+export { ModelError, type ModelErrorFields } from "./core/model/model_error.ts"
+export { PluginError, type PluginErrorFields } from "./core/contracts/plugin_error.ts"
+export { RunFolderError, type RunFolderErrorFields } from "./core/training/run_folder_error.ts"
+export { SafetensorsError } from "./core/formats/safetensors_error.ts"
+export { ShapeError } from "./core/tensor/shape_error.ts"
+export { StorageError, type StorageErrorFields } from "./core/formats/storage_error.ts"
+export { TrainingError, type TrainingErrorFields } from "./core/training/training_error.ts"

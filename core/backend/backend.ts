@@ -15,7 +15,9 @@ export interface Slot {
   readonly id: number
   /** For people: errors and listings. */
   readonly name: string
+  /** Extents of its axes. */
   readonly shape: ReadonlyArray<number>
+  /** Type of its elements. */
   readonly dtype: DType
 }
 
@@ -34,15 +36,19 @@ export interface Executable {
 
 /** What a backend tells of itself. */
 export interface BackendInfo {
+  /** Kind of backend. */
   readonly name: "wasm" | "webgpu"
   /** One line for people: what it runs on. */
   readonly description: string
+  /** Threads that compute. */
   readonly threads: number
 }
 
 /** Bytes held at this moment, and the most that were held. */
 export interface BackendMemory {
+  /** Of slots. */
   readonly slotBytes: number
+  /** Of temporaries, for the largest executable. */
   readonly temporaryBytes: number
   /** Size of the memory as the system sees it; it never shrinks. */
   readonly totalBytes: number
@@ -50,15 +56,19 @@ export interface BackendMemory {
 
 /** The operations of a backend. */
 export interface BackendService {
+  /** What it is. */
   readonly info: BackendInfo
   /** Makes a slot, filled with zeros. Throws {@link BackendError} when there is no room. */
   readonly allocate: (name: string, shape: ReadonlyArray<number>, dtype?: DType) => Slot
+  /** Gives a slot's memory back; the slot must not be used after. */
   readonly free: (slot: Slot) => void
   /** Copies into a slot from element `offset` on (default 0): large data may come in pieces. */
   readonly write: (slot: Slot, data: Float32Array | Int32Array, offset?: number) => Promise<void>
   /** Copies a slot out. */
   readonly read: (slot: Slot) => Promise<Float32Array | Int32Array>
+  /** Makes a program ready to run. */
   readonly compile: (program: Program) => Promise<Executable>
+  /** What is held now. */
   readonly memory: () => BackendMemory
 }
 

@@ -25,7 +25,7 @@ import {
   v128,
   when,
 } from "../wasm/assembler.ts"
-import { combine, combineLanes, elementwise, identity, isExpensive, isMask, valueOf } from "../wasm/body.ts"
+import { combine, combineLanes, elementwise, identity, isExpensive, valueOf } from "../wasm/body.ts"
 import { collapse, keyOf } from "../wasm/collapse.ts"
 import { itemsPerUnit, type KernelContext, type KernelEmitter, type Stage } from "../wasm/kernel.ts"
 import { loadLanes, storeLanes } from "../wasm/lanes.ts"

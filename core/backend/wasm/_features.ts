@@ -22,3 +22,11 @@ export const makeSharedMemory = (maximumPages: number): WebAssembly.Memory | und
     return undefined
   }
 }
+
+/** Number of logical processors. Node 20 has no `navigator`. */
+export const logicalProcessors = async (): Promise<number> => {
+  if (typeof navigator !== "undefined") return navigator.hardwareConcurrency
+  // A name that bundlers for browsers do not follow.
+  const specifier = "node:os"
+  return (await import(specifier) as { availableParallelism: () => number }).availableParallelism()
+}

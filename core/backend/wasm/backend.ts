@@ -19,7 +19,7 @@ import {
 import { BackendError } from "../backend_error.ts"
 import { type Block, makeAllocator } from "./_allocator.ts"
 import { BARRIER_BYTES } from "./_barrier.ts"
-import { hasRelaxedSimd, makeSharedMemory } from "./_features.ts"
+import { hasRelaxedSimd, logicalProcessors, makeSharedMemory } from "./_features.ts"
 import { startThread, type Thread } from "./_thread.ts"
 import type { Reply, Request } from "./_worker.ts"
 import { ALIGNMENT, lower, MAXIMUM_PAGES, type PlannedRegion } from "./lower.ts"
@@ -58,7 +58,7 @@ const start = async (options: WasmOptions): Promise<{ service: BackendService; c
         "Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp.",
     })
   }
-  const threads = memory === undefined ? 1 : options.threads ?? Math.min(16, navigator.hardwareConcurrency)
+  const threads = memory === undefined ? 1 : options.threads ?? Math.min(16, await logicalProcessors())
   if (!Number.isInteger(threads) || threads < 1) {
     throw new BackendError({ reason: "BadInput", message: `threads must be a whole number from 1 on, not ${threads}` })
   }

@@ -40,7 +40,7 @@ export * as Plugins from "./core/contracts/plugins.ts"
 export * as ops from "./core/tensor/ops.ts"
 export { type CausalLMTask, type ClassificationTask, Task } from "./core/model/task.ts"
 export * from "./core/backend/backend.ts"
-export { trainBpe, type TrainBpeOptions, type TrainedTokenizer } from "./core/data/train_bpe.ts"
+export { saveTokenizer, trainBpe, type TrainBpeOptions, type TrainedTokenizer } from "./core/data/train_bpe.ts"
 
 export type * from "./core/contracts/batch_source.ts"
 export type * from "./core/contracts/contribution.ts"

@@ -9,7 +9,9 @@ import type { TrainEvent } from "./train_event.ts"
 
 /** A tensor that leaves or enters a run: a parameter and its values, row-major. */
 export interface NamedValues {
+  /** Which one. */
   readonly parameter: Parameter
+  /** Its elements. */
   readonly data: Float32Array
 }
 
@@ -19,6 +21,7 @@ export interface ArtifactContext {
   readonly baseModel: string
   /** `"classification"` or `"causal-lm"`. */
   readonly task: string
+  /** The base model's tree. */
   readonly modules: ReadonlyArray<ModuleInfo>
 }
 

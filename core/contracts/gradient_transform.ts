@@ -31,6 +31,7 @@ export interface TaskTransformContext extends TransformContext {
 export interface StepTransform<G, Context> {
   /** Default: no memory. */
   readonly init?: (parameters: ReadonlyArray<Parameter>) => StateSpec
+  /** New gradients and new memory. */
   readonly update: (gradients: G, state: TransformState, context: Context) => readonly [G, TransformState]
 }
 

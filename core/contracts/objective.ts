@@ -32,7 +32,9 @@ export interface ExampleLoss {
 
 /** What an objective may look at. */
 export interface ObjectiveContext {
+  /** What goes in. */
   readonly batch: BatchTensors
+  /** What the model makes of it. */
   readonly outputs: Outputs
   /** Outputs of the model with every method off (built only when asked for). */
   readonly base: () => Outputs

@@ -12,7 +12,9 @@ export type Initializer =
 
 /** A parameter before it has memory. */
 export interface ParameterSpec {
+  /** Extents of its axes. */
   readonly shape: Shape
+  /** Its first values. */
   readonly initializer: Initializer
 }
 

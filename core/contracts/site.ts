@@ -22,7 +22,9 @@ export interface SiteScope {
 
 /** Keys and values that attention sees before the sequence's own: [1 or B, keyValueHeads, length, headDim]. */
 export interface KeyValues {
+  /** Not rotated. */
   readonly keys: Tensor
+  /** Of the same shape up to the width. */
   readonly values: Tensor
 }
 
@@ -41,9 +43,11 @@ export type SitePlan =
 
 /** One kind of {@link SitePlan}. */
 export interface SitePlanOf<Place extends string, Forward> {
+  /** What the function does to the module. */
   readonly place: Place
   /** New parameters by name; each becomes `<plugin id>:<module path>.<name>`. */
   readonly parameters: Readonly<Record<string, ParameterSpec>>
+  /** A plain function over symbolic tensors. */
   readonly forward: Forward
 }
 
@@ -52,6 +56,7 @@ export interface SitePlanOf<Place extends string, Forward> {
  * not depend on the order in which plugins were built.
  */
 export interface Site {
+  /** Modules to change. */
   readonly select: Selector
   /** Modules to leave out; it wins over `select`. */
   readonly exclude?: Selector

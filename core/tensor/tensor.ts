@@ -12,10 +12,15 @@ export type Attributes = Readonly<Record<string, unknown>>
 export interface Tensor {
   /** Nodes are numbered in the order they are made: inputs always have lower numbers. */
   readonly id: number
+  /** What makes it. */
   readonly operation: Operation
+  /** What it is made of. */
   readonly inputs: ReadonlyArray<Tensor>
+  /** The operation's settings at this node. */
   readonly attributes: Attributes
+  /** Extents of its axes. */
   readonly shape: Shape
+  /** Type of its elements. */
   readonly dtype: DType
 }
 
@@ -27,6 +32,7 @@ export type Numbers = Float64Array
  * operations without one are the vocabulary that backends know.
  */
 export interface Operation {
+  /** Shown in listings and errors; also part of a node's identity when equal nodes are joined. */
   readonly name: string
   /** Cotangents of the inputs, given the node and the cotangent of its value; `undefined` where there is none. */
   readonly derivative?: (node: Tensor, cotangent: Tensor) => ReadonlyArray<Tensor | undefined>

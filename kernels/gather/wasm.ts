@@ -3,7 +3,7 @@
  * @module
  */
 import type { GatherCall } from "../contract.ts"
-import { call as callFunction, forRange, get, i32, i32x4, set, v128, when } from "../wasm/assembler.ts"
+import { call as callFunction, forRange, get, i32, i32x4, set, when } from "../wasm/assembler.ts"
 import { keyOf } from "../wasm/collapse.ts"
 import { groupedStage, itemsPerUnit, type KernelEmitter, type Stage } from "../wasm/kernel.ts"
 import { forColumns, loadLanes, storeLanes } from "../wasm/lanes.ts"

@@ -14,9 +14,9 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import type * as Layer from "effect/Layer"
 import type { BackendError } from "../../core/backend/backend_error.ts"
-import type { ArtifactFiles } from "../../core/contracts/contribution.ts"
+import type { ArtifactFiles, Contribution } from "../../core/contracts/contribution.ts"
 import { PluginError } from "../../core/contracts/plugin_error.ts"
-import { plugin, type Plugins } from "../../core/contracts/plugins.ts"
+import { plugin, Plugins } from "../../core/contracts/plugins.ts"
 import type { SafetensorsError } from "../../core/formats/safetensors_error.ts"
 import { type StorageError, toStorageError } from "../../core/formats/storage_error.ts"
 import type { CheckpointOptions, Model } from "../../core/model/model.ts"
@@ -29,8 +29,8 @@ import { HEADS } from "./targets.ts"
 
 export type { LoraOptions, OptionWithoutDefault, ResolvedOptions } from "./options.ts"
 
-/** What an adapter can do beside training. Programs built before a merge or unmerge are stale. */
-export interface LoraService {
+/** What one adapter can do beside training. Programs built before a merge or unmerge are stale. */
+export interface LoraAdapter {
   /** The options in force. */
   readonly options: ResolvedOptions
   /** Adds the update to the base weights; graphs built from then on leave the adapter's path out. */
@@ -45,17 +45,25 @@ export interface LoraService {
   ) => Effect.Effect<void, ModelError | BackendError | SafetensorsError | StorageError, FileSystem.FileSystem>
 }
 
+/** The adapters of a program. */
+export interface LoraService {
+  /** All of them by name. */
+  readonly adapters: Effect.Effect<ReadonlyMap<string, LoraAdapter>, PluginError>
+  /** One by name; default `"default"`. Fails with {@link PluginError} when there is none of that name. */
+  readonly adapter: (name?: string) => Effect.Effect<LoraAdapter, PluginError>
+}
+
 /** Identity of the capability. */
 export interface Lora {
   /** Nominal brand. */
   readonly "~espalier/Lora": "~espalier/Lora"
 }
-/** Key of the capability. Of several adapters the last layer's is found here; all of them are at work. */
+/** Key of the capability. Every adapter's layer provides the same collection, so merging layers loses none. */
 export const Lora: Context.Service<Lora, LoraService> = Context.Service<Lora, LoraService>("@espalier/espalier/Lora")
 
 /** An adapter. Fails with {@link PluginError} on options that make no sense. */
 export function layer(options: LoraOptions = {}): Layer.Layer<Lora, PluginError, Plugins> {
-  return plugin(Lora, Effect.map(checked(options), (resolved) => provide(resolved)))
+  return plugin(Lora, Effect.flatMap(checked(options), (resolved) => provide(resolved)))
 }
 
 /**
@@ -85,7 +93,7 @@ export function fromPeft(
       const { taskType: _, baseModel: __, ...options } = config
       // PEFT names heads of all families, and an explicit name must match something here.
       const modulesToSave = options.modulesToSave.filter((module) => !HEADS.includes(module))
-      return provide(yield* checked({ ...options, modulesToSave, name }), files)
+      return yield* provide(yield* checked({ ...options, modulesToSave, name }), files)
     }),
   )
 }
@@ -102,15 +110,33 @@ function checked(options: LoraOptions): Effect.Effect<ResolvedOptions, PluginErr
   })
 }
 
+const adapterOf = new WeakMap<Contribution, LoraAdapter>()
+
 function provide(
   options: ResolvedOptions,
   initial?: ArtifactFiles,
-): readonly [LoraService, ReturnType<typeof contributionOf>] {
-  const service: LoraService = {
-    options,
-    merge: (model) => merge(model, options),
-    unmerge: (model) => unmerge(model, options),
-    saveMerged: (model, directory, checkpoint = {}) => saveMerged(model, options, directory, checkpoint),
-  }
-  return [service, contributionOf(options, initial)]
+): Effect.Effect<readonly [LoraService, Contribution], never, Plugins> {
+  return Effect.gen(function* () {
+    const plugins = yield* Plugins
+    const contribution = contributionOf(options, initial)
+    adapterOf.set(contribution, {
+      options,
+      merge: (model) => merge(model, options),
+      unmerge: (model) => unmerge(model, options),
+      saveMerged: (model, directory, checkpoint = {}) => saveMerged(model, options, directory, checkpoint),
+    })
+    const adapters = Effect.map(plugins.all, (all) =>
+      new Map(all.flatMap((contribution) => {
+        const adapter = adapterOf.get(contribution)
+        return adapter === undefined ? [] : [[adapter.options.name, adapter] as const]
+      })))
+    const adapter = (name = "default") =>
+      Effect.flatMap(adapters, (all) => {
+        const found = all.get(name)
+        if (found !== undefined) return Effect.succeed(found)
+        const message = `No adapter "${name}"; there are: ${[...all.keys()].join(", ")}`
+        return Effect.fail(new PluginError({ plugin: `lora/${name}`, message }))
+      })
+    return [{ adapters, adapter }, contribution] as const
+  })
 }

@@ -97,7 +97,7 @@ Deno.test("merging gives the same logits without the adapter's path, and comes u
   try {
     await run(
       Effect.gen(function* () {
-        const lora = yield* Lora.Lora
+        const lora = yield* (yield* Lora.Lora).adapter()
         const model = yield* load(fixture("llama/qwen2"), { task: Task.classification(["a", "b", "c"]) })
         const data = { inputs: { tokens: tokens.flat(), lengths }, slots: backend.slots }
         const graph = () => model.forward(batch, { training: false }).logits

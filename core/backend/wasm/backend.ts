@@ -203,7 +203,8 @@ const start = async (options: WasmOptions): Promise<{ service: BackendService; c
   }
   const copyIn = (address: number, data: Float32Array | Int32Array, what: string): Promise<unknown> =>
     enqueue(true, () => {
-      if (memory === undefined) return ask({ kind: "write", address, data }, what)
+      // A message would carry the whole buffer that the array is a window of.
+      if (memory === undefined) return ask({ kind: "write", address, data: data.slice() }, what)
       new Uint8Array(memory.buffer, address, data.byteLength).set(
         new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
       )
@@ -269,8 +270,8 @@ const start = async (options: WasmOptions): Promise<{ service: BackendService; c
       }
       // Arrays of their own, not of the shared memory.
       return dtype === "i32"
-        ? Int32Array.from(new Int32Array(memory.buffer, address, length))
-        : Float32Array.from(new Float32Array(memory.buffer, address, length))
+        ? new Int32Array(memory.buffer, address, length).slice()
+        : new Float32Array(memory.buffer, address, length).slice()
     })
   }
 
@@ -340,6 +341,8 @@ const start = async (options: WasmOptions): Promise<{ service: BackendService; c
     let disposed = false
     const run: Executable["run"] = async (inputs) => {
       check(inputs)
+      // The caller may use its arrays again before this run's turn comes.
+      const given = plan.inputs.map(({ name }) => inputs[name].slice())
       if (disposed) throw new BackendError({ reason: "BadInput", message: `${what} was disposed` })
       const data = await enqueue(false, () =>
         ask({
@@ -347,7 +350,7 @@ const start = async (options: WasmOptions): Promise<{ service: BackendService; c
           program: number,
           arena: arena!.address,
           constants: constants?.address ?? 0,
-          inputs: plan.inputs.map((input) => ({ address: address(input), data: inputs[input.name] })),
+          inputs: plan.inputs.map((input, i) => ({ address: address(input), data: given[i] })),
           outputs: plan.outputs.map((output) => ({
             address: address(output),
             length: output.length,
@@ -359,8 +362,12 @@ const start = async (options: WasmOptions): Promise<{ service: BackendService; c
     const dispose = (): void => {
       if (disposed) return
       disposed = true
-      if (constants !== undefined) allocator.free(constants)
-      workers.forEach((worker) => worker.post({ kind: "unload", program: number }))
+      // After the runs that were asked for.
+      enqueue(true, () => {
+        if (constants !== undefined) allocator.free(constants)
+        workers.forEach((worker) => worker.post({ kind: "unload", program: number }))
+        return Promise.resolve()
+      }).catch(() => {}) // a lost backend holds nothing
     }
     return { run, temporaryBytes: plan.arenaBytes, dispose }
   }

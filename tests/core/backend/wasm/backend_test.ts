@@ -156,7 +156,12 @@ for (const options of both) {
       const before = backend.memory().totalBytes
       for (let i = 0; i < 100; i++) (await backend.compile(large.program)).dispose()
       assertEquals(backend.memory().totalBytes, before)
+      const x = noise(4000)
+      const last = [large.executable.run({ x }), backend.read(large.slot), large.executable.run({ x: x.subarray(0) })]
       large.executable.dispose()
+      x.fill(NaN)
+      await Promise.all(last)
+      assert((await backend.read(large.slot)).every((value) => Number.isFinite(value)))
       await assertRejects(() => large.executable.run({ x: noise(4000) }), BackendError, "disposed")
     }))
 }

@@ -9,7 +9,7 @@ import { matmul, matmulOperation } from "../tensor/matmul.ts"
 import { scatterAdd, scatterAddOperation } from "../tensor/indexing.ts"
 import { batchSumOperation, reduceOperation } from "../tensor/reduce.ts"
 import { broadcastShapes, sameShape, type Shape, sizeOf } from "../tensor/shape.ts"
-import { node as make, type Operation, type Tensor } from "../tensor/tensor.ts"
+import { node as make, type Tensor } from "../tensor/tensor.ts"
 import { expand, expandOperation, permute, permuteOperation, reshape, reshapeOperation } from "../tensor/views.ts"
 import { decompose } from "./decompose.ts"
 

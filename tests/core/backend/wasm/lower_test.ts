@@ -40,7 +40,7 @@ const tangle = (seed: number, length: number): Program => {
         output: view(to, [columns]),
       })
       small.push(to)
-    } else if (random(3) === 0) {
+    } else if (random(2) === 0) {
       const to = temporary(columns)
       calls.push({
         kernel: "rows",

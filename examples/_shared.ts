@@ -12,7 +12,8 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import { Trainer, type TrainEvent } from "../mod.ts"
+import * as TerminalCapabilities from "effect/cli/TerminalCapabilities"
+import { RunFolderError, Trainer, type TrainEvent } from "../mod.ts"
 
 /** A whole number from `least`. */
 export const whole = (name: string, description: string, least = 1) =>
@@ -62,13 +63,27 @@ export const progress = (): (event: TrainEvent) => Effect.Effect<void> => {
   return (event) => Effect.sync(() => show(event))
 }
 
-/** Makes room for a run: `overwrite` removes one that lies there, and nothing but a run. */
-export const clear = (folder: string, overwrite: boolean) =>
+const holdsRun = (folder: string) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
-    if (!overwrite) return
     const names = yield* fs.readDirectory(folder).pipe(Effect.orElseSucceed((): string[] => []))
-    if (names.includes("config.json")) yield* fs.remove(folder, { recursive: true })
+    return names.includes("config.json")
+  })
+
+/** Fails early when a run lies in the output folder and is neither to be resumed nor to be replaced. */
+export const checkOutput = (folder: string, { resume, overwrite }: { resume: boolean; overwrite: boolean }) =>
+  Effect.gen(function* () {
+    if (resume || overwrite || !(yield* holdsRun(folder))) return
+    const message = `"${folder}" holds another run: name another one with --output, or give --overwrite or --resume`
+    return yield* new RunFolderError({ reason: "HoldsRun", path: folder, fields: [], message })
+  })
+
+/** Removes a run that is to be replaced, and nothing but a run. */
+export const clearOutput = (folder: string, { resume, overwrite }: { resume: boolean; overwrite: boolean }) =>
+  Effect.gen(function* () {
+    if (!overwrite || resume || !(yield* holdsRun(folder))) return
+    const fs = yield* FileSystem.FileSystem
+    yield* fs.remove(folder, { recursive: true })
   })
 
 /** Runs a command: an error is one line on stderr and exit code 1, Ctrl-C ends in order with 130. */
@@ -92,6 +107,12 @@ export const main = <Name extends string, Input, Context, E>(
     Command.run({ version: "0.1.0" }),
     Effect.tapCause(report),
     Effect.provide(NodeServices.layer),
+    // Found out without reading the environment, which takes a permission.
+    Effect.provideService(TerminalCapabilities.TerminalCapabilities, {
+      canColor: Deno.stdout.isTerminal() && !Deno.noColor,
+      canAnimate: Deno.stdout.isTerminal(),
+      canPrompt: false,
+    }),
     NodeRuntime.runMain({ disableErrorReporting: true, teardown: (exit, onExit) => onExit(code(exit)) }),
   )
 }

@@ -16,15 +16,27 @@ import * as Flag from "effect/cli/Flag"
 import { Backend, Dataset, Espalier, Model, Task, Trainer } from "../mod.ts"
 import * as Llama from "../plugins/llama/mod.ts"
 import * as Lora from "../plugins/lora/mod.ts"
-import { beside, clear, defined, given, main, number, progress, text, threads, whole } from "./_shared.ts"
+import {
+  beside,
+  checkOutput,
+  clearOutput,
+  defined,
+  given,
+  main,
+  number,
+  progress,
+  text,
+  threads,
+  whole,
+} from "./_shared.ts"
 
 const flags = {
   model: Flag.String("model").pipe(
-    Flag.withDescription("Hugging Face directory of the base model"),
+    Flag.withDescription("Hugging Face directory of the base model [the one that is included]"),
     Flag.withDefault(beside("./models/espalier-1m")),
   ),
   data: Flag.String("data").pipe(
-    Flag.withDescription("CSV, TSV, JSON, JSON Lines or text file"),
+    Flag.withDescription("CSV, TSV, JSON, JSON Lines or text file [the SMS Spam Collection]"),
     Flag.withDefault(beside("./data/sms_spam.tsv")),
   ),
   text: text("text", "Column of the text [text]"),
@@ -35,28 +47,36 @@ const flags = {
     Flag.withDescription("What to learn [causal-lm with a prompt or a text file, else classification]"),
     Flag.optional,
   ),
-  validation: number("validation", "Share of the rows to choose by").pipe(Flag.withDefault(0.1)),
-  test: number("test", "Share of the rows to judge by").pipe(Flag.withDefault(0.2)),
-  epochs: whole("epochs", "Passes over the data").pipe(Flag.withDefault(3)),
+  validation: number("validation", "Share of the rows to choose by [0.1]").pipe(Flag.withDefault(0.1)),
+  test: number("test", "Share of the rows to judge by [0.2]").pipe(Flag.withDefault(0.2)),
+  epochs: whole("epochs", "Passes over the data [3]").pipe(Flag.withDefault(3)),
   maxSteps: whole("max-steps", "Steps after which training ends [as epochs say]").pipe(Flag.optional),
-  batchSize: whole("batch-size", "Examples of a micro-batch").pipe(Flag.withDefault(16)),
-  accumulation: whole("accumulation", "Micro-batches of a step").pipe(Flag.withDefault(1)),
-  learningRate: number("learning-rate", "Highest learning rate").pipe(Flag.withDefault(2e-3)),
-  schedule: Flag.Literals("schedule", ["linear", "cosine", "constant"]).pipe(Flag.withDefault("linear")),
-  warmup: number("warmup-ratio", "Share of the steps over which the rate rises").pipe(Flag.withDefault(0.06)),
-  weightDecay: number("weight-decay", "Weight decay").pipe(Flag.withDefault(0)),
+  batchSize: whole("batch-size", "Examples of a micro-batch [16]").pipe(Flag.withDefault(16)),
+  accumulation: whole("accumulation", "Micro-batches of a step [1]").pipe(Flag.withDefault(1)),
+  learningRate: number("learning-rate", "Highest learning rate [2e-3]").pipe(Flag.withDefault(2e-3)),
+  schedule: Flag.Literals("schedule", ["linear", "cosine", "constant"]).pipe(
+    Flag.withDescription("Course of the learning rate after the warm-up [linear]"),
+    Flag.withDefault("linear"),
+  ),
+  warmup: number("warmup-ratio", "Share of the steps over which the rate rises [0.06]").pipe(Flag.withDefault(0.06)),
+  weightDecay: number("weight-decay", "Weight decay [0]").pipe(Flag.withDefault(0)),
   patience: whole("patience", "Stop after so many epochs without progress [never]").pipe(Flag.optional),
-  maxLength: whole("max-length", "Most tokens of an example; longer texts are cut [128]", 2).pipe(Flag.withDefault(128)),
-  rank: whole("rank", "Rank r of the update").pipe(Flag.withDefault(8)),
-  alpha: number("alpha", "The update is scaled by alpha / rank").pipe(Flag.withDefault(16)),
-  dropout: number("dropout", "Dropout on the input of the update").pipe(Flag.withDefault(0)),
+  maxLength: whole("max-length", "Most tokens of an example; longer texts are cut [128]", 2).pipe(
+    Flag.withDefault(128),
+  ),
+  rank: whole("rank", "Rank r of the update [8]").pipe(Flag.withDefault(8)),
+  alpha: number("alpha", "The update is scaled by alpha / rank [16]").pipe(Flag.withDefault(16)),
+  dropout: number("dropout", "Dropout on the input of the update [0]").pipe(Flag.withDefault(0)),
   targets: Flag.String("target-modules").pipe(
-    Flag.withDescription("Names with commas, a regular expression, or all-linear"),
+    Flag.withDescription("Names with commas, a regular expression, or all-linear [all-linear]"),
     Flag.withDefault("all-linear"),
   ),
-  seed: whole("seed", "Seed of split, new weights and order", 0).pipe(Flag.withDefault(42)),
-  output: Flag.String("output").pipe(Flag.withDescription("Run folder"), Flag.withDefault("runs/demo")),
-  resume: Flag.Boolean("resume").pipe(Flag.withDescription("Go on with the run in the output folder"), Flag.withDefault(false)),
+  seed: whole("seed", "Seed of split, new weights and order [42]", 0).pipe(Flag.withDefault(42)),
+  output: Flag.String("output").pipe(Flag.withDescription("Run folder [runs/demo]"), Flag.withDefault("runs/demo")),
+  resume: Flag.Boolean("resume").pipe(
+    Flag.withDescription("Go on with the run in the output folder"),
+    Flag.withDefault(false),
+  ),
   overwrite: Flag.Boolean("overwrite").pipe(
     Flag.withDescription("Replace the run in the output folder"),
     Flag.withDefault(false),
@@ -87,7 +107,7 @@ const line = (metrics: Readonly<Record<string, number>>) =>
 const program = (options: Options) =>
   Effect.gen(function* () {
     const { epochs, batchSize, learningRate, schedule, weightDecay, maxLength, seed, output, resume } = options
-    yield* clear(output, options.overwrite && !resume)
+    yield* checkOutput(output, options)
     const backend = yield* Backend
     yield* Console.log(`backend: ${backend.info.description}`)
 
@@ -103,10 +123,15 @@ const program = (options: Options) =>
 
     const evaluation = { maxLength, batchSize: 32 }
     const judge = (rows: Dataset.Data) => Trainer.evaluate(model, rows, evaluation)
-    const judged = data.test.rows.length > 0 ? data.test : data.validation.rows.length > 0 ? data.validation : data.train
+    const judged = data.test.rows.length > 0
+      ? data.test
+      : data.validation.rows.length > 0
+      ? data.validation
+      : data.train
     const before = yield* judge(judged)
     yield* Console.log(`before: ${line(before.metrics)}`)
 
+    yield* clearOutput(output, options)
     const run = yield* Trainer.fit(model, data, {
       epochs,
       batchSize,

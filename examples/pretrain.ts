@@ -16,29 +16,31 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import { Backend, Dataset, Espalier, Model, saveTokenizer, Task, Tokenizer, trainBpe, Trainer } from "../mod.ts"
 import * as Llama from "../plugins/llama/mod.ts"
-import { beside, clear, defined, given, main, number, progress, threads, whole } from "./_shared.ts"
+import { beside, checkOutput, clearOutput, defined, given, main, number, progress, threads, whole } from "./_shared.ts"
 
 const flags = {
   text: Flag.String("text").pipe(
-    Flag.withDescription("Plain text file (also .gz) with blank lines between documents; may be given several times"),
+    Flag.withDescription(
+      "Plain text file (also .gz) with blank lines between documents; may be given several times [the included one]",
+    ),
     Flag.atLeast(0),
   ),
-  vocabulary: whole("vocabulary", "Tokens of the tokenizer", 258).pipe(Flag.withDefault(2048)),
-  hidden: whole("hidden", "Width of the model").pipe(Flag.withDefault(128)),
-  layers: whole("layers", "Layers").pipe(Flag.withDefault(4)),
-  heads: whole("heads", "Attention heads").pipe(Flag.withDefault(4)),
-  keyValueHeads: whole("kv-heads", "Heads of keys and values").pipe(Flag.withDefault(2)),
-  feedForward: whole("ffn", "Width of the feed-forward layers").pipe(Flag.withDefault(352)),
-  positions: whole("positions", "Longest sequence of the model").pipe(Flag.withDefault(512)),
-  block: whole("block", "Tokens of a training block", 2).pipe(Flag.withDefault(128)),
-  batchSize: whole("batch-size", "Blocks of a step").pipe(Flag.withDefault(16)),
-  learningRate: number("learning-rate", "Highest learning rate").pipe(Flag.withDefault(3e-3)),
-  weightDecay: number("weight-decay", "Weight decay").pipe(Flag.withDefault(0.01)),
+  vocabulary: whole("vocabulary", "Tokens of the tokenizer [2048]", 258).pipe(Flag.withDefault(2048)),
+  hidden: whole("hidden", "Width of the model [128]").pipe(Flag.withDefault(128)),
+  layers: whole("layers", "Layers [4]").pipe(Flag.withDefault(4)),
+  heads: whole("heads", "Attention heads [4]").pipe(Flag.withDefault(4)),
+  keyValueHeads: whole("kv-heads", "Heads of keys and values [2]").pipe(Flag.withDefault(2)),
+  feedForward: whole("ffn", "Width of the feed-forward layers [352]").pipe(Flag.withDefault(352)),
+  positions: whole("positions", "Longest sequence of the model [512]").pipe(Flag.withDefault(512)),
+  block: whole("block", "Tokens of a training block [128]", 2).pipe(Flag.withDefault(128)),
+  batchSize: whole("batch-size", "Blocks of a step [16]").pipe(Flag.withDefault(16)),
+  learningRate: number("learning-rate", "Highest learning rate [3e-3]").pipe(Flag.withDefault(3e-3)),
+  weightDecay: number("weight-decay", "Weight decay [0.01]").pipe(Flag.withDefault(0.01)),
   steps: whole("steps", "Steps; instead of --minutes").pipe(Flag.optional),
-  minutes: number("minutes", "Time for training, by the pace of a few trial steps").pipe(Flag.withDefault(7)),
-  seed: whole("seed", "Seed of weights and order", 0).pipe(Flag.withDefault(42)),
+  minutes: number("minutes", "Time for training, by the pace of a few trial steps [7]").pipe(Flag.withDefault(7)),
+  seed: whole("seed", "Seed of weights and order [42]", 0).pipe(Flag.withDefault(42)),
   output: Flag.String("output").pipe(
-    Flag.withDescription("Run folder; the model goes to its folder model/"),
+    Flag.withDescription("Run folder; the model goes to its folder model/ [runs/pretrain]"),
     Flag.withDefault("runs/pretrain"),
   ),
   resume: Flag.Boolean("resume").pipe(
@@ -92,7 +94,7 @@ const configOf = (options: Options, tokenizer: Tokenizer.Tokenizer) => ({
 const program = (options: Options) =>
   Effect.gen(function* () {
     const { seed, output, block, batchSize, learningRate, weightDecay, resume, vocabulary } = options
-    yield* clear(output, options.overwrite && !resume)
+    yield* checkOutput(output, options)
     const paths = options.text.length > 0 ? options.text : [beside("./data/pretraining.txt.gz")]
     const backend = yield* Backend
     yield* Console.log(`backend: ${backend.info.description}`)
@@ -126,6 +128,7 @@ const program = (options: Options) =>
     const steps = given(options.steps) ?? (yield* measure)
 
     const model = yield* newModel
+    yield* clearOutput(output, options)
     const run = yield* Trainer.fit(model, data, {
       ...common,
       maxSteps: steps,
@@ -177,7 +180,9 @@ A Llama-family model of ${run.totalParameters} parameters, pretrained from nothi
 | shape | ${options.layers} layers, width ${options.hidden}, ${options.heads} heads (${options.keyValueHeads} of keys and values), feed-forward ${options.feedForward}, tied embeddings |
 | training | ${run.steps} steps of ${options.batchSize} blocks of ${options.block} tokens, AdamW, learning rate ${options.learningRate} (cosine), weight decay ${options.weightDecay}, seed ${options.seed} |
 | time | ${Math.round(run.seconds)} seconds on the CPU |
-| validation | loss ${metrics.loss.toFixed(4)} a token (${metrics.perplexity.toFixed(1)} perplexity) on 2 % of the documents |
+| validation | loss ${metrics.loss.toFixed(4)} a token (${
+    metrics.perplexity.toFixed(1)
+  } perplexity) on 2 % of the documents |
 `
 
 const command = Command.make("pretrain", flags, (options) => {

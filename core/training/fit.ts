@@ -19,7 +19,13 @@ import { loadTokenizer } from "../data/tokenizer.ts"
 import type { JsonError } from "../formats/json_error.ts"
 import type { SafetensorsError } from "../formats/safetensors_error.ts"
 import type { StorageError } from "../formats/storage_error.ts"
-import { type Model, readParameters, saveAdapters, saveCheckpoint as saveModel, writeParameters } from "../model/model.ts"
+import {
+  type Model,
+  readParameters,
+  saveAdapters,
+  saveCheckpoint as saveModel,
+  writeParameters,
+} from "../model/model.ts"
 import type { ModelError } from "../model/model_error.ts"
 import { sizeOf } from "../tensor/shape.ts"
 import { attempt, attemptPromise } from "./_attempt.ts"
@@ -139,11 +145,22 @@ function runLoop(
 ): Effect.Effect<Run, TrainError, FileSystem.FileSystem | Scope.Scope> {
   return Effect.gen(function* () {
     const { source, train, validation, totalSteps, epochSteps, watched, settings } = plan
-    const parameters = settings.trained.map(({ key, slot }): NamedSlot => ({ name: `parameter/${key}`, slot: slot as NamedSlot["slot"] }))
+    const parameters = settings.trained.map(({ key, slot }): NamedSlot => ({
+      name: `parameter/${key}`,
+      slot: slot as NamedSlot["slot"],
+    }))
     const tensors = [...parameters, ...stepper.state]
 
     // Where the run stands.
-    let state: TrainerState = { version: 1, step: 0, epoch: 0, stepInEpoch: 0, tokens: 0, seconds: 0, withoutProgress: 0 }
+    let state: TrainerState = {
+      version: 1,
+      step: 0,
+      epoch: 0,
+      stepInEpoch: 0,
+      tokens: 0,
+      seconds: 0,
+      withoutProgress: 0,
+    }
     let best: Best | undefined
     let saved: number | undefined
     if (folder !== undefined && options.resume) {
@@ -151,10 +168,14 @@ function runLoop(
       if (saved !== undefined) {
         state = yield* readTrainerState(folder.checkpoints, saved)
         const slots = new Map(tensors.map(({ name, slot }) => [name, slot]))
-        const write = (name: string, data: Float32Array, offset: number) => model.backend.write(slots.get(name)!, data, offset)
+        const write = (name: string, data: Float32Array, offset: number) =>
+          model.backend.write(slots.get(name)!, data, offset)
         yield* loadCheckpoint(folder.checkpoints, saved, tensors, write, { all: true })
         if (state.best !== undefined) {
-          const values = settings.trained.map((parameter) => ({ parameter, data: new Float32Array(sizeOf(parameter.shape)) }))
+          const values = settings.trained.map((parameter) => ({
+            parameter,
+            data: new Float32Array(sizeOf(parameter.shape)),
+          }))
           const byName = new Map(values.map((value) => [`parameter/${value.parameter.key}`, value.data]))
           const keep = (name: string, data: Float32Array, offset: number) => byName.get(name)!.set(data, offset)
           yield* loadCheckpoint(folder.checkpoints, state.best.step, parameters, keep, { all: false })
@@ -189,7 +210,8 @@ function runLoop(
       const { loss, weight, gradientNorm } = yield* attemptPromise(() => result)
       pending.shift()
       if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
-        const message = `step ${step}: the loss is ${loss} and the gradient's norm ${gradientNorm}; lower the learning ` +
+        const message =
+          `step ${step}: the loss is ${loss} and the gradient's norm ${gradientNorm}; lower the learning ` +
           `rate (${options.learningRate}) or look at the data${advice()}`
         return yield* new TrainingError({ reason: "NotFinite", message, step, ...lastGood() })
       }
@@ -199,7 +221,8 @@ function runLoop(
       }
       if (!empty && gradientNorm === 0 && step <= ZERO_STEPS) zeroSteps++
       if (zeroSteps > 0 && zeroSteps === Math.min(ZERO_STEPS, totalSteps)) {
-        const message = `the gradients of the first ${zeroSteps === 1 ? "step" : `${zeroSteps} steps`} are all exactly ` +
+        const message =
+          `the gradients of the first ${zeroSteps === 1 ? "step" : `${zeroSteps} steps`} are all exactly ` +
           `zero: nothing that is trained has any effect on the loss`
         return yield* new TrainingError({ reason: "ZeroGradient", message, step })
       }
@@ -256,7 +279,9 @@ function runLoop(
     })
 
     const stop = (reason: TrainStop["reason"]) => {
-      const restored = best === undefined || reason === "interrupted" || reason === "failed" ? {} : { bestStep: best.step }
+      const restored = best === undefined || reason === "interrupted" || reason === "failed"
+        ? {}
+        : { bestStep: best.step }
       return emit({ type: "stop", step: state.step, reason, seconds: seconds(), ...restored })
     }
     const exhausted = () => state.withoutProgress >= (options.earlyStopping?.patience ?? Infinity)
@@ -283,8 +308,10 @@ function runLoop(
         const step = state.step + 1
         const factor = scheduleFactor(options.schedule, state.step, { warmup: plan.warmup, total: totalSteps })
         const learningRate = options.learningRate * factor
-        const tokens = batches.reduce((sum, { lengths, rows }) =>
-          lengths.reduce((own, length, i) => own + (rows[i] < 0 ? 0 : length), sum), 0)
+        const tokens = batches.reduce(
+          (sum, { lengths, rows }) => lengths.reduce((own, length, i) => own + (rows[i] < 0 ? 0 : length), sum),
+          0,
+        )
         const endsEpoch = next.step + 1 === epochSteps[next.epoch]
         // Handed over and counted as one: an interruption finds either both or none.
         yield* Effect.uninterruptible(Effect.gen(function* () {
@@ -326,7 +353,9 @@ function runLoop(
       const interrupted = Cause.hasInterruptsOnly(exit.cause)
       // What is under way must end before its memory goes.
       const drain = Effect.promise(() => Promise.allSettled(pending.map(({ result }) => result)))
-      const end = interrupted ? settleAll.pipe(Effect.andThen(save), Effect.andThen(stop("interrupted"))) : stop("failed")
+      const end = interrupted
+        ? settleAll.pipe(Effect.andThen(save), Effect.andThen(stop("interrupted")))
+        : stop("failed")
       return drain.pipe(Effect.andThen(end), Effect.ignore)
     }))
     const account = {

@@ -3,18 +3,11 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert"
+import { Dataset, Model, Plugins, type Step, Task, type Tokenizer, Trainer, type TrainStep } from "@espalier/espalier"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type { Step } from "../../core/contracts/batch_source.ts"
-import type { TrainStep } from "../../core/contracts/train_event.ts"
-import { fromRows, type TextData } from "../../core/data/dataset.ts"
-import type { Tokenizer } from "../../core/data/tokenizer.ts"
-import { initialize } from "../../core/model/model.ts"
-import { Task } from "../../core/model/task.ts"
-import { fit } from "../../core/training/fit.ts"
-import { plugin } from "./_public.ts"
-import { type Row, type Rules } from "./_reference.ts"
+import type { Row, Rules } from "./_reference.ts"
 import {
   config,
   differences,
@@ -29,7 +22,7 @@ import {
 
 const A = "a".charCodeAt(0)
 /** A token a letter. */
-const tokenizer: Tokenizer = {
+const tokenizer: Tokenizer.Tokenizer = {
   vocabSize: config.vocab_size,
   addsSpecialTokens: false,
   encode: (text) => Int32Array.from(text, (letter) => letter.charCodeAt(0) - A),
@@ -38,7 +31,8 @@ const tokenizer: Tokenizer = {
   id: (token) => token.charCodeAt(0) - A,
 }
 const texts = { fruit: ["apple", "fig", "lemon", "melon", "plum"], tree: ["oak", "alder", "elm"] }
-const data = (words: ReadonlyArray<string>): TextData => fromRows(words.map((text) => ({ text })), { text: "text" })
+const data = (words: ReadonlyArray<string>): Dataset.TextData =>
+  Dataset.fromRows(words.map((text) => ({ text })), { text: "text" })
 
 interface EmptyStep {
   readonly "~seams/EmptyStep": "~seams/EmptyStep"
@@ -47,7 +41,7 @@ const EmptyStep: Context.Service<EmptyStep, "empty"> = Context.Service<EmptyStep
 
 Deno.test("Trainer.fit over two tasks with all methods, LoRA and an empty step equals the reference", async () => {
   let drawn: ReadonlyArray<Step> = []
-  const emptyStep: Method = plugin(
+  const emptyStep: Method = Plugins.plugin(
     EmptyStep,
     Effect.succeed(["empty", {
       id: "empty_step/default",
@@ -68,9 +62,9 @@ Deno.test("Trainer.fit over two tasks with all methods, LoRA and an empty step e
   }
   const events: Array<TrainStep> = []
   const effect = Effect.gen(function* () {
-    const model = yield* initialize(config, { task: Task.causalLM(), seed: 5 })
+    const model = yield* Model.initialize(config, { task: Task.causalLM(), seed: 5 })
     const [all, before] = yield* Effect.promise(() => Promise.all([valuesOf(model), valuesOf(model, true)]))
-    const run = yield* fit(model, { train: { fruit: data(texts.fruit), tree: data(texts.tree) } }, {
+    const run = yield* Trainer.fit(model, { train: { fruit: data(texts.fruit), tree: data(texts.tree) } }, {
       tokenizer,
       epochs: 1,
       batchSize: 2,

@@ -5,8 +5,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
-import type { PluginError, Plugins } from "../_public.ts"
-import { ops, plugin } from "../_public.ts"
+import { ops, type PluginError, Plugins } from "@espalier/espalier"
 
 /** Options of {@link layer}. */
 export interface BottleneckOptions {
@@ -26,10 +25,10 @@ const Bottleneck: Context.Service<Bottleneck, BottleneckOptions> = Context.Servi
 )
 
 /** Puts an adapter after a block. It does not start as the identity, so that all of it has a gradient. */
-export function layer(options: BottleneckOptions): Layer.Layer<Bottleneck, PluginError, Plugins> {
+export function layer(options: BottleneckOptions): Layer.Layer<Bottleneck, PluginError, Plugins.Plugins> {
   const { block, width } = options
   const normal = (shape: ReadonlyArray<number>) => ({ shape, initializer: { kind: "normal", std: 0.3 } }) as const
-  return plugin(
+  return Plugins.plugin(
     Bottleneck,
     Effect.succeed([options, {
       id: "bottleneck/default",

@@ -6,8 +6,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
-import type { Gradients, PluginError, Plugins, Tensor } from "../_public.ts"
-import { ops, plugin } from "../_public.ts"
+import { type Gradients, ops, type PluginError, Plugins, type Tensor } from "@espalier/espalier"
 
 /** Options of {@link layer}. */
 export interface DpSgdOptions {
@@ -25,9 +24,9 @@ export interface DpSgd {
 const DpSgd: Context.Service<DpSgd, DpSgdOptions> = Context.Service<DpSgd, DpSgdOptions>("seams/DpSgd")
 
 /** Clips examples. */
-export function layer(options: DpSgdOptions): Layer.Layer<DpSgd, PluginError, Plugins> {
+export function layer(options: DpSgdOptions): Layer.Layer<DpSgd, PluginError, Plugins.Plugins> {
   const { maxGradNorm, expectedBatchSize } = options
-  return plugin(
+  return Plugins.plugin(
     DpSgd,
     Effect.succeed([options, {
       id: "dp_sgd/default",

@@ -6,8 +6,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
-import type { Gradients, PluginError, Plugins, Tensor } from "../_public.ts"
-import { ops, plugin } from "../_public.ts"
+import { type Gradients, ops, type PluginError, Plugins, type Tensor } from "@espalier/espalier"
 
 /** Identity of the capability. */
 export interface PcGrad {
@@ -17,7 +16,7 @@ export interface PcGrad {
 const PcGrad: Context.Service<PcGrad, "pcgrad"> = Context.Service<PcGrad, "pcgrad">("seams/PcGrad")
 
 /** Projects conflicting tasks; `after` noise that makes gradients private, for that is post-processing. */
-export const layer: Layer.Layer<PcGrad, PluginError, Plugins> = plugin(
+export const layer: Layer.Layer<PcGrad, PluginError, Plugins.Plugins> = Plugins.plugin(
   PcGrad,
   Effect.succeed(["pcgrad", {
     id: "pcgrad/default",

@@ -5,8 +5,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
-import type { PluginError, Plugins } from "../_public.ts"
-import { plugin } from "../_public.ts"
+import { type PluginError, Plugins } from "@espalier/espalier"
 
 /** Options of {@link layer}. */
 export interface PrefixOptions {
@@ -22,8 +21,8 @@ export interface Prefix {
 const Prefix: Context.Service<Prefix, PrefixOptions> = Context.Service<Prefix, PrefixOptions>("seams/Prefix")
 
 /** Puts a prefix into every attention. */
-export function layer(options: PrefixOptions): Layer.Layer<Prefix, PluginError, Plugins> {
-  return plugin(
+export function layer(options: PrefixOptions): Layer.Layer<Prefix, PluginError, Plugins.Plugins> {
+  return Plugins.plugin(
     Prefix,
     Effect.succeed([options, {
       id: "prefix/default",

@@ -49,7 +49,9 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
     throw new TrainingError({ reason: "NothingTrains", message })
   }
   if (tokenizer.vocabSize > network.vocabSize) {
-    throw wrong(`the tokenizer has ${tokenizer.vocabSize} tokens, the model ${network.vocabSize}: they do not belong together`)
+    throw wrong(
+      `the tokenizer has ${tokenizer.vocabSize} tokens, the model ${network.vocabSize}: they do not belong together`,
+    )
   }
   const metric = options.earlyStopping?.metric ?? "loss"
   if (!METRICS[task.kind].includes(metric)) {
@@ -109,10 +111,12 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
   const count = (own: ReadonlyArray<ModelParameter>) => own.reduce((sum, { shape }) => sum + sizeOf(shape), 0)
   const { tokenizer: _, observe: __, runFolder: ___, resume: ____, config: given, optimizer, ...plain } = options
   const describe = (own: Readonly<Record<string, TaskExamples>>) =>
-    Object.fromEntries(Object.entries(own).map(([name, { data, examples }]) => [
-      name,
-      { source: data.source, examples: examples.length, digest: digest(examples) },
-    ]))
+    Object.fromEntries(
+      Object.entries(own).map(([name, { data, examples }]) => [
+        name,
+        { source: data.source, examples: examples.length, digest: digest(examples) },
+      ]),
+    )
   const name = model.directory === "" ? String(model.config.model_type) : model.directory
   return {
     name,

@@ -77,7 +77,9 @@ export function saveCheckpoint(
         yield* writeSafetensors(`${temporary}/state.safetensors`, sources)
         yield* writeJson(`${temporary}/trainer_state.json`, state)
       }))
-    const others = (yield* listCheckpoints(directory)).filter((step) => step !== state.step && step !== state.best?.step)
+    const others = (yield* listCheckpoints(directory)).filter((step) =>
+      step !== state.step && step !== state.best?.step
+    )
     const last = Math.max(...others.filter((step) => step < state.step))
     for (const step of others) {
       if (step === last) continue

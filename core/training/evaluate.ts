@@ -16,7 +16,7 @@ import type { Graph } from "../graph/build.ts"
 import type { Model } from "../model/model.ts"
 import { argmax, equal, sum } from "../tensor/ops.ts"
 import { attempt, attemptPromise } from "./_attempt.ts"
-import { classificationMetrics, type ClassificationMetrics, perplexity } from "./metrics.ts"
+import { type ClassificationMetrics, classificationMetrics, perplexity } from "./metrics.ts"
 import { causalLm, classification } from "./objectives.ts"
 import { batchInputs } from "./step_graphs.ts"
 import { batchData, ready } from "./stepper.ts"
@@ -123,7 +123,11 @@ export async function evaluateExamples(
   { batchSize, padId }: { readonly batchSize: number; readonly padId: number | undefined },
 ): Promise<Evaluation> {
   const maxLength = examples.reduce((most, { tokens }) => Math.max(most, tokens.length), 1)
-  const microBatches = makeBatches(examples, { batchSize: Math.min(batchSize, examples.length), maxLength, shuffle: false })
+  const microBatches = makeBatches(examples, {
+    batchSize: Math.min(batchSize, examples.length),
+    maxLength,
+    shuffle: false,
+  })
     .epoch(0).flatMap((step) => step.microBatches)
   const batches = microBatches.map((microBatch) => collate(examples, microBatch, padId))
   const results = await evaluatorOf(model)(batches)
@@ -200,6 +204,11 @@ export function predict(
     const rows = texts.map((text, i) => ({ text, label: MASKED, row: i + 1 }))
     const data: LabeledData = { kind: "classification", source: "texts", unit: "row", labels: task.labels, rows }
     const { predictions } = yield* evaluate(model, data, options)
-    return predictions.map(({ text, label, probability, probabilities }) => ({ text, label, probability, probabilities }))
+    return predictions.map(({ text, label, probability, probabilities }) => ({
+      text,
+      label,
+      probability,
+      probabilities,
+    }))
   })
 }

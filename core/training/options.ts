@@ -77,7 +77,15 @@ export interface TrainOptions {
 export interface FullOptions extends Required<Omit<TrainOptions, Optional>>, Pick<TrainOptions, Optional> {
   readonly optimizer: Optimizer
 }
-type Optional = "maxSteps" | "maxLength" | "earlyStopping" | "runFolder" | "observe" | "warmupSteps" | "tokenizer" | "config"
+type Optional =
+  | "maxSteps"
+  | "maxLength"
+  | "earlyStopping"
+  | "runFolder"
+  | "observe"
+  | "warmupSteps"
+  | "tokenizer"
+  | "config"
 
 const known = new Set<string>(
   [

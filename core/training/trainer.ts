@@ -2,7 +2,14 @@
  * Training, evaluating, predicting. Meant as a namespace: `Trainer.fit(model, data, { epochs: 3 })`.
  * @module
  */
-export { evaluate, type EvaluateError, type EvaluateOptions, type Evaluation, predict, type Prediction } from "./evaluate.ts"
+export {
+  evaluate,
+  type EvaluateError,
+  type EvaluateOptions,
+  type Evaluation,
+  predict,
+  type Prediction,
+} from "./evaluate.ts"
 export { fit, type Run, type TrainError } from "./fit.ts"
 export { stream } from "./stream.ts"
 export type { Cadence, EarlyStopping, TrainOptions } from "./options.ts"

@@ -81,7 +81,12 @@ export function encodeData(data: Data, task: Task, tokenizer: Tokenizer, options
 /** Batches of all tasks: a step holds each task's own, as long as it has some. */
 export function drawBatches(
   tasks: Readonly<Record<string, TaskExamples>>,
-  options: { readonly batchSize: number; readonly accumulation: number; readonly seed: number; readonly maxLength: number },
+  options: {
+    readonly batchSize: number
+    readonly accumulation: number
+    readonly seed: number
+    readonly maxLength: number
+  },
 ): BatchSource {
   const sources = Object.entries(tasks).map(([task, { examples }]) => makeBatches(examples, { ...options, task }))
   if (sources.length === 1) return sources[0]

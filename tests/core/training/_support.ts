@@ -2,11 +2,10 @@
  * A tiny model, its tokenizer and two classes of texts that can be told apart.
  * @module
  */
-import * as Effect from "effect/Effect"
 import { fromRows, type LabeledData, type TextData } from "../../../core/data/dataset.ts"
 import { makeTokenizer, type Tokenizer } from "../../../core/data/tokenizer.ts"
 import { trainBpe } from "../../../core/data/train_bpe.ts"
-import { initialize, type LoadError, type Model } from "../../../core/model/model.ts"
+import { initialize, type Model } from "../../../core/model/model.ts"
 import { Task } from "../../../core/model/task.ts"
 
 const words = ["sun moon star sky cloud rain", "bread milk cheese apple salt rice"].map((list) => list.split(" "))
@@ -65,4 +64,3 @@ export async function weightsOf(model: Model): Promise<Float32Array> {
   parts.reduce((at, part) => (all.set(part, at), at + part.length), 0)
   return all
 }
-void (undefined as unknown as [typeof Effect, LoadError])

@@ -40,7 +40,14 @@ export * as Plugins from "./core/contracts/plugins.ts"
 export * as ops from "./core/tensor/ops.ts"
 export { type CausalLMTask, type ClassificationTask, Task } from "./core/model/task.ts"
 export * from "./core/backend/backend.ts"
-export { saveTokenizer, trainBpe, type TrainBpeOptions, type TrainedTokenizer } from "./core/data/train_bpe.ts"
+export {
+  type ByteLevelJson,
+  saveTokenizer,
+  type TokenizerJson,
+  trainBpe,
+  type TrainBpeOptions,
+  type TrainedTokenizer,
+} from "./core/data/train_bpe.ts"
 
 export type * from "./core/contracts/batch_source.ts"
 export type * from "./core/contracts/contribution.ts"
@@ -50,17 +57,18 @@ export type * from "./core/contracts/objective.ts"
 export type * from "./core/contracts/parameter.ts"
 export type * from "./core/contracts/site.ts"
 export type * from "./core/contracts/train_event.ts"
-export type { DType } from "./core/tensor/dtype.ts"
 export type { Shape } from "./core/tensor/shape.ts"
-export type { Tensor } from "./core/tensor/tensor.ts"
+export { type Attributes, node, type Numbers, type Operation, type Tensor } from "./core/tensor/tensor.ts"
+export type * from "./core/graph/program.ts"
+export type * from "./kernels/contract.ts"
 
 export { BackendError, type BackendErrorFields } from "./core/backend/backend_error.ts"
 export { DataError, type DataErrorFields } from "./core/data/data_error.ts"
-export { JsonError } from "./core/formats/json_error.ts"
+export { JsonError, type JsonErrorFields } from "./core/formats/json_error.ts"
 export { ModelError, type ModelErrorFields } from "./core/model/model_error.ts"
 export { PluginError, type PluginErrorFields } from "./core/contracts/plugin_error.ts"
 export { RunFolderError, type RunFolderErrorFields } from "./core/training/run_folder_error.ts"
-export { SafetensorsError } from "./core/formats/safetensors_error.ts"
-export { ShapeError } from "./core/tensor/shape_error.ts"
+export { SafetensorsError, type SafetensorsErrorFields } from "./core/formats/safetensors_error.ts"
+export { ShapeError, type ShapeErrorFields } from "./core/tensor/shape_error.ts"
 export { StorageError, type StorageErrorFields } from "./core/formats/storage_error.ts"
 export { TrainingError, type TrainingErrorFields } from "./core/training/training_error.ts"

@@ -64,11 +64,15 @@ export type ReduceKind = "sum" | "max"
  * per-row values. An output may be the very view of an input (in place); otherwise outputs and inputs are disjoint.
  */
 export interface RowsCall {
+  /** Tells the calls apart. */
   readonly kernel: "rows"
+  /** Extents of the places. */
   readonly space: ReadonlyArray<number>
+  /** What is evaluated at each place. */
   readonly body: ReadonlyArray<Instruction>
   /** Each view's shape is the space. */
   readonly inputs: ReadonlyArray<View>
+  /** Which steps are stored, and where. */
   readonly outputs: ReadonlyArray<{ readonly step: number; readonly view: View }>
 }
 
@@ -77,19 +81,27 @@ export interface RowsCall {
  * The space is [...outer, ...reduced, columns]; the output's shape is [...outer, columns].
  */
 export interface ColumnsCall {
+  /** Tells the calls apart. */
   readonly kernel: "columns"
+  /** Extents of the places. */
   readonly space: ReadonlyArray<number>
   /** How many leading axes are kept. */
   readonly outerAxes: number
+  /** How places are combined. */
   readonly kind: ReduceKind
+  /** What is evaluated at each place. */
   readonly body: ReadonlyArray<Instruction>
+  /** Number of the step that is reduced. */
   readonly result: number
+  /** Each view's shape is the space. */
   readonly inputs: ReadonlyArray<View>
+  /** Where the result goes. */
   readonly output: View
 }
 
 /** out[..., m, n] = sum over k of a[..., m, k] * b[..., k, n]. Transposes and broadcasts are strides. */
 export interface MatmulCall {
+  /** Tells the calls apart. */
   readonly kernel: "matmul"
   /** Shape [...batch, m, k]. */
   readonly a: View
@@ -101,6 +113,7 @@ export interface MatmulCall {
 
 /** out[i, :] = table[indices[i], :]. */
 export interface GatherCall {
+  /** Tells the calls apart. */
   readonly kernel: "gather"
   /** Shape [rows, width]. */
   readonly table: View
@@ -112,6 +125,7 @@ export interface GatherCall {
 
 /** out[b] = 0, then out[b, indices[b, i], :] += updates[b, i, :] in the order of i. Indices outside are skipped. */
 export interface ScatterAddCall {
+  /** Tells the calls apart. */
   readonly kernel: "scatter_add"
   /** i32, shape [batch, count]. */
   readonly indices: View
@@ -123,10 +137,15 @@ export interface ScatterAddCall {
 
 /** destination[..., start : start + n, ...] = source along `axis`, in place. `start` is one i32 on the device. */
 export interface UpdateSliceCall {
+  /** Tells the calls apart. */
   readonly kernel: "update_slice"
+  /** The axis along which the source is placed. */
   readonly axis: number
+  /** The state. */
   readonly destination: View
+  /** What is written. */
   readonly source: View
+  /** The first place, i32 [1]. */
   readonly start: View
 }
 

@@ -1,3 +1,7 @@
+/**
+ * Tokenizers: from `tokenizer.json` as Hugging Face writes it.
+ * @module
+ */
 import { Tokenizer as TokenizerModel } from "@huggingface/tokenizers"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"

@@ -19,21 +19,30 @@ export type BufferSource =
 export interface BufferSpec {
   /** Number of elements (four bytes each). */
   readonly size: number
+  /** Type of the elements. */
   readonly dtype: DType
+  /** Where its memory comes from. */
   readonly source: BufferSource
 }
 
 /** A result handed back by each run: a contiguous view. */
 export interface ProgramOutput {
+  /** By which the result is found. */
   readonly name: string
+  /** Where it lies. */
   readonly view: View
+  /** Type of its elements. */
   readonly dtype: DType
 }
 
 /** Fused, scheduled, backend-neutral. Calls run in order; each sees what earlier ones wrote. */
 export interface Program {
+  /** For people: errors and listings. */
   readonly name: string
+  /** All memory that the calls name. */
   readonly buffers: ReadonlyArray<BufferSpec>
+  /** What is computed, in order. */
   readonly calls: ReadonlyArray<Call>
+  /** What is handed back. */
   readonly outputs: ReadonlyArray<ProgramOutput>
 }

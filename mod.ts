@@ -49,6 +49,19 @@ export {
   type TrainedTokenizer,
 } from "./core/data/train_bpe.ts"
 
+export { linear, type LinearOptions } from "./core/model/linear.ts"
+export { embedding, type EmbeddingOptions } from "./core/model/embedding.ts"
+export { rmsNorm, type RmsNormOptions } from "./core/model/norm.ts"
+export type * from "./core/model/module.ts"
+export type * from "./core/model/network.ts"
+export type { NamePattern } from "./core/formats/check_names.ts"
+export {
+  ConfigReader,
+  type FieldOptions,
+  type NumberFieldOptions,
+  type StringFieldOptions,
+} from "./core/formats/model_config.ts"
+
 export type * from "./core/contracts/batch_source.ts"
 export type * from "./core/contracts/contribution.ts"
 export type * from "./core/contracts/gradient_transform.ts"

@@ -17,7 +17,7 @@ import type { PluginError } from "../../core/contracts/plugin_error.ts"
 import { type Families, family } from "../../core/model/families.ts"
 import { buildNetwork, modelTypes } from "./network.ts"
 
-export type { Families } from "../../core/model/families.ts"
+export type { Families, FamiliesService, Family } from "../../core/model/families.ts"
 export { modelTypes }
 
 /** Makes the family known to `Model.load`. */

@@ -27,9 +27,12 @@ import { merge, saveMerged, unmerge } from "./merge.ts"
 import { type LoraOptions, type ResolvedOptions, resolveOptions } from "./options.ts"
 import { HEADS } from "./targets.ts"
 
-export type { Plugins } from "../../core/contracts/plugins.ts"
-export type { CheckpointOptions, Model } from "../../core/model/model.ts"
-export { PeftError } from "../peft_format/mod.ts"
+export type { Plugins, PluginsService } from "../../core/contracts/plugins.ts"
+export type { FloatDType } from "../../core/formats/safetensors.ts"
+export type * from "../../core/model/model.ts"
+export type * from "../../core/model/module.ts"
+export type * from "../../core/model/network.ts"
+export { PeftError, type PeftErrorFields } from "../peft_format/mod.ts"
 export type { LoraOptions, OptionWithoutDefault, ResolvedOptions } from "./options.ts"
 
 /** What one adapter can do beside training. Programs built before a merge or unmerge are stale. */

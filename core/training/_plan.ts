@@ -1,5 +1,6 @@
 import type { BatchSource } from "../contracts/batch_source.ts"
 import type { Example } from "../data/encode.ts"
+import { formatPreview, preview } from "../data/preview.ts"
 import type { Tokenizer } from "../data/tokenizer.ts"
 import type { Model, ModelParameter } from "../model/model.ts"
 import { sizeOf } from "../tensor/shape.ts"
@@ -144,7 +145,12 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
       validation: describe(validation),
       training: { ...plain, optimizer: optimizer.name },
     },
-    messages: truncated === 0 ? [] : [`${truncated} texts were cut to ${options.maxLength} tokens`],
+    messages: [
+      ...(truncated === 0 ? [] : [`${truncated} texts were cut to ${options.maxLength} tokens`]),
+      ...all.flatMap(({ data, examples: [first] }) =>
+        data.kind === "completion" ? [`trained on, in brackets: ${formatPreview(preview(first, tokenizer))}`] : []
+      ),
+    ],
   }
 }
 

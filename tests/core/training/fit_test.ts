@@ -13,7 +13,7 @@ import { fit } from "../../../core/training/fit.ts"
 import type { TrainOptions } from "../../../core/training/options.ts"
 import { sgd } from "../../../core/training/sgd.ts"
 import { stream } from "../../../core/training/stream.ts"
-import { mul } from "../../../core/tensor/ops.ts"
+import { add, equal, mul, sub } from "../../../core/tensor/ops.ts"
 import { type MemoryBackend, memoryBackend } from "../../memory_backend.ts"
 import { failure, run } from "../../model_layer.ts"
 import { classifier, languageModel, plainTexts, texts, tokenizer, weightsOf } from "./_support.ts"
@@ -275,6 +275,59 @@ Deno.test("per-example gradients that are only summed train the same model", asy
     )
   const [plain, apart] = [await weights(), await weights(example)]
   assert(Math.max(...plain.map((value, i) => Math.abs(value - apart[i]))) < 1e-6)
+})
+
+Deno.test("tasks have the same part in a step, whatever their sizes", async () => {
+  const options = {
+    optimizer: sgd(),
+    schedule: "constant",
+    maxGradNorm: 0,
+    maxSteps: 1,
+    batchSize: 16,
+    learningRate: 1,
+  } as const
+  const first = rowsOf(data.train, 0, 10)
+  const second = rowsOf(data.train, 10, 13)
+  const start = await trained({ ...options, learningRate: 0 })
+  const [a, b] = [await trained(options, { train: first }), await trained(options, { train: second })]
+  const both = await trained(options, { train: { first, second } })
+  const moved = both.map((value, i) => value - start[i])
+  const expected = a.map((value, i) => (value + b[i]) / 2 - start[i])
+  const norm = (x: Float32Array) => Math.sqrt(x.reduce((sum, value) => sum + value * value, 0))
+  assert(norm(moved) > 0)
+  assert(norm(moved.map((value, i) => value - expected[i])) < 1e-6 * norm(expected))
+})
+
+Deno.test("a transform of tasks sees their gradients and weights, and keeps its memory", async () => {
+  const seen: string[] = []
+  const layer = contribution({
+    gradients: {
+      task: {
+        init: () => ({ count: { shape: [] } }),
+        update: (byTask, state, { weights }) => {
+          seen.push(...byTask.keys(), ...weights.keys())
+          // The second step, and it alone, is left out.
+          const on = sub(1, equal(state.count, 1))
+          const kept = [...byTask].map(([task, gradients]) =>
+            [task, new Map([...gradients].map(([key, gradient]) => [key, mul(gradient, on)]))] as const
+          )
+          return [new Map(kept), { count: add(state.count, 1) }]
+        },
+      },
+    },
+  })
+  const norms = await run(
+    Effect.gen(function* () {
+      const model = yield* classifier()
+      const { events, observe } = recorder()
+      const train = { one: rowsOf(data.train, 0, 12), two: rowsOf(data.train, 12, 24) }
+      yield* fit(model, { train }, { maxSteps: 3, batchSize: 4, tokenizer, observe })
+      return events.flatMap((event) => event.type === "step" ? [event.gradientNorm] : [])
+    }),
+    layer,
+  )
+  assertEquals([...new Set(seen)], ["one", "two"])
+  assert(norms[0] > 0 && norms[1] === 0 && norms[2] > 0, `${norms}`)
 })
 
 Deno.test("a run is a stream of events", async () => {

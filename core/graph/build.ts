@@ -44,9 +44,12 @@ const cheap = new Set([
 ])
 const DEEPEST = 4
 
-/** Writes a program. Throws {@link ShapeError} where an update does not fit its slot. */
+/** Writes a program. Throws {@link ShapeError} where an update does not fit its slot or a slot has two. */
 export function build(graph: Graph): Program {
-  for (const [slot, tensor] of graph.updates) {
+  for (const [i, [slot, tensor]] of graph.updates.entries()) {
+    if (graph.updates.findIndex(([other]) => other.id === slot.id) < i) {
+      throw new ShapeError({ message: `Slot ${slot.name} has two new values in "${graph.name}": join them into one` })
+    }
     if (!sameShape(slot.shape, tensor.shape) || slot.dtype !== tensor.dtype) {
       const value = `${tensor.dtype}${show(tensor.shape)}`
       throw new ShapeError({ message: `Slot ${slot.name} is ${slot.dtype}${show(slot.shape)}, its new value ${value}` })

@@ -85,10 +85,13 @@ export function fuse(roots: ReadonlyArray<Tensor>): Fused {
     needs.set(unit, new Set())
     join(node, unit)
   }
+  /** Whether a member of `upper` reads one of `lower` at another place than its own. */
+  const looks = (upper: Unit, lower: Unit): boolean =>
+    upper.nodes.some((node) => node.inputs.some((x) => !unitOf.has(x) && sources(x).includes(lower)))
   /** Whether `upper` may run as one with `lower`: nothing between them would have to run after one, before the other. */
   const mergeable = (upper: Unit, lower: Unit): boolean =>
     [[upper, lower], [lower, upper]].every(([from, to]) =>
-      [...needs.get(from)!].every((next) => next === to || !rests(next, to))
+      !looks(from, to) && [...needs.get(from)!].every((next) => next === to || !rests(next, to))
     )
   const merge = (into: Unit, other: Unit): void => {
     into.nodes.push(...other.nodes)

@@ -34,7 +34,7 @@ export function gradients(
     throw new ShapeError({ message: `Derivatives need a scalar loss, got ${show(loss.shape)}` })
   }
   const batch = options.perExample ? batchOf(loss) : undefined
-  const found = pullBack(loss, full(1, loss.shape), wanted, batch)
+  const found = pullBack(loss, full(1, loss.shape), wanted, { batch })
   return wanted.map((tensor, i) => {
     const shape = batch === undefined ? tensor.shape : [batch.size, ...tensor.shape]
     return found[i] ?? expand(full(0), shape)
@@ -69,21 +69,21 @@ export function reachable(root: Tensor): ReadonlyArray<Tensor> {
   return [...seen].sort((a, b) => a.id - b.id)
 }
 
-/** Cotangents of `wanted`, given that of `root`. */
+/** Cotangents of `wanted`, given that of `root`; with `partial`, what one of them rests on is left to the caller. */
 function pullBack(
   root: Tensor,
   cotangent: Tensor,
   wanted: ReadonlyArray<Tensor>,
-  batch: Batch | undefined,
+  { batch, partial = false }: { readonly batch?: Batch | undefined; readonly partial?: boolean },
 ): ReadonlyArray<Tensor | undefined> {
   const nodes = reachable(root)
   const leading = new Set<Tensor>(wanted)
   for (const node of nodes) if (node.inputs.some((x) => leading.has(x))) leading.add(node)
   const parts = new Map<Tensor, Tensor[]>([[root, [cotangent]]])
-  const targets = new Set(wanted)
+  const ends = new Set(partial ? wanted : [])
   for (const node of nodes.toReversed()) {
     const shares = parts.get(node)
-    if (shares === undefined || targets.has(node) || !leading.has(node)) continue
+    if (shares === undefined || ends.has(node) || !node.inputs.some((x) => leading.has(x))) continue
     const own = total(shares)
     // A node apart from the batch has a cotangent for each example.
     const apart = batch !== undefined && !batch.has(node)
@@ -125,13 +125,13 @@ function derivative(node: Tensor, own: Tensor, leading: ReadonlySet<Tensor>): Re
   }
   // Derivatives of the parts; shares of a shared operand stay sums over the batch, so examples can be told apart.
   const wanted = node.inputs.filter((x) => leading.has(x))
-  const found = pullBack(decompose(node), own, wanted, undefined)
+  const found = pullBack(decompose(node), own, wanted, { partial: true })
   return node.inputs.map((x) => found[wanted.indexOf(x)])
 }
 
 /** What each example gives to an operand that all share: the share before its sum over the batch. */
 function perExample(share: Tensor, input: Tensor, size: number): Tensor {
-  if (share.operation === batchSumOperation) return share.inputs[0]
+  if (share.operation === batchSumOperation && share.inputs[0].shape[0] === size) return share.inputs[0]
   const shape = [size, ...input.shape]
   if (size === 1 && sameShape(share.shape, input.shape)) return reshape(share, shape)
   throw new ShapeError({ message: `Operation mixes examples: no per-example derivative for ${show(input.shape)}` })

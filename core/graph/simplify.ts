@@ -4,7 +4,7 @@
  * @module
  */
 import type { ElementwiseOperation } from "../tensor/elementwise.ts"
-import { constantOperation, full, fullOperation } from "../tensor/leaves.ts"
+import { full, fullOperation } from "../tensor/leaves.ts"
 import { matmul, matmulOperation } from "../tensor/matmul.ts"
 import { scatterAdd, scatterAddOperation } from "../tensor/indexing.ts"
 import { batchSumOperation, reduceOperation } from "../tensor/reduce.ts"
@@ -30,9 +30,16 @@ export function simplify(roots: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
   }
   /** One node for equal operations on equal inputs. */
   const unique = (node: Tensor): Tensor => {
-    const attributes = node.operation === constantOperation
-      ? numberOf(node.attributes.data as object)
-      : JSON.stringify(node.attributes)
+    // What JSON has no words for: infinities, data, functions.
+    const attributes = JSON.stringify(
+      node.attributes,
+      (_, value) =>
+        typeof value === "function" || ArrayBuffer.isView(value)
+          ? `#${numberOf(value)}`
+          : typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0))
+          ? `${1 / value} ${value}`
+          : value,
+    )
     const inputs = node.inputs.map((x) => x.id)
     const key = `${numberOf(node.operation)}(${inputs})[${node.shape}]${node.dtype}${attributes}`
     const first = known.get(key)
@@ -132,8 +139,9 @@ function simplerReduce(node: Tensor): Tensor {
   const axes = (node.attributes.axes as number[]).filter((axis) => x.shape[axis] !== 1)
   if (axes.length === 0) return x
   if (x.operation === fullOperation) {
-    const factor = kind === "sum" ? axes.reduce((n, axis) => n * x.shape[axis], 1) : 1
-    return full(x.attributes.value as number * factor, node.shape)
+    const count = axes.reduce((n, axis) => n * x.shape[axis], 1)
+    const value = x.attributes.value as number
+    return full(kind === "sum" ? (count === 0 ? 0 : value * count) : count === 0 ? -Infinity : value, node.shape)
   }
   let end = x.shape.length
   while (x.shape[end - 1] === 1) end--

@@ -234,6 +234,9 @@ export function where(condition: Tensor, x: Operand, y: Operand): Tensor {
  * two i32 scalars. The same key, salt and shape give the same numbers, on every backend.
  */
 export function uniform(shape: Shape, salt: number, key: readonly [Tensor, Tensor]): Tensor {
+  if (key.some(({ dtype }) => dtype !== "i32")) {
+    throw new ShapeError({ message: `uniform needs a key of two i32 scalars, got ${key.map(({ dtype }) => dtype)}` })
+  }
   const strides = stridesOf(shape)
   const terms = shape.map((_, axis) => mul(iotaLike(shape, axis), strides[axis]))
   const place = terms.length === 0 ? full(0, shape, "i32") : terms.reduce((a, b) => add(a, b))

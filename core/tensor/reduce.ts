@@ -1,6 +1,6 @@
 import { div, equal, mul, neg, toFloat, toInt, where } from "./elementwise.ts"
 import { iota } from "./leaves.ts"
-import { axisOf, type Shape, sizeOf, stridesOf } from "./shape.ts"
+import { axisOf, type Shape, show, sizeOf, stridesOf } from "./shape.ts"
 import { ShapeError } from "./shape_error.ts"
 import { node, type Operation, type Tensor } from "./tensor.ts"
 import { expand, reshape } from "./views.ts"
@@ -79,6 +79,11 @@ export function mean(x: Tensor, axes?: ReadonlyArray<number>, options: ReduceOpt
 
 /** Sum over axis 0, taken for the examples of a batch. See {@link batchSumOperation}. */
 export function batchSum(x: Tensor): Tensor {
+  if (x.shape.length === 0 || x.dtype !== "f32") {
+    throw new ShapeError({
+      message: `batchSum needs an f32 tensor with an axis of examples, got ${x.dtype}${show(x.shape)}`,
+    })
+  }
   return node(batchSumOperation, [x], x.shape.slice(1), x.dtype)
 }
 

@@ -3,7 +3,8 @@
  * @module
  */
 import type { DType } from "./dtype.ts"
-import type { Shape } from "./shape.ts"
+import { type Shape, show } from "./shape.ts"
+import { ShapeError } from "./shape_error.ts"
 
 /** Plain data that belongs to an operation's node: axes, sizes, a constant. */
 export type Attributes = Readonly<Record<string, unknown>>
@@ -44,7 +45,7 @@ export interface Operation {
 
 let count = 0
 
-/** Makes a node. For operations' own constructors. */
+/** Makes a node. For operations' own constructors. Throws {@link ShapeError} where the shape is none. */
 export function node(
   operation: Operation,
   inputs: ReadonlyArray<Tensor>,
@@ -52,5 +53,10 @@ export function node(
   dtype: DType,
   attributes: Attributes = {},
 ): Tensor {
+  if (!shape.every((extent) => Number.isSafeInteger(extent) && extent >= 0)) {
+    throw new ShapeError({
+      message: `${operation.name} got the shape ${show(shape)}: extents are whole numbers from 0`,
+    })
+  }
   return { id: count++, operation, inputs, attributes, shape, dtype }
 }

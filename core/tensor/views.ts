@@ -153,7 +153,9 @@ export function transpose(x: Tensor): Tensor {
 /** The box of extents `shape` that begins at `starts`. */
 export function slice(x: Tensor, starts: ReadonlyArray<number>, shape: Shape): Tensor {
   const fits = starts.length === x.shape.length && shape.length === x.shape.length &&
-    x.shape.every((extent, axis) => starts[axis] >= 0 && shape[axis] >= 0 && starts[axis] + shape[axis] <= extent)
+    x.shape.every((extent, axis) =>
+      Number.isInteger(starts[axis]) && starts[axis] >= 0 && shape[axis] >= 0 && starts[axis] + shape[axis] <= extent
+    )
   if (!fits) throw new ShapeError({ message: `No box ${show(shape)} at ${show(starts)} in ${show(x.shape)}` })
   return sameShape(shape, x.shape) ? x : node(sliceOperation, [x], shape, x.dtype, { starts })
 }
@@ -189,12 +191,16 @@ export function forBatch(x: Tensor, batch: Tensor): Tensor {
 /** Zeros put `before` and `after` along each axis. */
 export function pad(x: Tensor, before: ReadonlyArray<number>, after: ReadonlyArray<number>): Tensor {
   const shape = x.shape.map((extent, axis) => before[axis] + extent + after[axis])
+  if (![...before, ...after].every((count) => count >= 0)) {
+    throw new ShapeError({ message: `Cannot pad ${show(x.shape)} by ${show(before)} and ${show(after)}` })
+  }
   return sameShape(shape, x.shape) ? x : node(padOperation, [x], shape, x.dtype, { before })
 }
 
 /** Tensors one after the other along `axis`. */
 export function concat(parts: ReadonlyArray<Tensor>, axis: number): Tensor {
   const [first] = parts
+  if (first === undefined) throw new ShapeError({ message: "concat needs at least one tensor" })
   const a = axisOf(axis, first.shape.length)
   for (const part of parts) {
     const fits = part.dtype === first.dtype && part.shape.length === first.shape.length &&

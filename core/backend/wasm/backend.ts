@@ -222,17 +222,23 @@ const start = async (options: WasmOptions): Promise<{ service: BackendService; c
 
   const slots = new Map<number, { slot: Slot; block: Block }>()
   let slotNumbers = 0
-  const placeOf = (slot: Slot): Block => {
+  const placeOf = (slot: Slot, user = "a copy"): Block => {
     const held = slots.get(slot.id)
     if (held === undefined) {
       throw new BackendError({
         reason: "BadInput",
-        message: `Slot ${slot.id} "${slot.name}" was freed or is not of this backend`,
+        message: `Slot ${slot.id} "${slot.name}", which ${user} needs, was freed or is not of this backend`,
       })
     }
     return held.block
   }
   const allocate = (name: string, shape: ReadonlyArray<number>, dtype: DType = "f32"): Slot => {
+    if (!shape.every((extent) => Number.isSafeInteger(extent) && extent >= 0)) {
+      throw new BackendError({
+        reason: "BadInput",
+        message: `Slot "${name}" cannot have the shape [${shape}]: extents are whole numbers from 0`,
+      })
+    }
     const block = reserve(4 * sizeOf(shape), `slot "${name}" [${shape}]`)
     clear(block, `clearing slot "${name}"`)
     const slot: Slot = { id: slotNumbers++, name, shape, dtype }
@@ -245,7 +251,8 @@ const start = async (options: WasmOptions): Promise<{ service: BackendService; c
     if (held === undefined) return
     slots.delete(slot.id)
     slotBytes -= held.block.bytes
-    allocator.free(held.block)
+    // After the runs that were asked for: their temporaries may not take its place.
+    enqueue(true, () => Promise.resolve(allocator.free(held.block))).catch(() => {}) // a lost backend holds nothing
   }
   const write = async (slot: Slot, data: Float32Array | Int32Array, offset = 0): Promise<void> => {
     const { address } = placeOf(slot)
@@ -294,13 +301,17 @@ const start = async (options: WasmOptions): Promise<{ service: BackendService; c
   let programs = 0
   const compile: BackendService["compile"] = async (program) => {
     if (lost !== undefined) throw lost
+    const named = new Set<Slot>()
     const plan = lower(program, {
       target: { relaxed },
       threads,
       shared: memory !== undefined,
       slotAddress: (id) => {
         const held = slots.get(id)
-        if (held !== undefined) return held.block.address
+        if (held !== undefined) {
+          named.add(held.slot)
+          return held.block.address
+        }
         throw new BackendError({
           reason: "Compile",
           message: `Program "${program.name}" names slot ${id}, which does not exist`,
@@ -328,6 +339,7 @@ const start = async (options: WasmOptions): Promise<{ service: BackendService; c
     await Promise.all(loaded)
 
     const check = (inputs: RunData): void => {
+      named.forEach((slot) => placeOf(slot, what))
       for (const { name, length, dtype } of plan.inputs) {
         const data = inputs[name]
         if (data?.length === length && (data instanceof Int32Array) === (dtype === "i32")) continue

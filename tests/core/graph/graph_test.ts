@@ -1,9 +1,10 @@
-import { assert, assertEquals } from "@std/assert"
+import { assert, assertEquals, assertThrows } from "@std/assert"
 import { build } from "../../../core/graph/build.ts"
 import { gradients } from "../../../core/graph/gradients.ts"
 import { interpret } from "../../../core/graph/interpret.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import { sizeOf } from "../../../core/tensor/shape.ts"
+import { ShapeError } from "../../../core/tensor/shape_error.ts"
 import type { Tensor } from "../../../core/tensor/tensor.ts"
 import { uniformAt } from "../../../core/tensor/threefry.ts"
 import { evaluate, evaluateAll } from "../../evaluate.ts"
@@ -172,4 +173,39 @@ Deno.test("an optimizer step is one call in place", () => {
   })
   assertEquals(program.calls.length, 1)
   assertEquals(program.buffers.filter(({ source }) => source.kind === "temporary").length, 0)
+})
+
+Deno.test("infinities and signed zeros are not taken for each other", () => {
+  const x = ops.input("x", [3])
+  const outputs = {
+    chosen: ops.where(ops.less(x, 0), -Infinity, Infinity),
+    zeros: ops.div(1, ops.where(ops.less(x, 0), -0, 0)),
+    nothing: ops.maximum(ops.full(3, [2, 0]), [1]),
+  }
+  const ran = interpret(build({ name: "infinities", outputs, updates: [] }), new Map(), { x: [-1, 0, 1] })
+  assertEquals([...ran.chosen], [-Infinity, Infinity, Infinity])
+  assertEquals([...ran.zeros], [-Infinity, Infinity, Infinity])
+  assertEquals([...ran.nothing], [-Infinity, -Infinity])
+})
+
+Deno.test("derivatives go through tensors that are wanted themselves", () => {
+  const w = ops.input("w", [3])
+  const h = ops.mul(w, 2)
+  const [ofH, ofW] = evaluateAll(gradients(ops.sum(ops.mul(h, h)), [h, w]), { inputs: { w: [1, 2, 3] } })
+  assertEquals([...ofH], [4, 8, 12])
+  assertEquals([...ofW], [8, 16, 24])
+})
+
+Deno.test("per-example derivatives of what mixes examples are an error", () => {
+  const x = ops.input("x", [2, 5, 3], { batch: true })
+  const p = ops.input("p", [3])
+  for (const mixed of [ops.reshape(x, [10, 3]), ops.permute(x, [1, 0, 2])]) {
+    assertThrows(() => gradients(ops.sum(ops.mul(mixed, p)), [p], { perExample: true }), ShapeError, "mixes examples")
+  }
+})
+
+Deno.test("two new values of one slot are an error", () => {
+  const s = { id: 0, name: "state", shape: [2], dtype: "f32" as const }
+  const updates = [1, 2].map((by) => [s, ops.add(ops.slot(s), by)] as const)
+  assertThrows(() => build({ name: "twice", outputs: {}, updates }), ShapeError, "state")
 })

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert"
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert"
 import type { BackendService, Slot } from "../../../../core/backend/backend.ts"
 import { BackendError } from "../../../../core/backend/backend_error.ts"
 import type { WasmOptions } from "../../../../core/backend/wasm/backend.ts"
@@ -100,6 +100,20 @@ for (const options of both) {
       await backend.write(whole, Int32Array.of(-1, 2147483647, 5))
       assertEquals(await backend.read(whole), Int32Array.of(-1, 2147483647, 5))
       await assertRejects(() => backend.read(first), BackendError, "first")
+    }))
+
+  Deno.test(`wasm ${label}: a program whose slot was freed does not run`, () =>
+    withBackend(options, async (backend) => {
+      const slot = backend.allocate("state", [4, 3])
+      const executable = await backend.compile(accumulate(slot, 4, 3))
+      const last = executable.run({ x: noise(12) })
+      backend.free(slot)
+      const next = backend.allocate("next", [4, 3])
+      await last
+      const error = await assertRejects(() => executable.run({ x: noise(12) }), BackendError, "state")
+      assertEquals(error.reason, "BadInput")
+      assert((await backend.read(next)).every((value) => value === 0))
+      for (const shape of [[NaN], [-4], [1.5]]) assertThrows(() => backend.allocate("wrong", shape), BackendError)
     }))
 
   Deno.test(`wasm ${label}: bad input is an error before anything runs`, () =>

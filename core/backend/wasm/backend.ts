@@ -20,8 +20,8 @@ import { BackendError } from "../backend_error.ts"
 import { type Block, makeAllocator } from "./_allocator.ts"
 import { BARRIER_BYTES } from "./_barrier.ts"
 import { hasRelaxedSimd, logicalProcessors, makeSharedMemory } from "./_features.ts"
-import { startThread, type Thread } from "./_thread.ts"
-import type { Reply, Request } from "./_worker.ts"
+import { startThread, type Thread } from "../_thread.ts"
+import { engine, type Reply, type Request } from "./_worker.ts"
 import { ALIGNMENT, lower, MAXIMUM_PAGES, type PlannedRegion } from "./lower.ts"
 
 /** How the engine is set up; what is left out is found out. */
@@ -70,7 +70,7 @@ const start = async (options: WasmOptions): Promise<{ service: BackendService; c
   >()
   let tickets = 0
   let lost: BackendError | undefined
-  const workers: Array<Thread> = []
+  const workers: Array<Thread<Request>> = []
   const close = (error: BackendError): void => {
     lost ??= error
     workers.forEach((worker) => worker.terminate())
@@ -117,7 +117,7 @@ const start = async (options: WasmOptions): Promise<{ service: BackendService; c
 
   try {
     for (let thread = 0; thread < threads; thread++) {
-      workers.push(await startThread(onReply, (message) => fail(-1, `worker ${thread}: ${message}`)))
+      workers.push(await startThread(engine, onReply, (message) => fail(-1, `worker ${thread}: ${message}`)))
     }
     // Every worker answers once, so that a worker that cannot start is an error here.
     await Promise.all(workers.map((worker, thread) =>

@@ -2,17 +2,24 @@
  * Starts one worker wherever this runs: a Blob worker in Deno, browsers and bundles, `worker_threads` in Node.
  * @module
  */
-import { engine, type Reply, type Request } from "./_worker.ts"
 
 /** A running worker. */
-export interface Thread {
-  readonly post: (request: Request) => void
+export interface Thread<Request> {
+  /** Sends a request; `transfer` goes over without being copied. */
+  readonly post: (request: Request, transfer?: Array<ArrayBuffer>) => void
+  /** Ends it at once. */
   readonly terminate: () => void
 }
 
+/** A worker's whole program: its text is sent, so it must import nothing and use nothing outside of itself. */
+export type ThreadProgram<Request, Reply> = (
+  post: (reply: Reply, transfer: Array<ArrayBuffer>) => void,
+  receive: (handler: (request: Request) => void) => void,
+) => void
+
 /** The part of Node's `worker_threads.Worker` that is used. */
 interface NodeWorker {
-  postMessage(message: unknown): void
+  postMessage(message: unknown, transfer?: Array<ArrayBuffer>): void
   terminate(): Promise<number>
   on(event: "message" | "error", listener: (value: never) => void): void
 }
@@ -20,15 +27,17 @@ interface NodeWorker {
 /**
  * Starts a worker.
  *
+ * @param program What it runs.
  * @param onReply Called with each reply.
  * @param onFailure Called when the worker itself breaks.
  */
-export const startThread = async (
+export const startThread = async <Request, Reply>(
+  program: ThreadProgram<Request, Reply>,
   onReply: (reply: Reply) => void,
   onFailure: (message: string) => void,
-): Promise<Thread> => {
+): Promise<Thread<Request>> => {
   if (typeof Worker === "function") {
-    const text = `(${engine})((reply, transfer) => postMessage(reply, transfer), (handler) => {
+    const text = `(${program})((reply, transfer) => postMessage(reply, transfer), (handler) => {
       onmessage = (event) => handler(event.data)
     })`
     const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }))
@@ -40,7 +49,7 @@ export const startThread = async (
     }
     worker.onmessageerror = () => onFailure("a message could not be read")
     return {
-      post: (request) => worker.postMessage(request),
+      post: (request, transfer = []) => worker.postMessage(request, transfer),
       terminate: () => {
         worker.terminate()
         URL.revokeObjectURL(url)
@@ -48,7 +57,7 @@ export const startThread = async (
     }
   }
   const text = `const { parentPort } = require("node:worker_threads")
-    ;(${engine})((reply, transfer) => parentPort.postMessage(reply, transfer), (handler) => parentPort.on("message", handler))`
+    ;(${program})((reply, transfer) => parentPort.postMessage(reply, transfer), (handler) => parentPort.on("message", handler))`
   // A name that bundlers for browsers do not follow.
   const specifier = "node:worker_threads"
   const { Worker: NodeWorker } = await import(specifier) as {
@@ -57,5 +66,8 @@ export const startThread = async (
   const worker = new NodeWorker(text, { eval: true })
   worker.on("message", onReply as (value: never) => void)
   worker.on("error", ((error: Error) => onFailure(error.message)) as (value: never) => void)
-  return { post: (request) => worker.postMessage(request), terminate: () => void worker.terminate() }
+  return {
+    post: (request, transfer) => worker.postMessage(request, transfer),
+    terminate: () => void worker.terminate(),
+  }
 }

@@ -20,7 +20,8 @@ import {
   when,
 } from "../wasm/assembler.ts"
 import { combine, elementwise, identity, isExpensive, valueOf } from "../wasm/body.ts"
-import { collapse, keyOf } from "../wasm/collapse.ts"
+import { neededSteps, perRowSteps } from "../analysis.ts"
+import { collapse, keyOf } from "../collapse.ts"
 import { groupedStage, itemsPerUnit, type KernelContext, type KernelEmitter, type Stage } from "../wasm/kernel.ts"
 import { loadLanes, storeLanes } from "../wasm/lanes.ts"
 
@@ -48,24 +49,10 @@ interface Shape {
 }
 
 /** Steps that the result needs, and which of them are the same for a whole row. */
-const analyse = ({ body, result, strides, axes, outer, reduced }: Shape) => {
-  const last = outer.length + reduced.length
-  const perRow = new Array<boolean>(body.length).fill(false)
-  body.forEach((step, number) => {
-    perRow[number] = "args" in step
-      ? step.args.every((argument) => perRow[argument])
-      : step.op === "constant" || step.op === "load" && strides[step.operand][last] === 0 ||
-        step.op === "index" && axes[step.axis] !== last
-  })
-  const needed = new Set<number>()
-  const need = (number: number): void => {
-    const step = body[number]
-    if (!needed.has(number) && "args" in step) step.args.forEach(need)
-    needed.add(number)
-  }
-  need(result)
-  return { perRow, steps: [...needed].sort((a, b) => a - b) }
-}
+const analyse = ({ body, result, strides, axes, outer, reduced }: Shape) => ({
+  perRow: perRowSteps(body, strides, axes, outer.length + reduced.length),
+  steps: neededSteps(body, [result]),
+})
 
 /** Vectors in a tile. */
 const tileVectors = ({ body, columns }: Shape) => Math.min(body.length <= 4 ? 8 : 4, Math.ceil(columns / 4))

@@ -4,7 +4,7 @@
  */
 import type { GatherCall } from "../contract.ts"
 import { call as callFunction, forRange, get, i32, i32x4, set, when } from "../wasm/assembler.ts"
-import { keyOf } from "../wasm/collapse.ts"
+import { keyOf } from "../collapse.ts"
 import { groupedStage, itemsPerUnit, type KernelEmitter, type Stage } from "../wasm/kernel.ts"
 import { forColumns, loadLanes, storeLanes } from "../wasm/lanes.ts"
 

@@ -26,7 +26,8 @@ import {
   when,
 } from "../wasm/assembler.ts"
 import { combine, combineLanes, elementwise, identity, isExpensive, valueOf } from "../wasm/body.ts"
-import { collapse, keyOf } from "../wasm/collapse.ts"
+import { neededSteps, perRowSteps, reductionDepths } from "../analysis.ts"
+import { collapse, keyOf } from "../collapse.ts"
 import { itemsPerUnit, type KernelContext, type KernelEmitter, type Stage } from "../wasm/kernel.ts"
 import { loadLanes, storeLanes } from "../wasm/lanes.ts"
 
@@ -61,33 +62,11 @@ interface Schedule {
 }
 
 const schedule = ({ body, axes, strides, outer, outputs }: Shape): Schedule => {
-  const last = outer.length
-  const level: Array<number> = []
-  const perRow: Array<boolean> = []
-  body.forEach((step) => {
-    if ("args" in step) {
-      const below = Math.max(...step.args.map((argument) => level[argument]))
-      level.push(step.op === "reduce" ? below + 1 : below)
-      perRow.push(step.op === "reduce" || step.args.every((argument) => perRow[argument]))
-    } else {
-      level.push(0)
-      perRow.push(
-        step.op === "constant" || step.op === "load" && strides[step.operand][last] === 0 ||
-          step.op === "index" && axes[step.axis] !== last,
-      )
-    }
-  })
-  const needed = new Set<number>()
-  const need = (number: number): void => {
-    if (needed.has(number)) return
-    needed.add(number)
-    const step = body[number]
-    if ("args" in step) step.args.forEach(need)
-  }
-  outputs.forEach((output) => need(output.step))
+  const level = reductionDepths(body)
+  const needed = new Set(neededSteps(body, outputs.map((output) => output.step)))
   return {
     level: level.map((value, number) => needed.has(number) ? value : -1),
-    perRow,
+    perRow: perRowSteps(body, strides, axes, outer.length),
     walks: 1 + Math.max(...outputs.map((output) => level[output.step])),
   }
 }
@@ -169,18 +148,9 @@ const write = (shape: Shape, context: KernelContext, { level, perRow, walks }: S
     const constants = body.flatMap((step, number) =>
       step.op === "constant" && level[number] >= 0 ? [set(locals[0][number], evaluate(number, 0, 4))] : []
     )
-    /** Steps not per row that `roots` need, in order; stops at what is kept from an earlier walk. */
-    const stepsFor = (roots: ReadonlyArray<number>, ready: ReadonlySet<number>): Array<number> => {
-      const found = new Set<number>()
-      const visit = (number: number): void => {
-        if (found.has(number) || perRow[number]) return
-        found.add(number)
-        const step = body[number]
-        if (!ready.has(number) && "args" in step) step.args.forEach(visit)
-      }
-      roots.forEach(visit)
-      return [...found].sort((a, b) => a - b)
-    }
+    /** Steps not per row that `roots` need; stops at what is kept from an earlier walk. */
+    const stepsFor = (roots: ReadonlyArray<number>): Array<number> =>
+      neededSteps(body, roots, (number) => ready.has(number) || perRow[number]).filter((number) => !perRow[number])
     const ready = new Set<number>()
     const walkRow: Array<Code> = []
     for (let walk = 0; walk < walks; walk++) {
@@ -193,7 +163,7 @@ const write = (shape: Shape, context: KernelContext, { level, perRow, walks }: S
       )
       const stores = walk < walks - 1 ? [] : outputs.flatMap((output, o) => output.perRow ? [] : [o])
       const argument = (number: number) => (body[number] as Extract<Instruction, { op: "reduce" }>).args[0]
-      const steps = stepsFor([...reductions.map(argument), ...stores.map((o) => outputs[o].step)], ready)
+      const steps = stepsFor([...reductions.map(argument), ...stores.map((o) => outputs[o].step)])
       if (reductions.length === 0 && stores.length === 0) continue
 
       const evaluateCopy = (copy: number, count: number): Code => {

@@ -3,13 +3,14 @@
  * @module
  */
 import * as Effect from "effect/Effect"
-import type * as FileSystem from "effect/FileSystem"
+import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import type * as Path from "effect/Path"
+import * as Path from "effect/Path"
 import type { Backend } from "../backend/backend.ts"
 import type { BackendError } from "../backend/backend_error.ts"
 import * as wasm from "../backend/wasm/backend.ts"
 import { layer as plugins, type Plugins } from "../contracts/plugins.ts"
+import { memoryFiles } from "../formats/memory_files.ts"
 import { type Families, layer as families } from "../model/families.ts"
 
 /** What {@link layer} provides. */
@@ -19,7 +20,15 @@ export type Services = Backend | Plugins | Families | FileSystem.FileSystem | Pa
 export interface EspalierOptions {
   /** Options of the backend on the CPU. */
   readonly wasm?: wasm.WasmOptions
+  /**
+   * Files of the program by path, such as `model/config.json`, instead of the machine's. What is read must be in it;
+   * what is written goes into it. For pages, whose bundles leave `@effect/platform-node` out as external.
+   */
+  readonly files?: Map<string, Uint8Array>
 }
+
+const inMemory = (files: Map<string, Uint8Array>) =>
+  Layer.merge(Layer.succeed(FileSystem.FileSystem, memoryFiles(files)), Path.layer)
 
 // Loaded when it is built, so that a page that brings files of its own never needs it.
 const platform: Layer.Layer<FileSystem.FileSystem | Path.Path> = Layer.unwrap(Effect.promise(async () => {
@@ -32,7 +41,8 @@ const platform: Layer.Layer<FileSystem.FileSystem | Path.Path> = Layer.unwrap(Ef
 
 /** {@link layer} with options. */
 export function layerWith(options: EspalierOptions): Layer.Layer<Services, BackendError> {
-  return Layer.mergeAll(plugins, families, wasm.layer(options.wasm), platform)
+  const files = options.files === undefined ? platform : inMemory(options.files)
+  return Layer.mergeAll(plugins, families, wasm.layer(options.wasm), files)
 }
 
 /** The registries of plugins and model families, the backend, and the platform's files. Each can be given instead. */

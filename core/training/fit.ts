@@ -1,7 +1,9 @@
 /**
  * The training loop: steps, evaluations, checkpoints.
  *
- * One step is always under way while the last one's loss is awaited, so the engine never waits for the host.
+ * One step is always under way while the last one's loss is awaited, so the engine never waits for the host. Steps run
+ * in a plain loop for a moment, or until something is due; Effect then tells of them, evaluates and saves. So a step
+ * costs no fiber anything, and leaves nothing behind in memory.
  * @module
  */
 import * as Cause from "effect/Cause"
@@ -91,6 +93,8 @@ export interface Run {
 
 /** Steps that may be under way before the loss of an earlier one is awaited. */
 const DEPTH = 2
+/** Milliseconds after which steps are told of. */
+const MOMENT = 150
 /** Steps at the start whose gradients may be exactly zero before that is taken for a mistake. */
 const ZERO_STEPS = 2
 
@@ -201,35 +205,37 @@ function runLoop(
     /** Tokens of the steps that are done; those of `state` are of the steps handed over. */
     let tokensDone = state.tokens
     const pending: Pending[] = []
+    /** Steps that are done and that nobody has been told of. */
+    const untold: TrainEvent[] = []
     const lastGood = () => saved === undefined ? {} : { checkpoint: `${folder!.checkpoints}/step-${saved}` }
     const advice = () => saved === undefined ? "" : `; the last good checkpoint is ${lastGood().checkpoint}`
 
-    /** Waits for the oldest step under way, checks and tells it. */
-    const settle = Effect.gen(function* () {
+    /** Waits for the oldest step under way and checks it. */
+    const settle = async () => {
       const { step, epoch, learningRate, tokens, empty, result } = pending[0]
-      const { loss, weight, gradientNorm } = yield* attemptPromise(() => result)
+      const { loss, weight, gradientNorm } = await result
       pending.shift()
       if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
         const message =
           `step ${step}: the loss is ${loss} and the gradient's norm ${gradientNorm}; lower the learning ` +
           `rate (${options.learningRate}) or look at the data${advice()}`
-        return yield* new TrainingError({ reason: "NotFinite", message, step, ...lastGood() })
+        throw new TrainingError({ reason: "NotFinite", message, step, ...lastGood() })
       }
       if (!empty && weight === 0) {
         const message = `step ${step}: every label of its batch is masked, so there is nothing to learn from`
-        return yield* new TrainingError({ reason: "AllMasked", message, step })
+        throw new TrainingError({ reason: "AllMasked", message, step })
       }
       if (!empty && gradientNorm === 0 && step <= ZERO_STEPS) zeroSteps++
       if (zeroSteps > 0 && zeroSteps === Math.min(ZERO_STEPS, totalSteps)) {
         const message =
           `the gradients of the first ${zeroSteps === 1 ? "step" : `${zeroSteps} steps`} are all exactly ` +
           `zero: nothing that is trained has any effect on the loss`
-        return yield* new TrainingError({ reason: "ZeroGradient", message, step })
+        throw new TrainingError({ reason: "ZeroGradient", message, step })
       }
       tokensDone += tokens
       pace.step(tokens)
       peakMemoryBytes = Math.max(peakMemoryBytes, residentMemory())
-      yield* emit({
+      untold.push({
         type: "step",
         step,
         totalSteps,
@@ -242,10 +248,18 @@ function runLoop(
         seconds: seconds(),
         secondsLeft: (totalSteps - step) * pace.secondsPerStep(),
       })
-    })
-    const settleAll = Effect.gen(function* () {
-      while (pending.length > 0) yield* settle
-    })
+    }
+    const settleAll = async () => {
+      while (pending.length > 0) await settle()
+    }
+    /** Works on steps, then tells of those that are done, also when a later one failed. */
+    const tellAfter = <A>(work: () => Promise<A>) =>
+      Effect.gen(function* () {
+        // Uninterrupted, because a promise goes on anyway.
+        const exit = yield* Effect.exit(Effect.uninterruptible(attemptPromise(work)))
+        while (untold.length > 0) yield* emit(untold.shift()!)
+        return yield* exit
+      })
 
     const save = Effect.gen(function* () {
       if (folder === undefined || saved === state.step) return
@@ -287,6 +301,45 @@ function runLoop(
     const exhausted = () => state.withoutProgress >= (options.earlyStopping?.patience ?? Infinity)
     const hasValidation = Object.keys(validation).length > 0
 
+    const steps = stepsFrom(source, epochSteps.length, { epoch: state.epoch, step: state.stepInEpoch })
+    /** Takes steps for a moment or until something is due; gives what is, or nothing at the end. */
+    const takeSteps = async () => {
+      const until = performance.now() + MOMENT
+      while (state.step < totalSteps && !exhausted()) {
+        const { value: next, done } = steps.next()
+        if (done) break
+        const batches = next.microBatches.map((microBatch): Batch =>
+          collate(train[microBatch.task].examples, microBatch, plan.evaluation.padId)
+        )
+        const step = state.step + 1
+        const factor = scheduleFactor(options.schedule, state.step, { warmup: plan.warmup, total: totalSteps })
+        const learningRate = options.learningRate * factor
+        const tokens = batches.reduce(
+          (sum, { lengths, rows }) => lengths.reduce((own, length, i) => own + (rows[i] < 0 ? 0 : length), sum),
+          0,
+        )
+        const endsEpoch = next.step + 1 === epochSteps[next.epoch]
+        const { result } = await stepper.post({ step, learningRate, batches })
+        const epoch = next.epoch + (next.step + 1) / epochSteps[next.epoch]
+        pending.push({ step, epoch, learningRate, tokens, empty: batches.length === 0, result })
+        state = {
+          ...state,
+          step,
+          tokens: state.tokens + tokens,
+          epoch: endsEpoch ? next.epoch + 1 : next.epoch,
+          stepInEpoch: endsEpoch ? 0 : next.step + 1,
+        }
+        while (pending.length >= DEPTH) await settle()
+        const ends = step === totalSteps
+        const due = (cadence: FullOptions["saveEvery"]) =>
+          cadence === "epoch" ? endsEpoch || ends : cadence !== "never" && (step % cadence === 0 || ends)
+        const evaluates = hasValidation && due(options.evaluateEvery)
+        const saves = due(options.saveEvery)
+        if (evaluates || saves || performance.now() >= until) return { evaluates, saves }
+      }
+      return undefined
+    }
+
     const loop = Effect.gen(function* () {
       yield* emit({
         type: "start",
@@ -299,48 +352,18 @@ function runLoop(
         ...(options.resume && saved !== undefined ? { resumedFrom: saved } : {}),
       })
       for (const text of plan.messages) yield* emit({ type: "message", level: "info", text })
-      const from = { epoch: state.epoch, step: state.stepInEpoch }
-      for (const next of stepsFrom(source, epochSteps.length, from)) {
-        if (state.step >= totalSteps || exhausted()) break
-        const batches = next.microBatches.map((microBatch): Batch =>
-          collate(train[microBatch.task].examples, microBatch, plan.evaluation.padId)
-        )
-        const step = state.step + 1
-        const factor = scheduleFactor(options.schedule, state.step, { warmup: plan.warmup, total: totalSteps })
-        const learningRate = options.learningRate * factor
-        const tokens = batches.reduce(
-          (sum, { lengths, rows }) => lengths.reduce((own, length, i) => own + (rows[i] < 0 ? 0 : length), sum),
-          0,
-        )
-        const endsEpoch = next.step + 1 === epochSteps[next.epoch]
-        // Handed over and counted as one: an interruption finds either both or none.
-        yield* Effect.uninterruptible(Effect.gen(function* () {
-          const { result } = yield* attemptPromise(() => stepper.post({ step, learningRate, batches }))
-          const epoch = next.epoch + (next.step + 1) / epochSteps[next.epoch]
-          pending.push({ step, epoch, learningRate, tokens, empty: batches.length === 0, result })
-          state = {
-            ...state,
-            step,
-            tokens: state.tokens + tokens,
-            epoch: endsEpoch ? next.epoch + 1 : next.epoch,
-            stepInEpoch: endsEpoch ? 0 : next.step + 1,
-          }
-        }))
-        while (pending.length >= DEPTH) yield* settle
-        const ends = step === totalSteps
-        const due = (cadence: FullOptions["saveEvery"]) =>
-          cadence === "epoch" ? endsEpoch || ends : cadence !== "never" && (step % cadence === 0 || ends)
-        const evaluates = hasValidation && due(options.evaluateEvery)
-        if (!evaluates && !due(options.saveEvery)) continue
-        yield* settleAll
+      for (let due = yield* tellAfter(takeSteps); due !== undefined; due = yield* tellAfter(takeSteps)) {
+        const { evaluates, saves } = due
+        if (!evaluates && !saves) continue
+        yield* tellAfter(settleAll)
         // Uninterrupted, so that a checkpoint never lacks the evaluation of its own step.
         yield* Effect.uninterruptible(Effect.gen(function* () {
           const progress = evaluates && (yield* validate)
-          if (progress || due(options.saveEvery)) yield* save
+          if (progress || saves) yield* save
         }))
         pace.mark()
       }
-      yield* settleAll
+      yield* tellAfter(settleAll)
       yield* save
       const reason = exhausted() && state.step < totalSteps ? "early-stopping" as const : "finished" as const
       if (best !== undefined && best.step !== state.step) yield* writeParameters(model, best.values)
@@ -354,7 +377,7 @@ function runLoop(
       // What is under way must end before its memory goes.
       const drain = Effect.promise(() => Promise.allSettled(pending.map(({ result }) => result)))
       const end = interrupted
-        ? settleAll.pipe(Effect.andThen(save), Effect.andThen(stop("interrupted")))
+        ? tellAfter(settleAll).pipe(Effect.andThen(save), Effect.andThen(stop("interrupted")))
         : stop("failed")
       return drain.pipe(Effect.andThen(end), Effect.ignore)
     }))

@@ -1,0 +1,51 @@
+/**
+ * 500 steps of LoRA on the CPU backend, in a process of its own: prints resident memory and the backend's memory after
+ * each step, as JSON.
+ * @module
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { Espalier, Model, Task, Trainer } from "../mod.ts"
+import * as Llama from "../plugins/llama/mod.ts"
+import * as Lora from "../plugins/lora/mod.ts"
+import { texts, tokenizer } from "./core/training/_support.ts"
+
+const config = {
+  model_type: "llama",
+  vocab_size: 300,
+  hidden_size: 128,
+  intermediate_size: 384,
+  num_hidden_layers: 5,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  max_position_embeddings: 64,
+  rms_norm_eps: 1e-5,
+  tie_word_embeddings: true,
+}
+// Texts of one sentence to eight, so that there are batches of different lengths.
+const { rows, ...data } = texts(200)
+const repeated = (text: string, times: number) => Array.from({ length: times }, () => text).join(" ")
+const train = { ...data, rows: rows.map((row, i) => ({ ...row, text: repeated(row.text, 1 + i % 8) })) }
+
+const program = Effect.gen(function* () {
+  const model = yield* Model.initialize(config, { task: Task.classification(data.labels) })
+  const resident: number[] = []
+  const total: number[] = []
+  yield* Trainer.fit(model, { train }, {
+    maxSteps: 500,
+    batchSize: 8,
+    maxLength: 48,
+    tokenizer,
+    observe: (event) =>
+      Effect.sync(() => {
+        if (event.type !== "step") return
+        resident.push(Deno.memoryUsage().rss)
+        total.push(model.backend.memory().totalBytes)
+      }),
+  })
+  console.log(JSON.stringify({ resident, total }))
+})
+
+const methods = Layer.mergeAll(Lora.layer({ r: 8, targetModules: "all-linear" }), Llama.layer)
+const platform = Espalier.layerWith({ wasm: { threads: 2 } })
+await Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(methods.pipe(Layer.provideMerge(platform)))))

@@ -1,6 +1,6 @@
 import type { Call, View } from "../../kernels/contract.ts"
 import { mapViews, readsOf, writesOf } from "./accesses.ts"
-import { sameShape } from "../tensor/shape.ts"
+import { aligned, inPlace } from "./_in_place.ts"
 import type { Program } from "./program.ts"
 
 /**
@@ -38,15 +38,12 @@ export function assignSlots(
       outputs: [{ step: 0, view: view(slot) }],
     }
   })
-  return compact({
+  return compact(inPlace({
     ...program,
     calls: [...calls.map((call) => mapViews(call, rename)), ...copies],
     outputs: program.outputs.map((output) => ({ ...output, view: rename(output.view) })),
-  })
+  }))
 }
-
-const aligned = (a: View, b: View) =>
-  a.offset === b.offset && sameShape(a.shape, b.shape) && sameShape(a.strides, b.strides)
 
 /** The same program without buffers that nothing uses. */
 function compact(program: Program): Program {

@@ -209,3 +209,14 @@ Deno.test("two new values of one slot are an error", () => {
   const updates = [1, 2].map((by) => [s, ops.add(ops.slot(s), by)] as const)
   assertThrows(() => build({ name: "twice", outputs: {}, updates }), ShapeError, "state")
 })
+
+Deno.test("results take the places of what is read for the last time", () => {
+  const x = ops.input("x", [6, 4])
+  const logits = ops.matmul(x, ops.input("w", [4, 50]))
+  const count = (outputs: Record<string, Tensor>) =>
+    build({ name: "in place", outputs, updates: [] }).buffers
+      .filter(({ size, source }) => size === 300 && source.kind === "temporary").length
+  assertEquals(count({ y: ops.softmax(logits) }), 1)
+  assertEquals(count({ y: ops.softmax(logits), logits }), 2, "it is still wanted")
+  assertEquals(count({ y: ops.add(ops.exp(logits), ops.exp(ops.flip(logits, 0))) }), 2, "it is read elsewhere too")
+})

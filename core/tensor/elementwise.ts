@@ -1,10 +1,10 @@
 import type { DType } from "./dtype.ts"
 import { full, iota } from "./leaves.ts"
 import { sumTo } from "./reduce.ts"
+import { scalarFunction } from "./scalar.ts"
 import { broadcastShapes, type Shape, sizeOf, stridesOf } from "./shape.ts"
 import { ShapeError } from "./shape_error.ts"
 import { node, type Numbers, type Operation, type Tensor } from "./tensor.ts"
-import { uniformAt } from "./threefry.ts"
 
 /** An operation on elements; its name is one of the kernels' elementwise functions. */
 export interface ElementwiseOperation extends Operation {
@@ -31,7 +31,6 @@ function broadcastNumbers(data: Numbers, from: Shape, shape: Shape): Numbers {
 
 function define(
   name: string,
-  apply: (...values: number[]) => number,
   derivative: NonNullable<Operation["derivative"]>,
 ): ElementwiseOperation {
   return {
@@ -39,6 +38,7 @@ function define(
     elementwise: true,
     derivative,
     reference: (n, inputs) => {
+      const apply = scalarFunction(name, n.dtype)
       const operands = inputs.map((data, i) => broadcastNumbers(data, n.inputs[i].shape, n.shape))
       return new Float64Array(sizeOf(n.shape)).map((_, i) => apply(...operands.map((o) => o[i])))
     },
@@ -47,56 +47,56 @@ function define(
 
 const none = () => []
 
-function unary(name: string, apply: (x: number) => number, slope: (n: Tensor) => Tensor): ElementwiseOperation {
-  return define(name, apply, (n, cotangent) => [mul(cotangent, slope(n))])
+function unary(name: string, slope: (n: Tensor) => Tensor): ElementwiseOperation {
+  return define(name, (n, cotangent) => [mul(cotangent, slope(n))])
 }
 
 /** Sums a cotangent over the axes along which an operand was repeated. */
 const back = (n: Tensor, operand: number, cotangent: Tensor) => sumTo(cotangent, n.inputs[operand].shape)
 
-const negOperation = define("neg", (x) => -x, (_, c) => [neg(c)])
-const expOperation = unary("exp", Math.exp, (n) => n)
-const logOperation = define("log", Math.log, (n, c) => [div(c, n.inputs[0])])
-const sqrtOperation = define("sqrt", Math.sqrt, (n, c) => [mul(div(c, n), 0.5)])
-const rsqrtOperation = unary("rsqrt", (x) => 1 / Math.sqrt(x), (n) => mul(mul(n, mul(n, n)), -0.5))
-const tanhOperation = unary("tanh", Math.tanh, (n) => sub(1, mul(n, n)))
-const sigmoidOperation = unary("sigmoid", (x) => 1 / (1 + Math.exp(-x)), (n) => mul(n, sub(1, n)))
-const erfOperation = unary("erf", erf64, (n) => mul(exp(neg(mul(n.inputs[0], n.inputs[0]))), 2 / Math.sqrt(Math.PI)))
-const absOperation = unary("abs", Math.abs, (n) => where(less(n.inputs[0], 0), -1, 1))
-const floorOperation = define("floor", Math.floor, none)
-const sinOperation = unary("sin", Math.sin, (n) => cos(n.inputs[0]))
-const cosOperation = unary("cos", Math.cos, (n) => neg(sin(n.inputs[0])))
-const toFloatOperation = define("toFloat", (x) => x, none)
-const toIntOperation = define("toInt", Math.trunc, none)
+const negOperation = define("neg", (_, c) => [neg(c)])
+const expOperation = unary("exp", (n) => n)
+const logOperation = define("log", (n, c) => [div(c, n.inputs[0])])
+const sqrtOperation = define("sqrt", (n, c) => [mul(div(c, n), 0.5)])
+const rsqrtOperation = unary("rsqrt", (n) => mul(mul(n, mul(n, n)), -0.5))
+const tanhOperation = unary("tanh", (n) => sub(1, mul(n, n)))
+const sigmoidOperation = unary("sigmoid", (n) => mul(n, sub(1, n)))
+const erfOperation = unary("erf", (n) => mul(exp(neg(mul(n.inputs[0], n.inputs[0]))), 2 / Math.sqrt(Math.PI)))
+const absOperation = unary("abs", (n) => where(less(n.inputs[0], 0), -1, 1))
+const floorOperation = define("floor", none)
+const sinOperation = unary("sin", (n) => cos(n.inputs[0]))
+const cosOperation = unary("cos", (n) => neg(sin(n.inputs[0])))
+const toFloatOperation = define("toFloat", none)
+const toIntOperation = define("toInt", none)
 
-const addOperation = define("add", (x, y) => x + y, (n, c) => [back(n, 0, c), back(n, 1, c)])
-const subOperation = define("sub", (x, y) => x - y, (n, c) => [back(n, 0, c), back(n, 1, neg(c))])
-const mulOperation = define("mul", (x, y) => x * y, (n, c) => [
+const addOperation = define("add", (n, c) => [back(n, 0, c), back(n, 1, c)])
+const subOperation = define("sub", (n, c) => [back(n, 0, c), back(n, 1, neg(c))])
+const mulOperation = define("mul", (n, c) => [
   back(n, 0, mul(c, n.inputs[1])),
   back(n, 1, mul(c, n.inputs[0])),
 ])
-const divOperation = define("div", (x, y) => x / y, (n, c) => [
+const divOperation = define("div", (n, c) => [
   back(n, 0, div(c, n.inputs[1])),
   back(n, 1, neg(mul(c, div(n, n.inputs[1])))),
 ])
 // Where both are equal the first one takes the whole cotangent.
-const maxOperation = define("max", Math.max, (n, c) => {
+const maxOperation = define("max", (n, c) => {
   const second = less(n.inputs[0], n.inputs[1])
   return [back(n, 0, where(second, 0, c)), back(n, 1, where(second, c, 0))]
 })
-const minOperation = define("min", Math.min, (n, c) => {
+const minOperation = define("min", (n, c) => {
   const second = less(n.inputs[1], n.inputs[0])
   return [back(n, 0, where(second, 0, c)), back(n, 1, where(second, c, 0))]
 })
-const lessOperation = define("less", (x, y) => x < y ? 1 : 0, none)
-const lessEqualOperation = define("lessEqual", (x, y) => x <= y ? 1 : 0, none)
-const equalOperation = define("equal", (x, y) => x === y ? 1 : 0, none)
-const whereOperation = define("where", (c, x, y) => c !== 0 ? x : y, (n, c) => [
+const lessOperation = define("less", none)
+const lessEqualOperation = define("lessEqual", none)
+const equalOperation = define("equal", none)
+const whereOperation = define("where", (n, c) => [
   undefined,
   back(n, 1, where(n.inputs[0], c, 0)),
   back(n, 2, where(n.inputs[0], 0, c)),
 ])
-const uniformOperation = define("uniform", uniformAt, none)
+const uniformOperation = define("uniform", none)
 
 function lift(x: Operand, dtype: DType): Tensor {
   return typeof x === "number" ? full(x, [], dtype) : x
@@ -245,22 +245,4 @@ export function uniform(shape: Shape, salt: number, key: readonly [Tensor, Tenso
 
 function iotaLike(shape: Shape, axis: number): Tensor {
   return iota(shape.map((extent, a) => a === axis ? extent : 1), axis)
-}
-
-/** erf in float64 (series below 3, continued fraction above): the reference has no library for it. */
-function erf64(x: number): number {
-  const a = Math.abs(x)
-  if (a < 3) {
-    let term = a
-    let sum = a
-    for (let n = 1; n < 100; n++) {
-      term *= -a * a / n
-      sum += term / (2 * n + 1)
-    }
-    return Math.sign(x) * 2 / Math.sqrt(Math.PI) * sum
-  }
-  if (a > 6) return Math.sign(x)
-  let fraction = 0
-  for (let n = 60; n > 0; n--) fraction = n / 2 / (a + fraction)
-  return Math.sign(x) * (1 - Math.exp(-a * a) / Math.sqrt(Math.PI) / (a + fraction))
 }

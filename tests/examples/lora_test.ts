@@ -8,33 +8,42 @@ import { run } from "../model_layer.ts"
 const script = new URL("../../examples/lora.ts", import.meta.url).pathname
 const config = new URL("../../deno.json", import.meta.url).pathname
 
-/** Runs the example as a person does, in `directory`. */
-async function example(directory: string, ...words: string[]) {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+/** The example as a person starts it in `directory`. */
+const start = (directory: string, ...words: string[]) =>
+  new Deno.Command(Deno.execPath(), {
     args: ["run", "--config", config, "--allow-read", `--allow-write=${directory}`, script, ...words],
     cwd: directory,
     env: { NO_COLOR: "1" },
-  }).output()
+    stdout: "piped",
+    stderr: "piped",
+  })
+
+async function example(directory: string, ...words: string[]) {
+  const { code, stdout, stderr } = await start(directory, ...words).output()
   const [out, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes))
   return { code, out, errors: errors.split("\n").filter((line) => line.startsWith("error:")), stderr: errors }
 }
 
+/** A small model in `model`, labelled texts in `own.csv`. */
+async function makeFiles(directory: string): Promise<void> {
+  await run(Effect.gen(function* () {
+    yield* saveCheckpoint(yield* languageModel(), `${directory}/model`)
+    yield* saveTokenizer(`${directory}/model`, trainBpe(texts(60).rows.map(({ text }) => text), { vocabSize: 300 }))
+  }))
+  const { labels, rows } = texts(200)
+  // Numbers keep the rows from being duplicates.
+  const lines = rows.map(({ text, label }, i) => `${text} ${i},${labels[label]}`)
+  await Deno.writeTextFile(`${directory}/own.csv`, ["text,label", ...lines].join("\n"))
+}
+
+const base = { model: "model", data: "own.csv", "max-length": "32", threads: "1", output: "out" }
+const words = (own: Record<string, string>) => Object.entries({ ...base, ...own }).flatMap(([k, v]) => [`--${k}`, v])
+
 Deno.test("the LoRA example trains on a person's own file, and says in one line what is wrong", async () => {
   const directory = await Deno.realPath(await Deno.makeTempDir())
   try {
+    await makeFiles(directory)
     const model = `${directory}/model`
-    await run(Effect.gen(function* () {
-      yield* saveCheckpoint(yield* languageModel(), model)
-      yield* saveTokenizer(model, trainBpe(texts(60).rows.map(({ text }) => text), { vocabSize: 300 }))
-    }))
-    const { labels, rows } = texts(200)
-    // Numbers keep the rows from being duplicates.
-    const lines = rows.map(({ text, label }, i) => `${text} ${i},${labels[label]}`)
-    await Deno.writeTextFile(`${directory}/own.csv`, ["text,label", ...lines].join("\n"))
-    const base = { model: "model", data: "own.csv", "max-length": "32", threads: "1", output: "out" }
-    const words = (own: Record<string, string>) =>
-      Object.entries({ ...base, ...own }).flatMap(([k, v]) => [`--${k}`, v])
-
     const done = await example(directory, ...words({ epochs: "2", "learning-rate": "1e-2" }))
     assertEquals(done.code, 0, done.stderr)
     for (
@@ -56,14 +65,85 @@ Deno.test("the LoRA example trains on a person's own file, and says in one line 
       assert(!stderr.includes("    at "), stderr)
       return errors[0]
     }
-    assertStringIncludes(await wrong({ data: "none.csv" }), "none.csv: no such file")
-    assertStringIncludes(
-      await wrong({ label: "stars" }),
-      `own.csv has no column "stars"; its columns are "text", "label"`,
+    const file = (name: string, ...lines: string[]) => Deno.writeTextFile(`${directory}/${name}`, lines.join("\n"))
+    await file("empty.csv", "text,label")
+    await file("torn.csv", "text,label", "sun,sky", "bread", "moon,sky")
+    await file("one.csv", "text,label", "sun,sky", "moon,sky")
+    await file(
+      "long.jsonl",
+      ...[1, 2, 3].map((i) => JSON.stringify({ prompt: `${"sun ".repeat(40)}${i}`, completion: "sky" })),
     )
-    assertStringIncludes(await wrong({ output: "out" }), `"out" holds another run`)
-    assertStringIncludes(await wrong({ "target-modules": "nothing" }), "no module matches")
-    assertEquals([...Deno.readDirSync(directory)].map(({ name }) => name).sort(), ["model", "out", "own.csv"])
+    const copy = async (name: string, change: (config: string, weights: Uint8Array) => [string, Uint8Array]) => {
+      await Deno.mkdir(`${directory}/${name}`)
+      for (const own of ["tokenizer.json", "tokenizer_config.json"]) {
+        await Deno.copyFile(`${model}/${own}`, `${directory}/${name}/${own}`)
+      }
+      const given = [Deno.readTextFileSync(`${model}/config.json`), Deno.readFileSync(`${model}/model.safetensors`)]
+      const [config, weights] = change(given[0] as string, given[1] as Uint8Array)
+      await Deno.writeTextFile(`${directory}/${name}/config.json`, config)
+      await Deno.writeFile(`${directory}/${name}/model.safetensors`, weights)
+    }
+    await copy("mamba", (config, weights) => [config.replace(`"llama"`, `"mamba"`), weights])
+    await copy("torn", (config, weights) => [config, weights.subarray(0, weights.length - 100)])
+    await copy("absurd", (config, weights) => [config, weights.with(6, 255)])
+    const before = [...Deno.readDirSync(directory)].map(({ name }) => name).sort()
+
+    const cases: ReadonlyArray<readonly [Record<string, string>, string]> = [
+      [{ data: "none.csv" }, "none.csv: no such file"],
+      [{ data: "empty.csv" }, "empty.csv"],
+      [{ data: "torn.csv" }, "torn.csv: 1 malformed row(s), line 3"],
+      [{ data: "one.csv" }, `at least two different labels, got ["sky"]`],
+      [{ label: "stars" }, `own.csv has no column "stars"; its columns are "text", "label"`],
+      [{ output: "out" }, `"out" holds another run`],
+      [{ model: "nowhere" }, "nowhere"],
+      [{ model: "mamba" }, `unknown model_type "mamba"; known: llama, mistral, qwen2`],
+      [{ model: "torn" }, `"torn/model.safetensors": the tensors end at byte`],
+      [{ model: "absurd" }, `"absurd/model.safetensors": the header claims`],
+      [{ "target-modules": "nothing" }, `no module matches ["nothing"]; the model has model (Backbone)`],
+      [{ "max-length": "900" }, "the model has 32 positions"],
+      [
+        { data: "long.jsonl", prompt: "prompt", completion: "completion", test: "0", validation: "0" },
+        "every label is masked",
+      ],
+    ]
+    for (const [own, part] of cases) assertStringIncludes(await wrong(own), part)
+    assertEquals([...Deno.readDirSync(directory)].map(({ name }) => name).sort(), before)
+
+    // This one is found out at work, so its run folder stays.
+    const wrecked = await wrong({ "learning-rate": "1e38", output: "wrecked" })
+    assertStringIncludes(wrecked, "the loss is")
+  } finally {
+    await Deno.remove(directory, { recursive: true })
+  }
+})
+
+Deno.test("Ctrl-C leaves a checkpoint, and the resumed run ends with the same adapter", async () => {
+  const directory = await Deno.realPath(await Deno.makeTempDir())
+  try {
+    await makeFiles(directory)
+    const own = { epochs: "40", dropout: "0.1" }
+    const process = start(directory, ...words(own)).spawn()
+    const errors = new Response(process.stderr).text()
+    let out = ""
+    for await (const text of process.stdout.pipeThrough(new TextDecoderStream())) {
+      if (!out.includes("step ") && text.includes("step ")) process.kill("SIGINT")
+      out += text
+    }
+    const { code } = await process.status
+    assertEquals([code, await errors], [130, ""], out)
+    assertStringIncludes(out, "interrupted after step")
+    assertEquals(out.includes("adapter:"), false)
+    const again = await example(directory, ...words(own), "--resume")
+    assertEquals(again.code, 0, again.stderr)
+    assertStringIncludes(again.out, "resumed")
+    const whole = await example(directory, ...words({ ...own, output: "whole" }))
+    assertEquals(whole.code, 0, whole.stderr)
+    for (const name of ["adapter_model.safetensors", "adapter_config.json"]) {
+      const [mine, theirs] = ["out", "whole"].map((folder) =>
+        Deno.readFileSync(`${directory}/${folder}/adapter/${name}`)
+      )
+      assertEquals(mine, theirs)
+    }
   } finally {
     await Deno.remove(directory, { recursive: true })
   }

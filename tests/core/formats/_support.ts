@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
-import type * as FileSystem from "effect/FileSystem"
+import * as FileSystem from "effect/FileSystem"
+import { systemError } from "effect/PlatformError"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { readTensor, type TensorEntry } from "../../../core/formats/safetensors.ts"
 
@@ -11,6 +12,29 @@ export function run<A, E>(effect: Effect.Effect<A, E, FileSystem.FileSystem>): P
 /** The failure of an effect that must fail. */
 export function failure<A, E>(effect: Effect.Effect<A, E, FileSystem.FileSystem>): Promise<E> {
   return run(Effect.flip(effect))
+}
+
+/** A file system on which the n-th write of a file finds no space. */
+export function fullAt<A, E, R>(
+  n: number,
+  effect: Effect.Effect<A, E, R>,
+): Effect.Effect<A, E, Exclude<R, FileSystem.FileSystem> | FileSystem.FileSystem> {
+  return Effect.gen(function* () {
+    const real = yield* FileSystem.FileSystem
+    let writes = 0
+    const full = systemError({
+      _tag: "Unknown",
+      module: "FileSystem",
+      method: "writeAll",
+      cause: Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" }),
+    })
+    const open: FileSystem.FileSystem["open"] = (path, options) =>
+      Effect.map(real.open(path, options), (file) =>
+        Object.assign(Object.create(file), {
+          writeAll: (bytes: Uint8Array) => ++writes === n ? Effect.fail(full) : file.writeAll(bytes),
+        }))
+    return yield* Effect.provideService(effect, FileSystem.FileSystem, { ...real, open })
+  })
 }
 
 /** Gives `use` an empty directory that goes afterwards. */

@@ -12,7 +12,7 @@ import {
   writeFileWhole,
   writeFileWith,
 } from "../../../core/formats/whole_file.ts"
-import { failure, inDirectory, names, run } from "./_support.ts"
+import { failure, fullAt, inDirectory, names, run } from "./_support.ts"
 
 const source = (name: string, read: () => Float32Array | Promise<Float32Array>) => ({
   name,
@@ -21,25 +21,6 @@ const source = (name: string, read: () => Float32Array | Promise<Float32Array>) 
   read,
 })
 const two = () => new Float32Array(2)
-
-/** A file system on which the n-th write of a file finds no space. */
-const fullAt = <A, E>(n: number, effect: Effect.Effect<A, E, FileSystem.FileSystem>) =>
-  Effect.gen(function* () {
-    const real = yield* FileSystem.FileSystem
-    let writes = 0
-    const full = systemError({
-      _tag: "Unknown",
-      module: "FileSystem",
-      method: "writeAll",
-      cause: Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" }),
-    })
-    const open: FileSystem.FileSystem["open"] = (path, options) =>
-      Effect.map(real.open(path, options), (file) =>
-        Object.assign(Object.create(file), {
-          writeAll: (bytes: Uint8Array) => ++writes === n ? Effect.fail(full) : file.writeAll(bytes),
-        }))
-    return yield* Effect.provideService(effect, FileSystem.FileSystem, { ...real, open })
-  })
 
 Deno.test("a file is written, and written over", () =>
   inDirectory(async (directory) => {

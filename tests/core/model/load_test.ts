@@ -68,6 +68,20 @@ Deno.test("what does not fit is a typed error before any memory is taken", async
   assertEquals([one._tag, one.reason], ["ModelError", "Task"])
 })
 
+Deno.test("weights that end early, at whichever byte, are refused before any memory is taken", async () => {
+  await withModel("llama", {}, async (directory) => {
+    const path = `${directory}/model.safetensors`
+    const whole = Deno.readFileSync(path)
+    const header = 8 + new DataView(whole.buffer).getUint32(0, true)
+    for (const length of [0, 7, 8, header - 1, header, header + 1, whole.length >> 1, whole.length - 1]) {
+      Deno.writeFileSync(path, whole.subarray(0, length))
+      const error = await failure(load(directory, { task }), undefined, untouched())
+      assertEquals([error._tag, error.reason], ["SafetensorsError", "Truncated"], `${length}: ${error.message}`)
+      assertStringIncludes(error.message, path)
+    }
+  })
+})
+
 Deno.test("plugins that cannot work say so before any memory is taken", async () => {
   const register = (contribution: Contribution) =>
     Layer.effectDiscard(Effect.flatMap(Effect.service(Plugins), (plugins) => plugins.register(contribution)))

@@ -249,6 +249,48 @@ Deno.test("a loss that is not finite names its step and leaves the weights as th
   assertEquals(after, before)
 })
 
+Deno.test("a loss that is not finite names the last good checkpoint, which stays", async () => {
+  const directory = await Deno.makeTempDir()
+  try {
+    const backend = memoryBackend()
+    let steps = 0
+    const failing: MemoryBackend = {
+      ...backend,
+      compile: async (program) => {
+        const executable = await backend.compile(program)
+        return {
+          ...executable,
+          run: async (inputs) => {
+            const outputs = await executable.run(inputs)
+            return ++steps === 2 ? { ...outputs, loss: Float32Array.of(NaN) } : outputs
+          },
+        }
+      },
+    }
+    const error = await failure(
+      Effect.flatMap(
+        classifier(),
+        (model) => fit(model, { train: data.train }, { saveEvery: 1, tokenizer, runFolder: `${directory}/run` }),
+      ),
+      undefined,
+      failing,
+    )
+    assertEquals(error.reason, "NotFinite")
+    const good = `${directory}/run/checkpoints/step-1`
+    assertStringIncludes(error.message, "step 2: the loss is")
+    assertStringIncludes(error.message, `the last good checkpoint is ${good}`)
+    assertEquals((error as { checkpoint?: string }).checkpoint, good)
+    await Deno.stat(`${good}/state.safetensors`)
+    const events = Deno.readTextFileSync(`${directory}/run/events.jsonl`).trim().split("\n").map((line) =>
+      JSON.parse(line)
+    )
+    assertEquals(events.map(({ type }) => type), ["start", "step", "checkpoint", "stop"])
+    assertEquals(events.at(-1).reason, "failed")
+  } finally {
+    await Deno.remove(directory, { recursive: true })
+  }
+})
+
 Deno.test("gradients of exactly zero stop the run", async () => {
   const dead = contribution({
     objective: {

@@ -251,8 +251,7 @@ const start = async (options: WasmOptions): Promise<{ service: BackendService; c
     if (held === undefined) return
     slots.delete(slot.id)
     slotBytes -= held.block.bytes
-    // After the runs that were asked for: their temporaries may not take its place.
-    enqueue(true, () => Promise.resolve(allocator.free(held.block))).catch(() => {}) // a lost backend holds nothing
+    allocator.free(held.block)
   }
   const write = async (slot: Slot, data: Float32Array | Int32Array, offset = 0): Promise<void> => {
     const { address } = placeOf(slot)
@@ -356,19 +355,20 @@ const start = async (options: WasmOptions): Promise<{ service: BackendService; c
       // The caller may use its arrays again before this run's turn comes.
       const given = plan.inputs.map(({ name }) => inputs[name].slice())
       if (disposed) throw new BackendError({ reason: "BadInput", message: `${what} was disposed` })
-      const data = await enqueue(false, () =>
-        ask({
-          kind: "run",
-          program: number,
-          arena: arena!.address,
-          constants: constants?.address ?? 0,
-          inputs: plan.inputs.map((input, i) => ({ address: address(input), data: given[i] })),
-          outputs: plan.outputs.map((output) => ({
-            address: address(output),
-            length: output.length,
-            dtype: output.dtype,
-          })),
-        }, what))
+      // Places as they are now: whoever gets them next writes to them after this run.
+      const question = {
+        kind: "run" as const,
+        program: number,
+        arena: arena!.address,
+        constants: constants?.address ?? 0,
+        inputs: plan.inputs.map((input, i) => ({ address: address(input), data: given[i] })),
+        outputs: plan.outputs.map((output) => ({
+          address: address(output),
+          length: output.length,
+          dtype: output.dtype,
+        })),
+      }
+      const data = await enqueue(false, () => ask(question, what))
       return Object.fromEntries(plan.outputs.map(({ name }, i) => [name, data[i]]))
     }
     const dispose = (): void => {

@@ -153,6 +153,20 @@ for (const options of both) {
       await backend.write(slot, noise(2))
     }))
 
+  Deno.test(`wasm ${label}: runs that were asked for stay where they were while the arena moves`, () =>
+    withBackend(options, async (backend) => {
+      const slot = backend.allocate("state", [2000, 8])
+      const executable = await backend.compile(accumulate(slot, 2000, 8))
+      backend.allocate("behind", [16])
+      const larger = backend.compile(accumulate(backend.allocate("larger", [60000, 8]), 60000, 8))
+      const x = noise(16000)
+      // Each read has the memory for itself, so that runs still wait in line when the larger plan is ready.
+      const runs = Array.from({ length: 300 }, () => [backend.read(slot), executable.run({ x })])
+      await Promise.all(runs.flat())
+      assert((await backend.read(slot)).every((value, i) => Math.abs(value - 300 * x[i]) <= 0.01))
+      await larger
+    }))
+
   Deno.test(`wasm ${label}: a larger plan moves the arena, disposed plans free their constants`, () =>
     withBackend(options, async (backend) => {
       const make = async (rows: number) => {

@@ -1,6 +1,6 @@
 import type { Instruction } from "../../kernels/contract.ts"
 import { stridesOf } from "../../core/tensor/shape.ts"
-import { type Case, compareAll, noise, size, view } from "./_compare.ts"
+import { type Case, noise, size, testAll, view } from "./_compare.ts"
 
 const f32 = "f32" as const
 const square: Instruction[] = [
@@ -29,78 +29,78 @@ const over = (space: number[], outerAxes: number, kind: "sum" | "max"): Case => 
   }
 }
 
-Deno.test("columns: sums and maxima over odd shapes", () =>
-  compareAll([
-    over([1, 1], 0, "sum"),
-    over([5, 3], 0, "sum"),
-    over([0, 3], 0, "max"),
-    over([0, 3], 0, "sum"),
-    over([2, 0, 3], 1, "sum"),
-    over([0, 2, 3], 1, "sum"),
-    over([7, 13], 0, "max"),
-    over([3, 7, 129], 1, "sum"),
-    over([2, 3, 4, 5, 37], 2, "sum"),
-    over([2, 3, 4, 5, 37], 1, "max"),
-    over([64, 16], 0, "sum"),
-    over([9, 50], 1, "sum"),
-  ]))
+testAll("columns: sums and maxima over odd shapes", [
+  over([1, 1], 0, "sum"),
+  over([5, 3], 0, "sum"),
+  over([0, 3], 0, "max"),
+  over([0, 3], 0, "sum"),
+  over([2, 0, 3], 1, "sum"),
+  over([0, 2, 3], 1, "sum"),
+  over([7, 13], 0, "max"),
+  over([3, 7, 129], 1, "sum"),
+  over([2, 3, 4, 5, 37], 2, "sum"),
+  over([2, 3, 4, 5, 37], 1, "max"),
+  over([64, 16], 0, "sum"),
+  over([9, 50], 1, "sum"),
+])
 
-Deno.test("columns: few columns of many rows go in pieces", () =>
-  compareAll([
-    over([5003, 33], 0, "sum"),
-    over([10007, 5], 0, "max"),
-    over([2, 40, 50, 17], 1, "sum"),
-    over([50021, 1], 0, "sum"),
-  ]))
+testAll("columns: few columns of many rows go in pieces", [
+  over([5003, 33], 0, "sum"),
+  over([10007, 5], 0, "max"),
+  over([2, 40, 50, 17], 1, "sum"),
+  over([50021, 1], 0, "sum"),
+])
 
-Deno.test("columns: permuted operand, coordinates, strided output", () => {
+{
   const space = [3, 4, 5, 6]
   const strides = [6, 18, 72, 1] // stored as [5, 4, 3, 6]
-  return compareAll([1, 2].map((outerAxes): Case => {
-    const shape = [...space.slice(0, outerAxes), 6]
-    const packed = stridesOf(shape)
-    return {
-      name: `weighted sum, outer ${outerAxes}`,
-      call: {
-        kernel: "columns",
-        space,
-        outerAxes,
-        kind: "sum",
-        body: [
-          { op: "load", operand: 0, dtype: f32 },
-          { op: "index", axis: 2, dtype: "i32" },
-          { op: "index", axis: 0, dtype: "i32" },
-          { op: "index", axis: 3, dtype: "i32" },
-          { op: "add", args: [1, 2], dtype: "i32" },
-          { op: "add", args: [4, 3], dtype: "i32" },
-          { op: "toFloat", args: [5], dtype: f32 },
-          { op: "mul", args: [0, 6], dtype: f32 },
-          { op: "constant", value: 1, dtype: f32 },
-          { op: "less", args: [0, 8], dtype: f32 },
-          { op: "add", args: [7, 9], dtype: f32 },
-        ],
-        result: 10,
-        inputs: [view(0, space, strides)],
-        output: view(1, shape, packed.map((stride) => 2 * stride), 1),
-      },
-      buffers: [noise(360), noise(2 * size(shape) + 1, 3)],
-      tolerance: 2e-5,
-    }
-  }))
-})
+  testAll(
+    "columns: permuted operand, coordinates, strided output",
+    [1, 2].map((outerAxes): Case => {
+      const shape = [...space.slice(0, outerAxes), 6]
+      const packed = stridesOf(shape)
+      return {
+        name: `weighted sum, outer ${outerAxes}`,
+        call: {
+          kernel: "columns",
+          space,
+          outerAxes,
+          kind: "sum",
+          body: [
+            { op: "load", operand: 0, dtype: f32 },
+            { op: "index", axis: 2, dtype: "i32" },
+            { op: "index", axis: 0, dtype: "i32" },
+            { op: "index", axis: 3, dtype: "i32" },
+            { op: "add", args: [1, 2], dtype: "i32" },
+            { op: "add", args: [4, 3], dtype: "i32" },
+            { op: "toFloat", args: [5], dtype: f32 },
+            { op: "mul", args: [0, 6], dtype: f32 },
+            { op: "constant", value: 1, dtype: f32 },
+            { op: "less", args: [0, 8], dtype: f32 },
+            { op: "add", args: [7, 9], dtype: f32 },
+          ],
+          result: 10,
+          inputs: [view(0, space, strides)],
+          output: view(1, shape, packed.map((stride) => 2 * stride), 1),
+        },
+        buffers: [noise(360), noise(2 * size(shape) + 1, 3)],
+        tolerance: 2e-5,
+      }
+    }),
+  )
+}
 
-Deno.test("columns: a value that is the same for the whole row", () =>
-  compareAll([{
-    name: "sum of row values",
-    call: {
-      kernel: "columns",
-      space: [9, 10],
-      outerAxes: 0,
-      kind: "sum",
-      body: [{ op: "load", operand: 0, dtype: f32 }],
-      result: 0,
-      inputs: [view(0, [9, 10], [1, 0])],
-      output: view(1, [10]),
-    },
-    buffers: [noise(9), noise(10)],
-  }]))
+testAll("columns: a value that is the same for the whole row", [{
+  name: "sum of row values",
+  call: {
+    kernel: "columns",
+    space: [9, 10],
+    outerAxes: 0,
+    kind: "sum",
+    body: [{ op: "load", operand: 0, dtype: f32 }],
+    result: 0,
+    inputs: [view(0, [9, 10], [1, 0])],
+    output: view(1, [10]),
+  },
+  buffers: [noise(9), noise(10)],
+}])

@@ -1,39 +1,39 @@
-import { type Case, compareAll, noise, size, view } from "./_compare.ts"
+import { type Case, noise, size, testAll, view } from "./_compare.ts"
 
-Deno.test("gather: odd shapes, strided table, indices outside give zeros", () =>
-  compareAll(
-    [[11, 7, 5], [3, 1, 1], [100, 64, 33], [5, 513, 40], [4, 0, 3], [4, 3, 0]].map(([rows, width, count]): Case => ({
-      name: `gather ${count} of [${rows}, ${width}]`,
-      call: {
-        kernel: "gather",
-        table: view(0, [rows, width], [width + 2, 1], 1),
-        indices: view(1, [count], [1]),
-        output: view(2, [count, width]),
-      },
-      buffers: [
-        noise(rows * (width + 2) + 1),
-        Int32Array.from({ length: count }, (_, i) => i === 2 ? -1 : i === 4 ? rows : i * 7 % rows),
-        noise(count * width, 3),
-      ],
-      tolerance: 0,
-    })),
-  ))
-
-Deno.test("gather: columns of a transposed table", () =>
-  compareAll([{
-    name: "transposed",
+testAll(
+  "gather: odd shapes, strided table, indices outside give zeros",
+  [[11, 7, 5], [3, 1, 1], [100, 64, 33], [5, 513, 40], [4, 0, 3], [4, 3, 0]].map(([rows, width, count]): Case => ({
+    name: `gather ${count} of [${rows}, ${width}]`,
     call: {
       kernel: "gather",
-      table: view(0, [9, 6], [1, 9]),
-      indices: view(1, [4], [2]),
-      output: view(2, [4, 6]),
+      table: view(0, [rows, width], [width + 2, 1], 1),
+      indices: view(1, [count], [1]),
+      output: view(2, [count, width]),
     },
-    buffers: [noise(54), Int32Array.of(8, 0, 0, 0, 3, 0, 8), noise(24)],
+    buffers: [
+      noise(rows * (width + 2) + 1),
+      Int32Array.from({ length: count }, (_, i) => i === 2 ? -1 : i === 4 ? rows : i * 7 % rows),
+      noise(count * width, 3),
+    ],
     tolerance: 0,
-  }]))
+  })),
+)
 
-Deno.test("scatter_add: repeated and outside indices, order kept", () =>
-  compareAll([[1, 5, 9, 7], [3, 11, 40, 33], [2, 4, 6, 130], [1, 1, 3, 1], [2, 3, 0, 4], [0, 3, 2, 4]].map(
+testAll("gather: columns of a transposed table", [{
+  name: "transposed",
+  call: {
+    kernel: "gather",
+    table: view(0, [9, 6], [1, 9]),
+    indices: view(1, [4], [2]),
+    output: view(2, [4, 6]),
+  },
+  buffers: [noise(54), Int32Array.of(8, 0, 0, 0, 3, 0, 8), noise(24)],
+  tolerance: 0,
+}])
+
+testAll(
+  "scatter_add: repeated and outside indices, order kept",
+  [[1, 5, 9, 7], [3, 11, 40, 33], [2, 4, 6, 130], [1, 1, 3, 1], [2, 3, 0, 4], [0, 3, 2, 4]].map(
     ([batch, rows, count, width]): Case => ({
       name: `scatter [${batch}, ${count}, ${width}] into ${rows}`,
       call: {
@@ -49,10 +49,12 @@ Deno.test("scatter_add: repeated and outside indices, order kept", () =>
       ],
       tolerance: 1e-5,
     }),
-  )))
+  ),
+)
 
-Deno.test("update_slice: any axis, and a start beyond the end is moved back", () =>
-  compareAll([0, 1, 2].flatMap((axis) =>
+testAll(
+  "update_slice: any axis, and a start beyond the end is moved back",
+  [0, 1, 2].flatMap((axis) =>
     [0, 2, 99, -4].map((start): Case => {
       const shape = [4, 5, 6], part = shape.map((extent, a) => a === axis ? 2 : extent)
       return {
@@ -68,4 +70,5 @@ Deno.test("update_slice: any axis, and a start beyond the end is moved back", ()
         tolerance: 0,
       }
     })
-  )))
+  ),
+)

@@ -1,5 +1,5 @@
 import type { Instruction, RowsCall } from "../../kernels/contract.ts"
-import { type Case, compareAll, noise, view } from "./_compare.ts"
+import { type Case, noise, testAll, view } from "./_compare.ts"
 
 const f32 = "f32" as const, i32 = "i32" as const
 const load = (operand: number): Instruction => ({ op: "load", operand, dtype: f32 })
@@ -26,19 +26,22 @@ const contiguous = (name: string, shape: number[], inputs: number, body: Instruc
   buffers: Array.from({ length: inputs + 1 }, (_, i) => noise(sized(shape), i + 1)),
 })
 
-Deno.test("rows: elementwise on contiguous operands", () =>
-  compareAll(
-    shapes.map((shape) =>
-      contiguous("a*b+0.5", shape, 2, [load(0), load(1), step("mul", 0, 1), constant(0.5), step("add", 2, 3)])
-    ),
-  ))
+testAll(
+  "rows: elementwise on contiguous operands",
+  shapes.map((shape) =>
+    contiguous("a*b+0.5", shape, 2, [load(0), load(1), step("mul", 0, 1), constant(0.5), step("add", 2, 3)])
+  ),
+)
 
 const softmax = [load(0), reduce("max", 0), step("sub", 0, 1), step("exp", 2), reduce("sum", 3), step("div", 3, 4)]
-Deno.test("rows: softmax, two nested reductions", () =>
-  compareAll([...shapes, [3, 0]].map((shape) => ({ ...contiguous("softmax", shape, 1, softmax), tolerance: 1e-5 }))))
+testAll(
+  "rows: softmax, two nested reductions",
+  [...shapes, [3, 0]].map((shape) => ({ ...contiguous("softmax", shape, 1, softmax), tolerance: 1e-5 })),
+)
 
-Deno.test("rows: layer norm with row weights broadcast, in place, beside a value per row", () =>
-  compareAll([[6, 19], [2, 5, 32], [64, 100], [9, 1]].map((shape): Case => {
+testAll(
+  "rows: layer norm with row weights broadcast, in place, beside a value per row",
+  [[6, 19], [2, 5, 32], [64, 100], [9, 1]].map((shape): Case => {
     const last = shape.length - 1, columns = shape[last], rows = sized(shape) / columns
     const zeros = shape.map(() => 0)
     const body: Instruction[] = [
@@ -82,36 +85,37 @@ Deno.test("rows: layer norm with row weights broadcast, in place, beside a value
       buffers: [noise(columns, 5), noise(sized(shape) + rows, 6)],
       tolerance: columns === 1 ? 1e-3 : 1e-5,
     }
-  })))
+  }),
+)
 
-Deno.test("rows: permuted, broadcast and strided operands", () =>
-  compareAll([
-    {
-      name: "transpose plus column vector",
-      call: {
-        kernel: "rows",
-        space: [5, 7, 6],
-        body: [load(0), load(1), load(2), step("add", 0, 1), step("mul", 3, 2)],
-        inputs: [view(0, [5, 7, 6], [7, 1, 35]), view(1, [5, 7, 6], [0, 1, 0]), view(1, [5, 7, 6], [0, 0, 0], 3)],
-        outputs: [{ step: 4, view: view(2, [5, 7, 6]) }],
-      },
-      buffers: [noise(210), noise(7, 2), noise(210, 3)],
+testAll("rows: permuted, broadcast and strided operands", [
+  {
+    name: "transpose plus column vector",
+    call: {
+      kernel: "rows",
+      space: [5, 7, 6],
+      body: [load(0), load(1), load(2), step("add", 0, 1), step("mul", 3, 2)],
+      inputs: [view(0, [5, 7, 6], [7, 1, 35]), view(1, [5, 7, 6], [0, 1, 0]), view(1, [5, 7, 6], [0, 0, 0], 3)],
+      outputs: [{ step: 4, view: view(2, [5, 7, 6]) }],
     },
-    {
-      name: "strided output",
-      call: {
-        kernel: "rows",
-        space: [4, 9],
-        body: [load(0), step("neg", 0)],
-        inputs: [view(0, [4, 9], [18, 2], 1)],
-        outputs: [{ step: 1, view: view(1, [4, 9], [1, 4]) }],
-      },
-      buffers: [noise(73), noise(36, 2)],
+    buffers: [noise(210), noise(7, 2), noise(210, 3)],
+  },
+  {
+    name: "strided output",
+    call: {
+      kernel: "rows",
+      space: [4, 9],
+      body: [load(0), step("neg", 0)],
+      inputs: [view(0, [4, 9], [18, 2], 1)],
+      outputs: [{ step: 1, view: view(1, [4, 9], [1, 4]) }],
     },
-  ]))
+    buffers: [noise(73), noise(36, 2)],
+  },
+])
 
-Deno.test("rows: integers, comparisons, choice, coordinates", () =>
-  compareAll([[3, 10], [1, 1], [4, 5, 7], [1, 40000]].map((shape): Case => {
+testAll(
+  "rows: integers, comparisons, choice, coordinates",
+  [[3, 10], [1, 1], [4, 5, 7], [1, 40000]].map((shape): Case => {
     const last = shape.length - 1
     return {
       name: `causal mask [${shape}]`,
@@ -144,44 +148,44 @@ Deno.test("rows: integers, comparisons, choice, coordinates", () =>
         noise(sized(shape)),
       ],
     }
-  })))
+  }),
+)
 
-Deno.test("rows: every function of one element", () =>
-  compareAll(
-    (["neg", "exp", "log", "sqrt", "rsqrt", "tanh", "sigmoid", "erf", "abs", "floor", "sin", "cos"] as const).map(
-      (op): Case => ({
-        ...contiguous(op, [3, 45], 1, [load(0), step("abs", 0), constant(0.01), step("add", 1, 2), step(op, 3)]),
-        tolerance: 1e-5,
-      }),
-    ),
-  ))
+testAll(
+  "rows: every function of one element",
+  (["neg", "exp", "log", "sqrt", "rsqrt", "tanh", "sigmoid", "erf", "abs", "floor", "sin", "cos"] as const).map(
+    (op): Case => ({
+      ...contiguous(op, [3, 45], 1, [load(0), step("abs", 0), constant(0.01), step("add", 1, 2), step(op, 3)]),
+      tolerance: 1e-5,
+    }),
+  ),
+)
 
-Deno.test("rows: random numbers equal the host's", () =>
-  compareAll([{
-    name: "uniform",
-    call: {
-      kernel: "rows",
-      space: [5, 21],
-      body: [
-        { op: "index", axis: 0, dtype: i32 },
-        { op: "constant", value: 21, dtype: i32 },
-        { op: "mul", args: [0, 1], dtype: i32 },
-        { op: "index", axis: 1, dtype: i32 },
-        { op: "add", args: [2, 3], dtype: i32 },
-        { op: "load", operand: 0, dtype: i32 },
-        { op: "load", operand: 1, dtype: i32 },
-        { op: "uniform", args: [4, 5, 6, 5], dtype: f32 },
-      ],
-      inputs: [view(0, [5, 21], [0, 0]), view(0, [5, 21], [0, 0], 1)],
-      outputs: [{ step: 7, view: view(1, [5, 21]) }],
-    },
-    buffers: [Int32Array.of(-7, 1234567), noise(105)],
-    tolerance: 0,
-  }]))
+testAll("rows: random numbers equal the host's", [{
+  name: "uniform",
+  call: {
+    kernel: "rows",
+    space: [5, 21],
+    body: [
+      { op: "index", axis: 0, dtype: i32 },
+      { op: "constant", value: 21, dtype: i32 },
+      { op: "mul", args: [0, 1], dtype: i32 },
+      { op: "index", axis: 1, dtype: i32 },
+      { op: "add", args: [2, 3], dtype: i32 },
+      { op: "load", operand: 0, dtype: i32 },
+      { op: "load", operand: 1, dtype: i32 },
+      { op: "uniform", args: [4, 5, 6, 5], dtype: f32 },
+    ],
+    inputs: [view(0, [5, 21], [0, 0]), view(0, [5, 21], [0, 0], 1)],
+    outputs: [{ step: 7, view: view(1, [5, 21]) }],
+  },
+  buffers: [Int32Array.of(-7, 1234567), noise(105)],
+  tolerance: 0,
+}])
 
-Deno.test("rows: constants that JSON does not know", () =>
-  compareAll(
-    [Infinity, -Infinity, NaN, -0, 0].map((value, i) =>
-      contiguous(`max(x, constant ${i})`, [2, 6], 1, [load(0), constant(value), step("max", 0, 1)])
-    ),
-  ))
+testAll(
+  "rows: constants that JSON does not know",
+  [Infinity, -Infinity, NaN, -0, 0].map((value, i) =>
+    contiguous(`max(x, constant ${i})`, [2, 6], 1, [load(0), constant(value), step("max", 0, 1)])
+  ),
+)

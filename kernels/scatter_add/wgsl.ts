@@ -1,0 +1,78 @@
+/**
+ * WGSL of `scatter_add`, without atomics, so that each element's sum keeps its order.
+ *
+ * With few indices, one invocation for each element of the output looks at them all. With more, the output is cleared
+ * and one invocation for each batch and column follows the indices.
+ * @module
+ */
+import type { ScatterAddCall } from "../contract.ts"
+import { type KernelContext, type KernelEmitter, lineOfWorkgroups } from "../wgsl/kernel.ts"
+import { GROUP, PARAMETERS, sum, times } from "../wgsl/places.ts"
+
+/** Most indices that every element looks at. */
+const FEW = 8
+
+/** Writes a `scatter_add` call. */
+export const emitScatterAdd: KernelEmitter<ScatterAddCall> = ({ indices, updates, output }, context) => {
+  const [batch, rows, width] = output.shape
+  const count = indices.shape[1]
+  if (batch * rows * width === 0) return []
+  const label = `scatter_add [${updates.shape}] into [${output.shape}]`
+  const begin = (places: number, context: KernelContext) => {
+    const { workgroups, number } = lineOfWorkgroups(Math.ceil(places / GROUP), context.device)
+    const head = `@compute @workgroup_size(${GROUP})
+fn main(${PARAMETERS}) {
+  let place = ${number} * ${GROUP}u + thread;
+  if (place >= ${places}u) { return; }
+`
+    return { head, workgroups }
+  }
+  const clear = () => {
+    const shader = context.shader(), target = shader.write(output.buffer, "f32")
+    const { head, workgroups } = begin(batch * rows * width, context)
+    const code = `${head}  ${target.store(sum("place", output.offset), "0f")}\n}\n`
+    return shader.finish({ label: `${label}: clear`, code, workgroups })
+  }
+  if (count === 0) return [clear()]
+
+  const shader = context.shader()
+  const index = shader.read(indices.buffer, "i32")
+  const update = shader.read(updates.buffer, "f32").load(
+    sum(
+      times("b", updates.strides[0]),
+      times("i", updates.strides[1]),
+      times("column", updates.strides[2]),
+      updates.offset,
+    ),
+  )
+  const target = shader.write(output.buffer, "f32")
+  const wanted = index.load(sum(times("b", indices.strides[0]), times("i", indices.strides[1]), indices.offset))
+  if (count <= FEW) {
+    const { head, workgroups } = begin(batch * rows * width, context)
+    const code = `${head}  let column = place % ${width}u;
+  let row = place / ${width}u % ${rows}u;
+  let b = place / ${rows * width}u;
+  var total = 0f;
+  for (var i = 0u; i < ${count}u; i++) {
+    if (bitcast<u32>(${wanted}) == row) { total += ${update}; }
+  }
+  ${target.store(sum("place", output.offset), "total")}
+}
+`
+    return [shader.finish({ label, code, workgroups })]
+  }
+  const { head, workgroups } = begin(batch * width, context)
+  const element = sum(`(b * ${rows}u + row) * ${width}u`, "column", output.offset)
+  const code = `${head}  let column = place % ${width}u;
+  let b = place / ${width}u;
+  for (var i = 0u; i < ${count}u; i++) {
+    let row = bitcast<u32>(${wanted});
+    if (row < ${rows}u) {
+      let at = ${element};
+      ${target.store("at", `${target.load("at")} + ${update}`)}
+    }
+  }
+}
+`
+  return [clear(), shader.finish({ label, code, workgroups })]
+}

@@ -1,0 +1,33 @@
+/**
+ * WGSL of `update_slice`: a copy, one element an invocation, to a place that is known only when it runs.
+ * @module
+ */
+import { sizeOf } from "../../core/tensor/shape.ts"
+import { collapse } from "../collapse.ts"
+import type { UpdateSliceCall } from "../contract.ts"
+import { type KernelEmitter, lineOfWorkgroups } from "../wgsl/kernel.ts"
+import { address, coordinates, GROUP, PARAMETERS, sum } from "../wgsl/places.ts"
+
+/** Writes an `update_slice` call. A start that would reach beyond the axis is moved back. */
+export const emitUpdateSlice: KernelEmitter<UpdateSliceCall> = ({ axis, destination, source, start }, context) => {
+  const count = sizeOf(source.shape)
+  if (count === 0) return []
+  const { space, strides: [from, to] } = collapse(source.shape, [source.strides, destination.strides], new Set())
+  const names = space.map((_, i) => `i${i}`)
+  const shader = context.shader()
+  const begin = shader.read(start.buffer, "i32"), input = shader.read(source.buffer)
+  const state = shader.write(destination.buffer)
+  const { workgroups, number } = lineOfWorkgroups(Math.ceil(count / GROUP), context.device)
+  const room = destination.shape[axis] - source.shape[axis]
+  const target = sum(address(destination.offset, names, to), `begin * ${destination.strides[axis] >>> 0}u`)
+  const code = `@compute @workgroup_size(${GROUP})
+fn main(${PARAMETERS}) {
+  let place = ${number} * ${GROUP}u + thread;
+  if (place >= ${count}u) { return; }
+  let begin = u32(clamp(${begin.load(`${start.offset}u`)}, 0, ${room}));
+  ${coordinates("place", space, names).join("\n  ")}
+  ${state.store(target, input.load(address(source.offset, names, from)))}
+}
+`
+  return [shader.finish({ label: `update_slice [${source.shape}]`, code, workgroups })]
+}

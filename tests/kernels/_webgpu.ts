@@ -1,0 +1,89 @@
+import { declarations, makeShader } from "../../core/backend/webgpu/_shader.ts"
+import { emitColumns } from "../../kernels/columns/wgsl.ts"
+import type { Call } from "../../kernels/contract.ts"
+import { emitGather } from "../../kernels/gather/wgsl.ts"
+import { emitRows } from "../../kernels/rows/wgsl.ts"
+import { emitScatterAdd } from "../../kernels/scatter_add/wgsl.ts"
+import { emitUpdateSlice } from "../../kernels/update_slice/wgsl.ts"
+import type { DeviceTraits, Dispatch, KernelContext } from "../../kernels/wgsl/kernel.ts"
+
+/** The machine's GPU, if there is one; asked for once. */
+export const adapter: GPUAdapter | null = await navigator.gpu?.requestAdapter() ?? null
+
+type Data = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>
+const WINDOW = 1 << 27
+
+const traits = (software: boolean): DeviceTraits => ({
+  subgroups: undefined,
+  f16: false,
+  software,
+  workgroupThreads: 256,
+  workgroupBytes: 16384,
+  workgroupsPerAxis: 65535,
+  storageBindings: 8,
+})
+
+const emit = (call: Call, context: KernelContext): ReadonlyArray<Dispatch> => {
+  switch (call.kernel) {
+    case "rows":
+      return emitRows(call, context)
+    case "columns":
+      return emitColumns(call, context)
+    case "gather":
+      return emitGather(call, context)
+    case "scatter_add":
+      return emitScatterAdd(call, context)
+    case "update_slice":
+      return emitUpdateSlice(call, context)
+    case "matmul":
+      throw new Error("products have tests of their own")
+  }
+}
+
+/** Compiles and runs one call by itself; gives the last buffer. */
+export const runAlone = async (
+  device: GPUDevice,
+  call: Call,
+  data: ReadonlyArray<Data>,
+  software: boolean,
+): Promise<Data> => {
+  const specs = data.map((d) => ({ size: d.length, dtype: d instanceof Int32Array ? "i32" as const : "f32" as const }))
+  const dispatches = emit(call, {
+    device: traits(software),
+    shader: () => makeShader((buffer) => specs[buffer], WINDOW),
+    scratch: (size) => specs.push({ size, dtype: "f32" }) - 1,
+  })
+  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC
+  const buffers = specs.map(({ size }, i) => {
+    const buffer = device.createBuffer({ size: Math.ceil((4 * size + 1) / 256) * 256, usage })
+    if (size > 0 && i < data.length) device.queue.writeBuffer(buffer, 0, data[i])
+    return buffer
+  })
+  const encoder = device.createCommandEncoder()
+  const pass = encoder.beginComputePass()
+  for (const { code, bindings, workgroups, label } of dispatches) {
+    const text = declarations(bindings, bindings.map(({ writes }) => writes), WINDOW) + code
+    device.pushErrorScope("validation")
+    const pipeline = device.createComputePipeline({
+      layout: "auto",
+      compute: { module: device.createShaderModule({ code: text }), entryPoint: "main" },
+    })
+    const entries = bindings.map(({ buffer }, binding) => ({ binding, resource: { buffer: buffers[buffer] } }))
+    pass.setPipeline(pipeline)
+    pass.setBindGroup(0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }))
+    pass.dispatchWorkgroups(...workgroups)
+    const error = await device.popErrorScope()
+    if (error !== null) throw new Error(`${label}: ${error.message}\n${text}`)
+  }
+  pass.end()
+  const last = data[data.length - 1]
+  const bytes = Math.max(4, last.byteLength)
+  const staging = device.createBuffer({ size: bytes, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST })
+  encoder.copyBufferToBuffer(buffers[data.length - 1], 0, staging, 0, bytes)
+  device.queue.submit([encoder.finish()])
+  await staging.mapAsync(GPUMapMode.READ)
+  const copy = staging.getMappedRange().slice(0, last.byteLength)
+  staging.destroy()
+  buffers.forEach((buffer) => buffer.destroy())
+  return last instanceof Int32Array ? new Int32Array(copy) : new Float32Array(copy)
+}

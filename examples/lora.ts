@@ -69,7 +69,7 @@ const flags = {
   dropout: number("dropout", "Dropout on the input of the update [0]").pipe(Flag.withDefault(0)),
   targets: Flag.String("target-modules").pipe(
     Flag.withDescription("Names with commas, a regular expression, or all-linear [all-linear]"),
-    Flag.withDefault("all-linear"),
+    Flag.withDefault("q_proj,v_proj"),
   ),
   seed: whole("seed", "Seed of split, new weights and order [42]", 0).pipe(Flag.withDefault(42)),
   output: Flag.String("output").pipe(Flag.withDescription("Run folder [runs/demo]"), Flag.withDefault("runs/demo")),

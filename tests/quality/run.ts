@@ -13,9 +13,9 @@ import * as Lora from "@espalier/espalier/lora"
 const directory = Deno.env.get("QUALITY_MODEL") ?? "examples/models/espalier-1m"
 const settings: Record<string, number> = {
   seeds: 3,
-  epochs: 3,
+  epochs: 4,
   batchSize: 16,
-  learningRate: 2e-3,
+  learningRate: 5e-3,
   r: 8,
   loraAlpha: 16,
   maxLength: 128,
@@ -32,7 +32,7 @@ const headOnly = Plugins.plugin(
   HeadOnly,
   Effect.succeed([null, { id: "head/only", trains: ({ outputHead }) => outputHead }] as const),
 )
-const lora = Lora.layer({ r: settings.r, loraAlpha: settings.loraAlpha, targetModules: "all-linear" })
+const lora = Lora.layer({ r: settings.r, loraAlpha: settings.loraAlpha, targetModules: ["q_proj", "v_proj"] })
 
 interface Kind {
   readonly name: string

@@ -38,7 +38,13 @@ export * as Tokenizer from "./core/data/tokenizer.ts"
 export * as Families from "./core/model/families.ts"
 export * as Plugins from "./core/contracts/plugins.ts"
 export * as ops from "./core/tensor/ops.ts"
-export { type CausalLMTask, type ClassificationTask, Task } from "./core/model/task.ts"
+export {
+  type CausalLMTask,
+  type ClassificationTask,
+  type MaskedLMTask,
+  Task,
+  type TokenClassificationTask,
+} from "./core/model/task.ts"
 export * from "./core/backend/backend.ts"
 export {
   type ByteLevelJson,
@@ -51,6 +57,7 @@ export {
 
 export { linear, type LinearOptions } from "./core/model/linear.ts"
 export { embedding, type EmbeddingOptions } from "./core/model/embedding.ts"
+export { layerNorm, type LayerNormOptions } from "./core/model/layer_norm.ts"
 export { rmsNorm, type RmsNormOptions } from "./core/model/norm.ts"
 export type * from "./core/model/module.ts"
 export type * from "./core/model/network.ts"

@@ -11,20 +11,21 @@ import type { Backend } from "../core/backend/backend.ts"
 import { layer as pluginsLayer, type Plugins } from "../core/contracts/plugins.ts"
 import { type Families, layer as familiesLayer } from "../core/model/families.ts"
 import type { PluginError } from "../core/contracts/plugin_error.ts"
+import * as Bert from "../plugins/bert/mod.ts"
 import * as Llama from "../plugins/llama/mod.ts"
 import { type MemoryBackend, memoryBackend, memoryLayer } from "./memory_backend.ts"
 
 /** What {@link run} provides, beside what the test's own layers do. */
 export type Base = Backend | Plugins | Families | FileSystem.FileSystem
 
-/** Runs an effect with the given plugins, the Llama family and a backend in memory. */
+/** Runs an effect with the given plugins, all families and a backend in memory. */
 export function run<A, E, P = never>(
   effect: Effect.Effect<A, E, Base | P | Scope.Scope>,
   plugins: Layer.Layer<P, PluginError, Base> = Layer.empty as unknown as Layer.Layer<P>,
   backend: MemoryBackend = memoryBackend(),
 ): Promise<A> {
   const base = Layer.mergeAll(memoryLayer(backend), pluginsLayer, familiesLayer, NodeFileSystem.layer)
-  const all = Layer.mergeAll(plugins, Llama.layer).pipe(Layer.provideMerge(base))
+  const all = Layer.mergeAll(plugins, Bert.layer, Llama.layer).pipe(Layer.provideMerge(base))
   return Effect.runPromise(Effect.scoped(effect).pipe(Effect.provide(all)) as Effect.Effect<A, E | PluginError>)
 }
 

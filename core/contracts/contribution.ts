@@ -19,7 +19,7 @@ export interface NamedValues {
 export interface ArtifactContext {
   /** Directory that the base model was loaded from. */
   readonly baseModel: string
-  /** `"classification"` or `"causal-lm"`. */
+  /** Kind of the task: `"classification"`, `"token-classification"`, `"causal-lm"` or `"masked-lm"`. */
   readonly task: string
   /** The base model's tree. */
   readonly modules: ReadonlyArray<ModuleInfo>

@@ -6,7 +6,7 @@ export interface BatchTensors {
   readonly tokens: Tensor
   /** Tokens of each row that are not padding, i32 [B]. */
   readonly lengths: Tensor
-  /** Labels, i32: classes [B], or next tokens [B, T] with negative ones masked. */
+  /** Labels, i32: classes [B], or of each token [B, T]: next or hidden tokens, classes; negative ones are masked. */
   readonly labels: Tensor
   /** 1 for an example, 0 for a row that only fills the batch: f32 [B]. */
   readonly exampleWeight: Tensor
@@ -16,7 +16,7 @@ export interface BatchTensors {
 
 /** What a model gives for a batch. */
 export interface Outputs {
-  /** [B, classes] for classification, [B, T, vocabulary] for a causal language model. */
+  /** [B, classes] for classification; for each token [B, T, classes], or [B, T, vocabulary] of a language model. */
   readonly logits: Tensor
   /** Last hidden states [B, T, hiddenSize]. */
   readonly hidden: Tensor

@@ -1,6 +1,6 @@
 import { type BatchSource, DEFAULT_TASK, type MicroBatch, type Step } from "../contracts/batch_source.ts"
 import { DataError } from "./data_error.ts"
-import { type Example, MASKED } from "./encode.ts"
+import { countTrained, type Example, MASKED } from "./encode.ts"
 import { makeRng } from "../tensor/random.ts"
 
 /** How examples are grouped into batches. */
@@ -37,13 +37,16 @@ export interface Batch {
   readonly lengths: Int32Array
   /** 1 for an example, 0 for an empty row [B]. */
   readonly exampleWeight: Float32Array
-  /** Language modelling: the token that follows each position, {@link MASKED} where none is trained on [B * T]. */
+  /**
+   * Causal language modelling: the token that follows each position; else what {@link Example.targets} says of it.
+   * {@link MASKED} where nothing is trained on [B * T].
+   */
   readonly targets?: Int32Array
   /** Classification: label ids, {@link MASKED} for an empty row [B]. */
   readonly labels?: Int32Array
   /** Index of each example, -1 for an empty row [B]. */
   readonly rows: Int32Array
-  /** What the loss is divided by: trained tokens (language modelling) or examples (classification). */
+  /** What the loss is divided by: trained tokens, or examples (classification). */
   readonly trainedCount: number
 }
 
@@ -137,9 +140,9 @@ export const collate = (examples: ReadonlyArray<Example>, microBatch: MicroBatch
   const lengths = new Int32Array(size).fill(1)
   const exampleWeight = new Float32Array(size)
   // All examples of a task are of one kind; a batch of empty rows alone takes it from the first example.
-  const causal = examples[0]?.labels !== undefined
-  const targets = causal ? new Int32Array(size * length).fill(MASKED) : undefined
-  const labels = causal ? undefined : new Int32Array(size).fill(MASKED)
+  const perToken = (examples[0]?.labels ?? examples[0]?.targets) !== undefined
+  const targets = perToken ? new Int32Array(size * length).fill(MASKED) : undefined
+  const labels = perToken ? undefined : new Int32Array(size).fill(MASKED)
   let trainedCount = 0
   rows.forEach((row, index) => {
     if (row < 0) return
@@ -151,9 +154,10 @@ export const collate = (examples: ReadonlyArray<Example>, microBatch: MicroBatch
       labels[index] = example.label ?? MASKED
       trainedCount++
     }
-    if (targets !== undefined && example.labels !== undefined) {
-      targets.set(example.labels.subarray(1), index * length)
-      for (let at = 1; at < example.labels.length; at++) if (example.labels[at] !== MASKED) trainedCount++
+    const own = example.targets ?? example.labels?.subarray(1)
+    if (targets !== undefined && own !== undefined) {
+      targets.set(own, index * length)
+      trainedCount += countTrained(own)
     }
   })
   return {

@@ -38,8 +38,15 @@ export interface TextColumns {
   /** Not there: with a label the data is {@link LabeledColumns}. */
   readonly label?: never
 }
+/** Columns of data for token classification; both hold lists of the same length, so JSON or rows in memory. */
+export interface TaggedColumns {
+  /** Column that holds the words. */
+  readonly words: string
+  /** Column that holds a label's name or id for each word. */
+  readonly tags: string
+}
 /** Which columns mean what. */
-export type Columns = LabeledColumns | PairColumns | TextColumns
+export type Columns = LabeledColumns | PairColumns | TextColumns | TaggedColumns
 
 /** One text with its label. */
 export interface LabeledRow {
@@ -63,6 +70,17 @@ export interface PairRow {
 export interface TextRow {
   /** The text. */
   readonly text: string
+  /** Line or row of the source, 1-based. */
+  readonly row: number
+}
+/** Words with a label each. */
+export interface TaggedRow {
+  /** The words. */
+  readonly words: ReadonlyArray<string>
+  /** The words with spaces between. */
+  readonly text: string
+  /** Label id of each word: index into {@link TaggedData.labels}. */
+  readonly labels: ReadonlyArray<number>
   /** Line or row of the source, 1-based. */
   readonly row: number
 }
@@ -97,12 +115,20 @@ export interface TextData extends DataInfo {
   /** The rows. */
   readonly rows: ReadonlyArray<TextRow>
 }
+/** Words with labels. */
+export interface TaggedData extends DataInfo {
+  /** Tells this from other data. */
+  readonly kind: "tagged"
+  /** The rows. */
+  readonly rows: ReadonlyArray<TaggedRow>
+}
 /** Any data set. */
-export type Data = LabeledData | PairData | TextData
+export type Data = LabeledData | PairData | TextData | TaggedData
 
 /** The data set that a column mapping gives. */
 export type DataOf<C extends Columns> = C extends LabeledColumns ? LabeledData
   : C extends PairColumns ? PairData
+  : C extends TaggedColumns ? TaggedData
   : TextData
 
 /** How a file is read and its labels are numbered. */
@@ -190,6 +216,7 @@ const mapped = (table: Table, columns: Columns, options: DatasetOptions): Data =
     const rows = prompts.map((prompt, index) => ({ prompt, completion: completions[index], row: places[index] }))
     return { kind: "completion", source, unit, labels: [], rows }
   }
+  if ("words" in columns) return tagged(table, columns, options)
   const texts = cellsOf(table, columns.text)
   if (columns.label === undefined) {
     return { kind: "text", source, unit, labels: [], rows: texts.map((text, index) => ({ text, row: places[index] })) }
@@ -199,6 +226,47 @@ const mapped = (table: Table, columns: Columns, options: DatasetOptions): Data =
   const ids = labelIds(cells, labels, table)
   const rows = texts.map((text, index) => ({ text, label: ids[index], row: places[index] }))
   return { kind: "classification", source, unit, labels, rows }
+}
+
+const tagged = (table: Table, columns: TaggedColumns, options: DatasetOptions): TaggedData => {
+  const { source, unit, places } = table
+  const words = listsOf(table, columns.words)
+  const tags = listsOf(table, columns.tags)
+  const uneven = places.filter((_, index) => words[index].length !== tags[index].length)
+  if (uneven.length > 0) {
+    const message = `${source}: "${columns.words}" and "${columns.tags}" differ in length in ${
+      listPlaces(unit, uneven)
+    }`
+    throw new DataError({ reason: "Malformed", message, rows: uneven })
+  }
+  const cells = tags.flat()
+  const labels = options.labels ?? labelNames(cells)
+  const ids = labelIds(cells, labels, {
+    source,
+    unit,
+    places: tags.flatMap((own, index) => own.map(() => places[index])),
+  })
+  let at = 0
+  const rows = words.map((own, index) => {
+    const labels = ids.slice(at, at += own.length)
+    return { words: own, text: own.join(" "), labels, row: places[index] }
+  })
+  return { kind: "tagged", source, unit, labels, rows }
+}
+
+const listsOf = (table: Table, column: string): ReadonlyArray<ReadonlyArray<string>> => {
+  const bad: Array<number> = []
+  const lists = table.rows.map((row, index) => {
+    const value = row[column]
+    const list = Array.isArray(value) ? value.map((item) => String(item ?? "").trim()) : []
+    if (list.length === 0 || list.includes("")) bad.push(table.places[index])
+    return list
+  })
+  if (bad.length === 0) return lists
+  const message = `${table.source}, column ${JSON.stringify(column)}: a list of words or numbers is wanted in ${
+    listPlaces(table.unit, bad)
+  }`
+  throw new DataError({ reason: "Malformed", message, rows: bad })
 }
 
 const cellsOf = (table: Table, column: string): ReadonlyArray<string> => {

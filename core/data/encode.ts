@@ -1,5 +1,5 @@
 import { DataError, listPlaces } from "./data_error.ts"
-import type { Data, TextData } from "./dataset.ts"
+import type { Data, TaggedData, TextData } from "./dataset.ts"
 import type { Tokenizer } from "./tokenizer.ts"
 
 /** Label of a token that is not trained on. */
@@ -14,6 +14,11 @@ export interface Example {
    * The first is always masked. Same length as `tokens`, not shifted.
    */
   readonly labels?: Int32Array
+  /**
+   * Token classification: the label id of each token, {@link MASKED} for those without. Masked language modelling: each
+   * token itself where it may be hidden, else {@link MASKED}. Same length as `tokens`.
+   */
+  readonly targets?: Int32Array
   /** Classification: label id. */
   readonly label?: number
   /** Line or row of the source, 1-based. */
@@ -28,6 +33,8 @@ export interface EncodeOptions {
   readonly truncate?: boolean
   /** Prompts with completions: train on the completion alone. Default true. */
   readonly completionOnly?: boolean
+  /** Plain texts: learn hidden tokens (special ones never are) instead of next ones. Default false. */
+  readonly masked?: boolean
 }
 
 /** Token ids of a whole data set. */
@@ -38,7 +45,7 @@ export interface Encoded {
   readonly truncated: number
   /** Tokens in all examples together. */
   readonly tokenCount: number
-  /** Tokens that are trained on (language modelling), or examples (classification). */
+  /** Tokens that are trained on (language modelling, token classification), or examples (classification). */
   readonly trainedCount: number
 }
 
@@ -47,13 +54,14 @@ export interface Encoded {
  *
  * Classification: the text with the tokenizer's special tokens. Text: the same, then the end-of-text token where the
  * tokenizer has one; all but the first token is trained on. Completion: prompt and completion are tokenized apart, so
- * that the prompt's ids are those that it has when the model is asked; the end-of-text token follows.
+ * that the prompt's ids are those that it has when the model is asked; the end-of-text token follows. Tagged: words are
+ * tokenized one by one, and the first token of each has its label; a word without any token is an error.
  *
  * @throws DataError `TooLong`, `EmptyText` (no token is left) or `AllMasked` (nothing to train on), with all rows.
  */
 export const encode = (data: Data, tokenizer: Tokenizer, options: EncodeOptions): Encoded => {
   checkLength(options.maxLength, "maxLength")
-  const pieces = piecesOf(data, tokenizer)
+  const pieces = piecesOf(data, tokenizer, options)
   const rowOf = (index: number) => data.rows[index].row
   const fail = (reason: "TooLong" | "EmptyText" | "AllMasked", indices: ReadonlyArray<number>, what: string) => {
     if (indices.length === 0) return
@@ -74,11 +82,15 @@ export const encode = (data: Data, tokenizer: Tokenizer, options: EncodeOptions)
   const examples = pieces.map((piece, index): Example => {
     const tokens = join(piece, options.maxLength)
     const row = rowOf(index)
+    if (piece.targets !== undefined) return { tokens, targets: joinTargets(piece, options.maxLength), row }
     if (data.kind === "classification") return { tokens, label: data.rows[index].label, row }
     const from = data.kind === "completion" && options.completionOnly !== false ? piece.prompt : 0
     return { tokens, labels: labelsFrom(tokens, from), row }
   })
-  const trained = (example: Example) => example.labels === undefined ? 1 : countTrained(example.labels)
+  const trained = ({ labels, targets }: Example) => {
+    const perToken = labels ?? targets
+    return perToken === undefined ? 1 : countTrained(perToken)
+  }
   const masked = examples.flatMap((example, index) => (trained(example) === 0 ? [index] : []))
   fail("AllMasked", masked, `nothing to train on within ${options.maxLength} tokens (every label is masked)`)
   return {
@@ -141,20 +153,27 @@ interface Pieces {
   readonly after: Int32Array
   /** Tokens, from the first of `before`, that belong to a prompt. */
   readonly prompt: number
+  /** {@link Example.targets} of `body`. */
+  readonly targets?: Int32Array
 }
 
 const none = new Int32Array(0)
 
 const sizeOf = (piece: Pieces): number => piece.before.length + piece.body.length + piece.after.length
 
-const piecesOf = (data: Data, tokenizer: Tokenizer): ReadonlyArray<Pieces> => {
+const piecesOf = (data: Data, tokenizer: Tokenizer, { masked = false }: EncodeOptions): ReadonlyArray<Pieces> => {
   switch (data.kind) {
     case "classification":
       return data.rows.map((row) => textPieces(row.text, tokenizer))
     case "completion":
       return data.rows.map((row) => pairPieces(row.prompt, row.completion, tokenizer))
     case "text":
-      return data.rows.map((row) => withEos(textPieces(row.text, tokenizer), tokenizer))
+      return data.rows.map((row) => {
+        const piece = textPieces(row.text, tokenizer)
+        return masked ? { ...piece, targets: piece.body } : withEos(piece, tokenizer)
+      })
+    case "tagged":
+      return taggedPieces(data, tokenizer)
   }
 }
 
@@ -170,6 +189,24 @@ const textPieces = (text: string, tokenizer: Tokenizer): Pieces => {
   }
   // The tokenizer does more than put tokens around the text, so all of it is the text.
   return { before: none, body: whole, after: none, prompt: 0 }
+}
+
+const taggedPieces = (data: TaggedData, tokenizer: Tokenizer): ReadonlyArray<Pieces> => {
+  const { before, after } = textPieces("", tokenizer)
+  const bad: Array<number> = []
+  const pieces = data.rows.map(({ words, labels, row }): Pieces => {
+    const parts = words.map((word) => tokenizer.encode(word, { addSpecialTokens: false }))
+    if (parts.some((part) => part.length === 0)) bad.push(row)
+    const targets = parts.map((part, index) => {
+      const own = new Int32Array(part.length).fill(MASKED)
+      if (part.length > 0) own[0] = labels[index]
+      return own
+    })
+    return { before, body: concat(...parts), after, prompt: 0, targets: concat(...targets) }
+  })
+  if (bad.length === 0) return pieces
+  const message = `${data.source}: a word without any token in ${listPlaces(data.unit, bad)}`
+  throw new DataError({ reason: "EmptyText", message, rows: bad })
 }
 
 const withEos = (piece: Pieces, tokenizer: Tokenizer): Pieces => {
@@ -193,6 +230,12 @@ const pairPieces = (prompt: string, completion: string, tokenizer: Tokenizer): P
 const join = (piece: Pieces, maxLength: number): Int32Array => {
   const room = Math.max(0, maxLength - piece.before.length - piece.after.length)
   return concat(piece.before, piece.body.subarray(0, room), piece.after)
+}
+
+/** Targets of what {@link join} gives: special tokens have none. */
+const joinTargets = ({ before, body, after, targets = body }: Pieces, maxLength: number): Int32Array => {
+  const none = (tokens: Int32Array) => new Int32Array(tokens.length).fill(MASKED)
+  return join({ before: none(before), body: targets, after: none(after), prompt: 0 }, maxLength)
 }
 
 const concat = (...parts: ReadonlyArray<Int32Array>): Int32Array => {

@@ -106,7 +106,7 @@ const unitsByClass = (data: Data, kept: ReadonlyArray<number>): Array<Array<Read
     for (const index of kept) classes[data.rows[index].label].push([index])
     return classes
   }
-  if (data.kind === "text") return [kept.map((index) => [index])]
+  if (data.kind !== "completion") return [kept.map((index) => [index])]
   const prompts = new Map<string, Array<number>>()
   for (const index of kept) {
     const key = normalizeText(data.rows[index].prompt)

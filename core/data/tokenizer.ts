@@ -18,6 +18,8 @@ export interface Tokenizer {
   readonly eosId?: number
   /** Id that begins a text, where the tokenizer names one. */
   readonly bosId?: number
+  /** Id that stands for a hidden token, where the tokenizer names one. */
+  readonly maskId?: number
   /** Whether {@link Tokenizer.encode} puts special tokens around a text. */
   readonly addsSpecialTokens: boolean
   /**
@@ -92,7 +94,7 @@ export const makeTokenizer = (model: unknown, config: unknown = {}, source = "to
   for (const id of vocab.values()) vocabSize = Math.max(vocabSize, id + 1)
   if (vocabSize === 0) throw new DataError({ reason: "Tokenizer", message: `${source} has an empty vocabulary` })
   const settings = config as Readonly<Record<string, unknown>>
-  const special = (name: "pad" | "eos" | "bos"): number | undefined => {
+  const special = (name: "pad" | "eos" | "bos" | "mask"): number | undefined => {
     const value = settings[`${name}_token`]
     const token = typeof value === "object" && value !== null
       ? (value as { readonly content?: unknown }).content
@@ -104,12 +106,12 @@ export const makeTokenizer = (model: unknown, config: unknown = {}, source = "to
     throw new DataError({ reason: "Tokenizer", message })
   }
   const cleanUp = settings.clean_up_tokenization_spaces === true
-  const ids = { padId: special("pad"), eosId: special("eos"), bosId: special("bos") }
+  const ids = { padId: special("pad"), eosId: special("eos"), bosId: special("bos"), maskId: special("mask") }
   const known = Object.fromEntries(Object.entries(ids).filter(([, id]) => id !== undefined))
   return {
     vocabSize,
     addsSpecialTokens: inner.encode("").ids.length > 0,
-    ...known as { readonly padId?: number; readonly eosId?: number; readonly bosId?: number },
+    ...known as Pick<Tokenizer, "padId" | "eosId" | "bosId" | "maskId">,
     encode: (text, { addSpecialTokens = true } = {}) => {
       const { ids, tokens } = inner.encode(text, { add_special_tokens: addSpecialTokens })
       const unknown = (ids as ReadonlyArray<number | undefined>).findIndex((id) => id === undefined)

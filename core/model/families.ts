@@ -15,7 +15,9 @@ import type { Task } from "./task.ts"
 export interface Family {
   /** Values of `model_type` that it knows. */
   readonly modelTypes: ReadonlyArray<string>
-  /** Structure for a config and a task. Throws JsonError (see {@link ConfigReader}) or ModelError. */
+  /** Kinds of tasks that its models have a head for. */
+  readonly tasks: ReadonlyArray<Task["kind"]>
+  /** Structure for a config and a task of these kinds. Throws JsonError (see {@link ConfigReader}) or ModelError. */
   readonly build: (config: ConfigReader, task: Task) => Network
 }
 

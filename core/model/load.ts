@@ -28,7 +28,7 @@ import { ModelError } from "./model_error.ts"
 import { baseKey, descendants, infoOf } from "./module.ts"
 import type { Network } from "./network.ts"
 import { resolveSites, type SiteTable } from "./sites.ts"
-import type { Task } from "./task.ts"
+import { labelsOf, type Task } from "./task.ts"
 
 /** Options of {@link initialize}. */
 export interface InitializeOptions {
@@ -70,22 +70,23 @@ export function load(
     const structure = yield* describe(yield* readModelConfig(path), path, options)
     const { network, base } = structure
     const checkpoint = yield* openModel(path)
-    const headKeys = new Set(base.filter((p) => p.module === network.newHead).map((p) => p.key))
+    const tensors = rename(checkpoint.tensors, network)
+    const newKeys = newKeysOf(structure)
     const { missing } = yield* checkNames({
       expected: new Map(base.map(({ key, shape }) => [key, shape])),
-      found: checkpoint.tensors,
+      found: tensors,
       file: path,
       ignore: [...network.ignoredKeys, ...Object.keys(network.tied)],
-      optional: [...headKeys],
+      optional: [...newKeys],
     })
-    if (headKeys.size > 0 && missing.length === 0) yield* checkLabels(structure)
+    yield* checkLabels(structure, missing)
     const notes = missing.length === 0 ? [] : [`not in the files, so new and trained: ${missing.join(", ")}`]
     const fresh = new Set(missing)
     const initial = yield* initialArtifacts(structure, trainableOf(structure, fresh))
     const { backend, model } = yield* assemble(structure, fresh, notes)
     yield* fill(backend, model, structure.seed, initial, (parameter) => fresh.has(parameter.key))
     for (const parameter of model.parameters) {
-      const entry = parameter.owner === "base" ? checkpoint.tensors.get(parameter.key) : undefined
+      const entry = parameter.owner === "base" ? tensors.get(parameter.key) : undefined
       if (entry === undefined) continue
       const given = initial.has(parameter.key)
       yield* readTensor(entry, async (data, offset) => {
@@ -104,8 +105,7 @@ export function initialize(
 ): Effect.Effect<Model, LoadError, Backend | Plugins | Families | EffectScope.Scope> {
   return Effect.gen(function* () {
     const structure = yield* describe(new ConfigReader("config", config), "", options)
-    const { network, base } = structure
-    const fresh = new Set(base.filter((p) => p.module === network.newHead).map((p) => p.key))
+    const fresh = newKeysOf(structure)
     const initial = yield* initialArtifacts(structure, trainableOf(structure, fresh))
     const { backend, model } = yield* assemble(structure, fresh, [])
     yield* fill(backend, model, structure.seed, initial, () => true)
@@ -122,10 +122,10 @@ function describe(
     if (!Number.isSafeInteger(seed) || seed < 0) {
       return yield* new ModelError({ reason: "Seed", message: `seed must be a whole number from 0, got ${seed}` })
     }
-    if (task.kind === "classification") {
-      const { labels } = task
+    const labels = labelsOf(task)
+    if (labels !== undefined) {
       if (labels.length < 2 || new Set(labels).size < labels.length) {
-        const message = `classification needs at least two different labels, got ${JSON.stringify(labels)}`
+        const message = `${task.kind} needs at least two different labels, got ${JSON.stringify(labels)}`
         return yield* new ModelError({ reason: "Task", message })
       }
     }
@@ -136,6 +136,12 @@ function describe(
       const known = families.size === 0 ? "no family is there: provide a layer" : [...families.keys()].sort().join(", ")
       const message = `${config.file}: unknown model_type "${type}"; known: ${known}`
       return yield* new ModelError({ reason: "UnknownModelType", message })
+    }
+    if (!family.tasks.includes(task.kind)) {
+      const message = `${config.file}: a model of type "${type}" has no head for ${task.kind}; it has one for ${
+        family.tasks.join(", ")
+      }`
+      return yield* new ModelError({ reason: "Task", message })
     }
     const network = yield* attempt(() => family.build(config, task))
     const contributions = yield* (yield* Plugins).all
@@ -165,15 +171,39 @@ function attempt<A>(run: () => A): Effect.Effect<A, ModelError | PluginError | J
   })
 }
 
-/** The file's head must mean the same classes, where it names them. */
-function checkLabels({ config, task }: Structure): Effect.Effect<void, ModelError> {
+/** Keys of parameters that start anew where nothing is there for them. */
+function newKeysOf({ network, base }: Structure): ReadonlySet<string> {
+  return new Set(base.filter(({ module }) => network.newModules.includes(module)).map(({ key }) => key))
+}
+
+/** Tensors by their names here. A name that is there already keeps its tensor, and the other stays unexpected. */
+function rename<A>(tensors: ReadonlyMap<string, A>, { renames }: Network): ReadonlyMap<string, A> {
+  const names = renames?.([...tensors.keys()]) ?? new Map<string, string>()
+  const taken = new Set(tensors.keys())
+  const renamed = new Map<string, A>()
+  for (const [stored, tensor] of tensors) {
+    const name = names.get(stored) ?? stored
+    const free = name !== stored && !taken.has(name)
+    if (free) taken.add(name)
+    renamed.set(free ? name : stored, tensor)
+  }
+  return renamed
+}
+
+/** A head in the file must mean the same classes, where the config names them. */
+function checkLabels(
+  { config, task, modules }: Structure,
+  missing: ReadonlyArray<string>,
+): Effect.Effect<void, ModelError> {
   const names = config.record.id2label
-  if (task.kind !== "classification" || typeof names !== "object" || names === null) return Effect.void
-  const stored = task.labels.map((_, i) => (names as Record<string, unknown>)[String(i)])
-  const same = stored.every((name, i) => name === task.labels[i] || name === `LABEL_${i}`)
+  const labels = labelsOf(task)
+  const isNew = modules.some(({ path, outputHead }) => outputHead && missing.some((key) => key.startsWith(`${path}.`)))
+  if (isNew || labels === undefined || typeof names !== "object" || names === null) return Effect.void
+  const stored = labels.map((_, i) => (names as Record<string, unknown>)[String(i)])
+  const same = stored.every((name, i) => name === labels[i] || name === `LABEL_${i}`)
   if (same) return Effect.void
   const message = `${config.file}: the head knows the labels ${JSON.stringify(stored)}, the task has ${
-    JSON.stringify(task.labels)
+    JSON.stringify(labels)
   }; give the labels in the head's order, or take a model without a head`
   return Effect.fail(new ModelError({ reason: "Task", message }))
 }

@@ -18,8 +18,10 @@ export interface Network {
   readonly ignoredKeys: ReadonlyArray<NamePattern>
   /** Last names of the modules that methods adapt when nobody says which. */
   readonly defaultTargets: ReadonlyArray<string>
-  /** Path of the head that starts anew when the file lacks it (classification). */
-  readonly newHead?: string
+  /** Paths of modules that start anew when the file lacks them: the head, and what belongs to it. */
+  readonly newModules: ReadonlyArray<string>
+  /** Names here of a weight file's tensors that it spells otherwise, given all that it holds. Default: none. */
+  readonly renames?: (stored: ReadonlyArray<string>) => ReadonlyMap<string, string>
   /** Name of transformers' class, for `architectures`. */
   readonly architecture: string
   /** What a person should know about how the config was taken. */

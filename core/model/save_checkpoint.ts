@@ -8,6 +8,7 @@ import type { FloatDType } from "../formats/stored_dtype.ts"
 import { writeDirectoryWhole } from "../formats/whole_file.ts"
 import type { Model } from "./model.ts"
 import { ModelError } from "./model_error.ts"
+import { labelsOf } from "./task.ts"
 
 /** Options of {@link saveCheckpoint}. */
 export interface CheckpointOptions {
@@ -26,6 +27,7 @@ const COMPANIONS = [
   "special_tokens_map.json",
   "added_tokens.json",
   "vocab.json",
+  "vocab.txt",
   "merges.txt",
   "tokenizer.model",
   "chat_template.jinja",
@@ -73,11 +75,12 @@ function configOf({ config, network, task }: Model, dtype: FloatDType): Record<s
   // `dtype` is the newer name of `torch_dtype`, which every version reads.
   const { dtype: _, num_labels: __, id2label: ___, label2id: ____, ...rest } = config
   const record = { ...rest, architectures: [network.architecture], torch_dtype: TORCH_NAMES[dtype] }
-  if (task.kind !== "classification") return record
+  const labels = labelsOf(task)
+  if (labels === undefined) return record
   return {
     ...record,
-    problem_type: "single_label_classification",
-    id2label: Object.fromEntries(task.labels.map((label, i) => [i, label])),
-    label2id: Object.fromEntries(task.labels.map((label, i) => [label, i])),
+    ...(task.kind === "classification" ? { problem_type: "single_label_classification" } : {}),
+    id2label: Object.fromEntries(labels.map((label, i) => [i, label])),
+    label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
   }
 }

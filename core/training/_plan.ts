@@ -3,8 +3,10 @@ import type { Example } from "../data/encode.ts"
 import { formatPreview, preview } from "../data/preview.ts"
 import type { Tokenizer } from "../data/tokenizer.ts"
 import type { Model, ModelParameter } from "../model/model.ts"
+import { labelKind } from "../model/task.ts"
 import { sizeOf } from "../tensor/shape.ts"
-import { causalLm, classification } from "./objectives.ts"
+import { maskTokens } from "./mask_tokens.ts"
+import { objectiveOf } from "./objectives.ts"
 import type { FullOptions } from "./options.ts"
 import type { StepSettings } from "./step_graphs.ts"
 import { drawBatches, encodeData, type TaskExamples, tasksOf, type TrainingData } from "./training_data.ts"
@@ -35,9 +37,13 @@ export interface Plan {
   readonly messages: ReadonlyArray<string>
 }
 
+const OF_CLASSES = ["loss", "accuracy", "macroF1", "matthews"]
+const OF_TOKENS = ["loss", "perplexity", "tokenAccuracy"]
 const METRICS = {
-  "classification": ["loss", "accuracy", "macroF1", "matthews"],
-  "causal-lm": ["loss", "perplexity", "tokenAccuracy"],
+  "classification": OF_CLASSES,
+  "token-classification": OF_CLASSES,
+  "causal-lm": OF_TOKENS,
+  "masked-lm": OF_TOKENS,
 }
 
 /** Checks that a run makes sense and prepares it. Throws {@link TrainingError} or DataError. */
@@ -61,6 +67,7 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
 
   const encoding = {
     maxPositions: network.maxPositions,
+    vocabSize: network.vocabSize,
     maxLength: options.maxLength,
     packing: options.packing,
     completionOnly: options.completionOnly,
@@ -92,6 +99,7 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
   const totalSteps = maxSteps ?? steps
 
   const tensors = new Map(model.parameters.map(({ key, tensor }) => [key, tensor]))
+  const { masking } = all[0]
   const settings: StepSettings = {
     forward: model.forward,
     parameter: (key) => {
@@ -100,8 +108,9 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
       return tensor
     },
     trained: parameters,
-    labels: task.kind === "causal-lm" ? "token" : "example",
-    objective: task.kind === "causal-lm" ? causalLm : classification,
+    labels: labelKind(task),
+    objective: objectiveOf(task),
+    ...(masking === undefined ? {} : { prepare: (batch, key) => maskTokens(batch, key, masking) }),
     contributions,
     optimizer: options.optimizer,
     weightDecay: options.weightDecay,
@@ -157,8 +166,10 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
 /** FNV-1a over tokens and labels, 32 bits: enough to notice that the data is not what it was. */
 function digest(examples: ReadonlyArray<Example>): string {
   let hash = 0x811c9dc5
-  for (const { tokens, labels = [], label = -1 } of examples) {
-    for (const numbers of [tokens, labels, [label]]) for (const n of numbers) hash = Math.imul(hash ^ n, 0x01000193)
+  for (const { tokens, labels = [], targets = [], label = -1 } of examples) {
+    for (const numbers of [tokens, labels, targets, [label]]) {
+      for (const n of numbers) hash = Math.imul(hash ^ n, 0x01000193)
+    }
   }
   return (hash >>> 0).toString(16).padStart(8, "0")
 }

@@ -14,10 +14,12 @@ import { MASKED } from "../data/encode.ts"
 import { loadTokenizer, type Tokenizer } from "../data/tokenizer.ts"
 import type { Graph } from "../graph/build.ts"
 import type { Model } from "../model/model.ts"
-import { argmax, equal, sum } from "../tensor/ops.ts"
+import { labelKind, labelsOf } from "../model/task.ts"
+import { argmax, equal, full, sum } from "../tensor/ops.ts"
 import { attempt, attemptPromise } from "./_attempt.ts"
 import { type ClassificationMetrics, classificationMetrics, perplexity } from "./metrics.ts"
-import { causalLm, classification } from "./objectives.ts"
+import { type MaskingOptions, maskTokens } from "./mask_tokens.ts"
+import { objectiveOf } from "./objectives.ts"
 import { batchInputs } from "./step_graphs.ts"
 import { batchData, ready } from "./stepper.ts"
 import { encodeData, type TaskExamples } from "./training_data.ts"
@@ -49,13 +51,13 @@ export interface Prediction {
 /** What an evaluation found. */
 export interface Evaluation {
   /**
-   * `loss` (nats, per example or token), and `accuracy`, `macroF1`, `matthews` of a classifier or `perplexity`,
-   * `tokenAccuracy` of a language model.
+   * `loss` (nats, per example or token), and `accuracy`, `macroF1`, `matthews` of a classifier (of texts, or of words)
+   * or `perplexity`, `tokenAccuracy` of a language model.
    */
   readonly metrics: Metrics
   /** Classifier: scores of each class and the confusion matrix. */
   readonly classification?: ClassificationMetrics
-  /** Classifier: one a row, in the order of the rows. */
+  /** Classifier of texts: one a row, in the order of the rows. */
   readonly predictions: ReadonlyArray<Prediction & { readonly expected: string }>
 }
 
@@ -66,7 +68,7 @@ export type EvaluateError = DataError | BackendError | TrainingError
 type Outputs = Readonly<Record<string, Float32Array | Int32Array>>
 
 /** Runs batches of one model; programs are compiled when their shape first comes, and kept. */
-export type Evaluator = (batches: ReadonlyArray<Batch>) => Promise<ReadonlyArray<Outputs>>
+export type Evaluator = (batches: ReadonlyArray<Batch>, masking?: MaskingOptions) => Promise<ReadonlyArray<Outputs>>
 
 const evaluators = new WeakMap<Model, { readonly merged: string; readonly run: Evaluator }>()
 
@@ -76,12 +78,12 @@ export function evaluatorOf(model: Model): Evaluator {
   const found = evaluators.get(model)
   if (found?.merged === merged) return found.run
   const programs = new Map<string, ReturnType<typeof ready>>()
-  const run: Evaluator = async (batches) => {
+  const run: Evaluator = async (batches, masking) => {
     const results: Array<Promise<Outputs>> = []
     for (const batch of batches) {
       const [rows, length] = batch.shape
-      const name = `${rows}x${length}`
-      if (!programs.has(name)) programs.set(name, ready(model.backend, evaluationGraph(model, rows, length)))
+      const name = `${rows}x${length} ${masking?.maskId}`
+      if (!programs.has(name)) programs.set(name, ready(model.backend, evaluationGraph(model, rows, length, masking)))
       const program = await programs.get(name)!
       // A few at a time: the next is posted while this one runs.
       await results.at(-2)
@@ -93,17 +95,26 @@ export function evaluatorOf(model: Model): Evaluator {
   return run
 }
 
-/** `loss` and `weight` by example, and `logits` [B, classes] or `hits` (right tokens) [B]. */
-function evaluationGraph(model: Model, rows: number, length: number): Graph {
-  const causal = model.task.kind === "causal-lm"
-  const batch = batchInputs(DEFAULT_TASK, rows, length, causal ? "token" : "example")
+/**
+ * `loss` and `weight` by example, and `logits` [B, classes], `hits` (right tokens) [B] or, of words, `chosen` [B, T].
+ * Tokens that are hidden are the same ones every time.
+ */
+function evaluationGraph(model: Model, rows: number, length: number, masking?: MaskingOptions): Graph {
+  const { task } = model
+  const given = batchInputs(DEFAULT_TASK, rows, length, labelKind(task))
+  const key = [full(0, [], "i32"), full(0, [], "i32")] as const
+  const batch = masking === undefined ? given : maskTokens(given, key, masking)
   const outputs = model.forward(batch, { training: false })
   const none = () => {
     throw new Error("An evaluation has no objective parameters")
   }
-  const { loss, weight } = (causal ? causalLm : classification)({ batch, outputs, base: none, parameter: none })
+  const { loss, weight } = objectiveOf(task)({ batch, outputs, base: none, parameter: none })
   const { logits } = outputs
-  const found = causal ? { hits: sum(equal(argmax(logits), batch.labels), [1]) } : { logits }
+  const found = task.kind === "classification"
+    ? { logits }
+    : task.kind === "token-classification"
+    ? { chosen: argmax(logits) }
+    : { hits: sum(equal(argmax(logits), batch.labels), [1]) }
   return { name: "evaluate", outputs: { loss, weight, ...found }, updates: [] }
 }
 
@@ -119,7 +130,7 @@ function softmax(logits: ArrayLike<number>): Array<number> {
 /** Evaluates examples that are already encoded. */
 export async function evaluateExamples(
   model: Model,
-  { data, examples }: TaskExamples,
+  { data, examples, masking }: TaskExamples,
   { batchSize, padId }: { readonly batchSize: number; readonly padId: number | undefined },
 ): Promise<Evaluation> {
   const maxLength = examples.reduce((most, { tokens }) => Math.max(most, tokens.length), 1)
@@ -130,19 +141,28 @@ export async function evaluateExamples(
   })
     .epoch(0).flatMap((step) => step.microBatches)
   const batches = microBatches.map((microBatch) => collate(examples, microBatch, padId))
-  const results = await evaluatorOf(model)(batches)
+  const results = await evaluatorOf(model)(batches, masking)
   let loss = 0
   let weight = 0
   let hits = 0
   const { task } = model
   const predictions: Array<Evaluation["predictions"][number]> = []
   const chosen = new Int32Array(examples.length)
+  /** Words: expected and chosen classes. */
+  const words: { readonly expected: Array<number>; readonly chosen: Array<number> } = { expected: [], chosen: [] }
   results.forEach((result, i) => {
     batches[i].rows.forEach((row, at) => {
       if (row < 0) return
       loss += result.loss[at]
       weight += result.weight[at]
-      if (task.kind === "causal-lm") hits += result.hits[at]
+      if (task.kind === "token-classification") {
+        const length = batches[i].shape[1]
+        examples[row].targets!.forEach((label, place) => {
+          if (label === MASKED) return
+          words.expected.push(label)
+          words.chosen.push(result.chosen[at * length + place])
+        })
+      } else if (task.kind !== "classification") hits += result.hits[at]
       else {
         const { labels } = task
         const probabilities = softmax(result.logits.subarray(at * labels.length, (at + 1) * labels.length))
@@ -161,12 +181,13 @@ export async function evaluateExamples(
     })
   })
   const mean = weight === 0 ? 0 : loss / weight
-  if (task.kind === "causal-lm") {
+  const labels = labelsOf(task)
+  if (labels === undefined) {
     return { metrics: { loss: mean, perplexity: perplexity(mean), tokenAccuracy: hits / weight }, predictions }
   }
-  const expected = examples.map(({ label }) => label!)
-  if (expected.includes(MASKED)) return { metrics: {}, predictions }
-  const scores = classificationMetrics(expected, chosen, task.labels)
+  const judged = task.kind === "classification" ? { expected: examples.map(({ label }) => label!), chosen } : words
+  if (judged.expected.includes(MASKED)) return { metrics: {}, predictions }
+  const scores = classificationMetrics(judged.expected, judged.chosen, labels)
   const { accuracy, macroF1, matthews } = scores
   return { metrics: { loss: mean, accuracy, macroF1, matthews }, classification: scores, predictions }
 }
@@ -183,8 +204,9 @@ export function evaluate(
       return yield* new TrainingError({ reason: "Options", message: `${data.source}: no row to evaluate` })
     }
     const tokenizer = options.tokenizer ?? (yield* loadTokenizer(model.directory))
-    const { maxPositions } = model.network
-    const examples = yield* attempt(() => encodeData(data, model.task, tokenizer, { ...options, maxPositions }))
+    const { maxPositions, vocabSize } = model.network
+    const encoding = { ...options, maxPositions, vocabSize }
+    const examples = yield* attempt(() => encodeData(data, model.task, tokenizer, encoding))
     return yield* attemptPromise(() => evaluateExamples(model, examples, { batchSize, padId: tokenizer.padId }))
   })
 }

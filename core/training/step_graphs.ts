@@ -39,6 +39,8 @@ export interface StepSettings {
   readonly trained: ReadonlyArray<StepParameter>
   /** Kind of labels: one an example, or one a token. */
   readonly labels: "example" | "token"
+  /** Changes a batch before the model sees it. Default: it stays as it is. */
+  readonly prepare?: (batch: BatchTensors, key: readonly [Tensor, Tensor]) => BatchTensors
   /** The loss before contributions wrap it. */
   readonly objective: Objective
   /** In their resolved order. */
@@ -98,9 +100,10 @@ export function batchInputs(task: string, rows: number, length: number, labels: 
 }
 
 /** Loss and gradients of a micro-batch, summed over its examples. Inputs beside the batch's: `dropout0`, `dropout1`. */
-function microBatch(settings: StepSettings, batch: BatchTensors): Sums {
+function microBatch(settings: StepSettings, given: BatchTensors): Sums {
   const { contributions, trained } = settings
   const key = keyInputs("dropout")
+  const batch = settings.prepare?.(given, key) ?? given
   const objective = wrapObjective(settings.objective, contributions, settings.parameter)
   const each = objective({
     batch,

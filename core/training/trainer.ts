@@ -1,5 +1,5 @@
 /**
- * Training, evaluating, predicting. Meant as a namespace: `Trainer.fit(model, data, { epochs: 3 })`.
+ * Training, evaluating, predicting, embedding. Meant as a namespace: `Trainer.fit(model, data, { epochs: 3 })`.
  * @module
  */
 export {
@@ -10,6 +10,7 @@ export {
   predict,
   type Prediction,
 } from "./evaluate.ts"
+export { embed, type EmbedOptions } from "./embed.ts"
 export { fit, type Run, type TrainError } from "./fit.ts"
 export { stream } from "./stream.ts"
 export type { Cadence, EarlyStopping, TrainOptions } from "./options.ts"

@@ -3,7 +3,8 @@ import { makeBatches } from "../data/batches.ts"
 import type { Data } from "../data/dataset.ts"
 import { encode, encodeBlocks, type Example } from "../data/encode.ts"
 import type { Tokenizer } from "../data/tokenizer.ts"
-import type { Task } from "../model/task.ts"
+import { labelsOf, type Task } from "../model/task.ts"
+import type { MaskingOptions } from "./mask_tokens.ts"
 import { TrainingError } from "./training_error.ts"
 
 /** Rows of one task, or of several by name. */
@@ -21,6 +22,8 @@ export interface TrainingData {
 export interface EncodingOptions {
   /** Tokens that the model has positions for. */
   readonly maxPositions: number
+  /** Number of the model's token ids. */
+  readonly vocabSize: number
   /** Longer texts are cut to this; without it they are an error. */
   readonly maxLength?: number | undefined
   readonly packing?: boolean
@@ -33,7 +36,18 @@ export interface TaskExamples {
   readonly examples: ReadonlyArray<Example>
   /** Rows that were cut. */
   readonly truncated: number
+  /** Set where tokens are to be hidden before they go through the model. */
+  readonly masking?: MaskingOptions
 }
+
+/** Kind of data that each task learns from, and how a person gets it. */
+const DATA: Readonly<Record<Task["kind"], { readonly kinds: ReadonlyArray<Data["kind"]>; readonly columns: string }>> =
+  {
+    "classification": { kinds: ["classification"], columns: "a text and a label column" },
+    "token-classification": { kinds: ["tagged"], columns: "a words and a tags column" },
+    "causal-lm": { kinds: ["text", "completion"], columns: "a text column alone, or a prompt and a completion column" },
+    "masked-lm": { kinds: ["text"], columns: "a text column alone" },
+  }
 
 const isData = (split: Split): split is Data => Array.isArray(split.rows)
 
@@ -47,15 +61,16 @@ export function tasksOf(split: Split | undefined): Readonly<Record<string, Data>
 /** Throws a {@link TrainingError} for data that is not what the model's task learns from. */
 export function checkData(data: Data, task: Task): void {
   const wrong = (message: string) => new TrainingError({ reason: "Options", message: `${data.source}: ${message}` })
-  if (task.kind === "causal-lm") {
-    if (data.kind === "classification") {
-      throw wrong("labelled rows, but the model is for the next token: map no label column, or use Task.classification")
-    }
-    return
+  const { kinds, columns } = DATA[task.kind]
+  if (!kinds.includes(data.kind)) {
+    throw wrong(
+      `it holds ${data.kind} data, but the model's task is ${task.kind}: map ${columns}, or take another task`,
+    )
   }
-  if (data.kind !== "classification") throw wrong("rows without labels, but the model classifies: map a label column")
-  if (data.labels.length !== task.labels.length || data.labels.some((label, i) => label !== task.labels[i])) {
-    const [own, others] = [data.labels, task.labels].map((labels) => JSON.stringify(labels))
+  const labels = labelsOf(task)
+  if (labels === undefined) return
+  if (data.labels.length !== labels.length || data.labels.some((label, i) => label !== labels[i])) {
+    const [own, others] = [data.labels, labels].map((labels) => JSON.stringify(labels))
     throw wrong(`its labels are ${own}, the model's are ${others}: give both the same list in the same order`)
   }
 }
@@ -70,12 +85,21 @@ export function encodeData(data: Data, task: Task, tokenizer: Tokenizer, options
   }
   const maxLength = options.maxLength ?? maxPositions
   if (options.packing) {
-    if (data.kind !== "text") {
-      throw new TrainingError({ reason: "Options", message: `${data.source}: packing is for plain texts` })
+    if (data.kind !== "text" || task.kind !== "causal-lm") {
+      const message = `${data.source}: packing is for plain texts of which the next token is learned`
+      throw new TrainingError({ reason: "Options", message })
     }
     return { data, ...encodeBlocks(data, tokenizer, { blockLength: maxLength }) }
   }
-  return { data, ...encode(data, tokenizer, { maxLength, truncate: options.maxLength !== undefined, completionOnly }) }
+  const truncate = options.maxLength !== undefined
+  if (task.kind !== "masked-lm") return { data, ...encode(data, tokenizer, { maxLength, truncate, completionOnly }) }
+  const { maskId } = tokenizer
+  if (maskId === undefined) {
+    const message = "masked-lm needs a tokenizer with a mask token: tokenizer_config.json names none"
+    throw new TrainingError({ reason: "Options", message })
+  }
+  const masking = { maskId, vocabSize: options.vocabSize }
+  return { data, masking, ...encode(data, tokenizer, { maxLength, truncate, masked: true }) }
 }
 
 /** Batches of all tasks: a step holds each task's own, as long as it has some. */

@@ -21,4 +21,8 @@ export type { Families, FamiliesService, Family } from "../../core/model/familie
 export { modelTypes }
 
 /** Makes the family known to `Model.load`. */
-export const layer: Layer.Layer<never, PluginError, Families> = family({ modelTypes, build: buildNetwork })
+export const layer: Layer.Layer<never, PluginError, Families> = family({
+  modelTypes,
+  tasks: ["classification", "causal-lm"],
+  build: buildNetwork,
+})

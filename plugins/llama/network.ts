@@ -46,7 +46,7 @@ export function buildNetwork(reader: ConfigReader, task: Task): Network {
     tied: tied && !classifies ? { "lm_head.weight": "model.embed_tokens.weight" } : {},
     ignoredKeys: ["rotary_emb.inv_freq", ...(classifies ? ["lm_head.weight"] : [])],
     defaultTargets: ["q_proj", "v_proj"],
-    ...(classifies ? { newHead: "score" } : {}),
+    newModules: classifies ? ["score"] : [],
     architecture: `${CLASSES[reader.string("model_type")]}For${classifies ? "SequenceClassification" : "CausalLM"}`,
     notes: config.notes,
   }

@@ -10,11 +10,18 @@ import {
   encodeWeights,
   PeftError,
   type PeftLoraConfig,
+  type PeftTaskType,
   WEIGHTS_FILE,
 } from "../peft_format/mod.ts"
 import type { ResolvedOptions } from "./options.ts"
 import { sitesOf } from "./sites.ts"
 import { HEADS, isSaved, targetNames, targetRule } from "./targets.ts"
+
+const TASK_TYPES: Readonly<Record<string, PeftTaskType>> = {
+  "classification": "SEQ_CLS",
+  "token-classification": "TOKEN_CLS",
+  "causal-lm": "CAUSAL_LM",
+}
 
 /** What an adapter adds. */
 export function contributionOf(options: ResolvedOptions, initial?: ArtifactFiles): Contribution {
@@ -52,9 +59,10 @@ function save(
 ): ArtifactFiles {
   const { name, r, loraAlpha, loraDropout, excludeModules, bias, useRslora, rankPattern, alphaPattern } = options
   const { layersToTransform, layersPattern, initLoraWeights } = options
-  const classifies = context.task === "classification"
+  const taskType = TASK_TYPES[context.task]
+  const classifies = taskType === "SEQ_CLS" || taskType === "TOKEN_CLS"
   const config: PeftLoraConfig = {
-    taskType: classifies ? "SEQ_CLS" : "CAUSAL_LM",
+    ...(taskType === undefined ? {} : { taskType }),
     baseModel: context.baseModel,
     r,
     loraAlpha,

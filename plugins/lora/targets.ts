@@ -7,7 +7,8 @@ export const HEADS: ReadonlyArray<string> = ["classifier", "score"]
 
 /** Whether a module trains whole: it, or one that it is part of, is named. */
 export function isSaved({ modulesToSave }: ResolvedOptions, { path, outputHead }: ModuleInfo): boolean {
-  if (outputHead && HEADS.some((name) => endsIn(path, name))) return true
+  // As in PEFT, a name that merely ends in a head's (pre_classifier) belongs to it.
+  if (outputHead && HEADS.some((name) => path.endsWith(name))) return true
   return modulesToSave.some((name) => endsIn(path, name) || `.${path}`.includes(`.${name}.`))
 }
 

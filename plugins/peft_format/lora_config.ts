@@ -3,10 +3,14 @@ import { parseJson } from "../../core/formats/json_file.ts"
 import { ConfigReader } from "../../core/formats/model_config.ts"
 import { PeftError } from "./peft_error.ts"
 
+const TASK_TYPES = ["SEQ_CLS", "TOKEN_CLS", "CAUSAL_LM"] as const
+/** PEFT's names of tasks. */
+export type PeftTaskType = typeof TASK_TYPES[number]
+
 /** `adapter_config.json` of a LoRA adapter: the fields that change what it computes. */
 export interface PeftLoraConfig {
-  /** `task_type`. */
-  readonly taskType: "SEQ_CLS" | "CAUSAL_LM"
+  /** `task_type`; absent for what PEFT has no name for. */
+  readonly taskType?: PeftTaskType
   /** `base_model_name_or_path`; empty for none. */
   readonly baseModel: string
   /** Rank. */
@@ -80,7 +84,7 @@ export function encodeLoraConfig(config: PeftLoraConfig): string {
     rank_pattern: config.rankPattern,
     revision: null,
     target_modules: sorted(config.targetModules),
-    task_type: config.taskType,
+    task_type: config.taskType ?? null,
     use_rslora: config.useRslora,
     // Unknown to old versions, so only where it is needed.
     ...(config.excludeModules === undefined ? {} : { exclude_modules: sorted(config.excludeModules) }),
@@ -114,8 +118,8 @@ function decode(config: ConfigReader): PeftLoraConfig {
   const init = config.has("init_lora_weights") ? record.init_lora_weights : true
   // Other initializers also change the base weights, which the adapter's file does not hold.
   if (typeof init !== "boolean" && init !== "gaussian") unsupported("init_lora_weights")
-  const task = config.has("task_type") ? record.task_type : "CAUSAL_LM"
-  if (task !== "SEQ_CLS" && task !== "CAUSAL_LM") unsupported("task_type")
+  const task = config.has("task_type") ? TASK_TYPES.find((type) => type === record.task_type) : undefined
+  if (config.has("task_type") && task === undefined) unsupported("task_type")
   const names = (name: string) =>
     typeof record[name] === "string" ? config.string(name) : config.optional(name, (n) => config.strings(n))
   const targetModules = names("target_modules")
@@ -126,7 +130,7 @@ function decode(config: ConfigReader): PeftLoraConfig {
     (name) => typeof record[name] === "string" ? [config.string(name)] : config.strings(name),
   )
   return {
-    taskType: task as PeftLoraConfig["taskType"],
+    ...(task === undefined ? {} : { taskType: task }),
     baseModel: config.string("base_model_name_or_path", { default: "" }),
     r: config.integer("r", { default: 8 }),
     loraAlpha: config.number("lora_alpha", { default: 8 }),

@@ -4,7 +4,7 @@
  * @module
  */
 export { decodeWeights, encodeWeights, peftNames } from "./adapter_weights.ts"
-export { decodeLoraConfig, encodeLoraConfig, type PeftLoraConfig } from "./lora_config.ts"
+export { decodeLoraConfig, encodeLoraConfig, type PeftLoraConfig, type PeftTaskType } from "./lora_config.ts"
 export { PeftError, type PeftErrorFields } from "./peft_error.ts"
 
 /** Name of the config's file. */

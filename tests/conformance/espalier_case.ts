@@ -14,10 +14,10 @@ import type { Batch } from "../../core/data/batches.ts"
 import { MASKED } from "../../core/data/encode.ts"
 import { layer as familiesLayer } from "../../core/model/families.ts"
 import { load, loadAdapters, type Model, saveAdapters, saveCheckpoint } from "../../core/model/model.ts"
-import { Task } from "../../core/model/task.ts"
+import { labelKind, Task } from "../../core/model/task.ts"
 import { equal, where } from "../../core/tensor/ops.ts"
 import { adamW } from "../../core/training/adamw.ts"
-import { causalLm, classification } from "../../core/training/objectives.ts"
+import { objectiveOf } from "../../core/training/objectives.ts"
 import { batchInputs } from "../../core/training/step_graphs.ts"
 import { batchData, makeStepper, ready } from "../../core/training/stepper.ts"
 import * as Llama from "../../plugins/llama/mod.ts"
@@ -124,8 +124,7 @@ const logitsOf = async (model: Model, batches: ReadonlyArray<Batch>, methods = t
   const parts: Array<Float32Array> = []
   for (const batch of batches) {
     const [rows, length] = batch.shape
-    const causal = model.task.kind === "causal-lm"
-    const inputs = batchInputs(batch.task, rows, length, causal ? "token" : "example")
+    const inputs = batchInputs(batch.task, rows, length, labelKind(model.task))
     const { logits } = model.forward(inputs, { training: false, methods })
     const program = await ready(model.backend, { name: "logits", outputs: { logits }, updates: [] })
     const values = (await program.run(batchData(batch))).logits as Float32Array
@@ -133,7 +132,12 @@ const logitsOf = async (model: Model, batches: ReadonlyArray<Batch>, methods = t
     const width = values.length / rows
     const perToken = width / length
     for (let row = 0; row < rows; row++) {
-      parts.push(values.slice(row * width, row * width + (causal ? batch.lengths[row] * perToken : width)))
+      parts.push(
+        values.slice(
+          row * width,
+          row * width + (labelKind(model.task) === "token" ? batch.lengths[row] * perToken : width),
+        ),
+      )
     }
   }
   return Float32Array.from(parts.flatMap((part) => [...part]))
@@ -161,14 +165,13 @@ const read = async (
 
 const train = async (one: Case, model: Model, batches: ReadonlyArray<Batch>): Promise<Training> => {
   const { steps, learningRate, weightDecay, maxGradNorm = 0 } = one.training
-  const causal = model.task.kind === "causal-lm"
   const tensors = new Map(model.parameters.map(({ key, tensor }) => [key, tensor]))
   const settings = {
     forward: model.forward,
     parameter: (key: string) => tensors.get(key)!,
     trained: model.parameters.filter(({ trainable }) => trainable),
-    labels: causal ? "token" as const : "example" as const,
-    objective: causal ? causalLm : classification,
+    labels: labelKind(model.task),
+    objective: objectiveOf(model.task),
     contributions: model.contributions,
     optimizer: adamW(),
     weightDecay,

@@ -16,7 +16,7 @@ import { layer as familiesLayer } from "../../core/model/families.ts"
 import { initialize, type Model } from "../../core/model/model.ts"
 import { Task } from "../../core/model/task.ts"
 import { adamW } from "../../core/training/adamw.ts"
-import { causalLm } from "../../core/training/objectives.ts"
+import { perToken } from "../../core/training/objectives.ts"
 import { sgd } from "../../core/training/sgd.ts"
 import { makeStepper, type StepResult } from "../../core/training/stepper.ts"
 import * as Llama from "../../plugins/llama/mod.ts"
@@ -164,7 +164,7 @@ export function train(
         parameter: (key) => tensors.get(key)!,
         trained,
         labels: "token",
-        objective: causalLm,
+        objective: perToken,
         contributions: model.contributions,
         optimizer: rules.optimizer === "sgd" ? sgd() : adamW(),
         weightDecay: rules.weightDecay,

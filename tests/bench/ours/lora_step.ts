@@ -12,7 +12,7 @@ import { layer as familiesLayer } from "../../../core/model/families.ts"
 import { load } from "../../../core/model/model.ts"
 import { Task } from "../../../core/model/task.ts"
 import { adamW } from "../../../core/training/adamw.ts"
-import { causalLm } from "../../../core/training/objectives.ts"
+import { perToken } from "../../../core/training/objectives.ts"
 import { makeStepper } from "../../../core/training/stepper.ts"
 import * as Llama from "../../../plugins/llama/mod.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
@@ -32,7 +32,7 @@ const program = Effect.gen(function* () {
     parameter: (key) => parameters.get(key)!,
     trained: model.parameters.filter(({ trainable }) => trainable),
     labels: "token",
-    objective: causalLm,
+    objective: perToken,
     contributions: model.contributions,
     optimizer: adamW(),
     weightDecay: 0,

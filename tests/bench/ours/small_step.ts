@@ -21,7 +21,7 @@ import {
 } from "../../../core/tensor/ops.ts"
 import type { Tensor } from "../../../core/tensor/tensor.ts"
 import { adamW } from "../../../core/training/adamw.ts"
-import { causalLm } from "../../../core/training/objectives.ts"
+import { perToken } from "../../../core/training/objectives.ts"
 import { makeStepper } from "../../../core/training/stepper.ts"
 import { batch, initialParameters, model, optimizer, parameterShapes, serve } from "../small_step.ts"
 
@@ -64,7 +64,7 @@ const program = Effect.gen(function* () {
     parameter: at,
     trained,
     labels: "token",
-    objective: causalLm,
+    objective: perToken,
     contributions: [],
     optimizer: adamW({ betas: [beta1, beta2], epsilon }),
     weightDecay,

@@ -40,7 +40,11 @@ const labels = Task.classification(["a", "b", "c"])
 
 Deno.test("what does not fit is a typed error before any memory is taken", async () => {
   const cases: ReadonlyArray<readonly [Record<string, unknown>, string, string]> = [
-    [{ model_type: "mamba" }, "ModelError", 'unknown model_type "mamba"; known: llama, mistral, qwen2'],
+    [
+      { model_type: "mamba" },
+      "ModelError",
+      'unknown model_type "mamba"; known: bert, distilbert, llama, mistral, qwen2',
+    ],
     [{ rope_scaling: { rope_type: "yarn", factor: 2 } }, "JsonError", "yarn"],
     [{ hidden_act: "mish" }, "JsonError", "mish"],
     [{ num_key_value_heads: 3 }, "JsonError", "num_key_value_heads must be a divisor of num_attention_heads 4, got 3"],

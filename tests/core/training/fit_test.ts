@@ -219,7 +219,10 @@ Deno.test("a run that cannot teach anything is refused before any work", async (
     failure(Effect.flatMap(classifier(), (model) => fit(model, own, { tokenizer, ...options })))
   assertStringIncludes((await refuse({ epochs: -1 })).message, "epochs must be a whole number from 0, got -1")
   assertStringIncludes((await refuse({ learnRate: 1 } as TrainOptions)).message, `no option "learnRate"`)
-  assertStringIncludes((await refuse({}, { train: plainTexts(4) })).message, "rows without labels")
+  assertStringIncludes(
+    (await refuse({}, { train: plainTexts(4) })).message,
+    "it holds text data, but the model's task is classification",
+  )
   assertStringIncludes((await refuse({ maxLength: 900 })).message, "the model has 32 positions")
   assertStringIncludes((await refuse({ earlyStopping: { patience: 1, metric: "f2" } })).message, `"f2"`)
   assertEquals((await refuse({}, { train: rowsOf(data.train, 0, 0) })).reason, "Options")

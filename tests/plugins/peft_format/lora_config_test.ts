@@ -44,7 +44,7 @@ Deno.test("fields that change the meaning in unknown ways are errors", () => {
   assertThrows(attempt({ use_dora: true }), PeftError, "f.json: use_dora true")
   assertThrows(attempt({ init_lora_weights: "pissa" }), PeftError, '"pissa"')
   assertThrows(attempt({ peft_type: "IA3" }), PeftError, '"IA3"')
-  assertThrows(attempt({ task_type: "TOKEN_CLS" }), PeftError, '"TOKEN_CLS"')
+  assertThrows(attempt({ task_type: "QUESTION_ANS" }), PeftError, '"QUESTION_ANS"')
   assertThrows(attempt({ layer_replication: [[0, 2]] }), PeftError, "layer_replication")
   assertThrows(attempt({ r: 0 }), PeftError, "r must be a positive integer, got 0")
   assertThrows(attempt({ bias: "x" }), PeftError, '"x"')

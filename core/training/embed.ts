@@ -1,0 +1,91 @@
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import { DEFAULT_TASK } from "../contracts/batch_source.ts"
+import { collate, makeBatches } from "../data/batches.ts"
+import type { TextData } from "../data/dataset.ts"
+import { encode } from "../data/encode.ts"
+import { loadTokenizer, type Tokenizer } from "../data/tokenizer.ts"
+import type { Graph } from "../graph/build.ts"
+import type { Model } from "../model/model.ts"
+import { labelKind } from "../model/task.ts"
+import { div, iota, less, max, mul, reshape, rsqrt, sum, toFloat } from "../tensor/ops.ts"
+import { attempt, attemptPromise } from "./_attempt.ts"
+import type { EvaluateError } from "./evaluate.ts"
+import { batchInputs } from "./step_graphs.ts"
+import { batchData, ready } from "./stepper.ts"
+import { TrainingError } from "./training_error.ts"
+
+/** Options of {@link embed}. */
+export interface EmbedOptions {
+  /** Whether each embedding has length 1, so that a product of two is their cosine. Default false. */
+  readonly normalize?: boolean
+  /** Texts that go through the model together. Default 32. */
+  readonly batchSize?: number
+  /** Most tokens of a text; longer ones are cut. Default: the model's positions, and a longer text is an error. */
+  readonly maxLength?: number
+  /** Default: the one in the model's directory. */
+  readonly tokenizer?: Tokenizer
+}
+
+/**
+ * Embeddings of texts: the mean of the last hidden states over all tokens that are not padding, special ones included
+ * (Reimers and Gurevych 2019). Gives [hiddenSize] numbers a text, in the order of the texts.
+ */
+export function embed(
+  model: Model,
+  texts: ReadonlyArray<string>,
+  options: EmbedOptions = {},
+): Effect.Effect<ReadonlyArray<Float32Array>, EvaluateError, FileSystem.FileSystem> {
+  return Effect.gen(function* () {
+    if (texts.length === 0) return []
+    const { normalize = false, batchSize = 32 } = options
+    const { maxPositions } = model.network
+    const maxLength = options.maxLength ?? maxPositions
+    if (maxLength > maxPositions) {
+      const message = `maxLength is ${maxLength}, but the model has ${maxPositions} positions`
+      return yield* new TrainingError({ reason: "Options", message })
+    }
+    const tokenizer = options.tokenizer ?? (yield* loadTokenizer(model.directory))
+    const rows = texts.map((text, i) => ({ text, row: i + 1 }))
+    const data: TextData = { kind: "text", source: "texts", unit: "row", labels: [], rows }
+    const truncate = options.maxLength !== undefined
+    // As for masked tokens: the text with the tokenizer's special tokens, and nothing behind.
+    const { examples } = yield* attempt(() => encode(data, tokenizer, { maxLength, truncate, masked: true }))
+    return yield* attemptPromise(async () => {
+      const embeddings: Array<Float32Array> = []
+      const programs = new Map<string, ReturnType<typeof ready>>()
+      try {
+        const source = makeBatches(examples, {
+          batchSize: Math.min(batchSize, texts.length),
+          maxLength,
+          shuffle: false,
+        })
+        for (const microBatch of source.epoch(0).flatMap((step) => step.microBatches)) {
+          const batch = collate(examples, microBatch, tokenizer.padId)
+          const [rows, length] = batch.shape
+          const name = `${rows}x${length}`
+          if (!programs.has(name)) programs.set(name, ready(model.backend, graph(model, rows, length, normalize)))
+          const pooled = (await (await programs.get(name)!).run(batchData(batch))).pooled as Float32Array
+          const width = pooled.length / rows
+          batch.rows.forEach((row, at) => {
+            if (row >= 0) embeddings[row] = pooled.slice(at * width, (at + 1) * width)
+          })
+        }
+        return embeddings
+      } finally {
+        for (const program of programs.values()) program.then(({ dispose }) => dispose(), () => {})
+      }
+    })
+  })
+}
+
+function graph(model: Model, rows: number, length: number, normalize: boolean): Graph {
+  const batch = batchInputs(DEFAULT_TASK, rows, length, labelKind(model.task))
+  const { hidden } = model.forward(batch, { training: false })
+  const lengths = reshape(batch.lengths, [rows, 1])
+  const mask = reshape(less(iota([1, length], 1), lengths), [rows, length, 1])
+  const mean = div(sum(mul(hidden, mask), [1]), toFloat(lengths))
+  // The bound is that of torch.nn.functional.normalize.
+  const scale = rsqrt(max(sum(mul(mean, mean), [1], { keepDims: true }), 1e-24))
+  return { name: "embed", outputs: { pooled: normalize ? mul(mean, scale) : mean }, updates: [] }
+}

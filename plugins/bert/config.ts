@@ -1,0 +1,118 @@
+import type { ConfigReader } from "../../core/formats/model_config.ts"
+import * as ops from "../../core/tensor/ops.ts"
+import type { Tensor } from "../../core/tensor/tensor.ts"
+
+/** A config of the family, checked. */
+export interface BertConfig {
+  /** Number of token ids. */
+  readonly vocabSize: number
+  /** Width between layers. */
+  readonly hiddenSize: number
+  /** Width inside the feed-forward. */
+  readonly intermediateSize: number
+  /** Number of layers. */
+  readonly layers: number
+  /** Number of heads, a divisor of `hiddenSize`. */
+  readonly heads: number
+  /** Longest sequence. */
+  readonly maxPositions: number
+  /** Number of token types; 0 where the model has none. All tokens here are of type 0. */
+  readonly tokenTypes: number
+  /** Added to the variance in norms. */
+  readonly epsilon: number
+  /** Standard deviation of new weights. */
+  readonly std: number
+  /** Whether the masked language model's output is the embedding. */
+  readonly tied: boolean
+  /** Between the two products of the feed-forward. */
+  readonly activation: (x: Tensor) => Tensor
+  /** Dropout on embeddings and on what layers add. */
+  readonly dropout: number
+  /** Dropout before the classifier of texts. */
+  readonly classifierDropout: number
+  /** Dropout before the classifier of tokens. */
+  readonly tokenDropout: number
+  /** What of the config plays no part. */
+  readonly notes: ReadonlyArray<string>
+}
+
+const ACTIVATIONS: Readonly<Record<string, (x: Tensor) => Tensor>> = {
+  gelu: ops.gelu,
+  gelu_new: ops.geluTanh,
+  gelu_pytorch_tanh: ops.geluTanh,
+  relu: ops.relu,
+  silu: ops.silu,
+  swish: ops.silu,
+}
+
+/** Reads a BERT's config with transformers' names and defaults. Throws JsonError. */
+export function readBertConfig(config: ConfigReader): BertConfig {
+  config.string("position_embedding_type", { default: "absolute", choices: ["absolute"] })
+  if (config.boolean("is_decoder", { default: false })) {
+    throw config.error("is_decoder", "false: attention looks both ways here")
+  }
+  const dropout = rate(config, "hidden_dropout_prob", 0.1)
+  const classifierDropout = rate(config, "classifier_dropout", dropout)
+  return {
+    ...readShared(config, "hidden_size", "num_attention_heads"),
+    intermediateSize: config.integer("intermediate_size"),
+    layers: config.integer("num_hidden_layers"),
+    tokenTypes: config.integer("type_vocab_size", { default: 2 }),
+    epsilon: config.number("layer_norm_eps", { default: 1e-12, min: 0 }),
+    activation: activation(config, "hidden_act"),
+    dropout,
+    classifierDropout,
+    tokenDropout: classifierDropout,
+    notes: attentionNotes(config, "attention_probs_dropout_prob"),
+  }
+}
+
+/** Reads a DistilBERT's config with transformers' names and defaults. Throws JsonError. */
+export function readDistilBertConfig(config: ConfigReader): BertConfig {
+  const dropout = rate(config, "dropout", 0.1)
+  return {
+    ...readShared(config, "dim", "n_heads"),
+    intermediateSize: config.integer("hidden_dim"),
+    layers: config.integer("n_layers"),
+    tokenTypes: 0,
+    epsilon: 1e-12,
+    activation: activation(config, "activation"),
+    dropout,
+    classifierDropout: rate(config, "seq_classif_dropout", 0.2),
+    tokenDropout: dropout,
+    notes: attentionNotes(config, "attention_dropout"),
+  }
+}
+
+function readShared(
+  config: ConfigReader,
+  width: string,
+  heads: string,
+): Pick<BertConfig, "vocabSize" | "hiddenSize" | "heads" | "maxPositions" | "std" | "tied"> {
+  const hiddenSize = config.integer(width)
+  const count = config.integer(heads)
+  if (hiddenSize % count !== 0) throw config.error(heads, `a divisor of ${width} ${hiddenSize}`)
+  return {
+    vocabSize: config.integer("vocab_size"),
+    hiddenSize,
+    heads: count,
+    maxPositions: config.integer("max_position_embeddings"),
+    std: config.number("initializer_range", { default: 0.02, min: 0 }),
+    tied: config.boolean("tie_word_embeddings", { default: true }),
+  }
+}
+
+function activation(config: ConfigReader, name: string): (x: Tensor) => Tensor {
+  return ACTIVATIONS[config.string(name, { default: "gelu", choices: Object.keys(ACTIVATIONS) })]
+}
+
+function rate(config: ConfigReader, name: string, otherwise: number): number {
+  const value = config.number(name, { default: otherwise, min: 0 })
+  if (value < 1) return value
+  throw config.error(name, "a number from 0 and below 1")
+}
+
+function attentionNotes(config: ConfigReader, name: string): ReadonlyArray<string> {
+  const value = rate(config, name, 0.1)
+  return value === 0 ? [] : [`${name} ${value} of the config is not applied`]
+}

@@ -1,0 +1,186 @@
+/**
+ * The family's modules, under Hugging Face's names.
+ * @module
+ */
+import { embedding } from "../../core/model/embedding.ts"
+import { layerNorm } from "../../core/model/layer_norm.ts"
+import { linear } from "../../core/model/linear.ts"
+import type { Module } from "../../core/model/module.ts"
+import * as ops from "../../core/tensor/ops.ts"
+import type { Tensor } from "../../core/tensor/tensor.ts"
+import type { BertConfig } from "./config.ts"
+
+/** A module that also gets the tokens of each row that are not padding, i32 [B, 1, 1]. */
+export type Masked = Module<[Tensor]>
+
+/** Last names of an attention's products. */
+export interface AttentionNames {
+  /** Of queries. */
+  readonly query: string
+  /** Of keys. */
+  readonly key: string
+  /** Of values. */
+  readonly value: string
+  /** Of the output, where it is part of the attention. */
+  readonly output?: string
+}
+
+/** A product with a bias, as all are here but the output tied to the embedding. */
+export function dense(path: string, inFeatures: number, outFeatures: number, { std }: BertConfig): Module {
+  return linear({ path, inFeatures, outFeatures, bias: true, std })
+}
+
+/** Attention in both directions (Vaswani et al. 2017), with optional prefix keys: x [B, T, hiddenSize] to the same. */
+export function attention(path: string, config: BertConfig, names: AttentionNames): Masked {
+  const { hiddenSize, heads } = config
+  const headDim = hiddenSize / heads
+  const project = (name: string): Module => dense(`${path}.${name}`, hiddenSize, hiddenSize, config)
+  const query = project(names.query)
+  const key = project(names.key)
+  const value = project(names.value)
+  const output = names.output === undefined ? undefined : project(names.output)
+  const self: Masked = {
+    path,
+    kind: "Attention",
+    sizes: { hiddenSize, heads, keyValueHeads: heads, headDim },
+    parameters: {},
+    children: [query, key, value, ...(output === undefined ? [] : [output])],
+    outputHead: false,
+    forward: (scope, x, lengths) => {
+      const [batch, length] = x.shape
+      const split = (y: Tensor) => ops.permute(ops.reshape(y, [batch, length, heads, headDim]), [0, 2, 1, 3])
+      const prefix = scope.keyValues(self)
+      const start = prefix?.keys.shape[2] ?? 0
+      const before = (own: Tensor, rows: Tensor | undefined) =>
+        rows === undefined ? own : ops.concat([rows.shape[0] === 1 ? ops.forBatch(rows, own) : rows, own], 2)
+      const k = before(split(scope.call(key, x)), prefix?.keys)
+      const v = before(split(scope.call(value, x)), prefix?.values)
+      const mask = ops.less(ops.iota([1, 1, start + length], 2), ops.add(lengths, start))
+      const mixed = ops.permute(ops.attention(split(scope.call(query, x)), k, v, mask), [0, 2, 1, 3])
+      const joined = ops.reshape(mixed, [batch, length, hiddenSize])
+      return output === undefined ? joined : scope.call(output, joined)
+    },
+  }
+  return self
+}
+
+/** A layer of BERT: attention, then feed-forward, each added to its input and normed (Devlin et al. 2018). */
+export function bertBlock(path: string, config: BertConfig): Masked {
+  const { hiddenSize, intermediateSize, epsilon, dropout } = config
+  const attend = attention(`${path}.attention.self`, config, { query: "query", key: "key", value: "value" })
+  const project = dense(`${path}.attention.output.dense`, hiddenSize, hiddenSize, config)
+  const between = layerNorm({ path: `${path}.attention.output.LayerNorm`, width: hiddenSize, epsilon })
+  const up = dense(`${path}.intermediate.dense`, hiddenSize, intermediateSize, config)
+  const down = dense(`${path}.output.dense`, intermediateSize, hiddenSize, config)
+  const last = layerNorm({ path: `${path}.output.LayerNorm`, width: hiddenSize, epsilon })
+  const self: Masked = {
+    path,
+    kind: "Block",
+    sizes: { hiddenSize },
+    parameters: {},
+    children: [attend, project, between, up, down, last],
+    outputHead: false,
+    forward: (scope, x, lengths) => {
+      const mixed = scope.call(project, scope.call(attend, x, lengths))
+      const h = scope.call(between, ops.add(x, scope.dropout(self, "attention", mixed, dropout)))
+      const more = scope.call(down, config.activation(scope.call(up, h)))
+      return scope.call(last, ops.add(h, scope.dropout(self, "output", more, dropout)))
+    },
+  }
+  return self
+}
+
+/** The feed-forward of DistilBERT: lin2(activation(lin1 x)). */
+function feedForward(path: string, config: BertConfig): Module {
+  const { hiddenSize, intermediateSize, dropout } = config
+  const up = dense(`${path}.lin1`, hiddenSize, intermediateSize, config)
+  const down = dense(`${path}.lin2`, intermediateSize, hiddenSize, config)
+  const self: Module = {
+    path,
+    kind: "FeedForward",
+    sizes: { hiddenSize, intermediateSize },
+    parameters: {},
+    children: [up, down],
+    outputHead: false,
+    forward: (scope, x) => {
+      const y = scope.call(down, config.activation(scope.call(up, x)))
+      return scope.dropout(self, "output", y, dropout)
+    },
+  }
+  return self
+}
+
+/** A layer of DistilBERT (Sanh et al. 2019). */
+export function distilBertBlock(path: string, config: BertConfig): Masked {
+  const { hiddenSize, epsilon } = config
+  const names = { query: "q_lin", key: "k_lin", value: "v_lin", output: "out_lin" }
+  const attend = attention(`${path}.attention`, config, names)
+  const between = layerNorm({ path: `${path}.sa_layer_norm`, width: hiddenSize, epsilon })
+  const think = feedForward(`${path}.ffn`, config)
+  const last = layerNorm({ path: `${path}.output_layer_norm`, width: hiddenSize, epsilon })
+  return {
+    path,
+    kind: "Block",
+    sizes: { hiddenSize },
+    parameters: {},
+    children: [attend, between, think, last],
+    outputHead: false,
+    forward: (scope, x, lengths) => {
+      const h = scope.call(between, ops.add(x, scope.call(attend, x, lengths)))
+      return scope.call(last, ops.add(h, scope.call(think, h)))
+    },
+  }
+}
+
+/**
+ * Embeddings and layers: tokens i32 [B, T] and their numbers i32 [B] to hidden states [B, T, hiddenSize].
+ *
+ * @param layers Path of the list of layers.
+ */
+export function backbone(
+  path: string,
+  config: BertConfig,
+  layers: string,
+  block: (path: string, config: BertConfig) => Masked,
+): Masked {
+  const { vocabSize, hiddenSize, maxPositions, tokenTypes, epsilon, std, dropout } = config
+  const table = (name: string, rows: number): Module =>
+    embedding({ path: `${path}.embeddings.${name}`, rows, width: hiddenSize, std })
+  const words = table("word_embeddings", vocabSize)
+  const positions = table("position_embeddings", maxPositions)
+  const types = tokenTypes === 0 ? undefined : table("token_type_embeddings", tokenTypes)
+  const norm = layerNorm({ path: `${path}.embeddings.LayerNorm`, width: hiddenSize, epsilon })
+  const blocks = Array.from({ length: config.layers }, (_, i) => block(`${path}.${layers}.${i}`, config))
+  const self: Masked = {
+    path,
+    kind: "Backbone",
+    sizes: { hiddenSize },
+    parameters: {},
+    children: [words, positions, ...(types === undefined ? [] : [types]), norm, ...blocks],
+    outputHead: false,
+    forward: (scope, tokens, lengths) => {
+      const [batch, length] = tokens.shape
+      const embedded = scope.call(words, tokens)
+      const prefix = scope.inputPrefix(self)
+      const start = prefix?.shape[0] ?? 0
+      const whole = prefix === undefined
+        ? embedded
+        : ops.concat([ops.forBatch(ops.reshape(prefix, [1, start, hiddenSize]), embedded), embedded], 1)
+      // Prefix keys take the first positions (past_key_values in transformers).
+      const keys = descendantsOf(blocks).map((module) => scope.keyValues(module)?.keys.shape[2] ?? 0)
+      const places = ops.add(ops.iota([batch, start + length], 1), Math.max(0, ...keys))
+      let x = ops.add(whole, scope.call(positions, places))
+      if (types !== undefined) x = ops.add(x, scope.call(types, ops.full(0, places.shape, "i32")))
+      x = scope.dropout(self, "embeddings", scope.call(norm, x), dropout)
+      const visible = ops.add(ops.reshape(lengths, [batch, 1, 1]), start)
+      for (const layer of blocks) x = scope.call(layer, x, visible)
+      return ops.narrow(x, 1, start, start + length)
+    },
+  }
+  return self
+}
+
+/** Attentions of the layers. */
+function descendantsOf(blocks: ReadonlyArray<Masked>): ReadonlyArray<Masked["children"][number]> {
+  return blocks.flatMap(({ children }) => children.filter(({ kind }) => kind === "Attention"))
+}

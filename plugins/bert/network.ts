@@ -1,0 +1,199 @@
+import type { ConfigReader } from "../../core/formats/model_config.ts"
+import { layerNorm } from "../../core/model/layer_norm.ts"
+import { linear } from "../../core/model/linear.ts"
+import type { Module, ModuleNode, Scope } from "../../core/model/module.ts"
+import type { Network } from "../../core/model/network.ts"
+import { labelsOf, type Task } from "../../core/model/task.ts"
+import * as ops from "../../core/tensor/ops.ts"
+import type { Tensor } from "../../core/tensor/tensor.ts"
+import { type BertConfig, readBertConfig, readDistilBertConfig } from "./config.ts"
+import { backbone, bertBlock, dense, distilBertBlock, type Masked } from "./modules.ts"
+
+/** From hidden states [B, T, hiddenSize] to logits. */
+interface Head {
+  /** Its modules, in the order of transformers. */
+  readonly modules: ReadonlyArray<ModuleNode>
+  /** Paths of those that start anew where the file lacks them. */
+  readonly newModules: ReadonlyArray<string>
+  /** Of parameters that are another parameter. */
+  readonly tied: Readonly<Record<string, string>>
+  /** Builds the graph. */
+  readonly forward: (scope: Scope, hidden: Tensor) => Tensor
+}
+
+/** One of the two kinds of models. */
+interface Variant {
+  /** Prefix of transformers' classes. */
+  readonly name: string
+  readonly read: (config: ConfigReader) => BertConfig
+  readonly backbone: (config: BertConfig) => Masked
+  readonly classifier: (config: BertConfig, labels: number) => Head
+  readonly maskedLM: (config: BertConfig) => Head
+  readonly defaultTargets: ReadonlyArray<string>
+}
+
+const VARIANTS: Readonly<Record<string, Variant>> = {
+  bert: {
+    name: "Bert",
+    read: readBertConfig,
+    backbone: (config) => backbone("bert", config, "encoder.layer", bertBlock),
+    classifier: (config, labels) => {
+      const { hiddenSize } = config
+      return classifier(dense("bert.pooler.dense", hiddenSize, hiddenSize, config), ops.tanh, config, labels)
+    },
+    maskedLM: bertMaskedLM,
+    defaultTargets: ["query", "value"],
+  },
+  distilbert: {
+    name: "DistilBert",
+    read: readDistilBertConfig,
+    backbone: (config) => backbone("distilbert", config, "transformer.layer", distilBertBlock),
+    classifier: (config, labels) => {
+      const { hiddenSize } = config
+      // Part of the head: it is as new as the classifier.
+      const pooler = { ...dense("pre_classifier", hiddenSize, hiddenSize, config), outputHead: true }
+      return classifier(pooler, ops.relu, config, labels)
+    },
+    maskedLM: distilBertMaskedLM,
+    defaultTargets: ["q_lin", "v_lin"],
+  },
+}
+
+/** Values of `model_type` that the family knows. */
+export const modelTypes: ReadonlyArray<string> = Object.keys(VARIANTS)
+/** Tasks that the family has heads for. */
+export const tasks: ReadonlyArray<Task["kind"]> = ["classification", "token-classification", "masked-lm"]
+
+const CLASSES: Readonly<Record<string, string>> = {
+  "classification": "ForSequenceClassification",
+  "token-classification": "ForTokenClassification",
+  "masked-lm": "ForMaskedLM",
+}
+
+/** What files hold beyond a model: heads of other tasks, and a buffer of old versions. */
+const IGNORED = [
+  /^cls\./,
+  /^bert\.pooler\./,
+  /^vocab_/,
+  /^(pre_)?classifier\./,
+  /^qa_outputs\./,
+  "embeddings.position_ids",
+]
+
+/** Structure of a model. Throws JsonError when the config asks for what is not known here. */
+export function buildNetwork(reader: ConfigReader, task: Task): Network {
+  const type = reader.string("model_type")
+  const variant = VARIANTS[type]
+  const config = variant.read(reader)
+  const body = variant.backbone(config)
+  const head = headOf(variant, config, task)
+  return {
+    root: {
+      path: "",
+      kind: "Model",
+      sizes: { hiddenSize: config.hiddenSize },
+      parameters: {},
+      children: [body, ...head.modules],
+      outputHead: false,
+    },
+    forward: (scope, { tokens, lengths }) => {
+      const hidden = scope.call(body, tokens, lengths)
+      return { hidden, logits: head.forward(scope, hidden) }
+    },
+    maxPositions: config.maxPositions,
+    vocabSize: config.vocabSize,
+    tied: head.tied,
+    ignoredKeys: IGNORED,
+    defaultTargets: variant.defaultTargets,
+    newModules: head.newModules,
+    renames: (stored) => renames(stored, `${type}.`),
+    architecture: variant.name + CLASSES[task.kind],
+    notes: config.notes,
+  }
+}
+
+function headOf(variant: Variant, config: BertConfig, task: Task): Head {
+  const labels = labelsOf(task)
+  if (labels === undefined) return variant.maskedLM(config)
+  return task.kind === "classification"
+    ? variant.classifier(config, labels.length)
+    : tokenClassifier(config, labels.length)
+}
+
+/** Files of a backbone alone lack its prefix; old ones call a norm's parameters gamma and beta. As in transformers. */
+function renames(stored: ReadonlyArray<string>, prefix: string): ReadonlyMap<string, string> {
+  const bare = !stored.some((name) => name.startsWith(prefix))
+  return new Map(stored.map((name) => {
+    const modern = name.replace(/LayerNorm\.gamma$/, "LayerNorm.weight").replace(/LayerNorm\.beta$/, "LayerNorm.bias")
+    return [name, bare ? prefix + modern : modern]
+  }))
+}
+
+function output(path: string, { hiddenSize, std }: BertConfig, outFeatures: number): Module {
+  return linear({ path, inFeatures: hiddenSize, outFeatures, bias: true, std, outputHead: true })
+}
+
+/** Classes of a text, from the first token: [B, classes]. */
+function classifier(pooler: Module, activation: (x: Tensor) => Tensor, config: BertConfig, labels: number): Head {
+  const head = output("classifier", config, labels)
+  return {
+    modules: [pooler, head],
+    newModules: [pooler.path, head.path],
+    tied: {},
+    forward: (scope, hidden) => {
+      const pooled = activation(scope.call(pooler, ops.narrow(hidden, 1, 0, 1)))
+      const logits = scope.call(head, scope.dropout(head, "input", pooled, config.classifierDropout))
+      return ops.reshape(logits, [hidden.shape[0], labels])
+    },
+  }
+}
+
+/** Classes of each token: [B, T, classes]. */
+function tokenClassifier(config: BertConfig, labels: number): Head {
+  const head = output("classifier", config, labels)
+  return {
+    modules: [head],
+    newModules: [head.path],
+    tied: {},
+    forward: (scope, hidden) => scope.call(head, scope.dropout(head, "input", hidden, config.tokenDropout)),
+  }
+}
+
+function bertMaskedLM(config: BertConfig): Head {
+  const { hiddenSize, vocabSize, epsilon, activation } = config
+  const path = "cls.predictions"
+  const transform = dense(`${path}.transform.dense`, hiddenSize, hiddenSize, config)
+  const norm = layerNorm({ path: `${path}.transform.LayerNorm`, width: hiddenSize, epsilon })
+  const decoder = output(`${path}.decoder`, config, vocabSize)
+  // The bias belongs to the head, and the decoder's is the same.
+  const predictions: ModuleNode = {
+    path,
+    kind: "Head",
+    sizes: { hiddenSize },
+    parameters: { bias: { shape: [vocabSize], initializer: { kind: "zeros" } } },
+    children: [transform, norm, decoder],
+    outputHead: true,
+  }
+  return {
+    modules: [predictions],
+    newModules: [path, transform.path, norm.path, ...(config.tied ? [] : [decoder.path])],
+    tied: {
+      [`${path}.decoder.bias`]: `${path}.bias`,
+      ...(config.tied ? { [`${path}.decoder.weight`]: "bert.embeddings.word_embeddings.weight" } : {}),
+    },
+    forward: (scope, hidden) => scope.call(decoder, scope.call(norm, activation(scope.call(transform, hidden)))),
+  }
+}
+
+function distilBertMaskedLM(config: BertConfig): Head {
+  const { hiddenSize, vocabSize, epsilon, activation } = config
+  const transform = dense("vocab_transform", hiddenSize, hiddenSize, config)
+  const norm = layerNorm({ path: "vocab_layer_norm", width: hiddenSize, epsilon })
+  const projector = output("vocab_projector", config, vocabSize)
+  return {
+    modules: [transform, norm, projector],
+    newModules: [transform.path, norm.path, projector.path],
+    tied: config.tied ? { "vocab_projector.weight": "distilbert.embeddings.word_embeddings.weight" } : {},
+    forward: (scope, hidden) => scope.call(projector, scope.call(norm, activation(scope.call(transform, hidden)))),
+  }
+}

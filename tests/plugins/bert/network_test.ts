@@ -1,0 +1,190 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { Contribution } from "../../../core/contracts/contribution.ts"
+import type { BatchTensors } from "../../../core/contracts/objective.ts"
+import { Plugins } from "../../../core/contracts/plugins.ts"
+import type { Tokenizer } from "../../../core/data/tokenizer.ts"
+import { initialize, load } from "../../../core/model/model.ts"
+import { Task } from "../../../core/model/task.ts"
+import * as ops from "../../../core/tensor/ops.ts"
+import { embed } from "../../../core/training/embed.ts"
+import * as Lora from "../../../plugins/lora/mod.ts"
+import { evaluateAll } from "../../evaluate.ts"
+import { memoryBackend } from "../../memory_backend.ts"
+import { distance, failure, fixture, run } from "../../model_layer.ts"
+
+interface Expected {
+  readonly tokens: number[][]
+  readonly lengths: number[]
+  readonly logits: number[]
+  readonly hidden: number[]
+  readonly embeddings: number[]
+}
+
+const expectedOf = (name: string): Expected => JSON.parse(Deno.readTextFileSync(fixture(`bert/${name}/expected.json`)))
+const classes = ["LABEL_0", "LABEL_1", "LABEL_2"]
+
+const batch: BatchTensors = {
+  tokens: ops.input("tokens", [2, 7], { dtype: "i32", batch: true }),
+  lengths: ops.input("lengths", [2], { dtype: "i32", batch: true }),
+  labels: ops.input("labels", [2], { dtype: "i32", batch: true }),
+  exampleWeight: ops.input("exampleWeight", [2], { batch: true }),
+  task: "default",
+}
+
+/** How far hidden states and logits of a fixture's rows without padding are from those of transformers. */
+const difference = (name: string, task: Task) => {
+  const expected = expectedOf(name)
+  const backend = memoryBackend()
+  return run(
+    Effect.gen(function* () {
+      const model = yield* load(fixture(`bert/${name}`), { task })
+      const outputs = model.forward(batch, { training: false })
+      const data = { inputs: { tokens: expected.tokens.flat(), lengths: expected.lengths }, slots: backend.slots }
+      const [hidden, logits] = evaluateAll([outputs.hidden, outputs.logits], data)
+      const cut = (values: ArrayLike<number>, width: number) =>
+        Array.from(values).filter((_, i) => Math.floor(i / width) % 7 < expected.lengths[Math.floor(i / width / 7)])
+      const ours = task.kind === "classification" ? logits : cut(logits, outputs.logits.shape[2])
+      return {
+        model,
+        hidden: distance(cut(hidden, 16), expected.hidden),
+        logits: expected.logits === undefined ? NaN : distance(ours, expected.logits),
+      }
+    }),
+    undefined,
+    backend,
+  )
+}
+
+const cases = [
+  ["classification", Task.classification(classes), "BertForSequenceClassification"],
+  ["tokens", Task.tokenClassification(classes), "BertForTokenClassification"],
+  ["masked", Task.maskedLM(), "BertForMaskedLM"],
+  ["distilbert_classification", Task.classification(classes), "DistilBertForSequenceClassification"],
+  ["distilbert_tokens", Task.tokenClassification(classes), "DistilBertForTokenClassification"],
+  ["distilbert_masked", Task.maskedLM(), "DistilBertForMaskedLM"],
+] as const
+
+for (const [name, task, architecture] of cases) {
+  Deno.test(`${name}: hidden states and logits as in transformers`, async () => {
+    const { hidden, logits, model } = await difference(name, task)
+    assert(hidden < 1e-5, `hidden states are off by ${hidden}`)
+    assert(logits < 1e-5, `logits are off by ${logits}`)
+    assertEquals(model.network.architecture, architecture)
+    assert(model.notes.every((note) => note.includes("is not applied")), String(model.notes))
+    assert(!model.parameters.some(({ key }) => key.includes("decoder") || key === "vocab_projector.weight"))
+  })
+}
+
+Deno.test("a backbone's file without prefix and with old names loads; its head starts anew", async () => {
+  const { hidden, model } = await difference("backbone", Task.classification(["a", "b"]))
+  assert(hidden < 1e-5, `hidden states are off by ${hidden}`)
+  assertStringIncludes(model.notes.join(), "new and trained: classifier.weight, classifier.bias")
+  assert(model.parameters.some(({ key }) => key === "bert.embeddings.LayerNorm.weight"))
+})
+
+Deno.test("a task without a head, and a file with names that belong nowhere, are refused", async () => {
+  const error = await failure(load(fixture("bert/distilbert_masked"), { task: Task.causalLM() }))
+  assertStringIncludes(error.message, 'type "distilbert" has no head for causal-lm')
+  const directory = await Deno.makeTempDir()
+  try {
+    const config = JSON.parse(Deno.readTextFileSync(fixture("bert/backbone/config.json")))
+    await Deno.writeTextFile(`${directory}/config.json`, JSON.stringify({ ...config, num_hidden_layers: 1 }))
+    await Deno.copyFile(fixture("bert/backbone/model.safetensors"), `${directory}/model.safetensors`)
+    const { message } = await failure(load(directory, { task: Task.maskedLM() }))
+    assertStringIncludes(message, "unexpected (16): bert.encoder.layer.1.")
+  } finally {
+    await Deno.remove(directory, { recursive: true })
+  }
+})
+
+Deno.test("embeddings are means over tokens that are not padding, as sentence-transformers has them", async () => {
+  const { tokens, lengths, embeddings } = expectedOf("backbone")
+  const ids = (text: string) => Int32Array.from(tokens[Number(text)].slice(0, lengths[Number(text)]))
+  const tokenizer: Tokenizer = {
+    vocabSize: 32,
+    addsSpecialTokens: false,
+    encode: ids,
+    decode: String,
+    token: String,
+    id: Number,
+  }
+  const [plain, normalized] = await run(Effect.gen(function* () {
+    const model = yield* load(fixture("bert/backbone"), { task: Task.maskedLM() })
+    const of = (normalize: boolean) => embed(model, ["1", "0", "1"], { tokenizer, normalize, batchSize: 2 })
+    return [yield* of(false), yield* of(true)]
+  }))
+  const rows = [embeddings.slice(16), embeddings.slice(0, 16), embeddings.slice(16)]
+  assert(distance(plain.flatMap((row) => [...row]), rows.flat()) < 1e-5)
+  const unit = rows.flatMap((row) => row.map((x) => x / Math.hypot(...row)))
+  assert(distance(normalized.flatMap((row) => [...row]), unit) < 1e-5)
+})
+
+Deno.test("default targets, and heads that train whole, as in PEFT", async () => {
+  const trained = (name: string) =>
+    run(
+      Effect.map(
+        load(fixture(`bert/${name}`), { task: Task.classification(classes) }),
+        ({ parameters }) => parameters.filter(({ trainable }) => trainable).map(({ module }) => module),
+      ),
+      Layer.effectDiscard(Effect.service(Lora.Lora)).pipe(Layer.provide(Lora.layer())),
+    )
+  const layers = (path: (layer: number) => string[]) => [0, 1].flatMap(path)
+  assertEquals(
+    new Set(await trained("classification")),
+    new Set([
+      "classifier",
+      ...layers((i) => ["query", "value"].map((name) => `bert.encoder.layer.${i}.attention.self.${name}`)),
+    ]),
+  )
+  assertEquals(
+    new Set(await trained("distilbert_classification")),
+    new Set([
+      "pre_classifier",
+      "classifier",
+      ...layers((i) => ["q_lin", "v_lin"].map((name) => `distilbert.transformer.layer.${i}.attention.${name}`)),
+    ]),
+  )
+})
+
+Deno.test("what is put before the tokens leaves the output's length as it is", async () => {
+  const contribution: Contribution = {
+    id: "test/prefix",
+    sites: [
+      {
+        select: "bert",
+        plan: () => ({
+          place: "input-prefix",
+          parameters: { rows: { shape: [2, 16], initializer: { kind: "normal", std: 1 } } },
+          forward: (scope) => scope.parameter("rows"),
+        }),
+      },
+      {
+        select: (module) => module.kind === "Attention",
+        plan: () => ({
+          place: "kv-prefix",
+          parameters: { rows: { shape: [1, 4, 3, 4], initializer: { kind: "normal", std: 1 } } },
+          forward: (scope) => ({ keys: scope.parameter("rows"), values: scope.parameter("rows") }),
+        }),
+      },
+    ],
+  }
+  const { tokens, lengths } = expectedOf("masked")
+  const config = JSON.parse(Deno.readTextFileSync(fixture("bert/masked/config.json")))
+  const backend = memoryBackend()
+  const [first, second] = await run(
+    Effect.gen(function* () {
+      const model = yield* initialize(config, { task: Task.maskedLM() })
+      const { logits } = model.forward(batch, { training: false })
+      assertEquals(logits.shape, [2, 7, 32])
+      const of = (tokens: number[][]) =>
+        evaluateAll([logits], { inputs: { tokens: tokens.flat(), lengths }, slots: backend.slots })[0]
+      return [of(tokens), of([tokens[0], [...tokens[1].slice(0, 4), 9, 9, 9]])]
+    }),
+    Layer.effectDiscard(Effect.flatMap(Effect.service(Plugins), (plugins) => plugins.register(contribution))),
+    backend,
+  )
+  const seen = (values: ArrayLike<number>) => Array.from(values).slice(0, (7 + 4) * 32)
+  assert(distance(seen(first), seen(second)) === 0, "padding is seen")
+})

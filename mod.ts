@@ -11,22 +11,22 @@
  * import * as Llama from "@espalier/espalier/llama"
  * import * as Lora from "@espalier/espalier/lora"
  *
- * const program = Effect.scoped(Effect.gen(function* () {
- *   const data = yield* Dataset.csv("reviews.csv", { text: "review", label: "stars" }).pipe(
+ * const program = Effect.gen(function* () {
+ *   const data = yield* Dataset.tsv("examples/data/sms_spam.tsv", { text: "SMS", label: "Label" }).pipe(
  *     Dataset.split({ validation: 0.1, test: 0.1, seed: 7 }),
  *   )
- *   const model = yield* Model.load("./smollm2", { task: Task.classification(data.labels) })
- *   const run = yield* Trainer.fit(model, data, { epochs: 3, batchSize: 16, learningRate: 2e-4 })
- *   const { metrics } = yield* Trainer.evaluate(run.model, data.test)
+ *   const model = yield* Model.load("examples/models/espalier-1m", { task: Task.classification(data.labels) })
+ *   const run = yield* Trainer.fit(model, data, { maxSteps: 20, learningRate: 2e-3, maxLength: 64 })
+ *   const { metrics } = yield* Trainer.evaluate(run.model, data.test, { maxLength: 64 })
  *   yield* Console.log(metrics)
- *   yield* run.save("./reviews-adapter")
- * }))
+ *   yield* run.save("runs/adapter")
+ * })
  *
  * const Methods = Layer.mergeAll(Lora.layer({ r: 8, loraAlpha: 16 }), Llama.layer)
- * export const main = program.pipe(Effect.provide(Methods.pipe(Layer.provideMerge(Espalier.layer))))
- * ```
+ * const Main = Methods.pipe(Layer.provideMerge(Espalier.layer))
  *
- * `Effect.runPromise(main)` runs it.
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(Main)))
+ * ```
  *
  * @module
  */

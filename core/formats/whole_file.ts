@@ -56,8 +56,9 @@ export function writeFileWhole(
 }
 
 /**
- * Builds a directory whole or not at all. `build` fills the temporary directory that it is given; then that takes the
- * place of `path`. A directory already there stays until the new one is ready, and comes back if the exchange fails.
+ * Builds a directory whole or not at all, and the ones above it where they lack. `build` fills the temporary directory
+ * that it is given; then that takes the place of `path`. A directory already there stays until the new one is ready, and
+ * comes back if the exchange fails.
  */
 export function writeDirectoryWhole<E, R>(
   path: string,
@@ -77,7 +78,7 @@ export function writeDirectoryWhole<E, R>(
       yield* rename(temporary, target).pipe(Effect.onError(() => Effect.ignore(fs.rename(aside, target))))
       yield* Effect.ignore(fs.remove(aside, { recursive: true, force: true }))
     }).pipe(Effect.uninterruptible)
-    yield* fs.makeDirectory(temporary).pipe(
+    yield* fs.makeDirectory(temporary, { recursive: true }).pipe(
       Effect.mapError(failed),
       Effect.andThen(build(temporary)),
       Effect.andThen(exchange),

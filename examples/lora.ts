@@ -49,11 +49,11 @@ const flags = {
   ),
   validation: number("validation", "Share of the rows to choose by [0.1]").pipe(Flag.withDefault(0.1)),
   test: number("test", "Share of the rows to judge by [0.2]").pipe(Flag.withDefault(0.2)),
-  epochs: whole("epochs", "Passes over the data [4]").pipe(Flag.withDefault(4)),
+  epochs: whole("epochs", "Passes over the data [5]").pipe(Flag.withDefault(5)),
   maxSteps: whole("max-steps", "Steps after which training ends [as epochs say]").pipe(Flag.optional),
   batchSize: whole("batch-size", "Examples of a micro-batch [16]").pipe(Flag.withDefault(16)),
   accumulation: whole("accumulation", "Micro-batches of a step [1]").pipe(Flag.withDefault(1)),
-  learningRate: number("learning-rate", "Highest learning rate [5e-3]").pipe(Flag.withDefault(5e-3)),
+  learningRate: number("learning-rate", "Highest learning rate [3e-3]").pipe(Flag.withDefault(3e-3)),
   schedule: Flag.Literals("schedule", ["linear", "cosine", "constant"]).pipe(
     Flag.withDescription("Course of the learning rate after the warm-up [linear]"),
     Flag.withDefault("linear"),

@@ -13,9 +13,9 @@ import * as Lora from "@espalier/espalier/lora"
 const directory = Deno.env.get("QUALITY_MODEL") ?? "examples/models/espalier-1m"
 const settings: Record<string, number> = {
   seeds: 3,
-  epochs: 4,
+  epochs: 5,
   batchSize: 16,
-  learningRate: 5e-3,
+  learningRate: 3e-3,
   r: 8,
   loraAlpha: 16,
   maxLength: 128,

@@ -64,7 +64,12 @@ export const emitRows: KernelEmitter<RowsCall> = (call, context) => {
   const used = [
     ...new Map(loads.map(({ operand, dtype }) => [operand, dtype])),
     ...call.outputs.map(({ step }, o) => [call.inputs.length + o, body[step].dtype] as const),
-  ].map(([v, dtype]) => ({ v, view: { buffer: views[v].buffer, offset: views[v].offset, strides: strides[v], dtype } }))
+  ].map(([v, dtype]) => {
+    const { buffer, offset } = views[v]
+    // What has one value a row is never walked.
+    const along = single[v - call.inputs.length] ? [...strides[v].slice(0, -1), 0] : strides[v]
+    return { v, view: { buffer, offset, strides: along, dtype } }
+  })
   const vector = vectorViews(columns, used.map(({ view }) => view))
   const full = used.flatMap(({ v }, i) => v >= call.inputs.length && !single[v - call.inputs.length] ? [i] : [])
   const lanes: Lanes = full.length > 0 && full.every((i) => vector[i]) || full.length === 0 && vector.includes(true)
@@ -170,9 +175,8 @@ const writeTeams = (task: Task) => {
   const few = team <= 8 ? team : team >= 128 ? 16 : 8
   let declarations = ""
   const main = [
-    `let lane = thread % ${team}u;`,
-    `let first = thread - lane;`,
-    `let wanted = ${sum(times(number, teams), team === GROUP ? 0 : `thread / ${team}u`)};`,
+    ...team === 1 ? [] : [`let lane = thread % ${team}u;`, "let first = thread - lane;"],
+    `let wanted = ${sum(times(number, teams), team === 1 ? "thread" : teams === 1 ? "" : `thread / ${team}u`)};`,
     ...certain ? ["let row = wanted;"] : [`let mine = wanted < ${rows}u;`, `let row = min(wanted, ${rows - 1}u);`],
     ...enterRow,
   ]
@@ -181,7 +185,9 @@ const writeTeams = (task: Task) => {
     return all === "" ? statements : `if (${all}) { ${statements} }`
   }
   const columnLoop = (statements: ReadonlyArray<string>): ReadonlyArray<string> => [
-    units <= team
+    team === 1
+      ? `for (var column = 0u; column < ${units}u; column++) {`
+      : units <= team
       ? `if (lane < ${units}u) { let column = lane;`
       : `for (var column = lane; column < ${units}u; column += ${team}u) {`,
     ...statements.map((line) => `  ${line}`),

@@ -189,3 +189,25 @@ testAll(
     contiguous(`max(x, constant ${i})`, [2, 6], 1, [load(0), constant(value), step("max", 0, 1)])
   ),
 )
+
+testAll(
+  "rows: one sum and one maximum a row",
+  [[1, 8], [5, 8], [70, 64], [3, 70000], [2, 33], [100, 2052], [80, 3], [3, 40]].map((shape): Case => {
+    const sums = [...shape.slice(0, -1), 1]
+    return {
+      name: `sum and maximum of [${shape}]`,
+      call: {
+        kernel: "rows",
+        space: shape,
+        body: [load(0), reduce("sum", 0), reduce("max", 0)],
+        inputs: [view(0, shape)],
+        outputs: [
+          { step: 1, view: view(1, sums, [2, 1]) },
+          { step: 2, view: view(1, sums, [2, 1], 1) },
+        ],
+      },
+      buffers: [noise(sized(shape)), noise(2 * sized(sums))],
+      tolerance: 1e-4,
+    }
+  }),
+)

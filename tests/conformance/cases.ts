@@ -22,12 +22,12 @@ export interface LoraOptions {
 export interface Case {
   /** Also the name of its directory. */
   readonly name: string
-  /** `train`: losses, gradients, changes, logits and files. `logits`: of the untrained base model. `init`: distribution of a new adapter. */
-  readonly kind: "train" | "logits" | "init"
-  /** The random base model. */
+  /** `train`: losses, gradients, changes, logits and files. `logits`: of the untrained base model. `init`: distribution of a new adapter. `embeddings`: of texts. */
+  readonly kind: "train" | "logits" | "init" | "embeddings"
+  /** The base model, with random weights; MiniLM has its own. */
   readonly model: {
-    readonly family: "llama" | "qwen2"
-    readonly head: "causal" | "classification"
+    readonly family: "llama" | "qwen2" | "bert" | "distilbert" | "minilm"
+    readonly head: "causal" | "classification" | "tokens" | "masked"
     readonly tied?: boolean
     readonly rope?: "llama3"
     readonly dtype?: "bfloat16" | "float16"
@@ -39,8 +39,12 @@ export interface Case {
   readonly lora?: LoraOptions
   /** Lengths of the rows of each micro-batch; one optimizer step takes all of them. */
   readonly rows: ReadonlyArray<ReadonlyArray<number>>
-  /** Every token, every token after the first third of its row, or a class a row. */
-  readonly labels: "all" | "completion" | "class"
+  /** Every token, every token after the first third of its row, a class a row, a class a token, or hidden tokens. */
+  readonly labels: "all" | "completion" | "class" | "tokens" | "masked"
+  /** Of kind `embeddings`. */
+  readonly texts?: ReadonlyArray<string>
+  /** Ends of names of tensors without any effect on the loss, such as the bias of keys: it moves a row's scores alike. */
+  readonly noGradient?: ReadonlyArray<string>
   readonly training: {
     readonly steps: number
     readonly learningRate: number
@@ -136,7 +140,49 @@ const trained: ReadonlyArray<Case> = [
   { ...classification, name: "full-classification-accumulation", rows: [[31], [9, 17, 31]] },
 ]
 
+const encoder = (
+  family: "bert" | "distilbert" | "minilm",
+  head: "classification" | "tokens" | "masked",
+): Pick<Case, "kind" | "model" | "rows" | "labels" | "training" | "noGradient"> => ({
+  ...base,
+  model: { family, head },
+  rows: [[17, 23, 9, 17]],
+  labels: head === "classification" ? "class" : head,
+  noGradient: ["attention.self.key.bias", "attention.k_lin.bias"],
+})
+const queryValue = lora({ target_modules: ["query", "value"] })
+const encoders: ReadonlyArray<Case> = [
+  { ...encoder("bert", "classification"), name: "bert-lora-classification", lora: queryValue },
+  { ...encoder("bert", "classification"), name: "bert-lora-all-linear", lora: allLinear },
+  { ...encoder("bert", "tokens"), name: "bert-lora-tokens", lora: queryValue },
+  { ...encoder("bert", "masked"), name: "bert-lora-masked", lora: allLinear },
+  { ...encoder("bert", "classification"), name: "bert-full-classification" },
+  { ...encoder("bert", "tokens"), name: "bert-full-tokens" },
+  { ...encoder("bert", "masked"), name: "bert-full-masked" },
+  {
+    ...encoder("distilbert", "classification"),
+    name: "distilbert-lora-classification",
+    lora: lora({ target_modules: ["q_lin", "v_lin"] }),
+  },
+  {
+    ...encoder("distilbert", "tokens"),
+    name: "distilbert-lora-tokens",
+    lora: lora({ target_modules: ["q_lin", "k_lin", "v_lin", "out_lin", "lin1", "lin2"] }),
+  },
+  { ...encoder("distilbert", "masked"), name: "distilbert-lora-masked", lora: allLinear },
+  { ...encoder("distilbert", "classification"), name: "distilbert-full-classification" },
+  { ...encoder("distilbert", "masked"), name: "distilbert-full-masked", rows: [[17], [23, 9, 17]] },
+  { ...encoder("minilm", "classification"), name: "minilm-lora-classification", lora: queryValue },
+]
+const texts = [
+  "A gardener trains a pear tree along a frame.",
+  "An espalier is a tree that grows flat against a wall!",
+  "Ein Café in Zürich hat heute geschlossen",
+  "free entry: text WIN to 80086, 1st prize \u00a31000",
+]
+
 const read: ReadonlyArray<Case> = [
+  { ...encoder("minilm", "masked"), name: "minilm-embeddings", kind: "embeddings", texts },
   { ...base, name: "logits-float32", kind: "logits" },
   { ...base, name: "logits-bfloat16", kind: "logits", model: { ...base.model, dtype: "bfloat16" } },
   { ...base, name: "logits-float16", kind: "logits", model: { ...base.model, dtype: "float16" } },
@@ -151,7 +197,8 @@ const initialized: ReadonlyArray<Case> = [
   { ...base, name: "init-gaussian", kind: "init", lora: { ...allLinear, init_lora_weights: "gaussian" } },
 ]
 
-const find = (name: string): Case => [...trained, ...read, ...initialized].find((one) => one.name === name)!
+const find = (name: string): Case =>
+  [...trained, ...encoders, ...read, ...initialized].find((one) => one.name === name)!
 const control = (of: string, name: string, change: Partial<Case>): Case => ({
   ...find(of),
   ...change,
@@ -175,9 +222,14 @@ const controls: ReadonlyArray<Case> = [
   control("full-weight-decay", "full-no-decay", { training: base.training }),
   control("full-clipping", "full-no-clipping", { training: base.training }),
   control("full-tied", "untied", { model: base.model }),
+  control("bert-lora-classification", "bert-scaling", { lora: lora({ ...queryValue, lora_alpha: 16 }) }),
+  control("bert-full-masked", "bert-idle", { training: idle }),
+  control("minilm-embeddings", "other-texts", {
+    texts: texts.map((text) => text.replace("tree", "frame").slice(0, -9)),
+  }),
   control("logits-llama3-rope", "plain-rope", { model: base.model }),
   control("init-gaussian", "uniform-init", { lora: { ...allLinear, init_lora_weights: true } }),
 ]
 
 /** Every case, controls last. */
-export const cases: ReadonlyArray<Case> = [...trained, ...read, ...initialized, ...controls]
+export const cases: ReadonlyArray<Case> = [...trained, ...encoders, ...read, ...initialized, ...controls]

@@ -18,14 +18,11 @@ import transformers
 from peft import PeftModel, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
-from reference import as_tensors, logits_of
+from reference import HEADS, as_tensors, logits_of
 
 
 def load_model(directory, head):
-    kind = {
-        "causal": transformers.AutoModelForCausalLM,
-        "classification": transformers.AutoModelForSequenceClassification,
-    }[head]
+    kind = getattr(transformers, "AutoModel" + HEADS[head][0])
     model, info = kind.from_pretrained(
         directory, dtype=torch.float32, attn_implementation="eager", output_loading_info=True
     )

@@ -29,6 +29,8 @@ export const tolerance = {
   change: 1e-3,
   /** Of each logit, absolute. */
   logits: 1e-4,
+  /** Of an embedding and its reference, at least. */
+  cosine: 0.9999,
   /** Part of its first value by which the loss must have fallen. */
   fall: 0.05,
   /** Gradients below this part of the largest are taken for zero: their true value is zero, and the rest rounding. */
@@ -88,10 +90,19 @@ export const compareGradients = (reference: Tensors, actual: Tensors): Array<str
 }
 
 /** What the training changed in each tensor. */
-export const compareChanges = (reference: Training, actual: Training): Array<string> => [
+export const compareChanges = (
+  reference: Training,
+  actual: Training,
+  noGradient: ReadonlyArray<string> = [],
+): Array<string> => [
   ...compareKeys("initial", reference.initial, actual.initial),
   ...compareKeys("trained", reference.trained, actual.trained),
   ...shared(reference.trained, actual.trained).flatMap(([name, after, given]) => {
+    if (noGradient.some((end) => name.endsWith(end))) {
+      const gradients = [...reference.firstGradients.values()].map(({ data }) => norm(data))
+      const own = norm(reference.firstGradients.get(name)?.data ?? [NaN])
+      return above(own, tolerance.zeroGradient * Math.max(...gradients)) ? [`trained: "${name}" has a gradient`] : []
+    }
     const before = reference.initial.get(name), from = actual.initial.get(name)
     if (before === undefined || from?.data.length !== given.data.length) return []
     const expected = minus(after.data, before.data)
@@ -115,8 +126,27 @@ export const compareLogits = (what: string, reference: ArrayLike<number>, actual
   return above(worst, tolerance.logits) ? [`${what}: off by ${show(worst)}`] : []
 }
 
-/** The whole rule for a training: violations, none if it conforms. */
-export const compareTraining = (reference: Training, actual: Training): Array<string> => {
+/** Embeddings of the same texts, row by row. */
+export const compareEmbeddings = (reference: NamedTensor, actual: ArrayLike<number>): Array<string> => {
+  const [rows, width] = reference.shape
+  if (actual.length !== rows * width) return [`embeddings: ${actual.length} values, the reference has ${rows * width}`]
+  return Array.from({ length: rows }, (_, row) => {
+    const [a, b] = [reference.data, actual].map((all) => Array.from(all).slice(row * width, (row + 1) * width))
+    return a.reduce((sum, value, i) => sum + value * b[i], 0) / (norm(a) * norm(b))
+  }).flatMap((cosine, row) => cosine > tolerance.cosine ? [] : [`embeddings: cosine of row ${row} is ${cosine}`])
+}
+
+/**
+ * The whole rule for a training: violations, none if it conforms.
+ *
+ * @param noGradient Ends of names of tensors whose gradient is zero by nature. An optimizer that scales by the gradient's
+ * size makes something of its rounding, so what becomes of them is not compared; that it is zero is.
+ */
+export const compareTraining = (
+  reference: Training,
+  actual: Training,
+  noGradient: ReadonlyArray<string> = [],
+): Array<string> => {
   const first = actual.losses[0], last = actual.losses[actual.losses.length - 1]
   return [
     ...compareLosses(reference.losses, actual.losses),
@@ -124,7 +154,7 @@ export const compareTraining = (reference: Training, actual: Training): Array<st
       ? [`losses: ${first} fell to ${last} only: nothing much was learned`]
       : []),
     ...compareGradients(reference.firstGradients, actual.firstGradients),
-    ...compareChanges(reference, actual),
+    ...compareChanges(reference, actual, noGradient),
   ]
 }
 

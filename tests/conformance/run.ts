@@ -5,7 +5,14 @@
  */
 import { readTensors } from "./_tensors.ts"
 import { type Case, cases } from "./cases.ts"
-import { compareInitialization, compareKeys, compareLogits, compareTraining, type Training } from "./compare.ts"
+import {
+  compareEmbeddings,
+  compareInitialization,
+  compareKeys,
+  compareLogits,
+  compareTraining,
+  type Training,
+} from "./compare.ts"
 import { execute, pythonEnvironment, scripts, workspace } from "./environment.ts"
 import { type CaseResult, type RunCase, runCase } from "./espalier_case.ts"
 
@@ -21,7 +28,9 @@ const weightsIn = (directory: string, one: Case): string =>
 /** The reference's directory, computed unless the same scripts, pins and cases have been. */
 const reference = async (python: string, options: ReadonlyArray<string>): Promise<string> => {
   const text = JSON.stringify(cases)
-  const parts = [`${scripts}reference.py`, `${scripts}requirements.txt`].map((path) => Deno.readTextFileSync(path))
+  const parts = [`${scripts}reference.py`, `${scripts}requirements.txt`, `${scripts}models.txt`].map((path) =>
+    Deno.readTextFileSync(path)
+  )
   const bytes = new TextEncoder().encode([...parts, text, ...options].join("\0"))
   const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex().slice(0, 16)
   const directory = `${workspace}/reference-${hash}`
@@ -64,6 +73,8 @@ const judge = (one: Case, directory: string, result: CaseResult): Array<string> 
   switch (one.kind) {
     case "logits":
       return compare("base", "base")
+    case "embeddings":
+      return result.base ? compareEmbeddings(logits.get("base")!, result.base) : missing("embeddings")
     case "init":
       return result.adapter
         ? compareInitialization(readTensors(`${directory}/adapter/adapter_model.safetensors`), result.adapter)
@@ -72,7 +83,9 @@ const judge = (one: Case, directory: string, result: CaseResult): Array<string> 
       return [
         ...compare("base", "base"),
         ...compare("before", "before"),
-        ...result.training ? compareTraining(readTraining(directory), result.training) : missing("training"),
+        ...result.training
+          ? compareTraining(readTraining(directory), result.training, one.noGradient)
+          : missing("training"),
         // After training the weights differ within the rule; what must agree to the last digits is a file read back.
         ...self ? [] : compare("theirs", "after"),
       ]

@@ -1,6 +1,6 @@
 /**
- * Fine-tunes a model with LoRA on a file of your own: labelled texts (classification), prompts with completions, or
- * plain texts (language modelling). Without any flag: the model that is included, on the SMS Spam Collection.
+ * Fine-tunes a model with LoRA on a file of your own: labelled texts or words (classification), prompts with completions,
+ * or plain texts (language modelling). Without any flag: the model that is included, on the SMS Spam Collection.
  *
  * ```sh
  * deno run -P examples/lora.ts --model ./smollm2 --data reviews.csv --text review --label stars
@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import { Backend, Dataset, Espalier, Model, Task, Trainer } from "../mod.ts"
+import * as Bert from "../plugins/bert/mod.ts"
 import * as Llama from "../plugins/llama/mod.ts"
 import * as Lora from "../plugins/lora/mod.ts"
 import {
@@ -43,8 +44,10 @@ const flags = {
   label: text("label", "Column of the label [label]"),
   prompt: text("prompt", "Column of the prompt: learn to complete it"),
   completion: text("completion", "Column of the completion"),
-  task: Flag.Literals("task", ["classification", "causal-lm"]).pipe(
-    Flag.withDescription("What to learn [causal-lm with a prompt or a text file, else classification]"),
+  words: text("words", "Column of lists of words: learn a label for each"),
+  tags: text("tags", "Column of lists of the words' labels"),
+  task: Flag.Literals("task", ["classification", "token-classification", "causal-lm", "masked-lm"]).pipe(
+    Flag.withDescription("What to learn [as the columns say; causal-lm with a prompt or a text file]"),
     Flag.optional,
   ),
   validation: number("validation", "Share of the rows to choose by [0.1]").pipe(Flag.withDefault(0.1)),
@@ -92,10 +95,21 @@ const columnsOf = (options: Options): Dataset.Columns => {
   if (given(prompt) !== undefined || given(completion) !== undefined) {
     return { prompt: given(prompt) ?? "prompt", completion: given(completion) ?? "completion" }
   }
+  const { words, tags } = options
+  const task = given(options.task)
+  if (given(words) !== undefined || given(tags) !== undefined || task === "token-classification") {
+    return { words: given(words) ?? "words", tags: given(tags) ?? "tags" }
+  }
   const included = options.data.endsWith("sms_spam.tsv")
   const column = given(options.text) ?? (included ? "SMS" : "text")
-  const plain = given(options.task) === "causal-lm" || Dataset.formatOf(options.data) === "text"
+  const plain = task === "causal-lm" || task === "masked-lm" || Dataset.formatOf(options.data) === "text"
   return plain ? { text: column } : { text: column, label: given(options.label) ?? (included ? "Label" : "label") }
+}
+
+const taskOf = (data: Dataset.Data, options: Options): Task => {
+  if (data.kind === "classification") return Task.classification(data.labels)
+  if (data.kind === "tagged") return Task.tokenClassification(data.labels)
+  return given(options.task) === "masked-lm" ? Task.maskedLM() : Task.causalLM()
 }
 
 const targetsOf = (text: string) => text === "all-linear" || /[*+?()[\]\\|^$]/.test(text) ? text : text.split(",")
@@ -117,7 +131,7 @@ const program = (options: Options) =>
       `data: ${options.data}, ${data.train.rows.length} rows to train on, ${data.validation.rows.length} to choose by, ` +
         `${data.test.rows.length} to judge by; ${data.removedDuplicates} duplicates left out`,
     )
-    const task = data.train.kind === "classification" ? Task.classification(data.labels) : Task.causalLM()
+    const task = taskOf(data.train, options)
     const model = yield* Model.load(options.model, { task, seed })
     for (const note of model.notes) yield* Console.log(`model: ${note}`)
 
@@ -174,7 +188,9 @@ const loraOptions = ({ rank, alpha, dropout, targets }: Options) => ({
 
 const command = Command.make("lora", flags, (options) => {
   const base = Espalier.layerWith({ wasm: defined({ threads: given(options.threads) }) })
-  const methods = Layer.mergeAll(Lora.layer(loraOptions(options)), Llama.layer).pipe(Layer.provideMerge(base))
+  const methods = Layer.mergeAll(Lora.layer(loraOptions(options)), Bert.layer, Llama.layer).pipe(
+    Layer.provideMerge(base),
+  )
   return Effect.provide(program(options), methods)
 }).pipe(
   Command.withDescription("Fine-tunes a model with LoRA on a file of your own"),

@@ -192,9 +192,9 @@ const textPieces = (text: string, tokenizer: Tokenizer): Pieces => {
 }
 
 const taggedPieces = (data: TaggedData, tokenizer: Tokenizer): ReadonlyArray<Pieces> => {
-  const { before, after } = textPieces("", tokenizer)
   const bad: Array<number> = []
-  const pieces = data.rows.map(({ words, labels, row }): Pieces => {
+  const pieces = data.rows.map(({ words, text, labels, row }): Pieces => {
+    const { before, after } = textPieces(text, tokenizer)
     const parts = words.map((word) => tokenizer.encode(word, { addSpecialTokens: false }))
     if (parts.some((part) => part.length === 0)) bad.push(row)
     const targets = parts.map((part, index) => {

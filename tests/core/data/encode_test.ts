@@ -35,6 +35,42 @@ Deno.test("plain language modelling: all but the first token is trained on; a te
   assertEquals(encoded.trainedCount, encoded.tokenCount - 2)
 })
 
+Deno.test("tagged words: a word's first token has its label, special tokens have none, also where the row is cut", () => {
+  const pieces = {
+    ...framed,
+    encode: (text: string) => framed.encode([...text].join(" "), { addSpecialTokens: false }),
+  }
+  const encodeWords: typeof framed.encode = (text, options) =>
+    options?.addSpecialTokens === false ? pieces.encode(text) : Int32Array.of(1, ...pieces.encode(text), 2)
+  const data = fromRows([{ w: ["ab", "c", "de"], t: ["x", "y", "x"] }, { w: ["a"], t: ["y"] }], {
+    words: "w",
+    tags: "t",
+  })
+  assertEquals([data.kind, data.labels, data.rows[0].labels, data.rows[0].text], [
+    "tagged",
+    ["x", "y"],
+    [0, 1, 0],
+    "ab c de",
+  ])
+  const encoded = encode(data, { ...framed, encode: encodeWords }, { maxLength: 6 })
+  assertEquals([...encoded.examples[0].tokens], [1, 3, 4, 5, 6, 2])
+  assertEquals([...encoded.examples[0].targets!], [MASKED, 0, MASKED, 1, 0, MASKED])
+  assertEquals([...encoded.examples[1].targets!], [MASKED, 1, MASKED])
+  assertEquals([encoded.truncated, encoded.trainedCount], [1, 4])
+  const uneven = [{ w: ["a", "b"], t: ["x"] }, { w: ["a"], t: ["y"] }]
+  assertEquals(assertThrows(() => fromRows(uneven, { words: "w", tags: "t" }), DataError).rows, [1])
+  assertEquals(
+    assertThrows(() => fromRows([{ w: "a", t: [] }], { words: "w", tags: "t" }), DataError).reason,
+    "Malformed",
+  )
+})
+
+Deno.test("hidden tokens: all but special ones can be, and no end of text is added", () => {
+  const data = fromRows([{ t: "a b c d e" }], { text: "t" })
+  const [{ tokens, targets, labels }] = encode(data, { ...framed, eosId: 7 }, { maxLength: 5, masked: true }).examples
+  assertEquals([[...tokens], [...targets!], labels], [[1, 3, 4, 5, 2], [MASKED, 3, 4, 5, MASKED], undefined])
+})
+
 Deno.test("too long, nothing to train on and no token are errors that name the rows", () => {
   const data = fromRows([{ t: "ok" }, { t: texts[0] }, { t: texts[1] }], { text: "t" })
   const long = assertThrows(() => encode(data, tokenizer, { maxLength: 8, truncate: false }), DataError)

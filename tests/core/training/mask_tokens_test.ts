@@ -1,0 +1,60 @@
+import { assert, assertEquals } from "@std/assert"
+import type { BatchTensors } from "../../../core/contracts/objective.ts"
+import { MASKED } from "../../../core/data/encode.ts"
+import * as ops from "../../../core/tensor/ops.ts"
+import { maskTokens } from "../../../core/training/mask_tokens.ts"
+import { evaluateAll } from "../../evaluate.ts"
+
+const MASK = 3
+const [rows, length, vocabSize] = [40, 100, 1000]
+
+/** Masks rows of tokens 10 and up; the first and last token of each are special, and the last row is all padding. */
+const masked = (key: number) => {
+  const tokens = Int32Array.from({ length: rows * length }, (_, i) => 10 + (i * 7) % 990)
+  const labels = tokens.map((token, i) => i % length === 0 || i % length === length - 1 ? MASKED : token)
+  labels.fill(MASKED, (rows - 1) * length)
+  // One token alone that may be hidden.
+  labels.fill(MASKED, (rows - 2) * length + 2, (rows - 1) * length)
+  const batch: BatchTensors = {
+    tokens: ops.input("tokens", [rows, length], { dtype: "i32", batch: true }),
+    labels: ops.input("labels", [rows, length], { dtype: "i32", batch: true }),
+    lengths: ops.full(length, [rows], "i32"),
+    exampleWeight: ops.full(1, [rows]),
+    task: "default",
+  }
+  const changed = maskTokens(batch, [ops.full(key, [], "i32"), ops.full(0, [], "i32")], { maskId: MASK, vocabSize })
+  const [newTokens, newLabels] = evaluateAll([changed.tokens, changed.labels], { inputs: { tokens, labels } })
+  return { tokens, labels, newTokens, newLabels }
+}
+
+Deno.test("15 % of the tokens are hidden: 80 % behind the mask, 10 % behind a random token, 10 % not at all", () => {
+  const { tokens, labels, newTokens, newLabels } = masked(1)
+  const count = (test: (i: number) => boolean) => Array.from(tokens.keys()).filter(test).length
+  const isChosen = (i: number) => newLabels[i] !== MASKED
+  const chosen = count(isChosen)
+  // Within three standard deviations of a binomial.
+  const near = (found: number, share: number, of: number) =>
+    assert(Math.abs(found - share * of) < 3 * Math.sqrt(of * share * (1 - share)), `${found} of ${of}, not ${share}`)
+  near(chosen, 0.15, count((i) => labels[i] !== MASKED))
+  near(count((i) => isChosen(i) && newTokens[i] === MASK), 0.8, chosen)
+  near(count((i) => isChosen(i) && newTokens[i] === tokens[i]), 0.1, chosen)
+  for (let i = 0; i < tokens.length; i++) {
+    if (isChosen(i)) assertEquals(newLabels[i], labels[i])
+    else assertEquals(newTokens[i], tokens[i])
+    assert(newTokens[i] >= 0 && newTokens[i] < vocabSize && Number.isInteger(newTokens[i]))
+  }
+})
+
+Deno.test("each row has something to find, special tokens and padding stay, and another key hides others", () => {
+  const { labels, newLabels } = masked(1)
+  for (let row = 0; row < rows - 1; row++) {
+    assert(newLabels.subarray(row * length, (row + 1) * length).some((label) => label !== MASKED), `row ${row}`)
+  }
+  assertEquals(newLabels[(rows - 2) * length + 1], labels[(rows - 2) * length + 1])
+  assert(newLabels.subarray((rows - 1) * length).every((label) => label === MASKED))
+  labels.forEach((label, i) => label === MASKED && assertEquals(newLabels[i], MASKED))
+  const other = masked(2).newLabels
+  const same = newLabels.filter((label, i) => label !== MASKED && other[i] !== MASKED).length
+  assert(same < 0.4 * newLabels.filter((label) => label !== MASKED).length, `${same} are the same`)
+  assertEquals(masked(1).newLabels, newLabels)
+})

@@ -13,9 +13,7 @@ import { type Dispatch, type KernelContext, type KernelEmitter, lineOfWorkgroups
 import { coordinates, GROUP, PARAMETERS, sum, times, vectorViews, walk } from "../wgsl/places.ts"
 
 /** Fewest rows of a piece, and most pieces. */
-const PIECE_ROWS = 64, PIECES = 64
-/** Workgroups from which on the device has enough to do. */
-const BUSY = 64
+const PIECE_ROWS = 128, PIECES = 64
 
 /** Writes a `columns` call. */
 export const emitColumns: KernelEmitter<ColumnsCall> = (call, context) => {
@@ -23,8 +21,10 @@ export const emitColumns: KernelEmitter<ColumnsCall> = (call, context) => {
   if (sizeOf(output.shape) === 0) return []
   const last = space.length - 1
   const rows = sizeOf(space.slice(outerAxes, last))
-  const groups = sizeOf(space.slice(0, outerAxes)) * Math.ceil(space[last] / 32)
-  const pieces = Math.min(PIECES, Math.floor(rows / PIECE_ROWS), Math.ceil(BUSY / groups))
+  /** Workgroups there are, and from which number on the device has enough to do. */
+  const groups = sizeOf(space.slice(0, outerAxes)) * Math.ceil(space[last] / 128),
+    enough = context.device.software ? 4 : 256
+  const pieces = Math.min(PIECES, Math.floor(rows / PIECE_ROWS), Math.ceil(enough / groups))
   if (pieces < 2 || body[result].dtype !== "f32") return [write(call, context, 1, output.buffer)]
   const partial = context.scratch(pieces * sizeOf(output.shape))
   const shape = [...space.slice(0, outerAxes), pieces, space[last]]

@@ -14,6 +14,7 @@ import type { Instruction, RowsCall } from "../contract.ts"
 import { type BodyWriter, bodyWriter, type Lanes, type Surroundings, typeName } from "../wgsl/body.ts"
 import { type DeviceTraits, type KernelContext, type KernelEmitter, lineOfWorkgroups } from "../wgsl/kernel.ts"
 import { coordinates, GROUP, PARAMETERS, sum, times, vectorViews, walk, type Walker } from "../wgsl/places.ts"
+import { cutLongRows } from "./_cut.ts"
 
 type Reduction = Extract<Instruction, { op: "reduce" }>
 
@@ -42,7 +43,10 @@ interface Task {
 }
 
 /** Writes a `rows` call. */
-export const emitRows: KernelEmitter<RowsCall> = (call, context) => {
+export const emitRows: KernelEmitter<RowsCall> = (call, context) =>
+  (cutLongRows(call, context.scratch) ?? [call]).flatMap((part) => emitWhole(part, context))
+
+const emitWhole: KernelEmitter<RowsCall> = (call, context) => {
   const { space, body } = call
   const last = space.length - 1
   const single = call.outputs.map(({ view }) => view.shape[last] === 1 && space[last] !== 1)
@@ -156,7 +160,7 @@ const writePlaces = (
 
 /** Threads that share a row, and rows of a workgroup. */
 const teamOf = (rows: number, units: number, { software }: DeviceTraits): { team: number; teams: number } => {
-  if (units === 0 || (software ? rows >= 16 || units <= 64 : units <= 16)) return { team: 1, teams: 64 }
+  if (units === 0 || (software ? rows >= 64 || units <= 64 : units <= 16)) return { team: 1, teams: 64 }
   if (units <= 512 && rows >= 64) return { team: 32, teams: 4 }
   return { team: 256, teams: 1 }
 }

@@ -192,22 +192,24 @@ testAll(
 
 testAll(
   "rows: one sum and one maximum a row",
-  [[1, 8], [5, 8], [70, 64], [3, 70000], [2, 33], [100, 2052], [80, 3], [3, 40]].map((shape): Case => {
-    const sums = [...shape.slice(0, -1), 1]
-    return {
-      name: `sum and maximum of [${shape}]`,
-      call: {
-        kernel: "rows",
-        space: shape,
-        body: [load(0), reduce("sum", 0), reduce("max", 0)],
-        inputs: [view(0, shape)],
-        outputs: [
-          { step: 1, view: view(1, sums, [2, 1]) },
-          { step: 2, view: view(1, sums, [2, 1], 1) },
-        ],
-      },
-      buffers: [noise(sized(shape)), noise(2 * sized(sums))],
-      tolerance: 1e-4,
-    }
-  }),
+  [[1, 8], [5, 8], [70, 64], [3, 70000], [1, 30030], [1, 30031], [2, 33], [100, 2052], [80, 3], [3, 40]].map(
+    (shape): Case => {
+      const sums = [...shape.slice(0, -1), 1]
+      return {
+        name: `sum and maximum of [${shape}]`,
+        call: {
+          kernel: "rows",
+          space: shape,
+          body: [load(0), reduce("sum", 0), load(1), step("mul", 1, 2), reduce("max", 0)],
+          inputs: [view(0, shape), view(0, shape, [1, 0])],
+          outputs: [
+            { step: 3, view: view(1, sums, [2, 1]) },
+            { step: 4, view: view(1, sums, [2, 1], 1) },
+          ],
+        },
+        buffers: [noise(sized(shape)), noise(2 * sized(sums))],
+        tolerance: 1e-4,
+      }
+    },
+  ),
 )

@@ -1,0 +1,55 @@
+/**
+ * Bundles a script for pages: with esbuild, which finds packages as Deno does.
+ * @module
+ */
+import * as esbuild from "esbuild"
+import { createRequire, isBuiltin } from "node:module"
+import { fileURLToPath } from "node:url"
+
+/** Packages by the import map of deno.json, and what these import in turn. */
+const packages: esbuild.Plugin = {
+  name: "packages",
+  setup(build) {
+    build.onResolve({ filter: /^@effect\/platform-node\// }, ({ path }) => ({ path, external: true }))
+    // The form of this package that needs no `Buffer`.
+    build.onResolve({ filter: /^csv-parse\/sync$/ }, () => ({
+      path: fileURLToPath(import.meta.resolve("csv-parse/browser/esm/sync")),
+    }))
+    build.onResolve({ filter: /^[^./]/ }, ({ path, importer, kind }) => {
+      if (kind === "entry-point" || isBuiltin(path)) return undefined
+      const inner = importer.includes("/registry.npmjs.org/")
+      return { path: inner ? createRequire(importer).resolve(path) : fileURLToPath(import.meta.resolve(path)) }
+    })
+  },
+}
+
+/** A bundle. */
+export interface Bundle {
+  /** An ECMAScript module. */
+  readonly code: string
+  /** Files that went into it. */
+  readonly inputs: ReadonlyArray<string>
+}
+
+/**
+ * Bundles a module and all that it imports. Node's file system stays outside: a page brings files of its own
+ * (`Espalier.layerWith({ files })`) and never loads it.
+ *
+ * @param entry Address of the module.
+ */
+export async function bundle(entry: URL): Promise<Bundle> {
+  const { outputFiles, metafile } = await esbuild.build({
+    entryPoints: [fileURLToPath(entry)],
+    bundle: true,
+    format: "esm",
+    platform: "browser",
+    target: "es2023",
+    minify: true,
+    write: false,
+    metafile: true,
+    plugins: [packages],
+    logLevel: "silent",
+  })
+  await esbuild.stop()
+  return { code: outputFiles[0].text, inputs: Object.keys(metafile.inputs) }
+}

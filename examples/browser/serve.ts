@@ -1,0 +1,31 @@
+/**
+ * Bundles and serves the page that fine-tunes a model in the browser.
+ *
+ * ```sh
+ * deno task browser
+ * ```
+ *
+ * `--port` takes a port other than 8000.
+ *
+ * @module
+ */
+import { bundle } from "./_bundle.ts"
+import { serve, type Site } from "./_site.ts"
+
+/** The whole page: its files, the model that is included, and a table to try it on. */
+export async function pageSite(model: URL = new URL("../models/espalier-1m/", import.meta.url)): Promise<Site> {
+  const { code } = await bundle(new URL("main.ts", import.meta.url))
+  return {
+    "/index.html": new URL("index.html", import.meta.url),
+    "/style.css": new URL("style.css", import.meta.url),
+    "/main.js": code,
+    "/model/": model,
+    "/sms_spam.tsv": new URL("../data/sms_spam.tsv", import.meta.url),
+  }
+}
+
+if (import.meta.main) {
+  const at = Deno.args.indexOf("--port")
+  const port = at < 0 ? 8000 : Number(Deno.args[at + 1])
+  serve(await pageSite(), { port, onListen: (address) => console.log(`The page is at ${address}`) })
+}

@@ -1,0 +1,186 @@
+/**
+ * `deno task runtimes`: the suite in every runtime, one line each, beside Deno on the CPU; and the page of
+ * `examples/browser` as a person uses it. What this machine lacks is skipped, visibly. `--screenshot page.png` keeps a
+ * picture of the page, `--model` takes another model than the one that is included.
+ * @module
+ */
+import * as esbuild from "esbuild"
+import { fileURLToPath } from "node:url"
+import { bundle } from "../../examples/browser/_bundle.ts"
+import { serve } from "../../examples/browser/_site.ts"
+import { findChromium, inPage } from "./_chromium.ts"
+import { usePage } from "./_use_page.ts"
+import type { SuiteOutcome, SuitePlace } from "./suite.ts"
+
+/** Largest relative difference of a loss, and difference of a probability, from Deno's on the CPU. */
+const TOLERANCES = { wasm: { loss: 1e-5, probability: 1e-4 } }
+
+/** Why a runtime is passed over. */
+class Skipped extends Error {}
+
+const repository = new URL("../../", import.meta.url)
+const path = (relative: string) => fileURLToPath(new URL(relative, repository))
+const model = flag("--model") ?? path("examples/models/espalier-1m")
+const data = path("examples/data/sms_spam.tsv")
+const temporary = await Deno.makeTempDir({ prefix: "espalier-runtimes-" })
+
+/** Runs a command to its end and gives what it printed; an error with what it said when it fails. */
+async function command(program: string, args: ReadonlyArray<string>, cwd: string = path(".")): Promise<string> {
+  const run = new Deno.Command(program, { args: [...args], cwd, stdin: "null", env: { NO_COLOR: "1" } })
+  const { success, stdout, stderr } = await run.output().catch((error) => {
+    throw error instanceof Deno.errors.NotFound ? new Skipped(`${program} is not installed`) : error
+  })
+  if (!success) throw new Error(`${program} ${args[0]}: ${new TextDecoder().decode(stderr).trim()}`)
+  return new TextDecoder().decode(stdout)
+}
+
+const onDisk = (name: string): SuitePlace => ({ model, data, adapter: `${temporary}/${name}` })
+
+async function inDeno(): Promise<SuiteOutcome> {
+  const script = path("tests/runtimes/command.ts")
+  return JSON.parse(
+    await command(Deno.execPath(), [
+      "run",
+      "--quiet",
+      "--allow-read",
+      `--allow-write=${temporary}`,
+      script,
+      JSON.stringify(onDisk("deno")),
+    ]),
+  )
+}
+
+/** The package as npm users get it: packed, installed into an empty folder, run by Node. */
+async function inNode(): Promise<SuiteOutcome> {
+  const folder = `${temporary}/node`
+  const [major] = (await command("node", ["--version"])).slice(1).split(".")
+  if (Number(major) < 20) throw new Skipped(`Node ${major} is older than 20`)
+  await command("npm", ["--version"])
+  await Deno.mkdir(folder)
+  await Deno.writeTextFile(`${folder}/package.json`, `{ "private": true, "type": "module" }`)
+  await command(Deno.execPath(), ["pack", "--allow-dirty", "--output", `${folder}/espalier.tgz`])
+  await command("npm", ["install", "--no-audit", "--no-fund", "--ignore-scripts", "./espalier.tgz"], folder)
+  await esbuild.build({
+    entryPoints: [path("tests/runtimes/command.ts")],
+    outfile: `${folder}/command.js`,
+    bundle: true,
+    packages: "external",
+    platform: "node",
+    format: "esm",
+  })
+  await esbuild.stop()
+  return JSON.parse(await command("node", ["command.js", JSON.stringify(onDisk("from-node"))], folder))
+}
+
+let script: Promise<string> | undefined
+/** The suite's bundle, with a look at what it must not hold. */
+const bundled = () =>
+  script ??= bundle(new URL("page.ts", import.meta.url)).then(async ({ code, inputs }) => {
+    const foreign = inputs.filter((input) => /platform-node|\/csv-parse\/[^/]+\/lib\//.test(input))
+    if (foreign.length > 0) throw new Error(`the bundle holds what a page cannot run: ${foreign.join(", ")}`)
+    const packed = await new Response(new Blob([code]).stream().pipeThrough(new CompressionStream("gzip"))).bytes()
+    const kilobytes = (bytes: number) => `${Math.round(bytes / 1000)} kB`
+    console.log(`bundle for pages: ${kilobytes(code.length)} minified, ${kilobytes(packed.length)} with gzip`)
+    return code
+  })
+
+async function inChromium(options: { readonly isolated: boolean }): Promise<SuiteOutcome> {
+  const site = {
+    "/index.html": `<!doctype html><title>Suite</title><script type="module" src="suite.js"></script>`,
+    "/suite.js": await bundled(),
+    "/model/": new URL(`file://${model}/`),
+    "/sms.tsv": new URL(`file://${data}`),
+  }
+  const names = [...Deno.readDirSync(model)].map(({ name }) => `model/${name}`)
+  const place: SuitePlace = { model: "model", data: "sms.tsv", adapter: "adapter" }
+  const address = Promise.withResolvers<string>()
+  const server = serve(site, { isolated: options.isolated, onListen: address.resolve })
+  try {
+    return await inPage(chromium(), await address.promise, async (page) => {
+      await page.waitForFunction("globalThis.runSuite !== undefined")
+      const outcome = await page.evaluate(
+        ([names, place]) =>
+          (globalThis as unknown as { runSuite: (...a: unknown[]) => Promise<SuiteOutcome & { saved: string[] }> })
+            .runSuite(names, place),
+        [[...names, "sms.tsv"], place] as const,
+      )
+      const saved = outcome.saved.sort().join(" ")
+      if (saved !== "adapter/adapter_config.json adapter/adapter_model.safetensors") {
+        throw new Error(`what was saved: ${saved}`)
+      }
+      return outcome
+    })
+  } finally {
+    await server.shutdown()
+  }
+}
+
+function chromium(): string {
+  return findChromium() ?? skip("chromium is not installed")
+}
+function flag(name: string): string | undefined {
+  const at = Deno.args.indexOf(name)
+  return at < 0 ? undefined : Deno.args[at + 1]
+}
+function skip(why: string): never {
+  throw new Skipped(why)
+}
+
+/** Checks an outcome by itself and beside the reference; gives how far it is from that. */
+function check(outcome: SuiteOutcome, reference: SuiteOutcome, tolerance: { loss: number; probability: number }) {
+  const { losses, before, after, reloaded } = outcome
+  const demand = (holds: boolean, message: string) => {
+    if (!holds) throw new Error(`${message}: ${JSON.stringify(outcome)}`)
+  }
+  const furthest = (a: ReadonlyArray<number>, b: ReadonlyArray<number>) =>
+    Math.max(...a.map((value, i) => Math.abs(value - b[i])))
+  const difference = Math.max(...losses.map((loss, i) => Math.abs(loss / reference.losses[i] - 1)))
+  demand(losses.length === 5 && losses[4] < losses[0], "the loss does not fall")
+  demand(furthest(before, after) > 1e-3, "training changes nothing")
+  demand(furthest(after, reloaded) < 1e-6, "the saved adapter predicts something else")
+  demand(difference <= tolerance.loss, `a loss is ${difference} away from Deno's`)
+  demand(furthest(after, reference.after) <= tolerance.probability, "the predictions are not Deno's")
+  const least = (value: number) => value === 0 ? "0" : value.toExponential(0)
+  return `losses within ${least(difference)}, predictions within ${least(furthest(after, reference.after))}`
+}
+
+const runtimes: ReadonlyArray<
+  readonly [name: string, backend: keyof typeof TOLERANCES, run: () => Promise<SuiteOutcome>]
+> = [
+  ["Deno, wasm", "wasm", inDeno],
+  ["Node, wasm", "wasm", inNode],
+  ["Chromium, wasm", "wasm", () => inChromium({ isolated: true })],
+  ["Chromium, wasm, not isolated", "wasm", () => inChromium({ isolated: false })],
+]
+
+let reference: SuiteOutcome | undefined
+const steps: ReadonlyArray<readonly [name: string, run: () => Promise<string>]> = [
+  ...runtimes.map(([name, backend, run]) =>
+    [name, async () => {
+      const outcome = await run()
+      reference ??= outcome
+      const agreement = check(outcome, reference, TOLERANCES[backend])
+      const losses = outcome.losses.map((loss) => loss.toFixed(4)).join(" ")
+      return `${outcome.backend}; losses ${losses}, ${agreement}; ${outcome.seconds.toFixed(1)} s`
+    }] as const
+  ),
+  ["the page that fine-tunes", () => usePage(chromium(), { model, screenshot: flag("--screenshot") })],
+]
+
+const counts = { passed: 0, failed: 0, skipped: 0 }
+try {
+  for (const [name, run] of steps) {
+    try {
+      console.log(`${name} ... ok: ${await run()}`)
+      counts.passed++
+    } catch (error) {
+      const skipped = error instanceof Skipped
+      counts[skipped ? "skipped" : "failed"]++
+      console.log(`${name} ... ${skipped ? "skipped" : "FAILED"}: ${error instanceof Error ? error.message : error}`)
+    }
+  }
+} finally {
+  await Deno.remove(temporary, { recursive: true })
+}
+console.log(`\n${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`)
+Deno.exit(counts.failed === 0 ? 0 : 1)

@@ -1,0 +1,82 @@
+/**
+ * What every runtime does: loads the included model, takes five LoRA steps on a few messages, saves the adapter, loads
+ * it again and predicts. It knows no more than the package's public entry points.
+ * @module
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { Backend, Dataset, Espalier, Model, Task, Trainer } from "@espalier/espalier"
+import * as Llama from "@espalier/espalier/llama"
+import * as Lora from "@espalier/espalier/lora"
+
+/** Where things lie, and on what to run. */
+export interface SuitePlace {
+  /** The model's directory. */
+  readonly model: string
+  /** The messages: a TSV file with the columns `Label` and `SMS`. */
+  readonly data: string
+  /** Where the adapter goes. */
+  readonly adapter: string
+  /** Files in memory, where there is no disk. */
+  readonly files?: Map<string, Uint8Array>
+}
+
+/** What a runtime found. */
+export interface SuiteOutcome {
+  /** What it ran on. */
+  readonly backend: string
+  /** Losses of the five steps. */
+  readonly losses: ReadonlyArray<number>
+  /** Probabilities of the first label for a few messages: before training, after it, and by the adapter loaded again. */
+  readonly before: ReadonlyArray<number>
+  readonly after: ReadonlyArray<number>
+  readonly reloaded: ReadonlyArray<number>
+  /** Seconds in all. */
+  readonly seconds: number
+}
+
+const MESSAGES = [
+  "Are we still meeting for lunch today?",
+  "WINNER! Call now to claim your free prize, text YES to 80086",
+  "I will be home in ten minutes",
+]
+
+/** Runs it. */
+export async function suite({ model: directory, data, adapter, files }: SuitePlace): Promise<SuiteOutcome> {
+  const begin = performance.now()
+  const base = Espalier.layerWith(files === undefined ? {} : { files })
+  const options = { maxLength: 64 }
+  const task = Task.classification(["ham", "spam"])
+  const judge = (model: Model.Model) =>
+    Effect.map(Trainer.predict(model, MESSAGES, options), (all) => all.map(({ probabilities }) => probabilities[0]))
+
+  const train = Effect.scoped(Effect.gen(function* () {
+    const all = yield* Dataset.file(data, { text: "SMS", label: "Label" })
+    // As many as a step takes, so that all steps see the same messages and the loss falls.
+    const rows = [0, 1].flatMap((label) => all.rows.filter((row) => row.label === label).slice(0, 8))
+    const model = yield* Model.load(directory, { task, seed: 1 })
+    const before = yield* judge(model)
+    const losses: number[] = []
+    const run = yield* Trainer.fit(model, { train: { ...all, rows } }, {
+      ...options,
+      maxSteps: 5,
+      batchSize: rows.length,
+      learningRate: 2e-3,
+      schedule: "constant",
+      seed: 1,
+      observe: (event) => Effect.sync(() => void (event.type === "step" && losses.push(event.loss))),
+    })
+    const after = yield* judge(model)
+    yield* run.save(adapter)
+    return { backend: (yield* Backend).info.description, losses, before, after }
+  }))
+  const again = Effect.scoped(Effect.flatMap(Model.load(directory, { task, seed: 2 }), judge))
+
+  const methods = Lora.layer({ r: 8, loraAlpha: 16, targetModules: "all-linear" })
+  const first = await Effect.runPromise(
+    Effect.provide(train, Layer.mergeAll(methods, Llama.layer).pipe(Layer.provideMerge(base))),
+  )
+  const saved = Layer.mergeAll(Lora.fromPeft(adapter), Llama.layer).pipe(Layer.provideMerge(base))
+  const reloaded = await Effect.runPromise(Effect.provide(again, saved))
+  return { ...first, reloaded, seconds: (performance.now() - begin) / 1000 }
+}

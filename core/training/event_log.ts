@@ -1,6 +1,6 @@
 /**
- * The events of a run as JSON Lines. Each line reaches the operating system before the training goes on, so a killed
- * process loses none (its last line may be torn, and is then ignored); checkpoints and the end reach the disk.
+ * The events of a run as JSON Lines. Each line is handed to the operating system at once, so a killed process loses none
+ * that it has told of (its last line may be torn, and is then ignored); checkpoints and the end reach the disk.
  * @module
  */
 import * as Effect from "effect/Effect"

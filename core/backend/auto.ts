@@ -1,31 +1,69 @@
 /**
- * Takes the first backend that starts here. Its description says which, and why not those before it.
+ * Chooses the backend: a real GPU if there is one, else the CPU. Its description says which, and why not the other.
  * @module
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
-import { Backend, type BackendService } from "./backend.ts"
-import type { BackendError } from "./backend_error.ts"
+import { Backend } from "./backend.ts"
+import { BackendError } from "./backend_error.ts"
 import * as Wasm from "./wasm/backend.ts"
+import * as Webgpu from "./webgpu/backend.ts"
 
-/** Fastest first. */
-const candidates: ReadonlyArray<Layer.Layer<Backend, BackendError>> = [Wasm.layer()]
+/** What a backend can be asked for by. `auto`: a real GPU, else the CPU. */
+export type BackendChoice = "auto" | "wasm" | "webgpu"
 
-const take = (
-  [first, ...others]: ReadonlyArray<Layer.Layer<Backend, BackendError>>,
-  passedOver: string,
-): Effect.Effect<BackendService, BackendError, Scope.Scope> =>
-  Layer.build(first).pipe(
-    Effect.map((context) => {
-      const service = Context.get(context, Backend)
-      return { ...service, info: { ...service.info, description: service.info.description + passedOver } }
-    }),
-    Effect.catch((error) =>
-      others.length === 0 ? Effect.fail(error) : take(others, `${passedOver}; passed over: ${error.message}`)
-    ),
-  )
+/** Options of {@link layerWith}. */
+export interface AutoOptions {
+  /** Which backend. Default: what the environment variable `ESPALIER_BACKEND` says, else `auto`. Only `webgpu`
+   * takes a GPU that is a CPU in disguise (lavapipe, SwiftShader). */
+  readonly backend?: BackendChoice
+  /** Options of the backend on the CPU, where that one is taken. */
+  readonly wasm?: Wasm.WasmOptions
+}
 
-/** The best backend of this machine. Fails with the last one's error when none starts. */
-export const layer: Layer.Layer<Backend, BackendError> = Layer.effect(Backend, take(candidates, ""))
+const VARIABLE = "ESPALIER_BACKEND"
+
+/** The variable's value where it is set and may be read; nobody is asked for a permission. */
+const fromEnvironment = (): string | undefined => {
+  const { Deno, process } = globalThis as {
+    Deno?: { permissions: { querySync(query: { name: "env"; variable: string }): { state: string } } }
+    process?: { env: Record<string, string | undefined> }
+  }
+  if (Deno !== undefined && Deno.permissions.querySync({ name: "env", variable: VARIABLE }).state !== "granted") {
+    return undefined
+  }
+  return process?.env[VARIABLE] || undefined
+}
+
+/** The chosen backend. Fails with `Unsupported` where it does not start, `BadInput` for a choice that is none. */
+export const layerWith = (options: AutoOptions): Layer.Layer<Backend, BackendError> =>
+  Layer.unwrap(Effect.sync((): Layer.Layer<Backend, BackendError> => {
+    const choice = options.backend ?? fromEnvironment() ?? "auto"
+    const wasm = Wasm.layer(options.wasm)
+    if (choice === "wasm") return wasm
+    if (choice === "webgpu") return Webgpu.layer()
+    if (choice !== "auto") {
+      return Layer.effect(
+        Backend,
+        Effect.fail(
+          new BackendError({
+            reason: "BadInput",
+            message: `There is no backend "${choice}" (${VARIABLE}): use "auto", "wasm" or "webgpu"`,
+          }),
+        ),
+      )
+    }
+    return Layer.catch(Webgpu.layer({ software: false }), ({ message }) =>
+      Layer.effect(
+        Backend,
+        Effect.map(Layer.build(wasm), (context) => {
+          const service = Context.get(context, Backend)
+          const description = `${service.info.description} (no GPU: ${message})`
+          return { ...service, info: { ...service.info, description } }
+        }),
+      ))
+  }))
+
+/** The backend that the environment asks for, else the best one of this machine. */
+export const layer: Layer.Layer<Backend, BackendError> = layerWith({})

@@ -6,9 +6,9 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Path from "effect/Path"
+import { type AutoOptions, layerWith as backendWith } from "../backend/auto.ts"
 import type { Backend } from "../backend/backend.ts"
 import type { BackendError } from "../backend/backend_error.ts"
-import * as wasm from "../backend/wasm/backend.ts"
 import { layer as plugins, type Plugins } from "../contracts/plugins.ts"
 import { memoryFiles } from "../formats/memory_files.ts"
 import { type Families, layer as families } from "../model/families.ts"
@@ -16,10 +16,8 @@ import { type Families, layer as families } from "../model/families.ts"
 /** What {@link layer} provides. */
 export type Services = Backend | Plugins | Families | FileSystem.FileSystem | Path.Path
 
-/** Options of {@link layerWith}. */
-export interface EspalierOptions {
-  /** Options of the backend on the CPU. */
-  readonly wasm?: wasm.WasmOptions
+/** Options of {@link layerWith}: which backend and how it is set up, and where files are. */
+export interface EspalierOptions extends AutoOptions {
   /**
    * Files of the program by path, such as `model/config.json`, instead of the machine's. What is read must be in it;
    * what is written goes into it. For pages, whose bundles leave `@effect/platform-node` out as external.
@@ -42,7 +40,7 @@ const platform: Layer.Layer<FileSystem.FileSystem | Path.Path> = Layer.unwrap(Ef
 /** {@link layer} with options. */
 export function layerWith(options: EspalierOptions): Layer.Layer<Services, BackendError> {
   const files = options.files === undefined ? platform : inMemory(options.files)
-  return Layer.mergeAll(plugins, families, wasm.layer(options.wasm), files)
+  return Layer.mergeAll(plugins, families, backendWith(options), files)
 }
 
 /** The registries of plugins and model families, the backend, and the platform's files. Each can be given instead. */

@@ -3,7 +3,8 @@
  *
  * Sizes, strides and offsets are written into the code as constants, in straight lines (no private arrays, no inner
  * loops of constant length: Deno's checks make them slow). Where a buffer lies is not: calls of one shape give the same
- * text and so share one pipeline. Hence labels are no part of the code.
+ * text and so share one pipeline. Hence labels are no part of the code. Long code, which compiles slowly, had better read
+ * its sizes from {@link KernelContext.constants}.
  * @module
  */
 import type { Call } from "../contract.ts"
@@ -93,6 +94,8 @@ export interface KernelContext {
   /** Workspace of f32 for this call alone: its number, for {@link Shader.write} and later {@link Shader.read}.
    * Its first content is arbitrary. */
   readonly scratch: (elements: number) => number
+  /** A buffer of these i32: sizes and distances that are kept out of the code, so that many calls share a pipeline. */
+  readonly constants: (values: ReadonlyArray<number>) => number
 }
 
 /** Writes one kind of call; no dispatch where there is nothing to do. */

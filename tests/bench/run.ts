@@ -53,9 +53,9 @@ const suites: ReadonlyArray<Suite> = [
     name: "small-step",
     backend: "wasm",
     steps: 10,
-    ours: deno("espalier", "ours/small_step.ts"),
+    ours: deno("espalier", "ours/small_step.ts", "wasm"),
     peers: [
-      deno("jax-js 0.1.25 wasm", "peers/jax_js_step.ts"),
+      deno("jax-js 0.1.25 wasm", "peers/jax_js_step.ts", "wasm"),
       { name: "torch 2.13 eager, 2 threads", command: [python, `${here}peers/torch_step.py`] },
     ],
   },

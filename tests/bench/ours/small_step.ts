@@ -1,10 +1,10 @@
 /**
- * The small step on Espalier, its wasm backend: the trainer's own step programs over a hand-made model.
+ * The small step on Espalier, `wasm` or `webgpu`: the trainer's own step programs over a hand-made model.
  * @module
  */
 import * as Effect from "effect/Effect"
+import { type BackendChoice, layerWith } from "../../../core/backend/auto.ts"
 import { Backend } from "../../../core/backend/backend.ts"
-import * as Wasm from "../../../core/backend/wasm/backend.ts"
 import type { BatchTensors, Outputs } from "../../../core/contracts/objective.ts"
 import {
   add,
@@ -91,4 +91,4 @@ const program = Effect.gen(function* () {
   )
 })
 
-await Effect.runPromise(Effect.scoped(program.pipe(Effect.provide(Wasm.layer()))))
+await Effect.runPromise(Effect.scoped(program.pipe(Effect.provide(layerWith({ backend: Deno.args[0] as BackendChoice })))))

@@ -1,5 +1,5 @@
 /**
- * The small step on `@jax-js/jax`, its wasm backend: one jitted function for loss, gradients and AdamW.
+ * The small step on `@jax-js/jax`, `wasm` or `webgpu`: one jitted function for loss, gradients and AdamW.
  * @module
  */
 import { blockUntilReady, defaultDevice, init, jit, nn, numpy as np, tree, valueAndGrad } from "npm:@jax-js/jax@0.1.25"
@@ -7,8 +7,9 @@ import { batch, initialParameters, model, optimizer, parameterShapes, serve } fr
 
 type Parameters = Record<string, np.Array>
 
-await init("wasm")
-defaultDevice("wasm")
+const device = Deno.args[0] as "wasm" | "webgpu"
+await init(device)
+defaultDevice(device)
 const { width, heads, layers, vocabulary, rows, tokens } = model
 
 const linear = (x: np.Array, p: Parameters, name: string): np.Array =>

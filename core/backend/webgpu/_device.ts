@@ -1,0 +1,88 @@
+/**
+ * The main side of the device's thread: requests in order, each with a promise of its answer.
+ * @module
+ */
+import { startThread } from "../_thread.ts"
+import { BackendError } from "../backend_error.ts"
+import { type DeviceFacts, engine, type Reply, type Request } from "./_worker.ts"
+
+/** A request without its number. */
+export type Question = Request extends infer R ? R extends { ticket: number } ? Omit<R, "ticket"> : never : never
+
+/** A device at work. */
+export interface Device {
+  readonly facts: DeviceFacts
+  /** Asks, and says for errors what for. Requests are done in the order in which they are asked. */
+  readonly ask: (question: Question, what: string, transfer?: Array<ArrayBuffer>) => Promise<Array<ArrayBuffer>>
+  /** Why nothing can be asked any more. */
+  readonly lost: () => BackendError | undefined
+  /** Bytes of GPU buffers at the last answer. */
+  readonly bytes: () => number
+  /** Gives device and thread back. */
+  readonly close: () => Promise<void>
+}
+
+/**
+ * Starts a device.
+ *
+ * @param software Whether a CPU in disguise will do.
+ */
+export const startDevice = async (software: boolean): Promise<Device> => {
+  const waiting = new Map<
+    number,
+    { resolve: (reply: Reply) => void; reject: (error: BackendError) => void; what: string }
+  >()
+  let tickets = 0, bytes = 0
+  let closing = false
+  let lost: BackendError | undefined
+  const lose = (message: string): void => {
+    lost ??= new BackendError({
+      reason: "Lost",
+      message: `The webgpu backend stopped: ${message}. Make a new one, go on from a checkpoint.`,
+    })
+    for (const { reject } of waiting.values()) reject(lost)
+    waiting.clear()
+    thread.terminate()
+  }
+  const thread = await startThread<Request, Reply>(engine, (reply) => {
+    bytes = reply.bytes
+    const { ticket, error } = reply
+    if (error?.reason === "Lost") return lose(closing ? "it was closed" : error.message)
+    const asked = waiting.get(ticket)
+    waiting.delete(ticket)
+    if (error === null) return asked?.resolve(reply)
+    asked?.reject(
+      new BackendError({
+        reason: error.reason,
+        message: `The webgpu backend failed in ${asked.what}: ${error.message}`,
+      }),
+    )
+  }, (message) => lose(`its worker broke: ${message}`))
+  const send = (question: Question, what: string, transfer?: Array<ArrayBuffer>): Promise<Reply> => {
+    if (lost !== undefined) return Promise.reject(lost)
+    const ticket = tickets++
+    return new Promise((resolve, reject) => {
+      waiting.set(ticket, { resolve, reject, what })
+      thread.post({ ...question, ticket } as Request, transfer)
+    })
+  }
+  try {
+    const facts = (await send({ kind: "start", software }, "its start")).device!
+    return {
+      facts,
+      ask: async (question, what, transfer) => (await send(question, what, transfer)).data,
+      lost: () => lost,
+      bytes: () => bytes,
+      close: async () => {
+        closing = true
+        await send({ kind: "close" }, "closing").catch(() => {}) // a lost device is closed
+        lose("it was closed")
+        // Deno crashes when its process ends while a worker's device is being torn down, and tells not when that is done.
+        await new Promise((resolve) => setTimeout(resolve, 100))
+      },
+    }
+  } catch (error) {
+    thread.terminate()
+    throw error
+  }
+}

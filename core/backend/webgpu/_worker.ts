@@ -1,0 +1,378 @@
+/**
+ * The thread that holds the device: a GPU call may block it (Deno waits for a kernel there), never the caller.
+ * {@link engine} imports nothing and uses nothing of this module: its text is the whole worker.
+ * @module
+ */
+
+/** Bytes of a GPU buffer, by its number. */
+export interface Region {
+  readonly buffer: number
+  readonly offset: number
+  readonly bytes: number
+}
+
+/** A shader that the worker has not seen. */
+export interface ShaderText {
+  /** By which dispatches name it. */
+  readonly number: number
+  readonly label: string
+  readonly code: string
+  /** For each binding, whether it is `read_write`. */
+  readonly writable: ReadonlyArray<boolean>
+}
+
+/** What the main side asks, in order. What is not a run or a read is done before the next request is looked at. */
+export type Request =
+  | { readonly kind: "start"; readonly ticket: number; readonly software: boolean }
+  /** Makes a buffer of zeros; one of this number that is there already is replaced. */
+  | { readonly kind: "create"; readonly ticket: number; readonly buffer: number; readonly bytes: number }
+  | { readonly kind: "destroy"; readonly ticket: number; readonly buffers: ReadonlyArray<number> }
+  | {
+    readonly kind: "write"
+    readonly ticket: number
+    readonly buffer: number
+    readonly offset: number
+    readonly data: ArrayBuffer
+  }
+  | { readonly kind: "read"; readonly ticket: number; readonly region: Region }
+  | {
+    readonly kind: "load"
+    readonly ticket: number
+    readonly program: number
+    readonly label: string
+    readonly shaders: ReadonlyArray<ShaderText>
+    readonly dispatches: ReadonlyArray<{
+      readonly label: string
+      readonly shader: number
+      readonly workgroups: readonly [number, number, number]
+      readonly bindings: ReadonlyArray<Region>
+    }>
+    /** Buffer of the inputs, whose bytes come with each run. */
+    readonly inputs: number
+    readonly outputs: ReadonlyArray<Region>
+  }
+  | { readonly kind: "unload"; readonly ticket: number; readonly program: number }
+  | { readonly kind: "run"; readonly ticket: number; readonly program: number; readonly inputs: ArrayBuffer }
+  /** Gives the device back. */
+  | { readonly kind: "close"; readonly ticket: number }
+
+/** What the device is. */
+export interface DeviceFacts {
+  /** For people. */
+  readonly description: string
+  readonly software: boolean
+  readonly subgroups: { readonly smallest: number; readonly largest: number } | undefined
+  /** Whether WGSL wants an `enable subgroups;` line. */
+  readonly enableSubgroups: boolean
+  readonly f16: boolean
+  /** The limits that matter, by their names in the API. */
+  readonly limits: Readonly<Record<string, number>>
+}
+
+/** What comes back. */
+export interface Reply {
+  /** The request's; -1 when the device is lost. */
+  readonly ticket: number
+  /** What was read, for `run` and `read`. */
+  readonly data: Array<ArrayBuffer>
+  /** For `start`. */
+  readonly device?: DeviceFacts
+  /** Bytes of all GPU buffers at this moment. */
+  readonly bytes: number
+  readonly error: {
+    readonly reason: "Unsupported" | "OutOfMemory" | "Compile" | "Run" | "Lost"
+    readonly message: string
+  } | null
+}
+
+/**
+ * The thread's whole program.
+ *
+ * @param post Sends a reply.
+ * @param receive Registers the handler of requests.
+ */
+export function engine(
+  post: (reply: Reply, transfer: Array<ArrayBuffer>) => void,
+  receive: (handler: (request: Request) => void) => void,
+): void {
+  type Failure = NonNullable<Reply["error"]>
+  interface Loaded {
+    readonly load: Extract<Request, { kind: "load" }>
+    /** Made at the first run, and again when a buffer was replaced. */
+    groups: Array<GPUBindGroup>
+    version: number
+  }
+  let device: GPUDevice
+  let held = 0
+  /** Counts replaced buffers. */
+  let version = 0
+  let lost: Failure | undefined
+  const buffers = new Map<number, GPUBuffer>()
+  const programs = new Map<number, Loaded>()
+  const pipelines = new Map<number, GPUComputePipeline>()
+  const layouts = new Map<string, GPUBindGroupLayout>()
+  const shaderLayouts = new Map<number, GPUBindGroupLayout>()
+  /** Copies that were submitted and not yet read. */
+  let pending: Array<
+    { ticket: number; staging: GPUBuffer; parts: ReadonlyArray<Region>; failed: Promise<GPUError | null> }
+  > = []
+  let reading = false
+
+  const failure = (reason: Failure["reason"], message: string): Failure => ({ reason, message })
+  const answer = (ticket: number, more: Partial<Reply> = {}): void => {
+    const data = more.data ?? []
+    post({ ticket, error: null, bytes: held, ...more, data }, data)
+  }
+  const makeBuffer = (bytes: number, usage: number, label: string): GPUBuffer => {
+    const buffer = device.createBuffer({ size: bytes, usage, label })
+    held += bytes
+    return buffer
+  }
+  const drop = (buffer: GPUBuffer | undefined): void => {
+    if (buffer === undefined) return
+    held -= buffer.size
+    buffer.destroy()
+  }
+  const bufferOf = (number: number): GPUBuffer => {
+    const buffer = buffers.get(number)
+    if (buffer === undefined) throw failure("OutOfMemory", `GPU buffer ${number} could not be made`)
+    return buffer
+  }
+
+  const begin = async (software: boolean): Promise<DeviceFacts> => {
+    const gpu = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu
+    if (gpu === undefined) throw failure("Unsupported", "this runtime has no navigator.gpu")
+    const request = async () => {
+      const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" })
+      if (adapter === null) throw failure("Unsupported", "this machine has no WebGPU adapter")
+      return adapter
+    }
+    let adapter = await request()
+    const { vendor, architecture, device: name, description } = adapter.info
+    const text = description || [vendor, architecture, name].filter((part) => part !== "").join(" ") ||
+      "unnamed adapter"
+    const isSoftware = adapter.info.isFallbackAdapter === true ||
+      /llvmpipe|lavapipe|swiftshader|software|basic render/i.test(`${text} ${vendor} ${architecture} ${name}`)
+    if (isSoftware && !software) throw failure("Unsupported", `the only WebGPU adapter is a software one (${text})`)
+    const limits = Object.fromEntries(
+      ([
+        "maxBufferSize",
+        "maxStorageBufferBindingSize",
+        "maxStorageBuffersPerShaderStage",
+        "maxComputeWorkgroupStorageSize",
+        "maxComputeInvocationsPerWorkgroup",
+        "maxComputeWorkgroupSizeX",
+        "maxComputeWorkgroupSizeY",
+        "maxComputeWorkgroupSizeZ",
+        "maxComputeWorkgroupsPerDimension",
+      ] as const).map((limit) => [limit, adapter.limits[limit]]),
+    )
+    const f16 = adapter.features.has("shader-f16")
+    const wanted = f16 ? ["shader-f16"] : []
+    let subgroups = true
+    try {
+      // Deno grants what it does not list.
+      device = await adapter.requestDevice({
+        requiredLimits: limits,
+        requiredFeatures: [...wanted, "subgroups"] as Array<GPUFeatureName>,
+      })
+    } catch {
+      subgroups = false
+      adapter = await request()
+      device = await adapter.requestDevice({
+        requiredLimits: limits,
+        requiredFeatures: wanted as Array<GPUFeatureName>,
+      })
+    }
+    device.lost.then(({ message, reason }) => {
+      lost = failure("Lost", `the GPU device was lost (${reason}): ${message}`)
+      answer(-1, { error: lost })
+    })
+    device.pushErrorScope("validation")
+    device.createShaderModule({ code: "enable subgroups;\n@compute @workgroup_size(1) fn main() {}" })
+    const enableSubgroups = await device.popErrorScope() === null
+    const info = adapter.info as { subgroupMinSize?: number; subgroupMaxSize?: number }
+    return {
+      description: text,
+      software: isSoftware,
+      subgroups: subgroups ? { smallest: info.subgroupMinSize ?? 4, largest: info.subgroupMaxSize ?? 128 } : undefined,
+      enableSubgroups,
+      f16,
+      limits,
+    }
+  }
+
+  const create = async (number: number, bytes: number): Promise<void> => {
+    device.pushErrorScope("validation")
+    device.pushErrorScope("out-of-memory")
+    const buffer = makeBuffer(bytes, 128 | 4 | 8, `buffer ${number}`) // STORAGE | COPY_SRC | COPY_DST
+    const problems = [await device.popErrorScope(), await device.popErrorScope()]
+    for (const problem of problems) {
+      if (problem === null) continue
+      drop(buffer)
+      throw failure("OutOfMemory", `the device has no room for ${bytes} bytes: ${problem.message}`)
+    }
+    if (buffers.has(number)) version++
+    drop(buffers.get(number))
+    buffers.set(number, buffer)
+  }
+
+  const layoutOf = (writable: ReadonlyArray<boolean>): GPUBindGroupLayout => {
+    const key = writable.map((writes) => writes ? "w" : "r").join("")
+    let layout = layouts.get(key)
+    if (layout === undefined) {
+      layout = device.createBindGroupLayout({
+        entries: writable.map((writes, binding) => ({
+          binding,
+          visibility: 4, // COMPUTE
+          buffer: { type: writes ? "storage" : "read-only-storage" },
+        })),
+      })
+      layouts.set(key, layout)
+    }
+    return layout
+  }
+  const compile = async ({ number, label, code, writable }: ShaderText): Promise<void> => {
+    device.pushErrorScope("validation")
+    device.pushErrorScope("internal")
+    const layout = layoutOf(writable)
+    const pipeline = device.createComputePipeline({
+      label,
+      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      compute: { module: device.createShaderModule({ label, code }), entryPoint: "main" },
+    })
+    const problems = [await device.popErrorScope(), await device.popErrorScope()]
+    for (const problem of problems) {
+      if (problem !== null) throw failure("Compile", `shader of ${label}: ${problem.message}\n${code}`)
+    }
+    pipelines.set(number, pipeline)
+    shaderLayouts.set(number, layout)
+  }
+
+  /** Submits commands, then copies regions into a buffer of their own, to be read with others that wait. */
+  const submit = (
+    ticket: number,
+    label: string,
+    regions: ReadonlyArray<Region>,
+    record: (encoder: GPUCommandEncoder) => void,
+  ): void => {
+    let bytes = 0
+    const parts = regions.map((region) => {
+      const part = { ...region, offset: bytes }
+      bytes += region.bytes
+      return part
+    })
+    device.pushErrorScope("validation")
+    let failed: Promise<GPUError | null> | undefined
+    const staging = makeBuffer(Math.max(4, bytes), 1 | 8, "results") // MAP_READ | COPY_DST
+    try {
+      const encoder = device.createCommandEncoder({ label })
+      record(encoder)
+      regions.forEach(({ buffer, offset, bytes }, i) => {
+        if (bytes > 0) encoder.copyBufferToBuffer(bufferOf(buffer), offset, staging, parts[i].offset, bytes)
+      })
+      device.queue.submit([encoder.finish()])
+    } catch (cause) {
+      drop(staging)
+      throw cause
+    } finally {
+      failed = device.popErrorScope()
+    }
+    pending.push({ ticket, staging, parts, failed })
+    if (reading) return
+    reading = true
+    // After the requests that have come by now: all their results are read at once.
+    setTimeout(readAll, 0)
+  }
+  const readAll = async (): Promise<void> => {
+    while (pending.length > 0) {
+      const batch = pending
+      pending = []
+      await Promise.all(batch.map(async ({ ticket, staging, parts, failed }) => {
+        try {
+          const problem = await failed
+          if (problem !== null) throw failure("Run", problem.message)
+          await staging.mapAsync(1) // READ
+          const all = staging.getMappedRange()
+          const data = parts.map(({ offset, bytes }) => all.slice(offset, offset + bytes))
+          drop(staging)
+          answer(ticket, { data })
+        } catch (cause) {
+          drop(staging)
+          answer(ticket, { error: asFailure(cause) })
+        }
+      }))
+    }
+    reading = false
+  }
+
+  const run = ({ ticket, program, inputs }: Extract<Request, { kind: "run" }>): void => {
+    const loaded = programs.get(program)!
+    const { load } = loaded
+    submit(ticket, load.label, load.outputs, (encoder) => {
+      if (loaded.version !== version) {
+        loaded.groups = load.dispatches.map(({ label, shader, bindings }) =>
+          device.createBindGroup({
+            label,
+            layout: shaderLayouts.get(shader)!,
+            entries: bindings.map(({ buffer, offset, bytes }, binding) => ({
+              binding,
+              resource: { buffer: bufferOf(buffer), offset, size: bytes },
+            })),
+          })
+        )
+        loaded.version = version
+      }
+      if (inputs.byteLength > 0) device.queue.writeBuffer(bufferOf(load.inputs), 0, inputs)
+      const pass = encoder.beginComputePass({ label: load.label })
+      load.dispatches.forEach(({ shader, workgroups }, i) => {
+        pass.setPipeline(pipelines.get(shader)!)
+        pass.setBindGroup(0, loaded.groups[i])
+        pass.dispatchWorkgroups(...workgroups)
+      })
+      pass.end()
+    })
+  }
+
+  const asFailure = (cause: unknown): Failure =>
+    lost ??
+      (typeof cause === "object" && cause !== null && "reason" in cause ? cause as Failure : failure("Run", `${cause}`))
+  const handle = async (request: Request): Promise<void> => {
+    const { ticket } = request
+    if (lost !== undefined) throw lost
+    switch (request.kind) {
+      case "start":
+        return answer(ticket, { device: await begin(request.software) })
+      case "create":
+        await create(request.buffer, request.bytes)
+        return answer(ticket)
+      case "destroy":
+        for (const number of request.buffers) {
+          drop(buffers.get(number))
+          buffers.delete(number)
+        }
+        return answer(ticket)
+      case "write":
+        device.queue.writeBuffer(bufferOf(request.buffer), request.offset, request.data)
+        return answer(ticket)
+      case "read":
+        return submit(ticket, "read", [request.region], () => {})
+      case "load":
+        for (const shader of request.shaders) await compile(shader)
+        programs.set(request.program, { load: request, groups: [], version: -1 })
+        return answer(ticket)
+      case "unload":
+        programs.delete(request.program)
+        return answer(ticket)
+      case "run":
+        return run(request)
+      case "close":
+        device.destroy()
+        return answer(ticket)
+    }
+  }
+  let last: Promise<void> = Promise.resolve()
+  receive((request) => {
+    last = last.then(() => handle(request)).catch((cause) => answer(request.ticket, { error: asFailure(cause) }))
+  })
+}

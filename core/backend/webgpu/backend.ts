@@ -1,0 +1,273 @@
+/**
+ * A GPU through WebGPU: slots are buffers of the device, a run is one submit, results are read together.
+ *
+ * The device lives in a worker; this side lowers programs to WGSL, posts requests in order and awaits replies.
+ * @module
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { DType } from "../../../kernels/contract.ts"
+import { sizeOf } from "../../tensor/shape.ts"
+import { Backend, type BackendService, type Executable, type RunData, type Slot } from "../backend.ts"
+import { BackendError } from "../backend_error.ts"
+import { startDevice } from "./_device.ts"
+import type { Region } from "./_worker.ts"
+import { lower, paddedBytes, type PlannedRegion } from "./lower.ts"
+
+/** Which device is taken. */
+export interface WebgpuOptions {
+  /** Whether a software adapter (lavapipe, SwiftShader) will do. Default: yes. */
+  readonly software?: boolean
+}
+
+const mebibytes = (bytes: number) => `${(bytes / (1 << 20)).toFixed(1)} MiB`
+
+/** Number of the buffer with the temporaries of all programs. */
+const ARENA = 0
+
+const arrayOf = (dtype: DType, bytes: ArrayBuffer) => dtype === "i32" ? new Int32Array(bytes) : new Float32Array(bytes)
+
+const start = async (
+  { software = true }: WebgpuOptions,
+): Promise<{ service: BackendService; close: () => Promise<void> }> => {
+  const device = await startDevice(software)
+  const { facts } = device
+  const { limits } = facts
+  const { ask } = device
+
+  let bufferNumbers = ARENA + 1
+  let slotBytes = 0, arenaBytes = 0
+  const checkSize = (bytes: number, what: string): void => {
+    if (bytes <= limits.maxBufferSize) return
+    throw new BackendError({
+      reason: "OutOfMemory",
+      message: `No room for ${what}: ${mebibytes(bytes)} asked, a buffer of this device holds at most ` +
+        `${mebibytes(limits.maxBufferSize)}. Use a smaller batch, shorter texts or a smaller model.`,
+    })
+  }
+  const create = (bytes: number, what: string): { readonly buffer: number; readonly made: Promise<unknown> } => {
+    checkSize(bytes, what)
+    const buffer = bufferNumbers++
+    return { buffer, made: ask({ kind: "create", buffer, bytes }, `making ${what}`) }
+  }
+
+  const slots = new Map<number, { readonly slot: Slot; readonly buffer: number; readonly bytes: number }>()
+  let slotNumbers = 0
+  const heldOf = (slot: Slot) => {
+    const held = slots.get(slot.id)
+    if (held?.slot === slot) return held
+    throw new BackendError({
+      reason: "BadInput",
+      message: `Slot ${slot.id} "${slot.name}" was freed or is not of this backend`,
+    })
+  }
+  const allocate = (name: string, shape: ReadonlyArray<number>, dtype: DType = "f32"): Slot => {
+    const lost = device.lost()
+    if (lost !== undefined) throw lost
+    if (!shape.every((extent) => Number.isInteger(extent) && extent >= 0)) {
+      throw new BackendError({
+        reason: "BadInput",
+        message: `Slot "${name}" cannot have the shape [${shape}]: extents are whole numbers from 0 on`,
+      })
+    }
+    const slot: Slot = { id: slotNumbers++, name, shape, dtype }
+    const bytes = paddedBytes(sizeOf(shape))
+    const { buffer, made } = create(bytes, `slot "${name}" [${shape}]`)
+    made.catch(() => {}) // whoever uses the slot hears of it
+    slots.set(slot.id, { slot, buffer, bytes })
+    slotBytes += bytes
+    return slot
+  }
+  const destroy = (buffers: ReadonlyArray<number>): void => {
+    ask({ kind: "destroy", buffers }, "giving memory back").catch(() => {}) // a lost device holds nothing
+  }
+  const free = (slot: Slot): void => {
+    const held = slots.get(slot.id)
+    if (held === undefined) return
+    slots.delete(slot.id)
+    slotBytes -= held.bytes
+    destroy([held.buffer])
+  }
+  const writeBuffer = (buffer: number, offset: number, data: Float32Array | Int32Array, what: string) => {
+    // The caller may use its array again; the copy goes over without another one.
+    const copy = data.slice().buffer as ArrayBuffer
+    return ask({ kind: "write", buffer, offset, data: copy }, what, [copy])
+  }
+  const write = async (slot: Slot, data: Float32Array | Int32Array, offset = 0): Promise<void> => {
+    const { buffer } = heldOf(slot)
+    const size = sizeOf(slot.shape)
+    const fits = Number.isInteger(offset) && offset >= 0 && offset + data.length <= size
+    if (!fits || (data instanceof Int32Array) !== (slot.dtype === "i32")) {
+      throw new BackendError({
+        reason: "BadInput",
+        message: `Slot "${slot.name}" holds ${size} ${slot.dtype} elements; ${data.length} of a ` +
+          `${data.constructor.name} do not go to element ${offset}`,
+      })
+    }
+    await writeBuffer(buffer, 4 * offset, data, `writing slot "${slot.name}"`)
+  }
+  const read = async (slot: Slot): Promise<Float32Array | Int32Array> => {
+    const { buffer } = heldOf(slot)
+    const region = { buffer, offset: 0, bytes: 4 * sizeOf(slot.shape) }
+    const [bytes] = await ask({ kind: "read", region }, `reading slot "${slot.name}"`)
+    return arrayOf(slot.dtype, bytes)
+  }
+
+  const options = {
+    device: {
+      subgroups: facts.subgroups,
+      f16: facts.f16,
+      software: facts.software,
+      workgroupThreads: limits.maxComputeInvocationsPerWorkgroup,
+      workgroupBytes: limits.maxComputeWorkgroupStorageSize,
+      workgroupsPerAxis: limits.maxComputeWorkgroupsPerDimension,
+      storageBindings: limits.maxStorageBuffersPerShaderStage,
+    },
+    bindingBytes: limits.maxStorageBufferBindingSize,
+    enableSubgroups: facts.enableSubgroups,
+  }
+  /** Numbers of the shaders by their text, over all programs. */
+  const shaderNumbers = new Map<string, number>()
+  let shaders = 0, programs = 0
+  const compile: BackendService["compile"] = async (program) => {
+    const lost = device.lost()
+    if (lost !== undefined) throw lost
+    const plan = lower(program, options)
+    const what = `program "${plan.name}"`
+    const slotOf = (id: number) => {
+      const held = slots.get(id)
+      if (held !== undefined) return held
+      throw new BackendError({ reason: "Compile", message: `${what} names slot ${id}, which does not exist` })
+    }
+    const used = program.buffers.flatMap(({ source }) => source.kind === "slot" ? [slotOf(source.slot)] : [])
+
+    checkSize(plan.arenaBytes, `the temporaries of ${what}`)
+    const own: Array<number> = []
+    const made: Array<Promise<unknown>> = []
+    if (plan.arenaBytes > arenaBytes) {
+      const before = arenaBytes
+      arenaBytes = plan.arenaBytes
+      made.push(
+        ask({ kind: "create", buffer: ARENA, bytes: arenaBytes }, `making the temporaries of ${what}`).catch(
+          (error) => {
+            arenaBytes = before
+            throw error
+          },
+        ),
+      )
+    }
+    const createOwn = (bytes: number, part: string): number => {
+      if (bytes === 0) return -1
+      const { buffer, made: done } = create(bytes, `the ${part} of ${what}`)
+      own.push(buffer)
+      made.push(done)
+      return buffer
+    }
+    const inputs = createOwn(plan.inputBytes, "inputs")
+    const constants = createOwn(plan.constantBytes, "constants")
+    for (const { offset, data } of plan.constants) {
+      made.push(writeBuffer(constants, offset, data, `writing the constants of ${what}`))
+    }
+    const region = ({ place, offset, bytes }: PlannedRegion): Region => ({
+      buffer: place === "arena"
+        ? ARENA
+        : place === "inputs"
+        ? inputs
+        : place === "constants"
+        ? constants
+        : slotOf(place).buffer,
+      offset,
+      bytes,
+    })
+    const fresh = plan.shaders.filter(({ code }) => !shaderNumbers.has(code))
+    for (const { code } of fresh) shaderNumbers.set(code, shaders++)
+    const numberOf = plan.shaders.map(({ code }) => shaderNumbers.get(code)!)
+    const number = programs++
+    made.push(
+      ask({
+        kind: "load",
+        program: number,
+        label: plan.name,
+        shaders: fresh.map((shader) => ({ ...shader, number: shaderNumbers.get(shader.code)! })),
+        dispatches: plan.dispatches.map((dispatch) => ({
+          ...dispatch,
+          shader: numberOf[dispatch.shader],
+          bindings: dispatch.bindings.map(region),
+        })),
+        inputs,
+        outputs: plan.outputs.map(region),
+      }, `compiling ${what}`),
+    )
+    const results = await Promise.allSettled(made)
+    const failed = results.find((result) => result.status === "rejected")
+    if (failed !== undefined) {
+      destroy(own)
+      for (const { code } of fresh) shaderNumbers.delete(code)
+      throw failed.reason
+    }
+
+    const check = (given: RunData): void => {
+      for (const { name, length, dtype } of plan.inputs) {
+        const data = given[name]
+        if (data?.length === length && (data instanceof Int32Array) === (dtype === "i32")) continue
+        const got = data === undefined ? "nothing" : `${data.length} elements of a ${data.constructor.name}`
+        throw new BackendError({
+          reason: "BadInput",
+          message: `Input "${name}" of ${what} takes ${length} ${dtype} elements, not ${got}`,
+        })
+      }
+      for (const { slot } of used) heldOf(slot)
+    }
+    let disposed = false
+    const run: Executable["run"] = async (given) => {
+      check(given)
+      if (disposed) throw new BackendError({ reason: "BadInput", message: `${what} was disposed` })
+      const bytes = new ArrayBuffer(plan.inputBytes)
+      for (const { name, offset, length, dtype } of plan.inputs) {
+        const to = dtype === "i32" ? new Int32Array(bytes, offset, length) : new Float32Array(bytes, offset, length)
+        to.set(given[name])
+      }
+      const data = await ask({ kind: "run", program: number, inputs: bytes }, what, [bytes])
+      return Object.fromEntries(plan.outputs.map(({ name, dtype }, i) => [name, arrayOf(dtype, data[i])]))
+    }
+    const dispose = (): void => {
+      if (disposed) return
+      disposed = true
+      ask({ kind: "unload", program: number }, `disposing ${what}`).catch(() => {}) // a lost device holds nothing
+      destroy(own)
+    }
+    return { run, temporaryBytes: plan.arenaBytes, dispose }
+  }
+
+  return {
+    service: {
+      info: { name: "webgpu", description: `GPU by WebGPU, ${facts.description}`, threads: 1 },
+      allocate,
+      free,
+      write,
+      read,
+      compile,
+      memory: () => ({ slotBytes, temporaryBytes: arenaBytes, totalBytes: device.bytes() }),
+    },
+    close: device.close,
+  }
+}
+
+/** The backend as a resource: device and worker end with the scope. Fails with `Unsupported` where there is none. */
+export const layer = (options: WebgpuOptions = {}): Layer.Layer<Backend, BackendError> =>
+  Layer.effect(
+    Backend,
+    Effect.map(
+      Effect.acquireRelease(
+        Effect.tryPromise({
+          try: () => start(options),
+          catch: (cause) =>
+            cause instanceof BackendError
+              ? cause
+              : new BackendError({ reason: "Unsupported", message: `webgpu backend cannot start: ${cause}`, cause }),
+        }),
+        ({ close }) => Effect.promise(close),
+      ),
+      ({ service }) => service,
+    ),
+  )

@@ -1,0 +1,211 @@
+/**
+ * From a program to a plan: places of the temporaries, shaders without repetition, and dispatches with their bindings.
+ * @module
+ */
+import { emitColumns } from "../../../kernels/columns/wgsl.ts"
+import type { Call, DType } from "../../../kernels/contract.ts"
+import { emitGather } from "../../../kernels/gather/wgsl.ts"
+import { emitMatmul } from "../../../kernels/matmul/wgsl.ts"
+import { emitRows } from "../../../kernels/rows/wgsl.ts"
+import { emitScatterAdd } from "../../../kernels/scatter_add/wgsl.ts"
+import { emitUpdateSlice } from "../../../kernels/update_slice/wgsl.ts"
+import type { DeviceTraits, Dispatch, KernelContext } from "../../../kernels/wgsl/kernel.ts"
+import type { BufferSpec, Program } from "../../graph/program.ts"
+import { sizeOf } from "../../tensor/shape.ts"
+import { BackendError } from "../backend_error.ts"
+import { planMemory } from "../memory_plan.ts"
+import { declarations, makeShader } from "./_shader.ts"
+
+/** Alignment of everything in a GPU buffer, in bytes: no device asks for more. */
+export const ALIGNMENT = 256
+
+/** The GPU buffer in which something lies: one of the program's own, the arena of temporaries, or a slot by number. */
+export type Place = "arena" | "inputs" | "constants" | number
+
+/** Bytes of a GPU buffer. */
+export interface PlannedRegion {
+  readonly place: Place
+  /** First byte. */
+  readonly offset: number
+  /** Number of bytes. */
+  readonly bytes: number
+}
+
+/** Elements that go in or come out. */
+export interface PlannedData extends PlannedRegion {
+  readonly name: string
+  /** Number of elements. */
+  readonly length: number
+  readonly dtype: DType
+}
+
+/** One pipeline with its bind group. */
+export interface PlannedDispatch {
+  readonly label: string
+  /** Number of the shader in {@link WebgpuPlan.shaders}. */
+  readonly shader: number
+  readonly workgroups: readonly [number, number, number]
+  /** In the order of the binding numbers. */
+  readonly bindings: ReadonlyArray<PlannedRegion>
+}
+
+/** Text of a shader, and which of its bindings it may write: equal ones share a pipeline. */
+export interface PlannedShader {
+  readonly label: string
+  readonly code: string
+  /** For each binding, whether it is declared `read_write`. */
+  readonly writable: ReadonlyArray<boolean>
+}
+
+/** A program lowered to WGSL: plain data. */
+export interface WebgpuPlan {
+  readonly name: string
+  readonly shaders: ReadonlyArray<PlannedShader>
+  readonly dispatches: ReadonlyArray<PlannedDispatch>
+  /** Size of the arena of temporaries. */
+  readonly arenaBytes: number
+  readonly inputBytes: number
+  readonly inputs: ReadonlyArray<PlannedData>
+  readonly outputs: ReadonlyArray<PlannedData>
+  readonly constantBytes: number
+  /** What to write among the constants, at which byte. */
+  readonly constants: ReadonlyArray<{ readonly offset: number; readonly data: Float32Array | Int32Array }>
+}
+
+/** What lowering has to know of the machine. */
+export interface LowerOptions {
+  readonly device: DeviceTraits
+  /** Most bytes of one binding. */
+  readonly bindingBytes: number
+  /** Whether the runtime wants an `enable subgroups;` line (Deno refuses it). */
+  readonly enableSubgroups: boolean
+}
+
+const emit = (call: Call, context: KernelContext): ReadonlyArray<Dispatch> => {
+  switch (call.kernel) {
+    case "rows":
+      return emitRows(call, context)
+    case "columns":
+      return emitColumns(call, context)
+    case "matmul":
+      return emitMatmul(call, context)
+    case "gather":
+      return emitGather(call, context)
+    case "scatter_add":
+      return emitScatterAdd(call, context)
+    case "update_slice":
+      return emitUpdateSlice(call, context)
+  }
+}
+
+/** Bytes that a buffer takes; never none, as a binding must hold something. */
+export const paddedBytes = (elements: number): number => Math.max(1, Math.ceil(4 * elements / ALIGNMENT)) * ALIGNMENT
+
+/** Lowers a program. Throws {@link BackendError} `Compile` when a call needs more bindings than the device has. */
+export const lower = (program: Program, { device, bindingBytes, enableSubgroups }: LowerOptions): WebgpuPlan => {
+  const { buffers, calls } = program
+  const windowBytes = Math.floor(bindingBytes / ALIGNMENT) * ALIGNMENT
+  /** The program's buffers, and behind them scratch and constants of the kernels. */
+  const all: Array<BufferSpec> = [...buffers]
+  const kernelConstants = new Map<string, number>()
+
+  const dispatches: Array<{ readonly dispatch: Dispatch; readonly call: number }> = []
+  calls.forEach((call, number) => {
+    const context: KernelContext = {
+      device,
+      shader: () => makeShader((buffer) => all[buffer], windowBytes),
+      scratch: (size) => all.push({ size, dtype: "f32", source: { kind: "temporary" } }) - 1,
+      constants: (values) => {
+        const key = `${values}`
+        const known = kernelConstants.get(key)
+        if (known !== undefined) return known
+        const source = { kind: "constant", data: Int32Array.from(values) } as const
+        const buffer = all.push({ size: values.length, dtype: "i32", source }) - 1
+        kernelConstants.set(key, buffer)
+        return buffer
+      },
+    }
+    for (const dispatch of emit(call, context)) dispatches.push({ dispatch, call: number })
+  })
+
+  // Places. A temporary lives from the first call that names it to the last.
+  const lifetimes = all.map(({ size }) => ({ bytes: paddedBytes(size), first: Infinity, last: -1 }))
+  const use = (buffer: number, when: number): void => {
+    const lifetime = lifetimes[buffer]
+    lifetime.first = Math.min(lifetime.first, when)
+    lifetime.last = Math.max(lifetime.last, when)
+  }
+  for (const { dispatch, call } of dispatches) for (const { buffer } of dispatch.bindings) use(buffer, call)
+  for (const { view } of program.outputs) use(view.buffer, calls.length)
+  const temporaries = lifetimes.flatMap(({ last }, buffer) =>
+    last >= 0 && all[buffer].source.kind === "temporary" ? [buffer] : []
+  )
+  const plan = planMemory(temporaries.map((buffer) => lifetimes[buffer]), ALIGNMENT)
+  const places = new Map<number, { readonly place: Place; readonly offset: number }>()
+  temporaries.forEach((buffer, i) => places.set(buffer, { place: "arena", offset: plan.offsets[i] }))
+  const totals = { input: 0, constant: 0 }
+  all.forEach(({ size, source }, buffer) => {
+    if (source.kind === "slot") places.set(buffer, { place: source.slot, offset: 0 })
+    if (source.kind !== "input" && source.kind !== "constant") return
+    places.set(buffer, { place: source.kind === "input" ? "inputs" : "constants", offset: totals[source.kind] })
+    totals[source.kind] += paddedBytes(size)
+  })
+
+  const shaders: Array<PlannedShader> = []
+  const shaderNumbers = new Map<string, number>()
+  const planned = dispatches.map(({ dispatch }): PlannedDispatch => {
+    const { label, bindings, workgroups } = dispatch
+    // Where a GPU buffer is written, all its bindings are: the API forbids to read it through another one.
+    const written = new Set(bindings.flatMap(({ buffer, writes }) => writes ? [places.get(buffer)!.place] : []))
+    const writable = bindings.flatMap(({ buffer, names }) => names.map(() => written.has(places.get(buffer)!.place)))
+    if (writable.length > device.storageBindings) {
+      throw new BackendError({
+        reason: "Compile",
+        message: `Program "${program.name}": ${label} needs ${writable.length} storage bindings, this device has ` +
+          `${device.storageBindings}. Use the wasm backend (ESPALIER_BACKEND=wasm).`,
+      })
+    }
+    const enable = dispatch.enable.filter((name) => name !== "subgroups" || enableSubgroups)
+    const code = enable.map((name) => `enable ${name};\n`).join("") +
+      declarations(bindings, writable, windowBytes) + dispatch.code
+    let shader = shaderNumbers.get(code)
+    if (shader === undefined) {
+      shader = shaders.push({ label, code, writable }) - 1
+      shaderNumbers.set(code, shader)
+    }
+    return {
+      label,
+      shader,
+      workgroups,
+      bindings: bindings.flatMap(({ buffer, names }) => {
+        const { place, offset } = places.get(buffer)!
+        const bytes = paddedBytes(all[buffer].size)
+        return names.map((_, window) => ({
+          place,
+          offset: offset + window * windowBytes,
+          bytes: Math.min(windowBytes, bytes - window * windowBytes),
+        }))
+      }),
+    }
+  })
+
+  const data = (name: string, buffer: number, first: number, length: number): PlannedData => {
+    const { place, offset } = places.get(buffer)!
+    return { name, place, offset: offset + 4 * first, bytes: 4 * length, length, dtype: all[buffer].dtype }
+  }
+  return {
+    name: program.name,
+    shaders,
+    dispatches: planned,
+    arenaBytes: plan.bytes,
+    inputBytes: totals.input,
+    inputs: buffers.flatMap(({ size, source }, buffer) =>
+      source.kind === "input" ? [data(source.name, buffer, 0, size)] : []
+    ),
+    outputs: program.outputs.map(({ name, view }) => data(name, view.buffer, view.offset, sizeOf(view.shape))),
+    constantBytes: totals.constant,
+    constants: all.flatMap(({ size, source }, buffer) =>
+      source.kind === "constant" && size > 0 ? [{ offset: places.get(buffer)!.offset, data: source.data }] : []
+    ),
+  }
+}

@@ -1,0 +1,179 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert"
+import { BackendError } from "../../../../core/backend/backend_error.ts"
+import { startDevice } from "../../../../core/backend/webgpu/_device.ts"
+import { interpret } from "../../../../core/graph/interpret.ts"
+import { noise } from "../../../kernels/_compare.ts"
+import { accumulate, near } from "../_accumulate.ts"
+import { onWebgpu, withWebgpu } from "./_with_webgpu.ts"
+
+onWebgpu("runs posted at once follow each other, slots keep their state", () =>
+  withWebgpu(async (backend) => {
+    const [rows, columns] = [300, 41]
+    const slot = backend.allocate("state", [rows, columns])
+    await backend.write(slot, noise(columns, 3), columns)
+    const program = accumulate(slot, rows, columns)
+    const executable = await backend.compile(program)
+    const slots = new Map([[slot.id, new Float64Array(rows * columns)]])
+    slots.get(slot.id)!.set(noise(columns, 3), columns)
+    const inputs = [1, 2, 3, 4, 5].map((seed) => ({ x: noise(rows * columns, seed) }))
+    const pending = inputs.map((input) => executable.run(input))
+    const state = backend.read(slot)
+    for (const [i, result] of (await Promise.all(pending)).entries()) {
+      const want = interpret(program, slots, inputs[i])
+      for (const name of ["y", "sums", "state"]) near(result[name], want[name], `run ${i} ${name}`)
+    }
+    near(await state, slots.get(slot.id)!, "slot")
+  }))
+
+onWebgpu("500 replays give the same bits and hold the same bytes", () =>
+  withWebgpu(async (backend) => {
+    const slot = backend.allocate("state", [30, 8])
+    const executable = await backend.compile(accumulate(slot, 30, 8))
+    const state = noise(240, 7), x = noise(240)
+    const replay = async () => (await Promise.all([backend.write(slot, state), executable.run({ x })]))[1]
+    const first = await replay()
+    await backend.read(slot)
+    const before = backend.memory()
+    for (let round = 0; round < 10; round++) {
+      for (const result of await Promise.all(Array.from({ length: 50 }, replay))) assertEquals(result, first)
+    }
+    await backend.read(slot)
+    assertEquals(backend.memory(), before)
+  }))
+
+onWebgpu("disposed programs and freed slots give their bytes back", () =>
+  withWebgpu(async (backend) => {
+    const kept = backend.allocate("kept", [500, 8])
+    const executable = await backend.compile(accumulate(kept, 500, 8))
+    await backend.read(kept)
+    const before = backend.memory()
+    for (let i = 0; i < 20; i++) {
+      const slot = backend.allocate("state", [30, 8])
+      const other = await backend.compile(accumulate(slot, 30, 8))
+      await other.run({ x: noise(240) })
+      other.dispose()
+      backend.free(slot)
+      await assertRejects(() => other.run({ x: noise(240) }), BackendError)
+    }
+    await backend.read(kept)
+    assertEquals(backend.memory(), before)
+    executable.dispose()
+  }))
+
+onWebgpu("a larger plan moves the arena, earlier programs still run", () =>
+  withWebgpu(async (backend) => {
+    const make = async (rows: number) => {
+      const slot = backend.allocate("state", [rows, 8])
+      const program = accumulate(slot, rows, 8)
+      return { program, slot, executable: await backend.compile(program) }
+    }
+    const small = await make(3)
+    const runs = [small.executable.run({ x: noise(24) })]
+    const large = await make(5000)
+    await Promise.all(runs)
+    for (const { program, slot, executable } of [small, large, small]) {
+      const x = noise(program.buffers[0].size, 5)
+      const slots = new Map([[slot.id, Float64Array.from(await backend.read(slot))]])
+      near((await executable.run({ x })).sums, interpret(program, slots, { x }).sums, "sums")
+    }
+  }))
+
+onWebgpu("bad input is an error before anything runs", () =>
+  withWebgpu(async (backend) => {
+    const slot = backend.allocate("state", [4, 3])
+    const executable = await backend.compile(accumulate(slot, 4, 3))
+    for (
+      const inputs of [{}, { x: noise(11) }, { x: noise(13) }, { x: new Int32Array(12) }] as Array<{ x: Float32Array }>
+    ) {
+      const error = await assertRejects(() => executable.run(inputs), BackendError, '"x"')
+      assertEquals(error.reason, "BadInput")
+    }
+    const writes = [
+      () => backend.write(slot, noise(13)),
+      () => backend.write(slot, noise(2), 11),
+      () => backend.write(slot, new Int32Array(1)),
+      () => backend.write(slot, noise(1), -1),
+    ]
+    for (const write of writes) assertEquals((await assertRejects(write, BackendError)).reason, "BadInput")
+    assert((await backend.read(slot)).every((value) => value === 0))
+    backend.free(slot)
+    await assertRejects(() => executable.run({ x: noise(12) }), BackendError, "state")
+    const error = await assertRejects(() => backend.compile(accumulate(slot, 4, 3)), BackendError)
+    assertEquals(error.reason, "Compile")
+    for (const shape of [[NaN], [-4], [1.5]]) assertThrows(() => backend.allocate("wrong", shape), BackendError)
+  }))
+
+onWebgpu("no room is an error that counts bytes", () =>
+  withWebgpu(async (backend) => {
+    const error = assertThrows(() => backend.allocate("huge", [1 << 20, 1 << 20]), BackendError, "MiB")
+    assertEquals(error.reason, "OutOfMemory")
+    await backend.write(backend.allocate("small", [2]), noise(2))
+  }))
+
+onWebgpu("a slot larger than a binding is seen as one", () =>
+  withWebgpu(async (backend) => {
+    // 160 MB: lavapipe and many GPUs bind at most 128 MiB at once.
+    const [rows, width] = [40_000, 1000]
+    const slot = backend.allocate("embedding", [rows, width])
+    const wanted = [0, 33_553, 33_554, 33_555, rows - 1]
+    for (const row of wanted) await backend.write(slot, noise(width, row), row * width)
+    const shape = [wanted.length, width]
+    const executable = await backend.compile({
+      name: "lookup",
+      buffers: [
+        { size: rows * width, dtype: "f32", source: { kind: "slot", slot: slot.id } },
+        { size: wanted.length, dtype: "i32", source: { kind: "input", name: "ids" } },
+        { size: wanted.length * width, dtype: "f32", source: { kind: "temporary" } },
+      ],
+      calls: [{
+        kernel: "gather",
+        table: { buffer: 0, offset: 0, shape: [rows, width], strides: [width, 1] },
+        indices: { buffer: 1, offset: 0, shape: [wanted.length], strides: [1] },
+        output: { buffer: 2, offset: 0, shape, strides: [width, 1] },
+      }],
+      outputs: [{ name: "rows", view: { buffer: 2, offset: 0, shape, strides: [width, 1] }, dtype: "f32" }],
+    })
+    const { rows: found } = await executable.run({ ids: Int32Array.from(wanted) })
+    wanted.forEach((row, i) => assertEquals(found.subarray(i * width, (i + 1) * width), noise(width, row)))
+  }))
+
+onWebgpu("a device that goes away is an error for this and all later calls", () =>
+  withWebgpu(async (backend) => {
+    const device = await startDevice(true)
+    await device.ask({ kind: "create", buffer: 0, bytes: 1024 }, "a buffer")
+    const region = { buffer: 0, offset: 0, bytes: 1024 }
+    const pending = [
+      device.ask({ kind: "read", region }, "a read"),
+      device.close(),
+      device.ask({ kind: "read", region }, "a later read"),
+    ]
+    const [, , later] = await Promise.allSettled(pending)
+    assert(later.status === "rejected" && later.reason.reason === "Lost")
+    const error = await assertRejects(() => device.ask({ kind: "read", region }, "a read"), BackendError)
+    assertEquals(error.reason, "Lost")
+    assertStringIncludes(error.message, "checkpoint")
+    // Others are not touched by it.
+    await backend.write(backend.allocate("small", [2]), noise(2))
+  }))
+
+onWebgpu("a shader that does not compile names its program and line", async () => {
+  const device = await startDevice(true)
+  const error = await assertRejects(() =>
+    device.ask({
+      kind: "load",
+      program: 0,
+      label: "wrong",
+      shaders: [{
+        number: 0,
+        label: "rows [3]",
+        code: "\n@compute @workgroup_size(1) fn main() { x = 1; }",
+        writable: [],
+      }],
+      dispatches: [],
+      inputs: -1,
+      outputs: [],
+    }, 'compiling program "wrong"'), BackendError)
+  await device.close()
+  assertEquals(error.reason, "Compile")
+  for (const part of ['program "wrong"', "rows [3]", "2:41"]) assertStringIncludes(error.message, part)
+})

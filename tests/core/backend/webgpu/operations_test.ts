@@ -1,0 +1,8 @@
+import { layer } from "../../../../core/backend/webgpu/backend.ts"
+import { compareOperations } from "../operations.ts"
+import { onWebgpu } from "./_with_webgpu.ts"
+
+// As on wasm, and what WGSL allows its functions besides.
+const TOLERANCE = 5e-6
+
+onWebgpu("every operation and its derivative", (t) => compareOperations(t, layer(), TOLERANCE))

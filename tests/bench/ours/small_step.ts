@@ -91,4 +91,6 @@ const program = Effect.gen(function* () {
   )
 })
 
-await Effect.runPromise(Effect.scoped(program.pipe(Effect.provide(layerWith({ backend: Deno.args[0] as BackendChoice })))))
+await Effect.runPromise(
+  Effect.scoped(program.pipe(Effect.provide(layerWith({ backend: Deno.args[0] as BackendChoice })))),
+)

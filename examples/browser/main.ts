@@ -267,9 +267,8 @@ const predict = () => {
     get("prediction").replaceChildren(
       ...labels.slice(0, 5).map(({ label, probability }, i) => {
         const line = document.createElement("div")
-        const bar = document.createElement("meter")
-        bar.value = probability
-        bar.setAttribute("aria-hidden", "true")
+        const bar = document.createElement("i")
+        bar.style.setProperty("--share", String(probability))
         line.className = i === 0 ? "first" : ""
         const name = document.createElement("span")
         name.textContent = label

@@ -9,11 +9,14 @@ import { fileURLToPath } from "node:url"
 import { bundle } from "../../examples/browser/_bundle.ts"
 import { serve } from "../../examples/browser/_site.ts"
 import { findChromium, inPage } from "./_chromium.ts"
+import { pageConfig } from "./_page_types.ts"
 import { usePage } from "./_use_page.ts"
 import type { SuiteOutcome, SuitePlace } from "./suite.ts"
 
 /** Largest relative difference of a loss, and difference of a probability, from Deno's on the CPU. */
-const TOLERANCES = { wasm: { loss: 1e-5, probability: 1e-4 } }
+const TOLERANCES = { wasm: { loss: 1e-5, probability: 1e-4 }, webgpu: { loss: 1e-4, probability: 1e-3 } }
+
+type Backend = keyof typeof TOLERANCES
 
 /** Why a runtime is passed over. */
 class Skipped extends Error {}
@@ -34,9 +37,15 @@ async function command(program: string, args: ReadonlyArray<string>, cwd: string
   return new TextDecoder().decode(stdout)
 }
 
-const onDisk = (name: string): SuitePlace => ({ model, data, adapter: `${temporary}/${name}` })
+const onDisk = (name: string, backend: Backend): SuitePlace => ({
+  model,
+  data,
+  adapter: `${temporary}/${name}-${backend}`,
+  backend,
+})
 
-async function inDeno(): Promise<SuiteOutcome> {
+async function inDeno(backend: Backend): Promise<SuiteOutcome> {
+  if (backend === "webgpu" && !await navigator.gpu.requestAdapter()) skip("there is no adapter")
   const script = path("tests/runtimes/command.ts")
   return JSON.parse(
     await command(Deno.execPath(), [
@@ -45,9 +54,18 @@ async function inDeno(): Promise<SuiteOutcome> {
       "--allow-read",
       `--allow-write=${temporary}`,
       script,
-      JSON.stringify(onDisk("deno")),
+      JSON.stringify(onDisk("deno", backend)),
     ]),
   )
+}
+
+/** Names what pages run that is no type of theirs. */
+async function checkPageTypes(): Promise<string> {
+  const config = `${temporary}/page.json`
+  await Deno.writeTextFile(config, pageConfig(repository))
+  const scripts = ["examples/browser/main.ts", "tests/runtimes/page.ts"]
+  await command(Deno.execPath(), ["check", "--quiet", "--no-lock", "--config", config, ...scripts])
+  return scripts.join(", ")
 }
 
 /** The package as npm users get it: packed, installed into an empty folder, run by Node. */
@@ -69,7 +87,7 @@ async function inNode(): Promise<SuiteOutcome> {
     format: "esm",
   })
   await esbuild.stop()
-  return JSON.parse(await command("node", ["command.js", JSON.stringify(onDisk("from-node"))], folder))
+  return JSON.parse(await command("node", ["command.js", JSON.stringify(onDisk("from-node", "wasm"))], folder))
 }
 
 let script: Promise<string> | undefined
@@ -84,7 +102,7 @@ const bundled = () =>
     return code
   })
 
-async function inChromium(options: { readonly isolated: boolean }): Promise<SuiteOutcome> {
+async function inChromium(backend: Backend, isolated = true): Promise<SuiteOutcome> {
   const site = {
     "/index.html": `<!doctype html><title>Suite</title><script type="module" src="suite.js"></script>`,
     "/suite.js": await bundled(),
@@ -92,9 +110,9 @@ async function inChromium(options: { readonly isolated: boolean }): Promise<Suit
     "/sms.tsv": new URL(`file://${data}`),
   }
   const names = [...Deno.readDirSync(model)].map(({ name }) => `model/${name}`)
-  const place: SuitePlace = { model: "model", data: "sms.tsv", adapter: "adapter" }
+  const place: SuitePlace = { model: "model", data: "sms.tsv", adapter: "adapter", backend }
   const address = Promise.withResolvers<string>()
-  const server = serve(site, { isolated: options.isolated, onListen: address.resolve })
+  const server = serve(site, { isolated, onListen: address.resolve })
   try {
     return await inPage(chromium(), await address.promise, async (page) => {
       await page.waitForFunction("globalThis.runSuite !== undefined")
@@ -109,7 +127,7 @@ async function inChromium(options: { readonly isolated: boolean }): Promise<Suit
         throw new Error(`what was saved: ${saved}`)
       }
       return outcome
-    })
+    }, { webgpu: backend === "webgpu" })
   } finally {
     await server.shutdown()
   }
@@ -145,12 +163,14 @@ function check(outcome: SuiteOutcome, reference: SuiteOutcome, tolerance: { loss
 }
 
 const runtimes: ReadonlyArray<
-  readonly [name: string, backend: keyof typeof TOLERANCES, run: () => Promise<SuiteOutcome>]
+  readonly [name: string, backend: Backend, run: () => Promise<SuiteOutcome>]
 > = [
-  ["Deno, wasm", "wasm", inDeno],
+  ["Deno, wasm", "wasm", () => inDeno("wasm")],
+  ["Deno, WebGPU", "webgpu", () => inDeno("webgpu")],
   ["Node, wasm", "wasm", inNode],
-  ["Chromium, wasm", "wasm", () => inChromium({ isolated: true })],
-  ["Chromium, wasm, not isolated", "wasm", () => inChromium({ isolated: false })],
+  ["Chromium, wasm", "wasm", () => inChromium("wasm")],
+  ["Chromium, wasm, not isolated", "wasm", () => inChromium("wasm", false)],
+  ["Chromium, WebGPU", "webgpu", () => inChromium("webgpu")],
 ]
 
 let reference: SuiteOutcome | undefined
@@ -164,6 +184,7 @@ const steps: ReadonlyArray<readonly [name: string, run: () => Promise<string>]> 
       return `${outcome.backend}; losses ${losses}, ${agreement}; ${outcome.seconds.toFixed(1)} s`
     }] as const
   ),
+  ["types of pages", checkPageTypes],
   ["the page that fine-tunes", () => usePage(chromium(), { model, screenshot: flag("--screenshot") })],
 ]
 

@@ -17,6 +17,8 @@ export interface SuitePlace {
   readonly data: string
   /** Where the adapter goes. */
   readonly adapter: string
+  /** What to compute on. */
+  readonly backend: "wasm" | "webgpu"
   /** Files in memory, where there is no disk. */
   readonly files?: Map<string, Uint8Array>
 }
@@ -42,9 +44,9 @@ const MESSAGES = [
 ]
 
 /** Runs it. */
-export async function suite({ model: directory, data, adapter, files }: SuitePlace): Promise<SuiteOutcome> {
+export async function suite({ model: directory, data, adapter, backend, files }: SuitePlace): Promise<SuiteOutcome> {
   const begin = performance.now()
-  const base = Espalier.layerWith(files === undefined ? {} : { files })
+  const base = Espalier.layerWith({ backend, ...(files === undefined ? {} : { files }) })
   const options = { maxLength: 64 }
   const task = Task.classification(["ham", "spam"])
   const judge = (model: Model.Model) =>

@@ -60,6 +60,13 @@ const suites: ReadonlyArray<Suite> = [
     ],
   },
   {
+    name: "small-step",
+    backend: "webgpu",
+    steps: 5,
+    ours: deno("espalier", "ours/small_step.ts", "webgpu"),
+    peers: [deno("jax-js 0.1.25 webgpu", "peers/jax_js_step.ts", "webgpu")],
+  },
+  {
     name: "lora-step",
     backend: "wasm",
     steps: 3,
@@ -132,8 +139,16 @@ const chosen = suites.filter(({ name }) => Deno.args.length === 0 || Deno.args.i
 if (chosen.length === 0) {
   throw new Error(`no suite of that name; there are ${suites.map(({ name }) => name).join(", ")}`)
 }
+const adapter = await navigator.gpu?.requestAdapter() ?? null
 const results: Array<Result> = []
 for (const { name, backend, steps, prepare, ours, peers } of chosen) {
+  if (backend === "webgpu") {
+    if (adapter === null) {
+      console.log(`${name} on webgpu: left out, this machine has no adapter`)
+      continue
+    }
+    console.log(`${name} on webgpu: ${adapter.info.description || adapter.info.vendor}`)
+  }
   const present: Array<Contestant> = []
   for (const peer of peers) {
     if (await exists(peer.command[0])) present.push(peer)

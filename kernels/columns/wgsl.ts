@@ -8,6 +8,7 @@ import { sizeOf, stridesOf } from "../../core/tensor/shape.ts"
 import { neededSteps, perRowSteps } from "../analysis.ts"
 import { collapse } from "../collapse.ts"
 import type { ColumnsCall } from "../contract.ts"
+import { emitRows } from "../rows/wgsl.ts"
 import { bodyWriter, type Lanes } from "../wgsl/body.ts"
 import { type Dispatch, type KernelContext, type KernelEmitter, lineOfWorkgroups } from "../wgsl/kernel.ts"
 import { coordinates, GROUP, PARAMETERS, sum, times, vectorViews, walk } from "../wgsl/places.ts"
@@ -19,6 +20,20 @@ const PIECE_ROWS = 128, PIECES = 64
 export const emitColumns: KernelEmitter<ColumnsCall> = (call, context) => {
   const { space, outerAxes, output, body, result } = call
   if (sizeOf(output.shape) === 0) return []
+  if (new Set(call.inputs.map((view) => view.buffer)).size >= context.device.storageBindings) {
+    // Too many buffers for one shader: the terms first, then their sums.
+    const terms = { buffer: context.scratch(sizeOf(space)), offset: 0, shape: space, strides: stridesOf(space) }
+    return [
+      ...emitRows(
+        { kernel: "rows", space, body, inputs: call.inputs, outputs: [{ step: result, view: terms }] },
+        context,
+      ),
+      ...emitColumns(
+        { ...call, body: [{ op: "load", operand: 0, dtype: body[result].dtype }], result: 0, inputs: [terms] },
+        context,
+      ),
+    ]
+  }
   const last = space.length - 1
   const rows = sizeOf(space.slice(outerAxes, last))
   /** Workgroups there are, and from which number on the device has enough to do. */
@@ -153,10 +168,10 @@ const write = (call: ColumnsCall, context: KernelContext, pieces: number, target
   ]
   let shared = ""
   if (team > 1) {
-    shared = `var<workgroup> all: array<${lanes === 4 ? "vec4<f32>" : dtype}, ${team * wide}>;\n`
-    const parts = Array.from({ length: team }, (_, i) => `all[${sum("thread", wide * i)}]`)
+    shared = `var<workgroup> team_totals: array<${lanes === 4 ? "vec4<f32>" : dtype}, ${team * wide}>;\n`
+    const parts = Array.from({ length: team }, (_, i) => `team_totals[${sum("thread", wide * i)}]`)
     main.push(
-      "all[thread] = total;",
+      "team_totals[thread] = total;",
       "workgroupBarrier();",
       `if (member == 0u && inside) {`,
       `  total = ${parts.reduce((a, b) => writer.combine(kind, dtype, lanes, a, b))};`,

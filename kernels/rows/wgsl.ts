@@ -15,6 +15,7 @@ import { type BodyWriter, bodyWriter, type Lanes, type Surroundings, typeName } 
 import { type DeviceTraits, type KernelContext, type KernelEmitter, lineOfWorkgroups } from "../wgsl/kernel.ts"
 import { coordinates, GROUP, PARAMETERS, sum, times, vectorViews, walk, type Walker } from "../wgsl/places.ts"
 import { cutLongRows } from "./_cut.ts"
+import { narrowRows } from "./_narrow.ts"
 
 type Reduction = Extract<Instruction, { op: "reduce" }>
 
@@ -44,7 +45,9 @@ interface Task {
 
 /** Writes a `rows` call. */
 export const emitRows: KernelEmitter<RowsCall> = (call, context) =>
-  (cutLongRows(call, context.scratch) ?? [call]).flatMap((part) => emitWhole(part, context))
+  narrowRows(call, context.device.storageBindings, context.scratch)
+    .flatMap((part) => (context.device.software ? undefined : cutLongRows(part, context.scratch)) ?? [part])
+    .flatMap((part) => emitWhole(part, context))
 
 const emitWhole: KernelEmitter<RowsCall> = (call, context) => {
   const { space, body } = call
@@ -232,15 +235,15 @@ const writeTeams = (task: Task) => {
     if (ending.length > 0 && team > 1) {
       for (const step of ending) {
         const type = typeName(body[step].dtype, 1)
-        declarations += `var<workgroup> all${step}: array<${type}, ${team * teams}>;\n`
+        declarations += `var<workgroup> each${step}: array<${type}, ${team * teams}>;\n`
         if (few < team) declarations += `var<workgroup> few${step}: array<${type}, ${few * teams}>;\n`
-        main.push(`all${step}[thread] = ${mine(step)};`)
+        main.push(`each${step}[thread] = ${mine(step)};`)
       }
       main.push("workgroupBarrier();")
       if (few < team) {
         main.push(`if (lane < ${few}u) {`)
         for (const step of ending) {
-          const parts = range(team / few).map((i) => `all${step}[${sum("thread", few * i)}]`)
+          const parts = range(team / few).map((i) => `each${step}[${sum("thread", few * i)}]`)
           main.push(
             `  few${step}[${sum(teams === 1 ? 0 : `first / ${team / few}u`, "lane")}] = ${joined(step, parts)};`,
           )
@@ -249,7 +252,7 @@ const writeTeams = (task: Task) => {
       }
     }
     for (const step of ending) {
-      const from = few < team ? `few${step}` : `all${step}`
+      const from = few < team ? `few${step}` : `each${step}`
       const start = few < team ? teams === 1 ? 0 : `first / ${team / few}u` : "first"
       const parts = range(few).map((i) => `${from}[${sum(start, i)}]`)
       main.push(`let v${step} = ${team === 1 ? mine(step) : joined(step, parts)};`)

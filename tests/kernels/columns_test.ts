@@ -104,3 +104,22 @@ testAll("columns: a value that is the same for the whole row", [{
   },
   buffers: [noise(9), noise(10)],
 }])
+
+testAll("columns: more operands than a shader may bind", [{
+  name: "sum of ten",
+  call: {
+    kernel: "columns",
+    space: [6, 9],
+    outerAxes: 0,
+    kind: "sum",
+    body: Array.from({ length: 10 }).flatMap((_, i): Instruction[] => [
+      { op: "load", operand: i, dtype: f32 },
+      i === 0 ? { op: "constant", value: 0, dtype: f32 } : { op: "add", args: [2 * i - 1, 2 * i], dtype: f32 },
+    ]).toSpliced(3, 1, { op: "add", args: [0, 2], dtype: f32 }),
+    result: 19,
+    inputs: Array.from({ length: 10 }, (_, i) => view(i, [6, 9])),
+    output: view(10, [9]),
+  },
+  buffers: Array.from({ length: 11 }, (_, i) => noise(54, i)).with(10, noise(9)),
+  tolerance: 2e-5,
+}])

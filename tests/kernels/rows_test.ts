@@ -213,3 +213,23 @@ testAll(
     },
   ),
 )
+
+/** Many operands: a chain of sums, normalized, plus what stands at the beginning of the chain and a coordinate. */
+const chain = (count: number): Instruction[] => {
+  const body: Instruction[] = [load(0), { op: "index", axis: 1, dtype: i32 }]
+  let sum = 0
+  for (let i = 1; i < count; i++) {
+    body.push(load(i), step("add", sum, body.length))
+    sum = body.length - 1
+  }
+  body.push(reduce("sum", sum), step("sub", sum, sum + 1), step("add", sum + 2, 3), {
+    op: "toFloat",
+    args: [1],
+    dtype: f32,
+  })
+  return [...body, step("add", sum + 3, sum + 4)]
+}
+testAll(
+  "rows: more operands than a shader may bind",
+  [[3, 8], [2, 7], [70, 12]].map((shape): Case => ({ ...contiguous("chain", shape, 20, chain(20)), tolerance: 1e-4 })),
+)

@@ -67,21 +67,21 @@ export function load(
 ): Effect.Effect<Model, LoadError, Backend | Plugins | Families | FileSystem.FileSystem | EffectScope.Scope> {
   return Effect.gen(function* () {
     const path = directory.length > 1 ? directory.replace(/\/+$/, "") : directory
-    const structure = yield* describe(yield* readModelConfig(path), path, options)
-    const { network, base } = structure
+    const described = yield* describe(yield* readModelConfig(path), path, options)
+    const { network, base } = described
     const checkpoint = yield* openModel(path)
     const tensors = rename(checkpoint.tensors, network)
-    const newKeys = newKeysOf(structure)
     const { missing } = yield* checkNames({
       expected: new Map(base.map(({ key, shape }) => [key, shape])),
       found: tensors,
       file: path,
       ignore: [...network.ignoredKeys, ...Object.keys(network.tied)],
-      optional: [...newKeys],
+      optional: [...newKeysOf(described)],
     })
-    yield* checkLabels(structure, missing)
-    const notes = missing.length === 0 ? [] : [`not in the files, so new and trained: ${missing.join(", ")}`]
+    yield* checkLabels(described, missing)
     const fresh = new Set(missing)
+    const structure = yield* withNew(described, fresh)
+    const notes = newNotes(structure, fresh)
     const initial = yield* initialArtifacts(structure, trainableOf(structure, fresh))
     const { backend, model } = yield* assemble(structure, fresh, notes)
     yield* fill(backend, model, structure.seed, initial, (parameter) => fresh.has(parameter.key))
@@ -104,8 +104,9 @@ export function initialize(
   options: InitializeOptions,
 ): Effect.Effect<Model, LoadError, Backend | Plugins | Families | EffectScope.Scope> {
   return Effect.gen(function* () {
-    const structure = yield* describe(new ConfigReader("config", config), "", options)
-    const fresh = newKeysOf(structure)
+    const described = yield* describe(new ConfigReader("config", config), "", options)
+    const fresh = newKeysOf(described)
+    const structure = yield* withNew(described, fresh)
     const initial = yield* initialArtifacts(structure, trainableOf(structure, fresh))
     const { backend, model } = yield* assemble(structure, fresh, [])
     yield* fill(backend, model, structure.seed, initial, () => true)
@@ -176,6 +177,32 @@ function newKeysOf({ network, base }: Structure): ReadonlySet<string> {
   return new Set(base.filter(({ module }) => network.newModules.includes(module)).map(({ key }) => key))
 }
 
+/** What is new belongs to the head: methods that adapt all else leave it alone. */
+function withNew(
+  structure: Structure,
+  fresh: ReadonlySet<string>,
+): Effect.Effect<Structure, ModelError | PluginError | JsonError> {
+  const { base, contributions } = structure
+  const isNew = ({ path }: ModuleInfo) => {
+    const own = base.filter(({ module }) => module === path)
+    return own.length > 0 && own.every(({ key }) => fresh.has(key))
+  }
+  const modules = structure.modules.map((module) => isNew(module) ? { ...module, outputHead: true } : module)
+  return attempt(() => ({ ...structure, modules, sites: resolveSites(modules, contributions) }))
+}
+
+/** What a person should know of parameters that the files lack. */
+function newNotes(structure: Structure, fresh: ReadonlySet<string>): ReadonlyArray<string> {
+  const trains = trainableOf(structure, fresh)
+  const all = structure.base.filter(({ key }) => fresh.has(key))
+  const list = (what: string, keys: ReadonlyArray<string>) =>
+    keys.length === 0 ? [] : [`not in the files, so ${what}: ${keys.join(", ")}`]
+  return [
+    ...list("new and trained", all.filter(trains).map(({ key }) => key)),
+    ...list("new", all.filter((parameter) => !trains(parameter)).map(({ key }) => key)),
+  ]
+}
+
 /** Tensors by their names here. A name that is there already keeps its tensor, and the other stays unexpected. */
 function rename<A>(tensors: ReadonlyMap<string, A>, { renames }: Network): ReadonlyMap<string, A> {
   const names = renames?.([...tensors.keys()]) ?? new Map<string, string>()
@@ -215,13 +242,18 @@ function trainsWhole(contributions: ReadonlyArray<Contribution>): boolean {
 
 /** Which parameters train. */
 function trainableOf(
-  { contributions, modules }: Structure,
+  { contributions, modules, base }: Structure,
   fresh: ReadonlySet<string>,
 ): (parameter: Parameter) => boolean {
   const whole = trainsWhole(contributions)
+  // Beside methods a new module trains whole where it starts at random. Else it is the same wherever it starts anew, and
+  // files of methods need not hold it.
+  const random = new Set(
+    base.filter(({ key, initializer }) => fresh.has(key) && initializer.kind === "normal").map(({ module }) => module),
+  )
   const infos = new Map(modules.map((module) => [module.path, module]))
   return ({ owner, key, module, name }) => {
-    if (whole || owner !== "base" || fresh.has(key)) return true
+    if (whole || owner !== "base" || (fresh.has(key) && random.has(module))) return true
     const info = infos.get(module)
     return info !== undefined && contributions.some(({ trains }) => trains?.(info, name) ?? false)
   }

@@ -5,7 +5,7 @@ import type { Contribution } from "../../../core/contracts/contribution.ts"
 import type { BatchTensors } from "../../../core/contracts/objective.ts"
 import { Plugins } from "../../../core/contracts/plugins.ts"
 import type { Tokenizer } from "../../../core/data/tokenizer.ts"
-import { initialize, load } from "../../../core/model/model.ts"
+import { initialize, load, saveAdapters } from "../../../core/model/model.ts"
 import { Task } from "../../../core/model/task.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import { embed } from "../../../core/training/embed.ts"
@@ -146,6 +146,27 @@ Deno.test("default targets, and heads that train whole, as in PEFT", async () =>
       ...layers((i) => ["q_lin", "v_lin"].map((name) => `distilbert.transformer.layer.${i}.attention.${name}`)),
     ]),
   )
+})
+
+Deno.test("a head that is new and random trains whole beside an adapter, and the adapter's files hold it", async () => {
+  const directory = await Deno.makeTempDir()
+  try {
+    const trained = await run(
+      Effect.gen(function* () {
+        const model = yield* load(fixture("bert/backbone"), { task: Task.maskedLM() })
+        yield* saveAdapters(model, `${directory}/adapter`)
+        return model.parameters.filter(({ trainable, owner }) => trainable && owner === "base").map(({ key }) => key)
+      }),
+      Layer.effectDiscard(Effect.service(Lora.Lora)).pipe(Layer.provide(Lora.layer({ targetModules: "all-linear" }))),
+    )
+    const head = "cls.predictions.transform.dense"
+    assertEquals(trained, [`${head}.weight`, `${head}.bias`])
+    const config = JSON.parse(await Deno.readTextFile(`${directory}/adapter/adapter_config.json`))
+    assertEquals([config.task_type, config.modules_to_save], [null, [head]])
+    assert(config.target_modules.every((path: string) => path.startsWith("bert.encoder.")), config.target_modules)
+  } finally {
+    await Deno.remove(directory, { recursive: true })
+  }
 })
 
 Deno.test("what is put before the tokens leaves the output's length as it is", async () => {

@@ -167,10 +167,11 @@ export function backbone(
         ? embedded
         : ops.concat([ops.forBatch(ops.reshape(prefix, [1, start, hiddenSize]), embedded), embedded], 1)
       // Prefix keys take the first positions (past_key_values in transformers).
-      const keys = descendantsOf(blocks).map((module) => scope.keyValues(module)?.keys.shape[2] ?? 0)
-      const places = ops.add(ops.iota([batch, start + length], 1), Math.max(0, ...keys))
-      let x = ops.add(whole, scope.call(positions, places))
-      if (types !== undefined) x = ops.add(x, scope.call(types, ops.full(0, places.shape, "i32")))
+      const keys = attentionsOf(blocks).map((module) => scope.keyValues(module)?.keys.shape[2] ?? 0)
+      const count = [1, start + length]
+      const places = ops.add(ops.iota(count, 1), Math.max(0, ...keys))
+      let x = ops.add(whole, scope.call(positions, ops.forBatch(places, whole)))
+      if (types !== undefined) x = ops.add(x, scope.call(types, ops.forBatch(ops.full(0, count, "i32"), whole)))
       x = scope.dropout(self, "embeddings", scope.call(norm, x), dropout)
       const visible = ops.add(ops.reshape(lengths, [batch, 1, 1]), start)
       for (const layer of blocks) x = scope.call(layer, x, visible)
@@ -181,6 +182,6 @@ export function backbone(
 }
 
 /** Attentions of the layers. */
-function descendantsOf(blocks: ReadonlyArray<Masked>): ReadonlyArray<Masked["children"][number]> {
+function attentionsOf(blocks: ReadonlyArray<Masked>): ReadonlyArray<Masked["children"][number]> {
   return blocks.flatMap(({ children }) => children.filter(({ kind }) => kind === "Attention"))
 }

@@ -5,10 +5,14 @@ import type { Contribution } from "../../../core/contracts/contribution.ts"
 import type { BatchTensors } from "../../../core/contracts/objective.ts"
 import { Plugins } from "../../../core/contracts/plugins.ts"
 import type { Tokenizer } from "../../../core/data/tokenizer.ts"
+import { gradients } from "../../../core/graph/gradients.ts"
 import { initialize, load, saveAdapters } from "../../../core/model/model.ts"
-import { Task } from "../../../core/model/task.ts"
+import { labelKind, Task } from "../../../core/model/task.ts"
 import * as ops from "../../../core/tensor/ops.ts"
+import type { Tensor } from "../../../core/tensor/tensor.ts"
 import { embed } from "../../../core/training/embed.ts"
+import { objectiveOf } from "../../../core/training/objectives.ts"
+import { batchInputs } from "../../../core/training/step_graphs.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 import { evaluateAll } from "../../evaluate.ts"
 import { memoryBackend } from "../../memory_backend.ts"
@@ -147,6 +151,35 @@ Deno.test("default targets, and heads that train whole, as in PEFT", async () =>
     ]),
   )
 })
+
+for (const [name, task] of [cases[0], cases[2], cases[5]]) {
+  Deno.test(`${name}: derivatives by example add up to those of the batch`, async () => {
+    const { tokens, lengths } = expectedOf(name)
+    const backend = memoryBackend()
+    await run(
+      Effect.gen(function* () {
+        const model = yield* load(fixture(`bert/${name}`), { task })
+        const batch = batchInputs("default", 2, 7, labelKind(task))
+        const outputs = model.forward(batch, { training: false })
+        const none = () => {
+          throw new Error("unused")
+        }
+        const loss = ops.batchSum(objectiveOf(task)({ batch, outputs, base: none, parameter: none }).loss)
+        const wanted = model.parameters.map(({ tensor }) => tensor)
+        const labels = task.kind === "classification"
+          ? [1, 2]
+          : lengths.flatMap((n) => tokens[0].map((t, i) => i < n ? t : -100))
+        const of = (found: ReadonlyArray<Tensor>) =>
+          evaluateAll(found, { inputs: { tokens: tokens.flat(), lengths, labels }, slots: backend.slots })
+        const whole = of(gradients(loss, wanted))
+        const parts = of(gradients(loss, wanted, { perExample: true }).map((each) => ops.batchSum(each)))
+        whole.forEach((values, i) => assert(distance(values, parts[i]) < 1e-9, model.parameters[i].key))
+      }),
+      undefined,
+      backend,
+    )
+  })
+}
 
 Deno.test("a head that is new and random trains whole beside an adapter, and the adapter's files hold it", async () => {
   const directory = await Deno.makeTempDir()

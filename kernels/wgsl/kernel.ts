@@ -20,7 +20,7 @@ export interface Operand {
   readonly store: (index: string, value: string) => string
 }
 
-/** A buffer that a dispatch needs; its place in {@link Dispatch.bindings} is its number in the code. */
+/** A buffer that a dispatch needs. */
 export interface Binding {
   /** Number of the buffer in the program, or of a scratch buffer. */
   readonly buffer: number
@@ -28,8 +28,10 @@ export interface Binding {
   readonly element: Element
   /** Whether the code stores to it. */
   readonly writes: boolean
-  /** Names in the code: more than one where the buffer is larger than what one binding may hold. */
-  readonly names: ReadonlyArray<string>
+  /** Its name in the code: a variable, or what is behind `load_` and `store_` in the names of functions. */
+  readonly name: string
+  /** Whether the code uses functions: a large buffer is several variables, and several small ones may be in one. */
+  readonly indirect: boolean
 }
 
 /** One shader and how often it runs: plain data. Dispatches run in order; each sees what earlier ones wrote. */

@@ -1,7 +1,8 @@
-import { declarations, makeShader } from "../../core/backend/webgpu/_shader.ts"
+import { declare, makeShader, resolveBindings } from "../../core/backend/webgpu/_shader.ts"
 import { emitColumns } from "../../kernels/columns/wgsl.ts"
 import type { Call } from "../../kernels/contract.ts"
 import { emitGather } from "../../kernels/gather/wgsl.ts"
+import { emitMatmul } from "../../kernels/matmul/wgsl.ts"
 import { emitRows } from "../../kernels/rows/wgsl.ts"
 import { emitScatterAdd } from "../../kernels/scatter_add/wgsl.ts"
 import { emitUpdateSlice } from "../../kernels/update_slice/wgsl.ts"
@@ -12,8 +13,11 @@ export const adapter: GPUAdapter | null = await navigator.gpu?.requestAdapter() 
 
 type Data = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>
 const WINDOW = 1 << 27
+/** By text: long ones take a second to compile. */
+const pipelines = new WeakMap<GPUDevice, Map<string, GPUComputePipeline>>()
 
-const traits = (software: boolean): DeviceTraits => ({
+/** What is tested for; the most modest device there may be. */
+export const traits = (software: boolean): DeviceTraits => ({
   subgroups: undefined,
   f16: false,
   software,
@@ -36,38 +40,52 @@ const emit = (call: Call, context: KernelContext): ReadonlyArray<Dispatch> => {
     case "update_slice":
       return emitUpdateSlice(call, context)
     case "matmul":
-      throw new Error("products have tests of their own")
+      return emitMatmul(call, context)
   }
 }
 
-/** Compiles and runs one call by itself; gives the last buffer. */
+/** Compiles and runs one call by itself, for a device or a software one; gives the last buffer. */
 export const runAlone = async (
   device: GPUDevice,
   call: Call,
   data: ReadonlyArray<Data>,
-  software: boolean,
+  target: boolean | DeviceTraits,
+  write: (context: KernelContext) => ReadonlyArray<Dispatch> = (context) => emit(call, context),
 ): Promise<Data> => {
+  const contents: Array<Data | undefined> = [...data]
   const specs = data.map((d) => ({ size: d.length, dtype: d instanceof Int32Array ? "i32" as const : "f32" as const }))
-  const dispatches = emit(call, {
-    device: traits(software),
-    shader: () => makeShader((buffer) => specs[buffer], WINDOW),
+  const dispatches = write({
+    device: typeof target === "boolean" ? traits(target) : target,
+    shader: () => makeShader((buffer) => specs[buffer], WINDOW, false),
     scratch: (size) => specs.push({ size, dtype: "f32" }) - 1,
+    constants: (values) => {
+      const buffer = specs.push({ size: values.length, dtype: "i32" }) - 1
+      contents[buffer] = Int32Array.from(values)
+      return buffer
+    },
   })
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC
   const buffers = specs.map(({ size }, i) => {
     const buffer = device.createBuffer({ size: Math.ceil((4 * size + 1) / 256) * 256, usage })
-    if (size > 0 && i < data.length) device.queue.writeBuffer(buffer, 0, data[i])
+    const content = contents[i]
+    if (size > 0 && content !== undefined) device.queue.writeBuffer(buffer, 0, content)
     return buffer
   })
+  const known = pipelines.get(device) ?? new Map<string, GPUComputePipeline>()
+  pipelines.set(device, known)
   const encoder = device.createCommandEncoder()
   const pass = encoder.beginComputePass()
-  for (const { code, bindings, workgroups, label } of dispatches) {
-    const text = declarations(bindings, bindings.map(({ writes }) => writes), WINDOW) + code
+  for (const dispatch of dispatches) {
+    const { code, bindings, workgroups, label } = dispatch
+    const region = (buffer: number) => ({ place: buffer, offset: 0, bytes: buffers[buffer].size })
+    const { variables } = resolveBindings(dispatch, WINDOW, region, () => undefined)
+    const text = declare(variables, bindings.map(({ writes }) => writes)) + code
     device.pushErrorScope("validation")
-    const pipeline = device.createComputePipeline({
+    const pipeline = known.get(text) ?? device.createComputePipeline({
       layout: "auto",
       compute: { module: device.createShaderModule({ code: text }), entryPoint: "main" },
     })
+    known.set(text, pipeline)
     const entries = bindings.map(({ buffer }, binding) => ({ binding, resource: { buffer: buffers[buffer] } }))
     pass.setPipeline(pipeline)
     pass.setBindGroup(0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }))

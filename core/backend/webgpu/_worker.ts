@@ -243,7 +243,7 @@ export function engine(
     })
     const problems = [await device.popErrorScope(), await device.popErrorScope()]
     for (const problem of problems) {
-      if (problem !== null) throw failure("Compile", `shader of ${label}: ${problem.message}\n${code}`)
+      if (problem !== null) throw failure("Compile", `shader of ${label}: ${problem.message}`)
     }
     pipelines.set(number, pipeline)
     shaderLayouts.set(number, layout)

@@ -14,22 +14,12 @@ import type { BufferSpec, Program } from "../../graph/program.ts"
 import { sizeOf } from "../../tensor/shape.ts"
 import { BackendError } from "../backend_error.ts"
 import { planMemory } from "../memory_plan.ts"
-import { declarations, makeShader } from "./_shader.ts"
+import { declare, makeShader, type Place, type PlannedRegion, resolveBindings } from "./_shader.ts"
+
+export type { Place, PlannedRegion } from "./_shader.ts"
 
 /** Alignment of everything in a GPU buffer, in bytes: no device asks for more. */
 export const ALIGNMENT = 256
-
-/** The GPU buffer in which something lies: one of the program's own, the arena of temporaries, or a slot by number. */
-export type Place = "arena" | "inputs" | "constants" | number
-
-/** Bytes of a GPU buffer. */
-export interface PlannedRegion {
-  readonly place: Place
-  /** First byte. */
-  readonly offset: number
-  /** Number of bytes. */
-  readonly bytes: number
-}
 
 /** Elements that go in or come out. */
 export interface PlannedData extends PlannedRegion {
@@ -111,9 +101,9 @@ export const lower = (program: Program, { device, bindingBytes, enableSubgroups 
 
   const dispatches: Array<{ readonly dispatch: Dispatch; readonly call: number }> = []
   calls.forEach((call, number) => {
-    const context: KernelContext = {
+    const context = (indirect: boolean): KernelContext => ({
       device,
-      shader: () => makeShader((buffer) => all[buffer], windowBytes),
+      shader: () => makeShader((buffer) => all[buffer], windowBytes, indirect),
       scratch: (size) => all.push({ size, dtype: "f32", source: { kind: "temporary" } }) - 1,
       constants: (values) => {
         const key = `${values}`
@@ -124,8 +114,11 @@ export const lower = (program: Program, { device, bindingBytes, enableSubgroups 
         kernelConstants.set(key, buffer)
         return buffer
       },
-    }
-    for (const dispatch of emit(call, context)) dispatches.push({ dispatch, call: number })
+    })
+    let written = emit(call, context(false))
+    // Too many buffers: once more, with those of one GPU buffer behind one binding.
+    if (written.some(({ bindings }) => bindings.length > device.storageBindings)) written = emit(call, context(true))
+    for (const dispatch of written) dispatches.push({ dispatch, call: number })
   })
 
   // Places. A temporary lives from the first call that names it to the last.
@@ -150,43 +143,38 @@ export const lower = (program: Program, { device, bindingBytes, enableSubgroups 
     places.set(buffer, { place: source.kind === "input" ? "inputs" : "constants", offset: totals[source.kind] })
     totals[source.kind] += paddedBytes(size)
   })
+  const placeBytes = { arena: plan.bytes, inputs: totals.input, constants: totals.constant }
 
   const shaders: Array<PlannedShader> = []
   const shaderNumbers = new Map<string, number>()
   const planned = dispatches.map(({ dispatch }): PlannedDispatch => {
     const { label, bindings, workgroups } = dispatch
+    const crowded = bindings.length > device.storageBindings
+    const { variables, functions } = resolveBindings(
+      dispatch,
+      windowBytes,
+      (buffer) => ({ ...places.get(buffer)!, bytes: paddedBytes(all[buffer].size) }),
+      (place) => crowded && typeof place === "string" ? placeBytes[place] : undefined,
+    )
     // Where a GPU buffer is written, all its bindings are: the API forbids to read it through another one.
-    const written = new Set(bindings.flatMap(({ buffer, writes }) => writes ? [places.get(buffer)!.place] : []))
-    const writable = bindings.flatMap(({ buffer, names }) => names.map(() => written.has(places.get(buffer)!.place)))
-    if (writable.length > device.storageBindings) {
+    const stored = new Set(bindings.flatMap(({ buffer, writes }) => writes ? [places.get(buffer)!.place] : []))
+    const writable = variables.map(({ region }) => stored.has(region.place))
+    if (variables.length > device.storageBindings) {
       throw new BackendError({
         reason: "Compile",
-        message: `Program "${program.name}": ${label} needs ${writable.length} storage bindings, this device has ` +
+        message: `Program "${program.name}": ${label} needs ${variables.length} storage bindings, this device has ` +
           `${device.storageBindings}. Use the wasm backend (ESPALIER_BACKEND=wasm).`,
       })
     }
     const enable = dispatch.enable.filter((name) => name !== "subgroups" || enableSubgroups)
     const code = enable.map((name) => `enable ${name};\n`).join("") +
-      declarations(bindings, writable, windowBytes) + dispatch.code
+      declare(variables, writable) + functions + dispatch.code
     let shader = shaderNumbers.get(code)
     if (shader === undefined) {
       shader = shaders.push({ label, code, writable }) - 1
       shaderNumbers.set(code, shader)
     }
-    return {
-      label,
-      shader,
-      workgroups,
-      bindings: bindings.flatMap(({ buffer, names }) => {
-        const { place, offset } = places.get(buffer)!
-        const bytes = paddedBytes(all[buffer].size)
-        return names.map((_, window) => ({
-          place,
-          offset: offset + window * windowBytes,
-          bytes: Math.min(windowBytes, bytes - window * windowBytes),
-        }))
-      }),
-    }
+    return { label, shader, workgroups, bindings: variables.map(({ region }) => region) }
   })
 
   const data = (name: string, buffer: number, first: number, length: number): PlannedData => {

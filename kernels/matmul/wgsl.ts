@@ -8,7 +8,7 @@
 import { sizeOf, stridesOf } from "../../core/tensor/shape.ts"
 import { emitColumns } from "../columns/wgsl.ts"
 import type { MatmulCall } from "../contract.ts"
-import type { DeviceTraits, KernelEmitter } from "../wgsl/kernel.ts"
+import type { DeviceTraits, Dispatch, KernelContext, KernelEmitter } from "../wgsl/kernel.ts"
 import { type BroadcastForm, broadcastProduct, LANE_COLUMNS } from "./_wgsl_broadcast.ts"
 import { exchanged, type Task } from "./_wgsl_task.ts"
 import { type TileForm, tileProduct } from "./_wgsl_tile.ts"
@@ -74,13 +74,22 @@ export const productForm = (
   return { exchange: false, ...cut(tilesOf(form), GROUPS), shader: { kind: "tile", ...form } }
 }
 
-/** Writes a product. */
+/** Writes a product in the form that suits it. */
 export const emitMatmul: KernelEmitter<MatmulCall> = (call, context) => {
+  const product = collapse(call)
+  const entries = product.batch.reduce((count, { extent }) => count * extent, 1)
+  return writeProduct(call, productForm({ ...product, entries }, context.device), context)
+}
+
+/** Writes a product in one form; every form does every product. */
+export const writeProduct = (
+  call: MatmulCall,
+  { exchange, parts, chunk, shader }: ProductForm,
+  context: KernelContext,
+): ReadonlyArray<Dispatch> => {
   if (sizeOf(call.output.shape) === 0) return []
   const product = collapse(call)
-  const { m, n, k, batch } = product
-  const entries = batch.reduce((count, { extent }) => count * extent, 1)
-  const { exchange, parts, chunk, shader } = productForm({ m, n, k, entries }, context.device)
+  const { m, n, batch } = product
   // Parts go one after the other into a workspace of [parts, ...batch, m, n].
   const shape = [parts, ...batch.map(({ extent }) => extent), m, n], packed = stridesOf(shape)
   const workspace = parts > 1 ? context.scratch(sizeOf(shape)) : undefined

@@ -1,0 +1,175 @@
+/**
+ * What the shaders of a product share: sizes and distances as parameters (so that all products of one form share a
+ * pipeline, as these long texts take a second to compile on a CPU), and the way from a workgroup to its tile.
+ * @module
+ */
+import { type KernelContext, lineOfWorkgroups, type Shader } from "../wgsl/kernel.ts"
+import { PARAMETERS } from "../wgsl/places.ts"
+import type { Product } from "./product.ts"
+
+/** A product with the places of its operands, cut along k into parts. */
+export interface Task extends Omit<Product, "output" | "batch"> {
+  /** Distances in the output. */
+  readonly output: { readonly m: number; readonly n: number }
+  /** Outermost first; distances in elements. */
+  readonly batch: Product["batch"]
+  /** The first elements. */
+  readonly first: { readonly a: number; readonly b: number; readonly output: number }
+  /** Numbers of the buffers. */
+  readonly buffers: { readonly a: number; readonly b: number; readonly output: number }
+  /** Terms of one part, and how many parts there are. */
+  readonly chunk: number
+  readonly parts: number
+  /** Distance in the output between parts. */
+  readonly partStep: number
+}
+
+/** Which way four neighbours lie in an operand that is bound as `vec4<f32>`; `none`: bound as `f32`. */
+export type Fours = "k" | "across" | "none"
+/** How a task's operands are bound; the output's fours lie along n. */
+export interface Layout {
+  readonly a: Fours
+  readonly b: Fours
+  readonly output: Fours
+}
+
+/** The same product with rows and columns exchanged. */
+export const exchanged = (task: Task): Task => ({
+  ...task,
+  m: task.n,
+  n: task.m,
+  a: { m: task.b.n, k: task.b.k },
+  b: { k: task.a.k, n: task.a.m },
+  output: { m: task.output.n, n: task.output.m },
+  batch: task.batch.map(({ extent, a, b, output }) => ({ extent, a: b, b: a, output })),
+  first: { ...task.first, a: task.first.b, b: task.first.a },
+  buffers: { ...task.buffers, a: task.buffers.b, b: task.buffers.a },
+})
+
+/** Where fours may be read and written: neighbours, whole fours of them, all of which begin at multiples of four. */
+export const layoutOf = (task: Task): Layout => {
+  const { m, n, k, a, b, output, batch, first, chunk } = task
+  const fours = (...distances: ReadonlyArray<number>) => distances.every((distance) => distance % 4 === 0)
+  const way = (across: number, along: number, extent: number, start: number, steps: ReadonlyArray<number>): Fours =>
+    across === 1 && fours(extent, along, start, ...steps)
+      ? "across"
+      : along === 1 && fours(k, chunk, across, start, ...steps)
+      ? "k"
+      : "none"
+  const shared = task.buffers.a === task.buffers.b // one shader sees a buffer in one way only
+  return {
+    a: shared ? "none" : way(a.m, a.k, m, first.a, batch.map((axis) => axis.a)),
+    b: shared ? "none" : way(b.n, b.k, n, first.b, batch.map((axis) => axis.b)),
+    output: output.n === 1 && fours(n, output.m, first.output, task.partStep, ...batch.map((axis) => axis.output))
+      ? "across"
+      : "none",
+  }
+}
+
+/** The beginning of a shader. */
+export interface Opening {
+  /** Workgroups along each axis. */
+  readonly workgroups: readonly [number, number, number]
+  /** Text in front of `main`'s body; `line` are the statements. */
+  readonly header: (threads: number) => string
+  /**
+   * Statements that define, as u32: `m n k`, the distances `a_m a_k b_k b_n o_m o_n`, the tile's first `row` and
+   * `column`, the first places `a_at b_at o_at`, and the terms `begin` <= k < `end` of this part. Places and distances
+   * count fours where an operand is bound so; along the fours' own way the distance is meaningless.
+   */
+  readonly statements: ReadonlyArray<string>
+}
+
+/** Begins a shader whose workgroups each do a tile of `rows` x `columns` of one part of one batch entry. */
+export const open = (
+  task: Task,
+  layout: Layout,
+  rows: number,
+  columns: number,
+  shader: Shader,
+  context: KernelContext,
+): Opening => {
+  const { m, n, k, batch, first, parts } = task
+  const tiles = [Math.ceil(m / rows), Math.ceil(n / columns)]
+  const count = batch.reduce((product, { extent }) => product * extent, tiles[0] * tiles[1] * parts)
+  const { workgroups, number, exact } = lineOfWorkgroups(count, context.device)
+  const scale = (distance: number, fours: Fours) => fours === "none" ? distance : Math.trunc(distance / 4)
+  const values: Array<number> = []
+  const statements: Array<string> = []
+  const named: Array<string> = []
+  const parameter = (name: string, value: number): void => {
+    values.push(value)
+    named.push(name)
+  }
+  parameter("m", m)
+  parameter("n", n)
+  parameter("k", k)
+  parameter("chunk", task.chunk)
+  parameter("count", count)
+  parameter("tiles_m", tiles[0])
+  parameter("tiles_n", tiles[1])
+  parameter("a_0", scale(first.a, layout.a))
+  parameter("a_m", scale(task.a.m, layout.a))
+  parameter("a_k", scale(task.a.k, layout.a))
+  parameter("b_0", scale(first.b, layout.b))
+  parameter("b_k", scale(task.b.k, layout.b))
+  parameter("b_n", scale(task.b.n, layout.b))
+  parameter("o_0", scale(first.output, layout.output))
+  parameter("o_m", scale(task.output.m, layout.output))
+  parameter("o_n", scale(task.output.n, layout.output))
+  parameter("o_part", scale(task.partStep, layout.output))
+  batch.forEach((axis, i) => {
+    parameter(`extent${i}`, axis.extent)
+    parameter(`a_${i + 1}`, scale(axis.a, layout.a))
+    parameter(`b_${i + 1}`, scale(axis.b, layout.b))
+    parameter(`o_${i + 1}`, scale(axis.output, layout.output))
+  })
+  const table = shader.read(context.constants(values))
+  named.forEach((name, i) => statements.push(`let ${name} = u32(${table.load(`${i}u`)});`))
+  statements.push(
+    `let number = ${number};`,
+    ...exact ? [] : [`if (number >= count) { return; }`],
+    // Neighbouring workgroups share their columns of b, which stay in the cache.
+    `let row = number % tiles_m * ${rows}u;`,
+    `let tile = number / tiles_m;`,
+    `let column = tile % tiles_n * ${columns}u;`,
+    `let entry${batch.length} = tile / tiles_n;`,
+  )
+  for (let i = batch.length - 1; i >= 0; i--) {
+    statements.push(`let i${i} = entry${i + 1} % extent${i};`, `let entry${i} = entry${i + 1} / extent${i};`)
+  }
+  const at = (name: string) => [`${name}_0`, ...batch.map((_, i) => `i${i} * ${name}_${i + 1}`)].join(" + ")
+  statements.push(
+    `let a_at = ${at("a")};`,
+    `let b_at = ${at("b")};`,
+    `let o_at = ${at("o")} + entry0 * o_part;`,
+    `let begin = entry0 * chunk;`,
+    `let end = min(begin + chunk, k);`,
+  )
+  return {
+    workgroups,
+    header: (threads) => `@compute @workgroup_size(${threads}) fn main(${PARAMETERS}) {`,
+    statements,
+  }
+}
+
+/**
+ * Statements that store four sums of one row where they are inside.
+ *
+ * @param row Expression of the row.
+ * @param column Expression of the first column, a multiple of four.
+ * @param value Name of the four.
+ */
+export const storeFour = (
+  layout: Layout,
+  output: { readonly store: (index: string, value: string) => string },
+  row: string,
+  column: string,
+  value: string,
+): string =>
+  layout.output === "across"
+    ? `if (${row} < m && ${column} < n) { ${output.store(`o_at + (${row}) * o_m + (${column}) / 4u`, value)} }`
+    : [0, 1, 2, 3].map((j) =>
+      `if (${row} < m && ${column} + ${j}u < n) { ` +
+      `${output.store(`o_at + (${row}) * o_m + (${column} + ${j}u) * o_n`, `${value}[${j}]`)} }`
+    ).join("\n")

@@ -174,7 +174,7 @@ const learn = async () => {
   let asked = false
   const draw = () => {
     asked = false
-    if (steps.length > 0) get("curve").innerHTML = curve(steps, validation, total)
+    if (steps.length > 0) get("curve").innerHTML = curve(steps, validation, get("curve").clientWidth)
   }
   try {
     set("status", "Fetching the model")

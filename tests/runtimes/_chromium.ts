@@ -46,7 +46,10 @@ export async function inPage<A>(
   })
   try {
     const page = await browser.newPage({ colorScheme, viewport: { width: 1100, height: 1250 }, acceptDownloads: true })
-    const broken = new Promise<never>((_, reject) => page.on("pageerror", reject))
+    const broken = new Promise<never>((_, reject) => {
+      page.on("pageerror", reject)
+      page.on("console", (said) => said.type() === "error" && reject(new Error(`the console says: ${said.text()}`)))
+    })
     broken.catch(() => {})
     await page.goto(address)
     return await Promise.race([work(page), broken])

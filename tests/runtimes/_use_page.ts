@@ -41,8 +41,9 @@ export async function usePage(chromium: string, { model, screenshot }: UseOption
       })
       failed.catch(() => {})
       await Promise.race([finished, failed])
-      await page.fill("#own", "WINNER! Call now to claim your free prize")
-      await page.waitForSelector("#prediction div")
+      await page.fill("#own", "URGENT! You have won a FREE 100,000 prize! Txt the word CLAIM to 81010, 150p per msg")
+      const label = await (await page.waitForSelector("#prediction .first span")).textContent()
+      if (label !== "spam") throw new Error(`the trained model takes an advertisement for ${label}`)
 
       const size = async (selector: string) => {
         const [download] = await Promise.all([page.waitForEvent("download"), page.click(selector)])

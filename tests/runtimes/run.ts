@@ -197,7 +197,9 @@ try {
     } catch (error) {
       const skipped = error instanceof Skipped
       counts[skipped ? "skipped" : "failed"]++
-      console.log(`${name} ... ${skipped ? "skipped" : "FAILED"}: ${error instanceof Error ? error.message : error}`)
+      const message = error instanceof Error ? error.message : String(error)
+      // A shader that does not compile comes with all of its text.
+      console.log(`${name} ... ${skipped ? "skipped" : "FAILED"}: ${message.slice(0, 2000)}`)
     }
   }
 } finally {

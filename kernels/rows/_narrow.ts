@@ -24,7 +24,15 @@ export const narrowRows = (
       const step = body[number]
       return step.op === "load" ? [inputs[step.operand].buffer] : []
     }))
-  if (new Set([...read(needed), ...outputs.map(({ view }) => view.buffer)]).size <= most) return [call]
+  const reads = read(needed), writes = new Set(outputs.map(({ view }) => view.buffer))
+  if (new Set([...reads, ...writes]).size <= most) return [call]
+  if (needed.every((number) => !("args" in body[number]))) {
+    // Nothing is computed: a few outputs at a time.
+    const few = most - reads.size
+    if (few < 1 || [...reads].some((buffer) => writes.has(buffer))) return [call]
+    const groups = [...writes].flatMap((_, i, all) => i % few === 0 ? [new Set(all.slice(i, i + few))] : [])
+    return groups.map((group) => ({ ...call, outputs: outputs.filter(({ view }) => group.has(view.buffer)) }))
+  }
 
   /** Cheap or not to be had in f32: done again in the second part. */
   const again = (number: number) =>
@@ -44,7 +52,10 @@ export const narrowRows = (
     (read(needed.slice(0, count)).size >= most || handedOn(count).some((step) => body[step].dtype === "i32"))
   ) count--
   const handed = handedOn(count)
-  if (handed.length === 0) return [call]
+  // The second part must name fewer, or compute nothing.
+  const left = needed.filter((number, i) => i >= count || again(number))
+  const fewer = new Set([...read(left), ...writes]).size + 1 < new Set([...reads, ...writes]).size
+  if (handed.length === 0 || !fewer && left.some((number) => "args" in body[number])) return [call]
 
   const perRow = perRowSteps(body, inputs.map((view) => view.strides), space.map((_, axis) => axis), last)
   const shapes = handed.map((step) => perRow[step] ? [...space.slice(0, last), 1] : space)

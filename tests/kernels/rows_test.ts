@@ -1,5 +1,6 @@
 import type { Instruction, RowsCall } from "../../kernels/contract.ts"
-import { type Case, noise, testAll, view } from "./_compare.ts"
+import { type Case, noise, view } from "./_compare.ts"
+import { testAll } from "./_test_all.ts"
 
 const f32 = "f32" as const, i32 = "i32" as const
 const load = (operand: number): Instruction => ({ op: "load", operand, dtype: f32 })

@@ -104,7 +104,8 @@ const bundled = () =>
 
 async function inChromium(backend: Backend, isolated = true): Promise<SuiteOutcome> {
   const site = {
-    "/index.html": `<!doctype html><title>Suite</title><script type="module" src="suite.js"></script>`,
+    "/index.html":
+      `<!doctype html><title>Suite</title><link rel="icon" href="data:,"><script type="module" src="suite.js"></script>`,
     "/suite.js": await bundled(),
     "/model/": new URL(`file://${model}/`),
     "/sms.tsv": new URL(`file://${data}`),

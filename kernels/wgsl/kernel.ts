@@ -30,7 +30,7 @@ export interface Binding {
   readonly writes: boolean
   /** Its name in the code: a variable, or what is behind `load_` and `store_` in the names of functions. */
   readonly name: string
-  /** Whether the code uses functions: a large buffer is several variables, and several small ones may be in one. */
+  /** Whether the code uses functions, as the buffer is larger than one variable may be. */
   readonly indirect: boolean
 }
 

@@ -56,7 +56,7 @@ export const runAlone = async (
   const specs = data.map((d) => ({ size: d.length, dtype: d instanceof Int32Array ? "i32" as const : "f32" as const }))
   const dispatches = write({
     device: typeof target === "boolean" ? traits(target) : target,
-    shader: () => makeShader((buffer) => specs[buffer], WINDOW, false),
+    shader: () => makeShader((buffer) => specs[buffer], WINDOW),
     scratch: (size) => specs.push({ size, dtype: "f32" }) - 1,
     constants: (values) => {
       const buffer = specs.push({ size: values.length, dtype: "i32" }) - 1
@@ -78,7 +78,7 @@ export const runAlone = async (
   for (const dispatch of dispatches) {
     const { code, bindings, workgroups, label } = dispatch
     const region = (buffer: number) => ({ place: buffer, offset: 0, bytes: buffers[buffer].size })
-    const { variables } = resolveBindings(dispatch, WINDOW, region, () => undefined)
+    const { variables } = resolveBindings(dispatch, WINDOW, region)
     const text = declare(variables, bindings.map(({ writes }) => writes)) + code
     device.pushErrorScope("validation")
     const pipeline = known.get(text) ?? device.createComputePipeline({

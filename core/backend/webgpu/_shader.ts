@@ -24,19 +24,15 @@ export interface Variable {
   readonly region: PlannedRegion
 }
 
-const bytesOf = (element: Element) => element === "vec4<f32>" ? 16 : 4
-
 /**
  * Begins a shader.
  *
  * @param describe Number and type of a buffer's elements.
  * @param windowBytes Most bytes of one binding.
- * @param indirect Whether all operands go through functions, so that variables may be shared.
  */
 export const makeShader = (
   describe: (buffer: number) => { readonly size: number; readonly dtype: DType },
   windowBytes: number,
-  indirect: boolean,
 ): Shader => {
   const bindings: Array<{ -readonly [K in keyof Binding]: Binding[K] }> = []
   const use = (buffer: number, asked: Element | undefined, writes: boolean): Operand => {
@@ -49,7 +45,7 @@ export const makeShader = (
         element,
         writes,
         name: `b${bindings.length}`,
-        indirect: indirect || 4 * size > windowBytes,
+        indirect: 4 * size > windowBytes,
       }
       bindings.push(binding)
     }
@@ -73,78 +69,44 @@ export const declare = (variables: ReadonlyArray<Variable>, writable: ReadonlyAr
     `@group(0) @binding(${i}) var<storage, ${writable[i] ? "read_write" : "read"}> ${name}: array<${element}>;\n`
   ).join("")
 
-/** Elements of a buffer that lie in one variable. */
-interface Segment {
-  readonly variable: Variable
-  /** The variable's f32 that is the buffer's first; below 0 if the buffer begins before the variable. */
-  readonly base: number
-  /** Number of the buffer's f32 up to the segment's end. */
-  readonly end: number
+/** Functions that see the windows of one buffer as one array. */
+const accessors = ({ name, element, writes }: Binding, windows: number, windowBytes: number): string => {
+  const length = windowBytes / (element === "vec4<f32>" ? 16 : 4)
+  const choose = (use: (place: string) => string) =>
+    Array.from({ length: windows }, (_, window) => {
+      const text = use(`${name}_${window}[i${window === 0 ? "" : ` - ${window * length}u`}]`)
+      return window === windows - 1 ? `  ${text}\n` : `  if (i < ${(window + 1) * length}u) { ${text} }\n`
+    }).join("")
+  return `fn load_${name}(i: u32) -> ${element} {\n${choose((place) => `return ${place};`)}}\n` +
+    (writes ? `fn store_${name}(i: u32, x: ${element}) {\n${choose((place) => `${place} = x; return;`)}}\n` : "")
 }
 
-/** Functions that see an operand's segments as one array. */
-const accessors = ({ name, element, writes }: Binding, segments: ReadonlyArray<Segment>): string => {
-  const scale = bytesOf(element) / 4
-  const choose = (use: (segment: Segment) => string) =>
-    segments.map((segment, i) =>
-      i === segments.length - 1 ? `  ${use(segment)}\n` : `  if (i < ${segment.end / scale}u) { ${use(segment)} }\n`
-    ).join("")
-  const shifted = (index: string, by: number) => by === 0 ? index : `${index} ${by < 0 ? "-" : "+"} ${Math.abs(by)}u`
-  const parts = [0, 1, 2, 3]
-  const load = ({ variable, base }: Segment) => {
-    if (variable.element === element) return `return ${variable.name}[${shifted("i", base / scale)}];`
-    const at = (part: number) => `${variable.name}[${shifted(scale === 1 ? "i" : "4u * i", base + part)}]`
-    if (element === "i32") return `return bitcast<i32>(${at(0)});`
-    return `return vec4<f32>(${parts.map(at).join(", ")});`
-  }
-  const store = ({ variable, base }: Segment) => {
-    if (variable.element === element) return `${variable.name}[${shifted("i", base / scale)}] = x; return;`
-    const at = (part: number) => `${variable.name}[${shifted(scale === 1 ? "i" : "4u * i", base + part)}]`
-    if (element === "i32") return `${at(0)} = bitcast<f32>(x); return;`
-    return `${parts.map((part) => `${at(part)} = x[${part}];`).join(" ")} return;`
-  }
-  return `fn load_${name}(i: u32) -> ${element} {\n${choose(load)}}\n` +
-    (writes ? `fn store_${name}(i: u32, x: ${element}) {\n${choose(store)}}\n` : "")
-}
-
-/**
- * The variables of a dispatch, and the functions over them.
- *
- * @param regionOf Where a buffer lies.
- * @param shared Bytes of a place whose buffers are to share variables; undefined where each has its own.
- */
+/** The variables of a dispatch, and the functions over those that stand for one buffer together. */
 export const resolveBindings = (
   { bindings }: Dispatch,
   windowBytes: number,
   regionOf: (buffer: number) => PlannedRegion,
-  shared: (place: Place) => number | undefined,
 ): { readonly variables: ReadonlyArray<Variable>; readonly functions: string } => {
-  const variables = new Map<string, Variable>()
-  const functions = bindings.map((binding) => {
+  const variables: Array<Variable> = []
+  let functions = ""
+  for (const binding of bindings) {
     const { name, element, indirect } = binding
     const region = regionOf(binding.buffer)
-    const { place, offset, bytes } = region
     if (!indirect) {
-      variables.set(name, { name, element, region })
-      return ""
+      variables.push({ name, element, region })
+      continue
     }
-    // Windows on the whole place where variables are shared, else on the buffer alone.
-    const placeBytes = shared(place)
-    const whole = placeBytes === undefined ? region : { place, offset: 0, bytes: placeBytes }
-    const inside = offset - whole.offset
-    const segments: Array<Segment> = []
-    for (let window = Math.floor(inside / windowBytes); window * windowBytes < inside + bytes; window++) {
+    const windows = Math.ceil(region.bytes / windowBytes)
+    for (let window = 0; window < windows; window++) {
       const start = window * windowBytes
-      const key = `${placeBytes === undefined ? name : place}_${window}`
-      const variable = variables.get(key) ?? {
-        name: key,
-        element: placeBytes === undefined ? element : "f32",
-        region: { place, offset: whole.offset + start, bytes: Math.min(windowBytes, whole.bytes - start) },
-      }
-      variables.set(key, variable)
-      segments.push({ variable, base: (inside - start) / 4, end: (start + windowBytes - inside) / 4 })
+      const bytes = Math.min(windowBytes, region.bytes - start)
+      variables.push({
+        name: `${name}_${window}`,
+        element,
+        region: { ...region, offset: region.offset + start, bytes },
+      })
     }
-    return accessors(binding, segments)
-  })
-  return { variables: [...variables.values()], functions: functions.join("") }
+    functions += accessors(binding, windows, windowBytes)
+  }
+  return { variables, functions }
 }

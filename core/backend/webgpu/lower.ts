@@ -101,9 +101,9 @@ export const lower = (program: Program, { device, bindingBytes, enableSubgroups 
 
   const dispatches: Array<{ readonly dispatch: Dispatch; readonly call: number }> = []
   calls.forEach((call, number) => {
-    const context = (indirect: boolean): KernelContext => ({
+    const context: KernelContext = {
       device,
-      shader: () => makeShader((buffer) => all[buffer], windowBytes, indirect),
+      shader: () => makeShader((buffer) => all[buffer], windowBytes),
       scratch: (size) => all.push({ size, dtype: "f32", source: { kind: "temporary" } }) - 1,
       constants: (values) => {
         const key = `${values}`
@@ -114,11 +114,8 @@ export const lower = (program: Program, { device, bindingBytes, enableSubgroups 
         kernelConstants.set(key, buffer)
         return buffer
       },
-    })
-    let written = emit(call, context(false))
-    // Too many buffers: once more, with those of one GPU buffer behind one binding.
-    if (written.some(({ bindings }) => bindings.length > device.storageBindings)) written = emit(call, context(true))
-    for (const dispatch of written) dispatches.push({ dispatch, call: number })
+    }
+    for (const dispatch of emit(call, context)) dispatches.push({ dispatch, call: number })
   })
 
   // Places. A temporary lives from the first call that names it to the last.
@@ -143,18 +140,15 @@ export const lower = (program: Program, { device, bindingBytes, enableSubgroups 
     places.set(buffer, { place: source.kind === "input" ? "inputs" : "constants", offset: totals[source.kind] })
     totals[source.kind] += paddedBytes(size)
   })
-  const placeBytes = { arena: plan.bytes, inputs: totals.input, constants: totals.constant }
 
   const shaders: Array<PlannedShader> = []
   const shaderNumbers = new Map<string, number>()
   const planned = dispatches.map(({ dispatch }): PlannedDispatch => {
     const { label, bindings, workgroups } = dispatch
-    const crowded = bindings.length > device.storageBindings
     const { variables, functions } = resolveBindings(
       dispatch,
       windowBytes,
       (buffer) => ({ ...places.get(buffer)!, bytes: paddedBytes(all[buffer].size) }),
-      (place) => crowded && typeof place === "string" ? placeBytes[place] : undefined,
     )
     // Where a GPU buffer is written, all its bindings are: the API forbids to read it through another one.
     const stored = new Set(bindings.flatMap(({ buffer, writes }) => writes ? [places.get(buffer)!.place] : []))

@@ -5,6 +5,7 @@
 import { embedding } from "../../core/model/embedding.ts"
 import { layerNorm } from "../../core/model/layer_norm.ts"
 import { linear } from "../../core/model/linear.ts"
+import { ModelError } from "../../core/model/model_error.ts"
 import type { Module } from "../../core/model/module.ts"
 import * as ops from "../../core/tensor/ops.ts"
 import type { Tensor } from "../../core/tensor/tensor.ts"
@@ -168,8 +169,16 @@ export function backbone(
         : ops.concat([ops.forBatch(ops.reshape(prefix, [1, start, hiddenSize]), embedded), embedded], 1)
       // Prefix keys take the first positions (past_key_values in transformers).
       const keys = attentionsOf(blocks).map((module) => scope.keyValues(module)?.keys.shape[2] ?? 0)
+      const first = Math.max(0, ...keys)
+      const last = first + start + length
+      if (last > maxPositions) {
+        const message = `${length} tokens with ${
+          last - length
+        } places before them are more than ${maxPositions} positions`
+        throw new ModelError({ reason: "Unsupported", message })
+      }
       const count = [1, start + length]
-      const places = ops.add(ops.iota(count, 1), Math.max(0, ...keys))
+      const places = ops.add(ops.iota(count, 1), first)
       let x = ops.add(whole, scope.call(positions, ops.forBatch(places, whole)))
       if (types !== undefined) x = ops.add(x, scope.call(types, ops.forBatch(ops.full(0, count, "i32"), whole)))
       x = scope.dropout(self, "embeddings", scope.call(norm, x), dropout)

@@ -4,8 +4,9 @@ import type { Shape } from "../tensor/shape.ts"
 export interface ModuleInfo {
   /** Hugging Face path: `model.layers.0.self_attn.q_proj`. It never changes when methods are added. */
   readonly path: string
-  /** What the module is: `Linear`, `Embedding`, `Norm`, `Attention`, `FeedForward`, `Block`, `Backbone`, `Head`,
-   * `Model`. */
+  /**
+   * What the module is: `Linear`, `Embedding`, `Norm`, `Attention`, `FeedForward`, `Block`, `Backbone`, `Head`, `Model`.
+   */
   readonly kind: string
   /**
    * Sizes by name. Linear: `inFeatures`, `outFeatures`. Embedding: `rows`, `width`. Attention: `hiddenSize`, `heads`,

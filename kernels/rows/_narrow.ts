@@ -6,6 +6,8 @@ import { sizeOf, stridesOf } from "../../core/tensor/shape.ts"
 import { neededSteps, perRowSteps } from "../analysis.ts"
 import type { Instruction, RowsCall, View } from "../contract.ts"
 
+const isScalar = ({ shape, strides }: View) => shape.every((extent, axis) => extent === 1 || strides[axis] === 0)
+
 /**
  * Cuts a call so that each part names at most `most` buffers. A call whose outputs alone are too many stays as it is.
  *
@@ -32,6 +34,36 @@ export const narrowRows = (
     if (few < 1 || [...reads].some((buffer) => writes.has(buffer))) return [call]
     const groups = [...writes].flatMap((_, i, all) => i % few === 0 ? [new Set(all.slice(i, i + few))] : [])
     return groups.map((group) => ({ ...call, outputs: outputs.filter(({ view }) => group.has(view.buffer)) }))
+  }
+
+  // Single numbers fit one buffer together.
+  const scalars = [
+    ...new Set(needed.flatMap((number) => {
+      const step = body[number]
+      return step.op === "load" && step.dtype === "f32" && isScalar(inputs[step.operand]) ? [step.operand] : []
+    })),
+  ]
+  if (new Set(scalars.map((v) => inputs[v].buffer)).size > 1) {
+    const buffer = scratch(scalars.length)
+    const place = (v: number) => ({ buffer, offset: scalars.indexOf(v) })
+    const packs = scalars.flatMap((_, i) => i % (most - 1) === 0 ? [scalars.slice(i, i + most - 1)] : [])
+    return [
+      ...packs.map((pack): RowsCall => ({
+        kernel: "rows",
+        space: [1],
+        body: pack.map((_, operand) => ({ op: "load", operand, dtype: "f32" })),
+        inputs: pack.map((v) => ({ ...inputs[v], shape: [1], strides: [0] })),
+        outputs: pack.map((v, step) => ({ step, view: { ...place(v), shape: [1], strides: [1] } })),
+      })),
+      ...narrowRows(
+        {
+          ...call,
+          inputs: inputs.map((view, v) => scalars.includes(v) ? { ...view, ...place(v) } : view),
+        },
+        most,
+        scratch,
+      ),
+    ]
   }
 
   /** Cheap or not to be had in f32: done again in the second part. */

@@ -62,6 +62,18 @@ Deno.test("narrowRows: parts name no more buffers than they may, and give the sa
   }
 })
 
+Deno.test("narrowRows: single numbers are put together first", () => {
+  const space = [4, 6]
+  const call: RowsCall = {
+    ...partialSums(space, 12),
+    inputs: Array.from({ length: 12 }, (_, i) => i < 3 ? view(i, space) : view(i, space, [0, 0], i % 2)),
+    outputs: [{ step: partialSums(space, 12).body.length - 1, view: view(0, space) }],
+  }
+  const parts = sameInParts(call, Array.from({ length: 12 }, () => 24), (scratch) => narrowRows(call, 6, scratch))
+  assertEquals(parts.map((part) => part.space), [[1], [1], space])
+  for (const part of parts) assert(buffersOf({ ...part, body: needed(part) }).size <= 6)
+})
+
 /** The steps that a call's outputs need. */
 const needed = ({ body, outputs }: RowsCall): Instruction[] => {
   const found = new Set<number>()

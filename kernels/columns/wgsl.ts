@@ -13,8 +13,10 @@ import { bodyWriter, type Lanes } from "../wgsl/body.ts"
 import { type Dispatch, type KernelContext, type KernelEmitter, lineOfWorkgroups } from "../wgsl/kernel.ts"
 import { coordinates, GROUP, PARAMETERS, sum, times, vectorViews, walk } from "../wgsl/places.ts"
 
-/** Fewest rows of a piece, and most pieces. */
-const PIECE_ROWS = 128, PIECES = 64
+/** From how many workgroups on a device has enough to do, and fewest rows of a piece. */
+const HARDWARE = [256, 128], SOFTWARE = [4, 1024]
+/** Most pieces. */
+const PIECES = 64
 
 /** Writes a `columns` call. */
 export const emitColumns: KernelEmitter<ColumnsCall> = (call, context) => {
@@ -36,10 +38,9 @@ export const emitColumns: KernelEmitter<ColumnsCall> = (call, context) => {
   }
   const last = space.length - 1
   const rows = sizeOf(space.slice(outerAxes, last))
-  /** Workgroups there are, and from which number on the device has enough to do. */
-  const groups = sizeOf(space.slice(0, outerAxes)) * Math.ceil(space[last] / 128),
-    enough = context.device.software ? 4 : 256
-  const pieces = Math.min(PIECES, Math.floor(rows / PIECE_ROWS), Math.ceil(enough / groups))
+  const groups = sizeOf(space.slice(0, outerAxes)) * Math.ceil(space[last] / 128)
+  const [enough, pieceRows] = context.device.software ? SOFTWARE : HARDWARE
+  const pieces = Math.min(PIECES, Math.floor(rows / pieceRows), Math.ceil(enough / groups))
   if (pieces < 2 || body[result].dtype !== "f32") return [write(call, context, 1, output.buffer)]
   const partial = context.scratch(pieces * sizeOf(output.shape))
   const shape = [...space.slice(0, outerAxes), pieces, space[last]]

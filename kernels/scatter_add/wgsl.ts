@@ -11,6 +11,8 @@ import { GROUP, PARAMETERS, sum, times } from "../wgsl/places.ts"
 
 /** Most indices that every element looks at. */
 const FEW = 8
+/** How many updates are read before the first of them is added. */
+const AHEAD = 8
 
 /** Writes a `scatter_add` call. */
 export const emitScatterAdd: KernelEmitter<ScatterAddCall> = ({ indices, updates, output }, context) => {
@@ -37,16 +39,19 @@ fn main(${PARAMETERS}) {
 
   const shader = context.shader()
   const index = shader.read(indices.buffer, "i32")
-  const update = shader.read(updates.buffer, "f32").load(
-    sum(
-      times("b", updates.strides[0]),
-      times("i", updates.strides[1]),
-      times("column", updates.strides[2]),
-      updates.offset,
-    ),
-  )
+  const from = shader.read(updates.buffer, "f32")
+  const update = (i: string) =>
+    from.load(
+      sum(
+        times("b", updates.strides[0]),
+        times(i, updates.strides[1]),
+        times("column", updates.strides[2]),
+        updates.offset,
+      ),
+    )
+  const wanted = (i: string) =>
+    `bitcast<u32>(${index.load(sum(times("b", indices.strides[0]), times(i, indices.strides[1]), indices.offset))})`
   const target = shader.write(output.buffer, "f32")
-  const wanted = index.load(sum(times("b", indices.strides[0]), times("i", indices.strides[1]), indices.offset))
   if (count <= FEW) {
     const { head, workgroups } = begin(batch * rows * width, context)
     const code = `${head}  let column = place % ${width}u;
@@ -54,7 +59,7 @@ fn main(${PARAMETERS}) {
   let b = place / ${rows * width}u;
   var total = 0f;
   for (var i = 0u; i < ${count}u; i++) {
-    if (bitcast<u32>(${wanted}) == row) { total += ${update}; }
+    if (${wanted("i")} == row) { total += ${update("i")}; }
   }
   ${target.store(sum("place", output.offset), "total")}
 }
@@ -62,16 +67,28 @@ fn main(${PARAMETERS}) {
     return [shader.finish({ label, code, workgroups })]
   }
   const { head, workgroups } = begin(batch * width, context)
-  const element = sum(`(b * ${rows}u + row) * ${width}u`, "column", output.offset)
+  const element = (row: string) => sum(`(b * ${rows}u + ${row}) * ${width}u`, "column", output.offset)
+  // What is read comes first, so that the updates need not wait for each other's stores.
+  const ahead = Array.from({ length: AHEAD }, (_, i) => i)
   const code = `${head}  let column = place % ${width}u;
   let b = place / ${width}u;
-  for (var i = 0u; i < ${count}u; i++) {
-    let row = bitcast<u32>(${wanted});
-    if (row < ${rows}u) {
-      let at = ${element};
-      ${target.store("at", `${target.load("at")} + ${update}`)}
+  for (var i = 0u; i < ${count}u; i += ${AHEAD}u) {
+${
+    ahead.map((j) =>
+      `    let i${j} = min(i + ${j}u, ${count - 1}u);
+    let row${j} = select(${wanted(`i${j}`)}, ${rows}u, i + ${j}u >= ${count}u);
+    let update${j} = ${update(`i${j}`)};
+`
+    ).join("")
+  }${
+    ahead.map((j) =>
+      `    if (row${j} < ${rows}u) {
+      let at = ${element(`row${j}`)};
+      ${target.store("at", `${target.load("at")} + update${j}`)}
     }
-  }
+`
+    ).join("")
+  }  }
 }
 `
   return [clear(), shader.finish({ label, code, workgroups })]

@@ -12,7 +12,7 @@ import type { DeviceTraits, Dispatch, KernelContext, KernelEmitter } from "../wg
 import { type BroadcastForm, broadcastProduct, LANE_COLUMNS } from "./_wgsl_broadcast.ts"
 import { exchanged, type Task } from "./_wgsl_task.ts"
 import { type TileForm, tileProduct } from "./_wgsl_tile.ts"
-import { collapse } from "./product.ts"
+import { type BatchAxis, collapse } from "./product.ts"
 
 /** How a product is done. */
 export interface ProductForm {
@@ -31,9 +31,11 @@ const PART_TERMS = 256, PARTS = 64
 /** Heights of the tiles of a CPU in disguise. */
 const HEIGHTS = [1, 4, 8, 16]
 /** What reading b costs it, in rows of sums. */
-const READING = 12
+const READING = 24
 /** Workgroups with which a GPU is occupied. */
 const GROUPS = 96
+
+const ONE: BatchAxis = { extent: 1, a: 0, b: 0, output: 0 }
 
 const LARGE: TileForm = { rows: 128, columns: 128, fours: 2, depth: 8 }
 const MEDIUM: TileForm = { rows: 64, columns: 64, fours: 1, depth: 16 }
@@ -89,7 +91,9 @@ export const writeProduct = (
 ): ReadonlyArray<Dispatch> => {
   if (sizeOf(call.output.shape) === 0) return []
   const product = collapse(call)
-  const { m, n, batch } = product
+  const { m, n } = product
+  // At least two batch axes, mostly of one entry: how many there are is part of the code.
+  const batch = [...Array<BatchAxis>(Math.max(0, 2 - product.batch.length)).fill(ONE), ...product.batch]
   // Parts go one after the other into a workspace of [parts, ...batch, m, n].
   const shape = [parts, ...batch.map(({ extent }) => extent), m, n], packed = stridesOf(shape)
   const workspace = parts > 1 ? context.scratch(sizeOf(shape)) : undefined

@@ -176,5 +176,8 @@ Deno.test("products of one form share their code", () => {
     return emitMatmul(call, context).map((dispatch) => dispatch.code)
   }
   const product = (m: number, n: number, k: number) => code(matmul(view(0, [m, k]), view(1, [k, n]), view(2, [m, n])))
-  assertEquals(product(256, 512, 128), product(128, 64, 32))
+  assertEquals(product(256, 512, 128), product(129, 65, 31))
+  const [B, H, m, n, k] = [2, 3, 40, 80, 10]
+  const heads = matmul(view(0, [B, H, m, k], [0, 2, 1, 3]), view(1, [B, H, k, n], [0, 3, 1, 2]), view(2, [B, H, m, n]))
+  assertEquals(product(256, 512, 128), code(heads))
 })

@@ -234,17 +234,18 @@ export function engine(
   }
   const compile = async ({ number, label, code, writable }: ShaderText): Promise<void> => {
     device.pushErrorScope("validation")
-    device.pushErrorScope("internal")
+    const module = device.createShaderModule({ label, code })
+    const checked = device.popErrorScope()
     const layout = layoutOf(writable)
-    const pipeline = device.createComputePipeline({
+    const made = device.createComputePipelineAsync({
       label,
       layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-      compute: { module: device.createShaderModule({ label, code }), entryPoint: "main" },
-    })
-    const problems = [await device.popErrorScope(), await device.popErrorScope()]
-    for (const problem of problems) {
-      if (problem !== null) throw failure("Compile", `shader of ${label}: ${problem.message}`)
-    }
+      compute: { module, entryPoint: "main" },
+    }).catch((cause: unknown) => failure("Compile", `pipeline of ${label}: ${cause}`))
+    const problem = await checked
+    if (problem !== null) throw failure("Compile", `shader of ${label}: ${problem.message}`)
+    const pipeline = await made
+    if ("reason" in pipeline) throw pipeline
     pipelines.set(number, pipeline)
     shaderLayouts.set(number, layout)
   }
@@ -358,7 +359,7 @@ export function engine(
       case "read":
         return submit(ticket, "read", [request.region], () => {})
       case "load":
-        for (const shader of request.shaders) await compile(shader)
+        await Promise.all(request.shaders.map(compile))
         programs.set(request.program, { load: request, groups: [], version: -1 })
         return answer(ticket)
       case "unload":

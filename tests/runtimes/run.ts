@@ -30,7 +30,7 @@ const temporary = await Deno.makeTempDir({ prefix: "espalier-runtimes-" })
 /** Runs a command to its end and gives what it printed; an error with what it said when it fails. */
 async function command(program: string, args: ReadonlyArray<string>, cwd: string = path(".")): Promise<string> {
   const run = new Deno.Command(program, { args: [...args], cwd, stdin: "null", env: { NO_COLOR: "1" } })
-  const { success, stdout, stderr } = await run.output().catch((error) => {
+  const { success, stdout, stderr } = await Promise.try(() => run.output()).catch((error) => {
     throw error instanceof Deno.errors.NotFound ? new Skipped(`${program} is not installed`) : error
   })
   if (!success) throw new Error(`${program} ${args[0]}: ${new TextDecoder().decode(stderr).trim()}`)
@@ -117,6 +117,8 @@ async function inChromium(backend: Backend, isolated = true): Promise<SuiteOutco
   try {
     return await inPage(chromium(), await address.promise, async (page) => {
       await page.waitForFunction("globalThis.runSuite !== undefined")
+      const adapter = await page.evaluate("navigator.gpu?.requestAdapter().then(Boolean)")
+      if (backend === "webgpu" && adapter !== true) skip("Chromium has no adapter")
       const outcome = await page.evaluate(
         ([names, place]) =>
           (globalThis as unknown as { runSuite: (...a: unknown[]) => Promise<SuiteOutcome & { saved: string[] }> })

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows
 import { BackendError } from "../../../../core/backend/backend_error.ts"
 import { startDevice } from "../../../../core/backend/webgpu/_device.ts"
 import { interpret } from "../../../../core/graph/interpret.ts"
-import { noise } from "../../../kernels/_compare.ts"
+import { noise, view } from "../../../kernels/_compare.ts"
 import { accumulate, near } from "../_accumulate.ts"
 import { onWebgpu, withWebgpu } from "./_with_webgpu.ts"
 
@@ -117,24 +117,42 @@ onWebgpu("a slot larger than a binding is seen as one", () =>
     const slot = backend.allocate("embedding", [rows, width])
     const wanted = [0, 33_553, 33_554, 33_555, rows - 1]
     for (const row of wanted) await backend.write(slot, noise(width, row), row * width)
-    const shape = [wanted.length, width]
+    const shape = [wanted.length, width], scores = [wanted.length, rows]
+    const table = { buffer: 0, offset: 0, shape: [rows, width], strides: [width, 1] }
+    const found = { buffer: 2, offset: 0, shape, strides: [width, 1] }
+    const output = { buffer: 3, offset: 0, shape: scores, strides: [rows, 1] }
     const executable = await backend.compile({
       name: "lookup",
       buffers: [
         { size: rows * width, dtype: "f32", source: { kind: "slot", slot: slot.id } },
         { size: wanted.length, dtype: "i32", source: { kind: "input", name: "ids" } },
         { size: wanted.length * width, dtype: "f32", source: { kind: "temporary" } },
+        { size: wanted.length * rows, dtype: "f32", source: { kind: "temporary" } },
       ],
-      calls: [{
-        kernel: "gather",
-        table: { buffer: 0, offset: 0, shape: [rows, width], strides: [width, 1] },
-        indices: { buffer: 1, offset: 0, shape: [wanted.length], strides: [1] },
-        output: { buffer: 2, offset: 0, shape, strides: [width, 1] },
-      }],
-      outputs: [{ name: "rows", view: { buffer: 2, offset: 0, shape, strides: [width, 1] }, dtype: "f32" }],
+      calls: [
+        { kernel: "gather", table, indices: view(1, [wanted.length]), output: found },
+        { kernel: "matmul", a: found, b: { ...table, shape: [width, rows], strides: [1, width] }, output },
+        // In place: every row doubled.
+        {
+          kernel: "rows",
+          space: [rows, width],
+          body: [{ op: "load", operand: 0, dtype: "f32" }, { op: "add", args: [0, 0], dtype: "f32" }],
+          inputs: [table],
+          outputs: [{ step: 1, view: table }],
+        },
+      ],
+      outputs: [{ name: "rows", view: found, dtype: "f32" }, { name: "scores", view: output, dtype: "f32" }],
     })
-    const { rows: found } = await executable.run({ ids: Int32Array.from(wanted) })
-    wanted.forEach((row, i) => assertEquals(found.subarray(i * width, (i + 1) * width), noise(width, row)))
+    const result = await executable.run({ ids: Int32Array.from(wanted) })
+    wanted.forEach((row, i) => {
+      const own = noise(width, row)
+      assertEquals(result.rows.subarray(i * width, (i + 1) * width), own)
+      near([result.scores[i * rows + row]], [own.reduce((sum, x) => sum + x * x, 0)], `score ${row}`)
+    })
+    const after = await backend.read(slot)
+    for (const row of wanted) {
+      assertEquals(after.subarray(row * width, (row + 1) * width), noise(width, row).map((x) => 2 * x))
+    }
   }))
 
 onWebgpu("a device that goes away is an error for this and all later calls", () =>

@@ -5,7 +5,7 @@ import type { WasmOptions } from "../../core/backend/wasm/backend.ts"
 import { interpret } from "../../core/graph/interpret.ts"
 import type { Call, DType } from "../../kernels/contract.ts"
 import type { Case } from "./_compare.ts"
-import { adapter, runAlone } from "./_webgpu.ts"
+import { onDevice, runAlone } from "./_webgpu.ts"
 import { withBackend } from "../core/backend/wasm/_with_backend.ts"
 
 const settings: ReadonlyArray<WasmOptions> = [
@@ -74,21 +74,16 @@ const onWasm = async (cases: ReadonlyArray<Case>): Promise<void> => {
   }
 }
 
-/** Runs each case's shaders against float64, as written for a GPU and for a CPU in disguise. */
-const onWebgpu = async (cases: ReadonlyArray<Case>): Promise<void> => {
-  const device = await adapter!.requestDevice()
-  for (const one of cases) {
-    const want = expected(one)
-    for (const software of [false, true]) {
-      const got = await runAlone(device, one.call, one.buffers, software)
-      assertClose(got, want, one.tolerance ?? 2e-6, `${one.name} ${software ? "software" : "GPU"}`)
-    }
-  }
-  device.destroy()
-}
-
-/** Registers a test of the cases for each backend. */
+/** Registers a test of the cases for each backend; shaders as written for a GPU and for a CPU in disguise. */
 export const testAll = (name: string, cases: ReadonlyArray<Case>): void => {
   Deno.test(name, () => onWasm(cases))
-  Deno.test({ name: `${name} (webgpu)`, ignore: adapter === null, fn: () => onWebgpu(cases) })
+  onDevice(name, async (device) => {
+    for (const one of cases) {
+      const want = expected(one)
+      for (const software of [false, true]) {
+        const got = await runAlone(device, one.call, one.buffers, software)
+        assertClose(got, want, one.tolerance ?? 2e-6, `${one.name} ${software ? "software" : "GPU"}`)
+      }
+    }
+  })
 }

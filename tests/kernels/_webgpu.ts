@@ -8,8 +8,20 @@ import { emitScatterAdd } from "../../kernels/scatter_add/wgsl.ts"
 import { emitUpdateSlice } from "../../kernels/update_slice/wgsl.ts"
 import type { DeviceTraits, Dispatch, KernelContext } from "../../kernels/wgsl/kernel.ts"
 
-/** The machine's GPU, if there is one; asked for once. */
+/** The machine's GPU, if there is one. */
 export const adapter: GPUAdapter | null = await navigator.gpu?.requestAdapter() ?? null
+
+/** A test of shaders on a bare device: visibly ignored where there is no adapter. */
+export const onDevice = (name: string, body: (device: GPUDevice) => Promise<void>): void =>
+  Deno.test({
+    name: `webgpu: ${name}${adapter === null ? " (NOT RUN: no WebGPU adapter; mesa-vulkan-drivers brings one)" : ""}`,
+    ignore: adapter === null,
+    fn: async () => {
+      const device = await adapter!.requestDevice()
+      await body(device)
+      device.destroy()
+    },
+  })
 
 type Data = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>
 const WINDOW = 1 << 27

@@ -2,7 +2,7 @@ import { assert } from "@std/assert"
 import { evaluateStep } from "../../../kernels/body_reference.ts"
 import type { Instruction, UnaryName } from "../../../kernels/contract.ts"
 import { view } from "../_compare.ts"
-import { adapter, runAlone } from "../_webgpu.ts"
+import { onDevice, runAlone } from "../_webgpu.ts"
 
 const grid = (low: number, high: number, count: number) =>
   Array.from({ length: count }, (_, i) => low + (high - low) * i / (count - 1))
@@ -41,56 +41,43 @@ const apply = (device: GPUDevice, name: UnaryName, values: Float32Array<ArrayBuf
 const reference = (op: UnaryName, dtype: "f32" | "i32", x: number) =>
   evaluateStep({ op, args: [0], dtype }, [x], () => NaN, [])
 
-const ignore = adapter === null
 for (const lanes of [1, 4]) {
-  Deno.test({
-    name: `functions of ${lanes} lanes stay within their errors; infinities and NaN go through (webgpu)`,
-    ignore,
-    fn: async () => {
-      const device = await adapter!.requestDevice()
-      for (const [name, values, { relative = 0, absolute = 0 }] of CASES) {
-        const all = [...values, ...name === "sin" || name === "cos" ? [NaN] : SPECIAL]
-        while (all.length % 4 !== (lanes === 4 ? 0 : 1)) all.push(1)
-        const x = Float32Array.from(all)
-        const got = await apply(device, name, x)
-        x.forEach((value, i) => {
-          const want = reference(name, "f32", value)
-          if (Object.is(want, got[i]) || want === got[i] || Number.isNaN(want) && Number.isNaN(got[i])) return
-          const error = Math.abs(got[i] - want) / (relative > 0 ? Math.abs(want) : 1)
-          assert(error <= relative + absolute, `${name}(${value}) is ${got[i]}, not ${want}`)
-        })
-      }
-      device.destroy()
-    },
+  onDevice(`functions of ${lanes} lanes stay within their errors; infinities and NaN go through`, async (device) => {
+    for (const [name, values, { relative = 0, absolute = 0 }] of CASES) {
+      const all = [...values, ...name === "sin" || name === "cos" ? [NaN] : SPECIAL]
+      while (all.length % 4 !== (lanes === 4 ? 0 : 1)) all.push(1)
+      const x = Float32Array.from(all)
+      const got = await apply(device, name, x)
+      x.forEach((value, i) => {
+        const want = reference(name, "f32", value)
+        if (Object.is(want, got[i]) || want === got[i] || Number.isNaN(want) && Number.isNaN(got[i])) return
+        const error = Math.abs(got[i] - want) / (relative > 0 ? Math.abs(want) : 1)
+        assert(error <= relative + absolute, `${name}(${value}) is ${got[i]}, not ${want}`)
+      })
+    }
   })
 }
 
-Deno.test({
-  name: "conversion to i32 goes towards zero and saturates (webgpu)",
-  ignore,
-  fn: async () => {
-    const device = await adapter!.requestDevice()
-    const x = Float32Array.of(
-      -1.9,
-      1.9,
-      0.5,
-      -0.5,
-      3e9,
-      -3e9,
-      2147483648,
-      NaN,
-      Infinity,
-      -Infinity,
-      16777217,
-      -2147483648,
-    )
-    for (const values of [x, x.slice(0, -1)]) {
-      const got = await apply(device, "toInt", values)
-      values.forEach((value, i) => {
-        const want = reference("toInt", "i32", value)
-        assert(got[i] === want, `toInt(${value}) is ${got[i]}, not ${want}`)
-      })
-    }
-    device.destroy()
-  },
+onDevice("conversion to i32 goes towards zero and saturates", async (device) => {
+  const x = Float32Array.of(
+    -1.9,
+    1.9,
+    0.5,
+    -0.5,
+    3e9,
+    -3e9,
+    2147483648,
+    NaN,
+    Infinity,
+    -Infinity,
+    16777217,
+    -2147483648,
+  )
+  for (const values of [x, x.slice(0, -1)]) {
+    const got = await apply(device, "toInt", values)
+    values.forEach((value, i) => {
+      const want = reference("toInt", "i32", value)
+      assert(got[i] === want, `toInt(${value}) is ${got[i]}, not ${want}`)
+    })
+  }
 })

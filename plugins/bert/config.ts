@@ -32,8 +32,8 @@ export interface BertConfig {
   readonly classifierDropout: number
   /** Dropout before the classifier of tokens. */
   readonly tokenDropout: number
-  /** What of the config plays no part. */
-  readonly notes: ReadonlyArray<string>
+  /** Dropout on attention's weights. */
+  readonly attentionDropout: number
 }
 
 const ACTIVATIONS: Readonly<Record<string, (x: Tensor) => Tensor>> = {
@@ -63,7 +63,7 @@ export function readBertConfig(config: ConfigReader): BertConfig {
     dropout,
     classifierDropout,
     tokenDropout: classifierDropout,
-    notes: attentionNotes(config, "attention_probs_dropout_prob"),
+    attentionDropout: rate(config, "attention_probs_dropout_prob", 0.1),
   }
 }
 
@@ -80,7 +80,7 @@ export function readDistilBertConfig(config: ConfigReader): BertConfig {
     dropout,
     classifierDropout: rate(config, "seq_classif_dropout", 0.2),
     tokenDropout: dropout,
-    notes: attentionNotes(config, "attention_dropout"),
+    attentionDropout: rate(config, "attention_dropout", 0.1),
   }
 }
 
@@ -110,9 +110,4 @@ function rate(config: ConfigReader, name: string, otherwise: number): number {
   const value = config.number(name, { default: otherwise, min: 0 })
   if (value < 1) return value
   throw config.error(name, "a number from 0 and below 1")
-}
-
-function attentionNotes(config: ConfigReader, name: string): ReadonlyArray<string> {
-  const value = rate(config, name, 0.1)
-  return value === 0 ? [] : [`${name} ${value} of the config is not applied`]
 }

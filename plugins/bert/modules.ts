@@ -33,7 +33,7 @@ export function dense(path: string, inFeatures: number, outFeatures: number, { s
 
 /** Attention in both directions (Vaswani et al. 2017), with optional prefix keys: x [B, T, hiddenSize] to the same. */
 export function attention(path: string, config: BertConfig, names: AttentionNames): Masked {
-  const { hiddenSize, heads } = config
+  const { hiddenSize, heads, attentionDropout } = config
   const headDim = hiddenSize / heads
   const project = (name: string): Module => dense(`${path}.${name}`, hiddenSize, hiddenSize, config)
   const query = project(names.query)
@@ -57,7 +57,12 @@ export function attention(path: string, config: BertConfig, names: AttentionName
       const k = before(split(scope.call(key, x)), prefix?.keys)
       const v = before(split(scope.call(value, x)), prefix?.values)
       const mask = ops.less(ops.iota([1, 1, start + length], 2), ops.add(lengths, start))
-      const mixed = ops.permute(ops.attention(split(scope.call(query, x)), k, v, mask), [0, 2, 1, 3])
+      const options = scope.training && attentionDropout > 0
+        ? {
+          factor: scope.dropout(self, "weights", ops.full(1, [batch, heads, length, start + length]), attentionDropout),
+        }
+        : {}
+      const mixed = ops.permute(ops.attention(split(scope.call(query, x)), k, v, mask, options), [0, 2, 1, 3])
       const joined = ops.reshape(mixed, [batch, length, hiddenSize])
       return output === undefined ? joined : scope.call(output, joined)
     },

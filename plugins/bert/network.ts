@@ -108,7 +108,7 @@ export function buildNetwork(reader: ConfigReader, task: Task): Network {
     newModules: head.newModules,
     renames: (stored) => renames(stored, `${type}.`),
     architecture: variant.name + CLASSES[task.kind],
-    notes: config.notes,
+    notes: [],
   }
 }
 

@@ -1,6 +1,6 @@
 import { mul, where } from "../elementwise.ts"
 import { matmul } from "../matmul.ts"
-import { show } from "../shape.ts"
+import { sameShape, show } from "../shape.ts"
 import { ShapeError } from "../shape_error.ts"
 import { node, type Operation, type Tensor } from "../tensor.ts"
 import { reshape } from "../views.ts"
@@ -12,14 +12,16 @@ const HIDDEN = -1e30
 /** Scaled dot-product attention; attribute `scale`. Its derivative is that of its parts. */
 export const attentionOperation: Operation = {
   name: "attention",
-  decompose: ({ inputs: [q, k, v, mask], attributes, shape }) => {
+  decompose: ({ inputs: [q, k, v, mask, factor], attributes, shape }) => {
     const [batch, heads, length, width] = shape
     const [, shared, keys] = k.shape
     const grouped = reshape(q, [batch, shared, heads / shared, length, q.shape[3]])
     const [kk, vv] = [k, v].map((x) => reshape(x, [x.shape[0], shared, 1, keys, x.shape[3]]))
     const scores = mul(matmul(grouped, kk, { transposeB: true }), attributes.scale as number)
     const visible = where(reshape(mask, [mask.shape[0], 1, 1, ...mask.shape.slice(1)]), scores, HIDDEN)
-    return reshape(matmul(softmax(visible), vv), [batch, heads, length, width])
+    const plain = softmax(visible)
+    const weights = factor === undefined ? plain : mul(plain, reshape(factor, plain.shape))
+    return reshape(matmul(weights, vv), [batch, heads, length, width])
   },
 }
 
@@ -27,6 +29,8 @@ export const attentionOperation: Operation = {
 export interface AttentionOptions {
   /** Factor of the scores. Default 1 / sqrt(width of a key). */
   readonly scale?: number
+  /** Multiplies the weights after the softmax: [B, heads, T, S]. Dropout of ones makes it dropout of the weights. */
+  readonly factor?: Tensor
 }
 
 /**
@@ -43,6 +47,12 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, options
       } does not fit`,
     })
   }
-  const scale = options.scale ?? 1 / Math.sqrt(width)
-  return node(attentionOperation, [q, k, v, mask], [batch, heads, length, v.shape[3]], "f32", { scale })
+  const { factor, scale = 1 / Math.sqrt(width) } = options
+  const inputs = factor === undefined ? [q, k, v, mask] : [q, k, v, mask, factor]
+  if (factor !== undefined && !sameShape(factor.shape, [batch, heads, length, k.shape[2]])) {
+    throw new ShapeError({
+      message: `A factor of ${show(factor.shape)} does not fit weights [${[batch, heads, length, k.shape[2]]}]`,
+    })
+  }
+  return node(attentionOperation, inputs, [batch, heads, length, v.shape[3]], "f32", { scale })
 }

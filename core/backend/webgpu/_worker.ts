@@ -104,6 +104,9 @@ export function engine(
   }
   let device: GPUDevice
   let held = 0
+  const MOST_UNSENT = 1 << 25
+  /** Bytes that were written since. */
+  let unsent = 0
   /** Counts replaced buffers. */
   let version = 0
   let lost: Failure | undefined
@@ -355,6 +358,12 @@ export function engine(
         return answer(ticket)
       case "write":
         device.queue.writeBuffer(bufferOf(request.buffer), request.offset, request.data)
+        unsent += request.data.byteLength
+        if (unsent > MOST_UNSENT) {
+          // What is written lies in the host's memory a second time until something is submitted.
+          device.queue.submit([])
+          unsent = 0
+        }
         return answer(ticket)
       case "read":
         return submit(ticket, "read", [request.region], () => {})

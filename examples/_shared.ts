@@ -36,6 +36,15 @@ export const text = (name: string, description: string) =>
 /** How the engine is set up. */
 export const threads = whole("threads", "Threads of the CPU backend [all]").pipe(Flag.optional)
 
+/** Whether a step is timed kernel by kernel. */
+export const trace = Flag.Boolean("trace").pipe(
+  Flag.withDescription("Time each kernel of a step (the tenth): a table, and trace.json in the run folder"),
+  Flag.withDefault(false),
+)
+
+/** The step that {@link trace} asks for: by the tenth the engine is up to speed. */
+export const traceStep = (asked: boolean): { readonly traceStep?: number } => asked ? { traceStep: 10 } : {}
+
 /** `undefined` for nothing. */
 export const given = Option.getOrUndefined
 

@@ -28,6 +28,8 @@ import {
   progress,
   text,
   threads,
+  trace,
+  traceStep,
   whole,
 } from "./_shared.ts"
 
@@ -84,6 +86,7 @@ const flags = {
     Flag.withDescription("Replace the run in the output folder"),
     Flag.withDefault(false),
   ),
+  trace,
   threads,
 }
 
@@ -161,6 +164,7 @@ const program = (options: Options) =>
       observe: progress(),
       config: { data: options.data, lora: loraOptions(options), validation, test },
       ...defined({ maxSteps: given(options.maxSteps) }),
+      ...traceStep(options.trace),
       ...(given(options.patience) === undefined ? {} : { earlyStopping: { patience: given(options.patience)! } }),
     })
     const after = yield* judge(judged)

@@ -16,7 +16,20 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import { Backend, Dataset, Espalier, Model, saveTokenizer, Task, Tokenizer, trainBpe, Trainer } from "../mod.ts"
 import * as Llama from "../plugins/llama/mod.ts"
-import { beside, checkOutput, clearOutput, defined, given, main, number, progress, threads, whole } from "./_shared.ts"
+import {
+  beside,
+  checkOutput,
+  clearOutput,
+  defined,
+  given,
+  main,
+  number,
+  progress,
+  threads,
+  trace,
+  traceStep,
+  whole,
+} from "./_shared.ts"
 
 const flags = {
   text: Flag.String("text").pipe(
@@ -51,6 +64,7 @@ const flags = {
     Flag.withDescription("Replace the run in the output folder"),
     Flag.withDefault(false),
   ),
+  trace,
   threads,
 }
 
@@ -139,6 +153,7 @@ const program = (options: Options) =>
       runFolder: output,
       resume,
       observe: progress(),
+      ...traceStep(options.trace),
     })
     const { metrics } = yield* Trainer.evaluate(model, data.validation, { tokenizer, maxLength: block })
     const directory = `${output}/model`

@@ -24,6 +24,27 @@ export interface Slot {
 /** Data of a run's inputs and outputs, by name. */
 export type RunData = Readonly<Record<string, Float32Array | Int32Array>>
 
+/** When a thread worked on one call of a program. Milliseconds since the run was asked for. */
+export interface CallTime {
+  /** Number of the call in the program. */
+  readonly call: number
+  /** Number of the thread, from 0. */
+  readonly thread: number
+  /** When it began. */
+  readonly start: number
+  /** When it was done, before it waited for the others. */
+  readonly end: number
+}
+
+/** How a program is made ready. */
+export interface CompileOptions {
+  /**
+   * Is told the times of each run's calls, in their order. The calls then run strictly one after the other, with the
+   * same results. Default: nothing is timed, and nothing is paid for it. A backend without a clock never tells.
+   */
+  readonly trace?: (times: ReadonlyArray<CallTime>) => void
+}
+
 /** A program made ready on a backend. */
 export interface Executable {
   /** Runs once. Every input must be given, with its exact length. Runs of one backend follow each other in order. */
@@ -67,7 +88,7 @@ export interface BackendService {
   /** Copies a slot out. */
   readonly read: (slot: Slot) => Promise<Float32Array | Int32Array>
   /** Makes a program ready to run. */
-  readonly compile: (program: Program) => Promise<Executable>
+  readonly compile: (program: Program, options?: CompileOptions) => Promise<Executable>
   /** What is held now. */
   readonly memory: () => BackendMemory
 }

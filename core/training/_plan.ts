@@ -119,7 +119,9 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
 
   const truncated = [...all, ...Object.values(validation)].reduce((sum, own) => sum + own.truncated, 0)
   const count = (own: ReadonlyArray<ModelParameter>) => own.reduce((sum, { shape }) => sum + sizeOf(shape), 0)
-  const { tokenizer: _, observe: __, runFolder: ___, resume: ____, config: given, optimizer, ...plain } = options
+  // What has no part in the outcome is left out.
+  const { tokenizer: _, observe: __, runFolder: ___, resume: ____, traceStep: _____, config: given, ...rest } = options
+  const { optimizer, ...plain } = rest
   const describe = (own: Readonly<Record<string, TaskExamples>>) =>
     Object.fromEntries(
       Object.entries(own).map(([name, { data, examples }]) => [

@@ -37,6 +37,7 @@ import { type Plan, planRun } from "./_plan.ts"
 import { listCheckpoints, loadCheckpoint, readTrainerState, saveCheckpoint, type TrainerState } from "./checkpoint.ts"
 import { evaluateExamples } from "./evaluate.ts"
 import { type FullOptions, fullOptions, type TrainOptions } from "./options.ts"
+import { chromeTrace, profileTable, type StepTrace } from "./profile.ts"
 import { report, type ReportData } from "./report.ts"
 import { openRunFolder, type RunFolder } from "./run_folder.ts"
 import type { RunFolderError } from "./run_folder_error.ts"
@@ -97,6 +98,8 @@ const DEPTH = 2
 const MOMENT = 150
 /** Steps at the start whose gradients may be exactly zero before that is taken for a mistake. */
 const ZERO_STEPS = 2
+/** Timed runs that a program has had when its times are believed. */
+const WARM_RUNS = 3
 
 interface Pending {
   readonly step: number
@@ -205,6 +208,10 @@ function runLoop(
     /** Tokens of the steps that are done; those of `state` are of the steps handed over. */
     let tokensDone = state.tokens
     const pending: Pending[] = []
+    /** While set, steps are timed from here on until one counts. */
+    let traceFrom = options.traceStep === undefined ? undefined : state.step + options.traceStep
+    /** The step that counts, not yet told of. */
+    let traced: StepTrace | undefined
     /** Steps that are done and that nobody has been told of. */
     const untold: TrainEvent[] = []
     const lastGood = () => saved === undefined ? {} : { checkpoint: `${folder!.checkpoints}/step-${saved}` }
@@ -213,8 +220,14 @@ function runLoop(
     /** Waits for the oldest step under way and checks it. */
     const settle = async () => {
       const { step, epoch, learningRate, tokens, empty, result } = pending[0]
-      const { loss, weight, gradientNorm } = await result
+      const { loss, weight, gradientNorm, trace } = await result
       pending.shift()
+      const counts = (trace: StepTrace, from: number) =>
+        step === totalSteps || step >= from && trace.runsBefore >= WARM_RUNS
+      if (trace !== undefined && traceFrom !== undefined && counts(trace, traceFrom)) {
+        traced = trace
+        traceFrom = undefined
+      }
       if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
         const message =
           `step ${step}: the loss is ${loss} and the gradient's norm ${gradientNorm}; lower the learning ` +
@@ -252,12 +265,27 @@ function runLoop(
     const settleAll = async () => {
       while (pending.length > 0) await settle()
     }
+    const tellTrace = (trace: StepTrace) =>
+      Effect.gen(function* () {
+        if (trace.runs.every(({ times }) => times.length === 0)) {
+          const text = `no trace: ${model.backend.info.description} has no clock for its kernels`
+          return yield* emit({ type: "message", level: "warning", text })
+        }
+        const { path } = folder ?? {}
+        const where = path === undefined ? "" : `\nfor chrome://tracing or ui.perfetto.dev: ${path}/trace.json`
+        if (folder !== undefined) yield* folder.writeTrace(chromeTrace(trace))
+        yield* emit({ type: "message", level: "info", text: `${profileTable(trace)}${where}` })
+      })
     /** Works on steps, then tells of those that are done, also when a later one failed. */
     const tellAfter = <A>(work: () => Promise<A>) =>
       Effect.gen(function* () {
         // Uninterrupted, because a promise goes on anyway.
         const exit = yield* Effect.exit(Effect.uninterruptible(attemptPromise(work)))
         while (untold.length > 0) yield* emit(untold.shift()!)
+        if (traced !== undefined) {
+          yield* tellTrace(traced)
+          traced = undefined
+        }
         return yield* exit
       })
 
@@ -319,7 +347,10 @@ function runLoop(
           0,
         )
         const endsEpoch = next.step + 1 === epochSteps[next.epoch]
-        const { result } = await stepper.post({ step, learningRate, batches })
+        const trace = traceFrom !== undefined
+        // Its time is its own: nothing else is under way.
+        if (trace) await settleAll()
+        const { result } = await stepper.post({ step, learningRate, batches, trace })
         const epoch = next.epoch + (next.step + 1) / epochSteps[next.epoch]
         pending.push({ step, epoch, learningRate, tokens, empty: batches.length === 0, result })
         state = {
@@ -329,7 +360,7 @@ function runLoop(
           epoch: endsEpoch ? next.epoch + 1 : next.epoch,
           stepInEpoch: endsEpoch ? 0 : next.step + 1,
         }
-        while (pending.length >= DEPTH) await settle()
+        while (pending.length >= (trace ? 1 : DEPTH)) await settle()
         const ends = step === totalSteps
         const due = (cadence: FullOptions["saveEvery"]) =>
           cadence === "epoch" ? endsEpoch || ends : cadence !== "never" && (step % cadence === 0 || ends)

@@ -69,6 +69,12 @@ export interface TrainOptions {
   readonly config?: Readonly<Record<string, unknown>>
   /** Default: the one in the model's directory. */
   readonly tokenizer?: Tokenizer
+  /**
+   * Times each kernel call of one step: this one, counted from 1 where the run begins or goes on, or the first after it
+   * whose programs are warm, or the last. A table of it is told as a message, a Chrome trace goes to `trace.json` in the
+   * run folder. Steps up to it are a little slower, and their results the same. Default: none.
+   */
+  readonly traceStep?: number
   /** Sees every event: progress bars, trackers. */
   readonly observe?: (event: TrainEvent) => Effect.Effect<void>
 }
@@ -86,12 +92,13 @@ type Optional =
   | "warmupSteps"
   | "tokenizer"
   | "config"
+  | "traceStep"
 
 const known = new Set<string>(
   [
     ..."epochs maxSteps batchSize gradientAccumulationSteps learningRate optimizer schedule warmupSteps".split(" "),
     ..."warmupRatio weightDecay maxGradNorm seed maxLength packing completionOnly evaluateEvery".split(" "),
-    ..."earlyStopping runFolder saveEvery resume observe tokenizer config".split(" "),
+    ..."earlyStopping runFolder saveEvery resume observe tokenizer config traceStep".split(" "),
   ],
 )
 
@@ -121,7 +128,7 @@ export function fullOptions(options: TrainOptions): FullOptions {
     problems.push(`${name} must be ${wanted}, got ${JSON.stringify(value) ?? value}`)
   }
   const whole = (least: number) => (value: number) => Number.isSafeInteger(value) && value >= least
-  for (const name of ["maxSteps", "batchSize", "gradientAccumulationSteps"] as const) {
+  for (const name of ["maxSteps", "batchSize", "gradientAccumulationSteps", "traceStep"] as const) {
     check(name, whole(1), "a whole number from 1")
   }
   check("maxLength", whole(2), "a whole number from 2")

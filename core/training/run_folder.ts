@@ -7,6 +7,7 @@
  * checkpoints/    from which the run can go on
  * summary.json    the results, for programs
  * report.html     the results, for people
+ * trace.json      where the time of a step goes, for chrome://tracing or Perfetto; only when asked for
  * ```
  *
  * Beside these lies what the run makes, such as an adapter. All files but the event log appear whole or not at all.
@@ -21,6 +22,7 @@ import { readJson, writeJson } from "../formats/json_file.ts"
 import { type StorageError, toStorageError } from "../formats/storage_error.ts"
 import { removeLeftovers, writeFileWhole } from "../formats/whole_file.ts"
 import { type EventLog, openEventLog, readEvents } from "./event_log.ts"
+import type { ChromeTrace } from "./profile.ts"
 import { RunFolderError } from "./run_folder_error.ts"
 
 /** Which folder, and for what. */
@@ -47,6 +49,8 @@ export interface RunFolder {
   readonly writeSummary: (summary: Readonly<Record<string, unknown>>) => Effect.Effect<void, StorageError>
   /** Writes `report.html`. */
   readonly writeReport: (html: string) => Effect.Effect<void, StorageError>
+  /** Writes `trace.json`. */
+  readonly writeTrace: (trace: ChromeTrace) => Effect.Effect<void, StorageError>
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null
@@ -127,6 +131,7 @@ export function openRunFolder(
       events: own(readEvents(eventsPath)),
       writeSummary: (summary) => own(writeJson(`${path}/summary.json`, summary)),
       writeReport: (html) => own(writeFileWhole(`${path}/report.html`, html)),
+      writeTrace: (trace) => own(writeFileWhole(`${path}/trace.json`, JSON.stringify(trace))),
     }
   })
 }

@@ -1,8 +1,10 @@
-import type { BackendService, Executable, RunData, Slot } from "../backend/backend.ts"
+import type { BackendService, CallTime, CompileOptions, Executable, RunData, Slot } from "../backend/backend.ts"
 import type { StateSpec } from "../contracts/gradient_transform.ts"
 import type { Batch } from "../data/batches.ts"
 import { build, type Graph } from "../graph/build.ts"
+import type { Program } from "../graph/program.ts"
 import { threefry2x32 } from "../tensor/threefry.ts"
+import type { StepTrace, TracedRun } from "./profile.ts"
 import {
   accumulateGraph,
   applyGraph,
@@ -22,6 +24,8 @@ export interface StepResult {
   readonly weight: number
   /** Global L2 norm of the gradient before clipping. */
   readonly gradientNorm: number
+  /** Times of its calls, where they were asked for. */
+  readonly trace?: StepTrace
 }
 
 /** One step to take. */
@@ -30,6 +34,8 @@ export interface StepRequest {
   readonly step: number
   readonly learningRate: number
   readonly batches: ReadonlyArray<Batch>
+  /** Times each call. Such a step is over when its posting resolves; its results are the same. Default: no. */
+  readonly trace?: boolean
 }
 
 /** A slot that lies in checkpoints, under a name that stays the same from run to run. */
@@ -59,19 +65,37 @@ const MASKS = 4096
 
 /** A program made ready, with the names of the inputs that it uses. */
 interface Ready {
+  readonly program: Program
   readonly run: (inputs: RunData) => ReturnType<Executable["run"]>
   readonly dispose: () => void
 }
 
 /** Compiles a graph; a run may then be given more inputs than the graph has kept. */
-export async function ready(backend: BackendService, graph: Graph): Promise<Ready> {
+export async function ready(backend: BackendService, graph: Graph, options?: CompileOptions): Promise<Ready> {
   const program = build(graph)
   const names = program.buffers.flatMap(({ source }) => source.kind === "input" ? [source.name] : [])
-  const executable = await backend.compile(program)
+  const executable = await backend.compile(program, options)
   return {
+    program,
     run: (inputs) => executable.run(Object.fromEntries(names.map((name) => [name, inputs[name]]))),
     dispose: executable.dispose,
   }
+}
+
+/** A program whose calls are timed. */
+interface Timed extends Ready {
+  /** Of the last run. */
+  times: ReadonlyArray<CallTime>
+  runs: number
+}
+
+async function readyTimed(backend: BackendService, graph: Graph): Promise<Timed> {
+  const part: Timed = {
+    ...await ready(backend, graph, { trace: (times) => part.times = times }),
+    times: [],
+    runs: 0,
+  }
+  return part
 }
 
 /** A batch as inputs of the graphs. */
@@ -129,25 +153,45 @@ export function makeStepper(
       weight: allocate(`sum/${task}/weight`, []),
     }]))
 
-  const programs = new Map<string, Promise<Ready>>()
-  const program = (name: string, graph: () => Graph) => {
-    const found = programs.get(name) ?? ready(backend, graph())
+  const ordinary = new Map<string, Promise<Ready>>(), timed = new Map<string, Promise<Timed>>()
+  const remembered = <A>(programs: Map<string, Promise<A>>, name: string, make: () => Promise<A>) => {
+    const found = programs.get(name) ?? make()
     programs.set(name, found)
     return found
   }
-  const onBatch = (kind: "step" | "accumulate", { task, shape: [rows, length] }: Batch) =>
-    program(`${kind}/${task}/${rows}x${length}`, () => {
+  const release = (programs: Map<string, Promise<Ready>>) => {
+    for (const made of programs.values()) made.then((part) => part.dispose(), () => {})
+    programs.clear()
+  }
+  const onBatch = (kind: "step" | "accumulate", { task, shape: [rows, length] }: Batch) => ({
+    name: `${kind}/${task}/${rows}x${length}`,
+    graph: () => {
       const batch = batchInputs(task, rows, length, settings.labels)
       return kind === "step"
         ? stepGraph(settings, slots, batch)
         : accumulateGraph(settings, batch, taskSums().get(task)!)
-    })
+    },
+  })
+  /** Runs programs one at a time. */
+  const runTimed = async (step: number, parts: ReadonlyArray<Timed>, inputs: ReadonlyArray<RunData>) => {
+    const runs: TracedRun[] = []
+    const runsBefore = Math.min(...parts.map(({ runs }) => runs))
+    const outputs: Awaited<ReturnType<Executable["run"]>>[] = []
+    const began = performance.now()
+    for (const [i, part] of parts.entries()) {
+      const start = performance.now() - began
+      outputs.push(await part.run(inputs[i]))
+      part.runs++
+      runs.push({ program: part.program, start, times: part.times })
+    }
+    return { outputs, trace: { step, milliseconds: performance.now() - began, runsBefore, runs } }
+  }
 
   const key = (name: string, purpose: number, counter: number): RunData => {
     const [key0, key1] = threefry2x32(seed >>> 0, Math.floor(seed / 2 ** 32), purpose, counter)
     return { [`${name}0`]: Int32Array.of(key0), [`${name}1`]: Int32Array.of(key1) }
   }
-  const post: Stepper["post"] = async ({ step, learningRate, batches }) => {
+  const post: Stepper["post"] = async ({ step, learningRate, batches, trace = false }) => {
     const scalars = Object.entries(optimizer.scalars(step)).map(([name, value]) => [name, Float32Array.of(value)])
     const common: RunData = {
       step: Int32Array.of(step),
@@ -162,19 +206,32 @@ export function makeStepper(
     }))
     // All that has to be waited for comes first: a step is handed over whole or not at all.
     const fused = batches.length === 1 && tasks.length === 1
-    const parts = await Promise.all(batches.map((batch) => onBatch(fused ? "step" : "accumulate", batch)))
-    if (!fused) parts.push(await program("apply", () => applyGraph(settings, slots, taskSums())))
-    const runs = parts.map((part, i) => part.run(data[i] ?? common))
-    const result = Promise.all(runs).then((outputs): StepResult => {
+    const made = batches.map((batch) => onBatch(fused ? "step" : "accumulate", batch))
+    if (!fused) made.push({ name: "apply", graph: () => applyGraph(settings, slots, taskSums()) })
+    const inputs = made.map((_, i) => data[i] ?? common)
+    const resultOf = (outputs: Awaited<ReturnType<Executable["run"]>>[]): StepResult => {
       const { loss, weight, gradientNorm } = outputs.at(-1)!
       return { loss: loss[0], weight: weight[0], gradientNorm: gradientNorm[0] }
-    })
+    }
+    if (trace) {
+      const parts = await Promise.all(
+        made.map(({ name, graph }) => remembered(timed, name, () => readyTimed(backend, graph()))),
+      )
+      const { outputs, trace } = await runTimed(step, parts, inputs)
+      return { result: Promise.resolve({ ...resultOf(outputs), trace }) }
+    }
+    release(timed)
+    const parts = await Promise.all(
+      made.map(({ name, graph }) => remembered(ordinary, name, () => ready(backend, graph()))),
+    )
+    const result = Promise.all(parts.map((part, i) => part.run(inputs[i]))).then(resultOf)
     // Whoever waits for it later gets the error; until then it is not an unhandled one.
     result.catch(() => {})
     return { result }
   }
   const dispose = () => {
-    for (const made of programs.values()) made.then((part) => part.dispose(), () => {})
+    release(ordinary)
+    release(timed)
     allocated.forEach(backend.free)
   }
   return { post, state, dispose }

@@ -21,6 +21,16 @@ export type { Optimizer, UpdateContext, Updated } from "./optimizer.ts"
 export { type Schedule, scheduleFactor, type ScheduleLengths } from "./schedule.ts"
 export type { ClassificationMetrics, ClassScores, ConfusionMatrix } from "./metrics.ts"
 export type { RunFolder } from "./run_folder.ts"
+export {
+  type ChromeEvent,
+  type ChromeTrace,
+  chromeTrace,
+  type ProfileGroup,
+  profileGroups,
+  profileTable,
+  type StepTrace,
+  type TracedRun,
+} from "./profile.ts"
 export { type ProgressOutput, showProgress } from "./progress.ts"
 export { report, type ReportData, type ReportEvaluation, type ReportSample } from "./report.ts"
 export { trainableParametersLine } from "./trainable_parameters.ts"

@@ -37,6 +37,10 @@ export type Request =
     /** Data of the inputs and first bytes of their places, for thread 0. */
     readonly inputs: ReadonlyArray<{ readonly address: number; readonly data: Float32Array | Int32Array }>
     readonly outputs: ReadonlyArray<Region>
+    /** Where a program whose calls are functions of their own writes when they began and ended. */
+    readonly times: Region | null
+    /** Moment of the asking, which those times count from: milliseconds since 1970, a clock that all threads have. */
+    readonly began: number
   }
   | {
     readonly kind: "write"
@@ -69,7 +73,8 @@ export function engine(
   let thread = 0
   let threads = 1
   type Run = (thread: number, threads: number, arena: number, constants: number) => void
-  const programs = new Map<number, Run>()
+  type Part = (thread: number, threads: number) => void
+  const programs = new Map<number, WebAssembly.Exports>()
 
   const write = (address: number, data: Float32Array | Int32Array) =>
     new Uint8Array(memory.buffer, address, data.byteLength).set(
@@ -85,6 +90,17 @@ export function engine(
     )
     return data
   }
+  const runTimed = (program: WebAssembly.Exports, { address, length }: Region, began: number): void => {
+    const times = new Float32Array(memory.buffer, address, length)
+    const now = () => performance.timeOrigin - began + performance.now()
+    for (let call = 0; call < length / (2 * threads); call++) {
+      const at = 2 * (call * threads + thread)
+      times[at] = now()
+      ;(program[`call${call}`] as Part)(thread, threads)
+      times[at + 1] = now()
+      ;(program.wait as () => void)()
+    }
+  }
   const handle = (request: Request): Array<Float32Array | Int32Array> => {
     switch (request.kind) {
       case "start":
@@ -96,19 +112,20 @@ export function engine(
       case "grow":
         memory.grow(request.pages)
         return []
-      case "load": {
-        const instance = new WebAssembly.Instance(request.module, { env: { memory } })
-        programs.set(request.program, instance.exports.run as Run)
+      case "load":
+        programs.set(request.program, new WebAssembly.Instance(request.module, { env: { memory } }).exports)
         return []
-      }
       case "unload":
         programs.delete(request.program)
         return []
-      case "run":
+      case "run": {
         // The plan begins with a barrier and ends with one, so the other threads see the inputs and thread 0 the outputs.
         for (const input of request.inputs) write(input.address, input.data)
-        programs.get(request.program)!(thread, threads, request.arena, request.constants)
+        const program = programs.get(request.program)!
+        ;(program.run as Run)(thread, threads, request.arena, request.constants)
+        if (request.times !== null) runTimed(program, request.times, request.began)
         return thread === 0 ? request.outputs.map(read) : []
+      }
       case "write":
         write(request.address, request.data)
         return []

@@ -12,6 +12,7 @@ import {
   Backend,
   type BackendMemory,
   type BackendService,
+  type CallTime,
   type Executable,
   type RunData,
   type Slot,
@@ -21,7 +22,7 @@ import { type Block, makeAllocator } from "./_allocator.ts"
 import { BARRIER_BYTES } from "./_barrier.ts"
 import { hasRelaxedSimd, logicalProcessors, makeSharedMemory } from "./_features.ts"
 import { startThread, type Thread } from "../_thread.ts"
-import { engine, type Reply, type Request } from "./_worker.ts"
+import { engine, type Region, type Reply, type Request } from "./_worker.ts"
 import { ALIGNMENT, lower, MAXIMUM_PAGES, type PlannedRegion } from "./lower.ts"
 
 /** How the engine is set up; what is left out is found out. */
@@ -37,6 +38,15 @@ export interface WasmOptions {
 const PAGE = 65536
 const MEBIBYTE = 1 << 20
 const mebibytes = (bytes: number) => `${(bytes / MEBIBYTE).toFixed(1)} MiB`
+
+/** The clock readings [calls, threads, start and end] of a run as times of its calls. */
+const callTimes = (readings: ArrayLike<number>, threads: number): ReadonlyArray<CallTime> =>
+  Array.from({ length: readings.length / 2 }, (_, i) => ({
+    call: Math.floor(i / threads),
+    thread: i % threads,
+    start: readings[2 * i],
+    end: readings[2 * i + 1],
+  }))
 
 /** A request without its number. */
 type Question = Request extends infer R ? R extends { ticket: number } ? Omit<R, "ticket"> : never : never
@@ -298,13 +308,14 @@ const start = async (options: WasmOptions): Promise<{ service: BackendService; c
   }
 
   let programs = 0
-  const compile: BackendService["compile"] = async (program) => {
+  const compile: BackendService["compile"] = async (program, { trace } = {}) => {
     if (lost !== undefined) throw lost
     const named = new Set<Slot>()
     const plan = lower(program, {
       target: { relaxed },
       threads,
       shared: memory !== undefined,
+      trace: trace !== undefined,
       slotAddress: (id) => {
         const held = slots.get(id)
         if (held !== undefined) {
@@ -329,6 +340,11 @@ const start = async (options: WasmOptions): Promise<{ service: BackendService; c
     const constants = plan.constantBytes > 0 ? reserve(plan.constantBytes, `the constants of ${what}`) : undefined
     const address = ({ base, offset }: PlannedRegion) =>
       offset + (base === "arena" ? arena!.address : base === "constants" ? constants!.address : 0)
+    const region = (planned: PlannedRegion): Region => ({
+      address: address(planned),
+      length: planned.length,
+      dtype: planned.dtype,
+    })
     const loaded = [
       ...plan.constants.map(({ offset, data }) =>
         copyIn(constants!.address + offset, data, `the constants of ${what}`)
@@ -362,13 +378,12 @@ const start = async (options: WasmOptions): Promise<{ service: BackendService; c
         arena: arena!.address,
         constants: constants?.address ?? 0,
         inputs: plan.inputs.map((input, i) => ({ address: address(input), data: given[i] })),
-        outputs: plan.outputs.map((output) => ({
-          address: address(output),
-          length: output.length,
-          dtype: output.dtype,
-        })),
+        outputs: [...plan.outputs, ...plan.times === undefined ? [] : [plan.times]].map(region),
+        times: plan.times === undefined ? null : region(plan.times),
+        began: performance.timeOrigin + performance.now(),
       }
       const data = await enqueue(false, () => ask(question, what))
+      trace?.(callTimes(data.at(-1)!, threads))
       return Object.fromEntries(plan.outputs.map(({ name }, i) => [name, data[i]]))
     }
     const dispose = (): void => {

@@ -12,6 +12,7 @@ import { emitUpdateSlice } from "../../../kernels/update_slice/wasm.ts"
 import {
   call as callFunction,
   type Code,
+  type FunctionScope,
   get,
   globalGet,
   globalSet,
@@ -46,6 +47,7 @@ export interface PlannedRegion {
 /**
  * A program lowered to WebAssembly: plain data. The module imports `env.memory` and exports
  * `run(thread, threads, arena, constants)`, all i32, the last two byte addresses; all threads call it together.
+ * With {@link LowerOptions.trace}, `run` only begins; then come `call0(thread, threads)`, `wait()`, `call1(...)`, ...
  */
 export interface WasmPlan {
   readonly name: string
@@ -59,6 +61,8 @@ export interface WasmPlan {
   readonly constants: ReadonlyArray<{ readonly offset: number; readonly data: Float32Array | Int32Array }>
   /** How often the threads wait for each other in a run. */
   readonly barriers: number
+  /** With {@link LowerOptions.trace}: where the times go, f32 [calls, threads, start and end] in milliseconds. */
+  readonly times?: PlannedRegion
 }
 
 /** What lowering has to know of the machine. */
@@ -70,6 +74,8 @@ export interface LowerOptions {
   readonly shared: boolean
   /** Byte address of a slot. */
   readonly slotAddress: (slot: number) => number
+  /** Whether each call is a function of its own, so that a clock can be read between them. Default: no. */
+  readonly trace?: boolean
 }
 
 const emit = (call: Call, context: KernelContext): readonly Stage[] => {
@@ -102,7 +108,10 @@ const collides = (a: Touch, b: Touch) =>
 const aligned = (bytes: number) => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT
 
 /** Lowers a program. */
-export const lower = (program: Program, { target, threads, shared, slotAddress }: LowerOptions): WasmPlan => {
+export const lower = (
+  program: Program,
+  { target, threads, shared, slotAddress, trace = false }: LowerOptions,
+): WasmPlan => {
   const { buffers, calls } = program
   const module = new ModuleBuilder()
   module.importMemory({ initial: 1, maximum: MAXIMUM_PAGES, shared })
@@ -193,20 +202,18 @@ export const lower = (program: Program, { target, threads, shared, slotAddress }
   })
   const barrier = shared ? barrierFunction(module, threadCount) : undefined
   let barriers = 0
-  const run = module.func("run", ["i32", "i32", "i32", "i32"], [], (scope, ...parameters) => {
+  const wait = (): Code => {
+    if (barrier === undefined) return []
+    barriers++
+    return callFunction(barrier)
+  }
+  /** Code of calls in a function whose first parameters are the thread and the number of threads. */
+  const inOrder = (part: typeof emitted, scope: FunctionScope, [own, count]: ReadonlyArray<number>): Array<Code> => {
     const begin = scope.local("i32"), end = scope.local("i32")
-    const code: Array<Code> = [thread, threadCount, arena, constants].map((global, i) =>
-      globalSet(global, get(parameters[i]))
-    )
-    const wait = (): void => {
-      if (barrier === undefined) return
-      barriers++
-      code.push(callFunction(barrier))
-    }
+    const code: Array<Code> = []
     /** What was done since the last barrier, by thread 0 alone or by all. */
     let open: Array<{ touches: ReadonlyArray<Touch>; alone: boolean }> = []
-    wait()
-    for (const { call, stages, scratch } of emitted) {
+    for (const { call, stages, scratch } of part) {
       const { reads, writes } = accessesOf(call)
       const touches = [
         ...reads.flatMap((buffer) => touch(buffer, false)),
@@ -220,26 +227,39 @@ export const lower = (program: Program, { target, threads, shared, slotAddress }
           !(alone && earlier.alone) && earlier.touches.some((a) => touches.some((b) => collides(a, b)))
         )
         if (mustWait) {
-          wait()
+          code.push(wait())
           open = []
         }
         open.push({ touches, alone })
         if (alone) {
-          code.push(when(i32.eqz(get(parameters[0])), run(i32.const(0), i32.const(1))))
+          code.push(when(i32.eqz(get(own)), run(i32.const(0), i32.const(1))))
           continue
         }
-        const share = (number: Code) => i32.divU(i32.mul(i32.const(units), number), get(parameters[1]))
+        const share = (number: Code) => i32.divU(i32.mul(i32.const(units), number), get(count))
         code.push(
-          set(begin, share(get(parameters[0]))),
-          set(end, share(i32.add(get(parameters[0]), i32.const(1)))),
+          set(begin, share(get(own))),
+          set(end, share(i32.add(get(own), i32.const(1)))),
           when(i32.ltU(get(begin), get(end)), run(get(begin), get(end))),
         )
       }
     }
-    wait()
     return code
-  })
+  }
+  const run = module.func("run", ["i32", "i32", "i32", "i32"], [], (scope, ...parameters) => [
+    ...[thread, threadCount, arena, constants].map((global, i) => globalSet(global, get(parameters[i]))),
+    wait(),
+    ...(trace ? [] : [...inOrder(emitted, scope, parameters), wait()]),
+  ])
   module.export("run", run)
+  if (trace) {
+    emitted.forEach((call, number) =>
+      module.export(
+        `call${number}`,
+        module.func(`call${number}`, ["i32", "i32"], [], (scope, ...parameters) => inOrder([call], scope, parameters)),
+      )
+    )
+    module.export("wait", module.func("wait", [], [], () => [wait()]))
+  }
 
   const region = (buffer: number, offset: number, length: number): PlannedRegion => {
     const { source, dtype } = buffers[buffer]
@@ -252,10 +272,12 @@ export const lower = (program: Program, { target, threads, shared, slotAddress }
       : plan.offsets[block]
     return { base, offset: start + 4 * offset, length, dtype }
   }
+  const temporaryBytes = plan.bytes + threads * threadBytes
+  const clockReadings = trace ? 2 * calls.length * threads : 0
   return {
     name: program.name,
     code: module.encode(),
-    arenaBytes: plan.bytes + threads * threadBytes,
+    arenaBytes: temporaryBytes + 4 * clockReadings,
     inputs: buffers.flatMap(({ size, source }, number) =>
       source.kind === "input" ? [{ name: source.name, ...region(number, 0, size) }] : []
     ),
@@ -268,5 +290,8 @@ export const lower = (program: Program, { target, threads, shared, slotAddress }
       source.kind === "constant" && size > 0 ? [{ offset: constantOffsets.get(number)!, data: source.data }] : []
     ),
     barriers,
+    ...(trace
+      ? { times: { base: "arena" as const, offset: temporaryBytes, length: clockReadings, dtype: "f32" as const } }
+      : {}),
   }
 }

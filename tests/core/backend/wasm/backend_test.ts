@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert"
-import type { BackendService, Slot } from "../../../../core/backend/backend.ts"
+import type { BackendService, CallTime, Slot } from "../../../../core/backend/backend.ts"
 import { BackendError } from "../../../../core/backend/backend_error.ts"
 import type { WasmOptions } from "../../../../core/backend/wasm/backend.ts"
 import { explain } from "../../../../core/graph/explain.ts"
@@ -31,6 +31,36 @@ for (const options of both) {
         for (const name of ["y", "sums", "state"]) near(result[name], want[name], `run ${i} ${name}`)
       }
       near(await state, slots.get(slot.id)!, "slot")
+    }))
+
+  Deno.test(`wasm ${label}: a traced program gives the same bits, and the times of its calls`, () =>
+    withBackend(options, async (backend) => {
+      const [rows, columns] = [300, 41]
+      const slot = backend.allocate("state", [rows, columns])
+      const program = accumulate(slot, rows, columns)
+      const seen: Array<ReadonlyArray<CallTime>> = []
+      const plain = await backend.compile(program)
+      const traced = await backend.compile(program, { trace: (times) => void seen.push(times) })
+      const input = { x: noise(rows * columns, 2) }
+      const want = await plain.run(input)
+      await backend.write(slot, new Float32Array(rows * columns))
+      const began = performance.now()
+      assertEquals(await traced.run(input), want)
+      const took = performance.now() - began
+      assertEquals(seen.length, 1)
+      const { threads } = backend.info
+      assertEquals(
+        seen[0].map(({ call, thread }) => [call, thread]),
+        program.calls.flatMap((_, call) => Array.from({ length: threads }, (_, thread) => [call, thread])),
+      )
+      // Two clocks may differ by a little.
+      const slack = 0.5
+      for (const { call, start, end } of seen[0]) {
+        assert(start > -slack && start <= end && end < took + slack, `call ${call}: ${start} to ${end} of ${took}`)
+        for (const next of seen[0]) {
+          if (next.call > call) assert(next.start > end - slack, `call ${next.call} began at ${next.start}, ${end}`)
+        }
+      }
     }))
 
   Deno.test(`wasm ${label}: a slot starts as zeros, also in memory used before`, () =>

@@ -59,4 +59,7 @@ Deno.test("lower: temporaries share memory, equal calls share code, small calls 
   assertEquals(large.barriers, 51)
   assert(lower(chain(51, 16), options).code.length - small.code.length < 64)
   assertEquals(lower(chain(50, 65536), { ...options, shared: false }).barriers, 0)
+  assertEquals(large.times, undefined)
+  const traced = lower(chain(50, 16), { ...options, trace: true })
+  assertEquals([traced.times?.offset, traced.times?.length, traced.arenaBytes], [128, 200, 128 + 800])
 })

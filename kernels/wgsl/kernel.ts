@@ -41,7 +41,7 @@ export interface Dispatch {
   /** WGSL without the declarations of the bindings; its entry point is `main`. */
   readonly code: string
   /** What it needs of the language. */
-  readonly enable: ReadonlyArray<"subgroups" | "f16">
+  readonly enable: ReadonlyArray<"subgroups">
   /** Workgroups along x, y and z. */
   readonly workgroups: readonly [number, number, number]
   /** Buffers that the code names. */
@@ -69,18 +69,12 @@ export interface Shader {
   ) => Dispatch
 }
 
-/** What the device can do. */
+/** What the device can do, beside what every one can: workgroups of 256 threads with 16 KiB of memory. */
 export interface DeviceTraits {
   /** Threads of a subgroup, or undefined where there are none to be had. A size range gives its smallest and largest. */
   readonly subgroups: { readonly smallest: number; readonly largest: number } | undefined
-  /** Whether shaders may use f16. */
-  readonly f16: boolean
   /** Whether it is a CPU in disguise (lavapipe, SwiftShader): few threads, wide vectors, no use for workgroup memory. */
   readonly software: boolean
-  /** Most threads of a workgroup. */
-  readonly workgroupThreads: number
-  /** Bytes of workgroup memory. */
-  readonly workgroupBytes: number
   /** Most workgroups along one axis. */
   readonly workgroupsPerAxis: number
   /** Most storage bindings of a shader. */

@@ -31,10 +31,7 @@ const pipelines = new WeakMap<GPUDevice, Map<string, GPUComputePipeline>>()
 /** What is tested for; the most modest device there may be. */
 export const traits = (software: boolean): DeviceTraits => ({
   subgroups: undefined,
-  f16: false,
   software,
-  workgroupThreads: 256,
-  workgroupBytes: 16384,
   workgroupsPerAxis: 65535,
   storageBindings: 8,
 })

@@ -64,7 +64,6 @@ export interface DeviceFacts {
   readonly subgroups: { readonly smallest: number; readonly largest: number } | undefined
   /** Whether WGSL wants an `enable subgroups;` line. */
   readonly enableSubgroups: boolean
-  readonly f16: boolean
   /** The limits that matter, by their names in the API. */
   readonly limits: Readonly<Record<string, number>>
 }
@@ -162,30 +161,20 @@ export function engine(
         "maxBufferSize",
         "maxStorageBufferBindingSize",
         "maxStorageBuffersPerShaderStage",
-        "maxComputeWorkgroupStorageSize",
-        "maxComputeInvocationsPerWorkgroup",
-        "maxComputeWorkgroupSizeX",
-        "maxComputeWorkgroupSizeY",
-        "maxComputeWorkgroupSizeZ",
         "maxComputeWorkgroupsPerDimension",
       ] as const).map((limit) => [limit, adapter.limits[limit]]),
     )
-    const f16 = adapter.features.has("shader-f16")
-    const wanted = f16 ? ["shader-f16"] : []
     let subgroups = true
     try {
       // Deno grants what it does not list.
       device = await adapter.requestDevice({
         requiredLimits: limits,
-        requiredFeatures: [...wanted, "subgroups"] as Array<GPUFeatureName>,
+        requiredFeatures: ["subgroups" as GPUFeatureName],
       })
     } catch {
       subgroups = false
       adapter = await request()
-      device = await adapter.requestDevice({
-        requiredLimits: limits,
-        requiredFeatures: wanted as Array<GPUFeatureName>,
-      })
+      device = await adapter.requestDevice({ requiredLimits: limits })
     }
     device.lost.then(({ message, reason }) => {
       lost = failure("Lost", `the GPU device was lost (${reason}): ${message}`)
@@ -200,7 +189,6 @@ export function engine(
       software: isSoftware,
       subgroups: subgroups ? { smallest: info.subgroupMinSize ?? 4, largest: info.subgroupMaxSize ?? 128 } : undefined,
       enableSubgroups,
-      f16,
       limits,
     }
   }

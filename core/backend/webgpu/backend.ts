@@ -116,10 +116,7 @@ const start = async (
   const options = {
     device: {
       subgroups: facts.subgroups,
-      f16: facts.f16,
       software: facts.software,
-      workgroupThreads: limits.maxComputeInvocationsPerWorkgroup,
-      workgroupBytes: limits.maxComputeWorkgroupStorageSize,
       workgroupsPerAxis: limits.maxComputeWorkgroupsPerDimension,
       storageBindings: limits.maxStorageBuffersPerShaderStage,
     },

@@ -14,10 +14,7 @@ const f32 = "f32" as const
 const modest: LowerOptions = {
   device: {
     subgroups: undefined,
-    f16: false,
     software: false,
-    workgroupThreads: 256,
-    workgroupBytes: 16384,
     workgroupsPerAxis: 65535,
     storageBindings: 8,
   },

@@ -156,7 +156,11 @@ const encoders: ReadonlyArray<Case> = [
   { ...encoder("bert", "classification"), name: "bert-lora-all-linear", lora: allLinear },
   { ...encoder("bert", "tokens"), name: "bert-lora-tokens", lora: queryValue },
   { ...encoder("bert", "masked"), name: "bert-lora-masked", lora: allLinear },
-  { ...encoder("bert", "classification"), name: "bert-full-classification" },
+  {
+    ...encoder("bert", "classification"),
+    name: "bert-full-classification",
+    model: { family: "bert", head: "classification", seed: 6 },
+  },
   { ...encoder("bert", "tokens"), name: "bert-full-tokens" },
   { ...encoder("bert", "masked"), name: "bert-full-masked" },
   {

@@ -50,6 +50,8 @@ export type Request =
     /** Buffer of the inputs, whose bytes come with each run. */
     readonly inputs: number
     readonly outputs: ReadonlyArray<Region>
+    /** Buffer for the nanoseconds at which each dispatch began and ended; -1 where nothing is timed. */
+    readonly times: number
   }
   | { readonly kind: "unload"; readonly ticket: number; readonly program: number }
   | { readonly kind: "run"; readonly ticket: number; readonly program: number; readonly inputs: ArrayBuffer }
@@ -64,6 +66,8 @@ export interface DeviceFacts {
   readonly subgroups: { readonly smallest: number; readonly largest: number } | undefined
   /** Whether WGSL wants an `enable subgroups;` line. */
   readonly enableSubgroups: boolean
+  /** Whether it has a clock. */
+  readonly timestamps: boolean
   /** The limits that matter, by their names in the API. */
   readonly limits: Readonly<Record<string, number>>
 }
@@ -97,6 +101,7 @@ export function engine(
   type Failure = NonNullable<Reply["error"]>
   interface Loaded {
     readonly load: Extract<Request, { kind: "load" }>
+    readonly queries: ReadonlyArray<GPUQuerySet>
     /** Made at the first run, and again when a buffer was replaced. */
     groups: Array<GPUBindGroup>
     version: number
@@ -165,16 +170,18 @@ export function engine(
       ] as const).map((limit) => [limit, adapter.limits[limit]]),
     )
     let subgroups = true
+    const timestamps = adapter.features.has("timestamp-query")
+    const features: Array<GPUFeatureName> = timestamps ? ["timestamp-query"] : []
     try {
       // Deno grants what it does not list.
       device = await adapter.requestDevice({
         requiredLimits: limits,
-        requiredFeatures: ["subgroups" as GPUFeatureName],
+        requiredFeatures: [...features, "subgroups" as GPUFeatureName],
       })
     } catch {
       subgroups = false
       adapter = await request()
-      device = await adapter.requestDevice({ requiredLimits: limits })
+      device = await adapter.requestDevice({ requiredLimits: limits, requiredFeatures: features })
     }
     device.lost.then(({ message, reason }) => {
       lost = failure("Lost", `the GPU device was lost (${reason}): ${message}`)
@@ -189,6 +196,7 @@ export function engine(
       software: isSoftware,
       subgroups: subgroups ? { smallest: info.subgroupMinSize ?? 4, largest: info.subgroupMaxSize ?? 128 } : undefined,
       enableSubgroups,
+      timestamps,
       limits,
     }
   }
@@ -196,7 +204,7 @@ export function engine(
   const create = async (number: number, bytes: number): Promise<void> => {
     device.pushErrorScope("validation")
     device.pushErrorScope("out-of-memory")
-    const buffer = makeBuffer(bytes, 128 | 4 | 8, `buffer ${number}`) // STORAGE | COPY_SRC | COPY_DST
+    const buffer = makeBuffer(bytes, 512 | 128 | 4 | 8, `buffer ${number}`) // QUERY_RESOLVE | STORAGE | COPY_SRC | COPY_DST
     const problems = [await device.popErrorScope(), await device.popErrorScope()]
     for (const problem of problems) {
       if (problem === null) continue
@@ -298,6 +306,16 @@ export function engine(
     reading = false
   }
 
+  /** Dispatches that one set times: the API allows 4096 queries. */
+  const QUERIES = 2048
+  const makeQueries = ({ times, dispatches }: Extract<Request, { kind: "load" }>): Array<GPUQuerySet> => {
+    const sets: Array<GPUQuerySet> = []
+    for (let first = 0; times >= 0 && first < dispatches.length; first += QUERIES) {
+      const count = 2 * Math.min(QUERIES, dispatches.length - first)
+      sets.push(device.createQuerySet({ type: "timestamp", count }))
+    }
+    return sets
+  }
   const run = ({ ticket, program, inputs }: Extract<Request, { kind: "run" }>): void => {
     const loaded = programs.get(program)!
     const { load } = loaded
@@ -316,13 +334,28 @@ export function engine(
         loaded.version = version
       }
       if (inputs.byteLength > 0) device.queue.writeBuffer(bufferOf(load.inputs), 0, inputs)
-      const pass = encoder.beginComputePass({ label: load.label })
+      const { queries } = loaded
+      // Clocks are read between passes only.
+      const timed = (i: number): GPUComputePassDescriptor => ({
+        label: load.label,
+        timestampWrites: {
+          querySet: queries[Math.floor(i / QUERIES)],
+          beginningOfPassWriteIndex: 2 * (i % QUERIES),
+          endOfPassWriteIndex: 2 * (i % QUERIES) + 1,
+        },
+      })
+      let pass: GPUComputePassEncoder | undefined
       load.dispatches.forEach(({ shader, workgroups }, i) => {
+        if (queries.length > 0) pass?.end()
+        if (queries.length > 0 || pass === undefined) {
+          pass = encoder.beginComputePass(queries.length > 0 ? timed(i) : { label: load.label })
+        }
         pass.setPipeline(pipelines.get(shader)!)
         pass.setBindGroup(0, loaded.groups[i])
         pass.dispatchWorkgroups(...workgroups)
       })
-      pass.end()
+      pass?.end()
+      queries.forEach((set, i) => encoder.resolveQuerySet(set, 0, set.count, bufferOf(load.times), 16 * QUERIES * i))
     })
   }
 
@@ -357,9 +390,10 @@ export function engine(
         return submit(ticket, "read", [request.region], () => {})
       case "load":
         await Promise.all(request.shaders.map(compile))
-        programs.set(request.program, { load: request, groups: [], version: -1 })
+        programs.set(request.program, { load: request, queries: makeQueries(request), groups: [], version: -1 })
         return answer(ticket)
       case "unload":
+        for (const set of programs.get(request.program)?.queries ?? []) set.destroy()
         programs.delete(request.program)
         return answer(ticket)
       case "run":

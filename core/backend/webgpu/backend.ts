@@ -8,11 +8,11 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { DType } from "../../../kernels/contract.ts"
 import { sizeOf } from "../../tensor/shape.ts"
-import { Backend, type BackendService, type Executable, type RunData, type Slot } from "../backend.ts"
+import { Backend, type BackendService, type CallTime, type Executable, type RunData, type Slot } from "../backend.ts"
 import { BackendError } from "../backend_error.ts"
 import { startDevice } from "./_device.ts"
 import type { Region } from "./_worker.ts"
-import { lower, paddedBytes, type PlannedRegion } from "./lower.ts"
+import { lower, paddedBytes, type PlannedRegion, type WebgpuPlan } from "./lower.ts"
 
 /** Which device is taken. */
 export interface WebgpuOptions {
@@ -26,6 +26,17 @@ const mebibytes = (bytes: number) => `${(bytes / (1 << 20)).toFixed(1)} MiB`
 const ARENA = 0
 
 const arrayOf = (dtype: DType, bytes: ArrayBuffer) => dtype === "i32" ? new Int32Array(bytes) : new Float32Array(bytes)
+
+/** Times of the calls, from those of the dispatches in nanoseconds; the first begins at 0. */
+const timesOf = ({ dispatches }: WebgpuPlan, bytes: ArrayBuffer): ReadonlyArray<CallTime> => {
+  const stamps = new BigUint64Array(bytes)
+  const at = (i: number) => Number(stamps[i] - stamps[0]) / 1e6
+  const calls = new Map<number, CallTime>()
+  dispatches.forEach(({ call }, i) => {
+    calls.set(call, { call, thread: 0, start: calls.get(call)?.start ?? at(2 * i), end: at(2 * i + 1) })
+  })
+  return [...calls.values()]
+}
 
 const start = async (
   { software = true }: WebgpuOptions,
@@ -126,7 +137,7 @@ const start = async (
   /** Numbers of the shaders by their text, over all programs. */
   const shaderNumbers = new Map<string, number>()
   let shaders = 0, programs = 0
-  const compile: BackendService["compile"] = async (program) => {
+  const compile: BackendService["compile"] = async (program, { trace } = {}) => {
     const lost = device.lost()
     if (lost !== undefined) throw lost
     const plan = lower(program, options)
@@ -162,6 +173,8 @@ const start = async (
     }
     const inputs = createOwn(plan.inputBytes, "inputs")
     const constants = createOwn(plan.constantBytes, "constants")
+    const timeBytes = trace !== undefined && facts.timestamps ? 16 * plan.dispatches.length : 0
+    const times = createOwn(timeBytes, "times")
     for (const { offset, data } of plan.constants) {
       made.push(writeBuffer(constants, offset, data, `writing the constants of ${what}`))
     }
@@ -192,7 +205,11 @@ const start = async (
           bindings: dispatch.bindings.map(region),
         })),
         inputs,
-        outputs: plan.outputs.map(region),
+        outputs: [
+          ...plan.outputs.map(region),
+          ...timeBytes > 0 ? [{ buffer: times, offset: 0, bytes: timeBytes }] : [],
+        ],
+        times,
       }, `compiling ${what}`),
     )
     const results = await Promise.allSettled(made)
@@ -225,6 +242,7 @@ const start = async (
         to.set(given[name])
       }
       const data = await ask({ kind: "run", program: number, inputs: bytes }, what, [bytes])
+      if (timeBytes > 0) trace?.(timesOf(plan, data[plan.outputs.length]))
       return Object.fromEntries(plan.outputs.map(({ name, dtype }, i) => [name, arrayOf(dtype, data[i])]))
     }
     const dispose = (): void => {

@@ -32,6 +32,8 @@ export interface PlannedData extends PlannedRegion {
 /** One pipeline with its bind group. */
 export interface PlannedDispatch {
   readonly label: string
+  /** Number of the call that it is part of. */
+  readonly call: number
   /** Number of the shader in {@link WebgpuPlan.shaders}. */
   readonly shader: number
   readonly workgroups: readonly [number, number, number]
@@ -143,7 +145,7 @@ export const lower = (program: Program, { device, bindingBytes, enableSubgroups 
 
   const shaders: Array<PlannedShader> = []
   const shaderNumbers = new Map<string, number>()
-  const planned = dispatches.map(({ dispatch }): PlannedDispatch => {
+  const planned = dispatches.map(({ dispatch, call }): PlannedDispatch => {
     const { label, bindings, workgroups } = dispatch
     const { variables, functions } = resolveBindings(
       dispatch,
@@ -168,7 +170,7 @@ export const lower = (program: Program, { device, bindingBytes, enableSubgroups 
       shader = shaders.push({ label, code, writable }) - 1
       shaderNumbers.set(code, shader)
     }
-    return { label, shader, workgroups, bindings: variables.map(({ region }) => region) }
+    return { label, call, shader, workgroups, bindings: variables.map(({ region }) => region) }
   })
 
   const data = (name: string, buffer: number, first: number, length: number): PlannedData => {

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert"
+import type { CallTime } from "../../../../core/backend/backend.ts"
 import { BackendError } from "../../../../core/backend/backend_error.ts"
 import { startDevice } from "../../../../core/backend/webgpu/_device.ts"
 import { interpret } from "../../../../core/graph/interpret.ts"
@@ -75,6 +76,23 @@ onWebgpu("a larger plan moves the arena, earlier programs still run", () =>
       const x = noise(program.buffers[0].size, 5)
       const slots = new Map([[slot.id, Float64Array.from(await backend.read(slot))]])
       near((await executable.run({ x })).sums, interpret(program, slots, { x }).sums, "sums")
+    }
+  }))
+
+onWebgpu("a traced program gives the same results, and the time of each call", () =>
+  withWebgpu(async (backend) => {
+    const slot = backend.allocate("state", [300, 41])
+    const program = accumulate(slot, 300, 41), x = noise(12300)
+    const plain = await (await backend.compile(program)).run({ x })
+    await backend.write(slot, new Float32Array(12300))
+    const runs: Array<ReadonlyArray<CallTime>> = []
+    const traced = await backend.compile(program, { trace: (times) => void runs.push(times) })
+    assertEquals(await traced.run({ x }), plain)
+    assertEquals(runs.map((times) => times.map(({ call }) => call)), [[0, 1, 2, 3]])
+    let before = 0
+    for (const { start, end } of runs[0]) {
+      assert(start >= before && end >= start && end < 60_000, JSON.stringify(runs[0]))
+      before = end
     }
   }))
 
@@ -190,6 +208,7 @@ onWebgpu("a shader that does not compile names its program and line", async () =
       dispatches: [],
       inputs: -1,
       outputs: [],
+      times: -1,
     }, 'compiling program "wrong"'), BackendError)
   await device.close()
   assertEquals(error.reason, "Compile")

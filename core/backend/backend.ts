@@ -24,7 +24,10 @@ export interface Slot {
 /** Data of a run's inputs and outputs, by name. */
 export type RunData = Readonly<Record<string, Float32Array | Int32Array>>
 
-/** When a thread worked on one call of a program. Milliseconds since the run was asked for. */
+/**
+ * When a thread worked on one call of a program. In milliseconds: on a CPU since the run was asked for, on a GPU since
+ * its first call.
+ */
 export interface CallTime {
   /** Number of the call in the program. */
   readonly call: number

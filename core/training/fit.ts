@@ -210,7 +210,7 @@ function runLoop(
     const pending: Pending[] = []
     /** While set, steps are timed from here on until one counts. */
     let traceFrom = options.traceStep === undefined ? undefined : state.step + options.traceStep
-    /** The step that counts, not yet told of. */
+    /** The last step that was timed; told of when it counts. */
     let traced: StepTrace | undefined
     /** Steps that are done and that nobody has been told of. */
     const untold: TrainEvent[] = []
@@ -222,11 +222,9 @@ function runLoop(
       const { step, epoch, learningRate, tokens, empty, result } = pending[0]
       const { loss, weight, gradientNorm, trace } = await result
       pending.shift()
-      const counts = (trace: StepTrace, from: number) =>
-        step === totalSteps || step >= from && trace.runsBefore >= WARM_RUNS
-      if (trace !== undefined && traceFrom !== undefined && counts(trace, traceFrom)) {
+      if (trace !== undefined) {
         traced = trace
-        traceFrom = undefined
+        if (step >= traceFrom! && trace.runsBefore >= WARM_RUNS) traceFrom = undefined
       }
       if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
         const message =
@@ -282,7 +280,7 @@ function runLoop(
         // Uninterrupted, because a promise goes on anyway.
         const exit = yield* Effect.exit(Effect.uninterruptible(attemptPromise(work)))
         while (untold.length > 0) yield* emit(untold.shift()!)
-        if (traced !== undefined) {
+        if (traced !== undefined && traceFrom === undefined) {
           yield* tellTrace(traced)
           traced = undefined
         }
@@ -394,6 +392,7 @@ function runLoop(
         }))
         pace.mark()
       }
+      traceFrom = undefined
       yield* tellAfter(settleAll)
       yield* save
       const reason = exhausted() && state.step < totalSteps ? "early-stopping" as const : "finished" as const

@@ -54,10 +54,17 @@ Deno.test("the LoRA example trains on a person's own file, and says in one line 
   try {
     await makeFiles(directory)
     const model = `${directory}/model`
-    const done = await example(directory, ...words({ epochs: "2", "learning-rate": "1e-2" }))
+    const done = await example(directory, ...words({ epochs: "2", "learning-rate": "1e-2" }), "--trace")
     assertEquals(done.code, 0, done.stderr)
     for (
-      const part of ["backend: CPU by WebAssembly", "trainable params:", "before:", "after:", "finished after step"]
+      const part of [
+        "backend: CPU by WebAssembly",
+        "trainable params:",
+        "before:",
+        "after:",
+        "finished after step",
+        "all kernels",
+      ]
     ) {
       assertStringIncludes(done.out, part)
     }
@@ -68,6 +75,7 @@ Deno.test("the LoRA example trains on a person's own file, and says in one line 
     assert(summary.trainableParameters < summary.totalParameters && summary.seconds > 0)
     await Deno.stat(`${directory}/out/adapter/adapter_model.safetensors`)
     await Deno.stat(`${directory}/out/report.html`)
+    assert(JSON.parse(await Deno.readTextFile(`${directory}/out/trace.json`)).traceEvents.length > 0)
 
     const wrong = async (own: Record<string, string>) => {
       const { code, errors, stderr } = await example(directory, ...words({ output: "other", ...own }))

@@ -237,3 +237,12 @@ const controls: ReadonlyArray<Case> = [
 
 /** Every case, controls last. */
 export const cases: ReadonlyArray<Case> = [...trained, ...encoders, ...read, ...initialized, ...controls]
+
+/** Names of cases that also run on WebGPU. */
+export const onWebgpu: ReadonlyArray<string> = [
+  "lora-q-v",
+  "lora-classification",
+  "bert-lora-classification",
+  "bert-lora-masked",
+  "control-bert-scaling",
+]

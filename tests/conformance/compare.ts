@@ -19,7 +19,7 @@ export interface Training {
   readonly trained: Tensors
 }
 
-/** Bounds of the rule. */
+/** Bounds of the rule; a comparison may widen them by a factor. */
 export const tolerance = {
   /** Of each step's loss, relative. */
   loss: 1e-5,
@@ -61,19 +61,23 @@ const shared = (reference: Tensors, actual: Tensors): Array<[string, NamedTensor
     .map(([name, tensor]) => [name, tensor, actual.get(name)!])
 
 /** Loss of each step. */
-export const compareLosses = (reference: ReadonlyArray<number>, actual: ReadonlyArray<number>): Array<string> => {
+export const compareLosses = (
+  reference: ReadonlyArray<number>,
+  actual: ReadonlyArray<number>,
+  factor = 1,
+): Array<string> => {
   if (actual.length !== reference.length) {
     return [`losses: ${actual.length} steps, the reference has ${reference.length}`]
   }
   const errors = reference.map((loss, step) => Math.abs(actual[step] - loss) / Math.abs(loss))
-  const first = errors.findIndex((error) => above(error, tolerance.loss))
+  const first = errors.findIndex((error) => above(error, factor * tolerance.loss))
   return first < 0 ? [] : [
     `losses: step ${first} is ${actual[first]}, the reference ${reference[first]} (relative ${show(errors[first])})`,
   ]
 }
 
 /** Gradient of each trained tensor in the first step. */
-export const compareGradients = (reference: Tensors, actual: Tensors): Array<string> => {
+export const compareGradients = (reference: Tensors, actual: Tensors, factor = 1): Array<string> => {
   const floor = tolerance.zeroGradient * Math.max(...[...reference.values()].map((tensor) => norm(tensor.data)))
   return [
     ...compareKeys("first gradient", reference, actual),
@@ -81,7 +85,7 @@ export const compareGradients = (reference: Tensors, actual: Tensors): Array<str
       const size = norm(expected.data)
       const zero = size <= floor
       const error = zero ? norm(given.data) : norm(minus(given.data, expected.data)) / size
-      if (!above(error, zero ? floor : tolerance.gradient)) return []
+      if (!above(error, factor * (zero ? floor : tolerance.gradient))) return []
       return [
         `first gradient: "${name}" is off by ${show(error)} ${zero ? "where the reference is zero" : "relative L2"}`,
       ]
@@ -94,6 +98,7 @@ export const compareChanges = (
   reference: Training,
   actual: Training,
   noGradient: ReadonlyArray<string> = [],
+  factor = 1,
 ): Array<string> => [
   ...compareKeys("initial", reference.initial, actual.initial),
   ...compareKeys("trained", reference.trained, actual.trained),
@@ -109,12 +114,19 @@ export const compareChanges = (
     const size = norm(expected)
     if (!(size > 0)) return [`trained: the reference never changed "${name}": the case proves nothing about it`]
     const error = norm(minus(minus(given.data, from.data), expected)) / size
-    return above(error, tolerance.change) ? [`trained: change of "${name}" is off by ${show(error)} relative L2`] : []
+    return above(error, factor * tolerance.change)
+      ? [`trained: change of "${name}" is off by ${show(error)} relative L2`]
+      : []
   }),
 ]
 
 /** Logits of the same tokens. */
-export const compareLogits = (what: string, reference: ArrayLike<number>, actual: ArrayLike<number>): Array<string> => {
+export const compareLogits = (
+  what: string,
+  reference: ArrayLike<number>,
+  actual: ArrayLike<number>,
+  factor = 1,
+): Array<string> => {
   if (actual.length !== reference.length) {
     return [`${what}: ${actual.length} values, the reference has ${reference.length}`]
   }
@@ -123,7 +135,7 @@ export const compareLogits = (what: string, reference: ArrayLike<number>, actual
     const error = Math.abs(actual[i] - reference[i])
     if (above(error, worst)) worst = error
   }
-  return above(worst, tolerance.logits) ? [`${what}: off by ${show(worst)}`] : []
+  return above(worst, factor * tolerance.logits) ? [`${what}: off by ${show(worst)}`] : []
 }
 
 /** Embeddings of the same texts, row by row. */
@@ -146,15 +158,16 @@ export const compareTraining = (
   reference: Training,
   actual: Training,
   noGradient: ReadonlyArray<string> = [],
+  factor = 1,
 ): Array<string> => {
   const first = actual.losses[0], last = actual.losses[actual.losses.length - 1]
   return [
-    ...compareLosses(reference.losses, actual.losses),
+    ...compareLosses(reference.losses, actual.losses, factor),
     ...(above(last, first * (1 - tolerance.fall))
       ? [`losses: ${first} fell to ${last} only: nothing much was learned`]
       : []),
-    ...compareGradients(reference.firstGradients, actual.firstGradients),
-    ...compareChanges(reference, actual, noGradient),
+    ...compareGradients(reference.firstGradients, actual.firstGradients, factor),
+    ...compareChanges(reference, actual, noGradient, factor),
   ]
 }
 

@@ -26,6 +26,14 @@ Deno.test("a run conforms to itself and to a run within the tolerances", () => {
   assertEquals(compareTraining(reference, near), [])
 })
 
+Deno.test("a factor widens the tolerances, and no more", () => {
+  const near: Training = { ...reference, losses: [4.0002, 3, 2] }
+  only(compareTraining(reference, near), "step 0")
+  assertEquals(compareTraining(reference, near, [], 10), [])
+  const far: Training = { ...reference, firstGradients: tensors(tensor(1.001, 2, 3), tensor(0, 0)) }
+  only(compareTraining(reference, far, [], 10), '"a" is off')
+})
+
 Deno.test("each part of the rule fails by itself", () => {
   const wrong = (change: Partial<Training>): Array<string> => compareTraining(reference, { ...reference, ...change })
   only(wrong({ losses: [4, 3.0001, 2] }), "step 1")

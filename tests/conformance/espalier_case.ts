@@ -5,8 +5,8 @@
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type { Slot } from "../../core/backend/backend.ts"
-import * as Wasm from "../../core/backend/wasm/backend.ts"
+import type { Backend, Slot } from "../../core/backend/backend.ts"
+import type { BackendError } from "../../core/backend/backend_error.ts"
 import type { Contribution } from "../../core/contracts/contribution.ts"
 import type { Parameter } from "../../core/contracts/parameter.ts"
 import { layer as pluginsLayer, Plugins } from "../../core/contracts/plugins.ts"
@@ -52,8 +52,14 @@ export interface CaseResult {
  * @param one the case, its options included (a control differs from its case in these alone)
  * @param directory what reference.py wrote for it: `model/`, `batches.json`, `adapter/`, `final/`
  * @param output an empty directory for what is saved
+ * @param backend what computes
  */
-export type RunCase = (one: Case, directory: string, output: string) => Promise<CaseResult>
+export type RunCase = (
+  one: Case,
+  directory: string,
+  output: string,
+  backend: Layer.Layer<Backend, BackendError>,
+) => Promise<CaseResult>
 
 /** A micro-batch of batches.json. */
 interface StoredBatch {
@@ -203,16 +209,18 @@ const train = async (one: Case, model: Model, batches: ReadonlyArray<Batch>): Pr
 }
 
 const recording = Layer.effectDiscard(Effect.flatMap(Effect.service(Plugins), (plugins) => plugins.register(recorder)))
-const platform = Layer.mergeAll(Wasm.layer(), pluginsLayer, familiesLayer, NodeFileSystem.layer)
+const services = Layer.mergeAll(pluginsLayer, familiesLayer, NodeFileSystem.layer)
+type Platform = Backend | Layer.Success<typeof services>
 
 /** Loads a model with the plugins given, and uses it while its memory lasts. */
 const withModel = <A, E, R>(
+  backend: Layer.Layer<Backend, BackendError>,
   directory: string,
   task: Task,
-  plugins: Layer.Layer<never, unknown, Layer.Success<typeof platform>>,
+  plugins: Layer.Layer<never, unknown, Platform>,
   use: (model: Model) => Effect.Effect<A, E, R>,
 ): Promise<A> => {
-  const all = Layer.mergeAll(plugins, Bert.layer, Llama.layer).pipe(Layer.provideMerge(platform))
+  const all = Layer.mergeAll(plugins, Bert.layer, Llama.layer).pipe(Layer.provideMerge(Layer.merge(backend, services)))
   const program = Effect.flatMap(load(directory, { task }), use)
   return Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(all)) as Effect.Effect<A, unknown>)
 }
@@ -220,11 +228,12 @@ const promise = <A>(make: () => Promise<A>): Effect.Effect<A, unknown> =>
   Effect.tryPromise({ try: make, catch: (error) => error })
 const none = Layer.empty as Layer.Layer<never>
 
-/** Runs a case on the wasm backend. */
-export const runCase: RunCase = async (one, directory, output) => {
+/** Runs a case on Espalier. */
+export const runCase: RunCase = async (one, directory, output, backend) => {
   const task = TASKS[one.model.head]
   if (one.kind === "embeddings") {
     const embeddings = await withModel(
+      backend,
       `${directory}/model`,
       task,
       none,
@@ -239,24 +248,36 @@ export const runCase: RunCase = async (one, directory, output) => {
     : none
   switch (one.kind) {
     case "logits":
-      return { base: await withModel(base, task, none, (model) => promise(() => logitsOf(model, batches))) }
+      return { base: await withModel(backend, base, task, none, (model) => promise(() => logitsOf(model, batches))) }
     case "init":
       return {
-        adapter: await withModel(base, task, adapter, (model) => promise(() => read(one, model, ({ slot }) => slot))),
+        adapter: await withModel(
+          backend,
+          base,
+          task,
+          adapter,
+          (model) => promise(() => read(one, model, ({ slot }) => slot)),
+        ),
       }
     case "train": {
       const saved = `${output}/saved`
-      const own = await withModel(base, task, Layer.mergeAll(adapter, recording), (model) =>
-        Effect.gen(function* () {
-          if (one.lora) yield* loadAdapters(model, `${directory}/adapter`)
-          const logits = (methods?: boolean) => promise(() => logitsOf(model, batches, methods))
-          const baseLogits = yield* logits(false)
-          const before = yield* logits()
-          const training = yield* promise(() => train(one, model, batches))
-          const after = yield* logits()
-          yield* one.lora ? saveAdapters(model, saved) : saveCheckpoint(model, saved)
-          return { base: baseLogits, before, training, after, saved }
-        }))
+      const own = await withModel(
+        backend,
+        base,
+        task,
+        Layer.mergeAll(adapter, recording),
+        (model) =>
+          Effect.gen(function* () {
+            if (one.lora) yield* loadAdapters(model, `${directory}/adapter`)
+            const logits = (methods?: boolean) => promise(() => logitsOf(model, batches, methods))
+            const baseLogits = yield* logits(false)
+            const before = yield* logits()
+            const training = yield* promise(() => train(one, model, batches))
+            const after = yield* logits()
+            yield* one.lora ? saveAdapters(model, saved) : saveCheckpoint(model, saved)
+            return { base: baseLogits, before, training, after, saved }
+          }),
+      )
       const final = `${directory}/final`
       const theirs = one.lora
         ? Layer.effectDiscard(Effect.service(Lora.Lora)).pipe(Layer.provide(Lora.fromPeft(final)))
@@ -264,6 +285,7 @@ export const runCase: RunCase = async (one, directory, output) => {
       return {
         ...own,
         theirs: await withModel(
+          backend,
           one.lora ? base : final,
           task,
           theirs,

@@ -1,10 +1,13 @@
 /**
  * `deno task conformance [--self] [name ...]`: Espalier beside PyTorch, transformers and PEFT.
- * With `--self`, torch in float32 stands in for Espalier: shows that the rule can be met, and that the controls fail it.
+ * Some cases run on WebGPU too, with wider tolerances. With `--self`, torch in float32 stands in for Espalier: shows that
+ * the rule can be met, and that the controls fail it.
  * @module
  */
+import * as Wasm from "../../core/backend/wasm/backend.ts"
+import * as Webgpu from "../../core/backend/webgpu/backend.ts"
 import { readTensors } from "./_tensors.ts"
-import { type Case, cases } from "./cases.ts"
+import { type Case, cases, onWebgpu } from "./cases.ts"
 import {
   compareEmbeddings,
   compareInitialization,
@@ -63,12 +66,14 @@ const readAsResult = (directory: string): RunCase => (one) => {
 }
 
 /** Violations of the rule by a run, saved files apart. */
-const judge = (one: Case, directory: string, result: CaseResult): Array<string> => {
+const judge = (one: Case, directory: string, result: CaseResult, factor: number): Array<string> => {
   const logits = readTensors(`${directory}/logits.safetensors`)
   const missing = (what: string): Array<string> => [`the run gave no ${what}`]
   const compare = (what: "base" | "before" | "theirs", expected: string): Array<string> => {
     const values = result[what]
-    return values ? compareLogits(`logits ${what}`, logits.get(expected)!.data, values) : missing(`logits "${what}"`)
+    return values
+      ? compareLogits(`logits ${what}`, logits.get(expected)!.data, values, factor)
+      : missing(`logits "${what}"`)
   }
   switch (one.kind) {
     case "logits":
@@ -84,7 +89,7 @@ const judge = (one: Case, directory: string, result: CaseResult): Array<string> 
         ...compare("base", "base"),
         ...compare("before", "before"),
         ...result.training
-          ? compareTraining(readTraining(directory), result.training, one.noGradient)
+          ? compareTraining(readTraining(directory), result.training, one.noGradient, factor)
           : missing("training"),
         // After training the weights differ within the rule; what must agree to the last digits is a file read back.
         ...self ? [] : compare("theirs", "after"),
@@ -92,30 +97,45 @@ const judge = (one: Case, directory: string, result: CaseResult): Array<string> 
   }
 }
 
-/** Loads everything that was saved into PEFT and transformers; violations by name of case. */
+/** A case on a backend. */
+interface Run {
+  /** The case's, with the backend's where it is not wasm. */
+  readonly name: string
+  readonly one: Case
+  readonly backend: Parameters<RunCase>[3]
+  /** By which the tolerances are wider. */
+  readonly factor: number
+}
+
+/** Loads everything that was saved into PEFT and transformers; violations by name of run. */
 const judgeSaved = async (
   python: string,
   directory: string,
-  runs: ReadonlyArray<{ readonly one: Case; readonly result: CaseResult }>,
+  runs: ReadonlyArray<Run & { readonly result: CaseResult }>,
 ): Promise<Map<string, Array<string>>> => {
-  const jobs = runs.map(({ one, result }) => ({
+  const jobs = runs.map(({ name, one, result }) => ({
     model: `${directory}/${one.name}/model`,
     saved: result.saved,
     head: one.model.head,
     adapter: one.lora !== undefined,
     batches: `${directory}/${one.name}/batches.json`,
-    output: `${workspace}/saved/${one.name}.safetensors`,
+    output: `${workspace}/saved/${name}.safetensors`,
   }))
   await Deno.mkdir(`${workspace}/saved`, { recursive: true })
   await Deno.writeTextFile(`${workspace}/jobs.json`, JSON.stringify(jobs))
   const text = await execute(python, ["-W", "ignore", `${scripts}check_saved.py`, `${workspace}/jobs.json`], "piped")
   const answers: Array<{ errors: Array<string> }> = text.trim().split("\n").map((line) => JSON.parse(line))
-  return new Map(runs.map(({ one, result }, i) => {
-    if (answers[i].errors.length > 0) return [one.name, answers[i].errors.map((error) => `saved: ${error}`)]
+  return new Map(runs.map(({ name, one, factor, result }, i) => {
+    if (answers[i].errors.length > 0) return [name, answers[i].errors.map((error) => `saved: ${error}`)]
     const ours = readTensors(weightsIn(result.saved!, one))
-    return [one.name, [
+    return [name, [
       ...compareKeys("saved", readTensors(weightsIn(`${directory}/${one.name}/final`, one)), ours),
-      ...compareLogits("saved: logits there", readTensors(jobs[i].output).get("logits")!.data, result.after ?? []),
+      ...compareLogits(
+        "saved: logits there",
+        readTensors(jobs[i].output).get("logits")!.data,
+        result.after ?? [],
+        factor,
+      ),
     ]]
   }))
 }
@@ -128,27 +148,41 @@ if (unknown.length > 0) {
   throw new Error(`no such case: ${unknown.join(", ")}; there are ${cases.map((one) => one.name).join(", ")}`)
 }
 
+// The stand-in computes the same whatever the backend.
+const chosenOnWebgpu = self ? [] : chosen.filter(({ name }) => onWebgpu.includes(name))
+const adapter = await navigator.gpu?.requestAdapter() ?? null
+const runs: ReadonlyArray<Run> = [
+  ...chosen.map((one) => ({ name: one.name, one, backend: Wasm.layer(), factor: 1 })),
+  ...(adapter === null ? [] : chosenOnWebgpu).map((one) => ({
+    name: `webgpu-${one.name}`,
+    one,
+    backend: Webgpu.layer({ software: true }),
+    factor: 10,
+  })),
+]
+
 const python = await pythonEnvironment()
 const expected = await reference(python, [])
-const run = self ? readAsResult(await reference(python, ["--float32"])) : runCase
+const runOne = self ? readAsResult(await reference(python, ["--float32"])) : runCase
 const violations = new Map<string, Array<string>>()
-const trained: Array<{ readonly one: Case; readonly result: CaseResult }> = []
-for (const one of chosen) {
-  const output = `${workspace}/runs/${one.name}`
+const trained: Array<Run & { readonly result: CaseResult }> = []
+for (const run of runs) {
+  const { name, one, backend, factor } = run
+  const output = `${workspace}/runs/${name}`
   await Deno.remove(output, { recursive: true }).catch(() => {})
   await Deno.mkdir(output, { recursive: true })
   try {
-    const result = await run(one, `${expected}/${one.name}`, output)
-    const found = judge(one, `${expected}/${one.controlOf ?? one.name}`, result)
+    const result = await runOne(one, `${expected}/${one.name}`, output, backend)
+    const found = judge(one, `${expected}/${one.controlOf ?? one.name}`, result, factor)
     // A control that agrees is the violation.
     const agrees = found.length === 0 ? [`agrees with "${one.controlOf}", which it must not`] : []
-    violations.set(one.name, one.controlOf === undefined ? found : agrees)
+    violations.set(name, one.controlOf === undefined ? found : agrees)
     if (one.kind === "train" && one.controlOf === undefined) {
-      if (result.saved !== undefined && result.after !== undefined) trained.push({ one, result })
+      if (result.saved !== undefined && result.after !== undefined) trained.push({ ...run, result })
       else found.push("the run saved nothing")
     }
   } catch (error) {
-    violations.set(one.name, [error instanceof Error ? error.stack ?? error.message : String(error)])
+    violations.set(name, [error instanceof Error ? error.stack ?? error.message : String(error)])
   }
 }
 if (trained.length > 0) {
@@ -160,5 +194,10 @@ for (const [name, found] of violations) {
   if (found.length > 8) console.log(`         and ${found.length - 8} more`)
 }
 const failed = [...violations.values()].filter((found) => found.length > 0).length
+if (adapter === null && chosenOnWebgpu.length > 0) {
+  console.log(
+    `webgpu: ${chosenOnWebgpu.length} conformance cases NOT RUN: no WebGPU adapter; mesa-vulkan-drivers brings one`,
+  )
+}
 console.log(`${violations.size - failed} passed, ${failed} failed`)
 Deno.exit(failed === 0 ? 0 : 1)

@@ -6,6 +6,7 @@
  * @module
  */
 import { execute, workspace } from "../conformance/environment.ts"
+import { flops as productFlops } from "./gemm.ts"
 import type { StepTimes } from "./small_step.ts"
 
 /** One program that runs the steps of a suite. */
@@ -19,6 +20,8 @@ interface Suite {
   readonly backend: string
   /** Steps a round. */
   readonly steps: number
+  /** Floating-point operations of a step, where the rate is of interest rather than the time. */
+  readonly flops?: number
   /** Run once before; the suite needs it. */
   readonly prepare?: ReadonlyArray<string>
   readonly ours: Contestant
@@ -29,8 +32,8 @@ interface Result {
   readonly suite: string
   readonly name: string
   readonly backend: string
-  readonly unit: "ms/step"
-  /** Medians over all steps of all rounds. */
+  readonly unit: "ms/step" | "GFLOPS"
+  /** From medians over all steps of all rounds. */
   readonly ours: number
   readonly peer: number
   readonly peerName: string
@@ -66,6 +69,14 @@ const suites: ReadonlyArray<Suite> = [
     ours: deno("espalier", "ours/small_step.ts", "webgpu"),
     peers: [deno("jax-js 0.1.25 webgpu", "peers/jax_js_step.ts", "webgpu")],
   },
+  ...["wasm", "webgpu"].map((backend) => ({
+    name: "gemm",
+    backend,
+    steps: 10,
+    flops: productFlops,
+    ours: deno("espalier", "ours/gemm.ts", backend),
+    peers: [deno(`jax-js 0.1.25 ${backend}`, "peers/jax_js_gemm.ts", backend)],
+  })),
   {
     name: "lora-step",
     backend: "wasm",
@@ -141,7 +152,7 @@ if (chosen.length === 0) {
 }
 const adapter = await navigator.gpu?.requestAdapter() ?? null
 const results: Array<Result> = []
-for (const { name, backend, steps, prepare, ours, peers } of chosen) {
+for (const { name, backend, steps, flops, prepare, ours, peers } of chosen) {
   if (backend === "webgpu") {
     if (adapter === null) {
       console.log(`${name} on webgpu: left out, this machine has no adapter`)
@@ -157,22 +168,23 @@ for (const { name, backend, steps, prepare, ours, peers } of chosen) {
   if (present.length === 0) continue
   if (prepare) await execute(prepare[0], prepare.slice(1), "inherit")
   const [own, ...others] = await measure([ours, ...present], steps)
+  const figure = (milliseconds: number) => flops === undefined ? milliseconds : flops / milliseconds / 1e6
   for (const [i, peer] of others.entries()) {
     const result: Result = {
       suite: name,
       name,
       backend,
-      unit: "ms/step",
-      ours: own,
-      peer,
+      unit: flops === undefined ? "ms/step" : "GFLOPS",
+      ours: figure(own),
+      peer: figure(peer),
       peerName: present[i].name,
       ratio: peer / own,
     }
     results.push(result)
     console.log(
-      `${name.padEnd(16)} ${backend.padEnd(6)} ours ${own.toFixed(1).padStart(8)}   ${result.peerName.padEnd(28)} ${
-        peer.toFixed(1).padStart(8)
-      } ${result.unit}   ratio ${result.ratio.toFixed(2)}`,
+      `${name.padEnd(16)} ${backend.padEnd(6)} ours ${result.ours.toFixed(1).padStart(8)}   ${
+        result.peerName.padEnd(28)
+      } ${result.peer.toFixed(1).padStart(8)} ${result.unit}   ratio ${result.ratio.toFixed(2)}`,
     )
   }
 }

@@ -57,7 +57,7 @@ export const parameterShapes: ReadonlyArray<readonly [string, ReadonlyArray<numb
 ]
 
 /** A generator that any language repeats exactly (Lehmer, modulus 2^31 - 1). */
-const generator = (seed: number): () => number => {
+export const generator = (seed: number): () => number => {
   let state = seed
   return () => (state = (state * 48271) % 2147483647)
 }

@@ -165,7 +165,7 @@ const program = (options: Options) =>
       config: { data: options.data, lora: loraOptions(options), validation, test },
       ...defined({ maxSteps: given(options.maxSteps) }),
       ...traceStep(options.trace),
-      ...(given(options.patience) === undefined ? {} : { earlyStopping: { patience: given(options.patience)! } }),
+      ...(data.validation.rows.length === 0 ? {} : { earlyStopping: stopping(options, task) }),
     })
     const after = yield* judge(judged)
     yield* Console.log(`after: ${line(after.metrics)}`)
@@ -182,6 +182,12 @@ const program = (options: Options) =>
     yield* run.summarize({ base: before.metrics, test: after.metrics, backend: backend.info.name, adapter })
     yield* Console.log(`adapter: ${adapter}, report: ${output}/report.html`)
   }).pipe(Effect.scoped)
+
+/** Classes are seldom of one size: macro-F1 chooses the weights, where a loss may rise while it does. */
+const stopping = ({ patience, epochs }: Options, task: Task): Trainer.EarlyStopping => ({
+  patience: given(patience) ?? epochs + 1,
+  metric: task.kind === "causal-lm" || task.kind === "masked-lm" ? "loss" : "macroF1",
+})
 
 const loraOptions = ({ rank, alpha, dropout, targets }: Options) => ({
   r: rank,

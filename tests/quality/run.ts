@@ -55,7 +55,9 @@ const once = ({ method, random }: Kind, seed: number) =>
     const config = JSON.parse(yield* Effect.promise(() => Deno.readTextFile(`${directory}/config.json`)))
     const model = yield* random ? Model.initialize(config, { task, seed }) : Model.load(directory, { task, seed })
     const { epochs, batchSize, learningRate, maxLength } = settings
-    const training = { epochs, batchSize, learningRate, maxLength, seed, tokenizer, warmupRatio: 0.06 }
+    // As in examples/lora.ts.
+    const earlyStopping = { patience: epochs + 1, metric: "macroF1" }
+    const training = { epochs, batchSize, learningRate, maxLength, seed, tokenizer, warmupRatio: 0.06, earlyStopping }
     const run = yield* Trainer.fit(model, data, training)
     const { metrics } = yield* Trainer.evaluate(model, data.test, { maxLength, tokenizer })
     return { ...metrics, seconds: run.seconds }

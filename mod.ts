@@ -1,7 +1,7 @@
 /**
- * Espalier fine-tunes language models in TypeScript: on the CPU at native speed through WebAssembly, without Python and
- * without a native install. Methods and model families are plugins, composed as Effect layers; adapters leave in the
- * formats that people already use.
+ * Espalier fine-tunes language models in TypeScript: on the CPU at native speed through WebAssembly, or on WebGPU; without
+ * Python and without a native install. Methods and model families are plugins, composed as Effect layers; adapters leave
+ * in the formats that people already use.
  *
  * ```ts
  * import * as Console from "effect/Console"

@@ -6,6 +6,8 @@ import * as esbuild from "esbuild"
 import { createRequire, isBuiltin } from "node:module"
 import { fileURLToPath } from "node:url"
 
+const repository = fileURLToPath(new URL("../..", import.meta.url))
+
 /** Packages by the import map of deno.json, and what these import in turn. */
 const packages: esbuild.Plugin = {
   name: "packages",
@@ -17,7 +19,7 @@ const packages: esbuild.Plugin = {
     }))
     build.onResolve({ filter: /^[^./]/ }, ({ path, importer, kind }) => {
       if (kind === "entry-point" || isBuiltin(path)) return undefined
-      const inner = importer.includes("/registry.npmjs.org/")
+      const inner = !importer.startsWith(repository)
       return { path: inner ? createRequire(importer).resolve(path) : fileURLToPath(import.meta.resolve(path)) }
     })
   },

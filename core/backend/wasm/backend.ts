@@ -4,20 +4,12 @@
  * The calling thread never computes: it lowers programs, posts requests in order and awaits replies.
  * @module
  */
-import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
+import type * as Layer from "effect/Layer"
 import type { DType } from "../../../kernels/contract.ts"
 import { sizeOf } from "../../tensor/shape.ts"
-import {
-  Backend,
-  type BackendMemory,
-  type BackendService,
-  type CallTime,
-  type Executable,
-  type RunData,
-  type Slot,
-} from "../backend.ts"
+import type { Backend, BackendMemory, BackendService, CallTime, Executable, RunData, Slot } from "../backend.ts"
 import { BackendError } from "../backend_error.ts"
+import { resource, type Started } from "../_resource.ts"
 import { type Block, makeAllocator } from "./_allocator.ts"
 import { BARRIER_BYTES } from "./_barrier.ts"
 import { hasRelaxedSimd, logicalProcessors, makeSharedMemory } from "./_features.ts"
@@ -58,7 +50,7 @@ interface Task {
   readonly start: () => Promise<unknown>
 }
 
-const start = async (options: WasmOptions): Promise<{ service: BackendService; close: () => void }> => {
+const start = async (options: WasmOptions): Promise<Started> => {
   const relaxed = options.relaxedSimd ?? hasRelaxedSimd()
   const memory = options.sharedMemory === false ? undefined : makeSharedMemory(MAXIMUM_PAGES)
   if (memory === undefined && options.sharedMemory === true) {
@@ -418,19 +410,4 @@ const start = async (options: WasmOptions): Promise<{ service: BackendService; c
 
 /** The backend as a resource: its workers end with the scope. Fails with `Unsupported` where it cannot run. */
 export const layer = (options: WasmOptions = {}): Layer.Layer<Backend, BackendError> =>
-  Layer.effect(
-    Backend,
-    Effect.map(
-      Effect.acquireRelease(
-        Effect.tryPromise({
-          try: () => start(options),
-          catch: (cause) =>
-            cause instanceof BackendError
-              ? cause
-              : new BackendError({ reason: "Unsupported", message: `wasm backend cannot start: ${cause}`, cause }),
-        }),
-        ({ close }) => Effect.sync(close),
-      ),
-      ({ service }) => service,
-    ),
-  )
+  resource("wasm", () => start(options))

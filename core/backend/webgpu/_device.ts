@@ -54,7 +54,10 @@ export const startDevice = async (software: boolean): Promise<Device> => {
     asked?.reject(
       new BackendError({
         reason: error.reason,
-        message: `The webgpu backend failed in ${asked.what}: ${error.message}`,
+        // What this machine lacks is no failure of the backend.
+        message: error.reason === "Unsupported"
+          ? error.message
+          : `The webgpu backend failed in ${asked.what}: ${error.message}`,
       }),
     )
   }, (message) => lose(`its worker broke: ${message}`))

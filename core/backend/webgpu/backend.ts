@@ -4,12 +4,12 @@
  * The device lives in a worker; this side lowers programs to WGSL, posts requests in order and awaits replies.
  * @module
  */
-import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
+import type * as Layer from "effect/Layer"
 import type { DType } from "../../../kernels/contract.ts"
 import { sizeOf } from "../../tensor/shape.ts"
-import { Backend, type BackendService, type CallTime, type Executable, type RunData, type Slot } from "../backend.ts"
+import type { Backend, BackendService, CallTime, Executable, RunData, Slot } from "../backend.ts"
 import { BackendError } from "../backend_error.ts"
+import { resource, type Started } from "../_resource.ts"
 import { startDevice } from "./_device.ts"
 import type { Region } from "./_worker.ts"
 import { lower, paddedBytes, type PlannedRegion, type WebgpuPlan } from "./lower.ts"
@@ -40,7 +40,7 @@ const timesOf = ({ dispatches }: WebgpuPlan, bytes: ArrayBuffer): ReadonlyArray<
 
 const start = async (
   { software = true }: WebgpuOptions,
-): Promise<{ service: BackendService; close: () => Promise<void> }> => {
+): Promise<Started> => {
   const device = await startDevice(software)
   const { facts } = device
   const { limits } = facts
@@ -270,19 +270,4 @@ const start = async (
 
 /** The backend as a resource: device and worker end with the scope. Fails with `Unsupported` where there is none. */
 export const layer = (options: WebgpuOptions = {}): Layer.Layer<Backend, BackendError> =>
-  Layer.effect(
-    Backend,
-    Effect.map(
-      Effect.acquireRelease(
-        Effect.tryPromise({
-          try: () => start(options),
-          catch: (cause) =>
-            cause instanceof BackendError
-              ? cause
-              : new BackendError({ reason: "Unsupported", message: `webgpu backend cannot start: ${cause}`, cause }),
-        }),
-        ({ close }) => Effect.promise(close),
-      ),
-      ({ service }) => service,
-    ),
-  )
+  resource("webgpu", () => start(options))

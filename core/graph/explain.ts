@@ -5,6 +5,7 @@
 import type { Call, Instruction } from "../../kernels/contract.ts"
 import { accessesOf } from "./accesses.ts"
 import type { Program } from "./program.ts"
+import { shapesOf } from "./work.ts"
 
 const spell = (body: ReadonlyArray<Instruction>): string =>
   body.map((step, number) => {
@@ -28,21 +29,11 @@ const operands = (body: ReadonlyArray<Instruction>, args: ReadonlyArray<number>)
     return step.op === "load" ? `in${step.operand}` : `%${number}`
   }).join(", ")
 
-const shapesOf = (call: Call): string => {
-  switch (call.kernel) {
-    case "rows":
-      return `[${call.space}]  ${spell(call.body)} -> ${call.outputs.map(({ step }) => `%${step}`).join(", ")}`
-    case "columns":
-      return `[${call.space}] -> [${call.output.shape}]  ${spell(call.body)} -> ${call.kind}(%${call.result})`
-    case "matmul":
-      return `[${call.a.shape}] x [${call.b.shape}]`
-    case "gather":
-      return `[${call.table.shape}] at [${call.indices.shape}]`
-    case "scatter_add":
-      return `[${call.updates.shape}] into [${call.output.shape}]`
-    case "update_slice":
-      return `[${call.source.shape}] into [${call.destination.shape}] along ${call.axis}`
-  }
+/** What a call does beyond its kernel's name. */
+const detailOf = (call: Call): string => {
+  if (call.kernel === "rows") return `  ${spell(call.body)} -> ${call.outputs.map(({ step }) => `%${step}`).join(", ")}`
+  if (call.kernel === "columns") return `  ${spell(call.body)} -> ${call.kind}(%${call.result})`
+  return call.kernel === "update_slice" ? ` along ${call.axis}` : ""
 }
 
 /** One line for each call: kernel, buffers written and read, shapes and the fused expression. */
@@ -63,7 +54,7 @@ export const explain = (program: Program): string => {
   const lines = program.calls.map((call, number) => {
     const { reads, writes } = accessesOf(call)
     const operation = `${writes.map(spelled).join(", ")} = ${call.kernel}(${reads.map(spelled).join(", ")})`
-    return `${String(number).padStart(4)}  ${operation}  ${shapesOf(call)}`
+    return `${String(number).padStart(4)}  ${operation}  ${shapesOf(call)}${detailOf(call)}`
   })
   const outputs = program.outputs.map(({ name, view }) => `${name} = ${spelled(view.buffer)}[${view.shape}]`)
   return [

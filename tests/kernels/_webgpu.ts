@@ -1,11 +1,6 @@
 import { declare, makeShader, resolveBindings } from "../../core/backend/webgpu/_shader.ts"
-import { emitColumns } from "../../kernels/columns/wgsl.ts"
+import { emit } from "../../kernels/wgsl/emit.ts"
 import type { Call } from "../../kernels/contract.ts"
-import { emitGather } from "../../kernels/gather/wgsl.ts"
-import { emitMatmul } from "../../kernels/matmul/wgsl.ts"
-import { emitRows } from "../../kernels/rows/wgsl.ts"
-import { emitScatterAdd } from "../../kernels/scatter_add/wgsl.ts"
-import { emitUpdateSlice } from "../../kernels/update_slice/wgsl.ts"
 import type { DeviceTraits, Dispatch, KernelContext } from "../../kernels/wgsl/kernel.ts"
 
 /** The machine's GPU, if there is one. */
@@ -35,23 +30,6 @@ export const traits = (software: boolean): DeviceTraits => ({
   workgroupsPerAxis: 65535,
   storageBindings: 8,
 })
-
-const emit = (call: Call, context: KernelContext): ReadonlyArray<Dispatch> => {
-  switch (call.kernel) {
-    case "rows":
-      return emitRows(call, context)
-    case "columns":
-      return emitColumns(call, context)
-    case "gather":
-      return emitGather(call, context)
-    case "scatter_add":
-      return emitScatterAdd(call, context)
-    case "update_slice":
-      return emitUpdateSlice(call, context)
-    case "matmul":
-      return emitMatmul(call, context)
-  }
-}
 
 /** Compiles and runs one call by itself, for a device or a software one; gives the last buffer. */
 export const runAlone = async (

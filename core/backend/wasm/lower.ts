@@ -2,13 +2,8 @@
  * From a program to a plan: places of the temporaries, one module with all the code, and where threads must wait.
  * @module
  */
-import { emitColumns } from "../../../kernels/columns/wasm.ts"
-import type { Call, DType } from "../../../kernels/contract.ts"
-import { emitGather } from "../../../kernels/gather/wasm.ts"
-import { emitMatmul } from "../../../kernels/matmul/wasm.ts"
-import { emitRows } from "../../../kernels/rows/wasm.ts"
-import { emitScatterAdd } from "../../../kernels/scatter_add/wasm.ts"
-import { emitUpdateSlice } from "../../../kernels/update_slice/wasm.ts"
+import { emit } from "../../../kernels/wasm/emit.ts"
+import type { DType } from "../../../kernels/contract.ts"
 import {
   call as callFunction,
   type Code,
@@ -22,7 +17,6 @@ import {
   type Target,
   when,
 } from "../../../kernels/wasm/assembler.ts"
-import type { KernelContext, Stage } from "../../../kernels/wasm/kernel.ts"
 import { sizeOf } from "../../tensor/shape.ts"
 import { accessesOf } from "../../graph/accesses.ts"
 import type { Program } from "../../graph/program.ts"
@@ -76,23 +70,6 @@ export interface LowerOptions {
   readonly slotAddress: (slot: number) => number
   /** Whether each call is a function of its own, so that a clock can be read between them. Default: no. */
   readonly trace?: boolean
-}
-
-const emit = (call: Call, context: KernelContext): readonly Stage[] => {
-  switch (call.kernel) {
-    case "rows":
-      return emitRows(call, context)
-    case "columns":
-      return emitColumns(call, context)
-    case "matmul":
-      return emitMatmul(call, context)
-    case "gather":
-      return emitGather(call, context)
-    case "scatter_add":
-      return emitScatterAdd(call, context)
-    case "update_slice":
-      return emitUpdateSlice(call, context)
-  }
 }
 
 /** Bytes that a stage touches: a range of the arena, or a slot as a whole. */

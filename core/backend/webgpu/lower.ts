@@ -2,13 +2,8 @@
  * From a program to a plan: places of the temporaries, shaders without repetition, and dispatches with their bindings.
  * @module
  */
-import { emitColumns } from "../../../kernels/columns/wgsl.ts"
-import type { Call, DType } from "../../../kernels/contract.ts"
-import { emitGather } from "../../../kernels/gather/wgsl.ts"
-import { emitMatmul } from "../../../kernels/matmul/wgsl.ts"
-import { emitRows } from "../../../kernels/rows/wgsl.ts"
-import { emitScatterAdd } from "../../../kernels/scatter_add/wgsl.ts"
-import { emitUpdateSlice } from "../../../kernels/update_slice/wgsl.ts"
+import { emit } from "../../../kernels/wgsl/emit.ts"
+import type { DType } from "../../../kernels/contract.ts"
 import type { DeviceTraits, Dispatch, KernelContext } from "../../../kernels/wgsl/kernel.ts"
 import type { BufferSpec, Program } from "../../graph/program.ts"
 import { sizeOf } from "../../tensor/shape.ts"
@@ -71,23 +66,6 @@ export interface LowerOptions {
   readonly bindingBytes: number
   /** Whether the runtime wants an `enable subgroups;` line (Deno refuses it). */
   readonly enableSubgroups: boolean
-}
-
-const emit = (call: Call, context: KernelContext): ReadonlyArray<Dispatch> => {
-  switch (call.kernel) {
-    case "rows":
-      return emitRows(call, context)
-    case "columns":
-      return emitColumns(call, context)
-    case "matmul":
-      return emitMatmul(call, context)
-    case "gather":
-      return emitGather(call, context)
-    case "scatter_add":
-      return emitScatterAdd(call, context)
-    case "update_slice":
-      return emitUpdateSlice(call, context)
-  }
 }
 
 /** Bytes that a buffer takes; never none, as a binding must hold something. */

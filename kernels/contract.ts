@@ -1,9 +1,10 @@
 /**
  * What a kernel is asked to do: plain data between the graph (which decides) and the backends (which emit code).
  *
- * A program is a list of {@link Call}s over numbered buffers. Five kernels carry everything: `rows` (fused elementwise
- * work with reductions along the last axis), `columns` (fused elementwise work reduced over other axes), `matmul`,
- * `gather`, `scatter_add`; and `update_slice` for key/value caches. All sizes, offsets and strides count elements.
+ * A program is a list of {@link Call}s over numbered buffers. Seven kernels carry everything: `rows` (fused elementwise
+ * work with reductions along the last axis), `columns` (fused elementwise work reduced over other axes), `matmul` (with
+ * an epilogue), `attention` and `attention_gradient`, `gather`, `scatter_add`; and `update_slice` for key/value caches.
+ * All sizes, offsets and strides count elements.
  * @module
  */
 import type { DType } from "../core/tensor/dtype.ts"
@@ -109,6 +110,72 @@ export interface MatmulCall {
   readonly b: View
   /** Shape [...batch, m, n]; the last stride is 1. */
   readonly output: View
+  /** What is done with each element of the product. Default: `output` is the product. */
+  readonly epilogue?: Epilogue
+}
+
+/** Elementwise work on a product while it is at hand: bias, activation, residual, the sum with another product. */
+export interface Epilogue {
+  /** As in `rows`, without reductions; operand 0 is the product, operand i + 1 is `inputs[i]`. */
+  readonly body: ReadonlyArray<Instruction>
+  /** Each view's shape is the product's; none is in a buffer that the call writes. */
+  readonly inputs: ReadonlyArray<View>
+  /** Number of the step that `output` holds. */
+  readonly result: number
+  /** Further steps that are stored; each view has the product's shape and the last stride 1. */
+  readonly also: ReadonlyArray<{ readonly step: number; readonly view: View }>
+}
+
+/** What both attention kernels are given. Heads come in groups that share keys and values. */
+interface AttentionOperands {
+  /** Factor of the scores. */
+  readonly scale: number
+  /** Queries, shape [batch, shared, group, T, D]; the last stride is 1, as of `k` and `v`. */
+  readonly q: View
+  /** Keys, shape [batch, shared, S, D]. */
+  readonly k: View
+  /** Values, shape [batch, shared, S, E]. */
+  readonly v: View
+  /** f32, shape [batch, T, S]: query t sees key s where it is not 0. Strides of 0 where it repeats. */
+  readonly mask: View
+  /** Shape [batch, shared, group, T, S]: multiplies the weights after the softmax. */
+  readonly factor?: View
+}
+
+/**
+ * out = (softmax(q k^T scale) * factor) v, without the matrix of scores in memory (Rabe and Staats 2021; Dao et al. 2022).
+ * A score without visibility is -1e30: a row that sees nothing weighs all its keys alike.
+ */
+export interface AttentionCall extends AttentionOperands {
+  /** Tells the calls apart. */
+  readonly kernel: "attention"
+  /** Shape [batch, shared, group, T, E]; the last stride is 1. */
+  readonly output: View
+  /** log sum exp of each query's scores, shape [batch, shared, group, T], contiguous; left out where nobody reads it. */
+  readonly logSum?: View
+}
+
+/**
+ * Derivatives of {@link AttentionCall}. With the weights p = exp(q k^T scale - logSum) and
+ * ds = p * ((cotangent v^T) * factor - delta) where visible, else 0:
+ * dq = scale ds k, dk = scale ds^T q, dv = (p * factor)^T cotangent; dk and dv are sums over the group.
+ * At least one is asked for; their last strides are 1.
+ */
+export interface AttentionGradientCall extends AttentionOperands {
+  /** Tells the calls apart. */
+  readonly kernel: "attention_gradient"
+  /** Shape [batch, shared, group, T], contiguous, as `attention` gives it. */
+  readonly logSum: View
+  /** Of the output, shape [batch, shared, group, T, E]; the last stride is 1. */
+  readonly cotangent: View
+  /** Sum over E of cotangent * output, shape [batch, shared, group, T], contiguous. */
+  readonly delta: View
+  /** Shape [batch, shared, group, T, D]. */
+  readonly dq?: View
+  /** Shape [batch, shared, S, D]. */
+  readonly dk?: View
+  /** Shape [batch, shared, S, E]. */
+  readonly dv?: View
 }
 
 /** out[i, :] = table[indices[i], :]. */
@@ -150,4 +217,12 @@ export interface UpdateSliceCall {
 }
 
 /** A kernel with its operands. */
-export type Call = RowsCall | ColumnsCall | MatmulCall | GatherCall | ScatterAddCall | UpdateSliceCall
+export type Call =
+  | RowsCall
+  | ColumnsCall
+  | MatmulCall
+  | AttentionCall
+  | AttentionGradientCall
+  | GatherCall
+  | ScatterAddCall
+  | UpdateSliceCall

@@ -2,7 +2,10 @@
  * Which views a call touches.
  * @module
  */
-import type { Call, View } from "../../kernels/contract.ts"
+import type { AttentionCall, AttentionGradientCall, Call, View } from "../../kernels/contract.ts"
+
+const present = (views: ReadonlyArray<View | undefined>): ReadonlyArray<View> =>
+  views.filter((view) => view !== undefined)
 
 /** Views that a call reads. */
 export function readsOf(call: Call): ReadonlyArray<View> {
@@ -11,7 +14,11 @@ export function readsOf(call: Call): ReadonlyArray<View> {
     case "columns":
       return call.inputs
     case "matmul":
-      return [call.a, call.b]
+      return [call.a, call.b, ...call.epilogue?.inputs ?? []]
+    case "attention":
+      return present([call.q, call.k, call.v, call.mask, call.factor])
+    case "attention_gradient":
+      return present([call.q, call.k, call.v, call.mask, call.factor, call.logSum, call.cotangent, call.delta])
     case "gather":
       return [call.table, call.indices]
     case "scatter_add":
@@ -23,8 +30,30 @@ export function readsOf(call: Call): ReadonlyArray<View> {
 
 /** Views that a call writes. */
 export function writesOf(call: Call): ReadonlyArray<View> {
-  if (call.kernel === "rows") return call.outputs.map(({ view }) => view)
-  return [call.kernel === "update_slice" ? call.destination : call.output]
+  switch (call.kernel) {
+    case "rows":
+      return call.outputs.map(({ view }) => view)
+    case "matmul":
+      return [call.output, ...(call.epilogue?.also ?? []).map(({ view }) => view)]
+    case "attention":
+      return present([call.output, call.logSum])
+    case "attention_gradient":
+      return present([call.dq, call.dk, call.dv])
+    case "update_slice":
+      return [call.destination]
+    default:
+      return [call.output]
+  }
+}
+
+/** The views of a call that it has under these names, changed. */
+function changed<C extends AttentionCall | AttentionGradientCall>(
+  call: C,
+  names: ReadonlyArray<keyof C>,
+  change: (view: View) => View,
+): C {
+  const entries = names.flatMap((name) => call[name] === undefined ? [] : [[name, change(call[name] as View)]])
+  return { ...call, ...Object.fromEntries(entries) }
 }
 
 /** A call with each of its views changed. */
@@ -38,8 +67,25 @@ export function mapViews(call: Call, change: (view: View) => View): Call {
       }
     case "columns":
       return { ...call, inputs: call.inputs.map(change), output: change(call.output) }
-    case "matmul":
-      return { ...call, a: change(call.a), b: change(call.b), output: change(call.output) }
+    case "matmul": {
+      const { epilogue } = call
+      const also = epilogue?.also.map((one) => ({ ...one, view: change(one.view) })) ?? []
+      return {
+        ...call,
+        a: change(call.a),
+        b: change(call.b),
+        output: change(call.output),
+        ...(epilogue ? { epilogue: { ...epilogue, inputs: epilogue.inputs.map(change), also } } : {}),
+      }
+    }
+    case "attention":
+      return changed(call, ["q", "k", "v", "mask", "factor", "output", "logSum"], change)
+    case "attention_gradient":
+      return changed(
+        call,
+        ["q", "k", "v", "mask", "factor", "logSum", "cotangent", "delta", "dq", "dk", "dv"],
+        change,
+      )
     case "gather":
       return { ...call, table: change(call.table), indices: change(call.indices), output: change(call.output) }
     case "scatter_add":

@@ -32,6 +32,10 @@ const operands = (body: ReadonlyArray<Instruction>, args: ReadonlyArray<number>)
 /** What a call does beyond its kernel's name. */
 const detailOf = (call: Call): string => {
   if (call.kernel === "rows") return `  ${spell(call.body)} -> ${call.outputs.map(({ step }) => `%${step}`).join(", ")}`
+  if (call.kernel === "matmul" && call.epilogue) {
+    const { body, result, also } = call.epilogue
+    return `  ${spell(body)} -> ${[result, ...also.map(({ step }) => step)].map((step) => `%${step}`).join(", ")}`
+  }
   if (call.kernel === "columns") return `  ${spell(call.body)} -> ${call.kind}(%${call.result})`
   return call.kernel === "update_slice" ? ` along ${call.axis}` : ""
 }

@@ -2,6 +2,8 @@
  * Runs a program in float64 by the kernels' references: the yardstick of every backend.
  * @module
  */
+import { attentionReference } from "../../kernels/attention/reference.ts"
+import { attentionGradientReference } from "../../kernels/attention_gradient/reference.ts"
 import type { ReferenceBuffers } from "../../kernels/body_reference.ts"
 import { columnsReference } from "../../kernels/columns/reference.ts"
 import type { Call } from "../../kernels/contract.ts"
@@ -21,6 +23,10 @@ const carryOut = (call: Call, buffers: ReferenceBuffers): void => {
       return columnsReference(call, buffers)
     case "matmul":
       return matmulReference(call, buffers)
+    case "attention":
+      return attentionReference(call, buffers)
+    case "attention_gradient":
+      return attentionGradientReference(call, buffers)
     case "gather":
       return gatherReference(call, buffers)
     case "scatter_add":

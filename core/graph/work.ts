@@ -3,6 +3,7 @@
  * @module
  */
 import type { Call, Instruction, View } from "../../kernels/contract.ts"
+import { readsOf, writesOf } from "./accesses.ts"
 import { sizeOf } from "../tensor/shape.ts"
 
 /** Work of one call. */
@@ -43,11 +44,26 @@ export function workOf(call: Call): Work {
         flops: (operations(call.body) + 1) * sizeOf(call.space),
         bytes: 4 * (elementsOf(call.inputs) + elements(call.output)),
       }
-    case "matmul":
+    case "matmul": {
+      const places = sizeOf(call.output.shape)
       return {
-        flops: 2 * sizeOf(call.output.shape) * call.a.shape.at(-1)!,
-        bytes: 4 * (elementsOf([call.a, call.b]) + elements(call.output)),
+        flops: 2 * places * call.a.shape.at(-1)! + places * operations(call.epilogue?.body ?? []),
+        bytes: 4 * (elementsOf(readsOf(call)) + elementsOf(writesOf(call))),
       }
+    }
+    case "attention":
+    case "attention_gradient": {
+      // Products of scores' size: two forward; the scores again and one for each derivative and their weights backward.
+      const scores = sizeOf(call.q.shape.slice(0, 4)) * call.k.shape[2]
+      const [d, e] = [call.q.shape[4], call.v.shape[3]]
+      const terms = call.kernel === "attention"
+        ? d + e
+        : d + e + (call.dq ? d : 0) + (call.dk ? d : 0) + (call.dv ? e : 0)
+      return {
+        flops: 2 * scores * terms,
+        bytes: 4 * (elementsOf(readsOf(call)) + elementsOf(writesOf(call))),
+      }
+    }
     case "gather":
       // Of the table, only the rows that are asked for.
       return { flops: 0, bytes: 4 * (elements(call.indices) + 2 * elements(call.output)) }
@@ -70,6 +86,9 @@ export function shapesOf(call: Call): string {
       return `[${call.space}] -> [${call.output.shape}]`
     case "matmul":
       return `[${call.a.shape}] x [${call.b.shape}]`
+    case "attention":
+    case "attention_gradient":
+      return `[${call.q.shape}] at [${call.k.shape}]`
     case "gather":
       return `[${call.table.shape}] at [${call.indices.shape}]`
     case "scatter_add":

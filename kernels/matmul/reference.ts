@@ -1,4 +1,6 @@
+import { evaluateStep } from "../body_reference.ts"
 import type { MatmulCall, View } from "../contract.ts"
+import { forEachPlace } from "../view.ts"
 
 /** Evaluates a product in float64; `buffers` are the program's, by number, and the output's is written. */
 export const matmulReference = (call: MatmulCall, buffers: readonly Float64Array[]): void => {
@@ -28,4 +30,18 @@ export const matmulReference = (call: MatmulCall, buffers: readonly Float64Array
       }
     }
   }
+  if (call.epilogue === undefined) return
+  const { body, inputs, result, also } = call.epilogue
+  const views = [call.output, ...also.map(({ view }) => view), ...inputs]
+  forEachPlace(call.output.shape, views, (offsets, index) => {
+    const values: Array<number> = []
+    const load = (operand: number) =>
+      operand === 0 ? output[offsets[0]] : buffers[inputs[operand - 1].buffer][offsets[also.length + operand]]
+    for (const step of body) {
+      if (step.op === "reduce") throw new Error("An epilogue has no reductions")
+      values.push(evaluateStep(step, values, load, index))
+    }
+    also.forEach(({ step, view }, i) => buffers[view.buffer][offsets[1 + i]] = values[step])
+    output[offsets[0]] = values[result]
+  })
 }

@@ -1,3 +1,5 @@
+import { emitAttention } from "../attention/wasm.ts"
+import { emitAttentionGradient } from "../attention_gradient/wasm.ts"
 import { emitColumns } from "../columns/wasm.ts"
 import type { Call } from "../contract.ts"
 import { emitGather } from "../gather/wasm.ts"
@@ -16,6 +18,10 @@ export function emit(call: Call, context: KernelContext): ReadonlyArray<Stage> {
       return emitColumns(call, context)
     case "matmul":
       return emitMatmul(call, context)
+    case "attention":
+      return emitAttention(call, context)
+    case "attention_gradient":
+      return emitAttentionGradient(call, context)
     case "gather":
       return emitGather(call, context)
     case "scatter_add":

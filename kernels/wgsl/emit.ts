@@ -1,3 +1,5 @@
+import { emitAttention } from "../attention/wgsl.ts"
+import { emitAttentionGradient } from "../attention_gradient/wgsl.ts"
 import { emitColumns } from "../columns/wgsl.ts"
 import type { Call } from "../contract.ts"
 import { emitGather } from "../gather/wgsl.ts"
@@ -16,6 +18,10 @@ export function emit(call: Call, context: KernelContext): ReadonlyArray<Dispatch
       return emitColumns(call, context)
     case "matmul":
       return emitMatmul(call, context)
+    case "attention":
+      return emitAttention(call, context)
+    case "attention_gradient":
+      return emitAttentionGradient(call, context)
     case "gather":
       return emitGather(call, context)
     case "scatter_add":

@@ -1,0 +1,7 @@
+import type { AttentionCall } from "../contract.ts"
+import type { KernelEmitter } from "../wasm/kernel.ts"
+
+/** Emits `attention`. */
+export const emitAttention: KernelEmitter<AttentionCall> = () => {
+  throw new Error("attention is not there yet")
+}

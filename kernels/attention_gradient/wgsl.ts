@@ -1,0 +1,7 @@
+import type { AttentionGradientCall } from "../contract.ts"
+import type { KernelEmitter } from "../wgsl/kernel.ts"
+
+/** Emits `attention_gradient`. */
+export const emitAttentionGradient: KernelEmitter<AttentionGradientCall> = () => {
+  throw new Error("attention_gradient is not there yet")
+}

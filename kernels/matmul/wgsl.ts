@@ -35,7 +35,7 @@ const READING = 24
 /** Workgroups with which a GPU is occupied. */
 const GROUPS = 96
 
-const ONE: BatchAxis = { extent: 1, a: 0, b: 0, output: 0 }
+const ONE: BatchAxis = { extent: 1, a: 0, b: 0, output: 0, beside: [] }
 
 const LARGE: TileForm = { rows: 128, columns: 128, fours: 2, depth: 8 }
 const MEDIUM: TileForm = { rows: 64, columns: 64, fours: 1, depth: 16 }

@@ -20,15 +20,16 @@ Deno.test("entries that share b become rows", () => {
     a: { m: 7, k: 1 },
     b: { k: 1, n: 7 },
     output: { m: 8 },
+    beside: [],
   })
   const separate = collapse(matmul([210, 42, 7, 1], [280, 56, 8, 1], [240, 48, 8, 1]))
-  assertEquals(separate.batch, [{ extent: 20, a: 42, b: 56, output: 48 }])
+  assertEquals(separate.batch, [{ extent: 20, a: 42, b: 56, output: 48, beside: [] }])
   const outer = collapse(matmul([210, 42, 7, 1], [56, 0, 8, 1], [240, 48, 8, 1]))
-  assertEquals([outer.batch, outer.m], [[{ extent: 4, a: 210, b: 56, output: 240 }], 30])
+  assertEquals([outer.batch, outer.m], [[{ extent: 4, a: 210, b: 56, output: 240, beside: [] }], 30])
   const interleaved = collapse(matmul([210, 42, 7, 1], [0, 0, 8, 1], [240, 8, 40, 1])) // the output's rows lie apart
   assertEquals([interleaved.batch, interleaved.m], [[
-    { extent: 4, a: 210, b: 0, output: 240 },
-    { extent: 5, a: 42, b: 0, output: 8 },
+    { extent: 4, a: 210, b: 0, output: 240, beside: [] },
+    { extent: 5, a: 42, b: 0, output: 8, beside: [] },
   ], 6])
 })
 
@@ -47,5 +48,35 @@ Deno.test("axes of one entry vanish, and single rows become one matrix", () => {
     a: { m: 5, k: 1 },
     b: { k: 2, n: 1 },
     output: { m: 6 },
+    beside: [],
   })
+})
+
+Deno.test("axes merge only where the views of the epilogue do", () => {
+  const shape = [4, 5, 6, 8]
+  const call = matmul([210, 42, 7, 1], [0, 0, 1, 7], [240, 48, 8, 1])
+  const beside = (...strides: number[][]) =>
+    collapse({
+      ...call,
+      epilogue: {
+        body: [],
+        result: 0,
+        inputs: [{ buffer: 3, offset: 0, shape, strides: strides[0] }],
+        also: strides.slice(1).map((strides) => ({ step: 0, view: { buffer: 4, offset: 0, shape, strides } })),
+      },
+    })
+  const bias = beside([0, 0, 0, 1], [240, 48, 8, 1])
+  assertEquals([bias.batch, bias.m, bias.beside], [[], 120, [{ m: 0, n: 1 }, { m: 8, n: 1 }]])
+  const inner = beside([9, 0, 0, 1])
+  assertEquals([inner.batch, inner.m, inner.beside], [
+    [{ extent: 4, a: 210, b: 0, output: 240, beside: [9] }],
+    30,
+    [{ m: 0, n: 1 }],
+  ])
+  const rows = beside([0, 0, 3, 0])
+  assertEquals([rows.batch, rows.m, rows.beside], [
+    [{ extent: 20, a: 42, b: 0, output: 48, beside: [0] }],
+    6,
+    [{ m: 3, n: 0 }],
+  ])
 })

@@ -8,7 +8,7 @@
  * @module
  */
 import type { DType } from "../core/tensor/dtype.ts"
-export type { DType } from "../core/tensor/dtype.ts"
+export type { DType, Storage } from "../core/tensor/dtype.ts"
 
 /** A strided window on a buffer. A stride of 0 repeats one element along that axis;
  * inputs may also run backwards (negative strides). */
@@ -144,7 +144,7 @@ interface AttentionOperands {
 
 /**
  * out = (softmax(q k^T scale) * factor) v, without the matrix of scores in memory (Rabe and Staats 2021; Dao et al. 2022).
- * A score without visibility is -1e30: a row that sees nothing weighs all its keys alike.
+ * A query that sees no key gives zeros, and 1e30 for the logarithm of its sum, so that its weights are zeros again.
  */
 export interface AttentionCall extends AttentionOperands {
   /** Tells the calls apart. */

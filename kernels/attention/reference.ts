@@ -6,8 +6,10 @@ import type { ReferenceBuffers } from "../body_reference.ts"
 import type { AttentionCall, View } from "../contract.ts"
 import { forEachPlace } from "../view.ts"
 
-/** Score of a key that a query does not see: finite, so that rows without any visible key stay free of NaN. */
+/** Score of a key that a query does not see. Finite, so that differences of two stay free of NaN. */
 export const HIDDEN = -1e30
+/** Logarithm of the sum of a query that sees nothing: every weight exp(score - logSum) is 0. */
+export const NOTHING = 1e30
 
 /** An element of a view. */
 export const elementAt = (buffers: ReferenceBuffers, view: View, ...index: ReadonlyArray<number>): number =>
@@ -42,7 +44,9 @@ export const attentionReference = (call: AttentionCall, buffers: ReferenceBuffer
     const scores = scoresOf(call, buffers, place)
     const top = scores.reduce((a, b) => Math.max(a, b), -Infinity)
     const powers = scores.map((score) => Math.exp(score - top))
-    const total = powers.reduce((a, b) => a + b, 0)
+    // A query that sees nothing has no weights.
+    const blind = top === HIDDEN || scores.length === 0
+    const total = blind ? Infinity : powers.reduce((a, b) => a + b, 0)
     for (let e = 0; e < width; e++) {
       buffers[output.buffer][placeOf(output, [...place, e])] = powers.reduce(
         (sum, power, s) =>
@@ -51,6 +55,6 @@ export const attentionReference = (call: AttentionCall, buffers: ReferenceBuffer
         0,
       )
     }
-    if (logSum) buffers[logSum.buffer][placeOf(logSum, place)] = top + Math.log(total)
+    if (logSum) buffers[logSum.buffer][placeOf(logSum, place)] = blind ? NOTHING : top + Math.log(total)
   })
 }

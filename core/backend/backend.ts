@@ -6,7 +6,7 @@
  * @module
  */
 import * as Context from "effect/Context"
-import type { DType } from "../../kernels/contract.ts"
+import type { DType, Storage } from "../../kernels/contract.ts"
 import type { Program } from "../graph/program.ts"
 
 /** Memory of a backend that outlives a run. */
@@ -19,6 +19,8 @@ export interface Slot {
   readonly shape: ReadonlyArray<number>
   /** Type of its elements. */
   readonly dtype: DType
+  /** What its memory holds for each element. Default `"f32"`. */
+  readonly storage?: Storage
 }
 
 /** Data of a run's inputs and outputs, by name. */
@@ -82,13 +84,19 @@ export interface BackendMemory {
 export interface BackendService {
   /** What it is. */
   readonly info: BackendInfo
-  /** Makes a slot, filled with zeros. Throws {@link BackendError} when there is no room. */
-  readonly allocate: (name: string, shape: ReadonlyArray<number>, dtype?: DType) => Slot
+  /**
+   * Makes a slot, filled with zeros. Default `"f32"` in four bytes; a 16-bit `storage` of f32 takes two, and programs
+   * only read it. Throws {@link BackendError} when there is no room.
+   */
+  readonly allocate: (name: string, shape: ReadonlyArray<number>, dtype?: DType, storage?: Storage) => Slot
   /** Gives a slot's memory back; the slot must not be used after. */
   readonly free: (slot: Slot) => void
-  /** Copies into a slot from element `offset` on (default 0): large data may come in pieces. */
+  /**
+   * Copies into a slot from element `offset` on (default 0): large data may come in pieces. 16-bit storage takes the
+   * nearest number (ties to even); what is too large for it becomes infinite.
+   */
   readonly write: (slot: Slot, data: Float32Array | Int32Array, offset?: number) => Promise<void>
-  /** Copies a slot out. */
+  /** Copies a slot out, as f32 whatever its storage. */
   readonly read: (slot: Slot) => Promise<Float32Array | Int32Array>
   /** Makes a program ready to run. */
   readonly compile: (program: Program, options?: CompileOptions) => Promise<Executable>

@@ -54,6 +54,11 @@ export function build(graph: Graph): Program {
       const value = `${tensor.dtype}${show(tensor.shape)}`
       throw new ShapeError({ message: `Slot ${slot.name} is ${slot.dtype}${show(slot.shape)}, its new value ${value}` })
     }
+    if ((slot.storage ?? "f32") !== "f32") {
+      const message = `Slot ${slot.name} is kept in ${slot.storage}, which would round its new value in ` +
+        `"${graph.name}": programs only read it; keep it in f32`
+      throw new ShapeError({ message })
+    }
   }
   const names = Object.keys(graph.outputs)
   const roots = simplify([...Object.values(graph.outputs), ...graph.updates.map(([, tensor]) => tensor)])
@@ -126,11 +131,15 @@ export function build(graph: Graph): Program {
   const calls: Call[] = []
   const bufferOf = new Map<Tensor, number>()
   const slotBuffers = new Map<number, number>()
-  const newBuffer = (size: number, dtype: BufferSpec["dtype"], source: BufferSpec["source"]) =>
-    buffers.push({ size, dtype, source }) - 1
+  const newBuffer = (
+    size: number,
+    dtype: BufferSpec["dtype"],
+    source: BufferSpec["source"],
+    storage?: BufferSpec["storage"],
+  ) => buffers.push({ size, dtype, source, ...(storage === undefined || storage === "f32" ? {} : { storage }) }) - 1
   const temporary = (shape: Shape, dtype: BufferSpec["dtype"]) => newBuffer(sizeOf(shape), dtype, { kind: "temporary" })
-  const slotBuffer = (slot: number, size: number, dtype: BufferSpec["dtype"]) => {
-    if (!slotBuffers.has(slot)) slotBuffers.set(slot, newBuffer(size, dtype, { kind: "slot", slot }))
+  const slotBuffer = (slot: number, size: number, dtype: BufferSpec["dtype"], storage?: BufferSpec["storage"]) => {
+    if (!slotBuffers.has(slot)) slotBuffers.set(slot, newBuffer(size, dtype, { kind: "slot", slot }, storage))
     return slotBuffers.get(slot)!
   }
   const buffer = (base: Tensor): number => {
@@ -138,7 +147,7 @@ export function build(graph: Graph): Program {
     if (number === undefined) {
       const { operation, attributes, shape, dtype } = base
       number = operation === slotOperation
-        ? slotBuffer(attributes.slot as number, sizeOf(shape), dtype)
+        ? slotBuffer(attributes.slot as number, sizeOf(shape), dtype, attributes.storage as BufferSpec["storage"])
         : operation === inputOperation
         ? newBuffer(sizeOf(shape), dtype, { kind: "input", name: attributes.name as string })
         : operation === constantOperation

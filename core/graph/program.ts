@@ -2,7 +2,7 @@
  * A compiled graph before it meets a backend: buffers and kernel calls in order, all plain data.
  * @module
  */
-import type { Call, DType, View } from "../../kernels/contract.ts"
+import type { Call, DType, Storage, View } from "../../kernels/contract.ts"
 
 /** Where a buffer's memory comes from. */
 export type BufferSource =
@@ -17,10 +17,12 @@ export type BufferSource =
 
 /** One buffer of a program. Its number is its place in {@link Program.buffers}. */
 export interface BufferSpec {
-  /** Number of elements (four bytes each). */
+  /** Number of elements. */
   readonly size: number
   /** Type of the elements. */
   readonly dtype: DType
+  /** What a slot's memory holds for each element. Default `"f32"`, four bytes; the others take two. */
+  readonly storage?: Storage
   /** Where its memory comes from. */
   readonly source: BufferSource
 }

@@ -1,4 +1,4 @@
-import type { DType } from "./dtype.ts"
+import type { DType, Storage } from "./dtype.ts"
 import { axisOf, type Shape, sizeOf } from "./shape.ts"
 import { ShapeError } from "./shape_error.ts"
 import { node, type Operation, type Tensor } from "./tensor.ts"
@@ -11,6 +11,8 @@ export interface SlotReference {
   readonly name: string
   readonly shape: Shape
   readonly dtype: DType
+  /** What its memory holds for each element. Default `"f32"`. */
+  readonly storage?: Storage
 }
 
 /** Data given anew with each run. */
@@ -52,7 +54,8 @@ export function input(name: string, shape: Shape, options: InputOptions = {}): T
 
 /** The value that a slot holds when the run begins. */
 export function slot(reference: SlotReference): Tensor {
-  return node(slotOperation, [], reference.shape, reference.dtype, { slot: reference.id, name: reference.name })
+  const { id, name, shape, dtype, storage = "f32" } = reference
+  return node(slotOperation, [], shape, dtype, { slot: id, name, storage })
 }
 
 /** Data that is part of the graph: a table, a mask. It is copied to the device once, when compiled. */

@@ -7,7 +7,7 @@
  * its sizes from {@link KernelContext.constants}.
  * @module
  */
-import type { Call } from "../contract.ts"
+import type { Call, Storage } from "../contract.ts"
 
 /** How a shader sees the elements of a buffer. */
 export type Element = "f32" | "i32" | "vec4<f32>"
@@ -87,6 +87,8 @@ export interface KernelContext {
   readonly device: DeviceTraits
   /** Begins a dispatch. */
   readonly shader: () => Shader
+  /** What the memory of a buffer holds. Only speed depends on it: an {@link Operand} decodes what it loads. */
+  readonly storage: (buffer: number) => Storage
   /** Workspace of f32 for this call alone: its number, for {@link Shader.write} and later {@link Shader.read}.
    * Its first content is arbitrary. */
   readonly scratch: (elements: number) => number

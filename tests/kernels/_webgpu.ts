@@ -44,6 +44,7 @@ export const runAlone = async (
   const dispatches = write({
     device: typeof target === "boolean" ? traits(target) : target,
     shader: () => makeShader((buffer) => specs[buffer], WINDOW),
+    storage: () => "f32",
     scratch: (size) => specs.push({ size, dtype: "f32" }) - 1,
     constants: (values) => {
       const buffer = specs.push({ size: values.length, dtype: "i32" }) - 1

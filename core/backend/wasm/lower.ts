@@ -140,6 +140,7 @@ export const lower = (
       module,
       target,
       address: (buffer) => addresses[buffer],
+      storage: (buffer) => buffers[buffer]?.storage ?? "f32",
       sharedScratch: (bytes) => {
         scratch.push(blocks.push({ bytes, first: number, last: number }) - 1)
         return later(scratch.at(-1)!)

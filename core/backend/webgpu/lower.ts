@@ -84,6 +84,7 @@ export const lower = (program: Program, { device, bindingBytes, enableSubgroups 
     const context: KernelContext = {
       device,
       shader: () => makeShader((buffer) => all[buffer], windowBytes),
+      storage: (buffer) => all[buffer].storage ?? "f32",
       scratch: (size) => all.push({ size, dtype: "f32", source: { kind: "temporary" } }) - 1,
       constants: (values) => {
         const key = `${values}`

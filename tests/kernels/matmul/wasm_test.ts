@@ -35,6 +35,7 @@ const run = (call: MatmulCall, relaxed: boolean, split: (units: number) => numbe
     module,
     target: { relaxed },
     address: (buffer) => i32.const(4 * starts[buffer]),
+    storage: () => "f32",
     sharedScratch: () => [],
     threadScratch: (bytes) => {
       scratch = bytes

@@ -170,6 +170,7 @@ Deno.test("products of one form share their code", () => {
         write: () => ({ load: (index) => `b[${index}]`, store: (index, value) => `o[${index}] = ${value};` }),
         finish: (dispatch) => ({ enable: [], bindings: [], ...dispatch }),
       }),
+      storage: () => "f32",
       scratch: () => 3,
       constants: () => 4,
     }

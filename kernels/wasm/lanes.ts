@@ -2,7 +2,9 @@
  * Four neighbours of a strided row at a time, and what is left of a row that is no multiple of four.
  * @module
  */
-import { type Code, forRange, i32, set, v128 } from "./assembler.ts"
+import { bytesOf } from "../../core/tensor/dtype.ts"
+import type { Storage } from "../contract.ts"
+import { call, type Code, f32x4, forRange, get, i32, i32x4, type ModuleBuilder, set, v128 } from "./assembler.ts"
 
 const at = (address: Code, bytes: number): [Code, number] =>
   bytes >= 0 ? [address, bytes] : [i32.add(address, i32.const(bytes)), 0]
@@ -26,6 +28,44 @@ export const loadLanes = (address: Code, stride: number, count: number, offset: 
     vector = v128.load32Lane(lane, place, vector, rest)
   }
   return vector
+}
+
+/**
+ * Four f32 from 16-bit floats, each in the lower half of an i32 lane whose upper half is 0 (`v128.load16x4U`). Exact.
+ */
+export const widen = (module: ModuleBuilder, storage: Exclude<Storage, "f32">, halves: Code): Code => {
+  if (storage === "bf16") return i32x4.shl(halves, i32.const(16))
+  const func = module.once("widen_f16", () =>
+    module.func("widen_f16", ["v128"], ["v128"], (f, half) => {
+      const magnitude = f.local("v128")
+      const sign = v128.and(i32x4.shl(get(half), i32.const(16)), i32x4.const(-(2 ** 31)))
+      // As bits of an f32 it is too small by 2^112, subnormal or not; infinity and NaN lack ones in the exponent.
+      const special = v128.and(i32x4.geU(get(magnitude), i32x4.const(0x0f800000)), i32x4.const(0x7f800000))
+      return [
+        set(magnitude, i32x4.shl(v128.and(get(half), i32x4.const(0x7fff)), i32.const(13))),
+        v128.or(v128.or(f32x4.mul(get(magnitude), f32x4.const(2 ** 112)), special), sign),
+      ]
+    }))
+  return call(func, halves)
+}
+
+/** As {@link loadLanes}, of elements as they are stored; what is not f32 comes out as f32. */
+export const loadStored = (
+  module: ModuleBuilder,
+  storage: Storage,
+  address: Code,
+  stride: number,
+  count: number,
+  offset: number,
+): Code => {
+  if (storage === "f32") return loadLanes(address, stride, count, offset)
+  const bytes = bytesOf(storage)
+  const place = (lane: number) => at(address, bytes * (offset + lane * stride))
+  if (stride === 1 && count === 4) return widen(module, storage, v128.load16x4U(...place(0)))
+  if (stride === 0 && count === 4) return widen(module, storage, i32x4.splat(i32.load16U(...place(0))))
+  let halves = i32x4.const(0)
+  for (let lane = 0; lane < count; lane++) halves = i32x4.replaceLane(halves, lane, i32.load16U(...place(lane)))
+  return widen(module, storage, halves)
 }
 
 /** Writes the first `count` lanes of a vector (cheap code without side effects: a local). See {@link loadLanes}. */

@@ -26,11 +26,13 @@ export interface Binding {
   readonly buffer: number
   /** What the code takes it for. */
   readonly element: Element
+  /** What its memory holds for each element. */
+  readonly storage: Storage
   /** Whether the code stores to it. */
   readonly writes: boolean
   /** Its name in the code: a variable, or what is behind `load_` and `store_` in the names of functions. */
   readonly name: string
-  /** Whether the code uses functions, as the buffer is larger than one variable may be. */
+  /** Whether the code uses functions: the buffer is larger than one variable may be, or is decoded. */
   readonly indirect: boolean
 }
 
@@ -87,7 +89,7 @@ export interface KernelContext {
   readonly device: DeviceTraits
   /** Begins a dispatch. */
   readonly shader: () => Shader
-  /** What the memory of a buffer holds. Only speed depends on it: an {@link Operand} decodes what it loads. */
+  /** What the memory of a buffer holds. Only speed may depend on it: an {@link Operand} decodes what it loads. */
   readonly storage: (buffer: number) => Storage
   /** Workspace of f32 for this call alone: its number, for {@link Shader.write} and later {@link Shader.read}.
    * Its first content is arbitrary. */

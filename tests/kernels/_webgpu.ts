@@ -66,8 +66,8 @@ export const runAlone = async (
   for (const dispatch of dispatches) {
     const { code, bindings, workgroups, label } = dispatch
     const region = (buffer: number) => ({ place: buffer, offset: 0, bytes: buffers[buffer].size })
-    const { variables } = resolveBindings(dispatch, WINDOW, region)
-    const text = declare(variables, bindings.map(({ writes }) => writes)) + code
+    const { variables, functions } = resolveBindings(dispatch, WINDOW, region)
+    const text = declare(variables, bindings.map(({ writes }) => writes)) + functions + code
     device.pushErrorScope("validation")
     const pipeline = known.get(text) ?? device.createComputePipeline({
       layout: "auto",

@@ -3,7 +3,8 @@
  * @module
  */
 import type { Binding, Dispatch, Element, Operand, Shader } from "../../../kernels/wgsl/kernel.ts"
-import type { DType } from "../../../kernels/contract.ts"
+import type { DType, Storage } from "../../../kernels/contract.ts"
+import { bytesOf } from "../../tensor/dtype.ts"
 
 /** The GPU buffer in which something lies: one of the program's own, the arena of temporaries, or a slot by number. */
 export type Place = "arena" | "inputs" | "constants" | number
@@ -20,35 +21,37 @@ export interface PlannedRegion {
 /** A variable of a shader; its place in the list is its binding number. */
 export interface Variable {
   readonly name: string
-  readonly element: Element
+  readonly type: Element | "u32" | "vec2<u32>"
   readonly region: PlannedRegion
 }
 
 /**
  * Begins a shader.
  *
- * @param describe Number and type of a buffer's elements.
+ * @param describe Number, type and storage of a buffer's elements.
  * @param windowBytes Most bytes of one binding.
  */
 export const makeShader = (
-  describe: (buffer: number) => { readonly size: number; readonly dtype: DType },
+  describe: (buffer: number) => { readonly size: number; readonly dtype: DType; readonly storage?: Storage },
   windowBytes: number,
 ): Shader => {
   const bindings: Array<{ -readonly [K in keyof Binding]: Binding[K] }> = []
   const use = (buffer: number, asked: Element | undefined, writes: boolean): Operand => {
-    const { size, dtype } = describe(buffer)
+    const { size, dtype, storage = "f32" } = describe(buffer)
     let binding = bindings.find((known) => known.buffer === buffer)
     const element = asked ?? binding?.element ?? dtype
     if (binding === undefined) {
       binding = {
         buffer,
         element,
+        storage,
         writes,
         name: `b${bindings.length}`,
-        indirect: 4 * size > windowBytes,
+        indirect: storage !== "f32" || bytesOf(storage) * size > windowBytes,
       }
       bindings.push(binding)
     }
+    if (writes && storage !== "f32") throw new Error(`buffer ${buffer} is kept in ${storage}: it is only read`)
     if (binding.element !== element) throw new Error(`buffer ${buffer} is both ${binding.element} and ${element}`)
     binding.writes ||= writes
     const { name } = binding
@@ -65,23 +68,54 @@ export const makeShader = (
 
 /** The text that declares variables, each writable or not. */
 export const declare = (variables: ReadonlyArray<Variable>, writable: ReadonlyArray<boolean>): string =>
-  variables.map(({ element, name }, i) =>
-    `@group(0) @binding(${i}) var<storage, ${writable[i] ? "read_write" : "read"}> ${name}: array<${element}>;\n`
+  variables.map(({ type, name }, i) =>
+    `@group(0) @binding(${i}) var<storage, ${writable[i] ? "read_write" : "read"}> ${name}: array<${type}>;\n`
   ).join("")
 
-/** Functions that see the windows of one buffer as one array. */
-const accessors = ({ name, element, writes }: Binding, windows: number, windowBytes: number): string => {
-  const length = windowBytes / (element === "vec4<f32>" ? 16 : 4)
-  const choose = (use: (place: string) => string) =>
-    Array.from({ length: windows }, (_, window) => {
-      const text = use(`${name}_${window}[i${window === 0 ? "" : ` - ${window * length}u`}]`)
-      return window === windows - 1 ? `  ${text}\n` : `  if (i < ${(window + 1) * length}u) { ${text} }\n`
-    }).join("")
-  return `fn load_${name}(i: u32) -> ${element} {\n${choose((place) => `return ${place};`)}}\n` +
-    (writes ? `fn store_${name}(i: u32, x: ${element}) {\n${choose((place) => `${place} = x; return;`)}}\n` : "")
+/** What the variables of a binding hold. */
+const typeOf = ({ element, storage }: Binding): Variable["type"] =>
+  storage === "f32" ? element : element === "vec4<f32>" ? "vec2<u32>" : "u32"
+
+const BYTES = { f32: 4, i32: 4, u32: 4, "vec2<u32>": 8, "vec4<f32>": 16 } as const
+
+/** A function that reads or writes one of the windows of a buffer. */
+const overWindows = (binding: Binding, windows: number, windowBytes: number, head: string, use: string): string => {
+  const length = windowBytes / BYTES[typeOf(binding)]
+  const cases = Array.from({ length: windows }, (_, window) => {
+    const text = use.replace("place", `${binding.name}_${window}[i${window === 0 ? "" : ` - ${window * length}u`}]`)
+    return window === windows - 1 ? `  ${text}\n` : `  if (i < ${(window + 1) * length}u) { ${text} }\n`
+  })
+  return `fn ${head} {\n${cases.join("")}}\n`
 }
 
-/** The variables of a dispatch, and the functions over those that stand for one buffer together. */
+/** Expression of an element from the word or words that hold it: bfloat16 is the upper half of an f32. */
+const decoded = ({ element, storage }: Binding, words: (index: string) => string): string => {
+  const fours = element === "vec4<f32>"
+  const read = fours ? `let w = ${words("i")};` : `let w = ${words("i >> 1u")} >> ((i & 1u) * 16u);`
+  const value = storage === "bf16"
+    ? fours
+      ? "bitcast<vec4<f32>>(vec4<u32>(w.x << 16u, w.x & 0xffff0000u, w.y << 16u, w.y & 0xffff0000u))"
+      : "bitcast<f32>(w << 16u)"
+    : fours
+    ? "vec4<f32>(unpack2x16float(w.x), unpack2x16float(w.y))"
+    : "unpack2x16float(w).x"
+  return `${read} return ${value};`
+}
+
+/** Functions that see the windows of one buffer as one array of its elements. */
+const accessors = (binding: Binding, windows: number, windowBytes: number): string => {
+  const { name, element, storage, writes } = binding
+  const over = (head: string, use: string) => overWindows(binding, windows, windowBytes, head, use)
+  if (storage === "f32") {
+    return over(`load_${name}(i: u32) -> ${element}`, "return place;") +
+      (writes ? over(`store_${name}(i: u32, x: ${element})`, "place = x; return;") : "")
+  }
+  const words = windows > 1 ? over(`words_${name}(i: u32) -> ${typeOf(binding)}`, "return place;") : ""
+  const text = decoded(binding, (index) => windows > 1 ? `words_${name}(${index})` : `${name}_0[${index}]`)
+  return `${words}fn load_${name}(i: u32) -> ${element} { ${text} }\n`
+}
+
+/** The variables of a dispatch, and the functions over those that need more than a variable. */
 export const resolveBindings = (
   { bindings }: Dispatch,
   windowBytes: number,
@@ -90,10 +124,11 @@ export const resolveBindings = (
   const variables: Array<Variable> = []
   let functions = ""
   for (const binding of bindings) {
-    const { name, element, indirect } = binding
+    const { name, indirect } = binding
+    const type = typeOf(binding)
     const region = regionOf(binding.buffer)
     if (!indirect) {
-      variables.push({ name, element, region })
+      variables.push({ name, type, region })
       continue
     }
     const windows = Math.ceil(region.bytes / windowBytes)
@@ -102,7 +137,7 @@ export const resolveBindings = (
       const bytes = Math.min(windowBytes, region.bytes - start)
       variables.push({
         name: `${name}_${window}`,
-        element,
+        type,
         region: { ...region, offset: region.offset + start, bytes },
       })
     }

@@ -3,9 +3,10 @@
  * @module
  */
 import { emit } from "../../../kernels/wgsl/emit.ts"
-import type { DType } from "../../../kernels/contract.ts"
+import type { DType, Storage } from "../../../kernels/contract.ts"
 import type { DeviceTraits, Dispatch, KernelContext } from "../../../kernels/wgsl/kernel.ts"
 import type { BufferSpec, Program } from "../../graph/program.ts"
+import { bytesOf } from "../../tensor/dtype.ts"
 import { sizeOf } from "../../tensor/shape.ts"
 import { BackendError } from "../backend_error.ts"
 import { planMemory } from "../memory_plan.ts"
@@ -69,7 +70,8 @@ export interface LowerOptions {
 }
 
 /** Bytes that a buffer takes; never none, as a binding must hold something. */
-export const paddedBytes = (elements: number): number => Math.max(1, Math.ceil(4 * elements / ALIGNMENT)) * ALIGNMENT
+export const paddedBytes = (elements: number, storage?: Storage): number =>
+  Math.max(1, Math.ceil(bytesOf(storage) * elements / ALIGNMENT)) * ALIGNMENT
 
 /** Lowers a program. Throws {@link BackendError} `Compile` when a call needs more bindings than the device has. */
 export const lower = (program: Program, { device, bindingBytes, enableSubgroups }: LowerOptions): WebgpuPlan => {
@@ -129,7 +131,7 @@ export const lower = (program: Program, { device, bindingBytes, enableSubgroups 
     const { variables, functions } = resolveBindings(
       dispatch,
       windowBytes,
-      (buffer) => ({ ...places.get(buffer)!, bytes: paddedBytes(all[buffer].size) }),
+      (buffer) => ({ ...places.get(buffer)!, bytes: paddedBytes(all[buffer].size, all[buffer].storage) }),
     )
     // Where a GPU buffer is written, all its bindings are: the API forbids to read it through another one.
     const stored = new Set(bindings.flatMap(({ buffer, writes }) => writes ? [places.get(buffer)!.place] : []))

@@ -19,4 +19,9 @@ export interface ModuleInfo {
   readonly outputHead: boolean
   /** Whether the family adapts it when a method is not told which modules to take. */
   readonly defaultTarget: boolean
+  /** Of a module whose output is added to the residual stream: the part of the layer that ends there. */
+  readonly residual?: ResidualPart
 }
+
+/** Parts of a layer that add to the residual stream. */
+export type ResidualPart = "attention" | "feed-forward"

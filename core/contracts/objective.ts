@@ -1,4 +1,5 @@
 import type { Tensor } from "../tensor/tensor.ts"
+import type { Parameter } from "./parameter.ts"
 
 /** Symbolic batch: the same names as the host's batch. */
 export interface BatchTensors {
@@ -40,6 +41,8 @@ export interface ObjectiveContext {
   readonly base: () => Outputs
   /** A parameter of the objective that is being wrapped, by name. */
   readonly parameter: (name: string) => Tensor
+  /** All parameters of the plugin that wraps which train, those of its sites included; for regularizers. */
+  readonly trained: ReadonlyArray<{ readonly parameter: Parameter; readonly tensor: Tensor }>
 }
 
 /** From a batch and a model's outputs to the loss of each example. A plain function over symbolic tensors. */

@@ -16,6 +16,8 @@ export interface ParameterSpec {
   readonly shape: Shape
   /** Its first values. */
   readonly initializer: Initializer
+  /** Of a plugin's parameter: whether training changes it. Default true. */
+  readonly trainable?: boolean
 }
 
 /** A parameter of a model. */

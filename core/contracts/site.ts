@@ -28,6 +28,14 @@ export interface KeyValues {
   readonly values: Tensor
 }
 
+/** Where a part of a layer ends: its output y is added to what came in, and normed in families that norm afterwards. */
+export interface Residual {
+  /** What the part's output is added to, of the same shape. */
+  readonly input: Tensor
+  /** The family's own end: y + input, or the norm of it. */
+  readonly join: (y: Tensor) => Tensor
+}
+
 /** What a site does to the modules it selects; the order of sites of one place follows the plugins' order. */
 export type SitePlan =
   /** Adds to the module's output: y + forward(x). For Embedding x holds indices (i32). */
@@ -36,6 +44,11 @@ export type SitePlan =
   | SitePlanOf<"parallel", (scope: SiteScope, x: Tensor) => Tensor>
   /** Replaces the module's output: forward(y). */
   | SitePlanOf<"after", (scope: SiteScope, y: Tensor) => Tensor>
+  /**
+   * Replaces the output y of a module with `residual` before it is added to the residual stream (and after the model's
+   * own dropout).
+   */
+  | ResidualPlan
   /** Keys and values before an Attention's own, visible to every query. */
   | SitePlanOf<"kv-prefix", (scope: SiteScope) => KeyValues>
   /** Rows before the Backbone's embedded tokens, [length, hiddenSize]; positions shift, outputs drop them again. */
@@ -49,6 +62,13 @@ export interface SitePlanOf<Place extends string, Forward> {
   readonly parameters: Readonly<Record<string, ParameterSpec>>
   /** A plain function over symbolic tensors. */
   readonly forward: Forward
+}
+
+/** A {@link SitePlan} where a part of a layer ends. */
+export interface ResidualPlan
+  extends SitePlanOf<"residual", (scope: SiteScope, y: Tensor, residual: Residual) => Tensor> {
+  /** False where the last such site at a module gives what the layer goes on with: nothing is added or normed. Default true. */
+  readonly joins?: boolean
 }
 
 /**

@@ -55,6 +55,12 @@ export function makeScope({ sitesAt, tensor, training, key, decoding }: ScopeOpt
       for (const { scope, plan } of plansAt(module.path, "after")) y = plan.forward(scope, y)
       return y
     },
+    residual: (module, x, y, norm = (sum) => sum) => {
+      const join = (output: Tensor) => norm(ops.add(x, output))
+      const plans = plansAt(module.path, "residual")
+      const output = plans.reduce((before, { scope, plan }) => plan.forward(scope, before, { input: x, join }), y)
+      return plans.at(-1)?.plan.joins === false ? output : join(output)
+    },
     keyValues: (module: ModuleNode): KeyValues | undefined => {
       const all = plansAt(module.path, "kv-prefix").map(({ scope, plan }) => plan.forward(scope))
       if (all.length < 2) return all[0]

@@ -252,8 +252,9 @@ function trainableOf(
     base.filter(({ key, initializer }) => fresh.has(key) && initializer.kind === "normal").map(({ module }) => module),
   )
   const infos = new Map(modules.map((module) => [module.path, module]))
-  return ({ owner, key, module, name }) => {
-    if (whole || owner !== "base" || (fresh.has(key) && random.has(module))) return true
+  return ({ owner, key, module, name, trainable = true }) => {
+    if (owner !== "base") return trainable
+    if (whole || (fresh.has(key) && random.has(module))) return true
     const info = infos.get(module)
     return info !== undefined && contributions.some(({ trains }) => trains?.(info, name) ?? false)
   }

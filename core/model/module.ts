@@ -2,7 +2,7 @@
  * Modules: a tree of named parts. A module is structure (plain data) and a pure function that builds its graph.
  * @module
  */
-import type { ModuleInfo } from "../contracts/module_info.ts"
+import type { ModuleInfo, ResidualPart } from "../contracts/module_info.ts"
 import type { ParameterSpec } from "../contracts/parameter.ts"
 import type { KeyValues } from "../contracts/site.ts"
 import type { Shape } from "../tensor/shape.ts"
@@ -22,6 +22,8 @@ export interface ModuleNode {
   readonly children: ReadonlyArray<ModuleNode>
   /** Whether it is the model's output head. */
   readonly outputHead: boolean
+  /** See {@link ModuleInfo.residual}; the layer ends such a part by {@link Scope.residual}. */
+  readonly residual?: ResidualPart
 }
 
 /** A module: from its input, and what else its family hands to it, to its output. */
@@ -53,6 +55,8 @@ export interface Scope {
   readonly parameter: (module: ModuleNode, name: string) => Tensor
   /** A module's output, with the sites of methods folded in: delta, then parallel, then after. */
   readonly call: <Extra extends ReadonlyArray<unknown>>(module: Module<Extra>, x: Tensor, ...extra: Extra) => Tensor
+  /** Adds a module's output y to x and norms the sum (default: not), with the sites of methods folded in. */
+  readonly residual: (module: ModuleNode, x: Tensor, y: Tensor, norm?: (sum: Tensor) => Tensor) => Tensor
   /** Keys and values that methods put before those of an Attention. */
   readonly keyValues: (module: ModuleNode) => KeyValues | undefined
   /** Rows that methods put before the embedded tokens of a Backbone: [length, hiddenSize]. */
@@ -72,10 +76,11 @@ export function descendants(root: ModuleNode): ReadonlyArray<ModuleNode> {
  * @param defaultTargets Last names of the modules that the family adapts when nobody says which.
  */
 export function infoOf(module: ModuleNode, defaultTargets: ReadonlyArray<string>): ModuleInfo {
-  const { path, kind, sizes, outputHead } = module
+  const { path, kind, sizes, outputHead, residual } = module
   const parameters: Record<string, Shape> = {}
   for (const [name, spec] of Object.entries(module.parameters)) parameters[name] = spec.shape
-  return { path, kind, sizes, parameters, outputHead, defaultTarget: defaultTargets.includes(lastName(path)) }
+  const defaultTarget = defaultTargets.includes(lastName(path))
+  return { path, kind, sizes, parameters, outputHead, defaultTarget, ...(residual === undefined ? {} : { residual }) }
 }
 
 /** Key of a base parameter: its Hugging Face name. */

@@ -67,6 +67,11 @@ export function resolveSites(
           const message = `${id}: "${plan.place}" needs a module of kind ${kind}; "${module.path}" is ${module.kind}`
           throw new PluginError({ plugin: id, message })
         }
+        if (plan.place === "residual" && module.residual === undefined) {
+          const message = `${id}: "residual" needs a module whose output is added to the residual stream; ` +
+            `"${module.path}" is none`
+          throw new PluginError({ plugin: id, message })
+        }
         add(id, module.path, plan.parameters)
         byModule.set(module.path, [...byModule.get(module.path) ?? [], { owner: id, module, plan }])
       }

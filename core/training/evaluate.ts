@@ -108,7 +108,7 @@ function evaluationGraph(model: Model, rows: number, length: number, masking?: M
   const none = () => {
     throw new Error("An evaluation has no objective parameters")
   }
-  const { loss, weight } = objectiveOf(task)({ batch, outputs, base: none, parameter: none })
+  const { loss, weight } = objectiveOf(task)({ batch, outputs, base: none, parameter: none, trained: [] })
   const { logits } = outputs
   const found = task.kind === "classification"
     ? { logits }

@@ -104,12 +104,13 @@ function microBatch(settings: StepSettings, given: BatchTensors): Sums {
   const { contributions, trained } = settings
   const key = keyInputs("dropout")
   const batch = settings.prepare?.(given, key) ?? given
-  const objective = wrapObjective(settings.objective, contributions, settings.parameter)
+  const objective = wrapObjective(settings.objective, contributions, settings.parameter, trained)
   const each = objective({
     batch,
     outputs: settings.forward(batch, { training: true, key }),
     base: () => settings.forward(batch, { training: true, key, methods: false }),
     parameter: (name) => settings.parameter(name),
+    trained: [],
   })
   const loss = batchSum(mul(each.loss, batch.exampleWeight))
   const weight = batchSum(mul(each.weight, batch.exampleWeight))

@@ -74,10 +74,16 @@ export function attention(path: string, config: BertConfig, names: AttentionName
 export function bertBlock(path: string, config: BertConfig): Masked {
   const { hiddenSize, intermediateSize, epsilon, dropout } = config
   const attend = attention(`${path}.attention.self`, config, { query: "query", key: "key", value: "value" })
-  const project = dense(`${path}.attention.output.dense`, hiddenSize, hiddenSize, config)
+  const project: Module = {
+    ...dense(`${path}.attention.output.dense`, hiddenSize, hiddenSize, config),
+    residual: "attention",
+  }
   const between = layerNorm({ path: `${path}.attention.output.LayerNorm`, width: hiddenSize, epsilon })
   const up = dense(`${path}.intermediate.dense`, hiddenSize, intermediateSize, config)
-  const down = dense(`${path}.output.dense`, intermediateSize, hiddenSize, config)
+  const down: Module = {
+    ...dense(`${path}.output.dense`, intermediateSize, hiddenSize, config),
+    residual: "feed-forward",
+  }
   const last = layerNorm({ path: `${path}.output.LayerNorm`, width: hiddenSize, epsilon })
   const self: Masked = {
     path,
@@ -88,9 +94,10 @@ export function bertBlock(path: string, config: BertConfig): Masked {
     outputHead: false,
     forward: (scope, x, lengths) => {
       const mixed = scope.call(project, scope.call(attend, x, lengths))
-      const h = scope.call(between, ops.add(x, scope.dropout(self, "attention", mixed, dropout)))
+      const attended = scope.dropout(self, "attention", mixed, dropout)
+      const h = scope.residual(project, x, attended, (sum) => scope.call(between, sum))
       const more = scope.call(down, config.activation(scope.call(up, h)))
-      return scope.call(last, ops.add(h, scope.dropout(self, "output", more, dropout)))
+      return scope.residual(down, h, scope.dropout(self, "output", more, dropout), (sum) => scope.call(last, sum))
     },
   }
   return self
@@ -120,9 +127,9 @@ function feedForward(path: string, config: BertConfig): Module {
 export function distilBertBlock(path: string, config: BertConfig): Masked {
   const { hiddenSize, epsilon } = config
   const names = { query: "q_lin", key: "k_lin", value: "v_lin", output: "out_lin" }
-  const attend = attention(`${path}.attention`, config, names)
+  const attend: Masked = { ...attention(`${path}.attention`, config, names), residual: "attention" }
   const between = layerNorm({ path: `${path}.sa_layer_norm`, width: hiddenSize, epsilon })
-  const think = feedForward(`${path}.ffn`, config)
+  const think: Module = { ...feedForward(`${path}.ffn`, config), residual: "feed-forward" }
   const last = layerNorm({ path: `${path}.output_layer_norm`, width: hiddenSize, epsilon })
   return {
     path,
@@ -132,8 +139,8 @@ export function distilBertBlock(path: string, config: BertConfig): Masked {
     children: [attend, between, think, last],
     outputHead: false,
     forward: (scope, x, lengths) => {
-      const h = scope.call(between, ops.add(x, scope.call(attend, x, lengths)))
-      return scope.call(last, ops.add(h, scope.call(think, h)))
+      const h = scope.residual(attend, x, scope.call(attend, x, lengths), (sum) => scope.call(between, sum))
+      return scope.residual(think, h, scope.call(think, h), (sum) => scope.call(last, sum))
     },
   }
 }

@@ -78,6 +78,7 @@ export function attention(path: string, config: LlamaConfig): Module<[Positions]
     parameters: {},
     children: [query, key, value, output],
     outputHead: false,
+    residual: "attention",
     forward: (scope, x, positions) => {
       const [batch, length] = x.shape
       const split = (y: Tensor, count: number) =>
@@ -131,6 +132,7 @@ export function feedForward(path: string, config: LlamaConfig): Module {
     parameters: {},
     children: [gate, up, down],
     outputHead: false,
+    residual: "feed-forward",
     forward: (scope, x) => scope.call(down, ops.mul(config.activation(scope.call(gate, x)), scope.call(up, x))),
   }
 }
@@ -150,8 +152,8 @@ export function block(path: string, config: LlamaConfig): Module<[Positions]> {
     children: [attend, think, before, after],
     outputHead: false,
     forward: (scope, x, positions) => {
-      const h = ops.add(x, scope.call(attend, scope.call(before, x), positions))
-      return ops.add(h, scope.call(think, scope.call(after, h)))
+      const h = scope.residual(attend, x, scope.call(attend, scope.call(before, x), positions))
+      return scope.residual(think, h, scope.call(think, scope.call(after, h)))
     },
   }
 }

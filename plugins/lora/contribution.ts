@@ -8,6 +8,7 @@ import {
   decodeWeights,
   encodeLoraConfig,
   encodeWeights,
+  HEADS,
   PeftError,
   type PeftLoraConfig,
   type PeftTaskType,
@@ -15,7 +16,7 @@ import {
 } from "../peft_format/mod.ts"
 import type { ResolvedOptions } from "./options.ts"
 import { sitesOf } from "./sites.ts"
-import { HEADS, isSaved, targetNames, targetRule } from "./targets.ts"
+import { isSaved, targetNames, targetRule } from "./targets.ts"
 
 const TASK_TYPES: Readonly<Record<string, PeftTaskType>> = {
   "classification": "SEQ_CLS",

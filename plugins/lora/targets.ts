@@ -1,15 +1,12 @@
 import type { ModuleInfo } from "../../core/contracts/module_info.ts"
 import { endsIn, matcher } from "../../core/model/selector.ts"
+import { isHead } from "../peft_format/mod.ts"
 import type { ResolvedOptions } from "./options.ts"
 
-/** Heads of classifiers, which train whole beside the adapter, as PEFT has it. */
-export const HEADS: ReadonlyArray<string> = ["classifier", "score"]
-
 /** Whether a module trains whole: it, or one that it is part of, is named. */
-export function isSaved({ modulesToSave }: ResolvedOptions, { path, outputHead }: ModuleInfo): boolean {
-  // As in PEFT, a name that merely ends in a head's (pre_classifier) belongs to it.
-  if (outputHead && HEADS.some((name) => path.endsWith(name))) return true
-  return modulesToSave.some((name) => endsIn(path, name) || `.${path}`.includes(`.${name}.`))
+export function isSaved({ modulesToSave }: ResolvedOptions, module: ModuleInfo): boolean {
+  const { path } = module
+  return isHead(module) || modulesToSave.some((name) => endsIn(path, name) || `.${path}`.includes(`.${name}.`))
 }
 
 /** The rule for which modules are adapted; those that train whole never are. Throws PluginError on a wrong pattern. */

@@ -4,6 +4,7 @@
  * @module
  */
 export { decodeWeights, encodeWeights, peftNames } from "./adapter_weights.ts"
+export { HEADS, isHead } from "./heads.ts"
 export { decodeLoraConfig, encodeLoraConfig, type PeftLoraConfig, type PeftTaskType } from "./lora_config.ts"
 export { PeftError, type PeftErrorFields } from "./peft_error.ts"
 

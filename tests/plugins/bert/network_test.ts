@@ -171,7 +171,7 @@ for (const [name, task] of [cases[0], cases[2], cases[4]]) {
         const none = () => {
           throw new Error("unused")
         }
-        const loss = ops.batchSum(objectiveOf(task)({ batch, outputs, base: none, parameter: none }).loss)
+        const loss = ops.batchSum(objectiveOf(task)({ batch, outputs, base: none, parameter: none, trained: [] }).loss)
         const wanted = model.parameters.map(({ tensor }) => tensor)
         const labels = task.kind === "classification"
           ? [1, 2]

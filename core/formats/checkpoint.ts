@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { listNames } from "./_list_names.ts"
-import { widenBF16, widenF16 } from "./half_floats.ts"
+import { widenBF16, widenF16 } from "../tensor/half_floats.ts"
 import type { JsonError } from "./json_error.ts"
 import { type ConfigReader, readConfig } from "./model_config.ts"
 import { pathExists } from "./path_exists.ts"

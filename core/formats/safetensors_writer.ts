@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import { narrowBF16, narrowF16 } from "./half_floats.ts"
+import { narrowBF16, narrowF16 } from "../tensor/half_floats.ts"
 import { SafetensorsError } from "./safetensors_error.ts"
 import { elementCount, encodeHeader, inFileOrder, type TensorLayout } from "./safetensors_header.ts"
 import type { StorageError } from "./storage_error.ts"

@@ -4,8 +4,9 @@
  * partial results a second stage combines in order.
  * @module
  */
+import { bytesOf } from "../../core/tensor/dtype.ts"
 import { sizeOf } from "../../core/tensor/shape.ts"
-import type { ColumnsCall, DType, Instruction, ReduceKind } from "../contract.ts"
+import type { ColumnsCall, DType, Instruction, ReduceKind, Storage } from "../contract.ts"
 import {
   call as callFunction,
   type Code,
@@ -23,7 +24,7 @@ import { combine, elementwise, identity, isExpensive, valueOf } from "../wasm/bo
 import { neededSteps, perRowSteps } from "../analysis.ts"
 import { collapse, keyOf } from "../collapse.ts"
 import { groupedStage, itemsPerUnit, type KernelContext, type KernelEmitter, type Stage } from "../wasm/kernel.ts"
-import { loadLanes, storeLanes } from "../wasm/lanes.ts"
+import { loadStored, storeLanes } from "../wasm/lanes.ts"
 
 /** Work (simple steps on one element) from which on few tiles are cut into pieces. */
 const WORTH_CUTTING = 131072
@@ -42,6 +43,8 @@ interface Shape {
   readonly pieceRows: number
   /** Strides of each input along [...outer, ...reduced, columns]. */
   readonly strides: readonly (readonly number[])[]
+  /** What the memory of each input holds. */
+  readonly storages: readonly Storage[]
   /** For `index` steps: the merged axis; -1 for an extent of 1. */
   readonly axes: readonly number[]
   /** Strides of the output along [...outer, pieces, columns]. */
@@ -58,7 +61,7 @@ const analyse = ({ body, result, strides, axes, outer, reduced }: Shape) => ({
 const tileVectors = ({ body, columns }: Shape) => Math.min(body.length <= 4 ? 8 : 4, Math.ceil(columns / 4))
 
 const write = (shape: Shape, { module, target: machine }: KernelContext): number => {
-  const { body, result, kind, outer, reduced, columns, pieceRows, strides, axes, target } = shape
+  const { body, result, kind, outer, reduced, columns, pieceRows, strides, storages, axes, target } = shape
   const { perRow, steps } = analyse(shape)
   const last = outer.length + reduced.length
   const rows = sizeOf(reduced)
@@ -85,20 +88,20 @@ const write = (shape: Shape, { module, target: machine }: KernelContext): number
           set(from, i32.divU(get(from), i32.const(extents[axis]))),
         ]
       )
-    const shifted = (base: Code, indices: readonly number[], by: readonly number[]): Code =>
+    const shifted = (base: Code, indices: readonly number[], by: readonly number[], bytes = 4): Code =>
       indices.reduce(
         (address, index, axis) =>
-          by[axis] === 0 ? address : i32.add(address, i32.mul(get(index), i32.const(4 * by[axis]))),
+          by[axis] === 0 ? address : i32.add(address, i32.mul(get(index), i32.const(bytes * by[axis]))),
         base,
       )
     const evaluate = (number: number, copy: number, count: number): Code => {
       const step = body[number]
       switch (step.op) {
         case "load": {
-          const stride = strides[step.operand][last]
-          return perRow[number]
-            ? v128.load32Splat(get(pointers[step.operand]))
-            : loadLanes(get(pointers[step.operand]), stride, count, 4 * copy * stride)
+          const { operand } = step, stride = strides[operand][last]
+          const load = (by: number, lanes: number, offset: number) =>
+            loadStored(module, storages[operand], get(pointers[operand]), by, lanes, offset)
+          return perRow[number] ? load(0, 4, 0) : load(stride, count, 4 * copy * stride)
         }
         case "constant":
           return step.dtype === "i32" ? i32x4.const(step.value) : f32x4.const(step.value)
@@ -128,7 +131,10 @@ const write = (shape: Shape, { module, target: machine }: KernelContext): number
           reduced.length > 1 ? set(rest, get(row)) : [],
           coordinates(reduced.length > 1 ? rest : row, reduced, reducedIndex),
           strides.map((view, v) =>
-            set(pointers[v], shifted(get(outerPointers[v]), reducedIndex, view.slice(outer.length, last)))
+            set(
+              pointers[v],
+              shifted(get(outerPointers[v]), reducedIndex, view.slice(outer.length, last), bytesOf(storages[v])),
+            )
           ),
           steps.filter((number) => perRow[number] && body[number].op !== "constant")
             .map((number) => set(locals[0][number], evaluate(number, 0, 4))),
@@ -161,10 +167,11 @@ const write = (shape: Shape, { module, target: machine }: KernelContext): number
         set(store, shifted(get(to), [...outerIndex, piece], target)),
         set(store, i32.add(get(store), i32.mul(get(tile), i32.const(16 * vectors * target[outer.length + 1])))),
         strides.map((view, v) => {
-          const base = shifted(get(bases[v]), outerIndex, view)
+          const bytes = bytesOf(storages[v])
+          const base = shifted(get(bases[v]), outerIndex, view, bytes)
           const column = view[last] === 0
             ? base
-            : i32.add(base, i32.mul(get(tile), i32.const(16 * vectors * view[last])))
+            : i32.add(base, i32.mul(get(tile), i32.const(4 * bytes * vectors * view[last])))
           return set(outerPointers[v], column)
         }),
         set(row, i32.mul(get(piece), i32.const(pieceRows))),
@@ -229,11 +236,12 @@ export const emitColumns: KernelEmitter<ColumnsCall> = (call, context): readonly
     columns: width,
     pieceRows: Math.max(1, rows),
     strides: inputs.map((view, v) => [...outer.strides[v], ...reduced.strides[v], view.strides[last]]),
+    storages: inputs.map(({ buffer }) => context.storage(buffer)),
     axes,
     target: [...outer.strides[inputs.length], 0, output.strides[outerAxes]],
   }
   const at = (view: { readonly buffer: number; readonly offset: number }) =>
-    i32.add(context.address(view.buffer), i32.const(4 * view.offset))
+    i32.add(context.address(view.buffer), i32.const(bytesOf(context.storage(view.buffer)) * view.offset))
   const groups = sizeOf(outer.space) * Math.ceil(width / 32)
   const pieceRows = Math.max(PIECE_ROWS, Math.ceil(rows / PIECES))
   if (groups >= PIECES / 2 || rows < 2 * PIECE_ROWS || workOf(whole) < WORTH_CUTTING) {
@@ -253,6 +261,7 @@ export const emitColumns: KernelEmitter<ColumnsCall> = (call, context): readonly
         reduced: [pieces],
         pieceRows: pieces,
         strides: [[...outerRows, padded, 1]],
+        storages: ["f32"],
         axes: [],
       },
       at(output),

@@ -2,11 +2,12 @@
  * WebAssembly of `gather`: copies of rows. An index outside the table gives a row of zeros.
  * @module
  */
+import { bytesOf } from "../../core/tensor/dtype.ts"
 import type { GatherCall } from "../contract.ts"
 import { call as callFunction, forRange, get, i32, i32x4, set, when } from "../wasm/assembler.ts"
 import { keyOf } from "../collapse.ts"
 import { groupedStage, itemsPerUnit, type KernelEmitter, type Stage } from "../wasm/kernel.ts"
-import { forColumns, loadLanes, storeLanes } from "../wasm/lanes.ts"
+import { forColumns, loadStored, storeLanes } from "../wasm/lanes.ts"
 
 /** Writes a `gather` call. */
 export const emitGather: KernelEmitter<GatherCall> = ({ table, indices, output }, context): readonly Stage[] => {
@@ -15,22 +16,29 @@ export const emitGather: KernelEmitter<GatherCall> = ({ table, indices, output }
   const [rows] = table.shape
   const [rowStride, columnStride] = table.strides
   const [toRow, toColumn] = output.strides
+  const storage = context.storage(table.buffer), bytes = bytesOf(storage)
   const func = context.module.once(
-    `gather ${keyOf([rows, width, table.strides, indices.strides, output.strides])}`,
+    `gather ${keyOf([rows, width, table.strides, storage, indices.strides, output.strides])}`,
     () =>
       context.module.func("gather", ["i32", "i32", "i32", "i32", "i32"], [], (f, begin, end, from, index, to) => {
         const i = f.local("i32"), row = f.local("i32"), source = f.local("i32"), target = f.local("i32")
         const place = f.local("i32"), vector = f.local("v128")
-        const at = (base: number, stride: number) =>
-          i32.add(get(base), stride === 1 ? get(place) : i32.mul(get(place), i32.const(stride)))
+        const at = (base: number, stride: number, size = 4) => {
+          // `place` counts the bytes of f32.
+          const from = size === 4 ? get(place) : i32.shrU(get(place), i32.const(1))
+          return i32.add(get(base), stride === 1 ? from : i32.mul(from, i32.const(stride)))
+        }
         return forRange(i, get(begin), get(end), 1, [
           set(row, i32.load(i32.add(get(index), i32.mul(get(i), i32.const(4 * indices.strides[0]))))),
           set(target, i32.add(get(to), i32.mul(get(i), i32.const(4 * toRow)))),
-          set(source, i32.add(get(from), i32.mul(get(row), i32.const(4 * rowStride)))),
+          set(source, i32.add(get(from), i32.mul(get(row), i32.const(bytes * rowStride)))),
           when(
             i32.ltU(get(row), i32.const(rows)),
             forColumns(place, width, (lanes) => [
-              set(vector, loadLanes(at(source, columnStride), columnStride, lanes, 0)),
+              set(
+                vector,
+                loadStored(context.module, storage, at(source, columnStride, bytes), columnStride, lanes, 0),
+              ),
               storeLanes(at(target, toColumn), toColumn, lanes, 0, get(vector)),
             ]),
             forColumns(place, width, (lanes) => storeLanes(at(target, toColumn), toColumn, lanes, 0, i32x4.const(0))),
@@ -39,7 +47,7 @@ export const emitGather: KernelEmitter<GatherCall> = ({ table, indices, output }
       }),
   )
   const first = (view: { buffer: number; offset: number }) =>
-    i32.add(context.address(view.buffer), i32.const(4 * view.offset))
+    i32.add(context.address(view.buffer), i32.const(bytesOf(context.storage(view.buffer)) * view.offset))
   return [
     groupedStage(
       count,

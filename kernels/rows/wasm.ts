@@ -7,8 +7,9 @@
  * spoils nothing.
  * @module
  */
+import { bytesOf } from "../../core/tensor/dtype.ts"
 import { sizeOf } from "../../core/tensor/shape.ts"
-import type { Instruction, RowsCall } from "../contract.ts"
+import type { Instruction, RowsCall, Storage } from "../contract.ts"
 import {
   brIf,
   call as callFunction,
@@ -29,7 +30,7 @@ import { combine, combineLanes, elementwise, identity, isExpensive, valueOf } fr
 import { neededSteps, perRowSteps, reductionDepths } from "../analysis.ts"
 import { collapse, keyOf } from "../collapse.ts"
 import { itemsPerUnit, type KernelContext, type KernelEmitter, type Stage } from "../wasm/kernel.ts"
-import { loadLanes, storeLanes } from "../wasm/lanes.ts"
+import { loadStored, storeLanes } from "../wasm/lanes.ts"
 
 /** Rows longer than this are worth splitting when there are few of them. */
 const LONG_ROW = 4096
@@ -44,6 +45,8 @@ interface Shape {
   readonly columns: number
   /** Strides of the inputs, then of the outputs. */
   readonly strides: ReadonlyArray<ReadonlyArray<number>>
+  /** What the memory of each of them holds. */
+  readonly storages: ReadonlyArray<Storage>
   /** For `index` steps: the merged axis. */
   readonly axes: ReadonlyArray<number>
   /** Steps that are stored, and whether only one value a row is. */
@@ -72,7 +75,7 @@ const schedule = ({ body, axes, strides, outer, outputs }: Shape): Schedule => {
 }
 
 const write = (shape: Shape, context: KernelContext, { level, perRow, walks }: Schedule, kept: ReadonlySet<number>) => {
-  const { body, outer, columns, strides, axes, outputs, rowsPerUnit, chunk } = shape
+  const { body, outer, columns, strides, storages, axes, outputs, rowsPerUnit, chunk } = shape
   const { module, target } = context
   const rows = sizeOf(outer)
   const last = outer.length
@@ -113,14 +116,16 @@ const write = (shape: Shape, context: KernelContext, { level, perRow, walks }: S
       let address = get(bases[v])
       outer.forEach((_, axis) => {
         if (view[axis] === 0) return
-        address = i32.add(address, i32.mul(get(indices[axis]), i32.const(4 * view[axis])))
+        address = i32.add(address, i32.mul(get(indices[axis]), i32.const(bytesOf(storages[v]) * view[axis])))
       })
       enterRow.push(set(pointers[v], address))
     })
 
     const columnAddress = (v: number): Code => {
       const stride = strides[v][last]
-      const offset = stride === 1 ? get(place) : i32.mul(get(place), i32.const(stride))
+      // `place` counts the bytes of f32.
+      const bytes = storages[v] === "f32" ? get(place) : i32.shrU(get(place), i32.const(1))
+      const offset = stride === 1 ? bytes : i32.mul(bytes, i32.const(stride))
       return stride === 0 ? get(pointers[v]) : i32.add(get(pointers[v]), offset)
     }
     /** Code of a step that is no reduction. */
@@ -128,10 +133,12 @@ const write = (shape: Shape, context: KernelContext, { level, perRow, walks }: S
       const step = body[number]
       switch (step.op) {
         case "load": {
-          const stride = strides[step.operand][last]
+          const { operand } = step, stride = strides[operand][last]
+          const load = (address: Code, by: number, lanes: number, offset: number) =>
+            loadStored(module, storages[operand], address, by, lanes, offset)
           return perRow[number]
-            ? v128.load32Splat(get(pointers[step.operand]))
-            : loadLanes(columnAddress(step.operand), stride, count, 4 * copy * stride)
+            ? load(get(pointers[operand]), 0, 4, 0)
+            : load(columnAddress(operand), stride, count, 4 * copy * stride)
         }
         case "constant":
           return step.dtype === "i32" ? i32x4.const(step.value) : f32x4.const(step.value)
@@ -283,7 +290,7 @@ export const emitRows: KernelEmitter<RowsCall> = (call, context): readonly Stage
   emitRowsAt(
     call,
     [...call.inputs, ...call.outputs.map((output) => output.view)].map(({ buffer, offset }) =>
-      i32.add(context.address(buffer), i32.const(4 * offset))
+      i32.add(context.address(buffer), i32.const(bytesOf(context.storage(buffer)) * offset))
     ),
     context,
   )
@@ -318,6 +325,7 @@ export const emitRowsAt = (call: RowsCall, addresses: readonly Code[], context: 
     outer,
     columns,
     strides: merged.strides,
+    storages: views.map(({ buffer }) => context.storage(buffer)),
     axes: merged.axes,
     outputs,
     rowsPerUnit: split ? 0 : itemsPerUnit(rowCount, work * Math.max(1, columns)),

@@ -1,6 +1,6 @@
 import type { NamedValues } from "../../core/contracts/contribution.ts"
 import type { Parameter } from "../../core/contracts/parameter.ts"
-import { widenBF16, widenF16 } from "../../core/formats/half_floats.ts"
+import { widenBF16, widenF16 } from "../../core/tensor/half_floats.ts"
 import { encodeSafetensors, parseHeader, SafetensorsError, type TensorEntry } from "../../core/formats/safetensors.ts"
 import { PeftError } from "./peft_error.ts"
 

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert"
-import { narrowBF16, narrowF16, widenBF16, widenF16 } from "../../../core/formats/half_floats.ts"
+import { narrowBF16, narrowF16, widenBF16, widenF16 } from "../../../core/tensor/half_floats.ts"
 
 /** Value of a half float by the definition. */
 function f16(bits: number): number {

@@ -1,0 +1,238 @@
+/**
+ * How a matrix product in WebAssembly is cut into units of work, and the loops around the micro-kernel.
+ * @module
+ */
+import {
+  call as callFunction,
+  type Code,
+  forRange,
+  type FunctionScope,
+  get,
+  i32,
+  increase,
+  type ModuleBuilder,
+  select,
+  set,
+  type Target,
+  when,
+  whileTrue,
+} from "../wasm/assembler.ts"
+import { COLUMNS, microKernel, ROWS } from "./_wasm_micro_kernel.ts"
+import { layoutOf, pack } from "./_wasm_pack.ts"
+import type { Product } from "./product.ts"
+
+/** Depth of a block: a panel of b (8 KiB) and one of a stay in the first-level cache. */
+const DEPTH = 256
+/** Most panels of b in a chunk: the packed block (64 KiB) stays in the second-level cache. */
+const CHUNK = 8
+/** Chunks get narrower until there are so many units, to occupy many threads. */
+const UNITS = 32
+
+const constant = i32.const
+const scaled = (index: Code, by: number): Code => i32.mul(index, constant(by))
+const minimum = (f: FunctionScope, a: Code, b: Code): Code => {
+  const [x, y] = [f.local("i32"), f.local("i32")]
+  return [set(x, a), set(y, b), select(get(x), get(y), i32.ltU(get(x), get(y)))]
+}
+
+/** How a product is cut. Depends on the product alone. */
+export interface Blocking {
+  /** Panels of rows in an entry. */
+  readonly rowPanels: number
+  /** Rows of a panel, and of the last one. */
+  readonly rows: number
+  readonly lastRows: number
+  /** Panels of columns in an entry. */
+  readonly columnPanels: number
+  /** Panels of columns in a chunk, and chunks. */
+  readonly chunkPanels: number
+  readonly chunks: number
+  /** Pieces of work: each is one panel of rows in one chunk. */
+  readonly units: number
+}
+/** Cuts a product. */
+export const blockingOf = ({ batch, m, n }: Product): Blocking => {
+  const entries = batch.reduce((product, { extent }) => product * extent, 1)
+  const rowPanels = Math.ceil(m / ROWS)
+  const rows = Math.ceil(m / rowPanels)
+  const columnPanels = Math.ceil(n / COLUMNS)
+  let chunkPanels = CHUNK
+  while (chunkPanels > 1 && entries * rowPanels * Math.ceil(columnPanels / chunkPanels) < UNITS) chunkPanels /= 2
+  const chunks = Math.ceil(columnPanels / chunkPanels)
+  const lastRows = m - (rowPanels - 1) * rows
+  return { rowPanels, rows, lastRows, columnPanels, chunkPanels, chunks, units: entries * chunks * rowPanels }
+}
+
+/** What a thread packs into, in bytes. */
+export const scratchBytes = ({ k }: Product, { chunkPanels, rows }: Blocking): number =>
+  4 * Math.min(k, DEPTH) * (COLUMNS * chunkPanels + rows)
+
+/**
+ * Index of the function `(begin, end, scratch, a, b, output, ...beside)`, all i32, that runs units of one shape of
+ * product and then, where there is one, the function of its epilogue.
+ */
+export const driver = (
+  module: ModuleBuilder,
+  target: Target,
+  product: Product,
+  blocking: Blocking,
+  epilogue: number | undefined,
+): number => {
+  const { batch, m, n, k } = product
+  const { rowPanels, rows, lastRows, columnPanels, chunkPanels, chunks } = blocking
+  const aLayout = layoutOf(product.a.k, product.a.m)
+  const bLayout = layoutOf(product.b.k, product.b.n)
+  // In place where a pass of packing would not be paid back by reuse.
+  const aInPlace = aLayout === "depth" || aLayout === "across" && Math.min(columnPanels, chunkPanels) <= 2
+  const bInPlace = bLayout === "across" && rowPanels <= 2 && n % COLUMNS === 0
+  const width = n % COLUMNS
+  const depth = Math.min(k, DEPTH)
+  const bytes = {
+    a: { m: 4 * product.a.m, k: 4 * product.a.k },
+    b: { k: 4 * product.b.k, n: 4 * product.b.n },
+    output: 4 * product.output.m,
+  }
+  const beside = product.beside.map((view) => ({ m: 4 * view.m, n: 4 * view.n }))
+  const params = new Array(6 + beside.length).fill("i32" as const)
+  return module.once(
+    `matmul_${JSON.stringify(product)}_${target.relaxed}_${epilogue}`,
+    () =>
+      module.func(`matmul_${m}x${n}x${k}`, params, [], (f, begin, end, scratch, a, b, output, ...bases) => {
+        const local = () => f.local("i32")
+        const [entry, chunk, last, panels, full, a0, b0, output0] = [0, 0, 0, 0, 0, 0, 0, 0].map(local)
+        const [start, count, panel, column, aPanel, bPanel, to] = [0, 0, 0, 0, 0, 0, 0].map(local)
+        const starts = bases.map(local), firstRow = local()
+        const aScratch = i32.add(get(scratch), constant(32 * depth * chunkPanels))
+
+        const tile = (tileRows: number, tileWidth: number): Code =>
+          callFunction(
+            microKernel(module, target, {
+              a: aInPlace ? aLayout : "panel",
+              b: bInPlace ? "across" : "panel",
+              rows: tileRows,
+              width: tileWidth,
+            }),
+            get(aPanel),
+            constant(aLayout === "depth" ? bytes.a.m : bytes.a.k),
+            get(bPanel),
+            constant(bytes.b.k),
+            get(count),
+            get(to),
+            constant(bytes.output),
+            get(start),
+          )
+        const nextColumn: Code = [
+          increase(to, 4 * COLUMNS),
+          increase(bPanel, bInPlace ? 4 * COLUMNS : scaled(get(count), 32)),
+        ]
+        const chunkColumns = chunkPanels * COLUMNS
+        const finish = (tileRows: number): Code => {
+          if (epilogue === undefined) return []
+          const first = scaled(get(panel), rows)
+          const code = callFunction(
+            epilogue,
+            constant(tileRows),
+            minimum(f, constant(chunkColumns), i32.sub(constant(n), scaled(get(chunk), chunkColumns))),
+            i32.add(get(firstRow), first),
+            scaled(get(chunk), chunkColumns),
+            i32.add(get(output0), i32.mul(first, constant(bytes.output))),
+            ...beside.map((view, i) => i32.add(get(starts[i]), i32.mul(first, constant(view.m)))),
+          )
+          return k <= DEPTH ? code : when(i32.geU(i32.add(get(start), get(count)), constant(k)), code)
+        }
+        const rowOfTiles = (tileRows: number): Code => [
+          aInPlace ? [] : [
+            callFunction(
+              pack(module, aLayout, tileRows, tileRows),
+              get(aPanel),
+              constant(bytes.a.k),
+              constant(bytes.a.m),
+              get(count),
+              aScratch,
+            ),
+            set(aPanel, aScratch),
+          ],
+          forRange(column, constant(0), get(full), 1, tile(tileRows, COLUMNS), nextColumn),
+          width > 0 ? when(i32.ltU(get(full), get(panels)), tile(tileRows, width)) : [],
+          finish(tileRows),
+        ]
+        const packColumns = (lanes: number): Code =>
+          callFunction(
+            pack(module, bLayout, lanes, COLUMNS),
+            get(bPanel),
+            constant(bytes.b.k),
+            constant(bytes.b.n),
+            get(count),
+            get(to),
+          )
+        const packBlock: Code = [
+          set(bPanel, i32.add(get(b0), scaled(get(start), bytes.b.k))),
+          set(to, get(scratch)),
+          forRange(
+            column,
+            constant(0),
+            get(full),
+            1,
+            packColumns(COLUMNS),
+            increase(bPanel, COLUMNS * bytes.b.n),
+            increase(to, scaled(get(count), 32)),
+          ),
+          width > 0 ? when(i32.ltU(get(full), get(panels)), packColumns(width)) : [],
+        ]
+        const rowPanel: Code = [
+          set(
+            aPanel,
+            i32.add(get(a0), i32.add(scaled(get(panel), rows * bytes.a.m), scaled(get(start), bytes.a.k))),
+          ),
+          set(bPanel, bInPlace ? i32.add(get(b0), scaled(get(start), bytes.b.k)) : get(scratch)),
+          set(to, i32.add(get(output0), scaled(get(panel), rows * bytes.output))),
+          lastRows === rows
+            ? rowOfTiles(rows)
+            : when(i32.ltU(get(panel), constant(rowPanels - 1)), rowOfTiles(rows), rowOfTiles(lastRows)),
+        ]
+        /** Adds the entry's place along each batch axis, the innermost first. */
+        const place: Code = [...batch].reverse().map(({ extent, ...strides }): Code => {
+          const index = i32.remU(get(entry), constant(extent))
+          return [
+            increase(a0, scaled(index, 4 * strides.a)),
+            increase(b0, scaled(index, 4 * strides.b)),
+            increase(output0, scaled(index, 4 * strides.output)),
+            starts.map((place, i) => increase(place, scaled(index, 4 * strides.beside[i]))),
+            set(entry, i32.divU(get(entry), constant(extent))),
+          ]
+        })
+        return whileTrue(
+          i32.ltU(get(begin), get(end)),
+          // The panels of rows that this run of units has in one chunk of one entry.
+          set(panel, i32.remU(get(begin), constant(rowPanels))),
+          set(entry, i32.divU(get(begin), constant(rowPanels))),
+          set(chunk, i32.remU(get(entry), constant(chunks))),
+          set(entry, i32.divU(get(entry), constant(chunks))),
+          set(last, minimum(f, constant(rowPanels), i32.add(get(panel), i32.sub(get(end), get(begin))))),
+          set(
+            panels,
+            minimum(f, constant(chunkPanels), i32.sub(constant(columnPanels), scaled(get(chunk), chunkPanels))),
+          ),
+          set(full, get(panels)),
+          width > 0 ? when(i32.eq(get(chunk), constant(chunks - 1)), increase(full, -1)) : [],
+          set(a0, get(a)),
+          set(b0, i32.add(get(b), scaled(get(chunk), chunkColumns * bytes.b.n))),
+          set(output0, i32.add(get(output), scaled(get(chunk), chunkColumns * 4))),
+          starts.map((place, i) => set(place, i32.add(get(bases[i]), scaled(get(chunk), chunkColumns * beside[i].n)))),
+          epilogue === undefined ? [] : set(firstRow, scaled(get(entry), m)),
+          place,
+          increase(begin, i32.sub(get(last), get(panel))),
+          set(entry, get(panel)), // where each block of depth begins anew
+          set(start, constant(0)),
+          // At least once: of no terms, the sum is 0.
+          whileTrue(
+            i32.or(i32.ltU(get(start), constant(k)), i32.eqz(get(start))),
+            set(count, minimum(f, constant(DEPTH), i32.sub(constant(k), get(start)))),
+            bInPlace ? [] : packBlock,
+            forRange(panel, get(entry), get(last), 1, rowPanel),
+            increase(start, DEPTH),
+          ),
+        )
+      }),
+  )
+}

@@ -1,0 +1,96 @@
+/**
+ * What is done with a block of a matrix product, in WebAssembly, while it is in the first-level cache.
+ * @module
+ */
+import { neededSteps, perRowSteps } from "../analysis.ts"
+import { keyOf } from "../collapse.ts"
+import type { MatmulCall } from "../contract.ts"
+import { type Code, f32x4, forRange, get, i32, i32x4, increase, set, v128, when } from "../wasm/assembler.ts"
+import { elementwise, valueOf } from "../wasm/body.ts"
+import type { KernelContext } from "../wasm/kernel.ts"
+import { loadLanes, storeLanes } from "../wasm/lanes.ts"
+import type { Product } from "./product.ts"
+
+/**
+ * Index of the function `(rows, columns, row, column, output, ...beside)`, all i32, that runs the epilogue of `call`,
+ * whose simplest form is `product`. The block has so many rows and columns, begins at that row (counted through all
+ * entries) and column, and its first elements lie at these byte addresses. Only at the end of the rows may its columns
+ * be no multiple of four. Undefined where the call has no epilogue.
+ */
+export const epilogueFunction = (call: MatmulCall, product: Product, context: KernelContext): number | undefined => {
+  if (call.epilogue === undefined) return undefined
+  const { module, target } = context
+  const { body, inputs, result, also } = call.epilogue
+  const { beside, n } = product
+  const space = call.output.shape, last = space.length - 1
+  const views = [{ m: product.output.m, n: 1 }, ...beside]
+  const stores = [
+    { step: result, view: 0 },
+    ...also.map(({ step }, i) => ({ step, view: 1 + inputs.length + i })),
+  ]
+  // Seen from here there are two axes, rows and columns.
+  const perRow = perRowSteps(body, views.map((view) => [view.m, view.n]), space.map((_, axis) => +(axis === last)), 1)
+  const steps = neededSteps(body, stores.map(({ step }) => step))
+  const key = keyOf(["matmul epilogue", body, views, stores, space.slice(1), target.relaxed])
+  const parameters = new Array(4 + views.length).fill("i32" as const)
+  return module.once(
+    key,
+    () =>
+      module.func("matmul_epilogue", parameters, [], (f, rows, columns, row, column, ...pointers) => {
+        const locals = body.map(() => f.local("v128"))
+        const [place, whole, end] = [f.local("i32"), f.local("i32"), f.local("i32")]
+
+        const address = (view: number): Code => {
+          const stride = views[view].n
+          const offset = stride === 1 ? get(place) : i32.mul(get(place), i32.const(stride))
+          return stride === 0 ? get(pointers[view]) : i32.add(get(pointers[view]), offset)
+        }
+        /** This row's coordinate along an axis. */
+        const coordinate = (axis: number): Code => {
+          const inner = space.slice(axis + 1, last).reduce((product, extent) => product * extent, 1)
+          const outer = inner === 1 ? get(row) : i32.divU(get(row), i32.const(inner))
+          return axis === 0 ? outer : i32.remU(outer, i32.const(space[axis]))
+        }
+        const evaluate = (number: number, lanes: number): Code => {
+          const step = body[number]
+          switch (step.op) {
+            case "load":
+              return perRow[number]
+                ? v128.load32Splat(get(pointers[step.operand]))
+                : loadLanes(address(step.operand), views[step.operand].n, lanes, 0)
+            case "constant":
+              return step.dtype === "i32" ? i32x4.const(step.value) : f32x4.const(step.value)
+            case "index":
+              return perRow[number] ? i32x4.splat(coordinate(step.axis)) : i32x4.add(
+                i32x4.splat(i32.add(get(column), i32.shrU(get(place), i32.const(2)))),
+                v128.const(0, 1, 2, 3),
+              )
+            default:
+              return elementwise(module, target, body, number, locals)
+          }
+        }
+        const some = (chosen: (number: number) => boolean, lanes: number): Code =>
+          steps.filter(chosen).map((number) => set(locals[number], evaluate(number, lanes)))
+        const vector = (lanes: number): Code => [
+          some((number) => !perRow[number], lanes),
+          stores.map(({ step, view }) => storeLanes(address(view), 1, lanes, 0, valueOf(body[step], locals[step]))),
+        ]
+        const constant = (number: number) => body[number].op === "constant"
+        return [
+          some(constant, 4),
+          set(whole, i32.shl(i32.and(get(columns), i32.const(-4)), i32.const(2))),
+          set(end, i32.add(get(row), get(rows))),
+          forRange(
+            row,
+            get(row),
+            get(end),
+            1,
+            some((number) => perRow[number] && !constant(number), 4),
+            forRange(place, i32.const(0), get(whole), 16, vector(4)),
+            n % 4 === 0 ? [] : when(i32.and(get(columns), i32.const(3)), [set(place, get(whole)), vector(n % 4)]),
+            views.map(({ m }, view) => m === 0 ? [] : increase(pointers[view], 4 * m)),
+          ),
+        ]
+      }),
+  )
+}

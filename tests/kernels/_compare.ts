@@ -18,11 +18,11 @@ export const view = (buffer: number, shape: number[], strides: number[] = stride
   strides,
 })
 
-/** One call between inputs and a buffer that starts as given; the buffer comes back as output "out". */
+/** One call between buffers; those that it writes start as given, and are compared. */
 export interface Case {
   readonly name: string
   readonly call: Call
-  /** Buffers 0 .. n - 1. The last is the slot that is written. */
+  /** Contents of the buffers by number. */
   readonly buffers: ReadonlyArray<Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>>
   /** Relative to 1 + |reference|. Default 2e-6. */
   readonly tolerance?: number

@@ -2,10 +2,11 @@ import { assert } from "@std/assert"
 import type { Program } from "../../core/graph/program.ts"
 import type { RunData } from "../../core/backend/backend.ts"
 import type { WasmOptions } from "../../core/backend/wasm/backend.ts"
+import { accessesOf } from "../../core/graph/accesses.ts"
 import { interpret } from "../../core/graph/interpret.ts"
 import type { Call, DType } from "../../kernels/contract.ts"
 import type { Case } from "./_compare.ts"
-import { onDevice, runAlone } from "./_webgpu.ts"
+import { onDevice, runAllBuffers } from "./_webgpu.ts"
 import { withBackend } from "../core/backend/wasm/_with_backend.ts"
 
 const settings: ReadonlyArray<WasmOptions> = [
@@ -18,25 +19,28 @@ const settings: ReadonlyArray<WasmOptions> = [
 
 const dtypeOf = (data: Float32Array | Int32Array): DType => data instanceof Int32Array ? "i32" : "f32"
 
-/** What the last buffer must hold. */
-const expected = ({ name, call, buffers }: Case): Float64Array => {
-  const last = buffers.length - 1
-  const slots = new Map([[0, Float64Array.from(buffers[last])]])
-  interpret(program(name, call, buffers, 0), slots, inputsOf(buffers))
-  return slots.get(0)!
+/** Numbers of the buffers that a call writes. */
+const written = (call: Call): ReadonlyArray<number> => [...new Set(accessesOf(call).writes)]
+/** What the written buffers must hold, by number. */
+const expected = ({ name, call, buffers }: Case): Map<number, Float64Array> => {
+  const slots = new Map(written(call).map((buffer) => [buffer, Float64Array.from(buffers[buffer])]))
+  interpret(program(name, call, buffers, (buffer) => buffer), slots, inputsOf(call, buffers))
+  return slots
 }
-const program = (name: string, call: Call, buffers: Case["buffers"], slot: number): Program => ({
+const program = (name: string, call: Call, buffers: Case["buffers"], slotOf: (buffer: number) => number): Program => ({
   name,
   buffers: buffers.map((data, i) => ({
     size: data.length,
     dtype: dtypeOf(data),
-    source: i === buffers.length - 1 ? { kind: "slot", slot } : { kind: "input", name: `${i}` },
+    source: written(call).includes(i) ? { kind: "slot", slot: slotOf(i) } : { kind: "input", name: `${i}` },
   })),
   calls: [call],
   outputs: [],
 })
-const inputsOf = (buffers: Case["buffers"]): RunData =>
-  Object.fromEntries(buffers.slice(0, -1).map((data, i) => [`${i}`, data]))
+const inputsOf = (call: Call, buffers: Case["buffers"]): RunData =>
+  Object.fromEntries(
+    buffers.flatMap((data, i) => written(call).includes(i) ? [] : [[`${i}`, data]]),
+  )
 
 const assertClose = (got: Float32Array | Int32Array, want: Float64Array, tolerance: number, where: string): void =>
   want.forEach((value, i) => {
@@ -46,29 +50,35 @@ const assertClose = (got: Float32Array | Int32Array, want: Float64Array, toleran
   })
 
 /** Runs each case with each setting of the engine against float64; threads must not change a bit. */
-const onWasm = async (cases: ReadonlyArray<Case>): Promise<void> => {
+export const onWasm = async (cases: ReadonlyArray<Case>): Promise<void> => {
   const exact = new Map<string, Float32Array | Int32Array>()
   for (const options of settings) {
     await withBackend(options, async (backend) => {
       for (const one of cases) {
         const { name, call, buffers, tolerance = 2e-6 } = one
-        const last = buffers.length - 1
-        const slot = backend.allocate("out", [buffers[last].length], dtypeOf(buffers[last]))
-        await backend.write(slot, buffers[last])
-        const executable = await backend.compile(program(name, call, buffers, slot.id))
-        await executable.run(inputsOf(buffers))
-        const got = await backend.read(slot)
-        const setting = JSON.stringify(options)
-        assertClose(got, expected(one), tolerance, `${name} ${setting}`)
-        const key = `${name} ${options.relaxedSimd}`
-        const before = exact.get(key)
-        if (before === undefined) exact.set(key, got)
-        else {
-          const [a, b] = [before, got].map((data) => new Int32Array(data.buffer))
-          assert(a.every((bits, i) => bits === b[i]), `${name} ${setting}: not bit-identical to one thread`)
+        const slots = new Map(
+          written(call).map((buffer) => {
+            const data = buffers[buffer]
+            return [buffer, backend.allocate(`out ${buffer}`, [data.length], dtypeOf(data))]
+          }),
+        )
+        for (const [buffer, slot] of slots) await backend.write(slot, buffers[buffer])
+        const executable = await backend.compile(program(name, call, buffers, (buffer) => slots.get(buffer)!.id))
+        await executable.run(inputsOf(call, buffers))
+        for (const [buffer, want] of expected(one)) {
+          const where = `${name} ${JSON.stringify(options)} buffer ${buffer}`
+          const got = await backend.read(slots.get(buffer)!)
+          assertClose(got, want, tolerance, where)
+          const key = `${name} ${options.relaxedSimd} ${buffer}`
+          const before = exact.get(key)
+          if (before === undefined) exact.set(key, got)
+          else {
+            const [a, b] = [before, got].map((data) => new Int32Array(data.buffer))
+            assert(a.every((bits, i) => bits === b[i]), `${where}: not bit-identical to one thread`)
+          }
         }
         executable.dispose()
-        backend.free(slot)
+        for (const slot of slots.values()) backend.free(slot)
       }
     })
   }
@@ -81,8 +91,11 @@ export const testAll = (name: string, cases: ReadonlyArray<Case>): void => {
     for (const one of cases) {
       const want = expected(one)
       for (const software of [false, true]) {
-        const got = await runAlone(device, one.call, one.buffers, software)
-        assertClose(got, want, one.tolerance ?? 2e-6, `${one.name} ${software ? "software" : "GPU"}`)
+        const got = await runAllBuffers(device, one.call, one.buffers, software)
+        for (const [buffer, values] of want) {
+          const where = `${one.name} ${software ? "software" : "GPU"} buffer ${buffer}`
+          assertClose(got[buffer], values, one.tolerance ?? 2e-6, where)
+        }
       }
     }
   })

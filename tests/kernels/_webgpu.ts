@@ -32,13 +32,17 @@ export const traits = (software: boolean): DeviceTraits => ({
 })
 
 /** Compiles and runs one call by itself, for a device or a software one; gives the last buffer. */
-export const runAlone = async (
+export const runAlone = async (...arguments_: Parameters<typeof runAllBuffers>): Promise<Data> =>
+  (await runAllBuffers(...arguments_)).at(-1)!
+
+/** The same, giving what all buffers hold afterwards. */
+export const runAllBuffers = async (
   device: GPUDevice,
   call: Call,
   data: ReadonlyArray<Data>,
   target: boolean | DeviceTraits,
   write: (context: KernelContext) => ReadonlyArray<Dispatch> = (context) => emit(call, context),
-): Promise<Data> => {
+): Promise<ReadonlyArray<Data>> => {
   const contents: Array<Data | undefined> = [...data]
   const specs = data.map((d) => ({ size: d.length, dtype: d instanceof Int32Array ? "i32" as const : "f32" as const }))
   const dispatches = write({
@@ -82,14 +86,18 @@ export const runAlone = async (
     if (error !== null) throw new Error(`${label}: ${error.message}\n${text}`)
   }
   pass.end()
-  const last = data[data.length - 1]
-  const bytes = Math.max(4, last.byteLength)
-  const staging = device.createBuffer({ size: bytes, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST })
-  encoder.copyBufferToBuffer(buffers[data.length - 1], 0, staging, 0, bytes)
+  const staging = data.map(({ byteLength }, i) => {
+    const bytes = Math.max(4, byteLength)
+    const buffer = device.createBuffer({ size: bytes, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST })
+    encoder.copyBufferToBuffer(buffers[i], 0, buffer, 0, bytes)
+    return buffer
+  })
   device.queue.submit([encoder.finish()])
-  await staging.mapAsync(GPUMapMode.READ)
-  const copy = staging.getMappedRange().slice(0, last.byteLength)
-  staging.destroy()
-  buffers.forEach((buffer) => buffer.destroy())
-  return last instanceof Int32Array ? new Int32Array(copy) : new Float32Array(copy)
+  await Promise.all(staging.map((buffer) => buffer.mapAsync(GPUMapMode.READ)))
+  const results = data.map((before, i) => {
+    const copy = staging[i].getMappedRange().slice(0, before.byteLength)
+    return before instanceof Int32Array ? new Int32Array(copy) : new Float32Array(copy)
+  })
+  for (const buffer of [...staging, ...buffers]) buffer.destroy()
+  return results
 }

@@ -1,0 +1,307 @@
+import { attentionReference } from "../../../kernels/attention/reference.ts"
+import type { AttentionCall, AttentionGradientCall, View } from "../../../kernels/contract.ts"
+import { type Case, noise, size, view } from "../_compare.ts"
+
+/** Which keys queries see: all; those up to their own place (further keys come first); a beginning by batch entry; a
+ * band that also leaves some queries without any key; two far pieces. */
+type Visibility = "all" | "causal" | "padding" | "band" | "holes"
+
+/** One problem, from which a forward and a backward case are made. */
+interface Problem {
+  readonly name: string
+  readonly batch: number
+  readonly shared: number
+  readonly group: number
+  readonly queries: number
+  readonly keys: number
+  /** Of queries and keys. */
+  readonly width: number
+  /** Of values. Default: `width`. */
+  readonly valueWidth?: number
+  readonly visibility: Visibility
+  readonly factor?: boolean
+  /** Whether heads of one token lie side by side, as projections leave them. */
+  readonly tokens?: boolean
+  /** Size of the numbers in q and k. Default 1. */
+  readonly amplitude?: number
+  /** Which derivatives are asked for. Default: all. */
+  readonly derivatives?: ReadonlyArray<"dq" | "dk" | "dv">
+}
+
+const PROBLEMS: ReadonlyArray<Problem> = [
+  { name: "one of all", batch: 1, shared: 1, group: 1, queries: 1, keys: 1, width: 1, visibility: "all" },
+  {
+    name: "small",
+    batch: 2,
+    shared: 2,
+    group: 1,
+    queries: 32,
+    keys: 32,
+    width: 16,
+    visibility: "padding",
+    tokens: true,
+  },
+  {
+    name: "odd sizes",
+    batch: 2,
+    shared: 1,
+    group: 1,
+    queries: 7,
+    keys: 13,
+    width: 5,
+    valueWidth: 9,
+    visibility: "all",
+    factor: true,
+  },
+  {
+    name: "odd sizes, causal, groups",
+    batch: 1,
+    shared: 2,
+    group: 3,
+    queries: 17,
+    keys: 17,
+    width: 6,
+    valueWidth: 3,
+    visibility: "causal",
+    tokens: true,
+  },
+  {
+    name: "queries that see nothing",
+    batch: 2,
+    shared: 1,
+    group: 2,
+    queries: 19,
+    keys: 23,
+    width: 8,
+    visibility: "band",
+    factor: true,
+  },
+  { name: "one key", batch: 3, shared: 2, group: 2, queries: 5, keys: 1, width: 4, visibility: "all", tokens: true },
+  {
+    name: "earlier keys",
+    batch: 2,
+    shared: 1,
+    group: 3,
+    queries: 9,
+    keys: 31,
+    width: 12,
+    visibility: "causal",
+    tokens: true,
+  },
+  {
+    name: "one query, long past",
+    batch: 1,
+    shared: 3,
+    group: 3,
+    queries: 1,
+    keys: 517,
+    width: 64,
+    visibility: "padding",
+    tokens: true,
+  },
+  {
+    name: "an encoder's head",
+    batch: 2,
+    shared: 3,
+    group: 1,
+    queries: 128,
+    keys: 128,
+    width: 32,
+    visibility: "padding",
+    tokens: true,
+  },
+  {
+    name: "a decoder's heads",
+    batch: 1,
+    shared: 1,
+    group: 3,
+    queries: 131,
+    keys: 131,
+    width: 64,
+    visibility: "causal",
+    tokens: true,
+    factor: true,
+  },
+  {
+    name: "many keys with holes",
+    batch: 1,
+    shared: 1,
+    group: 2,
+    queries: 21,
+    keys: 611,
+    width: 8,
+    visibility: "holes",
+    factor: true,
+  },
+  {
+    name: "large scores",
+    batch: 1,
+    shared: 2,
+    group: 1,
+    queries: 14,
+    keys: 40,
+    width: 16,
+    visibility: "causal",
+    amplitude: 8,
+  },
+  {
+    name: "only queries",
+    batch: 1,
+    shared: 1,
+    group: 2,
+    queries: 15,
+    keys: 18,
+    width: 7,
+    visibility: "causal",
+    derivatives: ["dq"],
+  },
+  {
+    name: "only values",
+    batch: 1,
+    shared: 2,
+    group: 2,
+    queries: 11,
+    keys: 10,
+    width: 4,
+    visibility: "band",
+    derivatives: ["dv"],
+  },
+  {
+    name: "only keys",
+    batch: 1,
+    shared: 1,
+    group: 1,
+    queries: 70,
+    keys: 300,
+    width: 4,
+    valueWidth: 8,
+    visibility: "band",
+    derivatives: ["dk"],
+  },
+]
+
+/** Tensors of one problem, each in a buffer by its name. */
+class Tensors {
+  readonly buffers: Array<Case["buffers"][number]> = []
+  /** A view in `order` of memory (outermost first), in a buffer that has elements before and behind it. */
+  add(shape: number[], order: number[], data: (size: number, seed: number) => Float32Array<ArrayBuffer>): View {
+    const strides = shape.map(() => 0)
+    order.reduceRight((step, axis) => {
+      strides[axis] = step
+      return step * shape[axis]
+    }, 1)
+    const buffer = this.buffers.length
+    this.buffers.push(data(size(shape) + 8, buffer + 1))
+    return view(buffer, shape, strides, 4)
+  }
+}
+
+const maskOf = ({ visibility, batch, queries, keys }: Problem, buffer: number): [View, Float32Array<ArrayBuffer>] => {
+  const sees: Record<Visibility, (b: number, t: number, s: number) => boolean> = {
+    all: () => true,
+    causal: (_, t, s) => s <= t + keys - queries,
+    padding: (b, _, s) => s < keys - (b + 1) * Math.floor(keys / 3),
+    band: (b, t, s) => (t + b) % 5 !== 3 && Math.abs(s - t) < 5,
+    holes: (_, t, s) => (s + t) % 200 < 7,
+  }
+  const shape = [batch, queries, keys]
+  const strides = visibility === "all"
+    ? [0, 0, 0]
+    : visibility === "padding"
+    ? [keys, 0, 1]
+    : visibility === "band"
+    ? [queries * keys, keys, 1]
+    : [0, keys, 1]
+  const extents = shape.map((extent, axis) => strides[axis] === 0 ? 1 : extent)
+  const data = new Float32Array(size(extents))
+  for (let b = 0; b < extents[0]; b++) {
+    for (let t = 0; t < extents[1]; t++) {
+      for (let s = 0; s < extents[2]; s++) {
+        data[(b * extents[1] + t) * extents[2] + s] = sees[visibility](b, t, s) ? 1 : 0
+      }
+    }
+  }
+  return [view(buffer, shape, strides), data]
+}
+
+const forwardCase = (problem: Problem): Case & { readonly call: AttentionCall } => {
+  const { name, batch, shared, group, queries, keys, width, valueWidth = width, factor, tokens, amplitude = 1 } =
+    problem
+  const tensors = new Tensors()
+  const add = tensors.add.bind(tensors)
+  const large = (count: number, seed: number) => noise(count, seed).map((x) => x * amplitude)
+  const rows = tokens ? [0, 3, 1, 2, 4] : [0, 1, 2, 3, 4], pasts = tokens ? [0, 2, 1, 3] : [0, 1, 2, 3]
+  const q = add([batch, shared, group, queries, width], rows, large)
+  const k = add([batch, shared, keys, width], pasts, large)
+  const v = add([batch, shared, keys, valueWidth], pasts, noise)
+  const [mask, seen] = maskOf(problem, tensors.buffers.length)
+  tensors.buffers.push(seen)
+  // As dropout: some weights vanish, the others grow.
+  const factors = (count: number, seed: number) => noise(count, seed).map((x) => x < -0.6 ? 0 : 1.25)
+  const factorView = factor ? add([batch, shared, group, queries, keys], [0, 1, 2, 3, 4], factors) : undefined
+  const output = add([batch, shared, group, queries, valueWidth], rows, noise)
+  const logSum = add([batch, shared, group, queries], [0, 1, 2, 3], noise)
+  return {
+    name,
+    call: {
+      kernel: "attention",
+      scale: 1 / Math.sqrt(width),
+      q,
+      k,
+      v,
+      mask,
+      ...(factorView ? { factor: factorView } : {}),
+      output,
+      logSum,
+    },
+    buffers: tensors.buffers,
+    tolerance: amplitude > 1 ? 3e-5 : 3e-6,
+  }
+}
+
+const gradientCase = (problem: Problem): Case => {
+  const { call, buffers, name } = forwardCase(problem)
+  const { batch, shared, group, queries, keys, width, valueWidth = width, tokens, amplitude = 1 } = problem
+  const { output, logSum, kernel: _, ...operands } = call
+  const exact = buffers.map((data) => Float64Array.from(data))
+  attentionReference(call, exact)
+  const tensors = new Tensors()
+  // q, k, v, mask and factor stay; the output's place is the cotangent's, as it has its shape.
+  tensors.buffers.push(...buffers)
+  tensors.buffers[logSum!.buffer] = Float32Array.from(exact[logSum!.buffer])
+  const cotangent = output
+  const delta = tensors.add([batch, shared, group, queries], [0, 1, 2, 3], (count) => {
+    const sums = new Float32Array(count)
+    const [b, h, g, t] = output.strides
+    for (let row = 0; row < batch * shared * group * queries; row++) {
+      const at = output.offset + row % queries * t + Math.floor(row / queries) % group * g +
+        Math.floor(row / queries / group) % shared * h + Math.floor(row / queries / group / shared) * b
+      for (let e = 0; e < valueWidth; e++) {
+        sums[4 + row] += exact[output.buffer][at + e] * buffers[output.buffer][at + e]
+      }
+    }
+    return sums
+  })
+  const rows = tokens ? [0, 3, 1, 2, 4] : [0, 1, 2, 3, 4], pasts = tokens ? [0, 2, 1, 3] : [0, 1, 2, 3]
+  const wanted = problem.derivatives ?? ["dq", "dk", "dv"]
+  const derivatives = Object.fromEntries(wanted.map((name) => [
+    name,
+    name === "dq"
+      ? tensors.add([batch, shared, group, queries, width], rows, noise)
+      : tensors.add([batch, shared, keys, name === "dk" ? width : valueWidth], pasts, noise),
+  ]))
+  const gradient: AttentionGradientCall = {
+    kernel: "attention_gradient",
+    ...operands,
+    logSum: logSum!,
+    cotangent,
+    delta,
+    ...derivatives,
+  }
+  return { name, call: gradient, buffers: tensors.buffers, tolerance: amplitude > 1 ? 3e-5 : 5e-6 }
+}
+
+/** Calls of `attention` with their buffers. */
+export const attentionCases: ReadonlyArray<Case> = PROBLEMS.map(forwardCase)
+/** Calls of `attention_gradient` with their buffers. */
+export const attentionGradientCases: ReadonlyArray<Case> = PROBLEMS.map(gradientCase)

@@ -10,6 +10,7 @@ import { sameShape, type Shape, show, sizeOf, stridesOf } from "../tensor/shape.
 import { ShapeError } from "../tensor/shape_error.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import { concatOperation, padOperation, reshapeOperation } from "../tensor/views.ts"
+import { attentionCall } from "./_attention_call.ts"
 import { Body } from "./_body.ts"
 import { assignSlots } from "./_assign_slots.ts"
 import { fuse, isGenerator, isLeaf, type Unit } from "./fuse.ts"
@@ -223,7 +224,8 @@ export function build(graph: Graph): Program {
       })
       return
     }
-    emitOther(node)
+    if (node.operation.kernel === undefined) emitOther(node)
+    else calls.push(attentionCall(unit.nodes.filter((x) => stored.has(x)), { viewAs, buffer, temporary }))
   }
 
   const emitOther = (node: Tensor): void => {

@@ -15,7 +15,7 @@ export const copyOperation: Operation & { readonly elementwise: true } = { name:
 
 /** What one kernel call (or a few, for a concat) computes. */
 export interface Unit {
-  /** Members in the order of their making. Units of kind "rows" may have many. */
+  /** Members in the order of their making. Units of kind "rows", and those of some kernels, may have many. */
   readonly nodes: Tensor[]
   readonly kind: "rows" | "columns" | "other"
   /** Places that a "rows" unit goes over. */
@@ -57,6 +57,8 @@ export function fuse(roots: ReadonlyArray<Tensor>): Fused {
   const units: Unit[] = []
   const needs = new Map<Unit, Set<Unit>>()
   const copies = new Map<Tensor, Tensor>()
+  /** Units of several results, by kernel and inputs. */
+  const joint = new Map<string, Unit>()
 
   /** Units that must run before a node can be used. */
   const sources = (node: Tensor): ReadonlyArray<Unit> => {
@@ -104,6 +106,15 @@ export function fuse(roots: ReadonlyArray<Tensor>): Fused {
     needs.get(into)!.delete(into)
   }
   const place = (node: Tensor): void => {
+    const { kernel } = node.operation
+    if (kernel !== undefined) {
+      const key = `${kernel}(${node.inputs.map((x) => x.id)}) ${node.attributes.scale}`
+      const unit = joint.get(key)
+      if (unit !== undefined) return join(node, unit)
+      begin(node, "other", node.shape)
+      joint.set(key, units.at(-1)!)
+      return
+    }
     const space = isRowReduce(node) ? node.inputs[0].shape : node.shape
     if (!isElementwise(node) && !isRowReduce(node)) {
       return begin(node, node.operation === reduceOperation ? "columns" : "other", space)
@@ -118,9 +129,10 @@ export function fuse(roots: ReadonlyArray<Tensor>): Fused {
     const unit = candidates.find(fits)
     if (unit === undefined) return begin(node, "rows", space)
     join(node, unit)
-    // What it joins together may run as one.
+    // What it joins together place by place may run as one; values of whole rows are no reason to keep two spaces alive.
     for (const other of candidates) {
-      const alike = other !== unit && other.kind === "rows" && sameShape(other.space, unit.space)
+      const alike = other !== unit && other.kind === "rows" && sameShape(other.space, unit.space) &&
+        external.some(({ x, unit }) => unit === other && sameShape(x.shape, other.space))
       if (alike && mergeable(unit, other)) merge(unit, other)
     }
   }

@@ -39,7 +39,7 @@ export function viewOf(node: Tensor, from: Layout): Layout | undefined {
 }
 
 /** Strides of a view repeated up to `shape`. */
-export function broadcastStrides(from: Layout, shape: ReadonlyArray<number>): number[] {
+export function broadcastStrides(from: Pick<Layout, "shape" | "strides">, shape: ReadonlyArray<number>): number[] {
   const lead = shape.length - from.shape.length
   return shape.map((_, axis) => axis < lead || from.shape[axis - lead] === 1 ? 0 : from.strides[axis - lead])
 }

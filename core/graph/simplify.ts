@@ -11,6 +11,7 @@ import { batchSumOperation, reduceOperation } from "../tensor/reduce.ts"
 import { broadcastShapes, sameShape, type Shape, sizeOf } from "../tensor/shape.ts"
 import { node as make, type Tensor } from "../tensor/tensor.ts"
 import { expand, expandOperation, permute, permuteOperation, reshape, reshapeOperation } from "../tensor/views.ts"
+import { chunkVocabulary } from "./chunk_vocabulary.ts"
 import { decompose } from "./decompose.ts"
 
 /** Whether a node is an elementwise operation. */
@@ -19,7 +20,8 @@ export function isElementwise(node: Tensor): boolean {
 }
 
 /** The same values in the vocabulary; the order of nodes follows the order in which the graph was written. */
-export function simplify(roots: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
+export function simplify(given: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
+  const roots = chunkVocabulary(given)
   const done = new Map<Tensor, Tensor>()
   const known = new Map<string, Tensor>()
   const numbers = new Map<object, number>()
@@ -76,7 +78,7 @@ export function simplify(roots: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
 function rewrite(node: Tensor): Tensor {
   const { operation } = node
   if (operation === batchSumOperation) return flatten(node) ?? decompose(node)
-  if (operation.decompose !== undefined) return decompose(node)
+  if (operation.decompose !== undefined && operation.kernel === undefined) return decompose(node)
   if (operation === reshapeOperation) return simplerReshape(node)
   if (operation === expandOperation) return simplerExpand(node)
   if (operation === permuteOperation && node.inputs[0].operation === fullOperation) {

@@ -37,6 +37,11 @@ export interface Operation {
   readonly name: string
   /** Cotangents of the inputs, given the node and the cotangent of its value; `undefined` where there is none. */
   readonly derivative?: (node: Tensor, cotangent: Tensor) => ReadonlyArray<Tensor | undefined>
+  /**
+   * The kernel that computes it as it is; `decompose` then serves derivatives of derivatives and the reference. Nodes
+   * of one kernel with the same inputs are computed by one call.
+   */
+  readonly kernel?: "attention" | "attention_gradient"
   /** The node written in other operations. */
   readonly decompose?: (node: Tensor) => Tensor
   /** The value in float64, from values of the inputs. Left out where `decompose` says it all. */

@@ -16,17 +16,25 @@ function oneHot(labels: Tensor, classes: number): Tensor {
 /** Softmax cross-entropy. */
 export const crossEntropyOperation: Operation = {
   name: "crossEntropy",
-  derivative: ({ inputs: [logits, labels] }, cotangent) => {
-    const masked = where(less(labels, 0), 0, cotangent)
-    const weight = reshape(masked, [...labels.shape, 1])
-    return [mul(sub(softmax(logits), oneHot(labels, logits.shape.at(-1)!)), weight), undefined]
-  },
+  derivative: ({ inputs: [logits, labels] }, cotangent) => [
+    node(crossEntropyGradientOperation, [logits, labels, cotangent], logits.shape, "f32"),
+    undefined,
+  ],
   decompose: ({ inputs: [logits, labels], shape }) => {
     const top = stopGradient(maximum(logits, [-1], { keepDims: true }))
     const total = add(log(sum(exp(sub(logits, top)), [-1], { keepDims: true })), top)
     const hit = sum(where(oneHot(labels, logits.shape.at(-1)!), logits, 0), [-1], { keepDims: true })
     const valid = sub(1, less(reshape(labels, [...shape, 1]), 0))
     return reshape(mul(sub(total, hit), valid), shape)
+  },
+}
+
+/** (softmax(logits) - one-hot label) times the cotangent of {@link crossEntropyOperation}. */
+export const crossEntropyGradientOperation: Operation = {
+  name: "crossEntropyGradient",
+  decompose: ({ inputs: [logits, labels, cotangent] }) => {
+    const weight = reshape(where(less(labels, 0), 0, cotangent), [...labels.shape, 1])
+    return mul(sub(softmax(logits), oneHot(labels, logits.shape.at(-1)!)), weight)
   },
 }
 

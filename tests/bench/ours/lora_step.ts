@@ -71,5 +71,7 @@ const program = Effect.gen(function* () {
 })
 
 const platform = Layer.mergeAll(Wasm.layer(), pluginsLayer, familiesLayer, NodeFileSystem.layer)
-const all = Layer.mergeAll(Lora.fromPeft(`${directory}/adapter`), Llama.layer, Bert.layer).pipe(Layer.provideMerge(platform))
+const all = Layer.mergeAll(Lora.fromPeft(`${directory}/adapter`), Llama.layer, Bert.layer).pipe(
+  Layer.provideMerge(platform),
+)
 await Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(all)))

@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert"
 import { build } from "../../../core/graph/build.ts"
+import { chunkVocabulary } from "../../../core/graph/chunk_vocabulary.ts"
 import { gradients } from "../../../core/graph/gradients.ts"
 import { interpret } from "../../../core/graph/interpret.ts"
+import type { Program } from "../../../core/graph/program.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import { sizeOf } from "../../../core/tensor/shape.ts"
 import { ShapeError } from "../../../core/tensor/shape_error.ts"
@@ -62,6 +64,43 @@ Deno.test("derivatives are those of finite differences", async (t) => {
         assert(compiled < 1e-12, `${name} as a program off by ${compiled}`)
       })
     })
+  }
+})
+
+Deno.test("cross-entropy in chunks of the vocabulary is that of all logits at once", () => {
+  const [rows, width, classes] = [5, 8, 2500]
+  const x = ops.input("x", [rows, width]), labels = ops.input("labels", [rows], { dtype: "i32" })
+  const weight = ops.input("weight", [classes, width]), bias = ops.input("bias", [classes])
+  const data = {
+    x: Float64Array.from({ length: rows * width }, (_, i) => 3 * uniformAt(i, 1, 1, 1) - 1.5),
+    weight: Float64Array.from({ length: classes * width }, (_, i) => 3 * uniformAt(i, 2, 2, 2) - 1.5),
+    bias: Float64Array.from({ length: classes }, (_, i) => uniformAt(i, 3, 3, 3)),
+    labels: [0, 2499, -100, 1024, 1023],
+  }
+  const product = ops.matmul(x, weight, { transposeB: true })
+  for (const logits of [product, ops.add(product, bias)]) {
+    const each = ops.crossEntropy(logits, labels)
+    const [dx, dw] = gradients(ops.sum(ops.mul(each, each)), [x, weight])
+    const expected = evaluateAll([each, dx, dw], { inputs: data })
+    const programOf = (outputs: ReadonlyArray<Tensor>) => {
+      const chunked = chunkVocabulary(outputs, 4 * rows * 2048)
+      return build({ name: "chunks", outputs: Object.fromEntries(chunked.map((y, i) => [`y${i}`, y])), updates: [] })
+    }
+    const largest = (program: Program) =>
+      Math.max(...program.buffers.map(({ size, source }) => source.kind === "temporary" ? size : 0))
+    for (const wanted of [[each], [each, dx]]) {
+      const program = programOf(wanted)
+      const values = interpret(program, new Map(), data)
+      wanted.forEach((_, i) => {
+        const error = difference(values[`y${i}`], expected[i])
+        assert(error < 1e-12, `off by ${error}`)
+      })
+      assertEquals(largest(program), rows * 1024, "no more than a chunk is held")
+    }
+    // Where W trains too, or somebody looks at the logits, they are held.
+    for (const wanted of [[each, dx, dw], [each, logits]]) {
+      assertEquals(largest(programOf(wanted)), Math.max(rows, wanted.length === 3 ? width : 0) * classes)
+    }
   }
 })
 

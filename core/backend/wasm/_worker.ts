@@ -46,7 +46,7 @@ export type Request =
     readonly kind: "write"
     readonly ticket: number
     readonly address: number
-    readonly data: Float32Array | Int32Array
+    readonly data: Float32Array | Int32Array | Uint16Array
   }
   | { readonly kind: "zero"; readonly ticket: number; readonly address: number; readonly bytes: number }
   | { readonly kind: "read"; readonly ticket: number; readonly region: Region }
@@ -76,7 +76,7 @@ export function engine(
   type Part = (thread: number, threads: number) => void
   const programs = new Map<number, WebAssembly.Exports>()
 
-  const write = (address: number, data: Float32Array | Int32Array) =>
+  const write = (address: number, data: Float32Array | Int32Array | Uint16Array) =>
     new Uint8Array(memory.buffer, address, data.byteLength).set(
       new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
     )

@@ -5,7 +5,8 @@
  * @module
  */
 import type * as Layer from "effect/Layer"
-import type { DType } from "../../../kernels/contract.ts"
+import { bytesOf } from "../../tensor/dtype.ts"
+import { decode, encode } from "../../tensor/half_floats.ts"
 import { sizeOf } from "../../tensor/shape.ts"
 import type { Backend, BackendMemory, BackendService, CallTime, Executable, RunData, Slot } from "../backend.ts"
 import { BackendError } from "../backend_error.ts"
@@ -13,6 +14,7 @@ import { resource, type Started } from "../_resource.ts"
 import { type Block, makeAllocator } from "./_allocator.ts"
 import { BARRIER_BYTES } from "./_barrier.ts"
 import { hasRelaxedSimd, logicalProcessors, makeSharedMemory } from "./_features.ts"
+import { checkWrite, makeSlot, slotsOf } from "../_slots.ts"
 import { startThread, type Thread } from "../_thread.ts"
 import { engine, type Region, type Reply, type Request } from "./_worker.ts"
 import { ALIGNMENT, lower, MAXIMUM_PAGES, type PlannedRegion } from "./lower.ts"
@@ -203,7 +205,7 @@ const start = async (options: WasmOptions): Promise<Started> => {
     }
     return block
   }
-  const copyIn = (address: number, data: Float32Array | Int32Array, what: string): Promise<unknown> =>
+  const copyIn = (address: number, data: Float32Array | Int32Array | Uint16Array, what: string): Promise<unknown> =>
     enqueue(true, () => {
       // A message would carry the whole buffer that the array is a window of.
       if (memory === undefined) return ask({ kind: "write", address, data: data.slice() }, what)
@@ -234,16 +236,11 @@ const start = async (options: WasmOptions): Promise<Started> => {
     }
     return held.block
   }
-  const allocate = (name: string, shape: ReadonlyArray<number>, dtype: DType = "f32"): Slot => {
-    if (!shape.every((extent) => Number.isSafeInteger(extent) && extent >= 0)) {
-      throw new BackendError({
-        reason: "BadInput",
-        message: `Slot "${name}" cannot have the shape [${shape}]: extents are whole numbers from 0`,
-      })
-    }
-    const block = reserve(4 * sizeOf(shape), `slot "${name}" [${shape}]`)
+  const allocate: BackendService["allocate"] = (name, shape, dtype, storage) => {
+    const slot = makeSlot(slotNumbers, name, shape, dtype, storage)
+    const block = reserve(bytesOf(storage) * sizeOf(shape), `slot "${name}" [${shape}]`)
     clear(block, `clearing slot "${name}"`)
-    const slot: Slot = { id: slotNumbers++, name, shape, dtype }
+    slotNumbers++
     slots.set(slot.id, { slot, block })
     slotBytes += block.bytes
     return slot
@@ -257,26 +254,25 @@ const start = async (options: WasmOptions): Promise<Started> => {
   }
   const write = async (slot: Slot, data: Float32Array | Int32Array, offset = 0): Promise<void> => {
     const { address } = placeOf(slot)
-    const size = sizeOf(slot.shape)
-    const fits = Number.isInteger(offset) && offset >= 0 && offset + data.length <= size
-    if (!fits || (data instanceof Int32Array) !== (slot.dtype === "i32")) {
-      throw new BackendError({
-        reason: "BadInput",
-        message: `Slot "${slot.name}" holds ${size} ${slot.dtype} elements; ${data.length} of a ` +
-          `${data.constructor.name} do not go to element ${offset}`,
-      })
-    }
-    await copyIn(address + 4 * offset, data, `writing slot "${slot.name}"`)
+    checkWrite(slot, data, offset)
+    const { storage = "f32" } = slot
+    let stored: Float32Array | Int32Array | Uint16Array = data
+    if (storage !== "f32") encode(storage, data as Float32Array, stored = new Uint16Array(data.length))
+    await copyIn(address + bytesOf(storage) * offset, stored, `writing slot "${slot.name}"`)
   }
   const read = async (slot: Slot): Promise<Float32Array | Int32Array> => {
     const { address } = placeOf(slot)
-    const { dtype } = slot
+    const { dtype, storage = "f32" } = slot
     const length = sizeOf(slot.shape)
     return await enqueue(true, async () => {
       if (memory === undefined) {
-        return (await ask({ kind: "read", region: { address, length, dtype } }, `reading slot "${slot.name}"`))[0]
+        const words = bytesOf(storage) * length / 4
+        const region: Region = { address, length: Math.ceil(words), dtype: storage === "f32" ? dtype : "i32" }
+        const [data] = await ask({ kind: "read", region }, `reading slot "${slot.name}"`)
+        return storage === "f32" ? data : decode(storage, new Uint16Array(data.buffer, 0, length))
       }
       // Arrays of their own, not of the shared memory.
+      if (storage !== "f32") return decode(storage, new Uint16Array(memory.buffer, address, length))
       return dtype === "i32"
         ? new Int32Array(memory.buffer, address, length).slice()
         : new Float32Array(memory.buffer, address, length).slice()
@@ -302,23 +298,13 @@ const start = async (options: WasmOptions): Promise<Started> => {
   let programs = 0
   const compile: BackendService["compile"] = async (program, { trace } = {}) => {
     if (lost !== undefined) throw lost
-    const named = new Set<Slot>()
+    const used = slotsOf(program, slots)
     const plan = lower(program, {
       target: { relaxed },
       threads,
       shared: memory !== undefined,
       trace: trace !== undefined,
-      slotAddress: (id) => {
-        const held = slots.get(id)
-        if (held !== undefined) {
-          named.add(held.slot)
-          return held.block.address
-        }
-        throw new BackendError({
-          reason: "Compile",
-          message: `Program "${program.name}" names slot ${id}, which does not exist`,
-        })
-      },
+      slotAddress: (id) => slots.get(id)!.block.address,
     })
     const number = programs++
     const what = `program "${program.name}"`
@@ -346,7 +332,7 @@ const start = async (options: WasmOptions): Promise<Started> => {
     await Promise.all(loaded)
 
     const check = (inputs: RunData): void => {
-      named.forEach((slot) => placeOf(slot, what))
+      used.forEach(({ slot }) => placeOf(slot, what))
       for (const { name, length, dtype } of plan.inputs) {
         const data = inputs[name]
         if (data?.length === length && (data instanceof Int32Array) === (dtype === "i32")) continue

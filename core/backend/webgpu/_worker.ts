@@ -33,6 +33,8 @@ export type Request =
     readonly buffer: number
     readonly offset: number
     readonly data: ArrayBuffer
+    /** Whether the lower half of the first word stays as it is, and the upper half of the last one. */
+    readonly keep?: { readonly first: boolean; readonly last: boolean }
   }
   | { readonly kind: "read"; readonly ticket: number; readonly region: Region }
   | {
@@ -359,6 +361,25 @@ export function engine(
     })
   }
 
+  /** The halves of words of two that a write must not change, put into what is written. */
+  const keepHalves = async ({ buffer, offset, data, keep }: Extract<Request, { kind: "write" }>): Promise<void> => {
+    if (!keep?.first && !keep?.last) return
+    const end = data.byteLength - 4
+    const words = makeBuffer(8, 1 | 8, "words") // MAP_READ | COPY_DST
+    try {
+      const encoder = device.createCommandEncoder()
+      encoder.copyBufferToBuffer(bufferOf(buffer), offset, words, 0, 4)
+      encoder.copyBufferToBuffer(bufferOf(buffer), offset + end, words, 4, 4)
+      device.queue.submit([encoder.finish()])
+      await words.mapAsync(1) // READ
+      const old = new Uint16Array(words.getMappedRange()), halves = new Uint16Array(data)
+      if (keep.first) halves[0] = old[0]
+      if (keep.last) halves[halves.length - 1] = old[3]
+    } finally {
+      drop(words)
+    }
+  }
+
   const asFailure = (cause: unknown): Failure =>
     lost ??
       (typeof cause === "object" && cause !== null && "reason" in cause ? cause as Failure : failure("Run", `${cause}`))
@@ -378,6 +399,7 @@ export function engine(
         }
         return answer(ticket)
       case "write":
+        await keepHalves(request)
         device.queue.writeBuffer(bufferOf(request.buffer), request.offset, request.data)
         unsent += request.data.byteLength
         if (unsent > MOST_UNSENT) {

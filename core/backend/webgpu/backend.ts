@@ -6,10 +6,13 @@
  */
 import type * as Layer from "effect/Layer"
 import type { DType } from "../../../kernels/contract.ts"
+import { bytesOf } from "../../tensor/dtype.ts"
+import { decode, encode } from "../../tensor/half_floats.ts"
 import { sizeOf } from "../../tensor/shape.ts"
 import type { Backend, BackendService, CallTime, Executable, RunData, Slot } from "../backend.ts"
 import { BackendError } from "../backend_error.ts"
 import { resource, type Started } from "../_resource.ts"
+import { checkWrite, makeSlot, slotsOf } from "../_slots.ts"
 import { startDevice } from "./_device.ts"
 import type { Region } from "./_worker.ts"
 import { lower, paddedBytes, type PlannedRegion, type WebgpuPlan } from "./lower.ts"
@@ -72,19 +75,14 @@ const start = async (
       message: `Slot ${slot.id} "${slot.name}" was freed or is not of this backend`,
     })
   }
-  const allocate = (name: string, shape: ReadonlyArray<number>, dtype: DType = "f32"): Slot => {
+  const allocate: BackendService["allocate"] = (name, shape, dtype, storage) => {
     const lost = device.lost()
     if (lost !== undefined) throw lost
-    if (!shape.every((extent) => Number.isInteger(extent) && extent >= 0)) {
-      throw new BackendError({
-        reason: "BadInput",
-        message: `Slot "${name}" cannot have the shape [${shape}]: extents are whole numbers from 0 on`,
-      })
-    }
-    const slot: Slot = { id: slotNumbers++, name, shape, dtype }
-    const bytes = paddedBytes(sizeOf(shape))
+    const slot = makeSlot(slotNumbers, name, shape, dtype, storage)
+    const bytes = paddedBytes(sizeOf(shape), storage)
     const { buffer, made } = create(bytes, `slot "${name}" [${shape}]`)
     made.catch(() => {}) // whoever uses the slot hears of it
+    slotNumbers++
     slots.set(slot.id, { slot, buffer, bytes })
     slotBytes += bytes
     return slot
@@ -106,22 +104,28 @@ const start = async (
   }
   const write = async (slot: Slot, data: Float32Array | Int32Array, offset = 0): Promise<void> => {
     const { buffer } = heldOf(slot)
-    const size = sizeOf(slot.shape)
-    const fits = Number.isInteger(offset) && offset >= 0 && offset + data.length <= size
-    if (!fits || (data instanceof Int32Array) !== (slot.dtype === "i32")) {
-      throw new BackendError({
-        reason: "BadInput",
-        message: `Slot "${slot.name}" holds ${size} ${slot.dtype} elements; ${data.length} of a ` +
-          `${data.constructor.name} do not go to element ${offset}`,
-      })
-    }
-    await writeBuffer(buffer, 4 * offset, data, `writing slot "${slot.name}"`)
+    checkWrite(slot, data, offset)
+    const what = `writing slot "${slot.name}"`
+    const { storage = "f32" } = slot
+    if (storage === "f32") return void await writeBuffer(buffer, 4 * offset, data, what)
+    if (data.length === 0) return
+    // Words of two: halves of the first and the last one may be another's.
+    const end = offset + data.length
+    const before = offset % 2, after = end % 2
+    const halves = new Uint16Array(before + data.length + after)
+    encode(storage, data as Float32Array, halves.subarray(before, before + data.length))
+    const keep = { first: before === 1, last: after === 1 && end < sizeOf(slot.shape) }
+    await ask({ kind: "write", buffer, offset: 2 * (offset - before), data: halves.buffer, keep }, what, [
+      halves.buffer,
+    ])
   }
   const read = async (slot: Slot): Promise<Float32Array | Int32Array> => {
     const { buffer } = heldOf(slot)
-    const region = { buffer, offset: 0, bytes: 4 * sizeOf(slot.shape) }
+    const { dtype, storage = "f32" } = slot
+    const length = sizeOf(slot.shape)
+    const region = { buffer, offset: 0, bytes: 4 * Math.ceil(bytesOf(storage) * length / 4) }
     const [bytes] = await ask({ kind: "read", region }, `reading slot "${slot.name}"`)
-    return arrayOf(slot.dtype, bytes)
+    return storage === "f32" ? arrayOf(dtype, bytes) : decode(storage, new Uint16Array(bytes, 0, length))
   }
 
   const options = {
@@ -140,15 +144,9 @@ const start = async (
   const compile: BackendService["compile"] = async (program, { trace } = {}) => {
     const lost = device.lost()
     if (lost !== undefined) throw lost
+    const used = slotsOf(program, slots)
     const plan = lower(program, options)
     const what = `program "${plan.name}"`
-    const slotOf = (id: number) => {
-      const held = slots.get(id)
-      if (held !== undefined) return held
-      throw new BackendError({ reason: "Compile", message: `${what} names slot ${id}, which does not exist` })
-    }
-    const used = program.buffers.flatMap(({ source }) => source.kind === "slot" ? [slotOf(source.slot)] : [])
-
     checkSize(plan.arenaBytes, `the temporaries of ${what}`)
     const own: Array<number> = []
     const made: Array<Promise<unknown>> = []
@@ -185,7 +183,7 @@ const start = async (
         ? inputs
         : place === "constants"
         ? constants
-        : slotOf(place).buffer,
+        : slots.get(place)!.buffer,
       offset,
       bytes,
     })

@@ -17,6 +17,7 @@ import { fuse, isGenerator, isLeaf, type Unit } from "./fuse.ts"
 import { broadcastStrides, type Layout, viewOf } from "./layout.ts"
 import type { BufferSpec, Program } from "./program.ts"
 import { isElementwise, simplify } from "./simplify.ts"
+import { widen } from "./_widen.ts"
 
 /** What a program is to give and to change. */
 export interface Graph {
@@ -309,7 +310,7 @@ export function build(graph: Graph): Program {
     slot: slotBuffer(slot.id, sizeOf(slot.shape), slot.dtype),
     value: settle(roots[names.length + i]),
   }))
-  return assignSlots({ name: graph.name, buffers, calls, outputs }, targets)
+  return assignSlots(widen({ name: graph.name, buffers, calls, outputs }), targets)
 }
 
 const dense = (shape: Shape) => ({ shape, strides: stridesOf(shape) })

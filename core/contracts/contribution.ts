@@ -1,10 +1,11 @@
 import type * as Effect from "effect/Effect"
+import type { Tensor } from "../tensor/tensor.ts"
 import type { BatchSource } from "./batch_source.ts"
 import type { GradientTransforms } from "./gradient_transform.ts"
 import type { ModuleInfo } from "./module_info.ts"
 import type { Objective } from "./objective.ts"
 import type { Parameter, ParameterSpec } from "./parameter.ts"
-import type { Site } from "./site.ts"
+import type { KeyValues, Site } from "./site.ts"
 import type { TrainEvent } from "./train_event.ts"
 
 /** A tensor that leaves or enters a run: a parameter and its values, row-major. */
@@ -23,6 +24,26 @@ export interface ArtifactContext {
   readonly task: string
   /** The base model's tree. */
   readonly modules: ReadonlyArray<ModuleInfo>
+}
+
+/** The base model when its weights are there, without any method. */
+export interface BaseModel {
+  /** Directory that it was loaded from; empty for one made from a config alone. */
+  readonly directory: string
+  /** Its tree. */
+  readonly modules: ReadonlyArray<ModuleInfo>
+  /** Number of token ids. */
+  readonly vocabSize: number
+  /** Seed of new parameters. */
+  readonly seed: number
+  /** One of its parameters by key, as loaded. */
+  readonly parameter: (key: string) => Tensor
+  /** Keys and values that each Attention makes of a text's tokens, by its path: what a cache of the text holds. */
+  readonly keyValues: (tokens: Int32Array) => ReadonlyMap<string, KeyValues>
+  /** Runs a graph over them once. */
+  readonly evaluate: (
+    outputs: Readonly<Record<string, Tensor>>,
+  ) => Effect.Effect<Readonly<Record<string, Float32Array>>, Error>
 }
 
 /** Files of a plugin: whole contents by name, built before anything is written. */
@@ -47,6 +68,14 @@ export interface Contribution {
   readonly batches?: (next: BatchSource) => BatchSource
   /** Changes to gradients. */
   readonly gradients?: GradientTransforms
+  /**
+   * First values that rest on the base model's weights, for some or all of the plugin's parameters; the others keep
+   * their initializer's. Not asked where `artifacts.initial` brings values.
+   */
+  readonly initialize?: (
+    own: ReadonlyArray<Parameter>,
+    base: BaseModel,
+  ) => Effect.Effect<ReadonlyArray<NamedValues>, Error>
   /** What to write beside the run, and to read again: the plugin's own parameters and the base ones that it trains. */
   readonly artifacts?: {
     /** Files of an earlier run: `load` gives the plugin's parameters their first values from them. */

@@ -10,7 +10,7 @@ export type Selector = string | ReadonlyArray<string> | ((module: ModuleInfo) =>
 
 /** What a site's function sees while a graph is built. */
 export interface SiteScope {
-  /** One of the site's own parameters. */
+  /** One of the site's parameters, own or shared. */
   readonly parameter: (name: string) => Tensor
   /** One of the module's own parameters, as in the base model. */
   readonly base: (name: string) => Tensor
@@ -60,6 +60,8 @@ export interface SitePlanOf<Place extends string, Forward> {
   readonly place: Place
   /** New parameters by name; each becomes `<plugin id>:<module path>.<name>`. */
   readonly parameters: Readonly<Record<string, ParameterSpec>>
+  /** New parameters that all modules of the plugin's sites have in common: `<plugin id>:shared.<name>`, made once. */
+  readonly shared?: Readonly<Record<string, ParameterSpec>>
   /** A plain function over symbolic tensors. */
   readonly forward: Forward
 }

@@ -1,11 +1,10 @@
 import type { KeyValues, SitePlan, SiteScope } from "../contracts/site.ts"
 import * as ops from "../tensor/ops.ts"
-import { ModelError } from "./model_error.ts"
 import { ShapeError } from "../tensor/shape_error.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import { hash } from "./_hash.ts"
 import { baseKey, type Decoding, type Module, type ModuleNode, type Scope } from "./module.ts"
-import { pluginKey, type ResolvedSite } from "./sites.ts"
+import { pluginKey, type ResolvedSite, SHARED } from "./sites.ts"
 
 /** What a scope is made of. */
 export interface ScopeOptions {
@@ -28,11 +27,14 @@ export function makeScope({ sitesAt, tensor, training, key, decoding }: ScopeOpt
     if (key === undefined) throw new ShapeError({ message: `Dropout at ${place} needs the key of random numbers` })
     return ops.dropout(x, rate, hash(place), key)
   }
-  const siteScope = ({ owner, module }: ResolvedSite): SiteScope => {
+  const siteScope = ({ owner, module, plan }: ResolvedSite): SiteScope => {
     let count = 0
     return {
       training,
-      parameter: (name) => tensor(pluginKey(owner, module.path, name), false),
+      parameter: (name) => {
+        const shared = plan.shared !== undefined && Object.hasOwn(plan.shared, name)
+        return tensor(pluginKey(owner, shared ? SHARED : module.path, name), false)
+      },
       base: (name) => tensor(baseKey(module.path, name), true),
       dropout: (x, rate) => dropout(`${pluginKey(owner, module.path, "dropout")}.${count++}`, x, rate),
     }
@@ -72,11 +74,8 @@ export function makeScope({ sitesAt, tensor, training, key, decoding }: ScopeOpt
       return { keys: join(all.map(({ keys }) => keys)), values: join(all.map(({ values }) => values)) }
     },
     inputPrefix: (module) => {
+      if (decoding?.first === false) return undefined
       const all = plansAt(module.path, "input-prefix").map(({ scope, plan }) => plan.forward(scope))
-      if (decoding !== undefined && all.length > 0) {
-        const message = `text cannot be generated with rows put before the tokens at "${module.path}"`
-        throw new ModelError({ reason: "Unsupported", message })
-      }
       return all.length < 2 ? all[0] : ops.concat(all, 0)
     },
     dropout: (module, place, x, rate) => dropout(`${module.path}.${place}`, x, rate),

@@ -44,18 +44,37 @@ export function generate(
 
     const memory = new Map<string, { readonly keys: Slot; readonly values: Slot }>()
     const executables: Executable[] = []
+    const logitsOf = (length: number, decoding: Decoding): Tensor =>
+      model.forward({
+        tokens: ops.input("tokens", [1, length], { dtype: "i32" }),
+        lengths: ops.full(length, [1], "i32"),
+        labels: ops.full(-100, [1, length], "i32"),
+        exampleWeight: ops.full(1, [1]),
+        task: "",
+      }, { training: false, methods, decoding }).logits
+    /** Rows that methods put before the prompt: found by writing the graph once, without running it. */
+    const countRows = (): number => {
+      let rows = 0
+      const extend: Decoding["extend"] = (_, own) => {
+        rows = own.keys.shape[2] - prompt.length
+        return own
+      }
+      logitsOf(prompt.length, { start: ops.full(0, [1], "i32"), first: true, capacity, extend })
+      return rows
+    }
     /** The next token after `length` more. */
-    const compile = async (length: number): Promise<Executable> => {
+    const compile = async (length: number, first: boolean, places: number): Promise<Executable> => {
       const updates: (readonly [SlotReference, Tensor])[] = []
       const start = ops.input("start", [1], { dtype: "i32" })
       const decoding: Decoding = {
         start,
-        capacity,
+        first,
+        capacity: places,
         extend: ({ path }, own) => {
           let slots = memory.get(path)
           if (slots === undefined) {
             const [, heads, , width] = own.keys.shape
-            const allocate = (name: string) => backend.allocate(`${name} of ${path}`, [1, heads, capacity, width])
+            const allocate = (name: string) => backend.allocate(`${name} of ${path}`, [1, heads, places, width])
             slots = { keys: allocate("keys"), values: allocate("values") }
             memory.set(path, slots)
           }
@@ -67,28 +86,22 @@ export function generate(
           return { keys: put(slots.keys, own.keys), values: put(slots.values, own.values) }
         },
       }
-      const { logits } = model.forward({
-        tokens: ops.input("tokens", [1, length], { dtype: "i32" }),
-        lengths: ops.full(length, [1], "i32"),
-        labels: ops.full(-100, [1, length], "i32"),
-        exampleWeight: ops.full(1, [1]),
-        task: "",
-      }, { training: false, methods, decoding })
-      const next = ops.argmax(ops.narrow(logits, 1, length - 1, length))
+      const next = ops.argmax(ops.narrow(logitsOf(length, decoding), 1, length - 1, length))
       const executable = await backend.compile(build({ name: `generate from ${length}`, outputs: { next }, updates }))
       executables.push(executable)
       return executable
     }
     const run = async (): Promise<Int32Array> => {
       const made: number[] = []
-      let executable = await compile(prompt.length)
+      const rows = countRows()
+      let executable = await compile(prompt.length, true, rows + capacity)
       let tokens = prompt
       for (let start = 0; made.length < maxNewTokens;) {
         const { next } = await executable.run({ tokens, start: Int32Array.of(start) })
         made.push(next[0])
         if (stopIds.includes(next[0])) break
-        start += tokens.length
-        if (made.length === 1) executable = await compile(1)
+        start += tokens.length + (made.length === 1 ? rows : 0)
+        if (made.length === 1) executable = await compile(1, false, rows + capacity)
         tokens = Int32Array.of(next[0])
       }
       return Int32Array.from(made)

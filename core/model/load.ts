@@ -19,8 +19,10 @@ import { ConfigReader, readModelConfig } from "../formats/model_config.ts"
 import type { SafetensorsError } from "../formats/safetensors_error.ts"
 import type { StorageError } from "../formats/storage_error.ts"
 import * as ops from "../tensor/ops.ts"
+import { firstValues } from "./_first_values.ts"
+import { positionsTaken } from "./_positions.ts"
 import { makeScope } from "./_scope.ts"
-import { artifactContext, checkValues } from "./adapters.ts"
+import { artifactContext, checkValues, writeParameters } from "./adapters.ts"
 import { Families } from "./families.ts"
 import { initialValues } from "./initial_values.ts"
 import type { Model, ModelParameter } from "./model.ts"
@@ -94,6 +96,7 @@ export function load(
         if (parameter.original !== undefined) await backend.write(parameter.original.slot, data, offset)
       })
     }
+    yield* writeParameters(model, yield* firstValues(model, structure.seed))
     return model
   })
 }
@@ -110,6 +113,7 @@ export function initialize(
     const initial = yield* initialArtifacts(structure, trainableOf(structure, fresh))
     const { backend, model } = yield* assemble(structure, fresh, [])
     yield* fill(backend, model, structure.seed, initial, () => true)
+    yield* writeParameters(model, yield* firstValues(model, structure.seed))
     return model
   })
 }
@@ -144,11 +148,17 @@ function describe(
       }`
       return yield* new ModelError({ reason: "Task", message })
     }
-    const network = yield* attempt(() => family.build(config, task))
+    const built = yield* attempt(() => family.build(config, task))
     const contributions = yield* (yield* Plugins).all
-    const nodes = descendants(network.root)
-    const modules = nodes.map((node) => infoOf(node, network.defaultTargets))
+    const nodes = descendants(built.root)
+    const modules = nodes.map((node) => infoOf(node, built.defaultTargets))
     const sites = yield* attempt(() => resolveSites(modules, contributions))
+    const taken = positionsTaken(nodes, sites)
+    if (taken >= built.maxPositions) {
+      const message = `prefixes of ${taken} places leave no room in the model's ${built.maxPositions} positions`
+      return yield* new PluginError({ plugin: "plugins", message })
+    }
+    const network = { ...built, maxPositions: built.maxPositions - taken }
     yield* attempt(() => checkTied(network, modules, contributions))
     const base = [network.root, ...nodes].flatMap(({ path, parameters }) =>
       Object.entries(parameters).map(([name, spec]): Parameter => {

@@ -34,9 +34,11 @@ export interface Module<Extra extends ReadonlyArray<unknown> = []> extends Modul
 
 /** Memory of the tokens before those at hand, while text is generated. */
 export interface Decoding {
-  /** Number of tokens before: i32 [1]. */
+  /** Number of places before: i32 [1]. */
   readonly start: Tensor
-  /** Most tokens that the memory holds. */
+  /** Whether these are the first tokens, which the rows that methods put before them come with. */
+  readonly first: boolean
+  /** Most places that the memory holds. */
   readonly capacity: number
   /**
    * Puts keys and values of the tokens at hand, [B, keyValueHeads, T, headDim], behind those of an Attention's earlier

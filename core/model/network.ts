@@ -8,7 +8,7 @@ export interface Network {
   readonly root: ModuleNode
   /** The whole graph. Modules are called through the scope, so that methods take part. */
   readonly forward: (scope: Scope, batch: BatchTensors) => Outputs
-  /** Longest sequence. */
+  /** Longest sequence; of a model with prefixes, what they leave of it. */
   readonly maxPositions: number
   /** Number of token ids. */
   readonly vocabSize: number

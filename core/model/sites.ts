@@ -7,7 +7,7 @@ import type { ModuleInfo } from "../contracts/module_info.ts"
 import type { Parameter, ParameterSpec } from "../contracts/parameter.ts"
 import { PluginError } from "../contracts/plugin_error.ts"
 import type { SitePlan } from "../contracts/site.ts"
-import { sizeOf } from "../tensor/shape.ts"
+import { sameShape, sizeOf } from "../tensor/shape.ts"
 import { select } from "./selector.ts"
 
 /** A site at one module. */
@@ -30,6 +30,9 @@ export interface SiteTable {
 
 /** Kinds of modules that can hold the places that not every module has. */
 const KIND_OF_PLACE: Readonly<Record<string, string>> = { "kv-prefix": "Attention", "input-prefix": "Backbone" }
+
+/** Stands for the module in keys of parameters that a plugin's sites share. */
+export const SHARED = "shared"
 
 /** Key of a plugin's parameter. */
 export function pluginKey(owner: string, module: string, name: string): string {
@@ -58,6 +61,18 @@ export function resolveSites(
       parameters.set(key, { ...spec, key, module, name, owner })
     }
   }
+  const share = (owner: string, specs: Readonly<Record<string, ParameterSpec>>): void => {
+    for (const [name, spec] of Object.entries(specs)) {
+      const key = pluginKey(owner, SHARED, name)
+      const first = parameters.get(key)
+      if (first === undefined) add(owner, SHARED, { [name]: spec })
+      else if (!sameShape(first.shape, spec.shape)) {
+        const message = `${owner}: its modules want the shared parameter "${name}" as [${first.shape}] and as ` +
+          `[${spec.shape}]; they must be of one shape`
+        throw new PluginError({ plugin: owner, message })
+      }
+    }
+  }
   for (const { id, sites = [], objective } of contributions) {
     for (const site of sites) {
       for (const module of select(modules, site.select, site.exclude, id)) {
@@ -73,6 +88,7 @@ export function resolveSites(
           throw new PluginError({ plugin: id, message })
         }
         add(id, module.path, plan.parameters)
+        share(id, plan.shared ?? {})
         byModule.set(module.path, [...byModule.get(module.path) ?? [], { owner: id, module, plan }])
       }
     }

@@ -2,6 +2,7 @@
  * The family's modules, under Hugging Face's names.
  * @module
  */
+import type { KeyValues } from "../../core/contracts/site.ts"
 import { embedding } from "../../core/model/embedding.ts"
 import { layerNorm } from "../../core/model/layer_norm.ts"
 import { linear } from "../../core/model/linear.ts"
@@ -54,8 +55,10 @@ export function attention(path: string, config: BertConfig, names: AttentionName
       const start = prefix?.keys.shape[2] ?? 0
       const before = (own: Tensor, rows: Tensor | undefined) =>
         rows === undefined ? own : ops.concat([rows.shape[0] === 1 ? ops.forBatch(rows, own) : rows, own], 2)
-      const k = before(split(scope.call(key, x)), prefix?.keys)
-      const v = before(split(scope.call(value, x)), prefix?.values)
+      const own: KeyValues = { keys: split(scope.call(key, x)), values: split(scope.call(value, x)) }
+      const { keys, values } = scope.decoding?.extend(self, own) ?? own
+      const k = before(keys, prefix?.keys)
+      const v = before(values, prefix?.values)
       const mask = ops.less(ops.iota([1, 1, start + length], 2), ops.add(lengths, start))
       const options = scope.training && attentionDropout > 0
         ? {

@@ -8,7 +8,7 @@ import { Task } from "../../../core/model/task.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import { evaluate } from "../../evaluate.ts"
 import { type MemoryBackend, memoryBackend } from "../../memory_backend.ts"
-import { fixture, run } from "../../model_layer.ts"
+import { failure, fixture, run } from "../../model_layer.ts"
 
 const task = Task.causalLM()
 const prompt = Int32Array.of(3, 17, 8, 21)
@@ -47,7 +47,7 @@ Deno.test("greedy generation gives the tokens that transformers gives", async ()
   }))
 })
 
-Deno.test("memory of earlier tokens changes nothing, with prefix keys too, and is freed", async () => {
+Deno.test("memory of earlier tokens changes nothing, with prefixes of keys and of rows too, and is freed", async () => {
   const prefix = register({
     id: "prefix",
     sites: [{
@@ -62,7 +62,18 @@ Deno.test("memory of earlier tokens changes nothing, with prefix keys too, and i
       },
     }],
   })
-  for (const plugins of [undefined, prefix]) {
+  const rows = register({
+    id: "rows",
+    sites: [{
+      select: ["model"],
+      plan: () => ({
+        place: "input-prefix",
+        parameters: { rows: { shape: [2, 16], initializer: { kind: "normal", std: 2 } } },
+        forward: (scope) => scope.parameter("rows"),
+      }),
+    }],
+  })
+  for (const plugins of [undefined, prefix, rows, Layer.merge(prefix, rows)]) {
     const backend = memoryBackend()
     await run(
       Effect.gen(function* () {
@@ -80,17 +91,18 @@ Deno.test("memory of earlier tokens changes nothing, with prefix keys too, and i
 })
 
 Deno.test("what cannot be generated is a typed error", async () => {
-  const rows = register({
-    id: "rows",
-    sites: [{
-      select: ["model"],
-      plan: () => ({
-        place: "input-prefix",
-        parameters: { rows: { shape: [2, 16], initializer: { kind: "zeros" } } },
-        forward: (scope) => scope.parameter("rows"),
-      }),
-    }],
-  })
+  const rows = (length: number) =>
+    register({
+      id: "rows",
+      sites: [{
+        select: ["model"],
+        plan: () => ({
+          place: "input-prefix",
+          parameters: { rows: { shape: [length, 16], initializer: { kind: "zeros" } } },
+          forward: (scope) => scope.parameter("rows"),
+        }),
+      }],
+    })
   await run(
     Effect.gen(function* () {
       const model = yield* load(fixture("llama/llama"), { task })
@@ -99,14 +111,16 @@ Deno.test("what cannot be generated is a typed error", async () => {
           Effect.flip(generate(model, ids, maxNewTokens === undefined ? {} : { maxNewTokens })),
           ({ _tag, message }) => `${_tag} ${message}`,
         )
-      assertStringIncludes(yield* attempt(prompt, 8), "ModelError text cannot be generated with rows")
-      assertStringIncludes(yield* attempt(prompt), "a prompt of 4 tokens and 64 new ones must be 1 to 64 positions")
+      assertStringIncludes(yield* attempt(prompt), "a prompt of 4 tokens and 64 new ones must be 1 to 62 positions")
       assertStringIncludes(yield* attempt(new Int32Array(0), 8), "a prompt of 0 tokens")
       assertStringIncludes(yield* attempt(Int32Array.of(32), 8), "from 0 to 31")
       assertStringIncludes(yield* attempt(prompt, 0), "got 0")
     }),
-    rows,
+    rows(2),
   )
+  const full = await failure(load(fixture("llama/llama"), { task }), rows(64))
+  assertEquals(full._tag, "PluginError")
+  assertStringIncludes(full.message, "prefixes of 64 places leave no room in the model's 64 positions")
   await run(Effect.gen(function* () {
     const { config } = yield* load(fixture("llama/qwen2"), { task: Task.classification(["a", "b", "c"]) })
     const classifier = yield* initialize(config, { task: Task.classification(["a", "b"]) })

@@ -1,0 +1,98 @@
+import * as Effect from "effect/Effect"
+import { BackendError } from "../backend/backend_error.ts"
+import type { BaseModel, NamedValues } from "../contracts/contribution.ts"
+import { PluginError } from "../contracts/plugin_error.ts"
+import type { KeyValues } from "../contracts/site.ts"
+import { build } from "../graph/build.ts"
+import * as ops from "../tensor/ops.ts"
+import { sizeOf } from "../tensor/shape.ts"
+import type { Tensor } from "../tensor/tensor.ts"
+import type { Model } from "./model.ts"
+
+/** First values that plugins take from the base model; not of those that brought values of an earlier run. */
+export function firstValues(
+  model: Model,
+  seed: number,
+): Effect.Effect<ReadonlyArray<NamedValues>, PluginError | BackendError> {
+  return Effect.gen(function* () {
+    const all: NamedValues[] = []
+    for (const { id, initialize, artifacts } of model.contributions) {
+      if (initialize === undefined || artifacts?.initial !== undefined) continue
+      const own = model.parameters.filter(({ owner }) => owner === id)
+      const values = yield* initialize(own, baseModel(model, seed)).pipe(
+        Effect.mapError((error) =>
+          error instanceof PluginError || error instanceof BackendError
+            ? error
+            : new PluginError({ plugin: id, message: `${id}: ${error.message}` })
+        ),
+      )
+      for (const { parameter: { key }, data } of values) {
+        const found = own.find((parameter) => parameter.key === key)
+        if (found !== undefined && sizeOf(found.shape) === data.length) continue
+        const message = `${id}: it gave ${data.length} first values for "${key}", ` +
+          (found === undefined ? "which is none of its parameters" : `which is [${found.shape}]`)
+        return yield* new PluginError({ plugin: id, message })
+      }
+      all.push(...values)
+    }
+    return all
+  })
+}
+
+/** What plugins see of a model whose weights are there. */
+function baseModel({ directory, modules, network, parameters, backend, forward }: Model, seed: number): BaseModel {
+  const tensors = new Map<string, Tensor>()
+  for (const { owner, key, original, tensor } of parameters) {
+    if (owner === "base") tensors.set(key, original?.tensor ?? tensor)
+  }
+  return {
+    directory,
+    modules,
+    vocabSize: network.vocabSize,
+    seed,
+    parameter: (key) => {
+      const tensor = tensors.get(network.tied[key] ?? key)
+      if (tensor === undefined) throw new PluginError({ plugin: "plugins", message: `no base parameter "${key}"` })
+      return tensor
+    },
+    keyValues: (tokens) => {
+      const { length } = tokens
+      const seen = new Map<string, KeyValues>()
+      forward({
+        tokens: ops.constant(tokens, [1, length]),
+        lengths: ops.full(length, [1], "i32"),
+        labels: ops.full(-100, [1, length], "i32"),
+        exampleWeight: ops.full(1, [1]),
+        task: "",
+      }, {
+        training: false,
+        methods: false,
+        decoding: {
+          start: ops.full(0, [1], "i32"),
+          first: true,
+          capacity: length,
+          extend: ({ path }, own) => {
+            seen.set(path, own)
+            return own
+          },
+        },
+      })
+      return seen
+    },
+    evaluate: (outputs) =>
+      Effect.tryPromise({
+        try: async () => {
+          const executable = await backend.compile(build({ name: "first values", outputs, updates: [] }))
+          try {
+            return await executable.run({}) as Readonly<Record<string, Float32Array>>
+          } finally {
+            executable.dispose()
+          }
+        },
+        catch: (cause) =>
+          cause instanceof BackendError
+            ? cause
+            : new BackendError({ reason: "Run", message: (cause as Error).message, cause }),
+      }),
+  }
+}

@@ -9,3 +9,8 @@ Deno.test("every operation and its derivative on wasm, relaxed SIMD, two threads
 
 Deno.test("every operation and its derivative on wasm, plain SIMD, no shared memory", (t) =>
   compareOperations(t, layer({ relaxedSimd: false, sharedMemory: false }), TOLERANCE))
+
+for (const storage of ["bf16", "f16"] as const) {
+  Deno.test(`every operation and its derivative on wasm, slots of ${storage}`, (t) =>
+    compareOperations(t, layer({ threads: 2 }), TOLERANCE, storage))
+}

@@ -6,3 +6,10 @@ import { onWebgpu } from "./_with_webgpu.ts"
 const TOLERANCE = 5e-6
 
 onWebgpu("every operation and its derivative", (t) => compareOperations(t, layer(), TOLERANCE))
+
+for (const storage of ["bf16", "f16"] as const) {
+  onWebgpu(
+    `every operation and its derivative, slots of ${storage}`,
+    (t) => compareOperations(t, layer(), TOLERANCE, storage),
+  )
+}

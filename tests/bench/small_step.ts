@@ -1,5 +1,5 @@
 /**
- * The small GPT-like step that the bench times: one model, one batch and one protocol for every contestant.
+ * The small GPT-like step that the bench times: one model and one batch for every contestant.
  *
  * The model (pre-norm, as GPT-2 but with an output matrix of its own):
  * ```
@@ -84,33 +84,4 @@ export const batch = (): { readonly inputs: Int32Array<ArrayBuffer>; readonly ta
       (_, i) => text[Math.floor(i / tokens) * (tokens + 1) + i % tokens + from],
     )
   return { inputs: part(0), targets: part(1) }
-}
-
-/** What a contestant answers. */
-export interface StepTimes {
-  /** Of each step. */
-  readonly milliseconds: ReadonlyArray<number>
-  /** Of the last step, before its update. */
-  readonly loss: number
-}
-
-/** Answers each line `step N` on standard input with a line of JSON, {@link StepTimes}, until the input ends. */
-export const serve = async (step: () => Promise<number>): Promise<void> => {
-  let rest = ""
-  for await (const chunk of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + chunk).split("\n")
-    rest = lines.pop()!
-    for (const line of lines) {
-      const count = Number(/^step (\d+)$/.exec(line)?.[1])
-      if (!(count > 0)) throw new Error(`expected "step N", got "${line}"`)
-      const milliseconds: Array<number> = []
-      let loss = NaN
-      for (let i = 0; i < count; i++) {
-        const start = performance.now()
-        loss = await step()
-        milliseconds.push(performance.now() - start)
-      }
-      console.log(JSON.stringify({ milliseconds, loss } satisfies StepTimes))
-    }
-  }
 }

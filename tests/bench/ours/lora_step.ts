@@ -1,11 +1,14 @@
 /**
- * `lora_step.ts directory [profile]`: the LoRA step on Espalier, its wasm backend, on the model, adapter and batch that
- * peers/peft_step.py made. The table of a traced step goes to the file `profile`.
+ * `lora_step.ts directory [profile] [--threads N]`: the LoRA step on Espalier, its wasm backend, on the model, adapter and
+ * batch that peers/peft_step.py made. The table of a traced step goes to the file `profile`. Answers `account` with an
+ * {@link Account}.
  * @module
  */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { parseArgs } from "node:util"
+import type { Slot } from "../../../core/backend/backend.ts"
 import * as Wasm from "../../../core/backend/wasm/backend.ts"
 import { layer as pluginsLayer } from "../../../core/contracts/plugins.ts"
 import { MASKED } from "../../../core/data/encode.ts"
@@ -19,9 +22,31 @@ import { makeStepper } from "../../../core/training/stepper.ts"
 import * as Bert from "../../../plugins/bert/mod.ts"
 import * as Llama from "../../../plugins/llama/mod.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
-import { serve } from "../small_step.ts"
+import { sizeOf } from "../../../core/tensor/shape.ts"
+import { serve } from "../serve.ts"
 
-const [directory, profile] = Deno.args
+/** Bytes of each part. */
+interface Parts {
+  /** The model's parameters. */
+  readonly weights: number
+  /** What the optimizer keeps. */
+  readonly optimizer: number
+  /** Everything that a step needs for its own time. */
+  readonly activations: number
+}
+/** What the memory of a step is for. */
+export interface Account {
+  /** As the sizes of slots and the plan of the step say. */
+  readonly planned: Parts
+  /** By how much resident memory grew when that part was made. */
+  readonly resident: Parts
+}
+
+const { values: options, positionals: [directory, profile] } = parseArgs({
+  args: Deno.args,
+  allowPositionals: true,
+  options: { threads: { type: "string", default: "2" } },
+})
 const given: {
   readonly task: "SEQ_CLS" | "CAUSAL_LM"
   readonly inputIds: ReadonlyArray<ReadonlyArray<number>>
@@ -31,8 +56,13 @@ const rows = given.inputIds.length, tokens = given.inputIds[0].length
 const classifies = given.task === "SEQ_CLS"
 const task = classifies ? Task.classification(["LABEL_0", "LABEL_1"]) : Task.causalLM()
 
+const resident = () => Deno.memoryUsage().rss
+const bytes = (slots: ReadonlyArray<Slot>) => slots.reduce((sum, { shape }) => sum + 4 * sizeOf(shape), 0)
+
 const program = Effect.gen(function* () {
+  const before = resident()
   const model = yield* load(`${directory}/model`, { task })
+  const loaded = resident()
   const parameters = new Map(model.parameters.map(({ key, tensor }) => [key, tensor]))
   const stepper = makeStepper(model.backend, {
     forward: model.forward,
@@ -45,6 +75,7 @@ const program = Effect.gen(function* () {
     weightDecay: 0,
     maxGradNorm: 0,
   }, { seed: 0, tasks: ["default"] })
+  const ready = resident()
   const batches = [{
     task: "default",
     shape: [rows, tokens] as const,
@@ -57,6 +88,14 @@ const program = Effect.gen(function* () {
       ? { labels: Int32Array.from(given.labels as ReadonlyArray<number>) }
       : { targets: Int32Array.from(given.inputIds.flatMap((row) => [...row.slice(1), MASKED])) }),
   }]
+  const account = (): Account => ({
+    planned: {
+      weights: bytes(model.parameters.map(({ slot }) => slot)),
+      optimizer: bytes(stepper.state.map(({ slot }) => slot)),
+      activations: model.backend.memory().temporaryBytes,
+    },
+    resident: { weights: loaded - before, optimizer: ready - loaded, activations: resident() - ready },
+  })
   let step = 0
   yield* Effect.promise(() =>
     serve(async () => {
@@ -66,11 +105,16 @@ const program = Effect.gen(function* () {
       const { loss, trace: times } = await result
       if (times !== undefined) await Deno.writeTextFile(profile, `${profileTable(times)}\n`)
       return loss
-    })
+    }, { account })
   )
 })
 
-const platform = Layer.mergeAll(Wasm.layer(), pluginsLayer, familiesLayer, NodeFileSystem.layer)
+const platform = Layer.mergeAll(
+  Wasm.layer({ threads: Number(options.threads) }),
+  pluginsLayer,
+  familiesLayer,
+  NodeFileSystem.layer,
+)
 const all = Layer.mergeAll(Lora.fromPeft(`${directory}/adapter`), Llama.layer, Bert.layer).pipe(
   Layer.provideMerge(platform),
 )

@@ -23,7 +23,8 @@ import type { Tensor } from "../../../core/tensor/tensor.ts"
 import { adamW } from "../../../core/training/adamw.ts"
 import { perToken } from "../../../core/training/objectives.ts"
 import { makeStepper } from "../../../core/training/stepper.ts"
-import { batch, initialParameters, model, optimizer, parameterShapes, serve } from "../small_step.ts"
+import { serve } from "../serve.ts"
+import { batch, initialParameters, model, optimizer, parameterShapes } from "../small_step.ts"
 
 const { width, heads, layers, rows, tokens } = model
 
@@ -92,5 +93,7 @@ const program = Effect.gen(function* () {
 })
 
 await Effect.runPromise(
-  Effect.scoped(program.pipe(Effect.provide(layerWith({ backend: Deno.args[0] as BackendChoice })))),
+  Effect.scoped(
+    program.pipe(Effect.provide(layerWith({ backend: Deno.args[0] as BackendChoice, wasm: { threads: 2 } }))),
+  ),
 )

@@ -3,7 +3,8 @@
  * @module
  */
 import { blockUntilReady, defaultDevice, init, jit, nn, numpy as np, tree, valueAndGrad } from "npm:@jax-js/jax@0.1.25"
-import { batch, initialParameters, model, optimizer, parameterShapes, serve } from "../small_step.ts"
+import { serve } from "../serve.ts"
+import { batch, initialParameters, model, optimizer, parameterShapes } from "../small_step.ts"
 
 type Parameters = Record<string, np.Array>
 

@@ -1,0 +1,44 @@
+/**
+ * The LoRA steps that several suites measure: models and batches as peers/peft_step.py makes them, and who runs them.
+ * @module
+ */
+import { execute, workspace } from "../conformance/environment.ts"
+import type { Contestant } from "./contest.ts"
+import { deno, here, python, torchTwice } from "./peers.ts"
+
+/** A case. */
+export interface LoraCase {
+  /** As peers/peft_step.py calls it. */
+  readonly key: "minilm" | "smollm2"
+  /** For people. */
+  readonly name: string
+  /** Tokens of a step. */
+  readonly tokens: number
+}
+
+/** All of them. */
+export const loraCases: ReadonlyArray<LoraCase> = [
+  { key: "minilm", name: "MiniLM-L6, 16 x 128", tokens: 16 * 128 },
+  { key: "smollm2", name: "Llama of SmolLM2-135M's shape, 1 x 256", tokens: 256 },
+]
+
+const made = new Map<string, Promise<string>>()
+/** Makes model, adapter and batch of a case, once a run. Gives their directory. */
+export const loraDirectory = ({ key }: LoraCase): Promise<string> => {
+  const make = async () => {
+    const directory = `${workspace}/bench-lora/${key}`
+    const { path } = await python()
+    await execute(path, ["-W", "ignore", `${here}peers/peft_step.py`, "--make", key, directory], "inherit")
+    return directory
+  }
+  if (!made.has(key)) made.set(key, make())
+  return made.get(key)!
+}
+
+/** PEFT on a case, once or twice: see {@link torchTwice}. */
+export const peftStep = (directory: string): Promise<ReadonlyArray<Contestant>> =>
+  torchTwice(({ peft, torch }) => `PEFT ${peft}, torch ${torch} eager`, "peers/peft_step.py", directory)
+
+/** Espalier on a case; options as ours/lora_step.ts has them. */
+export const ourLoraStep = (directory: string, ...options: ReadonlyArray<string>): Contestant =>
+  deno(["Espalier", ...options].join(" "), "ours/lora_step.ts", directory, ...options)

@@ -1,0 +1,75 @@
+/**
+ * What a suite is given, and how it runs a contest.
+ * @module
+ */
+import { contest, type Contestant, type ContestLength } from "./contest.ts"
+import { type Result, result } from "./result.ts"
+
+/** What a suite is given. */
+export interface Bench {
+  /** Rounds that count. */
+  readonly rounds: number
+  /** Path of the training split of SST-2, where it was given. */
+  readonly sst2?: string
+  /** Takes a result. */
+  readonly take: (found: Result) => void
+  /** Says something: what was left out, and why. */
+  readonly note: (text: string) => void
+}
+
+/** A suite. */
+export interface Suite {
+  /** By which it is chosen. */
+  readonly name: string
+  /** Measures. */
+  readonly run: (bench: Bench) => Promise<void>
+}
+
+/** What a contest is about, and how times become figures. */
+export interface Event extends Pick<Result, "suite" | "name" | "backend" | "unit">, Pick<ContestLength, "steps"> {
+  /** Milliseconds of a step as a figure of the unit. Default: themselves. */
+  readonly figure?: (milliseconds: number) => number
+}
+
+/** The peers that can be there; those that cannot are noted. */
+export const gather = async (
+  { note }: Bench,
+  what: string,
+  ...peers: ReadonlyArray<Contestant | Promise<ReadonlyArray<Contestant>>>
+): Promise<ReadonlyArray<Contestant>> => {
+  const present: Array<Contestant> = []
+  for (const peer of peers) {
+    try {
+      present.push(...[await peer].flat())
+    } catch (error) {
+      note(`${what}: without peers in Python: ${(error as Error).message}`)
+    }
+  }
+  return present
+}
+
+/** Runs a contest and takes its results, one a peer. */
+export const compare = async (
+  bench: Bench,
+  { suite, name, backend, unit, steps, figure = (milliseconds) => milliseconds }: Event,
+  ours: Contestant,
+  peers: ReadonlyArray<Contestant>,
+): Promise<void> => {
+  if (peers.length === 0) return bench.note(`${suite}, ${name}: left out, no peer is there`)
+  const [own, ...others] = await contest([ours, ...peers], { rounds: bench.rounds, steps })
+  for (const [i, other] of others.entries()) {
+    if (other instanceof Error) bench.note(`${suite}, ${name}: without "${peers[i].name}": ${other.message}`)
+    else {
+      const common = { suite, name, backend, unit, peerName: peers[i].name }
+      bench.take(result({ ...common, ours: figure(own as number), peer: figure(other) }))
+    }
+  }
+}
+
+/** Says on which adapter WebGPU runs; false where there is none. */
+export const hasWebgpu = async ({ note }: Bench, suite: string): Promise<boolean> => {
+  const adapter = await navigator.gpu?.requestAdapter() ?? null
+  if (adapter === null) note(`${suite} on webgpu: left out, this machine has no adapter`)
+  else note(`${suite} on webgpu: ${adapter.info.description || adapter.info.vendor}`)
+  return adapter !== null
+}

@@ -1,0 +1,71 @@
+/**
+ * Memory of a LoRA step: the most that a process had in RAM beside PEFT, and what was planned beside what came of it.
+ * @module
+ */
+import { type Contestant, median, start } from "../contest.ts"
+import { loraCases, loraDirectory, ourLoraStep, peftStep } from "../lora.ts"
+import type { Account } from "../ours/lora_step.ts"
+import { result } from "../result.ts"
+import { gather, type Suite } from "../suite.ts"
+
+const suite = "memory"
+const MB = 1e6
+/** Steps that a process does before it is looked at. */
+const STEPS = 5
+/** Fresh processes of each contestant at most: what one takes hardly differs from what the next takes. */
+const PROCESSES = 3
+
+/** Peak of a process's resident memory, MB, as Linux tells it. */
+const peakOf = async (pid: number): Promise<number> => {
+  const { stdout } = await new Deno.Command("cat", { args: [`/proc/${pid}/status`] }).output()
+  const kilobytes = Number(/^VmHWM:\s*(\d+) kB$/m.exec(new TextDecoder().decode(stdout))?.[1])
+  return 1024 * kilobytes / MB
+}
+
+const once = async (contestant: Contestant, accounts: boolean) => {
+  const process = start(contestant)
+  try {
+    await process.ask(`step ${STEPS}`)
+    const account = accounts ? await process.ask<Account>("account") : undefined
+    return { peak: await peakOf(process.pid), account }
+  } finally {
+    await process.stop()
+  }
+}
+
+/** Suite `memory`. */
+export const memory: Suite = {
+  name: suite,
+  run: async (bench) => {
+    if (Deno.build.os !== "linux") return bench.note("memory: left out, only Linux tells the peak of another process")
+    for (const one of loraCases) {
+      const directory = await loraDirectory(one)
+      const ours = [ourLoraStep(directory), ourLoraStep(directory, "--weights", "bf16")]
+      const peers = await gather(bench, suite, peftStep(directory).then((all) => all.slice(0, 1)))
+      const contestants = [...ours, ...peers]
+      const peaks: Array<Array<number>> = contestants.map(() => [])
+      const accounts: Array<Account | undefined> = []
+      for (let round = 0; round < Math.min(PROCESSES, bench.rounds); round++) {
+        for (const [i, contestant] of contestants.entries()) {
+          const { peak, account } = await once(contestant, i < ours.length)
+          peaks[i].push(peak)
+          accounts[i] = account
+        }
+      }
+      for (const [i, weights] of ["f32", "bf16"].entries()) {
+        const common = { suite, backend: "wasm", unit: "MB" }
+        for (const [j, peer] of peers.entries()) {
+          const name = `${one.name}, ${weights} weights, peak RSS`
+          const figures = { ours: median(peaks[i]), peer: median(peaks[ours.length + j]) }
+          bench.take(result({ ...common, name, ...figures, peerName: peer.name }))
+        }
+        const { planned, resident } = accounts[i]!
+        for (const part of ["weights", "optimizer", "activations"] as const) {
+          const name = `${one.name}, ${weights} weights, RSS of ${part}`
+          const figures = { ours: resident[part] / MB, peer: planned[part] / MB }
+          bench.take(result({ ...common, name, ...figures, peerName: "planned" }))
+        }
+      }
+    }
+  },
+}

@@ -2,9 +2,12 @@ import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows
 import type { CallTime } from "../../../../core/backend/backend.ts"
 import { BackendError } from "../../../../core/backend/backend_error.ts"
 import { startDevice } from "../../../../core/backend/webgpu/_device.ts"
+import { build } from "../../../../core/graph/build.ts"
 import { interpret } from "../../../../core/graph/interpret.ts"
+import { gather, input, slice, slot } from "../../../../core/tensor/ops.ts"
 import { noise, view } from "../../../kernels/_compare.ts"
 import { accumulate, near } from "../_accumulate.ts"
+import { limits, roundTrips } from "../_half_slots.ts"
 import { onWebgpu, withWebgpu } from "./_with_webgpu.ts"
 
 onWebgpu("runs posted at once follow each other, slots keep their state", () =>
@@ -25,6 +28,9 @@ onWebgpu("runs posted at once follow each other, slots keep their state", () =>
     }
     near(await state, slots.get(slot.id)!, "slot")
   }))
+
+onWebgpu("slots of 16 bits round, decode and take pieces", () => withWebgpu(roundTrips))
+onWebgpu("slots of 16 bits take half the bytes and are only read", () => withWebgpu(limits))
 
 onWebgpu("500 replays give the same bits and hold the same bytes", () =>
   withWebgpu(async (backend) => {
@@ -172,6 +178,32 @@ onWebgpu("a slot larger than a binding is seen as one", () =>
       assertEquals(after.subarray(row * width, (row + 1) * width), noise(width, row).map((x) => 2 * x))
     }
   }))
+
+onWebgpu(
+  "a slot of 16 bits larger than a binding is seen as one, by fours and singly",
+  () =>
+    withWebgpu(async (backend) => {
+      const [rows, width] = [70_000, 1000]
+      const half = backend.allocate("embedding", [rows, width], "f32", "bf16")
+      // Between them lies the end of the first binding.
+      const wanted = [0, 67_107, 67_108, 67_109, rows - 1]
+      const whole = (row: number) => noise(width, row).map((x) => Math.round(x * 100))
+      for (const row of wanted) await backend.write(half, whole(row), row * width)
+      const indices = input("ids", [wanted.length], { dtype: "i32" })
+      const table = slot(half)
+      const outputs = {
+        fours: gather(table, indices),
+        singly: gather(slice(table, [0, 1], [rows, width - 1]), indices),
+      }
+      // A slice is no table as it lies: rows copies it.
+      const executable = await backend.compile(build({ name: "lookup", outputs, updates: [] }))
+      const { fours, singly } = await executable.run({ ids: Int32Array.from(wanted) })
+      wanted.forEach((row, i) => {
+        assertEquals(fours.subarray(i * width, (i + 1) * width), whole(row))
+        assertEquals(singly.subarray(i * (width - 1), (i + 1) * (width - 1)), whole(row).subarray(1))
+      })
+    }),
+)
 
 onWebgpu("a device that goes away is an error for this and all later calls", () =>
   withWebgpu(async (backend) => {

@@ -7,9 +7,9 @@
  * @module
  */
 import type { Dispatch, KernelContext } from "../wgsl/kernel.ts"
-import { type Layout, open, type Task } from "./_wgsl_task.ts"
+import { ending } from "./_wgsl_epilogue.ts"
+import { open, singles, type Task } from "./_wgsl_task.ts"
 
-const SINGLE: Layout = { a: "none", b: "none", output: "none" }
 /** Terms of one turn of the loop. */
 const DEPTH = 8
 /** Fours of columns of one lane. */
@@ -38,8 +38,9 @@ export const broadcastProduct = (
   const shader = context.shader()
   const a = shader.read(task.buffers.a, "f32")
   const b = shader.read(task.buffers.b, "f32")
-  const output = shader.write(task.buffers.output, "f32")
-  const { workgroups, header, statements } = open(task, SINGLE, rows, lanes * LANE_COLUMNS, shader, context)
+  const layout = singles(task)
+  const end = ending(task, layout, lanes, shader)
+  const { workgroups, header, statements } = open(task, layout, rows, lanes * LANE_COLUMNS, shader, context)
   const line: Array<string> = [header(lanes), ...statements]
 
   for (const r of range(rows)) line.push(`let from${r} = a_at + min(row + ${r}u, m - 1u) * a_m;`)
@@ -79,16 +80,22 @@ export const broadcastProduct = (
   line.push(`}`, `for (; t < end; t++) {`)
   accumulate(1, alone)
   line.push(`}`)
-  for (const r of range(rows)) {
-    for (const j of range(LANE_COLUMNS)) {
-      const store = output.store(`o_at + (row + ${r}u) * o_m + column${j} * o_n`, `sum${r}_${j >> 2}[${j & 3}]`)
-      line.push(`if (row + ${r}u < m && column${j} < n) { ${store} }`)
-    }
+  const sums = range(rows).flatMap((r) => range(FOURS).map((q) => `sum${r}_${q}`))
+  const store = (sum: string, r: string, q: string) =>
+    line.push(end.store(sum, `row + ${r}`, `column + thread + ${q} * ${4 * lanes}u`))
+  if (task.epilogue === undefined) {
+    sums.forEach((sum, i) => store(sum, `${Math.floor(i / FOURS)}u`, `${i % FOURS}u`))
+  } else {
+    // Many statements for each four: a loop compiles faster than so many lines.
+    line.push(`var all = array<vec4<f32>, ${sums.length}>(${sums.join(", ")});`)
+    line.push(`for (var i = 0u; i < ${sums.length}u; i++) {`)
+    store("all[i]", `i / ${FOURS}u`, `i % ${FOURS}u`)
+    line.push(`}`)
   }
   line.push(`}`)
   return shader.finish({
     label: `matmul ${task.m}x${task.k}x${task.n}`,
-    code: line.join("\n"),
+    code: end.declarations() + line.join("\n"),
     workgroups,
     enable: subgroups ? ["subgroups"] : [],
   })

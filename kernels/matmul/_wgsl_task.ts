@@ -3,16 +3,16 @@
  * pipeline, as these long texts take a second to compile on a CPU), and the way from a workgroup to its tile.
  * @module
  */
+import { sizeOf } from "../../core/tensor/shape.ts"
 import { type KernelContext, lineOfWorkgroups, type Shader } from "../wgsl/kernel.ts"
 import { PARAMETERS } from "../wgsl/places.ts"
+import { rowAxes, type TaskEpilogue } from "./_wgsl_epilogue.ts"
 import type { Product } from "./product.ts"
 
 /** A product with the places of its operands, cut along k into parts. */
-export interface Task extends Omit<Product, "output" | "batch"> {
+export interface Task extends Omit<Product, "output" | "beside"> {
   /** Distances in the output. */
   readonly output: { readonly m: number; readonly n: number }
-  /** Outermost first; distances in elements. */
-  readonly batch: Product["batch"]
   /** The first elements. */
   readonly first: { readonly a: number; readonly b: number; readonly output: number }
   /** Numbers of the buffers. */
@@ -22,6 +22,8 @@ export interface Task extends Omit<Product, "output" | "batch"> {
   readonly parts: number
   /** Distance in the output between parts. */
   readonly partStep: number
+  /** What is done with the elements before they are stored; only where there is one part. */
+  readonly epilogue: TaskEpilogue | undefined
 }
 
 /** Which way four neighbours lie in an operand that is bound as `vec4<f32>`; `none`: bound as `f32`. */
@@ -31,6 +33,8 @@ export interface Layout {
   readonly a: Fours
   readonly b: Fours
   readonly output: Fours
+  /** Of each view of the epilogue. */
+  readonly beside: ReadonlyArray<Fours>
 }
 
 /** The same product with rows and columns exchanged. */
@@ -41,14 +45,27 @@ export const exchanged = (task: Task): Task => ({
   a: { m: task.b.n, k: task.b.k },
   b: { k: task.a.k, n: task.a.m },
   output: { m: task.output.n, n: task.output.m },
-  batch: task.batch.map(({ extent, a, b, output }) => ({ extent, a: b, b: a, output })),
+  batch: task.batch.map((axis) => ({ ...axis, a: axis.b, b: axis.a })),
   first: { ...task.first, a: task.first.b, b: task.first.a },
   buffers: { ...task.buffers, a: task.buffers.b, b: task.buffers.a },
+  epilogue: task.epilogue && {
+    ...task.epilogue,
+    views: task.epilogue.views.map((view) => ({ ...view, m: view.n, n: view.m })),
+    exchanged: !task.epilogue.exchanged,
+  },
+})
+
+/** Everything as single elements. */
+export const singles = ({ epilogue }: Task): Layout => ({
+  a: "none",
+  b: "none",
+  output: "none",
+  beside: (epilogue?.views ?? []).map(() => "none"),
 })
 
 /** Where fours may be read and written: neighbours, whole fours of them, all of which begin at multiples of four. */
 export const layoutOf = (task: Task): Layout => {
-  const { m, n, k, a, b, output, batch, first, chunk } = task
+  const { m, n, k, a, b, output, batch, first, chunk, buffers } = task
   const fours = (...distances: ReadonlyArray<number>) => distances.every((distance) => distance % 4 === 0)
   const way = (across: number, along: number, extent: number, start: number, steps: ReadonlyArray<number>): Fours =>
     across === 1 && fours(extent, along, start, ...steps)
@@ -56,14 +73,25 @@ export const layoutOf = (task: Task): Layout => {
       : along === 1 && fours(k, chunk, across, start, ...steps)
       ? "k"
       : "none"
-  const shared = task.buffers.a === task.buffers.b // one shader sees a buffer in one way only
-  return {
-    a: shared ? "none" : way(a.m, a.k, m, first.a, batch.map((axis) => axis.a)),
-    b: shared ? "none" : way(b.n, b.k, n, first.b, batch.map((axis) => axis.b)),
-    output: output.n === 1 && fours(n, output.m, first.output, task.partStep, ...batch.map((axis) => axis.output))
-      ? "across"
-      : "none",
-  }
+  const row = (n1: number, m1: number, start: number, steps: ReadonlyArray<number>): Fours =>
+    n1 === 1 && fours(n, m1, start, ...steps) ? "across" : "none"
+  const views = task.epilogue?.views ?? []
+  const ways = [
+    { buffer: buffers.a, way: way(a.m, a.k, m, first.a, batch.map((axis) => axis.a)) },
+    { buffer: buffers.b, way: way(b.n, b.k, n, first.b, batch.map((axis) => axis.b)) },
+    {
+      buffer: buffers.output,
+      way: row(output.n, output.m, first.output, [task.partStep, ...batch.map((axis) => axis.output)]),
+    },
+    ...views.map((view) => ({
+      buffer: view.buffer,
+      way: view.dtype === "f32" ? row(view.n, view.m, view.first, view.batch) : "none",
+    })),
+  ]
+  // One shader sees a buffer in one way only.
+  const single = new Set(ways.flatMap(({ buffer, way }) => way === "none" ? [buffer] : []))
+  const [wayA, wayB, wayOutput, ...beside] = ways.map(({ buffer, way }) => single.has(buffer) ? "none" : way)
+  return { a: wayA, b: wayB, output: wayOutput, beside }
 }
 
 /** The beginning of a shader. */
@@ -89,7 +117,7 @@ export const open = (
   shader: Shader,
   context: KernelContext,
 ): Opening => {
-  const { m, n, k, batch, first, parts } = task
+  const { m, n, k, batch, first, parts, epilogue } = task
   const tiles = [Math.ceil(m / rows), Math.ceil(n / columns)]
   const count = batch.reduce((product, { extent }) => product * extent, tiles[0] * tiles[1] * parts)
   const { workgroups, number, exact } = lineOfWorkgroups(count, context.device)
@@ -124,6 +152,19 @@ export const open = (
     parameter(`b_${i + 1}`, scale(axis.b, layout.b))
     parameter(`o_${i + 1}`, scale(axis.output, layout.output))
   })
+  const views = epilogue?.views ?? []
+  views.forEach((view, v) => {
+    const way = layout.beside[v]
+    parameter(`e${v}_0`, scale(view.first, way))
+    parameter(`e${v}_m`, scale(view.m, way))
+    parameter(`e${v}_n`, scale(view.n, way))
+    view.batch.forEach((distance, i) => parameter(`e${v}_${i + 1}`, scale(distance, way)))
+  })
+  const coordinates = epilogue === undefined ? [] : rowAxes(epilogue)
+  for (const axis of coordinates) {
+    parameter(`inner${axis}`, sizeOf(epilogue!.shape.slice(axis + 1, -1)))
+    parameter(`size${axis}`, epilogue!.shape[axis])
+  }
   const table = shader.read(context.constants(values))
   named.forEach((name, i) => statements.push(`let ${name} = u32(${table.load(`${i}u`)});`))
   statements.push(
@@ -145,6 +186,8 @@ export const open = (
     `let o_at = ${at("o")} + entry0 * o_part;`,
     `let begin = entry0 * chunk;`,
     `let end = min(begin + chunk, k);`,
+    ...views.map((_, v) => `let e${v}_at = ${at(`e${v}`)};`),
+    ...coordinates.length === 0 ? [] : [`let rows_before = tile / tiles_n * ${epilogue!.exchanged ? "n" : "m"};`],
   )
   return {
     workgroups,
@@ -152,24 +195,3 @@ export const open = (
     statements,
   }
 }
-
-/**
- * Statements that store four sums of one row where they are inside.
- *
- * @param row Expression of the row.
- * @param column Expression of the first column, a multiple of four.
- * @param value Name of the four.
- */
-export const storeFour = (
-  layout: Layout,
-  output: { readonly store: (index: string, value: string) => string },
-  row: string,
-  column: string,
-  value: string,
-): string =>
-  layout.output === "across"
-    ? `if (${row} < m && ${column} < n) { ${output.store(`o_at + (${row}) * o_m + (${column}) / 4u`, value)} }`
-    : [0, 1, 2, 3].map((j) =>
-      `if (${row} < m && ${column} + ${j}u < n) { ` +
-      `${output.store(`o_at + (${row}) * o_m + (${column} + ${j}u) * o_n`, `${value}[${j}]`)} }`
-    ).join("\n")

@@ -4,7 +4,8 @@
  * @module
  */
 import type { Dispatch, KernelContext } from "../wgsl/kernel.ts"
-import { type Fours, layoutOf, open, storeFour, type Task } from "./_wgsl_task.ts"
+import { ending } from "./_wgsl_epilogue.ts"
+import { type Fours, layoutOf, open, type Task } from "./_wgsl_task.ts"
 
 /** Shape of the tile. */
 export interface TileForm {
@@ -33,7 +34,7 @@ export const tileProduct = (
     a: shader.read(task.buffers.a, element(layout.a)),
     b: shader.read(task.buffers.b, element(layout.b)),
   }
-  const output = shader.write(task.buffers.output, element(layout.output))
+  const end = ending(task, layout, 1, shader)
   const opening = open(task, layout, rows, columns, shader, context)
   const across = columns / (4 * fours), down = rows / (4 * fours), threads = across * down
   // One more four a row: threads that store neighbouring terms reach different banks.
@@ -108,13 +109,13 @@ export const tileProduct = (
   for (const i of range(4 * fours)) {
     for (const j of range(fours)) {
       const at = `row + (y + ${(i >> 2) * down}u) * 4u + ${i & 3}u`
-      line.push(storeFour(layout, output, at, `column + (x + ${j * across}u) * 4u`, `sum${i}_${j}`))
+      line.push(end.store(`sum${i}_${j}`, at, `column + (x + ${j * across}u) * 4u`))
     }
   }
   line.push(`}`)
   return shader.finish({
     label: `matmul ${task.m}x${task.k}x${task.n}`,
-    code: line.join("\n"),
+    code: end.declarations() + line.join("\n"),
     workgroups: opening.workgroups,
   })
 }

@@ -6,8 +6,8 @@
  * @module
  */
 import { sizeOf, stridesOf } from "../../core/tensor/shape.ts"
-import { emitColumns } from "../columns/wgsl.ts"
-import type { MatmulCall } from "../contract.ts"
+import type { DType, Instruction, MatmulCall, RowsCall, View } from "../contract.ts"
+import { emitRows } from "../rows/wgsl.ts"
 import type { DeviceTraits, Dispatch, KernelContext, KernelEmitter } from "../wgsl/kernel.ts"
 import { type BroadcastForm, broadcastProduct, LANE_COLUMNS } from "./_wgsl_broadcast.ts"
 import { exchanged, type Task } from "./_wgsl_task.ts"
@@ -89,45 +89,107 @@ export const writeProduct = (
   { exchange, parts, chunk, shader }: ProductForm,
   context: KernelContext,
 ): ReadonlyArray<Dispatch> => {
-  if (sizeOf(call.output.shape) === 0) return []
-  const product = collapse(call)
-  const { m, n } = product
-  // At least two batch axes, mostly of one entry: how many there are is part of the code.
-  const batch = [...Array<BatchAxis>(Math.max(0, 2 - product.batch.length)).fill(ONE), ...product.batch]
+  const { epilogue, ...plain } = call, { output } = plain
+  if (sizeOf(output.shape) === 0) return []
+  if (epilogue !== undefined && buffersOf(call) >= context.device.storageBindings && parts === 1) {
+    return [
+      ...writeProduct(plain, { exchange, parts, chunk, shader }, context),
+      ...emitRows(rowsAfter(call, [output]), context),
+    ]
+  }
   // Parts go one after the other into a workspace of [parts, ...batch, m, n].
-  const shape = [parts, ...batch.map(({ extent }) => extent), m, n], packed = stridesOf(shape)
+  const shape = [parts, ...output.shape], packed = stridesOf(shape)
   const workspace = parts > 1 ? context.scratch(sizeOf(shape)) : undefined
-  const task: Task = {
-    ...product,
+  const to = workspace === undefined
+    ? output
+    : { buffer: workspace, offset: 0, shape: output.shape, strides: packed.slice(1) }
+  const task = taskOf(workspace === undefined ? call : { ...plain, output: to }, {
     chunk,
     parts,
     partStep: workspace === undefined ? 0 : packed[0],
-    output: { m: workspace === undefined ? product.output.m : n, n: 1 },
-    batch: workspace === undefined ? batch : batch.map((axis, i) => ({ ...axis, output: packed[i + 1] })),
-    first: { a: call.a.offset, b: call.b.offset, output: workspace === undefined ? call.output.offset : 0 },
-    buffers: { a: call.a.buffer, b: call.b.buffer, output: workspace ?? call.output.buffer },
-  }
+  })
   const turned = exchange ? exchanged(task) : task
   const dispatch = shader.kind === "broadcast"
     ? broadcastProduct(turned, shader, context)
     : tileProduct(turned, shader, context)
   if (workspace === undefined) return [dispatch]
-  const outer = [...batch.map(({ extent }) => extent), m]
-  const space = [...outer, parts, n]
-  const sum = emitColumns({
-    kernel: "columns",
-    space,
-    outerAxes: outer.length,
-    kind: "sum",
-    body: [{ op: "load", operand: 0, dtype: "f32" }],
-    result: 0,
-    inputs: [{ buffer: workspace, offset: 0, shape: space, strides: [...packed.slice(1, -1), packed[0], 1] }],
-    output: {
-      buffer: call.output.buffer,
-      offset: call.output.offset,
-      shape: [...outer, n],
-      strides: [...batch.map(({ output }) => output), product.output.m, 1],
+  const terms = Array.from({ length: parts }, (_, part) => ({ ...to, offset: part * packed[0] }))
+  return [dispatch, ...emitRows(rowsAfter(call, terms), context)]
+}
+
+/** How many buffers one shader would bind, beside that of its parameters. */
+const buffersOf = ({ a, b, output, epilogue }: MatmulCall): number => {
+  const views = [a, b, output, ...epilogue?.inputs ?? [], ...(epilogue?.also ?? []).map(({ view }) => view)]
+  return new Set(views.map(({ buffer }) => buffer)).size
+}
+
+/** The product with the places of its operands and of what its epilogue needs. */
+const taskOf = (call: MatmulCall, cut: Pick<Task, "chunk" | "parts" | "partStep">): Task => {
+  const { a, b, output, epilogue } = call
+  const { beside, ...product } = collapse(call)
+  // At least two batch axes, mostly of one entry: how many there are is part of the code.
+  const batch = [...Array<BatchAxis>(Math.max(0, 2 - product.batch.length)).fill(ONE), ...product.batch]
+  const dtypes = new Map<number, DType>()
+  for (const step of epilogue?.body ?? []) if (step.op === "load") dtypes.set(step.operand - 1, step.dtype)
+  const views = epilogue && [
+    ...epilogue.inputs.map((view, v) => ({ view, dtype: dtypes.get(v) ?? "f32" as const })),
+    ...epilogue.also.map(({ step, view }) => ({ view, dtype: epilogue.body[step].dtype })),
+  ]
+  return {
+    ...product,
+    ...cut,
+    output: { m: product.output.m, n: 1 },
+    batch,
+    first: { a: a.offset, b: b.offset, output: output.offset },
+    buffers: { a: a.buffer, b: b.buffer, output: output.buffer },
+    epilogue: epilogue && {
+      body: epilogue.body,
+      result: epilogue.result,
+      also: epilogue.also.map(({ step }) => step),
+      views: views!.map(({ view: { buffer, offset }, dtype }, v) => ({
+        buffer,
+        dtype,
+        first: offset,
+        ...beside[v],
+        batch: batch.map((axis) => axis.beside[v] ?? 0),
+      })),
+      shape: output.shape,
+      exchanged: false,
     },
-  }, context)
-  return [dispatch, ...sum]
+  }
+}
+
+/** What is left where the product lies in parts, whose sum it is: to add them in order, and the epilogue. */
+const rowsAfter = ({ output, epilogue }: MatmulCall, parts: ReadonlyArray<View>): RowsCall => {
+  const { inputs = [], result = 0, also = [] } = epilogue ?? {}
+  const body: Array<Instruction> = parts.map((_, operand) => ({ op: "load", operand, dtype: "f32" }))
+  let product = 0
+  for (let part = 1; part < parts.length; part++) {
+    product = body.push({ op: "add", args: [product, part], dtype: "f32" }) - 1
+  }
+  const places: Array<number> = []
+  for (const step of epilogue?.body ?? [{ op: "load", operand: 0, dtype: "f32" } as const]) {
+    if (step.op === "load" && step.operand === 0) places.push(product)
+    else if (step.op === "load") places.push(body.push({ ...step, operand: parts.length - 1 + step.operand }) - 1)
+    else {places.push(
+        body.push(
+          "args" in step
+            ? {
+              ...step,
+              args: step.args.map((one) => places[one]),
+            } as Instruction
+            : step,
+        ) - 1,
+      )}
+  }
+  return {
+    kernel: "rows",
+    space: output.shape,
+    body,
+    inputs: [...parts, ...inputs],
+    outputs: [
+      { step: places[result], view: output },
+      ...also.map(({ step, view }) => ({ step: places[step], view })),
+    ],
+  }
 }

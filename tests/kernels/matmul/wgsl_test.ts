@@ -5,6 +5,8 @@ import { matmulReference } from "../../../kernels/matmul/reference.ts"
 import { emitMatmul, type ProductForm, productForm, writeProduct } from "../../../kernels/matmul/wgsl.ts"
 import type { DeviceTraits, KernelContext } from "../../../kernels/wgsl/kernel.ts"
 import { adapter, runAlone, traits } from "../_webgpu.ts"
+import type { Case } from "../_compare.ts"
+import { epilogueCases } from "./_epilogue_cases.ts"
 
 /** A view whose axes are laid out in `order`, outermost first; axes left out are broadcast (stride 0). */
 const view = (buffer: number, shape: number[], order = [...shape.keys()], offset = 0, gap = 0): View => {
@@ -40,6 +42,22 @@ const check = async (device: GPUDevice, call: MatmulCall, write: Write, target: 
   const tolerance = 1e-7 * (2 + call.a.shape.at(-1)!) // k products of numbers below 1/2
   got.forEach((x, i) => {
     if (!(Math.abs(x - expected[2][i]) <= tolerance)) throw new Error(`element ${i}: ${x}, not ${expected[2][i]}`)
+  })
+}
+
+/** Runs a case and compares what it writes. */
+const checkCase = async (
+  device: GPUDevice,
+  { name, call, buffers, tolerance }: Case,
+  target: DeviceTraits,
+  write: Write = emitMatmul,
+) => {
+  const got = await runAlone(device, call, buffers, target, (context) => write(call as MatmulCall, context))
+  const expected = buffers.map((array) => Float64Array.from(array))
+  matmulReference(call as MatmulCall, expected)
+  expected.at(-1)!.forEach((x, i) => {
+    const error = Math.abs(got[i] - x)
+    assert(error <= tolerance! * (1 + Math.abs(x)), `${name}: element ${i} is ${got[i]}, not ${x}`)
   })
 }
 
@@ -131,6 +149,45 @@ onDevice("products in the larger tiles", false, async (device) => {
       writeProduct(call, { exchange: false, parts: 1, chunk: 48, shader }, context)
     const [straight, , gaps, , turned] = layouts([132, 136, 44])
     for (const call of [straight, gaps, turned]) await check(device, call, write, gpu)
+  }
+})
+onDevice("products among subgroups with an epilogue", true, async (device) => {
+  for (const [i, one] of epilogueCases.entries()) {
+    // Low tiles, which compile fast, and in turn with rows and columns exchanged.
+    const low: Write = (call, context) => {
+      const { shader, ...form } = productForm({ m: 4, n: 100, k: 100, entries: 1 }, cpu)
+      return writeProduct(call, { ...form, exchange: i % 2 === 1, chunk: 1024, shader }, context)
+    }
+    await checkCase(device, one, cpu, low)
+  }
+  for (const one of epilogueCases.slice(10, 13)) await checkCase(device, one, cpu)
+})
+onDevice("products without subgroups with an epilogue", false, async (device) => {
+  for (const one of epilogueCases.slice(-3)) await checkCase(device, one, traits(true))
+})
+onDevice("products in tiles with an epilogue", false, async (device) => {
+  for (const one of epilogueCases) await checkCase(device, one, gpu)
+})
+onDevice("an epilogue that needs more buffers than can be bound", false, async (device) => {
+  for (const one of epilogueCases) await checkCase(device, one, { ...gpu, storageBindings: 4 })
+})
+onDevice("an epilogue that reads an operand of the product, as fours and as single elements", false, async (device) => {
+  const shape = [8, 8], product = matmul(view(0, shape), view(1, shape), view(2, shape))
+  const residual = (input: View): MatmulCall => ({
+    ...product,
+    epilogue: {
+      body: [
+        { op: "load", operand: 0, dtype: "f32" },
+        { op: "load", operand: 1, dtype: "f32" },
+        { op: "add", args: [0, 1], dtype: "f32" },
+      ],
+      inputs: [input],
+      result: 2,
+      also: [],
+    },
+  })
+  for (const call of [residual(product.a), residual(view(1, shape, [1, 0]))]) {
+    for (const target of [gpu, traits(true)]) await check(device, call, emitMatmul, target)
   }
 })
 onDevice("sums in parts", true, async (device) => {

@@ -1,0 +1,135 @@
+/**
+ * The end of a product in WGSL: what is done with four elements of a row before they are stored.
+ * @module
+ */
+import { neededSteps, perRowSteps } from "../analysis.ts"
+import type { DType, Instruction } from "../contract.ts"
+import { bodyWriter, type Lanes, typeName } from "../wgsl/body.ts"
+import type { Shader } from "../wgsl/kernel.ts"
+import type { Fours, Layout, Task } from "./_wgsl_task.ts"
+
+/** A view that an epilogue reads or writes, beside the output. */
+export interface BesideView {
+  /** Number of the buffer. */
+  readonly buffer: number
+  /** What its elements are. */
+  readonly dtype: DType
+  /** First element. */
+  readonly first: number
+  /** Distances along m and n, and along each batch axis. */
+  readonly m: number
+  readonly n: number
+  readonly batch: readonly number[]
+}
+
+/** An epilogue with the distances of the merged product. */
+export interface TaskEpilogue {
+  /** As in the contract. */
+  readonly body: ReadonlyArray<Instruction>
+  /** Number of the step that the output holds. */
+  readonly result: number
+  /** Further steps that are stored. */
+  readonly also: ReadonlyArray<number>
+  /** Where the body's operands from the second on lie, then where `also` goes. */
+  readonly views: ReadonlyArray<BesideView>
+  /** Shape of the product before its axes were merged. */
+  readonly shape: ReadonlyArray<number>
+  /** Whether rows and columns have changed places. */
+  readonly exchanged: boolean
+}
+
+/** Axes whose coordinates a body asks for and that are parts of the row's number: all but the last. */
+export const rowAxes = ({ body, shape }: TaskEpilogue): ReadonlyArray<number> => [
+  ...new Set(body.flatMap((step) => step.op === "index" && step.axis < shape.length - 1 ? [step.axis] : [])),
+]
+
+/** The product is stored as it is. */
+const NOTHING: TaskEpilogue = {
+  body: [{ op: "load", operand: 0, dtype: "f32" }],
+  result: 0,
+  also: [],
+  views: [],
+  shape: [],
+  exchanged: false,
+}
+
+/** How four elements of a row are stored. */
+export interface Ending {
+  /**
+   * Statements for the four sums `value`.
+   *
+   * @param row Expression of their row.
+   * @param column Expression of the first column.
+   */
+  readonly store: (value: string, row: string, column: string) => string
+  /** Declarations that the statements so far need. */
+  readonly declarations: () => string
+}
+
+const range = (count: number) => Array.from({ length: count }, (_, i) => i)
+
+/** Element that a view is bound as. */
+const elementOf = (dtype: DType, way: Fours) => way === "none" ? dtype : "vec4<f32>"
+
+/**
+ * Begins to write the ends of a shader's rows.
+ *
+ * @param gap How many columns lie between the four elements; 1 where anything is bound in fours.
+ */
+export const ending = (task: Task, layout: Layout, gap: number, shader: Shader): Ending => {
+  const { body, result, also, views, shape, exchanged } = task.epilogue ?? NOTHING
+  const inputs = views.length - also.length
+  const output = shader.write(task.buffers.output, elementOf("f32", layout.output))
+  const needed = neededSteps(body, [result, ...also])
+  // Here a row runs along n, or along m where they have changed places.
+  const strides = [[1, 1], ...views.slice(0, inputs).map(({ n }) => [1, n])]
+  const last = shape.length - 1
+  const axes = shape.map((_, axis) => (axis === last) !== exchanged ? 1 : 0)
+  const alike = perRowSteps(body, strides, axes, 1)
+  const writer = bodyWriter(body, alike.map((one) => one ? 1 : 4))
+
+  const column = (j: number) => j === 0 ? "c" : `c + ${j * gap}u`
+  const columns = `vec4<u32>(${range(4).map(column).join(", ")})`
+  const place = (name: string, four: Fours, j: number) =>
+    four === "none" ? `${name}_at + r * ${name}_m + (${column(j)}) * ${name}_n` : `${name}_at + r * ${name}_m + c / 4u`
+  const load = (operand: number, lanes: Lanes, dtype: DType): string => {
+    if (operand === 0) return "four"
+    const v = operand - 1, way = layout.beside[v]
+    const view = shader.read(views[v].buffer, elementOf(dtype, way))
+    return way !== "none" || lanes === 1
+      ? view.load(place(`e${v}`, way, 0))
+      : `${typeName(dtype, 4)}(${range(4).map((j) => view.load(place(`e${v}`, way, j))).join(", ")})`
+  }
+  /** Coordinates along an axis: of the row's number, or of the column's. */
+  const index = (axis: number, lanes: Lanes): string => {
+    const number = lanes === 1 ? "r" : columns
+    const type = typeName("i32", lanes)
+    return axis === last ? `${type}(${number})` : `${type}((rows_before + ${number}) / inner${axis} % size${axis})`
+  }
+  const put = (to: { readonly store: (index: string, value: string) => string }, name: string, way: Fours, x: string) =>
+    way === "none"
+      ? range(4).map((j) => {
+        const one = to.store(place(name, way, j), `${x}[${j}]`)
+        return j === 0 ? one : `if (${column(j)} < n) { ${one} }`
+      })
+      : [to.store(place(name, way, 0), x)]
+  return {
+    store: (value, row, column) =>
+      [
+        `{ let r = ${row};`,
+        `let c = ${column};`,
+        `if (r < m && c < n) {`,
+        `let four = ${value};`,
+        ...needed.map((step) => writer.statement(step, { load, index })),
+        ...also.flatMap((step, i) => {
+          const v = inputs + i, { buffer, dtype } = views[v], way = layout.beside[v]
+          const further = shader.write(buffer, elementOf(dtype, way))
+          return [`let to${v} = ${writer.value(step, 4)};`, ...put(further, `e${v}`, way, `to${v}`)]
+        }),
+        `let to = ${writer.value(result, 4)};`,
+        ...put(output, "o", layout.output, "to"),
+        `} }`,
+      ].join("\n"),
+    declarations: writer.declarations,
+  }
+}

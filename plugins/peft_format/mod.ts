@@ -3,17 +3,35 @@
  * PEFT's spellings of names exist here alone.
  * @module
  */
+export { adapterFile, CONFIG_FILE, WEIGHTS_FILE } from "./adapter_file.ts"
 export { decodeWeights, encodeWeights, peftNames } from "./adapter_weights.ts"
+export { attemptPeft, resolved } from "./attempt.ts"
 export { HEADS, isHead } from "./heads.ts"
-export { decodeLoraConfig, encodeLoraConfig, type PeftLoraConfig, type PeftTaskType } from "./lora_config.ts"
+export { initTokens } from "./init_text.ts"
+export { decodeLoraConfig, encodeLoraConfig, type PeftLoraConfig } from "./lora_config.ts"
+export { nearest } from "./nearest.ts"
+export { checkOptions, type OptionChecks } from "./option_checks.ts"
+export { nearest } from "./nearest.ts"
 export { PeftError, type PeftErrorFields } from "./peft_error.ts"
-
-/** Name of the config's file. */
-export const CONFIG_FILE: string = "adapter_config.json"
-/** Name of the weights' file. */
-export const WEIGHTS_FILE: string = "adapter_model.safetensors"
-
-/** Where an adapter's file lies: an adapter named `default` at the top, any other in a folder of its name. */
-export function adapterFile(adapter: string, file: string): string {
-  return adapter === "default" ? file : `${adapter}/${file}`
-}
+export { decodeTensors, encodeTensors, type FileTensor } from "./tensors.ts"
+export {
+  decodePromptConfig,
+  encodePromptConfig,
+  type PeftPrefixTuningConfig,
+  type PeftPromptConfig,
+  type PeftPromptFields,
+  type PeftPromptTuningConfig,
+  type PeftPTuningConfig,
+} from "./prompt_config.ts"
+export {
+  decodePrompt,
+  encodePrompt,
+  ENCODER_FILE,
+  promptBaseName,
+  promptFields,
+  type PromptValues,
+  type WantedPrompt,
+} from "./prompt_files.ts"
+export { readPrompt } from "./read_prompt.ts"
+export { PEFT_TASK_TYPES, type PeftTaskType, peftTaskType } from "./task_type.ts"
+export { decodeTensors, encodeTensors, type FileTensor } from "./tensors.ts"

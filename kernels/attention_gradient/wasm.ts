@@ -1,7 +1,583 @@
-import type { AttentionGradientCall } from "../contract.ts"
-import type { KernelEmitter } from "../wasm/kernel.ts"
+/**
+ * The derivative of attention in WebAssembly. For a block of queries and a chunk of keys: weights again from q, k and
+ * logSum, then the derivative of the scores, both into the thread's scratch; from these dq, dk and dv.
+ *
+ * A unit of work is one pair of keys and values with all its queries, or, where there are few of those, a run of queries of
+ * one member of its group; then dk and dv are partial sums that a second stage adds in order. How work is cut depends on
+ * the shape alone, and so does the order of every sum.
+ * @module
+ */
+import {
+  integers,
+  minimum,
+  packPanels,
+  padded,
+  type Panels,
+  panelsOf,
+  rowsTimesPanels,
+  scaled,
+  seenRange,
+  setPair,
+  step,
+  vectorsOf,
+  withQueries,
+} from "../attention/_wasm_parts.ts"
+import { keyOf } from "../collapse.ts"
+import type { AttentionGradientCall, View } from "../contract.ts"
+import {
+  call as callFunction,
+  type Code,
+  f32x4,
+  forRange,
+  get,
+  i32,
+  increase,
+  ret,
+  set,
+  v128,
+  when,
+  whileTrue,
+} from "../wasm/assembler.ts"
+import { groupedStage, itemsPerUnit, type KernelContext, type KernelEmitter, type Stage } from "../wasm/kernel.ts"
+import { loadLanes, storeLanes } from "../wasm/lanes.ts"
+import { vectorFunction } from "../wasm/vector_math.ts"
 
-/** Emits `attention_gradient`. */
-export const emitAttentionGradient: KernelEmitter<AttentionGradientCall> = () => {
-  throw new Error("attention_gradient is not there yet")
+/** With fewer pairs of keys and values than this, their queries are shared out. */
+const UNITS = 8
+/** Most keys of a chunk, a multiple of 6 and of 8; most panels of queries in a block: their weights stay in the
+ * second-level cache. */
+const KEYS = 264, BLOCK = 11
+/** Keys of a tile of dk and dv. */
+const TILE = 6
+
+type Strides = ReadonlyArray<number>
+
+/** A call as numbers: strides in elements, no buffers. */
+interface Shape extends Panels {
+  readonly batch: number
+  readonly shared: number
+  readonly group: number
+  readonly keys: number
+  readonly width: number
+  readonly valueWidth: number
+  readonly scale: number
+  /** Keys of a chunk, of the last one, and number of chunks. */
+  readonly chunk: number
+  readonly lastChunk: number
+  readonly chunks: number
+  /** Members of a unit's group and panels of its queries. */
+  readonly members: number
+  readonly run: number
+  /** Units with the same keys and values; with more than one, dk and dv are partial sums. */
+  readonly pieces: number
+  readonly q: Strides
+  readonly k: Strides
+  readonly v: Strides
+  readonly mask: Strides
+  readonly factor: Strides | undefined
+  readonly logSum: Strides
+  readonly cotangent: Strides
+  readonly delta: Strides
+  readonly dq: Strides | undefined
+  readonly dk: Strides | undefined
+  readonly dv: Strides | undefined
+}
+
+const shapeOf = (call: AttentionGradientCall): Shape => {
+  const [batch, shared, group, queries, width] = call.q.shape
+  const keys = call.k.shape[2], valueWidth = call.v.shape[3]
+  const panels = panelsOf(queries)
+  const chunks = Math.max(1, Math.ceil(keys / KEYS))
+  const chunk = chunks === 1 ? keys : Math.ceil(keys / chunks / 24) * 24
+  const pairs = batch * shared
+  const whole = pairs >= UNITS
+  const runs = whole ? 1 : Math.min(Math.ceil(panels.count / BLOCK), Math.ceil(UNITS / (pairs * group)))
+  const run = Math.ceil(panels.count / runs)
+  const pieces = whole ? 1 : group * Math.ceil(panels.count / run)
+  const partial = (view: View | undefined, width: number): Strides | undefined =>
+    view === undefined || pieces === 1 ? view?.strides : [0, 0, width, 1]
+  return {
+    ...panels,
+    batch,
+    shared,
+    group,
+    keys,
+    width,
+    valueWidth,
+    scale: call.scale,
+    chunk,
+    chunks,
+    lastChunk: keys - (chunks - 1) * chunk,
+    members: pieces === 1 ? group : 1,
+    run,
+    pieces,
+    q: call.q.strides,
+    k: call.k.strides,
+    v: call.v.strides,
+    mask: call.mask.strides,
+    factor: call.factor?.strides,
+    logSum: call.logSum.strides,
+    cotangent: call.cotangent.strides,
+    delta: call.delta.strides,
+    dq: call.dq?.strides,
+    dk: partial(call.dk, width),
+    dv: partial(call.dv, valueWidth),
+  }
+}
+
+/** Where things lie in a thread's scratch, in bytes. */
+const scratchOf = ({ chunk, width, valueWidth, rows, count }: Shape) => {
+  const queries = rows * Math.min(count, BLOCK)
+  // A cache line more than the keys: rows must not fall on the same lines.
+  const rowBytes = 4 * padded(chunk) + 64
+  const sizes = {
+    /** Panels of eight keys, of values; of eight columns of keys. */
+    keyPanels: 4 * padded(chunk) * width,
+    valuePanels: 4 * padded(chunk) * valueWidth,
+    keyColumns: 4 * chunk * padded(width),
+    /** Panels of eight columns of a block's queries and cotangents. */
+    queryColumns: 4 * queries * padded(width),
+    cotangentColumns: 4 * queries * padded(valueWidth),
+    weights: queries * rowBytes,
+    scores: queries * rowBytes,
+    /** First key and end of what each panel of a block sees. */
+    ranges: 8 * BLOCK,
+  }
+  let bytes = 0
+  const places = Object.fromEntries(
+    Object.entries(sizes).map(([name, size]) => {
+      const place = bytes
+      bytes += Math.ceil(size / 64) * 64
+      return [name, place]
+    }),
+  ) as Record<keyof typeof sizes, number>
+  return { ...places, rowBytes, bytes }
+}
+
+/**
+ * Index of the function `(weights, scores, mask, factor, logSum, delta, first, end)`, all i32: a row of raw scores (in
+ * `weights`) and of derivatives with respect to the weights (in `scores`) becomes weights, times factor, and
+ * derivatives with respect to the raw scores. Outside of first <= key < end both become 0.
+ */
+const rowFunction = ({ module, target }: KernelContext, shape: Shape, keys: number): number => {
+  const { scale, mask: { 2: maskStride }, factor } = shape
+  const factorStride = factor?.[4]
+  const needsScores = shape.dq !== undefined || shape.dk !== undefined
+  return module.once(
+    keyOf(["attention_gradient_row", keys, maskStride, factorStride, scale, needsScores, target.relaxed]),
+    () =>
+      module.func(
+        "attention_gradient_row",
+        new Array(8).fill("i32"),
+        [],
+        (f, weights, scores, mask, factor, logSum, delta, first, end) => {
+          const [at, whole] = integers(f, 2)
+          const [weight, times, total, share] = [0, 1, 2, 3].map(() => f.local("v128"))
+          const number = (value: number): Code => module.pooled(f32x4.const(value))
+          const advance: Code = [increase(weights, 32), increase(scores, 32)]
+          const panel = (count: number): Code => [
+            vectorsOf(count).map(({ at: place, lanes }): Code => {
+              const visible = f32x4.ne(loadLanes(get(mask), maskStride, lanes, place * maskStride), f32x4.const(0))
+              const timesFactor = (value: Code) => factorStride === undefined ? value : f32x4.mul(value, get(times))
+              return [
+                set(
+                  weight,
+                  v128.and(
+                    callFunction(
+                      vectorFunction(module, target, "exp"),
+                      f32x4.sub(f32x4.mul(v128.load(get(weights), 4 * place), number(scale)), get(total)),
+                    ),
+                    visible,
+                  ),
+                ),
+                factorStride === undefined
+                  ? []
+                  : set(times, loadLanes(get(factor), factorStride, lanes, place * factorStride)),
+                !needsScores ? [] : v128.store(
+                  get(scores),
+                  f32x4.mul(
+                    f32x4.mul(get(weight), number(scale)),
+                    f32x4.sub(timesFactor(v128.load(get(scores), 4 * place)), get(share)),
+                  ),
+                  4 * place,
+                ),
+                v128.store(get(weights), timesFactor(get(weight)), 4 * place),
+              ]
+            }),
+            advance,
+          ]
+          const zeros: Code = [
+            [0, 16].map((place) => [
+              v128.store(get(weights), f32x4.const(0), place),
+              needsScores ? v128.store(get(scores), f32x4.const(0), place) : [],
+            ]),
+            advance,
+          ]
+          return [
+            set(total, v128.load32Splat(get(logSum))),
+            set(share, v128.load32Splat(get(delta))),
+            set(whole, minimum(get(end), i32.const(keys - keys % 8))),
+            increase(mask, scaled(get(first), 4 * maskStride)),
+            factorStride === undefined ? [] : increase(factor, scaled(get(first), 4 * factorStride)),
+            forRange(at, i32.const(0), get(first), 8, zeros),
+            forRange(
+              at,
+              get(first),
+              get(whole),
+              8,
+              panel(8),
+              increase(mask, 32 * maskStride),
+              factorStride === undefined ? [] : increase(factor, 32 * factorStride),
+            ),
+            keys % 8 === 0 ? [] : when(i32.ltU(get(whole), get(end)), panel(keys % 8)),
+            forRange(at, get(end), i32.const(padded(keys)), 8, zeros),
+          ]
+        },
+      ),
+  )
+}
+
+/** Parameters of a block: addresses of its first query, but of the first key for `dk` and `dv`. */
+const BLOCK_PARAMETERS = ["q", "mask", "factor", "logSum", "cotangent", "delta", "dq", "dk", "dv"] as const
+type Addresses = Readonly<Record<typeof BLOCK_PARAMETERS[number], number>>
+
+/**
+ * Index of the function `(scratch, panels, queries, moreQueries, moreKeys, ...addresses)`, all i32: so many panels of
+ * queries with a packed chunk of `keys` keys. dq is added to what is there where `moreQueries` is not 0; dk and dv where
+ * `moreKeys` is not.
+ */
+const blockFunction = (context: KernelContext, shape: Shape, keys: number): number => {
+  const { module, target } = context
+  const { width, valueWidth, rows, lastRows } = shape
+  const lies = scratchOf(shape)
+  const needsScores = shape.dq !== undefined || shape.dk !== undefined
+  const bytes = (strides: Strides | undefined, axis: number) => 4 * (strides?.[axis] ?? 0)
+  return module.once(
+    keyOf(["attention_gradient_block", shape, keys, target.relaxed]),
+    () =>
+      module.func(
+        "attention_gradient_block",
+        new Array(5 + BLOCK_PARAMETERS.length).fill("i32"),
+        [],
+        (f, scratch, panels, queries, moreQueries, moreKeys, ...given) => {
+          const at = Object.fromEntries(BLOCK_PARAMETERS.map((name, i) => [name, given[i]])) as Addresses
+          const [first, end, range, lastRange, any, row, weights, scores, key, from, to, mask] = integers(f, 12)
+          const within = (place: number): Code => i32.add(get(scratch), i32.const(place))
+          const nextQueries: Code = [
+            increase(at.q, rows * bytes(shape.q, 3)),
+            increase(at.mask, rows * bytes(shape.mask, 1)),
+            increase(at.factor, rows * bytes(shape.factor, 3)),
+            increase(at.logSum, rows * bytes(shape.logSum, 3)),
+            increase(at.cotangent, rows * bytes(shape.cotangent, 3)),
+            increase(at.delta, rows * bytes(shape.delta, 3)),
+            increase(at.dq, rows * bytes(shape.dq, 3)),
+          ]
+          /** The last panel of all may have fewer queries. */
+          const eachHeight = (left: Code, body: (height: number) => Code): Code =>
+            rows === lastRows ? body(rows) : when(i32.geU(left, i32.const(rows)), body(rows), body(lastRows))
+
+          const scan = (height: number): Code => [
+            setPair(
+              first,
+              end,
+              callFunction(
+                seenRange(module, {
+                  rows: height,
+                  stride: shape.mask[1],
+                  keyStride: shape.mask[2],
+                  tail: keys % 8,
+                }),
+                get(mask),
+                i32.const(keys),
+              ),
+            ),
+            i32.store(get(range), get(first)),
+            i32.store(get(range), get(end), 4),
+            set(any, i32.or(get(any), get(end))),
+          ]
+          const product = (height: number, a: number, place: number, k: number, output: number): Code =>
+            callFunction(
+              rowsTimesPanels(module, target, "depth", height, 0),
+              get(a),
+              i32.const(bytes(a === at.q ? shape.q : shape.cotangent, 3)),
+              i32.add(within(place), scaled(get(first), 4 * k)),
+              i32.const(32 * k),
+              i32.const(k),
+              i32.sub(get(end), get(first)),
+              i32.add(get(output), scaled(get(first), 4)),
+              i32.const(lies.rowBytes),
+              i32.const(0),
+            )
+          const panel = (height: number): Code => [
+            set(first, i32.load(get(range))),
+            set(end, i32.load(get(range), 4)),
+            product(height, at.q, lies.keyPanels, width, weights),
+            needsScores ? product(height, at.cotangent, lies.valuePanels, valueWidth, scores) : [],
+            Array.from({ length: height }, (_, r) =>
+              callFunction(
+                rowFunction(context, shape, keys),
+                i32.add(get(weights), i32.const(r * lies.rowBytes)),
+                i32.add(get(scores), i32.const(r * lies.rowBytes)),
+                i32.add(get(at.mask), i32.const(r * bytes(shape.mask, 1))),
+                i32.add(get(at.factor), i32.const(r * bytes(shape.factor, 3))),
+                i32.add(get(at.logSum), i32.const(r * bytes(shape.logSum, 3))),
+                i32.add(get(at.delta), i32.const(r * bytes(shape.delta, 3))),
+                get(first),
+                get(end),
+              )),
+            shape.dq === undefined ? [] : callFunction(
+              rowsTimesPanels(module, target, "depth", height, width % 8),
+              i32.add(get(scores), scaled(get(first), 4)),
+              i32.const(lies.rowBytes),
+              i32.add(within(lies.keyColumns), scaled(get(first), 32)),
+              i32.const(32 * keys),
+              i32.sub(minimum(get(end), i32.const(keys)), get(first)),
+              i32.const(width),
+              get(at.dq),
+              i32.const(bytes(shape.dq, 3)),
+              get(moreQueries),
+            ),
+          ]
+          const packColumns = (view: Strides, from: number, columns: number, place: number): Code =>
+            callFunction(
+              packPanels(module, "across", columns % 8),
+              get(from),
+              i32.const(bytes(view, 3)),
+              get(queries),
+              i32.const(columns),
+              within(place),
+            )
+          /** Rows of the transposed weights or scores times columns of queries or cotangents. */
+          const transposed = (height: number, a: number, place: number, columns: number, view: Strides, to_: number) =>
+            callFunction(
+              rowsTimesPanels(module, target, "across", height, columns % 8),
+              i32.add(i32.add(within(a), scaled(get(from), lies.rowBytes)), scaled(get(key), 4)),
+              i32.const(lies.rowBytes),
+              i32.add(within(place), scaled(get(from), 32)),
+              scaled(get(queries), 32),
+              i32.sub(get(to), get(from)),
+              i32.const(columns),
+              i32.add(get(to_), scaled(get(key), bytes(view, 2))),
+              i32.const(bytes(view, 2)),
+              get(moreKeys),
+            )
+          const tile = (height: number): Code => [
+            // The queries that see some of these keys lie between these two.
+            set(from, i32.const(0)),
+            set(to, i32.const(0)),
+            set(row, i32.const(0)),
+            forRange(range, within(lies.ranges), get(lastRange), 8, [
+              when(
+                i32.and(
+                  i32.ltU(i32.load(get(range)), i32.add(get(key), i32.const(height))),
+                  i32.gtU(i32.load(get(range), 4), get(key)),
+                ),
+                [
+                  when(i32.eqz(get(to)), set(from, get(row))),
+                  set(to, i32.add(get(row), i32.const(rows))),
+                ],
+              ),
+              increase(row, rows),
+            ]),
+            set(to, minimum(get(to), get(queries))),
+            shape.dk === undefined ? [] : transposed(height, lies.scores, lies.queryColumns, width, shape.dk, at.dk),
+            shape.dv === undefined
+              ? []
+              : transposed(height, lies.weights, lies.cotangentColumns, valueWidth, shape.dv, at.dv),
+          ]
+          const left = i32.sub(get(queries), get(row))
+          return [
+            set(lastRange, i32.add(within(lies.ranges), scaled(get(panels), 8))),
+            set(mask, get(at.mask)),
+            set(row, i32.const(0)),
+            forRange(range, within(lies.ranges), get(lastRange), 8, [
+              eachHeight(left, scan),
+              increase(mask, rows * bytes(shape.mask, 1)),
+              increase(row, rows),
+            ]),
+            // Nothing to add.
+            when(i32.and(i32.eqz(get(any)), i32.and(get(moreQueries), get(moreKeys))), ret()),
+            shape.dk === undefined ? [] : packColumns(shape.q, at.q, width, lies.queryColumns),
+            shape.dv === undefined ? [] : packColumns(shape.cotangent, at.cotangent, valueWidth, lies.cotangentColumns),
+            set(weights, within(lies.weights)),
+            set(scores, within(lies.scores)),
+            set(row, i32.const(0)),
+            forRange(range, within(lies.ranges), get(lastRange), 8, [
+              eachHeight(left, panel),
+              nextQueries,
+              increase(weights, rows * lies.rowBytes),
+              increase(scores, rows * lies.rowBytes),
+              increase(row, rows),
+            ]),
+            forRange(key, i32.const(0), i32.const(keys - keys % TILE), TILE, tile(TILE)),
+            keys % TILE === 0 ? [] : [set(key, i32.const(keys - keys % TILE)), tile(keys % TILE)],
+          ]
+        },
+      ),
+  )
+}
+
+/** Parameters of the driver, one address each. */
+const OPERANDS = ["q", "k", "v", "mask", "factor", "logSum", "cotangent", "delta", "dq", "dk", "dv"] as const
+
+/** Index of the function `(begin, end, scratch, ...operands)`, all i32, that runs units. */
+const driver = (context: KernelContext, shape: Shape): number => {
+  const { module, target } = context
+  const { shared, group, keys, width, valueWidth, count, rows, chunk, chunks, lastChunk, members, run, pieces } = shape
+  const queries = (count - 1) * rows + shape.lastRows
+  const lies = scratchOf(shape)
+  const needsScores = shape.dq !== undefined || shape.dk !== undefined
+  return module.once(
+    keyOf(["attention_gradient", shape, target.relaxed]),
+    () =>
+      module.func(
+        "attention_gradient",
+        new Array(3 + OPERANDS.length).fill("i32"),
+        [],
+        (f, begin, end, scratch, ...given) => {
+          const base = Object.fromEntries(OPERANDS.map((name, i) => [name, given[i]]))
+          const at = Object.fromEntries(OPERANDS.map((name) => [name, f.local("i32")])) as Record<
+            typeof OPERANDS[number],
+            number
+          >
+          const here = Object.fromEntries(BLOCK_PARAMETERS.map((name) => [name, f.local("i32")])) as Addresses
+          const [index, pair, firstPanel, lastPanel, panel, blockEnd, member, more, start] = integers(f, 9)
+          const bytes = (name: typeof OPERANDS[number], axis: number) => 4 * (shape[name]?.[axis] ?? 0)
+          const move = (
+            index: Code,
+            places: Readonly<Record<string, number>>,
+            names: ReadonlyArray<typeof OPERANDS[number]>,
+            axis: number,
+            times = 1,
+          ): Code => step(index, names.map((name) => [places[name], times * bytes(name, axis)] as const))
+          const perQuery = ["q", "factor", "logSum", "cotangent", "delta", "dq"] as const
+          const perKey = ["k", "v", "dk", "dv"] as const
+          const packed = (name: "k" | "v", layout: "depth" | "across", columns: number, k: number, place: number) =>
+            callFunction(
+              packPanels(module, layout, columns % 8),
+              get(at[name]),
+              i32.const(bytes(name, 2)),
+              i32.const(k),
+              i32.const(columns),
+              i32.add(get(scratch), i32.const(place)),
+            )
+          const withKeys = (keys: number): Code => [
+            packed("k", "depth", keys, width, lies.keyPanels),
+            needsScores ? packed("v", "depth", keys, valueWidth, lies.valuePanels) : [],
+            shape.dq === undefined ? [] : packed("k", "across", width, keys, lies.keyColumns),
+            set(more, i32.const(0)),
+            forRange(member, i32.const(0), i32.const(members), 1, [
+              forRange(panel, get(firstPanel), get(lastPanel), BLOCK, [
+                set(blockEnd, minimum(i32.add(get(panel), i32.const(BLOCK)), get(lastPanel))),
+                BLOCK_PARAMETERS.map((name) => set(here[name], get(at[name]))),
+                move(get(member), here, perQuery, 2),
+                move(get(panel), here, perQuery, 3, rows),
+                step(get(panel), [[here.mask, rows * bytes("mask", 1)]]),
+                callFunction(
+                  blockFunction(context, shape, keys),
+                  get(scratch),
+                  i32.sub(get(blockEnd), get(panel)),
+                  i32.sub(
+                    minimum(scaled(get(blockEnd), rows), i32.const(queries)),
+                    scaled(get(panel), rows),
+                  ),
+                  get(start),
+                  get(more),
+                  ...BLOCK_PARAMETERS.map((name) => get(here[name])),
+                ),
+                set(more, i32.const(1)),
+              ]),
+            ]),
+            increase(start, keys),
+            increase(at.mask, keys * bytes("mask", 2)),
+            increase(at.factor, keys * bytes("factor", 4)),
+            perKey.map((name) => increase(at[name], keys * bytes(name, 2))),
+          ]
+          const runs = Math.ceil(count / run)
+          return forRange(begin, get(begin), get(end), 1, [
+            OPERANDS.map((name) => set(at[name], get(base[name]))),
+            set(pair, i32.divU(get(begin), i32.const(pieces))),
+            set(firstPanel, i32.const(0)),
+            pieces === 1 ? [] : [
+              set(index, i32.remU(get(begin), i32.const(pieces))),
+              set(firstPanel, scaled(i32.remU(get(index), i32.const(runs)), run)),
+              move(i32.divU(get(index), i32.const(runs)), at, perQuery, 2),
+              step(get(begin), [[at.dk, 4 * keys * width], [at.dv, 4 * keys * valueWidth]]),
+            ],
+            set(lastPanel, minimum(i32.const(count), i32.add(get(firstPanel), i32.const(run)))),
+            set(index, i32.remU(get(pair), i32.const(shared))),
+            move(get(index), at, [...perQuery, ...perKey], 1),
+            set(index, i32.divU(get(pair), i32.const(shared))),
+            move(get(index), at, [...perQuery, ...perKey, "mask"], 0),
+            set(start, i32.const(0)),
+            chunks === 1 ? [] : whileTrue(i32.ltU(get(start), i32.const(keys - lastChunk)), withKeys(chunk)),
+            withKeys(lastChunk),
+          ])
+        },
+      ),
+  )
+}
+
+/** Adds the partial sums [pairs, pieces, keys, width] of dk or dv in order. */
+const sumStage = ({ module }: KernelContext, shape: Shape, output: View, partial: Code, address: Code): Stage => {
+  const { shared, keys, pieces } = shape
+  const width = output.shape[3]
+  const strides = output.strides.map((stride) => 4 * stride)
+  const func = module.once(
+    keyOf(["attention_gradient_sum", shared, keys, pieces, width, strides]),
+    () =>
+      module.func("attention_gradient_sum", new Array(4).fill("i32"), [], (f, begin, end, partial, output) => {
+        const [from, to, pair, offset] = integers(f, 4)
+        const sum = f.local("v128")
+        const vector = (lanes: number): Code => [
+          Array.from({ length: pieces }, (_, piece): Code => {
+            const one = loadLanes(get(from), 1, lanes, piece * keys * width)
+            return set(sum, piece === 0 ? one : f32x4.add(get(sum), one))
+          }),
+          storeLanes(get(to), 1, lanes, 0, get(sum)),
+        ]
+        const whole = 4 * (width - width % 4)
+        return forRange(begin, get(begin), get(end), 1, [
+          set(pair, i32.divU(get(begin), i32.const(keys))),
+          set(from, i32.add(get(partial), scaled(get(begin), 4 * width))),
+          increase(from, scaled(get(pair), 4 * (pieces - 1) * keys * width)),
+          set(to, i32.add(get(output), scaled(i32.remU(get(begin), i32.const(keys)), strides[2]))),
+          increase(to, scaled(i32.remU(get(pair), i32.const(shared)), strides[1])),
+          increase(to, scaled(i32.divU(get(pair), i32.const(shared)), strides[0])),
+          forRange(offset, i32.const(0), i32.const(whole), 16, vector(4), increase(from, 16), increase(to, 16)),
+          width % 4 === 0 ? [] : vector(width % 4),
+        ])
+      }),
+  )
+  const rows = shape.batch * shared * keys
+  return groupedStage(
+    rows,
+    itemsPerUnit(rows, width * pieces / 4),
+    (begin, end) => callFunction(func, begin, end, partial, address),
+  )
+}
+
+/** Emits `attention_gradient`: one stage, and one for each sum of partial results. */
+export const emitAttentionGradient: KernelEmitter<AttentionGradientCall> = (given, context) => {
+  const call = withQueries(given)
+  const shape = shapeOf(call)
+  const { batch, shared, keys, pieces } = shape
+  const units = batch * shared * pieces
+  if (!(units > 0)) return []
+  const addressOf = (view: View | undefined): Code =>
+    view === undefined ? i32.const(0) : i32.add(context.address(view.buffer), i32.const(4 * view.offset))
+  const sums: Array<Stage> = []
+  const operands = OPERANDS.map((name): Code => {
+    const view = call[name]
+    if (view === undefined || pieces === 1 || name !== "dk" && name !== "dv") return addressOf(view)
+    const partial = context.sharedScratch(4 * batch * shared * pieces * keys * view.shape[3])
+    sums.push(sumStage(context, shape, view, partial, addressOf(view)))
+    return partial
+  })
+  const func = driver(context, shape)
+  const scratch = context.threadScratch(scratchOf(shape).bytes)
+  return [
+    { units, run: (begin, end) => callFunction(func, begin, end, scratch, ...operands) },
+    ...sums,
+  ]
 }

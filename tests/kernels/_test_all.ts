@@ -52,10 +52,10 @@ const assertClose = (got: Float32Array | Int32Array, want: Float64Array, toleran
 /** Runs each case with each setting of the engine against float64; threads must not change a bit. */
 export const onWasm = async (cases: ReadonlyArray<Case>): Promise<void> => {
   const exact = new Map<string, Float32Array | Int32Array>()
+  const wanted = cases.map(expected)
   for (const options of settings) {
     await withBackend(options, async (backend) => {
-      for (const one of cases) {
-        const { name, call, buffers, tolerance = 2e-6 } = one
+      for (const [i, { name, call, buffers, tolerance = 2e-6 }] of cases.entries()) {
         const slots = new Map(
           written(call).map((buffer) => {
             const data = buffers[buffer]
@@ -65,7 +65,7 @@ export const onWasm = async (cases: ReadonlyArray<Case>): Promise<void> => {
         for (const [buffer, slot] of slots) await backend.write(slot, buffers[buffer])
         const executable = await backend.compile(program(name, call, buffers, (buffer) => slots.get(buffer)!.id))
         await executable.run(inputsOf(call, buffers))
-        for (const [buffer, want] of expected(one)) {
+        for (const [buffer, want] of wanted[i]) {
           const where = `${name} ${JSON.stringify(options)} buffer ${buffer}`
           const got = await backend.read(slots.get(buffer)!)
           assertClose(got, want, tolerance, where)

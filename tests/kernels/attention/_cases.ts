@@ -145,6 +145,17 @@ const PROBLEMS: ReadonlyArray<Problem> = [
     amplitude: 8,
   },
   {
+    name: "many heads in groups",
+    batch: 4,
+    shared: 2,
+    group: 2,
+    queries: 70,
+    keys: 41,
+    width: 8,
+    visibility: "padding",
+    tokens: true,
+  },
+  {
     name: "only queries",
     batch: 1,
     shared: 1,

@@ -1,0 +1,5 @@
+import { onWasm } from "../_test_all.ts"
+import { attentionGradientCases } from "../attention/_cases.ts"
+
+Deno.test("attention_gradient: against float64, and alike on any number of threads", () =>
+  onWasm(attentionGradientCases))

@@ -11,18 +11,12 @@ import {
   HEADS,
   PeftError,
   type PeftLoraConfig,
-  type PeftTaskType,
+  peftTaskType,
   WEIGHTS_FILE,
 } from "../peft_format/mod.ts"
 import type { ResolvedOptions } from "./options.ts"
 import { sitesOf } from "./sites.ts"
 import { isSaved, targetNames, targetRule } from "./targets.ts"
-
-const TASK_TYPES: Readonly<Record<string, PeftTaskType>> = {
-  "classification": "SEQ_CLS",
-  "token-classification": "TOKEN_CLS",
-  "causal-lm": "CAUSAL_LM",
-}
 
 /** What an adapter adds. */
 export function contributionOf(options: ResolvedOptions, initial?: ArtifactFiles): Contribution {
@@ -60,7 +54,7 @@ function save(
 ): ArtifactFiles {
   const { name, r, loraAlpha, loraDropout, excludeModules, bias, useRslora, rankPattern, alphaPattern } = options
   const { layersToTransform, layersPattern, initLoraWeights } = options
-  const taskType = TASK_TYPES[context.task]
+  const taskType = peftTaskType(context.task)
   const classifies = taskType === "SEQ_CLS" || taskType === "TOKEN_CLS"
   const config: PeftLoraConfig = {
     ...(taskType === undefined ? {} : { taskType }),

@@ -2,10 +2,7 @@ import { JsonError } from "../../core/formats/json_error.ts"
 import { parseJson } from "../../core/formats/json_file.ts"
 import { ConfigReader } from "../../core/formats/model_config.ts"
 import { PeftError } from "./peft_error.ts"
-
-const TASK_TYPES = ["SEQ_CLS", "TOKEN_CLS", "CAUSAL_LM"] as const
-/** PEFT's names of tasks. */
-export type PeftTaskType = typeof TASK_TYPES[number]
+import { PEFT_TASK_TYPES, type PeftTaskType } from "./task_type.ts"
 
 /** `adapter_config.json` of a LoRA adapter: the fields that change what it computes. */
 export interface PeftLoraConfig {
@@ -118,7 +115,7 @@ function decode(config: ConfigReader): PeftLoraConfig {
   const init = config.has("init_lora_weights") ? record.init_lora_weights : true
   // Other initializers also change the base weights, which the adapter's file does not hold.
   if (typeof init !== "boolean" && init !== "gaussian") unsupported("init_lora_weights")
-  const task = config.has("task_type") ? TASK_TYPES.find((type) => type === record.task_type) : undefined
+  const task = config.has("task_type") ? PEFT_TASK_TYPES.find((type) => type === record.task_type) : undefined
   if (config.has("task_type") && task === undefined) unsupported("task_type")
   const names = (name: string) =>
     typeof record[name] === "string" ? config.string(name) : config.optional(name, (n) => config.strings(n))

@@ -11,9 +11,7 @@ export { initTokens } from "./init_text.ts"
 export { decodeLoraConfig, encodeLoraConfig, type PeftLoraConfig } from "./lora_config.ts"
 export { nearest } from "./nearest.ts"
 export { checkOptions, type OptionChecks } from "./option_checks.ts"
-export { nearest } from "./nearest.ts"
 export { PeftError, type PeftErrorFields } from "./peft_error.ts"
-export { decodeTensors, encodeTensors, type FileTensor } from "./tensors.ts"
 export {
   decodePromptConfig,
   encodePromptConfig,

@@ -1,0 +1,126 @@
+/**
+ * Files of methods that put virtual tokens before a sequence. PEFT saves what comes out of a network that reparameterizes
+ * them, and not the network; it is written beside, where PEFT does not look, so that training can go on.
+ * @module
+ */
+import type { ArtifactContext, ArtifactFiles, NamedValues } from "../../core/contracts/contribution.ts"
+import type { Parameter } from "../../core/contracts/parameter.ts"
+import type { Shape } from "../../core/tensor/shape.ts"
+import { adapterFile, CONFIG_FILE, WEIGHTS_FILE } from "./adapter_file.ts"
+import { HEADS } from "./heads.ts"
+import { PeftError } from "./peft_error.ts"
+import {
+  decodePromptConfig,
+  encodePromptConfig,
+  type PeftPromptConfig,
+  type PeftPromptFields,
+} from "./prompt_config.ts"
+import { peftTaskType } from "./task_type.ts"
+import { decodeTensors, encodeTensors, type FileTensor } from "./tensors.ts"
+
+/** Name of the network's file. */
+export const ENCODER_FILE: string = "prompt_encoder.safetensors"
+
+const EMBEDDINGS = "prompt_embeddings"
+
+/** What a method's files hold. */
+export interface PromptValues {
+  /** What comes before a sequence: [numVirtualTokens, width]. */
+  readonly promptEmbeddings: FileTensor
+  /** The network's tensors by PEFT's names, where there is one. */
+  readonly encoder?: ReadonlyMap<string, FileTensor>
+  /** Base parameters that train too. */
+  readonly base: ReadonlyArray<NamedValues>
+}
+
+/** PEFT's name of a base parameter that trains beside virtual tokens. */
+export function promptBaseName({ key }: Parameter): string {
+  return `base_model.${key}`
+}
+
+/** Fields of a config that the model decides. */
+export function promptFields(
+  context: ArtifactContext,
+  numVirtualTokens: number,
+  base: ReadonlyArray<Parameter>,
+): PeftPromptFields {
+  const taskType = peftTaskType(context.task)
+  const classifies = taskType === "SEQ_CLS" || taskType === "TOKEN_CLS"
+  return {
+    ...(taskType === undefined ? {} : { taskType }),
+    baseModel: context.baseModel,
+    numVirtualTokens,
+    modulesToSave: [...new Set([...base.map(({ module }) => module), ...(classifies ? HEADS : [])])],
+  }
+}
+
+/** An adapter's files. */
+export function encodePrompt(adapter: string, config: PeftPromptConfig, values: PromptValues): ArtifactFiles {
+  const { promptEmbeddings, encoder, base } = values
+  const tensors = new Map([[EMBEDDINGS, promptEmbeddings]])
+  for (const { parameter, data } of base) tensors.set(promptBaseName(parameter), { shape: parameter.shape, data })
+  return {
+    [adapterFile(adapter, CONFIG_FILE)]: new TextEncoder().encode(encodePromptConfig(config)),
+    [adapterFile(adapter, WEIGHTS_FILE)]: encodeTensors(tensors),
+    ...(encoder === undefined ? {} : { [adapterFile(adapter, ENCODER_FILE)]: encodeTensors(encoder) }),
+  }
+}
+
+/** What an adapter's files must hold. */
+export interface WantedPrompt<Type extends PeftPromptConfig["peftType"]> {
+  /** Id of the plugin, for errors. */
+  readonly id: string
+  /** Values of `peft_type` that fit. */
+  readonly types: ReadonlyArray<Type>
+  /** What the config says of the model; checked where the file says it too. */
+  readonly fields: Partial<Pick<PeftPromptFields, "tokenDim" | "numAttentionHeads" | "numLayers">>
+  /** Shape of what comes before a sequence. */
+  readonly shape: Shape
+  /** Shapes of the network's tensors, where the method trains through one. */
+  readonly encoder?: ReadonlyMap<string, Shape>
+  /** Base parameters that train too. */
+  readonly base: ReadonlyArray<Parameter>
+}
+
+/** Reads an adapter's files. Throws {@link PeftError} when they are not there, or of another model or method. */
+export function decodePrompt<Type extends PeftPromptConfig["peftType"]>(
+  adapter: string,
+  files: ArtifactFiles,
+  wanted: WantedPrompt<Type>,
+): PromptValues {
+  const { id, types, fields, shape, encoder, base } = wanted
+  const [configFile, weightsFile, encoderFile] = [CONFIG_FILE, WEIGHTS_FILE, ENCODER_FILE].map((file) =>
+    adapterFile(adapter, file)
+  )
+  for (const file of [configFile, weightsFile]) {
+    if (files[file] === undefined) {
+      throw new PeftError({ reason: "Weights", file, message: `${id}: there is no ${file}` })
+    }
+  }
+  const config = decodePromptConfig(new TextDecoder().decode(files[configFile]), configFile, types)
+  const expected = { numVirtualTokens: shape[0], ...fields }
+  for (const [field, ours] of Object.entries(expected)) {
+    const theirs = config[field as keyof typeof expected]
+    if (theirs === undefined || theirs === ours) continue
+    const message = `${configFile}: ${field} is ${theirs}; ${id} and the model have ${ours}`
+    throw new PeftError({ reason: "Mismatch", file: configFile, message })
+  }
+  const shapes = new Map<string, Shape>([[EMBEDDINGS, shape]])
+  for (const parameter of base) shapes.set(promptBaseName(parameter), parameter.shape)
+  const found = decodeTensors(files[weightsFile], shapes, weightsFile)
+  const values = {
+    promptEmbeddings: { shape, data: found.get(EMBEDDINGS)! },
+    base: base.map((parameter) => ({ parameter, data: found.get(promptBaseName(parameter))! })),
+  }
+  if (encoder === undefined) return values
+  if (files[encoderFile] === undefined) {
+    const message = `${id}: there is no ${encoderFile}: the files hold what its network gives, not the network; ` +
+      "load them with fromPeft, which trains that on"
+    throw new PeftError({ reason: "Weights", file: encoderFile, message })
+  }
+  const tensors = decodeTensors(files[encoderFile], encoder, encoderFile)
+  return {
+    ...values,
+    encoder: new Map([...encoder].map(([name, shape]) => [name, { shape, data: tensors.get(name)! }])),
+  }
+}

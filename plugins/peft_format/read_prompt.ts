@@ -1,0 +1,34 @@
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import type { ArtifactFiles } from "../../core/contracts/contribution.ts"
+import { type StorageError, toStorageError } from "../../core/formats/storage_error.ts"
+import { adapterFile, CONFIG_FILE, WEIGHTS_FILE } from "./adapter_file.ts"
+import { attemptPeft } from "./attempt.ts"
+import type { PeftError } from "./peft_error.ts"
+import { decodePromptConfig, type PeftPromptConfig } from "./prompt_config.ts"
+import { ENCODER_FILE } from "./prompt_files.ts"
+
+/** The files of a saved adapter of virtual tokens, by their path within `directory`, and its config. */
+export function readPrompt<Type extends PeftPromptConfig["peftType"]>(
+  directory: string,
+  name: string,
+  types: ReadonlyArray<Type>,
+): Effect.Effect<
+  { readonly files: ArtifactFiles; readonly config: Extract<PeftPromptConfig, { readonly peftType: Type }> },
+  PeftError | StorageError,
+  FileSystem.FileSystem
+> {
+  return Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const files: Record<string, Uint8Array> = {}
+    for (const [file, needed] of [[CONFIG_FILE, true], [WEIGHTS_FILE, true], [ENCODER_FILE, false]] as const) {
+      const own = adapterFile(name, file)
+      const failed = Effect.mapError(toStorageError(`${directory}/${own}`, "read"))
+      if (!needed && !(yield* fs.exists(`${directory}/${own}`).pipe(failed))) continue
+      files[own] = yield* fs.readFile(`${directory}/${own}`).pipe(failed)
+    }
+    const file = adapterFile(name, CONFIG_FILE)
+    const text = new TextDecoder().decode(files[file])
+    return { files, config: yield* attemptPeft(() => decodePromptConfig(text, `${directory}/${file}`, types)) }
+  })
+}

@@ -1,0 +1,69 @@
+/**
+ * Keys and values before those of every attention (Li and Liang 2021, equation 3): softmax(q [P_k; K]^T) [P_v; V]. With
+ * grouped heads there are as many as heads of keys and values.
+ * @module
+ */
+import type { ModuleInfo } from "../../core/contracts/module_info.ts"
+import type { Initializer } from "../../core/contracts/parameter.ts"
+import type { Site, SitePlan } from "../../core/contracts/site.ts"
+import * as ops from "../../core/tensor/ops.ts"
+import type { Tensor } from "../../core/tensor/tensor.ts"
+import type { ResolvedOptions } from "./options.ts"
+
+const ZEROS: Initializer = { kind: "zeros" }
+const NORMAL: Initializer = { kind: "normal", std: 1 }
+/** Of torch's Linear. */
+const uniform = (inFeatures: number): Initializer => ({ kind: "uniform", bound: 1 / Math.sqrt(inFeatures) })
+
+/** The sites of a prefix. */
+export function sitesOf(options: ResolvedOptions): ReadonlyArray<Site> {
+  const plan = options.prefixProjection ? planProjected : planDirect
+  return [{ select: (module) => module.kind === "Attention", plan: (module) => plan(options, module) }]
+}
+
+/** Width of an attention's keys, PEFT's `token_dim`. */
+export function widthOf({ sizes: { keyValueHeads, headDim } }: ModuleInfo): number {
+  return keyValueHeads * headDim
+}
+
+function planDirect({ numVirtualTokens, initWeights }: ResolvedOptions, module: ModuleInfo): SitePlan {
+  // What comes from a text is written once the weights are there.
+  const initializer = initWeights === "random" ? NORMAL : ZEROS
+  const rows = { shape: [numVirtualTokens, widthOf(module)], initializer }
+  const split = splitter(numVirtualTokens, module)
+  return {
+    place: "kv-prefix",
+    parameters: { keys: rows, values: rows },
+    forward: ({ parameter }) => ({ keys: split(parameter("keys")), values: split(parameter("values")) }),
+  }
+}
+
+function planProjected(options: ResolvedOptions, module: ModuleInfo): SitePlan {
+  const { numVirtualTokens, initWeights } = options
+  const width = widthOf(module)
+  const { encoderHiddenSize = width } = options
+  const initializer = initWeights === "zero" ? ZEROS : uniform(encoderHiddenSize)
+  const weight = { shape: [width, encoderHiddenSize], initializer }
+  const bias = { shape: [width], initializer }
+  const split = splitter(numVirtualTokens, module)
+  return {
+    place: "kv-prefix",
+    parameters: { "keys.weight": weight, "keys.bias": bias, "values.weight": weight, "values.bias": bias },
+    shared: {
+      "embedding.weight": { shape: [numVirtualTokens, width], initializer: NORMAL },
+      "transform.0.weight": { shape: [encoderHiddenSize, width], initializer: uniform(width) },
+      "transform.0.bias": { shape: [encoderHiddenSize], initializer: uniform(width) },
+    },
+    forward: ({ parameter }) => {
+      const product = (x: Tensor, name: string) =>
+        ops.add(ops.matmul(x, parameter(`${name}.weight`), { transposeB: true }), parameter(`${name}.bias`))
+      const hidden = ops.tanh(product(parameter("embedding.weight"), "transform.0"))
+      return { keys: split(product(hidden, "keys")), values: split(product(hidden, "values")) }
+    },
+  }
+}
+
+/** [length, heads * headDim] to [1, heads, length, headDim]. */
+function splitter(length: number, { sizes: { keyValueHeads, headDim } }: ModuleInfo): (rows: Tensor) => Tensor {
+  return (rows) => ops.permute(ops.reshape(rows, [1, length, keyValueHeads, headDim]), [0, 2, 1, 3])
+}

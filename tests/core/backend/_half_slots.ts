@@ -8,8 +8,9 @@ import { BackendError } from "../../../core/backend/backend_error.ts"
 import { build } from "../../../core/graph/build.ts"
 import type { Storage } from "../../../core/tensor/dtype.ts"
 import { decode, encode } from "../../../core/tensor/half_floats.ts"
-import { add, full, neg, slice, slot } from "../../../core/tensor/ops.ts"
+import * as ops from "../../../core/tensor/ops.ts"
 import { ShapeError } from "../../../core/tensor/shape_error.ts"
+import type { Tensor } from "../../../core/tensor/tensor.ts"
 import { noise } from "../../kernels/_compare.ts"
 
 type Half = Exclude<Storage, "f32">
@@ -46,7 +47,11 @@ export const roundTrips = async (backend: BackendService): Promise<void> => {
     for (const start of [0, 1, 2, 3]) {
       // As fours and one by one.
       for (const count of [4 * Math.floor((data.length - start) / 4), data.length - start]) {
-        const program = build({ name: "decode", outputs: { y: slice(slot(own), [start], [count]) }, updates: [] })
+        const program = build({
+          name: "decode",
+          outputs: { y: ops.slice(ops.slot(own), [start], [count]) },
+          updates: [],
+        })
         const executable = await backend.compile(program)
         const { y } = await executable.run({})
         executable.dispose()
@@ -72,6 +77,45 @@ export const roundTrips = async (backend: BackendService): Promise<void> => {
   }
 }
 
+/** Each kernel gives the bits that it gives for the same numbers in f32, in long loops as in short ones. */
+export const sameAsWhole = async (backend: BackendService): Promise<void> => {
+  const graphs: Record<string, (x: Tensor, y: Tensor) => Tensor> = {
+    "rows, long": (x, y) => ops.mul(ops.add(x, y), y),
+    "rows, reduced": (x, y) => ops.softmax(ops.mul(x, y)),
+    "rows, one value a row": (x, y) => ops.mul(x, ops.slice(y, [0, 3], [y.shape[0], 1])),
+    "rows, turned": (x, y) => ops.add(ops.permute(x, [1, 0]), ops.permute(ops.flip(y, 0), [1, 0])),
+    "rows, between": (x) => ops.slice(x, [1, 1], [x.shape[0] - 1, x.shape[1] - 2]),
+    columns: (x, y) => ops.sum(ops.mul(x, y), [0]),
+    "columns, maximum": (x, y) => ops.maximum(ops.mul(x, ops.slice(y, [0, 0], [y.shape[0], 1])), [0]),
+    gather: (x) => ops.gather(x, ops.constant(Int32Array.of(1, 0, 1, -1), [4])),
+    "product, left": (x) => ops.matmul(x, ops.constant(noise(x.shape[1] * 24, 5), [x.shape[1], 24])),
+    "product, right": (x) =>
+      ops.matmul(ops.constant(noise(x.shape[1] * 24, 5), [24, x.shape[1]]), x, { transposeB: true }),
+    "product, right upright": (x) => ops.matmul(ops.constant(noise(x.shape[0] * 24, 5), [24, x.shape[0]]), x),
+    "product of two": (x, y) => ops.matmul(x, y, { transposeB: true }),
+  }
+  for (const storage of ["bf16", "f16"] as const) {
+    for (const shape of [[2, 20_000], [2000, 66], [37, 37], [32, 64]]) {
+      const size = shape[0] * shape[1]
+      const data = [1, 2].map((seed) => rounded(noise(size, seed), storage))
+      const run = async (kept: Storage) => {
+        const own = data.map((_, i) => backend.allocate(`${i}`, shape, "f32", kept))
+        for (const [i, one] of own.entries()) await backend.write(one, data[i])
+        const [x, y] = own.map(ops.slot)
+        const few = Object.entries(graphs).filter(([name]) => name !== "product of two" || size < 10_000)
+        const outputs = Object.fromEntries(few.map(([name, make]) => [name, make(x, y)]))
+        const executable = await backend.compile(build({ name: "kernels", outputs, updates: [] }))
+        const results = await executable.run({})
+        executable.dispose()
+        own.forEach(backend.free)
+        return results
+      }
+      const want = await run("f32"), got = await run(storage)
+      for (const name in want) same(got[name], want[name], `${name} of ${storage} [${shape}]`)
+    }
+  }
+}
+
 /** Bytes, and what is refused. */
 export const limits = async (backend: BackendService): Promise<void> => {
   const before = backend.memory().slotBytes
@@ -83,12 +127,12 @@ export const limits = async (backend: BackendService): Promise<void> => {
   assertThrows(() => backend.allocate("x", [2], "i32", "f16"), BackendError, "i32")
   await assertRejects(() => backend.write(half, new Float32Array(2), 64 * 1024 - 1), BackendError, "half")
   assertThrows(
-    () => build({ name: "step", outputs: {}, updates: [[half, add(slot(half), full(1))]] }),
+    () => build({ name: "step", outputs: {}, updates: [[half, ops.add(ops.slot(half), ops.full(1))]] }),
     ShapeError,
     "bf16",
   )
   const { storage: _, ...unaware } = half
-  const program = build({ name: "unaware", outputs: { y: neg(slot(unaware)) }, updates: [] })
+  const program = build({ name: "unaware", outputs: { y: ops.neg(ops.slot(unaware)) }, updates: [] })
   await assertRejects(() => backend.compile(program), BackendError, "kept in bf16")
   backend.free(half)
   assertEquals(backend.memory().slotBytes, before)

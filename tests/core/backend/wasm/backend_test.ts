@@ -7,7 +7,7 @@ import { interpret } from "../../../../core/graph/interpret.ts"
 import type { Program } from "../../../../core/graph/program.ts"
 import { noise, view } from "../../../kernels/_compare.ts"
 import { accumulate, near } from "../_accumulate.ts"
-import { limits, roundTrips } from "../_half_slots.ts"
+import { limits, roundTrips, sameAsWhole } from "../_half_slots.ts"
 import { withBackend } from "./_with_backend.ts"
 
 const both: ReadonlyArray<WasmOptions> = [{ threads: 2 }, { sharedMemory: false }]
@@ -35,6 +35,8 @@ for (const options of both) {
     }))
 
   Deno.test(`wasm ${label}: slots of 16 bits round, decode and take pieces`, () => withBackend(options, roundTrips))
+  Deno.test(`wasm ${label}: slots of 16 bits give the bits of their numbers in f32`, () =>
+    withBackend(options, sameAsWhole))
   Deno.test(`wasm ${label}: slots of 16 bits take half the bytes and are only read`, () => withBackend(options, limits))
 
   Deno.test(`wasm ${label}: a traced program gives the same bits, and the times of its calls`, () =>

@@ -7,7 +7,7 @@ import { interpret } from "../../../../core/graph/interpret.ts"
 import { gather, input, slice, slot } from "../../../../core/tensor/ops.ts"
 import { noise, view } from "../../../kernels/_compare.ts"
 import { accumulate, near } from "../_accumulate.ts"
-import { limits, roundTrips } from "../_half_slots.ts"
+import { limits, roundTrips, sameAsWhole } from "../_half_slots.ts"
 import { onWebgpu, withWebgpu } from "./_with_webgpu.ts"
 
 onWebgpu("runs posted at once follow each other, slots keep their state", () =>
@@ -30,6 +30,7 @@ onWebgpu("runs posted at once follow each other, slots keep their state", () =>
   }))
 
 onWebgpu("slots of 16 bits round, decode and take pieces", () => withWebgpu(roundTrips))
+onWebgpu("slots of 16 bits give the bits of their numbers in f32", () => withWebgpu(sameAsWhole))
 onWebgpu("slots of 16 bits take half the bytes and are only read", () => withWebgpu(limits))
 
 onWebgpu("500 replays give the same bits and hold the same bytes", () =>
@@ -180,7 +181,7 @@ onWebgpu("a slot larger than a binding is seen as one", () =>
   }))
 
 onWebgpu(
-  "a slot of 16 bits larger than a binding is seen as one, by fours and singly",
+  "16 bits in a slot larger than a binding, by fours and singly",
   () =>
     withWebgpu(async (backend) => {
       const [rows, width] = [70_000, 1000]
@@ -196,9 +197,9 @@ onWebgpu(
       const { fours, singly } = await executable.run({ ids: Int32Array.from(wanted) })
       wanted.forEach((row, i) => {
         assertEquals(fours.subarray(i * width, (i + 1) * width), whole(row))
-        const near = row - 67_107
-        if (near < 0 || near > 2) return
-        assertEquals(singly.subarray(near * (width - 1), (near + 1) * (width - 1)), whole(row).subarray(1))
+        const place = row - 67_107
+        if (place < 0 || place > 2) return
+        assertEquals(singly.subarray(place * (width - 1), (place + 1) * (width - 1)), whole(row).subarray(1))
       })
     }),
 )

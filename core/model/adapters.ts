@@ -13,6 +13,7 @@ import { type StorageError, toStorageError } from "../formats/storage_error.ts"
 import { writeDirectoryWhole } from "../formats/whole_file.ts"
 import { sizeOf } from "../tensor/shape.ts"
 import type { Model, ModelParameter } from "./model.ts"
+import type { Network } from "./network.ts"
 import type { Task } from "./task.ts"
 
 /** What plugins' artifacts know of a model. */
@@ -20,8 +21,10 @@ export function artifactContext(model: {
   readonly directory: string
   readonly task: Task
   readonly modules: ReadonlyArray<ModuleInfo>
+  readonly network: Network
 }): ArtifactContext {
-  return { baseModel: model.directory, task: model.task.kind, modules: model.modules }
+  const { directory, task, modules, network } = model
+  return { baseModel: directory, task: task.kind, modules, architecture: network.architecture }
 }
 
 /** Copies parameters out, in the order asked for. Default: all that train. */
@@ -58,7 +61,10 @@ export function writeParameters(
   })
 }
 
-/** Writes the files of all plugins to a directory, whole or not at all; what was there is replaced. */
+/**
+ * Writes the files of all plugins to a directory, whole or not at all; what was there is replaced. Where a file of that
+ * name is another plugin's already, a plugin's files lie in a folder named after its method.
+ */
 export function saveAdapters(
   model: Model,
   directory: string,
@@ -70,7 +76,9 @@ export function saveAdapters(
       if (artifacts === undefined) continue
       const values = yield* readParameters(model, parametersOf(model, contribution))
       const made = yield* artifacts.save(values, artifactContext(model)).pipe(Effect.mapError(toPluginError(id)))
-      for (const [name, bytes] of Object.entries(made)) {
+      const folder = Object.keys(made).some((name) => files.has(name)) ? `${methodOf(id)}/` : ""
+      for (const [own, bytes] of Object.entries(made)) {
+        const name = folder + own
         if (files.has(name)) {
           const message = `${id}: another plugin also writes "${name}"; give one of them another name`
           return yield* new PluginError({ plugin: id, message })
@@ -105,7 +113,7 @@ export function loadAdapters(
       const { id, artifacts } = contribution
       if (artifacts === undefined) continue
       const wanted = parametersOf(model, contribution)
-      const loaded = yield* artifacts.load(files, wanted, artifactContext(model)).pipe(
+      const loaded = yield* artifacts.load(filesFor(id, files), wanted, artifactContext(model)).pipe(
         Effect.mapError(toPluginError(id)),
       )
       yield* checkValues(id, wanted, loaded)
@@ -113,6 +121,15 @@ export function loadAdapters(
     }
     yield* writeParameters(model, values)
   })
+}
+
+const methodOf = (id: string): string => id.replace(/\/.*$/, "")
+
+/** What a plugin finds: its method's folder lies over the rest. */
+function filesFor(id: string, files: ArtifactFiles): ArtifactFiles {
+  const folder = `${methodOf(id)}/`
+  const own = Object.entries(files).filter(([name]) => name.startsWith(folder))
+  return { ...files, ...Object.fromEntries(own.map(([name, bytes]) => [name.slice(folder.length), bytes])) }
 }
 
 /** The files in a directory and its folders, by their path within it. */

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import type { ArtifactFiles } from "../../core/contracts/contribution.ts"
+import { pathExists } from "../../core/formats/path_exists.ts"
 import { type StorageError, toStorageError } from "../../core/formats/storage_error.ts"
 import { adapterFile, CONFIG_FILE, WEIGHTS_FILE } from "./adapter_file.ts"
 import { attemptPeft } from "./attempt.ts"
@@ -24,7 +25,7 @@ export function readPrompt<Type extends PeftPromptConfig["peftType"]>(
     for (const [file, needed] of [[CONFIG_FILE, true], [WEIGHTS_FILE, true], [ENCODER_FILE, false]] as const) {
       const own = adapterFile(name, file)
       const failed = Effect.mapError(toStorageError(`${directory}/${own}`, "read"))
-      if (!needed && !(yield* fs.exists(`${directory}/${own}`).pipe(failed))) continue
+      if (!needed && !(yield* pathExists(`${directory}/${own}`))) continue
       files[own] = yield* fs.readFile(`${directory}/${own}`).pipe(failed)
     }
     const file = adapterFile(name, CONFIG_FILE)

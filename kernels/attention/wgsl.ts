@@ -1,7 +1,72 @@
+/**
+ * Attention in WGSL: each thread has queries of its own and goes through the keys once, a tile at a time, with the
+ * largest score and the sum of the weights so far (Milakov and Gimelshein 2018; Dao et al. 2022). The output always
+ * holds the mean by the weights so far.
+ *
+ * A tile of which nobody sees a key is left out.
+ * @module
+ */
+import { sizeOf } from "../../core/tensor/shape.ts"
 import type { AttentionCall } from "../contract.ts"
 import type { KernelEmitter } from "../wgsl/kernel.ts"
+import { bitsOf, enterQueries, openTiles, range, type TileOperand } from "./_wgsl_tile.ts"
+import { NOTHING } from "./reference.ts"
 
-/** Emits `attention`. */
-export const emitAttention: KernelEmitter<AttentionCall> = () => {
-  throw new Error("attention is not there yet")
+/** Less than any score; finite, so that differences of two stay free of NaN. */
+const LOWEST = "-1e38f"
+
+/** Writes `attention`. */
+export const emitAttention: KernelEmitter<AttentionCall> = (call, context) => {
+  const { q, k, v, mask, factor, scale, output, logSum } = call
+  if (sizeOf(output.shape) === 0 && sizeOf(q.shape.slice(0, 4)) === 0) return []
+  const [batch, shared, group, queries] = q.shape
+  const operands: ReadonlyArray<TileOperand> = [
+    { name: "q", view: q, axes: "bhgr-" },
+    { name: "k", view: k, axes: "bhr-" },
+    { name: "v", view: v, axes: "bhr-" },
+    { name: "mask", view: mask, axes: "brs" },
+    ...factor ? [{ name: "factor", view: factor, axes: "bhgrs" }] : [],
+    { name: "out", view: output, axes: "bhgr-", writes: true },
+    ...logSum ? [{ name: "log_sum", view: logSum, axes: "bhgr", writes: true }] : [],
+  ]
+  const shader = openTiles({ batch, shared, rows: group * queries }, operands, false, context)
+  const { form: { own, others }, push, size, type, part, place } = shader
+  const f32 = type("f32"), exp = shader.use("exp")
+  const rows = (name: string) => ({ name, at: `${name}_at` })
+  size("queries", queries)
+  size("keys", k.shape[2])
+  size("scale_bits", bitsOf(scale))
+  enterQueries(shader, ["q", "mask", "out", ...factor ? ["factor"] : [], ...logSum ? ["log_sum"] : []])
+  for (const name of ["k", "v"]) push(`let ${name}_at = ${place(name, { b: "b", h: "h" })};`)
+  push(`let scale = bitcast<f32>(scale_bits);`)
+  push(`var top = ${f32}(${LOWEST});`, `var total = ${f32}();`, `var started = false;`)
+
+  shader.openTile("keys")
+  shader.openVisible("keys", "s")
+  shader.products("score", rows("q"), rows("k"))
+  push(`var peak = top;`)
+  for (const u of range(others)) {
+    push(`score${u} = select(${f32}(${LOWEST}), score${u} * scale, ${shader.visible(u)});`)
+    push(`peak = max(peak, score${u});`)
+  }
+  push(`let before = total * ${exp}(top - peak);`, `top = peak;`, `total = before;`)
+  for (const u of range(others)) {
+    push(`let power${u} = select(${f32}(), ${exp}(score${u} - peak), ${shader.visible(u)});`, `total += power${u};`)
+  }
+  push(`let share = select(1f / total, ${f32}(), total == ${f32}());`, `let keep = before * share;`)
+  for (const u of range(others)) {
+    push(`let weight${u} = power${u} * share${factor ? ` * ${shader.pairs("factor", u, "keys", "s")}` : ""};`)
+  }
+  shader.accumulate(rows("out"), "weight", rows("v"), "keep")
+  push(`started = true;`, `}`, `}`)
+
+  push(`if (!started) {`)
+  shader.clear(rows("out"))
+  push(`}`)
+  if (logSum) {
+    push(`let sums = select(top + ${shader.use("log")}(total), ${f32}(${NOTHING}f), total == ${f32}());`)
+    for (const r of range(own)) push(`if (valid${r}) { ${shader.store("log_sum", `log_sum_at${r}`, part("sums", r))} }`)
+  }
+  push(`}`)
+  return [shader.finish(`attention ${queries}x${k.shape[2]}`)]
 }

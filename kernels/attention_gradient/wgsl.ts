@@ -1,7 +1,162 @@
-import type { AttentionGradientCall } from "../contract.ts"
-import type { KernelEmitter } from "../wgsl/kernel.ts"
+/**
+ * Derivatives of attention in WGSL: for queries, each thread goes through the keys; for keys and values, through the
+ * queries of the group in order. Both compute the weights again, from the scores and their logarithmic sums (Dao et al.
+ * 2022). A tile in which nobody sees a key is left out.
+ * @module
+ */
+import { sizeOf } from "../../core/tensor/shape.ts"
+import { bitsOf, enterQueries, openTiles, range, type TileOperand, type TileShader } from "../attention/_wgsl_tile.ts"
+import type { AttentionGradientCall, View } from "../contract.ts"
+import { emitRows } from "../rows/wgsl.ts"
+import type { Dispatch, KernelContext, KernelEmitter } from "../wgsl/kernel.ts"
 
-/** Emits `attention_gradient`. */
-export const emitAttentionGradient: KernelEmitter<AttentionGradientCall> = () => {
-  throw new Error("attention_gradient is not there yet")
+/** What one dispatch does: the derivative of the queries, or those of keys, values or both. */
+interface Part extends Omit<AttentionGradientCall, "dq" | "dk" | "dv"> {
+  readonly dq: View | undefined
+  readonly dk: View | undefined
+  readonly dv: View | undefined
+}
+
+/** What the code of a part names. */
+const operandsOf = (part: Part): ReadonlyArray<TileOperand> => {
+  const { q, k, v, mask, factor, logSum, cotangent, delta, dq, dk, dv } = part
+  return [
+    { name: "q", view: q, axes: "bhgr-" },
+    { name: "k", view: k, axes: "bhr-" },
+    { name: "mask", view: mask, axes: "brs" },
+    ...factor ? [{ name: "factor", view: factor, axes: "bhgrs" }] : [],
+    { name: "log_sum", view: logSum, axes: "bhgr" },
+    { name: "cotangent", view: cotangent, axes: "bhgr-" },
+    ...dq || dk ? [{ name: "v", view: v, axes: "bhr-" }, { name: "delta", view: delta, axes: "bhgr" }] : [],
+    ...dq ? [{ name: "dq", view: dq, axes: "bhgr-", writes: true }] : [],
+    ...dk ? [{ name: "dk", view: dk, axes: "bhr-", writes: true }] : [],
+    ...dv ? [{ name: "dv", view: dv, axes: "bhr-", writes: true }] : [],
+  ]
+}
+/** Bindings that it needs beside that of the sizes. */
+const bindingsOf = (part: Part): number => new Set(operandsOf(part).map(({ view }) => view.buffer)).size
+
+/** Writes `attention_gradient`. */
+export const emitAttentionGradient: KernelEmitter<AttentionGradientCall> = (call, context) => {
+  const { dq, dk, dv } = call
+  const limit = context.device.storageBindings
+  const partsOf = (given: AttentionGradientCall): ReadonlyArray<Part> => [
+    ...dq ? [{ ...given, dq, dk: undefined, dv: undefined }] : [],
+    ...dk || dv ? [{ ...given, dq: undefined, dk, dv }] : [],
+  ]
+  const whole = partsOf(call)
+  // Each way to spare a binding costs something: a dispatch, a pipeline for each shape, the scores once more.
+  if (whole.every((part) => bindingsOf(part) < limit)) return whole.map((part) => emitPart(part, context))
+  const { packed, dispatches } = pack(call, context)
+  const parts = partsOf(packed).flatMap((part) =>
+    bindingsOf(part) <= limit ? [part] : [{ ...part, dv: undefined }, { ...part, dk: undefined }]
+  )
+  return [...dispatches, ...parts.map((part) => emitPart(part, context))]
+}
+const emitPart = (part: Part, context: KernelContext): Dispatch =>
+  part.dq ? emitQueries(part, context) : emitKeys(part, context)
+
+/** Puts logarithmic sums and deltas side by side into one buffer. */
+const pack = (
+  call: AttentionGradientCall,
+  context: KernelContext,
+): { readonly packed: AttentionGradientCall; readonly dispatches: ReadonlyArray<Dispatch> } => {
+  const { logSum, delta } = call
+  const space = [sizeOf(logSum.shape)], buffer = context.scratch(2 * space[0])
+  const copies = [logSum, delta].map((view, offset) => ({
+    from: { ...view, shape: space, strides: [1] },
+    to: { buffer, offset, shape: space, strides: [2] },
+    packed: { ...view, buffer, offset, strides: view.strides.map((stride) => 2 * stride) },
+  }))
+  const dispatches = emitRows({
+    kernel: "rows",
+    space,
+    body: copies.map((_, operand) => ({ op: "load", operand, dtype: "f32" }) as const),
+    inputs: copies.map(({ from }) => from),
+    outputs: copies.map(({ to }, step) => ({ step, view: to })),
+  }, context)
+  return { packed: { ...call, logSum: copies[0].packed, delta: copies[1].packed }, dispatches }
+}
+
+const rows = (name: string) => ({ name, at: `${name}_at` })
+
+/** Begins a shader whose own rows are so many. */
+const open = (part: Part, own: number, context: KernelContext): TileShader => {
+  const { q: { shape: [batch, shared, group, queries] }, k, scale } = part
+  const inline = bindingsOf(part) + 1 > context.device.storageBindings
+  const shader = openTiles({ batch, shared, rows: own }, operandsOf(part), inline, context)
+  shader.size("members", group)
+  shader.size("queries", queries)
+  shader.size("keys", k.shape[2])
+  shader.size("scale_bits", bitsOf(scale))
+  shader.push(`let scale = bitcast<f32>(scale_bits);`)
+  return shader
+}
+
+/** The dispatch for the derivative of the queries. */
+const emitQueries = (part: Part, context: KernelContext): Dispatch => {
+  const [, , group, queries] = part.q.shape
+  const shader = open(part, group * queries, context)
+  const { form: { others }, push, gather, type, place } = shader
+  enterQueries(shader, ["q", "mask", "log_sum", "delta", "cotangent", "dq", ...part.factor ? ["factor"] : []])
+  for (const name of ["k", "v"]) push(`let ${name}_at = ${place(name, { b: "b", h: "h" })};`)
+  for (const name of ["log_sum", "delta"]) {
+    push(`let ${name} = ${gather((r) => shader.load(name, `${name}_at${r}`))};`)
+  }
+  push(`var started = false;`)
+  shader.openTile("keys")
+  shader.openVisible("keys", "s")
+  shader.products("score", rows("q"), rows("k"))
+  shader.products("slope", rows("cotangent"), rows("v"))
+  for (const u of range(others)) {
+    const slope = part.factor ? `slope${u} * ${shader.pairs("factor", u, "keys", "s")}` : `slope${u}`
+    const value = `${shader.use("exp")}(score${u} * scale - log_sum) * (${slope} - delta) * scale`
+    push(`let change${u} = select(${type("f32")}(), ${value}, ${shader.visible(u)});`)
+  }
+  shader.accumulate(rows("dq"), "change", rows("k"))
+  push(`started = true;`, `}`, `}`, `if (!started) {`)
+  shader.clear(rows("dq"))
+  push(`}`, `}`)
+  return shader.finish(`attention_gradient dq ${queries}x${part.k.shape[2]}`)
+}
+
+/** The dispatch for the derivatives of keys and values. */
+const emitKeys = (part: Part, context: KernelContext): Dispatch => {
+  const { k: { shape: [, , keys] }, q, factor, dk, dv } = part
+  const shader = open(part, keys, context)
+  const { form: { own, others }, push, type, place } = shader
+  const targets = [...dk ? ["dk"] : [], ...dv ? ["dv"] : []]
+  for (const r of range(own)) {
+    for (const name of ["k", ...dk ? ["v"] : [], ...targets]) {
+      push(`let ${name}_at${r} = ${place(name, { b: "b", h: "h", r: `i${r}` })};`)
+    }
+    push(`let mask_at${r} = ${place("mask", { b: "b", s: `i${r}` })};`)
+  }
+  push(`var started = false;`, `for (var g = 0u; g < members; g++) {`)
+  const theirs = ["q", "cotangent", "log_sum", ...dk ? ["delta"] : []]
+  for (const name of theirs) push(`let ${name}_at = ${place(name, { b: "b", h: "h", g: "g" })};`)
+  if (factor) {
+    for (const r of range(own)) push(`let factor_at${r} = ${place("factor", { b: "b", h: "h", g: "g", s: `i${r}` })};`)
+  }
+  shader.openTile("queries")
+  shader.openVisible("queries", "r")
+  shader.products("score", rows("k"), rows("q"))
+  if (dk) shader.products("slope", rows("v"), rows("cotangent"))
+  for (const name of ["log_sum", ...dk ? ["delta"] : []]) {
+    shader.spread(name, (query) => shader.load(name, `${name}_at + ${query} * ${name}_r`))
+  }
+  for (const u of range(others)) {
+    const power = `${shader.use("exp")}(score${u} * scale - log_sum${u})`
+    push(`let power${u} = select(${type("f32")}(), ${power}, ${shader.visible(u)});`)
+    const times = factor ? ` * factor${u}` : ""
+    if (factor) push(`let factor${u} = ${shader.pairs("factor", u, "queries", "r")};`)
+    if (dk) push(`let change${u} = power${u} * (slope${u}${times} - delta${u}) * scale;`)
+    if (dv) push(`let weight${u} = power${u}${times};`)
+  }
+  if (dk) shader.accumulate(rows("dk"), "change", rows("q"))
+  if (dv) shader.accumulate(rows("dv"), "weight", rows("cotangent"))
+  push(`started = true;`, `}`, `}`, `}`, `if (!started) {`)
+  for (const name of targets) shader.clear(rows(name))
+  push(`}`, `}`)
+  return shader.finish(`attention_gradient ${targets.join(" ")} ${q.shape[3]}x${keys}`)
 }

@@ -1,0 +1,10 @@
+import { attentionGradientReference } from "../../../kernels/attention_gradient/reference.ts"
+import type { AttentionGradientCall } from "../../../kernels/contract.ts"
+import { attentionGradientCases } from "../attention/_cases.ts"
+import { onEachForm } from "../attention/_shaders.ts"
+
+onEachForm(
+  "attention_gradient",
+  attentionGradientCases,
+  (call, buffers) => attentionGradientReference(call as AttentionGradientCall, [...buffers]),
+)

@@ -1,0 +1,183 @@
+/**
+ * Several adapters in one model, by AdapterHub's blocks: one after the other, averaged, or fused.
+ * @module
+ */
+import { PluginError } from "../../core/contracts/plugin_error.ts"
+import { type AdapterOptions, checkFields, demand } from "./options.ts"
+
+/** An adapter in AdapterHub's files, its name there kept. */
+export interface SavedAdapter {
+  /** Directory of `adapter_config.json` and `adapter.safetensors`. */
+  readonly directory: string
+  /** Another name for it in this model. Default: the one in the file. */
+  readonly name?: string
+  /** Whether it trains. Default true; in a composition with {@link fuse} false. */
+  readonly trainable?: boolean
+}
+
+/** An adapter of a composition: a new one, or a saved one. */
+export type Member = AdapterOptions | SavedAdapter
+
+/** Members one after the other. */
+export interface StackSetup {
+  /** Kind of block. */
+  readonly type: "Stack"
+  /** In order; each takes the output of the one before. */
+  readonly children: ReadonlyArray<Member | AverageSetup | FuseSetup>
+}
+
+/** The weighted mean of members' outputs. */
+export interface AverageSetup {
+  /** Kind of block. */
+  readonly type: "Average"
+  /** At least two; all have the same places. */
+  readonly children: ReadonlyArray<Member>
+  /** One for each, scaled so that their sum is 1. Default: all the same. */
+  readonly weights?: ReadonlyArray<number>
+}
+
+/** Options of AdapterFusion. */
+export interface FusionOptions {
+  /**
+   * `"dynamic"`: with a value matrix that starts as the identity, and is drawn to it. `"static"`: without one. Default
+   * `"dynamic"`.
+   */
+  readonly config?: "dynamic" | "static"
+  /** Whether 0.01 ||I - V||^2 of each value matrix is added to the loss. Default: where there are value matrices. */
+  readonly regularization?: boolean
+  /** Dropout on the scores before the softmax. Default 0 (AdapterHub: that of the model's attention). */
+  readonly dropoutProb?: number
+}
+
+/** Members that are attended to, with parameters of its own. */
+export interface FuseSetup extends FusionOptions {
+  /** Kind of block. */
+  readonly type: "Fuse"
+  /** At least two; all have the same places. */
+  readonly children: ReadonlyArray<Member>
+}
+
+/** Several adapters as one method. */
+export type AdapterSetup = StackSetup | AverageSetup | FuseSetup
+
+/** Members one after the other: each adapts what the one before made of y. */
+export function stack(...children: StackSetup["children"]): StackSetup {
+  return { type: "Stack", children }
+}
+
+/**
+ * The mean of members' outputs, sum w_i (h' + A_i(h)) with sum w_i = 1. AdapterHub 1.3 divides that by the number of
+ * members once more, so that its output shrinks; here it does not.
+ */
+export function average(children: AverageSetup["children"], weights?: ReadonlyArray<number>): AverageSetup {
+  return { type: "Average", children, ...(weights === undefined ? {} : { weights }) }
+}
+
+/**
+ * AdapterFusion (Pfeiffer et al. 2020, arXiv 2005.00247, equations 2 to 4), at each place and token:
+ * h' + V sum_i a_i A_i(h) with a = softmax((Q h + b_q) . (K A_i(h) + b_k)). Only Q, K, V train, members stay as they are
+ * unless told otherwise. {@link FuseSetup} says which options there are.
+ */
+export function fuse(children: FuseSetup["children"], options: FusionOptions = {}): FuseSetup {
+  return { ...options, type: "Fuse", children }
+}
+
+/** Options of a fusion, checked and with defaults filled in. */
+export interface ResolvedFusion {
+  /** Names of its members, joined by commas, as in AdapterHub. */
+  readonly name: string
+  /** Whether there is a value matrix. */
+  readonly value: boolean
+  /** Whether the value matrices are drawn to the identity. */
+  readonly regularization: boolean
+  /** Dropout on the scores. */
+  readonly dropoutProb: number
+}
+
+/** A composition whose members are of any kind. */
+export type Composition<M> =
+  | { readonly type: "single"; readonly member: M }
+  | { readonly type: "Stack"; readonly children: ReadonlyArray<Composition<M>> }
+  | { readonly type: "Average"; readonly members: ReadonlyArray<M>; readonly weights: ReadonlyArray<number> }
+  | { readonly type: "Fuse"; readonly members: ReadonlyArray<M>; readonly fusion: ResolvedFusion }
+
+/** All members in order. */
+export function membersOf<M>(composition: Composition<M>): ReadonlyArray<M> {
+  if (composition.type === "single") return [composition.member]
+  return composition.type === "Stack" ? composition.children.flatMap(membersOf) : composition.members
+}
+
+/** All fusions in order. */
+export function fusionsOf<M>(composition: Composition<M>): ReadonlyArray<ResolvedFusion> {
+  if (composition.type === "Stack") return composition.children.flatMap(fusionsOf)
+  return composition.type === "Fuse" ? [composition.fusion] : []
+}
+
+/** A composition with members made of others; names of fusions follow. */
+export function mapMembers<A, B extends { readonly name: string }>(
+  composition: Composition<A>,
+  change: (member: A) => B,
+): Composition<B> {
+  switch (composition.type) {
+    case "single":
+      return { type: "single", member: change(composition.member) }
+    case "Stack":
+      return { type: "Stack", children: composition.children.map((child) => mapMembers(child, change)) }
+    case "Average":
+      return { ...composition, members: composition.members.map(change) }
+    case "Fuse": {
+      const members = composition.members.map(change)
+      return { type: "Fuse", members, fusion: { ...composition.fusion, name: members.map(({ name }) => name).join() } }
+    }
+  }
+}
+
+/** A composition with other fusions. */
+export function mapFusions<M>(
+  composition: Composition<M>,
+  change: (fusion: ResolvedFusion) => ResolvedFusion,
+): Composition<M> {
+  if (composition.type === "Fuse") return { ...composition, fusion: change(composition.fusion) }
+  if (composition.type !== "Stack") return composition
+  return { ...composition, children: composition.children.map((child) => mapFusions(child, change)) }
+}
+
+/** Checks a setup's blocks; members stay as they are given. Throws {@link PluginError}. */
+export function resolveSetup(setup: AdapterSetup, plugin: string): Composition<Member> {
+  const must = (holds: boolean, field: string, wanted: string, value: unknown) =>
+    demand(plugin, holds, field, wanted, value)
+  const block = (given: Member | AdapterSetup, inside: boolean): Composition<Member> => {
+    if (!("type" in given)) return { type: "single", member: given }
+    const { type, children } = given
+    must(["Stack", "Average", "Fuse"].includes(type), "type", '"Stack", "Average" or "Fuse"', type)
+    must(Array.isArray(children) && children.length > 0, `children of ${type}`, "a list of adapters", children)
+    if (type === "Stack") {
+      checkFields(plugin, "fields of a Stack", given, ["type", "children"])
+      if (inside) throw new PluginError({ plugin, message: `${plugin}: a Stack cannot stand inside of a Stack` })
+      return { type, children: children.map((child) => block(child, true)) }
+    }
+    must(children.length > 1, `children of ${type}`, "at least two adapters", children.length)
+    const nested = children.find((child) => "type" in child)
+    if (nested !== undefined) {
+      const message = `${plugin}: ${type} takes single adapters, not a block of type ${JSON.stringify(nested)}`
+      throw new PluginError({ plugin, message })
+    }
+    if (type === "Average") {
+      checkFields(plugin, "fields of an Average", given, ["type", "children", "weights"])
+      const { weights = children.map(() => 1) } = given
+      const sum = weights.reduce((a, b) => a + b, 0)
+      must(weights.length === children.length, "weights", `${children.length} numbers, one for each adapter`, weights)
+      must(weights.every(Number.isFinite) && sum !== 0, "weights", "finite numbers with a sum other than 0", weights)
+      return { type, members: children, weights: weights.map((weight) => weight / sum) }
+    }
+    checkFields(plugin, "fields of a Fuse", given, ["type", "children", "config", "regularization", "dropoutProb"])
+    const { config = "dynamic", dropoutProb = 0 } = given
+    must(config === "dynamic" || config === "static", "config", '"dynamic" or "static"', config)
+    const { regularization = config === "dynamic" } = given
+    must(typeof regularization === "boolean", "regularization", "true or false", regularization)
+    must(!regularization || config === "dynamic", "regularization", "false where there is no value matrix", true)
+    must(dropoutProb >= 0 && dropoutProb < 1, "dropoutProb", "at least 0 and below 1", dropoutProb)
+    return { type, members: children, fusion: { name: "", value: config === "dynamic", regularization, dropoutProb } }
+  }
+  return block(setup, false)
+}

@@ -1,0 +1,79 @@
+/**
+ * AdapterHub's names of tensors, and the files that hold them.
+ * @module
+ */
+import type { ArtifactFiles, NamedValues } from "../../core/contracts/contribution.ts"
+import type { ModuleInfo } from "../../core/contracts/module_info.ts"
+import type { Parameter } from "../../core/contracts/parameter.ts"
+import { decodeTensors, encodeTensors, PeftError } from "../peft_format/mod.ts"
+import { AdapterHubError } from "./adapter_hub_error.ts"
+
+/**
+ * What holds a part's adapters in AdapterHub's models: in families whose end of a part is a module of its own (BERT's
+ * `output`, whose first step is a Linear) that module, else one that it adds to the layer.
+ */
+function placeOf({ path, kind, residual }: ModuleInfo): string {
+  const parent = path.slice(0, path.lastIndexOf("."))
+  if (kind === "Linear") return parent
+  return `${parent}.${residual === "attention" ? "attention" : "output"}_adapters`
+}
+
+/** The parameters whose names begin with `prefix`, by their names in AdapterHub. */
+export function hubNames(
+  parameters: ReadonlyArray<Parameter>,
+  modules: ReadonlyArray<ModuleInfo>,
+  prefix: string,
+  group: string,
+): ReadonlyMap<string, Parameter> {
+  const infos = new Map(modules.map((module) => [module.path, module]))
+  return new Map(
+    parameters.filter(({ owner, name }) => owner !== "base" && name.startsWith(prefix)).map((parameter) => {
+      const place = placeOf(infos.get(parameter.module)!)
+      return [`${place}.${group}.${parameter.name.slice(prefix.length)}`, parameter]
+    }),
+  )
+}
+
+/** The bytes of a file with these parameters. */
+export function encodeParameters(
+  names: ReadonlyMap<string, Parameter>,
+  values: ReadonlyArray<NamedValues>,
+): Uint8Array {
+  const data = new Map(values.map((value) => [value.parameter, value.data]))
+  return encodeTensors(
+    new Map([...names].map(([name, parameter]) => [name, { shape: parameter.shape, data: data.get(parameter)! }])),
+  )
+}
+
+/** Values of these parameters from a file. Throws {@link AdapterHubError}. */
+export function decodeParameters(
+  files: ArtifactFiles,
+  file: string,
+  pickle: string,
+  names: ReadonlyMap<string, Parameter>,
+): ReadonlyArray<NamedValues> {
+  const bytes = bytesOf(files, file, pickle)
+  // A norm before the bottleneck is stored there twice.
+  const passOver = new Set(
+    [...names.keys()].map((name) => name.replace(/adapter_norm_before(?=\.\w+$)/, "adapter_down.0")),
+  )
+  const wanted = new Map([...names].map(([name, { shape }]) => [name, shape]))
+  try {
+    const found = decodeTensors(bytes, wanted, file, passOver)
+    return [...names].map(([name, parameter]) => ({ parameter, data: found.get(name)! }))
+  } catch (error) {
+    if (!(error instanceof PeftError)) throw error
+    throw new AdapterHubError({ reason: "Weights", file, message: error.message })
+  }
+}
+
+/** A file's content; where its pickle alone is there, the error says what to do. */
+export function bytesOf(files: ArtifactFiles, file: string, pickle?: string): Uint8Array {
+  if (files[file] !== undefined) return files[file]
+  const isPickled = pickle !== undefined && files[pickle] !== undefined
+  const message = isPickled
+    ? `"${pickle}" is a pickle, which can run code and is not read; load it with AdapterHub's package "adapters" and ` +
+      "save it again with use_safetensors=True"
+    : `there is no "${file}"`
+  throw new AdapterHubError({ reason: "Weights", file: isPickled ? pickle : file, message })
+}

@@ -1,0 +1,246 @@
+/**
+ * Bottleneck adapters (Houlsby et al. 2019; Pfeiffer et al. 2020; He et al. 2021) and AdapterFusion, with AdapterHub's
+ * fields, in AdapterHub's files.
+ *
+ * ```ts
+ * import * as Adapters from "@espalier/espalier/adapters"
+ *
+ * const sequential = Adapters.layer({ config: "seq_bn", reductionFactor: 8 })
+ *
+ * // What two tasks learned, weighed anew at each token; only the fusion trains.
+ * const fused = Adapters.compose(Adapters.fuse([{ directory: "./news" }, { directory: "./reviews" }]))
+ * ```
+ *
+ * Adapters of two layers, told apart by their names, stand one after the other in the order of their names.
+ *
+ * @module
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import type * as Layer from "effect/Layer"
+import type { ArtifactFiles, Contribution } from "../../core/contracts/contribution.ts"
+import { PluginError } from "../../core/contracts/plugin_error.ts"
+import { plugin, Plugins } from "../../core/contracts/plugins.ts"
+import { readFiles } from "../../core/model/adapters.ts"
+import type { StorageError } from "../../core/formats/storage_error.ts"
+import { AdapterHubError } from "./adapter_hub_error.ts"
+import {
+  type AdapterSetup,
+  type Composition,
+  fusionsOf,
+  mapFusions,
+  mapMembers,
+  type Member,
+  membersOf,
+  resolveSetup,
+} from "./composition.ts"
+import { contributionOf, type MemberFiles, type MethodOptions } from "./contribution.ts"
+import { decodeAdapterConfig, decodeFusionConfig, decodeSetup, FILES } from "./hub_config.ts"
+import { bytesOf } from "./hub_weights.ts"
+import { type AdapterOptions, checkFields, demand, resolveAdapter, type ResolvedAdapter } from "./options.ts"
+import type { ResolvedMember } from "./sites.ts"
+
+export type { Plugins, PluginsService } from "../../core/contracts/plugins.ts"
+export { AdapterHubError, type AdapterHubErrorFields } from "./adapter_hub_error.ts"
+export {
+  type AdapterSetup,
+  average,
+  type AverageSetup,
+  type Composition,
+  fuse,
+  type FuseSetup,
+  type FusionOptions,
+  type Member,
+  type ResolvedFusion,
+  type SavedAdapter,
+  stack,
+  type StackSetup,
+} from "./composition.ts"
+export type { AdapterConfigName, AdapterOptions, ResolvedAdapter } from "./options.ts"
+export type { ResolvedMember } from "./sites.ts"
+
+/** The adapters of a program. */
+export interface AdaptersService {
+  /** All methods by name, with their adapters and the way these are composed. */
+  readonly adapters: Effect.Effect<ReadonlyMap<string, Composition<ResolvedMember>>, PluginError>
+}
+
+/** Identity of the capability. */
+export interface Adapters {
+  /** Nominal brand. */
+  readonly "~espalier/Adapters": "~espalier/Adapters"
+}
+/** Key of the capability. Every layer provides the same collection, so merging layers loses none. */
+export const Adapters: Context.Service<Adapters, AdaptersService> = Context.Service<Adapters, AdaptersService>(
+  "@espalier/espalier/Adapters",
+)
+
+/** An adapter. The plugin's id is `adapters/<name>`. Fails with {@link PluginError} on options that make no sense. */
+export function layer(options: AdapterOptions = {}): Layer.Layer<Adapters, PluginError, Plugins> {
+  return plugin(
+    Adapters,
+    Effect.flatMap(
+      attempt(() => {
+        const adapter = resolveAdapter(options, `adapters/${options.name ?? "default"}`)
+        const { trainable = true } = options
+        return checked({ name: adapter.name, composition: alone({ ...adapter, trainable }), saved: new Map() })
+      }),
+      provide,
+    ),
+  )
+}
+
+/** How {@link compose} is to be called. */
+export interface ComposeOptions {
+  /** Tells methods of one model apart; the plugin's id is `adapters/<name>`. Default `"default"`. */
+  readonly name?: string
+}
+
+/**
+ * Several adapters, new or saved, as {@link stack}, {@link average} or {@link fuse} puts them together. Saved ones start
+ * with their weights, not with their heads. Fails before any weight of the base model is read when a setup makes no
+ * sense, a file is not what it must be or was made for another width.
+ */
+export function compose(
+  setup: AdapterSetup,
+  { name = "default" }: ComposeOptions = {},
+): Layer.Layer<Adapters, PluginError | AdapterHubError | StorageError, Plugins | FileSystem.FileSystem> {
+  const id = `adapters/${name}`
+  return plugin(
+    Adapters,
+    Effect.gen(function* () {
+      const blocks = yield* attempt(() => {
+        checkName(name, id)
+        return resolveSetup(setup, id)
+      })
+      const saved = new Map<string, MemberFiles>()
+      const resolved = new Map<Member, ResolvedMember>()
+      const fuses = fusionsOf(blocks).length > 0
+      for (const member of membersOf(blocks)) {
+        if (!("directory" in member)) {
+          const adapter = yield* attempt(() => resolveAdapter(member, id))
+          resolved.set(member, inSetup(adapter, member.trainable ?? !fuses))
+          continue
+        }
+        const { directory, trainable = !fuses } = member
+        yield* attempt(() => checkFields(id, "saved adapters", member, ["directory", "name", "trainable"]))
+        const files = yield* readFiles(directory)
+        const file = `${directory}/${FILES.config}`
+        const { adapter, ...stored } = yield* hub(() => decodeAdapterConfig(bytesOf(files, FILES.config), file))
+        const own = inSetup({ ...adapter, name: member.name ?? adapter.name }, trainable)
+        yield* attempt(() => checkName(own.name, id))
+        resolved.set(member, own)
+        saved.set(own.name, { files, directory, storedName: adapter.name, ...stored })
+      }
+      const composition = mapMembers(blocks, (member) => resolved.get(member)!)
+      return yield* provide(yield* attempt(() => checked({ name, composition, saved })))
+    }),
+  )
+}
+
+/** How {@link fromAdapterHub} reads. */
+export interface FromAdapterHubOptions {
+  /** The plugin's id becomes `adapters/<name>`. Default: the adapter's name in the file; of a setup `"default"`. */
+  readonly name?: string
+  /** Whether a saved head is read too. Default true. */
+  readonly withHead?: boolean
+}
+
+/**
+ * An adapter, or a whole setup, that AdapterHub's package or {@link layer} and {@link compose} saved, to go on with: its
+ * configs give the options, its weights are the first values. Fails before any weight of the base model is read.
+ *
+ * @param directory of `adapter_config.json` or of `adapter_setup.json`.
+ */
+export function fromAdapterHub(
+  directory: string,
+  { name, withHead = true }: FromAdapterHubOptions = {},
+): Layer.Layer<Adapters, PluginError | AdapterHubError | StorageError, Plugins | FileSystem.FileSystem> {
+  return plugin(
+    Adapters,
+    Effect.gen(function* () {
+      const files = yield* readFiles(directory)
+      const read = yield* hub(() =>
+        files[FILES.setup] === undefined ? readAdapter(files, directory) : readSetup(files, directory)
+      )
+      const own = name ?? (read.type === "single" ? read.member.name : "default")
+      yield* attempt(() => checkName(own, `adapters/${own}`))
+      const head = [FILES.headWeights, FILES.headPickle].some((file) => files[file] !== undefined)
+      const initial = Object.fromEntries(
+        Object.entries(files).map(([file, bytes]) => [`adapters/${own}/${file}`, bytes]),
+      )
+      const composition = read.type === "single" ? alone({ ...read.member, name: own }) : read
+      // Without a head the files are no whole run: the head stays as the base model has it.
+      const method = { name: own, composition, saved: new Map(), initial, withHead: withHead && head }
+      return yield* provide(yield* attempt(() => checked(method)))
+    }),
+  )
+}
+
+/** A method and its contribution. */
+type Method = readonly [MethodOptions, Contribution]
+
+const compositionOf = new WeakMap<Contribution, MethodOptions>()
+
+function checked(method: MethodOptions): Method {
+  return [method, contributionOf(method)]
+}
+
+function provide([method, contribution]: Method): Effect.Effect<
+  readonly [AdaptersService, Contribution],
+  never,
+  Plugins
+> {
+  return Effect.map(Effect.service(Plugins), (plugins) => {
+    compositionOf.set(contribution, method)
+    const adapters = Effect.map(plugins.all, (all) =>
+      new Map(all.flatMap((contribution) => {
+        const method = compositionOf.get(contribution)
+        return method === undefined ? [] : [[method.name, method.composition] as const]
+      })))
+    return [{ adapters }, contribution] as const
+  })
+}
+
+function alone(adapter: Omit<ResolvedMember, "prefix">): Composition<ResolvedMember> {
+  return { type: "single", member: { ...adapter, prefix: "" } }
+}
+
+function inSetup(adapter: ResolvedAdapter, trainable: boolean): ResolvedMember {
+  return { ...adapter, prefix: `${adapter.name}.`, trainable }
+}
+
+function readAdapter(files: ArtifactFiles, directory: string): Composition<ResolvedMember> {
+  const { adapter } = decodeAdapterConfig(bytesOf(files, FILES.config), `${directory}/${FILES.config}`)
+  return alone({ ...adapter, trainable: true })
+}
+
+function readSetup(files: ArtifactFiles, directory: string): Composition<ResolvedMember> {
+  const setup = decodeSetup(files[FILES.setup], `${directory}/${FILES.setup}`)
+  const fuses = fusionsOf(setup).length > 0
+  const read = (name: string): ResolvedMember => {
+    const file = `${name}/${FILES.config}`
+    return inSetup({ ...decodeAdapterConfig(bytesOf(files, file), `${directory}/${file}`).adapter, name }, !fuses)
+  }
+  return mapFusions(mapMembers(setup, read), ({ name }) => {
+    const file = `${name}/${FILES.fusionConfig}`
+    return { ...decodeFusionConfig(bytesOf(files, file), `${directory}/${file}`), name }
+  })
+}
+
+function checkName(name: string, plugin: string): void {
+  demand(plugin, /^[\w-]+$/.test(name), "name", "letters, digits, dashes and underscores", name)
+}
+
+function attempt<A>(run: () => A): Effect.Effect<A, PluginError> {
+  return Effect.try({ try: run, catch: (error) => error }).pipe(
+    Effect.catch((error) => error instanceof PluginError ? Effect.fail(error) : Effect.die(error)),
+  )
+}
+
+function hub<A>(run: () => A): Effect.Effect<A, AdapterHubError> {
+  return Effect.try({ try: run, catch: (error) => error }).pipe(
+    Effect.catch((error) => error instanceof AdapterHubError ? Effect.fail(error) : Effect.die(error)),
+  )
+}

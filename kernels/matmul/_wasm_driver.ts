@@ -2,6 +2,8 @@
  * How a matrix product in WebAssembly is cut into units of work, and the loops around the micro-kernel.
  * @module
  */
+import { bytesOf } from "../../core/tensor/dtype.ts"
+import type { Storage } from "../contract.ts"
 import {
   call as callFunction,
   type Code,
@@ -33,6 +35,16 @@ const scaled = (index: Code, by: number): Code => i32.mul(index, constant(by))
 const minimum = (f: FunctionScope, a: Code, b: Code): Code => {
   const [x, y] = [f.local("i32"), f.local("i32")]
   return [set(x, a), set(y, b), select(get(x), get(y), i32.ltU(get(x), get(y)))]
+}
+
+/** What the memory of the operands holds; see {@link Product} for their order. */
+export interface Storages {
+  /** Of the left operand. */
+  readonly a: Storage
+  /** Of the right operand. */
+  readonly b: Storage
+  /** Of the views of the epilogue. */
+  readonly beside: readonly Storage[]
 }
 
 /** How a product is cut. Depends on the product alone. */
@@ -76,6 +88,7 @@ export const driver = (
   target: Target,
   product: Product,
   blocking: Blocking,
+  storages: Storages,
   epilogue: number | undefined,
 ): number => {
   const { batch, m, n, k } = product
@@ -83,19 +96,21 @@ export const driver = (
   const aLayout = layoutOf(product.a.k, product.a.m)
   const bLayout = layoutOf(product.b.k, product.b.n)
   // In place where a pass of packing would not be paid back by reuse.
-  const aInPlace = aLayout === "depth" || aLayout === "across" && Math.min(columnPanels, chunkPanels) <= 2
-  const bInPlace = bLayout === "across" && rowPanels <= 2 && n % COLUMNS === 0
+  const aInPlace = storages.a === "f32" &&
+    (aLayout === "depth" || aLayout === "across" && Math.min(columnPanels, chunkPanels) <= 2)
+  const bInPlace = storages.b === "f32" && bLayout === "across" && rowPanels <= 2 && n % COLUMNS === 0
   const width = n % COLUMNS
   const depth = Math.min(k, DEPTH)
+  const size = { a: bytesOf(storages.a), b: bytesOf(storages.b), beside: storages.beside.map(bytesOf) }
   const bytes = {
-    a: { m: 4 * product.a.m, k: 4 * product.a.k },
-    b: { k: 4 * product.b.k, n: 4 * product.b.n },
+    a: { m: size.a * product.a.m, k: size.a * product.a.k },
+    b: { k: size.b * product.b.k, n: size.b * product.b.n },
     output: 4 * product.output.m,
   }
-  const beside = product.beside.map((view) => ({ m: 4 * view.m, n: 4 * view.n }))
+  const beside = product.beside.map((view, i) => ({ m: size.beside[i] * view.m, n: size.beside[i] * view.n }))
   const params = new Array(6 + beside.length).fill("i32" as const)
   return module.once(
-    `matmul_${JSON.stringify(product)}_${target.relaxed}_${epilogue}`,
+    `matmul ${JSON.stringify([product, storages, target.relaxed, epilogue])}`,
     () =>
       module.func(`matmul_${m}x${n}x${k}`, params, [], (f, begin, end, scratch, a, b, output, ...bases) => {
         const local = () => f.local("i32")
@@ -143,7 +158,7 @@ export const driver = (
         const rowOfTiles = (tileRows: number): Code => [
           aInPlace ? [] : [
             callFunction(
-              pack(module, aLayout, tileRows, tileRows),
+              pack(module, aLayout, tileRows, tileRows, storages.a),
               get(aPanel),
               constant(bytes.a.k),
               constant(bytes.a.m),
@@ -158,7 +173,7 @@ export const driver = (
         ]
         const packColumns = (lanes: number): Code =>
           callFunction(
-            pack(module, bLayout, lanes, COLUMNS),
+            pack(module, bLayout, lanes, COLUMNS, storages.b),
             get(bPanel),
             constant(bytes.b.k),
             constant(bytes.b.n),
@@ -194,10 +209,10 @@ export const driver = (
         const place: Code = [...batch].reverse().map(({ extent, ...strides }): Code => {
           const index = i32.remU(get(entry), constant(extent))
           return [
-            increase(a0, scaled(index, 4 * strides.a)),
-            increase(b0, scaled(index, 4 * strides.b)),
+            increase(a0, scaled(index, size.a * strides.a)),
+            increase(b0, scaled(index, size.b * strides.b)),
             increase(output0, scaled(index, 4 * strides.output)),
-            starts.map((place, i) => increase(place, scaled(index, 4 * strides.beside[i]))),
+            starts.map((place, i) => increase(place, scaled(index, size.beside[i] * strides.beside[i]))),
             set(entry, i32.divU(get(entry), constant(extent))),
           ]
         })

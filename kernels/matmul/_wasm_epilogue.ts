@@ -2,13 +2,14 @@
  * What is done with a block of a matrix product, in WebAssembly, while it is in the first-level cache.
  * @module
  */
+import { bytesOf } from "../../core/tensor/dtype.ts"
 import { neededSteps, perRowSteps } from "../analysis.ts"
 import { keyOf } from "../collapse.ts"
 import type { MatmulCall } from "../contract.ts"
 import { type Code, f32x4, forRange, get, i32, i32x4, increase, set, v128, when } from "../wasm/assembler.ts"
 import { elementwise, valueOf } from "../wasm/body.ts"
 import type { KernelContext } from "../wasm/kernel.ts"
-import { loadLanes, storeLanes } from "../wasm/lanes.ts"
+import { loadStored, storeLanes } from "../wasm/lanes.ts"
 import type { Product } from "./product.ts"
 
 /**
@@ -23,7 +24,10 @@ export const epilogueFunction = (call: MatmulCall, product: Product, context: Ke
   const { body, inputs, result, also } = call.epilogue
   const { beside, n } = product
   const space = call.output.shape, last = space.length - 1
-  const views = [{ m: product.output.m, n: 1 }, ...beside]
+  const storages = [call.output, ...inputs, ...also.map(({ view }) => view)].map(({ buffer }) =>
+    context.storage(buffer)
+  )
+  const views = [{ m: product.output.m, n: 1 }, ...beside].map((view, i) => ({ ...view, storage: storages[i] }))
   const stores = [
     { step: result, view: 0 },
     ...also.map(({ step }, i) => ({ step, view: 1 + inputs.length + i })),
@@ -41,8 +45,10 @@ export const epilogueFunction = (call: MatmulCall, product: Product, context: Ke
         const [place, whole, end] = [f.local("i32"), f.local("i32"), f.local("i32")]
 
         const address = (view: number): Code => {
-          const stride = views[view].n
-          const offset = stride === 1 ? get(place) : i32.mul(get(place), i32.const(stride))
+          const { n: stride, storage } = views[view]
+          // `place` counts the bytes of f32.
+          const bytes = storage === "f32" ? get(place) : i32.shrU(get(place), i32.const(1))
+          const offset = stride === 1 ? bytes : i32.mul(bytes, i32.const(stride))
           return stride === 0 ? get(pointers[view]) : i32.add(get(pointers[view]), offset)
         }
         /** This row's coordinate along an axis. */
@@ -54,10 +60,12 @@ export const epilogueFunction = (call: MatmulCall, product: Product, context: Ke
         const evaluate = (number: number, lanes: number): Code => {
           const step = body[number]
           switch (step.op) {
-            case "load":
+            case "load": {
+              const { n, storage } = views[step.operand]
               return perRow[number]
-                ? v128.load32Splat(get(pointers[step.operand]))
-                : loadLanes(address(step.operand), views[step.operand].n, lanes, 0)
+                ? loadStored(module, storage, get(pointers[step.operand]), 0, 4, 0)
+                : loadStored(module, storage, address(step.operand), n, lanes, 0)
+            }
             case "constant":
               return step.dtype === "i32" ? i32x4.const(step.value) : f32x4.const(step.value)
             case "index":
@@ -88,7 +96,7 @@ export const epilogueFunction = (call: MatmulCall, product: Product, context: Ke
             some((number) => perRow[number] && !constant(number), 4),
             forRange(place, i32.const(0), get(whole), 16, vector(4)),
             n % 4 === 0 ? [] : when(i32.and(get(columns), i32.const(3)), [set(place, get(whole)), vector(n % 4)]),
-            views.map(({ m }, view) => m === 0 ? [] : increase(pointers[view], 4 * m)),
+            views.map(({ m, storage }, view) => m === 0 ? [] : increase(pointers[view], bytesOf(storage) * m)),
           ),
         ]
       }),

@@ -2,20 +2,11 @@
  * Packing of a matrix product's operands in WebAssembly: panels that a micro-kernel reads in order.
  * @module
  */
-import {
-  type Code,
-  f32,
-  f32x4,
-  forRange,
-  get,
-  i32,
-  increase,
-  type ModuleBuilder,
-  set,
-  v128,
-} from "../wasm/assembler.ts"
-import { loadLanes, storeLanes } from "../wasm/lanes.ts"
-import { COLUMNS, type Layout, vectorsOf } from "./_wasm_micro_kernel.ts"
+import { bytesOf } from "../../core/tensor/dtype.ts"
+import type { Storage } from "../contract.ts"
+import { type Code, f32x4, forRange, get, i32, increase, type ModuleBuilder, set, v128 } from "../wasm/assembler.ts"
+import { loadStored, storeLanes } from "../wasm/lanes.ts"
+import { type Layout, vectorsOf } from "./_wasm_micro_kernel.ts"
 
 /** How an operand lies, by its strides in elements along k and along m or n. */
 export const layoutOf = (depthStride: number, acrossStride: number): Layout | "strided" =>
@@ -23,14 +14,26 @@ export const layoutOf = (depthStride: number, acrossStride: number): Layout | "s
 
 /**
  * Index of the function `(from, depthStride, acrossStride, k, to)`, all i32: packs `count` lanes of each k, side by
- * side, into [k][padded]; further lanes are 0. Strides in bytes; a stride of 4 where the layout says so.
+ * side, into [k][padded]; further lanes are 0. Addresses and strides in bytes; a stride of one element where the layout
+ * says so. What comes out is f32, whatever the storage.
  */
-export const pack = (module: ModuleBuilder, layout: Layout | "strided", count: number, padded: number): number => {
-  const name = `matmul_pack_${layout}_${count}_${padded}`
+export const pack = (
+  module: ModuleBuilder,
+  layout: Layout | "strided",
+  count: number,
+  padded: number,
+  storage: Storage = "f32",
+): number => {
+  const name = `matmul_pack_${layout}_${storage}_${count}_${padded}`
   const params = ["i32", "i32", "i32", "i32", "i32"] as const
   return module.once(name, () =>
     module.func(name, params, [], (f, from, depthStride, acrossStride, k, to) => {
       const [l, whole, at, vector] = [f.local("i32"), f.local("i32"), f.local("i32"), f.local("v128")]
+      const load = (address: number, lanes: number, offset = 0) =>
+        loadStored(module, storage, get(address), 1, lanes, offset)
+      const padding = Array.from({ length: padded - count }, (_, i) => count + i)
+      const zeros = (step = 0): Code =>
+        padding.map((lane) => storeLanes(get(to), 1, 1, padded * step + lane, f32x4.const(0)))
       const oneByOne = (start: Code): Code =>
         forRange(
           l,
@@ -38,37 +41,41 @@ export const pack = (module: ModuleBuilder, layout: Layout | "strided", count: n
           get(k),
           1,
           layout === "across"
-            ? vectorsOf(padded).map(({ at, lanes }): Code => [
-              set(vector, count > at ? loadLanes(get(from), 1, Math.min(lanes, count - at), at) : f32x4.const(0)),
+            ? vectorsOf(count).map(({ at, lanes }): Code => [
+              set(vector, load(from, lanes, at)),
               storeLanes(get(to), 1, lanes, at, get(vector)),
             ])
             : [
               set(at, get(from)),
-              Array.from({ length: padded }, (_, i): Code =>
-                i < count
-                  ? [f32.store(get(to), f32.load(get(at)), 4 * i), increase(at, get(acrossStride))]
-                  : f32.store(get(to), f32.const(0), 4 * i)),
+              Array.from({ length: count }, (_, lane): Code => [
+                set(vector, load(at, 1)),
+                storeLanes(get(to), 1, 1, lane, get(vector)),
+                increase(at, get(acrossStride)),
+              ]),
             ],
+          zeros(),
           increase(from, get(depthStride)),
           increase(to, 4 * padded),
         )
-      if (layout !== "depth" || count < COLUMNS) return oneByOne(i32.const(0))
-      // Four k of eight lanes at a time: two transposes of 4x4.
+      if (layout !== "depth") return oneByOne(i32.const(0))
+      // Four k at a time: transposes of 4x4, and what is left of the lanes.
       const vectors = Array.from({ length: 4 }, () => f.local("v128"))
       const halves = Array.from({ length: 4 }, () => f.local("v128"))
-      const transpose = (offset: number): Code => [
-        vectors.map((vector): Code => [set(vector, v128.load(get(at))), increase(at, get(acrossStride))]),
+      const next = (vector: number): Code => [set(vector, load(at, 4)), increase(at, get(acrossStride))]
+      const transpose = (lane: number): Code => [
+        vectors.map(next),
         [[0, 2, 0], [1, 3, 0], [0, 2, 2], [1, 3, 2]].map(([x, y, lane], i) =>
           set(halves[i], v128.shuffle32(get(vectors[x]), get(vectors[y]), [lane, lane + 4, lane + 1, lane + 5]))
         ),
         [0, 1, 2, 3].map((i) => {
-          const [x, y, lane] = [halves[i < 2 ? 0 : 2], halves[i < 2 ? 1 : 3], 2 * (i % 2)]
-          return v128.store(
-            get(to),
-            v128.shuffle32(get(x), get(y), [lane, lane + 4, lane + 1, lane + 5]),
-            offset + 32 * i,
-          )
+          const [x, y, half] = [halves[i < 2 ? 0 : 2], halves[i < 2 ? 1 : 3], 2 * (i % 2)]
+          const four = v128.shuffle32(get(x), get(y), [half, half + 4, half + 1, half + 5])
+          return storeLanes(get(to), 1, 4, padded * i + lane, four)
         }),
+      ]
+      const single = (lane: number): Code => [
+        next(vector),
+        [0, 1, 2, 3].map((step) => v128.store32Lane(step, get(to), get(vector), 4 * (padded * step + lane))),
       ]
       return [
         set(whole, i32.and(get(k), i32.const(-4))),
@@ -78,10 +85,12 @@ export const pack = (module: ModuleBuilder, layout: Layout | "strided", count: n
           get(whole),
           4,
           set(at, get(from)),
-          transpose(0),
-          transpose(16),
-          increase(from, 16),
-          increase(to, 128),
+          vectorsOf(count).map(({ at, lanes }) =>
+            lanes === 4 ? transpose(at) : Array.from({ length: lanes }, (_, i) => single(at + i))
+          ),
+          [0, 1, 2, 3].map(zeros),
+          increase(from, 4 * bytesOf(storage)),
+          increase(to, 16 * padded),
         ),
         oneByOne(get(whole)),
       ]

@@ -7,6 +7,7 @@
  * threads nor the sizes of blocks change a bit of the result.
  * @module
  */
+import { bytesOf } from "../../core/tensor/dtype.ts"
 import type { MatmulCall } from "../contract.ts"
 import { call as callFunction, i32 } from "../wasm/assembler.ts"
 import type { KernelContext, Stage } from "../wasm/kernel.ts"
@@ -20,10 +21,13 @@ export const emitMatmul = (call: MatmulCall, context: KernelContext): readonly S
   const blocking = blockingOf(product)
   if (!(blocking.units > 0)) return []
   const { module, target } = context
-  const func = driver(module, target, product, blocking, epilogueFunction(call, product, context))
   const { inputs = [], also = [] } = call.epilogue ?? {}
-  const addresses = [call.a, call.b, call.output, ...inputs, ...also.map(({ view }) => view)]
-    .map(({ buffer, offset }) => i32.add(context.address(buffer), i32.const(4 * offset)))
+  const views = [call.a, call.b, call.output, ...inputs, ...also.map(({ view }) => view)]
+  const addresses = views.map(({ buffer, offset }) =>
+    i32.add(context.address(buffer), i32.const(bytesOf(context.storage(buffer)) * offset))
+  )
+  const [a, b, , ...beside] = views.map(({ buffer }) => context.storage(buffer))
+  const func = driver(module, target, product, blocking, { a, b, beside }, epilogueFunction(call, product, context))
   const scratch = context.threadScratch(scratchBytes(product, blocking))
   return [{
     units: blocking.units,

@@ -30,23 +30,14 @@ export const loadLanes = (address: Code, stride: number, count: number, offset: 
   return vector
 }
 
-/**
- * Four f32 from 16-bit floats, each in the lower half of an i32 lane whose upper half is 0 (`v128.load16x4U`). Exact.
- */
-export const widen = (module: ModuleBuilder, storage: Exclude<Storage, "f32">, halves: Code): Code => {
+/** Four f32 from 16-bit floats, each in an i32 lane with its sign extended (`v128.load16x4S`; read twice). Exact. */
+const widen = (module: ModuleBuilder, storage: Exclude<Storage, "f32">, halves: Code): Code => {
   if (storage === "bf16") return i32x4.shl(halves, i32.const(16))
-  const func = module.once("widen_f16", () =>
-    module.func("widen_f16", ["v128"], ["v128"], (f, half) => {
-      const magnitude = f.local("v128")
-      const sign = v128.and(i32x4.shl(get(half), i32.const(16)), i32x4.const(-(2 ** 31)))
-      // As bits of an f32 it is too small by 2^112, subnormal or not; infinity and NaN lack ones in the exponent.
-      const special = v128.and(i32x4.geU(get(magnitude), i32x4.const(0x0f800000)), i32x4.const(0x7f800000))
-      return [
-        set(magnitude, i32x4.shl(v128.and(get(half), i32x4.const(0x7fff)), i32.const(13))),
-        v128.or(v128.or(f32x4.mul(get(magnitude), f32x4.const(2 ** 112)), special), sign),
-      ]
-    }))
-  return call(func, halves)
+  const whole = (value: number) => module.pooled(i32x4.const(value))
+  // As bits of an f32 it is too small by 2^112, subnormal or not; infinity and NaN lack ones in the exponent.
+  const small = v128.and(i32x4.shl(halves, i32.const(13)), whole(0x8fffe000 | 0))
+  const special = v128.and(i32x4.gtS(v128.and(halves, whole(0x7fff)), whole(0x7bff)), whole(0x7f800000))
+  return v128.or(f32x4.mul(small, module.pooled(f32x4.const(2 ** 112))), special)
 }
 
 /** As {@link loadLanes}, of elements as they are stored; what is not f32 comes out as f32. */
@@ -61,10 +52,10 @@ export const loadStored = (
   if (storage === "f32") return loadLanes(address, stride, count, offset)
   const bytes = bytesOf(storage)
   const place = (lane: number) => at(address, bytes * (offset + lane * stride))
-  if (stride === 1 && count === 4) return widen(module, storage, v128.load16x4U(...place(0)))
-  if (stride === 0 && count === 4) return widen(module, storage, i32x4.splat(i32.load16U(...place(0))))
+  if (stride === 1 && count === 4) return widen(module, storage, v128.load16x4S(...place(0)))
+  if (stride === 0 && count === 4) return widen(module, storage, i32x4.splat(i32.load16S(...place(0))))
   let halves = i32x4.const(0)
-  for (let lane = 0; lane < count; lane++) halves = i32x4.replaceLane(halves, lane, i32.load16U(...place(lane)))
+  for (let lane = 0; lane < count; lane++) halves = i32x4.replaceLane(halves, lane, i32.load16S(...place(lane)))
   return widen(module, storage, halves)
 }
 

@@ -1,6 +1,8 @@
 import { assert, assertEquals } from "@std/assert"
 import { uniformAt } from "../../../core/tensor/threefry.ts"
-import type { MatmulCall, View } from "../../../kernels/contract.ts"
+import { bytesOf } from "../../../core/tensor/dtype.ts"
+import { decode, encode } from "../../../core/tensor/half_floats.ts"
+import type { MatmulCall, Storage, View } from "../../../kernels/contract.ts"
 import { matmulReference } from "../../../kernels/matmul/reference.ts"
 import { emitMatmul } from "../../../kernels/matmul/wasm.ts"
 import { get, i32, ModuleBuilder } from "../../../kernels/wasm/assembler.ts"
@@ -21,21 +23,24 @@ const extentOf = ({ offset, shape, strides }: View) =>
 
 /** Runs the units in the given ranges, in one memory; gives the output's buffer, which was full of a mark before. */
 const MARK = 12345
-const run = (call: MatmulCall, relaxed: boolean, split: (units: number) => number[]) => {
+type Storages = readonly [a: Storage, b: Storage, output: "f32"]
+const run = (call: MatmulCall, relaxed: boolean, storages: Storages, split: (units: number) => number[]) => {
   const views = [call.a, call.b, call.output]
   const lengths = views.map(extentOf)
   // Scratch in front; b ends where the memory ends, so that reading beyond it traps.
   const pages = Math.ceil((lengths[0] + lengths[1] + lengths[2] + 64 + 7 * 16384) / 16384)
-  const starts = [lengths[0] + lengths[1] + 8, lengths[1], lengths[0] + lengths[1] + lengths[2] + 16]
-    .map((back) => pages * 16384 - back)
+  let end = 65536 * pages
+  const bytes = [0, 0, 0]
+  for (const i of [1, 0, 2]) end = (bytes[i] = end - 4 * Math.ceil(lengths[i] * bytesOf(storages[i]) / 4)) - 32
+  const out = bytes[2] / 4
   let scratch = 0
   const module = new ModuleBuilder()
   module.importMemory({ initial: pages, maximum: pages, shared: false })
   const stages = emitMatmul(call, {
     module,
     target: { relaxed },
-    address: (buffer) => i32.const(4 * starts[buffer]),
-    storage: () => "f32",
+    address: (buffer) => i32.const(bytes[buffer]),
+    storage: (buffer) => storages[buffer],
     sharedScratch: () => [],
     threadScratch: (bytes) => {
       scratch = bytes
@@ -51,20 +56,29 @@ const run = (call: MatmulCall, relaxed: boolean, split: (units: number) => numbe
   const whole = new Float32Array(memory.buffer)
   whole.fill(NaN) // what lies beside the operands must not matter
   const data = views.map(({ buffer }, i) => {
-    const array = whole.subarray(starts[i], starts[i] + lengths[i])
-    return i === 2 ? array.fill(MARK) : array.map((_, at) => array[at] = uniformAt(at, buffer, 1, 2) - 0.5)
+    if (i === 2) return whole.subarray(out, out + lengths[2]).fill(MARK)
+    const numbers = Float32Array.from({ length: lengths[i] }, (_, at) => uniformAt(at, buffer, 1, 2) - 0.5)
+    const storage = storages[i]
+    if (storage === "f32") {
+      whole.set(numbers, bytes[i] / 4)
+      return numbers
+    }
+    const halves = new Uint16Array(memory.buffer, bytes[i], lengths[i])
+    encode(storage, numbers, halves)
+    return decode(storage, halves)
   })
   stages.forEach(({ units }, i) => {
     const bounds = split(units)
     for (let j = 1; j < bounds.length; j++) (exports[i] as (a: number, b: number) => void)(bounds[j - 1], bounds[j])
   })
-  assert(Number.isNaN(whole[starts[2] - 1]) && Number.isNaN(whole[starts[2] + lengths[2]]), "wrote outside")
-  return { data, output: whole.slice(starts[2], starts[2] + lengths[2]) }
+  assert(Number.isNaN(whole[out - 1]) && Number.isNaN(whole[out + lengths[2]]), "wrote outside")
+  return { data, output: whole.slice(out, out + lengths[2]) }
 }
 
-const check = (call: MatmulCall) => {
+const check = (call: MatmulCall, a: Storage = "f32", b: Storage = "f32") => {
+  const storages = [a, b, "f32"] as const
   for (const relaxed of [true, false]) {
-    const one = run(call, relaxed, (units) => [0, units])
+    const one = run(call, relaxed, storages, (units) => [0, units])
     const expected = [...one.data.slice(0, 2), one.output.slice().fill(MARK)].map((array) => Float64Array.from(array))
     matmulReference(call, expected)
     // A sum of k products of numbers below 1/2 in float32.
@@ -74,7 +88,7 @@ const check = (call: MatmulCall) => {
     )
     for (const parts of [2, 3, 7]) {
       const split = (units: number) => Array.from({ length: parts + 1 }, (_, i) => Math.floor(i * units / parts))
-      assertEquals(run(call, relaxed, split).output, one.output, `in ${parts} parts`)
+      assertEquals(run(call, relaxed, storages, split).output, one.output, `in ${parts} parts`)
     }
   }
 }
@@ -115,9 +129,31 @@ Deno.test("batches, broadcast and permuted", () => {
 })
 
 Deno.test("empty products: no terms give zeros, no elements give nothing", () => {
-  const zeros = run(matmul(view(0, [5, 0]), view(1, [0, 9]), view(2, [5, 9])), true, (units) => [0, units])
+  const zeros = run(
+    matmul(view(0, [5, 0]), view(1, [0, 9]), view(2, [5, 9])),
+    true,
+    ["f32", "f32", "f32"],
+    (units) => [0, units],
+  )
   assertEquals(zeros.output, new Float32Array(45))
   for (const [B, m, n] of [[1, 0, 4], [1, 4, 0], [0, 4, 4]]) {
     check(matmul(view(0, [B, m, 3]), view(1, [B, 3, n]), view(2, [B, m, n])))
+  }
+})
+
+Deno.test("operands of 16 bits", () => {
+  const sizes = [[1, 33, 65], [2, 36, 300], [4, 7, 9], [8, 40, 21], [15, 30, 12], [16, 24, 260], [40, 100, 270]]
+  for (const storage of ["bf16", "f16"] as const) {
+    for (const [m, n, k] of sizes) {
+      const output = view(2, [m, n])
+      for (const b of [view(1, [k, n]), view(1, [k, n], [1, 0], 5), view(1, [k, n], [0, 1], 1, 3)]) {
+        check(matmul(view(0, [m, k]), b, output), "f32", storage)
+        check(matmul(view(0, [m, k], [1, 0], 3), b, output), storage, storage)
+      }
+      check(matmul(view(0, [m, k]), view(1, [k, n]), output), storage)
+    }
+    const heads = view(2, [2, 3, 7, 9])
+    check(matmul(view(0, [2, 3, 7, 10]), view(1, [2, 3, 10, 9], [0, 3, 2]), heads), "f32", storage)
+    check(matmul(view(0, [2, 3, 7, 10], [1, 2, 3]), view(1, [2, 3, 10, 9]), heads), storage, "f32")
   }
 })

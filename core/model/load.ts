@@ -16,8 +16,12 @@ import { checkNames } from "../formats/check_names.ts"
 import { openModel, readTensor } from "../formats/checkpoint.ts"
 import { JsonError } from "../formats/json_error.ts"
 import { ConfigReader, readModelConfig } from "../formats/model_config.ts"
+import type { TensorEntry } from "../formats/safetensors_header.ts"
+import type { StoredDType } from "../formats/stored_dtype.ts"
 import type { SafetensorsError } from "../formats/safetensors_error.ts"
 import type { StorageError } from "../formats/storage_error.ts"
+import type { Storage } from "../tensor/dtype.ts"
+import { firstOverflow } from "../tensor/half_floats.ts"
 import * as ops from "../tensor/ops.ts"
 import { firstValues } from "./_first_values.ts"
 import { positionsTaken } from "./_positions.ts"
@@ -40,7 +44,14 @@ export interface InitializeOptions {
   readonly seed?: number
 }
 /** Options of {@link load}. */
-export interface LoadOptions extends InitializeOptions {}
+export interface LoadOptions extends InitializeOptions {
+  /**
+   * What the base's frozen matrices (two and more axes) are kept in; all else, and all that trains, is f32. `"stored"`:
+   * what the file has, so that one in bf16 or f16 takes half the memory and loses nothing. Else each is rounded to the
+   * nearest; a number beyond the range of f16 is an error. Products and sums are f32 in any case. Default `"stored"`.
+   */
+  readonly weights?: "stored" | Storage
+}
 
 /** What can go wrong while a model is made. */
 export type LoadError = ModelError | PluginError | JsonError | StorageError | SafetensorsError | BackendError
@@ -68,6 +79,11 @@ export function load(
   options: LoadOptions,
 ): Effect.Effect<Model, LoadError, Backend | Plugins | Families | FileSystem.FileSystem | EffectScope.Scope> {
   return Effect.gen(function* () {
+    const { weights = "stored" } = options
+    if (!WEIGHTS.includes(weights)) {
+      const message = `weights must be one of ${WEIGHTS.join(", ")}, got ${JSON.stringify(weights)}`
+      return yield* new ModelError({ reason: "Weights", message })
+    }
     const path = directory.length > 1 ? directory.replace(/\/+$/, "") : directory
     const described = yield* describe(yield* readModelConfig(path), path, options)
     const { network, base } = described
@@ -85,20 +101,46 @@ export function load(
     const structure = yield* withNew(described, fresh)
     const notes = newNotes(structure, fresh)
     const initial = yield* initialArtifacts(structure, trainableOf(structure, fresh))
-    const { backend, model } = yield* assemble(structure, fresh, notes)
+    const { backend, model } = yield* assemble(structure, fresh, notes, storageIn(tensors, weights))
     yield* fill(backend, model, structure.seed, initial, (parameter) => fresh.has(parameter.key))
     for (const parameter of model.parameters) {
       const entry = parameter.owner === "base" ? tensors.get(parameter.key) : undefined
       if (entry === undefined) continue
       const given = initial.has(parameter.key)
       yield* readTensor(entry, async (data, offset) => {
+        checkRange(parameter, data)
         if (!given) await backend.write(parameter.slot, data, offset)
         if (parameter.original !== undefined) await backend.write(parameter.original.slot, data, offset)
-      })
+      }).pipe(Effect.mapError((error) => error.cause instanceof ModelError ? error.cause : error))
     }
     yield* writeParameters(model, yield* firstValues(model, structure.seed))
     return model
   })
+}
+
+const WEIGHTS: ReadonlyArray<string> = ["stored", "f32", "bf16", "f16"]
+const STORAGES: Readonly<Partial<Record<StoredDType, Storage>>> = { F16: "f16", BF16: "bf16" }
+
+/** What a frozen parameter of the base is kept in. */
+function storageIn(
+  tensors: ReadonlyMap<string, TensorEntry>,
+  weights: "stored" | Storage,
+): (parameter: Parameter) => Storage {
+  return ({ key, shape }) => {
+    if (shape.length < 2) return "f32"
+    if (weights !== "stored") return weights
+    const entry = tensors.get(key)
+    return entry === undefined ? "f32" : STORAGES[entry.dtype] ?? "f32"
+  }
+}
+
+/** Throws where a finite weight would become infinite. */
+function checkRange({ key, slot: { storage = "f32" } }: ModelParameter, data: Float32Array): void {
+  const place = storage === "f32" ? -1 : firstOverflow(storage, data)
+  if (place < 0) return
+  const message = `"${key}" holds ${data[place]}, which ${storage} cannot; load the model with weights: ` +
+    (storage === "f16" ? '"bf16" or "f32"' : '"f32"')
+  throw new ModelError({ reason: "Weights", message })
 }
 
 /** Makes a model with new weights from the content of a `config.json`: for pretraining and comparisons. */
@@ -111,7 +153,7 @@ export function initialize(
     const fresh = newKeysOf(described)
     const structure = yield* withNew(described, fresh)
     const initial = yield* initialArtifacts(structure, trainableOf(structure, fresh))
-    const { backend, model } = yield* assemble(structure, fresh, [])
+    const { backend, model } = yield* assemble(structure, fresh, [], () => "f32")
     yield* fill(backend, model, structure.seed, initial, () => true)
     yield* writeParameters(model, yield* firstValues(model, structure.seed))
     return model
@@ -317,14 +359,15 @@ function assemble(
   structure: Structure,
   fresh: ReadonlySet<string>,
   notes: ReadonlyArray<string>,
+  storageOf: (frozen: Parameter) => Storage,
 ): Effect.Effect<{ backend: BackendService; model: Model }, BackendError, Backend | EffectScope.Scope> {
   return Effect.gen(function* () {
     const { directory, task, config, network, modules, contributions, sites, base } = structure
     const backend = yield* Backend
     const slots: Slot[] = []
     yield* Effect.addFinalizer(() => Effect.sync(() => slots.forEach((slot) => backend.free(slot))))
-    const allocate = (name: string, shape: ReadonlyArray<number>) => {
-      const slot = backend.allocate(name, shape)
+    const allocate = (name: string, shape: ReadonlyArray<number>, storage?: Storage) => {
+      const slot = backend.allocate(name, shape, "f32", storage)
       slots.push(slot)
       return { slot, tensor: ops.slot(slot) }
     }
@@ -333,7 +376,8 @@ function assemble(
     const parameters = yield* tryBackend(() =>
       [...base, ...sites.parameters].map((parameter): ModelParameter => {
         const trainable = trains(parameter)
-        const memory = { ...parameter, trainable, ...allocate(parameter.key, parameter.shape) }
+        const storage = trainable || parameter.owner !== "base" ? "f32" : storageOf(parameter)
+        const memory = { ...parameter, trainable, ...allocate(parameter.key, parameter.shape, storage) }
         if (!keeps || !trainable || parameter.owner !== "base") return memory
         return { ...memory, original: allocate(`${parameter.key} as loaded`, parameter.shape) }
       })

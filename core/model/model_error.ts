@@ -5,8 +5,9 @@ export interface ModelErrorFields {
   /**
    * Kind of failure. `UnknownModelType`: no family knows the model. `Task`: task and model do not fit. `Unsupported`:
    * what was asked cannot be done with this model. `Seed`: not a seed.
+   * `Weights`: what weights are to be kept in is unknown or does not hold one.
    */
-  readonly reason: "UnknownModelType" | "Task" | "Unsupported" | "Seed"
+  readonly reason: "UnknownModelType" | "Task" | "Unsupported" | "Seed" | "Weights"
   /** What happened, where, and what to do. */
   readonly message: string
 }

@@ -73,3 +73,13 @@ export function decode(storage: Exclude<Storage, "f32">, from: Uint16Array): Flo
   else widenF16(from, bits)
   return data
 }
+
+/** Place of the first finite number that would become infinite; -1 where there is none. */
+export function firstOverflow(storage: Exclude<Storage, "f32">, data: Float32Array): number {
+  const limit = storage === "bf16" ? (2 - 2 ** -8) * 2 ** 127 : 65520
+  for (let i = 0; i < data.length; i++) {
+    const magnitude = Math.abs(data[i])
+    if (magnitude >= limit && magnitude < Infinity) return i
+  }
+  return -1
+}

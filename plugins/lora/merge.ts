@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
+import type { BackendService, Executable, Slot } from "../../core/backend/backend.ts"
 import { BackendError } from "../../core/backend/backend_error.ts"
 import type { SafetensorsError } from "../../core/formats/safetensors_error.ts"
 import type { StorageError } from "../../core/formats/storage_error.ts"
@@ -21,19 +22,23 @@ interface Target {
   readonly delta: Tensor
 }
 
-/** W + scale B A, in place. Fails, and changes nothing, when that is not finite anywhere. */
+/**
+ * W + scale B A, in place. Fails, and changes nothing, when that is not finite anywhere, or where W is kept in 16 bits:
+ * they would not hold the sum.
+ */
 export function merge(model: Model, options: ResolvedOptions): Effect.Effect<void, ModelError | BackendError> {
   const { id } = options
   return Effect.gen(function* () {
     if (model.merged.has(id)) return yield* unsupported(`${id} is merged already`)
     const targets = yield* targetsOf(model, options)
-    const sums = targets.map(({ weight, delta }) => ops.sum(ops.mul(ops.add(weight.tensor, delta), 0)))
-    const check = sums.reduce((a, b) => ops.add(a, b))
-    const results = yield* runOnce(model, { name: `check the merge of ${id}`, outputs: { check }, updates: [] })
-    // Zero times anything finite is zero.
-    if (results.check[0] !== 0) {
-      return yield* unsupported(`${id}: merged weights would not be finite; nothing was changed`)
+    const narrow = targets.find(({ weight }) => (weight.slot.storage ?? "f32") !== "f32")?.weight
+    if (narrow !== undefined) {
+      return yield* unsupported(
+        `${id}: "${narrow.key}" is kept in ${narrow.slot.storage}, which would round what is merged into it; ` +
+          'load the model with weights: "f32", or save it merged without merging it here',
+      )
     }
+    yield* checkFinite(model, options, targets)
     yield* update(model, `merge ${id}`, targets, ops.add)
     model.merged.add(id)
   })
@@ -49,7 +54,7 @@ export function unmerge(model: Model, options: ResolvedOptions): Effect.Effect<v
   })
 }
 
-/** Writes the merged model as a checkpoint; the model in memory is then, bit for bit, as it was. */
+/** Writes the merged model as a checkpoint, exactly whatever its weights are kept in; the model in memory stays as it is. */
 export function saveMerged(
   model: Model,
   options: ResolvedOptions,
@@ -57,20 +62,37 @@ export function saveMerged(
   checkpoint: CheckpointOptions,
 ): Effect.Effect<void, ModelError | BackendError | SafetensorsError | StorageError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    if (model.merged.has(options.id)) return yield* saveCheckpoint(model, directory, checkpoint)
+    const { id } = options
+    if (model.merged.has(id)) return yield* saveCheckpoint(model, directory, checkpoint)
     const targets = yield* targetsOf(model, options)
-    const before: Float32Array[] = []
-    for (const { weight } of targets) {
-      before.push(yield* inBackend(async () => await model.backend.read(weight.slot) as Float32Array))
+    yield* checkFinite(model, options, targets)
+    const merged = new Map(targets.map(({ weight, delta }) => [weight.slot, ops.add(weight.tensor, delta)]))
+    const { backend } = model
+    const read = async (slot: Slot) => {
+      const weight = merged.get(slot)
+      if (weight === undefined) return await backend.read(slot)
+      return (await runOnce(backend, { name: `merge ${slot.name}`, outputs: { weight }, updates: [] })).weight
     }
-    const restore = inBackend(async () => {
-      for (const [i, { weight }] of targets.entries()) await model.backend.write(weight.slot, before[i])
-      model.merged.delete(options.id)
-    })
-    yield* merge(model, options).pipe(
-      Effect.andThen(saveCheckpoint(model, directory, checkpoint)),
-      Effect.ensuring(Effect.orDie(restore)),
-    )
+    const seen = { ...model, merged: new Set(model.merged).add(id), backend: { ...backend, read } }
+    yield* saveCheckpoint(seen, directory, checkpoint)
+  })
+}
+
+/** Fails when a merged weight would not be finite. */
+function checkFinite(
+  model: Model,
+  { id }: ResolvedOptions,
+  targets: ReadonlyArray<Target>,
+): Effect.Effect<void, ModelError | BackendError> {
+  return Effect.gen(function* () {
+    const sums = targets.map(({ weight, delta }) => ops.sum(ops.mul(ops.add(weight.tensor, delta), 0)))
+    const check = sums.reduce((a, b) => ops.add(a, b))
+    const graph = { name: `check the merge of ${id}`, outputs: { check }, updates: [] }
+    const results = yield* inBackend(() => runOnce(model.backend, graph))
+    // Zero times anything finite is zero.
+    if (results.check[0] !== 0) {
+      yield* unsupported(`${id}: merged weights would not be finite; nothing was changed`)
+    }
   })
 }
 
@@ -99,18 +121,16 @@ function update(
   combine: (weight: Tensor, delta: Tensor) => Tensor,
 ): Effect.Effect<void, BackendError> {
   const updates = targets.map(({ weight, delta }) => [weight.slot, combine(weight.tensor, delta)] as const)
-  return Effect.asVoid(runOnce(model, { name, outputs: {}, updates }))
+  return Effect.asVoid(inBackend(() => runOnce(model.backend, { name, outputs: {}, updates })))
 }
 
-function runOnce(model: Model, graph: Graph): Effect.Effect<Readonly<Record<string, ArrayLike<number>>>, BackendError> {
-  return inBackend(async () => {
-    const executable = await model.backend.compile(build(graph))
-    try {
-      return await executable.run({})
-    } finally {
-      executable.dispose()
-    }
-  })
+async function runOnce(backend: BackendService, graph: Graph): ReturnType<Executable["run"]> {
+  const executable = await backend.compile(build(graph))
+  try {
+    return await executable.run({})
+  } finally {
+    executable.dispose()
+  }
 }
 
 function inBackend<A>(run: () => Promise<A>): Effect.Effect<A, BackendError> {

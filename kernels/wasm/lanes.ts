@@ -4,7 +4,7 @@
  */
 import { bytesOf } from "../../core/tensor/dtype.ts"
 import type { Storage } from "../contract.ts"
-import { call, type Code, f32x4, forRange, get, i32, i32x4, type ModuleBuilder, set, v128 } from "./assembler.ts"
+import { type Code, f32x4, forRange, i32, i32x4, type ModuleBuilder, set, v128 } from "./assembler.ts"
 
 const at = (address: Code, bytes: number): [Code, number] =>
   bytes >= 0 ? [address, bytes] : [i32.add(address, i32.const(bytes)), 0]

@@ -16,19 +16,27 @@ export class Body {
    * @param order axes of `space` in the order in which the call goes over them
    * @param computed whether a node is evaluated here rather than loaded
    * @param locate where a loaded node's elements lie, in program buffers
+   * @param product operand 0 of an epilogue
    */
   constructor(
     readonly space: ReadonlyArray<number>,
     readonly order: ReadonlyArray<number>,
     readonly computed: (node: Tensor) => boolean,
     readonly locate: (node: Tensor) => Layout & { readonly buffer: number },
+    readonly product?: Tensor,
   ) {}
 
   /** The step that gives a node's value at a place. */
   step(node: Tensor): number {
     const known = this.#steps.get(node)
     if (known !== undefined) return known
-    const step = isGenerator(node) ? this.#generate(node) : this.computed(node) ? this.#compute(node) : this.#load(node)
+    const step = isGenerator(node)
+      ? this.#generate(node)
+      : node === this.product
+      ? this.#push({ op: "load", operand: 0, dtype: node.dtype })
+      : this.computed(node)
+      ? this.#compute(node)
+      : this.#load(node)
     this.#steps.set(node, step)
     return step
   }
@@ -72,7 +80,8 @@ export class Body {
     const key = `${view.buffer}@${view.offset}:${view.strides}`
     let step = this.#loads.get(key)
     if (step === undefined) {
-      step = this.#push({ op: "load", operand: this.inputs.push(view) - 1, dtype: node.dtype })
+      const operand = this.inputs.push(view) - (this.product === undefined ? 1 : 0)
+      step = this.#push({ op: "load", operand, dtype: node.dtype })
       this.#loads.set(key, step)
     }
     return step

@@ -75,7 +75,7 @@ export function build(graph: Graph): Program {
     if (!isLeaf(base) && !isGenerator(base)) stored.add(base)
   }
   roots.forEach(store)
-  for (const unit of units) if (unit.kind === "other") unit.nodes[0].inputs.forEach(store)
+  for (const { kind, nodes: [first], product } of units) (kind === "other" ? first : product)?.inputs.forEach(store)
   const again = new Map<Unit, Set<Tensor>>()
   for (const unit of units.toReversed()) {
     if (unit.kind === "other" || !unit.nodes.some((node) => stored.has(node))) continue
@@ -192,16 +192,24 @@ export function build(graph: Graph): Program {
   }
 
   const emit = (unit: Unit): void => {
-    if (!unit.nodes.some((node) => stored.has(node))) return
+    const { product } = unit
+    const results = unit.nodes.filter((node) => stored.has(node))
+    if (results.length === 0) return product && stored.has(product) ? emitOther(product) : undefined
     const inlined = again.get(unit) ?? new Set()
     if (unit.kind === "rows") {
       const space = unit.space.length === 0 ? [1] : unit.space
-      const body = new Body(space, [...space.keys()], (x) => unitOf.get(x) === unit || inlined.has(x), locate)
-      const outputs = unit.nodes.filter((node) => stored.has(node)).map((node) => ({
+      const body = new Body(space, [...space.keys()], (x) => unitOf.get(x) === unit || inlined.has(x), locate, product)
+      const outputs = [...results, ...(product && stored.has(product) ? [product] : [])].map((node) => ({
         step: body.step(node),
         view: contiguousView(buffer(node), node.shape.length === 0 ? [1] : node.shape),
       }))
-      calls.push({ kernel: "rows", space, body: body.instructions, inputs: body.inputs, outputs })
+      const { instructions, inputs } = body
+      if (product === undefined) calls.push({ kernel: "rows", space, body: instructions, inputs, outputs })
+      else {
+        const [{ step: result, view: output }, ...also] = outputs
+        const epilogue = { body: instructions, inputs, result, also }
+        calls.push({ kernel: "matmul", ...productOperands(product), output, epilogue })
+      }
       return
     }
     const [node] = unit.nodes
@@ -229,22 +237,24 @@ export function build(graph: Graph): Program {
     else calls.push(attentionCall(unit.nodes.filter((x) => stored.has(x)), { viewAs, buffer, temporary }))
   }
 
+  const productOperands = ({ inputs, attributes, shape }: Tensor): { readonly a: View; readonly b: View } => {
+    const batch = shape.slice(0, -2)
+    const side = (x: Tensor, transposed: unknown): View => {
+      const { buffer: number, ...layout } = isGenerator(baseOf(x))
+        ? { ...layouts.get(x)!, ...viewAs(x, x.shape) }
+        : locate(x)
+      const turned = transposed ? turn(layout) : layout
+      const whole = [...batch, ...turned.shape.slice(-2)]
+      return { buffer: number, offset: layout.offset, shape: whole, strides: broadcastStrides(turned, whole) }
+    }
+    return { a: side(inputs[0], attributes.transposeA), b: side(inputs[1], attributes.transposeB) }
+  }
+
   const emitOther = (node: Tensor): void => {
     const { operation, inputs, attributes, shape } = node
     const output = contiguousView(buffer(node), shape)
     if (operation === matmulOperation) {
-      const batch = shape.slice(0, -2)
-      const side = (x: Tensor, transposed: unknown): View => {
-        const { buffer: number, ...layout } = isGenerator(baseOf(x))
-          ? { ...layouts.get(x)!, ...viewAs(x, x.shape) }
-          : locate(x)
-        const turned = transposed ? turn(layout) : layout
-        const whole = [...batch, ...turned.shape.slice(-2)]
-        return { buffer: number, offset: layout.offset, shape: whole, strides: broadcastStrides(turned, whole) }
-      }
-      const a = side(inputs[0], attributes.transposeA)
-      const b = side(inputs[1], attributes.transposeB)
-      calls.push({ kernel: "matmul", a, b, output })
+      calls.push({ kernel: "matmul", ...productOperands(node), output })
     } else if (operation === gatherOperation) {
       const count = sizeOf(inputs[1].shape)
       const table = viewAs(inputs[0], inputs[0].shape, true)

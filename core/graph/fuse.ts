@@ -4,6 +4,7 @@
  * @module
  */
 import { constantOperation, fullOperation, inputOperation, iotaOperation, slotOperation } from "../tensor/leaves.ts"
+import { matmulOperation } from "../tensor/matmul.ts"
 import { reduceOperation } from "../tensor/reduce.ts"
 import { sameShape, type Shape } from "../tensor/shape.ts"
 import { node as make, type Operation, type Tensor } from "../tensor/tensor.ts"
@@ -20,6 +21,8 @@ export interface Unit {
   readonly kind: "rows" | "columns" | "other"
   /** Places that a "rows" unit goes over. */
   readonly space: Shape
+  /** A product of the shape `space` whose elements the members take as they come: the unit is its epilogue. */
+  product?: Tensor
 }
 
 /** A graph in units, in an order that can run. */
@@ -137,6 +140,26 @@ export function fuse(roots: ReadonlyArray<Tensor>): Fused {
     }
   }
 
+  /** Makes an elementwise unit the epilogue of the last product that it reads place by place, if one allows it. */
+  const absorb = (unit: Unit): void => {
+    const { nodes, kind, space } = unit
+    if (kind !== "rows" || !nodes.every((n) => isElementwise(n) && n.dtype === "f32" && sameShape(n.shape, space))) {
+      return
+    }
+    const below = needs.get(unit)!
+    const able = units.filter((other) =>
+      below.has(other) && other.nodes[0].operation === matmulOperation && sameShape(other.nodes[0].shape, space) &&
+      nodes.some((node) => node.inputs.includes(other.nodes[0])) && !looks(unit, other) &&
+      [...below].every((need) => need === other || !rests(need, other))
+    )
+    const last = able.at(-1)
+    if (last === undefined) return
+    const [product] = last.nodes
+    merge(unit, last)
+    unit.nodes.splice(unit.nodes.indexOf(product), 1)
+    unit.product = product
+  }
+
   const open = new Set<Tensor>(roots)
   for (const node of open) for (const x of node.inputs) open.add(x)
   for (const node of [...open].sort((a, b) => a.id - b.id)) {
@@ -162,6 +185,7 @@ export function fuse(roots: ReadonlyArray<Tensor>): Fused {
       layouts.set(node, viewOf(node, contiguous(copy))!)
     } else place(node)
   }
+  for (const unit of [...units]) absorb(unit)
   return { units: schedule(units, needs), layouts, unitOf }
 }
 

@@ -3,6 +3,7 @@
  * @module
  */
 import { add } from "../tensor/elementwise.ts"
+import { again, recomputeOperation } from "../tensor/composites/recompute.ts"
 import { full, inputOperation } from "../tensor/leaves.ts"
 import { batchSumOperation } from "../tensor/reduce.ts"
 import { sameShape, show, sizeOf } from "../tensor/shape.ts"
@@ -122,6 +123,13 @@ function derivative(node: Tensor, own: Tensor, leading: ReadonlySet<Tensor>): Re
   if (node.operation.derivative !== undefined) return node.operation.derivative(node, own)
   if (node.operation.decompose === undefined) {
     throw new ShapeError({ message: `The operation ${node.operation.name} has no derivative` })
+  }
+  if (node.operation === recomputeOperation) {
+    const { value, x } = again(node)
+    const parts = node.inputs.map((input, i) => i === 0 ? x : input)
+    const wanted = parts.filter((_, i) => leading.has(node.inputs[i]))
+    const found = pullBack(value, own, wanted, { partial: true })
+    return parts.map((part) => found[wanted.indexOf(part)])
   }
   // Derivatives of the parts; shares of a shared operand stay sums over the batch, so examples can be told apart.
   const wanted = node.inputs.filter((x) => leading.has(x))

@@ -14,6 +14,8 @@ export interface ScopeOptions {
   readonly tensor: (key: string, original: boolean) => Tensor
   /** Whether dropout is on. */
   readonly training: boolean
+  /** Whether derivatives compute the inner values of blocks again. */
+  readonly checkpointing?: boolean
   /** Key of random numbers: two i32 scalars. */
   readonly key: readonly [Tensor, Tensor] | undefined
   /** Memory of earlier tokens. */
@@ -21,7 +23,7 @@ export interface ScopeOptions {
 }
 
 /** The scope of one graph. */
-export function makeScope({ sitesAt, tensor, training, key, decoding }: ScopeOptions): Scope {
+export function makeScope({ sitesAt, tensor, training, checkpointing = false, key, decoding }: ScopeOptions): Scope {
   const dropout = (place: string, x: Tensor, rate: number): Tensor => {
     if (!training || rate === 0) return x
     if (key === undefined) throw new ShapeError({ message: `Dropout at ${place} needs the key of random numbers` })
@@ -51,7 +53,8 @@ export function makeScope({ sitesAt, tensor, training, key, decoding }: ScopeOpt
     decoding,
     parameter: (module, name) => tensor(baseKey(module.path, name), false),
     call: <Extra extends ReadonlyArray<unknown>>(module: Module<Extra>, x: Tensor, ...extra: Extra): Tensor => {
-      let y = module.forward(scope, x, ...extra)
+      const forward = (x: Tensor) => module.forward(scope, x, ...extra)
+      let y = checkpointing && module.kind === "Block" ? ops.recompute(forward, x) : forward(x)
       for (const { scope, plan } of plansAt(module.path, "delta")) y = ops.add(y, plan.forward(scope, x))
       for (const { scope, plan } of plansAt(module.path, "parallel")) y = ops.add(y, plan.forward(scope, x))
       for (const { scope, plan } of plansAt(module.path, "after")) y = plan.forward(scope, y)

@@ -395,9 +395,10 @@ function assemble(
       backend,
       notes: [...network.notes, ...notes],
       merged,
-      forward: (batch, { training, key, methods = true, decoding }) => {
+      forward: (batch, { training, checkpointing = false, key, methods = true, decoding }) => {
         const scope = makeScope({
           training,
+          checkpointing,
           key,
           decoding,
           sitesAt: (path) => methods ? (sites.byModule.get(path) ?? []).filter((site) => !merged.has(site.owner)) : [],

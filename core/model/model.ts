@@ -33,6 +33,8 @@ export interface ModelParameter extends Parameter {
 export interface ForwardOptions {
   /** Whether dropout is on. */
   readonly training: boolean
+  /** Whether a derivative computes the inner values of blocks again instead of keeping them. Default false. */
+  readonly checkpointing?: boolean
   /** Key of random numbers, two i32 scalars; needed where there is dropout. */
   readonly key?: readonly [Tensor, Tensor]
   /** False gives the base model as it was loaded: no sites, no trained base parameters. Default true. */

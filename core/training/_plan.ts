@@ -115,6 +115,7 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
     optimizer: options.optimizer,
     weightDecay: options.weightDecay,
     maxGradNorm: options.maxGradNorm,
+    gradientCheckpointing: options.gradientCheckpointing,
   }
 
   const truncated = [...all, ...Object.values(validation)].reduce((sum, own) => sum + own.truncated, 0)

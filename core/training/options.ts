@@ -44,6 +44,11 @@ export interface TrainOptions {
   readonly weightDecay?: number
   /** Greatest global norm of the gradient; 0 leaves it alone. Default 1. */
   readonly maxGradNorm?: number
+  /**
+   * Keep only what goes into each of the model's blocks for the derivative and compute the rest again: less memory, about
+   * a third more work (Chen et al. 2016). Default false.
+   */
+  readonly gradientCheckpointing?: boolean
   /** Seed of the order of examples and of dropout. Default 42. */
   readonly seed?: number
   /**
@@ -98,7 +103,7 @@ const known = new Set<string>(
   [
     ..."epochs maxSteps batchSize gradientAccumulationSteps learningRate optimizer schedule warmupSteps".split(" "),
     ..."warmupRatio weightDecay maxGradNorm seed maxLength packing completionOnly evaluateEvery".split(" "),
-    ..."earlyStopping runFolder saveEvery resume observe tokenizer config traceStep".split(" "),
+    ..."earlyStopping runFolder saveEvery resume observe tokenizer config traceStep gradientCheckpointing".split(" "),
   ],
 )
 
@@ -115,6 +120,7 @@ export function fullOptions(options: TrainOptions): FullOptions {
     maxGradNorm: 1,
     seed: 42,
     packing: false,
+    gradientCheckpointing: false,
     completionOnly: true,
     evaluateEvery: "epoch" as const,
     saveEvery: "epoch" as const,

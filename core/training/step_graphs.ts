@@ -31,7 +31,12 @@ export interface StepSettings {
   /** The model with its methods on (`base`: off). */
   readonly forward: (
     batch: BatchTensors,
-    options: { readonly training: boolean; readonly key?: readonly [Tensor, Tensor]; readonly methods?: boolean },
+    options: {
+      readonly training: boolean
+      readonly checkpointing?: boolean
+      readonly key?: readonly [Tensor, Tensor]
+      readonly methods?: boolean
+    },
   ) => Outputs
   /** Value of any parameter of the model by key. */
   readonly parameter: (key: string) => Tensor
@@ -39,6 +44,8 @@ export interface StepSettings {
   readonly trained: ReadonlyArray<StepParameter>
   /** Kind of labels: one an example, or one a token. */
   readonly labels: "example" | "token"
+  /** Whether derivatives compute the inner values of the model's blocks again. Default false. */
+  readonly gradientCheckpointing?: boolean
   /** Changes a batch before the model sees it. Default: it stays as it is. */
   readonly prepare?: (batch: BatchTensors, key: readonly [Tensor, Tensor]) => BatchTensors
   /** The loss before contributions wrap it. */
@@ -101,14 +108,14 @@ export function batchInputs(task: string, rows: number, length: number, labels: 
 
 /** Loss and gradients of a micro-batch, summed over its examples. Inputs beside the batch's: `dropout0`, `dropout1`. */
 function microBatch(settings: StepSettings, given: BatchTensors): Sums {
-  const { contributions, trained } = settings
+  const { contributions, trained, gradientCheckpointing: checkpointing = false } = settings
   const key = keyInputs("dropout")
   const batch = settings.prepare?.(given, key) ?? given
   const objective = wrapObjective(settings.objective, contributions, settings.parameter, trained)
   const each = objective({
     batch,
-    outputs: settings.forward(batch, { training: true, key }),
-    base: () => settings.forward(batch, { training: true, key, methods: false }),
+    outputs: settings.forward(batch, { training: true, checkpointing, key }),
+    base: () => settings.forward(batch, { training: true, checkpointing, key, methods: false }),
     parameter: (name) => settings.parameter(name),
     trained: [],
   })

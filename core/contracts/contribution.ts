@@ -1,4 +1,5 @@
 import type * as Effect from "effect/Effect"
+import type { Rng } from "../tensor/random.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import type { BatchSource } from "./batch_source.ts"
 import type { GradientTransforms } from "./gradient_transform.ts"
@@ -36,8 +37,8 @@ export interface BaseModel {
   readonly modules: ReadonlyArray<ModuleInfo>
   /** Number of token ids. */
   readonly vocabSize: number
-  /** Seed of new parameters. */
-  readonly seed: number
+  /** Random numbers of the plugin's own, by the seed of new parameters. */
+  readonly rng: Rng
   /** One of its parameters by key, as loaded. */
   readonly parameter: (key: string) => Tensor
   /** Keys and values that each Attention makes of a text's tokens, by its path: what a cache of the text holds. */

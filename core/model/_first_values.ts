@@ -5,8 +5,10 @@ import { PluginError } from "../contracts/plugin_error.ts"
 import type { KeyValues } from "../contracts/site.ts"
 import { build } from "../graph/build.ts"
 import * as ops from "../tensor/ops.ts"
+import { makeRng, type Rng } from "../tensor/random.ts"
 import { sizeOf } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts"
+import { hash } from "./_hash.ts"
 import type { Model } from "./model.ts"
 
 /** First values that plugins take from the base model; not of those that brought values of an earlier run. */
@@ -19,7 +21,7 @@ export function firstValues(
     for (const { id, initialize, artifacts } of model.contributions) {
       if (initialize === undefined || artifacts?.initial !== undefined) continue
       const own = model.parameters.filter(({ owner }) => owner === id)
-      const values = yield* initialize(own, baseModel(model, seed)).pipe(
+      const values = yield* initialize(own, baseModel(model, makeRng(seed, hash(id)))).pipe(
         Effect.mapError((error) =>
           error instanceof PluginError || error instanceof BackendError
             ? error
@@ -40,7 +42,7 @@ export function firstValues(
 }
 
 /** What plugins see of a model whose weights are there. */
-function baseModel({ directory, modules, network, parameters, backend, forward }: Model, seed: number): BaseModel {
+function baseModel({ directory, modules, network, parameters, backend, forward }: Model, rng: Rng): BaseModel {
   const tensors = new Map<string, Tensor>()
   for (const { owner, key, original, tensor } of parameters) {
     if (owner === "base") tensors.set(key, original?.tensor ?? tensor)
@@ -49,7 +51,7 @@ function baseModel({ directory, modules, network, parameters, backend, forward }
     directory,
     modules,
     vocabSize: network.vocabSize,
-    seed,
+    rng,
     parameter: (key) => {
       const tensor = tensors.get(network.tied[key] ?? key)
       if (tensor === undefined) throw new PluginError({ plugin: "plugins", message: `no base parameter "${key}"` })

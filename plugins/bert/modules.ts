@@ -149,7 +149,8 @@ export function distilBertBlock(path: string, config: BertConfig): Masked {
 }
 
 /**
- * Embeddings and layers: tokens i32 [B, T] and their numbers i32 [B] to hidden states [B, T, hiddenSize].
+ * Embeddings and layers: tokens i32 [B, T] and their numbers i32 [B] to hidden states [B, P + T, hiddenSize], those of
+ * P rows that methods put before the tokens first.
  *
  * @param layers Path of the list of layers.
  */
@@ -199,7 +200,7 @@ export function backbone(
       x = scope.dropout(self, "embeddings", scope.call(norm, x), dropout)
       const visible = ops.add(ops.reshape(lengths, [batch, 1, 1]), start)
       for (const layer of blocks) x = scope.call(layer, x, visible)
-      return ops.narrow(x, 1, start, start + length)
+      return x
     },
   }
   return self

@@ -9,7 +9,7 @@ import type { Tensor } from "../../core/tensor/tensor.ts"
 import { type BertConfig, readBertConfig, readDistilBertConfig } from "./config.ts"
 import { backbone, bertBlock, dense, distilBertBlock, type Masked } from "./modules.ts"
 
-/** From hidden states [B, T, hiddenSize] to logits. */
+/** From hidden states to logits: of the tokens [B, T, hiddenSize], and of the whole with rows before them. */
 interface Head {
   /** Its modules, in the order of transformers. */
   readonly modules: ReadonlyArray<ModuleNode>
@@ -18,7 +18,7 @@ interface Head {
   /** Of parameters that are another parameter. */
   readonly tied: Readonly<Record<string, string>>
   /** Builds the graph. */
-  readonly forward: (scope: Scope, hidden: Tensor) => Tensor
+  readonly forward: (scope: Scope, hidden: Tensor, whole: Tensor) => Tensor
 }
 
 /** One of the two kinds of models. */
@@ -97,8 +97,10 @@ export function buildNetwork(reader: ConfigReader, task: Task): Network {
       outputHead: false,
     },
     forward: (scope, { tokens, lengths }) => {
-      const hidden = scope.call(body, tokens, lengths)
-      return { hidden, logits: head.forward(scope, hidden) }
+      const whole = scope.call(body, tokens, lengths)
+      const places = whole.shape[1]
+      const hidden = ops.narrow(whole, 1, places - tokens.shape[1], places)
+      return { hidden, logits: head.forward(scope, hidden, whole) }
     },
     maxPositions: config.maxPositions,
     vocabSize: config.vocabSize,
@@ -133,17 +135,17 @@ function output(path: string, { hiddenSize, std }: BertConfig, outFeatures: numb
   return linear({ path, inFeatures: hiddenSize, outFeatures, bias: true, std, outputHead: true })
 }
 
-/** Classes of a text, from the first token: [B, classes]. */
+/** Classes of a text, from the first place, be it a token or a row before them (as in transformers): [B, classes]. */
 function classifier(pooler: Module, activation: (x: Tensor) => Tensor, config: BertConfig, labels: number): Head {
   const head = output("classifier", config, labels)
   return {
     modules: [pooler, head],
     newModules: [pooler.path, head.path],
     tied: {},
-    forward: (scope, hidden) => {
-      const pooled = activation(scope.call(pooler, ops.narrow(hidden, 1, 0, 1)))
+    forward: (scope, _, whole) => {
+      const pooled = activation(scope.call(pooler, ops.narrow(whole, 1, 0, 1)))
       const logits = scope.call(head, scope.dropout(head, "input", pooled, config.classifierDropout))
-      return ops.reshape(logits, [hidden.shape[0], labels])
+      return ops.reshape(logits, [whole.shape[0], labels])
     },
   }
 }

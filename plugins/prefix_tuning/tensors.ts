@@ -6,7 +6,7 @@
 import type { NamedValues } from "../../core/contracts/contribution.ts"
 import type { Parameter } from "../../core/contracts/parameter.ts"
 import type { Shape } from "../../core/tensor/shape.ts"
-import type { FileTensor } from "../peft_format/mod.ts"
+import { type FileTensor, linearRows } from "../peft_format/mod.ts"
 
 /** The end of names of parameters that are parts of PEFT's last product, and of that. */
 const PART = /^(?:keys|values)\.(weight|bias)$/
@@ -95,20 +95,7 @@ export function promptEmbeddings(tensors: ReadonlyMap<string, FileTensor>): File
   const embedding = get("embedding.weight")
   if (!tensors.has("transform.0.weight")) return embedding
   const rows = embedding.shape[0]
-  const hidden = product(Float64Array.from(embedding.data), rows, get("transform.0.weight"), get("transform.0.bias"))
-  const out = product(hidden.map(Math.tanh), rows, get("transform.2.weight"), get("transform.2.bias"))
+  const hidden = linearRows(Float64Array.from(embedding.data), rows, get("transform.0.weight"), get("transform.0.bias"))
+  const out = linearRows(hidden.map(Math.tanh), rows, get("transform.2.weight"), get("transform.2.bias"))
   return { shape: [rows, out.length / rows], data: Float32Array.from(out) }
-}
-
-function product(x: Float64Array, rows: number, weight: FileTensor, bias: FileTensor): Float64Array {
-  const [outFeatures, inFeatures] = weight.shape
-  const y = new Float64Array(rows * outFeatures)
-  for (let row = 0; row < rows; row++) {
-    for (let i = 0; i < outFeatures; i++) {
-      let sum = bias.data[i]
-      for (let j = 0; j < inFeatures; j++) sum += x[row * inFeatures + j] * weight.data[i * inFeatures + j]
-      y[row * outFeatures + i] = sum
-    }
-  }
-  return y
 }

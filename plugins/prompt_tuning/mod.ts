@@ -1,0 +1,117 @@
+/**
+ * Prompt tuning (Lester et al. 2021): virtual tokens before a text, whose embeddings are trained; and P-tuning (Liu et
+ * al. 2021), which trains them through a network. With PEFT's options, in PEFT's files.
+ *
+ * ```ts
+ * import * as PromptTuning from "@espalier/espalier/prompt-tuning"
+ *
+ * const prompt = PromptTuning.layer({ promptTuningInitText: "Classify the message as ham or spam:" })
+ * const pTuning = PromptTuning.layer({ name: "p", encoderReparameterizationType: "MLP", encoderHiddenSize: 128 })
+ * ```
+ *
+ * @module
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import type * as Layer from "effect/Layer"
+import type { ArtifactFiles, Contribution } from "../../core/contracts/contribution.ts"
+import type { PluginError } from "../../core/contracts/plugin_error.ts"
+import { plugin, Plugins } from "../../core/contracts/plugins.ts"
+import type { StorageError } from "../../core/formats/storage_error.ts"
+import {
+  adapterFile,
+  ENCODER_FILE,
+  type PeftError,
+  type PeftPromptTuningConfig,
+  type PeftPTuningConfig,
+  readPrompt,
+  resolved,
+} from "../peft_format/mod.ts"
+import { contributionOf } from "./contribution.ts"
+import { type PromptTuningOptions, type ResolvedOptions, resolveOptions } from "./options.ts"
+
+export type { Plugins, PluginsService } from "../../core/contracts/plugins.ts"
+export { PeftError, type PeftErrorFields } from "../peft_format/mod.ts"
+export type { PromptTuningOptions, ResolvedOptions } from "./options.ts"
+
+/** The prompts of a program. */
+export interface PromptTuningService {
+  /** Options in force by name. */
+  readonly prompts: Effect.Effect<ReadonlyMap<string, ResolvedOptions>, PluginError>
+}
+
+/** Identity of the capability. */
+export interface PromptTuning {
+  /** Nominal brand. */
+  readonly "~espalier/PromptTuning": "~espalier/PromptTuning"
+}
+/** Key of the capability. Every prompt's layer provides the same collection, so merging layers loses none. */
+export const PromptTuning: Context.Service<PromptTuning, PromptTuningService> = Context.Service<
+  PromptTuning,
+  PromptTuningService
+>("@espalier/espalier/PromptTuning")
+
+/** A prompt. Fails with {@link PluginError} on options that make no sense. */
+export function layer(
+  options: PromptTuningOptions = {},
+): Layer.Layer<PromptTuning, PluginError, Plugins | FileSystem.FileSystem> {
+  return plugin(PromptTuning, Effect.flatMap(resolved(() => resolveOptions(options)), (own) => provide(own)))
+}
+
+/**
+ * A saved prompt of prompt tuning or P-tuning, PEFT's or one from here: its config gives the options, its weights are the
+ * first values. One that was trained through a network goes on without it where the network's file is not there: PEFT does
+ * not save it.
+ *
+ * @param name Name of the prompt within the model; it is also the folder's name within `directory` unless `"default"`.
+ */
+export function fromPeft(
+  directory: string,
+  name = "default",
+): Layer.Layer<PromptTuning, PluginError | PeftError | StorageError, Plugins | FileSystem.FileSystem> {
+  return plugin(
+    PromptTuning,
+    Effect.gen(function* () {
+      const { files, config } = yield* readPrompt(directory, name, ["PROMPT_TUNING", "P_TUNING"])
+      const hasEncoder = files[adapterFile(name, ENCODER_FILE)] !== undefined
+      const options = { name, numVirtualTokens: config.numVirtualTokens, ...startOf(config, hasEncoder) }
+      return yield* provide(yield* resolved(() => resolveOptions(options)), files)
+    }),
+  )
+}
+
+/** Options that say how a prompt started, and through what it is trained. */
+function startOf(config: PeftPromptTuningConfig | PeftPTuningConfig, hasEncoder: boolean): PromptTuningOptions {
+  if (config.peftType === "PROMPT_TUNING") {
+    const { promptTuningInit, promptTuningInitText } = config
+    return promptTuningInit === "TEXT" && promptTuningInitText !== undefined
+      ? { promptTuningInit, promptTuningInitText }
+      : { promptTuningInit: promptTuningInit === "TEXT" ? "RANDOM" : promptTuningInit }
+  }
+  const { encoderHiddenSize } = config
+  if (!hasEncoder) return { promptTuningInit: "RANDOM" }
+  return {
+    encoderReparameterizationType: "MLP",
+    ...(encoderHiddenSize === undefined ? {} : { encoderHiddenSize }),
+  }
+}
+
+const optionsOf = new WeakMap<Contribution, ResolvedOptions>()
+
+function provide(
+  options: ResolvedOptions,
+  initial?: ArtifactFiles,
+): Effect.Effect<readonly [PromptTuningService, Contribution], never, Plugins | FileSystem.FileSystem> {
+  return Effect.gen(function* () {
+    const plugins = yield* Plugins
+    const contribution = contributionOf(options, yield* FileSystem.FileSystem, initial)
+    optionsOf.set(contribution, options)
+    const prompts = Effect.map(plugins.all, (all) =>
+      new Map(all.flatMap((contribution) => {
+        const own = optionsOf.get(contribution)
+        return own === undefined ? [] : [[own.name, own] as const]
+      })))
+    return [{ prompts }, contribution] as const
+  })
+}

@@ -423,7 +423,7 @@ const OPERANDS = ["q", "k", "v", "mask", "factor", "logSum", "cotangent", "delta
 /** Index of the function `(begin, end, scratch, ...operands)`, all i32, that runs units. */
 const driver = (context: KernelContext, shape: Shape): number => {
   const { module, target } = context
-  const { shared, group, keys, width, valueWidth, count, rows, chunk, chunks, lastChunk, members, run, pieces } = shape
+  const { shared, keys, width, valueWidth, count, rows, chunk, chunks, lastChunk, members, run, pieces } = shape
   const queries = (count - 1) * rows + shape.lastRows
   const lies = scratchOf(shape)
   const needsScores = shape.dq !== undefined || shape.dk !== undefined

@@ -1,47 +1,17 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { parseHeader } from "../../../core/formats/safetensors.ts"
-import { load, loadAdapters, type Model, readParameters, saveAdapters } from "../../../core/model/model.ts"
+import { load, loadAdapters, readParameters, saveAdapters } from "../../../core/model/model.ts"
 import { Task } from "../../../core/model/task.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 import * as PrefixTuning from "../../../plugins/prefix_tuning/mod.ts"
 import { evaluate } from "../../evaluate.ts"
-import { type MemoryBackend, memoryBackend } from "../../memory_backend.ts"
+import { memoryBackend } from "../../memory_backend.ts"
 import { distance, failure, fixture, run } from "../../model_layer.ts"
+import { inDirectory, logits, shapesIn, tokens } from "../_files.ts"
 
 const classes = Task.classification(["a", "b", "c"])
-const tokens = [3, 9, 4, 1, 7]
-
-/** Logits of one row. */
-function logits(model: Model, backend: MemoryBackend, methods = true): ArrayLike<number> {
-  const graph = model.forward({
-    tokens: ops.constant(Int32Array.from(tokens), [1, tokens.length]),
-    lengths: ops.full(tokens.length, [1], "i32"),
-    labels: ops.full(0, [1, tokens.length], "i32"),
-    exampleWeight: ops.full(1, [1]),
-    task: "",
-  }, { training: false, methods })
-  return evaluate(graph.logits, { slots: backend.slots })
-}
-
-/** Names and shapes in a file. */
-function shapesIn(path: string): Record<string, ReadonlyArray<number>> {
-  const bytes = Deno.readFileSync(path)
-  return Object.fromEntries(
-    [...parseHeader(bytes, bytes.length, path).tensors].map(([name, { shape }]) => [name, shape]),
-  )
-}
-
-async function inDirectory(use: (directory: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir()
-  try {
-    await use(directory)
-  } finally {
-    await Deno.remove(directory, { recursive: true })
-  }
-}
 
 const models = [
   { name: "grouped heads", model: "llama/mistral", task: Task.causalLM(), heads: 2, width: 12 },

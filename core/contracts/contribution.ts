@@ -23,7 +23,7 @@ export interface ArtifactContext {
   readonly baseModel: string
   /** Kind of the task: `"classification"`, `"token-classification"`, `"causal-lm"` or `"masked-lm"`. */
   readonly task: string
-  /** Name of transformers' class for the model and the task: `BertForSequenceClassification`. */
+  /** Name of transformers' class for the model and the task. */
   readonly architecture: string
   /** The base model's tree. */
   readonly modules: ReadonlyArray<ModuleInfo>

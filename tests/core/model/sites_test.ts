@@ -10,6 +10,7 @@ import { initialize, type Model, readParameters } from "../../../core/model/mode
 import { resolveSites } from "../../../core/model/sites.ts"
 import { Task } from "../../../core/model/task.ts"
 import * as ops from "../../../core/tensor/ops.ts"
+import type { Tensor } from "../../../core/tensor/tensor.ts"
 import { evaluate } from "../../evaluate.ts"
 import { memoryBackend } from "../../memory_backend.ts"
 import { distance, run } from "../../model_layer.ts"
@@ -42,6 +43,7 @@ Deno.test("conflicts are errors that name the plugin", () => {
   assertThrows(attempt(site("delta", { w: spec() }), site("after", { w: spec() })), PluginError, 'the parameter "w"')
   assertThrows(attempt(site("kv-prefix")), PluginError, '"kv-prefix" needs a module of kind Attention')
   assertThrows(attempt(site("input-prefix")), PluginError, "kind Backbone")
+  assertThrows(attempt(site("residual")), PluginError, "whose output is added to the residual stream")
   assertThrows(attempt(site("delta", { w: spec(0) })), PluginError, "shape [0]")
   assertThrows(attempt({ ...site("delta"), select: ["other"] }), PluginError, "no module matches")
 })
@@ -98,6 +100,17 @@ const contributions: ReadonlyArray<Contribution> = [
       },
     }],
   },
+  {
+    id: "residual",
+    sites: [{
+      select: ({ residual }) => residual === "attention",
+      plan: () => ({
+        place: "residual",
+        parameters: {},
+        forward: (_, y, { input, join }) => ops.sub(join(y), ops.mul(input, 0.5)),
+      }),
+    }],
+  },
 ]
 
 interface Result {
@@ -137,7 +150,7 @@ function logitsOf(list: ReadonlyArray<Contribution>, methods = true): Promise<Re
 Deno.test("the same set gives the same model in any order of building", async () => {
   const first = await logitsOf(contributions)
   const other = await logitsOf(contributions.toReversed())
-  const third = await logitsOf([2, 0, 4, 1, 3].map((i) => contributions[i]))
+  const third = await logitsOf([2, 0, 4, 5, 1, 3].map((i) => contributions[i]))
   assertEquals(other.logits, first.logits)
   assertEquals(third.logits, first.logits)
   assertEquals(other.model.parameters.map(({ key }) => key), first.model.parameters.map(({ key }) => key))
@@ -154,11 +167,31 @@ Deno.test("each site changes the result, and none does with methods off", async 
   }
 })
 
+Deno.test("where the last site at a part's end says so, nothing is added to what it gives", async () => {
+  const ends = (joins: boolean, change: (y: Tensor, input: Tensor) => Tensor): Contribution => ({
+    id: "ends",
+    sites: [{
+      select: ({ residual }) => residual !== undefined,
+      plan: () => ({ place: "residual", parameters: {}, joins, forward: (_, y, { input }) => change(y, input) }),
+    }],
+  })
+  const { logits } = await logitsOf([ends(false, (y, input) => ops.add(input, y))])
+  assertEquals(logits, (await logitsOf([ends(true, (y) => y)])).logits)
+  assertEquals(logits, (await logitsOf([])).logits)
+  assert(distance(logits, (await logitsOf([ends(false, (y) => y)])).logits) > 1e-4)
+})
+
 Deno.test("plugins' parameters train, base ones only where a plugin says so or there is none", async () => {
   const trained = async (list: ReadonlyArray<Contribution>) =>
     (await logitsOf(list)).model.parameters.filter(({ trainable }) => trainable).map(({ key }) => key)
   assertEquals((await trained([])).length, 21)
   assertEquals(await trained([contributions[2]]), [0, 1].map((i) => `delta:model.layers.${i}.mlp.down_proj.weight`))
+  const still = { ...spec(), trainable: false }
+  const frozen: Contribution = {
+    id: "frozen",
+    sites: [{ ...site("delta", { still, moving: spec() }), select: ["mlp"] }],
+  }
+  assertEquals(await trained([frozen]), [0, 1].map((i) => `frozen:model.layers.${i}.mlp.moving`))
   assertEquals(await trained([{ id: "norms", trains: ({ path }) => path === "model.norm" }]), ["model.norm.weight"])
   const balance = { parameters: { balance: spec() }, wrap: <A>(next: A) => next }
   assertEquals((await trained([{ id: "loss", objective: balance }])).length, 22)

@@ -1,0 +1,168 @@
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import * as Wasm from "../../../core/backend/wasm/backend.ts"
+import { layer as pluginsLayer } from "../../../core/contracts/plugins.ts"
+import type { Batch } from "../../../core/data/batches.ts"
+import { layer as familiesLayer } from "../../../core/model/families.ts"
+import { load, type Model, readParameters, saveAdapters } from "../../../core/model/model.ts"
+import { labelKind, Task } from "../../../core/model/task.ts"
+import { adamW } from "../../../core/training/adamw.ts"
+import { objectiveOf } from "../../../core/training/objectives.ts"
+import { makeStepper } from "../../../core/training/stepper.ts"
+import * as Adapters from "../../../plugins/adapters/mod.ts"
+import * as Bert from "../../../plugins/bert/mod.ts"
+import * as Llama from "../../../plugins/llama/mod.ts"
+import { type Base, distance, fixture } from "../../model_layer.ts"
+
+type Methods = ReturnType<typeof Adapters.compose>
+
+/** Runs on the CPU backend: it is many steps. */
+const run = <A, E>(
+  effect: Effect.Effect<A, E, Base | Adapters.Adapters | Scope.Scope>,
+  methods: Methods,
+): Promise<A> => {
+  const base = Layer.mergeAll(Wasm.layer({ threads: 1 }), pluginsLayer, familiesLayer, NodeFileSystem.layer)
+  const all = Layer.mergeAll(methods, Bert.layer, Llama.layer).pipe(Layer.provideMerge(base))
+  return Effect.runPromise(Effect.scoped(effect).pipe(Effect.provide(all)) as Effect.Effect<A, unknown>)
+}
+
+const bert = () =>
+  load(fixture("bert/classification"), { task: Task.classification(["LABEL_0", "LABEL_1", "LABEL_2"]) })
+const llama = () => load(fixture("llama/llama"), { task: Task.causalLM() })
+
+/** Two rows of known labels, or of tokens that follow each other. */
+const batchOf = (model: Model): Batch => {
+  const perToken = labelKind(model.task) === "token"
+  return {
+    task: "default",
+    shape: [2, 5],
+    tokens: Int32Array.from([13, 9, 6, 29, 28, 9, 28, 26, 27, 0]),
+    lengths: Int32Array.of(5, 4),
+    exampleWeight: Float32Array.of(1, 1),
+    rows: Int32Array.of(0, 1),
+    trainedCount: perToken ? 7 : 2,
+    ...(perToken
+      ? { targets: Int32Array.of(9, 6, 29, 28, -100, 28, 26, 27, -100, -100) }
+      : { labels: Int32Array.of(2, 0) }),
+  }
+}
+
+/** Losses of some steps with one batch. */
+const train = async (model: Model, steps: number): Promise<ReadonlyArray<number>> => {
+  const tensors = new Map(model.parameters.map(({ key, tensor }) => [key, tensor]))
+  const stepper = makeStepper(model.backend, {
+    forward: model.forward,
+    parameter: (key) => tensors.get(key)!,
+    trained: model.parameters.filter(({ trainable }) => trainable),
+    labels: labelKind(model.task),
+    objective: objectiveOf(model.task),
+    contributions: model.contributions,
+    optimizer: adamW(),
+    weightDecay: 0,
+    maxGradNorm: 0,
+  }, { seed: 0, tasks: ["default"] })
+  try {
+    const losses: number[] = []
+    for (let step = 1; step <= steps; step++) {
+      const { result } = await stepper.post({ step, learningRate: 1e-2, batches: [batchOf(model)] })
+      losses.push((await result).loss)
+    }
+    return losses
+  } finally {
+    stepper.dispose()
+  }
+}
+
+/** Values of all parameters by key. */
+const valuesOf = (model: Model) =>
+  Effect.map(
+    readParameters(model, model.parameters),
+    (values) => new Map(values.map(({ parameter: { key }, data }) => [key, data.slice()])),
+  )
+
+for (const config of ["seq_bn", "double_seq_bn", "par_bn"] as const) {
+  for (const [family, loading] of [["BERT", bert], ["Llama", llama]] as const) {
+    Deno.test(`${config} trains on ${family}: adapters and head alone change`, () =>
+      run(
+        Effect.gen(function* () {
+          const model = yield* loading()
+          const before = yield* valuesOf(model)
+          const losses = yield* Effect.promise(() => train(model, 30))
+          assert(losses[29] < 0.9 * losses[0], `the loss went from ${losses[0]} to ${losses[29]}`)
+          const after = yield* valuesOf(model)
+          for (const { key, owner, module } of model.parameters) {
+            const changed = distance(before.get(key)!, after.get(key)!) > 0
+            assertEquals(changed, owner === "adapters/default" || module === "classifier", key)
+          }
+        }),
+        Adapters.layer({ config, reductionFactor: 4 }),
+      ))
+  }
+}
+
+Deno.test("fuse: the fusion and the head alone train, and the loss holds the regularizer", async () => {
+  const directory = await Deno.makeTempDir()
+  try {
+    for (const name of ["a", "b"]) {
+      await run(
+        Effect.gen(function* () {
+          const model = yield* bert()
+          yield* Effect.promise(() => train(model, 5))
+          yield* saveAdapters(model, `${directory}/${name}`)
+        }),
+        Adapters.layer({ name, reductionFactor: name === "a" ? 4 : 8 }),
+      )
+    }
+    const saved = ["a", "b"].map((name) => ({ directory: `${directory}/${name}/adapters/${name}` }))
+    const first = (regularization: boolean) =>
+      run(
+        Effect.gen(function* () {
+          const model = yield* bert()
+          for (const { name, slot } of model.parameters) {
+            if (!name.endsWith("value.weight")) continue
+            const half = Float32Array.from({ length: 16 * 16 }, (_, i) => i % 17 === 0 ? 0.5 : 0)
+            yield* Effect.promise(() => model.backend.write(slot, half))
+          }
+          const before = yield* valuesOf(model)
+          const losses = yield* Effect.promise(() => train(model, 20))
+          assert(losses[19] < losses[0], `the loss went from ${losses[0]} to ${losses[19]}`)
+          const after = yield* valuesOf(model)
+          for (const { key, name, module } of model.parameters) {
+            const changed = distance(before.get(key)!, after.get(key)!) > 0
+            // The key's bias adds the same to all scores.
+            const trains = name.startsWith("a,b.") && !name.endsWith("key.bias")
+            assertEquals(changed, trains || module === "classifier", key)
+          }
+          yield* saveAdapters(model, `${directory}/fused`)
+          return losses[0]
+        }),
+        Adapters.compose(Adapters.fuse(saved, { regularization })),
+      )
+    // Two places, each 16 numbers that are off by a half.
+    assertAlmostEquals(await first(true) - await first(false), 0.01 * 2 * 16 * 0.25, 1e-6)
+    const [member, within] = ["a/adapters/a", "fused/adapters/default/a"].map((folder) =>
+      Deno.readFileSync(`${directory}/${folder}/adapter.safetensors`)
+    )
+    assertEquals(within, member)
+  } finally {
+    await Deno.remove(directory, { recursive: true })
+  }
+})
+
+Deno.test("two adapters stand one after the other, whatever the order of their layers", async () => {
+  const [a, b]: ReadonlyArray<Adapters.AdapterOptions> = [{ name: "a" }, { name: "b", config: "double_seq_bn" }]
+  const losses = (methods: Methods) =>
+    run(Effect.flatMap(bert(), (model) => Effect.promise(() => train(model, 6))), methods)
+  const one = await losses(Layer.mergeAll(Adapters.layer(a), Adapters.layer(b)))
+  assertEquals(await losses(Layer.mergeAll(Adapters.layer(b), Adapters.layer(a))), one)
+  const names = await run(
+    Effect.gen(function* () {
+      return [...(yield* (yield* Adapters.Adapters).adapters).keys()]
+    }),
+    Layer.mergeAll(Adapters.layer(b), Adapters.layer(a)),
+  )
+  assertEquals(names, ["a", "b"])
+})

@@ -9,10 +9,12 @@ import { pack } from "../matmul/_wasm_pack.ts"
 import {
   call as callFunction,
   type Code,
+  f32x4,
   forRange,
   type FunctionScope,
   get,
   i32,
+  i32x4,
   increase,
   type ModuleBuilder,
   select,
@@ -34,20 +36,27 @@ export const scaled = (index: Code, by: number): Code => i32.mul(index, i32.cons
 /** The lesser of two; both are evaluated twice. */
 export const minimum = (a: Code, b: Code): Code => select(a, b, i32.ltU(a, b))
 
-/** How a few queries of one head are walked. */
+/** Rows cut into panels that a micro-kernel takes, as even as can be: the last ones may have one row less. */
 export interface Panels {
-  /** Number of panels of queries. */
+  /** Number of panels. */
   readonly count: number
-  /** Queries in each, and in the last one. */
+  /** Rows of the first ones. */
   readonly rows: number
-  readonly lastRows: number
+  /** How many have so many. */
+  readonly full: number
 }
-/** Cuts queries into panels that a micro-kernel takes. */
-export const panelsOf = (queries: number): Panels => {
-  const count = Math.ceil(queries / ROWS)
-  const rows = Math.ceil(queries / Math.max(1, count))
-  return { count, rows, lastRows: queries - (count - 1) * rows }
+/** Cuts rows into panels. */
+export const panelsOf = (rows: number): Panels => {
+  const count = Math.ceil(rows / ROWS)
+  const most = Math.ceil(rows / Math.max(1, count))
+  return { count, rows: most, full: rows - count * (most - 1) }
 }
+/** The first row of a panel; `panel` is evaluated several times. */
+export const firstRow = ({ count, rows, full }: Panels, panel: Code): Code =>
+  full === count ? scaled(panel, rows) : i32.add(scaled(panel, rows - 1), minimum(panel, i32.const(full)))
+/** Code for a panel by its height. */
+export const byHeight = ({ count, rows, full }: Panels, panel: Code, body: (rows: number) => Code): Code =>
+  full === count ? body(rows) : when(i32.ltU(panel, i32.const(full)), body(rows), body(rows - 1))
 
 /** Views with an axis of queries. */
 const PER_QUERY: ReadonlySet<string> = new Set(["q", "factor", "output", "logSum", "cotangent", "delta", "dq"])
@@ -162,47 +171,60 @@ export const rowsTimesPanels = (
       ),
   )
 
+/** Bytes of an entry of the table of {@link scan}: first, clear, end and nothing. */
+export const RANGE_BYTES = 16
+
 /**
- * Index of the function `(mask, keys) -> (first, end)`, all i32: the panels of eight keys that some of `rows` queries
- * see lie between these keys; 0 and 0 where there is none.
+ * Index of the function `(mask, table)`, both i32: for each panel of queries the range of keys that some of its queries
+ * see, and from which key on not all of them do; i32 `first <= clear <= end` in steps of eight keys, all 0 where there is
+ * none.
  *
- * @param stride Of the mask from row to row, in elements.
- * @param keyStride Of the mask from key to key.
- * @param tail What `keys` leaves beyond whole panels.
+ * @param strides Of the mask.
  */
-export const seenRange = (
-  module: ModuleBuilder,
-  { rows, stride, keyStride, tail }: { rows: number; stride: number; keyStride: number; tail: number },
-): number =>
-  module.once(
-    `attention_seen_${rows}_${stride}_${keyStride}_${tail}`,
+export const scan = (module: ModuleBuilder, panels: Panels, keys: number, strides: ReadonlyArray<number>): number => {
+  const [, rowStride, keyStride] = strides
+  return module.once(
+    `attention_scan_${JSON.stringify([panels, keys, rowStride, keyStride])}`,
     () =>
-      module.func("seen", ["i32", "i32"], ["i32", "i32"], (f, mask, keys) => {
-        const [key, first, end, seen] = [f.local("i32"), f.local("i32"), f.local("i32"), f.local("v128")]
-        const panel = (count: number): Code => [
-          vectorsOf(count).flatMap(({ at, lanes }, i) =>
-            Array.from({ length: stride === 0 ? 1 : rows }, (_, row): Code => {
-              const vector = loadLanes(get(mask), keyStride, lanes, row * stride + at * keyStride)
-              return set(seen, i === 0 && row === 0 ? vector : v128.or(get(seen), vector))
-            })
-          ),
-          when(v128.anyTrue(get(seen)), [
-            when(i32.eqz(get(end)), set(first, get(key))),
+      module.func("attention_scan", ["i32", "i32"], [], (f, mask, table) => {
+        const [panel, row, rows, at, key, first, clear, end] = integers(f, 8)
+        const [some, all, one] = [f.local("v128"), f.local("v128"), f.local("v128")]
+        const look = (count: number): Code => [
+          set(some, f32x4.const(0)),
+          set(all, i32x4.const(-1)),
+          set(at, i32.add(get(mask), scaled(get(key), 4 * keyStride))),
+          // One row stands for all where they are alike.
+          forRange(row, i32.const(0), rowStride === 0 ? i32.const(1) : get(rows), 1, [
+            vectorsOf(count).map(({ at: place, lanes }): Code => [
+              set(one, f32x4.ne(loadLanes(get(at), keyStride, lanes, place * keyStride), f32x4.const(0))),
+              set(some, v128.or(get(some), get(one))),
+              set(all, v128.and(get(all), get(one))),
+            ]),
+            increase(at, 4 * rowStride),
+          ]),
+          when(v128.anyTrue(get(some)), [
+            when(i32.eqz(get(end)), [set(first, get(key)), set(clear, get(key))]),
             set(end, i32.add(get(key), i32.const(COLUMNS))),
           ]),
+          // A panel with fewer keys is never clear.
+          count < COLUMNS ? [] : when(
+            i32.and(i32x4.allTrue(get(all)), i32.eq(get(clear), get(key))),
+            set(clear, get(end)),
+          ),
         ]
-        return [
-          set(keys, i32.and(get(keys), i32.const(-COLUMNS))),
-          forRange(key, i32.const(0), get(keys), COLUMNS, panel(COLUMNS), increase(mask, 4 * COLUMNS * keyStride)),
-          tail === 0 ? [] : [set(key, get(keys)), panel(tail)],
-          get(first),
-          get(end),
-        ]
+        const whole = keys - keys % COLUMNS
+        return forRange(panel, i32.const(0), i32.const(panels.count), 1, [
+          byHeight(panels, get(panel), (height) => set(rows, i32.const(height))),
+          [first, clear, end].map((local) => set(local, i32.const(0))),
+          forRange(key, i32.const(0), i32.const(whole), COLUMNS, look(COLUMNS)),
+          whole === keys ? [] : [set(key, i32.const(whole)), look(keys - whole)],
+          [first, clear, end].map((local, i) => i32.store(get(table), get(local), 4 * i)),
+          increase(table, RANGE_BYTES),
+          increase(mask, scaled(get(rows), 4 * rowStride)),
+        ])
       }),
   )
-
-/** Calls a function of two results and keeps them. */
-export const setPair = (first: number, second: number, pair: Code): Code => [set(second, pair), set(first, [])]
+}
 
 /** Adds to locals what an index means along an axis: `[local, bytes]` pairs. */
 export const step = (index: Code, moves: ReadonlyArray<readonly [number, number]>): Code =>

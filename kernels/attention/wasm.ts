@@ -16,6 +16,7 @@ import {
   get,
   i32,
   increase,
+  madd,
   set,
   v128,
   when,
@@ -25,20 +26,23 @@ import type { KernelContext, KernelEmitter } from "../wasm/kernel.ts"
 import { loadLanes, storeLanes } from "../wasm/lanes.ts"
 import { vectorFunction } from "../wasm/vector_math.ts"
 import {
+  byHeight,
+  firstRow,
   integers,
   minimum,
   packPanels,
   padded,
   type Panels,
   panelsOf,
+  RANGE_BYTES,
   rowsTimesPanels,
   scaled,
-  seenRange,
-  setPair,
+  scan,
   step,
   vectorsOf,
   withQueries,
 } from "./_wasm_parts.ts"
+import { constants, powerOfTwo } from "./_wasm_power.ts"
 import { HIDDEN, NOTHING } from "./reference.ts"
 
 /** Heads are cut into runs of panels until there are so many units, to occupy many threads. */
@@ -92,103 +96,120 @@ const shapeOf = ({ q, k, v, mask, factor, output, logSum, scale }: AttentionCall
 }
 
 /** Where things lie in a thread's scratch, in bytes. */
-const scratchOf = ({ keys, width, valueWidth }: Shape) => {
+const scratchOf = ({ keys, width, valueWidth, count }: Shape) => {
   // A cache line more than the keys: rows must not fall on the same lines.
   const rowBytes = 4 * padded(keys) + 64
   const k = 0
   const v = k + 4 * padded(keys) * width
   const scores = v + 4 * keys * padded(valueWidth)
   const stats = scores + 6 * rowBytes
-  return { rowBytes, k, v, scores, stats, bytes: stats + 64 }
+  const table = stats + 64
+  return { rowBytes, k, v, scores, stats, table, bytes: table + RANGE_BYTES * count }
 }
 
 /**
- * Index of the function `(scores, mask, factor, first, end, stats)`, all i32: turns a row's scores into weights that are
- * not yet divided by their sum. The largest score goes to `stats`, the sum 32 bytes further.
+ * Index of the function `(scores, mask, factor, first, clear, end, stats)`, all i32: turns a row's scores into weights
+ * that are not yet divided by their sum. The largest score (times scale, as power of two) goes to `stats`, the sum 32
+ * bytes further.
  */
 const softmaxRow = ({ module, target }: KernelContext, { keys, scale, mask, factor }: Shape): number => {
   const maskStride = mask[2], factorStride = factor?.[4]
+  const tail = keys % 8
   return module.once(
-    keyOf(["attention_softmax", keys % 8, scale, maskStride, factorStride, target.relaxed]),
+    keyOf(["attention_softmax", keys, scale, maskStride, factorStride, target.relaxed]),
     () =>
       module.func(
         "attention_softmax",
-        new Array(6).fill("i32"),
+        new Array(7).fill("i32"),
         [],
-        (f, scores, maskRow, factorRow, first, end, stats) => {
+        (f, scores, maskRow, factorRow, first, clear, end, stats) => {
           const [key, at, beside, whole] = integers(f, 4)
           const [tops, sums] = [0, 1].map(() => [f.local("v128"), f.local("v128")])
-          const x = f.local("v128")
-          const number = (value: number): Code => module.pooled(f32x4.const(value))
-          const walk = (row: number, stride: number, panel: (count: number) => Code): Code => {
-            const tail = keys % 8
+          const [x, n, negative] = [f.local("v128"), f.local("v128"), f.local("v128")]
+          const { number, set: setConstants } = constants(module, f)
+          const scoreScale = number(scale * Math.LOG2E)
+          /** From where `at` and `beside` stand. */
+          const walk = (
+            from: number,
+            to: number,
+            stride: number,
+            body: (place: number, lanes: number, i: number) => Code,
+          ) => {
+            const panel = (count: number) => vectorsOf(count).map(({ at, lanes }, i) => body(at, lanes, i))
             return [
-              set(at, i32.add(get(scores), scaled(get(first), 4))),
-              set(beside, i32.add(get(row), scaled(get(first), 4 * stride))),
-              forRange(key, get(first), get(whole), 8, panel(8), increase(at, 32), increase(beside, 32 * stride)),
-              tail === 0 ? [] : when(i32.ltU(get(whole), get(end)), panel(tail)),
+              forRange(key, get(from), get(to), 8, panel(8), increase(at, 32), increase(beside, 32 * stride)),
+              to === whole && tail > 0 ? when(i32.ltU(get(whole), get(end)), panel(tail)) : [],
             ]
           }
+          const begin = (row: number, from: number, stride: number): Code => [
+            set(at, i32.add(get(scores), scaled(get(first), 4))),
+            set(beside, i32.add(get(row), scaled(get(from), 4 * stride))),
+          ]
           const combined = ([a, b]: number[], combine: (a: Code, b: Code) => Code): Code => [
             set(a, combine(get(a), get(b))),
             set(a, combine(get(a), v128.shuffle32(get(a), get(a), [2, 3, 0, 1]))),
             set(a, combine(get(a), v128.shuffle32(get(a), get(a), [1, 0, 3, 2]))),
           ]
-          return [
-            set(whole, minimum(get(end), i32.const(keys - keys % 8))),
+          const top = (i: number): Code => set(tops[i], f32x4.pmax(get(tops[i]), get(x)))
+          const weigh = (place: number, lanes: number, i: number): Code => [
+            set(x, powerOfTwo(target, number, x, n)),
+            set(sums[i], f32x4.add(get(sums[i]), get(x))),
+            v128.store(
+              get(at),
+              factorStride === undefined
+                ? get(x)
+                : f32x4.mul(get(x), loadLanes(get(beside), factorStride, lanes, place * factorStride)),
+              4 * place,
+            ),
+          ]
+          const code: Code = [
+            // The last keys are never clear.
+            set(whole, minimum(get(end), i32.const(keys - tail))),
             tops.map((top) => set(top, number(-Infinity))),
-            walk(maskRow, maskStride, (count) =>
-              vectorsOf(count).map(({ at: place, lanes }, i): Code => [
-                set(
-                  x,
-                  v128.bitselect(
-                    f32x4.mul(v128.load(get(at), 4 * place), number(scale)),
-                    number(HIDDEN),
-                    f32x4.ne(loadLanes(get(beside), maskStride, lanes, place * maskStride), f32x4.const(0)),
-                  ),
+            begin(maskRow, clear, maskStride),
+            walk(first, clear, 0, (place, _, i) => [
+              set(x, f32x4.mul(v128.load(get(at), 4 * place), scoreScale)),
+              top(i),
+            ]),
+            walk(clear, whole, maskStride, (place, lanes, i) => [
+              set(
+                x,
+                v128.bitselect(
+                  f32x4.mul(v128.load(get(at), 4 * place), scoreScale),
+                  number(HIDDEN),
+                  f32x4.ne(loadLanes(get(beside), maskStride, lanes, place * maskStride), f32x4.const(0)),
                 ),
-                // Beyond the last key there is no weight at all.
-                lanes === 4 ? [] : set(
-                  x,
-                  v128.bitselect(
-                    get(x),
-                    number(-Infinity),
-                    v128.const(-1, lanes > 1 ? -1 : 0, lanes > 2 ? -1 : 0, 0),
-                  ),
-                ),
-                v128.store(get(at), get(x), 4 * place),
-                set(tops[i], f32x4.pmax(get(tops[i]), get(x))),
-              ])),
+              ),
+              // Beyond the last key there is no weight at all.
+              lanes === 4 ? [] : set(
+                x,
+                v128.bitselect(get(x), number(-Infinity), v128.const(-1, lanes > 1 ? -1 : 0, lanes > 2 ? -1 : 0, 0)),
+              ),
+              v128.store(get(at), get(x), 4 * place),
+              top(i),
+            ]),
             combined(tops, f32x4.pmax),
-            walk(factorRow, factorStride ?? 0, (count) =>
-              vectorsOf(count).map(({ at: place, lanes }, i): Code => [
-                set(
-                  x,
-                  callFunction(
-                    vectorFunction(module, target, "exp"),
-                    f32x4.sub(v128.load(get(at), 4 * place), get(tops[0])),
-                  ),
-                ),
-                set(sums[i], f32x4.add(get(sums[i]), get(x))),
-                v128.store(
-                  get(at),
-                  factorStride === undefined ? get(x) : f32x4.mul(
-                    get(x),
-                    loadLanes(get(beside), factorStride, lanes, place * factorStride),
-                  ),
-                  4 * place,
-                ),
-              ])),
+            set(negative, f32x4.neg(get(tops[0]))),
+            begin(factorRow, first, factorStride ?? 0),
+            walk(first, clear, factorStride ?? 0, (place, lanes, i) => [
+              set(x, madd(target, v128.load(get(at), 4 * place), scoreScale, get(negative))),
+              weigh(place, lanes, i),
+            ]),
+            walk(clear, whole, factorStride ?? 0, (place, lanes, i) => [
+              set(x, f32x4.add(v128.load(get(at), 4 * place), get(negative))),
+              weigh(place, lanes, i),
+            ]),
             combined(sums, f32x4.add),
             v128.store32Lane(0, get(stats), get(tops[0])),
             v128.store32Lane(0, get(stats), get(sums[0]), 32),
           ]
+          return [setConstants(), code]
         },
       ),
   )
 }
 
-/** Index of the function `(scratch, q, mask, factor, output, logSum)`, all i32: a panel of `rows` queries. */
+/** Index of the function `(scratch, range, q, mask, factor, output, logSum)`, all i32: a panel of `rows` queries. */
 const panelFunction = (context: KernelContext, shape: Shape, rows: number): number => {
   const { module, target } = context
   const { keys, width, valueWidth } = shape
@@ -196,90 +217,86 @@ const panelFunction = (context: KernelContext, shape: Shape, rows: number): numb
   return module.once(
     keyOf(["attention_panel", shape, rows, target.relaxed]),
     () =>
-      module.func("attention_panel", new Array(6).fill("i32"), [], (f, scratch, q, mask, factor, output, logSum) => {
-        const [first, end, row, stats] = integers(f, 4)
-        const [top, sum, blind] = [f.local("v128"), f.local("v128"), f.local("v128")]
-        const within = (bytes: number): Code => i32.add(get(scratch), i32.const(bytes))
-        const number = (value: number): Code => module.pooled(f32x4.const(value))
-        const softmax = softmaxRow(context, shape)
-        const eachRow = (body: (r: number) => Code): Code => Array.from({ length: rows }, (_, r) => body(r))
-        return [
-          setPair(
-            first,
-            end,
+      module.func(
+        "attention_panel",
+        new Array(7).fill("i32"),
+        [],
+        (f, scratch, range, q, mask, factor, output, logSum) => {
+          const [first, clear, end, row, stats] = integers(f, 5)
+          const [top, sum, blind] = [f.local("v128"), f.local("v128"), f.local("v128")]
+          const within = (bytes: number): Code => i32.add(get(scratch), i32.const(bytes))
+          const number = (value: number): Code => module.pooled(f32x4.const(value))
+          const softmax = softmaxRow(context, shape)
+          const eachRow = (body: (r: number) => Code): Code => Array.from({ length: rows }, (_, r) => body(r))
+          return [
+            [first, clear, end].map((local, i) => set(local, i32.load(get(range), 4 * i))),
             callFunction(
-              seenRange(module, { rows, stride: shape.mask[1], keyStride: shape.mask[2], tail: keys % 8 }),
-              get(mask),
-              i32.const(keys),
+              rowsTimesPanels(module, target, "depth", rows, 0),
+              get(q),
+              i32.const(4 * shape.q[3]),
+              i32.add(within(lies.k), scaled(get(first), 4 * width)),
+              i32.const(32 * width),
+              i32.const(width),
+              i32.sub(get(end), get(first)),
+              i32.add(within(lies.scores), scaled(get(first), 4)),
+              i32.const(lies.rowBytes),
+              i32.const(0),
             ),
-          ),
-          callFunction(
-            rowsTimesPanels(module, target, "depth", rows, 0),
-            get(q),
-            i32.const(4 * shape.q[3]),
-            i32.add(within(lies.k), scaled(get(first), 4 * width)),
-            i32.const(32 * width),
-            i32.const(width),
-            i32.sub(get(end), get(first)),
-            i32.add(within(lies.scores), scaled(get(first), 4)),
-            i32.const(lies.rowBytes),
-            i32.const(0),
-          ),
-          set(row, within(lies.scores)),
-          set(stats, within(lies.stats)),
-          eachRow((r) => [
-            callFunction(softmax, get(row), get(mask), get(factor), get(first), get(end), get(stats)),
-            r + 1 === rows ? [] : [
-              increase(row, lies.rowBytes),
-              increase(mask, 4 * shape.mask[1]),
-              increase(factor, 4 * (shape.factor?.[3] ?? 0)),
-              increase(stats, 4),
-            ],
-          ]),
-          callFunction(
-            rowsTimesPanels(module, target, "depth", rows, valueWidth % 8),
-            i32.add(within(lies.scores), scaled(get(first), 4)),
-            i32.const(lies.rowBytes),
-            i32.add(within(lies.v), scaled(get(first), 32)),
-            i32.const(32 * keys),
-            i32.sub(minimum(get(end), i32.const(keys)), get(first)),
-            i32.const(valueWidth),
-            get(output),
-            i32.const(4 * shape.output[3]),
-            i32.const(0),
-          ),
-          set(stats, within(lies.stats)),
-          vectorsOf(rows).map(({ at, lanes }): Code => [
-            set(top, v128.load(get(stats), 4 * at)),
-            set(sum, v128.load(get(stats), 4 * at + 32)),
-            set(blind, f32x4.le(get(top), number(HIDDEN))),
-            shape.logSum === undefined ? [] : [
-              set(
-                top,
-                v128.bitselect(
-                  number(NOTHING),
-                  f32x4.add(get(top), callFunction(vectorFunction(module, target, "log"), get(sum))),
-                  get(blind),
-                ),
-              ),
-              storeLanes(get(logSum), shape.logSum[3], lanes, at * shape.logSum[3], get(top)),
-            ],
-            v128.store(
-              get(stats),
-              v128.andnot(f32x4.div(number(1), get(sum)), get(blind)),
-              4 * at,
-            ),
-          ]),
-          eachRow((r) => [
-            set(sum, v128.load32Splat(get(stats), 4 * r)),
-            forVectors(row, output, valueWidth, (lanes): Code => [
-              set(top, f32x4.mul(loadLanes(get(row), 1, lanes, 0), get(sum))),
-              storeLanes(get(row), 1, lanes, 0, get(top)),
+            set(row, within(lies.scores)),
+            set(stats, within(lies.stats)),
+            eachRow((r) => [
+              callFunction(softmax, ...[row, mask, factor, first, clear, end, stats].map(get)),
+              r + 1 === rows ? [] : [
+                increase(row, lies.rowBytes),
+                increase(mask, 4 * shape.mask[1]),
+                increase(factor, 4 * (shape.factor?.[3] ?? 0)),
+                increase(stats, 4),
+              ],
             ]),
-            r + 1 === rows ? [] : increase(output, 4 * shape.output[3]),
-          ]),
-        ]
-      }),
+            callFunction(
+              rowsTimesPanels(module, target, "depth", rows, valueWidth % 8),
+              i32.add(within(lies.scores), scaled(get(first), 4)),
+              i32.const(lies.rowBytes),
+              i32.add(within(lies.v), scaled(get(first), 32)),
+              i32.const(32 * keys),
+              i32.sub(minimum(get(end), i32.const(keys)), get(first)),
+              i32.const(valueWidth),
+              get(output),
+              i32.const(4 * shape.output[3]),
+              i32.const(0),
+            ),
+            set(stats, within(lies.stats)),
+            vectorsOf(rows).map(({ at, lanes }): Code => [
+              set(top, v128.load(get(stats), 4 * at)),
+              set(sum, v128.load(get(stats), 4 * at + 32)),
+              set(blind, f32x4.le(get(top), number(HIDDEN))),
+              v128.store(get(stats), v128.andnot(f32x4.div(number(1), get(sum)), get(blind)), 4 * at),
+              shape.logSum === undefined ? [] : [
+                set(
+                  top,
+                  v128.bitselect(
+                    number(NOTHING),
+                    f32x4.add(
+                      f32x4.mul(get(top), number(Math.LN2)),
+                      callFunction(vectorFunction(module, target, "log"), get(sum)),
+                    ),
+                    get(blind),
+                  ),
+                ),
+                storeLanes(get(logSum), shape.logSum[3], lanes, at * shape.logSum[3], get(top)),
+              ],
+            ]),
+            eachRow((r) => [
+              set(sum, v128.load32Splat(get(stats), 4 * r)),
+              forVectors(row, output, valueWidth, (lanes): Code => [
+                set(top, f32x4.mul(loadLanes(get(row), 1, lanes, 0), get(sum))),
+                storeLanes(get(row), 1, lanes, 0, get(top)),
+              ]),
+              r + 1 === rows ? [] : increase(output, 4 * shape.output[3]),
+            ]),
+          ]
+        },
+      ),
   )
 }
 
@@ -296,7 +313,7 @@ const forVectors = (at: number, start: number, count: number, body: (lanes: numb
 /** Index of the function `(begin, end, scratch, q, k, v, mask, factor, output, logSum)`, all i32, that runs units. */
 const driver = (context: KernelContext, shape: Shape): number => {
   const { module, target } = context
-  const { shared, group, keys, width, valueWidth, count, rows, lastRows, run, runs } = shape
+  const { shared, group, keys, width, valueWidth, count, run, runs } = shape
   const lies = scratchOf(shape)
   return module.once(
     keyOf(["attention", shape, target.relaxed]),
@@ -306,7 +323,7 @@ const driver = (context: KernelContext, shape: Shape): number => {
         new Array(10).fill("i32"),
         [],
         (f, begin, end, scratch, q, k, v, mask, factor, output, logSum) => {
-          const [index, entry, packed, panel, last] = integers(f, 5)
+          const [index, entry, packed, scanned, panel, last, query] = integers(f, 7)
           const [q0, k0, v0, mask0, factor0, output0, logSum0] = integers(f, 7)
           const bytes = (strides: ReadonlyArray<number> | undefined, axis: number) => 4 * (strides?.[axis] ?? 0)
           const perQuery = [
@@ -318,27 +335,25 @@ const driver = (context: KernelContext, shape: Shape): number => {
           const perKey = [[k0, shape.k], [v0, shape.v]] as const
           const moves = (axis: number, views: ReadonlyArray<readonly [number, ReadonlyArray<number> | undefined]>) =>
             views.map(([local, strides]) => [local, bytes(strides, axis)] as const)
-          const nextPanel: Code = [
-            increase(mask0, rows * bytes(shape.mask, 1)),
-            moves(3, perQuery).map(([local, step]) => step === 0 ? [] : increase(local, rows * step)),
-          ]
-          const panelOf = (queries: number): Code =>
+          const panelOf = (rows: number): Code => [
             callFunction(
-              panelFunction(context, shape, queries),
+              panelFunction(context, shape, rows),
               get(scratch),
+              i32.add(get(scratch), i32.add(i32.const(lies.table), scaled(get(panel), RANGE_BYTES))),
               get(q0),
               get(mask0),
               get(factor0),
               get(output0),
               get(logSum0),
-            )
+            ),
+            increase(mask0, rows * bytes(shape.mask, 1)),
+            moves(3, perQuery).map(([local, step]) => step === 0 ? [] : increase(local, rows * step)),
+          ]
           return forRange(begin, get(begin), get(end), 1, [
             [[q0, q], [k0, k], [v0, v], [mask0, mask], [factor0, factor], [output0, output], [logSum0, logSum]]
               .map(([to, from]) => set(to, get(from))),
             set(panel, scaled(i32.remU(get(begin), i32.const(runs)), run)),
             set(entry, i32.divU(get(begin), i32.const(runs))),
-            step(get(panel), [[mask0, rows * bytes(shape.mask, 1)]]),
-            step(get(panel), moves(3, perQuery).map(([local, bytes]) => [local, rows * bytes])),
             set(index, i32.remU(get(entry), i32.const(group))),
             set(entry, i32.divU(get(entry), i32.const(group))),
             step(get(index), moves(2, perQuery)),
@@ -346,6 +361,17 @@ const driver = (context: KernelContext, shape: Shape): number => {
             step(get(index), [...moves(1, perQuery), ...moves(1, perKey)]),
             set(index, i32.divU(get(entry), i32.const(shared))),
             step(get(index), [...moves(0, perQuery), ...moves(0, perKey), [mask0, bytes(shape.mask, 0)]]),
+            increase(index, 1),
+            when(i32.ne(get(index), get(scanned)), [
+              set(scanned, get(index)),
+              callFunction(
+                scan(module, shape, keys, shape.mask),
+                get(mask0),
+                i32.add(get(scratch), i32.const(lies.table)),
+              ),
+            ]),
+            set(query, firstRow(shape, get(panel))),
+            step(get(query), [...moves(3, perQuery), [mask0, bytes(shape.mask, 1)]]),
             increase(entry, 1),
             when(i32.ne(get(entry), get(packed)), [
               set(packed, get(entry)),
@@ -369,10 +395,7 @@ const driver = (context: KernelContext, shape: Shape): number => {
             set(last, minimum(i32.const(count), i32.add(get(panel), i32.const(run)))),
             whileTrue(
               i32.ltU(get(panel), get(last)),
-              rows === lastRows
-                ? panelOf(rows)
-                : when(i32.ltU(get(panel), i32.const(count - 1)), panelOf(rows), panelOf(lastRows)),
-              nextPanel,
+              byHeight(shape, get(panel), panelOf),
               increase(panel, 1),
             ),
           ])

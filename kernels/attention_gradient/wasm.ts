@@ -8,20 +8,23 @@
  * @module
  */
 import {
+  byHeight,
+  firstRow,
   integers,
   minimum,
   packPanels,
   padded,
   type Panels,
   panelsOf,
+  RANGE_BYTES,
   rowsTimesPanels,
   scaled,
-  seenRange,
-  setPair,
+  scan,
   step,
   vectorsOf,
   withQueries,
 } from "../attention/_wasm_parts.ts"
+import { constants, powerOfTwo } from "../attention/_wasm_power.ts"
 import { keyOf } from "../collapse.ts"
 import type { AttentionGradientCall, View } from "../contract.ts"
 import {
@@ -32,7 +35,9 @@ import {
   get,
   i32,
   increase,
+  madd,
   ret,
+  select,
   set,
   v128,
   when,
@@ -40,15 +45,12 @@ import {
 } from "../wasm/assembler.ts"
 import { groupedStage, itemsPerUnit, type KernelContext, type KernelEmitter, type Stage } from "../wasm/kernel.ts"
 import { loadLanes, storeLanes } from "../wasm/lanes.ts"
-import { vectorFunction } from "../wasm/vector_math.ts"
 
 /** With fewer pairs of keys and values than this, their queries are shared out. */
 const UNITS = 8
 /** Most keys of a chunk, a multiple of 6 and of 8; most panels of queries in a block: their weights stay in the
  * second-level cache. */
 const KEYS = 264, BLOCK = 11
-/** Keys of a tile of dk and dv. */
-const TILE = 6
 
 type Strides = ReadonlyArray<number>
 
@@ -140,8 +142,9 @@ const scratchOf = ({ chunk, width, valueWidth, rows, count }: Shape) => {
     cotangentColumns: 4 * queries * padded(valueWidth),
     weights: queries * rowBytes,
     scores: queries * rowBytes,
-    /** First key and end of what each panel of a block sees. */
-    ranges: 8 * BLOCK,
+    /** What each panel of queries sees: of all keys, and of those of a chunk, from its first one on. */
+    table: RANGE_BYTES * count,
+    ranges: RANGE_BYTES * BLOCK,
   }
   let bytes = 0
   const places = Object.fromEntries(
@@ -155,83 +158,74 @@ const scratchOf = ({ chunk, width, valueWidth, rows, count }: Shape) => {
 }
 
 /**
- * Index of the function `(weights, scores, mask, factor, logSum, delta, first, end)`, all i32: a row of raw scores (in
- * `weights`) and of derivatives with respect to the weights (in `scores`) becomes weights, times factor, and
+ * Index of the function `(weights, scores, mask, factor, logSum, delta, first, clear, end)`, all i32: a row of raw scores
+ * (in `weights`) and of derivatives with respect to the weights (in `scores`) becomes weights, times factor, and
  * derivatives with respect to the raw scores. Outside of first <= key < end both become 0.
  */
 const rowFunction = ({ module, target }: KernelContext, shape: Shape, keys: number): number => {
   const { scale, mask: { 2: maskStride }, factor } = shape
   const factorStride = factor?.[4]
   const needsScores = shape.dq !== undefined || shape.dk !== undefined
+  const tail = keys % 8
   return module.once(
     keyOf(["attention_gradient_row", keys, maskStride, factorStride, scale, needsScores, target.relaxed]),
     () =>
       module.func(
         "attention_gradient_row",
-        new Array(8).fill("i32"),
+        new Array(9).fill("i32"),
         [],
-        (f, weights, scores, mask, factor, logSum, delta, first, end) => {
+        (f, weights, scores, mask, factor, logSum, delta, first, clear, end) => {
           const [at, whole] = integers(f, 2)
-          const [weight, times, total, share] = [0, 1, 2, 3].map(() => f.local("v128"))
-          const number = (value: number): Code => module.pooled(f32x4.const(value))
+          const [x, n, times, total, share] = [0, 1, 2, 3, 4].map(() => f.local("v128"))
+          const { number, set: setConstants } = constants(module, f)
+          const timesFactor = (value: Code) => factorStride === undefined ? value : f32x4.mul(value, get(times))
+          const vector = (place: number, lanes: number, masked: boolean): Code => {
+            const visible = f32x4.ne(loadLanes(get(mask), maskStride, lanes, place * maskStride), number(0))
+            return [
+              set(x, madd(target, v128.load(get(weights), 4 * place), number(scale * Math.LOG2E), get(total))),
+              set(x, powerOfTwo(target, number, x, n)),
+              masked ? set(x, v128.and(get(x), visible)) : [],
+              factorStride === undefined
+                ? []
+                : set(times, loadLanes(get(factor), factorStride, lanes, place * factorStride)),
+              !needsScores ? [] : v128.store(
+                get(scores),
+                f32x4.mul(
+                  get(x),
+                  madd(target, timesFactor(v128.load(get(scores), 4 * place)), number(scale), get(share)),
+                ),
+                4 * place,
+              ),
+              v128.store(get(weights), timesFactor(get(x)), 4 * place),
+            ]
+          }
           const advance: Code = [increase(weights, 32), increase(scores, 32)]
-          const panel = (count: number): Code => [
-            vectorsOf(count).map(({ at: place, lanes }): Code => {
-              const visible = f32x4.ne(loadLanes(get(mask), maskStride, lanes, place * maskStride), f32x4.const(0))
-              const timesFactor = (value: Code) => factorStride === undefined ? value : f32x4.mul(value, get(times))
-              return [
-                set(
-                  weight,
-                  v128.and(
-                    callFunction(
-                      vectorFunction(module, target, "exp"),
-                      f32x4.sub(f32x4.mul(v128.load(get(weights), 4 * place), number(scale)), get(total)),
-                    ),
-                    visible,
-                  ),
-                ),
-                factorStride === undefined
-                  ? []
-                  : set(times, loadLanes(get(factor), factorStride, lanes, place * factorStride)),
-                !needsScores ? [] : v128.store(
-                  get(scores),
-                  f32x4.mul(
-                    f32x4.mul(get(weight), number(scale)),
-                    f32x4.sub(timesFactor(v128.load(get(scores), 4 * place)), get(share)),
-                  ),
-                  4 * place,
-                ),
-                v128.store(get(weights), timesFactor(get(weight)), 4 * place),
-              ]
-            }),
+          const panel = (count: number, masked: boolean): Code => [
+            vectorsOf(count).map(({ at, lanes }) => vector(at, lanes, masked)),
             advance,
+            factorStride === undefined ? [] : increase(factor, 32 * factorStride),
           ]
           const zeros: Code = [
             [0, 16].map((place) => [
-              v128.store(get(weights), f32x4.const(0), place),
-              needsScores ? v128.store(get(scores), f32x4.const(0), place) : [],
+              v128.store(get(weights), number(0), place),
+              needsScores ? v128.store(get(scores), number(0), place) : [],
             ]),
             advance,
           ]
-          return [
-            set(total, v128.load32Splat(get(logSum))),
-            set(share, v128.load32Splat(get(delta))),
-            set(whole, minimum(get(end), i32.const(keys - keys % 8))),
-            increase(mask, scaled(get(first), 4 * maskStride)),
+          const code: Code = [
+            // Signs turned, for multiplications with additions.
+            set(total, f32x4.mul(v128.load32Splat(get(logSum)), number(-Math.LOG2E))),
+            set(share, f32x4.mul(v128.load32Splat(get(delta)), number(-scale))),
+            set(whole, minimum(get(end), i32.const(keys - tail))),
+            increase(mask, scaled(get(clear), 4 * maskStride)),
             factorStride === undefined ? [] : increase(factor, scaled(get(first), 4 * factorStride)),
             forRange(at, i32.const(0), get(first), 8, zeros),
-            forRange(
-              at,
-              get(first),
-              get(whole),
-              8,
-              panel(8),
-              increase(mask, 32 * maskStride),
-              factorStride === undefined ? [] : increase(factor, 32 * factorStride),
-            ),
-            keys % 8 === 0 ? [] : when(i32.ltU(get(whole), get(end)), panel(keys % 8)),
+            forRange(at, get(first), get(clear), 8, panel(8, false)),
+            forRange(at, get(clear), get(whole), 8, panel(8, true), increase(mask, 32 * maskStride)),
+            tail === 0 ? [] : when(i32.ltU(get(whole), get(end)), panel(tail, true)),
             forRange(at, get(end), i32.const(padded(keys)), 8, zeros),
           ]
+          return [setConstants(), code]
         },
       ),
   )
@@ -242,13 +236,13 @@ const BLOCK_PARAMETERS = ["q", "mask", "factor", "logSum", "cotangent", "delta",
 type Addresses = Readonly<Record<typeof BLOCK_PARAMETERS[number], number>>
 
 /**
- * Index of the function `(scratch, panels, queries, moreQueries, moreKeys, ...addresses)`, all i32: so many panels of
- * queries with a packed chunk of `keys` keys. dq is added to what is there where `moreQueries` is not 0; dk and dv where
- * `moreKeys` is not.
+ * Index of the function `(scratch, firstPanel, lastPanel, start, moreKeys, ...addresses)`, all i32: these panels of
+ * queries with a packed chunk of `keys` keys from key `start` on. dq is added to what is there where `start` is not 0; dk and dv where `moreKeys` is
+ * not.
  */
 const blockFunction = (context: KernelContext, shape: Shape, keys: number): number => {
   const { module, target } = context
-  const { width, valueWidth, rows, lastRows } = shape
+  const { width, valueWidth } = shape
   const lies = scratchOf(shape)
   const needsScores = shape.dq !== undefined || shape.dk !== undefined
   const bytes = (strides: Strides | undefined, axis: number) => 4 * (strides?.[axis] ?? 0)
@@ -259,11 +253,12 @@ const blockFunction = (context: KernelContext, shape: Shape, keys: number): numb
         "attention_gradient_block",
         new Array(5 + BLOCK_PARAMETERS.length).fill("i32"),
         [],
-        (f, scratch, panels, queries, moreQueries, moreKeys, ...given) => {
+        (f, scratch, firstPanel, lastPanel, start, moreKeys, ...given) => {
           const at = Object.fromEntries(BLOCK_PARAMETERS.map((name, i) => [name, given[i]])) as Addresses
-          const [first, end, range, lastRange, any, row, weights, scores, key, from, to, mask] = integers(f, 12)
+          const [first, clear, end, range, lastRange, panel, any, row, queries] = integers(f, 9)
+          const [weights, scores, tile, key, from, to] = integers(f, 6)
           const within = (place: number): Code => i32.add(get(scratch), i32.const(place))
-          const nextQueries: Code = [
+          const nextQueries = (rows: number): Code => [
             increase(at.q, rows * bytes(shape.q, 3)),
             increase(at.mask, rows * bytes(shape.mask, 1)),
             increase(at.factor, rows * bytes(shape.factor, 3)),
@@ -271,30 +266,18 @@ const blockFunction = (context: KernelContext, shape: Shape, keys: number): numb
             increase(at.cotangent, rows * bytes(shape.cotangent, 3)),
             increase(at.delta, rows * bytes(shape.delta, 3)),
             increase(at.dq, rows * bytes(shape.dq, 3)),
+            increase(weights, rows * lies.rowBytes),
+            increase(scores, rows * lies.rowBytes),
           ]
-          /** The last panel of all may have fewer queries. */
-          const eachHeight = (left: Code, body: (height: number) => Code): Code =>
-            rows === lastRows ? body(rows) : when(i32.geU(left, i32.const(rows)), body(rows), body(lastRows))
-
-          const scan = (height: number): Code => [
-            setPair(
-              first,
-              end,
-              callFunction(
-                seenRange(module, {
-                  rows: height,
-                  stride: shape.mask[1],
-                  keyStride: shape.mask[2],
-                  tail: keys % 8,
-                }),
-                get(mask),
-                i32.const(keys),
-              ),
-            ),
-            i32.store(get(range), get(first)),
-            i32.store(get(range), get(end), 4),
-            set(any, i32.or(get(any), get(end))),
+          const eachRange = (...body: ReadonlyArray<Code>): Code => [
+            set(panel, get(firstPanel)),
+            forRange(range, within(lies.ranges), get(lastRange), RANGE_BYTES, ...body, increase(panel, 1)),
           ]
+          /** Of a range of all keys, the part in this chunk. */
+          const clipped: Code = minimum(
+            i32.const(padded(keys)),
+            select(i32.sub(get(row), get(start)), i32.const(0), i32.gtU(get(row), get(start))),
+          )
           const product = (height: number, a: number, place: number, k: number, output: number): Code =>
             callFunction(
               rowsTimesPanels(module, target, "depth", height, 0),
@@ -308,9 +291,8 @@ const blockFunction = (context: KernelContext, shape: Shape, keys: number): numb
               i32.const(lies.rowBytes),
               i32.const(0),
             )
-          const panel = (height: number): Code => [
-            set(first, i32.load(get(range))),
-            set(end, i32.load(get(range), 4)),
+          const rowsOf = (height: number): Code => [
+            [first, clear, end].map((local, i) => set(local, i32.load(get(range), 4 * i))),
             product(height, at.q, lies.keyPanels, width, weights),
             needsScores ? product(height, at.cotangent, lies.valuePanels, valueWidth, scores) : [],
             Array.from({ length: height }, (_, r) =>
@@ -323,6 +305,7 @@ const blockFunction = (context: KernelContext, shape: Shape, keys: number): numb
                 i32.add(get(at.logSum), i32.const(r * bytes(shape.logSum, 3))),
                 i32.add(get(at.delta), i32.const(r * bytes(shape.delta, 3))),
                 get(first),
+                get(clear),
                 get(end),
               )),
             shape.dq === undefined ? [] : callFunction(
@@ -335,8 +318,9 @@ const blockFunction = (context: KernelContext, shape: Shape, keys: number): numb
               i32.const(width),
               get(at.dq),
               i32.const(bytes(shape.dq, 3)),
-              get(moreQueries),
+              get(start),
             ),
+            nextQueries(height),
           ]
           const packColumns = (view: Strides, from: number, columns: number, place: number): Code =>
             callFunction(
@@ -361,56 +345,54 @@ const blockFunction = (context: KernelContext, shape: Shape, keys: number): numb
               i32.const(bytes(view, 2)),
               get(moreKeys),
             )
-          const tile = (height: number): Code => [
+          const rowOf = (panel: Code): Code => firstRow(shape, panel)
+          const tileOf = (height: number): Code => [
             // The queries that see some of these keys lie between these two.
-            set(from, i32.const(0)),
+            set(from, get(queries)),
             set(to, i32.const(0)),
             set(row, i32.const(0)),
-            forRange(range, within(lies.ranges), get(lastRange), 8, [
+            eachRange(
+              set(end, i32.add(get(row), i32.sub(rowOf(i32.add(get(panel), i32.const(1))), rowOf(get(panel))))),
               when(
                 i32.and(
                   i32.ltU(i32.load(get(range)), i32.add(get(key), i32.const(height))),
-                  i32.gtU(i32.load(get(range), 4), get(key)),
+                  i32.gtU(i32.load(get(range), 8), get(key)),
                 ),
-                [
-                  when(i32.eqz(get(to)), set(from, get(row))),
-                  set(to, i32.add(get(row), i32.const(rows))),
-                ],
+                [set(from, minimum(get(from), get(row))), set(to, get(end))],
               ),
-              increase(row, rows),
-            ]),
-            set(to, minimum(get(to), get(queries))),
+              set(row, get(end)),
+            ),
+            set(from, minimum(get(from), get(to))),
             shape.dk === undefined ? [] : transposed(height, lies.scores, lies.queryColumns, width, shape.dk, at.dk),
             shape.dv === undefined
               ? []
               : transposed(height, lies.weights, lies.cotangentColumns, valueWidth, shape.dv, at.dv),
+            increase(key, height),
           ]
-          const left = i32.sub(get(queries), get(row))
+          const tiles = panelsOf(keys)
           return [
-            set(lastRange, i32.add(within(lies.ranges), scaled(get(panels), 8))),
-            set(mask, get(at.mask)),
-            set(row, i32.const(0)),
-            forRange(range, within(lies.ranges), get(lastRange), 8, [
-              eachHeight(left, scan),
-              increase(mask, rows * bytes(shape.mask, 1)),
-              increase(row, rows),
-            ]),
+            set(lastRange, i32.add(within(lies.ranges), scaled(i32.sub(get(lastPanel), get(firstPanel)), RANGE_BYTES))),
+            set(queries, i32.sub(rowOf(get(lastPanel)), rowOf(get(firstPanel)))),
+            eachRange(
+              [0, 4, 8].map((place): Code => [
+                set(row, i32.load(i32.add(within(lies.table), scaled(get(panel), RANGE_BYTES)), place)),
+                i32.store(get(range), clipped, place),
+              ]),
+              set(any, i32.or(get(any), i32.load(get(range), 8))),
+              // Nothing lies between two bounds that were moved to the chunk's end.
+              when(i32.eq(i32.load(get(range)), i32.load(get(range), 8)), [
+                [0, 4, 8].map((place) => i32.store(get(range), i32.const(0), place)),
+              ]),
+            ),
             // Nothing to add.
-            when(i32.and(i32.eqz(get(any)), i32.and(get(moreQueries), get(moreKeys))), ret()),
+            when(i32.and(i32.eqz(get(any)), i32.and(i32.ne(get(start), i32.const(0)), get(moreKeys))), ret()),
             shape.dk === undefined ? [] : packColumns(shape.q, at.q, width, lies.queryColumns),
             shape.dv === undefined ? [] : packColumns(shape.cotangent, at.cotangent, valueWidth, lies.cotangentColumns),
             set(weights, within(lies.weights)),
             set(scores, within(lies.scores)),
-            set(row, i32.const(0)),
-            forRange(range, within(lies.ranges), get(lastRange), 8, [
-              eachHeight(left, panel),
-              nextQueries,
-              increase(weights, rows * lies.rowBytes),
-              increase(scores, rows * lies.rowBytes),
-              increase(row, rows),
-            ]),
-            forRange(key, i32.const(0), i32.const(keys - keys % TILE), TILE, tile(TILE)),
-            keys % TILE === 0 ? [] : [set(key, i32.const(keys - keys % TILE)), tile(keys % TILE)],
+            eachRange(byHeight(shape, get(panel), rowsOf)),
+            set(key, i32.const(0)),
+            forRange(tile, i32.const(0), i32.const(tiles.count), 1, byHeight(tiles, get(tile), tileOf)),
           ]
         },
       ),
@@ -423,8 +405,7 @@ const OPERANDS = ["q", "k", "v", "mask", "factor", "logSum", "cotangent", "delta
 /** Index of the function `(begin, end, scratch, ...operands)`, all i32, that runs units. */
 const driver = (context: KernelContext, shape: Shape): number => {
   const { module, target } = context
-  const { shared, keys, width, valueWidth, count, rows, chunk, chunks, lastChunk, members, run, pieces } = shape
-  const queries = (count - 1) * rows + shape.lastRows
+  const { shared, keys, width, valueWidth, count, chunk, chunks, lastChunk, members, run, pieces } = shape
   const lies = scratchOf(shape)
   const needsScores = shape.dq !== undefined || shape.dk !== undefined
   return module.once(
@@ -441,15 +422,17 @@ const driver = (context: KernelContext, shape: Shape): number => {
             number
           >
           const here = Object.fromEntries(BLOCK_PARAMETERS.map((name) => [name, f.local("i32")])) as Addresses
-          const [index, pair, firstPanel, lastPanel, panel, blockEnd, member, more, start] = integers(f, 9)
+          const [index, pair, firstPanel, lastPanel, panel, blockEnd, member, more, start, scanned, query] = integers(
+            f,
+            11,
+          )
           const bytes = (name: typeof OPERANDS[number], axis: number) => 4 * (shape[name]?.[axis] ?? 0)
           const move = (
             index: Code,
             places: Readonly<Record<string, number>>,
             names: ReadonlyArray<typeof OPERANDS[number]>,
             axis: number,
-            times = 1,
-          ): Code => step(index, names.map((name) => [places[name], times * bytes(name, axis)] as const))
+          ): Code => step(index, names.map((name) => [places[name], bytes(name, axis)] as const))
           const perQuery = ["q", "factor", "logSum", "cotangent", "delta", "dq"] as const
           const perKey = ["k", "v", "dk", "dv"] as const
           const packed = (name: "k" | "v", layout: "depth" | "across", columns: number, k: number, place: number) =>
@@ -471,16 +454,14 @@ const driver = (context: KernelContext, shape: Shape): number => {
                 set(blockEnd, minimum(i32.add(get(panel), i32.const(BLOCK)), get(lastPanel))),
                 BLOCK_PARAMETERS.map((name) => set(here[name], get(at[name]))),
                 move(get(member), here, perQuery, 2),
-                move(get(panel), here, perQuery, 3, rows),
-                step(get(panel), [[here.mask, rows * bytes("mask", 1)]]),
+                set(query, firstRow(shape, get(panel))),
+                move(get(query), here, perQuery, 3),
+                move(get(query), here, ["mask"], 1),
                 callFunction(
                   blockFunction(context, shape, keys),
                   get(scratch),
-                  i32.sub(get(blockEnd), get(panel)),
-                  i32.sub(
-                    minimum(scaled(get(blockEnd), rows), i32.const(queries)),
-                    scaled(get(panel), rows),
-                  ),
+                  get(panel),
+                  get(blockEnd),
                   get(start),
                   get(more),
                   ...BLOCK_PARAMETERS.map((name) => get(here[name])),
@@ -509,6 +490,15 @@ const driver = (context: KernelContext, shape: Shape): number => {
             move(get(index), at, [...perQuery, ...perKey], 1),
             set(index, i32.divU(get(pair), i32.const(shared))),
             move(get(index), at, [...perQuery, ...perKey, "mask"], 0),
+            increase(index, 1),
+            when(i32.ne(get(index), get(scanned)), [
+              set(scanned, get(index)),
+              callFunction(
+                scan(module, shape, keys, shape.mask),
+                get(at.mask),
+                i32.add(get(scratch), i32.const(lies.table)),
+              ),
+            ]),
             set(start, i32.const(0)),
             chunks === 1 ? [] : whileTrue(i32.ltU(get(start), i32.const(keys - lastChunk)), withKeys(chunk)),
             withKeys(lastChunk),

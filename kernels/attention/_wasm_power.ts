@@ -1,0 +1,59 @@
+/**
+ * Powers of two of four lanes, written where they are used: a softmax takes as many of them as it has scores.
+ * @module
+ */
+import {
+  type Code,
+  f32x4,
+  type FunctionScope,
+  get,
+  i32,
+  i32x4,
+  madd,
+  type ModuleBuilder,
+  set,
+  type Target,
+} from "../wasm/assembler.ts"
+
+// Added to a small number, this leaves round(x) in the low bits.
+const MAGIC = 12582912 // 1.5 * 2^23
+/** 2^f on [-1/2, 1/2] to 1e-7, exact at 0: minimax, the highest power first. */
+const COEFFICIENTS = [
+  0.001326472731307149,
+  0.009671512991189957,
+  0.05550733581185341,
+  0.24022242426872253,
+  0.6931470036506653,
+  1,
+]
+
+/**
+ * Numbers in all lanes, each read once at the function's start: in a loop they come from registers or the stack.
+ *
+ * @returns `set` is for the start of the function; `number` gives a constant.
+ */
+export const constants = (module: ModuleBuilder, f: FunctionScope): {
+  readonly number: (value: number) => Code
+  readonly set: () => Code
+} => {
+  const locals = new Map<number, number>()
+  return {
+    number: (value) => {
+      if (!locals.has(value)) locals.set(value, f.local("v128"))
+      return get(locals.get(value)!)
+    },
+    set: () => [...locals].map(([value, local]) => set(local, module.pooled(f32x4.const(value)))),
+  }
+}
+
+/** 2^x for x up to 127; 0 below -127, NaN of NaN. `x` and `n` are v128 locals; x holds the argument and is overwritten. */
+export const powerOfTwo = (target: Target, number: (value: number) => Code, x: number, n: number): Code => [
+  // Exactly 0 at the bound: the exponent's bits are all that is left of 1.
+  set(x, f32x4.pmax(get(x), number(-127))),
+  set(n, f32x4.add(get(x), number(MAGIC))),
+  set(x, f32x4.sub(get(x), f32x4.sub(get(n), number(MAGIC)))),
+  i32x4.add(
+    COEFFICIENTS.slice(1).reduce((sum, c) => madd(target, sum, get(x), number(c)), number(COEFFICIENTS[0])),
+    i32x4.shl(get(n), i32.const(23)),
+  ),
+]

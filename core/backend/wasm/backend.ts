@@ -256,9 +256,16 @@ const start = async (options: WasmOptions): Promise<Started> => {
     const { address } = placeOf(slot)
     checkWrite(slot, data, offset)
     const { storage = "f32" } = slot
-    let stored: Float32Array | Int32Array | Uint16Array = data
-    if (storage !== "f32") encode(storage, data as Float32Array, stored = new Uint16Array(data.length))
-    await copyIn(address + bytesOf(storage) * offset, stored, `writing slot "${slot.name}"`)
+    const at = address + bytesOf(storage) * offset, what = `writing slot "${slot.name}"`
+    if (storage === "f32") return void await copyIn(at, data, what)
+    const encodeTo = (halves: Uint16Array) => encode(storage, data as Float32Array, halves)
+    if (memory !== undefined) {
+      // Without an array between: many of them wait long to be collected.
+      return await enqueue(true, () => Promise.resolve(encodeTo(new Uint16Array(memory.buffer, at, data.length))))
+    }
+    const halves = new Uint16Array(data.length)
+    encodeTo(halves)
+    await copyIn(at, halves, what)
   }
   const read = async (slot: Slot): Promise<Float32Array | Int32Array> => {
     const { address } = placeOf(slot)

@@ -1,14 +1,15 @@
 /**
  * Product for CPUs that pose as a GPU: a workgroup is one vector of lanes, each lane has 8 columns of up to 16 rows.
  *
- * A load costs such a device as much as ten multiplications, of one element or of four alike in each. So b is read once
- * for all rows; eight terms of a row of a are spread over the lanes by one load, and reach all lanes by a broadcast
- * within the subgroup. Nothing depends on how the operands lie: there is one text for each height of the tile.
+ * A load costs such a device as much as several multiplications. So b is read once for all rows, in fours where it
+ * lies so (a quarter faster); eight terms of a row of a are spread over the lanes by one load, and reach all lanes by a
+ * broadcast within the subgroup. Apart from the fours nothing depends on how the operands lie: there are few texts for
+ * each height of the tile.
  * @module
  */
 import type { Dispatch, KernelContext } from "../wgsl/kernel.ts"
 import { ending } from "./_wgsl_epilogue.ts"
-import { open, singles, type Task } from "./_wgsl_task.ts"
+import { layoutOf, open, type Task } from "./_wgsl_task.ts"
 
 /** Terms of one turn of the loop. */
 const DEPTH = 8
@@ -37,26 +38,34 @@ export const broadcastProduct = (
 ): Dispatch => {
   const shader = context.shader()
   const a = shader.read(task.buffers.a, "f32")
-  const b = shader.read(task.buffers.b, "f32")
-  const layout = singles(task)
-  const end = ending(task, layout, lanes, shader)
+  const layout = layoutOf(task, false)
+  const b = shader.read(task.buffers.b, layout.b === "none" ? "f32" : "vec4<f32>")
+  const end = ending(task, layout, shader)
   const { workgroups, header, statements } = open(task, layout, rows, lanes * LANE_COLUMNS, shader, context)
   const line: Array<string> = [header(lanes), ...statements]
 
   for (const r of range(rows)) line.push(`let from${r} = a_at + min(row + ${r}u, m - 1u) * a_m;`)
-  for (const j of range(LANE_COLUMNS)) {
-    line.push(`let column${j} = column + thread + ${j * lanes}u;`)
-    line.push(`let at${j} = b_at + min(column${j}, n - 1u) * b_n;`)
+  for (const q of range(FOURS)) line.push(`let column${q} = column + (thread + ${q * lanes}u) * 4u;`)
+  for (const q of range(FOURS)) {
+    if (layout.b === "across") line.push(`let at${q} = b_at + min(column${q}, n - 4u) / 4u;`)
+    else for (const j of range(4)) line.push(`let at${q}_${j} = b_at + min(column${q} + ${j}u, n - 1u) * b_n;`)
   }
   for (const r of range(rows)) for (const q of range(FOURS)) line.push(`var sum${r}_${q} = vec4<f32>();`)
 
+  const four = (element: (j: number) => string) => `vec4<f32>(${range(4).map(element).join(", ")})`
+  /** Names and values: term t + u of four columns, and what it is made of. */
+  const read = (q: number, u: number, terms: number): ReadonlyArray<readonly [string, string]> => {
+    const x = `x${u}_${q}`, at = `t + ${u}u`
+    if (layout.b === "across") return [[x, b.load(`at${q} + (${at}) * b_k`)]]
+    if (layout.b === "none") return [[x, four((j) => b.load(`at${q}_${j} + (${at}) * b_k`))]]
+    const along = range(4).map((j) => [`y${u >> 2}_${q}_${j}`, b.load(`at${q}_${j} + (${at}) / 4u`)] as const)
+    const lane = terms === 1 ? "t % 4u" : `${u % 4}`
+    return [...u % 4 === 0 ? along : [], [x, four((j) => `${along[j][0]}[${lane}]`)]]
+  }
   /** Adds so many terms from t on. */
   const accumulate = (terms: number, term: (row: number, u: number) => string): void => {
     for (const q of range(FOURS)) {
-      for (const u of range(terms)) {
-        const four = range(4).map((j) => b.load(`at${4 * q + j} + (t + ${u}u) * b_k`))
-        line.push(`let x${u}_${q} = vec4<f32>(${four.join(", ")});`)
-      }
+      for (const u of range(terms)) line.push(...read(q, u, terms).map(([name, value]) => `let ${name} = ${value};`))
     }
     for (const r of range(rows)) {
       for (const u of range(terms)) line.push(`let w${r}_${u} = ${term(r, u)};`)
@@ -82,7 +91,7 @@ export const broadcastProduct = (
   line.push(`}`)
   const sums = range(rows).flatMap((r) => range(FOURS).map((q) => `sum${r}_${q}`))
   const store = (sum: string, r: string, q: string) =>
-    line.push(end.store(sum, `row + ${r}`, `column + thread + ${q} * ${4 * lanes}u`))
+    line.push(end.store(sum, `row + ${r}`, `column + (thread + ${q} * ${lanes}u) * 4u`))
   if (task.epilogue === undefined) {
     sums.forEach((sum, i) => store(sum, `${Math.floor(i / FOURS)}u`, `${i % FOURS}u`))
   } else {

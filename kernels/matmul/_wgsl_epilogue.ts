@@ -59,7 +59,7 @@ export interface Ending {
    * Statements for the four sums `value`.
    *
    * @param row Expression of their row.
-   * @param column Expression of the first column.
+   * @param column Expression of the first column, a multiple of four.
    */
   readonly store: (value: string, row: string, column: string) => string
   /** Declarations that the statements so far need. */
@@ -71,12 +71,8 @@ const range = (count: number) => Array.from({ length: count }, (_, i) => i)
 /** Element that a view is bound as. */
 const elementOf = (dtype: DType, way: Fours) => way === "none" ? dtype : "vec4<f32>"
 
-/**
- * Begins to write the ends of a shader's rows.
- *
- * @param gap How many columns lie between the four elements; 1 where anything is bound in fours.
- */
-export const ending = (task: Task, layout: Layout, gap: number, shader: Shader): Ending => {
+/** Begins to write the ends of a shader's rows. */
+export const ending = (task: Task, layout: Layout, shader: Shader): Ending => {
   const { body, result, also, views, shape, exchanged } = task.epilogue ?? NOTHING
   const inputs = views.length - also.length
   const output = shader.write(task.buffers.output, elementOf("f32", layout.output))
@@ -88,7 +84,7 @@ export const ending = (task: Task, layout: Layout, gap: number, shader: Shader):
   const alike = perRowSteps(body, strides, axes, 1)
   const writer = bodyWriter(body, alike.map((one) => one ? 1 : 4))
 
-  const column = (j: number) => j === 0 ? "c" : `c + ${j * gap}u`
+  const column = (j: number) => j === 0 ? "c" : `c + ${j}u`
   const columns = `vec4<u32>(${range(4).map(column).join(", ")})`
   const place = (name: string, four: Fours, j: number) =>
     four === "none" ? `${name}_at + r * ${name}_m + (${column(j)}) * ${name}_n` : `${name}_at + r * ${name}_m + c / 4u`

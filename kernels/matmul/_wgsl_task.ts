@@ -55,16 +55,12 @@ export const exchanged = (task: Task): Task => ({
   },
 })
 
-/** Everything as single elements. */
-export const singles = ({ epilogue }: Task): Layout => ({
-  a: "none",
-  b: "none",
-  output: "none",
-  beside: (epilogue?.views ?? []).map(() => "none"),
-})
-
-/** Where fours may be read and written: neighbours, whole fours of them, all of which begin at multiples of four. */
-export const layoutOf = (task: Task): Layout => {
+/**
+ * Where fours may be read and written: neighbours, whole fours of them, all of which begin at multiples of four.
+ *
+ * @param foursOfA Whether the shader can read a so.
+ */
+export const layoutOf = (task: Task, foursOfA: boolean): Layout => {
   const { m, n, k, a, b, output, batch, first, chunk, buffers } = task
   const fours = (...distances: ReadonlyArray<number>) => distances.every((distance) => distance % 4 === 0)
   const way = (across: number, along: number, extent: number, start: number, steps: ReadonlyArray<number>): Fours =>
@@ -77,7 +73,7 @@ export const layoutOf = (task: Task): Layout => {
     n1 === 1 && fours(n, m1, start, ...steps) ? "across" : "none"
   const views = task.epilogue?.views ?? []
   const ways = [
-    { buffer: buffers.a, way: way(a.m, a.k, m, first.a, batch.map((axis) => axis.a)) },
+    { buffer: buffers.a, way: !foursOfA ? "none" as const : way(a.m, a.k, m, first.a, batch.map((axis) => axis.a)) },
     { buffer: buffers.b, way: way(b.n, b.k, n, first.b, batch.map((axis) => axis.b)) },
     {
       buffer: buffers.output,

@@ -28,13 +28,13 @@ export const tileProduct = (
   context: KernelContext,
 ): Dispatch => {
   const shader = context.shader()
-  const layout = layoutOf(task)
+  const layout = layoutOf(task, true)
   const element = (way: Fours) => way === "none" ? "f32" : "vec4<f32>"
   const operands = {
     a: shader.read(task.buffers.a, element(layout.a)),
     b: shader.read(task.buffers.b, element(layout.b)),
   }
-  const end = ending(task, layout, 1, shader)
+  const end = ending(task, layout, shader)
   const opening = open(task, layout, rows, columns, shader, context)
   const across = columns / (4 * fours), down = rows / (4 * fours), threads = across * down
   // One more four a row: threads that store neighbouring terms reach different banks.

@@ -31,7 +31,7 @@ const PART_TERMS = 256, PARTS = 64
 /** Heights of the tiles of a CPU in disguise. */
 const HEIGHTS = [1, 4, 8, 16]
 /** What reading b costs it, in rows of sums. */
-const READING = 24
+const READING = 16
 /** Workgroups with which a GPU is occupied. */
 const GROUPS = 96
 

@@ -38,6 +38,10 @@ const flags = {
     Flag.withDescription("Hugging Face directory of the base model [the one that is included]"),
     Flag.withDefault(beside("./models/espalier-1m")),
   ),
+  weights: Flag.Literals("weights", ["stored", "f32", "bf16", "f16"]).pipe(
+    Flag.withDescription("What the model's frozen matrices are kept in [stored: what its file has]"),
+    Flag.withDefault("stored"),
+  ),
   data: Flag.String("data").pipe(
     Flag.withDescription("CSV, TSV, JSON, JSON Lines or text file [the SMS Spam Collection]"),
     Flag.withDefault(beside("./data/sms_spam.tsv")),
@@ -123,7 +127,7 @@ const line = (metrics: Readonly<Record<string, number>>) =>
 
 const program = (options: Options) =>
   Effect.gen(function* () {
-    const { epochs, batchSize, learningRate, schedule, weightDecay, maxLength, seed, output, resume } = options
+    const { weights, epochs, batchSize, learningRate, schedule, weightDecay, maxLength, seed, output, resume } = options
     yield* checkOutput(output, options)
     const backend = yield* Backend
     yield* Console.log(`backend: ${backend.info.description}`)
@@ -135,7 +139,7 @@ const program = (options: Options) =>
         `${data.test.rows.length} to judge by; ${data.removedDuplicates} duplicates left out`,
     )
     const task = taskOf(data.train, options)
-    const model = yield* Model.load(options.model, { task, seed })
+    const model = yield* Model.load(options.model, { task, seed, weights })
     for (const note of model.notes) yield* Console.log(`model: ${note}`)
 
     const evaluation = { maxLength, batchSize: 32 }
@@ -162,7 +166,7 @@ const program = (options: Options) =>
       runFolder: output,
       resume,
       observe: progress(),
-      config: { data: options.data, lora: loraOptions(options), validation, test },
+      config: { data: options.data, weights, lora: loraOptions(options), validation, test },
       ...defined({ maxSteps: given(options.maxSteps) }),
       ...traceStep(options.trace),
       ...(data.validation.rows.length === 0 ? {} : { earlyStopping: stopping(options, task) }),

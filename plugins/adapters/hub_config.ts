@@ -136,7 +136,9 @@ function encode(record: Readonly<Record<string, unknown>>): Uint8Array {
     typeof value !== "object" || value === null || Array.isArray(value)
       ? value
       : Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1).map(([k, v]) => [k, sorted(v)]))
-  return new TextEncoder().encode(`${JSON.stringify(sorted({ ...record, version: VERSION }), null, 2)}\n`)
+  const text = JSON.stringify(sorted({ ...record, version: VERSION }), null, 2)
+  // AdapterHub tells a factor from its other values by being a float, which Python reads from a point alone.
+  return new TextEncoder().encode(`${text.replace(/("scaling": -?\d+)(?=,?\n)/, "$1.0")}\n`)
 }
 
 /** An adapter's config as read. */

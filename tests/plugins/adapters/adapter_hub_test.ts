@@ -91,6 +91,8 @@ for (const { name, base, task } of cases) {
         assertEquals(own.config, their.config, file)
         for (const field of ["hidden_size", "model_class", "version"]) assertEquals(own[field], their[field], field)
       }
+      const text = Deno.readTextFileSync(`${saved}/${configs[0]}`)
+      assert(!/"scaling": -?\d+,/.test(text), "AdapterHub takes floats alone for a factor")
       if (name === "bert_fuse") {
         assertEquals(
           json(`${saved}/adapter_setup.json`).adapter_setup,

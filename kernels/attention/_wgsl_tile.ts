@@ -47,6 +47,8 @@ export interface TileOperand {
   readonly axes: string
   /** Whether the code stores to it. */
   readonly writes?: boolean
+  /** Default: f32. */
+  readonly dtype?: "i32"
 }
 
 /** Rows of an operand: `at` begins the names of their addresses, as {@link TileShader.own} or `others` define them. */
@@ -81,13 +83,8 @@ export interface TileShader {
   readonly store: (name: string, at: string, value: string) => string
   /** Begins a loop over tiles of `count` other rows. Row u of a tile is number `other<u>`, if that is below `count`. */
   readonly openTile: (count: string) => void
-  /**
-   * Begins a block that is left out if no pair of an own row and a row of the tile is visible.
-   *
-   * @param count Number of other rows.
-   * @param axis Axis of the mask along which these go; `mask_at<r>` are the addresses at other row 0.
-   */
-  readonly openVisible: (count: string, axis: string) => void
+  /** Begins a block that is left out if no row of the tile is visible: bits of words at `mask_at<r>`, axis `w`. */
+  readonly openVisible: () => void
   /** Expression of whether own rows see row u of the tile or are seen by it: a truth value for each own row. */
   readonly visible: (u: number) => string
   /** An operand's elements at row u of the tile, for each own row; `at<r>` begin the addresses at other row 0. */
@@ -151,8 +148,8 @@ export const openTiles = (
   const functions = collectFunctions()
   const fours = !context.device.software && inFours(operands)
   const unit = (axes: string) => fours && axes.endsWith("-") ? 4 : 1
-  const bound = new Map(operands.map(({ name, view: { buffer }, axes, writes }) => {
-    const element = unit(axes) === 4 ? "vec4<f32>" : "f32"
+  const bound = new Map(operands.map(({ name, view: { buffer }, axes, writes, dtype }) => {
+    const element = unit(axes) === 4 ? "vec4<f32>" : dtype ?? "f32"
     return [name, { axes, ...(writes ? shader.write(buffer, element) : shader.read(buffer, element)) }] as const
   }))
   const sizes: Array<readonly [string, number]> = []
@@ -256,13 +253,11 @@ return select(vec4<f32>(), vec4(${four.join(", ")}), vec4<u32>(0u, 1u, 2u, 3u) <
         ),
       )
     },
-    openVisible: (total, axis) => {
-      push(`var seen = ${type("u32")}();`)
-      for (const u of range(others)) {
-        const bit = `${type("u32")}(select(0u, ${2 ** u}u, other${u} < ${total}))`
-        push(`seen |= select(${type("u32")}(), ${bit}, ${pairs("mask", u, total, axis)} != ${type("f32")}());`)
-      }
-      const any = own === 1 ? "seen != 0u" : "any(seen != vec4<u32>())"
+    openVisible: () => {
+      const word = gather((r) => `bitcast<u32>(${bound.get("mask")!.load(`mask_at${r} + start / 32u * mask_w`)})`)
+      const u32 = type("u32")
+      push(`let seen = (${word} >> ${u32}(start % 32u)) & ${u32}(${2 ** others - 1}u);`)
+      const any = own === 1 ? "seen != 0u" : `any(seen != ${u32}())`
       push(`if (${broadcast ? `subgroupAny(${any})` : any}) {`)
     },
     visible: (u) => `(seen & ${type("u32")}(${2 ** u}u)) != ${type("u32")}()`,

@@ -9,6 +9,7 @@
 import { sizeOf } from "../../core/tensor/shape.ts"
 import type { AttentionCall } from "../contract.ts"
 import type { KernelEmitter } from "../wgsl/kernel.ts"
+import { packMask } from "./_wgsl_mask.ts"
 import { bitsOf, enterQueries, openTiles, range, type TileOperand } from "./_wgsl_tile.ts"
 import { NOTHING } from "./reference.ts"
 
@@ -20,11 +21,12 @@ export const emitAttention: KernelEmitter<AttentionCall> = (call, context) => {
   const { q, k, v, mask, factor, scale, output, logSum } = call
   if (sizeOf(output.shape) === 0 && sizeOf(q.shape.slice(0, 4)) === 0) return []
   const [batch, shared, group, queries] = q.shape
+  const { bits, dispatch } = packMask(mask, context)
   const operands: ReadonlyArray<TileOperand> = [
     { name: "q", view: q, axes: "bhgr-" },
     { name: "k", view: k, axes: "bhr-" },
     { name: "v", view: v, axes: "bhr-" },
-    { name: "mask", view: mask, axes: "brs" },
+    { name: "mask", view: bits, axes: "brw", dtype: "i32" },
     ...factor ? [{ name: "factor", view: factor, axes: "bhgrs" }] : [],
     { name: "out", view: output, axes: "bhgr-", writes: true },
     ...logSum ? [{ name: "log_sum", view: logSum, axes: "bhgr", writes: true }] : [],
@@ -42,7 +44,7 @@ export const emitAttention: KernelEmitter<AttentionCall> = (call, context) => {
   push(`var top = ${f32}(${LOWEST});`, `var total = ${f32}();`, `var started = false;`)
 
   shader.openTile("keys")
-  shader.openVisible("keys", "s")
+  shader.openVisible()
   shader.products("score", rows("q"), rows("k"))
   push(`var peak = top;`)
   for (const u of range(others)) {
@@ -68,5 +70,5 @@ export const emitAttention: KernelEmitter<AttentionCall> = (call, context) => {
     for (const r of range(own)) push(`if (valid${r}) { ${shader.store("log_sum", `log_sum_at${r}`, part("sums", r))} }`)
   }
   push(`}`)
-  return [shader.finish(`attention ${queries}x${k.shape[2]}`)]
+  return [dispatch, shader.finish(`attention ${queries}x${k.shape[2]}`)]
 }

@@ -5,6 +5,7 @@
  * @module
  */
 import { sizeOf } from "../../core/tensor/shape.ts"
+import { packMask } from "../attention/_wgsl_mask.ts"
 import { bitsOf, enterQueries, openTiles, range, type TileOperand, type TileShader } from "../attention/_wgsl_tile.ts"
 import type { AttentionGradientCall, View } from "../contract.ts"
 import { emitRows } from "../rows/wgsl.ts"
@@ -23,7 +24,7 @@ const operandsOf = (part: Part): ReadonlyArray<TileOperand> => {
   return [
     { name: "q", view: q, axes: "bhgr-" },
     { name: "k", view: k, axes: "bhr-" },
-    { name: "mask", view: mask, axes: "brs" },
+    { name: "mask", view: mask, axes: "brw", dtype: "i32" },
     ...factor ? [{ name: "factor", view: factor, axes: "bhgrs" }] : [],
     { name: "log_sum", view: logSum, axes: "bhgr" },
     { name: "cotangent", view: cotangent, axes: "bhgr-" },
@@ -46,15 +47,20 @@ export const emitAttentionGradient: KernelEmitter<AttentionGradientCall> = (call
   ]
   const whole = partsOf(call)
   // Each way to spare a binding costs something: a dispatch, a pipeline for each shape, the scores once more.
-  if (whole.every((part) => bindingsOf(part) < limit)) return whole.map((part) => emitPart(part, context))
+  if (whole.every((part) => bindingsOf(part) < limit)) return whole.flatMap((part) => emitPart(part, context))
   const { packed, dispatches } = pack(call, context)
   const parts = partsOf(packed).flatMap((part) =>
     bindingsOf(part) <= limit ? [part] : [{ ...part, dv: undefined }, { ...part, dk: undefined }]
   )
-  return [...dispatches, ...parts.map((part) => emitPart(part, context))]
+  return [...dispatches, ...parts.flatMap((part) => emitPart(part, context))]
 }
-const emitPart = (part: Part, context: KernelContext): Dispatch =>
-  part.dq ? emitQueries(part, context) : emitKeys(part, context)
+const emitPart = (part: Part, context: KernelContext): ReadonlyArray<Dispatch> => {
+  const { shape: [batch, queries, keys], strides: [b, t, s] } = part.mask
+  const mask = part.dq ? part.mask : { ...part.mask, shape: [batch, keys, queries], strides: [b, s, t] }
+  const { bits, dispatch } = packMask(mask, context)
+  const write = part.dq ? emitQueries : emitKeys
+  return [dispatch, write({ ...part, mask: bits }, context)]
+}
 
 /** Puts logarithmic sums and deltas side by side into one buffer. */
 const pack = (
@@ -105,7 +111,7 @@ const emitQueries = (part: Part, context: KernelContext): Dispatch => {
   }
   push(`var started = false;`)
   shader.openTile("keys")
-  shader.openVisible("keys", "s")
+  shader.openVisible()
   shader.products("score", rows("q"), rows("k"))
   shader.products("slope", rows("cotangent"), rows("v"))
   for (const u of range(others)) {
@@ -130,7 +136,7 @@ const emitKeys = (part: Part, context: KernelContext): Dispatch => {
     for (const name of ["k", ...dk ? ["v"] : [], ...targets]) {
       push(`let ${name}_at${r} = ${place(name, { b: "b", h: "h", r: `i${r}` })};`)
     }
-    push(`let mask_at${r} = ${place("mask", { b: "b", s: `i${r}` })};`)
+    push(`let mask_at${r} = ${place("mask", { b: "b", r: `i${r}` })};`)
   }
   push(`var started = false;`, `for (var g = 0u; g < members; g++) {`)
   const theirs = ["q", "cotangent", "log_sum", ...dk ? ["delta"] : []]
@@ -139,7 +145,7 @@ const emitKeys = (part: Part, context: KernelContext): Dispatch => {
     for (const r of range(own)) push(`let factor_at${r} = ${place("factor", { b: "b", h: "h", g: "g", s: `i${r}` })};`)
   }
   shader.openTile("queries")
-  shader.openVisible("queries", "r")
+  shader.openVisible()
   shader.products("score", rows("k"), rows("q"))
   if (dk) shader.products("slope", rows("v"), rows("cotangent"))
   for (const name of ["log_sum", ...dk ? ["delta"] : []]) {

@@ -1,6 +1,7 @@
 import { declare, makeShader, resolveBindings } from "../../core/backend/webgpu/_shader.ts"
 import { emit } from "../../kernels/wgsl/emit.ts"
-import type { Call } from "../../kernels/contract.ts"
+import type { Call, DType, Storage } from "../../kernels/contract.ts"
+import { encode } from "../../core/tensor/half_floats.ts"
 import type { DeviceTraits, Dispatch, KernelContext } from "../../kernels/wgsl/kernel.ts"
 
 /** The machine's GPU, if there is one. */
@@ -35,20 +36,33 @@ export const traits = (software: boolean): DeviceTraits => ({
 export const runAlone = async (...arguments_: Parameters<typeof runAllBuffers>): Promise<Data> =>
   (await runAllBuffers(...arguments_)).at(-1)!
 
-/** The same, giving what all buffers hold afterwards. */
+/** What the memory is to hold of numbers. */
+const stored = (data: Data, storage: Storage): Data | Uint16Array<ArrayBuffer> => {
+  if (storage === "f32" || data instanceof Int32Array) return data
+  const halves = new Uint16Array(data.length + data.length % 2)
+  encode(storage, data, halves.subarray(0, data.length))
+  return halves
+}
+
+/** The same, giving what all buffers hold afterwards; those of another storage than f32 make no sense there. */
 export const runAllBuffers = async (
   device: GPUDevice,
   call: Call,
   data: ReadonlyArray<Data>,
   target: boolean | DeviceTraits,
   write: (context: KernelContext) => ReadonlyArray<Dispatch> = (context) => emit(call, context),
+  storages: ReadonlyArray<Storage> = [],
 ): Promise<ReadonlyArray<Data>> => {
-  const contents: Array<Data | undefined> = [...data]
-  const specs = data.map((d) => ({ size: d.length, dtype: d instanceof Int32Array ? "i32" as const : "f32" as const }))
+  const contents: Array<ReturnType<typeof stored> | undefined> = data.map((d, i) => stored(d, storages[i] ?? "f32"))
+  const specs: Array<{ size: number; dtype: DType; storage?: Storage }> = data.map((d, i) => ({
+    size: d.length,
+    dtype: d instanceof Int32Array ? "i32" : "f32",
+    storage: storages[i] ?? "f32",
+  }))
   const dispatches = write({
     device: typeof target === "boolean" ? traits(target) : target,
     shader: () => makeShader((buffer) => specs[buffer], WINDOW),
-    storage: () => "f32",
+    storage: (buffer) => specs[buffer].storage ?? "f32",
     scratch: (size) => specs.push({ size, dtype: "f32" }) - 1,
     constants: (values) => {
       const buffer = specs.push({ size: values.length, dtype: "i32" }) - 1

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert"
 import { uniformAt } from "../../../core/tensor/threefry.ts"
-import type { MatmulCall, View } from "../../../kernels/contract.ts"
+import { decode, encode } from "../../../core/tensor/half_floats.ts"
+import type { MatmulCall, Storage, View } from "../../../kernels/contract.ts"
 import { matmulReference } from "../../../kernels/matmul/reference.ts"
 import { emitMatmul, type ProductForm, productForm, writeProduct } from "../../../kernels/matmul/wgsl.ts"
 import type { DeviceTraits, KernelContext } from "../../../kernels/wgsl/kernel.ts"
@@ -29,14 +30,24 @@ const matmul = (a: View, b: View, output: View): MatmulCall => ({ kernel: "matmu
 const MARK = 12345
 type Write = (call: MatmulCall, context: KernelContext) => ReturnType<typeof emitMatmul>
 /** Runs the call among NaN and compares the whole output buffer. */
-const check = async (device: GPUDevice, call: MatmulCall, write: Write, target: DeviceTraits) => {
+const check = async (
+  device: GPUDevice,
+  call: MatmulCall,
+  write: Write,
+  target: DeviceTraits,
+  storages: ReadonlyArray<Storage> = [],
+) => {
   const data = [call.a, call.b, call.output].map((operand, i) => {
     const reached = places(operand)
     const array = new Float32Array(Math.max(0, ...reached) + 6).fill(i === 2 ? MARK : NaN)
     if (i < 2) { for (const at of reached) array[at] = uniformAt(at, i, 1, 2) - 0.5 }
-    return array
+    const storage = storages[i] ?? "f32"
+    if (storage === "f32") return array
+    const halves = new Uint16Array(array.length)
+    encode(storage, array, halves)
+    return decode(storage, halves)
   })
-  const got = await runAlone(device, call, data, target, (context) => write(call, context))
+  const got = await runAlone(device, call, data, target, (context) => write(call, context), storages)
   const expected = data.map((array) => Float64Array.from(array))
   matmulReference(call, expected)
   const tolerance = 1e-7 * (2 + call.a.shape.at(-1)!) // k products of numbers below 1/2
@@ -149,6 +160,18 @@ onDevice("products in the larger tiles", false, async (device) => {
       writeProduct(call, { exchange: false, parts: 1, chunk: 48, shader }, context)
     const [straight, , gaps, , turned] = layouts([132, 136, 44])
     for (const call of [straight, gaps, turned]) await check(device, call, write, gpu)
+  }
+})
+onDevice("products of an operand in 16 bits, in each layout", true, async (device) => {
+  for (
+    const [target, sizes] of [[cpu, [3, 72, 20]], [cpu, [4, 9, 11]], [gpu, [12, 36, 20]], [gpu, [18, 21, 7]]] as const
+  ) {
+    for (const storage of ["bf16", "f16"] as const) {
+      for (const call of layouts([...sizes]).slice(0, 3)) {
+        await check(device, call, emitMatmul, target, ["f32", storage])
+      }
+      await check(device, layouts([...sizes])[0], emitMatmul, target, [storage, "f32"])
+    }
   }
 })
 onDevice("products among subgroups with an epilogue", true, async (device) => {

@@ -18,6 +18,16 @@ export interface LoraOptions {
   readonly alpha_pattern?: Readonly<Record<string, number>>
 }
 
+/** PEFT's config of a method that puts virtual tokens before a sequence, in PEFT's own spelling. */
+export interface PromptOptions {
+  readonly peft_type: "PREFIX_TUNING" | "PROMPT_TUNING" | "P_TUNING"
+  readonly num_virtual_tokens: number
+  readonly prefix_projection?: boolean
+  readonly prompt_tuning_init?: "RANDOM" | "SAMPLE_VOCAB"
+  readonly encoder_reparameterization_type?: "MLP"
+  readonly encoder_hidden_size?: number
+}
+
 /** One comparison with PyTorch, transformers and PEFT. */
 export interface Case {
   /** Also the name of its directory. */
@@ -34,9 +44,13 @@ export interface Case {
     readonly sharded?: boolean
     /** Of the random weights, 0 unless given. */
     readonly seed?: number
+    /** Standard deviation of the random weights, 0.05 unless given: frozen small ones leave a prompt little to learn. */
+    readonly std?: number
   }
-  /** Absent for full fine-tuning. */
+  /** Full fine-tuning has neither this nor another method. */
   readonly lora?: LoraOptions
+  /** Instead of `lora`. */
+  readonly prompt?: PromptOptions
   /** Lengths of the rows of each micro-batch; one optimizer step takes all of them. */
   readonly rows: ReadonlyArray<ReadonlyArray<number>>
   /** Every token, every token after the first third of its row, a class a row, a class a token, or hidden tokens. */
@@ -201,8 +215,46 @@ const initialized: ReadonlyArray<Case> = [
   { ...base, name: "init-gaussian", kind: "init", lora: { ...allLinear, init_lora_weights: "gaussian" } },
 ]
 
+const virtual = (peft_type: PromptOptions["peft_type"], options: Partial<PromptOptions> = {}): PromptOptions => ({
+  peft_type,
+  num_virtual_tokens: 5,
+  ...options,
+})
+const prefix = virtual("PREFIX_TUNING")
+const projected = virtual("PREFIX_TUNING", { prefix_projection: true, encoder_hidden_size: 12 })
+// As large as embeddings of real tokens, so that 20 steps teach something.
+const prompt = virtual("PROMPT_TUNING", { prompt_tuning_init: "SAMPLE_VOCAB" })
+const pTuning = virtual("P_TUNING", { encoder_reparameterization_type: "MLP", encoder_hidden_size: 24 })
+// PEFT's loss also asks for a row's first token, which the last virtual one predicts; not so where a prompt is masked.
+const completion = {
+  ...base,
+  model: { ...base.model, std: 0.2 },
+  labels: "completion",
+} as const satisfies Partial<Case>
+const frozenBert = {
+  ...encoder("bert", "classification"),
+  model: { family: "bert", head: "classification", std: 0.2 },
+} as const satisfies Partial<Case>
+// Transformers' head of a Llama takes a row's last place, padding or not, when there are virtual tokens.
+const unpadded = { ...classification, rows: [[17, 17, 17, 17]] } as const satisfies Partial<Case>
+/** No reference: DistilBERT with a prefix, and padded rows of a Llama classifier with virtual tokens (see tests/plugins). */
+const prompts: ReadonlyArray<Case> = [
+  { ...completion, name: "prefix-causal", labels: "all", prompt: prefix },
+  { ...completion, name: "prefix-projection-causal", labels: "all", prompt: projected },
+  { ...classification, name: "prefix-classification", prompt: prefix },
+  { ...classification, name: "prefix-projection-classification", prompt: projected },
+  { ...encoder("bert", "classification"), name: "bert-prefix-classification", prompt: prefix },
+  { ...encoder("bert", "classification"), name: "bert-prefix-projection-classification", prompt: projected },
+  { ...completion, name: "prompt-causal", prompt },
+  { ...completion, name: "p-tuning-causal", prompt: pTuning },
+  { ...unpadded, name: "prompt-classification", prompt },
+  { ...unpadded, name: "p-tuning-classification", prompt: pTuning },
+  { ...frozenBert, name: "bert-prompt-classification", prompt },
+  { ...frozenBert, name: "bert-p-tuning-classification", prompt: pTuning },
+]
+
 const find = (name: string): Case =>
-  [...trained, ...encoders, ...read, ...initialized].find((one) => one.name === name)!
+  [...trained, ...encoders, ...prompts, ...read, ...initialized].find((one) => one.name === name)!
 const control = (of: string, name: string, change: Partial<Case>): Case => ({
   ...find(of),
   ...change,
@@ -228,6 +280,11 @@ const controls: ReadonlyArray<Case> = [
   control("full-tied", "untied", { model: base.model }),
   control("bert-lora-classification", "bert-scaling", { lora: lora({ ...queryValue, lora_alpha: 16 }) }),
   control("bert-full-masked", "bert-idle", { training: idle }),
+  control("prefix-causal", "prefix-idle", { training: idle }),
+  control("bert-prefix-classification", "bert-prefix-idle", { training: idle }),
+  control("prompt-causal", "prompt-idle", { training: idle }),
+  control("bert-prompt-classification", "bert-prompt-rate", { training: { ...base.training, learningRate: 2e-2 } }),
+  control("p-tuning-causal", "p-tuning-rate", { training: { ...base.training, learningRate: 2e-2 } }),
   control("minilm-embeddings", "other-texts", {
     texts: texts.map((text) => text.replace("tree", "frame").slice(0, -9)),
   }),
@@ -235,8 +292,11 @@ const controls: ReadonlyArray<Case> = [
   control("init-gaussian", "uniform-init", { lora: { ...allLinear, init_lora_weights: true } }),
 ]
 
+/** Whether a case trains a method beside the model, which is saved alone. */
+export const hasMethod = (one: Case): boolean => one.lora !== undefined || one.prompt !== undefined
+
 /** Every case, controls last. */
-export const cases: ReadonlyArray<Case> = [...trained, ...encoders, ...read, ...initialized, ...controls]
+export const cases: ReadonlyArray<Case> = [...trained, ...encoders, ...prompts, ...read, ...initialized, ...controls]
 
 /** Names of cases that also run on WebGPU. */
 export const onWebgpu: ReadonlyArray<string> = [
@@ -244,5 +304,7 @@ export const onWebgpu: ReadonlyArray<string> = [
   "lora-classification",
   "bert-lora-classification",
   "bert-lora-masked",
+  "prefix-classification",
+  "bert-prompt-classification",
   "control-bert-scaling",
 ]

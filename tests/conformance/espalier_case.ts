@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Backend, Slot } from "../../core/backend/backend.ts"
 import type { BackendError } from "../../core/backend/backend_error.ts"
-import type { Contribution } from "../../core/contracts/contribution.ts"
+import type { Contribution, NamedValues } from "../../core/contracts/contribution.ts"
 import type { Parameter } from "../../core/contracts/parameter.ts"
 import { layer as pluginsLayer, Plugins } from "../../core/contracts/plugins.ts"
 import type { Batch } from "../../core/data/batches.ts"
@@ -23,11 +23,10 @@ import { batchInputs } from "../../core/training/step_graphs.ts"
 import { batchData, makeStepper, ready } from "../../core/training/stepper.ts"
 import * as Bert from "../../plugins/bert/mod.ts"
 import * as Llama from "../../plugins/llama/mod.ts"
-import * as Lora from "../../plugins/lora/mod.ts"
-import { peftNames } from "../../plugins/peft_format/mod.ts"
 import type { NamedTensor } from "./_tensors.ts"
-import type { Case, LoraOptions } from "./cases.ts"
+import type { Case } from "./cases.ts"
 import type { Tensors, Training } from "./compare.ts"
+import { methodOf } from "./methods.ts"
 
 /** What a run gives to be compared. Logits at unpadded positions only, rows one after the other (or one row of labels each). */
 export interface CaseResult {
@@ -101,24 +100,6 @@ const readBatches = (one: Case, directory: string): ReadonlyArray<Batch> => {
   })
 }
 
-/** PEFT's options here. */
-const optionsOf = (lora: LoraOptions): Lora.LoraOptions => {
-  const options: Record<string, unknown> = {
-    r: lora.r,
-    loraAlpha: lora.lora_alpha,
-    targetModules: lora.target_modules,
-    excludeModules: lora.exclude_modules,
-    bias: lora.bias,
-    useRslora: lora.use_rslora,
-    modulesToSave: lora.modules_to_save,
-    rankPattern: lora.rank_pattern,
-    alphaPattern: lora.alpha_pattern,
-    layersToTransform: lora.layers_to_transform,
-    initLoraWeights: lora.init_lora_weights,
-  }
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
-}
-
 const RECORDER = "conformance/first-gradients"
 /** Keeps the first step's gradients, as they reach clipping and the optimizer, in its state. */
 const recorder: Contribution = {
@@ -158,24 +139,20 @@ const logitsOf = async (model: Model, batches: ReadonlyArray<Batch>, methods = t
   return Float32Array.from(parts.flatMap((part) => [...part]))
 }
 
-/** Names as they are saved. */
-const savedNames = (one: Case, parameters: ReadonlyArray<Parameter>): ReadonlyMap<Parameter, string> =>
-  one.lora ? peftNames(parameters) : new Map(parameters.map((parameter) => [parameter, parameter.key]))
-
 /** Copies of tensors from slots, by saved name. */
 const read = async (
   one: Case,
   model: Model,
   slotOf: (parameter: Parameter & { readonly slot: Slot }) => Slot,
 ): Promise<Tensors> => {
-  const trained = model.parameters.filter(({ trainable }) => trainable)
-  const names = savedNames(one, trained)
-  const tensors = new Map<string, NamedTensor>()
-  for (const parameter of trained) {
-    const data = (await model.backend.read(slotOf(parameter)) as Float32Array).slice()
-    tensors.set(names.get(parameter)!, { shape: parameter.shape, data })
+  const values: Array<NamedValues> = []
+  for (const parameter of model.parameters) {
+    if (!parameter.trainable) continue
+    values.push({ parameter, data: (await model.backend.read(slotOf(parameter)) as Float32Array).slice() })
   }
-  return tensors
+  const method = methodOf(one)
+  if (method !== undefined) return method.named(values)
+  return new Map(values.map(({ parameter: { key, shape }, data }) => [key, { shape, data }]))
 }
 
 const train = async (one: Case, model: Model, batches: ReadonlyArray<Batch>): Promise<Training> => {
@@ -243,9 +220,8 @@ export const runCase: RunCase = async (one, directory, output, backend) => {
   }
   const batches = readBatches(one, directory)
   const base = `${directory}/model`
-  const adapter = one.lora
-    ? Layer.effectDiscard(Effect.service(Lora.Lora)).pipe(Layer.provide(Lora.layer(optionsOf(one.lora))))
-    : none
+  const method = methodOf(one)
+  const adapter = method?.layer ?? none
   switch (one.kind) {
     case "logits":
       return { base: await withModel(backend, base, task, none, (model) => promise(() => logitsOf(model, batches))) }
@@ -268,27 +244,24 @@ export const runCase: RunCase = async (one, directory, output, backend) => {
         Layer.mergeAll(adapter, recording),
         (model) =>
           Effect.gen(function* () {
-            if (one.lora) yield* loadAdapters(model, `${directory}/adapter`)
+            if (method !== undefined) yield* loadAdapters(model, `${directory}/adapter`)
             const logits = (methods?: boolean) => promise(() => logitsOf(model, batches, methods))
             const baseLogits = yield* logits(false)
             const before = yield* logits()
             const training = yield* promise(() => train(one, model, batches))
             const after = yield* logits()
-            yield* one.lora ? saveAdapters(model, saved) : saveCheckpoint(model, saved)
+            yield* method !== undefined ? saveAdapters(model, saved) : saveCheckpoint(model, saved)
             return { base: baseLogits, before, training, after, saved }
           }),
       )
       const final = `${directory}/final`
-      const theirs = one.lora
-        ? Layer.effectDiscard(Effect.service(Lora.Lora)).pipe(Layer.provide(Lora.fromPeft(final)))
-        : none
       return {
         ...own,
         theirs: await withModel(
           backend,
-          one.lora ? base : final,
+          method === undefined ? final : base,
           task,
-          theirs,
+          method?.fromFiles(final) ?? none,
           (model) => promise(() => logitsOf(model, batches)),
         ),
       }

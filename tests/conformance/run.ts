@@ -7,7 +7,7 @@
 import * as Wasm from "../../core/backend/wasm/backend.ts"
 import * as Webgpu from "../../core/backend/webgpu/backend.ts"
 import { readTensors } from "./_tensors.ts"
-import { type Case, cases, onWebgpu } from "./cases.ts"
+import { type Case, cases, hasMethod, onWebgpu } from "./cases.ts"
 import {
   compareEmbeddings,
   compareInitialization,
@@ -26,7 +26,7 @@ const readTraining = (directory: string): Training => ({
   trained: readTensors(`${directory}/trained.safetensors`),
 })
 const weightsIn = (directory: string, one: Case): string =>
-  `${directory}/${one.lora ? "adapter_model" : "model"}.safetensors`
+  `${directory}/${hasMethod(one) ? "adapter_model" : "model"}.safetensors`
 
 /** The reference's directory, computed unless the same scripts, pins and cases have been. */
 const reference = async (python: string, options: ReadonlyArray<string>): Promise<string> => {
@@ -117,7 +117,7 @@ const judgeSaved = async (
     model: `${directory}/${one.name}/model`,
     saved: result.saved,
     head: one.model.head,
-    adapter: one.lora !== undefined,
+    adapter: hasMethod(one),
     batches: `${directory}/${one.name}/batches.json`,
     output: `${workspace}/saved/${name}.safetensors`,
   }))

@@ -1,0 +1,91 @@
+/**
+ * How the methods of cases run here: their options, layers, and the names of their tensors.
+ * @module
+ */
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import type { NamedValues } from "../../core/contracts/contribution.ts"
+import type { Plugins } from "../../core/contracts/plugins.ts"
+import * as Lora from "../../plugins/lora/mod.ts"
+import { peftNames, promptBaseName } from "../../plugins/peft_format/mod.ts"
+import * as PrefixTuning from "../../plugins/prefix_tuning/mod.ts"
+import { toPeft } from "../../plugins/prefix_tuning/tensors.ts"
+import * as PromptTuning from "../../plugins/prompt_tuning/mod.ts"
+import type { NamedTensor } from "./_tensors.ts"
+import type { Case, LoraOptions, PromptOptions } from "./cases.ts"
+
+/** A method's layer, whatever it provides. */
+export type MethodLayer = Layer.Layer<never, unknown, Plugins | FileSystem.FileSystem>
+
+/** A case's method. */
+export interface Method {
+  /** With the case's options. */
+  readonly layer: MethodLayer
+  /** As a directory has it. */
+  readonly fromFiles: (directory: string) => MethodLayer
+  /** Values of what trains, by the names that the reference has for them. */
+  readonly named: (values: ReadonlyArray<NamedValues>) => ReadonlyMap<string, NamedTensor>
+}
+
+/** The method of a case; none where all trains. */
+export const methodOf = (one: Case): Method | undefined => {
+  if (one.lora !== undefined) return loraOf(one.lora)
+  return one.prompt === undefined ? undefined : promptOf(one.prompt)
+}
+
+const built = (layer: Layer.Layer<never, unknown, Plugins | FileSystem.FileSystem>): MethodLayer =>
+  Layer.effectDiscard(Effect.void).pipe(Layer.provide(layer))
+
+const given = (options: Readonly<Record<string, unknown>>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+
+const loraOf = (lora: LoraOptions): Method => ({
+  layer: built(Lora.layer(given({
+    r: lora.r,
+    loraAlpha: lora.lora_alpha,
+    targetModules: lora.target_modules,
+    excludeModules: lora.exclude_modules,
+    bias: lora.bias,
+    useRslora: lora.use_rslora,
+    modulesToSave: lora.modules_to_save,
+    rankPattern: lora.rank_pattern,
+    alphaPattern: lora.alpha_pattern,
+    layersToTransform: lora.layers_to_transform,
+    initLoraWeights: lora.init_lora_weights,
+  })) as never),
+  fromFiles: (directory) => built(Lora.fromPeft(directory) as never),
+  named: (values) => {
+    const names = peftNames(values.map(({ parameter }) => parameter))
+    return new Map(
+      values.map(({ parameter, data }) => [names.get(parameter)!, { shape: parameter.shape, data }]),
+    )
+  },
+})
+
+const promptOf = (prompt: PromptOptions): Method => {
+  const shared = { numVirtualTokens: prompt.num_virtual_tokens, encoderHiddenSize: prompt.encoder_hidden_size }
+  const prefix = prompt.peft_type === "PREFIX_TUNING"
+  const layer = prefix
+    ? PrefixTuning.layer(given({ ...shared, prefixProjection: prompt.prefix_projection }))
+    : PromptTuning.layer(given({
+      ...shared,
+      promptTuningInit: prompt.prompt_tuning_init,
+      encoderReparameterizationType: prompt.encoder_reparameterization_type,
+    }))
+  return {
+    layer: built(layer as never),
+    fromFiles: (directory) =>
+      built((prefix ? PrefixTuning.fromPeft(directory) : PromptTuning.fromPeft(directory)) as never),
+    named: (values) => {
+      const own = values.filter(({ parameter }) => parameter.owner !== "base")
+      const tensors = new Map<string, NamedTensor>(
+        prefix ? toPeft(own) : own.map(({ parameter: { name, shape }, data }) => [name, { shape, data }]),
+      )
+      for (const { parameter, data } of values) {
+        if (parameter.owner === "base") tensors.set(promptBaseName(parameter), { shape: parameter.shape, data })
+      }
+      return tensors
+    },
+  }
+}

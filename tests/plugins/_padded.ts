@@ -22,7 +22,8 @@ const LENGTH = 6
 
 /**
  * Logits of all rows, and the derivative of the mean loss by some of each trained parameter's numbers, must be those of a
- * formula in float64 (derivatives by central differences). Gives the keys of what trains.
+ * formula in float64 (derivatives by central differences); and what each example gives must add up to them. Gives the
+ * keys of what trains.
  */
 export function equalsFormula<P>(
   config: Readonly<Record<string, unknown>>,
@@ -42,22 +43,34 @@ export function equalsFormula<P>(
         }
       }
       const tokens = Int32Array.from(rows.flatMap((row) => [...row, ...new Array(LENGTH - row.length).fill(0)]))
+      const input = (name: string, shape: ReadonlyArray<number>, dtype: "i32" | "f32" = "i32") =>
+        ops.input(name, shape, { dtype, batch: true })
       const batch = {
-        tokens: ops.constant(tokens, [rows.length, LENGTH]),
-        lengths: ops.constant(Int32Array.from(rows, (row) => row.length), [rows.length]),
-        labels: ops.constant(Int32Array.from(classes), [rows.length]),
-        exampleWeight: ops.full(1, [rows.length]),
+        tokens: input("tokens", [rows.length, LENGTH]),
+        lengths: input("lengths", [rows.length]),
+        labels: input("labels", [rows.length]),
+        exampleWeight: input("exampleWeight", [rows.length], "f32"),
         task: "default",
       }
+      const inputs = { tokens, lengths: rows.map((row) => row.length), labels: classes }
       const outputs = model.forward(batch, { training: true })
       const none = () => {
         throw new Error("there is none")
       }
       const { loss } = objectiveOf(task)({ batch, outputs, base: none, parameter: none, trained: [] })
       const trained = model.parameters.filter(({ trainable }) => trainable)
-      const mean = ops.div(ops.sum(loss), rows.length)
-      const found = gradients(mean, trained.map(({ tensor }) => tensor))
-      const [logits, ...derivatives] = evaluateAll([outputs.logits, ...found], { slots: backend.slots })
+      const mean = ops.div(ops.batchSum(loss), rows.length)
+      const tensors = trained.map(({ tensor }) => tensor)
+      const found = [...gradients(mean, tensors), ...gradients(mean, tensors, { perExample: true })]
+      const [logits, ...both] = evaluateAll([outputs.logits, ...found], { inputs, slots: backend.slots })
+      const [derivatives, each] = [both.slice(0, trained.length), both.slice(trained.length)]
+      for (const [index, whole] of derivatives.entries()) {
+        const sums = Array.from(
+          whole,
+          (_, i) => rows.reduce((sum, _, row) => sum + each[index][row * whole.length + i], 0),
+        )
+        assert(distance(sums, whole) < 1e-12, `${trained[index].key}: what examples give adds up to something else`)
+      }
 
       const weights = new Map(model.parameters.map(({ key, slot }) => [key, backend.slots.get(slot.id)!]))
       const expected = rows.flatMap((row) => formula(weights, row))

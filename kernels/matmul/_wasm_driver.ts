@@ -2,24 +2,21 @@
  * How a matrix product in WebAssembly is cut into units of work, and the loops around the micro-kernel.
  * @module
  */
-import { bytesOf } from "../../core/tensor/dtype.ts"
-import type { Storage } from "../contract.ts"
 import {
   call as callFunction,
   type Code,
   forRange,
-  type FunctionScope,
   get,
   i32,
   increase,
   type ModuleBuilder,
-  select,
   set,
   type Target,
   when,
   whileTrue,
 } from "../wasm/assembler.ts"
 import { COLUMNS, microKernel, ROWS } from "./_wasm_micro_kernel.ts"
+import { distancesOf, enterEntry, minimum, scaled, type Storages } from "./_wasm_operands.ts"
 import { layoutOf, pack } from "./_wasm_pack.ts"
 import type { Product } from "./product.ts"
 
@@ -31,22 +28,6 @@ const CHUNK = 8
 const UNITS = 32
 
 const constant = i32.const
-const scaled = (index: Code, by: number): Code => i32.mul(index, constant(by))
-const minimum = (f: FunctionScope, a: Code, b: Code): Code => {
-  const [x, y] = [f.local("i32"), f.local("i32")]
-  return [set(x, a), set(y, b), select(get(x), get(y), i32.ltU(get(x), get(y)))]
-}
-
-/** What the memory of the operands holds; see {@link Product} for their order. */
-export interface Storages {
-  /** Of the left operand. */
-  readonly a: Storage
-  /** Of the right operand. */
-  readonly b: Storage
-  /** Of the views of the epilogue. */
-  readonly beside: readonly Storage[]
-}
-
 /** How a product is cut. Depends on the product alone. */
 export interface Blocking {
   /** Panels of rows in an entry. */
@@ -61,9 +42,11 @@ export interface Blocking {
   readonly chunks: number
   /** Pieces of work: each is one panel of rows in one chunk. */
   readonly units: number
+  /** What a thread packs into, in bytes. */
+  readonly scratchBytes: number
 }
 /** Cuts a product. */
-export const blockingOf = ({ batch, m, n }: Product): Blocking => {
+export const blockingOf = ({ batch, m, n, k }: Product): Blocking => {
   const entries = batch.reduce((product, { extent }) => product * extent, 1)
   const rowPanels = Math.ceil(m / ROWS)
   const rows = Math.ceil(m / rowPanels)
@@ -72,12 +55,17 @@ export const blockingOf = ({ batch, m, n }: Product): Blocking => {
   while (chunkPanels > 1 && entries * rowPanels * Math.ceil(columnPanels / chunkPanels) < UNITS) chunkPanels /= 2
   const chunks = Math.ceil(columnPanels / chunkPanels)
   const lastRows = m - (rowPanels - 1) * rows
-  return { rowPanels, rows, lastRows, columnPanels, chunkPanels, chunks, units: entries * chunks * rowPanels }
+  return {
+    rowPanels,
+    rows,
+    lastRows,
+    columnPanels,
+    chunkPanels,
+    chunks,
+    units: entries * chunks * rowPanels,
+    scratchBytes: 4 * Math.min(k, DEPTH) * (COLUMNS * chunkPanels + rows),
+  }
 }
-
-/** What a thread packs into, in bytes. */
-export const scratchBytes = ({ k }: Product, { chunkPanels, rows }: Blocking): number =>
-  4 * Math.min(k, DEPTH) * (COLUMNS * chunkPanels + rows)
 
 /**
  * Index of the function `(begin, end, scratch, a, b, output, ...beside)`, all i32, that runs units of one shape of
@@ -87,12 +75,11 @@ export const driver = (
   module: ModuleBuilder,
   target: Target,
   product: Product,
-  blocking: Blocking,
   storages: Storages,
   epilogue: number | undefined,
 ): number => {
-  const { batch, m, n, k } = product
-  const { rowPanels, rows, lastRows, columnPanels, chunkPanels, chunks } = blocking
+  const { m, n, k } = product
+  const { rowPanels, rows, lastRows, columnPanels, chunkPanels, chunks } = blockingOf(product)
   const aLayout = layoutOf(product.a.k, product.a.m)
   const bLayout = layoutOf(product.b.k, product.b.n)
   // In place where a pass of packing would not be paid back by reuse.
@@ -101,14 +88,8 @@ export const driver = (
   const bInPlace = storages.b === "f32" && bLayout === "across" && rowPanels <= 2 && n % COLUMNS === 0
   const width = n % COLUMNS
   const depth = Math.min(k, DEPTH)
-  const size = { a: bytesOf(storages.a), b: bytesOf(storages.b), beside: storages.beside.map(bytesOf) }
-  const bytes = {
-    a: { m: size.a * product.a.m, k: size.a * product.a.k },
-    b: { k: size.b * product.b.k, n: size.b * product.b.n },
-    output: 4 * product.output.m,
-  }
-  const beside = product.beside.map((view, i) => ({ m: size.beside[i] * view.m, n: size.beside[i] * view.n }))
-  const params = new Array(6 + beside.length).fill("i32" as const)
+  const bytes = distancesOf(product, storages)
+  const params = new Array(6 + bytes.beside.length).fill("i32" as const)
   return module.once(
     `matmul ${JSON.stringify([product, storages, target.relaxed, epilogue])}`,
     () =>
@@ -133,7 +114,7 @@ export const driver = (
             constant(bytes.b.k),
             get(count),
             get(to),
-            constant(bytes.output),
+            constant(bytes.output.m),
             get(start),
           )
         const nextColumn: Code = [
@@ -150,8 +131,8 @@ export const driver = (
             minimum(f, constant(chunkColumns), i32.sub(constant(n), scaled(get(chunk), chunkColumns))),
             i32.add(get(firstRow), first),
             scaled(get(chunk), chunkColumns),
-            i32.add(get(output0), i32.mul(first, constant(bytes.output))),
-            ...beside.map((view, i) => i32.add(get(starts[i]), i32.mul(first, constant(view.m)))),
+            i32.add(get(output0), i32.mul(first, constant(bytes.output.m))),
+            ...bytes.beside.map((view, i) => i32.add(get(starts[i]), i32.mul(first, constant(view.m)))),
           )
           return k <= DEPTH ? code : when(i32.geU(i32.add(get(start), get(count)), constant(k)), code)
         }
@@ -200,22 +181,11 @@ export const driver = (
             i32.add(get(a0), i32.add(scaled(get(panel), rows * bytes.a.m), scaled(get(start), bytes.a.k))),
           ),
           set(bPanel, bInPlace ? i32.add(get(b0), scaled(get(start), bytes.b.k)) : get(scratch)),
-          set(to, i32.add(get(output0), scaled(get(panel), rows * bytes.output))),
+          set(to, i32.add(get(output0), scaled(get(panel), rows * bytes.output.m))),
           lastRows === rows
             ? rowOfTiles(rows)
             : when(i32.ltU(get(panel), constant(rowPanels - 1)), rowOfTiles(rows), rowOfTiles(lastRows)),
         ]
-        /** Adds the entry's place along each batch axis, the innermost first. */
-        const place: Code = [...batch].reverse().map(({ extent, ...strides }): Code => {
-          const index = i32.remU(get(entry), constant(extent))
-          return [
-            increase(a0, scaled(index, size.a * strides.a)),
-            increase(b0, scaled(index, size.b * strides.b)),
-            increase(output0, scaled(index, 4 * strides.output)),
-            starts.map((place, i) => increase(place, scaled(index, size.beside[i] * strides.beside[i]))),
-            set(entry, i32.divU(get(entry), constant(extent))),
-          ]
-        })
         return whileTrue(
           i32.ltU(get(begin), get(end)),
           // The panels of rows that this run of units has in one chunk of one entry.
@@ -233,9 +203,11 @@ export const driver = (
           set(a0, get(a)),
           set(b0, i32.add(get(b), scaled(get(chunk), chunkColumns * bytes.b.n))),
           set(output0, i32.add(get(output), scaled(get(chunk), chunkColumns * 4))),
-          starts.map((place, i) => set(place, i32.add(get(bases[i]), scaled(get(chunk), chunkColumns * beside[i].n)))),
+          starts.map((place, i) =>
+            set(place, i32.add(get(bases[i]), scaled(get(chunk), chunkColumns * bytes.beside[i].n)))
+          ),
           epilogue === undefined ? [] : set(firstRow, scaled(get(entry), m)),
-          place,
+          enterEntry(product, storages, entry, { a: a0, b: b0, output: output0, beside: starts }),
           increase(begin, i32.sub(get(last), get(panel))),
           set(entry, get(panel)), // where each block of depth begins anew
           set(start, constant(0)),

@@ -27,10 +27,9 @@ export interface PromptTuningOptions {
   readonly encoderNumLayers?: 2
 }
 
-type WithoutDefault = "promptTuningInitText" | "encoderReparameterizationType" | "encoderHiddenSize"
-
 /** Options, checked and with defaults filled in. */
-export interface ResolvedOptions extends Required<Omit<PromptTuningOptions, WithoutDefault | "encoderNumLayers">> {
+export interface ResolvedOptions
+  extends Required<Pick<PromptTuningOptions, "name" | "numVirtualTokens" | "promptTuningInit">> {
   /** Id of the plugin: `prompt_tuning/<name>`. */
   readonly id: string
   /** As in {@link PromptTuningOptions}. */

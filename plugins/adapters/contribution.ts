@@ -25,9 +25,9 @@ import { checkComposition, type ResolvedMember, sitesOf } from "./sites.ts"
 
 /** A saved adapter of a composition: its files, and the name that its tensors have there. */
 export interface MemberFiles {
-  /** Contents by name, in the adapter's own directory. */
+  /** Contents by path. */
   readonly files: ArtifactFiles
-  /** How errors name the directory. */
+  /** The adapter's own directory. */
   readonly directory: string
   /** Its name in the files. */
   readonly storedName: string
@@ -110,12 +110,9 @@ function valuesOfMembers(
   return membersOf(composition).flatMap(({ name, prefix }) => {
     const member = saved.get(name)
     if (member === undefined) return []
-    const files = Object.fromEntries(
-      Object.entries(member.files).map(([file, bytes]) => [`${member.directory}/${file}`, bytes]),
-    )
     const names = hubNames(own, modules, prefix, adaptersGroup(member.storedName))
     const at = (file: string) => `${member.directory}/${file}`
-    return decodeParameters(files, at(FILES.weights), at(FILES.pickle), names)
+    return decodeParameters(member.files, at(FILES.weights), at(FILES.pickle), names)
   })
 }
 

@@ -36,7 +36,7 @@ import {
   resolveSetup,
 } from "./composition.ts"
 import { contributionOf, type MemberFiles, type MethodOptions } from "./contribution.ts"
-import { decodeAdapterConfig, decodeFusionConfig, decodeSetup, FILES } from "./hub_config.ts"
+import { decodeAdapterConfig, decodeFusionConfig, decodeSetup, FILES, type HubAdapter } from "./hub_config.ts"
 import { bytesOf } from "./hub_weights.ts"
 import { type AdapterOptions, checkFields, demand, resolveAdapter, type ResolvedAdapter } from "./options.ts"
 import type { ResolvedMember } from "./sites.ts"
@@ -125,9 +125,8 @@ export function compose(
         }
         const { directory, trainable = !fuses } = member
         yield* attempt(() => checkFields(id, "saved adapters", member, ["directory", "name", "trainable"]))
-        const files = yield* readFiles(directory)
-        const file = `${directory}/${FILES.config}`
-        const { adapter, ...stored } = yield* hub(() => decodeAdapterConfig(bytesOf(files, FILES.config), file))
+        const files = yield* filesIn(directory)
+        const { adapter, ...stored } = yield* hub(() => readAdapter(files, directory))
         const own = inSetup({ ...adapter, name: member.name ?? adapter.name }, trainable)
         yield* attempt(() => checkName(own.name, id))
         resolved.set(member, own)
@@ -149,7 +148,8 @@ export interface FromAdapterHubOptions {
 
 /**
  * An adapter, or a whole setup, that AdapterHub's package or {@link layer} and {@link compose} saved, to go on with: its
- * configs give the options, its weights are the first values. Fails before any weight of the base model is read.
+ * configs give the options, its weights are the first values. Fails before any weight of the base model is read where
+ * the files are not what they must be.
  *
  * @param directory of `adapter_config.json` or of `adapter_setup.json`.
  */
@@ -160,15 +160,16 @@ export function fromAdapterHub(
   return plugin(
     Adapters,
     Effect.gen(function* () {
-      const files = yield* readFiles(directory)
-      const read = yield* hub(() =>
-        files[FILES.setup] === undefined ? readAdapter(files, directory) : readSetup(files, directory)
-      )
+      const files = yield* filesIn(directory)
+      const read = yield* hub((): Composition<ResolvedMember> => {
+        if (files[`${directory}/${FILES.setup}`] !== undefined) return readSetup(files, directory)
+        return alone({ ...readAdapter(files, directory).adapter, trainable: true })
+      })
       const own = name ?? (read.type === "single" ? read.member.name : "default")
       yield* attempt(() => checkName(own, `adapters/${own}`))
-      const head = [FILES.headWeights, FILES.headPickle].some((file) => files[file] !== undefined)
+      const head = [FILES.headWeights, FILES.headPickle].some((file) => files[`${directory}/${file}`] !== undefined)
       const initial = Object.fromEntries(
-        Object.entries(files).map(([file, bytes]) => [`adapters/${own}/${file}`, bytes]),
+        Object.entries(files).map(([path, bytes]) => [`adapters/${own}${path.slice(directory.length)}`, bytes]),
       )
       const composition = read.type === "single" ? alone({ ...read.member, name: own }) : read
       // Without a head the files are no whole run: the head stays as the base model has it.
@@ -211,21 +212,32 @@ function inSetup(adapter: ResolvedAdapter, trainable: boolean): ResolvedMember {
   return { ...adapter, prefix: `${adapter.name}.`, trainable }
 }
 
-function readAdapter(files: ArtifactFiles, directory: string): Composition<ResolvedMember> {
-  const { adapter } = decodeAdapterConfig(bytesOf(files, FILES.config), `${directory}/${FILES.config}`)
-  return alone({ ...adapter, trainable: true })
+/** All files of a directory, by their whole path. */
+function filesIn(directory: string): Effect.Effect<ArtifactFiles, StorageError, FileSystem.FileSystem> {
+  return Effect.map(
+    readFiles(directory),
+    (files) => Object.fromEntries(Object.entries(files).map(([name, bytes]) => [`${directory}/${name}`, bytes])),
+  )
+}
+
+/** The config of an adapter whose weights are there too. */
+function readAdapter(files: ArtifactFiles, directory: string): HubAdapter {
+  const at = (file: string) => `${directory}/${file}`
+  const read = decodeAdapterConfig(bytesOf(files, at(FILES.config)), at(FILES.config))
+  bytesOf(files, at(FILES.weights), at(FILES.pickle))
+  return read
 }
 
 function readSetup(files: ArtifactFiles, directory: string): Composition<ResolvedMember> {
-  const setup = decodeSetup(files[FILES.setup], `${directory}/${FILES.setup}`)
+  const setup = decodeSetup(files[`${directory}/${FILES.setup}`], `${directory}/${FILES.setup}`)
   const fuses = fusionsOf(setup).length > 0
-  const read = (name: string): ResolvedMember => {
-    const file = `${name}/${FILES.config}`
-    return inSetup({ ...decodeAdapterConfig(bytesOf(files, file), `${directory}/${file}`).adapter, name }, !fuses)
-  }
+  const read = (name: string): ResolvedMember =>
+    inSetup({ ...readAdapter(files, `${directory}/${name}`).adapter, name }, !fuses)
   return mapFusions(mapMembers(setup, read), ({ name }) => {
-    const file = `${name}/${FILES.fusionConfig}`
-    return { ...decodeFusionConfig(bytesOf(files, file), `${directory}/${file}`), name }
+    const at = (file: string) => `${directory}/${name}/${file}`
+    const read = decodeFusionConfig(bytesOf(files, at(FILES.fusionConfig)), at(FILES.fusionConfig))
+    bytesOf(files, at(FILES.fusionWeights), at(FILES.fusionPickle))
+    return { ...read, name }
   })
 }
 

@@ -107,7 +107,7 @@ Deno.test("files that are not what they must be are errors that say what to do",
     [
       (directory) => Deno.removeSync(`${directory}/adapter_config.json`),
       "Weights",
-      'there is no "adapter_config.json"',
+      '/adapter_config.json"',
     ],
   ]
   for (const [change, reason, message] of cases) {
@@ -123,6 +123,7 @@ Deno.test("files that are not what they must be are errors that say what to do",
   const pickled = await changed("bert_seq_bn", (directory) => {
     Deno.renameSync(`${directory}/adapter.safetensors`, `${directory}/pytorch_adapter.bin`)
   }, reading)
+  assertEquals([pickled._tag, pickled.reason], ["AdapterHubError", "Weights"])
   assertStringIncludes(pickled.message, "is a pickle")
   assertStringIncludes(pickled.message, "use_safetensors=True")
   const elsewhere = await failure(

@@ -32,15 +32,20 @@ export const result = (given: Omit<Result, "ratio">): Result => ({
   ratio: rising.has(given.unit) ? given.ours / given.peer : given.peer / given.ours,
 })
 
-const figure = (value: number): string =>
-  value >= 1000 ? Math.round(value).toLocaleString("en-US") : value.toPrecision(3).replace(/\.?0*e.*/, "")
+/** Three digits, or all of a whole number; four places of a share. */
+const figure = (value: number, unit: string): string =>
+  unit === "accuracy"
+    ? value.toFixed(4)
+    : value >= 999.5
+    ? Math.round(value).toLocaleString("en-US")
+    : value.toPrecision(3)
 
 const cells = ({ suite, name, backend, unit, ours, peer, peerName, ratio }: Result): ReadonlyArray<string> => [
   suite,
   name,
   backend,
-  figure(ours),
-  figure(peer),
+  figure(ours, unit),
+  figure(peer, unit),
   unit,
   ratio.toFixed(2),
   peerName,

@@ -1,7 +1,7 @@
 /**
- * `lora_step.ts directory [profile] [--threads N]`: the LoRA step on Espalier, its wasm backend, on the model, adapter and
- * batch that peers/peft_step.py made. The table of a traced step goes to the file `profile`. Answers `account` with an
- * {@link Account}.
+ * `lora_step.ts directory [profile] [--threads N] [--weights bf16]`: the LoRA step on Espalier, its wasm backend, on the
+ * model, adapter and batch that peers/peft_step.py made. The table of a traced step goes to the file `profile`. Answers
+ * `account` with an {@link Account}.
  * @module
  */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
@@ -15,6 +15,8 @@ import { MASKED } from "../../../core/data/encode.ts"
 import { layer as familiesLayer } from "../../../core/model/families.ts"
 import { load } from "../../../core/model/model.ts"
 import { labelKind, Task } from "../../../core/model/task.ts"
+import { bytesOf, type Storage } from "../../../core/tensor/dtype.ts"
+import { sizeOf } from "../../../core/tensor/shape.ts"
 import { adamW } from "../../../core/training/adamw.ts"
 import { objectiveOf } from "../../../core/training/objectives.ts"
 import { profileTable } from "../../../core/training/profile.ts"
@@ -22,7 +24,6 @@ import { makeStepper } from "../../../core/training/stepper.ts"
 import * as Bert from "../../../plugins/bert/mod.ts"
 import * as Llama from "../../../plugins/llama/mod.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
-import { sizeOf } from "../../../core/tensor/shape.ts"
 import { serve } from "../serve.ts"
 
 /** Bytes of each part. */
@@ -45,7 +46,7 @@ export interface Account {
 const { values: options, positionals: [directory, profile] } = parseArgs({
   args: Deno.args,
   allowPositionals: true,
-  options: { threads: { type: "string", default: "2" } },
+  options: { threads: { type: "string", default: "2" }, weights: { type: "string", default: "stored" } },
 })
 const given: {
   readonly task: "SEQ_CLS" | "CAUSAL_LM"
@@ -57,11 +58,12 @@ const classifies = given.task === "SEQ_CLS"
 const task = classifies ? Task.classification(["LABEL_0", "LABEL_1"]) : Task.causalLM()
 
 const resident = () => Deno.memoryUsage().rss
-const bytes = (slots: ReadonlyArray<Slot>) => slots.reduce((sum, { shape }) => sum + 4 * sizeOf(shape), 0)
+const bytes = (slots: ReadonlyArray<Slot>) =>
+  slots.reduce((sum, { shape, storage }) => sum + bytesOf(storage) * sizeOf(shape), 0)
 
 const program = Effect.gen(function* () {
   const before = resident()
-  const model = yield* load(`${directory}/model`, { task })
+  const model = yield* load(`${directory}/model`, { task, weights: options.weights as "stored" | Storage })
   const loaded = resident()
   const parameters = new Map(model.parameters.map(({ key, tensor }) => [key, tensor]))
   const stepper = makeStepper(model.backend, {
@@ -75,6 +77,10 @@ const program = Effect.gen(function* () {
     weightDecay: 0,
     maxGradNorm: 0,
   }, { seed: 0, tasks: ["default"] })
+  // Memory that nobody has written to is not there yet.
+  for (const { slot } of stepper.state) {
+    yield* Effect.promise(() => model.backend.write(slot, new Float32Array(sizeOf(slot.shape))))
+  }
   const ready = resident()
   const batches = [{
     task: "default",

@@ -71,6 +71,7 @@ def main():
             processing_class=tokenizer,
             data_collator=transformers.DataCollatorWithPadding(tokenizer),
         )
+        trainer.remove_callback(transformers.PrinterCallback)
         began = time.perf_counter()
         trainer.train()
         seconds = time.perf_counter() - began

@@ -11,7 +11,7 @@ import { gather, type Suite } from "../suite.ts"
 const suite = "memory"
 const MB = 1e6
 /** Steps that a process does before it is looked at. */
-const STEPS = 5
+const STEPS = 3
 /** Fresh processes of each contestant at most: what one takes hardly differs from what the next takes. */
 const PROCESSES = 3
 

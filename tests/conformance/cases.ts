@@ -2,6 +2,7 @@
  * The conformance cases: what is trained, how, and which wrong run must be told apart.
  * @module
  */
+import { adaptersControls, type AdaptersOptions, adaptersTrained } from "./adapters_cases.ts"
 
 /** PEFT's `LoraConfig`, in PEFT's own spelling. */
 export interface LoraOptions {
@@ -51,6 +52,8 @@ export interface Case {
   readonly lora?: LoraOptions
   /** Instead of `lora`. */
   readonly prompt?: PromptOptions
+  /** Instead of those. */
+  readonly adapters?: AdaptersOptions
   /** Lengths of the rows of each micro-batch; one optimizer step takes all of them. */
   readonly rows: ReadonlyArray<ReadonlyArray<number>>
   /** Every token, every token after the first third of its row, a class a row, a class a token, or hidden tokens. */
@@ -254,7 +257,7 @@ const prompts: ReadonlyArray<Case> = [
 ]
 
 const find = (name: string): Case =>
-  [...trained, ...encoders, ...prompts, ...read, ...initialized].find((one) => one.name === name)!
+  [...trained, ...encoders, ...prompts, ...adaptersTrained, ...read, ...initialized].find((one) => one.name === name)!
 const control = (of: string, name: string, change: Partial<Case>): Case => ({
   ...find(of),
   ...change,
@@ -285,6 +288,7 @@ const controls: ReadonlyArray<Case> = [
   control("prompt-causal", "prompt-idle", { training: idle }),
   control("bert-prompt-classification", "bert-prompt-rate", { training: { ...base.training, learningRate: 2e-2 } }),
   control("p-tuning-causal", "p-tuning-rate", { training: { ...base.training, learningRate: 2e-2 } }),
+  ...adaptersControls.map(([of, name, change]) => control(of, name, change)),
   control("minilm-embeddings", "other-texts", {
     texts: texts.map((text) => text.replace("tree", "frame").slice(0, -9)),
   }),
@@ -293,10 +297,19 @@ const controls: ReadonlyArray<Case> = [
 ]
 
 /** Whether a case trains a method beside the model, which is saved alone. */
-export const hasMethod = (one: Case): boolean => one.lora !== undefined || one.prompt !== undefined
+export const hasMethod = (one: Case): boolean =>
+  one.lora !== undefined || one.prompt !== undefined || one.adapters !== undefined
 
 /** Every case, controls last. */
-export const cases: ReadonlyArray<Case> = [...trained, ...encoders, ...prompts, ...read, ...initialized, ...controls]
+export const cases: ReadonlyArray<Case> = [
+  ...trained,
+  ...encoders,
+  ...prompts,
+  ...adaptersTrained,
+  ...read,
+  ...initialized,
+  ...controls,
+]
 
 /** Names of cases that also run on WebGPU. */
 export const onWebgpu: ReadonlyArray<string> = [

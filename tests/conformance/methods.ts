@@ -13,6 +13,7 @@ import * as PrefixTuning from "../../plugins/prefix_tuning/mod.ts"
 import { toPeft } from "../../plugins/prefix_tuning/tensors.ts"
 import * as PromptTuning from "../../plugins/prompt_tuning/mod.ts"
 import type { NamedTensor } from "./_tensors.ts"
+import { adaptersOf } from "./espalier_adapters.ts"
 import type { Case, LoraOptions, PromptOptions } from "./cases.ts"
 
 /** A method's layer, whatever it provides. */
@@ -31,6 +32,7 @@ export interface Method {
 /** The method of a case; none where all trains. */
 export const methodOf = (one: Case): Method | undefined => {
   if (one.lora !== undefined) return loraOf(one.lora)
+  if (one.adapters !== undefined) return adaptersOf(one.adapters)
   return one.prompt === undefined ? undefined : promptOf(one.prompt)
 }
 

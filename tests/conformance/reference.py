@@ -36,6 +36,8 @@ import transformers
 from peft import LoraConfig, get_peft_config, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import save_file
 
+import reference_adapters
+
 VOCABULARY = 97
 LABELS = 3
 PADDING = 0
@@ -185,6 +187,10 @@ def step_loss(model, batches, causal):
         part = model(**batch).loss * (weight(batch["labels"], causal) / total)
         part.backward()
         loss += part.item()
+    extra = reference_adapters.regularizer(model)
+    if extra is not None:
+        extra.backward()
+        loss += extra.item()
     return loss
 
 
@@ -242,7 +248,7 @@ def run(case, directory, double):
         model.double()
     with precision(double):
         logits = {"base": logits_of(model, batches)}
-    lora, prompt = case.get("lora"), case.get("prompt")
+    lora, prompt, adapters = case.get("lora"), case.get("prompt"), case.get("adapters")
     if lora is not None or prompt is not None:
         model.float()
         model.name_or_path = path("model")
@@ -258,12 +264,23 @@ def run(case, directory, double):
         model.eval()
         if double:
             model.double()
+    if adapters is not None:
+        model.float()
+        torch.manual_seed(2)
+        model = reference_adapters.add(model, adapters)
+        reference_adapters.save(model, adapters, path("adapter"))
+        model.eval()
+        if double:
+            model.double()
     if case["kind"] == "train":
         with precision(double):
             logits["before"] = logits_of(model, batches)
             train(model, case, batches, path)
             logits["after"] = logits_of(model, batches)
-        model.float().save_pretrained(path("final"))
+        if adapters is None:
+            model.float().save_pretrained(path("final"))
+        else:
+            reference_adapters.save(model.float(), adapters, path("final"))
     save_file(logits, path("logits.safetensors"))
 
 

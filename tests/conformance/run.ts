@@ -14,9 +14,11 @@ import {
   compareKeys,
   compareLogits,
   compareTraining,
+  type Tensors,
   type Training,
 } from "./compare.ts"
 import { execute, pythonEnvironment, scripts, workspace } from "./environment.ts"
+import { readAdapters } from "./espalier_adapters.ts"
 import { type CaseResult, type RunCase, runCase } from "./espalier_case.ts"
 
 const readTraining = (directory: string): Training => ({
@@ -25,14 +27,16 @@ const readTraining = (directory: string): Training => ({
   initial: readTensors(`${directory}/initial.safetensors`),
   trained: readTensors(`${directory}/trained.safetensors`),
 })
-const weightsIn = (directory: string, one: Case): string =>
-  `${directory}/${hasMethod(one) ? "adapter_model" : "model"}.safetensors`
+const weightsIn = (directory: string, one: Case): Tensors =>
+  one.adapters !== undefined
+    ? readAdapters(directory)
+    : readTensors(`${directory}/${hasMethod(one) ? "adapter_model" : "model"}.safetensors`)
 
 /** The reference's directory, computed unless the same scripts, pins and cases have been. */
 const reference = async (python: string, options: ReadonlyArray<string>): Promise<string> => {
   const text = JSON.stringify(cases)
-  const parts = [`${scripts}reference.py`, `${scripts}requirements.txt`, `${scripts}models.txt`].map((path) =>
-    Deno.readTextFileSync(path)
+  const parts = ["reference.py", "reference_adapters.py", "requirements.txt", "without_dependencies.txt"].map((name) =>
+    Deno.readTextFileSync(scripts + name)
   )
   const bytes = new TextEncoder().encode([...parts, text, ...options].join("\0"))
   const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex().slice(0, 16)
@@ -118,6 +122,7 @@ const judgeSaved = async (
     saved: result.saved,
     head: one.model.head,
     adapter: hasMethod(one),
+    hub: one.adapters !== undefined,
     batches: `${directory}/${one.name}/batches.json`,
     output: `${workspace}/saved/${name}.safetensors`,
   }))
@@ -127,9 +132,9 @@ const judgeSaved = async (
   const answers: Array<{ errors: Array<string> }> = text.trim().split("\n").map((line) => JSON.parse(line))
   return new Map(runs.map(({ name, one, factor, result }, i) => {
     if (answers[i].errors.length > 0) return [name, answers[i].errors.map((error) => `saved: ${error}`)]
-    const ours = readTensors(weightsIn(result.saved!, one))
+    const ours = weightsIn(result.saved!, one)
     return [name, [
-      ...compareKeys("saved", readTensors(weightsIn(`${directory}/${one.name}/final`, one)), ours),
+      ...compareKeys("saved", weightsIn(`${directory}/${one.name}/final`, one), ours),
       ...compareLogits(
         "saved: logits there",
         readTensors(jobs[i].output).get("logits")!.data,

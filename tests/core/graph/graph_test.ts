@@ -3,7 +3,9 @@ import { build } from "../../../core/graph/build.ts"
 import { chunkVocabulary } from "../../../core/graph/chunk_vocabulary.ts"
 import { gradients } from "../../../core/graph/gradients.ts"
 import { interpret } from "../../../core/graph/interpret.ts"
+import { narrowed } from "../../../core/graph/narrow.ts"
 import type { Program } from "../../../core/graph/program.ts"
+import { workOf } from "../../../core/graph/work.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import { sizeOf } from "../../../core/tensor/shape.ts"
 import { ShapeError } from "../../../core/tensor/shape_error.ts"
@@ -64,6 +66,54 @@ Deno.test("derivatives are those of finite differences", async (t) => {
         assert(compiled < 1e-12, `${name} as a program off by ${compiled}`)
       })
     })
+  }
+})
+
+Deno.test("of a layer whose first token is read, no more than that is computed", () => {
+  const [rows, length, width, heads] = [2, 6, 8, 2]
+  const lengths = ops.input("lengths", [rows, 1, 1], { dtype: "i32", batch: true })
+  const x = ops.input("x", [rows, length, width], { batch: true })
+  const w = ops.input("w", [width, width]), gain = ops.input("gain", [width])
+  const key = [ops.input("k0", [], { dtype: "i32" }), ops.input("k1", [], { dtype: "i32" })] as const
+  const table = ops.input("table", [length, width / heads / 2])
+  const split = (y: Tensor) => ops.permute(ops.reshape(y, [rows, length, heads, width / heads]), [0, 2, 1, 3])
+  const layer = (x: Tensor, causal: boolean): Tensor => {
+    const project = (y: Tensor) => ops.matmul(y, w, { transposeB: true })
+    const q = ops.rotary(split(project(x)), table, ops.mul(table, 0.5))
+    const mask = causal
+      ? ops.lessEqual(ops.iota([1, 1, length], 2), ops.iota([1, length, 1], 1))
+      : ops.less(ops.iota([1, 1, length], 2), lengths)
+    const factor = ops.dropout(ops.full(1, [rows, heads, length, length]), 0.2, 7, key)
+    const mixed = ops.permute(ops.attention(q, split(x), split(project(x)), mask, { factor }), [0, 2, 1, 3])
+    const h = ops.rmsNorm(ops.add(x, project(ops.reshape(mixed, [rows, length, width]))), gain, 1e-5)
+    return ops.layerNorm(ops.add(h, ops.dropout(ops.gelu(project(h)), 0.1, 9, key)), gain, gain, 1e-5)
+  }
+  const of = (at: number) => (y: Tensor) => ops.softmax(ops.reshape(ops.narrow(y, 1, at, at + 1), [rows, width]))
+  const data = {
+    lengths: [6, 3],
+    k0: [3],
+    k1: [4],
+    ...Object.fromEntries([x, w, gain, table].map(({ attributes, shape }, salt) => [
+      attributes.name as string,
+      new Float64Array(sizeOf(shape)).map((_, i) => uniformAt(i, salt, 5, 5) - 0.3),
+    ])),
+  }
+  for (const causal of [true, false]) {
+    for (const at of [0, 4]) {
+      const whole = of(at)(layer(layer(x, causal), causal))
+      const [part] = narrowed([whole])
+      const all = (y: Tensor) => [y, ...gradients(ops.sum(ops.mul(y, y)), [x, w, gain])]
+      const expected = evaluateAll(all(whole), { inputs: data })
+      evaluateAll(all(part), { inputs: data }).forEach((value, i) => assert(difference(value, expected[i]) < 1e-12))
+      const outputs = Object.fromEntries(all(part).map((y, i) => [`${i}`, y]))
+      const found = interpret(build({ name: "part", outputs, updates: [] }), new Map(), data)
+      expected.forEach((value, i) => assert(difference(found[i], value) < 1e-12))
+      // Products of the second layer: keys and values of all tokens, queries and what follows of one.
+      const flops = (y: Tensor) =>
+        build({ name: "count", outputs: { y }, updates: [] }).calls.reduce((sum, call) => sum + workOf(call).flops, 0)
+      const [once, twice] = [flops(layer(x, causal)), flops(part)]
+      assert(twice < 1.75 * once, `${twice} is more than a layer and a half: ${once}`)
+    }
   }
 })
 

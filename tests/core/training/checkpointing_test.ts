@@ -70,7 +70,7 @@ const train = (gradientCheckpointing: boolean) =>
 const platform = Layer.mergeAll(Wasm.layer({ threads: 1 }), pluginsLayer, familiesLayer)
 /** A method, and the share of the memory that is left: with all parameters, all gradients wait to be clipped. */
 const methods = {
-  "all parameters": [Llama.layer, 0.65],
+  "all parameters": [Llama.layer, 0.8],
   "LoRA with dropout": [
     Layer.mergeAll(
       Llama.layer,

@@ -4,10 +4,10 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Wasm from "../../../core/backend/wasm/backend.ts"
-import { layer as pluginsLayer } from "../../../core/contracts/plugins.ts"
+import { layer as pluginsLayer, Plugins } from "../../../core/contracts/plugins.ts"
 import type { Batch } from "../../../core/data/batches.ts"
 import { layer as familiesLayer } from "../../../core/model/families.ts"
-import { load, type Model, readParameters, saveAdapters } from "../../../core/model/model.ts"
+import { load, loadAdapters, type Model, readParameters, saveAdapters } from "../../../core/model/model.ts"
 import { labelKind, Task } from "../../../core/model/task.ts"
 import { adamW } from "../../../core/training/adamw.ts"
 import { objectiveOf } from "../../../core/training/objectives.ts"
@@ -15,6 +15,7 @@ import { makeStepper } from "../../../core/training/stepper.ts"
 import * as Adapters from "../../../plugins/adapters/mod.ts"
 import * as Bert from "../../../plugins/bert/mod.ts"
 import * as Llama from "../../../plugins/llama/mod.ts"
+import * as Lora from "../../../plugins/lora/mod.ts"
 import { type Base, distance, fixture } from "../../model_layer.ts"
 
 type Methods = ReturnType<typeof Adapters.compose>
@@ -165,4 +166,53 @@ Deno.test("two adapters stand one after the other, whatever the order of their l
     Layer.mergeAll(Adapters.layer(b), Adapters.layer(a)),
   )
   assertEquals(names, ["a", "b"])
+})
+
+Deno.test("adapters and LoRA on one module, in one directory: both load again, and another pass gives the same", async () => {
+  const directory = await Deno.makeTempDir()
+  try {
+    const methods = Layer.mergeAll(
+      Adapters.layer({ reductionFactor: 4 }),
+      Adapters.compose(Adapters.average([{ name: "a" }, { name: "b" }]), { name: "mean" }),
+      Lora.layer({ targetModules: ["output.dense"], initLoraWeights: false }),
+    )
+    const step = (saved: boolean) =>
+      run(
+        Effect.gen(function* () {
+          const model = yield* bert()
+          if (saved) yield* loadAdapters(model, directory)
+          else {
+            yield* Effect.promise(() => train(model, 3))
+            yield* saveAdapters(model, directory)
+          }
+          const values = yield* valuesOf(model)
+          return { values, losses: yield* Effect.promise(() => train(model, 2)) }
+        }),
+        methods,
+      )
+    const [first, again] = [await step(false), await step(true)]
+    assertEquals(again.values, first.values)
+    assertEquals(again.losses, first.losses)
+  } finally {
+    await Deno.remove(directory, { recursive: true })
+  }
+})
+
+Deno.test("derivatives by example sum to those of the batch, with a fusion and its regularizer too", async () => {
+  /** Makes the step take every example's derivative alone. */
+  const apart = Layer.effectDiscard(
+    Effect.flatMap(
+      Effect.service(Plugins),
+      (plugins) => plugins.register({ id: "apart", gradients: { example: (gradients) => gradients } }),
+    ),
+  )
+  for (const loading of [bert, llama]) {
+    const losses = (examples: boolean) => {
+      const fused = Adapters.compose(Adapters.fuse([{ name: "a", trainable: true }, { name: "b", reductionFactor: 2 }]))
+      const effect = Effect.flatMap(loading(), (model) => Effect.promise(() => train(model, 5)))
+      return run(effect, examples ? Layer.merge(fused, apart) : fused)
+    }
+    const [alone, together] = [await losses(true), await losses(false)]
+    assert(distance(alone, together) < 1e-5, `${alone} and ${together}`)
+  }
 })

@@ -5,6 +5,7 @@
 import type { ArtifactFiles, NamedValues } from "../../core/contracts/contribution.ts"
 import type { ModuleInfo } from "../../core/contracts/module_info.ts"
 import type { Parameter } from "../../core/contracts/parameter.ts"
+import { parseHeader, SafetensorsError } from "../../core/formats/safetensors.ts"
 import { decodeTensors, encodeTensors, PeftError } from "../peft_format/mod.ts"
 import { AdapterHubError } from "./adapter_hub_error.ts"
 
@@ -53,18 +54,25 @@ export function decodeParameters(
   names: ReadonlyMap<string, Parameter>,
 ): ReadonlyArray<NamedValues> {
   const bytes = bytesOf(files, file, pickle)
-  // A norm before the bottleneck is stored there twice.
-  const passOver = new Set(
-    [...names.keys()].map((name) => name.replace(/adapter_norm_before(?=\.\w+$)/, "adapter_down.0")),
-  )
-  const wanted = new Map([...names].map(([name, { shape }]) => [name, shape]))
   try {
-    const found = decodeTensors(bytes, wanted, file, passOver)
-    return [...names].map(([name, parameter]) => ({ parameter, data: found.get(name)! }))
+    const stored = namesIn(bytes, file, [...names.keys()])
+    const wanted = new Map([...names].map(([name, { shape }]) => [stored(name), shape]))
+    // A norm before the bottleneck is stored there twice.
+    const twice = [...wanted.keys()].map((name) => name.replace(/adapter_norm_before(?=\.\w+$)/, "adapter_down.0"))
+    const found = decodeTensors(bytes, wanted, file, new Set(twice))
+    return [...names].map(([name, parameter]) => ({ parameter, data: found.get(stored(name))! }))
   } catch (error) {
-    if (!(error instanceof PeftError)) throw error
+    if (!(error instanceof PeftError || error instanceof SafetensorsError)) throw error
     throw new AdapterHubError({ reason: "Weights", file, message: error.message })
   }
+}
+
+/** How a file spells names: one that was saved from a bare backbone lacks the backbone's own (`bert.`). */
+function namesIn(bytes: Uint8Array, file: string, names: ReadonlyArray<string>): (name: string) => string {
+  const { tensors } = parseHeader(bytes, bytes.length, file)
+  const backbone = names[0].slice(0, names[0].indexOf(".") + 1)
+  const isBare = names.some((name) => tensors.has(name.slice(backbone.length)))
+  return (name) => isBare ? name.slice(backbone.length) : name
 }
 
 /** A file's content; where its pickle alone is there, the error says what to do. */

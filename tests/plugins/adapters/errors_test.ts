@@ -1,5 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
+import { encodeSafetensors, parseHeader } from "../../../core/formats/safetensors.ts"
 import { load, loadAdapters, readParameters } from "../../../core/model/model.ts"
 import { Task } from "../../../core/model/task.ts"
 import * as Adapters from "../../../plugins/adapters/mod.ts"
@@ -148,6 +149,33 @@ Deno.test("old names of non-linearities are those of files that tell no version"
       Adapters.fromAdapterHub(directory) as never,
     ))
   assertEquals(name, "gelu_new")
+})
+
+Deno.test("an adapter that was saved from a bare backbone is read", async () => {
+  const read = (directory: string) =>
+    run(
+      Effect.gen(function* () {
+        const model = yield* loading()
+        return (yield* readParameters(model, model.parameters.filter(({ owner }) => owner !== "base"))).map((
+          { data },
+        ) => data)
+      }),
+      Adapters.fromAdapterHub(directory) as never,
+    )
+  const bare = await changed("bert_seq_bn", (directory) => {
+    const path = `${directory}/adapter.safetensors`
+    const bytes = Deno.readFileSync(path)
+    const { tensors } = parseHeader(bytes, bytes.length, path)
+    Deno.writeFileSync(
+      path,
+      encodeSafetensors([...tensors.values()].map(({ name, shape, byteOffset, byteLength }) => {
+        const data = new Float32Array(bytes.slice(byteOffset, byteOffset + byteLength).buffer)
+        return { name: name.replace(/^bert\./, ""), shape, dtype: "F32", data } as const
+      })),
+    )
+    for (const file of ["head_config.json", "model_head.safetensors"]) Deno.removeSync(`${directory}/${file}`)
+  }, read)
+  assertEquals(bare, await read(fixture("adapters/bert_seq_bn")))
 })
 
 Deno.test("adapters of another width or another depth are refused where they are composed", async () => {

@@ -317,6 +317,8 @@ export const onWebgpu: ReadonlyArray<string> = [
   "lora-classification",
   "bert-lora-classification",
   "bert-lora-masked",
+  "adapters-fields",
+  "adapters-fuse",
   "prefix-classification",
   "bert-prompt-classification",
   "control-bert-scaling",

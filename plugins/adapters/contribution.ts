@@ -54,6 +54,7 @@ export function contributionOf(method: MethodOptions): Contribution {
   const { name, composition, saved, initial, withHead = true } = method
   const id = `adapters/${name}`
   checkComposition(composition, id)
+  const regularized = fusionsOf(composition).filter(({ regularization }) => regularization)
   return {
     id,
     sites: sitesOf(composition, id).map((site) => ({
@@ -64,7 +65,7 @@ export function contributionOf(method: MethodOptions): Contribution {
       },
     })),
     trains: isHead,
-    ...(fusionsOf(composition).some(({ regularization }) => regularization) ? { objective: { wrap: regularize } } : {}),
+    ...(regularized.length === 0 ? {} : { objective: { wrap: regularize(regularized) } }),
     initialize: (own, { modules }) =>
       attempt(() =>
         initial === undefined ? valuesOfMembers(composition, saved, own, modules) : load(method, initial, own, modules)

@@ -57,11 +57,12 @@ export function applyFusion(
   return value ? ops.matmul(mixed, parameter(VALUE), { transposeB: true }) : mixed
 }
 
-/** The loss with 0.01 ||I - V||^2 (Frobenius) of every value matrix that trains, once for the whole batch. */
-export function regularize(next: Objective): Objective {
-  return (context) => {
+/** The loss with 0.01 ||I - V||^2 (Frobenius) of these fusions' value matrices, once for the whole batch. */
+export function regularize(fusions: ReadonlyArray<ResolvedFusion>): (next: Objective) => Objective {
+  const names = fusions.map(({ name }) => `${name}.${VALUE}`)
+  return (next) => (context) => {
     const { loss, weight } = next(context)
-    const values = context.trained.filter(({ parameter: { name } }) => name.endsWith(`.${VALUE}`))
+    const values = context.trained.filter(({ parameter: { name } }) => names.includes(name))
     const terms = values.map(({ tensor }) => {
       const [width] = tensor.shape
       const isDiagonal = ops.equal(ops.iota([width, 1], 0), ops.iota([1, width], 1))

@@ -4,7 +4,7 @@
  * @module
  */
 import type { AttentionCall, AttentionGradientCall, View } from "../contract.ts"
-import { COLUMNS, microKernel, ROWS } from "../matmul/_wasm_micro_kernel.ts"
+import { COLUMNS, ROWS } from "../matmul/_wasm_micro_kernel.ts"
 import { pack } from "../matmul/_wasm_pack.ts"
 import {
   call as callFunction,
@@ -16,6 +16,7 @@ import {
   i32,
   i32x4,
   increase,
+  madd,
   type ModuleBuilder,
   select,
   set,
@@ -23,7 +24,7 @@ import {
   v128,
   when,
 } from "../wasm/assembler.ts"
-import { loadLanes } from "../wasm/lanes.ts"
+import { loadLanes, storeLanes } from "../wasm/lanes.ts"
 
 /** `count` rounded up to whole panels of eight. */
 export const padded = (count: number): number => Math.ceil(count / COLUMNS) * COLUMNS
@@ -120,41 +121,73 @@ export const packPanels = (module: ModuleBuilder, layout: "depth" | "across", ta
       ),
   )
 
+/** How a few rows of a product lie; strides in bytes. */
+interface Product {
+  /** How a lies: `depth`, k side by side (stride: from row to row); `across`, rows side by side (stride: along k). */
+  readonly layout: "depth" | "across"
+  /** At most six: with two vectors of b and one number of a, their sums fill the 16 registers of AVX2. */
+  readonly rows: number
+  readonly aStride: number
+  readonly outputStride: number
+  /** What the columns leave beyond whole panels. */
+  readonly tail: number
+}
+const UNROLL = 4
+
 /**
- * Index of the function `(a, aStride, panels, panelBytes, k, columns, output, outputStride, more)`, all i32: a few rows of
- * `output` = a times `columns` columns in panels, added to what is there where `more` is not 0.
- *
- * @param layout How a lies: `depth`, k side by side (stride: from row to row); `across`, rows side by side.
- * @param tail What `columns` leaves beyond whole panels.
+ * Index of the function `(a, panels, panelBytes, k, columns, output, more)`, all i32: a few rows of `output` = a times
+ * `columns` columns in panels of eight, added to what is there where `more` is not 0. Unlike the micro-kernel of `matmul`
+ * it knows the strides and stays for all panels: attention's sums are short.
  */
-export const rowsTimesPanels = (
-  module: ModuleBuilder,
-  target: Target,
-  layout: "depth" | "across",
-  rows: number,
-  tail: number,
-): number =>
-  module.once(
-    `attention_rows_${layout}_${rows}_${tail}_${target.relaxed}`,
+export const rowsTimesPanels = (module: ModuleBuilder, target: Target, product: Product): number => {
+  const { layout, rows, aStride, outputStride, tail } = product
+  return module.once(
+    `attention_rows_${JSON.stringify(product)}_${target.relaxed}`,
     () =>
       module.func(
         `rows_${layout}_${rows}`,
-        new Array(9).fill("i32"),
+        new Array(7).fill("i32"),
         [],
-        (f, a, aStride, panels, panelBytes, k, columns, output, outputStride, more) => {
-          const column = f.local("i32")
-          const tile = (width: number): Code =>
-            callFunction(
-              microKernel(module, target, { a: layout, b: "panel", rows, width }),
-              get(a),
-              get(aStride),
-              get(panels),
-              i32.const(0),
-              get(k),
-              get(output),
-              get(outputStride),
-              get(more),
-            )
+        (f, a, panels, panelBytes, k, columns, output, more) => {
+          const [column, right, end, wholeEnd] = integers(f, 4)
+          const left = integers(f, layout === "depth" ? rows : 1)
+          const number = f.local("v128")
+          const vectors = [f.local("v128"), f.local("v128")]
+          const sums = Array.from({ length: rows }, () => [f.local("v128"), f.local("v128")])
+          const tile = (width: number): Code => {
+            const used = vectorsOf(width)
+            const each = (body: (sum: number, r: number, vector: { at: number; lanes: number }) => Code): Code =>
+              sums.map((row, r) => used.map((vector, i) => body(row[i], r, vector)))
+            const steps = (count: number): Code => [
+              Array.from({ length: count }, (_, step): Code => [
+                used.map(({ at }, i) => set(vectors[i], v128.load(get(right), 32 * step + 4 * at))),
+                sums.map((row, r): Code => [
+                  set(
+                    number,
+                    layout === "depth"
+                      ? v128.load32Splat(get(left[r]), 4 * step)
+                      : v128.load32Splat(get(left[0]), step * aStride + 4 * r),
+                  ),
+                  used.map((_, i) => set(row[i], madd(target, get(number), get(vectors[i]), get(row[i])))),
+                ]),
+              ]),
+              left.map((pointer) => increase(pointer, count * (layout === "depth" ? 4 : aStride))),
+              increase(right, 32 * count),
+            ]
+            return [
+              when(
+                get(more),
+                each((sum, r, { at, lanes }) => set(sum, loadLanes(get(output), 1, lanes, r * outputStride / 4 + at))),
+                each((sum) => set(sum, f32x4.const(0))),
+              ),
+              left.map((pointer, r) => set(pointer, r === 0 ? get(a) : i32.add(get(left[r - 1]), i32.const(aStride)))),
+              set(end, i32.add(get(panels), scaled(get(k), 32))),
+              set(wholeEnd, i32.add(get(panels), scaled(i32.and(get(k), i32.const(-UNROLL)), 32))),
+              forRange(right, get(panels), get(wholeEnd), 0, steps(UNROLL)),
+              forRange(right, get(wholeEnd), get(end), 0, steps(1)),
+              each((sum, r, { at, lanes }) => storeLanes(get(output), 1, lanes, r * outputStride / 4 + at, get(sum))),
+            ]
+          }
           return [
             forRange(
               column,
@@ -170,6 +203,7 @@ export const rowsTimesPanels = (
         },
       ),
   )
+}
 
 /** Bytes of an entry of the table of {@link scan}: first, clear, end and nothing. */
 export const RANGE_BYTES = 16

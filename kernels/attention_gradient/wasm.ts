@@ -280,15 +280,19 @@ const blockFunction = (context: KernelContext, shape: Shape, keys: number): numb
           )
           const product = (height: number, a: number, place: number, k: number, output: number): Code =>
             callFunction(
-              rowsTimesPanels(module, target, "depth", height, 0),
+              rowsTimesPanels(module, target, {
+                layout: "depth",
+                rows: height,
+                aStride: bytes(a === at.q ? shape.q : shape.cotangent, 3),
+                outputStride: lies.rowBytes,
+                tail: 0,
+              }),
               get(a),
-              i32.const(bytes(a === at.q ? shape.q : shape.cotangent, 3)),
               i32.add(within(place), scaled(get(first), 4 * k)),
               i32.const(32 * k),
               i32.const(k),
               i32.sub(get(end), get(first)),
               i32.add(get(output), scaled(get(first), 4)),
-              i32.const(lies.rowBytes),
               i32.const(0),
             )
           const rowsOf = (height: number): Code => [
@@ -309,15 +313,19 @@ const blockFunction = (context: KernelContext, shape: Shape, keys: number): numb
                 get(end),
               )),
             shape.dq === undefined ? [] : callFunction(
-              rowsTimesPanels(module, target, "depth", height, width % 8),
+              rowsTimesPanels(module, target, {
+                layout: "depth",
+                rows: height,
+                aStride: lies.rowBytes,
+                outputStride: bytes(shape.dq, 3),
+                tail: width % 8,
+              }),
               i32.add(get(scores), scaled(get(first), 4)),
-              i32.const(lies.rowBytes),
               i32.add(within(lies.keyColumns), scaled(get(first), 32)),
               i32.const(32 * keys),
               i32.sub(minimum(get(end), i32.const(keys)), get(first)),
               i32.const(width),
               get(at.dq),
-              i32.const(bytes(shape.dq, 3)),
               get(start),
             ),
             nextQueries(height),
@@ -334,15 +342,19 @@ const blockFunction = (context: KernelContext, shape: Shape, keys: number): numb
           /** Rows of the transposed weights or scores times columns of queries or cotangents. */
           const transposed = (height: number, a: number, place: number, columns: number, view: Strides, to_: number) =>
             callFunction(
-              rowsTimesPanels(module, target, "across", height, columns % 8),
+              rowsTimesPanels(module, target, {
+                layout: "across",
+                rows: height,
+                aStride: lies.rowBytes,
+                outputStride: bytes(view, 2),
+                tail: columns % 8,
+              }),
               i32.add(i32.add(within(a), scaled(get(from), lies.rowBytes)), scaled(get(key), 4)),
-              i32.const(lies.rowBytes),
               i32.add(within(place), scaled(get(from), 32)),
               scaled(get(queries), 32),
               i32.sub(get(to), get(from)),
               i32.const(columns),
               i32.add(get(to_), scaled(get(key), bytes(view, 2))),
-              i32.const(bytes(view, 2)),
               get(moreKeys),
             )
           const rowOf = (panel: Code): Code => firstRow(shape, panel)

@@ -26,7 +26,7 @@ import type { Product } from "./product.ts"
 const THIN = 16
 /** Most rows of a tile; then its columns, by its rows: as many sums as registers hold. */
 const ROWS = 4
-const COLUMNS = [0, 32, 24, 12, 8]
+const COLUMNS = [0, 32, 24, 12, 12]
 const DOT_COLUMNS = [0, 8, 4, 3, 2]
 /** Depth of a block where b is packed, and where it is in place: so many of its rows are read at a time. */
 const DEPTH = 256

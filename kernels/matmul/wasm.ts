@@ -8,9 +8,10 @@
  * @module
  */
 import { bytesOf } from "../../core/tensor/dtype.ts"
+import { sizeOf } from "../../core/tensor/shape.ts"
 import type { MatmulCall } from "../contract.ts"
 import { call as callFunction, i32 } from "../wasm/assembler.ts"
-import type { KernelContext, Stage } from "../wasm/kernel.ts"
+import { groupedStage, itemsPerUnit, type KernelContext, type Stage } from "../wasm/kernel.ts"
 import { blockingOf, driver } from "./_wasm_driver.ts"
 import { epilogueFunction } from "./_wasm_epilogue.ts"
 import { thinBlocking, thinDriver } from "./_wasm_thin.ts"
@@ -35,5 +36,12 @@ export const emitMatmul = (call: MatmulCall, context: KernelContext): readonly S
     i32.add(context.address(buffer), i32.const(bytesOf(context.storage(buffer)) * offset))
   )
   const scratch = context.threadScratch(scratchBytes)
-  return [{ units, run: (begin, end) => callFunction(func, begin, end, scratch, ...addresses) }]
+  const work = sizeOf(call.output.shape) * product.k / units
+  return [
+    groupedStage(
+      units,
+      itemsPerUnit(units, work),
+      (begin, end) => callFunction(func, begin, end, scratch, ...addresses),
+    ),
+  ]
 }

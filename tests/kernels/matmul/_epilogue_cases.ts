@@ -105,7 +105,7 @@ export const epilogueCases: ReadonlyArray<Case> = [
     body: [...biased, load(2), constant(0.25), step("mul", 2, 4), step("add", 3, 5)],
     inputs: [{ strides: [0, 1] }, { strides: [20, 1] }],
   }),
-  ...[[1, 40], [1, 7], [23, 1], [9, 7], [6, 8], [5, 67], [150, 3]].map(([m, n]) =>
+  ...[[1, 40], [1, 7], [23, 1], [9, 7], [6, 8], [5, 67], [150, 3], [1, 1100], [3, 350], [12, 130]].map(([m, n]) =>
     make(`${m}x${n}: bias, gelu, residual`, {
       shape: [m, n],
       k: 33,
@@ -141,14 +141,14 @@ export const epilogueCases: ReadonlyArray<Case> = [
   }),
   make("one b for all entries, a residual that folds into rows with them", {
     shape: [2, 3, 7, 20],
-    k: 10,
+    k: 60,
     b: [0, 0, 20, 1],
     body: [...biased, load(2), step("add", 2, 3)],
     inputs: [{ strides: [0, 0, 0, 1] }, { strides: [420, 140, 20, 1] }],
   }),
   make("one b for all entries, an operand that does not fold", {
     shape: [2, 3, 7, 20],
-    k: 10,
+    k: 60,
     b: [0, 0, 20, 1],
     body: [...biased, load(2), step("mul", 2, 3)],
     inputs: [{ strides: [20, 0, 0, 1] }, { strides: [0, 1, 3, 0] }],
@@ -156,13 +156,13 @@ export const epilogueCases: ReadonlyArray<Case> = [
   }),
   make("entries that merge, an operand that does not", {
     shape: [3, 4, 10, 9],
-    k: 5,
+    k: 40,
     body: biased,
     inputs: [{ strides: [90, 0, 9, 1] }],
   }),
   make("heads side by side in the output", {
     shape: [2, 3, 9, 8],
-    k: 16,
+    k: 96,
     output: [9 * 24, 8, 24, 1],
     body: gelu,
     inputs: [{ strides: [0, 8, 0, 1] }],
@@ -170,7 +170,7 @@ export const epilogueCases: ReadonlyArray<Case> = [
   }),
   make("gaps in the output, strides and signs of all kinds in the operands", {
     shape: [11, 22],
-    k: 6,
+    k: 140,
     output: [25, 1],
     body: [...biased, load(2), step("mul", 2, 3), load(3), step("sub", 4, 5)],
     inputs: [{ strides: [44, 2] }, { strides: [1, 11] }, { strides: [-22, -1], offset: 241 }],
@@ -178,7 +178,7 @@ export const epilogueCases: ReadonlyArray<Case> = [
   }),
   make("an operand along rows, one number for all", {
     shape: [19, 30],
-    k: 12,
+    k: 64,
     body: [...biased, load(2), step("mul", 2, 3)],
     inputs: [{ strides: [1, 0] }, { strides: [0, 0] }],
   }),
@@ -205,13 +205,13 @@ export const epilogueCases: ReadonlyArray<Case> = [
   }),
   make("coordinates", {
     shape: [21, 30],
-    k: 8,
+    k: 60,
     body: causal(0, 1),
     inputs: [{ strides: [0, 0] }],
   }),
   make("coordinates of entries that share b", {
     shape: [2, 3, 5, 7],
-    k: 8,
+    k: 160,
     b: [0, 0, 7, 1],
     body: [...causal(2, 3), index(0), index(1), step("add", 8, 9) as Instruction].map((one, i) =>
       i === 10 ? { ...one, dtype: i32 } as Instruction : one
@@ -220,7 +220,7 @@ export const epilogueCases: ReadonlyArray<Case> = [
   }),
   make("dropout", {
     shape: [2, 9, 12],
-    k: 8,
+    k: 160,
     b: [0, 12, 1],
     body: [
       load(0),

@@ -95,7 +95,19 @@ const check = (call: MatmulCall, a: Storage = "f32", b: Storage = "f32") => {
 const matmul = (a: View, b: View, output: View): MatmulCall => ({ kernel: "matmul", a, b, output })
 
 const SIZES = [[1, 1, 1], [2, 3, 5], [7, 8, 4], [6, 8, 256], [13, 17, 19], [31, 64, 37], [8, 40, 300], [67, 71, 257]]
-const MORE = [[1, 33, 130], [50, 1, 9], [5, 100, 1], [100, 8, 24], [20, 4, 8], [9, 6, 600], [24, 136, 11]]
+const MORE = [
+  [1, 310, 130],
+  [1, 33, 130],
+  [2, 110, 150],
+  [3, 90, 140],
+  [14, 50, 66],
+  [50, 1, 9],
+  [5, 100, 1],
+  [100, 8, 24],
+  [20, 4, 8],
+  [9, 6, 600],
+  [24, 136, 11],
+]
 for (const [m, n, k] of [...SIZES, ...MORE]) {
   Deno.test(`${m}x${k} times ${k}x${n}, in each layout`, () => {
     for (const a of [view(0, [m, k]), view(0, [m, k], [1, 0], 3), view(0, [m, k], [0, 1], 1, 2)]) {
@@ -115,7 +127,9 @@ Deno.test("operands without a unit stride, and an output with gaps", () => {
 })
 
 Deno.test("batches, broadcast and permuted", () => {
-  const [B, H, m, n, k] = [2, 3, 7, 9, 10]
+  for (const [m, n, k] of [[7, 9, 10], [5, 37, 60], [19, 21, 30]]) inEachOrder(2, 3, m, n, k)
+})
+const inEachOrder = (B: number, H: number, m: number, n: number, k: number) => {
   const output = view(2, [B, H, m, n])
   const a = view(0, [B, H, m, k])
   const b = view(1, [B, H, k, n])
@@ -126,7 +140,7 @@ Deno.test("batches, broadcast and permuted", () => {
   check(matmul(view(0, [B, H, m, k], [1, 2, 3]), b, output)) // one a for each inner entry
   check(matmul(a, view(1, [B, H, k, n], [2, 3]), view(2, [B, H, m, n], [0, 2, 1, 3])))
   check(matmul(view(0, [B, H, 1, k]), view(1, [B, H, k, n], [3, 2]), view(2, [B, H, 1, n], [1, 0, 2, 3])))
-})
+}
 
 Deno.test("empty products: no terms give zeros, no elements give nothing", () => {
   const zeros = run(

@@ -34,7 +34,7 @@ export const tileForm = (
   const size = subgroups?.smallest === subgroups?.largest ? subgroups?.largest : undefined
   const broadcast = size === 4 || size === 8
   const lanes = broadcast ? size : 8
-  return { lanes, own: rows > lanes ? 4 : 1, others: broadcast ? 32 : 8, broadcast }
+  return { lanes, own: rows > lanes ? 4 : 1, others: broadcast ? 4 * lanes : 8, broadcast }
 }
 
 /** An operand as the code names it. */
@@ -100,6 +100,13 @@ export interface TileShader {
   readonly accumulate: (target: TileRows, weight: string, others: TileRows, keep?: string) => void
   /** Stores zeros in own rows of an operand. */
   readonly clear: (target: TileRows) => void
+  /**
+   * Only where there are broadcasts and four own rows: adds own rows, each times its parts of `weight<u>`, to the tile's
+   * rows of an operand.
+   */
+  readonly accumulateOthers: (target: TileRows, weight: string, own: TileRows) => void
+  /** Only there too: stores zeros in all of `count` other rows of an operand. */
+  readonly clearOthers: (target: TileRows, count: string) => void
   /** The finished dispatch. */
   readonly finish: (label: string) => Dispatch
 }
@@ -129,15 +136,24 @@ const inFours = (operands: ReadonlyArray<TileOperand>): boolean => {
   )
 }
 
+/** What is done by one shader. */
+export interface TileTask {
+  readonly batch: number
+  readonly shared: number
+  /** Number of own rows of each entry of `batch` and `shared`. */
+  readonly rows: number
+  /** Whether one workgroup has all own rows of an entry, a tile after the other, in a loop that the code closes. */
+  readonly together?: boolean
+}
+
 /**
  * Begins a shader. The code finds `b` and `h`, coordinates along `batch` and `shared`; for each own row r its number
  * `i<r>`, below `rows`, and whether it is one, `valid<r>`.
  *
- * @param rows Number of own rows of each entry of `batch` and `shared`.
  * @param inline Whether sizes are a part of the code all the same, to spare a binding.
  */
 export const openTiles = (
-  { batch, shared, rows }: { readonly batch: number; readonly shared: number; readonly rows: number },
+  { batch, shared, rows, together }: TileTask,
   operands: ReadonlyArray<TileOperand>,
   inline: boolean,
   context: KernelContext,
@@ -146,7 +162,7 @@ export const openTiles = (
   const { lanes, own, others, broadcast } = form
   const shader = context.shader()
   const functions = collectFunctions()
-  const fours = !context.device.software && inFours(operands)
+  const fours = inFours(operands)
   const unit = (axes: string) => fours && axes.endsWith("-") ? 4 : 1
   const bound = new Map(operands.map(({ name, view: { buffer }, axes, writes, dtype }) => {
     const element = unit(axes) === 4 ? "vec4<f32>" : dtype ?? "f32"
@@ -165,7 +181,7 @@ export const openTiles = (
       else size(`${name}_${axis}`, strides[i] / unit(axes))
     })
   }
-  const tiles = Math.ceil(rows / (lanes * own)), count = tiles * batch * shared
+  const tiles = Math.ceil(rows / (lanes * own)), count = (together ? 1 : tiles) * batch * shared
   const { workgroups, number, exact } = lineOfWorkgroups(count, context.device)
   size("tiles", tiles)
   size("count", count)
@@ -175,10 +191,11 @@ export const openTiles = (
     `let number = ${number};`,
     ...exact ? [] : [`if (number >= count) { return; }`],
     // Neighbouring workgroups share the other rows.
-    `let entry = number / tiles;`,
-    `let first = number % tiles * ${lanes * own}u + thread;`,
+    `let entry = ${together ? "number" : "number / tiles"};`,
     `let h = entry % heads;`,
     `let b = entry / heads;`,
+    together ? `for (var tile = 0u; tile < tiles; tile++) {` : `let tile = number % tiles;`,
+    `let first = tile * ${lanes * own}u + thread;`,
   )
   for (const r of range(own)) {
     push(`let valid${r} = first + ${r * lanes}u < rows;`, `let i${r} = min(first + ${r * lanes}u, rows - 1u);`)
@@ -200,12 +217,14 @@ return select(vec4<f32>(), vec4(${four.join(", ")}), vec4<u32>(0u, 1u, 2u, 3u) <
 }
 `
   }
-  const storePiece = ({ name, at }: TileRows, r: number, value: string): string => {
+  const storePiece = (name: string, valid: string, at: string, value: string): string => {
     const { store } = bound.get(name)!
-    if (fours) return `if (valid${r}) { ${store(`${at}${r} + x`, value)} }`
-    const each = range(4).map((i) => `if (${i}u < left) { ${store(`${at}${r} + x * 4u + ${i}u`, `${value}[${i}]`)} }`)
-    return `if (valid${r}) { let left = ${name}_width - x * 4u; ${each.join(" ")} }`
+    if (fours) return `if (${valid}) { ${store(`${at} + x`, value)} }`
+    const each = range(4).map((i) => `if (${i}u < left) { ${store(`${at} + x * 4u + ${i}u`, `${value}[${i}]`)} }`)
+    return `if (${valid}) { let left = ${name}_width - x * 4u; ${each.join(" ")} }`
   }
+  const storeOwn = ({ name, at }: TileRows, r: number, value: string): string =>
+    storePiece(name, `valid${r}`, `${at}${r}`, value)
   const openRow = (name: string): void => push(`for (var x = 0u; x * 4u < ${name}_width; x++) {`)
   /** Rows of the tile that a thread reads itself, and how it comes by all of them. */
   const slots = broadcast ? others / lanes : others
@@ -254,7 +273,9 @@ return select(vec4<f32>(), vec4(${four.join(", ")}), vec4<u32>(0u, 1u, 2u, 3u) <
       )
     },
     openVisible: () => {
-      const word = gather((r) => `bitcast<u32>(${bound.get("mask")!.load(`mask_at${r} + start / 32u * mask_w`)})`)
+      const word = gather((r) =>
+        `select(0u, bitcast<u32>(${bound.get("mask")!.load(`mask_at${r} + start / 32u * mask_w`)}), valid${r})`
+      )
       const u32 = type("u32")
       push(`let seen = (${word} >> ${u32}(start % 32u)) & ${u32}(${2 ** others - 1}u);`)
       const any = own === 1 ? "seen != 0u" : `any(seen != ${u32}())`
@@ -287,14 +308,47 @@ return select(vec4<f32>(), vec4(${four.join(", ")}), vec4<u32>(0u, 1u, 2u, 3u) <
       push(`}`)
       for (const r of range(own)) {
         for (const u of range(others)) push(`sum${r} += ${weight}${u}${own === 1 ? "" : `[${r}]`} * piece${u};`)
-        push(storePiece(target, r, `sum${r}`))
+        push(storeOwn(target, r, `sum${r}`))
       }
       push(`}`, `}`)
     },
     clear: (target) => {
       openRow(target.name)
-      for (const r of range(own)) push(storePiece(target, r, "vec4<f32>()"))
+      for (const r of range(own)) push(storeOwn(target, r, "vec4<f32>()"))
       push(`}`)
+    },
+    accumulateOthers: (target, weight, a) => {
+      push(`{`)
+      enter(target)
+      // Weights of lane i for row u become weights of lane u for row i: `turned<i>_<j>` of row j * lanes + thread.
+      for (const i of range(lanes)) {
+        for (const j of range(slots)) {
+          push(`var turned${i}_${j} = subgroupBroadcast(${weight}${j * lanes}, ${i}u);`)
+          for (const l of range(lanes).slice(1)) {
+            const other = `subgroupBroadcast(${weight}${j * lanes + l}, ${i}u)`
+            push(`turned${i}_${j} = select(turned${i}_${j}, ${other}, thread == ${l}u);`)
+          }
+        }
+      }
+      openRow(target.name)
+      for (const j of range(slots)) push(`var sum${j} = ${piece(target.name, `${target.at}_slot${j}`)};`)
+      for (const r of range(own)) {
+        push(`let mine${r} = ${piece(a.name, `${a.at}${r}`)};`)
+        for (const i of range(lanes)) {
+          push(`let mine${r}_${i} = subgroupBroadcast(mine${r}, ${i}u);`)
+          for (const j of range(slots)) push(`sum${j} += turned${i}_${j}[${r}] * mine${r}_${i};`)
+        }
+      }
+      for (const j of range(slots)) {
+        push(storePiece(target.name, `start + ${j * lanes}u + thread == slot${j}`, `${target.at}_slot${j}`, `sum${j}`))
+      }
+      push(`}`, `}`)
+    },
+    clearOthers: ({ name, at }, total) => {
+      push(`for (var other = thread; other < ${total}; other += ${lanes}u) {`)
+      openRow(name)
+      push(storePiece(name, "true", `${at} + other * ${name}_r`, "vec4<f32>()"))
+      push(`}`, `}`)
     },
     finish: (label) => {
       const table = inline ? undefined : shader.read(context.constants(sizes.map(([, value]) => value)))

@@ -6,12 +6,20 @@
  */
 import { sizeOf } from "../../core/tensor/shape.ts"
 import { packMask } from "../attention/_wgsl_mask.ts"
-import { bitsOf, enterQueries, openTiles, range, type TileOperand, type TileShader } from "../attention/_wgsl_tile.ts"
+import {
+  bitsOf,
+  enterQueries,
+  openTiles,
+  range,
+  tileForm,
+  type TileOperand,
+  type TileShader,
+} from "../attention/_wgsl_tile.ts"
 import type { AttentionGradientCall, View } from "../contract.ts"
 import { emitRows } from "../rows/wgsl.ts"
 import type { Dispatch, KernelContext, KernelEmitter } from "../wgsl/kernel.ts"
 
-/** What one dispatch does: the derivative of the queries, or those of keys, values or both. */
+/** What one dispatch does: the derivative of the queries, those of keys, values or both, or all together. */
 interface Part extends Omit<AttentionGradientCall, "dq" | "dk" | "dv"> {
   readonly dq: View | undefined
   readonly dk: View | undefined
@@ -41,6 +49,8 @@ const bindingsOf = (part: Part): number => new Set(operandsOf(part).map(({ view 
 export const emitAttentionGradient: KernelEmitter<AttentionGradientCall> = (call, context) => {
   const { dq, dk, dv } = call
   const limit = context.device.storageBindings
+  const all: Part = { ...call, dq, dk, dv }
+  if (togetherPays(all, context)) return emitPart(all, context)
   const partsOf = (given: AttentionGradientCall): ReadonlyArray<Part> => [
     ...dq ? [{ ...given, dq, dk: undefined, dv: undefined }] : [],
     ...dk || dv ? [{ ...given, dq: undefined, dk, dv }] : [],
@@ -54,11 +64,24 @@ export const emitAttentionGradient: KernelEmitter<AttentionGradientCall> = (call
   )
   return [...dispatches, ...parts.flatMap((part) => emitPart(part, context))]
 }
+/** Workgroups with which a CPU in disguise is occupied. */
+const GROUPS = 4
+/**
+ * Whether one workgroup had better do all derivatives of an entry, so that they share the scores: where threads are few
+ * and can exchange rows for columns.
+ */
+const togetherPays = (part: Part, { device }: KernelContext): boolean => {
+  const { q: { shape: [batch, shared] }, k: { shape: [, , keys] }, dq, dk } = part
+  const { own, broadcast } = tileForm(keys, device)
+  return dq !== undefined && dk !== undefined && own === 4 && broadcast && batch * shared >= GROUPS &&
+    bindingsOf(part) < device.storageBindings
+}
 const emitPart = (part: Part, context: KernelContext): ReadonlyArray<Dispatch> => {
   const { shape: [batch, queries, keys], strides: [b, t, s] } = part.mask
-  const mask = part.dq ? part.mask : { ...part.mask, shape: [batch, keys, queries], strides: [b, s, t] }
+  const byKeys = part.dk !== undefined || part.dv !== undefined
+  const mask = byKeys ? { ...part.mask, shape: [batch, keys, queries], strides: [b, s, t] } : part.mask
   const { bits, dispatch } = packMask(mask, context)
-  const write = part.dq ? emitQueries : emitKeys
+  const write = byKeys ? emitKeys : emitQueries
   return [dispatch, write({ ...part, mask: bits }, context)]
 }
 
@@ -90,7 +113,8 @@ const rows = (name: string) => ({ name, at: `${name}_at` })
 const open = (part: Part, own: number, context: KernelContext): TileShader => {
   const { q: { shape: [batch, shared, group, queries] }, k, scale } = part
   const inline = bindingsOf(part) + 1 > context.device.storageBindings
-  const shader = openTiles({ batch, shared, rows: own }, operandsOf(part), inline, context)
+  const together = part.dq !== undefined && part.dk !== undefined
+  const shader = openTiles({ batch, shared, rows: own, together }, operandsOf(part), inline, context)
   shader.size("members", group)
   shader.size("queries", queries)
   shader.size("keys", k.shape[2])
@@ -126,9 +150,9 @@ const emitQueries = (part: Part, context: KernelContext): Dispatch => {
   return shader.finish(`attention_gradient dq ${queries}x${part.k.shape[2]}`)
 }
 
-/** The dispatch for the derivatives of keys and values. */
+/** The dispatch for the derivatives of keys and values, and of queries where all are done together. */
 const emitKeys = (part: Part, context: KernelContext): Dispatch => {
-  const { k: { shape: [, , keys] }, q, factor, dk, dv } = part
+  const { k: { shape: [, , keys] }, q, factor, dq, dk, dv } = part
   const shader = open(part, keys, context)
   const { form: { own, others }, push, type, place } = shader
   const targets = [...dk ? ["dk"] : [], ...dv ? ["dv"] : []]
@@ -139,10 +163,15 @@ const emitKeys = (part: Part, context: KernelContext): Dispatch => {
     push(`let mask_at${r} = ${place("mask", { b: "b", r: `i${r}` })};`)
   }
   push(`var started = false;`, `for (var g = 0u; g < members; g++) {`)
-  const theirs = ["q", "cotangent", "log_sum", ...dk ? ["delta"] : []]
+  const theirs = ["q", "cotangent", "log_sum", ...dk ? ["delta"] : [], ...dq ? ["dq"] : []]
   for (const name of theirs) push(`let ${name}_at = ${place(name, { b: "b", h: "h", g: "g" })};`)
   if (factor) {
     for (const r of range(own)) push(`let factor_at${r} = ${place("factor", { b: "b", h: "h", g: "g", s: `i${r}` })};`)
+  }
+  if (dq) {
+    push(`if (tile == 0u) {`)
+    shader.clearOthers(rows("dq"), "queries")
+    push(`}`)
   }
   shader.openTile("queries")
   shader.openVisible()
@@ -161,8 +190,9 @@ const emitKeys = (part: Part, context: KernelContext): Dispatch => {
   }
   if (dk) shader.accumulate(rows("dk"), "change", rows("q"))
   if (dv) shader.accumulate(rows("dv"), "weight", rows("cotangent"))
+  if (dq) shader.accumulateOthers(rows("dq"), "change", rows("k"))
   push(`started = true;`, `}`, `}`, `}`, `if (!started) {`)
   for (const name of targets) shader.clear(rows(name))
-  push(`}`, `}`)
-  return shader.finish(`attention_gradient ${targets.join(" ")} ${q.shape[3]}x${keys}`)
+  push(`}`, `}`, dq ? `}` : ``)
+  return shader.finish(`attention_gradient ${[...dq ? ["dq"] : [], ...targets].join(" ")} ${q.shape[3]}x${keys}`)
 }

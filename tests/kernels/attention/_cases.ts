@@ -156,6 +156,18 @@ const PROBLEMS: ReadonlyArray<Problem> = [
     tokens: true,
   },
   {
+    name: "many heads of odd sizes",
+    batch: 2,
+    shared: 3,
+    group: 2,
+    queries: 37,
+    keys: 45,
+    width: 10,
+    valueWidth: 7,
+    visibility: "band",
+    factor: true,
+  },
+  {
     name: "only queries",
     batch: 1,
     shared: 1,

@@ -127,7 +127,7 @@ export interface Epilogue {
 }
 
 /** What both attention kernels are given. Heads come in groups that share keys and values. */
-interface AttentionOperands {
+export interface AttentionOperands {
   /** Factor of the scores. */
   readonly scale: number
   /** Queries, shape [batch, shared, group, T, D]; the last stride is 1, as of `k` and `v`. */

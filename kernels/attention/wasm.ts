@@ -8,6 +8,7 @@
  */
 import { keyOf } from "../collapse.ts"
 import type { AttentionCall } from "../contract.ts"
+import { vectorsOf } from "../matmul/_wasm_micro_kernel.ts"
 import {
   call as callFunction,
   type Code,
@@ -30,21 +31,21 @@ import {
   firstRow,
   integers,
   minimum,
-  packPanels,
   padded,
   type Panels,
   panelsOf,
   RANGE_BYTES,
-  rowsTimesPanels,
   scaled,
   scan,
   step,
-  vectorsOf,
   withQueries,
 } from "./_wasm_parts.ts"
+import { packPanels, rowsTimesKeys, rowsTimesPanels } from "./_wasm_products.ts"
 import { constants, powerOfTwo } from "./_wasm_power.ts"
 import { HIDDEN, NOTHING } from "./reference.ts"
 
+/** With so many panels of queries in all, keys and values are not worth packing. */
+const FEW_PANELS = 2
 /** Heads are cut into runs of panels until there are so many units, to occupy many threads. */
 const UNITS = 32
 
@@ -57,6 +58,8 @@ interface Shape extends Panels {
   readonly width: number
   readonly valueWidth: number
   readonly scale: number
+  /** Whether keys and values are packed. */
+  readonly packs: boolean
   /** Panels of a unit, and units of a head. */
   readonly run: number
   readonly runs: number
@@ -83,6 +86,7 @@ const shapeOf = ({ q, k, v, mask, factor, output, logSum, scale }: AttentionCall
     width,
     valueWidth: v.shape[3],
     scale,
+    packs: group * panels.count > FEW_PANELS,
     run,
     runs: Math.ceil(panels.count / run),
     q: q.strides,
@@ -96,12 +100,12 @@ const shapeOf = ({ q, k, v, mask, factor, output, logSum, scale }: AttentionCall
 }
 
 /** Where things lie in a thread's scratch, in bytes. */
-const scratchOf = ({ keys, width, valueWidth, count }: Shape) => {
+const scratchOf = ({ keys, width, valueWidth, count, packs }: Shape) => {
   // A cache line more than the keys: rows must not fall on the same lines.
   const rowBytes = 4 * padded(keys) + 64
   const k = 0
-  const v = k + 4 * padded(keys) * width
-  const scores = v + 4 * keys * padded(valueWidth)
+  const v = k + (packs ? 4 * padded(keys) * width : 0)
+  const scores = v + (packs ? 4 * keys * padded(valueWidth) : 0)
   const stats = scores + 6 * rowBytes
   const table = stats + 64
   return { rowBytes, k, v, scores, stats, table, bytes: table + RANGE_BYTES * count }
@@ -209,7 +213,7 @@ const softmaxRow = ({ module, target }: KernelContext, { keys, scale, mask, fact
   )
 }
 
-/** Index of the function `(scratch, range, q, mask, factor, output, logSum)`, all i32: a panel of `rows` queries. */
+/** Index of the function `(scratch, range, q, k, v, mask, factor, output, logSum)`, all i32: a panel of `rows` queries. */
 const panelFunction = (context: KernelContext, shape: Shape, rows: number): number => {
   const { module, target } = context
   const { keys, width, valueWidth } = shape
@@ -219,10 +223,10 @@ const panelFunction = (context: KernelContext, shape: Shape, rows: number): numb
     () =>
       module.func(
         "attention_panel",
-        new Array(7).fill("i32"),
+        new Array(9).fill("i32"),
         [],
-        (f, scratch, range, q, mask, factor, output, logSum) => {
-          const [first, clear, end, row, stats] = integers(f, 5)
+        (f, scratch, range, q, k, v, mask, factor, output, logSum) => {
+          const [first, clear, end, last, row, stats] = integers(f, 6)
           const [top, sum, blind] = [f.local("v128"), f.local("v128"), f.local("v128")]
           const within = (bytes: number): Code => i32.add(get(scratch), i32.const(bytes))
           const number = (value: number): Code => module.pooled(f32x4.const(value))
@@ -230,22 +234,37 @@ const panelFunction = (context: KernelContext, shape: Shape, rows: number): numb
           const eachRow = (body: (r: number) => Code): Code => Array.from({ length: rows }, (_, r) => body(r))
           return [
             [first, clear, end].map((local, i) => set(local, i32.load(get(range), 4 * i))),
-            callFunction(
-              rowsTimesPanels(module, target, {
-                layout: "depth",
-                rows,
-                aStride: 4 * shape.q[3],
-                outputStride: lies.rowBytes,
-                tail: 0,
-              }),
-              get(q),
-              i32.add(within(lies.k), scaled(get(first), 4 * width)),
-              i32.const(32 * width),
-              i32.const(width),
-              i32.sub(get(end), get(first)),
-              i32.add(within(lies.scores), scaled(get(first), 4)),
-              i32.const(0),
-            ),
+            // Of the panel of the last keys, those that there are.
+            set(last, minimum(get(end), i32.const(keys))),
+            shape.packs
+              ? callFunction(
+                rowsTimesPanels(module, target, {
+                  layout: "depth",
+                  rows,
+                  aStride: 4 * shape.q[3],
+                  outputStride: lies.rowBytes,
+                  tail: 0,
+                }),
+                get(q),
+                i32.add(within(lies.k), scaled(get(first), 4 * width)),
+                i32.const(32 * width),
+                i32.const(width),
+                i32.sub(get(end), get(first)),
+                i32.add(within(lies.scores), scaled(get(first), 4)),
+                i32.const(0),
+              )
+              : callFunction(
+                rowsTimesKeys(module, target, {
+                  rows,
+                  width,
+                  strides: [4 * shape.q[3], 4 * shape.k[2], lies.rowBytes],
+                  tail: keys % 4,
+                }),
+                get(q),
+                i32.add(get(k), scaled(get(first), 4 * shape.k[2])),
+                i32.sub(get(last), get(first)),
+                i32.add(within(lies.scores), scaled(get(first), 4)),
+              ),
             set(row, within(lies.scores)),
             set(stats, within(lies.stats)),
             eachRow((r) => [
@@ -264,11 +283,14 @@ const panelFunction = (context: KernelContext, shape: Shape, rows: number): numb
                 aStride: lies.rowBytes,
                 outputStride: 4 * shape.output[3],
                 tail: valueWidth % 8,
+                ...(shape.packs ? {} : { bStride: 4 * shape.v[2] }),
               }),
               i32.add(within(lies.scores), scaled(get(first), 4)),
-              i32.add(within(lies.v), scaled(get(first), 32)),
-              i32.const(32 * keys),
-              i32.sub(minimum(get(end), i32.const(keys)), get(first)),
+              shape.packs
+                ? i32.add(within(lies.v), scaled(get(first), 32))
+                : i32.add(get(v), scaled(get(first), 4 * shape.v[2])),
+              i32.const(shape.packs ? 32 * keys : 32),
+              i32.sub(get(last), get(first)),
               i32.const(valueWidth),
               get(output),
               i32.const(0),
@@ -349,6 +371,8 @@ const driver = (context: KernelContext, shape: Shape): number => {
               get(scratch),
               i32.add(get(scratch), i32.add(i32.const(lies.table), scaled(get(panel), RANGE_BYTES))),
               get(q0),
+              get(k0),
+              get(v0),
               get(mask0),
               get(factor0),
               get(output0),
@@ -381,25 +405,27 @@ const driver = (context: KernelContext, shape: Shape): number => {
             set(query, firstRow(shape, get(panel))),
             step(get(query), [...moves(3, perQuery), [mask0, bytes(shape.mask, 1)]]),
             increase(entry, 1),
-            when(i32.ne(get(entry), get(packed)), [
-              set(packed, get(entry)),
-              callFunction(
-                packPanels(module, "depth", keys % 8),
-                get(k0),
-                i32.const(bytes(shape.k, 2)),
-                i32.const(width),
-                i32.const(keys),
-                i32.add(get(scratch), i32.const(lies.k)),
-              ),
-              callFunction(
-                packPanels(module, "across", valueWidth % 8),
-                get(v0),
-                i32.const(bytes(shape.v, 2)),
-                i32.const(keys),
-                i32.const(valueWidth),
-                i32.add(get(scratch), i32.const(lies.v)),
-              ),
-            ]),
+            shape.packs
+              ? when(i32.ne(get(entry), get(packed)), [
+                set(packed, get(entry)),
+                callFunction(
+                  packPanels(module, "depth", keys % 8),
+                  get(k0),
+                  i32.const(bytes(shape.k, 2)),
+                  i32.const(width),
+                  i32.const(keys),
+                  i32.add(get(scratch), i32.const(lies.k)),
+                ),
+                callFunction(
+                  packPanels(module, "across", valueWidth % 8),
+                  get(v0),
+                  i32.const(bytes(shape.v, 2)),
+                  i32.const(keys),
+                  i32.const(valueWidth),
+                  i32.add(get(scratch), i32.const(lies.v)),
+                ),
+              ])
+              : [],
             set(last, minimum(i32.const(count), i32.add(get(panel), i32.const(run)))),
             whileTrue(
               i32.ltU(get(panel), get(last)),

@@ -12,21 +12,20 @@ import {
   firstRow,
   integers,
   minimum,
-  packPanels,
   padded,
   type Panels,
   panelsOf,
   RANGE_BYTES,
-  rowsTimesPanels,
   scaled,
   scan,
   step,
-  vectorsOf,
   withQueries,
 } from "../attention/_wasm_parts.ts"
+import { packPanels, rowsTimesPanels } from "../attention/_wasm_products.ts"
 import { constants, powerOfTwo } from "../attention/_wasm_power.ts"
 import { keyOf } from "../collapse.ts"
 import type { AttentionGradientCall, View } from "../contract.ts"
+import { vectorsOf } from "../matmul/_wasm_micro_kernel.ts"
 import {
   call as callFunction,
   type Code,
@@ -47,7 +46,7 @@ import { groupedStage, itemsPerUnit, type KernelContext, type KernelEmitter, typ
 import { loadLanes, storeLanes } from "../wasm/lanes.ts"
 
 /** With fewer pairs of keys and values than this, their queries are shared out. */
-const UNITS = 8
+const UNITS = 16
 /** Most keys of a chunk, a multiple of 6 and of 8; most panels of queries in a block: their weights stay in the
  * second-level cache. */
 const KEYS = 264, BLOCK = 11

@@ -168,6 +168,18 @@ const PROBLEMS: ReadonlyArray<Problem> = [
     factor: true,
   },
   {
+    name: "five queries of odd width",
+    batch: 2,
+    shared: 1,
+    group: 1,
+    queries: 5,
+    keys: 43,
+    width: 7,
+    valueWidth: 21,
+    visibility: "causal",
+    tokens: true,
+  },
+  {
     name: "only queries",
     batch: 1,
     shared: 1,

@@ -14,7 +14,7 @@ from adapters.composition import AdapterCompositionBlock, Fuse
 from safetensors.torch import load_file
 
 OWN = (".adapters.", ".adapter_fusion_layer.")
-HEADS = ("classifier.", "score.")
+HEADS = ("classifier.", "pre_classifier.", "score.")
 
 
 def setup_of(options):

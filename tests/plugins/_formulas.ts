@@ -14,6 +14,8 @@ export interface Before {
   readonly prefix?: (path: string) => { readonly keys: Rows; readonly values: Rows }
   /** Rows before the embedded tokens. */
   readonly rows?: Rows
+  /** Is told each attention's own keys and values (of the DistilBERT). */
+  readonly see?: (path: string, keys: Rows, values: Rows) => void
 }
 
 /** Parameters by key. */
@@ -106,7 +108,7 @@ export interface DistilBertSizes {
 
 /** Logits of a row in a DistilBERT classifier with relu. */
 export function distilBert(sizes: DistilBertSizes, weights: Weights, tokens: Vector, before: Before): Vector {
-  const { prefix, rows = [] } = before
+  const { prefix, rows = [], see } = before
   const width = sizes.dim
   const norm = (path: string, x: Vector) => {
     const mean = x.reduce((a, b) => a + b, 0) / width
@@ -125,6 +127,7 @@ export function distilBert(sizes: DistilBertSizes, weights: Weights, tokens: Vec
     const [q, k, v] = ["q_lin", "k_lin", "v_lin"].map((name) =>
       states.map((x) => linear(weights, `${path}.attention.${name}`, x))
     )
+    see?.(`${path}.attention`, k, v)
     const [keys, values] = [[...own?.keys ?? [], ...k], [...own?.values ?? [], ...v]]
     states = states.map((x, t) => {
       const mixed = attend(q[t], keys, values, width / sizes.n_heads)

@@ -1,6 +1,10 @@
 import { assert } from "@std/assert"
+import * as Effect from "effect/Effect"
+import { initialize, readParameters } from "../../../core/model/model.ts"
+import { Task } from "../../../core/model/task.ts"
 import * as PrefixTuning from "../../../plugins/prefix_tuning/mod.ts"
 import { distilBert, llama, rowsOf, type Vector, type Weights } from "../_formulas.ts"
+import { distance, run } from "../../model_layer.ts"
 import { distilBertConfig, equalsFormula, llamaConfig } from "../_padded.ts"
 
 const ID = "prefix_tuning/default"
@@ -44,3 +48,26 @@ for (const prefixProjection of [false, true]) {
     assert(trained.includes("score.weight") && trained.some((key) => key.startsWith(ID)))
   })
 }
+
+Deno.test("a prefix from a text has the keys and values that a DistilBERT makes of it", async () => {
+  const text = [5, 2, 11, 7]
+  await run(
+    Effect.gen(function* () {
+      const model = yield* initialize(distilBertConfig, { task: Task.classification(["a", "b"]) })
+      const values = yield* readParameters(model, model.parameters)
+      const weights = new Map(values.map(({ parameter, data }) => [parameter.key, data]))
+      let count = 0
+      distilBert(distilBertConfig, weights, text, {
+        see: (path, keys, values) => {
+          for (const [name, expected] of [["keys", keys], ["values", values]] as const) {
+            const error = distance(weights.get(`${ID}:${path}.${name}`)!, expected.flat())
+            assert(error < 1e-6, `${name} of ${path} are off by ${error}`)
+            count++
+          }
+        },
+      })
+      assert(count === 4)
+    }),
+    PrefixTuning.layer({ numVirtualTokens: text.length, initText: text }),
+  )
+})

@@ -240,7 +240,6 @@ const frozenBert = {
 } as const satisfies Partial<Case>
 // Transformers' head of a Llama takes a row's last place, padding or not, when there are virtual tokens.
 const unpadded = { ...classification, rows: [[17, 17, 17, 17]] } as const satisfies Partial<Case>
-/** No reference: DistilBERT with a prefix, and padded rows of a Llama classifier with virtual tokens (see tests/plugins). */
 const prompts: ReadonlyArray<Case> = [
   { ...completion, name: "prefix-causal", labels: "all", prompt: prefix },
   { ...completion, name: "prefix-projection-causal", labels: "all", prompt: projected },
@@ -309,6 +308,13 @@ export const cases: ReadonlyArray<Case> = [
   ...read,
   ...initialized,
   ...controls,
+]
+
+/** What has no reference, and why; float64 formulas stand in. */
+export const noReference: ReadonlyArray<string> = [
+  "DistilBERT with a prefix: it takes no past_key_values (tests/plugins/prefix_tuning/formula_test.ts)",
+  "padded rows of a Llama classifier with virtual tokens: transformers' head takes the last place, padding or not " +
+  "(tests/plugins/prompt_tuning/formula_test.ts)",
 ]
 
 /** Names of cases that also run on WebGPU. */

@@ -7,7 +7,7 @@
 import * as Wasm from "../../core/backend/wasm/backend.ts"
 import * as Webgpu from "../../core/backend/webgpu/backend.ts"
 import { readTensors } from "./_tensors.ts"
-import { type Case, cases, hasMethod, onWebgpu } from "./cases.ts"
+import { type Case, cases, hasMethod, noReference, onWebgpu } from "./cases.ts"
 import {
   compareEmbeddings,
   compareInitialization,
@@ -204,5 +204,6 @@ if (adapter === null && chosenOnWebgpu.length > 0) {
     `webgpu: ${chosenOnWebgpu.length} conformance cases NOT RUN: no WebGPU adapter; mesa-vulkan-drivers brings one`,
   )
 }
+if (names.length === 0) { for (const what of noReference) console.log(`no reference: ${what}`) }
 console.log(`${violations.size - failed} passed, ${failed} failed`)
 Deno.exit(failed === 0 ? 0 : 1)

@@ -143,8 +143,9 @@ export const lower = (program: Program, { device, bindingBytes, enableSubgroups 
           `${device.storageBindings}. Use the wasm backend (ESPALIER_BACKEND=wasm).`,
       })
     }
-    const enable = dispatch.enable.filter((name) => name !== "subgroups" || enableSubgroups)
-    const code = enable.map((name) => `enable ${name};\n`).join("") +
+    // Conditions that a subgroup shares are beyond what browsers prove; Deno proves nothing and knows no such directive.
+    const subgroups = "enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n"
+    const code = (enableSubgroups && dispatch.enable.includes("subgroups") ? subgroups : "") +
       declare(variables, writable) + functions + dispatch.code
     let shader = shaderNumbers.get(code)
     if (shader === undefined) {

@@ -82,7 +82,7 @@ export const RANGE_BYTES = 16
 export const scan = (module: ModuleBuilder, panels: Panels, keys: number, strides: ReadonlyArray<number>): number => {
   const [, rowStride, keyStride] = strides
   return module.once(
-    `attention_scan_${JSON.stringify([panels, keys, rowStride, keyStride])}`,
+    `attention_scan_${[panels.count, panels.rows, panels.full, keys, rowStride, keyStride]}`,
     () =>
       module.func("attention_scan", ["i32", "i32"], [], (f, mask, table) => {
         const [panel, row, rows, at, key, first, clear, end] = integers(f, 8)

@@ -86,7 +86,8 @@ const shapeOf = ({ q, k, v, mask, factor, output, logSum, scale }: AttentionCall
     width,
     valueWidth: v.shape[3],
     scale,
-    packs: group * panels.count > FEW_PANELS,
+    // In place, values are walked by their address.
+    packs: group * panels.count > FEW_PANELS || v.strides[2] <= 0,
     run,
     runs: Math.ceil(panels.count / run),
     q: q.strides,

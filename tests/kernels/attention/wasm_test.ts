@@ -1,4 +1,35 @@
+import type { AttentionCall, View } from "../../../kernels/contract.ts"
+import type { Case } from "../_compare.ts"
 import { onWasm } from "../_test_all.ts"
 import { attentionCases } from "./_cases.ts"
 
 Deno.test("attention: against float64, and alike on any number of threads", () => onWasm(attentionCases))
+
+/** The same elements, the last one along an axis first. */
+const reversed = (view: View, axis: number): View => ({
+  ...view,
+  offset: view.offset + view.strides[axis] * (view.shape[axis] - 1),
+  strides: view.strides.map((stride, i) => i === axis ? -stride : stride),
+})
+
+Deno.test("attention: operands that run backwards, a mask with gaps", () =>
+  onWasm(attentionCases.map(({ name, call, buffers }): Case => {
+    const { q, k, v, mask, factor, ...rest } = call as AttentionCall
+    const spread = Float32Array.from(
+      { length: 2 * buffers[mask.buffer].length },
+      (_, i) => i % 2 === 0 ? buffers[mask.buffer][i / 2] : 5,
+    )
+    return {
+      name,
+      call: {
+        ...rest,
+        q: reversed(q, 3),
+        k: reversed(k, 2),
+        v: reversed(v, 2),
+        mask: { ...mask, strides: mask.strides.map((stride) => 2 * stride) },
+        ...(factor ? { factor: reversed(reversed(factor, 3), 4) } : {}),
+      },
+      buffers: buffers.with(mask.buffer, spread),
+      tolerance: 3e-5,
+    }
+  })))

@@ -15,6 +15,8 @@ export interface Contestant {
   readonly env?: Readonly<Record<string, string>>
   /** Whether it does another kind of work, so that its loss is not the others'. Default: no. */
   readonly apart?: boolean
+  /** How many steps' work one step of it is; its times are divided by that. Default 1. */
+  readonly work?: number
 }
 
 /** A contestant that runs. */
@@ -125,7 +127,7 @@ export const contest = async (
       for (const i of contestants.keys()) {
         const { milliseconds } = await turn(i, steps) ?? { milliseconds: [] }
         // The first round only warms up.
-        if (round >= 0) times[i].push(...milliseconds)
+        if (round >= 0) times[i].push(...milliseconds.map((time) => time / (contestants[i].work ?? 1)))
       }
     }
   } finally {

@@ -19,14 +19,15 @@ const broken: Contestant = { name: "broken", command: [Deno.execPath(), "eval", 
 
 Deno.test("a contest gives medians, and why a contestant is out", async () => {
   const slow = contestant("slow", 30, 0.5), other = contestant("other", 0, 0.6)
-  const apart = { ...contestant("apart", 0, 7), apart: true }
+  const apart = { ...contestant("apart", 40, 7), apart: true, work: 4 }
   const [own, theirs, wrong, ended, unlike] = await contest([contestant("own", 0, 0.5), slow, other, broken, apart], {
     rounds: 2,
     steps: 2,
   })
   assert(typeof own === "number" && typeof theirs === "number" && theirs > own)
   assert(theirs >= 29)
-  assert(wrong instanceof Error && ended instanceof Error && typeof unlike === "number")
+  assert(typeof unlike === "number" && unlike >= 9 && unlike < theirs)
+  assert(wrong instanceof Error && ended instanceof Error)
   assertStringIncludes(wrong.message, `"other" has loss 0.6, "own" 0.5: not the same step`)
   assertStringIncludes(ended.message, "no such device")
 })

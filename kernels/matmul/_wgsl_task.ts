@@ -58,9 +58,9 @@ export const exchanged = (task: Task): Task => ({
 /**
  * Where fours may be read and written: neighbours, whole fours of them, all of which begin at multiples of four.
  *
- * @param foursOfA Whether the shader can read a so.
+ * @param only The only operand that may be bound so. Default: all may.
  */
-export const layoutOf = (task: Task, foursOfA: boolean): Layout => {
+export const layoutOf = (task: Task, only?: "b" | "none"): Layout => {
   const { m, n, k, a, b, output, batch, first, chunk, buffers } = task
   const fours = (...distances: ReadonlyArray<number>) => distances.every((distance) => distance % 4 === 0)
   const way = (across: number, along: number, extent: number, start: number, steps: ReadonlyArray<number>): Fours =>
@@ -72,16 +72,20 @@ export const layoutOf = (task: Task, foursOfA: boolean): Layout => {
   const row = (n1: number, m1: number, start: number, steps: ReadonlyArray<number>): Fours =>
     n1 === 1 && fours(n, m1, start, ...steps) ? "across" : "none"
   const views = task.epilogue?.views ?? []
+  const rest: Fours | undefined = only === undefined ? undefined : "none"
   const ways = [
-    { buffer: buffers.a, way: !foursOfA ? "none" as const : way(a.m, a.k, m, first.a, batch.map((axis) => axis.a)) },
-    { buffer: buffers.b, way: way(b.n, b.k, n, first.b, batch.map((axis) => axis.b)) },
+    { buffer: buffers.a, way: rest ?? way(a.m, a.k, m, first.a, batch.map((axis) => axis.a)) },
+    {
+      buffer: buffers.b,
+      way: only === "none" ? only : way(b.n, b.k, n, first.b, batch.map((axis) => axis.b)),
+    },
     {
       buffer: buffers.output,
-      way: row(output.n, output.m, first.output, [task.partStep, ...batch.map((axis) => axis.output)]),
+      way: rest ?? row(output.n, output.m, first.output, [task.partStep, ...batch.map((axis) => axis.output)]),
     },
     ...views.map((view) => ({
       buffer: view.buffer,
-      way: view.dtype === "f32" ? row(view.n, view.m, view.first, view.batch) : "none",
+      way: rest ?? (view.dtype === "f32" ? row(view.n, view.m, view.first, view.batch) : "none"),
     })),
   ]
   // One shader sees a buffer in one way only.

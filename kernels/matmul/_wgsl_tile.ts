@@ -28,7 +28,7 @@ export const tileProduct = (
   context: KernelContext,
 ): Dispatch => {
   const shader = context.shader()
-  const layout = layoutOf(task, true)
+  const layout = layoutOf(task)
   const element = (way: Fours) => way === "none" ? "f32" : "vec4<f32>"
   const operands = {
     a: shader.read(task.buffers.a, element(layout.a)),

@@ -32,6 +32,8 @@ const PART_TERMS = 256, PARTS = 64
 const HEIGHTS = [1, 4, 8, 16]
 /** What reading b costs it, in rows of sums. */
 const READING = 16
+/** From how many terms of tiles on a CPU soon makes up for compiling a shader of its own. */
+const LARGE_PRODUCT = 8192
 /** Workgroups with which a GPU is occupied. */
 const GROUPS = 96
 
@@ -65,7 +67,8 @@ export const productForm = (
     const plain = way(m, n), turned = way(n, m)
     const exchange = turned.cost < plain.cost
     const { height, tiles } = exchange ? turned : plain
-    return { exchange, ...cut(tiles, 4), shader: { kind: "broadcast", lanes, subgroups: known, rows: height } }
+    const fours = tiles * k >= LARGE_PRODUCT
+    return { exchange, ...cut(tiles, 4), shader: { kind: "broadcast", lanes, subgroups: known, rows: height, fours } }
   }
   const tilesOf = ({ rows, columns }: TileForm) => Math.ceil(m / rows) * Math.ceil(n / columns) * entries
   const form = m <= 16

@@ -74,8 +74,8 @@ export const RANGE_BYTES = 16
 
 /**
  * Index of the function `(mask, table)`, both i32: for each panel of queries the range of keys that some of its queries
- * see, and from which key on not all of them do; i32 `first <= clear <= end` in steps of eight keys, all 0 where there is
- * none.
+ * see, and from which key on not all of them do; i32 `first <= clear <= end` in steps of eight keys, all 0 where
+ * there is none.
  *
  * @param strides Of the mask.
  */

@@ -46,7 +46,9 @@ export const constants = (module: ModuleBuilder, f: FunctionScope): {
   }
 }
 
-/** 2^x for x up to 127; 0 below -127, NaN of NaN. `x` and `n` are v128 locals; x holds the argument and is overwritten. */
+/**
+ * 2^x for x up to 127; 0 below -127, NaN of NaN. `x` and `n` are v128 locals; x holds the argument and is overwritten.
+ */
 export const powerOfTwo = (target: Target, number: (value: number) => Code, x: number, n: number): Code => [
   // Exactly 0 at the bound: the exponent's bits are all that is left of 1.
   set(x, f32x4.pmax(get(x), number(-127))),

@@ -26,8 +26,8 @@ import { integers, scaled } from "./_wasm_parts.ts"
  * Index of the function `(from, stride, k, count, to)`, all i32, that packs `count` columns of k elements into panels
  * [k][8], one behind the other; lanes beyond are 0.
  *
- * @param layout `depth`: the k of one column lie side by side (stride: bytes from column to column); `across`: the columns
- * of one k do (stride: bytes from one k to the next).
+ * @param layout `depth`: the k of one column lie side by side (stride: bytes from column to column); `across`: the
+ * columns of one k do (stride: bytes from one k to the next).
  * @param tail What `count` leaves beyond whole panels.
  */
 export const packPanels = (module: ModuleBuilder, layout: "depth" | "across", tail: number): number =>
@@ -82,8 +82,8 @@ const UNROLL = 4
 
 /**
  * Index of the function `(a, panels, panelBytes, k, columns, output, more)`, all i32: a few rows of `output` = a times
- * `columns` columns in panels of eight, added to what is there where `more` is not 0. Unlike the micro-kernel of `matmul`
- * it knows the strides and stays for all panels: attention's sums are short.
+ * `columns` columns in panels of eight, added to what is there where `more` is not 0. Unlike the micro-kernel of
+ * `matmul` it knows the strides and stays for all panels: attention's sums are short.
  */
 export const rowsTimesPanels = (module: ModuleBuilder, target: Target, product: Product): number => {
   const { layout, rows, aStride, outputStride, tail, bStride = 4 * COLUMNS } = product
@@ -160,8 +160,8 @@ export const rowsTimesPanels = (module: ModuleBuilder, target: Target, product: 
 const KEYS = 4, FEW = 3
 
 /**
- * Index of the function `(queries, keys, count, scores)`, all i32: the scalar products of `rows` queries with `count` keys,
- * both as they lie. For a few queries: packing the keys would take longer than this.
+ * Index of the function `(queries, keys, count, scores)`, all i32: the scalar products of `rows` queries with `count`
+ * keys, both as they lie. For a few queries: packing the keys would take longer than this.
  *
  * @param width Of a query and of a key.
  * @param strides From query to query, from key to key, from row to row of the scores, in bytes.

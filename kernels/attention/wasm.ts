@@ -214,7 +214,9 @@ const softmaxRow = ({ module, target }: KernelContext, { keys, scale, mask, fact
   )
 }
 
-/** Index of the function `(scratch, range, q, k, v, mask, factor, output, logSum)`, all i32: a panel of `rows` queries. */
+/**
+ * Index of the function `(scratch, range, q, k, v, mask, factor, output, logSum)`, all i32: a panel of `rows` queries.
+ */
 const panelFunction = (context: KernelContext, shape: Shape, rows: number): number => {
   const { module, target } = context
   const { keys, width, valueWidth } = shape

@@ -2,9 +2,9 @@
  * The derivative of attention in WebAssembly. For a block of queries and a chunk of keys: weights again from q, k and
  * logSum, then the derivative of the scores, both into the thread's scratch; from these dq, dk and dv.
  *
- * A unit of work is one pair of keys and values with all its queries, or, where there are few of those, a run of queries of
- * one member of its group; then dk and dv are partial sums that a second stage adds in order. How work is cut depends on
- * the shape alone, and so does the order of every sum.
+ * A unit of work is one pair of keys and values with all its queries, or, where there are few of those, a run of
+ * queries of one member of its group; then dk and dv are partial sums that a second stage adds in order. How work is
+ * cut depends on the shape alone, and so does the order of every sum.
  * @module
  */
 import {
@@ -157,9 +157,9 @@ const scratchOf = ({ chunk, width, valueWidth, rows, count }: Shape) => {
 }
 
 /**
- * Index of the function `(weights, scores, mask, factor, logSum, delta, first, clear, end)`, all i32: a row of raw scores
- * (in `weights`) and of derivatives with respect to the weights (in `scores`) becomes weights, times factor, and
- * derivatives with respect to the raw scores. Outside of first <= key < end both become 0.
+ * Index of the function `(weights, scores, mask, factor, logSum, delta, first, clear, end)`, all i32: a row of raw
+ * scores (in `weights`) and of derivatives with respect to the weights (in `scores`) becomes weights, times factor,
+ * and derivatives with respect to the raw scores. Outside of first <= key < end both become 0.
  */
 const rowFunction = ({ module, target }: KernelContext, shape: Shape, keys: number): number => {
   const { scale, mask: { 2: maskStride }, factor } = shape
@@ -236,8 +236,8 @@ type Addresses = Readonly<Record<typeof BLOCK_PARAMETERS[number], number>>
 
 /**
  * Index of the function `(scratch, firstPanel, lastPanel, start, moreKeys, ...addresses)`, all i32: these panels of
- * queries with a packed chunk of `keys` keys from key `start` on. dq is added to what is there where `start` is not 0; dk and dv where `moreKeys` is
- * not.
+ * queries with a packed chunk of `keys` keys from key `start` on. dq is added to what is there where `start` is not
+ * 0; dk and dv where `moreKeys` is not.
  */
 const blockFunction = (context: KernelContext, shape: Shape, keys: number): number => {
   const { module, target } = context

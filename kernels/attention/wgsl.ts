@@ -3,12 +3,13 @@
  * largest score and the sum of the weights so far (Milakov and Gimelshein 2018; Dao et al. 2022). The output always
  * holds the mean by the weights so far.
  *
- * A tile of which nobody sees a key is left out.
+ * A tile of which nobody sees a key is left out. A GPU goes another way where there are few queries.
  * @module
  */
 import { sizeOf } from "../../core/tensor/shape.ts"
 import type { AttentionCall } from "../contract.ts"
 import type { KernelEmitter } from "../wgsl/kernel.ts"
+import { emitFewQueries } from "./_wgsl_few.ts"
 import { packMask } from "./_wgsl_mask.ts"
 import { bitsOf, enterQueries, openTiles, range, type TileOperand } from "./_wgsl_tile.ts"
 import { NOTHING } from "./reference.ts"
@@ -16,11 +17,15 @@ import { NOTHING } from "./reference.ts"
 /** Less than any score; finite, so that differences of two stay free of NaN. */
 const LOWEST = "-1e38f"
 
+/** So many queries, those of a group together, are few for a GPU. */
+const FEW = 8
+
 /** Writes `attention`. */
 export const emitAttention: KernelEmitter<AttentionCall> = (call, context) => {
   const { q, k, v, mask, factor, scale, output, logSum } = call
   if (sizeOf(output.shape) === 0 && sizeOf(q.shape.slice(0, 4)) === 0) return []
   const [batch, shared, group, queries] = q.shape
+  if (!context.device.software && group * queries <= FEW && k.shape[2] > 0) return emitFewQueries(call, context)
   const { bits, dispatch } = packMask(mask, context)
   const operands: ReadonlyArray<TileOperand> = [
     { name: "q", view: q, axes: "bhgr-" },

@@ -1,4 +1,4 @@
-import { assert } from "@std/assert"
+import { assert, assertEquals } from "@std/assert"
 import type { Call } from "../../../kernels/contract.ts"
 import type { DeviceTraits } from "../../../kernels/wgsl/kernel.ts"
 import type { Case } from "../_compare.ts"
@@ -21,6 +21,7 @@ const check = async (
   target: DeviceTraits,
 ): Promise<void> => {
   const got = await runAllBuffers(device, call, buffers, target)
+  assertEquals(await runAllBuffers(device, call, buffers, target), got, `${name}: not the same from run to run`)
   want.forEach((values, buffer) =>
     values.forEach((value, i) => {
       const x = got[buffer][i]

@@ -1,0 +1,59 @@
+/**
+ * Attention of few queries on a GPU, as when text is generated: threads that had a query each would be few and have long
+ * ways, so scores become a matrix after all, a small one, and each step uses all threads.
+ * @module
+ */
+import { sizeOf, stridesOf } from "../../core/tensor/shape.ts"
+import type { AttentionCall, Instruction, View } from "../contract.ts"
+import { emitMatmul } from "../matmul/wgsl.ts"
+import { emitRows } from "../rows/wgsl.ts"
+import type { KernelEmitter } from "../wgsl/kernel.ts"
+import { HIDDEN, NOTHING } from "./reference.ts"
+
+/** Writes `attention` as products and a softmax. */
+export const emitFewQueries: KernelEmitter<AttentionCall> = (call, context) => {
+  const { q, k, v, mask, factor, scale, output, logSum } = call
+  const [batch, shared, group, queries] = q.shape, keys = k.shape[2]
+  const shape = [batch, shared, group, queries, keys]
+  const weights: View = { buffer: context.scratch(sizeOf(shape)), offset: 0, shape, strides: stridesOf(shape) }
+  /** Keys or values for each member of the group; `order` of their last two axes. */
+  const repeated = (view: View, order: readonly [number, number]): View => {
+    const axes = [0, 1, -1, ...order]
+    return {
+      ...view,
+      shape: axes.map((axis) => axis < 0 ? group : view.shape[axis]),
+      strides: axes.map((axis) => axis < 0 ? 0 : view.strides[axis]),
+    }
+  }
+  const [b, t, s] = mask.strides
+  const body: Array<Instruction> = []
+  const add = (step: Instruction): number => body.push(step) - 1
+  const load = (operand: number) => add({ op: "load", operand, dtype: "f32" })
+  const constant = (value: number) => add({ op: "constant", value, dtype: "f32" })
+  const apply = (op: "mul" | "add" | "sub" | "div" | "exp" | "log" | "where", ...args: ReadonlyArray<number>) =>
+    add({ op, args, dtype: "f32" })
+  const seen = load(1), zero = constant(0)
+  const score = apply("where", seen, apply("mul", load(0), constant(scale)), constant(HIDDEN))
+  const top = add({ op: "reduce", kind: "max", args: [score], dtype: "f32" })
+  const power = apply("where", seen, apply("exp", apply("sub", score, top)), zero)
+  const total = add({ op: "reduce", kind: "sum", args: [power], dtype: "f32" })
+  const share = apply("where", total, apply("div", power, total), zero)
+  const weight = factor ? apply("mul", share, load(2)) : share
+  const sums = apply("where", total, apply("add", top, apply("log", total)), constant(NOTHING))
+  return [
+    ...emitMatmul({ kernel: "matmul", a: q, b: repeated(k, [3, 2]), output: weights }, context),
+    ...emitRows({
+      kernel: "rows",
+      space: shape,
+      body,
+      inputs: [weights, { ...mask, shape, strides: [b, 0, 0, t, s] }, ...factor ? [factor] : []],
+      outputs: [
+        { step: weight, view: weights },
+        ...logSum
+          ? [{ step: sums, view: { ...logSum, shape: [...logSum.shape, 1], strides: [...logSum.strides, 1] } }]
+          : [],
+      ],
+    }, context),
+    ...emitMatmul({ kernel: "matmul", a: weights, b: repeated(v, [2, 3]), output }, context),
+  ]
+}

@@ -91,22 +91,13 @@ export const broadcastProduct = (
   line.push(`}`, `for (; t < end; t++) {`)
   accumulate(1, alone)
   line.push(`}`)
-  const sums = range(rows).flatMap((r) => range(FOURS).map((q) => `sum${r}_${q}`))
-  const store = (sum: string, r: string, q: string) =>
-    line.push(end.store(sum, `row + ${r}`, `column + (thread + ${q} * ${lanes}u) * 4u`))
-  if (task.epilogue === undefined) {
-    sums.forEach((sum, i) => store(sum, `${Math.floor(i / FOURS)}u`, `${i % FOURS}u`))
-  } else {
-    // Many statements for each four: a loop compiles faster than so many lines.
-    line.push(`var all = array<vec4<f32>, ${sums.length}>(${sums.join(", ")});`)
-    line.push(`for (var i = 0u; i < ${sums.length}u; i++) {`)
-    store("all[i]", `i / ${FOURS}u`, `i % ${FOURS}u`)
-    line.push(`}`)
+  for (const r of range(rows)) {
+    for (const q of range(FOURS)) line.push(end.store(`sum${r}_${q}`, `row + ${r}u`, `column${q}`))
   }
   line.push(`}`)
   return shader.finish({
     label: `matmul ${task.m}x${task.k}x${task.n}`,
-    code: end.declarations() + line.join("\n"),
+    code: line.join("\n"),
     workgroups,
     enable: subgroups ? ["subgroups"] : [],
   })

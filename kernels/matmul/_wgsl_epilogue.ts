@@ -34,8 +34,6 @@ export interface TaskEpilogue {
   readonly views: ReadonlyArray<BesideView>
   /** Shape of the product before its axes were merged. */
   readonly shape: ReadonlyArray<number>
-  /** Whether rows and columns have changed places. */
-  readonly exchanged: boolean
 }
 
 /** Axes whose coordinates a body asks for and that are parts of the row's number: all but the last. */
@@ -50,7 +48,6 @@ const NOTHING: TaskEpilogue = {
   also: [],
   views: [],
   shape: [],
-  exchanged: false,
 }
 
 /** How four elements of a row are stored. */
@@ -73,19 +70,17 @@ const elementOf = (dtype: DType, way: Fours) => way === "none" ? dtype : "vec4<f
 
 /** Begins to write the ends of a shader's rows. */
 export const ending = (task: Task, layout: Layout, shader: Shader): Ending => {
-  const { body, result, also, views, shape, exchanged } = task.epilogue ?? NOTHING
+  const { body, result, also, views, shape } = task.epilogue ?? NOTHING
   const inputs = views.length - also.length
   const output = shader.write(task.buffers.output, elementOf("f32", layout.output))
   const needed = neededSteps(body, [result, ...also])
-  // Here a row runs along n, or along m where they have changed places.
   const strides = [[1, 1], ...views.slice(0, inputs).map(({ n }) => [1, n])]
   const last = shape.length - 1
-  const axes = shape.map((_, axis) => (axis === last) !== exchanged ? 1 : 0)
+  const axes = shape.map((_, axis) => axis === last ? 1 : 0)
   const alike = perRowSteps(body, strides, axes, 1)
   const writer = bodyWriter(body, alike.map((one) => one ? 1 : 4))
 
   const column = (j: number) => j === 0 ? "c" : `c + ${j}u`
-  const columns = `vec4<u32>(${range(4).map(column).join(", ")})`
   const place = (name: string, four: Fours, j: number) =>
     four === "none" ? `${name}_at + r * ${name}_m + (${column(j)}) * ${name}_n` : `${name}_at + r * ${name}_m + c / 4u`
   const load = (operand: number, lanes: Lanes, dtype: DType): string => {
@@ -96,12 +91,13 @@ export const ending = (task: Task, layout: Layout, shader: Shader): Ending => {
       ? view.load(place(`e${v}`, way, 0))
       : `${typeName(dtype, 4)}(${range(4).map((j) => view.load(place(`e${v}`, way, j))).join(", ")})`
   }
-  /** Coordinates along an axis: of the row's number, or of the column's. */
-  const index = (axis: number, lanes: Lanes): string => {
-    const number = lanes === 1 ? "r" : columns
-    const type = typeName("i32", lanes)
-    return axis === last ? `${type}(${number})` : `${type}((rows_before + ${number}) / inner${axis} % size${axis})`
-  }
+  /** The coordinate along an axis: the column's, or a part of the row's number. */
+  const index = (axis: number, lanes: Lanes): string =>
+    axis < last
+      ? `i32((rows_before + r) / inner${axis} % size${axis})`
+      : lanes === 1
+      ? "i32(c)"
+      : "vec4<i32>(i32(c)) + vec4<i32>(0, 1, 2, 3)"
   const put = (to: { readonly store: (index: string, value: string) => string }, name: string, way: Fours, x: string) =>
     way === "none"
       ? range(4).map((j) => {

@@ -22,7 +22,7 @@ export interface Task extends Omit<Product, "output" | "beside"> {
   readonly parts: number
   /** Distance in the output between parts. */
   readonly partStep: number
-  /** What is done with the elements before they are stored; only where there is one part. */
+  /** What is done with the elements before they are stored: only where there is one part, and rows are not columns. */
   readonly epilogue: TaskEpilogue | undefined
 }
 
@@ -37,7 +37,7 @@ export interface Layout {
   readonly beside: ReadonlyArray<Fours>
 }
 
-/** The same product with rows and columns exchanged. */
+/** The same product with rows and columns exchanged; without an epilogue. */
 export const exchanged = (task: Task): Task => ({
   ...task,
   m: task.n,
@@ -48,11 +48,6 @@ export const exchanged = (task: Task): Task => ({
   batch: task.batch.map((axis) => ({ ...axis, a: axis.b, b: axis.a })),
   first: { ...task.first, a: task.first.b, b: task.first.a },
   buffers: { ...task.buffers, a: task.buffers.b, b: task.buffers.a },
-  epilogue: task.epilogue && {
-    ...task.epilogue,
-    views: task.epilogue.views.map((view) => ({ ...view, m: view.n, n: view.m })),
-    exchanged: !task.epilogue.exchanged,
-  },
 })
 
 /**
@@ -187,7 +182,7 @@ export const open = (
     `let begin = entry0 * chunk;`,
     `let end = min(begin + chunk, k);`,
     ...views.map((_, v) => `let e${v}_at = ${at(`e${v}`)};`),
-    ...coordinates.length === 0 ? [] : [`let rows_before = tile / tiles_n * ${epilogue!.exchanged ? "n" : "m"};`],
+    ...coordinates.length === 0 ? [] : [`let rows_before = tile / tiles_n * m;`],
   )
   return {
     workgroups,

@@ -2,7 +2,7 @@
  * Matrix product in WGSL: which form of shader a product gets, by its sizes and the device alone.
  *
  * Where there are few tiles and long sums, k is cut into parts, whose sums a second stage adds in order. So every
- * result is the same from run to run on one kind of device.
+ * result is the same from run to run on one kind of device. The epilogue is part of the last stage.
  * @module
  */
 import { sizeOf, stridesOf } from "../../core/tensor/shape.ts"
@@ -81,7 +81,8 @@ export const productForm = (
 
 /** Writes a product in the form that suits it. */
 export const emitMatmul: KernelEmitter<MatmulCall> = (call, context) => {
-  const product = collapse(call)
+  const { epilogue: _, ...plain } = call
+  const product = collapse(context.device.software ? plain : call)
   const entries = product.batch.reduce((count, { extent }) => count * extent, 1)
   return writeProduct(call, productForm({ ...product, entries }, context.device), context)
 }
@@ -94,29 +95,22 @@ export const writeProduct = (
 ): ReadonlyArray<Dispatch> => {
   const { epilogue, ...plain } = call, { output } = plain
   if (sizeOf(output.shape) === 0) return []
-  if (epilogue !== undefined && buffersOf(call) >= context.device.storageBindings && parts === 1) {
-    return [
-      ...writeProduct(plain, { exchange, parts, chunk, shader }, context),
-      ...emitRows(rowsAfter(call, [output]), context),
-    ]
-  }
+  // On a CPU a dispatch costs less than to compile the long text once more for each epilogue.
+  const whole = parts === 1 && !exchange && shader.kind === "tile" &&
+    buffersOf(call) < context.device.storageBindings
   // Parts go one after the other into a workspace of [parts, ...batch, m, n].
   const shape = [parts, ...output.shape], packed = stridesOf(shape)
-  const workspace = parts > 1 ? context.scratch(sizeOf(shape)) : undefined
-  const to = workspace === undefined
+  const to = parts === 1
     ? output
-    : { buffer: workspace, offset: 0, shape: output.shape, strides: packed.slice(1) }
-  const task = taskOf(workspace === undefined ? call : { ...plain, output: to }, {
-    chunk,
-    parts,
-    partStep: workspace === undefined ? 0 : packed[0],
-  })
+    : { buffer: context.scratch(sizeOf(shape)), offset: 0, shape: output.shape, strides: packed.slice(1) }
+  const cut = { chunk, parts, partStep: parts === 1 ? 0 : packed[0] }
+  const task = taskOf(whole ? call : { ...plain, output: to }, cut)
   const turned = exchange ? exchanged(task) : task
   const dispatch = shader.kind === "broadcast"
     ? broadcastProduct(turned, shader, context)
     : tileProduct(turned, shader, context)
-  if (workspace === undefined) return [dispatch]
-  const terms = Array.from({ length: parts }, (_, part) => ({ ...to, offset: part * packed[0] }))
+  if (whole || parts === 1 && epilogue === undefined) return [dispatch]
+  const terms = Array.from({ length: parts }, (_, part) => ({ ...to, offset: to.offset + part * packed[0] }))
   return [dispatch, ...emitRows(rowsAfter(call, terms), context)]
 }
 
@@ -157,12 +151,11 @@ const taskOf = (call: MatmulCall, cut: Pick<Task, "chunk" | "parts" | "partStep"
         batch: batch.map((axis) => axis.beside[v] ?? 0),
       })),
       shape: output.shape,
-      exchanged: false,
     },
   }
 }
 
-/** What is left where the product lies in parts, whose sum it is: to add them in order, and the epilogue. */
+/** The last stage where a product lies in memory, in parts or whole: their sum, in order, and the epilogue. */
 const rowsAfter = ({ output, epilogue }: MatmulCall, parts: ReadonlyArray<View>): RowsCall => {
   const { inputs = [], result = 0, also = [] } = epilogue ?? {}
   const body: Array<Instruction> = parts.map((_, operand) => ({ op: "load", operand, dtype: "f32" }))
@@ -172,18 +165,16 @@ const rowsAfter = ({ output, epilogue }: MatmulCall, parts: ReadonlyArray<View>)
   }
   const places: Array<number> = []
   for (const step of epilogue?.body ?? [{ op: "load", operand: 0, dtype: "f32" } as const]) {
-    if (step.op === "load" && step.operand === 0) places.push(product)
-    else if (step.op === "load") places.push(body.push({ ...step, operand: parts.length - 1 + step.operand }) - 1)
-    else {places.push(
-        body.push(
-          "args" in step
-            ? {
-              ...step,
-              args: step.args.map((one) => places[one]),
-            } as Instruction
-            : step,
-        ) - 1,
-      )}
+    if (step.op === "load" && step.operand === 0) {
+      places.push(product)
+      continue
+    }
+    const moved = step.op === "load"
+      ? { ...step, operand: parts.length - 1 + step.operand }
+      : "args" in step
+      ? { ...step, args: step.args.map((one) => places[one]) } as Instruction
+      : step
+    places.push(body.push(moved) - 1)
   }
   return {
     kernel: "rows",

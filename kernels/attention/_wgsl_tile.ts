@@ -3,9 +3,9 @@
  * and all threads of a workgroup go through the other rows together, a tile at a time.
  *
  * Scores of one tile are variables; sums that grow from tile to tile lie in the output. Rows are read in pieces of four
- * terms. A GPU reads the other rows through its cache, the same for all threads. A CPU in disguise, where loads are dear,
- * spreads them over the lanes by one load, from where each reaches all by a broadcast within the subgroup; and each lane
- * has four rows of its own, so that a broadcast is used four times.
+ * terms, which costs a CPU in disguise little more than one. A GPU reads the other rows through its cache, the same for
+ * all threads. A CPU spreads them over the lanes by one load, from where each reaches all by a broadcast within the
+ * subgroup; and each lane has four rows of its own, so that a broadcast is used four times.
  * @module
  */
 import type { View } from "../contract.ts"
@@ -51,7 +51,7 @@ export interface TileOperand {
   readonly dtype?: "i32"
 }
 
-/** Rows of an operand: `at` begins the names of their addresses, as {@link TileShader.own} or `others` define them. */
+/** Rows of an operand: own ones, whose addresses are `<at><r>`, or others, `at` being the address of the first. */
 export interface TileRows {
   /** The operand's name. */
   readonly name: string
@@ -138,7 +138,9 @@ const inFours = (operands: ReadonlyArray<TileOperand>): boolean => {
 
 /** What is done by one shader. */
 export interface TileTask {
+  /** Extent of the first axis of keys. */
   readonly batch: number
+  /** Extent of their second. */
   readonly shared: number
   /** Number of own rows of each entry of `batch` and `shared`. */
   readonly rows: number
@@ -245,13 +247,14 @@ return select(vec4<f32>(), vec4(${four.join(", ")}), vec4<u32>(0u, 1u, 2u, 3u) <
 
   const pairs = (name: string, u: number, total: string, axis: string): string =>
     gather((r) => bound.get(name)!.load(`${name}_at${r} + min(other${u}, ${total} - 1u) * ${name}_${axis}`))
+  const part = (value: string, r: number): string => own === 1 ? value : `${value}[${r}]`
   const type = (element: "f32" | "u32"): string => own === 1 ? element : `vec4<${element}>`
 
   return {
     form,
     type,
     gather,
-    part: (value, r) => own === 1 ? value : `${value}[${r}]`,
+    part,
     use: (name) => functions.use(name, own),
     push,
     size,
@@ -303,11 +306,11 @@ return select(vec4<f32>(), vec4(${four.join(", ")}), vec4<u32>(0u, 1u, 2u, 3u) <
       push(`if (started) {`)
       for (const r of range(own)) {
         const before = piece(target.name, `${target.at}${r}`)
-        push(`sum${r} = ${before}${keep === undefined ? "" : ` * ${own === 1 ? keep : `${keep}[${r}]`}`};`)
+        push(`sum${r} = ${before}${keep === undefined ? "" : ` * ${part(keep, r)}`};`)
       }
       push(`}`)
       for (const r of range(own)) {
-        for (const u of range(others)) push(`sum${r} += ${weight}${u}${own === 1 ? "" : `[${r}]`} * piece${u};`)
+        for (const u of range(others)) push(`sum${r} += ${part(`${weight}${u}`, r)} * piece${u};`)
         push(storeOwn(target, r, `sum${r}`))
       }
       push(`}`, `}`)

@@ -23,7 +23,7 @@ const FEW = 8
 /** Writes `attention`. */
 export const emitAttention: KernelEmitter<AttentionCall> = (call, context) => {
   const { q, k, v, mask, factor, scale, output, logSum } = call
-  if (sizeOf(output.shape) === 0 && sizeOf(q.shape.slice(0, 4)) === 0) return []
+  if (sizeOf(q.shape.slice(0, 4)) === 0) return []
   const [batch, shared, group, queries] = q.shape
   if (!context.device.software && group * queries <= FEW && k.shape[2] > 0) return emitFewQueries(call, context)
   const { bits, dispatch } = packMask(mask, context)

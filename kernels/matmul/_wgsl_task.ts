@@ -98,7 +98,8 @@ export interface Opening {
   /**
    * Statements that define, as u32: `m n k`, the distances `a_m a_k b_k b_n o_m o_n`, the tile's first `row` and
    * `column`, the first places `a_at b_at o_at`, and the terms `begin` <= k < `end` of this part. Places and distances
-   * count fours where an operand is bound so; along the fours' own way the distance is meaningless.
+   * count fours where an operand is bound so; along the fours' own way the distance is meaningless. For view v of the
+   * epilogue the same with the name `ev`; where it asks for coordinates, `rows_before` in earlier entries of the batch.
    */
   readonly statements: ReadonlyArray<string>
 }

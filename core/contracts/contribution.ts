@@ -39,7 +39,7 @@ export interface BaseModel {
   readonly vocabSize: number
   /** Random numbers of the plugin's own, by the seed of new parameters. */
   readonly rng: Rng
-  /** One of its parameters by key, as loaded. */
+  /** One of its parameters by key, as loaded; or one of the plugin's own, as its initializer made it. */
   readonly parameter: (key: string) => Tensor
   /** Keys and values that each Attention makes of a text's tokens, by its path: what a cache of the text holds. */
   readonly keyValues: (tokens: Int32Array) => ReadonlyMap<string, KeyValues>
@@ -72,8 +72,8 @@ export interface Contribution {
   /** Changes to gradients. */
   readonly gradients?: GradientTransforms
   /**
-   * First values that rest on the base model's weights, for some or all of the plugin's parameters; the others keep
-   * their initializer's. Not asked where `artifacts.initial` brings values.
+   * First values that rest on the base model's weights, for some or all of the plugin's parameters that
+   * `artifacts.initial` brings no values of; the others keep their initializer's.
    */
   readonly initialize?: (
     own: ReadonlyArray<Parameter>,
@@ -84,7 +84,10 @@ export interface Contribution {
     /** Files of an earlier run: `load` gives the plugin's parameters their first values from them. */
     readonly initial?: ArtifactFiles
     readonly save: (values: ReadonlyArray<NamedValues>, context: ArtifactContext) => Effect.Effect<ArtifactFiles, Error>
-    /** Gives values for the wanted parameters; missing, unexpected or wrongly shaped tensors are an error. */
+    /**
+     * Gives values for the wanted parameters; missing, unexpected or wrongly shaped tensors are an error. Frozen ones
+     * that a file need not hold may be left out: they stay as they are.
+     */
     readonly load: (
       files: ArtifactFiles,
       wanted: ReadonlyArray<Parameter>,

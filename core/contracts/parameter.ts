@@ -18,6 +18,8 @@ export interface ParameterSpec {
   readonly initializer: Initializer
   /** Of a plugin's parameter: whether training changes it. Default true. */
   readonly trainable?: boolean
+  /** Multiple of the run's learning rate at which it is trained. Default 1. */
+  readonly learningRateFactor?: number
 }
 
 /** A parameter of a model. */

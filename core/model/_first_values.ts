@@ -11,17 +11,18 @@ import type { Tensor } from "../tensor/tensor.ts"
 import { hash } from "./_hash.ts"
 import type { Model } from "./model.ts"
 
-/** First values that plugins take from the base model; not of those that brought values of an earlier run. */
+/** First values that plugins take from the base model, where an earlier run left none. */
 export function firstValues(
   model: Model,
   seed: number,
+  initial: ReadonlyMap<string, NamedValues>,
 ): Effect.Effect<ReadonlyArray<NamedValues>, PluginError | BackendError> {
   return Effect.gen(function* () {
     const all: NamedValues[] = []
-    for (const { id, initialize, artifacts } of model.contributions) {
-      if (initialize === undefined || artifacts?.initial !== undefined) continue
-      const own = model.parameters.filter(({ owner }) => owner === id)
-      const values = yield* initialize(own, baseModel(model, makeRng(seed, hash(id)))).pipe(
+    for (const { id, initialize } of model.contributions) {
+      const own = model.parameters.filter(({ owner, key }) => owner === id && !initial.has(key))
+      if (initialize === undefined || own.length === 0) continue
+      const values = yield* initialize(own, baseModel(model, id, makeRng(seed, hash(id)))).pipe(
         Effect.mapError((error) =>
           error instanceof PluginError || error instanceof BackendError
             ? error
@@ -41,11 +42,15 @@ export function firstValues(
   })
 }
 
-/** What plugins see of a model whose weights are there. */
-function baseModel({ directory, modules, network, parameters, backend, forward }: Model, rng: Rng): BaseModel {
+/** What a plugin sees of a model whose weights are there. */
+function baseModel(
+  { directory, modules, network, parameters, backend, forward }: Model,
+  id: string,
+  rng: Rng,
+): BaseModel {
   const tensors = new Map<string, Tensor>()
   for (const { owner, key, original, tensor } of parameters) {
-    if (owner === "base") tensors.set(key, original?.tensor ?? tensor)
+    if (owner === "base" || owner === id) tensors.set(key, original?.tensor ?? tensor)
   }
   return {
     directory,
@@ -54,7 +59,9 @@ function baseModel({ directory, modules, network, parameters, backend, forward }
     rng,
     parameter: (key) => {
       const tensor = tensors.get(network.tied[key] ?? key)
-      if (tensor === undefined) throw new PluginError({ plugin: "plugins", message: `no base parameter "${key}"` })
+      if (tensor === undefined) {
+        throw new PluginError({ plugin: id, message: `no parameter "${key}" of the base or ${id}` })
+      }
       return tensor
     },
     keyValues: (tokens) => {

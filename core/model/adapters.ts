@@ -147,15 +147,18 @@ export function readFiles(
   }).pipe(Effect.mapError(toStorageError(directory, "read")))
 }
 
-/** A plugin must give a value of the right size for each wanted parameter, and for no other. */
+/** A plugin must give a value of the right size for each wanted parameter but frozen ones, and for no other. */
 export function checkValues(
   plugin: string,
   wanted: ReadonlyArray<Parameter>,
   values: ReadonlyArray<NamedValues>,
 ): Effect.Effect<void, PluginError> {
   const given = new Map(values.map((value) => [value.parameter.key, value.data]))
-  const wrong = wanted.filter(({ key, shape }) => given.get(key)?.length !== sizeOf(shape)).map(({ key }) => key)
-  if (wrong.length === 0 && given.size === wanted.length) return Effect.void
+  const wrong = wanted.filter(({ key, shape, trainable = true }) =>
+    given.has(key) ? given.get(key)!.length !== sizeOf(shape) : trainable
+  ).map(({ key }) => key)
+  const known = new Set(wanted.map(({ key }) => key))
+  if (wrong.length === 0 && [...given.keys()].every((key) => known.has(key))) return Effect.void
   const which = wrong.length === 0 ? "" : `; wrong or missing: ${wrong.slice(0, 10).join(", ")}`
   const message = `${plugin}: its files gave ${given.size} values for ${wanted.length} parameters${which}`
   return Effect.fail(new PluginError({ plugin, message }))

@@ -113,7 +113,7 @@ export function load(
         if (parameter.original !== undefined) await backend.write(parameter.original.slot, data, offset)
       }).pipe(Effect.mapError((error) => error.cause instanceof ModelError ? error.cause : error))
     }
-    yield* writeParameters(model, yield* firstValues(model, structure.seed))
+    yield* writeParameters(model, yield* firstValues(model, structure.seed, initial))
     return model
   })
 }
@@ -155,7 +155,7 @@ export function initialize(
     const initial = yield* initialArtifacts(structure, trainableOf(structure, fresh))
     const { backend, model } = yield* assemble(structure, fresh, [], () => "f32")
     yield* fill(backend, model, structure.seed, initial, () => true)
-    yield* writeParameters(model, yield* firstValues(model, structure.seed))
+    yield* writeParameters(model, yield* firstValues(model, structure.seed, initial))
     return model
   })
 }

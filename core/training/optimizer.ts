@@ -4,7 +4,7 @@ import type { Tensor } from "../tensor/tensor.ts"
 
 /** What an optimizer's update may look at. */
 export interface UpdateContext {
-  /** Learning rate of this step: f32 []. */
+  /** Learning rate of this parameter in this step: f32 []. */
   readonly learningRate: Tensor
   /** The optimizer's own {@link Optimizer.scalars} of this step, by name: f32 [] each. */
   readonly scalars: Readonly<Record<string, Tensor>>

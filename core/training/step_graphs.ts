@@ -187,10 +187,14 @@ function update(settings: StepSettings, state: StateSlots, tasks: ReadonlyMap<st
   if (maxGradNorm > 0) total = clipByGlobalNorm(total, gradientNorm, maxGradNorm)
   const learningRate = input("learningRate", [])
   const scalars = Object.fromEntries(Object.keys(optimizer.scalars(1)).map((name) => [name, input(name, [])]))
-  for (const { key, shape, slot: reference, tensor } of trained) {
+  for (const { key, shape, slot: reference, tensor, learningRateFactor = 1 } of trained) {
     const own = state.optimizer.get(key)!
-    const weightDecay = shape.length > 1 ? settings.weightDecay : 0
-    const next = optimizer.update(tensor, total.get(key)!, slots(own), { learningRate, scalars, weightDecay })
+    const ownContext = {
+      learningRate: learningRateFactor === 1 ? learningRate : mul(learningRate, learningRateFactor),
+      scalars,
+      weightDecay: shape.length > 1 ? settings.weightDecay : 0,
+    }
+    const next = optimizer.update(tensor, total.get(key)!, slots(own), ownContext)
     updates.push([reference, next.parameter])
     for (const name of Object.keys(own)) updates.push([own[name], next.state[name]])
   }

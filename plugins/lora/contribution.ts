@@ -14,8 +14,11 @@ import {
   peftTaskType,
   WEIGHTS_FILE,
 } from "../peft_format/mod.ts"
-import type { ResolvedOptions } from "./options.ts"
+import { doubled, doubledParameters, joined, split } from "./double_rank.ts"
+import { INITIAL_A, INITIAL_B } from "./low_rank.ts"
+import { type LoraInitialization, type ResolvedOptions, startsFromBase } from "./options.ts"
 import { sitesOf } from "./sites.ts"
+import { startFromBase } from "./start.ts"
 import { isSaved, targetNames, targetRule } from "./targets.ts"
 
 /** What an adapter adds. */
@@ -28,6 +31,9 @@ export function contributionOf(options: ResolvedOptions, initial?: ArtifactFiles
     trains: (module, parameter) =>
       isSaved(options, module) ||
       (parameter === "bias" && (bias === "all" || (bias === "lora_only" && isTarget(module)))),
+    ...(options.useDora || startsFromBase(options)
+      ? { initialize: (own, base) => startFromBase(options, own, base) }
+      : {}),
     artifacts: {
       ...(initial === undefined ? {} : { initial }),
       save: (values, context) => attempt(() => save(options, values, context)),
@@ -46,14 +52,15 @@ function attempt<A>(run: () => A): Effect.Effect<A, PeftError> {
   })
 }
 
-/** The adapter's files, in PEFT's format. */
+/** The adapter's files, in PEFT's format; one that starts from the base weight as a plain one of twice the rank. */
 function save(
-  options: ResolvedOptions,
-  values: ReadonlyArray<NamedValues>,
+  own: ResolvedOptions,
+  ownValues: ReadonlyArray<NamedValues>,
   context: ArtifactContext,
 ): ArtifactFiles {
+  const [options, values] = startsFromBase(own) ? [doubled(own), joined(ownValues)] : [own, ownValues]
   const { name, r, loraAlpha, loraDropout, excludeModules, bias, useRslora, rankPattern, alphaPattern } = options
-  const { layersToTransform, layersPattern, initLoraWeights } = options
+  const { layersToTransform, layersPattern, initLoraWeights, useDora } = options
   const taskType = peftTaskType(context.task)
   const classifies = taskType === "SEQ_CLS" || taskType === "TOKEN_CLS"
   const config: PeftLoraConfig = {
@@ -68,7 +75,9 @@ function save(
     modulesToSave: savedModules(options, values, context, classifies),
     rankPattern,
     alphaPattern,
-    initLoraWeights,
+    // What starts from the base weight is doubled here, and plain.
+    initLoraWeights: initLoraWeights as PeftLoraConfig["initLoraWeights"],
+    useDora,
     ...(excludeModules === undefined ? {} : { excludeModules }),
     ...(layersToTransform === undefined ? {} : { layersToTransform }),
     ...(layersPattern.length === 0 ? {} : { layersPattern }),
@@ -110,27 +119,46 @@ function savedModules(
   return [...names].sort()
 }
 
-/** Values from an adapter's files, if they belong to these options. */
+/**
+ * Values from an adapter's files, if they belong to these options. Where an adapter starts from the base weight, files
+ * from here hold the start too; PEFT's own count from the base weight less what they name, which is made again.
+ */
 function load(
-  options: ResolvedOptions,
+  own: ResolvedOptions,
   files: ArtifactFiles,
   wanted: ReadonlyArray<Parameter>,
 ): ReadonlyArray<NamedValues> {
-  const [configFile, weightsFile] = [CONFIG_FILE, WEIGHTS_FILE].map((file) => adapterFile(options.name, file))
+  const [configFile, weightsFile] = [CONFIG_FILE, WEIGHTS_FILE].map((file) => adapterFile(own.name, file))
   for (const file of [configFile, weightsFile]) {
     if (files[file] !== undefined) continue
-    throw new PeftError({ reason: "Weights", file, message: `${options.id}: there is no ${file}` })
+    throw new PeftError({ reason: "Weights", file, message: `${own.id}: there is no ${file}` })
   }
   const config = decodeLoraConfig(new TextDecoder().decode(files[configFile]), configFile)
+  const plain = startsFromBase(own) && typeof config.initLoraWeights === "boolean"
+  const options = plain ? doubled(own) : own
+  // What the numbers count from; all else about a start is over when they are saved.
+  const starts = [config.initLoraWeights, options.initLoraWeights].map(baseOf)
+  if (starts[0] !== starts[1]) {
+    const message = `${configFile}: init_lora_weights is ${JSON.stringify(config.initLoraWeights)}, the adapter ` +
+      `${options.id} has ${JSON.stringify(own.initLoraWeights)}: their numbers count from different weights`
+    throw new PeftError({ reason: "Mismatch", file: configFile, message })
+  }
   // PEFT sorts the patterns when it writes them.
   const show = (value: unknown) =>
     JSON.stringify(typeof value === "object" ? Object.fromEntries(Object.entries(value!).sort()) : value)
   // Wrong ranks and targets show in the weights; what scales them does not.
-  for (const field of ["r", "loraAlpha", "useRslora", "rankPattern", "alphaPattern"] as const) {
+  for (const field of ["r", "loraAlpha", "useRslora", "useDora", "rankPattern", "alphaPattern"] as const) {
     const [theirs, ours] = [show(config[field]), show(options[field])]
     if (theirs === ours) continue
     const message = `${configFile}: ${field} is ${theirs}, the adapter ${options.id} has ${ours}`
     throw new PeftError({ reason: "Mismatch", file: configFile, message })
   }
-  return decodeWeights(files[weightsFile], wanted, weightsFile)
+  if (plain) return split(decodeWeights(files[weightsFile], doubledParameters(wanted), weightsFile), wanted)
+  const held = wanted.filter(({ name }) => name !== INITIAL_A && name !== INITIAL_B)
+  return decodeWeights(files[weightsFile], held, weightsFile)
+}
+
+/** What an adapter's numbers count from: the base weight, or that less a part. */
+function baseOf(init: LoraInitialization): string {
+  return typeof init === "boolean" || init === "gaussian" ? "" : init
 }

@@ -32,13 +32,16 @@ export type * from "../../core/model/model.ts"
 export type * from "../../core/model/module.ts"
 export type * from "../../core/model/network.ts"
 export { PeftError, type PeftErrorFields } from "../peft_format/mod.ts"
-export type { LoraOptions, OptionWithoutDefault, ResolvedOptions } from "./options.ts"
+export type { LoraInitialization, LoraOptions, OptionWithoutDefault, ResolvedOptions } from "./options.ts"
 
 /** What one adapter can do beside training. Programs built before a merge or unmerge are stale. */
 export interface LoraAdapter {
   /** The options in force. */
   readonly options: ResolvedOptions
-  /** Adds the update to the base weights; graphs built from then on leave the adapter's path out. */
+  /**
+   * Adds the update to the base weights; graphs built from then on leave the adapter's path out. Where DoRA meets another
+   * adapter at a weight, they can only be merged together: {@link LoraService.merge}.
+   */
   readonly merge: (model: Model) => Effect.Effect<void, ModelError | BackendError>
   /** Takes it out again, equal up to rounding. */
   readonly unmerge: (model: Model) => Effect.Effect<void, ModelError | BackendError>
@@ -56,6 +59,30 @@ export interface LoraService {
   readonly adapters: Effect.Effect<ReadonlyMap<string, LoraAdapter>, PluginError>
   /** One by name; default `"default"`. Fails with {@link PluginError} when there is none of that name. */
   readonly adapter: (name?: string) => Effect.Effect<LoraAdapter, PluginError>
+  /**
+   * Merges several adapters at once: all their updates count from the same base weights, so that the merged model is the
+   * one that was trained. (One DoRA adapter after the other, as PEFT merges them, is another function.)
+   */
+  readonly merge: (
+    model: Model,
+    names: ReadonlyArray<string>,
+  ) => Effect.Effect<void, PluginError | ModelError | BackendError>
+  /** Takes them out again, equal up to rounding. */
+  readonly unmerge: (
+    model: Model,
+    names: ReadonlyArray<string>,
+  ) => Effect.Effect<void, PluginError | ModelError | BackendError>
+  /** Writes the model with several adapters merged at once as a checkpoint; the model in memory stays as it is. */
+  readonly saveMerged: (
+    model: Model,
+    names: ReadonlyArray<string>,
+    directory: string,
+    checkpoint?: CheckpointOptions,
+  ) => Effect.Effect<
+    void,
+    PluginError | ModelError | BackendError | SafetensorsError | StorageError,
+    FileSystem.FileSystem
+  >
 }
 
 /** Identity of the capability. */
@@ -76,10 +103,12 @@ export function layer(options: LoraOptions = {}): Layer.Layer<Lora, PluginError,
  * any weight of the base model is read.
  *
  * @param name Name of the adapter within the model; it is also the folder's name within `directory` unless `"default"`.
+ * @param training What PEFT's files do not hold.
  */
 export function fromPeft(
   directory: string,
   name = "default",
+  training: Pick<LoraOptions, "loraPlusLrRatio"> = {},
 ): Layer.Layer<Lora, PluginError | PeftError | StorageError, Plugins | FileSystem.FileSystem> {
   return plugin(
     Lora,
@@ -98,7 +127,7 @@ export function fromPeft(
       const { taskType: _, baseModel: __, ...options } = config
       // PEFT names heads of all families, and an explicit name must match something here.
       const modulesToSave = options.modulesToSave.filter((module) => !HEADS.includes(module))
-      return yield* provide(yield* checked({ ...options, modulesToSave, name }), files)
+      return yield* provide(yield* checked({ ...options, ...training, modulesToSave, name }), files)
     }),
   )
 }
@@ -126,9 +155,9 @@ function provide(
     const contribution = contributionOf(options, initial)
     adapterOf.set(contribution, {
       options,
-      merge: (model) => merge(model, options),
-      unmerge: (model) => unmerge(model, options),
-      saveMerged: (model, directory, checkpoint = {}) => saveMerged(model, options, directory, checkpoint),
+      merge: (model) => merge(model, [options]),
+      unmerge: (model) => unmerge(model, [options]),
+      saveMerged: (model, directory, checkpoint = {}) => saveMerged(model, [options], directory, checkpoint),
     })
     const adapters = Effect.map(plugins.all, (all) =>
       new Map(all.flatMap((contribution) => {
@@ -142,6 +171,16 @@ function provide(
         const message = `No adapter "${name}"; there are: ${[...all.keys()].join(", ")}`
         return Effect.fail(new PluginError({ plugin: `lora/${name}`, message }))
       })
-    return [{ adapters, adapter }, contribution] as const
+    const all = (names: ReadonlyArray<string>) =>
+      Effect.map(Effect.forEach(new Set(names), adapter), (found) => found.map(({ options }) => options))
+    const service: LoraService = {
+      adapters,
+      adapter,
+      merge: (model, names) => Effect.flatMap(all(names), (found) => merge(model, found)),
+      unmerge: (model, names) => Effect.flatMap(all(names), (found) => unmerge(model, found)),
+      saveMerged: (model, names, directory, checkpoint = {}) =>
+        Effect.flatMap(all(names), (found) => saveMerged(model, found, directory, checkpoint)),
+    }
+    return [service, contribution] as const
   })
 }

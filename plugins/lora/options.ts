@@ -34,9 +34,28 @@ export interface LoraOptions {
   /**
    * True: the update starts at zero, with a uniform A. `"gaussian"`: A is normal with standard deviation 1 / r. False:
    * B does not start at zero, so the update does something from the first step (for tests). Default true.
+   *
+   * Others start from the base weight W, of Linear modules: `"pissa"` from its r greatest singular values (Meng et al.
+   * 2024), `"pissa_niter_N"` from those that N rounds of subspace iteration find, sooner; `"olora"` from the first r
+   * directions of its QR decomposition (Büyükakyüz 2024). What the adapter starts from is taken off its update instead
+   * of off W: x W^T + s (B A - B0 A0) x. That is the same function, W stays as it is (in 16 bits too), and the files
+   * hold a plain LoRA adapter of rank 2 r for the unchanged base, which PEFT's weight conversion also makes.
    */
-  readonly initLoraWeights?: boolean | "gaussian"
+  readonly initLoraWeights?: LoraInitialization
+  /**
+   * DoRA (Liu et al. 2024): the length of each row of W + B A is trained apart from its direction. Linear modules only.
+   * Default false.
+   */
+  readonly useDora?: boolean
+  /**
+   * LoRA+ (Hayou et al. 2024): B, and DoRA's lengths, train at this multiple of the learning rate; at Linear modules. The
+   * authors take 16. Default 1.
+   */
+  readonly loraPlusLrRatio?: number
 }
+
+/** How an adapter starts. */
+export type LoraInitialization = boolean | "gaussian" | "pissa" | `pissa_niter_${number}` | "olora"
 
 /** Options, checked and with defaults filled in. */
 export interface ResolvedOptions extends Required<Omit<LoraOptions, OptionWithoutDefault | "layersPattern">> {
@@ -72,6 +91,8 @@ export function resolveOptions(options: LoraOptions): ResolvedOptions {
     layersToTransform,
     layersPattern = [],
     initLoraWeights = true,
+    useDora = false,
+    loraPlusLrRatio = 1,
   } = options
   const id = `lora/${name}`
   const demand = (holds: boolean, option: string, wanted: string, value: unknown): void => {
@@ -87,10 +108,17 @@ export function resolveOptions(options: LoraOptions): ResolvedOptions {
   demand(loraDropout >= 0 && loraDropout < 1, "loraDropout", "at least 0 and below 1", String(loraDropout))
   demand(["none", "all", "lora_only"].includes(bias), "bias", '"none", "all" or "lora_only"', bias)
   demand(
-    [true, false, "gaussian"].includes(initLoraWeights),
+    typeof initLoraWeights === "boolean" || /^(gaussian|pissa|pissa_niter_[1-9]\d{0,3}|olora)$/.test(initLoraWeights),
     "initLoraWeights",
-    'true, false or "gaussian"',
+    'true, false, "gaussian", "pissa", "pissa_niter_N" or "olora"',
     initLoraWeights,
+  )
+  demand(typeof useDora === "boolean", "useDora", "true or false", useDora)
+  demand(
+    Number.isFinite(loraPlusLrRatio) && loraPlusLrRatio > 0,
+    "loraPlusLrRatio",
+    "a finite number above 0",
+    String(loraPlusLrRatio),
   )
   for (const [option, value] of [["targetModules", targetModules], ["excludeModules", excludeModules]] as const) {
     demand(value === undefined || value.length > 0, option, "a pattern or a list of names", value)
@@ -129,10 +157,17 @@ export function resolveOptions(options: LoraOptions): ResolvedOptions {
     alphaPattern,
     layersPattern: places,
     initLoraWeights,
+    useDora,
+    loraPlusLrRatio,
     ...(targetModules === undefined ? {} : { targetModules }),
     ...(excludeModules === undefined ? {} : { excludeModules }),
     ...(layers === undefined || layers.length === 0 ? {} : { layersToTransform: layers }),
   }
+}
+
+/** Whether an adapter starts from the base weight. */
+export function startsFromBase({ initLoraWeights }: ResolvedOptions): boolean {
+  return typeof initLoraWeights === "string" && initLoraWeights !== "gaussian"
 }
 
 function isExpression(text: string): boolean {

@@ -3,11 +3,23 @@
  * @module
  */
 import type { ModuleInfo } from "../../core/contracts/module_info.ts"
-import type { Initializer } from "../../core/contracts/parameter.ts"
+import type { Initializer, ParameterSpec } from "../../core/contracts/parameter.ts"
 import { PluginError } from "../../core/contracts/plugin_error.ts"
 import type { Site, SitePlan } from "../../core/contracts/site.ts"
 import * as ops from "../../core/tensor/ops.ts"
-import type { ResolvedOptions } from "./options.ts"
+import type { Tensor } from "../../core/tensor/tensor.ts"
+import {
+  A,
+  B,
+  EMBEDDING_A,
+  EMBEDDING_B,
+  INITIAL_A,
+  INITIAL_B,
+  MAGNITUDE,
+  narrowProduct,
+  rowFactors,
+} from "./low_rank.ts"
+import { type ResolvedOptions, startsFromBase } from "./options.ts"
 import { rankAndScale, targetRule } from "./targets.ts"
 
 const ZEROS: Initializer = { kind: "zeros" }
@@ -37,36 +49,71 @@ export function sitesOf(options: ResolvedOptions): ReadonlyArray<Site> {
   return [adapt, ...named]
 }
 
-function planLinear(options: ResolvedOptions, { path, sizes: { inFeatures, outFeatures } }: ModuleInfo): SitePlan {
-  const { initLoraWeights, loraDropout } = options
+function planLinear(options: ResolvedOptions, module: ModuleInfo): SitePlan {
+  const { id, initLoraWeights, loraDropout, useDora, loraPlusLrRatio } = options
+  const { path, sizes: { inFeatures, outFeatures } } = module
   const { r, scale } = rankAndScale(options, path)
+  const fromBase = startsFromBase(options)
+  if (fromBase && r > Math.min(inFeatures, outFeatures)) {
+    const message = `${id}: initLoraWeights "${initLoraWeights}" takes ${r} directions of "${path}", which is ` +
+      `[${outFeatures}, ${inFeatures}]; lower the rank, or leave the module out`
+    throw new PluginError({ plugin: id, message })
+  }
+  const spec = (shape: ReadonlyArray<number>, more: Partial<ParameterSpec> = {}): ParameterSpec => ({
+    shape,
+    initializer: ZEROS,
+    ...more,
+  })
+  const faster = loraPlusLrRatio === 1 ? {} : { learningRateFactor: loraPlusLrRatio }
+  const down = initLoraWeights === "gaussian" ? normal(1 / r) : uniform(1 / Math.sqrt(inFeatures))
+  const up = initLoraWeights === false ? uniform(1 / Math.sqrt(r)) : ZEROS
   return {
     place: "delta",
     parameters: {
-      lora_A: {
-        shape: [r, inFeatures],
-        initializer: initLoraWeights === "gaussian" ? normal(1 / r) : uniform(1 / Math.sqrt(inFeatures)),
-      },
-      lora_B: { shape: [outFeatures, r], initializer: initLoraWeights === false ? uniform(1 / Math.sqrt(r)) : ZEROS },
+      [A]: spec([r, inFeatures], { initializer: down }),
+      [B]: spec([outFeatures, r], { initializer: up, ...faster }),
+      ...(useDora ? { [MAGNITUDE]: spec([outFeatures], faster) } : {}),
+      ...(fromBase
+        ? {
+          [INITIAL_A]: spec([r, inFeatures], { trainable: false }),
+          [INITIAL_B]: spec([outFeatures, r], { trainable: false }),
+        }
+        : {}),
     },
     forward: (scope, x) => {
-      const down = ops.matmul(scope.dropout(x, loraDropout), scope.parameter("lora_A"), { transposeB: true })
-      return ops.matmul(ops.mul(down, scale), scope.parameter("lora_B"), { transposeB: true })
+      const { parameter } = scope
+      const dropped = scope.dropout(x, loraDropout)
+      const update = narrowProduct(dropped, parameter(A), parameter(B), scale)
+      const start = (x: Tensor) => narrowProduct(x, parameter(INITIAL_A), parameter(INITIAL_B), scale)
+      if (!useDora) return fromBase ? ops.sub(update, start(x)) : update
+      const weight = scope.base("weight")
+      const factors = rowFactors(weight, { scale, fromBase, parameter })
+      // The module's own product, once more in words; one and the same in the program where nothing is dropped.
+      const own = ops.matmul(dropped, weight, { transposeB: true })
+      const residual = fromBase ? ops.sub(own, start(dropped)) : own
+      const y = ops.add(ops.mul(residual, ops.sub(factors, 1)), ops.mul(update, factors))
+      return fromBase ? ops.sub(y, start(x)) : y
     },
   }
 }
 
 function planEmbedding(options: ResolvedOptions, { path, sizes: { rows, width } }: ModuleInfo): SitePlan {
+  const { id, initLoraWeights, useDora } = options
+  const linearOnly = useDora ? "useDora" : startsFromBase(options) ? `initLoraWeights "${initLoraWeights}"` : undefined
+  if (linearOnly !== undefined) {
+    const message = `${id}: ${linearOnly} is for Linear modules; "${path}" is an Embedding: leave it out`
+    throw new PluginError({ plugin: id, message })
+  }
   const { r, scale } = rankAndScale(options, path)
   return {
     place: "delta",
     parameters: {
-      lora_embedding_A: { shape: [r, rows], initializer: options.initLoraWeights === false ? normal(1) : ZEROS },
-      lora_embedding_B: { shape: [width, r], initializer: normal(1) },
+      [EMBEDDING_A]: { shape: [r, rows], initializer: initLoraWeights === false ? normal(1) : ZEROS },
+      [EMBEDDING_B]: { shape: [width, r], initializer: normal(1) },
     },
     forward: (scope, indices) => {
-      const down = ops.gather(ops.transpose(scope.parameter("lora_embedding_A")), indices)
-      return ops.matmul(ops.mul(down, scale), scope.parameter("lora_embedding_B"), { transposeB: true })
+      const down = ops.gather(ops.transpose(scope.parameter(EMBEDDING_A)), indices)
+      return ops.matmul(ops.mul(down, scale), scope.parameter(EMBEDDING_B), { transposeB: true })
     },
   }
 }

@@ -5,7 +5,7 @@ import { decodeTensors, encodeTensors } from "./tensors.ts"
 const PREFIX = "base_model.model."
 
 /** Names of parameters that are stored without `.weight`. */
-const BARE = /^lora_embedding_[AB]$/
+const BARE = /^lora_(embedding_[AB]|magnitude_vector)$/
 
 /**
  * PEFT's name of each parameter: a method's by the path of its module, a trained base parameter by its own, except a

@@ -34,8 +34,13 @@ export interface PeftLoraConfig {
   readonly layersToTransform?: ReadonlyArray<number>
   /** Names of the list of layers. */
   readonly layersPattern?: ReadonlyArray<string>
-  /** How it started. */
-  readonly initLoraWeights: boolean | "gaussian"
+  /**
+   * How it started. With `"pissa"` and `"olora"` its numbers count from a base weight less what these name, which both
+   * give again.
+   */
+  readonly initLoraWeights: boolean | "gaussian" | "pissa" | "olora"
+  /** Whether the lengths of rows are trained apart. */
+  readonly useDora: boolean
 }
 
 /**
@@ -43,7 +48,6 @@ export interface PeftLoraConfig {
  * unknown fields are PEFT's own bookkeeping and are left alone.
  */
 const MUST_BE_OFF: ReadonlyArray<string> = [
-  "use_dora",
   "lora_bias",
   "fan_in_fan_out",
   "use_qalora",
@@ -58,6 +62,8 @@ const MUST_BE_OFF: ReadonlyArray<string> = [
   "monteclora_config",
   "kasa_config",
 ]
+
+const INITIALIZATIONS: ReadonlyArray<string> = ["gaussian", "pissa", "olora"]
 
 /** The text that PEFT reads; only fields that its old versions know too. */
 export function encodeLoraConfig(config: PeftLoraConfig): string {
@@ -84,6 +90,7 @@ export function encodeLoraConfig(config: PeftLoraConfig): string {
     task_type: config.taskType ?? null,
     use_rslora: config.useRslora,
     // Unknown to old versions, so only where it is needed.
+    ...(config.useDora ? { use_dora: true } : {}),
     ...(config.excludeModules === undefined ? {} : { exclude_modules: sorted(config.excludeModules) }),
   }
   const ordered = Object.fromEntries(Object.keys(record).sort().map((key) => [key, record[key]]))
@@ -113,8 +120,8 @@ function decode(config: ConfigReader): PeftLoraConfig {
   if (config.string("peft_type") !== "LORA") unsupported("peft_type")
   for (const name of MUST_BE_OFF) if (isOn(record[name])) unsupported(name)
   const init = config.has("init_lora_weights") ? record.init_lora_weights : true
-  // Other initializers also change the base weights, which the adapter's file does not hold.
-  if (typeof init !== "boolean" && init !== "gaussian") unsupported("init_lora_weights")
+  // Others also change the base weights, in ways that a file without them does not give again: a random subspace, data.
+  if (typeof init !== "boolean" && !INITIALIZATIONS.includes(init as string)) unsupported("init_lora_weights")
   const task = config.has("task_type") ? PEFT_TASK_TYPES.find((type) => type === record.task_type) : undefined
   if (config.has("task_type") && task === undefined) unsupported("task_type")
   const names = (name: string) =>
@@ -137,7 +144,8 @@ function decode(config: ConfigReader): PeftLoraConfig {
     modulesToSave: config.strings("modules_to_save", { default: [] }),
     rankPattern: pattern(config, "rank_pattern"),
     alphaPattern: pattern(config, "alpha_pattern"),
-    initLoraWeights: init as boolean | "gaussian",
+    initLoraWeights: init as PeftLoraConfig["initLoraWeights"],
+    useDora: config.boolean("use_dora", { default: false }),
     ...(targetModules === undefined ? {} : { targetModules }),
     ...(excludeModules === undefined ? {} : { excludeModules }),
     ...(layersToTransform === undefined ? {} : { layersToTransform }),

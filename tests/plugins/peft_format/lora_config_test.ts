@@ -17,6 +17,7 @@ const full: PeftLoraConfig = {
   layersToTransform: [0, 2],
   layersPattern: ["layers"],
   initLoraWeights: "gaussian",
+  useDora: true,
 }
 
 Deno.test("a config survives writing and reading", () => {
@@ -41,8 +42,10 @@ Deno.test("only what is there and plain is needed; harmless unknown fields are l
 Deno.test("fields that change the meaning in unknown ways are errors", () => {
   const attempt = (more: unknown) => () =>
     decodeLoraConfig(JSON.stringify({ peft_type: "LORA", ...more as Record<string, unknown> }), "f.json")
-  assertThrows(attempt({ use_dora: true }), PeftError, "f.json: use_dora true")
-  assertThrows(attempt({ init_lora_weights: "pissa" }), PeftError, '"pissa"')
+  assertThrows(attempt({ use_qalora: true }), PeftError, "f.json: use_qalora true")
+  assertThrows(attempt({ init_lora_weights: "eva" }), PeftError, '"eva"')
+  // A random subspace cannot be found again.
+  assertThrows(attempt({ init_lora_weights: "pissa_niter_4" }), PeftError, '"pissa_niter_4"')
   assertThrows(attempt({ peft_type: "IA3" }), PeftError, '"IA3"')
   assertThrows(attempt({ task_type: "QUESTION_ANS" }), PeftError, '"QUESTION_ANS"')
   assertThrows(attempt({ layer_replication: [[0, 2]] }), PeftError, "layer_replication")

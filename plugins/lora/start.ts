@@ -1,0 +1,77 @@
+/**
+ * First values that rest on the base weights: DoRA's lengths, PiSSA's and OLoRA's directions.
+ * @module
+ */
+import * as Effect from "effect/Effect"
+import type { BaseModel, NamedValues } from "../../core/contracts/contribution.ts"
+import type { Parameter } from "../../core/contracts/parameter.ts"
+import * as ops from "../../core/tensor/ops.ts"
+import type { Tensor } from "../../core/tensor/tensor.ts"
+import { type Matrix, subspaceSvd, svd, thinQr } from "./decompose.ts"
+import { A, B, INITIAL_A, INITIAL_B, lowRankWeight, MAGNITUDE, rowLengths } from "./low_rank.ts"
+import { type ResolvedOptions, startsFromBase } from "./options.ts"
+import { rankAndScale } from "./targets.ts"
+
+/** First values of those of an adapter's parameters that rest on the base. */
+export function startFromBase(
+  options: ResolvedOptions,
+  own: ReadonlyArray<Parameter>,
+  base: BaseModel,
+): Effect.Effect<ReadonlyArray<NamedValues>, Error> {
+  return Effect.gen(function* () {
+    const { id } = options
+    const values: NamedValues[] = []
+    for (const [module, parameters] of Map.groupBy(own, ({ module }) => module)) {
+      const weight = base.parameter(`${module}.weight`)
+      const parameter = (name: string) => base.parameter(`${id}:${module}.${name}`)
+      const rank = rankAndScale(options, module)
+      const wanted: Record<string, Float32Array> = {}
+      if (startsFromBase(options)) {
+        const [rows, columns] = weight.shape
+        const { data } = yield* base.evaluate({ data: weight })
+        const factors = factorsOf(options, rank, { rows, columns, data: Float64Array.from(data) })
+        Object.assign(wanted, { [A]: factors.a, [B]: factors.b, [INITIAL_A]: factors.a, [INITIAL_B]: factors.b })
+      }
+      if (parameters.some(({ name }) => name === MAGNITUDE)) {
+        wanted[MAGNITUDE] = (yield* base.evaluate({ lengths: startLengths(options, rank.scale, weight, parameter) }))
+          .lengths
+      }
+      for (const parameter of parameters) {
+        const data = wanted[parameter.name]
+        if (data !== undefined) values.push({ parameter, data })
+      }
+    }
+    return values
+  })
+}
+
+/** Of W + update: of W, where the update starts at zero because its start is taken off. */
+function startLengths(
+  options: ResolvedOptions,
+  scale: number,
+  weight: Tensor,
+  parameter: (name: string) => Tensor,
+): Tensor {
+  if (startsFromBase(options)) return rowLengths(weight)
+  return rowLengths(ops.add(weight, lowRankWeight({ scale, fromBase: false, parameter })))
+}
+
+/** A and B of a weight. PiSSA: scale B A is the nearest matrix of rank r (eq. 2, 3); OLoRA: B A is QR's first part. */
+function factorsOf(
+  { initLoraWeights }: ResolvedOptions,
+  { r, scale }: { readonly r: number; readonly scale: number },
+  weight: Matrix,
+): { readonly a: Float32Array; readonly b: Float32Array } {
+  if (initLoraWeights === "olora") {
+    const { q, r: upper } = thinQr(weight, r)
+    return { a: Float32Array.from(upper.data), b: Float32Array.from(q.data) }
+  }
+  const [, rounds] = String(initLoraWeights).split("_niter_")
+  const { left, values, right } = rounds === undefined ? svd(weight, r) : subspaceSvd(weight, r, Number(rounds))
+  const roots = values.map((value) => Math.sqrt(value / Math.abs(scale)))
+  // A negative scale goes into B.
+  return {
+    a: Float32Array.from(right.data, (value, i) => value * roots[Math.floor(i / weight.columns)]),
+    b: Float32Array.from(left.data, (value, i) => value * roots[i % r] * Math.sign(scale)),
+  }
+}

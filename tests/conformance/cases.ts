@@ -3,6 +3,7 @@
  * @module
  */
 import { adaptersControls, type AdaptersOptions, adaptersTrained } from "./adapters_cases.ts"
+import { loraControls, loraInitialized, loraTrained } from "./lora_cases.ts"
 
 /** PEFT's `LoraConfig`, in PEFT's own spelling. */
 export interface LoraOptions {
@@ -13,7 +14,8 @@ export interface LoraOptions {
   readonly bias?: "none" | "all" | "lora_only"
   readonly use_rslora?: boolean
   readonly modules_to_save?: ReadonlyArray<string>
-  readonly init_lora_weights: boolean | "gaussian"
+  readonly init_lora_weights: boolean | "gaussian" | "pissa" | "olora"
+  readonly use_dora?: boolean
   readonly layers_to_transform?: ReadonlyArray<number>
   readonly rank_pattern?: Readonly<Record<string, number>>
   readonly alpha_pattern?: Readonly<Record<string, number>>
@@ -67,6 +69,8 @@ export interface Case {
     readonly learningRate: number
     /** Of matrices only: norms and biases do not decay. */
     readonly weightDecay: number
+    /** LoRA+: what the learning rate of B is a multiple of that of A. */
+    readonly loraPlusLrRatio?: number
     /** Bound on the norm of all gradients together. */
     readonly maxGradNorm?: number
   }
@@ -216,6 +220,7 @@ const read: ReadonlyArray<Case> = [
 const initialized: ReadonlyArray<Case> = [
   { ...base, name: "init-default", kind: "init", lora: { ...allLinear, init_lora_weights: true } },
   { ...base, name: "init-gaussian", kind: "init", lora: { ...allLinear, init_lora_weights: "gaussian" } },
+  ...loraInitialized,
 ]
 
 const virtual = (peft_type: PromptOptions["peft_type"], options: Partial<PromptOptions> = {}): PromptOptions => ({
@@ -256,7 +261,9 @@ const prompts: ReadonlyArray<Case> = [
 ]
 
 const find = (name: string): Case =>
-  [...trained, ...encoders, ...prompts, ...adaptersTrained, ...read, ...initialized].find((one) => one.name === name)!
+  [...trained, ...encoders, ...prompts, ...adaptersTrained, ...loraTrained, ...read, ...initialized].find((one) =>
+    one.name === name
+  )!
 const control = (of: string, name: string, change: Partial<Case>): Case => ({
   ...find(of),
   ...change,
@@ -287,6 +294,7 @@ const controls: ReadonlyArray<Case> = [
   control("prompt-causal", "prompt-idle", { training: idle }),
   control("bert-prompt-classification", "bert-prompt-rate", { training: { ...base.training, learningRate: 2e-2 } }),
   control("p-tuning-causal", "p-tuning-rate", { training: { ...base.training, learningRate: 2e-2 } }),
+  ...loraControls.map(([of, name, change]) => control(of, name, change)),
   ...adaptersControls.map(([of, name, change]) => control(of, name, change)),
   control("minilm-embeddings", "other-texts", {
     texts: texts.map((text) => text.replace("tree", "frame").slice(0, -9)),
@@ -305,6 +313,7 @@ export const cases: ReadonlyArray<Case> = [
   ...encoders,
   ...prompts,
   ...adaptersTrained,
+  ...loraTrained,
   ...read,
   ...initialized,
   ...controls,
@@ -327,5 +336,7 @@ export const onWebgpu: ReadonlyArray<string> = [
   "adapters-fuse",
   "prefix-classification",
   "bert-prompt-classification",
+  "dora",
+  "bert-pissa-classification",
   "control-bert-scaling",
 ]

@@ -29,6 +29,8 @@ export const tolerance = {
   change: 1e-3,
   /** Of each logit, absolute. */
   logits: 1e-4,
+  /** Of what a new adapter takes of a base weight, relative L2; the reference decomposes in float32. */
+  start: 1e-4,
   /** Of an embedding and its reference, at least. */
   cosine: 0.9999,
   /** Part of its first value by which the loss must have fallen. */
@@ -193,3 +195,24 @@ export const compareInitialization = (reference: Tensors, actual: Tensors): Arra
     return wrong ? [`new adapter: "${name}" is ${JSON.stringify(have)}, the reference ${JSON.stringify(want)}`] : []
   }),
 ]
+
+/** New adapters that start from base weights: the same product B A. Signs and turns within it are anybody's choice. */
+export const compareStart = (reference: Tensors, actual: Tensors): Array<string> => {
+  const problems = compareKeys("new adapter", reference, actual)
+  if (problems.length > 0) return problems
+  const product = (tensors: Tensors, name: string): Float64Array => {
+    const { shape: [r, columns], data: a } = tensors.get(name)!
+    const { shape: [rows], data: b } = tensors.get(name.replace("lora_A", "lora_B"))!
+    return Float64Array.from({ length: rows * columns }, (_, at) => {
+      const [i, j] = [Math.floor(at / columns), at % columns]
+      let sum = 0
+      for (let k = 0; k < r; k++) sum += b[i * r + k] * a[k * columns + j]
+      return sum
+    })
+  }
+  return [...reference.keys()].filter((name) => name.includes("lora_A")).flatMap((name) => {
+    const expected = product(reference, name)
+    const error = norm(minus(product(actual, name), expected)) / norm(expected)
+    return above(error, tolerance.start) ? [`new adapter: B A of "${name}" is off by ${show(error)} relative L2`] : []
+  })
+}

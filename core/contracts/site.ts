@@ -38,6 +38,8 @@ export interface Residual {
 
 /** What a site does to the modules it selects; the order of sites of one place follows the plugins' order. */
 export type SitePlan =
+  /** Replaces the module's input, for whatever is added to its output too: forward(x). */
+  | SitePlanOf<"before", (scope: SiteScope, x: Tensor) => Tensor>
   /** Adds to the module's output: y + forward(x). For Embedding x holds indices (i32). */
   | SitePlanOf<"delta", (scope: SiteScope, x: Tensor) => Tensor>
   /** Adds to a block's output: y + forward(x). */

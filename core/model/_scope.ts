@@ -52,7 +52,8 @@ export function makeScope({ sitesAt, tensor, training, checkpointing = false, ke
     training,
     decoding,
     parameter: (module, name) => tensor(baseKey(module.path, name), false),
-    call: <Extra extends ReadonlyArray<unknown>>(module: Module<Extra>, x: Tensor, ...extra: Extra): Tensor => {
+    call: <Extra extends ReadonlyArray<unknown>>(module: Module<Extra>, input: Tensor, ...extra: Extra): Tensor => {
+      const x = plansAt(module.path, "before").reduce((x, { scope, plan }) => plan.forward(scope, x), input)
       const forward = (x: Tensor) => module.forward(scope, x, ...extra)
       let y = checkpointing && module.kind === "Block" ? ops.recompute(forward, x) : forward(x)
       for (const { scope, plan } of plansAt(module.path, "delta")) y = ops.add(y, plan.forward(scope, x))

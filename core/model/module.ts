@@ -55,7 +55,7 @@ export interface Scope {
   readonly decoding: Decoding | undefined
   /** A parameter of a module: the trained value where there is one. */
   readonly parameter: (module: ModuleNode, name: string) => Tensor
-  /** A module's output, with the sites of methods folded in: delta, then parallel, then after. */
+  /** A module's output, with the sites of methods folded in: before, then delta, then parallel, then after. */
   readonly call: <Extra extends ReadonlyArray<unknown>>(module: Module<Extra>, x: Tensor, ...extra: Extra) => Tensor
   /** Adds a module's output y to x and norms the sum (default: not), with the sites of methods folded in. */
   readonly residual: (module: ModuleNode, x: Tensor, y: Tensor, norm?: (sum: Tensor) => Tensor) => Tensor

@@ -31,7 +31,7 @@ export {
   where,
 } from "./elementwise.ts"
 export { constant, full, input, type InputOptions, iota, slot, type SlotReference } from "./leaves.ts"
-export { argmax, batchSum, maximum, mean, type ReduceOptions, sum } from "./reduce.ts"
+export { argmax, batchSum, maximum, mean, type ReduceOptions, sum, sumTo } from "./reduce.ts"
 export {
   concat,
   expand,

@@ -95,7 +95,10 @@ export function argmax(x: Tensor): Tensor {
   return toInt(neg(maximum(where(equal(x, top), neg(places), -Infinity), [last])))
 }
 
-/** Sums a cotangent down to the shape of an operand that was repeated by broadcasting. */
+/**
+ * Sums a cotangent down to the shape of an operand that was repeated by broadcasting. The sum over axis 0 comes last, as
+ * {@link batchSum}, so that derivatives of an operation that uses this can be taken example by example.
+ */
 export function sumTo(cotangent: Tensor, shape: Shape): Tensor {
   const rank = cotangent.shape.length
   const lead = rank - shape.length

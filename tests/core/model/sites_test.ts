@@ -111,6 +111,13 @@ const contributions: ReadonlyArray<Contribution> = [
       }),
     }],
   },
+  {
+    id: "before",
+    sites: [{
+      select: ["down_proj"],
+      plan: () => ({ place: "before", parameters: {}, forward: (_, x) => ops.mul(x, 2) }),
+    }],
+  },
 ]
 
 interface Result {
@@ -150,7 +157,7 @@ function logitsOf(list: ReadonlyArray<Contribution>, methods = true): Promise<Re
 Deno.test("the same set gives the same model in any order of building", async () => {
   const first = await logitsOf(contributions)
   const other = await logitsOf(contributions.toReversed())
-  const third = await logitsOf([2, 0, 4, 5, 1, 3].map((i) => contributions[i]))
+  const third = await logitsOf([2, 0, 6, 4, 5, 1, 3].map((i) => contributions[i]))
   assertEquals(other.logits, first.logits)
   assertEquals(third.logits, first.logits)
   assertEquals(other.model.parameters.map(({ key }) => key), first.model.parameters.map(({ key }) => key))
@@ -165,6 +172,18 @@ Deno.test("each site changes the result, and none does with methods off", async 
     const { logits } = await logitsOf(contributions.filter((one) => one !== left))
     assert(distance(logits, all.logits) > 1e-4, left.id)
   }
+})
+
+Deno.test("what comes before a module is the input of what is added to its output too", async () => {
+  const [, , delta, , , , before] = contributions
+  const twice: Contribution = {
+    id: "twice",
+    sites: [{
+      select: ["down_proj"],
+      plan: () => ({ place: "after", parameters: {}, forward: (_, y) => ops.mul(y, 2) }),
+    }],
+  }
+  assert(distance((await logitsOf([delta, before])).logits, (await logitsOf([delta, twice])).logits) < 1e-12)
 })
 
 Deno.test("where the last site at a part's end says so, nothing is added to what it gives", async () => {

@@ -1,0 +1,43 @@
+/**
+ * What authors of plugins need beside the types and operations of the main entry point: checks of options that name the
+ * nearest known one, selectors, Hugging Face PEFT's files, derivatives, and a check of operations of their own.
+ *
+ * ```ts
+ * import { ops } from "@espalier/espalier"
+ * import { checkOperation } from "@espalier/espalier/plugin"
+ *
+ * const { value, derivative } = checkOperation(({ x }) => ops.gelu(x), { x: { shape: [2, 3] } })
+ * console.log(value < 1e-12, derivative < 1e-6)
+ * ```
+ *
+ * The guide "Write a plugin" stands in `examples/third_party`.
+ *
+ * @module
+ */
+export { type CheckedInput, checkOperation, type OperationDifferences } from "../../core/graph/check_operation.ts"
+export { evaluate, evaluateAll, type EvaluateData } from "../../core/graph/evaluate.ts"
+export { type GradientOptions, gradients } from "../../core/graph/gradients.ts"
+export { endsIn, matcher } from "../../core/model/selector.ts"
+export { parseJson } from "../../core/formats/json_file.ts"
+export { readFiles } from "../../core/model/adapters.ts"
+export {
+  adapterFile,
+  checkOptions,
+  CONFIG_FILE,
+  decodeTensors,
+  encodeTensors,
+  type FileTensor,
+  HEADS,
+  isHead,
+  nearest,
+  type OptionChecks,
+  PEFT_TASK_TYPES,
+  PeftError,
+  type PeftErrorFields,
+  type PeftTaskType,
+  peftTaskType,
+  WEIGHTS_FILE,
+} from "../peft_format/mod.ts"
+
+export type * from "../../core/contracts/module_info.ts"
+export type * from "../../core/contracts/site.ts"

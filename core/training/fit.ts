@@ -38,7 +38,7 @@ import { listCheckpoints, loadCheckpoint, readTrainerState, saveCheckpoint, type
 import { evaluateExamples } from "./evaluate.ts"
 import { type FullOptions, fullOptions, type TrainOptions } from "./options.ts"
 import { chromeTrace, profileTable, type StepTrace } from "./profile.ts"
-import { report, type ReportData } from "./report.ts"
+import type { ReportData } from "./report.ts"
 import { openRunFolder, type RunFolder } from "./run_folder.ts"
 import type { RunFolderError } from "./run_folder_error.ts"
 import { scheduleFactor } from "./schedule.ts"
@@ -425,10 +425,12 @@ function runLoop(
       ...(folder === undefined ? {} : { folder }),
       summarize: (results) => folder === undefined ? Effect.void : folder.writeSummary({ ...results, ...account }),
       report: (data) =>
-        folder === undefined ? Effect.void : Effect.flatMap(
-          folder.events,
-          (events) => folder.writeReport(report({ ...data, events, config: plan.config })),
-        ),
+        folder === undefined ? Effect.void : Effect.gen(function* () {
+          const events = yield* folder.events
+          // Loaded when it is wanted: a page that writes no report needs no charts.
+          const { report } = yield* Effect.promise(() => import("./report.ts"))
+          yield* folder.writeReport(report({ ...data, events, config: plan.config }))
+        }),
       save: (directory) =>
         model.contributions.some(({ artifacts }) => artifacts !== undefined)
           ? saveAdapters(model, directory)

@@ -27,8 +27,10 @@ const packages: esbuild.Plugin = {
 
 /** A bundle. */
 export interface Bundle {
-  /** An ECMAScript module. */
-  readonly code: string
+  /** ECMAScript modules by file name: the entry is `main.js`, the others lie beside it. */
+  readonly files: Readonly<Record<string, string>>
+  /** Names of those that are loaded at once; the others when they are wanted. */
+  readonly atOnce: ReadonlyArray<string>
   /** Files that went into it. */
   readonly inputs: ReadonlyArray<string>
 }
@@ -41,8 +43,10 @@ export interface Bundle {
  */
 export async function bundle(entry: URL): Promise<Bundle> {
   const { outputFiles, metafile } = await esbuild.build({
-    entryPoints: [fileURLToPath(entry)],
+    entryPoints: { main: fileURLToPath(entry) },
     bundle: true,
+    splitting: true,
+    outdir: "bundle",
     format: "esm",
     platform: "browser",
     target: "es2023",
@@ -53,5 +57,16 @@ export async function bundle(entry: URL): Promise<Bundle> {
     logLevel: "silent",
   })
   await esbuild.stop()
-  return { code: outputFiles[0].text, inputs: Object.keys(metafile.inputs) }
+  const nameOf = (path: string) => path.slice(path.lastIndexOf("/") + 1)
+  const atOnce = new Set(["bundle/main.js"])
+  for (const path of atOnce) {
+    for (const { path: other, kind, external } of metafile.outputs[path].imports) {
+      if (kind === "import-statement" && !external) atOnce.add(other)
+    }
+  }
+  return {
+    files: Object.fromEntries(outputFiles.map(({ path, text }) => [nameOf(path), text])),
+    atOnce: [...atOnce].map(nameOf),
+    inputs: Object.keys(metafile.inputs),
+  }
 }

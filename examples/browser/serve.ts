@@ -14,11 +14,11 @@ import { serve, type Site } from "./_site.ts"
 
 /** The whole page: its files, the model that is included, and a table to try it on. */
 export async function pageSite(model: URL = new URL("../models/espalier-1m/", import.meta.url)): Promise<Site> {
-  const { code } = await bundle(new URL("main.ts", import.meta.url))
+  const { files } = await bundle(new URL("main.ts", import.meta.url))
   return {
     "/index.html": new URL("index.html", import.meta.url),
     "/style.css": new URL("style.css", import.meta.url),
-    "/main.js": code,
+    ...Object.fromEntries(Object.entries(files).map(([name, code]) => [`/${name}`, code])),
     "/model/": model,
     "/sms_spam.tsv": new URL("../data/sms_spam.tsv", import.meta.url),
   }

@@ -90,23 +90,24 @@ async function inNode(): Promise<SuiteOutcome> {
   return JSON.parse(await command("node", ["command.js", JSON.stringify(onDisk("from-node", "wasm"))], folder))
 }
 
-let script: Promise<string> | undefined
+let script: Promise<Readonly<Record<string, string>>> | undefined
 /** The suite's bundle, with a look at what it must not hold. */
 const bundled = () =>
-  script ??= bundle(new URL("page.ts", import.meta.url)).then(async ({ code, inputs }) => {
+  script ??= bundle(new URL("page.ts", import.meta.url)).then(async ({ files, atOnce, inputs }) => {
     const foreign = inputs.filter((input) => /platform-node|\/csv-parse\/[^/]+\/lib\//.test(input))
     if (foreign.length > 0) throw new Error(`the bundle holds what a page cannot run: ${foreign.join(", ")}`)
-    const packed = await new Response(new Blob([code]).stream().pipeThrough(new CompressionStream("gzip"))).bytes()
+    const code = atOnce.map((name) => files[name])
+    const packed = await new Response(new Blob(code).stream().pipeThrough(new CompressionStream("gzip"))).bytes()
     const kilobytes = (bytes: number) => `${Math.round(bytes / 1000)} kB`
-    console.log(`bundle for pages: ${kilobytes(code.length)} minified, ${kilobytes(packed.length)} with gzip`)
-    return code
+    console.log(`bundle for pages: ${kilobytes(code.join("").length)} minified, ${kilobytes(packed.length)} with gzip`)
+    return Object.fromEntries(Object.entries(files).map(([name, text]) => [`/${name}`, text]))
   })
 
 async function inChromium(backend: Backend, isolated = true): Promise<SuiteOutcome> {
   const site = {
     "/index.html":
-      `<!doctype html><title>Suite</title><link rel="icon" href="data:,"><script type="module" src="suite.js"></script>`,
-    "/suite.js": await bundled(),
+      `<!doctype html><title>Suite</title><link rel="icon" href="data:,"><script type="module" src="main.js"></script>`,
+    ...await bundled(),
     "/model/": new URL(`file://${model}/`),
     "/sms.tsv": new URL(`file://${data}`),
   }

@@ -1,5 +1,5 @@
 /**
- * Size of everything that core exports with LoRA and Llama, and of a page that uses them: minified and gzipped. There is no
+ * Size of everything that core exports with LoRA and Llama, and of a page that uses them: what is loaded at once, minified and gzipped. There is no
  * peer; it is held against a limit.
  * @module
  */
@@ -17,16 +17,21 @@ const entries = {
   "the page of examples/browser": new URL("../../../examples/browser/main.ts", import.meta.url),
 }
 
+const gzippedSize = async (code: string): Promise<number> =>
+  (await new Response(new Blob([code]).stream().pipeThrough(new CompressionStream("gzip"))).bytes()).length
+
 /** Suite `bundle`. */
 export const bundle: Suite = {
   name: suite,
   run: async ({ take, note }) => {
     for (const [what, entry] of Object.entries(entries)) {
-      const { code } = await bundled(entry)
-      const zipped = await new Response(new Blob([code]).stream().pipeThrough(new CompressionStream("gzip"))).bytes()
-      note(`bundle: ${what}: ${code.length} bytes minified`)
+      const { files, atOnce } = await bundled(entry)
+      let zipped = 0
+      for (const name of atOnce) zipped += await gzippedSize(files[name])
+      const later = Object.keys(files).length - atOnce.length
+      note(`bundle: ${what}: ${atOnce.length} files at once, ${later} when they are wanted (a run's report)`)
       const name = `${what}, minified and gzipped`
-      const figures = { ours: zipped.length / 1000, peer: LIMIT, peerName: "the limit" }
+      const figures = { ours: zipped / 1000, peer: LIMIT, peerName: "the limit" }
       take(result({ suite, name, backend: "any", unit: "KB", ...figures }))
     }
   },

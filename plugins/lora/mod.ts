@@ -5,6 +5,14 @@
  * import * as Lora from "@espalier/espalier/lora"
  *
  * const methods = Lora.layer({ r: 16, loraAlpha: 32, targetModules: "all-linear" })
+ *
+ * // What two trainings learned, as one adapter of rank 16: the one, less half of the other.
+ * const combined = Lora.combine({
+ *   adapters: [{ path: "./news" }, { path: "./reviews", weight: -0.5 }],
+ *   combinationType: "svd",
+ *   svdRank: 16,
+ *   output: "./both",
+ * })
  * ```
  *
  * @module
@@ -32,6 +40,10 @@ export type * from "../../core/model/model.ts"
 export type * from "../../core/model/module.ts"
 export type * from "../../core/model/network.ts"
 export { PeftError, type PeftErrorFields } from "../peft_format/mod.ts"
+export { combine, type CombinedModule, type CombineReport } from "./combine.ts"
+export { CombineError, type CombineErrorFields } from "./combine_error.ts"
+export type { CombinationType, CombineOptions } from "./combine_options.ts"
+export type { AdapterSource } from "./combine_sources.ts"
 export type { LoraInitialization, LoraOptions, OptionWithoutDefault, ResolvedOptions } from "./options.ts"
 
 /** What one adapter can do beside training. Programs built before a merge or unmerge are stale. */

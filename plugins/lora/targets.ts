@@ -25,8 +25,11 @@ export function targetRule(options: ResolvedOptions): (module: ModuleInfo) => bo
   return (module) => wanted(module) && !left(module) && !isSaved(options, module) && inLayers(module.path)
 }
 
+/** Options that give ranks and scales; a PEFT config has them too. */
+export type RankOptions = Pick<ResolvedOptions, "r" | "loraAlpha" | "useRslora" | "rankPattern" | "alphaPattern">
+
 /** Rank and scale at a module. */
-export function rankAndScale(options: ResolvedOptions, path: string): { readonly r: number; readonly scale: number } {
+export function rankAndScale(options: RankOptions, path: string): { readonly r: number; readonly scale: number } {
   const r = byPattern(options.rankPattern, path) ?? options.r
   const alpha = byPattern(options.alphaPattern, path) ?? options.loraAlpha
   return { r, scale: alpha / (options.useRslora ? Math.sqrt(r) : r) }

@@ -5,6 +5,7 @@
  */
 export { adapterFile, CONFIG_FILE, WEIGHTS_FILE } from "./adapter_file.ts"
 export { decodeWeights, encodeWeights, peftNames } from "./adapter_weights.ts"
+export { decodeAllWeights } from "./all_weights.ts"
 export { attemptPeft, resolved } from "./attempt.ts"
 export { HEADS, isHead } from "./heads.ts"
 export { initTokens } from "./init_text.ts"

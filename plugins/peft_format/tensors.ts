@@ -53,6 +53,13 @@ export function decodeTensors(
   return new Map([...wanted.keys()].map((name) => [name, numbersOf(bytes, found.get(name)!, file)]))
 }
 
+/** All tensors of a file, by name. Throws {@link PeftError}. */
+export function decodeAllTensors(bytes: Uint8Array, file: string): ReadonlyMap<string, FileTensor> {
+  return new Map([...headerOf(bytes, file)].map(([name, entry]) => {
+    return [name, { shape: entry.shape, data: numbersOf(bytes, entry, file) }]
+  }))
+}
+
 function headerOf(bytes: Uint8Array, file: string): ReadonlyMap<string, TensorEntry> {
   try {
     return parseHeader(bytes, bytes.length, file).tensors

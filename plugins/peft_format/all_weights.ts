@@ -1,0 +1,31 @@
+import type { NamedValues } from "../../core/contracts/contribution.ts"
+import { PeftError } from "./peft_error.ts"
+import { decodeAllTensors } from "./tensors.ts"
+
+/** What a name says: module and parameter of a method, a wrapped module's own parameter, or any other one. */
+const NAME = /^base_model\.model\.(?:(.+)\.(lora_\w+?)(?:\.weight)?|(.+?)(\.base_layer)?\.([^.]+))$/
+
+/**
+ * All values of `adapter_model.safetensors`, whatever the model. Parameters of the method are owned by `owner`; base
+ * parameters that trained beside it by `"base"`. The frozen weight that PEFT adds beside a targeted embedding is passed
+ * over. Throws {@link PeftError} on other names than PEFT's.
+ */
+export function decodeAllWeights(bytes: Uint8Array, owner: string, file: string): ReadonlyArray<NamedValues> {
+  const values: NamedValues[] = []
+  for (const [key, { shape, data }] of decodeAllTensors(bytes, file)) {
+    const found = NAME.exec(key)
+    if (found === null || key.endsWith(".lora_B.bias")) {
+      throw new PeftError({ reason: "Unsupported", file, message: `${file}: tensor "${key}" is not known here` })
+    }
+    const [, adapted, own, path, wrapped, name] = found
+    const initializer = { kind: "values", data } as const
+    if (own !== undefined) {
+      const parameter = { owner, module: adapted, name: own, key: `${owner}:${adapted}.${own}`, shape, initializer }
+      values.push({ parameter, data })
+    } else if (wrapped === undefined || name !== "weight") {
+      const parameter = { owner: "base", module: path, name, key: `${path}.${name}`, shape, initializer }
+      values.push({ parameter, data })
+    }
+  }
+  return values
+}

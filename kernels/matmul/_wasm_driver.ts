@@ -22,12 +22,14 @@ import type { Product } from "./product.ts"
 
 /** Depth of a block: a panel of b (8 KiB) and one of a stay in the first-level cache. */
 const DEPTH = 256
-/** Most panels of b in a chunk: the packed block (64 KiB) stays in the second-level cache. */
-const CHUNK = 8
-/** Chunks get narrower until there are so many units, to occupy many threads. */
-const UNITS = 32
+/** Most panels of b in a chunk: the packed block (256 KiB) stays in the second-level cache, and a kilobyte of a row is
+ * written at a time, which the machine prefetches. */
+const CHUNK = 32
+/** Chunks are so narrow that there are so many units, for even shares of many threads. */
+const UNITS = 96
 
 const constant = i32.const
+
 /** How a product is cut. Depends on the product alone. */
 export interface Blocking {
   /** Panels of rows in an entry. */
@@ -51,8 +53,11 @@ export const blockingOf = ({ batch, m, n, k }: Product): Blocking => {
   const rowPanels = Math.ceil(m / ROWS)
   const rows = Math.ceil(m / rowPanels)
   const columnPanels = Math.ceil(n / COLUMNS)
-  let chunkPanels = CHUNK
-  while (chunkPanels > 1 && entries * rowPanels * Math.ceil(columnPanels / chunkPanels) < UNITS) chunkPanels /= 2
+  const atLeast = Math.min(
+    columnPanels,
+    Math.max(Math.ceil(columnPanels / CHUNK), Math.ceil(UNITS / (entries * rowPanels))),
+  )
+  const chunkPanels = Math.ceil(columnPanels / atLeast)
   const chunks = Math.ceil(columnPanels / chunkPanels)
   const lastRows = m - (rowPanels - 1) * rows
   return {
@@ -85,7 +90,6 @@ export const driver = (
   // In place where a pass of packing would not be paid back by reuse.
   const aInPlace = storages.a === "f32" &&
     (aLayout === "depth" || aLayout === "across" && Math.min(columnPanels, chunkPanels) <= 2)
-  const bInPlace = storages.b === "f32" && bLayout === "across" && rowPanels <= 2 && n % COLUMNS === 0
   const width = n % COLUMNS
   const depth = Math.min(k, DEPTH)
   const bytes = distancesOf(product, storages)
@@ -104,7 +108,7 @@ export const driver = (
           callFunction(
             microKernel(module, target, {
               a: aInPlace ? aLayout : "panel",
-              b: bInPlace ? "across" : "panel",
+              b: "panel",
               rows: tileRows,
               width: tileWidth,
             }),
@@ -119,7 +123,7 @@ export const driver = (
           )
         const nextColumn: Code = [
           increase(to, 4 * COLUMNS),
-          increase(bPanel, bInPlace ? 4 * COLUMNS : scaled(get(count), 32)),
+          increase(bPanel, scaled(get(count), 32)),
         ]
         const chunkColumns = chunkPanels * COLUMNS
         const finish = (tileRows: number): Code => {
@@ -180,7 +184,7 @@ export const driver = (
             aPanel,
             i32.add(get(a0), i32.add(scaled(get(panel), rows * bytes.a.m), scaled(get(start), bytes.a.k))),
           ),
-          set(bPanel, bInPlace ? i32.add(get(b0), scaled(get(start), bytes.b.k)) : get(scratch)),
+          set(bPanel, get(scratch)),
           set(to, i32.add(get(output0), scaled(get(panel), rows * bytes.output.m))),
           lastRows === rows
             ? rowOfTiles(rows)
@@ -215,7 +219,7 @@ export const driver = (
           whileTrue(
             i32.or(i32.ltU(get(start), constant(k)), i32.eqz(get(start))),
             set(count, minimum(f, constant(DEPTH), i32.sub(constant(k), get(start)))),
-            bInPlace ? [] : packBlock,
+            packBlock,
             forRange(panel, get(entry), get(last), 1, rowPanel),
             increase(start, DEPTH),
           ),

@@ -23,15 +23,12 @@ export function frameOf(adapters: ReadonlyArray<OpenedAdapter>): Frame {
   const list = (names: string | ReadonlyArray<string> | undefined) => Array.isArray(names) ? names.toSorted() : names
   if (!same(({ bias }) => bias)) {
     const message = `the adapters train different biases: ${
-      adapters.map(({ label, config }) => `${label} "${config.bias}"`)
+      adapters.map(({ label, config }) => `${label} "${config.bias}"`).join(", ")
     }`
     throw new CombineError({ reason: "Mismatch", message })
   }
-  if (!same(({ baseModel }) => baseModel)) {
-    notes.push(
-      `the adapters name different base models: ${configs.map(({ baseModel }) => `"${baseModel}"`).join(", ")}`,
-    )
-  }
+  const bases = new Set(configs.map(({ baseModel }) => baseModel).filter((name) => name !== ""))
+  if (bases.size > 1) notes.push(`the adapters name different base models: ${[...bases].join(", ")}`)
   const sameTask = same(({ taskType }) => taskType)
   if (!sameTask) notes.push(`the adapters were trained for different tasks; the result names none`)
   const sameTargets = same(({ targetModules, excludeModules, layersToTransform, layersPattern }) => [
@@ -48,6 +45,7 @@ export function frameOf(adapters: ReadonlyArray<OpenedAdapter>): Frame {
   const config = {
     ...untold,
     ...(sameTask && taskType !== undefined ? { taskType } : {}),
+    baseModel: [...bases][0] ?? "",
     modulesToSave: [...new Set(configs.flatMap(({ modulesToSave }) => modulesToSave))],
     initLoraWeights: true,
     useRslora: false,

@@ -434,3 +434,29 @@ Deno.test("adapters that do not belong together, and options that make no sense,
     for (const [options, text] of cases) assertStringIncludes((await refused(directory, options)).message, text)
     assertEquals([...Deno.readDirSync(directory)].length, before)
   }))
+
+Deno.test("where PEFT is right, the result is PEFT's", async (test) => {
+  const path = (name: string) => fixture(`lora/combined/${name}`)
+  const cases: ReadonlyArray<readonly [string, Partial<Options>]> = [
+    ["cat", {}],
+    ["svd", { combinationType: "svd", svdRank: 3, tolerance: 1 }],
+    ["ties", { combinationType: "ties", svdRank: 16, density: 0.3 }],
+    ["ties_frequency", { combinationType: "ties", svdRank: 16, density: 0.6, majoritySignMethod: "frequency" }],
+  ]
+  for (const [name, options] of cases) {
+    await test.step(name, () =>
+      inDirectory(async (directory) => {
+        const adapters = [{ path: path("a"), weight: 0.7 }, { path: path("b"), weight: 1.5 }]
+        await combine(directory, { adapters, ...options })
+        const [ours, theirs] = [deltasOf(`${directory}/out`), deltasOf(path(name))]
+        assertEquals([...ours.keys()].sort(), [...theirs.keys()].sort())
+        for (const [module, delta] of theirs) {
+          const error = relative(ours.get(module)!, delta)
+          assert(error < 1e-5, `${module} is off by ${error}`)
+        }
+        const [our, their] = [configOf(`${directory}/out`), configOf(path(name))]
+        for (const field of ["r", "lora_alpha", "use_rslora", "task_type"]) assertEquals(our[field], their[field])
+        assertEquals(our.target_modules, their.target_modules.toSorted())
+      }))
+  }
+})

@@ -1,11 +1,12 @@
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
 import { writeJson } from "../formats/json_file.ts"
 import { writeSafetensors } from "../formats/safetensors_writer.ts"
 import type { SafetensorsError } from "../formats/safetensors_error.ts"
-import { type StorageError, toStorageError } from "../formats/storage_error.ts"
+import type { StorageError } from "../formats/storage_error.ts"
 import type { FloatDType } from "../formats/stored_dtype.ts"
 import { writeDirectoryWhole } from "../formats/whole_file.ts"
+import { copyCompanions } from "./_companions.ts"
 import type { Model } from "./model.ts"
 import { ModelError } from "./model_error.ts"
 import { labelsOf } from "./task.ts"
@@ -18,21 +19,8 @@ export interface CheckpointOptions {
   readonly config?: Readonly<Record<string, unknown>>
 }
 
-const TORCH_NAMES: Readonly<Record<FloatDType, string>> = { F32: "float32", F16: "float16", BF16: "bfloat16" }
-
-/** Files of a model's directory that belong to its tokenizer and prompts. */
-const COMPANIONS = [
-  "tokenizer.json",
-  "tokenizer_config.json",
-  "special_tokens_map.json",
-  "added_tokens.json",
-  "vocab.json",
-  "vocab.txt",
-  "merges.txt",
-  "tokenizer.model",
-  "chat_template.jinja",
-  "generation_config.json",
-]
+/** transformers' names of types. */
+export const TORCH_NAMES: Readonly<Record<FloatDType, string>> = { F32: "float32", F16: "float16", BF16: "bfloat16" }
 
 /**
  * Writes a directory that transformers loads: weights under Hugging Face names (tied ones once), `config.json` and the
@@ -49,7 +37,6 @@ export function saveCheckpoint(
       const message = `a checkpoint of the model would lack what ${beside.id} changed; merge it first, or save adapters`
       return yield* new ModelError({ reason: "Unsupported", message })
     }
-    const fs = yield* FileSystem.FileSystem
     const base = model.parameters.filter(({ owner }) => owner === "base")
     yield* writeDirectoryWhole(directory, (temporary) =>
       Effect.gen(function* () {
@@ -62,11 +49,7 @@ export function saveCheckpoint(
         yield* writeSafetensors(`${temporary}/model.safetensors`, tensors, { format: "pt" })
         yield* writeJson(`${temporary}/config.json`, { ...configOf(model, dtype), ...config })
         if (model.directory === "") return
-        for (const name of COMPANIONS) {
-          const path = `${model.directory}/${name}`
-          const failed = Effect.mapError(toStorageError(path, "copy"))
-          if (yield* fs.exists(path).pipe(failed)) yield* fs.copyFile(path, `${temporary}/${name}`).pipe(failed)
-        }
+        yield* copyCompanions(model.directory, temporary)
       }))
   })
 }

@@ -41,7 +41,7 @@ export type SitePlan =
   /** Replaces the module's input, for whatever is added to its output too: forward(x). */
   | SitePlanOf<"before", (scope: SiteScope, x: Tensor) => Tensor>
   /** Adds to the module's output: y + forward(x). For Embedding x holds indices (i32). */
-  | SitePlanOf<"delta", (scope: SiteScope, x: Tensor) => Tensor>
+  | DeltaPlan
   /** Adds to a block's output: y + forward(x). */
   | SitePlanOf<"parallel", (scope: SiteScope, x: Tensor) => Tensor>
   /** Replaces the module's output: forward(y). */
@@ -66,6 +66,24 @@ export interface SitePlanOf<Place extends string, Forward> {
   readonly shared?: Readonly<Record<string, ParameterSpec>>
   /** A plain function over symbolic tensors. */
   readonly forward: Forward
+}
+
+/** A {@link SitePlan} that adds to a module's output. */
+export interface DeltaPlan extends SitePlanOf<"delta", (scope: SiteScope, x: Tensor) => Tensor> {
+  /**
+   * Where forward(x) is x down^T up^T, its factors: in a batch whose rows go through different plugins, two products then
+   * do for all of them. Undefined where it is not so, as with dropout. Default: never so; each plugin's whole output is
+   * made, and each row takes its own.
+   */
+  readonly factors?: (scope: SiteScope) => Factors | undefined
+}
+
+/** A narrow product. */
+export interface Factors {
+  /** [rank, inFeatures]. */
+  readonly down: Tensor
+  /** [outFeatures, rank]. */
+  readonly up: Tensor
 }
 
 /** A {@link SitePlan} where a part of a layer ends. */

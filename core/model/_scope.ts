@@ -1,8 +1,9 @@
-import type { KeyValues, SitePlan, SiteScope } from "../contracts/site.ts"
+import type { Factors, KeyValues, SitePlan, SiteScope } from "../contracts/site.ts"
 import * as ops from "../tensor/ops.ts"
 import { ShapeError } from "../tensor/shape_error.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import { hash } from "./_hash.ts"
+import { type Choice, inRowsOf, rowProducts } from "./choice.ts"
 import { baseKey, type Decoding, type Module, type ModuleNode, type Scope } from "./module.ts"
 import { pluginKey, type ResolvedSite, SHARED } from "./sites.ts"
 
@@ -20,10 +21,13 @@ export interface ScopeOptions {
   readonly key: readonly [Tensor, Tensor] | undefined
   /** Memory of earlier tokens. */
   readonly decoding: Decoding | undefined
+  /** Which plugin each row goes through. */
+  readonly choice?: Choice | undefined
 }
 
 /** The scope of one graph. */
-export function makeScope({ sitesAt, tensor, training, checkpointing = false, key, decoding }: ScopeOptions): Scope {
+export function makeScope(options: ScopeOptions): Scope {
+  const { sitesAt, tensor, training, checkpointing = false, key, decoding, choice } = options
   const dropout = (place: string, x: Tensor, rate: number): Tensor => {
     if (!training || rate === 0) return x
     if (key === undefined) throw new ShapeError({ message: `Dropout at ${place} needs the key of random numbers` })
@@ -45,20 +49,46 @@ export function makeScope({ sitesAt, tensor, training, checkpointing = false, ke
   const plansAt = <P extends Place>(path: string, place: P) =>
     sitesAt(path).flatMap((site) =>
       site.plan.place === place
-        ? [{ scope: siteScope(site), plan: site.plan as Extract<SitePlan, { readonly place: P }> }]
+        ? [{
+          scope: siteScope(site),
+          plan: site.plan as Extract<SitePlan, { readonly place: P }>,
+          /** Place in the choice; -1 of a site for every row. */
+          place: choice?.plugins.indexOf(site.owner) ?? -1,
+        }]
         : []
     )
+  /** What a site makes, in its own rows. */
+  const inRows = (place: number, made: Tensor, otherwise: Tensor | number): Tensor =>
+    place < 0 ? made : inRowsOf(choice!.index, place, made, otherwise)
+  /** All that sites add to a module's output, where rows may differ in what they take. */
+  const deltas = (path: string, x: Tensor): ReadonlyArray<Tensor> => {
+    const factors = new Map<number, Factors>()
+    const each: Tensor[] = []
+    for (const { scope, plan, place } of plansAt(path, "delta")) {
+      const found = place < 0 || factors.has(place) || x.shape.length > 3 ? undefined : plan.factors?.(scope)
+      if (found === undefined) each.push(inRows(place, plan.forward(scope, x), 0))
+      else factors.set(place, found)
+    }
+    return factors.size === 0 ? each : [...each, rowProducts(x, choice!, factors)]
+  }
   const scope: Scope = {
     training,
     decoding,
     parameter: (module, name) => tensor(baseKey(module.path, name), false),
     call: <Extra extends ReadonlyArray<unknown>>(module: Module<Extra>, input: Tensor, ...extra: Extra): Tensor => {
-      const x = plansAt(module.path, "before").reduce((x, { scope, plan }) => plan.forward(scope, x), input)
+      const x = plansAt(module.path, "before").reduce(
+        (x, { scope, plan, place }) => inRows(place, plan.forward(scope, x), x),
+        input,
+      )
       const forward = (x: Tensor) => module.forward(scope, x, ...extra)
       let y = checkpointing && module.kind === "Block" ? ops.recompute(forward, x) : forward(x)
-      for (const { scope, plan } of plansAt(module.path, "delta")) y = ops.add(y, plan.forward(scope, x))
-      for (const { scope, plan } of plansAt(module.path, "parallel")) y = ops.add(y, plan.forward(scope, x))
-      for (const { scope, plan } of plansAt(module.path, "after")) y = plan.forward(scope, y)
+      for (const delta of deltas(module.path, x)) y = ops.add(y, delta)
+      for (const { scope, plan, place } of plansAt(module.path, "parallel")) {
+        y = ops.add(y, inRows(place, plan.forward(scope, x), 0))
+      }
+      for (const { scope, plan, place } of plansAt(module.path, "after")) {
+        y = inRows(place, plan.forward(scope, y), y)
+      }
       return y
     },
     residual: (module, x, y, norm = (sum) => sum) => {

@@ -33,7 +33,7 @@ import type { Model, ModelParameter } from "./model.ts"
 import { ModelError } from "./model_error.ts"
 import { baseKey, descendants, infoOf } from "./module.ts"
 import type { Network } from "./network.ts"
-import { resolveSites, type SiteTable } from "./sites.ts"
+import { type ResolvedSite, resolveSites, type SiteTable } from "./sites.ts"
 import { labelsOf, type Task } from "./task.ts"
 
 /** Options of {@link initialize}. */
@@ -349,7 +349,16 @@ function initialArtifacts(
         ),
       )
       yield* checkValues(id, wanted, loaded)
-      for (const value of loaded) values.set(value.parameter.key, value)
+      for (const value of loaded) {
+        const { key } = value.parameter
+        const other = values.get(key)
+        if (other !== undefined && value.data.some((number, i) => number !== other.data[i])) {
+          const message = `${id} and another plugin bring different values for "${key}", which the model has once; ` +
+            "load one of them, or a model for each"
+          return yield* new PluginError({ plugin: id, message })
+        }
+        values.set(key, value)
+      }
     }
     return values
   })
@@ -384,6 +393,15 @@ function assemble(
     )
     const byKey = new Map(parameters.map((parameter) => [parameter.key, parameter]))
     const merged = new Set<string>()
+    const off = new Set<string>()
+    const infos = new Map(modules.map((module) => [module.path, module]))
+    /** Whether nobody but plugins that are switched off trains a base parameter. */
+    const isOff = ({ owner, module, name }: Parameter): boolean => {
+      const info = infos.get(module)
+      if (off.size === 0 || owner !== "base" || info === undefined) return false
+      const trainers = contributions.filter(({ trains }) => trains?.(info, name))
+      return trainers.length > 0 && trainers.every(({ id }) => off.has(id))
+    }
     const model: Model = {
       directory,
       task,
@@ -395,17 +413,23 @@ function assemble(
       backend,
       notes: [...network.notes, ...notes],
       merged,
-      forward: (batch, { training, checkpointing = false, key, methods = true, decoding }) => {
+      off,
+      sites: sites.byModule,
+      forward: (batch, { training, checkpointing = false, key, methods = true, decoding, choice }) => {
+        const isOn = ({ owner }: ResolvedSite) => !merged.has(owner) && !off.has(owner)
         const scope = makeScope({
           training,
           checkpointing,
           key,
           decoding,
-          sitesAt: (path) => methods ? (sites.byModule.get(path) ?? []).filter((site) => !merged.has(site.owner)) : [],
+          choice,
+          sitesAt: (path) => methods ? (sites.byModule.get(path) ?? []).filter(isOn) : [],
           tensor: (name, original) => {
             const parameter = byKey.get(network.tied[name] ?? name)
             if (parameter === undefined) throw new Error(`The model has no parameter "${name}"`)
-            return original || !methods ? parameter.original?.tensor ?? parameter.tensor : parameter.tensor
+            return original || !methods || isOff(parameter)
+              ? parameter.original?.tensor ?? parameter.tensor
+              : parameter.tensor
           },
         })
         return network.forward(scope, batch)

@@ -8,14 +8,19 @@ import type { BatchTensors, Outputs } from "../contracts/objective.ts"
 import type { Parameter } from "../contracts/parameter.ts"
 import type { BackendService, Slot } from "../backend/backend.ts"
 import type { Tensor } from "../tensor/tensor.ts"
+import type { Choice } from "./choice.ts"
 import type { Decoding } from "./module.ts"
 import type { Network } from "./network.ts"
+import type { ResolvedSite } from "./sites.ts"
 import type { Task } from "./task.ts"
 
 export { loadAdapters, readParameters, saveAdapters, writeParameters } from "./adapters.ts"
+export { type Choice, chooseByRow, type RowChoice } from "./choice.ts"
 export { generate, type GenerateOptions } from "./generate.ts"
 export { initialize, type InitializeOptions, load, type LoadError, type LoadOptions } from "./load.ts"
 export { type CheckpointOptions, saveCheckpoint } from "./save_checkpoint.ts"
+export { soup, type SoupIngredient, type SoupOptions, type SoupReport } from "./soup.ts"
+export type { AveragedTensor } from "./average_tensors.ts"
 
 /** A parameter with memory. */
 export interface ModelParameter extends Parameter {
@@ -41,6 +46,8 @@ export interface ForwardOptions {
   readonly methods?: boolean
   /** Memory of earlier tokens, for generating text. */
   readonly decoding?: Decoding
+  /** Which plugin each row goes through. Default: all rows through all plugins. */
+  readonly choice?: Choice
 }
 
 /** A model. */
@@ -57,6 +64,8 @@ export interface Model {
   readonly contributions: ReadonlyArray<Contribution>
   /** Base parameters in the tree's order, then those of plugins. Tied ones are listed once. */
   readonly parameters: ReadonlyArray<ModelParameter>
+  /** What plugins change, by the path of the module, in the plugins' order. */
+  readonly sites: ReadonlyMap<string, ReadonlyArray<ResolvedSite>>
   /** Structure, as the family built it. */
   readonly network: Network
   /** Where its parameters lie and its graphs run. */
@@ -68,6 +77,11 @@ export interface Model {
    * before a change are stale.
    */
   readonly merged: Set<string>
+  /**
+   * Ids of plugins that are switched off at this moment: graphs built now leave out their sites, and base parameters that
+   * they alone train are as they were loaded. Programs built before a change are stale.
+   */
+  readonly off: Set<string>
   /** Builds the graph of a batch. A plain function: nothing runs. */
   readonly forward: (batch: BatchTensors, options: ForwardOptions) => Outputs
 }

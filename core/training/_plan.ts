@@ -50,7 +50,7 @@ const METRICS = {
 export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, options: FullOptions): Plan {
   const { task, contributions, network } = model
   const wrong = (message: string) => new TrainingError({ reason: "Options", message })
-  const parameters = model.parameters.filter(({ trainable }) => trainable)
+  const parameters = model.parameters.filter(({ trainable, owner }) => trainable && !model.off.has(owner))
   if (parameters.length === 0) {
     const message = "no parameter would be trained: the methods chose none, and all others are frozen"
     throw new TrainingError({ reason: "NothingTrains", message })

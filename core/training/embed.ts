@@ -10,7 +10,7 @@ import type { Model } from "../model/model.ts"
 import { labelKind } from "../model/task.ts"
 import { div, iota, less, max, mul, reshape, rsqrt, sum, toFloat } from "../tensor/ops.ts"
 import { attempt, attemptPromise } from "./_attempt.ts"
-import type { EvaluateError } from "./evaluate.ts"
+import { choiceData, choiceInput, choiceOf, type EvaluateError } from "./evaluate.ts"
 import { batchInputs } from "./step_graphs.ts"
 import { batchData, ready } from "./stepper.ts"
 import { TrainingError } from "./training_error.ts"
@@ -25,6 +25,8 @@ export interface EmbedOptions {
   readonly maxLength?: number
   /** Default: the one in the model's directory. */
   readonly tokenizer?: Tokenizer
+  /** The plugin that each text goes through, as for `evaluate`. Default: every text goes through all. */
+  readonly plugins?: ReadonlyArray<string>
 }
 
 /**
@@ -51,6 +53,7 @@ export function embed(
     const truncate = options.maxLength !== undefined
     // As for masked tokens: the text with the tokenizer's special tokens, and nothing behind.
     const { examples } = yield* attempt(() => encode(data, tokenizer, { maxLength, truncate, masked: true }))
+    const choice = yield* choiceOf(model, texts.length, options.plugins)
     return yield* attemptPromise(async () => {
       const embeddings: Array<Float32Array> = []
       const programs = new Map<string, ReturnType<typeof ready>>()
@@ -64,8 +67,10 @@ export function embed(
           const batch = collate(examples, microBatch, tokenizer.padId)
           const [rows, length] = batch.shape
           const name = `${rows}x${length}`
-          if (!programs.has(name)) programs.set(name, ready(model.backend, graph(model, rows, length, normalize)))
-          const pooled = (await (await programs.get(name)!).run(batchData(batch))).pooled as Float32Array
+          const made = () => graph(model, rows, length, normalize, choice?.plugins)
+          if (!programs.has(name)) programs.set(name, ready(model.backend, made()))
+          const inputs = { ...batchData(batch), ...choiceData(batch, choice) }
+          const pooled = (await (await programs.get(name)!).run(inputs)).pooled as Float32Array
           const width = pooled.length / rows
           batch.rows.forEach((row, at) => {
             if (row >= 0) embeddings[row] = pooled.slice(at * width, (at + 1) * width)
@@ -79,9 +84,15 @@ export function embed(
   })
 }
 
-function graph(model: Model, rows: number, length: number, normalize: boolean): Graph {
+function graph(
+  model: Model,
+  rows: number,
+  length: number,
+  normalize: boolean,
+  plugins: ReadonlyArray<string> | undefined,
+): Graph {
   const batch = batchInputs(DEFAULT_TASK, rows, length, labelKind(model.task))
-  const { hidden } = model.forward(batch, { training: false })
+  const { hidden } = model.forward(batch, { training: false, ...choiceInput(plugins, rows) })
   const lengths = reshape(batch.lengths, [rows, 1])
   const mask = reshape(less(iota([1, length], 1), lengths), [rows, length, 1])
   const mean = div(sum(mul(hidden, mask), [1]), toFloat(lengths))

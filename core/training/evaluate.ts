@@ -4,8 +4,10 @@
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
+import type { RunData } from "../backend/backend.ts"
 import type { BackendError } from "../backend/backend_error.ts"
 import { DEFAULT_TASK } from "../contracts/batch_source.ts"
+import { PluginError } from "../contracts/plugin_error.ts"
 import type { Metrics } from "../contracts/train_event.ts"
 import { type Batch, collate, makeBatches } from "../data/batches.ts"
 import type { DataError } from "../data/data_error.ts"
@@ -13,9 +15,10 @@ import type { Data, LabeledData } from "../data/dataset.ts"
 import { MASKED } from "../data/encode.ts"
 import { loadTokenizer, type Tokenizer } from "../data/tokenizer.ts"
 import type { Graph } from "../graph/build.ts"
+import { type Choice, chooseByRow, type RowChoice } from "../model/choice.ts"
 import type { Model } from "../model/model.ts"
 import { labelKind, labelsOf } from "../model/task.ts"
-import { argmax, equal, full, sum } from "../tensor/ops.ts"
+import { argmax, equal, full, input, sum } from "../tensor/ops.ts"
 import { attempt, attemptPromise } from "./_attempt.ts"
 import { type ClassificationMetrics, classificationMetrics, perplexity } from "./metrics.ts"
 import { type MaskingOptions, maskTokens } from "./mask_tokens.ts"
@@ -35,6 +38,11 @@ export interface EvaluateOptions {
   readonly completionOnly?: boolean
   /** Default: the one in the model's directory. */
   readonly tokenizer?: Tokenizer
+  /**
+   * The plugin that each row goes through, by id (`"method/name"`), or `""` for none: rows of one batch may differ. A row
+   * goes through no other plugin of the methods that are named. Default: every row goes through all plugins.
+   */
+  readonly plugins?: ReadonlyArray<string>
 }
 
 /** What a classifier says of a text. */
@@ -68,30 +76,35 @@ export type EvaluateError = DataError | BackendError | TrainingError
 type Outputs = Readonly<Record<string, Float32Array | Int32Array>>
 
 /** Runs batches of one model; programs are compiled when their shape first comes, and kept. */
-export type Evaluator = (batches: ReadonlyArray<Batch>, masking?: MaskingOptions) => Promise<ReadonlyArray<Outputs>>
+export type Evaluator = (
+  batches: ReadonlyArray<Batch>,
+  masking?: MaskingOptions,
+  choice?: RowChoice,
+) => Promise<ReadonlyArray<Outputs>>
 
-const evaluators = new WeakMap<Model, { readonly merged: string; readonly run: Evaluator }>()
+const evaluators = new WeakMap<Model, { readonly state: string; readonly run: Evaluator }>()
 
 /** The evaluator of a model: the same one every time, until its graph changes. */
 export function evaluatorOf(model: Model): Evaluator {
-  const merged = [...model.merged].sort().join()
+  const state = [model.merged, model.off].map((ids) => [...ids].sort().join()).join(" ")
   const found = evaluators.get(model)
-  if (found?.merged === merged) return found.run
+  if (found?.state === state) return found.run
   const programs = new Map<string, ReturnType<typeof ready>>()
-  const run: Evaluator = async (batches, masking) => {
+  const run: Evaluator = async (batches, masking, choice) => {
     const results: Array<Promise<Outputs>> = []
     for (const batch of batches) {
       const [rows, length] = batch.shape
-      const name = `${rows}x${length} ${masking?.maskId}`
-      if (!programs.has(name)) programs.set(name, ready(model.backend, evaluationGraph(model, rows, length, masking)))
+      const name = `${rows}x${length} ${masking?.maskId} ${choice?.plugins}`
+      const graph = () => evaluationGraph(model, rows, length, masking, choice?.plugins)
+      if (!programs.has(name)) programs.set(name, ready(model.backend, graph()))
       const program = await programs.get(name)!
       // A few at a time: the next is posted while this one runs.
       await results.at(-2)
-      results.push(program.run(batchData(batch)))
+      results.push(program.run({ ...batchData(batch), ...choiceData(batch, choice) }))
     }
     return await Promise.all(results)
   }
-  evaluators.set(model, { merged, run })
+  evaluators.set(model, { state, run })
   return run
 }
 
@@ -99,12 +112,18 @@ export function evaluatorOf(model: Model): Evaluator {
  * `loss` and `weight` by example, and `logits` [B, classes], `hits` (right tokens) [B] or, of words, `chosen` [B, T].
  * Tokens that are hidden are the same ones every time.
  */
-function evaluationGraph(model: Model, rows: number, length: number, masking?: MaskingOptions): Graph {
+function evaluationGraph(
+  model: Model,
+  rows: number,
+  length: number,
+  masking?: MaskingOptions,
+  plugins?: ReadonlyArray<string>,
+): Graph {
   const { task } = model
   const given = batchInputs(DEFAULT_TASK, rows, length, labelKind(task))
   const key = [full(0, [], "i32"), full(0, [], "i32")] as const
   const batch = masking === undefined ? given : maskTokens(given, key, masking)
-  const outputs = model.forward(batch, { training: false })
+  const outputs = model.forward(batch, { training: false, ...choiceInput(plugins, rows) })
   const none = () => {
     throw new Error("An evaluation has no objective parameters")
   }
@@ -116,6 +135,21 @@ function evaluationGraph(model: Model, rows: number, length: number, masking?: M
     ? { chosen: argmax(logits) }
     : { hits: sum(equal(argmax(logits), batch.labels), [1]) }
   return { name: "evaluate", outputs: { loss, weight, ...found }, updates: [] }
+}
+
+/** Which plugin each row of a batch goes through, as the graph's input `choice`. */
+export function choiceInput(
+  plugins: ReadonlyArray<string> | undefined,
+  rows: number,
+): { readonly choice?: Choice } {
+  if (plugins === undefined) return {}
+  return { choice: { plugins, index: input("choice", [rows], { dtype: "i32", batch: true }) } }
+}
+
+/** The input of {@link choiceInput} for a batch; rows that only fill it go through none. */
+export function choiceData(batch: Batch, choice: RowChoice | undefined): RunData {
+  if (choice === undefined) return {}
+  return { choice: batch.rows.map((row) => row < 0 ? choice.plugins.length : choice.index[row]) }
 }
 
 /** Softmax in float64. */
@@ -131,7 +165,11 @@ function softmax(logits: ArrayLike<number>): Array<number> {
 export async function evaluateExamples(
   model: Model,
   { data, examples, masking }: TaskExamples,
-  { batchSize, padId }: { readonly batchSize: number; readonly padId: number | undefined },
+  { batchSize, padId, choice }: {
+    readonly batchSize: number
+    readonly padId: number | undefined
+    readonly choice?: RowChoice | undefined
+  },
 ): Promise<Evaluation> {
   const maxLength = examples.reduce((most, { tokens }) => Math.max(most, tokens.length), 1)
   const microBatches = makeBatches(examples, {
@@ -141,7 +179,7 @@ export async function evaluateExamples(
   })
     .epoch(0).flatMap((step) => step.microBatches)
   const batches = microBatches.map((microBatch) => collate(examples, microBatch, padId))
-  const results = await evaluatorOf(model)(batches, masking)
+  const results = await evaluatorOf(model)(batches, masking, choice)
   let loss = 0
   let weight = 0
   let hits = 0
@@ -192,6 +230,24 @@ export async function evaluateExamples(
   return { metrics: { loss: mean, accuracy, macroF1, matthews }, classification: scores, predictions }
 }
 
+/** Which plugin each row goes through, where that was asked for. */
+export function choiceOf(
+  model: Model,
+  rows: number,
+  ids: ReadonlyArray<string> | undefined,
+): Effect.Effect<RowChoice | undefined, TrainingError> {
+  return Effect.suspend(() => {
+    if (ids === undefined) return Effect.succeed(undefined)
+    const failed = (message: string) => Effect.fail(new TrainingError({ reason: "Options", message }))
+    if (ids.length !== rows) return failed(`plugins must name one for each of ${rows} rows, got ${ids.length}`)
+    try {
+      return Effect.succeed(chooseByRow(model, ids))
+    } catch (error) {
+      return error instanceof PluginError ? failed(error.message) : Effect.die(error)
+    }
+  })
+}
+
 /** Judges the model by a data set. */
 export function evaluate(
   model: Model,
@@ -207,7 +263,8 @@ export function evaluate(
     const { maxPositions, vocabSize } = model.network
     const encoding = { ...options, maxPositions, vocabSize }
     const examples = yield* attempt(() => encodeData(data, model.task, tokenizer, encoding))
-    return yield* attemptPromise(() => evaluateExamples(model, examples, { batchSize, padId: tokenizer.padId }))
+    const choice = yield* choiceOf(model, data.rows.length, options.plugins)
+    return yield* attemptPromise(() => evaluateExamples(model, examples, { batchSize, padId: tokenizer.padId, choice }))
   })
 }
 

@@ -30,6 +30,7 @@ import { type StorageError, toStorageError } from "../../core/formats/storage_er
 import type { CheckpointOptions, Model } from "../../core/model/model.ts"
 import type { ModelError } from "../../core/model/model_error.ts"
 import { adapterFile, CONFIG_FILE, decodeLoraConfig, HEADS, type PeftError, WEIGHTS_FILE } from "../peft_format/mod.ts"
+import { activate, withoutAdapters } from "./active.ts"
 import { contributionOf } from "./contribution.ts"
 import { merge, saveMerged, unmerge } from "./merge.ts"
 import { type LoraOptions, type ResolvedOptions, resolveOptions } from "./options.ts"
@@ -84,6 +85,20 @@ export interface LoraService {
     model: Model,
     names: ReadonlyArray<string>,
   ) => Effect.Effect<void, PluginError | ModelError | BackendError>
+  /**
+   * Puts the named adapters to work and switches the others off: from then on graphs leave their paths out, and heads and
+   * biases that no adapter at work trains are as they were loaded. Programs built before are stale. What was merged cannot
+   * be switched off.
+   */
+  readonly setActive: (
+    model: Model,
+    names: ReadonlyArray<string>,
+  ) => Effect.Effect<void, PluginError | ModelError>
+  /** Runs an effect with all adapters off, and puts back what was: graphs that it builds are those of the model without. */
+  readonly disabled: <A, E, R>(
+    model: Model,
+    use: Effect.Effect<A, E, R>,
+  ) => Effect.Effect<A, E | PluginError | ModelError, R>
   /** Writes the model with several adapters merged at once as a checkpoint; the model in memory stays as it is. */
   readonly saveMerged: (
     model: Model,
@@ -185,11 +200,18 @@ function provide(
       })
     const all = (names: ReadonlyArray<string>) =>
       Effect.map(Effect.forEach(new Set(names), adapter), (found) => found.map(({ options }) => options))
+    const ids = Effect.map(adapters, (found) => [...found.values()].map(({ options }) => options.id))
     const service: LoraService = {
       adapters,
       adapter,
       merge: (model, names) => Effect.flatMap(all(names), (found) => merge(model, found)),
       unmerge: (model, names) => Effect.flatMap(all(names), (found) => unmerge(model, found)),
+      setActive: (model, names) =>
+        Effect.gen(function* () {
+          const on = yield* all(names)
+          yield* activate(model, yield* ids, on.map(({ id }) => id))
+        }),
+      disabled: (model, use) => Effect.flatMap(ids, (ids) => withoutAdapters(model, ids, use)),
       saveMerged: (model, names, directory, checkpoint = {}) =>
         Effect.flatMap(all(names), (found) => saveMerged(model, found, directory, checkpoint)),
     }

@@ -80,6 +80,14 @@ function planLinear(options: ResolvedOptions, module: ModuleInfo): SitePlan {
         }
         : {}),
     },
+    factors: ({ parameter, training }) => {
+      if (useDora || (training && loraDropout > 0)) return undefined
+      const [down, up] = [parameter(A), parameter(B)]
+      return {
+        down: ops.mul(fromBase ? ops.concat([down, parameter(INITIAL_A)], 0) : down, scale),
+        up: fromBase ? ops.concat([up, ops.neg(parameter(INITIAL_B))], 1) : up,
+      }
+    },
     forward: (scope, x) => {
       const { parameter } = scope
       const dropped = scope.dropout(x, loraDropout)

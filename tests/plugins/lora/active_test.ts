@@ -1,0 +1,214 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { gradients } from "../../../core/graph/gradients.ts"
+import { chooseByRow, initialize, type Model, saveAdapters } from "../../../core/model/model.ts"
+import { Task } from "../../../core/model/task.ts"
+import * as ops from "../../../core/tensor/ops.ts"
+import * as Lora from "../../../plugins/lora/mod.ts"
+import * as PrefixTuning from "../../../plugins/prefix_tuning/mod.ts"
+import { evaluate, evaluateAll } from "../../evaluate.ts"
+import { type MemoryBackend, memoryBackend } from "../../memory_backend.ts"
+import { distance, failure, run } from "../../model_layer.ts"
+import { inDirectory } from "../_files.ts"
+import { distilBertConfig, llamaConfig } from "../_padded.ts"
+
+const task = Task.classification(["a", "b", "c"])
+const ROWS = 6
+const batch = {
+  tokens: ops.constant(Int32Array.from({ length: ROWS * 4 }, (_, i) => (i * 5 + 1) % 13), [ROWS, 4]),
+  lengths: ops.constant(Int32Array.of(4, 3, 4, 2, 4, 1), [ROWS]),
+  labels: ops.full(0, [ROWS], "i32"),
+  exampleWeight: ops.full(1, [ROWS]),
+  task: "",
+}
+
+/** Logits of each row. */
+function rowsOf(
+  model: Model,
+  backend: MemoryBackend,
+  ids?: ReadonlyArray<string>,
+  training = false,
+): Array<Array<number>> {
+  const chosen = ids === undefined ? undefined : chooseByRow(model, ids)
+  const choice = chosen && { plugins: chosen.plugins, index: ops.constant(chosen.index, [ROWS]) }
+  const key = [ops.full(1, [], "i32"), ops.full(2, [], "i32")] as const
+  const graph = model.forward(batch, { training, key, ...(choice === undefined ? {} : { choice }) })
+  const values = Array.from(evaluate(graph.logits, { slots: backend.slots }))
+  return Array.from({ length: ROWS }, (_, i) => values.slice(3 * i, 3 * i + 3))
+}
+
+/** Moves what trains. */
+function shake(model: Model, backend: MemoryBackend): void {
+  for (const { slot, trainable, owner } of model.parameters) {
+    if (!trainable || owner === "base") continue
+    backend.slots.get(slot.id)!.forEach((value, i, all) => all[i] = value + Math.sin(i + slot.id) / 4)
+  }
+}
+
+const configs = { llama: [llamaConfig, "q_proj", "up_proj"], distilbert: [distilBertConfig, "q_lin", "lin1"] } as const
+
+for (const [family, [config, attention, wide]] of Object.entries(configs)) {
+  Deno.test(`each row of a batch has its own adapter, of other ranks, places and kinds: ${family}`, async () => {
+    const backend = memoryBackend()
+    const one = (name: string, options: Lora.LoraOptions) =>
+      Lora.layer({ name, targetModules: [attention], ...options })
+    const layers = Layer.mergeAll(
+      one("a", { r: 2 }),
+      one("b", { r: 5, loraAlpha: 3, targetModules: [attention, wide] }),
+      one("c", { r: 3, targetModules: [wide], initLoraWeights: "pissa" }),
+      one("d", { r: 3, useDora: true }),
+    )
+    await run(
+      Effect.gen(function* () {
+        const model = yield* initialize(config, { task })
+        const lora = yield* Lora.Lora
+        shake(model, backend)
+        const alone = new Map<string, Array<Array<number>>>()
+        for (const name of ["a", "b", "c", "d"]) {
+          yield* lora.setActive(model, [name])
+          alone.set(`lora/${name}`, rowsOf(model, backend))
+        }
+        alone.set("", yield* lora.disabled(model, Effect.sync(() => rowsOf(model, backend))))
+        assertEquals([...model.off].sort(), ["lora/a", "lora/b", "lora/c"])
+        yield* lora.setActive(model, ["a", "b", "c", "d"])
+        const ids = ["lora/b", "", "lora/a", "lora/d", "lora/c", "lora/b"]
+        const mixed = rowsOf(model, backend, ids)
+        for (const [row, id] of ids.entries()) {
+          const error = distance(mixed[row], alone.get(id)![row])
+          assert(error < 1e-12, `row ${row} (${id}) is off by ${error}`)
+          for (const [other, rows] of alone) if (other !== id) assert(distance(mixed[row], rows[row]) > 1e-4)
+        }
+        // All rows through one, and through none.
+        assert(distance(rowsOf(model, backend, ids.map(() => "lora/c")).flat(), alone.get("lora/c")!.flat()) < 1e-12)
+        assert(distance(rowsOf(model, backend, ids.map(() => "")).flat(), alone.get("")!.flat()) < 1e-12)
+      }),
+      layers,
+      backend,
+    )
+  })
+}
+
+Deno.test("rows that share a batch train their own adapters only", async () => {
+  const backend = memoryBackend()
+  await run(
+    Effect.gen(function* () {
+      const model = yield* initialize(llamaConfig, { task })
+      shake(model, backend)
+      const trained = model.parameters.filter(({ owner }) => owner !== "base")
+      const of = (ids: ReadonlyArray<string>) => {
+        const { plugins, index } = chooseByRow(model, ids)
+        const choice = { plugins, index: ops.constant(index, [ROWS]) }
+        const { logits } = model.forward(batch, { training: true, choice })
+        const loss = ops.sum(ops.mul(logits, logits))
+        const found = evaluateAll(gradients(loss, trained.map(({ tensor }) => tensor)), { slots: backend.slots })
+        return new Map(trained.map(({ key }, i) => [key, Array.from(found[i])]))
+      }
+      const mixed = of(["lora/a", "lora/b", "lora/a", "", "lora/b", "lora/a"])
+      const apart = ["lora/a", "lora/b"].map((id) =>
+        of(["lora/a", "lora/b", "lora/a", "", "lora/b", "lora/a"].map((own) => own === id ? id : ""))
+      )
+      for (const [key, gradient] of mixed) {
+        const own = apart[key.startsWith("lora/a") ? 0 : 1].get(key)!
+        assert(Math.hypot(...own) > 1e-6 && distance(gradient, own) < 1e-10, key)
+      }
+    }),
+    Layer.mergeAll(
+      Lora.layer({ name: "a", r: 2, initLoraWeights: false }),
+      Lora.layer({ name: "b", r: 4, initLoraWeights: false }),
+    ),
+    backend,
+  )
+})
+
+Deno.test("with dropout, rows without an adapter are those of the base", async () => {
+  const backend = memoryBackend()
+  await run(
+    Effect.gen(function* () {
+      const model = yield* initialize(llamaConfig, { task })
+      shake(model, backend)
+      const rows = rowsOf(model, backend, ["lora/a", "", "", "lora/a", "", ""], true)
+      const none = rowsOf(model, backend, new Array(ROWS).fill(""), true)
+      const differs = rows.map((row, i) => distance(row, none[i]) > 1e-6)
+      assertEquals(differs, [true, false, false, true, false, false])
+    }),
+    Lora.layer({ name: "a", r: 2, loraDropout: 0.3 }),
+    backend,
+  )
+})
+
+Deno.test("a head that an adapter trains is the loaded one while the adapter is off", async () => {
+  const backend = memoryBackend()
+  await run(
+    Effect.gen(function* () {
+      const model = yield* initialize(llamaConfig, { task })
+      const lora = yield* Lora.Lora
+      const before = rowsOf(model, backend)
+      const head = model.parameters.find(({ key }) => key === "score.weight")!
+      backend.slots.get(head.slot.id)!.fill(0.5)
+      assert(distance(rowsOf(model, backend).flat(), before.flat()) > 1e-3)
+      yield* lora.disabled(
+        model,
+        Effect.sync(() => assert(distance(rowsOf(model, backend).flat(), before.flat()) < 1e-12)),
+      )
+      assert(distance(rowsOf(model, backend).flat(), before.flat()) > 1e-3)
+    }),
+    Lora.layer(),
+    backend,
+  )
+})
+
+Deno.test("adapters that are merged, off or not there, and methods in which rows cannot differ, are errors", async () => {
+  const backend = memoryBackend()
+  const thrown = (run: () => unknown): string => {
+    try {
+      run()
+    } catch (error) {
+      return (error as Error).message
+    }
+    return "nothing"
+  }
+  const layers = Layer.mergeAll(
+    Lora.layer({ name: "a" }),
+    Lora.layer({ name: "b" }),
+    PrefixTuning.layer({ numVirtualTokens: 2 }),
+  )
+  await run(
+    Effect.gen(function* () {
+      const model = yield* initialize(llamaConfig, { task })
+      const lora = yield* Lora.Lora
+      const choose = (id: string) => thrown(() => chooseByRow(model, [id]))
+      assertEquals(choose("lora/c"), 'row 1 wants "lora/c", which is not there; there are: lora/a, lora/b')
+      assertStringIncludes(choose("prefix_tuning/default"), 'at "kv-prefix", where the rows of a batch cannot differ')
+      yield* lora.setActive(model, ["b"])
+      assertStringIncludes(choose("lora/b"), "lora/a is switched off")
+      yield* lora.setActive(model, ["a", "b"])
+      yield* lora.merge(model, ["a"])
+      assertStringIncludes(choose("lora/b"), "lora/a is merged")
+      const error = yield* Effect.flip(lora.setActive(model, ["b"]))
+      assertStringIncludes(error.message, "lora/a is merged: its update lies in the base weights")
+      assertStringIncludes((yield* Effect.flip(lora.disabled(model, Effect.void))).message, "lora/a is merged")
+      assertStringIncludes((yield* Effect.flip(lora.setActive(model, ["x"]))).message, 'No adapter "x"')
+    }),
+    layers,
+    backend,
+  )
+})
+
+Deno.test("two adapters with heads of their own do not fit one model, and it says so", () =>
+  inDirectory(async (directory) => {
+    for (const [name, seed] of [["a", 1], ["b", 2]] as const) {
+      await run(
+        Effect.gen(function* () {
+          yield* saveAdapters(yield* initialize(llamaConfig, { task, seed }), `${directory}/${name}`)
+        }),
+        Lora.layer({ name }) as never,
+      )
+    }
+    const layers = Layer.mergeAll(
+      Lora.fromPeft(`${directory}/a`, "a"),
+      Lora.fromPeft(`${directory}/b`, "b"),
+    )
+    const error = await failure(initialize(llamaConfig, { task }), layers as never)
+    assertStringIncludes(error.message, 'bring different values for "score.weight"')
+  }))

@@ -9,7 +9,7 @@ import {
   type FloatDType,
   openSafetensors,
   readTensor,
-  SafetensorsError,
+  type SafetensorsError,
   type TensorEntry,
   writeSafetensors,
 } from "../formats/safetensors.ts"

@@ -7,7 +7,7 @@ import { type StorageError, toStorageError } from "../../core/formats/storage_er
 import { writeDirectoryWhole } from "../../core/formats/whole_file.ts"
 import { type AveragedTensor, averageTensors, partsOf } from "../../core/model/average_tensors.ts"
 import { SoupError } from "../../core/model/soup_error.ts"
-import { AdapterHubError } from "./adapter_hub_error.ts"
+import type { AdapterHubError } from "./adapter_hub_error.ts"
 import { decodeAdapterConfig, FILES } from "./hub_config.ts"
 
 /** Options of {@link soup}. */

@@ -4,6 +4,7 @@ import { openModel } from "../formats/checkpoint.ts"
 import type { JsonError } from "../formats/json_error.ts"
 import { writeJson } from "../formats/json_file.ts"
 import { readConfig } from "../formats/model_config.ts"
+import { isWithin } from "../formats/path_within.ts"
 import type { SafetensorsError } from "../formats/safetensors_error.ts"
 import type { StorageError } from "../formats/storage_error.ts"
 import type { FloatDType } from "../formats/stored_dtype.ts"
@@ -59,8 +60,8 @@ export function soup({ checkpoints, output, dtype, tolerance }: SoupOptions): Ef
 > {
   return Effect.gen(function* () {
     const parts = yield* partsOf(checkpoints.map(({ weight }) => weight))
-    if (checkpoints.some(({ path }) => withoutSlash(path) === withoutSlash(output))) {
-      const message = `output must be a directory other than the checkpoints' own, got "${output}"`
+    if (output === "" || checkpoints.some(({ path }) => isWithin(path, output))) {
+      const message = `output must be a directory apart from the checkpoints, which it would replace, got "${output}"`
       return yield* new SoupError({ reason: "Options", message })
     }
     const configs = yield* Effect.forEach(checkpoints, ({ path }) => readConfig(`${path}/config.json`))
@@ -90,8 +91,6 @@ export function soup({ checkpoints, output, dtype, tolerance }: SoupOptions): Ef
     return { tensors, worst: tensors.reduce((a, b) => b.error > a.error ? b : a) }
   })
 }
-
-const withoutSlash = (path: string): string => path.replace(/\/+$/, "")
 
 function differing(a: Readonly<Record<string, unknown>>, b: Readonly<Record<string, unknown>>): ReadonlyArray<string> {
   const text = (value: unknown) => JSON.stringify(value ?? null)

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { openSafetensors } from "../../core/formats/checkpoint.ts"
 import { pathExists } from "../../core/formats/path_exists.ts"
+import { isWithin } from "../../core/formats/path_within.ts"
 import type { SafetensorsError } from "../../core/formats/safetensors_error.ts"
 import { type StorageError, toStorageError } from "../../core/formats/storage_error.ts"
 import { writeDirectoryWhole } from "../../core/formats/whole_file.ts"
@@ -55,9 +56,8 @@ export function soup({ adapters, output }: SoupOptions): Effect.Effect<
       }))
     const [first] = opened
     for (const { directory, config } of opened) {
-      const same = (path: string) => path.replace(/\/+$/, "")
-      if (same(directory) === same(output)) {
-        const message = `output must be a directory other than the adapters' own, got "${output}"`
+      if (output === "" || isWithin(directory, output)) {
+        const message = `output must be a directory apart from the adapters, which it would replace, got "${output}"`
         return yield* new SoupError({ reason: "Options", message })
       }
       const show = (record: object, field: string) => JSON.stringify(record[field as keyof typeof record])

@@ -1,4 +1,5 @@
-import { nearest } from "../peft_format/mod.ts"
+import { isWithin } from "../../core/formats/path_within.ts"
+import { adapterFile, nearest } from "../peft_format/mod.ts"
 import { CombineError } from "./combine_error.ts"
 import type { AdapterSource } from "./combine_sources.ts"
 
@@ -32,7 +33,8 @@ export interface CombineOptions {
   readonly seed?: number
   /**
    * How far the result may be from what it stands for at any module: the norm of the difference over the norm (Frobenius).
-   * Default 1e-5 for `cat` and `linear`, 0.05 for the others, which leave out what their rank does not hold.
+   * Default 1e-5 for `cat` and `linear`, 0.05 for the others, which leave out what their rank does not hold. What TIES and
+   * DARE give has no low rank: at a rank like the adapters' own it is often a third off.
    */
   readonly tolerance?: number
 }
@@ -72,14 +74,19 @@ export function resolveCombine(options: CombineOptions): ResolvedCombine {
     throw new CombineError({ reason: "Options", message })
   }
   demand(adapters.length > 0, "adapters", "at least one", adapters)
-  for (const [i, { weight = 1 }] of adapters.entries()) {
+  for (const [i, source] of adapters.entries()) {
+    const { weight = 1 } = source
+    const unknown = Object.keys(source).find((name) => !["path", "model", "name", "weight"].includes(name))
+    demand(unknown === undefined, `adapters[${i}]`, "a path or a model, a name and a weight", unknown)
+    demand("path" in source !== "model" in source, `adapters[${i}]`, "with a path or a model", Object.keys(source))
     demand(Number.isFinite(weight) && weight !== 0, `adapters[${i}].weight`, "a finite number other than 0", weight)
   }
-  const folder = (path: string) => path.replace(/\/+$/, "")
+  const own = (source: AdapterSource & { readonly path: string }) =>
+    `${source.path}/${adapterFile(source.name ?? "default", "")}`
   demand(
-    output !== "" && adapters.every((source) => !("path" in source) || folder(source.path) !== folder(output)),
+    output !== "" && !adapters.some((source) => "path" in source && isWithin(own(source), output)),
     "output",
-    "a directory other than the adapters' own",
+    "a directory apart from the adapters, which it would replace",
     output,
   )
   const types = COMBINATION_TYPES.map((type) => `"${type}"`).join(", ")

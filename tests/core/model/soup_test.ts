@@ -102,7 +102,8 @@ Deno.test("checkpoints that do not belong together are an error, and nothing is 
       [beside("nan"), "Inexact", '"w"'],
       [{ checkpoints: [], output }, "Options", "at least one"],
       [{ checkpoints: [{ path: at("a"), weight: 0.4 }], output }, "Options", "must sum to 1; 0.4 is 0.4"],
-      [{ checkpoints: [{ path: at("a") }], output: `${at("a")}/` }, "Options", "other than the checkpoints' own"],
+      [{ checkpoints: [{ path: at("a") }], output: `${at("a")}/` }, "Options", "apart from the checkpoints"],
+      [{ checkpoints: [{ path: at("a") }], output: `${directory}/x/..` }, "Options", "apart from the checkpoints"],
     ]
     for (const [options, reason, text] of cases) {
       const error = await refused(options)

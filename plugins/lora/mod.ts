@@ -1,5 +1,10 @@
 /**
- * LoRA (Hu et al. 2021): low-rank updates beside frozen weights, with PEFT's options, in PEFT's files.
+ * LoRA (Hu et al. 2021): low-rank updates beside frozen weights, with PEFT's options, in PEFT's files. With DoRA, PiSSA,
+ * OLoRA and LoRA+ ({@link LoraOptions}).
+ *
+ * Several adapters can lie on one model ({@link LoraService}): all at work, some switched off, none in a scope, or another
+ * for each row of a batch (`plugins` of `predict`, `evaluate` and `embed`). What adapters train whole (a head, biases) is
+ * the model's, and there once: adapters whose files bring different heads do not fit one model.
  *
  * ```ts
  * import * as Lora from "@espalier/espalier/lora"

@@ -69,6 +69,30 @@ Deno.test("a soup is the weighted average of checkpoints, in shards or not, in t
     assertEquals(JSON.parse(await Deno.readTextFile(`${output}/config.json`)).torch_dtype, "float16")
   }))
 
+Deno.test("tables of integers are left out; quantized weights have no average", () =>
+  inDirectory(async (directory) => {
+    const file = (dtype: string, size: number) => {
+      const header = {
+        w: { dtype: "F32", shape: [1], data_offsets: [0, 4] },
+        n: { dtype, shape: [2], data_offsets: [4, 4 + 2 * size] },
+      }
+      const text = new TextEncoder().encode(JSON.stringify(header))
+      const bytes = new Uint8Array(8 + text.length + 4 + 2 * size)
+      new DataView(bytes.buffer).setUint32(0, text.length, true)
+      bytes.set(text, 8)
+      new DataView(bytes.buffer).setFloat32(8 + text.length, 1.5, true)
+      return bytes
+    }
+    const [a, output] = [`${directory}/a`, `${directory}/out`]
+    await write(a)
+    await Deno.writeFile(`${a}/model.safetensors`, file("I64", 8))
+    await run(soup({ checkpoints: [{ path: a }, { path: a }], output }))
+    assertEquals([...read(output)].map(([name, { data }]) => [name, [...data]]), [["w", [1.5]]])
+    await Deno.writeFile(`${a}/model.safetensors`, file("U8", 1))
+    const error = await refused({ checkpoints: [{ path: a }, { path: a }], output })
+    assertEquals([error.reason, error.tensor], ["Mismatch", "n"])
+  }))
+
 Deno.test("a soup of one whole model is that model", () =>
   inDirectory(async (directory) => {
     const path = fixture("llama/llama")

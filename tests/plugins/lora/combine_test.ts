@@ -386,6 +386,12 @@ Deno.test("updates that cancel each other leave nothing", () =>
       assert(worst.error < 1e-5)
       assert(Math.hypot(...deltasOf(`${directory}/out`).get("x")!) < 1e-6)
     }
+    // Nearly: 32 bits hold what is left, but not as the difference of what it is left of.
+    const adapters = [0.7, -0.7000001].map((weight) => ({ path: `${directory}/a`, weight }))
+    const error = await refused(directory, { adapters })
+    assertEquals([error.reason, error.module], ["Inexact", "x"])
+    assertStringIncludes(error.message, 'beyond what 32 bits hold; take "svd"')
+    assert((await combine(directory, { adapters, combinationType: "svd" })).worst.error < 1e-6)
   }))
 
 Deno.test("adapters that do not belong together, and options that make no sense, are errors", () =>

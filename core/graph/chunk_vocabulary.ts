@@ -12,7 +12,7 @@ import { add, exp, less, log, max, mul, sub, where } from "../tensor/elementwise
 import { gather } from "../tensor/indexing.ts"
 import { matmul, matmulOperation } from "../tensor/matmul.ts"
 import { maximum, sum } from "../tensor/reduce.ts"
-import { sizeOf } from "../tensor/shape.ts"
+import { sameShape, sizeOf } from "../tensor/shape.ts"
 import { node as make, type Tensor } from "../tensor/tensor.ts"
 import { narrow, reshape } from "../tensor/views.ts"
 
@@ -80,14 +80,15 @@ function match(
   const [logits, labels] = loss.inputs
   const [product, bias] = logits.operation === matmulOperation ? [logits, undefined] : logits.inputs
   if (product?.operation !== matmulOperation || !product.attributes.transposeB || product.attributes.transposeA) return
-  if (bias !== undefined && (logits.operation.name !== "add" || bias.shape.length !== 1)) return
   const [x, weight] = product.inputs
   if (weight.shape.length !== 2) return
+  if (bias !== undefined && (logits.operation.name !== "add" || !sameShape(bias.shape, [weight.shape[0]]))) return
   const gradients = [...users.get(logits)!].filter((user) => user !== loss)
   const backward = gradients.flatMap((gradient) =>
     [...users.get(gradient)!].map((product) => ({ product, cotangent: gradient.inputs[2] }))
   )
-  const alone = gradients.every(({ operation }) => operation === crossEntropyGradientOperation) &&
+  const alone =
+    gradients.every(({ operation, inputs }) => operation === crossEntropyGradientOperation && inputs[1] === labels) &&
     backward.every(({ product: { operation, attributes, inputs } }) =>
       operation === matmulOperation && inputs[1] === weight && !attributes.transposeA && !attributes.transposeB
     ) && (bias === undefined || users.get(product)!.size === 1) &&

@@ -152,6 +152,18 @@ Deno.test("cross-entropy in chunks of the vocabulary is that of all logits at on
       assertEquals(largest(programOf(wanted)), Math.max(rows, wanted.length === 3 ? width : 0) * classes)
     }
   }
+  // So they are for a derivative by other labels than the loss that is in the graph, and with one bias for all classes.
+  const logits = ops.add(product, ops.narrow(bias, 0, 0, 1))
+  const other = ops.crossEntropy(product, ops.mul(labels, 0))
+  const outputs = [
+    ops.crossEntropy(product, labels),
+    ...gradients(ops.sum(other), [x]),
+    ops.crossEntropy(logits, labels),
+  ]
+  const expected = evaluateAll(outputs, { inputs: data })
+  evaluateAll(chunkVocabulary(outputs, 4 * rows * 2048), { inputs: data }).forEach((value, i) =>
+    assert(difference(value, expected[i]) < 1e-12)
+  )
 })
 
 /** A loss with every kind of use of a parameter: products, biases, norms, tables, tied weights, functions of them. */

@@ -74,7 +74,7 @@ export function saveAdapters(
     for (const contribution of model.contributions) {
       const { id, artifacts } = contribution
       if (artifacts === undefined) continue
-      const values = yield* readParameters(model, parametersOf(model, contribution))
+      const values = yield* readParameters(model, model.parameters.filter(belongsTo(contribution, model)))
       const made = yield* artifacts.save(values, artifactContext(model)).pipe(Effect.mapError(toPluginError(id)))
       const folder = Object.keys(made).some((name) => files.has(name)) ? `${methodOf(id)}/` : ""
       for (const [own, bytes] of Object.entries(made)) {
@@ -112,7 +112,7 @@ export function loadAdapters(
     for (const contribution of model.contributions) {
       const { id, artifacts } = contribution
       if (artifacts === undefined) continue
-      const wanted = parametersOf(model, contribution)
+      const wanted = model.parameters.filter(belongsTo(contribution, model))
       const loaded = yield* artifacts.load(filesFor(id, files), wanted, artifactContext(model)).pipe(
         Effect.mapError(toPluginError(id)),
       )
@@ -164,9 +164,24 @@ export function checkValues(
   return Effect.fail(new PluginError({ plugin, message }))
 }
 
-/** A plugin's own parameters, and the base ones that train beside it. */
-function parametersOf(model: Model, { id }: Contribution): ReadonlyArray<ModelParameter> {
-  return model.parameters.filter(({ owner, trainable }) => owner === id || (owner === "base" && trainable))
+/**
+ * Which parameters a plugin's files hold: its own, the base ones that it trains, and those that train though no plugin
+ * asks for it (of new modules). What another plugin trains lies in that one's files.
+ */
+export function belongsTo(
+  own: Contribution,
+  { contributions, modules }: {
+    readonly contributions: ReadonlyArray<Contribution>
+    readonly modules: ReadonlyArray<ModuleInfo>
+  },
+): (parameter: Parameter) => boolean {
+  const infos = new Map(modules.map((module) => [module.path, module]))
+  return ({ owner, module, name, trainable = true }) => {
+    if (owner !== "base") return owner === own.id
+    const info = infos.get(module)
+    const asks = ({ trains }: Contribution) => info !== undefined && (trains?.(info, name) ?? false)
+    return trainable && (asks(own) || !contributions.some(asks))
+  }
 }
 
 function toPluginError(plugin: string): (error: Error) => PluginError {

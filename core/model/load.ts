@@ -26,7 +26,7 @@ import * as ops from "../tensor/ops.ts"
 import { firstValues } from "./_first_values.ts"
 import { positionsTaken } from "./_positions.ts"
 import { makeScope } from "./_scope.ts"
-import { artifactContext, checkValues, writeParameters } from "./adapters.ts"
+import { artifactContext, belongsTo, checkValues, writeParameters } from "./adapters.ts"
 import { Families } from "./families.ts"
 import { initialValues } from "./initial_values.ts"
 import type { Model, ModelParameter } from "./model.ts"
@@ -339,10 +339,12 @@ function initialArtifacts(
 ): Effect.Effect<ReadonlyMap<string, NamedValues>, PluginError> {
   return Effect.gen(function* () {
     const all = [...structure.base, ...structure.sites.parameters]
+      .map((parameter) => ({ ...parameter, trainable: trainable(parameter) }))
     const values = new Map<string, NamedValues>()
-    for (const { id, artifacts } of structure.contributions) {
+    for (const contribution of structure.contributions) {
+      const { id, artifacts } = contribution
       if (artifacts?.initial === undefined) continue
-      const wanted = all.filter((p) => p.owner === id || (p.owner === "base" && trainable(p)))
+      const wanted = all.filter(belongsTo(contribution, structure))
       const loaded = yield* artifacts.load(artifacts.initial, wanted, artifactContext(structure)).pipe(
         Effect.mapError((error) =>
           error instanceof PluginError ? error : new PluginError({ plugin: id, message: error.message })

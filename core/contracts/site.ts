@@ -76,6 +76,11 @@ export interface DeltaPlan extends SitePlanOf<"delta", (scope: SiteScope, x: Ten
    * made, and each row takes its own.
    */
   readonly factors?: (scope: SiteScope) => Factors | undefined
+  /**
+   * True where the sum is what a module of the plugin's own would give in this one's stead: this one's parameters then do
+   * not train because they are new, and no two such sites can be at work in one row. Default false.
+   */
+  readonly instead?: boolean
 }
 
 /** A narrow product. */

@@ -1,3 +1,4 @@
+import { PluginError } from "../contracts/plugin_error.ts"
 import type { Factors, KeyValues, SitePlan, SiteScope } from "../contracts/site.ts"
 import * as ops from "../tensor/ops.ts"
 import { ShapeError } from "../tensor/shape_error.ts"
@@ -50,6 +51,7 @@ export function makeScope(options: ScopeOptions): Scope {
     sitesAt(path).flatMap((site) =>
       site.plan.place === place
         ? [{
+          owner: site.owner,
           scope: siteScope(site),
           plan: site.plan as Extract<SitePlan, { readonly place: P }>,
           /** Place in the choice; -1 of a site for every row. */
@@ -64,7 +66,14 @@ export function makeScope(options: ScopeOptions): Scope {
   const deltas = (path: string, x: Tensor): ReadonlyArray<Tensor> => {
     const factors = new Map<number, Factors>()
     const each: Tensor[] = []
-    for (const { scope, plan, place } of plansAt(path, "delta")) {
+    const sites = plansAt(path, "delta")
+    const instead = sites.filter(({ plan }) => plan.instead)
+    if (instead.length > 1 && instead.some(({ place }) => place < 0)) {
+      const message = `"${path}" is there ${instead.length} times, once for each of ` +
+        `${instead.map(({ owner }) => owner).join(", ")}; put one of them to work, or choose one for each row`
+      throw new PluginError({ plugin: instead[0].owner, message })
+    }
+    for (const { scope, plan, place } of sites) {
       const found = place < 0 || factors.has(place) || x.shape.length > 3 ? undefined : plan.factors?.(scope)
       if (found === undefined) each.push(inRows(place, plan.forward(scope, x), 0))
       else factors.set(place, found)

@@ -294,14 +294,17 @@ function trainsWhole(contributions: ReadonlyArray<Contribution>): boolean {
 
 /** Which parameters train. */
 function trainableOf(
-  { contributions, modules, base }: Structure,
+  { contributions, modules, base, sites }: Structure,
   fresh: ReadonlySet<string>,
 ): (parameter: Parameter) => boolean {
   const whole = trainsWhole(contributions)
   // Beside methods a new module trains whole where it starts at random. Else it is the same wherever it starts anew, and
   // files of methods need not hold it.
   const random = new Set(
-    base.filter(({ key, initializer }) => fresh.has(key) && initializer.kind === "normal").map(({ module }) => module),
+    base.filter(({ key, initializer, module }) =>
+      fresh.has(key) && initializer.kind === "normal" &&
+      !sites.byModule.get(module)?.some(({ plan }) => plan.place === "delta" && plan.instead)
+    ).map(({ module }) => module),
   )
   const infos = new Map(modules.map((module) => [module.path, module]))
   return ({ owner, key, module, name, trainable = true }) => {
@@ -356,7 +359,7 @@ function initialArtifacts(
         const other = values.get(key)
         if (other !== undefined && value.data.some((number, i) => number !== other.data[i])) {
           const message = `${id} and another plugin bring different values for "${key}", which the model has once; ` +
-            "load one of them, or a model for each"
+            "load one of them, a model for each, or (heads) each as a module of the plugin's own"
           return yield* new PluginError({ plugin: id, message })
         }
         values.set(key, value)

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import { BackendError } from "../backend/backend_error.ts"
+import { PluginError } from "../contracts/plugin_error.ts"
 import { DataError } from "../data/data_error.ts"
 import { TrainingError } from "./training_error.ts"
 
@@ -7,6 +8,10 @@ import { TrainingError } from "./training_error.ts"
 export type Known = BackendError | DataError | TrainingError
 
 function sort(cause: unknown): Effect.Effect<never, Known> {
+  // What plugins cannot do together shows where a graph is built.
+  if (cause instanceof PluginError) {
+    return Effect.fail(new TrainingError({ reason: "Options", message: cause.message }))
+  }
   const known = cause instanceof BackendError || cause instanceof DataError || cause instanceof TrainingError
   return known ? Effect.fail(cause) : Effect.die(cause)
 }

@@ -7,7 +7,6 @@ import type * as FileSystem from "effect/FileSystem"
 import type { RunData } from "../backend/backend.ts"
 import type { BackendError } from "../backend/backend_error.ts"
 import { DEFAULT_TASK } from "../contracts/batch_source.ts"
-import { PluginError } from "../contracts/plugin_error.ts"
 import type { Metrics } from "../contracts/train_event.ts"
 import { type Batch, collate, makeBatches } from "../data/batches.ts"
 import type { DataError } from "../data/data_error.ts"
@@ -235,16 +234,12 @@ export function choiceOf(
   model: Model,
   rows: number,
   ids: ReadonlyArray<string> | undefined,
-): Effect.Effect<RowChoice | undefined, TrainingError> {
+): Effect.Effect<RowChoice | undefined, EvaluateError> {
   return Effect.suspend(() => {
     if (ids === undefined) return Effect.succeed(undefined)
-    const failed = (message: string) => Effect.fail(new TrainingError({ reason: "Options", message }))
-    if (ids.length !== rows) return failed(`plugins must name one for each of ${rows} rows, got ${ids.length}`)
-    try {
-      return Effect.succeed(chooseByRow(model, ids))
-    } catch (error) {
-      return error instanceof PluginError ? failed(error.message) : Effect.die(error)
-    }
+    if (ids.length === rows) return attempt(() => chooseByRow(model, ids))
+    const message = `plugins must name one for each of ${rows} rows, got ${ids.length}`
+    return Effect.fail(new TrainingError({ reason: "Options", message }))
   })
 }
 

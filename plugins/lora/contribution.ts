@@ -16,6 +16,7 @@ import {
 } from "../peft_format/mod.ts"
 import { doubled, doubledParameters, joined, split } from "./double_rank.ts"
 import { INITIAL_A, INITIAL_B } from "./low_rank.ts"
+import { asInFiles } from "./own_modules.ts"
 import { type LoraInitialization, type ResolvedOptions, startsFromBase } from "./options.ts"
 import { sitesOf } from "./sites.ts"
 import { startFromBase } from "./start.ts"
@@ -29,9 +30,9 @@ export function contributionOf(options: ResolvedOptions, initial?: ArtifactFiles
     id,
     sites: sitesOf(options),
     trains: (module, parameter) =>
-      isSaved(options, module) ||
+      (isSaved(options, module) && !options.ownModules) ||
       (parameter === "bias" && (bias === "all" || (bias === "lora_only" && isTarget(module)))),
-    ...(options.useDora || startsFromBase(options)
+    ...(options.useDora || options.ownModules || startsFromBase(options)
       ? { initialize: (own, base) => startFromBase(options, own, base) }
       : {}),
     artifacts: {
@@ -58,7 +59,8 @@ function save(
   ownValues: ReadonlyArray<NamedValues>,
   context: ArtifactContext,
 ): ArtifactFiles {
-  const [options, values] = startsFromBase(own) ? [doubled(own), joined(ownValues)] : [own, ownValues]
+  const named = ownValues.map(({ parameter, data }) => ({ parameter: asInFiles(own, parameter), data }))
+  const [options, values] = startsFromBase(own) ? [doubled(own), joined(named)] : [own, named]
   const { name, r, loraAlpha, loraDropout, excludeModules, bias, useRslora, rankPattern, alphaPattern } = options
   const { layersToTransform, layersPattern, initLoraWeights, useDora } = options
   const taskType = peftTaskType(context.task)
@@ -153,9 +155,11 @@ function load(
     const message = `${configFile}: ${field} is ${theirs}, the adapter ${options.id} has ${ours}`
     throw new PeftError({ reason: "Mismatch", file: configFile, message })
   }
-  if (plain) return split(decodeWeights(files[weightsFile], doubledParameters(wanted), weightsFile), wanted)
   const held = wanted.filter(({ name }) => name !== INITIAL_A && name !== INITIAL_B)
-  return decodeWeights(files[weightsFile], held, weightsFile)
+  const inFile = plain ? doubledParameters(held) : held
+  const found = decodeWeights(files[weightsFile], inFile.map((parameter) => asInFiles(own, parameter)), weightsFile)
+  const values = found.map(({ data }, i) => ({ parameter: inFile[i], data }))
+  return plain ? split(values, wanted) : values
 }
 
 /** What an adapter's numbers count from: the base weight, or that less a part. */

@@ -187,6 +187,10 @@ function targetsOf(
   const ids = adapters.map(({ id }) => id)
   const tied = new Set([...Object.keys(model.network.tied), ...Object.values(model.network.tied)])
   const modules = modulesOf(model, adapters)
+  const own = adapters.find(({ id, ownModules }) => ownModules && model.parameters.some(({ owner }) => owner === id))
+  if (own !== undefined) {
+    return unsupported(`${own.id} has modules of its own, which cannot be merged; load it without ownModules`)
+  }
   for (const { weight: { key, module }, own } of modules) {
     if (tied.has(key)) {
       return unsupported(`${ids.join(", ")}: "${key}" is tied to another weight; merging would change both`)

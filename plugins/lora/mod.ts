@@ -4,7 +4,7 @@
  *
  * Several adapters can lie on one model ({@link LoraService}): all at work, some switched off, none in a scope, or another
  * for each row of a batch (`plugins` of `predict`, `evaluate` and `embed`). What adapters train whole (a head, biases) is
- * the model's, and there once: adapters whose files bring different heads do not fit one model.
+ * the model's, and there once; with `ownModules` each has a head of its own.
  *
  * ```ts
  * import * as Lora from "@espalier/espalier/lora"
@@ -135,12 +135,12 @@ export function layer(options: LoraOptions = {}): Layer.Layer<Lora, PluginError,
  * any weight of the base model is read.
  *
  * @param name Name of the adapter within the model; it is also the folder's name within `directory` unless `"default"`.
- * @param training What PEFT's files do not hold.
+ * @param more What PEFT's files do not hold.
  */
 export function fromPeft(
   directory: string,
   name = "default",
-  training: Pick<LoraOptions, "loraPlusLrRatio"> = {},
+  more: Pick<LoraOptions, "loraPlusLrRatio" | "ownModules"> = {},
 ): Layer.Layer<Lora, PluginError | PeftError | StorageError, Plugins | FileSystem.FileSystem> {
   return plugin(
     Lora,
@@ -159,7 +159,7 @@ export function fromPeft(
       const { taskType: _, baseModel: __, ...options } = config
       // PEFT names heads of all families, and an explicit name must match something here.
       const modulesToSave = options.modulesToSave.filter((module) => !HEADS.includes(module))
-      return yield* provide(yield* checked({ ...options, ...training, modulesToSave, name }), files)
+      return yield* provide(yield* checked({ ...options, ...more, modulesToSave, name }), files)
     }),
   )
 }

@@ -23,6 +23,12 @@ export interface LoraOptions {
   readonly useRslora?: boolean
   /** Modules that train whole, by name or end of path. A classification head always does. Default: none. */
   readonly modulesToSave?: ReadonlyArray<string>
+  /**
+   * Whether what trains whole is the adapter's own, as in PEFT, and not the model's: several adapters with heads of their own
+   * then fit one model, one at work at a time or one for each row of a batch. Linear modules only, and such an adapter
+   * cannot be merged. Default false.
+   */
+  readonly ownModules?: boolean
   /** Rank by regular expression for the end of a path; the first that matches counts. */
   readonly rankPattern?: Readonly<Record<string, number>>
   /** `loraAlpha` by regular expression, in the same way. */
@@ -86,6 +92,7 @@ export function resolveOptions(options: LoraOptions): ResolvedOptions {
     bias = "none",
     useRslora = false,
     modulesToSave = [],
+    ownModules = false,
     rankPattern = {},
     alphaPattern = {},
     layersToTransform,
@@ -113,6 +120,7 @@ export function resolveOptions(options: LoraOptions): ResolvedOptions {
     'true, false, "gaussian", "pissa", "pissa_niter_N" or "olora"',
     initLoraWeights,
   )
+  demand(typeof ownModules === "boolean", "ownModules", "true or false", ownModules)
   demand(typeof useDora === "boolean", "useDora", "true or false", useDora)
   demand(
     Number.isFinite(loraPlusLrRatio) && loraPlusLrRatio > 0,
@@ -153,6 +161,7 @@ export function resolveOptions(options: LoraOptions): ResolvedOptions {
     bias,
     useRslora,
     modulesToSave,
+    ownModules,
     rankPattern,
     alphaPattern,
     layersPattern: places,

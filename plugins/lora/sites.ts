@@ -20,7 +20,8 @@ import {
   rowFactors,
 } from "./low_rank.ts"
 import { type ResolvedOptions, startsFromBase } from "./options.ts"
-import { rankAndScale, targetRule } from "./targets.ts"
+import { planOwn } from "./own_modules.ts"
+import { isSaved, rankAndScale, targetRule } from "./targets.ts"
 
 const ZEROS: Initializer = { kind: "zeros" }
 const uniform = (bound: number): Initializer => ({ kind: "uniform", bound })
@@ -41,12 +42,16 @@ export function sitesOf(options: ResolvedOptions): ReadonlyArray<Site> {
       throw new PluginError({ plugin: id, message })
     },
   }
+  const own: Site = {
+    select: (module) => isSaved(options, module) && Object.keys(module.parameters).length > 0,
+    plan: (module) => planOwn(options, module),
+  }
   // Modules that train whole are no change of the graph; the site makes a name that matches nothing an error.
   const named = modulesToSave.map((name): Site => ({
     select: [name],
     plan: () => ({ place: "after", parameters: {}, forward: (_, y) => y }),
   }))
-  return [adapt, ...named]
+  return [adapt, ...(options.ownModules ? [own] : []), ...named]
 }
 
 function planLinear(options: ResolvedOptions, module: ModuleInfo): SitePlan {

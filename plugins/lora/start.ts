@@ -10,6 +10,7 @@ import type { Tensor } from "../../core/tensor/tensor.ts"
 import { type Matrix, subspaceSvd, svd, thinQr } from "./decompose.ts"
 import { A, B, INITIAL_A, INITIAL_B, lowRankWeight, MAGNITUDE, rowLengths } from "./low_rank.ts"
 import { type ResolvedOptions, startsFromBase } from "./options.ts"
+import { isOwn } from "./own_modules.ts"
 import { rankAndScale } from "./targets.ts"
 
 /** First values of those of an adapter's parameters that rest on the base. */
@@ -21,7 +22,18 @@ export function startFromBase(
   return Effect.gen(function* () {
     const { id } = options
     const values: NamedValues[] = []
-    for (const [module, parameters] of Map.groupBy(own, ({ module }) => module)) {
+    // Other parameters start as their initializers say.
+    const resting = own.filter((parameter) =>
+      startsFromBase(options) || parameter.name === MAGNITUDE || isOwn(options, parameter)
+    )
+    for (const [module, parameters] of Map.groupBy(resting, ({ module }) => module)) {
+      if (parameters.every((parameter) => isOwn(options, parameter))) {
+        for (const parameter of parameters) {
+          const { data } = yield* base.evaluate({ data: base.parameter(`${module}.${parameter.name}`) })
+          values.push({ parameter, data })
+        }
+        continue
+      }
       const weight = base.parameter(`${module}.weight`)
       const parameter = (name: string) => base.parameter(`${id}:${module}.${name}`)
       const rank = rankAndScale(options, module)

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert"
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { gradients } from "../../../core/graph/gradients.ts"
@@ -11,7 +11,8 @@ import { evaluate, evaluateAll } from "../../evaluate.ts"
 import { type MemoryBackend, memoryBackend } from "../../memory_backend.ts"
 import { distance, failure, run } from "../../model_layer.ts"
 import { inDirectory } from "../_files.ts"
-import { distilBertConfig, llamaConfig } from "../_padded.ts"
+import { llama, rowsOf as matrix } from "../_formulas.ts"
+import { distilBertConfig, equalsFormula, llamaConfig } from "../_padded.ts"
 
 const task = Task.classification(["a", "b", "c"])
 const ROWS = 6
@@ -195,20 +196,86 @@ Deno.test("adapters that are merged, off or not there, and methods in which rows
   )
 })
 
-Deno.test("two adapters with heads of their own do not fit one model, and it says so", () =>
+Deno.test("an adapter's own head trains as the model's would, and the model's stays", async () => {
+  const trained = await equalsFormula(
+    llamaConfig,
+    Lora.layer({ ownModules: true, r: 2, targetModules: ["q_proj"], initLoraWeights: false }),
+    (weights, tokens) => {
+      const all = new Map(weights)
+      for (const path of ["model.layers.0.self_attn.q_proj", "model.layers.1.self_attn.q_proj"]) {
+        const [a, b] = ["lora_A", "lora_B"].map((name) => weights.get(`lora/default:${path}.${name}`)!)
+        const weight = Array.from(weights.get(`${path}.weight`)!, (value, at) => {
+          const [row, column] = [Math.floor(at / 16), at % 16]
+          return value + 4 * (b[2 * row] * a[column] + b[2 * row + 1] * a[16 + column])
+        })
+        all.set(`${path}.weight`, weight)
+      }
+      const hidden = llama(llamaConfig, all, tokens, {})
+      return matrix(weights.get("lora/default:score.weight")!, 16).map((row) =>
+        row.reduce((sum, weight, i) => sum + weight * hidden[tokens.length - 1][i], 0)
+      )
+    },
+  )
+  assertEquals(trained.filter((key) => !key.includes("lora_")), ["lora/default:score.weight"])
+})
+
+Deno.test("two heads do not fit one model unless each is its adapter's own; then rows choose between them", () =>
   inDirectory(async (directory) => {
-    for (const [name, seed] of [["a", 1], ["b", 2]] as const) {
+    const alone: number[][][] = []
+    for (const [name, more] of [["a", { seed: 1 }], ["b", { seed: 2 }]] as const) {
+      const backend = memoryBackend()
       await run(
         Effect.gen(function* () {
-          yield* saveAdapters(yield* initialize(llamaConfig, { task, seed }), `${directory}/${name}`)
+          const model = yield* initialize(llamaConfig, { task })
+          shake(model, backend)
+          const head = model.parameters.find(({ module, owner }) => module === "score" && owner !== "base")
+          // One was trained with a head of its own, the other with the model's: their files are alike.
+          assertEquals(head === undefined, name === "b")
+          const { slot } = head ?? model.parameters.find(({ key }) => key === "score.weight")!
+          backend.slots.get(slot.id)!.forEach((_, i, all) => all[i] = Math.fround(Math.sin(i * more.seed)))
+          alone.push(rowsOf(model, backend))
+          yield* saveAdapters(model, directory)
         }),
-        Lora.layer({ name }) as never,
+        Lora.layer({ name, r: 2, ownModules: name === "a" }) as never,
+        backend,
       )
+      // Saving replaces what was there.
+      await Deno.rename(`${directory}/${name}`, `${directory}-${name}`)
     }
-    const layers = Layer.mergeAll(
-      Lora.fromPeft(`${directory}/a`, "a"),
-      Lora.fromPeft(`${directory}/b`, "b"),
-    )
-    const error = await failure(initialize(llamaConfig, { task }), layers as never)
-    assertStringIncludes(error.message, 'bring different values for "score.weight"')
+    try {
+      const both = (ownModules: boolean) =>
+        Layer.mergeAll(
+          Lora.fromPeft(`${directory}-files`, "a", { ownModules }),
+          Lora.fromPeft(`${directory}-files`, "b", { ownModules }),
+        ) as never
+      await Deno.mkdir(`${directory}-files`)
+      for (const name of ["a", "b"]) await Deno.rename(`${directory}-${name}`, `${directory}-files/${name}`)
+      const error = await failure(initialize(llamaConfig, { task }), both(false))
+      assertStringIncludes(error.message, 'bring different values for "score.weight"')
+      const backend = memoryBackend()
+      await run(
+        Effect.gen(function* () {
+          const model = yield* initialize(llamaConfig, { task })
+          const lora = yield* Lora.Lora
+          assertThrows(() => rowsOf(model, backend), Error, '"score" is there 2 times, once for each of lora/a, lora/b')
+          const mixed = rowsOf(model, backend, ["lora/a", "lora/b", "lora/b", "lora/a", "", "lora/b"])
+          for (const [row, at] of [0, 1, 1, 0].entries()) assert(distance(mixed[row], alone[at][row]) < 1e-6)
+          const base = rowsOf(model, backend, new Array(ROWS).fill(""))
+          assert(distance(mixed[4], base[4]) < 1e-12)
+          yield* lora.setActive(model, ["b"])
+          assert(distance(rowsOf(model, backend).flat(), alone[1].flat()) < 1e-6)
+          assertStringIncludes((yield* Effect.flip(lora.merge(model, ["b"]))).message, "lora/b has modules of its own")
+        }),
+        both(true),
+        backend,
+      )
+    } finally {
+      await Deno.remove(`${directory}-files`, { recursive: true })
+    }
   }))
+
+Deno.test("modules that are not Linear cannot be an adapter's own", async () => {
+  const options = { ownModules: true, modulesToSave: ["norm"] }
+  const error = await failure(initialize(llamaConfig, { task }), Lora.layer(options) as never)
+  assertStringIncludes(error.message, 'ownModules is for Linear modules; "model.norm" is Norm')
+})

@@ -125,6 +125,23 @@ export function loadAdapters(
 
 const methodOf = (id: string): string => id.replace(/\/.*$/, "")
 
+/**
+ * A plugin's name is a folder in the files of most methods, and so is a method where two have files of one name: one
+ * plugin must not have the name of another's method.
+ */
+export function checkFolders(contributions: ReadonlyArray<Contribution>): Effect.Effect<void, PluginError> {
+  const saved = contributions.filter(({ artifacts }) => artifacts !== undefined)
+  for (const { id } of saved) {
+    const other = saved.find((other) => other.id !== id && id === `${methodOf(id)}/${methodOf(other.id)}`)
+    if (other === undefined) continue
+    const message =
+      `${id}: its name is the method of ${other.id}, so that their files would be taken for each other's; ` +
+      "give it another name"
+    return Effect.fail(new PluginError({ plugin: id, message }))
+  }
+  return Effect.void
+}
+
 /** What a plugin finds: its method's folder lies over the rest. */
 function filesFor(id: string, files: ArtifactFiles): ArtifactFiles {
   const folder = `${methodOf(id)}/`

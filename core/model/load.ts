@@ -26,7 +26,7 @@ import * as ops from "../tensor/ops.ts"
 import { firstValues } from "./_first_values.ts"
 import { positionsTaken } from "./_positions.ts"
 import { makeScope } from "./_scope.ts"
-import { artifactContext, belongsTo, checkValues, writeParameters } from "./adapters.ts"
+import { artifactContext, belongsTo, checkFolders, checkValues, writeParameters } from "./adapters.ts"
 import { Families } from "./families.ts"
 import { initialValues } from "./initial_values.ts"
 import type { Model, ModelParameter } from "./model.ts"
@@ -192,6 +192,7 @@ function describe(
     }
     const built = yield* attempt(() => family.build(config, task))
     const contributions = yield* (yield* Plugins).all
+    yield* checkFolders(contributions)
     const nodes = descendants(built.root)
     const modules = nodes.map((node) => infoOf(node, built.defaultTargets))
     const sites = yield* attempt(() => resolveSites(modules, contributions))

@@ -5,8 +5,7 @@ import type { BufferSpec, Program } from "./program.ts"
 
 /** Whether a kernel decodes this operand as it reads it. */
 const decodes = (call: Call, view: View): boolean =>
-  call.kernel === "rows" || call.kernel === "columns" ||
-  call.kernel === "matmul" && (view === call.a || view === call.b) ||
+  call.kernel === "rows" || call.kernel === "columns" || call.kernel === "matmul" ||
   call.kernel === "gather" && view === call.table
 
 /** Puts f32 copies before the calls whose kernels do not read 16-bit storage. */

@@ -3,8 +3,10 @@
  * @module
  */
 import type { Call, Instruction, View } from "../../kernels/contract.ts"
-import { readsOf, writesOf } from "./accesses.ts"
+import { bytesOf } from "../tensor/dtype.ts"
 import { sizeOf } from "../tensor/shape.ts"
+import { readsOf, writesOf } from "./accesses.ts"
+import type { BufferSpec } from "./program.ts"
 
 /** Work of one call. */
 export interface Work {
@@ -13,7 +15,7 @@ export interface Work {
    * place (an `exp` counts like an `add`), none for what only moves.
    */
   readonly flops: number
-  /** Least traffic: each element that is needed read once, each result written once, four bytes each. */
+  /** Least traffic: each element that is needed read once, each result written once. */
   readonly bytes: number
 }
 
@@ -21,35 +23,32 @@ export interface Work {
 const elements = ({ shape, strides }: View): number =>
   shape.reduce((product, extent, axis) => product * (strides[axis] === 0 ? Math.min(1, extent) : extent), 1)
 
-/** Elements of views; one that is named twice counts once. */
-const elementsOf = (views: ReadonlyArray<View>): number => {
+/** Different views: one that is named twice counts once. */
+const distinct = (views: ReadonlyArray<View>): ReadonlyArray<View> => {
   const spelled = ({ buffer, offset, shape, strides }: View) => `${buffer} ${offset} ${shape} ${strides}`
-  const distinct = new Map(views.map((view) => [spelled(view), view]))
-  return [...distinct.values()].reduce((sum, view) => sum + elements(view), 0)
+  return [...new Map(views.map((view) => [spelled(view), view])).values()]
 }
 
 const operations = (body: ReadonlyArray<Instruction>): number =>
   body.filter(({ op }) => op !== "load" && op !== "constant" && op !== "index").length
 
-/** The work of a call. */
-export function workOf(call: Call): Work {
+/**
+ * The work of a call.
+ *
+ * @param buffers Of its program: what is kept in 16 bits takes two bytes. Default: all elements take four.
+ */
+export function workOf(call: Call, buffers: ReadonlyArray<Pick<BufferSpec, "storage">> = []): Work {
+  const traffic = (views: ReadonlyArray<View>): number =>
+    distinct(views).reduce((sum, view) => sum + bytesOf(buffers[view.buffer]?.storage) * elements(view), 0)
+  const bytes = traffic(readsOf(call)) + traffic(writesOf(call))
   switch (call.kernel) {
     case "rows":
-      return {
-        flops: operations(call.body) * sizeOf(call.space),
-        bytes: 4 * (elementsOf(call.inputs) + elementsOf(call.outputs.map(({ view }) => view))),
-      }
+      return { flops: operations(call.body) * sizeOf(call.space), bytes }
     case "columns":
-      return {
-        flops: (operations(call.body) + 1) * sizeOf(call.space),
-        bytes: 4 * (elementsOf(call.inputs) + elements(call.output)),
-      }
+      return { flops: (operations(call.body) + 1) * sizeOf(call.space), bytes }
     case "matmul": {
       const places = sizeOf(call.output.shape)
-      return {
-        flops: 2 * places * call.a.shape.at(-1)! + places * operations(call.epilogue?.body ?? []),
-        bytes: 4 * (elementsOf(readsOf(call)) + elementsOf(writesOf(call))),
-      }
+      return { flops: 2 * places * call.a.shape.at(-1)! + places * operations(call.epilogue?.body ?? []), bytes }
     }
     case "attention":
     case "attention_gradient": {
@@ -59,21 +58,17 @@ export function workOf(call: Call): Work {
       const terms = call.kernel === "attention"
         ? d + e
         : d + e + (call.dq ? d : 0) + (call.dk ? d : 0) + (call.dv ? e : 0)
-      return {
-        flops: 2 * scores * terms,
-        bytes: 4 * (elementsOf(readsOf(call)) + elementsOf(writesOf(call))),
-      }
+      return { flops: 2 * scores * terms, bytes }
     }
-    case "gather":
+    case "gather": {
       // Of the table, only the rows that are asked for.
-      return { flops: 0, bytes: 4 * (elements(call.indices) + 2 * elements(call.output)) }
+      const rows = bytesOf(buffers[call.table.buffer]?.storage) * elements(call.output)
+      return { flops: 0, bytes: traffic([call.indices]) + rows + traffic([call.output]) }
+    }
     case "scatter_add":
-      return {
-        flops: sizeOf(call.updates.shape),
-        bytes: 4 * (elementsOf([call.indices, call.updates]) + elements(call.output)),
-      }
+      return { flops: sizeOf(call.updates.shape), bytes }
     case "update_slice":
-      return { flops: 0, bytes: 4 * (elements(call.source) + sizeOf(call.source.shape) + elements(call.start)) }
+      return { flops: 0, bytes: traffic([call.source, call.start]) + 4 * sizeOf(call.source.shape) }
   }
 }
 

@@ -57,7 +57,7 @@ export function profileGroups({ runs }: StepTrace): ReadonlyArray<ProfileGroup> 
       const call = program.calls[number]
       const { kernel } = call
       const shapes = shapesOf(call)
-      const work = workOf(call)
+      const work = workOf(call, program.buffers)
       const key = `${kernel} ${shapes}`
       const before = groups.get(key) ?? { calls: 0, milliseconds: 0, flops: 0, bytes: 0 }
       groups.set(key, {
@@ -169,7 +169,7 @@ export function chromeTrace({ step, milliseconds, runs }: StepTrace): ChromeTrac
         span(program.name, "program", 0, start, runs[i + 1]?.start ?? milliseconds, { calls: program.calls.length }),
         ...times.map(({ call: number, thread, start: began, end }) => {
           const call = program.calls[number]
-          const args = { call: number, shapes: shapesOf(call), ...workOf(call) }
+          const args = { call: number, shapes: shapesOf(call), ...workOf(call, program.buffers) }
           return span(call.kernel, "call", thread + 1, start + began, start + end, args)
         }),
       ]),

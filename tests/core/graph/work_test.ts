@@ -13,6 +13,7 @@ Deno.test("work: a product counts two operations a term, what is broadcast is re
     output: view(2, [3, 4, 6]),
   }
   assertEquals(workOf(call), { flops: 2 * 3 * 4 * 5 * 6, bytes: 4 * (3 * 4 * 5 + 5 * 6 + 3 * 4 * 6) })
+  assertEquals(workOf(call, [{}, { storage: "bf16" }, {}]).bytes, 4 * (3 * 4 * 5 + 3 * 4 * 6) + 2 * 5 * 6)
   assertEquals(shapesOf(call), "[3,4,5] x [3,5,6]")
 })
 
@@ -51,10 +52,9 @@ Deno.test("work: fused expressions count their operations at each place, not wha
 
 Deno.test("work: moves count the rows that they touch, not the tables", () => {
   const indices = view(1, [6])
-  assertEquals(
-    workOf({ kernel: "gather", table: view(0, [1000, 8]), indices, output: view(2, [6, 8]) }),
-    { flops: 0, bytes: 4 * (48 + 6 + 48) },
-  )
+  const gather: Call = { kernel: "gather", table: view(0, [1000, 8]), indices, output: view(2, [6, 8]) }
+  assertEquals(workOf(gather), { flops: 0, bytes: 4 * (48 + 6 + 48) })
+  assertEquals(workOf(gather, [{ storage: "f16" }, {}, {}]).bytes, 2 * 48 + 4 * (6 + 48))
   assertEquals(
     workOf({
       kernel: "scatter_add",

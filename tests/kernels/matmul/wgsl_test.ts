@@ -28,6 +28,13 @@ const places = ({ offset, shape, strides }: View): number[] =>
 const matmul = (a: View, b: View, output: View): MatmulCall => ({ kernel: "matmul", a, b, output })
 
 const MARK = 12345
+/** Numbers as they are kept. */
+const rounded = (array: Float32Array<ArrayBuffer>, storage: Storage = "f32"): Float32Array<ArrayBuffer> => {
+  if (storage === "f32") return array
+  const halves = new Uint16Array(array.length)
+  encode(storage, array, halves)
+  return decode(storage, halves)
+}
 type Write = (call: MatmulCall, context: KernelContext) => ReturnType<typeof emitMatmul>
 /** Runs the call among NaN and compares the whole output buffer. */
 const check = async (
@@ -41,11 +48,7 @@ const check = async (
     const reached = places(operand)
     const array = new Float32Array(Math.max(0, ...reached) + 6).fill(i === 2 ? MARK : NaN)
     if (i < 2) { for (const at of reached) array[at] = uniformAt(at, i, 1, 2) - 0.5 }
-    const storage = storages[i] ?? "f32"
-    if (storage === "f32") return array
-    const halves = new Uint16Array(array.length)
-    encode(storage, array, halves)
-    return decode(storage, halves)
+    return rounded(array, storages[i])
   })
   const got = await runAlone(device, call, data, target, (context) => write(call, context), storages)
   const expected = data.map((array) => Float64Array.from(array))
@@ -56,10 +59,18 @@ const check = async (
   })
 }
 
-/** Runs a case and compares what it writes. */
-const checkCase = async (device: GPUDevice, { name, call, buffers, tolerance }: Case, target: DeviceTraits) => {
-  const got = await runAlone(device, call, buffers, target)
-  const expected = buffers.map((array) => Float64Array.from(array))
+/** Runs a case, all that it reads kept in `storage`, and compares what it writes. */
+const checkCase = async (
+  device: GPUDevice,
+  { name, call, buffers, tolerance }: Case,
+  target: DeviceTraits,
+  storage: Storage = "f32",
+) => {
+  const last = buffers.length - 1
+  const storages = buffers.map((array, i) => i === last || array instanceof Int32Array ? "f32" : storage)
+  const data = buffers.map((array, i) => array instanceof Int32Array ? array : rounded(array, storages[i]))
+  const got = await runAlone(device, call, data, target, undefined, storages)
+  const expected = data.map((array) => Float64Array.from(array))
   matmulReference(call as MatmulCall, expected)
   expected.at(-1)!.forEach((x, i) => {
     const error = Math.abs(got[i] - x)
@@ -187,6 +198,11 @@ onDevice("products of a CPU in disguise with an epilogue", false, async (device)
 })
 onDevice("products in tiles with an epilogue", false, async (device) => {
   for (const one of epilogueCases) await checkCase(device, one, gpu)
+})
+onDevice("products in tiles with an epilogue, all operands in 16 bits", false, async (device) => {
+  for (const storage of ["bf16", "f16"] as const) {
+    for (const one of epilogueCases.slice(0, 4)) await checkCase(device, one, gpu, storage)
+  }
 })
 onDevice("an epilogue that needs more buffers than can be bound", false, async (device) => {
   for (const one of epilogueCases.slice(0, 8)) await checkCase(device, one, { ...gpu, storageBindings: 4 })

@@ -8,30 +8,16 @@
  *
  * @module
  */
-import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import { Backend, Dataset, Espalier, Model, Task, Trainer } from "../mod.ts"
+import { Espalier } from "../mod.ts"
 import * as Bert from "../plugins/bert/mod.ts"
 import * as Llama from "../plugins/llama/mod.ts"
 import * as Lora from "../plugins/lora/mod.ts"
-import {
-  beside,
-  checkOutput,
-  clearOutput,
-  defined,
-  given,
-  main,
-  number,
-  progress,
-  text,
-  threads,
-  trace,
-  traceStep,
-  whole,
-} from "./_shared.ts"
+import { beside, defined, given, main, number, text, threads, trace, whole } from "./_shared.ts"
+import { columnsOf, type Settings, train } from "./_train.ts"
 
 const flags = {
   model: Flag.String("model").pipe(
@@ -96,64 +82,29 @@ const flags = {
 
 type Options = Command.Command.Config.Infer<typeof flags>
 
-/** The columns that were named, or those that the included data has. */
-const columnsOf = (options: Options): Dataset.Columns => {
-  const { prompt, completion } = options
-  if (given(prompt) !== undefined || given(completion) !== undefined) {
-    return { prompt: given(prompt) ?? "prompt", completion: given(completion) ?? "completion" }
-  }
-  const { words, tags } = options
-  const task = given(options.task)
-  if (given(words) !== undefined || given(tags) !== undefined || task === "token-classification") {
-    return { words: given(words) ?? "words", tags: given(tags) ?? "tags" }
-  }
-  const included = options.data.endsWith("sms_spam.tsv")
-  const column = given(options.text) ?? (included ? "SMS" : "text")
-  const plain = task === "causal-lm" || task === "masked-lm" || Dataset.formatOf(options.data) === "text"
-  return plain ? { text: column } : { text: column, label: given(options.label) ?? (included ? "Label" : "label") }
-}
-
-const taskOf = (data: Dataset.Data, options: Options): Task => {
-  if (data.kind === "classification") return Task.classification(data.labels)
-  if (data.kind === "tagged") return Task.tokenClassification(data.labels)
-  return given(options.task) === "masked-lm" ? Task.maskedLM() : Task.causalLM()
-}
-
 const targetsOf = (text: string) => text === "all-linear" || /[*+?()[\]\\|^$]/.test(text) ? text : text.split(",")
 
-/** Four digits are enough for people. */
-const line = (metrics: Readonly<Record<string, number>>) =>
-  Object.entries(metrics).map(([name, value]) => `${name} ${value.toFixed(4)}`).join("  ")
-
-const program = (options: Options) =>
-  Effect.gen(function* () {
-    const { weights, epochs, batchSize, learningRate, schedule, weightDecay, maxLength, seed, output, resume } = options
-    yield* checkOutput(output, options)
-    const backend = yield* Backend
-    yield* Console.log(`backend: ${backend.info.description}`)
-
-    const { validation, test } = options
-    const data = yield* Dataset.file(options.data, columnsOf(options)).pipe(Dataset.split({ validation, test, seed }))
-    yield* Console.log(
-      `data: ${options.data}, ${data.train.rows.length} rows to train on, ${data.validation.rows.length} to choose by, ` +
-        `${data.test.rows.length} to judge by; ${data.removedDuplicates} duplicates left out`,
-    )
-    const task = taskOf(data.train, options)
-    const model = yield* Model.load(options.model, { task, seed, weights })
-    for (const note of model.notes) yield* Console.log(`model: ${note}`)
-
-    const evaluation = { maxLength, batchSize: 32 }
-    const judge = (rows: Dataset.Data) => Trainer.evaluate(model, rows, evaluation)
-    const judged = data.test.rows.length > 0
-      ? data.test
-      : data.validation.rows.length > 0
-      ? data.validation
-      : data.train
-    const before = yield* judge(judged)
-    yield* Console.log(`before: ${line(before.metrics)}`)
-
-    yield* clearOutput(output, options)
-    const run = yield* Trainer.fit(model, data, {
+const settingsOf = (options: Options): Settings => {
+  const { model, weights, data, validation, test, seed, output, resume, overwrite, trace } = options
+  const { epochs, batchSize, learningRate, schedule, weightDecay, maxLength } = options
+  const task = given(options.task)
+  return {
+    title: `LoRA on ${data}`,
+    model,
+    weights,
+    data,
+    columns: columnsOf(data, task, {
+      text: given(options.text),
+      label: given(options.label),
+      prompt: given(options.prompt),
+      completion: given(options.completion),
+      words: given(options.words),
+      tags: given(options.tags),
+    }),
+    task,
+    validation,
+    test,
+    training: {
       epochs,
       batchSize,
       gradientAccumulationSteps: options.accumulation,
@@ -162,36 +113,17 @@ const program = (options: Options) =>
       warmupRatio: options.warmup,
       weightDecay,
       maxLength,
-      seed,
-      runFolder: output,
-      resume,
-      observe: progress(),
-      config: { data: options.data, weights, lora: loraOptions(options), validation, test },
       ...defined({ maxSteps: given(options.maxSteps) }),
-      ...traceStep(options.trace),
-      ...(data.validation.rows.length === 0 ? {} : { earlyStopping: stopping(options, task) }),
-    })
-    const after = yield* judge(judged)
-    yield* Console.log(`after: ${line(after.metrics)}`)
-
-    const adapter = `${output}/adapter`
-    yield* run.save(adapter)
-    yield* run.report({
-      title: `LoRA on ${options.data}`,
-      facts: { data: options.data, task: task.kind },
-      evaluations: [{ name: "before", metrics: before.metrics }, { name: "after", metrics: after.metrics }],
-      ...(after.classification === undefined ? {} : { classification: after.classification }),
-      samples: after.predictions.slice(0, 20).map(({ label, ...rest }) => ({ ...rest, predicted: label })),
-    })
-    yield* run.summarize({ base: before.metrics, test: after.metrics, backend: backend.info.name, adapter })
-    yield* Console.log(`adapter: ${adapter}, report: ${output}/report.html`)
-  }).pipe(Effect.scoped)
-
-/** Classes are seldom of one size: macro-F1 chooses the weights, where a loss may rise while it does. */
-const stopping = ({ patience, epochs }: Options, task: Task): Trainer.EarlyStopping => ({
-  patience: given(patience) ?? epochs + 1,
-  metric: task.kind === "causal-lm" || task.kind === "masked-lm" ? "loss" : "macroF1",
-})
+    },
+    patience: given(options.patience),
+    seed,
+    output,
+    resume,
+    overwrite,
+    trace,
+    config: { lora: loraOptions(options) },
+  }
+}
 
 const loraOptions = ({ rank, alpha, dropout, targets }: Options) => ({
   r: rank,
@@ -205,7 +137,7 @@ const command = Command.make("lora", flags, (options) => {
   const methods = Layer.mergeAll(Lora.layer(loraOptions(options)), Bert.layer, Llama.layer).pipe(
     Layer.provideMerge(base),
   )
-  return Effect.provide(program(options), methods)
+  return Effect.provide(train(settingsOf(options)), methods)
 }).pipe(
   Command.withDescription("Fine-tunes a model with LoRA on a file of your own"),
   Command.withExamples([{

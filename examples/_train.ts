@@ -1,0 +1,140 @@
+/**
+ * The path that every training example takes: read, load, judge, train, judge, save, report.
+ * @module
+ */
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import { Backend, Dataset, Model, Task, Trainer } from "../mod.ts"
+import { checkOutput, clearOutput, progress, traceStep } from "./_shared.ts"
+
+/** What a run is to do. */
+export interface Settings {
+  /** For the report. */
+  readonly title: string
+  /** Hugging Face directory of the base model. */
+  readonly model: string
+  /** What the model's frozen matrices are kept in. */
+  readonly weights: "stored" | "f32" | "bf16" | "f16"
+  /** The data's file. */
+  readonly data: string
+  readonly columns: Dataset.Columns
+  /** What to learn; as the columns say when it is not given. */
+  readonly task: Task["kind"] | undefined
+  /** Shares of the rows to choose by and to judge by. */
+  readonly validation: number
+  readonly test: number
+  readonly training: Trainer.TrainOptions & { readonly maxLength: number; readonly epochs: number }
+  /** Stop after so many epochs without progress. Default: never. */
+  readonly patience?: number | undefined
+  readonly seed: number
+  /** The run folder. */
+  readonly output: string
+  readonly resume: boolean
+  readonly overwrite: boolean
+  readonly trace: boolean
+  /** What else decides the outcome. */
+  readonly config: Readonly<Record<string, unknown>>
+}
+
+/** Names of columns; those that are not given have usual names. */
+export interface ColumnNames {
+  readonly text?: string | undefined
+  readonly label?: string | undefined
+  readonly prompt?: string | undefined
+  readonly completion?: string | undefined
+  readonly words?: string | undefined
+  readonly tags?: string | undefined
+}
+
+/** The columns that were named, or those that the included data has. */
+export const columnsOf = (data: string, task: Task["kind"] | undefined, names: ColumnNames): Dataset.Columns => {
+  const { text, label, prompt, completion, words, tags } = names
+  if (prompt !== undefined || completion !== undefined) {
+    return { prompt: prompt ?? "prompt", completion: completion ?? "completion" }
+  }
+  if (words !== undefined || tags !== undefined || task === "token-classification") {
+    return { words: words ?? "words", tags: tags ?? "tags" }
+  }
+  const included = data.endsWith("sms_spam.tsv")
+  const column = text ?? (included ? "SMS" : "text")
+  const plain = task === "causal-lm" || task === "masked-lm" || Dataset.formatOf(data) === "text"
+  return plain ? { text: column } : { text: column, label: label ?? (included ? "Label" : "label") }
+}
+
+const taskOf = (data: Dataset.Data, { task }: Settings): Task => {
+  if (data.kind === "classification") return Task.classification(data.labels)
+  if (data.kind === "tagged") return Task.tokenClassification(data.labels)
+  return task === "masked-lm" ? Task.maskedLM() : Task.causalLM()
+}
+
+/** Four digits are enough for people. */
+const line = (metrics: Readonly<Record<string, number>>) =>
+  Object.entries(metrics).map(([name, value]) => `${name} ${value.toFixed(4)}`).join("  ")
+
+/** Classes are seldom of one size: macro-F1 chooses the weights, where a loss may rise while it does. */
+const stopping = ({ patience, training }: Settings, task: Task): Trainer.EarlyStopping => ({
+  patience: patience ?? training.epochs + 1,
+  metric: task.kind === "causal-lm" || task.kind === "masked-lm" ? "loss" : "macroF1",
+})
+
+/** Data and model of a run, and how it is judged. */
+const prepare = (settings: Settings) =>
+  Effect.gen(function* () {
+    const { validation, test, seed, weights, training: { maxLength } } = settings
+    const backend = yield* Backend
+    yield* Console.log(`backend: ${backend.info.description}`)
+    const data = yield* Dataset.file(settings.data, settings.columns).pipe(Dataset.split({ validation, test, seed }))
+    yield* Console.log(
+      `data: ${settings.data}, ${data.train.rows.length} rows to train on, ${data.validation.rows.length} to choose by, ` +
+        `${data.test.rows.length} to judge by; ${data.removedDuplicates} duplicates left out`,
+    )
+    const task = taskOf(data.train, settings)
+    const model = yield* Model.load(settings.model, { task, seed, weights })
+    for (const note of model.notes) yield* Console.log(`model: ${note}`)
+    const judged = [data.test, data.validation, data.train].find(({ rows }) => rows.length > 0) ?? data.train
+    return { backend, data, task, model, judge: Trainer.evaluate(model, judged, { maxLength, batchSize: 32 }) }
+  })
+
+/** Trains, and leaves adapter and report in the run folder. */
+export const train = (settings: Settings) =>
+  Effect.gen(function* () {
+    const { output, resume, weights, validation, test, seed, training } = settings
+    yield* checkOutput(output, settings)
+    const { backend, data, task, model, judge } = yield* prepare(settings)
+    const before = yield* judge
+    yield* Console.log(`before: ${line(before.metrics)}`)
+
+    yield* clearOutput(output, settings)
+    const run = yield* Trainer.fit(model, data, {
+      ...training,
+      seed,
+      runFolder: output,
+      resume,
+      observe: progress(),
+      config: { data: settings.data, weights, ...settings.config, validation, test },
+      ...traceStep(settings.trace),
+      ...(data.validation.rows.length === 0 ? {} : { earlyStopping: stopping(settings, task) }),
+    })
+    const after = yield* judge
+    yield* Console.log(`after: ${line(after.metrics)}`)
+
+    const adapter = `${output}/adapter`
+    yield* run.save(adapter)
+    yield* run.report({
+      title: settings.title,
+      facts: { data: settings.data, task: task.kind },
+      evaluations: [{ name: "before", metrics: before.metrics }, { name: "after", metrics: after.metrics }],
+      ...(after.classification === undefined ? {} : { classification: after.classification }),
+      samples: after.predictions.slice(0, 20).map(({ label, ...rest }) => ({ ...rest, predicted: label })),
+    })
+    yield* run.summarize({ base: before.metrics, test: after.metrics, backend: backend.info.name, adapter })
+    yield* Console.log(`adapter: ${adapter}, report: ${output}/report.html`)
+  }).pipe(Effect.scoped)
+
+/** Judges what a run has saved. */
+export const judgeSaved = (settings: Settings) =>
+  Effect.gen(function* () {
+    const { model, judge } = yield* prepare(settings)
+    yield* Model.loadAdapters(model, `${settings.output}/adapter`)
+    yield* Console.log(`saved: ${line((yield* judge).metrics)}`)
+  }).pipe(Effect.scoped)

@@ -1,0 +1,146 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert"
+import * as Effect from "effect/Effect"
+import { saveTokenizer, trainBpe } from "../../core/data/train_bpe.ts"
+import { saveCheckpoint } from "../../core/model/model.ts"
+import { languageModel, texts } from "../core/training/_support.ts"
+import { run } from "../model_layer.ts"
+
+const script = new URL("../../examples/run.ts", import.meta.url).pathname
+const config = new URL("../../deno.json", import.meta.url).pathname
+
+/** The example as a person starts it in `directory`. */
+async function example(directory: string, ...words: string[]) {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--config",
+      config,
+      "--allow-read",
+      `--allow-write=${directory}`,
+      "--allow-env=ESPALIER_BACKEND",
+      script,
+      ...words,
+      "--threads",
+      "1",
+    ],
+    cwd: directory,
+    env: { NO_COLOR: "1", ESPALIER_BACKEND: "wasm" },
+  }).output()
+  const [out, error] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes))
+  return { code, out, error }
+}
+
+const METHODS = [
+  { method: "prompt-tuning", numVirtualTokens: 2 },
+  { method: "lora", r: 2, targetModules: ["q_proj"], initLoraWeights: false },
+  { method: "adapters", reductionFactor: 4 },
+  { method: "lora", name: "second", r: 3, targetModules: ["v_proj"] },
+  { method: "prefix-tuning", numVirtualTokens: 2, initText: "sun" },
+]
+const FILE = {
+  $schema: "../espalier.schema.json",
+  model: { path: "../model" },
+  data: { path: "../own.csv", validation: 0.1, test: 0.2 },
+  methods: METHODS as ReadonlyArray<unknown>,
+  training: { epochs: 2, learningRate: 1e-2, maxLength: 24 },
+  output: "../out",
+}
+
+Deno.test("a run file trains several methods, two of one kind, and all of it loads again", async (t) => {
+  const directory = await Deno.realPath(await Deno.makeTempDir())
+  const write = (change: Partial<typeof FILE>, name = "run.json") =>
+    Deno.writeTextFile(`${directory}/files/${name}`, JSON.stringify({ ...FILE, ...change }))
+  const lineOf = (out: string, name: string) =>
+    out.split("\n").find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2)
+  try {
+    await Deno.mkdir(`${directory}/files`)
+    await run(Effect.gen(function* () {
+      yield* saveCheckpoint(yield* languageModel(), `${directory}/model`)
+      yield* saveTokenizer(`${directory}/model`, trainBpe(texts(60).rows.map(({ text }) => text), { vocabSize: 300 }))
+    }))
+    const { labels, rows } = texts(120)
+    const lines = rows.map(({ text, label }, i) => `${text} ${i},${labels[label]}`)
+    await Deno.writeTextFile(`${directory}/own.csv`, ["text,label", ...lines].join("\n"))
+    await write({})
+    const before = [...Deno.readDirSync(directory)].map(({ name }) => name).sort()
+
+    await t.step("what cannot work is an error before anything is made", async () => {
+      const cases: ReadonlyArray<readonly [Partial<typeof FILE>, string]> = [
+        [{ methods: [{ method: "lorra" }] }, `there is no method "lorra"; the nearest known one is "lora"`],
+        [
+          { methods: [{ method: "lora", name: "../up" }] },
+          `name must be letters, digits, dots and dashes, got "../up"`,
+        ],
+        [{ methods: [{ method: "lora" }, { method: "lora" }] }, `Two plugins have the id "lora/default"`],
+        [{ methods: [{ method: "prefix-tuning", initWeights: "text" }] }, "prefix_tuning/default: initText must be"],
+        [{ methods: [{ method: "lora", targetModules: ["nothing"] }] }, `no module matches ["nothing"]`],
+        [{ methods: [{ method: "prompt-tuning", numVirtualTokens: 40 }] }, "leave no room in the model's 32 positions"],
+        [{ model: { path: "nowhere" } }, "files/nowhere"],
+        [{ training: { ...FILE.training, evaluateEvery: 0 } as never }, "training.evaluateEvery: expected"],
+      ]
+      for (const [change, part] of cases) {
+        await write(change, "wrong.json")
+        const { code, error } = await example(directory, "files/wrong.json")
+        assertEquals(code, 1)
+        assertStringIncludes(error, part)
+        assert(!error.includes("    at "), error)
+      }
+      await Deno.writeTextFile(`${directory}/files/wrong.json`, `{ "model": {`)
+      assertStringIncludes((await example(directory, "files/wrong.json")).error, "is not valid JSON, line 1")
+      assertStringIncludes((await example(directory)).error, "espalier.json cannot be read")
+      assertEquals([...Deno.readDirSync(directory)].map(({ name }) => name).sort(), before)
+    })
+
+    let after: string | undefined
+    await t.step("it trains, and the run folder holds the files of each method", async () => {
+      const { code, out, error } = await example(directory, "files/run.json")
+      assertEquals(code, 0, error)
+      const summary = JSON.parse(await Deno.readTextFile(`${directory}/out/summary.json`))
+      assert(summary.test.loss < summary.base.loss, JSON.stringify(summary))
+      after = lineOf(out, "after")
+      const files: string[] = []
+      const list = (folder: string): void => {
+        for (const { name, isDirectory } of Deno.readDirSync(`${directory}/out/adapter/${folder}`)) {
+          if (isDirectory) list(`${folder}${name}/`)
+          else if (/config\.json$/.test(name)) files.push(folder + name)
+        }
+      }
+      list("")
+      assertEquals(files.sort(), [
+        "adapter_config.json",
+        "adapters/default/adapter_config.json",
+        "adapters/default/head_config.json",
+        "prefix_tuning/adapter_config.json",
+        "prompt_tuning/adapter_config.json",
+        "second/adapter_config.json",
+      ])
+      const { methods, options } = JSON.parse(await Deno.readTextFile(`${directory}/out/config.json`))
+      assertEquals(methods.length, METHODS.length)
+      assertEquals(options["lora second"], { r: 3, targetModules: ["v_proj"] })
+    })
+
+    await t.step("all of it loads again, in another order of methods", async () => {
+      await write({ methods: METHODS.toReversed() })
+      const { code, out, error } = await example(directory, "files/run.json", "--evaluate")
+      assertEquals(code, 0, error)
+      assertEquals(lineOf(out, "saved"), after)
+    })
+
+    await t.step("a changed run file does not resume, a tampered adapter does not load", async () => {
+      assertStringIncludes((await example(directory, "files/run.json")).error, "holds another run")
+      await write({ methods: METHODS.map((method) => "r" in method ? { ...method, r: 4 } : method) })
+      const resumed = await example(directory, "files/run.json", "--resume")
+      assertStringIncludes(resumed.error, "configuration differs in options.lora default.r (was 2, is 4)")
+      const other = await example(directory, "files/run.json", "--evaluate")
+      assertStringIncludes(other.error, "lora/default")
+      await write({})
+      const weights = `${directory}/out/adapter/second/adapter_model.safetensors`
+      await Deno.writeFile(weights, (await Deno.readFile(weights)).subarray(0, 200))
+      const torn = await example(directory, "files/run.json", "--evaluate")
+      assertEquals(torn.code, 1)
+      assertStringIncludes(torn.error, "second/adapter_model.safetensors")
+    })
+  } finally {
+    await Deno.remove(directory, { recursive: true })
+  }
+})

@@ -26,6 +26,7 @@ import { constants, powerOfTwo } from "../attention/_wasm_power.ts"
 import { keyOf } from "../collapse.ts"
 import type { AttentionGradientCall, View } from "../contract.ts"
 import { vectorsOf } from "../matmul/_wasm_micro_kernel.ts"
+import { emitRows } from "../rows/wasm.ts"
 import {
   call as callFunction,
   type Code,
@@ -561,10 +562,19 @@ const sumStage = ({ module }: KernelContext, shape: Shape, output: View, partial
 /** Emits `attention_gradient`: one stage, and one for each sum of partial results. */
 export const emitAttentionGradient: KernelEmitter<AttentionGradientCall> = (given, context) => {
   const call = withQueries(given)
+  // Without queries, derivatives of keys and values are sums of nothing.
+  if (call.q.shape[3] === 0) {
+    return [call.dk, call.dv].flatMap((view) => {
+      if (view === undefined) return []
+      const zero = { op: "constant", value: 0, dtype: "f32" } as const
+      const outputs = [{ step: 0, view }]
+      return emitRows({ kernel: "rows", space: view.shape, body: [zero], inputs: [], outputs }, context)
+    })
+  }
   const shape = shapeOf(call)
   const { batch, shared, keys, pieces } = shape
   const units = batch * shared * pieces
-  if (!(units > 0)) return []
+  if (units === 0) return []
   const addressOf = (view: View | undefined): Code =>
     view === undefined ? i32.const(0) : i32.add(context.address(view.buffer), i32.const(4 * view.offset))
   const sums: Array<Stage> = []

@@ -223,6 +223,11 @@ export const cases: ReadonlyArray<OperationCase> = [
     inputs: { q: f(2, 4, 5, 6), k: f(2, shared, 7, 6), v: f(2, shared, 7, 3), m: { ...integers(2, 2, 5, 7) } },
     build: ({ q, k, v, m }) => ops.attention(q, k, v, ops.toFloat(m)),
   })),
+  ...[[0, 7], [5, 0]].map(([queries, keys]): OperationCase => ({
+    name: `attention of ${queries} queries and ${keys} keys`,
+    inputs: { q: f(2, 4, queries, 6), k: f(2, 2, keys, 6), v: f(2, 2, keys, 3) },
+    build: ({ q, k, v }) => ops.attention(q, k, v, ops.full(1, [1, 1, 1])),
+  })),
   {
     name: "attention with a factor on its weights",
     inputs: { q: f(2, 4, 5, 6), k: f(2, 2, 7, 6), v: f(2, 2, 7, 3), d: f(2, 4, 5, 7) },

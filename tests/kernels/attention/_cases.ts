@@ -201,6 +201,10 @@ const PROBLEMS: ReadonlyArray<Problem> = [
     visibility: "band",
     derivatives: ["dv"],
   },
+  { name: "no keys", batch: 2, shared: 1, group: 2, queries: 7, keys: 0, width: 5, visibility: "causal", factor: true },
+  { name: "no keys for many heads", batch: 4, shared: 4, group: 1, queries: 9, keys: 0, width: 4, visibility: "all" },
+  { name: "no queries", batch: 2, shared: 1, group: 2, queries: 0, keys: 7, width: 5, visibility: "causal" },
+  { name: "no queries of many heads", batch: 4, shared: 4, group: 1, queries: 0, keys: 9, width: 4, visibility: "all" },
   {
     name: "only keys",
     batch: 1,

@@ -1,6 +1,6 @@
 /**
- * Any subset of methods, two of one kind included, in any order of `Layer.mergeAll`, is the same model: drawn at random,
- * saved into one folder, loaded together again.
+ * Any subset of methods, two of one kind included, in any order of `Layer.mergeAll`, is the same model: drawn at
+ * random, saved into one folder, loaded together again.
  * @module
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"

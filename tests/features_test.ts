@@ -1,0 +1,276 @@
+/**
+ * `FEATURES.md` holds what it says: each cell of its tables is a method that trains, or an error.
+ * @module
+ */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import { Backend, type BackendService } from "../core/backend/backend.ts"
+import type { PluginError } from "../core/contracts/plugin_error.ts"
+import { layer as pluginsLayer } from "../core/contracts/plugins.ts"
+import { layer as familiesLayer } from "../core/model/families.ts"
+import { initialize, load, type Model, readParameters, saveCheckpoint } from "../core/model/model.ts"
+import { labelKind, Task } from "../core/model/task.ts"
+import { adamW } from "../core/training/adamw.ts"
+import { objectiveOf } from "../core/training/objectives.ts"
+import { makeStepper } from "../core/training/stepper.ts"
+import * as Adapters from "../plugins/adapters/mod.ts"
+import * as Bert from "../plugins/bert/mod.ts"
+import * as Llama from "../plugins/llama/mod.ts"
+import * as Lora from "../plugins/lora/mod.ts"
+import * as PrefixTuning from "../plugins/prefix_tuning/mod.ts"
+import * as PromptTuning from "../plugins/prompt_tuning/mod.ts"
+import { withBackend } from "./core/backend/wasm/_with_backend.ts"
+import { onWebgpu, withWebgpu } from "./core/backend/webgpu/_with_webgpu.ts"
+import type { Base } from "./model_layer.ts"
+import { inDirectory } from "./plugins/_files.ts"
+
+/** Models by the names of the tables' columns. */
+const FAMILIES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  BERT: {
+    model_type: "bert",
+    vocab_size: 13,
+    hidden_size: 8,
+    intermediate_size: 12,
+    num_hidden_layers: 1,
+    num_attention_heads: 2,
+    max_position_embeddings: 16,
+    initializer_range: 0.3,
+  },
+  DistilBERT: {
+    model_type: "distilbert",
+    vocab_size: 13,
+    dim: 8,
+    hidden_dim: 12,
+    n_layers: 1,
+    n_heads: 2,
+    max_position_embeddings: 16,
+    initializer_range: 0.3,
+  },
+  ...Object.fromEntries(["Llama", "Qwen2", "Mistral"].map((name) => [name, {
+    model_type: name.toLowerCase(),
+    vocab_size: 13,
+    hidden_size: 8,
+    intermediate_size: 12,
+    num_hidden_layers: 1,
+    num_attention_heads: 2,
+    num_key_value_heads: 1,
+    max_position_embeddings: 16,
+    initializer_range: 0.3,
+  }])),
+}
+
+/** Tasks by the headings. */
+const TASKS: Readonly<Record<string, Task>> = {
+  "Classification": Task.classification(["a", "b", "c"]),
+  "Token classification": Task.tokenClassification(["a", "b", "c"]),
+  "Masked language modelling": Task.maskedLM(),
+  "Causal language modelling": Task.causalLM(),
+}
+
+/** What a row of the tables stands for. */
+interface Method {
+  /** None: all parameters train. */
+  readonly layer?: Layer.Layer<never, PluginError, Base>
+  /** Ends of the keys of what trains, beside the head of a classifier; each end must be there. */
+  readonly trains: ReadonlyArray<string>
+}
+
+const lora = (options: Lora.LoraOptions, ...more: ReadonlyArray<string>): Method => ({
+  layer: Lora.layer({ r: 2, ...options }),
+  trains: ["lora_A", "lora_B", ...more],
+})
+const BOTTLENECK = ["adapter_down.0.weight", "adapter_up.bias"]
+const adapter = (config: Adapters.AdapterConfigName, ...more: ReadonlyArray<string>): Method => ({
+  layer: Adapters.layer({ config, reductionFactor: 2 }),
+  trains: [...BOTTLENECK, ...more],
+})
+const members = ["a", "b"].map((name) => ({ name, reductionFactor: 2 }))
+
+/** Methods by the tables' rows. */
+const METHODS: Readonly<Record<string, Method>> = {
+  "Full fine-tuning": { trains: [""] },
+  "LoRA": lora({}),
+  "LoRA+": lora({ loraPlusLrRatio: 16 }),
+  "DoRA": lora({ useDora: true }, "lora_magnitude_vector"),
+  "PiSSA": lora({ initLoraWeights: "pissa" }),
+  "OLoRA": lora({ initLoraWeights: "olora" }),
+  "Adapters `seq_bn`": adapter("seq_bn"),
+  "Adapters `double_seq_bn`": adapter("double_seq_bn"),
+  "Adapters `par_bn`": adapter("par_bn"),
+  "Adapters `scaled_par_bn`": adapter("scaled_par_bn", "scaling"),
+  "AdapterFusion": {
+    layer: Adapters.compose(Adapters.fuse(members)) as Layer.Layer<never, PluginError, Base>,
+    trains: ["query.weight", "key.weight", "value.weight"],
+  },
+  "Prefix tuning": { layer: PrefixTuning.layer({ numVirtualTokens: 2 }), trains: ["keys", "values"] },
+  "Prefix tuning, projected": {
+    layer: PrefixTuning.layer({ numVirtualTokens: 2, prefixProjection: true, encoderHiddenSize: 4 }),
+    trains: ["embedding.weight", "transform.0.weight", "keys.weight", "values.weight"],
+  },
+  "Prompt tuning": { layer: PromptTuning.layer({ numVirtualTokens: 2 }), trains: ["embedding.weight"] },
+  "P-tuning": {
+    layer: PromptTuning.layer({ numVirtualTokens: 2, encoderReparameterizationType: "MLP", encoderHiddenSize: 4 }),
+    trains: ["embedding.weight", "mlp_head.4.weight"],
+  },
+}
+
+const CELLS = ["wasm", "wasm, WebGPU", "no"]
+
+/** A cell and where it stands. */
+interface Cell {
+  readonly task: string
+  readonly family: string
+  readonly method: string
+  readonly says: string
+}
+
+const text = Deno.readTextFileSync(new URL("../FEATURES.md", import.meta.url))
+const cells: ReadonlyArray<Cell> = text.split(/^## /m).slice(1).flatMap((section) => {
+  const [task, ...lines] = section.split("\n")
+  const rows = lines.filter((line) => line.startsWith("|"))
+    .map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()))
+  const [[, ...families], , ...methods] = rows
+  return methods.flatMap(([method, ...says]) => says.map((says, i) => ({ task, family: families[i], method, says })))
+})
+
+Deno.test("FEATURES.md has a cell for each task, method and family", () => {
+  const place = ({ task, family, method }: Omit<Cell, "says">) => `${task}, ${method}, ${family}`
+  const wanted = Object.keys(TASKS).flatMap((task) =>
+    Object.keys(METHODS).flatMap((method) => Object.keys(FAMILIES).map((family) => place({ task, family, method })))
+  )
+  assertEquals(cells.map(place), wanted)
+  for (const cell of cells) assert(CELLS.includes(cell.says), `${place(cell)}: ${cell.says}`)
+})
+
+function run<A, E>(
+  backend: BackendService,
+  effect: Effect.Effect<A, E, Base | Scope.Scope>,
+  { layer }: Pick<Method, "layer"> = {},
+): Promise<A> {
+  const base = Layer.mergeAll(Layer.succeed(Backend, backend), pluginsLayer, familiesLayer, NodeFileSystem.layer)
+  const families = Layer.mergeAll(Bert.layer, Llama.layer)
+  const all = (layer === undefined ? families : Layer.mergeAll(layer, families)).pipe(Layer.provideMerge(base))
+  return Effect.runPromise(Effect.scoped(effect).pipe(Effect.provide(all, { local: true })) as Effect.Effect<A, E>)
+}
+
+const ROWS = [[3, 8, 1, 5], [4, 7, 2]]
+const LENGTH = 4
+
+/** Two steps; gives their losses. */
+async function train({ task, backend, forward, parameters, contributions }: Model): Promise<ReadonlyArray<number>> {
+  const labels = labelKind(task)
+  const tensors = new Map(parameters.map(({ key, tensor }) => [key, tensor]))
+  const stepper = makeStepper(backend, {
+    forward,
+    parameter: (key) => tensors.get(key)!,
+    trained: parameters.filter(({ trainable }) => trainable),
+    labels,
+    objective: objectiveOf(task),
+    contributions,
+    optimizer: adamW(),
+    weightDecay: 0,
+    maxGradNorm: 1,
+  }, { seed: 1, tasks: ["default"] })
+  const padded = (row: ReadonlyArray<number>, fill: number) => [...row, ...Array(LENGTH - row.length).fill(fill)]
+  const batch = {
+    task: "default",
+    shape: [ROWS.length, LENGTH],
+    tokens: Int32Array.from(ROWS.flatMap((row) => padded(row, 0))),
+    lengths: Int32Array.from(ROWS.map(({ length }) => length)),
+    exampleWeight: Float32Array.from(ROWS.map(() => 1)),
+    rows: Int32Array.from(ROWS.map((_, i) => i)),
+    ...(labels === "token"
+      ? { targets: Int32Array.from(ROWS.flatMap((row) => padded(row.map((token) => token % 3), -100))) }
+      : { labels: Int32Array.of(2, 0) }),
+    trainedCount: ROWS.length,
+  } as const
+  try {
+    const losses: Array<number> = []
+    for (const step of [1, 2]) {
+      const { result } = await stepper.post({ step, learningRate: 1e-2, batches: [batch] })
+      losses.push((await result).loss)
+    }
+    return losses
+  } finally {
+    stepper.dispose()
+  }
+}
+
+const isHead = (key: string) => /^(classifier|pre_classifier|score)\./.test(key)
+
+/** The bias of keys without rotation adds the same to all scores of a softmax: its gradient is zero, up to rounding. */
+const isInvariant = (key: string) => /(\.key|k_lin)\.bias$/.test(key)
+
+/** A cell that is no "no". */
+async function trains(backend: BackendService, { family, task, method }: Cell, base: string): Promise<void> {
+  const { layer, trains } = METHODS[method]
+  await run(
+    backend,
+    Effect.gen(function* () {
+      const model = yield* load(`${base}/${family} ${task}`, { task: TASKS[task] })
+      const before = yield* readParameters(model, model.parameters)
+      const losses = yield* Effect.promise(() => train(model))
+      assert(losses.every((loss) => Number.isFinite(loss) && loss > 0), `losses ${losses}`)
+      const after = yield* readParameters(model, model.parameters)
+      const own = layer === undefined ? "base" : model.contributions[0].id
+      const changed: Array<string> = []
+      for (const [i, { parameter: { key, owner, trainable }, data }] of before.entries()) {
+        const same = data.every((value, j) => value === after[i].data[j])
+        const expected = owner === own ? trainable : isHead(key)
+        if (!(same && isInvariant(key))) assertEquals(!same, expected, `${key} ${same ? "did not change" : "changed"}`)
+        if (!same && owner === own) changed.push(key)
+      }
+      for (const end of trains) assert(changed.some((key) => key.endsWith(end)), `no ${end} among ${changed}`)
+    }),
+    METHODS[method],
+  )
+}
+
+/** A cell that is "no". */
+async function isRefused(backend: BackendService, { family, task, method }: Cell): Promise<void> {
+  const { kind } = TASKS[task]
+  const error = await run(
+    backend,
+    Effect.flip(initialize(FAMILIES[family], { task: TASKS[task] })),
+    METHODS[method],
+  )
+  assertEquals(error._tag, "ModelError")
+  assertStringIncludes(error.message, `has no head for ${kind}`)
+}
+
+/** All cells of a backend, by method; each error says where it is. */
+async function check(t: Deno.TestContext, backend: BackendService, own: ReadonlyArray<Cell>): Promise<void> {
+  assert(own.length > 0)
+  await inDirectory(async (base) => {
+    for (const [place, [{ family, task, says }]] of Map.groupBy(own, ({ family, task }) => `${family} ${task}`)) {
+      if (says === "no") continue
+      const checkpoint = Effect.flatMap(
+        initialize(FAMILIES[family], { task: TASKS[task] }),
+        (model) => saveCheckpoint(model, `${base}/${place}`),
+      )
+      await run(backend, checkpoint)
+    }
+    for (const [method, cells] of Map.groupBy(own, ({ method }) => method)) {
+      await t.step(method, async () => {
+        for (const cell of cells) {
+          try {
+            await (cell.says === "no" ? isRefused(backend, cell) : trains(backend, cell, base))
+          } catch (error) {
+            throw new Error(`${cell.family}, ${cell.task}: ${(error as Error).message}`, { cause: error })
+          }
+        }
+      })
+    }
+  })
+}
+
+Deno.test("each cell of FEATURES.md holds on wasm", (t) =>
+  withBackend({ threads: 1 }, (backend) => check(t, backend, cells)))
+
+onWebgpu(
+  "the cells of FEATURES.md that name WebGPU hold on it",
+  (t) => withWebgpu((backend) => check(t, backend, cells.filter(({ says }) => says.includes("WebGPU")))),
+)

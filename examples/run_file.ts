@@ -331,13 +331,34 @@ function problemsOf(issue: SchemaIssue.Issue, root: unknown): ReadonlyArray<stri
   })
 }
 
+/** Columns by what they are for, with the tasks that they can be learned for. */
+const COLUMNS = [
+  { names: ["text", "label"], tasks: ["classification"] },
+  { names: ["prompt", "completion"], tasks: ["causal-lm"] },
+  { names: ["words", "tags"], tasks: ["token-classification"] },
+] as const
+
+/** What no schema says: columns of several kinds, or of another kind than the task's. */
+function columnProblems({ data, task }: RunFile): ReadonlyArray<string> {
+  const given = COLUMNS.filter(({ names }) => names.some((name) => name in data))
+  const show = ({ names }: typeof COLUMNS[number]) => names.filter((name) => name in data).join(" and ")
+  if (given.length > 1) return [`data: ${given.map(show).join(" beside ")}: name columns of one kind`]
+  const [columns] = given
+  if (task === undefined || columns === undefined) return []
+  const plain = !("label" in data) && columns.names[0] === "text"
+  const tasks: ReadonlyArray<string> = [...columns.tasks, ...plain ? ["causal-lm", "masked-lm"] : []]
+  if (tasks.includes(task)) return []
+  return [`task: "${task}" does not go with the columns ${show(columns)}, which are for ${tasks.join(", ")}`]
+}
+
 /** Checks the content of a run file. */
 export const decodeRunFile = (content: unknown, file: string): Effect.Effect<RunFile, RunFileError> =>
   Schema.decodeUnknownEffect(RunFile, { errors: "all", onExcessProperty: "error" })(content).pipe(
-    Effect.mapError(({ issue }) => {
-      const problems = problemsOf(issue, content)
-      return new RunFileError({ reason: "Content", file, problems, message: [`${file}:`, ...problems].join("\n  ") })
-    }),
+    Effect.mapError(({ issue }) => problemsOf(issue, content)),
+    Effect.filterOrFail((run) => columnProblems(run).length === 0, columnProblems),
+    Effect.mapError((problems) =>
+      new RunFileError({ reason: "Content", file, problems, message: [`${file}:`, ...problems].join("\n  ") })
+    ),
   )
 
 /** Reads a run file and checks it. */

@@ -18,7 +18,10 @@ Deno.test("the schema for editors is the definition that checks: deno run exampl
 })
 
 Deno.test("the example is a run file, and so is the least one", async () => {
-  for (const content of [read("espalier.json"), good]) await Effect.runPromise(decodeRunFile(content, "espalier.json"))
+  const plain = { ...good, data: { path: "d", text: "t" }, task: "masked-lm" }
+  for (const content of [read("espalier.json"), good, plain]) {
+    await Effect.runPromise(decodeRunFile(content, "espalier.json"))
+  }
 })
 
 Deno.test("what a run file must not say is named, with its place and the nearest known name", async () => {
@@ -39,6 +42,18 @@ Deno.test("what a run file must not say is named, with its place and the nearest
     [
       { ...good, training: { runFolder: "x" } },
       `training.runFolder: there is no such field; the nearest known one is "optimizer"`,
+    ],
+    [
+      { ...good, data: { path: "d", text: "t", prompt: "p", completion: "c" } },
+      "data: text beside prompt and completion: name columns of one kind",
+    ],
+    [
+      { ...good, data: { path: "d", prompt: "p" }, task: "classification" },
+      `task: "classification" does not go with the columns prompt, which are for causal-lm`,
+    ],
+    [
+      { ...good, data: { path: "d", text: "t", label: "l" }, task: "masked-lm" },
+      `task: "masked-lm" does not go with the columns text and label, which are for classification`,
     ],
     [methods(), "methods: expected a value with a length of at least 1, got []"],
     [methods({ method: "lorra" }), `methods[0].method: there is no method "lorra"; the nearest known one is "lora"`],

@@ -16,9 +16,10 @@ import { epochReal } from "./suites/epoch_real.ts"
 import { gemm } from "./suites/gemm.ts"
 import { loraStep } from "./suites/lora_step.ts"
 import { memory } from "./suites/memory.ts"
+import { methods } from "./suites/methods.ts"
 import { stepSmall } from "./suites/step_small.ts"
 
-const suites: ReadonlyArray<Suite> = [gemm, stepSmall, loraStep, epochReal, memory, cold, bundle]
+const suites: ReadonlyArray<Suite> = [gemm, stepSmall, loraStep, epochReal, memory, methods, cold, bundle]
 const FILE = "bench.json"
 
 const { values, positionals } = parseArgs({

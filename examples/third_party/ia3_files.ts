@@ -28,7 +28,7 @@ import type { IA3Options, ResolvedIA3 } from "./ia3.ts"
 export const VECTOR = "ia3_l"
 
 /** PEFT's name of each parameter; the bias of a module that a vector stands at is its inner module's. */
-function peftNames(parameters: ReadonlyArray<Parameter>): ReadonlyMap<Parameter, string> {
+export function peftNames(parameters: ReadonlyArray<Parameter>): ReadonlyMap<Parameter, string> {
   const wrapped = new Set(parameters.filter(({ owner }) => owner !== "base").map(({ module }) => module))
   return new Map(parameters.map((parameter) => {
     const { owner, module, name } = parameter

@@ -3,6 +3,7 @@
  * @module
  */
 import { adaptersControls, type AdaptersOptions, adaptersTrained } from "./adapters_cases.ts"
+import { ia3Controls, type IA3Options, ia3Trained } from "./ia3_cases.ts"
 import { loraControls, loraInitialized, loraTrained } from "./lora_cases.ts"
 
 /** PEFT's `LoraConfig`, in PEFT's own spelling. */
@@ -56,6 +57,8 @@ export interface Case {
   readonly prompt?: PromptOptions
   /** Instead of those. */
   readonly adapters?: AdaptersOptions
+  /** Instead of those: the third party's. */
+  readonly ia3?: IA3Options
   /** Lengths of the rows of each micro-batch; one optimizer step takes all of them. */
   readonly rows: ReadonlyArray<ReadonlyArray<number>>
   /** Every token, every token after the first third of its row, a class a row, a class a token, or hidden tokens. */
@@ -261,9 +264,8 @@ const prompts: ReadonlyArray<Case> = [
 ]
 
 const find = (name: string): Case =>
-  [...trained, ...encoders, ...prompts, ...adaptersTrained, ...loraTrained, ...read, ...initialized].find((one) =>
-    one.name === name
-  )!
+  [...trained, ...encoders, ...prompts, ...adaptersTrained, ...ia3Trained, ...loraTrained, ...read, ...initialized]
+    .find((one) => one.name === name)!
 const control = (of: string, name: string, change: Partial<Case>): Case => ({
   ...find(of),
   ...change,
@@ -295,6 +297,7 @@ const controls: ReadonlyArray<Case> = [
   control("bert-prompt-classification", "bert-prompt-rate", { training: { ...base.training, learningRate: 2e-2 } }),
   control("p-tuning-causal", "p-tuning-rate", { training: { ...base.training, learningRate: 2e-2 } }),
   ...loraControls.map(([of, name, change]) => control(of, name, change)),
+  ...ia3Controls.map(([of, name, change]) => control(of, name, change)),
   ...adaptersControls.map(([of, name, change]) => control(of, name, change)),
   control("minilm-embeddings", "other-texts", {
     texts: texts.map((text) => text.replace("tree", "frame").slice(0, -9)),
@@ -305,7 +308,7 @@ const controls: ReadonlyArray<Case> = [
 
 /** Whether a case trains a method beside the model, which is saved alone. */
 export const hasMethod = (one: Case): boolean =>
-  one.lora !== undefined || one.prompt !== undefined || one.adapters !== undefined
+  one.lora !== undefined || one.prompt !== undefined || one.adapters !== undefined || one.ia3 !== undefined
 
 /** Every case, controls last. */
 export const cases: ReadonlyArray<Case> = [
@@ -313,6 +316,7 @@ export const cases: ReadonlyArray<Case> = [
   ...encoders,
   ...prompts,
   ...adaptersTrained,
+  ...ia3Trained,
   ...loraTrained,
   ...read,
   ...initialized,
@@ -336,6 +340,7 @@ export const onWebgpu: ReadonlyArray<string> = [
   "adapters-fuse",
   "prefix-classification",
   "bert-prompt-classification",
+  "bert-ia3-classification",
   "dora",
   "bert-pissa-classification",
   "control-bert-scaling",

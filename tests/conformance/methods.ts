@@ -7,6 +7,8 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type { NamedValues } from "../../core/contracts/contribution.ts"
 import type { Plugins } from "../../core/contracts/plugins.ts"
+import * as IA3 from "../../examples/third_party/ia3.ts"
+import { peftNames as ia3Names } from "../../examples/third_party/ia3_files.ts"
 import * as Lora from "../../plugins/lora/mod.ts"
 import { peftNames, promptBaseName } from "../../plugins/peft_format/mod.ts"
 import * as PrefixTuning from "../../plugins/prefix_tuning/mod.ts"
@@ -15,6 +17,7 @@ import * as PromptTuning from "../../plugins/prompt_tuning/mod.ts"
 import type { NamedTensor } from "./_tensors.ts"
 import { adaptersOf } from "./espalier_adapters.ts"
 import type { Case, LoraOptions, PromptOptions } from "./cases.ts"
+import type { IA3Options } from "./ia3_cases.ts"
 
 /** A method's layer, whatever it provides. */
 export type MethodLayer = Layer.Layer<never, unknown, Plugins | FileSystem.FileSystem>
@@ -33,6 +36,7 @@ export interface Method {
 export const methodOf = (one: Case): Method | undefined => {
   if (one.lora !== undefined) return loraOf(one.lora, one.training)
   if (one.adapters !== undefined) return adaptersOf(one.adapters)
+  if (one.ia3 !== undefined) return ia3Of(one.ia3)
   return one.prompt === undefined ? undefined : promptOf(one.prompt)
 }
 
@@ -61,6 +65,21 @@ const loraOf = (lora: LoraOptions, { loraPlusLrRatio }: Case["training"]): Metho
   fromFiles: (directory) => built(Lora.fromPeft(directory) as never),
   named: (values) => {
     const names = peftNames(values.map(({ parameter }) => parameter))
+    return new Map(
+      values.map(({ parameter, data }) => [names.get(parameter)!, { shape: parameter.shape, data }]),
+    )
+  },
+})
+
+const ia3Of = (ia3: IA3Options): Method => ({
+  layer: built(IA3.layer(given({
+    targetModules: ia3.target_modules,
+    feedforwardModules: ia3.feedforward_modules,
+    initIa3Weights: ia3.init_ia3_weights,
+  }))),
+  fromFiles: (directory) => built(IA3.fromPeft(directory)),
+  named: (values) => {
+    const names = ia3Names(values.map(({ parameter }) => parameter))
     return new Map(
       values.map(({ parameter, data }) => [names.get(parameter)!, { shape: parameter.shape, data }]),
     )

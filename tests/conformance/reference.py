@@ -212,7 +212,7 @@ def logits_of(model, batches):
 
 def named(model, case, tensors):
     """Tensors by parameter name, renamed as they are saved; of virtual tokens PEFT saves less than it trains."""
-    if case.get("lora") is not None:
+    if case.get("lora") is not None or case.get("ia3") is not None:
         tensors = get_peft_model_state_dict(model, state_dict=tensors)
     if case.get("prompt") is not None:
         short = lambda name: name.removeprefix("prompt_encoder.default.").replace(".modules_to_save.default", "")
@@ -251,13 +251,15 @@ def run(case, directory, double):
         model.double()
     with precision(double):
         logits = {"base": logits_of(model, batches)}
-    lora, prompt, adapters = case.get("lora"), case.get("prompt"), case.get("adapters")
-    if lora is not None or prompt is not None:
+    lora, prompt, adapters, ia3 = (case.get(name) for name in ("lora", "prompt", "adapters", "ia3"))
+    if lora is not None or prompt is not None or ia3 is not None:
         model.float()
         model.name_or_path = path("model")
         torch.manual_seed(2)
         task = dict(task_type=HEADS[case["model"]["head"]][1])
-        model = get_peft_model(model, LoraConfig(**task, **lora) if lora is not None else get_peft_config(task | prompt))
+        model = get_peft_model(
+            model, LoraConfig(**task, **lora) if lora is not None else get_peft_config(task | (prompt or ia3))
+        )
         if starts_from_base(case):
             model.save_pretrained(path("adapter-initial"))
             save_converted(model, path, "adapter")

@@ -140,6 +140,10 @@ function derivative(node: Tensor, own: Tensor, leading: ReadonlySet<Tensor>): Re
 /** What each example gives to an operand that all share: the share before its sum over the batch. */
 function perExample(share: Tensor, input: Tensor, size: number): Tensor {
   if (share.operation === batchSumOperation && share.inputs[0].shape[0] === size) return share.inputs[0]
+  // What a part of a graph gives that uses the operand twice.
+  if (share.operation.name === "add" && share.inputs.every((x) => sameShape(x.shape, share.shape))) {
+    return share.inputs.map((x) => perExample(x, input, size)).reduce((a, b) => add(a, b))
+  }
   const shape = [size, ...input.shape]
   if (size === 1 && sameShape(share.shape, input.shape)) return reshape(share, shape)
   throw new ShapeError({ message: `Operation mixes examples: no per-example derivative for ${show(input.shape)}` })

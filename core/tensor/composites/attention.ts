@@ -111,7 +111,7 @@ export interface AttentionOptions {
 /**
  * softmax(q k^T scale) v (Vaswani et al. 2017) with grouped heads (Ainslie et al. 2023): q [B, heads, T, D],
  * k [B, shared, S, D], v [B, shared, S, E]; `heads` a multiple of `shared`. Key s is visible to query t where
- * `mask` [B or 1, T or 1, S or 1] is not 0; a query that sees no key gives zeros. Gives [B, heads, T, E].
+ * `mask` (f32) [B or 1, T or 1, S or 1] is not 0; a query that sees no key gives zeros. Gives [B, heads, T, E].
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, options: AttentionOptions = {}): Tensor {
   const [batch, heads, length, width] = q.shape
@@ -119,6 +119,10 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, options
   const fits = [k, v].every((x) => sameShape(x.shape.slice(0, 3), [batch, shared, keys])) && heads % shared === 0 &&
     k.shape[3] === width && mask.shape.length === 3 &&
     [batch, length, keys].every((extent, i) => [1, extent].includes(mask.shape[i]))
+  const other = [q, k, v, mask].find(({ dtype }) => dtype !== "f32")
+  if (other !== undefined) {
+    throw new ShapeError({ message: `Attention takes q, k, v and mask in f32, got ${other.dtype}${show(other.shape)}` })
+  }
   if (!fits) {
     throw new ShapeError({
       message: `Attention of q ${show(q.shape)}, k ${show(k.shape)}, v ${show(v.shape)}, mask ${

@@ -37,6 +37,10 @@ function chain(seed: number, examples: number) {
       () => ops.matmul(h, parameter([width, pick([1, 3, 4])])),
       () => ops.tanh(ops.matmul(h, parameter([pick([1, 3, 4]), width]), { transposeB: true })),
       () => width === shape[2] ? ops.matmul(h, shared) : ops.sigmoid(h),
+      () =>
+        width === shape[2]
+          ? ops.recompute((x) => ops.matmul(ops.tanh(ops.matmul(x, shared)), shared), h)
+          : ops.recompute((x) => ops.tanh(ops.mul(x, parameter([width]))), h),
       () => ops.add(h, ops.matmul(parameter([length, length]), h)),
       () => ops.rmsNorm(h, parameter([width]), 1e-3),
       () => ops.softmax(h),

@@ -25,6 +25,10 @@ Deno.test("operands that do not fit are errors where the graph is written", asyn
     "labels of another shape": () => ops.crossEntropy(x, ops.input("l", [4], { dtype: "i32" })),
     "heads that do not divide": () =>
       ops.attention(ops.input("q", [1, 3, 2, 4]), ops.input("k", [1, 2, 2, 4]), ops.input("v", [1, 2, 2, 4]), x),
+    "a mask of whole numbers": () => {
+      const q = ops.input("q", [1, 1, 2, 4])
+      return ops.attention(q, q, q, ops.input("m", [1, 2, 2], { dtype: "i32" }))
+    },
   }
   for (const [name, make] of Object.entries(wrong)) await t.step(name, () => void assertThrows(make, ShapeError))
 })

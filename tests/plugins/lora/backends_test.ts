@@ -53,15 +53,15 @@ for (
         yield* fit(model, { train: texts(8) }, { maxSteps: 3, learningRate: 3e-2, batchSize: 4, tokenizer })
 
         const alone = new Map<string, { probabilities: number[]; embeddings: ReadonlyArray<Float32Array> }>()
-        for (const name of ["dora", "pissa", "lora"]) {
+        for (const name of ["dora", "pissa", "plain"]) {
           yield* lora.setActive(model, [name])
           alone.set(`lora/${name}`, {
             probabilities: yield* probabilities(model),
             embeddings: yield* embed(model, rows, { tokenizer }),
           })
         }
-        yield* lora.setActive(model, ["dora", "pissa", "lora"])
-        const ids = ["lora/pissa", "lora/dora", "lora/lora", "lora/lora", "lora/pissa", "lora/dora"]
+        yield* lora.setActive(model, ["dora", "pissa", "plain"])
+        const ids = ["lora/pissa", "lora/dora", "lora/plain", "lora/plain", "lora/pissa", "lora/dora"]
         const mixed = yield* probabilities(model, ids)
         const embedded = yield* embed(model, rows, { tokenizer, plugins: ids, batchSize: 4 })
         for (const [row, id] of ids.entries()) {
@@ -78,14 +78,14 @@ for (
         assertStringIncludes(wrong.message, "plugins must name one for each of 6 rows, got 1")
         assertStringIncludes((yield* Effect.flip(probabilities(model, ids.map(() => "lora/x")))).message, '"lora/x"')
 
-        assertStringIncludes((yield* Effect.flip(lora.merge(model, ["dora", "pissa", "lora"]))).message, "bf16")
-        yield* lora.saveMerged(model, ["dora", "pissa", "lora"], `${directory}/merged`)
+        assertStringIncludes((yield* Effect.flip(lora.merge(model, ["dora", "pissa", "plain"]))).message, "bf16")
+        yield* lora.saveMerged(model, ["dora", "pissa", "plain"], `${directory}/merged`)
         return yield* probabilities(model)
       })).pipe(Effect.provide(
         Layer.mergeAll(
           Lora.layer({ name: "dora", r: 2, useDora: true, targetModules: ["q_proj", "up_proj"] }),
           Lora.layer({ name: "pissa", r: 3, initLoraWeights: "pissa_niter_4", targetModules: ["q_proj"] }),
-          Lora.layer({ name: "lora", r: 4, targetModules: ["q_proj", "down_proj"] }),
+          Lora.layer({ name: "plain", r: 4, targetModules: ["q_proj", "down_proj"] }),
           Llama.layer,
         ).pipe(Layer.provideMerge(services)),
         { local: true },

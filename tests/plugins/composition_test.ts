@@ -10,6 +10,7 @@ import type { PluginError } from "../../core/contracts/plugin_error.ts"
 import { Plugins } from "../../core/contracts/plugins.ts"
 import { gradients } from "../../core/graph/gradients.ts"
 import {
+  generate,
   initialize,
   load,
   loadAdapters,
@@ -218,6 +219,26 @@ function assertAllTakePart(methods: ReadonlyArray<Method>, model: Model, gradien
   }
 }
 
+const PROMPT = Int32Array.of(3, 8, 1)
+
+/** What goes on the prompt, each token by a whole forward of all before it. */
+function likeliest(model: Model, { slots }: MemoryBackend): Int32Array {
+  let text = PROMPT
+  while (text.length < PROMPT.length + 3) {
+    const { length } = text
+    const { logits } = model.forward({
+      tokens: ops.constant(text, [1, length]),
+      lengths: ops.full(length, [1], "i32"),
+      labels: ops.full(-100, [1, length], "i32"),
+      exampleWeight: ops.full(1, [1]),
+      task: "",
+    }, { training: false })
+    const [last] = evaluateAll([ops.narrow(logits, 1, length - 1, length)], { slots })
+    text = Int32Array.of(...text, last.indexOf(Math.max(...last)))
+  }
+  return text.subarray(PROMPT.length)
+}
+
 async function check(methods: ReadonlyArray<Method>, rng: Rng, base: string, task: Task, saves: boolean) {
   const once = (order: ReadonlyArray<Method>) =>
     withMethods(order, base, task, (model, backend) =>
@@ -236,6 +257,9 @@ async function check(methods: ReadonlyArray<Method>, rng: Rng, base: string, tas
         yield* writeParameters(model, moved)
         const step = firstStep(model, backend)
         assertAllTakePart(methods, model, step.slice(1))
+        if (task.kind === "causal-lm") {
+          assertEquals(yield* generate(model, PROMPT, { maxNewTokens: 3 }), likeliest(model, backend))
+        }
         yield* saveAdapters(model, `${directory}/saved`)
         return { values: yield* valuesOf(model), step }
       }))

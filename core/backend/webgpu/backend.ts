@@ -107,8 +107,9 @@ const start = async (
     checkWrite(slot, data, offset)
     const what = `writing slot "${slot.name}"`
     const { storage = "f32" } = slot
-    if (storage === "f32") return void await writeBuffer(buffer, 4 * offset, data, what)
+    // Deno does not survive a write of nothing.
     if (data.length === 0) return
+    if (storage === "f32") return void await writeBuffer(buffer, 4 * offset, data, what)
     // Words of two: halves of the first and the last one may be another's.
     const end = offset + data.length
     const before = offset % 2, after = end % 2

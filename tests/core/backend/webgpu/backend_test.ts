@@ -29,6 +29,16 @@ onWebgpu("runs posted at once follow each other, slots keep their state", () =>
     near(await state, slots.get(slot.id)!, "slot")
   }))
 
+onWebgpu("slots may be empty", () =>
+  withWebgpu(async (backend) => {
+    for (const storage of ["f32", "bf16"] as const) {
+      const slot = backend.allocate("empty", [0, 3], "f32", storage)
+      await backend.write(slot, new Float32Array(0))
+      assertEquals(await backend.read(slot), new Float32Array(0))
+      backend.free(slot)
+    }
+  }))
+
 onWebgpu("slots of 16 bits round, decode and take pieces", () => withWebgpu(roundTrips))
 onWebgpu("slots of 16 bits give the bits of their numbers in f32", () => withWebgpu(sameAsWhole))
 onWebgpu("slots of 16 bits take half the bytes and are only read", () => withWebgpu(limits))

@@ -4,6 +4,7 @@
  */
 import type { AttentionCall, AttentionGradientCall, View } from "../contract.ts"
 import { COLUMNS, ROWS, vectorsOf } from "../matmul/_wasm_micro_kernel.ts"
+import { scaled } from "../matmul/_wasm_operands.ts"
 import {
   type Code,
   f32x4,
@@ -23,8 +24,6 @@ import { loadLanes } from "../wasm/lanes.ts"
 
 /** `count` rounded up to whole panels of eight. */
 export const padded = (count: number): number => Math.ceil(count / COLUMNS) * COLUMNS
-/** `index * by`. */
-export const scaled = (index: Code, by: number): Code => i32.mul(index, i32.const(by))
 /** The lesser of two; both are evaluated twice. */
 export const minimum = (a: Code, b: Code): Code => select(a, b, i32.ltU(a, b))
 

@@ -3,6 +3,7 @@
  * @module
  */
 import { COLUMNS, vectorsOf } from "../matmul/_wasm_micro_kernel.ts"
+import { scaled } from "../matmul/_wasm_operands.ts"
 import { pack } from "../matmul/_wasm_pack.ts"
 import {
   call as callFunction,
@@ -20,7 +21,7 @@ import {
   when,
 } from "../wasm/assembler.ts"
 import { loadLanes, storeLanes } from "../wasm/lanes.ts"
-import { integers, scaled } from "./_wasm_parts.ts"
+import { integers } from "./_wasm_parts.ts"
 
 /**
  * Index of the function `(from, stride, k, count, to)`, all i32, that packs `count` columns of k elements into panels

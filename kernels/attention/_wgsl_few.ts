@@ -3,12 +3,12 @@
  * ways, so scores become a matrix after all, a small one, and each step uses all threads.
  * @module
  */
+import { HIDDEN, NOTHING } from "../../core/tensor/composites/attention.ts"
 import { sizeOf, stridesOf } from "../../core/tensor/shape.ts"
 import type { AttentionCall, Instruction, View } from "../contract.ts"
 import { emitMatmul } from "../matmul/wgsl.ts"
 import { emitRows } from "../rows/wgsl.ts"
 import type { KernelEmitter } from "../wgsl/kernel.ts"
-import { HIDDEN, NOTHING } from "./reference.ts"
 
 /** Writes `attention` as products and a softmax. */
 export const emitFewQueries: KernelEmitter<AttentionCall> = (call, context) => {

@@ -2,14 +2,10 @@
  * Float64 reference of `attention`.
  * @module
  */
+import { HIDDEN, NOTHING } from "../../core/tensor/composites/attention.ts"
 import type { ReferenceBuffers } from "../body_reference.ts"
 import type { AttentionCall, View } from "../contract.ts"
 import { forEachPlace } from "../view.ts"
-
-/** Score of a key that a query does not see. Finite, so that differences of two stay free of NaN. */
-export const HIDDEN = -1e30
-/** Logarithm of the sum of a query that sees nothing: every weight exp(score - logSum) is 0. */
-export const NOTHING = 1e30
 
 /** An element of a view. */
 export const elementAt = (buffers: ReferenceBuffers, view: View, ...index: ReadonlyArray<number>): number =>

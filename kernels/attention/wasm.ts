@@ -6,9 +6,11 @@
  * A unit of work is a run of panels of one head. A query's result depends on its own scores alone.
  * @module
  */
+import { HIDDEN, NOTHING } from "../../core/tensor/composites/attention.ts"
 import { keyOf } from "../collapse.ts"
 import type { AttentionCall } from "../contract.ts"
 import { vectorsOf } from "../matmul/_wasm_micro_kernel.ts"
+import { scaled } from "../matmul/_wasm_operands.ts"
 import {
   call as callFunction,
   type Code,
@@ -35,14 +37,12 @@ import {
   type Panels,
   panelsOf,
   RANGE_BYTES,
-  scaled,
   scan,
   step,
   withQueries,
 } from "./_wasm_parts.ts"
 import { packPanels, rowsTimesKeys, rowsTimesPanels } from "./_wasm_products.ts"
 import { constants, powerOfTwo } from "./_wasm_power.ts"
-import { HIDDEN, NOTHING } from "./reference.ts"
 
 /** With so many panels of queries in all, keys and values are not worth packing. */
 const FEW_PANELS = 2

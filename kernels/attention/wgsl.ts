@@ -6,13 +6,13 @@
  * A tile of which nobody sees a key is left out. A GPU goes another way where there are few queries.
  * @module
  */
+import { NOTHING } from "../../core/tensor/composites/attention.ts"
 import { sizeOf } from "../../core/tensor/shape.ts"
 import type { AttentionCall } from "../contract.ts"
 import type { KernelEmitter } from "../wgsl/kernel.ts"
 import { emitFewQueries } from "./_wgsl_few.ts"
 import { packMask } from "./_wgsl_mask.ts"
 import { bitsOf, enterQueries, openTiles, range, type TileOperand } from "./_wgsl_tile.ts"
-import { NOTHING } from "./reference.ts"
 
 /** Less than any score; finite, so that differences of two stay free of NaN. */
 const LOWEST = "-1e38f"

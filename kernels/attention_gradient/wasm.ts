@@ -16,7 +16,6 @@ import {
   type Panels,
   panelsOf,
   RANGE_BYTES,
-  scaled,
   scan,
   step,
   withQueries,
@@ -26,6 +25,7 @@ import { constants, powerOfTwo } from "../attention/_wasm_power.ts"
 import { keyOf } from "../collapse.ts"
 import type { AttentionGradientCall, View } from "../contract.ts"
 import { vectorsOf } from "../matmul/_wasm_micro_kernel.ts"
+import { scaled } from "../matmul/_wasm_operands.ts"
 import { emitRows } from "../rows/wasm.ts"
 import {
   call as callFunction,

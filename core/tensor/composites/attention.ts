@@ -7,9 +7,9 @@ import { type Attributes, node, type Operation, type Tensor } from "../tensor.ts
 import { permute, reshape, stopGradient } from "../views.ts"
 
 /** Score of a key that a query does not see. Finite, so that differences of two stay free of NaN. */
-const HIDDEN = -1e30
+export const HIDDEN = -1e30
 /** Logarithm of the sum of a query that sees nothing: its weights exp(score - logSum) are 0. */
-const NOTHING = 1e30
+export const NOTHING = 1e30
 
 // Results lie as [B, T, heads, width], as the next product wants them; everyone else sees [B, heads, T, width].
 const exchange = (x: Tensor): Tensor => permute(x, [0, 2, 1, 3])

@@ -16,6 +16,7 @@ import { labelKind, Task } from "../core/model/task.ts"
 import { adamW } from "../core/training/adamw.ts"
 import { objectiveOf } from "../core/training/objectives.ts"
 import { makeStepper } from "../core/training/stepper.ts"
+import * as IA3 from "../examples/third_party/ia3.ts"
 import * as Adapters from "../plugins/adapters/mod.ts"
 import * as Bert from "../plugins/bert/mod.ts"
 import * as Llama from "../plugins/llama/mod.ts"
@@ -114,6 +115,7 @@ const METHODS: Readonly<Record<string, Method>> = {
     layer: PromptTuning.layer({ numVirtualTokens: 2, encoderReparameterizationType: "MLP", encoderHiddenSize: 4 }),
     trains: ["embedding.weight", ...[0, 2, 4].flatMap((i) => linear(`mlp_head.${i}`))],
   },
+  "IA3 (`examples/third_party`)": { layer: IA3.layer(), trains: ["ia3_l"] },
 }
 
 const CELLS = ["wasm", "wasm, WebGPU", "no"]

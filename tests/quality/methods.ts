@@ -2,6 +2,7 @@
  * `deno task quality:methods [key=value ...]`: each method on the included model and the SMS data: held-out accuracy and
  * macro-F1 as means of seeds, trained parameters, seconds and bytes of the saved files, beside the head alone and the whole
  * model, after one pass. Prints a Markdown table. One learning rate for all but the whole model; none was tuned.
+ * BitFit is not among them: this model has no biases.
  * @module
  */
 import * as Context from "effect/Context"
@@ -13,7 +14,6 @@ import * as Llama from "@espalier/espalier/llama"
 import * as Lora from "@espalier/espalier/lora"
 import * as PrefixTuning from "@espalier/espalier/prefix-tuning"
 import * as PromptTuning from "@espalier/espalier/prompt-tuning"
-import * as BitFit from "../../examples/third_party/bitfit.ts"
 import * as IA3 from "../../examples/third_party/ia3.ts"
 
 const settings: Record<string, number> = { seeds: 3, epochs: 1, batchSize: 16, learningRate: 3e-3, whole: 3e-4 }
@@ -50,7 +50,6 @@ const methods: Readonly<Record<string, unknown>> = {
   "prompt tuning": PromptTuning.layer({ numVirtualTokens: tokens }),
   "P-tuning": PromptTuning.layer({ numVirtualTokens: tokens, encoderReparameterizationType: "MLP" }),
   "IA3 (`examples/third_party`)": IA3.layer(),
-  "BitFit (`examples/third_party`)": BitFit.layer,
 }
 
 const sizeOf = (directory: string): number =>

@@ -8,7 +8,7 @@ import type { BackendError } from "../../core/backend/backend_error.ts"
 import type { ArtifactFiles, NamedValues } from "../../core/contracts/contribution.ts"
 import { PluginError } from "../../core/contracts/plugin_error.ts"
 import { type StorageError, toStorageError } from "../../core/formats/storage_error.ts"
-import { artifactContext } from "../../core/model/adapters.ts"
+import { artifactContext, belongsTo } from "../../core/model/adapters.ts"
 import { type Model, readParameters } from "../../core/model/model.ts"
 import {
   adapterFile,
@@ -96,13 +96,13 @@ function readSaved(path: string, name: string): Effect.Effect<ArtifactFiles, Sto
 function saveFrom(model: Model, name: string): Effect.Effect<ArtifactFiles, PluginError | BackendError> {
   const id = `lora/${name}`
   return Effect.gen(function* () {
-    const { artifacts } = model.contributions.find((contribution) => contribution.id === id) ?? {}
-    if (artifacts === undefined) {
+    const contribution = model.contributions.find((each) => each.id === id)
+    if (contribution?.artifacts === undefined) {
       return yield* new PluginError({ plugin: id, message: `the model has no adapter "${id}"` })
     }
-    const own = model.parameters.filter(({ owner, trainable }) => owner === id || (owner === "base" && trainable))
+    const own = model.parameters.filter(belongsTo(contribution, model))
     const toPluginError = (error: Error) => new PluginError({ plugin: id, message: error.message })
-    return yield* artifacts.save(yield* readParameters(model, own), artifactContext(model)).pipe(
+    return yield* contribution.artifacts.save(yield* readParameters(model, own), artifactContext(model)).pipe(
       Effect.mapError(toPluginError),
     )
   })

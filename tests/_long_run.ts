@@ -1,6 +1,6 @@
 /**
- * 500 steps of LoRA on the backend that the argument names, in a process of its own: prints resident memory and the
- * backend's memory after each step, as JSON.
+ * 1,000 steps of LoRA on the backend that the argument names, in a process of its own: prints resident memory, the heap in
+ * use after each collection of garbage and the backend's memory after each step, as JSON.
  * @module
  */
 import * as Effect from "effect/Effect"
@@ -35,9 +35,10 @@ const { gc: collect } = globalThis as unknown as { gc(options: { type: string; f
 const program = Effect.gen(function* () {
   const model = yield* Model.initialize(config, { task: Task.classification(data.labels) })
   const resident: number[] = []
+  const heap: number[] = []
   const total: number[] = []
   yield* Trainer.fit(model, { train }, {
-    maxSteps: 500,
+    maxSteps: 1000,
     batchSize: 8,
     maxLength: 48,
     tokenizer,
@@ -45,12 +46,15 @@ const program = Effect.gen(function* () {
       Effect.sync(() => {
         if (event.type !== "step") return
         // Garbage that V8 has not collected yet is no growth; as a last resort it gives code and spare pages back too.
-        if (event.step % 10 === 0) collect({ type: "major", flavor: "last-resort" })
+        if (event.step % 10 === 0) {
+          collect({ type: "major", flavor: "last-resort" })
+          heap.push(Deno.memoryUsage().heapUsed)
+        }
         resident.push(Deno.memoryUsage().rss)
         total.push(model.backend.memory().totalBytes)
       }),
   })
-  console.log(JSON.stringify({ resident, total }))
+  console.log(JSON.stringify({ resident, heap, total }))
 })
 
 const methods = Layer.mergeAll(Lora.layer({ r: 8, targetModules: "all-linear" }), Llama.layer)

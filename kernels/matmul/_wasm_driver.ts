@@ -20,8 +20,8 @@ import { distancesOf, enterEntry, minimum, scaled, type Storages } from "./_wasm
 import { layoutOf, pack } from "./_wasm_pack.ts"
 import type { Product } from "./product.ts"
 
-/** Depth of a block: a panel of b (8 KiB) and one of a stay in the first-level cache. */
-const DEPTH = 256
+/** Most depth of a block: a panel of b (12 KiB) and one of a (9 KiB) stay in the first-level cache. */
+const DEPTH = 384
 /** Most panels of b in a chunk: the packed block (256 KiB) stays in the second-level cache, and a kilobyte of a row is
  * written at a time, which the machine prefetches. */
 const CHUNK = 32
@@ -42,6 +42,8 @@ export interface Blocking {
   /** Panels of columns in a chunk, and chunks. */
   readonly chunkPanels: number
   readonly chunks: number
+  /** Terms that are summed at a time. */
+  readonly depth: number
   /** Pieces of work: each is one panel of rows in one chunk. */
   readonly units: number
   /** What a thread packs into, in bytes. */
@@ -57,9 +59,10 @@ export const blockingOf = ({ batch, m, n, k }: Product): Blocking => {
     columnPanels,
     Math.max(Math.ceil(columnPanels / CHUNK), Math.ceil(UNITS / (entries * rowPanels))),
   )
-  const chunkPanels = Math.ceil(columnPanels / atLeast)
+  const chunkPanels = evenly(columnPanels, atLeast)
   const chunks = Math.ceil(columnPanels / chunkPanels)
   const lastRows = m - (rowPanels - 1) * rows
+  const depth = Math.ceil(k / Math.max(1, Math.ceil(k / DEPTH)))
   return {
     rowPanels,
     rows,
@@ -67,9 +70,17 @@ export const blockingOf = ({ batch, m, n, k }: Product): Blocking => {
     columnPanels,
     chunkPanels,
     chunks,
+    depth,
     units: entries * chunks * rowPanels,
-    scratchBytes: 4 * Math.min(k, DEPTH) * (COLUMNS * chunkPanels + rows),
+    scratchBytes: 4 * depth * (COLUMNS * chunkPanels + rows),
   }
+}
+
+/** Size of the parts when `count` things fall into `least` to twice as many: the largest that leaves the last one fullest. */
+const evenly = (count: number, least: number): number => {
+  const sizes = Array.from({ length: least + 1 }, (_, i) => Math.ceil(count / (least + i)))
+  const missing = (size: number) => size * Math.ceil(count / size) - count
+  return sizes.reduce((best, size) => missing(size) < missing(best) ? size : best)
 }
 
 /**
@@ -84,14 +95,13 @@ export const driver = (
   epilogue: number | undefined,
 ): number => {
   const { m, n, k } = product
-  const { rowPanels, rows, lastRows, columnPanels, chunkPanels, chunks } = blockingOf(product)
+  const { rowPanels, rows, lastRows, columnPanels, chunkPanels, chunks, depth } = blockingOf(product)
   const aLayout = layoutOf(product.a.k, product.a.m)
   const bLayout = layoutOf(product.b.k, product.b.n)
   // In place where a pass of packing would not be paid back by reuse.
   const aInPlace = storages.a === "f32" &&
     (aLayout === "depth" || aLayout === "across" && Math.min(columnPanels, chunkPanels) <= 2)
   const width = n % COLUMNS
-  const depth = Math.min(k, DEPTH)
   const bytes = distancesOf(product, storages)
   const params = new Array(6 + bytes.beside.length).fill("i32" as const)
   return module.once(
@@ -138,7 +148,7 @@ export const driver = (
             i32.add(get(output0), i32.mul(first, constant(bytes.output.m))),
             ...bytes.beside.map((view, i) => i32.add(get(starts[i]), i32.mul(first, constant(view.m)))),
           )
-          return k <= DEPTH ? code : when(i32.geU(i32.add(get(start), get(count)), constant(k)), code)
+          return k <= depth ? code : when(i32.geU(i32.add(get(start), get(count)), constant(k)), code)
         }
         const rowOfTiles = (tileRows: number): Code => [
           aInPlace ? [] : [
@@ -218,10 +228,10 @@ export const driver = (
           // At least once: of no terms, the sum is 0.
           whileTrue(
             i32.or(i32.ltU(get(start), constant(k)), i32.eqz(get(start))),
-            set(count, minimum(f, constant(DEPTH), i32.sub(constant(k), get(start)))),
+            set(count, minimum(f, constant(depth), i32.sub(constant(k), get(start)))),
             packBlock,
             forRange(panel, get(entry), get(last), 1, rowPanel),
-            increase(start, DEPTH),
+            increase(start, Math.max(1, depth)),
           ),
         )
       }),

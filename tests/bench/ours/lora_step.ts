@@ -1,6 +1,6 @@
 /**
  * `lora_step.ts directory [profile] [--threads N] [--weights bf16]`: the LoRA step on Espalier, its wasm backend, on the
- * model, adapter and batch that peers/peft_step.py made. The table of a traced step goes to the file `profile`. Answers
+ * model, adapter and batch that peers/peft_step.py made. A profile of the steps after the eighth goes to the file `profile`. Answers
  * `account` with an {@link Account}.
  * @module
  */
@@ -19,11 +19,11 @@ import { bytesOf, type Storage } from "../../../core/tensor/dtype.ts"
 import { sizeOf } from "../../../core/tensor/shape.ts"
 import { adamW } from "../../../core/training/adamw.ts"
 import { objectiveOf } from "../../../core/training/objectives.ts"
-import { profileTable } from "../../../core/training/profile.ts"
 import { makeStepper } from "../../../core/training/stepper.ts"
 import * as Bert from "../../../plugins/bert/mod.ts"
 import * as Llama from "../../../plugins/llama/mod.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
+import { profileTo } from "../profile_steps.ts"
 import { serve } from "../serve.ts"
 
 /** Bytes of each part. */
@@ -102,14 +102,15 @@ const program = Effect.gen(function* () {
     },
     resident: { weights: loaded - before, optimizer: ready - loaded, activations: resident() - ready },
   })
+  const record = profile === undefined ? undefined : profileTo(profile)
   let step = 0
   yield* Effect.promise(() =>
     serve(async () => {
       step++
-      const trace = profile !== undefined && step > 8
+      const trace = record !== undefined && step > 8
       const { result } = await stepper.post({ step, learningRate: 1e-3, batches, trace })
       const { loss, trace: times } = await result
-      if (times !== undefined) await Deno.writeTextFile(profile, `${profileTable(times)}\n`)
+      if (times !== undefined) await record?.(times)
       return loss
     }, { account })
   )

@@ -1,5 +1,6 @@
 /**
- * The small step on Espalier, `wasm` or `webgpu`: the trainer's own step programs over a hand-made model.
+ * `small_step.ts backend [profile]`: the small step on Espalier, `wasm` or `webgpu`: the trainer's own step programs over a
+ * hand-made model. A profile of the steps after the 50th goes to the file `profile`.
  * @module
  */
 import * as Effect from "effect/Effect"
@@ -23,9 +24,11 @@ import type { Tensor } from "../../../core/tensor/tensor.ts"
 import { adamW } from "../../../core/training/adamw.ts"
 import { perToken } from "../../../core/training/objectives.ts"
 import { makeStepper } from "../../../core/training/stepper.ts"
+import { profileTo } from "../profile_steps.ts"
 import { serve } from "../serve.ts"
 import { batch, initialParameters, model, optimizer, parameterShapes } from "../small_step.ts"
 
+const [choice, profile] = Deno.args
 const { width, heads, layers, rows, tokens } = model
 
 const program = Effect.gen(function* () {
@@ -82,18 +85,22 @@ const program = Effect.gen(function* () {
     rows: Int32Array.from({ length: rows }, (_, row) => row),
     trainedCount: rows * tokens,
   }]
+  const record = profile === undefined ? undefined : profileTo(profile)
   let step = 0
   yield* Effect.promise(() =>
     serve(async () => {
       step++
-      const { result } = await stepper.post({ step, learningRate, batches })
-      return (await result).loss
+      const trace = record !== undefined && step > 50
+      const { result } = await stepper.post({ step, learningRate, batches, trace })
+      const { loss, trace: times } = await result
+      if (times !== undefined) await record?.(times)
+      return loss
     })
   )
 })
 
 await Effect.runPromise(
   Effect.scoped(
-    program.pipe(Effect.provide(layerWith({ backend: Deno.args[0] as BackendChoice, wasm: { threads: 2 } }))),
+    program.pipe(Effect.provide(layerWith({ backend: choice as BackendChoice, wasm: { threads: 2 } }))),
   ),
 )

@@ -1,11 +1,16 @@
 import type { Gradients } from "../contracts/gradient_transform.ts"
-import { add, div, full, min, mul, sqrt, sum } from "../tensor/ops.ts"
+import { add, div, full, min, mul, reshape, sqrt, sum } from "../tensor/ops.ts"
+import { sizeOf } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 
 /** L2 norm of all gradients together: f32 []. */
 export function globalNorm(gradients: Gradients): Tensor {
   let total = full(0)
-  for (const gradient of gradients.values()) total = add(total, sum(mul(gradient, gradient)))
+  for (const gradient of gradients.values()) {
+    // Flat before it is squared: the squares are then made where they are summed, and never stored.
+    const flat = reshape(gradient, [sizeOf(gradient.shape)])
+    total = add(total, sum(mul(flat, flat)))
+  }
   return sqrt(total)
 }
 

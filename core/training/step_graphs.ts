@@ -184,7 +184,7 @@ function update(settings: StepSettings, state: StateSlots, tasks: ReadonlyMap<st
   const gradientNorm = globalNorm(total)
   // A step that is not finite changes nothing: the weights stay those of the step before.
   const finite = less(add(abs(loss), gradientNorm), 3e38)
-  if (maxGradNorm > 0) total = clipByGlobalNorm(total, gradientNorm, maxGradNorm)
+  total = maxGradNorm > 0 ? clipByGlobalNorm(total, gradientNorm, maxGradNorm) : after(total, finite)
   const learningRate = input("learningRate", [])
   const scalars = Object.fromEntries(Object.keys(optimizer.scalars(1)).map((name) => [name, input(name, [])]))
   for (const { key, shape, slot: reference, tensor, learningRateFactor = 1 } of trained) {
@@ -202,6 +202,11 @@ function update(settings: StepSettings, state: StateSlots, tasks: ReadonlyMap<st
     .map(([reference, next]) => [reference, where(finite, next, slot(reference))] as const)
   const weight = [...tasks.values()].map((sums) => sums.weight).reduce((a, b) => add(a, b))
   return { outputs: { loss, weight, gradientNorm }, updates: guarded }
+}
+
+/** The same gradients once `verdict` is there, so that each update is one pass, not a draft that waits for it. */
+function after(gradients: Gradients, verdict: Tensor): Gradients {
+  return new Map([...gradients].map(([key, gradient]) => [key, mul(gradient, verdict)]))
 }
 
 /** 1 / (tasks with weight) for each of those and 0 for the others; without any weight at all, all have the same part. */

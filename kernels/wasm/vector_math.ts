@@ -3,7 +3,7 @@
  *
  * Errors against float64: exp, log, tanh, sigmoid within 4e-7 relative; erf, sin, cos within 1e-6 absolute (sin and cos
  * for |x| up to 1e4). NaN goes through; results too small for a normal number become 0. Polynomials are those of
- * Moshier's Cephes (single precision); erf is the rational of Eigen.
+ * Moshier's Cephes (single precision); erf and tanh are the rationals of Eigen.
  * @module
  */
 import { PARITY, ROTATIONS } from "../../core/tensor/threefry.ts"
@@ -28,6 +28,8 @@ export type VectorFunction = "exp" | "log" | "tanh" | "sigmoid" | "erf" | "sin" 
 
 /** The instructions of one module and target that the bodies below share. */
 interface Writer {
+  /** Whether {@link madd} rounds once. */
+  readonly fused: boolean
   /** One number in all lanes. */
   readonly number: (value: number) => Code
   /** `a * b + c`. */
@@ -41,6 +43,7 @@ type Body = (writer: Writer, f: FunctionScope, x: number) => Code
 const writerOf = (module: ModuleBuilder, target: Target): Writer => {
   const number = (value: number): Code => module.pooled(f32x4.const(value))
   return {
+    fused: target.relaxed,
     number,
     madd: (a, b, c) => madd(target, a, b, c),
     polynomial: (x, [highest, ...rest]) =>
@@ -111,33 +114,41 @@ const log: Body = ({ madd, number, polynomial }, f, x) => {
   ]
 }
 
-/** 1 - 2 / (e^2|x| + 1), and an odd polynomial near 0, where that would cancel. */
-const tanh: Body = ({ exp, madd, number, polynomial }, f, x) => {
-  const [size, z, near, far] = [f.local("v128"), f.local("v128"), f.local("v128"), f.local("v128")]
-  const sign = i32x4.const(-0x80000000)
+/** x * P(x^2) / Q(x^2) on [-limit, limit], and beyond what it is at the limit. Coefficients: the highest power first. */
+const rational = (
+  { number, polynomial }: Writer,
+  f: FunctionScope,
+  x: number,
+  limit: number,
+  above: readonly number[],
+  below: readonly number[],
+): Code => {
+  const z = f.local("v128")
   return [
-    set(size, f32x4.abs(get(x))),
-    set(far, exp(f32x4.add(get(size), get(size)))),
-    set(far, f32x4.sub(number(1), f32x4.div(number(2), f32x4.add(get(far), number(1))))),
+    set(x, f32x4.pmin(f32x4.pmax(get(x), number(-limit)), number(limit))),
     set(z, f32x4.mul(get(x), get(x))),
-    set(
-      near,
-      polynomial(z, [
-        -5.70498872745e-3,
-        2.06390887954e-2,
-        -5.37397155531e-2,
-        1.33314422036e-1,
-        -3.33332819422e-1,
-      ]),
-    ),
-    set(near, madd(f32x4.mul(get(near), get(z)), get(x), get(x))),
-    v128.bitselect(
-      v128.or(get(far), v128.and(get(x), sign)),
-      get(near),
-      f32x4.ge(get(size), number(0.625)),
-    ),
+    f32x4.div(f32x4.mul(get(x), polynomial(z, above)), polynomial(z, below)),
   ]
 }
+
+/** x * P(x^2) / Q(x^2), up to where that rounds to 1: with fused additions, and without. */
+const tanh: Body = (writer, f, x) =>
+  rational(
+    writer,
+    f,
+    x,
+    writer.fused ? 7.99881172180175781 : 7.90531110763549805,
+    [
+      -2.76076847742355e-16,
+      2.00018790482477e-13,
+      -8.60467152213735e-11,
+      5.12229709037114e-08,
+      1.48572235717979e-05,
+      6.37261928875436e-04,
+      4.89352455891786e-03,
+    ],
+    [1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03, 4.89352518554385e-03],
+  )
 
 const sigmoid: Body = ({ exp, number }, _f, x) =>
   f32x4.div(
@@ -146,34 +157,29 @@ const sigmoid: Body = ({ exp, number }, _f, x) =>
   )
 
 /** x * P(x^2) / Q(x^2), on [-4, 4], where it reaches 1. */
-const erf: Body = ({ number, polynomial }, f, x) => {
-  const z = f.local("v128")
-  return [
-    set(x, f32x4.pmin(f32x4.pmax(get(x), number(-4)), number(4))),
-    set(z, f32x4.mul(get(x), get(x))),
-    f32x4.div(
-      f32x4.mul(
-        get(x),
-        polynomial(z, [
-          -2.72614225801306e-10,
-          2.77068142495902e-08,
-          -2.10102402082508e-06,
-          -5.69250639462346e-05,
-          -7.34990630326855e-04,
-          -2.95459980854025e-03,
-          -1.60960333262415e-02,
-        ]),
-      ),
-      polynomial(z, [
-        -1.45660718464996e-05,
-        -2.13374055278905e-04,
-        -1.68282697438203e-03,
-        -7.37332916720468e-03,
-        -1.42647390514189e-02,
-      ]),
-    ),
-  ]
-}
+const erf: Body = (writer, f, x) =>
+  rational(
+    writer,
+    f,
+    x,
+    4,
+    [
+      -2.72614225801306e-10,
+      2.77068142495902e-08,
+      -2.10102402082508e-06,
+      -5.69250639462346e-05,
+      -7.34990630326855e-04,
+      -2.95459980854025e-03,
+      -1.60960333262415e-02,
+    ],
+    [
+      -1.45660718464996e-05,
+      -2.13374055278905e-04,
+      -1.68282697438203e-03,
+      -7.37332916720468e-03,
+      -1.42647390514189e-02,
+    ],
+  )
 
 /** sin(x + quarters * pi/2): x = n * pi/2 + r (Cody and Waite in three parts), then one of two polynomials. */
 const sine = (quarters: number): Body => ({ madd, number, polynomial }, f, x) => {

@@ -23,7 +23,7 @@ import {
 export const BARRIER_BYTES = 256
 const ARRIVED = 0, GENERATION = 64, SLEEPING = 128
 /** Turns of waiting before a thread sleeps: some ten microseconds, as waking one costs a few tens. */
-const SPINS = 20000
+const SPINS = 200000
 
 /**
  * Adds the function `barrier()`.

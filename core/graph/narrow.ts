@@ -3,6 +3,7 @@
  * queries, output and feed-forward at that token alone. Taken before derivatives, it saves their work too.
  * @module
  */
+import { activationOperations } from "../tensor/composites/activations.ts"
 import { attentionOperation } from "../tensor/composites/attention.ts"
 import { crossEntropyOperation } from "../tensor/composites/cross_entropy.ts"
 import { layerNormOperation } from "../tensor/composites/layer_norm.ts"
@@ -47,6 +48,7 @@ const byRow: Rule = (node, box) => isWhole(node, box, box.length - 1) ? elementw
 const rules = new Map<Operation, Rule>([
   [stopGradientOperation, elementwise],
   [expandOperation, elementwise],
+  ...activationOperations.map((operation) => [operation, elementwise] as const),
   [softmaxOperation, byRow],
   [layerNormOperation, byRow],
   [rmsNormOperation, byRow],

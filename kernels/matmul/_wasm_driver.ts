@@ -22,9 +22,9 @@ import type { Product } from "./product.ts"
 
 /** Most depth of a block: a panel of b (12 KiB) and one of a (9 KiB) stay in the first-level cache. */
 const DEPTH = 384
-/** Most panels of b in a chunk: the packed block (256 KiB) stays in the second-level cache, and a kilobyte of a row is
+/** Panels of b in a chunk: the packed block (384 KiB) stays in the second-level cache, and at least a kilobyte of a row is
  * written at a time, which the machine prefetches. */
-const CHUNK = 32
+const CHUNK_BYTES = 3 << 17
 /** Chunks are so narrow that there are so many units, for even shares of many threads. */
 const UNITS = 96
 
@@ -55,14 +55,15 @@ export const blockingOf = ({ batch, m, n, k }: Product): Blocking => {
   const rowPanels = Math.ceil(m / ROWS)
   const rows = Math.ceil(m / rowPanels)
   const columnPanels = Math.ceil(n / COLUMNS)
+  const depth = Math.ceil(k / Math.max(1, Math.ceil(k / DEPTH)))
+  const most = Math.floor(CHUNK_BYTES / (4 * COLUMNS * Math.max(1, depth)))
   const atLeast = Math.min(
     columnPanels,
-    Math.max(Math.ceil(columnPanels / CHUNK), Math.ceil(UNITS / (entries * rowPanels))),
+    Math.max(Math.ceil(columnPanels / most), Math.ceil(UNITS / (entries * rowPanels))),
   )
   const chunkPanels = evenly(columnPanels, atLeast)
   const chunks = Math.ceil(columnPanels / chunkPanels)
   const lastRows = m - (rowPanels - 1) * rows
-  const depth = Math.ceil(k / Math.max(1, Math.ceil(k / DEPTH)))
   return {
     rowPanels,
     rows,

@@ -115,7 +115,7 @@ export const driver = (
         const starts = bases.map(local), firstRow = local()
         const aScratch = i32.add(get(scratch), constant(32 * depth * chunkPanels))
 
-        const tile = (tileRows: number, tileWidth: number): Code =>
+        const tiles = (tileRows: number, tileWidth: number, times: Code): Code =>
           callFunction(
             microKernel(module, target, {
               a: aInPlace ? aLayout : "panel",
@@ -131,11 +131,8 @@ export const driver = (
             get(to),
             constant(bytes.output.m),
             get(start),
+            times,
           )
-        const nextColumn: Code = [
-          increase(to, 4 * COLUMNS),
-          increase(bPanel, scaled(get(count), 32)),
-        ]
         const chunkColumns = chunkPanels * COLUMNS
         const finish = (tileRows: number): Code => {
           if (epilogue === undefined) return []
@@ -163,8 +160,14 @@ export const driver = (
             ),
             set(aPanel, aScratch),
           ],
-          forRange(column, constant(0), get(full), 1, tile(tileRows, COLUMNS), nextColumn),
-          width > 0 ? when(i32.ltU(get(full), get(panels)), tile(tileRows, width)) : [],
+          when(get(full), tiles(tileRows, COLUMNS, get(full))),
+          width > 0
+            ? when(i32.ltU(get(full), get(panels)), [
+              increase(to, scaled(get(full), 4 * COLUMNS)),
+              increase(bPanel, i32.mul(get(full), scaled(get(count), 4 * COLUMNS))),
+              tiles(tileRows, width, constant(1)),
+            ])
+            : [],
           finish(tileRows),
         ]
         const packColumns = (lanes: number): Code =>

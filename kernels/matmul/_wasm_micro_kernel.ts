@@ -4,15 +4,19 @@
  */
 import type { Storage } from "../contract.ts"
 import {
+  brIf,
   type Code,
+  f32x4,
   forRange,
   get,
   i32,
   increase,
+  loop,
   madd,
   type ModuleBuilder,
   set,
   type Target,
+  tee,
   v128,
   when,
 } from "../wasm/assembler.ts"
@@ -51,29 +55,32 @@ export const vectorsOf = (count: number): { readonly at: number; readonly lanes:
   Array.from({ length: Math.ceil(count / 4) }, (_, i) => ({ at: 4 * i, lanes: Math.min(4, count - 4 * i) }))
 
 /**
- * Index of the function `(a, aStride, b, bStride, k, output, outputStride, more)`, all i32: output = a b, added to what
- * is there where `more` is not 0. Addresses and strides in bytes; a stride is not read where the layout needs none.
+ * Index of the function `(a, aStride, b, bStride, k, output, outputStride, more, panels)`, all i32: output = a b, added to
+ * what is there where `more` is not 0; then the same with the next panels of b, which follow each other as the columns of
+ * the output do, `panels` of them in all, at least 1. Addresses and strides in bytes; a stride is not read where the
+ * layout needs none.
  */
 export const microKernel = (module: ModuleBuilder, target: Target, tile: Tile): number => {
   const { columns = COLUMNS, storage = "f32" } = tile
   const name = `matmul_${tile.rows}x${tile.width}_${tile.a}_${tile.b}${columns}_${storage}_${target.relaxed}`
-  const params = ["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"] as const
+  const params = new Array(9).fill("i32" as const)
   return module.once(
     name,
     () =>
-      module.func(name, params, [], (f, a, aStride, b, bStride, k, output, outputStride, more) => {
+      module.func(name, params, [], (f, a, aStride, b, bStride, k, output, outputStride, more, panels) => {
         const vectors = vectorsOf(tile.width)
         const sums = Array.from({ length: tile.rows }, () => vectors.map(() => f.local("v128")))
         const right = vectors.map(() => f.local("v128"))
         const lefts = sums.map(() => f.local("v128"))
         const [l, whole, row] = [f.local("i32"), f.local("i32"), f.local("i32")]
-        const rows = tile.a === "depth" ? [a, ...sums.slice(1).map(() => f.local("i32"))] : []
+        /** Where a is read: in each row, where they lie apart. */
+        const places = (tile.a === "depth" ? sums : [0]).map(() => f.local("i32"))
         const loadLeft = (into: number, r: number, step: number): Code =>
           set(
             into,
             tile.a === "depth"
-              ? v128.load32Splat(get(rows[r]), 4 * step)
-              : v128.load32Splat(get(a), 4 * r + (tile.a === "panel" ? 4 * tile.rows * step : 0)),
+              ? v128.load32Splat(get(places[r]), 4 * step)
+              : v128.load32Splat(get(places[0]), 4 * r + (tile.a === "panel" ? 4 * tile.rows * step : 0)),
           )
         const loadRight = (i: number, step: number): Code =>
           set(
@@ -99,25 +106,33 @@ export const microKernel = (module: ModuleBuilder, target: Target, tile: Tile): 
           Array.from({ length: count }, (_, step): Code => [
             one(step),
             tile.b === "across" ? increase(b, get(bStride)) : [],
-            tile.a === "across" ? increase(a, get(aStride)) : [],
+            tile.a === "across" ? increase(places[0], get(aStride)) : [],
           ]),
           tile.b === "panel" ? increase(b, 4 * columns * count) : [],
-          tile.a === "panel" ? increase(a, 4 * tile.rows * count) : rows.map((pointer) => increase(pointer, 4 * count)),
+          tile.a === "across"
+            ? []
+            : places.map((place) => increase(place, tile.a === "panel" ? 4 * tile.rows * count : 4 * count)),
         ]
         const eachRow = (body: (sum: number[]) => Code): Code => [
           set(row, get(output)),
           sums.map((sum, r): Code => [body(sum), r + 1 < tile.rows ? increase(row, get(outputStride)) : []]),
         ]
+        const each = (body: (sum: number, i: number) => Code): Code => eachRow((sum) => sum.map((s, i) => body(s, i)))
         return [
-          when(
-            get(more),
-            eachRow((sum) => sum.map((s, i) => set(s, loadLanes(get(row), 1, vectors[i].lanes, vectors[i].at)))),
-          ),
-          rows.slice(1).map((pointer, r) => set(pointer, i32.add(get(rows[r]), get(aStride)))),
           set(whole, i32.and(get(k), i32.const(-UNROLL))),
-          forRange(l, i32.const(0), get(whole), UNROLL, steps(UNROLL)),
-          forRange(l, get(whole), get(k), 1, steps(1)),
-          eachRow((sum) => sum.map((s, i) => storeLanes(get(row), 1, vectors[i].lanes, vectors[i].at, get(s)))),
+          loop(
+            when(
+              get(more),
+              each((s, i) => set(s, loadLanes(get(row), 1, vectors[i].lanes, vectors[i].at))),
+              sums.map((sum) => sum.map((s) => set(s, f32x4.const(0)))),
+            ),
+            places.map((place, r) => set(place, r === 0 ? get(a) : i32.add(get(places[r - 1]), get(aStride)))),
+            forRange(l, i32.const(0), get(whole), UNROLL, steps(UNROLL)),
+            forRange(l, get(whole), get(k), 1, steps(1)),
+            each((s, i) => storeLanes(get(row), 1, vectors[i].lanes, vectors[i].at, get(s))),
+            increase(output, 4 * tile.width),
+            brIf(0, tee(panels, i32.sub(get(panels), i32.const(1)))),
+          ),
         ]
       }),
   )

@@ -148,6 +148,7 @@ export const thinDriver = (
               into,
               constant(bytes.output.m),
               get(start),
+              constant(1),
             )
         const panelOfColumns = (tileWidth: number): Code => [
           inPlace.b ? [] : callFunction(

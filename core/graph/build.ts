@@ -29,20 +29,15 @@ export interface Graph {
   readonly updates: ReadonlyArray<readonly [SlotReference, Tensor]>
 }
 
-/** Operations that are written again where they are used, rather than stored, when that needs few loads. */
-const cheap = new Set([
-  "add",
-  "sub",
-  "mul",
-  "neg",
-  "where",
-  "less",
-  "lessEqual",
-  "equal",
-  "toFloat",
-  "max",
-  "min",
-  "abs",
+/**
+ * Operations that are written again where they are used, rather than stored, when that needs few loads; and what each
+ * costs, where a load of a value costs 1.
+ */
+const cheap = new Map([
+  ...["add", "sub", "mul", "neg", "where", "less", "lessEqual", "equal", "toFloat", "max", "min", "abs"].map((name) =>
+    [name, 0] as const
+  ),
+  ["sigmoid", 0.5],
 ])
 const DEEPEST = 4
 
@@ -101,8 +96,9 @@ export function build(graph: Graph): Program {
       const unit = unitOf.get(baseOf(node))
       return unit === undefined || unit.kind === "other" || stored.has(baseOf(node))
     }
-    const cost = (loads: Iterable<Tensor>) => {
+    const cost = ({ inlined, loads }: { inlined: Iterable<Tensor>; loads: Iterable<Tensor> }) => {
       let total = 0
+      for (const { operation } of inlined) total += cheap.get(operation.name)!
       for (const node of loads) {
         if (sizeOf(baseOf(node).shape) * 4 <= size) continue
         const alone = !kept(node) && !unitOf.get(baseOf(node))!.nodes.some((member) => stored.has(member))
@@ -124,7 +120,7 @@ export function build(graph: Graph): Program {
       }
       visit(operand, depth)
       for (const node of plan.inlined) plan.loads.delete(node)
-      if (cost(plan.loads) < cost(best.loads)) best = plan
+      if (cost(plan) < cost(best)) best = plan
     }
     return best
   }

@@ -13,11 +13,13 @@ function activation(name: string, value: (x: Tensor) => Tensor, slope: (x: Tenso
   }
 }
 
-/** x sigmoid(x). */
 const siluOperation = activation(
   "silu",
   (x) => mul(x, sigmoid(x)),
-  (x) => mul(sigmoid(x), add(mul(x, sub(1, sigmoid(x))), 1)),
+  (x) => {
+    const part = sigmoid(x)
+    return add(part, mul(mul(x, part), sub(1, part)))
+  },
 )
 
 /** Phi(x) and its slope, the density of the normal distribution. */

@@ -16,6 +16,7 @@ import { assignSlots } from "./_assign_slots.ts"
 import { fuse, isGenerator, isLeaf, type Unit } from "./fuse.ts"
 import { broadcastStrides, type Layout, viewOf } from "./layout.ts"
 import type { BufferSpec, Program } from "./program.ts"
+import { recomputeLate } from "./recompute_late.ts"
 import { isElementwise, simplify } from "./simplify.ts"
 import { widen } from "./_widen.ts"
 
@@ -58,7 +59,9 @@ export function build(graph: Graph): Program {
     }
   }
   const names = Object.keys(graph.outputs)
-  const roots = simplify([...Object.values(graph.outputs), ...graph.updates.map(([, tensor]) => tensor)])
+  const roots = recomputeLate(
+    simplify([...Object.values(graph.outputs), ...graph.updates.map(([, tensor]) => tensor)]),
+  )
   const fused = fuse(roots)
   const { units, layouts, unitOf } = fused
   const baseOf = (node: Tensor) => layouts.get(node)?.base ?? node

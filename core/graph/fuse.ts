@@ -119,6 +119,8 @@ export function fuse(roots: ReadonlyArray<Tensor>): Fused {
       return
     }
     const space = isRowReduce(node) ? node.inputs[0].shape : node.shape
+    // Computed again, later: not beside what it is made of.
+    if (node.attributes.apart) return begin(node, "rows", space)
     if (!isElementwise(node) && !isRowReduce(node)) {
       return begin(node, node.operation === reduceOperation ? "columns" : "other", space)
     }
@@ -192,7 +194,8 @@ export function fuse(roots: ReadonlyArray<Tensor>): Fused {
 const rowShape = (space: Shape) => space.map((extent, axis) => axis === space.length - 1 ? 1 : extent)
 
 const viewNames = new Set(["reshape", "permute", "slice", "flip", "expand"])
-function isView(node: Tensor): boolean {
+/** Whether a node is another look at its input's elements. */
+export function isView(node: Tensor): boolean {
   return viewNames.has(node.operation.name)
 }
 

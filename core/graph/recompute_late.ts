@@ -1,0 +1,99 @@
+/**
+ * Frees the memory of values between their uses: what a product of the backward pass reads, and is a step or two from
+ * values that are kept until then anyway (a norm's output from the normed input), is computed again there.
+ * @module
+ */
+import { attentionGradientOperation, attentionOperation } from "../tensor/composites/attention.ts"
+import { matmulOperation } from "../tensor/matmul.ts"
+import { sizeOf } from "../tensor/shape.ts"
+import { node as make, type Tensor } from "../tensor/tensor.ts"
+import { isGenerator, isLeaf, isView } from "./fuse.ts"
+import { isElementwise } from "./simplify.ts"
+
+/** Elements of a value that is worth it: half a mebibyte. */
+const LARGE = 1 << 17
+/** Products between two uses that are far from each other. */
+const FAR = 8
+/** Steps from what is there to what is wanted. */
+const DEEPEST = 2
+const cheap = new Set(["add", "sub", "mul", "neg", "max", "min", "abs"])
+const heavy = new Set([matmulOperation, attentionOperation, attentionGradientOperation])
+
+/** The same values, computed a second time where their uses lie far apart. The graph must be simplified. */
+export function recomputeLate(roots: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
+  const open = new Set<Tensor>(roots)
+  for (const node of open) for (const x of node.inputs) open.add(x)
+  const nodes = [...open].sort((a, b) => a.id - b.id)
+  /** When each is computed: a product in its place in the order, all else as soon as its inputs are there. */
+  const time = new Map<Tensor, number>()
+  nodes.forEach((node, i) =>
+    time.set(node, heavy.has(node.operation) ? i : Math.max(0, ...node.inputs.map((x) => time.get(x)!)))
+  )
+  /** Products before each time. */
+  const products = [0]
+  for (const node of nodes) products.push(products.at(-1)! + +heavy.has(node.operation))
+  const users = new Map<Tensor, Array<Tensor>>(nodes.map((node) => [node, []]))
+  for (const node of nodes) for (const x of new Set(node.inputs)) users.get(x)!.push(node)
+  /** Who reads a node's elements, views of it seen through, in order. */
+  const readers = (node: Tensor): ReadonlyArray<Tensor> =>
+    users.get(node)!.flatMap((user) => isView(user) ? readers(user) : [user])
+      .sort((a, b) => time.get(a)! - time.get(b)! || a.id - b.id)
+  const lastUse = (node: Tensor) => Math.max(-1, ...readers(node).map((user) => time.get(user)!))
+
+  const kept = new Set(roots)
+  const able = (node: Tensor) =>
+    sizeOf(node.shape) >= LARGE && isElementwise(node) && cheap.has(node.operation.name) && !kept.has(node)
+  /** What to compute again to have a value at a time, the value last; undefined where too little of it is there. */
+  const again = (node: Tensor, at: number, depth: number): ReadonlyArray<Tensor> | undefined => {
+    if (depth === 0 || !able(node)) return
+    const chain: Array<Tensor> = []
+    for (const x of node.inputs) {
+      const stays = isLeaf(x) || isGenerator(x) || 4 * sizeOf(x.shape) <= sizeOf(node.shape) || lastUse(x) > at
+      const more = stays ? [] : again(x, at, depth - 1)
+      if (more === undefined) return
+      chain.push(...more)
+    }
+    return [...chain, node]
+  }
+
+  /** From which time on a value's uses read it anew. */
+  const from = new Map<Tensor, number>()
+  for (const node of nodes) {
+    if (!able(node)) continue
+    const users = readers(node)
+    const far = users.find((user, i) =>
+      heavy.has(user.operation) &&
+      products[time.get(user)!] - products[time.get(i === 0 ? node : users[i - 1])!] >= FAR
+    )
+    if (far === undefined) continue
+    const late = time.get(far)!
+    for (const each of again(node, late, DEEPEST) ?? []) from.set(each, Math.min(late, from.get(each) ?? Infinity))
+  }
+  if (from.size === 0) return roots
+
+  const start = Math.min(...from.values())
+  const made = new Map<Tensor, Tensor>(nodes.slice(0, start).map((node) => [node, node]))
+  const anew = new Map<Tensor, Tensor>()
+  /** An input of a node at a time: a value that is computed again, or a view of one, is made for it. */
+  const inputAt = (x: Tensor, at: number): Tensor => {
+    const computed = (from.get(x) ?? Infinity) <= at
+    if (!computed && !(isView(x) && inputAt(x.inputs[0], at) !== made.get(x.inputs[0]))) return made.get(x)!
+    let copy = anew.get(x)
+    if (copy === undefined) {
+      const inputs = x.inputs.map((y) => inputAt(y, at))
+      const apart = computed && inputs.every((y, i) => y === made.get(x.inputs[i]))
+      copy = make(x.operation, inputs, x.shape, x.dtype, apart ? { ...x.attributes, apart } : x.attributes)
+      anew.set(x, copy)
+    }
+    return copy
+  }
+  // From the first change on all is made anew, so that nodes keep their order.
+  for (const node of nodes.slice(start)) {
+    const inputs = node.inputs.map((x) => inputAt(x, time.get(node)!))
+    made.set(
+      node,
+      node.inputs.length === 0 ? node : make(node.operation, inputs, node.shape, node.dtype, node.attributes),
+    )
+  }
+  return roots.map((root) => made.get(root)!)
+}

@@ -79,7 +79,7 @@ interface Product {
   /** Where b lies as it is, and not in panels: from one k to the next; its columns lie side by side. */
   readonly bStride?: number
 }
-const UNROLL = 4
+const UNROLL = 8
 
 /**
  * Index of the function `(a, panels, panelBytes, k, columns, output, more)`, all i32: a few rows of `output` = a times
@@ -97,7 +97,8 @@ export const rowsTimesPanels = (module: ModuleBuilder, target: Target, product: 
         [],
         (f, a, panels, panelBytes, k, columns, output, more) => {
           const [column, right, end, wholeEnd] = integers(f, 4)
-          const left = integers(f, layout === "depth" ? rows : 1)
+          // An address for each row, even where rows are neighbours: as in the micro-kernel.
+          const left = integers(f, rows)
           const number = f.local("v128")
           const vectors = [f.local("v128"), f.local("v128")]
           const sums = Array.from({ length: rows }, () => [f.local("v128"), f.local("v128")])
@@ -114,12 +115,7 @@ export const rowsTimesPanels = (module: ModuleBuilder, target: Target, product: 
                   )
                 ),
                 sums.map((row, r): Code => [
-                  set(
-                    number,
-                    layout === "depth"
-                      ? v128.load32Splat(get(left[r]), 4 * step)
-                      : v128.load32Splat(get(left[0]), step * aStride + 4 * r),
-                  ),
+                  set(number, v128.load32Splat(get(left[r]), step * (layout === "depth" ? 4 : aStride))),
                   used.map((_, i) => set(row[i], madd(target, get(number), get(vectors[i]), get(row[i])))),
                 ]),
               ]),
@@ -132,7 +128,9 @@ export const rowsTimesPanels = (module: ModuleBuilder, target: Target, product: 
                 each((sum, r, { at, lanes }) => set(sum, loadLanes(get(output), 1, lanes, r * outputStride / 4 + at))),
                 each((sum) => set(sum, f32x4.const(0))),
               ),
-              left.map((pointer, r) => set(pointer, r === 0 ? get(a) : i32.add(get(left[r - 1]), i32.const(aStride)))),
+              left.map((pointer, r) =>
+                set(pointer, r === 0 ? get(a) : i32.add(get(left[r - 1]), i32.const(layout === "depth" ? aStride : 4)))
+              ),
               set(end, i32.add(get(panels), scaled(get(k), bStride))),
               set(wholeEnd, i32.add(get(panels), scaled(i32.and(get(k), i32.const(-UNROLL)), bStride))),
               forRange(right, get(panels), get(wholeEnd), 0, steps(UNROLL)),

@@ -39,8 +39,7 @@ type Rule = (node: Tensor, box: Box) => ReadonlyArray<Box> | undefined
 const whole = (shape: Shape): Box => shape.map((extent) => [0, extent])
 const isPlaces = (range: Range): range is Tensor => "operation" in range
 const extentOf = (range: Range): number => isPlaces(range) ? range.shape[0] : range[1] - range[0]
-const sameRange = (a: Range, b: Range) =>
-  a === b || (!isPlaces(a) && !isPlaces(b) && a[0] === b[0] && a[1] === b[1])
+const sameRange = (a: Range, b: Range) => a === b || (!isPlaces(a) && !isPlaces(b) && a[0] === b[0] && a[1] === b[1])
 const same = (a: Box, b: Box) => a.every((range, axis) => sameRange(range, b[axis]))
 /** What two look at along an axis of an extent. */
 const both = (a: Range, b: Range, extent: number): Range =>

@@ -1,6 +1,9 @@
 import { LONGEST_ROW } from "../data/packed_row.ts"
 import type { Model } from "../model/model.ts"
 
+/** Most tokens that micro-batches may hold on average: few of them are then longer than a packed row can be. */
+const MOST_TOKENS = 0.75 * LONGEST_ROW
+
 /**
  * What stands against training on packed rows, if anything: the model's family, a method that needs a row for each
  * example, or micro-batches that would be too long.
@@ -20,7 +23,9 @@ export function againstPaddingFree(
     if (off.has(owner) || merged.has(owner)) continue
     if (place === "kv-prefix" || place === "input-prefix") return `${owner} puts something before each row ("${place}")`
   }
-  if (tokens <= LONGEST_ROW) return undefined
-  return `micro-batches hold ${Math.round(tokens)} tokens on average, and a packed row at most ${LONGEST_ROW}: ` +
+  if (tokens <= MOST_TOKENS) return undefined
+  return `micro-batches hold ${
+    Math.round(tokens)
+  } tokens on average, and packed rows are for ${MOST_TOKENS} or fewer: ` +
     "lower batchSize and raise gradientAccumulationSteps"
 }

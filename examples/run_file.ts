@@ -204,6 +204,9 @@ const training: FieldsOf<Training & { optimizer: "adamw" | "sgd"; patience: numb
   gradientCheckpointing: flag("Less memory, a third more work. Default: false"),
   maxLength: whole(2, "Most tokens of an example; longer texts are cut. Default: 128"),
   packing: flag("Join texts and cut them into blocks of maxLength tokens. Default: false"),
+  paddingFree: flag(
+    "Examples of a micro-batch in one row, with no padding between them. Default: wherever the model and its methods can",
+  ),
   completionOnly: flag("Prompts with completions: learn the completion alone. Default: true"),
   evaluateEvery: cadence("When the rows to choose by are judged. Default: epoch"),
   saveEvery: cadence("When a checkpoint is written. Default: epoch"),

@@ -11,8 +11,8 @@ interface Readings {
   readonly total: number[]
 }
 
-const trainLong = async (backend: "wasm" | "webgpu"): Promise<Readings> => {
-  const args = ["run", "--allow-read", "--v8-flags=--expose-gc", script, backend]
+const trainLong = async (backend: "wasm" | "webgpu", layout: "padded" | "packed"): Promise<Readings> => {
+  const args = ["run", "--allow-read", "--v8-flags=--expose-gc", script, backend, layout]
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output()
   const out = new TextDecoder().decode(stdout)
   assert(out !== "", new TextDecoder().decode(stderr))
@@ -20,11 +20,11 @@ const trainLong = async (backend: "wasm" | "webgpu"): Promise<Readings> => {
 }
 
 /** 1,000 steps: resident memory and the heap grow by at most 2 % after the first 100, the backend's not at all. */
-const staysLevel = async (backend: "wasm" | "webgpu"): Promise<void> => {
+const staysLevel = async (backend: "wasm" | "webgpu", layout: "padded" | "packed" = "padded"): Promise<void> => {
   const growth: number[] = []
   // V8 now and then takes some megabytes at once: what leaks does so in every process.
   while (growth.length < 3 && !growth.some((ratio) => ratio <= 1.02)) {
-    const { resident, heap, total } = await trainLong(backend)
+    const { resident, heap, total } = await trainLong(backend, layout)
     assertEquals(resident.length, 1000)
     growth.push(median(resident.slice(980)) / median(resident.slice(100, 120)))
     // Every tenth step's.
@@ -43,6 +43,11 @@ const staysLevel = async (backend: "wasm" | "webgpu"): Promise<void> => {
 Deno.test(
   "1,000 steps: resident memory and the heap grow by at most 2 % after the first 100, shared memory not at all",
   () => staysLevel("wasm"),
+)
+
+Deno.test(
+  "1,000 steps on packed rows: resident memory and the heap grow by at most 2 % after the first 100, shared memory not at all",
+  () => staysLevel("wasm", "packed"),
 )
 
 onWebgpu(

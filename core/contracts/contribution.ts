@@ -67,6 +67,11 @@ export interface Contribution {
     readonly parameters?: Readonly<Record<string, ParameterSpec>>
     readonly wrap: (next: Objective) => Objective
   }
+  /**
+   * Whether it works where several examples lie one after the other in a row (see `PackedRow`): no site mixes tokens of a
+   * row, and the objective makes do with a row's sum where labels are of tokens. Default: where it has no objective.
+   */
+  readonly paddingFree?: boolean
   /** Changes to what is drawn. */
   readonly batches?: (next: BatchSource) => BatchSource
   /** Changes to gradients. */

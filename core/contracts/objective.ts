@@ -1,15 +1,37 @@
 import type { Tensor } from "../tensor/tensor.ts"
 import type { Parameter } from "./parameter.ts"
 
-/** Symbolic batch: the same names as the host's batch. */
+/** Where the examples of a packed row lie. */
+export interface PackedRow {
+  /** Place of each token within its example; of padding 0: i32 [1, N]. */
+  readonly positions: Tensor
+  /** Number of each token's example, from 0; of padding B: i32 [1, N]. A token sees those of its own number alone. */
+  readonly segments: Tensor
+  /** Place in the row of each example's first token; 0 of one that only fills the batch: i32 [B]. */
+  readonly first: Tensor
+  /** The same of its last token: i32 [B]. */
+  readonly last: Tensor
+  /** Most tokens that an example of the run has: no position reaches it. */
+  readonly longest: number
+}
+
+/**
+ * Symbolic batch of B examples: the same names as the host's batch. They lie in B rows [B, T], padded on the right, or,
+ * where `packed` is there, one after the other in a single row [1, N], padded at its end.
+ */
 export interface BatchTensors {
-  /** Token ids, i32 [B, T], padded on the right. */
+  /** Token ids, i32 [B, T] or [1, N]. */
   readonly tokens: Tensor
-  /** Tokens of each row that are not padding, i32 [B]. */
+  /** Tokens of each example, i32 [B]. */
   readonly lengths: Tensor
-  /** Labels, i32: classes [B], or of each token [B, T]: next or hidden tokens, classes; negative ones are masked. */
+  /** Set for a packed row. */
+  readonly packed?: PackedRow
+  /** Labels, i32: classes [B], or of each token, as `tokens`: next or hidden tokens, classes; negative ones are masked. */
   readonly labels: Tensor
-  /** 1 for an example, 0 for a row that only fills the batch: f32 [B]. */
+  /**
+   * 1 for an example, 0 for one that only fills the batch: f32 [B]. Of a packed row with labels of tokens, whose loss is
+   * one sum: f32 [1].
+   */
   readonly exampleWeight: Tensor
   /** The task that the whole batch belongs to. */
   readonly task: string
@@ -19,15 +41,18 @@ export interface BatchTensors {
 export interface Outputs {
   /** [B, classes] for classification; for each token [B, T, classes], or [B, T, vocabulary] of a language model. */
   readonly logits: Tensor
-  /** Last hidden states [B, T, hiddenSize]. */
+  /** Last hidden states [B, T, hiddenSize]. Here and above a packed row is [1, N]. */
   readonly hidden: Tensor
 }
 
-/** A loss, example by example: the step's loss is the sum of `loss` over the sum of `weight`. */
+/**
+ * A loss, example by example, or of a packed row with labels of tokens as a whole: as {@link BatchTensors.exampleWeight}.
+ * The step's loss is the sum of `loss` over the sum of `weight`.
+ */
 export interface ExampleLoss {
-  /** Sum of an example's terms: f32 [B]. */
+  /** Sum of an example's terms: f32 [B] or [1]. */
   readonly loss: Tensor
-  /** Number of an example's terms (unmasked tokens, or 1): f32 [B]. */
+  /** Number of an example's terms (unmasked tokens, or 1): f32 [B] or [1]. */
   readonly weight: Tensor
 }
 

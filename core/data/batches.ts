@@ -18,28 +18,43 @@ export interface BatchOptions {
   /**
    * Steps whose rows are drawn together and then sorted by length into micro-batches. With 1 a step's rows are a plain
    * random sample. More means less padding, and steps that are less alike the whole where a label goes with length
-   * (SMS spam, batches of 16: padded tokens / tokens 3.1 at 1, 1.45 at 8, 1.26 at 50). Default 8.
+   * (SMS spam, batches of 16: padded tokens / tokens 3.1 at 1, 1.45 at 8, 1.26 at 50). With 0 nothing is sorted, and each
+   * micro-batch is a random sample too. Default 8.
    */
   readonly sortWindow?: number
   /** Name of the task. Default "default". */
   readonly task?: string
 }
 
-/** A micro-batch as arrays, padded on the right. B rows of T tokens, row by row. */
+/**
+ * A micro-batch as arrays: B rows of T tokens, row by row, padded on the right; or, with `packed`, all B examples in one
+ * row of N tokens, padded at its end.
+ */
 export interface Batch {
   /** Task that the rows belong to. */
   readonly task: string
-  /** [B, T]. */
+  /** [B, T] or [1, N]. */
   readonly shape: readonly [number, number]
-  /** Token ids [B * T]. */
+  /** Token ids [B * T] or [N]. */
   readonly tokens: Int32Array
-  /** Tokens of each row that are not padding [B]; 1 for an empty row, so that attention has something to look at. */
+  /**
+   * Tokens of each example [B]. Of an empty one 1 in padded rows, so that attention has something to look at, and 0 in a
+   * packed row.
+   */
   readonly lengths: Int32Array
-  /** 1 for an example, 0 for an empty row [B]. */
+  /** See `PackedRow`: arrays of [N] tokens and [B] examples. */
+  readonly packed?: {
+    readonly positions: Int32Array
+    readonly segments: Int32Array
+    readonly first: Int32Array
+    readonly last: Int32Array
+    readonly longest: number
+  }
+  /** 1 for an example, 0 for an empty row [B]; of a packed row with `targets` [1]. */
   readonly exampleWeight: Float32Array
   /**
    * Causal language modelling: the token that follows each position; else what {@link Example.targets} says of it.
-   * {@link MASKED} where nothing is trained on [B * T].
+   * {@link MASKED} where nothing is trained on [B * T] or [N].
    */
   readonly targets?: Int32Array
   /** Classification: label ids, {@link MASKED} for an empty row [B]. */
@@ -87,8 +102,9 @@ export const makeBatches = (examples: ReadonlyArray<Example>, options: BatchOpti
   const { batchSize, accumulation = 1, maxLength, shuffle = true, seed = 0, sortWindow = 8, task = DEFAULT_TASK } =
     options
   for (const [name, value] of Object.entries({ batchSize, accumulation, maxLength, sortWindow })) {
-    if (Number.isInteger(value) && value >= 1) continue
-    throw new DataError({ reason: "BadInput", message: `${name} must be a whole number from 1, got ${value}` })
+    const least = name === "sortWindow" ? 0 : 1
+    if (Number.isInteger(value) && value >= least) continue
+    throw new DataError({ reason: "BadInput", message: `${name} must be a whole number from ${least}, got ${value}` })
   }
   const lengths = Int32Array.from(examples, (example) => example.tokens.length)
   const longest = lengths.reduce((most, length) => Math.max(most, length), 0)
@@ -104,6 +120,7 @@ export const makeBatches = (examples: ReadonlyArray<Example>, options: BatchOpti
   const epoch = (epoch: number): ReadonlyArray<Step> => {
     if (!shuffle) return stepsOf(microBatchesOf(byLength(all)))
     const rng = makeRng(seed, BATCH_STREAM, epoch)
+    if (sortWindow === 0) return stepsOf(microBatchesOf(rng.shuffle(all)))
     const windows = chunks(rng.shuffle(all), sortWindow * accumulation * batchSize)
     return windows.flatMap((window) => stepsOf(rng.shuffle(microBatchesOf(byLength(window)))))
   }
@@ -132,15 +149,18 @@ export function* stepsFrom(
   }
 }
 
-/** Fills a micro-batch's arrays. `padId` may be any valid id: padding is told by the lengths. Default 0. */
+/** Whether labels are of tokens. All examples of a task are of one kind: a batch of empty rows too has it from the first. */
+export const labelsByToken = ([first]: ReadonlyArray<Example>): boolean =>
+  (first?.labels ?? first?.targets) !== undefined
+
+/** Fills the arrays of padded rows. `padId` may be any valid id: padding is told by the lengths. Default 0. */
 export const collate = (examples: ReadonlyArray<Example>, microBatch: MicroBatch, padId = 0): Batch => {
   const { rows, length, task } = microBatch
   const size = rows.length
   const tokens = new Int32Array(size * length).fill(padId)
   const lengths = new Int32Array(size).fill(1)
   const exampleWeight = new Float32Array(size)
-  // All examples of a task are of one kind; a batch of empty rows alone takes it from the first example.
-  const perToken = (examples[0]?.labels ?? examples[0]?.targets) !== undefined
+  const perToken = labelsByToken(examples)
   const targets = perToken ? new Int32Array(size * length).fill(MASKED) : undefined
   const labels = perToken ? undefined : new Int32Array(size).fill(MASKED)
   let trainedCount = 0

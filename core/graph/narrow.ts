@@ -11,23 +11,26 @@ import { rmsNormOperation } from "../tensor/composites/rms_norm.ts"
 import { rotaryOperation } from "../tensor/composites/rotary.ts"
 import { softmaxOperation } from "../tensor/composites/softmax.ts"
 import { add } from "../tensor/elementwise.ts"
-import { gatherOperation } from "../tensor/indexing.ts"
+import { gather, gatherOperation } from "../tensor/indexing.ts"
 import { full, fullOperation, iota, iotaOperation } from "../tensor/leaves.ts"
 import { matmulOperation } from "../tensor/matmul.ts"
 import { reduceOperation } from "../tensor/reduce.ts"
 import { type Shape, sizeOf } from "../tensor/shape.ts"
 import { node as make, type Operation, type Tensor } from "../tensor/tensor.ts"
 import {
+  expand,
   expandOperation,
+  narrow,
+  permute,
   permuteOperation,
+  reshape,
   reshapeOperation,
-  slice,
   sliceOperation,
   stopGradientOperation,
 } from "../tensor/views.ts"
 
-/** First place and end along an axis. */
-type Range = readonly [number, number]
+/** What is looked at along an axis: from a first place to an end, or at places that are told at run time (i32 [count]). */
+type Range = readonly [number, number] | Tensor
 /** The part of a value that is looked at, a range for each axis. */
 type Box = ReadonlyArray<Range>
 
@@ -35,11 +38,17 @@ type Box = ReadonlyArray<Range>
 type Rule = (node: Tensor, box: Box) => ReadonlyArray<Box> | undefined
 
 const whole = (shape: Shape): Box => shape.map((extent) => [0, extent])
-const same = (a: Box, b: Box) => a.every(([start, end], axis) => start === b[axis][0] && end === b[axis][1])
+const isPlaces = (range: Range): range is Tensor => "operation" in range
+const extentOf = (range: Range): number => isPlaces(range) ? range.shape[0] : range[1] - range[0]
+const sameRange = (a: Range, b: Range) => a === b || (!isPlaces(a) && !isPlaces(b) && a[0] === b[0] && a[1] === b[1])
+const same = (a: Box, b: Box) => a.every((range, axis) => sameRange(range, b[axis]))
+/** What two look at along an axis of an extent. */
+const both = (a: Range, b: Range, extent: number): Range =>
+  sameRange(a, b) ? a : isPlaces(a) || isPlaces(b) ? [0, extent] : [Math.min(a[0], b[0]), Math.max(a[1], b[1])]
 /** The part of an operand that is broadcast to `box`. */
 const broadcast = (shape: Shape, box: Box): Box =>
   shape.map((extent, axis) => extent === 1 ? [0, 1] : box[box.length - shape.length + axis])
-const isWhole = ({ shape }: Tensor, box: Box, axis: number) => box[axis][1] - box[axis][0] === shape[axis]
+const isWhole = ({ shape }: Tensor, box: Box, axis: number) => sameRange(box[axis], [0, shape[axis]])
 
 const elementwise: Rule = ({ inputs }, box) => inputs.map((x) => broadcast(x.shape, box))
 /** Of the last axis all is needed; further operands are broadcast. */
@@ -58,9 +67,11 @@ const rules = new Map<Operation, Rule>([
     return isWhole(node, box, x.shape.length - 1) ? [box, table, table] : undefined
   }],
   [crossEntropyOperation, ({ inputs: [logits] }, box) => [[...box, [0, logits.shape.at(-1)!]], box]],
-  [sliceOperation, ({ attributes }, box) => {
+  [sliceOperation, ({ attributes, shape, inputs: [x] }, box) => {
     const starts = attributes.starts as ReadonlyArray<number>
-    return [box.map(([start, end], axis) => [start + starts[axis], end + starts[axis]])]
+    // Places in a slice that is not the whole axis would have to be moved.
+    if (box.some((range, axis) => isPlaces(range) && shape[axis] !== x.shape[axis])) return
+    return [box.map((range, axis) => isPlaces(range) ? range : [range[0] + starts[axis], range[1] + starts[axis]])]
   }],
   [permuteOperation, ({ attributes }, box) => {
     const order = attributes.order as ReadonlyArray<number>
@@ -74,10 +85,15 @@ const rules = new Map<Operation, Rule>([
     const axes = attributes.axes as ReadonlyArray<number>
     return [box.map((range, axis) => axes.includes(axis) ? [0, x.shape[axis]] : range)]
   }],
-  [
-    gatherOperation,
-    (node, box) => isWhole(node, box, box.length - 1) ? [whole(node.inputs[0].shape), box.slice(0, -1)] : undefined,
-  ],
+  [gatherOperation, (node, box) => {
+    const [table, indices] = node.inputs
+    if (!isWhole(node, box, box.length - 1)) return
+    const ofIndices = box.slice(0, -1)
+    const [count] = indices.shape
+    const sought = table.inputs.length > 0 && indices.shape.length === 1 && count < table.shape[0] &&
+      same(ofIndices, whole(indices.shape))
+    return [sought ? [indices, [0, table.shape[1]]] : whole(table.shape), ofIndices]
+  }],
   [matmulOperation, ({ inputs: [a, b], attributes }, box) => {
     const sides = [[a, attributes.transposeA, 0], [b, attributes.transposeB, 1]] as const
     return sides.map(([x, transposed, side]) => {
@@ -104,24 +120,30 @@ const rules = new Map<Operation, Rule>([
 /** A box of `shape` as one of the same elements in the shape `from`, where it stays a box. */
 function reshaped(shape: Shape, box: Box, from: Shape): Box | undefined {
   if (sizeOf(shape) === 0) return
-  const result: Array<Range> = []
+  const result: Array<Range> = from.map(() => [0, 1])
+  // Axes of one element are nowhere in particular.
+  const many = (extents: Shape) => [...extents.keys()].filter((axis) => extents[axis] !== 1)
+  const [olds, news] = [many(from), many(shape)]
+  if (box.some((range, axis) => shape[axis] === 1 && isPlaces(range))) return
   let axis = 0
-  for (let old = 0; old < from.length;) {
+  for (let old = 0; old < olds.length;) {
     // The shortest runs of axes, old and new, with the same number of elements.
     const [firstOld, firstNew] = [old, axis]
-    let [sizeOld, sizeNew] = [from[old++], axis < shape.length ? shape[axis++] : 1]
+    let [sizeOld, sizeNew] = [from[olds[old++]], shape[news[axis++]]]
     while (sizeOld !== sizeNew) {
-      if (sizeOld < sizeNew) sizeOld *= from[old++]
-      else sizeNew *= shape[axis++]
+      if (sizeOld < sizeNew) sizeOld *= from[olds[old++]]
+      else sizeNew *= shape[news[axis++]]
     }
-    const olds = from.slice(firstOld, old)
-    const cut = box.slice(firstNew, axis).findIndex(([start, end], i) => end - start !== shape[firstNew + i])
-    if (cut < 0) result.push(...whole(olds))
-    else if (olds.length === 1 && axis - firstNew === 1) result.push(box[firstNew])
+    const [ownOlds, ownNews] = [olds.slice(firstOld, old), news.slice(firstNew, axis)]
+    if (ownNews.every((at) => sameRange(box[at], [0, shape[at]]))) ownOlds.forEach((at) => result[at] = [0, from[at]])
+    else if (ownOlds.length === 1 && ownNews.length === 1) result[ownOlds[0]] = box[ownNews[0]]
     else return
   }
   return result
 }
+
+/** Operations that are nothing but a part of their input: what is seen of them is seen of that. */
+const parts = new Set<Operation>([sliceOperation, gatherOperation])
 
 /**
  * The same values, of whose parts no more is computed than they need. Nodes are kept where all of them is needed.
@@ -130,44 +152,59 @@ export function narrowed(roots: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
   const open = new Set<Tensor>(roots)
   for (const node of open) for (const x of node.inputs) open.add(x)
   const nodes = [...open].sort((a, b) => a.id - b.id)
-  if (!nodes.some(({ operation }) => operation === sliceOperation)) return roots
+  if (!nodes.some(({ operation }) => parts.has(operation))) return roots
   const boxes = new Map<Tensor, Box>(roots.map((root) => [root, whole(root.shape)]))
   const look = (node: Tensor, box: Box): void => {
     const before = boxes.get(node)
-    boxes.set(
-      node,
-      before?.map(([start, end], axis) => [Math.min(start, box[axis][0]), Math.max(end, box[axis][1])]) ?? box,
-    )
+    boxes.set(node, before?.map((range, axis) => both(range, box[axis], node.shape[axis])) ?? box)
+  }
+  /** The parts of its inputs that a node needs. */
+  const needed = (node: Tensor, box: Box): ReadonlyArray<Box> | undefined => {
+    const rule = "elementwise" in node.operation ? elementwise : rules.get(node.operation)
+    return same(box, whole(node.shape)) && !parts.has(node.operation) ? undefined : rule?.(node, box)
   }
   for (const node of nodes.toReversed()) {
-    const box = boxes.get(node)!
-    const rule = "elementwise" in node.operation ? elementwise : rules.get(node.operation)
-    const parts = same(box, whole(node.shape)) && node.operation !== sliceOperation ? undefined : rule?.(node, box)
-    if (parts === undefined && !isGenerator(node)) boxes.set(node, whole(node.shape))
-    node.inputs.forEach((x, i) => look(x, parts?.[i] ?? whole(x.shape)))
+    const found = needed(node, boxes.get(node)!)
+    if (found === undefined && !isGenerator(node)) boxes.set(node, whole(node.shape))
+    node.inputs.forEach((x, i) => look(x, found?.[i] ?? whole(x.shape)))
   }
   const made = new Map<Tensor, Tensor>()
-  /** A part of a node, from the part that was made. */
+  const taken = new Map<Tensor, Array<{ readonly box: Box; readonly part: Tensor }>>()
+  /** A part of a node, from the part that was made; the same one for all who look at it. */
   const partOf = (node: Tensor, box: Box): Tensor => {
     const own = boxes.get(node)!
-    const [result, shape] = [made.get(node)!, box.map(([start, end]) => end - start)]
-    return same(own, box) ? result : slice(result, box.map(([start], axis) => start - own[axis][0]), shape)
+    if (same(own, box)) return made.get(node)!
+    const known = taken.get(node) ?? []
+    const found = known.find((other) => same(other.box, box))
+    if (found !== undefined) return found.part
+    const part = box.reduce<Tensor>((x, range, axis) => {
+      if (sameRange(own[axis], range)) return x
+      if (isPlaces(range)) return take(x, axis, range)
+      const first = (own[axis] as readonly [number, number])[0]
+      return narrow(x, axis, range[0] - first, range[1] - first)
+    }, made.get(node)!)
+    taken.set(node, [...known, { box, part }])
+    return part
   }
   for (const node of nodes) {
     const box = boxes.get(node)!
-    const shape = box.map(([start, end]) => end - start)
+    const shape = box.map(extentOf)
     const cut = !same(box, whole(node.shape))
     if (node.inputs.length === 0) {
       made.set(node, cut ? generatorPart(node, box, shape) : node)
       continue
     }
-    if (node.operation === sliceOperation) {
-      made.set(node, partOf(node.inputs[0], rules.get(sliceOperation)!(node, box)![0]))
+    const found = needed(node, box)
+    if (node.operation === sliceOperation && found !== undefined) {
+      made.set(node, partOf(node.inputs[0], found[0]))
       continue
     }
-    const rule = "elementwise" in node.operation ? elementwise : rules.get(node.operation)
-    const parts = cut ? rule!(node, box)! : node.inputs.map((x) => whole(x.shape))
-    const inputs = node.inputs.map((x, i) => partOf(x, parts[i]))
+    const wanted = found ?? node.inputs.map((x) => whole(x.shape))
+    if (node.operation === gatherOperation && isPlaces(wanted[0][0])) {
+      made.set(node, partOf(node.inputs[0], wanted[0]))
+      continue
+    }
+    const inputs = node.inputs.map((x, i) => partOf(x, wanted[i]))
     const kept = !cut && inputs.every((x, i) => x === node.inputs[i])
     made.set(node, kept ? node : make(node.operation, inputs, shape, node.dtype, node.attributes))
   }
@@ -179,6 +216,16 @@ const isGenerator = ({ operation }: Tensor) => operation === fullOperation || op
 function generatorPart({ operation, attributes, dtype }: Tensor, box: Box, shape: Shape): Tensor {
   if (operation === fullOperation) return full(attributes.value as number, shape, dtype)
   const axis = attributes.axis as number
-  const [start] = box[axis]
-  return start === 0 ? iota(shape, axis) : add(iota(shape, axis), start)
+  const range = box[axis]
+  if (isPlaces(range)) return expand(reshape(range, shape.map((extent, at) => at === axis ? extent : 1)), shape)
+  return range[0] === 0 ? iota(shape, axis) : add(iota(shape, axis), range[0])
+}
+
+/** Places of an axis: the rows of a table. */
+function take(x: Tensor, axis: number, places: Tensor): Tensor {
+  const order = [axis, ...[...x.shape.keys()].filter((other) => other !== axis)]
+  const lines = permute(x, order)
+  const table = reshape(lines, [x.shape[axis], -1])
+  const rows = reshape(gather(table, places), [places.shape[0], ...lines.shape.slice(1)])
+  return permute(rows, order.map((_, at) => order.indexOf(at)))
 }

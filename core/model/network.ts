@@ -8,6 +8,8 @@ export interface Network {
   readonly root: ModuleNode
   /** The whole graph. Modules are called through the scope, so that methods take part. */
   readonly forward: (scope: Scope, batch: BatchTensors) => Outputs
+  /** Whether `forward` takes a packed row (see `PackedRow`). Default false: padded rows alone. */
+  readonly paddingFree?: boolean
   /** Longest sequence; of a model with prefixes, what they leave of it. */
   readonly maxPositions: number
   /** Number of token ids. */

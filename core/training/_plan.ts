@@ -1,10 +1,13 @@
-import type { BatchSource } from "../contracts/batch_source.ts"
+import type { BatchSource, MicroBatch } from "../contracts/batch_source.ts"
+import { type Batch, collate } from "../data/batches.ts"
 import type { Example } from "../data/encode.ts"
+import { packOrCollate } from "../data/packed_row.ts"
 import { formatPreview, preview } from "../data/preview.ts"
 import type { Tokenizer } from "../data/tokenizer.ts"
 import type { Model, ModelParameter } from "../model/model.ts"
 import { labelKind } from "../model/task.ts"
 import { sizeOf } from "../tensor/shape.ts"
+import { againstPaddingFree } from "./padding_free.ts"
 import { maskTokens } from "./mask_tokens.ts"
 import { objectiveOf } from "./objectives.ts"
 import type { FullOptions } from "./options.ts"
@@ -29,6 +32,8 @@ export interface Plan {
   readonly parameters: ReadonlyArray<ModelParameter>
   /** What decides which weights are best; `sign` is 1 for a metric that rises. */
   readonly watched: { readonly metric: string; readonly sign: number; readonly minDelta: number }
+  /** A micro-batch of the source as arrays. */
+  readonly collate: (microBatch: MicroBatch) => Batch
   readonly evaluation: { readonly batchSize: number; readonly padId: number | undefined }
   readonly counts: { readonly trainableParameters: number; readonly totalParameters: number }
   /** For `config.json` of the run folder. */
@@ -86,7 +91,11 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
   const all = Object.values(train)
   const longest = all.flatMap(({ examples }) => examples).reduce((most, { tokens }) => Math.max(most, tokens.length), 1)
   const { batchSize, gradientAccumulationSteps: accumulation, seed, maxSteps } = options
-  const drawn = drawBatches(train, { batchSize, accumulation, seed, maxLength: longest })
+  const against = againstPaddingFree(model, meanLength(all) * batchSize)
+  if (options.paddingFree === true && against !== undefined) throw wrong(`paddingFree cannot be: ${against}`)
+  const paddingFree = options.paddingFree !== false && against === undefined
+  const drawing = { batchSize, accumulation, seed, maxLength: longest, ...(paddingFree ? { sortWindow: 0 } : {}) }
+  const drawn = drawBatches(train, drawing)
   const source = contributions.reduce((next, { batches }) => batches?.(next) ?? next, drawn)
   const epochSteps: number[] = []
   let steps = 0
@@ -146,6 +155,12 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
       sign: metric === "loss" || metric === "perplexity" ? -1 : 1,
       minDelta: options.earlyStopping?.minDelta ?? 0,
     },
+    collate: (microBatch) => {
+      const { examples } = train[microBatch.task]
+      return paddingFree
+        ? packOrCollate(examples, microBatch, longest, tokenizer.padId)
+        : collate(examples, microBatch, tokenizer.padId)
+    },
     evaluation: { batchSize: Math.max(32, batchSize), padId: tokenizer.padId },
     counts: { trainableParameters: count(parameters), totalParameters: count(model.parameters) },
     config: {
@@ -155,7 +170,7 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
       methods: contributions.map(({ id }) => id),
       train: describe(train),
       validation: describe(validation),
-      training: { ...plain, optimizer: optimizer.name },
+      training: { ...plain, optimizer: optimizer.name, paddingFree },
     },
     messages: [
       ...(truncated === 0 ? [] : [`${truncated} texts were cut to ${options.maxLength} tokens`]),
@@ -164,6 +179,11 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
       ),
     ],
   }
+}
+
+function meanLength(all: ReadonlyArray<TaskExamples>): number {
+  const examples = all.flatMap(({ examples }) => examples)
+  return examples.reduce((sum, { tokens }) => sum + tokens.length, 0) / examples.length
 }
 
 /** FNV-1a over tokens and labels, 32 bits: enough to notice that the data is not what it was. */

@@ -15,7 +15,7 @@ import type { BackendError } from "../backend/backend_error.ts"
 import type { NamedValues } from "../contracts/contribution.ts"
 import type { PluginError } from "../contracts/plugin_error.ts"
 import type { Metrics, TrainEvent, TrainStop } from "../contracts/train_event.ts"
-import { type Batch, collate, stepsFrom } from "../data/batches.ts"
+import { stepsFrom } from "../data/batches.ts"
 import type { DataError } from "../data/data_error.ts"
 import { loadTokenizer } from "../data/tokenizer.ts"
 import type { JsonError } from "../formats/json_error.ts"
@@ -334,9 +334,7 @@ function runLoop(
       while (state.step < totalSteps && !exhausted()) {
         const { value: next, done } = steps.next()
         if (done) break
-        const batches = next.microBatches.map((microBatch): Batch =>
-          collate(train[microBatch.task].examples, microBatch, plan.evaluation.padId)
-        )
+        const batches = next.microBatches.map(plan.collate)
         const step = state.step + 1
         const factor = scheduleFactor(options.schedule, state.step, { warmup: plan.warmup, total: totalSteps })
         const learningRate = options.learningRate * factor

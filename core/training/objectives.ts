@@ -11,7 +11,10 @@ export const perExample: Objective = ({ batch, outputs }) => ({
   weight: sub(1, less(batch.labels, 0)),
 })
 
-/** Cross-entropy of each token's label: logits [B, T, classes], labels [B, T]. Every unmasked token weighs 1. */
+/**
+ * Cross-entropy of each token's label: logits [B, T, classes], labels [B, T]. Every unmasked token weighs 1. A packed row
+ * gives one sum.
+ */
 export const perToken: Objective = ({ batch, outputs }) => ({
   loss: sum(crossEntropy(outputs.logits, batch.labels), [1]),
   weight: sum(sub(1, less(batch.labels, 0)), [1]),

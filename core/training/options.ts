@@ -58,6 +58,14 @@ export interface TrainOptions {
   readonly maxLength?: number
   /** Texts for language modelling: joined and cut into blocks of `maxLength` tokens. Default false. */
   readonly packing?: boolean
+  /**
+   * Whether the examples of a micro-batch go through the model one after the other in one row, with no padding between
+   * them, and in random order; else each has a row, and rows of like length come together. Losses and gradients of a batch
+   * are the same either way. A micro-batch of more than 4,096 tokens, and one whose rows are all of a length, keeps its
+   * rows. Default: wherever the model and its methods can and micro-batches hold up to 3,072 tokens on average. True makes
+   * what stands against it an error.
+   */
+  readonly paddingFree?: boolean
   /** Prompts with completions: learn the completion alone. Default true. */
   readonly completionOnly?: boolean
   /** When the validation split is evaluated, where there is one. Default `"epoch"`. */
@@ -91,6 +99,7 @@ export interface FullOptions extends Required<Omit<TrainOptions, Optional>>, Pic
 type Optional =
   | "maxSteps"
   | "maxLength"
+  | "paddingFree"
   | "earlyStopping"
   | "runFolder"
   | "observe"
@@ -103,7 +112,8 @@ const known = new Set<string>(
   [
     ..."epochs maxSteps batchSize gradientAccumulationSteps learningRate optimizer schedule warmupSteps".split(" "),
     ..."warmupRatio weightDecay maxGradNorm seed maxLength packing completionOnly evaluateEvery".split(" "),
-    ..."earlyStopping runFolder saveEvery resume observe tokenizer config traceStep gradientCheckpointing".split(" "),
+    ..."earlyStopping runFolder saveEvery resume observe tokenizer config traceStep gradientCheckpointing paddingFree"
+      .split(" "),
   ],
 )
 
@@ -154,6 +164,9 @@ export function fullOptions(options: TrainOptions): FullOptions {
   if (typeof optimizer === "string") problems.push(`optimizer must be "adamw" or "sgd", got ${JSON.stringify(given)}`)
   if (options.earlyStopping && !whole(1)(options.earlyStopping.patience)) {
     problems.push(`earlyStopping.patience must be a whole number from 1, got ${options.earlyStopping.patience}`)
+  }
+  if (full.paddingFree !== undefined && typeof full.paddingFree !== "boolean") {
+    problems.push(`paddingFree must be true or false, got ${JSON.stringify(full.paddingFree)}`)
   }
   if (full.resume && full.runFolder === undefined) problems.push("resume needs a runFolder")
   if (full.packing && full.maxLength === undefined) problems.push("packing needs a maxLength: the length of a block")

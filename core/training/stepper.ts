@@ -9,6 +9,7 @@ import {
   accumulateGraph,
   applyGraph,
   batchInputs,
+  packedInputs,
   type StateSlots,
   stepGraph,
   type StepSettings,
@@ -100,8 +101,11 @@ async function readyTimed(backend: BackendService, graph: Graph): Promise<Timed>
 
 /** A batch as inputs of the graphs. */
 export function batchData(batch: Batch): RunData {
-  const { tokens, lengths, exampleWeight, targets, labels } = batch
-  return { tokens, lengths, exampleWeight, labels: (targets ?? labels)! }
+  const { tokens, lengths, exampleWeight, targets, labels, packed } = batch
+  const common = { tokens, lengths, exampleWeight, labels: (targets ?? labels)! }
+  if (packed === undefined) return common
+  const { positions, segments, first, last } = packed
+  return { ...common, positions, segments, first, last }
 }
 
 /**
@@ -163,10 +167,12 @@ export function makeStepper(
     for (const made of programs.values()) made.then((part) => part.dispose(), () => {})
     programs.clear()
   }
-  const onBatch = (kind: "step" | "accumulate", { task, shape: [rows, length] }: Batch) => ({
-    name: `${kind}/${task}/${rows}x${length}`,
+  const onBatch = (kind: "step" | "accumulate", { task, shape: [rows, length], lengths, packed }: Batch) => ({
+    name: `${kind}/${task}/${rows}x${length}${packed === undefined ? "" : ` of ${lengths.length}`}`,
     graph: () => {
-      const batch = batchInputs(task, rows, length, settings.labels)
+      const batch = packed === undefined
+        ? batchInputs(task, rows, length, settings.labels)
+        : packedInputs(task, lengths.length, length, packed.longest, settings.labels)
       return kind === "step"
         ? stepGraph(settings, slots, batch)
         : accumulateGraph(settings, batch, taskSums().get(task)!)

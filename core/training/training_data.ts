@@ -110,6 +110,7 @@ export function drawBatches(
     readonly accumulation: number
     readonly seed: number
     readonly maxLength: number
+    readonly sortWindow?: number
   },
 ): BatchSource {
   const sources = Object.entries(tasks).map(([task, { examples }]) => makeBatches(examples, { ...options, task }))

@@ -6,6 +6,7 @@ import type { AttentionCall, AttentionGradientCall, View } from "../contract.ts"
 import { COLUMNS, ROWS, vectorsOf } from "../matmul/_wasm_micro_kernel.ts"
 import { scaled } from "../matmul/_wasm_operands.ts"
 import {
+  call as callFunction,
   type Code,
   f32x4,
   forRange,
@@ -20,6 +21,7 @@ import {
   v128,
   when,
 } from "../wasm/assembler.ts"
+import { groupedStage, itemsPerUnit, type KernelContext, type Stage } from "../wasm/kernel.ts"
 import { loadLanes } from "../wasm/lanes.ts"
 
 /** `count` rounded up to whole panels of eight. */
@@ -68,23 +70,47 @@ export const withQueries = <C extends AttentionCall | AttentionGradientCall>(cal
   return { ...Object.fromEntries(views), mask }
 }
 
-/** Bytes of an entry of the table of {@link scan}: first, clear, end and nothing. */
+/** Bytes of an entry of {@link seenKeys}: first, clear, end and nothing. */
 export const RANGE_BYTES = 16
 
+/** For each panel of queries the keys that it sees. */
+export interface SeenKeys {
+  /** Finds them, before any query is worked on. */
+  readonly stage: Stage
+  /** Address of the table: of each entry of the batch, for each panel, i32 `first <= clear <= end`. */
+  readonly table: Code
+  /** Bytes from one entry of the batch to the next; 0 where one mask serves all. */
+  readonly batchBytes: number
+}
+
 /**
- * Index of the function `(mask, table)`, both i32: for each panel of queries the range of keys that some of its queries
- * see, and from which key on not all of them do; i32 `first <= clear <= end` in steps of eight keys, all 0 where
- * there is none.
- *
- * @param strides Of the mask.
+ * For each panel of queries the range of keys that some of its queries see, and from which key on not all of them do; in
+ * steps of eight keys, all 0 where there is none. Found once a call: heads and units of work have it in common.
  */
-export const scan = (module: ModuleBuilder, panels: Panels, keys: number, strides: ReadonlyArray<number>): number => {
-  const [, rowStride, keyStride] = strides
+export const seenKeys = (context: KernelContext, panels: Panels, mask: View): SeenKeys => {
+  const [batch, , keys] = mask.shape, [batchStride, rowStride] = mask.strides
+  const entries = batchStride === 0 ? 1 : batch
+  const table = context.sharedScratch(RANGE_BYTES * panels.count * entries)
+  const func = scan(context.module, panels, keys, mask.strides)
+  const first = i32.add(context.address(mask.buffer), i32.const(4 * mask.offset))
+  const items = entries * panels.count
+  const work = keys * (rowStride === 0 ? 1 : panels.rows)
+  const stage = groupedStage(
+    items,
+    itemsPerUnit(items, work),
+    (begin, end) => callFunction(func, begin, end, first, table),
+  )
+  return { stage, table, batchBytes: entries === 1 ? 0 : RANGE_BYTES * panels.count }
+}
+
+/** Index of the function `(begin, end, mask, table)`, all i32: panels of queries, those of one entry after another. */
+const scan = (module: ModuleBuilder, panels: Panels, keys: number, strides: ReadonlyArray<number>): number => {
+  const [batchStride, rowStride, keyStride] = strides
   return module.once(
-    `attention_scan_${[panels.count, panels.rows, panels.full, keys, rowStride, keyStride]}`,
+    `attention_scan_${[panels.count, panels.rows, panels.full, keys, batchStride, rowStride, keyStride]}`,
     () =>
-      module.func("attention_scan", ["i32", "i32"], [], (f, mask, table) => {
-        const [panel, row, rows, at, key, first, clear, end] = integers(f, 8)
+      module.func("attention_scan", ["i32", "i32", "i32", "i32"], [], (f, begin, to, base, table) => {
+        const [panel, mask, row, rows, at, key, first, clear, end] = integers(f, 9)
         const [some, all, one] = [f.local("v128"), f.local("v128"), f.local("v128")]
         const look = (count: number): Code => [
           set(some, f32x4.const(0)),
@@ -110,15 +136,20 @@ export const scan = (module: ModuleBuilder, panels: Panels, keys: number, stride
           ),
         ]
         const whole = keys - keys % COLUMNS
-        return forRange(panel, i32.const(0), i32.const(panels.count), 1, [
-          byHeight(panels, get(panel), (height) => set(rows, i32.const(height))),
-          [first, clear, end].map((local) => set(local, i32.const(0))),
-          forRange(key, i32.const(0), i32.const(whole), COLUMNS, look(COLUMNS)),
-          whole === keys ? [] : [set(key, i32.const(whole)), look(keys - whole)],
-          [first, clear, end].map((local, i) => i32.store(get(table), get(local), 4 * i)),
-          increase(table, RANGE_BYTES),
-          increase(mask, scaled(get(rows), 4 * rowStride)),
-        ])
+        return [
+          increase(table, scaled(get(begin), RANGE_BYTES)),
+          forRange(begin, get(begin), get(to), 1, [
+            set(panel, i32.remU(get(begin), i32.const(panels.count))),
+            set(mask, i32.add(get(base), scaled(i32.divU(get(begin), i32.const(panels.count)), 4 * batchStride))),
+            increase(mask, scaled(firstRow(panels, get(panel)), 4 * rowStride)),
+            byHeight(panels, get(panel), (height) => set(rows, i32.const(height))),
+            [first, clear, end].map((local) => set(local, i32.const(0))),
+            forRange(key, i32.const(0), i32.const(whole), COLUMNS, look(COLUMNS)),
+            whole === keys ? [] : [set(key, i32.const(whole)), look(keys - whole)],
+            [first, clear, end].map((local, i) => i32.store(get(table), get(local), 4 * i)),
+            increase(table, RANGE_BYTES),
+          ]),
+        ]
       }),
   )
 }

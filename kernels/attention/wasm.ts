@@ -37,7 +37,7 @@ import {
   type Panels,
   panelsOf,
   RANGE_BYTES,
-  scan,
+  seenKeys,
   step,
   withQueries,
 } from "./_wasm_parts.ts"
@@ -101,15 +101,14 @@ const shapeOf = ({ q, k, v, mask, factor, output, logSum, scale }: AttentionCall
 }
 
 /** Where things lie in a thread's scratch, in bytes. */
-const scratchOf = ({ keys, width, valueWidth, count, packs }: Shape) => {
+const scratchOf = ({ keys, width, valueWidth, packs }: Shape) => {
   // A cache line more than the keys: rows must not fall on the same lines.
   const rowBytes = 4 * padded(keys) + 64
   const k = 0
   const v = k + (packs ? 4 * padded(keys) * width : 0)
   const scores = v + (packs ? 4 * keys * padded(valueWidth) : 0)
   const stats = scores + 6 * rowBytes
-  const table = stats + 64
-  return { rowBytes, k, v, scores, stats, table, bytes: table + RANGE_BYTES * count }
+  return { rowBytes, k, v, scores, stats, bytes: stats + 64 }
 }
 
 /**
@@ -343,20 +342,23 @@ const forVectors = (at: number, start: number, count: number, body: (lanes: numb
   ]
 }
 
-/** Index of the function `(begin, end, scratch, q, k, v, mask, factor, output, logSum)`, all i32, that runs units. */
-const driver = (context: KernelContext, shape: Shape): number => {
+/**
+ * Index of the function `(begin, end, scratch, seen, q, k, v, mask, factor, output, logSum)`, all i32, that runs units;
+ * `seen` is the table of {@link seenKeys}.
+ */
+const driver = (context: KernelContext, shape: Shape, batchBytes: number): number => {
   const { module, target } = context
   const { shared, group, keys, width, valueWidth, count, run, runs } = shape
   const lies = scratchOf(shape)
   return module.once(
-    keyOf(["attention", shape, target.relaxed]),
+    keyOf(["attention", shape, batchBytes, target.relaxed]),
     () =>
       module.func(
         "attention",
-        new Array(10).fill("i32"),
+        new Array(11).fill("i32"),
         [],
-        (f, begin, end, scratch, q, k, v, mask, factor, output, logSum) => {
-          const [index, entry, packed, scanned, panel, last, query] = integers(f, 7)
+        (f, begin, end, scratch, seen, q, k, v, mask, factor, output, logSum) => {
+          const [index, entry, packed, ranges, panel, last, query] = integers(f, 7)
           const [q0, k0, v0, mask0, factor0, output0, logSum0] = integers(f, 7)
           const bytes = (strides: ReadonlyArray<number> | undefined, axis: number) => 4 * (strides?.[axis] ?? 0)
           const perQuery = [
@@ -372,7 +374,7 @@ const driver = (context: KernelContext, shape: Shape): number => {
             callFunction(
               panelFunction(context, shape, rows),
               get(scratch),
-              i32.add(get(scratch), i32.add(i32.const(lies.table), scaled(get(panel), RANGE_BYTES))),
+              i32.add(get(ranges), scaled(get(panel), RANGE_BYTES)),
               get(q0),
               get(k0),
               get(v0),
@@ -396,15 +398,7 @@ const driver = (context: KernelContext, shape: Shape): number => {
             step(get(index), [...moves(1, perQuery), ...moves(1, perKey)]),
             set(index, i32.divU(get(entry), i32.const(shared))),
             step(get(index), [...moves(0, perQuery), ...moves(0, perKey), [mask0, bytes(shape.mask, 0)]]),
-            increase(index, 1),
-            when(i32.ne(get(index), get(scanned)), [
-              set(scanned, get(index)),
-              callFunction(
-                scan(module, shape, keys, shape.mask),
-                get(mask0),
-                i32.add(get(scratch), i32.const(lies.table)),
-              ),
-            ]),
+            set(ranges, i32.add(get(seen), scaled(get(index), batchBytes))),
             set(query, firstRow(shape, get(panel))),
             step(get(query), [...moves(3, perQuery), [mask0, bytes(shape.mask, 1)]]),
             increase(entry, 1),
@@ -441,16 +435,17 @@ const driver = (context: KernelContext, shape: Shape): number => {
   )
 }
 
-/** Emits `attention`: one stage. */
+/** Emits `attention`: which keys are seen, then the rest. */
 export const emitAttention: KernelEmitter<AttentionCall> = (given, context) => {
   const call = withQueries(given)
   const shape = shapeOf(call)
   const units = shape.batch * shape.shared * shape.group * shape.runs
   if (units === 0) return []
-  const func = driver(context, shape)
+  const seen = seenKeys(context, shape, call.mask)
+  const func = driver(context, shape, seen.batchBytes)
   const scratch = context.threadScratch(scratchOf(shape).bytes)
   const operands = [call.q, call.k, call.v, call.mask, call.factor, call.output, call.logSum].map((view) =>
     view === undefined ? i32.const(0) : i32.add(context.address(view.buffer), i32.const(4 * view.offset))
   )
-  return [{ units, run: (begin, end) => callFunction(func, begin, end, scratch, ...operands) }]
+  return [seen.stage, { units, run: (begin, end) => callFunction(func, begin, end, scratch, seen.table, ...operands) }]
 }

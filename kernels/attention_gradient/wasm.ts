@@ -16,7 +16,7 @@ import {
   type Panels,
   panelsOf,
   RANGE_BYTES,
-  scan,
+  seenKeys,
   step,
   withQueries,
 } from "../attention/_wasm_parts.ts"
@@ -142,8 +142,7 @@ const scratchOf = ({ chunk, width, valueWidth, rows, count }: Shape) => {
     cotangentColumns: 4 * queries * padded(valueWidth),
     weights: queries * rowBytes,
     scores: queries * rowBytes,
-    /** What each panel of queries sees: of all keys, and of those of a chunk, from its first one on. */
-    table: RANGE_BYTES * count,
+    /** What each panel of queries sees of the keys of a chunk, from its first one on. */
     ranges: RANGE_BYTES * BLOCK,
   }
   let bytes = 0
@@ -236,8 +235,8 @@ const BLOCK_PARAMETERS = ["q", "mask", "factor", "logSum", "cotangent", "delta",
 type Addresses = Readonly<Record<typeof BLOCK_PARAMETERS[number], number>>
 
 /**
- * Index of the function `(scratch, firstPanel, lastPanel, start, moreKeys, ...addresses)`, all i32: these panels of
- * queries with a packed chunk of `keys` keys from key `start` on. dq is added to what is there where `start` is not
+ * Index of the function `(scratch, seen, firstPanel, lastPanel, start, moreKeys, ...addresses)`, all i32: these panels of
+ * queries, and what they see of all keys, with a packed chunk of `keys` keys from key `start` on. dq is added to what is there where `start` is not
  * 0; dk and dv where `moreKeys` is not.
  */
 const blockFunction = (context: KernelContext, shape: Shape, keys: number): number => {
@@ -251,9 +250,9 @@ const blockFunction = (context: KernelContext, shape: Shape, keys: number): numb
     () =>
       module.func(
         "attention_gradient_block",
-        new Array(5 + BLOCK_PARAMETERS.length).fill("i32"),
+        new Array(6 + BLOCK_PARAMETERS.length).fill("i32"),
         [],
-        (f, scratch, firstPanel, lastPanel, start, moreKeys, ...given) => {
+        (f, scratch, seen, firstPanel, lastPanel, start, moreKeys, ...given) => {
           const at = Object.fromEntries(BLOCK_PARAMETERS.map((name, i) => [name, given[i]])) as Addresses
           const [first, clear, end, range, lastRange, panel, any, row, queries] = integers(f, 9)
           const [weights, scores, tile, key, from, to] = integers(f, 6)
@@ -387,7 +386,7 @@ const blockFunction = (context: KernelContext, shape: Shape, keys: number): numb
             set(queries, i32.sub(rowOf(get(lastPanel)), rowOf(get(firstPanel)))),
             eachRange(
               [0, 4, 8].map((place): Code => [
-                set(row, i32.load(i32.add(within(lies.table), scaled(get(panel), RANGE_BYTES)), place)),
+                set(row, i32.load(i32.add(get(seen), scaled(get(panel), RANGE_BYTES)), place)),
                 i32.store(get(range), clipped, place),
               ]),
               set(any, i32.or(get(any), i32.load(get(range), 8))),
@@ -414,27 +413,30 @@ const blockFunction = (context: KernelContext, shape: Shape, keys: number): numb
 /** Parameters of the driver, one address each. */
 const OPERANDS = ["q", "k", "v", "mask", "factor", "logSum", "cotangent", "delta", "dq", "dk", "dv"] as const
 
-/** Index of the function `(begin, end, scratch, ...operands)`, all i32, that runs units. */
-const driver = (context: KernelContext, shape: Shape): number => {
+/**
+ * Index of the function `(begin, end, scratch, seen, ...operands)`, all i32, that runs units; `seen` is the table of
+ * {@link seenKeys}.
+ */
+const driver = (context: KernelContext, shape: Shape, batchBytes: number): number => {
   const { module, target } = context
   const { shared, keys, width, valueWidth, count, chunk, chunks, lastChunk, members, run, pieces } = shape
   const lies = scratchOf(shape)
   const needsScores = shape.dq !== undefined || shape.dk !== undefined
   return module.once(
-    keyOf(["attention_gradient", shape, target.relaxed]),
+    keyOf(["attention_gradient", shape, batchBytes, target.relaxed]),
     () =>
       module.func(
         "attention_gradient",
-        new Array(3 + OPERANDS.length).fill("i32"),
+        new Array(4 + OPERANDS.length).fill("i32"),
         [],
-        (f, begin, end, scratch, ...given) => {
+        (f, begin, end, scratch, seen, ...given) => {
           const base = Object.fromEntries(OPERANDS.map((name, i) => [name, given[i]]))
           const at = Object.fromEntries(OPERANDS.map((name) => [name, f.local("i32")])) as Record<
             typeof OPERANDS[number],
             number
           >
           const here = Object.fromEntries(BLOCK_PARAMETERS.map((name) => [name, f.local("i32")])) as Addresses
-          const [index, pair, firstPanel, lastPanel, panel, blockEnd, member, more, start, scanned, query] = integers(
+          const [index, pair, firstPanel, lastPanel, panel, blockEnd, member, more, start, ranges, query] = integers(
             f,
             11,
           )
@@ -472,6 +474,7 @@ const driver = (context: KernelContext, shape: Shape): number => {
                 callFunction(
                   blockFunction(context, shape, keys),
                   get(scratch),
+                  get(ranges),
                   get(panel),
                   get(blockEnd),
                   get(start),
@@ -502,15 +505,7 @@ const driver = (context: KernelContext, shape: Shape): number => {
             move(get(index), at, [...perQuery, ...perKey], 1),
             set(index, i32.divU(get(pair), i32.const(shared))),
             move(get(index), at, [...perQuery, ...perKey, "mask"], 0),
-            increase(index, 1),
-            when(i32.ne(get(index), get(scanned)), [
-              set(scanned, get(index)),
-              callFunction(
-                scan(module, shape, keys, shape.mask),
-                get(at.mask),
-                i32.add(get(scratch), i32.const(lies.table)),
-              ),
-            ]),
+            set(ranges, i32.add(get(seen), scaled(get(index), batchBytes))),
             set(start, i32.const(0)),
             chunks === 1 ? [] : whileTrue(i32.ltU(get(start), i32.const(keys - lastChunk)), withKeys(chunk)),
             withKeys(lastChunk),
@@ -559,7 +554,7 @@ const sumStage = ({ module }: KernelContext, shape: Shape, output: View, partial
   )
 }
 
-/** Emits `attention_gradient`: one stage, and one for each sum of partial results. */
+/** Emits `attention_gradient`: which keys are seen, then the rest, and a stage for each sum of partial results. */
 export const emitAttentionGradient: KernelEmitter<AttentionGradientCall> = (given, context) => {
   const call = withQueries(given)
   // Without queries, derivatives of keys and values are sums of nothing.
@@ -585,10 +580,12 @@ export const emitAttentionGradient: KernelEmitter<AttentionGradientCall> = (give
     sums.push(sumStage(context, shape, view, partial, addressOf(view)))
     return partial
   })
-  const func = driver(context, shape)
+  const seen = seenKeys(context, shape, call.mask)
+  const func = driver(context, shape, seen.batchBytes)
   const scratch = context.threadScratch(scratchOf(shape).bytes)
   return [
-    { units, run: (begin, end) => callFunction(func, begin, end, scratch, ...operands) },
+    seen.stage,
+    { units, run: (begin, end) => callFunction(func, begin, end, scratch, seen.table, ...operands) },
     ...sums,
   ]
 }

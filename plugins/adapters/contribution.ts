@@ -65,6 +65,8 @@ export function contributionOf(method: MethodOptions): Contribution {
       },
     })),
     trains: isHead,
+    // A term of parameters alone.
+    paddingFree: true,
     ...(regularized.length === 0 ? {} : { objective: { wrap: regularize(regularized) } }),
     initialize: (own, { modules }) =>
       attempt(() =>

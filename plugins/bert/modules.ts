@@ -2,7 +2,9 @@
  * The family's modules, under Hugging Face's names.
  * @module
  */
+import type { BatchTensors } from "../../core/contracts/objective.ts"
 import type { KeyValues } from "../../core/contracts/site.ts"
+import { perVisibleKey, positionsOf, visibleKeys } from "../../core/model/batch_layout.ts"
 import { embedding } from "../../core/model/embedding.ts"
 import { layerNorm } from "../../core/model/layer_norm.ts"
 import { linear } from "../../core/model/linear.ts"
@@ -12,8 +14,8 @@ import * as ops from "../../core/tensor/ops.ts"
 import type { Tensor } from "../../core/tensor/tensor.ts"
 import type { BertConfig } from "./config.ts"
 
-/** A module that also gets the tokens of each row that are not padding, i32 [B, 1, 1]. */
-export type Masked = Module<[Tensor]>
+/** A module that also gets the batch, rows that methods put before the tokens counted among the lengths. */
+export type Masked = Module<[BatchTensors]>
 
 /** Last names of an attention's products. */
 export interface AttentionNames {
@@ -48,7 +50,7 @@ export function attention(path: string, config: BertConfig, names: AttentionName
     parameters: {},
     children: [query, key, value, ...(output === undefined ? [] : [output])],
     outputHead: false,
-    forward: (scope, x, lengths) => {
+    forward: (scope, x, given) => {
       const [batch, length] = x.shape
       const split = (y: Tensor) => ops.permute(ops.reshape(y, [batch, length, heads, headDim]), [0, 2, 1, 3])
       const prefix = scope.keyValues(self)
@@ -59,11 +61,11 @@ export function attention(path: string, config: BertConfig, names: AttentionName
       const { keys, values } = scope.decoding?.extend(self, own) ?? own
       const k = before(keys, prefix?.keys)
       const v = before(values, prefix?.values)
-      const mask = ops.less(ops.iota([1, 1, start + length], 2), ops.add(lengths, start))
+      const mask = visibleKeys(given, start + length, start)
+      const kept = (keys: number) =>
+        scope.dropout(self, "weights", ops.full(1, [batch, heads, length, keys]), attentionDropout)
       const options = scope.training && attentionDropout > 0
-        ? {
-          factor: scope.dropout(self, "weights", ops.full(1, [batch, heads, length, start + length]), attentionDropout),
-        }
+        ? { factor: perVisibleKey(given, start + length, kept) }
         : {}
       const mixed = ops.permute(ops.attention(split(scope.call(query, x)), k, v, mask, options), [0, 2, 1, 3])
       const joined = ops.reshape(mixed, [batch, length, hiddenSize])
@@ -95,8 +97,8 @@ export function bertBlock(path: string, config: BertConfig): Masked {
     parameters: {},
     children: [attend, project, between, up, down, last],
     outputHead: false,
-    forward: (scope, x, lengths) => {
-      const mixed = scope.call(project, scope.call(attend, x, lengths))
+    forward: (scope, x, batch) => {
+      const mixed = scope.call(project, scope.call(attend, x, batch))
       const attended = scope.dropout(self, "attention", mixed, dropout)
       const h = scope.residual(project, x, attended, (sum) => scope.call(between, sum))
       const more = scope.call(down, config.activation(scope.call(up, h)))
@@ -141,16 +143,16 @@ export function distilBertBlock(path: string, config: BertConfig): Masked {
     parameters: {},
     children: [attend, between, think, last],
     outputHead: false,
-    forward: (scope, x, lengths) => {
-      const h = scope.residual(attend, x, scope.call(attend, x, lengths), (sum) => scope.call(between, sum))
+    forward: (scope, x, batch) => {
+      const h = scope.residual(attend, x, scope.call(attend, x, batch), (sum) => scope.call(between, sum))
       return scope.residual(think, h, scope.call(think, h), (sum) => scope.call(last, sum))
     },
   }
 }
 
 /**
- * Embeddings and layers: tokens i32 [B, T] and their numbers i32 [B] to hidden states [B, P + T, hiddenSize], those of
- * P rows that methods put before the tokens first.
+ * Embeddings and layers: tokens i32 [B, T] of a batch to hidden states [B, P + T, hiddenSize], those of P rows that
+ * methods put before the tokens first.
  *
  * @param layers Path of the list of layers.
  */
@@ -175,8 +177,8 @@ export function backbone(
     parameters: {},
     children: [words, positions, ...(types === undefined ? [] : [types]), norm, ...blocks],
     outputHead: false,
-    forward: (scope, tokens, lengths) => {
-      const [batch, length] = tokens.shape
+    forward: (scope, tokens, batch) => {
+      const length = tokens.shape[1]
       const embedded = scope.call(words, tokens)
       const prefix = scope.inputPrefix(self)
       const start = prefix?.shape[0] ?? 0
@@ -186,20 +188,20 @@ export function backbone(
       // Prefix keys take the first positions (past_key_values in transformers).
       const keys = attentionsOf(blocks).map((module) => scope.keyValues(module)?.keys.shape[2] ?? 0)
       const first = Math.max(0, ...keys)
-      const last = first + start + length
+      const last = first + start + (batch.packed?.longest ?? length)
       if (last > maxPositions) {
-        const message = `${length} tokens with ${
-          last - length
+        const message = `${last - first - start} tokens with ${
+          first + start
         } places before them are more than ${maxPositions} positions`
         throw new ModelError({ reason: "Unsupported", message })
       }
-      const count = [1, start + length]
-      const places = ops.add(ops.iota(count, 1), first)
+      const places = positionsOf(batch, start, first)
       let x = ops.add(whole, scope.call(positions, ops.forBatch(places, whole)))
-      if (types !== undefined) x = ops.add(x, scope.call(types, ops.forBatch(ops.full(0, count, "i32"), whole)))
+      const none = ops.full(0, [1, start + length], "i32")
+      if (types !== undefined) x = ops.add(x, scope.call(types, ops.forBatch(none, whole)))
       x = scope.dropout(self, "embeddings", scope.call(norm, x), dropout)
-      const visible = ops.add(ops.reshape(lengths, [batch, 1, 1]), start)
-      for (const layer of blocks) x = scope.call(layer, x, visible)
+      const seen = start === 0 ? batch : { ...batch, lengths: ops.add(batch.lengths, start) }
+      for (const layer of blocks) x = scope.call(layer, x, seen)
       return x
     },
   }

@@ -1,4 +1,6 @@
+import type { BatchTensors } from "../../core/contracts/objective.ts"
 import type { ConfigReader } from "../../core/formats/model_config.ts"
+import { firstOf } from "../../core/model/batch_layout.ts"
 import { layerNorm } from "../../core/model/layer_norm.ts"
 import { linear } from "../../core/model/linear.ts"
 import type { Module, ModuleNode, Scope } from "../../core/model/module.ts"
@@ -18,7 +20,7 @@ interface Head {
   /** Of parameters that are another parameter. */
   readonly tied: Readonly<Record<string, string>>
   /** Builds the graph. */
-  readonly forward: (scope: Scope, hidden: Tensor, whole: Tensor) => Tensor
+  readonly forward: (scope: Scope, hidden: Tensor, whole: Tensor, batch: BatchTensors) => Tensor
 }
 
 /** One of the two kinds of models. */
@@ -96,12 +98,14 @@ export function buildNetwork(reader: ConfigReader, task: Task): Network {
       children: [body, ...head.modules],
       outputHead: false,
     },
-    forward: (scope, { tokens, lengths }) => {
-      const whole = scope.call(body, tokens, lengths)
+    forward: (scope, batch) => {
+      const { tokens } = batch
+      const whole = scope.call(body, tokens, batch)
       const places = whole.shape[1]
       const hidden = ops.narrow(whole, 1, places - tokens.shape[1], places)
-      return { hidden, logits: head.forward(scope, hidden, whole) }
+      return { hidden, logits: head.forward(scope, hidden, whole, batch) }
     },
+    paddingFree: true,
     maxPositions: config.maxPositions,
     vocabSize: config.vocabSize,
     tied: head.tied,
@@ -142,10 +146,10 @@ function classifier(pooler: Module, activation: (x: Tensor) => Tensor, config: B
     modules: [pooler, head],
     newModules: [pooler.path, head.path],
     tied: {},
-    forward: (scope, _, whole) => {
-      const pooled = activation(scope.call(pooler, ops.narrow(whole, 1, 0, 1)))
+    forward: (scope, _, whole, batch) => {
+      const pooled = activation(scope.call(pooler, firstOf(whole, batch)))
       const logits = scope.call(head, scope.dropout(head, "input", pooled, config.classifierDropout))
-      return ops.reshape(logits, [whole.shape[0], labels])
+      return ops.reshape(logits, [-1, labels])
     },
   }
 }

@@ -2,7 +2,9 @@
  * The family's modules, under Hugging Face's names.
  * @module
  */
+import type { BatchTensors } from "../../core/contracts/objective.ts"
 import type { KeyValues } from "../../core/contracts/site.ts"
+import { causalKeys } from "../../core/model/batch_layout.ts"
 import { embedding } from "../../core/model/embedding.ts"
 import { linear } from "../../core/model/linear.ts"
 import type { Decoding, Module } from "../../core/model/module.ts"
@@ -20,27 +22,41 @@ export interface Tables {
   readonly sin: Tensor
 }
 
-/** Rotary tables of a graph, made once for each start. */
+/** A graph's batch, with rotary tables that are made once for each start. */
 export interface Positions {
-  /** Tables of `length` positions that follow `start` others, and the tokens in memory while text is generated. */
+  /** The batch. */
+  readonly batch: BatchTensors
+  /**
+   * Tables of `length` positions that follow `start` others, and the tokens in memory while text is generated; of a packed
+   * row's own positions.
+   */
   readonly tables: (start: number, length: number) => Tables
 }
 
 /** Rotary tables for one graph. */
-export function makePositions({ frequencies }: LlamaConfig, decoding: Decoding | undefined): Positions {
+export function makePositions(
+  { frequencies }: LlamaConfig,
+  batch: BatchTensors,
+  decoding: Decoding | undefined,
+): Positions {
   const made = new Map<string, Tables>()
   const constants = (start: number, length: number): Tables => {
     const { cos, sin } = rotaryTables(frequencies, start, length)
     const shape = [length, frequencies.length]
     return { cos: ops.constant(cos, shape), sin: ops.constant(sin, shape) }
   }
+  const at = ({ cos, sin }: Tables, places: Tensor): Tables => ({
+    cos: ops.gather(cos, places),
+    sin: ops.gather(sin, places),
+  })
   const make = (start: number, length: number): Tables => {
+    const { packed } = batch
+    if (packed !== undefined) return at(constants(start, packed.longest), ops.reshape(packed.positions, [length]))
     if (decoding === undefined) return constants(start, length)
-    const { cos, sin } = constants(start, decoding.capacity)
-    const places = ops.add(ops.iota([length], 0), decoding.start)
-    return { cos: ops.gather(cos, places), sin: ops.gather(sin, places) }
+    return at(constants(start, decoding.capacity), ops.add(ops.iota([length], 0), decoding.start))
   }
   return {
+    batch,
     tables: (start, length) => {
       const name = `${start} ${length}`
       const found = made.get(name) ?? make(start, length)
@@ -98,12 +114,7 @@ export function attention(path: string, config: LlamaConfig): Module<[Positions]
       const { keys, values } = decoding === undefined ? own : decoding.extend(self, own)
       const k = before(keys, prefix?.keys)
       const v = before(values, prefix?.values)
-      // Padding lies on the right, so what is causal hides it from every token that counts.
-      const last = ops.add(ops.iota([1, length, 1], 1), start)
-      const mask = ops.lessEqual(
-        ops.iota([1, 1, k.shape[2]], 2),
-        decoding === undefined ? last : ops.add(last, decoding.start),
-      )
+      const mask = causalKeys(positions.batch, length, k.shape[2], start, decoding)
       const mixed = ops.permute(ops.attention(q, k, v, mask), [0, 2, 1, 3])
       return scope.call(output, ops.reshape(mixed, [batch, length, heads * headDim]))
     },
@@ -158,21 +169,21 @@ export function block(path: string, config: LlamaConfig): Module<[Positions]> {
   }
 }
 
-/** Embedding, layers and last norm: tokens i32 [B, T] to hidden states [B, T, hiddenSize]. */
-export function backbone(path: string, config: LlamaConfig): Module {
+/** Embedding, layers and last norm: tokens i32 [B, T] of a batch to hidden states [B, T, hiddenSize]. */
+export function backbone(path: string, config: LlamaConfig): Module<[BatchTensors]> {
   const { vocabSize, hiddenSize, layers, epsilon, std } = config
   const embed = embedding({ path: `${path}.embed_tokens`, rows: vocabSize, width: hiddenSize, std })
   const blocks = Array.from({ length: layers }, (_, i) => block(`${path}.layers.${i}`, config))
   const norm = rmsNorm({ path: `${path}.norm`, width: hiddenSize, epsilon })
-  const self: Module = {
+  const self: Module<[BatchTensors]> = {
     path,
     kind: "Backbone",
     sizes: { hiddenSize },
     parameters: {},
     children: [embed, ...blocks, norm],
     outputHead: false,
-    forward: (scope, tokens) => {
-      const positions = makePositions(config, scope.decoding)
+    forward: (scope, tokens, batch) => {
+      const positions = makePositions(config, batch, scope.decoding)
       const length = tokens.shape[1]
       const embedded = scope.call(embed, tokens)
       const prefix = scope.inputPrefix(self)

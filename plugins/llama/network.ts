@@ -1,9 +1,9 @@
 import type { ConfigReader } from "../../core/formats/model_config.ts"
+import { lastOf } from "../../core/model/batch_layout.ts"
 import { linear } from "../../core/model/linear.ts"
 import type { Network } from "../../core/model/network.ts"
 import type { Task } from "../../core/model/task.ts"
 import * as ops from "../../core/tensor/ops.ts"
-import type { Tensor } from "../../core/tensor/tensor.ts"
 import { readConfig } from "./config.ts"
 import { backbone } from "./modules.ts"
 
@@ -35,12 +35,13 @@ export function buildNetwork(reader: ConfigReader, task: Task): Network {
       children: [body, head],
       outputHead: false,
     },
-    forward: (scope, { tokens, lengths }) => {
-      const hidden = scope.call(body, tokens)
+    forward: (scope, batch) => {
+      const hidden = scope.call(body, batch.tokens, batch)
       if (!classifies) return { hidden, logits: scope.call(head, hidden) }
-      const logits = scope.call(head, lastOf(hidden, lengths))
-      return { hidden, logits: ops.reshape(logits, [tokens.shape[0], task.labels.length]) }
+      const logits = scope.call(head, lastOf(hidden, batch))
+      return { hidden, logits: ops.reshape(logits, [-1, task.labels.length]) }
     },
+    paddingFree: true,
     maxPositions: config.maxPositions,
     vocabSize,
     tied: tied && !classifies ? { "lm_head.weight": "model.embed_tokens.weight" } : {},
@@ -50,11 +51,4 @@ export function buildNetwork(reader: ConfigReader, task: Task): Network {
     architecture: `${CLASSES[reader.string("model_type")]}For${classifies ? "SequenceClassification" : "CausalLM"}`,
     notes: config.notes,
   }
-}
-
-/** The hidden state of each row's last token: [B, T, H] and i32 [B] to [B, 1, H]. */
-function lastOf(hidden: Tensor, lengths: Tensor): Tensor {
-  const [batch, length] = hidden.shape
-  const last = ops.reshape(ops.sub(lengths, 1), [batch, 1, 1])
-  return ops.sum(ops.where(ops.equal(ops.iota([1, length, 1], 1), last), hidden, 0), [1], { keepDims: true })
 }

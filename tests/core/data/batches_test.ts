@@ -70,6 +70,20 @@ Deno.test("sorting by length saves padding; a window of one step leaves the draw
   assertEquals(rowsOf(4, 4), rowsOf(1, 16))
 })
 
+Deno.test("without a window nothing is sorted: rows come as they are drawn, every one once", () => {
+  const all = examples(200)
+  const options = { batchSize: 4, accumulation: 4, maxLength: 128, seed: 5 }
+  const drawn = (sortWindow: number) =>
+    makeBatches(all, { ...options, sortWindow }).epoch(0).map(({ microBatches }) =>
+      microBatches.map(({ rows }) => [...rows].filter((row) => row >= 0).map((row) => all[row].tokens.length))
+    )
+  const rises = (lengths: ReadonlyArray<number>) => lengths.every((own, i) => i === 0 || own >= lengths[i - 1])
+  assert(drawn(1).flat().every(rises))
+  assert(drawn(0).flat().filter(rises).length < 25, "micro-batches are sorted")
+  // A step's rows are the same ones.
+  assertEquals(drawn(0).map((step) => step.flat().sort()), drawn(1).map((step) => step.flat().sort()))
+})
+
 Deno.test("a run resumed at a step takes the steps that are left", () => {
   const source = makeBatches(examples(50), { batchSize: 4, accumulation: 2, maxLength: 128 })
   const all = [...stepsFrom(source, 3)]

@@ -69,8 +69,9 @@ Deno.test("derivatives are those of finite differences", async (t) => {
   }
 })
 
-Deno.test("of a layer whose first token is read, no more than that is computed", () => {
-  const [rows, length, width, heads] = [2, 6, 8, 2]
+/** Two layers of which some tokens are read: what no one looks at is not computed, and nothing else changes. */
+function assertNarrowed(rows: number, length: number, of: (y: Tensor) => Tensor): void {
+  const [width, heads] = [8, 2]
   const lengths = ops.input("lengths", [rows, 1, 1], { dtype: "i32", batch: true })
   const x = ops.input("x", [rows, length, width], { batch: true })
   const w = ops.input("w", [width, width]), gain = ops.input("gain", [width])
@@ -88,9 +89,9 @@ Deno.test("of a layer whose first token is read, no more than that is computed",
     const h = ops.rmsNorm(ops.add(x, project(ops.reshape(mixed, [rows, length, width]))), gain, 1e-5)
     return ops.layerNorm(ops.add(h, ops.dropout(ops.gelu(project(h)), 0.1, 9, key)), gain, gain, 1e-5)
   }
-  const of = (at: number) => (y: Tensor) => ops.softmax(ops.reshape(ops.narrow(y, 1, at, at + 1), [rows, width]))
   const data = {
-    lengths: [6, 3],
+    lengths: [6, 3].slice(0, rows),
+    places: [4, 0],
     k0: [3],
     k1: [4],
     ...Object.fromEntries([x, w, gain, table].map(({ attributes, shape }, salt) => [
@@ -99,21 +100,69 @@ Deno.test("of a layer whose first token is read, no more than that is computed",
     ])),
   }
   for (const causal of [true, false]) {
-    for (const at of [0, 4]) {
-      const whole = of(at)(layer(layer(x, causal), causal))
-      const [part] = narrowed([whole])
-      const all = (y: Tensor) => [y, ...gradients(ops.sum(ops.mul(y, y)), [x, w, gain])]
-      const expected = evaluateAll(all(whole), { inputs: data })
-      evaluateAll(all(part), { inputs: data }).forEach((value, i) => assert(difference(value, expected[i]) < 1e-12))
-      const outputs = Object.fromEntries(all(part).map((y, i) => [`${i}`, y]))
-      const found = interpret(build({ name: "part", outputs, updates: [] }), new Map(), data)
-      expected.forEach((value, i) => assert(difference(found[i], value) < 1e-12))
-      // Products of the second layer: keys and values of all tokens, queries and what follows of one.
-      const flops = (y: Tensor) =>
-        build({ name: "count", outputs: { y }, updates: [] }).calls.reduce((sum, call) => sum + workOf(call).flops, 0)
-      const [once, twice] = [flops(layer(x, causal)), flops(part)]
-      assert(twice < 1.75 * once, `${twice} is more than a layer and a half: ${once}`)
-    }
+    const whole = of(layer(layer(x, causal), causal))
+    const [part] = narrowed([whole])
+    const all = (y: Tensor) => [y, ...gradients(ops.sum(ops.mul(y, y)), [x, w, gain])]
+    const expected = evaluateAll(all(whole), { inputs: data })
+    evaluateAll(all(part), { inputs: data }).forEach((value, i) => assert(difference(value, expected[i]) < 1e-12))
+    const outputs = Object.fromEntries(all(part).map((y, i) => [`${i}`, y]))
+    const found = interpret(build({ name: "part", outputs, updates: [] }), new Map(), data)
+    expected.forEach((value, i) => assert(difference(found[i], value) < 1e-12))
+    // Products of the second layer: keys and values of all tokens, queries and what follows of those that are read.
+    const flops = (y: Tensor) =>
+      build({ name: "count", outputs: { y }, updates: [] }).calls.reduce((sum, call) => sum + workOf(call).flops, 0)
+    const [once, twice] = [flops(layer(x, causal)), flops(part)]
+    assert(twice < 1.75 * once, `${twice} is more than a layer and a half: ${once}`)
+  }
+}
+
+Deno.test("of a layer whose first token is read, no more than that is computed", () => {
+  const [rows, length] = [2, 6]
+  for (const at of [0, 4]) {
+    assertNarrowed(rows, length, (y) => ops.softmax(ops.reshape(ops.narrow(y, 1, at, at + 1), [rows, y.shape[2]])))
+  }
+})
+
+Deno.test("of a layer whose tokens are read at places told at run time, no more than those are computed", () => {
+  const places = ops.input("places", [2], { dtype: "i32" })
+  assertNarrowed(1, 6, (y) => ops.softmax(ops.gather(ops.reshape(y, [6, y.shape[2]]), places)))
+})
+
+Deno.test("places that are read beside other parts, in a part, or more often than they are there", () => {
+  const [length, width] = [6, 4]
+  const x = ops.input("x", [length, width]), w = ops.input("w", [width, width])
+  const places = ops.input("places", [3], { dtype: "i32" })
+  const many = ops.concat([places, places, places], 0)
+  const y = ops.gelu(ops.matmul(x, w))
+  const part = ops.narrow(y, 0, 1, 5)
+  const readings = [
+    // Beside the whole, beside a slice, in a slice, other places, and the same ones twice.
+    ops.add(ops.gather(y, places), ops.narrow(y, 0, 0, 3)),
+    ops.add(ops.gather(y, places), ops.sum(y)),
+    ops.gather(part, places),
+    ops.add(ops.gather(y, places), ops.gather(y, ops.sub(places, ops.min(places, 1)))),
+    ops.add(ops.gather(y, places), ops.mul(ops.gather(y, places), 2)),
+    ops.gather(y, many),
+    ops.narrow(ops.gather(y, places), 0, 1, 2),
+    ops.narrow(ops.gather(y, places), 1, 1, 2),
+    // Along another axis than the first, through a change of shape that the places are lost in.
+    ops.gather(ops.permute(ops.reshape(y, [2, 12]), [1, 0]), places),
+    ops.gather(ops.add(ops.permute(ops.matmul(w, x, { transposeB: true }), [1, 0]), 1), places),
+    ops.gather(ops.mul(ops.iota([length, width], 0), ops.iota([length, width], 1)), places),
+  ]
+  const inputs = {
+    x: Float64Array.from({ length: length * width }, (_, i) => uniformAt(i, 1, 1, 1) - 0.5),
+    w: Float64Array.from({ length: width * width }, (_, i) => uniformAt(i, 2, 2, 2) - 0.5),
+    places: [3, 0, 2],
+  }
+  for (const [i, whole] of readings.entries()) {
+    const all = (y: Tensor) => y.dtype === "i32" ? [y] : [y, ...gradients(ops.sum(ops.mul(y, y)), [x, w])]
+    const expected = evaluateAll(all(whole), { inputs })
+    const found = all(narrowed([whole])[0])
+    evaluateAll(found, { inputs }).forEach((value, at) => assert(difference(value, expected[at]) < 1e-12, `${i}`))
+    const outputs = Object.fromEntries(found.map((y, at) => [`${at}`, y]))
+    const ran = interpret(build({ name: "part", outputs, updates: [] }), new Map(), inputs)
+    expected.forEach((value, at) => assert(difference(ran[at], value) < 1e-12, `${i} as a program`))
   }
 })
 

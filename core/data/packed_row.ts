@@ -1,0 +1,84 @@
+/**
+ * Micro-batches without padding between examples: all of them in one row, one after the other.
+ * @module
+ */
+import type { MicroBatch } from "../contracts/batch_source.ts"
+import { type Batch, collate, labelsByToken } from "./batches.ts"
+import { countTrained, type Example, MASKED } from "./encode.ts"
+
+/** Longest packed row. A longer one would not pay: which tokens see each other is a table of its square. */
+export const LONGEST_ROW = 4096
+
+/**
+ * Length that a packed row is padded to: sixteen lengths up to 256, and eight to each further power of two. About 4 % are
+ * padding, and few lengths come up in a run.
+ */
+export const packedLength = (tokens: number): number => {
+  let step = 16
+  while (16 * step < tokens) step *= 2
+  return Math.max(1, Math.ceil(tokens / step)) * step
+}
+
+/** Fills the arrays of a packed row. `longest` is the most tokens that any example of the run has. */
+export const packRow = (
+  examples: ReadonlyArray<Example>,
+  { task, rows }: MicroBatch,
+  longest: number,
+  padId = 0,
+): Batch => {
+  const size = rows.length
+  const lengths = Int32Array.from(rows, (row) => row < 0 ? 0 : examples[row].tokens.length)
+  const length = packedLength(lengths.reduce((sum, own) => sum + own, 0))
+  const tokens = new Int32Array(length).fill(padId)
+  const positions = new Int32Array(length)
+  const segments = new Int32Array(length).fill(size)
+  const first = new Int32Array(size), last = new Int32Array(size)
+  const byToken = labelsByToken(examples)
+  const labels = new Int32Array(byToken ? length : size).fill(MASKED)
+  const exampleWeight = new Float32Array(byToken ? 1 : size)
+  let trainedCount = 0
+  let start = 0
+  rows.forEach((row, index) => {
+    if (row < 0) return
+    const example = examples[row], end = start + lengths[index]
+    tokens.set(example.tokens, start)
+    segments.fill(index, start, end)
+    for (let place = start; place < end; place++) positions[place] = place - start
+    first[index] = start
+    last[index] = end - 1
+    exampleWeight[byToken ? 0 : index] = 1
+    const own = example.targets ?? example.labels?.subarray(1)
+    if (own === undefined) labels[index] = example.label ?? MASKED
+    else labels.set(own, start)
+    trainedCount += own === undefined ? 1 : countTrained(own)
+    start = end
+  })
+  return {
+    task,
+    shape: [1, length],
+    tokens,
+    lengths,
+    packed: { positions, segments, first, last, longest },
+    exampleWeight,
+    ...(byToken ? { targets: labels } : { labels }),
+    rows,
+    trainedCount,
+  }
+}
+
+/**
+ * A micro-batch in the layout that holds fewer tokens: a packed row, or padded rows where they are all of a length, or
+ * where the row would be longer than {@link LONGEST_ROW}.
+ */
+export const packOrCollate = (
+  examples: ReadonlyArray<Example>,
+  microBatch: MicroBatch,
+  longest: number,
+  padId?: number,
+): Batch => {
+  const { rows, length } = microBatch
+  const packed = packedLength(rows.reduce((sum, row) => sum + (row < 0 ? 0 : examples[row].tokens.length), 0))
+  return packed <= LONGEST_ROW && packed < rows.length * length
+    ? packRow(examples, microBatch, longest, padId)
+    : collate(examples, microBatch, padId)
+}

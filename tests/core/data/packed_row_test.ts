@@ -1,0 +1,75 @@
+import { assert, assertEquals } from "@std/assert"
+import { collate } from "../../../core/data/batches.ts"
+import { type Example, MASKED } from "../../../core/data/encode.ts"
+import { LONGEST_ROW, packedLength, packOrCollate, packRow } from "../../../core/data/packed_row.ts"
+
+const M = MASKED
+
+Deno.test("lengths of packed rows are few and close to what lies in them", () => {
+  const wanted = [[0, 16], [1, 16], [16, 16], [17, 32], [255, 256], [256, 256], [257, 288], [513, 576], [1025, 1152]]
+  for (const [tokens, length] of wanted) assertEquals(packedLength(tokens), length)
+  const counts = Array.from({ length: LONGEST_ROW }, (_, i) => i + 1)
+  for (const tokens of counts) {
+    const length = packedLength(tokens)
+    assert(length >= tokens && packedLength(length) === length && (length - tokens) < Math.max(16, tokens / 8))
+  }
+  assertEquals(new Set(counts.map(packedLength)).size, 16 + 4 * 8)
+  const waste = (from: number, to: number) =>
+    counts.slice(from, to).reduce((sum, n) => sum + packedLength(n), 0) /
+    counts.slice(from, to).reduce((sum, n) => sum + n, 0)
+  assert(waste(256, 512) < 1.05 && waste(1024, 4096) < 1.05)
+})
+
+Deno.test("arrays of a packed classification batch, with an empty example", () => {
+  const all: ReadonlyArray<Example> = [
+    { tokens: Int32Array.of(5, 6, 7), label: 1, row: 1 },
+    { tokens: Int32Array.of(8), label: 0, row: 2 },
+  ]
+  const rest = (value: number) => new Array(12).fill(value)
+  assertEquals(packRow(all, { task: "t", rows: Int32Array.of(1, -1, 0), length: 4 }, 9, 2), {
+    task: "t",
+    shape: [1, 16],
+    tokens: Int32Array.of(8, 5, 6, 7, ...rest(2)),
+    lengths: Int32Array.of(1, 0, 3),
+    packed: {
+      positions: Int32Array.of(0, 0, 1, 2, ...rest(0)),
+      segments: Int32Array.of(0, 2, 2, 2, ...rest(3)),
+      first: Int32Array.of(0, 0, 1),
+      last: Int32Array.of(0, 0, 3),
+      longest: 9,
+    },
+    exampleWeight: Float32Array.of(1, 0, 1),
+    labels: Int32Array.of(0, M, 1),
+    rows: Int32Array.of(1, -1, 0),
+    trainedCount: 2,
+  })
+})
+
+Deno.test("no target of a packed language modelling batch crosses into the next example", () => {
+  const all: ReadonlyArray<Example> = [
+    { tokens: Int32Array.of(5, 6, 7), labels: Int32Array.of(M, M, 7), row: 1 },
+    { tokens: Int32Array.of(8, 9), labels: Int32Array.of(M, 9), row: 2 },
+  ]
+  const batch = packRow(all, { task: "t", rows: Int32Array.of(0, 1, -1), length: 3 }, 3)
+  assertEquals(batch.targets, Int32Array.of(M, 7, M, 9, ...new Array(12).fill(M)))
+  assertEquals([batch.trainedCount, batch.labels, batch.exampleWeight], [2, undefined, Float32Array.of(1)])
+  const empty = packRow(all, { task: "t", rows: Int32Array.of(-1, -1), length: 3 }, 3)
+  assertEquals([empty.shape, empty.trainedCount, empty.exampleWeight], [[1, 16], 0, Float32Array.of(0)])
+})
+
+Deno.test("a micro-batch is packed where that holds fewer tokens and the row is not too long", () => {
+  const examplesOf = (lengths: ReadonlyArray<number>): ReadonlyArray<Example> =>
+    lengths.map((length, row) => ({ tokens: new Int32Array(length).fill(1), label: 0, row }))
+  const layoutOf = (lengths: ReadonlyArray<number>, length: number) => {
+    const microBatch = { task: "t", rows: Int32Array.from(lengths.keys()), length }
+    const all = examplesOf(lengths)
+    const batch = packOrCollate(all, microBatch, Math.max(...lengths))
+    if (batch.packed === undefined) assertEquals(batch, collate(all, microBatch))
+    return batch.packed === undefined ? "rows" : "packed"
+  }
+  assertEquals(layoutOf([3, 16, 9], 16), "packed")
+  assertEquals(layoutOf([16, 16, 16], 16), "rows")
+  assertEquals(layoutOf([15, 16, 16], 16), "rows")
+  assertEquals(layoutOf([2048, 1024, 1024], 2048), "packed")
+  assertEquals(layoutOf([2048, 1024, 1025], 2048), "rows")
+})

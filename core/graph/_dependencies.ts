@@ -28,10 +28,22 @@ export class Dependencies<A> {
     this.#raise(thing, below.level + 1)
   }
 
-  /** Whether `thing` is `other` or needs it by some way. Nothing below the level of `other` can lead there. */
+  /** Whether `thing` is `other` or needs it by some way. */
   rests(thing: A, other: A): boolean {
+    return this.#lead([thing], other)
+  }
+
+  /** Whether `thing` needs `other` by way of something else. */
+  restsBetween(thing: A, other: A): boolean {
+    const needs = new Set(this.needsOf(thing))
+    needs.delete(other)
+    return this.#lead(needs, other)
+  }
+
+  /** Nothing below the level of `other` can lead there. */
+  #lead(things: Iterable<A>, other: A): boolean {
     const { level } = this.#entries.get(other)!
-    const seen = new Set<A>([thing])
+    const seen = new Set(things)
     for (const each of seen) {
       if (each === other) return true
       const entry = this.#entries.get(each)!

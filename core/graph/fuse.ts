@@ -92,9 +92,7 @@ export function fuse(roots: ReadonlyArray<Tensor>): Fused {
     upper.nodes.some((node) => node.inputs.some((x) => !unitOf.has(x) && sources(x).includes(lower)))
   /** Whether `upper` may run as one with `lower`: nothing between them would have to run after one, before the other. */
   const mergeable = (upper: Unit, lower: Unit): boolean =>
-    [[upper, lower], [lower, upper]].every(([from, to]) =>
-      !looks(from, to) && [...order.needsOf(from)].every((next) => next === to || !order.rests(next, to))
-    )
+    [[upper, lower], [lower, upper]].every(([from, to]) => !looks(from, to) && !order.restsBetween(from, to))
   const merge = (into: Unit, other: Unit): void => {
     into.nodes.push(...other.nodes)
     into.nodes.sort((a, b) => a.id - b.id)
@@ -147,7 +145,7 @@ export function fuse(roots: ReadonlyArray<Tensor>): Fused {
     const able = [...below].filter((other) =>
       other.nodes[0].operation === matmulOperation && sameShape(other.nodes[0].shape, space) &&
       nodes.some((node) => node.inputs.includes(other.nodes[0])) && !looks(unit, other) &&
-      [...below].every((need) => need === other || !order.rests(need, other))
+      !order.restsBetween(unit, other)
     )
     if (able.length === 0) return
     const last = able.reduce((a, b) => b.number > a.number ? b : a)

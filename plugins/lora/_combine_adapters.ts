@@ -16,7 +16,7 @@ import {
 import type { CombinedModule, CombineReport } from "./combine.ts"
 import { CombineError } from "./combine_error.ts"
 import { frameOf } from "./combine_frame.ts"
-import { type CombinationType, type CombineOptions, resolveCombine, type ResolvedCombine } from "./combine_options.ts"
+import { type CombineOptions, resolveCombine, type ResolvedCombine } from "./combine_options.ts"
 import { openAdapter, type OpenedAdapter } from "./combine_sources.ts"
 import {
   type AddRow,

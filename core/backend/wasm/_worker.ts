@@ -24,8 +24,6 @@ export type Request =
     readonly initialPages: number
     readonly maximumPages: number
   }
-  /** Fresh pages are slow to come by: they come before anybody waits for them. Changes nothing in them. */
-  | { readonly kind: "touch"; readonly address: number; readonly bytes: number }
   | { readonly kind: "grow"; readonly ticket: number; readonly pages: number }
   | { readonly kind: "load"; readonly ticket: number; readonly program: number; readonly module: WebAssembly.Module }
   | { readonly kind: "unload"; readonly program: number }
@@ -114,11 +112,6 @@ export function engine(
       case "grow":
         memory.grow(request.pages)
         return []
-      case "touch": {
-        const bytes = new Uint8Array(memory.buffer, request.address, request.bytes)
-        for (let at = 0; at < bytes.length; at += 4096) Atomics.compareExchange(bytes, at, 0, 0)
-        return []
-      }
       case "load":
         programs.set(request.program, new WebAssembly.Instance(request.module, { env: { memory } }).exports)
         return []
@@ -144,7 +137,7 @@ export function engine(
     }
   }
   receive((request) => {
-    const ticket = "ticket" in request ? request.ticket : -1
+    const ticket = request.kind === "unload" ? -1 : request.ticket
     try {
       const data = handle(request)
       if (ticket >= 0 && (thread === 0 || request.kind === "start")) {

@@ -30,8 +30,6 @@ export interface WasmOptions {
 }
 
 const PAGE = 65536
-/** Fresh memory that a worker touches at a time. */
-const TOUCHED = 64 * PAGE
 const MEBIBYTE = 1 << 20
 const mebibytes = (bytes: number) => `${(bytes / MEBIBYTE).toFixed(1)} MiB`
 
@@ -180,13 +178,6 @@ const start = async (options: WasmOptions): Promise<Started> => {
   const allocator = makeAllocator(BARRIER_BYTES, MAXIMUM_PAGES * PAGE, ALIGNMENT)
   let pages = 1
   let slotBytes = 0
-  let turn = 0
-  /** Lets the workers, each in its turn, bring in what the memory has grown by. */
-  const touch = (start: number, end: number): void => {
-    for (let address = start; address < end; address += TOUCHED) {
-      workers[turn++ % threads].post({ kind: "touch", address, bytes: Math.min(TOUCHED, end - address) })
-    }
-  }
   const reserve = (bytes: number, what: string): Block => {
     if (lost !== undefined) throw lost
     const outOfMemory = (limit: number, cause?: unknown) =>
@@ -202,10 +193,8 @@ const start = async (options: WasmOptions): Promise<Started> => {
     const missing = Math.ceil(allocator.top() / PAGE) - pages
     if (missing > 0) {
       try {
-        if (memory !== undefined) {
-          memory.grow(missing)
-          touch(pages * PAGE, (pages + missing) * PAGE)
-        } else {enqueue(true, () => ask({ kind: "grow", pages: missing }, `growing the memory for ${what}`)).catch(
+        if (memory !== undefined) memory.grow(missing)
+        else {enqueue(true, () => ask({ kind: "grow", pages: missing }, `growing the memory for ${what}`)).catch(
             () => {},
           )}
       } catch (cause) {
@@ -326,13 +315,13 @@ const start = async (options: WasmOptions): Promise<Started> => {
     })
     const number = programs++
     const what = `program "${program.name}"`
-    enlargeArena(plan.arenaBytes, `the temporaries of ${what}`)
     let module: WebAssembly.Module
     try {
       module = await WebAssembly.compile(plan.code)
     } catch (cause) {
       throw new BackendError({ reason: "Compile", message: `${what} is not valid WebAssembly: ${cause}`, cause })
     }
+    enlargeArena(plan.arenaBytes, `the temporaries of ${what}`)
     const constants = plan.constantBytes > 0 ? reserve(plan.constantBytes, `the constants of ${what}`) : undefined
     const address = ({ base, offset }: PlannedRegion) =>
       offset + (base === "arena" ? arena!.address : base === "constants" ? constants!.address : 0)

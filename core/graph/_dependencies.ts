@@ -56,14 +56,10 @@ export class Dependencies<A> {
   merge(into: A, other: A): void {
     const { needs, users } = this.#entries.get(other)!
     this.#entries.delete(other)
-    for (const need of needs) {
-      this.#entries.get(need)!.users.delete(other)
-      if (need !== into) this.need(into, need)
-    }
-    for (const user of users) {
-      this.#entries.get(user)!.needs.delete(other)
-      if (user !== into) this.need(user, into)
-    }
+    for (const need of needs) this.#entries.get(need)!.users.delete(other)
+    for (const user of users) this.#entries.get(user)!.needs.delete(other)
+    for (const need of needs) if (need !== into) this.need(into, need)
+    for (const user of users) if (user !== into) this.need(user, into)
   }
 
   #raise(thing: A, level: number): void {

@@ -458,7 +458,8 @@ function fill(
     for (const parameter of model.parameters) {
       const { owner, key, slot, original } = parameter
       const given = initial.get(key)?.data
-      const made = owner !== "base" || isNew(parameter) ? initialValues(parameter, seed, key) : undefined
+      const starts = (owner !== "base" || isNew(parameter)) && (given === undefined || original !== undefined)
+      const made = starts ? initialValues(parameter, seed, key) : undefined
       const values = given ?? made
       if (values !== undefined) await backend.write(slot, values)
       if (original !== undefined && made !== undefined) await backend.write(original.slot, made)

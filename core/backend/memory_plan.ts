@@ -32,14 +32,15 @@ export interface MemoryPlan {
  */
 export const planMemory = (blocks: ReadonlyArray<Lifetime>, alignment: number): MemoryPlan => {
   const padded = (bytes: number) => Math.ceil(bytes / alignment) * alignment
+  const sizes = blocks.map(({ bytes }) => padded(bytes))
   const order = blocks.map((_, i) => i).sort((a, b) => blocks[b].bytes - blocks[a].bytes || a - b)
   const offsets = new Array<number>(blocks.length).fill(0)
   /** Blocks placed so far, by offset. */
   const placed: Array<number> = []
   let total = 0
   for (const i of order) {
-    const { bytes, first, last } = blocks[i]
-    const size = padded(bytes)
+    const { first, last } = blocks[i]
+    const size = sizes[i]
     if (size === 0) continue
     let end = 0, best = -1, bestGap = Infinity
     for (const j of placed) {
@@ -49,7 +50,7 @@ export const planMemory = (blocks: ReadonlyArray<Lifetime>, alignment: number): 
         best = end
         bestGap = gap
       }
-      end = Math.max(end, offsets[j] + padded(blocks[j].bytes))
+      end = Math.max(end, offsets[j] + sizes[j])
     }
     const offset = best < 0 ? end : best
     offsets[i] = offset

@@ -1,7 +1,8 @@
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
 import { attempt, DataError } from "./data_error.ts"
 import { type Format, parseTable, type ReadOptions } from "./parse_table.ts"
+import { decodeUtf8, readBytes } from "./read_bytes.ts"
 import type { Table } from "./table.ts"
 
 const formats: Readonly<Record<string, Format>> = {
@@ -40,30 +41,6 @@ export const readTable = (
     const plain = path.toLowerCase().endsWith(".gz") ? yield* gunzip(path, bytes) : bytes
     return yield* attempt(() => parseTable(decodeUtf8(path, plain), path, format, options))
   })
-
-/** Reads a file's bytes; a failure of the file system becomes a {@link DataError} that names the path. */
-export const readBytes = (path: string): Effect.Effect<Uint8Array, DataError, FileSystem.FileSystem> =>
-  Effect.gen(function* () {
-    const files = yield* FileSystem.FileSystem
-    return yield* Effect.mapError(files.readFile(path), (cause) => {
-      const absent = cause.reason._tag === "NotFound"
-      const message = absent ? `${path}: no such file` : `${path} cannot be read: ${cause.message}`
-      return new DataError({ reason: absent ? "NotFound" : "Unreadable", message, cause })
-    })
-  })
-
-/**
- * Text of UTF-8 bytes, a byte order mark taken off.
- *
- * @throws DataError `Unreadable` when the bytes are not UTF-8: reading on would train on replacement characters.
- */
-export const decodeUtf8 = (path: string, bytes: Uint8Array): string => {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes)
-  } catch (cause) {
-    throw new DataError({ reason: "Unreadable", message: `${path} is not UTF-8 text; save it as UTF-8`, cause })
-  }
-}
 
 const gunzip = (path: string, bytes: Uint8Array): Effect.Effect<Uint8Array, DataError> =>
   Effect.tryPromise({

@@ -6,7 +6,7 @@ import { Tokenizer as TokenizerModel } from "@huggingface/tokenizers"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { attempt, DataError } from "./data_error.ts"
-import { decodeUtf8, readBytes } from "./read_table.ts"
+import { decodeUtf8, readBytes } from "./read_bytes.ts"
 
 /** Text to token ids and back. */
 export interface Tokenizer {

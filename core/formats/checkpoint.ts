@@ -120,44 +120,97 @@ export function readTensor(
   entry: TensorEntry,
   sink: TensorSink,
 ): Effect.Effect<void, SafetensorsError | StorageError, FileSystem.FileSystem> {
-  return Effect.scoped(Effect.gen(function* () {
-    const { name, dtype, file: path } = entry
-    if (!isFloatDType(dtype)) {
-      const message = `"${path}": tensor ${
-        JSON.stringify(name)
-      } is ${dtype}; only F32, F16 and BF16 are read as weights`
-      return yield* new SafetensorsError({ reason: "Dtype", file: path, message })
-    }
-    const fs = yield* FileSystem.FileSystem
-    const file = yield* fs.open(path, { flag: "r" }).pipe(Effect.mapError(toStorageError(path, "read")))
+  return readPieces([entry], (_, data, offset) => sink(data, offset), 1)
+}
+
+/**
+ * Reads tensors as {@link readTensor} does, two pieces at a time: one is read while the other is taken. Pieces come in
+ * any order.
+ */
+export function readTensors(
+  entries: ReadonlyArray<TensorEntry>,
+  sink: (entry: TensorEntry, ...piece: Parameters<TensorSink>) => ReturnType<TensorSink>,
+): Effect.Effect<void, SafetensorsError | StorageError, FileSystem.FileSystem> {
+  return readPieces(entries, sink, 2)
+}
+
+/** Elements of a tensor that are read at a time. */
+interface Piece {
+  readonly entry: TensorEntry
+  readonly offset: number
+  readonly count: number
+}
+
+function* piecesOf(entries: ReadonlyArray<TensorEntry>): Generator<Piece> {
+  for (const entry of entries) {
     const total = elementCount(entry.shape)
-    const memory = new ArrayBuffer(4 * Math.min(PIECE, total))
-    const width = dtype === "F32" ? 4 : 2
     for (let offset = 0; offset < total; offset += PIECE) {
-      const count = Math.min(PIECE, total - offset)
-      // Narrow elements are read into the upper half and widened towards the front: one buffer serves both.
-      const from = (4 - width) * count
-      const bytes = new Uint8Array(memory, from, width * count)
-      const got = yield* readFully(file, bytes, entry.byteOffset + width * offset, path)
-      if (got < bytes.length) {
-        const message = `"${path}" ended within tensor ${
-          JSON.stringify(name)
-        }: has the file changed since it was opened?`
-        return yield* new SafetensorsError({ reason: "Truncated", file: path, message })
-      }
-      if (dtype === "F16") widenF16(new Uint16Array(memory, from, count), new Uint32Array(memory, 0, count))
-      if (dtype === "BF16") widenBF16(new Uint16Array(memory, from, count), new Uint32Array(memory, 0, count))
-      yield* Effect.tryPromise({
-        try: async () => await sink(new Float32Array(memory, 0, count), offset),
-        catch: (cause) => {
-          const message = `tensor ${JSON.stringify(name)} of "${path}" could not be taken: ${
-            cause instanceof Error ? cause.message : cause
-          }`
-          return new SafetensorsError({ reason: "Callback", file: path, message, cause })
-        },
-      })
+      yield { entry, offset, count: Math.min(PIECE, total - offset) }
     }
+  }
+}
+
+/** @param lanes How many pieces are under way at a time, each in memory that is used again. */
+function readPieces(
+  entries: ReadonlyArray<TensorEntry>,
+  sink: Parameters<typeof readTensors>[1],
+  lanes: number,
+): Effect.Effect<void, SafetensorsError | StorageError, FileSystem.FileSystem> {
+  return Effect.scoped(Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const files = new Map<string, FileSystem.File>()
+    for (const { name, dtype, file: path } of entries) {
+      if (!isFloatDType(dtype)) {
+        const message = `"${path}": tensor ${
+          JSON.stringify(name)
+        } is ${dtype}; only F32, F16 and BF16 are read as weights`
+        return yield* new SafetensorsError({ reason: "Dtype", file: path, message })
+      }
+      if (files.has(path)) continue
+      files.set(path, yield* fs.open(path, { flag: "r" }).pipe(Effect.mapError(toStorageError(path, "read"))))
+    }
+    const largest = entries.reduce((most, { shape }) => Math.max(most, elementCount(shape)), 0)
+    const pieces = piecesOf(entries)
+    const lane = Effect.gen(function* () {
+      const memory = new ArrayBuffer(4 * Math.min(PIECE, largest))
+      for (const piece of pieces) {
+        const data = yield* readPiece(files.get(piece.entry.file)!, piece, memory)
+        const { entry: { name, file: path }, offset } = piece
+        yield* Effect.tryPromise({
+          try: async () => await sink(piece.entry, data, offset),
+          catch: (cause) => {
+            const message = `tensor ${JSON.stringify(name)} of "${path}" could not be taken: ${
+              cause instanceof Error ? cause.message : cause
+            }`
+            return new SafetensorsError({ reason: "Callback", file: path, message, cause })
+          },
+        })
+      }
+    })
+    yield* Effect.all(Array.from({ length: lanes }, () => lane), { concurrency: "unbounded", discard: true })
   }))
+}
+
+/** Reads a piece into the beginning of `memory`. */
+function readPiece(
+  file: FileSystem.File,
+  { entry: { name, dtype, file: path, byteOffset }, offset, count }: Piece,
+  memory: ArrayBuffer,
+): Effect.Effect<Float32Array<ArrayBuffer>, SafetensorsError | StorageError> {
+  return Effect.gen(function* () {
+    const width = dtype === "F32" ? 4 : 2
+    // Narrow elements are read into the upper half and widened towards the front: one buffer serves both.
+    const from = (4 - width) * count
+    const bytes = new Uint8Array(memory, from, width * count)
+    const got = yield* readFully(file, bytes, byteOffset + width * offset, path)
+    if (got < bytes.length) {
+      const message = `"${path}" ended within tensor ${JSON.stringify(name)}: has the file changed since it was opened?`
+      return yield* new SafetensorsError({ reason: "Truncated", file: path, message })
+    }
+    if (dtype === "F16") widenF16(new Uint16Array(memory, from, count), new Uint32Array(memory, 0, count))
+    if (dtype === "BF16") widenBF16(new Uint16Array(memory, from, count), new Uint32Array(memory, 0, count))
+    return new Float32Array(memory, 0, count)
+  })
 }
 
 /** Fills `bytes` from a place in the file on; gives how many there were. */
@@ -170,7 +223,9 @@ function readFully(
   return Effect.gen(function* () {
     let done = 0
     while (done < bytes.length) {
-      const got = yield* file.read(bytes.subarray(done), { position: BigInt(position + done) })
+      // Not interruptible: a descriptor closed under a read in flight may already belong to another file.
+      const read = file.read(bytes.subarray(done), { position: BigInt(position + done) })
+      const got = yield* Effect.uninterruptible(read)
       if (got === 0) break
       done += got
     }

@@ -12,15 +12,22 @@ export function assignSlots(
   targets: ReadonlyArray<{ readonly slot: number; readonly value: number }>,
 ): Program {
   const { calls } = program
+  const firstWrite = new Map<number, number>()
+  const readers = new Map<number, Set<number>>(targets.map(({ slot }) => [slot, new Set()]))
+  calls.forEach((call, number) => {
+    for (const { buffer } of writesOf(call)) if (!firstWrite.has(buffer)) firstWrite.set(buffer, number)
+    for (const { buffer } of readsOf(call)) readers.get(buffer)?.add(number)
+  })
   const renamed = new Map<number, number>()
   const late: { slot: number; value: number }[] = []
   for (const { slot, value } of targets) {
-    const first = calls.findIndex((call) => writesOf(call).some((view) => view.buffer === value))
-    const free = first >= 0 && !renamed.has(value) && calls.every((call, i) => {
-      const reads = readsOf(call).filter((view) => view.buffer === slot)
-      if (i < first || reads.length === 0) return true
+    const first = firstWrite.get(value)
+    const free = first !== undefined && !renamed.has(value) && [...readers.get(slot)!].every((number) => {
+      if (number < first) return true
       // In place: each element is read before it is written, by the same lane.
-      return i === first && call.kernel === "rows" &&
+      const call = calls[number]
+      const reads = readsOf(call).filter((view) => view.buffer === slot)
+      return number === first && call.kernel === "rows" &&
         call.outputs.every(({ view }) => view.buffer !== value || reads.every((read) => aligned(read, view)))
     })
     if (free) renamed.set(value, slot)

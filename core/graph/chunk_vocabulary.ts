@@ -44,10 +44,9 @@ export function chunkVocabulary(roots: ReadonlyArray<Tensor>, limit: number = LI
     operation === crossEntropyOperation && 4 * sizeOf(inputs[0].shape) > limit
   )
   if (found.length === 0) return roots
-  const users = new Map<Tensor, Set<Tensor>>([...open].map((node) => [node, new Set()]))
-  for (const node of open) for (const x of node.inputs) users.get(x)!.add(node)
+  const usersOf = (node: Tensor) => [...open].filter(({ inputs }) => inputs.includes(node))
   const kept = new Set(roots)
-  const changes = found.flatMap((loss) => match(loss, users, kept) ?? [])
+  const changes = found.flatMap((loss) => match(loss, usersOf, kept) ?? [])
   const changed = new Map<Tensor, () => Tensor>()
   const done = new Map<Tensor, Tensor>()
   for (const change of changes) {
@@ -74,7 +73,7 @@ export function chunkVocabulary(roots: ReadonlyArray<Tensor>, limit: number = LI
 /** The loss with its surroundings, if nothing else needs the logits or their derivative. */
 function match(
   loss: Tensor,
-  users: ReadonlyMap<Tensor, ReadonlySet<Tensor>>,
+  usersOf: (node: Tensor) => ReadonlyArray<Tensor>,
   kept: ReadonlySet<Tensor>,
 ): Found | undefined {
   const [logits, labels] = loss.inputs
@@ -83,15 +82,15 @@ function match(
   const [x, weight] = product.inputs
   if (weight.shape.length !== 2) return
   if (bias !== undefined && (logits.operation.name !== "add" || !sameShape(bias.shape, [weight.shape[0]]))) return
-  const gradients = [...users.get(logits)!].filter((user) => user !== loss)
+  const gradients = usersOf(logits).filter((user) => user !== loss)
   const backward = gradients.flatMap((gradient) =>
-    [...users.get(gradient)!].map((product) => ({ product, cotangent: gradient.inputs[2] }))
+    usersOf(gradient).map((product) => ({ product, cotangent: gradient.inputs[2] }))
   )
   const alone =
     gradients.every(({ operation, inputs }) => operation === crossEntropyGradientOperation && inputs[1] === labels) &&
     backward.every(({ product: { operation, attributes, inputs } }) =>
       operation === matmulOperation && inputs[1] === weight && !attributes.transposeA && !attributes.transposeB
-    ) && (bias === undefined || users.get(product)!.size === 1) &&
+    ) && (bias === undefined || usersOf(product).length === 1) &&
     ![logits, product, ...gradients].some((node) => kept.has(node))
   return alone ? { loss, x, weight, bias, labels, backward } : undefined
 }

@@ -8,6 +8,7 @@ import { matmulOperation } from "../tensor/matmul.ts"
 import { reduceOperation } from "../tensor/reduce.ts"
 import { sameShape, type Shape } from "../tensor/shape.ts"
 import { node as make, type Operation, type Tensor } from "../tensor/tensor.ts"
+import { Dependencies } from "./_dependencies.ts"
 import { contiguous, type Layout, viewOf } from "./layout.ts"
 import { isElementwise } from "./simplify.ts"
 
@@ -16,6 +17,8 @@ export const copyOperation: Operation & { readonly elementwise: true } = { name:
 
 /** What one kernel call (or a few, for a concat) computes. */
 export interface Unit {
+  /** Grows with each unit that is begun. */
+  readonly number: number
   /** Members in the order of their making. Units of kind "rows", and those of some kernels, may have many. */
   readonly nodes: Tensor[]
   readonly kind: "rows" | "columns" | "other"
@@ -57,8 +60,8 @@ export function isRowReduce(node: Tensor): boolean {
 export function fuse(roots: ReadonlyArray<Tensor>): Fused {
   const layouts = new Map<Tensor, Layout>()
   const unitOf = new Map<Tensor, Unit>()
-  const units: Unit[] = []
-  const needs = new Map<Unit, Set<Unit>>()
+  const units = new Set<Unit>()
+  const order = new Dependencies<Unit>()
   const copies = new Map<Tensor, Tensor>()
   /** Units of several results, by kernel and inputs. */
   const joint = new Map<string, Unit>()
@@ -70,69 +73,61 @@ export function fuse(roots: ReadonlyArray<Tensor>): Fused {
     const unit = unitOf.get(base)
     return unit === undefined ? [] : [unit]
   }
-  const rests = (unit: Unit, on: Unit): boolean => {
-    const seen = new Set<Unit>([unit])
-    for (const each of seen) {
-      if (each === on) return true
-      for (const next of needs.get(each)!) seen.add(next)
-    }
-    return false
-  }
   const join = (node: Tensor, unit: Unit): void => {
     unit.nodes.push(node)
     unitOf.set(node, unit)
     layouts.set(node, contiguous(node))
-    for (const x of node.inputs) for (const source of sources(x)) if (source !== unit) needs.get(unit)!.add(source)
+    for (const x of node.inputs) for (const source of sources(x)) if (source !== unit) order.need(unit, source)
   }
-  const begin = (node: Tensor, kind: Unit["kind"], space: Shape): void => {
-    const unit: Unit = { nodes: [], kind, space }
-    units.push(unit)
-    needs.set(unit, new Set())
+  let begun = 0
+  const begin = (node: Tensor, kind: Unit["kind"], space: Shape): Unit => {
+    const unit: Unit = { number: begun++, nodes: [], kind, space }
+    units.add(unit)
+    order.add(unit)
     join(node, unit)
+    return unit
   }
   /** Whether a member of `upper` reads one of `lower` at another place than its own. */
   const looks = (upper: Unit, lower: Unit): boolean =>
     upper.nodes.some((node) => node.inputs.some((x) => !unitOf.has(x) && sources(x).includes(lower)))
   /** Whether `upper` may run as one with `lower`: nothing between them would have to run after one, before the other. */
   const mergeable = (upper: Unit, lower: Unit): boolean =>
-    [[upper, lower], [lower, upper]].every(([from, to]) =>
-      !looks(from, to) && [...needs.get(from)!].every((next) => next === to || !rests(next, to))
-    )
+    [[upper, lower], [lower, upper]].every(([from, to]) => !looks(from, to) && !order.restsBetween(from, to))
   const merge = (into: Unit, other: Unit): void => {
     into.nodes.push(...other.nodes)
     into.nodes.sort((a, b) => a.id - b.id)
     for (const node of other.nodes) unitOf.set(node, into)
-    for (const need of needs.get(other)!) needs.get(into)!.add(need)
-    units.splice(units.indexOf(other), 1)
-    needs.delete(other)
-    for (const own of needs.values()) if (own.delete(other)) own.add(into)
-    needs.get(into)!.delete(into)
+    units.delete(other)
+    order.merge(into, other)
   }
   const place = (node: Tensor): void => {
     const { kernel } = node.operation
     if (kernel !== undefined) {
       const key = `${kernel}(${node.inputs.map((x) => x.id)}) ${node.attributes.scale}`
       const unit = joint.get(key)
-      if (unit !== undefined) return join(node, unit)
-      begin(node, "other", node.shape)
-      joint.set(key, units.at(-1)!)
+      if (unit !== undefined) join(node, unit)
+      else joint.set(key, begin(node, "other", node.shape))
       return
     }
     const space = isRowReduce(node) ? node.inputs[0].shape : node.shape
     // Computed again, later: not beside what it is made of.
     if (node.attributes.apart) return begin(node, "rows", space)
     if (!isElementwise(node) && !isRowReduce(node)) {
-      return begin(node, node.operation === reduceOperation ? "columns" : "other", space)
+      begin(node, node.operation === reduceOperation ? "columns" : "other", space)
+      return
     }
     const external = node.inputs.flatMap((x) => sources(x).map((unit) => ({ x, unit })))
     const fits = (unit: Unit) =>
       unit.kind === "rows" &&
       (sameShape(unit.space, space) || (isElementwise(node) && sameShape(rowShape(unit.space), space))) &&
-      external.every(({ x, unit: other }) => other === unit ? unitOf.has(x) : !rests(other, unit))
+      external.every(({ x, unit: other }) => other === unit ? unitOf.has(x) : !order.rests(other, unit))
     const candidates = [...new Set(external.filter(({ x }) => unitOf.has(x)).map(({ unit }) => unit))]
-      .sort((a, b) => units.indexOf(b) - units.indexOf(a))
+      .sort((a, b) => b.number - a.number)
     const unit = candidates.find(fits)
-    if (unit === undefined) return begin(node, "rows", space)
+    if (unit === undefined) {
+      begin(node, "rows", space)
+      return
+    }
     join(node, unit)
     // What it joins together place by place may run as one; values of whole rows are no reason to keep two spaces alive.
     for (const other of candidates) {
@@ -148,14 +143,14 @@ export function fuse(roots: ReadonlyArray<Tensor>): Fused {
     if (kind !== "rows" || !nodes.every((n) => isElementwise(n) && n.dtype === "f32" && sameShape(n.shape, space))) {
       return
     }
-    const below = needs.get(unit)!
-    const able = units.filter((other) =>
-      below.has(other) && other.nodes[0].operation === matmulOperation && sameShape(other.nodes[0].shape, space) &&
+    const below = order.needsOf(unit)
+    const able = [...below].filter((other) =>
+      other.nodes[0].operation === matmulOperation && sameShape(other.nodes[0].shape, space) &&
       nodes.some((node) => node.inputs.includes(other.nodes[0])) && !looks(unit, other) &&
-      [...below].every((need) => need === other || !rests(need, other))
+      !order.restsBetween(unit, other)
     )
-    const last = able.at(-1)
-    if (last === undefined) return
+    if (able.length === 0) return
+    const last = able.reduce((a, b) => b.number > a.number ? b : a)
     const [product] = last.nodes
     merge(unit, last)
     unit.nodes.splice(unit.nodes.indexOf(product), 1)
@@ -187,8 +182,8 @@ export function fuse(roots: ReadonlyArray<Tensor>): Fused {
       layouts.set(node, viewOf(node, contiguous(copy))!)
     } else place(node)
   }
-  for (const unit of [...units]) absorb(unit)
-  return { units: schedule(units, needs), layouts, unitOf }
+  for (const unit of units) absorb(unit)
+  return { units: schedule(units, order), layouts, unitOf }
 }
 
 const rowShape = (space: Shape) => space.map((extent, axis) => axis === space.length - 1 ? 1 : extent)
@@ -200,15 +195,15 @@ export function isView(node: Tensor): boolean {
 }
 
 /** Units in an order that can run, near the order in which the graph was written. */
-function schedule(units: ReadonlyArray<Unit>, needs: ReadonlyMap<Unit, ReadonlySet<Unit>>): ReadonlyArray<Unit> {
-  const order: Unit[] = []
+function schedule(units: ReadonlySet<Unit>, order: Dependencies<Unit>): ReadonlyArray<Unit> {
+  const scheduled: Unit[] = []
   const done = new Set<Unit>()
   const visit = (unit: Unit): void => {
     if (done.has(unit)) return
     done.add(unit)
-    for (const need of [...needs.get(unit)!].sort((a, b) => units.indexOf(a) - units.indexOf(b))) visit(need)
-    order.push(unit)
+    for (const need of [...order.needsOf(unit)].sort((a, b) => a.number - b.number)) visit(need)
+    scheduled.push(unit)
   }
-  units.forEach(visit)
-  return order
+  for (const unit of units) visit(unit)
+  return scheduled
 }

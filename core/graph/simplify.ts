@@ -31,20 +31,20 @@ export function simplify(given: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
     numbers.set(thing, number)
     return number
   }
+  /** The same text for equal attributes only. */
+  const textOf = (value: unknown): string => {
+    if (typeof value === "number") return Object.is(value, -0) ? "-0" : `${value}`
+    if (Array.isArray(value)) return `[${value.map(textOf)}]`
+    if (typeof value === "function" || ArrayBuffer.isView(value)) return `#${numberOf(value)}`
+    if (typeof value !== "object" || value === null) return JSON.stringify(value)
+    let text = ""
+    for (const [name, own] of Object.entries(value)) if (own !== undefined) text += `${name}:${textOf(own)};`
+    return `{${text}}`
+  }
   /** One node for equal operations on equal inputs. */
   const unique = (node: Tensor): Tensor => {
-    // What JSON has no words for: infinities, data, functions.
-    const attributes = JSON.stringify(
-      node.attributes,
-      (_, value) =>
-        typeof value === "function" || ArrayBuffer.isView(value)
-          ? `#${numberOf(value)}`
-          : typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0))
-          ? `${1 / value} ${value}`
-          : value,
-    )
     const inputs = node.inputs.map((x) => x.id)
-    const key = `${numberOf(node.operation)}(${inputs})[${node.shape}]${node.dtype}${attributes}`
+    const key = `${numberOf(node.operation)}(${inputs})[${node.shape}]${node.dtype}${textOf(node.attributes)}`
     const first = known.get(key)
     if (first === undefined) known.set(key, node)
     return first ?? node

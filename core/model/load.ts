@@ -13,7 +13,7 @@ import type { Parameter } from "../contracts/parameter.ts"
 import { PluginError } from "../contracts/plugin_error.ts"
 import { Plugins } from "../contracts/plugins.ts"
 import { checkNames } from "../formats/check_names.ts"
-import { openModel, readTensor } from "../formats/checkpoint.ts"
+import { openModel, readTensors } from "../formats/checkpoint.ts"
 import { JsonError } from "../formats/json_error.ts"
 import { ConfigReader, readModelConfig } from "../formats/model_config.ts"
 import type { TensorEntry } from "../formats/safetensors_header.ts"
@@ -103,16 +103,17 @@ export function load(
     const initial = yield* initialArtifacts(structure, trainableOf(structure, fresh))
     const { backend, model } = yield* assemble(structure, fresh, notes, storageIn(tensors, weights))
     yield* fill(backend, model, structure.seed, initial, (parameter) => fresh.has(parameter.key))
+    const stored = new Map<TensorEntry, ModelParameter>()
     for (const parameter of model.parameters) {
       const entry = parameter.owner === "base" ? tensors.get(parameter.key) : undefined
-      if (entry === undefined) continue
-      const given = initial.has(parameter.key)
-      yield* readTensor(entry, async (data, offset) => {
-        checkRange(parameter, data)
-        if (!given) await backend.write(parameter.slot, data, offset)
-        if (parameter.original !== undefined) await backend.write(parameter.original.slot, data, offset)
-      }).pipe(Effect.mapError((error) => error.cause instanceof ModelError ? error.cause : error))
+      if (entry !== undefined) stored.set(entry, parameter)
     }
+    yield* readTensors([...stored.keys()], async (entry, data, offset) => {
+      const parameter = stored.get(entry)!
+      checkRange(parameter, data)
+      if (!initial.has(parameter.key)) await backend.write(parameter.slot, data, offset)
+      if (parameter.original !== undefined) await backend.write(parameter.original.slot, data, offset)
+    }).pipe(Effect.mapError((error) => error.cause instanceof ModelError ? error.cause : error))
     yield* writeParameters(model, yield* firstValues(model, structure.seed, initial))
     return model
   })
@@ -457,7 +458,8 @@ function fill(
     for (const parameter of model.parameters) {
       const { owner, key, slot, original } = parameter
       const given = initial.get(key)?.data
-      const made = owner !== "base" || isNew(parameter) ? initialValues(parameter, seed, key) : undefined
+      const starts = (owner !== "base" || isNew(parameter)) && (given === undefined || original !== undefined)
+      const made = starts ? initialValues(parameter, seed, key) : undefined
       const values = given ?? made
       if (values !== undefined) await backend.write(slot, values)
       if (original !== undefined && made !== undefined) await backend.write(original.slot, made)

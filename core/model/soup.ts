@@ -10,7 +10,7 @@ import type { StorageError } from "../formats/storage_error.ts"
 import type { FloatDType } from "../formats/stored_dtype.ts"
 import { writeDirectoryWhole } from "../formats/whole_file.ts"
 import { copyCompanions } from "./_companions.ts"
-import { type AveragedTensor, averageTensors, partsOf } from "./average_tensors.ts"
+import type { AveragedTensor } from "./average_tensors.ts"
 import { TORCH_NAMES } from "./save_checkpoint.ts"
 import { SoupError } from "./soup_error.ts"
 
@@ -59,6 +59,7 @@ export function soup({ checkpoints, output, dtype, tolerance }: SoupOptions): Ef
   FileSystem.FileSystem
 > {
   return Effect.gen(function* () {
+    const { averageTensors, partsOf } = yield* Effect.promise(() => import("./average_tensors.ts"))
     const parts = yield* partsOf(checkpoints.map(({ weight }) => weight))
     if (output === "" || checkpoints.some(({ path }) => isWithin(path, output))) {
       const message = `output must be a directory apart from the checkpoints, which it would replace, got "${output}"`

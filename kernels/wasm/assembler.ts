@@ -7,12 +7,12 @@
  * module.export("square", square)
  * const { instance } = await WebAssembly.instantiate(module.encode())
  * ```
- * Code is nested arrays of bytes, flattened once by {@link ModuleBuilder.encode}; it may be used in several places.
+ * Code is nested arrays of bytes, flattened with the function that it is for; it may be used in several places.
  * @module
  */
 
 /** Bytes of instructions, nested as they were composed. */
-export type Code = readonly (number | Code)[]
+export type Code = readonly (number | Code)[] | Uint8Array
 /** Types of locals, parameters, results and globals. */
 export type ValueType = "i32" | "i64" | "f32" | "v128"
 /** Takes one operand from its argument. */
@@ -37,7 +37,8 @@ const unsigned = (value: number): number[] => {
     bytes.push(rest & 0x7f | 0x80)
     rest >>>= 7
   }
-  return [...bytes, rest]
+  bytes.push(rest)
+  return bytes
 }
 const signed = (value: number): number[] => {
   const bytes: number[] = []
@@ -46,16 +47,36 @@ const signed = (value: number): number[] => {
     bytes.push(rest & 0x7f | 0x80)
     rest >>= 7
   }
-  return [...bytes, rest & 0x7f]
+  bytes.push(rest & 0x7f)
+  return bytes
 }
-const bytesOf = (values: Float32Array | Int32Array): number[] => [...new Uint8Array(values.buffer)]
+const bytesOf = (values: Float32Array | Int32Array): Code => new Uint8Array(values.buffer)
 const text = (value: string): Code => {
-  const bytes = [...new TextEncoder().encode(value)]
+  const bytes = new TextEncoder().encode(value)
   return [unsigned(bytes.length), bytes]
 }
-const flatten = (code: Code, into: number[] = []): number[] => {
-  for (const part of code) typeof part === "number" ? into.push(part) : flatten(part, into)
-  return into
+const flatten = (code: Code): Uint8Array<ArrayBuffer> => {
+  let bytes = new Uint8Array(256), length = 0
+  const write = (code: Code): void => {
+    if (bytes.length < length + code.length) {
+      const larger = new Uint8Array(2 * (length + code.length))
+      larger.set(bytes)
+      bytes = larger
+    }
+    if (code instanceof Uint8Array) {
+      bytes.set(code, length)
+      length += code.length
+      return
+    }
+    // What is nested may take the room of what follows it.
+    for (const part of code) {
+      if (typeof part !== "number") write(part)
+      else if (length < bytes.length) bytes[length++] = part
+      else write([part])
+    }
+  }
+  write(code)
+  return bytes.slice(0, length)
 }
 const sized = (code: Code): Code => {
   const bytes = flatten(code)
@@ -421,7 +442,7 @@ export class ModuleBuilder {
   encode(): Uint8Array<ArrayBuffer> {
     const section = (id: number, content: Code): Code => [id, sized(content)]
     const names = this.#functions.map(({ name }, i): Code => [unsigned(this.#importedFunctions + i), text(name)])
-    return Uint8Array.from(flatten([
+    return flatten([
       [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
       section(1, list(this.#typeCodes)),
       section(2, list(this.#imports)),
@@ -430,6 +451,6 @@ export class ModuleBuilder {
       section(7, list(this.#exports)),
       section(10, list(this.#functions.map(({ code }) => code))),
       section(0, [text("name"), section(1, list(names))]),
-    ]))
+    ])
   }
 }

@@ -19,7 +19,6 @@ import { INITIAL_A, INITIAL_B } from "./low_rank.ts"
 import { asInFiles } from "./own_modules.ts"
 import { type LoraInitialization, type ResolvedOptions, startsFromBase } from "./options.ts"
 import { sitesOf } from "./sites.ts"
-import { startFromBase } from "./start.ts"
 import { isSaved, targetNames, targetRule } from "./targets.ts"
 
 /** What an adapter adds. */
@@ -33,7 +32,13 @@ export function contributionOf(options: ResolvedOptions, initial?: ArtifactFiles
       (isSaved(options, module) && !options.ownModules) ||
       (parameter === "bias" && (bias === "all" || (bias === "lora_only" && isTarget(module)))),
     ...(options.useDora || options.ownModules || startsFromBase(options)
-      ? { initialize: (own, base) => startFromBase(options, own, base) }
+      ? {
+        initialize: (own, base) =>
+          Effect.flatMap(
+            Effect.promise(() => import("./start.ts")),
+            ({ startFromBase }) => startFromBase(options, own, base),
+          ),
+      }
       : {}),
     artifacts: {
       ...(initial === undefined ? {} : { initial }),

@@ -37,7 +37,6 @@ import type { ModelError } from "../../core/model/model_error.ts"
 import { adapterFile, CONFIG_FILE, decodeLoraConfig, HEADS, type PeftError, WEIGHTS_FILE } from "../peft_format/mod.ts"
 import { activate, withoutAdapters } from "./active.ts"
 import { contributionOf } from "./contribution.ts"
-import { merge, saveMerged, unmerge } from "./merge.ts"
 import { type LoraOptions, type ResolvedOptions, resolveOptions } from "./options.ts"
 
 export type { Plugins, PluginsService } from "../../core/contracts/plugins.ts"
@@ -176,6 +175,9 @@ function checked(options: LoraOptions): Effect.Effect<ResolvedOptions, PluginErr
   })
 }
 
+/** Loaded when it is asked for: most runs merge nothing. */
+const merging = Effect.promise(() => import("./merge.ts"))
+
 const adapterOf = new WeakMap<Contribution, LoraAdapter>()
 
 function provide(
@@ -187,9 +189,10 @@ function provide(
     const contribution = contributionOf(options, initial)
     adapterOf.set(contribution, {
       options,
-      merge: (model) => merge(model, [options]),
-      unmerge: (model) => unmerge(model, [options]),
-      saveMerged: (model, directory, checkpoint = {}) => saveMerged(model, [options], directory, checkpoint),
+      merge: (model) => Effect.flatMap(merging, ({ merge }) => merge(model, [options])),
+      unmerge: (model) => Effect.flatMap(merging, ({ unmerge }) => unmerge(model, [options])),
+      saveMerged: (model, directory, checkpoint = {}) =>
+        Effect.flatMap(merging, ({ saveMerged }) => saveMerged(model, [options], directory, checkpoint)),
     })
     const adapters = Effect.map(plugins.all, (all) =>
       new Map(all.flatMap((contribution) => {
@@ -209,8 +212,16 @@ function provide(
     const service: LoraService = {
       adapters,
       adapter,
-      merge: (model, names) => Effect.flatMap(all(names), (found) => merge(model, found)),
-      unmerge: (model, names) => Effect.flatMap(all(names), (found) => unmerge(model, found)),
+      merge: (model, names) =>
+        Effect.gen(function* () {
+          const found = yield* all(names)
+          yield* (yield* merging).merge(model, found)
+        }),
+      unmerge: (model, names) =>
+        Effect.gen(function* () {
+          const found = yield* all(names)
+          yield* (yield* merging).unmerge(model, found)
+        }),
       setActive: (model, names) =>
         Effect.gen(function* () {
           const on = yield* all(names)
@@ -218,7 +229,10 @@ function provide(
         }),
       disabled: (model, use) => Effect.flatMap(ids, (ids) => withoutAdapters(model, ids, use)),
       saveMerged: (model, names, directory, checkpoint = {}) =>
-        Effect.flatMap(all(names), (found) => saveMerged(model, found, directory, checkpoint)),
+        Effect.gen(function* () {
+          const found = yield* all(names)
+          yield* (yield* merging).saveMerged(model, found, directory, checkpoint)
+        }),
     }
     return [service, contribution] as const
   })

@@ -11,7 +11,6 @@ import { parseArgs } from "node:util"
 import type { Slot } from "../../../core/backend/backend.ts"
 import * as Wasm from "../../../core/backend/wasm/backend.ts"
 import { layer as pluginsLayer } from "../../../core/contracts/plugins.ts"
-import { MASKED } from "../../../core/data/encode.ts"
 import { layer as familiesLayer } from "../../../core/model/families.ts"
 import { load } from "../../../core/model/model.ts"
 import { labelKind, Task } from "../../../core/model/task.ts"
@@ -20,10 +19,7 @@ import { sizeOf } from "../../../core/tensor/shape.ts"
 import { adamW } from "../../../core/training/adamw.ts"
 import { objectiveOf } from "../../../core/training/objectives.ts"
 import { makeStepper } from "../../../core/training/stepper.ts"
-import * as Bert from "../../../plugins/bert/mod.ts"
-import * as Llama from "../../../plugins/llama/mod.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
-import { profileTo } from "../profile_steps.ts"
 import { serve } from "../serve.ts"
 
 /** Bytes of each part. */
@@ -55,6 +51,9 @@ const given: {
 } = JSON.parse(await Deno.readTextFile(`${directory}/batches.json`))
 const rows = given.inputIds.length, tokens = given.inputIds[0].length
 const classifies = given.task === "SEQ_CLS"
+const family = classifies
+  ? (await import("../../../plugins/bert/mod.ts")).layer
+  : (await import("../../../plugins/llama/mod.ts")).layer
 const task = classifies ? Task.classification(["LABEL_0", "LABEL_1"]) : Task.causalLM()
 
 const resident = () => Deno.memoryUsage().rss
@@ -92,7 +91,8 @@ const program = Effect.gen(function* () {
     trainedCount: classifies ? rows : rows * (tokens - 1),
     ...(classifies
       ? { labels: Int32Array.from(given.labels as ReadonlyArray<number>) }
-      : { targets: Int32Array.from(given.inputIds.flatMap((row) => [...row.slice(1), MASKED])) }),
+      // The last token has no target.
+      : { targets: Int32Array.from(given.inputIds.flatMap((row) => [...row.slice(1), -100])) }),
   }]
   const account = (): Account => ({
     planned: {
@@ -102,7 +102,9 @@ const program = Effect.gen(function* () {
     },
     resident: { weights: loaded - before, optimizer: ready - loaded, activations: resident() - ready },
   })
-  const record = profile === undefined ? undefined : profileTo(profile)
+  const record = profile === undefined
+    ? undefined
+    : (yield* Effect.promise(() => import("../profile_steps.ts"))).profileTo(profile)
   let step = 0
   yield* Effect.promise(() =>
     serve(async () => {
@@ -122,7 +124,7 @@ const platform = Layer.mergeAll(
   familiesLayer,
   NodeFileSystem.layer,
 )
-const all = Layer.mergeAll(Lora.fromPeft(`${directory}/adapter`), Llama.layer, Bert.layer).pipe(
+const all = Layer.mergeAll(Lora.fromPeft(`${directory}/adapter`), family).pipe(
   Layer.provideMerge(platform),
 )
 await Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(all)))

@@ -111,7 +111,7 @@ export function fuse(roots: ReadonlyArray<Tensor>): Fused {
     }
     const space = isRowReduce(node) ? node.inputs[0].shape : node.shape
     // Computed again, later: not beside what it is made of.
-    if (node.attributes.apart) return begin(node, "rows", space)
+    if (node.attributes.apart) return void begin(node, "rows", space)
     if (!isElementwise(node) && !isRowReduce(node)) {
       begin(node, node.operation === reduceOperation ? "columns" : "other", space)
       return

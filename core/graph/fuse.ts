@@ -194,16 +194,21 @@ export function isView(node: Tensor): boolean {
   return viewNames.has(node.operation.name)
 }
 
-/** Units in an order that can run, near the order in which the graph was written. */
+/**
+ * Units in an order that can run, near the order in which the graph was written: each where its last member stands, or
+ * where it is first needed. (Where its first one stands, all that a late member needs would have to run early, and wait.)
+ */
 function schedule(units: ReadonlySet<Unit>, order: Dependencies<Unit>): ReadonlyArray<Unit> {
   const scheduled: Unit[] = []
+  const last = new Map([...units].map((unit) => [unit, unit.nodes.reduce((id, node) => Math.max(id, node.id), 0)]))
+  const inOrder = (some: Iterable<Unit>) => [...some].sort((a, b) => last.get(a)! - last.get(b)!)
   const done = new Set<Unit>()
   const visit = (unit: Unit): void => {
     if (done.has(unit)) return
     done.add(unit)
-    for (const need of [...order.needsOf(unit)].sort((a, b) => a.number - b.number)) visit(need)
+    for (const need of inOrder(order.needsOf(unit))) visit(need)
     scheduled.push(unit)
   }
-  for (const unit of units) visit(unit)
+  for (const unit of inOrder(units)) visit(unit)
   return scheduled
 }

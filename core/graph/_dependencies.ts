@@ -47,7 +47,8 @@ export class Dependencies<A> {
     for (const each of seen) {
       if (each === other) return true
       const entry = this.#entries.get(each)!
-      if (entry.level > level) { for (const next of entry.needs) seen.add(next) }
+      if (entry.level <= level) continue
+      for (const next of entry.needs) seen.add(next)
     }
     return false
   }

@@ -18,10 +18,14 @@ export interface BatchOptions {
   /**
    * Steps whose rows are drawn together and then sorted by length into micro-batches. With 1 a step's rows are a plain
    * random sample. More means less padding, and steps that are less alike the whole where a label goes with length
-   * (SMS spam, batches of 16: padded tokens / tokens 3.1 at 1, 1.45 at 8, 1.26 at 50). With 0 nothing is sorted, and each
-   * micro-batch is a random sample too. Default 8.
+   * (SMS spam, batches of 16: padded tokens / tokens 3.1 at 1, 1.45 at 8, 1.26 at 50). Default 8.
    */
   readonly sortWindow?: number
+  /**
+   * Deals rows so that micro-batches hold about the same number of tokens, instead of sorting them: each has long and short
+   * ones, and packed rows come in few lengths. Default false.
+   */
+  readonly even?: boolean
   /** Name of the task. Default "default". */
   readonly task?: string
 }
@@ -102,9 +106,8 @@ export const makeBatches = (examples: ReadonlyArray<Example>, options: BatchOpti
   const { batchSize, accumulation = 1, maxLength, shuffle = true, seed = 0, sortWindow = 8, task = DEFAULT_TASK } =
     options
   for (const [name, value] of Object.entries({ batchSize, accumulation, maxLength, sortWindow })) {
-    const least = name === "sortWindow" ? 0 : 1
-    if (Number.isInteger(value) && value >= least) continue
-    throw new DataError({ reason: "BadInput", message: `${name} must be a whole number from ${least}, got ${value}` })
+    if (Number.isInteger(value) && value >= 1) continue
+    throw new DataError({ reason: "BadInput", message: `${name} must be a whole number from 1, got ${value}` })
   }
   const lengths = Int32Array.from(examples, (example) => example.tokens.length)
   const longest = lengths.reduce((most, length) => Math.max(most, length), 0)
@@ -113,14 +116,17 @@ export const makeBatches = (examples: ReadonlyArray<Example>, options: BatchOpti
   }
   const all = Array.from(examples.keys())
   const byLength = (rows: ReadonlyArray<number>) => rows.toSorted((a, b) => lengths[a] - lengths[b])
-  const microBatchesOf = (rows: ReadonlyArray<number>): Array<MicroBatch> =>
-    chunks(rows, batchSize).map((part) => makeMicroBatch(task, part, lengths, { batchSize, maxLength }))
+  const made = (part: ReadonlyArray<number>) => makeMicroBatch(task, part, lengths, { batchSize, maxLength })
+  const microBatchesOf = (rows: ReadonlyArray<number>): Array<MicroBatch> => chunks(rows, batchSize).map(made)
   const stepsOf = (microBatches: ReadonlyArray<MicroBatch>): Array<Step> =>
     chunks(microBatches, accumulation).map((microBatches) => ({ microBatches }))
   const epoch = (epoch: number): ReadonlyArray<Step> => {
     if (!shuffle) return stepsOf(microBatchesOf(byLength(all)))
     const rng = makeRng(seed, BATCH_STREAM, epoch)
-    if (sortWindow === 0) return stepsOf(microBatchesOf(rng.shuffle(all)))
+    if (options.even) {
+      const windows = chunks(rng.shuffle(all), EVEN_WINDOW * accumulation * batchSize)
+      return windows.flatMap((rows) => stepsOf(rng.shuffle(dealt(rows, lengths, batchSize).map(made))))
+    }
     const windows = chunks(rng.shuffle(all), sortWindow * accumulation * batchSize)
     return windows.flatMap((window) => stepsOf(rng.shuffle(microBatchesOf(byLength(window)))))
   }
@@ -128,6 +134,20 @@ export const makeBatches = (examples: ReadonlyArray<Example>, options: BatchOpti
 }
 
 const BATCH_STREAM = 2
+/** Steps whose rows are dealt together: so many that their mean length is nearly that of all. */
+const EVEN_WINDOW = 64
+
+/** Rows in parts of `size`, the last one smaller: the longest row first, each to the part with the fewest tokens. */
+const dealt = (rows: ReadonlyArray<number>, lengths: ArrayLike<number>, size: number): Array<Array<number>> => {
+  const parts = chunks(rows, size).map(({ length }) => ({ left: length, tokens: 0, rows: [] as Array<number> }))
+  for (const row of rows.toSorted((a, b) => lengths[b] - lengths[a])) {
+    const part = parts.reduce((best, one) => one.left > 0 && (best.left === 0 || one.tokens < best.tokens) ? one : best)
+    part.left--
+    part.tokens += lengths[row]
+    part.rows.push(row)
+  }
+  return parts.map((part) => part.rows)
+}
 
 const chunks = <A>(items: ReadonlyArray<A>, size: number): Array<ReadonlyArray<A>> => {
   const parts: Array<ReadonlyArray<A>> = []

@@ -94,7 +94,7 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
   const against = againstPaddingFree(model, meanLength(all) * batchSize)
   if (options.paddingFree === true && against !== undefined) throw wrong(`paddingFree cannot be: ${against}`)
   const paddingFree = options.paddingFree !== false && against === undefined
-  const drawing = { batchSize, accumulation, seed, maxLength: longest, ...(paddingFree ? { sortWindow: 0 } : {}) }
+  const drawing = { batchSize, accumulation, seed, maxLength: longest, even: paddingFree }
   const drawn = drawBatches(train, drawing)
   const source = contributions.reduce((next, { batches }) => batches?.(next) ?? next, drawn)
   const epochSteps: number[] = []

@@ -110,7 +110,7 @@ export function drawBatches(
     readonly accumulation: number
     readonly seed: number
     readonly maxLength: number
-    readonly sortWindow?: number
+    readonly even?: boolean
   },
 ): BatchSource {
   const sources = Object.entries(tasks).map(([task, { examples }]) => makeBatches(examples, { ...options, task }))

@@ -70,18 +70,26 @@ Deno.test("sorting by length saves padding; a window of one step leaves the draw
   assertEquals(rowsOf(4, 4), rowsOf(1, 16))
 })
 
-Deno.test("without a window nothing is sorted: rows come as they are drawn, every one once", () => {
-  const all = examples(200)
-  const options = { batchSize: 4, accumulation: 4, maxLength: 128, seed: 5 }
-  const drawn = (sortWindow: number) =>
-    makeBatches(all, { ...options, sortWindow }).epoch(0).map(({ microBatches }) =>
-      microBatches.map(({ rows }) => [...rows].filter((row) => row >= 0).map((row) => all[row].tokens.length))
-    )
-  const rises = (lengths: ReadonlyArray<number>) => lengths.every((own, i) => i === 0 || own >= lengths[i - 1])
-  assert(drawn(1).flat().every(rises))
-  assert(drawn(0).flat().filter(rises).length < 25, "micro-batches are sorted")
-  // A step's rows are the same ones.
-  assertEquals(drawn(0).map((step) => step.flat().sort()), drawn(1).map((step) => step.flat().sort()))
+Deno.test("dealt evenly, micro-batches hold about the same number of tokens, and every row comes once", () => {
+  for (const [count, batchSize, accumulation] of [[800, 16, 1], [803, 8, 4], [5, 8, 1], [1100, 16, 1]]) {
+    const all = examples(count)
+    const draw = (epoch: number, even = true) =>
+      makeBatches(all, { batchSize, accumulation, maxLength: 128, seed: 5, even }).epoch(epoch)
+        .flatMap(({ microBatches }) => microBatches.map(({ rows }) => [...rows].filter((row) => row >= 0)))
+    const parts = draw(0)
+    assertEquals(parts.flat().toSorted((a, b) => a - b), [...all.keys()])
+    assertEquals(parts.length, Math.ceil(count / batchSize))
+    const full = (some: ReadonlyArray<ReadonlyArray<number>>) => some.filter(({ length }) => length === batchSize)
+    assertEquals(full(parts).length, Math.floor(count / batchSize))
+    if (full(parts).length < 2) continue
+    const spread = (some: ReadonlyArray<ReadonlyArray<number>>) => {
+      const tokens = full(some).map((rows) => rows.reduce((sum, row) => sum + all[row].tokens.length, 0))
+      return (Math.max(...tokens) - Math.min(...tokens)) / Math.max(...tokens)
+    }
+    assert(spread(parts) < 0.2 && spread(draw(0, false)) > 0.4, `${spread(parts)} ${spread(draw(0, false))}`)
+    assertEquals(parts, draw(0))
+    assert(parts.join() !== draw(1).join())
+  }
 })
 
 Deno.test("a run resumed at a step takes the steps that are left", () => {
@@ -127,7 +135,7 @@ Deno.test("targets of a language modelling batch are the tokens that follow", ()
 
 Deno.test("sizes that make no sense are errors", () => {
   for (
-    const options of [{ batchSize: 0 }, { batchSize: 1.5 }, { accumulation: 0 }, { sortWindow: -1 }, { maxLength: 0 }]
+    const options of [{ batchSize: 0 }, { batchSize: 1.5 }, { accumulation: 0 }, { sortWindow: 0 }, { maxLength: 0 }]
   ) {
     const error = assertThrows(() => makeBatches([], { batchSize: 1, maxLength: 8, ...options }), DataError)
     assertEquals(error.reason, "BadInput")

@@ -22,6 +22,9 @@ import { makeStepper } from "../../../core/training/stepper.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 import { serve } from "../serve.ts"
 
+/** Of a token without a label. As core/data/encode.ts has it, which a step needs nothing else of. */
+const MASKED = -100
+
 /** Bytes of each part. */
 interface Parts {
   /** The model's parameters. */
@@ -92,7 +95,7 @@ const program = Effect.gen(function* () {
     ...(classifies
       ? { labels: Int32Array.from(given.labels as ReadonlyArray<number>) }
       // The last token has no target.
-      : { targets: Int32Array.from(given.inputIds.flatMap((row) => [...row.slice(1), -100])) }),
+      : { targets: Int32Array.from(given.inputIds.flatMap((row) => [...row.slice(1), MASKED])) }),
   }]
   const account = (): Account => ({
     planned: {

@@ -22,7 +22,7 @@ import {
 /** First bytes of the memory, each word in a cache line of its own. */
 export const BARRIER_BYTES = 256
 const ARRIVED = 0, GENERATION = 64, SLEEPING = 128
-/** Turns of waiting before a thread sleeps: some ten microseconds, as waking one costs a few tens. */
+/** Turns of waiting before a thread sleeps: about a hundred microseconds, longer than most waits within a step. */
 const SPINS = 200000
 
 /**

@@ -62,8 +62,8 @@ export interface TrainOptions {
    * Whether the examples of a micro-batch go through the model one after the other in one row, with no padding between
    * them, dealt so that micro-batches hold about the same number of tokens; else each has a row, and rows of like length
    * come together. Losses and gradients of a batch are the same either way. A micro-batch of more than 4,096 tokens, and
-   * one whose rows are all of a length, keeps its rows. Default: wherever the model and its methods can and micro-batches hold up to 3,072 tokens on average. True makes
-   * what stands against it an error.
+   * one whose rows are all of a length, keeps its rows. Default: wherever the model and its methods can and micro-batches
+   * hold up to 3,072 tokens on average. True makes what stands against it an error.
    */
   readonly paddingFree?: boolean
   /** Prompts with completions: learn the completion alone. Default true. */

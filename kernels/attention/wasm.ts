@@ -27,7 +27,7 @@ import {
 } from "../wasm/assembler.ts"
 import type { KernelContext, KernelEmitter } from "../wasm/kernel.ts"
 import { loadLanes, storeLanes } from "../wasm/lanes.ts"
-import { vectorFunction } from "../wasm/vector_math.ts"
+import { vectorUnary } from "../wasm/vector_math.ts"
 import {
   byHeight,
   firstRow,
@@ -310,7 +310,7 @@ const panelFunction = (context: KernelContext, shape: Shape, rows: number): numb
                     number(NOTHING),
                     f32x4.add(
                       f32x4.mul(get(top), number(Math.LN2)),
-                      callFunction(vectorFunction(module, target, "log"), get(sum)),
+                      vectorUnary(module, target, f, "log", "f32", get(sum)),
                     ),
                     get(blind),
                   ),

@@ -118,7 +118,7 @@ const write = (shape: Shape, { module, target: machine }: KernelContext): number
           )
         }
         default:
-          return elementwise(module, machine, body, number, locals[copy])
+          return elementwise(module, machine, f, body, number, locals[copy])
       }
     }
     /** One tile of `width` columns. */

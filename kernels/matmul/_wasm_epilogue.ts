@@ -74,7 +74,7 @@ export const epilogueFunction = (call: MatmulCall, product: Product, context: Ke
                 v128.const(0, 1, 2, 3),
               )
             default:
-              return elementwise(module, target, body, number, locals)
+              return elementwise(module, target, f, body, number, locals)
           }
         }
         const some = (chosen: (number: number) => boolean, lanes: number): Code =>

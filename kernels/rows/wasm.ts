@@ -148,7 +148,7 @@ const write = (shape: Shape, context: KernelContext, { level, perRow, walks }: S
             ? i32x4.splat(get(indices[axes[step.axis]]))
             : i32x4.add(i32x4.splat(i32.shrU(get(place), i32.const(2))), lanesFrom(4 * copy))
         default:
-          return elementwise(module, target, body, number, locals[copy])
+          return elementwise(module, target, scope, body, number, locals[copy])
       }
     }
 

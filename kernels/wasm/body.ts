@@ -3,8 +3,19 @@
  * @module
  */
 import type { DType, Instruction, ReduceKind } from "../contract.ts"
-import { call, type Code, f32x4, get, i32x4, type ModuleBuilder, set, type Target, v128 } from "./assembler.ts"
-import { vectorFunction, vectorUnary } from "./vector_math.ts"
+import {
+  call,
+  type Code,
+  f32x4,
+  type FunctionScope,
+  get,
+  i32x4,
+  type ModuleBuilder,
+  set,
+  type Target,
+  v128,
+} from "./assembler.ts"
+import { uniformFunction, vectorUnary } from "./vector_math.ts"
 
 const comparisons: ReadonlySet<string> = new Set(["less", "lessEqual", "equal"])
 /** Whether the local of a step holds all ones or zeros in each lane instead of 1 or 0. */
@@ -44,7 +55,7 @@ export const combineLanes = (kind: ReduceKind, dtype: DType, local: number): Cod
   )
 
 /**
- * Code of one elementwise step.
+ * Code of one elementwise step, within the function of that scope.
  *
  * @param body The body the step belongs to.
  * @param locals Local that holds each earlier step.
@@ -52,6 +63,7 @@ export const combineLanes = (kind: ReduceKind, dtype: DType, local: number): Cod
 export const elementwise = (
   module: ModuleBuilder,
   target: Target,
+  f: FunctionScope,
   body: ReadonlyArray<Instruction>,
   number: number,
   locals: ReadonlyArray<number>,
@@ -87,8 +99,8 @@ export const elementwise = (
         : v128.bitselect(value(2), value(1), f32x4.eq(value(0), f32x4.const(0)))
     }
     case "uniform":
-      return call(vectorFunction(module, target, "uniform"), value(0), value(1), value(2), value(3))
+      return call(uniformFunction(module), value(0), value(1), value(2), value(3))
     default:
-      return vectorUnary(module, target, step.op, step.dtype, value(0))
+      return vectorUnary(module, target, f, step.op, step.dtype, value(0))
   }
 }

@@ -1,5 +1,6 @@
 /**
- * Functions of four f32 lanes that WebAssembly has no instruction for, as functions of the module.
+ * Functions of four f32 lanes that WebAssembly has no instruction for, written where they are used: a call would empty the
+ * registers, and takes as long as half of `exp`.
  *
  * Errors against float64: exp, log, tanh, sigmoid within 4e-7 relative; erf, sin, cos within 1e-6 absolute (sin and cos
  * for |x| up to 1e4). NaN goes through; results too small for a normal number become 0. Polynomials are those of
@@ -9,7 +10,6 @@
 import { PARITY, ROTATIONS } from "../../core/tensor/threefry.ts"
 import type { DType, UnaryName } from "../contract.ts"
 import {
-  call,
   type Code,
   f32x4,
   type FunctionScope,
@@ -23,9 +23,6 @@ import {
   v128,
 } from "./assembler.ts"
 
-/** Names of the functions of {@link vectorFunction}. All take and give v128; `uniform` takes four, the rest one. */
-export type VectorFunction = "exp" | "log" | "tanh" | "sigmoid" | "erf" | "sin" | "cos" | "uniform"
-
 /** The instructions of one module and target that the bodies below share. */
 interface Writer {
   /** Whether {@link madd} rounds once. */
@@ -36,8 +33,8 @@ interface Writer {
   readonly madd: (a: Code, b: Code, c: Code) => Code
   /** Sum of powers of the local x, the highest first. */
   readonly polynomial: (x: number, coefficients: readonly number[]) => Code
-  readonly exp: (x: Code) => Code
 }
+/** Code of a function of the local x, which it may change. */
 type Body = (writer: Writer, f: FunctionScope, x: number) => Code
 
 const writerOf = (module: ModuleBuilder, target: Target): Writer => {
@@ -48,7 +45,6 @@ const writerOf = (module: ModuleBuilder, target: Target): Writer => {
     madd: (a, b, c) => madd(target, a, b, c),
     polynomial: (x, [highest, ...rest]) =>
       rest.reduce((sum, c) => madd(target, sum, get(x), number(c)), number(highest)),
-    exp: (x) => call(vectorFunction(module, target, "exp"), x),
   }
 }
 
@@ -150,11 +146,10 @@ const tanh: Body = (writer, f, x) =>
     [1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03, 4.89352518554385e-03],
   )
 
-const sigmoid: Body = ({ exp, number }, _f, x) =>
-  f32x4.div(
-    number(1),
-    f32x4.add(number(1), exp(f32x4.neg(get(x)))),
-  )
+const sigmoid: Body = (writer, f, x) => {
+  const one = writer.number(1)
+  return [set(x, f32x4.neg(get(x))), f32x4.div(one, f32x4.add(one, exp(writer, f, x)))]
+}
 
 /** x * P(x^2) / Q(x^2), on [-4, 4], where it reaches 1. */
 const erf: Body = (writer, f, x) =>
@@ -209,7 +204,7 @@ const sine = (quarters: number): Body => ({ madd, number, polynomial }, f, x) =>
   ]
 }
 
-const FUNCTIONS: Readonly<Record<Exclude<VectorFunction, "uniform">, Body>> = {
+const FUNCTIONS = {
   exp,
   log,
   tanh,
@@ -217,7 +212,7 @@ const FUNCTIONS: Readonly<Record<Exclude<VectorFunction, "uniform">, Body>> = {
   erf,
   sin: sine(0),
   cos: sine(1),
-}
+} satisfies Partial<Record<UnaryName, Body>>
 
 /** Threefry-2x32, 20 rounds, four counters at once: see `core/tensor/threefry.ts`. */
 const uniform = (f: FunctionScope, index: number, salt: number, key0: number, key1: number): Code => {
@@ -249,18 +244,19 @@ const uniform = (f: FunctionScope, index: number, salt: number, key0: number, ke
   ]
 }
 
-/** Index of the function in the module; it is added when first asked for. */
-export const vectorFunction = (module: ModuleBuilder, target: Target, name: VectorFunction): number =>
-  module.once(
-    `vector_${name}_${target.relaxed}`,
-    () =>
-      name === "uniform"
-        ? module.func(name, ["v128", "v128", "v128", "v128"], ["v128"], uniform)
-        : module.func(name, ["v128"], ["v128"], (f, x) => FUNCTIONS[name](writerOf(module, target), f, x)),
-  )
+/** Index of the function `(index, salt, key0, key1)`, all v128, which is too long to be written at every use. */
+export const uniformFunction = (module: ModuleBuilder): number =>
+  module.once("uniform", () => module.func("uniform", ["v128", "v128", "v128", "v128"], ["v128"], uniform))
 
-/** Any unary function of the contract on four lanes, by an instruction or a call. `dtype` is the result's. */
-export const vectorUnary = (module: ModuleBuilder, target: Target, name: UnaryName, dtype: DType, x: Code): Code => {
+/** Any unary function of the contract on four lanes, within the function of that scope. `dtype` is the result's. */
+export const vectorUnary = (
+  module: ModuleBuilder,
+  target: Target,
+  f: FunctionScope,
+  name: UnaryName,
+  dtype: DType,
+  x: Code,
+): Code => {
   const lanes = dtype === "f32" ? f32x4 : i32x4
   switch (name) {
     case "neg":
@@ -277,7 +273,9 @@ export const vectorUnary = (module: ModuleBuilder, target: Target, name: UnaryNa
       return f32x4.convertS(x)
     case "toInt":
       return i32x4.truncSat(x)
-    default:
-      return call(vectorFunction(module, target, name), x)
+    default: {
+      const local = f.local("v128")
+      return [set(local, x), FUNCTIONS[name](writerOf(module, target), f, local)]
+    }
   }
 }

@@ -1,4 +1,4 @@
-import { add, div, erf, exp, max, mul, sigmoid, sub, tanh } from "../elementwise.ts"
+import { add, erf, exp, max, mul, sigmoid, sub, tanh } from "../elementwise.ts"
 import { node, type Operation, type Tensor } from "../tensor.ts"
 
 /**
@@ -23,7 +23,7 @@ const siluOperation = activation(
 )
 
 /** Phi(x) and its slope, the density of the normal distribution. */
-const normal = (x: Tensor) => mul(add(erf(div(x, Math.SQRT2)), 1), 0.5)
+const normal = (x: Tensor) => mul(add(erf(mul(x, Math.SQRT1_2)), 1), 0.5)
 const density = (x: Tensor) => mul(exp(mul(mul(x, x), -0.5)), 1 / Math.sqrt(2 * Math.PI))
 const geluOperation = activation(
   "gelu",

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert"
 import { uniformAt } from "../../../core/tensor/threefry.ts"
 import type { UnaryName } from "../../../kernels/contract.ts"
 import { call, get, i32, i32x4, ModuleBuilder, v128 } from "../../../kernels/wasm/assembler.ts"
-import { vectorFunction, vectorUnary } from "../../../kernels/wasm/vector_math.ts"
+import { uniformFunction, vectorUnary } from "../../../kernels/wasm/vector_math.ts"
 
 /** Applies a unary function to four numbers at a time. */
 const evaluator = (name: UnaryName, relaxed: boolean, dtype: "f32" | "i32" = "f32") => {
@@ -14,7 +14,7 @@ const evaluator = (name: UnaryName, relaxed: boolean, dtype: "f32" | "i32" = "f3
     "run",
     [],
     [],
-    () => v128.store(zero, vectorUnary(module, { relaxed }, name, dtype, v128.load(zero))),
+    (f) => v128.store(zero, vectorUnary(module, { relaxed }, f, name, dtype, v128.load(zero))),
   )
   module.export("run", run)
   const instance = new WebAssembly.Instance(new WebAssembly.Module(module.encode()), { env: { memory } })
@@ -125,7 +125,7 @@ Deno.test("uniform equals the host's Threefry", () => {
       v128.store(
         i32.const(0),
         call(
-          vectorFunction(module, { relaxed: true }, "uniform"),
+          uniformFunction(module),
           i32x4.add(argument(index), v128.const(0, 1, 2, 3)),
           argument(salt),
           argument(key0),

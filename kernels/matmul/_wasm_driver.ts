@@ -7,6 +7,8 @@ import {
   type Code,
   forRange,
   get,
+  globalGet,
+  globalSet,
   i32,
   increase,
   type ModuleBuilder,
@@ -20,7 +22,9 @@ import { distancesOf, enterEntry, minimum, scaled, type Storages } from "./_wasm
 import { layoutOf, pack } from "./_wasm_pack.ts"
 import type { Product } from "./product.ts"
 
-/** Most depth of a block: a panel of b (12 KiB) and one of a (9 KiB) stay in the first-level cache. */
+/** Most depth that is summed at once; a larger one is cut, so that a panel of b (12 KiB) and one of a (9 KiB) stay in the
+ * first-level cache. */
+const WHOLE = 768
 const DEPTH = 384
 /** Panels of b in a chunk: the packed block (384 KiB) stays in the second-level cache, and at least a kilobyte of a row is
  * written at a time, which the machine prefetches. */
@@ -46,6 +50,8 @@ export interface Blocking {
   readonly depth: number
   /** Pieces of work: each is one panel of rows in one chunk. */
   readonly units: number
+  /** Fewest of them that pay for packing. */
+  readonly grain: number
   /** What a thread packs into, in bytes. */
   readonly scratchBytes: number
 }
@@ -55,7 +61,7 @@ export const blockingOf = ({ batch, m, n, k }: Product): Blocking => {
   const rowPanels = Math.ceil(m / ROWS)
   const rows = Math.ceil(m / rowPanels)
   const columnPanels = Math.ceil(n / COLUMNS)
-  const depth = Math.ceil(k / Math.max(1, Math.ceil(k / DEPTH)))
+  const depth = k <= WHOLE ? k : Math.ceil(k / Math.ceil(k / DEPTH))
   const most = Math.floor(CHUNK_BYTES / (4 * COLUMNS * Math.max(1, depth)))
   const atLeast = Math.min(
     columnPanels,
@@ -73,6 +79,8 @@ export const blockingOf = ({ batch, m, n, k }: Product): Blocking => {
     chunks,
     depth,
     units: entries * chunks * rowPanels,
+    // What is packed as a whole is held from run to run.
+    grain: k <= depth ? 1 : rowPanels,
     scratchBytes: 4 * depth * (COLUMNS * chunkPanels + rows),
   }
 }
@@ -83,6 +91,11 @@ const evenly = (count: number, least: number): number => {
   const missing = (size: number) => size * Math.ceil(count / size) - count
   return sizes.reduce((best, size) => missing(size) < missing(best) ? size : best)
 }
+
+/** Global of a thread with the number, from 1 on, of the chunk that it holds packed as a whole; else 0. */
+const held = (module: ModuleBuilder): number => module.once("matmul held", () => module.global())
+/** What a thread does before the units of another product: what it holds is not that one's. */
+export const forget = (module: ModuleBuilder): Code => globalSet(held(module), constant(0))
 
 /**
  * Index of the function `(begin, end, scratch, a, b, output, ...beside)`, all i32, that runs units of one shape of
@@ -112,7 +125,7 @@ export const driver = (
         const local = () => f.local("i32")
         const [entry, chunk, last, panels, full, a0, b0, output0] = [0, 0, 0, 0, 0, 0, 0, 0].map(local)
         const [start, count, panel, column, aPanel, bPanel, to] = [0, 0, 0, 0, 0, 0, 0].map(local)
-        const starts = bases.map(local), firstRow = local()
+        const starts = bases.map(local), firstRow = local(), number = local()
         const aScratch = i32.add(get(scratch), constant(32 * depth * chunkPanels))
 
         const tiles = (tileRows: number, tileWidth: number, times: Code): Code =>
@@ -209,6 +222,7 @@ export const driver = (
           // The panels of rows that this run of units has in one chunk of one entry.
           set(panel, i32.remU(get(begin), constant(rowPanels))),
           set(entry, i32.divU(get(begin), constant(rowPanels))),
+          set(number, i32.add(get(entry), constant(1))),
           set(chunk, i32.remU(get(entry), constant(chunks))),
           set(entry, i32.divU(get(entry), constant(chunks))),
           set(last, minimum(f, constant(rowPanels), i32.add(get(panel), i32.sub(get(end), get(begin))))),
@@ -233,7 +247,9 @@ export const driver = (
           whileTrue(
             i32.or(i32.ltU(get(start), constant(k)), i32.eqz(get(start))),
             set(count, minimum(f, constant(depth), i32.sub(constant(k), get(start)))),
-            packBlock,
+            k <= depth
+              ? when(i32.ne(globalGet(held(module)), get(number)), [packBlock, globalSet(held(module), get(number))])
+              : packBlock,
             forRange(panel, get(entry), get(last), 1, rowPanel),
             increase(start, Math.max(1, depth)),
           ),

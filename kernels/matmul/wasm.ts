@@ -12,7 +12,7 @@ import { sizeOf } from "../../core/tensor/shape.ts"
 import type { MatmulCall } from "../contract.ts"
 import { call as callFunction, i32 } from "../wasm/assembler.ts"
 import { groupedStage, itemsPerUnit, type KernelContext, type Stage } from "../wasm/kernel.ts"
-import { blockingOf, driver } from "./_wasm_driver.ts"
+import { blockingOf, driver, forget } from "./_wasm_driver.ts"
 import { epilogueFunction } from "./_wasm_epilogue.ts"
 import { thinBlocking, thinDriver } from "./_wasm_thin.ts"
 import { collapse } from "./product.ts"
@@ -26,7 +26,8 @@ export const emitMatmul = (call: MatmulCall, context: KernelContext): readonly S
   const [a, b, , ...beside] = views.map(({ buffer }) => context.storage(buffer))
   const storages = { a, b, beside }
   const thin = thinBlocking(product, storages)
-  const { units, scratchBytes } = thin ?? blockingOf(product)
+  const blocking = thin ?? blockingOf(product)
+  const { units, scratchBytes } = blocking
   if (!(units > 0)) return []
   const epilogue = epilogueFunction(call, product, context)
   const func = thin === undefined
@@ -37,11 +38,10 @@ export const emitMatmul = (call: MatmulCall, context: KernelContext): readonly S
   )
   const scratch = context.threadScratch(scratchBytes)
   const work = sizeOf(call.output.shape) * product.k / units
-  return [
-    groupedStage(
-      units,
-      itemsPerUnit(units, work),
-      (begin, end) => callFunction(func, begin, end, scratch, ...addresses),
-    ),
-  ]
+  const stage = groupedStage(
+    units,
+    itemsPerUnit(units, work),
+    (begin, end) => callFunction(func, begin, end, scratch, ...addresses),
+  )
+  return ["grain" in blocking ? { ...stage, prepare: forget(module), grain: blocking.grain } : stage]
 }

@@ -36,9 +36,14 @@ export interface Stage {
   readonly units: number
   /**
    * Code that runs the units begin <= u < end. Both are i32 code without side effects (a local or a constant) and may
-   * be evaluated several times. It leaves nothing on the stack and declares no locals: it is a call, mostly.
+   * be evaluated several times. It leaves nothing on the stack and declares no locals: it is a call, mostly. A thread
+   * comes to it several times.
    */
   readonly run: (begin: Code, end: Code) => Code
+  /** What each thread does before its first units. */
+  readonly prepare?: Code
+  /** Fewest units that are worth a run of their own. Default 1. */
+  readonly grain?: number
 }
 
 /** Less work than this (simple steps on one element) is not worth a second thread: a barrier costs a microsecond. */

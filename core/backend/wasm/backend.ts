@@ -13,6 +13,7 @@ import { BackendError } from "../backend_error.ts"
 import { resource, type Started } from "../_resource.ts"
 import { type Block, makeAllocator } from "./_allocator.ts"
 import { BARRIER_BYTES } from "./_barrier.ts"
+import { COUNTER_BYTES } from "./_shares.ts"
 import { hasRelaxedSimd, logicalProcessors, makeSharedMemory } from "./_features.ts"
 import { checkWrite, makeSlot, slotsOf } from "../_slots.ts"
 import { startThread, type Thread } from "../_thread.ts"
@@ -175,7 +176,7 @@ const start = async (options: WasmOptions): Promise<Started> => {
     })
 
   // The memory, and who has which part of it.
-  const allocator = makeAllocator(BARRIER_BYTES, MAXIMUM_PAGES * PAGE, ALIGNMENT)
+  const allocator = makeAllocator(BARRIER_BYTES + threads * COUNTER_BYTES, MAXIMUM_PAGES * PAGE, ALIGNMENT)
   let pages = 1
   let slotBytes = 0
   const reserve = (bytes: number, what: string): Block => {

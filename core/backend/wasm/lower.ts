@@ -16,12 +16,14 @@ import {
   set,
   type Target,
   when,
+  whileTrue,
 } from "../../../kernels/wasm/assembler.ts"
 import { sizeOf } from "../../tensor/shape.ts"
 import { accessesOf } from "../../graph/accesses.ts"
 import type { Program } from "../../graph/program.ts"
 import { type Lifetime, planMemory } from "../memory_plan.ts"
 import { barrierFunction } from "./_barrier.ts"
+import { COUNTERS, sharesOf } from "./_shares.ts"
 
 /** Alignment of everything in the memory, in bytes: a cache line. */
 export const ALIGNMENT = 64
@@ -178,19 +180,21 @@ export const lower = (
     end: plan.offsets[block] + blocks[block].bytes,
     writes,
   })
-  const barrier = shared ? barrierFunction(module, threadCount) : undefined
+  const together = shared
+    ? { barrier: barrierFunction(module, threadCount), shares: sharesOf(module, thread, threadCount) }
+    : undefined
   let barriers = 0
   const wait = (): Code => {
-    if (barrier === undefined) return []
+    if (together === undefined) return []
     barriers++
-    return callFunction(barrier)
+    return [together.shares.turn, callFunction(together.barrier)]
   }
-  /** Code of calls in a function whose first parameters are the thread and the number of threads. */
-  const inOrder = (part: typeof emitted, scope: FunctionScope, [own, count]: ReadonlyArray<number>): Array<Code> => {
+  /** Code of calls in a function whose first parameter is the thread. */
+  const inOrder = (part: typeof emitted, scope: FunctionScope, [own]: ReadonlyArray<number>): Array<Code> => {
     const begin = scope.local("i32"), end = scope.local("i32")
     const code: Array<Code> = []
-    /** What was done since the last barrier, by thread 0 alone or by all. */
-    let open: Array<{ touches: ReadonlyArray<Touch>; alone: boolean }> = []
+    /** What was done since the last barrier, by thread 0 alone or by all, and how much of that was divided. */
+    let open: Array<{ touches: ReadonlyArray<Touch>; alone: boolean }> = [], divided = 0
     for (const { call, stages, scratch } of part) {
       const { reads, writes } = accessesOf(call)
       const touches = [
@@ -198,26 +202,32 @@ export const lower = (
         ...writes.flatMap((buffer) => touch(buffer, true)),
         ...scratch.map((block) => touchBlock(block, true)),
       ]
-      for (const { units, run } of stages) {
+      for (const { units, run, prepare = [], grain = 1 } of stages) {
         if (units === 0) continue
         const alone = units === 1
         const mustWait = open.some((earlier) =>
           !(alone && earlier.alone) && earlier.touches.some((a) => touches.some((b) => collides(a, b)))
         )
-        if (mustWait) {
+        if (mustWait || divided === COUNTERS) {
           code.push(wait())
           open = []
+          divided = 0
         }
         open.push({ touches, alone })
         if (alone) {
-          code.push(when(i32.eqz(get(own)), run(i32.const(0), i32.const(1))))
+          code.push(when(i32.eqz(get(own)), [prepare, run(i32.const(0), i32.const(1))]))
           continue
         }
-        const share = (number: Code) => i32.divU(i32.mul(i32.const(units), number), get(count))
+        if (together === undefined) {
+          code.push(prepare, run(i32.const(0), i32.const(units)))
+          continue
+        }
+        const { claim, end: claimed } = together.shares
+        const next = set(begin, claim(divided++, units, grain))
         code.push(
-          set(begin, share(get(own))),
-          set(end, share(i32.add(get(own), i32.const(1)))),
-          when(i32.ltU(get(begin), get(end)), run(get(begin), get(end))),
+          prepare,
+          next,
+          whileTrue(i32.ltU(get(begin), i32.const(units)), set(end, claimed), run(get(begin), get(end)), next),
         )
       }
     }

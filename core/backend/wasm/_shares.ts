@@ -1,0 +1,99 @@
+/**
+ * How threads divide the units of a stage: each has a share of its own, which it takes piece by piece, and helps another
+ * when that is done. A thread that is slowed down (another process, a slower kind of core) so does not hold up the rest.
+ * @module
+ */
+import {
+  brIf,
+  call as callFunction,
+  type Code,
+  get,
+  globalGet,
+  globalSet,
+  i32,
+  increase,
+  loop,
+  type ModuleBuilder,
+  ret,
+  select,
+  set,
+  v128,
+  when,
+} from "../../../kernels/wasm/assembler.ts"
+import { BARRIER_BYTES } from "./_barrier.ts"
+
+/** Counters of a thread in one bank: a cache line. */
+const BANK = 64
+/** Bytes of counters that each thread has, behind those of the barrier: two banks. */
+export const COUNTER_BYTES = 2 * BANK
+/** Stages that may be open between two barriers: each has a counter. */
+export const COUNTERS = BANK / 4
+/** A piece is half of what is left of a share, but not less than a sixteenth of it all. */
+const LEAST = 4
+
+/** Code that shares out units. */
+export interface Shares {
+  /**
+   * Claims a piece: its first unit, and the one behind its last in {@link end}; `units` when none is left.
+   *
+   * @param counter Of the stage, less than {@link COUNTERS}.
+   * @param grain Fewest units of a piece.
+   */
+  readonly claim: (counter: number, units: number, grain: number) => Code
+  /** Behind the last unit of the piece that was claimed last. */
+  readonly end: Code
+  /** Clears the counters of the stages to come: right before each barrier. */
+  readonly turn: Code
+}
+
+/**
+ * Adds the functions. What is claimed is counted in two banks: while stages count in one, each thread clears its part of
+ * the other, which nobody reads since the last barrier.
+ *
+ * @param thread Global that holds the thread's number.
+ * @param threads Global that holds the number of threads.
+ */
+export const sharesOf = (module: ModuleBuilder, thread: number, threads: number): Shares => {
+  const bank = module.global(), helped = module.global(), end = module.global()
+  const counters = (of: Code): Code =>
+    i32.add(i32.add(i32.const(BARRIER_BYTES), globalGet(bank)), i32.mul(of, i32.const(COUNTER_BYTES)))
+  const claim = module.func("claim", ["i32", "i32", "i32"], ["i32"], (f, counter, units, grain) => {
+    const [whose, start, size, place, taken, piece] = Array.from({ length: 6 }, () => f.local("i32"))
+    const share = (number: Code): Code => i32.divU(i32.mul(get(units), number), globalGet(threads))
+    const larger = (a: Code, b: Code): Code => select(a, b, i32.gtU(a, b))
+    return [
+      loop(
+        set(whose, i32.add(globalGet(thread), globalGet(helped))),
+        when(i32.geU(get(whose), globalGet(threads)), set(whose, i32.sub(get(whose), globalGet(threads)))),
+        set(start, share(get(whose))),
+        set(size, i32.sub(share(i32.add(get(whose), i32.const(1))), get(start))),
+        set(place, i32.add(counters(get(whose)), get(counter))),
+        set(taken, i32.atomicLoad(get(place))),
+        when(i32.ltU(get(taken), get(size)), [
+          set(piece, i32.shrU(i32.add(i32.sub(get(size), get(taken)), i32.const(1)), i32.const(1))),
+          set(piece, larger(larger(get(piece), get(grain)), i32.shrU(get(size), i32.const(LEAST)))),
+          set(piece, select(get(size), get(piece), i32.eq(globalGet(threads), i32.const(1)))),
+          set(taken, i32.atomicAdd(get(place), get(piece))),
+          when(i32.ltU(get(taken), get(size)), [
+            increase(piece, get(taken)),
+            globalSet(end, i32.add(get(start), select(get(piece), get(size), i32.ltU(get(piece), get(size))))),
+            ret(i32.add(get(start), get(taken))),
+          ]),
+        ]),
+        globalSet(helped, i32.add(globalGet(helped), i32.const(1))),
+        brIf(0, i32.ltU(globalGet(helped), globalGet(threads))),
+      ),
+      globalSet(helped, i32.const(0)),
+      get(units),
+    ]
+  })
+  const turn = module.func("turn", [], [], () => [
+    globalSet(bank, i32.xor(globalGet(bank), i32.const(BANK))),
+    [0, 16, 32, 48].map((at) => v128.store(counters(globalGet(thread)), v128.const(0, 0, 0, 0), at)),
+  ])
+  return {
+    claim: (counter, units, grain) => callFunction(claim, i32.const(4 * counter), i32.const(units), i32.const(grain)),
+    end: globalGet(end),
+    turn: callFunction(turn),
+  }
+}

@@ -26,9 +26,9 @@ export const emitMatmul = (call: MatmulCall, context: KernelContext): readonly S
   const [a, b, , ...beside] = views.map(({ buffer }) => context.storage(buffer))
   const storages = { a, b, beside }
   const thin = thinBlocking(product, storages)
-  const { units, scratchBytes } = thin ?? blockingOf(product)
+  const { units, scratchBytes, apart } = thin ?? blockingOf(product)
   if (!(units > 0)) return []
-  const epilogue = epilogueFunction(call, product, context)
+  const epilogue = epilogueFunction(call, product, context, apart)
   const func = thin === undefined
     ? driver(module, target, product, storages, epilogue)
     : thinDriver(module, target, product, thin, storages, epilogue)

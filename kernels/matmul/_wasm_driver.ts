@@ -22,10 +22,13 @@ import { distancesOf, enterEntry, minimum, scaled, type Storages } from "./_wasm
 import { layoutOf, pack } from "./_wasm_pack.ts"
 import type { Product } from "./product.ts"
 
-/** Most depth that is summed at once; a larger one is cut, so that a panel of b (12 KiB) and one of a (9 KiB) stay in the
- * first-level cache. */
-const WHOLE = 768
+/**
+ * Depth of a block, at most, where the depth must be cut: a panel of b (12 KiB) and one of a (9 KiB) then stay in the
+ * first-level cache. Twice as much is still better whole: b is packed once, the output written once. Where b has a panel or
+ * two it may be deeper: rows of a are read whole then, and that is what takes the time.
+ */
 const DEPTH = 384
+const DEPTH_NARROW = 1536
 /** Panels of b in a chunk: the packed block (384 KiB) stays in the second-level cache, and at least a kilobyte of a row is
  * written at a time, which the machine prefetches. */
 const CHUNK_BYTES = 3 << 17
@@ -38,9 +41,14 @@ const constant = i32.const
 export interface Blocking {
   /** Panels of rows in an entry. */
   readonly rowPanels: number
-  /** Rows of a panel, and of the last one. */
+  /** Rows of the first `fullPanels` panels, and of the others. */
   readonly rows: number
-  readonly lastRows: number
+  readonly fullPanels: number
+  readonly restRows: number
+  /** Rows from one of a panel to its next. */
+  readonly apart: number
+  /** Rows from the first of a panel to that of the next panel. */
+  readonly step: number
   /** Panels of columns in an entry. */
   readonly columnPanels: number
   /** Panels of columns in a chunk, and chunks. */
@@ -56,12 +64,14 @@ export interface Blocking {
   readonly scratchBytes: number
 }
 /** Cuts a product. */
-export const blockingOf = ({ batch, m, n, k }: Product): Blocking => {
+export const blockingOf = ({ batch, m, n, k, a }: Product): Blocking => {
   const entries = batch.reduce((product, { extent }) => product * extent, 1)
   const rowPanels = Math.ceil(m / ROWS)
   const rows = Math.ceil(m / rowPanels)
   const columnPanels = Math.ceil(n / COLUMNS)
-  const depth = k <= WHOLE ? k : Math.ceil(k / Math.ceil(k / DEPTH))
+  const aDepth = layoutOf(a.k, a.m) === "depth"
+  const deepest = aDepth && columnPanels <= 2 ? DEPTH_NARROW : k <= 2 * DEPTH ? 2 * DEPTH : DEPTH
+  const depth = Math.ceil(k / Math.max(1, Math.ceil(k / deepest)))
   const most = Math.floor(CHUNK_BYTES / (4 * COLUMNS * Math.max(1, depth)))
   const atLeast = Math.min(
     columnPanels,
@@ -69,11 +79,19 @@ export const blockingOf = ({ batch, m, n, k }: Product): Blocking => {
   )
   const chunkPanels = evenly(columnPanels, atLeast)
   const chunks = Math.ceil(columnPanels / chunkPanels)
-  const lastRows = m - (rowPanels - 1) * rows
+  // Rows of a that are read whole are far apart, and the next panel has the rows behind them: so each is part of a long
+  // stream, which the machine prefetches.
+  const far = aDepth && depth === k
+  const [fullPanels, restRows] = far
+    ? [m - (rows - 1) * rowPanels, rows - 1]
+    : [rowPanels - 1, m - (rowPanels - 1) * rows]
   return {
     rowPanels,
     rows,
-    lastRows,
+    fullPanels,
+    restRows,
+    apart: far ? rowPanels : 1,
+    step: far ? 1 : rows,
     columnPanels,
     chunkPanels,
     chunks,
@@ -109,7 +127,9 @@ export const driver = (
   epilogue: number | undefined,
 ): number => {
   const { m, n, k } = product
-  const { rowPanels, rows, lastRows, columnPanels, chunkPanels, chunks, depth } = blockingOf(product)
+  const { rowPanels, rows, fullPanels, restRows, apart, step, columnPanels, chunkPanels, chunks, depth } = blockingOf(
+    product,
+  )
   const aLayout = layoutOf(product.a.k, product.a.m)
   const bLayout = layoutOf(product.b.k, product.b.n)
   // In place where a pass of packing would not be paid back by reuse.
@@ -137,19 +157,19 @@ export const driver = (
               width: tileWidth,
             }),
             get(aPanel),
-            constant(aLayout === "depth" ? bytes.a.m : bytes.a.k),
+            constant(aLayout === "depth" ? apart * bytes.a.m : bytes.a.k),
             get(bPanel),
             constant(bytes.b.k),
             get(count),
             get(to),
-            constant(bytes.output.m),
+            constant(apart * bytes.output.m),
             get(start),
             times,
           )
         const chunkColumns = chunkPanels * COLUMNS
         const finish = (tileRows: number): Code => {
           if (epilogue === undefined) return []
-          const first = scaled(get(panel), rows)
+          const first = scaled(get(panel), step)
           const code = callFunction(
             epilogue,
             constant(tileRows),
@@ -167,7 +187,7 @@ export const driver = (
               pack(module, aLayout, tileRows, tileRows, storages.a),
               get(aPanel),
               constant(bytes.a.k),
-              constant(bytes.a.m),
+              constant(apart * bytes.a.m),
               get(count),
               aScratch,
             ),
@@ -209,13 +229,13 @@ export const driver = (
         const rowPanel: Code = [
           set(
             aPanel,
-            i32.add(get(a0), i32.add(scaled(get(panel), rows * bytes.a.m), scaled(get(start), bytes.a.k))),
+            i32.add(get(a0), i32.add(scaled(get(panel), step * bytes.a.m), scaled(get(start), bytes.a.k))),
           ),
           set(bPanel, get(scratch)),
-          set(to, i32.add(get(output0), scaled(get(panel), rows * bytes.output.m))),
-          lastRows === rows
+          set(to, i32.add(get(output0), scaled(get(panel), step * bytes.output.m))),
+          restRows === rows || fullPanels === rowPanels
             ? rowOfTiles(rows)
-            : when(i32.ltU(get(panel), constant(rowPanels - 1)), rowOfTiles(rows), rowOfTiles(lastRows)),
+            : when(i32.ltU(get(panel), constant(fullPanels)), rowOfTiles(rows), rowOfTiles(restRows)),
         ]
         return whileTrue(
           i32.ltU(get(begin), get(end)),

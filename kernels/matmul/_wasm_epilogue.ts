@@ -10,15 +10,21 @@ import { type Code, f32x4, forRange, get, i32, i32x4, increase, set, v128, when 
 import { elementwise, valueOf } from "../wasm/body.ts"
 import type { KernelContext } from "../wasm/kernel.ts"
 import { loadStored, storeLanes } from "../wasm/lanes.ts"
+import { scaled } from "./_wasm_operands.ts"
 import type { Product } from "./product.ts"
 
 /**
  * Index of the function `(rows, columns, row, column, output, ...beside)`, all i32, that runs the epilogue of `call`,
- * whose simplest form is `product`. The block has so many rows and columns, begins at that row (counted through all
- * entries) and column, and its first elements lie at these byte addresses. Only at the end of the rows may its columns
- * be no multiple of four. Undefined where the call has no epilogue.
+ * whose simplest form is `product`. The block has so many rows, each `apart` after the one before, and columns, begins at
+ * that row (counted through all entries) and column, and its first elements lie at these byte addresses. Only at the end
+ * of the rows may its columns be no multiple of four. Undefined where the call has no epilogue.
  */
-export const epilogueFunction = (call: MatmulCall, product: Product, context: KernelContext): number | undefined => {
+export const epilogueFunction = (
+  call: MatmulCall,
+  product: Product,
+  context: KernelContext,
+  apart: number,
+): number | undefined => {
   if (call.epilogue === undefined) return undefined
   const { module, target } = context
   const { body, inputs, result, also } = call.epilogue
@@ -35,7 +41,7 @@ export const epilogueFunction = (call: MatmulCall, product: Product, context: Ke
   // Seen from here there are two axes, rows and columns.
   const perRow = perRowSteps(body, views.map((view) => [view.m, view.n]), space.map((_, axis) => +(axis === last)), 1)
   const steps = neededSteps(body, stores.map(({ step }) => step))
-  const key = keyOf(["matmul epilogue", body, views, stores, space.slice(1), target.relaxed])
+  const key = keyOf(["matmul epilogue", body, views, stores, space.slice(1), target.relaxed, apart])
   const parameters = new Array(4 + views.length).fill("i32" as const)
   return module.once(
     key,
@@ -87,16 +93,16 @@ export const epilogueFunction = (call: MatmulCall, product: Product, context: Ke
         return [
           some(constant, 4),
           set(whole, i32.shl(i32.and(get(columns), i32.const(-4)), i32.const(2))),
-          set(end, i32.add(get(row), get(rows))),
+          set(end, i32.add(get(row), scaled(get(rows), apart))),
           forRange(
             row,
             get(row),
             get(end),
-            1,
+            apart,
             some((number) => perRow[number] && !constant(number), 4),
             forRange(place, i32.const(0), get(whole), 16, vector(4)),
             n % 4 === 0 ? [] : when(i32.and(get(columns), i32.const(3)), [set(place, get(whole)), vector(n % 4)]),
-            views.map(({ m, storage }, view) => m === 0 ? [] : increase(pointers[view], bytesOf(storage) * m)),
+            views.map(({ m, storage }, view) => m === 0 ? [] : increase(pointers[view], apart * bytesOf(storage) * m)),
           ),
         ]
       }),

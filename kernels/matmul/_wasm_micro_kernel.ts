@@ -22,7 +22,7 @@ import {
 } from "../wasm/assembler.ts"
 import { loadLanes, loadStored, storeLanes } from "../wasm/lanes.ts"
 
-/** Most rows of a tile: 6x8 sums, two vectors of b and one number of a fill the 16 registers of AVX2. */
+/** Most rows of a tile: 6x8 sums, two vectors of b and one number of a fill the 15 registers that V8 gives out. */
 export const ROWS = 6
 /** Columns of a panel of b. */
 export const COLUMNS = 8
@@ -42,10 +42,8 @@ export interface Tile {
   readonly b: "panel" | "across"
   /** Rows of sums, at most {@link ROWS}. */
   readonly rows: number
-  /** Columns of sums, at most those of a panel. */
+  /** Columns of sums, at most {@link COLUMNS}. */
   readonly width: number
-  /** Columns of a panel of b. Default {@link COLUMNS}. */
-  readonly columns?: number
   /** What b holds where it is read in place. Default `"f32"`. */
   readonly storage?: Storage
 }
@@ -61,8 +59,8 @@ export const vectorsOf = (count: number): { readonly at: number; readonly lanes:
  * layout needs none.
  */
 export const microKernel = (module: ModuleBuilder, target: Target, tile: Tile): number => {
-  const { columns = COLUMNS, storage = "f32" } = tile
-  const name = `matmul_${tile.rows}x${tile.width}_${tile.a}_${tile.b}${columns}_${storage}_${target.relaxed}`
+  const { storage = "f32" } = tile
+  const name = `matmul_${tile.rows}x${tile.width}_${tile.a}_${tile.b}_${storage}_${target.relaxed}`
   const params = new Array(9).fill("i32" as const)
   return module.once(
     name,
@@ -71,42 +69,36 @@ export const microKernel = (module: ModuleBuilder, target: Target, tile: Tile): 
         const vectors = vectorsOf(tile.width)
         const sums = Array.from({ length: tile.rows }, () => vectors.map(() => f.local("v128")))
         const right = vectors.map(() => f.local("v128"))
-        const lefts = sums.map(() => f.local("v128"))
+        const left = f.local("v128")
         const [l, whole, row] = [f.local("i32"), f.local("i32"), f.local("i32")]
         // Each row of a has an address of its own, neighbours too: V8 reads them a sixth more slowly from one address. Not
         // where each step would have to move them all.
         const across = tile.a === "across"
         const places = (across ? [0] : sums).map(() => f.local("i32"))
         const perStep = tile.a === "depth" ? 4 : 4 * tile.rows
-        const loadLeft = (into: number, r: number, step: number): Code =>
-          set(into, across ? v128.load32Splat(get(places[0]), 4 * r) : v128.load32Splat(get(places[r]), perStep * step))
+        const loadLeft = (r: number, step: number): Code =>
+          set(left, across ? v128.load32Splat(get(places[0]), 4 * r) : v128.load32Splat(get(places[r]), perStep * step))
         const loadRight = (i: number, step: number): Code =>
           set(
             right[i],
             tile.b === "panel"
-              ? v128.load(get(b), 16 * i + 4 * columns * step)
+              ? v128.load(get(b), 16 * i + 4 * COLUMNS * step)
               : loadStored(module, storage, get(b), 1, vectors[i].lanes, vectors[i].at),
           )
-        const add = (r: number, i: number, left: number): Code =>
-          set(sums[r][i], madd(target, get(left), get(right[i]), get(sums[r][i])))
-        // What there is less of stays in registers while the other passes by.
-        const one = (step: number): Code =>
-          tile.rows < vectors.length
-            ? [
-              lefts.map((left, r) => loadLeft(left, r, step)),
-              vectors.map((_, i): Code => [loadRight(i, step), lefts.map((left, r) => add(r, i, left))]),
-            ]
-            : [
-              vectors.map((_, i) => loadRight(i, step)),
-              sums.map((_, r): Code => [loadLeft(lefts[0], r, step), vectors.map((_, i) => add(r, i, lefts[0]))]),
-            ]
+        const one = (step: number): Code => [
+          vectors.map((_, i) => loadRight(i, step)),
+          sums.map((sum, r): Code => [
+            loadLeft(r, step),
+            sum.map((s, i) => set(s, madd(target, get(left), get(right[i]), get(s)))),
+          ]),
+        ]
         const steps = (count: number): Code => [
           Array.from({ length: count }, (_, step): Code => [
             one(step),
             tile.b === "across" ? increase(b, get(bStride)) : [],
             across ? increase(places[0], get(aStride)) : [],
           ]),
-          tile.b === "panel" ? increase(b, 4 * columns * count) : [],
+          tile.b === "panel" ? increase(b, 4 * COLUMNS * count) : [],
           across ? [] : places.map((place) => increase(place, perStep * count)),
         ]
         const eachRow = (body: (sum: number[]) => Code): Code => [

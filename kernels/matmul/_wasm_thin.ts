@@ -17,20 +17,17 @@ import {
   whileTrue,
 } from "../wasm/assembler.ts"
 import { dotKernel } from "./_wasm_dot_kernel.ts"
-import { microKernel } from "./_wasm_micro_kernel.ts"
+import { COLUMNS, microKernel, ROWS } from "./_wasm_micro_kernel.ts"
 import { distancesOf, enterEntry, minimum, scaled, type Storages } from "./_wasm_operands.ts"
 import { layoutOf, pack } from "./_wasm_pack.ts"
 import type { Product } from "./product.ts"
 
 /** Most rows of a thin product. */
 const THIN = 16
-/** Most rows of a tile; then its columns, by its rows: as many sums as registers hold. */
-const ROWS = 4
-const COLUMNS = [0, 32, 24, 12, 12]
+/** Columns of a tile of dot products, by its rows: as many sums as 15 registers hold. */
 const DOT_COLUMNS = [0, 8, 4, 3, 2]
-/** Depth of a block where b is packed, and where it is in place: so many of its rows are read at a time. */
-const DEPTH = 256
-const DEPTH_IN_PLACE = 32
+/** Depth of a block: what a panel leaves of b's cache lines, where b is in place, is there for the next panel. */
+const DEPTH = 128
 /** About so many units, to occupy many threads. */
 const UNITS = 32
 
@@ -42,6 +39,8 @@ export interface ThinBlocking {
   readonly dot: boolean
   /** Whether a and b are read where they are. */
   readonly inPlace: { readonly a: boolean; readonly b: boolean }
+  /** Rows from one that the epilogue meets to its next. */
+  readonly apart: number
   /** Rows of each panel of rows. */
   readonly panels: readonly number[]
   /** Columns of a panel of columns. */
@@ -64,24 +63,26 @@ export const thinBlocking = (product: Product, storages: Storages): ThinBlocking
   const { batch, m, n, k } = product
   if (m > THIN) return undefined
   const entries = batch.reduce((count, { extent }) => count * extent, 1)
-  const rows = Math.ceil(m / Math.ceil(m / ROWS))
-  const panels = Array.from({ length: Math.ceil(m / rows) }, (_, i) => Math.min(rows, m - i * rows))
   const aLayout = layoutOf(product.a.k, product.a.m), bLayout = layoutOf(product.b.k, product.b.n)
   const a = storages.a === "f32" && aLayout !== "strided"
+  const alongDepth = a && aLayout === "depth" && bLayout === "depth"
+  const rows = Math.ceil(m / Math.ceil(m / (alongDepth ? DOT_COLUMNS.length - 1 : ROWS)))
+  const panels = Array.from({ length: Math.ceil(m / rows) }, (_, i) => Math.min(rows, m - i * rows))
   // Half floats take so many steps to decode that it is done once.
   const ready = storages.b !== "f16" || panels.length === 1
-  const dot = a && aLayout === "depth" && bLayout === "depth" && ready
+  const dot = alongDepth && ready
   const inPlace = { a, b: dot || bLayout === "across" && ready }
-  const columns = dot ? DOT_COLUMNS[rows] : Math.min(COLUMNS[rows], 4 * Math.ceil(n / 4))
+  const columns = dot ? DOT_COLUMNS[rows] : COLUMNS
   const columnPanels = Math.ceil(n / columns)
   // A unit begins at a multiple of four columns, as epilogues ask for.
   const group = columns % 4 === 0 ? 1 : columns % 2 === 0 ? 2 : 4
   const unitPanels = group * Math.max(1, Math.floor(entries * columnPanels / (UNITS * group)))
   const entryUnits = Math.ceil(columnPanels / unitPanels)
-  const depth = dot ? k : Math.min(k, inPlace.b ? DEPTH_IN_PLACE : DEPTH)
+  const depth = dot ? k : Math.min(k, DEPTH)
   return {
     dot,
     inPlace,
+    apart: 1,
     panels,
     columns,
     columnPanels,
@@ -137,7 +138,6 @@ export const thinDriver = (
                 b: inPlace.b ? "across" : "panel",
                 rows,
                 width: tileWidth,
-                columns,
                 storage: storages.b,
               }),
               from,

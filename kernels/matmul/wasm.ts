@@ -27,9 +27,9 @@ export const emitMatmul = (call: MatmulCall, context: KernelContext): readonly S
   const storages = { a, b, beside }
   const thin = thinBlocking(product, storages)
   const blocking = thin ?? blockingOf(product)
-  const { units, scratchBytes } = blocking
+  const { units, scratchBytes, apart } = blocking
   if (!(units > 0)) return []
-  const epilogue = epilogueFunction(call, product, context)
+  const epilogue = epilogueFunction(call, product, context, apart)
   const func = thin === undefined
     ? driver(module, target, product, storages, epilogue)
     : thinDriver(module, target, product, thin, storages, epilogue)

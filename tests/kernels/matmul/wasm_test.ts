@@ -107,6 +107,8 @@ const MORE = [
   [20, 4, 8],
   [9, 6, 600],
   [24, 136, 11],
+  [40, 8, 700],
+  [23, 12, 1600],
 ]
 for (const [m, n, k] of [...SIZES, ...MORE]) {
   Deno.test(`${m}x${k} times ${k}x${n}, in each layout`, () => {

@@ -22,15 +22,10 @@ import { distancesOf, enterEntry, minimum, scaled, type Storages } from "./_wasm
 import { layoutOf, pack } from "./_wasm_pack.ts"
 import type { Product } from "./product.ts"
 
-/**
- * Depth of a block, at most, where the depth must be cut: a panel of b (12 KiB) and one of a (9 KiB) then stay in the
- * first-level cache. Twice as much is still better whole: b is packed once, the output written once. Where b has a panel or
- * two it may be deeper: rows of a are read whole then, and that is what takes the time.
- */
-const DEPTH = 384
-const DEPTH_NARROW = 1536
-/** Panels of b in a chunk: the packed block (384 KiB) stays in the second-level cache, and at least a kilobyte of a row is
- * written at a time, which the machine prefetches. */
+/** Most depth of a block. Whole is best: b is packed once, the output written once, and rows of a are read in long streams;
+ * from here on a row of a for each row of the tile no longer stays in the nearer caches. */
+const DEPTH = 1536
+/** Panels of b in a chunk: the packed block (384 KiB) stays in the second-level cache. */
 const CHUNK_BYTES = 3 << 17
 /** Chunks are so narrow that there are so many units, for even shares of many threads. */
 const UNITS = 96
@@ -69,9 +64,7 @@ export const blockingOf = ({ batch, m, n, k, a }: Product): Blocking => {
   const rowPanels = Math.ceil(m / ROWS)
   const rows = Math.ceil(m / rowPanels)
   const columnPanels = Math.ceil(n / COLUMNS)
-  const aDepth = layoutOf(a.k, a.m) === "depth"
-  const deepest = aDepth && columnPanels <= 2 ? DEPTH_NARROW : k <= 2 * DEPTH ? 2 * DEPTH : DEPTH
-  const depth = Math.ceil(k / Math.max(1, Math.ceil(k / deepest)))
+  const depth = Math.ceil(k / Math.max(1, Math.ceil(k / DEPTH)))
   const most = Math.floor(CHUNK_BYTES / (4 * COLUMNS * Math.max(1, depth)))
   const atLeast = Math.min(
     columnPanels,
@@ -81,7 +74,7 @@ export const blockingOf = ({ batch, m, n, k, a }: Product): Blocking => {
   const chunks = Math.ceil(columnPanels / chunkPanels)
   // Rows of a that are read whole are far apart, and the next panel has the rows behind them: so each is part of a long
   // stream, which the machine prefetches.
-  const far = aDepth && depth === k
+  const far = layoutOf(a.k, a.m) === "depth" && depth === k
   const [fullPanels, restRows] = far
     ? [m - (rows - 1) * rowPanels, rows - 1]
     : [rowPanels - 1, m - (rowPanels - 1) * rows]

@@ -61,7 +61,7 @@ const flags = {
   ),
   rank: whole("rank", "Rank r of the update [8]").pipe(Flag.withDefault(8)),
   alpha: number("alpha", "The update is scaled by alpha / rank [16]").pipe(Flag.withDefault(16)),
-  dropout: number("dropout", "Dropout on the input of the update [0]").pipe(Flag.withDefault(0)),
+  dropout: number("dropout", "Dropout on the input of the update [0.1]").pipe(Flag.withDefault(0.1)),
   targets: Flag.String("target-modules").pipe(
     Flag.withDescription("Names with commas, a regular expression, or all-linear [q_proj,v_proj]"),
     Flag.withDefault("q_proj,v_proj"),

@@ -18,11 +18,12 @@ const settings: Record<string, number> = {
   learningRate: 3e-3,
   r: 8,
   loraAlpha: 16,
+  loraDropout: 0.1,
   maxLength: 128,
 }
 for (const argument of Deno.args) {
   const [name, value] = argument.split("=")
-  if (!(name in settings) || !(Number(value) > 0)) throw new Error(`Expected NAME=NUMBER, got "${argument}"`)
+  if (!(name in settings) || !(Number(value) >= 0)) throw new Error(`Expected NAME=NUMBER, got "${argument}"`)
   settings[name] = Number(value)
 }
 
@@ -32,7 +33,8 @@ const headOnly = Plugins.plugin(
   HeadOnly,
   Effect.succeed([null, { id: "head/only", trains: ({ outputHead }) => outputHead }] as const),
 )
-const lora = Lora.layer({ r: settings.r, loraAlpha: settings.loraAlpha, targetModules: ["q_proj", "v_proj"] })
+const { r, loraAlpha, loraDropout } = settings
+const lora = Lora.layer({ r, loraAlpha, loraDropout, targetModules: ["q_proj", "v_proj"] })
 
 interface Kind {
   readonly name: string

@@ -34,13 +34,14 @@ const LEAST = 4
 /** Code that shares out units. */
 export interface Shares {
   /**
-   * Claims a piece: its first unit, and the one behind its last in {@link end}; `units` when none is left.
+   * Claims a piece: 1, or 0 when none is left.
    *
    * @param counter Of the stage, less than {@link COUNTERS}.
    * @param grain Fewest units of a piece.
    */
   readonly claim: (counter: number, units: number, grain: number) => Code
-  /** Behind the last unit of the piece that was claimed last. */
+  /** First unit of the piece that was claimed last, and the one behind its last. */
+  readonly begin: Code
   readonly end: Code
   /** Clears the counters of the stages to come: right before each barrier. */
   readonly turn: Code
@@ -54,7 +55,7 @@ export interface Shares {
  * @param threads Global that holds the number of threads.
  */
 export const sharesOf = (module: ModuleBuilder, thread: number, threads: number): Shares => {
-  const bank = module.global(), helped = module.global(), end = module.global()
+  const [bank, helped, begin, end] = Array.from({ length: 4 }, () => module.global())
   const counters = (of: Code): Code =>
     i32.add(i32.add(i32.const(BARRIER_BYTES), globalGet(bank)), i32.mul(of, i32.const(COUNTER_BYTES)))
   const claim = module.func("claim", ["i32", "i32", "i32"], ["i32"], (f, counter, units, grain) => {
@@ -77,14 +78,15 @@ export const sharesOf = (module: ModuleBuilder, thread: number, threads: number)
           when(i32.ltU(get(taken), get(size)), [
             increase(piece, get(taken)),
             globalSet(end, i32.add(get(start), select(get(piece), get(size), i32.ltU(get(piece), get(size))))),
-            ret(i32.add(get(start), get(taken))),
+            globalSet(begin, i32.add(get(start), get(taken))),
+            ret(i32.const(1)),
           ]),
         ]),
         globalSet(helped, i32.add(globalGet(helped), i32.const(1))),
         brIf(0, i32.ltU(globalGet(helped), globalGet(threads))),
       ),
       globalSet(helped, i32.const(0)),
-      get(units),
+      i32.const(0),
     ]
   })
   const turn = module.func("turn", [], [], () => [
@@ -93,6 +95,7 @@ export const sharesOf = (module: ModuleBuilder, thread: number, threads: number)
   ])
   return {
     claim: (counter, units, grain) => callFunction(claim, i32.const(4 * counter), i32.const(units), i32.const(grain)),
+    begin: globalGet(begin),
     end: globalGet(end),
     turn: callFunction(turn),
   }

@@ -73,7 +73,6 @@ export function engine(
   let thread = 0
   let threads = 1
   type Run = (thread: number, threads: number, arena: number, constants: number) => void
-  type Part = (thread: number, threads: number) => void
   const programs = new Map<number, WebAssembly.Exports>()
 
   const write = (address: number, data: Float32Array | Int32Array | Uint16Array) =>
@@ -96,7 +95,7 @@ export function engine(
     for (let call = 0; call < length / (2 * threads); call++) {
       const at = 2 * (call * threads + thread)
       times[at] = now()
-      ;(program[`call${call}`] as Part)(thread, threads)
+      ;(program[`call${call}`] as () => void)()
       times[at + 1] = now()
       ;(program.wait as () => void)()
     }

@@ -7,13 +7,11 @@ import type { DType } from "../../../kernels/contract.ts"
 import {
   call as callFunction,
   type Code,
-  type FunctionScope,
   get,
   globalGet,
   globalSet,
   i32,
   ModuleBuilder,
-  set,
   type Target,
   when,
   whileTrue,
@@ -27,6 +25,8 @@ import { COUNTERS, sharesOf } from "./_shares.ts"
 
 /** Alignment of everything in the memory, in bytes: a cache line. */
 export const ALIGNMENT = 64
+/** Barriers and stages in a function: an engine needs much memory at once to optimize a long one. */
+const PART = 128
 /** Most pages of 64 KiB that a memory may have. */
 export const MAXIMUM_PAGES = 65536
 
@@ -43,7 +43,7 @@ export interface PlannedRegion {
 /**
  * A program lowered to WebAssembly: plain data. The module imports `env.memory` and exports
  * `run(thread, threads, arena, constants)`, all i32, the last two byte addresses; all threads call it together.
- * With {@link LowerOptions.trace}, `run` only begins; then come `call0(thread, threads)`, `wait()`, `call1(...)`, ...
+ * With {@link LowerOptions.trace}, `run` only begins; then come `call0()`, `wait()`, `call1()`, ...
  */
 export interface WasmPlan {
   readonly name: string
@@ -189,9 +189,8 @@ export const lower = (
     barriers++
     return [together.shares.turn, callFunction(together.barrier)]
   }
-  /** Code of calls in a function whose first parameter is the thread. */
-  const inOrder = (part: typeof emitted, scope: FunctionScope, [own]: ReadonlyArray<number>): Array<Code> => {
-    const begin = scope.local("i32"), end = scope.local("i32")
+  /** Code of calls, a piece for each barrier and stage. */
+  const inOrder = (part: typeof emitted): Array<Code> => {
     const code: Array<Code> = []
     /** What was done since the last barrier, by thread 0 alone or by all, and how much of that was divided. */
     let open: Array<{ touches: ReadonlyArray<Touch>; alone: boolean }> = [], divided = 0
@@ -215,36 +214,34 @@ export const lower = (
         }
         open.push({ touches, alone })
         if (alone) {
-          code.push(when(i32.eqz(get(own)), [prepare, run(i32.const(0), i32.const(1))]))
-          continue
+          code.push(when(i32.eqz(globalGet(thread)), [prepare, run(i32.const(0), i32.const(1))]))
+        } else if (together === undefined) {
+          code.push([prepare, run(i32.const(0), i32.const(units))])
+        } else {
+          const { claim, begin, end } = together.shares
+          code.push([prepare, whileTrue(claim(divided++, units, grain), run(begin, end))])
         }
-        if (together === undefined) {
-          code.push(prepare, run(i32.const(0), i32.const(units)))
-          continue
-        }
-        const { claim, end: claimed } = together.shares
-        const next = set(begin, claim(divided++, units, grain))
-        code.push(
-          prepare,
-          next,
-          whileTrue(i32.ltU(get(begin), i32.const(units)), set(end, claimed), run(get(begin), get(end)), next),
-        )
       }
     }
     return code
   }
-  const run = module.func("run", ["i32", "i32", "i32", "i32"], [], (scope, ...parameters) => [
+  const parts: Array<number> = []
+  if (!trace) {
+    const code = inOrder(emitted)
+    for (let at = 0; at < code.length; at += PART) {
+      parts.push(module.func(`part${parts.length}`, [], [], () => code.slice(at, at + PART)))
+    }
+  }
+  const run = module.func("run", ["i32", "i32", "i32", "i32"], [], (_scope, ...parameters) => [
     ...[thread, threadCount, arena, constants].map((global, i) => globalSet(global, get(parameters[i]))),
     wait(),
-    ...(trace ? [] : [...inOrder(emitted, scope, parameters), wait()]),
+    ...parts.map((part) => callFunction(part)),
+    trace ? [] : wait(),
   ])
   module.export("run", run)
   if (trace) {
     emitted.forEach((call, number) =>
-      module.export(
-        `call${number}`,
-        module.func(`call${number}`, ["i32", "i32"], [], (scope, ...parameters) => inOrder([call], scope, parameters)),
-      )
+      module.export(`call${number}`, module.func(`call${number}`, [], [], () => inOrder([call])))
     )
     module.export("wait", module.func("wait", [], [], () => [wait()]))
   }

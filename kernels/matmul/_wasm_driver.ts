@@ -27,6 +27,8 @@ import type { Product } from "./product.ts"
 const DEPTH = 1536
 /** Panels of b in a chunk: the packed block (384 KiB) stays in the second-level cache. */
 const CHUNK_BYTES = 3 << 17
+/** Lines of the first-level cache so far apart, in bytes, take each other's places. */
+const PAGE = 4096
 /** Chunks are so narrow that there are so many units, for even shares of many threads. */
 const UNITS = 96
 
@@ -61,10 +63,14 @@ export interface Blocking {
 /** Cuts a product. */
 export const blockingOf = ({ batch, m, n, k, a }: Product): Blocking => {
   const entries = batch.reduce((product, { extent }) => product * extent, 1)
-  const rowPanels = Math.ceil(m / ROWS)
-  const rows = Math.ceil(m / rowPanels)
   const columnPanels = Math.ceil(n / COLUMNS)
   const depth = Math.ceil(k / Math.max(1, Math.ceil(k / DEPTH)))
+  // Rows of a that are read whole are far apart, and the next panel has the rows behind them: so each is part of a long
+  // stream, which the machine prefetches. But not so that they fall on the same lines of a cache.
+  const far = layoutOf(a.k, a.m) === "depth" && depth === k
+  const least = Math.ceil(m / ROWS)
+  const rowPanels = far && 4 * least * a.m % PAGE === 0 ? least + 1 : least
+  const rows = Math.ceil(m / rowPanels)
   const most = Math.floor(CHUNK_BYTES / (4 * COLUMNS * Math.max(1, depth)))
   const atLeast = Math.min(
     columnPanels,
@@ -72,9 +78,6 @@ export const blockingOf = ({ batch, m, n, k, a }: Product): Blocking => {
   )
   const chunkPanels = evenly(columnPanels, atLeast)
   const chunks = Math.ceil(columnPanels / chunkPanels)
-  // Rows of a that are read whole are far apart, and the next panel has the rows behind them: so each is part of a long
-  // stream, which the machine prefetches.
-  const far = layoutOf(a.k, a.m) === "depth" && depth === k
   const [fullPanels, restRows] = far
     ? [m - (rows - 1) * rowPanels, rows - 1]
     : [rowPanels - 1, m - (rowPanels - 1) * rows]

@@ -35,7 +35,7 @@ export interface Stage {
   /** Number of independent units, fixed; 0 means that there is nothing to do. */
   readonly units: number
   /**
-   * Code that runs the units begin <= u < end. Both are i32 code without side effects (a local or a constant) and may
+   * Code that runs the units begin <= u < end. Both are i32 code without side effects (a global or a constant) and may
    * be evaluated several times. It leaves nothing on the stack and declares no locals: it is a call, mostly. A thread
    * comes to it several times.
    */

@@ -23,7 +23,8 @@ const settings: Record<string, number> = {
 }
 for (const argument of Deno.args) {
   const [name, value] = argument.split("=")
-  if (!(name in settings) || !(Number(value) >= 0)) throw new Error(`Expected NAME=NUMBER, got "${argument}"`)
+  const least = name === "loraDropout" ? 0 : Number.MIN_VALUE
+  if (!(name in settings) || !(Number(value) >= least)) throw new Error(`Expected NAME=NUMBER, got "${argument}"`)
   settings[name] = Number(value)
 }
 

@@ -192,8 +192,9 @@ export const lower = (
   /** Code of calls, a piece for each barrier and stage. */
   const inOrder = (part: typeof emitted): Array<Code> => {
     const code: Array<Code> = []
-    /** What was done since the last barrier, by thread 0 alone or by all, and how much of that was divided. */
-    let open: Array<{ touches: ReadonlyArray<Touch>; alone: boolean }> = [], divided = 0
+    /** What was done since the last barrier, by thread 0 alone or by all. */
+    let open: Array<{ touches: ReadonlyArray<Touch>; alone: boolean }> = []
+    const divided = () => open.filter(({ alone }) => !alone).length
     for (const { call, stages, scratch } of part) {
       const { reads, writes } = accessesOf(call)
       const touches = [
@@ -207,11 +208,11 @@ export const lower = (
         const mustWait = open.some((earlier) =>
           !(alone && earlier.alone) && earlier.touches.some((a) => touches.some((b) => collides(a, b)))
         )
-        if (mustWait || divided === COUNTERS) {
+        if (mustWait || divided() === COUNTERS) {
           code.push(wait())
           open = []
-          divided = 0
         }
+        const counter = divided()
         open.push({ touches, alone })
         if (alone) {
           code.push(when(i32.eqz(globalGet(thread)), [prepare, run(i32.const(0), i32.const(1))]))
@@ -219,7 +220,7 @@ export const lower = (
           code.push([prepare, run(i32.const(0), i32.const(units))])
         } else {
           const { claim, begin, end } = together.shares
-          code.push([prepare, whileTrue(claim(divided++, units, grain), run(begin, end))])
+          code.push([prepare, whileTrue(claim(counter, units, grain), run(begin, end))])
         }
       }
     }

@@ -109,6 +109,9 @@ const MORE = [
   [24, 136, 11],
   [40, 8, 700],
   [23, 12, 1600],
+  // Rows that would lie whole pages apart.
+  [20, 9, 1024],
+  [48, 9, 512],
 ]
 for (const [m, n, k] of [...SIZES, ...MORE]) {
   Deno.test(`${m}x${k} times ${k}x${n}, in each layout`, () => {

@@ -18,6 +18,7 @@ import {
   whileTrue,
 } from "../wasm/assembler.ts"
 import { COLUMNS, microKernel, ROWS } from "./_wasm_micro_kernel.ts"
+import { STRIP_COLUMNS, stripDepth, stripKernel } from "./_wasm_strip_kernel.ts"
 import { distancesOf, enterEntry, minimum, scaled, type Storages } from "./_wasm_operands.ts"
 import { layoutOf, pack } from "./_wasm_pack.ts"
 import type { Product } from "./product.ts"
@@ -27,8 +28,14 @@ import type { Product } from "./product.ts"
 const DEPTH = 1536
 /** Panels of b in a chunk: the packed block (384 KiB) stays in the second-level cache. */
 const CHUNK_BYTES = 3 << 17
+/** The same where strips of b go by: each is read once for many rows. */
+const WIDE_CHUNK_BYTES = 1 << 20
 /** Lines of the first-level cache so far apart, in bytes, take each other's places. */
 const PAGE = 4096
+/** Panels of rows that pass by a strip of b: what they have of a, b and the output stays in the second-level cache. */
+const GROUP = 24
+/** Strips that follow each other along k before the next columns: as GROUP says. */
+const STRIPS = 4
 /** Chunks are so narrow that there are so many units, for even shares of many threads. */
 const UNITS = 96
 
@@ -42,6 +49,8 @@ export interface Blocking {
   readonly rows: number
   readonly fullPanels: number
   readonly restRows: number
+  /** Terms of a strip of b in joined vectors; 0: no strips. */
+  readonly strip: number
   /** Rows from one of a panel to its next. */
   readonly apart: number
   /** Rows from the first of a panel to that of the next panel. */
@@ -61,17 +70,21 @@ export interface Blocking {
   readonly scratchBytes: number
 }
 /** Cuts a product. */
-export const blockingOf = ({ batch, m, n, k, a }: Product): Blocking => {
+export const blockingOf = ({ batch, m, n, k, a }: Product, storages: Storages, target: Target): Blocking => {
   const entries = batch.reduce((product, { extent }) => product * extent, 1)
   const columnPanels = Math.ceil(n / COLUMNS)
   const depth = Math.ceil(k / Math.max(1, Math.ceil(k / DEPTH)))
   // Rows of a that are read whole are far apart, and the next panel has the rows behind them: so each is part of a long
   // stream, which the machine prefetches. But not so that they fall on the same lines of a cache.
-  const far = layoutOf(a.k, a.m) === "depth" && depth === k
+  const along = layoutOf(a.k, a.m) === "depth"
   const least = Math.ceil(m / ROWS)
+  const wide = target.wide === true && along && storages.a === "f32" && n >= STRIP_COLUMNS &&
+    Math.ceil(m / least) === ROWS
+  const strip = wide ? stripDepth(depth) : 0
+  const far = along && depth === k && strip === 0
   const rowPanels = far && 4 * least * a.m % PAGE === 0 ? least + 1 : least
   const rows = Math.ceil(m / rowPanels)
-  const most = Math.floor(CHUNK_BYTES / (4 * COLUMNS * Math.max(1, depth)))
+  const most = Math.floor((strip > 0 ? WIDE_CHUNK_BYTES : CHUNK_BYTES) / (4 * COLUMNS * Math.max(1, depth)))
   const atLeast = Math.min(
     columnPanels,
     Math.max(Math.ceil(columnPanels / most), Math.ceil(UNITS / (entries * rowPanels))),
@@ -86,6 +99,7 @@ export const blockingOf = ({ batch, m, n, k, a }: Product): Blocking => {
     rows,
     fullPanels,
     restRows,
+    strip,
     apart: far ? rowPanels : 1,
     step: far ? 1 : rows,
     columnPanels,
@@ -123,9 +137,9 @@ export const driver = (
   epilogue: number | undefined,
 ): number => {
   const { m, n, k } = product
-  const { rowPanels, rows, fullPanels, restRows, apart, step, columnPanels, chunkPanels, chunks, depth } = blockingOf(
-    product,
-  )
+  const blocking = blockingOf(product, storages, target)
+  const { rowPanels, rows, fullPanels, restRows, strip, apart, step, columnPanels, chunkPanels, chunks, depth } =
+    blocking
   const aLayout = layoutOf(product.a.k, product.a.m)
   const bLayout = layoutOf(product.b.k, product.b.n)
   // In place where a pass of packing would not be paid back by reuse.
@@ -135,16 +149,17 @@ export const driver = (
   const bytes = distancesOf(product, storages)
   const params = new Array(6 + bytes.beside.length).fill("i32" as const)
   return module.once(
-    `matmul ${JSON.stringify([product, storages, target.relaxed, epilogue])}`,
+    `matmul ${JSON.stringify([product, storages, target, epilogue])}`,
     () =>
       module.func(`matmul_${m}x${n}x${k}`, params, [], (f, begin, end, scratch, a, b, output, ...bases) => {
         const local = () => f.local("i32")
         const [entry, chunk, last, panels, full, a0, b0, output0] = [0, 0, 0, 0, 0, 0, 0, 0].map(local)
         const [start, count, panel, column, aPanel, bPanel, to] = [0, 0, 0, 0, 0, 0, 0].map(local)
+        const [wideEnd, tiles, tile, term, from, until, pair] = [0, 0, 0, 0, 0, 0, 0].map(local)
         const starts = bases.map(local), firstRow = local(), number = local()
         const aScratch = i32.add(get(scratch), constant(32 * depth * chunkPanels))
 
-        const tiles = (tileRows: number, tileWidth: number, times: Code): Code =>
+        const tilesOf = (tileRows: number, tileWidth: number, times: Code): Code =>
           callFunction(
             microKernel(module, target, {
               a: aInPlace ? aLayout : "panel",
@@ -163,12 +178,12 @@ export const driver = (
             times,
           )
         const chunkColumns = chunkPanels * COLUMNS
-        const finish = (tileRows: number): Code => {
+        const finish = (rows: Code): Code => {
           if (epilogue === undefined) return []
           const first = scaled(get(panel), step)
           const code = callFunction(
             epilogue,
-            constant(tileRows),
+            rows,
             minimum(f, constant(chunkColumns), i32.sub(constant(n), scaled(get(chunk), chunkColumns))),
             i32.add(get(firstRow), first),
             scaled(get(chunk), chunkColumns),
@@ -189,15 +204,15 @@ export const driver = (
             ),
             set(aPanel, aScratch),
           ],
-          when(get(full), tiles(tileRows, COLUMNS, get(full))),
+          when(get(full), tilesOf(tileRows, COLUMNS, get(full))),
           width > 0
             ? when(i32.ltU(get(full), get(panels)), [
               increase(to, scaled(get(full), 4 * COLUMNS)),
               increase(bPanel, i32.mul(get(full), scaled(get(count), 4 * COLUMNS))),
-              tiles(tileRows, width, constant(1)),
+              tilesOf(tileRows, width, constant(1)),
             ])
             : [],
-          finish(tileRows),
+          finish(constant(tileRows)),
         ]
         const packColumns = (lanes: number): Code =>
           callFunction(
@@ -222,16 +237,89 @@ export const driver = (
           ),
           width > 0 ? when(i32.ltU(get(full), get(panels)), packColumns(width)) : [],
         ]
-        const rowPanel: Code = [
+        const enterPanel: Code = [
           set(
             aPanel,
             i32.add(get(a0), i32.add(scaled(get(panel), step * bytes.a.m), scaled(get(start), bytes.a.k))),
           ),
           set(bPanel, get(scratch)),
           set(to, i32.add(get(output0), scaled(get(panel), step * bytes.output.m))),
+        ]
+        const rowPanel: Code = [
+          enterPanel,
           restRows === rows || fullPanels === rowPanels
             ? rowOfTiles(rows)
             : when(i32.ltU(get(panel), constant(fullPanels)), rowOfTiles(rows), rowOfTiles(restRows)),
+        ]
+        /** The terms from `term` on of one panel of columns, for all rows of a group. */
+        const rest = (tileWidth: number, panelOfPair: number): Code =>
+          forRange(
+            tile,
+            constant(0),
+            get(tiles),
+            1,
+            callFunction(
+              microKernel(module, target, { a: "depth", b: "panel", rows: ROWS, width: tileWidth }),
+              i32.add(i32.add(get(aPanel), scaled(get(term), 4)), scaled(get(tile), ROWS * bytes.a.m)),
+              constant(bytes.a.m),
+              i32.add(get(bPanel), scaled(i32.add(get(term), scaled(get(count), panelOfPair)), 4 * COLUMNS)),
+              constant(0),
+              i32.sub(get(until), get(term)),
+              i32.add(i32.add(get(to), constant(4 * COLUMNS * panelOfPair)), scaled(get(tile), ROWS * bytes.output.m)),
+              constant(bytes.output.m),
+              i32.or(get(start), get(term)),
+              constant(1),
+            ),
+          )
+        const group = (): Code => [
+          set(tiles, minimum(f, constant(GROUP), i32.sub(get(wideEnd), get(panel)))),
+          set(from, constant(0)),
+          whileTrue(
+            i32.ltU(get(from), get(count)),
+            set(until, minimum(f, get(count), i32.add(get(from), constant(STRIPS * strip)))),
+            enterPanel,
+            forRange(
+              pair,
+              constant(0),
+              i32.shrU(get(full), constant(1)),
+              1,
+              set(term, get(from)),
+              whileTrue(
+                i32.leU(i32.add(get(term), constant(strip)), get(until)),
+                callFunction(
+                  stripKernel(module, target, strip),
+                  i32.add(get(aPanel), scaled(get(term), 4)),
+                  constant(bytes.a.m),
+                  i32.add(get(bPanel), scaled(get(term), 4 * COLUMNS)),
+                  scaled(get(count), 4 * COLUMNS),
+                  get(to),
+                  constant(bytes.output.m),
+                  get(tiles),
+                  i32.or(get(start), get(term)),
+                ),
+                increase(term, strip),
+              ),
+              k <= depth && k % strip === 0
+                ? []
+                : when(i32.ltU(get(term), get(until)), [rest(COLUMNS, 0), rest(COLUMNS, 1)]),
+              increase(bPanel, scaled(get(count), 4 * STRIP_COLUMNS)),
+              increase(to, 4 * STRIP_COLUMNS),
+            ),
+            set(term, get(from)),
+            when(i32.and(get(full), constant(1)), [
+              rest(COLUMNS, 0),
+              increase(bPanel, scaled(get(count), 4 * COLUMNS)),
+              increase(to, 4 * COLUMNS),
+            ]),
+            width > 0 ? when(i32.ltU(get(full), get(panels)), rest(width, 0)) : [],
+            set(from, get(until)),
+          ),
+          finish(scaled(get(tiles), ROWS)),
+          increase(panel, get(tiles)),
+        ]
+        const groups: Code = strip === 0 ? [] : [
+          set(wideEnd, minimum(f, get(last), constant(restRows === rows ? rowPanels : fullPanels))),
+          whileTrue(i32.ltU(get(panel), get(wideEnd)), group()),
         ]
         return whileTrue(
           i32.ltU(get(begin), get(end)),
@@ -266,7 +354,9 @@ export const driver = (
             k <= depth
               ? when(i32.ne(globalGet(held(module)), get(number)), [packBlock, globalSet(held(module), get(number))])
               : packBlock,
-            forRange(panel, get(entry), get(last), 1, rowPanel),
+            set(panel, get(entry)),
+            groups,
+            forRange(panel, get(panel), get(last), 1, rowPanel),
             increase(start, Math.max(1, depth)),
           ),
         )

@@ -110,7 +110,7 @@ export const thinDriver = (
   const width = n % columns
   const params = new Array(6 + bytes.beside.length).fill("i32" as const)
   return module.once(
-    `matmul ${JSON.stringify([product, storages, target.relaxed, epilogue])}`,
+    `matmul ${JSON.stringify([product, storages, target, epilogue])}`,
     () =>
       module.func(`matmul_${m}x${n}x${k}`, params, [], (f, begin, end, scratch, a, b, output, ...bases) => {
         const local = () => f.local("i32")

@@ -26,7 +26,7 @@ export const emitMatmul = (call: MatmulCall, context: KernelContext): readonly S
   const [a, b, , ...beside] = views.map(({ buffer }) => context.storage(buffer))
   const storages = { a, b, beside }
   const thin = thinBlocking(product, storages)
-  const blocking = thin ?? blockingOf(product)
+  const blocking = thin ?? blockingOf(product, storages, target)
   const { units, scratchBytes, apart } = blocking
   if (!(units > 0)) return []
   const epilogue = epilogueFunction(call, product, context, apart)

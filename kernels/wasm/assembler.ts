@@ -247,10 +247,17 @@ export const f32x4:
     },
   }
 
+/** Two lanes of 64 bits, as numbers. */
+export const f64x2:
+  & Instructions<"extractLane", (vector: Code, lane: number) => Code>
+  & Instructions<"replaceLane", (vector: Code, lane: number, value: Code) => Code> = lanes(33, 34)
+
 /** What the machine that will run the code can do. */
 export interface Target {
   /** Relaxed SIMD (fused multiply-add). Without it the plain SIMD form is emitted. */
   readonly relaxed: boolean
+  /** Whether the engine joins vectors of 128 bits into such of 256. The results have the same bits. Default: no. */
+  readonly wide?: boolean
 }
 /** `a * b + c` in four lanes: one rounding where the target has FMA, else two. */
 export const madd = (target: Target, a: Code, b: Code, c: Code): Code =>

@@ -15,6 +15,7 @@ import { type Block, makeAllocator } from "./_allocator.ts"
 import { BARRIER_BYTES } from "./_barrier.ts"
 import { COUNTER_BYTES } from "./_shares.ts"
 import { hasRelaxedSimd, logicalProcessors, makeSharedMemory } from "./_features.ts"
+import { hasWideVectors } from "./_wide_vectors.ts"
 import { checkWrite, makeSlot, slotsOf } from "../_slots.ts"
 import { startThread, type Thread } from "../_thread.ts"
 import { engine, type Region, type Reply, type Request } from "./_worker.ts"
@@ -26,6 +27,11 @@ export interface WasmOptions {
   readonly threads?: number
   /** Whether to use relaxed SIMD (fused multiply-add). Default: where the runtime has it. */
   readonly relaxedSimd?: boolean
+  /**
+   * Whether the runtime joins pairs of vectors into such of 256 bits (V8 with `--experimental-wasm-revectorize`).
+   * Changes the speed, not a bit of any result. Default: found out by trying, which takes some milliseconds.
+   */
+  readonly wideVectors?: boolean
   /** Whether to use shared memory. Default: where the runtime has it (a page needs COOP and COEP headers). */
   readonly sharedMemory?: boolean
 }
@@ -55,6 +61,7 @@ interface Task {
 
 const start = async (options: WasmOptions): Promise<Started> => {
   const relaxed = options.relaxedSimd ?? hasRelaxedSimd()
+  const wide = options.wideVectors ?? (relaxed && hasWideVectors())
   const memory = options.sharedMemory === false ? undefined : makeSharedMemory(MAXIMUM_PAGES)
   if (memory === undefined && options.sharedMemory === true) {
     throw new BackendError({
@@ -308,7 +315,7 @@ const start = async (options: WasmOptions): Promise<Started> => {
     if (lost !== undefined) throw lost
     const used = slotsOf(program, slots)
     const plan = lower(program, {
-      target: { relaxed },
+      target: { relaxed, wide },
       threads,
       shared: memory !== undefined,
       trace: trace !== undefined,
@@ -387,7 +394,9 @@ const start = async (options: WasmOptions): Promise<Started> => {
 
   const memoryNow = (): BackendMemory => ({ slotBytes, temporaryBytes: arena?.bytes ?? 0, totalBytes: pages * PAGE })
   const description = `CPU by WebAssembly, ${threads} thread${threads === 1 ? "" : "s"}, ` +
-    `${relaxed ? "relaxed" : "plain"} SIMD, ${memory === undefined ? "memory of one thread" : "shared memory"}`
+    `${relaxed ? "relaxed" : "plain"} SIMD${wide ? " in wide vectors" : ""}, ${
+      memory === undefined ? "memory of one thread" : "shared memory"
+    }`
   return {
     service: {
       info: { name: "wasm", description, threads },

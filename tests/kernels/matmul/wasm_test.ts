@@ -5,7 +5,7 @@ import { decode, encode } from "../../../core/tensor/half_floats.ts"
 import type { MatmulCall, Storage, View } from "../../../kernels/contract.ts"
 import { matmulReference } from "../../../kernels/matmul/reference.ts"
 import { emitMatmul } from "../../../kernels/matmul/wasm.ts"
-import { get, i32, ModuleBuilder } from "../../../kernels/wasm/assembler.ts"
+import { get, i32, ModuleBuilder, type Target } from "../../../kernels/wasm/assembler.ts"
 
 const sizeOf = (shape: readonly number[]) => shape.reduce((product, extent) => product * extent, 1)
 /** A view whose axes are laid out in `order`, outermost first; axes left out are broadcast (stride 0). */
@@ -24,7 +24,7 @@ const extentOf = ({ offset, shape, strides }: View) =>
 /** Runs the units in the given ranges, in one memory; gives the output's buffer, which was full of a mark before. */
 const MARK = 12345
 type Storages = readonly [a: Storage, b: Storage, output: "f32"]
-const run = (call: MatmulCall, relaxed: boolean, storages: Storages, split: (units: number) => number[]) => {
+const run = (call: MatmulCall, target: Target, storages: Storages, split: (units: number) => number[]) => {
   const views = [call.a, call.b, call.output]
   const lengths = views.map(extentOf)
   // Scratch in front; b ends where the memory ends, so that reading beyond it traps.
@@ -38,7 +38,7 @@ const run = (call: MatmulCall, relaxed: boolean, storages: Storages, split: (uni
   module.importMemory({ initial: pages, maximum: pages, shared: false })
   const stages = emitMatmul(call, {
     module,
-    target: { relaxed },
+    target,
     address: (buffer) => i32.const(bytes[buffer]),
     storage: (buffer) => storages[buffer],
     sharedScratch: () => [],
@@ -78,7 +78,7 @@ const run = (call: MatmulCall, relaxed: boolean, storages: Storages, split: (uni
 const check = (call: MatmulCall, a: Storage = "f32", b: Storage = "f32") => {
   const storages = [a, b, "f32"] as const
   for (const relaxed of [true, false]) {
-    const one = run(call, relaxed, storages, (units) => [0, units])
+    const one = run(call, { relaxed }, storages, (units) => [0, units])
     const expected = [...one.data.slice(0, 2), one.output.slice().fill(MARK)].map((array) => Float64Array.from(array))
     matmulReference(call, expected)
     // A sum of k products of numbers below 1/2 in float32.
@@ -86,9 +86,9 @@ const check = (call: MatmulCall, a: Storage = "f32", b: Storage = "f32") => {
     one.output.forEach((x, i) =>
       assert(Math.abs(x - expected[2][i]) <= tolerance, `element ${i}: ${x}, not ${expected[2][i]}`)
     )
-    for (const parts of [2, 3, 7]) {
+    for (const [parts, wide] of [[2, false], [3, false], [7, false], [1, true], [5, true]] as const) {
       const split = (units: number) => Array.from({ length: parts + 1 }, (_, i) => Math.floor(i * units / parts))
-      assertEquals(run(call, relaxed, storages, split).output, one.output, `in ${parts} parts`)
+      assertEquals(run(call, { relaxed, wide }, storages, split).output, one.output, `in ${parts} parts, wide: ${wide}`)
     }
   }
 }
@@ -112,6 +112,10 @@ const MORE = [
   // Rows that would lie whole pages apart.
   [20, 9, 1024],
   [48, 9, 512],
+  // More rows than pass by a strip of b at a time, several depths of strips, several blocks of depth.
+  [200, 41, 150],
+  [37, 34, 500],
+  [36, 20, 1700],
 ]
 for (const [m, n, k] of [...SIZES, ...MORE]) {
   Deno.test(`${m}x${k} times ${k}x${n}, in each layout`, () => {
@@ -150,7 +154,7 @@ const inEachOrder = (B: number, H: number, m: number, n: number, k: number) => {
 Deno.test("empty products: no terms give zeros, no elements give nothing", () => {
   const zeros = run(
     matmul(view(0, [5, 0]), view(1, [0, 9]), view(2, [5, 9])),
-    true,
+    { relaxed: true },
     ["f32", "f32", "f32"],
     (units) => [0, units],
   )

@@ -1,0 +1,86 @@
+/**
+ * Whether this runtime joins vectors: see kernels/wasm/wide.ts. No runtime tells, so it is found by the clock.
+ * @module
+ */
+import {
+  brIf,
+  choose,
+  type Code,
+  f32x4,
+  get,
+  i32,
+  increase,
+  loop,
+  madd,
+  ModuleBuilder,
+  set,
+  tee,
+  v128,
+} from "../../../kernels/wasm/assembler.ts"
+import { joined } from "../../../kernels/wasm/wide.ts"
+
+/** Turns of a loop in a trial: some 20 microseconds. */
+const TURNS = 1000
+/** Trials that are looked at, the latest. Their best times count: in others something else had the processor. */
+const LATEST = 6
+/** Longest wait for the runtime to optimize the trial, in milliseconds: it takes about two. */
+const PATIENCE = 100
+/** What is measured: joined 1.7, else 1.0; optimized 20, else 1.0. */
+const JOINED = 1.35, OPTIMIZED = 4
+
+type Loop = "sums" | "joined sums" | "steps"
+const LOOPS: readonly Loop[] = ["sums", "joined sums", "steps"]
+
+/**
+ * A function of three loops; it is optimized as a whole. One loop has sums of products, one the same that are to be joined,
+ * one small steps that an optimizer makes one of.
+ */
+const trial = (): (turns: number, loop: Loop) => void => {
+  const module = new ModuleBuilder()
+  const func = module.func("trial", ["i32", "i32"], ["i32"], (f, turns, chosen) => {
+    const again = brIf(0, tee(turns, i32.sub(get(turns), i32.const(1))))
+    /** More sums than there are registers, unless two share one. */
+    const sums = (pair: (low: number, high: number) => Code): Code => {
+      const sums = Array.from({ length: 24 }, () => f.local("v128"))
+      const add = (sum: number): Code => set(sum, madd({ relaxed: true }, get(sum), f32x4.const(0.5), f32x4.const(1)))
+      return [
+        sums.map((sum, i) => set(sum, f32x4.const(i))),
+        loop(sums.map(add), again),
+        sums.map((sum, i) => i % 2 === 0 ? pair(sum, sums[i + 1]) : []),
+        v128.anyTrue(sums.reduce((all: Code, sum) => v128.or(all, get(sum)), f32x4.const(0))),
+      ]
+    }
+    const count = f.local("i32")
+    const steps: Code = [loop(Array.from({ length: 100 }, () => increase(count, 1)), again), get(count)]
+    const is = (loop: Loop) => i32.eq(get(chosen), i32.const(LOOPS.indexOf(loop)))
+    return choose("i32", is("steps"), steps, choose("i32", is("joined sums"), sums(joined), sums(() => [])))
+  })
+  module.export("trial", func)
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.encode()))
+  const run = exports.trial as (turns: number, loop: number) => void
+  return (turns, loop) => run(turns, LOOPS.indexOf(loop))
+}
+
+const find = (): boolean => {
+  const run = trial()
+  const began = performance.now()
+  const trials: Record<Loop, number>[] = []
+  const once = (loop: Loop): number => {
+    const start = performance.now()
+    run(TURNS, loop)
+    return performance.now() - start
+  }
+  const best = (loop: Loop, from: number, to?: number) =>
+    Math.min(...trials.slice(from, to).map((times) => times[loop]))
+  while (performance.now() - began < PATIENCE) {
+    trials.push({ sums: once("sums"), "joined sums": once("joined sums"), steps: once("steps") })
+    const optimized = trials.length > 2 * LATEST &&
+      best("steps", 0, 2) > OPTIMIZED * Math.max(...trials.slice(-LATEST).map(({ steps }) => steps))
+    if (optimized) return best("sums", -LATEST) > JOINED * best("joined sums", -LATEST)
+  }
+  return false
+}
+
+let found: boolean | undefined
+/** Whether the engine joins vectors. Takes some milliseconds the first time. */
+export const hasWideVectors = (): boolean => found ??= find()

@@ -1,0 +1,94 @@
+/**
+ * The innermost loops of a matrix product in wide vectors, see ../wasm/wide.ts.
+ *
+ * A block of b is read and joined once, and kept in locals, far more than there are registers: from the stack, where
+ * the engine puts them, it gets them back as they are, without a check of bounds. All rows of a then pass by that block.
+ * @module
+ */
+import {
+  brIf,
+  type Code,
+  f32x4,
+  get,
+  i32,
+  increase,
+  loop,
+  madd,
+  type ModuleBuilder,
+  set,
+  type Target,
+  tee,
+  v128,
+  when,
+} from "../wasm/assembler.ts"
+import { joinable, joined, spread } from "../wasm/wide.ts"
+import { COLUMNS, ROWS } from "./_wasm_micro_kernel.ts"
+
+/** Columns of a strip: two panels of b. */
+export const STRIP_COLUMNS = 2 * COLUMNS
+/** Most terms of a strip: its numbers of b, 6 KiB, and the rows of a tile share the first-level cache. */
+const DEPTH = 96
+/** What it costs to enter and leave a tile of sums, and a term in a kernel of narrow vectors, in terms of a strip. */
+const ENTER = 4, NARROW = 2
+
+/** Terms of the strips that `k` terms fall into, a multiple of four; 0 if they are too few. The rest is for the micro-kernel. */
+export const stripDepth = (k: number): number => {
+  const cost = (depth: number) =>
+    Math.floor(k / depth) * (depth + ENTER) + (k % depth > 0 ? NARROW * (k % depth + 8) : 0)
+  const depths = Array.from({ length: DEPTH / 4 - 3 }, (_, i) => DEPTH - 4 * i).filter((depth) => depth <= k)
+  return depths.reduce((best, depth) => best === 0 || cost(depth) < cost(best) ? depth : best, 0)
+}
+
+/**
+ * Index of the function `(a, aStride, b, bApart, output, outputStride, tiles, more)`, all i32: output = a b for `tiles`
+ * times {@link ROWS} rows and {@link STRIP_COLUMNS} columns, added to what is there where `more` is not 0. Rows of a have
+ * their neighbours along k side by side; b is two panels [depth][{@link COLUMNS}] that far apart. Addresses and strides in
+ * bytes. Terms are added in the same order as by the micro-kernel, so the results have the same bits.
+ */
+export const stripKernel = (module: ModuleBuilder, target: Target, depth: number): number => {
+  const name = `matmul_strip_${depth}_${target.relaxed}`
+  const params = new Array(8).fill("i32" as const)
+  return module.once(
+    name,
+    () =>
+      module.func(name, params, [], (f, a, aStride, b, bApart, output, outputStride, tiles, more) => {
+        const vectors = () => Array.from({ length: STRIP_COLUMNS / 4 }, () => f.local("v128"))
+        const right = Array.from({ length: depth }, vectors)
+        const sums = Array.from({ length: ROWS }, vectors)
+        const rows = sums.map(() => f.local("i32")), fours = sums.map(() => f.local("v128"))
+        const [left, second, row] = [f.local("v128"), f.local("i32"), f.local("i32")]
+        const panels = [b, second]
+        const eachRow = (body: (sums: number[]) => Code): Code => [
+          set(row, get(output)),
+          sums.map((sums): Code => [body(sums), increase(row, get(outputStride))]),
+        ]
+        return [
+          set(second, i32.add(get(b), get(bApart))),
+          right.map((vectors, step): Code => [
+            vectors.map((vector, i) => set(vector, v128.load(get(panels[i >> 1]), 4 * COLUMNS * step + 16 * (i & 1)))),
+            vectors.map(joinable),
+          ]),
+          loop(
+            when(
+              get(more),
+              eachRow((sums) => [sums.map((sum, i) => set(sum, v128.load(get(row), 16 * i))), sums.map(joinable)]),
+              sums.map((sums) => sums.map((sum) => set(sum, f32x4.const(0)))),
+            ),
+            rows.map((row, r) => set(row, r === 0 ? get(a) : i32.add(get(rows[r - 1]), get(aStride)))),
+            right.map((vectors, step) =>
+              sums.map((sums, r): Code => [
+                step % 4 === 0 ? set(fours[r], v128.load(get(rows[r]), 4 * step)) : [],
+                set(left, spread(fours[r], step % 4)),
+                sums.map((sum, i) => set(sum, madd(target, get(left), get(vectors[i]), get(sum)))),
+              ])
+            ),
+            sums.map(([w, x, y, z]) => [joined(w, x), joined(y, z)]),
+            eachRow((sums) => sums.map((sum, i) => v128.store(get(row), get(sum), 16 * i))),
+            set(output, get(row)),
+            set(a, i32.add(get(rows[ROWS - 1]), get(aStride))),
+            brIf(0, tee(tiles, i32.sub(get(tiles), i32.const(1)))),
+          ),
+        ]
+      }),
+  )
+}

@@ -1,0 +1,24 @@
+/**
+ * Vectors of 256 bits out of WebAssembly's 128: V8 joins pairs, behind `--experimental-wasm-revectorize` and on a
+ * processor with AVX2, and computes both halves at once. The results have the same bits.
+ *
+ * It begins where it finds two values used together, and goes back through what they were computed from, in the same way
+ * with the same operations (locals of a loop too). It ends at constants, at the same number in all lanes, at
+ * {@link joinable} values; a pair of loads stops it, as the second one's check of bounds stands between them.
+ * @module
+ */
+import { type Code, drop, f64x2, get, i32x4, set, v128 } from "./assembler.ts"
+
+/** Has the engine join two locals: it sees a use of both, which it drops later. */
+export const joined = (low: number, high: number): Code => drop(i32x4.add(get(low), get(high)))
+
+/**
+ * Makes a local's value one that can be joined, whatever it comes from: puts one of its lanes where it is. Both of a pair must
+ * be made so one after the other, when both were loaded.
+ */
+export const joinable = (local: number): Code =>
+  set(local, f64x2.replaceLane(get(local), 0, f64x2.extractLane(get(local), 0)))
+
+/** One of the four numbers of a local in all lanes. Joined, it is read again from where the local was loaded. */
+export const spread = (local: number, lane: number): Code =>
+  v128.shuffle32(get(local), get(local), [lane, lane, lane, lane])

@@ -9,6 +9,7 @@ import {
   brIf,
   type Code,
   f32x4,
+  flatten,
   get,
   i32,
   increase,
@@ -57,7 +58,11 @@ export const stripKernel = (module: ModuleBuilder, target: Target, depth: number
         const sums = Array.from({ length: ROWS }, vectors)
         const rows = sums.map(() => f.local("i32")), fours = sums.map(() => f.local("v128"))
         const [left, second, row] = [f.local("v128"), f.local("i32"), f.local("i32")]
-        const panels = [b, second]
+        const panels = [get(b), get(second)]
+        // Thousands of sums of products are written: their parts are made once.
+        const factor = flatten(get(left))
+        const additions = sums.map((row) => row.map((sum) => flatten(set(sum, madd(target, [], [], get(sum))))))
+        const spreads = fours.map((four) => [0, 1, 2, 3].map((lane) => flatten(set(left, spread(four, lane)))))
         const eachRow = (body: (sums: number[]) => Code): Code => [
           set(row, get(output)),
           sums.map((sums): Code => [body(sums), increase(row, get(outputStride))]),
@@ -65,7 +70,7 @@ export const stripKernel = (module: ModuleBuilder, target: Target, depth: number
         return [
           set(second, i32.add(get(b), get(bApart))),
           right.map((vectors, step): Code => [
-            vectors.map((vector, i) => set(vector, v128.load(get(panels[i >> 1]), 4 * COLUMNS * step + 16 * (i & 1)))),
+            vectors.map((vector, i) => set(vector, v128.load(panels[i >> 1], 4 * COLUMNS * step + 16 * (i & 1)))),
             vectors.map(joinable),
           ]),
           loop(
@@ -75,13 +80,14 @@ export const stripKernel = (module: ModuleBuilder, target: Target, depth: number
               sums.map((sums) => sums.map((sum) => set(sum, f32x4.const(0)))),
             ),
             rows.map((row, r) => set(row, r === 0 ? get(a) : i32.add(get(rows[r - 1]), get(aStride)))),
-            right.map((vectors, step) =>
-              sums.map((sums, r): Code => [
+            right.map((vectors, step): Code => {
+              const other = vectors.map((vector) => flatten(get(vector)))
+              return sums.map((_, r): Code => [
                 step % 4 === 0 ? set(fours[r], v128.load(get(rows[r]), 4 * step)) : [],
-                set(left, spread(fours[r], step % 4)),
-                sums.map((sum, i) => set(sum, madd(target, get(left), get(vectors[i]), get(sum)))),
+                spreads[r][step % 4],
+                additions[r].map((addition, i): Code => [factor, other[i], addition]),
               ])
-            ),
+            }),
             sums.map(([w, x, y, z]) => [joined(w, x), joined(y, z)]),
             eachRow((sums) => sums.map((sum, i) => v128.store(get(row), get(sum), 16 * i))),
             set(output, get(row)),

@@ -55,7 +55,8 @@ const text = (value: string): Code => {
   const bytes = new TextEncoder().encode(value)
   return [unsigned(bytes.length), bytes]
 }
-const flatten = (code: Code): Uint8Array<ArrayBuffer> => {
+/** Code as it is written, for what is used in very many places: then it is nested and flattened once. */
+export const flatten = (code: Code): Uint8Array<ArrayBuffer> => {
   let bytes = new Uint8Array(256), length = 0
   const write = (code: Code): void => {
     if (bytes.length < length + code.length) {

@@ -7,7 +7,7 @@
  * {@link joinable} values; a pair of loads stops it, as the second one's check of bounds stands between them.
  * @module
  */
-import { type Code, drop, f64x2, get, i32x4, set, v128 } from "./assembler.ts"
+import { type Code, drop, f64x2, flatten, get, i32x4, set, v128 } from "./assembler.ts"
 
 /** Has the engine join two locals: it sees a use of both, which it drops later. */
 export const joined = (low: number, high: number): Code => drop(i32x4.add(get(low), get(high)))
@@ -16,8 +16,8 @@ export const joined = (low: number, high: number): Code => drop(i32x4.add(get(lo
  * Makes a local's value one that can be joined, whatever it comes from: puts one of its lanes where it is. Both of a pair must
  * be made so one after the other, when both were loaded.
  */
-export const joinable = (local: number): Code =>
-  set(local, f64x2.replaceLane(get(local), 0, f64x2.extractLane(get(local), 0)))
+export const joinable = (local: number): Code => [get(local), get(local), PUT_BACK, set(local, [])]
+const PUT_BACK = flatten(f64x2.replaceLane([], 0, f64x2.extractLane([], 0)))
 
 /** One of the four numbers of a local in all lanes. Joined, it is read again from where the local was loaded. */
 export const spread = (local: number, lane: number): Code =>

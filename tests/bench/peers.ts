@@ -12,10 +12,19 @@ export const here: string = decodeURIComponent(new URL(".", import.meta.url).pat
 /** Versions of the packages that the scripts in peers/ name. */
 export const versions = { jaxJs: "0.1.25", tfjs: "4.22.0" } as const
 
+/** As the tasks of deno.json that train have it, and for whoever else runs in Deno too. */
+const wideVectors = "--v8-flags=--experimental-wasm-revectorize"
+
 /** A contestant in Deno. */
 export const deno = (name: string, script: string, ...args: ReadonlyArray<string>): Contestant => ({
   name,
-  command: [Deno.execPath(), "run", "-A", "--no-check", `${here}${script}`, ...args],
+  command: [Deno.execPath(), "run", "-A", "--no-check", wideVectors, `${here}${script}`, ...args],
+})
+
+/** The same without V8's flag for wide vectors, as `deno run` is without being told. */
+export const withoutFlag = ({ command, ...rest }: Contestant): Contestant => ({
+  ...rest,
+  command: command.filter((part) => part !== wideVectors),
 })
 
 /**
@@ -24,7 +33,7 @@ export const deno = (name: string, script: string, ...args: ReadonlyArray<string
  */
 export const denoUnlocked = (name: string, script: string, ...args: ReadonlyArray<string>): Contestant => ({
   name,
-  command: [Deno.execPath(), "run", "-A", "--no-check", "--no-lock", `${here}${script}`, ...args],
+  command: [Deno.execPath(), "run", "-A", "--no-check", "--no-lock", wideVectors, `${here}${script}`, ...args],
 })
 
 /** Python with its packages. */

@@ -28,7 +28,7 @@ const LONG = 1e9
 const peak = (product: Product): Contestant => {
   const work = Math.ceil(LONG / flopsOf(product))
   return {
-    ...deno("peak of 128-bit FMA, 2 threads", "ours/peak.ts", String(work * flopsOf(product))),
+    ...deno("peak of FMA, 2 threads", "ours/peak.ts", String(work * flopsOf(product))),
     apart: true,
     work,
   }

@@ -3,6 +3,7 @@
  * @module
  */
 import { loraCases, loraDirectory, ourLoraStep, peftStep } from "../lora.ts"
+import { withoutFlag } from "../peers.ts"
 import { compare, gather, type Suite } from "../suite.ts"
 
 const suite = "lora-step"
@@ -15,7 +16,8 @@ export const loraStep: Suite = {
       const { name, tokens } = one
       const directory = await loraDirectory(one)
       const single = { ...ourLoraStep(directory, "--threads", "1"), name: "Espalier itself, 1 thread" }
-      const peers = await gather(bench, suite, peftStep(directory), single)
+      const narrow = { ...withoutFlag(ourLoraStep(directory)), name: "Espalier itself, vectors of 128 bits (no flag)" }
+      const peers = await gather(bench, suite, peftStep(directory), single, narrow)
       const figure = (milliseconds: number) => 1000 * tokens / milliseconds
       const event = { suite, name, backend: "wasm", unit: "tokens/s", steps: 3, figure }
       await compare(bench, event, ourLoraStep(directory), peers)

@@ -6,7 +6,9 @@ import type { AttentionCall, AttentionGradientCall, View } from "../contract.ts"
 import { COLUMNS, ROWS, vectorsOf } from "../matmul/_wasm_micro_kernel.ts"
 import { scaled } from "../matmul/_wasm_operands.ts"
 import {
+  brIf,
   call as callFunction,
+  choose,
   type Code,
   f32x4,
   forRange,
@@ -15,11 +17,14 @@ import {
   i32,
   i32x4,
   increase,
+  loop,
   type ModuleBuilder,
   select,
   set,
+  tee,
   v128,
   when,
+  whileTrue,
 } from "../wasm/assembler.ts"
 import { groupedStage, itemsPerUnit, type KernelContext, type Stage } from "../wasm/kernel.ts"
 import { loadLanes } from "../wasm/lanes.ts"
@@ -29,27 +34,28 @@ export const padded = (count: number): number => Math.ceil(count / COLUMNS) * CO
 /** The lesser of two; both are evaluated twice. */
 export const minimum = (a: Code, b: Code): Code => select(a, b, i32.ltU(a, b))
 
-/** Rows cut into panels that a micro-kernel takes, as even as can be: the last ones may have one row less. */
+/** Rows cut into panels that a micro-kernel takes. */
 export interface Panels {
   /** Number of panels. */
   readonly count: number
-  /** Rows of the first ones. */
+  /** Rows of a panel. */
   readonly rows: number
   /** How many have so many. */
   readonly full: number
+  /** Rows of one more; 0: there is none. */
+  readonly rest: number
 }
 /** Cuts rows into panels. */
 export const panelsOf = (rows: number): Panels => {
-  const count = Math.ceil(rows / ROWS)
-  const most = Math.ceil(rows / Math.max(1, count))
-  return { count, rows: most, full: rows - count * (most - 1) }
+  const most = Math.min(rows, ROWS), full = Math.floor(rows / Math.max(1, most)), rest = rows - full * most
+  return { count: full + (rest > 0 ? 1 : 0), rows: most, full, rest }
 }
-/** The first row of a panel; `panel` is evaluated several times. */
-export const firstRow = ({ count, rows, full }: Panels, panel: Code): Code =>
-  full === count ? scaled(panel, rows) : i32.add(scaled(panel, rows - 1), minimum(panel, i32.const(full)))
+/** The first row of a panel, or, for the one behind the last, their number. `panel` is evaluated several times. */
+export const firstRow = ({ rows, full, rest }: Panels, panel: Code): Code =>
+  rest === 0 ? scaled(panel, rows) : minimum(scaled(panel, rows), i32.const(full * rows + rest))
 /** Code for a panel by its height. */
-export const byHeight = ({ count, rows, full }: Panels, panel: Code, body: (rows: number) => Code): Code =>
-  full === count ? body(rows) : when(i32.ltU(panel, i32.const(full)), body(rows), body(rows - 1))
+export const byHeight = ({ rows, full, rest }: Panels, panel: Code, body: (rows: number) => Code): Code =>
+  rest === 0 ? body(rows) : when(i32.ltU(panel, i32.const(full)), body(rows), body(rest))
 
 /** Views with an axis of queries. */
 const PER_QUERY: ReadonlySet<string> = new Set(["q", "factor", "output", "logSum", "cotangent", "delta", "dq"])
@@ -107,7 +113,7 @@ export const seenKeys = (context: KernelContext, panels: Panels, mask: View): Se
 const scan = (module: ModuleBuilder, panels: Panels, keys: number, strides: ReadonlyArray<number>): number => {
   const [batchStride, rowStride, keyStride] = strides
   return module.once(
-    `attention_scan_${[panels.count, panels.rows, panels.full, keys, batchStride, rowStride, keyStride]}`,
+    `attention_scan_${[panels.count, panels.rows, panels.rest, keys, batchStride, rowStride, keyStride]}`,
     () =>
       module.func("attention_scan", ["i32", "i32", "i32", "i32"], [], (f, begin, to, base, table) => {
         const [panel, mask, row, rows, at, key, first, clear, end] = integers(f, 9)
@@ -152,6 +158,35 @@ const scan = (module: ModuleBuilder, panels: Panels, keys: number, strides: Read
         ]
       }),
   )
+}
+
+/**
+ * For each run of neighbours, of `count` panels in all, that see some keys from one key on and before another.
+ *
+ * @param table Address of the panels' entries, as {@link seenKeys} makes them.
+ * @param body Code for a run: locals with its first panel and its number of panels.
+ */
+export const eachRun = (
+  f: FunctionScope,
+  { table, count, from, until }: Readonly<Record<"table" | "count" | "from" | "until", Code>>,
+  body: (first: number, panels: number) => Code,
+): Code => {
+  const [panel, first, panels] = integers(f, 3)
+  const entry = i32.add(table, scaled(get(panel), RANGE_BYTES))
+  const sees = i32.and(i32.ltU(i32.load(entry), until), i32.gtU(i32.load(entry, 8), from))
+  const next = i32.ltU(tee(panel, i32.add(get(panel), i32.const(1))), count)
+  return [
+    set(panel, i32.const(0)),
+    whileTrue(i32.ltU(get(panel), count), [
+      when(sees, [
+        set(first, get(panel)),
+        // As far as they see.
+        loop(brIf(0, choose("i32", next, sees, i32.const(0)))),
+        set(panels, i32.sub(get(panel), get(first))),
+        body(first, panels),
+      ], increase(panel, 1)),
+    ]),
+  ]
 }
 
 /** Adds to locals what an index means along an axis: `[local, bytes]` pairs. */

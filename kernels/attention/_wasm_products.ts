@@ -2,9 +2,10 @@
  * Products of a few rows in WebAssembly, with operands in panels of eight columns or as they lie.
  * @module
  */
-import { COLUMNS, vectorsOf } from "../matmul/_wasm_micro_kernel.ts"
+import { COLUMNS, ROWS, vectorsOf } from "../matmul/_wasm_micro_kernel.ts"
 import { scaled } from "../matmul/_wasm_operands.ts"
 import { pack } from "../matmul/_wasm_pack.ts"
+import { STRIP_COLUMNS, stripKernel } from "../matmul/_wasm_strip_kernel.ts"
 import {
   call as callFunction,
   type Code,
@@ -149,6 +150,83 @@ export const rowsTimesPanels = (module: ModuleBuilder, target: Target, product: 
               increase(output, 4 * COLUMNS),
             ),
             tail === 0 ? [] : when(i32.and(get(columns), i32.const(COLUMNS - 1)), tile(tail)),
+          ]
+        },
+      ),
+  )
+}
+
+/** Terms of a strip: sums are as long as a head is wide, or run over what is seen. */
+export const STRIP = 32
+
+/**
+ * As {@link rowsTimesPanels} in wide vectors: index of the function `(a, tiles, panels, panelBytes, k, columns, output,
+ * more)`, all i32, for `tiles` times {@link ROWS} rows.
+ */
+export const tilesTimesPanels = (module: ModuleBuilder, target: Target, product: Omit<Product, "rows">): number => {
+  const { layout, aStride, outputStride } = product
+  const perTerm = layout === "depth" ? 4 : aStride
+  const tileBytes = { a: ROWS * (layout === "depth" ? aStride : 4), output: ROWS * outputStride }
+  return module.once(
+    `attention_tiles_${JSON.stringify(product)}_${target.relaxed}`,
+    () =>
+      module.func(
+        `tiles_${layout}`,
+        new Array(8).fill("i32"),
+        [],
+        (f, a, tiles, panels, panelBytes, k, columns, output, more) => {
+          const [term, column, tile] = integers(f, 3)
+          const whole = f.local("i32")
+          /** The terms from `term` on of so many columns, tile by tile. */
+          const narrow = (columns: Code): Code =>
+            forRange(
+              tile,
+              i32.const(0),
+              get(tiles),
+              1,
+              callFunction(
+                rowsTimesPanels(module, target, { ...product, rows: ROWS }),
+                i32.add(i32.add(get(a), scaled(get(term), perTerm)), scaled(get(tile), tileBytes.a)),
+                i32.add(get(panels), scaled(get(term), 4 * COLUMNS)),
+                get(panelBytes),
+                i32.sub(get(k), get(term)),
+                columns,
+                i32.add(get(output), scaled(get(tile), tileBytes.output)),
+                i32.or(get(more), get(term)),
+              ),
+            )
+          return [
+            set(whole, i32.and(get(k), i32.const(-STRIP))),
+            forRange(
+              column,
+              i32.const(STRIP_COLUMNS - 1),
+              get(columns),
+              STRIP_COLUMNS,
+              forRange(
+                term,
+                i32.const(0),
+                get(whole),
+                STRIP,
+                callFunction(
+                  stripKernel(module, target, layout, STRIP),
+                  i32.add(get(a), scaled(get(term), perTerm)),
+                  i32.const(aStride),
+                  i32.add(get(panels), scaled(get(term), 4 * COLUMNS)),
+                  get(panelBytes),
+                  get(output),
+                  i32.const(outputStride),
+                  get(tiles),
+                  i32.or(get(more), get(term)),
+                ),
+              ),
+              set(term, get(whole)),
+              when(i32.ltU(get(term), get(k)), narrow(i32.const(STRIP_COLUMNS))),
+              increase(panels, i32.shl(get(panelBytes), i32.const(1))),
+              increase(output, 4 * STRIP_COLUMNS),
+            ),
+            set(column, i32.and(get(columns), i32.const(STRIP_COLUMNS - 1))),
+            set(term, i32.const(0)),
+            when(get(column), narrow(get(column))),
           ]
         },
       ),

@@ -287,7 +287,7 @@ export const driver = (
               whileTrue(
                 i32.leU(i32.add(get(term), constant(strip)), get(until)),
                 callFunction(
-                  stripKernel(module, target, strip),
+                  stripKernel(module, target, "depth", strip),
                   i32.add(get(aPanel), scaled(get(term), 4)),
                   constant(bytes.a.m),
                   i32.add(get(bPanel), scaled(get(term), 4 * COLUMNS)),

@@ -10,6 +10,7 @@ import {
   type Code,
   f32x4,
   flatten,
+  type FunctionScope,
   get,
   i32,
   increase,
@@ -42,12 +43,19 @@ export const stripDepth = (k: number): number => {
 
 /**
  * Index of the function `(a, aStride, b, bApart, output, outputStride, tiles, more)`, all i32: output = a b for `tiles`
- * times {@link ROWS} rows and {@link STRIP_COLUMNS} columns, added to what is there where `more` is not 0. Rows of a have
- * their neighbours along k side by side; b is two panels [depth][{@link COLUMNS}] that far apart. Addresses and strides in
- * bytes. Terms are added in the same order as by the micro-kernel, so the results have the same bits.
+ * times {@link ROWS} rows and {@link STRIP_COLUMNS} columns, added to what is there where `more` is not 0. Layouts of a are
+ * those of the micro-kernel; b is two panels [depth][{@link COLUMNS}] that far apart. Addresses and strides in bytes.
+ * Terms are added in the same order as by the micro-kernel, so the results have the same bits.
+ *
+ * @param depth A multiple of four.
  */
-export const stripKernel = (module: ModuleBuilder, target: Target, depth: number): number => {
-  const name = `matmul_strip_${depth}_${target.relaxed}`
+export const stripKernel = (
+  module: ModuleBuilder,
+  target: Target,
+  layout: "depth" | "across",
+  depth: number,
+): number => {
+  const name = `matmul_strip_${layout}_${depth}_${target.relaxed}`
   const params = new Array(8).fill("i32" as const)
   return module.once(
     name,
@@ -56,17 +64,17 @@ export const stripKernel = (module: ModuleBuilder, target: Target, depth: number
         const vectors = () => Array.from({ length: STRIP_COLUMNS / 4 }, () => f.local("v128"))
         const right = Array.from({ length: depth }, vectors)
         const sums = Array.from({ length: ROWS }, vectors)
-        const rows = sums.map(() => f.local("i32")), fours = sums.map(() => f.local("v128"))
         const [left, second, row] = [f.local("v128"), f.local("i32"), f.local("i32")]
         const panels = [get(b), get(second)]
-        // Thousands of sums of products are written: their parts are made once.
-        const factor = flatten(get(left))
-        const additions = sums.map((row) => row.map((sum) => flatten(set(sum, madd(target, [], [], get(sum))))))
-        const spreads = fours.map((four) => [0, 1, 2, 3].map((lane) => flatten(set(left, spread(four, lane)))))
         const eachRow = (body: (sums: number[]) => Code): Code => [
           set(row, get(output)),
           sums.map((sums): Code => [body(sums), increase(row, get(outputStride))]),
         ]
+        const factors = factorsOf(f, layout, a, aStride)
+        // Thousands of sums of products are written: their parts are made once.
+        const one = flatten(get(left))
+        const additions = sums.map((row) => row.map((sum) => flatten(set(sum, madd(target, [], [], get(sum))))))
+        const spreads = sums.map((_, r) => factors.lanes.map((at) => flatten(set(left, spread(...at(r))))))
         return [
           set(second, i32.add(get(b), get(bApart))),
           right.map((vectors, step): Code => [
@@ -79,22 +87,55 @@ export const stripKernel = (module: ModuleBuilder, target: Target, depth: number
               eachRow((sums) => [sums.map((sum, i) => set(sum, v128.load(get(row), 16 * i))), sums.map(joinable)]),
               sums.map((sums) => sums.map((sum) => set(sum, f32x4.const(0)))),
             ),
-            rows.map((row, r) => set(row, r === 0 ? get(a) : i32.add(get(rows[r - 1]), get(aStride)))),
+            factors.start,
             right.map((vectors, step): Code => {
               const other = vectors.map((vector) => flatten(get(vector)))
-              return sums.map((_, r): Code => [
-                step % 4 === 0 ? set(fours[r], v128.load(get(rows[r]), 4 * step)) : [],
-                spreads[r][step % 4],
-                additions[r].map((addition, i): Code => [factor, other[i], addition]),
-              ])
+              return [
+                factors.load(step),
+                additions.map((row, r): Code => [
+                  spreads[r][step % spreads[r].length],
+                  row.map((addition, i): Code => [one, other[i], addition]),
+                ]),
+              ]
             }),
             sums.map(([w, x, y, z]) => [joined(w, x), joined(y, z)]),
             eachRow((sums) => sums.map((sum, i) => v128.store(get(row), get(sum), 16 * i))),
             set(output, get(row)),
-            set(a, i32.add(get(rows[ROWS - 1]), get(aStride))),
+            factors.next,
             brIf(0, tee(tiles, i32.sub(get(tiles), i32.const(1)))),
           ),
         ]
       }),
   )
+}
+
+/** How a tile's numbers of a come in: four at a time, as they lie side by side. */
+interface Factors {
+  /** Before the first step. */
+  readonly start: Code
+  /** Before a step. */
+  readonly load: (step: number) => Code
+  /** By step, in turns: local and lane with the number of a row. */
+  readonly lanes: readonly ((row: number) => readonly [local: number, lane: number])[]
+  /** Moves `a` to the next tile. */
+  readonly next: Code
+}
+const factorsOf = (f: FunctionScope, layout: "depth" | "across", a: number, aStride: number): Factors => {
+  if (layout === "across") {
+    // Of six rows, the first four and the last four.
+    const [at, fours] = [f.local("i32"), [f.local("v128"), f.local("v128")]]
+    return {
+      start: set(at, get(a)),
+      load: () => [fours.map((four, i) => set(four, v128.load(get(at), 8 * i))), increase(at, get(aStride))],
+      lanes: [(row) => row < 4 ? [fours[0], row] : [fours[1], row - 2]],
+      next: increase(a, 4 * ROWS),
+    }
+  }
+  const rows = Array.from({ length: ROWS }, () => f.local("i32")), fours = rows.map(() => f.local("v128"))
+  return {
+    start: rows.map((row, r) => set(row, r === 0 ? get(a) : i32.add(get(rows[r - 1]), get(aStride)))),
+    load: (step) => step % 4 === 0 ? fours.map((four, r) => set(four, v128.load(get(rows[r]), 4 * step))) : [],
+    lanes: [0, 1, 2, 3].map((lane) => (row) => [fours[row], lane] as const),
+    next: set(a, i32.add(get(rows[ROWS - 1]), get(aStride))),
+  }
 }

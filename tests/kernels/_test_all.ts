@@ -13,7 +13,9 @@ const settings: ReadonlyArray<WasmOptions> = [
   { threads: 1 },
   { threads: 2 },
   { threads: 3 },
+  { threads: 2, wideVectors: true },
   { threads: 2, relaxedSimd: false },
+  { threads: 2, relaxedSimd: false, wideVectors: true },
   { sharedMemory: false },
 ]
 
@@ -49,7 +51,7 @@ const assertClose = (got: Float32Array | Int32Array, want: Float64Array, toleran
     assert(same, `${where}: element ${i} is ${got[i]}, not ${value}`)
   })
 
-/** Runs each case with each setting of the engine against float64; threads must not change a bit. */
+/** Runs each case with each setting of the engine against float64; neither threads nor wide vectors may change a bit. */
 export const onWasm = async (cases: ReadonlyArray<Case>): Promise<void> => {
   const exact = new Map<string, Float32Array | Int32Array>()
   const wanted = cases.map(expected)

@@ -9,6 +9,7 @@
  */
 import {
   byHeight,
+  eachRun,
   firstRow,
   integers,
   minimum,
@@ -20,12 +21,13 @@ import {
   step,
   withQueries,
 } from "../attention/_wasm_parts.ts"
-import { packPanels, rowsTimesPanels } from "../attention/_wasm_products.ts"
+import { packPanels, rowsTimesPanels, STRIP, tilesTimesPanels } from "../attention/_wasm_products.ts"
 import { constants, powerOfTwo } from "../attention/_wasm_power.ts"
 import { keyOf } from "../collapse.ts"
 import type { AttentionGradientCall, View } from "../contract.ts"
-import { vectorsOf } from "../matmul/_wasm_micro_kernel.ts"
+import { ROWS, vectorsOf } from "../matmul/_wasm_micro_kernel.ts"
 import { scaled } from "../matmul/_wasm_operands.ts"
+import { STRIP_COLUMNS } from "../matmul/_wasm_strip_kernel.ts"
 import { emitRows } from "../rows/wasm.ts"
 import {
   call as callFunction,
@@ -39,6 +41,7 @@ import {
   ret,
   select,
   set,
+  type Target,
   v128,
   when,
   whileTrue,
@@ -51,11 +54,16 @@ const UNITS = 16
 /** Most keys of a chunk, a multiple of 6 and of 8; most panels of queries in a block: their weights stay in the
  * second-level cache. */
 const KEYS = 264, BLOCK = 11
+/** The same in wide vectors, a multiple of 6 and of 16. */
+const WIDE_KEYS = 288, WIDE_BLOCK = 16
 
 type Strides = ReadonlyArray<number>
 
 /** A call as numbers: strides in elements, no buffers. */
 interface Shape extends Panels {
+  /** Whether in wide vectors, and most panels of queries that are worked on together. */
+  readonly wide: boolean
+  readonly block: number
   readonly batch: number
   readonly shared: number
   readonly group: number
@@ -85,12 +93,14 @@ interface Shape extends Panels {
   readonly dv: Strides | undefined
 }
 
-const shapeOf = (call: AttentionGradientCall): Shape => {
+const shapeOf = (call: AttentionGradientCall, target: Target): Shape => {
   const [batch, shared, group, queries, width] = call.q.shape
   const keys = call.k.shape[2], valueWidth = call.v.shape[3]
   const panels = panelsOf(queries)
-  const chunks = Math.max(1, Math.ceil(keys / KEYS))
-  const chunk = chunks === 1 ? keys : Math.ceil(keys / chunks / 24) * 24
+  const wide = target.wide === true && panels.rows === ROWS
+  const block = wide ? WIDE_BLOCK : BLOCK
+  const chunks = Math.max(1, Math.ceil(keys / (wide ? WIDE_KEYS : KEYS)))
+  const chunk = chunks === 1 ? keys : wide ? Math.ceil(keys / chunks / 48) * 48 : Math.ceil(keys / chunks / 24) * 24
   const pairs = batch * shared
   const whole = pairs >= UNITS
   const runs = whole ? 1 : Math.min(Math.ceil(panels.count / BLOCK), Math.ceil(UNITS / (pairs * group)))
@@ -100,6 +110,8 @@ const shapeOf = (call: AttentionGradientCall): Shape => {
     view === undefined || pieces === 1 ? view?.strides : [0, 0, width, 1]
   return {
     ...panels,
+    wide,
+    block,
     batch,
     shared,
     group,
@@ -128,8 +140,8 @@ const shapeOf = (call: AttentionGradientCall): Shape => {
 }
 
 /** Where things lie in a thread's scratch, in bytes. */
-const scratchOf = ({ chunk, width, valueWidth, rows, count }: Shape) => {
-  const queries = rows * Math.min(count, BLOCK)
+const scratchOf = ({ chunk, width, valueWidth, rows, count, block }: Shape) => {
+  const queries = rows * Math.min(count, block)
   // A cache line more than the keys: rows must not fall on the same lines.
   const rowBytes = 4 * padded(chunk) + 64
   const sizes = {
@@ -143,7 +155,7 @@ const scratchOf = ({ chunk, width, valueWidth, rows, count }: Shape) => {
     weights: queries * rowBytes,
     scores: queries * rowBytes,
     /** What each panel of queries sees of the keys of a chunk, from its first one on. */
-    ranges: RANGE_BYTES * BLOCK,
+    ranges: RANGE_BYTES * block,
   }
   let bytes = 0
   const places = Object.fromEntries(
@@ -246,7 +258,7 @@ const blockFunction = (context: KernelContext, shape: Shape, keys: number): numb
   const needsScores = shape.dq !== undefined || shape.dk !== undefined
   const bytes = (strides: Strides | undefined, axis: number) => 4 * (strides?.[axis] ?? 0)
   return module.once(
-    keyOf(["attention_gradient_block", shape, keys, target.relaxed]),
+    keyOf(["attention_gradient_block", shape, keys, target]),
     () =>
       module.func(
         "attention_gradient_block",
@@ -255,7 +267,7 @@ const blockFunction = (context: KernelContext, shape: Shape, keys: number): numb
         (f, scratch, seen, firstPanel, lastPanel, start, moreKeys, ...given) => {
           const at = Object.fromEntries(BLOCK_PARAMETERS.map((name, i) => [name, given[i]])) as Addresses
           const [first, clear, end, range, lastRange, panel, any, row, queries] = integers(f, 9)
-          const [weights, scores, tile, key, from, to] = integers(f, 6)
+          const [weights, scores, tile, key, from, to, query, wholePanels, dq0] = integers(f, 9)
           const within = (place: number): Code => i32.add(get(scratch), i32.const(place))
           const nextQueries = (rows: number): Code => [
             increase(at.q, rows * bytes(shape.q, 3)),
@@ -294,10 +306,7 @@ const blockFunction = (context: KernelContext, shape: Shape, keys: number): numb
               i32.add(get(output), scaled(get(first), 4)),
               i32.const(0),
             )
-          const rowsOf = (height: number): Code => [
-            [first, clear, end].map((local, i) => set(local, i32.load(get(range), 4 * i))),
-            product(height, at.q, lies.keyPanels, width, weights),
-            needsScores ? product(height, at.cotangent, lies.valuePanels, valueWidth, scores) : [],
+          const derivatives = (height: number): Code =>
             Array.from({ length: height }, (_, r) =>
               callFunction(
                 rowFunction(context, shape, keys),
@@ -310,15 +319,20 @@ const blockFunction = (context: KernelContext, shape: Shape, keys: number): numb
                 get(first),
                 get(clear),
                 get(end),
-              )),
+              ))
+          const queryProducts = {
+            layout: "depth",
+            aStride: lies.rowBytes,
+            outputStride: bytes(shape.dq, 3),
+            tail: width % 8,
+          } as const
+          const rowsOf = (height: number): Code => [
+            [first, clear, end].map((local, i) => set(local, i32.load(get(range), 4 * i))),
+            product(height, at.q, lies.keyPanels, width, weights),
+            needsScores ? product(height, at.cotangent, lies.valuePanels, valueWidth, scores) : [],
+            derivatives(height),
             shape.dq === undefined ? [] : callFunction(
-              rowsTimesPanels(module, target, {
-                layout: "depth",
-                rows: height,
-                aStride: lies.rowBytes,
-                outputStride: bytes(shape.dq, 3),
-                tail: width % 8,
-              }),
+              rowsTimesPanels(module, target, { ...queryProducts, rows: height }),
               i32.add(get(scores), scaled(get(first), 4)),
               i32.add(within(lies.keyColumns), scaled(get(first), 32)),
               i32.const(32 * keys),
@@ -329,6 +343,143 @@ const blockFunction = (context: KernelContext, shape: Shape, keys: number): numb
             ),
             nextQueries(height),
           ]
+
+          /** For strips of so many keys, of `count` in all, and runs of panels that see some of them: locals with key and panels. */
+          const eachStrip = (
+            size: number,
+            count: number,
+            body: (panel: number, panels: number, keys: Code) => Code,
+          ): Code =>
+            forRange(
+              key,
+              i32.const(0),
+              i32.const(count),
+              size,
+              set(end, minimum(i32.const(count), i32.add(get(key), i32.const(size)))),
+              eachRun(
+                f,
+                { table: within(lies.ranges), count: get(wholePanels), from: get(key), until: get(end) },
+                (panel, panels) => body(panel, panels, i32.sub(get(end), get(key))),
+              ),
+            )
+          const rowsFrom = (start: Code, panel: number, stride: number): Code =>
+            i32.add(start, scaled(get(panel), ROWS * stride))
+          const wideProduct = (from: number, view: Strides, place: number, k: number, output: number): Code =>
+            eachStrip(STRIP_COLUMNS, padded(keys), (panel, panels, columns) =>
+              callFunction(
+                tilesTimesPanels(module, target, {
+                  layout: "depth",
+                  aStride: bytes(view, 3),
+                  outputStride: lies.rowBytes,
+                  tail: 0,
+                }),
+                rowsFrom(get(from), panel, bytes(view, 3)),
+                get(panels),
+                i32.add(within(place), scaled(get(key), 4 * k)),
+                i32.const(32 * k),
+                i32.const(k),
+                columns,
+                i32.add(rowsFrom(within(output), panel, lies.rowBytes), scaled(get(key), 4)),
+                i32.const(0),
+              ))
+          /** Whole panels of queries: weights and derivatives of all of them, then dq. */
+          const wideQueries = (): Code => [
+            set(wholePanels, i32.sub(minimum(get(lastPanel), i32.const(shape.full)), get(firstPanel))),
+            wideProduct(at.q, shape.q, lies.keyPanels, width, lies.weights),
+            needsScores ? wideProduct(at.cotangent, shape.cotangent, lies.valuePanels, valueWidth, lies.scores) : [],
+            set(dq0, get(at.dq)),
+            eachRange(
+              byHeight(shape, get(panel), (height) =>
+                height < ROWS ? rowsOf(height) : [
+                  [first, clear, end].map((local, i) => set(local, i32.load(get(range), 4 * i))),
+                  derivatives(height),
+                  shape.dq === undefined
+                    ? []
+                    : when(i32.eqz(get(start)), zeros(at.dq, ROWS, width, bytes(shape.dq, 3))),
+                  nextQueries(height),
+                ]),
+            ),
+            shape.dq === undefined ? [] : eachStrip(STRIP, keys, (panel, panels, k) =>
+              callFunction(
+                tilesTimesPanels(module, target, queryProducts),
+                i32.add(rowsFrom(within(lies.scores), panel, lies.rowBytes), scaled(get(key), 4)),
+                get(panels),
+                i32.add(within(lies.keyColumns), scaled(get(key), 32)),
+                i32.const(32 * keys),
+                k,
+                i32.const(width),
+                rowsFrom(get(dq0), panel, bytes(shape.dq, 3)),
+                i32.const(1),
+              )),
+          ]
+          /** Sets rows of an output to 0. */
+          const zeros = (start: number, rows: number, columns: number, stride: number): Code => [
+            set(to, get(start)),
+            forRange(row, i32.const(0), i32.const(rows), 1, [
+              vectorsOf(columns).map(({ at, lanes }) => storeLanes(get(to), 1, lanes, at, f32x4.const(0))),
+              increase(to, stride),
+            ]),
+          ]
+          /** Whole panels of keys: what strips of the block's queries, of which some see them, add to dk and dv. */
+          const wideKeys = (panels: Panels): Code => {
+            const all = ROWS * panels.full
+            const sum = (a: number, place: number, columns: number, view: Strides, output: number): Code =>
+              callFunction(
+                tilesTimesPanels(module, target, {
+                  layout: "across",
+                  aStride: lies.rowBytes,
+                  outputStride: bytes(view, 2),
+                  tail: columns % 8,
+                }),
+                i32.add(i32.add(within(a), scaled(get(query), lies.rowBytes)), scaled(get(from), 4 * ROWS)),
+                i32.sub(get(to), get(from)),
+                i32.add(within(place), scaled(get(query), 32)),
+                scaled(get(queries), 32),
+                i32.sub(get(end), get(query)),
+                i32.const(columns),
+                i32.add(get(output), scaled(get(from), ROWS * bytes(view, 2))),
+                i32.const(1),
+              )
+            return [
+              when(i32.eqz(get(moreKeys)), [
+                shape.dk === undefined ? [] : zeros(at.dk, all, width, bytes(shape.dk, 2)),
+                shape.dv === undefined ? [] : zeros(at.dv, all, valueWidth, bytes(shape.dv, 2)),
+              ]),
+              forRange(
+                query,
+                i32.const(0),
+                get(queries),
+                STRIP,
+                set(end, minimum(get(queries), i32.add(get(query), i32.const(STRIP)))),
+                // The panels of keys between the first and the last key that one of them sees; elsewhere weights are 0.
+                set(from, i32.const(keys)),
+                set(to, i32.const(0)),
+                set(row, i32.const(0)),
+                eachRange(
+                  when(
+                    i32.and(
+                      i32.and(i32.ltU(get(row), get(end)), i32.gtU(i32.add(get(row), i32.const(ROWS)), get(query))),
+                      i32.ltU(i32.load(get(range)), i32.load(get(range), 8)),
+                    ),
+                    [
+                      set(from, minimum(get(from), i32.load(get(range)))),
+                      set(to, select(get(to), i32.load(get(range), 8), i32.gtU(get(to), i32.load(get(range), 8)))),
+                    ],
+                  ),
+                  increase(row, ROWS),
+                ),
+                set(from, i32.divU(get(from), i32.const(ROWS))),
+                set(
+                  to,
+                  minimum(i32.divU(i32.add(get(to), i32.const(ROWS - 1)), i32.const(ROWS)), i32.const(panels.full)),
+                ),
+                when(i32.ltU(get(from), get(to)), [
+                  shape.dk === undefined ? [] : sum(lies.scores, lies.queryColumns, width, shape.dk, at.dk),
+                  shape.dv === undefined ? [] : sum(lies.weights, lies.cotangentColumns, valueWidth, shape.dv, at.dv),
+                ]),
+              ),
+            ]
+          }
           const packColumns = (view: Strides, from: number, columns: number, place: number): Code =>
             callFunction(
               packPanels(module, "across", columns % 8),
@@ -401,9 +552,18 @@ const blockFunction = (context: KernelContext, shape: Shape, keys: number): numb
             shape.dv === undefined ? [] : packColumns(shape.cotangent, at.cotangent, valueWidth, lies.cotangentColumns),
             set(weights, within(lies.weights)),
             set(scores, within(lies.scores)),
-            eachRange(byHeight(shape, get(panel), rowsOf)),
-            set(key, i32.const(0)),
-            forRange(tile, i32.const(0), i32.const(tiles.count), 1, byHeight(tiles, get(tile), tileOf)),
+            shape.wide
+              ? [
+                wideQueries(),
+                wideKeys(tiles),
+                set(key, i32.const(ROWS * tiles.full)),
+                tiles.rest === 0 ? [] : tileOf(tiles.rest),
+              ]
+              : [
+                eachRange(byHeight(shape, get(panel), rowsOf)),
+                set(key, i32.const(0)),
+                forRange(tile, i32.const(0), i32.const(tiles.count), 1, byHeight(tiles, get(tile), tileOf)),
+              ],
           ]
         },
       ),
@@ -419,11 +579,11 @@ const OPERANDS = ["q", "k", "v", "mask", "factor", "logSum", "cotangent", "delta
  */
 const driver = (context: KernelContext, shape: Shape, batchBytes: number): number => {
   const { module, target } = context
-  const { shared, keys, width, valueWidth, count, chunk, chunks, lastChunk, members, run, pieces } = shape
+  const { shared, keys, width, valueWidth, count, chunk, chunks, lastChunk, members, run, pieces, block } = shape
   const lies = scratchOf(shape)
   const needsScores = shape.dq !== undefined || shape.dk !== undefined
   return module.once(
-    keyOf(["attention_gradient", shape, batchBytes, target.relaxed]),
+    keyOf(["attention_gradient", shape, batchBytes, target]),
     () =>
       module.func(
         "attention_gradient",
@@ -464,8 +624,8 @@ const driver = (context: KernelContext, shape: Shape, batchBytes: number): numbe
             shape.dq === undefined ? [] : packed("k", "across", width, keys, lies.keyColumns),
             set(more, i32.const(0)),
             forRange(member, i32.const(0), i32.const(members), 1, [
-              forRange(panel, get(firstPanel), get(lastPanel), BLOCK, [
-                set(blockEnd, minimum(i32.add(get(panel), i32.const(BLOCK)), get(lastPanel))),
+              forRange(panel, get(firstPanel), get(lastPanel), block, [
+                set(blockEnd, minimum(i32.add(get(panel), i32.const(block)), get(lastPanel))),
                 BLOCK_PARAMETERS.map((name) => set(here[name], get(at[name]))),
                 move(get(member), here, perQuery, 2),
                 set(query, firstRow(shape, get(panel))),
@@ -566,7 +726,7 @@ export const emitAttentionGradient: KernelEmitter<AttentionGradientCall> = (give
       return emitRows({ kernel: "rows", space: view.shape, body: [zero], inputs: [], outputs }, context)
     })
   }
-  const shape = shapeOf(call)
+  const shape = shapeOf(call, context.target)
   const { batch, shared, keys, pieces } = shape
   const units = batch * shared * pieces
   if (units === 0) return []

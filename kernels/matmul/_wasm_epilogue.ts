@@ -7,9 +7,10 @@ import { neededSteps, perRowSteps } from "../analysis.ts"
 import { keyOf } from "../collapse.ts"
 import type { MatmulCall } from "../contract.ts"
 import { type Code, f32x4, forRange, get, i32, i32x4, increase, set, v128, when } from "../wasm/assembler.ts"
-import { elementwise, valueOf } from "../wasm/body.ts"
+import { elementwise, isExpensive, valueOf } from "../wasm/body.ts"
 import type { KernelContext } from "../wasm/kernel.ts"
 import { loadStored, storeLanes } from "../wasm/lanes.ts"
+import { hoistedNumbers, joinable, joined } from "../wasm/wide.ts"
 import { scaled } from "./_wasm_operands.ts"
 import type { Product } from "./product.ts"
 
@@ -41,13 +42,19 @@ export const epilogueFunction = (
   // Seen from here there are two axes, rows and columns.
   const perRow = perRowSteps(body, views.map((view) => [view.m, view.n]), space.map((_, axis) => +(axis === last)), 1)
   const steps = neededSteps(body, stores.map(({ step }) => step))
-  const key = keyOf(["matmul epilogue", body, views, stores, space.slice(1), target.relaxed, apart])
+  // Loading and storing takes longer in wide vectors, which pays where a function is computed in between.
+  const functions = steps.filter((number) => isExpensive(body[number]) && !perRow[number])
+  const wide = target.wide === true && functions.length > 0 &&
+    functions.every((number) => body[number].op !== "uniform")
+  const key = keyOf(["matmul epilogue", body, views, stores, space.slice(1), target, apart])
   const parameters = new Array(4 + views.length).fill("i32" as const)
   return module.once(
     key,
     () =>
       module.func("matmul_epilogue", parameters, [], (f, rows, columns, row, column, ...pointers) => {
-        const locals = body.map(() => f.local("v128"))
+        // Of a wide vector the lower half and the upper one.
+        const halves = (wide ? [0, 1] : [0]).map(() => body.map(() => f.local("v128")))
+        const numbers = wide ? hoistedNumbers(f) : undefined
         const [place, whole, end] = [f.local("i32"), f.local("i32"), f.local("i32")]
 
         const address = (view: number): Code => {
@@ -63,34 +70,50 @@ export const epilogueFunction = (
           const outer = inner === 1 ? get(row) : i32.divU(get(row), i32.const(inner))
           return axis === 0 ? outer : i32.remU(outer, i32.const(space[axis]))
         }
-        const evaluate = (number: number, lanes: number): Code => {
+        const evaluate = (number: number, lanes: number, half = 0): Code => {
           const step = body[number]
           switch (step.op) {
             case "load": {
               const { n, storage } = views[step.operand]
               return perRow[number]
                 ? loadStored(module, storage, get(pointers[step.operand]), 0, 4, 0)
-                : loadStored(module, storage, address(step.operand), n, lanes, 0)
+                : loadStored(module, storage, address(step.operand), n, lanes, 4 * n * half)
             }
             case "constant":
               return step.dtype === "i32" ? i32x4.const(step.value) : f32x4.const(step.value)
             case "index":
               return perRow[number] ? i32x4.splat(coordinate(step.axis)) : i32x4.add(
                 i32x4.splat(i32.add(get(column), i32.shrU(get(place), i32.const(2)))),
-                v128.const(0, 1, 2, 3),
+                v128.const(4 * half, 4 * half + 1, 4 * half + 2, 4 * half + 3),
               )
             default:
-              return elementwise(module, target, f, body, number, locals)
+              return elementwise(module, target, f, body, number, sources[half], numbers)
           }
         }
         const some = (chosen: (number: number) => boolean, lanes: number): Code =>
-          steps.filter(chosen).map((number) => set(locals[number], evaluate(number, lanes)))
-        const vector = (lanes: number): Code => [
-          some((number) => !perRow[number], lanes),
-          stores.map(({ step, view }) => storeLanes(address(view), 1, lanes, 0, valueOf(body[step], locals[step]))),
+          steps.filter(chosen).map((number) => set(halves[0][number], evaluate(number, lanes)))
+        const store = (lanes: number, half = 0): Code =>
+          stores.map(({ step, view }) =>
+            storeLanes(address(view), 1, lanes, 4 * half, valueOf(body[step], sources[half][step]))
+          )
+        const vector = (lanes: number): Code => [some((number) => !perRow[number], lanes), store(lanes)]
+        /** Where a half finds a step: what is the same all along a row is there once. */
+        const sources = halves.map((locals) =>
+          locals.map((local, number) => perRow[number] ? halves[0][number] : local)
+        )
+        const wideVector = (): Code => [
+          steps.filter((number) => !perRow[number]).map((number): Code => [
+            halves.map((locals, half) => set(locals[number], evaluate(number, 4, half))),
+            body[number].op === "load" ? halves.map((locals) => joinable(locals[number])) : [],
+          ]),
+          stores.map(({ step }) => joined(sources[0][step], sources[1][step])),
+          halves.map((_, half) => store(4, half)),
         ]
         const constant = (number: number) => body[number].op === "constant"
-        return [
+        const wideColumns = wide
+          ? forRange(place, i32.const(0), i32.and(get(whole), i32.const(-32)), 32, wideVector())
+          : set(place, i32.const(0))
+        const code: Code = [
           some(constant, 4),
           set(whole, i32.shl(i32.and(get(columns), i32.const(-4)), i32.const(2))),
           set(end, i32.add(get(row), scaled(get(rows), apart))),
@@ -100,11 +123,13 @@ export const epilogueFunction = (
             get(end),
             apart,
             some((number) => perRow[number] && !constant(number), 4),
-            forRange(place, i32.const(0), get(whole), 16, vector(4)),
+            wideColumns,
+            forRange(place, get(place), get(whole), 16, vector(4)),
             n % 4 === 0 ? [] : when(i32.and(get(columns), i32.const(3)), [set(place, get(whole)), vector(n % 4)]),
             views.map(({ m, storage }, view) => m === 0 ? [] : increase(pointers[view], apart * bytesOf(storage) * m)),
           ),
         ]
+        return [numbers === undefined ? [] : numbers.set(), code]
       }),
   )
 }

@@ -15,7 +15,7 @@ import {
   type Target,
   v128,
 } from "./assembler.ts"
-import { uniformFunction, vectorUnary } from "./vector_math.ts"
+import { type Numbers, uniformFunction, vectorUnary } from "./vector_math.ts"
 
 const comparisons: ReadonlySet<string> = new Set(["less", "lessEqual", "equal"])
 /** Whether the local of a step holds all ones or zeros in each lane instead of 1 or 0. */
@@ -59,6 +59,7 @@ export const combineLanes = (kind: ReduceKind, dtype: DType, local: number): Cod
  *
  * @param body The body the step belongs to.
  * @param locals Local that holds each earlier step.
+ * @param numbers Where constants of functions come from. Default: pooled ones.
  */
 export const elementwise = (
   module: ModuleBuilder,
@@ -67,6 +68,7 @@ export const elementwise = (
   body: ReadonlyArray<Instruction>,
   number: number,
   locals: ReadonlyArray<number>,
+  numbers?: Numbers,
 ): Code => {
   const step = body[number]
   if (!("args" in step) || step.op === "reduce") throw new Error(`step ${number} (${step.op}) is not elementwise`)
@@ -101,6 +103,6 @@ export const elementwise = (
     case "uniform":
       return call(uniformFunction(module), value(0), value(1), value(2), value(3))
     default:
-      return vectorUnary(module, target, f, step.op, step.dtype, value(0))
+      return vectorUnary(module, target, f, step.op, step.dtype, value(0), numbers)
   }
 }

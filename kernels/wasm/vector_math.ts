@@ -23,12 +23,23 @@ import {
   v128,
 } from "./assembler.ts"
 
+/** Code of one number in all lanes. */
+export interface Numbers {
+  /** An f32. */
+  readonly number: (value: number) => Code
+  /** An i32. */
+  readonly whole: (value: number) => Code
+}
+/** Numbers that are read where they are used. */
+export const pooledNumbers = (module: ModuleBuilder): Numbers => ({
+  number: (value) => module.pooled(f32x4.const(value)),
+  whole: i32x4.const,
+})
+
 /** The instructions of one module and target that the bodies below share. */
-interface Writer {
+interface Writer extends Numbers {
   /** Whether {@link madd} rounds once. */
   readonly fused: boolean
-  /** One number in all lanes. */
-  readonly number: (value: number) => Code
   /** `a * b + c`. */
   readonly madd: (a: Code, b: Code, c: Code) => Code
   /** Sum of powers of the local x, the highest first. */
@@ -37,11 +48,11 @@ interface Writer {
 /** Code of a function of the local x, which it may change. */
 type Body = (writer: Writer, f: FunctionScope, x: number) => Code
 
-const writerOf = (module: ModuleBuilder, target: Target): Writer => {
-  const number = (value: number): Code => module.pooled(f32x4.const(value))
+const writerOf = (target: Target, numbers: Numbers): Writer => {
+  const { number } = numbers
   return {
+    ...numbers,
     fused: target.relaxed,
-    number,
     madd: (a, b, c) => madd(target, a, b, c),
     polynomial: (x, [highest, ...rest]) =>
       rest.reduce((sum, c) => madd(target, sum, get(x), number(c)), number(highest)),
@@ -52,7 +63,7 @@ const writerOf = (module: ModuleBuilder, target: Target): Writer => {
 const MAGIC = 12582912 // 1.5 * 2^23
 
 /** 2^n * e^r, n = round(x / ln 2). The scale is 2^(n-1) and the polynomial is doubled, so that n = 128 needs no care. */
-const exp: Body = ({ madd, number, polynomial }, f, x) => {
+const exp: Body = ({ madd, number, whole, polynomial }, f, x) => {
   const [n, bits, r, clamped] = [f.local("v128"), f.local("v128"), f.local("v128"), f.local("v128")]
   const SMALLEST = -86.9 // e^x is flushed to 0 below it: n must stay above -126
   return [
@@ -70,21 +81,21 @@ const exp: Body = ({ madd, number, polynomial }, f, x) => {
       ),
     ),
     v128.andnot(
-      f32x4.mul(get(n), i32x4.shl(i32x4.add(get(bits), i32x4.const(126)), i32.const(23))),
+      f32x4.mul(get(n), i32x4.shl(i32x4.add(get(bits), whole(126)), i32.const(23))),
       f32x4.lt(get(x), number(SMALLEST)),
     ),
   ]
 }
 
 /** log(m * 2^e) with m in [sqrt(1/2), sqrt(2)). */
-const log: Body = ({ madd, number, polynomial }, f, x) => {
+const log: Body = ({ madd, number, whole, polynomial }, f, x) => {
   const [m, e, t, z] = [f.local("v128"), f.local("v128"), f.local("v128"), f.local("v128")]
   const subnormal = f32x4.lt(get(x), number(2 ** -126))
   return [
     set(m, v128.bitselect(f32x4.mul(get(x), number(2 ** 23)), get(x), subnormal)),
-    set(e, i32x4.shrS(i32x4.sub(get(m), i32x4.const(0x3f3504f3)), i32.const(23))),
+    set(e, i32x4.shrS(i32x4.sub(get(m), whole(0x3f3504f3)), i32.const(23))),
     set(m, f32x4.sub(i32x4.sub(get(m), i32x4.shl(get(e), i32.const(23))), number(1))),
-    set(e, f32x4.convertS(i32x4.sub(get(e), v128.and(i32x4.const(23), subnormal)))),
+    set(e, f32x4.convertS(i32x4.sub(get(e), v128.and(whole(23), subnormal)))),
     set(z, f32x4.mul(get(m), get(m))),
     set(
       t,
@@ -177,7 +188,7 @@ const erf: Body = (writer, f, x) =>
   )
 
 /** sin(x + quarters * pi/2): x = n * pi/2 + r (Cody and Waite in three parts), then one of two polynomials. */
-const sine = (quarters: number): Body => ({ madd, number, polynomial }, f, x) => {
+const sine = (quarters: number): Body => ({ madd, number, whole, polynomial }, f, x) => {
   const [n, q, r, z, cosine] = [f.local("v128"), f.local("v128"), f.local("v128"), f.local("v128"), f.local("v128")]
   const part = (by: number, rest: number): Code => madd(get(n), number(-by), get(rest))
   return [
@@ -186,7 +197,7 @@ const sine = (quarters: number): Body => ({ madd, number, polynomial }, f, x) =>
     set(r, part(1.5703125, x)),
     set(r, part(4.837512969970703125e-4, r)),
     set(r, part(7.54978995489188e-8, r)),
-    set(q, i32x4.add(get(q), i32x4.const(quarters))),
+    set(q, i32x4.add(get(q), whole(quarters))),
     set(z, f32x4.mul(get(r), get(r))),
     set(cosine, polynomial(z, [2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2, -0.5, 1])),
     set(
@@ -198,8 +209,8 @@ const sine = (quarters: number): Body => ({ madd, number, polynomial }, f, x) =>
       ),
     ),
     v128.xor(
-      v128.bitselect(get(cosine), get(r), i32x4.neg(v128.and(get(q), i32x4.const(1)))),
-      i32x4.shl(v128.and(get(q), i32x4.const(2)), i32.const(30)),
+      v128.bitselect(get(cosine), get(r), i32x4.neg(v128.and(get(q), whole(1)))),
+      i32x4.shl(v128.and(get(q), whole(2)), i32.const(30)),
     ),
   ]
 }
@@ -248,7 +259,11 @@ const uniform = (f: FunctionScope, index: number, salt: number, key0: number, ke
 export const uniformFunction = (module: ModuleBuilder): number =>
   module.once("uniform", () => module.func("uniform", ["v128", "v128", "v128", "v128"], ["v128"], uniform))
 
-/** Any unary function of the contract on four lanes, within the function of that scope. `dtype` is the result's. */
+/**
+ * Any unary function of the contract on four lanes, within the function of that scope. `dtype` is the result's.
+ *
+ * @param numbers Where its constants come from. Default: {@link pooledNumbers}.
+ */
 export const vectorUnary = (
   module: ModuleBuilder,
   target: Target,
@@ -256,6 +271,7 @@ export const vectorUnary = (
   name: UnaryName,
   dtype: DType,
   x: Code,
+  numbers: Numbers = pooledNumbers(module),
 ): Code => {
   const lanes = dtype === "f32" ? f32x4 : i32x4
   switch (name) {
@@ -266,7 +282,7 @@ export const vectorUnary = (
     case "sqrt":
       return f32x4.sqrt(x)
     case "rsqrt":
-      return f32x4.div(module.pooled(f32x4.const(1)), f32x4.sqrt(x))
+      return f32x4.div(numbers.number(1), f32x4.sqrt(x))
     case "floor":
       return f32x4.floor(x)
     case "toFloat":
@@ -275,7 +291,7 @@ export const vectorUnary = (
       return i32x4.truncSat(x)
     default: {
       const local = f.local("v128")
-      return [set(local, x), FUNCTIONS[name](writerOf(module, target), f, local)]
+      return [set(local, x), FUNCTIONS[name](writerOf(target, numbers), f, local)]
     }
   }
 }

@@ -7,7 +7,21 @@
  * {@link joinable} values; a pair of loads stops it, as the second one's check of bounds stands between them.
  * @module
  */
-import { type Code, drop, f64x2, flatten, get, i32x4, set, v128 } from "./assembler.ts"
+import {
+  type Code,
+  drop,
+  f32,
+  f32x4,
+  f64x2,
+  flatten,
+  type FunctionScope,
+  get,
+  i32,
+  i32x4,
+  set,
+  v128,
+} from "./assembler.ts"
+import type { Numbers } from "./vector_math.ts"
 
 /** Has the engine join two locals: it sees a use of both, which it drops later. */
 export const joined = (low: number, high: number): Code => drop(i32x4.add(get(low), get(high)))
@@ -22,3 +36,20 @@ const PUT_BACK = flatten(f64x2.replaceLane([], 0, f64x2.extractLane([], 0)))
 /** One of the four numbers of a local in all lanes. Joined, it is read again from where the local was loaded. */
 export const spread = (local: number, lane: number): Code =>
   v128.shuffle32(get(local), get(local), [lane, lane, lane, lane])
+
+/**
+ * Numbers in all lanes, each made once at the function's start: there they can be joined too, and later come from the stack.
+ * `set` is the code for that start.
+ */
+export const hoistedNumbers = (f: FunctionScope): Numbers & { readonly set: () => Code } => {
+  const made = new Map<string, { readonly local: number; readonly code: Code }>()
+  const hoisted = (key: string, code: Code): Code => {
+    if (!made.has(key)) made.set(key, { local: f.local("v128"), code })
+    return get(made.get(key)!.local)
+  }
+  return {
+    number: (value) => hoisted(`f32 ${Object.is(value, -0) ? "-0" : value}`, f32x4.splat(f32.const(value))),
+    whole: (value) => hoisted(`i32 ${value}`, i32x4.splat(i32.const(value))),
+    set: () => [...made.values()].map(({ local, code }) => set(local, code)),
+  }
+}

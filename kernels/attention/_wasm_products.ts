@@ -215,6 +215,8 @@ export const tilesTimesPanels = (module: ModuleBuilder, target: Target, product:
                   get(panelBytes),
                   get(output),
                   i32.const(outputStride),
+                  get(output),
+                  i32.const(outputStride),
                   get(tiles),
                   i32.or(get(more), get(term)),
                 ),

@@ -12,6 +12,7 @@ import {
   i32,
   increase,
   type ModuleBuilder,
+  select,
   set,
   type Target,
   when,
@@ -76,9 +77,9 @@ export const blockingOf = ({ batch, m, n, k, a }: Product, storages: Storages, t
   const depth = Math.ceil(k / Math.max(1, Math.ceil(k / DEPTH)))
   // Rows of a that are read whole are far apart, and the next panel has the rows behind them: so each is part of a long
   // stream, which the machine prefetches. But not so that they fall on the same lines of a cache.
-  const along = layoutOf(a.k, a.m) === "depth"
+  const aLayout = layoutOf(a.k, a.m), along = aLayout === "depth"
   const least = Math.ceil(m / ROWS)
-  const wide = target.wide === true && along && storages.a === "f32" && n >= STRIP_COLUMNS &&
+  const wide = target.wide === true && aLayout !== "strided" && storages.a === "f32" && n >= STRIP_COLUMNS &&
     Math.ceil(m / least) === ROWS
   const strip = wide ? stripDepth(depth) : 0
   const far = along && depth === k && strip === 0
@@ -109,7 +110,7 @@ export const blockingOf = ({ batch, m, n, k, a }: Product, storages: Storages, t
     units: entries * chunks * rowPanels,
     // What is packed as a whole is held from run to run.
     grain: k <= depth ? 1 : rowPanels,
-    scratchBytes: 4 * depth * (COLUMNS * chunkPanels + rows),
+    scratchBytes: 4 * depth * (COLUMNS * chunkPanels + rows) + (strip > 0 ? 4 * GROUP * ROWS * STRIP_COLUMNS : 0),
   }
 }
 
@@ -156,8 +157,16 @@ export const driver = (
         const [entry, chunk, last, panels, full, a0, b0, output0] = [0, 0, 0, 0, 0, 0, 0, 0].map(local)
         const [start, count, panel, column, aPanel, bPanel, to] = [0, 0, 0, 0, 0, 0, 0].map(local)
         const [wideEnd, tiles, tile, term, from, until, pair] = [0, 0, 0, 0, 0, 0, 0].map(local)
+        const [before, beforeStride, isLast] = [0, 0, 0].map(local)
         const starts = bases.map(local), firstRow = local(), number = local()
         const aScratch = i32.add(get(scratch), constant(32 * depth * chunkPanels))
+        const stripLayout = aLayout === "depth" ? "depth" : "across"
+        const stripStride = constant(aLayout === "depth" ? bytes.a.m : bytes.a.k)
+        // Rows of an output that fall on few lines of a cache: strips hand their sums on to the next ones elsewhere.
+        const crowded = bytes.output.m % (PAGE / 2) === 0
+        const [sums, sumsStride] = crowded
+          ? [i32.add(aScratch, constant(4 * depth * rows)), constant(4 * STRIP_COLUMNS)]
+          : [get(to), constant(bytes.output.m)]
 
         const tilesOf = (tileRows: number, tileWidth: number, times: Code): Code =>
           callFunction(
@@ -259,9 +268,9 @@ export const driver = (
             get(tiles),
             1,
             callFunction(
-              microKernel(module, target, { a: "depth", b: "panel", rows: ROWS, width: tileWidth }),
-              i32.add(i32.add(get(aPanel), scaled(get(term), 4)), scaled(get(tile), ROWS * bytes.a.m)),
-              constant(bytes.a.m),
+              microKernel(module, target, { a: stripLayout, b: "panel", rows: ROWS, width: tileWidth }),
+              i32.add(i32.add(get(aPanel), scaled(get(term), bytes.a.k)), scaled(get(tile), ROWS * bytes.a.m)),
+              stripStride,
               i32.add(get(bPanel), scaled(i32.add(get(term), scaled(get(count), panelOfPair)), 4 * COLUMNS)),
               constant(0),
               i32.sub(get(until), get(term)),
@@ -284,19 +293,26 @@ export const driver = (
               i32.shrU(get(full), constant(1)),
               1,
               set(term, get(from)),
+              set(before, get(to)),
+              set(beforeStride, constant(bytes.output.m)),
               whileTrue(
                 i32.leU(i32.add(get(term), constant(strip)), get(until)),
+                set(isLast, i32.gtU(i32.add(get(term), constant(2 * strip)), get(until))),
                 callFunction(
-                  stripKernel(module, target, "depth", strip),
-                  i32.add(get(aPanel), scaled(get(term), 4)),
-                  constant(bytes.a.m),
+                  stripKernel(module, target, stripLayout, strip),
+                  i32.add(get(aPanel), scaled(get(term), bytes.a.k)),
+                  stripStride,
                   i32.add(get(bPanel), scaled(get(term), 4 * COLUMNS)),
                   scaled(get(count), 4 * COLUMNS),
-                  get(to),
-                  constant(bytes.output.m),
+                  get(before),
+                  get(beforeStride),
+                  select(get(to), sums, get(isLast)),
+                  select(constant(bytes.output.m), sumsStride, get(isLast)),
                   get(tiles),
                   i32.or(get(start), get(term)),
                 ),
+                set(before, sums),
+                set(beforeStride, sumsStride),
                 increase(term, strip),
               ),
               k <= depth && k % strip === 0

@@ -42,10 +42,11 @@ export const stripDepth = (k: number): number => {
 }
 
 /**
- * Index of the function `(a, aStride, b, bApart, output, outputStride, tiles, more)`, all i32: output = a b for `tiles`
- * times {@link ROWS} rows and {@link STRIP_COLUMNS} columns, added to what is there where `more` is not 0. Layouts of a are
- * those of the micro-kernel; b is two panels [depth][{@link COLUMNS}] that far apart. Addresses and strides in bytes.
- * Terms are added in the same order as by the micro-kernel, so the results have the same bits.
+ * Index of the function `(a, aStride, b, bApart, before, beforeStride, output, outputStride, tiles, more)`, all i32:
+ * output = a b for `tiles` times {@link ROWS} rows and {@link STRIP_COLUMNS} columns, added to what is at `before` where
+ * `more` is not 0; `before` and `output` may be one. Layouts of a are those of the micro-kernel; b is two panels
+ * [depth][{@link COLUMNS}] that far apart. Addresses and strides in bytes. Terms are added in the same order as by the
+ * micro-kernel, so the results have the same bits.
  *
  * @param depth A multiple of four.
  */
@@ -56,56 +57,63 @@ export const stripKernel = (
   depth: number,
 ): number => {
   const name = `matmul_strip_${layout}_${depth}_${target.relaxed}`
-  const params = new Array(8).fill("i32" as const)
+  const params = new Array(10).fill("i32" as const)
   return module.once(
     name,
     () =>
-      module.func(name, params, [], (f, a, aStride, b, bApart, output, outputStride, tiles, more) => {
-        const vectors = () => Array.from({ length: STRIP_COLUMNS / 4 }, () => f.local("v128"))
-        const right = Array.from({ length: depth }, vectors)
-        const sums = Array.from({ length: ROWS }, vectors)
-        const [left, second, row] = [f.local("v128"), f.local("i32"), f.local("i32")]
-        const panels = [get(b), get(second)]
-        const eachRow = (body: (sums: number[]) => Code): Code => [
-          set(row, get(output)),
-          sums.map((sums): Code => [body(sums), increase(row, get(outputStride))]),
-        ]
-        const factors = factorsOf(f, layout, a, aStride)
-        // Thousands of sums of products are written: their parts are made once.
-        const one = flatten(get(left))
-        const additions = sums.map((row) => row.map((sum) => flatten(set(sum, madd(target, [], [], get(sum))))))
-        const spreads = sums.map((_, r) => factors.lanes.map((at) => flatten(set(left, spread(...at(r))))))
-        return [
-          set(second, i32.add(get(b), get(bApart))),
-          right.map((vectors, step): Code => [
-            vectors.map((vector, i) => set(vector, v128.load(panels[i >> 1], 4 * COLUMNS * step + 16 * (i & 1)))),
-            vectors.map(joinable),
-          ]),
-          loop(
-            when(
-              get(more),
-              eachRow((sums) => [sums.map((sum, i) => set(sum, v128.load(get(row), 16 * i))), sums.map(joinable)]),
-              sums.map((sums) => sums.map((sum) => set(sum, f32x4.const(0)))),
-            ),
-            factors.start,
-            right.map((vectors, step): Code => {
-              const other = vectors.map((vector) => flatten(get(vector)))
-              return [
-                factors.load(step),
-                additions.map((row, r): Code => [
-                  spreads[r][step % spreads[r].length],
-                  row.map((addition, i): Code => [one, other[i], addition]),
+      module.func(
+        name,
+        params,
+        [],
+        (f, a, aStride, b, bApart, before, beforeStride, output, outputStride, tiles, more) => {
+          const vectors = () => Array.from({ length: STRIP_COLUMNS / 4 }, () => f.local("v128"))
+          const right = Array.from({ length: depth }, vectors)
+          const sums = Array.from({ length: ROWS }, vectors)
+          const [left, second] = [f.local("v128"), f.local("i32")]
+          const panels = [get(b), get(second)]
+          const factors = factorsOf(f, layout, a, aStride)
+          // Thousands of sums of products are written: their parts are made once.
+          const one = flatten(get(left))
+          const additions = sums.map((row) => row.map((sum) => flatten(set(sum, madd(target, [], [], get(sum))))))
+          const spreads = sums.map((_, r) => factors.lanes.map((at) => flatten(set(left, spread(...at(r))))))
+          return [
+            set(second, i32.add(get(b), get(bApart))),
+            right.map((vectors, step): Code => [
+              vectors.map((vector, i) => set(vector, v128.load(panels[i >> 1], 4 * COLUMNS * step + 16 * (i & 1)))),
+              vectors.map(joinable),
+            ]),
+            loop(
+              when(
+                get(more),
+                sums.map((row) => [
+                  row.map((sum, i) => set(sum, v128.load(get(before), 16 * i))),
+                  row.map(joinable),
+                  increase(before, get(beforeStride)),
                 ]),
-              ]
-            }),
-            sums.map(([w, x, y, z]) => [joined(w, x), joined(y, z)]),
-            eachRow((sums) => sums.map((sum, i) => v128.store(get(row), get(sum), 16 * i))),
-            set(output, get(row)),
-            factors.next,
-            brIf(0, tee(tiles, i32.sub(get(tiles), i32.const(1)))),
-          ),
-        ]
-      }),
+                sums.map((sums) => sums.map((sum) => set(sum, f32x4.const(0)))),
+              ),
+              factors.start,
+              right.map((vectors, step): Code => {
+                const other = vectors.map((vector) => flatten(get(vector)))
+                return [
+                  factors.load(step),
+                  additions.map((row, r): Code => [
+                    spreads[r][step % spreads[r].length],
+                    row.map((addition, i): Code => [one, other[i], addition]),
+                  ]),
+                ]
+              }),
+              sums.map(([w, x, y, z]) => [joined(w, x), joined(y, z)]),
+              sums.map((row) => [
+                row.map((sum, i) => v128.store(get(output), get(sum), 16 * i)),
+                increase(output, get(outputStride)),
+              ]),
+              factors.next,
+              brIf(0, tee(tiles, i32.sub(get(tiles), i32.const(1)))),
+            ),
+          ]
+        },
+      ),
   )
 }
 

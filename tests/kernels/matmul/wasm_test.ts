@@ -116,6 +116,8 @@ const MORE = [
   [200, 41, 150],
   [37, 34, 500],
   [36, 20, 1700],
+  // Rows of the output on few lines of a cache.
+  [37, 512, 200],
 ]
 for (const [m, n, k] of [...SIZES, ...MORE]) {
   Deno.test(`${m}x${k} times ${k}x${n}, in each layout`, () => {

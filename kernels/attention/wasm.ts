@@ -315,7 +315,7 @@ const blockFunction = (context: KernelContext, shape: Shape, rows: number): numb
           const weights: Code = [
             set(row, scoresOf(panel)),
             set(stats, i32.add(within(lies.stats), scaled(get(panel), STATS_BYTES))),
-            eachRow((r) => [
+            eachRow(() => [
               callFunction(softmax, ...[row, mask, factor, first, clear, end, stats].map(get)),
               // Strips of values begin where they begin.
               together

@@ -4,7 +4,20 @@
  */
 import { bytesOf } from "../../core/tensor/dtype.ts"
 import type { Storage } from "../contract.ts"
-import { type Code, f32x4, forRange, get, i32, increase, type ModuleBuilder, set, v128 } from "../wasm/assembler.ts"
+import {
+  type Code,
+  f32x4,
+  forRange,
+  get,
+  globalGet,
+  globalSet,
+  i32,
+  increase,
+  type ModuleBuilder,
+  set,
+  v128,
+  when,
+} from "../wasm/assembler.ts"
 import { loadStored, storeLanes } from "../wasm/lanes.ts"
 import { type Layout, vectorsOf } from "./_wasm_micro_kernel.ts"
 
@@ -96,3 +109,11 @@ export const pack = (
       ]
     }))
 }
+
+/** Global of a thread with the number, from 1 on, of the chunk that it holds packed as a whole; else 0. */
+const held = (module: ModuleBuilder): number => module.once("matmul held", () => module.global())
+/** What a thread does before the units of another product: what it holds is not that one's. */
+export const forget = (module: ModuleBuilder): Code => globalSet(held(module), i32.const(0))
+/** Packs a chunk, a local with its number, unless the thread holds it already. */
+export const once = (module: ModuleBuilder, number: number, packed: Code): Code =>
+  when(i32.ne(globalGet(held(module)), get(number)), [packed, globalSet(held(module), get(number))])

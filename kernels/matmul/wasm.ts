@@ -12,8 +12,10 @@ import { sizeOf } from "../../core/tensor/shape.ts"
 import type { MatmulCall } from "../contract.ts"
 import { call as callFunction, i32 } from "../wasm/assembler.ts"
 import { groupedStage, itemsPerUnit, type KernelContext, type Stage } from "../wasm/kernel.ts"
-import { blockingOf, driver, forget } from "./_wasm_driver.ts"
+import { blockingOf, driver } from "./_wasm_driver.ts"
 import { epilogueFunction } from "./_wasm_epilogue.ts"
+import { forget } from "./_wasm_pack.ts"
+import { stripBlocking, stripDriver } from "./_wasm_strip_driver.ts"
 import { thinBlocking, thinDriver } from "./_wasm_thin.ts"
 import { collapse } from "./product.ts"
 
@@ -26,13 +28,16 @@ export const emitMatmul = (call: MatmulCall, context: KernelContext): readonly S
   const [a, b, , ...beside] = views.map(({ buffer }) => context.storage(buffer))
   const storages = { a, b, beside }
   const thin = thinBlocking(product, storages)
-  const blocking = thin ?? blockingOf(product, storages, target)
+  const strips = thin === undefined ? stripBlocking(product, storages, target) : undefined
+  const blocking = thin ?? strips ?? blockingOf(product)
   const { units, scratchBytes, apart } = blocking
   if (!(units > 0)) return []
   const epilogue = epilogueFunction(call, product, context, apart)
-  const func = thin === undefined
-    ? driver(module, target, product, storages, epilogue)
-    : thinDriver(module, target, product, thin, storages, epilogue)
+  const func = thin !== undefined
+    ? thinDriver(module, target, product, thin, storages, epilogue)
+    : strips !== undefined
+    ? stripDriver(module, target, product, strips, storages, epilogue)
+    : driver(module, target, product, storages, epilogue)
   const addresses = views.map(({ buffer, offset }) =>
     i32.add(context.address(buffer), i32.const(bytesOf(context.storage(buffer)) * offset))
   )

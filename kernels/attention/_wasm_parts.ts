@@ -27,7 +27,7 @@ import {
   whileTrue,
 } from "../wasm/assembler.ts"
 import { groupedStage, itemsPerUnit, type KernelContext, type Stage } from "../wasm/kernel.ts"
-import { loadLanes } from "../wasm/lanes.ts"
+import { loadLanes, storeLanes } from "../wasm/lanes.ts"
 
 /** `count` rounded up to whole panels of eight. */
 export const padded = (count: number): number => Math.ceil(count / COLUMNS) * COLUMNS
@@ -166,7 +166,7 @@ const scan = (module: ModuleBuilder, panels: Panels, keys: number, strides: Read
  * @param table Address of the panels' entries, as {@link seenKeys} makes them.
  * @param body Code for a run: locals with its first panel and its number of panels.
  */
-export const eachRun = (
+export const eachSeeing = (
   f: FunctionScope,
   { table, count, from, until }: Readonly<Record<"table" | "count" | "from" | "until", Code>>,
   body: (first: number, panels: number) => Code,
@@ -185,6 +185,18 @@ export const eachRun = (
         set(panels, i32.sub(get(panel), get(first))),
         body(first, panels),
       ], increase(panel, 1)),
+    ]),
+  ]
+}
+
+/** Sets rows of an output, of `columns` neighbours each, to 0. */
+export const zeroRows = (f: FunctionScope, first: Code, rows: Code, columns: number, stride: number): Code => {
+  const [at, row] = integers(f, 2)
+  return [
+    set(at, first),
+    forRange(row, i32.const(0), rows, 1, [
+      vectorsOf(columns).map(({ at: place, lanes }) => storeLanes(get(at), 1, lanes, place, f32x4.const(0))),
+      increase(at, stride),
     ]),
   ]
 }

@@ -2,18 +2,7 @@
  * Powers of two of four lanes, written where they are used: a softmax takes as many of them as it has scores.
  * @module
  */
-import {
-  type Code,
-  f32x4,
-  type FunctionScope,
-  get,
-  i32,
-  i32x4,
-  madd,
-  type ModuleBuilder,
-  set,
-  type Target,
-} from "../wasm/assembler.ts"
+import { type Code, f32x4, get, i32, i32x4, madd, set, type Target } from "../wasm/assembler.ts"
 
 // Added to a small number, this leaves round(x) in the low bits.
 const MAGIC = 12582912 // 1.5 * 2^23
@@ -26,25 +15,6 @@ const COEFFICIENTS = [
   0.6931470036506653,
   1,
 ]
-
-/**
- * Numbers in all lanes, each read once at the function's start: in a loop they come from registers or the stack.
- *
- * @returns `set` is for the start of the function; `number` gives a constant.
- */
-export const constants = (module: ModuleBuilder, f: FunctionScope): {
-  readonly number: (value: number) => Code
-  readonly set: () => Code
-} => {
-  const locals = new Map<number, number>()
-  return {
-    number: (value) => {
-      if (!locals.has(value)) locals.set(value, f.local("v128"))
-      return get(locals.get(value)!)
-    },
-    set: () => [...locals].map(([value, local]) => set(local, module.pooled(f32x4.const(value)))),
-  }
-}
 
 /**
  * 2^x for x up to 127; 0 below -127, NaN of NaN. `x` and `n` are v128 locals; x holds the argument and is overwritten.

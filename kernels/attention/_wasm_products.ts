@@ -163,7 +163,11 @@ export const STRIP = 32
  * As {@link rowsTimesPanels} in wide vectors: index of the function `(a, tiles, panels, panelBytes, k, columns, output,
  * more)`, all i32, for `tiles` times {@link ROWS} rows.
  */
-export const tilesTimesPanels = (module: ModuleBuilder, target: Target, product: Omit<Product, "rows">): number => {
+export const tilesTimesPanels = (
+  module: ModuleBuilder,
+  target: Target,
+  product: Omit<Product, "rows" | "bStride">,
+): number => {
   const { layout, aStride, outputStride } = product
   const perTerm = layout === "depth" ? 4 : aStride
   const tileBytes = { a: ROWS * (layout === "depth" ? aStride : 4), output: ROWS * outputStride }
@@ -222,7 +226,8 @@ export const tilesTimesPanels = (module: ModuleBuilder, target: Target, product:
                 ),
               ),
               set(term, get(whole)),
-              when(i32.ltU(get(term), get(k)), narrow(i32.const(STRIP_COLUMNS))),
+              // Of no terms, the sum is 0.
+              when(i32.or(i32.ltU(get(term), get(k)), i32.eqz(get(k))), narrow(i32.const(STRIP_COLUMNS))),
               increase(panels, i32.shl(get(panelBytes), i32.const(1))),
               increase(output, 4 * STRIP_COLUMNS),
             ),

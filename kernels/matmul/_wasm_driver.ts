@@ -17,7 +17,7 @@ import {
 } from "../wasm/assembler.ts"
 import { COLUMNS, microKernel, ROWS } from "./_wasm_micro_kernel.ts"
 import { distancesOf, minimum, scaled, type Storages } from "./_wasm_operands.ts"
-import { layoutOf, once, pack } from "./_wasm_pack.ts"
+import { layoutOf, pack, packOnce, packPanels } from "./_wasm_pack.ts"
 import { type Cut, eachRun, evenly } from "./_wasm_runs.ts"
 import type { Product } from "./product.ts"
 
@@ -106,7 +106,6 @@ export const driver = (
   const blocking = blockingOf(product)
   const { rowPanels, rows, fullPanels, restRows, apart, step, columnPanels, chunkPanels, depth } = blocking
   const aLayout = layoutOf(product.a.k, product.a.m)
-  const bLayout = layoutOf(product.b.k, product.b.n)
   // In place where a pass of packing would not be paid back by reuse.
   const aInPlace = storages.a === "f32" &&
     (aLayout === "depth" || aLayout === "across" && Math.min(columnPanels, chunkPanels) <= 2)
@@ -167,28 +166,10 @@ export const driver = (
               : [],
             finish(tileRows),
           ]
-          const packColumns = (lanes: number): Code =>
-            callFunction(
-              pack(module, bLayout, lanes, COLUMNS, storages.b),
-              get(bPanel),
-              constant(bytes.b.k),
-              constant(bytes.b.n),
-              get(count),
-              get(to),
-            )
           const packBlock: Code = [
             set(bPanel, i32.add(get(run.b), scaled(get(start), bytes.b.k))),
             set(to, get(scratch)),
-            forRange(
-              column,
-              constant(0),
-              get(full),
-              1,
-              packColumns(COLUMNS),
-              increase(bPanel, COLUMNS * bytes.b.n),
-              increase(to, scaled(get(count), 32)),
-            ),
-            width > 0 ? when(i32.ltU(get(full), get(panels)), packColumns(width)) : [],
+            packPanels(module, product, storages.b, run, { from: bPanel, to, column, count }),
           ]
           const rowPanel: Code = [
             set(
@@ -207,7 +188,7 @@ export const driver = (
             whileTrue(
               i32.or(i32.ltU(get(start), constant(k)), i32.eqz(get(start))),
               set(count, minimum(f, constant(depth), i32.sub(constant(k), get(start)))),
-              k <= depth ? once(module, run.number, packBlock) : packBlock,
+              k <= depth ? packOnce(module, run.number, packBlock) : packBlock,
               forRange(panel, get(run.first), get(run.last), 1, rowPanel),
               increase(start, Math.max(1, depth)),
             ),

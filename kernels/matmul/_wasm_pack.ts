@@ -5,6 +5,7 @@
 import { bytesOf } from "../../core/tensor/dtype.ts"
 import type { Storage } from "../contract.ts"
 import {
+  call as callFunction,
   type Code,
   f32x4,
   forRange,
@@ -19,7 +20,8 @@ import {
   when,
 } from "../wasm/assembler.ts"
 import { loadStored, storeLanes } from "../wasm/lanes.ts"
-import { type Layout, vectorsOf } from "./_wasm_micro_kernel.ts"
+import { COLUMNS, type Layout, vectorsOf } from "./_wasm_micro_kernel.ts"
+import type { Product } from "./product.ts"
 
 /** How an operand lies, by its strides in elements along k and along m or n. */
 export const layoutOf = (depthStride: number, acrossStride: number): Layout | "strided" =>
@@ -110,10 +112,48 @@ export const pack = (
     }))
 }
 
+/**
+ * Packs the panels of columns of a run, {@link COLUMNS} columns each.
+ *
+ * @param from Local with the first element in b; moves on, as does `to`.
+ * @param column A local for it.
+ * @param count Local with the number of terms.
+ */
+export const packPanels = (
+  module: ModuleBuilder,
+  { b, n }: Product,
+  storage: Storage,
+  { full, panels }: { readonly full: number; readonly panels: number },
+  { from, to, column, count }: Readonly<Record<"from" | "to" | "column" | "count", number>>,
+): Code => {
+  const bytes = bytesOf(storage), width = n % COLUMNS
+  const packed = (columns: number): Code =>
+    callFunction(
+      pack(module, layoutOf(b.k, b.n), columns, COLUMNS, storage),
+      get(from),
+      i32.const(bytes * b.k),
+      i32.const(bytes * b.n),
+      get(count),
+      get(to),
+    )
+  return [
+    forRange(
+      column,
+      i32.const(0),
+      get(full),
+      1,
+      packed(COLUMNS),
+      increase(from, COLUMNS * bytes * b.n),
+      increase(to, i32.mul(get(count), i32.const(4 * COLUMNS))),
+    ),
+    width > 0 ? when(i32.ltU(get(full), get(panels)), packed(width)) : [],
+  ]
+}
+
 /** Global of a thread with the number, from 1 on, of the chunk that it holds packed as a whole; else 0. */
 const held = (module: ModuleBuilder): number => module.once("matmul held", () => module.global())
 /** What a thread does before the units of another product: what it holds is not that one's. */
 export const forget = (module: ModuleBuilder): Code => globalSet(held(module), i32.const(0))
 /** Packs a chunk, a local with its number, unless the thread holds it already. */
-export const once = (module: ModuleBuilder, number: number, packed: Code): Code =>
+export const packOnce = (module: ModuleBuilder, number: number, packed: Code): Code =>
   when(i32.ne(globalGet(held(module)), get(number)), [packed, globalSet(held(module), get(number))])

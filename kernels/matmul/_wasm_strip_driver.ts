@@ -18,7 +18,7 @@ import {
 } from "../wasm/assembler.ts"
 import { COLUMNS, microKernel, ROWS } from "./_wasm_micro_kernel.ts"
 import { distancesOf, minimum, scaled, type Storages } from "./_wasm_operands.ts"
-import { layoutOf, once, pack } from "./_wasm_pack.ts"
+import { layoutOf, packOnce, packPanels } from "./_wasm_pack.ts"
 import { type Cut, eachRun, evenly } from "./_wasm_runs.ts"
 import { STRIP_COLUMNS, stripDepth, stripKernel } from "./_wasm_strip_kernel.ts"
 import type { Product } from "./product.ts"
@@ -26,7 +26,7 @@ import type { Product } from "./product.ts"
 /** Panels of rows that pass by a strip before the next strip comes, and strips that follow each other along k before the
  * next columns: what they meet of a, b and the output stays in the second-level cache. */
 const GROUP = 24, STRIPS = 4
-/** Most terms that are packed at a time, and bytes of a chunk: a strip is read once for many rows, so it may be far. */
+/** Most terms that are packed at a time, and about the bytes of a chunk: a strip is read once for many rows, so it may be far. */
 const DEPTH = 1536, CHUNK_BYTES = 1 << 20
 /** There are so many units at least, for even shares of many threads. */
 const UNITS = 96
@@ -35,7 +35,7 @@ const CROWDED = 2048
 
 const constant = i32.const
 
-/** How a product is cut into strips. Depends on the product alone. */
+/** How a product is cut into strips. */
 export interface StripBlocking extends Cut {
   /** Terms of a strip. */
   readonly strip: number
@@ -80,7 +80,7 @@ export const stripBlocking = (
     apart: 1,
     units: entries * chunks * rowPanels,
     // What is packed as a whole is held from run to run.
-    grain: depth < k ? rowPanels : Math.min(rowPanels, GROUP),
+    grain: k > depth ? rowPanels : Math.min(rowPanels, GROUP),
     scratchBytes: 4 * (GROUP * ROWS * STRIP_COLUMNS + COLUMNS * depth * chunkPanels),
   }
 }
@@ -97,7 +97,6 @@ export const stripDriver = (
   const { m, n, k } = product
   const { rowPanels, strip, depth } = blocking
   const aLayout = layoutOf(product.a.k, product.a.m) === "depth" ? "depth" : "across"
-  const bLayout = layoutOf(product.b.k, product.b.n)
   const width = n % COLUMNS, restRows = m % ROWS
   const bytes = distancesOf(product, storages)
   const aStride = constant(aLayout === "depth" ? bytes.a.m : bytes.a.k)
@@ -170,8 +169,8 @@ export const stripDriver = (
               increase(term, strip),
             ),
           ]
-          /** All columns of what the panel has on the right that is no strip. */
-          const restColumns = (body: (width: number) => Code): Code =>
+          /** The last panel of columns, if it is not full. */
+          const lastColumns = (body: (width: number) => Code): Code =>
             width === 0 ? [] : when(i32.ltU(get(full), get(panels)), body(width))
           const finish = (rows: Code): Code => {
             const code = run.finish(rows, scaled(get(panel), ROWS))
@@ -196,7 +195,7 @@ export const stripDriver = (
               ),
               set(term, get(from)),
               when(i32.and(get(full), constant(1)), [eachTile(narrow(ROWS, COLUMNS)), nextPanels(1)]),
-              restColumns((width) => eachTile(narrow(ROWS, width))),
+              lastColumns((width) => eachTile(narrow(ROWS, width))),
               set(from, get(until)),
             ),
             finish(scaled(get(tiles), ROWS)),
@@ -208,38 +207,20 @@ export const stripDriver = (
             set(term, constant(0)),
             set(until, get(count)),
             forRange(column, constant(0), get(full), 1, narrow(restRows, COLUMNS), nextPanels(1)),
-            restColumns((width) => narrow(restRows, width)),
+            lastColumns((width) => narrow(restRows, width)),
             finish(constant(restRows)),
           ]
-          const packColumns = (lanes: number): Code =>
-            callFunction(
-              pack(module, bLayout, lanes, COLUMNS, storages.b),
-              get(columns),
-              constant(bytes.b.k),
-              constant(bytes.b.n),
-              get(count),
-              get(to),
-            )
           const packChunk: Code = [
             set(columns, i32.add(get(run.b), scaled(get(start), bytes.b.k))),
             set(to, packed),
-            forRange(
-              column,
-              constant(0),
-              get(full),
-              1,
-              packColumns(COLUMNS),
-              increase(columns, COLUMNS * bytes.b.n),
-              increase(to, apart),
-            ),
-            restColumns(packColumns),
+            packPanels(module, product, storages.b, run, { from: columns, to, column, count }),
           ]
           return [
             set(start, constant(0)),
             whileTrue(
               i32.ltU(get(start), constant(k)),
               set(count, minimum(f, constant(depth), i32.sub(constant(k), get(start)))),
-              depth === k ? once(module, run.number, packChunk) : packChunk,
+              k <= depth ? packOnce(module, run.number, packChunk) : packChunk,
               set(panel, get(run.first)),
               set(whole, minimum(f, get(run.last), constant(Math.floor(m / ROWS)))),
               whileTrue(i32.ltU(get(panel), get(whole)), group),

@@ -66,9 +66,9 @@ export const stripKernel = (
         params,
         [],
         (f, a, aStride, b, bApart, before, beforeStride, output, outputStride, tiles, more) => {
-          const vectors = () => Array.from({ length: STRIP_COLUMNS / 4 }, () => f.local("v128"))
-          const right = Array.from({ length: depth }, vectors)
-          const sums = Array.from({ length: ROWS }, vectors)
+          const fourVectors = () => Array.from({ length: STRIP_COLUMNS / 4 }, () => f.local("v128"))
+          const right = Array.from({ length: depth }, fourVectors)
+          const sums = Array.from({ length: ROWS }, fourVectors)
           const [left, second] = [f.local("v128"), f.local("i32")]
           const panels = [get(b), get(second)]
           const factors = factorsOf(f, layout, a, aStride)
@@ -90,7 +90,7 @@ export const stripKernel = (
                   row.map(joinable),
                   increase(before, get(beforeStride)),
                 ]),
-                sums.map((sums) => sums.map((sum) => set(sum, f32x4.const(0)))),
+                sums.map((row) => row.map((sum) => set(sum, f32x4.const(0)))),
               ),
               factors.start,
               right.map((vectors, step): Code => {

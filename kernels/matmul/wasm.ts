@@ -1,6 +1,7 @@
 /**
  * Matrix product in WebAssembly, after BLIS (Van Zee and van de Geijn, 2015): a micro-kernel keeps a tile of 6x8 sums
- * in registers and runs along k over a panel of b, [k][8], that was packed to be read in order.
+ * in registers and runs along k over a panel of b, [k][8], that was packed to be read in order. In wide vectors it is
+ * the other way round: part of b stays, and tiles of 6x16 sums go by.
  *
  * A unit of work is one panel of rows in one chunk of columns of one batch entry; or, where there are few rows, some
  * columns of all rows. A thread packs for itself the part of b that its units need: no stage before, no barrier. How a
@@ -43,10 +44,11 @@ export const emitMatmul = (call: MatmulCall, context: KernelContext): readonly S
   )
   const scratch = context.threadScratch(scratchBytes)
   const work = sizeOf(call.output.shape) * product.k / units
+  const size = itemsPerUnit(units, work)
   const stage = groupedStage(
     units,
-    itemsPerUnit(units, work),
+    size,
     (begin, end) => callFunction(func, begin, end, scratch, ...addresses),
   )
-  return ["grain" in blocking ? { ...stage, prepare: forget(module), grain: blocking.grain } : stage]
+  return ["grain" in blocking ? { ...stage, prepare: forget(module), grain: Math.ceil(blocking.grain / size) } : stage]
 }

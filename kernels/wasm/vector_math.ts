@@ -31,7 +31,7 @@ export interface Numbers {
   readonly whole: (value: number) => Code
 }
 /** Numbers that are read where they are used. */
-export const pooledNumbers = (module: ModuleBuilder): Numbers => ({
+const pooledNumbers = (module: ModuleBuilder): Numbers => ({
   number: (value) => module.pooled(f32x4.const(value)),
   whole: i32x4.const,
 })
@@ -262,7 +262,7 @@ export const uniformFunction = (module: ModuleBuilder): number =>
 /**
  * Any unary function of the contract on four lanes, within the function of that scope. `dtype` is the result's.
  *
- * @param numbers Where its constants come from. Default: {@link pooledNumbers}.
+ * @param numbers Where its constants come from. Default: read where they are used.
  */
 export const vectorUnary = (
   module: ModuleBuilder,

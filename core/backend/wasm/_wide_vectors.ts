@@ -21,12 +21,15 @@ import { joined } from "../../../kernels/wasm/wide.ts"
 
 /** Turns of a loop in a trial: some 20 microseconds. */
 const TURNS = 1000
-/** Trials that are looked at, the latest. Their best times count: in others something else had the processor. */
-const LATEST = 6
+/** Optimized trials before vectors are taken for joined, and for not joined. Their best times count: in others something
+ * else had the processor. */
+const FEWEST = 6, MOST = 40
 /** Longest wait for the runtime to optimize the trial, in milliseconds: it takes about two. */
 const PATIENCE = 100
-/** What is measured: joined 1.7, else 1.0; optimized 20, else 1.0. */
-const JOINED = 1.35, OPTIMIZED = 4
+/** How much faster joined sums are at least; 1.7 is measured. */
+const JOINED = 1.35
+/** No processor does the steps of a trial one after the other in so few milliseconds; as one step they take a tenth of it. */
+const OPTIMIZED = 0.005
 
 type Loop = "sums" | "joined sums" | "steps"
 const LOOPS: readonly Loop[] = ["sums", "joined sums", "steps"]
@@ -70,17 +73,17 @@ const find = (): boolean => {
     run(TURNS, loop)
     return performance.now() - start
   }
-  const best = (loop: Loop, from: number, to?: number) =>
-    Math.min(...trials.slice(from, to).map((times) => times[loop]))
   while (performance.now() - began < PATIENCE) {
-    trials.push({ sums: once("sums"), "joined sums": once("joined sums"), steps: once("steps") })
-    const optimized = trials.length > 2 * LATEST &&
-      best("steps", 0, 2) > OPTIMIZED * Math.max(...trials.slice(-LATEST).map(({ steps }) => steps))
-    if (optimized) return best("sums", -LATEST) > JOINED * best("joined sums", -LATEST)
+    const times = { sums: once("sums"), "joined sums": once("joined sums"), steps: once("steps") }
+    // The optimized function takes over between two trials.
+    if (times.steps < OPTIMIZED) trials.push(times)
+    const best = (loop: Loop) => Math.min(...trials.map((times) => times[loop]))
+    if (trials.length >= FEWEST && best("sums") > JOINED * best("joined sums")) return true
+    if (trials.length === MOST) return false
   }
   return false
 }
 
 let found: boolean | undefined
-/** Whether the engine joins vectors. Takes some milliseconds the first time. */
+/** Whether the engine joins vectors. Takes some milliseconds the first time, {@link PATIENCE} where it does not optimize. */
 export const hasWideVectors = (): boolean => found ??= find()

@@ -29,7 +29,8 @@ export interface WasmOptions {
   readonly relaxedSimd?: boolean
   /**
    * Whether the runtime joins pairs of vectors into such of 256 bits (V8 with `--experimental-wasm-revectorize`).
-   * Changes the speed, not a bit of any result. Default: found out by trying, which takes some milliseconds.
+   * Changes the speed, not a bit of any result of finite numbers. Default: found out by trying, which takes some
+   * milliseconds; without relaxed SIMD, no.
    */
   readonly wideVectors?: boolean
   /** Whether to use shared memory. Default: where the runtime has it (a page needs COOP and COEP headers). */

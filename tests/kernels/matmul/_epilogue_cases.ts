@@ -123,6 +123,25 @@ export const epilogueCases: ReadonlyArray<Case> = [
       also: [2, 0],
     })
   ),
+  make("a function of sums and of all kinds of operands", {
+    shape: [45, 52],
+    k: 20,
+    body: [
+      ...biased,
+      load(2),
+      step("mul", 2, 3),
+      step("tanh", 4),
+      index(1),
+      { op: "toFloat", args: [6], dtype: f32 },
+      step("exp", 3),
+      step("add", 5, 8),
+      load(3),
+      step("less", 10, 9),
+      step("where", 11, 9, 7),
+    ],
+    inputs: [{ strides: [1, 0] }, { strides: [0, 0] }, { strides: [104, 2] }],
+    also: [5],
+  }),
   make("no terms", { shape: [7, 12], k: 0, body: gelu, inputs: [{ strides: [0, 1] }], also: [2] }),
   make("no elements", { shape: [3, 0, 12], k: 4, body: biased, inputs: [{ strides: [0, 0, 1] }] }),
   make("transposed operands", {

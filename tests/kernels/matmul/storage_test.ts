@@ -1,12 +1,13 @@
 import { assert, assertEquals } from "@std/assert"
+import type { WasmOptions } from "../../../core/backend/wasm/backend.ts"
 import type { Storage } from "../../../kernels/contract.ts"
 import { matmulReference } from "../../../kernels/matmul/reference.ts"
 import { withBackend } from "../../core/backend/wasm/_with_backend.ts"
 import { epilogueCases } from "./_epilogue_cases.ts"
 
 /** Runs the cases with everything that is read in 16 bits; gives what they wrote. */
-const run = (storage: Storage, threads: number) =>
-  withBackend({ threads }, async (backend) => {
+const run = (storage: Storage, options: WasmOptions) =>
+  withBackend(options, async (backend) => {
     const results = new Map<string, Float32Array | Int32Array>()
     for (const { name, call, buffers, tolerance = 2e-6 } of epilogueCases) {
       const last = buffers.length - 1
@@ -47,6 +48,8 @@ const run = (storage: Storage, threads: number) =>
 
 for (const storage of ["bf16", "f16"] as const) {
   Deno.test(`products in WebAssembly with all operands in ${storage}`, async () => {
-    assertEquals(await run(storage, 2), await run(storage, 1))
+    const one = await run(storage, { threads: 1 })
+    assertEquals(await run(storage, { threads: 2 }), one)
+    assertEquals(await run(storage, { threads: 2, wideVectors: true }), one)
   })
 }

@@ -118,6 +118,9 @@ const MORE = [
   [36, 20, 1700],
   // Rows of the output on few lines of a cache.
   [37, 512, 200],
+  [31, 512, 1540],
+  // Three panels of columns in a chunk of strips and one that is not full.
+  [600, 30, 32],
 ]
 for (const [m, n, k] of [...SIZES, ...MORE]) {
   Deno.test(`${m}x${k} times ${k}x${n}, in each layout`, () => {

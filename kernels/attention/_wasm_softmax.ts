@@ -30,33 +30,59 @@ export const softmaxRow = ({ module, target }: KernelContext, { keys, scale, mas
         new Array(7).fill("i32"),
         [],
         (f, scores, maskRow, factorRow, first, clear, end, stats) => {
-          const [key, at, beside, whole] = integers(f, 4)
+          const [key, at, maskAt, factorAt, whole] = integers(f, 5)
           const [tops, sums] = [0, 1].map(() => [f.local("v128"), f.local("v128")])
-          const [x, n, negative] = [f.local("v128"), f.local("v128"), f.local("v128")]
+          const [x, n, negative, hidden] = [0, 1, 2, 3].map(() => f.local("v128"))
           const { number, set: setConstants } = hoistedNumbers(f)
           const scoreScale = number(scale * Math.LOG2E)
-          /** From where `at` and `beside` stand. */
-          const walk = (
-            from: number,
-            to: number,
-            stride: number,
-            body: (place: number, lanes: number, i: number) => Code,
-          ) => {
+          /** Keys from where `at` and the others stand: a place, how many, and which of two vectors. */
+          const walk = (from: number, to: number, body: (place: number, lanes: number, i: number) => Code): Code => {
             const panel = (count: number) => vectorsOf(count).map(({ at, lanes }, i) => body(at, lanes, i))
             return [
-              forRange(key, get(from), get(to), 8, panel(8), increase(at, 32), increase(beside, 32 * stride)),
+              forRange(
+                key,
+                get(from),
+                get(to),
+                8,
+                panel(8),
+                increase(at, 32),
+                from === clear ? increase(maskAt, 32 * maskStride) : [],
+                factorStride === undefined ? [] : increase(factorAt, 32 * factorStride),
+              ),
               to === whole && tail > 0 ? when(i32.ltU(get(whole), get(end)), panel(tail)) : [],
             ]
           }
-          const begin = (row: number, from: number, stride: number): Code => [
+          const begin: Code = [
             set(at, i32.add(get(scores), scaled(get(first), 4))),
-            set(beside, i32.add(get(row), scaled(get(from), 4 * stride))),
+            set(maskAt, i32.add(get(maskRow), scaled(get(clear), 4 * maskStride))),
+            factorStride === undefined
+              ? []
+              : set(factorAt, i32.add(get(factorRow), scaled(get(first), 4 * factorStride))),
+          ]
+          const score = (place: number): Code => v128.load(get(at), 4 * place)
+          /** Sets x to a value where the key is seen, else to what hidden ones have. */
+          const seen = (place: number, lanes: number, value: Code, otherwise: Code): Code => [
+            set(
+              x,
+              v128.bitselect(
+                value,
+                otherwise,
+                f32x4.ne(loadLanes(get(maskAt), maskStride, lanes, place * maskStride), f32x4.const(0)),
+              ),
+            ),
+            // Beyond the last key there is no weight at all.
+            lanes === 4 ? [] : set(
+              x,
+              v128.bitselect(get(x), number(-Infinity), v128.const(-1, lanes > 1 ? -1 : 0, lanes > 2 ? -1 : 0, 0)),
+            ),
           ]
           const combined = ([a, b]: number[], combine: (a: Code, b: Code) => Code): Code => [
             set(a, combine(get(a), get(b))),
             set(a, combine(get(a), v128.shuffle32(get(a), get(a), [2, 3, 0, 1]))),
             set(a, combine(get(a), v128.shuffle32(get(a), get(a), [1, 0, 3, 2]))),
           ]
+          /** A score less the greatest. */
+          const less = (place: number): Code => madd(target, score(place), scoreScale, get(negative))
           const top = (i: number): Code => set(tops[i], f32x4.pmax(get(tops[i]), get(x)))
           const weigh = (place: number, lanes: number, i: number): Code => [
             set(x, powerOfTwo(target, number, x, n)),
@@ -65,7 +91,7 @@ export const softmaxRow = ({ module, target }: KernelContext, { keys, scale, mas
               get(at),
               factorStride === undefined
                 ? get(x)
-                : f32x4.mul(get(x), loadLanes(get(beside), factorStride, lanes, place * factorStride)),
+                : f32x4.mul(get(x), loadLanes(get(factorAt), factorStride, lanes, place * factorStride)),
               4 * place,
             ),
           ]
@@ -73,37 +99,20 @@ export const softmaxRow = ({ module, target }: KernelContext, { keys, scale, mas
             // The last keys are never clear.
             set(whole, minimum(get(end), i32.const(keys - tail))),
             tops.map((top) => set(top, number(-Infinity))),
-            begin(maskRow, clear, maskStride),
-            walk(first, clear, 0, (place, _, i) => [
-              set(x, f32x4.mul(v128.load(get(at), 4 * place), scoreScale)),
-              top(i),
-            ]),
-            walk(clear, whole, maskStride, (place, lanes, i) => [
-              set(
-                x,
-                v128.bitselect(
-                  f32x4.mul(v128.load(get(at), 4 * place), scoreScale),
-                  number(HIDDEN),
-                  f32x4.ne(loadLanes(get(beside), maskStride, lanes, place * maskStride), f32x4.const(0)),
-                ),
-              ),
-              // Beyond the last key there is no weight at all.
-              lanes === 4 ? [] : set(
-                x,
-                v128.bitselect(get(x), number(-Infinity), v128.const(-1, lanes > 1 ? -1 : 0, lanes > 2 ? -1 : 0, 0)),
-              ),
-              v128.store(get(at), get(x), 4 * place),
+            begin,
+            walk(first, clear, (place, _, i) => [set(x, f32x4.mul(score(place), scoreScale)), top(i)]),
+            walk(clear, whole, (place, lanes, i) => [
+              seen(place, lanes, f32x4.mul(score(place), scoreScale), number(HIDDEN)),
               top(i),
             ]),
             combined(tops, f32x4.pmax),
             set(negative, f32x4.neg(get(tops[0]))),
-            begin(factorRow, first, factorStride ?? 0),
-            walk(first, clear, factorStride ?? 0, (place, lanes, i) => [
-              set(x, madd(target, v128.load(get(at), 4 * place), scoreScale, get(negative))),
-              weigh(place, lanes, i),
-            ]),
-            walk(clear, whole, factorStride ?? 0, (place, lanes, i) => [
-              set(x, f32x4.add(v128.load(get(at), 4 * place), get(negative))),
+            set(hidden, f32x4.add(number(HIDDEN), get(negative))),
+            begin,
+            // Weights are rounded alike, whether or not a key is near one that is hidden.
+            walk(first, clear, (place, lanes, i) => [set(x, less(place)), weigh(place, lanes, i)]),
+            walk(clear, whole, (place, lanes, i) => [
+              seen(place, lanes, less(place), get(hidden)),
               weigh(place, lanes, i),
             ]),
             combined(sums, f32x4.add),

@@ -13,23 +13,17 @@ import {
   set,
   type Target,
   when,
-  whileTrue,
 } from "../wasm/assembler.ts"
 import { COLUMNS, microKernel, ROWS } from "./_wasm_micro_kernel.ts"
-import { distancesOf, minimum, scaled, type Storages } from "./_wasm_operands.ts"
-import { layoutOf, pack, packOnce, packPanels } from "./_wasm_pack.ts"
-import { type Cut, eachRun, evenly } from "./_wasm_runs.ts"
+import { distancesOf, scaled, type Storages } from "./_wasm_operands.ts"
+import { layoutOf, pack, packPanels } from "./_wasm_pack.ts"
+import { type Cut, depthOf, eachRun, evenly, UNITS } from "./_wasm_runs.ts"
 import type { Product } from "./product.ts"
 
-/** Most depth of a block. Whole is best: b is packed once, the output written once, and rows of a are read in long streams;
- * from here on a row of a for each row of the tile no longer stays in the nearer caches. */
-const DEPTH = 1536
 /** Panels of b in a chunk: the packed block (384 KiB) stays in the second-level cache. */
 const CHUNK_BYTES = 3 << 17
 /** Lines of the first-level cache so far apart, in bytes, take each other's places. */
 const PAGE = 4096
-/** Chunks are so narrow that there are so many units, for even shares of many threads. */
-const UNITS = 96
 
 const constant = i32.const
 
@@ -39,24 +33,14 @@ export interface Blocking extends Cut {
   readonly rows: number
   readonly fullPanels: number
   readonly restRows: number
-  /** Rows from one of a panel to its next. */
-  readonly apart: number
-  /** Rows from the first of a panel to that of the next panel. */
+  /** Rows from the first of a panel to that of the next panel; from one of a panel to its next there are `apart`. */
   readonly step: number
-  /** Terms that are summed at a time. */
-  readonly depth: number
-  /** Pieces of work: each is one panel of rows in one chunk. */
-  readonly units: number
-  /** Fewest of them that pay for packing. */
-  readonly grain: number
-  /** What a thread packs into, in bytes. */
-  readonly scratchBytes: number
 }
 /** Cuts a product. */
 export const blockingOf = ({ batch, m, n, k, a }: Product): Blocking => {
   const entries = batch.reduce((product, { extent }) => product * extent, 1)
   const columnPanels = Math.ceil(n / COLUMNS)
-  const depth = Math.ceil(k / Math.max(1, Math.ceil(k / DEPTH)))
+  const depth = depthOf(k)
   // Rows of a that are read whole are far apart, and the next panel has the rows behind them: so each is part of a long
   // stream, which the machine prefetches. But not so that they fall on the same lines of a cache.
   const far = layoutOf(a.k, a.m) === "depth" && depth === k
@@ -117,11 +101,11 @@ export const driver = (
     () =>
       module.func(`matmul_${m}x${n}x${k}`, params, [], (f, begin, end, scratch, a, b, output, ...beside) => {
         const local = () => f.local("i32")
-        const [start, count, panel, column, aPanel, bPanel, to] = [0, 0, 0, 0, 0, 0, 0].map(local)
+        const [panel, column, aPanel, bPanel, to] = [0, 0, 0, 0, 0].map(local)
         const aScratch = i32.add(get(scratch), constant(32 * depth * chunkPanels))
         const given = { begin, end, a, b, output, beside }
-        return eachRun(f, product, storages, blocking, given, epilogue, (run) => {
-          const { full, panels } = run
+        return eachRun(module, f, product, storages, blocking, given, epilogue, (run) => {
+          const { full, panels, start, count } = run
           const tiles = (tileRows: number, tileWidth: number, times: Code): Code =>
             callFunction(
               microKernel(module, target, {
@@ -140,10 +124,6 @@ export const driver = (
               get(start),
               times,
             )
-          const finish = (tileRows: number): Code => {
-            const code = run.finish(constant(tileRows), scaled(get(panel), step))
-            return k <= depth ? code : when(i32.geU(i32.add(get(start), get(count)), constant(k)), code)
-          }
           const rowOfTiles = (tileRows: number): Code => [
             aInPlace ? [] : [
               callFunction(
@@ -164,7 +144,7 @@ export const driver = (
                 tiles(tileRows, width, constant(1)),
               ])
               : [],
-            finish(tileRows),
+            run.finish(constant(tileRows), scaled(get(panel), step)),
           ]
           const packBlock: Code = [
             set(bPanel, i32.add(get(run.b), scaled(get(start), bytes.b.k))),
@@ -182,17 +162,7 @@ export const driver = (
               ? rowOfTiles(rows)
               : when(i32.ltU(get(panel), constant(fullPanels)), rowOfTiles(rows), rowOfTiles(restRows)),
           ]
-          return [
-            set(start, constant(0)),
-            // At least once: of no terms, the sum is 0.
-            whileTrue(
-              i32.or(i32.ltU(get(start), constant(k)), i32.eqz(get(start))),
-              set(count, minimum(f, constant(depth), i32.sub(constant(k), get(start)))),
-              k <= depth ? packOnce(module, run.number, packBlock) : packBlock,
-              forRange(panel, get(run.first), get(run.last), 1, rowPanel),
-              increase(start, Math.max(1, depth)),
-            ),
-          ]
+          return [run.packOnce(packBlock), forRange(panel, get(run.first), get(run.last), 1, rowPanel)]
         })
       }),
   )

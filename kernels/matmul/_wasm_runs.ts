@@ -9,13 +9,21 @@ import {
   get,
   i32,
   increase,
+  type ModuleBuilder,
   set,
   when,
   whileTrue,
 } from "../wasm/assembler.ts"
 import { COLUMNS } from "./_wasm_micro_kernel.ts"
 import { distancesOf, enterEntry, minimum, scaled, type Storages } from "./_wasm_operands.ts"
+import { packOnce } from "./_wasm_pack.ts"
 import type { Product } from "./product.ts"
+
+/** Most depth of a block. Whole is best: b is packed once, the output written once, and rows of a are read in long streams;
+ * from here on a row of a for each row of the tile no longer stays in the nearer caches. */
+const DEPTH = 1536
+/** Chunks are so narrow that there are so many units, for even shares of many threads. */
+export const UNITS = 96
 
 /** How a product is cut into units: each is one panel of rows in one chunk. */
 export interface Cut {
@@ -26,7 +34,20 @@ export interface Cut {
   /** Panels of columns in a chunk, and chunks. */
   readonly chunkPanels: number
   readonly chunks: number
+  /** Terms that are packed and summed at a time. */
+  readonly depth: number
+  /** Rows from one that the epilogue meets to its next. */
+  readonly apart: number
+  /** Number of units. */
+  readonly units: number
+  /** Fewest of them that pay for what a thread does before. */
+  readonly grain: number
+  /** What a thread needs for itself, in bytes. */
+  readonly scratchBytes: number
 }
+
+/** Depth of the blocks that `k` terms fall into. */
+export const depthOf = (k: number): number => Math.ceil(k / Math.max(1, Math.ceil(k / DEPTH)))
 
 /** Size of the parts when `count` things fall into `least` to twice as many: the largest that leaves the last one fullest. */
 export const evenly = (count: number, least: number): number => {
@@ -47,13 +68,11 @@ export interface Given {
   readonly beside: readonly number[]
 }
 
-/** Locals of a run. */
+/** Locals of a block of depth of a run. */
 export interface Run {
   /** Its first panel of rows, and the one behind its last. */
   readonly first: number
   readonly last: number
-  /** Number of its chunk among those of all entries, from 1 on. */
-  readonly number: number
   /** Panels of columns, and those that are full. */
   readonly panels: number
   readonly full: number
@@ -61,32 +80,41 @@ export interface Run {
   readonly a: number
   readonly b: number
   readonly output: number
+  /** First term of the block, and number of its terms. */
+  readonly start: number
+  readonly count: number
+  /** Code that packs the block of b, unless it is all of the depth and the thread holds it already. */
+  readonly packOnce: (pack: Code) => Code
   /**
-   * Runs the epilogue, if there is one.
+   * Runs the epilogue, if there is one and this is the last block.
    *
    * @param row First of the rows, within the entry; evaluated several times.
    */
   readonly finish: (rows: Code, row: Code) => Code
 }
 
-/** Code of all runs from `begin` to `end`. */
+/** Code of all blocks of depth of all runs from `begin` to `end`. */
 export const eachRun = (
+  module: ModuleBuilder,
   f: FunctionScope,
   product: Product,
   storages: Storages,
-  { rowPanels, columnPanels, chunkPanels, chunks }: Cut,
+  { rowPanels, columnPanels, chunkPanels, chunks, depth }: Cut,
   given: Given,
   epilogue: number | undefined,
   body: (run: Run) => Code,
 ): Code => {
-  const { m, n } = product
+  const { m, n, k } = product
   const bytes = distancesOf(product, storages)
   const local = () => f.local("i32")
   const [entry, chunk, first, last, number, panels, full, a, b, output, firstRow] = Array.from({ length: 11 }, local)
+  const [start, count] = [local(), local()]
   const beside = given.beside.map(local)
   const chunkColumns = chunkPanels * COLUMNS
-  const finish: Run["finish"] = (rows, row) =>
-    epilogue === undefined ? [] : callFunction(
+  const whole = k <= depth
+  const finish: Run["finish"] = (rows, row) => {
+    if (epilogue === undefined) return []
+    const code = callFunction(
       epilogue,
       rows,
       minimum(f, i32.const(chunkColumns), i32.sub(i32.const(n), scaled(get(chunk), chunkColumns))),
@@ -95,6 +123,21 @@ export const eachRun = (
       i32.add(get(output), i32.mul(row, i32.const(bytes.output.m))),
       ...bytes.beside.map((view, i) => i32.add(get(beside[i]), i32.mul(row, i32.const(view.m)))),
     )
+    return whole ? code : when(i32.geU(i32.add(get(start), get(count)), i32.const(k)), code)
+  }
+  const run: Run = {
+    first,
+    last,
+    panels,
+    full,
+    a,
+    b,
+    output,
+    start,
+    count,
+    packOnce: (pack) => whole ? packOnce(module, number, pack) : pack,
+    finish,
+  }
   return whileTrue(
     i32.ltU(get(given.begin), get(given.end)),
     set(first, i32.remU(get(given.begin), i32.const(rowPanels))),
@@ -115,6 +158,13 @@ export const eachRun = (
     ),
     epilogue === undefined ? [] : set(firstRow, scaled(get(entry), m)),
     enterEntry(product, storages, entry, { a, b, output, beside }),
-    body({ first, last, number, panels, full, a, b, output, finish }),
+    set(start, i32.const(0)),
+    // At least once: of no terms, the sum is 0.
+    whileTrue(
+      i32.or(i32.ltU(get(start), i32.const(k)), i32.eqz(get(start))),
+      set(count, minimum(f, i32.const(depth), i32.sub(i32.const(k), get(start)))),
+      body(run),
+      increase(start, Math.max(1, depth)),
+    ),
   )
 }

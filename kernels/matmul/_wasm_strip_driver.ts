@@ -18,18 +18,16 @@ import {
 } from "../wasm/assembler.ts"
 import { COLUMNS, microKernel, ROWS } from "./_wasm_micro_kernel.ts"
 import { distancesOf, minimum, scaled, type Storages } from "./_wasm_operands.ts"
-import { layoutOf, packOnce, packPanels } from "./_wasm_pack.ts"
-import { type Cut, eachRun, evenly } from "./_wasm_runs.ts"
+import { layoutOf, packPanels } from "./_wasm_pack.ts"
+import { type Cut, depthOf, eachRun, evenly, UNITS } from "./_wasm_runs.ts"
 import { STRIP_COLUMNS, stripDepth, stripKernel } from "./_wasm_strip_kernel.ts"
 import type { Product } from "./product.ts"
 
 /** Panels of rows that pass by a strip before the next strip comes, and strips that follow each other along k before the
  * next columns: what they meet of a, b and the output stays in the second-level cache. */
 const GROUP = 24, STRIPS = 4
-/** Most terms that are packed at a time, and about the bytes of a chunk: a strip is read once for many rows, so it may be far. */
-const DEPTH = 1536, CHUNK_BYTES = 1 << 20
-/** There are so many units at least, for even shares of many threads. */
-const UNITS = 96
+/** About the bytes of a chunk: a strip is read once for many rows, so it may be far. */
+const CHUNK_BYTES = 1 << 20
 /** Rows of an output so far apart, in bytes, lie on few lines of a cache. */
 const CROWDED = 2048
 
@@ -39,16 +37,6 @@ const constant = i32.const
 export interface StripBlocking extends Cut {
   /** Terms of a strip. */
   readonly strip: number
-  /** Terms that are packed at a time. */
-  readonly depth: number
-  /** Rows from one that the epilogue meets to its next. */
-  readonly apart: number
-  /** Pieces of work: each is one panel of rows in one chunk. */
-  readonly units: number
-  /** Fewest of them that pay for reading strips. */
-  readonly grain: number
-  /** What a thread needs for itself, in bytes. */
-  readonly scratchBytes: number
 }
 
 /** Cuts a product; undefined where vectors are narrow or strips would not pay. */
@@ -58,7 +46,7 @@ export const stripBlocking = (
   target: Target,
 ): StripBlocking | undefined => {
   const readable = storages.a === "f32" && layoutOf(a.k, a.m) !== "strided"
-  const depth = Math.ceil(k / Math.max(1, Math.ceil(k / DEPTH)))
+  const depth = depthOf(k)
   const strip = stripDepth(depth)
   if (!target.wide || !readable || m < 5 * ROWS || n < STRIP_COLUMNS || strip === 0) return undefined
   const entries = batch.reduce((product, { extent }) => product * extent, 1)
@@ -95,7 +83,7 @@ export const stripDriver = (
   epilogue: number | undefined,
 ): number => {
   const { m, n, k } = product
-  const { rowPanels, strip, depth } = blocking
+  const { rowPanels, strip } = blocking
   const aLayout = layoutOf(product.a.k, product.a.m) === "depth" ? "depth" : "across"
   const width = n % COLUMNS, restRows = m % ROWS
   const bytes = distancesOf(product, storages)
@@ -106,11 +94,9 @@ export const stripDriver = (
     () =>
       module.func(`matmul_${m}x${n}x${k}`, params, [], (f, begin, end, scratch, a, b, output, ...beside) => {
         const local = () => f.local("i32")
-        const [start, count, from, until, term] = [0, 0, 0, 0, 0].map(local)
+        const [from, until, term] = [0, 0, 0].map(local)
         const [panel, whole, tiles, tile, column, pair, aRows, columns, to] = [0, 0, 0, 0, 0, 0, 0, 0, 0].map(local)
         const [before, beforeStride, isLast] = [0, 0, 0].map(local)
-        /** From one panel of columns of b to the next. */
-        const apart = scaled(get(count), 4 * COLUMNS)
         // Strips hand the sums of a crowded output on to the next ones in a place of their own.
         const crowded = bytes.output.m % CROWDED === 0
         const sums = crowded ? get(scratch) : get(to)
@@ -118,8 +104,10 @@ export const stripDriver = (
         const packed = i32.add(get(scratch), constant(4 * GROUP * ROWS * STRIP_COLUMNS))
 
         const given = { begin, end, a, b, output, beside }
-        return eachRun(f, product, storages, blocking, given, epilogue, (run) => {
-          const { full, panels } = run
+        return eachRun(module, f, product, storages, blocking, given, epilogue, (run) => {
+          const { full, panels, start, count } = run
+          /** From one panel of columns of b to the next. */
+          const apart = scaled(get(count), 4 * COLUMNS)
           const enterRows: Code = [
             set(aRows, i32.add(get(run.a), scaled(get(panel), ROWS * bytes.a.m))),
             increase(aRows, scaled(get(start), bytes.a.k)),
@@ -172,10 +160,6 @@ export const stripDriver = (
           /** The last panel of columns, if it is not full. */
           const lastColumns = (body: (width: number) => Code): Code =>
             width === 0 ? [] : when(i32.ltU(get(full), get(panels)), body(width))
-          const finish = (rows: Code): Code => {
-            const code = run.finish(rows, scaled(get(panel), ROWS))
-            return k <= depth ? code : when(i32.geU(i32.add(get(start), get(count)), constant(k)), code)
-          }
           const group: Code = [
             set(tiles, minimum(f, constant(GROUP), i32.sub(get(whole), get(panel)))),
             set(from, constant(0)),
@@ -198,7 +182,7 @@ export const stripDriver = (
               lastColumns((width) => eachTile(narrow(ROWS, width))),
               set(from, get(until)),
             ),
-            finish(scaled(get(tiles), ROWS)),
+            run.finish(scaled(get(tiles), ROWS), scaled(get(panel), ROWS)),
             increase(panel, get(tiles)),
           ]
           const lastRows: Code = [
@@ -208,7 +192,7 @@ export const stripDriver = (
             set(until, get(count)),
             forRange(column, constant(0), get(full), 1, narrow(restRows, COLUMNS), nextPanels(1)),
             lastColumns((width) => narrow(restRows, width)),
-            finish(constant(restRows)),
+            run.finish(constant(restRows), scaled(get(panel), ROWS)),
           ]
           const packChunk: Code = [
             set(columns, i32.add(get(run.b), scaled(get(start), bytes.b.k))),
@@ -216,17 +200,11 @@ export const stripDriver = (
             packPanels(module, product, storages.b, run, { from: columns, to, column, count }),
           ]
           return [
-            set(start, constant(0)),
-            whileTrue(
-              i32.ltU(get(start), constant(k)),
-              set(count, minimum(f, constant(depth), i32.sub(constant(k), get(start)))),
-              k <= depth ? packOnce(module, run.number, packChunk) : packChunk,
-              set(panel, get(run.first)),
-              set(whole, minimum(f, get(run.last), constant(Math.floor(m / ROWS)))),
-              whileTrue(i32.ltU(get(panel), get(whole)), group),
-              restRows === 0 ? [] : when(i32.eq(get(run.last), constant(rowPanels)), lastRows),
-              increase(start, depth),
-            ),
+            run.packOnce(packChunk),
+            set(panel, get(run.first)),
+            set(whole, minimum(f, get(run.last), constant(Math.floor(m / ROWS)))),
+            whileTrue(i32.ltU(get(panel), get(whole)), group),
+            restRows === 0 ? [] : when(i32.eq(get(run.last), constant(rowPanels)), lastRows),
           ]
         })
       }),

@@ -11,7 +11,7 @@ import { call as callFunction, type Code, f32x4, forRange, get, i32, increase, s
 import type { KernelContext } from "../wasm/kernel.ts"
 import { loadLanes, storeLanes } from "../wasm/lanes.ts"
 import { vectorUnary } from "../wasm/vector_math.ts"
-import { eachSeeing, integers, minimum, padded, RANGE_BYTES, zeroRows } from "./_wasm_parts.ts"
+import { eachStrip, integers, minimum, padded, RANGE_BYTES, zeroRows } from "./_wasm_parts.ts"
 import { rowsTimesKeys, rowsTimesPanels, STRIP, tilesTimesPanels } from "./_wasm_products.ts"
 import { scratchOf, type Shape, STATS_BYTES } from "./_wasm_shape.ts"
 import { softmaxRow } from "./_wasm_softmax.ts"
@@ -42,32 +42,25 @@ export const blockFunction = (context: KernelContext, shape: Shape, rows: number
           const eachPanel = (body: Code): Code =>
             together ? forRange(panel, i32.const(0), get(panels), 1, body) : [set(panel, i32.const(0)), body]
           const entry = i32.add(get(ranges), scaled(get(panel), RANGE_BYTES))
-          const seen = (from: Code, until: Code) => ({ table: get(ranges), count: get(panels), from, until })
+          const seen = { table: get(ranges), count: get(panels) }
           const rowsOf = (start: number, panel: number, stride: number): Code =>
             i32.add(get(start), scaled(get(panel), ROWS * stride))
           const scoresOf = (panel: number): Code => i32.add(within(lies.scores), scaled(get(panel), ROWS * rowBytes))
 
           const products = { layout: "depth", aStride: 4 * shape.q[3], outputStride: rowBytes, tail: 0 } as const
           const allScores = (): Code =>
-            forRange(
-              key,
-              i32.const(0),
-              i32.const(padded(keys)),
-              STRIP_COLUMNS,
-              set(end, minimum(i32.const(padded(keys)), i32.add(get(key), i32.const(STRIP_COLUMNS)))),
-              eachSeeing(f, seen(get(key), get(end)), (panel, count) =>
-                callFunction(
-                  tilesTimesPanels(module, target, products),
-                  rowsOf(q, panel, 4 * shape.q[3]),
-                  get(count),
-                  i32.add(within(lies.k), scaled(get(key), 4 * width)),
-                  i32.const(32 * width),
-                  i32.const(width),
-                  i32.sub(get(end), get(key)),
-                  i32.add(scoresOf(panel), scaled(get(key), 4)),
-                  i32.const(0),
-                )),
-            )
+            eachStrip(f, STRIP_COLUMNS, padded(keys), seen, (key, count, panel, panels) =>
+              callFunction(
+                tilesTimesPanels(module, target, products),
+                rowsOf(q, panel, 4 * shape.q[3]),
+                panels,
+                i32.add(within(lies.k), scaled(key, 4 * width)),
+                i32.const(32 * width),
+                i32.const(width),
+                count,
+                i32.add(scoresOf(panel), scaled(key, 4)),
+                i32.const(0),
+              ))
           const scores = (): Code =>
             shape.packs
               ? callFunction(
@@ -133,25 +126,18 @@ export const blockFunction = (context: KernelContext, shape: Shape, rows: number
           } as const
           const allValues = (): Code => [
             zeroRows(f, get(output), scaled(get(panels), ROWS), valueWidth, 4 * shape.output[3]),
-            forRange(
-              key,
-              i32.const(0),
-              i32.const(keys),
-              STRIP,
-              set(end, minimum(i32.const(keys), i32.add(get(key), i32.const(STRIP)))),
-              eachSeeing(f, seen(get(key), get(end)), (panel, count) =>
-                callFunction(
-                  tilesTimesPanels(module, target, sums),
-                  i32.add(scoresOf(panel), scaled(get(key), 4)),
-                  get(count),
-                  i32.add(within(lies.v), scaled(get(key), 32)),
-                  i32.const(32 * keys),
-                  i32.sub(get(end), get(key)),
-                  i32.const(valueWidth),
-                  rowsOf(output, panel, 4 * shape.output[3]),
-                  i32.const(1),
-                )),
-            ),
+            eachStrip(f, STRIP, keys, seen, (key, count, panel, panels) =>
+              callFunction(
+                tilesTimesPanels(module, target, sums),
+                i32.add(scoresOf(panel), scaled(key, 4)),
+                panels,
+                i32.add(within(lies.v), scaled(key, 32)),
+                i32.const(32 * keys),
+                count,
+                i32.const(valueWidth),
+                rowsOf(output, panel, 4 * shape.output[3]),
+                i32.const(1),
+              )),
           ]
           const values = (): Code =>
             callFunction(

@@ -57,6 +57,19 @@ export const firstRow = ({ rows, full, rest }: Panels, panel: Code): Code =>
 export const byHeight = ({ rows, full, rest }: Panels, panel: Code, body: (rows: number) => Code): Code =>
   rest === 0 ? body(rows) : when(i32.ltU(panel, i32.const(full)), body(rows), body(rest))
 
+/** Sizes of a call. */
+export interface Sizes extends Panels {
+  readonly batch: number
+  readonly shared: number
+  readonly group: number
+  readonly keys: number
+  /** Of queries and keys, and of values. */
+  readonly width: number
+  readonly valueWidth: number
+  /** What scores are multiplied by. */
+  readonly scale: number
+}
+
 /** Views with an axis of queries. */
 const PER_QUERY: ReadonlySet<string> = new Set(["q", "factor", "output", "logSum", "cotangent", "delta", "dq"])
 /** Where there is one query, the members of a group take its place: they meet the same keys. */
@@ -161,32 +174,36 @@ const scan = (module: ModuleBuilder, panels: Panels, keys: number, strides: Read
 }
 
 /**
- * For each run of neighbours, of `count` panels in all, that see some keys from one key on and before another.
+ * For each strip of `size` keys, of `keys` in all, and each run of neighbouring panels that see some of them.
  *
- * @param table Address of the panels' entries, as {@link seenKeys} makes them.
- * @param body Code for a run: locals with its first panel and its number of panels.
+ * @param table Address of the entries of `count` panels, as {@link seenKeys} makes them.
+ * @param body Code for a strip and a run: its first key, number of keys, first panel (a local) and number of panels.
  */
-export const eachSeeing = (
+export const eachStrip = (
   f: FunctionScope,
-  { table, count, from, until }: Readonly<Record<"table" | "count" | "from" | "until", Code>>,
-  body: (first: number, panels: number) => Code,
+  size: number,
+  keys: number,
+  { table, count }: Readonly<Record<"table" | "count", Code>>,
+  body: (key: Code, keys: Code, panel: number, panels: Code) => Code,
 ): Code => {
-  const [panel, first, panels] = integers(f, 3)
+  const [key, end, panel, first, panels] = integers(f, 5)
   const entry = i32.add(table, scaled(get(panel), RANGE_BYTES))
-  const sees = i32.and(i32.ltU(i32.load(entry), until), i32.gtU(i32.load(entry, 8), from))
+  const sees = i32.and(i32.ltU(i32.load(entry), get(end)), i32.gtU(i32.load(entry, 8), get(key)))
   const next = i32.ltU(tee(panel, i32.add(get(panel), i32.const(1))), count)
-  return [
+  return forRange(key, i32.const(0), i32.const(keys), size, [
+    set(end, minimum(i32.const(keys), i32.add(get(key), i32.const(size)))),
     set(panel, i32.const(0)),
-    whileTrue(i32.ltU(get(panel), count), [
+    whileTrue(
+      i32.ltU(get(panel), count),
       when(sees, [
         set(first, get(panel)),
         // As far as they see.
         loop(brIf(0, choose("i32", next, sees, i32.const(0)))),
         set(panels, i32.sub(get(panel), get(first))),
-        body(first, panels),
+        body(get(key), i32.sub(get(end), get(key)), first, get(panels)),
       ], increase(panel, 1)),
-    ]),
-  ]
+    ),
+  ])
 }
 
 /** Sets rows of an output, of `columns` neighbours each, to 0. */

@@ -5,7 +5,7 @@
 import type { AttentionCall } from "../contract.ts"
 import { ROWS } from "../matmul/_wasm_micro_kernel.ts"
 import type { Target } from "../wasm/assembler.ts"
-import { padded, type Panels, panelsOf } from "./_wasm_parts.ts"
+import { padded, panelsOf, type Sizes } from "./_wasm_parts.ts"
 
 /** With so many panels of queries in all, keys and values are not worth packing. */
 const FEW_PANELS = 2
@@ -15,14 +15,7 @@ const BLOCK = 16, BLOCK_BYTES = 1 << 18
 const UNITS = 32
 
 /** A call as numbers: strides in elements, no buffers. */
-export interface Shape extends Panels {
-  readonly batch: number
-  readonly shared: number
-  readonly group: number
-  readonly keys: number
-  readonly width: number
-  readonly valueWidth: number
-  readonly scale: number
+export interface Shape extends Sizes {
   /** Whether keys and values are packed. */
   readonly packs: boolean
   /** Panels of a unit, and units of a head. */

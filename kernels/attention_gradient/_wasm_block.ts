@@ -4,7 +4,7 @@
  */
 import {
   byHeight,
-  eachSeeing,
+  eachStrip,
   firstRow,
   integers,
   minimum,
@@ -41,8 +41,8 @@ export type Addresses = Readonly<Record<typeof BLOCK_PARAMETERS[number], number>
 
 /**
  * Index of the function `(scratch, seen, firstPanel, lastPanel, start, moreKeys, ...addresses)`, all i32: these panels of
- * queries, and what they see of all keys, with a packed chunk of `keys` keys from key `start` on. dq is added to what is there where `start` is not
- * 0; dk and dv where `moreKeys` is not.
+ * queries, and what they see of all keys, with a packed chunk of `keys` keys from key `start` on. dq is added to what is
+ * there where `start` is not 0; dk and dv where `moreKeys` is not.
  */
 export const blockFunction = (context: KernelContext, shape: Shape, keys: number): number => {
   const { module, target } = context
@@ -137,28 +137,11 @@ export const blockFunction = (context: KernelContext, shape: Shape, keys: number
             nextQueries(height),
           ]
 
-          /** For strips of so many keys, of `count` in all, and runs of panels that see some of them: locals with key and panels. */
-          const eachStrip = (
-            size: number,
-            count: number,
-            body: (panel: number, panels: number, keys: Code) => Code,
-          ): Code =>
-            forRange(
-              key,
-              i32.const(0),
-              i32.const(count),
-              size,
-              set(end, minimum(i32.const(count), i32.add(get(key), i32.const(size)))),
-              eachSeeing(
-                f,
-                { table: within(lies.ranges), count: get(wholePanels), from: get(key), until: get(end) },
-                (panel, panels) => body(panel, panels, i32.sub(get(end), get(key))),
-              ),
-            )
+          const seenByWhole = { table: within(lies.ranges), count: get(wholePanels) }
           const rowsFrom = (start: Code, panel: number, stride: number): Code =>
             i32.add(start, scaled(get(panel), ROWS * stride))
           const wideProduct = (from: number, view: Strides, place: number, k: number, output: number): Code =>
-            eachStrip(STRIP_COLUMNS, padded(keys), (panel, panels, columns) =>
+            eachStrip(f, STRIP_COLUMNS, padded(keys), seenByWhole, (key, columns, panel, panels) =>
               callFunction(
                 tilesTimesPanels(module, target, {
                   layout: "depth",
@@ -167,12 +150,12 @@ export const blockFunction = (context: KernelContext, shape: Shape, keys: number
                   tail: 0,
                 }),
                 rowsFrom(get(from), panel, bytes(view, 3)),
-                get(panels),
-                i32.add(within(place), scaled(get(key), 4 * k)),
+                panels,
+                i32.add(within(place), scaled(key, 4 * k)),
                 i32.const(32 * k),
                 i32.const(k),
                 columns,
-                i32.add(rowsFrom(within(output), panel, lies.rowBytes), scaled(get(key), 4)),
+                i32.add(rowsFrom(within(output), panel, lies.rowBytes), scaled(key, 4)),
                 i32.const(0),
               ))
           /** Whole panels of queries: weights and derivatives of all of them, then dq. */
@@ -192,12 +175,12 @@ export const blockFunction = (context: KernelContext, shape: Shape, keys: number
                   nextQueries(height),
                 ]),
             ),
-            shape.dq === undefined ? [] : eachStrip(STRIP, keys, (panel, panels, k) =>
+            shape.dq === undefined ? [] : eachStrip(f, STRIP, keys, seenByWhole, (key, k, panel, panels) =>
               callFunction(
                 tilesTimesPanels(module, target, queryProducts),
-                i32.add(rowsFrom(within(lies.scores), panel, lies.rowBytes), scaled(get(key), 4)),
-                get(panels),
-                i32.add(within(lies.keyColumns), scaled(get(key), 32)),
+                i32.add(rowsFrom(within(lies.scores), panel, lies.rowBytes), scaled(key, 4)),
+                panels,
+                i32.add(within(lies.keyColumns), scaled(key, 32)),
                 i32.const(32 * keys),
                 k,
                 i32.const(width),

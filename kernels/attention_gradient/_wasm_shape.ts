@@ -2,7 +2,7 @@
  * How the derivative of attention in WebAssembly is cut, and where its threads keep what they need.
  * @module
  */
-import { padded, type Panels, panelsOf, RANGE_BYTES } from "../attention/_wasm_parts.ts"
+import { padded, panelsOf, RANGE_BYTES, type Sizes } from "../attention/_wasm_parts.ts"
 import type { AttentionGradientCall, View } from "../contract.ts"
 import { ROWS } from "../matmul/_wasm_micro_kernel.ts"
 import type { Target } from "../wasm/assembler.ts"
@@ -19,17 +19,10 @@ const WIDE_KEYS = 288, WIDE_BLOCK = 16
 export type Strides = ReadonlyArray<number>
 
 /** A call as numbers: strides in elements, no buffers. */
-export interface Shape extends Panels {
+export interface Shape extends Sizes {
   /** Whether in wide vectors, and most panels of queries that are worked on together. */
   readonly wide: boolean
   readonly block: number
-  readonly batch: number
-  readonly shared: number
-  readonly group: number
-  readonly keys: number
-  readonly width: number
-  readonly valueWidth: number
-  readonly scale: number
   /** Keys of a chunk, of the last one, and number of chunks. */
   readonly chunk: number
   readonly lastChunk: number

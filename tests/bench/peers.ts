@@ -73,3 +73,9 @@ export const torchTwice = async (
   if (capability !== "AVX512") return [asItIs]
   return [asItIs, { name: `${name(versions)}, 2 threads, held to 256-bit vectors (AVX2)`, command, env: narrow }]
 }
+
+/** Where the environment and the packages installed in it lie, as Python itself spells it. */
+export const pythonDirectory = async (): Promise<string> => {
+  const { path } = await python()
+  return (await execute(path, ["-c", "import sys; print(sys.prefix)"], "piped")).trim()
+}

@@ -1,25 +1,57 @@
 /**
  * From the start of a process to the end of its first LoRA step on MiniLM.
  *
- * Espalier starts with an empty DENO_DIR but for the packages themselves: TypeScript is translated and everything compiled
- * anew. PEFT starts with the bytecode that pip compiled when it was installed, as it always has. Files are in the system's
- * cache for both: one start of each goes before.
+ * Two starts follow each other in caches of their own: the first finds nothing compiled of what was installed, neither
+ * TypeScript and packages here nor Python packages there, the second what the first one left. Deno and Python have their own
+ * libraries compiled, as they come. pip compiles packages when it installs them, other installers do not: so the first
+ * start here stands beside the second one there too. Files are in the system's cache for all: one round goes before.
  * @module
  */
 import { type Contestant, median, start } from "../contest.ts"
 import { loraCases, loraDirectory, ourLoraStep, peftStep } from "../lora.ts"
+import { pythonDirectory } from "../peers.ts"
 import { result } from "../result.ts"
 import { gather, type Suite } from "../suite.ts"
 
 const suite = "cold"
 
-/** A DENO_DIR with packages and nothing that was compiled. */
-const emptyCache = async (): Promise<string> => {
+/** Compile caches of a contestant. */
+interface Caches {
+  /** By which it finds them. */
+  readonly env: Readonly<Record<string, string>>
+  /** Leaves in them nothing of what was installed. */
+  readonly empty: () => Promise<void>
+  /** Removes them. */
+  readonly dispose: () => Promise<void>
+}
+
+/** A DENO_DIR with packages as they were downloaded. */
+const denoCaches = async (): Promise<Caches> => {
   const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output()
   const { npmCache } = JSON.parse(new TextDecoder().decode(stdout))
-  const directory = await Deno.makeTempDir({ prefix: "bench-cold-" })
-  await Deno.symlink(npmCache, `${directory}/npm`)
-  return directory
+  const directory = await Deno.makeTempDir({ prefix: "bench-cold-deno-" })
+  const dispose = () => Deno.remove(directory, { recursive: true })
+  const empty = async () => {
+    await dispose()
+    await Deno.mkdir(directory)
+    await Deno.symlink(npmCache, `${directory}/npm`)
+  }
+  return { env: { DENO_DIR: directory }, empty, dispose }
+}
+
+/** Bytecode, filed by the path of its source; that of the standard library stays from the first start on. */
+const pythonCaches = async (): Promise<Caches> => {
+  const directory = await Deno.makeTempDir({ prefix: "bench-cold-python-" })
+  const remove = (path: string) => Deno.remove(path, { recursive: true })
+  const empty = async () => {
+    const installed = `${directory}${await pythonDirectory()}`
+    await remove(installed).catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error
+    })
+  }
+  // Some machines forbid Python to write any.
+  const env = { PYTHONPYCACHEPREFIX: directory, PYTHONDONTWRITEBYTECODE: "" }
+  return { env, empty, dispose: () => remove(directory) }
 }
 
 const seconds = async (contestant: Contestant): Promise<number> => {
@@ -33,6 +65,19 @@ const seconds = async (contestant: Contestant): Promise<number> => {
   }
 }
 
+/** Seconds of the starts of a contestant, by round. */
+interface Starts {
+  readonly first: Array<number>
+  readonly second: Array<number>
+}
+
+/** What is compared: a start here and one there. */
+const rows = [
+  { state: "compile caches empty", ours: "first", theirs: "first" },
+  { state: "compile caches filled", ours: "second", theirs: "second" },
+  { state: "compile caches empty, the peer's filled", ours: "first", theirs: "second" },
+] as const
+
 /** Suite `cold`. */
 export const cold: Suite = {
   name: suite,
@@ -40,31 +85,31 @@ export const cold: Suite = {
     const [minilm] = loraCases
     const directory = await loraDirectory(minilm)
     const peers = await gather(bench, suite, peftStep(directory).then((all) => all.slice(0, 1)))
-    const times: { empty: Array<number>; filled: Array<number>; peers: Array<Array<number>> } = {
-      empty: [],
-      filled: [],
-      peers: peers.map(() => []),
-    }
-    for (let round = -1; round < bench.rounds; round++) {
-      const cache = await emptyCache()
-      try {
-        const ours = { ...ourLoraStep(directory), env: { DENO_DIR: cache } }
-        const empty = await seconds(ours), filled = await seconds(ours)
-        const theirs: Array<number> = []
-        for (const peer of peers) theirs.push(await seconds(peer))
-        // The first round only brings files into memory.
-        if (round < 0) continue
-        times.empty.push(empty)
-        times.filled.push(filled)
-        theirs.forEach((time, i) => times.peers[i].push(time))
-      } finally {
-        await Deno.remove(cache, { recursive: true })
+    const contestants = [
+      { contestant: ourLoraStep(directory), caches: await denoCaches() },
+      ...await Promise.all(peers.map(async (contestant) => ({ contestant, caches: await pythonCaches() }))),
+    ]
+    const times = contestants.map((): Starts => ({ first: [], second: [] }))
+    try {
+      for (let round = -1; round < bench.rounds; round++) {
+        for (const [i, { contestant, caches }] of contestants.entries()) {
+          await caches.empty()
+          const prepared = { ...contestant, env: { ...contestant.env, ...caches.env } }
+          const first = await seconds(prepared), second = await seconds(prepared)
+          // The first round only brings files into memory.
+          if (round < 0) continue
+          times[i].first.push(first)
+          times[i].second.push(second)
+        }
       }
+    } finally {
+      for (const { caches } of contestants) await caches.dispose()
     }
+    const [own, ...others] = times
     for (const [i, { name: peerName }] of peers.entries()) {
-      for (const state of ["empty", "filled"] as const) {
-        const name = `${minilm.name}, to the end of the first step, ${state} compile caches`
-        const figures = { ours: median(times[state]), peer: median(times.peers[i]) }
+      for (const { state, ours, theirs } of rows) {
+        const name = `${minilm.name}, to the end of the first step, ${state}`
+        const figures = { ours: median(own[ours]), peer: median(others[i][theirs]) }
         bench.take(result({ suite, name, backend: "wasm", unit: "s", peerName, ...figures }))
       }
     }

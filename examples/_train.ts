@@ -5,7 +5,7 @@
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { Backend, Dataset, Model, Task, Trainer } from "../mod.ts"
-import { checkOutput, clearOutput, progress, traceStep } from "./_shared.ts"
+import { checkOutput, clearOutput, defined, progress, traceStep } from "./_shared.ts"
 
 /** What a run is to do. */
 export interface Settings {
@@ -24,7 +24,7 @@ export interface Settings {
   readonly validation: number
   readonly test: number
   readonly training: Trainer.TrainOptions & { readonly maxLength: number; readonly epochs: number }
-  /** Stop after so many epochs without progress. Default: never. */
+  /** Stop after so many evaluations without progress. Default: never. */
   readonly patience?: number | undefined
   readonly seed: number
   /** The run folder. */
@@ -34,31 +34,6 @@ export interface Settings {
   readonly trace: boolean
   /** What else decides the outcome. */
   readonly config: Readonly<Record<string, unknown>>
-}
-
-/** Names of columns; those that are not given have usual names. */
-export interface ColumnNames {
-  readonly text?: string | undefined
-  readonly label?: string | undefined
-  readonly prompt?: string | undefined
-  readonly completion?: string | undefined
-  readonly words?: string | undefined
-  readonly tags?: string | undefined
-}
-
-/** The columns that were named, or those that the included data has. */
-export const columnsOf = (data: string, task: Task["kind"] | undefined, names: ColumnNames): Dataset.Columns => {
-  const { text, label, prompt, completion, words, tags } = names
-  if (prompt !== undefined || completion !== undefined) {
-    return { prompt: prompt ?? "prompt", completion: completion ?? "completion" }
-  }
-  if (words !== undefined || tags !== undefined || task === "token-classification") {
-    return { words: words ?? "words", tags: tags ?? "tags" }
-  }
-  const included = data.endsWith("sms_spam.tsv")
-  const column = text ?? (included ? "SMS" : "text")
-  const plain = task === "causal-lm" || task === "masked-lm" || Dataset.formatOf(data) === "text"
-  return plain ? { text: column } : { text: column, label: label ?? (included ? "Label" : "label") }
 }
 
 const taskOf = (data: Dataset.Data, { task }: Settings): Task => {
@@ -72,8 +47,8 @@ const line = (metrics: Readonly<Record<string, number>>) =>
   Object.entries(metrics).map(([name, value]) => `${name} ${value.toFixed(4)}`).join("  ")
 
 /** Classes are seldom of one size: macro-F1 chooses the weights, where a loss may rise while it does. */
-const stopping = ({ patience, training }: Settings, task: Task): Trainer.EarlyStopping => ({
-  patience: patience ?? training.epochs + 1,
+const stopping = ({ patience }: Settings, task: Task): Trainer.EarlyStopping => ({
+  ...defined({ patience }),
   metric: task.kind === "causal-lm" || task.kind === "masked-lm" ? "loss" : "macroF1",
 })
 

@@ -10,14 +10,16 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import { Espalier } from "../mod.ts"
+import { DataError, Espalier } from "../mod.ts"
 import * as Bert from "../plugins/bert/mod.ts"
 import * as Llama from "../plugins/llama/mod.ts"
 import * as Lora from "../plugins/lora/mod.ts"
 import { beside, defined, given, main, number, text, threads, trace, whole } from "./_shared.ts"
-import { columnsOf, type Settings, train } from "./_train.ts"
+import { columnProblems, columnsOf } from "./_columns.ts"
+import { type Settings, train } from "./_train.ts"
 
 const flags = {
   model: Flag.String("model").pipe(
@@ -55,17 +57,16 @@ const flags = {
   ),
   warmup: number("warmup-ratio", "Share of the steps over which the rate rises [0.06]").pipe(Flag.withDefault(0.06)),
   weightDecay: number("weight-decay", "Weight decay [0]").pipe(Flag.withDefault(0)),
-  patience: whole("patience", "Stop after so many epochs without progress [never]").pipe(Flag.optional),
+  patience: whole("patience", "Stop after so many evaluations, one a pass, without progress [never]").pipe(
+    Flag.optional,
+  ),
   maxLength: whole("max-length", "Most tokens of an example; longer texts are cut [128]", 2).pipe(
     Flag.withDefault(128),
   ),
   rank: whole("rank", "Rank r of the update [8]").pipe(Flag.withDefault(8)),
   alpha: number("alpha", "The update is scaled by alpha / rank [16]").pipe(Flag.withDefault(16)),
   dropout: number("dropout", "Dropout on the input of the update [0.1]").pipe(Flag.withDefault(0.1)),
-  targets: Flag.String("target-modules").pipe(
-    Flag.withDescription("Names with commas, a regular expression, or all-linear [q_proj,v_proj]"),
-    Flag.withDefault("q_proj,v_proj"),
-  ),
+  targets: text("target-modules", "Names with commas, a regular expression, or all-linear [usual for the family]"),
   seed: whole("seed", "Seed of split, new weights and order [42]", 0).pipe(Flag.withDefault(42)),
   output: Flag.String("output").pipe(Flag.withDescription("Run folder [runs/demo]"), Flag.withDefault("runs/demo")),
   resume: Flag.Boolean("resume").pipe(
@@ -82,7 +83,17 @@ const flags = {
 
 type Options = Command.Command.Config.Infer<typeof flags>
 
-const targetsOf = (text: string) => text === "all-linear" || /[*+?()[\]\\|^$]/.test(text) ? text : text.split(",")
+const targetsOf = (text: string) =>
+  text === "all-linear" || /[*+?()[\]\\|^$]/.test(text) ? text : text.split(",").map((name) => name.trim())
+
+const columnNames = ({ text, label, prompt, completion, words, tags }: Options) => ({
+  text: given(text),
+  label: given(label),
+  prompt: given(prompt),
+  completion: given(completion),
+  words: given(words),
+  tags: given(tags),
+})
 
 const settingsOf = (options: Options): Settings => {
   const { model, weights, data, validation, test, seed, output, resume, overwrite, trace } = options
@@ -93,14 +104,7 @@ const settingsOf = (options: Options): Settings => {
     model,
     weights,
     data,
-    columns: columnsOf(data, task, {
-      text: given(options.text),
-      label: given(options.label),
-      prompt: given(options.prompt),
-      completion: given(options.completion),
-      words: given(options.words),
-      tags: given(options.tags),
-    }),
+    columns: columnsOf(data, task, columnNames(options)),
     task,
     validation,
     test,
@@ -125,14 +129,16 @@ const settingsOf = (options: Options): Settings => {
   }
 }
 
-const loraOptions = ({ rank, alpha, dropout, targets }: Options) => ({
+const loraOptions = ({ rank, alpha, dropout, targets }: Options): Lora.LoraOptions => ({
   r: rank,
   loraAlpha: alpha,
   loraDropout: dropout,
-  targetModules: targetsOf(targets),
+  ...defined({ targetModules: given(Option.map(targets, targetsOf)) }),
 })
 
 const command = Command.make("lora", flags, (options) => {
+  const problems = columnProblems(columnNames(options), given(options.task))
+  if (problems.length > 0) return Effect.fail(new DataError({ reason: "BadInput", message: problems.join("\n") }))
   const base = Espalier.layerWith({ wasm: defined({ threads: given(options.threads) }) })
   const methods = Layer.mergeAll(Lora.layer(loraOptions(options)), Bert.layer, Llama.layer).pipe(
     Layer.provideMerge(base),

@@ -16,7 +16,8 @@ import { nearest, parseJson } from "../plugins/authoring/mod.ts"
 import * as Lora from "../plugins/lora/mod.ts"
 import * as PrefixTuning from "../plugins/prefix_tuning/mod.ts"
 import * as PromptTuning from "../plugins/prompt_tuning/mod.ts"
-import { columnsOf, type Settings } from "./_train.ts"
+import { columnProblems, columnsOf } from "./_columns.ts"
+import type { Settings } from "./_train.ts"
 
 /** What a {@link RunFileError} holds. */
 export interface RunFileErrorFields {
@@ -126,11 +127,14 @@ const adapters: FieldsOf<Adapters.AdapterOptions> = {
   isParallel: flag("Whether the adapter works beside the part, not after it"),
   scaling: described(
     Schema.Union([Schema.Finite, Schema.Literals(["learned", "channel"])]),
-    "A factor; learned, one number that starts at 1; or channel, one for each column. Default: 1, in par_bn 4",
+    "A factor; learned, one number that starts at 1; or channel, one for each column. Default: 1, in par_bn 4, in scaled_par_bn learned",
   ),
   dropout: share("Dropout on the adapter's output. Default: 0"),
   leaveOut: described(numbers, "Numbers of the layers, from 0, that get no adapter. Default: none"),
-  initWeights: described(Schema.Literals(["bert", "mam_adapter"]), "How weights start. Default: bert"),
+  initWeights: described(
+    Schema.Literals(["bert", "mam_adapter"]),
+    "How weights start. Default: bert, in par_bn and scaled_par_bn mam_adapter",
+  ),
   trainable: flag("Whether it trains. Default: true"),
 }
 
@@ -141,7 +145,10 @@ const prefixTuning: FieldsOf<PrefixTuning.PrefixTuningOptions> = {
   numVirtualTokens: whole(1, "Keys and values before a sequence in every attention. Default: 20"),
   prefixProjection: flag("Whether a network makes the prefix while it trains. Default: false"),
   encoderHiddenSize: whole(1, "Width inside that network. Default: that of an attention's keys"),
-  initWeights: described(Schema.Literals(["random", "zero", "text"]), "How keys and values start. Default: random"),
+  initWeights: described(
+    Schema.Literals(["random", "zero", "text"]),
+    "How keys and values start. Default: random, or text where there is an initText",
+  ),
   initText: textOrTokens("A text to start from, or its token ids"),
 }
 
@@ -210,7 +217,7 @@ const training: FieldsOf<Training & { optimizer: "adamw" | "sgd"; patience: numb
   completionOnly: flag("Prompts with completions: learn the completion alone. Default: true"),
   evaluateEvery: cadence("When the rows to choose by are judged. Default: epoch"),
   saveEvery: cadence("When a checkpoint is written. Default: epoch"),
-  patience: whole(1, "Stop after so many epochs without progress. Default: never"),
+  patience: whole(1, "Stop after so many evaluations without progress. Default: never"),
 }
 
 /** What a run file says. Paths count from its folder. */
@@ -334,31 +341,14 @@ function problemsOf(issue: SchemaIssue.Issue, root: unknown): ReadonlyArray<stri
   })
 }
 
-/** Columns by what they are for, with the tasks that they can be learned for. */
-const COLUMNS = [
-  { names: ["text", "label"], tasks: ["classification"] },
-  { names: ["prompt", "completion"], tasks: ["causal-lm"] },
-  { names: ["words", "tags"], tasks: ["token-classification"] },
-] as const
-
-/** What no schema says: columns of several kinds, or of another kind than the task's. */
-function columnProblems({ data, task }: RunFile): ReadonlyArray<string> {
-  const given = COLUMNS.filter(({ names }) => names.some((name) => name in data))
-  const show = ({ names }: typeof COLUMNS[number]) => names.filter((name) => name in data).join(" and ")
-  if (given.length > 1) return [`data: ${given.map(show).join(" beside ")}: name columns of one kind`]
-  const [columns] = given
-  if (task === undefined || columns === undefined) return []
-  const plain = !("label" in data) && columns.names[0] === "text"
-  const tasks: ReadonlyArray<string> = [...columns.tasks, ...plain ? ["causal-lm", "masked-lm"] : []]
-  if (tasks.includes(task)) return []
-  return [`task: "${task}" does not go with the columns ${show(columns)}, which are for ${tasks.join(", ")}`]
-}
-
 /** Checks the content of a run file. */
 export const decodeRunFile = (content: unknown, file: string): Effect.Effect<RunFile, RunFileError> =>
   Schema.decodeUnknownEffect(RunFile, { errors: "all", onExcessProperty: "error" })(content).pipe(
     Effect.mapError(({ issue }) => problemsOf(issue, content)),
-    Effect.filterOrFail((run) => columnProblems(run).length === 0, columnProblems),
+    Effect.filterOrFail(
+      ({ data, task }) => columnProblems(data, task).length === 0,
+      ({ data, task }) => columnProblems(data, task),
+    ),
     Effect.mapError((problems) =>
       new RunFileError({ reason: "Content", file, problems, message: [`${file}:`, ...problems].join("\n  ") })
     ),

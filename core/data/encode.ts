@@ -75,7 +75,7 @@ export const encode = (data: Data, tokenizer: Tokenizer, options: EncodeOptions)
     fail(
       "TooLong",
       tooLong,
-      `text of up to ${longest} tokens where ${options.maxLength} are allowed (allow truncation)`,
+      `text of up to ${longest} tokens where ${options.maxLength} are allowed (raise it, or let texts be cut)`,
     )
   }
   fail("EmptyText", indicesOf((piece) => piece.body.length === 0), "text without any token")
@@ -92,7 +92,11 @@ export const encode = (data: Data, tokenizer: Tokenizer, options: EncodeOptions)
     return perToken === undefined ? 1 : countTrained(perToken)
   }
   const masked = examples.flatMap((example, index) => (trained(example) === 0 ? [index] : []))
-  fail("AllMasked", masked, `nothing to train on within ${options.maxLength} tokens (every label is masked)`)
+  fail(
+    "AllMasked",
+    masked,
+    `nothing to train on within ${options.maxLength} tokens (every label is masked); raise maxLength or shorten the prompts`,
+  )
   return {
     examples,
     truncated: tooLong.length,

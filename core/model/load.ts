@@ -33,6 +33,7 @@ import type { Model, ModelParameter } from "./model.ts"
 import { ModelError } from "./model_error.ts"
 import { baseKey, descendants, infoOf } from "./module.ts"
 import type { Network } from "./network.ts"
+import { unmatched } from "./selector.ts"
 import { type ResolvedSite, resolveSites, type SiteTable } from "./sites.ts"
 import { labelsOf, type Task } from "./task.ts"
 
@@ -245,6 +246,16 @@ function withNew(
   return attempt(() => ({ ...structure, modules, sites: resolveSites(modules, contributions) }))
 }
 
+/** What a person should know of names that methods were given. */
+function selectorNotes({ modules, contributions }: Structure): ReadonlyArray<string> {
+  return contributions.flatMap(({ id, sites = [] }) =>
+    sites.flatMap((site) => {
+      const names = unmatched(modules, site.select)
+      return names.length === 0 ? [] : [`${id}: no module is named ${names.join(" or ")}; the other names count`]
+    })
+  )
+}
+
 /** What a person should know of parameters that the files lack. */
 function newNotes(structure: Structure, fresh: ReadonlySet<string>): ReadonlyArray<string> {
   const trains = trainableOf(structure, fresh)
@@ -418,7 +429,7 @@ function assemble(
       parameters,
       network,
       backend,
-      notes: [...network.notes, ...notes],
+      notes: [...network.notes, ...selectorNotes(structure), ...notes],
       merged,
       off,
       sites: sites.byModule,

@@ -44,6 +44,12 @@ export function select(
   throw new PluginError({ plugin, message })
 }
 
+/** Names of a list that no module has: it may be a slip, or a list for several families. */
+export function unmatched(modules: ReadonlyArray<ModuleInfo>, selector: Selector): ReadonlyArray<string> {
+  if (typeof selector === "string" || typeof selector === "function") return []
+  return selector.filter((name) => !modules.some(({ path }) => endsIn(path, name)))
+}
+
 function show(selector: Selector): string {
   return typeof selector === "function" ? "its rule" : JSON.stringify(selector)
 }

@@ -12,8 +12,8 @@ export type Cadence = "epoch" | "never" | number
 
 /** When to stop before the end. */
 export interface EarlyStopping {
-  /** Evaluations without progress after which the run stops. */
-  readonly patience: number
+  /** Evaluations without progress after which the run stops. Default: it never does, and only gives the best weights back. */
+  readonly patience?: number
   /** Metric of the validation split that is watched. Default `"loss"`. Losses and perplexity fall, all others rise. */
   readonly metric?: string
   /** Change that counts as progress. Default 0: any. */
@@ -162,8 +162,9 @@ export function fullOptions(options: TrainOptions): FullOptions {
   const { optimizer: given = "adamw" } = options
   const optimizer = given === "adamw" ? adamW() : given === "sgd" ? sgd() : given
   if (typeof optimizer === "string") problems.push(`optimizer must be "adamw" or "sgd", got ${JSON.stringify(given)}`)
-  if (options.earlyStopping && !whole(1)(options.earlyStopping.patience)) {
-    problems.push(`earlyStopping.patience must be a whole number from 1, got ${options.earlyStopping.patience}`)
+  const { patience } = options.earlyStopping ?? {}
+  if (patience !== undefined && !whole(1)(patience)) {
+    problems.push(`earlyStopping.patience must be a whole number from 1, got ${patience}`)
   }
   if (full.paddingFree !== undefined && typeof full.paddingFree !== "boolean") {
     problems.push(`paddingFree must be true or false, got ${JSON.stringify(full.paddingFree)}`)

@@ -72,7 +72,8 @@ export function resolveOptions(options: IA3Options): ResolvedIA3 {
 export function siteOf({ id, targetModules, feedforwardModules, initIa3Weights }: ResolvedIA3): Site {
   const isFeedForward = matcher(feedforwardModules, id)
   return {
-    select: targetModules,
+    // Of the names for all families most are not in a model.
+    select: targetModules === TARGETS ? ({ path }) => TARGETS.some((name) => endsIn(path, name)) : targetModules,
     exclude: isHead,
     plan: (module) => {
       if (module.kind !== "Linear") {

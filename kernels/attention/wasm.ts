@@ -1,8 +1,8 @@
 /**
  * Attention in WebAssembly. A panel of six queries meets all keys that one of them sees: its scores lie in the thread's
  * own scratch (a row of them is at hand as a whole, so nothing has to be corrected later), become weights there, and
- * meet the values. Keys and values of a head are packed once for all its panels. In wide vectors several panels go
- * together, as a strip of keys or values is to meet many.
+ * meet the values. A thread packs the keys and values of a head once for all panels that it does in a run. In wide vectors
+ * several panels go together, as a strip of keys or values is to meet many.
  *
  * A unit of work is a run of panels of one head. A query's result depends on its own scores alone.
  * @module

@@ -40,9 +40,9 @@ export const BLOCK_PARAMETERS = ["q", "mask", "factor", "logSum", "cotangent", "
 export type Addresses = Readonly<Record<typeof BLOCK_PARAMETERS[number], number>>
 
 /**
- * Index of the function `(scratch, seen, firstPanel, lastPanel, start, moreKeys, ...addresses)`, all i32: these panels of
+ * Index of the function `(scratch, seen, firstPanel, lastPanel, start, moreQueries, ...addresses)`, all i32: these panels of
  * queries, and what they see of all keys, with a packed chunk of `keys` keys from key `start` on. dq is added to what is
- * there where `start` is not 0; dk and dv where `moreKeys` is not.
+ * there where `start` is not 0; dk and dv where `moreQueries` is not.
  */
 export const blockFunction = (context: KernelContext, shape: Shape, keys: number): number => {
   const { module, target } = context
@@ -57,7 +57,7 @@ export const blockFunction = (context: KernelContext, shape: Shape, keys: number
         "attention_gradient_block",
         new Array(6 + BLOCK_PARAMETERS.length).fill("i32"),
         [],
-        (f, scratch, seen, firstPanel, lastPanel, start, moreKeys, ...given) => {
+        (f, scratch, seen, firstPanel, lastPanel, start, moreQueries, ...given) => {
           const at = Object.fromEntries(BLOCK_PARAMETERS.map((name, i) => [name, given[i]])) as Addresses
           const [first, clear, end, range, lastRange, panel, any, row, queries] = integers(f, 9)
           const [weights, scores, tile, key, from, to, query, wholePanels, dq0] = integers(f, 9)
@@ -208,7 +208,7 @@ export const blockFunction = (context: KernelContext, shape: Shape, keys: number
                 i32.const(1),
               )
             return [
-              when(i32.eqz(get(moreKeys)), [
+              when(i32.eqz(get(moreQueries)), [
                 shape.dk === undefined
                   ? []
                   : zeroRows(f, get(at.dk), i32.const(ROWS * whole), width, bytes(shape.dk, 2)),
@@ -276,7 +276,7 @@ export const blockFunction = (context: KernelContext, shape: Shape, keys: number
               i32.sub(get(to), get(from)),
               i32.const(columns),
               i32.add(get(to_), scaled(get(key), bytes(view, 2))),
-              get(moreKeys),
+              get(moreQueries),
             )
           const rowOf = (panel: Code): Code => firstRow(shape, panel)
           const tileOf = (height: number): Code => [
@@ -311,14 +311,14 @@ export const blockFunction = (context: KernelContext, shape: Shape, keys: number
                 set(row, i32.load(i32.add(get(seen), scaled(get(panel), RANGE_BYTES)), place)),
                 i32.store(get(range), clipped, place),
               ]),
-              set(any, i32.or(get(any), i32.load(get(range), 8))),
               // Nothing lies between two bounds that were moved to the chunk's end.
               when(i32.eq(i32.load(get(range)), i32.load(get(range), 8)), [
                 [0, 4, 8].map((place) => i32.store(get(range), i32.const(0), place)),
               ]),
+              set(any, i32.or(get(any), i32.load(get(range), 8))),
             ),
             // Nothing to add.
-            when(i32.and(i32.eqz(get(any)), i32.and(i32.ne(get(start), i32.const(0)), get(moreKeys))), ret()),
+            when(i32.and(i32.eqz(get(any)), i32.and(i32.ne(get(start), i32.const(0)), get(moreQueries))), ret()),
             shape.dk === undefined ? [] : packColumns(shape.q, at.q, width, lies.queryColumns),
             shape.dv === undefined ? [] : packColumns(shape.cotangent, at.cotangent, valueWidth, lies.cotangentColumns),
             set(weights, within(lies.weights)),

@@ -96,74 +96,70 @@ export const driver = (
   const width = n % COLUMNS
   const bytes = distancesOf(product, storages)
   const params = new Array(6 + bytes.beside.length).fill("i32" as const)
-  return module.once(
-    `matmul ${JSON.stringify([product, storages, target, epilogue])}`,
-    () =>
-      module.func(`matmul_${m}x${n}x${k}`, params, [], (f, begin, end, scratch, a, b, output, ...beside) => {
-        const local = () => f.local("i32")
-        const [panel, column, aPanel, bPanel, to] = [0, 0, 0, 0, 0].map(local)
-        const aScratch = i32.add(get(scratch), constant(32 * depth * chunkPanels))
-        const given = { begin, end, a, b, output, beside }
-        return eachRun(module, f, product, storages, blocking, given, epilogue, (run) => {
-          const { full, panels, start, count } = run
-          const tiles = (tileRows: number, tileWidth: number, times: Code): Code =>
-            callFunction(
-              microKernel(module, target, {
-                a: aInPlace ? aLayout : "panel",
-                b: "panel",
-                rows: tileRows,
-                width: tileWidth,
-              }),
-              get(aPanel),
-              constant(aLayout === "depth" ? apart * bytes.a.m : bytes.a.k),
-              get(bPanel),
-              constant(bytes.b.k),
-              get(count),
-              get(to),
-              constant(apart * bytes.output.m),
-              get(start),
-              times,
-            )
-          const rowOfTiles = (tileRows: number): Code => [
-            aInPlace ? [] : [
-              callFunction(
-                pack(module, aLayout, tileRows, tileRows, storages.a),
-                get(aPanel),
-                constant(bytes.a.k),
-                constant(apart * bytes.a.m),
-                get(count),
-                aScratch,
-              ),
-              set(aPanel, aScratch),
-            ],
-            when(get(full), tiles(tileRows, COLUMNS, get(full))),
-            width > 0
-              ? when(i32.ltU(get(full), get(panels)), [
-                increase(to, scaled(get(full), 4 * COLUMNS)),
-                increase(bPanel, i32.mul(get(full), scaled(get(count), 4 * COLUMNS))),
-                tiles(tileRows, width, constant(1)),
-              ])
-              : [],
-            run.finish(constant(tileRows), scaled(get(panel), step)),
-          ]
-          const packBlock: Code = [
-            set(bPanel, i32.add(get(run.b), scaled(get(start), bytes.b.k))),
-            set(to, get(scratch)),
-            packPanels(module, product, storages.b, run, { from: bPanel, to, column, count }),
-          ]
-          const rowPanel: Code = [
-            set(
-              aPanel,
-              i32.add(get(run.a), i32.add(scaled(get(panel), step * bytes.a.m), scaled(get(start), bytes.a.k))),
-            ),
-            set(bPanel, get(scratch)),
-            set(to, i32.add(get(run.output), scaled(get(panel), step * bytes.output.m))),
-            restRows === rows || fullPanels === rowPanels
-              ? rowOfTiles(rows)
-              : when(i32.ltU(get(panel), constant(fullPanels)), rowOfTiles(rows), rowOfTiles(restRows)),
-          ]
-          return [run.packOnce(packBlock), forRange(panel, get(run.first), get(run.last), 1, rowPanel)]
-        })
-      }),
-  )
+  return module.func(`matmul_${m}x${n}x${k}`, params, [], (f, begin, end, scratch, a, b, output, ...beside) => {
+    const local = () => f.local("i32")
+    const [panel, column, aPanel, bPanel, to] = [0, 0, 0, 0, 0].map(local)
+    const aScratch = i32.add(get(scratch), constant(32 * depth * chunkPanels))
+    const given = { begin, end, a, b, output, beside }
+    return eachRun(module, f, product, storages, blocking, given, epilogue, (run) => {
+      const { full, panels, start, count } = run
+      const tiles = (tileRows: number, tileWidth: number, times: Code): Code =>
+        callFunction(
+          microKernel(module, target, {
+            a: aInPlace ? aLayout : "panel",
+            b: "panel",
+            rows: tileRows,
+            width: tileWidth,
+          }),
+          get(aPanel),
+          constant(aLayout === "depth" ? apart * bytes.a.m : bytes.a.k),
+          get(bPanel),
+          constant(bytes.b.k),
+          get(count),
+          get(to),
+          constant(apart * bytes.output.m),
+          get(start),
+          times,
+        )
+      const rowOfTiles = (tileRows: number): Code => [
+        aInPlace ? [] : [
+          callFunction(
+            pack(module, aLayout, tileRows, tileRows, storages.a),
+            get(aPanel),
+            constant(bytes.a.k),
+            constant(apart * bytes.a.m),
+            get(count),
+            aScratch,
+          ),
+          set(aPanel, aScratch),
+        ],
+        when(get(full), tiles(tileRows, COLUMNS, get(full))),
+        width > 0
+          ? when(i32.ltU(get(full), get(panels)), [
+            increase(to, scaled(get(full), 4 * COLUMNS)),
+            increase(bPanel, i32.mul(get(full), scaled(get(count), 4 * COLUMNS))),
+            tiles(tileRows, width, constant(1)),
+          ])
+          : [],
+        run.finish(constant(tileRows), scaled(get(panel), step)),
+      ]
+      const packBlock: Code = [
+        set(bPanel, i32.add(get(run.b), scaled(get(start), bytes.b.k))),
+        set(to, get(scratch)),
+        packPanels(module, product, storages.b, run, { from: bPanel, to, column, count }),
+      ]
+      const rowPanel: Code = [
+        set(
+          aPanel,
+          i32.add(get(run.a), i32.add(scaled(get(panel), step * bytes.a.m), scaled(get(start), bytes.a.k))),
+        ),
+        set(bPanel, get(scratch)),
+        set(to, i32.add(get(run.output), scaled(get(panel), step * bytes.output.m))),
+        restRows === rows || fullPanels === rowPanels
+          ? rowOfTiles(rows)
+          : when(i32.ltU(get(panel), constant(fullPanels)), rowOfTiles(rows), rowOfTiles(restRows)),
+      ]
+      return [run.packOnce(packBlock), forRange(panel, get(run.first), get(run.last), 1, rowPanel)]
+    })
+  })
 }

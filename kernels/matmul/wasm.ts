@@ -34,11 +34,15 @@ export const emitMatmul = (call: MatmulCall, context: KernelContext): readonly S
   const { units, scratchBytes, apart } = blocking
   if (!(units > 0)) return []
   const epilogue = epilogueFunction(call, product, context, apart)
-  const func = thin !== undefined
-    ? thinDriver(module, target, product, thin, storages, epilogue)
-    : strips !== undefined
-    ? stripDriver(module, target, product, strips, storages, epilogue)
-    : driver(module, target, product, storages, epilogue)
+  const func = module.once(
+    `matmul ${JSON.stringify([product, storages, target, epilogue])}`,
+    () =>
+      thin !== undefined
+        ? thinDriver(module, target, product, thin, storages, epilogue)
+        : strips !== undefined
+        ? stripDriver(module, target, product, strips, storages, epilogue)
+        : driver(module, target, product, storages, epilogue),
+  )
   const addresses = views.map(({ buffer, offset }) =>
     i32.add(context.address(buffer), i32.const(bytesOf(context.storage(buffer)) * offset))
   )

@@ -59,8 +59,8 @@ const writerOf = (target: Target, numbers: Numbers): Writer => {
   }
 }
 
-// Added to a small number, this leaves round(x) in the low bits: a rounding that costs one addition.
-const MAGIC = 12582912 // 1.5 * 2^23
+/** 1.5 * 2^23: added to a small x, it leaves round(x) in the low bits. A rounding that costs one addition. */
+export const ROUNDING = 12582912
 
 /** 2^n * e^r, n = round(x / ln 2). The scale is 2^(n-1) and the polynomial is doubled, so that n = 128 needs no care. */
 const exp: Body = ({ madd, number, whole, polynomial }, f, x) => {
@@ -68,8 +68,8 @@ const exp: Body = ({ madd, number, whole, polynomial }, f, x) => {
   const SMALLEST = -86.9 // e^x is flushed to 0 below it: n must stay above -126
   return [
     set(clamped, f32x4.pmin(f32x4.pmax(get(x), number(SMALLEST)), number(89))),
-    set(bits, madd(get(clamped), number(Math.LOG2E), number(MAGIC))),
-    set(n, f32x4.sub(get(bits), number(MAGIC))),
+    set(bits, madd(get(clamped), number(Math.LOG2E), number(ROUNDING))),
+    set(n, f32x4.sub(get(bits), number(ROUNDING))),
     set(r, madd(get(n), number(-0.693359375), get(clamped))),
     set(r, madd(get(n), number(2.12194440e-4), get(r))),
     set(
@@ -192,8 +192,8 @@ const sine = (quarters: number): Body => ({ madd, number, whole, polynomial }, f
   const [n, q, r, z, cosine] = [f.local("v128"), f.local("v128"), f.local("v128"), f.local("v128"), f.local("v128")]
   const part = (by: number, rest: number): Code => madd(get(n), number(-by), get(rest))
   return [
-    set(q, madd(get(x), number(2 / Math.PI), number(MAGIC))),
-    set(n, f32x4.sub(get(q), number(MAGIC))),
+    set(q, madd(get(x), number(2 / Math.PI), number(ROUNDING))),
+    set(n, f32x4.sub(get(q), number(ROUNDING))),
     set(r, part(1.5703125, x)),
     set(r, part(4.837512969970703125e-4, r)),
     set(r, part(7.54978995489188e-8, r)),

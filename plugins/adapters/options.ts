@@ -48,7 +48,8 @@ export interface AdapterOptions {
   readonly adapterResidualBeforeLn?: boolean
   /** Whether h is r and h' is y (He et al. 2021): the adapter works beside the part, not after it. */
   readonly isParallel?: boolean
-  /** A factor; `"learned"`, one number that starts at 1; `"channel"`, one for each column. Default 1, in `par_bn` 4. */
+  /** A factor; `"learned"`, one number that starts at 1; `"channel"`, one for each column. Default 1, in `par_bn` 4, in
+   * `scaled_par_bn` `"learned"`. */
   readonly scaling?: number | "learned" | "channel"
   /** Dropout on A(h). Default 0. */
   readonly dropout?: number
@@ -56,7 +57,8 @@ export interface AdapterOptions {
   readonly leaveOut?: ReadonlyArray<number>
   /**
    * `"bert"`: weights normal with standard deviation 0.02. `"mam_adapter"`: W_down uniform within 1 / sqrt(its inputs),
-   * W_up zero, so that nothing changes at first. Biases are zero. Default `"bert"`, in `par_bn` `"mam_adapter"`.
+   * W_up zero, so that nothing changes at first. Biases are zero. Default `"bert"`, in `par_bn` and
+   * `scaled_par_bn` `"mam_adapter"`.
    */
   readonly initWeights?: "bert" | "mam_adapter"
   /** Whether it trains. Default true; in a composition with {@link fuse} false. */

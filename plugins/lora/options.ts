@@ -1,4 +1,4 @@
-import { PluginError } from "../../core/contracts/plugin_error.ts"
+import { checkOptions } from "../peft_format/mod.ts"
 
 /** Options of LoRA, with PEFT's meaning and defaults. */
 export interface LoraOptions {
@@ -80,8 +80,29 @@ export interface ResolvedOptions extends Required<Omit<LoraOptions, OptionWithou
 /** Options for which absence says something. */
 export type OptionWithoutDefault = "targetModules" | "excludeModules" | "layersToTransform"
 
-/** Fills in defaults. Throws {@link PluginError} on a value that makes no sense. */
+const KNOWN: ReadonlyArray<keyof LoraOptions> = [
+  "name",
+  "r",
+  "loraAlpha",
+  "loraDropout",
+  "targetModules",
+  "excludeModules",
+  "bias",
+  "useRslora",
+  "modulesToSave",
+  "ownModules",
+  "rankPattern",
+  "alphaPattern",
+  "layersToTransform",
+  "layersPattern",
+  "initLoraWeights",
+  "useDora",
+  "loraPlusLrRatio",
+]
+
+/** Fills in defaults. Throws PluginError on an option that is not known, or a value that makes no sense. */
 export function resolveOptions(options: LoraOptions): ResolvedOptions {
+  const { demand } = checkOptions("lora", options, KNOWN)
   const {
     name = "default",
     r = 8,
@@ -102,17 +123,11 @@ export function resolveOptions(options: LoraOptions): ResolvedOptions {
     loraPlusLrRatio = 1,
   } = options
   const id = `lora/${name}`
-  const demand = (holds: boolean, option: string, wanted: string, value: unknown): void => {
-    if (holds) return
-    const message = `${id}: ${option} must be ${wanted}, got ${JSON.stringify(value) ?? value}`
-    throw new PluginError({ plugin: id, message })
-  }
   const isRank = (value: number) => Number.isSafeInteger(value) && value > 0
   const isAlpha = (value: number) => Number.isFinite(value) && value !== 0
-  demand(/^[\w.-]*\w[\w.-]*$/.test(name), "name", "letters, digits, dots and dashes", name)
   demand(isRank(r), "r", "a positive integer", r)
-  demand(isAlpha(loraAlpha), "loraAlpha", "a finite number other than 0", String(loraAlpha))
-  demand(loraDropout >= 0 && loraDropout < 1, "loraDropout", "at least 0 and below 1", String(loraDropout))
+  demand(isAlpha(loraAlpha), "loraAlpha", "a finite number other than 0", loraAlpha)
+  demand(loraDropout >= 0 && loraDropout < 1, "loraDropout", "at least 0 and below 1", loraDropout)
   demand(["none", "all", "lora_only"].includes(bias), "bias", '"none", "all" or "lora_only"', bias)
   demand(
     typeof initLoraWeights === "boolean" || /^(gaussian|pissa|pissa_niter_[1-9]\d{0,3}|olora)$/.test(initLoraWeights),
@@ -126,7 +141,7 @@ export function resolveOptions(options: LoraOptions): ResolvedOptions {
     Number.isFinite(loraPlusLrRatio) && loraPlusLrRatio > 0,
     "loraPlusLrRatio",
     "a finite number above 0",
-    String(loraPlusLrRatio),
+    loraPlusLrRatio,
   )
   for (const [option, value] of [["targetModules", targetModules], ["excludeModules", excludeModules]] as const) {
     demand(value === undefined || value.length > 0, option, "a pattern or a list of names", value)
@@ -135,7 +150,7 @@ export function resolveOptions(options: LoraOptions): ResolvedOptions {
     demand(isRank(rank), `rankPattern["${pattern}"]`, "a positive integer", rank)
   }
   for (const [pattern, alpha] of Object.entries(alphaPattern)) {
-    demand(isAlpha(alpha), `alphaPattern["${pattern}"]`, "a finite number other than 0", String(alpha))
+    demand(isAlpha(alpha), `alphaPattern["${pattern}"]`, "a finite number other than 0", alpha)
   }
   for (const pattern of [...Object.keys(rankPattern), ...Object.keys(alphaPattern)]) {
     demand(isExpression(pattern), "a pattern's key", "a regular expression", pattern)

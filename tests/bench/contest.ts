@@ -124,7 +124,9 @@ export const contest = async (
       }
     }
     for (let round = -1; round < rounds; round++) {
-      for (const i of contestants.keys()) {
+      const order = [...contestants.keys()]
+      // There and back: what one leaves behind, threads that still spin, does not always fall on the same next one.
+      for (const i of round % 2 === 0 ? order : order.toReversed()) {
         const { milliseconds } = await turn(i, steps) ?? { milliseconds: [] }
         // The first round only warms up.
         if (round >= 0) times[i].push(...milliseconds.map((time) => time / (contestants[i].work ?? 1)))

@@ -40,15 +40,18 @@ export const denoUnlocked = (name: string, script: string, ...args: ReadonlyArra
 export interface Python {
   /** The program. */
   readonly path: string
-  /** Versions by package. */
+  /** Versions by package, torch's without what it was built for. */
   readonly versions: Readonly<Record<"torch" | "transformers" | "peft", string>>
+  /** The whole versions of Python and torch, for people. */
+  readonly builds: string
   /** What torch computes with, in its words: AVX512, AVX2, ... */
   readonly capability: string
 }
 
-const probe = `import json, torch, transformers, peft
+const probe = `import json, platform, torch, transformers, peft
+builds = f"Python {platform.python_version()}, torch {torch.__version__}"
 versions = dict(torch=torch.__version__.split("+")[0], transformers=transformers.__version__, peft=peft.__version__)
-print(json.dumps(dict(versions=versions, capability=torch.backends.cpu.get_cpu_capability())))`
+print(json.dumps(dict(versions=versions, builds=builds, capability=torch.backends.cpu.get_cpu_capability())))`
 
 let found: Promise<Python> | undefined
 /** The environment, made when it is first asked for. */

@@ -50,7 +50,7 @@ const cells = ({ suite, name, backend, unit, ours, peer, peerName, ratio }: Resu
   ratio.toFixed(2),
   peerName,
 ]
-const heading = ["suite", "what", "backend", "Espalier", "peer", "unit", "ratio", "peer's name"]
+const heading = ["suite", "what", "backend", "Espalier", "peer", "unit", "ratio", "peer"]
 const numeric = new Set([3, 4, 6])
 
 /** A table for people. */

@@ -1,12 +1,14 @@
 /**
  * `deno task bench [suite ...] [--rounds N] [--sst2 PATH]`: Espalier beside its peers in the same run. Prints a table and
- * writes bench.json; suites that did not run keep what is there.
+ * writes bench.json after each suite; suites that did not run, or broke off, keep what is there. On which machine, when and
+ * beside which versions each suite ran is written to `.conformance/bench-runs.json`.
  *
- * `deno task bench --markdown` prints the table of bench.json in Markdown.
+ * `deno task bench --markdown` prints that and the table of bench.json in Markdown.
  * @module
  */
 import { cpus } from "node:os"
 import { parseArgs } from "node:util"
+import { workspace } from "../conformance/environment.ts"
 import { python, versions } from "./peers.ts"
 import { markdown, type Result, table } from "./result.ts"
 import type { Suite } from "./suite.ts"
@@ -21,6 +23,8 @@ import { stepSmall } from "./suites/step_small.ts"
 
 const suites: ReadonlyArray<Suite> = [gemm, stepSmall, loraStep, epochReal, memory, methods, cold, bundle]
 const FILE = "bench.json"
+/** By suite, what its figures depend on. */
+const RUNS = `${workspace}/bench-runs.json`
 
 const { values, positionals } = parseArgs({
   args: Deno.args,
@@ -41,31 +45,48 @@ const machine = (): string => {
     processors[0].model.trim()
   }, ${processors.length} cores, ${Deno.build.os}; Deno ${Deno.version.deno}, V8 ${Deno.version.v8}`
 }
-const pythonPeers = async (): Promise<string> => {
-  const found = await python().catch((error: Error) => error)
-  if (found instanceof Error) return `no peers in Python: ${found.message}`
-  const { versions: { torch, transformers, peft }, capability } = found
-  return `torch ${torch} (${capability}), transformers ${transformers}, PEFT ${peft}`
-}
 
-const earlier: ReadonlyArray<Result> = JSON.parse(await Deno.readTextFile(FILE).catch(() => "[]"))
+let results: ReadonlyArray<Result> = JSON.parse(await Deno.readTextFile(FILE).catch(() => "[]"))
+const runs: Record<string, string> = JSON.parse(await Deno.readTextFile(RUNS).catch(() => "{}"))
 
 if (values.markdown) {
-  const date = (await Deno.stat(FILE)).mtime?.toISOString().slice(0, 10)
-  console.log(`${machine()}; ${date}\n\n${markdown(earlier)}`)
+  const lines = new Set(Object.values(runs))
+  for (const line of lines) {
+    const own = suites.filter(({ name }) => runs[name] === line)
+    console.log(`- ${own.map(({ name }) => name).join(", ")}: ${line}`)
+  }
+  console.log(`\n${markdown(results)}`)
   Deno.exit(0)
 }
 
 const chosen = suites.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
+const withPython = chosen.some(({ python }) => python !== "no")
+/** Its versions, or why it is not there. */
+const inPython = withPython
+  ? await python().then(
+    ({ builds, versions: { transformers, peft }, capability }) =>
+      `${builds} (${capability}), transformers ${transformers}, PEFT ${peft}`,
+    (error: Error) => error,
+  )
+  : "none in Python asked for"
+const peers = `jax-js ${versions.jaxJs}, tfjs ${versions.tfjs}; ${
+  inPython instanceof Error ? "none in Python" : inPython
+}`
 const [load] = Deno.loadavg()
+const date = new Date().toISOString()
 console.log(`machine: ${machine()}; load ${load.toFixed(2)}`)
-console.log(`date: ${new Date().toISOString()}`)
-console.log(`peers: jax-js ${versions.jaxJs}, tfjs ${versions.tfjs}; ${await pythonPeers()}`)
+console.log(`date: ${date}`)
+console.log(`peers: ${peers}`)
+if (inPython instanceof Error) console.log(`without peers in Python: ${inPython.message}`)
 console.log(`rounds: ${rounds}${rounds < 5 ? ", too few for a figure to be shown to others" : ""}\n`)
 
-const results: Array<Result> = []
+const fresh: Array<Result> = []
 let failed = false
-for (const { name, run } of chosen) {
+for (const { name, python, run } of chosen) {
+  if (inPython instanceof Error && python === "needed") {
+    console.log(`${name}: left out, its models are made in Python`)
+    continue
+  }
   const own: Array<Result> = []
   const take = (found: Result) => {
     own.push(found)
@@ -75,15 +96,16 @@ for (const { name, run } of chosen) {
   }
   try {
     await run({ rounds, ...(values.sst2 === undefined ? {} : { sst2: values.sst2 }), take, note: console.log })
+    results = suites.flatMap((suite) => suite.name === name ? own : results.filter((one) => one.suite === suite.name))
+    runs[name] = `${machine()}; ${peers}; ${rounds} rounds, ${date.slice(0, 16)} UTC`
+    await Deno.writeTextFile(FILE, `${JSON.stringify(results, null, 2)}\n`)
+    await Deno.mkdir(workspace, { recursive: true })
+    await Deno.writeTextFile(RUNS, `${JSON.stringify(runs, null, 2)}\n`)
   } catch (error) {
     failed = true
     console.log(`${name}: broke off: ${(error as Error).message}`)
   }
-  results.push(...own)
+  fresh.push(...own)
 }
-const all = suites.flatMap(({ name }) =>
-  (chosen.some((suite) => suite.name === name) ? results : earlier).filter(({ suite }) => suite === name)
-)
-await Deno.writeTextFile(FILE, `${JSON.stringify(all, null, 2)}\n`)
-console.log(`\n${table(results)}`)
+console.log(`\n${table(fresh)}`)
 Deno.exit(failed ? 1 : 0)

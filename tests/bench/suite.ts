@@ -21,6 +21,8 @@ export interface Bench {
 export interface Suite {
   /** By which it is chosen. */
   readonly name: string
+  /** Whether peers run in Python, and whether without it nothing of the suite can: then its models are made there too. */
+  readonly python: "no" | "peers" | "needed"
   /** Measures. */
   readonly run: (bench: Bench) => Promise<void>
 }
@@ -66,10 +68,9 @@ export const compare = async (
   }
 }
 
-/** Says on which adapter WebGPU runs; false where there is none. */
-export const hasWebgpu = async ({ note }: Bench, suite: string): Promise<boolean> => {
+/** What WebGPU runs on, in its words; nothing where there is no adapter. */
+export const webgpuAdapter = async ({ note }: Bench, suite: string): Promise<string | undefined> => {
   const adapter = await navigator.gpu?.requestAdapter() ?? null
   if (adapter === null) note(`${suite} on webgpu: left out, this machine has no adapter`)
-  else note(`${suite} on webgpu: ${adapter.info.description || adapter.info.vendor}`)
-  return adapter !== null
+  return adapter === null ? undefined : adapter.info.description || adapter.info.vendor
 }

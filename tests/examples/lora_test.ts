@@ -1,9 +1,10 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
 import { saveTokenizer, trainBpe } from "../../core/data/train_bpe.ts"
-import { saveCheckpoint } from "../../core/model/model.ts"
+import { initialize, saveCheckpoint } from "../../core/model/model.ts"
+import { Task } from "../../core/model/task.ts"
 import { languageModel, texts } from "../core/training/_support.ts"
-import { run } from "../model_layer.ts"
+import { fixture, run } from "../model_layer.ts"
 
 const script = new URL("../../examples/lora.ts", import.meta.url).pathname
 const config = new URL("../../deno.json", import.meta.url).pathname
@@ -84,6 +85,7 @@ Deno.test("the LoRA example trains on a person's own file, and says in one line 
       return errors[0]
     }
     const file = (name: string, ...lines: string[]) => Deno.writeTextFile(`${directory}/${name}`, lines.join("\n"))
+    await file("notes.txt", "sun", "moon")
     await file("empty.csv", "text,label")
     await file("torn.csv", "text,label", "sun,sky", "bread", "moon,sky")
     await file("one.csv", "text,label", "sun,sky", "moon,sky")
@@ -119,6 +121,9 @@ Deno.test("the LoRA example trains on a person's own file, and says in one line 
       [{ model: "absurd" }, `"absurd/model.safetensors": the header claims`],
       [{ "target-modules": "nothing" }, `no module matches ["nothing"]; the model has model (Backbone)`],
       [{ "max-length": "900" }, "the model has 32 positions"],
+      [{ data: "notes.txt", task: "classification" }, `notes.txt has no column "label"; its columns are "text"`],
+      [{ prompt: "text", label: "label" }, "data: label beside prompt: name columns of one kind"],
+      [{ label: "label", task: "causal-lm" }, `task: "causal-lm" does not go with the columns label`],
       [
         { data: "long.jsonl", prompt: "prompt", completion: "completion", test: "0", validation: "0" },
         "every label is masked",
@@ -130,6 +135,31 @@ Deno.test("the LoRA example trains on a person's own file, and says in one line 
     // This one is found out at work, so its run folder stays.
     const wrecked = await wrong({ "learning-rate": "1e38", output: "wrecked" })
     assertStringIncludes(wrecked, "the loss is")
+  } finally {
+    await Deno.remove(directory, { recursive: true })
+  }
+})
+
+Deno.test("targets are the family's own unless they are named: a BERT", async () => {
+  const directory = await Deno.realPath(await Deno.makeTempDir())
+  try {
+    await makeFiles(directory)
+    await run(Effect.gen(function* () {
+      const bert = { ...JSON.parse(yield* Effect.promise(() => Deno.readTextFile(fixture("bert/masked/config.json")))) }
+      const task = Task.classification(["food", "sky"])
+      const model = yield* initialize({ ...bert, vocab_size: 300, max_position_embeddings: 32 }, { task })
+      yield* saveCheckpoint(model, `${directory}/bert`)
+    }))
+    for (const name of ["tokenizer.json", "tokenizer_config.json"]) {
+      await Deno.copyFile(`${directory}/model/${name}`, `${directory}/bert/${name}`)
+    }
+    const targets = async (...more: ReadonlyArray<string>) => {
+      const done = await example(directory, ...words({ model: "bert", "max-steps": "1" }), "--overwrite", ...more)
+      assertEquals(done.code, 0, done.stderr)
+      return JSON.parse(await Deno.readTextFile(`${directory}/out/adapter/adapter_config.json`)).target_modules
+    }
+    assertEquals(await targets(), ["query", "value"])
+    assertEquals(await targets("--target-modules", "key, value"), ["key", "value"])
   } finally {
     await Deno.remove(directory, { recursive: true })
   }

@@ -72,7 +72,7 @@ const once = (name: string, seed: number) =>
       maxLength: 128,
       seed,
       warmupRatio: 0.06,
-      earlyStopping: { patience: epochs + 1, metric: "macroF1" },
+      earlyStopping: { metric: "macroF1" },
     })
     const { metrics } = yield* Trainer.evaluate(run.model, data.test, { maxLength: 128 })
     const directory = Deno.makeTempDirSync()

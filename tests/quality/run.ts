@@ -59,7 +59,7 @@ const once = ({ method, random }: Kind, seed: number) =>
     const model = yield* random ? Model.initialize(config, { task, seed }) : Model.load(directory, { task, seed })
     const { epochs, batchSize, learningRate, maxLength } = settings
     // As in examples/lora.ts.
-    const earlyStopping = { patience: epochs + 1, metric: "macroF1" }
+    const earlyStopping = { metric: "macroF1" }
     const training = { epochs, batchSize, learningRate, maxLength, seed, tokenizer, warmupRatio: 0.06, earlyStopping }
     const run = yield* Trainer.fit(model, data, training)
     const { metrics } = yield* Trainer.evaluate(model, data.test, { maxLength, tokenizer })

@@ -18,7 +18,7 @@ export interface Allocator {
   /** Undefined when nothing fits below the limit. */
   readonly allocate: (bytes: number) => Block | undefined
   readonly free: (block: Block) => void
-  /** Everything at and above this address was never handed out. */
+  /** Nothing at and above this address is handed out. */
   readonly top: () => number
 }
 
@@ -72,5 +72,5 @@ export const makeAllocator = (start: number, limit: number, alignment: number): 
       holes.pop()
     }
   }
-  return { allocate, free, top: () => touched }
+  return { allocate, free, top: () => top }
 }

@@ -28,8 +28,8 @@ const BANK = 64
 export const COUNTER_BYTES = 2 * BANK
 /** Stages that may be open between two barriers: each has a counter. */
 export const COUNTERS = BANK / 4
-/** A piece is half of what is left of a share, but not less than a sixteenth of it all. */
-const LEAST = 4
+/** A piece is half of what is left of a share, but not less than so many halvings of it all: a sixteenth. */
+const HALVINGS = 4
 
 /** Code that shares out units. */
 export interface Shares {
@@ -72,7 +72,7 @@ export const sharesOf = (module: ModuleBuilder, thread: number, threads: number)
         set(taken, i32.atomicLoad(get(place))),
         when(i32.ltU(get(taken), get(size)), [
           set(piece, i32.shrU(i32.add(i32.sub(get(size), get(taken)), i32.const(1)), i32.const(1))),
-          set(piece, larger(larger(get(piece), get(grain)), i32.shrU(get(size), i32.const(LEAST)))),
+          set(piece, larger(larger(get(piece), get(grain)), i32.shrU(get(size), i32.const(HALVINGS)))),
           set(piece, select(get(size), get(piece), i32.eq(globalGet(threads), i32.const(1)))),
           set(taken, i32.atomicAdd(get(place), get(piece))),
           when(i32.ltU(get(taken), get(size)), [

@@ -20,8 +20,8 @@ import {
 } from "../../../kernels/wasm/assembler.ts"
 import { joined } from "../../../kernels/wasm/wide.ts"
 
-/** Turns of a loop in a trial, some 15 microseconds, and products that a turn adds to each sum. */
-const TURNS = 1000, PRODUCTS = 4
+/** Turns of a loop in a trial, some 50 microseconds: a page's clock may tick every 5. Products that a turn adds to a sum. */
+const TURNS = 4000, PRODUCTS = 4
 /** Optimized trials before vectors are taken for joined, and for not joined. Their best times count: in others something
  * else had the processor. */
 const FEWEST = 6, MOST = 40
@@ -29,8 +29,8 @@ const FEWEST = 6, MOST = 40
 const PATIENCE = 100
 /** How much faster joined sums are at least; 1.75 is measured, and 1.0 where they are not joined. */
 const JOINED = 1.35
-/** No processor does the steps of a trial one after the other in so few milliseconds; as one step they take a seventh. */
-const OPTIMIZED = 0.005
+/** No processor does the steps of a trial one after the other in so few milliseconds; as one step they take a tenth. */
+const OPTIMIZED = 0.02
 
 const repeated = (times: number, wrap: (code: Code) => Code, code: Code): Code =>
   times === 0 ? code : repeated(times - 1, wrap, wrap(code))

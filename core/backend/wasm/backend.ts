@@ -184,7 +184,9 @@ const start = async (options: WasmOptions): Promise<Started> => {
     })
 
   // The memory, and who has which part of it.
-  const allocator = makeAllocator(BARRIER_BYTES + threads * COUNTER_BYTES, MAXIMUM_PAGES * PAGE, ALIGNMENT)
+  // Not up to 4 GiB: the address behind a block must be more than the block's.
+  const end = MAXIMUM_PAGES * PAGE - ALIGNMENT
+  const allocator = makeAllocator(BARRIER_BYTES + threads * COUNTER_BYTES, end, ALIGNMENT)
   let pages = 1
   let slotBytes = 0
   const reserve = (bytes: number, what: string): Block => {
@@ -198,7 +200,7 @@ const start = async (options: WasmOptions): Promise<Started> => {
         cause,
       })
     const block = allocator.allocate(bytes)
-    if (block === undefined) throw outOfMemory(MAXIMUM_PAGES * PAGE)
+    if (block === undefined) throw outOfMemory(end)
     const missing = Math.ceil(allocator.top() / PAGE) - pages
     if (missing > 0) {
       try {

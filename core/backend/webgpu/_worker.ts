@@ -150,10 +150,10 @@ export function engine(
 
   const begin = async (software: boolean): Promise<DeviceFacts> => {
     const gpu = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu
-    if (gpu === undefined) throw failure("Unsupported", "this runtime has no navigator.gpu")
+    if (gpu === undefined) throw failure("Unsupported", "this runtime has no navigator.gpu; use the wasm backend")
     const request = async () => {
       const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" })
-      if (adapter === null) throw failure("Unsupported", "this machine has no WebGPU adapter")
+      if (adapter === null) throw failure("Unsupported", "this machine has no WebGPU adapter; use the wasm backend")
       return adapter
     }
     let adapter = await request()

@@ -21,6 +21,8 @@ import { objectiveOf } from "../../../core/training/objectives.ts"
 import { makeStepper } from "../../../core/training/stepper.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 import { serve } from "../serve.ts"
+// As whoever trains has all of it: suite `cold` counts the time that it takes to load.
+import "@espalier/espalier"
 
 /** Of a token without a label. As core/data/encode.ts has it, which a step needs nothing else of. */
 const MASKED = -100

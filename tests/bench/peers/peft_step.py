@@ -1,4 +1,4 @@
-"""A LoRA step of transformers and PEFT, two threads, with the protocol of small_step.ts.
+"""A LoRA step of transformers and PEFT, two threads, with the protocol of serve.ts.
 
     python peft_step.py --make CASE directory    writes model/, adapter/ and batches.json
     python peft_step.py directory                serves steps on them

@@ -1,6 +1,6 @@
 /**
- * Size of everything that core exports with LoRA and Llama, and of a page that uses them: what is loaded at once, minified and gzipped. There is no
- * peer; it is held against a limit.
+ * Size of everything that core exports with LoRA and Llama, and of a page that uses them: what is loaded at once, minified
+ * and gzipped. There is no peer; it is held against a limit.
  * @module
  */
 import { bundle as bundled } from "../../../examples/browser/_bundle.ts"
@@ -23,6 +23,7 @@ const gzippedSize = async (code: string): Promise<number> =>
 /** Suite `bundle`. */
 export const bundle: Suite = {
   name: suite,
+  python: "no",
   run: async ({ take, note }) => {
     for (const [what, entry] of Object.entries(entries)) {
       const { files, atOnce } = await bundled(entry)

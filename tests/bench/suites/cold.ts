@@ -1,17 +1,17 @@
 /**
  * From the start of a process to the end of its first LoRA step on MiniLM.
  *
- * Two starts follow each other in caches of their own: the first finds nothing compiled of what was installed, neither
+ * Two starts follow each other in compile caches of their own: the first finds nothing compiled of what was installed, neither
  * TypeScript and packages here nor Python packages there, the second what the first one left. Deno and Python have their own
- * libraries compiled, as they come. pip compiles packages when it installs them, other installers do not: so the first
- * start here stands beside the second one there too. Files are in the system's cache for all: one round goes before.
+ * libraries compiled, as they come. pip compiles packages when it installs them: so the first start here stands beside the
+ * second one there too. Files are in the system's cache for all: one round goes before.
  * @module
  */
 import { type Contestant, median, start } from "../contest.ts"
 import { loraCases, loraDirectory, ourLoraStep, peftStep } from "../lora.ts"
 import { pythonDirectory } from "../peers.ts"
 import { result } from "../result.ts"
-import { gather, type Suite } from "../suite.ts"
+import type { Suite } from "../suite.ts"
 
 const suite = "cold"
 
@@ -19,39 +19,36 @@ const suite = "cold"
 interface Caches {
   /** By which it finds them. */
   readonly env: Readonly<Record<string, string>>
-  /** Leaves in them nothing of what was installed. */
+  /** Where they hold what was compiled of packages and programs. */
+  readonly compiled: string
+  /** Leaves nothing there. */
   readonly empty: () => Promise<void>
-  /** Removes them. */
-  readonly dispose: () => Promise<void>
+}
+
+const exists = (path: string): Promise<boolean> => Deno.stat(path).then(() => true, () => false)
+const remove = async (path: string): Promise<void> => {
+  if (await exists(path)) await Deno.remove(path, { recursive: true })
 }
 
 /** A DENO_DIR with packages as they were downloaded. */
-const denoCaches = async (): Promise<Caches> => {
-  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output()
+const denoCaches = async (directory: string): Promise<Caches> => {
+  const { success, stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output()
+  if (!success) throw new Error("deno info --json failed")
   const { npmCache } = JSON.parse(new TextDecoder().decode(stdout))
-  const directory = await Deno.makeTempDir({ prefix: "bench-cold-deno-" })
-  const dispose = () => Deno.remove(directory, { recursive: true })
   const empty = async () => {
-    await dispose()
+    await remove(directory)
     await Deno.mkdir(directory)
     await Deno.symlink(npmCache, `${directory}/npm`)
   }
-  return { env: { DENO_DIR: directory }, empty, dispose }
+  return { env: { DENO_DIR: directory }, compiled: `${directory}/gen`, empty }
 }
 
 /** Bytecode, filed by the path of its source; that of the standard library stays from the first start on. */
-const pythonCaches = async (): Promise<Caches> => {
-  const directory = await Deno.makeTempDir({ prefix: "bench-cold-python-" })
-  const remove = (path: string) => Deno.remove(path, { recursive: true })
-  const empty = async () => {
-    const installed = `${directory}${await pythonDirectory()}`
-    await remove(installed).catch((error) => {
-      if (!(error instanceof Deno.errors.NotFound)) throw error
-    })
-  }
+const pythonCaches = async (directory: string): Promise<Caches> => {
+  const compiled = `${directory}${await pythonDirectory()}`
   // Some machines forbid Python to write any.
   const env = { PYTHONPYCACHEPREFIX: directory, PYTHONDONTWRITEBYTECODE: "" }
-  return { env, empty, dispose: () => remove(directory) }
+  return { env, compiled, empty: () => remove(compiled) }
 }
 
 const seconds = async (contestant: Contestant): Promise<number> => {
@@ -75,43 +72,45 @@ interface Starts {
 const rows = [
   { state: "compile caches empty", ours: "first", theirs: "first" },
   { state: "compile caches filled", ours: "second", theirs: "second" },
-  { state: "compile caches empty, the peer's filled", ours: "first", theirs: "second" },
+  { state: "compile caches empty, the peer's filled, as pip leaves them", ours: "first", theirs: "second" },
 ] as const
 
 /** Suite `cold`. */
 export const cold: Suite = {
   name: suite,
+  python: "needed",
   run: async (bench) => {
     const [minilm] = loraCases
     const directory = await loraDirectory(minilm)
-    const peers = await gather(bench, suite, peftStep(directory).then((all) => all.slice(0, 1)))
-    const contestants = [
-      { contestant: ourLoraStep(directory), caches: await denoCaches() },
-      ...await Promise.all(peers.map(async (contestant) => ({ contestant, caches: await pythonCaches() }))),
-    ]
-    const times = contestants.map((): Starts => ({ first: [], second: [] }))
+    const [peer] = await peftStep(directory)
+    const own: Starts = { first: [], second: [] }, theirs: Starts = { first: [], second: [] }
+    const temporary = await Deno.makeTempDir({ prefix: "bench-cold-" })
     try {
+      const contestants = [
+        { contestant: ourLoraStep(directory), caches: await denoCaches(`${temporary}/deno`), times: own },
+        { contestant: peer, caches: await pythonCaches(`${temporary}/python`), times: theirs },
+      ]
       for (let round = -1; round < bench.rounds; round++) {
-        for (const [i, { contestant, caches }] of contestants.entries()) {
-          await caches.empty()
-          const prepared = { ...contestant, env: { ...contestant.env, ...caches.env } }
-          const first = await seconds(prepared), second = await seconds(prepared)
+        for (const { contestant, caches: { env, compiled, empty }, times } of contestants) {
+          await empty()
+          const prepared = { ...contestant, env: { ...contestant.env, ...env } }
+          const first = await seconds(prepared)
+          // Else the next round would not start in empty ones.
+          if (!await exists(compiled)) throw new Error(`"${contestant.name}" left nothing compiled in ${compiled}`)
+          const second = await seconds(prepared)
           // The first round only brings files into memory.
           if (round < 0) continue
-          times[i].first.push(first)
-          times[i].second.push(second)
+          times.first.push(first)
+          times.second.push(second)
         }
       }
     } finally {
-      for (const { caches } of contestants) await caches.dispose()
+      await remove(temporary)
     }
-    const [own, ...others] = times
-    for (const [i, { name: peerName }] of peers.entries()) {
-      for (const { state, ours, theirs } of rows) {
-        const name = `${minilm.name}, to the end of the first step, ${state}`
-        const figures = { ours: median(own[ours]), peer: median(others[i][theirs]) }
-        bench.take(result({ suite, name, backend: "wasm", unit: "s", peerName, ...figures }))
-      }
+    for (const row of rows) {
+      const name = `${minilm.name}, to the end of the first step, ${row.state}`
+      const figures = { ours: median(own[row.ours]), peer: median(theirs[row.theirs]) }
+      bench.take(result({ suite, name, backend: "wasm", unit: "s", peerName: peer.name, ...figures }))
     }
   },
 }

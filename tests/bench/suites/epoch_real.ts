@@ -104,6 +104,7 @@ const measure = async ({ rounds, take, note }: Bench, data: string, source: Sour
 /** Suite `epoch-real`. */
 export const epochReal: Suite = {
   name: suite,
+  python: "needed",
   run: async (bench) => {
     bench.note(`${suite}: the rounds are the seeds, ${Math.min(3, bench.rounds)}, each in processes of its own`)
     await measure(bench, "SMS", await sms())

@@ -5,7 +5,7 @@
 import type { Contestant } from "../contest.ts"
 import { flopsOf, ofLora, type Product, squares } from "../gemm.ts"
 import { deno, torchTwice, versions } from "../peers.ts"
-import { compare, gather, hasWebgpu, type Suite } from "../suite.ts"
+import { compare, gather, type Suite, webgpuAdapter } from "../suite.ts"
 
 const suite = "gemm"
 
@@ -37,6 +37,7 @@ const peak = (product: Product): Contestant => {
 /** Suite `gemm`. */
 export const gemm: Suite = {
   name: suite,
+  python: "peers",
   run: async (bench) => {
     for (const product of [...squares, ...ofLora]) {
       const text = JSON.stringify(product)
@@ -50,12 +51,13 @@ export const gemm: Suite = {
       )
       await compare(bench, event(product, "wasm"), deno("Espalier", "ours/gemm.ts", "wasm", text), peers)
     }
-    if (!await hasWebgpu(bench, suite)) return
+    const adapter = await webgpuAdapter(bench, suite)
+    if (adapter === undefined) return
     const product = squares[1], text = JSON.stringify(product)
     const peer = deno(`jax-js ${versions.jaxJs} webgpu`, "peers/jax_js_gemm.ts", "webgpu", text)
     await compare(
       bench,
-      { ...event(product, "webgpu"), steps: 5 },
+      { ...event(product, "webgpu"), name: `${product.name}, ${adapter}`, steps: 5 },
       deno("Espalier", "ours/gemm.ts", "webgpu", text),
       [peer],
     )

@@ -6,20 +6,20 @@ import { type Contestant, median, start } from "../contest.ts"
 import { loraCases, loraDirectory, ourLoraStep, peftStep } from "../lora.ts"
 import type { Account } from "../ours/lora_step.ts"
 import { result } from "../result.ts"
-import { gather, type Suite } from "../suite.ts"
+import type { Suite } from "../suite.ts"
 
 const suite = "memory"
 const MB = 1e6
 /** Steps that a process does before it is looked at. */
 const STEPS = 3
-/** Fresh processes of each contestant at most: what one takes hardly differs from what the next takes. */
-const PROCESSES = 3
 
 /** Peak of a process's resident memory, MB, as Linux tells it. */
 const peakOf = async (pid: number): Promise<number> => {
   const { stdout } = await new Deno.Command("cat", { args: [`/proc/${pid}/status`] }).output()
-  const kilobytes = Number(/^VmHWM:\s*(\d+) kB$/m.exec(new TextDecoder().decode(stdout))?.[1])
-  return 1024 * kilobytes / MB
+  const status = new TextDecoder().decode(stdout)
+  const kilobytes = /^VmHWM:\s*(\d+) kB$/m.exec(status)?.[1]
+  if (kilobytes === undefined) throw new Error(`/proc/${pid}/status has no VmHWM: ${status}`)
+  return 1024 * Number(kilobytes) / MB
 }
 
 const once = async (contestant: Contestant, accounts: boolean) => {
@@ -36,20 +36,21 @@ const once = async (contestant: Contestant, accounts: boolean) => {
 /** Suite `memory`. */
 export const memory: Suite = {
   name: suite,
+  python: "needed",
   run: async (bench) => {
     if (Deno.build.os !== "linux") return bench.note("memory: left out, only Linux tells the peak of another process")
     for (const one of loraCases) {
       const directory = await loraDirectory(one)
       const ours = [ourLoraStep(directory), ourLoraStep(directory, "--weights", "bf16")]
-      const peers = await gather(bench, suite, peftStep(directory).then((all) => all.slice(0, 1)))
+      const peers = (await peftStep(directory)).slice(0, 1)
       const contestants = [...ours, ...peers]
       const peaks: Array<Array<number>> = contestants.map(() => [])
-      const accounts: Array<Account | undefined> = []
-      for (let round = 0; round < Math.min(PROCESSES, bench.rounds); round++) {
+      const accounts: Array<Array<Account>> = ours.map(() => [])
+      for (let round = 0; round < bench.rounds; round++) {
         for (const [i, contestant] of contestants.entries()) {
           const { peak, account } = await once(contestant, i < ours.length)
           peaks[i].push(peak)
-          accounts[i] = account
+          if (account !== undefined) accounts[i].push(account)
         }
       }
       for (const [i, weights] of ["f32", "bf16"].entries()) {
@@ -57,12 +58,12 @@ export const memory: Suite = {
         for (const [j, peer] of peers.entries()) {
           const name = `${one.name}, ${weights} weights, peak RSS`
           const figures = { ours: median(peaks[i]), peer: median(peaks[ours.length + j]) }
-          bench.take(result({ ...common, name, ...figures, peerName: peer.name }))
+          bench.take(result({ ...common, name, ...figures, peerName: `${peer.name}, f32 weights` }))
         }
-        const { planned, resident } = accounts[i]!
         for (const part of ["weights", "optimizer", "activations"] as const) {
           const name = `${one.name}, ${weights} weights, RSS of ${part}`
-          const figures = { ours: resident[part] / MB, peer: planned[part] / MB }
+          const middle = (of: "resident" | "planned") => median(accounts[i].map((account) => account[of][part])) / MB
+          const figures = { ours: middle("resident"), peer: middle("planned") }
           bench.take(result({ ...common, name, ...figures, peerName: "planned" }))
         }
       }

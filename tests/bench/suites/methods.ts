@@ -11,6 +11,7 @@ const suite = "methods"
 /** Suite `methods`. */
 export const methods: Suite = {
   name: suite,
+  python: "needed",
   run: async (bench) => {
     const [minilm] = loraCases
     const directory = await loraDirectory(minilm)

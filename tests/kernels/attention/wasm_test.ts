@@ -5,6 +5,15 @@ import { attentionCases } from "./_cases.ts"
 
 Deno.test("attention: against float64, and alike on any number of threads", () => onWasm(attentionCases))
 
+Deno.test("attention: a key that is no number makes none of what sees it, whichever NaN it is", () =>
+  onWasm([0x7fc00000, 0x7fc00001, 0x7fffffff, 0xffffffff].map((bits): Case => {
+    const given = attentionCases.find(({ name }) => name === "small")!
+    const { k } = given.call as AttentionCall
+    const keys = given.buffers[k.buffer].slice() as Float32Array<ArrayBuffer>
+    new Uint32Array(keys.buffer)[k.offset + 5 * k.strides[2]] = bits
+    return { ...given, name: `NaN ${bits.toString(16)}`, buffers: given.buffers.with(k.buffer, keys) }
+  })))
+
 /** The same elements, the last one along an axis first. */
 const reversed = (view: View, axis: number): View => ({
   ...view,

@@ -36,6 +36,7 @@ const keys = async (options: Lora.LoraOptions, task?: Task) =>
 
 Deno.test("options that make no sense are errors that quote them", async () => {
   const cases: ReadonlyArray<readonly [unknown, string]> = [
+    [{ rank: 16 }, 'unknown option "rank"; the nearest known one is'],
     [{ r: 0 }, "r must be a positive integer, got 0"],
     [{ r: 2.5 }, "got 2.5"],
     [{ loraAlpha: NaN }, "loraAlpha must be"],
@@ -86,6 +87,17 @@ Deno.test("targets: the family's by default, by layer, by list, and without what
     "model.embed_tokens.lora_embedding_A",
     "model.embed_tokens.lora_embedding_B",
   ])
+})
+
+Deno.test("names of a list that no module has are noted: a slip, or a list for several families", async () => {
+  const notes = (targetModules: ReadonlyArray<string>) =>
+    run(
+      Effect.map(initialize(config, { task: Task.causalLM() }), ({ notes }) => notes),
+      layerOf({ targetModules }),
+    )
+  const known = await notes(["q_proj", "v_proj"])
+  const message = "lora/default: no module is named query or v_prj; the other names count"
+  assertEquals(await notes(["q_proj", "query", "v_prj"]), [message, ...known])
 })
 
 Deno.test("bias and modulesToSave choose base parameters; a classification head always trains", async () => {

@@ -28,5 +28,6 @@ Deno.test("allocator: says what was used before", () => {
   assertEquals(first, { address: 0, bytes: 128, reused: false })
   allocator.free(first)
   assertEquals(allocator.allocate(64)!.reused, true)
-  assertEquals(allocator.top(), 128)
+  // What was given back at the end needs no memory: it may have been given back because there was none.
+  assertEquals(allocator.top(), 64)
 })

@@ -1,0 +1,54 @@
+/**
+ * Which columns of the data are what, and what can be learned from them.
+ * @module
+ */
+import { Dataset, type Task } from "../mod.ts"
+
+/** Names of columns; those that are not given have usual names. */
+export interface ColumnNames {
+  readonly text?: string | undefined
+  readonly label?: string | undefined
+  readonly prompt?: string | undefined
+  readonly completion?: string | undefined
+  readonly words?: string | undefined
+  readonly tags?: string | undefined
+}
+
+/** What can be learned. */
+type Kind = Task["kind"]
+
+/** Columns by what they are for, with the tasks that they can be learned for. */
+const COLUMNS = [
+  { names: ["text", "label"], tasks: ["classification"] },
+  { names: ["prompt", "completion"], tasks: ["causal-lm"] },
+  { names: ["words", "tags"], tasks: ["token-classification"] },
+] as const
+
+/** What is wrong: columns of several kinds were named, or of another kind than the task's. */
+export const columnProblems = (columns: ColumnNames, task: Kind | undefined): ReadonlyArray<string> => {
+  const named = (name: keyof ColumnNames) => columns[name] !== undefined
+  const kinds = COLUMNS.filter(({ names }) => names.some(named))
+  const show = ({ names }: typeof COLUMNS[number]) => names.filter(named).join(" and ")
+  if (kinds.length > 1) return [`data: ${kinds.map(show).join(" beside ")}: name columns of one kind`]
+  const [kind] = kinds
+  if (task === undefined || kind === undefined) return []
+  const plain = !named("label") && kind.names[0] === "text"
+  const tasks: ReadonlyArray<Kind> = [...kind.tasks, ...plain ? ["causal-lm", "masked-lm"] as const : []]
+  if (tasks.includes(task)) return []
+  return [`task: "${task}" does not go with the columns ${show(kind)}, which are for ${tasks.join(", ")}`]
+}
+
+/** The columns that were named, or those that the included data has. */
+export const columnsOf = (data: string, task: Kind | undefined, names: ColumnNames): Dataset.Columns => {
+  const { text, label, prompt, completion, words, tags } = names
+  if (prompt !== undefined || completion !== undefined) {
+    return { prompt: prompt ?? "prompt", completion: completion ?? "completion" }
+  }
+  if (words !== undefined || tags !== undefined || task === "token-classification") {
+    return { words: words ?? "words", tags: tags ?? "tags" }
+  }
+  const included = data.endsWith("sms_spam.tsv")
+  const column = text ?? (included ? "SMS" : "text")
+  const plain = task === undefined ? Dataset.formatOf(data) === "text" : task !== "classification"
+  return plain ? { text: column } : { text: column, label: label ?? (included ? "Label" : "label") }
+}

@@ -86,7 +86,7 @@ export const train = (settings: Settings) =>
       runFolder: output,
       resume,
       observe: progress(),
-      config: { data: settings.data, weights, ...settings.config, validation, test },
+      config: { data: settings.data, weights, ...settings.config, split: { validation, test } },
       ...traceStep(settings.trace),
       ...(data.validation.rows.length === 0 ? {} : { earlyStopping: stopping(settings, task) }),
     })

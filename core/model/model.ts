@@ -14,15 +14,6 @@ import type { Network } from "./network.ts"
 import type { ResolvedSite } from "./sites.ts"
 import type { Task } from "./task.ts"
 
-export { loadAdapters, readParameters, saveAdapters, writeParameters } from "./adapters.ts"
-export { type Choice, chooseByRow, type RowChoice } from "./choice.ts"
-export { generate, type GenerateOptions } from "./generate.ts"
-export { initialize, type InitializeOptions, load, type LoadError, type LoadOptions } from "./load.ts"
-export type { ResolvedSite } from "./sites.ts"
-export { type CheckpointOptions, saveCheckpoint } from "./save_checkpoint.ts"
-export { soup, type SoupIngredient, type SoupOptions, type SoupReport } from "./soup.ts"
-export type { AveragedTensor } from "./average_tensors.ts"
-
 /** A parameter with memory. */
 export interface ModelParameter extends Parameter {
   /** Whether training changes it. */

@@ -21,13 +21,9 @@ import { loadTokenizer } from "../data/tokenizer.ts"
 import type { JsonError } from "../formats/json_error.ts"
 import type { SafetensorsError } from "../formats/safetensors_error.ts"
 import type { StorageError } from "../formats/storage_error.ts"
-import {
-  type Model,
-  readParameters,
-  saveAdapters,
-  saveCheckpoint as saveModel,
-  writeParameters,
-} from "../model/model.ts"
+import { readParameters, saveAdapters, writeParameters } from "../model/adapters.ts"
+import type { Model } from "../model/model.ts"
+import { saveCheckpoint as saveModel } from "../model/save_checkpoint.ts"
 import type { ModelError } from "../model/model_error.ts"
 import { sizeOf } from "../tensor/shape.ts"
 import { attempt, attemptPromise } from "./_attempt.ts"

@@ -3,7 +3,7 @@
  * @module
  */
 import * as Effect from "effect/Effect"
-import type { Model } from "../../core/model/model.ts"
+import type { Model } from "../../core/model/mod.ts"
 import { ModelError } from "../../core/model/model_error.ts"
 
 /**

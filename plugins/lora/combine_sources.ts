@@ -9,7 +9,7 @@ import type { ArtifactFiles, NamedValues } from "../../core/contracts/contributi
 import { PluginError } from "../../core/contracts/plugin_error.ts"
 import { type StorageError, toStorageError } from "../../core/formats/storage_error.ts"
 import { artifactContext, belongsTo } from "../../core/model/adapters.ts"
-import { type Model, readParameters } from "../../core/model/model.ts"
+import { type Model, readParameters } from "../../core/model/mod.ts"
 import {
   adapterFile,
   CONFIG_FILE,

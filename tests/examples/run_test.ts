@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
 import { saveTokenizer, trainBpe } from "../../core/data/train_bpe.ts"
-import { saveCheckpoint } from "../../core/model/model.ts"
+import { saveCheckpoint } from "../../core/model/mod.ts"
 import { languageModel, texts } from "../core/training/_support.ts"
 import { run } from "../model_layer.ts"
 

@@ -3,7 +3,7 @@
  * @module
  */
 import { parseHeader } from "../../core/formats/safetensors.ts"
-import type { Model } from "../../core/model/model.ts"
+import type { Model } from "../../core/model/mod.ts"
 import * as ops from "../../core/tensor/ops.ts"
 import { evaluate } from "../evaluate.ts"
 import type { MemoryBackend } from "../memory_backend.ts"

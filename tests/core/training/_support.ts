@@ -5,7 +5,7 @@
 import { fromRows, type LabeledData, type TextData } from "../../../core/data/dataset.ts"
 import { makeTokenizer, type Tokenizer } from "../../../core/data/tokenizer.ts"
 import { trainBpe } from "../../../core/data/train_bpe.ts"
-import { initialize, type Model } from "../../../core/model/model.ts"
+import { initialize, type Model } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/model/task.ts"
 
 const words = ["sun moon star sky cloud rain", "bread milk cheese apple salt rice"].map((list) => list.split(" "))

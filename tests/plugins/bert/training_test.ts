@@ -8,7 +8,7 @@ import { layer as pluginsLayer, type Plugins } from "../../../core/contracts/plu
 import { fromRows } from "../../../core/data/dataset.ts"
 import { makeTokenizer } from "../../../core/data/tokenizer.ts"
 import { layer as familiesLayer } from "../../../core/model/families.ts"
-import { initialize } from "../../../core/model/model.ts"
+import { initialize } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/model/task.ts"
 import { evaluate } from "../../../core/training/evaluate.ts"
 import { fit } from "../../../core/training/fit.ts"

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/a
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { gradients } from "../../../core/graph/gradients.ts"
-import { chooseByRow, initialize, type Model, saveAdapters } from "../../../core/model/model.ts"
+import { chooseByRow, initialize, type Model, saveAdapters } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/model/task.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
 import type { BatchTensors } from "../../../core/contracts/objective.ts"
-import { load, loadAdapters, readParameters, saveAdapters, saveCheckpoint } from "../../../core/model/model.ts"
+import { load, loadAdapters, readParameters, saveAdapters, saveCheckpoint } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/model/task.ts"
 import { parseHeader } from "../../../core/formats/safetensors.ts"
 import * as ops from "../../../core/tensor/ops.ts"

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert"
 import * as Effect from "effect/Effect"
-import { initialize } from "../../../core/model/model.ts"
+import { initialize } from "../../../core/model/mod.ts"
 import { labelKind, Task } from "../../../core/model/task.ts"
 import { adamW } from "../../../core/training/adamw.ts"
 import { objectiveOf } from "../../../core/training/objectives.ts"

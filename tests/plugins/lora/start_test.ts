@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
-import { initialize, loadAdapters, type Model, saveAdapters } from "../../../core/model/model.ts"
+import { initialize, loadAdapters, type Model, saveAdapters } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/model/task.ts"
 import { makeRng } from "../../../core/tensor/random.ts"
 import {

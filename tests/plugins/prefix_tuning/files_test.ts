@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { load, loadAdapters, readParameters, saveAdapters } from "../../../core/model/model.ts"
+import { load, loadAdapters, readParameters, saveAdapters } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/model/task.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"

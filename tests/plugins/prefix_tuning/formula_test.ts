@@ -1,6 +1,6 @@
 import { assert } from "@std/assert"
 import * as Effect from "effect/Effect"
-import { initialize, readParameters } from "../../../core/model/model.ts"
+import { initialize, readParameters } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/model/task.ts"
 import * as PrefixTuning from "../../../plugins/prefix_tuning/mod.ts"
 import { distilBert, llama, rowsOf, type Vector, type Weights } from "../_formulas.ts"

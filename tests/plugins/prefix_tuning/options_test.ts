@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert"
 import * as Effect from "effect/Effect"
-import { initialize } from "../../../core/model/model.ts"
+import { initialize } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/model/task.ts"
 import * as PrefixTuning from "../../../plugins/prefix_tuning/mod.ts"
 import { run } from "../../model_layer.ts"

@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
-import { initialize, loadAdapters, saveAdapters } from "../../../core/model/model.ts"
+import { initialize, loadAdapters, saveAdapters } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/model/task.ts"
 import * as PromptTuning from "../../../plugins/prompt_tuning/mod.ts"
 import { failure, run } from "../../model_layer.ts"

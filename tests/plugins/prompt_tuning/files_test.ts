@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { initialize, load, loadAdapters, readParameters, saveAdapters } from "../../../core/model/model.ts"
+import { initialize, load, loadAdapters, readParameters, saveAdapters } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/model/task.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 import * as PrefixTuning from "../../../plugins/prefix_tuning/mod.ts"

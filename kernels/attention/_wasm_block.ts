@@ -11,7 +11,7 @@ import { call as callFunction, type Code, f32x4, forRange, get, i32, increase, s
 import type { KernelContext } from "../wasm/kernel.ts"
 import { loadLanes, storeLanes } from "../wasm/lanes.ts"
 import { vectorUnary } from "../wasm/vector_math.ts"
-import { eachStrip, integers, minimum, padded, RANGE_BYTES, zeroRows } from "./_wasm_parts.ts"
+import { eachStrip, integers, lesser, padded, RANGE_BYTES, zeroRows } from "./_wasm_parts.ts"
 import { rowsTimesKeys, rowsTimesPanels, STRIP, tilesTimesPanels } from "./_wasm_products.ts"
 import { scratchOf, type Shape, STATS_BYTES } from "./_wasm_shape.ts"
 import { softmaxRow } from "./_wasm_softmax.ts"
@@ -104,7 +104,7 @@ export const blockFunction = (context: KernelContext, shape: Shape, rows: number
                   zeros(i32.and(get(first), i32.const(-STRIP)), get(first)),
                   zeros(
                     get(end),
-                    minimum(
+                    lesser(
                       i32.and(i32.add(get(end), i32.const(STRIP - 1)), i32.const(-STRIP)),
                       i32.const(padded(keys)),
                     ),
@@ -187,7 +187,7 @@ export const blockFunction = (context: KernelContext, shape: Shape, rows: number
           const range: Code = [
             [first, clear, end].map((local, i) => set(local, i32.load(entry, 4 * i))),
             // Of the panel of the last keys, those that there are.
-            set(last, minimum(get(end), i32.const(keys))),
+            set(last, lesser(get(end), i32.const(keys))),
           ]
           return together
             ? [allScores(), eachPanel([range, weights]), allValues(), eachPanel(divide)]

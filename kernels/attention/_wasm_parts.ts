@@ -32,7 +32,7 @@ import { loadLanes, storeLanes } from "../wasm/lanes.ts"
 /** `count` rounded up to whole panels of eight. */
 export const padded = (count: number): number => Math.ceil(count / COLUMNS) * COLUMNS
 /** The lesser of two; both are evaluated twice. */
-export const minimum = (a: Code, b: Code): Code => select(a, b, i32.ltU(a, b))
+export const lesser = (a: Code, b: Code): Code => select(a, b, i32.ltU(a, b))
 
 /** Rows cut into panels that a micro-kernel takes. */
 export interface Panels {
@@ -52,7 +52,7 @@ export const panelsOf = (rows: number): Panels => {
 }
 /** The first row of a panel, or, for the one behind the last, their number. `panel` is evaluated several times. */
 export const firstRow = ({ rows, full, rest }: Panels, panel: Code): Code =>
-  rest === 0 ? scaled(panel, rows) : minimum(scaled(panel, rows), i32.const(full * rows + rest))
+  rest === 0 ? scaled(panel, rows) : lesser(scaled(panel, rows), i32.const(full * rows + rest))
 /** Code for a panel by its height. */
 export const byHeight = ({ rows, full, rest }: Panels, panel: Code, body: (rows: number) => Code): Code =>
   rest === 0 ? body(rows) : when(i32.ltU(panel, i32.const(full)), body(rows), body(rest))
@@ -191,7 +191,7 @@ export const eachStrip = (
   const sees = i32.and(i32.ltU(i32.load(entry), get(end)), i32.gtU(i32.load(entry, 8), get(key)))
   const next = i32.ltU(tee(panel, i32.add(get(panel), i32.const(1))), count)
   return forRange(key, i32.const(0), i32.const(keys), size, [
-    set(end, minimum(i32.const(keys), i32.add(get(key), i32.const(size)))),
+    set(end, lesser(i32.const(keys), i32.add(get(key), i32.const(size)))),
     set(panel, i32.const(0)),
     whileTrue(
       i32.ltU(get(panel), count),

@@ -32,7 +32,7 @@ import { integers } from "./_wasm_parts.ts"
  * columns of one k do (stride: bytes from one k to the next).
  * @param tail What `count` leaves beyond whole panels.
  */
-export const packPanels = (module: ModuleBuilder, layout: "depth" | "across", tail: number): number =>
+export const packColumns = (module: ModuleBuilder, layout: "depth" | "across", tail: number): number =>
   module.once(
     `attention_pack_${layout}_${tail}`,
     () =>

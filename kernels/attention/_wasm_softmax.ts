@@ -10,7 +10,7 @@ import { type Code, f32x4, forRange, get, i32, increase, madd, set, v128, when }
 import type { KernelContext } from "../wasm/kernel.ts"
 import { loadLanes } from "../wasm/lanes.ts"
 import { hoistedNumbers } from "../wasm/wide.ts"
-import { integers, minimum } from "./_wasm_parts.ts"
+import { integers, lesser } from "./_wasm_parts.ts"
 import { powerOfTwo } from "./_wasm_power.ts"
 import type { Shape } from "./_wasm_shape.ts"
 
@@ -97,7 +97,7 @@ export const softmaxRow = ({ module, target }: KernelContext, { keys, scale, mas
           ]
           const code: Code = [
             // The last keys are never clear.
-            set(whole, minimum(get(end), i32.const(keys - tail))),
+            set(whole, lesser(get(end), i32.const(keys - tail))),
             tops.map((top) => set(top, number(-Infinity))),
             begin,
             walk(first, clear, (place, _, i) => [set(x, f32x4.mul(score(place), scoreScale)), top(i)]),

@@ -23,8 +23,8 @@ import {
 } from "../wasm/assembler.ts"
 import type { KernelContext, KernelEmitter } from "../wasm/kernel.ts"
 import { blockFunction } from "./_wasm_block.ts"
-import { byHeight, firstRow, integers, minimum, RANGE_BYTES, seenKeys, step, withQueries } from "./_wasm_parts.ts"
-import { packPanels } from "./_wasm_products.ts"
+import { byHeight, firstRow, integers, lesser, RANGE_BYTES, seenKeys, step, withQueries } from "./_wasm_parts.ts"
+import { packColumns } from "./_wasm_products.ts"
 import { scratchOf, type Shape, shapeOf } from "./_wasm_shape.ts"
 
 /**
@@ -73,9 +73,9 @@ const driver = (context: KernelContext, shape: Shape, batchBytes: number): numbe
             increase(panel, get(tiles)),
             step(scaled(get(tiles), rows), [...moves(3, perQuery), [mask0, bytes(shape.mask, 1)]]),
           ]
-          const whole = minimum(
+          const whole = lesser(
             i32.const(block),
-            i32.sub(minimum(get(last), i32.const(shape.full)), get(panel)),
+            i32.sub(lesser(get(last), i32.const(shape.full)), get(panel)),
           )
           return forRange(begin, get(begin), get(end), 1, [
             [[q0, q], [k0, k], [v0, v], [mask0, mask], [factor0, factor], [output0, output], [logSum0, logSum]]
@@ -97,7 +97,7 @@ const driver = (context: KernelContext, shape: Shape, batchBytes: number): numbe
               ? when(i32.ne(get(entry), get(packed)), [
                 set(packed, get(entry)),
                 callFunction(
-                  packPanels(module, "depth", keys % 8),
+                  packColumns(module, "depth", keys % 8),
                   get(k0),
                   i32.const(bytes(shape.k, 2)),
                   i32.const(width),
@@ -105,7 +105,7 @@ const driver = (context: KernelContext, shape: Shape, batchBytes: number): numbe
                   i32.add(get(scratch), i32.const(lies.k)),
                 ),
                 callFunction(
-                  packPanels(module, "across", valueWidth % 8),
+                  packColumns(module, "across", valueWidth % 8),
                   get(v0),
                   i32.const(bytes(shape.v, 2)),
                   i32.const(keys),
@@ -114,7 +114,7 @@ const driver = (context: KernelContext, shape: Shape, batchBytes: number): numbe
                 ),
               ])
               : [],
-            set(last, minimum(i32.const(count), i32.add(get(panel), i32.const(run)))),
+            set(last, lesser(i32.const(count), i32.add(get(panel), i32.const(run)))),
             whileTrue(
               i32.ltU(get(panel), get(last)),
               byHeight(shape, get(panel), (rows) => blockOf(rows, rows === shape.rows ? whole : i32.const(1))),

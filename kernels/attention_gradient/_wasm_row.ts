@@ -2,7 +2,7 @@
  * One row of the scores that the derivative of attention in WebAssembly makes again.
  * @module
  */
-import { integers, minimum, padded } from "../attention/_wasm_parts.ts"
+import { integers, lesser, padded } from "../attention/_wasm_parts.ts"
 import { powerOfTwo } from "../attention/_wasm_power.ts"
 import { keyOf } from "../collapse.ts"
 import { vectorsOf } from "../matmul/_wasm_micro_kernel.ts"
@@ -72,7 +72,7 @@ export const rowFunction = ({ module, target }: KernelContext, shape: Shape, key
             // Signs turned, for multiplications with additions.
             set(total, f32x4.mul(v128.load32Splat(get(logSum)), number(-Math.LOG2E))),
             set(share, f32x4.mul(v128.load32Splat(get(delta)), number(-scale))),
-            set(whole, minimum(get(end), i32.const(keys - tail))),
+            set(whole, lesser(get(end), i32.const(keys - tail))),
             increase(mask, scaled(get(clear), 4 * maskStride)),
             factorStride === undefined ? [] : increase(factor, scaled(get(first), 4 * factorStride)),
             forRange(at, i32.const(0), get(first), 8, zeros),

@@ -17,6 +17,8 @@ const WIDE_KEYS = 288, WIDE_BLOCK = 16
 
 /** In elements, by axis. */
 export type Strides = ReadonlyArray<number>
+/** Bytes from one element to the next along an axis; 0 without a view. */
+export const bytesAlong = (strides: Strides | undefined, axis: number): number => 4 * (strides?.[axis] ?? 0)
 
 /** A call as numbers: strides in elements, no buffers. */
 export interface Shape extends Sizes {

@@ -7,8 +7,8 @@
  * cut depends on the shape alone, and so does the order of every sum.
  * @module
  */
-import { firstRow, integers, minimum, seenKeys, step, withQueries } from "../attention/_wasm_parts.ts"
-import { packPanels } from "../attention/_wasm_products.ts"
+import { firstRow, integers, lesser, seenKeys, step, withQueries } from "../attention/_wasm_parts.ts"
+import { packColumns } from "../attention/_wasm_products.ts"
 import { keyOf } from "../collapse.ts"
 import type { AttentionGradientCall, View } from "../contract.ts"
 import { scaled } from "../matmul/_wasm_operands.ts"
@@ -26,8 +26,9 @@ import {
 } from "../wasm/assembler.ts"
 import { groupedStage, itemsPerUnit, type KernelContext, type KernelEmitter, type Stage } from "../wasm/kernel.ts"
 import { loadLanes, storeLanes } from "../wasm/lanes.ts"
-import { type Addresses, BLOCK_PARAMETERS, blockFunction } from "./_wasm_block.ts"
-import { scratchOf, type Shape, shapeOf } from "./_wasm_shape.ts"
+import { blockFunction } from "./_wasm_block.ts"
+import { type Addresses, BLOCK_PARAMETERS } from "./_wasm_block_parts.ts"
+import { bytesAlong, scratchOf, type Shape, shapeOf } from "./_wasm_shape.ts"
 
 /** Parameters of the driver, one address each. */
 const OPERANDS = ["q", "k", "v", "mask", "factor", "logSum", "cotangent", "delta", "dq", "dk", "dv"] as const
@@ -59,7 +60,7 @@ const driver = (context: KernelContext, shape: Shape, batchBytes: number): numbe
             f,
             11,
           )
-          const bytes = (name: typeof OPERANDS[number], axis: number) => 4 * (shape[name]?.[axis] ?? 0)
+          const bytes = (name: typeof OPERANDS[number], axis: number) => bytesAlong(shape[name], axis)
           const move = (
             index: Code,
             places: Readonly<Record<string, number>>,
@@ -70,7 +71,7 @@ const driver = (context: KernelContext, shape: Shape, batchBytes: number): numbe
           const perKey = ["k", "v", "dk", "dv"] as const
           const packed = (name: "k" | "v", layout: "depth" | "across", columns: number, k: number, place: number) =>
             callFunction(
-              packPanels(module, layout, columns % 8),
+              packColumns(module, layout, columns % 8),
               get(at[name]),
               i32.const(bytes(name, 2)),
               i32.const(k),
@@ -84,7 +85,7 @@ const driver = (context: KernelContext, shape: Shape, batchBytes: number): numbe
             set(more, i32.const(0)),
             forRange(member, i32.const(0), i32.const(members), 1, [
               forRange(panel, get(firstPanel), get(lastPanel), block, [
-                set(blockEnd, minimum(i32.add(get(panel), i32.const(block)), get(lastPanel))),
+                set(blockEnd, lesser(i32.add(get(panel), i32.const(block)), get(lastPanel))),
                 BLOCK_PARAMETERS.map((name) => set(here[name], get(at[name]))),
                 move(get(member), here, perQuery, 2),
                 set(query, firstRow(shape, get(panel))),
@@ -119,7 +120,7 @@ const driver = (context: KernelContext, shape: Shape, batchBytes: number): numbe
               move(i32.divU(get(index), i32.const(runs)), at, perQuery, 2),
               step(get(begin), [[at.dk, 4 * keys * width], [at.dv, 4 * keys * valueWidth]]),
             ],
-            set(lastPanel, minimum(i32.const(count), i32.add(get(firstPanel), i32.const(run)))),
+            set(lastPanel, lesser(i32.const(count), i32.add(get(firstPanel), i32.const(run)))),
             set(index, i32.remU(get(pair), i32.const(shared))),
             move(get(index), at, [...perQuery, ...perKey], 1),
             set(index, i32.divU(get(pair), i32.const(shared))),

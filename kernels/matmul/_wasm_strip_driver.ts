@@ -92,7 +92,7 @@ export const stripDriver = (
   return module.func(`matmul_${m}x${n}x${k}`, params, [], (f, begin, end, scratch, a, b, output, ...beside) => {
     const local = () => f.local("i32")
     const [from, until, term] = [0, 0, 0].map(local)
-    const [panel, whole, tiles, tile, column, pair, aRows, columns, to] = [0, 0, 0, 0, 0, 0, 0, 0, 0].map(local)
+    const [panel, whole, tiles, tile, column, pair, aRows, bPanel, to] = [0, 0, 0, 0, 0, 0, 0, 0, 0].map(local)
     const [before, beforeStride, isLast] = [0, 0, 0].map(local)
     // Strips hand the sums of a crowded output on to the next ones in a place of their own.
     const crowded = bytes.output.m % CROWDED === 0
@@ -104,15 +104,15 @@ export const stripDriver = (
     return eachRun(module, f, product, storages, blocking, given, epilogue, (run) => {
       const { full, panels, start, count } = run
       /** From one panel of columns of b to the next. */
-      const apart = scaled(get(count), 4 * COLUMNS)
+      const panelBytes = scaled(get(count), 4 * COLUMNS)
       const enterRows: Code = [
         set(aRows, i32.add(get(run.a), scaled(get(panel), ROWS * bytes.a.m))),
         increase(aRows, scaled(get(start), bytes.a.k)),
-        set(columns, packed),
+        set(bPanel, packed),
         set(to, i32.add(get(run.output), scaled(get(panel), ROWS * bytes.output.m))),
       ]
       const nextPanels = (count: number): Code => [
-        increase(columns, i32.mul(apart, constant(count))),
+        increase(bPanel, i32.mul(panelBytes, constant(count))),
         increase(to, 4 * COLUMNS * count),
       ]
       /** The terms from `term` until `until` of one panel of columns, for the rows of a tile. */
@@ -121,7 +121,7 @@ export const stripDriver = (
           microKernel(module, target, { a: aLayout, b: "panel", rows, width: tileWidth }),
           i32.add(i32.add(get(aRows), scaled(get(term), bytes.a.k)), scaled(get(tile), ROWS * bytes.a.m)),
           aStride,
-          i32.add(i32.add(get(columns), scaled(get(term), 4 * COLUMNS)), i32.mul(apart, constant(panelOfPair))),
+          i32.add(i32.add(get(bPanel), scaled(get(term), 4 * COLUMNS)), i32.mul(panelBytes, constant(panelOfPair))),
           constant(0),
           i32.sub(get(until), get(term)),
           i32.add(i32.add(get(to), constant(4 * COLUMNS * panelOfPair)), scaled(get(tile), ROWS * bytes.output.m)),
@@ -140,8 +140,8 @@ export const stripDriver = (
             stripKernel(module, target, aLayout, strip),
             i32.add(get(aRows), scaled(get(term), bytes.a.k)),
             aStride,
-            i32.add(get(columns), scaled(get(term), 4 * COLUMNS)),
-            apart,
+            i32.add(get(bPanel), scaled(get(term), 4 * COLUMNS)),
+            panelBytes,
             get(before),
             get(beforeStride),
             select(get(to), sums, get(isLast)),
@@ -192,9 +192,9 @@ export const stripDriver = (
         run.finish(constant(restRows), scaled(get(panel), ROWS)),
       ]
       const packChunk: Code = [
-        set(columns, i32.add(get(run.b), scaled(get(start), bytes.b.k))),
+        set(bPanel, i32.add(get(run.b), scaled(get(start), bytes.b.k))),
         set(to, packed),
-        packPanels(module, product, storages.b, run, { from: columns, to, column, count }),
+        packPanels(module, product, storages.b, run, { from: bPanel, to, column, count }),
       ]
       return [
         run.packOnce(packChunk),

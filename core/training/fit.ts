@@ -236,7 +236,7 @@ function runLoop(
       if (zeroSteps > 0 && zeroSteps === Math.min(ZERO_STEPS, totalSteps)) {
         const message =
           `the gradients of the first ${zeroSteps === 1 ? "step" : `${zeroSteps} steps`} are all exactly ` +
-          `zero: nothing that is trained has any effect on the loss`
+          `zero: nothing that is trained has any effect on the loss; look at what the methods change and how it starts`
         throw new TrainingError({ reason: "ZeroGradient", message, step })
       }
       tokensDone += tokens

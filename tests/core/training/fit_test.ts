@@ -147,28 +147,37 @@ Deno.test("an empty step changes nothing under plain descent and is no error", a
   assertEquals(after, before)
 })
 
-Deno.test("early stopping restores the best weights", async () => {
-  const { result, best, last, reason } = await run(Effect.gen(function* () {
-    const model = yield* classifier()
-    const { events, observe } = recorder()
-    // A rate that wrecks the model after the first steps.
-    const run = yield* fit(model, data, {
-      epochs: 20,
-      learningRate: 0.3,
-      schedule: "constant",
-      earlyStopping: { patience: 2 },
-      paddingFree: false,
-      tokenizer,
-      observe,
-    })
-    const losses = events.flatMap((event) => event.type === "evaluation" ? [event.metrics.loss] : [])
-    const { metrics } = yield* evaluate(model, data.validation, { tokenizer })
-    return { result: metrics.loss, best: Math.min(...losses), last: losses.at(-1)!, reason: run.reason }
-  }))
-  assertEquals(reason, "early-stopping")
-  assertEquals(result, best)
-  assert(last > best)
-})
+for (
+  const { earlyStopping, ends } of [
+    { earlyStopping: { patience: 2 }, ends: "early-stopping" },
+    { earlyStopping: {}, ends: "finished" },
+  ]
+) {
+  Deno.test(`early stopping restores the best weights: ${JSON.stringify(earlyStopping)}`, async () => {
+    const { result, best, last, evaluations, reason } = await run(Effect.gen(function* () {
+      const model = yield* classifier()
+      const { events, observe } = recorder()
+      // A rate that wrecks the model after the first steps.
+      const run = yield* fit(model, data, {
+        epochs: 20,
+        learningRate: 0.3,
+        schedule: "constant",
+        earlyStopping,
+        paddingFree: false,
+        tokenizer,
+        observe,
+      })
+      const losses = events.flatMap((event) => event.type === "evaluation" ? [event.metrics.loss] : [])
+      const { metrics } = yield* evaluate(model, data.validation, { tokenizer })
+      const evaluations = losses.length
+      return { result: metrics.loss, best: Math.min(...losses), last: losses.at(-1)!, evaluations, reason: run.reason }
+    }))
+    assertEquals(reason, ends)
+    assertEquals(evaluations === 20, ends === "finished")
+    assertEquals(result, best)
+    assert(last > best)
+  })
+}
 
 Deno.test("a run from a checkpoint ends as one that was never stopped", async () => {
   const directory = await Deno.makeTempDir()

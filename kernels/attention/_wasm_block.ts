@@ -11,7 +11,7 @@ import { call as callFunction, type Code, f32x4, forRange, get, i32, increase, s
 import type { KernelContext } from "../wasm/kernel.ts"
 import { loadLanes, storeLanes } from "../wasm/lanes.ts"
 import { vectorUnary } from "../wasm/vector_math.ts"
-import { eachStrip, integers, lesser, padded, RANGE_BYTES, zeroRows } from "./_wasm_parts.ts"
+import { bytesAlong, eachStrip, integers, lesser, padded, RANGE_BYTES, zeroRows } from "./_wasm_parts.ts"
 import { rowsTimesKeys, rowsTimesPanels, STRIP, tilesTimesPanels } from "./_wasm_products.ts"
 import { scratchOf, type Shape, STATS_BYTES } from "./_wasm_shape.ts"
 import { softmaxRow } from "./_wasm_softmax.ts"
@@ -113,7 +113,7 @@ export const blockFunction = (context: KernelContext, shape: Shape, rows: number
                 : [],
               increase(row, rowBytes),
               increase(mask, 4 * shape.mask[1]),
-              increase(factor, 4 * (shape.factor?.[3] ?? 0)),
+              increase(factor, bytesAlong(shape.factor, 3)),
               increase(stats, 4),
             ]),
           ]
@@ -174,7 +174,7 @@ export const blockFunction = (context: KernelContext, shape: Shape, rows: number
                 storeLanes(get(logSum), shape.logSum[3], lanes, at * shape.logSum[3], get(top)),
               ],
             ]),
-            increase(logSum, 4 * rows * (shape.logSum?.[3] ?? 0)),
+            increase(logSum, rows * bytesAlong(shape.logSum, 3)),
             eachRow((r) => [
               set(sum, v128.load32Splat(get(stats), 4 * r)),
               forVectors(row, output, valueWidth, (lanes): Code => [

@@ -218,6 +218,10 @@ export const zeroRows = (f: FunctionScope, first: Code, rows: Code, columns: num
   ]
 }
 
+/** Bytes from one element to the next along an axis; 0 without a view. */
+export const bytesAlong = (strides: ReadonlyArray<number> | undefined, axis: number): number =>
+  4 * (strides?.[axis] ?? 0)
+
 /** Adds to locals what an index means along an axis: `[local, bytes]` pairs. */
 export const step = (index: Code, moves: ReadonlyArray<readonly [number, number]>): Code =>
   moves.filter(([, bytes]) => bytes !== 0).map(([local, bytes]) => increase(local, scaled(index, bytes)))

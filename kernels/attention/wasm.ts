@@ -23,7 +23,17 @@ import {
 } from "../wasm/assembler.ts"
 import type { KernelContext, KernelEmitter } from "../wasm/kernel.ts"
 import { blockFunction } from "./_wasm_block.ts"
-import { byHeight, firstRow, integers, lesser, RANGE_BYTES, seenKeys, step, withQueries } from "./_wasm_parts.ts"
+import {
+  byHeight,
+  bytesAlong,
+  firstRow,
+  integers,
+  lesser,
+  RANGE_BYTES,
+  seenKeys,
+  step,
+  withQueries,
+} from "./_wasm_parts.ts"
 import { packColumns } from "./_wasm_products.ts"
 import { scratchOf, type Shape, shapeOf } from "./_wasm_shape.ts"
 
@@ -45,7 +55,6 @@ const driver = (context: KernelContext, shape: Shape, batchBytes: number): numbe
         (f, begin, end, scratch, seen, q, k, v, mask, factor, output, logSum) => {
           const [index, entry, packed, ranges, panel, last, query, tiles] = integers(f, 8)
           const [q0, k0, v0, mask0, factor0, output0, logSum0] = integers(f, 7)
-          const bytes = (strides: ReadonlyArray<number> | undefined, axis: number) => 4 * (strides?.[axis] ?? 0)
           const perQuery = [
             [q0, shape.q],
             [factor0, shape.factor],
@@ -54,7 +63,7 @@ const driver = (context: KernelContext, shape: Shape, batchBytes: number): numbe
           ] as const
           const perKey = [[k0, shape.k], [v0, shape.v]] as const
           const moves = (axis: number, views: ReadonlyArray<readonly [number, ReadonlyArray<number> | undefined]>) =>
-            views.map(([local, strides]) => [local, bytes(strides, axis)] as const)
+            views.map(([local, strides]) => [local, bytesAlong(strides, axis)] as const)
           const blockOf = (rows: number, count: Code): Code => [
             set(tiles, count),
             callFunction(
@@ -71,7 +80,7 @@ const driver = (context: KernelContext, shape: Shape, batchBytes: number): numbe
               get(logSum0),
             ),
             increase(panel, get(tiles)),
-            step(scaled(get(tiles), rows), [...moves(3, perQuery), [mask0, bytes(shape.mask, 1)]]),
+            step(scaled(get(tiles), rows), [...moves(3, perQuery), [mask0, bytesAlong(shape.mask, 1)]]),
           ]
           const whole = lesser(
             i32.const(block),
@@ -88,10 +97,10 @@ const driver = (context: KernelContext, shape: Shape, batchBytes: number): numbe
             set(index, i32.remU(get(entry), i32.const(shared))),
             step(get(index), [...moves(1, perQuery), ...moves(1, perKey)]),
             set(index, i32.divU(get(entry), i32.const(shared))),
-            step(get(index), [...moves(0, perQuery), ...moves(0, perKey), [mask0, bytes(shape.mask, 0)]]),
+            step(get(index), [...moves(0, perQuery), ...moves(0, perKey), [mask0, bytesAlong(shape.mask, 0)]]),
             set(ranges, i32.add(get(seen), scaled(get(index), batchBytes))),
             set(query, firstRow(shape, get(panel))),
-            step(get(query), [...moves(3, perQuery), [mask0, bytes(shape.mask, 1)]]),
+            step(get(query), [...moves(3, perQuery), [mask0, bytesAlong(shape.mask, 1)]]),
             increase(entry, 1),
             shape.packs
               ? when(i32.ne(get(entry), get(packed)), [
@@ -99,7 +108,7 @@ const driver = (context: KernelContext, shape: Shape, batchBytes: number): numbe
                 callFunction(
                   packColumns(module, "depth", keys % 8),
                   get(k0),
-                  i32.const(bytes(shape.k, 2)),
+                  i32.const(bytesAlong(shape.k, 2)),
                   i32.const(width),
                   i32.const(keys),
                   i32.add(get(scratch), i32.const(lies.k)),
@@ -107,7 +116,7 @@ const driver = (context: KernelContext, shape: Shape, batchBytes: number): numbe
                 callFunction(
                   packColumns(module, "across", valueWidth % 8),
                   get(v0),
-                  i32.const(bytes(shape.v, 2)),
+                  i32.const(bytesAlong(shape.v, 2)),
                   i32.const(keys),
                   i32.const(valueWidth),
                   i32.add(get(scratch), i32.const(lies.v)),

@@ -2,13 +2,12 @@
  * The keys' part in a block of the derivative of attention in WebAssembly: what its queries add to dk and dv.
  * @module
  */
-import { byHeight, firstRow, integers, lesser, panelsOf, zeroRows } from "../attention/_wasm_parts.ts"
+import { byHeight, bytesAlong, firstRow, integers, lesser, panelsOf, zeroRows } from "../attention/_wasm_parts.ts"
 import { packColumns, rowsTimesPanels, STRIP, tilesTimesPanels } from "../attention/_wasm_products.ts"
 import { ROWS } from "../matmul/_wasm_micro_kernel.ts"
 import { scaled } from "../matmul/_wasm_operands.ts"
 import { call as callFunction, type Code, forRange, get, i32, increase, select, set, when } from "../wasm/assembler.ts"
 import { type Block, eachRange } from "./_wasm_block_parts.ts"
-import { bytesAlong } from "./_wasm_shape.ts"
 
 /** Packs columns of the block's queries and cotangents, before their addresses move on. */
 export const packQueries = (block: Block): Code => {

@@ -2,7 +2,7 @@
  * The queries' part in a block of the derivative of attention in WebAssembly: weights, derivatives of the scores, and dq.
  * @module
  */
-import { byHeight, eachStrip, integers, lesser, padded, zeroRows } from "../attention/_wasm_parts.ts"
+import { byHeight, bytesAlong, eachStrip, integers, lesser, padded, zeroRows } from "../attention/_wasm_parts.ts"
 import { rowsTimesPanels, STRIP, tilesTimesPanels } from "../attention/_wasm_products.ts"
 import { ROWS } from "../matmul/_wasm_micro_kernel.ts"
 import { scaled } from "../matmul/_wasm_operands.ts"
@@ -10,7 +10,7 @@ import { STRIP_COLUMNS } from "../matmul/_wasm_strip_kernel.ts"
 import { call as callFunction, type Code, get, i32, increase, set, when } from "../wasm/assembler.ts"
 import { type Block, eachRange } from "./_wasm_block_parts.ts"
 import { rowFunction } from "./_wasm_row.ts"
-import { bytesAlong } from "./_wasm_shape.ts"
+import { needsScores } from "./_wasm_shape.ts"
 
 /** Panel by panel: all that one needs at once, while its rows are at hand. */
 export const narrowQueries = (block: Block): Code => eachPanel(block, (height, panel) => rowsOf(block, height, panel))
@@ -136,9 +136,9 @@ const rowsOf = (block: Block, height: number, panel: Panel): Code => {
 
 /** Raw scores, in the place of the weights, and derivatives with respect to the weights, in that of the scores. */
 const scoreProducts = ({ shape, lies, at }: Block) => {
-  const { q, cotangent, dq, dk, width, valueWidth } = shape
+  const { q, cotangent, width, valueWidth } = shape
   const raw = { from: at.q, stride: bytesAlong(q, 3), panels: lies.keyPanels, terms: width, to: "weights" } as const
-  if (dq === undefined && dk === undefined) return [raw]
+  if (!needsScores(shape)) return [raw]
   const stride = bytesAlong(cotangent, 3)
   return [raw, { from: at.cotangent, stride, panels: lies.valuePanels, terms: valueWidth, to: "scores" } as const]
 }

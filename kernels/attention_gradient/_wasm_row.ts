@@ -11,7 +11,7 @@ import { type Code, f32x4, forRange, get, i32, increase, madd, set, v128, when }
 import type { KernelContext } from "../wasm/kernel.ts"
 import { loadLanes } from "../wasm/lanes.ts"
 import { hoistedNumbers } from "../wasm/wide.ts"
-import type { Shape } from "./_wasm_shape.ts"
+import { needsScores, type Shape } from "./_wasm_shape.ts"
 
 /**
  * Index of the function `(weights, scores, mask, factor, logSum, delta, first, clear, end)`, all i32: a row of raw
@@ -21,10 +21,10 @@ import type { Shape } from "./_wasm_shape.ts"
 export const rowFunction = ({ module, target }: KernelContext, shape: Shape, keys: number): number => {
   const { scale, mask: { 2: maskStride }, factor } = shape
   const factorStride = factor?.[4]
-  const needsScores = shape.dq !== undefined || shape.dk !== undefined
+  const scored = needsScores(shape)
   const tail = keys % 8
   return module.once(
-    keyOf(["attention_gradient_row", keys, maskStride, factorStride, scale, needsScores, target.relaxed]),
+    keyOf(["attention_gradient_row", keys, maskStride, factorStride, scale, scored, target.relaxed]),
     () =>
       module.func(
         "attention_gradient_row",
@@ -44,7 +44,7 @@ export const rowFunction = ({ module, target }: KernelContext, shape: Shape, key
               factorStride === undefined
                 ? []
                 : set(times, loadLanes(get(factor), factorStride, lanes, place * factorStride)),
-              !needsScores ? [] : v128.store(
+              !scored ? [] : v128.store(
                 get(scores),
                 f32x4.mul(
                   get(x),
@@ -64,7 +64,7 @@ export const rowFunction = ({ module, target }: KernelContext, shape: Shape, key
           const zeros: Code = [
             [0, 16].map((place) => [
               v128.store(get(weights), number(0), place),
-              needsScores ? v128.store(get(scores), number(0), place) : [],
+              scored ? v128.store(get(scores), number(0), place) : [],
             ]),
             advance,
           ]

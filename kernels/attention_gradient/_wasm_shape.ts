@@ -17,9 +17,6 @@ const WIDE_KEYS = 288, WIDE_BLOCK = 16
 
 /** In elements, by axis. */
 export type Strides = ReadonlyArray<number>
-/** Bytes from one element to the next along an axis; 0 without a view. */
-export const bytesAlong = (strides: Strides | undefined, axis: number): number => 4 * (strides?.[axis] ?? 0)
-
 /** A call as numbers: strides in elements, no buffers. */
 export interface Shape extends Sizes {
   /** Whether in wide vectors, and most panels of queries that are worked on together. */
@@ -46,6 +43,9 @@ export interface Shape extends Sizes {
   readonly dk: Strides | undefined
   readonly dv: Strides | undefined
 }
+
+/** Whether derivatives of the scores are asked for, which dq and dk come of. */
+export const needsScores = ({ dq, dk }: Shape): boolean => dq !== undefined || dk !== undefined
 
 /** A call as numbers. */
 export const shapeOf = (call: AttentionGradientCall, target: Target): Shape => {

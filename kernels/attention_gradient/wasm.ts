@@ -7,7 +7,7 @@
  * cut depends on the shape alone, and so does the order of every sum.
  * @module
  */
-import { firstRow, integers, lesser, seenKeys, step, withQueries } from "../attention/_wasm_parts.ts"
+import { bytesAlong, firstRow, integers, lesser, seenKeys, step, withQueries } from "../attention/_wasm_parts.ts"
 import { packColumns } from "../attention/_wasm_products.ts"
 import { keyOf } from "../collapse.ts"
 import type { AttentionGradientCall, View } from "../contract.ts"
@@ -28,7 +28,7 @@ import { groupedStage, itemsPerUnit, type KernelContext, type KernelEmitter, typ
 import { loadLanes, storeLanes } from "../wasm/lanes.ts"
 import { blockFunction } from "./_wasm_block.ts"
 import { type Addresses, BLOCK_PARAMETERS } from "./_wasm_block_parts.ts"
-import { bytesAlong, scratchOf, type Shape, shapeOf } from "./_wasm_shape.ts"
+import { needsScores, scratchOf, type Shape, shapeOf } from "./_wasm_shape.ts"
 
 /** Parameters of the driver, one address each. */
 const OPERANDS = ["q", "k", "v", "mask", "factor", "logSum", "cotangent", "delta", "dq", "dk", "dv"] as const
@@ -41,7 +41,6 @@ const driver = (context: KernelContext, shape: Shape, batchBytes: number): numbe
   const { module, target } = context
   const { shared, keys, width, valueWidth, count, chunk, chunks, lastChunk, members, run, pieces, block } = shape
   const lies = scratchOf(shape)
-  const needsScores = shape.dq !== undefined || shape.dk !== undefined
   return module.once(
     keyOf(["attention_gradient", shape, batchBytes, target]),
     () =>
@@ -80,7 +79,7 @@ const driver = (context: KernelContext, shape: Shape, batchBytes: number): numbe
             )
           const withKeys = (keys: number): Code => [
             packed("k", "depth", keys, width, lies.keyPanels),
-            needsScores ? packed("v", "depth", keys, valueWidth, lies.valuePanels) : [],
+            needsScores(shape) ? packed("v", "depth", keys, valueWidth, lies.valuePanels) : [],
             shape.dq === undefined ? [] : packed("k", "across", width, keys, lies.keyColumns),
             set(more, i32.const(0)),
             forRange(member, i32.const(0), i32.const(members), 1, [

@@ -185,22 +185,22 @@ const start = async (options: WasmOptions): Promise<Started> => {
 
   // The memory, and who has which part of it.
   // Not up to 4 GiB: the address behind a block must be more than the block's.
-  const end = MAXIMUM_PAGES * PAGE - ALIGNMENT
-  const allocator = makeAllocator(BARRIER_BYTES + threads * COUNTER_BYTES, end, ALIGNMENT)
+  const limit = MAXIMUM_PAGES * PAGE - ALIGNMENT
+  const allocator = makeAllocator(BARRIER_BYTES + threads * COUNTER_BYTES, limit, ALIGNMENT)
   let pages = 1
   let slotBytes = 0
   const reserve = (bytes: number, what: string): Block => {
     if (lost !== undefined) throw lost
-    const outOfMemory = (limit: number, cause?: unknown) =>
+    const outOfMemory = (most: number, cause?: unknown) =>
       new BackendError({
         reason: "OutOfMemory",
         message: `No room for ${what}: ${mebibytes(bytes)} asked, ${mebibytes(slotBytes)} in slots and ` +
-          `${mebibytes(arena?.bytes ?? 0)} in temporaries in use, limit ${mebibytes(limit)}. ` +
+          `${mebibytes(arena?.bytes ?? 0)} in temporaries in use, limit ${mebibytes(most)}. ` +
           "Use a smaller batch, shorter texts or a smaller model.",
         cause,
       })
     const block = allocator.allocate(bytes)
-    if (block === undefined) throw outOfMemory(end)
+    if (block === undefined) throw outOfMemory(limit)
     const missing = Math.ceil(allocator.top() / PAGE) - pages
     if (missing > 0) {
       try {

@@ -1,7 +1,10 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert"
 import type { BackendService, CallTime, Slot } from "../../../../core/backend/backend.ts"
 import { BackendError } from "../../../../core/backend/backend_error.ts"
+import { BARRIER_BYTES } from "../../../../core/backend/wasm/_barrier.ts"
+import { COUNTER_BYTES } from "../../../../core/backend/wasm/_shares.ts"
 import type { WasmOptions } from "../../../../core/backend/wasm/backend.ts"
+import { ALIGNMENT } from "../../../../core/backend/wasm/lower.ts"
 import { explain } from "../../../../core/graph/explain.ts"
 import { interpret } from "../../../../core/graph/interpret.ts"
 import type { Program } from "../../../../core/graph/program.ts"
@@ -173,6 +176,39 @@ for (const options of both) {
       await assertRejects(() => large.executable.run({ x: noise(4000) }), BackendError, "disposed")
     }))
 }
+
+/** Runs with a memory whose growth is `grow`'s. */
+const growing = (grow: (pages: number) => number, use: () => void): void => {
+  const own = WebAssembly.Memory.prototype.grow
+  WebAssembly.Memory.prototype.grow = grow
+  try {
+    use()
+  } finally {
+    WebAssembly.Memory.prototype.grow = own
+  }
+}
+
+Deno.test("wasm: after a memory that could not grow, what fits is still given", () =>
+  withBackend({ threads: 1 }, (backend) => {
+    const refuse = () => {
+      throw new RangeError("no more pages")
+    }
+    growing(refuse, () => {
+      assertThrows(() => backend.allocate("large", [1 << 24]), BackendError, "No room for slot")
+      backend.allocate("small", [2])
+    })
+    return Promise.resolve()
+  }))
+
+Deno.test("wasm: no block ends at 4 GiB, where the address behind it would be 0", () =>
+  withBackend({ threads: 1 }, (backend) => {
+    const rest = 2 ** 32 - BARRIER_BYTES - COUNTER_BYTES
+    growing(() => 1, () => {
+      assertThrows(() => backend.allocate("all", [rest / 4]), BackendError, "No room for slot")
+      backend.allocate("nearly all", [(rest - ALIGNMENT) / 4])
+    })
+    return Promise.resolve()
+  }))
 
 Deno.test("wasm: 1000 replays allocate nothing", () =>
   withBackend({ threads: 2 }, async (backend) => {

@@ -40,6 +40,8 @@ export const denoUnlocked = (name: string, script: string, ...args: ReadonlyArra
 export interface Python {
   /** The program. */
   readonly path: string
+  /** Where the environment and the packages installed in it lie, as Python itself spells it. */
+  readonly directory: string
   /** Versions by package, torch's without what it was built for. */
   readonly versions: Readonly<Record<"torch" | "transformers" | "peft", string>>
   /** The whole versions of Python and torch, for people. */
@@ -48,10 +50,10 @@ export interface Python {
   readonly capability: string
 }
 
-const probe = `import json, platform, torch, transformers, peft
+const probe = `import json, platform, sys, torch, transformers, peft
 builds = f"Python {platform.python_version()}, torch {torch.__version__}"
 versions = dict(torch=torch.__version__.split("+")[0], transformers=transformers.__version__, peft=peft.__version__)
-print(json.dumps(dict(versions=versions, builds=builds, capability=torch.backends.cpu.get_cpu_capability())))`
+print(json.dumps(dict(directory=sys.prefix, versions=versions, builds=builds, capability=torch.backends.cpu.get_cpu_capability())))`
 
 let found: Promise<Python> | undefined
 /** The environment, made when it is first asked for. */
@@ -75,10 +77,4 @@ export const torchTwice = async (
   const asItIs = { name: `${name(versions)}, 2 threads, ${capability}`, command }
   if (capability !== "AVX512") return [asItIs]
   return [asItIs, { name: `${name(versions)}, 2 threads, held to 256-bit vectors (AVX2)`, command, env: narrow }]
-}
-
-/** Where the environment and the packages installed in it lie, as Python itself spells it. */
-export const pythonDirectory = async (): Promise<string> => {
-  const { path } = await python()
-  return (await execute(path, ["-c", "import sys; print(sys.prefix)"], "piped")).trim()
 }

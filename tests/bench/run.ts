@@ -82,12 +82,13 @@ console.log(`rounds: ${rounds}${rounds < 5 ? ", too few for a figure to be shown
 
 const fresh: Array<Result> = []
 let failed = false
-for (const { name, python, run } of chosen) {
+for (const { name, python, most = Infinity, run } of chosen) {
   if (inPython instanceof Error && python === "needed") {
     console.log(`${name}: left out, its models are made in Python`)
     continue
   }
   const own: Array<Result> = []
+  const done = Math.min(rounds, most)
   const take = (found: Result) => {
     own.push(found)
     console.log(
@@ -95,9 +96,9 @@ for (const { name, python, run } of chosen) {
     )
   }
   try {
-    await run({ rounds, ...(values.sst2 === undefined ? {} : { sst2: values.sst2 }), take, note: console.log })
+    await run({ rounds: done, ...(values.sst2 === undefined ? {} : { sst2: values.sst2 }), take, note: console.log })
     results = suites.flatMap((suite) => suite.name === name ? own : results.filter((one) => one.suite === suite.name))
-    runs[name] = `${machine()}; ${peers}; ${rounds} rounds, ${date.slice(0, 16)} UTC`
+    runs[name] = `${machine()}; ${peers}; ${done} rounds, ${date.slice(0, 16)} UTC`
     await Deno.writeTextFile(FILE, `${JSON.stringify(results, null, 2)}\n`)
     await Deno.mkdir(workspace, { recursive: true })
     await Deno.writeTextFile(RUNS, `${JSON.stringify(runs, null, 2)}\n`)

@@ -21,6 +21,8 @@ export interface Bench {
 export interface Suite {
   /** By which it is chosen. */
   readonly name: string
+  /** Most rounds that it does, where that is not as many as are asked for. */
+  readonly most?: number
   /** Whether peers run in Python, and whether without it nothing of the suite can: then its models are made there too. */
   readonly python: "no" | "peers" | "needed"
   /** Measures. */

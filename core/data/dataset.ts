@@ -93,6 +93,8 @@ export interface DataInfo {
   readonly unit: "line" | "row"
   /** Label names, label id = index; empty where there are no labels. */
   readonly labels: ReadonlyArray<string>
+  /** What a person should know of how the data was read or split. Default: nothing. */
+  readonly notes?: ReadonlyArray<string>
 }
 /** Texts with labels. */
 export interface LabeledData extends DataInfo {

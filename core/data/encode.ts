@@ -47,6 +47,8 @@ export interface Encoded {
   readonly tokenCount: number
   /** Tokens that are trained on (language modelling, token classification), or examples (classification). */
   readonly trainedCount: number
+  /** What a person should know of the examples. Default: nothing. */
+  readonly notes?: ReadonlyArray<string>
 }
 
 /**

@@ -20,6 +20,8 @@ export interface Tokenizer {
   readonly bosId?: number
   /** Id that stands for a hidden token, where the tokenizer names one. */
   readonly maskId?: number
+  /** What a person should know of how the files were read. Default: nothing. */
+  readonly notes?: ReadonlyArray<string>
   /** Whether {@link Tokenizer.encode} puts special tokens around a text. */
   readonly addsSpecialTokens: boolean
   /**

@@ -173,6 +173,10 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
       training: { ...plain, optimizer: optimizer.name, paddingFree },
     },
     messages: [
+      ...new Set([
+        ...tokenizer.notes ?? [],
+        ...[...all, ...Object.values(validation)].flatMap(({ data, notes = [] }) => [...data.notes ?? [], ...notes]),
+      ]),
       ...(truncated === 0 ? [] : [`${truncated} texts were cut to ${options.maxLength} tokens`]),
       ...all.flatMap(({ data, examples: [first] }) =>
         data.kind === "completion" ? [`trained on, in brackets: ${formatPreview(preview(first, tokenizer))}`] : []

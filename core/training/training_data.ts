@@ -36,6 +36,8 @@ export interface TaskExamples {
   readonly examples: ReadonlyArray<Example>
   /** Rows that were cut. */
   readonly truncated: number
+  /** What a person should know of the examples. Default: nothing. */
+  readonly notes?: ReadonlyArray<string>
   /** Set where tokens are to be hidden before they go through the model. */
   readonly masking?: MaskingOptions
 }

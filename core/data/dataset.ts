@@ -9,7 +9,8 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { attempt, DataError, listPlaces } from "./data_error.ts"
-import { readLabels, UNLABELLED } from "./labels.ts"
+import { readLabels } from "./labels.ts"
+import { MASKED } from "./masked.ts"
 import { formatOf, readTable } from "./read_table.ts"
 import { type ReadOptions, tableOf, TEXT_COLUMN } from "./parse_table.ts"
 import type { Row, Table } from "./table.ts"
@@ -247,7 +248,7 @@ const tagged = (table: Table, columns: TaggedColumns, options: DatasetOptions): 
     const labels = ids.slice(at, at += own.length)
     return { words: own, text: own.join(" "), labels, row: places[index] }
   })
-  const isLabelled = ({ labels }: TaggedRow) => labels.some((label) => label !== UNLABELLED)
+  const isLabelled = ({ labels }: TaggedRow) => labels.some((label) => label !== MASKED)
   const rows = all.filter(isLabelled)
   const without = all.filter((row) => !isLabelled(row)).map(({ row }) => row)
   const left = without.length === 0 ? [] : [`${source}: no word has a label in ${listPlaces(unit, without)}: left out`]

@@ -1,18 +1,16 @@
 import { DataError } from "./data_error.ts"
-import { checkClasses, missingNotes } from "./label_checks.ts"
-import { columnOf, firstOf, groupBy, type LabelGroups, type LabelPlaces, placesOf, told } from "./label_groups.ts"
-import { alike, alikeNotes, oneSpelling } from "./label_spelling.ts"
-import { compareNumerals, numeralOf, wholeNumber } from "./numeral.ts"
-import { unlabelledRows, unlabelledTags } from "./unlabelled.ts"
-
-/** Label of a word that has none: encoding masks it. */
-export const UNLABELLED = -100
+import { checkClasses, missingNotes } from "./labels/label_checks.ts"
+import { columnOf, firstOf, groupBy, type LabelGroups, type LabelPlaces, placesOf, told } from "./labels/label_groups.ts"
+import { alike, alikeNotes, oneSpelling } from "./labels/label_spelling.ts"
+import { MASKED } from "./masked.ts"
+import { compareNumerals, numeralOf, wholeNumber } from "./labels/numeral.ts"
+import { unlabelledRows, unlabelledTags } from "./labels/unlabelled.ts"
 
 /** The labels of a column. */
 export interface Labels {
   /** Names, label id = index. */
   readonly names: ReadonlyArray<string>
-  /** Label id of each cell; {@link UNLABELLED} for tags that say so. */
+  /** Label id of each cell; {@link MASKED} for tags that say so. */
   readonly ids: ReadonlyArray<number>
   /** What a person should know of them. */
   readonly notes: ReadonlyArray<string>
@@ -76,9 +74,9 @@ export const labelIds = (
     throw new DataError({ reason: "Label", message })
   }
   const idOf = new Map(names.map((name, id) => [name, id]))
-  for (const name of none) idOf.set(name, UNLABELLED)
+  for (const name of none) idOf.set(name, MASKED)
   const idsAllowed = idsAreLabels(names)
-  const isLabel = (id: number) => id === UNLABELLED || (id >= 0 && id < names.length)
+  const isLabel = (id: number) => id === MASKED || (id >= 0 && id < names.length)
   const ids = cells.map((cell) => {
     const id = idOf.get(cell) ?? (idsAllowed ? Number(wholeNumber(cell) ?? -1) : -1)
     return isLabel(id) ? id : -1

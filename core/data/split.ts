@@ -2,9 +2,9 @@ import * as Effect from "effect/Effect"
 import { makeRng } from "../tensor/random.ts"
 import { attempt, DataError } from "./data_error.ts"
 import type { Data } from "./dataset.ts"
-import { type Conflict, type Duplicate, findDuplicates, normalizeText } from "./duplicates.ts"
-import { shares } from "./shares.ts"
-import { splitNotes } from "./split_notes.ts"
+import { type Conflict, type Duplicate, findDuplicates, normalizeText } from "./split/duplicates.ts"
+import { shares } from "./split/shares.ts"
+import { splitNotes } from "./split/split_notes.ts"
 
 export { type Conflict, type Duplicate, normalizeText }
 

@@ -1,7 +1,7 @@
-import type { Data } from "./dataset.ts"
+import type { Data } from "../dataset.ts"
 import type { Conflict, Duplicate } from "./duplicates.ts"
-import { firstOf } from "./label_groups.ts"
-import { UNLABELLED } from "./labels.ts"
+import { firstOf } from "../labels/label_groups.ts"
+import { MASKED } from "../masked.ts"
 
 /** A division of data, as far as there is something to tell of it. */
 export interface Division {
@@ -58,6 +58,6 @@ const classesIn = (data: Data): ReadonlySet<number> => {
   const classes = new Set<number>()
   if (data.kind === "classification") { for (const { label } of data.rows) classes.add(label) }
   if (data.kind === "tagged") { for (const { labels } of data.rows) for (const id of labels) classes.add(id) }
-  classes.delete(UNLABELLED)
+  classes.delete(MASKED)
   return classes
 }

@@ -1,5 +1,5 @@
-import type { Data, TaggedRow } from "./dataset.ts"
-import { UNLABELLED } from "./labels.ts"
+import type { Data, TaggedRow } from "../dataset.ts"
+import { MASKED } from "../masked.ts"
 
 /** A row that says what an earlier one says. */
 export interface Duplicate {
@@ -85,7 +85,7 @@ const contradict = (data: Data, indices: ReadonlyArray<number>): boolean => {
   if (data.kind === "classification") return true
   if (data.kind !== "tagged") return false
   const tags = indices.map((index) => data.rows[index].labels)
-  return tags[0].some((_, word) => new Set(tags.map((own) => own[word]).filter((id) => id !== UNLABELLED)).size > 1)
+  return tags[0].some((_, word) => new Set(tags.map((own) => own[word]).filter((id) => id !== MASKED)).size > 1)
 }
 
 const conflictOf = (data: Data, indices: ReadonlyArray<number>): Conflict => {

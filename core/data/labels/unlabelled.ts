@@ -1,4 +1,4 @@
-import { DataError } from "./data_error.ts"
+import { DataError } from "../data_error.ts"
 import { columnOf, type LabelGroups, type LabelPlaces, placesOf } from "./label_groups.ts"
 import { numeralOf, wholeNumber } from "./numeral.ts"
 

@@ -1,4 +1,4 @@
-import { DataError } from "./data_error.ts"
+import { DataError } from "../data_error.ts"
 import { columnOf, firstOf, type LabelGroups, type LabelPlaces, told } from "./label_groups.ts"
 import { compareNumerals, numeralOf } from "./numeral.ts"
 

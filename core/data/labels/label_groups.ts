@@ -1,4 +1,4 @@
-import { listPlaces } from "./data_error.ts"
+import { listPlaces } from "../data_error.ts"
 
 /** Where labels stand; used in messages. */
 export interface LabelPlaces {

@@ -1,0 +1,48 @@
+import type { Conflict, Duplicate } from "../data/split/duplicates.ts"
+import { escapeHtml } from "./_html.ts"
+
+/** How the data of a run was read and divided, as `Dataset.split` tells it. */
+export interface ReportDivision {
+  /** What a row's number counts. */
+  readonly unit: "line" | "row"
+  /** What a person should know. */
+  readonly notes: ReadonlyArray<string>
+  /** Rows that were left out. */
+  readonly duplicates: ReadonlyArray<Duplicate>
+  /** Texts that were given several labels. */
+  readonly conflicts: ReadonlyArray<Conflict>
+}
+
+/** Entries that are listed with their text; of more, the numbers stand there. */
+const MOST_LISTED = 1000
+
+/** Notes, and every row that was left out or contradicts another. */
+export function dataSection(division: ReportDivision | undefined): string {
+  if (division === undefined) return ""
+  const { unit, notes, duplicates, conflicts } = division
+  const said = notes.map((note) => `<p>${escapeHtml(note)}</p>`).join("\n")
+  const removed = list(
+    `${duplicates.length} rows left out, since an earlier row says the same`,
+    duplicates.map(({ row, of, text }) => [`${unit} ${row} as ${of}`, text]),
+  )
+  const contradicting = list(
+    `${conflicts.length} texts with several labels, all kept, in one part`,
+    conflicts.map(({ rows, labels, text }) => [rows.map((row, i) => `${unit} ${row} ${labels[i]}`).join(", "), text]),
+  )
+  const content = [said, contradicting, removed].filter((part) => part !== "").join("\n")
+  return content === "" ? "" : `<div class="card">\n${content}\n</div>`
+}
+
+function list(title: string, entries: ReadonlyArray<readonly [where: string, text: string]>): string {
+  if (entries.length === 0) return ""
+  const items = entries.slice(0, MOST_LISTED).map(([where, text]) =>
+    `<li>${escapeHtml(where)}: <span class="muted">${escapeHtml(shortened(text))}</span></li>`
+  )
+  const rest = entries.slice(MOST_LISTED).map(([where]) => escapeHtml(where)).join("; ")
+  return `<details>\n<summary>${title}</summary>\n<ul class="rows">\n${items.join("\n")}\n</ul>\n` +
+    `${rest === "" ? "" : `<p>${rest}</p>\n`}</details>`
+}
+
+function shortened(text: string): string {
+  return text.length > 120 ? `${text.slice(0, 120)}…` : text
+}

@@ -1,6 +1,14 @@
 import { DataError } from "./data_error.ts"
 import { checkClasses, missingNotes } from "./labels/label_checks.ts"
-import { columnOf, firstOf, groupBy, type LabelGroups, type LabelPlaces, placesOf, told } from "./labels/label_groups.ts"
+import {
+  columnOf,
+  firstOf,
+  groupBy,
+  type LabelGroups,
+  type LabelPlaces,
+  placesOf,
+  told,
+} from "./labels/label_groups.ts"
 import { alike, alikeNotes, oneSpelling } from "./labels/label_spelling.ts"
 import { MASKED } from "./masked.ts"
 import { compareNumerals, numeralOf, wholeNumber } from "./labels/numeral.ts"

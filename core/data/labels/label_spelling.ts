@@ -34,8 +34,8 @@ export const oneSpelling = (
   const joins = [...byClass].filter(([name, own]) => own.length > 1 || written[own[0]][0].trim() !== name)
     .map(([name, own]) =>
       `${own.map((at) => told(...written[at], where)).join(" and ")} ${
-        own.length > 1 ? "are one class" : "is the class"
-      }, ${JSON.stringify(name)}`
+        own.length > 1 ? "are one class," : "is the class"
+      } ${JSON.stringify(name)}`
     )
   return { cells: raw.map((cell) => classOf.get(cell)!), notes: joins.length === 0 ? [] : [firstOf(joins)] }
 }

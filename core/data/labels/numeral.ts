@@ -35,4 +35,5 @@ export const compareNumerals = (a: Numeral, b: Numeral): number => {
 export const numeralKey = ({ negative, digits, point }: Numeral): string => `${negative ? "-" : ""}.${digits}e${point}`
 
 /** The whole number that a text stands for as an id does: digits, with `.0` after them at most; else undefined. */
-export const wholeNumber = (text: string): string | undefined => /^(-?(?:0|[1-9]\d{0,14}))(?:\.0+)?$/.exec(text)?.[1]
+export const wholeNumber = (text: string): string | undefined =>
+  /^-?(?:0|[1-9]\d{0,14})(?=(\.0+)?$)/.exec(text)?.[0].replace(/^-0$/, "0")

@@ -1,12 +1,11 @@
+import type { DataInfo } from "../data/dataset.ts"
 import type { Conflict, Duplicate } from "../data/split/duplicates.ts"
 import { escapeHtml } from "./_html.ts"
 
-/** How the data of a run was read and divided, as `Dataset.split` tells it. */
+/** How the data of a run was read and divided: what `Dataset.split` gives. */
 export interface ReportDivision {
-  /** What a row's number counts. */
-  readonly unit: "line" | "row"
-  /** What a person should know. */
-  readonly notes: ReadonlyArray<string>
+  /** Where its notes lie, and what a row's number counts. */
+  readonly train: Pick<DataInfo, "unit" | "notes">
   /** Rows that were left out. */
   readonly duplicates: ReadonlyArray<Duplicate>
   /** Texts that were given several labels. */
@@ -19,7 +18,7 @@ const MOST_LISTED = 1000
 /** Notes, and every row that was left out or contradicts another. */
 export function dataSection(division: ReportDivision | undefined): string {
   if (division === undefined) return ""
-  const { unit, notes, duplicates, conflicts } = division
+  const { train: { unit, notes = [] }, duplicates, conflicts } = division
   const said = notes.map((note) => `<p>${escapeHtml(note)}</p>`).join("\n")
   const removed = list(
     `${duplicates.length} rows left out, since an earlier row says the same`,

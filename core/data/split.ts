@@ -29,9 +29,8 @@ export interface Splits<D extends Data> {
   /** Label names; empty where there are no labels. */
   readonly labels: ReadonlyArray<string>
   /**
-   * Rows left out because an earlier row says the same. A text to be classified is the same whatever its case and the
-   * spaces within its lines, with the same label; words with the same tags, prompts with the same completion and plain
-   * texts are the same in every character.
+   * Rows left out because an earlier row says the same. A text is the same, with the same label, whatever its case and the
+   * spaces within its lines; prompts with the same completion, and words with the same tags, are so in every character.
    */
   readonly duplicates: ReadonlyArray<Duplicate>
   /** Texts that were given several labels (words: several tags). All their rows are kept, in one part. */

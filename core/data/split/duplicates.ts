@@ -1,4 +1,4 @@
-import type { Data, TaggedRow } from "../dataset.ts"
+import type { Data, LabeledRow, TaggedRow, TextRow } from "../dataset.ts"
 import { MASKED } from "../masked.ts"
 
 /** A row that says what an earlier one says. */
@@ -34,12 +34,12 @@ export interface Repetitions {
 /** Text as near-duplicates are told by: lower case, white space collapsed. */
 export const normalizeText = (text: string): string => text.toLowerCase().replace(/\s+/g, " ").trim()
 
-/** A text to be classified: case and spaces within a line do not count, lines and their indentation do. */
+/** A text to be classified, or plain: case and spaces within a line do not count, lines and their indentation do. */
 const textKey = (text: string): string =>
   text.replace(/^(?:[^\S\n]*\n)+/, "").replace(/^ (?=\S)/, "").trimEnd().split(/\r\n?|\n/)
     .map((line) => /^[^\S\n]*/.exec(line)![0] + normalizeText(line)).join("\n")
 
-/** A text to be written: every character counts, but not how lines end. */
+/** A prompt or a completion: every character counts, but not how lines end. */
 const exactKey = (text: string): string => text.replace(/\r\n?/g, "\n")
 
 /** What a row is about, and what it says of that: rows that agree in both are duplicates. */
@@ -49,8 +49,8 @@ const keysOf = (data: Data, index: number): readonly [about: string, says: unkno
     return [exactKey(prompt), exactKey(completion)]
   }
   if (data.kind === "tagged") return [JSON.stringify(data.rows[index].words), data.rows[index].labels]
-  if (data.kind === "classification") return [textKey(data.rows[index].text), data.rows[index].label]
-  return [exactKey(data.rows[index].text).trimEnd(), ""]
+  const row = data.rows[index]
+  return [textKey((row as LabeledRow | TextRow).text), "label" in row ? row.label : ""]
 }
 
 /**

@@ -16,7 +16,7 @@ import { type ReadOptions, tableOf, TEXT_COLUMN } from "./parse_table.ts"
 import type { Row, Table } from "./table.ts"
 
 export { split } from "./split.ts"
-export type { SplitOptions, Splits } from "./split.ts"
+export type { Conflict, Duplicate, SplitOptions, Splits } from "./split.ts"
 
 /** Columns of classification data. */
 export interface LabeledColumns {

@@ -62,7 +62,7 @@ const prepare = (settings: Settings) =>
     yield* Console.log(
       `data: ${settings.data}, ${data.train.rows.length} rows to train on, ${data.validation.rows.length} to choose by, ` +
         `${data.test.rows.length} to judge by; ${data.removedDuplicates} duplicates left out` +
-        (data.conflicts.length === 0 ? "" : `, ${data.conflicts.length} texts with several labels`),
+        (data.conflicts.length === 0 ? "" : `, ${data.conflicts.length} with several labels`),
     )
     const task = taskOf(data.train, settings)
     const model = yield* Model.load(settings.model, { task, seed, weights })

@@ -2,6 +2,7 @@ import { DataError } from "./data_error.ts"
 import { checkClasses, missingNotes } from "./labels/label_checks.ts"
 import {
   columnOf,
+  countOf,
   firstOf,
   groupBy,
   type LabelGroups,
@@ -54,7 +55,7 @@ export const readLabels = (
   const ids = labelIds(cells, names, where, none)
   const unlabelled = none.map((sign) => {
     const words = groups.get(sign)!
-    return `the tag ${sign} is no label: ${words.length} words are neither trained on nor judged, in ${
+    return `the tag ${sign} is no label: ${countOf(words.length, "word")}, neither trained on nor judged, in ${
       placesOf(words, where)
     }`
   })

@@ -1,4 +1,5 @@
 import type { DataInfo } from "../data/dataset.ts"
+import { countOf } from "../data/labels/label_groups.ts"
 import type { Conflict, Duplicate } from "../data/split/duplicates.ts"
 import { escapeHtml } from "./_html.ts"
 
@@ -21,12 +22,14 @@ export function dataSection(division: ReportDivision | undefined): string {
   const { train: { unit, notes = [] }, duplicates, conflicts } = division
   const said = notes.map((note) => `<p>${escapeHtml(note)}</p>`).join("\n")
   const removed = list(
-    `${duplicates.length} rows left out, since an earlier row says the same`,
+    `Left out, since an earlier row says the same: ${countOf(duplicates.length, "row")}`,
     duplicates.map(({ row, of, text }) => [`${unit} ${row} as ${of}`, text]),
   )
   const contradicting = list(
-    `${conflicts.length} texts with several labels, all kept, in one part`,
-    conflicts.map(({ rows, labels, text }) => [rows.map((row, i) => `${unit} ${row} ${labels[i]}`).join(", "), text]),
+    `Kept in one part although their labels differ: ${countOf(conflicts.length, "text")}`,
+    conflicts.map((
+      { rows, labels, text },
+    ) => [rows.map((row, i) => `${unit} ${row} ${JSON.stringify(labels[i])}`).join(", "), text]),
   )
   const content = [said, contradicting, removed].filter((part) => part !== "").join("\n")
   return content === "" ? "" : `<div class="card">\n${content}\n</div>`

@@ -46,3 +46,6 @@ export const told = (name: string, indices: ReadonlyArray<number>, where: LabelP
 /** The first few of many, and how many more there are. */
 export const firstOf = (items: ReadonlyArray<string>, most = 3, join = "; "): string =>
   items.slice(0, most).join(join) + (items.length > most ? `${join}and ${items.length - most} more` : "")
+
+/** `1 row`, `2 rows`. */
+export const countOf = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`

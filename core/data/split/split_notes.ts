@@ -1,6 +1,6 @@
 import type { Data } from "../dataset.ts"
 import type { Conflict, Duplicate } from "./duplicates.ts"
-import { firstOf } from "../labels/label_groups.ts"
+import { countOf, firstOf } from "../labels/label_groups.ts"
 import { MASKED } from "../masked.ts"
 
 /** A division of data, as far as there is something to tell of it. */
@@ -21,17 +21,15 @@ export const splitNotes = (
   const notes: Array<string> = []
   if (duplicates.length > 0) {
     const rows = firstOf(duplicates.map(({ row, of }) => `${row} (as ${of})`), 5, ", ")
-    notes.push(`${duplicates.length} rows say what an earlier row says and are left out, ${unit}s ${rows}`)
+    notes.push(`left out, since an earlier row says the same: ${countOf(duplicates.length, "row")}, ${unit} ${rows}`)
   }
   if (conflicts.length > 0) {
     const texts = conflicts.map(({ rows, labels }) =>
       rows.map((row, i) => `${row} ${JSON.stringify(labels[i])}`).join(", ")
     )
+    const what = data.kind === "tagged" ? "tags" : "labels"
     notes.push(
-      `${conflicts.length} texts have several ${
-        data.kind === "tagged" ? "tags" : "labels"
-      }, and all are kept, in one ` +
-        `part: ${unit}s ${firstOf(texts)}`,
+      `kept in one part although their ${what} differ: ${countOf(conflicts.length, "text")}, ${unit} ${firstOf(texts)}`,
     )
   }
   const found = classesIn(data)

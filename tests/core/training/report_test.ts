@@ -43,13 +43,13 @@ Deno.test("what was left out and what contradicts stands there with its rows", (
   for (
     const text of [
       "<p>a.csv: 2 &lt;b&gt;texts&lt;/b&gt; look alike</p>",
-      "<summary>1200 rows left out, since an earlier row says the same</summary>",
+      "<summary>Left out, since an earlier row says the same: 1200 rows</summary>",
       `<li>line 9 as 2: <span class="muted">&lt;u&gt;same&lt;/u&gt; xxx`,
       "<li>line 2007 as 2: ",
       "line 2009 as 2; line 2011 as 2",
       "line 2407 as 2",
-      "<summary>1 texts with several labels, all kept, in one part</summary>",
-      `<li>line 5 ham, line 8 &lt;i&gt;spam: <span class="muted">Free pears</span></li>`,
+      "<summary>Kept in one part although their labels differ: 1 text</summary>",
+      `<li>line 5 &quot;ham&quot;, line 8 &quot;&lt;i&gt;spam&quot;: <span class="muted">Free pears</span></li>`,
     ]
   ) assertStringIncludes(page, text)
   assert(

@@ -120,11 +120,11 @@ Deno.test("what was left out and what conflicts is told with rows, in training's
   assertEquals(splits.duplicates, [{ row: 3, of: 1, text: "Ripe" }, { row: 5, of: 4, text: "sour" }])
   assertStringIncludes(
     splits.notes[0],
-    "rows: 2 rows say what an earlier row says and are left out, rows 3 (as 1), 5 (as 4)",
+    "rows: left out, since an earlier row says the same: 2 rows, row 3 (as 1), 5 (as 4)",
   )
   assertStringIncludes(
     splits.notes[1],
-    '1 texts have several labels, and all are kept, in one part: rows 1 "good", 2 "bad"',
+    'kept in one part although their labels differ: 1 text, row 1 "good", 2 "bad"',
   )
   assertEquals(splits.train.notes, ["read so", ...splits.notes])
   assertEquals([splits.validation.notes, splits.test.notes], [["read so"], ["read so"]])

@@ -85,11 +85,11 @@ export const labelIds = (
   const idOf = new Map(names.map((name, id) => [name, id]))
   for (const name of none) idOf.set(name, MASKED)
   const idsAllowed = idsAreLabels(names)
-  const isLabel = (id: number) => id === MASKED || (id >= 0 && id < names.length)
-  const ids = cells.map((cell) => {
-    const id = idOf.get(cell) ?? (idsAllowed ? Number(wholeNumber(cell) ?? -1) : -1)
-    return isLabel(id) ? id : -1
-  })
+  const numbered = (cell: string): number => {
+    const id = Number(idsAllowed ? wholeNumber(cell) ?? -1 : -1)
+    return id >= 0 && id < names.length ? id : -1
+  }
+  const ids = cells.map((cell) => idOf.get(cell) ?? numbered(cell))
   const wrong = ids.flatMap((id, index) => (id === -1 ? [index] : []))
   if (wrong.length === 0) return ids
   const values = [...new Set(wrong.map((index) => cells[index]))].slice(0, 5)

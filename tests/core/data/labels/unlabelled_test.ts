@@ -56,6 +56,8 @@ Deno.test("rows whose label says no label are named, and nothing is trained on t
   refused(() => labelled(["0.0", "2.0", "-1.0", "1.0"]), "-1.0 in row 3")
   refused(() => labelled([0, -100, 1]), "-100 in row 2")
   refused(() => labelled([0, 0, -1]), "-1 in row 3")
+  refused(() => labelled(["no", "-100", "yes"], ["no", "yes"]), '"-100" in row 2')
+  refused(() => labelled([0, "-100.0", 1], ["no", "yes"]), '"-100.0" in row 2')
   // A training and a test file of GLUE, put together.
   refused(() => labelled([...times(10, 0, 1, 1), ...times(12, -1)]), "-1 in rows 31, 32")
   says(

@@ -28,7 +28,7 @@ export const checkClasses = (
   const names = [...groups.keys()]
   const count = [...groups.values()].reduce((sum, group) => sum + group.length, 0)
   const numbers = names.filter((name) => scoreOf(name) !== undefined)
-  const own = names.length >= FEW && names.length > count / 2
+  const own = (share: number) => names.length >= FEW && names.length > share * count
   const mostly = numbers.length >= 0.9 * names.length
   const fail = (what: string, advice: string) => {
     const message = `${columnOf(where)}: ${names.length} different labels in ${count} ${kind} (${
@@ -40,7 +40,8 @@ export const checkClasses = (
     const few = numbers.length > 10 && count < 5 * names.length
     const sparse = kind === "rows" && numbers.length > MOST_STEPS && count < 3 * names.length && !counted(numbers)
     const whole = numbers.every(isWhole)
-    if (own || sparse || (!whole && (few || numbers.length > MOST_STEPS))) {
+    const rating = whole && numbers.every((name) => Number(name) >= 0 && Number(name) <= 10)
+    if ((own(0.5) && !rating) || sparse || (!whole && (few || numbers.length > MOST_STEPS))) {
       fail(
         "are scores, not classes",
         "Regression is not there yet: put the scores into a few bins (low, middle, high) in a column of its own",
@@ -48,10 +49,12 @@ export const checkClasses = (
     }
     return numberNotes(numbers, whole, kind)
   }
-  if (own) {
+  if (own(0.7)) {
     fail("are free text, not classes", "Check that the column is the right one, or learn to write it as a completion")
   }
-  return []
+  const single = names.filter((name) => groups.get(name)!.length === 1).length
+  if (names.length < FEW || single <= names.length / 2) return []
+  return [`${single} of ${names.length} labels stand in a single place each: is it the right column?`]
 }
 
 /** Whether whole numbers count on from 0 or 1 without a gap, as ids of classes do. */

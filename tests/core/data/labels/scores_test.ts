@@ -33,6 +33,7 @@ Deno.test("numbers that are classes stay classes", () => {
     const [labels, told] of [
       [times(4, 1, 2, 3, 4, 5), ""],
       [times(2, ...Array(11).keys()), ""],
+      [[...Array(11).keys(), 3, 7, 8], ""],
       [times(3, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5), ""],
       [[10, 9, -1.5], ""],
       [times(4, 0, 0.25, 0.5, 0.75, 1), ""],
@@ -62,5 +63,7 @@ Deno.test("free text is refused, and few rows with few classes are not", () => {
   refused(() => labelled(answers), "30 different labels in 40 rows", "free text", "the right one", "completion")
   refused(() => labelled("apple pear plum quince fig medlar cherry sloe".split(" ")), "free text")
   assertEquals(labelled(["apple", "pear", "plum"]).labels.length, 3)
+  const rare = labelled([..."abcdefghijkl", ...times(8, "a")])
+  says(notes(rare), "11 of 12 labels stand in a single place each")
   assertEquals(labelled(times(2, ...answers.slice(0, 30))).labels.length, 30)
 })

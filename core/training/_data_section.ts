@@ -1,5 +1,4 @@
 import type { DataInfo } from "../data/dataset.ts"
-import { countOf } from "../data/labels/label_groups.ts"
 import type { Conflict, Duplicate } from "../data/split/duplicates.ts"
 import { escapeHtml } from "./_html.ts"
 
@@ -22,11 +21,11 @@ export function dataSection(division: ReportDivision | undefined): string {
   const { train: { unit, notes = [] }, duplicates, conflicts } = division
   const said = notes.map((note) => `<p>${escapeHtml(note)}</p>`).join("\n")
   const removed = list(
-    `Left out, since an earlier row says the same: ${countOf(duplicates.length, "row")}`,
+    `Left out, since an earlier row says the same: ${duplicates.length} row${plural(duplicates.length)}`,
     duplicates.map(({ row, of, text }) => [`${unit} ${row} as ${of}`, text]),
   )
   const contradicting = list(
-    `Kept in one part although their labels differ: ${countOf(conflicts.length, "text")}`,
+    `Kept in one part although their labels differ: ${conflicts.length} text${plural(conflicts.length)}`,
     conflicts.map((
       { rows, labels, text },
     ) => [rows.map((row, i) => `${unit} ${row} ${JSON.stringify(labels[i])}`).join(", "), text]),
@@ -44,6 +43,8 @@ function list(title: string, entries: ReadonlyArray<readonly [where: string, tex
   return `<details>\n<summary>${title}</summary>\n<ul class="rows">\n${items.join("\n")}\n</ul>\n` +
     `${rest === "" ? "" : `<p>${rest}</p>\n`}</details>`
 }
+
+const plural = (count: number) => (count === 1 ? "" : "s")
 
 function shortened(text: string): string {
   return text.length > 120 ? `${text.slice(0, 120)}…` : text

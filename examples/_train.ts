@@ -61,7 +61,8 @@ const prepare = (settings: Settings) =>
     const data = yield* Dataset.file(settings.data, settings.columns).pipe(Dataset.split({ validation, test, seed }))
     yield* Console.log(
       `data: ${settings.data}, ${data.train.rows.length} rows to train on, ${data.validation.rows.length} to choose by, ` +
-        `${data.test.rows.length} to judge by; ${data.removedDuplicates} duplicates left out`,
+        `${data.test.rows.length} to judge by; ${data.removedDuplicates} duplicates left out` +
+        (data.conflicts.length === 0 ? "" : `, ${data.conflicts.length} with several labels`),
     )
     const task = taskOf(data.train, settings)
     const model = yield* Model.load(settings.model, { task, seed, weights })
@@ -100,6 +101,7 @@ export const train = (settings: Settings) =>
       facts: { data: settings.data, task: task.kind },
       evaluations: [{ name: "before", metrics: before.metrics }, { name: "after", metrics: after.metrics }],
       ...(after.classification === undefined ? {} : { classification: after.classification }),
+      division: data,
       samples: after.predictions.slice(0, 20).map(({ label, ...rest }) => ({ ...rest, predicted: label })),
     })
     yield* run.summarize({ base: before.metrics, test: after.metrics, backend: backend.info.name, adapter })
@@ -109,7 +111,8 @@ export const train = (settings: Settings) =>
 /** Judges what a run has saved. */
 export const judgeSaved = (settings: Settings) =>
   Effect.gen(function* () {
-    const { model, judge } = yield* prepare(settings)
+    const { data, model, judge } = yield* prepare(settings)
+    for (const note of data.train.notes ?? []) yield* Console.log(`data: ${note}`)
     yield* Model.loadAdapters(model, `${settings.output}/adapter`)
     yield* Console.log(`saved: ${line((yield* judge).metrics)}`)
   }).pipe(Effect.scoped)

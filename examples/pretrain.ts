@@ -165,6 +165,7 @@ const program = (options: Options) =>
     yield* run.report({
       title: "Pretraining",
       facts: { data: paths.join(", ") },
+      division: data,
       evaluations: [{ name: "validation", metrics }],
       samples: [],
     })

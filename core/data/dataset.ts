@@ -9,13 +9,14 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { attempt, DataError, listPlaces } from "./data_error.ts"
-import { labelIds, labelNames } from "./labels.ts"
+import { readLabels } from "./labels.ts"
+import { MASKED } from "./masked.ts"
 import { formatOf, readTable } from "./read_table.ts"
 import { type ReadOptions, tableOf, TEXT_COLUMN } from "./parse_table.ts"
 import type { Row, Table } from "./table.ts"
 
 export { split } from "./split.ts"
-export type { SplitOptions, Splits } from "./split.ts"
+export type { Conflict, Duplicate, SplitOptions, Splits } from "./split.ts"
 
 /** Columns of classification data. */
 export interface LabeledColumns {
@@ -79,7 +80,7 @@ export interface TaggedRow {
   readonly words: ReadonlyArray<string>
   /** The words with spaces between. */
   readonly text: string
-  /** Label id of each word: index into {@link TaggedData.labels}. */
+  /** Label id of each word: index into {@link TaggedData.labels}; -100 for a word without a label. */
   readonly labels: ReadonlyArray<number>
   /** Line or row of the source, 1-based. */
   readonly row: number
@@ -223,11 +224,10 @@ const mapped = (table: Table, columns: Columns, options: DatasetOptions): Data =
   if (columns.label === undefined) {
     return { kind: "text", source, unit, labels: [], rows: texts.map((text, index) => ({ text, row: places[index] })) }
   }
-  const cells = cellsOf(table, columns.label).map((cell) => cell.trim())
-  const labels = options.labels ?? labelNames(cells)
-  const ids = labelIds(cells, labels, table)
+  const where = { source, unit, places, column: columns.label }
+  const { names, ids, notes } = readLabels(cellsOf(table, columns.label), where, "rows", options.labels)
   const rows = texts.map((text, index) => ({ text, label: ids[index], row: places[index] }))
-  return { kind: "classification", source, unit, labels, rows }
+  return { kind: "classification", source, unit, labels: names, rows, ...notesOf(notes) }
 }
 
 const tagged = (table: Table, columns: TaggedColumns, options: DatasetOptions): TaggedData => {
@@ -241,20 +241,21 @@ const tagged = (table: Table, columns: TaggedColumns, options: DatasetOptions): 
     }`
     throw new DataError({ reason: "Malformed", message, rows: uneven })
   }
-  const cells = tags.flat()
-  const labels = options.labels ?? labelNames(cells)
-  const ids = labelIds(cells, labels, {
-    source,
-    unit,
-    places: tags.flatMap((own, index) => own.map(() => places[index])),
-  })
+  const where = { source, unit, column: columns.tags, places: tags.flatMap((own, i) => own.map(() => places[i])) }
+  const { names, ids, notes } = readLabels(tags.flat(), where, "words", options.labels)
   let at = 0
-  const rows = words.map((own, index) => {
+  const all = words.map((own, index): TaggedRow => {
     const labels = ids.slice(at, at += own.length)
     return { words: own, text: own.join(" "), labels, row: places[index] }
   })
-  return { kind: "tagged", source, unit, labels, rows }
+  const isLabelled = ({ labels }: TaggedRow) => labels.some((label) => label !== MASKED)
+  const rows = all.filter(isLabelled)
+  const without = all.filter((row) => !isLabelled(row)).map(({ row }) => row)
+  const left = without.length === 0 ? [] : [`${source}: no word has a label in ${listPlaces(unit, without)}: left out`]
+  return { kind: "tagged", source, unit, labels: names, rows, ...notesOf([...notes, ...left]) }
 }
+
+const notesOf = (notes: ReadonlyArray<string>): Pick<DataInfo, "notes"> => (notes.length === 0 ? {} : { notes })
 
 const listsOf = (table: Table, column: string): ReadonlyArray<ReadonlyArray<string>> => {
   const bad: Array<number> = []

@@ -1,7 +1,12 @@
 import * as Effect from "effect/Effect"
+import { makeRng } from "../tensor/random.ts"
 import { attempt, DataError } from "./data_error.ts"
 import type { Data } from "./dataset.ts"
-import { makeRng } from "../tensor/random.ts"
+import { type Conflict, type Duplicate, findDuplicates, normalizeText } from "./split/duplicates.ts"
+import { shares } from "./split/shares.ts"
+import { splitNotes } from "./split/split_notes.ts"
+
+export { type Conflict, type Duplicate, normalizeText }
 
 /** How data is divided. What is left after validation and test is for training. */
 export interface SplitOptions {
@@ -23,14 +28,20 @@ export interface Splits<D extends Data> {
   readonly test: D
   /** Label names; empty where there are no labels. */
   readonly labels: ReadonlyArray<string>
-  /** Rows left out because an earlier row is the same but for case and white space. */
+  /**
+   * Rows left out because an earlier row says the same. A text is the same, with the same label, whatever its case and the
+   * spaces within its lines; prompts with the same completion, and words with the same tags, are so in every character.
+   */
+  readonly duplicates: ReadonlyArray<Duplicate>
+  /** Texts that were given several labels (words: several tags). All their rows are kept, in one part. */
+  readonly conflicts: ReadonlyArray<Conflict>
+  /** Number of {@link Splits.duplicates}. */
   readonly removedDuplicates: number
-  /** Those among {@link Splits.removedDuplicates} whose label is not that of the row that was kept. */
+  /** Rows among {@link Splits.conflicts} that say of a text what the first row does not. */
   readonly conflictingLabels: number
+  /** What a person should know of the division; among the notes of {@link Splits.train} too. */
+  readonly notes: ReadonlyArray<string>
 }
-
-/** Text as duplicates are told by: lower case, white space collapsed. */
-export const normalizeText = (text: string): string => text.toLowerCase().replace(/\s+/g, " ").trim()
 
 /** {@link splitData} for a data set that is still to be read. Fails with a {@link DataError} of reason `Split`. */
 export function split(
@@ -40,10 +51,11 @@ export function split(
 }
 
 /**
- * Divides data, a pure function of the data and the options. Duplicates are removed first, so that no test row stands
- * in training. Labelled data is stratified: each part gets its share of every class, rounded by largest remainder.
- * Rows of the same prompt stay together (a model that saw a prompt in training is not tested on it), so the parts of
- * prompt data may be larger than their shares by less than one prompt's rows.
+ * Divides data, a pure function of the data and the options. Duplicates are left out first, and rows that differ in case,
+ * white space or label alone stay together, so that no test row's text stands in training. Labelled data is stratified:
+ * each part gets its share of every class, rounded by largest remainder, where the seed draws ties; a class with few
+ * texts keeps at least one in training. Rows of the same prompt stay together (a model that saw a prompt in training is
+ * not tested on it), so the parts of prompt data may be larger than their shares by less than one prompt's rows.
  *
  * @throws DataError `Split` for shares out of range or a part that would be empty.
  */
@@ -57,93 +69,80 @@ export const splitData = <D extends Data>(data: D, options: SplitOptions = {}): 
   if (!Number.isSafeInteger(seed) || seed < 0) {
     throw new DataError({ reason: "Split", message: `the seed must be a whole number from 0, got ${seed}` })
   }
-  const { kept, conflicts } = withoutDuplicates(data)
+  const { kept, duplicates, conflicts } = findDuplicates(data)
   const rng = makeRng(seed, SPLIT_STREAM)
-  const classes = unitsByClass(data, kept)
-  const sizes = classes.map((units) => units.reduce((count, unit) => count + unit.length, 0))
-  const testSizes = shares(sizes, test)
-  const validationSizes = shares(sizes, validation)
-  const parts = { test: [] as Array<number>, validation: [] as Array<number>, train: [] as Array<number> }
-  classes.forEach((units, id) => divide(rng.shuffle(units), testSizes[id], validationSizes[id], parts))
-  const part = (name: "test" | "validation" | "train", share: number): D => {
+  const weigh = (unit: Unit) => (data.kind === "completion" ? unit.length : 1)
+  const strata = strataOf(data, kept)
+  const sizes = strata.map((units) => units.reduce((sum, unit) => sum + weigh(unit), 0))
+  const room = sizes.map((size) => Math.max(0, size - 1))
+  const testSizes = shares(sizes, room, test, makeRng(seed, SPLIT_STREAM, 1))
+  const left = room.map((most, id) => most - testSizes[id])
+  const validationSizes = shares(sizes, left, validation, makeRng(seed, SPLIT_STREAM, 2))
+  const parts: Parts = { test: [], validation: [], train: [] }
+  strata.forEach((units, id) => divide(rng.shuffle(units), weigh, testSizes[id], validationSizes[id], parts))
+  const part = (name: keyof Parts, share: number): D => {
     if (share > 0 && parts[name].length === 0) {
-      const message = `${data.source}: no row is left for ${name}: ${kept.length} different rows, share ${share}`
+      const alone = sizes.length > 1 && sizes.includes(1) ? "; a class with a single text keeps it for training" : ""
+      const message =
+        `${data.source}: no row is left for ${name}: ${kept.length} different rows, share ${share}${alone}`
       throw new DataError({ reason: "Split", message })
     }
-    const order = parts[name].sort((a, b) => a - b)
-    return { ...data, rows: order.map((index) => data.rows[index]) }
+    return { ...data, rows: parts[name].sort((a, b) => a - b).map((index) => data.rows[index]) }
   }
+  const train = part("train", 1 - validation - test)
+  const judged = { validation: part("validation", validation), test: part("test", test) }
+  const notes = splitNotes({ data, train, ...judged, duplicates, conflicts })
   return {
-    train: part("train", 1 - validation - test),
-    validation: part("validation", validation),
-    test: part("test", test),
+    train: notes.length === 0 ? train : { ...train, notes: [...data.notes ?? [], ...notes] },
+    ...judged,
     labels: data.labels,
-    removedDuplicates: data.rows.length - kept.length,
-    conflictingLabels: conflicts,
+    duplicates,
+    conflicts,
+    removedDuplicates: duplicates.length,
+    conflictingLabels: conflicts.reduce((sum, { rows }) => sum + rows.length - 1, 0),
+    notes,
   }
 }
 
 const SPLIT_STREAM = 1
 
-const withoutDuplicates = (data: Data): { readonly kept: ReadonlyArray<number>; readonly conflicts: number } => {
-  const first = new Map<string, number>()
-  let conflicts = 0
-  data.rows.forEach((row, index) => {
-    const key = "prompt" in row
-      ? JSON.stringify([normalizeText(row.prompt), normalizeText(row.completion)])
-      : normalizeText(row.text)
-    const earlier = first.get(key)
-    if (earlier === undefined) first.set(key, index)
-    else if (data.kind === "classification" && data.rows[earlier].label !== data.rows[index].label) conflicts++
-  })
-  return { kept: [...first.values()], conflicts }
-}
+/** Rows that must not be torn apart. */
+type Unit = ReadonlyArray<number>
+type Parts = Record<"test" | "validation" | "train", Array<number>>
 
-/** For each class the units that must not be torn apart: single rows, or the rows of one prompt. */
-const unitsByClass = (data: Data, kept: ReadonlyArray<number>): Array<Array<ReadonlyArray<number>>> => {
-  if (data.kind === "classification") {
-    const classes: Array<Array<ReadonlyArray<number>>> = data.labels.map(() => [])
-    for (const index of kept) classes[data.rows[index].label].push([index])
-    return classes
-  }
-  if (data.kind !== "completion") return [kept.map((index) => [index])]
-  const prompts = new Map<string, Array<number>>()
+/** Units by the class of their first row; all together where there are no classes. */
+const strataOf = (data: Data, kept: ReadonlyArray<number>): ReadonlyArray<ReadonlyArray<Unit>> => {
+  const units = new Map<string, Array<number>>()
   for (const index of kept) {
-    const key = normalizeText(data.rows[index].prompt)
-    const rows = prompts.get(key)
-    if (rows === undefined) prompts.set(key, [index])
-    else rows.push(index)
+    const row = data.rows[index]
+    const key = normalizeText("prompt" in row ? row.prompt : row.text)
+    const unit = units.get(key)
+    if (unit === undefined) units.set(key, [index])
+    else unit.push(index)
   }
-  return [[...prompts.values()]]
+  if (data.kind !== "classification") return [[...units.values()]]
+  const strata = data.labels.map((): Array<Unit> => [])
+  for (const unit of units.values()) strata[data.rows[unit[0]].label].push(unit)
+  return strata
 }
 
-/** Rows of each class that make up a share of all, by largest remainder (ties: the earlier class). */
-const shares = (sizes: ReadonlyArray<number>, share: number): Array<number> => {
-  const ideal = sizes.map((size) => size * share)
-  const counts = ideal.map(Math.floor)
-  let left = Math.round(ideal.reduce((sum, value) => sum + value, 0)) - counts.reduce((sum, count) => sum + count, 0)
-  const order = sizes.map((_, id) => id).sort((a, b) => (ideal[b] - counts[b]) - (ideal[a] - counts[a]) || a - b)
-  for (const id of order) {
-    if (left-- > 0) counts[id]++
-  }
-  return counts
-}
-
+/** Units in their order: first those of the test, then those of validation, then those of training. */
 const divide = (
-  units: ReadonlyArray<ReadonlyArray<number>>,
+  units: ReadonlyArray<Unit>,
+  weigh: (unit: Unit) => number,
   testSize: number,
   validationSize: number,
-  parts: Record<"test" | "validation" | "train", Array<number>>,
+  parts: Parts,
 ): void => {
   let inTest = 0
   let inValidation = 0
   for (const unit of units) {
     if (inTest < testSize) {
       parts.test.push(...unit)
-      inTest += unit.length
+      inTest += weigh(unit)
     } else if (inValidation < validationSize) {
       parts.validation.push(...unit)
-      inValidation += unit.length
+      inValidation += weigh(unit)
     } else parts.train.push(...unit)
   }
 }

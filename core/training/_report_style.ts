@@ -35,6 +35,7 @@ th, td { padding: 6px 12px; border-bottom: 1px solid var(--rule); text-align: le
 th { color: var(--muted); font-weight: 500; font-size: 13px }
 tbody th { color: var(--text); font-size: 15px; font-weight: 400 }
 tbody tr:last-child > * { border-bottom: 0 }
+details { margin: 10px 0 0 } summary { cursor: pointer } .rows { margin: 8px 0; padding-left: 20px; overflow-wrap: anywhere }
 .number { text-align: right; white-space: nowrap }
 .text { white-space: pre-wrap; overflow-wrap: anywhere; min-width: 220px }
 .bad { color: var(--bad) } .good { color: var(--good) }

@@ -3,12 +3,15 @@
  * @module
  */
 import type { Metrics, TrainEvent } from "../contracts/train_event.ts"
+import { dataSection, type ReportDivision } from "./_data_section.ts"
 import { escapeHtml } from "./_html.ts"
 import { lineChart, type Point } from "./_line_chart.ts"
 import { reportStyle } from "./_report_style.ts"
 import { formatCount, formatMetric, formatSeconds } from "./format.ts"
 import type { ClassificationMetrics } from "./metrics.ts"
 import { trainableParametersLine } from "./trainable_parameters.ts"
+
+export type { ReportDivision }
 
 /** One evaluation, such as that before training. */
 export interface ReportEvaluation {
@@ -42,6 +45,8 @@ export interface ReportData {
   readonly evaluations: ReadonlyArray<ReportEvaluation>
   /** How the classes were told apart in the end. */
   readonly classification?: ClassificationMetrics
+  /** How the data was read and divided. */
+  readonly division?: ReportDivision
   /** Examples to show. */
   readonly samples: ReadonlyArray<ReportSample>
   /** The configuration, as JSON. */
@@ -209,7 +214,9 @@ ${header(data)}${section("Warnings", messages(data.events))}${
     section("Evaluation", evaluationTable(data.evaluations))
   }${section("Training", charts(data.events))}${
     section("Classes", data.classification === undefined ? "" : classes(data.classification))
-  }${section("Sample predictions", sampleTable(data.samples))}${section("Configuration", config)}</body>
+  }${section("Sample predictions", sampleTable(data.samples))}${section("Data", dataSection(data.division))}${
+    section("Configuration", config)
+  }</body>
 </html>
 `
 }

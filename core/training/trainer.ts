@@ -32,5 +32,5 @@ export {
   type TracedRun,
 } from "./profile.ts"
 export { type ProgressOutput, showProgress } from "./progress.ts"
-export type { ReportData, ReportEvaluation, ReportSample } from "./report.ts"
+export type { ReportData, ReportDivision, ReportEvaluation, ReportSample } from "./report.ts"
 export { trainableParametersLine } from "./trainable_parameters.ts"

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
-import { report } from "../../../core/training/report.ts"
+import { report, type ReportData } from "../../../core/training/report.ts"
 import { reportData } from "./_report_data.ts"
 
 const page = report(reportData)
@@ -26,6 +26,37 @@ Deno.test("nothing in the data becomes markup, and the page needs nothing else",
   assertStringIncludes(page, "WINNER!! &lt;script&gt;alert(&quot;won&quot;)&lt;/script&gt;")
   assertStringIncludes(page, "<title>Spam &lt;detection&gt; &amp; LoRA</title>")
   assert(!/\b(src|href)=|https?:|url\(|@import/.test(page))
+})
+
+const division: ReportData["division"] = {
+  train: { unit: "line", notes: ["a.csv: 2 <b>texts</b> look alike"] },
+  duplicates: Array.from(
+    { length: 1200 },
+    (_, i) => ({ row: 2 * i + 9, of: 2, text: `<u>same</u> ${"x".repeat(200)}` }),
+  ),
+  conflicts: [{ rows: [5, 8], labels: ["ham", "<i>spam"], text: "Free pears" }],
+}
+
+Deno.test("what was left out and what contradicts stands there with its rows", () => {
+  const page = report({ ...reportData, division })
+  assertEquals(page.match(/<li>/g)?.length, 1001)
+  for (
+    const text of [
+      "<p>a.csv: 2 &lt;b&gt;texts&lt;/b&gt; look alike</p>",
+      "<summary>Left out, since an earlier row says the same: 1200 rows</summary>",
+      `<li>line 9 as 2: <span class="muted">&lt;u&gt;same&lt;/u&gt; xxx`,
+      "<li>line 2007 as 2: ",
+      "line 2009 as 2; line 2011 as 2",
+      "line 2407 as 2",
+      "<summary>Kept in one part although their labels differ: 1 text</summary>",
+      `<li>line 5 &quot;ham&quot;, line 8 &quot;&lt;i&gt;spam&quot;: <span class="muted">Free pears</span></li>`,
+    ]
+  ) assertStringIncludes(page, text)
+  assert(
+    !report({ ...reportData, division: { train: { unit: "row" }, duplicates: [], conflicts: [] } }).includes(
+      "Data</h2>",
+    ),
+  )
 })
 
 Deno.test("the tags are balanced", () => {

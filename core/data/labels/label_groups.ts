@@ -1,0 +1,51 @@
+import { listPlaces } from "../data_error.ts"
+
+/** Where labels stand; used in messages. */
+export interface LabelPlaces {
+  /** File name or "rows". */
+  readonly source: string
+  /** The column that holds them. */
+  readonly column: string
+  /** What a place counts. */
+  readonly unit: "line" | "row"
+  /** Place of each label. */
+  readonly places: ReadonlyArray<number>
+}
+
+/** The different texts of a label column, each with the indices of its cells. */
+export type LabelGroups = ReadonlyMap<string, ReadonlyArray<number>>
+
+/** Indices of equal texts together. */
+export const groupBy = (
+  cells: ReadonlyArray<string>,
+  keyOf: (cell: string) => string = (cell) => cell,
+): LabelGroups => {
+  const groups = new Map<string, Array<number>>()
+  cells.forEach((cell, index) => {
+    const key = keyOf(cell)
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [index])
+    else group.push(index)
+  })
+  return groups
+}
+
+/** `reviews.csv, column "stars"`. */
+export const columnOf = ({ source, column }: LabelPlaces): string => `${source}, column ${JSON.stringify(column)}`
+
+/** `lines 3, 9`: where cells stand, each place once. */
+export const placesOf = (indices: ReadonlyArray<number>, where: LabelPlaces): string =>
+  listPlaces(where.unit, [...new Set(indices.map((index) => where.places[index]))])
+
+/** `"Spam" (lines 3, 9)`, or `"spam" (210 times)` where there are many. */
+export const told = (name: string, indices: ReadonlyArray<number>, where: LabelPlaces): string =>
+  `${JSON.stringify(name)} (${
+    indices.length === 0 ? "in no row" : indices.length > 5 ? `${indices.length} times` : placesOf(indices, where)
+  })`
+
+/** The first few of many, and how many more there are. */
+export const firstOf = (items: ReadonlyArray<string>, most = 3, join = "; "): string =>
+  items.slice(0, most).join(join) + (items.length > most ? `${join}and ${items.length - most} more` : "")
+
+/** `1 row`, `2 rows`. */
+export const countOf = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`

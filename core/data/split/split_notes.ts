@@ -1,0 +1,61 @@
+import type { Data } from "../dataset.ts"
+import type { Conflict, Duplicate } from "./duplicates.ts"
+import { countOf, firstOf } from "../labels/label_groups.ts"
+import { MASKED } from "../masked.ts"
+
+/** A division of data, as far as there is something to tell of it. */
+export interface Division {
+  readonly data: Data
+  readonly train: Data
+  readonly validation: Data
+  readonly test: Data
+  readonly duplicates: ReadonlyArray<Duplicate>
+  readonly conflicts: ReadonlyArray<Conflict>
+}
+
+/** What a person should know of a division: what was left out, what contradicts itself, which classes a part lacks. */
+export const splitNotes = (
+  { data, train, validation, test, duplicates, conflicts }: Division,
+): ReadonlyArray<string> => {
+  const { unit, source, labels } = data
+  const notes: Array<string> = []
+  if (duplicates.length > 0) {
+    const rows = firstOf(duplicates.map(({ row, of }) => `${row} (as ${of})`), 5, ", ")
+    notes.push(`left out, since an earlier row says the same: ${countOf(duplicates.length, "row")}, ${unit} ${rows}`)
+  }
+  if (conflicts.length > 0) {
+    const texts = conflicts.map(({ rows, labels }) =>
+      rows.map((row, i) => `${row} ${JSON.stringify(labels[i])}`).join(", ")
+    )
+    const what = data.kind === "tagged" ? "tags" : "labels"
+    notes.push(
+      `kept in one part although their ${what} differ: ${countOf(conflicts.length, "text")}, ${unit} ${firstOf(texts)}`,
+    )
+  }
+  const found = classesIn(data)
+  const lacks = (part: Data): ReadonlyArray<string> => {
+    const own = part.rows.length === 0 ? found : classesIn(part)
+    return labels.filter((_, id) => found.has(id) && !own.has(id)).map((label) => JSON.stringify(label))
+  }
+  const untrained = lacks(train)
+  if (untrained.length > 0) {
+    const what = `${untrained.length} of ${labels.length} classes have no row to train on: ${
+      firstOf(untrained, 5, ", ")
+    }`
+    notes.push(`${what}; take smaller parts, or another seed`)
+  }
+  for (const [name, part] of [["validation", validation], ["test", test]] as const) {
+    const unjudged = lacks(part)
+    if (unjudged.length === 0) continue
+    notes.push(`${unjudged.length} of ${labels.length} classes have no row in ${name}: ${firstOf(unjudged, 5, ", ")}`)
+  }
+  return notes.map((note) => `${source}: ${note}`)
+}
+
+const classesIn = (data: Data): ReadonlySet<number> => {
+  const classes = new Set<number>()
+  if (data.kind === "classification") { for (const { label } of data.rows) classes.add(label) }
+  if (data.kind === "tagged") { for (const { labels } of data.rows) for (const id of labels) classes.add(id) }
+  classes.delete(MASKED)
+  return classes
+}

@@ -8,11 +8,13 @@
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
+import { cellsOf, listsOf, missingNotes } from "./cells.ts"
+import { checkColumns } from "./check_columns.ts"
 import { attempt, DataError, listPlaces } from "./data_error.ts"
 import { labelIds, labelNames } from "./labels.ts"
 import { formatOf, readTable } from "./read_table.ts"
-import { type ReadOptions, tableOf, TEXT_COLUMN } from "./parse_table.ts"
-import type { Row, Table } from "./table.ts"
+import { type ReadOptions, TEXT_COLUMN } from "./read_options.ts"
+import { type Row, type Table, tableOf } from "./table.ts"
 
 export { split } from "./split.ts"
 export type { SplitOptions, Splits } from "./split.ts"
@@ -157,14 +159,14 @@ export const csv = <const C extends Columns>(
   options: DatasetOptions = {},
 ): FromFile<DataOf<C>> => file(path, columns, { ...options, format: "csv" })
 
-/** Reads tab-separated values; quotes are plain characters. */
+/** Reads tab-separated values; the file tells whether quotes are quoting or characters (`options.quotes`). */
 export const tsv = <const C extends Columns>(
   path: string,
   columns: C,
   options: DatasetOptions = {},
 ): FromFile<DataOf<C>> => file(path, columns, { ...options, format: "tsv" })
 
-/** Reads a JSON array of objects. */
+/** Reads JSON: an array of objects, or what pandas and datasets write in its place (lists or records by column). */
 export const json = <const C extends Columns>(
   path: string,
   columns: C,
@@ -201,13 +203,10 @@ export { formatOf }
 const mapColumns = <C extends Columns>(table: Table, columns: C, options: DatasetOptions): DataOf<C> => {
   if (table.rows.length === 0) throw new DataError({ reason: "Empty", message: `${table.source} holds no rows` })
   const wanted = Object.values(columns) as ReadonlyArray<string>
-  const missing = wanted.filter((name) => !table.columns.includes(name)).map((name) => JSON.stringify(name))
-  if (missing.length > 0) {
-    const there = table.columns.map((name) => JSON.stringify(name)).join(", ")
-    const message = `${table.source} has no column ${missing.join(", ")}; its columns are ${there}`
-    throw new DataError({ reason: "MissingColumn", message })
-  }
-  return mapped(table, columns, options) as DataOf<C>
+  checkColumns(table, wanted)
+  const data = mapped(table, columns, options) as DataOf<C>
+  const notes = [...table.notes ?? [], ...missingNotes(table, wanted), ...data.notes ?? []]
+  return notes.length === 0 ? data : { ...data, notes }
 }
 
 const mapped = (table: Table, columns: Columns, options: DatasetOptions): Data => {
@@ -254,41 +253,4 @@ const tagged = (table: Table, columns: TaggedColumns, options: DatasetOptions): 
     return { words: own, text: own.join(" "), labels, row: places[index] }
   })
   return { kind: "tagged", source, unit, labels, rows }
-}
-
-const listsOf = (table: Table, column: string): ReadonlyArray<ReadonlyArray<string>> => {
-  const bad: Array<number> = []
-  const lists = table.rows.map((row, index) => {
-    const value = row[column]
-    const list = Array.isArray(value) ? value.map((item) => String(item ?? "").trim()) : []
-    if (list.length === 0 || list.includes("")) bad.push(table.places[index])
-    return list
-  })
-  if (bad.length === 0) return lists
-  const message = `${table.source}, column ${JSON.stringify(column)}: a list of words or numbers is wanted in ${
-    listPlaces(table.unit, bad)
-  }`
-  throw new DataError({ reason: "Malformed", message, rows: bad })
-}
-
-const cellsOf = (table: Table, column: string): ReadonlyArray<string> => {
-  const bad: Array<number> = []
-  const empty: Array<number> = []
-  const cells = table.rows.map((row, index) => {
-    const value = row[column]
-    if (typeof value === "object" && value !== null) bad.push(table.places[index])
-    const cell = String(value ?? "")
-    if (cell.trim() === "") empty.push(table.places[index])
-    return cell
-  })
-  const at = `${table.source}, column ${JSON.stringify(column)}`
-  if (bad.length > 0) {
-    const message = `${at}: text or a number is wanted, not a list or an object, in ${listPlaces(table.unit, bad)}`
-    throw new DataError({ reason: "Malformed", message, rows: bad })
-  }
-  if (empty.length > 0) {
-    const message = `${at} is empty in ${listPlaces(table.unit, empty)}; fill these rows or take them out`
-    throw new DataError({ reason: "EmptyText", message, rows: empty })
-  }
-  return cells
 }

@@ -1,0 +1,142 @@
+import { parse } from "csv-parse/sync"
+import { DataError, listPlaces } from "../data_error.ts"
+import type { ReadOptions } from "../read_options.ts"
+import { type Fault, malformed, type Row, type Table } from "../table.ts"
+import { unixLineEnds } from "./line_ends.ts"
+import { plainRecords, type QuoteReading, readQuotes } from "./quotes.ts"
+import { fits, shapeOf, widthOf } from "./shape.ts"
+
+/** Names of delimiters for messages. */
+const NAMES: Readonly<Record<string, string>> = { ",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars" }
+const named = (delimiter: string): string => NAMES[delimiter] ?? JSON.stringify(delimiter)
+
+/** One way to read a file. */
+interface Reading extends QuoteReading {
+  readonly text: string
+  readonly delimiter: string
+}
+
+interface ParsedRecord {
+  readonly fields: ReadonlyArray<string>
+  readonly line: number
+}
+
+/** Reads CSV, TSV and their like. The header line shows what parts the columns, the file what its quotes are. */
+export const delimited = (whole: string, source: string, usual: string, options: ReadOptions): Table => {
+  // Excel tells itself the delimiter so.
+  const sep = /^\ufeff*"?sep=([^"\r\n])"?\r*(?:\n|\r(?!\n))/i.exec(whole)
+  const text = unixLineEnds(sep === null ? whole.replace(/^\ufeff+/, "") : whole.slice(sep[0].length))
+  const before = sep === null ? 0 : 1
+  const notes: Array<string> = []
+  const delimiter = options.delimiter ?? sep?.[1] ?? delimiterOf(text, usual, options)
+  if (delimiter !== usual && options.delimiter === undefined && sep === null) {
+    notes.push(`its columns are parted by ${named(delimiter)}, not by ${named(usual)}`)
+  }
+  const reading = withLineEnds(text, delimiter, options, notes)
+  notes.push(...reading.notes)
+  const shift = ({ place, what }: Fault) => ({ place: place + before, what })
+  if (reading.faults.length > 0) {
+    throw malformed(
+      source,
+      "line",
+      reading.faults.map(shift),
+      '; where quotes are characters of the text: { quotes: "none" }',
+    )
+  }
+  const records = recordsOf(reading).map(({ fields, line }) => ({ fields, line: line + before }))
+  const table = tableFrom(records, source, delimiter, options, notes)
+  return { ...table, notes: notes.map((note) => `${source}: ${note}`) }
+}
+
+const reads = (text: string, delimiter: string, { header, quotes = "auto" }: ReadOptions): Reading => ({
+  text,
+  delimiter,
+  ...readQuotes(text, delimiter, header, quotes),
+})
+
+/** The delimiter: the usual one, or another one that parts the first line, where the usual one does not, and fits the rows. */
+const delimiterOf = (text: string, usual: string, options: ReadOptions): string => {
+  const [first] = text.trimStart().split(/[\r\n]/, 1)
+  if (first.includes(usual)) return usual
+  const others = Object.keys(NAMES).filter((other) => first.includes(other))
+  const shares = others.map((other) => reads(text.replaceAll("\r", "\n"), other, options).fitting)
+  const best = shares.indexOf(Math.max(...shares))
+  return shares[best] > 0.5 ? others[best] : usual
+}
+
+/** Carriage returns that stand alone are characters where the records fit so, and line ends where these fit so. */
+const withLineEnds = (text: string, delimiter: string, options: ReadOptions, notes: Array<string>): Reading => {
+  if (!text.includes("\r")) return reads(text, delimiter, options)
+  const kept = reads(text, delimiter, options)
+  const ended = reads(text.replaceAll("\r", "\n"), delimiter, options)
+  if (!text.includes("\n") || (kept.fitting < 1 && ended.fitting > kept.fitting)) {
+    notes.push("lines end in carriage returns, as old Macs wrote them" + (text.includes("\n") ? ", some of them" : ""))
+    return ended
+  }
+  const lines = text.split("\n").flatMap((line, index) => line.includes("\r") ? [index + 1] : [])
+  notes.push(`carriage returns within fields are kept (${listPlaces("line", lines)})`)
+  return kept
+}
+
+/** All records of a text that was found to be in order. */
+const recordsOf = ({ text, delimiter, quoting }: Reading): ReadonlyArray<ParsedRecord> => {
+  if (!quoting) return plainRecords(text, delimiter)
+  const parsed = parse(text, {
+    delimiter,
+    info: true,
+    relax_column_count: true,
+    relax_quotes: true,
+    skip_empty_lines: true,
+    // It takes the first line's for all, and counts one of two characters twice.
+    record_delimiter: "\n",
+  }) as unknown as ReadonlyArray<{ readonly record: ReadonlyArray<string>; readonly info: { readonly lines: number } }>
+  // It tells the last line of a record; a quoted field may hold line ends.
+  return parsed.map(({ record, info }) => ({
+    fields: record,
+    line: info.lines - record.reduce((count, field) => count + field.split("\n").length - 1, 0),
+  }))
+}
+
+/** Names of the columns, and the records below them. */
+const headed = (
+  records: ReadonlyArray<ParsedRecord>,
+  header: ReadonlyArray<string> | undefined,
+  notes: Array<string>,
+) => {
+  const [first, ...rest] = records
+  if (first === undefined) return { names: [], rows: [] }
+  if (header === undefined) return { names: first.fields, rows: rest }
+  const same = first.fields.length === header.length &&
+    first.fields.every((name, at) => name.trim() === header[at].trim())
+  if (same) notes.push("its first line repeats the column names that were given, and is left out")
+  return { names: header, rows: same ? rest : records }
+}
+
+const tableFrom = (
+  records: ReadonlyArray<ParsedRecord>,
+  source: string,
+  delimiter: string,
+  { header }: ReadOptions,
+  notes: Array<string>,
+): Table => {
+  const { names, rows } = headed(records, header, notes)
+  const shapes = records.map(({ fields, line }) => shapeOf(fields, line))
+  const width = widthOf(shapes, header)
+  const columns = width.numbered ? ["", ...names] : names
+  if (width.numbered) notes.push("its first column has no name: it numbers the rows")
+  const table = { rows: [] as Array<Row>, places: [] as Array<number> }
+  const faults: Array<Fault> = []
+  const empty: Array<number> = []
+  rows.forEach(({ fields, line }) => {
+    const shape = shapeOf(fields, line)
+    if (shape.filled === 0 && columns.length > 1) {
+      if (fields.length > 1) empty.push(line)
+    } else if (fits(shape, width)) {
+      table.rows.push(Object.fromEntries(columns.map((name, column) => [name, fields[column] ?? ""])))
+      table.places.push(line)
+    } else faults.push({ place: line, what: `${fields.length} fields where there are ${columns.length} columns` })
+  })
+  if (faults.length > 0) throw malformed(source, "line", faults, `; columns are parted by ${named(delimiter)}`)
+  if (empty.length > 0) notes.push(`rows without any content are left out (${listPlaces("line", empty)})`)
+  return { source, columns, ...table, unit: "line", delimited: true }
+}

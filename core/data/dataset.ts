@@ -198,7 +198,8 @@ export const fromRows = <const C extends Columns>(
   options: DatasetOptions = {},
 ): DataOf<C> => mapColumns(tableOf(values, "rows"), columns, options)
 
-export { formatOf }
+export { formatOf, readTable }
+export type { ReadOptions, Row, Table }
 
 const mapColumns = <C extends Columns>(table: Table, columns: C, options: DatasetOptions): DataOf<C> => {
   if (table.rows.length === 0) throw new DataError({ reason: "Empty", message: `${table.source} holds no rows` })

@@ -1,5 +1,5 @@
 import { DataError } from "./data_error.ts"
-import type { Table } from "./table.ts"
+import { isDelimited, type Table } from "./table.ts"
 
 const MOST_SHOWN = 20
 
@@ -22,12 +22,13 @@ export const checkColumns = (table: Table, wanted: ReadonlyArray<string>): void 
 }
 
 /** What may be meant, or what to do. */
-const hint = ({ columns, delimited }: Table, missing: ReadonlyArray<string>): string => {
+const hint = (table: Table, missing: ReadonlyArray<string>): string => {
   const plain = (name: string) => name.trim().toLowerCase()
-  const near = missing.map((name) => columns.find((other) => plain(other) === plain(name)))
-  if (near.every((name) => name !== undefined)) return `; is ${JSON.stringify(near.join('", "'))} meant?`
-  if (delimited !== true) return ""
-  return columns.length === 1
+  const near = missing.flatMap((name) => table.columns.find((other) => plain(other) === plain(name)) ?? [])
+  if (near.length > 0) return `; did you mean ${near.map((name) => JSON.stringify(name)).join(", ")}?`
+  if (table.format === "text") return '; plain text has no other: if its lines hold columns, say so, { format: "tsv" }'
+  if (!isDelimited(table)) return ""
+  return table.columns.length === 1
     ? "; if another character parts its columns, give it: { delimiter }"
     : "; they are its first line: if that is a row already, give the columns' names: { header }"
 }

@@ -1,4 +1,5 @@
 import { DataError, listPlaces } from "./data_error.ts"
+import type { Format } from "./read_options.ts"
 
 /**
  * One record as read: column name to value. Values are those of JSON; a number of a file whose text is not how JavaScript
@@ -18,11 +19,14 @@ export interface Table {
   readonly places: ReadonlyArray<number>
   /** What {@link Table.places} counts. */
   readonly unit: "line" | "row"
-  /** Whether it was read from CSV or TSV, where all cells are text. Default false. */
-  readonly delimited?: boolean
+  /** The format that it was read from; of CSV and TSV all cells are text. Default: none, rows from memory. */
+  readonly format?: Format
   /** What a person should know of how it was read. Default: nothing. */
   readonly notes?: ReadonlyArray<string>
 }
+
+/** Whether a table was read from CSV or TSV. */
+export const isDelimited = ({ format }: Table): boolean => format === "csv" || format === "tsv"
 
 /** What is wrong with one record. */
 export interface Fault {
@@ -57,7 +61,8 @@ export const tableOf = (
   const columns = new Set<string>()
   values.forEach((value, index) => {
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
-      faults.push({ place: places[index], what: `not an object: ${shown(value)}` })
+      const twice = typeof value === "string" && /^\s*[{[]/.test(value) ? " (JSON within a text: encoded twice?)" : ""
+      faults.push({ place: places[index], what: `not an object: ${shown(value)}${twice}` })
     } else for (const name of Object.keys(value)) columns.add(name)
   })
   if (faults.length > 0) throw malformed(source, unit, faults.sort((a, b) => a.place - b.place))

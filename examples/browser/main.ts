@@ -69,7 +69,7 @@ const section = (tag: "thead" | "tbody", ...rows: ReadonlyArray<HTMLElement>) =>
 const readHead = async (file: File): Promise<Table> => {
   const bytes = new Uint8Array(await file.arrayBuffer())
   const read = await readTable(file.name, bytes)
-  const header = read.columns.filter((name, i, all) => name !== "" && all.indexOf(name) === all.lastIndexOf(name))
+  const header = read.columns.filter((name, _, all) => name !== "" && all.indexOf(name) === all.lastIndexOf(name))
   const rows = read.rows.slice(0, 200).map((row) => header.map((name) => String(row[name] ?? "")))
   if (header.length < 2) {
     throw new Error(`${file.name} needs a first line with at least two column names, one of texts and one of labels`)

@@ -29,6 +29,9 @@ export const decodeText = (path: string, bytes: Uint8Array, encoding?: string): 
   return { text, notes: name === "utf-8" || encoding !== undefined ? [] : [`${path} is ${name.toUpperCase()} text`] }
 }
 
+/** About what V8 allows in a text. */
+const LONGEST = 2 ** 29 - 24
+
 const unreadable = (message: string, rows?: ReadonlyArray<number>, cause?: unknown) =>
   new DataError({ reason: "Unreadable", message, ...(rows === undefined ? {} : { rows }), cause })
 
@@ -62,6 +65,9 @@ const decode = (path: string, bytes: Uint8Array, name: string, isGiven: boolean)
   try {
     return decoder.decode(bytes)
   } catch (cause) {
+    if (bytes.length >= LONGEST) {
+      throw unreadable(`${path} holds ${bytes.length} bytes, more than one text can: divide the file`, undefined, cause)
+    }
     if (isGiven || name !== "utf-8") {
       throw unreadable(`${path} is not ${name.toUpperCase()} text, or is damaged`, undefined, cause)
     }
@@ -78,7 +84,12 @@ const notUtf8 = (path: string, bytes: Uint8Array): [message: string, rows: Reado
   const high = latin.reduce((count, line) => count + (line.match(/[\x80-\uffff]/g)?.length ?? 0), 0)
   // Letters with accents stand between letters without; other scripts are nearly all of theirs.
   const isLatin = high < 0.3 * bytes.length
-  if (lossy.some((line) => /[\x80-\ufffc]/.test(line))) {
+  const whole = lossy.join("")
+  const count = (pattern: RegExp) => whole.match(pattern)?.length ?? 0
+  if (rows[0] === lossy.length && /^[^\ufffd]*\ufffd$/.test(whole)) {
+    return [`${path} ends within a character (${where}): was it cut off?`, rows]
+  }
+  if (count(/[\x80-\ufffc]/g) >= count(/\ufffd/g)) {
     return [`${path} is UTF-8 in other places, but not in ${where}: the file is damaged, or joined from several`, rows]
   }
   const word = /\S*[\x80-\uffff]\S*/.exec(latin[rows[0] - 1])?.[0].slice(0, 30)

@@ -1,5 +1,5 @@
 import { parse } from "csv-parse/sync"
-import { DataError, listPlaces } from "../data_error.ts"
+import { listPlaces } from "../data_error.ts"
 import type { ReadOptions } from "../read_options.ts"
 import { type Fault, malformed, type Row, type Table } from "../table.ts"
 import { unixLineEnds } from "./line_ends.ts"
@@ -48,11 +48,15 @@ export const delimited = (whole: string, source: string, usual: string, options:
   return { ...table, notes: notes.map((note) => `${source}: ${note}`) }
 }
 
-const reads = (text: string, delimiter: string, { header, quotes = "auto" }: ReadOptions): Reading => ({
-  text,
-  delimiter,
-  ...readQuotes(text, delimiter, header, quotes),
-})
+const reads = (text: string, delimiter: string, { header, quotes = "auto" }: ReadOptions): Reading => {
+  const reading = { text, delimiter, ...readQuotes(text, delimiter, header, quotes) }
+  const mayEscape = quotes !== "none" && text.includes('\\"') && (!reading.quoting || reading.faults.length > 0)
+  if (!mayEscape) return reading
+  const doubled = text.replace(/\\(["\\])/g, (_, escaped) => escaped === '"' ? '""' : escaped)
+  const other = { text: doubled, delimiter, ...readQuotes(doubled, delimiter, header, quotes) }
+  if (!other.quoting || other.faults.length > 0 || other.fitting < 1) return reading
+  return { ...other, notes: [...other.notes, "quotes within fields are escaped by backslashes, as Spark writes them"] }
+}
 
 /** The delimiter: the usual one, or another one that parts the first line, where the usual one does not, and fits the rows. */
 const delimiterOf = (text: string, usual: string, options: ReadOptions): string => {
@@ -78,23 +82,21 @@ const withLineEnds = (text: string, delimiter: string, options: ReadOptions, not
   return kept
 }
 
-/** All records of a text that was found to be in order. */
-const recordsOf = ({ text, delimiter, quoting }: Reading): ReadonlyArray<ParsedRecord> => {
+/** All records of a text that was found to be in order, blank lines aside. */
+const recordsOf = ({ text, delimiter, quoting, starts = [] }: Reading): ReadonlyArray<ParsedRecord> => {
   if (!quoting) return plainRecords(text, delimiter)
   const parsed = parse(text, {
     delimiter,
-    info: true,
     relax_column_count: true,
     relax_quotes: true,
     skip_empty_lines: true,
-    // It takes the first line's for all, and counts one of two characters twice.
+    // Else it takes the first line's for all.
     record_delimiter: "\n",
-  }) as unknown as ReadonlyArray<{ readonly record: ReadonlyArray<string>; readonly info: { readonly lines: number } }>
-  // It tells the last line of a record; a quoted field may hold line ends.
-  return parsed.map(({ record, info }) => ({
-    fields: record,
-    line: info.lines - record.reduce((count, field) => count + field.split("\n").length - 1, 0),
-  }))
+  }) as ReadonlyArray<ReadonlyArray<string>>
+  // Its own count of lines takes carriage returns within fields for lines.
+  return parsed.map((fields, index) => ({ fields, line: starts[index] })).filter(({ fields: [first, ...more] }) =>
+    more.length > 0 || first === "" || first.trim() !== ""
+  )
 }
 
 /** Names of the columns, and the records below them. */
@@ -136,7 +138,14 @@ const tableFrom = (
       table.places.push(line)
     } else faults.push({ place: line, what: `${fields.length} fields where there are ${columns.length} columns` })
   })
-  if (faults.length > 0) throw malformed(source, "line", faults, `; columns are parted by ${named(delimiter)}`)
+  if (faults.length > 0) {
+    throw malformed(
+      source,
+      "line",
+      faults,
+      `; columns are parted by ${named(delimiter)}, a field that holds one is in quotes`,
+    )
+  }
   if (empty.length > 0) notes.push(`rows without any content are left out (${listPlaces("line", empty)})`)
-  return { source, columns, ...table, unit: "line", delimited: true }
+  return { source, columns, ...table, unit: "line" }
 }

@@ -32,7 +32,7 @@ export const fileKind = (bytes: Uint8Array): string | undefined => {
   const latin = (from: number, to: number) => String.fromCharCode(...bytes.subarray(from, to))
   const begin = latin(0, 512)
   if (latin(257, 262) === "ustar") return "a tar archive: unpack it, and give the file within"
-  if (/^\x80[\x02-\x05]/.test(begin)) return "a Python pickle: write its rows as JSON Lines"
+  if (bytes[0] === 0x80 && bytes[1] > 1 && bytes[1] < 6) return "a Python pickle: write its rows as JSON Lines"
   const kind = KINDS.find(([begins]) => begin.startsWith(begins))
   // The three letters alone may begin a text.
   if (kind === undefined || (kind[1].includes("ORC") && !bytes.subarray(0, 64).includes(0))) return undefined

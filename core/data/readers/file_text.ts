@@ -27,5 +27,10 @@ const gunzip = (path: string, bytes: Uint8Array): Effect.Effect<Uint8Array, Data
       const stream = new Blob([bytes as BlobPart]).stream().pipeThrough(new DecompressionStream("gzip"))
       return new Uint8Array(await new Response(stream).arrayBuffer())
     },
-    catch: (cause) => new DataError({ reason: "Unreadable", message: `${path} is not a whole gzip file`, cause }),
+    catch: (cause) =>
+      new DataError({
+        reason: "Unreadable",
+        message: `${path} is not one whole gzip file; if several were joined, unpack it and pack it anew`,
+        cause,
+      }),
   })

@@ -1,4 +1,4 @@
-import { type Fault, type Table, tableOf } from "../table.ts"
+import { type Fault, malformed, type Table, tableOf } from "../table.ts"
 import type { ReadOptions } from "../read_options.ts"
 import { namedRows } from "./json_forms.ts"
 import { parseJsonValue } from "./json_value.ts"
@@ -18,5 +18,13 @@ export const jsonLines = (text: string, source: string, options: ReadOptions): T
       faults.push({ place: index + 1, what: (cause as Error).message })
     }
   })
+  if (values.length === 0 && faults.length > 0) {
+    throw malformed(
+      source,
+      "line",
+      faults,
+      "; none of its lines is JSON: if it is a file of another kind, give its { format }",
+    )
+  }
   return tableOf(namedRows(values, options.header), source, places, "line", faults)
 }

@@ -20,7 +20,10 @@ const readers: Record<Format, (text: string, source: string, options: ReadOption
  */
 export const parseTable = (text: string, source: string, format: Format, options: ReadOptions = {}): Table => {
   if (text.trim() === "") throw new DataError({ reason: "Empty", message: `${source} holds no rows` })
-  const table = readers[format](text, source, options)
+  const holdsJson = (format === "csv" || format === "tsv") && /^\s*(?:\[\s*)?\{\s*"/.test(text)
+  const own = holdsJson ? "jsonl" : format
+  const table = { ...readers[own](text, source, options), format: own }
   if (table.rows.length === 0) throw new DataError({ reason: "Empty", message: `${source} holds no rows` })
-  return table
+  if (!holdsJson) return table
+  return { ...table, notes: [`${source} was read as JSON, which it holds`, ...table.notes ?? []] }
 }

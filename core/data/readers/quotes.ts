@@ -13,6 +13,8 @@ export interface QuoteReading {
   readonly notes: ReadonlyArray<string>
   /** What forbids to read it so. */
   readonly faults: ReadonlyArray<Fault>
+  /** Where it is quoting: lines on which records begin, empty lines aside. */
+  readonly starts?: ReadonlyArray<number>
 }
 
 const PLAIN_ADVICE = 'where quotes are characters of the text, say so: { quotes: "none" }'
@@ -60,20 +62,21 @@ export const readQuotes = (
 
 /** Whether the quotes of a file that is parted by tabs are quoting. */
 const looksQuoted = (
-  { quoted, doubled, spanning, idle, commas, byColumn, bare, trailing, open, shapes }: QuoteSurvey,
+  { quoted, doubled, spanning, idle, commas, byColumn, header: headerQuoted, bare, trailing, open, shapes }:
+    QuoteSurvey,
   quotedFitting: number,
   plainFitting: number,
   header: ReadonlyArray<string> | undefined,
 ): boolean => {
   if (quoted.length === 0 || trailing.length > 0 || open.length > 0 || quotedFitting < 1) return false
-  if (plainFitting < 1 || doubled.length > 0) return true
+  if (plainFitting < 1 || doubled.length > 0 || headerQuoted) return true
   // A writer that quotes leaves no quote bare; and lines within a field seldom happen to be rows of their own.
   const columns = header?.length ?? shapes[0].count
   if (bare.length > 0 || (spanning.length > 0 && columns > 1)) return false
   return idle.length === 0 || commas || byColumn
 }
 
-const quotedReading = ({ bare, trailing, open }: QuoteSurvey, fitting: number): QuoteReading => {
+const quotedReading = ({ bare, trailing, open, starts }: QuoteSurvey, fitting: number): QuoteReading => {
   const faults = [
     ...trailing.map((place) => ({ place, what: "text follows a closing quote" })),
     ...open.map((place) => ({ place, what: "a quote opens a field and no end of a field closes it" })),
@@ -84,7 +87,7 @@ const quotedReading = ({ bare, trailing, open }: QuoteSurvey, fitting: number): 
     }); a field that holds quotes is usually ` +
     'written "as ""this"" is"',
   ]
-  return { quoting: true, fitting, notes, faults }
+  return { quoting: true, fitting, notes, faults, starts }
 }
 
 const plainReading = ({ quoted, trailing, open }: QuoteSurvey, fitting: number): QuoteReading => {

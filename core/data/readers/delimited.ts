@@ -1,5 +1,5 @@
 import { parse } from "csv-parse/sync"
-import { listPlaces } from "../data_error.ts"
+import { DataError, listPlaces } from "../data_error.ts"
 import type { ReadOptions } from "../read_options.ts"
 import { type Fault, malformed, type Row, type Table } from "../table.ts"
 import { unixLineEnds } from "./line_ends.ts"
@@ -23,6 +23,12 @@ interface ParsedRecord {
 
 /** Reads CSV, TSV and their like. The header line shows what parts the columns, the file what its quotes are. */
 export const delimited = (whole: string, source: string, usual: string, options: ReadOptions): Table => {
+  if (options.delimiter !== undefined && !/^[^"\r\n]+$/.test(options.delimiter)) {
+    const message = `a delimiter is one or more characters, no quotes or line ends; got ${
+      JSON.stringify(options.delimiter)
+    }`
+    throw new DataError({ reason: "BadInput", message })
+  }
   // Excel tells itself the delimiter so.
   const sep = /^\ufeff*"?sep=([^"\r\n])"?\r*(?:\n|\r(?!\n))/i.exec(whole)
   const text = unixLineEnds(sep === null ? whole.replace(/^\ufeff+/, "") : whole.slice(sep[0].length))
@@ -58,14 +64,20 @@ const reads = (text: string, delimiter: string, { header, quotes = "auto" }: Rea
   return { ...other, notes: [...other.notes, "quotes within fields are escaped by backslashes, as Spark writes them"] }
 }
 
-/** The delimiter: the usual one, or another one that parts the first line, where the usual one does not, and fits the rows. */
+/**
+ * The delimiter: the usual one where it parts the first line and fits the rows. Else another one that does: for most rows
+ * where the usual one parts nothing, for all of them where it does.
+ */
 const delimiterOf = (text: string, usual: string, options: ReadOptions): string => {
   const [first] = text.trimStart().split(/[\r\n]/, 1)
-  if (first.includes(usual)) return usual
-  const others = Object.keys(NAMES).filter((other) => first.includes(other))
-  const shares = others.map((other) => reads(text.replaceAll("\r", "\n"), other, options).fitting)
+  const others = Object.keys(NAMES).filter((other) => other !== usual && first.includes(other))
+  if (others.length === 0) return usual
+  const fitting = (delimiter: string) => reads(text.replaceAll("\r", "\n"), delimiter, options).fitting
+  const parts = first.includes(usual)
+  if (parts && fitting(usual) === 1) return usual
+  const shares = others.map(fitting)
   const best = shares.indexOf(Math.max(...shares))
-  return shares[best] > 0.5 ? others[best] : usual
+  return shares[best] === 1 || (!parts && shares[best] > 0.5) ? others[best] : usual
 }
 
 /** Carriage returns that stand alone are characters where the records fit so, and line ends where these fit so. */

@@ -13,6 +13,11 @@ Deno.test("what parts the columns is seen in the first line, and told", async ()
   const commas = await read("a.tsv", 'note,kind\n"a, b",x\nc,y\n')
   assertEquals(commas.cells, [["a, b", "x"], ["c", "y"]])
   assertStringIncludes(commas.notes.join(), "parted by commas, not by tabs")
+  assertEquals((await read("a.csv", "note\tkind\tx, y\na, b, c\tx\t1\nd\ty\t2\n")).cells, [["a, b, c", "x"], [
+    "d",
+    "y",
+  ]])
+  assertEquals((await refused("a.csv", "note,kind\na,x\n", { delimiter: '"' })).reason, "BadInput")
   assertEquals((await read("a.csv", "note::kind\na::x\nb::y\n", { delimiter: "::" })).cells, two)
   // One column, and texts with all kinds of marks.
   const single = await refused("a.csv", "note\na; b\nc | d\n")

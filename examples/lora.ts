@@ -101,7 +101,7 @@ const settingsOf = (options: Options): Settings => {
   const { model, weights, data, validation, test, seed, output, resume, overwrite, trace } = options
   const { epochs, batchSize, learningRate, schedule, weightDecay, maxLength } = options
   const task = given(options.task)
-  const reading = readingOf(options)
+  const reading = readingOf(options, data)
   return {
     title: `LoRA on ${data}`,
     model,

@@ -206,7 +206,9 @@ const mapColumns = <C extends Columns>(table: Table, columns: C, options: Datase
   const wanted = Object.values(columns) as ReadonlyArray<string>
   checkColumns(table, wanted)
   const data = mapped(table, columns, options) as DataOf<C>
-  const notes = [...table.notes ?? [], ...missingNotes(table, wanted), ...data.notes ?? []]
+  // Labels are looked at as labels.
+  const texts = wanted.filter((name) => !("label" in columns) || name !== columns.label)
+  const notes = [...table.notes ?? [], ...missingNotes(table, texts), ...data.notes ?? []]
   return notes.length === 0 ? data : { ...data, notes }
 }
 

@@ -15,15 +15,16 @@ const none = {
 }
 
 Deno.test("flags say how a file is read; a tab has a word", () => {
-  assertEquals(readingOf(none), {})
+  assertEquals(readingOf(none, "a.tsv"), {})
+  assertEquals(readingOf(none, "data/sms_spam.tsv"), { quotes: "none" })
   const flags = {
     ...none,
     delimiter: Option.some("tab"),
     quotes: Option.some("none" as const),
     header: Option.some("text, label"),
   }
-  assertEquals(readingOf(flags), { delimiter: "\t", quotes: "none", header: ["text", "label"] })
-  assertEquals(readingOf({ ...none, delimiter: Option.some("\\t"), encoding: Option.some("shift_jis") }), {
+  assertEquals(readingOf(flags, "a.tsv"), { delimiter: "\t", quotes: "none", header: ["text", "label"] })
+  assertEquals(readingOf({ ...none, delimiter: Option.some("\\t"), encoding: Option.some("shift_jis") }, "a.csv"), {
     delimiter: "\t",
     encoding: "shift_jis",
   })

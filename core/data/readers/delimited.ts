@@ -1,24 +1,15 @@
 import { parse } from "csv-parse/sync"
 import { DataError, listPlaces } from "../data_error.ts"
 import type { ReadOptions } from "../read_options.ts"
-import { type Fault, malformed, type Row, type Table } from "../table.ts"
+import { type Fault, malformed, type Table } from "../table.ts"
 import { unixLineEnds } from "./line_ends.ts"
-import { plainRecords, type QuoteReading, readQuotes } from "./quotes.ts"
-import { fits, shapeOf, widthOf } from "./shape.ts"
-
-/** Names of delimiters for messages. */
-const NAMES: Readonly<Record<string, string>> = { ",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars" }
-const named = (delimiter: string): string => NAMES[delimiter] ?? JSON.stringify(delimiter)
+import { type ParsedRecord, type QuoteReading, readQuotes } from "./quotes.ts"
+import { DELIMITERS, named, tableFrom } from "./records_table.ts"
 
 /** One way to read a file. */
 interface Reading extends QuoteReading {
   readonly text: string
   readonly delimiter: string
-}
-
-interface ParsedRecord {
-  readonly fields: ReadonlyArray<string>
-  readonly line: number
 }
 
 /** Reads CSV, TSV and their like. The header line shows what parts the columns, the file what its quotes are. */
@@ -49,11 +40,13 @@ export const delimited = (whole: string, source: string, usual: string, options:
       '; where quotes are characters of the text: { quotes: "none" }',
     )
   }
-  const records = recordsOf(reading).map(({ fields, line }) => ({ fields, line: line + before }))
-  const table = tableFrom(records, source, delimiter, options, notes)
+  const records = recordsOf(reading)
+  const moved = before === 0 ? records : records.map(({ fields, line }) => ({ fields, line: line + before }))
+  const table = tableFrom(moved, source, delimiter, options.header, notes)
   return { ...table, notes: notes.map((note) => `${source}: ${note}`) }
 }
 
+/** Reads with a delimiter; quotes that backslashes escape are read as if they were doubled, where all fits so alone. */
 const reads = (text: string, delimiter: string, { header, quotes = "auto" }: ReadOptions): Reading => {
   const reading = { text, delimiter, ...readQuotes(text, delimiter, header, quotes) }
   const mayEscape = quotes !== "none" && text.includes('\\"') && (!reading.quoting || reading.faults.length > 0)
@@ -70,7 +63,7 @@ const reads = (text: string, delimiter: string, { header, quotes = "auto" }: Rea
  */
 const delimiterOf = (text: string, usual: string, options: ReadOptions): string => {
   const [first] = text.trimStart().split(/[\r\n]/, 1)
-  const others = Object.keys(NAMES).filter((other) => other !== usual && first.includes(other))
+  const others = Object.keys(DELIMITERS).filter((other) => other !== usual && first.includes(other))
   if (others.length === 0) return usual
   const fitting = (delimiter: string) => reads(text.replaceAll("\r", "\n"), delimiter, options).fitting
   const parts = first.includes(usual)
@@ -95,8 +88,8 @@ const withLineEnds = (text: string, delimiter: string, options: ReadOptions, not
 }
 
 /** All records of a text that was found to be in order, blank lines aside. */
-const recordsOf = ({ text, delimiter, quoting, starts = [] }: Reading): ReadonlyArray<ParsedRecord> => {
-  if (!quoting) return plainRecords(text, delimiter)
+const recordsOf = ({ text, delimiter, records, starts = [] }: Reading): ReadonlyArray<ParsedRecord> => {
+  if (records !== undefined) return records
   const parsed = parse(text, {
     delimiter,
     relax_column_count: true,
@@ -109,55 +102,4 @@ const recordsOf = ({ text, delimiter, quoting, starts = [] }: Reading): Readonly
   return parsed.map((fields, index) => ({ fields, line: starts[index] })).filter(({ fields: [first, ...more] }) =>
     more.length > 0 || first === "" || first.trim() !== ""
   )
-}
-
-/** Names of the columns, and the records below them. */
-const headed = (
-  records: ReadonlyArray<ParsedRecord>,
-  header: ReadonlyArray<string> | undefined,
-  notes: Array<string>,
-) => {
-  const [first, ...rest] = records
-  if (first === undefined) return { names: [], rows: [] }
-  if (header === undefined) return { names: first.fields, rows: rest }
-  const same = first.fields.length === header.length &&
-    first.fields.every((name, at) => name.trim() === header[at].trim())
-  if (same) notes.push("its first line repeats the column names that were given, and is left out")
-  return { names: header, rows: same ? rest : records }
-}
-
-const tableFrom = (
-  records: ReadonlyArray<ParsedRecord>,
-  source: string,
-  delimiter: string,
-  { header }: ReadOptions,
-  notes: Array<string>,
-): Table => {
-  const { names, rows } = headed(records, header, notes)
-  const shapes = records.map(({ fields, line }) => shapeOf(fields, line))
-  const width = widthOf(shapes, header)
-  const columns = width.numbered ? ["", ...names] : names
-  if (width.numbered) notes.push("its first column has no name: it numbers the rows")
-  const table = { rows: [] as Array<Row>, places: [] as Array<number> }
-  const faults: Array<Fault> = []
-  const empty: Array<number> = []
-  rows.forEach(({ fields, line }) => {
-    const shape = shapeOf(fields, line)
-    if (shape.filled === 0 && columns.length > 1) {
-      if (fields.length > 1) empty.push(line)
-    } else if (fits(shape, width)) {
-      table.rows.push(Object.fromEntries(columns.map((name, column) => [name, fields[column] ?? ""])))
-      table.places.push(line)
-    } else faults.push({ place: line, what: `${fields.length} fields where there are ${columns.length} columns` })
-  })
-  if (faults.length > 0) {
-    throw malformed(
-      source,
-      "line",
-      faults,
-      `; columns are parted by ${named(delimiter)}, a field that holds one is in quotes`,
-    )
-  }
-  if (empty.length > 0) notes.push(`rows without any content are left out (${listPlaces("line", empty)})`)
-  return { source, columns, ...table, unit: "line" }
 }

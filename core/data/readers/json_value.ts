@@ -4,7 +4,7 @@ import { errorOffset } from "../../formats/json_file.ts"
 const TOKEN = /"|-?(?:Infinity|NaN)\b|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/g
 
 /** Where there is none of these, no number can lose anything (tested first, since most texts have none). */
-const MAY_LOSE = /[:,[\s](?:-0|-?\d+(?:\.|[eE]|\d{15}))/
+const MAY_LOSE = /[:,[]\s*(?:-0|-?\d+(?:[.eE]|\d{15}))/
 
 const keepsItsText = (token: string): boolean => {
   const value = Number(token)

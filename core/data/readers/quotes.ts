@@ -15,12 +15,20 @@ export interface QuoteReading {
   readonly faults: ReadonlyArray<Fault>
   /** Where it is quoting: lines on which records begin, empty lines aside. */
   readonly starts?: ReadonlyArray<number>
+  /** Where it is not: the records. */
+  readonly records?: ReadonlyArray<ParsedRecord>
+}
+
+/** A record's fields, and the line on which it begins. */
+export interface ParsedRecord {
+  readonly fields: ReadonlyArray<string>
+  readonly line: number
 }
 
 const PLAIN_ADVICE = 'where quotes are characters of the text, say so: { quotes: "none" }'
 
 /** The lines of a text (line ends are "\n") that hold something, split at the delimiter. */
-export const plainRecords = (text: string, delimiter: string) =>
+const plainRecords = (text: string, delimiter: string): ReadonlyArray<ParsedRecord> =>
   text.split("\n").flatMap((line, index) =>
     line.includes(delimiter) || line.trim() !== "" ? [{ fields: line.split(delimiter), line: index + 1 }] : []
   )
@@ -36,28 +44,24 @@ export const readQuotes = (
   header: ReadonlyArray<string> | undefined,
   quotes: "auto" | "none" | "double",
 ): QuoteReading => {
-  const plainFitting = () =>
-    fittingShare(plainRecords(text, delimiter).map(({ fields, line }) => shapeOf(fields, line)), header)
-  if (quotes === "none" || !text.includes('"')) {
-    return { quoting: false, fitting: plainFitting(), notes: [], faults: [] }
+  const plain = (): QuoteReading => {
+    const records = plainRecords(text, delimiter)
+    const fitting = fittingShare(records.map(({ fields, line }) => shapeOf(fields, line)), header)
+    return { quoting: false, fitting, notes: [], faults: [], records }
   }
+  if (quotes === "none" || !text.includes('"')) return plain()
   const survey = surveyQuotes(text, delimiter, header === undefined)
-  const quoted = fittingShare(survey.shapes, header)
-  if (quotes === "double") return quotedReading(survey, quoted)
+  const quoted = quotedReading(survey, fittingShare(survey.shapes, header))
+  if (quotes === "double") return quoted
+  const places = listPlaces("line", delimiter === "\t" ? survey.quoted : survey.spanning)
   if (delimiter !== "\t") {
-    const reading = quotedReading(survey, quoted)
     // Two quotes that stand apart may look like one field, where each of its lines is a row.
-    if (survey.spanning.length === 0 || survey.doubled.length > 0 || plainFitting() < 1) return reading
-    return {
-      ...reading,
-      notes: [`fields in quotes hold line ends (${listPlaces("line", survey.spanning)}); ${PLAIN_ADVICE}`],
-    }
+    if (survey.spanning.length === 0 || survey.doubled.length > 0 || plain().fitting < 1) return quoted
+    return { ...quoted, notes: [...quoted.notes, `fields in quotes hold line ends (${places}); ${PLAIN_ADVICE}`] }
   }
-  const plain = plainFitting()
-  if (!looksQuoted(survey, quoted, plain, header)) return plainReading(survey, plain)
-  const reading = quotedReading(survey, quoted)
-  const places = listPlaces("line", survey.quoted)
-  return { ...reading, notes: [`quotes are taken as quoting (${places}); ${PLAIN_ADVICE}`, ...reading.notes] }
+  const unquoted = plain()
+  if (!looksQuoted(survey, quoted.fitting, unquoted.fitting, header)) return { ...unquoted, notes: plainNotes(survey) }
+  return { ...quoted, notes: [`quotes are taken as quoting (${places}); ${PLAIN_ADVICE}`, ...quoted.notes] }
 }
 
 /** Whether the quotes of a file that is parted by tabs are quoting. */
@@ -90,11 +94,12 @@ const quotedReading = ({ bare, trailing, open, starts }: QuoteSurvey, fitting: n
   return { quoting: true, fitting, notes, faults, starts }
 }
 
-const plainReading = ({ quoted, trailing, open }: QuoteSurvey, fitting: number): QuoteReading => {
-  const notes = quoted.length === 0 ? [] : [
-    `quotes are taken as characters of the text, though fields begin and end with them (${listPlaces("line", quoted)}` +
-    `${trailing.length + open.length > 0 ? `; others do not, ${listPlaces("line", [...trailing, ...open])}` : ""}); ` +
-    'where they are quoting, say so: { quotes: "double" }',
+const plainNotes = ({ quoted, trailing, open }: QuoteSurvey): ReadonlyArray<string> => {
+  if (quoted.length === 0) return []
+  const others = [...trailing, ...open].sort((a, b) => a - b)
+  const beside = others.length === 0 ? "" : `; others do not, ${listPlaces("line", others)}`
+  return [
+    "quotes are taken as characters of the text, though fields begin and end with them " +
+    `(${listPlaces("line", quoted)}${beside}); where they are quoting, say so: { quotes: "double" }`,
   ]
-  return { quoting: false, fitting, notes, faults: [] }
 }

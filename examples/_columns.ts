@@ -39,7 +39,12 @@ export const columnProblems = (columns: ColumnNames, task: Kind | undefined): Re
 }
 
 /** The columns that were named, or those that the included data has. */
-export const columnsOf = (data: string, task: Kind | undefined, names: ColumnNames): Dataset.Columns => {
+export const columnsOf = (
+  data: string,
+  task: Kind | undefined,
+  names: ColumnNames,
+  format: Dataset.DatasetOptions["format"] = Dataset.formatOf(data),
+): Dataset.Columns => {
   const { text, label, prompt, completion, words, tags } = names
   if (prompt !== undefined || completion !== undefined) {
     return { prompt: prompt ?? "prompt", completion: completion ?? "completion" }
@@ -49,6 +54,6 @@ export const columnsOf = (data: string, task: Kind | undefined, names: ColumnNam
   }
   const included = data.endsWith("sms_spam.tsv")
   const column = text ?? (included ? "SMS" : "text")
-  const plain = task === undefined ? Dataset.formatOf(data) === "text" : task !== "classification"
+  const plain = task === undefined ? format === "text" : task !== "classification"
   return plain ? { text: column } : { text: column, label: label ?? (included ? "Label" : "label") }
 }

@@ -5,6 +5,7 @@
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { Backend, Dataset, Model, Task, Trainer } from "../mod.ts"
+import type { Reading } from "./_reading.ts"
 import { checkOutput, clearOutput, defined, progress, traceStep } from "./_shared.ts"
 
 /** What a run is to do. */
@@ -18,6 +19,8 @@ export interface Settings {
   /** The data's file. */
   readonly data: string
   readonly columns: Dataset.Columns
+  /** How the file is read. Default: as it shows. */
+  readonly reading?: Reading
   /** What to learn; as the columns say when it is not given. */
   readonly task: Task["kind"] | undefined
   /** Shares of the rows to choose by and to judge by. */
@@ -58,7 +61,9 @@ const prepare = (settings: Settings) =>
     const { validation, test, seed, weights, training: { maxLength } } = settings
     const backend = yield* Backend
     yield* Console.log(`backend: ${backend.info.description}`)
-    const data = yield* Dataset.file(settings.data, settings.columns).pipe(Dataset.split({ validation, test, seed }))
+    const data = yield* Dataset.file(settings.data, settings.columns, settings.reading).pipe(
+      Dataset.split({ validation, test, seed }),
+    )
     yield* Console.log(
       `data: ${settings.data}, ${data.train.rows.length} rows to train on, ${data.validation.rows.length} to choose by, ` +
         `${data.test.rows.length} to judge by; ${data.removedDuplicates} duplicates left out` +

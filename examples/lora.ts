@@ -19,6 +19,7 @@ import * as Llama from "../plugins/llama/mod.ts"
 import * as Lora from "../plugins/lora/mod.ts"
 import { beside, defined, given, main, number, text, threads, trace, whole } from "./_shared.ts"
 import { columnProblems, columnsOf } from "./_columns.ts"
+import { readingFlags, readingOf } from "./_reading.ts"
 import { type Settings, train } from "./_train.ts"
 
 const flags = {
@@ -40,6 +41,7 @@ const flags = {
   completion: text("completion", "Column of the completion"),
   words: text("words", "Column of lists of words: learn a label for each"),
   tags: text("tags", "Column of lists of the words' labels"),
+  ...readingFlags,
   task: Flag.Literals("task", ["classification", "token-classification", "causal-lm", "masked-lm"]).pipe(
     Flag.withDescription("What to learn [as the columns say; causal-lm with a prompt or a text file]"),
     Flag.optional,
@@ -99,12 +101,14 @@ const settingsOf = (options: Options): Settings => {
   const { model, weights, data, validation, test, seed, output, resume, overwrite, trace } = options
   const { epochs, batchSize, learningRate, schedule, weightDecay, maxLength } = options
   const task = given(options.task)
+  const reading = readingOf(options, data)
   return {
     title: `LoRA on ${data}`,
     model,
     weights,
     data,
-    columns: columnsOf(data, task, columnNames(options)),
+    columns: columnsOf(data, task, columnNames(options), reading.format),
+    reading,
     task,
     validation,
     test,

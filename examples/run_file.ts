@@ -17,6 +17,8 @@ import * as Lora from "../plugins/lora/mod.ts"
 import * as PrefixTuning from "../plugins/prefix_tuning/mod.ts"
 import * as PromptTuning from "../plugins/prompt_tuning/mod.ts"
 import { columnProblems, columnsOf } from "./_columns.ts"
+import { FORMATS, QUOTES, type Reading } from "./_reading.ts"
+import { defined } from "./_shared.ts"
 import type { Settings } from "./_train.ts"
 
 /** What a {@link RunFileError} holds. */
@@ -220,6 +222,23 @@ const training: FieldsOf<Training & { optimizer: "adamw" | "sgd"; patience: numb
   patience: whole(1, "Stop after so many evaluations without progress. Default: never"),
 }
 
+const reading: FieldsOf<Reading> = {
+  format: described(Schema.Literals(FORMATS), "Format of the file. Default: as its extension says"),
+  delimiter: described(
+    Schema.String.check(Schema.isMinLength(1)),
+    "What parts the columns of CSV and TSV. Default: as the first line shows",
+  ),
+  quotes: described(
+    Schema.Literals(QUOTES),
+    "CSV and TSV: quotes are characters (none) or quote fields (double). Default: auto, as the file shows",
+  ),
+  header: described(
+    Schema.Array(Schema.String).check(Schema.isMinLength(1)),
+    "Column names of a file without a header line. Default: its first line",
+  ),
+  encoding: text("Encoding of the file, such as windows-1252. Default: utf-8, or utf-16 where the file shows it"),
+}
+
 /** What a run file says. Paths count from its folder. */
 const RunFile = Schema.Struct({
   $schema: Schema.optionalKey(text("Where the JSON Schema for editors lies")),
@@ -245,6 +264,7 @@ const RunFile = Schema.Struct({
         completion: text("Column of the completion"),
         words: text("Column of lists of words: learn a label for each"),
         tags: text("Column of lists of the words' labels"),
+        ...reading,
         validation: share("Share of the rows to choose by. Default: 0.1"),
         test: share("Share of the rows to judge by. Default: 0.2"),
       }),
@@ -384,14 +404,18 @@ export const settingsOf = (
 ): Effect.Effect<Settings, never, Path.Path> =>
   Effect.map(Effect.service(Path.Path), (path) => {
     const at = (place: string) => path.isAbsolute(place) ? place : path.join(path.dirname(file), place)
-    const { model, data: { path: data, validation = 0.1, test = 0.2, ...columns }, task, methods, seed = 42 } = run
+    const { model, task, methods, seed = 42 } = run
+    const { path: data, validation = 0.1, test = 0.2, format, delimiter, quotes, header, encoding, ...columns } =
+      run.data
+    const reading = defined({ format, delimiter, quotes, header, encoding })
     const { patience, ...given } = run.training ?? {}
     return {
       title: `${methods.map(({ method }) => method).join(" and ")} on ${data}`,
       model: at(model.path),
       weights: model.weights ?? "stored",
       data: at(data),
-      columns: columnsOf(data, task as Task["kind"] | undefined, columns),
+      columns: columnsOf(data, task as Task["kind"] | undefined, columns, format),
+      reading,
       task,
       validation,
       test,

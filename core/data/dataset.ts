@@ -8,12 +8,14 @@
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
+import { cellsOf, listsOf, missingNotes } from "./cells.ts"
+import { checkColumns } from "./check_columns.ts"
 import { attempt, DataError, listPlaces } from "./data_error.ts"
 import { readLabels } from "./labels.ts"
 import { MASKED } from "./masked.ts"
 import { formatOf, readTable } from "./read_table.ts"
-import { type ReadOptions, tableOf, TEXT_COLUMN } from "./parse_table.ts"
-import type { Row, Table } from "./table.ts"
+import { type ReadOptions, TEXT_COLUMN } from "./read_options.ts"
+import { type Row, type Table, tableOf } from "./table.ts"
 
 export { split } from "./split.ts"
 export type { Conflict, Duplicate, SplitOptions, Splits } from "./split.ts"
@@ -158,14 +160,14 @@ export const csv = <const C extends Columns>(
   options: DatasetOptions = {},
 ): FromFile<DataOf<C>> => file(path, columns, { ...options, format: "csv" })
 
-/** Reads tab-separated values; quotes are plain characters. */
+/** Reads tab-separated values; the file tells whether quotes are quoting or characters (`options.quotes`). */
 export const tsv = <const C extends Columns>(
   path: string,
   columns: C,
   options: DatasetOptions = {},
 ): FromFile<DataOf<C>> => file(path, columns, { ...options, format: "tsv" })
 
-/** Reads a JSON array of objects. */
+/** Reads JSON: an array of objects, or what pandas and datasets write in its place (lists or records by column). */
 export const json = <const C extends Columns>(
   path: string,
   columns: C,
@@ -197,18 +199,18 @@ export const fromRows = <const C extends Columns>(
   options: DatasetOptions = {},
 ): DataOf<C> => mapColumns(tableOf(values, "rows"), columns, options)
 
-export { formatOf }
+export { formatOf, readTable }
+export type { ReadOptions, Row, Table }
 
 const mapColumns = <C extends Columns>(table: Table, columns: C, options: DatasetOptions): DataOf<C> => {
   if (table.rows.length === 0) throw new DataError({ reason: "Empty", message: `${table.source} holds no rows` })
   const wanted = Object.values(columns) as ReadonlyArray<string>
-  const missing = wanted.filter((name) => !table.columns.includes(name)).map((name) => JSON.stringify(name))
-  if (missing.length > 0) {
-    const there = table.columns.map((name) => JSON.stringify(name)).join(", ")
-    const message = `${table.source} has no column ${missing.join(", ")}; its columns are ${there}`
-    throw new DataError({ reason: "MissingColumn", message })
-  }
-  return mapped(table, columns, options) as DataOf<C>
+  checkColumns(table, wanted)
+  const data = mapped(table, columns, options) as DataOf<C>
+  // Labels are looked at as labels.
+  const texts = wanted.filter((name) => !("label" in columns) || name !== columns.label)
+  const notes = [...table.notes ?? [], ...missingNotes(table, texts), ...data.notes ?? []]
+  return notes.length === 0 ? data : { ...data, notes }
 }
 
 const mapped = (table: Table, columns: Columns, options: DatasetOptions): Data => {
@@ -256,40 +258,3 @@ const tagged = (table: Table, columns: TaggedColumns, options: DatasetOptions): 
 }
 
 const notesOf = (notes: ReadonlyArray<string>): Pick<DataInfo, "notes"> => (notes.length === 0 ? {} : { notes })
-
-const listsOf = (table: Table, column: string): ReadonlyArray<ReadonlyArray<string>> => {
-  const bad: Array<number> = []
-  const lists = table.rows.map((row, index) => {
-    const value = row[column]
-    const list = Array.isArray(value) ? value.map((item) => String(item ?? "").trim()) : []
-    if (list.length === 0 || list.includes("")) bad.push(table.places[index])
-    return list
-  })
-  if (bad.length === 0) return lists
-  const message = `${table.source}, column ${JSON.stringify(column)}: a list of words or numbers is wanted in ${
-    listPlaces(table.unit, bad)
-  }`
-  throw new DataError({ reason: "Malformed", message, rows: bad })
-}
-
-const cellsOf = (table: Table, column: string): ReadonlyArray<string> => {
-  const bad: Array<number> = []
-  const empty: Array<number> = []
-  const cells = table.rows.map((row, index) => {
-    const value = row[column]
-    if (typeof value === "object" && value !== null) bad.push(table.places[index])
-    const cell = String(value ?? "")
-    if (cell.trim() === "") empty.push(table.places[index])
-    return cell
-  })
-  const at = `${table.source}, column ${JSON.stringify(column)}`
-  if (bad.length > 0) {
-    const message = `${at}: text or a number is wanted, not a list or an object, in ${listPlaces(table.unit, bad)}`
-    throw new DataError({ reason: "Malformed", message, rows: bad })
-  }
-  if (empty.length > 0) {
-    const message = `${at} is empty in ${listPlaces(table.unit, empty)}; fill these rows or take them out`
-    throw new DataError({ reason: "EmptyText", message, rows: empty })
-  }
-  return cells
-}

@@ -8,7 +8,10 @@ export const readBytes = (path: string): Effect.Effect<Uint8Array, DataError, Fi
     const files = yield* FileSystem.FileSystem
     return yield* Effect.mapError(files.readFile(path), (cause) => {
       const absent = cause.reason._tag === "NotFound"
-      const message = absent ? `${path}: no such file` : `${path} cannot be read: ${cause.message}`
+      const isFolder = cause.reason._tag === "BadResource"
+      const message = absent
+        ? `${path}: no such file`
+        : `${path} cannot be read: ${isFolder ? "it is a folder, or no plain file" : cause.message}`
       return new DataError({ reason: absent ? "NotFound" : "Unreadable", message, cause })
     })
   })

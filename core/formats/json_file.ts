@@ -9,7 +9,7 @@ import { type StorageError, toStorageError } from "./storage_error.ts"
 import { writeFileWhole } from "./whole_file.ts"
 
 /** Offset at which a text stops being JSON. Engines tell it only for some errors, so it is looked for here. */
-function errorOffset(text: string): number {
+export function errorOffset(text: string): number {
   let at = 0
   const take = (pattern: RegExp): boolean => {
     pattern.lastIndex = at
@@ -19,7 +19,13 @@ function errorOffset(text: string): number {
   }
   const space = (): boolean => take(/[ \t\n\r]*/y)
   const is = (character: string): boolean => text[at] === character && ++at > 0
-  const string = (): boolean => take(/"(?:[ !#-[\]-\uffff]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y)
+  const string = (): boolean => {
+    const start = at
+    if (!is('"')) return false
+    // By parts, since one pattern for all of a long string runs out of stack.
+    while (take(/[ !#-[\]-\uffff]{1,9999}|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y));
+    return is('"') || (at = start, false)
+  }
   const pair = (): boolean => string() && space() && is(":") && value()
   const items = (item: () => boolean, close: string): boolean => {
     space()

@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -11,6 +12,12 @@ import * as Zip from "effect/encoding/Zip"
 import { Backend, Dataset, Espalier, Model, Task, Trainer, type TrainEvent } from "@espalier/espalier"
 import * as Llama from "@espalier/espalier/llama"
 import * as Lora from "@espalier/espalier/lora"
+
+/** A table as the training will read it. */
+export const readTable = (name: string, bytes: Uint8Array): Promise<Dataset.Table> =>
+  Effect.runPromise(
+    Dataset.readTable(name).pipe(Effect.provide(FileSystem.layerNoop({ readFile: () => Effect.succeed(bytes) }))),
+  )
 
 /** What is trained, and how. */
 export interface Order {

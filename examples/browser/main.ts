@@ -2,9 +2,8 @@
  * The page: takes a file, trains, shows how it goes, and hands out the adapter.
  * @module
  */
-import { parse } from "csv-parse/sync"
 import { curve, type Point } from "./_curve.ts"
-import { train, type Trained } from "./_training.ts"
+import { readTable, train, type Trained } from "./_training.ts"
 
 const get = <E extends HTMLElement = HTMLElement>(id: string) => document.getElementById(id) as E
 const show = (id: string, visible = true) => void (get(id).hidden = !visible)
@@ -68,20 +67,14 @@ const section = (tag: "thead" | "tbody", ...rows: ReadonlyArray<HTMLElement>) =>
 }
 
 const readHead = async (file: File): Promise<Table> => {
-  const delimiter = /\.(tsv|tab)$/i.test(file.name) ? "\t" : ","
-  const text = await file.text()
-  const [header, ...rows] = parse(text, {
-    delimiter,
-    quote: delimiter === "," ? '"' : null,
-    bom: true,
-    relax_column_count: true,
-    skip_empty_lines: true,
-    to: 201,
-  }) as string[][]
-  if (header === undefined || header.length < 2) {
+  const bytes = new Uint8Array(await file.arrayBuffer())
+  const read = await readTable(file.name, bytes)
+  const header = read.columns.filter((name, _, all) => name !== "" && all.indexOf(name) === all.lastIndexOf(name))
+  const rows = read.rows.slice(0, 200).map((row) => header.map((name) => String(row[name] ?? "")))
+  if (header.length < 2) {
     throw new Error(`${file.name} needs a first line with at least two column names, one of texts and one of labels`)
   }
-  return { name: file.name, bytes: new Uint8Array(await file.arrayBuffer()), header, rows }
+  return { name: file.name, bytes, header, rows }
 }
 
 const choose = (id: string, header: ReadonlyArray<string>, chosen: number) =>

@@ -15,7 +15,7 @@ Deno.test("CSV: quotes, line ends within a field, CRLF, BOM, and the line each r
   })
 })
 
-Deno.test("TSV: quotes are plain characters", async () => {
+Deno.test("TSV: quotes that do not quote are plain characters", async () => {
   const content = 'Label\tSMS\nham\t"Hello" he said\nspam\t"unclosed\nham\tit\'s "\n'
   await withFile("a.TSV", content, async (path) => {
     const data = await run(Dataset.file(path, { text: "SMS", label: "Label" }))

@@ -1,0 +1,25 @@
+/** File formats that can be read. */
+export type Format = "csv" | "tsv" | "json" | "jsonl" | "text"
+
+/** How a file is read. */
+export interface ReadOptions {
+  /** Format; default: from the extension (`.csv .tsv .tab .json .jsonl .ndjson .txt`, each also with `.gz`). */
+  readonly format?: Format
+  /** Column names of a CSV or TSV file (or of JSON rows that are lists) without a header line; default: its first line. */
+  readonly header?: ReadonlyArray<string>
+  /** What parts the columns of a CSV or TSV file; default: comma or tab, or what its header line shows. */
+  readonly delimiter?: string
+  /**
+   * CSV and TSV: whether `"` around a field quotes it and is no part of it (`"double"`: RFC 4180, as pandas and
+   * spreadsheets write), or is a character like any other (`"none"`: as GLUE has it). Default `"auto"`: CSV is quoted,
+   * TSV as the file shows, with a note.
+   */
+  readonly quotes?: "auto" | "none" | "double"
+  /** Name of the text's encoding as of WHATWG, such as "windows-1252". Default: UTF-8, or UTF-16 where the file shows it. */
+  readonly encoding?: string
+  /** Plain text: what is one document; a paragraph ends at a blank line. Default "line". */
+  readonly document?: "line" | "paragraph" | "file"
+}
+
+/** Name of the single column that plain text is read into. */
+export const TEXT_COLUMN = "text"

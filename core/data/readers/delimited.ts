@@ -1,0 +1,105 @@
+import { parse } from "csv-parse/sync"
+import { DataError, listPlaces } from "../data_error.ts"
+import type { ReadOptions } from "../read_options.ts"
+import { type Fault, malformed, type Table } from "../table.ts"
+import { unixLineEnds } from "./line_ends.ts"
+import { type ParsedRecord, type QuoteReading, readQuotes } from "./quotes.ts"
+import { DELIMITERS, named, tableFrom } from "./records_table.ts"
+
+/** One way to read a file. */
+interface Reading extends QuoteReading {
+  readonly text: string
+  readonly delimiter: string
+}
+
+/** Reads CSV, TSV and their like. The header line shows what parts the columns, the file what its quotes are. */
+export const delimited = (whole: string, source: string, usual: string, options: ReadOptions): Table => {
+  if (options.delimiter !== undefined && !/^[^"\r\n]+$/.test(options.delimiter)) {
+    const message = `a delimiter is one or more characters, no quotes or line ends; got ${
+      JSON.stringify(options.delimiter)
+    }`
+    throw new DataError({ reason: "BadInput", message })
+  }
+  // Excel tells itself the delimiter so.
+  const sep = /^\ufeff*"?sep=([^"\r\n])"?\r*(?:\n|\r(?!\n))/i.exec(whole)
+  const text = unixLineEnds(sep === null ? whole.replace(/^\ufeff+/, "") : whole.slice(sep[0].length))
+  const before = sep === null ? 0 : 1
+  const notes: Array<string> = []
+  const delimiter = options.delimiter ?? sep?.[1] ?? delimiterOf(text, usual, options)
+  if (delimiter !== usual && options.delimiter === undefined && sep === null) {
+    notes.push(`its columns are parted by ${named(delimiter)}, not by ${named(usual)}`)
+  }
+  const reading = withLineEnds(text, delimiter, options, notes)
+  notes.push(...reading.notes)
+  const shift = ({ place, what }: Fault) => ({ place: place + before, what })
+  if (reading.faults.length > 0) {
+    throw malformed(
+      source,
+      "line",
+      reading.faults.map(shift),
+      '; where quotes are characters of the text: { quotes: "none" }',
+    )
+  }
+  const records = recordsOf(reading)
+  const moved = before === 0 ? records : records.map(({ fields, line }) => ({ fields, line: line + before }))
+  const table = tableFrom(moved, source, delimiter, options.header, notes)
+  return { ...table, notes: notes.map((note) => `${source}: ${note}`) }
+}
+
+/** Reads with a delimiter; quotes that backslashes escape are read as if they were doubled, where all fits so alone. */
+const reads = (text: string, delimiter: string, { header, quotes = "auto" }: ReadOptions): Reading => {
+  const reading = { text, delimiter, ...readQuotes(text, delimiter, header, quotes) }
+  const mayEscape = quotes !== "none" && text.includes('\\"') && (!reading.quoting || reading.faults.length > 0)
+  if (!mayEscape) return reading
+  const doubled = text.replace(/\\(["\\])/g, (_, escaped) => escaped === '"' ? '""' : escaped)
+  const other = { text: doubled, delimiter, ...readQuotes(doubled, delimiter, header, quotes) }
+  if (!other.quoting || other.faults.length > 0 || other.fitting < 1) return reading
+  return { ...other, notes: [...other.notes, "quotes within fields are escaped by backslashes, as Spark writes them"] }
+}
+
+/**
+ * The delimiter: the usual one where it parts the first line and fits the rows. Else another one that does: for most rows
+ * where the usual one parts nothing, for all of them where it does.
+ */
+const delimiterOf = (text: string, usual: string, options: ReadOptions): string => {
+  const [first] = text.trimStart().split(/[\r\n]/, 1)
+  const others = Object.keys(DELIMITERS).filter((other) => other !== usual && first.includes(other))
+  if (others.length === 0) return usual
+  const fitting = (delimiter: string) => reads(text.replaceAll("\r", "\n"), delimiter, options).fitting
+  const parts = first.includes(usual)
+  if (parts && fitting(usual) === 1) return usual
+  const shares = others.map(fitting)
+  const best = shares.indexOf(Math.max(...shares))
+  return shares[best] === 1 || (!parts && shares[best] > 0.5) ? others[best] : usual
+}
+
+/** Carriage returns that stand alone are characters where the records fit so, and line ends where these fit so. */
+const withLineEnds = (text: string, delimiter: string, options: ReadOptions, notes: Array<string>): Reading => {
+  if (!text.includes("\r")) return reads(text, delimiter, options)
+  const kept = reads(text, delimiter, options)
+  const ended = reads(text.replaceAll("\r", "\n"), delimiter, options)
+  if (!text.includes("\n") || (kept.fitting < 1 && ended.fitting > kept.fitting)) {
+    notes.push("lines end in carriage returns, as old Macs wrote them" + (text.includes("\n") ? ", some of them" : ""))
+    return ended
+  }
+  const lines = text.split("\n").flatMap((line, index) => line.includes("\r") ? [index + 1] : [])
+  notes.push(`carriage returns within fields are kept (${listPlaces("line", lines)})`)
+  return kept
+}
+
+/** All records of a text that was found to be in order, blank lines aside. */
+const recordsOf = ({ text, delimiter, records, starts = [] }: Reading): ReadonlyArray<ParsedRecord> => {
+  if (records !== undefined) return records
+  const parsed = parse(text, {
+    delimiter,
+    relax_column_count: true,
+    relax_quotes: true,
+    skip_empty_lines: true,
+    // Else it takes the first line's for all.
+    record_delimiter: "\n",
+  }) as ReadonlyArray<ReadonlyArray<string>>
+  // Its own count of lines takes carriage returns within fields for lines.
+  return parsed.map((fields, index) => ({ fields, line: starts[index] })).filter(({ fields: [first, ...more] }) =>
+    more.length > 0 || first === "" || first.trim() !== ""
+  )
+}

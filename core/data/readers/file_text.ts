@@ -1,0 +1,36 @@
+import * as Effect from "effect/Effect"
+import { attempt, DataError } from "../data_error.ts"
+import { type DecodedText, decodeText } from "./decode_text.ts"
+import { fileKind, isPage } from "./file_kind.ts"
+
+/** The text of a file's bytes: unpacked if they are gzip (whatever the name says), and decoded. */
+export const fileText = (path: string, bytes: Uint8Array, encoding?: string): Effect.Effect<DecodedText, DataError> =>
+  Effect.gen(function* () {
+    const packed = bytes[0] === 0x1f && bytes[1] === 0x8b
+    const plain = packed ? yield* gunzip(path, bytes) : bytes
+    const kind = fileKind(plain)
+    if (kind !== undefined) {
+      return yield* new DataError({ reason: "Unreadable", message: `${path} is no text file but ${kind}` })
+    }
+    const decoded = yield* attempt(() => decodeText(path, plain, encoding))
+    if (isPage(decoded.text) && !/\.te?xt(?:\.gz)?$/i.test(path)) {
+      const message =
+        `${path} is a page of the web, not the file itself: fetch it anew from the address of the raw file`
+      return yield* new DataError({ reason: "Unreadable", message })
+    }
+    return decoded
+  })
+
+const gunzip = (path: string, bytes: Uint8Array): Effect.Effect<Uint8Array, DataError> =>
+  Effect.tryPromise({
+    try: async () => {
+      const stream = new Blob([bytes as BlobPart]).stream().pipeThrough(new DecompressionStream("gzip"))
+      return new Uint8Array(await new Response(stream).arrayBuffer())
+    },
+    catch: (cause) =>
+      new DataError({
+        reason: "Unreadable",
+        message: `${path} is not one whole gzip file; if several were joined, unpack it and pack it anew`,
+        cause,
+      }),
+  })

@@ -1,0 +1,55 @@
+import { DataError } from "../data_error.ts"
+import type { ReadOptions } from "../read_options.ts"
+import { type Table, tableOf } from "../table.ts"
+import { rowsOfJson } from "./json_forms.ts"
+import { jsonLines } from "./json_lines.ts"
+import { parseJsonValue } from "./json_value.ts"
+
+const parsed = (text: string): { readonly value: unknown } | { readonly fault: string } => {
+  try {
+    return { value: parseJsonValue(text) }
+  } catch (cause) {
+    return { fault: (cause as Error).message }
+  }
+}
+
+const isRow = (result: ReturnType<typeof parsed>): boolean =>
+  "value" in result && /^[{[]/.test(JSON.stringify(result.value))
+
+const whole = (value: unknown, source: string, { header }: ReadOptions, notes: ReadonlyArray<string> = []): Table => {
+  const { rows, note } = rowsOfJson(value, source, header)
+  return { ...tableOf(rows, source), notes: [...notes, ...note === undefined ? [] : [note]] }
+}
+
+/** The first line of a text, and whether there are more. */
+const firstLine = (text: string): { readonly line: string; readonly more: boolean } => {
+  const whole = text.trim()
+  const end = whole.search(/[\r\n]/)
+  return { line: end < 0 ? whole : whole.slice(0, end), more: end >= 0 }
+}
+
+/** Reads a JSON file. JSON Lines under this name, which datasets and pandas write, are read as such. */
+export const json = (text: string, source: string, options: ReadOptions): Table => {
+  const result = parsed(text)
+  if ("value" in result) return whole(result.value, source, options)
+  const { line, more } = firstLine(text)
+  if (more && isRow(parsed(line))) {
+    const table = jsonLines(text, source, options)
+    return { ...table, notes: [`${source} was read as JSON Lines: it holds one object a line (usually named .jsonl)`] }
+  }
+  throw new DataError({ reason: "Malformed", message: `${source} is ${result.fault}` })
+}
+
+/** Reads JSON Lines. One JSON value over several lines, or one array, is read as JSON. */
+export const linesOrJson = (text: string, source: string, options: ReadOptions): Table => {
+  const { line, more } = firstLine(text)
+  const first = parsed(line)
+  const isArray = !more && options.header === undefined && /^\[\s*\{/.test(line)
+  if (isArray || (more && !isRow(first))) {
+    const result = parsed(text)
+    if ("value" in result) {
+      return whole(result.value, source, options, [`${source} was read as JSON: it holds one value, not one a line`])
+    }
+  }
+  return jsonLines(text, source, options)
+}

@@ -1,0 +1,31 @@
+import { type ReadOptions, TEXT_COLUMN } from "../read_options.ts"
+import type { Row, Table } from "../table.ts"
+import { LINE_END } from "./line_ends.ts"
+
+/** Reads plain text: a document per line, per paragraph (these end at blank lines), or the whole file. */
+export const plainText = (text: string, source: string, options: ReadOptions): Table => {
+  const rows: Array<Row> = []
+  const places: Array<number> = []
+  const add = (document: string, line: number) => {
+    if (document.trim() === "") return
+    rows.push({ [TEXT_COLUMN]: document })
+    places.push(line)
+  }
+  const document = options.document ?? "line"
+  if (document === "file") add(text, 1)
+  else {
+    let from = 0
+    const lines = text.split(LINE_END)
+    lines.forEach((line, index) => {
+      if (document === "line") add(line, index + 1)
+      else if (line.trim() === "" || index === lines.length - 1) {
+        add(lines.slice(from, index + 1).join("\n").trimEnd(), from + 1)
+        from = index + 1
+      }
+    })
+  }
+  const notes = /^\s*\{\s*"[^\n]*\}\s*$/.test(text.trimStart().split(LINE_END, 1)[0])
+    ? [`${source}: its lines look like JSON and are taken as plain text; if they are rows, say so: { format: "jsonl" }`]
+    : []
+  return { source, columns: [TEXT_COLUMN], rows, places, unit: "line", notes }
+}

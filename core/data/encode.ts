@@ -1,9 +1,12 @@
 import { DataError, listPlaces } from "./data_error.ts"
-import type { Data, TaggedData, TextData } from "./dataset.ts"
+import type { Data, TextData } from "./dataset.ts"
+import { notesOf } from "./_encode_notes.ts"
+import { concat, cutterOf, type Pieces } from "./_pieces.ts"
+import { taggedPieces } from "./_tagged_pieces.ts"
+import { MASKED } from "./masked.ts"
 import type { Tokenizer } from "./tokenizer.ts"
 
-/** Label of a token that is not trained on. */
-export const MASKED: number = -100
+export { MASKED }
 
 /** One row as token ids. */
 export interface Example {
@@ -55,15 +58,18 @@ export interface Encoded {
  * Turns a data set into token ids, one example per row.
  *
  * Classification: the text with the tokenizer's special tokens. Text: the same, then the end-of-text token where the
- * tokenizer has one; all but the first token is trained on. Completion: prompt and completion are tokenized apart, so
- * that the prompt's ids are those that it has when the model is asked; the end-of-text token follows. Tagged: words are
- * tokenized one by one, and the first token of each has its label; a word without any token is an error.
+ * tokenizer has one; all but the first token is trained on. Completion: prompt and completion are tokenized in one, and
+ * the end-of-text token follows; a token that spans the border belongs to the completion. Tagged: words are tokenized one
+ * by one, and the first token of each has its label; a word without any token is an error.
+ *
+ * Begin and end tokens that a text spells out itself are not added again: as transformers does, a text is encoded with the
+ * special tokens that are written in it.
  *
  * @throws DataError `TooLong`, `EmptyText` (no token is left) or `AllMasked` (nothing to train on), with all rows.
  */
 export const encode = (data: Data, tokenizer: Tokenizer, options: EncodeOptions): Encoded => {
   checkLength(options.maxLength, "maxLength")
-  const pieces = piecesOf(data, tokenizer, options)
+  const { pieces, notes } = piecesOf(data, tokenizer, options)
   const rowOf = (index: number) => data.rows[index].row
   const fail = (reason: "TooLong" | "EmptyText" | "AllMasked", indices: ReadonlyArray<number>, what: string) => {
     if (indices.length === 0) return
@@ -104,6 +110,7 @@ export const encode = (data: Data, tokenizer: Tokenizer, options: EncodeOptions)
     truncated: tooLong.length,
     tokenCount: examples.reduce((sum, example) => sum + example.tokens.length, 0),
     trainedCount: examples.reduce((sum, example) => sum + trained(example), 0),
+    notes: [...notes, ...notesOf(data, pieces, tokenizer)],
   }
 }
 
@@ -120,10 +127,9 @@ export const encodeBlocks = (
 ): Encoded => {
   const { blockLength } = options
   checkLength(blockLength, "blockLength")
-  const texts = data.rows.map((row) => {
-    const piece = withEos(textPieces(row.text, tokenizer), tokenizer)
-    return join(piece, sizeOf(piece))
-  })
+  const { goingOn } = cutterOf(tokenizer, data.rows.map(({ text }) => text))
+  const pieces = data.rows.map(({ text }) => goingOn(text))
+  const texts = pieces.map((piece) => join(piece, sizeOf(piece)))
   const total = texts.reduce((sum, tokens) => sum + tokens.length, 0)
   const all = new Int32Array(total)
   const starts: Array<number> = []
@@ -143,94 +149,30 @@ export const encodeBlocks = (
     throw new DataError({ reason: "AllMasked", message: `${data.source}: fewer than two tokens: nothing to train on` })
   }
   const tokenCount = examples.reduce((sum, example) => sum + example.tokens.length, 0)
-  return { examples, truncated: 0, tokenCount, trainedCount: tokenCount - examples.length }
+  const notes = notesOf(data, pieces, tokenizer)
+  return { examples, truncated: 0, tokenCount, trainedCount: tokenCount - examples.length, notes }
 }
 
 /** Number of labels that are trained on. */
 export const countTrained = (labels: Int32Array): number =>
   labels.reduce((count, label) => count + (label === MASKED ? 0 : 1), 0)
 
-interface Pieces {
-  /** Special tokens before the text. */
-  readonly before: Int32Array
-  /** What may be cut at its end. */
-  readonly body: Int32Array
-  /** Special tokens after the text, kept when it is cut. */
-  readonly after: Int32Array
-  /** Tokens, from the first of `before`, that belong to a prompt. */
-  readonly prompt: number
-  /** {@link Example.targets} of `body`. */
-  readonly targets?: Int32Array
-}
-
-const none = new Int32Array(0)
-
 const sizeOf = (piece: Pieces): number => piece.before.length + piece.body.length + piece.after.length
 
-const piecesOf = (data: Data, tokenizer: Tokenizer, { masked = false }: EncodeOptions): ReadonlyArray<Pieces> => {
-  switch (data.kind) {
-    case "classification":
-      return data.rows.map((row) => textPieces(row.text, tokenizer))
-    case "completion":
-      return data.rows.map((row) => pairPieces(row.prompt, row.completion, tokenizer))
-    case "text":
-      return data.rows.map((row) => {
-        const piece = textPieces(row.text, tokenizer)
-        return masked ? { ...piece, targets: piece.body } : withEos(piece, tokenizer)
-      })
-    case "tagged":
-      return taggedPieces(data, tokenizer)
+interface AllPieces {
+  readonly pieces: ReadonlyArray<Pieces>
+  readonly notes: ReadonlyArray<string>
+}
+
+const piecesOf = (data: Data, tokenizer: Tokenizer, { masked = false }: EncodeOptions): AllPieces => {
+  if (data.kind === "tagged") return taggedPieces(data, tokenizer)
+  if (data.kind === "completion") {
+    const { pair } = cutterOf(tokenizer, data.rows.map(({ prompt, completion }) => prompt + completion))
+    return { pieces: data.rows.map(pair), notes: [] }
   }
-}
-
-const textPieces = (text: string, tokenizer: Tokenizer): Pieces => {
-  const body = tokenizer.encode(text, { addSpecialTokens: false })
-  if (!tokenizer.addsSpecialTokens) return { before: none, body, after: none, prompt: 0 }
-  const whole = tokenizer.encode(text)
-  const extra = whole.length - body.length
-  for (let at = 0; at <= extra; at++) {
-    if (body.every((id, index) => whole[at + index] === id)) {
-      return { before: whole.slice(0, at), body, after: whole.slice(at + body.length), prompt: 0 }
-    }
-  }
-  // The tokenizer does more than put tokens around the text, so all of it is the text.
-  return { before: none, body: whole, after: none, prompt: 0 }
-}
-
-const taggedPieces = (data: TaggedData, tokenizer: Tokenizer): ReadonlyArray<Pieces> => {
-  const bad: Array<number> = []
-  const pieces = data.rows.map(({ words, text, labels, row }): Pieces => {
-    const { before, after } = textPieces(text, tokenizer)
-    const parts = words.map((word) => tokenizer.encode(word, { addSpecialTokens: false }))
-    if (parts.some((part) => part.length === 0)) bad.push(row)
-    const targets = parts.map((part, index) => {
-      const own = new Int32Array(part.length).fill(MASKED)
-      if (part.length > 0) own[0] = labels[index]
-      return own
-    })
-    return { before, body: concat(...parts), after, prompt: 0, targets: concat(...targets) }
-  })
-  if (bad.length === 0) return pieces
-  const message = `${data.source}: a word without any token in ${listPlaces(data.unit, bad)}`
-  throw new DataError({ reason: "EmptyText", message, rows: bad })
-}
-
-const withEos = (piece: Pieces, tokenizer: Tokenizer): Pieces => {
-  if (tokenizer.eosId === undefined || piece.after.includes(tokenizer.eosId)) return piece
-  // Part of the body: a text that was cut does not end there.
-  return { ...piece, body: concat(piece.body, piece.after, Int32Array.of(tokenizer.eosId)), after: none }
-}
-
-const pairPieces = (prompt: string, completion: string, tokenizer: Tokenizer): Pieces => {
-  const asked = textPieces(prompt, tokenizer)
-  const answer = tokenizer.encode(completion, { addSpecialTokens: false })
-  const eos = tokenizer.eosId === undefined ? none : Int32Array.of(tokenizer.eosId)
-  return {
-    before: asked.before,
-    body: concat(asked.body, answer, eos),
-    after: none,
-    prompt: asked.before.length + asked.body.length,
-  }
+  const cutter = cutterOf(tokenizer, data.rows.map(({ text }) => text))
+  const cut = data.kind === "classification" ? cutter.around : masked ? cutter.hidden : cutter.goingOn
+  return { pieces: data.rows.map(({ text }) => cut(text)), notes: [] }
 }
 
 const join = (piece: Pieces, maxLength: number): Int32Array => {
@@ -241,13 +183,7 @@ const join = (piece: Pieces, maxLength: number): Int32Array => {
 /** Targets of what {@link join} gives: special tokens have none. */
 const joinTargets = ({ before, body, after, targets = body }: Pieces, maxLength: number): Int32Array => {
   const none = (tokens: Int32Array) => new Int32Array(tokens.length).fill(MASKED)
-  return join({ before: none(before), body: targets, after: none(after), prompt: 0 }, maxLength)
-}
-
-const concat = (...parts: ReadonlyArray<Int32Array>): Int32Array => {
-  const joined = new Int32Array(parts.reduce((sum, part) => sum + part.length, 0))
-  parts.reduce((at, part) => (joined.set(part, at), at + part.length), 0)
-  return joined
+  return join({ before: none(before), body: targets, after: none(after), prompt: 0, found: {} }, maxLength)
 }
 
 const labelsFrom = (tokens: Int32Array, from: number): Int32Array => {

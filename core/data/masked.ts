@@ -1,0 +1,2 @@
+/** Label of a token that is not trained on. */
+export const MASKED: number = -100

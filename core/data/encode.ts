@@ -1,3 +1,4 @@
+import { wrongTokenId } from "../model/token_ids.ts"
 import { DataError, listPlaces } from "./data_error.ts"
 import type { Data, TextData } from "./dataset.ts"
 import { notesOf } from "./_encode_notes.ts"
@@ -38,6 +39,8 @@ export interface EncodeOptions {
   readonly completionOnly?: boolean
   /** Plain texts: learn hidden tokens (special ones never are) instead of next ones. Default false. */
   readonly masked?: boolean
+  /** Number of the model's token ids; a text with another is an error. Default: any id. */
+  readonly vocabSize?: number
 }
 
 /** Token ids of a whole data set. */
@@ -65,7 +68,8 @@ export interface Encoded {
  * Begin and end tokens that a text spells out itself are not added again: as transformers does, a text is encoded with the
  * special tokens that are written in it.
  *
- * @throws DataError `TooLong`, `EmptyText` (no token is left) or `AllMasked` (nothing to train on), with all rows.
+ * @throws DataError `TooLong`, `EmptyText` (no token is left), `AllMasked` (nothing to train on) or `Tokenizer` (a token
+ * that the model does not have), with all rows.
  */
 export const encode = (data: Data, tokenizer: Tokenizer, options: EncodeOptions): Encoded => {
   checkLength(options.maxLength, "maxLength")
@@ -95,6 +99,7 @@ export const encode = (data: Data, tokenizer: Tokenizer, options: EncodeOptions)
     const from = data.kind === "completion" && options.completionOnly !== false ? piece.prompt : 0
     return { tokens, labels: labelsFrom(tokens, from), row }
   })
+  checkTokens(data, examples, tokenizer, options.vocabSize)
   const trained = ({ labels, targets }: Example) => {
     const perToken = labels ?? targets
     return perToken === undefined ? 1 : countTrained(perToken)
@@ -123,9 +128,9 @@ export const encode = (data: Data, tokenizer: Tokenizer, options: EncodeOptions)
 export const encodeBlocks = (
   data: TextData,
   tokenizer: Tokenizer,
-  options: { readonly blockLength: number },
+  options: { readonly blockLength: number; readonly vocabSize?: number },
 ): Encoded => {
-  const { blockLength } = options
+  const { blockLength, vocabSize } = options
   checkLength(blockLength, "blockLength")
   const { goingOn } = cutterOf(tokenizer, data.rows.map(({ text }) => text))
   const pieces = data.rows.map(({ text }) => goingOn(text))
@@ -148,9 +153,29 @@ export const encodeBlocks = (
   if (examples.length === 0) {
     throw new DataError({ reason: "AllMasked", message: `${data.source}: fewer than two tokens: nothing to train on` })
   }
+  checkTokens(data, examples, tokenizer, vocabSize)
   const tokenCount = examples.reduce((sum, example) => sum + example.tokens.length, 0)
   const notes = notesOf(data, pieces, tokenizer)
   return { examples, truncated: 0, tokenCount, trainedCount: tokenCount - examples.length, notes }
+}
+
+/** A model has no embedding for other ids than its own, and a backend would give numbers all the same. */
+const checkTokens = (
+  { source, unit }: Data,
+  examples: ReadonlyArray<Example>,
+  tokenizer: Tokenizer,
+  vocabSize = Infinity,
+): void => {
+  const beyond = (id: number) => wrongTokenId([id], vocabSize) !== undefined
+  const wrong = examples.filter(({ tokens }) => tokens.some(beyond))
+  if (wrong.length === 0) return
+  const id = wrong[0].tokens.find(beyond)!
+  const rows = [...new Set(wrong.map(({ row }) => row))]
+  const message = `${source}: ${JSON.stringify(tokenizer.token(id) ?? "")} in ${listPlaces(unit, rows)} has the ` +
+    `${
+      wrongTokenId([id], vocabSize)
+    }; take the tokenizer that belongs to the model, or leave such tokens out of the text`
+  throw new DataError({ reason: "Tokenizer", message, rows })
 }
 
 /** Number of labels that are trained on. */

@@ -25,7 +25,7 @@ import { type MaskingOptions, maskTokens } from "./mask_tokens.ts"
 import { objectiveOf } from "./objectives.ts"
 import { batchInputs } from "./step_graphs.ts"
 import { batchData, ready } from "./stepper.ts"
-import { encodeData, type TaskExamples } from "./training_data.ts"
+import { encodeData, padIdOf, type TaskExamples } from "./training_data.ts"
 import { TrainingError } from "./training_error.ts"
 
 /** Options of {@link evaluate} and {@link predict}. */
@@ -257,10 +257,11 @@ export function evaluate(
     }
     const tokenizer = options.tokenizer ?? (yield* loadTokenizer(model.directory))
     const { maxPositions, vocabSize } = model.network
-    const encoding = { ...options, maxPositions, vocabSize }
+    const encoding = { ...options, maxPositions, vocabSize, unlabeled: true }
     const examples = yield* attempt(() => encodeData(data, model.task, tokenizer, encoding))
     const choice = yield* choiceOf(model, data.rows.length, options.plugins)
-    return yield* attemptPromise(() => evaluateExamples(model, examples, { batchSize, padId: tokenizer.padId, choice }))
+    const padId = padIdOf(tokenizer, vocabSize)
+    return yield* attemptPromise(() => evaluateExamples(model, examples, { batchSize, padId, choice }))
   })
 }
 

@@ -76,7 +76,8 @@ export const cutterOf = (tokenizer: Tokenizer, texts: ReadonlyArray<string>): Cu
     const { body, begins, ends } = unframed(raw, frame)
     const inner = hasEnd(body) ? body.subarray(0, body.lastIndexOf(eosId!)) : body
     const within = [...new Set(inner)].filter((id) => spelled(text, id)).map((id) => tokenizer.token(id)!)
-    return { ...frame, body, prompt: 0, found: { begins, ends, within } }
+    const { before, after } = frame
+    return { before, body, after, prompt: 0, found: { begins, ends, within } }
   }
   const goingOn = (text: string, raw = bodyOf(text)): Pieces => {
     const piece = around(text, raw)
@@ -89,6 +90,14 @@ export const cutterOf = (tokenizer: Tokenizer, texts: ReadonlyArray<string>): Cu
     const endless = eosId === undefined && !(body.length > 0 && isSpecial(body[body.length - 1]))
     return { ...piece, body, after: none, found: { ...found, ends, endless } }
   }
+  /** Whether an unknown token stands for characters of the prompt and of the completion: one more is no token more. */
+  const isFused = (prompt: string, completion: string, asked: Int32Array): boolean => {
+    const last = asked.at(-1)
+    if (last === undefined || !isSpecial(last) || prompt.includes(tokenizer.token(last)!)) return false
+    const [next] = completion
+    return tokenizer.encode(next, { addSpecialTokens: false }).length > 0 &&
+      bodyOf(prompt + next).length === asked.length
+  }
   return {
     around: (text) => around(text),
     goingOn: (text) => goingOn(text),
@@ -97,10 +106,9 @@ export const cutterOf = (tokenizer: Tokenizer, texts: ReadonlyArray<string>): Cu
       return { ...piece, targets: piece.body.map((id) => spelled(text, id) ? MASKED : id) }
     },
     pair: ({ prompt, completion }) => {
-      const raw = bodyOf(prompt + completion)
-      const { tokens, moved } = borderOf(raw, bodyOf(prompt), tokenizer)
-      // The tokenizer may make one token of the prompt's end and all of the completion.
-      const fused = tokens === raw.length && tokenizer.encode(completion, { addSpecialTokens: false }).length > 0
+      const [raw, asked] = [bodyOf(prompt + completion), bodyOf(prompt)]
+      const { tokens, moved } = borderOf(raw, asked, tokenizer)
+      const fused = !moved && isFused(prompt, completion, asked)
       const { before, found, ...piece } = goingOn(prompt + completion, raw)
       const begin = found.begins ? 0 : before.length
       return {

@@ -30,14 +30,10 @@ export const taggedPieces = (data: TaggedData, tokenizer: Tokenizer): TaggedPiec
       return own
     }))
     const { body, begins, ends } = unframed(concat(...parts), frame)
-    const from = begins ? frame.before.length : 0
-    return {
-      ...frame,
-      body,
-      prompt: 0,
-      targets: targets.subarray(from, from + body.length),
-      found: { begins, ends },
-    }
+    const { before, after } = frame
+    const from = begins ? before.length : 0
+    const own = targets.subarray(from, from + body.length)
+    return { before, body, after, prompt: 0, targets: own, found: { begins, ends } }
   })
   if (bad.length > 0) {
     const message = `${data.source}: a word without any token in ${listPlaces(data.unit, bad)}`

@@ -132,8 +132,11 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
   }
 
   const padId = padIdOf(tokenizer, network.vocabSize)
-  const told = (level: TrainMessage["level"]) => (text: string) => ({ level, text })
-  const truncated = [...all, ...Object.values(validation)].reduce((sum, own) => sum + own.truncated, 0)
+  const encoded = [...all, ...Object.values(validation)]
+  const told = (level: TrainMessage["level"], texts: ReadonlyArray<string>) =>
+    [...new Set(texts)].map((text) => ({ level, text }))
+  const shown = (example: Example) => `trained on, in brackets: ${formatPreview(preview(example, tokenizer))}`
+  const truncated = encoded.reduce((sum, own) => sum + own.truncated, 0)
   const count = (own: ReadonlyArray<ModelParameter>) => own.reduce((sum, { shape }) => sum + sizeOf(shape), 0)
   // What has no part in the outcome is left out.
   const { tokenizer: _, observe: __, runFolder: ___, resume: ____, traceStep: _____, config: given, ...rest } = options
@@ -177,16 +180,12 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
       training: { ...plain, optimizer: optimizer.name, paddingFree },
     },
     messages: [
-      ...new Set([
-        ...tokenizer.notes ?? [],
-        ...[...all, ...Object.values(validation)].flatMap(({ data, notes = [] }) => [...data.notes ?? [], ...notes]),
-        ...(truncated === 0 ? [] : [`${truncated} texts were cut to ${options.maxLength} tokens`]),
-      ]),
-    ].map(told("warning")).concat(
-      all.flatMap(({ data, examples: [first] }) =>
-        data.kind === "completion" ? [`trained on, in brackets: ${formatPreview(preview(first, tokenizer))}`] : []
-      ).map(told("info")),
-    ),
+      ...told("info", encoded.flatMap(({ data }) => data.notes ?? [])),
+      ...told("warning", tokenizer.notes ?? []),
+      ...told("warning", encoded.flatMap(({ notes }) => notes ?? [])),
+      ...told("warning", truncated === 0 ? [] : [`${truncated} texts were cut to ${options.maxLength} tokens`]),
+      ...told("info", all.flatMap(({ data, examples: [first] }) => data.kind === "completion" ? [shown(first)] : [])),
+    ],
   }
 }
 

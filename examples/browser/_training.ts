@@ -82,7 +82,7 @@ const work = (order: Order) =>
       facts: { data: order.data, task: "classification" },
       evaluations: [{ name: "before", metrics: before.metrics }, { name: "after", metrics: after.metrics }],
       classification: after.classification!,
-      samples: after.predictions.slice(0, 20).map(({ label, ...rest }) => ({ ...rest, predicted: label })),
+      samples: after.predictions.map(({ label, ...rest }) => ({ ...rest, predicted: label })),
     })
     const entries = [...files].filter(([path]) => path.startsWith("adapter/")).map(([path, bytes]) =>
       Zip.file(path, bytes)

@@ -100,7 +100,14 @@ export const train = (settings: Settings) =>
       facts: { data: settings.data, task: task.kind },
       evaluations: [{ name: "before", metrics: before.metrics }, { name: "after", metrics: after.metrics }],
       ...(after.classification === undefined ? {} : { classification: after.classification }),
-      samples: after.predictions.map(({ label, ...rest }) => ({ ...rest, predicted: label })),
+      samples: [
+        ...after.predictions.map(({ label, ...rest }) => ({ ...rest, predicted: label })),
+        ...after.words.map(({ label, word, text, ...rest }) => ({
+          ...rest,
+          text: `${word}: ${text}`,
+          predicted: label,
+        })),
+      ],
     })
     yield* run.summarize({ base: before.metrics, test: after.metrics, backend: backend.info.name, adapter })
     yield* Console.log(`adapter: ${adapter}, report: ${output}/report.html`)

@@ -20,6 +20,8 @@ export interface Pieces {
   readonly prompt: number
   /** `Example.targets` of `body`. */
   readonly targets?: Int32Array
+  /** `Example.words` of `body`. */
+  readonly words?: Int32Array
   /** What a note is made of. */
   readonly found: Found
 }

@@ -21,19 +21,20 @@ export const taggedPieces = (data: TaggedData, tokenizer: Tokenizer): TaggedPiec
   const frame = frameOf(tokenizer, data.rows.map(({ text }) => text))
   const idsOf = (text: string) => tokenizer.encode(text, { addSpecialTokens: false })
   const spaced = runTogether(data, tokenizer)
-  const pieces = data.rows.map(({ words, labels, row }): Pieces => {
-    const parts = words.map((word, index) => idsOf(spaced && index > 0 ? ` ${word}` : word))
+  const pieces = data.rows.map(({ words: given, labels, row }): Pieces => {
+    const parts = given.map((word, index) => idsOf(spaced && index > 0 ? ` ${word}` : word))
     if (parts.some((part) => part.length === 0)) bad.push(row)
     const targets = concat(...parts.map((part, index) => {
       const own = new Int32Array(part.length).fill(MASKED)
       if (part.length > 0) own[0] = labels[index]
       return own
     }))
+    const places = concat(...parts.map((part, index) => new Int32Array(part.length).fill(index)))
     const { body, begins, ends } = unframed(concat(...parts), frame)
     const { before, after } = frame
     const from = begins ? before.length : 0
-    const own = targets.subarray(from, from + body.length)
-    return { before, body, after, prompt: 0, targets: own, found: { begins, ends } }
+    const [own, words] = [targets, places].map((all) => all.subarray(from, from + body.length))
+    return { before, body, after, prompt: 0, targets: own, words, found: { begins, ends } }
   })
   if (bad.length > 0) {
     const message = `${data.source}: a word without any token in ${listPlaces(data.unit, bad)}`

@@ -23,6 +23,8 @@ export interface Example {
    * token itself where it may be hidden, else {@link MASKED}. Same length as `tokens`.
    */
   readonly targets?: Int32Array
+  /** Token classification: the place of each token's word in its row, -1 for a special token. */
+  readonly words?: Int32Array
   /** Classification: label id. */
   readonly label?: number
   /** Line or row of the source, 1-based. */
@@ -94,7 +96,11 @@ export const encode = (data: Data, tokenizer: Tokenizer, options: EncodeOptions)
   const examples = pieces.map((piece, index): Example => {
     const tokens = join(piece, options.maxLength)
     const row = rowOf(index)
-    if (piece.targets !== undefined) return { tokens, targets: joinTargets(piece, options.maxLength), row }
+    const { targets, words } = piece
+    const joined = (body: Int32Array, fill: number) => joinBeside(piece, body, fill, options.maxLength)
+    if (targets !== undefined) {
+      return { tokens, targets: joined(targets, MASKED), ...(words && { words: joined(words, -1) }), row }
+    }
     if (data.kind === "classification") return { tokens, label: data.rows[index].label, row }
     const from = data.kind === "completion" && options.completionOnly !== false ? piece.prompt : 0
     return { tokens, labels: labelsFrom(tokens, from), row }
@@ -205,10 +211,10 @@ const join = (piece: Pieces, maxLength: number): Int32Array => {
   return concat(piece.before, piece.body.subarray(0, room), piece.after)
 }
 
-/** Targets of what {@link join} gives: special tokens have none. */
-const joinTargets = ({ before, body, after, targets = body }: Pieces, maxLength: number): Int32Array => {
-  const none = (tokens: Int32Array) => new Int32Array(tokens.length).fill(MASKED)
-  return join({ before: none(before), body: targets, after: none(after), prompt: 0, found: {} }, maxLength)
+/** What goes with the tokens that {@link join} gives: `body` with the text's, `fill` with special ones. */
+const joinBeside = ({ before, after }: Pieces, body: Int32Array, fill: number, maxLength: number): Int32Array => {
+  const filled = (tokens: Int32Array) => new Int32Array(tokens.length).fill(fill)
+  return join({ before: filled(before), body, after: filled(after), prompt: 0, found: {} }, maxLength)
 }
 
 const labelsFrom = (tokens: Int32Array, from: number): Int32Array => {

@@ -92,13 +92,18 @@ export const cutterOf = (tokenizer: Tokenizer, texts: ReadonlyArray<string>): Cu
     const endless = eosId === undefined && !(body.length > 0 && isSpecial(body[body.length - 1]))
     return { ...piece, body, after: none, found: { ...found, ends, endless } }
   }
+  const startsSpecial = (text: string) => {
+    const first = tokenizer.encode(text, { addSpecialTokens: false }).at(0) ?? -1
+    return isSpecial(first) && text.startsWith(tokenizer.token(first)!)
+  }
   /** Whether an unknown token stands for characters of the prompt and of the completion: one more is no token more. */
   const isFused = (prompt: string, completion: string, asked: Int32Array): boolean => {
     const last = asked.at(-1)
     if (last === undefined || !isSpecial(last) || prompt.includes(tokenizer.token(last)!)) return false
-    const [next] = completion
-    return tokenizer.encode(next, { addSpecialTokens: false }).length > 0 &&
-      bodyOf(prompt + next).length === asked.length
+    const characters = [...completion]
+    const first = characters.findIndex((one) => tokenizer.encode(one, { addSpecialTokens: false }).length > 0)
+    const begin = characters.slice(0, first + 1).join("")
+    return first >= 0 && !startsSpecial(completion) && bodyOf(prompt + begin).length === asked.length
   }
   return {
     around: (text) => around(text),

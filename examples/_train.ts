@@ -127,7 +127,14 @@ export const train = (settings: Settings) =>
       evaluations: [{ name: "before", metrics: before.metrics }, { name: "after", metrics: after.metrics }],
       ...(after.classification === undefined ? {} : { classification: after.classification }),
       division: data,
-      samples: after.predictions.slice(0, 20).map(({ label, ...rest }) => ({ ...rest, predicted: label })),
+      samples: [
+        ...after.predictions.map(({ label, ...rest }) => ({ ...rest, predicted: label })),
+        ...after.words.map(({ label, word, text, ...rest }) => ({
+          ...rest,
+          text: `${word}: ${text}`,
+          predicted: label,
+        })),
+      ],
     })
     yield* run.summarize({ base: before.metrics, test: after.metrics, backend: backend.info.name, adapter })
     yield* Console.log(`adapter: ${adapter}, report: ${output}/report.html`)

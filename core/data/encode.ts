@@ -1,9 +1,13 @@
+import { wrongTokenId } from "../model/token_ids.ts"
 import { DataError, listPlaces } from "./data_error.ts"
-import type { Data, TaggedData, TextData } from "./dataset.ts"
+import type { Data, TextData } from "./dataset.ts"
+import { notesOf } from "./_encode_notes.ts"
+import { concat, cutterOf, type Pieces } from "./_pieces.ts"
+import { taggedPieces } from "./_tagged_pieces.ts"
+import { MASKED } from "./masked.ts"
 import type { Tokenizer } from "./tokenizer.ts"
 
-/** Label of a token that is not trained on. */
-export const MASKED: number = -100
+export { MASKED }
 
 /** One row as token ids. */
 export interface Example {
@@ -19,6 +23,8 @@ export interface Example {
    * token itself where it may be hidden, else {@link MASKED}. Same length as `tokens`.
    */
   readonly targets?: Int32Array
+  /** Token classification: the place of each token's word in its row, -1 for a special token. */
+  readonly words?: Int32Array
   /** Classification: label id. */
   readonly label?: number
   /** Line or row of the source, 1-based. */
@@ -35,6 +41,8 @@ export interface EncodeOptions {
   readonly completionOnly?: boolean
   /** Plain texts: learn hidden tokens (special ones never are) instead of next ones. Default false. */
   readonly masked?: boolean
+  /** Number of the model's token ids; a text with another is an error. Default: any id. */
+  readonly vocabSize?: number
 }
 
 /** Token ids of a whole data set. */
@@ -55,15 +63,19 @@ export interface Encoded {
  * Turns a data set into token ids, one example per row.
  *
  * Classification: the text with the tokenizer's special tokens. Text: the same, then the end-of-text token where the
- * tokenizer has one; all but the first token is trained on. Completion: prompt and completion are tokenized apart, so
- * that the prompt's ids are those that it has when the model is asked; the end-of-text token follows. Tagged: words are
- * tokenized one by one, and the first token of each has its label; a word without any token is an error.
+ * tokenizer has one; all but the first token is trained on. Completion: prompt and completion are tokenized in one, and
+ * the end-of-text token follows; a token that spans the border belongs to the completion. Tagged: words are tokenized one
+ * by one, and the first token of each has its label; a word without any token is an error.
  *
- * @throws DataError `TooLong`, `EmptyText` (no token is left) or `AllMasked` (nothing to train on), with all rows.
+ * Begin and end tokens that a text spells out itself are not added again: as transformers does, a text is encoded with the
+ * special tokens that are written in it.
+ *
+ * @throws DataError `TooLong`, `EmptyText` (no token is left), `AllMasked` (nothing to train on) or `Tokenizer` (a token
+ * that the model does not have), with all rows.
  */
 export const encode = (data: Data, tokenizer: Tokenizer, options: EncodeOptions): Encoded => {
   checkLength(options.maxLength, "maxLength")
-  const pieces = piecesOf(data, tokenizer, options)
+  const { pieces, notes } = piecesOf(data, tokenizer, options)
   const rowOf = (index: number) => data.rows[index].row
   const fail = (reason: "TooLong" | "EmptyText" | "AllMasked", indices: ReadonlyArray<number>, what: string) => {
     if (indices.length === 0) return
@@ -84,11 +96,16 @@ export const encode = (data: Data, tokenizer: Tokenizer, options: EncodeOptions)
   const examples = pieces.map((piece, index): Example => {
     const tokens = join(piece, options.maxLength)
     const row = rowOf(index)
-    if (piece.targets !== undefined) return { tokens, targets: joinTargets(piece, options.maxLength), row }
+    const { targets, words } = piece
+    const joined = (body: Int32Array, fill: number) => joinBeside(piece, body, fill, options.maxLength)
+    if (targets !== undefined) {
+      return { tokens, targets: joined(targets, MASKED), ...(words && { words: joined(words, -1) }), row }
+    }
     if (data.kind === "classification") return { tokens, label: data.rows[index].label, row }
     const from = data.kind === "completion" && options.completionOnly !== false ? piece.prompt : 0
     return { tokens, labels: labelsFrom(tokens, from), row }
   })
+  checkTokens(data, examples, tokenizer, options.vocabSize)
   const trained = ({ labels, targets }: Example) => {
     const perToken = labels ?? targets
     return perToken === undefined ? 1 : countTrained(perToken)
@@ -104,6 +121,7 @@ export const encode = (data: Data, tokenizer: Tokenizer, options: EncodeOptions)
     truncated: tooLong.length,
     tokenCount: examples.reduce((sum, example) => sum + example.tokens.length, 0),
     trainedCount: examples.reduce((sum, example) => sum + trained(example), 0),
+    notes: [...notes, ...notesOf(data, pieces, tokenizer)],
   }
 }
 
@@ -116,14 +134,13 @@ export const encode = (data: Data, tokenizer: Tokenizer, options: EncodeOptions)
 export const encodeBlocks = (
   data: TextData,
   tokenizer: Tokenizer,
-  options: { readonly blockLength: number },
+  options: { readonly blockLength: number; readonly vocabSize?: number },
 ): Encoded => {
-  const { blockLength } = options
+  const { blockLength, vocabSize } = options
   checkLength(blockLength, "blockLength")
-  const texts = data.rows.map((row) => {
-    const piece = withEos(textPieces(row.text, tokenizer), tokenizer)
-    return join(piece, sizeOf(piece))
-  })
+  const { goingOn } = cutterOf(tokenizer, data.rows.map(({ text }) => text))
+  const pieces = data.rows.map(({ text }) => goingOn(text))
+  const texts = pieces.map((piece) => join(piece, sizeOf(piece)))
   const total = texts.reduce((sum, tokens) => sum + tokens.length, 0)
   const all = new Int32Array(total)
   const starts: Array<number> = []
@@ -142,95 +159,51 @@ export const encodeBlocks = (
   if (examples.length === 0) {
     throw new DataError({ reason: "AllMasked", message: `${data.source}: fewer than two tokens: nothing to train on` })
   }
+  checkTokens(data, examples, tokenizer, vocabSize)
   const tokenCount = examples.reduce((sum, example) => sum + example.tokens.length, 0)
-  return { examples, truncated: 0, tokenCount, trainedCount: tokenCount - examples.length }
+  const notes = notesOf(data, pieces, tokenizer)
+  return { examples, truncated: 0, tokenCount, trainedCount: tokenCount - examples.length, notes }
+}
+
+/** A model has no embedding for other ids than its own, and a backend would give numbers all the same. */
+const checkTokens = (
+  { source, unit }: Data,
+  examples: ReadonlyArray<Example>,
+  tokenizer: Tokenizer,
+  vocabSize = Infinity,
+): void => {
+  const beyond = (id: number) => wrongTokenId([id], vocabSize) !== undefined
+  const wrong = examples.filter(({ tokens }) => tokens.some(beyond))
+  if (wrong.length === 0) return
+  const id = wrong[0].tokens.find(beyond)!
+  const rows = [...new Set(wrong.map(({ row }) => row))]
+  const message = `${source}: ${JSON.stringify(tokenizer.token(id) ?? "")} in ${listPlaces(unit, rows)} has the ` +
+    `${
+      wrongTokenId([id], vocabSize)
+    }; take the tokenizer that belongs to the model, or leave such tokens out of the text`
+  throw new DataError({ reason: "Tokenizer", message, rows })
 }
 
 /** Number of labels that are trained on. */
 export const countTrained = (labels: Int32Array): number =>
   labels.reduce((count, label) => count + (label === MASKED ? 0 : 1), 0)
 
-interface Pieces {
-  /** Special tokens before the text. */
-  readonly before: Int32Array
-  /** What may be cut at its end. */
-  readonly body: Int32Array
-  /** Special tokens after the text, kept when it is cut. */
-  readonly after: Int32Array
-  /** Tokens, from the first of `before`, that belong to a prompt. */
-  readonly prompt: number
-  /** {@link Example.targets} of `body`. */
-  readonly targets?: Int32Array
-}
-
-const none = new Int32Array(0)
-
 const sizeOf = (piece: Pieces): number => piece.before.length + piece.body.length + piece.after.length
 
-const piecesOf = (data: Data, tokenizer: Tokenizer, { masked = false }: EncodeOptions): ReadonlyArray<Pieces> => {
-  switch (data.kind) {
-    case "classification":
-      return data.rows.map((row) => textPieces(row.text, tokenizer))
-    case "completion":
-      return data.rows.map((row) => pairPieces(row.prompt, row.completion, tokenizer))
-    case "text":
-      return data.rows.map((row) => {
-        const piece = textPieces(row.text, tokenizer)
-        return masked ? { ...piece, targets: piece.body } : withEos(piece, tokenizer)
-      })
-    case "tagged":
-      return taggedPieces(data, tokenizer)
+interface AllPieces {
+  readonly pieces: ReadonlyArray<Pieces>
+  readonly notes: ReadonlyArray<string>
+}
+
+const piecesOf = (data: Data, tokenizer: Tokenizer, { masked = false }: EncodeOptions): AllPieces => {
+  if (data.kind === "tagged") return taggedPieces(data, tokenizer)
+  if (data.kind === "completion") {
+    const { pair } = cutterOf(tokenizer, data.rows.map(({ prompt, completion }) => prompt + completion))
+    return { pieces: data.rows.map(pair), notes: [] }
   }
-}
-
-const textPieces = (text: string, tokenizer: Tokenizer): Pieces => {
-  const body = tokenizer.encode(text, { addSpecialTokens: false })
-  if (!tokenizer.addsSpecialTokens) return { before: none, body, after: none, prompt: 0 }
-  const whole = tokenizer.encode(text)
-  const extra = whole.length - body.length
-  for (let at = 0; at <= extra; at++) {
-    if (body.every((id, index) => whole[at + index] === id)) {
-      return { before: whole.slice(0, at), body, after: whole.slice(at + body.length), prompt: 0 }
-    }
-  }
-  // The tokenizer does more than put tokens around the text, so all of it is the text.
-  return { before: none, body: whole, after: none, prompt: 0 }
-}
-
-const taggedPieces = (data: TaggedData, tokenizer: Tokenizer): ReadonlyArray<Pieces> => {
-  const bad: Array<number> = []
-  const pieces = data.rows.map(({ words, text, labels, row }): Pieces => {
-    const { before, after } = textPieces(text, tokenizer)
-    const parts = words.map((word) => tokenizer.encode(word, { addSpecialTokens: false }))
-    if (parts.some((part) => part.length === 0)) bad.push(row)
-    const targets = parts.map((part, index) => {
-      const own = new Int32Array(part.length).fill(MASKED)
-      if (part.length > 0) own[0] = labels[index]
-      return own
-    })
-    return { before, body: concat(...parts), after, prompt: 0, targets: concat(...targets) }
-  })
-  if (bad.length === 0) return pieces
-  const message = `${data.source}: a word without any token in ${listPlaces(data.unit, bad)}`
-  throw new DataError({ reason: "EmptyText", message, rows: bad })
-}
-
-const withEos = (piece: Pieces, tokenizer: Tokenizer): Pieces => {
-  if (tokenizer.eosId === undefined || piece.after.includes(tokenizer.eosId)) return piece
-  // Part of the body: a text that was cut does not end there.
-  return { ...piece, body: concat(piece.body, piece.after, Int32Array.of(tokenizer.eosId)), after: none }
-}
-
-const pairPieces = (prompt: string, completion: string, tokenizer: Tokenizer): Pieces => {
-  const asked = textPieces(prompt, tokenizer)
-  const answer = tokenizer.encode(completion, { addSpecialTokens: false })
-  const eos = tokenizer.eosId === undefined ? none : Int32Array.of(tokenizer.eosId)
-  return {
-    before: asked.before,
-    body: concat(asked.body, answer, eos),
-    after: none,
-    prompt: asked.before.length + asked.body.length,
-  }
+  const cutter = cutterOf(tokenizer, data.rows.map(({ text }) => text))
+  const cut = data.kind === "classification" ? cutter.around : masked ? cutter.hidden : cutter.goingOn
+  return { pieces: data.rows.map(({ text }) => cut(text)), notes: [] }
 }
 
 const join = (piece: Pieces, maxLength: number): Int32Array => {
@@ -238,16 +211,10 @@ const join = (piece: Pieces, maxLength: number): Int32Array => {
   return concat(piece.before, piece.body.subarray(0, room), piece.after)
 }
 
-/** Targets of what {@link join} gives: special tokens have none. */
-const joinTargets = ({ before, body, after, targets = body }: Pieces, maxLength: number): Int32Array => {
-  const none = (tokens: Int32Array) => new Int32Array(tokens.length).fill(MASKED)
-  return join({ before: none(before), body: targets, after: none(after), prompt: 0 }, maxLength)
-}
-
-const concat = (...parts: ReadonlyArray<Int32Array>): Int32Array => {
-  const joined = new Int32Array(parts.reduce((sum, part) => sum + part.length, 0))
-  parts.reduce((at, part) => (joined.set(part, at), at + part.length), 0)
-  return joined
+/** What goes with the tokens that {@link join} gives: `body` with the text's, `fill` with special ones. */
+const joinBeside = ({ before, after }: Pieces, body: Int32Array, fill: number, maxLength: number): Int32Array => {
+  const filled = (tokens: Int32Array) => new Int32Array(tokens.length).fill(fill)
+  return join({ before: filled(before), body, after: filled(after), prompt: 0, found: {} }, maxLength)
 }
 
 const labelsFrom = (tokens: Int32Array, from: number): Int32Array => {

@@ -10,6 +10,7 @@ import { sizeOf } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import { hash } from "./_hash.ts"
 import type { Model } from "./model.ts"
+import { wrongTokenId } from "./token_ids.ts"
 
 /** First values that plugins take from the base model, where an earlier run left none. */
 export function firstValues(
@@ -66,6 +67,10 @@ function baseModel(
     },
     keyValues: (tokens) => {
       const { length } = tokens
+      const wrong = wrongTokenId(tokens, network.vocabSize)
+      if (wrong !== undefined) {
+        throw new PluginError({ plugin: id, message: `${id}: it wants what stands for ${wrong}` })
+      }
       const seen = new Map<string, KeyValues>()
       forward({
         tokens: ops.constant(tokens, [1, length]),

@@ -8,6 +8,7 @@ import type { Tensor } from "../tensor/tensor.ts"
 import type { Model } from "./model.ts"
 import { ModelError } from "./model_error.ts"
 import type { Decoding } from "./module.ts"
+import { wrongTokenId } from "./token_ids.ts"
 
 /** Options of {@link generate}. */
 export interface GenerateOptions {
@@ -31,15 +32,17 @@ export function generate(
   return Effect.suspend(() => {
     const { task, network, backend } = model
     const capacity = prompt.length + maxNewTokens
+    const wrongIn = (what: string, ids: ArrayLike<number>) => {
+      const found = wrongTokenId(ids, network.vocabSize)
+      return found && `${what} ${found}`
+    }
     const wrong = task.kind !== "causal-lm"
       ? "only a causal language model generates text"
       : !Number.isSafeInteger(maxNewTokens) || maxNewTokens < 1
       ? `maxNewTokens must be a positive integer, got ${maxNewTokens}`
       : prompt.length === 0 || capacity > network.maxPositions
       ? `a prompt of ${prompt.length} tokens and ${maxNewTokens} new ones must be 1 to ${network.maxPositions} positions`
-      : prompt.some((id) => id < 0 || id >= network.vocabSize)
-      ? `token ids must be from 0 to ${network.vocabSize - 1}`
-      : undefined
+      : wrongIn("the prompt has the", prompt) ?? wrongIn("stopIds has the", stopIds)
     if (wrong !== undefined) return Effect.fail(new ModelError({ reason: "Unsupported", message: wrong }))
 
     const memory = new Map<string, { readonly keys: Slot; readonly values: Slot }>()

@@ -1,4 +1,5 @@
 import type { BatchSource, MicroBatch } from "../contracts/batch_source.ts"
+import type { TrainMessage } from "../contracts/train_event.ts"
 import { type Batch, collate } from "../data/batches.ts"
 import type { Example } from "../data/encode.ts"
 import { packOrCollate } from "../data/packed_row.ts"
@@ -7,12 +8,13 @@ import type { Tokenizer } from "../data/tokenizer.ts"
 import type { Model, ModelParameter } from "../model/model.ts"
 import { labelKind } from "../model/task.ts"
 import { sizeOf } from "../tensor/shape.ts"
+import { checkSteps } from "./_check_steps.ts"
 import { againstPaddingFree } from "./padding_free.ts"
 import { maskTokens } from "./mask_tokens.ts"
 import { objectiveOf } from "./objectives.ts"
 import type { FullOptions } from "./options.ts"
 import type { StepSettings } from "./step_graphs.ts"
-import { drawBatches, encodeData, type TaskExamples, tasksOf, type TrainingData } from "./training_data.ts"
+import { drawBatches, encodeData, padIdOf, type TaskExamples, tasksOf, type TrainingData } from "./training_data.ts"
 import { TrainingError } from "./training_error.ts"
 
 /** Everything about a run that is decided before it begins. */
@@ -38,8 +40,8 @@ export interface Plan {
   readonly counts: { readonly trainableParameters: number; readonly totalParameters: number }
   /** For `config.json` of the run folder. */
   readonly config: Readonly<Record<string, unknown>>
-  /** What a person should know. */
-  readonly messages: ReadonlyArray<string>
+  /** What a person should know; a report repeats warnings. */
+  readonly messages: ReadonlyArray<Pick<TrainMessage, "level" | "text">>
 }
 
 const OF_CLASSES = ["loss", "accuracy", "macroF1", "matthews"]
@@ -100,7 +102,9 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
   const epochSteps: number[] = []
   let steps = 0
   while (maxSteps === undefined ? epochSteps.length < options.epochs : steps < maxSteps) {
-    const { length } = source.epoch(epochSteps.length)
+    const epoch = source.epoch(epochSteps.length)
+    checkSteps(epoch, train)
+    const { length } = epoch
     if (length === 0) throw wrong(`epoch ${epochSteps.length + 1} would have no steps`)
     epochSteps.push(length)
     steps += length
@@ -127,7 +131,12 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
     gradientCheckpointing: options.gradientCheckpointing,
   }
 
-  const truncated = [...all, ...Object.values(validation)].reduce((sum, own) => sum + own.truncated, 0)
+  const padId = padIdOf(tokenizer, network.vocabSize)
+  const encoded = [...all, ...Object.values(validation)]
+  const told = (level: TrainMessage["level"], texts: ReadonlyArray<string>) =>
+    [...new Set(texts)].map((text) => ({ level, text }))
+  const shown = (example: Example) => `trained on, in brackets: ${formatPreview(preview(example, tokenizer))}`
+  const truncated = encoded.reduce((sum, own) => sum + own.truncated, 0)
   const count = (own: ReadonlyArray<ModelParameter>) => own.reduce((sum, { shape }) => sum + sizeOf(shape), 0)
   // What has no part in the outcome is left out.
   const { tokenizer: _, observe: __, runFolder: ___, resume: ____, traceStep: _____, config: given, ...rest } = options
@@ -157,11 +166,9 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
     },
     collate: (microBatch) => {
       const { examples } = train[microBatch.task]
-      return paddingFree
-        ? packOrCollate(examples, microBatch, longest, tokenizer.padId)
-        : collate(examples, microBatch, tokenizer.padId)
+      return paddingFree ? packOrCollate(examples, microBatch, longest, padId) : collate(examples, microBatch, padId)
     },
-    evaluation: { batchSize: Math.max(32, batchSize), padId: tokenizer.padId },
+    evaluation: { batchSize: Math.max(32, batchSize), padId },
     counts: { trainableParameters: count(parameters), totalParameters: count(model.parameters) },
     config: {
       ...given,
@@ -173,14 +180,11 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
       training: { ...plain, optimizer: optimizer.name, paddingFree },
     },
     messages: [
-      ...new Set([
-        ...tokenizer.notes ?? [],
-        ...[...all, ...Object.values(validation)].flatMap(({ data, notes = [] }) => [...data.notes ?? [], ...notes]),
-      ]),
-      ...(truncated === 0 ? [] : [`${truncated} texts were cut to ${options.maxLength} tokens`]),
-      ...all.flatMap(({ data, examples: [first] }) =>
-        data.kind === "completion" ? [`trained on, in brackets: ${formatPreview(preview(first, tokenizer))}`] : []
-      ),
+      ...told("info", encoded.flatMap(({ data }) => data.notes ?? [])),
+      ...told("warning", tokenizer.notes ?? []),
+      ...told("warning", encoded.flatMap(({ notes }) => notes ?? [])),
+      ...told("warning", truncated === 0 ? [] : [`${truncated} texts were cut to ${options.maxLength} tokens`]),
+      ...told("info", all.flatMap(({ data, examples: [first] }) => data.kind === "completion" ? [shown(first)] : [])),
     ],
   }
 }

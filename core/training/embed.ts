@@ -13,6 +13,7 @@ import { attempt, attemptPromise } from "./_attempt.ts"
 import { choiceData, choiceInput, choiceOf, type EvaluateError } from "./evaluate.ts"
 import { batchInputs } from "./step_graphs.ts"
 import { batchData, ready } from "./stepper.ts"
+import { padIdOf } from "./training_data.ts"
 import { TrainingError } from "./training_error.ts"
 
 /** Options of {@link embed}. */
@@ -41,7 +42,7 @@ export function embed(
   return Effect.gen(function* () {
     if (texts.length === 0) return []
     const { normalize = false, batchSize = 32 } = options
-    const { maxPositions } = model.network
+    const { maxPositions, vocabSize } = model.network
     const maxLength = options.maxLength ?? maxPositions
     if (maxLength > maxPositions) {
       const message = `maxLength is ${maxLength}, but the model has ${maxPositions} positions`
@@ -52,7 +53,7 @@ export function embed(
     const data: TextData = { kind: "text", source: "texts", unit: "row", labels: [], rows }
     const truncate = options.maxLength !== undefined
     // As for masked tokens: the text with the tokenizer's special tokens, and nothing behind.
-    const { examples } = yield* attempt(() => encode(data, tokenizer, { maxLength, truncate, masked: true }))
+    const { examples } = yield* attempt(() => encode(data, tokenizer, { maxLength, truncate, masked: true, vocabSize }))
     const choice = yield* choiceOf(model, texts.length, options.plugins)
     return yield* attemptPromise(async () => {
       const embeddings: Array<Float32Array> = []
@@ -64,7 +65,7 @@ export function embed(
           shuffle: false,
         })
         for (const microBatch of source.epoch(0).flatMap((step) => step.microBatches)) {
-          const batch = collate(examples, microBatch, tokenizer.padId)
+          const batch = collate(examples, microBatch, padIdOf(tokenizer, vocabSize))
           const [rows, length] = batch.shape
           const name = `${rows}x${length}`
           const made = () => graph(model, rows, length, normalize, choice?.plugins)

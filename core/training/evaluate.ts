@@ -10,7 +10,7 @@ import { DEFAULT_TASK } from "../contracts/batch_source.ts"
 import type { Metrics } from "../contracts/train_event.ts"
 import { type Batch, collate, makeBatches } from "../data/batches.ts"
 import type { DataError } from "../data/data_error.ts"
-import type { Data, LabeledData } from "../data/dataset.ts"
+import type { Data, LabeledData, TaggedData } from "../data/dataset.ts"
 import { MASKED } from "../data/encode.ts"
 import { loadTokenizer, type Tokenizer } from "../data/tokenizer.ts"
 import type { Graph } from "../graph/build.ts"
@@ -18,14 +18,14 @@ import type { Choice } from "../model/choice.ts"
 import { chooseByRow, type RowChoice } from "../model/choose_by_row.ts"
 import type { Model } from "../model/model.ts"
 import { labelKind, labelsOf } from "../model/task.ts"
-import { argmax, equal, full, input, sum } from "../tensor/ops.ts"
+import { argmax, equal, full, input, maximum, softmax, sum } from "../tensor/ops.ts"
 import { attempt, attemptPromise } from "./_attempt.ts"
 import { type ClassificationMetrics, classificationMetrics, perplexity } from "./metrics.ts"
 import { type MaskingOptions, maskTokens } from "./mask_tokens.ts"
 import { objectiveOf } from "./objectives.ts"
 import { batchInputs } from "./step_graphs.ts"
 import { batchData, ready } from "./stepper.ts"
-import { encodeData, type TaskExamples } from "./training_data.ts"
+import { encodeData, padIdOf, type TaskExamples } from "./training_data.ts"
 import { TrainingError } from "./training_error.ts"
 
 /** Options of {@link evaluate} and {@link predict}. */
@@ -56,6 +56,19 @@ export interface Prediction {
   readonly probabilities: ReadonlyArray<number>
 }
 
+/** What a classifier of words says of one. */
+export interface WordPrediction {
+  /** The word, and the words of its row with spaces between. */
+  readonly word: string
+  readonly text: string
+  /** Name of its class. */
+  readonly expected: string
+  /** Name of the likeliest class. */
+  readonly label: string
+  /** Its probability, 0 to 1. */
+  readonly probability: number
+}
+
 /** What an evaluation found. */
 export interface Evaluation {
   /**
@@ -67,6 +80,8 @@ export interface Evaluation {
   readonly classification?: ClassificationMetrics
   /** Classifier of texts: one a row, in the order of the rows. */
   readonly predictions: ReadonlyArray<Prediction & { readonly expected: string }>
+  /** Classifier of words: one for each that has a label, row by row. */
+  readonly words: ReadonlyArray<WordPrediction>
 }
 
 /** Why an evaluation failed. */
@@ -109,7 +124,8 @@ export function evaluatorOf(model: Model): Evaluator {
 }
 
 /**
- * `loss` and `weight` by example, and `logits` [B, classes], `hits` (right tokens) [B] or, of words, `chosen` [B, T].
+ * `loss` and `weight` by example, and `logits` [B, classes], `hits` (right tokens) [B] or, of words, `chosen` [B, T] and
+ * its probability `sure` [B, T].
  * Tokens that are hidden are the same ones every time.
  */
 function evaluationGraph(
@@ -132,7 +148,7 @@ function evaluationGraph(
   const found = task.kind === "classification"
     ? { logits }
     : task.kind === "token-classification"
-    ? { chosen: argmax(logits) }
+    ? { chosen: argmax(logits), sure: maximum(softmax(logits), [2]) }
     : { hits: sum(equal(argmax(logits), batch.labels), [1]) }
   return { name: "evaluate", outputs: { loss, weight, ...found }, updates: [] }
 }
@@ -153,7 +169,7 @@ export function choiceData(batch: Batch, choice: RowChoice | undefined): RunData
 }
 
 /** Softmax in float64. */
-function softmax(logits: ArrayLike<number>): Array<number> {
+function probabilitiesOf(logits: ArrayLike<number>): Array<number> {
   const values = Array.from(logits)
   const top = Math.max(...values)
   const powers = values.map((value) => Math.exp(value - top))
@@ -186,24 +202,27 @@ export async function evaluateExamples(
   const { task } = model
   const predictions: Array<Evaluation["predictions"][number]> = []
   const chosen = new Int32Array(examples.length)
-  /** Words: expected and chosen classes. */
-  const words: { readonly expected: Array<number>; readonly chosen: Array<number> } = { expected: [], chosen: [] }
+  /** Words: those of each row, with expected and chosen classes. */
+  const ofRows: Array<ReadonlyArray<JudgedWord>> = []
   results.forEach((result, i) => {
     batches[i].rows.forEach((row, at) => {
       if (row < 0) return
       loss += result.loss[at]
       weight += result.weight[at]
       if (task.kind === "token-classification") {
-        const length = batches[i].shape[1]
-        examples[row].targets!.forEach((label, place) => {
-          if (label === MASKED) return
-          words.expected.push(label)
-          words.chosen.push(result.chosen[at * length + place])
-        })
+        const start = at * batches[i].shape[1]
+        const { targets, words } = examples[row]
+        ofRows[row] = [...targets!.keys()].filter((place) => targets![place] !== MASKED).map((place) => ({
+          row,
+          word: words?.[place] ?? -1,
+          expected: targets![place],
+          chosen: result.chosen[start + place],
+          probability: result.sure[start + place],
+        }))
       } else if (task.kind !== "classification") hits += result.hits[at]
       else {
         const { labels } = task
-        const probabilities = softmax(result.logits.subarray(at * labels.length, (at + 1) * labels.length))
+        const probabilities = probabilitiesOf(result.logits.subarray(at * labels.length, (at + 1) * labels.length))
         const best = probabilities.indexOf(Math.max(...probabilities))
         // Logits that are not numbers have no greatest.
         chosen[row] = Math.max(0, best)
@@ -221,13 +240,38 @@ export async function evaluateExamples(
   const mean = weight === 0 ? 0 : loss / weight
   const labels = labelsOf(task)
   if (labels === undefined) {
-    return { metrics: { loss: mean, perplexity: perplexity(mean), tokenAccuracy: hits / weight }, predictions }
+    return {
+      metrics: { loss: mean, perplexity: perplexity(mean), tokenAccuracy: hits / weight },
+      predictions,
+      words: [],
+    }
   }
-  const judged = task.kind === "classification" ? { expected: examples.map(({ label }) => label!), chosen } : words
-  if (judged.expected.includes(MASKED)) return { metrics: {}, predictions }
-  const scores = classificationMetrics(judged.expected, judged.chosen, labels)
+  const judged = ofRows.flat()
+  const words = judged.map((own) => wordPrediction(data as TaggedData, labels, own))
+  const [expected, said] = task.kind === "classification"
+    ? [examples.map(({ label }) => label!), chosen]
+    : [judged.map(({ expected }) => expected), judged.map(({ chosen }) => chosen)]
+  if (expected.includes(MASKED)) return { metrics: {}, predictions, words }
+  const scores = classificationMetrics(expected, said, labels)
   const { accuracy, macroF1, matthews } = scores
-  return { metrics: { loss: mean, accuracy, macroF1, matthews }, classification: scores, predictions }
+  return { metrics: { loss: mean, accuracy, macroF1, matthews }, classification: scores, predictions, words }
+}
+
+interface JudgedWord {
+  readonly row: number
+  readonly word: number
+  readonly expected: number
+  readonly chosen: number
+  readonly probability: number
+}
+
+function wordPrediction(
+  { rows }: TaggedData,
+  labels: ReadonlyArray<string>,
+  { row, word, expected, chosen, probability }: JudgedWord,
+): WordPrediction {
+  const { words, text } = rows[row]
+  return { word: words[word] ?? "", text, expected: labels[expected], label: labels[chosen], probability }
 }
 
 /** Which plugin each row goes through, where that was asked for. */
@@ -257,10 +301,11 @@ export function evaluate(
     }
     const tokenizer = options.tokenizer ?? (yield* loadTokenizer(model.directory))
     const { maxPositions, vocabSize } = model.network
-    const encoding = { ...options, maxPositions, vocabSize }
+    const encoding = { ...options, maxPositions, vocabSize, unlabeled: true }
     const examples = yield* attempt(() => encodeData(data, model.task, tokenizer, encoding))
     const choice = yield* choiceOf(model, data.rows.length, options.plugins)
-    return yield* attemptPromise(() => evaluateExamples(model, examples, { batchSize, padId: tokenizer.padId, choice }))
+    const padId = padIdOf(tokenizer, vocabSize)
+    return yield* attemptPromise(() => evaluateExamples(model, examples, { batchSize, padId, choice }))
   })
 }
 

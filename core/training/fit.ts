@@ -374,7 +374,7 @@ function runLoop(
         totalSteps,
         ...(options.resume && saved !== undefined ? { resumedFrom: saved } : {}),
       })
-      for (const text of plan.messages) yield* emit({ type: "message", level: "info", text })
+      for (const message of plan.messages) yield* emit({ type: "message", ...message })
       for (let due = yield* tellAfter(takeSteps); due !== undefined; due = yield* tellAfter(takeSteps)) {
         const { evaluates, saves } = due
         if (!evaluates && !saves) continue

@@ -47,11 +47,14 @@ export interface ReportData {
   readonly classification?: ClassificationMetrics
   /** How the data was read and divided. */
   readonly division?: ReportDivision
-  /** Examples to show. */
+  /** What was judged. The page shows {@link SHOWN} of it: wrong ones first, the surest on top. */
   readonly samples: ReadonlyArray<ReportSample>
   /** The configuration, as JSON. */
   readonly config: unknown
 }
+
+/** Most samples that a page shows. */
+export const SHOWN: number = 50
 
 /** Names of metrics for people; another metric stands under its own name. */
 const metricNames: Readonly<Record<string, string>> = {
@@ -180,16 +183,29 @@ function classes({ perClass, confusion }: ClassificationMetrics): string {
   return `<div class="classes">\n<div class="card">${scores}</div>\n<div class="card confusion">${matrix}</div>\n</div>`
 }
 
+const isWrong = ({ expected, predicted }: ReportSample) => predicted !== expected
+
+/** Wrong ones first, the surest on top; those without a probability last, otherwise in their order. */
+function byInterest(samples: ReadonlyArray<ReportSample>): ReadonlyArray<ReportSample> {
+  return samples.toSorted((a, b) =>
+    Number(isWrong(b)) - Number(isWrong(a)) || (b.probability ?? -1) - (a.probability ?? -1)
+  )
+}
+
 function sampleTable(samples: ReadonlyArray<ReportSample>): string {
   if (samples.length === 0) return ""
-  const rows = samples.map(({ text, expected, predicted, probability }) => {
-    const [style, mark] = predicted === expected ? ["good", "✓"] : ["bad", "✗"]
+  const shown = byInterest(samples).slice(0, SHOWN)
+  const counts = `${formatCount(samples.filter(isWrong).length)} of ${formatCount(samples.length)} are wrong` +
+    (shown.length < samples.length ? `; ${formatCount(shown.length)} are shown` : "")
+  const rows = shown.map(({ text, expected, predicted, probability }) => {
+    const [style, mark] = isWrong({ text, expected, predicted }) ? ["bad", "✗"] : ["good", "✓"]
     return `<td class="text">${escapeHtml(text)}</td><td>${escapeHtml(expected)}</td>` +
       `<td class="${style}">${mark} ${escapeHtml(predicted)}</td>` +
       cell(probability === undefined ? "–" : `${(100 * probability).toFixed(1)} %`)
   })
   const head = ["<th>Text</th>", "<th>Expected</th>", "<th>Predicted</th>", heading("Probability")]
-  return `<div class="card">${table(head, rows)}</div>`
+  return `<p class="muted">${counts}; wrong ones come first, the surest on top</p>\n` +
+    `<div class="card">${table(head, rows)}</div>`
 }
 
 function messages(events: ReadonlyArray<TrainEvent>): string {

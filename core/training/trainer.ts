@@ -9,6 +9,7 @@ export {
   type Evaluation,
   predict,
   type Prediction,
+  type WordPrediction,
 } from "./evaluate.ts"
 export { embed, type EmbedOptions } from "./embed.ts"
 export { fit, type Run, type TrainError } from "./fit.ts"

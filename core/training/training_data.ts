@@ -1,9 +1,11 @@
 import { type BatchSource, DEFAULT_TASK } from "../contracts/batch_source.ts"
 import { makeBatches } from "../data/batches.ts"
+import { DataError, listPlaces } from "../data/data_error.ts"
 import type { Data } from "../data/dataset.ts"
-import { encode, encodeBlocks, type Example } from "../data/encode.ts"
+import { encode, encodeBlocks, type Example, MASKED } from "../data/encode.ts"
 import type { Tokenizer } from "../data/tokenizer.ts"
 import { labelsOf, type Task } from "../model/task.ts"
+import { wrongTokenId } from "../model/token_ids.ts"
 import type { MaskingOptions } from "./mask_tokens.ts"
 import { TrainingError } from "./training_error.ts"
 
@@ -28,6 +30,8 @@ export interface EncodingOptions {
   readonly maxLength?: number | undefined
   readonly packing?: boolean
   readonly completionOnly?: boolean
+  /** Texts to classify may be without a label. Default false. */
+  readonly unlabeled?: boolean
 }
 
 /** Examples of a task, with the rows that they come from. */
@@ -60,8 +64,8 @@ export function tasksOf(split: Split | undefined): Readonly<Record<string, Data>
   return Object.fromEntries(Object.entries(tasks).filter(([, data]) => data.rows.length > 0))
 }
 
-/** Throws a {@link TrainingError} for data that is not what the model's task learns from. */
-export function checkData(data: Data, task: Task): void {
+/** Throws a {@link TrainingError} for data that is not what the model's task learns from; DataError for a wrong label id. */
+export function checkData(data: Data, task: Task, unlabeled = false): void {
   const wrong = (message: string) => new TrainingError({ reason: "Options", message: `${data.source}: ${message}` })
   const { kinds, columns } = DATA[task.kind]
   if (!kinds.includes(data.kind)) {
@@ -78,12 +82,37 @@ export function checkData(data: Data, task: Task): void {
     const [own, others] = [data.labels, labels].map((labels) => JSON.stringify(labels))
     throw wrong(`its labels are ${own}, the model's are ${others}: give both the same list in the same order`)
   }
+  checkLabelIds(data, unlabeled)
+}
+
+/** Words may be without a label; texts where they are not learned from. */
+function checkLabelIds(data: Data, unlabeled: boolean): void {
+  const count = data.labels.length
+  const fits = (label: number, free: boolean) =>
+    (Number.isInteger(label) && label >= 0 && label < count) || (free && label === MASKED)
+  const rows = data.kind === "classification"
+    ? data.rows.filter(({ label }) => !fits(label, unlabeled))
+    : data.kind === "tagged"
+    ? data.rows.filter(({ labels, words }) =>
+      labels.length !== words.length || !labels.every((label) => fits(label, true))
+    )
+    : []
+  if (rows.length === 0) return
+  const places = rows.map(({ row }) => row)
+  const message = `${data.source}: label ids must be from 0 to ${count - 1}, one for each ` +
+    `${data.kind === "tagged" ? `word (${MASKED} for none)` : "text"}, in ${listPlaces(data.unit, places)}`
+  throw new DataError({ reason: "Label", message, rows: places })
+}
+
+/** What rows are padded with: the tokenizer's own token where the model has it. */
+export function padIdOf({ padId = 0 }: Tokenizer, vocabSize: number): number {
+  return wrongTokenId([padId], vocabSize) === undefined ? padId : 0
 }
 
 /** Token ids of the rows of a data set. Throws DataError or {@link TrainingError}. */
 export function encodeData(data: Data, task: Task, tokenizer: Tokenizer, options: EncodingOptions): TaskExamples {
-  checkData(data, task)
-  const { maxPositions, completionOnly = true } = options
+  checkData(data, task, options.unlabeled)
+  const { maxPositions, vocabSize, completionOnly = true } = options
   if (options.maxLength !== undefined && options.maxLength > maxPositions) {
     const message = `maxLength is ${options.maxLength}, but the model has ${maxPositions} positions`
     throw new TrainingError({ reason: "Options", message })
@@ -94,17 +123,22 @@ export function encodeData(data: Data, task: Task, tokenizer: Tokenizer, options
       const message = `${data.source}: packing is for plain texts of which the next token is learned`
       throw new TrainingError({ reason: "Options", message })
     }
-    return { data, ...encodeBlocks(data, tokenizer, { blockLength: maxLength }) }
+    return { data, ...encodeBlocks(data, tokenizer, { blockLength: maxLength, vocabSize }) }
   }
   const truncate = options.maxLength !== undefined
-  if (task.kind !== "masked-lm") return { data, ...encode(data, tokenizer, { maxLength, truncate, completionOnly }) }
+  const encoding = { maxLength, truncate, vocabSize }
+  if (task.kind !== "masked-lm") return { data, ...encode(data, tokenizer, { ...encoding, completionOnly }) }
   const { maskId } = tokenizer
   if (maskId === undefined) {
     const message = "masked-lm needs a tokenizer with a mask token: tokenizer_config.json names none"
     throw new TrainingError({ reason: "Options", message })
   }
-  const masking = { maskId, vocabSize: options.vocabSize }
-  return { data, masking, ...encode(data, tokenizer, { maxLength, truncate, masked: true }) }
+  const beyond = wrongTokenId([maskId], vocabSize)
+  if (beyond !== undefined) {
+    const message = `the tokenizer's mask token has the ${beyond}; take the tokenizer that belongs to the model`
+    throw new DataError({ reason: "Tokenizer", message })
+  }
+  return { data, masking: { maskId, vocabSize }, ...encode(data, tokenizer, { ...encoding, masked: true }) }
 }
 
 /** Batches of all tasks: a step holds each task's own, as long as it has some. */

@@ -90,7 +90,7 @@ const work = (order: Order) =>
       evaluations: [{ name: "before", metrics: before.metrics }, { name: "after", metrics: after.metrics }],
       classification: after.classification!,
       division: data,
-      samples: after.predictions.slice(0, 20).map(({ label, ...rest }) => ({ ...rest, predicted: label })),
+      samples: after.predictions.map(({ label, ...rest }) => ({ ...rest, predicted: label })),
     })
     const entries = [...files].filter(([path]) => path.startsWith("adapter/")).map(([path, bytes]) =>
       Zip.file(path, bytes)

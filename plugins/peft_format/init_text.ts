@@ -23,12 +23,12 @@ export function initTokens(
     }
     // Loaded when it is asked for: most runs of most methods need no tokenizer here.
     const { loadTokenizer } = yield* Effect.promise(() => import("../../core/data/tokenizer.ts"))
-    const ids = typeof text === "string" ? (yield* loadTokenizer(directory)).encode(text) : Int32Array.from(text)
+    const ids = typeof text === "string" ? Array.from((yield* loadTokenizer(directory)).encode(text)) : text
     if (ids.length === 0) return yield* wrong("the text that it starts from has no tokens")
-    const unknown = ids.find((token) => token < 0 || token >= vocabSize)
-    if (unknown !== undefined) {
+    const unknown = ids.findIndex((token) => !(Number.isInteger(token) && token >= 0 && token < vocabSize))
+    if (unknown >= 0) {
       return yield* wrong(
-        `the text that it starts from has the token ${unknown}; the model's go up to ${vocabSize - 1}`,
+        `the text that it starts from has the token ${ids[unknown]}; the model's go up to ${vocabSize - 1}`,
       )
     }
     return Int32Array.from({ length }, (_, i) => ids[i % ids.length])

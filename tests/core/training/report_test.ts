@@ -90,6 +90,42 @@ Deno.test("a long run is drawn with few points", () => {
   assert(long.length < 60_000, `${long.length} characters`)
 })
 
+Deno.test("wrong predictions come first, the surest on top, from all that was judged", () => {
+  const samples = Array.from({ length: 400 }, (_, i) => ({
+    text: `text ${i}`,
+    expected: "ham",
+    // The wrong ones lie at the end.
+    predicted: i < 390 ? "ham" : "spam",
+    probability: 0.5 + ((i * 7) % 400) / 1000,
+  }))
+  const shown = (given: typeof reportData.samples) => {
+    const html = report({ ...reportData, samples: given })
+    return [...html.matchAll(/<td class="text">([^<]*)<\/td>.*?<td class="(good|bad)">.*?<td class="number">([^<]*)</g)]
+      .map(([, text, style, sure]) => ({ text, style, sure: Number.parseFloat(sure) }))
+  }
+  const rows = shown(samples)
+  assertEquals(rows.length, 50)
+  assertEquals(rows.map(({ style }) => style), [...Array(10).fill("bad"), ...Array(40).fill("good")])
+  for (const part of [rows.slice(0, 10), rows.slice(10)]) {
+    const sure = part.map(({ sure }) => sure)
+    assertEquals(sure, sure.toSorted((a, b) => b - a))
+  }
+  const surest = samples.slice(390).toSorted((a, b) => b.probability - a.probability)[0]
+  assertEquals(rows[0].text, surest.text)
+  const html = report({ ...reportData, samples })
+  assertStringIncludes(html, "10 of 400 are wrong; 50 are shown")
+  // The order that was given is left as it is where nothing tells rows apart; what has no probability comes last.
+  const plain = ["c", "a", "b"].map((text) => ({ text, expected: "x", predicted: "y" }))
+  assertEquals(shown([...plain, { ...plain[0], text: "d", probability: 0.1 }]).map(({ text }) => text), [
+    "d",
+    "c",
+    "a",
+    "b",
+  ])
+  const many = samples.map((sample) => ({ ...sample, predicted: "spam" }))
+  assert(shown(many).every(({ style }) => style === "bad"))
+})
+
 Deno.test("parts without data are left out", () => {
   const empty = report({ title: "t", facts: {}, events: [], evaluations: [], samples: [], config: {} })
   assertEquals([...empty.matchAll(/<h2>([^<]+)/g)].map(([, title]) => title), ["Configuration"])

@@ -87,7 +87,7 @@ Deno.test("masked language modelling: the loss falls, and two runs of one seed a
 })
 
 Deno.test("token classification with LoRA: accuracy and macro-F1 over words that have a label", async () => {
-  const { metrics, classification } = await run(
+  const { metrics, classification, words: said } = await run(
     Effect.gen(function* () {
       const model = yield* initialize(config, { task: Task.tokenClassification(tagged.labels), seed: 1 })
       yield* fit(model, { train: tagged, validation: tagged }, {
@@ -101,6 +101,36 @@ Deno.test("token classification with LoRA: accuracy and macro-F1 over words that
   assert(metrics.accuracy > 0.95 && metrics.macroF1 > 0.95, JSON.stringify(metrics))
   const support = classification!.perClass.reduce((sum, own) => sum + own.support, 0)
   assertEquals(support, rows.reduce((sum, own) => sum + own.length, 0))
+  // What was said of each word, in the order of rows and words.
+  assertEquals(said.map(({ word }) => word), rows.flat())
+  assertEquals(said.map(({ text }) => text), rows.flatMap((own) => own.map(() => own.join(" "))))
+  const right = said.filter(({ label, expected }) => label === expected)
+  assertEquals(right.length / said.length, metrics.accuracy)
+  assert(said.every(({ probability }) => probability >= 0.5 && probability <= 1))
+  assert(right.some(({ probability }) => probability > 0.9))
+})
+
+Deno.test("what is said of words: words without a label, of several tokens, beside [CLS] and [SEP] in the data", async () => {
+  const given = [
+    { words: ["[CLS]", "sun", "sunrain", "moon", "[SEP]"], labels: [0, 1, -100, 0, 1] },
+    { words: ["milk", "x", "rice"], labels: [0, 1, -100] },
+  ]
+  const data = {
+    ...tagged,
+    rows: given.map(({ words, labels }, i) => ({ words, labels, text: words.join(" "), row: i + 1 })),
+  }
+  const { words: said, predictions } = await run(
+    Effect.flatMap(
+      initialize(config, { task: Task.tokenClassification(tagged.labels), seed: 1 }),
+      (model) => evaluate(model, data, { tokenizer }),
+    ),
+  )
+  const [zero, one] = tagged.labels
+  assertEquals(said.map(({ word, expected }) => [word, expected]), [["sun", one], ["moon", zero], ["milk", zero], [
+    "x",
+    one,
+  ]])
+  assertEquals(predictions, [])
 })
 
 Deno.test("data of another kind, packing, and a tokenizer without a mask token are refused", async () => {

@@ -1,0 +1,46 @@
+import type { Found, Pieces } from "./_pieces.ts"
+import { listPlaces } from "./data_error.ts"
+import type { Data } from "./dataset.ts"
+import type { Tokenizer } from "./tokenizer.ts"
+
+/** What a person should know of how the rows of a data set became token ids. */
+export const notesOf = (
+  { source, unit, rows }: Data,
+  pieces: ReadonlyArray<Pieces>,
+  tokenizer: Tokenizer,
+): ReadonlyArray<string> => {
+  const notes: Array<string> = []
+  const tell = (test: (found: Found) => boolean | undefined, note: (rows: string) => string) => {
+    const places = rows.filter((_, index) => test(pieces[index].found)).map(({ row }) => row)
+    if (places.length === 0) return
+    const texts = `${places.length} of ${rows.length} texts`
+    notes.push(`${source}: ${note(texts)} (${listPlaces(unit, places)})`)
+  }
+  const { before = [], after = [] } = pieces.at(0) ?? {}
+  const { eosId } = tokenizer
+  const end = after.length > 0 ? tokenizer.decode(after) : tokenizer.token(eosId ?? -1) ?? "an end token"
+  tell(
+    ({ begins }) => begins,
+    (texts) => `${texts} begin with ${tokenizer.decode(before)} themselves, which is not doubled`,
+  )
+  tell(({ ends }) => ends, (texts) => `${texts} end in ${end} themselves, which is not doubled`)
+  tell(
+    ({ endless }) => endless,
+    (texts) =>
+      `${texts} have no end token, since the tokenizer names none, so the model does not learn where to stop; ` +
+      "name one (eos_token in tokenizer_config.json), or write it into the data",
+  )
+  const spelled = [...new Set(pieces.flatMap(({ found }) => found.within ?? []))]
+  const more = spelled.length > 5 ? ` and ${spelled.length - 5} more` : ""
+  tell(
+    ({ within = [] }) => within.length > 0,
+    (texts) => `${texts} spell special tokens (${spelled.slice(0, 5).join(", ")}${more}), which are read as such`,
+  )
+  tell(
+    ({ moved }) => moved,
+    (texts) =>
+      `${texts} have a prompt that ends in other tokens when its completion follows; a token that holds the end of the ` +
+      "prompt and the start of the completion is trained on. A space between belongs at the start of the completion",
+  )
+  return notes
+}

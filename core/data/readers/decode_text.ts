@@ -16,7 +16,8 @@ export interface DecodedText {
 export const decodeText = (path: string, bytes: Uint8Array, encoding?: string): DecodedText => {
   const name = encoding ?? wideEncoding(bytes) ?? "utf-8"
   if (name === "utf-32") throw unreadable(`${path} is UTF-32 text; save it as UTF-8`)
-  const text = decode(path, bytes, name, encoding !== undefined)
+  // Joined files may begin with several marks; the decoder takes off one.
+  const text = decode(path, bytes, name, encoding !== undefined).replace(/^\ufeff+/, "")
   if (text.includes("\0")) {
     const lines = text.split("\n").flatMap((line, index) => line.includes("\0") ? [index + 1] : [])
     throw unreadable(

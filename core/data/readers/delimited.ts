@@ -21,8 +21,8 @@ export const delimited = (whole: string, source: string, usual: string, options:
     throw new DataError({ reason: "BadInput", message })
   }
   // Excel tells itself the delimiter so.
-  const sep = /^\ufeff*"?sep=([^"\r\n])"?\r*(?:\n|\r(?!\n))/i.exec(whole)
-  const text = unixLineEnds(sep === null ? whole.replace(/^\ufeff+/, "") : whole.slice(sep[0].length))
+  const sep = /^"?sep=([^"\r\n])"?\r*(?:\n|\r(?!\n))/i.exec(whole)
+  const text = unixLineEnds(sep === null ? whole : whole.slice(sep[0].length))
   const before = sep === null ? 0 : 1
   const notes: Array<string> = []
   const delimiter = options.delimiter ?? sep?.[1] ?? delimiterOf(text, usual, options)

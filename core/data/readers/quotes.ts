@@ -72,7 +72,8 @@ const looksQuoted = (
   plainFitting: number,
   header: ReadonlyArray<string> | undefined,
 ): boolean => {
-  if (quoted.length === 0 || trailing.length > 0 || open.length > 0 || quotedFitting < 1) return false
+  if (quoted.length === 0 || trailing.length > 0 || open.length > 0) return false
+  if (quotedFitting < 1 && quotedFitting <= plainFitting) return false
   if (plainFitting < 1 || doubled.length > 0 || headerQuoted) return true
   // A writer that quotes leaves no quote bare; and lines within a field seldom happen to be rows of their own.
   const columns = header?.length ?? shapes[0].count

@@ -66,6 +66,10 @@ Deno.test("TSV with quotes as characters, as GLUE has it", async () => {
   assertEquals((await read("a.tsv", content(apart))).cells, apart)
 })
 
+Deno.test("TSV that quotes, with a row that does not fit: that row alone is at fault", async () => {
+  assertEquals((await refused("a.tsv", `${minimal}no label here\n`)).rows, [9])
+})
+
 Deno.test("the option decides", async () => {
   const content = 'note\tkind\n"one"\tx\n"two"\ty\n'
   assertEquals(await read("a.tsv", content, { quotes: "none" }), {

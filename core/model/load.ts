@@ -23,6 +23,7 @@ import type { StorageError } from "../formats/storage_error.ts"
 import type { Storage } from "../tensor/dtype.ts"
 import { firstOverflow } from "../tensor/half_floats.ts"
 import * as ops from "../tensor/ops.ts"
+import { type ChangedBase, changedBase, checkChanges, withChanges, writeChanges } from "./_changed_base.ts"
 import { firstValues } from "./_first_values.ts"
 import { positionsTaken } from "./_positions.ts"
 import { makeScope } from "./_scope.ts"
@@ -31,7 +32,7 @@ import { Families } from "./families.ts"
 import { initialValues } from "./initial_values.ts"
 import type { Model, ModelParameter } from "./model.ts"
 import { ModelError } from "./model_error.ts"
-import { baseKey, descendants, infoOf } from "./module.ts"
+import { backboneOf, baseKey, descendants, infoOf } from "./module.ts"
 import type { Network } from "./network.ts"
 import { unmatched } from "./selector.ts"
 import { type ResolvedSite, resolveSites, type SiteTable } from "./sites.ts"
@@ -66,6 +67,8 @@ interface Structure {
   readonly modules: ReadonlyArray<ModuleInfo>
   readonly contributions: ReadonlyArray<Contribution>
   readonly sites: SiteTable
+  /** What plugins bring of the base. */
+  readonly changed: ChangedBase
   /** Base parameters, tied ones once. */
   readonly base: ReadonlyArray<Parameter>
   readonly seed: number
@@ -89,9 +92,10 @@ export function load(
     const described = yield* describe(yield* readModelConfig(path), path, options)
     const { network, base } = described
     const checkpoint = yield* openModel(path)
-    const tensors = rename(checkpoint.tensors, network)
+    const { changed } = described
+    const tensors = withChanges(rename(checkpoint.tensors, network), changed)
     const { missing } = yield* checkNames({
-      expected: new Map(base.map(({ key, shape }) => [key, shape])),
+      expected: new Map(base.filter(({ key }) => !changed.weights.has(key)).map(({ key, shape }) => [key, shape])),
       found: tensors,
       file: path,
       ignore: [...network.ignoredKeys, ...Object.keys(network.tied)],
@@ -104,6 +108,7 @@ export function load(
     const initial = yield* initialArtifacts(structure, trainableOf(structure, fresh))
     const { backend, model } = yield* assemble(structure, fresh, notes, storageIn(tensors, weights))
     yield* fill(backend, model, structure.seed, initial, (parameter) => fresh.has(parameter.key))
+    yield* tryBackendPromise(() => writeChanges(model.parameters, changed, (slot, data) => backend.write(slot, data)))
     const stored = new Map<TensorEntry, ModelParameter>()
     for (const parameter of model.parameters) {
       const entry = parameter.owner === "base" ? tensors.get(parameter.key) : undefined
@@ -157,13 +162,15 @@ export function initialize(
     const initial = yield* initialArtifacts(structure, trainableOf(structure, fresh))
     const { backend, model } = yield* assemble(structure, fresh, [], () => "f32")
     yield* fill(backend, model, structure.seed, initial, () => true)
+    const { changed } = structure
+    yield* tryBackendPromise(() => writeChanges(model.parameters, changed, (slot, data) => backend.write(slot, data)))
     yield* writeParameters(model, yield* firstValues(model, structure.seed, initial))
     return model
   })
 }
 
 function describe(
-  config: ConfigReader,
+  given: ConfigReader,
   directory: string,
   { task, seed = 42 }: InitializeOptions,
 ): Effect.Effect<Structure, ModelError | PluginError | JsonError, Plugins | Families> {
@@ -179,24 +186,32 @@ function describe(
       }
     }
     const families = yield* (yield* Families).all
-    const type = yield* config.decode((c) => c.string("model_type"))
+    const type = yield* given.decode((c) => c.string("model_type"))
     const family = families.get(type)
     if (family === undefined) {
       const known = families.size === 0 ? "no family is there: provide a layer" : [...families.keys()].sort().join(", ")
-      const message = `${config.file}: unknown model_type "${type}"; known: ${known}`
+      const message = `${given.file}: unknown model_type "${type}"; known: ${known}`
       return yield* new ModelError({ reason: "UnknownModelType", message })
     }
     if (!family.tasks.includes(task.kind)) {
-      const message = `${config.file}: a model of type "${type}" has no head for ${task.kind}; it has one for ${
+      const message = `${given.file}: a model of type "${type}" has no head for ${task.kind}; it has one for ${
         family.tasks.join(", ")
       }`
       return yield* new ModelError({ reason: "Task", message })
     }
-    const built = yield* attempt(() => family.build(config, task))
+    const plain = yield* attempt(() => family.build(given, task))
     const contributions = yield* (yield* Plugins).all
     yield* checkFolders(contributions)
+    const infosOf = ({ root, defaultTargets }: Network) => {
+      const nodes = descendants(root)
+      const backbone = backboneOf(nodes)
+      return nodes.map((node) => infoOf(node, defaultTargets, backbone))
+    }
+    const changed = yield* attempt(() => changedBase(given, infosOf(plain), plain.tied, contributions))
+    const { config } = changed
+    const built = config === given ? plain : yield* attempt(() => family.build(config, task))
     const nodes = descendants(built.root)
-    const modules = nodes.map((node) => infoOf(node, built.defaultTargets))
+    const modules = infosOf(built)
     const sites = yield* attempt(() => resolveSites(modules, contributions))
     const taken = positionsTaken(nodes, sites)
     if (taken >= built.maxPositions) {
@@ -211,7 +226,8 @@ function describe(
         return { ...spec, key, module: path, name, owner: "base" }
       })
     ).filter(({ key }) => !Object.hasOwn(network.tied, key))
-    return { directory, task, config, network, modules, contributions, sites, base, seed }
+    yield* attempt(() => checkChanges(base, changed))
+    return { directory, task, config, network, modules, contributions, sites, changed, base, seed }
   })
 }
 
@@ -248,12 +264,13 @@ function withNew(
 
 /** What a person should know of names that methods were given. */
 function selectorNotes({ modules, contributions }: Structure): ReadonlyArray<string> {
-  return contributions.flatMap(({ id, sites = [] }) =>
-    sites.flatMap((site) => {
+  return contributions.flatMap(({ id, sites = [], notes }) => [
+    ...sites.flatMap((site) => {
       const names = unmatched(modules, site.select)
       return names.length === 0 ? [] : [`${id}: no module is named ${names.join(" or ")}; the other names count`]
-    })
-  )
+    }),
+    ...(notes?.(modules) ?? []),
+  ])
 }
 
 /** What a person should know of parameters that the files lack. */
@@ -354,6 +371,13 @@ function initialArtifacts(
   trainable: (parameter: Parameter) => boolean,
 ): Effect.Effect<ReadonlyMap<string, NamedValues>, PluginError> {
   return Effect.gen(function* () {
+    const infos = new Map(structure.modules.map((module) => [module.path, module]))
+    // What trains only since it is new may start anew too where an earlier run did not have it.
+    const isAsked = ({ owner, module, name }: Parameter) => {
+      const info = infos.get(module)
+      return owner !== "base" ||
+        structure.contributions.some(({ trains }) => info !== undefined && (trains?.(info, name) ?? false))
+    }
     const all = [...structure.base, ...structure.sites.parameters]
       .map((parameter) => ({ ...parameter, trainable: trainable(parameter) }))
     const values = new Map<string, NamedValues>()
@@ -361,6 +385,7 @@ function initialArtifacts(
       const { id, artifacts } = contribution
       if (artifacts?.initial === undefined) continue
       const wanted = all.filter(belongsTo(contribution, structure))
+        .map((parameter) => ({ ...parameter, trainable: parameter.trainable && isAsked(parameter) }))
       const loaded = yield* artifacts.load(artifacts.initial, wanted, artifactContext(structure)).pipe(
         Effect.mapError((error) =>
           error instanceof PluginError ? error : new PluginError({ plugin: id, message: error.message })

@@ -1,0 +1,68 @@
+/**
+ * Names of an adapter's tensors as they are found: with wrappers of compiled and parallel models, with the adapter's name
+ * inside, without PEFT's prefix, without the name of the backbone.
+ * @module
+ */
+import type { BackboneInfo, ModuleInfo } from "../../core/contracts/module_info.ts"
+
+/** What PEFT puts before the names of the model's modules. */
+export const PREFIX: string = "base_model.model."
+
+/** Parts that wrappers of torch put into names. */
+const WRAPPERS: ReadonlyArray<string> = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"]
+
+/** PEFT's name of a stored tensor, with {@link PREFIX}; undefined for what PEFT keeps beside a copy that trains. */
+export function peftName(stored: string): string | undefined {
+  const parts = stored.split(".").filter((part) => !WRAPPERS.includes(part))
+  while (parts[0] === "module") parts.shift()
+  let name = parts.join(".")
+  while (name.startsWith(PREFIX)) name = name.slice(PREFIX.length)
+  if (/\.original_module\./.test(name)) return undefined
+  name = name
+    .replace(/\.modules_to_save\.[^.]+\./, ".")
+    .replace(/\.(lora_[AB])\.[^.]+\.(weight|bias)$/, ".$1.$2")
+    .replace(/\.(lora_embedding_[AB])\.[^.]+$/, ".$1")
+    .replace(/\.(lora_magnitude_vector)(\.[^.]+)?(\.weight)?$/, ".$1")
+  return PREFIX + name
+}
+
+/** First parts of the stored names within the model: `model`, `layers`. */
+export function firstParts(names: Iterable<string>): ReadonlyArray<string> {
+  const parts = [...names].flatMap((name) => peftName(name)?.slice(PREFIX.length).split(".")[0] ?? [])
+  return [...new Set(parts)]
+}
+
+/** Whether an adapter was made on a model without a head, whose names lack the backbone's. */
+export function isBare(parts: ReadonlyArray<string>, { path, parts: within }: BackboneInfo): boolean {
+  return !parts.includes(path.split(".")[0]) && within.some((part) => parts.includes(part))
+}
+
+/** A module's path as an adapter with such first parts of names has it. */
+export function adapterPath(
+  parts: ReadonlyArray<string> | undefined,
+  { path, backbone }: Pick<ModuleInfo, "path" | "backbone">,
+): string {
+  const bare = parts !== undefined && backbone !== undefined && isBare(parts, backbone)
+  return bare ? path.slice(backbone.path.length + 1) : path
+}
+
+/** Stored names by PEFT's, in a model with such a backbone; of two that mean one tensor both, in `twice`. */
+export function storedNames(
+  stored: Iterable<string>,
+  backbone: BackboneInfo | undefined,
+): { readonly names: ReadonlyMap<string, string>; readonly twice: ReadonlyArray<string> } {
+  const all = [...stored]
+  const bare = backbone !== undefined && isBare(firstParts(all), backbone)
+  const names = new Map<string, string>()
+  const twice: string[] = []
+  for (const name of all) {
+    let own = peftName(name)
+    if (own === undefined) continue
+    const rest = own.slice(PREFIX.length)
+    if (bare && backbone.parts.includes(rest.split(".")[0])) own = `${PREFIX}${backbone.path}.${rest}`
+    const other = names.get(own)
+    if (other !== undefined) twice.push(`${other} and ${name}`)
+    names.set(own, name)
+  }
+  return { names, twice }
+}

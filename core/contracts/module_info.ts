@@ -19,7 +19,7 @@ export interface ModuleInfo {
   readonly outputHead: boolean
   /** Whether the family adapts it when a method is not told which modules to take. */
   readonly defaultTarget: boolean
-  /** The Backbone that it is part of. */
+  /** The Backbone of the model. */
   readonly backbone?: BackboneInfo
   /** Of a module whose output is added to the residual stream: the part of the layer that ends there. */
   readonly residual?: ResidualPart

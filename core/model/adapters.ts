@@ -112,7 +112,7 @@ export function loadAdapters(
     for (const contribution of model.contributions) {
       const { id, artifacts } = contribution
       if (artifacts === undefined) continue
-      const wanted = model.parameters.filter(belongsTo(contribution, model))
+      const wanted = wantedOf(contribution, model, model.parameters)
       const loaded = yield* artifacts.load(filesFor(id, files), wanted, artifactContext(model)).pipe(
         Effect.mapError(toPluginError(id)),
       )
@@ -199,6 +199,26 @@ export function belongsTo(
     const asks = ({ trains }: Contribution) => info !== undefined && (trains?.(info, name) ?? false)
     return trainable && (asks(own) || !contributions.some(asks))
   }
+}
+
+/**
+ * What a plugin's files must hold of these parameters. What trains only since it is new is not `trainable` here: where the
+ * files lack it, it may start anew.
+ */
+export function wantedOf(
+  own: Contribution,
+  model: { readonly contributions: ReadonlyArray<Contribution>; readonly modules: ReadonlyArray<ModuleInfo> },
+  parameters: ReadonlyArray<Parameter>,
+): ReadonlyArray<Parameter> {
+  const infos = new Map(model.modules.map((module) => [module.path, module]))
+  const isAsked = ({ owner, module, name }: Parameter) => {
+    const info = infos.get(module)
+    return owner !== "base" || (info !== undefined && model.contributions.some(({ trains }) => trains?.(info, name)))
+  }
+  return parameters.filter(belongsTo(own, model)).map((parameter) => ({
+    ...parameter,
+    trainable: (parameter.trainable ?? true) && isAsked(parameter),
+  }))
 }
 
 function toPluginError(plugin: string): (error: Error) => PluginError {

@@ -27,7 +27,7 @@ import { type ChangedBase, changedBase, checkChanges, withChanges, writeChanges 
 import { firstValues } from "./_first_values.ts"
 import { positionsTaken } from "./_positions.ts"
 import { makeScope } from "./_scope.ts"
-import { artifactContext, belongsTo, checkFolders, checkValues, writeParameters } from "./adapters.ts"
+import { artifactContext, checkFolders, checkValues, wantedOf, writeParameters } from "./adapters.ts"
 import { Families } from "./families.ts"
 import { initialValues } from "./initial_values.ts"
 import type { Model, ModelParameter } from "./model.ts"
@@ -371,21 +371,13 @@ function initialArtifacts(
   trainable: (parameter: Parameter) => boolean,
 ): Effect.Effect<ReadonlyMap<string, NamedValues>, PluginError> {
   return Effect.gen(function* () {
-    const infos = new Map(structure.modules.map((module) => [module.path, module]))
-    // What trains only since it is new may start anew too where an earlier run did not have it.
-    const isAsked = ({ owner, module, name }: Parameter) => {
-      const info = infos.get(module)
-      return owner !== "base" ||
-        structure.contributions.some(({ trains }) => info !== undefined && (trains?.(info, name) ?? false))
-    }
     const all = [...structure.base, ...structure.sites.parameters]
       .map((parameter) => ({ ...parameter, trainable: trainable(parameter) }))
     const values = new Map<string, NamedValues>()
     for (const contribution of structure.contributions) {
       const { id, artifacts } = contribution
       if (artifacts?.initial === undefined) continue
-      const wanted = all.filter(belongsTo(contribution, structure))
-        .map((parameter) => ({ ...parameter, trainable: parameter.trainable && isAsked(parameter) }))
+      const wanted = wantedOf(contribution, structure, all)
       const loaded = yield* artifacts.load(artifacts.initial, wanted, artifactContext(structure)).pipe(
         Effect.mapError((error) =>
           error instanceof PluginError ? error : new PluginError({ plugin: id, message: error.message })

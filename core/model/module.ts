@@ -94,7 +94,7 @@ export function infoOf(
     parameters,
     outputHead,
     defaultTarget,
-    ...(backbone !== undefined && path.startsWith(`${backbone.path}.`) ? { backbone } : {}),
+    ...(backbone === undefined ? {} : { backbone }),
     ...(residual === undefined ? {} : { residual }),
   }
 }

@@ -6,6 +6,7 @@
 import type { ArtifactFiles, BaseChanges, BaseWeight } from "../../core/contracts/contribution.ts"
 import type { ModuleInfo } from "../../core/contracts/module_info.ts"
 import { PluginError } from "../../core/contracts/plugin_error.ts"
+import type { Shape } from "../../core/tensor/shape.ts"
 import { adapterFile, openAdapterWeights, PREFIX, WEIGHTS_FILE } from "../peft_format/mod.ts"
 import type { ResolvedOptions } from "./options.ts"
 import { isSaved } from "./targets.ts"
@@ -16,8 +17,8 @@ export const NO_CHANGES: BaseChanges = { config: {}, weights: [] }
 /** A base weight that a file holds. */
 interface Held extends BaseWeight {
   readonly module: ModuleInfo
-  /** Its name within the module. */
-  readonly name: string
+  /** Its shape in the base. */
+  readonly known: Shape
   /** Whether it stands beside an update of it. */
   readonly wrapped: boolean
 }
@@ -33,8 +34,11 @@ export function baseChanges(
   const table = modules.find(({ kind }) => kind === "Embedding")
   if (table === undefined) return NO_CHANGES
   const ends = modules.filter((module) => module === table || isHeadOf(module, table))
-  const held = heldWeights(options, files, ends)
-  const grown = held.find(({ module, name, shape }) => shape[0] !== module.parameters[name][0])
+  const isAtEnd = (key: string) => ends.some(({ path }) => key.startsWith(`${path}.`))
+  const held = heldWeights(options, files, modules, tied).filter(({ key }) =>
+    isAtEnd(key) || Object.entries(tied).some(([own, from]) => from === key && isAtEnd(own))
+  )
+  const grown = held.find(({ shape, known }) => shape[0] !== known[0])
   const saved = ends.filter((module) => isSaved(options, module))
   // As in PEFT, one of two tied modules that trains whole is a copy for itself.
   const ties = Object.entries(tied).filter(([key, from]) => key.endsWith(".weight") && from === `${table.path}.weight`)
@@ -71,24 +75,32 @@ export function baseChanges(
 }
 
 /** Whether a Linear gives a score for each token of a table. */
-function isHeadOf({ kind, sizes }: ModuleInfo, table: ModuleInfo): boolean {
-  return kind === "Linear" && sizes.outFeatures === table.sizes.rows && sizes.inFeatures === table.sizes.width
+function isHeadOf({ kind, outputHead, sizes }: ModuleInfo, table: ModuleInfo): boolean {
+  return kind === "Linear" && outputHead && sizes.outFeatures === table.sizes.rows &&
+    sizes.inFeatures === table.sizes.width
 }
 
-/** The weights of modules that an adapter's file holds. */
+/** The base weights that an adapter's file holds. */
 function heldWeights(
   { name }: ResolvedOptions,
   files: ArtifactFiles,
   modules: ReadonlyArray<ModuleInfo>,
+  tied: Readonly<Record<string, string>>,
 ): ReadonlyArray<Held> {
   const file = adapterFile(name, WEIGHTS_FILE)
   const infos = new Map(modules.map((module) => [module.path, module]))
-  const { shapes, read } = openAdapterWeights(files[file], file, modules)
-  return [...shapes].flatMap(([stored, shape]) => {
-    const [, path, base, name] = /^(.+?)(\.base_layer)?\.(weight|bias)$/.exec(stored.slice(PREFIX.length)) ?? []
-    const module = infos.get(path)
-    if (module?.parameters[name] === undefined) return []
-    return [{ key: `${path}.${name}`, shape, data: read(stored), module, name, wrapped: base !== undefined }]
+  const shapes = new Map<string, Shape>(
+    modules.flatMap(({ path, parameters }) =>
+      Object.entries(parameters).map(([name, shape]) => [`${path}.${name}`, shape] as const)
+    ),
+  )
+  const stored = openAdapterWeights(files[file], file, modules)
+  return [...stored.shapes].flatMap(([own, shape]) => {
+    const key = own.slice(PREFIX.length).replace(/\.base_layer(\.\w+)$/, "$1")
+    const module = infos.get(key.slice(0, key.lastIndexOf(".")))
+    const known = shapes.get(key) ?? shapes.get(tied[key])
+    if (module === undefined || known === undefined) return []
+    return [{ key, shape, known, data: stored.read(own), module, wrapped: own.includes(".base_layer.") }]
   })
 }
 

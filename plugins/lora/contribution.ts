@@ -90,10 +90,12 @@ function save(
   changes: BaseChanges,
 ): ArtifactFiles {
   const named = ownValues.map(({ parameter, data }) => ({ parameter: asInFiles(own, parameter), data }))
-  const [options, values] = startsFromBase(own) ? [doubled(own), joined(named)] : [own, named]
-  const { name, r, loraAlpha, loraDropout, bias, useRslora, initLoraWeights, useDora } = options
-  const all = [...values, ...heldOf(changes, values, context.modules)]
-  const bare = bareNames(options, values, context.modules)
+  const [plain, values] = startsFromBase(own) ? [doubled(own), joined(named)] : [own, named]
+  const { modules } = context
+  const bare = bareNames(plain, values, modules)
+  const options = bare === undefined && isBareHere(plain, modules) ? spelledOut(plain, modules) : plain
+  const { name, r, loraAlpha, loraDropout, excludeModules, bias, useRslora, rankPattern, alphaPattern } = options
+  const { layersToTransform, layersPattern, initLoraWeights, useDora } = options
   const taskType = bare === undefined ? peftTaskType(context.task) : options.origin?.taskType
   const classifies = taskType === "SEQ_CLS" || taskType === "TOKEN_CLS"
   const config: PeftLoraConfig = {
@@ -102,52 +104,44 @@ function save(
     r,
     loraAlpha,
     loraDropout,
+    targetModules: targetNames(options, modules),
     bias,
     useRslora,
     modulesToSave: savedModules(options, values, context, classifies),
+    rankPattern,
+    alphaPattern,
     // What starts from the base weight is doubled here, and plain.
     initLoraWeights: initLoraWeights as PeftLoraConfig["initLoraWeights"],
     useDora,
-    ...(options.origin === undefined || bare !== undefined || !isBareHere(options, context.modules)
-      ? chosen(options, context.modules)
-      : spelledOut(options, context.modules)),
+    ...(excludeModules === undefined ? {} : { excludeModules }),
+    ...(layersToTransform === undefined ? {} : { layersToTransform }),
+    ...(layersPattern.length === 0 ? {} : { layersPattern }),
   }
+  const all = [...values, ...heldOf(changes, values, modules)]
   return {
     [adapterFile(name, CONFIG_FILE)]: new TextEncoder().encode(encodeLoraConfig(config)),
     [adapterFile(name, WEIGHTS_FILE)]: encodeWeights(all, bare),
   }
 }
 
-/** Which modules, and their ranks, as the options say it. */
-function chosen(
-  options: ResolvedOptions,
-  modules: ReadonlyArray<ModuleInfo>,
-): Pick<PeftLoraConfig, "targetModules" | "rankPattern" | "alphaPattern"> {
-  const { excludeModules, rankPattern, alphaPattern, layersToTransform, layersPattern } = options
-  return {
-    targetModules: targetNames(options, modules),
-    rankPattern,
-    alphaPattern,
-    ...(excludeModules === undefined ? {} : { excludeModules }),
-    ...(layersToTransform === undefined ? {} : { layersToTransform }),
-    ...(layersPattern.length === 0 ? {} : { layersPattern }),
-  }
-}
-
-/** The same module by module: for options whose patterns are for other paths. */
-function spelledOut(
-  options: ResolvedOptions,
-  modules: ReadonlyArray<ModuleInfo>,
-): Pick<PeftLoraConfig, "targetModules" | "rankPattern" | "alphaPattern"> {
+/** Options that mean the same module by module, for others than those whose patterns are for other paths. */
+function spelledOut(options: ResolvedOptions, modules: ReadonlyArray<ModuleInfo>): ResolvedOptions {
   const { r, loraAlpha, useRslora } = options
   const targets = modules.filter(targetRule(options))
-  const patterns = (wanted: number, valueAt: (module: ModuleInfo) => number) =>
+  const patterns = (usual: number, valueAt: (module: ModuleInfo) => number) =>
     Object.fromEntries(targets.flatMap((module) => {
       const value = valueAt(module)
-      return value === wanted ? [] : [[`^${module.path.replaceAll(".", "\\.")}`, value]]
+      return value === usual ? [] : [[`^${module.path.replaceAll(".", "\\.")}`, value]]
     }))
+  const { origin: _, excludeModules: __, layersToTransform: ___, ...rest } = options
   return {
+    ...rest,
+    layersPattern: [],
     targetModules: targets.map(({ path }) => path),
+    modulesToSave: modules.filter((module) =>
+      savedBy(options, module).length > 0 && Object.keys(module.parameters).length > 0
+    )
+      .map(({ path }) => path),
     rankPattern: patterns(r, (module) => rankAndScale(options, module).r),
     alphaPattern: patterns(loraAlpha, (module) => {
       const { r, scale } = rankAndScale(options, module)
@@ -169,9 +163,8 @@ function bareNames(
   modules: ReadonlyArray<ModuleInfo>,
 ): string | undefined {
   if (!isBareHere(options, modules)) return undefined
-  const inside = new Set(modules.filter(({ backbone }) => backbone !== undefined).map(({ path }) => path))
-  if (!values.every(({ parameter: { module } }) => inside.has(module))) return undefined
-  return modules.find(({ backbone }) => backbone !== undefined)?.backbone?.path
+  const path = modules.find(({ backbone }) => backbone !== undefined)?.backbone?.path
+  return values.every(({ parameter: { module } }) => module.startsWith(`${path}.`)) ? path : undefined
 }
 
 /** What the base has from the files that the adapter came from, and that does not train: saved again with it. */

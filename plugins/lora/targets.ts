@@ -12,9 +12,9 @@ import { AT_END, OF_LAYERS, type ResolvedOptions, WITHIN } from "./options.ts"
 /** A module as far as its names go. */
 type Named = Pick<ModuleInfo, "path" | "backbone">
 
-/** A module's path as the adapter's options and files name it. */
+/** A module's path as the adapter's options and files name it; empty for a module that they do not know. */
 export function pathIn({ origin }: Pick<ResolvedOptions, "origin">, module: Named): string {
-  return adapterPath(origin?.parts, module)
+  return adapterPath(origin?.parts, module) ?? ""
 }
 
 /** Whether a module trains whole: its path, or that of one that it is part of, ends in a name. */
@@ -51,7 +51,7 @@ export function wantedRule(options: ResolvedOptions): (module: ModuleInfo) => bo
   const isWhole = (path: string) => Array.isArray(targetModules) && targetModules.includes(path)
   const inLayers = layersRule(options)
   // A whole path is taken in any layer.
-  return (module) => wanted(module) && (isWhole(pathOf(module)) || inLayers(pathOf(module)))
+  return (module) => pathOf(module) !== "" && wanted(module) && (isWhole(pathOf(module)) || inLayers(pathOf(module)))
 }
 
 /** Number of the layer that a path lies in; undefined for none. */
@@ -82,7 +82,7 @@ export type RankOptions =
 
 /** Rank and scale at a module. */
 export function rankAndScale(options: RankOptions, module: Named): { readonly r: number; readonly scale: number } {
-  const path = adapterPath(options.origin?.parts, module)
+  const path = pathIn(options, module)
   const r = byPattern(options, "rankPattern", path)?.[1] ?? options.r
   const alpha = byPattern(options, "alphaPattern", path)?.[1] ?? options.loraAlpha
   return { r, scale: alpha / (options.useRslora ? Math.sqrt(r) : r) }

@@ -11,7 +11,7 @@ export const PREFIX: string = "base_model.model."
 /** Parts that wrappers of torch put into names. */
 const WRAPPERS: ReadonlyArray<string> = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"]
 
-/** PEFT's name of a stored tensor, with {@link PREFIX}; undefined for what PEFT keeps beside a copy that trains. */
+/** PEFT's name of a stored tensor, with {@link PREFIX}; undefined for what stands beside a copy that trains. */
 export function peftName(stored: string): string | undefined {
   const parts = stored.split(".").filter((part) => !WRAPPERS.includes(part))
   while (parts[0] === "module") parts.shift()
@@ -19,7 +19,7 @@ export function peftName(stored: string): string | undefined {
   while (name.startsWith(PREFIX)) name = name.slice(PREFIX.length)
   if (/\.original_module\./.test(name)) return undefined
   name = name
-    .replace(/\.modules_to_save\.[^.]+\./, ".")
+    .replace(/\.modules_to_save\.(?!(?:weight|bias)$)[^.]+\./, ".")
     .replace(/\.(lora_[AB])\.[^.]+\.(weight|bias)$/, ".$1.$2")
     .replace(/\.(lora_embedding_[AB])\.[^.]+$/, ".$1")
     .replace(/\.(lora_magnitude_vector)(\.[^.]+)?(\.weight)?$/, ".$1")
@@ -37,13 +37,16 @@ export function isBare(parts: ReadonlyArray<string>, { path, parts: within }: Ba
   return !parts.includes(path.split(".")[0]) && within.some((part) => parts.includes(part))
 }
 
-/** A module's path as an adapter with such first parts of names has it. */
+/**
+ * A module's path as an adapter with such first parts of names has it; undefined for what lies outside of the model that it
+ * was made on.
+ */
 export function adapterPath(
   parts: ReadonlyArray<string> | undefined,
   { path, backbone }: Pick<ModuleInfo, "path" | "backbone">,
-): string {
-  const bare = parts !== undefined && backbone !== undefined && isBare(parts, backbone)
-  return bare ? path.slice(backbone.path.length + 1) : path
+): string | undefined {
+  if (parts === undefined || backbone === undefined || !isBare(parts, backbone)) return path
+  return path.startsWith(`${backbone.path}.`) ? path.slice(backbone.path.length + 1) : undefined
 }
 
 /** Stored names by PEFT's, in a model with such a backbone; of two that mean one tensor both, in `twice`. */
@@ -55,9 +58,12 @@ export function storedNames(
   const bare = backbone !== undefined && isBare(firstParts(all), backbone)
   const names = new Map<string, string>()
   const twice: string[] = []
+  const plain = new Set(all)
   for (const name of all) {
     let own = peftName(name)
-    if (own === undefined) continue
+    // PEFT adds what trains whole of an embedding a second time.
+    const short = name.replace(/\.modules_to_save\.(weight|bias)$/, ".$1")
+    if (own === undefined || (short !== name && plain.has(short))) continue
     const rest = own.slice(PREFIX.length)
     if (bare && backbone.parts.includes(rest.split(".")[0])) own = `${PREFIX}${backbone.path}.${rest}`
     const other = names.get(own)

@@ -103,7 +103,8 @@ export function infoOf(
 export function backboneOf(modules: ReadonlyArray<ModuleNode>): BackboneInfo | undefined {
   const found = modules.find(({ kind }) => kind === "Backbone")
   if (found === undefined || found.path === "") return undefined
-  const parts = found.children.map(({ path }) => path.slice(found.path.length + 1).split(".")[0])
+  const within = modules.filter(({ path }) => path.startsWith(`${found.path}.`))
+  const parts = within.map(({ path }) => path.slice(found.path.length + 1).split(".")[0])
   return { path: found.path, parts: [...new Set(parts)] }
 }
 

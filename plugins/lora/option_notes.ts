@@ -2,6 +2,7 @@ import type { BaseChanges } from "../../core/contracts/contribution.ts"
 import type { ModuleInfo } from "../../core/contracts/module_info.ts"
 import { PluginError } from "../../core/contracts/plugin_error.ts"
 import { matcher, noModule, unmatched } from "../../core/model/selector.ts"
+import { hasIdlePooler } from "../peft_format/mod.ts"
 import type { ResolvedOptions } from "./options.ts"
 import { byPattern, isSaved, layerRule, pathIn, savedBy, targetRule, wantedRule } from "./targets.ts"
 
@@ -37,6 +38,9 @@ export function optionNotes(
   const factors = [loraAlpha, ...Object.values(alphaPattern)]
   return [
     ...(origin?.notes ?? []),
+    ...(hasIdlePooler(origin?.parts ?? [], modules[0]?.backbone)
+      ? [`${id}: its files adapt a pooler, which the model has none of for this task: that part counts for nothing`]
+      : []),
     ...(factors.includes(0) ? [`${id}: loraAlpha is 0 for some or all modules: their updates change nothing`] : []),
     ...targetNotes(options, modules),
     ...savedNotes(options, modules),

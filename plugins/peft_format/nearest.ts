@@ -3,7 +3,8 @@ export function nearest(name: string, known: ReadonlyArray<string>): string {
   return known.reduce((best, other) => distance(name, other) < distance(name, best) ? other : best)
 }
 
-function distance(a: string, b: string): number {
+/** Number of edits (Levenshtein 1966) from one name to another. */
+export function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j)
   for (let i = 0; i < a.length; i++) {
     const next = [i + 1]

@@ -37,6 +37,14 @@ export function isBare(parts: ReadonlyArray<string>, { path, parts: within }: Ba
   return !parts.includes(path.split(".")[0]) && within.some((part) => parts.includes(part))
 }
 
+/** Part of BERT's kind of model that only some of its heads use. */
+const POOLER = "pooler"
+
+/** Whether an adapter has a pooler that the model at hand does not have: its tensors play no part. */
+export function hasIdlePooler(parts: ReadonlyArray<string>, backbone: BackboneInfo | undefined): boolean {
+  return backbone !== undefined && isBare(parts, backbone) && parts.includes(POOLER) && !backbone.parts.includes(POOLER)
+}
+
 /**
  * A module's path as an adapter with such first parts of names has it; undefined for what lies outside of the model that it
  * was made on.
@@ -55,7 +63,9 @@ export function storedNames(
   backbone: BackboneInfo | undefined,
 ): { readonly names: ReadonlyMap<string, string>; readonly twice: ReadonlyArray<string> } {
   const all = [...stored]
-  const bare = backbone !== undefined && isBare(firstParts(all), backbone)
+  const parts = firstParts(all)
+  const bare = backbone !== undefined && isBare(parts, backbone)
+  const idle = hasIdlePooler(parts, backbone)
   const names = new Map<string, string>()
   const twice: string[] = []
   const plain = new Set(all)
@@ -65,6 +75,7 @@ export function storedNames(
     const short = name.replace(/\.modules_to_save\.(weight|bias)$/, ".$1")
     if (own === undefined || (short !== name && plain.has(short))) continue
     const rest = own.slice(PREFIX.length)
+    if (idle && rest.startsWith(`${POOLER}.`)) continue
     if (bare && backbone.parts.includes(rest.split(".")[0])) own = `${PREFIX}${backbone.path}.${rest}`
     const other = names.get(own)
     if (other !== undefined) twice.push(`${other} and ${name}`)

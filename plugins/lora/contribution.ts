@@ -210,29 +210,7 @@ function savedModules(
     }
     names.add(module.path)
   }
-  checkTaken(options, [...names], trained, context.modules)
   return [...names].sort()
-}
-
-/** PEFT takes every module that ends in a name, and wants its values in the file. */
-function checkTaken(
-  options: ResolvedOptions,
-  modulesToSave: ReadonlyArray<string>,
-  trained: ReadonlyMap<string, ReadonlySet<string>>,
-  modules: ReadonlyArray<ModuleInfo>,
-): void {
-  const named = { ...options, modulesToSave }
-  const lacking = modules.find((module) => {
-    const parameters = Object.keys(module.parameters)
-    const own = trained.get(module.path)
-    return parameters.length > 0 && savedBy(named, module).length > 0 && !parameters.every((name) => own?.has(name))
-  })
-  if (lacking === undefined) return
-  const message = `${options.id}: PEFT would take "${lacking.path}" for trained whole too, since the name of ` +
-    `"${savedBy(named, lacking)[0]}" ends in one of ${
-      modulesToSave.join(", ")
-    }: its format cannot hold the others alone`
-  throw new PeftError({ reason: "Unsupported", file: CONFIG_FILE, message })
 }
 
 /**

@@ -166,7 +166,7 @@ export function decodePromptConfig<Type extends PeftPromptConfig["peftType"]>(
 }
 
 function decode(config: ConfigReader, peftType: PeftPromptConfig["peftType"]): PeftPromptConfig {
-  const { file, record } = config
+  const { record } = config
   const notes = unknownFields(config, [...COMMON, ...OWN[peftType]])
   if (config.integer("num_transformer_submodules", { default: 1 }) !== 1) {
     throw config.error("num_transformer_submodules", "1: models of two parts are not known here")

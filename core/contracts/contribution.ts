@@ -66,6 +66,8 @@ export interface BaseChanges {
   readonly config: Readonly<Record<string, unknown>>
   /** Weights that stand in the stead of the base model's. */
   readonly weights: ReadonlyArray<BaseWeight>
+  /** Directory of the tokenizer that belongs to them. Default: the base model's. */
+  readonly companions?: string
   /** Keys of weights that were tied and are no more, by the key of the one whose values they keep. */
   readonly untied?: Readonly<Record<string, string>>
 }

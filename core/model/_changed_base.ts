@@ -18,6 +18,8 @@ export interface ChangedBase {
   readonly weights: ReadonlyMap<string, BaseWeight>
   /** Keys that are tied no more, by the key whose values they keep. */
   readonly untied: Readonly<Record<string, string>>
+  /** Directory of the tokenizer that belongs to them, where it is another than the base model's. */
+  readonly companions?: string
 }
 
 /** What all plugins bring. Throws {@link PluginError} where two of them want another base. */
@@ -30,6 +32,7 @@ export function changedBase(
   const fields: Record<string, unknown> = {}
   const weights = new Map<string, BaseWeight>()
   const untied: Record<string, string> = {}
+  let companions: string | undefined
   for (const { id, base } of contributions) {
     if (base === undefined) continue
     const own: BaseChanges = base(modules, tied)
@@ -45,12 +48,14 @@ export function changedBase(
       weights.set(weight.key, weight)
     }
     Object.assign(untied, own.untied)
+    companions ??= own.companions
   }
   const changes = Object.keys(fields).length > 0
   return {
     config: changes ? new ConfigReader(config.file, { ...config.record, ...fields }) : config,
     weights,
     untied,
+    ...(companions === undefined ? {} : { companions }),
   }
 }
 

@@ -12,6 +12,7 @@ import { PluginError } from "../contracts/plugin_error.ts"
 import { type StorageError, toStorageError } from "../formats/storage_error.ts"
 import { writeDirectoryWhole } from "../formats/whole_file.ts"
 import { sizeOf } from "../tensor/shape.ts"
+import { copyCompanions } from "./_companions.ts"
 import type { Model, ModelParameter } from "./model.ts"
 import type { Network } from "./network.ts"
 import type { Task } from "./task.ts"
@@ -97,7 +98,11 @@ export function saveAdapters(
           yield* fs.makeDirectory(path.slice(0, path.lastIndexOf("/")), { recursive: true })
           yield* fs.writeFile(path, bytes)
         }
-      }).pipe(Effect.mapError(toStorageError(directory, "write"))))
+      }).pipe(
+        Effect.mapError(toStorageError(directory, "write")),
+        // A tokenizer that came with adapters goes with them.
+        Effect.andThen(model.companions === undefined ? Effect.void : copyCompanions(model.companions, temporary)),
+      ))
   })
 }
 

@@ -439,6 +439,7 @@ function assemble(
     }
     const model: Model = {
       directory,
+      ...(structure.changed.companions === undefined ? {} : { companions: structure.changed.companions }),
       task,
       config: config.record,
       modules,

@@ -70,6 +70,7 @@ export function baseChanges(
       ...(splits ? { tie_word_embeddings: false } : {}),
     },
     weights: [...weights.values()],
+    ...(grown === undefined || options.origin?.tokenizer === undefined ? {} : { companions: options.origin.tokenizer }),
     untied: splits ? Object.fromEntries(ties.filter(([key]) => !weights.has(key))) : {},
   }
 }

@@ -30,6 +30,7 @@ import type { BackendError } from "../../core/backend/backend_error.ts"
 import type { ArtifactFiles, Contribution } from "../../core/contracts/contribution.ts"
 import { PluginError } from "../../core/contracts/plugin_error.ts"
 import { plugin, Plugins } from "../../core/contracts/plugins.ts"
+import { pathExists } from "../../core/formats/path_exists.ts"
 import type { SafetensorsError } from "../../core/formats/safetensors_error.ts"
 import type { StorageError } from "../../core/formats/storage_error.ts"
 import type { CheckpointOptions, Model } from "../../core/model/mod.ts"
@@ -164,8 +165,11 @@ export function fromPeft(
       const { taskType, baseModel: _, notes = [], ensureWeightTying, ...options } = config
       // PEFT names heads of all families.
       const modulesToSave = options.modulesToSave.filter((module) => !HEADS.includes(module))
+      const folders = [...(name === "default" ? [] : [`${directory}/${name}`]), directory]
+      const tokenizers = yield* Effect.filter(folders, (folder) => pathExists(`${folder}/tokenizer.json`))
       const origin: Origin = {
         parts,
+        ...(tokenizers.length === 0 ? {} : { tokenizer: tokenizers[0] }),
         notes,
         ...(taskType === undefined ? {} : { taskType }),
         ...(ensureWeightTying === undefined ? {} : { ensureWeightTying }),

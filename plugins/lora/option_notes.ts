@@ -31,7 +31,7 @@ export function checkNames(options: ResolvedOptions, modules: ReadonlyArray<Modu
 export function optionNotes(
   options: ResolvedOptions,
   modules: ReadonlyArray<ModuleInfo>,
-  { config }: BaseChanges,
+  { config, companions }: BaseChanges,
 ): ReadonlyArray<string> {
   const { id, origin, rankPattern, alphaPattern, loraAlpha } = options
   const targets = modules.filter(targetRule(options))
@@ -54,7 +54,9 @@ export function optionNotes(
     }),
     ...(config.vocab_size === undefined ? [] : [
       `${id}: its files hold embeddings of ${config.vocab_size} tokens, and the model's vocabulary is changed to that; ` +
-      "the tokenizer that belongs to them is the one that was saved with the adapter",
+      (companions === undefined
+        ? "no tokenizer lies beside them, so the base model's is taken"
+        : `the tokenizer is taken from "${companions}", where it was saved with them`),
     ]),
     ...(config.tie_word_embeddings === false
       ? [`${id}: the embedding and the head, which the base ties, are weights of their own, as PEFT trained them`]

@@ -93,6 +93,8 @@ export interface Origin {
   readonly taskType?: PeftTaskType
   /** Whether PEFT tied what it added at embeddings to what it added at heads. */
   readonly ensureWeightTying?: boolean
+  /** Their directory, where a tokenizer lies there too. */
+  readonly tokenizer?: string
   /** What a person should know. */
   readonly notes: ReadonlyArray<string>
 }

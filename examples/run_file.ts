@@ -88,14 +88,14 @@ const lora: FieldsOf<Lora.LoraOptions> = {
   initLoraWeights: described(
     Schema.Union([
       Schema.Boolean,
-      Schema.Literals(["gaussian", "pissa", "olora"]),
+      Schema.Literals(["gaussian", "orthogonal", "pissa", "olora"]),
       Schema.String.check(
         Schema.isPattern(/^pissa_niter_[1-9]\d{0,3}$/u, { message: "Expected pissa_niter_N" }),
       ) as Schema.Codec<
         `pissa_niter_${number}`
       >,
     ]),
-    "How the update starts: true (at zero), false, gaussian, pissa, pissa_niter_N, olora. Default: true",
+    "How the update starts: true (at zero), false, gaussian, orthogonal, pissa, pissa_niter_N, olora. Default: true",
   ),
   useDora: flag("DoRA: lengths are trained apart from directions. Default: false"),
   loraPlusLrRatio: described(

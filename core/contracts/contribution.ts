@@ -1,5 +1,6 @@
 import type * as Effect from "effect/Effect"
 import type { Rng } from "../tensor/random.ts"
+import type { Shape } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import type { BatchSource } from "./batch_source.ts"
 import type { GradientTransforms } from "./gradient_transform.ts"
@@ -49,6 +50,28 @@ export interface BaseModel {
   ) => Effect.Effect<Readonly<Record<string, Float32Array>>, Error>
 }
 
+/** A weight of the base model. */
+export interface BaseWeight {
+  /** Its key: its Hugging Face name. */
+  readonly key: string
+  /** Extents of its axes. */
+  readonly shape: Shape
+  /** Its elements, row-major. */
+  readonly data: Float32Array
+}
+
+/** What an earlier run made of the base model beside what trains: a vocabulary that grew. */
+export interface BaseChanges {
+  /** Fields of `config.json` that are others since. */
+  readonly config: Readonly<Record<string, unknown>>
+  /** Weights that stand in the stead of the base model's. */
+  readonly weights: ReadonlyArray<BaseWeight>
+  /** Directory of the tokenizer that belongs to them. Default: the base model's. */
+  readonly companions?: string
+  /** Keys of weights that were tied and are no more, by the key of the one whose values they keep. */
+  readonly untied?: Readonly<Record<string, string>>
+}
+
 /** Files of a plugin: whole contents by name, built before anything is written. */
 export type ArtifactFiles = Readonly<Record<string, Uint8Array>>
 
@@ -62,6 +85,10 @@ export interface Contribution {
   readonly sites?: ReadonlyArray<Site>
   /** Base parameters that train too (a head, biases). With no plugin that has sites or this, everything trains. */
   readonly trains?: (module: ModuleInfo, parameter: string) => boolean
+  /** What a person should know of its options, given the model's tree: names that match nothing. */
+  readonly notes?: (modules: ReadonlyArray<ModuleInfo>) => ReadonlyArray<string>
+  /** What it brings of the base from an earlier run, given the tree as config and files of the base have it. */
+  readonly base?: (modules: ReadonlyArray<ModuleInfo>, tied: Readonly<Record<string, string>>) => BaseChanges
   /** Changes to the loss; `parameters` are keyed `<id>:objective.<name>`. */
   readonly objective?: {
     readonly parameters?: Readonly<Record<string, ParameterSpec>>
@@ -90,8 +117,8 @@ export interface Contribution {
     readonly initial?: ArtifactFiles
     readonly save: (values: ReadonlyArray<NamedValues>, context: ArtifactContext) => Effect.Effect<ArtifactFiles, Error>
     /**
-     * Gives values for the wanted parameters; missing, unexpected or wrongly shaped tensors are an error. Frozen ones
-     * that a file need not hold may be left out: they stay as they are.
+     * Gives values for the wanted parameters; missing, unexpected or wrongly shaped tensors are an error. Frozen ones, and
+     * those of a new module that no plugin asks for (`trainable` is false), may be left out: they stay as they are.
      */
     readonly load: (
       files: ArtifactFiles,

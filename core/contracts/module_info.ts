@@ -19,8 +19,18 @@ export interface ModuleInfo {
   readonly outputHead: boolean
   /** Whether the family adapts it when a method is not told which modules to take. */
   readonly defaultTarget: boolean
+  /** The Backbone of the model. */
+  readonly backbone?: BackboneInfo
   /** Of a module whose output is added to the residual stream: the part of the layer that ends there. */
   readonly residual?: ResidualPart
+}
+
+/** The part of a model that all its tasks share. */
+export interface BackboneInfo {
+  /** Its path: `model`. A model without a head has the names of its modules without it. */
+  readonly path: string
+  /** First parts of the names within: `layers`. */
+  readonly parts: ReadonlyArray<string>
 }
 
 /** Parts of a layer that add to the residual stream. */

@@ -12,6 +12,7 @@ import { PluginError } from "../contracts/plugin_error.ts"
 import { type StorageError, toStorageError } from "../formats/storage_error.ts"
 import { writeDirectoryWhole } from "../formats/whole_file.ts"
 import { sizeOf } from "../tensor/shape.ts"
+import { copyCompanions } from "./_companions.ts"
 import type { Model, ModelParameter } from "./model.ts"
 import type { Network } from "./network.ts"
 import type { Task } from "./task.ts"
@@ -97,7 +98,11 @@ export function saveAdapters(
           yield* fs.makeDirectory(path.slice(0, path.lastIndexOf("/")), { recursive: true })
           yield* fs.writeFile(path, bytes)
         }
-      }).pipe(Effect.mapError(toStorageError(directory, "write"))))
+      }).pipe(
+        Effect.mapError(toStorageError(directory, "write")),
+        // A tokenizer that came with adapters goes with them.
+        Effect.andThen(model.companions === undefined ? Effect.void : copyCompanions(model.companions, temporary)),
+      ))
   })
 }
 
@@ -112,7 +117,7 @@ export function loadAdapters(
     for (const contribution of model.contributions) {
       const { id, artifacts } = contribution
       if (artifacts === undefined) continue
-      const wanted = model.parameters.filter(belongsTo(contribution, model))
+      const wanted = wantedOf(contribution, model, model.parameters)
       const loaded = yield* artifacts.load(filesFor(id, files), wanted, artifactContext(model)).pipe(
         Effect.mapError(toPluginError(id)),
       )
@@ -199,6 +204,26 @@ export function belongsTo(
     const asks = ({ trains }: Contribution) => info !== undefined && (trains?.(info, name) ?? false)
     return trainable && (asks(own) || !contributions.some(asks))
   }
+}
+
+/**
+ * What a plugin's files must hold of these parameters. What trains only since it is new is not `trainable` here: where the
+ * files lack it, it may start anew.
+ */
+export function wantedOf(
+  own: Contribution,
+  model: { readonly contributions: ReadonlyArray<Contribution>; readonly modules: ReadonlyArray<ModuleInfo> },
+  parameters: ReadonlyArray<Parameter>,
+): ReadonlyArray<Parameter> {
+  const infos = new Map(model.modules.map((module) => [module.path, module]))
+  const isAsked = ({ owner, module, name }: Parameter) => {
+    const info = infos.get(module)
+    return owner !== "base" || (info !== undefined && model.contributions.some(({ trains }) => trains?.(info, name)))
+  }
+  return parameters.filter(belongsTo(own, model)).map((parameter) => ({
+    ...parameter,
+    trainable: (parameter.trainable ?? true) && isAsked(parameter),
+  }))
 }
 
 function toPluginError(plugin: string): (error: Error) => PluginError {

@@ -25,15 +25,16 @@ import type { StorageError } from "../formats/storage_error.ts"
 import type { Storage } from "../tensor/dtype.ts"
 import { firstOverflow } from "../tensor/half_floats.ts"
 import * as ops from "../tensor/ops.ts"
+import { type ChangedBase, changedBase, checkChanges, withChanges, writeChanges } from "./_changed_base.ts"
 import { firstValues } from "./_first_values.ts"
 import { positionsTaken } from "./_positions.ts"
 import { makeScope } from "./_scope.ts"
-import { artifactContext, belongsTo, checkFolders, checkValues, writeParameters } from "./adapters.ts"
+import { artifactContext, checkFolders, checkValues, wantedOf, writeParameters } from "./adapters.ts"
 import { Families, type Family } from "./families.ts"
 import { initialValues } from "./initial_values.ts"
 import type { Model, ModelParameter } from "./model.ts"
 import { ModelError } from "./model_error.ts"
-import { baseKey, descendants, infoOf } from "./module.ts"
+import { backboneOf, baseKey, descendants, infoOf } from "./module.ts"
 import type { Network } from "./network.ts"
 import { unmatched } from "./selector.ts"
 import { type ResolvedSite, resolveSites, type SiteTable } from "./sites.ts"
@@ -77,6 +78,8 @@ interface Structure {
   readonly modules: ReadonlyArray<ModuleInfo>
   readonly contributions: ReadonlyArray<Contribution>
   readonly sites: SiteTable
+  /** What plugins bring of the base. */
+  readonly changed: ChangedBase
   /** Base parameters, tied ones once. */
   readonly base: ReadonlyArray<Parameter>
   /** Keys of those whose shape follows from the number of labels. */
@@ -107,15 +110,18 @@ export function load(
     const quantized = quantizedConfig(config.record)
     if (quantized !== undefined) return yield* refuseQuantized(path, quantized)
     const first = yield* describe(config, path, options)
-    const { tensors, tied, task, notes: told } = yield* storedWeights({ ...first, config: config.record, head })
+    const { changed } = first
+    const found = yield* storedWeights({ ...first, config: first.config.record, head })
+    const { tied, task, notes: told } = found
+    const tensors = withChanges(found.tensors, changed)
     const network = { ...first.network, tied }
     const base = baseOf(network)
     // All ties that the config asks for are gone, so that what is saved of the model must not ask for them.
     const apart = Object.keys(first.network.tied).length > 0 && Object.keys(tied).length === 0
-    const record = apart ? { ...config.record, tie_word_embeddings: false } : config.record
+    const record = apart ? { ...first.config.record, tie_word_embeddings: false } : first.config.record
     const described = { ...first, task, network, base, record }
     const { missing, ignored } = yield* checkNames({
-      expected: new Map(base.map(({ key, shape }) => [key, shape])),
+      expected: new Map(base.filter(({ key }) => !changed.weights.has(key)).map(({ key, shape }) => [key, shape])),
       found: tensors,
       file: path,
       ignore: [...STALE_BUFFERS, ...network.ignoredKeys, ...Object.keys(network.tied)],
@@ -129,6 +135,7 @@ export function load(
     const initial = yield* initialArtifacts(structure, trainableOf(structure, fresh))
     const { backend, model } = yield* assemble(structure, fresh, notes, storageIn(tensors, weights))
     yield* fill(backend, model, structure.seed, initial, (parameter) => fresh.has(parameter.key))
+    yield* tryBackendPromise(() => writeChanges(model.parameters, changed, (slot, data) => backend.write(slot, data)))
     const stored = new Map<TensorEntry, ModelParameter>()
     for (const parameter of model.parameters) {
       const entry = parameter.owner === "base" ? tensors.get(parameter.key) : undefined
@@ -183,13 +190,15 @@ export function initialize(
     const initial = yield* initialArtifacts(structure, trainableOf(structure, fresh))
     const { backend, model } = yield* assemble(structure, fresh, [], () => "f32")
     yield* fill(backend, model, structure.seed, initial, () => true)
+    const { changed } = structure
+    yield* tryBackendPromise(() => writeChanges(model.parameters, changed, (slot, data) => backend.write(slot, data)))
     yield* writeParameters(model, yield* firstValues(model, structure.seed, initial))
     return model
   })
 }
 
 function describe(
-  config: ConfigReader,
+  given: ConfigReader,
   directory: string,
   { task, seed = 42 }: InitializeOptions,
 ): Effect.Effect<Structure, ModelError | PluginError | JsonError, Plugins | Families> {
@@ -205,25 +214,33 @@ function describe(
       }
     }
     const families = yield* (yield* Families).all
-    const type = yield* config.decode((c) => c.string("model_type"))
+    const type = yield* given.decode((c) => c.string("model_type"))
     const family = families.get(type)
     if (family === undefined) {
       const known = families.size === 0 ? "no family is there: provide a layer" : [...families.keys()].sort().join(", ")
-      const message = `${config.file}: unknown model_type "${type}"; known: ${known}`
+      const message = `${given.file}: unknown model_type "${type}"; known: ${known}`
       return yield* new ModelError({ reason: "UnknownModelType", message })
     }
     if (!family.tasks.includes(task.kind)) {
-      const message = `${config.file}: a model of type "${type}" has no head for ${task.kind}; it has one for ${
+      const message = `${given.file}: a model of type "${type}" has no head for ${task.kind}; it has one for ${
         family.tasks.join(", ")
       }`
       return yield* new ModelError({ reason: "Task", message })
     }
-    const plain = yield* attempt(() => family.build(config, task))
-    const built = { ...plain, notes: [...plain.notes, ...yield* attempt(() => checkFields(config, family.fields))] }
+    const plain = yield* attempt(() => family.build(given, task))
     const contributions = yield* (yield* Plugins).all
     yield* checkFolders(contributions)
+    const infosOf = ({ root, defaultTargets }: Network) => {
+      const nodes = descendants(root)
+      const backbone = backboneOf(nodes)
+      return nodes.map((node) => infoOf(node, defaultTargets, backbone))
+    }
+    const changed = yield* attempt(() => changedBase(given, infosOf(plain), plain.tied, contributions))
+    const { config } = changed
+    const whole = config === given ? plain : yield* attempt(() => family.build(config, task))
+    const built = { ...whole, notes: [...whole.notes, ...yield* attempt(() => checkFields(config, family.fields))] }
     const nodes = descendants(built.root)
-    const modules = nodes.map((node) => infoOf(node, built.defaultTargets))
+    const modules = infosOf(built)
     const sites = yield* attempt(() => resolveSites(modules, contributions))
     const taken = positionsTaken(nodes, sites)
     if (taken >= built.maxPositions) {
@@ -233,8 +250,9 @@ function describe(
     const network = { ...built, maxPositions: built.maxPositions - taken }
     yield* attempt(() => checkTied(network, modules, contributions))
     const base = baseOf(network)
+    yield* attempt(() => checkChanges(base, changed))
     const labelKeys = yield* attempt(() => labelKeysOf(base, family, config, task))
-    return { directory, task, config, network, modules, contributions, sites, base, labelKeys, seed }
+    return { directory, task, config, network, modules, contributions, sites, changed, base, labelKeys, seed }
   })
 }
 
@@ -294,12 +312,13 @@ function withNew(
 
 /** What a person should know of names that methods were given. */
 function selectorNotes({ modules, contributions }: Structure): ReadonlyArray<string> {
-  return contributions.flatMap(({ id, sites = [] }) =>
-    sites.flatMap((site) => {
+  return contributions.flatMap(({ id, sites = [], notes }) => [
+    ...sites.flatMap((site) => {
       const names = unmatched(modules, site.select)
       return names.length === 0 ? [] : [`${id}: no module is named ${names.join(" or ")}; the other names count`]
-    })
-  )
+    }),
+    ...(notes?.(modules) ?? []),
+  ])
 }
 
 /** What a person should know of parameters that the files lack. */
@@ -374,7 +393,7 @@ function initialArtifacts(
     for (const contribution of structure.contributions) {
       const { id, artifacts } = contribution
       if (artifacts?.initial === undefined) continue
-      const wanted = all.filter(belongsTo(contribution, structure))
+      const wanted = wantedOf(contribution, structure, all)
       const loaded = yield* artifacts.load(artifacts.initial, wanted, artifactContext(structure)).pipe(
         Effect.mapError((error) =>
           error instanceof PluginError ? error : new PluginError({ plugin: id, message: error.message })
@@ -436,6 +455,7 @@ function assemble(
     }
     const model: Model = {
       directory,
+      ...(structure.changed.companions === undefined ? {} : { companions: structure.changed.companions }),
       task,
       config: structure.record ?? config.record,
       modules,

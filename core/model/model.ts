@@ -46,6 +46,8 @@ export interface ForwardOptions {
 export interface Model {
   /** Where it was loaded from; empty for one made from a config alone. */
   readonly directory: string
+  /** Where its tokenizer and other files beside the weights lie. Default: `directory`. */
+  readonly companions?: string
   /** What the model is for. */
   readonly task: Task
   /** Its `config.json`, as it is, but for ties that the weights do not bear out. */

@@ -2,7 +2,7 @@
  * Modules: a tree of named parts. A module is structure (plain data) and a pure function that builds its graph.
  * @module
  */
-import type { ModuleInfo, ResidualPart } from "../contracts/module_info.ts"
+import type { BackboneInfo, ModuleInfo, ResidualPart } from "../contracts/module_info.ts"
 import type { ParameterSpec } from "../contracts/parameter.ts"
 import type { KeyValues } from "../contracts/site.ts"
 import type { Shape } from "../tensor/shape.ts"
@@ -76,13 +76,36 @@ export function descendants(root: ModuleNode): ReadonlyArray<ModuleNode> {
  * What plugins see of a module.
  *
  * @param defaultTargets Last names of the modules that the family adapts when nobody says which.
+ * @param backbone The Backbone of the tree.
  */
-export function infoOf(module: ModuleNode, defaultTargets: ReadonlyArray<string>): ModuleInfo {
+export function infoOf(
+  module: ModuleNode,
+  defaultTargets: ReadonlyArray<string>,
+  backbone?: BackboneInfo,
+): ModuleInfo {
   const { path, kind, sizes, outputHead, residual } = module
   const parameters: Record<string, Shape> = {}
   for (const [name, spec] of Object.entries(module.parameters)) parameters[name] = spec.shape
   const defaultTarget = defaultTargets.includes(lastName(path))
-  return { path, kind, sizes, parameters, outputHead, defaultTarget, ...(residual === undefined ? {} : { residual }) }
+  return {
+    path,
+    kind,
+    sizes,
+    parameters,
+    outputHead,
+    defaultTarget,
+    ...(backbone === undefined ? {} : { backbone }),
+    ...(residual === undefined ? {} : { residual }),
+  }
+}
+
+/** The Backbone among modules. */
+export function backboneOf(modules: ReadonlyArray<ModuleNode>): BackboneInfo | undefined {
+  const found = modules.find(({ kind }) => kind === "Backbone")
+  if (found === undefined || found.path === "") return undefined
+  const within = modules.filter(({ path }) => path.startsWith(`${found.path}.`))
+  const parts = within.map(({ path }) => path.slice(found.path.length + 1).split(".")[0])
+  return { path: found.path, parts: [...new Set(parts)] }
 }
 
 /** Key of a base parameter: its Hugging Face name. */

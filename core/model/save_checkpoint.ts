@@ -49,7 +49,7 @@ export function saveCheckpoint(
         yield* writeSafetensors(`${temporary}/model.safetensors`, tensors, { format: "pt" })
         yield* writeJson(`${temporary}/config.json`, { ...configOf(model, dtype), ...config })
         if (model.directory === "") return
-        yield* copyCompanions(model.directory, temporary)
+        yield* copyCompanions(model.companions ?? model.directory, temporary)
       }))
   })
 }

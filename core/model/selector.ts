@@ -2,25 +2,52 @@ import type { ModuleInfo } from "../contracts/module_info.ts"
 import { PluginError } from "../contracts/plugin_error.ts"
 import type { Selector } from "../contracts/site.ts"
 import { lastName } from "./module.ts"
+import { PatternError, type PythonPattern, pythonPattern } from "./python_pattern.ts"
 
 /** Whether a path is `name`, or ends in it after a dot. */
 export function endsIn(path: string, name: string): boolean {
   return path === name || path.endsWith(`.${name}`)
 }
 
-/** A selector as a test of one module. Throws {@link PluginError} on a text that is not a regular expression. */
-export function matcher(selector: Selector, plugin: string): (module: ModuleInfo) => boolean {
+/**
+ * A selector as a test of one module. A text is a regular expression of Python's for the whole path, as it is in the files
+ * that other programs read. Throws {@link PluginError} on a text that is none.
+ *
+ * @param pathOf How the selector's author names a module. Default: by its path.
+ */
+export function matcher(
+  selector: Selector,
+  plugin: string,
+  pathOf: (module: ModuleInfo) => string = ({ path }) => path,
+): (module: ModuleInfo) => boolean {
   if (typeof selector === "function") return selector
-  if (selector === "all-linear") return (module) => module.kind === "Linear" && !module.outputHead
-  if (typeof selector !== "string") return (module) => selector.some((name) => endsIn(module.path, name))
-  let pattern: RegExp
+  if (isAllLinear(selector)) return (module) => module.kind === "Linear" && !module.outputHead
+  if (typeof selector !== "string") return (module) => selector.some((name) => endsIn(pathOf(module), name))
+  const { matches } = readPattern(selector, plugin)
+  return (module) => matches(pathOf(module))
+}
+
+/** Whether a selector is `"all-linear"`, in any case. */
+export function isAllLinear(selector: Selector): boolean {
+  return typeof selector === "string" && selector.toLowerCase() === "all-linear"
+}
+
+/**
+ * A regular expression of Python's. Throws {@link PluginError} on a text that is none, or that JavaScript cannot follow.
+ *
+ * @param around What stands before and after it. Default: nothing, and it must take a whole text; else the start of one.
+ */
+export function readPattern(text: string, plugin: string, around?: readonly [string, string]): PythonPattern {
   try {
-    pattern = new RegExp(`^(?:${selector})$`)
-  } catch (cause) {
-    const message = `${plugin}: ${JSON.stringify(selector)} is not a regular expression: ${(cause as Error).message}`
+    const [before, after] = around ?? ["", ""]
+    return pythonPattern(before + text + after, around === undefined ? "whole" : "start", before.length)
+  } catch (error) {
+    if (!(error instanceof PatternError)) throw error
+    const message = `${plugin}: ${
+      JSON.stringify(text)
+    } is not a regular expression as Python reads it: ${error.message}`
     throw new PluginError({ plugin, message })
   }
-  return (module) => pattern.test(module.path)
 }
 
 /**
@@ -38,16 +65,31 @@ export function select(
   const matching = modules.filter(takes)
   const left = matching.filter((module) => !leaves(module))
   if (left.length > 0) return left
-  const message = matching.length > 0
-    ? `${plugin}: all ${matching.length} modules that ${show(wanted)} matches are excluded by ${show(exclude!)}`
-    : `${plugin}: no module matches ${show(wanted)}; the model has ${candidates(modules)}`
+  if (matching.length === 0) throw noModule(modules, wanted, plugin)
+  const message = `${plugin}: all ${matching.length} modules that ${show(wanted)} matches are excluded by ${
+    show(exclude!)
+  }`
   throw new PluginError({ plugin, message })
+}
+
+/** The error for a selector that means no module, with the candidates. */
+export function noModule(modules: ReadonlyArray<ModuleInfo>, wanted: Selector, plugin: string): PluginError {
+  const message = `${plugin}: no module matches ${show(wanted)}${asList(modules, wanted)}; the model has ${
+    candidates(modules)
+  }`
+  return new PluginError({ plugin, message })
 }
 
 /** Names of a list that no module has: it may be a slip, or a list for several families. */
 export function unmatched(modules: ReadonlyArray<ModuleInfo>, selector: Selector): ReadonlyArray<string> {
   if (typeof selector === "string" || typeof selector === "function") return []
   return selector.filter((name) => !modules.some(({ path }) => endsIn(path, name)))
+}
+
+/** A name where a pattern for the whole path is wanted. */
+function asList(modules: ReadonlyArray<ModuleInfo>, wanted: Selector): string {
+  if (typeof wanted !== "string" || unmatched(modules, [wanted]).length > 0) return ""
+  return `, which as a text is a pattern for the whole path; a name stands in a list: [${JSON.stringify(wanted)}]`
 }
 
 function show(selector: Selector): string {

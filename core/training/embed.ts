@@ -48,7 +48,7 @@ export function embed(
       const message = `maxLength is ${maxLength}, but the model has ${maxPositions} positions`
       return yield* new TrainingError({ reason: "Options", message })
     }
-    const tokenizer = options.tokenizer ?? (yield* loadTokenizer(model.directory))
+    const tokenizer = options.tokenizer ?? (yield* loadTokenizer(model.companions ?? model.directory))
     const rows = texts.map((text, i) => ({ text, row: i + 1 }))
     const data: TextData = { kind: "text", source: "texts", unit: "row", labels: [], rows }
     const truncate = options.maxLength !== undefined

@@ -299,7 +299,7 @@ export function evaluate(
     if (data.rows.length === 0) {
       return yield* new TrainingError({ reason: "Options", message: `${data.source}: no row to evaluate` })
     }
-    const tokenizer = options.tokenizer ?? (yield* loadTokenizer(model.directory))
+    const tokenizer = options.tokenizer ?? (yield* loadTokenizer(model.companions ?? model.directory))
     const { maxPositions, vocabSize } = model.network
     const encoding = { ...options, maxPositions, vocabSize, unlabeled: true }
     const examples = yield* attempt(() => encodeData(data, model.task, tokenizer, encoding))

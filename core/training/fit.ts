@@ -126,7 +126,7 @@ export function fit(
 ): Effect.Effect<Run, TrainError, FileSystem.FileSystem> {
   return Effect.scoped(Effect.gen(function* () {
     const full = yield* attempt(() => fullOptions(options))
-    const tokenizer = full.tokenizer ?? (yield* loadTokenizer(model.directory))
+    const tokenizer = full.tokenizer ?? (yield* loadTokenizer(model.companions ?? model.directory))
     const plan = yield* attempt(() => planRun(model, data, tokenizer, full))
     const folder = full.runFolder === undefined
       ? undefined

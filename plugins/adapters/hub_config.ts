@@ -167,7 +167,8 @@ export function decodeAdapterConfig(bytes: Uint8Array, file: string): HubAdapter
         if (value !== FIXED[name] && value !== null && value !== false) {
           throw unsupported(file, `${name} ${JSON.stringify(value)} is not known here`)
         }
-      } else if (!known.includes(name) && name !== "architecture") {
+      } else if (!known.includes(name) && value !== null && value !== false) {
+        // A part of later versions that is switched off says nothing.
         throw unsupported(file, `the field ${name} is not known; the nearest is ${nearest(name, known)}`)
       }
     }

@@ -3,11 +3,11 @@
  * @module
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
 import type { BackendError } from "../../core/backend/backend_error.ts"
 import type { ArtifactFiles, NamedValues } from "../../core/contracts/contribution.ts"
 import { PluginError } from "../../core/contracts/plugin_error.ts"
-import { type StorageError, toStorageError } from "../../core/formats/storage_error.ts"
+import type { StorageError } from "../../core/formats/storage_error.ts"
 import { artifactContext, belongsTo } from "../../core/model/adapters.ts"
 import { type Model, readParameters } from "../../core/model/mod.ts"
 import {
@@ -17,6 +17,7 @@ import {
   decodeLoraConfig,
   PeftError,
   type PeftLoraConfig,
+  readAdapter,
   WEIGHTS_FILE,
 } from "../peft_format/mod.ts"
 import { CombineError } from "./combine_error.ts"
@@ -67,7 +68,7 @@ export function openAdapter(source: AdapterSource): Effect.Effect<
   return Effect.gen(function* () {
     const { name = "default", weight = 1 } = source
     const saved = "path" in source
-    const files = saved ? yield* readSaved(source.path, name) : yield* saveFrom(source.model, name)
+    const files = saved ? yield* readAdapter(source.path, name) : yield* saveFrom(source.model, name)
     const label = !saved ? `lora/${name}` : name === "default" ? source.path : `${source.path}/${name}`
     return yield* Effect.suspend(() => {
       try {
@@ -76,19 +77,6 @@ export function openAdapter(source: AdapterSource): Effect.Effect<
         return error instanceof CombineError || error instanceof PeftError ? Effect.fail(error) : Effect.die(error)
       }
     })
-  })
-}
-
-function readSaved(path: string, name: string): Effect.Effect<ArtifactFiles, StorageError, FileSystem.FileSystem> {
-  return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    const files: Record<string, Uint8Array> = {}
-    for (const file of [CONFIG_FILE, WEIGHTS_FILE].map((file) => adapterFile(name, file))) {
-      files[file] = yield* fs.readFile(`${path}/${file}`).pipe(
-        Effect.mapError(toStorageError(`${path}/${file}`, "read")),
-      )
-    }
-    return files
   })
 }
 
@@ -154,7 +142,7 @@ function updateOf(
   const embedding = values.some(({ parameter }) => parameter.name === EMBEDDING_A)
   const a = matrix(embedding ? EMBEDDING_A : A)
   const b = matrix(embedding ? EMBEDDING_B : B)
-  const { r, scale } = rankAndScale(config, module)
+  const { r, scale } = rankAndScale(config, { path: module })
   if (values.length === 2 && a?.rows === r && b?.columns === r) return { a, b, scale, weight, embedding }
   const message = `${label}: "${module}" has ${shapes}; wanted is a pair of matrices A [${r}, ...] and B [..., ${r}]`
   throw new CombineError({ reason: "Mismatch", module, message })

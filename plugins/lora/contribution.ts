@@ -1,5 +1,12 @@
 import * as Effect from "effect/Effect"
-import type { ArtifactContext, ArtifactFiles, Contribution, NamedValues } from "../../core/contracts/contribution.ts"
+import type {
+  ArtifactContext,
+  ArtifactFiles,
+  BaseChanges,
+  Contribution,
+  NamedValues,
+} from "../../core/contracts/contribution.ts"
+import type { ModuleInfo } from "../../core/contracts/module_info.ts"
 import type { Parameter } from "../../core/contracts/parameter.ts"
 import {
   adapterFile,
@@ -9,29 +16,46 @@ import {
   encodeLoraConfig,
   encodeWeights,
   HEADS,
+  isBare,
   PeftError,
   type PeftLoraConfig,
   peftTaskType,
+  PREFIX,
   WEIGHTS_FILE,
 } from "../peft_format/mod.ts"
+import { baseChanges, NO_CHANGES } from "./base_changes.ts"
 import { doubled, doubledParameters, joined, split } from "./double_rank.ts"
 import { INITIAL_A, INITIAL_B } from "./low_rank.ts"
 import { asInFiles } from "./own_modules.ts"
 import { type LoraInitialization, type ResolvedOptions, startsFromBase } from "./options.ts"
+import { checkNames, optionNotes } from "./option_notes.ts"
 import { sitesOf } from "./sites.ts"
-import { isSaved, targetNames, targetRule } from "./targets.ts"
+import { isSaved, rankAndScale, savedBy, targetNames, targetRule } from "./targets.ts"
+
+/** The base model as it was loaded: what these files bring of it, and which of its weights are tied. */
+interface SeenBase {
+  readonly changes: BaseChanges
+  readonly tied: Readonly<Record<string, string>>
+}
 
 /** What an adapter adds. */
 export function contributionOf(options: ResolvedOptions, initial?: ArtifactFiles): Contribution {
   const { id, bias } = options
   const isTarget = targetRule(options)
+  let seen: SeenBase = { changes: NO_CHANGES, tied: {} }
   return {
     id,
     sites: sitesOf(options),
+    base: (modules, tied) => {
+      checkNames(options, modules)
+      seen = { changes: initial === undefined ? NO_CHANGES : baseChanges(options, initial, modules, tied), tied }
+      return seen.changes
+    },
+    notes: (modules) => optionNotes(options, modules, seen.changes),
     trains: (module, parameter) =>
       (isSaved(options, module) && !options.ownModules) ||
       (parameter === "bias" && (bias === "all" || (bias === "lora_only" && isTarget(module)))),
-    ...(options.useDora || options.ownModules || startsFromBase(options)
+    ...(options.useDora || options.ownModules || options.initLoraWeights === "orthogonal" || startsFromBase(options)
       ? {
         initialize: (own, base) =>
           Effect.flatMap(
@@ -42,8 +66,8 @@ export function contributionOf(options: ResolvedOptions, initial?: ArtifactFiles
       : {}),
     artifacts: {
       ...(initial === undefined ? {} : { initial }),
-      save: (values, context) => attempt(() => save(options, values, context)),
-      load: (files, wanted) => attempt(() => load(options, files, wanted)),
+      save: (values, context) => attempt(() => save(options, values, context, seen.changes)),
+      load: (files, wanted, context) => attempt(() => load(options, files, wanted, context, seen)),
     },
   }
 }
@@ -63,12 +87,16 @@ function save(
   own: ResolvedOptions,
   ownValues: ReadonlyArray<NamedValues>,
   context: ArtifactContext,
+  changes: BaseChanges,
 ): ArtifactFiles {
   const named = ownValues.map(({ parameter, data }) => ({ parameter: asInFiles(own, parameter), data }))
-  const [options, values] = startsFromBase(own) ? [doubled(own), joined(named)] : [own, named]
+  const [plain, values] = startsFromBase(own) ? [doubled(own), joined(named)] : [own, named]
+  const { modules } = context
+  const bare = bareNames(plain, values, modules)
+  const options = bare === undefined && isBareHere(plain, modules) ? spelledOut(plain, modules) : plain
   const { name, r, loraAlpha, loraDropout, excludeModules, bias, useRslora, rankPattern, alphaPattern } = options
   const { layersToTransform, layersPattern, initLoraWeights, useDora } = options
-  const taskType = peftTaskType(context.task)
+  const taskType = bare === undefined ? peftTaskType(context.task) : options.origin?.taskType
   const classifies = taskType === "SEQ_CLS" || taskType === "TOKEN_CLS"
   const config: PeftLoraConfig = {
     ...(taskType === undefined ? {} : { taskType }),
@@ -76,7 +104,7 @@ function save(
     r,
     loraAlpha,
     loraDropout,
-    targetModules: targetNames(options, context.modules),
+    targetModules: targetNames(options, modules),
     bias,
     useRslora,
     modulesToSave: savedModules(options, values, context, classifies),
@@ -89,10 +117,69 @@ function save(
     ...(layersToTransform === undefined ? {} : { layersToTransform }),
     ...(layersPattern.length === 0 ? {} : { layersPattern }),
   }
+  const all = [...values, ...heldOf(changes, values, modules)]
   return {
     [adapterFile(name, CONFIG_FILE)]: new TextEncoder().encode(encodeLoraConfig(config)),
-    [adapterFile(name, WEIGHTS_FILE)]: encodeWeights(values),
+    [adapterFile(name, WEIGHTS_FILE)]: encodeWeights(all, bare),
   }
+}
+
+/** Options that mean the same module by module, for others than those whose patterns are for other paths. */
+function spelledOut(options: ResolvedOptions, modules: ReadonlyArray<ModuleInfo>): ResolvedOptions {
+  const { r, loraAlpha, useRslora } = options
+  const targets = modules.filter(targetRule(options))
+  const patterns = (usual: number, valueAt: (module: ModuleInfo) => number) =>
+    Object.fromEntries(targets.flatMap((module) => {
+      const value = valueAt(module)
+      return value === usual ? [] : [[`^${module.path.replaceAll(".", "\\.")}`, value]]
+    }))
+  const { origin: _, excludeModules: __, layersToTransform: ___, ...rest } = options
+  return {
+    ...rest,
+    layersPattern: [],
+    targetModules: targets.map(({ path }) => path),
+    modulesToSave: modules.filter((module) =>
+      savedBy(options, module).length > 0 && Object.keys(module.parameters).length > 0
+    )
+      .map(({ path }) => path),
+    rankPattern: patterns(r, (module) => rankAndScale(options, module).r),
+    alphaPattern: patterns(loraAlpha, (module) => {
+      const { r, scale } = rankAndScale(options, module)
+      return scale * (useRslora ? Math.sqrt(r) : r)
+    }),
+  }
+}
+
+/** Whether the adapter came from files that name modules without the backbone. */
+function isBareHere({ origin }: ResolvedOptions, modules: ReadonlyArray<ModuleInfo>): boolean {
+  const backbone = modules.find(({ backbone }) => backbone !== undefined)?.backbone
+  return origin !== undefined && backbone !== undefined && isBare(origin.parts, backbone)
+}
+
+/** The backbone's path, where names are written without it: as they came, if all lies within it. */
+function bareNames(
+  options: ResolvedOptions,
+  values: ReadonlyArray<NamedValues>,
+  modules: ReadonlyArray<ModuleInfo>,
+): string | undefined {
+  if (!isBareHere(options, modules)) return undefined
+  const path = modules.find(({ backbone }) => backbone !== undefined)?.backbone?.path
+  return values.every(({ parameter: { module } }) => module.startsWith(`${path}.`)) ? path : undefined
+}
+
+/** What the base has from the files that the adapter came from, and that does not train: saved again with it. */
+function heldOf(
+  { weights }: BaseChanges,
+  values: ReadonlyArray<NamedValues>,
+  modules: ReadonlyArray<ModuleInfo>,
+): ReadonlyArray<NamedValues> {
+  const trained = new Set(values.map(({ parameter }) => parameter.key))
+  return weights.filter(({ key }) => !trained.has(key)).map(({ key, shape, data }) => {
+    const module = modules.find(({ path }) => key.startsWith(`${path}.`) && !key.slice(path.length + 1).includes("."))
+    const path = module?.path ?? ""
+    const name = key.slice(path.length + 1)
+    return { parameter: { owner: "base", module: path, name, key, shape, initializer: { kind: "values", data } }, data }
+  })
 }
 
 /** Names of what trains whole; base parameters that other plugins train must be covered too, or PEFT loses them. */
@@ -134,6 +221,8 @@ function load(
   own: ResolvedOptions,
   files: ArtifactFiles,
   wanted: ReadonlyArray<Parameter>,
+  { modules }: ArtifactContext,
+  seen: SeenBase,
 ): ReadonlyArray<NamedValues> {
   const [configFile, weightsFile] = [CONFIG_FILE, WEIGHTS_FILE].map((file) => adapterFile(own.name, file))
   for (const file of [configFile, weightsFile]) {
@@ -162,9 +251,37 @@ function load(
   }
   const held = wanted.filter(({ name }) => name !== INITIAL_A && name !== INITIAL_B)
   const inFile = plain ? doubledParameters(held) : held
-  const found = decodeWeights(files[weightsFile], inFile.map((parameter) => asInFiles(own, parameter)), weightsFile)
-  const values = found.map(({ data }, i) => ({ parameter: inFile[i], data }))
+  const byName = new Map(inFile.map((parameter) => [asInFiles(own, parameter), parameter]))
+  const found = decodeWeights(files[weightsFile], [...byName.keys()], weightsFile, {
+    modules,
+    baseModel: config.baseModel,
+    passOver: passedOver(own, files, modules, seen),
+  })
+  const values = found.map(({ parameter, data }) => ({ parameter: byName.get(parameter)!, data }))
   return plain ? split(values, wanted) : values
+}
+
+/** Names of what the base has from these files already; what it does not have throws a {@link PeftError}. */
+function passedOver(
+  own: ResolvedOptions,
+  files: ArtifactFiles,
+  modules: ReadonlyArray<ModuleInfo>,
+  { changes, tied }: SeenBase,
+): ReadonlySet<string> {
+  const held = new Map(changes.weights.map(({ key, data }) => [key, data]))
+  const file = adapterFile(own.name, WEIGHTS_FILE)
+  const aliases = Object.fromEntries(
+    Object.entries(tied).filter(([key]) => changes.config.tie_word_embeddings !== false || !key.endsWith(".weight")),
+  )
+  for (const { key, data } of baseChanges(own, files, modules, aliases).weights) {
+    if (held.get(key)?.every((value, i) => value === data[i])) continue
+    const message =
+      `${file}: it holds the base's "${key}" too, which the model must be loaded with (a vocabulary that ` +
+      "grew); take the adapter with fromPeft, before the model is loaded"
+    throw new PeftError({ reason: "Weights", file, message })
+  }
+  const others = Object.entries(aliases).filter(([, from]) => held.has(from)).map(([alias]) => alias)
+  return new Set([...held.keys(), ...others].map((key) => PREFIX + key))
 }
 
 /** What an adapter's numbers count from: the base weight, or that less a part. */

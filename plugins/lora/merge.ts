@@ -162,6 +162,7 @@ interface Adapted {
 /** The weights that adapters change. An embedding's update has its parameters in the same places. */
 function modulesOf(model: Model, adapters: ReadonlyArray<ResolvedOptions>): ReadonlyArray<Adapted> {
   const byKey = new Map(model.parameters.map((parameter) => [parameter.key, parameter]))
+  const infos = new Map(model.modules.map((info) => [info.path, info]))
   const found = new Map<string, Array<Adapted["own"][number]>>()
   for (const options of adapters) {
     const { id, useDora } = options
@@ -169,7 +170,7 @@ function modulesOf(model: Model, adapters: ReadonlyArray<ResolvedOptions>): Read
       if (owner !== id || (name !== A && name !== EMBEDDING_A)) continue
       const tensor = (own: string) => byKey.get(`${id}:${module}.${own}`)!.tensor
       const lowRank: LowRank = {
-        scale: rankAndScale(options, module).scale,
+        scale: rankAndScale(options, infos.get(module) ?? { path: module }).scale,
         fromBase: startsFromBase(options),
         // An embedding's table has the rows that a Linear's weight has as columns.
         parameter: name === A ? tensor : (own) => ops.transpose(tensor(own === A ? EMBEDDING_B : EMBEDDING_A)),

@@ -24,20 +24,32 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
 import type * as Layer from "effect/Layer"
 import type { BackendError } from "../../core/backend/backend_error.ts"
 import type { ArtifactFiles, Contribution } from "../../core/contracts/contribution.ts"
 import { PluginError } from "../../core/contracts/plugin_error.ts"
 import { plugin, Plugins } from "../../core/contracts/plugins.ts"
+import { pathExists } from "../../core/formats/path_exists.ts"
 import type { SafetensorsError } from "../../core/formats/safetensors_error.ts"
-import { type StorageError, toStorageError } from "../../core/formats/storage_error.ts"
+import type { StorageError } from "../../core/formats/storage_error.ts"
 import type { CheckpointOptions, Model } from "../../core/model/mod.ts"
 import type { ModelError } from "../../core/model/model_error.ts"
-import { adapterFile, CONFIG_FILE, decodeLoraConfig, HEADS, type PeftError, WEIGHTS_FILE } from "../peft_format/mod.ts"
+import {
+  adapterFile,
+  attemptPeft,
+  CONFIG_FILE,
+  decodeLoraConfig,
+  firstParts,
+  HEADS,
+  openTensors,
+  type PeftError,
+  readAdapter,
+  WEIGHTS_FILE,
+} from "../peft_format/mod.ts"
 import { activate, withoutAdapters } from "./active.ts"
 import { contributionOf } from "./contribution.ts"
-import { type LoraOptions, type ResolvedOptions, resolveOptions } from "./options.ts"
+import { type LoraOptions, type Origin, type ResolvedOptions, resolveOptions } from "./options.ts"
 
 export type { Plugins, PluginsService } from "../../core/contracts/plugins.ts"
 export type { FloatDType } from "../../core/formats/safetensors.ts"
@@ -49,7 +61,7 @@ export { combine, type CombinedModule, type CombineReport } from "./combine.ts"
 export { CombineError, type CombineErrorFields } from "./combine_error.ts"
 export type { CombinationType, CombineOptions } from "./combine_options.ts"
 export type { AdapterSource } from "./combine_sources.ts"
-export type { LoraInitialization, LoraOptions, OptionWithoutDefault, ResolvedOptions } from "./options.ts"
+export type { LoraInitialization, LoraOptions, OptionWithoutDefault, Origin, ResolvedOptions } from "./options.ts"
 
 /** What one adapter can do beside training. Programs built before a merge or unmerge are stale. */
 export interface LoraAdapter {
@@ -144,29 +156,33 @@ export function fromPeft(
   return plugin(
     Lora,
     Effect.gen(function* () {
-      const fs = yield* FileSystem.FileSystem
-      const files: Record<string, Uint8Array> = {}
-      for (const file of [CONFIG_FILE, WEIGHTS_FILE].map((file) => adapterFile(name, file))) {
-        const path = `${directory}/${file}`
-        files[file] = yield* fs.readFile(path).pipe(Effect.mapError(toStorageError(path, "read")))
-      }
-      const file = adapterFile(name, CONFIG_FILE)
-      const config = yield* Effect.try({
-        try: () => decodeLoraConfig(new TextDecoder().decode(files[file]), `${directory}/${file}`),
-        catch: (error) => error as PeftError,
-      })
-      const { taskType: _, baseModel: __, ...options } = config
-      // PEFT names heads of all families, and an explicit name must match something here.
+      const files = yield* readAdapter(directory, name)
+      const [file, weights] = [CONFIG_FILE, WEIGHTS_FILE].map((file) => adapterFile(name, file))
+      const { config, parts } = yield* attemptPeft(() => ({
+        config: decodeLoraConfig(new TextDecoder().decode(files[file]), `${directory}/${file}`),
+        parts: firstParts(openTensors(files[weights], `${directory}/${weights}`).shapes.keys()),
+      }))
+      const { taskType, baseModel: _, notes = [], ensureWeightTying, ...options } = config
+      // PEFT names heads of all families.
       const modulesToSave = options.modulesToSave.filter((module) => !HEADS.includes(module))
-      return yield* provide(yield* checked({ ...options, ...more, modulesToSave, name }), files)
+      const folders = [...(name === "default" ? [] : [`${directory}/${name}`]), directory]
+      const tokenizers = yield* Effect.filter(folders, (folder) => pathExists(`${folder}/tokenizer.json`))
+      const origin: Origin = {
+        parts,
+        ...(tokenizers.length === 0 ? {} : { tokenizer: tokenizers[0] }),
+        notes,
+        ...(taskType === undefined ? {} : { taskType }),
+        ...(ensureWeightTying === undefined ? {} : { ensureWeightTying }),
+      }
+      return yield* provide(yield* checked({ ...options, ...more, modulesToSave, name }, origin), files)
     }),
   )
 }
 
-function checked(options: LoraOptions): Effect.Effect<ResolvedOptions, PluginError> {
+function checked(options: LoraOptions, origin?: Origin): Effect.Effect<ResolvedOptions, PluginError> {
   return Effect.suspend(() => {
     try {
-      const resolved = resolveOptions(options)
+      const resolved = resolveOptions(options, origin)
       contributionOf(resolved)
       return Effect.succeed(resolved)
     } catch (error) {

@@ -1,4 +1,5 @@
-import { checkOptions } from "../peft_format/mod.ts"
+import { readPattern } from "../../core/model/selector.ts"
+import { checkOptions, type PeftTaskType } from "../peft_format/mod.ts"
 
 /** Options of LoRA, with PEFT's meaning and defaults. */
 export interface LoraOptions {
@@ -11,8 +12,9 @@ export interface LoraOptions {
   /** Dropout on the input of the update. Default 0. */
   readonly loraDropout?: number
   /**
-   * Which Linear and Embedding modules: a regular expression for the whole path, names (exact, or the end of a path
-   * after a dot), or `"all-linear"`. Default: what is usual for the model's family.
+   * Which Linear and Embedding modules: a regular expression for the whole path, as Python reads it (PEFT reads it in what
+   * is saved), names (exact, or the end of a path after a dot), or `"all-linear"`. Default: what is usual for the model's
+   * family.
    */
   readonly targetModules?: string | ReadonlyArray<string>
   /** Modules to leave out, by the same rules. Default: none. */
@@ -21,7 +23,10 @@ export interface LoraOptions {
   readonly bias?: "none" | "all" | "lora_only"
   /** Scale by `loraAlpha / sqrt(r)` (Kalajdzievski 2023). Default false. */
   readonly useRslora?: boolean
-  /** Modules that train whole, by name or end of path. A classification head always does. Default: none. */
+  /**
+   * Modules that train whole: all whose path ends in one of these texts, as PEFT reads them, so that `"norm"` takes
+   * `input_layernorm` too. A classification head always does. Default: none.
+   */
   readonly modulesToSave?: ReadonlyArray<string>
   /**
    * Whether what trains whole is the adapter's own, as in PEFT, and not the model's: several adapters with heads of their own
@@ -29,7 +34,7 @@ export interface LoraOptions {
    * cannot be merged. Default false.
    */
   readonly ownModules?: boolean
-  /** Rank by regular expression for the end of a path; the first that matches counts. */
+  /** Rank by regular expression (Python's) for the end of a path; the first that matches counts. */
   readonly rankPattern?: Readonly<Record<string, number>>
   /** `loraAlpha` by regular expression, in the same way. */
   readonly alphaPattern?: Readonly<Record<string, number>>
@@ -39,7 +44,8 @@ export interface LoraOptions {
   readonly layersPattern?: string | ReadonlyArray<string>
   /**
    * True: the update starts at zero, with a uniform A. `"gaussian"`: A is normal with standard deviation 1 / r. False:
-   * B does not start at zero, so the update does something from the first step (for tests). Default true.
+   * B does not start at zero, so the update does something from the first step (for tests). `"orthogonal"`: neither A nor
+   * B starts at zero, but B A does; the rank must be even. Default true.
    *
    * Others start from the base weight W, of Linear modules: `"pissa"` from its r greatest singular values (Meng et al.
    * 2024), `"pissa_niter_N"` from those that N rounds of subspace iteration find, sooner; `"olora"` from the first r
@@ -61,7 +67,7 @@ export interface LoraOptions {
 }
 
 /** How an adapter starts. */
-export type LoraInitialization = boolean | "gaussian" | "pissa" | `pissa_niter_${number}` | "olora"
+export type LoraInitialization = boolean | "gaussian" | "orthogonal" | "pissa" | `pissa_niter_${number}` | "olora"
 
 /** Options, checked and with defaults filled in. */
 export interface ResolvedOptions extends Required<Omit<LoraOptions, OptionWithoutDefault | "layersPattern">> {
@@ -75,6 +81,22 @@ export interface ResolvedOptions extends Required<Omit<LoraOptions, OptionWithou
   readonly layersToTransform?: ReadonlyArray<number>
   /** As in {@link LoraOptions}. */
   readonly layersPattern: ReadonlyArray<string>
+  /** What the files say that it was loaded from. */
+  readonly origin?: Origin
+}
+
+/** What the files of an adapter say beside its options. */
+export interface Origin {
+  /** First parts of the names of its tensors: those of an adapter that was made without a head lack the backbone's. */
+  readonly parts: ReadonlyArray<string>
+  /** Task that PEFT's config names. */
+  readonly taskType?: PeftTaskType
+  /** Whether PEFT tied what it added at embeddings to what it added at heads. */
+  readonly ensureWeightTying?: boolean
+  /** Their directory, where a tokenizer lies there too. */
+  readonly tokenizer?: string
+  /** What a person should know. */
+  readonly notes: ReadonlyArray<string>
 }
 
 /** Options for which absence says something. */
@@ -100,8 +122,12 @@ const KNOWN: ReadonlyArray<keyof LoraOptions> = [
   "loraPlusLrRatio",
 ]
 
-/** Fills in defaults. Throws PluginError on an option that is not known, or a value that makes no sense. */
-export function resolveOptions(options: LoraOptions): ResolvedOptions {
+/**
+ * Fills in defaults. Throws PluginError on an option that is not known, or a value that makes no sense.
+ *
+ * @param origin Of an adapter from files: a factor of 0, which cannot be trained, is taken as it is there.
+ */
+export function resolveOptions(options: LoraOptions, origin?: Origin): ResolvedOptions {
   const { demand } = checkOptions("lora", options, KNOWN)
   const {
     name = "default",
@@ -124,15 +150,16 @@ export function resolveOptions(options: LoraOptions): ResolvedOptions {
   } = options
   const id = `lora/${name}`
   const isRank = (value: number) => Number.isSafeInteger(value) && value > 0
-  const isAlpha = (value: number) => Number.isFinite(value) && value !== 0
+  const isAlpha = (value: number) => Number.isFinite(value) && (value !== 0 || origin !== undefined)
   demand(isRank(r), "r", "a positive integer", r)
   demand(isAlpha(loraAlpha), "loraAlpha", "a finite number other than 0", loraAlpha)
   demand(loraDropout >= 0 && loraDropout < 1, "loraDropout", "at least 0 and below 1", loraDropout)
   demand(["none", "all", "lora_only"].includes(bias), "bias", '"none", "all" or "lora_only"', bias)
   demand(
-    typeof initLoraWeights === "boolean" || /^(gaussian|pissa|pissa_niter_[1-9]\d{0,3}|olora)$/.test(initLoraWeights),
+    typeof initLoraWeights === "boolean" ||
+      /^(gaussian|orthogonal|pissa|pissa_niter_[1-9]\d{0,3}|olora)$/.test(initLoraWeights),
     "initLoraWeights",
-    'true, false, "gaussian", "pissa", "pissa_niter_N" or "olora"',
+    'true, false, "gaussian", "orthogonal", "pissa", "pissa_niter_N" or "olora"',
     initLoraWeights,
   )
   demand(typeof ownModules === "boolean", "ownModules", "true or false", ownModules)
@@ -152,9 +179,8 @@ export function resolveOptions(options: LoraOptions): ResolvedOptions {
   for (const [pattern, alpha] of Object.entries(alphaPattern)) {
     demand(isAlpha(alpha), `alphaPattern["${pattern}"]`, "a finite number other than 0", alpha)
   }
-  for (const pattern of [...Object.keys(rankPattern), ...Object.keys(alphaPattern)]) {
-    demand(isExpression(pattern), "a pattern's key", "a regular expression", pattern)
-  }
+  for (const pattern of [...Object.keys(rankPattern), ...Object.keys(alphaPattern)]) readPattern(pattern, id, AT_END)
+  for (const name of modulesToSave) readPattern(name, id, WITHIN)
   const layers = typeof layersToTransform === "number" ? [layersToTransform] : layersToTransform
   if (layers !== undefined && layers.length > 0) {
     demand(
@@ -166,7 +192,7 @@ export function resolveOptions(options: LoraOptions): ResolvedOptions {
     demand(typeof targetModules !== "string", "targetModules", "a list where layersToTransform is given", targetModules)
   }
   const places = typeof layersPattern === "string" ? [layersPattern] : layersPattern
-  for (const place of places) demand(isExpression(place), "layersPattern", "a regular expression", place)
+  for (const place of places) readPattern(place, id, OF_LAYERS)
   return {
     id,
     name,
@@ -186,19 +212,18 @@ export function resolveOptions(options: LoraOptions): ResolvedOptions {
     ...(targetModules === undefined ? {} : { targetModules }),
     ...(excludeModules === undefined ? {} : { excludeModules }),
     ...(layers === undefined || layers.length === 0 ? {} : { layersToTransform: layers }),
+    ...(origin === undefined ? {} : { origin }),
   }
 }
+
+/** What PEFT puts around a pattern of `rank_pattern` and `alpha_pattern`. */
+export const AT_END: readonly [string, string] = ["(.*\\.)?(", ")$"]
+/** Around one of `layers_pattern`. */
+export const OF_LAYERS: readonly [string, string] = ["(?:^|.*?\\.)", "\\.(?P<idx>\\d+)\\."]
+/** Around a name of `modules_to_save`, for what is left out of the targets. */
+export const WITHIN: readonly [string, string] = ["(^|.*\\.)", "($|\\..*)"]
 
 /** Whether an adapter starts from the base weight. */
 export function startsFromBase({ initLoraWeights }: ResolvedOptions): boolean {
-  return typeof initLoraWeights === "string" && initLoraWeights !== "gaussian"
-}
-
-function isExpression(text: string): boolean {
-  try {
-    new RegExp(text)
-    return true
-  } catch {
-    return false
-  }
+  return typeof initLoraWeights === "string" && !["gaussian", "orthogonal"].includes(initLoraWeights)
 }

@@ -21,7 +21,7 @@ import {
 } from "./low_rank.ts"
 import { type ResolvedOptions, startsFromBase } from "./options.ts"
 import { planOwn } from "./own_modules.ts"
-import { isSaved, rankAndScale, targetRule } from "./targets.ts"
+import { isSaved, pathIn, rankAndScale, savedBy, targetRule, wantedRule } from "./targets.ts"
 
 const ZEROS: Initializer = { kind: "zeros" }
 const uniform = (bound: number): Initializer => ({ kind: "uniform", bound })
@@ -29,13 +29,21 @@ const normal = (std: number): Initializer => ({ kind: "normal", std })
 
 /** The sites of an adapter. */
 export function sitesOf(options: ResolvedOptions): ReadonlyArray<Site> {
-  const { id, targetModules, modulesToSave } = options
+  const { id, targetModules, origin } = options
   const isTarget = targetRule(options)
+  const { layersToTransform: _, ...inAllLayers } = options
   const adapt: Site = {
-    // A text or a list goes to core as it is, so that its error can quote it.
-    select: targetModules ?? ((module) => module.defaultTarget),
+    // A text or a list goes to core as it is, so that its error can quote it; files may name modules otherwise.
+    select: origin === undefined && targetModules !== undefined ? targetModules : wantedRule(inAllLayers),
     exclude: (module) => !isTarget(module),
     plan: (module) => {
+      if (isSaved(options, module)) {
+        const message = `${id}: "${module.path}" would be adapted and train whole, since the name of ` +
+          `"${
+            savedBy(options, module)[0]
+          }" ends in one of modulesToSave; say more of that name, or leave out the module`
+        throw new PluginError({ plugin: id, message })
+      }
       if (module.kind === "Linear") return planLinear(options, module)
       if (module.kind === "Embedding") return planEmbedding(options, module)
       const message = `${id}: LoRA adapts Linear and Embedding modules; "${module.path}" is ${module.kind}`
@@ -46,18 +54,21 @@ export function sitesOf(options: ResolvedOptions): ReadonlyArray<Site> {
     select: (module) => isSaved(options, module) && Object.keys(module.parameters).length > 0,
     plan: (module) => planOwn(options, module),
   }
-  // Modules that train whole are no change of the graph; the site makes a name that matches nothing an error.
-  const named = modulesToSave.map((name): Site => ({
-    select: [name],
-    plan: () => ({ place: "after", parameters: {}, forward: (_, y) => y }),
-  }))
-  return [adapt, ...(options.ownModules ? [own] : []), ...named]
+  return [adapt, ...(options.ownModules ? [own] : [])]
 }
 
 function planLinear(options: ResolvedOptions, module: ModuleInfo): SitePlan {
   const { id, initLoraWeights, loraDropout, useDora, loraPlusLrRatio } = options
   const { path, sizes: { inFeatures, outFeatures } } = module
-  const { r, scale } = rankAndScale(options, path)
+  const { r, scale } = rankAndScale(options, module)
+  if (initLoraWeights === "orthogonal" && r % 2 !== 0) {
+    const message = `${id}: initLoraWeights "orthogonal" needs an even rank; at "${path}" it is ${r}`
+    throw new PluginError({ plugin: id, message })
+  }
+  if (startsFromBase(options) && scale === 0) {
+    const message = `${id}: initLoraWeights "${initLoraWeights}" divides by loraAlpha, which is 0 at "${path}"`
+    throw new PluginError({ plugin: id, message })
+  }
   const fromBase = startsFromBase(options)
   if (fromBase && r > Math.min(inFeatures, outFeatures)) {
     const message = `${id}: initLoraWeights "${initLoraWeights}" takes ${r} directions of "${path}", which is ` +
@@ -110,14 +121,20 @@ function planLinear(options: ResolvedOptions, module: ModuleInfo): SitePlan {
   }
 }
 
-function planEmbedding(options: ResolvedOptions, { path, sizes: { rows, width } }: ModuleInfo): SitePlan {
-  const { id, initLoraWeights, useDora } = options
+function planEmbedding(options: ResolvedOptions, module: ModuleInfo): SitePlan {
+  const { id, initLoraWeights, useDora, origin } = options
+  const { path, sizes: { rows, width } } = module
+  if (origin?.ensureWeightTying) {
+    const message = `${id}: ensure_weight_tying ties the update of "${pathIn(options, module)}" to one of the head, ` +
+      "which is not known here; save the adapter without it"
+    throw new PluginError({ plugin: id, message })
+  }
   const linearOnly = useDora ? "useDora" : startsFromBase(options) ? `initLoraWeights "${initLoraWeights}"` : undefined
   if (linearOnly !== undefined) {
     const message = `${id}: ${linearOnly} is for Linear modules; "${path}" is an Embedding: leave it out`
     throw new PluginError({ plugin: id, message })
   }
-  const { r, scale } = rankAndScale(options, path)
+  const { r, scale } = rankAndScale(options, module)
   return {
     place: "delta",
     parameters: {

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type { BaseModel, NamedValues } from "../../core/contracts/contribution.ts"
 import type { Parameter } from "../../core/contracts/parameter.ts"
 import * as ops from "../../core/tensor/ops.ts"
+import type { Rng } from "../../core/tensor/random.ts"
 import type { Tensor } from "../../core/tensor/tensor.ts"
 import { type Matrix, subspaceSvd, svd, thinQr } from "./decompose.ts"
 import { A, B, INITIAL_A, INITIAL_B, lowRankWeight, MAGNITUDE, rowLengths } from "./low_rank.ts"
@@ -24,8 +25,10 @@ export function startFromBase(
     const values: NamedValues[] = []
     // Other parameters start as their initializers say.
     const resting = own.filter((parameter) =>
-      startsFromBase(options) || parameter.name === MAGNITUDE || isOwn(options, parameter)
+      startsFromBase(options) || options.initLoraWeights === "orthogonal" || parameter.name === MAGNITUDE ||
+      isOwn(options, parameter)
     )
+    const infos = new Map(base.modules.map((info) => [info.path, info]))
     for (const [module, parameters] of Map.groupBy(resting, ({ module }) => module)) {
       if (parameters.every((parameter) => isOwn(options, parameter))) {
         for (const parameter of parameters) {
@@ -36,13 +39,17 @@ export function startFromBase(
       }
       const weight = base.parameter(`${module}.weight`)
       const parameter = (name: string) => base.parameter(`${id}:${module}.${name}`)
-      const rank = rankAndScale(options, module)
+      const rank = rankAndScale(options, infos.get(module) ?? { path: module })
       const wanted: Record<string, Float32Array> = {}
       if (startsFromBase(options)) {
         const [rows, columns] = weight.shape
         const { data } = yield* base.evaluate({ data: weight })
         const factors = factorsOf(options, rank, { rows, columns, data: Float64Array.from(data) })
         Object.assign(wanted, { [A]: factors.a, [B]: factors.b, [INITIAL_A]: factors.a, [INITIAL_B]: factors.b })
+      }
+      if (options.initLoraWeights === "orthogonal" && parameters.some(({ name }) => name === A)) {
+        const [rows, columns] = weight.shape
+        Object.assign(wanted, orthogonal(rank.r, rows, columns, base.rng))
       }
       if (parameters.some(({ name }) => name === MAGNITUDE)) {
         wanted[MAGNITUDE] = (yield* base.evaluate({ lengths: startLengths(options, rank.scale, weight, parameter) }))
@@ -55,6 +62,33 @@ export function startFromBase(
     }
     return values
   })
+}
+
+/**
+ * A and B neither of which is zero, with B A = 0: their rows and columns are random mixtures of every other row of one
+ * orthogonal matrix, of the odd ones and of the even ones. PEFT's `orthogonal`.
+ */
+function orthogonal(r: number, rows: number, columns: number, rng: Rng): Readonly<Record<string, Float32Array>> {
+  const random = (length: number) => Float64Array.from({ length }, () => rng.normal())
+  const { data: q } = thinQr({ rows: r, columns: r, data: random(r * r) }, r).q
+  const half = r / 2
+  /** mixture [length, r / 2] times rows first, first + 2, ... of q: [length, r]. */
+  const mixed = (length: number, first: number): Float64Array => {
+    const mixture = random(length * half)
+    const out = new Float64Array(length * r)
+    for (let i = 0; i < length; i++) {
+      for (let k = 0; k < half; k++) {
+        for (let j = 0; j < r; j++) out[i * r + j] += mixture[i * half + k] * q[(2 * k + first) * r + j] / 10
+      }
+    }
+    return out
+  }
+  const [a, b] = [mixed(columns, 0), mixed(rows, 1)]
+  // A is stored the other way around.
+  return {
+    [A]: Float32Array.from({ length: r * columns }, (_, i) => a[(i % columns) * r + Math.floor(i / columns)]),
+    [B]: Float32Array.from(b),
+  }
 }
 
 /** Of W + update: of W, where the update starts at zero because its start is taken off. */

@@ -1,8 +1,10 @@
 import type { NamedValues } from "../../core/contracts/contribution.ts"
+import type { ModuleInfo } from "../../core/contracts/module_info.ts"
 import type { Parameter } from "../../core/contracts/parameter.ts"
-import { decodeTensors, encodeTensors } from "./tensors.ts"
-
-const PREFIX = "base_model.model."
+import { likelyReason } from "./likely_reason.ts"
+import { PeftError } from "./peft_error.ts"
+import { PREFIX, storedNames } from "./stored_names.ts"
+import { checkTensors, differences, encodeTensors, openTensors, type StoredTensors } from "./tensors.ts"
 
 /** Names of parameters that are stored without `.weight`. */
 const BARE = /^lora_(embedding_[AB]|magnitude_vector)$/
@@ -20,29 +22,72 @@ export function peftNames(parameters: ReadonlyArray<Parameter>): ReadonlyMap<Par
   }))
 }
 
-/** The bytes of `adapter_model.safetensors`. */
-export function encodeWeights(values: ReadonlyArray<NamedValues>): Uint8Array {
+/**
+ * The bytes of `adapter_model.safetensors`.
+ *
+ * @param within Path that names are written without: of the backbone, for an adapter of a model without a head. Default:
+ * none.
+ */
+export function encodeWeights(values: ReadonlyArray<NamedValues>, within = ""): Uint8Array {
   const names = peftNames(values.map(({ parameter }) => parameter))
+  const [long, short] = [`${PREFIX}${within}.`, PREFIX]
   return encodeTensors(
-    new Map(values.map(({ parameter, data }) => [names.get(parameter)!, { shape: parameter.shape, data }])),
+    new Map(values.map(({ parameter, data }) => {
+      const name = names.get(parameter)!
+      const own = within !== "" && name.startsWith(long) ? short + name.slice(long.length) : name
+      return [own, { shape: parameter.shape, data }]
+    })),
   )
+}
+
+/** The tensors of `adapter_model.safetensors` by PEFT's names, in a model with such modules. */
+export function openAdapterWeights(
+  bytes: Uint8Array,
+  file: string,
+  modules: ReadonlyArray<ModuleInfo>,
+): StoredTensors {
+  const { shapes, read } = openTensors(bytes, file)
+  const { names, twice } = storedNames(shapes.keys(), modules.find(({ backbone }) => backbone !== undefined)?.backbone)
+  if (twice.length > 0) {
+    const message = `${file}: ${twice[0]} mean the same tensor: it holds several adapters; save each by itself`
+    throw new PeftError({ reason: "Weights", file, message })
+  }
+  return {
+    shapes: new Map([...names].map(([name, stored]) => [name, shapes.get(stored)!])),
+    read: (name) => read(names.get(name)!),
+  }
+}
+
+/** What is known beside an adapter's weights. */
+export interface WeightsContext {
+  /** The model's tree. */
+  readonly modules: ReadonlyArray<ModuleInfo>
+  /** Where the config says that the base model was loaded from; empty for nowhere. */
+  readonly baseModel: string
+  /** Names of PEFT's that may be there and play no part. */
+  readonly passOver?: ReadonlySet<string>
 }
 
 /**
  * Values of the wanted parameters from `adapter_model.safetensors`. Missing, unexpected and wrongly shaped tensors are
  * one {@link PeftError} that lists them. A frozen `base_layer.weight`, which PEFT adds beside a targeted embedding, is
- * passed over.
+ * passed over; parameters that are not `trainable` may be absent together.
  */
 export function decodeWeights(
   bytes: Uint8Array,
   wanted: ReadonlyArray<Parameter>,
   file: string,
+  { modules, baseModel, passOver = new Set() }: WeightsContext = { modules: [], baseModel: "" },
 ): ReadonlyArray<NamedValues> {
+  const stored = openAdapterWeights(bytes, file, modules)
   const names = peftNames(wanted)
-  const shapes = new Map([...names].map(([{ shape }, name]) => [name, shape]))
-  const frozen = new Set(
-    wanted.map(({ module }) => `${PREFIX}${module}.base_layer.weight`).filter((n) => !shapes.has(n)),
-  )
-  const found = decodeTensors(bytes, shapes, file, frozen)
-  return wanted.map((parameter) => ({ parameter, data: found.get(names.get(parameter)!)! }))
+  const isThere = (parameter: Parameter) => stored.shapes.has(names.get(parameter)!)
+  const optional = wanted.filter(({ trainable = true }) => !trainable)
+  const absent = new Set(optional.some(isThere) ? [] : optional)
+  const own = wanted.filter((parameter) => !absent.has(parameter))
+  const shapes = new Map(own.map((parameter) => [names.get(parameter)!, parameter.shape]))
+  const frozen = own.map(({ module }) => `${PREFIX}${module}.base_layer.weight`).filter((name) => !shapes.has(name))
+  const found = differences(stored.shapes, shapes, new Set([...passOver, ...frozen]))
+  checkTensors(found, file, likelyReason(found, stored.shapes, { modules, baseModel }))
+  return own.map((parameter) => ({ parameter, data: stored.read(names.get(parameter)!) }))
 }

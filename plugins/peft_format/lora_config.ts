@@ -16,7 +16,7 @@ export interface PeftLoraConfig {
   readonly loraAlpha: number
   /** Dropout on the update's input. */
   readonly loraDropout: number
-  /** A regular expression, or names; absent where the model's family decides. */
+  /** A regular expression of Python's, or names; absent where the model's family decides. */
   readonly targetModules?: string | ReadonlyArray<string>
   /** Modules left out, in the same way. */
   readonly excludeModules?: string | ReadonlyArray<string>
@@ -26,7 +26,7 @@ export interface PeftLoraConfig {
   readonly useRslora: boolean
   /** Modules that train whole. */
   readonly modulesToSave: ReadonlyArray<string>
-  /** Rank by expression for the end of a path. */
+  /** Rank by Python's expression for the end of a path. */
   readonly rankPattern: Readonly<Record<string, number>>
   /** Numerator of the scale by expression for the end of a path. */
   readonly alphaPattern: Readonly<Record<string, number>>
@@ -38,32 +38,95 @@ export interface PeftLoraConfig {
    * How it started. With `"pissa"` and `"olora"` its numbers count from a base weight less what these name, which both
    * give again.
    */
-  readonly initLoraWeights: boolean | "gaussian" | "pissa" | "olora"
+  readonly initLoraWeights: boolean | "gaussian" | "orthogonal" | "pissa" | "olora"
   /** Whether the lengths of rows are trained apart. */
   readonly useDora: boolean
+  /** Of a config that was read: whether PEFT tied what it adds at embeddings to what it adds at heads. */
+  readonly ensureWeightTying?: boolean
+  /** Of a config that was read: what a person should know of it. */
+  readonly notes?: ReadonlyArray<string>
 }
 
-/**
- * Fields that change the adapter's meaning in ways that are not known here: any value but these is an error. Other
- * unknown fields are PEFT's own bookkeeping and are left alone.
- */
+/** Fields that change the adapter's meaning in ways that are not known here: any value that is on is an error. */
 const MUST_BE_OFF: ReadonlyArray<string> = [
-  "lora_bias",
-  "fan_in_fan_out",
-  "use_qalora",
-  "use_bdlora",
+  "alora_invocation_tokens",
+  "arrow_config",
+  "enable_lora",
+  "kasa_config",
   "layer_replication",
+  "lora_bias",
+  "megatron_config",
+  "monteclora_config",
   "target_parameters",
   "trainable_token_indices",
-  "alora_invocation_tokens",
-  "megatron_config",
-  "arrow_config",
+  "use_bdlora",
+  "use_qalora",
   "velora_config",
-  "monteclora_config",
-  "kasa_config",
 ]
 
-const INITIALIZATIONS: ReadonlyArray<string> = ["gaussian", "pissa", "olora"]
+/**
+ * Fields of PEFT 0.21.2 and older ones that say nothing of what a saved adapter computes: bookkeeping, settings of a start
+ * that is over, and what counts with a field of {@link MUST_BE_OFF} alone. `fan_in_fan_out` is for weights that are stored
+ * transposed; at Linear modules PEFT passes over it.
+ */
+const IDLE: ReadonlyArray<string> = [
+  "auto_mapping",
+  "corda_config",
+  "eva_config",
+  "fan_in_fan_out",
+  "inference_mode",
+  "loftq_config",
+  "lora_ga_config",
+  "megatron_core",
+  "merge_weights",
+  "peft_version",
+  "qalora_group_size",
+  "revision",
+  "runtime_config",
+]
+
+/** Fields that are read. */
+const READ: ReadonlyArray<string> = [
+  "alpha_pattern",
+  "base_model_name_or_path",
+  "bias",
+  "ensure_weight_tying",
+  "exclude_modules",
+  "init_lora_weights",
+  "layers_pattern",
+  "layers_to_transform",
+  "lora_alpha",
+  "lora_dropout",
+  "modules_to_save",
+  "peft_type",
+  "r",
+  "rank_pattern",
+  "target_modules",
+  "task_type",
+  "use_dora",
+  "use_rslora",
+]
+
+const INITIALIZATIONS = ["gaussian", "orthogonal", "pissa", "olora"] as const
+
+/** Starts that leave the base as it is, and are over when an adapter is saved; with what PEFT does otherwise afterwards. */
+const OVER: Readonly<Record<string, string | undefined>> = {
+  eva: undefined,
+  mica: 'PEFT trains A alone where a start is "mica"; here both train on',
+  lora_ga:
+    'it started by "lora_ga", which changed the base weights while it trained; PEFT and Espalier read it beside ' +
+    "weights that are not changed: if it was not converted when it was saved, it is another function there",
+}
+
+/** Why the other starts cannot be read. */
+const LOST: Readonly<Record<string, string>> = {
+  corda:
+    "its numbers count from a base weight less what data decided, which PEFT cannot make again either; save it with " +
+    "path_initial_model_for_weight_conversion",
+  loftq:
+    "its numbers count from base weights that PEFT rounds to few bits when it loads the adapter; take the base model " +
+    "that was saved with it, and init_lora_weights true",
+}
 
 /** The text that PEFT reads; only fields that its old versions know too. */
 export function encodeLoraConfig(config: PeftLoraConfig): string {
@@ -117,17 +180,33 @@ function decode(config: ConfigReader): PeftLoraConfig {
     const message = `${file}: ${name} ${JSON.stringify(record[name])} is not known here; save the adapter without it`
     throw new PeftError({ reason: "Unsupported", file, message })
   }
-  if (config.string("peft_type") !== "LORA") unsupported("peft_type")
+  if (!config.has("peft_type") && config.has("config") && config.has("model_class")) {
+    throw config.error("peft_type", '"LORA" (the file is of an AdapterHub adapter: load it with that plugin)')
+  }
+  if (config.string("peft_type") !== "LORA") {
+    const message =
+      `${file}: peft_type is ${JSON.stringify(record.peft_type)}, not "LORA"; load it with the plugin of ` +
+      "its method"
+    throw new PeftError({ reason: "Unsupported", file, message })
+  }
   for (const name of MUST_BE_OFF) if (isOn(record[name])) unsupported(name)
-  const init = config.has("init_lora_weights") ? record.init_lora_weights : true
-  // Others also change the base weights, in ways that a file without them does not give again: a random subspace, data.
-  if (typeof init !== "boolean" && !INITIALIZATIONS.includes(init as string)) unsupported("init_lora_weights")
+  const notes: string[] = []
   const task = config.has("task_type") ? PEFT_TASK_TYPES.find((type) => type === record.task_type) : undefined
   if (config.has("task_type") && task === undefined) unsupported("task_type")
   const names = (name: string) =>
     typeof record[name] === "string" ? config.string(name) : config.optional(name, (n) => config.strings(n))
   const targetModules = names("target_modules")
-  const excludeModules = names("exclude_modules")
+  // PEFT passes over what is empty.
+  const excludeModules = isOn(record.exclude_modules) && record.exclude_modules !== ""
+    ? names("exclude_modules")
+    : undefined
+  const unknown = Object.keys(record).filter((name) =>
+    isOn(record[name]) && ![...READ, ...IDLE, ...MUST_BE_OFF].includes(name)
+  )
+  for (const name of unknown) {
+    notes.push(`${file}: the field ${name} ${JSON.stringify(record[name])} is not known here and is left alone`)
+  }
+  const initLoraWeights = startOf(config, notes)
   const layersToTransform = config.optional("layers_to_transform", (name) => layers(config, name))
   const layersPattern = config.optional(
     "layers_pattern",
@@ -144,13 +223,38 @@ function decode(config: ConfigReader): PeftLoraConfig {
     modulesToSave: config.strings("modules_to_save", { default: [] }),
     rankPattern: pattern(config, "rank_pattern"),
     alphaPattern: pattern(config, "alpha_pattern"),
-    initLoraWeights: init as PeftLoraConfig["initLoraWeights"],
+    initLoraWeights,
     useDora: config.boolean("use_dora", { default: false }),
     ...(targetModules === undefined ? {} : { targetModules }),
     ...(excludeModules === undefined ? {} : { excludeModules }),
     ...(layersToTransform === undefined ? {} : { layersToTransform }),
-    ...(layersPattern === undefined || layersPattern.length === 0 ? {} : { layersPattern }),
+    ...(layersPattern === undefined || layersPattern.join("") === "" ? {} : { layersPattern }),
+    ...(config.boolean("ensure_weight_tying", { default: false }) ? { ensureWeightTying: true } : {}),
+    ...(notes.length === 0 ? {} : { notes }),
   }
+}
+
+/** How an adapter started, as far as it counts when it is read. */
+function startOf(config: ConfigReader, notes: string[]): PeftLoraConfig["initLoraWeights"] {
+  const { file, record } = config
+  const init = config.has("init_lora_weights") ? record.init_lora_weights : true
+  if (typeof init === "boolean") return init
+  const known = INITIALIZATIONS.find((name) => name === init || name === String(init).toLowerCase())
+  if (known !== undefined) return known
+  const name = String(init).toLowerCase()
+  if (Object.hasOwn(OVER, name)) {
+    const note = OVER[name]
+    if (note !== undefined) notes.push(`${file}: ${note}`)
+    return true
+  }
+  // Others also change the base weights, in ways that a file without them does not give again: a random subspace, data.
+  const why = LOST[name] ??
+    (name.startsWith("pissa_niter")
+      ? "its numbers count from a base weight less a subspace that was found with random numbers; save it with " +
+        "path_initial_model_for_weight_conversion"
+      : "save the adapter without it")
+  const message = `${file}: init_lora_weights ${JSON.stringify(init)} is not known here: ${why}`
+  throw new PeftError({ reason: "Unsupported", file, message })
 }
 
 function isOn(value: unknown): boolean {

@@ -4,14 +4,14 @@
  * @module
  */
 export { adapterFile, CONFIG_FILE, WEIGHTS_FILE } from "./adapter_file.ts"
-export { decodeWeights, encodeWeights, peftNames } from "./adapter_weights.ts"
+export { decodeWeights, encodeWeights, openAdapterWeights, peftNames, type WeightsContext } from "./adapter_weights.ts"
 export { decodeAllWeights } from "./all_weights.ts"
 export { attemptPeft, resolved } from "./attempt.ts"
 export { HEADS, isHead } from "./heads.ts"
 export { initTokens } from "./init_text.ts"
 export { linearRows } from "./linear_rows.ts"
 export { decodeLoraConfig, encodeLoraConfig, type PeftLoraConfig } from "./lora_config.ts"
-export { nearest } from "./nearest.ts"
+export { nearest } from "../../core/formats/nearest.ts"
 export { checkOptions, type OptionChecks } from "./option_checks.ts"
 export { PeftError, type PeftErrorFields } from "./peft_error.ts"
 export {
@@ -32,6 +32,8 @@ export {
   type PromptValues,
   type WantedPrompt,
 } from "./prompt_files.ts"
+export { readAdapter } from "./read_adapter.ts"
 export { readPrompt } from "./read_prompt.ts"
+export { adapterPath, firstParts, hasIdlePooler, isBare, PREFIX } from "./stored_names.ts"
 export { PEFT_TASK_TYPES, type PeftTaskType, peftTaskType } from "./task_type.ts"
-export { decodeTensors, encodeTensors, type FileTensor } from "./tensors.ts"
+export { decodeTensors, encodeTensors, type FileTensor, openTensors, type StoredTensors } from "./tensors.ts"

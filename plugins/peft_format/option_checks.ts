@@ -1,5 +1,5 @@
 import { PluginError } from "../../core/contracts/plugin_error.ts"
-import { nearest } from "./nearest.ts"
+import { nearest } from "../../core/formats/nearest.ts"
 
 /** Checks of one plugin's options; each throws a {@link PluginError} that quotes what is wrong. */
 export interface OptionChecks {

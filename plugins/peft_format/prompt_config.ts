@@ -1,7 +1,7 @@
 import { JsonError } from "../../core/formats/json_error.ts"
 import { parseJson } from "../../core/formats/json_file.ts"
 import { ConfigReader } from "../../core/formats/model_config.ts"
-import { nearest } from "./nearest.ts"
+import { editDistance, nearest } from "../../core/formats/nearest.ts"
 import { PeftError } from "./peft_error.ts"
 import { PEFT_TASK_TYPES, type PeftTaskType } from "./task_type.ts"
 
@@ -24,6 +24,8 @@ export interface PeftPromptFields {
   readonly numLayers?: number
   /** Modules that train whole. */
   readonly modulesToSave: ReadonlyArray<string>
+  /** Of a config that was read: what a person should know of it. */
+  readonly notes?: ReadonlyArray<string>
 }
 
 /** Prefix tuning. */
@@ -164,13 +166,8 @@ export function decodePromptConfig<Type extends PeftPromptConfig["peftType"]>(
 }
 
 function decode(config: ConfigReader, peftType: PeftPromptConfig["peftType"]): PeftPromptConfig {
-  const { file, record } = config
-  const known = [...COMMON, ...OWN[peftType]]
-  const unknown = Object.keys(record).find((name) => !known.includes(name))
-  if (unknown !== undefined) {
-    const message = `${file}: unknown field "${unknown}"; the nearest known one is "${nearest(unknown, known)}"`
-    throw new PeftError({ reason: "Config", file, message })
-  }
+  const { record } = config
+  const notes = unknownFields(config, [...COMMON, ...OWN[peftType]])
   if (config.integer("num_transformer_submodules", { default: 1 }) !== 1) {
     throw config.error("num_transformer_submodules", "1: models of two parts are not known here")
   }
@@ -188,6 +185,7 @@ function decode(config: ConfigReader, peftType: PeftPromptConfig["peftType"]): P
     ...(tokenDim === undefined ? {} : { tokenDim }),
     ...(numAttentionHeads === undefined ? {} : { numAttentionHeads }),
     ...(numLayers === undefined ? {} : { numLayers }),
+    ...(notes.length === 0 ? {} : { notes }),
   }
   if (peftType === "PROMPT_TUNING") {
     const choices = ["RANDOM", "SAMPLE_VOCAB", "TEXT"] as const
@@ -215,4 +213,21 @@ function decode(config: ConfigReader, peftType: PeftPromptConfig["peftType"]): P
     prefixProjection: config.boolean("prefix_projection", { default: false }),
     ...(initWeights === undefined ? {} : { initWeights: "zero" }),
   }
+}
+
+/** Notes of fields that no version known here has. What looks like a slip, or is of another type's, is an error. */
+function unknownFields({ file, record }: ConfigReader, known: ReadonlyArray<string>): ReadonlyArray<string> {
+  const unknown = Object.keys(record).filter((name) => !known.includes(name))
+  const others = Object.values(OWN).flat()
+  const slip = unknown.find((name) =>
+    others.includes(name) || editDistance(name, nearest(name, known)) <= name.length / 4
+  )
+  if (slip !== undefined) {
+    const message = `${file}: unknown field "${slip}"; the nearest known one is "${nearest(slip, known)}"`
+    throw new PeftError({ reason: "Config", file, message })
+  }
+  const on = unknown.filter((name) => record[name] !== null && record[name] !== false)
+  return on.map((name) =>
+    `${file}: the field ${name} ${JSON.stringify(record[name])} is not known here and is left alone`
+  )
 }

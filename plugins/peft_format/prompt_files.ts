@@ -16,7 +16,17 @@ import {
   type PeftPromptFields,
 } from "./prompt_config.ts"
 import { peftTaskType } from "./task_type.ts"
-import { decodeTensors, encodeTensors, type FileTensor } from "./tensors.ts"
+import { peftName, PREFIX } from "./stored_names.ts"
+import {
+  checkTensors,
+  decodeTensors,
+  type Differences,
+  differences,
+  encodeTensors,
+  type FileTensor,
+  openTensors,
+  type StoredTensors,
+} from "./tensors.ts"
 
 /** Name of the network's file. */
 export const ENCODER_FILE: string = "prompt_encoder.safetensors"
@@ -105,12 +115,18 @@ export function decodePrompt<Type extends PeftPromptConfig["peftType"]>(
     const message = `${configFile}: ${field} is ${theirs}; ${id} and the model have ${ours}`
     throw new PeftError({ reason: "Mismatch", file: configFile, message })
   }
+  const stored = openPrompt(files[weightsFile], weightsFile)
+  // What only a new module of this model needs may start anew.
+  const optional = base.filter(({ trainable = true }) => !trainable)
+  const absent = optional.some((parameter) => stored.shapes.has(promptBaseName(parameter))) ? [] : optional
+  const trained = base.filter((parameter) => !absent.includes(parameter))
   const shapes = new Map<string, Shape>([[EMBEDDINGS, shape]])
-  for (const parameter of base) shapes.set(promptBaseName(parameter), parameter.shape)
-  const found = decodeTensors(files[weightsFile], shapes, weightsFile)
+  for (const parameter of trained) shapes.set(promptBaseName(parameter), parameter.shape)
+  const differs = differences(stored.shapes, shapes, new Set())
+  checkTensors(differs, weightsFile, likelyReason(differs, config, trained))
   const values = {
-    promptEmbeddings: { shape, data: found.get(EMBEDDINGS)! },
-    base: base.map((parameter) => ({ parameter, data: found.get(promptBaseName(parameter))! })),
+    promptEmbeddings: { shape, data: stored.read(EMBEDDINGS) },
+    base: trained.map((parameter) => ({ parameter, data: stored.read(promptBaseName(parameter)) })),
   }
   if (encoder === undefined) return values
   if (files[encoderFile] === undefined) {
@@ -123,4 +139,38 @@ export function decodePrompt<Type extends PeftPromptConfig["peftType"]>(
     ...values,
     encoder: new Map([...encoder].map(([name, shape]) => [name, { shape, data: tensors.get(name)! }])),
   }
+}
+
+/** The tensors of a file by PEFT's names. */
+function openPrompt(bytes: Uint8Array, file: string): StoredTensors {
+  const { shapes, read } = openTensors(bytes, file)
+  const names = new Map([...shapes.keys()].flatMap((stored) => {
+    if (stored.endsWith(EMBEDDINGS)) return [[EMBEDDINGS, stored] as const]
+    const own = peftName(stored)?.slice(PREFIX.length)
+    return own === undefined ? [] : [[own.startsWith("base_model.") ? own : `base_model.${own}`, stored] as const]
+  }))
+  return {
+    shapes: new Map([...names].map(([name, stored]) => [name, shapes.get(stored)!])),
+    read: (name) => read(names.get(name)!),
+  }
+}
+
+/** Why a file may not fit. */
+function likelyReason(
+  { missing, unexpected, misshapen }: Differences,
+  { baseModel, modulesToSave }: PeftPromptFields,
+  base: ReadonlyArray<Parameter>,
+): string {
+  if (misshapen.length > 0) {
+    return `it was made for another base model${
+      baseModel === "" ? "" : `: its config names ${JSON.stringify(baseModel)}`
+    }`
+  }
+  const head = base.find((parameter) => missing.includes(promptBaseName(parameter)))
+  if (head !== undefined) return `it was saved without "${head.module}": made for another task, or without a task_type`
+  const others = modulesToSave.filter((name) => !HEADS.includes(name))
+  if (unexpected.length === 0) return ""
+  return others.length > 0
+    ? `modules_to_save names ${others.join(", ")}; beside virtual tokens a classifier's head alone is known here`
+    : "it was saved with more than the prompt: for another task, or with all of the model"
 }

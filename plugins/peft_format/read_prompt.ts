@@ -3,11 +3,12 @@ import * as FileSystem from "effect/FileSystem"
 import type { ArtifactFiles } from "../../core/contracts/contribution.ts"
 import { pathExists } from "../../core/formats/path_exists.ts"
 import { type StorageError, toStorageError } from "../../core/formats/storage_error.ts"
-import { adapterFile, CONFIG_FILE, WEIGHTS_FILE } from "./adapter_file.ts"
+import { adapterFile, CONFIG_FILE } from "./adapter_file.ts"
 import { attemptPeft } from "./attempt.ts"
 import type { PeftError } from "./peft_error.ts"
 import { decodePromptConfig, type PeftPromptConfig } from "./prompt_config.ts"
 import { ENCODER_FILE } from "./prompt_files.ts"
+import { readAdapter } from "./read_adapter.ts"
 
 /** The files of a saved adapter of virtual tokens, by their path within `directory`, and its config. */
 export function readPrompt<Type extends PeftPromptConfig["peftType"]>(
@@ -21,12 +22,11 @@ export function readPrompt<Type extends PeftPromptConfig["peftType"]>(
 > {
   return Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
-    const files: Record<string, Uint8Array> = {}
-    for (const [file, needed] of [[CONFIG_FILE, true], [WEIGHTS_FILE, true], [ENCODER_FILE, false]] as const) {
-      const own = adapterFile(name, file)
-      const failed = Effect.mapError(toStorageError(`${directory}/${own}`, "read"))
-      if (!needed && !(yield* pathExists(`${directory}/${own}`))) continue
-      files[own] = yield* fs.readFile(`${directory}/${own}`).pipe(failed)
+    const files: Record<string, Uint8Array> = { ...yield* readAdapter(directory, name) }
+    const encoder = adapterFile(name, ENCODER_FILE)
+    if (yield* pathExists(`${directory}/${encoder}`)) {
+      const failed = Effect.mapError(toStorageError(`${directory}/${encoder}`, "read"))
+      files[encoder] = yield* fs.readFile(`${directory}/${encoder}`).pipe(failed)
     }
     const file = adapterFile(name, CONFIG_FILE)
     const text = new TextDecoder().decode(files[file])

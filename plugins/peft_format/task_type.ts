@@ -1,5 +1,5 @@
 /** PEFT's names of tasks. */
-export const PEFT_TASK_TYPES = ["SEQ_CLS", "TOKEN_CLS", "CAUSAL_LM"] as const
+export const PEFT_TASK_TYPES = ["SEQ_CLS", "TOKEN_CLS", "CAUSAL_LM", "FEATURE_EXTRACTION"] as const
 /** PEFT's name of a task. */
 export type PeftTaskType = typeof PEFT_TASK_TYPES[number]
 

@@ -35,29 +35,73 @@ export function decodeTensors(
   file: string,
   passOver: ReadonlySet<string> = new Set(),
 ): ReadonlyMap<string, Float32Array> {
-  const found = headerOf(bytes, file)
-  const problems: string[] = []
-  for (const [name, shape] of wanted) {
-    const entry = found.get(name)
-    if (entry === undefined) problems.push(`missing: ${name}`)
-    else if (`${entry.shape}` !== `${shape}`) {
-      problems.push(`wrongly shaped: ${name} [${entry.shape}] instead of [${shape}]`)
-    }
-  }
-  for (const name of found.keys()) if (!wanted.has(name) && !passOver.has(name)) problems.push(`unexpected: ${name}`)
-  if (problems.length > 0) {
-    const more = problems.length > 10 ? `\n  and ${problems.length - 10} more` : ""
-    const message = `${file}: does not fit the model and its options\n  ${problems.slice(0, 10).join("\n  ")}${more}`
-    throw new PeftError({ reason: "Weights", file, message })
-  }
-  return new Map([...wanted.keys()].map((name) => [name, numbersOf(bytes, found.get(name)!, file)]))
+  const stored = openTensors(bytes, file)
+  checkTensors(differences(stored.shapes, wanted, passOver), file)
+  return new Map([...wanted.keys()].map((name) => [name, stored.read(name)]))
 }
 
 /** All tensors of a file, by name. Throws {@link PeftError}. */
 export function decodeAllTensors(bytes: Uint8Array, file: string): ReadonlyMap<string, FileTensor> {
-  return new Map([...headerOf(bytes, file)].map(([name, entry]) => {
-    return [name, { shape: entry.shape, data: numbersOf(bytes, entry, file) }]
-  }))
+  const { shapes, read } = openTensors(bytes, file)
+  return new Map([...shapes].map(([name, shape]) => [name, { shape, data: read(name) }]))
+}
+
+/** A file's tensors: their shapes, and each one's elements when they are asked for. */
+export interface StoredTensors {
+  /** Shapes by name. */
+  readonly shapes: ReadonlyMap<string, Shape>
+  /** Elements of the tensor of a name. */
+  readonly read: (name: string) => Float32Array
+}
+
+/** Opens a file in memory. Throws {@link PeftError}. */
+export function openTensors(bytes: Uint8Array, file: string): StoredTensors {
+  const found = headerOf(bytes, file)
+  return {
+    shapes: new Map([...found].map(([name, { shape }]) => [name, shape])),
+    read: (name) => numbersOf(bytes, found.get(name)!, file),
+  }
+}
+
+/** How the tensors of a file differ from the wanted ones. */
+export interface Differences {
+  /** Wanted, and not there. */
+  readonly missing: ReadonlyArray<string>
+  /** There, and not wanted. */
+  readonly unexpected: ReadonlyArray<string>
+  /** Of another shape. */
+  readonly misshapen: ReadonlyArray<{ readonly name: string; readonly got: Shape; readonly wanted: Shape }>
+}
+
+/** Compares names and shapes. */
+export function differences(
+  found: ReadonlyMap<string, Shape>,
+  wanted: ReadonlyMap<string, Shape>,
+  passOver: ReadonlySet<string>,
+): Differences {
+  return {
+    missing: [...wanted.keys()].filter((name) => !found.has(name)),
+    unexpected: [...found.keys()].filter((name) => !wanted.has(name) && !passOver.has(name)),
+    misshapen: [...wanted].flatMap(([name, shape]) => {
+      const got = found.get(name)
+      return got === undefined || `${got}` === `${shape}` ? [] : [{ name, got, wanted: shape }]
+    }),
+  }
+}
+
+/** Throws a {@link PeftError} where there are any differences. */
+export function checkTensors(differences: Differences, file: string, likely = ""): void {
+  const { missing, unexpected, misshapen } = differences
+  const problems = [
+    ...missing.map((name) => `missing: ${name}`),
+    ...misshapen.map(({ name, got, wanted }) => `wrongly shaped: ${name} [${got}] instead of [${wanted}]`),
+    ...unexpected.map((name) => `unexpected: ${name}`),
+  ]
+  if (problems.length === 0) return
+  const more = problems.length > 10 ? `\n  and ${problems.length - 10} more` : ""
+  const message = `${file}: does not fit the model and its options\n  ${problems.slice(0, 10).join("\n  ")}${more}` +
+    (likely === "" ? "" : `\nlikely: ${likely}`)
+  throw new PeftError({ reason: "Weights", file, message })
 }
 
 function headerOf(bytes: Uint8Array, file: string): ReadonlyMap<string, TensorEntry> {

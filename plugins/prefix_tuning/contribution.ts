@@ -28,12 +28,14 @@ export function contributionOf(
   options: ResolvedOptions,
   files: FileSystem.FileSystem,
   initial?: ArtifactFiles,
+  notes: ReadonlyArray<string> = [],
 ): Contribution {
   const { id, initText, numVirtualTokens } = options
   return {
     id,
     sites: sitesOf(options),
     trains: isHead,
+    ...(notes.length === 0 ? {} : { notes: () => notes }),
     ...(initText === undefined ? {} : {
       initialize: (own, base) =>
         initTokens(id, initText, numVirtualTokens, base).pipe(

@@ -73,7 +73,7 @@ export function fromPeft(
         ...(prefixProjection && encoderHiddenSize !== undefined ? { encoderHiddenSize } : {}),
         ...(initWeights === undefined ? {} : { initWeights }),
       }
-      return yield* provide(yield* resolved(() => resolveOptions(options)), files)
+      return yield* provide(yield* resolved(() => resolveOptions(options)), files, config.notes)
     }),
   )
 }
@@ -83,10 +83,11 @@ const optionsOf = new WeakMap<Contribution, ResolvedOptions>()
 function provide(
   options: ResolvedOptions,
   initial?: ArtifactFiles,
+  notes?: ReadonlyArray<string>,
 ): Effect.Effect<readonly [PrefixTuningService, Contribution], never, Plugins | FileSystem.FileSystem> {
   return Effect.gen(function* () {
     const plugins = yield* Plugins
-    const contribution = contributionOf(options, yield* FileSystem.FileSystem, initial)
+    const contribution = contributionOf(options, yield* FileSystem.FileSystem, initial, notes)
     optionsOf.set(contribution, options)
     const prefixes = Effect.map(plugins.all, (all) =>
       new Map(all.flatMap((contribution) => {

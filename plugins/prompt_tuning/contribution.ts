@@ -32,6 +32,7 @@ export function contributionOf(
   options: ResolvedOptions,
   files: FileSystem.FileSystem,
   initial?: ArtifactFiles,
+  notes: ReadonlyArray<string> = [],
 ): Contribution {
   const { id, promptTuningInit, promptTuningInitText, numVirtualTokens } = options
   const tokens = (base: BaseModel) =>
@@ -42,6 +43,7 @@ export function contributionOf(
     id,
     sites: sitesOf(options),
     trains: isHead,
+    ...(notes.length === 0 ? {} : { notes: () => notes }),
     ...(promptTuningInit === "RANDOM" ? {} : {
       initialize: (own, base) =>
         tokens(base).pipe(

@@ -76,7 +76,7 @@ export function fromPeft(
       const { files, config } = yield* readPrompt(directory, name, ["PROMPT_TUNING", "P_TUNING"])
       const hasEncoder = files[adapterFile(name, ENCODER_FILE)] !== undefined
       const options = { name, numVirtualTokens: config.numVirtualTokens, ...startOf(config, hasEncoder) }
-      return yield* provide(yield* resolved(() => resolveOptions(options)), files)
+      return yield* provide(yield* resolved(() => resolveOptions(options)), files, config.notes)
     }),
   )
 }
@@ -102,10 +102,11 @@ const optionsOf = new WeakMap<Contribution, ResolvedOptions>()
 function provide(
   options: ResolvedOptions,
   initial?: ArtifactFiles,
+  notes?: ReadonlyArray<string>,
 ): Effect.Effect<readonly [PromptTuningService, Contribution], never, Plugins | FileSystem.FileSystem> {
   return Effect.gen(function* () {
     const plugins = yield* Plugins
-    const contribution = contributionOf(options, yield* FileSystem.FileSystem, initial)
+    const contribution = contributionOf(options, yield* FileSystem.FileSystem, initial, notes)
     optionsOf.set(contribution, options)
     const prompts = Effect.map(plugins.all, (all) =>
       new Map(all.flatMap((contribution) => {

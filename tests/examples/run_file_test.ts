@@ -77,7 +77,7 @@ Deno.test("what a run file must not say is named, with its place and the nearest
     [methods({ method: "lora", rankPattern: { a: "4" } }), `methods[0].rankPattern.a: expected number, got "4"`],
     [
       methods({ method: "lora", initLoraWeights: "pisa" }),
-      `methods[0].initLoraWeights: expected "gaussian" | "pissa" | "olora" or expected pissa_niter_N, got "pisa"`,
+      `methods[0].initLoraWeights: expected "gaussian" | "orthogonal" | "pissa" | "olora" or expected pissa_niter_N, got "pisa"`,
     ],
     [
       methods({ method: "adapters", scaling: "learnt" }),

@@ -275,7 +275,7 @@ Deno.test("two heads do not fit one model unless each is its adapter's own; then
   }))
 
 Deno.test("modules that are not Linear cannot be an adapter's own", async () => {
-  const options = { ownModules: true, modulesToSave: ["norm"] }
+  const options = { ownModules: true, modulesToSave: ["model.norm"] }
   const error = await failure(initialize(llamaConfig, { task }), Lora.layer(options) as never)
   assertStringIncludes(error.message, 'ownModules is for Linear modules; "model.norm" is Norm')
 })

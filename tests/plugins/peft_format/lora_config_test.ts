@@ -43,7 +43,8 @@ Deno.test("fields that change the meaning in unknown ways are errors", () => {
   const attempt = (more: unknown) => () =>
     decodeLoraConfig(JSON.stringify({ peft_type: "LORA", ...more as Record<string, unknown> }), "f.json")
   assertThrows(attempt({ use_qalora: true }), PeftError, "f.json: use_qalora true")
-  assertThrows(attempt({ init_lora_weights: "eva" }), PeftError, '"eva"')
+  assertThrows(attempt({ init_lora_weights: "corda" }), PeftError, '"corda" is not known here: its numbers count from')
+  assertThrows(attempt({ init_lora_weights: "loftq", loftq_config: { loftq_bits: 4 } }), PeftError, "few bits")
   // A random subspace cannot be found again.
   assertThrows(attempt({ init_lora_weights: "pissa_niter_4" }), PeftError, '"pissa_niter_4"')
   assertThrows(attempt({ peft_type: "IA3" }), PeftError, '"IA3"')

@@ -17,6 +17,8 @@ export interface CheckNamesOptions {
   readonly ignore?: ReadonlyArray<NamePattern>
   /** Names of the model that the checkpoint may lack: a head that starts anew. Default none. */
   readonly optional?: ReadonlyArray<NamePattern>
+  /** Number of token ids, for the likely reason. */
+  readonly vocabSize?: number
 }
 
 /** Differences that the caller allowed. */
@@ -33,7 +35,7 @@ export interface CheckedNames {
  */
 export function checkNames(options: CheckNamesOptions): Effect.Effect<CheckedNames, SafetensorsError> {
   return Effect.suspend(() => {
-    const { expected, found, file, ignore = [], optional = [] } = options
+    const { expected, found, file, ignore = [], optional = [], vocabSize } = options
     const absent = [...expected.keys()].filter((name) => !found.has(name))
     const extra = [...found.keys()].filter((name) => !expected.has(name))
     const missing = absent.filter((name) => !matches(name, optional))
@@ -53,7 +55,7 @@ export function checkNames(options: CheckNamesOptions): Effect.Effect<CheckedNam
         file,
         message: `the weights in "${file}" do not fit the model` + listNames("missing", missing) +
           listNames("unexpected", unexpected) + listNames("wrongly shaped", shapes) +
-          `\nlikely: ${likelyReason(missing, unexpected, misshapen, found.size)}`,
+          `\nlikely: ${likelyReason(missing, unexpected, misshapen, found.size, vocabSize)}`,
       }),
     )
   })
@@ -70,12 +72,34 @@ function likelyReason(
   unexpected: ReadonlyArray<string>,
   misshapen: ReadonlyArray<readonly [string, ReadonlyArray<number>, ReadonlyArray<number>]>,
   found: number,
+  vocabSize: number | undefined,
 ): string {
   if (found === 0) return "the file holds no tensors"
   const extra = commonPrefix(unexpected, missing)
   if (extra !== undefined) return `the file's names carry the prefix "${extra}": saved from a wrapped model`
   const lacking = commonPrefix(missing, unexpected)
   if (lacking !== undefined) return `the file's names lack the prefix "${lacking}": saved from a part of the model`
+  const isBias = (name: string) => name.endsWith(".bias")
+  if (missing.length + misshapen.length === 0 && unexpected.every(isBias)) {
+    return "the file has biases that config.json does not ask for"
+  }
+  if (unexpected.length + misshapen.length === 0 && missing.every(isBias)) {
+    return "config.json asks for biases that the file does not have"
+  }
+  if (unexpected.length + misshapen.length === 0 && missing.length === 1 && /head\.weight$/.test(missing[0])) {
+    return "the file lacks the output head: the embedding serves as one if config.json says tie_word_embeddings true"
+  }
+  const [, , rows] = misshapen.find(([, wanted]) => wanted[0] === vocabSize) ?? []
+  if (
+    rows !== undefined &&
+    misshapen.every(([, [first, ...rest], got]) => first === vocabSize && `${[rows[0], ...rest]}` === `${got}`)
+  ) {
+    const more = rows[0] > vocabSize!
+      ? "a vocabulary that grew, or was padded, after it was written"
+      : "of another vocabulary"
+    return `the embeddings have ${rows[0]} rows, vocab_size of config.json is ${vocabSize} (${more}): ` +
+      `"vocab_size": ${rows[0]} is what belongs to this file`
+  }
   if (misshapen.length > 0) {
     const transposed = misshapen.every(([, wanted, got]) =>
       wanted.length === 2 && `${[...got].reverse()}` === `${wanted}`

@@ -9,6 +9,7 @@ import { listNames } from "./_list_names.ts"
 import { widenBF16, widenF16 } from "../tensor/half_floats.ts"
 import type { JsonError } from "./json_error.ts"
 import { type ConfigReader, readConfig } from "./model_config.ts"
+import { explainWeights } from "./model_directory.ts"
 import { pathExists } from "./path_exists.ts"
 import { SafetensorsError } from "./safetensors_error.ts"
 import { elementCount, LENGTH_BYTES, parseHeader, parseHeaderLength, type TensorEntry } from "./safetensors_header.ts"
@@ -71,14 +72,22 @@ export function openModel(
     if (yield* pathExists(single)) return { ...(yield* openSafetensors(single)), path: directory }
     if (!(yield* pathExists(index))) {
       const message = `"${directory}" holds neither model.safetensors nor model.safetensors.index.json` +
-        ((yield* pathExists(`${directory}/pytorch_model.bin`)) ? "; save pytorch_model.bin as safetensors first" : "")
+        (yield* explainWeights(directory))
       return yield* new StorageError({ reason: "NotFound", path: directory, message })
     }
     const weightMap = yield* readWeightMap(yield* readConfig(index))
     const tensors = new Map<string, TensorEntry>()
     const metadata = new Map<string, string>()
     const unexpected: Array<string> = []
-    for (const shard of new Set(weightMap.values())) {
+    const shards = new Set(weightMap.values())
+    const lacking: Array<string> = []
+    for (const shard of shards) if (!(yield* pathExists(`${directory}/${shard}`))) lacking.push(shard)
+    if (lacking.length > 0) {
+      const message = `"${directory}" lacks ${lacking.length} of ${shards.size} files that its index names` +
+        listNames("not there", lacking) + "\nfetch the model again"
+      return yield* new StorageError({ reason: "NotFound", path: `${directory}/${lacking[0]}`, message })
+    }
+    for (const shard of shards) {
       const opened = yield* openSafetensors(`${directory}/${shard}`)
       for (const [key, value] of opened.metadata) metadata.set(key, value)
       for (const [name, entry] of opened.tensors) {
@@ -188,6 +197,27 @@ function readPieces(
       }
     })
     yield* Effect.all(Array.from({ length: lanes }, () => lane), { concurrency: "unbounded", discard: true })
+  }))
+}
+
+/** Whether two tensors of one shape hold the same numbers; of different shapes or types that are not read: not. */
+export function sameTensor(
+  a: TensorEntry,
+  b: TensorEntry,
+): Effect.Effect<boolean, SafetensorsError | StorageError, FileSystem.FileSystem> {
+  if (`${a.shape}` !== `${b.shape}` || !isFloatDType(a.dtype) || !isFloatDType(b.dtype)) return Effect.succeed(false)
+  return Effect.scoped(Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const [one, other] = yield* Effect.all(
+      [a, b].map(({ file }) => fs.open(file, { flag: "r" }).pipe(Effect.mapError(toStorageError(file, "read")))),
+    )
+    const memory = [0, 1].map(() => new ArrayBuffer(4 * Math.min(PIECE, elementCount(a.shape))))
+    for (const piece of piecesOf([a])) {
+      const mine = yield* readPiece(one, piece, memory[0])
+      const theirs = yield* readPiece(other, { ...piece, entry: b }, memory[1])
+      if (mine.some((value, i) => value !== theirs[i])) return false
+    }
+    return true
   }))
 }
 

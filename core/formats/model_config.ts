@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { JsonError } from "./json_error.ts"
+import { explainConfig } from "./model_directory.ts"
 import { readJson } from "./json_file.ts"
 import type { StorageError } from "./storage_error.ts"
 
@@ -36,6 +37,7 @@ export class ConfigReader {
   readonly file: string
   /** All fields, as in the file. */
   readonly record: Readonly<Record<string, unknown>>
+  readonly #asked = new Set<string>()
 
   /** Reads `record`; errors name it `file`. */
   constructor(file: string, record: Readonly<Record<string, unknown>>) {
@@ -45,7 +47,18 @@ export class ConfigReader {
 
   /** Whether a field is there and not null. */
   has(name: string): boolean {
+    this.#asked.add(name)
     return Object.hasOwn(this.record, name) && this.record[name] !== null
+  }
+
+  /** Fields that are there and that nobody has asked for. */
+  unread(): ReadonlyArray<string> {
+    return Object.keys(this.record).filter((name) => !this.#asked.has(name))
+  }
+
+  /** Fields that were asked for, there or not. */
+  asked(): ReadonlyArray<string> {
+    return [...this.#asked]
   }
 
   /** An integer, at least 1 unless `min` says otherwise. */
@@ -106,7 +119,7 @@ export class ConfigReader {
 
   /** The error for a field that is not what it must be: for checks beyond the getters'. */
   error(name: string, wanted: string): JsonError {
-    const got = this.has(name) ? `got ${JSON.stringify(this.record[name])}` : "but it is missing"
+    const got = Object.hasOwn(this.record, name) ? `got ${JSON.stringify(this.record[name])}` : "but it is missing"
     return new JsonError({
       reason: "Value",
       file: this.file,
@@ -151,5 +164,7 @@ export function readConfig(
 export function readModelConfig(
   directory: string,
 ): Effect.Effect<ConfigReader, JsonError | StorageError, FileSystem.FileSystem> {
-  return readConfig(`${directory.replace(/\/+$/, "")}/config.json`)
+  return readConfig(`${directory.replace(/\/+$/, "")}/config.json`).pipe(
+    Effect.catchTag("StorageError", (error) => Effect.flatMap(explainConfig(error, directory), Effect.fail)),
+  )
 }

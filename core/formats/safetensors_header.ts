@@ -53,12 +53,25 @@ export function parseHeaderLength(bytes: Uint8Array, fileSize: number, file: str
   const view = new DataView(bytes.buffer, bytes.byteOffset, LENGTH_BYTES)
   const length = view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32
   if (length > MAX_HEADER_BYTES) {
-    fail("Header", `the header claims ${length} bytes, more than ${MAX_HEADER_BYTES}: not a safetensors file?`)
+    fail("Header", `the header claims ${length} bytes, more than ${MAX_HEADER_BYTES}: ${whatIs(bytes)}`)
   }
   if (length > fileSize - LENGTH_BYTES) {
     fail("Truncated", `the header claims ${length} bytes, the file has ${fileSize}: fetch the file again`)
   }
   return length
+}
+
+/** Beginnings of files that are found in the place of weights. */
+const BEGINNINGS: ReadonlyArray<readonly [start: string, what: string]> = [
+  ["version ", "this is a pointer of Git LFS, not the file itself: git lfs pull, or fetch the file again"],
+  ["PK", "this is a PyTorch archive under another name: load it in Python and save_pretrained"],
+  ["GGUF", "this is a GGUF file under another name"],
+  ["<", "this is a web page, not the file: fetch the file again"],
+]
+
+function whatIs(bytes: Uint8Array): string {
+  const text = String.fromCharCode(...bytes.subarray(0, LENGTH_BYTES))
+  return BEGINNINGS.find(([start]) => text.startsWith(start))?.[1] ?? "not a safetensors file?"
 }
 
 /**

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { PluginError } from "../contracts/plugin_error.ts"
+import type { ConfigFields } from "../formats/config_fields.ts"
 import type { ConfigReader } from "../formats/model_config.ts"
 import type { Network } from "./network.ts"
 import type { Task } from "./task.ts"
@@ -19,6 +20,11 @@ export interface Family {
   readonly tasks: ReadonlyArray<Task["kind"]>
   /** Structure for a config and a task of these kinds. Throws JsonError (see {@link ConfigReader}) or ModelError. */
   readonly build: (config: ConfigReader, task: Task) => Network
+  /**
+   * Fields of a config that `build` does not read: which play no part, and with which values. What nobody read is told in
+   * a note, or is an error where it is known to change a model. Default: what holds for models in general.
+   */
+  readonly fields?: ConfigFields
 }
 
 /** The operations of the registry. */

@@ -13,9 +13,11 @@ import type { Parameter } from "../contracts/parameter.ts"
 import { PluginError } from "../contracts/plugin_error.ts"
 import { Plugins } from "../contracts/plugins.ts"
 import { checkNames } from "../formats/check_names.ts"
-import { openModel, readTensors } from "../formats/checkpoint.ts"
+import { readTensors } from "../formats/checkpoint.ts"
+import { checkFields } from "../formats/config_fields.ts"
 import { JsonError } from "../formats/json_error.ts"
 import { ConfigReader, readModelConfig } from "../formats/model_config.ts"
+import { quantizedConfig } from "../formats/quantized.ts"
 import type { TensorEntry } from "../formats/safetensors_header.ts"
 import type { StoredDType } from "../formats/stored_dtype.ts"
 import type { SafetensorsError } from "../formats/safetensors_error.ts"
@@ -27,7 +29,7 @@ import { firstValues } from "./_first_values.ts"
 import { positionsTaken } from "./_positions.ts"
 import { makeScope } from "./_scope.ts"
 import { artifactContext, belongsTo, checkFolders, checkValues, writeParameters } from "./adapters.ts"
-import { Families } from "./families.ts"
+import { Families, type Family } from "./families.ts"
 import { initialValues } from "./initial_values.ts"
 import type { Model, ModelParameter } from "./model.ts"
 import { ModelError } from "./model_error.ts"
@@ -35,6 +37,8 @@ import { baseKey, descendants, infoOf } from "./module.ts"
 import type { Network } from "./network.ts"
 import { unmatched } from "./selector.ts"
 import { type ResolvedSite, resolveSites, type SiteTable } from "./sites.ts"
+import { compareBuffers, STALE_BUFFERS } from "./stale_buffers.ts"
+import { refuseQuantized, storedWeights } from "./stored_weights.ts"
 import { labelsOf, type Task } from "./task.ts"
 
 /** Options of {@link initialize}. */
@@ -52,6 +56,11 @@ export interface LoadOptions extends InitializeOptions {
    * nearest; a number beyond the range of f16 is an error. Products and sums are f32 in any case. Default `"stored"`.
    */
   readonly weights?: "stored" | Storage
+  /**
+   * A classifier's head of the files: kept (`"stored"`; it must be for the task's labels), or left out so that one starts
+   * `"new"`. What lies before it (a pooler) is kept in both cases. Default `"stored"`.
+   */
+  readonly head?: "stored" | "new"
 }
 
 /** What can go wrong while a model is made. */
@@ -62,12 +71,16 @@ interface Structure {
   readonly directory: string
   readonly task: Task
   readonly config: ConfigReader
+  /** The config's content, where the files bear out another. */
+  readonly record?: Model["config"]
   readonly network: Network
   readonly modules: ReadonlyArray<ModuleInfo>
   readonly contributions: ReadonlyArray<Contribution>
   readonly sites: SiteTable
   /** Base parameters, tied ones once. */
   readonly base: ReadonlyArray<Parameter>
+  /** Keys of those whose shape follows from the number of labels. */
+  readonly labelKeys: ReadonlySet<string>
   readonly seed: number
 }
 
@@ -80,27 +93,39 @@ export function load(
   options: LoadOptions,
 ): Effect.Effect<Model, LoadError, Backend | Plugins | Families | FileSystem.FileSystem | EffectScope.Scope> {
   return Effect.gen(function* () {
-    const { weights = "stored" } = options
+    const { weights = "stored", head = "stored" } = options
     if (!WEIGHTS.includes(weights)) {
       const message = `weights must be one of ${WEIGHTS.join(", ")}, got ${JSON.stringify(weights)}`
       return yield* new ModelError({ reason: "Weights", message })
     }
     const path = directory.length > 1 ? directory.replace(/\/+$/, "") : directory
-    const described = yield* describe(yield* readModelConfig(path), path, options)
-    const { network, base } = described
-    const checkpoint = yield* openModel(path)
-    const tensors = rename(checkpoint.tensors, network)
-    const { missing } = yield* checkNames({
+    if (!HEADS.includes(head)) {
+      const message = `head must be one of ${HEADS.join(", ")}, got ${JSON.stringify(head)}`
+      return yield* new ModelError({ reason: "Task", message })
+    }
+    const config = yield* readModelConfig(path)
+    const quantized = quantizedConfig(config.record)
+    if (quantized !== undefined) return yield* refuseQuantized(path, quantized)
+    const first = yield* describe(config, path, options)
+    const { tensors, tied, task, notes: told } = yield* storedWeights({ ...first, config: config.record, head })
+    const network = { ...first.network, tied }
+    const base = baseOf(network)
+    // All ties that the config asks for are gone, so that what is saved of the model must not ask for them.
+    const apart = Object.keys(first.network.tied).length > 0 && Object.keys(tied).length === 0
+    const record = apart ? { ...config.record, tie_word_embeddings: false } : config.record
+    const described = { ...first, task, network, base, record }
+    const { missing, ignored } = yield* checkNames({
       expected: new Map(base.map(({ key, shape }) => [key, shape])),
       found: tensors,
       file: path,
-      ignore: [...network.ignoredKeys, ...Object.keys(network.tied)],
+      ignore: [...STALE_BUFFERS, ...network.ignoredKeys, ...Object.keys(network.tied)],
       optional: [...newKeysOf(described)],
+      vocabSize: network.vocabSize,
     })
-    yield* checkLabels(described, missing)
     const fresh = new Set(missing)
     const structure = yield* withNew(described, fresh)
-    const notes = newNotes(structure, fresh)
+    const buffers = yield* compareBuffers(network.buffers ?? {}, tensors, ignored)
+    const notes = [...told, ...buffers, ...newNotes(structure, fresh)]
     const initial = yield* initialArtifacts(structure, trainableOf(structure, fresh))
     const { backend, model } = yield* assemble(structure, fresh, notes, storageIn(tensors, weights))
     yield* fill(backend, model, structure.seed, initial, (parameter) => fresh.has(parameter.key))
@@ -120,6 +145,7 @@ export function load(
   })
 }
 
+const HEADS: ReadonlyArray<string> = ["stored", "new"]
 const WEIGHTS: ReadonlyArray<string> = ["stored", "f32", "bf16", "f16"]
 const STORAGES: Readonly<Partial<Record<StoredDType, Storage>>> = { F16: "f16", BF16: "bf16" }
 
@@ -192,7 +218,8 @@ function describe(
       }`
       return yield* new ModelError({ reason: "Task", message })
     }
-    const built = yield* attempt(() => family.build(config, task))
+    const plain = yield* attempt(() => family.build(config, task))
+    const built = { ...plain, notes: [...plain.notes, ...yield* attempt(() => checkFields(config, family.fields))] }
     const contributions = yield* (yield* Plugins).all
     yield* checkFolders(contributions)
     const nodes = descendants(built.root)
@@ -205,14 +232,33 @@ function describe(
     }
     const network = { ...built, maxPositions: built.maxPositions - taken }
     yield* attempt(() => checkTied(network, modules, contributions))
-    const base = [network.root, ...nodes].flatMap(({ path, parameters }) =>
-      Object.entries(parameters).map(([name, spec]): Parameter => {
-        const key = baseKey(path, name)
-        return { ...spec, key, module: path, name, owner: "base" }
-      })
-    ).filter(({ key }) => !Object.hasOwn(network.tied, key))
-    return { directory, task, config, network, modules, contributions, sites, base, seed }
+    const base = baseOf(network)
+    const labelKeys = yield* attempt(() => labelKeysOf(base, family, config, task))
+    return { directory, task, config, network, modules, contributions, sites, base, labelKeys, seed }
   })
+}
+
+/** Base parameters of a network, tied ones once. */
+function baseOf({ root, tied }: Network): ReadonlyArray<Parameter> {
+  return [root, ...descendants(root)].flatMap(({ path, parameters }) =>
+    Object.entries(parameters).map(([name, spec]): Parameter => {
+      const key = baseKey(path, name)
+      return { ...spec, key, module: path, name, owner: "base" }
+    })
+  ).filter(({ key }) => !Object.hasOwn(tied, key))
+}
+
+/** Keys of parameters that have another shape with one label more. */
+function labelKeysOf(
+  base: ReadonlyArray<Parameter>,
+  family: Family,
+  config: ConfigReader,
+  task: Task,
+): ReadonlySet<string> {
+  if (!("labels" in task)) return new Set()
+  const larger = baseOf(family.build(config, { ...task, labels: [...task.labels, "one more"] }))
+  const shapes = new Map(larger.map(({ key, shape }) => [key, `${shape}`]))
+  return new Set(base.filter(({ key, shape }) => shapes.get(key) !== `${shape}`).map(({ key }) => key))
 }
 
 /** Typed errors that plain functions throw become failures; anything else is a defect. */
@@ -266,38 +312,6 @@ function newNotes(structure: Structure, fresh: ReadonlySet<string>): ReadonlyArr
     ...list("new and trained", all.filter(trains).map(({ key }) => key)),
     ...list("new", all.filter((parameter) => !trains(parameter)).map(({ key }) => key)),
   ]
-}
-
-/** Tensors by their names here. A name that is there already keeps its tensor, and the other stays unexpected. */
-function rename<A>(tensors: ReadonlyMap<string, A>, { renames }: Network): ReadonlyMap<string, A> {
-  const names = renames?.([...tensors.keys()]) ?? new Map<string, string>()
-  const taken = new Set(tensors.keys())
-  const renamed = new Map<string, A>()
-  for (const [stored, tensor] of tensors) {
-    const name = names.get(stored) ?? stored
-    const free = name !== stored && !taken.has(name)
-    if (free) taken.add(name)
-    renamed.set(free ? name : stored, tensor)
-  }
-  return renamed
-}
-
-/** A head in the file must mean the same classes, where the config names them. */
-function checkLabels(
-  { config, task, modules }: Structure,
-  missing: ReadonlyArray<string>,
-): Effect.Effect<void, ModelError> {
-  const names = config.record.id2label
-  const labels = labelsOf(task)
-  const isNew = modules.some(({ path, outputHead }) => outputHead && missing.some((key) => key.startsWith(`${path}.`)))
-  if (isNew || labels === undefined || typeof names !== "object" || names === null) return Effect.void
-  const stored = labels.map((_, i) => (names as Record<string, unknown>)[String(i)])
-  const same = stored.every((name, i) => name === labels[i] || name === `LABEL_${i}`)
-  if (same) return Effect.void
-  const message = `${config.file}: the head knows the labels ${JSON.stringify(stored)}, the task has ${
-    JSON.stringify(labels)
-  }; give the labels in the head's order, or take a model without a head`
-  return Effect.fail(new ModelError({ reason: "Task", message }))
 }
 
 /** Whether all base parameters train: no plugin changes the model or says what trains. */
@@ -423,7 +437,7 @@ function assemble(
     const model: Model = {
       directory,
       task,
-      config: config.record,
+      config: structure.record ?? config.record,
       modules,
       contributions,
       parameters,

@@ -7,6 +7,7 @@ export { loadAdapters, readParameters, saveAdapters, writeParameters } from "./a
 export type { Choice } from "./choice.ts"
 export { chooseByRow, type RowChoice } from "./choose_by_row.ts"
 export { generate, type GenerateOptions } from "./generate.ts"
+export { headLabels } from "./head_labels.ts"
 export { initialize, type InitializeOptions, load, type LoadError, type LoadOptions } from "./load.ts"
 export type { ResolvedSite } from "./sites.ts"
 export { type CheckpointOptions, saveCheckpoint } from "./save_checkpoint.ts"

@@ -48,7 +48,7 @@ export interface Model {
   readonly directory: string
   /** What the model is for. */
   readonly task: Task
-  /** Its `config.json`, as it is. */
+  /** Its `config.json`, as it is, but for ties that the weights do not bear out. */
   readonly config: Readonly<Record<string, unknown>>
   /** All modules but the root, parents first. */
   readonly modules: ReadonlyArray<ModuleInfo>

@@ -16,8 +16,13 @@ export interface Network {
   readonly vocabSize: number
   /** Keys of parameters that are another parameter, by the key of that: neither stored nor trained twice. */
   readonly tied: Readonly<Record<string, string>>
-  /** Names that weight files may hold beyond the model's: heads of other tasks, buffers. */
+  /** Names that weight files may hold beyond the model's: heads of other tasks. Known buffers are passed over in any case. */
   readonly ignoredKeys: ReadonlyArray<NamePattern>
+  /**
+   * Values of buffers that files of older versions hold, by the ends of their names: they follow from the config, and a
+   * person is told where a file has others. Default: none.
+   */
+  readonly buffers?: Readonly<Record<string, ReadonlyArray<number>>>
   /** Last names of the modules that methods adapt when nobody says which. */
   readonly defaultTargets: ReadonlyArray<string>
   /** Paths of modules that start anew when the file lacks them: the head, and what belongs to it. */

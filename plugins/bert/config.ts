@@ -1,3 +1,4 @@
+import type { ConfigFields } from "../../core/formats/config_fields.ts"
 import type { ConfigReader } from "../../core/formats/model_config.ts"
 import * as ops from "../../core/tensor/ops.ts"
 import type { Tensor } from "../../core/tensor/tensor.ts"
@@ -45,6 +46,18 @@ const ACTIVATIONS: Readonly<Record<string, (x: Tensor) => Tensor>> = {
   swish: ops.silu,
 }
 
+/** Of fields that are not read here: what converters of the first models wrote, and heads of other tasks. */
+export const fields: ConfigFields = {
+  harmless: [
+    "directionality",
+    ...["fc_size", "num_attention_heads", "num_fc_layers", "size_per_head", "type"].map((name) => `pooler_${name}`),
+    "sinusoidal_pos_embds",
+    "qa_dropout",
+    "tie_weights_",
+  ],
+  neutral: { is_causal: [false] },
+}
+
 /** Reads a BERT's config with transformers' names and defaults. Throws JsonError. */
 export function readBertConfig(config: ConfigReader): BertConfig {
   config.string("position_embedding_type", { default: "absolute", choices: ["absolute"] })
@@ -71,9 +84,9 @@ export function readBertConfig(config: ConfigReader): BertConfig {
 export function readDistilBertConfig(config: ConfigReader): BertConfig {
   const dropout = rate(config, "dropout", 0.1)
   return {
-    ...readShared(config, "dim", "n_heads"),
+    ...readShared(config, spelling(config, "dim", "hidden_size"), spelling(config, "n_heads", "num_attention_heads")),
     intermediateSize: config.integer("hidden_dim"),
-    layers: config.integer("n_layers"),
+    layers: config.integer(spelling(config, "n_layers", "num_hidden_layers")),
     tokenTypes: 0,
     epsilon: 1e-12,
     activation: activation(config, "activation"),
@@ -84,11 +97,21 @@ export function readDistilBertConfig(config: ConfigReader): BertConfig {
   }
 }
 
+/** A field with two names, which must agree where both are there. */
+function spelling(config: ConfigReader, name: string, general: string): string {
+  const both = config.has(name) && config.has(general)
+  if (both && config.record[name] !== config.record[general]) {
+    throw config.error(general, `what ${name} is, ${JSON.stringify(config.record[name])}, or left out`)
+  }
+  return config.has(general) ? general : name
+}
+
 function readShared(
   config: ConfigReader,
   width: string,
   heads: string,
 ): Pick<BertConfig, "vocabSize" | "hiddenSize" | "heads" | "maxPositions" | "std" | "tied"> {
+  if (config.record.tie_word_embeddings === null) throw config.error("tie_word_embeddings", "true or false")
   const hiddenSize = config.integer(width)
   const count = config.integer(heads)
   if (hiddenSize % count !== 0) throw config.error(heads, `a divisor of ${width} ${hiddenSize}`)

@@ -28,10 +28,16 @@
 import type * as Layer from "effect/Layer"
 import type { PluginError } from "../../core/contracts/plugin_error.ts"
 import { type Families, family } from "../../core/model/families.ts"
+import { fields } from "./config.ts"
 import { buildNetwork, modelTypes, tasks } from "./network.ts"
 
 export type { Families, FamiliesService, Family } from "../../core/model/families.ts"
 export { modelTypes }
 
 /** Makes the family known to `Model.load`. */
-export const layer: Layer.Layer<never, PluginError, Families> = family({ modelTypes, tasks, build: buildNetwork })
+export const layer: Layer.Layer<never, PluginError, Families> = family({
+  modelTypes,
+  tasks,
+  build: buildNetwork,
+  fields,
+})

@@ -1,8 +1,9 @@
 import { JsonError } from "../../core/formats/json_error.ts"
+import type { ConfigFields } from "../../core/formats/config_fields.ts"
 import type { ConfigReader } from "../../core/formats/model_config.ts"
 import * as ops from "../../core/tensor/ops.ts"
 import type { Tensor } from "../../core/tensor/tensor.ts"
-import { type Frequencies, frequenciesOf } from "./rope.ts"
+import { type Rope, ropeOf } from "./rope.ts"
 
 /** A config of the family, checked. */
 export interface LlamaConfig {
@@ -36,8 +37,8 @@ export interface LlamaConfig {
   readonly tied: boolean
   /** Of the gate. */
   readonly activation: (x: Tensor) => Tensor
-  /** Of rotary positions. */
-  readonly frequencies: Frequencies
+  /** Rotary positions. */
+  readonly rope: Rope
   /** What of the config plays no part. */
   readonly notes: ReadonlyArray<string>
 }
@@ -51,12 +52,25 @@ const ACTIVATIONS: Readonly<Record<string, (x: Tensor) => Tensor>> = {
   relu: ops.relu,
 }
 
+/** Defaults of transformers 4.57 and 5.24, by model type where they differ. */
+const KEY_VALUE_HEADS: Readonly<Record<string, number>> = { mistral: 8, qwen2: 32 }
+const MAX_POSITIONS: Readonly<Record<string, number>> = { llama: 2048, mistral: 131072, qwen2: 32768 }
+const SLIDING_WINDOW = 4096
+const MAX_WINDOW_LAYERS = 28
+
+/** Of fields that are not read here. */
+export const fields: ConfigFields = { harmless: ["is_decoder"], neutral: { is_causal: [true], use_rope: [true] } }
+
 /** Reads a config with transformers' names and defaults. Throws {@link JsonError}. */
 export function readConfig(config: ConfigReader): LlamaConfig {
   const type = config.string("model_type")
   const hiddenSize = config.integer("hidden_size")
   const heads = config.integer("num_attention_heads")
-  const keyValueHeads = config.integer("num_key_value_heads", { default: type === "mistral" ? 8 : heads })
+  // Where null stands, it is one for each head.
+  const absent = config.record.num_key_value_heads === undefined
+  const keyValueHeads = config.integer("num_key_value_heads", {
+    default: absent ? KEY_VALUE_HEADS[type] ?? heads : heads,
+  })
   if (heads % keyValueHeads !== 0) {
     throw config.error("num_key_value_heads", `a divisor of num_attention_heads ${heads}`)
   }
@@ -68,15 +82,17 @@ export function readConfig(config: ConfigReader): LlamaConfig {
     const message = `${config.file}: heads must have an even width for rotary positions, got ${headDim}`
     throw new JsonError({ reason: "Value", file: config.file, message })
   }
-  const maxPositions = config.integer("max_position_embeddings")
-  checkWindow(config, type, maxPositions)
-  const attentionBias = type === "llama" && config.boolean("attention_bias", { default: false })
+  const maxPositions = config.integer("max_position_embeddings", { default: MAX_POSITIONS[type] })
+  const layers = config.integer("num_hidden_layers")
+  checkWindow(config, type, layers, maxPositions)
+  // Of Qwen2 this is fixed, whatever the file says.
+  const attentionBias = type !== "mistral" && config.boolean("attention_bias", { default: false })
   const dropout = config.number("attention_dropout", { default: 0, min: 0 })
   return {
     vocabSize: config.integer("vocab_size"),
     hiddenSize,
     intermediateSize: config.integer("intermediate_size"),
-    layers: config.integer("num_hidden_layers"),
+    layers,
     heads,
     keyValueHeads,
     headDim,
@@ -84,23 +100,33 @@ export function readConfig(config: ConfigReader): LlamaConfig {
     epsilon: config.number("rms_norm_eps", { default: 1e-6, min: 0 }),
     std: config.number("initializer_range", { default: 0.02, min: 0 }),
     queryBias: attentionBias || type === "qwen2",
-    outputBias: attentionBias,
+    outputBias: attentionBias && type === "llama",
     feedForwardBias: type === "llama" && config.boolean("mlp_bias", { default: false }),
     tied: config.boolean("tie_word_embeddings", { default: false }),
     activation: ACTIVATIONS[config.string("hidden_act", { default: "silu", choices: Object.keys(ACTIVATIONS) })],
-    frequencies: frequenciesOf(config, headDim),
+    rope: ropeOf(config, { headDim, maxPositions }),
     notes: dropout === 0 ? [] : [`attention_dropout ${dropout} of the config is not applied`],
   }
 }
 
 /** A sliding window that hides nothing within the model's positions is no window. */
-function checkWindow(config: ConfigReader, type: string, maxPositions: number): void {
-  const on = type === "mistral" || (type === "qwen2" && config.boolean("use_sliding_window", { default: false }))
-  if (!on || !config.has("sliding_window")) return
-  if (config.integer("sliding_window") < maxPositions) {
-    throw config.error(
-      "sliding_window",
-      `null or at least max_position_embeddings ${maxPositions}: windows are not known here`,
-    )
+function checkWindow(config: ConfigReader, type: string, layers: number, maxPositions: number): void {
+  if (!slides(config, type, layers)) return
+  if (config.record.sliding_window === null) return
+  if (config.integer("sliding_window", { default: SLIDING_WINDOW }) >= maxPositions) return
+  const wanted = `null or at least max_position_embeddings ${maxPositions}: windows are not known here`
+  throw config.error("sliding_window", config.has("sliding_window") ? wanted : `${wanted} (${SLIDING_WINDOW} counts)`)
+}
+
+/** Whether a window counts in any layer. */
+function slides(config: ConfigReader, type: string, layers: number): boolean {
+  if (type === "mistral") return true
+  if (type !== "qwen2" || !config.boolean("use_sliding_window", { default: false })) {
+    // It plays no part, as in transformers.
+    if (type === "qwen2") config.has("sliding_window")
+    return false
   }
+  const types = config.optional("layer_types", (name) => config.strings(name))
+  if (types !== undefined) return types.some((type) => type !== "full_attention")
+  return config.integer("max_window_layers", { default: MAX_WINDOW_LAYERS, min: 0 }) < layers
 }

@@ -1,5 +1,5 @@
 /**
- * The Llama family: decoders with grouped-query attention, rotary positions (plain, or scaled as in Llama 3.1), RMS norm
+ * The Llama family: decoders with grouped-query attention, rotary positions (plain, or scaled: linear, dynamic, llama3, yarn), RMS norm
  * and gated feed-forward, for causal language modelling and sequence classification. Model types `llama`, `qwen2` and
  * `mistral` (without a sliding window), under Hugging Face's names.
  *
@@ -15,6 +15,7 @@
 import type * as Layer from "effect/Layer"
 import type { PluginError } from "../../core/contracts/plugin_error.ts"
 import { type Families, family } from "../../core/model/families.ts"
+import { fields } from "./config.ts"
 import { buildNetwork, modelTypes } from "./network.ts"
 
 export type { Families, FamiliesService, Family } from "../../core/model/families.ts"
@@ -25,4 +26,5 @@ export const layer: Layer.Layer<never, PluginError, Families> = family({
   modelTypes,
   tasks: ["classification", "causal-lm"],
   build: buildNetwork,
+  fields,
 })

@@ -35,14 +35,14 @@ export interface Positions {
 
 /** Rotary tables for one graph. */
 export function makePositions(
-  { frequencies }: LlamaConfig,
+  { rope }: LlamaConfig,
   batch: BatchTensors,
   decoding: Decoding | undefined,
 ): Positions {
   const made = new Map<string, Tables>()
   const constants = (start: number, length: number): Tables => {
-    const { cos, sin } = rotaryTables(frequencies, start, length)
-    const shape = [length, frequencies.length]
+    const { cos, sin } = rotaryTables(rope, start, length)
+    const shape = [length, rope.frequencies.length]
     return { cos: ops.constant(cos, shape), sin: ops.constant(sin, shape) }
   }
   const at = ({ cos, sin }: Tables, places: Tensor): Tables => ({

@@ -13,6 +13,16 @@ const CLASSES: Readonly<Record<string, string>> = { llama: "Llama", qwen2: "Qwen
 /** Values of `model_type` that the family knows. */
 export const modelTypes: ReadonlyArray<string> = Object.keys(CLASSES)
 
+/** Heads of other tasks. */
+const HEADS = ["lm_head.weight", /^(score|qa_outputs|classifier)\./]
+
+/** Files of a backbone alone lack its prefix, as in transformers. */
+function renames(stored: ReadonlyArray<string>): ReadonlyMap<string, string> {
+  const bare = stored.includes("embed_tokens.weight") && !stored.some((name) => name.startsWith("model."))
+  const isHead = (name: string) => HEADS.some((head) => typeof head === "string" ? head === name : head.test(name))
+  return new Map(bare ? stored.filter((name) => !isHead(name)).map((name) => [name, `model.${name}`]) : [])
+}
+
 /** Structure of a model. Throws JsonError when the config asks for what is not known here. */
 export function buildNetwork(reader: ConfigReader, task: Task): Network {
   const config = readConfig(reader)
@@ -45,9 +55,11 @@ export function buildNetwork(reader: ConfigReader, task: Task): Network {
     maxPositions: config.maxPositions,
     vocabSize,
     tied: tied && !classifies ? { "lm_head.weight": "model.embed_tokens.weight" } : {},
-    ignoredKeys: ["rotary_emb.inv_freq", ...(classifies ? ["lm_head.weight"] : [])],
+    ignoredKeys: HEADS,
+    buffers: { "rotary_emb.inv_freq": config.rope.frequencies },
     defaultTargets: ["q_proj", "v_proj"],
     newModules: classifies ? ["score"] : [],
+    renames,
     architecture: `${CLASSES[reader.string("model_type")]}For${classifies ? "SequenceClassification" : "CausalLM"}`,
     notes: config.notes,
   }

@@ -1,41 +1,115 @@
 /**
- * Rotary position embedding: frequencies and tables, in float64 on the host.
+ * Rotary position embedding: what a config says of it, and tables, in float64 on the host.
  * @module
  */
-import type { ConfigReader } from "../../core/formats/model_config.ts"
+import { ConfigReader } from "../../core/formats/model_config.ts"
+import { type Frequencies, type Rope, ROPE_KINDS } from "./rope_kinds.ts"
 
-/** Turns of each pair of dimensions per position, in radians: [headDim / 2]. */
-export type Frequencies = ReadonlyArray<number>
+export type { Frequencies, Rope }
+
+/** What of a model rotary positions depend on. */
+export interface RopeModel {
+  readonly headDim: number
+  readonly maxPositions: number
+}
+
+/** Fields that every kind may have. `finetuned` is YaRN's own note. */
+const COMMON = ["rope_type", "type", "rope_theta", "original_max_position_embeddings", "partial_rotary_factor"]
+const PASSED_OVER = ["finetuned"]
+
+const DEFAULT_THETA = 10000
 
 /**
- * Frequencies that a config asks for: theta^(-2i/headDim) (Su et al. 2021), with the scaling of Llama 3.1 where
- * `rope_scaling` says so. Throws JsonError on kinds of scaling that are not known here.
+ * Rotary positions that a config asks for: as transformers 5 writes it (`rope_parameters`) or as earlier versions did
+ * (`rope_theta` and `rope_scaling`). Where the file holds both, or what the versions read otherwise, both must mean the
+ * same. Throws JsonError on kinds and fields that are not known here.
  */
-export function frequenciesOf(config: ConfigReader, headDim: number): Frequencies {
-  const theta = config.number("rope_theta", { default: 10000 })
-  const plain = Array.from({ length: headDim / 2 }, (_, i) => theta ** (-2 * i / headDim))
-  if (!config.has("rope_scaling")) return plain
-  const scaling = config.object("rope_scaling")
-  const name = scaling.has("rope_type") ? "rope_type" : "type"
-  if (scaling.string(name, { choices: ["default", "llama3"] }) === "default") return plain
-  const factor = scaling.number("factor", { min: 1 })
-  const low = scaling.number("low_freq_factor")
-  const high = scaling.number("high_freq_factor")
-  const positions = scaling.integer("original_max_position_embeddings")
-  if (!(low > 0)) throw scaling.error("low_freq_factor", "greater than 0")
-  if (!(high > low)) throw scaling.error("high_freq_factor", "greater than low_freq_factor")
-  return plain.map((frequency) => {
-    const turns = positions * frequency / (2 * Math.PI)
-    if (turns > high) return frequency
-    if (turns < low) return frequency / factor
-    const smooth = (turns - low) / (high - low)
-    return (1 - smooth) * frequency / factor + smooth * frequency
-  })
+export function ropeOf(config: ConfigReader, model: RopeModel): Rope {
+  const newer = parametersOf(config)
+  const older = config.has("rope_scaling") ? config.object("rope_scaling") : undefined
+  const theta = config.optional("rope_theta", (name) => thetaIn(config, name))
+  checkPartial(config)
+  const top = config.optional("original_max_position_embeddings", (name) => config.integer(name))
+  const inside = (fields?: ConfigReader) => fields?.optional("rope_theta", (name) => thetaIn(fields, name))
+  const read = (fields: ConfigReader | undefined, own: number | undefined) =>
+    ropeIn(fields ?? new ConfigReader(config.file, {}), own ?? DEFAULT_THETA, model, top)
+  // Version 4 takes theta from the top; version 5 from within, with the top's where there is none.
+  const old = same(config, read(older, theta), read(older, inside(older) ?? theta), "rope_theta", "rope_scaling")
+  if (newer === undefined) return old
+  const rope = read(newer, inside(newer) ?? theta)
+  if (older !== undefined) same(config, rope, old, "rope_parameters", "rope_scaling")
+  return same(config, rope, read(newer, theta ?? inside(newer)), "rope_parameters", "rope_theta")
+}
+
+/** `rope_parameters`, which may lie by layer type: all of a type must say the same. */
+function parametersOf(config: ConfigReader): ConfigReader | undefined {
+  if (!config.has("rope_parameters")) return undefined
+  const fields = config.object("rope_parameters")
+  const values = Object.values(fields.record)
+  const nested = values.length > 0 && values.every((value) => typeof value === "object" && value !== null)
+  if (!nested) return Object.keys(fields.record).length === 0 ? undefined : fields
+  const names = Object.keys(fields.record)
+  const text = (name: string) => JSON.stringify(Object.entries(fields.object(name).record).sort())
+  const other = names.find((name) => text(name) !== text(names[0]))
+  if (other === undefined) return fields.object(names[0])
+  throw config.error("rope_parameters", `the same for all layers ("${names[0]}" and "${other}" differ)`)
+}
+
+function thetaIn(fields: ConfigReader, name: string): number {
+  const theta = fields.number(name)
+  if (theta > 0) return theta
+  throw fields.error(name, "greater than 0")
+}
+
+function checkPartial(fields: ConfigReader): void {
+  const share = fields.number("partial_rotary_factor", { default: 1 })
+  if (share !== 1) throw fields.error("partial_rotary_factor", "1: heads are rotated whole here")
+}
+
+/** The kind that `fields` name, made. */
+function ropeIn(fields: ConfigReader, theta: number, { headDim, maxPositions }: RopeModel, top?: number): Rope {
+  const name = kindIn(fields)
+  checkPartial(fields)
+  const own = fields.optional("original_max_position_embeddings", (name) => fields.integer(name))
+  // Where both are there, version 5 takes the one at the top, version 4 the one within.
+  if (top !== undefined && top !== (own ?? maxPositions) && (name === "yarn" || name === "llama3")) {
+    if (own !== undefined || name === "yarn") {
+      throw fields.error("original_max_position_embeddings", `${top}, as at the top of the file`)
+    }
+  }
+  const known = [...COMMON, ...PASSED_OVER, ...ROPE_KINDS[name].fields]
+  const odd = Object.keys(fields.record).find((field) => fields.has(field) && !known.includes(field))
+  if (odd !== undefined) throw fields.error(odd, `left out: it is not known for rotary positions of kind "${name}"`)
+  return ROPE_KINDS[name].make(fields, { theta, headDim, maxPositions, original: own ?? top ?? maxPositions })
+}
+
+/** `rope_type`, or `type` of old; a dictionary of theta alone is plain. */
+function kindIn(fields: ConfigReader): string {
+  const choices = Object.keys(ROPE_KINDS)
+  const older = fields.optional("type", (name) => fields.string(name, { choices }))
+  const newer = fields.optional("rope_type", (name) => fields.string(name, { choices }))
+  if (older !== undefined && newer !== undefined && older !== newer) {
+    throw fields.error("rope_type", `"${older}", as type says, or left out`)
+  }
+  if (newer === undefined && older === undefined && fields.has("factor")) {
+    throw fields.error("rope_type", `one of ${choices.join(", ")}`)
+  }
+  return newer ?? older ?? "default"
+}
+
+/** Two readings of one file, which must agree. */
+function same(config: ConfigReader, a: Rope, b: Rope, first: string, second: string): Rope {
+  const equal = a.scale === b.scale && a.frequencies.every((frequency, i) => frequency === b.frequencies[i])
+  if (equal) return a
+  throw config.error(
+    first,
+    `what ${second} says too (versions of transformers read one or the other); take the wrong one out`,
+  )
 }
 
 /** Cosines and sines of positions `start` and following: [length, headDim / 2] each. */
 export function rotaryTables(
-  frequencies: Frequencies,
+  { frequencies, scale }: Rope,
   start: number,
   length: number,
 ): { readonly cos: Float32Array; readonly sin: Float32Array } {
@@ -44,8 +118,8 @@ export function rotaryTables(
   const sin = new Float32Array(length * half)
   for (let at = 0; at < length * half; at++) {
     const angle = (start + Math.floor(at / half)) * frequencies[at % half]
-    cos[at] = Math.cos(angle)
-    sin[at] = Math.sin(angle)
+    cos[at] = scale * Math.cos(angle)
+    sin[at] = scale * Math.sin(angle)
   }
   return { cos, sin }
 }

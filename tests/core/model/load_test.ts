@@ -45,7 +45,7 @@ Deno.test("what does not fit is a typed error before any memory is taken", async
       "ModelError",
       'unknown model_type "mamba"; known: bert, distilbert, llama, mistral, qwen2',
     ],
-    [{ rope_scaling: { rope_type: "yarn", factor: 2 } }, "JsonError", "yarn"],
+    [{ rope_scaling: { rope_type: "longrope", factor: 2 } }, "JsonError", "longrope"],
     [{ hidden_act: "mish" }, "JsonError", "mish"],
     [{ num_key_value_heads: 3 }, "JsonError", "num_key_value_heads must be a divisor of num_attention_heads 4, got 3"],
     [{ hidden_size: "16" }, "JsonError", 'hidden_size must be a positive integer, got "16"'],
@@ -128,7 +128,7 @@ Deno.test("a head that the file lacks starts anew, trains and is told of; one wi
     undefined,
     untouched(),
   )
-  assertStringIncludes(more.message, "score.weight [3,16] instead of [2,16]")
+  assertStringIncludes(more.message, "its head (score.weight) is for 3 labels, the task has 2")
 })
 
 Deno.test("memory is freed with the scope, also when loading fails half-way", async () => {

@@ -1,0 +1,63 @@
+/**
+ * Weights that are not plain numbers: told before anything is said of their sizes.
+ * @module
+ */
+import type { TensorEntry } from "./safetensors_header.ts"
+import { isFloatDType } from "./stored_dtype.ts"
+
+const FIELDS = ["quantization_config", "quantization", "compression_config"]
+
+/** Names beside packed weights, as bitsandbytes, GPTQ, AWQ, HQQ, fp8, compressed-tensors and MLX write them. */
+const PACKED =
+  /\.(absmax|quant_map|nested_absmax|nested_quant_map|quant_state\..+|SCB|weight_format|qweight|qzeros|g_idx|scales|W_q|weight_(scale|scale_inv|zero_point|packed|shape)|input_scale)$/
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** How a config says that weights are quantized; undefined where it does not. */
+export function quantizedConfig(config: Readonly<Record<string, unknown>>): string | undefined {
+  const field = FIELDS.find((name) => config[name] !== undefined && config[name] !== null)
+  return field === undefined ? undefined : `config.json has ${field}: ${describe(config[field])}`
+}
+
+/** How names and types of tensors say it, where the config does not. `expected` are those of the model. */
+export function quantizedTensors(
+  tensors: ReadonlyMap<string, TensorEntry>,
+  expected: ReadonlySet<string>,
+): string | undefined {
+  const found = [...tensors].find(([name, entry]) => expected.has(name) ? isPacked(entry) : PACKED.test(name))
+  return found && `config.json does not say how, but the file holds ${found[0]} (${found[1].dtype})`
+}
+
+/** Matrices of whole or very small numbers. */
+function isPacked({ dtype, shape }: TensorEntry): boolean {
+  return !isFloatDType(dtype) && dtype !== "F64" && shape.length > 1
+}
+
+/** Method and bits, under the names that the methods have for them. */
+function describe(config: unknown): string {
+  if (!isRecord(config)) return JSON.stringify(config)
+  const { quant_method: method, quant_type: type, bnb_4bit_quant_type: kind } = config
+  const bits = bitsIn(config)
+  const parts = [method, bits && `${bits} bits`, kind ?? type]
+  const known = parts.filter((part) => typeof part === "string" && part !== "")
+  return known.length > 0 ? known.join(", ") : JSON.stringify(config).slice(0, 200)
+}
+
+function bitsIn(config: Readonly<Record<string, unknown>>): number | undefined {
+  if (config.load_in_4bit === true || config._load_in_4bit === true) return 4
+  if (config.load_in_8bit === true || config._load_in_8bit === true) return 8
+  for (const name of ["bits", "w_bit", "num_bits", "nbits", "weight_bits"]) {
+    if (typeof config[name] === "number") return config[name]
+  }
+  for (const value of Object.values(config)) {
+    const inside = isRecord(value) ? bitsIn(value) : undefined
+    if (inside !== undefined) return inside
+  }
+  return undefined
+}
+
+/** What to do about it. */
+export const PLAIN_WEIGHTS =
+  "quantized weights are not read here: take the model that they were made from, or write them out plain " +
+  "(transformers: model.dequantize(), then save_pretrained)"

@@ -1,7 +1,8 @@
 /**
  * `deno task conformance [--self] [name ...]`: Espalier beside PyTorch, transformers and PEFT, in each Python environment.
  * Some cases run on WebGPU too, with wider tolerances. With `--self`, torch in float32 stands in for Espalier: shows that
- * the rule can be met, and that the controls fail it.
+ * the rule can be met, and that the controls fail it. The name `mutations` stands for the thousand changed files of
+ * run_mutations.ts, read in both environments.
  * @module
  */
 import * as Wasm from "../../core/backend/wasm/backend.ts"
@@ -11,13 +12,15 @@ import { type Environment, environments, pythonEnvironment, workspace } from "./
 import { type CaseResult, runCase } from "./espalier_case.ts"
 import { judge, judgeSaved, type Run } from "./judge.ts"
 import { readAsResult, reference } from "./reference.ts"
+import { runMutations } from "./run_mutations.ts"
+
+const MUTATIONS = "mutations"
 
 const self = Deno.args.includes("--self")
 const names = Deno.args.filter((argument) => !argument.startsWith("--"))
-const unknown = names.filter((name) => !cases.some((one) => one.name === name))
-if (unknown.length > 0) {
-  throw new Error(`no such case: ${unknown.join(", ")}; there are ${cases.map((one) => one.name).join(", ")}`)
-}
+const known = [...cases.map((one) => one.name), MUTATIONS]
+const unknown = names.filter((name) => !known.includes(name))
+if (unknown.length > 0) throw new Error(`no such case: ${unknown.join(", ")}; there are ${known.join(", ")}`)
 const adapter = await navigator.gpu?.requestAdapter() ?? null
 
 /** The cases that an environment has a reference for. */
@@ -72,10 +75,12 @@ const violationsIn = async (environment: Environment): Promise<Map<string, Array
   return violations
 }
 
+const wantsCases = names.length === 0 || names.some((name) => name !== MUTATIONS)
+const wantsMutations = !self && (names.length === 0 || names.includes(MUTATIONS))
 // Their references side by side: each is one thread.
-await Promise.all(environments.map((environment) => reference(environment, casesIn(environment), [])))
+if (wantsCases) await Promise.all(environments.map((one) => reference(one, casesIn(one), [])))
 let passed = 0, failed = 0
-for (const environment of environments) {
+for (const environment of wantsCases ? environments : []) {
   console.log(`== ${environment.title}`)
   for (const [name, found] of await violationsIn(environment)) {
     console.log(`${found.length === 0 ? "ok    " : "FAILED"} ${name}`)
@@ -84,7 +89,13 @@ for (const environment of environments) {
     found.length === 0 ? passed++ : failed++
   }
 }
-if (adapter === null && !self) {
+if (wantsMutations) {
+  console.log("== changed config and tokenizer files, read as transformers reads them")
+  const found = await runMutations(false)
+  passed += found.passed
+  failed += found.failed
+}
+if (adapter === null && wantsCases && !self) {
   console.log(
     `webgpu: ${onWebgpu.length} conformance cases NOT RUN: no WebGPU adapter; mesa-vulkan-drivers brings one`,
   )

@@ -67,13 +67,16 @@ const describe = ({ base, file, kind, path, to, value }: Mutation): string =>
   `${base}/${file}: ${kind} ${path.join(".")}${to === undefined ? "" : ` -> ${to}`}` +
   (value === undefined ? "" : ` = ${JSON.stringify(value).slice(0, 90)}`)
 
-/** Reads all of them and prints a table; numbers of passed and failed ones. */
-export const runMutations = async (verbose: boolean): Promise<{ readonly passed: number; readonly failed: number }> => {
+/** Reads all of them and prints a table; numbers of passed and failed ones. Another seed draws other changes. */
+export const runMutations = async (
+  verbose: boolean,
+  seed?: number,
+): Promise<{ readonly passed: number; readonly failed: number }> => {
   const bases = ["4", "5"].flatMap((version) =>
     [...Deno.readDirSync(`${fixtures}/${version}`)].map(({ name }) => `${version}/${name}`).sort()
   )
   const directories = new Map(bases.map((base) => [base, filesOf(`${fixtures}/${base}`)]))
-  const list = mutations(directories, COUNT)
+  const list = mutations(directories, COUNT, seed)
   const texts = textsOf(JSON.parse(Deno.readTextFileSync(`${fixtures}/${bases[0]}/expected.json`)))
   const pins = environments.flatMap(({ requirements }) => [requirements]).map((name) => scripts + name)
   const words = [JSON.stringify([...directories]), JSON.stringify(list), JSON.stringify(texts)]
@@ -125,7 +128,11 @@ const printTable = (table: ReadonlyMap<string, ReadonlyMap<Verdict, number>>): v
 }
 
 if (import.meta.main) {
-  const { passed, failed } = await runMutations(Deno.args.includes("--verbose"))
+  const seed = Deno.args.find((argument) => argument.startsWith("--seed="))?.slice("--seed=".length)
+  const { passed, failed } = await runMutations(
+    Deno.args.includes("--verbose"),
+    seed === undefined ? undefined : Number(seed),
+  )
   console.log(`${passed} passed, ${failed} failed`)
   Deno.exit(failed === 0 ? 0 : 1)
 }

@@ -15,9 +15,13 @@ export interface Settings {
   readonly model: string
   /** What the model's frozen matrices are kept in. */
   readonly weights: "stored" | "f32" | "bf16" | "f16"
+  /** Whether a classifier's head of the model is kept, or one starts anew. */
+  readonly head: "stored" | "new"
   /** The data's file. */
   readonly data: string
   readonly columns: Dataset.Columns
+  /** Names of the classes in the order of their ids. Default: those of the model's head, or of the data, sorted. */
+  readonly labels?: ReadonlyArray<string> | undefined
   /** What to learn; as the columns say when it is not given. */
   readonly task: Task["kind"] | undefined
   /** Shares of the rows to choose by and to judge by. */
@@ -52,19 +56,30 @@ const stopping = ({ patience }: Settings, task: Task): Trainer.EarlyStopping => 
   metric: task.kind === "causal-lm" || task.kind === "masked-lm" ? "loss" : "macroF1",
 })
 
+/** Reads the data, its labels in the order that was asked for, or that the model's own head has. */
+const read = ({ model, head, data, columns, labels }: Settings) =>
+  Effect.gen(function* () {
+    const found = yield* Dataset.file(data, columns, defined({ labels }))
+    if (labels !== undefined || head === "new" || found.labels.length === 0) return found
+    const own = yield* Model.headLabels(model, found.labels)
+    if (own === undefined || `${own}` === `${found.labels}`) return found
+    yield* Console.log(`data: labels in the order of the model's head: ${own.join(", ")}`)
+    return yield* Dataset.file(data, columns, { labels: own })
+  })
+
 /** Data and model of a run, and how it is judged. */
 const prepare = (settings: Settings) =>
   Effect.gen(function* () {
-    const { validation, test, seed, weights, training: { maxLength } } = settings
+    const { validation, test, seed, weights, head, training: { maxLength } } = settings
     const backend = yield* Backend
     yield* Console.log(`backend: ${backend.info.description}`)
-    const data = yield* Dataset.file(settings.data, settings.columns).pipe(Dataset.split({ validation, test, seed }))
+    const data = yield* read(settings).pipe(Dataset.split({ validation, test, seed }))
     yield* Console.log(
       `data: ${settings.data}, ${data.train.rows.length} rows to train on, ${data.validation.rows.length} to choose by, ` +
         `${data.test.rows.length} to judge by; ${data.removedDuplicates} duplicates left out`,
     )
     const task = taskOf(data.train, settings)
-    const model = yield* Model.load(settings.model, { task, seed, weights })
+    const model = yield* Model.load(settings.model, { task, seed, weights, head })
     for (const note of model.notes) yield* Console.log(`model: ${note}`)
     const judged = [data.test, data.validation, data.train].find(({ rows }) => rows.length > 0) ?? data.train
     return { backend, data, task, model, judge: Trainer.evaluate(model, judged, { maxLength, batchSize: 32 }) }
@@ -73,7 +88,7 @@ const prepare = (settings: Settings) =>
 /** Trains, and leaves adapter and report in the run folder. */
 export const train = (settings: Settings) =>
   Effect.gen(function* () {
-    const { output, resume, weights, validation, test, seed, training } = settings
+    const { output, resume, weights, head, labels, validation, test, seed, training } = settings
     yield* checkOutput(output, settings)
     const { backend, data, task, model, judge } = yield* prepare(settings)
     const before = yield* judge
@@ -86,7 +101,14 @@ export const train = (settings: Settings) =>
       runFolder: output,
       resume,
       observe: progress(),
-      config: { data: settings.data, weights, ...settings.config, split: { validation, test } },
+      config: {
+        data: settings.data,
+        weights,
+        head,
+        ...defined({ labels }),
+        ...settings.config,
+        split: { validation, test },
+      },
       ...traceStep(settings.trace),
       ...(data.validation.rows.length === 0 ? {} : { earlyStopping: stopping(settings, task) }),
     })

@@ -30,12 +30,17 @@ const flags = {
     Flag.withDescription("What the model's frozen matrices are kept in [stored: what its file has]"),
     Flag.withDefault("stored"),
   ),
+  head: Flag.Literals("head", ["stored", "new"]).pipe(
+    Flag.withDescription("The model's own classifier, or a new one for other labels [stored]"),
+    Flag.withDefault("stored"),
+  ),
   data: Flag.String("data").pipe(
     Flag.withDescription("CSV, TSV, JSON, JSON Lines or text file [the SMS Spam Collection]"),
     Flag.withDefault(beside("./data/sms_spam.tsv")),
   ),
   text: text("text", "Column of the text [text]"),
   label: text("label", "Column of the label [label]"),
+  labels: text("labels", "Labels with commas, in the order of their ids [the model's, or those in the data, sorted]"),
   prompt: text("prompt", "Column of the prompt: learn to complete it"),
   completion: text("completion", "Column of the completion"),
   words: text("words", "Column of lists of words: learn a label for each"),
@@ -83,8 +88,9 @@ const flags = {
 
 type Options = Command.Command.Config.Infer<typeof flags>
 
-const targetsOf = (text: string) =>
-  text === "all-linear" || /[*+?()[\]\\|^$]/.test(text) ? text : text.split(",").map((name) => name.trim())
+const namesOf = (text: string) => text.split(",").map((name) => name.trim())
+
+const targetsOf = (text: string) => text === "all-linear" || /[*+?()[\]\\|^$]/.test(text) ? text : namesOf(text)
 
 const columnNames = ({ text, label, prompt, completion, words, tags }: Options) => ({
   text: given(text),
@@ -96,15 +102,17 @@ const columnNames = ({ text, label, prompt, completion, words, tags }: Options) 
 })
 
 const settingsOf = (options: Options): Settings => {
-  const { model, weights, data, validation, test, seed, output, resume, overwrite, trace } = options
+  const { model, weights, head, data, validation, test, seed, output, resume, overwrite, trace } = options
   const { epochs, batchSize, learningRate, schedule, weightDecay, maxLength } = options
   const task = given(options.task)
   return {
     title: `LoRA on ${data}`,
     model,
     weights,
+    head,
     data,
     columns: columnsOf(data, task, columnNames(options)),
+    labels: given(Option.map(options.labels, namesOf)),
     task,
     validation,
     test,

@@ -232,6 +232,12 @@ const RunFile = Schema.Struct({
           "What frozen matrices are kept in. Default: stored",
         ),
       ),
+      head: Schema.optionalKey(
+        described(
+          Schema.Literals(["stored", "new"]),
+          "The model's own classifier, or a new one for other labels. Default: stored",
+        ),
+      ),
     }),
     "The base model",
   ),
@@ -241,6 +247,10 @@ const RunFile = Schema.Struct({
       ...optional({
         text: text("Column of the text. Default: text"),
         label: text("Column of the label. Default: label"),
+        labels: described(
+          Schema.Array(Schema.String).check(Schema.isMinLength(2)),
+          "Labels in the order of their ids. Default: those of the model's head, or of the data, sorted",
+        ),
         prompt: text("Column of the prompt: learn to complete it"),
         completion: text("Column of the completion"),
         words: text("Column of lists of words: learn a label for each"),
@@ -384,14 +394,17 @@ export const settingsOf = (
 ): Effect.Effect<Settings, never, Path.Path> =>
   Effect.map(Effect.service(Path.Path), (path) => {
     const at = (place: string) => path.isAbsolute(place) ? place : path.join(path.dirname(file), place)
-    const { model, data: { path: data, validation = 0.1, test = 0.2, ...columns }, task, methods, seed = 42 } = run
+    const { model, data: { path: data, validation = 0.1, test = 0.2, labels, ...columns }, task, methods, seed = 42 } =
+      run
     const { patience, ...given } = run.training ?? {}
     return {
       title: `${methods.map(({ method }) => method).join(" and ")} on ${data}`,
       model: at(model.path),
       weights: model.weights ?? "stored",
+      head: model.head ?? "stored",
       data: at(data),
       columns: columnsOf(data, task as Task["kind"] | undefined, columns),
+      labels,
       task,
       validation,
       test,

@@ -29,6 +29,9 @@ const areIds = (labels: ReadonlyArray<string>, names: ReadonlyArray<string>): bo
   !names.some((name) => /^[+-]?\d+$/.test(name)) &&
   labels.every((label) => /^\d+$/.test(label) && Number(label) < names.length)
 
+const isAmong = (labels: ReadonlyArray<string>, names: ReadonlyArray<string>): boolean =>
+  areIds(labels, names) || labels.every((label) => names.includes(label))
+
 /**
  * The labels of the head of the model in `directory`, in its own order, where all of `labels` are among them or are its
  * ids; undefined where its `config.json` names others or none. For data sets: their option `labels`.
@@ -39,9 +42,7 @@ export function headLabels(
 ): Effect.Effect<ReadonlyArray<string> | undefined, JsonError | StorageError, FileSystem.FileSystem> {
   return Effect.map(readModelConfig(directory), ({ record }) => {
     const names = namesIn(record)
-    return names !== undefined && (areIds(labels, names) || labels.every((label) => names.includes(label)))
-      ? names
-      : undefined
+    return names !== undefined && isAmong(labels, names) ? names : undefined
   })
 }
 
@@ -83,7 +84,7 @@ export function headOfAnotherSize(
 ): ModelError {
   const names = namesIn(config, size)
   const own = names === undefined ? "" : `, ${JSON.stringify(names)}`
-  const among = names !== undefined && labels.every((label) => names.includes(label))
+  const among = names !== undefined && isAmong(labels, names)
   const message =
     `"${directory}": its head (${name}) is for ${size} label${size === 1 ? "" : "s"}${own}, the task has ` +
     `${labels.length}, ${JSON.stringify(labels)}: ` +

@@ -71,6 +71,9 @@ export function checkData(data: Data, task: Task): void {
   }
   const labels = labelsOf(task)
   if (labels === undefined) return
+  // Ids in the data, names in the model's head: the same classes in the same order.
+  const areIds = !labels.some((label) => /^[+-]?\d+$/.test(label)) && data.labels.every((label, i) => label === `${i}`)
+  if (areIds && data.labels.length === labels.length) return
   if (data.labels.length !== labels.length || data.labels.some((label, i) => label !== labels[i])) {
     const [own, others] = [data.labels, labels].map((labels) => JSON.stringify(labels))
     throw wrong(`its labels are ${own}, the model's are ${others}: give both the same list in the same order`)

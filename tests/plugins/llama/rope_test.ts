@@ -1,4 +1,4 @@
-import { assert, assertThrows } from "@std/assert"
+import { assert, assertEquals, assertThrows } from "@std/assert"
 import { JsonError } from "../../../core/formats/json_error.ts"
 import { ConfigReader } from "../../../core/formats/model_config.ts"
 import { ropeOf, rotaryTables } from "../../../plugins/llama/rope.ts"
@@ -45,4 +45,77 @@ Deno.test("unknown or senseless scaling is an error that quotes it", () => {
   assertThrows(attempt({ rope_type: "llama3", factor: 8 }), JsonError, "low_freq_factor")
   const both = { low_freq_factor: 4, high_freq_factor: 4, original_max_position_embeddings: 8 }
   assertThrows(attempt({ rope_type: "llama3", factor: 8, ...both }), JsonError, "high_freq_factor")
+})
+
+interface Made {
+  readonly frequencies: number[]
+  readonly scale: number
+  readonly error?: string
+}
+
+/** Configs with what transformers 4.57.6 and 5.24.0 make of them (make_rope.py). */
+const cases: ReadonlyArray<{ readonly type: string; readonly config: Record<string, unknown> } & Record<string, Made>> =
+  JSON.parse(Deno.readTextFileSync(fixture("llama/rope.json")))
+
+Deno.test("frequencies and factors of each spelling and kind are those of transformers 5.24.0 and 4.57.6", () => {
+  const refused: string[] = []
+  for (const { config, "4.57.6": older, "5.24.0": newer } of cases) {
+    const name = JSON.stringify(config)
+    let rope
+    try {
+      rope = ropeOf(new ConfigReader("config.json", config), { headDim: 16, maxPositions: 64 })
+    } catch (error) {
+      assert(error instanceof JsonError, String(error))
+      refused.push(name)
+      continue
+    }
+    // Version 4 does not know rope_parameters, and takes its own fields alone.
+    const judges = "rope_parameters" in config || older.error !== undefined ? [newer] : [newer, older]
+    for (const { frequencies, scale } of judges) {
+      const error = distance(rope.frequencies.map((value, i) => value / frequencies[i]), frequencies.map(() => 1))
+      assert(error < 2e-6 && Math.abs(rope.scale - scale) < 1e-12, `${name}: off by ${error}, ${rope.scale}`)
+    }
+  }
+  // What the versions read otherwise, what is not known here, and a scaling without a kind.
+  assertEquals(refused.map((name) => JSON.parse(name)), [
+    { rope_theta: 300, rope_parameters: { rope_type: "default", rope_theta: 900 } },
+    { rope_scaling: { rope_type: "linear", factor: 2, rope_theta: 900 } },
+    {
+      rope_theta: 900,
+      rope_scaling: { rope_type: "linear", factor: 2 },
+      rope_parameters: { rope_theta: 900, rope_type: "default" },
+    },
+    { rope_theta: 900, original_max_position_embeddings: 16, rope_scaling: { rope_type: "yarn", factor: 4 } },
+    {
+      rope_theta: 900,
+      original_max_position_embeddings: 16,
+      rope_scaling: { rope_type: "yarn", factor: 4, original_max_position_embeddings: 32 },
+    },
+    { rope_theta: 300, rope_scaling: { type: "linear", rope_type: "yarn", factor: 2 } },
+    { rope_theta: 300, rope_scaling: { factor: 2 } },
+    {
+      rope_theta: 300,
+      rope_scaling: {
+        rope_type: "longrope",
+        short_factor: Array(8).fill(1),
+        long_factor: Array(8).fill(2),
+        factor: 4,
+      },
+    },
+    { rope_theta: 300, partial_rotary_factor: 0.5 },
+  ])
+})
+
+Deno.test("parameters by layer type count where all types agree; fields that no kind knows are refused by name", () => {
+  const read = (rope_parameters: unknown) =>
+    ropeOf(new ConfigReader("config.json", { rope_parameters }), { headDim: 8, maxPositions: 64 })
+  const linear = { rope_type: "linear", rope_theta: 50, factor: 2 }
+  assertEquals(read({ full_attention: linear, sliding_attention: { ...linear } }), read(linear))
+  const other = { full_attention: linear, sliding_attention: { ...linear, rope_theta: 60 } }
+  assertThrows(() => read(other), JsonError, '"full_attention" and "sliding_attention" differ')
+  assertThrows(() => read({ ...linear, mrope_section: [1, 2, 1] }), JsonError, "mrope_section")
+  assertThrows(() => read({ ...linear, partial_rotary_factor: 0.5 }), JsonError, "partial_rotary_factor")
+  assertThrows(() => read({ rope_type: "default", rope_theta: 50, factor: 2 }), JsonError, "factor")
+  assertThrows(() => read({ rope_type: "proportional", rope_theta: 50 }), JsonError, "proportional")
+  assertThrows(() => read({ ...linear, rope_theta: 0 }), JsonError, "greater than 0")
 })

@@ -2,11 +2,18 @@
  * Tokenizers: from `tokenizer.json` as Hugging Face writes it.
  * @module
  */
-import { Tokenizer as TokenizerModel } from "@huggingface/tokenizers"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import { attempt, DataError } from "./data_error.ts"
-import { decodeUtf8, readBytes } from "./read_bytes.ts"
+import { attempt, type DataError } from "./data_error.ts"
+import { cleanUp } from "./tokenizer/decoders.ts"
+import { Fields, tokenizerError } from "./tokenizer/fields.ts"
+import { readPipeline } from "./tokenizer/pipeline.ts"
+import { classOf } from "./tokenizer_files/classes.ts"
+import { type FilesBeside, readFiles } from "./tokenizer_files/files.ts"
+import { overridden, tellDifferences, tellUnknown } from "./tokenizer_files/overrides.ts"
+import { specialTokens } from "./tokenizer_files/special_tokens.ts"
+
+export type { FilesBeside }
 
 /** Text to token ids and back. */
 export interface Tokenizer {
@@ -39,97 +46,80 @@ export interface Tokenizer {
 }
 
 /**
- * Loads `tokenizer.json`, and `tokenizer_config.json` where there is one, from a model's directory.
+ * Loads a tokenizer from a model's directory: `tokenizer.json`, and what transformers reads beside it where it is there:
+ * `tokenizer_config.json`, `special_tokens_map.json`, `added_tokens.json`, and the model type of `config.json`.
  *
  * Fails with a {@link DataError}: `NotFound` without a tokenizer.json, `Tokenizer` when a file is not what it should be.
  */
 export const loadTokenizer = (directory: string): Effect.Effect<Tokenizer, DataError, FileSystem.FileSystem> =>
-  Effect.gen(function* () {
-    const path = `${directory}/tokenizer.json`
-    const model = yield* Effect.catchTag(
-      readJson(path),
-      "DataError",
-      (error) =>
-        error.reason === "NotFound"
-          ? new DataError({
-            reason: "NotFound",
-            message: `${path}: no such file; a model's directory needs its tokenizer.json`,
-            cause: error.cause,
-          })
-          : error,
-    )
-    const config = yield* Effect.catchTag(
-      readJson(`${directory}/tokenizer_config.json`),
-      "DataError",
-      (error) => error.reason === "NotFound" ? Effect.succeed({}) : error,
-    )
-    return yield* attempt(() => makeTokenizer(model, config, path))
-  })
+  Effect.flatMap(
+    readFiles(directory),
+    ({ model, config, ...beside }) =>
+      attempt(() => makeTokenizer(model, config, `${directory}/tokenizer.json`, beside)),
+  )
 
-const readJson = (path: string): Effect.Effect<unknown, DataError, FileSystem.FileSystem> =>
-  Effect.flatMap(readBytes(path), (bytes) =>
-    attempt((): unknown => {
-      const text = decodeUtf8(path, bytes)
-      try {
-        return JSON.parse(text)
-      } catch (cause) {
-        const message = `${path} is not JSON: ${(cause as Error).message}`
-        throw new DataError({ reason: "Tokenizer", message, cause })
-      }
-    }))
+type Json = Readonly<Record<string, unknown>>
 
 /**
- * A tokenizer from the contents of `tokenizer.json` and `tokenizer_config.json`.
+ * A tokenizer from the contents of `tokenizer.json` and `tokenizer_config.json`, and of files beside them. Where transformers
+ * 4 and 5 read them differently, tokenizer.json decides and {@link Tokenizer.notes} tell so.
  *
  * @throws DataError `Tokenizer` when they are not those of a tokenizer.
  */
-export const makeTokenizer = (model: unknown, config: unknown = {}, source = "tokenizer.json"): Tokenizer => {
-  let inner: TokenizerModel
-  try {
-    inner = new TokenizerModel(model as object, config as object)
-  } catch (cause) {
-    const message = `${source} does not hold a tokenizer that can be read: ${(cause as Error).message}`
-    throw new DataError({ reason: "Tokenizer", message, cause })
+export const makeTokenizer = (
+  model: unknown,
+  config: unknown = {},
+  source = "tokenizer.json",
+  beside: FilesBeside = {},
+): Tokenizer => {
+  const directory = source.slice(0, source.lastIndexOf("/") + 1)
+  const notes: Array<string> = []
+  const object = (value: unknown, name: string): Json => new Fields(value, `${directory}${name}`, notes).value
+  const optional = (value: unknown, name: string) => value === undefined ? undefined : object(value, name)
+  const file = object(model, "tokenizer.json")
+  const given = object(config, "tokenizer_config.json")
+  const { tokenizer_class, model_type } = optional(beside.modelConfig, "config.json") ?? {}
+  const text = (value: unknown) => typeof value === "string" ? value : undefined
+  const its = classOf(text(given.tokenizer_class) ?? text(tokenizer_class), text(model_type), hasByteLevel(file))
+  if (!its.known) {
+    notes.push(
+      `${directory}tokenizer_config.json: "tokenizer_class" is ${its.name}, which is not known: no tokens come with it`,
+    )
   }
-  const vocab = inner.get_vocab()
-  let vocabSize = 0
-  for (const id of vocab.values()) vocabSize = Math.max(vocabSize, id + 1)
-  if (vocabSize === 0) throw new DataError({ reason: "Tokenizer", message: `${source} has an empty vocabulary` })
-  const settings = config as Readonly<Record<string, unknown>>
-  const special = (name: "pad" | "eos" | "bos" | "mask"): number | undefined => {
-    const value = settings[`${name}_token`]
-    const token = typeof value === "object" && value !== null
-      ? (value as { readonly content?: unknown }).content
-      : value
-    if (typeof token !== "string") return undefined
-    const id = inner.token_to_id(token)
-    if (id !== undefined) return id
-    const message = `${source}: the ${name} token ${JSON.stringify(token)} is not in the vocabulary`
-    throw new DataError({ reason: "Tokenizer", message })
-  }
-  const cleanUp = settings.clean_up_tokenization_spaces === true
-  const ids = { padId: special("pad"), eosId: special("eos"), bosId: special("bos"), maskId: special("mask") }
-  const known = Object.fromEntries(Object.entries(ids).filter(([, id]) => id !== undefined))
+  const effective = overridden(file, given, its, directory, notes)
+  const pipeline = readPipeline(effective, source, notes)
+  if (pipeline.vocabSize === 0) throw tokenizerError(`${source} has an empty vocabulary`)
+  const map = optional(beside.specialTokensMap, "special_tokens_map.json")
+  const added = optional(beside.addedTokens, "added_tokens.json")
+  const special = specialTokens({ config: given, map, added, directory, notes }, file, its, pipeline)
+  const { settings, ids } = special
+  pipeline.prepare(settings.split_special_tokens === true)
+  tellUnknown(settings, directory, notes)
+  tellDifferences(effective, special, pipeline.around, its, directory, notes)
+
+  const { before, after } = pipeline.around
+  const cleans = settings.clean_up_tokenization_spaces === true
+  const known = (["pad", "eos", "bos", "mask"] as const).flatMap((name) =>
+    ids.has(name) ? [[`${name}Id`, ids.get(name)]] : []
+  )
   return {
-    vocabSize,
-    addsSpecialTokens: inner.encode("").ids.length > 0,
-    ...known as Pick<Tokenizer, "padId" | "eosId" | "bosId" | "maskId">,
+    vocabSize: pipeline.vocabSize,
+    addsSpecialTokens: before.length + after.length > 0,
+    ...Object.fromEntries(known) as Pick<Tokenizer, "padId" | "eosId" | "bosId" | "maskId">,
+    ...(notes.length === 0 ? {} : { notes }),
     encode: (text, { addSpecialTokens = true } = {}) => {
-      const { ids, tokens } = inner.encode(text, { add_special_tokens: addSpecialTokens })
-      const unknown = (ids as ReadonlyArray<number | undefined>).findIndex((id) => id === undefined)
-      if (unknown >= 0) {
-        const message = `${source} has no id for ${JSON.stringify(tokens[unknown])} and no unknown token`
-        throw new DataError({ reason: "Tokenizer", message })
-      }
-      return Int32Array.from(ids)
+      const ids = pipeline.encode(text)
+      return Int32Array.from(addSpecialTokens ? [...before, ...ids, ...after] : ids)
     },
-    // The library refuses an empty list.
-    decode: (ids, { skipSpecialTokens = false } = {}) =>
-      ids.length === 0 ? "" : inner.decode(Array.from(ids), {
-        skip_special_tokens: skipSpecialTokens,
-        clean_up_tokenization_spaces: cleanUp,
-      }),
-    token: (id) => inner.id_to_token(id),
-    id: (token) => inner.token_to_id(token),
+    decode: (ids, { skipSpecialTokens = false } = {}) => {
+      const text = pipeline.decode(ids, skipSpecialTokens)
+      return cleans ? cleanUp(text) : text
+    },
+    token: pipeline.token,
+    id: pipeline.id,
   }
 }
+
+/** Whether tokens stand for bytes, wherever the file says so. */
+const hasByteLevel = ({ pre_tokenizer, decoder }: Json): boolean =>
+  JSON.stringify([pre_tokenizer, decoder]).includes('"type":"ByteLevel"')

@@ -1,0 +1,64 @@
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import { parseJson } from "../../formats/json_file.ts"
+import { attempt, DataError } from "../data_error.ts"
+import { decodeUtf8, readBytes } from "../read_bytes.ts"
+import { tokenizerError } from "../tokenizer/fields.ts"
+
+/** Contents of the files beside tokenizer.json and tokenizer_config.json that say something of a tokenizer. */
+export interface FilesBeside {
+  /** Contents of `special_tokens_map.json`. */
+  readonly specialTokensMap?: unknown
+  /** Contents of `added_tokens.json`. */
+  readonly addedTokens?: unknown
+  /** Contents of `config.json`: its model type stands for a tokenizer's class where no file names one. */
+  readonly modelConfig?: unknown
+}
+
+/** A tokenizer's files. */
+export interface TokenizerFiles extends FilesBeside {
+  readonly model: unknown
+  readonly config: unknown
+}
+
+/** Reads a tokenizer's files from a model's directory. */
+export const readFiles = (directory: string): Effect.Effect<TokenizerFiles, DataError, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const path = `${directory}/tokenizer.json`
+    const model = yield* Effect.catchTag(
+      readOne(path),
+      "DataError",
+      (error) =>
+        error.reason === "NotFound"
+          ? new DataError({
+            reason: "NotFound",
+            message: `${path}: no such file; a model's directory needs its tokenizer.json`,
+            cause: error.cause,
+          })
+          : error,
+    )
+    const optional = (name: string) =>
+      Effect.catchTag(
+        readOne(`${directory}/${name}`),
+        "DataError",
+        (error) => error.reason === "NotFound" ? Effect.succeed(undefined) : error,
+      )
+    return {
+      model,
+      config: (yield* optional("tokenizer_config.json")) ?? {},
+      specialTokensMap: yield* optional("special_tokens_map.json"),
+      addedTokens: yield* optional("added_tokens.json"),
+      modelConfig: yield* optional("config.json"),
+    }
+  })
+
+const readOne = (path: string): Effect.Effect<unknown, DataError, FileSystem.FileSystem> =>
+  Effect.flatMap(readBytes(path), (bytes) =>
+    attempt((): unknown => {
+      const text = decodeUtf8(path, bytes)
+      try {
+        return parseJson(text, path)
+      } catch (cause) {
+        throw tokenizerError((cause as Error).message, cause)
+      }
+    }))

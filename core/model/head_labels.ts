@@ -58,7 +58,11 @@ export function taskOfHead<T extends Labelled>(
   const notes = kind === "regression" || kind === "multi_label_classification"
     ? [`${file}: the head was trained for ${kind} (problem_type); here it gives one label for a text`]
     : []
-  if (names === undefined) return { task, notes }
+  if (names === undefined) {
+    const known = labels.every((label, i) => label === `LABEL_${i}` || label === `${i}`)
+    const order = `the head in the files does not name its labels; they are taken in this order: ${listed(labels)}`
+    return { task, notes: known ? notes : [...notes, order] }
+  }
   const same = labels.every((label, i) => label === names[i] || names[i] === `LABEL_${i}`)
   if (same) return { task, notes }
   if (labels.every((label, i) => label === String(i)) && areIds(labels, names)) {

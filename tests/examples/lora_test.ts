@@ -165,6 +165,45 @@ Deno.test("targets are the family's own unless they are named: a BERT", async ()
   }
 })
 
+Deno.test("a classifier's own head gives the labels' order; another one is said by --labels, a new one by --head", async () => {
+  const directory = await Deno.realPath(await Deno.makeTempDir())
+  try {
+    await makeFiles(directory)
+    await run(Effect.gen(function* () {
+      const plain = JSON.parse(yield* Effect.promise(() => Deno.readTextFile(`${directory}/model/config.json`)))
+      for (const labels of [["sky", "food"], ["sky", "food", "tree"], ["x", "y", "z"]]) {
+        const model = yield* initialize(plain, { task: Task.classification(labels) })
+        yield* saveCheckpoint(model, `${directory}/${labels.join("-")}`)
+      }
+    }))
+    const folders = ["sky-food", "sky-food-tree", "x-y-z"]
+    for (const folder of folders) {
+      for (const name of ["tokenizer.json", "tokenizer_config.json"]) {
+        await Deno.copyFile(`${directory}/model/${name}`, `${directory}/${folder}/${name}`)
+      }
+    }
+    const attempt = (model: string, ...more: string[]) =>
+      example(directory, ...words({ model, "max-steps": "1" }), "--overwrite", ...more)
+    for (const folder of folders.slice(0, 2)) {
+      const own = await attempt(folder)
+      assertEquals(own.code, 0, own.stderr)
+      assertStringIncludes(own.out, `data: labels in the order of the model's head: ${folder.replaceAll("-", ", ")}\n`)
+      assertEquals(own.out.includes("new and trained"), false)
+    }
+    const other = await attempt("x-y-z")
+    assertStringIncludes(other.errors[0], 'is for 3 labels, ["x","y","z"], the task has 2, ["food","sky"]')
+    assertStringIncludes(other.errors[0], "start a new head (option head: new)")
+    const fresh = await attempt("x-y-z", "--head", "new")
+    assertEquals(fresh.code, 0, fresh.stderr)
+    assertStringIncludes(fresh.out, "model: not in the files, so new and trained: score.weight\n")
+    assertEquals((await attempt("sky-food", "--labels", "sky, food")).code, 0)
+    const turned = await attempt("sky-food", "--labels", "food,sky")
+    assertStringIncludes(turned.errors[0], "give task and data the head's order (option labels: sky,food)")
+  } finally {
+    await Deno.remove(directory, { recursive: true })
+  }
+})
+
 Deno.test("Ctrl-C leaves a checkpoint, and the resumed run ends with the same adapter", async () => {
   const directory = await Deno.realPath(await Deno.makeTempDir())
   try {

@@ -19,7 +19,8 @@ Deno.test("the schema for editors is the definition that checks: deno run exampl
 
 Deno.test("the example is a run file, and so is the least one", async () => {
   const plain = { ...good, data: { path: "d", text: "t" }, task: "masked-lm" }
-  for (const content of [read("espalier.json"), good, plain]) {
+  const head = { ...good, model: { path: "m", head: "new" }, data: { path: "d", labels: ["no", "yes"] } }
+  for (const content of [read("espalier.json"), good, plain, head]) {
     await Effect.runPromise(decodeRunFile(content, "espalier.json"))
   }
 })
@@ -32,6 +33,11 @@ Deno.test("what a run file must not say is named, with its place and the nearest
     [{}, ...["model", "data", "methods", "output"].map((name) => `${name}: it is missing`)],
     [{ ...good, trainig: {} }, `trainig: there is no such field; the nearest known one is "training"`],
     [{ ...good, model: { pth: "m", path: "m" } }, `model.pth: there is no such field; the nearest known one is "path"`],
+    [
+      { ...good, model: { path: "m", head: "fresh" } },
+      `model.head: expected "stored" | "new", got "fresh"`,
+    ],
+    [{ ...good, data: { path: "d", labels: "a,b" } }, `data.labels: expected array, got "a,b"`],
     [{ ...good, seed: "42" }, `seed: expected number, got "42"`],
     [{ ...good, seed: 1.5 }, `seed: expected an integer, got 1.5`],
     [

@@ -15,7 +15,7 @@ const CONTROL = /(?![\t\n\r])[\0\ufffd\p{Cc}\p{Cf}\p{Co}\p{Cs}]/gu
 const SPACES = new RegExp(`[${SPACE}]`, "gu")
 const IDEOGRAPHS = new RegExp(`[${IDEOGRAPH}]`, "gu")
 
-const bert = (fields: Fields): Normalizer => {
+const cleanWords = (fields: Fields): Normalizer => {
   const clean = fields.boolean("clean_text")
   const ideographs = fields.boolean("handle_chinese_chars")
   const lower = fields.boolean("lowercase")
@@ -54,7 +54,7 @@ const NMT_SPACES = /[\t\n\f\r\u1680\u200b-\u200f\u2028\u2029\u2581\ufeff\ufffd]/
 const form = (name: string) => (): Normalizer => (text) => text.normalize(name)
 
 const KINDS: Readonly<Record<string, (fields: Fields) => Normalizer>> = {
-  BertNormalizer: bert,
+  BertNormalizer: cleanWords,
   Strip: strip,
   Replace: replace,
   Prepend: prepend,

@@ -24,24 +24,36 @@ const pair = (fields: Fields): Around => {
 type Lookup = (token: string) => number | undefined
 
 const template = (lookup: Lookup) => (fields: Fields): Around => {
-  fields.list("pair")
   const special = fields.fields("special_tokens")
-  const ids: Array<ReadonlyArray<number> | undefined> = fields.list("single").map((piece, at) => {
-    const part = new Fields(piece, `${fields.where}.single[${at}]`, fields.notes)
-    if (part.value.Sequence !== undefined) {
-      if (part.fields("Sequence").string("id") === "A") return undefined
-      throw part.error("Sequence", 'should have the id "A": there is one text')
-    }
-    return idsOf(part.fields("SpecialToken").string("id"), special, lookup)
+  const read = (name: string) =>
+    fields.list(name).map((piece, at) => readPiece(new Fields(piece, `${fields.where}.${name}[${at}]`, fields.notes)))
+  read("pair")
+  const ids = read("single").map(({ id, token, its }) => {
+    if (token) return idsOf(id, special, lookup)
+    if (id === "A") return undefined
+    throw its.error("id", 'should be "A": there is one text')
   })
   const text = ids.indexOf(undefined)
   if (text < 0 || text !== ids.lastIndexOf(undefined)) throw fields.error("single", "should have the text once")
   return { before: ids.slice(0, text).flat() as Array<number>, after: ids.slice(text + 1).flat() as Array<number> }
 }
 
+/** A token or a text of a template. */
+const readPiece = (part: Fields) => {
+  const token = part.value.Sequence === undefined
+  const its = part.fields(token ? "SpecialToken" : "Sequence")
+  const id = its.string("id")
+  its.count("type_id")
+  its.done()
+  part.done()
+  return { id, token, its }
+}
+
 const idsOf = (token: string, special: Fields, lookup: Lookup): ReadonlyArray<number> => {
   if (Object.hasOwn(special.value, token)) {
-    const ids = special.fields(token).list("ids")
+    const its = special.fields(token)
+    const [ids] = [its.list("ids"), its.list("tokens"), its.string("id")]
+    its.done()
     if (ids.every(Number.isInteger)) return ids as ReadonlyArray<number>
     throw special.error(token, "has ids that are no whole numbers")
   }

@@ -39,79 +39,90 @@ const hybrid = { ...text, unk: "<unk>", sep: "[SEP]", pad: "<pad>", cls: "[CLS]"
 const framed = { ...hybrid, bos: "[CLS]", eos: "[SEP]" }
 const lowered = { ...text, unk: "<unk>", sep: "<sep>", pad: "<pad>", cls: "<cls>", mask: "<mask>" }
 
-/** Classes by what they do, without "Tokenizer" and "Fast". */
+/** Classes by what they do, without "Fast". */
 const CLASSES: ReadonlyArray<readonly [names: string, TokenizerClass]> = [
   [
-    "Bert DistilBert Electra MobileBert ConvBert Lxmert LayoutLM SqueezeBert Realm RetriBert DPRQuestionEncoder " +
-    "DPRContextEncoder DPRReader",
+    "BertTokenizer DistilBertTokenizer ElectraTokenizer MobileBertTokenizer ConvBertTokenizer " +
+    "LxmertTokenizer LayoutLMTokenizer SqueezeBertTokenizer RealmTokenizer RetriBertTokenizer " +
+    "DPRQuestionEncoderTokenizer DPRContextEncoderTokenizer DPRReaderTokenizer",
     { tokens: brackets, parts: "lowercased words" },
   ],
-  ["RoFormer Splinter LayoutLMv2", { tokens: brackets, parts: "unknown" }],
-  ["Roberta Bart LED Longformer Mvp", { tokens: angles, parts: "bytes between ends" }],
-  ["XLMRoberta", { tokens: angles, parts: "marked words between ends" }],
-  ["Camembert Barthez MBart MBart50 Nllb LayoutLMv3 LayoutXLM MarkupLM Blenderbot", {
+  ["RoFormerTokenizer SplinterTokenizer LayoutLMv2Tokenizer", { tokens: brackets, parts: "unknown" }],
+  ["RobertaTokenizer BartTokenizer LEDTokenizer LongformerTokenizer MvpTokenizer", {
     tokens: angles,
-    parts: "unknown",
+    parts: "bytes between ends",
   }],
-  ["MPNet", { tokens: { ...angles, unk: "[UNK]" }, parts: "unknown" }],
-  ["GPT2", { tokens: end, parts: "bytes" }],
-  ["CodeGen Whisper", { tokens: end, parts: "unknown" }],
-  ["GPTNeoX", { tokens: end, parts: "unknown", adds: { bos: false, eos: false } }],
-  ["Qwen2", {
+  ["XLMRobertaTokenizer", { tokens: angles, parts: "marked words between ends" }],
+  [
+    "CamembertTokenizer BarthezTokenizer MBartTokenizer MBart50Tokenizer NllbTokenizer " +
+    "LayoutLMv3Tokenizer LayoutXLMTokenizer MarkupLMTokenizer BlenderbotTokenizer",
+    {
+      tokens: angles,
+      parts: "unknown",
+    },
+  ],
+  ["MPNetTokenizer", { tokens: { ...angles, unk: "[UNK]" }, parts: "unknown" }],
+  ["GPT2Tokenizer", { tokens: end, parts: "bytes" }],
+  ["CodeGenTokenizer WhisperTokenizer", { tokens: end, parts: "unknown" }],
+  ["GPTNeoXTokenizer", { tokens: end, parts: "unknown", adds: { bos: false, eos: false } }],
+  ["Qwen2Tokenizer", {
     tokens: { eos: "<|endoftext|>", unk: "<|endoftext|>", pad: "<|endoftext|>" },
     parts: "bytes of composed text",
   }],
-  ["Llama", { tokens: text, parts: "marked text", adds: { bos: true, eos: false } }],
-  ["CodeLlama", { tokens: text, parts: "unknown", adds: { bos: true, eos: false } }],
-  ["Gemma", {
+  ["LlamaTokenizer", { tokens: text, parts: "marked text", adds: { bos: true, eos: false } }],
+  ["CodeLlamaTokenizer", { tokens: text, parts: "unknown", adds: { bos: true, eos: false } }],
+  ["GemmaTokenizer", {
     tokens: { bos: "<bos>", eos: "<eos>", unk: "<unk>", pad: "<pad>" },
     parts: "replaced spaces",
     adds: { bos: true, eos: false },
   }],
-  ["Cohere", {
+  ["CohereTokenizer", {
     tokens: { bos: "<BOS_TOKEN>", eos: "<|END_OF_TURN_TOKEN|>", unk: "<UNK>" },
     parts: "unknown",
     adds: { bos: true, eos: false },
   }],
-  ["T5 MT5", { tokens: sentences, parts: "marked words" }],
-  ["Pegasus", { tokens: { ...sentences, mask: "<mask_2>" }, parts: "unknown" }],
-  ["Udop", { tokens: { ...sentences, sep: "</s>" }, parts: "unknown" }],
-  ["Albert FNet RemBert", { tokens: framed, parts: "unknown" }],
-  ["BigBird", { tokens: hybrid, parts: "unknown" }],
-  ["Deberta DebertaV2", { tokens: { ...brackets, bos: "[CLS]", eos: "[SEP]" }, parts: "unknown" }],
-  ["XLNet Funnel Cpm", { tokens: lowered, parts: "unknown" }],
-  ["XGLM SeamlessM4T", { tokens: { ...text, sep: "</s>", cls: "<s>", pad: "<pad>" }, parts: "unknown" }],
-  ["CLIP", {
+  ["T5Tokenizer MT5Tokenizer", { tokens: sentences, parts: "marked words" }],
+  ["PegasusTokenizer", { tokens: { ...sentences, mask: "<mask_2>" }, parts: "unknown" }],
+  ["UdopTokenizer", { tokens: { ...sentences, sep: "</s>" }, parts: "unknown" }],
+  ["AlbertTokenizer FNetTokenizer RemBertTokenizer", { tokens: framed, parts: "unknown" }],
+  ["BigBirdTokenizer", { tokens: hybrid, parts: "unknown" }],
+  ["DebertaTokenizer DebertaV2Tokenizer", { tokens: { ...brackets, bos: "[CLS]", eos: "[SEP]" }, parts: "unknown" }],
+  ["XLNetTokenizer FunnelTokenizer CpmTokenizer", { tokens: lowered, parts: "unknown" }],
+  ["XGLMTokenizer SeamlessM4TTokenizer", {
+    tokens: { ...text, sep: "</s>", cls: "<s>", pad: "<pad>" },
+    parts: "unknown",
+  }],
+  ["CLIPTokenizer", {
     tokens: { bos: "<|startoftext|>", eos: "<|endoftext|>", unk: "<|endoftext|>", pad: "<|endoftext|>" },
     parts: "unknown",
   }],
-  ["Bloom", { tokens: { ...text, pad: "<pad>" }, parts: "none" }],
-  ["PreTrained TokenizersBackend PythonBackend", NONE],
+  ["BloomTokenizer", { tokens: { ...text, pad: "<pad>" }, parts: "none" }],
+  ["PreTrainedTokenizer TokenizersBackend PythonBackend", NONE],
 ]
 
 /** Model types whose class has another name. */
 const MODELS: Readonly<Record<string, string>> = {
-  mistral: "Llama",
-  mixtral: "Llama",
-  qwen3: "Qwen2",
-  qwen2moe: "Qwen2",
-  qwen3moe: "Qwen2",
-  gemma2: "Gemma",
-  gemma3: "Gemma",
-  gemma3text: "Gemma",
-  opt: "GPT2",
-  gptneo: "GPT2",
-  gptj: "GPT2",
+  mistral: "LlamaTokenizer",
+  mixtral: "LlamaTokenizer",
+  qwen3: "Qwen2Tokenizer",
+  qwen2moe: "Qwen2Tokenizer",
+  qwen3moe: "Qwen2Tokenizer",
+  gemma2: "GemmaTokenizer",
+  gemma3: "GemmaTokenizer",
+  gemma3text: "GemmaTokenizer",
+  opt: "GPT2Tokenizer",
+  gptneo: "GPT2Tokenizer",
+  gptj: "GPT2Tokenizer",
 }
 
 /** Model types for which transformers 5 takes tokenizer.json as it is, whatever class is named. */
-const PLAIN_MODELS = ["mistral", "mixtral", "llama"]
-
-const byName = new Map(
-  CLASSES.flatMap(([names, its]) => names.split(" ").map((name) => [name.toLowerCase(), its] as const)),
-)
+const PLAIN_MODELS = ["mistral", "mixtral"]
 
 const shortName = (name: string): string => name.replace(/Fast$/, "").replace(/Tokenizer$/, "").toLowerCase()
+
+const byName = new Map(
+  CLASSES.flatMap(([names, its]) => names.split(" ").map((name) => [shortName(name), its] as const)),
+)
 
 /** The class of a directory in transformers 4 and 5. */
 export interface ClassOfDirectory {
@@ -126,14 +137,15 @@ export interface ClassOfDirectory {
 /** Finds the class by the name in the files, else by the model type. */
 export const classOf = (named: string | undefined, modelType: string | undefined, bytes: boolean): ClassOfDirectory => {
   const type = modelType?.toLowerCase().replace(/[^a-z0-9]/g, "")
-  const ofType = type === undefined ? undefined : byName.get(MODELS[type]?.toLowerCase() ?? type)
+  const ofType = type === undefined ? undefined : byName.get(shortName(MODELS[type] ?? type))
   const ofName = named === undefined ? undefined : byName.get(shortName(named))
   const in4 = (named === undefined ? ofType : ofName) ?? NONE
   const name = named ?? modelType
   const known = named === undefined || ofName !== undefined
   // For this one type, the class that the files name does not count in transformers 5.
   if (type === "qwen2") return { in4, in5: ofType!, name, known }
-  const plain = type !== undefined && PLAIN_MODELS.includes(type) && (named === undefined || type !== "llama")
-  const in5 = plain || (in4.parts === "marked text" && bytes) ? { ...in4, parts: "none" as const } : in4
-  return { in4, in5: plain && named === undefined ? NONE : in5, name, known }
+  const marked = in4.parts === "marked text"
+  if (named === undefined && marked) return { in4, in5: NONE, name, known }
+  const plain = PLAIN_MODELS.includes(type ?? "") || marked && bytes
+  return { in4, in5: plain ? { ...in4, parts: "none" } : in4, name, known }
 }

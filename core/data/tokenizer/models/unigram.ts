@@ -1,5 +1,5 @@
 import { byteIds } from "./bpe.ts"
-import { type Fields, tokenizerError } from "./fields.ts"
+import { type Fields, tokenizerError } from "../fields.ts"
 import type { Model } from "./model.ts"
 import { PairTable } from "./pair_table.ts"
 

@@ -1,5 +1,5 @@
 import { bpe } from "./bpe.ts"
-import { type Fields, tokenizerError } from "./fields.ts"
+import { type Fields, tokenizerError } from "../fields.ts"
 import type { Model } from "./model.ts"
 import { unigram } from "./unigram.ts"
 import { wordLevel, wordPiece } from "./words.ts"

@@ -1,4 +1,4 @@
-import type { Fields } from "./fields.ts"
+import type { Fields } from "../fields.ts"
 
 /** What cuts a word into tokens of the vocabulary. */
 export interface Model {

@@ -1,4 +1,4 @@
-import { type Fields, tokenizerError } from "./fields.ts"
+import { type Fields, tokenizerError } from "../fields.ts"
 import { type Model, readVocab } from "./model.ts"
 
 const unknown = (fields: Fields, vocab: ReadonlyMap<string, number>): () => number => {
@@ -17,7 +17,7 @@ export const wordLevel = (fields: Fields): Model => {
   return { vocab, size: vocab.size, tokenize: (word) => [vocab.get(word) ?? unk()] }
 }
 
-/** The longest pieces first, from the left (Schuster and Nakajima 2012, as in BERT). */
+/** The longest pieces first, from the left (Schuster and Nakajima 2012). */
 export const wordPiece = (fields: Fields): Model => {
   const vocab = readVocab(fields)
   const unk = unknown(fields, vocab)

@@ -1,7 +1,7 @@
-import { type Fields, tokenizerError } from "./fields.ts"
+import { type Fields, tokenizerError } from "../fields.ts"
 import { type Model, readVocab } from "./model.ts"
 import { PairTable } from "./pair_table.ts"
-import { bytesOf } from "./unicode.ts"
+import { bytesOf } from "../unicode.ts"
 
 /** Byte-pair encoding (Sennrich et al. 2016), with all that a tokenizer.json may ask of it. */
 export const bpe = (fields: Fields): Model => {

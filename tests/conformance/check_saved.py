@@ -19,7 +19,7 @@ from peft import PeftModel, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
 import reference_adapters
-from reference import HEADS, as_tensors, logits_of
+from reference import HEADS, accept_past_key_values, as_tensors, logits_of
 
 
 def load_model(directory, head):
@@ -38,7 +38,7 @@ def run(job):
     if job["hub"]:
         model = reference_adapters.load(model, job["saved"])
     elif job["adapter"]:
-        model = PeftModel.from_pretrained(model, job["saved"])
+        model = PeftModel.from_pretrained(accept_past_key_values(model), job["saved"])
         expected = set(get_peft_model_state_dict(model))
         given = set(load_file(os.path.join(job["saved"], "adapter_model.safetensors")))
         if expected != given:
@@ -52,6 +52,7 @@ def run(job):
 def main():
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
     with open(sys.argv[1]) as file:
         jobs = json.load(file)
     for job in jobs:

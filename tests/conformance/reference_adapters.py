@@ -7,11 +7,15 @@ AdapterHub serializes it. Files lie where Espalier looks for those of its method
 import glob
 import os
 
-import adapters
 import torch
-from adapters import AdapterConfig
-from adapters.composition import AdapterCompositionBlock, Fuse
 from safetensors.torch import load_file
+
+try:
+    import adapters
+    from adapters import AdapterConfig
+    from adapters.composition import AdapterCompositionBlock, Fuse
+except ImportError:  # there is none for transformers 5
+    adapters = None
 
 OWN = (".adapters.", ".adapter_fusion_layer.")
 HEADS = ("classifier.", "pre_classifier.", "score.")

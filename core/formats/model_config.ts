@@ -5,7 +5,6 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { JsonError } from "./json_error.ts"
-import { explainConfig } from "./model_directory.ts"
 import { readJson } from "./json_file.ts"
 import type { StorageError } from "./storage_error.ts"
 
@@ -165,6 +164,10 @@ export function readModelConfig(
   directory: string,
 ): Effect.Effect<ConfigReader, JsonError | StorageError, FileSystem.FileSystem> {
   return readConfig(`${directory.replace(/\/+$/, "")}/config.json`).pipe(
-    Effect.catchTag("StorageError", (error) => Effect.flatMap(explainConfig(error, directory), Effect.fail)),
+    Effect.catchTag("StorageError", (error) =>
+      Effect.flatMap(
+        Effect.promise(() => import("./model_directory.ts")),
+        ({ explainConfig }) => Effect.flatMap(explainConfig(error, directory), Effect.fail),
+      )),
   )
 }

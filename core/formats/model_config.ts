@@ -37,6 +37,7 @@ export class ConfigReader {
   /** All fields, as in the file. */
   readonly record: Readonly<Record<string, unknown>>
   readonly #asked = new Set<string>()
+  readonly #nulls = new Set<string>()
 
   /** Reads `record`; errors name it `file`. */
   constructor(file: string, record: Readonly<Record<string, unknown>>) {
@@ -53,6 +54,11 @@ export class ConfigReader {
   /** Fields that are there and that nobody has asked for. */
   unread(): ReadonlyArray<string> {
     return Object.keys(this.record).filter((name) => !this.#asked.has(name))
+  }
+
+  /** Fields that are null and for which a default was taken. */
+  nulls(): ReadonlyArray<string> {
+    return [...this.#nulls]
   }
 
   /** Fields that were asked for, there or not. */
@@ -140,7 +146,10 @@ export class ConfigReader {
 
   #read<A>(name: string, wanted: string, options: FieldOptions<A>, valid: (value: unknown) => boolean): A {
     if (!this.has(name)) {
-      if (options.default !== undefined) return options.default
+      if (options.default !== undefined) {
+        if (Object.hasOwn(this.record, name)) this.#nulls.add(name)
+        return options.default
+      }
       throw this.error(name, wanted)
     }
     const value = this.record[name]

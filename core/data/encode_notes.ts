@@ -1,5 +1,5 @@
 import type { Found } from "./_pieces.ts"
-import { listPlaces } from "./data_error.ts"
+import { listPlaces } from "./list_places.ts"
 import type { Data } from "./dataset.ts"
 import type { Encoded } from "./encode.ts"
 import type { Tokenizer } from "./tokenizer.ts"

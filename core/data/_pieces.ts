@@ -22,7 +22,6 @@ export interface Pieces {
   readonly targets?: Int32Array
   /** `Example.words` of `body`. */
   readonly words?: Int32Array
-  /** What a note is made of. */
   readonly found: Found
 }
 
@@ -36,6 +35,8 @@ export interface Found {
   readonly endless?: boolean
   /** The prompt's last tokens are others when the completion follows. */
   readonly moved?: boolean
+  /** Words have the space before them that the tokenizer would leave out. */
+  readonly spaced?: boolean
   /** Special tokens elsewhere in the text, as it spells them. */
   readonly within?: ReadonlyArray<string>
 }

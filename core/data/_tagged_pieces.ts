@@ -4,19 +4,13 @@ import { concat, frameOf, type Pieces, unframed } from "./_pieces.ts"
 import { MASKED } from "./masked.ts"
 import type { Tokenizer } from "./tokenizer.ts"
 
-/** Rows of words in parts, and what is to be known of how words were encoded. */
-export interface TaggedPieces {
-  readonly pieces: ReadonlyArray<Pieces>
-  readonly notes: ReadonlyArray<string>
-}
-
 /**
  * Words one by one, as transformers has them with `is_split_into_words`; the first token of each has its label. Where that
  * would run words together that the tokenizer tells apart in a text, each but the first has the space before it.
  *
  * @throws DataError `EmptyText` for a word without any token.
  */
-export const taggedPieces = (data: TaggedData, tokenizer: Tokenizer): TaggedPieces => {
+export const taggedPieces = (data: TaggedData, tokenizer: Tokenizer): ReadonlyArray<Pieces> => {
   const bad: Array<number> = []
   const frame = frameOf(tokenizer, data.rows.map(({ text }) => text))
   const idsOf = (text: string) => tokenizer.encode(text, { addSpecialTokens: false })
@@ -34,15 +28,13 @@ export const taggedPieces = (data: TaggedData, tokenizer: Tokenizer): TaggedPiec
     const { before, after } = frame
     const from = begins ? before.length : 0
     const [own, words] = [targets, places].map((all) => all.subarray(from, from + body.length))
-    return { before, body, after, prompt: 0, targets: own, words, found: { begins, ends } }
+    return { before, body, after, prompt: 0, targets: own, words, found: { begins, ends, spaced } }
   })
   if (bad.length > 0) {
     const message = `${data.source}: a word without any token in ${listPlaces(data.unit, bad)}`
     throw new DataError({ reason: "EmptyText", message, rows: bad })
   }
-  const note = `${data.source}: the tokenizer runs words together that come one by one, ` +
-    "so each but a row's first is encoded with the space before it, as within a text"
-  return { pieces, notes: spaced ? [note] : [] }
+  return pieces
 }
 
 /** Whether words encoded one by one lose the space between them, which a text of them has. */

@@ -1,6 +1,8 @@
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 
+export { listPlaces } from "./list_places.ts"
+
 /** What a {@link DataError} holds. */
 export interface DataErrorFields {
   /** Kind of failure. */
@@ -43,10 +45,3 @@ export const attempt = <A>(run: () => A): Effect.Effect<A, DataError> =>
       return error instanceof DataError ? Effect.fail(error) : Effect.die(error)
     }
   })
-
-/** "lines 3, 9, 12, 40, 41 and 7 more": the first few places and how many there are. */
-export const listPlaces = (unit: "line" | "row", places: ReadonlyArray<number>): string => {
-  const shown = places.slice(0, 5).join(", ")
-  const more = places.length > 5 ? ` and ${places.length - 5} more` : ""
-  return `${unit}${places.length === 1 ? "" : "s"} ${shown}${more}`
-}

@@ -1,8 +1,7 @@
 import { wrongTokenId } from "../model/token_ids.ts"
 import { DataError, listPlaces } from "./data_error.ts"
 import type { Data, TextData } from "./dataset.ts"
-import { notesOf } from "./_encode_notes.ts"
-import { concat, cutterOf, type Pieces } from "./_pieces.ts"
+import { concat, cutterOf, type Found, type Pieces } from "./_pieces.ts"
 import { taggedPieces } from "./_tagged_pieces.ts"
 import { MASKED } from "./masked.ts"
 import type { Tokenizer } from "./tokenizer.ts"
@@ -55,8 +54,8 @@ export interface Encoded {
   readonly tokenCount: number
   /** Tokens that are trained on (language modelling, token classification), or examples (classification). */
   readonly trainedCount: number
-  /** What a person should know of the examples. Default: nothing. */
-  readonly notes?: ReadonlyArray<string>
+  /** What was seen in each row's text. */
+  readonly found: ReadonlyArray<Found>
 }
 
 /**
@@ -75,7 +74,7 @@ export interface Encoded {
  */
 export const encode = (data: Data, tokenizer: Tokenizer, options: EncodeOptions): Encoded => {
   checkLength(options.maxLength, "maxLength")
-  const { pieces, notes } = piecesOf(data, tokenizer, options)
+  const pieces = piecesOf(data, tokenizer, options)
   const rowOf = (index: number) => data.rows[index].row
   const fail = (reason: "TooLong" | "EmptyText" | "AllMasked", indices: ReadonlyArray<number>, what: string) => {
     if (indices.length === 0) return
@@ -121,7 +120,7 @@ export const encode = (data: Data, tokenizer: Tokenizer, options: EncodeOptions)
     truncated: tooLong.length,
     tokenCount: examples.reduce((sum, example) => sum + example.tokens.length, 0),
     trainedCount: examples.reduce((sum, example) => sum + trained(example), 0),
-    notes: [...notes, ...notesOf(data, pieces, tokenizer)],
+    found: pieces.map(({ found }) => found),
   }
 }
 
@@ -161,8 +160,8 @@ export const encodeBlocks = (
   }
   checkTokens(data, examples, tokenizer, vocabSize)
   const tokenCount = examples.reduce((sum, example) => sum + example.tokens.length, 0)
-  const notes = notesOf(data, pieces, tokenizer)
-  return { examples, truncated: 0, tokenCount, trainedCount: tokenCount - examples.length, notes }
+  const found = pieces.map(({ found }) => found)
+  return { examples, truncated: 0, tokenCount, trainedCount: tokenCount - examples.length, found }
 }
 
 /** A model has no embedding for other ids than its own, and a backend would give numbers all the same. */
@@ -190,20 +189,15 @@ export const countTrained = (labels: Int32Array): number =>
 
 const sizeOf = (piece: Pieces): number => piece.before.length + piece.body.length + piece.after.length
 
-interface AllPieces {
-  readonly pieces: ReadonlyArray<Pieces>
-  readonly notes: ReadonlyArray<string>
-}
-
-const piecesOf = (data: Data, tokenizer: Tokenizer, { masked = false }: EncodeOptions): AllPieces => {
+const piecesOf = (data: Data, tokenizer: Tokenizer, { masked = false }: EncodeOptions): ReadonlyArray<Pieces> => {
   if (data.kind === "tagged") return taggedPieces(data, tokenizer)
   if (data.kind === "completion") {
     const { pair } = cutterOf(tokenizer, data.rows.map(({ prompt, completion }) => prompt + completion))
-    return { pieces: data.rows.map(pair), notes: [] }
+    return data.rows.map(pair)
   }
   const cutter = cutterOf(tokenizer, data.rows.map(({ text }) => text))
   const cut = data.kind === "classification" ? cutter.around : masked ? cutter.hidden : cutter.goingOn
-  return { pieces: data.rows.map(({ text }) => cut(text)), notes: [] }
+  return data.rows.map(({ text }) => cut(text))
 }
 
 const join = (piece: Pieces, maxLength: number): Int32Array => {

@@ -1,4 +1,5 @@
-import { type Example, MASKED } from "./encode.ts"
+import type { Example } from "./encode.ts"
+import { MASKED } from "./masked.ts"
 import type { Tokenizer } from "./tokenizer.ts"
 
 /** One token of a preview. */

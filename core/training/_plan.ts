@@ -1,9 +1,7 @@
 import type { BatchSource, MicroBatch } from "../contracts/batch_source.ts"
-import type { TrainMessage } from "../contracts/train_event.ts"
 import { type Batch, collate } from "../data/batches.ts"
 import type { Example } from "../data/encode.ts"
 import { packOrCollate } from "../data/packed_row.ts"
-import { formatPreview, preview } from "../data/preview.ts"
 import type { Tokenizer } from "../data/tokenizer.ts"
 import type { Model, ModelParameter } from "../model/model.ts"
 import { labelKind } from "../model/task.ts"
@@ -40,8 +38,9 @@ export interface Plan {
   readonly counts: { readonly trainableParameters: number; readonly totalParameters: number }
   /** For `config.json` of the run folder. */
   readonly config: Readonly<Record<string, unknown>>
-  /** What a person should know; a report repeats warnings. */
-  readonly messages: ReadonlyArray<Pick<TrainMessage, "level" | "text">>
+  readonly tokenizer: Tokenizer
+  /** What longer texts were cut to. */
+  readonly maxLength: number | undefined
 }
 
 const OF_CLASSES = ["loss", "accuracy", "macroF1", "matthews"]
@@ -132,11 +131,6 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
   }
 
   const padId = padIdOf(tokenizer, network.vocabSize)
-  const encoded = [...all, ...Object.values(validation)]
-  const told = (level: TrainMessage["level"], texts: ReadonlyArray<string>) =>
-    [...new Set(texts)].map((text) => ({ level, text }))
-  const shown = (example: Example) => `trained on, in brackets: ${formatPreview(preview(example, tokenizer))}`
-  const truncated = encoded.reduce((sum, own) => sum + own.truncated, 0)
   const count = (own: ReadonlyArray<ModelParameter>) => own.reduce((sum, { shape }) => sum + sizeOf(shape), 0)
   // What has no part in the outcome is left out.
   const { tokenizer: _, observe: __, runFolder: ___, resume: ____, traceStep: _____, config: given, ...rest } = options
@@ -151,6 +145,8 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
   const name = model.directory === "" ? String(model.config.model_type) : model.directory
   return {
     name,
+    tokenizer,
+    maxLength: options.maxLength,
     train,
     validation,
     source,
@@ -179,13 +175,6 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
       validation: describe(validation),
       training: { ...plain, optimizer: optimizer.name, paddingFree },
     },
-    messages: [
-      ...told("info", encoded.flatMap(({ data }) => data.notes ?? [])),
-      ...told("warning", tokenizer.notes ?? []),
-      ...told("warning", encoded.flatMap(({ notes }) => notes ?? [])),
-      ...told("warning", truncated === 0 ? [] : [`${truncated} texts were cut to ${options.maxLength} tokens`]),
-      ...told("info", all.flatMap(({ data, examples: [first] }) => data.kind === "completion" ? [shown(first)] : [])),
-    ],
   }
 }
 

@@ -374,7 +374,8 @@ function runLoop(
         totalSteps,
         ...(options.resume && saved !== undefined ? { resumedFrom: saved } : {}),
       })
-      for (const message of plan.messages) yield* emit({ type: "message", ...message })
+      const { messagesOf } = yield* Effect.promise(() => import("./_messages.ts"))
+      for (const message of messagesOf(plan)) yield* emit(message)
       for (let due = yield* tellAfter(takeSteps); due !== undefined; due = yield* tellAfter(takeSteps)) {
         const { evaluates, saves } = due
         if (!evaluates && !saves) continue

@@ -2,7 +2,7 @@ import { type BatchSource, DEFAULT_TASK } from "../contracts/batch_source.ts"
 import { makeBatches } from "../data/batches.ts"
 import { DataError, listPlaces } from "../data/data_error.ts"
 import type { Data } from "../data/dataset.ts"
-import { encode, encodeBlocks, type Example, MASKED } from "../data/encode.ts"
+import { encode, encodeBlocks, type Encoded, type Example, MASKED } from "../data/encode.ts"
 import type { Tokenizer } from "../data/tokenizer.ts"
 import { labelsOf, type Task } from "../model/task.ts"
 import { wrongTokenId } from "../model/token_ids.ts"
@@ -40,8 +40,8 @@ export interface TaskExamples {
   readonly examples: ReadonlyArray<Example>
   /** Rows that were cut. */
   readonly truncated: number
-  /** What a person should know of the examples. Default: nothing. */
-  readonly notes?: ReadonlyArray<string>
+  /** What was seen in each row's text. */
+  readonly found?: Encoded["found"]
   /** Set where tokens are to be hidden before they go through the model. */
   readonly masking?: MaskingOptions
 }

@@ -3,8 +3,9 @@
  * those of the character offsets that Rust keeps, which this project's tokenizers do not.
  */
 import { assert, assertEquals } from "@std/assert"
-import { fromRows } from "../../../core/data/dataset.ts"
-import { encode, encodeBlocks, MASKED } from "../../../core/data/encode.ts"
+import { type Data, fromRows } from "../../../core/data/dataset.ts"
+import { encode, encodeBlocks, type EncodeOptions, MASKED } from "../../../core/data/encode.ts"
+import { notesOf } from "../../../core/data/encode_notes.ts"
 import { preview } from "../../../core/data/preview.ts"
 import { makeTokenizer, type Tokenizer } from "../../../core/data/tokenizer.ts"
 import { makeRng } from "../../../core/tensor/random.ts"
@@ -35,6 +36,12 @@ const pairs = (rows: ReadonlyArray<{ readonly prompt: string; readonly completio
     prompt: "prompt",
     completion: "completion",
   })
+
+/** Examples with what is told of them. */
+const withNotes = (data: Data, tokenizer: Tokenizer, options: EncodeOptions) => {
+  const encoded = encode(data, tokenizer, options)
+  return { ...encoded, notes: notesOf(data, encoded, tokenizer) }
+}
 
 /** What a tokenizer puts around a text. */
 const around = (tokenizer: Tokenizer) => {
@@ -67,10 +74,10 @@ for (const [kind, tokenizer] of tokenizers) {
   Deno.test(`${kind}: words one by one, as with is_split_into_words`, () => {
     const rows = expected[kind].words.map(({ words }) => ({ words, tags: words.map((_, i) => i % 2 ? "x" : "y") }))
     const data = fromRows(rows, { words: "words", tags: "tags" })
-    const { examples, notes } = encode(data, tokenizer, { maxLength: 128 })
+    const { examples, notes } = withNotes(data, tokenizer, { maxLength: 128 })
     // There transformers' own classes refuse words, or its ids are those of a text without spaces.
     const joined = kind === "byte_level" || kind === "metaspace_never"
-    assertEquals(notes!.filter((note) => note.includes("runs words together")).length, joined ? 1 : 0)
+    assertEquals(notes.filter((note) => note.includes("runs together")).length, joined ? 1 : 0)
     expected[kind].words.forEach(({ words, ids }, index) => {
       const { tokens, targets } = examples[index]
       assertEquals(
@@ -120,14 +127,14 @@ Deno.test("a token across the border is trained on, and told of with its rows", 
     { prompt: "the tr", completion: "ees" },
     { prompt: "The tree is un", completion: "pruned, the qu" },
   ]
-  const { examples, notes } = encode(pairs(rows), tokenizer, { maxLength: 64 })
+  const { examples, notes } = withNotes(pairs(rows), tokenizer, { maxLength: 64 })
   const trained = examples.map(({ tokens, labels }) =>
     tokenizer.decode(tokens.filter((_, at) => labels![at] !== MASKED))
   )
   for (const [index, { completion }] of rows.entries()) {
     assert(trained[index].includes(completion.trim()), trained[index])
   }
-  const [note] = notes!.filter((note) => note.includes("ends in other tokens"))
+  const [note] = notes.filter((note) => note.includes("ends in other tokens"))
   assert(/^rows: \d of 3 texts have a prompt .*\(rows? [\d, ]+\)$/.test(note), note)
 })
 
@@ -145,7 +152,7 @@ Deno.test("begin and end tokens that stand in the data are not doubled, and told
     "the tree </s> old </s> ",
   ]
   const data = fromRows(texts.map((t) => ({ t })), { text: "t" })
-  const { examples, notes } = encode(data, tokenizer, { maxLength: 64 })
+  const { examples, notes } = withNotes(data, tokenizer, { maxLength: 64 })
   assertEquals(examples.map(({ tokens }) => [count(tokens, begin), count(tokens, end)]), [
     [1, 1],
     [1, 1],
@@ -163,7 +170,7 @@ Deno.test("begin and end tokens that stand in the data are not doubled, and told
   // Blocks are cut from the same texts, one after the other.
   const blocks = encodeBlocks(data, tokenizer, { blockLength: 512 })
   assertEquals([...blocks.examples[0].tokens], examples.flatMap(({ tokens }) => [...tokens]))
-  assertEquals(blocks.notes, notes)
+  assertEquals(notesOf(data, blocks, tokenizer), notes)
   const cut = encode(data, tokenizer, { maxLength: 3 }).examples[0]
   assertEquals([cut.tokens.length, cut.tokens[0], count(cut.tokens, end)], [3, begin, 0])
 })
@@ -196,7 +203,7 @@ Deno.test("[CLS] and [SEP] in the data stand once, for texts, hidden tokens and 
   assertEquals(encode(labeled, tokenizer, { maxLength: 64 }).examples.map(({ tokens }) => [...tokens]), [plain, plain])
   const cut = encode(labeled, tokenizer, { maxLength: 3 }).examples
   for (const { tokens } of cut) assertEquals([...tokens], [plain[0], plain[1], plain.at(-1)])
-  const hidden = encode(fromRows([{ t: "the [MASK] tree [SEP]" }], { text: "t" }), tokenizer, {
+  const hidden = withNotes(fromRows([{ t: "the [MASK] tree [SEP]" }], { text: "t" }), tokenizer, {
     maxLength: 64,
     masked: true,
   })
@@ -217,7 +224,7 @@ Deno.test("without an end token a person is told, unless the data has one", () =
   const { model, config: { eos_token: _, ...config } } = files.byte_level
   const tokenizer = makeTokenizer(model, config)
   const told = (rows: ReadonlyArray<string>) =>
-    encode(fromRows(rows.map((t) => ({ t })), { text: "t" }), tokenizer, { maxLength: 64 }).notes!
+    withNotes(fromRows(rows.map((t) => ({ t })), { text: "t" }), tokenizer, { maxLength: 64 }).notes
       .filter((note) => note.includes("no end token"))
   assertEquals(told(["the tree", "old tree</s>", "a wall"]), [
     "rows: 2 of 3 texts have no end token, since the tokenizer names none, so the model does not learn where to stop; " +
@@ -225,7 +232,7 @@ Deno.test("without an end token a person is told, unless the data has one", () =
   ])
   assertEquals(told(["the tree</s>"]), [])
   const rows = [{ prompt: "the", completion: " tree" }]
-  assert(encode(pairs(rows), tokenizer, { maxLength: 64 }).notes![0].includes("no end token"))
+  assert(withNotes(pairs(rows), tokenizer, { maxLength: 64 }).notes[0].includes("no end token"))
   const classified = fromRows([{ t: "a", l: 0 }, { t: "b", l: 1 }], { text: "t", label: "l" })
-  assertEquals(encode(classified, tokenizer, { maxLength: 64 }).notes, [])
+  assertEquals(withNotes(classified, tokenizer, { maxLength: 64 }).notes, [])
 })

@@ -1,28 +1,25 @@
-import type { Found, Pieces } from "./_pieces.ts"
-import { listPlaces } from "./data_error.ts"
+import type { Found } from "./_pieces.ts"
+import { listPlaces } from "./list_places.ts"
 import type { Data } from "./dataset.ts"
+import type { Encoded } from "./encode.ts"
 import type { Tokenizer } from "./tokenizer.ts"
 
 /** What a person should know of how the rows of a data set became token ids. */
 export const notesOf = (
   { source, unit, rows }: Data,
-  pieces: ReadonlyArray<Pieces>,
+  { examples, found }: Pick<Encoded, "examples" | "found">,
   tokenizer: Tokenizer,
 ): ReadonlyArray<string> => {
   const notes: Array<string> = []
   const tell = (test: (found: Found) => boolean | undefined, note: (rows: string) => string) => {
-    const places = rows.filter((_, index) => test(pieces[index].found)).map(({ row }) => row)
+    const places = rows.filter((_, index) => test(found[index])).map(({ row }) => row)
     if (places.length === 0) return
     const texts = `${places.length} of ${rows.length} texts`
     notes.push(`${source}: ${note(texts)} (${listPlaces(unit, places)})`)
   }
-  const { before = [], after = [] } = pieces.at(0) ?? {}
-  const { eosId } = tokenizer
-  const end = after.length > 0 ? tokenizer.decode(after) : tokenizer.token(eosId ?? -1) ?? "an end token"
-  tell(
-    ({ begins }) => begins,
-    (texts) => `${texts} begin with ${tokenizer.decode(before)} themselves, which is not doubled`,
-  )
+  const tokens = examples[0]?.tokens ?? []
+  const [begin, end] = [tokens.at(0), tokenizer.eosId ?? tokens.at(-1)].map((id) => tokenizer.token(id ?? -1))
+  tell(({ begins }) => begins, (texts) => `${texts} begin with ${begin} themselves, which is not doubled`)
   tell(({ ends }) => ends, (texts) => `${texts} end in ${end} themselves, which is not doubled`)
   tell(
     ({ endless }) => endless,
@@ -30,7 +27,7 @@ export const notesOf = (
       `${texts} have no end token, since the tokenizer names none, so the model does not learn where to stop; ` +
       "name one (eos_token in tokenizer_config.json), or write it into the data",
   )
-  const spelled = [...new Set(pieces.flatMap(({ found }) => found.within ?? []))]
+  const spelled = [...new Set(found.flatMap(({ within = [] }) => within))]
   const more = spelled.length > 5 ? ` and ${spelled.length - 5} more` : ""
   tell(
     ({ within = [] }) => within.length > 0,
@@ -41,6 +38,12 @@ export const notesOf = (
     (texts) =>
       `${texts} have a prompt that ends in other tokens when its completion follows; a token that holds the end of the ` +
       "prompt and the start of the completion is trained on. A space between belongs at the start of the completion",
+  )
+  tell(
+    ({ spaced }) => spaced,
+    (texts) =>
+      `${texts} have words that the tokenizer runs together where they come one by one, so each but the first is encoded ` +
+      "with the space before it, as within a text",
   )
   return notes
 }

@@ -100,7 +100,8 @@ const program = Effect.gen(function* () {
     forward: model.forward,
     parameter: (key: string) => parameters.get(key)!,
     trained,
-    labels: "token" as const, gradientCheckpointing: Deno.env.has("CKPT"),
+    labels: "token" as const,
+    gradientCheckpointing: Deno.env.has("CKPT"),
     objective: perToken,
     contributions: model.contributions,
     optimizer,
@@ -110,7 +111,9 @@ const program = Effect.gen(function* () {
   const state = {
     optimizer: new Map(trained.map(({ key, shape }) => [
       key,
-      Object.fromEntries(Object.entries(optimizer.state(shape)).map(([name, spec]) => [name, allocate(name, spec.shape)])),
+      Object.fromEntries(
+        Object.entries(optimizer.state(shape)).map(([name, spec]) => [name, allocate(name, spec.shape)]),
+      ),
     ])),
     transforms: new Map(),
   }
@@ -121,7 +124,12 @@ const program = Effect.gen(function* () {
     const traced = performance.now()
     const program = build(graph)
     const built = performance.now()
-    const { code } = lower(program, { target: { relaxed: true, wide: true }, threads: 2, shared: true, slotAddress: (id) => 64 * id })
+    const { code } = lower(program, {
+      target: { relaxed: true, wide: true },
+      threads: 2,
+      shared: true,
+      slotAddress: (id) => 64 * id,
+    })
     const lowered = performance.now()
     const text = new TextEncoder().encode(JSON.stringify(program))
     found = {
@@ -135,7 +143,10 @@ const program = Effect.gen(function* () {
   yield* Effect.promise(() => serve(step, { program: () => found }))
 })
 
-const all = Layer.mergeAll(Lora.layer({ r: 8, ...(Deno.env.has("ALL") ? { targetModules: "all-linear" as const } : {}) }), family).pipe(
+const all = Layer.mergeAll(
+  Lora.layer({ r: 8, ...(Deno.env.has("ALL") ? { targetModules: "all-linear" as const } : {}) }),
+  family,
+).pipe(
   Layer.provideMerge(Layer.mergeAll(nowhere, plugins, families.layer)),
 )
 await Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(all)))

@@ -101,12 +101,11 @@ const program = Effect.gen(function* () {
     parameter: (key: string) => parameters.get(key)!,
     trained,
     labels: "token" as const,
-    gradientCheckpointing: Deno.env.has("CKPT"),
     objective: perToken,
     contributions: model.contributions,
     optimizer,
     weightDecay: 0,
-    maxGradNorm: Number(Deno.env.get("CLIP") ?? 1),
+    maxGradNorm: 1,
   }
   const state = {
     optimizer: new Map(trained.map(({ key, shape }) => [

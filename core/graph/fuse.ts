@@ -146,7 +146,7 @@ export function fuse(roots: ReadonlyArray<Tensor>): Fused {
       return
     }
     const below = order.needsOf(unit)
-    const able = [...below].filter((other) =>
+    const able = below.filter((other) =>
       other.nodes[0].operation === matmulOperation && sameShape(other.nodes[0].shape, space) &&
       nodes.some((node) => node.inputs.includes(other.nodes[0])) && !looks(unit, other) &&
       !order.restsBetween(unit, other)

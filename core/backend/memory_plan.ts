@@ -35,33 +35,39 @@ export const planMemory = (blocks: ReadonlyArray<Lifetime>, alignment: number): 
   const sizes = blocks.map(({ bytes }) => padded(bytes))
   const order = blocks.map((_, i) => i).sort((a, b) => blocks[b].bytes - blocks[a].bytes || a - b)
   const offsets = new Array<number>(blocks.length).fill(0)
-  /** Blocks placed so far, by offset. */
-  const placed: Array<number> = []
-  let total = 0
+  // Blocks placed so far, by offset. Looked through for each block: plain numbers side by side keep that fast.
+  const starts = new Float64Array(blocks.length), ends = new Float64Array(blocks.length)
+  const firsts = new Int32Array(blocks.length), lasts = new Int32Array(blocks.length)
+  let count = 0, total = 0
   for (const i of order) {
     const { first, last } = blocks[i]
     const size = sizes[i]
     if (size === 0) continue
     let end = 0, best = -1, bestGap = Infinity
-    for (const j of placed) {
-      if (blocks[j].last < first || blocks[j].first > last) continue
-      const gap = offsets[j] - end
+    for (let j = 0; j < count; j++) {
+      if (lasts[j] < first || firsts[j] > last) continue
+      const gap = starts[j] - end
       if (gap >= size && gap < bestGap) {
         best = end
         bestGap = gap
       }
-      end = Math.max(end, offsets[j] + sizes[j])
+      if (ends[j] > end) end = ends[j]
     }
     const offset = best < 0 ? end : best
     offsets[i] = offset
     total = Math.max(total, offset + size)
-    let low = 0, high = placed.length
+    let low = 0, high = count
     while (low < high) {
       const middle = (low + high) >> 1
-      if (offsets[placed[middle]] <= offset) low = middle + 1
+      if (starts[middle] <= offset) low = middle + 1
       else high = middle
     }
-    placed.splice(low, 0, i)
+    for (const values of [starts, ends, firsts, lasts]) values.copyWithin(low + 1, low, count)
+    starts[low] = offset
+    ends[low] = offset + size
+    firsts[low] = first
+    lasts[low] = last
+    count++
   }
   return { offsets, bytes: total }
 }

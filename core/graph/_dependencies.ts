@@ -1,75 +1,161 @@
 /** What is needed and what needs it. */
-interface Entry<A> {
-  readonly needs: Set<A>
-  readonly users: Set<A>
+interface Entry {
+  readonly needs: Set<Entry>
+  readonly users: Set<Entry>
   /** Above the levels of all that is needed. */
   level: number
+  /** The one of its needs that had the highest level when it came. */
+  parent: Entry | undefined
+  /** Parents from here to one without any. */
+  depth: number
+  /** A parent of a parent ...: some are far, so that a walk along parents takes about log(depth) steps. */
+  jump: Entry | undefined
+  /** What this was merged into. */
+  into: Entry | undefined
 }
 
-/** Who rests on whom, while more is added and merged. Never in a circle: the caller asks {@link rests} first. */
+const entry = (): Entry => ({
+  needs: new Set(),
+  users: new Set(),
+  level: 0,
+  parent: undefined,
+  depth: 0,
+  jump: undefined,
+  into: undefined,
+})
+
+/** What an entry is by now. */
+function now(one: Entry): Entry {
+  while (one.into !== undefined) one = one.into
+  return one
+}
+
+/**
+ * Who rests on whom, while more is added and merged. Never in a circle: the caller asks {@link rests} first.
+ *
+ * Most questions are answered without a walk over all that lies between: parents are a way down that is known, and what
+ * rests on something stays so whatever is added and merged later.
+ */
 export class Dependencies<A> {
-  readonly #entries = new Map<A, Entry<A>>()
+  readonly #entries = new Map<A, Entry>()
+  readonly #things = new Map<Entry, A>()
 
   /** Takes in something that needs nothing yet. */
   add(thing: A): void {
-    this.#entries.set(thing, { needs: new Set(), users: new Set(), level: 0 })
+    const own = entry()
+    this.#entries.set(thing, own)
+    this.#things.set(own, thing)
   }
 
   /** What it needs at once. */
-  needsOf(thing: A): ReadonlySet<A> {
-    return this.#entries.get(thing)!.needs
+  needsOf(thing: A): ReadonlyArray<A> {
+    return Array.from(this.#entries.get(thing)!.needs, (need) => this.#things.get(need)!)
   }
 
   /** Lets `thing` need `other`. */
   need(thing: A, other: A): void {
-    const below = this.#entries.get(other)!
-    this.#entries.get(thing)!.needs.add(other)
-    below.users.add(thing)
-    this.#raise(thing, below.level + 1)
+    link(this.#entries.get(thing)!, this.#entries.get(other)!)
   }
 
   /** Whether `thing` is `other` or needs it by some way. */
   rests(thing: A, other: A): boolean {
-    return this.#lead([thing], other)
+    return thing === other || leads(this.#entries.get(thing)!, this.#entries.get(other)!, false)
   }
 
   /** Whether `thing` needs `other` by way of something else. */
   restsBetween(thing: A, other: A): boolean {
-    const needs = new Set(this.needsOf(thing))
-    needs.delete(other)
-    return this.#lead(needs, other)
-  }
-
-  /** Nothing below the level of `other` can lead there. */
-  #lead(things: Iterable<A>, other: A): boolean {
-    const { level } = this.#entries.get(other)!
-    const seen = new Set(things)
-    for (const each of seen) {
-      if (each === other) return true
-      const entry = this.#entries.get(each)!
-      if (entry.level <= level) continue
-      for (const next of entry.needs) seen.add(next)
-    }
-    return false
+    return thing !== other && leads(this.#entries.get(thing)!, this.#entries.get(other)!, true)
   }
 
   /** Lets `into` need what `other` needs and stand wherever it is needed; `other` is gone. */
   merge(into: A, other: A): void {
-    const { needs, users } = this.#entries.get(other)!
+    const target = this.#entries.get(into)!, gone = this.#entries.get(other)!
     this.#entries.delete(other)
-    for (const need of needs) this.#entries.get(need)!.users.delete(other)
-    for (const user of users) this.#entries.get(user)!.needs.delete(other)
-    for (const need of needs) if (need !== into) this.need(into, need)
-    for (const user of users) if (user !== into) this.need(user, into)
+    this.#things.delete(gone)
+    for (const need of gone.needs) need.users.delete(gone)
+    for (const user of gone.users) user.needs.delete(gone)
+    gone.into = target
+    if (target.parent !== undefined && now(target.parent) === target) target.parent = undefined
+    for (const need of target.needs) link(target, need)
+    for (const need of gone.needs) if (need !== target) link(target, need)
+    for (const user of gone.users) if (user !== target) link(user, target)
   }
+}
 
-  #raise(thing: A, level: number): void {
-    const open = [{ thing, level }]
-    for (let next = open.pop(); next !== undefined; next = open.pop()) {
-      const entry = this.#entries.get(next.thing)!
-      if (entry.level >= next.level) continue
-      entry.level = next.level
-      for (const user of entry.users) open.push({ thing: user, level: next.level + 1 })
+function link(upper: Entry, lower: Entry): void {
+  upper.needs.add(lower)
+  lower.users.add(upper)
+  if (upper.parent === undefined || now(upper.parent).level < lower.level) setParent(upper, lower)
+  raise(upper, lower.level + 1)
+}
+
+/** Jumps are as long as the two before them together (Myers, "An applicative random-access stack", 1983). */
+function setParent(upper: Entry, lower: Entry): void {
+  const { jump, depth } = lower
+  const joined = jump?.jump !== undefined && depth - jump.depth === jump.depth - jump.jump.depth
+  upper.parent = lower
+  upper.depth = depth + 1
+  upper.jump = joined ? jump.jump : lower
+}
+
+function raise(one: Entry, level: number): void {
+  if (one.level >= level) return
+  one.level = level
+  const open = [one]
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    for (const user of next.users) {
+      if (user.level > next.level) continue
+      user.level = next.level + 1
+      open.push(user)
+    }
+  }
+}
+
+/** Whether the way along parents leads from `upper` to `lower`. */
+function known(upper: Entry, lower: Entry): boolean {
+  let at = upper
+  while (at.level > lower.level && at.parent !== undefined) {
+    const far = now(at.jump!)
+    at = far.level >= lower.level ? far : now(at.parent)
+  }
+  return at === lower
+}
+
+/**
+ * Whether a way leads from `upper` down to `lower`, which is another; with `between`, one by way of something else. Looks
+ * from both ends in turn: down from one to all that it needs, up from the other to all that needs it. When one end has
+ * nothing left to look at, there is no way.
+ */
+function leads(upper: Entry, lower: Entry, between: boolean): boolean {
+  if (upper.level <= lower.level) return false
+  const below = new Set([upper]), above = new Set([lower])
+  const down = below.values(), up = above.values()
+  while (true) {
+    const high = down.next().value
+    if (high === undefined) return false
+    for (const need of high.needs) {
+      if (need.level < lower.level || below.has(need)) continue
+      if (need === lower) {
+        if (between && high === upper) continue
+        return true
+      }
+      if (need.level > lower.level) {
+        if (known(need, lower)) return true
+        below.add(need)
+      }
+    }
+    const low = up.next().value
+    if (low === undefined) return false
+    for (const user of low.users) {
+      if (user.level > upper.level || above.has(user)) continue
+      if (user === upper) {
+        if (between && low === lower) continue
+        return true
+      }
+      if (user.level < upper.level) {
+        if (known(upper, user)) return true
+        above.add(user)
+      }
     }
   }
 }

@@ -44,10 +44,12 @@ const DEEPEST = 4
 
 /** Writes a program. Throws {@link ShapeError} where an update does not fit its slot or a slot has two. */
 export function build(graph: Graph): Program {
-  for (const [i, [slot, tensor]] of graph.updates.entries()) {
-    if (graph.updates.findIndex(([other]) => other.id === slot.id) < i) {
+  const updated = new Set<number>()
+  for (const [slot, tensor] of graph.updates) {
+    if (updated.has(slot.id)) {
       throw new ShapeError({ message: `Slot ${slot.name} has two new values in "${graph.name}": join them into one` })
     }
+    updated.add(slot.id)
     if (!sameShape(slot.shape, tensor.shape) || slot.dtype !== tensor.dtype) {
       const value = `${tensor.dtype}${show(tensor.shape)}`
       throw new ShapeError({ message: `Slot ${slot.name} is ${slot.dtype}${show(slot.shape)}, its new value ${value}` })

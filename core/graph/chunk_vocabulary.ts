@@ -15,6 +15,7 @@ import { maximum, sum } from "../tensor/reduce.ts"
 import { sameShape, sizeOf } from "../tensor/shape.ts"
 import { node as make, type Tensor } from "../tensor/tensor.ts"
 import { narrow, reshape } from "../tensor/views.ts"
+import { allOf } from "./_nodes.ts"
 
 /** Logits of more bytes are computed in chunks of about half as many. */
 const LIMIT = 16 * 2 ** 20
@@ -38,13 +39,12 @@ interface Found {
  * @param limit Bytes of logits that are still computed at once. Default 16 MiB.
  */
 export function chunkVocabulary(roots: ReadonlyArray<Tensor>, limit: number = LIMIT): ReadonlyArray<Tensor> {
-  const open = new Set<Tensor>(roots)
-  for (const node of open) for (const x of node.inputs) open.add(x)
-  const found = [...open].filter(({ operation, inputs }) =>
+  const nodes = allOf(roots)
+  const found = nodes.filter(({ operation, inputs }) =>
     operation === crossEntropyOperation && 4 * sizeOf(inputs[0].shape) > limit
   )
   if (found.length === 0) return roots
-  const usersOf = (node: Tensor) => [...open].filter(({ inputs }) => inputs.includes(node))
+  const usersOf = (node: Tensor) => nodes.filter(({ inputs }) => inputs.includes(node))
   const kept = new Set(roots)
   const changes = found.flatMap((loss) => match(loss, usersOf, kept) ?? [])
   const changed = new Map<Tensor, () => Tensor>()
@@ -58,14 +58,14 @@ export function chunkVocabulary(roots: ReadonlyArray<Tensor>, limit: number = LI
       changed.set(product, () => walk().derivative(done.get(cotangent)!))
     }
   }
-  for (const node of [...open].sort((a, b) => a.id - b.id)) {
+  for (const node of nodes) {
+    const change = changed.get(node)
+    if (change === undefined && node.inputs.every((x) => done.get(x) === x)) {
+      done.set(node, node)
+      continue
+    }
     const inputs = node.inputs.map((x) => done.get(x)!)
-    const same = inputs.every((x, i) => x === node.inputs[i])
-    done.set(
-      node,
-      changed.get(node)?.() ??
-        (same ? node : make(node.operation, inputs, node.shape, node.dtype, node.attributes)),
-    )
+    done.set(node, change?.() ?? make(node.operation, inputs, node.shape, node.dtype, node.attributes))
   }
   return roots.map((root) => done.get(root)!)
 }

@@ -10,6 +10,7 @@ import { sameShape, type Shape } from "../tensor/shape.ts"
 import { node as make, type Operation, type Tensor } from "../tensor/tensor.ts"
 import { Dependencies } from "./_dependencies.ts"
 import { contiguous, type Layout, viewOf } from "./layout.ts"
+import { allOf } from "./_nodes.ts"
 import { isElementwise } from "./simplify.ts"
 
 /** The identity that gives a view memory of its own. */
@@ -116,7 +117,8 @@ export function fuse(roots: ReadonlyArray<Tensor>): Fused {
       begin(node, node.operation === reduceOperation ? "columns" : "other", space)
       return
     }
-    const external = node.inputs.flatMap((x) => sources(x).map((unit) => ({ x, unit })))
+    const external: { x: Tensor; unit: Unit }[] = []
+    for (const x of node.inputs) for (const unit of sources(x)) external.push({ x, unit })
     const fits = (unit: Unit) =>
       unit.kind === "rows" &&
       (sameShape(unit.space, space) || (isElementwise(node) && sameShape(rowShape(unit.space), space))) &&
@@ -144,7 +146,7 @@ export function fuse(roots: ReadonlyArray<Tensor>): Fused {
       return
     }
     const below = order.needsOf(unit)
-    const able = [...below].filter((other) =>
+    const able = below.filter((other) =>
       other.nodes[0].operation === matmulOperation && sameShape(other.nodes[0].shape, space) &&
       nodes.some((node) => node.inputs.includes(other.nodes[0])) && !looks(unit, other) &&
       !order.restsBetween(unit, other)
@@ -157,9 +159,7 @@ export function fuse(roots: ReadonlyArray<Tensor>): Fused {
     unit.product = product
   }
 
-  const open = new Set<Tensor>(roots)
-  for (const node of open) for (const x of node.inputs) open.add(x)
-  for (const node of [...open].sort((a, b) => a.id - b.id)) {
+  for (const node of allOf(roots)) {
     if (isLeaf(node) || isGenerator(node)) {
       layouts.set(node, contiguous(node))
       continue

@@ -11,6 +11,7 @@ import { ShapeError } from "../tensor/shape_error.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import { concat, expand, padOperation, reshape } from "../tensor/views.ts"
 import { decompose } from "./decompose.ts"
+import { allOf } from "./_nodes.ts"
 import { withExamples } from "./per_example.ts"
 
 /** Options of {@link gradients}. */
@@ -65,9 +66,7 @@ function batchOf(root: Tensor): Batch {
 
 /** All nodes that `root` rests on, inputs first. */
 export function reachable(root: Tensor): ReadonlyArray<Tensor> {
-  const seen = new Set<Tensor>([root])
-  for (const node of seen) for (const input of node.inputs) seen.add(input)
-  return [...seen].sort((a, b) => a.id - b.id)
+  return allOf([root])
 }
 
 /** Cotangents of `wanted`, given that of `root`; with `partial`, what one of them rests on is left to the caller. */

@@ -17,6 +17,7 @@ import { matmulOperation } from "../tensor/matmul.ts"
 import { reduceOperation } from "../tensor/reduce.ts"
 import { type Shape, sizeOf } from "../tensor/shape.ts"
 import { node as make, type Operation, type Tensor } from "../tensor/tensor.ts"
+import { allOf } from "./_nodes.ts"
 import {
   expand,
   expandOperation,
@@ -48,7 +49,11 @@ const both = (a: Range, b: Range, extent: number): Range =>
 /** The part of an operand that is broadcast to `box`. */
 const broadcast = (shape: Shape, box: Box): Box =>
   shape.map((extent, axis) => extent === 1 ? [0, 1] : box[box.length - shape.length + axis])
-const isWhole = ({ shape }: Tensor, box: Box, axis: number) => sameRange(box[axis], [0, shape[axis]])
+const isWhole = ({ shape }: Tensor, box: Box, axis: number) => {
+  const range = box[axis]
+  return !isPlaces(range) && range[0] === 0 && range[1] === shape[axis]
+}
+const isAll = (node: Tensor, box: Box) => box.every((_, axis) => isWhole(node, box, axis))
 
 const elementwise: Rule = ({ inputs }, box) => inputs.map((x) => broadcast(x.shape, box))
 /** Of the last axis all is needed; further operands are broadcast. */
@@ -149,24 +154,36 @@ const parts = new Set<Operation>([sliceOperation, gatherOperation])
  * The same values, of whose parts no more is computed than they need. Nodes are kept where all of them is needed.
  */
 export function narrowed(roots: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
-  const open = new Set<Tensor>(roots)
-  for (const node of open) for (const x of node.inputs) open.add(x)
-  const nodes = [...open].sort((a, b) => a.id - b.id)
+  const nodes = allOf(roots)
   if (!nodes.some(({ operation }) => parts.has(operation))) return roots
-  const boxes = new Map<Tensor, Box>(roots.map((root) => [root, whole(root.shape)]))
+  const boxes = new Map<Tensor, Box>()
+  /** Nodes of which all is needed, most of a graph: nothing is compared for them. */
+  const all = new Set<Tensor>()
+  const lookAtAll = (node: Tensor): void => {
+    if (all.has(node)) return
+    all.add(node)
+    boxes.set(node, whole(node.shape))
+  }
   const look = (node: Tensor, box: Box): void => {
+    if (all.has(node)) return
     const before = boxes.get(node)
     boxes.set(node, before?.map((range, axis) => both(range, box[axis], node.shape[axis])) ?? box)
   }
+  roots.forEach(lookAtAll)
   /** The parts of its inputs that a node needs. */
   const needed = (node: Tensor, box: Box): ReadonlyArray<Box> | undefined => {
+    if (!parts.has(node.operation) && (all.has(node) || isAll(node, box))) return
     const rule = "elementwise" in node.operation ? elementwise : rules.get(node.operation)
-    return same(box, whole(node.shape)) && !parts.has(node.operation) ? undefined : rule?.(node, box)
+    return rule?.(node, box)
   }
   for (const node of nodes.toReversed()) {
     const found = needed(node, boxes.get(node)!)
-    if (found === undefined && !isGenerator(node)) boxes.set(node, whole(node.shape))
-    node.inputs.forEach((x, i) => look(x, found?.[i] ?? whole(x.shape)))
+    if (found !== undefined) {
+      node.inputs.forEach((x, i) => look(x, found[i]))
+      continue
+    }
+    if (!isGenerator(node)) lookAtAll(node)
+    node.inputs.forEach(lookAtAll)
   }
   const made = new Map<Tensor, Tensor>()
   const taken = new Map<Tensor, Array<{ readonly box: Box; readonly part: Tensor }>>()
@@ -187,9 +204,15 @@ export function narrowed(roots: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
     return part
   }
   for (const node of nodes) {
+    if (all.has(node) && !parts.has(node.operation)) {
+      const kept = node.inputs.every((x) => made.get(x) === x)
+      const inputs = kept ? node.inputs : node.inputs.map((x) => made.get(x)!)
+      made.set(node, kept ? node : make(node.operation, inputs, node.shape, node.dtype, node.attributes))
+      continue
+    }
     const box = boxes.get(node)!
     const shape = box.map(extentOf)
-    const cut = !same(box, whole(node.shape))
+    const cut = !isAll(node, box)
     if (node.inputs.length === 0) {
       made.set(node, cut ? generatorPart(node, box, shape) : node)
       continue

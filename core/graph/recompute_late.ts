@@ -8,6 +8,7 @@ import { matmulOperation } from "../tensor/matmul.ts"
 import { sizeOf } from "../tensor/shape.ts"
 import { node as make, type Tensor } from "../tensor/tensor.ts"
 import { isGenerator, isLeaf, isView } from "./fuse.ts"
+import { allOf } from "./_nodes.ts"
 import { isElementwise } from "./simplify.ts"
 
 /** Elements of a value that is worth it: half a mebibyte. */
@@ -21,24 +22,39 @@ const heavy = new Set([matmulOperation, attentionOperation, attentionGradientOpe
 
 /** The same values, computed a second time where their uses lie far apart. The graph must be simplified. */
 export function recomputeLate(roots: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
-  const open = new Set<Tensor>(roots)
-  for (const node of open) for (const x of node.inputs) open.add(x)
-  const nodes = [...open].sort((a, b) => a.id - b.id)
+  const nodes = allOf(roots)
   /** When each is computed: a product in its place in the order, all else as soon as its inputs are there. */
   const time = new Map<Tensor, number>()
-  nodes.forEach((node, i) =>
-    time.set(node, heavy.has(node.operation) ? i : Math.max(0, ...node.inputs.map((x) => time.get(x)!)))
-  )
   /** Products before each time. */
   const products = [0]
-  for (const node of nodes) products.push(products.at(-1)! + +heavy.has(node.operation))
-  const users = new Map<Tensor, Array<Tensor>>(nodes.map((node) => [node, []]))
-  for (const node of nodes) for (const x of new Set(node.inputs)) users.get(x)!.push(node)
+  const users = new Map<Tensor, Array<Tensor>>()
+  for (const [i, node] of nodes.entries()) {
+    const product = heavy.has(node.operation)
+    let own = product ? i : 0
+    for (const x of node.inputs) {
+      if (!product) own = Math.max(own, time.get(x)!)
+      const others = users.get(x)!
+      if (others.at(-1) !== node) others.push(node)
+    }
+    time.set(node, own)
+    products.push(products[i] + (product ? 1 : 0))
+    users.set(node, [])
+  }
+  const found = new Map<Tensor, ReadonlyArray<Tensor>>()
   /** Who reads a node's elements, views of it seen through, in order. */
-  const readers = (node: Tensor): ReadonlyArray<Tensor> =>
-    users.get(node)!.flatMap((user) => isView(user) ? readers(user) : [user])
-      .sort((a, b) => time.get(a)! - time.get(b)! || a.id - b.id)
-  const lastUse = (node: Tensor) => Math.max(-1, ...readers(node).map((user) => time.get(user)!))
+  const readers = (node: Tensor): ReadonlyArray<Tensor> => {
+    let own = found.get(node)
+    if (own === undefined) {
+      own = users.get(node)!.flatMap((user) => isView(user) ? readers(user) : [user])
+        .sort((a, b) => time.get(a)! - time.get(b)! || a.id - b.id)
+      found.set(node, own)
+    }
+    return own
+  }
+  const lastUse = (node: Tensor) => {
+    const last = readers(node).at(-1)
+    return last === undefined ? -1 : time.get(last)!
+  }
 
   const kept = new Set(roots)
   const able = (node: Tensor) =>
@@ -89,11 +105,13 @@ export function recomputeLate(roots: ReadonlyArray<Tensor>): ReadonlyArray<Tenso
   }
   // From the first change on all is made anew, so that nodes keep their order.
   for (const node of nodes.slice(start)) {
-    const inputs = node.inputs.map((x) => inputAt(x, time.get(node)!))
-    made.set(
-      node,
-      node.inputs.length === 0 ? node : make(node.operation, inputs, node.shape, node.dtype, node.attributes),
-    )
+    if (node.inputs.length === 0) {
+      made.set(node, node)
+      continue
+    }
+    const at = time.get(node)!
+    const inputs = node.inputs.map((x) => inputAt(x, at))
+    made.set(node, make(node.operation, inputs, node.shape, node.dtype, node.attributes))
   }
   return roots.map((root) => made.get(root)!)
 }

@@ -14,6 +14,7 @@ import { expand, expandOperation, permute, permuteOperation, reshape, reshapeOpe
 import { chunkVocabulary } from "./chunk_vocabulary.ts"
 import { decompose } from "./decompose.ts"
 import { narrowed } from "./narrow.ts"
+import { allOf } from "./_nodes.ts"
 
 /** Whether a node is an elementwise operation. */
 export function isElementwise(node: Tensor): boolean {
@@ -27,8 +28,8 @@ export function simplify(given: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
   const known = new Map<string, Tensor>()
   const numbers = new Map<object, number>()
   const numberOf = (thing: object) => {
-    const number = numbers.get(thing) ?? numbers.size
-    numbers.set(thing, number)
+    let number = numbers.get(thing)
+    if (number === undefined) numbers.set(thing, number = numbers.size)
     return number
   }
   /** The same text for equal attributes only. */
@@ -38,27 +39,36 @@ export function simplify(given: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
     if (typeof value === "function" || ArrayBuffer.isView(value)) return `#${numberOf(value)}`
     if (typeof value !== "object" || value === null) return JSON.stringify(value)
     let text = ""
-    for (const [name, own] of Object.entries(value)) if (own !== undefined) text += `${name}:${textOf(own)};`
+    for (const name in value) {
+      const own = (value as Record<string, unknown>)[name]
+      if (own !== undefined) text += `${name}:${textOf(own)};`
+    }
     return `{${text}}`
   }
   /** One node for equal operations on equal inputs. */
   const unique = (node: Tensor): Tensor => {
-    const inputs = node.inputs.map((x) => x.id)
-    const key = `${numberOf(node.operation)}(${inputs})[${node.shape}]${node.dtype}${textOf(node.attributes)}`
+    let key = `${numberOf(node.operation)}(`
+    for (const x of node.inputs) key += `${x.id},`
+    key += ")"
+    for (const extent of node.shape) key += `${extent},`
+    key += `${node.dtype}${textOf(node.attributes)}`
     const first = known.get(key)
     if (first === undefined) known.set(key, node)
     return first ?? node
   }
+  /** Rewrites a node whose inputs are done. */
+  const renew = (node: Tensor): void => {
+    const inputs = node.inputs.map((x) => done.get(x)!)
+    const same = inputs.every((x, i) => x === node.inputs[i])
+    done.set(node, step(same ? node : make(node.operation, inputs, node.shape, node.dtype, node.attributes)))
+  }
   /** Rewrites a node and all that it rests on, in the order of their making. */
   const visit = (root: Tensor): Tensor => {
-    const open = new Set<Tensor>([root])
-    for (const node of open) for (const x of node.inputs) if (!done.has(x)) open.add(x)
-    for (const node of [...open].sort((a, b) => a.id - b.id)) {
-      if (done.has(node)) continue
-      const inputs = node.inputs.map((x) => done.get(x)!)
-      const same = inputs.every((x, i) => x === node.inputs[i])
-      done.set(node, step(same ? node : make(node.operation, inputs, node.shape, node.dtype, node.attributes)))
+    if (root.inputs.every((x) => done.has(x))) {
+      if (!done.has(root)) renew(root)
+      return done.get(root)!
     }
+    for (const node of allOf([root], done)) if (!done.has(node)) renew(node)
     return done.get(root)!
   }
   const step = (node: Tensor): Tensor => {
@@ -70,9 +80,7 @@ export function simplify(given: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
     return result
   }
   // All roots in one sweep, so that nodes keep the order of their making.
-  const open = new Set<Tensor>(roots)
-  for (const node of open) for (const x of node.inputs) open.add(x)
-  for (const node of [...open].sort((a, b) => a.id - b.id)) if (!done.has(node)) visit(node)
+  for (const node of allOf(roots)) if (!done.has(node)) renew(node)
   return roots.map((root) => done.get(root)!)
 }
 

@@ -1,6 +1,6 @@
 /**
- * `deno task bench [suite ...] [--rounds N] [--sst2 PATH]`: Espalier beside its peers in the same run. Prints a table and
- * writes bench.json after each suite; suites that did not run, or broke off, keep what is there. On which machine, when and
+ * `deno task bench [suite ...] [--rounds N] [--sst2 PATH] [--before CHECKOUT]`: Espalier beside its peers in the same run.
+ * Prints a table and writes bench.json after each suite; suites that did not run, or broke off, keep what is there. On which machine, when and
  * beside which versions each suite ran is written to `.conformance/bench-runs.json`.
  *
  * `deno task bench --markdown` prints that and the table of bench.json in Markdown.
@@ -13,15 +13,28 @@ import { python, versions } from "./peers.ts"
 import { markdown, type Result, table } from "./result.ts"
 import type { Suite } from "./suite.ts"
 import { bundle } from "./suites/bundle.ts"
+import { busy } from "./suites/busy.ts"
 import { cold } from "./suites/cold.ts"
 import { epochReal } from "./suites/epoch_real.ts"
 import { gemm } from "./suites/gemm.ts"
 import { loraStep } from "./suites/lora_step.ts"
 import { memory } from "./suites/memory.ts"
 import { methods } from "./suites/methods.ts"
+import { setup } from "./suites/setup.ts"
 import { stepSmall } from "./suites/step_small.ts"
 
-const suites: ReadonlyArray<Suite> = [gemm, stepSmall, loraStep, epochReal, memory, methods, cold, bundle]
+const suites: ReadonlyArray<Suite> = [
+  gemm,
+  stepSmall,
+  loraStep,
+  busy,
+  epochReal,
+  memory,
+  methods,
+  setup,
+  cold,
+  bundle,
+]
 const FILE = "bench.json"
 /** By suite, what its figures depend on. */
 const RUNS = `${workspace}/bench-runs.json`
@@ -29,7 +42,12 @@ const RUNS = `${workspace}/bench-runs.json`
 const { values, positionals } = parseArgs({
   args: Deno.args,
   allowPositionals: true,
-  options: { rounds: { type: "string", default: "6" }, sst2: { type: "string" }, markdown: { type: "boolean" } },
+  options: {
+    rounds: { type: "string", default: "6" },
+    sst2: { type: "string" },
+    before: { type: "string" },
+    markdown: { type: "boolean" },
+  },
 })
 const unknown = positionals.filter((name) => !suites.some((suite) => suite.name === name))
 if (unknown.length > 0) {
@@ -96,7 +114,9 @@ for (const { name, python, most = Infinity, run } of chosen) {
     )
   }
   try {
-    await run({ rounds: done, ...(values.sst2 === undefined ? {} : { sst2: values.sst2 }), take, note: console.log })
+    const { sst2, before } = values
+    const given = { ...(sst2 === undefined ? {} : { sst2 }), ...(before === undefined ? {} : { before }) }
+    await run({ rounds: done, ...given, take, note: console.log })
     results = suites.flatMap((suite) => suite.name === name ? own : results.filter((one) => one.suite === suite.name))
     runs[name] = `${machine()}; ${peers}; ${done} rounds, ${date.slice(0, 16)} UTC`
     await Deno.writeTextFile(FILE, `${JSON.stringify(results, null, 2)}\n`)

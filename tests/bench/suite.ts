@@ -11,6 +11,8 @@ export interface Bench {
   readonly rounds: number
   /** Path of the training split of SST-2, where it was given. */
   readonly sst2?: string
+  /** Path of an older checkout to measure beside this one, where it was given. */
+  readonly before?: string
   /** Takes a result. */
   readonly take: (found: Result) => void
   /** Says something: what was left out, and why. */

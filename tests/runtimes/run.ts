@@ -68,11 +68,9 @@ async function checkPageTypes(): Promise<string> {
   return scripts.join(", ")
 }
 
-/** The package as npm users get it: packed, installed into an empty folder, run by Node. */
-async function inNode(): Promise<SuiteOutcome> {
+/** A folder with the package as npm users get it: packed, installed, and the suite beside it. */
+const installed = once(async (): Promise<string> => {
   const folder = `${temporary}/node`
-  const [major] = (await command("node", ["--version"])).slice(1).split(".")
-  if (Number(major) < 20) throw new Skipped(`Node ${major} is older than 20`)
   await command("npm", ["--version"])
   await Deno.mkdir(folder)
   await Deno.writeTextFile(`${folder}/package.json`, `{ "private": true, "type": "module" }`)
@@ -87,7 +85,25 @@ async function inNode(): Promise<SuiteOutcome> {
     format: "esm",
   })
   await esbuild.stop()
-  return JSON.parse(await command("node", ["command.js", JSON.stringify(onDisk("from-node", "wasm"))], folder))
+  return folder
+})
+
+/** In this machine's Node, or in the newest one of a major version, as npm has it. */
+async function inNode(version?: number, setFlags = true): Promise<SuiteOutcome> {
+  const [program, ...args] = version === undefined ? ["node"] : ["npx", "-y", `node@${version}`]
+  const told = await command(program, [...args, "--version"]).catch((error) =>
+    version === undefined || error instanceof Skipped ? Promise.reject(error) : skip(`no Node ${version} is to be had`)
+  )
+  const major = Number(told.slice(1).split(".")[0])
+  if (major < 20) skip(`Node ${major} is older than 20`)
+  const place: SuitePlace = { ...onDisk(`from-node-${major}-${setFlags}`, "wasm"), setFlags }
+  const outcome = JSON.parse(await command(program, [...args, "command.js", JSON.stringify(place)], await installed()))
+  const wide = /in wide vectors/.test(outcome.backend)
+  // Only V8 for x86 joins vectors, and only where the processor has AVX2.
+  const able = major >= 24 && setFlags && Deno.build.os === "linux" &&
+    /\bavx2\b/.test(await Deno.readTextFile("/proc/cpuinfo").catch(() => ""))
+  if (able !== wide && (able || !setFlags)) throw new Error(`Node ${major}, setFlags ${setFlags}: ${outcome.backend}`)
+  return outcome
 }
 
 let script: Promise<Readonly<Record<string, string>>> | undefined
@@ -144,6 +160,10 @@ function flag(name: string): string | undefined {
   const at = Deno.args.indexOf(name)
   return at < 0 ? undefined : Deno.args[at + 1]
 }
+function once<A>(make: () => Promise<A>): () => Promise<A> {
+  let made: Promise<A> | undefined
+  return () => made ??= make()
+}
 function skip(why: string): never {
   throw new Skipped(why)
 }
@@ -171,7 +191,9 @@ const runtimes: ReadonlyArray<
 > = [
   ["Deno, wasm", "wasm", () => inDeno("wasm")],
   ["Deno, WebGPU", "webgpu", () => inDeno("webgpu")],
-  ["Node, wasm", "wasm", inNode],
+  ["Node, wasm", "wasm", () => inNode()],
+  ["Node 24, wasm, V8's flag set at run time", "wasm", () => inNode(24)],
+  ["Node 24, wasm, its flags left alone", "wasm", () => inNode(24, false)],
   ["Chromium, wasm", "wasm", () => inChromium("wasm")],
   ["Chromium, wasm, not isolated", "wasm", () => inChromium("wasm", false)],
   ["Chromium, WebGPU", "webgpu", () => inChromium("webgpu")],

@@ -19,6 +19,8 @@ export interface SuitePlace {
   readonly adapter: string
   /** What to compute on. */
   readonly backend: "wasm" | "webgpu"
+  /** False leaves the flags of the process alone. */
+  readonly setFlags?: boolean
   /** Files in memory, where there is no disk. */
   readonly files?: Map<string, Uint8Array>
 }
@@ -44,9 +46,11 @@ const MESSAGES = [
 ]
 
 /** Runs it. */
-export async function suite({ model: directory, data, adapter, backend, files }: SuitePlace): Promise<SuiteOutcome> {
+export async function suite(
+  { model: directory, data, adapter, backend, setFlags = true, files }: SuitePlace,
+): Promise<SuiteOutcome> {
   const begin = performance.now()
-  const base = Espalier.layerWith({ backend, ...(files === undefined ? {} : { files }) })
+  const base = Espalier.layerWith({ backend, wasm: { setFlags }, ...(files === undefined ? {} : { files }) })
   const options = { maxLength: 64 }
   const task = Task.classification(["ham", "spam"])
   const judge = (model: Model.Model) =>

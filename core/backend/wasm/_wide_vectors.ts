@@ -1,5 +1,6 @@
 /**
- * Whether this runtime joins vectors: see kernels/wasm/wide.ts. No runtime tells, so it is found by the clock.
+ * Whether this runtime joins vectors: see kernels/wasm/wide.ts. No runtime tells, so it is found by the clock. Node can be
+ * told to while it runs.
  * @module
  */
 import {
@@ -42,7 +43,7 @@ const LOOPS: readonly Loop[] = ["sums", "joined sums", "steps"]
  * A function of three loops; it is optimized as a whole. One loop has sums of products, one the same that are to be joined,
  * one small steps that an optimizer makes one of.
  */
-const trial = (): (turns: number, loop: Loop) => void => {
+const trial = (name: string): (turns: number, loop: Loop) => void => {
   const module = new ModuleBuilder()
   const func = module.func("trial", ["i32", "i32"], ["i32"], (f, turns, chosen) => {
     const again = brIf(0, tee(turns, i32.sub(get(turns), i32.const(1))))
@@ -66,14 +67,14 @@ const trial = (): (turns: number, loop: Loop) => void => {
     const is = (loop: Loop) => i32.eq(get(chosen), i32.const(LOOPS.indexOf(loop)))
     return choose("i32", is("steps"), steps, choose("i32", is("joined sums"), sums(joined), sums(() => [])))
   })
-  module.export("trial", func)
+  module.export(name, func)
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.encode()))
-  const run = exports.trial as (turns: number, loop: number) => void
+  const run = exports[name] as (turns: number, loop: number) => void
   return (turns, loop) => run(turns, LOOPS.indexOf(loop))
 }
 
-const find = (): boolean => {
-  const run = trial()
+const find = (name: string): boolean => {
+  const run = trial(name)
   const began = performance.now()
   const trials: Record<Loop, number>[] = []
   const once = (loop: Loop): number => {
@@ -92,6 +93,45 @@ const find = (): boolean => {
   return false
 }
 
-let found: boolean | undefined
-/** Whether the engine joins vectors. Takes some milliseconds the first time, {@link PATIENCE} where it does not optimize. */
-export const hasWideVectors = (): boolean => found ??= find()
+/** What is used of the globals of Node. */
+interface Host {
+  readonly Deno?: unknown
+  readonly process?: {
+    readonly versions?: { readonly node?: string; readonly bun?: string }
+    readonly getBuiltinModule?: (name: string) => { readonly setFlagsFromString?: (flags: string) => void } | undefined
+  }
+}
+
+/** The first Node that joins vectors when it is told so at run time: 22 takes the flag, and never does. */
+const FIRST_NODE = 24
+
+/**
+ * Tells Node's V8 to join vectors, if this is a Node that does; gives whether it was told. It holds for the whole process,
+ * its workers too, and for code that is optimized from now on. Deno 2.9 would take it and stay as it is.
+ */
+export const tellNode = ({ Deno, process }: Host): boolean => {
+  const { node, bun } = process?.versions ?? {}
+  if (Deno !== undefined || bun !== undefined || !(parseInt(node ?? "") >= FIRST_NODE)) return false
+  try {
+    const { setFlagsFromString } = process?.getBuiltinModule?.("node:v8") ?? {}
+    setFlagsFromString?.("--experimental-wasm-revectorize")
+    return setFlagsFromString !== undefined
+  } catch {
+    return false
+  }
+}
+
+let told: boolean | undefined
+const found = new Map<boolean, boolean>()
+/**
+ * Whether the engine joins vectors; with `setFlags`, after Node was told to. Takes some milliseconds the first time,
+ * {@link PATIENCE} where it does not optimize.
+ */
+export const findWideVectors = (setFlags: boolean): { readonly wide: boolean; readonly told: boolean } => {
+  if (setFlags) told ??= tellNode(globalThis)
+  const now = told === true
+  let wide = found.get(now)
+  // A name of its own: code that was optimized before stays as it was, in a new module of the same bytes too.
+  if (wide === undefined) found.set(now, wide = find(now ? "told" : "untold"))
+  return { wide, told: now }
+}

@@ -15,7 +15,7 @@ import { type Block, makeAllocator } from "./_allocator.ts"
 import { BARRIER_BYTES } from "./_barrier.ts"
 import { COUNTER_BYTES } from "./_shares.ts"
 import { hasRelaxedSimd, logicalProcessors, makeSharedMemory } from "./_features.ts"
-import { hasWideVectors } from "./_wide_vectors.ts"
+import { findWideVectors } from "./_wide_vectors.ts"
 import { checkWrite, makeSlot, slotsOf } from "../_slots.ts"
 import { startThread, type Thread } from "../_thread.ts"
 import { engine, type Region, type Reply, type Request } from "./_worker.ts"
@@ -33,6 +33,12 @@ export interface WasmOptions {
    * milliseconds; without relaxed SIMD, no.
    */
   readonly wideVectors?: boolean
+  /**
+   * Whether a V8 that can be told to join vectors while it runs is told so: in Node from 24 on,
+   * `v8.setFlagsFromString("--experimental-wasm-revectorize")`, which holds for all WebAssembly of the process that is
+   * optimized afterwards. False leaves the process alone. Default: true, unless `wideVectors` says what there is.
+   */
+  readonly setFlags?: boolean
   /** Whether to use shared memory. Default: where the runtime has it (a page needs COOP and COEP headers). */
   readonly sharedMemory?: boolean
 }
@@ -62,7 +68,9 @@ interface Task {
 
 const start = async (options: WasmOptions): Promise<Started> => {
   const relaxed = options.relaxedSimd ?? hasRelaxedSimd()
-  const wide = options.wideVectors ?? (relaxed && hasWideVectors())
+  const { wide, told } = options.wideVectors !== undefined || !relaxed
+    ? { wide: options.wideVectors ?? false, told: false }
+    : findWideVectors(options.setFlags ?? true)
   const memory = options.sharedMemory === false ? undefined : makeSharedMemory(MAXIMUM_PAGES)
   if (memory === undefined && options.sharedMemory === true) {
     throw new BackendError({
@@ -397,9 +405,9 @@ const start = async (options: WasmOptions): Promise<Started> => {
 
   const memoryNow = (): BackendMemory => ({ slotBytes, temporaryBytes: arena?.bytes ?? 0, totalBytes: pages * PAGE })
   const description = `CPU by WebAssembly, ${threads} thread${threads === 1 ? "" : "s"}, ` +
-    `${relaxed ? "relaxed" : "plain"} SIMD${wide ? " in wide vectors" : ""}, ${
-      memory === undefined ? "memory of one thread" : "shared memory"
-    }`
+    `${relaxed ? "relaxed" : "plain"} SIMD${wide ? " in wide vectors" : ""}${
+      wide && told ? " (V8's flag set here)" : ""
+    }, ${memory === undefined ? "memory of one thread" : "shared memory"}`
   return {
     service: {
       info: { name: "wasm", description, threads },

@@ -39,3 +39,27 @@ Deno.test("what rests on what, and by way of something else, is what a walk over
     }
   }
 })
+
+Deno.test("a deep chain there and back, as derivatives make it: far questions have answers, and soon", () => {
+  const depth = 5_000
+  const order = new Dependencies<number>()
+  // Numbers from 0 are the way there, from `depth` on the way back, beside each of which a dead end lies.
+  const link = (thing: number, ...needs: ReadonlyArray<number>) => {
+    order.add(thing)
+    for (const need of needs) order.need(thing, need)
+  }
+  for (let i = 0; i < depth; i++) link(i, ...(i > 0 ? [i - 1] : []))
+  for (let i = 0; i < depth; i++) {
+    const back = depth + i, there = depth - 1 - i
+    assertEquals(order.rests(i === 0 ? depth - 1 : back - 1, there), true)
+    link(back, i === 0 ? depth - 1 : back - 1, there)
+    assertEquals([order.restsBetween(back, there), order.rests(there, back)], [i > 0, false])
+    link(2 * depth + i, back)
+    assertEquals(order.rests(back, 2 * depth + i), false)
+    // Two dead ends of one place become one: neither rests on the other.
+    link(3 * depth + i, back)
+    assertEquals([order.rests(2 * depth + i, 3 * depth + i), order.restsBetween(3 * depth + i, there)], [false, true])
+    order.merge(2 * depth + i, 3 * depth + i)
+    assertEquals(order.rests(2 * depth + i, 0), true)
+  }
+})

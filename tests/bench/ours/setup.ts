@@ -1,0 +1,151 @@
+/**
+ * `setup.ts layers [checkout]`: from a model's structure to the code of a training step, without weights: a Llama of
+ * SmolLM2-135M's shape, but of so many layers, LoRA r 8 on query and value, a packed row of 256 tokens. Answers each step
+ * with its milliseconds, and `program` with a {@link SetupProgram}. With the path of another checkout that one's code is
+ * measured; Deno then needs its `--config` too.
+ * @module
+ */
+import type { Slot } from "../../../core/backend/backend.ts"
+import { serve } from "../serve.ts"
+
+/** What came of the last step. */
+export interface SetupProgram {
+  /** Kernel calls. */
+  readonly calls: number
+  /** SHA-256 of the program as JSON, and of the code. */
+  readonly program: string
+  readonly code: string
+  /** Milliseconds of the parts of the last step. */
+  readonly parts: Readonly<Record<"trace" | "build" | "lower", number>>
+}
+
+const [layers, checkout = decodeURIComponent(new URL("../../../", import.meta.url).pathname)] = Deno.args
+const load = (path: string) => import(`file://${checkout.replace(/\/?$/, "/")}${path}`)
+
+const Effect: typeof import("effect/Effect") = await import("effect/Effect")
+const Layer: typeof import("effect/Layer") = await import("effect/Layer")
+const { Backend }: typeof import("../../../core/backend/backend.ts") = await load("core/backend/backend.ts")
+const { lower }: typeof import("../../../core/backend/wasm/lower.ts") = await load("core/backend/wasm/lower.ts")
+const { layer: plugins }: typeof import("../../../core/contracts/plugins.ts") = await load("core/contracts/plugins.ts")
+const { build }: typeof import("../../../core/graph/build.ts") = await load("core/graph/build.ts")
+const families: typeof import("../../../core/model/families.ts") = await load("core/model/families.ts")
+const { initialize }: typeof import("../../../core/model/mod.ts") = await load("core/model/mod.ts")
+const { descendants }: typeof import("../../../core/model/module.ts") = await load("core/model/module.ts")
+const { Task }: typeof import("../../../core/model/task.ts") = await load("core/model/task.ts")
+const { adamW }: typeof import("../../../core/training/adamw.ts") = await load("core/training/adamw.ts")
+const { perToken }: typeof import("../../../core/training/objectives.ts") = await load("core/training/objectives.ts")
+const { packedInputs, stepGraph }: typeof import("../../../core/training/step_graphs.ts") = await load(
+  "core/training/step_graphs.ts",
+)
+const { buildNetwork, modelTypes }: typeof import("../../../plugins/llama/network.ts") = await load(
+  "plugins/llama/network.ts",
+)
+const Lora: typeof import("../../../plugins/lora/mod.ts") = await load("plugins/lora/mod.ts")
+
+const TOKENS = 256, EXAMPLES = 4, LONGEST = 128
+const config = {
+  model_type: "llama",
+  vocab_size: 49152,
+  hidden_size: 576,
+  intermediate_size: 1536,
+  num_hidden_layers: Number(layers),
+  num_attention_heads: 9,
+  num_key_value_heads: 3,
+  max_position_embeddings: 8192,
+  rope_theta: 100000,
+  tie_word_embeddings: true,
+}
+
+/** Slots without memory. */
+let count = 0
+const allocate = (name: string, shape: ReadonlyArray<number>, dtype: Slot["dtype"] = "f32"): Slot => ({
+  id: count++,
+  name,
+  shape,
+  dtype,
+})
+const nowhere = Layer.succeed(Backend, {
+  info: { name: "wasm", description: "slots without memory", threads: 1 },
+  allocate,
+  free: () => {},
+  write: () => Promise.resolve(),
+  read: () => Promise.reject(new Error("nothing is there")),
+  compile: () => Promise.reject(new Error("nothing runs")),
+  memory: () => ({ slotBytes: 0, temporaryBytes: 0, totalBytes: 0 }),
+})
+
+/** The family, but its base needs no first values. */
+const family = families.family({
+  modelTypes,
+  tasks: ["causal-lm"],
+  build: (config, task) => {
+    const network = buildNetwork(config, task)
+    const initializer = { kind: "values", data: new Float32Array(0) }
+    for (const { parameters } of descendants(network.root)) {
+      for (const spec of Object.values(parameters)) Object.assign(spec, { initializer })
+    }
+    return network
+  },
+})
+
+const sha256 = async (data: Uint8Array<ArrayBuffer>): Promise<string> =>
+  new Uint8Array(await crypto.subtle.digest("SHA-256", data)).toHex()
+
+const program = Effect.gen(function* () {
+  const model = yield* initialize(config, { task: Task.causalLM() })
+  const optimizer = adamW()
+  const parameters = new Map(model.parameters.map(({ key, tensor }) => [key, tensor]))
+  const trained = model.parameters.filter(({ trainable }) => trainable)
+  const settings = {
+    forward: model.forward,
+    parameter: (key: string) => parameters.get(key)!,
+    trained,
+    labels: "token" as const,
+    objective: perToken,
+    contributions: model.contributions,
+    optimizer,
+    weightDecay: 0,
+    maxGradNorm: 1,
+  }
+  const state = {
+    optimizer: new Map(trained.map(({ key, shape }) => [
+      key,
+      Object.fromEntries(
+        Object.entries(optimizer.state(shape)).map(([name, spec]) => [name, allocate(name, spec.shape)]),
+      ),
+    ])),
+    transforms: new Map(),
+  }
+  let found: SetupProgram | undefined
+  const step = async (): Promise<number> => {
+    const began = performance.now()
+    const graph = stepGraph(settings, state, packedInputs("default", EXAMPLES, TOKENS, LONGEST, "token"))
+    const traced = performance.now()
+    const program = build(graph)
+    const built = performance.now()
+    const { code } = lower(program, {
+      target: { relaxed: true, wide: true },
+      threads: 2,
+      shared: true,
+      slotAddress: (id) => 64 * id,
+    })
+    const lowered = performance.now()
+    const text = new TextEncoder().encode(JSON.stringify(program))
+    found = {
+      calls: program.calls.length,
+      program: await sha256(text),
+      code: await sha256(code),
+      parts: { trace: traced - began, build: built - traced, lower: lowered - built },
+    }
+    return program.calls.length
+  }
+  yield* Effect.promise(() => serve(step, { program: () => found }))
+})
+
+const all = Layer.mergeAll(
+  Lora.layer({ r: 8, ...(Deno.env.has("ALL") ? { targetModules: "all-linear" as const } : {}) }),
+  family,
+).pipe(
+  Layer.provideMerge(Layer.mergeAll(nowhere, plugins, families.layer)),
+)
+await Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(all)))

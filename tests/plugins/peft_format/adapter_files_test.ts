@@ -4,7 +4,7 @@
  */
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert"
 import * as Effect from "effect/Effect"
-import { initialize, load } from "../../../core/model/mod.ts"
+import { initialize, load, saveAdapters } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/model/task.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 import { decodeLoraConfig, decodePromptConfig, encodeTensors, PeftError } from "../../../plugins/peft_format/mod.ts"
@@ -175,4 +175,26 @@ Deno.test("what an adapter lacks of a new head starts anew, and is told", async 
   )
   assertStringIncludes(error.message, "missing: base_model.model.classifier.weight")
   assertStringIncludes(error.message, 'likely: it was saved without the head "classifier"')
+})
+
+Deno.test("the tokenizer of a vocabulary that grew comes with the adapter, and goes with it", async () => {
+  const directory = await Deno.makeTempDir()
+  try {
+    for (const file of ["adapter_config.json", "adapter_model.safetensors"]) {
+      Deno.copyFileSync(fixture(`lora/kinds/grown/${file}`), `${directory}/${file}`)
+    }
+    Deno.writeTextFileSync(`${directory}/tokenizer.json`, "{}")
+    await run(
+      Effect.gen(function* () {
+        const model = yield* load(fixture("llama/llama"), { task: Task.causalLM() })
+        assertEquals([model.companions, model.network.vocabSize, model.config.vocab_size], [directory, 40, 40])
+        assertStringIncludes(model.notes.join("\n"), `the tokenizer is taken from "${directory}"`)
+        yield* saveAdapters(model, `${directory}/again`)
+      }),
+      Lora.fromPeft(directory) as never,
+    )
+    assertEquals(Deno.readTextFileSync(`${directory}/again/tokenizer.json`), "{}")
+  } finally {
+    await Deno.remove(directory, { recursive: true })
+  }
 })

@@ -17,6 +17,7 @@ import {
   encodeWeights,
   HEADS,
   isBare,
+  isHead,
   PeftError,
   type PeftLoraConfig,
   peftTaskType,
@@ -96,7 +97,12 @@ function save(
   const options = bare === undefined && isBareHere(plain, modules) ? spelledOut(plain, modules) : plain
   const { name, r, loraAlpha, loraDropout, excludeModules, bias, useRslora, rankPattern, alphaPattern } = options
   const { layersToTransform, layersPattern, initLoraWeights, useDora } = options
-  const taskType = bare === undefined ? peftTaskType(context.task) : options.origin?.taskType
+  // Where a head stays as the base has it, the files must not say that they hold it.
+  const trained = new Set(values.flatMap(({ parameter: { owner, module } }) => owner === "base" ? [module] : []))
+  const heads = modules.filter(isHead)
+  const left = plain.origin !== undefined && heads.length > 0 && !heads.some(({ path }) => trained.has(path))
+  const asItCame = bare !== undefined || left
+  const taskType = asItCame ? plain.origin?.taskType : peftTaskType(context.task)
   const classifies = taskType === "SEQ_CLS" || taskType === "TOKEN_CLS"
   const config: PeftLoraConfig = {
     ...(taskType === undefined ? {} : { taskType }),

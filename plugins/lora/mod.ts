@@ -46,6 +46,7 @@ import {
   type PeftError,
   readAdapter,
   WEIGHTS_FILE,
+  wholeModules,
 } from "../peft_format/mod.ts"
 import { activate, withoutAdapters } from "./active.ts"
 import { contributionOf } from "./contribution.ts"
@@ -158,9 +159,9 @@ export function fromPeft(
     Effect.gen(function* () {
       const files = yield* readAdapter(directory, name)
       const [file, weights] = [CONFIG_FILE, WEIGHTS_FILE].map((file) => adapterFile(name, file))
-      const { config, parts } = yield* attemptPeft(() => ({
+      const { config, names } = yield* attemptPeft(() => ({
         config: decodeLoraConfig(new TextDecoder().decode(files[file]), `${directory}/${file}`),
-        parts: firstParts(openTensors(files[weights], `${directory}/${weights}`).shapes.keys()),
+        names: [...openTensors(files[weights], `${directory}/${weights}`).shapes.keys()],
       }))
       const { taskType, baseModel: _, notes = [], ensureWeightTying, ...options } = config
       // PEFT names heads of all families.
@@ -168,7 +169,8 @@ export function fromPeft(
       const folders = [...(name === "default" ? [] : [`${directory}/${name}`]), directory]
       const tokenizers = yield* Effect.filter(folders, (folder) => pathExists(`${folder}/tokenizer.json`))
       const origin: Origin = {
-        parts,
+        parts: firstParts(names),
+        whole: wholeModules(names),
         ...(tokenizers.length === 0 ? {} : { tokenizer: tokenizers[0] }),
         notes,
         ...(taskType === undefined ? {} : { taskType }),

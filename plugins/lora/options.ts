@@ -89,6 +89,8 @@ export interface ResolvedOptions extends Required<Omit<LoraOptions, OptionWithou
 export interface Origin {
   /** First parts of the names of its tensors: those of an adapter that was made without a head lack the backbone's. */
   readonly parts: ReadonlyArray<string>
+  /** Paths of the modules that they hold whole. */
+  readonly whole: ReadonlyArray<string>
   /** Task that PEFT's config names. */
   readonly taskType?: PeftTaskType
   /** Whether PEFT tied what it added at embeddings to what it added at heads. */

@@ -20,7 +20,16 @@ export function pathIn({ origin }: Pick<ResolvedOptions, "origin">, module: Name
 /** Whether a module trains whole: its path, or that of one that it is part of, ends in a name. */
 export function isSaved(options: ResolvedOptions, module: ModuleInfo): boolean {
   const { modulesToSave } = options
-  return isHead(module) || (modulesToSave.length > 0 && savedBy(options, module).length > 0)
+  return trainsHead(options, module) || (modulesToSave.length > 0 && savedBy(options, module).length > 0)
+}
+
+/**
+ * Whether a module is a head that trains whole: every one, but of an adapter from files only where they hold it, or should
+ * by their task: PEFT leaves heads alone where its config names no task.
+ */
+export function trainsHead({ origin }: ResolvedOptions, module: ModuleInfo): boolean {
+  if (!isHead(module) || origin === undefined) return isHead(module)
+  return origin.taskType === "SEQ_CLS" || origin.taskType === "TOKEN_CLS" || origin.whole.includes(module.path)
 }
 
 /** Paths of the modules that are named, from the whole model to a module. */
@@ -30,7 +39,7 @@ export function savedBy(options: ResolvedOptions, module: Named): ReadonlyArray<
     .filter((path) => options.modulesToSave.some((name) => path.endsWith(name)))
 }
 
-/** The rule for which modules are adapted; heads never are, nor what is named to train whole. */
+/** The rule for which modules are adapted; heads that train never are, nor what is named to train whole. */
 export function targetRule(options: ResolvedOptions): (module: ModuleInfo) => boolean {
   const { id, excludeModules, modulesToSave } = options
   const pathOf = (module: Named) => pathIn(options, module)
@@ -38,7 +47,8 @@ export function targetRule(options: ResolvedOptions): (module: ModuleInfo) => bo
   const left = excludeModules === undefined ? () => false : matcher(excludeModules, id, pathOf)
   const saved = modulesToSave.map((name) => readPattern(name, id, WITHIN))
   return (module) =>
-    wanted(module) && !left(module) && !isHead(module) && !saved.some(({ matches }) => matches(pathOf(module)))
+    wanted(module) && !left(module) && !trainsHead(options, module) &&
+    !saved.some(({ matches }) => matches(pathOf(module)))
 }
 
 /** The rule for which modules are named: without those that are left out. Throws PluginError on a wrong pattern. */

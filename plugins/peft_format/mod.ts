@@ -34,6 +34,6 @@ export {
 } from "./prompt_files.ts"
 export { readAdapter } from "./read_adapter.ts"
 export { readPrompt } from "./read_prompt.ts"
-export { adapterPath, firstParts, hasIdlePooler, isBare, PREFIX } from "./stored_names.ts"
+export { adapterPath, firstParts, hasIdlePooler, isBare, PREFIX, wholeModules } from "./stored_names.ts"
 export { PEFT_TASK_TYPES, type PeftTaskType, peftTaskType } from "./task_type.ts"
 export { decodeTensors, encodeTensors, type FileTensor, openTensors, type StoredTensors } from "./tensors.ts"

@@ -19,6 +19,8 @@ export function peftName(stored: string): string | undefined {
   while (name.startsWith(PREFIX)) name = name.slice(PREFIX.length)
   if (/\.original_module\./.test(name)) return undefined
   name = name
+    // Of a sentence-transformers model, whose first module holds the transformer.
+    .replace(/^\d+\.(auto_)?model\./, "")
     .replace(/\.modules_to_save\.(?!(?:weight|bias)$)[^.]+\./, ".")
     .replace(/\.(lora_[AB])\.[^.]+\.(weight|bias)$/, ".$1.$2")
     .replace(/\.(lora_embedding_[AB])\.[^.]+$/, ".$1")
@@ -30,6 +32,15 @@ export function peftName(stored: string): string | undefined {
 export function firstParts(names: Iterable<string>): ReadonlyArray<string> {
   const parts = [...names].flatMap((name) => peftName(name)?.slice(PREFIX.length).split(".")[0] ?? [])
   return [...new Set(parts)]
+}
+
+/** Paths of the modules that are stored whole, as an adapter's names have them. */
+export function wholeModules(names: Iterable<string>): ReadonlyArray<string> {
+  const paths = [...names].flatMap((name) => {
+    const own = peftName(name)?.slice(PREFIX.length) ?? ""
+    return own.includes(".lora_") ? [] : [own.slice(0, Math.max(0, own.lastIndexOf(".")))]
+  })
+  return [...new Set(paths)]
 }
 
 /** Whether an adapter was made on a model without a head, whose names lack the backbone's. */

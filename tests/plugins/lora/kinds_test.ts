@@ -22,6 +22,7 @@ const batch: BatchTensors = {
   task: "default",
 }
 const [causal, masked] = [Task.causalLM(), Task.maskedLM()]
+const classes = Task.classification(["LABEL_0", "LABEL_1", "LABEL_2"])
 /** The base of each, and what is told of it. */
 const kinds = [
   { name: "flags", base: "llama/llama", task: causal, notes: [] },
@@ -50,6 +51,9 @@ const kinds = [
     notes: ["loraAlpha is 0", 'alphaPattern "v_proj" counts for no module'],
   },
   { name: "idle_fields", base: "llama/llama", task: causal, notes: [] },
+  { name: "no_task", base: "bert/classification", task: classes, notes: [] },
+  { name: "adapted_head", base: "bert/classification", task: classes, notes: [] },
+  { name: "saved_head", base: "bert/classification", task: classes, notes: [] },
 ]
 const tensorsOf = (path: string) => {
   const file = `${path}/adapter_model.safetensors`
@@ -82,7 +86,8 @@ for (const { name, base, task, notes } of kinds) {
           if (last !== undefined) {
             const logits = evaluate(outputs.logits, data)
             const vocabulary = last.length / 2
-            const own = [6, 7 + 3].flatMap((at) => [...logits.slice(at * vocabulary, (at + 1) * vocabulary)])
+            const rows = task === classes ? [0, 1] : [6, 7 + 3]
+            const own = rows.flatMap((at) => [...logits.slice(at * vocabulary, (at + 1) * vocabulary)])
             assert(distance(own, last) < 1e-5, `logits are off by ${distance(own, last)}`)
           }
           yield* extra(model as never) as Effect.Effect<void, never, never>

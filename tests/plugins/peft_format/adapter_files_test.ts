@@ -4,7 +4,7 @@
  */
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert"
 import * as Effect from "effect/Effect"
-import { initialize, load } from "../../../core/model/mod.ts"
+import { initialize, load, saveAdapters } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/model/task.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 import { decodeLoraConfig, decodePromptConfig, encodeTensors, PeftError } from "../../../plugins/peft_format/mod.ts"
@@ -69,6 +69,7 @@ Deno.test("a prompt's config: what is new is noted, a slip is an error", () => {
 async function wrong(
   change: (tensors: Map<string, FileTensor>) => void,
   fields: Record<string, unknown> = {},
+  task: Task = Task.causalLM(),
 ): Promise<string> {
   const directory = await Deno.makeTempDir()
   try {
@@ -81,7 +82,7 @@ async function wrong(
     Deno.writeTextFileSync(`${directory}/adapter_config.json`, text)
     Deno.writeFileSync(`${directory}/adapter_model.safetensors`, encodeTensors(tensors))
     const error = await failure(
-      load(fixture("llama/llama"), { task: Task.causalLM() }),
+      load(fixture("llama/llama"), { task }),
       Lora.fromPeft(directory) as never,
     )
     return error.message
@@ -167,12 +168,36 @@ Deno.test("what an adapter lacks of a new head starts anew, and is told", async 
     Lora.fromPeft(fixture("lora/kinds/bare_grown")) as never,
   )
   assertStringIncludes(notes.join("\n"), "new and trained: cls.predictions.transform.dense.weight")
-  // A classifier's head is the adapter's own: without it, it is not the same function.
+  // A classifier's too, where the adapter was not made for a task; else it would be another function.
   const task = Task.classification(["a", "b"])
-  const error = await failure(
-    load(fixture("bert/backbone"), { task }),
+  const classifier = await run(
+    Effect.map(load(fixture("bert/backbone"), { task }), ({ notes }) => notes),
     Lora.fromPeft(fixture("lora/kinds/bare_grown")) as never,
   )
-  assertStringIncludes(error.message, "missing: base_model.model.classifier.weight")
-  assertStringIncludes(error.message, 'likely: it was saved without the head "classifier"')
+  assertStringIncludes(classifier.join("\n"), "new and trained: classifier.weight")
+  const message = await wrong(() => {}, { task_type: "SEQ_CLS" }, task)
+  assertStringIncludes(message, "missing: base_model.model.score.weight")
+  assertStringIncludes(message, 'likely: it was saved without the head "score"')
+})
+
+Deno.test("the tokenizer of a vocabulary that grew comes with the adapter, and goes with it", async () => {
+  const directory = await Deno.makeTempDir()
+  try {
+    for (const file of ["adapter_config.json", "adapter_model.safetensors"]) {
+      Deno.copyFileSync(fixture(`lora/kinds/grown/${file}`), `${directory}/${file}`)
+    }
+    Deno.writeTextFileSync(`${directory}/tokenizer.json`, "{}")
+    await run(
+      Effect.gen(function* () {
+        const model = yield* load(fixture("llama/llama"), { task: Task.causalLM() })
+        assertEquals([model.companions, model.network.vocabSize, model.config.vocab_size], [directory, 40, 40])
+        assertStringIncludes(model.notes.join("\n"), `the tokenizer is taken from "${directory}"`)
+        yield* saveAdapters(model, `${directory}/again`)
+      }),
+      Lora.fromPeft(directory) as never,
+    )
+    assertEquals(Deno.readTextFileSync(`${directory}/again/tokenizer.json`), "{}")
+  } finally {
+    await Deno.remove(directory, { recursive: true })
+  }
 })

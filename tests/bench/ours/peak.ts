@@ -3,12 +3,12 @@
  * bits where the engine joins them, else of 128. A step is that many operations.
  * @module
  */
-import { hasWideVectors } from "../../../core/backend/wasm/_wide_vectors.ts"
+import { findWideVectors } from "../../../core/backend/wasm/_wide_vectors.ts"
 import { f32x4, forRange, get, i32, ModuleBuilder, set } from "../../../kernels/wasm/assembler.ts"
 import { joined } from "../../../kernels/wasm/wide.ts"
 import { serve } from "../serve.ts"
 
-const THREADS = 2, ACCUMULATORS = hasWideVectors() ? 24 : 12, UNROLLED = 4, LANES = 4
+const THREADS = 2, ACCUMULATORS = findWideVectors(false).wide ? 24 : 12, UNROLLED = 4, LANES = 4
 
 /** A module with `peak(turns)`: the sum of what the accumulators hold at the end, so that nothing can be left out. */
 const peakModule = (): WebAssembly.Module => {

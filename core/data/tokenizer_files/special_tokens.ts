@@ -64,7 +64,10 @@ export const specialTokens = (
   }
   const ids = new Map<string, number>()
   for (const [name, token] of named) {
-    const found = offer(token, `the ${name} token`, sources, pipeline)
+    const from = `${name}_token` in settings ? "" : ` of the class (tokenizer_class)`
+    const found = offer(token, `the ${name} token${from}`, sources, pipeline)
+    // Whatever its flag is, it is left out where special tokens are.
+    if (found !== undefined) added.special.add(token.content)
     if (found !== undefined) ids.set(name, found)
   }
   for (const [name, token] of extraTokens(sources, settings)) offer(token, name, sources, pipeline)

@@ -100,7 +100,7 @@ export function encodeData(data: Data, task: Task, tokenizer: Tokenizer, options
   if (task.kind !== "masked-lm") return { data, ...encode(data, tokenizer, { maxLength, truncate, completionOnly }) }
   const { maskId } = tokenizer
   if (maskId === undefined) {
-    const message = "masked-lm needs a tokenizer with a mask token: tokenizer_config.json names none"
+    const message = "masked-lm needs a tokenizer with a mask token: its files name none that is in the vocabulary"
     throw new TrainingError({ reason: "Options", message })
   }
   const masking = { maskId, vocabSize: options.vocabSize }

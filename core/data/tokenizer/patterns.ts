@@ -10,9 +10,10 @@ export const readPattern = (fields: Fields): RegExp => {
 }
 
 /**
- * Matches of a pattern. As in the reference, an empty one right behind another does not count.
+ * Matches of a pattern. As in the reference, an empty one right behind another does not count, nor any in an empty text.
  */
 export const matchesOf = (text: string, pattern: RegExp): ReadonlyArray<RegExpExecArray> => {
+  if (text === "") return []
   let end = -1
   return [...text.matchAll(pattern)].filter((match) => {
     if (match[0] === "" && match.index === end) return false

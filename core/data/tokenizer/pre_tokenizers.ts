@@ -108,7 +108,12 @@ export const readScheme = (fields: Fields): typeof SCHEMES[number] => {
   const scheme = fields.choice("prepend_scheme", SCHEMES, "always")
   const space = fields.optional("add_prefix_space", fields.boolean)
   if (space !== false || scheme === "never") return scheme
-  if (fields.value.prepend_scheme === undefined) return "never"
+  if (fields.value.prepend_scheme === undefined) {
+    fields.notes.push(
+      `${fields.where}: "add_prefix_space" is false, so no space is put first; newer files say "prepend_scheme"`,
+    )
+    return "never"
+  }
   throw fields.error("add_prefix_space", `is false while "prepend_scheme" is ${JSON.stringify(scheme)}`)
 }
 

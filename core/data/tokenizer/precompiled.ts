@@ -15,24 +15,32 @@ export const precompiled = (base64: string, where: string): (text: string) => st
     return single.get(part)
   }
   const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" })
-  return (text) => {
-    let done = ""
-    for (const { segment } of /^[ -~]*$/.test(text) ? Array.from(text, one) : graphemes.segment(text)) {
-      // The reference tries short clusters as a whole, then each character.
-      const whole = bytesOf(segment).length < 6 ? replace(segment) : undefined
-      if (whole !== undefined) done += whole
-      else for (const character of segment) done += replace(character) ?? character
-    }
-    return done
+  const cluster = (segment: string): string => {
+    // The reference tries short clusters as a whole, then each character.
+    const whole = bytesOf(segment).length < 6 ? replace(segment) : undefined
+    return whole ?? Array.from(segment, (character) => replace(character) ?? character).join("")
   }
+  const kept = PRINTABLE.every((character) => replace(character) === undefined)
+  const others = kept ? /[^ -~]/g : /[^]/g
+  // Within ASCII there are no clusters to look for, but for one end of line.
+  return (text) =>
+    text.split(CLUSTERS).map((part, at) =>
+      at % 2 === 0
+        ? part.replace(others, (character) => replace(character) ?? character)
+        : Array.from(graphemes.segment(part), ({ segment }) => cluster(segment)).join("")
+    ).join("")
 }
 
-const one = (segment: string) => ({ segment })
+// deno-lint-ignore no-control-regex
+const CLUSTERS = /((?:[\0-\x7f]?[^\0-\x0c\x0e-\x7f])+\n?)/
+const PRINTABLE = Array.from({ length: 95 }, (_, at) => String.fromCharCode(32 + at))
 
 const readTable = (base64: string, where: string): (text: string) => string | undefined => {
   let bytes: Uint8Array
   try {
-    bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
+    const text = atob(base64)
+    bytes = new Uint8Array(text.length)
+    for (let at = 0; at < bytes.length; at++) bytes[at] = text.charCodeAt(at)
   } catch (cause) {
     throw tokenizerError(`${where}: field "precompiled_charsmap" is not base64`, cause)
   }

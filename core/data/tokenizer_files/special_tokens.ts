@@ -139,6 +139,7 @@ const namedTokens = (
 ): ReadonlyMap<string, AddedToken> => {
   const named = new Map<string, AddedToken>()
   const where = `${directory}tokenizer_config.json`
+  const ofOne: Array<string> = []
   for (const name of NAMES) {
     const key = `${name}_token`
     if (key in settings) {
@@ -152,12 +153,10 @@ const namedTokens = (
     // A default of one version alone counts where it is in the vocabulary.
     if (typeof content !== "string" || old !== now && id(content) === undefined) continue
     named.set(name, specialToken(content, where, notes)!)
-    if (old !== now) {
-      const version = old === undefined ? 5 : 4
-      notes.push(
-        `${where}: no "${key}"; ${JSON.stringify(content)} is taken, as transformers ${version} does for the class`,
-      )
-    }
+    if (old !== now) ofOne.push(key)
+  }
+  if (ofOne.length > 0) {
+    notes.push(`${where}: names no ${quoted(ofOne)}; taken as one version of transformers alone does by the class`)
   }
   return named
 }

@@ -9,7 +9,6 @@ import { listNames } from "./_list_names.ts"
 import { widenBF16, widenF16 } from "../tensor/half_floats.ts"
 import type { JsonError } from "./json_error.ts"
 import { type ConfigReader, readConfig } from "./model_config.ts"
-import { explainWeights } from "./model_directory.ts"
 import { pathExists } from "./path_exists.ts"
 import { SafetensorsError } from "./safetensors_error.ts"
 import { elementCount, LENGTH_BYTES, parseHeader, parseHeaderLength, type TensorEntry } from "./safetensors_header.ts"
@@ -71,6 +70,7 @@ export function openModel(
     const index = `${directory}/model.safetensors.index.json`
     if (yield* pathExists(single)) return { ...(yield* openSafetensors(single)), path: directory }
     if (!(yield* pathExists(index))) {
+      const { explainWeights } = yield* Effect.promise(() => import("./model_directory.ts"))
       const message = `"${directory}" holds neither model.safetensors nor model.safetensors.index.json` +
         (yield* explainWeights(directory))
       return yield* new StorageError({ reason: "NotFound", path: directory, message })

@@ -46,6 +46,9 @@ const NEUTRAL: ReadonlyArray<readonly [names: RegExp, values: ReadonlyArray<unkn
   [/^(add_cross_attention|is_encoder_decoder|is_decoder|pruned_heads)$/, [false]],
 ]
 
+/** Fields that transformers writes, or takes, as null; of others null is an accident. */
+const NULLABLE = /^(num_key_value_heads|head_dim|sliding_window|.*dropout|(attention|mlp)_bias)$/
+
 const isEmpty = (value: unknown): boolean =>
   value === null || (typeof value === "object" && Object.keys(value as object).length === 0)
 
@@ -73,10 +76,15 @@ export function checkFields(config: ConfigReader, { harmless = [], neutral = {} 
     }
     if (!isEmpty(value) && !HARMLESS.test(name) && !harmless.includes(name)) unknown.push(name)
   }
-  const known = config.asked().filter((name) => !unknown.includes(name))
-  return unknown.length === 0
+  const nulls = config.nulls().filter((name) => !NULLABLE.test(name))
+  const notes = nulls.length === 0
     ? []
-    : [`${config.file}: not known, so without any part in it: ${unknown.map((name) => told(name, known)).join(", ")}`]
+    : [`${config.file}: null counts as not given, so a default is taken: ${nulls.join(", ")}`]
+  const known = config.asked().filter((name) => !unknown.includes(name))
+  return unknown.length === 0 ? notes : [
+    ...notes,
+    `${config.file}: not known, so without any part in it: ${unknown.map((name) => told(name, known)).join(", ")}`,
+  ]
 }
 
 /** A name, and the known one that may have been meant. */

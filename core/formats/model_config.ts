@@ -5,7 +5,6 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { JsonError } from "./json_error.ts"
-import { explainConfig } from "./model_directory.ts"
 import { readJson } from "./json_file.ts"
 import type { StorageError } from "./storage_error.ts"
 
@@ -38,6 +37,7 @@ export class ConfigReader {
   /** All fields, as in the file. */
   readonly record: Readonly<Record<string, unknown>>
   readonly #asked = new Set<string>()
+  readonly #nulls = new Set<string>()
 
   /** Reads `record`; errors name it `file`. */
   constructor(file: string, record: Readonly<Record<string, unknown>>) {
@@ -54,6 +54,11 @@ export class ConfigReader {
   /** Fields that are there and that nobody has asked for. */
   unread(): ReadonlyArray<string> {
     return Object.keys(this.record).filter((name) => !this.#asked.has(name))
+  }
+
+  /** Fields that are null and for which a default was taken. */
+  nulls(): ReadonlyArray<string> {
+    return [...this.#nulls]
   }
 
   /** Fields that were asked for, there or not. */
@@ -141,7 +146,10 @@ export class ConfigReader {
 
   #read<A>(name: string, wanted: string, options: FieldOptions<A>, valid: (value: unknown) => boolean): A {
     if (!this.has(name)) {
-      if (options.default !== undefined) return options.default
+      if (options.default !== undefined) {
+        if (Object.hasOwn(this.record, name)) this.#nulls.add(name)
+        return options.default
+      }
       throw this.error(name, wanted)
     }
     const value = this.record[name]
@@ -165,6 +173,10 @@ export function readModelConfig(
   directory: string,
 ): Effect.Effect<ConfigReader, JsonError | StorageError, FileSystem.FileSystem> {
   return readConfig(`${directory.replace(/\/+$/, "")}/config.json`).pipe(
-    Effect.catchTag("StorageError", (error) => Effect.flatMap(explainConfig(error, directory), Effect.fail)),
+    Effect.catchTag("StorageError", (error) =>
+      Effect.flatMap(
+        Effect.promise(() => import("./model_directory.ts")),
+        ({ explainConfig }) => Effect.flatMap(explainConfig(error, directory), Effect.fail),
+      )),
   )
 }

@@ -7,7 +7,7 @@ import { isFloatDType } from "./stored_dtype.ts"
 
 const FIELDS = ["quantization_config", "quantization", "compression_config"]
 
-/** Names beside packed weights, as bitsandbytes, GPTQ, AWQ, HQQ, fp8, compressed-tensors and MLX write them. */
+/** Names beside packed weights, as the usual programs for quantizing write them. */
 const PACKED =
   /\.(absmax|quant_map|nested_absmax|nested_quant_map|quant_state\..+|SCB|weight_format|qweight|qzeros|g_idx|scales|W_q|weight_(scale|scale_inv|zero_point|packed|shape)|input_scale)$/
 

@@ -14,10 +14,8 @@ import { PluginError } from "../contracts/plugin_error.ts"
 import { Plugins } from "../contracts/plugins.ts"
 import { checkNames } from "../formats/check_names.ts"
 import { readTensors } from "../formats/checkpoint.ts"
-import { checkFields } from "../formats/config_fields.ts"
 import { JsonError } from "../formats/json_error.ts"
 import { ConfigReader, readModelConfig } from "../formats/model_config.ts"
-import { quantizedConfig } from "../formats/quantized.ts"
 import type { TensorEntry } from "../formats/safetensors_header.ts"
 import type { StoredDType } from "../formats/stored_dtype.ts"
 import type { SafetensorsError } from "../formats/safetensors_error.ts"
@@ -37,8 +35,6 @@ import { baseKey, descendants, infoOf } from "./module.ts"
 import type { Network } from "./network.ts"
 import { unmatched } from "./selector.ts"
 import { type ResolvedSite, resolveSites, type SiteTable } from "./sites.ts"
-import { compareBuffers, STALE_BUFFERS } from "./stale_buffers.ts"
-import { refuseQuantized, storedWeights } from "./stored_weights.ts"
 import { labelsOf, type Task } from "./task.ts"
 
 /** Options of {@link initialize}. */
@@ -104,10 +100,10 @@ export function load(
       return yield* new ModelError({ reason: "Task", message })
     }
     const config = yield* readModelConfig(path)
-    const quantized = quantizedConfig(config.record)
-    if (quantized !== undefined) return yield* refuseQuantized(path, quantized)
+    const files = yield* Effect.promise(() => import("./stored_weights.ts"))
+    yield* files.checkPlain(path, config.record)
     const first = yield* describe(config, path, options)
-    const { tensors, tied, task, notes: told } = yield* storedWeights({ ...first, config: config.record, head })
+    const { tensors, tied, task, notes: told } = yield* files.storedWeights({ ...first, config: config.record, head })
     const network = { ...first.network, tied }
     const base = baseOf(network)
     // All ties that the config asks for are gone, so that what is saved of the model must not ask for them.
@@ -118,13 +114,13 @@ export function load(
       expected: new Map(base.map(({ key, shape }) => [key, shape])),
       found: tensors,
       file: path,
-      ignore: [...STALE_BUFFERS, ...network.ignoredKeys, ...Object.keys(network.tied)],
+      ignore: [...files.STALE_BUFFERS, ...network.ignoredKeys, ...Object.keys(network.tied)],
       optional: [...newKeysOf(described)],
       vocabSize: network.vocabSize,
     })
     const fresh = new Set(missing)
     const structure = yield* withNew(described, fresh)
-    const buffers = yield* compareBuffers(network.buffers ?? {}, tensors, ignored)
+    const buffers = yield* files.compareBuffers(network.buffers ?? {}, tensors, ignored)
     const notes = [...told, ...buffers, ...newNotes(structure, fresh)]
     const initial = yield* initialArtifacts(structure, trainableOf(structure, fresh))
     const { backend, model } = yield* assemble(structure, fresh, notes, storageIn(tensors, weights))
@@ -219,6 +215,7 @@ function describe(
       return yield* new ModelError({ reason: "Task", message })
     }
     const plain = yield* attempt(() => family.build(config, task))
+    const { checkFields } = yield* Effect.promise(() => import("../formats/config_fields.ts"))
     const built = { ...plain, notes: [...plain.notes, ...yield* attempt(() => checkFields(config, family.fields))] }
     const contributions = yield* (yield* Plugins).all
     yield* checkFolders(contributions)

@@ -2,17 +2,19 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { openModel } from "../formats/checkpoint.ts"
 import type { JsonError } from "../formats/json_error.ts"
-import { PLAIN_WEIGHTS, quantizedTensors } from "../formats/quantized.ts"
+import { PLAIN_WEIGHTS, quantizedConfig, quantizedTensors } from "../formats/quantized.ts"
 import type { SafetensorsError } from "../formats/safetensors_error.ts"
 import type { TensorEntry } from "../formats/safetensors_header.ts"
 import type { StorageError } from "../formats/storage_error.ts"
 import type { Parameter } from "../contracts/parameter.ts"
-import { headOfAnotherSize, taskOfHead } from "./head_labels.ts"
 import { ModelError } from "./model_error.ts"
 import type { Network } from "./network.ts"
 import { settleTies } from "./settle_ties.ts"
+import { headOfAnotherSize, taskOfHead } from "./stored_head.ts"
 import { unwrapNames } from "./stored_names.ts"
 import type { Task } from "./task.ts"
+
+export { compareBuffers, STALE_BUFFERS } from "./stale_buffers.ts"
 
 /** A model that looks for its weights. */
 export interface WeightsWanted {
@@ -39,7 +41,7 @@ export interface StoredWeights {
 }
 
 /** Names that methods leave in a model that is saved with them inside. */
-const INSIDE = /\.(base_layer|lora_(A|B|embedding_[AB])|modules_to_save|ia3_l)(\.|$)/
+const INSIDE = /\.(base_layer|modules_to_save)(\.|$)|_[AB]\.(\w+\.)?weight$/
 
 /** Opens a model's files and finds out what they hold, before anything is said of names and sizes. */
 export function storedWeights(
@@ -65,8 +67,13 @@ export function storedWeights(
   })
 }
 
-/** The error for weights that are not plain numbers. */
-export function refuseQuantized(directory: string, how: string): Effect.Effect<never, ModelError> {
+/** Fails where a config says that its weights are not plain numbers. */
+export function checkPlain(directory: string, config: WeightsWanted["config"]): Effect.Effect<void, ModelError> {
+  const quantized = quantizedConfig(config)
+  return quantized === undefined ? Effect.void : refuseQuantized(directory, quantized)
+}
+
+function refuseQuantized(directory: string, how: string): Effect.Effect<never, ModelError> {
   const message = `"${directory}": its weights are quantized (${how}); ${PLAIN_WEIGHTS}`
   return Effect.fail(new ModelError({ reason: "Unsupported", message }))
 }

@@ -27,6 +27,7 @@ const DEFAULT_THETA = 10000
 export function ropeOf(config: ConfigReader, model: RopeModel): Rope {
   const newer = parametersOf(config)
   const older = config.has("rope_scaling") ? config.object("rope_scaling") : undefined
+  if (config.record.rope_theta === null) throw config.error("rope_theta", "a number greater than 0, or left out")
   const theta = config.optional("rope_theta", (name) => thetaIn(config, name))
   checkPartial(config)
   const top = config.optional("original_max_position_embeddings", (name) => config.integer(name))

@@ -111,6 +111,14 @@ Deno.test("any other field is told, with the known one that may have been meant"
   ])
 })
 
+Deno.test("null where a default is taken is told, but where null is usual", () => {
+  const config = new ConfigReader("config.json", { hidden_act: null, head_dim: null, intermediate_size: 3 })
+  config.string("hidden_act", { default: "silu" })
+  config.integer("head_dim", { default: 8 })
+  config.integer("intermediate_size", { default: 8 })
+  assertEquals(checkFields(config), ["config.json: null counts as not given, so a default is taken: hidden_act"])
+})
+
 Deno.test("a family says what plays no part, and which values of a field change nothing", () => {
   const fields = { harmless: ["colour", "use_qk_norm"], neutral: { is_causal: [true], max_length: [20] } }
   assertEquals(check({ colour: "red", use_qk_norm: true, is_causal: true }, fields), [])

@@ -43,6 +43,8 @@ Deno.test("unknown or senseless scaling is an error that quotes it", () => {
   assertThrows(attempt({ rope_type: "longrope", factor: 4 }), JsonError, "longrope")
   assertThrows(attempt({ type: "su", factor: 4 }), JsonError, "su")
   assertThrows(attempt({ rope_type: "llama3", factor: 8 }), JsonError, "low_freq_factor")
+  const nothing = () => ropeOf(new ConfigReader("config.json", { rope_theta: null }), { headDim: 8, maxPositions: 64 })
+  assertThrows(nothing, JsonError, "rope_theta must be a number greater than 0, or left out, got null")
   const both = { low_freq_factor: 4, high_freq_factor: 4, original_max_position_embeddings: 8 }
   assertThrows(attempt({ rope_type: "llama3", factor: 8, ...both }), JsonError, "high_freq_factor")
 })

@@ -80,7 +80,8 @@ const names = (message: string, { path, to, kind, file, value }: Mutation): bool
   // A token's role may stand in words, if the token itself is quoted.
   if (typeof content === "string" && last.endsWith("_token") && message.includes(JSON.stringify(content))) return true
   const words = [last, ...to === undefined ? [] : [to], ...kind === "file" ? [file] : []]
-  return words.some((word) => new RegExp(`(?<![\\w])${RegExp.escape(word)}(?![\\w])`).test(message))
+  return words.flatMap((word) => [word, word.replaceAll("_", " ")])
+    .some((word) => new RegExp(`(?<!\\w)${RegExp.escape(word)}(?!\\w)`).test(message))
 }
 
 /**

@@ -1,7 +1,7 @@
 import { quoted } from "../tokenizer/fields.ts"
 import type { Around } from "../tokenizer/post_processors.ts"
 import type { ClassOfDirectory } from "./classes.ts"
-import { rebuilt, spelling } from "./rebuilt.ts"
+import { decoderSpelling, rebuilt, spelling } from "./rebuilt.ts"
 import type { SpecialTokens } from "./special_tokens.ts"
 
 type Json = Readonly<Record<string, unknown>>
@@ -88,14 +88,25 @@ export const tellDifferences = (
     ...(["normalizer", "pre_tokenizer"] as const).filter((part) => spelling(file[part]) !== spelling(now[part])),
     ...Object.keys(now.model).filter((field) => (model[field] ?? defaults[field]) !== now.model[field])
       .map((field) => `model.${field}`),
+    ...(now.decoder === undefined || decoderSpelling(file.decoder) === decoderSpelling(now.decoder) ? [] : ["decoder"]),
     ...(now.around === undefined || sameAround(around, now.around, ids) ? [] : ["post_processor"]),
   ]
   if (differing.length > 0) tell(`transformers 5 makes ${differing.join(", ")} anew for ${name} and may cut otherwise`)
+  const added = (file.added_tokens ?? []) as ReadonlyArray<Json>
+  const isNamed = ({ content }: Json) => [...named.values()].some((token) => token.content === content)
+  if (in5.parts === "bytes of composed text") {
+    const flagged = added.filter((token) =>
+      isNamed(token) && ["single_word", "lstrip", "rstrip", "normalized"].some((flag) => token[flag] === true)
+    )
+    if (flagged.length > 0) {
+      tell(`transformers 5 passes over flags of added_tokens ${quoted(flagged.map(({ content }) => content as string))}`)
+    }
+  }
   const listed = settings.added_tokens_decoder
   if (!isObject(listed)) return
   const contents = new Set(Object.values(listed).map((token) => (token as Json).content))
-  const left = ((file.added_tokens ?? []) as ReadonlyArray<Json>).map((token) => token.content as string)
-    .filter((content) => !contents.has(content) && ![...named.values()].some((token) => token.content === content))
+  const left = added.filter((token) => !contents.has(token.content) && !isNamed(token))
+    .map(({ content }) => content as string)
   if (left.length > 0) {
     tell(`transformers 5 passes over its added tokens ${quoted(left)}, which "added_tokens_decoder" does not list`)
   }

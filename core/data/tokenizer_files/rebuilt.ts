@@ -7,6 +7,8 @@ export interface Rebuilt {
   readonly normalizer: unknown
   readonly pre_tokenizer: unknown
   readonly model: Json
+  /** Undefined where tokenizer.json decides. */
+  readonly decoder?: unknown
   /** Names of special tokens before and after a text. Left out where tokenizer.json decides. */
   readonly around?: readonly [before: string, after: string]
 }
@@ -15,6 +17,18 @@ const bytes = (space: boolean, regex = true): Json => ({
   type: "ByteLevel",
   add_prefix_space: space,
   use_regex: regex,
+})
+const decodesBytes: Json = { type: "ByteLevel" }
+const decodesMarks = (scheme: string): Json => ({ type: "Metaspace", replacement: "\u2581", prepend_scheme: scheme })
+/** Marks and bytes of marked text turned back; the space before a text goes where one was put there. */
+const decodesText = (space: boolean): Json => ({
+  type: "Sequence",
+  decoders: [
+    { type: "Replace", pattern: { String: "\u2581" }, content: " " },
+    { type: "ByteFallback" },
+    { type: "Fuse" },
+    ...(space ? [{ type: "Strip", content: " ", start: 1, stop: 0 }] : []),
+  ],
 })
 const plainBytes = { fuse_unk: false, byte_fallback: false, ignore_merges: false }
 
@@ -48,20 +62,37 @@ export const rebuilt = (parts: Parts, settings: Json, file: Json, unk: string | 
         },
         pre_tokenizer: { type: "BertPreTokenizer" },
         model: { unk_token: unk, continuing_subword_prefix: "##", max_input_chars_per_word: 100 },
+        decoder: { type: "WordPiece", prefix: "##", cleanup: true },
         around: ["cls", "sep"],
       }
     case "bytes":
-      return { normalizer: null, pre_tokenizer: bytes(space === true), model: plainBytes }
+      return { normalizer: null, pre_tokenizer: bytes(space === true), model: plainBytes, decoder: decodesBytes }
     case "bytes between ends":
-      return { normalizer: null, pre_tokenizer: bytes(space === true), model: plainBytes, around: ["cls", "sep"] }
+      return {
+        normalizer: null,
+        pre_tokenizer: bytes(space === true),
+        model: plainBytes,
+        decoder: decodesBytes,
+        around: ["cls", "sep"],
+      }
     case "bytes of composed text": {
       const split = { type: "Split", pattern: { Regex: WORDS_OF_COMPOSED_TEXT }, behavior: "Isolated", invert: false }
       const pretokenizers = [split, bytes(space === true, false)]
-      return { normalizer: { type: "NFC" }, pre_tokenizer: { type: "Sequence", pretokenizers }, model: plainBytes }
+      return {
+        normalizer: { type: "NFC" },
+        pre_tokenizer: { type: "Sequence", pretokenizers },
+        model: plainBytes,
+        decoder: decodesBytes,
+      }
     }
     case "marked text": {
       const scheme = space === false ? "never" : settings.legacy === true ? "always" : "first"
-      return { normalizer: null, pre_tokenizer: mark(scheme, false), model: { fuse_unk: true, byte_fallback: true } }
+      return {
+        normalizer: null,
+        pre_tokenizer: mark(scheme, false),
+        model: { fuse_unk: true, byte_fallback: true },
+        decoder: decodesText(space !== false),
+      }
     }
     case "replaced spaces": {
       const pattern = { String: " " }
@@ -69,13 +100,19 @@ export const rebuilt = (parts: Parts, settings: Json, file: Json, unk: string | 
         normalizer: { type: "Replace", pattern, content: "\u2581" },
         pre_tokenizer: { type: "Split", pattern, behavior: "MergedWithPrevious", invert: false },
         model: { unk_token: unk, fuse_unk: true, byte_fallback: true },
+        decoder: decodesText(false),
       }
     }
     case "marked words":
-      return { ...markedWords(charsmapOf(file.normalizer), "always", 2), around: ["", "eos"] }
+      return {
+        ...markedWords(charsmapOf(file.normalizer), "always", 2),
+        decoder: decodesMarks("always"),
+        around: ["", "eos"],
+      }
     case "marked words between ends":
       return {
         ...markedWords(charsmapOf(file.normalizer), space === false ? "never" : "always", 3),
+        decoder: decodesMarks(space === false ? "never" : "always"),
         around: ["bos", "eos"],
       }
     default:
@@ -89,6 +126,10 @@ const charsmapOf = (normalizer: unknown): unknown => {
   return (normalizers as ReadonlyArray<Json>).find((part) => part.type === "Precompiled")?.precompiled_charsmap
 }
 
+/** A decoder in one spelling: how bytes were cut is of no account. */
+export const decoderSpelling = (part: unknown): string =>
+  (part as Json | null | undefined)?.type === "ByteLevel" ? "ByteLevel" : spelling(part)
+
 /** A part of a tokenizer.json in one spelling, so that those that do the same are equal texts. */
 export const spelling = (part: unknown): string => JSON.stringify(plain(part))
 
@@ -98,7 +139,7 @@ const plain = (part: unknown): unknown => {
     case undefined:
       return null
     case "Sequence": {
-      const inner = ((fields.normalizers ?? fields.pretokenizers) as ReadonlyArray<unknown>).map(plain)
+      const inner = ((fields.normalizers ?? fields.pretokenizers ?? fields.decoders) as ReadonlyArray<unknown>).map(plain)
         .flatMap((one) => Array.isArray(one) ? one : one === null ? [] : [one])
       return inner.length === 0 ? null : inner.length === 1 ? inner[0] : inner
     }

@@ -64,8 +64,12 @@ export const specialTokens = (
   }
   const ids = new Map<string, number>()
   for (const [name, token] of named) {
-    const found = offer(token, `the ${name} token`, sources, pipeline)
-    if (found !== undefined) ids.set(name, found)
+    const from = `${name}_token` in settings ? "" : ` of the class (tokenizer_class)`
+    const found = offer(token, `the ${name} token${from}`, sources, pipeline)
+    if (found === undefined) continue
+    ids.set(name, found)
+    // Whatever its flag is, it is left out where special tokens are.
+    added.special.add(token.content)
   }
   for (const [name, token] of extraTokens(sources, settings)) offer(token, name, sources, pipeline)
   return { settings, named, ids }
@@ -136,7 +140,7 @@ const namedTokens = (
 ): ReadonlyMap<string, AddedToken> => {
   const named = new Map<string, AddedToken>()
   const where = `${directory}tokenizer_config.json`
-  const ofOne: Array<string> = []
+  const ofOne: Array<string> = [], absent: Array<string> = []
   for (const name of NAMES) {
     const key = `${name}_token`
     if (key in settings) {
@@ -147,10 +151,20 @@ const namedTokens = (
     const [old, now] = [in4.tokens[name], in5.tokens[name]]
     const padding = name === "pad" ? (file.padding as Json | null | undefined)?.pad_token : undefined
     const content = old ?? now ?? padding
+    if (typeof content !== "string") continue
     // A default of one version alone counts where it is in the vocabulary.
-    if (typeof content !== "string" || old !== now && id(content) === undefined) continue
+    if (old !== now && id(content) === undefined) {
+      absent.push(content)
+      continue
+    }
     named.set(name, specialToken(content, where, notes)!)
     if (old !== now) ofOne.push(key)
+  }
+  if (absent.length > 0) {
+    notes.push(
+      `${where}: one version of transformers alone adds ${quoted([...new Set(absent)])} of the class (tokenizer_class), ` +
+        "which the vocabulary does not have; here they are not used",
+    )
   }
   if (ofOne.length > 0) {
     notes.push(`${where}: names no ${quoted(ofOne)}; taken as one version of transformers alone does by the class`)

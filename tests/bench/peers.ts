@@ -21,6 +21,13 @@ export const deno = (name: string, script: string, ...args: ReadonlyArray<string
   command: [Deno.execPath(), "run", "-A", "--no-check", wideVectors, `${here}${script}`, ...args],
 })
 
+/** A contestant of this directory as another checkout has it, under that one's configuration. */
+export const inCheckout = ({ command: [program, run, ...args], ...rest }: Contestant, checkout: string): Contestant => {
+  const root = checkout.replace(/\/+$/, "")
+  const moved = args.map((part) => part.startsWith(here) ? `${root}/tests/bench/${part.slice(here.length)}` : part)
+  return { ...rest, name: "the checkout before", command: [program, run, "--config", `${root}/deno.json`, ...moved] }
+}
+
 /** The same without V8's flag for wide vectors, as `deno run` is without being told. */
 export const withoutFlag = ({ command, ...rest }: Contestant): Contestant => ({
   ...rest,

@@ -1,7 +1,9 @@
 /**
- * `deno task bench [suite ...] [--rounds N] [--sst2 PATH] [--before CHECKOUT]`: Espalier beside its peers in the same run.
- * Prints a table and writes bench.json after each suite; suites that did not run, or broke off, keep what is there. On which machine, when and
+ * `deno task bench [suite ...] [--rounds N] [--sst2 PATH]`: Espalier beside its peers in the same run. Prints a table and
+ * writes bench.json after each suite; suites that did not run, or broke off, keep what is there. On which machine, when and
  * beside which versions each suite ran is written to `.conformance/bench-runs.json`.
+ *
+ * `deno task bench [suite ...] --before CHECKOUT`: beside an older checkout instead, where a suite can. Writes nothing.
  *
  * `deno task bench --markdown` prints that and the table of bench.json in Markdown.
  * @module
@@ -98,6 +100,15 @@ console.log(`peers: ${peers}`)
 if (inPython instanceof Error) console.log(`without peers in Python: ${inPython.message}`)
 console.log(`rounds: ${rounds}${rounds < 5 ? ", too few for a figure to be shown to others" : ""}\n`)
 
+/** Writes what a suite found. */
+const keep = async (name: string, own: ReadonlyArray<Result>, done: number): Promise<void> => {
+  results = suites.flatMap((suite) => suite.name === name ? own : results.filter((one) => one.suite === suite.name))
+  runs[name] = `${machine()}; ${peers}; ${done} rounds, ${date.slice(0, 16)} UTC`
+  await Deno.writeTextFile(FILE, `${JSON.stringify(results, null, 2)}\n`)
+  await Deno.mkdir(workspace, { recursive: true })
+  await Deno.writeTextFile(RUNS, `${JSON.stringify(runs, null, 2)}\n`)
+}
+
 const fresh: Array<Result> = []
 let failed = false
 for (const { name, python, most = Infinity, run } of chosen) {
@@ -106,6 +117,7 @@ for (const { name, python, most = Infinity, run } of chosen) {
     continue
   }
   const own: Array<Result> = []
+  const { sst2, before } = values
   const done = Math.min(rounds, most)
   const take = (found: Result) => {
     own.push(found)
@@ -114,14 +126,9 @@ for (const { name, python, most = Infinity, run } of chosen) {
     )
   }
   try {
-    const { sst2, before } = values
     const given = { ...(sst2 === undefined ? {} : { sst2 }), ...(before === undefined ? {} : { before }) }
     await run({ rounds: done, ...given, take, note: console.log })
-    results = suites.flatMap((suite) => suite.name === name ? own : results.filter((one) => one.suite === suite.name))
-    runs[name] = `${machine()}; ${peers}; ${done} rounds, ${date.slice(0, 16)} UTC`
-    await Deno.writeTextFile(FILE, `${JSON.stringify(results, null, 2)}\n`)
-    await Deno.mkdir(workspace, { recursive: true })
-    await Deno.writeTextFile(RUNS, `${JSON.stringify(runs, null, 2)}\n`)
+    if (before === undefined) await keep(name, own, done)
   } catch (error) {
     failed = true
     console.log(`${name}: broke off: ${(error as Error).message}`)

@@ -3,6 +3,7 @@
  * @module
  */
 import { contest, type Contestant, type ContestLength } from "./contest.ts"
+import { inCheckout } from "./peers.ts"
 import { type Result, result } from "./result.ts"
 
 /** What a suite is given. */
@@ -54,19 +55,20 @@ export const gather = async (
   return present
 }
 
-/** Runs a contest and takes its results, one a peer. */
+/** Runs a contest and takes its results, one a peer; an older checkout that was given stands in for all. */
 export const compare = async (
   bench: Bench,
   { suite, name, backend, unit, steps, figure = (milliseconds) => milliseconds }: Event,
   ours: Contestant,
   peers: ReadonlyArray<Contestant>,
 ): Promise<void> => {
-  if (peers.length === 0) return bench.note(`${suite}, ${name}: left out, no peer is there`)
-  const [own, ...others] = await contest([ours, ...peers], { rounds: bench.rounds, steps })
+  const all = bench.before === undefined ? peers : [inCheckout(ours, bench.before)]
+  if (all.length === 0) return bench.note(`${suite}, ${name}: left out, no peer is there`)
+  const [own, ...others] = await contest([ours, ...all], { rounds: bench.rounds, steps })
   for (const [i, other] of others.entries()) {
-    if (other instanceof Error) bench.note(`${suite}, ${name}: without "${peers[i].name}": ${other.message}`)
+    if (other instanceof Error) bench.note(`${suite}, ${name}: without "${all[i].name}": ${other.message}`)
     else {
-      const common = { suite, name, backend, unit, peerName: peers[i].name }
+      const common = { suite, name, backend, unit, peerName: all[i].name }
       bench.take(result({ ...common, ours: figure(own as number), peer: figure(other) }))
     }
   }

@@ -7,8 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Backend } from "./backend.ts"
 import { BackendError } from "./backend_error.ts"
-import * as Wasm from "./wasm/backend.ts"
-import * as Webgpu from "./webgpu/backend.ts"
+import type { WasmOptions } from "./wasm/backend.ts"
+import type { WebgpuOptions } from "./webgpu/backend.ts"
 
 /** What a backend can be asked for by. `auto`: a real GPU, else the CPU. */
 export type BackendChoice = "auto" | "wasm" | "webgpu"
@@ -19,7 +19,7 @@ export interface AutoOptions {
    * takes a GPU that is a CPU in disguise (lavapipe, SwiftShader). */
   readonly backend?: BackendChoice
   /** Options of the backend on the CPU, where that one is taken. */
-  readonly wasm?: Wasm.WasmOptions
+  readonly wasm?: WasmOptions
 }
 
 const VARIABLE = "ESPALIER_BACKEND"
@@ -36,13 +36,20 @@ const fromEnvironment = (): string | undefined => {
   return process?.env[VARIABLE] || undefined
 }
 
+// A page loads the code of the backend that it takes, not that of both.
+const wasmLayer = (options?: WasmOptions): Layer.Layer<Backend, BackendError> =>
+  Layer.unwrap(Effect.map(Effect.promise(() => import("./wasm/backend.ts")), ({ layer }) => layer(options)))
+
+const webgpuLayer = (options?: WebgpuOptions): Layer.Layer<Backend, BackendError> =>
+  Layer.unwrap(Effect.map(Effect.promise(() => import("./webgpu/backend.ts")), ({ layer }) => layer(options)))
+
 /** The chosen backend. Fails with `Unsupported` where it does not start, `BadInput` for a choice that is none. */
 export const layerWith = (options: AutoOptions): Layer.Layer<Backend, BackendError> =>
   Layer.unwrap(Effect.sync((): Layer.Layer<Backend, BackendError> => {
     const choice = options.backend ?? fromEnvironment() ?? "auto"
-    const wasm = Wasm.layer(options.wasm)
+    const wasm = wasmLayer(options.wasm)
     if (choice === "wasm") return wasm
-    if (choice === "webgpu") return Webgpu.layer()
+    if (choice === "webgpu") return webgpuLayer()
     if (choice !== "auto") {
       return Layer.effect(
         Backend,
@@ -54,7 +61,7 @@ export const layerWith = (options: AutoOptions): Layer.Layer<Backend, BackendErr
         ),
       )
     }
-    return Layer.catch(Webgpu.layer({ software: false }), ({ message }) =>
+    return Layer.catch(webgpuLayer({ software: false }), ({ message }) =>
       Layer.effect(
         Backend,
         Effect.map(Layer.build(wasm), (context) => {

@@ -31,6 +31,8 @@ export interface Bundle {
   readonly files: Readonly<Record<string, string>>
   /** Names of those that are loaded at once; the others when they are wanted. */
   readonly atOnce: ReadonlyArray<string>
+  /** Names of those that are loaded for a module that is wanted later, such as `core/backend/wasm/backend.ts`. */
+  readonly later: (module: string) => ReadonlyArray<string>
   /** Files that went into it. */
   readonly inputs: ReadonlyArray<string>
 }
@@ -58,15 +60,22 @@ export async function bundle(entry: URL): Promise<Bundle> {
   })
   await esbuild.stop()
   const nameOf = (path: string) => path.slice(path.lastIndexOf("/") + 1)
-  const atOnce = new Set(["bundle/main.js"])
-  for (const path of atOnce) {
-    for (const { path: other, kind, external } of metafile.outputs[path].imports) {
-      if (kind === "import-statement" && !external) atOnce.add(other)
+  const loadedWith = (output: string): ReadonlyArray<string> => {
+    const all = new Set([output])
+    for (const path of all) {
+      for (const { path: other, kind, external } of metafile.outputs[path].imports) {
+        if (kind === "import-statement" && !external) all.add(other)
+      }
     }
+    return [...all].map(nameOf)
   }
   return {
     files: Object.fromEntries(outputFiles.map(({ path, text }) => [nameOf(path), text])),
-    atOnce: [...atOnce].map(nameOf),
+    atOnce: loadedWith("bundle/main.js"),
+    later: (module) => {
+      const found = Object.entries(metafile.outputs).find(([, { entryPoint }]) => entryPoint?.endsWith(module))
+      return found === undefined ? [] : loadedWith(found[0])
+    },
     inputs: Object.keys(metafile.inputs),
   }
 }

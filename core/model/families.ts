@@ -12,6 +12,8 @@ import type { ConfigReader } from "../formats/model_config.ts"
 import type { Network } from "./network.ts"
 import type { Task } from "./task.ts"
 
+export type { ConfigFields } from "../formats/config_fields.ts"
+
 /** A kind of model: how its `config.json` becomes modules. */
 export interface Family {
   /** Values of `model_type` that it knows. */

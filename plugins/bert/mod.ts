@@ -31,7 +31,7 @@ import { type Families, family } from "../../core/model/families.ts"
 import { fields } from "./config.ts"
 import { buildNetwork, modelTypes, tasks } from "./network.ts"
 
-export type { Families, FamiliesService, Family } from "../../core/model/families.ts"
+export type { ConfigFields, Families, FamiliesService, Family } from "../../core/model/families.ts"
 export { modelTypes }
 
 /** Makes the family known to `Model.load`. */

@@ -67,7 +67,9 @@ const tokenizerDifference: Difference<TokenizerAnswer> = (ours, theirs) => {
 /** The newest version that reads a config is right: it knows the spellings of all. */
 const modelDifference: Difference<ModelAnswer> = (ours, all) => {
   const theirs = all[all.length - 1]
-  if (ours.width !== theirs.width) return { alone: true, why: `${ours.width} logits a position, theirs ${theirs.width}` }
+  if (ours.width !== theirs.width) {
+    return { alone: true, why: `${ours.width} logits a position, theirs ${theirs.width}` }
+  }
   if (near(ours.outputs!, theirs.outputs!) && near(ours.sums!, theirs.sums!)) return { alone: false }
   const at = ours.outputs!.findIndex((value, i) => !(Math.abs(value - theirs.outputs![i]) <= TOLERANCE))
   return { alone: true, why: `logits: ${ours.outputs![at]}, theirs ${theirs.outputs![at]}` }

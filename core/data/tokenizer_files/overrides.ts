@@ -99,7 +99,9 @@ export const tellDifferences = (
       isNamed(token) && ["single_word", "lstrip", "rstrip", "normalized"].some((flag) => token[flag] === true)
     )
     if (flagged.length > 0) {
-      tell(`transformers 5 passes over flags of added_tokens ${quoted(flagged.map(({ content }) => content as string))}`)
+      tell(
+        `transformers 5 passes over flags of added_tokens ${quoted(flagged.map(({ content }) => content as string))}`,
+      )
     }
   }
   const listed = settings.added_tokens_decoder

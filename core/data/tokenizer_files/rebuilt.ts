@@ -139,7 +139,9 @@ const plain = (part: unknown): unknown => {
     case undefined:
       return null
     case "Sequence": {
-      const inner = ((fields.normalizers ?? fields.pretokenizers ?? fields.decoders) as ReadonlyArray<unknown>).map(plain)
+      const inner = ((fields.normalizers ?? fields.pretokenizers ?? fields.decoders) as ReadonlyArray<unknown>).map(
+        plain,
+      )
         .flatMap((one) => Array.isArray(one) ? one : one === null ? [] : [one])
       return inner.length === 0 ? null : inner.length === 1 ? inner[0] : inner
     }

@@ -162,7 +162,9 @@ const namedTokens = (
   }
   if (absent.length > 0) {
     notes.push(
-      `${where}: one version of transformers alone adds ${quoted([...new Set(absent)])} of the class (tokenizer_class), ` +
+      `${where}: one version of transformers alone adds ${
+        quoted([...new Set(absent)])
+      } of the class (tokenizer_class), ` +
         "which the vocabulary does not have; here they are not used",
     )
   }

@@ -37,7 +37,7 @@ export const delimited = (whole: string, source: string, usual: string, options:
       source,
       "line",
       reading.faults.map(shift),
-      '; where quotes are characters of the text: { quotes: "none" }',
+      `; where quotes are characters of the text: { quotes: "none" }${notes.map((note) => `; ${note}`).join("")}`,
     )
   }
   const records = recordsOf(reading)

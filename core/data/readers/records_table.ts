@@ -1,7 +1,7 @@
 import { listPlaces } from "../data_error.ts"
 import { type Fault, malformed, type Row, type Table } from "../table.ts"
 import type { ParsedRecord } from "./quotes.ts"
-import { fits, shapeOf, widthOf } from "./shape.ts"
+import { fits, type Shape, shapeOf, widthOf } from "./shape.ts"
 
 /** What usually parts columns, with names for messages. */
 export const DELIMITERS: Readonly<Record<string, string>> = {
@@ -27,6 +27,15 @@ const headed = (
     first.fields.every((name, at) => name.trim() === header[at].trim())
   if (same) notes.push("its first line repeats the column names that were given, and is left out")
   return { names: header, rows: same ? rest : records }
+}
+
+/** What is likely where no row fits the header, but all are alike. */
+const titleHint = (rows: ReadonlyArray<Shape>, names: ReadonlyArray<string>, faults: ReadonlyArray<Fault>): string => {
+  const counts = new Set(rows.map(({ count }) => count))
+  if (rows.length < 2 || faults.length < rows.length || counts.size > 1) return ""
+  return `; all rows have ${rows[0].count} fields: if ${
+    JSON.stringify(names.join(" ").slice(0, 40))
+  } is a title or a comment, not column names, take it out`
 }
 
 /**
@@ -64,7 +73,9 @@ export const tableFrom = (
       source,
       "line",
       faults,
-      `; columns are parted by ${named(delimiter)}, a field that holds one is in quotes`,
+      `; columns are parted by ${named(delimiter)}, a field that holds one is in quotes${
+        titleHint(below, names, faults)
+      }${notes.map((note) => `; ${note}`).join("")}`,
     )
   }
   if (empty.length > 0) notes.push(`rows without any content are left out (${listPlaces("line", empty)})`)

@@ -104,3 +104,19 @@ Deno.test("words that pandas takes for a missing value stay text, and are told",
     'a.csv, column "kind": "NA", "None" in lines 2, 4 stays text; pandas takes it for a missing value',
   )
 })
+
+Deno.test("where no row fits the first line, but all are alike, it may be a title; how lines end is part of an error", async () => {
+  for (const first of ["Prunings of 2024", "# exported by hand", "note;kind", "kind,of,all,the,notes"]) {
+    const error = await refused("a.csv", `${first}\nnote,kind\na,x\nb,y\n`)
+    assertEquals(error.rows, [2, 3, 4])
+    assertStringIncludes(error.message, "all rows have 2 fields")
+    assertStringIncludes(error.message, "is a title or a comment, not column names, take it out")
+  }
+  const some = await refused("a.csv", "note,kind\na,x\nb, c,y\n")
+  assertEquals([some.rows, some.message.includes("title")], [[3], false])
+  // csv.writer of Python 3.11 with lineterminator="\r" does not quote "\n".
+  const mac = await refused("a.csv", "note,kind\ra\nb,x\rc,y\rd,x\r")
+  assertStringIncludes(mac.message, "lines end in carriage returns")
+  const open = await refused("a.csv", 'note;kind\n"a;x\nb;y\nc;x\n')
+  assertStringIncludes(open.message, "parted by semicolons, not by commas")
+})

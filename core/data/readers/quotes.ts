@@ -81,7 +81,7 @@ const looksQuoted = (
   return idle.length === 0 || commas || byColumn
 }
 
-const quotedReading = ({ bare, trailing, open, starts }: QuoteSurvey, fitting: number): QuoteReading => {
+const quotedReading = ({ bare, spaced, trailing, open, starts }: QuoteSurvey, fitting: number): QuoteReading => {
   const faults = [
     ...trailing.map((place) => ({ place, what: "text follows a closing quote" })),
     ...open.map((place) => ({ place, what: "a quote opens a field and no end of a field closes it" })),
@@ -90,7 +90,10 @@ const quotedReading = ({ bare, trailing, open, starts }: QuoteSurvey, fitting: n
     `quotes within fields are taken as characters (${
       listPlaces("line", bare)
     }); a field that holds quotes is usually ` +
-    'written "as ""this"" is"',
+    'written "as ""this"" is"' +
+    (spaced.length === 0
+      ? ""
+      : `, and one that is quoted begins with its quote, not with a space (${listPlaces("line", spaced)})`),
   ]
   return { quoting: true, fitting, notes, faults, starts }
 }

@@ -54,6 +54,15 @@ Deno.test("line ends: carriage returns alone, several kinds in one file, within 
   assertStringIncludes(within.notes.join(), "carriage returns within fields are kept (lines 2, 3)")
 })
 
+Deno.test("half of a line end at the end of a file is no part of a cell", async () => {
+  // csv.reader of Python 3.11 and pandas 3.1.1 read the same.
+  for (const [name, content] of [["a.csv", "note,kind\r\na,x\r\nb,y\r"], ["a.tsv", "note\tkind\r\na\tx\nb\ty\r\r"]]) {
+    const { cells, notes } = await read(name, content)
+    assertEquals([cells, notes], [two, []])
+  }
+  assertEquals((await read("a.csv", 'kind,note\r\nx,a\r\ny,"b"\r')).cells, two)
+})
+
 Deno.test("columns without a name or twice matter only when they are asked for", async () => {
   // pandas 3.1.1 names them "Unnamed: 0" and "kind.1", and reads the rest alike.
   const index = await read("a.csv", ",note,kind,\n0,a,x,1\n1,b,y,2\n")

@@ -120,3 +120,14 @@ Deno.test("CSV: a field in quotes whose every line would be a row is told", asyn
   assertEquals(cells, [["opens,1\ncloses", "2"]])
   assert(notes.join().includes("fields in quotes hold line ends (line 2)"))
 })
+
+Deno.test("CSV: a space before a quote makes it a character, as pandas 3.1.1 has it; it is told where rows fit and where not", async () => {
+  const fits = await read("a.csv", 'note,kind\na, "x"\n"b, c", "y"\nd,z\n')
+  assertEquals(fits.cells, [["a", ' "x"'], ["b, c", ' "y"'], ["d", "z"]])
+  assertStringIncludes(fits.notes.join(), "begins with its quote, not with a space (lines 2, 3)")
+  const torn = await refused("a.csv", 'note,kind\n"a", "x, y"\n"b", "z"\n')
+  assertEquals(torn.rows, [2])
+  assertStringIncludes(torn.message, "begins with its quote, not with a space (lines 2, 3)")
+  const inches = await read("a.csv", 'note,kind\n5" of snow,x\n 12" and 7" more,y\n')
+  assertEquals(inches.notes.some((note) => note.includes("not with a space")), false)
+})

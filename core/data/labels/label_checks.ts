@@ -77,7 +77,7 @@ const numberNotes = (numbers: ReadonlyArray<string>, whole: boolean, kind: strin
 }
 
 /** What tables write for a value that is missing. */
-const MISSING = /^(nan|none|null|nil|undefined|#?n\/?a|<na>|na[nt]|_+|-+|\?+|unlabell?ed)$/i
+const MISSING = /^(nan|none|null|nil|undefined|#?n\/?a|<na>|\\n|na[nt]|_+|-+|\?+|unlabell?ed)$/i
 
 /** A note on classes whose name says that there is none. */
 export const missingNotes = (groups: LabelGroups, where: LabelPlaces): ReadonlyArray<string> => {

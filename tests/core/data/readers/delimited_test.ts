@@ -119,7 +119,7 @@ Deno.test("where no row fits the first line, but all are alike, it may be a titl
     const error = await refused("a.csv", `${first}\nnote,kind\na,x\nb,y\n`)
     assertEquals(error.rows, [2, 3, 4])
     assertStringIncludes(error.message, "all rows have 2 fields")
-    assertStringIncludes(error.message, "is a title or a comment, not column names, take it out")
+    assertStringIncludes(error.message, "the first line may be a title or a comment, not column names, or lack a name")
   }
   const some = await refused("a.csv", "note,kind\na,x\nb, c,y\n")
   assertEquals([some.rows, some.message.includes("title")], [[3], false])
@@ -128,4 +128,16 @@ Deno.test("where no row fits the first line, but all are alike, it may be a titl
   assertStringIncludes(mac.message, "lines end in carriage returns")
   const open = await refused("a.csv", 'note;kind\n"a;x\nb;y\nc;x\n')
   assertStringIncludes(open.message, "parted by semicolons, not by commas")
+})
+
+Deno.test("column names within the rows, as where files were joined, are no row", async () => {
+  const joined = await read("a.csv", "note,kind\na,x\nnote,kind\r\nb,y\nnote,kind\n")
+  assertEquals([joined.cells, joined.lines], [two, [2, 4]])
+  assertStringIncludes(joined.notes.join(), "the column names stand there again, and are left out (lines 3, 5)")
+  const tabs = await read("a.tsv", '"note"\t"kind"\t\na\tx\t\nnote\tkind\t\nb\ty\t\n')
+  assertEquals([tabs.cells, tabs.lines], [two, [2, 4]])
+  const named = await read("a.csv", "a,x\nnote,kind\nb,y\n", { header: ["note", "kind"] })
+  assertEquals([named.cells, named.lines], [two, [1, 3]])
+  const text = await read("a.csv", "note,kind\nnote,x\nkind,note\n")
+  assertEquals([text.cells, text.notes], [[["note", "x"], ["kind", "note"]], []])
 })

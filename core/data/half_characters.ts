@@ -2,7 +2,7 @@ import type { Data } from "./dataset.ts"
 import { DataError, listPlaces } from "./data_error.ts"
 
 /** What is wrong with such a text, and what to do. */
-export const HALF = {
+export const HALF: { readonly what: string; readonly advice: string } = {
   what: "half of a character (a surrogate without its pair, as an emoji that was cut in two leaves it)",
   advice: "no tokenizer takes it: cut texts between characters, or take the half out",
 }

@@ -5,8 +5,8 @@ import { numeralOf, wholeNumber } from "./numeral.ts"
 /** What data sets write for "no label": PyTorch's and Hugging Face's sign, and that of Few-NERD and GLUE's test files. */
 const SIGNS = ["-100", "-1"]
 
-/** A label as a whole number where it is one: `-1` for `-1.0`. */
-const valueOf = (name: string): string => wholeNumber(name) ?? name
+/** A label as a whole number where it is one: `-1` for `-1.0`, `1` for `+1`. */
+const valueOf = (name: string): string => wholeNumber(name.replace(/^\+/, "")) ?? name
 const isSign = (name: string): boolean => SIGNS.includes(valueOf(name))
 const isMark = (name: string): boolean => ["0", "1"].includes(valueOf(name))
 const isBelow = (name: string, limit: number): boolean => numeralOf(name) !== undefined && Number(name) < limit

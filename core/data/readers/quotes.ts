@@ -98,9 +98,13 @@ const quotedReading = ({ bare, spaced, trailing, open, starts }: QuoteSurvey, fi
   return { quoting: true, fitting, notes, faults, starts }
 }
 
-const plainNotes = ({ quoted, trailing, open }: QuoteSurvey): ReadonlyArray<string> => {
-  if (quoted.length === 0) return []
+const plainNotes = (
+  { quoted, doubled, header, bare, trailing, open }: QuoteSurvey,
+): ReadonlyArray<string> => {
   const others = [...trailing, ...open].sort((a, b) => a - b)
+  // Quotes within fields and quotes that begin them and end elsewhere: no writer of quotes leaves both.
+  const certain = bare.length > 0 && others.length > 0 && doubled.length === 0 && !header
+  if (quoted.length === 0 || certain) return []
   const beside = others.length === 0 ? "" : `; others do not, ${listPlaces("line", others)}`
   return [
     "quotes are taken as characters of the text, though fields begin and end with them " +

@@ -75,15 +75,15 @@ export const cutterOf = (tokenizer: Tokenizer, texts: ReadonlyArray<string>): Cu
     return at >= 0 && tokenizer.decode(body.subarray(at + 1)).trim() === ""
   }
   /** Begin and end tokens that the text spells out are not doubled. */
-  const around = (text: string, raw = bodyOf(text)): Pieces => {
+  const around = (text: string, raw = bodyOf(text), mayEnd = false): Pieces => {
     const { body, begins, ends } = unframed(raw, frame)
-    const inner = hasEnd(body) ? body.subarray(0, body.lastIndexOf(eosId!)) : body
+    const inner = mayEnd && !ends && hasEnd(body) ? body.subarray(0, body.lastIndexOf(eosId!)) : body
     const within = [...new Set(inner)].filter((id) => spelled(text, id)).map((id) => tokenizer.token(id)!)
     const { before, after } = frame
     return { before, body, after, prompt: 0, found: { begins, ends, within } }
   }
   const goingOn = (text: string, raw = bodyOf(text)): Pieces => {
-    const piece = around(text, raw)
+    const piece = around(text, raw, true)
     const { found, after } = piece
     const own = found.ends ? concat(piece.body, after) : piece.body
     const ends = found.ends || hasEnd(own)

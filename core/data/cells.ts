@@ -1,4 +1,5 @@
 import { DataError, listPlaces } from "./data_error.ts"
+import { HALF } from "./half_characters.ts"
 import { isDelimited, type Table } from "./table.ts"
 
 /**
@@ -41,12 +42,17 @@ export const listsOf = (table: Table, column: string): ReadonlyArray<ReadonlyArr
   const faults = new CellFaults(table, column)
   const lists = table.rows.map((row, index) => {
     const value = row[column]
+    if (!Array.isArray(value)) faults.wrong.add(index)
     const list = Array.isArray(value) ? value.map((item) => faults.textOf(item, index).trim()) : []
-    if (list.length === 0 || list.includes("")) faults.wrong.add(index)
+    if (list.length === 0 || list.includes("")) faults.empty.add(index)
     return list
   })
   const where = isDelimited(table) ? " (CSV and TSV hold no lists: use JSON Lines)" : ""
-  faults.check(`a list of words or numbers is wanted${where}`)
+  faults.check(
+    `a list of words or numbers is wanted${where}`,
+    ": an empty list, or an item that is empty or null,",
+    "; fill these rows or take them out (-100 is the tag of a word without a label)",
+  )
   return lists
 }
 
@@ -83,7 +89,7 @@ class CellFaults {
     return text ?? "?"
   }
 
-  check(wanted: string): void {
+  check(wanted: string, empty = " is empty", fill = "; fill these rows or take them out"): void {
     const { source, unit, places } = this.table
     const fail = (indices: ReadonlySet<number>, reason: "Malformed" | "EmptyText", what: string, advice = "") => {
       if (indices.size === 0) return
@@ -101,9 +107,9 @@ class CellFaults {
     fail(
       this.halves,
       "Malformed",
-      ": half of a character (a surrogate without its pair, as an emoji that was cut in two leaves it)",
-      "; no tokenizer takes it: cut texts between characters, or take the half out",
+      `: ${HALF.what}`,
+      `; ${HALF.advice}`,
     )
-    fail(this.empty, "EmptyText", " is empty", "; fill these rows or take them out")
+    fail(this.empty, "EmptyText", empty, fill)
   }
 }

@@ -1,6 +1,7 @@
 import { wrongTokenId } from "../model/token_ids.ts"
 import { DataError, listPlaces } from "./data_error.ts"
 import type { Data, TextData } from "./dataset.ts"
+import { checkHalves } from "./half_characters.ts"
 import { concat, cutterOf, type Found, type Pieces } from "./_pieces.ts"
 import { taggedPieces } from "./_tagged_pieces.ts"
 import { MASKED } from "./masked.ts"
@@ -69,11 +70,12 @@ export interface Encoded {
  * Begin and end tokens that a text spells out itself are not added again: as transformers does, a text is encoded with the
  * special tokens that are written in it.
  *
- * @throws DataError `TooLong`, `EmptyText` (no token is left), `AllMasked` (nothing to train on) or `Tokenizer` (a token
- * that the model does not have), with all rows.
+ * @throws DataError `Malformed` (half of a character), `TooLong`, `EmptyText` (no token is left), `AllMasked` (nothing to
+ * train on) or `Tokenizer` (a token that the model does not have), with all rows.
  */
 export const encode = (data: Data, tokenizer: Tokenizer, options: EncodeOptions): Encoded => {
   checkLength(options.maxLength, "maxLength")
+  checkHalves(data)
   const pieces = piecesOf(data, tokenizer, options)
   const rowOf = (index: number) => data.rows[index].row
   const fail = (reason: "TooLong" | "EmptyText" | "AllMasked", indices: ReadonlyArray<number>, what: string) => {
@@ -137,6 +139,7 @@ export const encodeBlocks = (
 ): Encoded => {
   const { blockLength, vocabSize } = options
   checkLength(blockLength, "blockLength")
+  checkHalves(data)
   const { goingOn } = cutterOf(tokenizer, data.rows.map(({ text }) => text))
   const pieces = data.rows.map(({ text }) => goingOn(text))
   const texts = pieces.map((piece) => join(piece, sizeOf(piece)))

@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { attempt, type DataError } from "./data_error.ts"
+import { HALF } from "./half_characters.ts"
 import { cleanUp } from "./tokenizer/decoders.ts"
 import { Fields, tokenizerError } from "./tokenizer/fields.ts"
 import { readPipeline } from "./tokenizer/pipeline.ts"
@@ -34,7 +35,7 @@ export interface Tokenizer {
   /**
    * Token ids of a text. Special tokens that the tokenizer puts around it are added by default.
    *
-   * @throws DataError `Tokenizer` when the tokenizer has no token for a piece of the text.
+   * @throws DataError `Tokenizer` when the tokenizer has no token for a piece of the text, or it holds half of a character.
    */
   readonly encode: (text: string, options?: { readonly addSpecialTokens?: boolean }) => Int32Array
   /** Text of token ids, special tokens included unless told otherwise. */
@@ -108,6 +109,7 @@ export const makeTokenizer = (
     ...Object.fromEntries(known) as Pick<Tokenizer, "padId" | "eosId" | "bosId" | "maskId">,
     ...(notes.length === 0 ? {} : { notes }),
     encode: (text, { addSpecialTokens = true } = {}) => {
+      if (!text.isWellFormed()) throw tokenizerError(`the text holds ${HALF.what}; ${HALF.advice}`)
       const ids = pipeline.encode(text)
       return Int32Array.from(addSpecialTokens ? [...before, ...ids, ...after] : ids)
     },

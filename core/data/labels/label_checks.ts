@@ -1,5 +1,6 @@
 import { DataError } from "../data_error.ts"
-import { columnOf, firstOf, type LabelGroups, type LabelPlaces, told } from "./label_groups.ts"
+import { columnOf, firstOf, groupBy, type LabelGroups, type LabelPlaces, told } from "./label_groups.ts"
+import { spellingKey } from "./label_spelling.ts"
 import { compareNumerals, numeralOf } from "./numeral.ts"
 
 /** Different numbers from which on they are hardly classes, unless whole: half stars from 0 to 10 are as many. */
@@ -29,6 +30,8 @@ export const checkClasses = (
   const count = [...groups.values()].reduce((sum, group) => sum + group.length, 0)
   const numbers = names.filter((name) => scoreOf(name) !== undefined)
   const own = (share: number) => names.length >= FEW && names.length > share * count
+  /** Labels that differ in spelling alone are told elsewhere. */
+  const texts = groupBy(names, spellingKey).size
   const mostly = numbers.length >= 0.9 * names.length
   const fail = (what: string, advice: string) => {
     const message = `${columnOf(where)}: ${names.length} different labels in ${count} ${kind} (${
@@ -49,7 +52,7 @@ export const checkClasses = (
     }
     return numberNotes(numbers, whole, kind)
   }
-  if (own(0.7)) {
+  if (texts >= FEW && texts > 0.7 * count) {
     fail("are free text, not classes", "Check that the column is the right one, or learn to write it as a completion")
   }
   const single = names.filter((name) => groups.get(name)!.length === 1).length
@@ -74,7 +77,7 @@ const numberNotes = (numbers: ReadonlyArray<string>, whole: boolean, kind: strin
 }
 
 /** What tables write for a value that is missing. */
-const MISSING = /^(nan|none|null|nil|undefined|#?n\/?a|<na>|na[nt]|_+|-+|\?+|unlabell?ed)$/i
+const MISSING = /^(nan|none|null|nil|undefined|#?n\/?a|<na>|\\n|na[nt]|_+|-+|\?+|unlabell?ed)$/i
 
 /** A note on classes whose name says that there is none. */
 export const missingNotes = (groups: LabelGroups, where: LabelPlaces): ReadonlyArray<string> => {

@@ -41,7 +41,7 @@ export const oneSpelling = (
 }
 
 /** Equal for texts that differ in case, width, spaces, joining marks, quotes around or a mark at the end alone. */
-const spellingKey = (label: string): string => {
+export const spellingKey = (label: string): string => {
   const plain = label.normalize("NFKC").replace(/\p{Cf}/gu, "").trim()
   const numeral = numeralOf(plain)
   if (numeral !== undefined) return numeralKey(numeral)

@@ -1,12 +1,12 @@
 import { DataError } from "../data_error.ts"
-import { columnOf, type LabelGroups, type LabelPlaces, placesOf } from "./label_groups.ts"
+import { columnOf, countOf, type LabelGroups, type LabelPlaces, placesOf } from "./label_groups.ts"
 import { numeralOf, wholeNumber } from "./numeral.ts"
 
 /** What data sets write for "no label": PyTorch's and Hugging Face's sign, and that of Few-NERD and GLUE's test files. */
 const SIGNS = ["-100", "-1"]
 
-/** A label as a whole number where it is one: `-1` for `-1.0`. */
-const valueOf = (name: string): string => wholeNumber(name) ?? name
+/** A label as a whole number where it is one: `-1` for `-1.0`, `1` for `+1`. */
+const valueOf = (name: string): string => wholeNumber(name.replace(/^\+/, "")) ?? name
 const isSign = (name: string): boolean => SIGNS.includes(valueOf(name))
 const isMark = (name: string): boolean => ["0", "1"].includes(valueOf(name))
 const isBelow = (name: string, limit: number): boolean => numeralOf(name) !== undefined && Number(name) < limit
@@ -59,7 +59,9 @@ export const unlabelledRows = (groups: LabelGroups, where: LabelPlaces): Readonl
     if (others.length === 0) fail(where, `no row has a label: all have ${sign} (as test files of GLUE have)`, indices)
     const opposite = others.some((name) => `-${valueOf(name)}` === valueOf(sign))
     if (opposite && others.every(isMark) && !atOneEnd(indices, groups, others)) {
-      return [`the label ${sign} is a class, ${indices.length} rows; take these out if it stands for "no label"`]
+      return [
+        `the label ${sign} is a class, ${countOf(indices.length, "row")}; take these out if it stands for "no label"`,
+      ]
     }
     const limit = valueOf(sign) === "-1" ? 0 : -1
     const negative = others.some((name) => !isSign(name) && isBelow(name, limit))

@@ -76,11 +76,19 @@ const decode = (path: string, bytes: Uint8Array, name: string, isGiven: boolean)
   }
 }
 
+/** Whether bytes hold surrogates as UTF-8 would write them, were it allowed (Python's "surrogatepass"). */
+const holdsSurrogates = (bytes: Uint8Array): boolean =>
+  bytes.some((byte, at) => byte === 0xed && bytes[at + 1] >= 0xa0 && bytes[at + 1] < 0xc0 && bytes[at + 2] >> 6 === 2)
+
 /** What a file may be that is not UTF-8, with the lines that show it. */
 const notUtf8 = (path: string, bytes: Uint8Array): [message: string, rows: ReadonlyArray<number>] => {
   const lossy = new TextDecoder().decode(bytes).split("\n")
   const rows = lossy.flatMap((line, index) => line.includes("\ufffd") ? [index + 1] : [])
   const where = listPlaces("line", rows)
+  if (holdsSurrogates(bytes)) {
+    const what = "halves of characters (surrogates without their pair, as emojis that were cut in two leave them)"
+    return [`${path} is not UTF-8 text in ${where}: it holds ${what}; write it anew without them`, rows]
+  }
   const latin = new TextDecoder("windows-1252").decode(bytes).split("\n")
   const high = latin.reduce((count, line) => count + (line.match(/[\x80-\uffff]/g)?.length ?? 0), 0)
   // Letters with accents stand between letters without; other scripts are nearly all of theirs.

@@ -22,7 +22,9 @@ export const delimited = (whole: string, source: string, usual: string, options:
   }
   // Excel tells itself the delimiter so.
   const sep = /^"?sep=([^"\r\n])"?\r*(?:\n|\r(?!\n))/i.exec(whole)
-  const text = unixLineEnds(sep === null ? whole : whole.slice(sep[0].length))
+  const lines = unixLineEnds(sep === null ? whole : whole.slice(sep[0].length))
+  // "\r\n" may have lost its half at the end of a file.
+  const text = lines.includes("\n") ? lines.replace(/\r+$/, "") : lines
   const before = sep === null ? 0 : 1
   const notes: Array<string> = []
   const delimiter = options.delimiter ?? sep?.[1] ?? delimiterOf(text, usual, options)
@@ -37,7 +39,7 @@ export const delimited = (whole: string, source: string, usual: string, options:
       source,
       "line",
       reading.faults.map(shift),
-      '; where quotes are characters of the text: { quotes: "none" }',
+      `; where quotes are characters of the text: { quotes: "none" }${notes.map((note) => `; ${note}`).join("")}`,
     )
   }
   const records = recordsOf(reading)

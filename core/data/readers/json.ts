@@ -37,7 +37,8 @@ export const json = (text: string, source: string, options: ReadOptions): Table 
     const table = jsonLines(text, source, options)
     return { ...table, notes: [`${source} was read as JSON Lines: it holds one object a line (usually named .jsonl)`] }
   }
-  throw new DataError({ reason: "Malformed", message: `${source} is ${result.fault}` })
+  const kind = /^\s*[[{"']/.test(text) ? "" : "; if it is a file of another kind, give its { format }"
+  throw new DataError({ reason: "Malformed", message: `${source} is ${result.fault}${kind}` })
 }
 
 /** Reads JSON Lines. One JSON value over several lines, or one array, is read as JSON. */

@@ -80,7 +80,12 @@ const reasonOf = (before: string, rest: string): string => {
   if (/^(?:None|True|False)\b/.test(rest)) return `${found} is Python's; write it with json.dumps`
   if (/^[}\]]/.test(rest) && before.endsWith(",")) return `a comma stands before ${rest[0]}`
   if (/^(?:\/\/|\/\*|#)/.test(rest)) return "JSON has no comments"
-  if (rest[0] === '"') return `the text ${found} is not closed, or holds a control character or an unknown escape`
+  if (rest[0] === '"' && stringEnd(rest, 0) === 0) {
+    return `the text ${found} is not closed: was it cut off, or does a line end stand in it?`
+  }
+  if (rest[0] === '"') {
+    return `the text ${found} holds a control character or an unknown escape, or a quote in it has no \\ before it`
+  }
   if (/^[{[]/.test(rest) && /[}\]]$/.test(before)) return "another value follows without a comma"
   if (rest[0] === "," && /[}\]]$/.test(before)) return "a comma follows where the value has ended"
   return `${found} cannot stand there`

@@ -23,6 +23,8 @@ export interface QuoteSurvey {
   readonly header: boolean
   /** Quotes within a field that does not begin with one. */
   readonly bare: ReadonlyArray<number>
+  /** Those of them with nothing but spaces before the first. */
+  readonly spaced: ReadonlyArray<number>
   /** Text after a closing quote. */
   readonly trailing: ReadonlyArray<number>
   /** Quotes that are never closed: one at most. */
@@ -31,8 +33,8 @@ export interface QuoteSurvey {
 
 /** Looks through a text (line ends are "\n") as if its quotes were quoting. */
 export const surveyQuotes = (text: string, delimiter: string, hasHeader: boolean): QuoteSurvey => {
-  const lines = { quoted: [], doubled: [], spanning: [], idle: [], bare: [], trailing: [], open: [] } as {
-    [Name in "quoted" | "doubled" | "spanning" | "idle" | "bare" | "trailing" | "open"]: Array<number>
+  const lines = { quoted: [], doubled: [], spanning: [], idle: [], bare: [], spaced: [], trailing: [], open: [] } as {
+    [Name in "quoted" | "doubled" | "spanning" | "idle" | "bare" | "spaced" | "trailing" | "open"]: Array<number>
   }
   const shapes: Array<Shape> = []
   const starts: Array<number> = []
@@ -60,6 +62,7 @@ export const surveyQuotes = (text: string, delimiter: string, hasHeader: boolean
     empty = column === 0 && kind === "plain" && field.text === ""
     if (kind === "plain") {
       if (field.text.includes('"')) note("bare", line)
+      if (/^ +".*"$/.test(field.text) || /^ +"[^"]*$/.test(field.text)) note("spaced", line)
       if (field.text.includes(",")) commas.plain++
     } else if (kind !== "quoted") note(kind, line)
     if (field.text.trim() === "") return

@@ -81,7 +81,7 @@ const looksQuoted = (
   return idle.length === 0 || commas || byColumn
 }
 
-const quotedReading = ({ bare, trailing, open, starts }: QuoteSurvey, fitting: number): QuoteReading => {
+const quotedReading = ({ bare, spaced, trailing, open, starts }: QuoteSurvey, fitting: number): QuoteReading => {
   const faults = [
     ...trailing.map((place) => ({ place, what: "text follows a closing quote" })),
     ...open.map((place) => ({ place, what: "a quote opens a field and no end of a field closes it" })),
@@ -90,14 +90,21 @@ const quotedReading = ({ bare, trailing, open, starts }: QuoteSurvey, fitting: n
     `quotes within fields are taken as characters (${
       listPlaces("line", bare)
     }); a field that holds quotes is usually ` +
-    'written "as ""this"" is"',
+    'written "as ""this"" is"' +
+    (spaced.length === 0
+      ? ""
+      : `, and one that is quoted begins with its quote, not with a space (${listPlaces("line", spaced)})`),
   ]
   return { quoting: true, fitting, notes, faults, starts }
 }
 
-const plainNotes = ({ quoted, trailing, open }: QuoteSurvey): ReadonlyArray<string> => {
-  if (quoted.length === 0) return []
+const plainNotes = (
+  { quoted, doubled, header, bare, trailing, open }: QuoteSurvey,
+): ReadonlyArray<string> => {
   const others = [...trailing, ...open].sort((a, b) => a - b)
+  // Quotes within fields and quotes that begin them and end elsewhere: no writer of quotes leaves both.
+  const certain = bare.length > 0 && others.length > 0 && doubled.length === 0 && !header
+  if (quoted.length === 0 || certain) return []
   const beside = others.length === 0 ? "" : `; others do not, ${listPlaces("line", others)}`
   return [
     "quotes are taken as characters of the text, though fields begin and end with them " +

@@ -1,7 +1,7 @@
 import { listPlaces } from "../data_error.ts"
 import { type Fault, malformed, type Row, type Table } from "../table.ts"
 import type { ParsedRecord } from "./quotes.ts"
-import { fits, shapeOf, widthOf } from "./shape.ts"
+import { fits, type Shape, shapeOf, widthOf } from "./shape.ts"
 
 /** What usually parts columns, with names for messages. */
 export const DELIMITERS: Readonly<Record<string, string>> = {
@@ -29,6 +29,20 @@ const headed = (
   return { names: header, rows: same ? rest : records }
 }
 
+/** What is likely where no row fits the header, but all are alike. */
+const headerHint = (rows: ReadonlyArray<Shape>, faults: ReadonlyArray<Fault>): string => {
+  const counts = new Set(rows.map(({ count }) => count))
+  if (rows.length < 2 || faults.length < rows.length || counts.size > 1) return ""
+  return `; all rows have ${
+    rows[0].count
+  } fields: the first line may be a title or a comment, not column names, or lack a name`
+}
+
+/** Whether a record repeats the header, as where files were joined. */
+const isHeader = (fields: ReadonlyArray<string>, names: ReadonlyArray<string>): boolean =>
+  names.length > 1 && fields.length >= names.length && names.some((name) => name.trim() !== "") &&
+  fields.every((field, at) => field.trim() === (names[at] ?? "").trim())
+
 /**
  * The table of a file's records, the first of which is the header where none is given; what is to be told joins `notes`.
  *
@@ -49,12 +63,14 @@ export const tableFrom = (
   const table = { rows: [] as Array<Row>, places: [] as Array<number> }
   const faults: Array<Fault> = []
   const empty: Array<number> = []
+  const repeated: Array<number> = []
   const below = shapes.slice(records.length - rows.length)
   rows.forEach(({ fields, line }, index) => {
     const shape = below[index]
     if (shape.filled === 0 && columns.length > 1) {
       if (fields.length > 1) empty.push(line)
-    } else if (fits(shape, width)) {
+    } else if (isHeader(fields, columns)) repeated.push(line)
+    else if (fits(shape, width)) {
       table.rows.push(Object.fromEntries(columns.map((name, column) => [name, fields[column] ?? ""])))
       table.places.push(line)
     } else faults.push({ place: line, what: `${fields.length} fields where there are ${columns.length} columns` })
@@ -64,8 +80,13 @@ export const tableFrom = (
       source,
       "line",
       faults,
-      `; columns are parted by ${named(delimiter)}, a field that holds one is in quotes`,
+      `; columns are parted by ${named(delimiter)}, a field that holds one is in quotes${headerHint(below, faults)}${
+        notes.map((note) => `; ${note}`).join("")
+      }`,
     )
+  }
+  if (repeated.length > 0) {
+    notes.push(`the column names stand there again, and are left out (${listPlaces("line", repeated)})`)
   }
   if (empty.length > 0) notes.push(`rows without any content are left out (${listPlaces("line", empty)})`)
   return { source, columns, ...table, unit: "line" }

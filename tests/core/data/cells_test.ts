@@ -70,3 +70,15 @@ Deno.test("plain text: line ends of all kinds; lines of JSON are told", async ()
   )
   assertStringIncludes(lists.message, "CSV and TSV hold no lists: use JSON Lines")
 })
+
+Deno.test("lists that hold nothing, or an item without text, are told apart from what is no list", () => {
+  const columns = { words: "w", tags: "t" } as const
+  for (const [w, t] of [[["a"], [null]], [["a"], [Number.NaN]], [["a", " "], ["x", "y"]], [[], []], [["a"], []]]) {
+    const error = assertThrows(() => fromRows([{ w: ["a", "b"], t: ["x", "y"] }, { w, t }], columns), DataError)
+    assertEquals([error.reason, error.rows], ["EmptyText", [2]])
+    assertStringIncludes(error.message, "an empty list, or an item that is empty or null, in row 2")
+    assertStringIncludes(error.message, "-100 is the tag of a word without a label")
+  }
+  const text = assertThrows(() => fromRows([{ w: "a b", t: "x y" }], columns), DataError)
+  assertEquals(text.reason, "Malformed")
+})

@@ -220,6 +220,23 @@ Deno.test("[CLS] and [SEP] in the data stand once, for texts, hidden tokens and 
   assertEquals([...tagged.targets!].filter((id) => id !== MASKED), [1, 0])
 })
 
+Deno.test("end tokens that stay where another follows, or where none belongs, are told as special tokens in the text", () => {
+  const { model, config } = files.wordpiece
+  const framed = makeTokenizer(model, config)
+  const bytes = makeTokenizer(files.byte_level.model, files.byte_level.config)
+  const told = (text: string, tokenizer: Tokenizer, labelled: boolean) => {
+    const rows = [{ t: text, l: "a" }, { t: "the tree", l: "b" }]
+    const data = fromRows(rows, labelled ? { text: "t", label: "l" } : { text: "t" })
+    return withNotes(data, tokenizer, { maxLength: 64 }).notes.filter((note) => note.includes("spell special tokens"))
+  }
+  const note = (token: string) => [`rows: 1 of 2 texts spell special tokens (${token}), which are read as such (row 1)`]
+  assertEquals(told("the tree [SEP] [SEP]", framed, true), note("[SEP]"))
+  assertEquals(told("the tree [SEP]", framed, true), [])
+  assertEquals(told("the tree</s>", bytes, true), note("</s>"))
+  assertEquals(told("the tree</s></s>", bytes, false), note("</s>"))
+  assertEquals(told("the tree</s>", bytes, false), [])
+})
+
 Deno.test("without an end token a person is told, unless the data has one", () => {
   const { model, config: { eos_token: _, ...config } } = files.byte_level
   const tokenizer = makeTokenizer(model, config)

@@ -67,3 +67,13 @@ Deno.test("free text is refused, and few rows with few classes are not", () => {
   says(notes(rare), "11 of 12 labels stand in a single place each")
   assertEquals(labelled(times(2, ...answers.slice(0, 30))).labels.length, 30)
 })
+
+Deno.test("spellings of few classes in few rows are told, and are no free text", () => {
+  for (
+    const labels of [
+      ["Fig", "fig", "FIG", "fig.", "Plum", "plum", "PLUM", "plum "],
+      ["sweet-sour", "sweet sour", "Sweet Sour", "sweet_sour", "bitter", "Bitter", "BITTER", '"bitter"'],
+      ["caf\u00e9", "cafe\u0301", "CAF\u00c9", "Caf\u00e9", "bar", "Bar", "BAR", "bar!"],
+    ]
+  ) says(notes(labelled(labels)), "differ in spelling alone")
+})

@@ -80,7 +80,7 @@ Deno.test("different labels are not taken to look alike", () => {
 })
 
 Deno.test("a class that reads like a missing value is told", () => {
-  for (const name of ["NaN", "None", "null", "N/A", "<NA>", "_", "?"]) {
+  for (const name of ["NaN", "None", "null", "N/A", "<NA>", "\\N", "_", "?"]) {
     says(notes(labelled(["good", name, "bad", "good"])), `${JSON.stringify(name)} (row 2) reads like a missing label`)
   }
   says(notes(tagged([["O", "_", "X"], ["O", "_", "X"]])), '"_" (rows 1, 2)')

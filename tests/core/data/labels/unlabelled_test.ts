@@ -67,7 +67,8 @@ Deno.test("rows whose label says no label are named, and nothing is trained on t
 })
 
 Deno.test("a mark from -1 to 1 is a class, and a note says so", () => {
-  for (const marks of [[-1, 0, 1], [-1, 1]]) {
+  // As files of libsvm write them, too.
+  for (const marks of [[-1, 0, 1], [-1, 1], ["-1", "+1"], ["-1", "0", "+1"]]) {
     const data = labelled(times(20, ...marks))
     assertEquals(data.labels, marks.map(String))
     says(notes(data), "the label -1 is a class, 20 rows")

@@ -54,6 +54,15 @@ Deno.test("line ends: carriage returns alone, several kinds in one file, within 
   assertStringIncludes(within.notes.join(), "carriage returns within fields are kept (lines 2, 3)")
 })
 
+Deno.test("half of a line end at the end of a file is no part of a cell", async () => {
+  // csv.reader of Python 3.11 and pandas 3.1.1 read the same.
+  for (const [name, content] of [["a.csv", "note,kind\r\na,x\r\nb,y\r"], ["a.tsv", "note\tkind\r\na\tx\nb\ty\r\r"]]) {
+    const { cells, notes } = await read(name, content)
+    assertEquals([cells, notes], [two, []])
+  }
+  assertEquals((await read("a.csv", 'kind,note\r\nx,a\r\ny,"b"\r')).cells, two)
+})
+
 Deno.test("columns without a name or twice matter only when they are asked for", async () => {
   // pandas 3.1.1 names them "Unnamed: 0" and "kind.1", and reads the rest alike.
   const index = await read("a.csv", ",note,kind,\n0,a,x,1\n1,b,y,2\n")
@@ -103,4 +112,32 @@ Deno.test("words that pandas takes for a missing value stay text, and are told",
     notes[1],
     'a.csv, column "kind": "NA", "None" in lines 2, 4 stays text; pandas takes it for a missing value',
   )
+})
+
+Deno.test("where no row fits the first line, but all are alike, it may be a title; how lines end is part of an error", async () => {
+  for (const first of ["Prunings of 2024", "# exported by hand", "note;kind", "kind,of,all,the,notes"]) {
+    const error = await refused("a.csv", `${first}\nnote,kind\na,x\nb,y\n`)
+    assertEquals(error.rows, [2, 3, 4])
+    assertStringIncludes(error.message, "all rows have 2 fields")
+    assertStringIncludes(error.message, "the first line may be a title or a comment, not column names, or lack a name")
+  }
+  const some = await refused("a.csv", "note,kind\na,x\nb, c,y\n")
+  assertEquals([some.rows, some.message.includes("title")], [[3], false])
+  // csv.writer of Python 3.11 with lineterminator="\r" does not quote "\n".
+  const mac = await refused("a.csv", "note,kind\ra\nb,x\rc,y\rd,x\r")
+  assertStringIncludes(mac.message, "lines end in carriage returns")
+  const open = await refused("a.csv", 'note;kind\n"a;x\nb;y\nc;x\n')
+  assertStringIncludes(open.message, "parted by semicolons, not by commas")
+})
+
+Deno.test("column names within the rows, as where files were joined, are no row", async () => {
+  const joined = await read("a.csv", "note,kind\na,x\nnote,kind\r\nb,y\nnote,kind\n")
+  assertEquals([joined.cells, joined.lines], [two, [2, 4]])
+  assertStringIncludes(joined.notes.join(), "the column names stand there again, and are left out (lines 3, 5)")
+  const tabs = await read("a.tsv", '"note"\t"kind"\t\na\tx\t\nnote\tkind\t\nb\ty\t\n')
+  assertEquals([tabs.cells, tabs.lines], [two, [2, 4]])
+  const named = await read("a.csv", "a,x\nnote,kind\nb,y\n", { header: ["note", "kind"] })
+  assertEquals([named.cells, named.lines], [two, [1, 3]])
+  const text = await read("a.csv", "note,kind\nnote,x\nkind,note\n")
+  assertEquals([text.cells, text.notes], [[["note", "x"], ["kind", "note"]], []])
 })

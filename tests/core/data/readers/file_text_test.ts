@@ -80,3 +80,19 @@ Deno.test("files of other kinds say what they are, under a right name and a wron
   }
   assertStringIncludes((await refused("a.txt", "note\tkind\na\tx\n")).message, '{ format: "tsv" }')
 })
+
+Deno.test("halves of characters in bytes, as Python writes them with surrogatepass, are told by this name", async () => {
+  for (const half of [[0xed, 0xa0, 0xbd], [0xed, 0xb8, 0x80], [0xed, 0xa0, 0xbd, 0xed, 0xb8, 0x80]]) {
+    const error = await refused("a.csv", joined(utf8("note,kind\na,x\nb "), Uint8Array.from(half), utf8(",y\n")))
+    assertEquals([error.reason, error.rows], ["Unreadable", [3]])
+    assertStringIncludes(error.message, "halves of characters (surrogates without their pair")
+  }
+  // The last letter below the surrogates is one like any other.
+  assertEquals(
+    (await read("a.csv", joined(utf8("note,kind\n"), Uint8Array.of(0xed, 0x9f, 0xbb), utf8(",x\n")))).cells,
+    [[
+      "\ud7fb",
+      "x",
+    ]],
+  )
+})

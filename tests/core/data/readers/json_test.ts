@@ -93,7 +93,7 @@ Deno.test("what is not JSON is told in our words, with line and column", async (
       ['{"note": "a",}', "a comma stands before }"],
       ['{"note": "a"}{"note": "b"}', "column 14 on: another value follows without a comma"],
       ['{"note": "a"},', "column 14 on: a comma follows where the value has ended"],
-      ['{"note": "a', "is not closed, or holds a control character"],
+      ['{"note": "a', "is not closed: was it cut off"],
       ['{"note": ["a"', "it ends in the middle; was it cut off?"],
       ['{"note": 01.50}', 'column 11 on: "1.50}" cannot stand there'],
       ['# {"note": "a"}', "JSON has no comments"],
@@ -109,4 +109,22 @@ Deno.test("what is not JSON is told in our words, with line and column", async (
   )
   assertStringIncludes((await refused("a.jsonl", "note,kind\na,x\n")).message, "none of its lines is JSON")
   assertStringIncludes((await refused("a.jsonl", '"{\\"note\\": 1}"\n')).message, "encoded twice?")
+})
+
+Deno.test("a text that is not closed was cut off, and what is no JSON at all may be another kind of file", async () => {
+  const row = '{"note": "a", "kind": "x"}'
+  for (
+    const [name, content, rows] of [
+      ["a.jsonl", `${row}\n{"note": "b", "ki`, [2]],
+      ["a.jsonl", `${row}\n{"note": "b\nc", "kind": "y"}\n`, [2, 3]],
+      ["a.json", `[${row}, {"note": "b \\"`, undefined],
+    ] as const
+  ) {
+    const error = await refused(name, content)
+    assertEquals([error.reason, error.rows], ["Malformed", rows])
+    assertStringIncludes(error.message, "is not closed: was it cut off, or does a line end stand in it?")
+  }
+  for (const content of ["note,kind\na,x\n", "note\tkind\na\tx\n", "a: b\n"]) {
+    assertStringIncludes((await refused("a.json", content)).message, "a file of another kind, give its { format }")
+  }
 })

@@ -50,12 +50,17 @@ Deno.test("TSV with quotes as characters, as GLUE has it", async () => {
     ["note\tkind", ...rows.map((row) => row.join("\t"))].join("\n")
   assertEquals(await read("a.tsv", content(cells)), { cells, lines: [2, 3, 4, 5, 6], notes: [] })
   const whole = [['"A good film"', "x"], ...cells]
-  const told = await read("a.tsv", content(whole))
-  assertEquals(told.cells, whole)
+  // Quotes stand within fields too, and open some that they do not close: as in the SMS Spam Collection.
+  assertEquals(await read("a.tsv", content(whole)), { cells: whole, lines: [2, 3, 4, 5, 6, 7], notes: [] })
+  const told = await read("a.tsv", content(whole.slice(0, 3)))
+  assertEquals(told.cells, whole.slice(0, 3))
   assertStringIncludes(
     told.notes.join(),
     "quotes are taken as characters of the text, though fields begin and end with them (line 2; others do not, lines 3, 4)",
   )
+  // A writer that doubles quotes leaves none bare: such a file is damaged.
+  const damaged = await read("a.tsv", 'note\tkind\n"as ""this"" is"\tx\n"torn" here\ty\na 3" nail\tx\n')
+  assertStringIncludes(damaged.notes.join(), "(line 2; others do not, line 3)")
   // Some of a column alone, and nothing that had to be quoted: no writer of quotes does that.
   const some = [["plain", "x"], ['"A good film"', "y"], ["nothing, much", "x"], ["more", "x"]]
   const kept = await read("a.tsv", content(some))
@@ -119,4 +124,15 @@ Deno.test("CSV: a field in quotes whose every line would be a row is told", asyn
   const { cells, notes } = await read("a.csv", 'note,kind\n"opens,1\ncloses",2\n')
   assertEquals(cells, [["opens,1\ncloses", "2"]])
   assert(notes.join().includes("fields in quotes hold line ends (line 2)"))
+})
+
+Deno.test("CSV: a space before a quote makes it a character, as pandas 3.1.1 has it; it is told where rows fit and where not", async () => {
+  const fits = await read("a.csv", 'note,kind\na, "x"\n"b, c", "y"\nd,z\n')
+  assertEquals(fits.cells, [["a", ' "x"'], ["b, c", ' "y"'], ["d", "z"]])
+  assertStringIncludes(fits.notes.join(), "begins with its quote, not with a space (lines 2, 3)")
+  const torn = await refused("a.csv", 'note,kind\n"a", "x, y"\n"b", "z"\n')
+  assertEquals(torn.rows, [2])
+  assertStringIncludes(torn.message, "begins with its quote, not with a space (lines 2, 3)")
+  const inches = await read("a.csv", 'note,kind\n5" of snow,x\n 12" and 7" more,y\n')
+  assertEquals(inches.notes.some((note) => note.includes("not with a space")), false)
 })

@@ -123,6 +123,7 @@ export function load(
       ignore: [...files.STALE_BUFFERS, ...network.ignoredKeys, ...Object.keys(network.tied)],
       optional: [...newKeysOf(described)],
       vocabSize: network.vocabSize,
+      ...savedAs(record, network),
     })
     const fresh = new Set(missing)
     const structure = yield* withNew(described, fresh)
@@ -316,6 +317,12 @@ function selectorNotes({ modules, contributions }: Structure): ReadonlyArray<str
     }),
     ...(notes?.(modules) ?? []),
   ])
+}
+
+/** The class that a config names, where it is not that of the network. */
+function savedAs({ architectures }: Model["config"], { architecture }: Network): { readonly savedAs?: string } {
+  const [own] = Array.isArray(architectures) ? architectures as ReadonlyArray<unknown> : []
+  return typeof own === "string" && own !== architecture ? { savedAs: own } : {}
 }
 
 /** What a person should know of parameters that the files lack. */

@@ -19,6 +19,8 @@ export interface CheckNamesOptions {
   readonly optional?: ReadonlyArray<NamePattern>
   /** Number of token ids, for the likely reason. */
   readonly vocabSize?: number
+  /** The class that the checkpoint's config names, where it is not the model's: for the likely reason. */
+  readonly savedAs?: string
 }
 
 /** Differences that the caller allowed. */
@@ -35,7 +37,7 @@ export interface CheckedNames {
  */
 export function checkNames(options: CheckNamesOptions): Effect.Effect<CheckedNames, SafetensorsError> {
   return Effect.suspend(() => {
-    const { expected, found, file, ignore = [], optional = [], vocabSize } = options
+    const { expected, found, file, ignore = [], optional = [], vocabSize, savedAs } = options
     const absent = [...expected.keys()].filter((name) => !found.has(name))
     const extra = [...found.keys()].filter((name) => !expected.has(name))
     const missing = absent.filter((name) => !matches(name, optional))
@@ -55,7 +57,7 @@ export function checkNames(options: CheckNamesOptions): Effect.Effect<CheckedNam
         file,
         message: `the weights in "${file}" do not fit the model` + listNames("missing", missing) +
           listNames("unexpected", unexpected) + listNames("wrongly shaped", shapes) +
-          `\nlikely: ${likelyReason(missing, unexpected, misshapen, found.size, vocabSize)}`,
+          `\nlikely: ${likelyReason(missing, unexpected, misshapen, found.size, vocabSize, savedAs)}`,
       }),
     )
   })
@@ -73,6 +75,7 @@ function likelyReason(
   misshapen: ReadonlyArray<readonly [string, ReadonlyArray<number>, ReadonlyArray<number>]>,
   found: number,
   vocabSize: number | undefined,
+  savedAs: string | undefined,
 ): string {
   if (found === 0) return "the file holds no tensors"
   const extra = commonPrefix(unexpected, missing)
@@ -87,6 +90,10 @@ function likelyReason(
     return "config.json asks for biases that the file does not have"
   }
   if (unexpected.length + misshapen.length === 0 && missing.length === 1 && /head\.weight$/.test(missing[0])) {
+    if (savedAs !== undefined) {
+      return `it was saved as ${savedAs}, which has no such head: load it for another task (for embeddings alone ` +
+        "classification will do), or take a model that has one"
+    }
     return "the file lacks the output head: the embedding serves as one if config.json says tie_word_embeddings true"
   }
   const [, , rows] = misshapen.find(([, wanted]) => wanted[0] === vocabSize) ?? []

@@ -16,13 +16,16 @@ export interface ConfigFields {
 /** Fields that say nothing of the mathematics, as transformers writes them; much is left over from generating text. */
 const HARMLESS = new RegExp(`^(${
   [
-    "_.*|.*_token_id|model_type|architectures|transformers_version|(torch_)?dtype|name_or_path|attn_implementation",
+    "_.*|.*_token_ids?|model_type|architectures|transformers_version|(torch_)?dtype|name_or_path|attn_implementation",
     "use_cache|use_bfloat16|torchscript|tf_legacy_loss|return_dict.*|output_(attentions|hidden_states|scores|past)",
     "(id2label|label2id|num_labels|problem_type|finetuning_task|task_specific_params|tokenizer_class|prefix)",
     "gradient_checkpointing|chunk_size_feed_forward|tie_encoder_decoder|cross_attention_hidden_size|max_window_layers",
     "(max|min)(_new)?_(length|tokens)|do_sample|num_beams|num_beam_groups|num_return_sequences|early_stopping|top_[kp]",
     "temperature|typical_p|.*_penalty|.*no_repeat_ngram_size|bad_words_ids|(begin_)?suppress_tokens|remove_invalid_values",
     "(epsilon|eta)_cutoff|(num_)?assistant_.*|target_lookbehind|initializer_range|pretraining_tp",
+    // Of other programs, and of tokenizers.
+    "auto_map|transformers\\.js_config|sentence_transformers|unsloth_.*|xla_device|trust_remote_code|(num_)?logits_to_keep",
+    "model_max_length|tokenizer_(model_max_length|padding_side)",
     // Looked at where weights are read.
     "quantization(_config)?|compression_config",
   ].join("|")

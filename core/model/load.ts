@@ -123,12 +123,13 @@ export function load(
       ignore: [...files.STALE_BUFFERS, ...network.ignoredKeys, ...Object.keys(network.tied)],
       optional: [...newKeysOf(described)],
       vocabSize: network.vocabSize,
+      ...savedAs(record, network),
     })
     const fresh = new Set(missing)
     const structure = yield* withNew(described, fresh)
     const buffers = yield* files.compareBuffers(network.buffers ?? {}, tensors, ignored)
-    const notes = [...told, ...buffers, ...newNotes(structure, fresh)]
     const initial = yield* initialArtifacts(structure, trainableOf(structure, fresh))
+    const notes = [...told, ...buffers, ...newNotes(structure, fresh, initial)]
     const { backend, model } = yield* assemble(structure, fresh, notes, storageIn(tensors, weights))
     yield* fill(backend, model, structure.seed, initial, (parameter) => fresh.has(parameter.key))
     yield* tryBackendPromise(() => writeChanges(model.parameters, changed, (slot, data) => backend.write(slot, data)))
@@ -318,10 +319,20 @@ function selectorNotes({ modules, contributions }: Structure): ReadonlyArray<str
   ])
 }
 
+/** The class that a config names, where it is not that of the network. */
+function savedAs({ architectures }: Model["config"], { architecture }: Network): { readonly savedAs?: string } {
+  const [own] = Array.isArray(architectures) ? architectures as ReadonlyArray<unknown> : []
+  return typeof own === "string" && own !== architecture ? { savedAs: own } : {}
+}
+
 /** What a person should know of parameters that the files lack. */
-function newNotes(structure: Structure, fresh: ReadonlySet<string>): ReadonlyArray<string> {
+function newNotes(
+  structure: Structure,
+  fresh: ReadonlySet<string>,
+  initial: ReadonlyMap<string, NamedValues>,
+): ReadonlyArray<string> {
   const trains = trainableOf(structure, fresh)
-  const all = structure.base.filter(({ key }) => fresh.has(key))
+  const all = structure.base.filter(({ key }) => fresh.has(key) && !initial.has(key))
   const list = (what: string, keys: ReadonlyArray<string>) =>
     keys.length === 0 ? [] : [`not in the files, so ${what}: ${keys.join(", ")}`]
   return [

@@ -59,7 +59,10 @@ const SLIDING_WINDOW = 4096
 const MAX_WINDOW_LAYERS = 28
 
 /** Of fields that are not read here. */
-export const fields: ConfigFields = { harmless: ["is_decoder"], neutral: { is_causal: [true], use_rope: [true] } }
+export const fields: ConfigFields = {
+  harmless: ["is_decoder", "is_llama_config"],
+  neutral: { is_causal: [true], use_rope: [true] },
+}
 
 /** Reads a config with transformers' names and defaults. Throws {@link JsonError}. */
 export function readConfig(config: ConfigReader): LlamaConfig {

@@ -154,7 +154,7 @@ const KNOWN = new Set(
     "model_specific_special_tokens name_or_path never_split pad_to_multiple_of pad_token_type_id padding_side " +
     "processor_class return_token_type_ids sp_model_kwargs spaces_between_special_tokens special_tokens_map_file stride " +
     "tokenizer_file tokenizer_type tokenizer_version transformers_version trim_offsets truncation_side truncation_strategy " +
-    "use_default_system_prompt use_fast vocab_file wordpieces_prefix").split(" "),
+    "use_default_system_prompt use_fast vocab_file vocab_size wordpieces_prefix").split(" "),
 )
 
 /** Tells of fields of tokenizer_config.json that are not known. */

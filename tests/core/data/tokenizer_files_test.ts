@@ -366,6 +366,7 @@ Deno.test("tokens that are not in the vocabulary, fields and classes that are no
   assertStringIncludes(notes(pears(), { additional_special_tokens: ["<new>"] }), '"<new>" is not in the vocabulary')
   assertStringIncludes(notes(pears(), { chat_template: "", sharpness: 3 }), 'passed over: "sharpness"')
   assertStringIncludes(notes(pears(), { tokenizer_class: "PearTokenizer" }), "PearTokenizer, which is not known")
+  assertEquals(notes(pears(), { vocab_size: 49152 }), notes(pears(), {}))
   assertStringIncludes(notes(words(), { do_lower_case: "no" }), '"do_lower_case" should be true or false')
   assertEquals(make([pears(), { pad_token: "[PAD]" }]).vocabSize, 12)
   const decoder = { "12": { content: "<n>", special: true } }

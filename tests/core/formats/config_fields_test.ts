@@ -38,6 +38,17 @@ Deno.test("what transformers writes beside the mathematics passes in silence", (
       tf_legacy_loss: true,
       transformers_version: "5.24.0",
       use_cache: false,
+      // As models lie on the hub.
+      auto_map: { AutoConfig: "x.C" },
+      eos_token_ids: [0],
+      model_max_length: 512,
+      num_logits_to_keep: 0,
+      sentence_transformers: { version: "4.1.0" },
+      tokenizer_padding_side: "right",
+      "transformers.js_config": { dtype: "q4" },
+      unsloth_fixed: true,
+      unsloth_version: "2025.1.5",
+      xla_device: true,
     }),
     [],
   )

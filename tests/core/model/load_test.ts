@@ -86,6 +86,21 @@ Deno.test("weights that end early, at whichever byte, are refused before any mem
   })
 })
 
+Deno.test("a head that the class in the files does not have is told as that", async () => {
+  const reasons: ReadonlyArray<readonly [unknown, string]> = [
+    [["LlamaModel"], "it was saved as LlamaModel, which has no such head: load it for another task"],
+    [["Qwen2ForSequenceClassification"], "it was saved as Qwen2ForSequenceClassification, which has no such head"],
+    [["Qwen2ForCausalLM"], "the file lacks the output head: the embedding serves as one if config.json says"],
+    [null, "the file lacks the output head"],
+  ]
+  for (const [architectures, reason] of reasons) {
+    await withModel("qwen2", { architectures, tie_word_embeddings: false }, async (directory) => {
+      const error = await failure(load(directory, { task }), undefined, untouched())
+      assertStringIncludes(error.message, `missing (1): lm_head.weight\nlikely: ${reason}`)
+    })
+  }
+})
+
 Deno.test("plugins that cannot work say so before any memory is taken", async () => {
   const register = (contribution: Contribution) =>
     Layer.effectDiscard(Effect.flatMap(Effect.service(Plugins), (plugins) => plugins.register(contribution)))

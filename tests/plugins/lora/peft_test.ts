@@ -9,6 +9,7 @@ import * as Lora from "../../../plugins/lora/mod.ts"
 import { evaluate } from "../../evaluate.ts"
 import { memoryBackend } from "../../memory_backend.ts"
 import { distance, failure, fixture, run } from "../../model_layer.ts"
+import { pair, random, writeAdapter } from "./_adapters.ts"
 
 const batch: BatchTensors = {
   tokens: ops.input("tokens", [2, 7], { dtype: "i32", batch: true }),
@@ -193,6 +194,27 @@ Deno.test("two adapters of different names live in one model and in one director
     ])
     const error = await failure(both, mergeAll(Lora.layer(), Lora.layer({ r: 4 })) as never)
     assertStringIncludes(error.message, 'Two plugins have the id "lora/default"')
+  } finally {
+    await Deno.remove(directory, { recursive: true })
+  }
+})
+
+Deno.test("a head that an adapter brings is not told as new; what neither holds is", async () => {
+  const directory = await Deno.makeTempDir()
+  try {
+    const head = { "classifier.weight": random([2, 16], 1), "classifier.bias": random([2], 2) }
+    const query = pair("bert.encoder.layer.0.attention.self.query", 16, 2, 16, 3)
+    const config = { task_type: "SEQ_CLS", r: 2, target_modules: ["0.attention.self.query"] }
+    await writeAdapter(`${directory}/a`, config, { ...query, ...head })
+    const notesOf = (model: string) =>
+      run(
+        Effect.map(load(fixture(model), { task: Task.classification(["a", "b"]) }), ({ notes }) => notes),
+        Lora.fromPeft(`${directory}/a`) as never,
+      )
+    assertEquals(await notesOf("bert/backbone"), [])
+    assertEquals(await notesOf("bert/masked"), [
+      "not in the files, so new and trained: bert.pooler.dense.weight, bert.pooler.dense.bias",
+    ])
   } finally {
     await Deno.remove(directory, { recursive: true })
   }

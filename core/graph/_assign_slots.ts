@@ -33,7 +33,7 @@ export function assignSlots(
     if (free) renamed.set(value, slot)
     else late.push({ slot, value })
   }
-  const rename = (view: View): View => ({ ...view, buffer: renamed.get(view.buffer) ?? view.buffer })
+  const now = (buffer: number) => renamed.get(buffer) ?? buffer
   const copies = late.map(({ slot, value }): Call => {
     const { size, dtype } = program.buffers[slot]
     const view = (buffer: number) => ({ buffer, offset: 0, shape: [size], strides: [1] })
@@ -41,28 +41,35 @@ export function assignSlots(
       kernel: "rows",
       space: [size],
       body: [{ op: "load", operand: 0, dtype }],
-      inputs: [rename(view(value))],
+      inputs: [view(now(value))],
       outputs: [{ step: 0, view: view(slot) }],
     }
   })
-  return compact(inPlace({
-    ...program,
-    calls: [...calls.map((call) => mapViews(call, rename)), ...copies],
-    outputs: program.outputs.map((output) => ({ ...output, view: rename(output.view) })),
-  }))
+  const whole = { ...program, calls: [...calls, ...copies] }
+  return moved(whole, inPlace(whole, now))
 }
 
-/** The same program without buffers that nothing uses. */
-function compact(program: Program): Program {
-  const used = new Set<number>()
-  for (const call of program.calls) for (const view of [...readsOf(call), ...writesOf(call)]) used.add(view.buffer)
-  for (const output of program.outputs) used.add(output.view.buffer)
-  const order = [...used].sort((a, b) => a - b)
-  const number = new Map(order.map((old, now) => [old, now]))
-  const change = (view: View): View => ({ ...view, buffer: number.get(view.buffer)! })
+/** The same program with values at other places, without buffers that nothing uses. */
+function moved(program: Program, place: (buffer: number) => number): Program {
+  const number = new Int32Array(program.buffers.length).fill(-1)
+  const use = ({ buffer }: View) => number[place(buffer)] = 0
+  for (const call of program.calls) {
+    readsOf(call).forEach(use)
+    writesOf(call).forEach(use)
+  }
+  for (const { view } of program.outputs) use(view)
+  const buffers = program.buffers.filter((_, old) => number[old] === 0)
+  let count = 0
+  for (let old = 0; old < number.length; old++) if (number[old] === 0) number[old] = count++
+  const change = ({ buffer, offset, shape, strides }: View): View => ({
+    buffer: number[place(buffer)],
+    offset,
+    shape,
+    strides,
+  })
   return {
     ...program,
-    buffers: order.map((old) => program.buffers[old]),
+    buffers,
     calls: program.calls.map((call) => mapViews(call, change)),
     outputs: program.outputs.map((output) => ({ ...output, view: change(output.view) })),
   }

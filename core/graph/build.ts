@@ -112,11 +112,15 @@ export function build(graph: Graph): Program {
       return total
     }
     let best = { inlined: new Set<Tensor>(), loads: new Set([operand]) }
-    for (let depth = 1; depth <= DEEPEST; depth++) {
+    let least = cost(best)
+    let cut = true
+    for (let depth = 1; cut && depth <= DEEPEST; depth++) {
       const plan = { inlined: new Set<Tensor>(), loads: new Set<Tensor>() }
+      cut = false
       const visit = (node: Tensor, left: number): void => {
         if (isGenerator(node) || plan.inlined.has(node)) return
         const able = isElementwise(node) && unitOf.has(node) && !stored.has(node) && cheap.has(node.operation.name)
+        if (able && left === 0) cut = true
         if (!able || left === 0) plan.loads.add(node)
         else {
           plan.inlined.add(node)
@@ -125,7 +129,8 @@ export function build(graph: Graph): Program {
       }
       visit(operand, depth)
       for (const node of plan.inlined) plan.loads.delete(node)
-      if (cost(plan) < cost(best)) best = plan
+      const own = cost(plan)
+      if (own < least) [best, least] = [plan, own]
     }
     return best
   }

@@ -159,11 +159,8 @@ export function narrowed(roots: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
   const boxes = new Map<Tensor, Box>()
   /** Nodes of which all is needed, most of a graph: nothing is compared for them. */
   const all = new Set<Tensor>()
-  const lookAtAll = (node: Tensor): void => {
-    if (all.has(node)) return
-    all.add(node)
-    boxes.set(node, whole(node.shape))
-  }
+  const lookAtAll = (node: Tensor) => all.add(node)
+  const boxOf = (node: Tensor): Box => all.has(node) ? whole(node.shape) : boxes.get(node)!
   const look = (node: Tensor, box: Box): void => {
     if (all.has(node)) return
     const before = boxes.get(node)
@@ -171,13 +168,15 @@ export function narrowed(roots: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
   }
   roots.forEach(lookAtAll)
   /** The parts of its inputs that a node needs. */
-  const needed = (node: Tensor, box: Box): ReadonlyArray<Box> | undefined => {
-    if (!parts.has(node.operation) && (all.has(node) || isAll(node, box))) return
+  const needed = (node: Tensor): ReadonlyArray<Box> | undefined => {
+    if (!parts.has(node.operation) && all.has(node)) return
+    const box = boxOf(node)
+    if (!parts.has(node.operation) && isAll(node, box)) return
     const rule = "elementwise" in node.operation ? elementwise : rules.get(node.operation)
     return rule?.(node, box)
   }
   for (const node of nodes.toReversed()) {
-    const found = needed(node, boxes.get(node)!)
+    const found = needed(node)
     if (found !== undefined) {
       node.inputs.forEach((x, i) => look(x, found[i]))
       continue
@@ -185,12 +184,14 @@ export function narrowed(roots: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
     if (!isGenerator(node)) lookAtAll(node)
     node.inputs.forEach(lookAtAll)
   }
-  const made = new Map<Tensor, Tensor>()
+  /** Nodes that are another now. */
+  const changed = new Map<Tensor, Tensor>()
+  const made = (node: Tensor) => changed.get(node) ?? node
   const taken = new Map<Tensor, Array<{ readonly box: Box; readonly part: Tensor }>>()
   /** A part of a node, from the part that was made; the same one for all who look at it. */
   const partOf = (node: Tensor, box: Box): Tensor => {
-    const own = boxes.get(node)!
-    if (same(own, box)) return made.get(node)!
+    const own = boxOf(node)
+    if (same(own, box)) return made(node)
     const known = taken.get(node) ?? []
     const found = known.find((other) => same(other.box, box))
     if (found !== undefined) return found.part
@@ -199,39 +200,38 @@ export function narrowed(roots: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
       if (isPlaces(range)) return take(x, axis, range)
       const first = (own[axis] as readonly [number, number])[0]
       return narrow(x, axis, range[0] - first, range[1] - first)
-    }, made.get(node)!)
+    }, made(node))
     taken.set(node, [...known, { box, part }])
     return part
   }
   for (const node of nodes) {
     if (all.has(node) && !parts.has(node.operation)) {
-      const kept = node.inputs.every((x) => made.get(x) === x)
-      const inputs = kept ? node.inputs : node.inputs.map((x) => made.get(x)!)
-      made.set(node, kept ? node : make(node.operation, inputs, node.shape, node.dtype, node.attributes))
+      if (!node.inputs.some((x) => changed.has(x))) continue
+      changed.set(node, make(node.operation, node.inputs.map(made), node.shape, node.dtype, node.attributes))
       continue
     }
-    const box = boxes.get(node)!
+    const box = boxOf(node)
     const shape = box.map(extentOf)
     const cut = !isAll(node, box)
     if (node.inputs.length === 0) {
-      made.set(node, cut ? generatorPart(node, box, shape) : node)
+      if (cut) changed.set(node, generatorPart(node, box, shape))
       continue
     }
-    const found = needed(node, box)
+    const found = needed(node)
     if (node.operation === sliceOperation && found !== undefined) {
-      made.set(node, partOf(node.inputs[0], found[0]))
+      changed.set(node, partOf(node.inputs[0], found[0]))
       continue
     }
     const wanted = found ?? node.inputs.map((x) => whole(x.shape))
     if (node.operation === gatherOperation && isPlaces(wanted[0][0])) {
-      made.set(node, partOf(node.inputs[0], wanted[0]))
+      changed.set(node, partOf(node.inputs[0], wanted[0]))
       continue
     }
     const inputs = node.inputs.map((x, i) => partOf(x, wanted[i]))
-    const kept = !cut && inputs.every((x, i) => x === node.inputs[i])
-    made.set(node, kept ? node : make(node.operation, inputs, shape, node.dtype, node.attributes))
+    if (!cut && inputs.every((x, i) => x === node.inputs[i])) continue
+    changed.set(node, make(node.operation, inputs, shape, node.dtype, node.attributes))
   }
-  return roots.map((root) => made.get(root)!)
+  return roots.map(made)
 }
 
 const isGenerator = ({ operation }: Tensor) => operation === fullOperation || operation === iotaOperation

@@ -68,7 +68,9 @@ export function simplify(given: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
       if (!done.has(root)) renew(root)
       return done.get(root)!
     }
-    for (const node of allOf([root], done)) if (!done.has(node)) renew(node)
+    const open = new Set([root])
+    for (const { inputs } of open) for (const x of inputs) if (!done.has(x)) open.add(x)
+    for (const node of [...open].sort((a, b) => a.id - b.id)) if (!done.has(node)) renew(node)
     return done.get(root)!
   }
   const step = (node: Tensor): Tensor => {

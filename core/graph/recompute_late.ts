@@ -88,16 +88,22 @@ export function recomputeLate(roots: ReadonlyArray<Tensor>): ReadonlyArray<Tenso
   if (from.size === 0) return roots
 
   const start = Math.min(...from.values())
-  const made = new Map<Tensor, Tensor>(nodes.slice(0, start).map((node) => [node, node]))
+  /** Nodes that are another from then on. */
+  const made = new Map<Tensor, Tensor>()
+  const now = (node: Tensor) => made.get(node) ?? node
+  /** What is computed again, and views of it. */
+  const late = new Set(from.keys())
+  for (const node of nodes) if (isView(node) && late.has(node.inputs[0])) late.add(node)
   const anew = new Map<Tensor, Tensor>()
   /** An input of a node at a time: a value that is computed again, or a view of one, is made for it. */
   const inputAt = (x: Tensor, at: number): Tensor => {
+    if (!late.has(x)) return now(x)
     const computed = (from.get(x) ?? Infinity) <= at
-    if (!computed && !(isView(x) && inputAt(x.inputs[0], at) !== made.get(x.inputs[0]))) return made.get(x)!
+    if (!computed && !(isView(x) && inputAt(x.inputs[0], at) !== now(x.inputs[0]))) return now(x)
     let copy = anew.get(x)
     if (copy === undefined) {
       const inputs = x.inputs.map((y) => inputAt(y, at))
-      const apart = computed && inputs.every((y, i) => y === made.get(x.inputs[i]))
+      const apart = computed && inputs.every((y, i) => y === now(x.inputs[i]))
       copy = make(x.operation, inputs, x.shape, x.dtype, apart ? { ...x.attributes, apart } : x.attributes)
       anew.set(x, copy)
     }
@@ -105,13 +111,10 @@ export function recomputeLate(roots: ReadonlyArray<Tensor>): ReadonlyArray<Tenso
   }
   // From the first change on all is made anew, so that nodes keep their order.
   for (const node of nodes.slice(start)) {
-    if (node.inputs.length === 0) {
-      made.set(node, node)
-      continue
-    }
+    if (node.inputs.length === 0) continue
     const at = time.get(node)!
     const inputs = node.inputs.map((x) => inputAt(x, at))
     made.set(node, make(node.operation, inputs, node.shape, node.dtype, node.attributes))
   }
-  return roots.map((root) => made.get(root)!)
+  return roots.map(now)
 }

@@ -18,11 +18,12 @@ export function assignSlots(
     for (const { buffer } of writesOf(call)) if (!firstWrite.has(buffer)) firstWrite.set(buffer, number)
     for (const { buffer } of readsOf(call)) readers.get(buffer)?.add(number)
   })
-  const renamed = new Map<number, number>()
+  /** Where each buffer's values lie. */
+  const now = Int32Array.from(program.buffers.keys())
   const late: { slot: number; value: number }[] = []
   for (const { slot, value } of targets) {
     const first = firstWrite.get(value)
-    const free = first !== undefined && !renamed.has(value) && [...readers.get(slot)!].every((number) => {
+    const free = first !== undefined && now[value] === value && [...readers.get(slot)!].every((number) => {
       if (number < first) return true
       // In place: each element is read before it is written, by the same lane.
       const call = calls[number]
@@ -30,10 +31,9 @@ export function assignSlots(
       return number === first && call.kernel === "rows" &&
         call.outputs.every(({ view }) => view.buffer !== value || reads.every((read) => aligned(read, view)))
     })
-    if (free) renamed.set(value, slot)
+    if (free) now[value] = slot
     else late.push({ slot, value })
   }
-  const now = (buffer: number) => renamed.get(buffer) ?? buffer
   const copies = late.map(({ slot, value }): Call => {
     const { size, dtype } = program.buffers[slot]
     const view = (buffer: number) => ({ buffer, offset: 0, shape: [size], strides: [1] })
@@ -41,7 +41,7 @@ export function assignSlots(
       kernel: "rows",
       space: [size],
       body: [{ op: "load", operand: 0, dtype }],
-      inputs: [view(now(value))],
+      inputs: [view(now[value])],
       outputs: [{ step: 0, view: view(slot) }],
     }
   })
@@ -50,9 +50,9 @@ export function assignSlots(
 }
 
 /** The same program with values at other places, without buffers that nothing uses. */
-function moved(program: Program, place: (buffer: number) => number): Program {
+function moved(program: Program, places: Int32Array): Program {
   const number = new Int32Array(program.buffers.length).fill(-1)
-  const use = ({ buffer }: View) => number[place(buffer)] = 0
+  const use = ({ buffer }: View) => number[places[buffer]] = 0
   for (const call of program.calls) {
     readsOf(call).forEach(use)
     writesOf(call).forEach(use)
@@ -62,7 +62,7 @@ function moved(program: Program, place: (buffer: number) => number): Program {
   let count = 0
   for (let old = 0; old < number.length; old++) if (number[old] === 0) number[old] = count++
   const change = ({ buffer, offset, shape, strides }: View): View => ({
-    buffer: number[place(buffer)],
+    buffer: number[places[buffer]],
     offset,
     shape,
     strides,

@@ -14,41 +14,38 @@ export const aligned = (a: View, b: View): boolean =>
  * @param now Where a buffer's values lie already.
  * @returns Where they are to lie.
  */
-export function inPlace({ buffers, calls, outputs }: Program, now: (buffer: number) => number): typeof now {
+export function inPlace({ buffers, calls, outputs }: Program, now: Int32Array): Int32Array {
   const first = new Int32Array(buffers.length).fill(-1)
   const last = new Int32Array(buffers.length)
   calls.forEach((call, number) => {
     for (const { buffer } of writesOf(call)) {
-      const place = now(buffer)
+      const place = now[buffer]
       if (first[place] < 0) first[place] = number
       last[place] = number
     }
-    for (const { buffer } of readsOf(call)) last[now(buffer)] = number
+    for (const { buffer } of readsOf(call)) last[now[buffer]] = number
   })
-  for (const { view } of outputs) last[now(view.buffer)] = calls.length
+  for (const { view } of outputs) last[now[view.buffer]] = calls.length
   const temporary = (buffer: number) => buffers[buffer].source.kind === "temporary"
   const alike = (a: number, b: number) => buffers[a].size === buffers[b].size && buffers[a].dtype === buffers[b].dtype
-  const places = new Map<number, number>()
+  const places = Int32Array.from(buffers.keys())
   calls.forEach((call, number) => {
     if (call.kernel !== "rows") return
     const taken = new Set<number>()
     for (const { view } of call.outputs) {
-      const place = now(view.buffer)
+      const place = now[view.buffer]
       if (!temporary(place) || first[place] !== number) continue
       const free = call.inputs.find((input) => {
-        const buffer = now(input.buffer)
+        const buffer = now[input.buffer]
         return last[buffer] === number && temporary(buffer) && alike(buffer, place) && !taken.has(buffer) &&
-          call.inputs.every((input) => now(input.buffer) !== buffer || aligned(input, view)) &&
-          call.outputs.every((output) => now(output.view.buffer) !== buffer)
+          call.inputs.every((input) => now[input.buffer] !== buffer || aligned(input, view)) &&
+          call.outputs.every((output) => now[output.view.buffer] !== buffer)
       })
       if (free === undefined) continue
-      const buffer = now(free.buffer)
+      const buffer = now[free.buffer]
       taken.add(buffer)
-      places.set(place, places.get(buffer) ?? buffer)
+      places[place] = places[buffer]
     }
   })
-  return (buffer) => {
-    const place = now(buffer)
-    return places.get(place) ?? place
-  }
+  return now.map((place) => places[place])
 }

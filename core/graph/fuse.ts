@@ -127,8 +127,9 @@ export function fuse(roots: ReadonlyArray<Tensor>): Fused {
       unit.kind === "rows" &&
       (sameShape(unit.space, space) || (isElementwise(node) && sameShape(rowShape(unit.space), space))) &&
       external.every(({ x, unit: other }) => other === unit ? unitOf.has(x) : !order.rests(other, unit))
-    const candidates = [...new Set(external.filter(({ x }) => unitOf.has(x)).map(({ unit }) => unit))]
-      .sort((a, b) => b.number - a.number)
+    const candidates: Unit[] = []
+    for (const { x, unit } of external) if (unitOf.has(x) && !candidates.includes(unit)) candidates.push(unit)
+    candidates.sort((a, b) => b.number - a.number)
     const unit = candidates.find(fits)
     if (unit === undefined) {
       begin(node, "rows", space)

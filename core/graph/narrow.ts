@@ -155,21 +155,27 @@ const parts = new Set<Operation>([sliceOperation, gatherOperation])
  */
 export function narrowed(roots: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
   const nodes = allOf(roots)
-  if (!nodes.some(({ operation }) => parts.has(operation))) return roots
+  const cutting = nodes.filter(({ operation }) => parts.has(operation))
+  if (cutting.length === 0) return roots
+  /** What parts are taken of, and all below: of all else everything is needed. */
+  const below = new Set<Tensor>()
+  for (const node of nodes.toReversed()) {
+    if (parts.has(node.operation) || below.has(node)) node.inputs.forEach((x) => below.add(x))
+  }
   const boxes = new Map<Tensor, Box>()
-  /** Nodes of which all is needed, most of a graph: nothing is compared for them. */
   const all = new Set<Tensor>()
-  const lookAtAll = (node: Tensor) => all.add(node)
-  const boxOf = (node: Tensor): Box => all.has(node) ? whole(node.shape) : boxes.get(node)!
+  const lookAtAll = (node: Tensor) => below.has(node) && all.add(node)
+  const isNeededWhole = (node: Tensor) => !below.has(node) || all.has(node)
+  const boxOf = (node: Tensor): Box => isNeededWhole(node) ? whole(node.shape) : boxes.get(node)!
   const look = (node: Tensor, box: Box): void => {
-    if (all.has(node)) return
+    if (isNeededWhole(node)) return
     const before = boxes.get(node)
     boxes.set(node, before?.map((range, axis) => both(range, box[axis], node.shape[axis])) ?? box)
   }
   roots.forEach(lookAtAll)
   /** The parts of its inputs that a node needs. */
   const needed = (node: Tensor): ReadonlyArray<Box> | undefined => {
-    if (!parts.has(node.operation) && all.has(node)) return
+    if (!parts.has(node.operation) && isNeededWhole(node)) return
     const box = boxOf(node)
     if (!parts.has(node.operation) && isAll(node, box)) return
     const rule = "elementwise" in node.operation ? elementwise : rules.get(node.operation)
@@ -184,6 +190,7 @@ export function narrowed(roots: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
     if (!isGenerator(node)) lookAtAll(node)
     node.inputs.forEach(lookAtAll)
   }
+  if (cutting.every(({ operation }) => operation !== sliceOperation) && [...below].every(isNeededWhole)) return roots
   /** Nodes that are another now. */
   const changed = new Map<Tensor, Tensor>()
   const made = (node: Tensor) => changed.get(node) ?? node
@@ -205,7 +212,7 @@ export function narrowed(roots: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
     return part
   }
   for (const node of nodes) {
-    if (all.has(node) && !parts.has(node.operation)) {
+    if (isNeededWhole(node) && !parts.has(node.operation)) {
       if (!node.inputs.some((x) => changed.has(x))) continue
       changed.set(node, make(node.operation, node.inputs.map(made), node.shape, node.dtype, node.attributes))
       continue

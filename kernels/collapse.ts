@@ -3,6 +3,8 @@
  * @module
  */
 
+import type { Instruction } from "./contract.ts"
+
 /** A space with its views' strides after merging. */
 export interface Collapsed {
   /** Extents; the last is the row that is walked innermost. Never empty. */
@@ -57,3 +59,14 @@ export const keyOf = (shape: unknown): string =>
     (_, value) =>
       typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0)) ? `${value}/${1 / value}` : value,
   )
+
+/** The same for a body, beside what JSON knows: sooner, as only constants can be other numbers. */
+export const keyWith = (body: ReadonlyArray<Instruction>, shape: unknown): string => {
+  let key = JSON.stringify([shape, body])
+  body.forEach((step, number) => {
+    if (step.op === "constant" && (!Number.isFinite(step.value) || Object.is(step.value, -0))) {
+      key += ` ${number}:${step.value}/${1 / step.value}`
+    }
+  })
+  return key
+}

@@ -18,11 +18,12 @@ export function assignSlots(
     for (const { buffer } of writesOf(call)) if (!firstWrite.has(buffer)) firstWrite.set(buffer, number)
     for (const { buffer } of readsOf(call)) readers.get(buffer)?.add(number)
   })
-  const renamed = new Map<number, number>()
+  /** Where each buffer's values lie. */
+  const now = Int32Array.from(program.buffers.keys())
   const late: { slot: number; value: number }[] = []
   for (const { slot, value } of targets) {
     const first = firstWrite.get(value)
-    const free = first !== undefined && !renamed.has(value) && [...readers.get(slot)!].every((number) => {
+    const free = first !== undefined && now[value] === value && [...readers.get(slot)!].every((number) => {
       if (number < first) return true
       // In place: each element is read before it is written, by the same lane.
       const call = calls[number]
@@ -30,10 +31,9 @@ export function assignSlots(
       return number === first && call.kernel === "rows" &&
         call.outputs.every(({ view }) => view.buffer !== value || reads.every((read) => aligned(read, view)))
     })
-    if (free) renamed.set(value, slot)
+    if (free) now[value] = slot
     else late.push({ slot, value })
   }
-  const rename = (view: View): View => ({ ...view, buffer: renamed.get(view.buffer) ?? view.buffer })
   const copies = late.map(({ slot, value }): Call => {
     const { size, dtype } = program.buffers[slot]
     const view = (buffer: number) => ({ buffer, offset: 0, shape: [size], strides: [1] })
@@ -41,28 +41,35 @@ export function assignSlots(
       kernel: "rows",
       space: [size],
       body: [{ op: "load", operand: 0, dtype }],
-      inputs: [rename(view(value))],
+      inputs: [view(now[value])],
       outputs: [{ step: 0, view: view(slot) }],
     }
   })
-  return compact(inPlace({
-    ...program,
-    calls: [...calls.map((call) => mapViews(call, rename)), ...copies],
-    outputs: program.outputs.map((output) => ({ ...output, view: rename(output.view) })),
-  }))
+  const whole = { ...program, calls: [...calls, ...copies] }
+  return moved(whole, inPlace(whole, now))
 }
 
-/** The same program without buffers that nothing uses. */
-function compact(program: Program): Program {
-  const used = new Set<number>()
-  for (const call of program.calls) for (const view of [...readsOf(call), ...writesOf(call)]) used.add(view.buffer)
-  for (const output of program.outputs) used.add(output.view.buffer)
-  const order = [...used].sort((a, b) => a - b)
-  const number = new Map(order.map((old, now) => [old, now]))
-  const change = (view: View): View => ({ ...view, buffer: number.get(view.buffer)! })
+/** The same program with values at other places, without buffers that nothing uses. */
+function moved(program: Program, places: Int32Array): Program {
+  const number = new Int32Array(program.buffers.length).fill(-1)
+  const use = ({ buffer }: View) => number[places[buffer]] = 0
+  for (const call of program.calls) {
+    readsOf(call).forEach(use)
+    writesOf(call).forEach(use)
+  }
+  for (const { view } of program.outputs) use(view)
+  const buffers = program.buffers.filter((_, old) => number[old] === 0)
+  let count = 0
+  for (let old = 0; old < number.length; old++) if (number[old] === 0) number[old] = count++
+  const change = ({ buffer, offset, shape, strides }: View): View => ({
+    buffer: number[places[buffer]],
+    offset,
+    shape,
+    strides,
+  })
   return {
     ...program,
-    buffers: order.map((old) => program.buffers[old]),
+    buffers,
     calls: program.calls.map((call) => mapViews(call, change)),
     outputs: program.outputs.map((output) => ({ ...output, view: change(output.view) })),
   }

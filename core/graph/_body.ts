@@ -1,6 +1,7 @@
 import type { Instruction, View } from "../../kernels/contract.ts"
 import { fullOperation } from "../tensor/leaves.ts"
 import { reduceOperation } from "../tensor/reduce.ts"
+import { sameShape } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import { copyOperation, isGenerator } from "./fuse.ts"
 import { broadcastStrides, type Layout } from "./layout.ts"
@@ -10,7 +11,8 @@ export class Body {
   readonly instructions: Instruction[] = []
   readonly inputs: View[] = []
   readonly #steps = new Map<Tensor, number>()
-  readonly #loads = new Map<string, number>()
+  /** Steps that load the inputs. */
+  readonly #loads: number[] = []
 
   /**
    * @param order axes of `space` in the order in which the call goes over them
@@ -77,13 +79,13 @@ export class Body {
       shape: this.order.map((axis) => this.space[axis]),
       strides: this.order.map((axis) => strides[axis]),
     }
-    const key = `${view.buffer}@${view.offset}:${view.strides}`
-    let step = this.#loads.get(key)
-    if (step === undefined) {
-      const operand = this.inputs.push(view) - (this.product === undefined ? 1 : 0)
-      step = this.#push({ op: "load", operand, dtype: node.dtype })
-      this.#loads.set(key, step)
-    }
+    const known = this.inputs.findIndex(({ buffer, offset, strides }) =>
+      buffer === view.buffer && offset === view.offset && sameShape(strides, view.strides)
+    )
+    if (known >= 0) return this.#loads[known]
+    const operand = this.inputs.push(view) - (this.product === undefined ? 1 : 0)
+    const step = this.#push({ op: "load", operand, dtype: node.dtype })
+    this.#loads.push(step)
     return step
   }
 }

@@ -96,6 +96,9 @@ export function build(graph: Graph): Program {
    * nobody has stored yet costs a store beside the load, and the loads of its unit where that would run for it alone.
    */
   function planAgain(operand: Tensor): { inlined: Set<Tensor>; loads: Set<Tensor> } {
+    const able = (node: Tensor) =>
+      isElementwise(node) && cheap.has(node.operation.name) && unitOf.has(node) && !stored.has(node)
+    if (!able(operand)) return { inlined: new Set(), loads: new Set([operand]) }
     const size = sizeOf(operand.shape)
     const kept = (node: Tensor) => {
       const unit = unitOf.get(baseOf(node))
@@ -112,12 +115,16 @@ export function build(graph: Graph): Program {
       return total
     }
     let best = { inlined: new Set<Tensor>(), loads: new Set([operand]) }
-    for (let depth = 1; depth <= DEEPEST; depth++) {
+    let least = cost(best)
+    let cut = true
+    for (let depth = 1; cut && depth <= DEEPEST; depth++) {
       const plan = { inlined: new Set<Tensor>(), loads: new Set<Tensor>() }
+      cut = false
       const visit = (node: Tensor, left: number): void => {
         if (isGenerator(node) || plan.inlined.has(node)) return
-        const able = isElementwise(node) && unitOf.has(node) && !stored.has(node) && cheap.has(node.operation.name)
-        if (!able || left === 0) plan.loads.add(node)
+        const here = able(node)
+        if (here && left === 0) cut = true
+        if (!here || left === 0) plan.loads.add(node)
         else {
           plan.inlined.add(node)
           node.inputs.forEach((x) => visit(x, left - 1))
@@ -125,7 +132,8 @@ export function build(graph: Graph): Program {
       }
       visit(operand, depth)
       for (const node of plan.inlined) plan.loads.delete(node)
-      if (cost(plan) < cost(best)) best = plan
+      const own = cost(plan)
+      if (own < least) [best, least] = [plan, own]
     }
     return best
   }

@@ -48,26 +48,26 @@ export function chunkVocabulary(roots: ReadonlyArray<Tensor>, limit: number = LI
   const kept = new Set(roots)
   const changes = found.flatMap((loss) => match(loss, usersOf, kept) ?? [])
   const changed = new Map<Tensor, () => Tensor>()
+  /** Nodes that are another now. */
   const done = new Map<Tensor, Tensor>()
+  const now = (node: Tensor) => done.get(node) ?? node
   for (const change of changes) {
     const { loss, backward } = change
     let parts: Chunked | undefined
-    const walk = () => parts ??= inChunks(change, (x) => done.get(x)!, limit)
+    const walk = () => parts ??= inChunks(change, now, limit)
     changed.set(loss, () => walk().loss)
     for (const { product, cotangent } of backward) {
-      changed.set(product, () => walk().derivative(done.get(cotangent)!))
+      changed.set(product, () => walk().derivative(now(cotangent)))
     }
   }
   for (const node of nodes) {
     const change = changed.get(node)
-    if (change === undefined && node.inputs.every((x) => done.get(x) === x)) {
-      done.set(node, node)
-      continue
+    if (change !== undefined) done.set(node, change())
+    else if (node.inputs.some((x) => done.has(x))) {
+      done.set(node, make(node.operation, node.inputs.map(now), node.shape, node.dtype, node.attributes))
     }
-    const inputs = node.inputs.map((x) => done.get(x)!)
-    done.set(node, change?.() ?? make(node.operation, inputs, node.shape, node.dtype, node.attributes))
   }
-  return roots.map((root) => done.get(root)!)
+  return roots.map(now)
 }
 
 /** The loss with its surroundings, if nothing else needs the logits or their derivative. */

@@ -67,18 +67,19 @@ export function fuse(roots: ReadonlyArray<Tensor>): Fused {
   /** Units of several results, by kernel and inputs. */
   const joint = new Map<string, Unit>()
 
-  /** Units that must run before a node can be used. */
-  const sources = (node: Tensor): ReadonlyArray<Unit> => {
+  /** The unit that must run before a node can be used. */
+  const sourceOf = (node: Tensor): Unit | undefined => {
     const base = layouts.get(node)?.base ?? node
-    if (isGenerator(base)) return []
-    const unit = unitOf.get(base)
-    return unit === undefined ? [] : [unit]
+    return isGenerator(base) ? undefined : unitOf.get(base)
   }
   const join = (node: Tensor, unit: Unit): void => {
     unit.nodes.push(node)
     unitOf.set(node, unit)
     layouts.set(node, contiguous(node))
-    for (const x of node.inputs) for (const source of sources(x)) if (source !== unit) order.need(unit, source)
+    for (const x of node.inputs) {
+      const source = sourceOf(x)
+      if (source !== undefined && source !== unit) order.need(unit, source)
+    }
   }
   let begun = 0
   const begin = (node: Tensor, kind: Unit["kind"], space: Shape): Unit => {
@@ -90,7 +91,7 @@ export function fuse(roots: ReadonlyArray<Tensor>): Fused {
   }
   /** Whether a member of `upper` reads one of `lower` at another place than its own. */
   const looks = (upper: Unit, lower: Unit): boolean =>
-    upper.nodes.some((node) => node.inputs.some((x) => !unitOf.has(x) && sources(x).includes(lower)))
+    upper.nodes.some((node) => node.inputs.some((x) => !unitOf.has(x) && sourceOf(x) === lower))
   /** Whether `upper` may run as one with `lower`: nothing between them would have to run after one, before the other. */
   const mergeable = (upper: Unit, lower: Unit): boolean =>
     [[upper, lower], [lower, upper]].every(([from, to]) => !looks(from, to) && !order.restsBetween(from, to))
@@ -118,13 +119,17 @@ export function fuse(roots: ReadonlyArray<Tensor>): Fused {
       return
     }
     const external: { x: Tensor; unit: Unit }[] = []
-    for (const x of node.inputs) for (const unit of sources(x)) external.push({ x, unit })
+    for (const x of node.inputs) {
+      const unit = sourceOf(x)
+      if (unit !== undefined) external.push({ x, unit })
+    }
     const fits = (unit: Unit) =>
       unit.kind === "rows" &&
       (sameShape(unit.space, space) || (isElementwise(node) && sameShape(rowShape(unit.space), space))) &&
       external.every(({ x, unit: other }) => other === unit ? unitOf.has(x) : !order.rests(other, unit))
-    const candidates = [...new Set(external.filter(({ x }) => unitOf.has(x)).map(({ unit }) => unit))]
-      .sort((a, b) => b.number - a.number)
+    const candidates: Unit[] = []
+    for (const { x, unit } of external) if (unitOf.has(x) && !candidates.includes(unit)) candidates.push(unit)
+    candidates.sort((a, b) => b.number - a.number)
     const unit = candidates.find(fits)
     if (unit === undefined) {
       begin(node, "rows", space)
@@ -145,12 +150,14 @@ export function fuse(roots: ReadonlyArray<Tensor>): Fused {
     if (kind !== "rows" || !nodes.every((n) => isElementwise(n) && n.dtype === "f32" && sameShape(n.shape, space))) {
       return
     }
-    const below = order.needsOf(unit)
-    const able = below.filter((other) =>
-      other.nodes[0].operation === matmulOperation && sameShape(other.nodes[0].shape, space) &&
-      nodes.some((node) => node.inputs.includes(other.nodes[0])) && !looks(unit, other) &&
-      !order.restsBetween(unit, other)
-    )
+    const able: Unit[] = []
+    for (const node of nodes) {
+      for (const x of node.inputs) {
+        if (x.operation !== matmulOperation || !sameShape(x.shape, space)) continue
+        const other = unitOf.get(x)!
+        if (other.nodes[0] === x && !looks(unit, other) && !order.restsBetween(unit, other)) able.push(other)
+      }
+    }
     if (able.length === 0) return
     const last = able.reduce((a, b) => b.number > a.number ? b : a)
     const [product] = last.nodes

@@ -155,29 +155,34 @@ const parts = new Set<Operation>([sliceOperation, gatherOperation])
  */
 export function narrowed(roots: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
   const nodes = allOf(roots)
-  if (!nodes.some(({ operation }) => parts.has(operation))) return roots
-  const boxes = new Map<Tensor, Box>()
-  /** Nodes of which all is needed, most of a graph: nothing is compared for them. */
-  const all = new Set<Tensor>()
-  const lookAtAll = (node: Tensor): void => {
-    if (all.has(node)) return
-    all.add(node)
-    boxes.set(node, whole(node.shape))
+  const cutting = nodes.filter(({ operation }) => parts.has(operation))
+  if (cutting.length === 0) return roots
+  /** What parts are taken of, and all below: of all else everything is needed. */
+  const below = new Set<Tensor>()
+  for (const node of nodes.toReversed()) {
+    if (parts.has(node.operation) || below.has(node)) node.inputs.forEach((x) => below.add(x))
   }
+  const boxes = new Map<Tensor, Box>()
+  const all = new Set<Tensor>()
+  const lookAtAll = (node: Tensor) => below.has(node) && all.add(node)
+  const isNeededWhole = (node: Tensor) => !below.has(node) || all.has(node)
+  const boxOf = (node: Tensor): Box => isNeededWhole(node) ? whole(node.shape) : boxes.get(node)!
   const look = (node: Tensor, box: Box): void => {
-    if (all.has(node)) return
+    if (isNeededWhole(node)) return
     const before = boxes.get(node)
     boxes.set(node, before?.map((range, axis) => both(range, box[axis], node.shape[axis])) ?? box)
   }
   roots.forEach(lookAtAll)
   /** The parts of its inputs that a node needs. */
-  const needed = (node: Tensor, box: Box): ReadonlyArray<Box> | undefined => {
-    if (!parts.has(node.operation) && (all.has(node) || isAll(node, box))) return
+  const needed = (node: Tensor): ReadonlyArray<Box> | undefined => {
+    if (!parts.has(node.operation) && isNeededWhole(node)) return
+    const box = boxOf(node)
+    if (!parts.has(node.operation) && isAll(node, box)) return
     const rule = "elementwise" in node.operation ? elementwise : rules.get(node.operation)
     return rule?.(node, box)
   }
   for (const node of nodes.toReversed()) {
-    const found = needed(node, boxes.get(node)!)
+    const found = needed(node)
     if (found !== undefined) {
       node.inputs.forEach((x, i) => look(x, found[i]))
       continue
@@ -185,12 +190,15 @@ export function narrowed(roots: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
     if (!isGenerator(node)) lookAtAll(node)
     node.inputs.forEach(lookAtAll)
   }
-  const made = new Map<Tensor, Tensor>()
+  if (cutting.every(({ operation }) => operation !== sliceOperation) && [...below].every(isNeededWhole)) return roots
+  /** Nodes that are another now. */
+  const changed = new Map<Tensor, Tensor>()
+  const made = (node: Tensor) => changed.get(node) ?? node
   const taken = new Map<Tensor, Array<{ readonly box: Box; readonly part: Tensor }>>()
   /** A part of a node, from the part that was made; the same one for all who look at it. */
   const partOf = (node: Tensor, box: Box): Tensor => {
-    const own = boxes.get(node)!
-    if (same(own, box)) return made.get(node)!
+    const own = boxOf(node)
+    if (same(own, box)) return made(node)
     const known = taken.get(node) ?? []
     const found = known.find((other) => same(other.box, box))
     if (found !== undefined) return found.part
@@ -199,39 +207,38 @@ export function narrowed(roots: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
       if (isPlaces(range)) return take(x, axis, range)
       const first = (own[axis] as readonly [number, number])[0]
       return narrow(x, axis, range[0] - first, range[1] - first)
-    }, made.get(node)!)
+    }, made(node))
     taken.set(node, [...known, { box, part }])
     return part
   }
   for (const node of nodes) {
-    if (all.has(node) && !parts.has(node.operation)) {
-      const kept = node.inputs.every((x) => made.get(x) === x)
-      const inputs = kept ? node.inputs : node.inputs.map((x) => made.get(x)!)
-      made.set(node, kept ? node : make(node.operation, inputs, node.shape, node.dtype, node.attributes))
+    if (isNeededWhole(node) && !parts.has(node.operation)) {
+      if (!node.inputs.some((x) => changed.has(x))) continue
+      changed.set(node, make(node.operation, node.inputs.map(made), node.shape, node.dtype, node.attributes))
       continue
     }
-    const box = boxes.get(node)!
+    const box = boxOf(node)
     const shape = box.map(extentOf)
     const cut = !isAll(node, box)
     if (node.inputs.length === 0) {
-      made.set(node, cut ? generatorPart(node, box, shape) : node)
+      if (cut) changed.set(node, generatorPart(node, box, shape))
       continue
     }
-    const found = needed(node, box)
+    const found = needed(node)
     if (node.operation === sliceOperation && found !== undefined) {
-      made.set(node, partOf(node.inputs[0], found[0]))
+      changed.set(node, partOf(node.inputs[0], found[0]))
       continue
     }
     const wanted = found ?? node.inputs.map((x) => whole(x.shape))
     if (node.operation === gatherOperation && isPlaces(wanted[0][0])) {
-      made.set(node, partOf(node.inputs[0], wanted[0]))
+      changed.set(node, partOf(node.inputs[0], wanted[0]))
       continue
     }
     const inputs = node.inputs.map((x, i) => partOf(x, wanted[i]))
-    const kept = !cut && inputs.every((x, i) => x === node.inputs[i])
-    made.set(node, kept ? node : make(node.operation, inputs, shape, node.dtype, node.attributes))
+    if (!cut && inputs.every((x, i) => x === node.inputs[i])) continue
+    changed.set(node, make(node.operation, inputs, shape, node.dtype, node.attributes))
   }
-  return roots.map((root) => made.get(root)!)
+  return roots.map(made)
 }
 
 const isGenerator = ({ operation }: Tensor) => operation === fullOperation || operation === iotaOperation

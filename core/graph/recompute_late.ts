@@ -23,37 +23,45 @@ const heavy = new Set([matmulOperation, attentionOperation, attentionGradientOpe
 /** The same values, computed a second time where their uses lie far apart. The graph must be simplified. */
 export function recomputeLate(roots: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
   const nodes = allOf(roots)
+  const places = new Map<Tensor, number>()
   /** When each is computed: a product in its place in the order, all else as soon as its inputs are there. */
-  const time = new Map<Tensor, number>()
+  const time = new Int32Array(nodes.length)
   /** Products before each time. */
-  const products = [0]
-  const users = new Map<Tensor, Array<Tensor>>()
-  for (const [i, node] of nodes.entries()) {
+  const products = new Int32Array(nodes.length + 1)
+  // Uses of a node are a chain: its last one, and of each its user and the one before.
+  const lastUses = new Int32Array(nodes.length).fill(-1)
+  const users: Array<number> = [], before: Array<number> = []
+  nodes.forEach((node, i) => {
     const product = heavy.has(node.operation)
     let own = product ? i : 0
     for (const x of node.inputs) {
-      if (!product) own = Math.max(own, time.get(x)!)
-      const others = users.get(x)!
-      if (others.at(-1) !== node) others.push(node)
+      const place = places.get(x)!, last = lastUses[place]
+      if (!product && time[place] > own) own = time[place]
+      if (last >= 0 && users[last] === i) continue
+      lastUses[place] = users.push(i) - 1
+      before.push(last)
     }
-    time.set(node, own)
-    products.push(products[i] + (product ? 1 : 0))
-    users.set(node, [])
-  }
-  const found = new Map<Tensor, ReadonlyArray<Tensor>>()
+    time[i] = own
+    products[i + 1] = products[i] + (product ? 1 : 0)
+    places.set(node, i)
+  })
+  const found = new Map<number, ReadonlyArray<number>>()
   /** Who reads a node's elements, views of it seen through, in order. */
-  const readers = (node: Tensor): ReadonlyArray<Tensor> => {
-    let own = found.get(node)
+  const readers = (place: number): ReadonlyArray<number> => {
+    let own = found.get(place)
     if (own === undefined) {
-      own = users.get(node)!.flatMap((user) => isView(user) ? readers(user) : [user])
-        .sort((a, b) => time.get(a)! - time.get(b)! || a.id - b.id)
-      found.set(node, own)
+      const all: Array<number> = []
+      for (let use = lastUses[place]; use >= 0; use = before[use]) {
+        if (isView(nodes[users[use]])) all.push(...readers(users[use]))
+        else all.push(users[use])
+      }
+      found.set(place, own = all.sort((a, b) => time[a] - time[b] || a - b))
     }
     return own
   }
-  const lastUse = (node: Tensor) => {
-    const last = readers(node).at(-1)
-    return last === undefined ? -1 : time.get(last)!
+  const lastTime = (node: Tensor) => {
+    const last = readers(places.get(node)!).at(-1)
+    return last === undefined ? -1 : time[last]
   }
 
   const kept = new Set(roots)
@@ -64,7 +72,7 @@ export function recomputeLate(roots: ReadonlyArray<Tensor>): ReadonlyArray<Tenso
     if (depth === 0 || !able(node)) return
     const chain: Array<Tensor> = []
     for (const x of node.inputs) {
-      const stays = isLeaf(x) || isGenerator(x) || 4 * sizeOf(x.shape) <= sizeOf(node.shape) || lastUse(x) > at
+      const stays = isLeaf(x) || isGenerator(x) || 4 * sizeOf(x.shape) <= sizeOf(node.shape) || lastTime(x) > at
       const more = stays ? [] : again(x, at, depth - 1)
       if (more === undefined) return
       chain.push(...more)
@@ -74,44 +82,47 @@ export function recomputeLate(roots: ReadonlyArray<Tensor>): ReadonlyArray<Tenso
 
   /** From which time on a value's uses read it anew. */
   const from = new Map<Tensor, number>()
-  for (const node of nodes) {
-    if (!able(node)) continue
-    const users = readers(node)
+  nodes.forEach((node, place) => {
+    if (!able(node)) return
+    const users = readers(place)
     const far = users.find((user, i) =>
-      heavy.has(user.operation) &&
-      products[time.get(user)!] - products[time.get(i === 0 ? node : users[i - 1])!] >= FAR
+      heavy.has(nodes[user].operation) &&
+      products[time[user]] - products[time[i === 0 ? place : users[i - 1]]] >= FAR
     )
-    if (far === undefined) continue
-    const late = time.get(far)!
+    if (far === undefined) return
+    const late = time[far]
     for (const each of again(node, late, DEEPEST) ?? []) from.set(each, Math.min(late, from.get(each) ?? Infinity))
-  }
+  })
   if (from.size === 0) return roots
 
   const start = Math.min(...from.values())
-  const made = new Map<Tensor, Tensor>(nodes.slice(0, start).map((node) => [node, node]))
+  /** Nodes that are another from then on. */
+  const made = new Map<Tensor, Tensor>()
+  const now = (node: Tensor) => made.get(node) ?? node
+  /** What is computed again, and views of it. */
+  const late = new Set(from.keys())
+  for (const node of nodes) if (isView(node) && late.has(node.inputs[0])) late.add(node)
   const anew = new Map<Tensor, Tensor>()
   /** An input of a node at a time: a value that is computed again, or a view of one, is made for it. */
   const inputAt = (x: Tensor, at: number): Tensor => {
+    if (!late.has(x)) return now(x)
     const computed = (from.get(x) ?? Infinity) <= at
-    if (!computed && !(isView(x) && inputAt(x.inputs[0], at) !== made.get(x.inputs[0]))) return made.get(x)!
+    if (!computed && !(isView(x) && inputAt(x.inputs[0], at) !== now(x.inputs[0]))) return now(x)
     let copy = anew.get(x)
     if (copy === undefined) {
       const inputs = x.inputs.map((y) => inputAt(y, at))
-      const apart = computed && inputs.every((y, i) => y === made.get(x.inputs[i]))
+      const apart = computed && inputs.every((y, i) => y === now(x.inputs[i]))
       copy = make(x.operation, inputs, x.shape, x.dtype, apart ? { ...x.attributes, apart } : x.attributes)
       anew.set(x, copy)
     }
     return copy
   }
   // From the first change on all is made anew, so that nodes keep their order.
-  for (const node of nodes.slice(start)) {
-    if (node.inputs.length === 0) {
-      made.set(node, node)
-      continue
-    }
-    const at = time.get(node)!
-    const inputs = node.inputs.map((x) => inputAt(x, at))
+  for (let place = start; place < nodes.length; place++) {
+    const node = nodes[place]
+    if (node.inputs.length === 0) continue
+    const inputs = node.inputs.map((x) => inputAt(x, time[place]))
     made.set(node, make(node.operation, inputs, node.shape, node.dtype, node.attributes))
   }
-  return roots.map((root) => made.get(root)!)
+  return roots.map(now)
 }

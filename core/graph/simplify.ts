@@ -25,7 +25,7 @@ export function isElementwise(node: Tensor): boolean {
 export function simplify(given: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
   const roots = chunkVocabulary(narrowed(given))
   const done = new Map<Tensor, Tensor>()
-  const known = new Map<string, Tensor>()
+  const known = new Map<number | string, Tensor[]>()
   const numbers = new Map<object, number>()
   const numberOf = (thing: object) => {
     let number = numbers.get(thing)
@@ -45,22 +45,35 @@ export function simplify(given: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
     }
     return `{${text}}`
   }
+  /** The same for equal nodes, and mostly for them alone. */
+  const keyOf = ({ operation, inputs, shape, attributes }: Tensor): number | string => {
+    let key = numberOf(operation)
+    if (inputs.length === 0) return `${key} ${shape} ${textOf(attributes)}`
+    for (const { id } of inputs) key = Math.imul(key, 31) + id | 0
+    return key
+  }
+  const equal = (a: Tensor, b: Tensor): boolean =>
+    a.operation === b.operation && a.inputs.length === b.inputs.length && a.inputs.every((x, i) => x === b.inputs[i]) &&
+    a.dtype === b.dtype && sameShape(a.shape, b.shape) && textOf(a.attributes) === textOf(b.attributes)
   /** One node for equal operations on equal inputs. */
   const unique = (node: Tensor): Tensor => {
-    let key = `${numberOf(node.operation)}(`
-    for (const x of node.inputs) key += `${x.id},`
-    key += ")"
-    for (const extent of node.shape) key += `${extent},`
-    key += `${node.dtype}${textOf(node.attributes)}`
-    const first = known.get(key)
-    if (first === undefined) known.set(key, node)
-    return first ?? node
+    const key = keyOf(node)
+    const others = known.get(key)
+    if (others === undefined) known.set(key, [node])
+    else {
+      for (const other of others) if (other === node || equal(other, node)) return other
+      others.push(node)
+    }
+    return node
   }
   /** Rewrites a node whose inputs are done. */
   const renew = (node: Tensor): void => {
-    const inputs = node.inputs.map((x) => done.get(x)!)
-    const same = inputs.every((x, i) => x === node.inputs[i])
-    done.set(node, step(same ? node : make(node.operation, inputs, node.shape, node.dtype, node.attributes)))
+    let same = true
+    for (const x of node.inputs) if (done.get(x) !== x) same = false
+    const renewed = same
+      ? node
+      : make(node.operation, node.inputs.map((x) => done.get(x)!), node.shape, node.dtype, node.attributes)
+    done.set(node, step(renewed))
   }
   /** Rewrites a node and all that it rests on, in the order of their making. */
   const visit = (root: Tensor): Tensor => {
@@ -68,7 +81,9 @@ export function simplify(given: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
       if (!done.has(root)) renew(root)
       return done.get(root)!
     }
-    for (const node of allOf([root], done)) if (!done.has(node)) renew(node)
+    const open = new Set([root])
+    for (const { inputs } of open) for (const x of inputs) if (!done.has(x)) open.add(x)
+    for (const node of [...open].sort((a, b) => a.id - b.id)) if (!done.has(node)) renew(node)
     return done.get(root)!
   }
   const step = (node: Tensor): Tensor => {
@@ -177,6 +192,8 @@ function reduceOver(node: Tensor, x: Tensor, axes: ReadonlyArray<number>): Tenso
 }
 
 function simplerElementwise(node: Tensor): Tensor {
+  const plain = node.inputs.every(({ operation }) => operation !== expandOperation && operation !== fullOperation)
+  if (plain && node.operation.name !== "neg") return node
   // Operands need no explicit repetition: broadcasting does it.
   const inputs = node.inputs.map((x) =>
     x.operation === expandOperation

@@ -22,7 +22,9 @@ export function stridesOf(shape: Shape): number[] {
 
 /** Whether two shapes are the same. */
 export function sameShape(a: Shape, b: Shape): boolean {
-  return a.length === b.length && a.every((extent, axis) => extent === b[axis])
+  if (a.length !== b.length) return false
+  for (let axis = 0; axis < a.length; axis++) if (a[axis] !== b[axis]) return false
+  return true
 }
 
 /** The shape that two shapes broadcast to (axes aligned at the end, an extent of 1 repeats). */

@@ -58,7 +58,8 @@ export function node(
   dtype: DType,
   attributes: Attributes = {},
 ): Tensor {
-  if (!shape.every((extent) => Number.isSafeInteger(extent) && extent >= 0)) {
+  for (const extent of shape) {
+    if (Number.isSafeInteger(extent) && extent >= 0) continue
     throw new ShapeError({
       message: `${operation.name} got the shape ${show(shape)}: extents are whole numbers from 0`,
     })

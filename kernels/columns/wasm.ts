@@ -22,7 +22,7 @@ import {
 } from "../wasm/assembler.ts"
 import { combine, elementwise, identity, isExpensive, valueOf } from "../wasm/body.ts"
 import { neededSteps, perRowSteps } from "../analysis.ts"
-import { collapse, keyOf } from "../collapse.ts"
+import { collapse, keyWith } from "../collapse.ts"
 import { groupedStage, itemsPerUnit, type KernelContext, type KernelEmitter, type Stage } from "../wasm/kernel.ts"
 import { loadStored, storeLanes } from "../wasm/lanes.ts"
 
@@ -185,7 +185,10 @@ const write = (shape: Shape, { module, target: machine }: KernelContext): number
 }
 
 const stage = (shape: Shape, to: Code, addresses: readonly Code[], context: KernelContext): Stage => {
-  const func = context.module.once(`columns ${keyOf(shape)}`, () => write(shape, context))
+  const func = context.module.once(
+    `columns ${keyWith(shape.body, { ...shape, body: undefined })}`,
+    () => write(shape, context),
+  )
   const tiles = Math.ceil(shape.columns / (4 * tileVectors(shape)))
   const rows = sizeOf(shape.reduced)
   const items = sizeOf(shape.outer) * Math.max(1, Math.ceil(rows / shape.pieceRows)) * tiles

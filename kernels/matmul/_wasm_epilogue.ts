@@ -4,7 +4,7 @@
  */
 import { bytesOf } from "../../core/tensor/dtype.ts"
 import { neededSteps, perRowSteps } from "../analysis.ts"
-import { keyOf } from "../collapse.ts"
+import { keyWith } from "../collapse.ts"
 import type { MatmulCall } from "../contract.ts"
 import { type Code, f32x4, forRange, get, i32, i32x4, increase, set, v128, when } from "../wasm/assembler.ts"
 import { elementwise, isExpensive, valueOf } from "../wasm/body.ts"
@@ -46,7 +46,7 @@ export const epilogueFunction = (
   const functions = steps.filter((number) => isExpensive(body[number]) && !perRow[number])
   const wide = target.wide === true && functions.length > 0 &&
     functions.every((number) => body[number].op !== "uniform")
-  const key = keyOf(["matmul epilogue", body, views, stores, space.slice(1), target, apart])
+  const key = keyWith(body, ["matmul epilogue", views, stores, space.slice(1), target, apart])
   const parameters = new Array(4 + views.length).fill("i32" as const)
   return module.once(
     key,

@@ -10,7 +10,8 @@
  */
 import { bytesOf } from "../../core/tensor/dtype.ts"
 import { sizeOf } from "../../core/tensor/shape.ts"
-import type { MatmulCall } from "../contract.ts"
+import { keyWith } from "../collapse.ts"
+import type { MatmulCall, Storage } from "../contract.ts"
 import { call as callFunction, i32 } from "../wasm/assembler.ts"
 import { groupedStage, itemsPerUnit, type KernelContext, type Stage } from "../wasm/kernel.ts"
 import { blockingOf, driver } from "./_wasm_driver.ts"
@@ -22,17 +23,40 @@ import { collapse } from "./product.ts"
 
 /** Writes a matrix product: one stage. */
 export const emitMatmul = (call: MatmulCall, context: KernelContext): readonly Stage[] => {
+  const { module } = context
+  const { body = [], result, inputs = [], also = [] } = call.epilogue ?? {}
+  const views = [call.a, call.b, call.output, ...inputs, ...also.map(({ view }) => view)]
+  const storages = views.map(({ buffer }) => context.storage(buffer))
+  const shapes = views.map(({ shape, strides }) => [shape, strides])
+  const steps = also.map(({ step }) => step)
+  const written = module.once(
+    `matmul of ${keyWith(body, [shapes, storages, result, inputs.length, steps])}`,
+    () => matmulOf(call, storages, context),
+  )
+  if (written === undefined) return []
+  const { func, units, size, scratchBytes, grain } = written
+  const addresses = views.map(({ buffer, offset }, i) =>
+    i32.add(context.address(buffer), i32.const(bytesOf(storages[i]) * offset))
+  )
+  const scratch = context.threadScratch(scratchBytes)
+  const stage = groupedStage(
+    units,
+    size,
+    (begin, end) => callFunction(func, begin, end, scratch, ...addresses),
+  )
+  return [grain === undefined ? stage : { ...stage, prepare: forget(module), grain }]
+}
+
+/** The function of a product, its units in groups of a size, and what a thread needs; undefined where nothing is to do. */
+const matmulOf = (call: MatmulCall, [a, b, , ...beside]: ReadonlyArray<Storage>, context: KernelContext) => {
   const product = collapse(call)
   const { module, target } = context
-  const { inputs = [], also = [] } = call.epilogue ?? {}
-  const views = [call.a, call.b, call.output, ...inputs, ...also.map(({ view }) => view)]
-  const [a, b, , ...beside] = views.map(({ buffer }) => context.storage(buffer))
   const storages = { a, b, beside }
   const thin = thinBlocking(product, storages)
   const strips = thin === undefined ? stripBlocking(product, storages, target) : undefined
   const blocking = thin ?? strips ?? blockingOf(product)
   const { units, scratchBytes, apart } = blocking
-  if (!(units > 0)) return []
+  if (!(units > 0)) return undefined
   const epilogue = epilogueFunction(call, product, context, apart)
   const func = module.once(
     `matmul ${JSON.stringify([product, storages, target, epilogue])}`,
@@ -43,16 +67,7 @@ export const emitMatmul = (call: MatmulCall, context: KernelContext): readonly S
         ? stripDriver(module, target, product, strips, storages, epilogue)
         : driver(module, target, product, storages, epilogue),
   )
-  const addresses = views.map(({ buffer, offset }) =>
-    i32.add(context.address(buffer), i32.const(bytesOf(context.storage(buffer)) * offset))
-  )
-  const scratch = context.threadScratch(scratchBytes)
-  const work = sizeOf(call.output.shape) * product.k / units
-  const size = itemsPerUnit(units, work)
-  const stage = groupedStage(
-    units,
-    size,
-    (begin, end) => callFunction(func, begin, end, scratch, ...addresses),
-  )
-  return ["grain" in blocking ? { ...stage, prepare: forget(module), grain: Math.ceil(blocking.grain / size) } : stage]
+  const size = itemsPerUnit(units, sizeOf(call.output.shape) * product.k / units)
+  const grain = "grain" in blocking ? Math.ceil(blocking.grain / size) : undefined
+  return { func, units, size, scratchBytes, grain }
 }

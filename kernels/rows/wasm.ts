@@ -28,7 +28,7 @@ import {
 } from "../wasm/assembler.ts"
 import { combine, combineLanes, elementwise, identity, isExpensive, valueOf } from "../wasm/body.ts"
 import { neededSteps, perRowSteps, reductionDepths } from "../analysis.ts"
-import { collapse, keyOf } from "../collapse.ts"
+import { collapse, keyWith } from "../collapse.ts"
 import { itemsPerUnit, type KernelContext, type KernelEmitter, type Stage } from "../wasm/kernel.ts"
 import { loadStored, storeLanes } from "../wasm/lanes.ts"
 
@@ -304,18 +304,39 @@ export const emitRowsAt = (call: RowsCall, addresses: readonly Code[], context: 
   const { space, body } = call
   const last = space.length - 1
   const views = [...call.inputs, ...call.outputs.map((output) => output.view)]
+  const strides = views.map((view) => view.strides)
+  const storages = views.map(({ buffer }) => context.storage(buffer))
   const outputs = call.outputs.map(({ step, view }) => ({
     step,
     perRow: view.shape[last] === 1 && space[last] !== 1,
   }))
+  const written = context.module.once(
+    `rows of ${keyWith(body, [space, strides, storages, outputs])}`,
+    () => rowsOf(body, space, strides, storages, outputs, context),
+  )
+  if (written === undefined) return []
+  const { func, units, keptBytes } = written
+  const scratch = keptBytes > 0 ? context.threadScratch(keptBytes) : i32.const(0)
+  return [{ units, run: (begin, end) => callFunction(func, begin, end, scratch, ...addresses) }]
+}
+
+/** The function of a call, how many units it has, and what a thread keeps; undefined where there is nothing to do. */
+const rowsOf = (
+  body: ReadonlyArray<Instruction>,
+  space: ReadonlyArray<number>,
+  strides: ReadonlyArray<ReadonlyArray<number>>,
+  storages: ReadonlyArray<Storage>,
+  outputs: Shape["outputs"],
+  context: KernelContext,
+): { readonly func: number; readonly units: number; readonly keptBytes: number } | undefined => {
   const wholeRows = body.some((step) => step.op === "reduce") || outputs.some((output) => output.perRow)
   const alone = new Set(body.flatMap((step) => step.op === "index" ? [step.axis] : []))
-  if (wholeRows) alone.add(last)
-  const merged = collapse(space, views.map((view) => view.strides), alone)
+  if (wholeRows) alone.add(space.length - 1)
+  const merged = collapse(space, strides, alone)
   const outer = merged.space.slice(0, -1)
   const columns = merged.space.at(-1)!
   const rowCount = sizeOf(outer)
-  if (outputs.length === 0 || rowCount === 0 || columns === 0 && !wholeRows) return []
+  if (outputs.length === 0 || rowCount === 0 || columns === 0 && !wholeRows) return undefined
 
   const work = body.reduce((sum, step) => sum + (isExpensive(step) ? 8 : 1), 0)
   const split = !wholeRows && (rowCount === 1 || rowCount < 32 && columns >= LONG_ROW)
@@ -325,7 +346,7 @@ export const emitRowsAt = (call: RowsCall, addresses: readonly Code[], context: 
     outer,
     columns,
     strides: merged.strides,
-    storages: views.map(({ buffer }) => context.storage(buffer)),
+    storages,
     axes: merged.axes,
     outputs,
     rowsPerUnit: split ? 0 : itemsPerUnit(rowCount, work * Math.max(1, columns)),
@@ -337,13 +358,12 @@ export const emitRowsAt = (call: RowsCall, addresses: readonly Code[], context: 
   )
   const keptBytes = 16 * Math.ceil(columns / 4) * expensive.length
   const kept = new Set(keptBytes <= KEPT_BYTES ? expensive : [])
-  const func = context.module.once(
-    `rows ${keyOf(shape)}`,
-    () => write(shape, context, order, kept),
-  )
-  const scratch = kept.size > 0 ? context.threadScratch(keptBytes) : i32.const(0)
-  return [{
+  return {
+    func: context.module.once(
+      `rows ${keyWith(body, { ...shape, body: undefined })}`,
+      () => write(shape, context, order, kept),
+    ),
     units: split ? rowCount * Math.ceil(columns / chunk) : Math.ceil(rowCount / shape.rowsPerUnit),
-    run: (begin, end) => callFunction(func, begin, end, scratch, ...addresses),
-  }]
+    keptBytes: kept.size > 0 ? keptBytes : 0,
+  }
 }

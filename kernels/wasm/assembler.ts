@@ -40,7 +40,10 @@ const unsigned = (value: number): number[] => {
   bytes.push(rest)
   return bytes
 }
-const signed = (value: number): number[] => {
+/** A number without sign in code: mostly one byte. */
+const short = (value: number): number | number[] => value >= 0 && value < 0x80 ? value : unsigned(value)
+const signed = (value: number): number | number[] => {
+  if (value >= -64 && value < 64) return value & 0x7f
   const bytes: number[] = []
   let rest = value | 0
   while (rest < -64 || rest > 63) {
@@ -53,62 +56,70 @@ const signed = (value: number): number[] => {
 const bytesOf = (values: Float32Array | Int32Array): Code => new Uint8Array(values.buffer)
 const text = (value: string): Code => {
   const bytes = new TextEncoder().encode(value)
-  return [unsigned(bytes.length), bytes]
+  return [short(bytes.length), bytes]
+}
+/** What is written into; it stays for the next piece of code. */
+let bytes = new Uint8Array(1 << 16), length = 0
+const room = (count: number): void => {
+  if (length + count <= bytes.length) return
+  const larger = new Uint8Array(2 * (length + count))
+  larger.set(bytes)
+  bytes = larger
+}
+const write = (code: Code): void => {
+  room(code.length)
+  if (code instanceof Uint8Array) {
+    // Most are a constant's few bytes.
+    if (code.length > 16) bytes.set(code, length)
+    else for (let i = 0; i < code.length; i++) bytes[length + i] = code[i]
+    length += code.length
+    return
+  }
+  for (let i = 0; i < code.length; i++) {
+    const part = code[i]
+    if (typeof part !== "number") {
+      write(part)
+      // It may have taken the room of what follows.
+      room(code.length - i)
+    } else bytes[length++] = part
+  }
 }
 /** Code as it is written, for what is used in very many places: then it is nested and flattened once. */
 export const flatten = (code: Code): Uint8Array<ArrayBuffer> => {
-  let bytes = new Uint8Array(256), length = 0
-  const write = (code: Code): void => {
-    if (bytes.length < length + code.length) {
-      const larger = new Uint8Array(2 * (length + code.length))
-      larger.set(bytes)
-      bytes = larger
-    }
-    if (code instanceof Uint8Array) {
-      bytes.set(code, length)
-      length += code.length
-      return
-    }
-    // What is nested may take the room of what follows it.
-    for (const part of code) {
-      if (typeof part !== "number") write(part)
-      else if (length < bytes.length) bytes[length++] = part
-      else write([part])
-    }
-  }
+  length = 0
   write(code)
   return bytes.slice(0, length)
 }
 const sized = (code: Code): Code => {
   const bytes = flatten(code)
-  return [unsigned(bytes.length), bytes]
+  return [short(bytes.length), bytes]
 }
-const list = (items: readonly Code[]): Code => [unsigned(items.length), items]
+const list = (items: readonly Code[]): Code => [short(items.length), items]
 
 // Prefixed opcodes (SIMD 0xfd, atomics 0xfe, other 0xfc) are written as 0xfd_0000 + code.
 const SIMD = 0xfd_0000
 const ATOMIC = 0xfe_0000
 const MISC = 0xfc_0000
-const opcode = (op: number): number[] => op < 0x100 ? [op] : [op >> 16, ...unsigned(op & 0xffff)]
+const opcode = (op: number): number | number[] => op < 0x100 ? op : [op >> 16, ...unsigned(op & 0xffff)]
 const each = <Name extends string, Shape>(
   opcodes: Record<Name, number>,
-  shape: (op: number[]) => Shape,
+  shape: (op: number | number[]) => Shape,
   base = 0,
 ): Record<Name, Shape> => {
   const entries = Object.entries<number>(opcodes).map(([name, op]) => [name, shape(opcode(base + op))])
   return Object.fromEntries(entries) as Record<Name, Shape>
 }
-const unary = (op: number[]): Unary => (a) => [a, op]
-const binary = (op: number[]): Binary => (a, b) => [a, b, op]
-const ternary = (op: number[]): Ternary => (a, b, c) => [a, b, c, op]
+const unary = (op: number | number[]): Unary => (a) => [a, op]
+const binary = (op: number | number[]): Binary => (a, b) => [a, b, op]
+const ternary = (op: number | number[]): Ternary => (a, b, c) => [a, b, c, op]
 // Alignment is only a hint, except for atomics, where it must be the natural one (2 = four bytes).
-const load = (op: number[], align = 0): Load => (address, offset = 0) => [address, op, align, unsigned(offset)]
-const store = (op: number[], align = 0): Store => (address, value, offset = 0) => [
+const load = (op: number | number[], align = 0): Load => (address, offset = 0) => [address, op, align, short(offset)]
+const store = (op: number | number[], align = 0): Store => (address, value, offset = 0) => [
   address,
   value,
   op,
   align,
-  unsigned(offset),
+  short(offset),
 ]
 
 /** Whole numbers of 32 bits. Comparisons give 1 or 0. */
@@ -148,8 +159,8 @@ export const f32:
     ...each({ convert: 0xb2, reinterpret: 0xbe }, unary),
     ...each({ eq: 0x5b, ne: 0x5c, lt: 0x5d, gt: 0x5e, le: 0x5f, ge: 0x60 }, binary),
     ...each({ add: 0x92, sub: 0x93, mul: 0x94, div: 0x95, min: 0x96, max: 0x97 }, binary),
-    load: load([0x2a]),
-    store: store([0x38]),
+    load: load(0x2a),
+    store: store(0x38),
   }
 
 /** Vectors of 128 bits, whatever their lanes hold. `bitselect(a, b, mask)` is a where the mask has ones. */
@@ -178,7 +189,7 @@ export const v128:
         vector,
         op,
         0,
-        unsigned(offset),
+        short(offset),
         lane,
       ],
       SIMD,
@@ -265,17 +276,17 @@ export const madd = (target: Target, a: Code, b: Code, c: Code): Code =>
   target.relaxed ? f32x4.relaxedMadd(a, b, c) : f32x4.add(f32x4.mul(a, b), c)
 
 /** Reads a local. */
-export const get = (local: number): Code => [0x20, unsigned(local)]
+export const get = (local: number): Code => [0x20, short(local)]
 /** Writes a local. */
-export const set = (local: number, value: Code): Code => [value, 0x21, unsigned(local)]
+export const set = (local: number, value: Code): Code => [value, 0x21, short(local)]
 /** Writes a local and gives the value. */
-export const tee = (local: number, value: Code): Code => [value, 0x22, unsigned(local)]
+export const tee = (local: number, value: Code): Code => [value, 0x22, short(local)]
 /** Reads a global. */
-export const globalGet = (global: number): Code => [0x23, unsigned(global)]
+export const globalGet = (global: number): Code => [0x23, short(global)]
 /** Writes a global. */
-export const globalSet = (global: number, value: Code): Code => [value, 0x24, unsigned(global)]
+export const globalSet = (global: number, value: Code): Code => [value, 0x24, short(global)]
 /** Calls a function of the module by its index. */
-export const call = (func: number, ...args: readonly Code[]): Code => [args, 0x10, unsigned(func)]
+export const call = (func: number, ...args: readonly Code[]): Code => [args, 0x10, short(func)]
 /** Discards a value. */
 export const drop = (value: Code): Code => [value, 0x1a]
 /** `a` where the i32 condition is not 0, else `b`; both are evaluated. */
@@ -307,9 +318,9 @@ export const choose = (type: ValueType, condition: Code, then: Code, otherwise: 
   0x0b,
 ]
 /** Jumps to the label `depth` levels out. */
-export const br = (depth: number): Code => [0x0c, unsigned(depth)]
+export const br = (depth: number): Code => [0x0c, short(depth)]
 /** Jumps if the condition is not 0. */
-export const brIf = (depth: number, condition: Code): Code => [condition, 0x0d, unsigned(depth)]
+export const brIf = (depth: number, condition: Code): Code => [condition, 0x0d, short(depth)]
 
 /**
  * `for (local = start; local < end; local += step) body`, compared unsigned (so byte addresses above 2 GiB work).
@@ -341,13 +352,13 @@ export const atomicWait = (address: Code, expected: Code, offset = 0): Code => [
   address,
   expected,
   [0x42, 0x7f], // i64.const -1: for ever
-  [0xfe, 0x01, 2, unsigned(offset)],
+  [0xfe, 0x01, 2, short(offset)],
 ]
 /** Wakes up to `count` sleepers at the address (-1: all). Gives how many. */
 export const atomicNotify = (address: Code, count: Code, offset = 0): Code => [
   address,
   count,
-  [0xfe, 0x00, 2, unsigned(offset)],
+  [0xfe, 0x00, 2, short(offset)],
 ]
 
 /** Makes locals of the function that is being written. */
@@ -390,13 +401,13 @@ export class ModuleBuilder {
 
   /** Imports `env.memory`. At most once. */
   importMemory({ initial, maximum, shared }: MemoryImport): void {
-    this.#imports.push([text("env"), text("memory"), 0x02, shared ? 0x03 : 0x01, unsigned(initial), unsigned(maximum)])
+    this.#imports.push([text("env"), text("memory"), 0x02, shared ? 0x03 : 0x01, short(initial), short(maximum)])
   }
 
   /** Imports the function `env.name`; all such imports come before the first {@link func}. Gives its index. */
   importFunction(name: string, params: readonly ValueType[], results: readonly ValueType[]): number {
     if (this.#functions.length > 0) throw new Error(`import "${name}" must come before the module's own functions`)
-    this.#imports.push([text("env"), text(name), 0x00, unsigned(this.#type(params, results))])
+    this.#imports.push([text("env"), text(name), 0x00, short(this.#type(params, results))])
     return this.#importedFunctions++
   }
 
@@ -443,18 +454,18 @@ export class ModuleBuilder {
 
   /** Exports a function. */
   export(name: string, func: number): void {
-    this.#exports.push([text(name), 0x00, unsigned(func)])
+    this.#exports.push([text(name), 0x00, short(func)])
   }
 
   /** The bytes of the module. */
   encode(): Uint8Array<ArrayBuffer> {
     const section = (id: number, content: Code): Code => [id, sized(content)]
-    const names = this.#functions.map(({ name }, i): Code => [unsigned(this.#importedFunctions + i), text(name)])
+    const names = this.#functions.map(({ name }, i): Code => [short(this.#importedFunctions + i), text(name)])
     return flatten([
       [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
       section(1, list(this.#typeCodes)),
       section(2, list(this.#imports)),
-      section(3, list(this.#functions.map(({ type }) => unsigned(type)))),
+      section(3, list(this.#functions.map(({ type }) => [short(type)]))),
       section(6, list(this.#globals)),
       section(7, list(this.#exports)),
       section(10, list(this.#functions.map(({ code }) => code))),

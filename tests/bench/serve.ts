@@ -27,7 +27,7 @@ export const serve = async (
     rest = lines.pop()!
     for (const line of lines) {
       if (line in answers) {
-        console.log(JSON.stringify(answers[line]()))
+        console.log(JSON.stringify(await answers[line]()))
         continue
       }
       const count = Number(/^step (\d+)$/.exec(line)?.[1])

@@ -7,6 +7,7 @@ import type { DType } from "../../../kernels/contract.ts"
 import {
   call as callFunction,
   type Code,
+  flatten,
   get,
   globalGet,
   globalSet,
@@ -159,14 +160,16 @@ export const lower = (
 
   const lifetimes = blocks.map((block): Lifetime => block.first === Infinity ? { bytes: 0, first: 0, last: 0 } : block)
   const plan = planMemory(lifetimes, ALIGNMENT)
-  for (const { code, block } of pending) code.push(i32.add(globalGet(arena), i32.const(plan.offsets[block])))
+  for (const { code, block } of pending) {
+    code.push(flatten(i32.add(globalGet(arena), i32.const(plan.offsets[block]))))
+  }
   // Scratch of a thread lies behind the plan: no other thread ever touches it.
-  threadOffset.push(
+  threadOffset.push(flatten(
     i32.add(
       i32.add(globalGet(arena), i32.const(plan.bytes)),
       i32.mul(globalGet(thread), i32.const(threadBytes)),
     ),
-  )
+  ))
 
   const touch = (buffer: number, writes: boolean): ReadonlyArray<Touch> => {
     const { source } = buffers[buffer]

@@ -6,6 +6,7 @@
  * @module
  */
 import type { Slot } from "../../../core/backend/backend.ts"
+import type { Program } from "../../../core/graph/program.ts"
 import { serve } from "../serve.ts"
 
 /** What came of the last step. */
@@ -116,8 +117,9 @@ const program = Effect.gen(function* () {
     ])),
     transforms: new Map(),
   }
-  let found: SetupProgram | undefined
-  const step = async (): Promise<number> => {
+  /** What came of the last step; that is told and hashed when asked for, beside the clock. */
+  let last: { readonly program: Program; readonly code: Uint8Array<ArrayBuffer>; readonly parts: SetupProgram["parts"] }
+  const step = (): Promise<number> => {
     const began = performance.now()
     const graph = stepGraph(settings, state, packedInputs("default", EXAMPLES, TOKENS, LONGEST, "token"))
     const traced = performance.now()
@@ -130,16 +132,16 @@ const program = Effect.gen(function* () {
       slotAddress: (id) => 64 * id,
     })
     const lowered = performance.now()
-    const text = new TextEncoder().encode(JSON.stringify(program))
-    found = {
-      calls: program.calls.length,
-      program: await sha256(text),
-      code: await sha256(code),
-      parts: { trace: traced - began, build: built - traced, lower: lowered - built },
-    }
-    return program.calls.length
+    last = { program, code, parts: { trace: traced - began, build: built - traced, lower: lowered - built } }
+    return Promise.resolve(program.calls.length)
   }
-  yield* Effect.promise(() => serve(step, { program: () => found }))
+  const told = async (): Promise<SetupProgram> => ({
+    calls: last.program.calls.length,
+    program: await sha256(new TextEncoder().encode(JSON.stringify(last.program))),
+    code: await sha256(last.code),
+    parts: last.parts,
+  })
+  yield* Effect.promise(() => serve(step, { program: told }))
 })
 
 const all = Layer.mergeAll(

@@ -276,6 +276,7 @@ const config = {
   intermediate_size: 12,
   num_hidden_layers: 2,
   num_attention_heads: 2,
+  num_key_value_heads: 2,
   max_position_embeddings: 16,
 }
 

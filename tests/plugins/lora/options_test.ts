@@ -13,6 +13,7 @@ const config = {
   intermediate_size: 12,
   num_hidden_layers: 3,
   num_attention_heads: 2,
+  num_key_value_heads: 2,
   max_position_embeddings: 16,
 }
 const layerOf = (options: unknown) => Lora.layer(options as Lora.LoraOptions) as Layer.Layer<Lora.Lora, never, Base>

@@ -31,6 +31,7 @@ export const reference = async (
   const partial = `${workspace}/partial-${hash}`
   await Deno.remove(partial, { recursive: true }).catch(() => {})
   const list = `${workspace}/cases-${hash}.json`
+  await Deno.mkdir(workspace, { recursive: true })
   await Deno.writeTextFile(list, text)
   const python = await pythonEnvironment(environment)
   await execute(python, ["-W", "ignore", `${scripts}reference.py`, list, partial, ...options], "piped")

@@ -10,12 +10,10 @@ import {
   drop,
   get,
   globalGet,
-  globalSet,
   i32,
   loop,
   type ModuleBuilder,
   ret,
-  select,
   set,
   when,
   whileTrue,
@@ -26,13 +24,6 @@ export const BARRIER_BYTES = 256
 const ARRIVED = 0, GENERATION = 64, SLEEPING = 128
 /** Turns of waiting before a thread sleeps: about a hundred microseconds, longer than most waits within a step. */
 const SPINS = 200000
-/**
- * Turns while something else wants the processors: ten microseconds. Whoever is waited for may have lost its processor, and
- * gets that of the waiting thread when this one sleeps; as long as it spins, both stand still.
- */
-const FEW_SPINS = SPINS / 10
-/** Waits with few turns after one that all turns were not enough for: some milliseconds of a step. */
-const HURRIED = 64
 
 /**
  * Adds the function `barrier()`.
@@ -42,8 +33,6 @@ const HURRIED = 64
 export const barrierFunction = (module: ModuleBuilder, threads: number): number =>
   module.func("barrier", [], [], (scope) => {
     const generation = scope.local("i32"), turns = scope.local("i32")
-    // Of each thread: instances share the memory, not the globals.
-    const hurried = module.global()
     const zero = i32.const(0)
     const sameGeneration: Code = i32.eq(i32.atomicLoad(zero, GENERATION), get(generation))
     return [
@@ -56,8 +45,7 @@ export const barrierFunction = (module: ModuleBuilder, threads: number): number 
         when(i32.atomicLoad(zero, SLEEPING), drop(atomicNotify(zero, i32.const(-1), GENERATION))),
         ret(),
       ]),
-      set(turns, select(i32.const(FEW_SPINS), i32.const(SPINS), globalGet(hurried))),
-      globalSet(hurried, i32.sub(globalGet(hurried), i32.ne(globalGet(hurried), i32.const(0)))),
+      set(turns, i32.const(SPINS)),
       loop(
         when(sameGeneration, [
           set(turns, i32.sub(get(turns), i32.const(1))),
@@ -65,7 +53,6 @@ export const barrierFunction = (module: ModuleBuilder, threads: number): number 
         ]),
       ),
       whileTrue(sameGeneration, [
-        globalSet(hurried, i32.const(HURRIED)),
         drop(i32.atomicAdd(zero, i32.const(1), SLEEPING)),
         drop(atomicWait(zero, get(generation), GENERATION)),
         drop(i32.atomicAdd(zero, i32.const(-1), SLEEPING)),

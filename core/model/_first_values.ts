@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import { BackendError } from "../backend/backend_error.ts"
+import { inBackend } from "../backend/in_backend.ts"
 import type { BaseModel, NamedValues } from "../contracts/contribution.ts"
 import { PluginError } from "../contracts/plugin_error.ts"
 import type { KeyValues } from "../contracts/site.ts"
@@ -45,7 +46,7 @@ export function firstValues(
 
 /** What a plugin sees of a model whose weights are there. */
 function baseModel(
-  { directory, modules, network, parameters, backend, forward }: Model,
+  { directory, modules, network, tied, parameters, backend, forward }: Model,
   id: string,
   rng: Rng,
 ): BaseModel {
@@ -59,7 +60,7 @@ function baseModel(
     vocabSize: network.vocabSize,
     rng,
     parameter: (key) => {
-      const tensor = tensors.get(network.tied[key] ?? key)
+      const tensor = tensors.get(tied[key] ?? key)
       if (tensor === undefined) {
         throw new PluginError({ plugin: id, message: `no parameter "${key}" of the base or ${id}` })
       }
@@ -94,19 +95,13 @@ function baseModel(
       return seen
     },
     evaluate: (outputs) =>
-      Effect.tryPromise({
-        try: async () => {
-          const executable = await backend.compile(build({ name: "first values", outputs, updates: [] }))
-          try {
-            return await executable.run({}) as Readonly<Record<string, Float32Array>>
-          } finally {
-            executable.dispose()
-          }
-        },
-        catch: (cause) =>
-          cause instanceof BackendError
-            ? cause
-            : new BackendError({ reason: "Run", message: (cause as Error).message, cause }),
+      inBackend(async () => {
+        const executable = await backend.compile(build({ name: "first values", outputs, updates: [] }))
+        try {
+          return await executable.run({}) as Readonly<Record<string, Float32Array>>
+        } finally {
+          executable.dispose()
+        }
       }),
   }
 }

@@ -8,6 +8,7 @@ import type { BatchTensors, Outputs } from "../contracts/objective.ts"
 import type { Parameter } from "../contracts/parameter.ts"
 import type { BackendService, Slot } from "../backend/backend.ts"
 import type { Tensor } from "../tensor/tensor.ts"
+import type { Ties } from "../weights/weight_map.ts"
 import type { Choice } from "./choice.ts"
 import type { Decoding } from "./module.ts"
 import type { Network } from "./network.ts"
@@ -62,6 +63,8 @@ export interface Model {
   readonly sites: ReadonlyMap<string, ReadonlyArray<ResolvedSite>>
   /** Structure, as the family built it. */
   readonly network: Network
+  /** Tied parameters that the files bear out. */
+  readonly tied: Ties
   /** Where its parameters lie and its graphs run. */
   readonly backend: BackendService
   /** What a person should know: a head that starts anew, parts of the config that play no part. */

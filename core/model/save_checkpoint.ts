@@ -6,6 +6,7 @@ import type { SafetensorsError } from "../formats/safetensors_error.ts"
 import type { StorageError } from "../formats/storage_error.ts"
 import type { FloatDType } from "../formats/stored_dtype.ts"
 import { writeDirectoryWhole } from "../formats/whole_file.ts"
+import { asInFiles } from "../weights/weight_map.ts"
 import { copyCompanions } from "./_companions.ts"
 import type { Model } from "./model.ts"
 import { ModelError } from "./model_error.ts"
@@ -40,12 +41,12 @@ export function saveCheckpoint(
     const base = model.parameters.filter(({ owner }) => owner === "base")
     yield* writeDirectoryWhole(directory, (temporary) =>
       Effect.gen(function* () {
-        const tensors = base.map(({ key, shape, slot }) => ({
-          name: key,
-          shape,
-          dtype,
-          read: async () => await model.backend.read(slot) as Float32Array,
-        }))
+        const own = base.map(({ key, shape, slot }) => {
+          const read = async () => await model.backend.read(slot) as Float32Array
+          return [key, { name: key, shape, read }] as const
+        })
+        const stored = asInFiles(model.network.weights, new Map(own))
+        const tensors = [...stored].map(([name, { shape, read }]) => ({ name, shape, dtype, read }))
         yield* writeSafetensors(`${temporary}/model.safetensors`, tensors, { format: "pt" })
         yield* writeJson(`${temporary}/config.json`, { ...configOf(model, dtype), ...config })
         if (model.directory === "") return

@@ -186,7 +186,7 @@ function targetsOf(
   adapters: ReadonlyArray<ResolvedOptions>,
 ): Effect.Effect<ReadonlyArray<Target>, ModelError> {
   const ids = adapters.map(({ id }) => id)
-  const tied = new Set([...Object.keys(model.network.tied), ...Object.values(model.network.tied)])
+  const tied = new Set([...Object.keys(model.tied), ...Object.values(model.tied)])
   const modules = modulesOf(model, adapters)
   const own = adapters.find(({ id, ownModules }) => ownModules && model.parameters.some(({ owner }) => owner === id))
   if (own !== undefined) {

@@ -4,13 +4,13 @@ import { inBackend } from "../backend/in_backend.ts"
 import type { BaseModel, NamedValues } from "../contracts/contribution.ts"
 import { PluginError } from "../contracts/plugin_error.ts"
 import type { KeyValues } from "../contracts/site.ts"
-import { build } from "../graph/build.ts"
 import * as ops from "../tensor/ops.ts"
 import { makeRng, type Rng } from "../tensor/random.ts"
 import { sizeOf } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import { hash } from "./_hash.ts"
 import type { Model } from "./model.ts"
+import { runOnce } from "./run_once.ts"
 import { wrongTokenId } from "./token_ids.ts"
 
 /** First values that plugins take from the base model, where an earlier run left none. */
@@ -95,13 +95,8 @@ function baseModel(
       return seen
     },
     evaluate: (outputs) =>
-      inBackend(async () => {
-        const executable = await backend.compile(build({ name: "first values", outputs, updates: [] }))
-        try {
-          return await executable.run({}) as Readonly<Record<string, Float32Array>>
-        } finally {
-          executable.dispose()
-        }
-      }),
+      inBackend(async () =>
+        await runOnce(backend, { name: "first values", outputs, updates: [] }) as Readonly<Record<string, Float32Array>>
+      ),
   }
 }

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
+import { attempt } from "../contracts/attempt.ts"
 import { type CheckedNames, checkNames } from "../formats/check_names.ts"
 import { openModel } from "../formats/checkpoint.ts"
 import type { JsonError } from "../formats/json_error.ts"
@@ -70,15 +71,14 @@ function underModelNames(
   stored: ReadonlyMap<string, StoredTensor>,
   directory: string,
 ): Effect.Effect<ReadonlyMap<string, StoredTensor>, SafetensorsError> {
-  return Effect.suspend(() => {
-    try {
-      return Effect.succeed(asInModel(map, stored, (tensor, [{ dtype }]) => ({ ...tensor, dtype })))
-    } catch (error) {
-      if (!(error instanceof ShapeError)) throw error
-      const message = `the weights in "${directory}" do not fit the model: ${error.message}`
-      return Effect.fail(new SafetensorsError({ reason: "Shape", file: directory, message }))
-    }
-  })
+  const under = () => asInModel(map, stored, (tensor, [{ dtype }]) => ({ ...tensor, dtype }))
+  return attempt(under, ShapeError).pipe(Effect.mapError(({ message }) =>
+    new SafetensorsError({
+      reason: "Shape",
+      file: directory,
+      message: `the weights in "${directory}" do not fit the model: ${message}`,
+    })
+  ))
 }
 
 /** Checks names and shapes against the model. */
@@ -149,14 +149,9 @@ function labelsOfHead(
   } else if (typeof own === "string" && isHead && own !== architecture) {
     notes.push(`the head in the files is that of ${own}; it is taken as that of ${architecture}`)
   }
-  return Effect.suspend(() => {
-    try {
-      if (!("labels" in task) || !isHead) return Effect.succeed({ task, notes })
-      const found = taskOfHead(task, record, `${directory}/config.json`)
-      return Effect.succeed({ task: found.task, notes: [...notes, ...found.notes] })
-    } catch (error) {
-      if (error instanceof ModelError) return Effect.fail(error)
-      throw error
-    }
-  })
+  return attempt(() => {
+    if (!("labels" in task) || !isHead) return { task, notes }
+    const found = taskOfHead(task, record, `${directory}/config.json`)
+    return { task: found.task, notes: [...notes, ...found.notes] }
+  }, ModelError)
 }

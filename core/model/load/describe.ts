@@ -1,10 +1,11 @@
 import * as Effect from "effect/Effect"
+import { attempt } from "../../contracts/attempt.ts"
 import type { Contribution } from "../../contracts/contribution.ts"
 import type { ModuleInfo } from "../../contracts/module_info.ts"
 import type { Parameter } from "../../contracts/parameter.ts"
-import type { PluginError } from "../../contracts/plugin_error.ts"
+import { PluginError } from "../../contracts/plugin_error.ts"
 import { Plugins } from "../../contracts/plugins.ts"
-import type { JsonError } from "../../formats/json_error.ts"
+import { JsonError } from "../../formats/json_error.ts"
 import type { ConfigReader } from "../../formats/model_config.ts"
 import { tiesOf } from "../../weights/weight_map.ts"
 import { type ChangedBase, changedBase, checkChanges } from "../_changed_base.ts"
@@ -14,7 +15,6 @@ import { ModelError } from "../model_error.ts"
 import { backboneOf, baseKey, descendants, infoOf } from "../module.ts"
 import type { Network } from "../network.ts"
 import { labelsOf, type Task } from "../task.ts"
-import { attempt } from "./attempt.ts"
 
 /** What config and plugins say of a model, before its files are looked at. */
 export interface Description {
@@ -40,19 +40,23 @@ export function describe(
   { task, seed = 42 }: { readonly task: Task; readonly seed?: number },
 ): Effect.Effect<Description, ModelError | PluginError | JsonError, Plugins | Families> {
   return Effect.gen(function* () {
-    yield* attempt(() => checkOptions(task, seed))
+    yield* attempt(() => checkOptions(task, seed), ModelError)
     const family = yield* familyOf(given, task)
-    const plain = yield* attempt(() => family.build(given, task))
+    const build = (config: ConfigReader) => attempt(() => family.build(config, task), ModelError, JsonError)
+    const plain = yield* build(given)
     const contributions = yield* (yield* Plugins).all
     yield* checkFolders(contributions)
-    const changed = yield* attempt(() => changedBase(given, infosOf(plain), tiesOf(plain.weights), contributions))
+    const changed = yield* attempt(
+      () => changedBase(given, infosOf(plain), tiesOf(plain.weights), contributions),
+      PluginError,
+    )
     const { config } = changed
-    const built = config === given ? plain : yield* attempt(() => family.build(config, task))
+    const built = config === given ? plain : yield* build(config)
     const { checkFields } = yield* Effect.promise(() => import("../../formats/config_fields.ts"))
-    const notes = [...built.notes, ...yield* attempt(() => checkFields(config, family.fields))]
+    const notes = [...built.notes, ...yield* attempt(() => checkFields(config, family.fields), JsonError, ModelError)]
     const parameters = parametersOf(built)
-    yield* attempt(() => checkChanges(parameters, changed))
-    const labelKeys = yield* attempt(() => labelKeysOf(parameters, family, config, task))
+    yield* attempt(() => checkChanges(parameters, changed), PluginError)
+    const labelKeys = yield* attempt(() => labelKeysOf(parameters, family, config, task), ModelError, JsonError)
     const network = { ...built, notes }
     const modules = infosOf(network)
     return { directory, task, config, network, modules, contributions, changed, parameters, labelKeys, seed }

@@ -7,8 +7,9 @@ import type * as FileSystem from "effect/FileSystem"
 import type * as EffectScope from "effect/Scope"
 import type { Backend } from "../../backend/backend.ts"
 import type { BackendError } from "../../backend/backend_error.ts"
+import { attempt } from "../../contracts/attempt.ts"
 import type { Parameter } from "../../contracts/parameter.ts"
-import type { PluginError } from "../../contracts/plugin_error.ts"
+import { PluginError } from "../../contracts/plugin_error.ts"
 import type { Plugins } from "../../contracts/plugins.ts"
 import type { JsonError } from "../../formats/json_error.ts"
 import { ConfigReader, readModelConfig } from "../../formats/model_config.ts"
@@ -17,7 +18,7 @@ import type { StorageError } from "../../formats/storage_error.ts"
 import type { StoredDType } from "../../formats/stored_dtype.ts"
 import type { Storage } from "../../tensor/dtype.ts"
 import type { StoredTensor } from "../../weights/stored_tensor.ts"
-import { isOptional, tiesOf } from "../../weights/weight_map.ts"
+import { isOptional, type Ties, tiesOf } from "../../weights/weight_map.ts"
 import { firstValues } from "../_first_values.ts"
 import { writeParameters } from "../adapters.ts"
 import type { Families } from "../families.ts"
@@ -25,11 +26,10 @@ import type { Model } from "../model.ts"
 import { ModelError } from "../model_error.ts"
 import type { Task } from "../task.ts"
 import { assemble } from "./assemble.ts"
-import { attempt } from "./attempt.ts"
 import { describe } from "./describe.ts"
 import { earlierValues } from "./earlier_values.ts"
 import { writeFromFiles, writeInitialValues } from "./initial_values.ts"
-import { newNotes, setUpNotes, structureOf } from "./structure.ts"
+import { newNotes, resolveMethods, setUpNotes, structureOf } from "./structure.ts"
 
 /** Options of {@link initialize}. */
 export interface InitializeOptions {
@@ -77,8 +77,13 @@ export function load(
     const files = yield* Effect.promise(() => import("../stored_weights.ts"))
     yield* files.checkPlain(path, config.record)
     const description = yield* describe(config, path, options)
+    const resolve = (tied: Ties, fresh: ReadonlySet<string>) =>
+      attempt(() => resolveMethods(description, tied, fresh), PluginError)
+    // What cannot work together is told before the files are opened.
+    const early = yield* resolve(tiesOf(description.network.weights), new Set())
     const { tensors, notes: told, ...found } = yield* files.storedWeights(description, head)
-    const structure = yield* attempt(() => structureOf(description, found))
+    const resolved = found.fresh.size === 0 ? early : yield* resolve(found.tied, found.fresh)
+    const structure = structureOf(description, resolved, found)
     const earlier = yield* earlierValues(structure)
     const notes = [...setUpNotes(structure), ...told, ...newNotes(structure, earlier)]
     const model = yield* assemble(structure, notes, storageIn(tensors, weights))
@@ -100,7 +105,8 @@ export function initialize(
     const tied = tiesOf(network.weights)
     const keys = parameters.map(({ key }) => key)
     const fresh = new Set(keys.filter((key) => isOptional(network.weights, key)))
-    const structure = yield* attempt(() => structureOf(description, { task, tied, fresh, record }))
+    const resolved = yield* attempt(() => resolveMethods(description, tied, fresh), PluginError)
+    const structure = structureOf(description, resolved, { task, tied, fresh, record })
     const earlier = yield* earlierValues(structure)
     const model = yield* assemble(structure, setUpNotes(structure), () => "f32")
     const { seed, changed: { weights: replaced } } = structure

@@ -3,10 +3,8 @@ import type { Parameter } from "../../contracts/parameter.ts"
 import { PluginError } from "../../contracts/plugin_error.ts"
 import type { Ties } from "../../weights/weight_map.ts"
 import type { Model } from "../model.ts"
-import { positionsTaken } from "../_positions.ts"
-import { descendants } from "../module.ts"
 import { unmatched } from "../selector.ts"
-import { resolveSites, type SiteTable } from "../sites.ts"
+import { longestPrefix, resolveSites, type SiteTable } from "../sites.ts"
 import type { Task } from "../task.ts"
 import type { Description } from "./describe.ts"
 import { checkTied, trainableOf } from "./trainable.ts"
@@ -30,28 +28,43 @@ export interface Structure extends Omit<Description, "parameters" | "labelKeys">
   readonly trains: (parameter: Parameter) => boolean
 }
 
-/** Puts methods and model together. Throws {@link PluginError} where they do not fit. */
-export function structureOf(description: Description, found: FoundInFiles): Structure {
-  const { parameters, labelKeys: _, ...described } = description
-  const { contributions, network } = described
-  const { fresh, tied } = found
-  const base = parameters.filter(({ key }) => !Object.hasOwn(tied, key))
-  // Modules that the files lack count as head: methods that adapt all else leave them alone.
+/** Methods at their modules. */
+export interface Resolved extends Pick<Structure, "network" | "modules" | "sites"> {}
+
+/**
+ * Resolves methods' sites. Throws {@link PluginError} where methods do not fit the model or each other.
+ *
+ * @param fresh Keys of base parameters that start new: modules of nothing else count as head, so that methods which adapt
+ * all else leave them alone.
+ */
+export function resolveMethods(
+  { contributions, parameters, modules: all, network }: Description,
+  tied: Ties,
+  fresh: ReadonlySet<string>,
+): Resolved {
   const isNew = ({ path }: ModuleInfo) => {
-    const own = base.filter(({ module }) => module === path)
+    const own = parameters.filter(({ key, module }) => module === path && !Object.hasOwn(tied, key))
     return own.length > 0 && own.every(({ key }) => fresh.has(key))
   }
-  const modules = described.modules.map((module) => isNew(module) ? { ...module, outputHead: true } : module)
+  const modules = all.map((module) => isNew(module) ? { ...module, outputHead: true } : module)
   const sites = resolveSites(modules, contributions)
-  const taken = positionsTaken(descendants(network.root), sites)
+  const taken = longestPrefix(sites.byModule, "Attention") + longestPrefix(sites.byModule, "Backbone")
   const maxPositions = network.maxPositions - taken
   if (maxPositions <= 0) {
     const message = `prefixes of ${taken} places leave no room in the model's ${network.maxPositions} positions`
     throw new PluginError({ plugin: "plugins", message })
   }
   checkTied(tied, modules, contributions)
-  const trains = trainableOf({ contributions, modules, base, sites, fresh })
-  return { ...described, ...found, network: { ...network, maxPositions }, modules, base, sites, trains }
+  return { network: { ...network, maxPositions }, modules, sites }
+}
+
+/** Everything that is known of a model, from config, methods and files. */
+export function structureOf(description: Description, resolved: Resolved, found: FoundInFiles): Structure {
+  const { parameters, labelKeys: _, ...described } = description
+  const { fresh, tied } = found
+  const base = parameters.filter(({ key }) => !Object.hasOwn(tied, key))
+  const trains = trainableOf({ contributions: described.contributions, ...resolved, base, fresh })
+  return { ...described, ...resolved, ...found, base, trains }
 }
 
 /** What a person should know of the config and of names that methods were given. */

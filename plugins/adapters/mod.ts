@@ -58,8 +58,8 @@ export {
   type StackSetup,
 } from "./composition.ts"
 export type { AdapterConfigName, AdapterOptions, ResolvedAdapter } from "./options.ts"
-export { SoupError, type SoupErrorFields } from "../../core/model/soup_error.ts"
-export type { AveragedTensor } from "../../core/model/average_tensors.ts"
+export { SoupError, type SoupErrorFields } from "../../core/weights/soup_error.ts"
+export type { AveragedTensor } from "../../core/weights/average_tensors.ts"
 export type { ResolvedMember } from "./sites.ts"
 export { soup, type SoupOptions, type SoupReport } from "./soup.ts"
 

@@ -1,6 +1,6 @@
 import { isWithin } from "../../core/formats/path_within.ts"
 import { adapterFile, nearest } from "../peft_format/mod.ts"
-import { CombineError } from "./combine_error.ts"
+import { CombineError } from "../../core/weights/combine/combine_error.ts"
 import type { AdapterSource } from "./combine_sources.ts"
 
 /**

@@ -12,5 +12,5 @@ export { initialize, type InitializeOptions, load, type LoadError, type LoadOpti
 export { merge, saveMerged, type SaveMergedOptions } from "./merge.ts"
 export type { ResolvedSite } from "./sites.ts"
 export { type CheckpointOptions, saveCheckpoint } from "./save_checkpoint.ts"
-export { soup, type SoupIngredient, type SoupOptions, type SoupReport } from "../weights/soup.ts"
-export type { AveragedTensor } from "../weights/average_tensors.ts"
+export { soup, type SoupIngredient, type SoupOptions } from "../weights/soup.ts"
+export type { AveragedTensor, SoupReport } from "../weights/average_tensors.ts"

@@ -1,8 +1,8 @@
 /**
- * Walking over views: what references and emitters share.
+ * Views of buffers: making them, and walking over them.
  * @module
  */
-import { sizeOf } from "../core/tensor/shape.ts"
+import { sizeOf, stridesOf } from "../core/tensor/shape.ts"
 import type { View } from "./contract.ts"
 
 /** Walks `space` in row-major order with each view's element offset kept beside.
@@ -26,4 +26,21 @@ export const forEachPlace = (
       index[axis] = 0
     }
   }
+}
+
+/** The whole of a buffer from its first element on, without gaps. */
+export const contiguous = (buffer: number, shape: ReadonlyArray<number>): View => ({
+  buffer,
+  offset: 0,
+  shape,
+  strides: stridesOf(shape),
+})
+
+/** Strides of a view repeated up to `shape`. */
+export const broadcastStrides = (
+  from: Pick<View, "shape" | "strides">,
+  shape: ReadonlyArray<number>,
+): ReadonlyArray<number> => {
+  const lead = shape.length - from.shape.length
+  return shape.map((_, axis) => axis < lead || from.shape[axis - lead] === 1 ? 0 : from.strides[axis - lead])
 }

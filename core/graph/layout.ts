@@ -1,3 +1,4 @@
+import { broadcastStrides } from "../../kernels/view.ts"
 import { sizeOf, stridesOf } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import { expandOperation, flipOperation, permuteOperation, reshapeOperation, sliceOperation } from "../tensor/views.ts"
@@ -36,12 +37,6 @@ export function viewOf(node: Tensor, from: Layout): Layout | undefined {
     return strides && { ...from, shape, strides }
   }
   return undefined
-}
-
-/** Strides of a view repeated up to `shape`. */
-export function broadcastStrides(from: Pick<Layout, "shape" | "strides">, shape: ReadonlyArray<number>): number[] {
-  const lead = shape.length - from.shape.length
-  return shape.map((_, axis) => axis < lead || from.shape[axis - lead] === 1 ? 0 : from.strides[axis - lead])
 }
 
 /** Strides that split and join axes without moving anything, if there are any. */

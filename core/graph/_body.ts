@@ -1,10 +1,9 @@
 import type { Instruction, View } from "../../kernels/contract.ts"
 import { fullOperation } from "../tensor/leaves.ts"
 import { reduceOperation } from "../tensor/reduce.ts"
-import { sameShape } from "../tensor/shape.ts"
+import { broadcastStrides, sameShape } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import { copyOperation, isGenerator } from "./fuse.ts"
-import { broadcastStrides } from "../tensor/views.ts"
 import type { Layout } from "./layout.ts"
 
 /** Writes the fused expression of one call over the places of `space`. */

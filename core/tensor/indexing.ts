@@ -10,6 +10,7 @@ import { reshape } from "./views.ts"
 /** Rows of a table by index. */
 export const gatherOperation: Operation = {
   name: "gather",
+  kernel: "gather",
   derivative: (n, cotangent) => [batchSum(scatterAdd(n.inputs[1], cotangent, n.inputs[0].shape[0], true)), undefined],
   reference: (n, [table, indices]) => {
     const width = n.inputs[0].shape[1]
@@ -30,6 +31,7 @@ export const gatherOperation: Operation = {
 /** Rows added into a table of zeros by index; attributes `rows`, `perExample`. */
 export const scatterAddOperation: Operation = {
   name: "scatterAdd",
+  kernel: "scatter_add",
   derivative: (n, cotangent) => {
     const [indices] = n.inputs
     const rows = n.attributes.rows as number
@@ -53,6 +55,7 @@ export const scatterAddOperation: Operation = {
 /** Part of a state replaced, in place where the state is a slot; attribute `axis`. No derivative: it serves inference. */
 export const updateSliceOperation: Operation = {
   name: "updateSlice",
+  kernel: "update_slice",
   reference: (n, [state, source, start]) => {
     const axis = n.attributes.axis as number
     const inner = sizeOf(n.shape.slice(axis + 1))

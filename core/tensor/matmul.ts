@@ -15,6 +15,7 @@ export interface MatmulOptions {
 /** The matrix product; attributes `transposeA`, `transposeB`. */
 export const matmulOperation: Operation = {
   name: "matmul",
+  kernel: "matmul",
   derivative: (n, cotangent) => {
     const [a, b] = n.inputs
     const { transposeA, transposeB } = n.attributes as MatmulOptions

@@ -50,10 +50,10 @@ export interface Operation {
   /** Cotangents of the inputs, given the node and the cotangent of its value; `undefined` where there is none. */
   readonly derivative?: (node: Tensor, cotangent: Tensor) => ReadonlyArray<Tensor | undefined>
   /**
-   * The kernel that computes it as it is; `decompose` then serves derivatives of derivatives and the reference. Nodes
-   * of one kernel with the same inputs are computed by one call.
+   * The kernel that computes it as it is: a `Kernel`, or the name of one that is built in. `decompose` then serves
+   * derivatives and the reference where there are none.
    */
-  readonly kernel?: "attention" | "attention_gradient"
+  readonly kernel?: string | { readonly name: string }
   /** The node written in other operations. */
   readonly decompose?: (node: Tensor) => Tensor
   /** The value in float64, from values of the inputs. Left out where `decompose` says it all. */

@@ -1,6 +1,6 @@
 import { isIndices, sameRange, sliceElements } from "./box.ts"
 import { sumTo } from "./reduce.ts"
-import { axisOf, broadcastShapes, sameShape, type Shape, show, sizeOf, stridesOf } from "./shape.ts"
+import { axisOf, broadcastShapes, broadcastStrides, sameShape, type Shape, show, sizeOf, stridesOf } from "./shape.ts"
 import { ShapeError } from "./shape_error.ts"
 import { type Box, node, type Numbers, type Operation, type Range, type Strided, type Tensor } from "./tensor.ts"
 
@@ -146,11 +146,6 @@ export const stopGradientOperation: Operation = {
   slice: sliceElements,
 }
 
-/** Strides of a view repeated up to `shape`. */
-export function broadcastStrides(from: Pick<Strided, "shape" | "strides">, shape: Shape): number[] {
-  const lead = shape.length - from.shape.length
-  return shape.map((_, axis) => axis < lead || from.shape[axis - lead] === 1 ? 0 : from.strides[axis - lead])
-}
 /** Strides that split and join axes without moving anything, if there are any. */
 function reshapedStrides(from: Strided, shape: Shape): number[] | undefined {
   if (sizeOf(shape) === 0) return stridesOf(shape)

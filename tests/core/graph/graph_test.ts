@@ -2,6 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert"
 import { build } from "../../../core/graph/build.ts"
 import { chunkVocabulary } from "../../../core/graph/chunk_vocabulary.ts"
 import { gradients } from "../../../core/graph/gradients.ts"
+import type { BuiltinCall } from "../../../kernels/builtin.ts"
 import { interpret } from "../../../core/graph/interpret.ts"
 import { narrowed } from "../../../core/graph/narrow.ts"
 import type { Program } from "../../../core/graph/program.ts"
@@ -309,10 +310,11 @@ Deno.test("a plain step sums over the batch inside its products", () => {
   const [, w] = parameters
   const [gradient] = gradients(ops.sum(losses), [w])
   const program = build({ name: "plain", outputs: { gradient }, updates: [] })
-  for (const call of program.calls) {
+  const calls = program.calls as ReadonlyArray<BuiltinCall>
+  for (const call of calls) {
     if (call.kernel === "matmul") assertEquals(call.output.shape.length <= 3, true)
   }
-  const batched = program.calls.filter((call) =>
+  const batched = calls.filter((call) =>
     call.kernel === "matmul" && call.output.shape.length === 3 && call.output.shape[1] === 6
   )
   assertEquals(batched.length, 0, "no product keeps the examples apart")

@@ -14,6 +14,18 @@ export interface Step {
   readonly microBatches: ReadonlyArray<MicroBatch>
 }
 
+/** What came of one step. Plain JSON. */
+export interface FinishedStep {
+  /** Number of the step, from 1. */
+  readonly step: number
+  /** Mean loss; 0 for an empty step. */
+  readonly loss: number
+  /** Number of terms in the loss: unmasked tokens or examples. */
+  readonly weight: number
+  /** Global L2 norm of the gradient before clipping. */
+  readonly gradientNorm: number
+}
+
 /**
  * What is drawn for training. Plugins wrap one source in another: sampling, curriculum, mixtures of tasks.
  * A source is pure: the same epoch always gives the same steps, which is what makes a resumed run equal.

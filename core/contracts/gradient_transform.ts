@@ -1,5 +1,6 @@
+import type { Shape } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts"
-import type { Parameter } from "./parameter.ts"
+import type { Initializer, Parameter } from "./parameter.ts"
 
 /** Gradients by parameter key. */
 export type Gradients = ReadonlyMap<string, Tensor>
@@ -15,8 +16,16 @@ export interface TransformContext {
   readonly key: readonly [Tensor, Tensor]
 }
 
-/** Memory that a transform keeps between updates; it starts with zeros and lies in checkpoints. */
-export type StateSpec = Readonly<Record<string, { readonly shape: ReadonlyArray<number> }>>
+/** State that is kept between updates, by name: f32 tensors that checkpoints hold. */
+export type StateSpec = Readonly<Record<string, StateTensor>>
+
+/** One tensor of a state. */
+export interface StateTensor {
+  /** Extents of its axes. */
+  readonly shape: Shape
+  /** Its first values; random ones come from the run's seed and the tensor's name. Default: zeros. */
+  readonly initializer?: Initializer
+}
 
 /** Sees gradients by task as well. */
 export interface TaskTransformContext extends TransformContext {

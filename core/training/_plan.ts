@@ -4,14 +4,12 @@ import type { Example } from "../data/encode.ts"
 import { packOrCollate } from "../data/packed_row.ts"
 import type { Tokenizer } from "../data/tokenizer.ts"
 import type { Model, ModelParameter } from "../model/model.ts"
-import { labelKind } from "../model/task.ts"
 import { sizeOf } from "../tensor/shape.ts"
 import { checkSteps } from "./_check_steps.ts"
 import { againstPaddingFree } from "./padding_free.ts"
 import { maskTokens } from "./mask_tokens.ts"
-import { objectiveOf } from "./objectives.ts"
 import type { FullOptions } from "./options.ts"
-import type { StepSettings } from "./step_graphs.ts"
+import { type SessionOptions, trainedParameters } from "./session.ts"
 import { drawBatches, encodeData, padIdOf, type TaskExamples, tasksOf, type TrainingData } from "./training_data.ts"
 import { TrainingError } from "./training_error.ts"
 
@@ -27,7 +25,7 @@ export interface Plan {
   readonly epochSteps: ReadonlyArray<number>
   /** Steps of the warm-up. */
   readonly warmup: number
-  readonly settings: StepSettings
+  readonly session: SessionOptions
   /** Parameters that train. */
   readonly parameters: ReadonlyArray<ModelParameter>
   /** What decides which weights are best; `sign` is 1 for a metric that rises. */
@@ -56,11 +54,7 @@ const METRICS = {
 export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, options: FullOptions): Plan {
   const { task, contributions, network } = model
   const wrong = (message: string) => new TrainingError({ reason: "Options", message })
-  const parameters = model.parameters.filter(({ trainable, owner }) => trainable && !model.off.has(owner))
-  if (parameters.length === 0) {
-    const message = "no parameter would be trained: the methods chose none, and all others are frozen"
-    throw new TrainingError({ reason: "NothingTrains", message })
-  }
+  const parameters = trainedParameters(model)
   if (tokenizer.vocabSize > network.vocabSize) {
     throw wrong(
       `the tokenizer has ${tokenizer.vocabSize} tokens, the model ${network.vocabSize}: they do not belong together`,
@@ -110,26 +104,7 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
   }
   const totalSteps = maxSteps ?? steps
 
-  const tensors = new Map(model.parameters.map(({ key, tensor }) => [key, tensor]))
   const { masking } = all[0]
-  const settings: StepSettings = {
-    forward: model.forward,
-    parameter: (key) => {
-      const tensor = tensors.get(key)
-      if (tensor === undefined) throw wrong(`an objective asks for the parameter "${key}", which nobody brought`)
-      return tensor
-    },
-    trained: parameters,
-    labels: labelKind(task),
-    objective: objectiveOf(task),
-    ...(masking === undefined ? {} : { prepare: (batch, key) => maskTokens(batch, key, masking) }),
-    contributions,
-    optimizer: options.optimizer,
-    weightDecay: options.weightDecay,
-    maxGradNorm: options.maxGradNorm,
-    gradientCheckpointing: options.gradientCheckpointing,
-  }
-
   const padId = padIdOf(tokenizer, network.vocabSize)
   const count = (own: ReadonlyArray<ModelParameter>) => own.reduce((sum, { shape }) => sum + sizeOf(shape), 0)
   // What has no part in the outcome is left out.
@@ -153,7 +128,15 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
     totalSteps,
     epochSteps,
     warmup: options.warmupSteps ?? Math.ceil(options.warmupRatio * totalSteps),
-    settings,
+    session: {
+      optimizer: options.optimizer,
+      weightDecay: options.weightDecay,
+      maxGradNorm: options.maxGradNorm,
+      seed,
+      tasks: Object.keys(train),
+      gradientCheckpointing: options.gradientCheckpointing,
+      ...(masking === undefined ? {} : { prepare: (batch, key) => maskTokens(batch, key, masking) }),
+    },
     parameters,
     watched: {
       metric,

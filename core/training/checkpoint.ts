@@ -17,15 +17,15 @@ import {
 } from "../formats/safetensors.ts"
 import { type StorageError, toStorageError } from "../formats/storage_error.ts"
 import { writeDirectoryWhole } from "../formats/whole_file.ts"
-import type { NamedSlot } from "./stepper.ts"
+import type { SessionState } from "./session.ts"
+import type { NamedSlot } from "./step_slots.ts"
 import { TrainingError } from "./training_error.ts"
+import type { ValidationState } from "./validation.ts"
 
 /** Where a run stands, beside its tensors. */
-export interface TrainerState {
+export interface TrainerState extends SessionState, ValidationState {
   /** Version of this file's layout. */
   readonly version: 1
-  /** Steps done. */
-  readonly step: number
   /** Epoch of the next step, from 0. */
   readonly epoch: number
   /** Number of the next step in its epoch, from 0. */
@@ -34,10 +34,6 @@ export interface TrainerState {
   readonly tokens: number
   /** Seconds of work so far. */
   readonly seconds: number
-  /** The best evaluation so far. */
-  readonly best?: { readonly step: number; readonly value: number }
-  /** Evaluations since then. */
-  readonly withoutProgress: number
 }
 
 /** What a failed checkpoint operation gives. */
@@ -99,7 +95,8 @@ export function readTrainerState(
   return Effect.flatMap(readJson(path), (value) => {
     const state = value as Partial<TrainerState> | null
     const whole = [state?.step, state?.epoch, state?.stepInEpoch, state?.tokens, state?.withoutProgress]
-    if (state?.version === 1 && state.step === step && whole.every((n) => Number.isSafeInteger(n) && n! >= 0)) {
+    const sound = Array.isArray(state?.feedback) && whole.every((n) => Number.isSafeInteger(n) && n! >= 0)
+    if (state?.version === 1 && state.step === step && sound) {
       return Effect.succeed(state as TrainerState)
     }
     const message = `"${path}" is not the state of a run: remove that checkpoint, or start again in another folder`

@@ -14,7 +14,6 @@ import type { Graph } from "../graph/build.ts"
 import { gradients as differentiate } from "../graph/gradients.ts"
 import { narrowed } from "../graph/narrow.ts"
 import { abs, add, batchSum, div, full, input, less, max, mul, slot, type SlotReference, where } from "../tensor/ops.ts"
-import type { Shape } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import { clipByGlobalNorm, globalNorm } from "./clip_by_global_norm.ts"
 import { wrapObjective } from "./objectives.ts"
@@ -96,42 +95,6 @@ const keyInputs = (name: string): readonly [Tensor, Tensor] => [
   input(`${name}0`, [], { dtype: "i32" }),
   input(`${name}1`, [], { dtype: "i32" }),
 ]
-
-/** A batch of `rows` examples of `length` tokens as inputs `tokens`, `lengths`, `labels`, `exampleWeight`. */
-export function batchInputs(task: string, rows: number, length: number, labels: "example" | "token"): BatchTensors {
-  return {
-    tokens: input("tokens", [rows, length], { dtype: "i32", batch: true }),
-    lengths: input("lengths", [rows], { dtype: "i32", batch: true }),
-    labels: input("labels", labels === "token" ? [rows, length] : [rows], { dtype: "i32", batch: true }),
-    exampleWeight: input("exampleWeight", [rows], { batch: true }),
-    task,
-  }
-}
-
-/** A packed row of `length` tokens with `examples` examples as inputs of the same names, and those of its places. */
-export function packedInputs(
-  task: string,
-  examples: number,
-  length: number,
-  longest: number,
-  labels: "example" | "token",
-): BatchTensors {
-  const whole = (name: string, shape: Shape) => input(name, shape, { dtype: "i32" })
-  return {
-    tokens: whole("tokens", [1, length]),
-    lengths: whole("lengths", [examples]),
-    packed: {
-      positions: whole("positions", [1, length]),
-      segments: whole("segments", [1, length]),
-      first: whole("first", [examples]),
-      last: whole("last", [examples]),
-      longest,
-    },
-    labels: whole("labels", labels === "token" ? [1, length] : [examples]),
-    exampleWeight: input("exampleWeight", [labels === "token" ? 1 : examples]),
-    task,
-  }
-}
 
 /** Loss and gradients of a micro-batch, summed over its examples. Inputs beside the batch's: `dropout0`, `dropout1`. */
 function microBatch(settings: StepSettings, given: BatchTensors): Sums {

@@ -12,7 +12,7 @@ export type TransformState = Readonly<Record<string, Tensor>>
 export interface TransformContext {
   /** Number of this update, from 1: i32 []. */
   readonly step: Tensor
-  /** Key for random numbers of this update (see `uniform`). */
+  /** Key for random numbers of this update (see `uniform`): from the run's seed, or {@link GradientTransforms.secret}. */
   readonly key: readonly [Tensor, Tensor]
 }
 
@@ -55,4 +55,10 @@ export interface GradientTransforms {
   readonly task?: StepTransform<ReadonlyMap<string, Gradients>, TaskTransformContext>
   /** The mean over tasks, before clipping by global norm and the optimizer. */
   readonly total?: StepTransform<Gradients, TransformContext>
+  /**
+   * True draws the key of `context.key` from `crypto` instead of the run's seed, as the noise of a private run must be: two
+   * runs with one seed then differ. The key lies in checkpoints, which only their owner can read, so that a resumed run is
+   * the same run. Default false.
+   */
+  readonly secret?: boolean
 }

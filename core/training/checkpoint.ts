@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import type { BackendService } from "../backend/backend.ts"
+import type { Json } from "../contracts/batch_source.ts"
 import type { JsonError } from "../formats/json_error.ts"
 import { readJson, writeJson } from "../formats/json_file.ts"
 import {
@@ -34,10 +35,17 @@ export interface TrainerState extends SessionState, ValidationState {
   readonly tokens: number
   /** Seconds of work so far. */
   readonly seconds: number
+  /** States of sources of batches, by plugin id. */
+  readonly batches: Readonly<Record<string, Json>>
 }
 
 /** What a failed checkpoint operation gives. */
 export type CheckpointFailure = StorageError | SafetensorsError | JsonError | TrainingError
+
+/** Mode of files that hold a secret. */
+const OWNER_ALONE = 0o600
+const SECRET =
+  "whoever has the secretKey below can remove the noise of this private run: do not publish this checkpoint"
 
 const nameOf = (step: number) => `step-${step}`
 
@@ -70,8 +78,10 @@ export function saveCheckpoint(
           dtype: "F32" as const,
           read: () => backend.read(slot) as Promise<Float32Array>,
         }))
-        yield* writeSafetensors(`${temporary}/state.safetensors`, sources)
-        yield* writeJson(`${temporary}/trainer_state.json`, state)
+        const secret = state.secretKey !== undefined
+        const mode = secret ? OWNER_ALONE : undefined
+        yield* writeSafetensors(`${temporary}/state.safetensors`, sources, {}, mode)
+        yield* writeJson(`${temporary}/trainer_state.json`, secret ? { secret: SECRET, ...state } : state, mode)
       }))
     const others = (yield* listCheckpoints(directory)).filter((step) =>
       step !== state.step && step !== state.best?.step
@@ -95,7 +105,8 @@ export function readTrainerState(
   return Effect.flatMap(readJson(path), (value) => {
     const state = value as Partial<TrainerState> | null
     const whole = [state?.step, state?.epoch, state?.stepInEpoch, state?.tokens, state?.withoutProgress]
-    const sound = Array.isArray(state?.feedback) && whole.every((n) => Number.isSafeInteger(n) && n! >= 0)
+    const sound = Array.isArray(state?.feedback) && typeof state.batches === "object" &&
+      whole.every((n) => Number.isSafeInteger(n) && n! >= 0)
     if (state?.version === 1 && state.step === step && sound) {
       return Effect.succeed(state as TrainerState)
     }

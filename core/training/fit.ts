@@ -34,7 +34,7 @@ export function fit(
       : yield* openRunFolder({ path: full.runFolder, config: plan.config, resume: full.resume })
     const session = yield* openSession(model, plan.session)
     const checkpoints = makeRunCheckpoints(model, session, folder)
-    const start = yield* checkpoints.start(full.resume, plan.parameters)
+    const start = yield* checkpoints.start(full.resume, plan)
     const log = folder === undefined ? undefined : yield* folder.openLog(start.state.step)
     const telemetry = makeTelemetry({ model, options: full, totalSteps, folder, log, from: start.state })
     const guards = makeGuards({
@@ -89,5 +89,11 @@ function announce(model: Model, plan: Plan, { emit }: Telemetry, resumedFrom: nu
     })
     const { messagesOf } = yield* Effect.promise(() => import("./_messages.ts"))
     for (const message of messagesOf(plan)) yield* emit(message)
+    const secretive = model.contributions.filter(({ gradients }) => gradients?.secret).map(({ id }) => id)
+    if (secretive.length === 0) return
+    const text =
+      `checkpoints of this run hold the secret key of ${secretive.join(", ")}, which removes its noise: only ` +
+      "their owner can read them (mode 0600), and they must not be published"
+    yield* emit({ type: "message", level: "warning", text })
   })
 }

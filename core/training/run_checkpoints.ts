@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type { Model } from "../model/model.ts"
 import { sizeOf } from "../tensor/shape.ts"
-import { attemptPromise, type Known } from "./_attempt.ts"
+import { attempt, attemptPromise, type Known } from "./_attempt.ts"
 import type { Plan } from "./_plan.ts"
 import {
   type CheckpointFailure,
@@ -35,7 +35,7 @@ export interface RunCheckpoints {
   /** Restores the last checkpoint into the session, if `resume` asks for it and there is one. */
   readonly start: (
     resume: boolean,
-    parameters: Plan["parameters"],
+    plan: Plan,
   ) => Effect.Effect<Start, CheckpointFailure | Known, FileSystem.FileSystem>
 }
 
@@ -48,6 +48,7 @@ const FRESH: TrainerState = {
   tokens: 0,
   seconds: 0,
   withoutProgress: 0,
+  batches: {},
 }
 
 /** Makes the checkpoints of a run. */
@@ -81,7 +82,7 @@ export function makeRunCheckpoints(
         return `checkpoints/step-${state.step}`
       }),
     last: () => saved === undefined ? undefined : `${directory}/step-${saved}`,
-    start: (resume, parameters) =>
+    start: (resume, { parameters, batches }) =>
       Effect.gen(function* () {
         if (resume) saved = (yield* listCheckpoints(directory)).at(-1)
         if (saved === undefined) return { state: FRESH, best: undefined, resumedFrom: undefined }
@@ -91,6 +92,7 @@ export function makeRunCheckpoints(
           backend.write(slots.get(name)!, data, offset)
         yield* loadCheckpoint(directory, saved, session.slots, write, { all: true })
         yield* attemptPromise(() => session.restore({ state, values: {} }))
+        yield* attempt(() => batches.restore(state.batches))
         return { state, best: yield* bestOf(state.best, parameters), resumedFrom: saved }
       }),
   }

@@ -21,7 +21,7 @@ import { adamW } from "./adamw.ts"
 import { objectiveOf } from "./objectives.ts"
 import type { Optimizer } from "./optimizer.ts"
 import type { StepTrace } from "./profile.ts"
-import type { StepSettings } from "./step_graphs.ts"
+import { secretName, type StepSettings } from "./step_graphs.ts"
 import { makeStepPrograms, type StepOutputs } from "./step_programs.ts"
 import { makeStepSlots, type NamedSlot } from "./step_slots.ts"
 import { TrainingError } from "./training_error.ts"
@@ -45,6 +45,10 @@ export interface SessionOptions {
   readonly objective?: Objective
   /** Changes a batch before the model sees it, such as hiding tokens. Default: batches stay as they are. */
   readonly prepare?: (batch: BatchTensors, key: readonly [Tensor, Tensor]) => BatchTensors
+  /** Examples that a step is planned for; needed where a method requires a constant divisor. */
+  readonly examplesPerStep?: number
+  /** Whether results have losses by example. Default: whether a method requires it. */
+  readonly exampleLosses?: boolean
   /** Compute the inner values of the model's blocks again for derivatives: less memory, more work. Default false. */
   readonly gradientCheckpointing?: boolean
 }
@@ -69,6 +73,8 @@ export interface SessionState {
   readonly step: number
   /** Finished steps that are still to be handed to a source of batches: see {@link Session.feedback}. */
   readonly feedback: ReadonlyArray<FinishedStep>
+  /** Key of the noise of methods that ask for a secret one: four words of 32 bits. Whoever has it can remove the noise. */
+  readonly secretKey?: ReadonlyArray<number>
 }
 
 /** State of a session with all values: a structured clone of it is a copy. */
@@ -100,7 +106,10 @@ export interface Session {
   readonly state: () => SessionState
   /** State with copies of all slots. Nothing may be under way. */
   readonly snapshot: () => Promise<Snapshot>
-  /** Goes back to a state. Slots that have no values in it stay as they are. Nothing may be under way. */
+  /**
+   * Goes back to a state, also that of an earlier session of the same model. Slots that have no values in it stay as they
+   * are. Nothing may be under way.
+   */
   readonly restore: (snapshot: Snapshot) => Promise<void>
   /** Waits for steps under way, then frees all memory but the model's. */
   readonly dispose: () => Promise<void>
@@ -145,7 +154,16 @@ function settingsOf(model: SessionModel, options: SessionOptions): StepSettings 
     optimizer,
     weightDecay,
     maxGradNorm,
+    exampleLosses: options.exampleLosses ?? model.contributions.some(({ requires }) => requires?.perExampleLoss),
+    ...divisorOf(model, options.examplesPerStep),
   }
+}
+
+function divisorOf({ contributions }: SessionModel, examples: number | undefined): Pick<StepSettings, "divisor"> {
+  const wanting = contributions.find(({ requires }) => requires?.constantDivisor)
+  if (wanting === undefined) return {}
+  if (examples !== undefined && Number.isSafeInteger(examples) && examples > 0) return { divisor: examples }
+  throw wrong(`${wanting.id} divides by a constant: examplesPerStep must be a whole number from 1, got ${examples}`)
 }
 
 /**
@@ -163,9 +181,20 @@ export async function makeSession(model: SessionModel, options: SessionOptions =
   const programs = makeStepPrograms(backend, settings, memory, tasks)
   const parameters = settings.trained.map(({ key, slot }) => ({ name: `parameter/${key}`, slot }) as NamedSlot)
   const slots = [...parameters, ...memory.named]
-  const key = (name: string, purpose: number, counter: number): RunData => {
-    const [key0, key1] = threefry2x32(seed >>> 0, Math.floor(seed / 2 ** 32), purpose, counter)
-    return { [`${name}0`]: Int32Array.of(key0), [`${name}1`]: Int32Array.of(key1) }
+  const key = (name: string, purpose: number, counter: number): RunData =>
+    keyData(name, threefry2x32(seed >>> 0, Math.floor(seed / 2 ** 32), purpose, counter))
+
+  const secretive = model.contributions.filter(({ gradients }) => gradients?.secret).map(({ id }) => id)
+  let secretKey: SessionState["secretKey"] = secretive.length === 0
+    ? undefined
+    : Array.from(crypto.getRandomValues(new Uint32Array(4)))
+  const secretKeys = (counter: number): RunData => {
+    if (secretKey === undefined) return {}
+    const [a, b, c, d] = secretKey
+    return Object.assign(
+      {},
+      ...secretive.map((id, i) => keyData(secretName(id), threefry2x32(a, b, ...threefry2x32(c, d, i, counter)))),
+    )
   }
 
   let step = 0
@@ -186,6 +215,9 @@ export async function makeSession(model: SessionModel, options: SessionOptions =
     if (!Number.isFinite(learningRate)) throw wrong(`the learning rate must be a finite number, got ${learningRate}`)
     const other = batches.find(({ task }) => !tasks.includes(task))
     if (other !== undefined) throw wrong(`a batch is of the task "${other.task}"; there are ${JSON.stringify(tasks)}`)
+    if (settings.exampleLosses && settings.labels === "token" && batches.some(({ packed }) => packed !== undefined)) {
+      throw wrong("losses by example need padded rows: a packed row has one loss")
+    }
     const next = step + 1
     const scalars = Object.entries(settings.optimizer.scalars(next))
     const common: RunData = {
@@ -193,19 +225,20 @@ export async function makeSession(model: SessionModel, options: SessionOptions =
       learningRate: Float32Array.of(learningRate),
       ...Object.fromEntries(scalars.map(([name, value]) => [name, Float32Array.of(value)])),
       ...key("transform", TRANSFORM, next),
+      ...secretKeys(next),
     }
     const own = (microBatch: number) => key("dropout", DROPOUT, next * MASKS + microBatch)
     const { result } = await programs.post({ step: next, batches, common, own, trace })
     step = next
     finished = finished.filter((one) => one.step > next - DEPTH)
-    const told = result.then((outputs) => resultOf(next, outputs))
+    const told = result.then((outputs) => resultOf(next, outputs, settings.exampleLosses ? batches : []))
     told.catch(() => {})
     pending.push(told)
     return trace ? await drain() : pending.length >= DEPTH ? [await settle()] : []
   }
   const state = (): SessionState => {
     if (pending.length > 0) throw wrong("steps are under way: drain the session first")
-    return { step, feedback: finished }
+    return { step, feedback: finished, ...(secretKey === undefined ? {} : { secretKey }) }
   }
   return {
     slots,
@@ -221,6 +254,10 @@ export async function makeSession(model: SessionModel, options: SessionOptions =
     },
     restore: async (snapshot) => {
       state()
+      const words = snapshot.state.secretKey ?? []
+      if (secretKey !== undefined && !(words.length === 4 && words.every((word) => word === word >>> 0))) {
+        throw new TrainingError({ reason: "Checkpoint", message: `there is no secret key for ${secretive.join(", ")}` })
+      }
       for (const [name, data] of Object.entries(snapshot.values)) {
         const slot = slots.find((own) => own.name === name)?.slot
         if (slot === undefined) throw wrong(`a snapshot has values of "${name}", which this session does not train`)
@@ -229,6 +266,7 @@ export async function makeSession(model: SessionModel, options: SessionOptions =
         await backend.write(slot, data)
       }
       ;({ step, feedback: finished } = snapshot.state)
+      if (secretKey !== undefined) secretKey = words
     },
     dispose: async () => {
       await Promise.allSettled(pending)
@@ -238,10 +276,28 @@ export async function makeSession(model: SessionModel, options: SessionOptions =
   }
 }
 
-function resultOf(step: number, { outputs, trace }: StepOutputs): StepResult {
+const keyData = (name: string, [key0, key1]: readonly [number, number]): RunData => ({
+  [`${name}0`]: Int32Array.of(key0),
+  [`${name}1`]: Int32Array.of(key1),
+})
+
+/** @param batches Those whose losses by example are wanted. */
+function resultOf(step: number, { outputs, trace }: StepOutputs, batches: ReadonlyArray<Batch>): StepResult {
   const { loss, weight, gradientNorm } = outputs.at(-1)!
-  const result = { step, loss: loss[0], weight: weight[0], gradientNorm: gradientNorm[0] }
-  return trace === undefined ? result : { ...result, trace }
+  const examples = batches.flatMap(({ task, rows }, i) =>
+    Array.from(rows).flatMap((row, at) => {
+      const [loss, weight] = [outputs[i].losses[at], outputs[i].weights[at]]
+      return row < 0 || weight === 0 ? [] : [{ task, row, loss: loss / weight }]
+    })
+  )
+  return {
+    step,
+    loss: loss[0],
+    weight: weight[0],
+    gradientNorm: gradientNorm[0],
+    ...(batches.length === 0 ? {} : { examples }),
+    ...(trace === undefined ? {} : { trace }),
+  }
 }
 
 /** Opens a session that lasts as long as the scope. */

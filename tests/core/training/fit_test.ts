@@ -133,7 +133,7 @@ Deno.test("tokens weigh the same in every batch", async () => {
 
 Deno.test("an empty step changes nothing under plain descent and is no error", async () => {
   const empty = contribution({
-    batches: (next) => ({ ...next, epoch: () => [{ microBatches: [] }, { microBatches: [] }] }),
+    batches: (next) => ({ ...next, steps: () => 2, next: () => Effect.succeed({ microBatches: [] }) }),
   })
   const [before, after] = await run(
     Effect.gen(function* () {

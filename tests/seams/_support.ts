@@ -163,6 +163,7 @@ export function train(
         maxGradNorm: rules.maxGradNorm,
         seed: 1,
         tasks,
+        ...(rules.clip?.expectedBatchSize === undefined ? {} : { examplesPerStep: rules.clip.expectedBatchSize }),
       })
       const [all, before] = [await valuesOf(model), await valuesOf(model, true)]
       const results: Array<StepResult> = []

@@ -3,51 +3,14 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert"
-import {
-  type Contribution,
-  Dataset,
-  Espalier,
-  type FinishedStep,
-  type Json,
-  Model,
-  Plugins,
-  Task,
-  Tokenizer,
-  trainBpe,
-  Trainer,
-  type TrainEvent,
-} from "@espalier/espalier"
-import * as Llama from "@espalier/espalier/llama"
-import * as Lora from "@espalier/espalier/lora"
+import type { Contribution, FinishedStep, Json } from "@espalier/espalier"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-
-const sentences = Array.from({ length: 24 }, (_, i) => {
-  const words = i % 3 === 0 ? ["bread", "milk", "salt"] : ["sun", "moon", "star", "sky"]
-  return Array.from({ length: 2 + i % 5 }, (_, j) => words[(i + j) % words.length]).join(" ")
-})
-const data = Dataset.fromRows(sentences.map((text) => ({ text })), { text: "text" })
-const { model: tokenizerModel, config: tokenizerConfig } = trainBpe(sentences, { vocabSize: 280 })
-const tokenizer = Tokenizer.makeTokenizer(tokenizerModel, tokenizerConfig)
-const config = {
-  model_type: "llama",
-  vocab_size: 280,
-  hidden_size: 16,
-  intermediate_size: 24,
-  num_hidden_layers: 1,
-  num_attention_heads: 2,
-  num_key_value_heads: 1,
-  max_position_embeddings: 32,
-  rms_norm_eps: 1e-5,
-  initializer_range: 0.2,
-  tie_word_embeddings: true,
-}
+import { train } from "./_language_model.ts"
 
 const BATCH = 4
 /** Rows in the order of the last loss that was seen of them, the greatest first; rows that were not seen come first. */
-const hardFirst = (
-  seen: Array<readonly [step: number, feedback: ReadonlyArray<number>]>,
-): Omit<Contribution, "id"> => ({
+const hardFirst = (seen: Array<readonly [step: number, feedback: ReadonlyArray<number>]>): Contribution => ({
+  id: "hard_first/default",
   requires: { perExampleLoss: true },
   batches: (next) => {
     const lengths = next.tasks.default
@@ -76,49 +39,20 @@ const hardFirst = (
   },
 })
 
-interface Trained {
-  readonly weights: ReadonlyArray<number>
-  readonly events: ReadonlyArray<TrainEvent>
-  readonly seen: ReadonlyArray<readonly [number, ReadonlyArray<number>]>
-}
-
+const options = { epochs: 2, batchSize: BATCH, learningRate: 0.01, saveEvery: 3 }
 /** Trains for two epochs of five steps; `stopAt` interrupts the run after that step. */
-const train = async (options: Trainer.TrainOptions = {}, stopAt = 0): Promise<Trained> => {
-  const events: Array<TrainEvent> = []
+const drawn = async (more: { readonly runFolder?: string; readonly resume?: boolean } = {}, stopAt = 0) => {
   const seen: Array<readonly [number, ReadonlyArray<number>]> = []
-  let weights: ReadonlyArray<number> = []
-  const program = Effect.gen(function* () {
-    const model = yield* Model.initialize(config, { task: Task.causalLM(), seed: 3 })
-    const observe = (event: TrainEvent) => {
-      events.push(event)
-      return event.type === "step" && event.step === stopAt ? Effect.interrupt : Effect.void
-    }
-    yield* Trainer.fit(model, { train: data }, {
-      epochs: 2,
-      batchSize: BATCH,
-      learningRate: 0.01,
-      tokenizer,
-      saveEvery: 3,
-      ...options,
-      observe,
-    })
-    const values = yield* Model.readParameters(model)
-    weights = values.flatMap(({ data }) => Array.from(data))
-  })
-  const plugin = Layer.effectDiscard(
-    Effect.flatMap(Plugins.Plugins, ({ register }) => register({ id: "hard_first/default", ...hardFirst(seen) })),
+  const trained = await train(
+    hardFirst(seen),
+    { ...options, ...more },
+    (event) => event.type === "step" && event.step === stopAt ? Effect.interrupt : Effect.void,
   )
-  const layers = Layer.mergeAll(plugin, Llama.layer, Lora.layer({ r: 4, loraDropout: 0.1 })).pipe(
-    Layer.provideMerge(Espalier.layerWith({ backend: "wasm", wasm: { threads: 1 } })),
-  )
-  await Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(layers))).catch((error) => {
-    if (stopAt === 0) throw error
-  })
-  return { weights, events, seen }
+  return { ...trained, seen }
 }
 
 Deno.test("a contribution draws by the losses of finished steps, and a resumed run is the same run", async () => {
-  const whole = await train()
+  const whole = await drawn()
   // Each step is seen once, by the second draw after its own.
   assertEquals(whole.seen, Array.from({ length: 10 }, (_, i) => [i + 1, i < 2 ? [] : [i - 1]]))
   const plain = whole.events.flatMap((event) => event.type === "step" ? [event.loss] : [])
@@ -127,7 +61,7 @@ Deno.test("a contribution draws by the losses of finished steps, and a resumed r
   const folder = await Deno.makeTempDir()
   try {
     const runFolder = `${folder}/run`
-    const first = await train({ runFolder }, 5)
+    const first = await drawn({ runFolder }, 5)
     assert(first.events.some(({ type }) => type === "stop"))
     const checkpoints = Array.from(Deno.readDirSync(`${runFolder}/checkpoints`), ({ name }) => Number(name.slice(5)))
     const last = Math.max(...checkpoints)
@@ -136,7 +70,7 @@ Deno.test("a contribution draws by the losses of finished steps, and a resumed r
     assertEquals(state.batches["hard_first/default"].count, last)
     assertEquals((state.feedback as ReadonlyArray<FinishedStep>).map(({ step }) => step), [last - 1, last])
     assertEquals(state.feedback[0].examples.length, BATCH)
-    const second = await train({ runFolder, resume: true })
+    const second = await drawn({ runFolder, resume: true })
     assertEquals(second.seen[0], [last + 1, [last - 1]])
     assertEquals(second.weights, whole.weights)
   } finally {

@@ -106,7 +106,10 @@ Deno.test("Trainer.fit over two tasks with all methods, LoRA and an empty step e
     })
   )
   assertEquals(steps.map((microBatches) => microBatches.map(({ rows }) => rows.length).sort()), [[1, 2, 2, 2], [], [1]])
-  const run = { ...found, results: events.map(({ step, loss, gradientNorm }) => ({ step, loss, gradientNorm, weight: 0 })) }
+  const run = {
+    ...found,
+    results: events.map(({ step, loss, gradientNorm }) => ({ step, loss, gradientNorm, weight: 0 })),
+  }
   const own = { methods: [], tasks: ["fruit", "tree"], steps, rules }
   const expected = reference(run, own, rules)
   const { change, loss } = differences(run, expected)

@@ -61,7 +61,7 @@ for (const optimizer of [SGD, ADAMW]) {
     const open = { ...optimizer, maxGradNorm: 0 }
     const clip = { ...CLIP, expectedBatchSize: 3 }
     const own = {
-      methods: [DpSgd.layer(clip), methods.lora],
+      methods: [DpSgd.layer({ ...CLIP, constantDivisor: true }), methods.lora],
       tasks: ["default"],
       steps: [[one(1, 4)], [], [one(2, 2)]],
     }

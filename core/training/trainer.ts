@@ -12,6 +12,8 @@ export {
   type WordPrediction,
 } from "./evaluate.ts"
 export { embed, type EmbedOptions } from "./embed.ts"
+export { type Batch, collate } from "../data/batches.ts"
+export type { Example } from "../data/encode.ts"
 export { fit } from "./fit.ts"
 export type { Run, RunAccount, TrainError } from "./run.ts"
 export {

@@ -16,7 +16,7 @@ import { stream } from "../../../core/training/stream.ts"
 import { add, equal, mul, sub } from "../../../core/tensor/ops.ts"
 import { type MemoryBackend, memoryBackend } from "../../memory_backend.ts"
 import { failure, run } from "../../model_layer.ts"
-import { classifier, languageModel, plainTexts, texts, tokenizer, weightsOf } from "./_support.ts"
+import { classifier, languageModel, plainTexts, singleBackend, texts, tokenizer, weightsOf } from "./_support.ts"
 
 const rowsOf = (data: LabeledData, from: number, to: number): LabeledData => ({
   ...data,
@@ -32,23 +32,6 @@ const recorder = () => {
 
 const contribution = (value: Omit<Contribution, "id">) =>
   Layer.effectDiscard(Effect.flatMap(Plugins, (plugins) => plugins.register({ id: "test/one", ...value })))
-
-/** A backend whose slots hold 32-bit numbers, as real ones do: what a checkpoint keeps is all there is. */
-const singleBackend = (): MemoryBackend => {
-  const backend = memoryBackend()
-  const compile: MemoryBackend["compile"] = async (program) => {
-    const executable = await backend.compile(program)
-    return {
-      ...executable,
-      run: async (inputs) => {
-        const outputs = await executable.run(inputs)
-        for (const slot of backend.slots.values()) slot.set(Float32Array.from(slot))
-        return outputs
-      },
-    }
-  }
-  return { ...backend, compile }
-}
 
 /** Weights after training a fresh classifier. */
 const trained = (

@@ -36,6 +36,7 @@ export * as Model from "./core/model/mod.ts"
 export * as Trainer from "./core/training/trainer.ts"
 export * as Tokenizer from "./core/data/tokenizer.ts"
 export * as Families from "./core/model/families.ts"
+export * as Weights from "./core/weights/mod.ts"
 export * as Plugins from "./core/contracts/plugins.ts"
 export * as ops from "./core/tensor/ops.ts"
 export {
@@ -61,7 +62,6 @@ export { layerNorm, type LayerNormOptions } from "./core/model/layer_norm.ts"
 export { rmsNorm, type RmsNormOptions } from "./core/model/norm.ts"
 export type * from "./core/model/module.ts"
 export type * from "./core/model/network.ts"
-export type { NamePattern } from "./core/formats/check_names.ts"
 export {
   ConfigReader,
   type FieldOptions,

@@ -30,6 +30,13 @@ import { makeScope } from "./_scope.ts"
 import { artifactContext, checkFolders, checkValues, wantedOf, writeParameters } from "./adapters.ts"
 import { Families, type Family } from "./families.ts"
 import { initialValues } from "./initial_values.ts"
+import {
+  INITIALIZE_OPTIONS,
+  type InitializeOptions,
+  LOAD_OPTIONS,
+  type LoadOptions,
+  resolveLoad,
+} from "./load_options.ts"
 import type { Model, ModelParameter } from "./model.ts"
 import { ModelError } from "./model_error.ts"
 import { backboneOf, baseKey, descendants, infoOf } from "./module.ts"
@@ -38,27 +45,7 @@ import { unmatched } from "./selector.ts"
 import { type ResolvedSite, resolveSites, type SiteTable } from "./sites.ts"
 import { labelsOf, type Task } from "./task.ts"
 
-/** Options of {@link initialize}. */
-export interface InitializeOptions {
-  /** What the model is for. */
-  readonly task: Task
-  /** Seed of new parameters: a whole number from 0. Default 42. */
-  readonly seed?: number
-}
-/** Options of {@link load}. */
-export interface LoadOptions extends InitializeOptions {
-  /**
-   * What the base's frozen matrices (two and more axes) are kept in; all else, and all that trains, is f32. `"stored"`:
-   * what the file has, so that one in bf16 or f16 takes half the memory and loses nothing. Else each is rounded to the
-   * nearest; a number beyond the range of f16 is an error. Products and sums are f32 in any case. Default `"stored"`.
-   */
-  readonly weights?: "stored" | Storage
-  /**
-   * A classifier's head of the files: kept (`"stored"`; it must be for the task's labels), or left out so that one starts
-   * `"new"`. What lies before it (a pooler) is kept in both cases. Default `"stored"`.
-   */
-  readonly head?: "stored" | "new"
-}
+export type { InitializeOptions, LoadOptions }
 
 /** What can go wrong while a model is made. */
 export type LoadError = ModelError | PluginError | JsonError | StorageError | SafetensorsError | BackendError
@@ -92,20 +79,12 @@ export function load(
   options: LoadOptions,
 ): Effect.Effect<Model, LoadError, Backend | Plugins | Families | FileSystem.FileSystem | EffectScope.Scope> {
   return Effect.gen(function* () {
-    const { weights = "stored", head = "stored" } = options
-    if (!WEIGHTS.includes(weights)) {
-      const message = `weights must be one of ${WEIGHTS.join(", ")}, got ${JSON.stringify(weights)}`
-      return yield* new ModelError({ reason: "Weights", message })
-    }
+    const { task: wanted, seed, weights, head } = yield* attempt(() => resolveLoad(LOAD_OPTIONS, options))
     const path = directory.length > 1 ? directory.replace(/\/+$/, "") : directory
-    if (!HEADS.includes(head)) {
-      const message = `head must be one of ${HEADS.join(", ")}, got ${JSON.stringify(head)}`
-      return yield* new ModelError({ reason: "Task", message })
-    }
     const config = yield* readModelConfig(path)
     const files = yield* Effect.promise(() => import("./stored_weights.ts"))
     yield* files.checkPlain(path, config.record)
-    const first = yield* describe(config, path, options)
+    const first = yield* describe(config, path, { task: wanted, seed })
     const { changed } = first
     const found = yield* files.storedWeights({ ...first, config: first.config.record, head })
     const { tied, task, notes: told } = found
@@ -149,8 +128,6 @@ export function load(
   })
 }
 
-const HEADS: ReadonlyArray<string> = ["stored", "new"]
-const WEIGHTS: ReadonlyArray<string> = ["stored", "f32", "bf16", "f16"]
 const STORAGES: Readonly<Partial<Record<StoredDType, Storage>>> = { F16: "f16", BF16: "bf16" }
 
 /** What a frozen parameter of the base is kept in. */
@@ -181,7 +158,8 @@ export function initialize(
   options: InitializeOptions,
 ): Effect.Effect<Model, LoadError, Backend | Plugins | Families | EffectScope.Scope> {
   return Effect.gen(function* () {
-    const described = yield* describe(new ConfigReader("config", config), "", options)
+    const resolved = yield* attempt(() => resolveLoad(INITIALIZE_OPTIONS, options))
+    const described = yield* describe(new ConfigReader("config", config), "", resolved)
     const fresh = newKeysOf(described)
     const structure = yield* withNew(described, fresh)
     const initial = yield* initialArtifacts(structure, trainableOf(structure, fresh))
@@ -197,12 +175,9 @@ export function initialize(
 function describe(
   given: ConfigReader,
   directory: string,
-  { task, seed = 42 }: InitializeOptions,
+  { task, seed }: Required<InitializeOptions>,
 ): Effect.Effect<Structure, ModelError | PluginError | JsonError, Plugins | Families> {
   return Effect.gen(function* () {
-    if (!Number.isSafeInteger(seed) || seed < 0) {
-      return yield* new ModelError({ reason: "Seed", message: `seed must be a whole number from 0, got ${seed}` })
-    }
     const labels = labelsOf(task)
     if (labels !== undefined) {
       if (labels.length < 2 || new Set(labels).size < labels.length) {

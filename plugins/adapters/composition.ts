@@ -5,7 +5,7 @@
 import { PluginError } from "../../core/contracts/plugin_error.ts"
 import { type AdapterOptions, checkFields, demand } from "./options.ts"
 
-/** An adapter in AdapterHub's files, its name there kept. */
+/** A saved adapter in AdapterHub's files; its name is kept. */
 export interface SavedAdapter {
   /** Directory of `adapter_config.json` and `adapter.safetensors`. */
   readonly directory: string
@@ -22,7 +22,7 @@ export type Member = AdapterOptions | SavedAdapter
 export interface StackSetup {
   /** Kind of block. */
   readonly type: "Stack"
-  /** In order; each takes the output of the one before. */
+  /** In order; each adapts the output of the previous one. */
   readonly children: ReadonlyArray<Member | AverageSetup | FuseSetup>
 }
 
@@ -39,17 +39,17 @@ export interface AverageSetup {
 /** Options of AdapterFusion. */
 export interface FusionOptions {
   /**
-   * `"dynamic"`: with a value matrix that starts as the identity, and is drawn to it. `"static"`: without one. Default
-   * `"dynamic"`.
+   * `"dynamic"`: with a value matrix, initially the identity and regularized towards it. `"static"`: without one.
+   * Default `"dynamic"`.
    */
   readonly config?: "dynamic" | "static"
-  /** Whether 0.01 ||I - V||^2 of each value matrix is added to the loss. Default: where there are value matrices. */
+  /** Whether to add 0.01 ||I - V||^2 of each value matrix to the loss. Default: true if there are value matrices. */
   readonly regularization?: boolean
   /** Dropout on the scores before the softmax. Default 0 (AdapterHub: that of the model's attention). */
   readonly dropoutProb?: number
 }
 
-/** Members that are attended to, with parameters of its own. */
+/** Attention over members, with its own parameters. */
 export interface FuseSetup extends FusionOptions {
   /** Kind of block. */
   readonly type: "Fuse"
@@ -60,7 +60,7 @@ export interface FuseSetup extends FusionOptions {
 /** Several adapters as one method. */
 export type AdapterSetup = StackSetup | AverageSetup | FuseSetup
 
-/** Members one after the other: each adapts what the one before made of y. */
+/** Members one after the other: each adapts the output of the previous one. */
 export function stack(...children: StackSetup["children"]): StackSetup {
   return { type: "Stack", children }
 }
@@ -88,13 +88,13 @@ export interface ResolvedFusion {
   readonly name: string
   /** Whether there is a value matrix. */
   readonly value: boolean
-  /** Whether the value matrices are drawn to the identity. */
+  /** Whether the value matrices are regularized towards the identity. */
   readonly regularization: boolean
   /** Dropout on the scores. */
   readonly dropoutProb: number
 }
 
-/** A composition whose members are of any kind. */
+/** A composition with members of any type. */
 export type Composition<M> =
   | { readonly type: "single"; readonly member: M }
   | { readonly type: "Stack"; readonly children: ReadonlyArray<Composition<M>> }
@@ -113,7 +113,7 @@ export function fusionsOf<M>(composition: Composition<M>): ReadonlyArray<Resolve
   return composition.type === "Fuse" ? [composition.fusion] : []
 }
 
-/** A composition with members made of others; names of fusions follow. */
+/** Maps the members of a composition; names of fusions follow. */
 export function mapMembers<A, B extends { readonly name: string }>(
   composition: Composition<A>,
   change: (member: A) => B,
@@ -132,7 +132,7 @@ export function mapMembers<A, B extends { readonly name: string }>(
   }
 }
 
-/** A composition with other fusions. */
+/** Maps the fusions of a composition. */
 export function mapFusions<M>(
   composition: Composition<M>,
   change: (fusion: ResolvedFusion) => ResolvedFusion,
@@ -142,7 +142,7 @@ export function mapFusions<M>(
   return { ...composition, children: composition.children.map((child) => mapFusions(child, change)) }
 }
 
-/** Checks a setup's blocks; members stay as they are given. Throws {@link PluginError}. */
+/** Checks the blocks of a setup; members are not changed. Throws {@link PluginError}. */
 export function resolveSetup(setup: AdapterSetup, plugin: string): Composition<Member> {
   const must = (holds: boolean, field: string, wanted: string, value: unknown) =>
     demand(plugin, holds, field, wanted, value)

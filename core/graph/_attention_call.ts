@@ -2,7 +2,7 @@ import type { AttentionCall, AttentionGradientCall, View } from "../../kernels/c
 import { attentionLogSumOperation, attentionOperation } from "../tensor/composites/attention.ts"
 import { type Shape, stridesOf } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts"
-import { broadcastStrides } from "./layout.ts"
+import { broadcastStrides } from "../tensor/views.ts"
 
 /** Memory for operands and results. */
 export interface CallMemory {

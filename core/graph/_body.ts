@@ -4,7 +4,8 @@ import { reduceOperation } from "../tensor/reduce.ts"
 import { sameShape } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import { copyOperation, isGenerator } from "./fuse.ts"
-import { broadcastStrides, type Layout } from "./layout.ts"
+import { broadcastStrides } from "../tensor/views.ts"
+import type { Layout } from "./layout.ts"
 
 /** Writes the fused expression of one call over the places of `space`. */
 export class Body {

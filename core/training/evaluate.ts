@@ -97,13 +97,12 @@ export type Evaluator = (
   choice?: RowChoice,
 ) => Promise<ReadonlyArray<Outputs>>
 
-const evaluators = new WeakMap<Model, { readonly state: string; readonly run: Evaluator }>()
+const evaluators = new WeakMap<Model, Evaluator>()
 
-/** The evaluator of a model: the same one every time, until its graph changes. */
+/** The evaluator of a model: the same one every time. */
 export function evaluatorOf(model: Model): Evaluator {
-  const state = [model.merged, model.off].map((ids) => [...ids].sort().join()).join(" ")
   const found = evaluators.get(model)
-  if (found?.state === state) return found.run
+  if (found !== undefined) return found
   const programs = new Map<string, ReturnType<typeof ready>>()
   const run: Evaluator = async (batches, masking, choice) => {
     const results: Array<Promise<Outputs>> = []
@@ -119,7 +118,7 @@ export function evaluatorOf(model: Model): Evaluator {
     }
     return await Promise.all(results)
   }
-  evaluators.set(model, { state, run })
+  evaluators.set(model, run)
   return run
 }
 

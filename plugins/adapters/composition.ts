@@ -3,7 +3,11 @@
  * @module
  */
 import { PluginError } from "../../core/contracts/plugin_error.ts"
-import { type AdapterOptions, checkFields, demand } from "./options.ts"
+import { withDefaults } from "../../core/options/check.ts"
+import type { Field, Table } from "../../core/options/field.ts"
+import * as field from "../../core/options/fields.ts"
+import { checkOptions, demand } from "../../core/options/method_options.ts"
+import type { AdapterOptions } from "./options.ts"
 
 /** An adapter in AdapterHub's files, its name there kept. */
 export interface SavedAdapter {
@@ -142,6 +146,15 @@ export function mapFusions<M>(
   return { ...composition, children: composition.children.map((child) => mapFusions(child, change)) }
 }
 
+/** What all blocks have; their children are checked one by one. */
+const BLOCK: Readonly<Record<"type" | "children", Field<unknown>>> = { type: {}, children: {} }
+const AVERAGE = { ...BLOCK, weights: field.list(field.number({}), {}) }
+const FUSION: Table<FusionOptions> = {
+  config: field.choice(["dynamic", "static"], { default: "dynamic" }),
+  regularization: field.boolean({ default: ({ config }) => config === "dynamic" }),
+  dropoutProb: field.number({ minimum: 0, exclusiveMaximum: 1, default: 0 }),
+}
+
 /** Checks a setup's blocks; members stay as they are given. Throws {@link PluginError}. */
 export function resolveSetup(setup: AdapterSetup, plugin: string): Composition<Member> {
   const must = (holds: boolean, field: string, wanted: string, value: unknown) =>
@@ -152,7 +165,7 @@ export function resolveSetup(setup: AdapterSetup, plugin: string): Composition<M
     must(["Stack", "Average", "Fuse"].includes(type), "type", '"Stack", "Average" or "Fuse"', type)
     must(Array.isArray(children) && children.length > 0, `children of ${type}`, "a list of adapters", children)
     if (type === "Stack") {
-      checkFields(plugin, "fields of a Stack", given, ["type", "children"])
+      checkOptions(plugin, BLOCK, given)
       if (inside) throw new PluginError({ plugin, message: `${plugin}: a Stack cannot stand inside of a Stack` })
       return { type, children: children.map((child) => block(child, true)) }
     }
@@ -163,20 +176,17 @@ export function resolveSetup(setup: AdapterSetup, plugin: string): Composition<M
       throw new PluginError({ plugin, message })
     }
     if (type === "Average") {
-      checkFields(plugin, "fields of an Average", given, ["type", "children", "weights"])
+      checkOptions(plugin, AVERAGE, given)
       const { weights = children.map(() => 1) } = given
       const sum = weights.reduce((a, b) => a + b, 0)
       must(weights.length === children.length, "weights", `${children.length} numbers, one for each adapter`, weights)
-      must(weights.every(Number.isFinite) && sum !== 0, "weights", "finite numbers with a sum other than 0", weights)
+      must(sum !== 0, "weights", "numbers with a sum other than 0", weights)
       return { type, members: children, weights: weights.map((weight) => weight / sum) }
     }
-    checkFields(plugin, "fields of a Fuse", given, ["type", "children", "config", "regularization", "dropoutProb"])
-    const { config = "dynamic", dropoutProb = 0 } = given
-    must(config === "dynamic" || config === "static", "config", '"dynamic" or "static"', config)
-    const { regularization = config === "dynamic" } = given
-    must(typeof regularization === "boolean", "regularization", "true or false", regularization)
+    const { type: _, children: __, ...options } = given
+    checkOptions(plugin, FUSION, options)
+    const { config, regularization, dropoutProb } = withDefaults(FUSION, options)
     must(!regularization || config === "dynamic", "regularization", "false where there is no value matrix", true)
-    must(dropoutProb >= 0 && dropoutProb < 1, "dropoutProb", "at least 0 and below 1", dropoutProb)
     return { type, members: children, fusion: { name: "", value: config === "dynamic", regularization, dropoutProb } }
   }
   return block(setup, false)

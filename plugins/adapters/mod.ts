@@ -23,6 +23,8 @@ import type { ArtifactFiles, Contribution } from "../../core/contracts/contribut
 import { PluginError } from "../../core/contracts/plugin_error.ts"
 import { plugin, Plugins } from "../../core/contracts/plugins.ts"
 import { readFiles } from "../../core/model/adapters.ts"
+import * as field from "../../core/options/fields.ts"
+import { checkOptions } from "../../core/options/method_options.ts"
 import type { StorageError } from "../../core/formats/storage_error.ts"
 import { AdapterHubError } from "./adapter_hub_error.ts"
 import {
@@ -38,7 +40,7 @@ import {
 import { contributionOf, type MemberFiles, type MethodOptions } from "./contribution.ts"
 import { decodeAdapterConfig, decodeFusionConfig, decodeSetup, FILES, type HubAdapter } from "./hub_config.ts"
 import { bytesOf } from "./hub_weights.ts"
-import { type AdapterOptions, checkFields, demand, resolveAdapter, type ResolvedAdapter } from "./options.ts"
+import { adapterName, type AdapterOptions, OPTIONS, resolveAdapter, type ResolvedAdapter } from "./options.ts"
 import type { ResolvedMember } from "./sites.ts"
 
 export type { Plugins, PluginsService } from "../../core/contracts/plugins.ts"
@@ -127,7 +129,7 @@ export function compose(
           continue
         }
         const { directory, trainable = !fuses } = member
-        yield* attempt(() => checkFields(id, "saved adapters", member, ["directory", "name", "trainable"]))
+        yield* attempt(() => checkOptions(id, SAVED, member))
         const files = yield* filesIn(directory)
         const { adapter, ...stored } = yield* hub(() => readAdapter(files, directory))
         const own = inSetup({ ...adapter, name: member.name ?? adapter.name }, trainable)
@@ -181,6 +183,9 @@ export function fromAdapterHub(
     }),
   )
 }
+
+/** Options of a {@link SavedAdapter}. */
+const SAVED = { directory: field.text({ required: true }), name: adapterName, trainable: OPTIONS.trainable }
 
 /** A method and its contribution. */
 type Method = readonly [MethodOptions, Contribution]
@@ -245,7 +250,7 @@ function readSetup(files: ArtifactFiles, directory: string): Composition<Resolve
 }
 
 function checkName(name: string, plugin: string): void {
-  demand(plugin, /^[\w-]+$/.test(name), "name", "letters, digits, dashes and underscores", name)
+  checkOptions(plugin, { name: adapterName }, { name })
 }
 
 function attempt<A>(run: () => A): Effect.Effect<A, PluginError> {

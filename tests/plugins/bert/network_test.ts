@@ -254,6 +254,7 @@ Deno.test("prefix keys count as past_key_values do in transformers, rows before 
         const shape = [1, keyValueHeads, 3, headDim]
         return {
           place: "kv-prefix",
+          length: 3,
           parameters: {
             keys: part(keyValues.values, shape, 2 * layer),
             values: part(keyValues.values, shape, 2 * layer + 1),
@@ -266,6 +267,7 @@ Deno.test("prefix keys count as past_key_values do in transformers, rows before 
       select: "bert",
       plan: () => ({
         place: "input-prefix",
+        length: 2,
         parameters: { rows: part(rows.values, [2, 16]) },
         forward: (scope) => scope.parameter("rows"),
       }),

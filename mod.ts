@@ -79,7 +79,16 @@ export type * from "./core/contracts/site.ts"
 export type * from "./core/contracts/train_event.ts"
 export type { Rng } from "./core/tensor/random.ts"
 export type { Shape } from "./core/tensor/shape.ts"
-export { type Attributes, node, type Numbers, type Operation, type Tensor } from "./core/tensor/tensor.ts"
+export {
+  type Attributes,
+  type Box,
+  node,
+  type Numbers,
+  type Operation,
+  type Range,
+  type Strided,
+  type Tensor,
+} from "./core/tensor/tensor.ts"
 export type * from "./core/graph/program.ts"
 export type * from "./kernels/contract.ts"
 

@@ -126,8 +126,28 @@ export interface Epilogue {
   readonly also: ReadonlyArray<{ readonly step: number; readonly view: View }>
 }
 
+/**
+ * Which keys a query sees. The first `prefix` keys are visible to every query; the rest are numbered from 0. The query at
+ * position p sees key j where all that is given holds: j <= p (`causal`), |p - j| < `window`, j < `keyLengths`,
+ * `segments[j] = segments[p]`.
+ */
+export interface Visibility {
+  /** Number of keys before the sequence, which all queries see. */
+  readonly prefix: number
+  /** Whether a query sees no key after its own position. */
+  readonly causal: boolean
+  /** Distance from which on keys are hidden. Default: none. */
+  readonly window?: number
+  /** Position of each query: i32 [batch, T]. Default: t. */
+  readonly queryPositions?: View
+  /** Number of keys of each entry: i32 [batch]. */
+  readonly keyLengths?: View
+  /** Segment of each key, never decreasing along a row: i32 [batch, S - prefix]. A position outside takes the nearest. */
+  readonly segments?: View
+}
+
 /** What both attention kernels are given. Heads come in groups that share keys and values. */
-export interface AttentionOperands {
+export interface AttentionOperands extends Visibility {
   /** Factor of the scores. */
   readonly scale: number
   /** Queries, shape [batch, shared, group, T, D]; the last stride is 1, as of `k` and `v`. */
@@ -136,14 +156,14 @@ export interface AttentionOperands {
   readonly k: View
   /** Values, shape [batch, shared, S, E]. */
   readonly v: View
-  /** f32, shape [batch, T, S]: query t sees key s where it is not 0. Strides of 0 where it repeats. */
-  readonly mask: View
+  /** Shape [batch, shared, group, T, S], strides of 0 where it repeats: added to the scores. */
+  readonly bias?: View
   /** Shape [batch, shared, group, T, S]: multiplies the weights after the softmax. */
   readonly factor?: View
 }
 
 /**
- * out = (softmax(q k^T scale) * factor) v, without the matrix of scores in memory (Rabe and Staats 2021; Dao et al. 2022).
+ * out = (softmax(q k^T scale + bias) * factor) v, without the matrix of scores in memory (Rabe and Staats 2021; Dao et al. 2022).
  * A query that sees no key gives zeros, and 1e30 for the logarithm of its sum, so that its weights are zeros again.
  */
 export interface AttentionCall extends AttentionOperands {
@@ -156,7 +176,7 @@ export interface AttentionCall extends AttentionOperands {
 }
 
 /**
- * Derivatives of {@link AttentionCall}. With the weights p = exp(q k^T scale - logSum) and
+ * Derivatives of {@link AttentionCall}. With the weights p = exp(q k^T scale + bias - logSum) and
  * ds = p * ((cotangent v^T) * factor - delta) where visible, else 0:
  * dq = scale ds k, dk = scale ds^T q, dv = (p * factor)^T cotangent; dk and dv are sums over the group.
  * At least one is asked for; their last strides are 1.

@@ -1,5 +1,6 @@
 import type { AttentionCall, AttentionGradientCall, View } from "../../kernels/contract.ts"
-import { attentionLogSumOperation, attentionOperation } from "../tensor/composites/attention.ts"
+import { attentionInputs, attentionLogSumOperation, attentionOperation } from "../tensor/composites/attention.ts"
+import { iotaOperation } from "../tensor/leaves.ts"
 import { type Shape, stridesOf } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import { broadcastStrides } from "./layout.ts"
@@ -22,28 +23,40 @@ export function attentionCall(
   nodes: ReadonlyArray<Tensor>,
   { viewAs, buffer, temporary }: CallMemory,
 ): AttentionCall | AttentionGradientCall {
-  const [{ inputs, operation, attributes }] = nodes
-  const [q, k, v, mask] = inputs
+  const [{ operation, attributes }] = nodes
+  const inputs = attentionInputs(nodes[0])
+  const { q, k, v, queryPositions, keyLengths, segments, bias, factor } = inputs
   const [batch, heads, length] = q.shape
   const [, shared, keys, width] = k.shape
-  const inGroups = [batch, shared, heads / shared, length]
+  const group = heads / shared
+  const inGroups = [batch, shared, group, length]
   /** Neighbours along the last axis lie side by side. */
   const inRows = (x: Tensor, shape: Shape): View => {
     const view = viewAs(x, shape)
     return view.strides.at(-1) === 1 || shape.at(-1) === 1 ? view : viewAs(x, shape, true)
   }
-  const seen = viewAs(mask, mask.shape)
-  const scores = [batch, length, keys]
-  const operands = (factor: Tensor | undefined) => ({
+  const repeated = (x: Tensor, shape: Shape, own: Shape = x.shape): View => {
+    const view = viewAs(x, own)
+    return { ...view, shape, strides: broadcastStrides(view, shape) }
+  }
+  const inHeads = ([rows, own, ...rest]: Shape): Shape => [rows, ...(own === 1 ? [1, 1] : [shared, group]), ...rest]
+  const prefix = attributes.prefix as number
+  const counted = queryPositions?.operation === iotaOperation
+  const operands = {
     scale: attributes.scale as number,
     q: inRows(q, [...inGroups, width]),
     k: inRows(k, k.shape),
     v: inRows(v, v.shape),
-    mask: { ...seen, shape: scores, strides: broadcastStrides(seen, scores) },
+    prefix,
+    causal: attributes.causal as boolean,
+    ...(attributes.window === undefined ? {} : { window: attributes.window as number }),
+    ...(queryPositions === undefined || counted ? {} : { queryPositions: repeated(queryPositions, [batch, length]) }),
+    ...(keyLengths === undefined ? {} : { keyLengths: repeated(keyLengths, [batch]) }),
+    ...(segments === undefined ? {} : { segments: repeated(segments, [batch, keys - prefix]) }),
+    ...(bias === undefined ? {} : { bias: repeated(bias, [...inGroups, keys], inHeads(bias.shape)) }),
     ...(factor === undefined ? {} : { factor: viewAs(factor, [...inGroups, keys]) }),
-  })
+  }
   const ofQueries = (number: number, e: number): View => {
-    const group = heads / shared
     const strides = [length * heads * e, group * e, e, heads * e, 1]
     return { buffer: number, offset: 0, shape: [...inGroups, e], strides }
   }
@@ -58,22 +71,22 @@ export function attentionCall(
     const e = v.shape[3]
     return {
       kernel: "attention",
-      ...operands(inputs[4]),
+      ...operands,
       output: ofQueries(result ? buffer(result) : temporary([batch, length, heads, e], "f32"), e),
       ...(logSum === undefined
         ? {}
         : { logSum: { buffer: buffer(logSum), offset: 0, shape: inGroups, strides: stridesOf(inGroups) } }),
     }
   }
-  const [, , , , logSum, cotangent, delta, factor] = inputs
+  const { logSum, cotangent, delta } = inputs
   const by = (of: string) => nodes.find((node) => node.attributes.of === of)
   const [dq, dk, dv] = ["q", "k", "v"].map(by)
   return {
     kernel: "attention_gradient",
-    ...operands(factor),
-    logSum: viewAs(logSum, inGroups, true),
-    cotangent: inRows(cotangent, [...inGroups, v.shape[3]]),
-    delta: viewAs(delta, inGroups, true),
+    ...operands,
+    logSum: viewAs(logSum!, inGroups, true),
+    cotangent: inRows(cotangent!, [...inGroups, v.shape[3]]),
+    delta: viewAs(delta!, inGroups, true),
     ...(dq === undefined ? {} : { dq: ofQueries(buffer(dq), width) }),
     ...(dk === undefined ? {} : { dk: ofKeys(buffer(dk), width) }),
     ...(dv === undefined ? {} : { dv: ofKeys(buffer(dv), v.shape[3]) }),

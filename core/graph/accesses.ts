@@ -7,6 +7,9 @@ import type { AttentionCall, AttentionGradientCall, Call, View } from "../../ker
 const present = (views: ReadonlyArray<View | undefined>): ReadonlyArray<View> =>
   views.filter((view) => view !== undefined)
 
+/** What both attention kernels read. */
+const ATTENDED = ["q", "k", "v", "queryPositions", "keyLengths", "segments", "bias", "factor"] as const
+
 /** Views that a call reads. */
 export function readsOf(call: Call): ReadonlyArray<View> {
   switch (call.kernel) {
@@ -16,9 +19,9 @@ export function readsOf(call: Call): ReadonlyArray<View> {
     case "matmul":
       return [call.a, call.b, ...call.epilogue?.inputs ?? []]
     case "attention":
-      return present([call.q, call.k, call.v, call.mask, call.factor])
+      return present(ATTENDED.map((name) => call[name]))
     case "attention_gradient":
-      return present([call.q, call.k, call.v, call.mask, call.factor, call.logSum, call.cotangent, call.delta])
+      return present([...ATTENDED.map((name) => call[name]), call.logSum, call.cotangent, call.delta])
     case "gather":
       return [call.table, call.indices]
     case "scatter_add":
@@ -79,13 +82,9 @@ export function mapViews(call: Call, change: (view: View) => View): Call {
       }
     }
     case "attention":
-      return changed(call, ["q", "k", "v", "mask", "factor", "output", "logSum"], change)
+      return changed(call, [...ATTENDED, "output", "logSum"], change)
     case "attention_gradient":
-      return changed(
-        call,
-        ["q", "k", "v", "mask", "factor", "logSum", "cotangent", "delta", "dq", "dk", "dv"],
-        change,
-      )
+      return changed(call, [...ATTENDED, "logSum", "cotangent", "delta", "dq", "dk", "dv"], change)
     case "gather":
       return { ...call, table: change(call.table), indices: change(call.indices), output: change(call.output) }
     case "scatter_add":

@@ -105,7 +105,8 @@ export function fuse(roots: ReadonlyArray<Tensor>): Fused {
   const place = (node: Tensor): void => {
     const { kernel } = node.operation
     if (kernel !== undefined) {
-      const key = `${kernel}(${node.inputs.map((x) => x.id)}) ${node.attributes.scale}`
+      const { of: _, ...attributes } = node.attributes
+      const key = `${kernel}(${node.inputs.map((x) => x.id)}) ${JSON.stringify(attributes)}`
       const unit = joint.get(key)
       if (unit !== undefined) join(node, unit)
       else joint.set(key, begin(node, "other", node.shape))

@@ -4,7 +4,7 @@
  * @module
  */
 import { activationOperations } from "../tensor/composites/activations.ts"
-import { attentionOperation } from "../tensor/composites/attention.ts"
+import { attentionInputs, attentionOperation } from "../tensor/composites/attention.ts"
 import { crossEntropyOperation } from "../tensor/composites/cross_entropy.ts"
 import { layerNormOperation } from "../tensor/composites/layer_norm.ts"
 import { rmsNormOperation } from "../tensor/composites/rms_norm.ts"
@@ -112,13 +112,18 @@ const rules = new Map<Operation, Rule>([
     })
   }],
   [attentionOperation, (node, box) => {
-    const [q, k, v, mask, ...factor] = node.inputs
     const [batch, queries] = box
     if (!isWhole(node, box, 2) || !isWhole(node, box, 3)) return
-    const ofKeys = ({ shape }: Tensor): Box => [batch, ...whole(shape).slice(1)]
-    const seen = broadcast(mask.shape, [batch, queries, [0, k.shape[2]]])
-    const some = ({ shape }: Tensor): Box => [batch, [0, shape[1]], queries, [0, shape[3]]]
-    return [some(q), ofKeys(k), ofKeys(v), seen, ...factor.map(some)]
+    return Object.entries(attentionInputs(node)).map(([name, { shape }]): Box =>
+      broadcast(
+        shape,
+        name === "queryPositions"
+          ? [batch, queries]
+          : ["q", "bias", "factor"].includes(name)
+          ? [batch, [0, shape[1]], queries, [0, shape[3]]]
+          : [batch, ...whole(shape).slice(1)],
+      )
+    )
   }],
 ])
 

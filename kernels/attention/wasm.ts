@@ -23,40 +23,32 @@ import {
 } from "../wasm/assembler.ts"
 import type { KernelContext, KernelEmitter } from "../wasm/kernel.ts"
 import { blockFunction } from "./_wasm_block.ts"
-import {
-  byHeight,
-  bytesAlong,
-  firstRow,
-  integers,
-  lesser,
-  RANGE_BYTES,
-  seenKeys,
-  step,
-  withQueries,
-} from "./_wasm_parts.ts"
+import { byHeight, bytesAlong, firstRow, integers, lesser, RANGE_BYTES, step, withQueries } from "./_wasm_parts.ts"
 import { packColumns } from "./_wasm_products.ts"
+import { type SeenKeys, seenKeys } from "./_wasm_ranges.ts"
 import { scratchOf, type Shape, shapeOf } from "./_wasm_shape.ts"
 
 /**
- * Index of the function `(begin, end, scratch, seen, q, k, v, mask, factor, output, logSum)`, all i32, that runs units;
- * `seen` is the table of {@link seenKeys}.
+ * Index of the function `(begin, end, scratch, panels, queries, q, k, v, bias, factor, output, logSum)`, all i32, that
+ * runs units; `panels` and `queries` are the tables of {@link seenKeys}.
  */
-const driver = (context: KernelContext, shape: Shape, batchBytes: number): number => {
+const driver = (context: KernelContext, shape: Shape, { panelBytes, queryBytes }: SeenKeys): number => {
   const { module, target } = context
   const { shared, group, keys, width, valueWidth, count, run, runs, block } = shape
   const lies = scratchOf(shape)
   return module.once(
-    keyOf(["attention", shape, batchBytes, target]),
+    keyOf(["attention", shape, panelBytes, queryBytes, target]),
     () =>
       module.func(
         "attention",
-        new Array(11).fill("i32"),
+        new Array(12).fill("i32"),
         [],
-        (f, begin, end, scratch, seen, q, k, v, mask, factor, output, logSum) => {
+        (f, begin, end, scratch, seen, bounds, q, k, v, bias, factor, output, logSum) => {
           const [index, entry, packed, ranges, panel, last, query, tiles] = integers(f, 8)
-          const [q0, k0, v0, mask0, factor0, output0, logSum0] = integers(f, 7)
+          const [q0, k0, v0, bounds0, bias0, factor0, output0, logSum0] = integers(f, 8)
           const perQuery = [
             [q0, shape.q],
+            [bias0, shape.bias],
             [factor0, shape.factor],
             [output0, shape.output],
             [logSum0, shape.logSum],
@@ -74,20 +66,24 @@ const driver = (context: KernelContext, shape: Shape, batchBytes: number): numbe
               get(q0),
               get(k0),
               get(v0),
-              get(mask0),
+              get(bounds0),
+              get(bias0),
               get(factor0),
               get(output0),
               get(logSum0),
             ),
             increase(panel, get(tiles)),
-            step(scaled(get(tiles), rows), [...moves(3, perQuery), [mask0, bytesAlong(shape.mask, 1)]]),
+            step(scaled(get(tiles), rows), [...moves(3, perQuery), [bounds0, RANGE_BYTES]]),
           ]
           const whole = lesser(
             i32.const(block),
             i32.sub(lesser(get(last), i32.const(shape.full)), get(panel)),
           )
           return forRange(begin, get(begin), get(end), 1, [
-            [[q0, q], [k0, k], [v0, v], [mask0, mask], [factor0, factor], [output0, output], [logSum0, logSum]]
+            [[q0, q], [k0, k], [v0, v], [bounds0, bounds], [bias0, bias], [factor0, factor], [output0, output], [
+              logSum0,
+              logSum,
+            ]]
               .map(([to, from]) => set(to, get(from))),
             set(panel, scaled(i32.remU(get(begin), i32.const(runs)), run)),
             set(entry, i32.divU(get(begin), i32.const(runs))),
@@ -97,10 +93,10 @@ const driver = (context: KernelContext, shape: Shape, batchBytes: number): numbe
             set(index, i32.remU(get(entry), i32.const(shared))),
             step(get(index), [...moves(1, perQuery), ...moves(1, perKey)]),
             set(index, i32.divU(get(entry), i32.const(shared))),
-            step(get(index), [...moves(0, perQuery), ...moves(0, perKey), [mask0, bytesAlong(shape.mask, 0)]]),
-            set(ranges, i32.add(get(seen), scaled(get(index), batchBytes))),
+            step(get(index), [...moves(0, perQuery), ...moves(0, perKey), [bounds0, queryBytes]]),
+            set(ranges, i32.add(get(seen), scaled(get(index), panelBytes))),
             set(query, firstRow(shape, get(panel))),
-            step(get(query), [...moves(3, perQuery), [mask0, bytesAlong(shape.mask, 1)]]),
+            step(get(query), [...moves(3, perQuery), [bounds0, RANGE_BYTES]]),
             increase(entry, 1),
             shape.packs
               ? when(i32.ne(get(entry), get(packed)), [
@@ -140,11 +136,14 @@ export const emitAttention: KernelEmitter<AttentionCall> = (given, context) => {
   const shape = shapeOf(call, context.target)
   const units = shape.batch * shape.shared * shape.group * shape.runs
   if (units === 0) return []
-  const seen = seenKeys(context, shape, call.mask)
-  const func = driver(context, shape, seen.batchBytes)
+  const queries = call.q.shape[3], together = given.q.shape[3] === 1
+  const seen = seenKeys(context, shape, call, { batch: shape.batch, queries, keys: shape.keys, together })
+  const func = driver(context, shape, seen)
   const scratch = context.threadScratch(scratchOf(shape).bytes)
-  const operands = [call.q, call.k, call.v, call.mask, call.factor, call.output, call.logSum].map((view) =>
+  const operands = [call.q, call.k, call.v, call.bias, call.factor, call.output, call.logSum].map((view) =>
     view === undefined ? i32.const(0) : i32.add(context.address(view.buffer), i32.const(4 * view.offset))
   )
-  return [seen.stage, { units, run: (begin, end) => callFunction(func, begin, end, scratch, seen.table, ...operands) }]
+  const run = (begin: Code, end: Code): Code =>
+    callFunction(func, begin, end, scratch, seen.panels, seen.queries, ...operands)
+  return [seen.stage, { units, run }]
 }

@@ -8,6 +8,7 @@ const rooms = [
   "core/training",
   "core/data",
   "core/model",
+  "core/weights",
   "core/formats",
   "core/backend",
   "core/graph",

@@ -75,6 +75,24 @@ export interface BaseChanges {
 /** Files of a plugin: whole contents by name, built before anything is written. */
 export type ArtifactFiles = Readonly<Record<string, Uint8Array>>
 
+/** What a plugin needs of a training step. */
+export interface Requirements {
+  /**
+   * A row for each example. False says that it works where several examples lie one after the other in a row (see
+   * `PackedRow`): no site mixes tokens of a row, and for per-token labels, the objective only needs the row's total loss.
+   * Default: true with an objective or a transform of `example` gradients, else false.
+   */
+  readonly paddedRows?: boolean
+  /** Losses by example in the feedback of `batches`. For per-token labels each example then has a row. Default false. */
+  readonly perExampleLoss?: boolean
+  /**
+   * The loss of an example is the mean of its terms, and a step divides the sum over its examples by the number of
+   * examples that it is planned for (micro-batch size times micro-batches), however many there are: what one example
+   * adds does not depend on the others. For per-token labels each example then has a row. Default false.
+   */
+  readonly constantDivisor?: boolean
+}
+
 /** What one plugin adds. Set-up is Effect; what runs in a step is a plain function over symbolic tensors. */
 export interface Contribution {
   /** `method/name`: a method can be there twice. */
@@ -94,11 +112,8 @@ export interface Contribution {
     readonly parameters?: Readonly<Record<string, ParameterSpec>>
     readonly wrap: (next: Objective) => Objective
   }
-  /**
-   * Whether it works where several examples lie one after the other in a row (see `PackedRow`): no site mixes tokens of a
-   * row, and the objective makes do with a row's sum where labels are of tokens. Default: where it has no objective.
-   */
-  readonly paddingFree?: boolean
+  /** What it needs of the step. Default: see {@link Requirements}. */
+  readonly requires?: Requirements
   /** Changes to what is drawn. */
   readonly batches?: (next: BatchSource) => BatchSource
   /** Changes to gradients. */

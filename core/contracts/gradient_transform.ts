@@ -1,5 +1,6 @@
+import type { Shape } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts"
-import type { Parameter } from "./parameter.ts"
+import type { Initializer, Parameter } from "./parameter.ts"
 
 /** Gradients by parameter key. */
 export type Gradients = ReadonlyMap<string, Tensor>
@@ -11,12 +12,20 @@ export type TransformState = Readonly<Record<string, Tensor>>
 export interface TransformContext {
   /** Number of this update, from 1: i32 []. */
   readonly step: Tensor
-  /** Key for random numbers of this update (see `uniform`). */
+  /** Key for random numbers of this update (see `uniform`): from the run's seed, or {@link GradientTransforms.secret}. */
   readonly key: readonly [Tensor, Tensor]
 }
 
-/** Memory that a transform keeps between updates; it starts with zeros and lies in checkpoints. */
-export type StateSpec = Readonly<Record<string, { readonly shape: ReadonlyArray<number> }>>
+/** State that is kept between updates, by name: f32 tensors that checkpoints hold. */
+export type StateSpec = Readonly<Record<string, StateTensor>>
+
+/** One tensor of a state. */
+export interface StateTensor {
+  /** Extents of its axes. */
+  readonly shape: Shape
+  /** Its first values; random ones come from the run's seed and the tensor's name. Default: zeros. */
+  readonly initializer?: Initializer
+}
 
 /** Sees gradients by task as well. */
 export interface TaskTransformContext extends TransformContext {
@@ -46,4 +55,10 @@ export interface GradientTransforms {
   readonly task?: StepTransform<ReadonlyMap<string, Gradients>, TaskTransformContext>
   /** The mean over tasks, before clipping by global norm and the optimizer. */
   readonly total?: StepTransform<Gradients, TransformContext>
+  /**
+   * True draws the key of `context.key` from `crypto` instead of the run's seed, as the noise of a private run must be: two
+   * runs with one seed then differ. The key lies in checkpoints, which only their owner can read, so that a resumed run is
+   * the same run. Default false.
+   */
+  readonly secret?: boolean
 }

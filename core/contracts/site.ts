@@ -52,9 +52,9 @@ export type SitePlan =
    */
   | ResidualPlan
   /** Keys and values before an Attention's own, visible to every query. */
-  | SitePlanOf<"kv-prefix", (scope: SiteScope) => KeyValues>
+  | PrefixPlan<"kv-prefix", KeyValues>
   /** Rows before the Backbone's embedded tokens, [length, hiddenSize]; positions shift, outputs drop them again. */
-  | SitePlanOf<"input-prefix", (scope: SiteScope) => Tensor>
+  | PrefixPlan<"input-prefix", Tensor>
 
 /** One kind of {@link SitePlan}. */
 export interface SitePlanOf<Place extends string, Forward> {
@@ -66,6 +66,23 @@ export interface SitePlanOf<Place extends string, Forward> {
   readonly shared?: Readonly<Record<string, ParameterSpec>>
   /** A plain function over symbolic tensors. */
   readonly forward: Forward
+  /**
+   * How the change folds into the module's parameters, by their names, so that the site can be left out: for merging. A
+   * text says why it does not. Default: it does not.
+   */
+  readonly merge?: Readonly<Record<string, MergeInto>> | string
+}
+
+/**
+ * A parameter with a site's change in it. `value` holds changes of other sites already; this one counts from the loaded
+ * value, `scope.base(name)`, as it does in `forward`.
+ */
+export type MergeInto = (scope: SiteScope, value: Tensor) => Tensor
+
+/** A {@link SitePlan} that puts rows before those of a sequence. */
+export interface PrefixPlan<Place extends string, Rows> extends SitePlanOf<Place, (scope: SiteScope) => Rows> {
+  /** Number of rows that `forward` gives. */
+  readonly length: number
 }
 
 /** A {@link SitePlan} that adds to a module's output. */

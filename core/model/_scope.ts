@@ -6,7 +6,7 @@ import type { Tensor } from "../tensor/tensor.ts"
 import { hash } from "./_hash.ts"
 import { type Choice, inRowsOf, rowProducts } from "./choice.ts"
 import { baseKey, type Decoding, type Module, type ModuleNode, type Scope } from "./module.ts"
-import { pluginKey, type ResolvedSite, SHARED } from "./sites.ts"
+import { pluginKey, prefixLength, type ResolvedSite, SHARED } from "./sites.ts"
 
 /** What a scope is made of. */
 export interface ScopeOptions {
@@ -26,6 +26,25 @@ export interface ScopeOptions {
   readonly choice?: Choice | undefined
 }
 
+/** What a site sees of a model's graph. */
+export function siteScope(
+  { owner, module, plan }: ResolvedSite,
+  { training, tensor, dropout }: Pick<ScopeOptions, "training" | "tensor"> & {
+    readonly dropout: (place: string, x: Tensor, rate: number) => Tensor
+  },
+): SiteScope {
+  let count = 0
+  return {
+    training,
+    parameter: (name) => {
+      const shared = plan.shared !== undefined && Object.hasOwn(plan.shared, name)
+      return tensor(pluginKey(owner, shared ? SHARED : module.path, name), false)
+    },
+    base: (name) => tensor(baseKey(module.path, name), true),
+    dropout: (x, rate) => dropout(`${pluginKey(owner, module.path, "dropout")}.${count++}`, x, rate),
+  }
+}
+
 /** The scope of one graph. */
 export function makeScope(options: ScopeOptions): Scope {
   const { sitesAt, tensor, training, checkpointing = false, key, decoding, choice } = options
@@ -34,25 +53,13 @@ export function makeScope(options: ScopeOptions): Scope {
     if (key === undefined) throw new ShapeError({ message: `Dropout at ${place} needs the key of random numbers` })
     return ops.dropout(x, rate, hash(place), key)
   }
-  const siteScope = ({ owner, module, plan }: ResolvedSite): SiteScope => {
-    let count = 0
-    return {
-      training,
-      parameter: (name) => {
-        const shared = plan.shared !== undefined && Object.hasOwn(plan.shared, name)
-        return tensor(pluginKey(owner, shared ? SHARED : module.path, name), false)
-      },
-      base: (name) => tensor(baseKey(module.path, name), true),
-      dropout: (x, rate) => dropout(`${pluginKey(owner, module.path, "dropout")}.${count++}`, x, rate),
-    }
-  }
   type Place = SitePlan["place"]
   const plansAt = <P extends Place>(path: string, place: P) =>
     sitesAt(path).flatMap((site) =>
       site.plan.place === place
         ? [{
           owner: site.owner,
-          scope: siteScope(site),
+          scope: siteScope(site, { training, tensor, dropout }),
           plan: site.plan as Extract<SitePlan, { readonly place: P }>,
           /** Place in the choice; -1 of a site for every row. */
           place: choice?.plugins.indexOf(site.owner) ?? -1,
@@ -107,7 +114,11 @@ export function makeScope(options: ScopeOptions): Scope {
       return plans.at(-1)?.plan.joins === false ? output : join(output)
     },
     keyValues: (module: ModuleNode): KeyValues | undefined => {
-      const all = plansAt(module.path, "kv-prefix").map(({ scope, plan }) => plan.forward(scope))
+      const all = plansAt(module.path, "kv-prefix").map(({ owner, scope, plan }) => {
+        const rows = plan.forward(scope)
+        checkLength(owner, plan.length, rows.keys.shape[2])
+        return rows
+      })
       if (all.length < 2) return all[0]
       const join = (parts: ReadonlyArray<Tensor>) => {
         const batched = parts.find((part) => part.shape[0] !== 1)
@@ -118,10 +129,21 @@ export function makeScope(options: ScopeOptions): Scope {
     },
     inputPrefix: (module) => {
       if (decoding?.first === false) return undefined
-      const all = plansAt(module.path, "input-prefix").map(({ scope, plan }) => plan.forward(scope))
+      const all = plansAt(module.path, "input-prefix").map(({ owner, scope, plan }) => {
+        const rows = plan.forward(scope)
+        checkLength(owner, plan.length, rows.shape[0])
+        return rows
+      })
       return all.length < 2 ? all[0] : ops.concat(all, 0)
     },
+    prefixLength: ({ path }) => prefixLength(sitesAt(path)),
     dropout: (module, place, x, rate) => dropout(`${module.path}.${place}`, x, rate),
   }
   return scope
+}
+
+function checkLength(plugin: string, stated: number, length: number): void {
+  if (stated === length) return
+  const message = `${plugin}: a prefix of ${length} rows, which its site says to be ${stated}`
+  throw new PluginError({ plugin, message })
 }

@@ -41,8 +41,8 @@ export function chooseByRow(model: Model, ids: ReadonlyArray<string>): RowChoice
   for (const id of plugins) {
     const merged = model.merged.has(id)
     if (merged || model.off.has(id)) {
-      const message = `${id} is ${merged ? "merged" : "switched off"}: rows cannot choose; ` +
-        `${merged ? "unmerge it" : "switch it on"} first`
+      const message = `${id} is ${merged ? "merged" : "switched off"}: rows cannot choose; take ` +
+        (merged ? "the model that it was merged from" : "a view with it on")
       throw new PluginError({ plugin: id, message })
     }
     const place = [...model.sites.values()].flat().find(({ owner, plan }) =>

@@ -63,6 +63,8 @@ export interface Scope {
   readonly keyValues: (module: ModuleNode) => KeyValues | undefined
   /** Rows that methods put before the embedded tokens of a Backbone: [length, hiddenSize]. */
   readonly inputPrefix: (module: ModuleNode) => Tensor | undefined
+  /** Rows that methods put before those of a module. */
+  readonly prefixLength: (module: ModuleNode) => number
   /** Dropout of the model's own, at a named place; the identity outside of training. */
   readonly dropout: (module: ModuleNode, place: string, x: Tensor, rate: number) => Tensor
 }

@@ -97,6 +97,29 @@ export function resolveSites(
   return { byModule, parameters: [...parameters.values()] }
 }
 
+/** Sites of plugins that are at work beside the weights, by the path of their module. */
+export function sitesOn(
+  { sites, merged, off }: {
+    readonly sites: SiteTable["byModule"]
+    readonly merged: ReadonlySet<string>
+    readonly off: ReadonlySet<string>
+  },
+): SiteTable["byModule"] {
+  const isOn = ({ owner }: ResolvedSite) => !merged.has(owner) && !off.has(owner)
+  const on = [...sites].map(([path, all]) => [path, all.filter(isOn)] as const)
+  return new Map(on.filter(([, all]) => all.length > 0))
+}
+
+/** Rows that sites at a module put before those of a sequence. */
+export function prefixLength(sites: ReadonlyArray<ResolvedSite>): number {
+  return sites.reduce((sum, { plan }) => sum + ("length" in plan ? plan.length : 0), 0)
+}
+
+/** Most rows that sites put before a sequence in modules of a kind. */
+export function longestPrefix(sites: SiteTable["byModule"], kind: string): number {
+  return Math.max(0, ...[...sites.values()].filter(([{ module }]) => module.kind === kind).map(prefixLength))
+}
+
 function check(key: string, { shape, initializer }: ParameterSpec, plugin: string): void {
   const wrong = !shape.every((extent) => Number.isSafeInteger(extent) && extent > 0) ||
     (initializer.kind === "values" && initializer.data.length !== sizeOf(shape))

@@ -1,4 +1,4 @@
-import type { Visibility } from "../contract.ts"
+import type { Visibility } from "./call.ts"
 
 /** How many first keys queries see apart from a range of others; 0 where every range begins with them. */
 export const apartOf = ({ prefix, window, segments }: { readonly [key in keyof Visibility]?: unknown }): number =>

@@ -2,7 +2,7 @@
  * What attention and its derivative have in common in WebAssembly: how queries are cut, and walks over them.
  * @module
  */
-import type { AttentionCall, AttentionGradientCall } from "../contract.ts"
+import type { AttentionGradientCall } from "../attention_gradient/call.ts"
 import { COLUMNS, ROWS, vectorsOf } from "../matmul/_wasm_micro_kernel.ts"
 import { scaled } from "../matmul/_wasm_operands.ts"
 import {
@@ -23,6 +23,7 @@ import {
   whileTrue,
 } from "../wasm/assembler.ts"
 import { storeLanes } from "../wasm/lanes.ts"
+import type { AttentionCall } from "./call.ts"
 
 /** `count` rounded up to whole panels of eight. */
 export const padded = (count: number): number => Math.ceil(count / COLUMNS) * COLUMNS

@@ -3,7 +3,7 @@
  * @module
  */
 import { keyOf } from "../collapse.ts"
-import type { View, Visibility } from "../contract.ts"
+import type { View } from "../contract.ts"
 import { scaled } from "../matmul/_wasm_operands.ts"
 import {
   call as callFunction,
@@ -21,6 +21,7 @@ import {
 import { groupedStage, itemsPerUnit, type KernelContext, type Stage } from "../wasm/kernel.ts"
 import { apartOf } from "./_apart.ts"
 import { byHeight, bytesAlong, firstRow, integers, type Panels, RANGE_BYTES } from "./_wasm_parts.ts"
+import type { Visibility } from "./call.ts"
 
 /** For each panel of queries, and for each query, the range of keys that it sees. */
 export interface SeenKeys {

@@ -3,9 +3,10 @@
  * @module
  */
 import { sizeOf } from "../../core/tensor/shape.ts"
-import type { AttentionOperands, View } from "../contract.ts"
+import type { View } from "../contract.ts"
 import { type Dispatch, type KernelContext, lineOfWorkgroups } from "../wgsl/kernel.ts"
 import { address, coordinates, PARAMETERS } from "../wgsl/places.ts"
+import type { AttentionOperands } from "./call.ts"
 
 const THREADS = 64
 

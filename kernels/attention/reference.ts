@@ -4,8 +4,9 @@
  */
 import { HIDDEN, NOTHING } from "../../core/tensor/composites/attention.ts"
 import type { ReferenceBuffers } from "../body_reference.ts"
-import type { AttentionCall, AttentionOperands, View, Visibility } from "../contract.ts"
+import type { View } from "../contract.ts"
 import { forEachPlace } from "../view.ts"
+import type { AttentionCall, AttentionOperands, Visibility } from "./call.ts"
 
 /** An element of a view. */
 export const elementAt = (buffers: ReferenceBuffers, view: View, ...index: ReadonlyArray<number>): number =>

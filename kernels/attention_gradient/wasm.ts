@@ -11,7 +11,8 @@ import { bytesAlong, firstRow, integers, lesser, RANGE_BYTES, step, withQueries 
 import { packColumns } from "../attention/_wasm_products.ts"
 import { type SeenKeys, seenKeys } from "../attention/_wasm_ranges.ts"
 import { keyOf } from "../collapse.ts"
-import type { AttentionGradientCall, View } from "../contract.ts"
+import type { View } from "../contract.ts"
+import type { AttentionGradientCall } from "./call.ts"
 import { scaled } from "../matmul/_wasm_operands.ts"
 import { emitRows } from "../rows/wasm.ts"
 import {

@@ -66,7 +66,7 @@ export function contributionOf(method: MethodOptions): Contribution {
     })),
     trains: isHead,
     // A term of parameters alone.
-    paddingFree: true,
+    requires: { paddedRows: false },
     ...(regularized.length === 0 ? {} : { objective: { wrap: regularize(regularized) } }),
     initialize: (own, { modules }) =>
       attempt(() =>

@@ -64,6 +64,7 @@ export function sitesOf(composition: Composition<ResolvedMember>, plugin: string
         place: "residual",
         parameters,
         forward: (scope, y, residual) => apply(here, scope, y, residual),
+        merge: "a bottleneck with an activation is no change of a weight; save adapters",
         joins: membersOf(here).at(-1)!.originalLnAfter,
       }
     },

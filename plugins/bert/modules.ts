@@ -186,8 +186,7 @@ export function backbone(
         ? embedded
         : ops.concat([ops.forBatch(ops.reshape(prefix, [1, start, hiddenSize]), embedded), embedded], 1)
       // Prefix keys take the first positions (past_key_values in transformers).
-      const keys = attentionsOf(blocks).map((module) => scope.keyValues(module)?.keys.shape[2] ?? 0)
-      const first = Math.max(0, ...keys)
+      const first = Math.max(0, ...attentionsOf(blocks).map(scope.prefixLength))
       const last = first + start + (batch.packed?.longest ?? length)
       if (last > maxPositions) {
         const message = `${last - first - start} tokens with ${

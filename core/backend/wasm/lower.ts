@@ -2,7 +2,7 @@
  * From a program to a plan: places of the temporaries, one module with all the code, and where threads must wait.
  * @module
  */
-import { emit } from "../../../kernels/wasm/emit.ts"
+import { kernelOf } from "../../../kernels/builtin.ts"
 import type { DType } from "../../../kernels/contract.ts"
 import {
   call as callFunction,
@@ -92,7 +92,7 @@ export const lower = (
   program: Program,
   { target, threads, shared, slotAddress, trace = false }: LowerOptions,
 ): WasmPlan => {
-  const { buffers, calls } = program
+  const { buffers, calls, kernels } = program
   const module = new ModuleBuilder()
   module.importMemory({ initial: 1, maximum: MAXIMUM_PAGES, shared })
   const thread = module.global(), threadCount = module.global(), arena = module.global(), constants = module.global()
@@ -129,7 +129,7 @@ export const lower = (
   }
   buffers.forEach(({ source }, number) => source.kind === "input" && use(number, -1))
   calls.forEach((call, number) => {
-    const { reads, writes } = accessesOf(call)
+    const { reads, writes } = accessesOf(call, kernels)
     for (const buffer of [...reads, ...writes]) use(buffer, number)
   })
   for (const { view } of program.outputs) use(view.buffer, calls.length)
@@ -139,7 +139,7 @@ export const lower = (
   const emitted = calls.map((call, number) => {
     const scratch: Array<number> = []
     let threadUse = 0
-    const stages = emit(call, {
+    const stages = kernelOf(call, kernels).wasm(call, {
       module,
       target,
       address: (buffer) => addresses[buffer],
@@ -199,7 +199,7 @@ export const lower = (
     let open: Array<{ touches: ReadonlyArray<Touch>; alone: boolean }> = []
     const divided = () => open.filter(({ alone }) => !alone).length
     for (const { call, stages, scratch } of part) {
-      const { reads, writes } = accessesOf(call)
+      const { reads, writes } = accessesOf(call, kernels)
       const touches = [
         ...reads.flatMap((buffer) => touch(buffer, false)),
         ...writes.flatMap((buffer) => touch(buffer, true)),

@@ -4,6 +4,7 @@
  */
 import { startThread } from "../_thread.ts"
 import { BackendError } from "../backend_error.ts"
+import { makeRequests } from "../requests.ts"
 import { type DeviceFacts, engine, type Reply, type Request } from "./_worker.ts"
 
 /** A request without its number. */
@@ -28,11 +29,8 @@ export interface Device {
  * @param software Whether a CPU in disguise will do.
  */
 export const startDevice = async (software: boolean): Promise<Device> => {
-  const waiting = new Map<
-    number,
-    { resolve: (reply: Reply) => void; reject: (error: BackendError) => void; what: string }
-  >()
-  let tickets = 0, bytes = 0
+  const requests = makeRequests<Reply>()
+  let bytes = 0
   let closing = false
   let lost: BackendError | undefined
   const lose = (message: string): void => {
@@ -40,16 +38,14 @@ export const startDevice = async (software: boolean): Promise<Device> => {
       reason: "Lost",
       message: `The webgpu backend stopped: ${message}. Make a new one, go on from a checkpoint.`,
     })
-    for (const { reject } of waiting.values()) reject(lost)
-    waiting.clear()
+    requests.rejectAll(lost)
     thread.terminate()
   }
   const thread = await startThread<Request, Reply>(engine, (reply) => {
     bytes = reply.bytes
     const { ticket, error } = reply
     if (error?.reason === "Lost") return lose(closing ? "it was closed" : error.message)
-    const asked = waiting.get(ticket)
-    waiting.delete(ticket)
+    const asked = requests.take(ticket)
     if (error === null) return asked?.resolve(reply)
     asked?.reject(
       new BackendError({
@@ -63,11 +59,7 @@ export const startDevice = async (software: boolean): Promise<Device> => {
   }, (message) => lose(`its worker broke: ${message}`))
   const send = (question: Question, what: string, transfer?: Array<ArrayBuffer>): Promise<Reply> => {
     if (lost !== undefined) return Promise.reject(lost)
-    const ticket = tickets++
-    return new Promise((resolve, reject) => {
-      waiting.set(ticket, { resolve, reject, what })
-      thread.post({ ...question, ticket } as Request, transfer)
-    })
+    return requests.open(what, (ticket) => thread.post({ ...question, ticket } as Request, transfer))
   }
   try {
     const facts = (await send({ kind: "start", software }, "its start")).device!

@@ -2,7 +2,7 @@
  * From a program to a plan: places of the temporaries, shaders without repetition, and dispatches with their bindings.
  * @module
  */
-import { emit } from "../../../kernels/wgsl/emit.ts"
+import { kernelOf } from "../../../kernels/builtin.ts"
 import type { DType, Storage } from "../../../kernels/contract.ts"
 import type { DeviceTraits, Dispatch, KernelContext } from "../../../kernels/wgsl/kernel.ts"
 import type { BufferSpec, Program } from "../../graph/program.ts"
@@ -75,7 +75,7 @@ export const paddedBytes = (elements: number, storage?: Storage): number =>
 
 /** Lowers a program. Throws {@link BackendError} `Compile` when a call needs more bindings than the device has. */
 export const lower = (program: Program, { device, bindingBytes, enableSubgroups }: LowerOptions): WebgpuPlan => {
-  const { buffers, calls } = program
+  const { buffers, calls, kernels } = program
   const windowBytes = Math.floor(bindingBytes / ALIGNMENT) * ALIGNMENT
   /** The program's buffers, and behind them scratch and constants of the kernels. */
   const all: Array<BufferSpec> = [...buffers]
@@ -98,7 +98,7 @@ export const lower = (program: Program, { device, bindingBytes, enableSubgroups 
         return buffer
       },
     }
-    for (const dispatch of emit(call, context)) dispatches.push({ dispatch, call: number })
+    for (const dispatch of kernelOf(call, kernels).wgsl(call, context)) dispatches.push({ dispatch, call: number })
   })
 
   // Places. A temporary lives from the first call that names it to the last.

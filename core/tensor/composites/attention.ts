@@ -1,9 +1,10 @@
+import { broadcastBox, isWholeAxis, wholeBox } from "../box.ts"
 import { add, exp, lessEqual, log, mul, sub, where } from "../elementwise.ts"
 import { matmul } from "../matmul.ts"
 import { maximum, sum, sumTo } from "../reduce.ts"
 import { sameShape, type Shape, show } from "../shape.ts"
 import { ShapeError } from "../shape_error.ts"
-import { node, type Operation, type Tensor } from "../tensor.ts"
+import { type Box, node, type Operation, type Tensor } from "../tensor.ts"
 import { permute, reshape, stopGradient } from "../views.ts"
 import { type Visibility, visibilityOf, type VisibilityOperands, visibleMatrix } from "./visibility.ts"
 
@@ -121,6 +122,20 @@ export const attentionOperation: Operation = {
         : name === "bias" || name === "factor"
         ? byScore(name, x)
         : undefined
+    )
+  },
+  slice: (n, box) => {
+    const [batch, queries] = box
+    if (!isWholeAxis(n, box, 2) || !isWholeAxis(n, box, 3)) return
+    return Object.entries(attentionInputs(n)).map(([name, { shape }]): Box =>
+      broadcastBox(
+        shape,
+        name === "queryPositions"
+          ? [batch, queries]
+          : ["q", "bias", "factor"].includes(name)
+          ? [batch, [0, shape[1]], queries, [0, shape[3]]]
+          : [batch, ...wholeBox(shape).slice(1)],
+      )
     )
   },
 }

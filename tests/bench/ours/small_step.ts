@@ -7,10 +7,10 @@ import * as Effect from "effect/Effect"
 import { type BackendChoice, layerWith } from "../../../core/backend/auto.ts"
 import { Backend } from "../../../core/backend/backend.ts"
 import type { BatchTensors, Outputs } from "../../../core/contracts/objective.ts"
+import { Task } from "../../../core/model/task.ts"
 import {
   add,
   attention,
-  constant,
   gather,
   geluTanh,
   layerNorm,
@@ -22,8 +22,7 @@ import {
 } from "../../../core/tensor/ops.ts"
 import type { Tensor } from "../../../core/tensor/tensor.ts"
 import { adamW } from "../../../core/training/adamw.ts"
-import { perToken } from "../../../core/training/objectives.ts"
-import { makeStepper } from "../../../core/training/stepper.ts"
+import { makeSession } from "../../../core/training/session.ts"
 import { profileTo } from "../profile_steps.ts"
 import { serve } from "../serve.ts"
 import { batch, initialParameters, model, optimizer, parameterShapes } from "../small_step.ts"
@@ -37,7 +36,17 @@ const program = Effect.gen(function* () {
   const trained = parameterShapes.map(([key, shape]) => {
     const place = backend.allocate(key, shape)
     const initializer = { kind: "zeros" as const }
-    return { key, shape, module: "", name: key, owner: "base", initializer, slot: place, tensor: slot(place) }
+    return {
+      key,
+      shape,
+      module: "",
+      name: key,
+      owner: "base",
+      initializer,
+      slot: place,
+      tensor: slot(place),
+      trainable: true,
+    }
   })
   for (const { key, slot } of trained) yield* Effect.promise(() => backend.write(slot, initial.get(key)!))
   const p = new Map(trained.map(({ key, tensor }) => [key, tensor]))
@@ -46,15 +55,13 @@ const program = Effect.gen(function* () {
   const norm = (x: Tensor, name: string) => layerNorm(x, at(`${name}.weight`), at(`${name}.bias`), 1e-5)
   const linear = (x: Tensor, name: string) => add(matmul(x, at(`${name}.weight`)), at(`${name}.bias`))
   const split = (x: Tensor) => permute(reshape(x, [rows, tokens, heads, width / heads]), [0, 2, 1, 3])
-  const causal = Float32Array.from({ length: tokens * tokens }, (_, i) => i % tokens <= Math.floor(i / tokens) ? 1 : 0)
-  const mask = constant(causal, [1, tokens, tokens])
   const forward = ({ tokens: ids }: BatchTensors): Outputs => {
     let h = add(gather(at("embedding"), ids), at("position"))
     for (let layer = 0; layer < layers; layer++) {
       const name = `layer.${layer}`
       const qkv = linear(norm(h, `${name}.norm1`), `${name}.qkv`)
       const [q, k, v] = [0, 1, 2].map((i) => split(narrow(qkv, 2, i * width, (i + 1) * width)))
-      const mixed = reshape(permute(attention(q, k, v, mask), [0, 2, 1, 3]), [rows, tokens, width])
+      const mixed = reshape(permute(attention(q, k, v, { causal: true }), [0, 2, 1, 3]), [rows, tokens, width])
       h = add(h, linear(mixed, `${name}.out`))
       h = add(h, linear(geluTanh(linear(norm(h, `${name}.norm2`), `${name}.up`)), `${name}.down`))
     }
@@ -63,17 +70,17 @@ const program = Effect.gen(function* () {
   }
 
   const { learningRate, beta1, beta2, epsilon, weightDecay } = optimizer
-  const stepper = makeStepper(backend, {
+  const made = {
+    backend,
     forward,
-    parameter: at,
-    trained,
-    labels: "token",
-    objective: perToken,
+    parameters: trained,
     contributions: [],
-    optimizer: adamW({ betas: [beta1, beta2], epsilon }),
-    weightDecay,
-    maxGradNorm: 0,
-  }, { seed: 0, tasks: ["default"] })
+    task: Task.causalLM(),
+    off: new Set<string>(),
+  }
+  const session = yield* Effect.promise(() =>
+    makeSession(made, { optimizer: adamW({ betas: [beta1, beta2], epsilon }), weightDecay, maxGradNorm: 0, seed: 0 })
+  )
   const { inputs, targets } = batch()
   const batches = [{
     task: "default",
@@ -91,8 +98,8 @@ const program = Effect.gen(function* () {
     serve(async () => {
       step++
       const trace = record !== undefined && step > 50
-      const { result } = await stepper.post({ step, learningRate, batches, trace })
-      const { loss, trace: times } = await result
+      const posted = await session.post({ batches, trace }, learningRate)
+      const [{ loss, trace: times }] = [...posted, ...await session.drain()]
       if (times !== undefined) await record?.(times)
       return loss
     })

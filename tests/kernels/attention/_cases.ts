@@ -1,5 +1,7 @@
 import { attentionReference } from "../../../kernels/attention/reference.ts"
-import type { AttentionCall, AttentionGradientCall, View, Visibility } from "../../../kernels/contract.ts"
+import type { View } from "../../../kernels/contract.ts"
+import type { AttentionCall, Visibility } from "../../../kernels/attention/call.ts"
+import type { AttentionGradientCall } from "../../../kernels/attention_gradient/call.ts"
 import { type Case, noise, size, view } from "../_compare.ts"
 
 /**

@@ -121,6 +121,32 @@ export const eachStrip = (
   ])
 }
 
+/** Sets locals to the first and the end of what some of `count` panels see; both are 0 where none sees a key. */
+export const unionOf = (
+  f: FunctionScope,
+  { table, count }: Readonly<Record<"table" | "count", Code>>,
+  [first, end]: readonly [number, number],
+): Code => {
+  const [at, last] = integers(f, 2)
+  const [from, to] = [i32.load(get(at)), i32.load(get(at), 4)]
+  return [
+    set(first, i32.const(-1)),
+    set(end, i32.const(0)),
+    set(last, i32.add(table, scaled(count, RANGE_BYTES))),
+    forRange(
+      at,
+      table,
+      get(last),
+      RANGE_BYTES,
+      when(i32.ltU(from, to), [
+        set(first, lesser(get(first), from)),
+        set(end, select(get(end), to, i32.gtU(get(end), to))),
+      ]),
+    ),
+    set(first, lesser(get(first), get(end))),
+  ]
+}
+
 /** Sets rows of an output, of `columns` neighbours each, to 0. */
 export const zeroRows = (f: FunctionScope, first: Code, rows: Code, columns: number, stride: number): Code => {
   const [at, row] = integers(f, 2)

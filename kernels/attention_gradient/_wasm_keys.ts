@@ -20,6 +20,7 @@ export const packQueries = (block: Block): Code => {
       get(queries),
       i32.const(columns),
       within(panels),
+      scaled(get(queries), 32),
     )
   )
 }

@@ -7,7 +7,16 @@
  * cut depends on the shape alone, and so does the order of every sum.
  * @module
  */
-import { bytesAlong, firstRow, integers, lesser, RANGE_BYTES, step, withQueries } from "../attention/_wasm_parts.ts"
+import {
+  bytesAlong,
+  firstRow,
+  integers,
+  lesser,
+  RANGE_BYTES,
+  step,
+  unionOf,
+  withQueries,
+} from "../attention/_wasm_parts.ts"
 import { packColumns } from "../attention/_wasm_products.ts"
 import { type SeenKeys, seenKeys } from "../attention/_wasm_ranges.ts"
 import { keyOf } from "../collapse.ts"
@@ -24,6 +33,7 @@ import {
   i32,
   increase,
   set,
+  when,
   whileTrue,
 } from "../wasm/assembler.ts"
 import { groupedStage, itemsPerUnit, type KernelContext, type KernelEmitter, type Stage } from "../wasm/kernel.ts"
@@ -61,7 +71,7 @@ const driver = (context: KernelContext, shape: Shape, { panelBytes, queryBytes }
             f,
             11,
           )
-          const [bounds0] = integers(f, 1)
+          const [bounds0, first, until] = integers(f, 3)
           const bytes = (name: typeof OPERANDS[number], axis: number) => bytesAlong(shape[name], axis)
           const move = (
             index: Code,
@@ -79,11 +89,14 @@ const driver = (context: KernelContext, shape: Shape, { panelBytes, queryBytes }
               i32.const(k),
               i32.const(columns),
               i32.add(get(scratch), i32.const(place)),
+              i32.const(32 * k),
             )
           const withKeys = (keys: number): Code => [
-            packed("k", "depth", keys, width, lies.keyPanels),
-            needsScores(shape) ? packed("v", "depth", keys, valueWidth, lies.valuePanels) : [],
-            shape.dq === undefined ? [] : packed("k", "across", width, keys, lies.keyColumns),
+            when(i32.and(i32.ltU(get(start), get(until)), i32.gtU(i32.add(get(start), i32.const(keys)), get(first))), [
+              packed("k", "depth", keys, width, lies.keyPanels),
+              needsScores(shape) ? packed("v", "depth", keys, valueWidth, lies.valuePanels) : [],
+              shape.dq === undefined ? [] : packed("k", "across", width, keys, lies.keyColumns),
+            ]),
             set(more, i32.const(0)),
             forRange(member, i32.const(0), i32.const(members), 1, [
               forRange(panel, get(firstPanel), get(lastPanel), block, [
@@ -128,6 +141,10 @@ const driver = (context: KernelContext, shape: Shape, { panelBytes, queryBytes }
             move(get(index), at, [...perQuery, ...perKey], 0),
             set(ranges, i32.add(get(seen), scaled(get(index), panelBytes))),
             set(bounds0, i32.add(get(bounds), scaled(get(index), queryBytes))),
+            unionOf(f, {
+              table: i32.add(get(ranges), scaled(get(firstPanel), RANGE_BYTES)),
+              count: i32.sub(get(lastPanel), get(firstPanel)),
+            }, [first, until]),
             set(start, i32.const(0)),
             chunks === 1 ? [] : whileTrue(i32.ltU(get(start), i32.const(keys - lastChunk)), withKeys(chunk)),
             withKeys(lastChunk),

@@ -62,11 +62,11 @@ export function anyOf<
 }
 
 /** Options within an option. */
-export function record<Options, const S extends Spec<Options>>(
+export function record<Options>(): <const S extends Spec<Options>>(
   table: Table<Options, keyof Options>,
   spec: S,
-): Made<Options, S> {
-  return make({ type: "object", properties: table, ...spec })
+) => Made<Options, S> {
+  return (table, spec) => make({ type: "object", properties: table, ...spec })
 }
 
 /** A value that JSON cannot hold, such as a function. */

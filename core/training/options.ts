@@ -2,7 +2,7 @@ import type * as Effect from "effect/Effect"
 import type { TrainEvent } from "../contracts/train_event.ts"
 import type { Tokenizer } from "../data/tokenizer.ts"
 import { faultsOf, mustBe, withDefaults } from "../options/check.ts"
-import type { Field, Resolved, Spec, Table } from "../options/field.ts"
+import type { Field, Resolved, Table } from "../options/field.ts"
 import * as field from "../options/fields.ts"
 import { adamW } from "./adamw.ts"
 import type { Optimizer } from "./optimizer.ts"
@@ -164,7 +164,7 @@ export const TRAIN_OPTIONS: Table<TrainOptions, Open> = {
   }),
   completionOnly: field.boolean({ default: true, description: "Prompts with completions: learn the completion alone" }),
   evaluateEvery: { ...cadence, default: "epoch", description: "When the validation split is evaluated" },
-  earlyStopping: field.record<EarlyStopping, Spec<EarlyStopping>>({
+  earlyStopping: field.record<EarlyStopping>()({
     patience: field.integer({
       minimum: 1,
       absent: "never",

@@ -255,3 +255,4 @@ function provide(
     return [service, contribution] as const
   })
 }
+export { OPTIONS as options } from "./options.ts"

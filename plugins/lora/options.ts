@@ -156,7 +156,11 @@ export const OPTIONS: Table<LoraOptions, OptionWithoutDefault> = {
     field.boolean({}),
     field.choice(["gaussian", "orthogonal", "pissa", "olora"], {}),
     field.text<`pissa_niter_${number}`>({ pattern: "^pissa_niter_[1-9]\\d{0,3}$", wanted: '"pissa_niter_N"' }),
-  ], { default: true, description: "How the update starts; true: at zero" }),
+  ], {
+    default: true,
+    wanted: 'true, false, "gaussian", "orthogonal", "pissa", "pissa_niter_N" or "olora"',
+    description: "How the update starts; true: at zero",
+  }),
   useDora: field.boolean({ default: false, description: "DoRA: row lengths train apart from directions" }),
   loraPlusLrRatio: field.number({
     exclusiveMinimum: 0,

@@ -2,7 +2,8 @@
  * Which columns of the data are what, and what can be learned from them.
  * @module
  */
-import { Dataset, type Task } from "../mod.ts"
+import { type Columns, type DatasetOptions, formatOf } from "../data/dataset.ts"
+import type { Task } from "../model/task.ts"
 
 /** Names of columns; those that are not given have usual names. */
 export interface ColumnNames {
@@ -15,7 +16,10 @@ export interface ColumnNames {
 }
 
 /** What can be learned. */
-type Kind = Task["kind"]
+export type Kind = Task["kind"]
+
+/** Everything that can be learned. */
+export const KINDS: ReadonlyArray<Kind> = ["classification", "token-classification", "causal-lm", "masked-lm"]
 
 /** Columns by what they are for, with the tasks that they can be learned for. */
 const COLUMNS = [
@@ -38,13 +42,13 @@ export const columnProblems = (columns: ColumnNames, task: Kind | undefined): Re
   return [`task: "${task}" does not go with the columns ${show(kind)}, which are for ${tasks.join(", ")}`]
 }
 
-/** The columns that were named, or those that the included data has. */
+/** The columns that were named, or those with the usual names. */
 export const columnsOf = (
   data: string,
   task: Kind | undefined,
   names: ColumnNames,
-  format: Dataset.DatasetOptions["format"] = Dataset.formatOf(data),
-): Dataset.Columns => {
+  format: DatasetOptions["format"] = formatOf(data),
+): Columns => {
   const { text, label, prompt, completion, words, tags } = names
   if (prompt !== undefined || completion !== undefined) {
     return { prompt: prompt ?? "prompt", completion: completion ?? "completion" }
@@ -52,8 +56,6 @@ export const columnsOf = (
   if (words !== undefined || tags !== undefined || task === "token-classification") {
     return { words: words ?? "words", tags: tags ?? "tags" }
   }
-  const included = data.endsWith("sms_spam.tsv")
-  const column = text ?? (included ? "SMS" : "text")
   const plain = task === undefined ? format === "text" : task !== "classification"
-  return plain ? { text: column } : { text: column, label: label ?? (included ? "Label" : "label") }
+  return plain ? { text: text ?? "text" } : { text: text ?? "text", label: label ?? "label" }
 }

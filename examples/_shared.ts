@@ -17,13 +17,13 @@ import { RunFolderError, Trainer, type TrainEvent } from "../mod.ts"
 
 /** Flags that every training example has. */
 export const RUN_FLAGS = {
-  resume: field.boolean({ default: false, description: "Go on with the run in the output folder" }),
-  overwrite: field.boolean({ default: false, description: "Replace the run in the output folder" }),
+  resume: field.boolean({ default: false, doc: "Go on with the run in the output folder" }),
+  overwrite: field.boolean({ default: false, doc: "Replace the run in the output folder" }),
   trace: field.boolean({
     default: false,
-    description: "Time each kernel of a step (the tenth): a table, and trace.json in the run folder",
+    doc: "Time each kernel of a step (the tenth): a table, and trace.json in the run folder",
   }),
-  threads: field.integer({ minimum: 1, absent: "all", description: "Threads of the CPU backend" }),
+  threads: field.integer({ minimum: 1, absent: "all", doc: "Threads of the CPU backend" }),
 }
 
 /** What a flag gives: `undefined` where it is left out and has no default. */
@@ -38,7 +38,7 @@ export const flagsOf = <T extends Fields>(table: T) =>
 
 const flagOf = (option: string, field: Field<unknown>) => {
   const name = option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
-  const { type, anyOf, enum: choices, required, description, default: usual } = field
+  const { type, anyOf, enum: choices, required, doc, default: usual } = field
   const word: Flag.Flag<unknown> = type === "boolean"
     ? Flag.Boolean(name)
     : type === "integer"
@@ -56,7 +56,7 @@ const flagOf = (option: string, field: Field<unknown>) => {
     return readings[at]
   }
   const text = usual === false ? undefined : defaultText(field)
-  const shown = `${description}${type === "array" ? ", with commas" : ""}${text === undefined ? "" : ` [${text}]`}`
+  const shown = `${doc}${type === "array" ? ", with commas" : ""}${text === undefined ? "" : ` [${text}]`}`
   const flag = word.pipe(Flag.mapTryCatch(check, String), Flag.withDescription(shown))
   if (required) return flag
   if (usual !== undefined && typeof usual !== "function") return Flag.withDefault(flag, usual)

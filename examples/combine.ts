@@ -18,7 +18,7 @@ import { defined, flagsOf, main } from "./_shared.ts"
 const { combinationType: type, svdRank: rank, adapters: _, ...options } = COMBINE_OPTIONS
 
 const flags = flagsOf({
-  adapters: field.text({ required: true, description: "Directories with weights [1]: a=0.5,b=-0.5" }),
+  adapters: field.text({ required: true, doc: "Directories with weights [1]: a=0.5,b=-0.5" }),
   type,
   rank,
   ...options,

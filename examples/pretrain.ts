@@ -23,7 +23,7 @@ import { beside, checkOutput, clearOutput, defined, flagsOf, main, progress, RUN
 const { batchSize, learningRate, weightDecay } = TRAINING
 
 /** A whole number from 1. */
-const count = (usual: number, description: string) => field.integer({ minimum: 1, default: usual, description })
+const count = (usual: number, doc: string) => field.integer({ minimum: 1, default: usual, doc })
 
 const flags = {
   text: Flag.String("text").pipe(
@@ -33,30 +33,23 @@ const flags = {
     Flag.atLeast(0),
   ),
   ...flagsOf({
-    vocabulary: field.integer({ minimum: 258, default: 2048, description: "Tokens of the tokenizer" }),
+    vocabulary: field.integer({ minimum: 258, default: 2048, doc: "Tokens of the tokenizer" }),
     hidden: count(128, "Width of the model"),
     layers: count(4, "Layers"),
     heads: count(4, "Attention heads"),
     kvHeads: count(2, "Heads of keys and values"),
     ffn: count(352, "Width of the feed-forward layers"),
     positions: count(512, "Longest sequence of the model"),
-    block: field.integer({ minimum: 2, default: 128, description: "Tokens of a training block" }),
-    batchSize: { ...batchSize, description: "Blocks of a step" },
+    block: field.integer({ minimum: 2, default: 128, doc: "Tokens of a training block" }),
+    batchSize: { ...batchSize, doc: "Blocks of a step" },
     learningRate,
     weightDecay: { ...weightDecay, default: 0.01 },
-    steps: field.integer({ minimum: 1, description: "Steps; instead of --minutes" }),
-    minutes: field.number({
-      minimum: 0,
-      default: 7,
-      description: "Time for training, by the pace of a few trial steps",
-    }),
-    seed: field.integer({ minimum: 0, default: 42, description: "Seed of weights and order" }),
-    output: field.text({
-      default: "runs/pretrain",
-      description: "Run folder; the model goes to its folder model/",
-    }),
+    steps: field.integer({ minimum: 1, doc: "Steps; instead of --minutes" }),
+    minutes: field.number({ minimum: 0, default: 7, doc: "Time for training, by the pace of a few trial steps" }),
+    seed: field.integer({ minimum: 0, default: 42, doc: "Seed of weights and order" }),
+    output: field.text({ default: "runs/pretrain", doc: "Run folder; the model goes to its folder model/" }),
     ...RUN_FLAGS,
-    resume: { ...RUN_FLAGS.resume, description: "Go on with the run in the output folder; needs --steps" },
+    resume: { ...RUN_FLAGS.resume, doc: "Go on with the run in the output folder; needs --steps" },
   }),
 }
 

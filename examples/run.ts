@@ -29,10 +29,7 @@ const flags = {
     Argument.withDefault("espalier.json"),
   ),
   ...flagsOf({
-    evaluate: field.boolean({
-      default: false,
-      description: "Train nothing: judge what lies in the run folder",
-    }),
+    evaluate: field.boolean({ default: false, doc: "Train nothing: judge what lies in the run folder" }),
     ...RUN_FLAGS,
   }),
 }

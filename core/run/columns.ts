@@ -7,11 +7,17 @@ import type { Task } from "../model/task.ts"
 
 /** Names of columns; those that are not given have usual names. */
 export interface ColumnNames {
+  /** Column of the text. */
   readonly text?: string | undefined
+  /** Column of the label. */
   readonly label?: string | undefined
+  /** Column of the prompt. */
   readonly prompt?: string | undefined
+  /** Column of the completion. */
   readonly completion?: string | undefined
+  /** Column of lists of words. */
   readonly words?: string | undefined
+  /** Column of lists of the words' labels. */
   readonly tags?: string | undefined
 }
 

@@ -32,7 +32,7 @@ export interface MethodSpec {
 
 /** A method with its options: those of the one that it names. */
 export function methodField(methods: RunMethods): Field<MethodSpec> {
-  const method = field.choice(Object.keys(methods), { required: true, description: "Which method" })
+  const method = field.choice(Object.keys(methods), { required: true, doc: "Which method" })
   return {
     anyOf: Object.entries(methods).map(([name, { options }]) => ({
       type: "object",

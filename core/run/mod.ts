@@ -32,6 +32,9 @@ export {
   type TrainingSpec,
 } from "./run_spec.ts"
 export type { Fault, Field, Fields, Resolved, Table } from "../options/field.ts"
+export type * from "../data/dataset.ts"
+export type * from "../data/read_options.ts"
+export type * from "../training/options.ts"
 export type { JsonSchema }
 
 /** The JSON Schema of a run file, for editors. */

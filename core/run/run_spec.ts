@@ -1,4 +1,4 @@
-import { type ReadOptions } from "../data/read_options.ts"
+import type { ReadOptions } from "../data/read_options.ts"
 import { SPLIT_OPTIONS } from "../data/split.ts"
 import { LOAD_OPTIONS, type LoadOptions } from "../model/load_options.ts"
 import type { Table } from "../options/field.ts"
@@ -59,51 +59,51 @@ export interface RunSpec {
 
 /** {@link ModelSpec} as a table. */
 export const MODEL: Table<ModelSpec> = {
-  path: field.text({ required: true, description: "Hugging Face directory of the base model" }),
+  path: field.text({ required: true, doc: "Hugging Face directory of the base model" }),
   weights: LOAD_OPTIONS.weights,
   head: LOAD_OPTIONS.head,
 }
 
 /** {@link DataSpec} as a table. */
 export const DATA: Table<DataSpec, Exclude<keyof DataSpec, "validation" | "test">> = {
-  path: field.text({ required: true, description: "CSV, TSV, JSON, JSON Lines or text file" }),
-  text: field.text({ absent: "text", description: "Column of the text" }),
-  label: field.text({ absent: "label", description: "Column of the label" }),
+  path: field.text({ required: true, doc: "CSV, TSV, JSON, JSON Lines or text file" }),
+  text: field.text({ absent: "text", doc: "Column of the text" }),
+  label: field.text({ absent: "label", doc: "Column of the label" }),
   labels: field.list(field.text({}), {
     minItems: 2,
     absent: "those of the model's head, or of the data, sorted",
-    description: "Labels in the order of their ids",
+    doc: "Labels in the order of their ids",
   }),
-  prompt: field.text({ description: "Column of the prompt: learn to complete it" }),
-  completion: field.text({ description: "Column of the completion" }),
-  words: field.text({ description: "Column of lists of words: learn a label for each" }),
-  tags: field.text({ description: "Column of lists of the words' labels" }),
+  prompt: field.text({ doc: "Column of the prompt: learn to complete it" }),
+  completion: field.text({ doc: "Column of the completion" }),
+  words: field.text({ doc: "Column of lists of words: learn a label for each" }),
+  tags: field.text({ doc: "Column of lists of the words' labels" }),
   format: field.choice(["csv", "tsv", "json", "jsonl", "text"], {
     absent: "as its extension says",
-    description: "Format of the file",
+    doc: "Format of the file",
   }),
   delimiter: field.text({
     pattern: ".",
     wanted: "a text that is not empty",
     absent: "as the first line shows",
-    description: "What parts the columns of CSV and TSV",
+    doc: "What parts the columns of CSV and TSV",
   }),
   quotes: field.choice(["auto", "none", "double"], {
     absent: "auto, as the file shows",
-    description: "CSV and TSV: quotes are characters (none) or quote fields (double)",
+    doc: "CSV and TSV: quotes are characters (none) or quote fields (double)",
   }),
   header: field.list(field.text({}), {
     minItems: 1,
     absent: "its first line",
-    description: "Column names of a file without a header line",
+    doc: "Column names of a file without a header line",
   }),
   encoding: field.text({
     absent: "utf-8, or utf-16 where the file shows it",
-    description: "Encoding of the file, such as windows-1252",
+    doc: "Encoding of the file, such as windows-1252",
   }),
   document: field.choice(["line", "paragraph", "file"], {
     absent: "line",
-    description: "Plain text: what is one document; a paragraph ends at a blank line",
+    doc: "Plain text: what is one document; a paragraph ends at a blank line",
   }),
   validation: SPLIT_OPTIONS.validation,
   test: { ...SPLIT_OPTIONS.test, default: 0.2 },
@@ -120,39 +120,27 @@ export const TRAINING: Table<TrainingSpec, "maxSteps" | "warmupSteps" | "padding
   batchSize: { ...own.batchSize, default: 16 },
   learningRate: { ...own.learningRate, default: 3e-3 },
   warmupRatio: { ...own.warmupRatio, default: 0.06 },
-  optimizer: field.choice(["adamw", "sgd"], { default: "adamw", description: "Optimizer" }),
-  maxLength: field.integer({
-    minimum: 2,
-    default: 128,
-    description: "Most tokens of an example; longer texts are cut",
-  }),
-  patience: field.integer({
-    minimum: 1,
-    absent: "never",
-    description: "Stop after so many evaluations without progress",
-  }),
+  optimizer: field.choice(["adamw", "sgd"], { default: "adamw", doc: "Optimizer" }),
+  maxLength: field.integer({ minimum: 2, default: 128, doc: "Most tokens of an example; longer texts are cut" }),
+  patience: field.integer({ minimum: 1, absent: "never", doc: "Stop after so many evaluations without progress" }),
 }
 
 /** {@link RunSpec} as a table, with the methods that it may name. */
 export function runTable(methods: RunMethods): Table<RunSpec, "$schema" | "task" | "training"> {
   return {
-    $schema: field.text({ description: "Address of the JSON Schema, for editors" }),
+    $schema: field.text({ doc: "Address of the JSON Schema, for editors" }),
     model: field.record<ModelSpec>()(MODEL, {
       required: true,
-      description: "The base model",
+      doc: "The base model",
     }),
     data: field.record<DataSpec>()(DATA, {
       required: true,
-      description: "The rows to learn from, and their columns",
+      doc: "The rows to learn from, and their columns",
     }),
-    task: field.choice(KINDS, { absent: "as the columns say", description: "What to learn" }),
-    methods: field.list(methodField(methods), {
-      minItems: 1,
-      required: true,
-      description: "What is trained, in any order",
-    }),
-    training: field.record<TrainingSpec>()(TRAINING, { description: "How it is trained" }),
-    seed: field.integer({ minimum: 0, default: 42, description: "Seed of split, new weights and order" }),
-    output: field.text({ required: true, description: "The run folder" }),
+    task: field.choice(KINDS, { absent: "as the columns say", doc: "What to learn" }),
+    methods: field.list(methodField(methods), { minItems: 1, required: true, doc: "What is trained, in any order" }),
+    training: field.record<TrainingSpec>()(TRAINING, { doc: "How it is trained" }),
+    seed: field.integer({ minimum: 0, default: 42, doc: "Seed of split, new weights and order" }),
+    output: field.text({ required: true, doc: "The run folder" }),
   }
 }

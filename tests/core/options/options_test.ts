@@ -28,28 +28,28 @@ type Open = "text" | "ranks" | "inner" | "watch"
 
 const TABLE: Table<Options, Open> = {
   name: methodName,
-  r: field.integer({ minimum: 1, default: 8, description: "Rank" }),
-  rate: field.number({ exclusiveMinimum: 0, maximum: 1, default: 0.5, description: "Rate" }),
-  mode: field.choice(["a", "b"], { default: "a", description: "Mode" }),
+  r: field.integer({ minimum: 1, default: 8, doc: "Rank" }),
+  rate: field.number({ exclusiveMinimum: 0, maximum: 1, default: 0.5, doc: "Rate" }),
+  mode: field.choice(["a", "b"], { default: "a", doc: "Mode" }),
   start: field.choice(["text", "random"], {
     default: ({ text }) => text === undefined ? "random" : "text",
     absent: "text where there is one",
-    description: "Start",
+    doc: "Start",
   }),
   text: field.anyOf([field.text({}), field.list(field.integer({ minimum: 0 }), { minItems: 1 })], {
-    description: "Text",
+    doc: "Text",
   }),
   ranks: field.byName(field.integer({ minimum: 1 }), {
     propertyNames: field.text({ pattern: "^[a-z]+$", wanted: "small letters" }),
-    description: "Ranks",
+    doc: "Ranks",
   }),
-  inner: field.record<{ readonly on?: boolean }>()({ on: field.boolean({ default: true, description: "On" }) }, {
-    description: "Inner",
+  inner: field.record<{ readonly on?: boolean }>()({ on: field.boolean({ default: true, doc: "On" }) }, {
+    doc: "Inner",
   }),
   watch: field.opaque<() => void>()({
     faults: (value, at) => typeof value === "function" ? [] : [mustBe(at, "a function", value)],
   }),
-  output: field.text({ required: true, description: "Output" }),
+  output: field.text({ required: true, doc: "Output" }),
 }
 
 /** What is wrong with options beside one that is right. */

@@ -17,7 +17,7 @@ import { RunFolderError, Trainer, type TrainEvent } from "../mod.ts"
 
 /** Flags that every training example has. */
 export const RUN_FLAGS = {
-  resume: field.boolean({ default: false, doc: "Go on with the run in the output folder" }),
+  resume: field.boolean({ default: false, doc: "Resume the run in the output folder" }),
   overwrite: field.boolean({ default: false, doc: "Replace the run in the output folder" }),
   trace: field.boolean({
     default: false,
@@ -56,24 +56,24 @@ const flagOf = (option: string, field: Field<unknown>) => {
     return readings[at]
   }
   const text = usual === false ? undefined : defaultText(field)
-  const shown = `${doc}${type === "array" ? ", with commas" : ""}${text === undefined ? "" : ` [${text}]`}`
+  const shown = `${doc}${type === "array" ? ", separated by commas" : ""}${text === undefined ? "" : ` [${text}]`}`
   const flag = word.pipe(Flag.mapTryCatch(check, String), Flag.withDescription(shown))
   if (required) return flag
   if (usual !== undefined && typeof usual !== "function") return Flag.withDefault(flag, usual)
   return Flag.map(Flag.optional(flag), Option.getOrUndefined)
 }
 
-/** Names with commas between. */
+/** Names that are separated by commas. */
 export const namesOf = (text: string): ReadonlyArray<string> => text.split(",").map((name) => name.trim())
 
-/** The step that `--trace` asks for: by the tenth the engine is up to speed. */
+/** The step to trace: by the tenth, the engine has warmed up. */
 export const traceStep = (asked: boolean): { readonly traceStep?: number } => asked ? { traceStep: 10 } : {}
 
 /** An object without the entries that are `undefined`. */
 export const defined = <A extends object>(values: A): { [K in keyof A]?: Exclude<A[K], undefined> } =>
   Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as A
 
-/** A path within `examples/`, as seen from the current directory where it lies below. */
+/** A path within `examples/`, relative to the current directory if it is below it. */
 export const beside = (path: string): string => {
   const full = decodeURIComponent(new URL(path, import.meta.url).pathname)
   const here = `${Deno.cwd()}/`
@@ -100,7 +100,7 @@ const holdsRun = (folder: string) =>
     return names.includes("config.json")
   })
 
-/** Fails early when a run lies in the output folder and is neither to be resumed nor to be replaced. */
+/** Fails early if the output folder holds a run that is neither resumed nor replaced. */
 export const checkOutput = (folder: string, { resume, overwrite }: { resume: boolean; overwrite: boolean }) =>
   Effect.gen(function* () {
     if (resume || overwrite || !(yield* holdsRun(folder))) return
@@ -108,7 +108,7 @@ export const checkOutput = (folder: string, { resume, overwrite }: { resume: boo
     return yield* new RunFolderError({ reason: "HoldsRun", path: folder, fields: [], message })
   })
 
-/** Removes a run that is to be replaced, and nothing but a run. */
+/** Removes a run that is replaced; a folder without a run is left alone. */
 export const clearOutput = (folder: string, { resume, overwrite }: { resume: boolean; overwrite: boolean }) =>
   Effect.gen(function* () {
     if (!overwrite || resume || !(yield* holdsRun(folder))) return
@@ -137,7 +137,7 @@ export const main = <Name extends string, Input, Context, E>(
     Command.run({ version: "0.1.0" }),
     Effect.tapCause(report),
     Effect.provide(NodeServices.layer),
-    // Found out without reading the environment, which takes a permission.
+    // Detected without reading the environment, which needs a permission.
     Effect.provideService(TerminalCapabilities.TerminalCapabilities, {
       canColor: Deno.stdout.isTerminal() && !Deno.noColor,
       canAnimate: Deno.stdout.isTerminal(),

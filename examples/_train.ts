@@ -1,5 +1,5 @@
 /**
- * The path that every training example takes: read, load, judge, train, judge, save, report.
+ * Steps that all training examples share: read, load, evaluate, train, evaluate, save, report.
  * @module
  */
 import * as Console from "effect/Console"
@@ -14,17 +14,17 @@ const taskOf = (data: Dataset.Data, { task }: ResolvedRun): Task => {
   return task === "masked-lm" ? Task.maskedLM() : Task.causalLM()
 }
 
-/** Four digits are enough for people. */
+/** Metrics as one line. */
 const line = (metrics: Readonly<Record<string, number>>) =>
   Object.entries(metrics).map(([name, value]) => `${name} ${value.toFixed(4)}`).join("  ")
 
-/** Classes are seldom of one size: macro-F1 chooses the weights, where a loss may rise while it does. */
+/** Macro-F1 selects the weights of a classifier: classes differ in size, and the loss can rise while it improves. */
 const stopping = ({ patience }: ResolvedRun, task: Task): Trainer.EarlyStopping => ({
   ...defined({ patience }),
   metric: task.kind === "causal-lm" || task.kind === "masked-lm" ? "loss" : "macroF1",
 })
 
-/** Reads the data, its labels in the order that was asked for, or that the model's own head has. */
+/** Reads the data; its labels come in the given order, or in that of the model's head. */
 const read = ({ model: { path, head }, data, columns, reading }: ResolvedRun) =>
   Effect.gen(function* () {
     const found = yield* Dataset.file(data, columns, reading)
@@ -35,7 +35,7 @@ const read = ({ model: { path, head }, data, columns, reading }: ResolvedRun) =>
     return yield* Dataset.file(data, columns, { ...reading, labels: own })
   })
 
-/** Data and model of a run, and how it is judged. */
+/** Data and model of a run, and its evaluation. */
 const prepare = (run: ResolvedRun) =>
   Effect.gen(function* () {
     const { validation, test, seed, model: { path, weights, head }, training: { maxLength } } = run
@@ -43,18 +43,18 @@ const prepare = (run: ResolvedRun) =>
     yield* Console.log(`backend: ${backend.info.description}`)
     const data = yield* read(run).pipe(Dataset.split({ validation, test, seed }))
     yield* Console.log(
-      `data: ${run.data}, ${data.train.rows.length} rows to train on, ${data.validation.rows.length} to choose by, ` +
-        `${data.test.rows.length} to judge by; ${data.removedDuplicates} duplicates left out` +
+      `data: ${run.data}, ${data.train.rows.length} rows for training, ${data.validation.rows.length} for validation, ` +
+        `${data.test.rows.length} for the test; ${data.removedDuplicates} duplicates removed` +
         (data.conflicts.length === 0 ? "" : `, ${data.conflicts.length} with several labels`),
     )
     const task = taskOf(data.train, run)
     const model = yield* Model.load(path, { task, seed, weights, head })
     for (const note of model.notes) yield* Console.log(`model: ${note}`)
-    const judged = [data.test, data.validation, data.train].find(({ rows }) => rows.length > 0) ?? data.train
-    return { backend, data, task, model, judge: Trainer.evaluate(model, judged, { maxLength, batchSize: 32 }) }
+    const evaluated = [data.test, data.validation, data.train].find(({ rows }) => rows.length > 0) ?? data.train
+    return { backend, data, task, model, measure: Trainer.evaluate(model, evaluated, { maxLength, batchSize: 32 }) }
   })
 
-/** Trains, and leaves adapter and report in the run folder. */
+/** Trains and writes adapter and report into the run folder. */
 export const train = (
   run: ResolvedRun,
   flags: { readonly resume: boolean; readonly overwrite: boolean; readonly trace: boolean },
@@ -62,8 +62,8 @@ export const train = (
   Effect.gen(function* () {
     const { output, model: { weights, head }, reading: { labels }, methods, validation, test, seed, training } = run
     yield* checkOutput(output, flags)
-    const { backend, data, task, model, judge } = yield* prepare(run)
-    const before = yield* judge
+    const { backend, data, task, model, measure } = yield* prepare(run)
+    const before = yield* measure
     yield* Console.log(`before: ${line(before.metrics)}`)
 
     yield* clearOutput(output, flags)
@@ -87,7 +87,7 @@ export const train = (
       ...traceStep(flags.trace),
       ...(data.validation.rows.length === 0 ? {} : { earlyStopping: stopping(run, task) }),
     })
-    const after = yield* judge
+    const after = yield* measure
     yield* Console.log(`after: ${line(after.metrics)}`)
 
     const adapter = `${output}/adapter`
@@ -111,11 +111,11 @@ export const train = (
     yield* Console.log(`adapter: ${adapter}, report: ${output}/report.html`)
   }).pipe(Effect.scoped)
 
-/** Judges what a run has saved. */
-export const judgeSaved = (run: ResolvedRun) =>
+/** Evaluates a saved run. */
+export const evaluateSaved = (run: ResolvedRun) =>
   Effect.gen(function* () {
-    const { data, model, judge } = yield* prepare(run)
+    const { data, model, measure } = yield* prepare(run)
     for (const note of data.train.notes ?? []) yield* Console.log(`data: ${note}`)
     yield* Model.loadAdapters(model, `${run.output}/adapter`)
-    yield* Console.log(`saved: ${line((yield* judge).metrics)}`)
+    yield* Console.log(`saved: ${line((yield* measure).metrics)}`)
   }).pipe(Effect.scoped)

@@ -1,5 +1,5 @@
 /**
- * Combines LoRA adapters into one, and tells how far the result is from what it stands for.
+ * Combines LoRA adapters into one and prints the error of the result.
  *
  * ```sh
  * deno run -P examples/combine.ts --adapters ./news=0.5,./reviews=-0.5 --type svd --rank 16 --output runs/both
@@ -18,7 +18,7 @@ import { defined, flagsOf, main } from "./_shared.ts"
 const { combinationType: type, svdRank: rank, adapters: _, ...options } = COMBINE_OPTIONS
 
 const flags = flagsOf({
-  adapters: field.text({ required: true, doc: "Directories with weights [1]: a=0.5,b=-0.5" }),
+  adapters: field.text({ required: true, doc: "Directories with their weights [1]: a=0.5,b=-0.5" }),
   type,
   rank,
   ...options,
@@ -39,10 +39,12 @@ const command = Command.make(
         adapters: sources,
       })
       for (const { module, rank, error } of modules) {
-        yield* Console.log(`${module}: rank ${rank}, ${error.toExponential(1)} off`)
+        yield* Console.log(`${module}: rank ${rank}, error ${error.toExponential(1)}`)
       }
       for (const note of notes) yield* Console.log(`note: ${note}`)
-      yield* Console.log(`adapter: ${options.output}; at most ${worst.error.toExponential(1)} off, at ${worst.module}`)
+      yield* Console.log(
+        `adapter: ${options.output}; greatest error ${worst.error.toExponential(1)}, at ${worst.module}`,
+      )
     }),
 ).pipe(Command.withDescription("Combines LoRA adapters into one"))
 

@@ -1,6 +1,6 @@
 /**
- * Fine-tunes a model with LoRA on a file of your own: labelled texts or words (classification), prompts with completions,
- * or plain texts (language modelling). Without any flag: the model that is included, on the SMS Spam Collection.
+ * Fine-tunes a model with LoRA on your own data: labelled texts or words (classification), prompts with completions, or
+ * plain texts (language modelling). Without flags: the included model on the SMS Spam Collection.
  *
  * ```sh
  * deno run -P examples/lora.ts --model ./smollm2 --data reviews.csv --text review --label stars
@@ -30,20 +30,20 @@ const { task, seed } = runTable(METHODS)
 const TABLE = {
   model: field.text({
     default: beside("./models/espalier-1m"),
-    absent: "the one that is included",
+    absent: "the included one",
     doc: modelPath.doc!,
   }),
   ...model,
   data: field.text({ default: beside("./data/sms_spam.tsv"), absent: "the SMS Spam Collection", doc: dataPath.doc! }),
   ...data,
-  delimiter: { ...data.delimiter, doc: "What parts the columns of CSV and TSV; tab is a word for it" },
+  delimiter: { ...data.delimiter, doc: 'Delimiter of CSV and TSV; "tab" is accepted' },
   task,
   ...training,
   accumulation,
   rank,
-  alpha: { ...loraAlpha, default: 16, doc: "The update is scaled by alpha / rank" },
+  alpha: { ...loraAlpha, default: 16, doc: "LoRA alpha; the update is scaled by alpha / rank" },
   dropout: { ...loraDropout, default: 0.1 },
-  targetModules: { ...targetModules, doc: "Names with commas, a regular expression, or all-linear" },
+  targetModules: { ...targetModules, doc: "Names separated by commas, a regular expression, or all-linear" },
   seed,
   output: field.text({ default: "runs/demo", doc: "Run folder" }),
   ...RUN_FLAGS,
@@ -60,7 +60,7 @@ const part = <T extends object>(table: T, options: Partial<{ [Name in keyof T]: 
     [Name in keyof T]?: ValueOf<T[Name]>
   }
 
-/** What the data that is included does not show: its columns, and that quotes are characters. */
+/** What the included data does not show: its columns, and that quotes are characters. */
 const includedColumns = ({ data, task, prompt, completion, words, tags }: Options): Partial<RunSpec["data"]> => {
   if (!data.endsWith("sms_spam.tsv")) return {}
   if ([prompt, completion, words, tags].some((column) => column !== undefined)) return { quotes: "none" }
@@ -100,7 +100,7 @@ const command = Command.make("lora", flags, (options) =>
     )
     return yield* Effect.provide(train(yield* resolveRun(spec), options), methods)
   })).pipe(
-    Command.withDescription("Fine-tunes a model with LoRA on a file of your own"),
+    Command.withDescription("Fine-tunes a model with LoRA on your own data"),
     Command.withExamples([{
       command: "deno run -P examples/lora.ts --model ./smollm2 --data reviews.csv --text review --label stars",
       description: "A classifier of reviews",

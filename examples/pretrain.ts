@@ -1,6 +1,6 @@
 /**
  * Pretrains a small Llama-family model from plain texts: trains a byte-level BPE tokenizer, then the model, and saves a
- * checkpoint that transformers loads. Without any flag: about a million parameters on the texts that are included.
+ * checkpoint that transformers loads. Without flags: about a million parameters, on the included texts.
  *
  * ```sh
  * deno run -P examples/pretrain.ts --text corpus.txt --minutes 7 --output runs/tiny
@@ -28,28 +28,28 @@ const count = (usual: number, doc: string) => field.integer({ minimum: 1, defaul
 const flags = {
   text: Flag.String("text").pipe(
     Flag.withDescription(
-      "Plain text file (also .gz) with blank lines between documents; may be given several times [the included one]",
+      "Plain text file (also .gz) with blank lines between documents; can be given several times [the included one]",
     ),
     Flag.atLeast(0),
   ),
   ...flagsOf({
-    vocabulary: field.integer({ minimum: 258, default: 2048, doc: "Tokens of the tokenizer" }),
+    vocabulary: field.integer({ minimum: 258, default: 2048, doc: "Vocabulary size of the tokenizer" }),
     hidden: count(128, "Width of the model"),
-    layers: count(4, "Layers"),
+    layers: count(4, "Number of layers"),
     heads: count(4, "Attention heads"),
-    kvHeads: count(2, "Heads of keys and values"),
+    kvHeads: count(2, "Key and value heads"),
     ffn: count(352, "Width of the feed-forward layers"),
-    positions: count(512, "Longest sequence of the model"),
-    block: field.integer({ minimum: 2, default: 128, doc: "Tokens of a training block" }),
-    batchSize: { ...batchSize, doc: "Blocks of a step" },
+    positions: count(512, "Maximum sequence length of the model"),
+    block: field.integer({ minimum: 2, default: 128, doc: "Tokens per training block" }),
+    batchSize: { ...batchSize, doc: "Blocks per step" },
     learningRate,
     weightDecay: { ...weightDecay, default: 0.01 },
-    steps: field.integer({ minimum: 1, doc: "Steps; instead of --minutes" }),
-    minutes: field.number({ minimum: 0, default: 7, doc: "Time for training, by the pace of a few trial steps" }),
-    seed: field.integer({ minimum: 0, default: 42, doc: "Seed of weights and order" }),
-    output: field.text({ default: "runs/pretrain", doc: "Run folder; the model goes to its folder model/" }),
+    steps: field.integer({ minimum: 1, doc: "Number of steps, instead of --minutes" }),
+    minutes: field.number({ minimum: 0, default: 7, doc: "Minutes of training, estimated from a few trial steps" }),
+    seed: field.integer({ minimum: 0, default: 42, doc: "Seed of weights and order of texts" }),
+    output: field.text({ default: "runs/pretrain", doc: "Run folder; the model is written to its folder model/" }),
     ...RUN_FLAGS,
-    resume: { ...RUN_FLAGS.resume, doc: "Go on with the run in the output folder; needs --steps" },
+    resume: { ...RUN_FLAGS.resume, doc: "Resume the run in the output folder; needs --steps" },
   }),
 }
 
@@ -111,7 +111,7 @@ const program = (options: Options) =>
     const common = { tokenizer, batchSize, learningRate, weightDecay, seed, maxLength: block, packing: true } as const
     const newModel = Model.initialize(config, { task: Task.causalLM(), seed })
 
-    // A few steps on a model that is thrown away tell the pace.
+    // A few steps on a temporary model measure the pace.
     const measure = Effect.scoped(Effect.gen(function* () {
       let perStep = 0
       yield* Trainer.fit(yield* newModel, { train: data.train }, {

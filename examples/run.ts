@@ -1,6 +1,6 @@
 /**
- * Fine-tunes a model as a run file says: which model, which data, which methods with which options. Several methods train
- * together, and several of one kind; the run folder holds the files of each, and all load together again.
+ * Fine-tunes a model as described by a run file: model, data, and methods with their options. Several methods can train
+ * together, also several of one kind; the run folder holds the files of each, and they load together again.
  *
  * ```sh
  * deno run -P examples/run.ts examples/espalier.json
@@ -21,15 +21,15 @@ import * as Bert from "../plugins/bert/mod.ts"
 import * as Llama from "../plugins/llama/mod.ts"
 import { METHODS } from "./_methods.ts"
 import { defined, flagsOf, main, RUN_FLAGS } from "./_shared.ts"
-import { judgeSaved, train } from "./_train.ts"
+import { evaluateSaved, train } from "./_train.ts"
 
 const flags = {
   file: Argument.String("file").pipe(
-    Argument.withDescription("The run file [espalier.json]"),
+    Argument.withDescription("Run file [espalier.json]"),
     Argument.withDefault("espalier.json"),
   ),
   ...flagsOf({
-    evaluate: field.boolean({ default: false, doc: "Train nothing: judge what lies in the run folder" }),
+    evaluate: field.boolean({ default: false, doc: "Evaluate what is saved in the run folder, without training" }),
     ...RUN_FLAGS,
   }),
 }
@@ -42,9 +42,9 @@ const command = Command.make("run", flags, ({ file, evaluate, threads, ...flags 
     const methods = Layer.mergeAll(Bert.layer, Llama.layer, ...layersOf(run.methods, METHODS)).pipe(
       Layer.provideMerge(base),
     )
-    return yield* Effect.provide(evaluate ? judgeSaved(run) : train(run, flags), methods)
+    return yield* Effect.provide(evaluate ? evaluateSaved(run) : train(run, flags), methods)
   })).pipe(
-    Command.withDescription("Fine-tunes a model as a run file says"),
+    Command.withDescription("Fine-tunes a model as described by a run file"),
     Command.withExamples([{
       command: "deno run -P examples/run.ts examples/espalier.json",
       description: "LoRA and a prefix on the SMS Spam Collection",

@@ -9,6 +9,7 @@ const rooms = [
   "core/training",
   "core/data",
   "core/model",
+  "core/weights",
   "core/options",
   "core/formats",
   "core/backend",

@@ -25,8 +25,8 @@ const share = field.number({ minimum: 0, exclusiveMaximum: 1, default: 0.1 })
 
 /** {@link SplitOptions} as a table. */
 export const SPLIT_OPTIONS: Table<SplitOptions> = {
-  validation: { ...share, doc: "Share of the rows to choose by" },
-  test: { ...share, doc: "Share of the rows to judge by" },
+  validation: { ...share, doc: "Share of the rows for validation" },
+  test: { ...share, doc: "Share of the rows for the test" },
   seed: field.integer({ minimum: 0, default: 0, doc: "Seed of the division" }),
 }
 

@@ -8,7 +8,7 @@ export const methodName: Made<string, { readonly default: "default" }> = text({
   pattern: "^[\\w.\\-]*\\w[\\w.\\-]*$",
   wanted: "letters, digits, dots and dashes",
   default: "default",
-  description: "Distinguishes several of one method",
+  doc: "Distinguishes several of one method",
 })
 
 /** A method's options with their defaults and its id. Throws {@link PluginError} that names every fault. */

@@ -1,11 +1,11 @@
 /**
- * Which columns of the data are what, and what can be learned from them.
+ * The columns of the data and the tasks that they allow.
  * @module
  */
 import { type Columns, type DatasetOptions, formatOf } from "../data/dataset.ts"
 import type { Task } from "../model/task.ts"
 
-/** Names of columns; those that are not given have usual names. */
+/** Names of columns, with defaults for missing ones. */
 export interface ColumnNames {
   /** Column of the text. */
   readonly text?: string | undefined
@@ -21,20 +21,20 @@ export interface ColumnNames {
   readonly tags?: string | undefined
 }
 
-/** What can be learned. */
+/** Kind of task. */
 export type Kind = Task["kind"]
 
-/** Everything that can be learned. */
+/** All kinds of task. */
 export const KINDS: ReadonlyArray<Kind> = ["classification", "token-classification", "causal-lm", "masked-lm"]
 
-/** Columns by what they are for, with the tasks that they can be learned for. */
+/** Groups of columns, with the tasks that they allow. */
 const COLUMNS = [
   { names: ["text", "label"], tasks: ["classification"] },
   { names: ["prompt", "completion"], tasks: ["causal-lm"] },
   { names: ["words", "tags"], tasks: ["token-classification"] },
 ] as const
 
-/** What is wrong: columns of several kinds were named, or of another kind than the task's. */
+/** Problems: columns of several groups, or of a group that does not fit the task. */
 export const columnProblems = (columns: ColumnNames, task: Kind | undefined): ReadonlyArray<string> => {
   const named = (name: keyof ColumnNames) => columns[name] !== undefined
   const kinds = COLUMNS.filter(({ names }) => names.some(named))
@@ -48,7 +48,7 @@ export const columnProblems = (columns: ColumnNames, task: Kind | undefined): Re
   return [`task: "${task}" does not go with the columns ${show(kind)}, which are for ${tasks.join(", ")}`]
 }
 
-/** The columns that were named, or those with the usual names. */
+/** The named columns, or the default ones. */
 export const columnsOf = (
   data: string,
   task: Kind | undefined,

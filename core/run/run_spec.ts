@@ -1,6 +1,6 @@
 import type { ReadOptions } from "../data/read_options.ts"
 import { SPLIT_OPTIONS } from "../data/split.ts"
-import { LOAD_OPTIONS, type LoadOptions } from "../model/load_options.ts"
+import { LOAD_OPTIONS, type LoadOptions } from "../model/load/load_options.ts"
 import type { Table } from "../options/field.ts"
 import * as field from "../options/fields.ts"
 import { TRAIN_OPTIONS, type TrainOptions } from "../training/options.ts"
@@ -33,7 +33,7 @@ export interface TrainingSpec extends
   > {
   /** Optimizer. Default `"adamw"`. */
   readonly optimizer?: "adamw" | "sgd"
-  /** Stop after so many evaluations without progress. Default: never. */
+  /** Stop after this many evaluations without progress. Default: never. */
   readonly patience?: number
 }
 
@@ -74,23 +74,23 @@ export const DATA: Table<DataSpec, Exclude<keyof DataSpec, "validation" | "test"
     absent: "those of the model's head, or of the data, sorted",
     doc: "Labels in the order of their ids",
   }),
-  prompt: field.text({ doc: "Column of the prompt: learn to complete it" }),
+  prompt: field.text({ doc: "Column of the prompt" }),
   completion: field.text({ doc: "Column of the completion" }),
-  words: field.text({ doc: "Column of lists of words: learn a label for each" }),
-  tags: field.text({ doc: "Column of lists of the words' labels" }),
+  words: field.text({ doc: "Column with lists of words" }),
+  tags: field.text({ doc: "Column with lists of the words' labels" }),
   format: field.choice(["csv", "tsv", "json", "jsonl", "text"], {
-    absent: "as its extension says",
+    absent: "from its extension",
     doc: "Format of the file",
   }),
   delimiter: field.text({
     pattern: ".",
     wanted: "a text that is not empty",
-    absent: "as the first line shows",
-    doc: "What parts the columns of CSV and TSV",
+    absent: "detected in the first line",
+    doc: "Delimiter of CSV and TSV",
   }),
   quotes: field.choice(["auto", "none", "double"], {
-    absent: "auto, as the file shows",
-    doc: "CSV and TSV: quotes are characters (none) or quote fields (double)",
+    absent: "auto: detected",
+    doc: "CSV and TSV: quotes are characters (none) or enclose fields (double)",
   }),
   header: field.list(field.text({}), {
     minItems: 1,
@@ -98,7 +98,7 @@ export const DATA: Table<DataSpec, Exclude<keyof DataSpec, "validation" | "test"
     doc: "Column names of a file without a header line",
   }),
   encoding: field.text({
-    absent: "utf-8, or utf-16 where the file shows it",
+    absent: "utf-8, or utf-16 if detected",
     doc: "Encoding of the file, such as windows-1252",
   }),
   document: field.choice(["line", "paragraph", "file"], {
@@ -121,8 +121,8 @@ export const TRAINING: Table<TrainingSpec, "maxSteps" | "warmupSteps" | "padding
   learningRate: { ...own.learningRate, default: 3e-3 },
   warmupRatio: { ...own.warmupRatio, default: 0.06 },
   optimizer: field.choice(["adamw", "sgd"], { default: "adamw", doc: "Optimizer" }),
-  maxLength: field.integer({ minimum: 2, default: 128, doc: "Most tokens of an example; longer texts are cut" }),
-  patience: field.integer({ minimum: 1, absent: "never", doc: "Stop after so many evaluations without progress" }),
+  maxLength: field.integer({ minimum: 2, default: 128, doc: "Maximum tokens per example; longer texts are cut" }),
+  patience: field.integer({ minimum: 1, absent: "never", doc: "Stop after this many evaluations without progress" }),
 }
 
 /** {@link RunSpec} as a table, with the methods that it may name. */
@@ -137,10 +137,10 @@ export function runTable(methods: RunMethods): Table<RunSpec, "$schema" | "task"
       required: true,
       doc: "The rows to learn from, and their columns",
     }),
-    task: field.choice(KINDS, { absent: "as the columns say", doc: "What to learn" }),
-    methods: field.list(methodField(methods), { minItems: 1, required: true, doc: "What is trained, in any order" }),
-    training: field.record<TrainingSpec>()(TRAINING, { doc: "How it is trained" }),
-    seed: field.integer({ minimum: 0, default: 42, doc: "Seed of split, new weights and order" }),
-    output: field.text({ required: true, doc: "The run folder" }),
+    task: field.choice(KINDS, { absent: "from the columns", doc: "Task" }),
+    methods: field.list(methodField(methods), { minItems: 1, required: true, doc: "Methods, in any order" }),
+    training: field.record<TrainingSpec>()(TRAINING, { doc: "Options of training" }),
+    seed: field.integer({ minimum: 0, default: 42, doc: "Seed of split, new weights and order of examples" }),
+    output: field.text({ required: true, doc: "Run folder" }),
   }
 }

@@ -128,9 +128,9 @@ const object = field.opaque<object>()({
 /** {@link TrainOptions} as a table. */
 export const TRAIN_OPTIONS: Table<TrainOptions, Open> = {
   epochs: field.integer({ minimum: 0, default: 3, doc: "Passes over the data" }),
-  maxSteps: field.integer({ minimum: 1, absent: "as epochs say", doc: "Steps after which training ends" }),
-  batchSize: field.integer({ minimum: 1, default: 8, doc: "Examples of a micro-batch" }),
-  gradientAccumulationSteps: field.integer({ minimum: 1, default: 1, doc: "Micro-batches of a step" }),
+  maxSteps: field.integer({ minimum: 1, absent: "given by epochs", doc: "Number of steps" }),
+  batchSize: field.integer({ minimum: 1, default: 8, doc: "Examples per micro-batch" }),
+  gradientAccumulationSteps: field.integer({ minimum: 1, default: 1, doc: "Micro-batches per step" }),
   learningRate: field.number({ minimum: 0, default: 5e-5, doc: "Highest learning rate" }),
   optimizer: field.anyOf([optimizer, object as Field<Optimizer>], {
     default: "adamw",
@@ -139,14 +139,14 @@ export const TRAIN_OPTIONS: Table<TrainOptions, Open> = {
   }),
   schedule: field.choice(["linear", "cosine", "constant"], {
     default: "linear",
-    doc: "Course of the learning rate after the warm-up",
+    doc: "Schedule of the learning rate after the warm-up",
   }),
-  warmupSteps: field.integer({ minimum: 0, doc: "Steps over which the rate rises; wins over warmupRatio" }),
+  warmupSteps: field.integer({ minimum: 0, doc: "Warm-up steps; wins over warmupRatio" }),
   warmupRatio: field.number({
     minimum: 0,
     maximum: 1,
     default: 0,
-    doc: "Share of the steps over which the rate rises",
+    doc: "Share of the steps used for warm-up",
   }),
   weightDecay: field.number({ minimum: 0, default: 0, doc: "Weight decay" }),
   maxGradNorm: field.number({ minimum: 0, default: 1, doc: "Greatest norm of the gradient; 0: no clipping" }),
@@ -155,7 +155,7 @@ export const TRAIN_OPTIONS: Table<TrainOptions, Open> = {
   maxLength: field.integer({
     minimum: 2,
     absent: "the model's positions",
-    doc: "Most tokens of an example; longer texts are cut",
+    doc: "Maximum tokens per example; longer texts are cut",
   }),
   packing: { ...flag, doc: "Join texts and cut them into blocks of maxLength tokens" },
   paddingFree: field.boolean({
@@ -165,13 +165,13 @@ export const TRAIN_OPTIONS: Table<TrainOptions, Open> = {
   completionOnly: field.boolean({ default: true, doc: "Prompts with completions: learn the completion alone" }),
   evaluateEvery: { ...cadence, default: "epoch", doc: "When the validation split is evaluated" },
   earlyStopping: field.record<EarlyStopping>()({
-    patience: field.integer({ minimum: 1, absent: "never", doc: "Stop after so many evaluations without progress" }),
+    patience: field.integer({ minimum: 1, absent: "never", doc: "Stop after this many evaluations without progress" }),
     metric: field.text({ absent: "loss", doc: "Metric of the validation split that is watched" }),
     minDelta: field.number({ absent: "0", doc: "Change that counts as progress" }),
   }, { doc: "When to stop before the end" }),
   runFolder: field.text({ doc: "Folder of configuration, events and checkpoints" }),
   saveEvery: { ...cadence, default: "epoch", doc: "When a checkpoint is written" },
-  resume: { ...flag, doc: "Go on with the run in the run folder" },
+  resume: { ...flag, doc: "Resume the run in the run folder" },
   config: object as Field<object> as Field<Readonly<Record<string, unknown>>>,
   tokenizer: object as Field<object> as Field<Tokenizer>,
   traceStep: field.integer({ minimum: 1, absent: "none", doc: "Step whose kernels are timed" }),

@@ -9,7 +9,7 @@ import * as field from "../../core/options/fields.ts"
 import { checkOptions, demandOf } from "../../core/options/method_options.ts"
 import type { AdapterOptions } from "./options.ts"
 
-/** An adapter in AdapterHub's files, its name there kept. */
+/** A saved adapter in AdapterHub's files; its name is kept. */
 export interface SavedAdapter {
   /** Directory of `adapter_config.json` and `adapter.safetensors`. */
   readonly directory: string
@@ -26,7 +26,7 @@ export type Member = AdapterOptions | SavedAdapter
 export interface StackSetup {
   /** Kind of block. */
   readonly type: "Stack"
-  /** In order; each takes the output of the one before. */
+  /** In order; each adapts the output of the previous one. */
   readonly children: ReadonlyArray<Member | AverageSetup | FuseSetup>
 }
 
@@ -43,17 +43,17 @@ export interface AverageSetup {
 /** Options of AdapterFusion. */
 export interface FusionOptions {
   /**
-   * `"dynamic"`: with a value matrix that starts as the identity, and is drawn to it. `"static"`: without one. Default
-   * `"dynamic"`.
+   * `"dynamic"`: with a value matrix, initially the identity and regularized towards it. `"static"`: without one.
+   * Default `"dynamic"`.
    */
   readonly config?: "dynamic" | "static"
-  /** Whether 0.01 ||I - V||^2 of each value matrix is added to the loss. Default: where there are value matrices. */
+  /** Whether to add 0.01 ||I - V||^2 of each value matrix to the loss. Default: true if there are value matrices. */
   readonly regularization?: boolean
   /** Dropout on the scores before the softmax. Default 0 (AdapterHub: that of the model's attention). */
   readonly dropoutProb?: number
 }
 
-/** Members that are attended to, with parameters of its own. */
+/** Attention over members, with its own parameters. */
 export interface FuseSetup extends FusionOptions {
   /** Kind of block. */
   readonly type: "Fuse"
@@ -64,7 +64,7 @@ export interface FuseSetup extends FusionOptions {
 /** Several adapters as one method. */
 export type AdapterSetup = StackSetup | AverageSetup | FuseSetup
 
-/** Members one after the other: each adapts what the one before made of y. */
+/** Members one after the other: each adapts the output of the previous one. */
 export function stack(...children: StackSetup["children"]): StackSetup {
   return { type: "Stack", children }
 }
@@ -92,13 +92,13 @@ export interface ResolvedFusion {
   readonly name: string
   /** Whether there is a value matrix. */
   readonly value: boolean
-  /** Whether the value matrices are drawn to the identity. */
+  /** Whether the value matrices are regularized towards the identity. */
   readonly regularization: boolean
   /** Dropout on the scores. */
   readonly dropoutProb: number
 }
 
-/** A composition whose members are of any kind. */
+/** A composition with members of any type. */
 export type Composition<M> =
   | { readonly type: "single"; readonly member: M }
   | { readonly type: "Stack"; readonly children: ReadonlyArray<Composition<M>> }
@@ -117,7 +117,7 @@ export function fusionsOf<M>(composition: Composition<M>): ReadonlyArray<Resolve
   return composition.type === "Fuse" ? [composition.fusion] : []
 }
 
-/** A composition with members made of others; names of fusions follow. */
+/** Maps the members of a composition; names of fusions follow. */
 export function mapMembers<A, B extends { readonly name: string }>(
   composition: Composition<A>,
   change: (member: A) => B,
@@ -136,7 +136,7 @@ export function mapMembers<A, B extends { readonly name: string }>(
   }
 }
 
-/** A composition with other fusions. */
+/** Maps the fusions of a composition. */
 export function mapFusions<M>(
   composition: Composition<M>,
   change: (fusion: ResolvedFusion) => ResolvedFusion,
@@ -146,7 +146,7 @@ export function mapFusions<M>(
   return { ...composition, children: composition.children.map((child) => mapFusions(child, change)) }
 }
 
-/** What all blocks have; their children are checked one by one. */
+/** Fields of every block; their children are checked one by one. */
 const BLOCK: Readonly<Record<"type" | "children", Field<unknown>>> = { type: {}, children: {} }
 const AVERAGE = { ...BLOCK, weights: field.list(field.number({}), {}) }
 const FUSION: Table<FusionOptions> = {
@@ -155,7 +155,7 @@ const FUSION: Table<FusionOptions> = {
   dropoutProb: field.number({ minimum: 0, exclusiveMaximum: 1, default: 0 }),
 }
 
-/** Checks a setup's blocks; members stay as they are given. Throws {@link PluginError}. */
+/** Checks the blocks of a setup; members are not changed. Throws {@link PluginError}. */
 export function resolveSetup(setup: AdapterSetup, plugin: string): Composition<Member> {
   const must = demandOf(plugin)
   const block = (given: Member | AdapterSetup, inside: boolean): Composition<Member> => {

@@ -52,20 +52,20 @@ export const COMBINE_OPTIONS: Table<CombineOptions, "svdRank" | "density"> = {
     required: true,
     doc: "The adapters, with their weights",
   }),
-  output: field.text({ required: true, doc: "Directory of the result; what is there is replaced" }),
+  output: field.text({ required: true, doc: "Directory for the result; replaced if it exists" }),
   combinationType: field.choice(["cat", "linear", "svd", "ties", "dare_linear", "dare_ties"], {
     default: "cat",
-    doc: "How adapters are combined; cat: exactly, at the sum of the ranks",
+    doc: "Combination; cat: exact, at the sum of the ranks",
   }),
   svdRank: field.integer({
     minimum: 1,
     absent: "the adapters' greatest",
-    doc: "Rank of the result, where it is chosen",
+    doc: "Rank of the result, for types with a free rank",
   }),
   density: field.number({
     exclusiveMinimum: 0,
     maximum: 1,
-    doc: "Share of each update's elements that stays (ties, dare)",
+    doc: "Share of each update that is kept (ties, dare)",
   }),
   majoritySignMethod: field.choice(["total", "frequency"], {
     default: "total",
@@ -76,7 +76,7 @@ export const COMBINE_OPTIONS: Table<CombineOptions, "svdRank" | "density"> = {
     exclusiveMinimum: 0,
     default: ({ combinationType }) => isExact(combinationType) ? 1e-5 : 0.05,
     absent: "1e-5 for cat and linear, else 0.05",
-    doc: "How far the result may be off",
+    doc: "Greatest relative error of a module",
   }),
 }
 

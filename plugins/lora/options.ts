@@ -112,10 +112,10 @@ const alpha = field.number({ not: { const: 0 } })
 /** {@link LoraOptions} as a table. */
 export const OPTIONS: Table<LoraOptions, OptionWithoutDefault> = {
   name: methodName,
-  r: field.integer({ minimum: 1, default: 8, doc: "Rank" }),
+  r: field.integer({ minimum: 1, default: 8, doc: "LoRA rank r" }),
   loraAlpha: field.number({ not: { const: 0 }, default: 8, doc: "The update is scaled by loraAlpha / r" }),
   loraDropout: field.number({ minimum: 0, exclusiveMaximum: 1, default: 0, doc: "Dropout on the input of the update" }),
-  targetModules: field.anyOf(modules, { ...MODULES, absent: "usual for the family", doc: "Modules to adapt" }),
+  targetModules: field.anyOf(modules, { ...MODULES, absent: "the family's default", doc: "Modules to adapt" }),
   excludeModules: field.anyOf(modules, { ...MODULES, absent: "none", doc: "Modules to leave out" }),
   bias: field.choice(["none", "all", "lora_only"], { default: "none", doc: "Biases that train" }),
   useRslora: field.boolean({ default: false, doc: "Scale by loraAlpha / sqrt(r)" }),

@@ -150,6 +150,8 @@ Deno.test("the compiler holds a table to its type", () => {
     // @ts-expect-error: an option that must be given is required
     { r: field.integer({ default: 8 }), output: field.text({}) },
   ]
+  // @ts-expect-error: a misspelled limit
+  field.integer({ minium: 1 })
   // @ts-expect-error: no default, and not open
   const closed: Table<One> = { r: field.integer({}), output }
   const open: Table<One, "r"> = { r: field.integer({}), output }

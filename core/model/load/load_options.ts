@@ -1,9 +1,9 @@
-import { faultsOf, withDefaults } from "../options/check.ts"
-import type { Field, Resolved, Table } from "../options/field.ts"
-import * as field from "../options/fields.ts"
-import type { Storage } from "../tensor/dtype.ts"
-import { ModelError } from "./model_error.ts"
-import type { Task } from "./task.ts"
+import { faultsOf, withDefaults } from "../../options/check.ts"
+import type { Field, Resolved, Table } from "../../options/field.ts"
+import * as field from "../../options/fields.ts"
+import type { Storage } from "../../tensor/dtype.ts"
+import { ModelError } from "../model_error.ts"
+import type { Task } from "../task.ts"
 
 /** Options of {@link initialize}. */
 export interface InitializeOptions {
@@ -38,11 +38,11 @@ export const LOAD_OPTIONS: Table<LoadOptions> = {
   ...INITIALIZE_OPTIONS,
   weights: field.choice(["stored", "f32", "bf16", "f16"], {
     default: "stored",
-    doc: "What frozen matrices are kept in; stored: what the file has",
+    doc: "Number format of frozen matrices; stored: as in the file",
   }),
   head: field.choice(["stored", "new"], {
     default: "stored",
-    doc: "The model's own classifier, or a new one for other labels",
+    doc: "Keep the model's own classifier, or start a new one",
   }),
 }
 

@@ -34,7 +34,10 @@ export {
 export type { Fault, Field, Fields, Resolved, Table } from "../options/field.ts"
 export type * from "../data/dataset.ts"
 export type * from "../data/read_options.ts"
-export type * from "../training/options.ts"
+export type { Tokenizer } from "../data/tokenizer.ts"
+export type { Optimizer, UpdateContext, Updated } from "../training/optimizer.ts"
+export type { Cadence, EarlyStopping, TrainOptions } from "../training/options.ts"
+export type { Schedule } from "../training/schedule.ts"
 export type { JsonSchema }
 
 /** The JSON Schema of a run file, for editors. */

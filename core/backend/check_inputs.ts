@@ -2,7 +2,7 @@ import type { DType } from "../../kernels/contract.ts"
 import type { RunData } from "./backend.ts"
 import { BackendError } from "./backend_error.ts"
 
-/** Throws unless each input of a plan has an array of its type and length. */
+/** Throws unless every input of a plan has an array of its type and length. */
 export function checkInputs(
   inputs: ReadonlyArray<{ readonly name: string; readonly length: number; readonly dtype: DType }>,
   given: RunData,

@@ -1,24 +1,24 @@
 /**
- * Requests to a worker that wait for their answers.
+ * Pending requests to a worker.
  * @module
  */
 import type { BackendError } from "./backend_error.ts"
 
-/** A request that waits. */
+/** A pending request. */
 export interface Waiting<Answer> {
   readonly resolve: (answer: Answer) => void
   readonly reject: (error: BackendError) => void
-  /** What it is for, in errors. */
+  /** Its purpose, for errors. */
   readonly what: string
 }
 
-/** Waiting requests by number. */
+/** Pending requests by number. */
 export interface Requests<Answer> {
-  /** Numbers a request and hands the number to `send`; resolves with the answer. */
+  /** Numbers a request and passes the number to `send`; resolves with the answer. */
   readonly open: (what: string, send: (ticket: number) => void) => Promise<Answer>
-  /** Removes a request; undefined when none of this number waits. */
+  /** Removes a request; undefined if none has this number. */
   readonly take: (ticket: number) => Waiting<Answer> | undefined
-  /** Number of the request that has waited longest. */
+  /** Number of the oldest request. */
   readonly oldest: () => number | undefined
   /** Rejects and removes all. */
   readonly rejectAll: (error: BackendError) => void

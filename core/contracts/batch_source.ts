@@ -1,8 +1,8 @@
 import type * as Effect from "effect/Effect"
 
-/** Rows that go through the model together. Plain data: which rows and how they are padded, not their tokens. */
+/** Rows that pass through the model together: their indices and padded length, not their tokens. */
 export interface MicroBatch {
-  /** Key into {@link BatchSource.tasks}: whose rows these are. */
+  /** Task of the rows: a key of {@link BatchSource.tasks}. */
   readonly task: string
   /** Row indices of the task, -1 for an empty row (weight 0) that keeps the number of shapes small. */
   readonly rows: Int32Array
@@ -12,7 +12,7 @@ export interface MicroBatch {
 
 /** One optimizer step. Gradients accumulate over `microBatches`; an empty list is an empty (Poisson) step. */
 export interface Step {
-  /** What is accumulated, in order. */
+  /** Micro-batches, in order. */
   readonly microBatches: ReadonlyArray<MicroBatch>
 }
 
@@ -88,5 +88,5 @@ export interface BatchSource {
   readonly state?: BatchState
 }
 
-/** Task name where there is only one. */
+/** Name of the only task of a run. */
 export const DEFAULT_TASK = "default"

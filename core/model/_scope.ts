@@ -8,19 +8,19 @@ import { type Choice, inRowsOf, rowProducts } from "./choice.ts"
 import { baseKey, type Decoding, type Module, type ModuleNode, type Scope } from "./module.ts"
 import { pluginKey, prefixLength, type ResolvedSite, SHARED } from "./sites.ts"
 
-/** What a scope is made of. */
+/** Options of {@link makeScope}. */
 export interface ScopeOptions {
-  /** Sites at a module, in order; none when methods are off. */
+  /** Sites at a module, in order; none if methods are off. */
   readonly sitesAt: (path: string) => ReadonlyArray<ResolvedSite>
-  /** A parameter by key: trained, or of the base model as it was loaded. */
+  /** A parameter by key: the trained one, or the base model's as loaded (`original`). */
   readonly tensor: (key: string, original: boolean) => Tensor
   /** Whether dropout is on. */
   readonly training: boolean
-  /** Whether derivatives compute the inner values of blocks again. */
+  /** Whether derivatives recompute the inner values of blocks. */
   readonly checkpointing?: boolean
-  /** Key of random numbers: two i32 scalars. */
+  /** Key of the random numbers: two i32 scalars. */
   readonly key: readonly [Tensor, Tensor] | undefined
-  /** Memory of earlier tokens. */
+  /** Key/value cache. */
   readonly decoding: Decoding | undefined
   /** Which plugin each row goes through. */
   readonly choice?: Choice | undefined
@@ -61,15 +61,15 @@ export function makeScope(options: ScopeOptions): Scope {
           owner: site.owner,
           scope: siteScope(site, { training, tensor, dropout }),
           plan: site.plan as Extract<SitePlan, { readonly place: P }>,
-          /** Place in the choice; -1 of a site for every row. */
+          /** Index into `choice.plugins`; -1 if the site applies to all rows. */
           place: choice?.plugins.indexOf(site.owner) ?? -1,
         }]
         : []
     )
-  /** What a site makes, in its own rows. */
+  /** Keeps a site's output only in rows that chose its plugin. */
   const inRows = (place: number, made: Tensor, otherwise: Tensor | number): Tensor =>
     place < 0 ? made : inRowsOf(choice!.index, place, made, otherwise)
-  /** All that sites add to a module's output, where rows may differ in what they take. */
+  /** Outputs that sites add to a module's output; rows can use different sites. */
   const deltas = (path: string, x: Tensor): ReadonlyArray<Tensor> => {
     const factors = new Map<number, Factors>()
     const each: Tensor[] = []

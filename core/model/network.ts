@@ -8,9 +8,9 @@ export interface Network {
   readonly root: ModuleNode
   /** The whole graph. Modules are called through the scope, so that methods take part. */
   readonly forward: (scope: Scope, batch: BatchTensors) => Outputs
-  /** Whether `forward` takes a packed row (see `PackedRow`). Default false: padded rows alone. */
+  /** Whether `forward` accepts a packed row (see `PackedRow`). Default false: only padded rows. */
   readonly paddingFree?: boolean
-  /** Longest sequence; of a model with prefixes, what they leave of it. */
+  /** Maximum sequence length, less the positions used by prefixes. */
   readonly maxPositions: number
   /** Number of token ids. */
   readonly vocabSize: number
@@ -21,10 +21,10 @@ export interface Network {
    * person is told where a file has others. Default: none.
    */
   readonly buffers?: Readonly<Record<string, ReadonlyArray<number>>>
-  /** Last names of the modules that methods adapt when nobody says which. */
+  /** Last names of the modules that methods adapt by default. */
   readonly defaultTargets: ReadonlyArray<string>
   /** Name of transformers' class, for `architectures`. */
   readonly architecture: string
-  /** What a person should know about how the config was taken. */
+  /** Notes for the user on how the config was read. */
   readonly notes: ReadonlyArray<string>
 }

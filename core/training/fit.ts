@@ -8,8 +8,7 @@ import { makeGuards } from "./guards.ts"
 import { trainLoop } from "./loop.ts"
 import { fullOptions, type TrainOptions } from "./options.ts"
 import { makeRun, type Run, type TrainError } from "./run.ts"
-import { makeRunCheckpoints } from "./run_checkpoints.ts"
-import { openRunFolder } from "./run_folder.ts"
+import { FRESH } from "./start.ts"
 import { session as openSession } from "./session.ts"
 import { makeTelemetry, type Telemetry } from "./telemetry.ts"
 import type { TrainingData } from "./training_data.ts"
@@ -31,16 +30,22 @@ export function fit(
     const { totalSteps } = plan
     const folder = full.runFolder === undefined
       ? undefined
-      : yield* openRunFolder({ path: full.runFolder, config: plan.config, resume: full.resume })
+      : yield* (yield* Effect.promise(() => import("./run_folder.ts"))).openRunFolder({
+        path: full.runFolder,
+        config: plan.config,
+        resume: full.resume,
+      })
     const session = yield* openSession(model, plan.session)
-    const checkpoints = makeRunCheckpoints(model, session, folder)
-    const start = yield* checkpoints.start(full.resume, plan)
+    const checkpoints = folder === undefined
+      ? undefined
+      : (yield* Effect.promise(() => import("./run_checkpoints.ts"))).makeRunCheckpoints(model, plan, session, folder)
+    const start = checkpoints === undefined ? FRESH : yield* checkpoints.start(full.resume)
     const log = folder === undefined ? undefined : yield* folder.openLog(start.state.step)
     const telemetry = makeTelemetry({ model, options: full, totalSteps, folder, log, from: start.state })
     const guards = makeGuards({
       learningRate: full.learningRate,
       totalSteps,
-      lastCheckpoint: checkpoints.last,
+      lastCheckpoint: () => checkpoints?.last(),
     })
     const validation = makeValidation({
       model,
@@ -88,12 +93,6 @@ function announce(model: Model, plan: Plan, { emit }: Telemetry, resumedFrom: nu
       ...(resumedFrom === undefined ? {} : { resumedFrom }),
     })
     const { messagesOf } = yield* Effect.promise(() => import("./_messages.ts"))
-    for (const message of messagesOf(plan)) yield* emit(message)
-    const secretive = model.contributions.filter(({ gradients }) => gradients?.secret).map(({ id }) => id)
-    if (secretive.length === 0) return
-    const text =
-      `checkpoints of this run hold the secret key of ${secretive.join(", ")}, which removes its noise: only ` +
-      "their owner can read them (mode 0600), and they must not be published"
-    yield* emit({ type: "message", level: "warning", text })
+    for (const message of messagesOf(plan, model.contributions)) yield* emit(message)
   })
 }

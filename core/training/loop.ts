@@ -18,10 +18,11 @@ import type { TrainerState } from "./checkpoint.ts"
 import type { Guards } from "./guards.ts"
 import type { Cadence, FullOptions } from "./options.ts"
 import type { TrainError } from "./run.ts"
-import type { RunCheckpoints, Start } from "./run_checkpoints.ts"
+import type { RunCheckpoints } from "./run_checkpoints.ts"
 import { scheduleFactor } from "./schedule.ts"
 import type { Session, StepResult } from "./session.ts"
 import type { PostedStep, Telemetry } from "./telemetry.ts"
+import type { Start } from "./start.ts"
 import { TrainingError } from "./training_error.ts"
 import type { Validation } from "./validation.ts"
 
@@ -34,7 +35,8 @@ export interface LoopParts {
   readonly guards: Guards
   readonly telemetry: Telemetry
   readonly validation: Validation
-  readonly checkpoints: RunCheckpoints
+  /** Undefined without a run folder. */
+  readonly checkpoints: RunCheckpoints | undefined
   /** What comes before the first step. */
   readonly begin: Effect.Effect<void, TrainError>
 }
@@ -168,9 +170,10 @@ export function trainLoop(
       Effect.flatten,
     )
   const save = Effect.gen(function* () {
+    if (checkpoints === undefined) return
     const state = session.state()
     const place = { ...steps.position(), ...validation.state(), seconds: telemetry.seconds() }
-    const path = yield* checkpoints.save({ version: 1, ...state, ...place, batches: plan.batches.save() })
+    const path = yield* checkpoints.save({ version: 1, ...state, ...place })
     if (path !== undefined) yield* emit({ type: "checkpoint", step: state.step, path })
   })
   const stop = (reason: TrainStop["reason"]) =>

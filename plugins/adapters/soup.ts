@@ -2,12 +2,18 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { openSafetensors } from "../../core/formats/checkpoint.ts"
 import { pathExists } from "../../core/formats/path_exists.ts"
-import { isWithin } from "../../core/formats/path_within.ts"
 import type { SafetensorsError } from "../../core/formats/safetensors_error.ts"
 import { type StorageError, toStorageError } from "../../core/formats/storage_error.ts"
 import { writeDirectoryWhole } from "../../core/formats/whole_file.ts"
-import { type AveragedTensor, averageTensors, partsOf } from "../../core/model/average_tensors.ts"
-import { SoupError } from "../../core/model/soup_error.ts"
+import {
+  type AveragedTensor,
+  averageTensors,
+  checkOutput,
+  partsOf,
+  reportOf,
+  type SoupReport,
+} from "../../core/weights/average_tensors.ts"
+import { SoupError } from "../../core/weights/soup_error.ts"
 import type { AdapterHubError } from "./adapter_hub_error.ts"
 import { decodeAdapterConfig, FILES } from "./hub_config.ts"
 
@@ -15,22 +21,14 @@ import { decodeAdapterConfig, FILES } from "./hub_config.ts"
 export interface SoupOptions {
   /** Saved adapters of one config, with weights that sum to 1. Default of each weight: 1 / n. */
   readonly adapters: ReadonlyArray<{ readonly directory: string; readonly weight?: number }>
-  /** Directory for the result. What was there is replaced. */
+  /** Directory for the result; replaced if it exists. */
   readonly output: string
 }
 
-/** What {@link soup} wrote. */
-export interface SoupReport {
-  /** Every tensor, by name. */
-  readonly tensors: ReadonlyArray<AveragedTensor>
-  /** The one that is furthest off. */
-  readonly worst: AveragedTensor
-}
-
 /**
- * The average of adapters' parameters (AdapterSoup, Chronopoulou et al. 2023), for adapters that began at the same place.
- * It takes the first one's name and config; heads are averaged where all have one, else left out. The file is then
- * compared with what it stands for.
+ * Averages the parameters of adapters with the same initial values (AdapterSoup, Chronopoulou et al. 2023). The result
+ * has the first one's name and config. Heads are averaged if all adapters have one, otherwise left out. The written
+ * file is compared with the exact average.
  */
 export function soup({ adapters, output }: SoupOptions): Effect.Effect<
   SoupReport,
@@ -45,7 +43,7 @@ export function soup({ adapters, output }: SoupOptions): Effect.Effect<
       Effect.gen(function* () {
         const path = `${directory}/${FILES.config}`
         const bytes = yield* read(path)
-        // Neither matters to what was trained.
+        // Neither affects what was trained.
         const { adapter: { name, dropout: _, initWeights: __, ...config } } = yield* Effect.try({
           try: () => decodeAdapterConfig(bytes, path),
           catch: (error) => error as AdapterHubError,
@@ -55,11 +53,8 @@ export function soup({ adapters, output }: SoupOptions): Effect.Effect<
         return { directory, weight: parts[i], bytes, name, config, tensors, hasHead }
       }))
     const [first] = opened
+    yield* checkOutput(output, "adapters", adapters.map(({ directory }) => directory))
     for (const { directory, config } of opened) {
-      if (output === "" || isWithin(directory, output)) {
-        const message = `output must be a directory apart from the adapters, which it would replace, got "${output}"`
-        return yield* new SoupError({ reason: "Options", message })
-      }
       const show = (record: object, field: string) => JSON.stringify(record[field as keyof typeof record])
       const field = Object.keys(config).find((field) => show(config, field) !== show(first.config, field))
       if (field === undefined) continue
@@ -92,6 +87,6 @@ export function soup({ adapters, output }: SoupOptions): Effect.Effect<
         yield* write(FILES.headConfig, yield* read(`${first.directory}/${FILES.headConfig}`))
         tensors.push(...yield* averageTensors(heads, `${temporary}/${FILES.headWeights}`))
       }))
-    return { tensors, worst: tensors.reduce((a, b) => b.error > a.error ? b : a) }
+    return reportOf(tensors)
   })
 }

@@ -1,5 +1,5 @@
 /**
- * Reads and writes of the engine's memory, each in its turn: in place where the memory is shared, else through thread 0.
+ * Ordered reads and writes of the engine's memory: in place if it is shared, otherwise through thread 0.
  * @module
  */
 import type { Region } from "./_worker.ts"
@@ -8,7 +8,7 @@ import type { Workers } from "./workers.ts"
 
 /** Access to the memory. `what` names the request in errors. */
 export interface Access {
-  /** Adds pages. Throws where that is refused at once. */
+  /** Adds pages. Throws if that is refused at once. */
   readonly grow: (pages: number, what: string) => void
   readonly write: (address: number, data: Float32Array | Int32Array, what: string) => Promise<unknown>
   /** Lets `fill` write `length` elements of 16 bits. */
@@ -21,7 +21,7 @@ export interface Access {
   readonly zero: (address: number, bytes: number, what: string) => Promise<unknown>
   /** A copy of a region. */
   readonly read: (region: Region, what: string) => Promise<Float32Array | Int32Array>
-  /** What `take` makes of `length` elements of 16 bits; it must not keep the array. */
+  /** Result of `take` on `length` elements of 16 bits; it must not keep the array. */
   readonly readHalves: <A>(
     address: number,
     length: number,
@@ -30,7 +30,7 @@ export interface Access {
   ) => Promise<A>
 }
 
-/** Of a shared memory. */
+/** Access to a shared memory. */
 export const sharedAccess = (memory: WebAssembly.Memory, enqueue: Enqueue): Access => {
   const alone = <A>(work: () => A): Promise<A> => enqueue(true, () => Promise.resolve(work()))
   return {
@@ -40,7 +40,7 @@ export const sharedAccess = (memory: WebAssembly.Memory, enqueue: Enqueue): Acce
         new Uint8Array(memory.buffer, address, data.byteLength)
           .set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
       ),
-    // Without an array between: many of them would wait long to be collected.
+    // No intermediate arrays: many of them would stay uncollected for long.
     writeHalves: (address, length, fill) => alone(() => fill(new Uint16Array(memory.buffer, address, length))),
     zero: (address, bytes) => alone(() => new Uint8Array(memory.buffer, address, bytes).fill(0)),
     read: ({ address, length, dtype }) =>
@@ -53,10 +53,10 @@ export const sharedAccess = (memory: WebAssembly.Memory, enqueue: Enqueue): Acce
   }
 }
 
-/** Of the memory that thread 0 owns. */
+/** Access to the memory that thread 0 owns. */
 export const remoteAccess = ({ ask }: Workers, enqueue: Enqueue): Access => {
   const askAlone = (...request: Parameters<Workers["ask"]>) => enqueue(true, () => ask(...request))
-  // A message would carry the whole buffer that an array is a window of.
+  // A message would carry the array's whole buffer.
   const write = (address: number, data: Float32Array | Int32Array | Uint16Array, what: string) =>
     enqueue(true, () => ask({ kind: "write", address, data: data.slice() }, what))
   const read: Access["read"] = async (region, what) => (await askAlone({ kind: "read", region }, what))[0]

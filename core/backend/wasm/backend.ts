@@ -1,5 +1,5 @@
 /**
- * The CPU through WebAssembly: a memory, workers that share it, and plans that they run together.
+ * The CPU through WebAssembly: workers over a shared memory run plans together.
  *
  * The calling thread never computes: it lowers programs, posts requests in order and awaits replies.
  * @module
@@ -20,29 +20,29 @@ import { makeQueue } from "./queue.ts"
 import { makeSlotTable } from "./slot_table.ts"
 import { startWorkers } from "./workers.ts"
 
-/** How the engine is set up; what is left out is found out. */
+/** Options of the engine; defaults are detected. */
 export interface WasmOptions {
   /** Number of workers. Default: the machine's logical processors, at most 16; 1 without shared memory. */
   readonly threads?: number
-  /** Whether to use relaxed SIMD (fused multiply-add). Default: where the runtime has it. */
+  /** Whether to use relaxed SIMD (fused multiply-add). Default: if the runtime supports it. */
   readonly relaxedSimd?: boolean
   /**
-   * Whether the runtime joins pairs of vectors into such of 256 bits (V8 with `--experimental-wasm-revectorize`).
-   * Changes the speed, not a bit of any result of finite numbers. Default: found out by trying, which takes some
-   * milliseconds; without relaxed SIMD, no.
+   * Whether the runtime joins pairs of vectors into 256-bit vectors (V8 with `--experimental-wasm-revectorize`).
+   * Changes the speed, but no bit of any result of finite numbers. Default: detected, which takes some milliseconds;
+   * false without relaxed SIMD.
    */
   readonly wideVectors?: boolean
   /**
-   * Whether a V8 that can be told to join vectors while it runs is told so: in Node from 24 on,
+   * Whether to set V8's flag at run time where that has an effect: in Node from 24 on,
    * `v8.setFlagsFromString("--experimental-wasm-revectorize")`, which holds for all WebAssembly of the process that is
-   * optimized afterwards. False leaves the process alone. Default: true, unless `wideVectors` says what there is.
+   * optimized afterwards. Default: true, unless `wideVectors` is given.
    */
   readonly setFlags?: boolean
-  /** Whether to use shared memory. Default: where the runtime has it (a page needs COOP and COEP headers). */
+  /** Whether to use shared memory. Default: if the runtime supports it (a page needs COOP and COEP headers). */
   readonly sharedMemory?: boolean
 }
 
-/** The number of workers and their memory. Throws where the options ask for what the runtime lacks. */
+/** Number of workers and their memory. Throws if the runtime lacks what the options require. */
 const resources = async (
   options: WasmOptions,
 ): Promise<{ readonly threads: number; readonly memory: WebAssembly.Memory | undefined }> => {
@@ -93,6 +93,6 @@ const start = async (options: WasmOptions): Promise<Started> => {
   }
 }
 
-/** The backend as a resource: its workers end with the scope. Fails with `Unsupported` where it cannot run. */
+/** The backend as a resource; its workers end with the scope. Fails with `Unsupported` if it cannot run. */
 export const layer = (options: WasmOptions = {}): Layer.Layer<Backend, BackendError> =>
   resource("wasm", () => start(options))

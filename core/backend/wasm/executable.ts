@@ -1,5 +1,5 @@
 /**
- * From a program to something that runs: lowered, compiled, loaded into the workers.
+ * Lowers and compiles programs and loads them into the workers.
  * @module
  */
 import type { Target } from "../../../kernels/wasm/assembler.ts"
@@ -77,8 +77,8 @@ export const makeCompile = (engine: Engine): BackendService["compile"] => {
       used.forEach(({ slot }) => slots.blockOf(slot, what))
       checkInputs(plan.inputs, inputs, what)
       if (disposed) throw new BackendError({ reason: "BadInput", message: `${what} was disposed` })
-      // Addresses as they are now: what gets the same bytes later is written after this run. Inputs are copied, as the
-      // caller may use its arrays again before this run's turn.
+      // Addresses as of now: later owners of the same bytes write after this run. Inputs are copied, since the caller
+      // may reuse its arrays before this run's turn.
       const question = {
         kind: "run" as const,
         program: number,
@@ -96,7 +96,7 @@ export const makeCompile = (engine: Engine): BackendService["compile"] => {
     const dispose = (): void => {
       if (disposed) return
       disposed = true
-      // After the runs that were asked for. A lost backend holds nothing.
+      // After the runs posted so far. A lost backend holds nothing.
       enqueue(true, () => {
         if (constants !== undefined) memory.free(constants)
         workers.unload(number)

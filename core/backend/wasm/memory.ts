@@ -1,5 +1,5 @@
 /**
- * Who holds which bytes of the engine's memory: slots, constants, and one arena for the temporaries of all programs.
+ * The engine's memory: slots, constants, and one arena for the temporaries of all programs.
  * @module
  */
 import { BackendError } from "../backend_error.ts"
@@ -14,14 +14,14 @@ const mebibytes = (bytes: number) => `${(bytes / (1 << 20)).toFixed(1)} MiB`
 
 /** The memory. */
 export interface EngineMemory {
-  /** Takes bytes, growing the memory where needed. Throws `OutOfMemory`. */
+  /** Allocates bytes and grows the memory if needed. Throws `OutOfMemory`. */
   readonly reserve: (bytes: number, what: string) => Block
   readonly free: (block: Block) => void
-  /** Counts bytes of slots, which errors and `usage` tell. */
+  /** Counts bytes of slots, for errors and `usage`. */
   readonly countSlots: (bytes: number) => void
   /** First byte of the arena. */
   readonly arena: () => number
-  /** Makes the arena at least so large. Throws `OutOfMemory`. */
+  /** Enlarges the arena to at least this size. Throws `OutOfMemory`. */
   readonly enlargeArena: (bytes: number, what: string) => void
   readonly usage: () => { readonly slotBytes: number; readonly temporaryBytes: number; readonly totalBytes: number }
 }

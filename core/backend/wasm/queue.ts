@@ -1,12 +1,12 @@
 /**
- * The order of work: runs may follow each other into the workers, a copy has the memory to itself.
+ * Order of work: runs can be queued in the workers, a copy has exclusive access to the memory.
  * @module
  */
 
 /**
  * Queues work; resolves with its result.
  *
- * @param alone Whether nothing else may be under way at the same time.
+ * @param alone Whether it needs exclusive access.
  */
 export type Enqueue = <A>(alone: boolean, work: () => Promise<A>) => Promise<A>
 

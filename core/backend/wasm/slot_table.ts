@@ -12,7 +12,7 @@ import type { Block } from "./_allocator.ts"
 import type { Access } from "./access.ts"
 import type { EngineMemory } from "./memory.ts"
 
-/** A slot and its bytes. */
+/** A slot and its block. */
 export interface HeldSlot {
   readonly slot: Slot
   readonly block: Block
@@ -44,7 +44,7 @@ export const makeSlotTable = (memory: EngineMemory, access: Access): SlotTable =
       const slot = makeSlot(numbers, name, shape, dtype, storage)
       const block = memory.reserve(bytesOf(storage) * sizeOf(shape), `slot "${name}" [${shape}]`)
       const { address, bytes, reused } = block
-      // A failure shows in the next use of the slot.
+      // A failure surfaces at the next use of the slot.
       if (reused) access.zero(address, bytes, `clearing slot "${name}"`).catch(() => {})
       numbers++
       held.set(slot.id, { slot, block })

@@ -17,7 +17,7 @@ export type Answer = Reply["data"]
 export interface Workers {
   /** Posts a request; `what` names it in errors. Requests are handled in the order of their posting. */
   readonly ask: (question: Question, what: string) => Promise<Answer>
-  /** Lets all workers forget a program. */
+  /** Unloads a program from all workers. */
   readonly unload: (program: number) => void
   /** The error that every later request gets, once the workers have stopped. */
   readonly lost: () => BackendError | undefined
@@ -46,7 +46,7 @@ export const startWorkers = async (threads: number, memory: WebAssembly.Memory |
     const request = requests.take(ticket) ?? requests.take(requests.oldest() ?? -1)
     const what = request?.what ?? "no request"
     request?.reject(new BackendError({ reason: "Run", message: `The wasm backend failed in ${what}: ${cause}`, cause }))
-    // A thread that stopped leaves the others at a barrier: nothing more can run.
+    // A stopped thread leaves the others at a barrier: nothing more can run.
     const message =
       `The wasm backend stopped after a failure in ${what}: ${cause}. Make a new one, go on from a checkpoint.`
     close(new BackendError({ reason: "Lost", message, cause }))
@@ -70,7 +70,7 @@ export const startWorkers = async (threads: number, memory: WebAssembly.Memory |
     for (let thread = 0; thread < threads; thread++) {
       workers.push(await startThread(engine, onReply, (message) => fail(-1, `worker ${thread}: ${message}`)))
     }
-    // Every worker answers once, so that one that cannot start is an error here.
+    // Every worker answers once, so a worker that cannot start is an error here.
     const common = {
       kind: "start",
       threads,

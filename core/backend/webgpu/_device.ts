@@ -1,5 +1,5 @@
 /**
- * The main side of the device's thread: requests in order, each with a promise of its answer.
+ * The host side of the device's thread: ordered requests, each with a promise of its answer.
  * @module
  */
 import { startThread } from "../_thread.ts"
@@ -10,23 +10,23 @@ import { type DeviceFacts, engine, type Reply, type Request } from "./_worker.ts
 /** A request without its number. */
 export type Question = Request extends infer R ? R extends { ticket: number } ? Omit<R, "ticket"> : never : never
 
-/** A device at work. */
+/** A running device. */
 export interface Device {
   readonly facts: DeviceFacts
-  /** Asks, and says for errors what for. Requests are done in the order in which they are asked. */
+  /** Posts a request; `what` names it in errors. Requests are handled in order. */
   readonly ask: (question: Question, what: string, transfer?: Array<ArrayBuffer>) => Promise<Array<ArrayBuffer>>
-  /** Why nothing can be asked any more. */
+  /** The error of every later request once the device is lost. */
   readonly lost: () => BackendError | undefined
   /** Bytes of GPU buffers at the last answer. */
   readonly bytes: () => number
-  /** Gives device and thread back. */
+  /** Releases device and thread. */
   readonly close: () => Promise<void>
 }
 
 /**
  * Starts a device.
  *
- * @param software Whether a CPU in disguise will do.
+ * @param software Whether a software adapter is accepted.
  */
 export const startDevice = async (software: boolean): Promise<Device> => {
   const requests = makeRequests<Reply>()
@@ -50,7 +50,7 @@ export const startDevice = async (software: boolean): Promise<Device> => {
     asked?.reject(
       new BackendError({
         reason: error.reason,
-        // What this machine lacks is no failure of the backend.
+        // An unsupported machine is not a failure of the backend.
         message: error.reason === "Unsupported"
           ? error.message
           : `The webgpu backend failed in ${asked.what}: ${error.message}`,
@@ -72,7 +72,7 @@ export const startDevice = async (software: boolean): Promise<Device> => {
         closing = true
         await send({ kind: "close" }, "closing").catch(() => {}) // a lost device is closed
         lose("it was closed")
-        // Deno crashes when its process ends while a worker's device is being torn down, and tells not when that is done.
+        // Deno crashes if its process ends while a worker's device is torn down, and does not report when that is done.
         await new Promise((resolve) => setTimeout(resolve, 100))
       },
     }

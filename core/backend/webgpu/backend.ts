@@ -1,5 +1,5 @@
 /**
- * A GPU through WebGPU: slots are buffers of the device, a run is one submit, results are read together.
+ * A GPU through WebGPU: slots are device buffers, a run is one submit, results are read together.
  *
  * The device lives in a worker; this side lowers programs to WGSL, posts requests in order and awaits replies.
  * @module
@@ -13,9 +13,9 @@ import { makeBuffers } from "./buffers.ts"
 import { makeCompile } from "./executable.ts"
 import { makeSlotTable } from "./slot_table.ts"
 
-/** Which device is taken. */
+/** Options of the backend. */
 export interface WebgpuOptions {
-  /** Whether a software adapter (lavapipe, SwiftShader) will do. Default: yes. */
+  /** Whether to accept a software adapter (lavapipe, SwiftShader). Default: yes. */
   readonly software?: boolean
 }
 
@@ -41,6 +41,6 @@ const start = async ({ software = true }: WebgpuOptions): Promise<Started> => {
   }
 }
 
-/** The backend as a resource: device and worker end with the scope. Fails with `Unsupported` where there is none. */
+/** The backend as a resource; device and worker end with the scope. Fails with `Unsupported` without a device. */
 export const layer = (options: WebgpuOptions = {}): Layer.Layer<Backend, BackendError> =>
   resource("webgpu", () => start(options))

@@ -1,5 +1,5 @@
 /**
- * Buffers of the device, by number: made, written, destroyed; and the one arena for the temporaries of all programs.
+ * Numbered buffers of the device, and one arena for the temporaries of all programs.
  * @module
  */
 import { BackendError } from "../backend_error.ts"
@@ -8,7 +8,7 @@ import type { Device } from "./_device.ts"
 /** Number of the arena. */
 export const ARENA = 0
 
-/** A buffer that is being made. */
+/** A buffer under construction. */
 export interface NewBuffer {
   readonly buffer: number
   readonly made: Promise<unknown>
@@ -17,7 +17,7 @@ export interface NewBuffer {
 /** The buffers of a device. `what` names a buffer or a request in errors. */
 export interface DeviceBuffers {
   readonly device: Device
-  /** Makes a buffer of zeros. Throws `OutOfMemory` where the device has none so large. */
+  /** Makes a buffer of zeros. Throws `OutOfMemory` if the device does not allow this size. */
   readonly create: (bytes: number, what: string) => NewBuffer
   readonly destroy: (buffers: ReadonlyArray<number>) => void
   /** Writes a copy of an array. */
@@ -27,7 +27,7 @@ export interface DeviceBuffers {
     data: Float32Array | Int32Array,
     what: string,
   ) => Promise<unknown>
-  /** Makes the arena at least so large. */
+  /** Enlarges the arena to at least this size. */
   readonly enlargeArena: (bytes: number, what: string) => Promise<unknown>
   readonly arenaBytes: () => number
 }
@@ -56,7 +56,7 @@ export const makeBuffers = (device: Device): DeviceBuffers => {
     // A lost device holds nothing.
     destroy: (buffers) => void ask({ kind: "destroy", buffers }, "giving memory back").catch(() => {}),
     writeBuffer: (buffer, offset, data, what) => {
-      // The caller may use its array again; the copy is transferred.
+      // The caller may reuse its array; the copy is transferred.
       const copy = data.slice().buffer as ArrayBuffer
       return ask({ kind: "write", buffer, offset, data: copy }, what, [copy])
     },

@@ -1,5 +1,5 @@
 /**
- * From a program to something that runs: lowered to WGSL, compiled, loaded into the device's thread.
+ * Lowers programs to WGSL, compiles them and loads them into the device's thread.
  * @module
  */
 import type { BackendService, CallTime, Executable, RunData } from "../backend.ts"
@@ -11,7 +11,7 @@ import { ARENA, type DeviceBuffers } from "./buffers.ts"
 import { lower, type PlannedRegion, type WebgpuPlan } from "./lower.ts"
 import { arrayOf, type SlotTable } from "./slot_table.ts"
 
-/** Times of the calls, from those of the dispatches in nanoseconds; the first begins at 0. */
+/** Times of the calls from the dispatches' nanoseconds; the first starts at 0. */
 const timesOf = ({ dispatches }: WebgpuPlan, bytes: ArrayBuffer): ReadonlyArray<CallTime> => {
   const stamps = new BigUint64Array(bytes)
   const at = (i: number) => Number(stamps[i] - stamps[0]) / 1e6
@@ -22,7 +22,7 @@ const timesOf = ({ dispatches }: WebgpuPlan, bytes: ArrayBuffer): ReadonlyArray<
   return [...calls.values()]
 }
 
-/** The bytes of a plan's inputs, side by side. */
+/** The bytes of a plan's inputs, concatenated. */
 const inputBytes = ({ inputs, inputBytes }: WebgpuPlan, given: RunData): ArrayBuffer => {
   const bytes = new ArrayBuffer(inputBytes)
   for (const { name, offset, length, dtype } of inputs) {
@@ -32,7 +32,7 @@ const inputBytes = ({ inputs, inputBytes }: WebgpuPlan, given: RunData): ArrayBu
   return bytes
 }
 
-/** Resolves when all have settled; then throws the first failure. */
+/** Waits until all have settled, then throws the first failure. */
 const settle = async (made: ReadonlyArray<Promise<unknown>>): Promise<void> => {
   const failed = (await Promise.allSettled(made)).find((result) => result.status === "rejected")
   if (failed !== undefined) throw failed.reason
@@ -52,7 +52,7 @@ export const makeCompile = (buffers: DeviceBuffers, slots: SlotTable): BackendSe
     bindingBytes: facts.limits.maxStorageBufferBindingSize,
     enableSubgroups: facts.enableSubgroups,
   }
-  /** Numbers of the shaders by their text, over all programs. */
+  /** Numbers of the shaders of all programs, by their text. */
   const shaderNumbers = new Map<string, number>()
   let shaders = 0, programs = 0
   return async (program, { trace } = {}) => {

@@ -1,5 +1,5 @@
 /**
- * Slots as buffers of the device.
+ * Slots as device buffers.
  * @module
  */
 import type { DType } from "../../../kernels/contract.ts"
@@ -72,10 +72,10 @@ export const makeSlotTable = ({ device, create, destroy, writeBuffer }: DeviceBu
       checkWrite(slot, data, offset)
       const what = `writing slot "${slot.name}"`
       const { storage = "f32" } = slot
-      // Deno does not survive a write of nothing.
+      // An empty write crashes Deno.
       if (data.length === 0) return
       if (storage === "f32") return void await writeBuffer(buffer, 4 * offset, data, what)
-      // Words of two: the other half of the first and of the last word stays.
+      // Two elements a word: the other halves of the first and the last word stay unchanged.
       const end = offset + data.length
       const before = offset % 2, after = end % 2
       const halves = new Uint16Array(before + data.length + after)

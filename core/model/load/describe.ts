@@ -15,6 +15,7 @@ import { ModelError } from "../model_error.ts"
 import { backboneOf, baseKey, descendants, infoOf } from "../module.ts"
 import type { Network } from "../network.ts"
 import { labelsOf, type Task } from "../task.ts"
+import type { InitializeOptions } from "./load_options.ts"
 
 /** What config and plugins say of a model, before its files are looked at. */
 export interface Description {
@@ -37,10 +38,10 @@ export interface Description {
 export function describe(
   given: ConfigReader,
   directory: string,
-  { task, seed = 42 }: { readonly task: Task; readonly seed?: number },
+  { task, seed }: Required<InitializeOptions>,
 ): Effect.Effect<Description, ModelError | PluginError | JsonError, Plugins | Families> {
   return Effect.gen(function* () {
-    yield* attempt(() => checkOptions(task, seed), ModelError)
+    yield* attempt(() => checkLabels(task), ModelError)
     const family = yield* familyOf(given, task)
     const build = (config: ConfigReader) => attempt(() => family.build(config, task), ModelError, JsonError)
     const plain = yield* build(given)
@@ -63,10 +64,7 @@ export function describe(
   })
 }
 
-function checkOptions(task: Task, seed: number): void {
-  if (!Number.isSafeInteger(seed) || seed < 0) {
-    throw new ModelError({ reason: "Seed", message: `seed must be a whole number from 0, got ${seed}` })
-  }
+function checkLabels(task: Task): void {
   const labels = labelsOf(task)
   if (labels === undefined || (labels.length > 1 && new Set(labels).size === labels.length)) return
   const message = `${task.kind} needs at least two different labels, got ${JSON.stringify(labels)}`

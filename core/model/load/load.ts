@@ -24,40 +24,22 @@ import { writeParameters } from "../adapters.ts"
 import type { Families } from "../families.ts"
 import type { Model } from "../model.ts"
 import { ModelError } from "../model_error.ts"
-import type { Task } from "../task.ts"
 import { assemble } from "./assemble.ts"
 import { describe } from "./describe.ts"
 import { earlierValues } from "./earlier_values.ts"
 import { writeFromFiles, writeInitialValues } from "./initial_values.ts"
+import {
+  INITIALIZE_OPTIONS,
+  type InitializeOptions,
+  LOAD_OPTIONS,
+  type LoadOptions,
+  resolveLoad,
+} from "./load_options.ts"
 import { newNotes, resolveMethods, setUpNotes, structureOf } from "./structure.ts"
-
-/** Options of {@link initialize}. */
-export interface InitializeOptions {
-  /** What the model is for. */
-  readonly task: Task
-  /** Seed of new parameters: a whole number from 0. Default 42. */
-  readonly seed?: number
-}
-/** Options of {@link load}. */
-export interface LoadOptions extends InitializeOptions {
-  /**
-   * What the base's frozen matrices (two and more axes) are kept in; all else, and all that trains, is f32. `"stored"`:
-   * what the file has, so that one in bf16 or f16 takes half the memory and loses nothing. Else each is rounded to the
-   * nearest; a number beyond the range of f16 is an error. Products and sums are f32 in any case. Default `"stored"`.
-   */
-  readonly weights?: "stored" | Storage
-  /**
-   * A classifier's head of the files: kept (`"stored"`; it must be for the task's labels), or left out so that one starts
-   * `"new"`. What lies before it (a pooler) is kept in both cases. Default `"stored"`.
-   */
-  readonly head?: "stored" | "new"
-}
 
 /** What can go wrong while a model is made. */
 export type LoadError = ModelError | PluginError | JsonError | StorageError | SafetensorsError | BackendError
 
-const HEADS: ReadonlyArray<string> = ["stored", "new"]
-const WEIGHTS: ReadonlyArray<string> = ["stored", "f32", "bf16", "f16"]
 const STORAGES: Readonly<Partial<Record<StoredDType, Storage>>> = { F16: "f16", BF16: "bf16" }
 
 /**
@@ -69,14 +51,12 @@ export function load(
   options: LoadOptions,
 ): Effect.Effect<Model, LoadError, Backend | Plugins | Families | FileSystem.FileSystem | EffectScope.Scope> {
   return Effect.gen(function* () {
-    const { weights = "stored", head = "stored" } = options
-    yield* oneOf("weights", "Weights", WEIGHTS, weights)
-    yield* oneOf("head", "Task", HEADS, head)
+    const { task, seed, weights, head } = yield* attempt(() => resolveLoad(LOAD_OPTIONS, options), ModelError)
     const path = directory.length > 1 ? directory.replace(/\/+$/, "") : directory
     const config = yield* readModelConfig(path)
     const files = yield* Effect.promise(() => import("../stored_weights.ts"))
     yield* files.checkPlain(path, config.record)
-    const description = yield* describe(config, path, options)
+    const description = yield* describe(config, path, { task, seed })
     const resolve = (tied: Ties, fresh: ReadonlySet<string>) =>
       attempt(() => resolveMethods(description, tied, fresh), PluginError)
     // What cannot work together is told before the files are opened.
@@ -87,7 +67,7 @@ export function load(
     const earlier = yield* earlierValues(structure)
     const notes = [...setUpNotes(structure), ...told, ...newNotes(structure, earlier)]
     const model = yield* assemble(structure, notes, storageIn(tensors, weights))
-    const { seed, changed: { weights: replaced } } = structure
+    const { changed: { weights: replaced } } = structure
     yield* writeFromFiles(model, yield* writeInitialValues(model, { earlier, replaced, files: tensors, seed }))
     yield* writeParameters(model, yield* firstValues(model, seed, earlier))
     return model
@@ -100,7 +80,8 @@ export function initialize(
   options: InitializeOptions,
 ): Effect.Effect<Model, LoadError, Backend | Plugins | Families | EffectScope.Scope> {
   return Effect.gen(function* () {
-    const description = yield* describe(new ConfigReader("config", config), "", options)
+    const resolvedOptions = yield* attempt(() => resolveLoad(INITIALIZE_OPTIONS, options), ModelError)
+    const description = yield* describe(new ConfigReader("config", config), "", resolvedOptions)
     const { task, parameters, network, config: { record } } = description
     const tied = tiesOf(network.weights)
     const keys = parameters.map(({ key }) => key)
@@ -114,17 +95,6 @@ export function initialize(
     yield* writeParameters(model, yield* firstValues(model, seed, earlier))
     return model
   })
-}
-
-function oneOf(
-  option: string,
-  reason: ModelError["reason"],
-  allowed: ReadonlyArray<string>,
-  given: string,
-): Effect.Effect<void, ModelError> {
-  if (allowed.includes(given)) return Effect.void
-  const message = `${option} must be one of ${allowed.join(", ")}, got ${JSON.stringify(given)}`
-  return Effect.fail(new ModelError({ reason, message }))
 }
 
 /** What a frozen parameter of the base is kept in. */

@@ -211,7 +211,10 @@ Deno.test("a run that cannot teach anything is refused before any work", async (
   const refuse = (options: TrainOptions, own: Parameters<typeof fit>[1] = data) =>
     failure(Effect.flatMap(classifier(), (model) => fit(model, own, { tokenizer, ...options })))
   assertStringIncludes((await refuse({ epochs: -1 })).message, "epochs must be a whole number from 0, got -1")
-  assertStringIncludes((await refuse({ learnRate: 1 } as TrainOptions)).message, `no option "learnRate"`)
+  assertStringIncludes(
+    (await refuse({ learnRate: 1 } as TrainOptions)).message,
+    `unknown option "learnRate"; the nearest known one is "learningRate"`,
+  )
   assertStringIncludes(
     (await refuse({}, { train: plainTexts(4) })).message,
     "it holds text data, but the model's task is classification",

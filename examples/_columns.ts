@@ -2,7 +2,7 @@
  * Which columns of the data are what, and what can be learned from them.
  * @module
  */
-import { Dataset, type Task } from "../mod.ts"
+import { Dataset, Task } from "../mod.ts"
 
 /** Names of columns; those that are not given have usual names. */
 export interface ColumnNames {
@@ -14,8 +14,25 @@ export interface ColumnNames {
   readonly tags?: string | undefined
 }
 
-/** What can be learned. */
-type Kind = Task["kind"]
+/** What can be learned, by name: makes the task for data with these labels. */
+const TASKS = {
+  "classification": Task.classification,
+  "token-classification": Task.tokenClassification,
+  "causal-lm": Task.causalLM,
+  "masked-lm": Task.maskedLM,
+} satisfies Readonly<Record<string, (labels: ReadonlyArray<string>) => Task>>
+
+/** A name of what can be learned. */
+export type Kind = keyof typeof TASKS
+
+/** All of them. */
+export const KINDS = Object.keys(TASKS) as ReadonlyArray<Kind>
+
+/** The task of a name, or the first that learns from such data. */
+export const taskOf = ({ kind, labels }: Dataset.Data, name?: Kind): Task => {
+  const tasks: ReadonlyArray<Task> = (name === undefined ? KINDS : [name]).map((name) => TASKS[name](labels))
+  return tasks.find(({ rows }) => rows.includes(kind)) ?? tasks[0]
+}
 
 /** Columns by what they are for, with the tasks that they can be learned for. */
 const COLUMNS = [

@@ -4,7 +4,8 @@
  */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import { Backend, Dataset, Model, Task, Trainer } from "../mod.ts"
+import { Backend, Dataset, Model, type Task, Trainer } from "../mod.ts"
+import { type Kind, taskOf } from "./_columns.ts"
 import type { Reading } from "./_reading.ts"
 import { checkOutput, clearOutput, defined, progress, traceStep } from "./_shared.ts"
 
@@ -26,7 +27,7 @@ export interface Settings {
   /** Names of the classes in the order of their ids. Default: those of the model's head, or of the data, sorted. */
   readonly labels?: ReadonlyArray<string> | undefined
   /** What to learn; as the columns say when it is not given. */
-  readonly task: Task["kind"] | undefined
+  readonly task: Kind | undefined
   /** Shares of the rows to choose by and to judge by. */
   readonly validation: number
   readonly test: number
@@ -43,12 +44,6 @@ export interface Settings {
   readonly config: Readonly<Record<string, unknown>>
 }
 
-const taskOf = (data: Dataset.Data, { task }: Settings): Task => {
-  if (data.kind === "classification") return Task.classification(data.labels)
-  if (data.kind === "tagged") return Task.tokenClassification(data.labels)
-  return task === "masked-lm" ? Task.maskedLM() : Task.causalLM()
-}
-
 /** Four digits are enough for people. */
 const line = (metrics: Readonly<Record<string, number>>) =>
   Object.entries(metrics).map(([name, value]) => `${name} ${value.toFixed(4)}`).join("  ")
@@ -56,7 +51,7 @@ const line = (metrics: Readonly<Record<string, number>>) =>
 /** Classes are seldom of one size: macro-F1 chooses the weights, where a loss may rise while it does. */
 const stopping = ({ patience }: Settings, task: Task): Trainer.EarlyStopping => ({
   ...defined({ patience }),
-  metric: task.kind === "causal-lm" || task.kind === "masked-lm" ? "loss" : "macroF1",
+  metric: "macroF1" in task.metrics ? "macroF1" : "loss",
 })
 
 /** Reads the data, its labels in the order that was asked for, or that the model's own head has. */
@@ -82,7 +77,7 @@ const prepare = (settings: Settings) =>
         `${data.test.rows.length} to judge by; ${data.removedDuplicates} duplicates left out` +
         (data.conflicts.length === 0 ? "" : `, ${data.conflicts.length} with several labels`),
     )
-    const task = taskOf(data.train, settings)
+    const task = taskOf(data.train, settings.task)
     const model = yield* Model.load(settings.model, { task, seed, weights, head })
     for (const note of model.notes) yield* Console.log(`model: ${note}`)
     const judged = [data.test, data.validation, data.train].find(({ rows }) => rows.length > 0) ?? data.train
@@ -127,14 +122,11 @@ export const train = (settings: Settings) =>
       evaluations: [{ name: "before", metrics: before.metrics }, { name: "after", metrics: after.metrics }],
       ...(after.classification === undefined ? {} : { classification: after.classification }),
       division: data,
-      samples: [
-        ...after.predictions.map(({ label, ...rest }) => ({ ...rest, predicted: label })),
-        ...after.words.map(({ label, word, text, ...rest }) => ({
-          ...rest,
-          text: `${word}: ${text}`,
-          predicted: label,
-        })),
-      ],
+      samples: after.predictions.map(({ label, word, text, ...rest }) => ({
+        ...rest,
+        text: word === undefined ? text : `${word}: ${text}`,
+        predicted: label,
+      })),
     })
     yield* run.summarize({ base: before.metrics, test: after.metrics, backend: backend.info.name, adapter })
     yield* Console.log(`adapter: ${adapter}, report: ${output}/report.html`)

@@ -18,7 +18,7 @@ import * as Bert from "../plugins/bert/mod.ts"
 import * as Llama from "../plugins/llama/mod.ts"
 import * as Lora from "../plugins/lora/mod.ts"
 import { beside, defined, given, main, number, text, threads, trace, whole } from "./_shared.ts"
-import { columnProblems, columnsOf } from "./_columns.ts"
+import { columnProblems, columnsOf, KINDS } from "./_columns.ts"
 import { readingFlags, readingOf } from "./_reading.ts"
 import { type Settings, train } from "./_train.ts"
 
@@ -47,7 +47,7 @@ const flags = {
   words: text("words", "Column of lists of words: learn a label for each"),
   tags: text("tags", "Column of lists of the words' labels"),
   ...readingFlags,
-  task: Flag.Literals("task", ["classification", "token-classification", "causal-lm", "masked-lm"]).pipe(
+  task: Flag.Literals("task", KINDS).pipe(
     Flag.withDescription("What to learn [as the columns say; causal-lm with a prompt or a text file]"),
     Flag.optional,
   ),

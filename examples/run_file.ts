@@ -10,13 +10,13 @@ import type * as Layer from "effect/Layer"
 import * as Path from "effect/Path"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
-import type { JsonError, PluginError, Plugins, Task, Trainer } from "../mod.ts"
+import type { JsonError, PluginError, Plugins, Trainer } from "../mod.ts"
 import * as Adapters from "../plugins/adapters/mod.ts"
 import { nearest, parseJson } from "../plugins/authoring/mod.ts"
 import * as Lora from "../plugins/lora/mod.ts"
 import * as PrefixTuning from "../plugins/prefix_tuning/mod.ts"
 import * as PromptTuning from "../plugins/prompt_tuning/mod.ts"
-import { columnProblems, columnsOf } from "./_columns.ts"
+import { columnProblems, columnsOf, KINDS } from "./_columns.ts"
 import { FORMATS, QUOTES, type Reading } from "./_reading.ts"
 import { defined } from "./_shared.ts"
 import type { Settings } from "./_train.ts"
@@ -283,7 +283,7 @@ const RunFile = Schema.Struct({
   ),
   task: Schema.optionalKey(
     described(
-      Schema.Literals(["classification", "token-classification", "causal-lm", "masked-lm"]),
+      Schema.Literals(KINDS),
       "What to learn. Default: as the columns say",
     ),
   ),
@@ -435,7 +435,7 @@ export const settingsOf = (
       weights: model.weights ?? "stored",
       head: model.head ?? "stored",
       data: at(data),
-      columns: columnsOf(data, task as Task["kind"] | undefined, columns, format),
+      columns: columnsOf(data, task, columns, format),
       reading,
       labels,
       task,

@@ -12,9 +12,8 @@ import type { PluginError } from "../core/contracts/plugin_error.ts"
 import { layer as pluginsLayer } from "../core/contracts/plugins.ts"
 import { layer as familiesLayer } from "../core/model/families.ts"
 import { initialize, load, type Model, readParameters, saveCheckpoint } from "../core/model/mod.ts"
-import { labelKind, Task } from "../core/model/task.ts"
+import { Task } from "../core/tasks/builtin.ts"
 import { adamW } from "../core/training/adamw.ts"
-import { objectiveOf } from "../core/training/objectives.ts"
 import { makeStepper } from "../core/training/stepper.ts"
 import * as IA3 from "../examples/third_party/ia3.ts"
 import * as Adapters from "../plugins/adapters/mod.ts"
@@ -161,14 +160,12 @@ const LENGTH = 4
 
 /** Two steps; gives their losses. */
 async function train({ task, backend, forward, parameters, contributions }: Model): Promise<ReadonlyArray<number>> {
-  const labels = labelKind(task)
   const tensors = new Map(parameters.map(({ key, tensor }) => [key, tensor]))
   const stepper = makeStepper(backend, {
     forward,
     parameter: (key) => tensors.get(key)!,
     trained: parameters.filter(({ trainable }) => trainable),
-    labels,
-    objective: objectiveOf(task),
+    task,
     contributions,
     optimizer: adamW(),
     weightDecay: 0,
@@ -182,10 +179,11 @@ async function train({ task, backend, forward, parameters, contributions }: Mode
     lengths: Int32Array.from(ROWS.map(({ length }) => length)),
     exampleWeight: Float32Array.from(ROWS.map(() => 1)),
     rows: Int32Array.from(ROWS.map((_, i) => i)),
-    ...(labels === "token"
-      ? { targets: Int32Array.from(ROWS.flatMap((row) => padded(row.map((token) => token % 3), -100))) }
-      : { labels: Int32Array.of(2, 0) }),
-    trainedCount: ROWS.length,
+    fields: {
+      labels: task.head.kind === "sequence"
+        ? Int32Array.of(2, 0)
+        : Int32Array.from(ROWS.flatMap((row) => padded(row.map((token) => token % 3), -100))),
+    },
   } as const
   try {
     const losses: Array<number> = []

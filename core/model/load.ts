@@ -8,6 +8,7 @@ import type * as EffectScope from "effect/Scope"
 import { Backend, type BackendService, type Slot } from "../backend/backend.ts"
 import { BackendError } from "../backend/backend_error.ts"
 import type { Contribution, NamedValues } from "../contracts/contribution.ts"
+import type { Head } from "../contracts/head.ts"
 import type { ModuleInfo } from "../contracts/module_info.ts"
 import type { Parameter } from "../contracts/parameter.ts"
 import { PluginError } from "../contracts/plugin_error.ts"
@@ -20,6 +21,7 @@ import type { TensorEntry } from "../formats/safetensors_header.ts"
 import type { StoredDType } from "../formats/stored_dtype.ts"
 import type { SafetensorsError } from "../formats/safetensors_error.ts"
 import type { StorageError } from "../formats/storage_error.ts"
+import type { Task } from "../tasks/task.ts"
 import type { Storage } from "../tensor/dtype.ts"
 import { firstOverflow } from "../tensor/half_floats.ts"
 import * as ops from "../tensor/ops.ts"
@@ -36,7 +38,6 @@ import { backboneOf, baseKey, descendants, infoOf } from "./module.ts"
 import type { Network } from "./network.ts"
 import { unmatched } from "./selector.ts"
 import { type ResolvedSite, resolveSites, type SiteTable } from "./sites.ts"
-import { labelsOf, type Task } from "./task.ts"
 
 /** Options of {@link initialize}. */
 export interface InitializeOptions {
@@ -78,7 +79,7 @@ interface Structure {
   readonly changed: ChangedBase
   /** Base parameters, tied ones once. */
   readonly base: ReadonlyArray<Parameter>
-  /** Keys of those whose shape follows from the number of labels. */
+  /** Keys of those whose shape follows from the size of the head. */
   readonly labelKeys: ReadonlySet<string>
   readonly seed: number
 }
@@ -203,13 +204,8 @@ function describe(
     if (!Number.isSafeInteger(seed) || seed < 0) {
       return yield* new ModelError({ reason: "Seed", message: `seed must be a whole number from 0, got ${seed}` })
     }
-    const labels = labelsOf(task)
-    if (labels !== undefined) {
-      if (labels.length < 2 || new Set(labels).size < labels.length) {
-        const message = `${task.kind} needs at least two different labels, got ${JSON.stringify(labels)}`
-        return yield* new ModelError({ reason: "Task", message })
-      }
-    }
+    const { head, problem } = task
+    if (problem !== undefined) return yield* new ModelError({ reason: "Task", message: problem })
     const families = yield* (yield* Families).all
     const type = yield* given.decode((c) => c.string("model_type"))
     const family = families.get(type)
@@ -218,13 +214,12 @@ function describe(
       const message = `${given.file}: unknown model_type "${type}"; known: ${known}`
       return yield* new ModelError({ reason: "UnknownModelType", message })
     }
-    if (!family.tasks.includes(task.kind)) {
-      const message = `${given.file}: a model of type "${type}" has no head for ${task.kind}; it has one for ${
-        family.tasks.join(", ")
-      }`
+    if (head.kind === "vocabulary" && head.attention !== family.attention) {
+      const message = `${given.file}: a model of type "${type}" has no head for ${task.kind}, which needs ` +
+        `${head.attention} attention: its own is ${family.attention}`
       return yield* new ModelError({ reason: "Task", message })
     }
-    const plain = yield* attempt(() => family.build(given, task))
+    const plain = yield* attempt(() => family.build(given, head))
     const contributions = yield* (yield* Plugins).all
     yield* checkFolders(contributions)
     const infosOf = ({ root, defaultTargets }: Network) => {
@@ -234,7 +229,7 @@ function describe(
     }
     const changed = yield* attempt(() => changedBase(given, infosOf(plain), plain.tied, contributions))
     const { config } = changed
-    const whole = config === given ? plain : yield* attempt(() => family.build(config, task))
+    const whole = config === given ? plain : yield* attempt(() => family.build(config, head))
     const { checkFields } = yield* Effect.promise(() => import("../formats/config_fields.ts"))
     const built = { ...whole, notes: [...whole.notes, ...yield* attempt(() => checkFields(config, family.fields))] }
     const nodes = descendants(built.root)
@@ -249,7 +244,7 @@ function describe(
     yield* attempt(() => checkTied(network, modules, contributions))
     const base = baseOf(network)
     yield* attempt(() => checkChanges(base, changed))
-    const labelKeys = yield* attempt(() => labelKeysOf(base, family, config, task))
+    const labelKeys = yield* attempt(() => labelKeysOf(base, family, config, head))
     return { directory, task, config, network, modules, contributions, sites, changed, base, labelKeys, seed }
   })
 }
@@ -264,15 +259,15 @@ function baseOf({ root, tied }: Network): ReadonlyArray<Parameter> {
   ).filter(({ key }) => !Object.hasOwn(tied, key))
 }
 
-/** Keys of parameters that have another shape with one label more. */
+/** Keys of parameters that have another shape where the head gives one number more. */
 function labelKeysOf(
   base: ReadonlyArray<Parameter>,
   family: Family,
   config: ConfigReader,
-  task: Task,
+  head: Head,
 ): ReadonlySet<string> {
-  if (!("labels" in task)) return new Set()
-  const larger = baseOf(family.build(config, { ...task, labels: [...task.labels, "one more"] }))
+  if (head.kind === "vocabulary") return new Set()
+  const larger = baseOf(family.build(config, { ...head, size: head.size + 1 }))
   const shapes = new Map(larger.map(({ key, shape }) => [key, `${shape}`]))
   return new Set(base.filter(({ key, shape }) => shapes.get(key) !== `${shape}`).map(({ key }) => key))
 }

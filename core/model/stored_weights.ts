@@ -7,12 +7,12 @@ import type { SafetensorsError } from "../formats/safetensors_error.ts"
 import type { TensorEntry } from "../formats/safetensors_header.ts"
 import type { StorageError } from "../formats/storage_error.ts"
 import type { Parameter } from "../contracts/parameter.ts"
+import type { Task } from "../tasks/task.ts"
 import { ModelError } from "./model_error.ts"
 import type { Network } from "./network.ts"
 import { settleTies } from "./settle_ties.ts"
-import { headOfAnotherSize, taskOfHead } from "./stored_head.ts"
+import { headOfAnotherSize, isLabelled, type Labelled, taskOfHead } from "./stored_head.ts"
 import { unwrapNames } from "./stored_names.ts"
-import type { Task } from "./task.ts"
 
 export { compareBuffers, STALE_BUFFERS } from "./stale_buffers.ts"
 
@@ -23,7 +23,7 @@ export interface WeightsWanted {
   readonly network: Network
   readonly task: Task
   readonly base: ReadonlyArray<Parameter>
-  /** Keys of parameters whose shape follows from the number of labels. */
+  /** Keys of parameters whose shape follows from the size of the head. */
   readonly labelKeys: ReadonlySet<string>
   /** Whether a head of the files is kept, or one starts anew in its place. */
   readonly head: "stored" | "new"
@@ -97,7 +97,6 @@ function withHead(
   { directory, config, task, base, labelKeys, head }: WeightsWanted,
   tensors: ReadonlyMap<string, TensorEntry>,
 ): Effect.Effect<ReadonlyMap<string, TensorEntry>, ModelError> {
-  if (!("labels" in task)) return Effect.succeed(tensors)
   if (head === "new") return Effect.succeed(new Map([...tensors].filter(([name]) => !labelKeys.has(name))))
   for (const { key, shape } of base) {
     const found = labelKeys.has(key) ? tensors.get(key)?.shape : undefined
@@ -124,8 +123,8 @@ function withLabels(
   }
   return Effect.suspend(() => {
     try {
-      const found = "labels" in task && isHead
-        ? taskOfHead(task, config, `${directory}/config.json`)
+      const found = isHead && isLabelled(task)
+        ? taskOfHead(task as Labelled, config, `${directory}/config.json`)
         : { task, notes: [] }
       return Effect.succeed({ ...stored, task: found.task, notes: [...stored.notes, ...notes, ...found.notes] })
     } catch (error) {

@@ -9,25 +9,24 @@ import { formatPreview, preview } from "../data/preview.ts"
 import type { Plan } from "./_plan.ts"
 
 /** Notes of data, tokenizer and examples, then what is trained on. A report repeats warnings. */
-export function messagesOf({ train, validation, tokenizer, maxLength }: Plan): ReadonlyArray<TrainMessage> {
+export function messagesOf({ train, validation, tokenizer, maxLength, task }: Plan): ReadonlyArray<TrainMessage> {
   const all = [...Object.values(train), ...Object.values(validation)]
   const truncated = all.reduce((sum, own) => sum + own.truncated, 0)
   const told = (level: TrainMessage["level"], texts: ReadonlyArray<string>) =>
     [...new Set(texts)].map((text): TrainMessage => ({ type: "message", level, text }))
-  const shown = (example: Example) => `trained on, in brackets: ${formatPreview(preview(example, tokenizer))}`
+  const { written = () => false } = task
+  const shown = (example: Example) => `trained on, in brackets: ${formatPreview(preview(example, tokenizer, written))}`
   return [
     ...told("info", all.flatMap(({ data }) => data.notes ?? [])),
     ...told("warning", tokenizer.notes ?? []),
     ...told(
       "warning",
-      all.flatMap(({ data, examples, found }) =>
-        found === undefined ? [] : notesOf(data, { examples, found }, tokenizer)
-      ),
+      all.flatMap(({ data, examples, found }) => notesOf(data, { examples, found }, tokenizer)),
     ),
     ...told("warning", truncated === 0 ? [] : [`${truncated} texts were cut to ${maxLength} tokens`]),
     ...told(
       "info",
-      Object.values(train).flatMap(({ data, examples: [first] }) => data.kind === "completion" ? [shown(first)] : []),
+      Object.values(train).flatMap(({ data, examples: [first] }) => data.kind.manyAnswers ? [shown(first)] : []),
     ),
   ]
 }

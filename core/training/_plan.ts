@@ -4,12 +4,10 @@ import type { Example } from "../data/encode.ts"
 import { packOrCollate } from "../data/packed_row.ts"
 import type { Tokenizer } from "../data/tokenizer.ts"
 import type { Model, ModelParameter } from "../model/model.ts"
-import { labelKind } from "../model/task.ts"
+import type { Task } from "../tasks/task.ts"
 import { sizeOf } from "../tensor/shape.ts"
 import { checkSteps } from "./_check_steps.ts"
 import { againstPaddingFree } from "./padding_free.ts"
-import { maskTokens } from "./mask_tokens.ts"
-import { objectiveOf } from "./objectives.ts"
 import type { FullOptions } from "./options.ts"
 import type { StepSettings } from "./step_graphs.ts"
 import { drawBatches, encodeData, padIdOf, type TaskExamples, tasksOf, type TrainingData } from "./training_data.ts"
@@ -19,6 +17,7 @@ import { TrainingError } from "./training_error.ts"
 export interface Plan {
   /** What the model is called. */
   readonly name: string
+  readonly task: Task
   readonly train: Readonly<Record<string, TaskExamples>>
   readonly validation: Readonly<Record<string, TaskExamples>>
   readonly source: BatchSource
@@ -43,15 +42,6 @@ export interface Plan {
   readonly maxLength: number | undefined
 }
 
-const OF_CLASSES = ["loss", "accuracy", "macroF1", "matthews"]
-const OF_TOKENS = ["loss", "perplexity", "tokenAccuracy"]
-const METRICS = {
-  "classification": OF_CLASSES,
-  "token-classification": OF_CLASSES,
-  "causal-lm": OF_TOKENS,
-  "masked-lm": OF_TOKENS,
-}
-
 /** Checks that a run makes sense and prepares it. Throws {@link TrainingError} or DataError. */
 export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, options: FullOptions): Plan {
   const { task, contributions, network } = model
@@ -67,8 +57,8 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
     )
   }
   const metric = options.earlyStopping?.metric ?? "loss"
-  if (!METRICS[task.kind].includes(metric)) {
-    throw wrong(`earlyStopping.metric is "${metric}"; there are ${METRICS[task.kind].join(", ")}`)
+  if (!Object.hasOwn(task.metrics, metric)) {
+    throw wrong(`earlyStopping.metric is "${metric}"; there are ${Object.keys(task.metrics).join(", ")}`)
   }
 
   const encoding = {
@@ -111,7 +101,7 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
   const totalSteps = maxSteps ?? steps
 
   const tensors = new Map(model.parameters.map(({ key, tensor }) => [key, tensor]))
-  const { masking } = all[0]
+  const { vocabulary } = all[0]
   const settings: StepSettings = {
     forward: model.forward,
     parameter: (key) => {
@@ -120,9 +110,8 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
       return tensor
     },
     trained: parameters,
-    labels: labelKind(task),
-    objective: objectiveOf(task),
-    ...(masking === undefined ? {} : { prepare: (batch, key) => maskTokens(batch, key, masking) }),
+    task,
+    vocabulary,
     contributions,
     optimizer: options.optimizer,
     weightDecay: options.weightDecay,
@@ -145,6 +134,7 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
   const name = model.directory === "" ? String(model.config.model_type) : model.directory
   return {
     name,
+    task,
     tokenizer,
     maxLength: options.maxLength,
     train,
@@ -157,19 +147,21 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
     parameters,
     watched: {
       metric,
-      sign: metric === "loss" || metric === "perplexity" ? -1 : 1,
+      sign: task.metrics[metric] === "lower" ? -1 : 1,
       minDelta: options.earlyStopping?.minDelta ?? 0,
     },
     collate: (microBatch) => {
       const { examples } = train[microBatch.task]
-      return paddingFree ? packOrCollate(examples, microBatch, longest, padId) : collate(examples, microBatch, padId)
+      return paddingFree
+        ? packOrCollate(examples, microBatch, longest, task, padId)
+        : collate(examples, microBatch, task, padId)
     },
     evaluation: { batchSize: Math.max(32, batchSize), padId },
     counts: { trainableParameters: count(parameters), totalParameters: count(model.parameters) },
     config: {
       ...given,
       model: name,
-      task,
+      task: { kind: task.kind, labels: task.labels },
       methods: contributions.map(({ id }) => id),
       train: describe(train),
       validation: describe(validation),
@@ -186,9 +178,13 @@ function meanLength(all: ReadonlyArray<TaskExamples>): number {
 /** FNV-1a over tokens and labels, 32 bits: enough to notice that the data is not what it was. */
 function digest(examples: ReadonlyArray<Example>): string {
   let hash = 0x811c9dc5
-  for (const { tokens, labels = [], targets = [], label = -1 } of examples) {
-    for (const numbers of [tokens, labels, targets, [label]]) {
-      for (const n of numbers) hash = Math.imul(hash ^ n, 0x01000193)
+  const numbers = new Float64Array(1), halves = new Int32Array(numbers.buffer)
+  for (const { tokens, fields } of examples) {
+    for (const values of [tokens, ...Object.values(fields)]) {
+      for (let at = 0; at < values.length; at++) {
+        numbers[0] = values[at]
+        for (const half of halves) hash = Math.imul(hash ^ half, 0x01000193)
+      }
     }
   }
   return (hash >>> 0).toString(16).padStart(8, "0")

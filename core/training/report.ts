@@ -8,7 +8,7 @@ import { escapeHtml } from "./_html.ts"
 import { lineChart, type Point } from "./_line_chart.ts"
 import { reportStyle } from "./_report_style.ts"
 import { formatCount, formatMetric, formatSeconds } from "./format.ts"
-import type { ClassificationMetrics } from "./metrics.ts"
+import type { ClassificationMetrics } from "../tasks/classification_metrics.ts"
 import { trainableParametersLine } from "./trainable_parameters.ts"
 
 export type { ReportDivision }

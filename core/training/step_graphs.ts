@@ -8,11 +8,13 @@
  */
 import type { Contribution } from "../contracts/contribution.ts"
 import type { Gradients, GradientTransforms, StepTransform, TransformContext } from "../contracts/gradient_transform.ts"
-import type { BatchTensors, Objective, Outputs } from "../contracts/objective.ts"
+import type { BatchTensors, Outputs } from "../contracts/objective.ts"
 import type { Parameter } from "../contracts/parameter.ts"
+import type { BatchSpec } from "../data/batches.ts"
 import type { Graph } from "../graph/build.ts"
 import { gradients as differentiate } from "../graph/gradients.ts"
 import { narrowed } from "../graph/narrow.ts"
+import type { Task, Vocabulary } from "../tasks/task.ts"
 import { abs, add, batchSum, div, full, input, less, max, mul, slot, type SlotReference, where } from "../tensor/ops.ts"
 import type { Shape } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts"
@@ -44,14 +46,12 @@ export interface StepSettings {
   readonly parameter: (key: string) => Tensor
   /** Parameters that get gradients. */
   readonly trained: ReadonlyArray<StepParameter>
-  /** Kind of labels: one an example, or one a token. */
-  readonly labels: "example" | "token"
+  /** What decides the batch, its change before the model sees it, and the loss before contributions wrap it. */
+  readonly task: Pick<Task, "head" | "fields" | "prepare" | "objective">
+  /** For the task's `prepare`. Default: batches come prepared. */
+  readonly vocabulary?: Vocabulary
   /** Whether derivatives compute the inner values of the model's blocks again. Default false. */
   readonly gradientCheckpointing?: boolean
-  /** Changes a batch before the model sees it. Default: it stays as it is. */
-  readonly prepare?: (batch: BatchTensors, key: readonly [Tensor, Tensor]) => BatchTensors
-  /** The loss before contributions wrap it. */
-  readonly objective: Objective
   /** In their resolved order. */
   readonly contributions: ReadonlyArray<Contribution>
   readonly optimizer: Optimizer
@@ -97,12 +97,27 @@ const keyInputs = (name: string): readonly [Tensor, Tensor] => [
   input(`${name}1`, [], { dtype: "i32" }),
 ]
 
-/** A batch of `rows` examples of `length` tokens as inputs `tokens`, `lengths`, `labels`, `exampleWeight`. */
-export function batchInputs(task: string, rows: number, length: number, labels: "example" | "token"): BatchTensors {
+/** Batch fields as inputs of their names. */
+function fieldInputs(
+  { fields }: BatchSpec,
+  examples: ReadonlyArray<number>,
+  tokens: ReadonlyArray<number>,
+  batch: boolean,
+): BatchTensors["fields"] {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, { per, dtype, size }]) => {
+      const shape = [...per === "token" ? tokens : examples, ...size === undefined ? [] : [size]]
+      return [name, input(name, shape, { dtype, batch })]
+    }),
+  )
+}
+
+/** A batch of `rows` examples of `length` tokens as inputs `tokens`, `lengths`, `exampleWeight` and the task's fields. */
+export function batchInputs(task: string, rows: number, length: number, spec: BatchSpec): BatchTensors {
   return {
     tokens: input("tokens", [rows, length], { dtype: "i32", batch: true }),
     lengths: input("lengths", [rows], { dtype: "i32", batch: true }),
-    labels: input("labels", labels === "token" ? [rows, length] : [rows], { dtype: "i32", batch: true }),
+    fields: fieldInputs(spec, [rows], [rows, length], true),
     exampleWeight: input("exampleWeight", [rows], { batch: true }),
     task,
   }
@@ -114,7 +129,7 @@ export function packedInputs(
   examples: number,
   length: number,
   longest: number,
-  labels: "example" | "token",
+  spec: BatchSpec,
 ): BatchTensors {
   const whole = (name: string, shape: Shape) => input(name, shape, { dtype: "i32" })
   return {
@@ -127,8 +142,8 @@ export function packedInputs(
       last: whole("last", [examples]),
       longest,
     },
-    labels: whole("labels", labels === "token" ? [1, length] : [examples]),
-    exampleWeight: input("exampleWeight", [labels === "token" ? 1 : examples]),
+    fields: fieldInputs(spec, [examples], [1, length], false),
+    exampleWeight: input("exampleWeight", [spec.head.kind === "sequence" ? examples : 1]),
     task,
   }
 }
@@ -137,8 +152,9 @@ export function packedInputs(
 function microBatch(settings: StepSettings, given: BatchTensors): Sums {
   const { contributions, trained, gradientCheckpointing: checkpointing = false } = settings
   const key = keyInputs("dropout")
-  const batch = settings.prepare?.(given, key) ?? given
-  const objective = wrapObjective(settings.objective, contributions, settings.parameter, trained)
+  const { task, vocabulary } = settings
+  const batch = (vocabulary && task.prepare?.(given, key, vocabulary)) ?? given
+  const objective = wrapObjective(task.objective, contributions, settings.parameter, trained)
   const each = objective({
     batch,
     outputs: settings.forward(batch, { training: true, checkpointing, key }),

@@ -101,8 +101,8 @@ async function readyTimed(backend: BackendService, graph: Graph): Promise<Timed>
 
 /** A batch as inputs of the graphs. */
 export function batchData(batch: Batch): RunData {
-  const { tokens, lengths, exampleWeight, targets, labels, packed } = batch
-  const common = { tokens, lengths, exampleWeight, labels: (targets ?? labels)! }
+  const { tokens, lengths, exampleWeight, fields, packed } = batch
+  const common = { tokens, lengths, exampleWeight, ...fields }
   if (packed === undefined) return common
   const { positions, segments, first, last } = packed
   return { ...common, positions, segments, first, last }
@@ -171,8 +171,8 @@ export function makeStepper(
     name: `${kind}/${task}/${rows}x${length}${packed === undefined ? "" : ` of ${lengths.length}`}`,
     graph: () => {
       const batch = packed === undefined
-        ? batchInputs(task, rows, length, settings.labels)
-        : packedInputs(task, lengths.length, length, packed.longest, settings.labels)
+        ? batchInputs(task, rows, length, settings.task)
+        : packedInputs(task, lengths.length, length, packed.longest, settings.task)
       return kind === "step"
         ? stepGraph(settings, slots, batch)
         : accumulateGraph(settings, batch, taskSums().get(task)!)

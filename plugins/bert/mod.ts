@@ -29,7 +29,7 @@ import type * as Layer from "effect/Layer"
 import type { PluginError } from "../../core/contracts/plugin_error.ts"
 import { type Families, family } from "../../core/model/families.ts"
 import { fields } from "./config.ts"
-import { buildNetwork, modelTypes, tasks } from "./network.ts"
+import { buildNetwork, modelTypes } from "./network.ts"
 
 export type { ConfigFields, Families, FamiliesService, Family } from "../../core/model/families.ts"
 export { modelTypes }
@@ -37,7 +37,7 @@ export { modelTypes }
 /** Makes the family known to `Model.load`. */
 export const layer: Layer.Layer<never, PluginError, Families> = family({
   modelTypes,
-  tasks,
+  attention: "bidirectional",
   build: buildNetwork,
   fields,
 })

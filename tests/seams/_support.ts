@@ -14,9 +14,9 @@ import { interpret } from "../../core/graph/interpret.ts"
 import type { Program } from "../../core/graph/program.ts"
 import { layer as familiesLayer } from "../../core/model/families.ts"
 import { initialize, type Model } from "../../core/model/mod.ts"
-import { Task } from "../../core/model/task.ts"
+import { Task } from "../../core/tasks/builtin.ts"
 import { adamW } from "../../core/training/adamw.ts"
-import { perToken } from "../../core/training/objectives.ts"
+import { causalLM } from "../../core/tasks/causal_lm.ts"
 import { sgd } from "../../core/training/sgd.ts"
 import { makeStepper, type StepResult } from "../../core/training/stepper.ts"
 import * as Llama from "../../plugins/llama/mod.ts"
@@ -85,11 +85,10 @@ function batchOf({ task, rows, empty = 0 }: MicroRows): Batch {
     task,
     shape: [size, length],
     tokens,
-    targets,
+    fields: { labels: targets },
     lengths: Int32Array.from(each((row) => row.tokens.length, 1)),
     exampleWeight: Float32Array.from(each(() => 1, 0)),
     rows: Int32Array.from(each(() => 0, -1)),
-    trainedCount: targets.filter((label) => label >= 0).length,
   }
 }
 
@@ -163,8 +162,7 @@ export function train(
         forward: model.forward,
         parameter: (key) => tensors.get(key)!,
         trained,
-        labels: "token",
-        objective: perToken,
+        task: causalLM(),
         contributions: model.contributions,
         optimizer: rules.optimizer === "sgd" ? sgd() : adamW(),
         weightDecay: rules.weightDecay,

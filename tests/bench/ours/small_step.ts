@@ -22,7 +22,7 @@ import {
 } from "../../../core/tensor/ops.ts"
 import type { Tensor } from "../../../core/tensor/tensor.ts"
 import { adamW } from "../../../core/training/adamw.ts"
-import { perToken } from "../../../core/training/objectives.ts"
+import { causalLM } from "../../../core/tasks/causal_lm.ts"
 import { makeStepper } from "../../../core/training/stepper.ts"
 import { profileTo } from "../profile_steps.ts"
 import { serve } from "../serve.ts"
@@ -67,8 +67,7 @@ const program = Effect.gen(function* () {
     forward,
     parameter: at,
     trained,
-    labels: "token",
-    objective: perToken,
+    task: causalLM(),
     contributions: [],
     optimizer: adamW({ betas: [beta1, beta2], epsilon }),
     weightDecay,
@@ -81,9 +80,8 @@ const program = Effect.gen(function* () {
     tokens: inputs,
     lengths: new Int32Array(rows).fill(tokens),
     exampleWeight: new Float32Array(rows).fill(1),
-    targets,
+    fields: { labels: targets },
     rows: Int32Array.from({ length: rows }, (_, row) => row),
-    trainedCount: rows * tokens,
   }]
   const record = profile === undefined ? undefined : profileTo(profile)
   let step = 0

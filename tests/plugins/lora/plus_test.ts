@@ -1,9 +1,8 @@
 import { assert, assertEquals } from "@std/assert"
 import * as Effect from "effect/Effect"
 import { initialize } from "../../../core/model/mod.ts"
-import { labelKind, Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import { adamW } from "../../../core/training/adamw.ts"
-import { objectiveOf } from "../../../core/training/objectives.ts"
 import type { Optimizer } from "../../../core/training/optimizer.ts"
 import { sgd } from "../../../core/training/sgd.ts"
 import { makeStepper } from "../../../core/training/stepper.ts"
@@ -19,8 +18,7 @@ const batch = {
   lengths: Int32Array.of(4, 4),
   exampleWeight: Float32Array.of(1, 1),
   rows: Int32Array.of(0, 1),
-  labels: Int32Array.of(1, 0),
-  trainedCount: 2,
+  fields: { labels: Int32Array.of(1, 0) },
 } as const
 
 /** What one step at a rate of 0.01 adds to each trained parameter. */
@@ -36,8 +34,7 @@ const changes = (optimizer: Optimizer, options: Lora.LoraOptions, weightDecay = 
         forward: model.forward,
         parameter: (key) => tensors.get(key)!,
         trained,
-        labels: labelKind(model.task),
-        objective: objectiveOf(model.task),
+        task: model.task,
         contributions: model.contributions,
         optimizer,
         weightDecay,

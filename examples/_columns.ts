@@ -18,6 +18,8 @@ export interface ColumnNames {
 const TASKS = {
   "classification": Task.classification,
   "token-classification": Task.tokenClassification,
+  "multi-label-classification": Task.multiLabelClassification,
+  "regression": Task.regression,
   "causal-lm": Task.causalLM,
   "masked-lm": Task.maskedLM,
 } satisfies Readonly<Record<string, (labels: ReadonlyArray<string>) => Task>>
@@ -36,7 +38,7 @@ export const taskOf = ({ kind, labels }: Dataset.Data, name?: Kind): Task => {
 
 /** Columns by what they are for, with the tasks that they can be learned for. */
 const COLUMNS = [
-  { names: ["text", "label"], tasks: ["classification"] },
+  { names: ["text", "label"], tasks: ["classification", "multi-label-classification", "regression"] },
   { names: ["prompt", "completion"], tasks: ["causal-lm"] },
   { names: ["words", "tags"], tasks: ["token-classification"] },
 ] as const
@@ -71,6 +73,9 @@ export const columnsOf = (
   }
   const included = data.endsWith("sms_spam.tsv")
   const column = text ?? (included ? "SMS" : "text")
-  const plain = task === undefined ? format === "text" : task !== "classification"
-  return plain ? { text: column } : { text: column, label: label ?? (included ? "Label" : "label") }
+  const plain = task === undefined ? format === "text" : task === "causal-lm" || task === "masked-lm"
+  if (plain) return { text: column }
+  const answer = label ?? (included ? "Label" : "label")
+  if (task === "regression") return { text: column, scores: answer.split(",").map((name) => name.trim()) }
+  return task === "multi-label-classification" ? { text: column, labels: answer } : { text: column, label: answer }
 }

@@ -58,7 +58,7 @@ const stopping = ({ patience }: Settings, task: Task): Trainer.EarlyStopping => 
 const read = ({ model, head, data, columns, reading, labels }: Settings) =>
   Effect.gen(function* () {
     const found = yield* Dataset.file(data, columns, { ...reading, ...defined({ labels }) })
-    if (labels !== undefined || head === "new" || found.labels.length === 0) return found
+    if (labels !== undefined || head === "new" || found.labels.length < 2) return found
     const own = yield* Model.headLabels(model, found.labels)
     if (own === undefined || `${own}` === `${found.labels}`) return found
     yield* Console.log(`data: labels in the order of the model's head: ${own.join(", ")}`)

@@ -40,7 +40,7 @@ const flags = {
     Flag.withDefault(beside("./data/sms_spam.tsv")),
   ),
   text: text("text", "Column of the text [text]"),
-  label: text("label", "Column of the label [label]"),
+  label: text("label", "Column of the label, of labels with commas, or of scores: as the task says [label]"),
   labels: text("labels", "Labels with commas, in the order of their ids [the model's, or those in the data, sorted]"),
   prompt: text("prompt", "Column of the prompt: learn to complete it"),
   completion: text("completion", "Column of the completion"),

@@ -21,6 +21,14 @@ import {
   type LabeledRow,
 } from "./classification.ts"
 import { maskedLM, type MaskedLMTask } from "./masked_lm.ts"
+import {
+  type LabelSetColumns,
+  labelSetColumns,
+  type LabelSetRow,
+  multiLabelClassification,
+  type MultiLabelClassificationTask,
+} from "./multi_label_classification.ts"
+import { regression, type RegressionTask, type ScoredColumns, scoredColumns, type ScoredRow } from "./regression.ts"
 import type { Task as AnyTask } from "./task.ts"
 import {
   type TaggedColumns,
@@ -39,18 +47,31 @@ export const Task: {
   readonly classification: (labels: ReadonlyArray<string>) => ClassificationTask
   /** One of `labels` for each word of a text. */
   readonly tokenClassification: (labels: ReadonlyArray<string>) => TokenClassificationTask
+  /** Any number of `labels` for a text. */
+  readonly multiLabelClassification: (labels: ReadonlyArray<string>) => MultiLabelClassificationTask
+  /** A score for a text, or several; `labels` are their names. Default: `["score"]`. */
+  readonly regression: (labels?: ReadonlyArray<string>) => RegressionTask
   /** The next token, at every place. */
   readonly causalLM: () => CausalLMTask
   /** Hidden tokens, from those on both sides. */
   readonly maskedLM: () => MaskedLMTask
-} = { classification, tokenClassification, causalLM, maskedLM }
+} = { classification, tokenClassification, multiLabelClassification, regression, causalLM, maskedLM }
 
 /** Which columns mean what: by name for the tasks of this package, or as a reader of one's own. */
-export type Columns = LabeledColumns | PairColumns | TextColumns | TaggedColumns | ColumnReader
+export type Columns =
+  | LabeledColumns
+  | LabelSetColumns
+  | ScoredColumns
+  | PairColumns
+  | TextColumns
+  | TaggedColumns
+  | ColumnReader
 
 /** The data set that a column mapping gives. */
 export type DataOf<C extends Columns> = C extends ColumnReader<infer Row> ? Data<Row>
   : C extends LabeledColumns ? Data<LabeledRow>
+  : C extends LabelSetColumns ? Data<LabelSetRow>
+  : C extends ScoredColumns ? Data<ScoredRow>
   : C extends PairColumns ? Data<PairRow>
   : C extends TaggedColumns ? Data<TaggedRow>
   : Data<TextRow>
@@ -61,6 +82,8 @@ const READERS: ReadonlyArray<readonly [name: string, reader: (columns: any) => C
   ["prompt", pairColumns],
   ["words", taggedColumns],
   ["label", labeledColumns],
+  ["labels", labelSetColumns],
+  ["scores", scoredColumns],
   ["text", textColumns],
 ]
 

@@ -26,6 +26,8 @@ export type { Conflict, Duplicate, SplitOptions, Splits } from "../data/split.ts
 export type { Columns, DataOf } from "./builtin.ts"
 export { type PairColumns, type PairRow, pairRows, type TextColumns, type TextRow, textRows } from "./causal_lm.ts"
 export { type LabeledColumns, type LabeledRow, labeledRows } from "./classification.ts"
+export { type LabelSetColumns, type LabelSetRow, labelSetRows } from "./multi_label_classification.ts"
+export { type ScoredColumns, type ScoredRow, scoredRows } from "./regression.ts"
 export { type TaggedColumns, type TaggedRow, taggedRows } from "./token_classification.ts"
 
 /** Texts with labels. */

@@ -1,6 +1,7 @@
 /**
  * What authors of plugins need beside the types and operations of the main entry point: checks of options that name the
- * nearest known one, selectors, Hugging Face PEFT's files, derivatives, and a check of operations of their own.
+ * nearest known one, selectors, Hugging Face PEFT's files, derivatives, a check of operations of their
+ * own; and what tasks are made of: parts of texts as token ids, cells of tables, losses, metrics.
  *
  * ```ts
  * import { ops } from "@espalier/espalier"
@@ -19,6 +20,11 @@ export { evaluate, evaluateAll, type EvaluateData } from "../../core/graph/evalu
 export { type GradientOptions, gradients } from "../../core/graph/gradients.ts"
 export { endsIn, matcher } from "../../core/model/selector.ts"
 export { parseJson } from "../../core/formats/json_file.ts"
+export { alongBody, type Cutter, cutterOf } from "../../core/data/_pieces.ts"
+export { cellsOf, cellText } from "../../core/data/cells.ts"
+export { textKey } from "../../core/data/split/text_keys.ts"
+export { classificationMetrics } from "../../core/tasks/classification_metrics.ts"
+export { perExample, perToken } from "../../core/tasks/objectives.ts"
 export { readFiles } from "../../core/model/adapters.ts"
 export {
   adapterFile,

@@ -41,8 +41,9 @@ Deno.test("what a run file must not say is named, with its place and the nearest
     [{ ...good, seed: "42" }, `seed: expected number, got "42"`],
     [{ ...good, seed: 1.5 }, `seed: expected an integer, got 1.5`],
     [
-      { ...good, task: "regression" },
-      `task: expected "classification" | "token-classification" | "causal-lm" | "masked-lm", got "regression"`,
+      { ...good, task: "ranking" },
+      `task: expected "classification" | "token-classification" | "multi-label-classification" | "regression" | ` +
+      `"causal-lm" | "masked-lm", got "ranking"`,
     ],
     [{ ...good, data: { path: "d", test: 2 } }, "data.test: expected a value between 0 and 1, got 2"],
     [
@@ -59,7 +60,7 @@ Deno.test("what a run file must not say is named, with its place and the nearest
     ],
     [
       { ...good, data: { path: "d", text: "t", label: "l" }, task: "masked-lm" },
-      `task: "masked-lm" does not go with the columns text and label, which are for classification`,
+      `task: "masked-lm" does not go with the columns text and label, which are for classification, multi-label-classification, regression`,
     ],
     [methods(), "methods: expected a value with a length of at least 1, got []"],
     [methods({ method: "lorra" }), `methods[0].method: there is no method "lorra"; the nearest known one is "lora"`],

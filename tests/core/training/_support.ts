@@ -34,7 +34,8 @@ export const tokenizer: Tokenizer = (() => {
   return makeTokenizer(model, config)
 })()
 
-const config = {
+/** Its `config.json`. */
+export const config = {
   model_type: "llama",
   vocab_size: 300,
   hidden_size: 16,

@@ -13,8 +13,7 @@ import { layer as pluginsLayer } from "../core/contracts/plugins.ts"
 import { layer as familiesLayer } from "../core/model/families.ts"
 import { initialize, load, type Model, readParameters, saveCheckpoint } from "../core/model/mod.ts"
 import { Task } from "../core/tasks/builtin.ts"
-import { adamW } from "../core/training/adamw.ts"
-import { makeStepper } from "../core/training/stepper.ts"
+import { makeSession } from "../core/training/session.ts"
 import * as IA3 from "../examples/third_party/ia3.ts"
 import * as Adapters from "../plugins/adapters/mod.ts"
 import * as Bert from "../plugins/bert/mod.ts"
@@ -159,18 +158,8 @@ const ROWS = [[3, 8, 1, 5], [4, 7, 2]]
 const LENGTH = 4
 
 /** Two steps; gives their losses. */
-async function train({ task, backend, forward, parameters, contributions }: Model): Promise<ReadonlyArray<number>> {
-  const tensors = new Map(parameters.map(({ key, tensor }) => [key, tensor]))
-  const stepper = makeStepper(backend, {
-    forward,
-    parameter: (key) => tensors.get(key)!,
-    trained: parameters.filter(({ trainable }) => trainable),
-    task,
-    contributions,
-    optimizer: adamW(),
-    weightDecay: 0,
-    maxGradNorm: 1,
-  }, { seed: 1, tasks: ["default"] })
+async function train(model: Model): Promise<ReadonlyArray<number>> {
+  const session = await makeSession(model, { seed: 1 })
   const padded = (row: ReadonlyArray<number>, fill: number) => [...row, ...Array(LENGTH - row.length).fill(fill)]
   const batch = {
     task: "default",
@@ -180,20 +169,20 @@ async function train({ task, backend, forward, parameters, contributions }: Mode
     exampleWeight: Float32Array.from(ROWS.map(() => 1)),
     rows: Int32Array.from(ROWS.map((_, i) => i)),
     fields: {
-      labels: task.head.kind === "sequence"
+      labels: model.task.head.kind === "sequence"
         ? Int32Array.of(2, 0)
         : Int32Array.from(ROWS.flatMap((row) => padded(row.map((token) => token % 3), -100))),
     },
   } as const
   try {
     const losses: Array<number> = []
-    for (const step of [1, 2]) {
-      const { result } = await stepper.post({ step, learningRate: 1e-2, batches: [batch] })
-      losses.push((await result).loss)
+    for (let step = 0; step < 2; step++) {
+      await session.post({ batches: [batch] }, 1e-2)
+      losses.push(...(await session.drain()).map(({ loss }) => loss))
     }
     return losses
   } finally {
-    stepper.dispose()
+    await session.dispose()
   }
 }
 

@@ -5,10 +5,11 @@ import { importsOf, publishedRoots, sourceFiles, type SourceImport } from "./tas
 const rooms = [
   "mod.ts",
   "plugins",
+  "core/run",
   "core/training",
   "core/model",
-  "core/tasks",
-  "core/data",
+  "core/weights",
+  "core/options",
   "core/formats",
   "core/backend",
   "core/graph",

@@ -3,7 +3,7 @@
  * @module
  */
 import type { ReferenceBuffers } from "../body_reference.ts"
-import type { UpdateSliceCall } from "../contract.ts"
+import type { UpdateSliceCall } from "./call.ts"
 import { forEachPlace } from "../view.ts"
 
 /** Carries out an `update_slice` call on float64 buffers. A start that would reach beyond the axis is moved back. */

@@ -2,7 +2,8 @@
  * WebAssembly of `update_slice`: a copy of rows to a place that is known only when it runs.
  * @module
  */
-import type { UpdateSliceCall } from "../contract.ts"
+import type { UpdateSliceCall } from "./call.ts"
+import { copyCall } from "../rows/call.ts"
 import { emitRowsAt } from "../rows/wasm.ts"
 import { i32, select } from "../wasm/assembler.ts"
 import type { KernelEmitter, Stage } from "../wasm/kernel.ts"
@@ -18,13 +19,7 @@ export const emitUpdateSlice: KernelEmitter<UpdateSliceCall> = (
   const begin = select(below, i32.const(0), i32.gtS(below, i32.const(0)))
   const firstByte = i32.add(context.address(destination.buffer), i32.const(4 * destination.offset))
   return emitRowsAt(
-    {
-      kernel: "rows",
-      space: source.shape,
-      body: [{ op: "load", operand: 0, dtype: "i32" }],
-      inputs: [source],
-      outputs: [{ step: 0, view: { ...destination, shape: source.shape } }],
-    },
+    copyCall(source, { ...destination, shape: source.shape }, "i32"),
     [
       i32.add(context.address(source.buffer), i32.const(4 * source.offset)),
       i32.add(firstByte, i32.mul(begin, i32.const(4 * destination.strides[axis]))),

@@ -19,8 +19,9 @@ import { layer as familiesLayer } from "../../core/model/families.ts"
 import { initialize, type Model } from "../../core/model/mod.ts"
 import { Task } from "../../core/tasks/builtin.ts"
 import { adamW } from "../../core/training/adamw.ts"
-import { accumulateGraph, batchInputs, packedInputs, type StepSettings } from "../../core/training/step_graphs.ts"
-import { batchData, ready } from "../../core/training/stepper.ts"
+import { ready } from "../../core/backend/ready.ts"
+import { batchData, batchInputs, packedInputs } from "../../core/data/batch_inputs.ts"
+import { accumulateGraph, type StepSettings } from "../../core/training/step_graphs.ts"
 import * as Adapters from "../../plugins/adapters/mod.ts"
 import * as Bert from "../../plugins/bert/mod.ts"
 import * as Llama from "../../plugins/llama/mod.ts"
@@ -110,6 +111,7 @@ async function sumsOf(
     parameter: (key) => byKey.get(key)!,
     trained,
     task,
+    objective: task.objective,
     contributions: model.contributions,
     optimizer: adamW(),
     weightDecay: 0,

@@ -34,7 +34,8 @@ const { initialize }: typeof import("../../../core/model/mod.ts") = await load("
 const { descendants }: typeof import("../../../core/model/module.ts") = await load("core/model/module.ts")
 const { Task }: typeof import("../../../core/tasks/builtin.ts") = await load("core/tasks/builtin.ts")
 const { adamW }: typeof import("../../../core/training/adamw.ts") = await load("core/training/adamw.ts")
-const { packedInputs, stepGraph }: typeof import("../../../core/training/step_graphs.ts") = await load(
+const { packedInputs }: typeof import("../../../core/data/batch_inputs.ts") = await load("core/data/batch_inputs.ts")
+const { stepGraph }: typeof import("../../../core/training/step_graphs.ts") = await load(
   "core/training/step_graphs.ts",
 )
 const { buildNetwork, modelTypes }: typeof import("../../../plugins/llama/network.ts") = await load(
@@ -101,6 +102,7 @@ const program = Effect.gen(function* () {
     parameter: (key: string) => parameters.get(key)!,
     trained,
     task: model.task,
+    objective: model.task.objective,
     contributions: model.contributions,
     optimizer,
     weightDecay: 0,

@@ -8,6 +8,8 @@ const rooms = [
   "core/run",
   "core/training",
   "core/model",
+  "core/tasks",
+  "core/data",
   "core/weights",
   "core/options",
   "core/formats",

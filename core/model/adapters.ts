@@ -14,7 +14,7 @@ import { type StorageError, toStorageError } from "../formats/storage_error.ts"
 import { writeDirectoryWhole } from "../formats/whole_file.ts"
 import type { Task } from "../tasks/task.ts"
 import { sizeOf } from "../tensor/shape.ts"
-import { copyCompanions } from "./_companions.ts"
+import { copyCompanions } from "../formats/companions.ts"
 import type { Model, ModelParameter } from "./model.ts"
 import type { Network } from "./network.ts"
 

@@ -30,7 +30,7 @@
  *
  * @module
  */
-export * as Dataset from "./core/data/dataset.ts"
+export * as Dataset from "./core/tasks/dataset.ts"
 export * as Espalier from "./core/training/espalier.ts"
 export * as Model from "./core/model/mod.ts"
 export * as Trainer from "./core/training/trainer.ts"
@@ -39,13 +39,17 @@ export * as Families from "./core/model/families.ts"
 export * as Weights from "./core/weights/mod.ts"
 export * as Plugins from "./core/contracts/plugins.ts"
 export * as ops from "./core/tensor/ops.ts"
-export {
-  type CausalLMTask,
-  type ClassificationTask,
-  type MaskedLMTask,
-  Task,
-  type TokenClassificationTask,
-} from "./core/model/task.ts"
+export { Task } from "./core/tasks/builtin.ts"
+export type * from "./core/tasks/task.ts"
+export type { CausalLMTask } from "./core/tasks/causal_lm.ts"
+export type { ClassificationTask } from "./core/tasks/classification.ts"
+export type { MaskedLMTask } from "./core/tasks/masked_lm.ts"
+export type { MultiLabelClassificationTask } from "./core/tasks/multi_label_classification.ts"
+export type { RegressionTask } from "./core/tasks/regression.ts"
+export type { TokenClassificationTask } from "./core/tasks/token_classification.ts"
+export type { BatchSpec } from "./core/data/batches.ts"
+export type { EncodedRow, Fields, Found, Pieces } from "./core/data/_pieces.ts"
+export type { EncodeOptions, Encoding, Example, FieldSpec, RowEncoder } from "./core/data/encode.ts"
 export * from "./core/backend/backend.ts"
 export {
   type ByteLevelJson,
@@ -72,6 +76,7 @@ export {
 export type * from "./core/contracts/batch_source.ts"
 export type * from "./core/contracts/contribution.ts"
 export type * from "./core/contracts/gradient_transform.ts"
+export type * from "./core/contracts/head.ts"
 export type * from "./core/contracts/module_info.ts"
 export type * from "./core/contracts/objective.ts"
 export type * from "./core/contracts/parameter.ts"

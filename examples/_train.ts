@@ -4,15 +4,9 @@
  */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import type { ResolvedRun } from "../core/run/mod.ts"
-import { Backend, Dataset, Model, Task, Trainer } from "../mod.ts"
+import { type ResolvedRun, taskOf } from "../core/run/mod.ts"
+import { Backend, Dataset, Model, type Task, Trainer } from "../mod.ts"
 import { checkOutput, clearOutput, defined, progress, traceStep } from "./_shared.ts"
-
-const taskOf = (data: Dataset.Data, { task }: ResolvedRun): Task => {
-  if (data.kind === "classification") return Task.classification(data.labels)
-  if (data.kind === "tagged") return Task.tokenClassification(data.labels)
-  return task === "masked-lm" ? Task.maskedLM() : Task.causalLM()
-}
 
 /** Metrics as one line. */
 const line = (metrics: Readonly<Record<string, number>>) =>
@@ -21,14 +15,14 @@ const line = (metrics: Readonly<Record<string, number>>) =>
 /** Macro-F1 selects the weights of a classifier: classes differ in size, and the loss can rise while it improves. */
 const stopping = ({ patience }: ResolvedRun, task: Task): Trainer.EarlyStopping => ({
   ...defined({ patience }),
-  metric: task.kind === "causal-lm" || task.kind === "masked-lm" ? "loss" : "macroF1",
+  metric: "macroF1" in task.metrics ? "macroF1" : "loss",
 })
 
 /** Reads the data; its labels come in the given order, or in that of the model's head. */
 const read = ({ model: { path, head }, data, columns, reading }: ResolvedRun) =>
   Effect.gen(function* () {
     const found = yield* Dataset.file(data, columns, reading)
-    if (reading.labels !== undefined || head === "new" || found.labels.length === 0) return found
+    if (reading.labels !== undefined || head === "new" || found.labels.length < 2) return found
     const own = yield* Model.headLabels(path, found.labels)
     if (own === undefined || `${own}` === `${found.labels}`) return found
     yield* Console.log(`data: labels in the order of the model's head: ${own.join(", ")}`)
@@ -47,7 +41,7 @@ const prepare = (run: ResolvedRun) =>
         `${data.test.rows.length} for the test; ${data.removedDuplicates} duplicates removed` +
         (data.conflicts.length === 0 ? "" : `, ${data.conflicts.length} with several labels`),
     )
-    const task = taskOf(data.train, run)
+    const task = taskOf(data.train, run.task)
     const model = yield* Model.load(path, { task, seed, weights, head })
     for (const note of model.notes) yield* Console.log(`model: ${note}`)
     const evaluated = [data.test, data.validation, data.train].find(({ rows }) => rows.length > 0) ?? data.train
@@ -98,14 +92,11 @@ export const train = (
       evaluations: [{ name: "before", metrics: before.metrics }, { name: "after", metrics: after.metrics }],
       ...(after.classification === undefined ? {} : { classification: after.classification }),
       division: data,
-      samples: [
-        ...after.predictions.map(({ label, ...rest }) => ({ ...rest, predicted: label })),
-        ...after.words.map(({ label, word, text, ...rest }) => ({
-          ...rest,
-          text: `${word}: ${text}`,
-          predicted: label,
-        })),
-      ],
+      samples: after.predictions.map(({ label, word, text, ...rest }) => ({
+        ...rest,
+        text: word === undefined ? text : `${word}: ${text}`,
+        predicted: label,
+      })),
     })
     yield* trained.summarize({ base: before.metrics, test: after.metrics, backend: backend.info.name, adapter })
     yield* Console.log(`adapter: ${adapter}, report: ${output}/report.html`)

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type { Tokenizer } from "../core/data/tokenizer.ts"
 import { loadTokenizer } from "../core/data/tokenizer.ts"
 import { load } from "../core/model/mod.ts"
-import { labelKind, Task } from "../core/model/task.ts"
+import { Task } from "../core/tasks/builtin.ts"
 import { batchInputs } from "../core/data/batch_inputs.ts"
 import { evaluateAll } from "./evaluate.ts"
 import { memoryBackend } from "./memory_backend.ts"
@@ -29,7 +29,7 @@ export const outputsOf = (directory: string, task: Task, tokens: ReadonlyArray<n
   return run(
     Effect.gen(function* () {
       const model = yield* load(directory, { task })
-      const batch = batchInputs("default", 1, tokens.length, labelKind(task))
+      const batch = batchInputs("default", 1, tokens.length, task)
       const outputs = model.forward(batch, { training: false })
       const inputs = { tokens, lengths: [tokens.length] }
       const [logits, hidden] = evaluateAll([outputs.logits, outputs.hidden], { inputs, slots: backend.slots })

@@ -12,7 +12,7 @@ import type { PluginError } from "../core/contracts/plugin_error.ts"
 import { layer as pluginsLayer } from "../core/contracts/plugins.ts"
 import { layer as familiesLayer } from "../core/model/families.ts"
 import { initialize, load, type Model, readParameters, saveCheckpoint } from "../core/model/mod.ts"
-import { labelKind, Task } from "../core/model/task.ts"
+import { Task } from "../core/tasks/builtin.ts"
 import { makeSession } from "../core/training/session.ts"
 import * as IA3 from "../examples/third_party/ia3.ts"
 import * as Adapters from "../plugins/adapters/mod.ts"
@@ -159,7 +159,6 @@ const LENGTH = 4
 
 /** Two steps; gives their losses. */
 async function train(model: Model): Promise<ReadonlyArray<number>> {
-  const labels = labelKind(model.task)
   const session = await makeSession(model, { seed: 1 })
   const padded = (row: ReadonlyArray<number>, fill: number) => [...row, ...Array(LENGTH - row.length).fill(fill)]
   const batch = {
@@ -169,10 +168,11 @@ async function train(model: Model): Promise<ReadonlyArray<number>> {
     lengths: Int32Array.from(ROWS.map(({ length }) => length)),
     exampleWeight: Float32Array.from(ROWS.map(() => 1)),
     rows: Int32Array.from(ROWS.map((_, i) => i)),
-    ...(labels === "token"
-      ? { targets: Int32Array.from(ROWS.flatMap((row) => padded(row.map((token) => token % 3), -100))) }
-      : { labels: Int32Array.of(2, 0) }),
-    trainedCount: ROWS.length,
+    fields: {
+      labels: model.task.head.kind === "sequence"
+        ? Int32Array.of(2, 0)
+        : Int32Array.from(ROWS.flatMap((row) => padded(row.map((token) => token % 3), -100))),
+    },
   } as const
   try {
     const losses: Array<number> = []

@@ -4,6 +4,7 @@ import type { Shape } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import type { BatchSource } from "./batch_source.ts"
 import type { GradientTransforms } from "./gradient_transform.ts"
+import type { Head } from "./head.ts"
 import type { ModuleInfo } from "./module_info.ts"
 import type { Objective } from "./objective.ts"
 import type { Parameter, ParameterSpec } from "./parameter.ts"
@@ -22,8 +23,8 @@ export interface NamedValues {
 export interface ArtifactContext {
   /** Directory that the base model was loaded from. */
   readonly baseModel: string
-  /** Kind of the task: `"classification"`, `"token-classification"`, `"causal-lm"` or `"masked-lm"`. */
-  readonly task: string
+  /** The model's head. */
+  readonly head: Head
   /** Name of transformers' class for the model and the task. */
   readonly architecture: string
   /** The base model's tree. */

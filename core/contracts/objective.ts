@@ -26,11 +26,14 @@ export interface BatchTensors {
   readonly lengths: Tensor
   /** Set for a packed row. */
   readonly packed?: PackedRow
-  /** Labels, i32: classes [B], or of each token, as `tokens`: next or hidden tokens, classes; negative ones are masked. */
-  readonly labels: Tensor
   /**
-   * 1 for an example, 0 for one that only fills the batch: f32 [B]. Of a packed row with labels of tokens, whose loss is
-   * one sum: f32 [1].
+   * The task's batch fields by name: [B], or of each token, as `tokens`; fields of several numbers have one axis more.
+   * The tasks of this package have `labels`: i32 classes or tokens, where negative ones are masked, or f32 scores.
+   */
+  readonly fields: Readonly<Record<string, Tensor>>
+  /**
+   * 1 for an example, 0 for one that only fills the batch: f32 [B]. Of a packed row whose head is not of the sequence, so
+   * that its loss is one sum: f32 [1].
    */
   readonly exampleWeight: Tensor
   /** The task that the whole batch belongs to. */
@@ -39,14 +42,14 @@ export interface BatchTensors {
 
 /** Outputs of a model for a batch. */
 export interface Outputs {
-  /** [B, classes] for classification; for each token [B, T, classes], or [B, T, vocabulary] of a language model. */
+  /** What the head gives: [B, size] of sequences, [B, T, size] of tokens, [B, T, vocabulary] of a language model. */
   readonly logits: Tensor
   /** Last hidden states [B, T, hiddenSize]. Here and above a packed row is [1, N]. */
   readonly hidden: Tensor
 }
 
 /**
- * A loss, example by example, or of a packed row with labels of tokens as a whole: as {@link BatchTensors.exampleWeight}.
+ * A loss, example by example, or of a packed row as a whole where the head is not of the sequence: as {@link BatchTensors.exampleWeight}.
  * The step's loss is the sum of `loss` over the sum of `weight`.
  */
 export interface ExampleLoss {

@@ -4,11 +4,9 @@
  * @module
  */
 import { borderOf } from "./_border.ts"
-import type { PairRow } from "./dataset.ts"
-import { MASKED } from "./masked.ts"
 import type { Tokenizer } from "./tokenizer.ts"
 
-/** A row in parts. */
+/** A text in parts. */
 export interface Pieces {
   /** Special tokens before the text. */
   readonly before: Int32Array
@@ -16,12 +14,6 @@ export interface Pieces {
   readonly body: Int32Array
   /** Special tokens after the text, kept when it is cut. */
   readonly after: Int32Array
-  /** Tokens, from the first of `before`, that belong to a prompt. */
-  readonly prompt: number
-  /** `Example.targets` of `body`. */
-  readonly targets?: Int32Array
-  /** `Example.words` of `body`. */
-  readonly words?: Int32Array
   readonly found: Found
 }
 
@@ -47,16 +39,37 @@ export interface Cutter {
   readonly around: (text: string) => Pieces
   /** A text to go on with: the tokenizer's special tokens around it, and the end token, which a text that is cut loses. */
   readonly goingOn: (text: string) => Pieces
-  /** A text of which tokens are hidden: all but special ones can be. */
-  readonly hidden: (text: string) => Pieces
-  /** A prompt with its completion, otherwise as `goingOn`. */
-  readonly pair: (row: PairRow) => Pieces
+  /** A prompt with its completion, otherwise as `goingOn`; `prompt` is the number of tokens, of `before` too, that belong to it. */
+  readonly pair: (prompt: string, completion: string) => Pieces & { readonly prompt: number }
+  /** Whether a token is a special one that a text spells out. */
+  readonly spelled: (text: string, id: number) => boolean
 }
 
 const none = new Int32Array(0)
 
+/** Values of a row's tokens by the name of their batch field; of a row as a whole, a list of one. */
+export type Fields = Readonly<Record<string, ArrayLike<number>>>
+
+/** A row in parts, with its batch fields once it is known where the text was cut. */
+export interface EncodedRow extends Pieces {
+  /** Fields of the row's tokens, special ones included. */
+  readonly fields: (tokens: Int32Array) => Fields
+}
+
+/** Values of a body that was cut to fit into `tokens`, with `fill` for the special tokens around it. */
+export const alongBody = (
+  { before, after }: Pieces,
+  values: Int32Array,
+  fill: number,
+  tokens: Int32Array,
+): Int32Array => {
+  const all = new Int32Array(tokens.length).fill(fill)
+  all.set(values.subarray(0, tokens.length - before.length - after.length), before.length)
+  return all
+}
+
 /** Joins token ids. */
-export const concat = (...parts: ReadonlyArray<Int32Array>): Int32Array => {
+export const concat = (parts: ReadonlyArray<Int32Array>): Int32Array => {
   const joined = new Int32Array(parts.reduce((sum, part) => sum + part.length, 0))
   parts.reduce((at, part) => (joined.set(part, at), at + part.length), 0)
   return joined
@@ -80,16 +93,16 @@ export const cutterOf = (tokenizer: Tokenizer, texts: ReadonlyArray<string>): Cu
     const inner = mayEnd && !ends && hasEnd(body) ? body.subarray(0, body.lastIndexOf(eosId!)) : body
     const within = [...new Set(inner)].filter((id) => spelled(text, id)).map((id) => tokenizer.token(id)!)
     const { before, after } = frame
-    return { before, body, after, prompt: 0, found: { begins, ends, within } }
+    return { before, body, after, found: { begins, ends, within } }
   }
   const goingOn = (text: string, raw = bodyOf(text)): Pieces => {
     const piece = around(text, raw, true)
     const { found, after } = piece
-    const own = found.ends ? concat(piece.body, after) : piece.body
+    const own = found.ends ? concat([piece.body, after]) : piece.body
     const ends = found.ends || hasEnd(own)
-    const closed = ends ? own : concat(own, after)
+    const closed = ends ? own : concat([own, after])
     // Part of the body: a text that was cut does not end there.
-    const body = eosId === undefined || hasEnd(closed) ? closed : concat(closed, Int32Array.of(eosId))
+    const body = eosId === undefined || hasEnd(closed) ? closed : concat([closed, Int32Array.of(eosId)])
     const endless = eosId === undefined && !(body.length > 0 && isSpecial(body[body.length - 1]))
     return { ...piece, body, after: none, found: { ...found, ends, endless } }
   }
@@ -109,11 +122,8 @@ export const cutterOf = (tokenizer: Tokenizer, texts: ReadonlyArray<string>): Cu
   return {
     around: (text) => around(text),
     goingOn: (text) => goingOn(text),
-    hidden: (text) => {
-      const piece = around(text)
-      return { ...piece, targets: piece.body.map((id) => spelled(text, id) ? MASKED : id) }
-    },
-    pair: ({ prompt, completion }) => {
+    spelled,
+    pair: (prompt, completion) => {
       const [raw, asked] = [bodyOf(prompt + completion), bodyOf(prompt)]
       const { tokens, moved } = borderOf(raw, asked, tokenizer)
       const fused = !moved && isFused(prompt, completion, asked)

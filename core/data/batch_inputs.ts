@@ -6,14 +6,24 @@ import type { RunData } from "../backend/backend.ts"
 import type { BatchTensors } from "../contracts/objective.ts"
 import { input } from "../tensor/ops.ts"
 import type { Shape } from "../tensor/shape.ts"
-import type { Batch } from "./batches.ts"
+import type { Batch, BatchSpec } from "./batches.ts"
 
-/** A batch of `rows` examples of `length` tokens as inputs `tokens`, `lengths`, `labels`, `exampleWeight`. */
-export function batchInputs(task: string, rows: number, length: number, labels: "example" | "token"): BatchTensors {
+/** Batch fields as inputs of their names. */
+function fieldInputs({ fields }: BatchSpec, examples: Shape, tokens: Shape, batch: boolean): BatchTensors["fields"] {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, { per, dtype, size }]) => {
+      const shape = [...per === "token" ? tokens : examples, ...size === undefined ? [] : [size]]
+      return [name, input(name, shape, { dtype, batch })]
+    }),
+  )
+}
+
+/** A batch of `rows` examples of `length` tokens as inputs `tokens`, `lengths`, `exampleWeight` and the task's fields. */
+export function batchInputs(task: string, rows: number, length: number, spec: BatchSpec): BatchTensors {
   return {
     tokens: input("tokens", [rows, length], { dtype: "i32", batch: true }),
     lengths: input("lengths", [rows], { dtype: "i32", batch: true }),
-    labels: input("labels", labels === "token" ? [rows, length] : [rows], { dtype: "i32", batch: true }),
+    fields: fieldInputs(spec, [rows], [rows, length], true),
     exampleWeight: input("exampleWeight", [rows], { batch: true }),
     task,
   }
@@ -25,7 +35,7 @@ export function packedInputs(
   examples: number,
   length: number,
   longest: number,
-  labels: "example" | "token",
+  spec: BatchSpec,
 ): BatchTensors {
   const whole = (name: string, shape: Shape) => input(name, shape, { dtype: "i32" })
   return {
@@ -38,16 +48,16 @@ export function packedInputs(
       last: whole("last", [examples]),
       longest,
     },
-    labels: whole("labels", labels === "token" ? [1, length] : [examples]),
-    exampleWeight: input("exampleWeight", [labels === "token" ? 1 : examples]),
+    fields: fieldInputs(spec, [examples], [1, length], false),
+    exampleWeight: input("exampleWeight", [spec.head.kind === "sequence" ? examples : 1]),
     task,
   }
 }
 
 /** Data of the inputs of {@link batchInputs} or {@link packedInputs}. */
 export function batchData(batch: Batch): RunData {
-  const { tokens, lengths, exampleWeight, targets, labels, packed } = batch
-  const common = { tokens, lengths, exampleWeight, labels: (targets ?? labels)! }
+  const { tokens, lengths, exampleWeight, fields, packed } = batch
+  const common = { tokens, lengths, exampleWeight, ...fields }
   if (packed === undefined) return common
   const { positions, segments, first, last } = packed
   return { ...common, positions, segments, first, last }

@@ -1,6 +1,7 @@
 import { DEFAULT_TASK, type MicroBatch, type Step } from "../contracts/batch_source.ts"
 import { DataError } from "./data_error.ts"
-import { countTrained, type Example, MASKED } from "./encode.ts"
+import type { Head } from "../contracts/head.ts"
+import type { Example, FieldSpec } from "./encode.ts"
 import { makeRng } from "../tensor/random.ts"
 
 /** How examples are grouped into batches. */
@@ -54,19 +55,20 @@ export interface Batch {
     readonly last: Int32Array
     readonly longest: number
   }
-  /** 1 for an example, 0 for an empty row [B]; of a packed row with `targets` [1]. */
+  /** 1 for an example, 0 for an empty row [B]; of a packed row whose head is not of the sequence [1]. */
   readonly exampleWeight: Float32Array
-  /**
-   * Causal language modelling: the token that follows each position; else what {@link Example.targets} says of it.
-   * {@link MASKED} where nothing is trained on [B * T] or [N].
-   */
-  readonly targets?: Int32Array
-  /** Classification: label ids, {@link MASKED} for an empty row [B]. */
-  readonly labels?: Int32Array
+  /** The task's batch fields: [B], or [B * T] or [N] of tokens, each times the field's size. */
+  readonly fields: Readonly<Record<string, Int32Array | Float32Array>>
   /** Index of each example, -1 for an empty row [B]. */
   readonly rows: Int32Array
-  /** What the loss is divided by: trained tokens, or examples (classification). */
-  readonly trainedCount: number
+}
+
+/** What of a task decides the arrays of its batches. */
+export interface BatchSpec {
+  /** Its head: in a packed row, all but that of a sequence give one loss for the row. */
+  readonly head: Pick<Head, "kind">
+  /** Its batch fields by name. */
+  readonly fields: Readonly<Record<string, FieldSpec>>
 }
 
 /** Length that a row is padded to: 16, 24, 32, 48, 64, 96, 128 ... and at most `maxLength`. */
@@ -158,46 +160,46 @@ const chunks = <A>(items: ReadonlyArray<A>, size: number): Array<ReadonlyArray<A
   return parts
 }
 
-/** Whether labels are of tokens. All examples of a task are of one kind: a batch of empty rows too has it from the first. */
-export const labelsByToken = ([first]: ReadonlyArray<Example>): boolean =>
-  (first?.labels ?? first?.targets) !== undefined
+/**
+ * Arrays of a task's fields for `examples` examples in `tokens` places, filled with what they have for nothing, and a
+ * function that writes an example: its number, and the place of its first token.
+ */
+export const fieldArrays = (
+  specs: BatchSpec["fields"],
+  examples: number,
+  tokens: number,
+): readonly [Batch["fields"], (example: Example, index: number, start: number) => void] => {
+  const all = Object.entries(specs).map(([name, { per, dtype, fill, size = 1 }]) => {
+    const length = size * (per === "token" ? tokens : examples)
+    const array = dtype === "i32" ? new Int32Array(length) : new Float32Array(length)
+    return { name, array: array.fill(fill), size, perToken: per === "token" }
+  })
+  const write = ({ fields }: Example, index: number, start: number) => {
+    for (const { name, array, size, perToken } of all) array.set(fields[name], size * (perToken ? start : index))
+  }
+  return [Object.fromEntries(all.map(({ name, array }) => [name, array])), write]
+}
 
 /** Fills the arrays of padded rows. `padId` may be any valid id: padding is told by the lengths. Default 0. */
-export const collate = (examples: ReadonlyArray<Example>, microBatch: MicroBatch, padId = 0): Batch => {
+export const collate = (
+  examples: ReadonlyArray<Example>,
+  microBatch: MicroBatch,
+  spec: BatchSpec,
+  padId = 0,
+): Batch => {
   const { rows, length, task } = microBatch
   const size = rows.length
   const tokens = new Int32Array(size * length).fill(padId)
   const lengths = new Int32Array(size).fill(1)
   const exampleWeight = new Float32Array(size)
-  const perToken = labelsByToken(examples)
-  const targets = perToken ? new Int32Array(size * length).fill(MASKED) : undefined
-  const labels = perToken ? undefined : new Int32Array(size).fill(MASKED)
-  let trainedCount = 0
+  const [fields, write] = fieldArrays(spec.fields, size, size * length)
   rows.forEach((row, index) => {
     if (row < 0) return
     const example = examples[row]
     tokens.set(example.tokens, index * length)
     lengths[index] = example.tokens.length
     exampleWeight[index] = 1
-    if (labels !== undefined) {
-      labels[index] = example.label ?? MASKED
-      trainedCount++
-    }
-    const own = example.targets ?? example.labels?.subarray(1)
-    if (targets !== undefined && own !== undefined) {
-      targets.set(own, index * length)
-      trainedCount += countTrained(own)
-    }
+    write(example, index, index * length)
   })
-  return {
-    task,
-    shape: [size, length],
-    tokens,
-    lengths,
-    exampleWeight,
-    ...(targets === undefined ? {} : { targets }),
-    ...(labels === undefined ? {} : { labels }),
-    rows,
-    trainedCount,
-  }
+  return { task, shape: [size, length], tokens, lengths, exampleWeight, fields, rows }
 }

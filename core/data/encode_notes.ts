@@ -1,6 +1,6 @@
 import type { Found } from "./_pieces.ts"
 import { listPlaces } from "./list_places.ts"
-import type { Data } from "./dataset.ts"
+import type { Data } from "./data.ts"
 import type { Encoded } from "./encode.ts"
 import type { Tokenizer } from "./tokenizer.ts"
 
@@ -12,7 +12,7 @@ export const notesOf = (
 ): ReadonlyArray<string> => {
   const notes: Array<string> = []
   const tell = (test: (found: Found) => boolean | undefined, note: (rows: string) => string) => {
-    const places = rows.filter((_, index) => test(found[index])).map(({ row }) => row)
+    const places = found.filter(test).map(({ row }) => row)
     if (places.length === 0) return
     const texts = `${places.length} of ${rows.length} texts`
     notes.push(`${source}: ${note(texts)} (${listPlaces(unit, places)})`)

@@ -1,4 +1,4 @@
-import type { Data } from "./dataset.ts"
+import type { Data } from "./data.ts"
 import { DataError, listPlaces } from "./data_error.ts"
 
 /** What is wrong with such a text, and what to do. */
@@ -8,11 +8,8 @@ export const HALF: { readonly what: string; readonly advice: string } = {
 }
 
 /** Rows may not come from a reader. @throws DataError `Malformed` with all rows that hold half of a character. */
-export const checkHalves = ({ rows, source, unit }: Data): void => {
-  const bad = rows.filter((row) => {
-    const texts = "prompt" in row ? [row.prompt, row.completion] : [row.text]
-    return texts.some((text) => !text.isWellFormed())
-  }).map(({ row }) => row)
+export const checkHalves = ({ kind, rows, source, unit }: Data): void => {
+  const bad = rows.filter((row) => kind.texts(row).some((text) => !text.isWellFormed())).map(({ row }) => row)
   if (bad.length === 0) return
   const message = `${source}: ${HALF.what} in ${listPlaces(unit, bad)}; ${HALF.advice}`
   throw new DataError({ reason: "Malformed", message, rows: bad })

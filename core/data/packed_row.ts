@@ -3,8 +3,8 @@
  * @module
  */
 import type { MicroBatch } from "../contracts/batch_source.ts"
-import { type Batch, collate, labelsByToken } from "./batches.ts"
-import { countTrained, type Example, MASKED } from "./encode.ts"
+import { type Batch, type BatchSpec, collate, fieldArrays } from "./batches.ts"
+import type { Example } from "./encode.ts"
 
 /** Longest packed row. A longer one would not pay: which tokens see each other is a table of its square. */
 export const LONGEST_ROW = 4096
@@ -24,6 +24,7 @@ export const packRow = (
   examples: ReadonlyArray<Example>,
   { task, rows }: MicroBatch,
   longest: number,
+  spec: BatchSpec,
   padId = 0,
 ): Batch => {
   const size = rows.length
@@ -33,10 +34,9 @@ export const packRow = (
   const positions = new Int32Array(length)
   const segments = new Int32Array(length).fill(size)
   const first = new Int32Array(size), last = new Int32Array(size)
-  const byToken = labelsByToken(examples)
-  const labels = new Int32Array(byToken ? length : size).fill(MASKED)
-  const exampleWeight = new Float32Array(byToken ? 1 : size)
-  let trainedCount = 0
+  const bySequence = spec.head.kind === "sequence"
+  const exampleWeight = new Float32Array(bySequence ? size : 1)
+  const [fields, write] = fieldArrays(spec.fields, size, length)
   let start = 0
   rows.forEach((row, index) => {
     if (row < 0) return
@@ -46,11 +46,8 @@ export const packRow = (
     for (let place = start; place < end; place++) positions[place] = place - start
     first[index] = start
     last[index] = end - 1
-    exampleWeight[byToken ? 0 : index] = 1
-    const own = example.targets ?? example.labels?.subarray(1)
-    if (own === undefined) labels[index] = example.label ?? MASKED
-    else labels.set(own, start)
-    trainedCount += own === undefined ? 1 : countTrained(own)
+    exampleWeight[bySequence ? index : 0] = 1
+    write(example, index, start)
     start = end
   })
   return {
@@ -60,9 +57,8 @@ export const packRow = (
     lengths,
     packed: { positions, segments, first, last, longest },
     exampleWeight,
-    ...(byToken ? { targets: labels } : { labels }),
+    fields,
     rows,
-    trainedCount,
   }
 }
 
@@ -74,11 +70,12 @@ export const packOrCollate = (
   examples: ReadonlyArray<Example>,
   microBatch: MicroBatch,
   longest: number,
+  spec: BatchSpec,
   padId?: number,
 ): Batch => {
   const { rows, length } = microBatch
   const packed = packedLength(rows.reduce((sum, row) => sum + (row < 0 ? 0 : examples[row].tokens.length), 0))
   return packed <= LONGEST_ROW && packed < rows.length * length
-    ? packRow(examples, microBatch, longest, padId)
-    : collate(examples, microBatch, padId)
+    ? packRow(examples, microBatch, longest, spec, padId)
+    : collate(examples, microBatch, spec, padId)
 }

@@ -1,5 +1,4 @@
 import type { Example } from "./encode.ts"
-import { MASKED } from "./masked.ts"
 import type { Tokenizer } from "./tokenizer.ts"
 
 /** One token of a preview. */
@@ -17,14 +16,18 @@ export interface PreviewToken {
   readonly trained: boolean
 }
 
-/** An example token by token, with what is trained on marked. For classification no token is. */
-export const preview = (example: Example, tokenizer: Tokenizer): ReadonlyArray<PreviewToken> => {
+/** An example token by token, those that the model learns to write marked: a task's `written` tells them. */
+export const preview = (
+  example: Example,
+  tokenizer: Tokenizer,
+  written: (example: Example, index: number) => boolean,
+): ReadonlyArray<PreviewToken> => {
   const ids = Array.from(example.tokens)
   const text = tokenizer.decode(ids)
   const ends = endsOf(ids, text, tokenizer)
   return ids.map((id, index) => {
     const [from, to] = [index === 0 ? { at: 0, clean: true } : ends[index - 1], ends[index]]
-    const trained = example.labels !== undefined && example.labels[index] !== MASKED
+    const trained = written(example, index)
     const whole = from.clean && to.clean && from.at < to.at
     const spelling = whole ? {} : { spelling: tokenizer.token(id) ?? `<${id}>` }
     return { id, text: text.slice(from.at, to.at), ...spelling, trained }

@@ -4,12 +4,13 @@ import { faultsOf, withDefaults } from "../options/check.ts"
 import type { Resolved, Table } from "../options/field.ts"
 import * as field from "../options/fields.ts"
 import { attempt, DataError } from "./data_error.ts"
-import type { Data } from "./dataset.ts"
-import { type Conflict, type Duplicate, findDuplicates, normalizeText } from "./split/duplicates.ts"
+import type { Data } from "./data.ts"
+import { type Conflict, type Duplicate, findDuplicates } from "./split/duplicates.ts"
 import { shares } from "./split/shares.ts"
 import { splitNotes } from "./split/split_notes.ts"
+import { normalizeText } from "./split/text_keys.ts"
 
-export { type Conflict, type Duplicate, normalizeText }
+export type { Conflict, Duplicate }
 
 /** How data is divided. What is left after validation and test is for training. */
 export interface SplitOptions {
@@ -86,7 +87,7 @@ export const splitData = <D extends Data>(data: D, options: SplitOptions = {}): 
   const { validation, test, seed } = resolveSplit(options)
   const { kept, duplicates, conflicts } = findDuplicates(data)
   const rng = makeRng(seed, SPLIT_STREAM)
-  const weigh = (unit: Unit) => (data.kind === "completion" ? unit.length : 1)
+  const weigh = (unit: Unit) => (data.kind.manyAnswers ? unit.length : 1)
   const strata = strataOf(data, kept)
   const sizes = strata.map((units) => units.reduce((sum, unit) => sum + weigh(unit), 0))
   const room = sizes.map((size) => Math.max(0, size - 1))
@@ -129,15 +130,15 @@ type Parts = Record<"test" | "validation" | "train", Array<number>>
 const strataOf = (data: Data, kept: ReadonlyArray<number>): ReadonlyArray<ReadonlyArray<Unit>> => {
   const units = new Map<string, Array<number>>()
   for (const index of kept) {
-    const row = data.rows[index]
-    const key = normalizeText("prompt" in row ? row.prompt : row.text)
+    const key = normalizeText(data.kind.texts(data.rows[index])[0])
     const unit = units.get(key)
     if (unit === undefined) units.set(key, [index])
     else unit.push(index)
   }
-  if (data.kind !== "classification") return [[...units.values()]]
-  const strata = data.labels.map((): Array<Unit> => [])
-  for (const unit of units.values()) strata[data.rows[unit[0]].label].push(unit)
+  const { kind, labels, rows } = data
+  if (!kind.stratified) return [[...units.values()]]
+  const strata = labels.map((): Array<Unit> => [])
+  for (const unit of units.values()) strata[kind.classes!(rows[unit[0]])[0]].push(unit)
   return strata
 }
 

@@ -10,8 +10,8 @@ import { sizeOf } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import { hash } from "./_hash.ts"
 import type { Model } from "./model.ts"
+import { wrongTokenId } from "../data/token_ids.ts"
 import { runOnce } from "./run_once.ts"
-import { wrongTokenId } from "./token_ids.ts"
 
 /** First values that plugins take from the base model, where an earlier run left none. */
 export function firstValues(
@@ -76,7 +76,7 @@ function baseModel(
       forward({
         tokens: ops.constant(tokens, [1, length]),
         lengths: ops.full(length, [1], "i32"),
-        labels: ops.full(-100, [1, length], "i32"),
+        fields: {},
         exampleWeight: ops.full(1, [1]),
         task: "",
       }, {

@@ -12,11 +12,11 @@ import type { Parameter } from "../contracts/parameter.ts"
 import { PluginError } from "../contracts/plugin_error.ts"
 import { type StorageError, toStorageError } from "../formats/storage_error.ts"
 import { writeDirectoryWhole } from "../formats/whole_file.ts"
+import type { Task } from "../tasks/task.ts"
 import { sizeOf } from "../tensor/shape.ts"
 import { copyCompanions } from "../formats/companions.ts"
 import type { Model, ModelParameter } from "./model.ts"
 import type { Network } from "./network.ts"
-import type { Task } from "./task.ts"
 
 /** What plugins' artifacts know of a model. */
 export function artifactContext(model: {
@@ -26,7 +26,7 @@ export function artifactContext(model: {
   readonly network: Network
 }): ArtifactContext {
   const { directory, task, modules, network } = model
-  return { baseModel: directory, task: task.kind, modules, architecture: network.architecture }
+  return { baseModel: directory, head: task.head, modules, architecture: network.architecture }
 }
 
 /** Copies parameters out, in the order asked for. Default: all that train. */

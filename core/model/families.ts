@@ -6,12 +6,12 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import type { Attention, Head } from "../contracts/head.ts"
 import { PluginError } from "../contracts/plugin_error.ts"
 import type { ConfigFields } from "../formats/config_fields.ts"
 import type { ConfigReader } from "../formats/model_config.ts"
 import { type CheckpointFormat, safetensors } from "../weights/checkpoint_format.ts"
 import type { Network } from "./network.ts"
-import type { Task } from "./task.ts"
 
 export type { ConfigFields } from "../formats/config_fields.ts"
 
@@ -19,10 +19,10 @@ export type { ConfigFields } from "../formats/config_fields.ts"
 export interface Family {
   /** Values of `model_type` that it knows. */
   readonly modelTypes: ReadonlyArray<string>
-  /** Kinds of tasks that its models have a head for. */
-  readonly tasks: ReadonlyArray<Task["kind"]>
-  /** Structure for a config and a task of these kinds. Throws JsonError (see {@link ConfigReader}) or ModelError. */
-  readonly build: (config: ConfigReader, task: Task) => Network
+  /** Which tokens its models' tokens see: a language model must learn from no others. */
+  readonly attention: Attention
+  /** Structure for a config and a head. Throws JsonError (see {@link ConfigReader}), or ModelError for a head that it lacks. */
+  readonly build: (config: ConfigReader, head: Head) => Network
   /**
    * Fields of a config that `build` does not read: which play no part, and with which values. What nobody read is told in
    * a note, or is an error where it is known to change a model. Default: what holds for models in general.

@@ -8,8 +8,8 @@ import type { Tensor } from "../tensor/tensor.ts"
 import type { Model } from "./model.ts"
 import { ModelError } from "./model_error.ts"
 import type { Decoding } from "./module.ts"
+import { wrongTokenId } from "../data/token_ids.ts"
 import { longestPrefix, sitesOn } from "./sites.ts"
-import { wrongTokenId } from "./token_ids.ts"
 
 /** Options of {@link generate}. */
 export interface GenerateOptions {
@@ -37,7 +37,7 @@ export function generate(
       const found = wrongTokenId(ids, network.vocabSize)
       return found && `${what} ${found}`
     }
-    const wrong = task.kind !== "causal-lm"
+    const wrong = task.head.kind !== "vocabulary" || task.head.attention !== "causal"
       ? "only a causal language model generates text"
       : !Number.isSafeInteger(maxNewTokens) || maxNewTokens < 1
       ? `maxNewTokens must be a positive integer, got ${maxNewTokens}`
@@ -52,7 +52,7 @@ export function generate(
       model.forward({
         tokens: ops.input("tokens", [1, length], { dtype: "i32" }),
         lengths: ops.full(length, [1], "i32"),
-        labels: ops.full(-100, [1, length], "i32"),
+        fields: {},
         exampleWeight: ops.full(1, [1]),
         task: "",
       }, { training: false, methods, decoding }).logits

@@ -7,13 +7,13 @@ import type { ModuleInfo } from "../contracts/module_info.ts"
 import type { BatchTensors, Outputs } from "../contracts/objective.ts"
 import type { Parameter } from "../contracts/parameter.ts"
 import type { BackendService, Slot } from "../backend/backend.ts"
+import type { Task } from "../tasks/task.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import type { Ties } from "../weights/weight_map.ts"
 import type { Choice } from "./choice.ts"
 import type { Decoding } from "./module.ts"
 import type { Network } from "./network.ts"
 import type { ResolvedSite } from "./sites.ts"
-import type { Task } from "./task.ts"
 
 /** A parameter with memory. */
 export interface ModelParameter extends Parameter {

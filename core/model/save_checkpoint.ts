@@ -11,7 +11,7 @@ import { copyCompanions } from "../formats/companions.ts"
 import type { Model } from "./model.ts"
 import { ModelError } from "./model_error.ts"
 import { sitesOn } from "./sites.ts"
-import { labelsOf } from "./task.ts"
+import { isLabelled } from "./stored_head.ts"
 
 /** Options of {@link saveCheckpoint}. */
 export interface CheckpointOptions {
@@ -79,11 +79,12 @@ function configOf({ config, network, task }: Model, dtype: FloatDType): Record<s
   // `dtype` is the newer name of `torch_dtype`, which every version reads.
   const { dtype: _, num_labels: __, id2label: ___, label2id: ____, ...rest } = config
   const record = { ...rest, architectures: [network.architecture], torch_dtype: TORCH_NAMES[dtype] }
-  const labels = labelsOf(task)
-  if (labels === undefined) return record
+  const { head, labels = [], problemType } = task
+  if (head.kind === "vocabulary") return record
+  const fields = { ...record, ...(problemType === undefined ? {} : { problem_type: problemType }) }
+  if (!isLabelled(task)) return { ...fields, num_labels: head.size }
   return {
-    ...record,
-    ...(task.kind === "classification" ? { problem_type: "single_label_classification" } : {}),
+    ...fields,
     id2label: Object.fromEntries(labels.map((label, i) => [i, label])),
     label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
   }

@@ -2,24 +2,32 @@
  * A classifier's head that lies in the files: whether it is for the task's labels, and in which order.
  * @module
  */
+import type { SizedHead } from "../contracts/head.ts"
+import type { Task } from "../tasks/task.ts"
 import { areIds, isAmong, namesIn } from "./head_labels.ts"
 import { ModelError } from "./model_error.ts"
-import type { ClassificationTask, TokenClassificationTask } from "./task.ts"
 
-type Labelled = ClassificationTask | TokenClassificationTask
+/** A task whose head has names for what it gives. */
+export type Labelled = Task & { readonly labels: ReadonlyArray<string>; readonly head: SizedHead }
+
+/** Whether a task's head has a name for each number that it gives. */
+export const isLabelled = ({ labels, head }: Task): boolean =>
+  head.kind !== "vocabulary" && labels?.length === head.size
 
 /** What a task becomes with a head of the files, with what a person should know. Throws {@link ModelError}. */
-export function taskOfHead<T extends Labelled>(
-  task: T,
+export function taskOfHead(
+  task: Labelled,
   config: Readonly<Record<string, unknown>>,
   file: string,
-): { readonly task: T; readonly notes: ReadonlyArray<string> } {
-  const { labels } = task
+): { readonly task: Task; readonly notes: ReadonlyArray<string> } {
+  const { labels, problemType } = task
   const names = namesIn(config, labels.length)
-  const kind = task.kind === "classification" ? config.problem_type : undefined
-  const notes = kind === "regression" || kind === "multi_label_classification"
-    ? [`${file}: the head was trained for ${kind} (problem_type); here it gives one label for a text`]
+  const { problem_type: trained } = config
+  const notes = typeof trained === "string" && problemType !== undefined && trained !== problemType
+    ? [`${file}: the head was trained for ${trained} (problem_type); here it is for ${task.kind}`]
     : []
+  // One number has no order, and may have another name.
+  if (labels.length === 1) return { task, notes }
   if (names === undefined) {
     const known = labels.every((label, i) => label === `LABEL_${i}` || label === `${i}`)
     const order = `the head in the files does not name its labels; they are taken in this order: ${listed(labels)}`
@@ -42,7 +50,7 @@ export function taskOfHead<T extends Labelled>(
 
 /** The error for a head of another size. */
 export function headOfAnotherSize(
-  { labels }: Labelled,
+  { labels = [], head }: Task,
   config: Readonly<Record<string, unknown>>,
   directory: string,
   name: string,
@@ -53,7 +61,7 @@ export function headOfAnotherSize(
   const among = names !== undefined && isAmong(labels, names)
   const message =
     `"${directory}": its head (${name}) is for ${size} label${size === 1 ? "" : "s"}${own}, the task has ` +
-    `${labels.length}, ${JSON.stringify(labels)}: ` +
+    `${head.kind === "vocabulary" ? 0 : head.size}, ${JSON.stringify(labels)}: ` +
     (among ? `give task and data the head's labels (option labels: ${names.join(",")}), or ` : "") +
     "start a new head (option head: new)" + (size === 1 ? "; one of one number is for regression" : "")
   return new ModelError({ reason: "Task", message })

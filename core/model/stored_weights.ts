@@ -15,12 +15,12 @@ import { withChanges } from "./_changed_base.ts"
 import type { Description } from "./load/describe.ts"
 import { Families } from "./families.ts"
 import type { FoundInFiles } from "./load/structure.ts"
+import type { Task } from "../tasks/task.ts"
 import { ModelError } from "./model_error.ts"
 import { settleTies } from "./settle_ties.ts"
 import { compareBuffers, STALE_BUFFERS } from "./stale_buffers.ts"
-import { headOfAnotherSize, taskOfHead } from "./stored_head.ts"
+import { headOfAnotherSize, isLabelled, type Labelled, taskOfHead } from "./stored_head.ts"
 import { unwrapNames } from "./stored_names.ts"
-import type { Task } from "./task.ts"
 
 /** Weights under a model's names, and what they say of the model. */
 export interface StoredWeights extends FoundInFiles {
@@ -130,7 +130,6 @@ function withHead(
   head: "stored" | "new",
   tensors: ReadonlyMap<string, StoredTensor>,
 ): Effect.Effect<ReadonlyMap<string, StoredTensor>, ModelError> {
-  if (!("labels" in task)) return Effect.succeed(tensors)
   if (head === "new") return Effect.succeed(new Map([...tensors].filter(([name]) => !labelKeys.has(name))))
   for (const { key, shape } of parameters) {
     const found = labelKeys.has(key) ? tensors.get(key)?.shape : undefined
@@ -155,8 +154,8 @@ function labelsOfHead(
     notes.push(`the head in the files is that of ${own}; it is taken as that of ${architecture}`)
   }
   return attempt(() => {
-    if (!("labels" in task) || !isHead) return { task, notes }
-    const found = taskOfHead(task, record, `${directory}/config.json`)
+    if (!isHead || !isLabelled(task)) return { task, notes }
+    const found = taskOfHead(task as Labelled, record, `${directory}/config.json`)
     return { task: found.task, notes: [...notes, ...found.notes] }
   }, ModelError)
 }

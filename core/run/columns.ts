@@ -2,8 +2,8 @@
  * The columns of the data and the tasks that they allow.
  * @module
  */
-import { type Columns, type DatasetOptions, formatOf } from "../data/dataset.ts"
-import type { Task } from "../model/task.ts"
+import { Task } from "../tasks/builtin.ts"
+import { type Columns, type Data, type DatasetOptions, formatOf } from "../tasks/dataset.ts"
 
 /** Names of columns, with defaults for missing ones. */
 export interface ColumnNames {
@@ -21,15 +21,31 @@ export interface ColumnNames {
   readonly tags?: string | undefined
 }
 
-/** Kind of task. */
-export type Kind = Task["kind"]
+/** Tasks by name: each makes the task for data with these labels. */
+const TASKS = {
+  "classification": Task.classification,
+  "token-classification": Task.tokenClassification,
+  "multi-label-classification": Task.multiLabelClassification,
+  "regression": Task.regression,
+  "causal-lm": Task.causalLM,
+  "masked-lm": Task.maskedLM,
+} satisfies Readonly<Record<string, (labels: ReadonlyArray<string>) => Task>>
 
-/** All kinds of task. */
-export const KINDS: ReadonlyArray<Kind> = ["classification", "token-classification", "causal-lm", "masked-lm"]
+/** Name of a task. */
+export type Kind = keyof typeof TASKS
+
+/** Names of all tasks. */
+export const KINDS: ReadonlyArray<Kind> = Object.keys(TASKS) as ReadonlyArray<Kind>
+
+/** The task of a name, or the first that learns from such data. */
+export const taskOf = ({ kind, labels }: Data, name?: Kind): Task => {
+  const tasks: ReadonlyArray<Task> = (name === undefined ? KINDS : [name]).map((name) => TASKS[name](labels))
+  return tasks.find(({ rows }) => rows.includes(kind)) ?? tasks[0]
+}
 
 /** Groups of columns, with the tasks that they allow. */
 const COLUMNS = [
-  { names: ["text", "label"], tasks: ["classification"] },
+  { names: ["text", "label"], tasks: ["classification", "multi-label-classification", "regression"] },
   { names: ["prompt", "completion"], tasks: ["causal-lm"] },
   { names: ["words", "tags"], tasks: ["token-classification"] },
 ] as const
@@ -62,6 +78,10 @@ export const columnsOf = (
   if (words !== undefined || tags !== undefined || task === "token-classification") {
     return { words: words ?? "words", tags: tags ?? "tags" }
   }
-  const plain = task === undefined ? format === "text" : task !== "classification"
-  return plain ? { text: text ?? "text" } : { text: text ?? "text", label: label ?? "label" }
+  const column = text ?? "text"
+  const plain = task === undefined ? format === "text" : task === "causal-lm" || task === "masked-lm"
+  if (plain) return { text: column }
+  const answer = label ?? "label"
+  if (task === "regression") return { text: column, scores: answer.split(",").map((name) => name.trim()) }
+  return task === "multi-label-classification" ? { text: column, labels: answer } : { text: column, label: answer }
 }

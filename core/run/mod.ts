@@ -17,7 +17,7 @@ import { type JsonSchema, jsonSchema } from "../options/json_schema.ts"
 import type { RunMethods } from "./methods.ts"
 import { runTable } from "./run_spec.ts"
 
-export { type ColumnNames, columnProblems, columnsOf, type Kind, KINDS } from "./columns.ts"
+export { type ColumnNames, columnProblems, columnsOf, type Kind, KINDS, taskOf } from "./columns.ts"
 export { layersOf, type MethodLayer, type MethodSpec, type RunMethod, type RunMethods } from "./methods.ts"
 export { decodeRunFile, readRunFile, RunFileError, type RunFileErrorFields, runProblems } from "./read_run_file.ts"
 export { type ResolvedRun, resolveRun } from "./resolve_run.ts"
@@ -32,7 +32,7 @@ export {
   type TrainingSpec,
 } from "./run_spec.ts"
 export type { Fault, Field, Fields, Resolved, Table } from "../options/field.ts"
-export type * from "../data/dataset.ts"
+export type * from "../tasks/dataset.ts"
 export type * from "../data/read_options.ts"
 export type { Tokenizer } from "../data/tokenizer.ts"
 export type { Optimizer, UpdateContext, Updated } from "../training/optimizer.ts"

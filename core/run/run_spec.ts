@@ -68,7 +68,10 @@ export const MODEL: Table<ModelSpec> = {
 export const DATA: Table<DataSpec, Exclude<keyof DataSpec, "validation" | "test">> = {
   path: field.text({ required: true, doc: "CSV, TSV, JSON, JSON Lines or text file" }),
   text: field.text({ absent: "text", doc: "Column of the text" }),
-  label: field.text({ absent: "label", doc: "Column of the label" }),
+  label: field.text({
+    absent: "label",
+    doc: "Column of the label, of labels separated by commas, or of scores: as the task says",
+  }),
   labels: field.list(field.text({}), {
     minItems: 2,
     absent: "those of the model's head, or of the data, sorted",

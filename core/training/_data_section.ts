@@ -1,4 +1,4 @@
-import type { DataInfo } from "../data/dataset.ts"
+import type { DataInfo } from "../data/data.ts"
 import type { Conflict, Duplicate } from "../data/split/duplicates.ts"
 import { escapeHtml } from "./_html.ts"
 

@@ -11,14 +11,15 @@ import type { Plan } from "./_plan.ts"
 
 /** Secrets that checkpoints hold, notes of data, tokenizer and examples, then what is trained on. A report repeats warnings. */
 export function messagesOf(
-  { train, validation, tokenizer, maxLength }: Plan,
+  { train, validation, tokenizer, maxLength, task }: Plan,
   contributions: ReadonlyArray<Contribution>,
 ): ReadonlyArray<TrainMessage> {
   const all = [...Object.values(train), ...Object.values(validation)]
   const truncated = all.reduce((sum, own) => sum + own.truncated, 0)
   const told = (level: TrainMessage["level"], texts: ReadonlyArray<string>) =>
     [...new Set(texts)].map((text): TrainMessage => ({ type: "message", level, text }))
-  const shown = (example: Example) => `trained on, in brackets: ${formatPreview(preview(example, tokenizer))}`
+  const { written = () => false } = task
+  const shown = (example: Example) => `trained on, in brackets: ${formatPreview(preview(example, tokenizer, written))}`
   const secretive = contributions.filter(({ gradients }) => gradients?.secret).map(({ id }) => id)
   const secrets =
     `checkpoints of this run hold the secret key of ${secretive.join(", ")}, which removes its noise: only ` +
@@ -29,14 +30,12 @@ export function messagesOf(
     ...told("warning", tokenizer.notes ?? []),
     ...told(
       "warning",
-      all.flatMap(({ data, examples, found }) =>
-        found === undefined ? [] : notesOf(data, { examples, found }, tokenizer)
-      ),
+      all.flatMap(({ data, examples, found }) => notesOf(data, { examples, found }, tokenizer)),
     ),
     ...told("warning", truncated === 0 ? [] : [`${truncated} texts were cut to ${maxLength} tokens`]),
     ...told(
       "info",
-      Object.values(train).flatMap(({ data, examples: [first] }) => data.kind === "completion" ? [shown(first)] : []),
+      Object.values(train).flatMap(({ data, examples: [first] }) => data.kind.manyAnswers ? [shown(first)] : []),
     ),
   ]
 }

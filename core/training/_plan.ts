@@ -5,11 +5,11 @@ import type { Example } from "../data/encode.ts"
 import { packOrCollate } from "../data/packed_row.ts"
 import type { Tokenizer } from "../data/tokenizer.ts"
 import type { Model, ModelParameter } from "../model/model.ts"
+import type { Task } from "../tasks/task.ts"
 import { sizeOf } from "../tensor/shape.ts"
 import { checkStep } from "./_check_step.ts"
 import { type BatchPipeline, makeBatchPipeline } from "./batch_pipeline.ts"
 import { againstPaddingFree } from "./padding_free.ts"
-import { maskTokens } from "./mask_tokens.ts"
 import type { FullOptions } from "./options.ts"
 import { type SessionOptions, trainedParameters } from "./session_options.ts"
 import { encodeData, padIdOf, type TaskExamples, tasksOf, type TrainingData } from "./training_data.ts"
@@ -19,6 +19,7 @@ import { TrainingError } from "./training_error.ts"
 export interface Plan {
   /** What the model is called. */
   readonly name: string
+  readonly task: Task
   readonly train: Readonly<Record<string, TaskExamples>>
   readonly validation: Readonly<Record<string, TaskExamples>>
   readonly batches: BatchPipeline
@@ -43,15 +44,6 @@ export interface Plan {
   readonly maxLength: number | undefined
 }
 
-const OF_CLASSES = ["loss", "accuracy", "macroF1", "matthews"]
-const OF_TOKENS = ["loss", "perplexity", "tokenAccuracy"]
-const METRICS = {
-  "classification": OF_CLASSES,
-  "token-classification": OF_CLASSES,
-  "causal-lm": OF_TOKENS,
-  "masked-lm": OF_TOKENS,
-}
-
 /** Checks that a run makes sense and prepares it. Throws {@link TrainingError} or DataError. */
 export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, options: FullOptions): Plan {
   const { task, contributions, network } = model
@@ -63,8 +55,8 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
     )
   }
   const metric = options.earlyStopping?.metric ?? "loss"
-  if (!METRICS[task.kind].includes(metric)) {
-    throw wrong(`earlyStopping.metric is "${metric}"; there are ${METRICS[task.kind].join(", ")}`)
+  if (!Object.hasOwn(task.metrics, metric)) {
+    throw wrong(`earlyStopping.metric is "${metric}"; there are ${Object.keys(task.metrics).join(", ")}`)
   }
 
   const encoding = {
@@ -95,12 +87,13 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
   const batches = makeBatchPipeline(makeBatchSource(train, drawing), contributions)
   const { epochSteps, totalSteps } = countSteps(batches.source, options)
 
-  const { masking } = all[0]
+  const { vocabulary } = all[0]
   const padId = padIdOf(tokenizer, network.vocabSize)
   const count = (own: ReadonlyArray<ModelParameter>) => own.reduce((sum, { shape }) => sum + sizeOf(shape), 0)
   const name = model.directory === "" ? String(model.config.model_type) : model.directory
   return {
     name,
+    task,
     tokenizer,
     maxLength: options.maxLength,
     train,
@@ -117,19 +110,21 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
       tasks: Object.keys(train),
       examplesPerStep: batchSize * accumulation,
       gradientCheckpointing: options.gradientCheckpointing,
-      ...(masking === undefined ? {} : { prepare: (batch, key) => maskTokens(batch, key, masking) }),
+      prepare: (batch, key) => task.prepare?.(batch, key, vocabulary) ?? batch,
     },
     parameters,
     watched: {
       metric,
-      sign: metric === "loss" || metric === "perplexity" ? -1 : 1,
+      sign: task.metrics[metric] === "lower" ? -1 : 1,
       minDelta: options.earlyStopping?.minDelta ?? 0,
     },
     collate: (step) => {
       checkStep(step, train)
       return step.microBatches.map((microBatch) => {
         const { examples } = train[microBatch.task]
-        return paddingFree ? packOrCollate(examples, microBatch, longest, padId) : collate(examples, microBatch, padId)
+        return paddingFree
+          ? packOrCollate(examples, microBatch, longest, task, padId)
+          : collate(examples, microBatch, task, padId)
       })
     },
     evaluation: { batchSize: Math.max(32, batchSize), padId },
@@ -158,7 +153,7 @@ function configOf(
   return {
     ...config,
     model: name,
-    task,
+    task: { kind: task.kind, labels: task.labels },
     methods: contributions.map(({ id }) => id),
     train: describe(splits.train),
     validation: describe(splits.validation),
@@ -192,9 +187,13 @@ function meanLength(all: ReadonlyArray<TaskExamples>): number {
 /** FNV-1a over tokens and labels, 32 bits: enough to notice that the data is not what it was. */
 function digest(examples: ReadonlyArray<Example>): string {
   let hash = 0x811c9dc5
-  for (const { tokens, labels = [], targets = [], label = -1 } of examples) {
-    for (const numbers of [tokens, labels, targets, [label]]) {
-      for (const n of numbers) hash = Math.imul(hash ^ n, 0x01000193)
+  const numbers = new Float64Array(1), halves = new Int32Array(numbers.buffer)
+  for (const { tokens, fields } of examples) {
+    for (const values of [tokens, ...Object.values(fields)]) {
+      for (let at = 0; at < values.length; at++) {
+        numbers[0] = values[at]
+        for (const half of halves) hash = Math.imul(hash ^ half, 0x01000193)
+      }
     }
   }
   return (hash >>> 0).toString(16).padStart(8, "0")

@@ -3,13 +3,13 @@ import type * as FileSystem from "effect/FileSystem"
 import { ready } from "../backend/ready.ts"
 import { DEFAULT_TASK } from "../contracts/batch_source.ts"
 import { batchData, batchInputs } from "../data/batch_inputs.ts"
-import { collate, makeBatches } from "../data/batches.ts"
-import type { TextData } from "../data/dataset.ts"
-import { encode } from "../data/encode.ts"
+import { type BatchSpec, collate, makeBatches } from "../data/batches.ts"
+import { encode, type Encoding } from "../data/encode.ts"
+import { cutterOf } from "../data/_pieces.ts"
 import { loadTokenizer, type Tokenizer } from "../data/tokenizer.ts"
 import type { Graph } from "../graph/build.ts"
 import type { Model } from "../model/model.ts"
-import { labelKind } from "../model/task.ts"
+import { type TextRow, textRows } from "../tasks/causal_lm.ts"
 import { div, iota, less, max, mul, reshape, rsqrt, sum, toFloat } from "../tensor/ops.ts"
 import { attempt, attemptPromise } from "./_attempt.ts"
 import { choiceData, choiceInput, choiceOf, type EvaluateError } from "./evaluate.ts"
@@ -28,6 +28,16 @@ export interface EmbedOptions {
   readonly tokenizer?: Tokenizer
   /** The plugin that each text goes through, as for `evaluate`. Default: every text goes through all. */
   readonly plugins?: ReadonlyArray<string>
+}
+
+/** A text with the tokenizer's special tokens, and nothing to learn. */
+const EMBEDDING: Encoding<TextRow> & BatchSpec = {
+  head: { kind: "token" },
+  fields: {},
+  encoder: ({ rows }, tokenizer) => {
+    const { around } = cutterOf(tokenizer, rows.map(({ text }) => text))
+    return ({ text }) => [{ ...around(text), fields: () => ({}) }]
+  },
 }
 
 /**
@@ -50,10 +60,9 @@ export function embed(
     }
     const tokenizer = options.tokenizer ?? (yield* loadTokenizer(model.companions ?? model.directory))
     const rows = texts.map((text, i) => ({ text, row: i + 1 }))
-    const data: TextData = { kind: "text", source: "texts", unit: "row", labels: [], rows }
+    const data = { kind: textRows, source: "texts", unit: "row", labels: [], rows } as const
     const truncate = options.maxLength !== undefined
-    // As for masked tokens: the text with the tokenizer's special tokens, and nothing behind.
-    const { examples } = yield* attempt(() => encode(data, tokenizer, { maxLength, truncate, masked: true, vocabSize }))
+    const { examples } = yield* attempt(() => encode(data, EMBEDDING, tokenizer, { maxLength, truncate, vocabSize }))
     const choice = yield* choiceOf(model, texts.length, options.plugins)
     return yield* attemptPromise(async () => {
       const embeddings: Array<Float32Array> = []
@@ -65,7 +74,7 @@ export function embed(
           shuffle: false,
         })
         for (const microBatch of source.epoch(0).flatMap((step) => step.microBatches)) {
-          const batch = collate(examples, microBatch, padIdOf(tokenizer, vocabSize))
+          const batch = collate(examples, microBatch, EMBEDDING, padIdOf(tokenizer, vocabSize))
           const [rows, length] = batch.shape
           const name = `${rows}x${length}`
           const made = () => graph(model, rows, length, normalize, choice?.plugins)
@@ -92,7 +101,7 @@ function graph(
   normalize: boolean,
   plugins: ReadonlyArray<string> | undefined,
 ): Graph {
-  const batch = batchInputs(DEFAULT_TASK, rows, length, labelKind(model.task))
+  const batch = batchInputs(DEFAULT_TASK, rows, length, EMBEDDING)
   const { hidden } = model.forward(batch, { training: false, ...choiceInput(plugins, rows) })
   const lengths = reshape(batch.lengths, [rows, 1])
   const mask = reshape(less(iota([1, length], 1), lengths), [rows, length, 1])

@@ -11,20 +11,17 @@ import { DEFAULT_TASK } from "../contracts/batch_source.ts"
 import type { Metrics } from "../contracts/train_event.ts"
 import { batchData, batchInputs } from "../data/batch_inputs.ts"
 import { type Batch, collate, makeBatches } from "../data/batches.ts"
+import type { Data } from "../data/data.ts"
 import type { DataError } from "../data/data_error.ts"
-import type { Data, LabeledData, TaggedData } from "../data/dataset.ts"
-import { MASKED } from "../data/encode.ts"
 import { loadTokenizer, type Tokenizer } from "../data/tokenizer.ts"
 import type { Graph } from "../graph/build.ts"
 import type { Choice } from "../model/choice.ts"
 import { chooseByRow, type RowChoice } from "../model/choose_by_row.ts"
 import type { Model } from "../model/model.ts"
-import { labelKind, labelsOf } from "../model/task.ts"
-import { argmax, equal, full, input, maximum, softmax, sum } from "../tensor/ops.ts"
+import type { ClassificationMetrics } from "../tasks/classification_metrics.ts"
+import type { JudgedPrediction, Measured, Prediction, Vocabulary } from "../tasks/task.ts"
+import { full, input } from "../tensor/ops.ts"
 import { attempt, attemptPromise } from "./_attempt.ts"
-import { type ClassificationMetrics, classificationMetrics, perplexity } from "./metrics.ts"
-import { type MaskingOptions, maskTokens } from "./mask_tokens.ts"
-import { objectiveOf } from "./objectives.ts"
 import { encodeData, padIdOf, type TaskExamples } from "./training_data.ts"
 import { TrainingError } from "./training_error.ts"
 
@@ -45,43 +42,14 @@ export interface EvaluateOptions {
   readonly plugins?: ReadonlyArray<string>
 }
 
-/** What a classifier says of a text. */
-export interface Prediction {
-  readonly text: string
-  /** Name of the likeliest class. */
-  readonly label: string
-  /** Its probability, 0 to 1. */
-  readonly probability: number
-  /** Probabilities of all classes, in the order of the task's labels. */
-  readonly probabilities: ReadonlyArray<number>
-}
-
-/** What a classifier of words says of one. */
-export interface WordPrediction {
-  /** The word, and the words of its row with spaces between. */
-  readonly word: string
-  readonly text: string
-  /** Name of its class. */
-  readonly expected: string
-  /** Name of the likeliest class. */
-  readonly label: string
-  /** Its probability, 0 to 1. */
-  readonly probability: number
-}
-
 /** What an evaluation found. */
 export interface Evaluation {
-  /**
-   * `loss` (nats, per example or token), and `accuracy`, `macroF1`, `matthews` of a classifier (of texts, or of words)
-   * or `perplexity`, `tokenAccuracy` of a language model.
-   */
+  /** The task's metrics: `loss` (nats, or squared units of scores), and the others by name. Empty where rows have no answer. */
   readonly metrics: Metrics
-  /** Classifier: scores of each class and the confusion matrix. */
+  /** Scores of each class and the confusion matrix, where texts or words have one class each. */
   readonly classification?: ClassificationMetrics
-  /** Classifier of texts: one a row, in the order of the rows. */
-  readonly predictions: ReadonlyArray<Prediction & { readonly expected: string }>
-  /** Classifier of words: one for each that has a label, row by row. */
-  readonly words: ReadonlyArray<WordPrediction>
+  /** One a row in the order of the rows; of a task for words, one for each that has a label, row by row. */
+  readonly predictions: ReadonlyArray<JudgedPrediction>
 }
 
 /** Why an evaluation failed. */
@@ -93,7 +61,7 @@ type Outputs = Readonly<Record<string, Float32Array | Int32Array>>
 /** Runs batches of one model; programs are compiled when their shape first comes, and kept. */
 export type Evaluator = (
   batches: ReadonlyArray<Batch>,
-  masking?: MaskingOptions,
+  vocabulary: Vocabulary,
   choice?: RowChoice,
 ) => Promise<ReadonlyArray<Outputs>>
 
@@ -104,12 +72,12 @@ export function evaluatorOf(model: Model): Evaluator {
   const found = evaluators.get(model)
   if (found !== undefined) return found
   const programs = new Map<string, ReturnType<typeof ready>>()
-  const run: Evaluator = async (batches, masking, choice) => {
+  const run: Evaluator = async (batches, vocabulary, choice) => {
     const results: Array<Promise<Outputs>> = []
     for (const batch of batches) {
       const [rows, length] = batch.shape
-      const name = `${rows}x${length} ${masking?.maskId} ${choice?.plugins}`
-      const graph = () => evaluationGraph(model, rows, length, masking, choice?.plugins)
+      const name = `${rows}x${length} ${vocabulary.maskId} ${choice?.plugins}`
+      const graph = () => evaluationGraph(model, rows, length, vocabulary, choice?.plugins)
       if (!programs.has(name)) programs.set(name, ready(model.backend, graph()))
       const program = await programs.get(name)!
       // A few at a time: the next is posted while this one runs.
@@ -122,34 +90,24 @@ export function evaluatorOf(model: Model): Evaluator {
   return run
 }
 
-/**
- * `loss` and `weight` by example, and `logits` [B, classes], `hits` (right tokens) [B] or, of words, `chosen` [B, T] and
- * its probability `sure` [B, T].
- * Tokens that are hidden are the same ones every time.
- */
+/** `loss` and `weight` by example, and what the task measures. What it draws to prepare a batch is the same every time. */
 function evaluationGraph(
   model: Model,
   rows: number,
   length: number,
-  masking?: MaskingOptions,
+  vocabulary: Vocabulary,
   plugins?: ReadonlyArray<string>,
 ): Graph {
   const { task } = model
-  const given = batchInputs(DEFAULT_TASK, rows, length, labelKind(task))
+  const given = batchInputs(DEFAULT_TASK, rows, length, task)
   const key = [full(0, [], "i32"), full(0, [], "i32")] as const
-  const batch = masking === undefined ? given : maskTokens(given, key, masking)
+  const batch = task.prepare?.(given, key, vocabulary) ?? given
   const outputs = model.forward(batch, { training: false, ...choiceInput(plugins, rows) })
   const none = () => {
     throw new Error("An evaluation has no objective parameters")
   }
-  const { loss, weight } = objectiveOf(task)({ batch, outputs, base: none, parameter: none, trained: [] })
-  const { logits } = outputs
-  const found = task.kind === "classification"
-    ? { logits }
-    : task.kind === "token-classification"
-    ? { chosen: argmax(logits), sure: maximum(softmax(logits), [2]) }
-    : { hits: sum(equal(argmax(logits), batch.labels), [1]) }
-  return { name: "evaluate", outputs: { loss, weight, ...found }, updates: [] }
+  const { loss, weight } = task.objective({ batch, outputs, base: none, parameter: none, trained: [] })
+  return { name: "evaluate", outputs: { ...task.measure({ batch, outputs }), loss, weight }, updates: [] }
 }
 
 /** Which plugin each row of a batch goes through, as the graph's input `choice`. */
@@ -167,110 +125,45 @@ export function choiceData(batch: Batch, choice: RowChoice | undefined): RunData
   return { choice: batch.rows.map((row) => row < 0 ? choice.plugins.length : choice.index[row]) }
 }
 
-/** Softmax in float64. */
-function probabilitiesOf(logits: ArrayLike<number>): Array<number> {
-  const values = Array.from(logits)
-  const top = Math.max(...values)
-  const powers = values.map((value) => Math.exp(value - top))
-  const total = powers.reduce((a, b) => a + b, 0)
-  return powers.map((power) => power / total)
-}
-
 /** Evaluates examples that are already encoded. */
 export async function evaluateExamples(
   model: Model,
-  { data, examples, masking }: TaskExamples,
+  { data, examples, vocabulary }: TaskExamples,
   { batchSize, padId, choice }: {
     readonly batchSize: number
     readonly padId: number | undefined
     readonly choice?: RowChoice | undefined
   },
 ): Promise<Evaluation> {
+  const { task } = model
   const maxLength = examples.reduce((most, { tokens }) => Math.max(most, tokens.length), 1)
-  const microBatches = makeBatches(examples, {
-    batchSize: Math.min(batchSize, examples.length),
-    maxLength,
-    shuffle: false,
-  })
-    .epoch(0).flatMap((step) => step.microBatches)
-  const batches = microBatches.map((microBatch) => collate(examples, microBatch, padId))
-  const results = await evaluatorOf(model)(batches, masking, choice)
+  const size = Math.min(batchSize, examples.length)
+  const { epoch } = makeBatches(examples, { batchSize: size, maxLength, shuffle: false })
+  const batches = epoch(0).flatMap(({ microBatches }) => microBatches).map((one) => collate(examples, one, task, padId))
+  const results = await evaluatorOf(model)(batches, vocabulary, choice)
   let loss = 0
   let weight = 0
-  let hits = 0
-  const { task } = model
-  const predictions: Array<Evaluation["predictions"][number]> = []
-  const chosen = new Int32Array(examples.length)
-  /** Words: those of each row, with expected and chosen classes. */
-  const ofRows: Array<ReadonlyArray<JudgedWord>> = []
+  const measured: Array<Measured> = []
   results.forEach((result, i) => {
-    batches[i].rows.forEach((row, at) => {
+    const { rows } = batches[i]
+    rows.forEach((row, at) => {
       if (row < 0) return
       loss += result.loss[at]
       weight += result.weight[at]
-      if (task.kind === "token-classification") {
-        const start = at * batches[i].shape[1]
-        const { targets, words } = examples[row]
-        ofRows[row] = [...targets!.keys()].filter((place) => targets![place] !== MASKED).map((place) => ({
-          row,
-          word: words?.[place] ?? -1,
-          expected: targets![place],
-          chosen: result.chosen[start + place],
-          probability: result.sure[start + place],
-        }))
-      } else if (task.kind !== "classification") hits += result.hits[at]
-      else {
-        const { labels } = task
-        const probabilities = probabilitiesOf(result.logits.subarray(at * labels.length, (at + 1) * labels.length))
-        const best = probabilities.indexOf(Math.max(...probabilities))
-        // Logits that are not numbers have no greatest.
-        chosen[row] = Math.max(0, best)
-        const { text, label } = (data as LabeledData).rows[row]
-        predictions[row] = {
-          text,
-          expected: labels[label],
-          label: labels[chosen[row]],
-          probability: probabilities[chosen[row]],
-          probabilities,
-        }
-      }
+      const example = examples[row]
+      const part = (all: Outputs[string]) =>
+        all.subarray(at * all.length / rows.length, (at + 1) * all.length / rows.length)
+      const values = Object.fromEntries(Object.entries(result).map(([name, all]) => [name, part(all)]))
+      measured[row] = { row: data.rows[example.index], example, values }
     })
   })
   const mean = weight === 0 ? 0 : loss / weight
-  const labels = labelsOf(task)
-  if (labels === undefined) {
-    return {
-      metrics: { loss: mean, perplexity: perplexity(mean), tokenAccuracy: hits / weight },
-      predictions,
-      words: [],
-    }
+  const { metrics, classification, predictions = [] } = task.judge(measured, mean, task.labels ?? [])
+  return {
+    metrics: metrics === undefined ? {} : { loss: mean, ...metrics },
+    ...(classification === undefined ? {} : { classification }),
+    predictions,
   }
-  const judged = ofRows.flat()
-  const words = judged.map((own) => wordPrediction(data as TaggedData, labels, own))
-  const [expected, said] = task.kind === "classification"
-    ? [examples.map(({ label }) => label!), chosen]
-    : [judged.map(({ expected }) => expected), judged.map(({ chosen }) => chosen)]
-  if (expected.includes(MASKED)) return { metrics: {}, predictions, words }
-  const scores = classificationMetrics(expected, said, labels)
-  const { accuracy, macroF1, matthews } = scores
-  return { metrics: { loss: mean, accuracy, macroF1, matthews }, classification: scores, predictions, words }
-}
-
-interface JudgedWord {
-  readonly row: number
-  readonly word: number
-  readonly expected: number
-  readonly chosen: number
-  readonly probability: number
-}
-
-function wordPrediction(
-  { rows }: TaggedData,
-  labels: ReadonlyArray<string>,
-  { row, word, expected, chosen, probability }: JudgedWord,
-): WordPrediction {
-  const { words, text } = rows[row]
-  return { word: words[word] ?? "", text, expected: labels[expected], label: labels[chosen], probability }
 }
 
 /** Which plugin each row goes through, where that was asked for. */
@@ -308,7 +201,7 @@ export function evaluate(
   })
 }
 
-/** Classifies texts. */
+/** What the model says of texts. Fails where its task answers none. */
 export function predict(
   model: Model,
   texts: ReadonlyArray<string>,
@@ -316,18 +209,14 @@ export function predict(
 ): Effect.Effect<ReadonlyArray<Prediction>, EvaluateError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
     const { task } = model
-    if (task.kind !== "classification") {
-      return yield* new TrainingError({ reason: "Options", message: "predict needs a model that classifies" })
+    if (task.unlabeled === undefined) {
+      const message = `predict needs a model that answers texts with classes or scores, and its task is ${task.kind}`
+      return yield* new TrainingError({ reason: "Options", message })
     }
     if (texts.length === 0) return []
-    const rows = texts.map((text, i) => ({ text, label: MASKED, row: i + 1 }))
-    const data: LabeledData = { kind: "classification", source: "texts", unit: "row", labels: task.labels, rows }
+    const rows = texts.map((text, i) => task.unlabeled!(text, i + 1))
+    const data: Data = { kind: task.rows[0], source: "texts", unit: "row", labels: task.labels ?? [], rows }
     const { predictions } = yield* evaluate(model, data, options)
-    return predictions.map(({ text, label, probability, probabilities }) => ({
-      text,
-      label,
-      probability,
-      probabilities,
-    }))
+    return predictions.map(({ expected: _, distance: __, ...prediction }) => prediction)
   })
 }

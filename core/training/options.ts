@@ -17,7 +17,7 @@ export type Cadence = "epoch" | "never" | number
 export interface EarlyStopping {
   /** Evaluations without progress after which the run stops. Default: it never does, and only gives the best weights back. */
   readonly patience?: number
-  /** Metric of the validation split that is watched. Default `"loss"`. Losses and perplexity fall, all others rise. */
+  /** Metric of the validation split that is watched. Default `"loss"`. The task says which of its metrics fall and which rise. */
   readonly metric?: string
   /** Change that counts as progress. Default 0: any. */
   readonly minDelta?: number

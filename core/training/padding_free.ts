@@ -1,6 +1,5 @@
 import { LONGEST_ROW } from "../data/packed_row.ts"
 import type { Model } from "../model/model.ts"
-import { labelKind } from "../model/task.ts"
 
 /** Most tokens that micro-batches may hold on average: few of them are then longer than a packed row can be. */
 const MOST_TOKENS = 0.75 * LONGEST_ROW
@@ -20,7 +19,7 @@ export function againstPaddingFree(
     const { paddedRows = objective !== undefined, perExampleLoss, constantDivisor } = requires
     if (gradients?.example !== undefined) return `${id} changes the gradient of each example, which is that of its row`
     if (paddedRows) return `${id} does not declare that it works on rows of several examples`
-    if (labelKind(task) === "example" || !(perExampleLoss || constantDivisor)) continue
+    if (task.head.kind === "sequence" || !(perExampleLoss || constantDivisor)) continue
     return `${id} needs the loss of each example, and a packed row has one loss`
   }
   for (const { owner, plan: { place } } of [...sites.values()].flat()) {

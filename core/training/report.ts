@@ -8,7 +8,7 @@ import { escapeHtml } from "./_html.ts"
 import { lineChart, type Point } from "./_line_chart.ts"
 import { reportStyle } from "./_report_style.ts"
 import { formatCount, formatMetric, formatSeconds } from "./format.ts"
-import type { ClassificationMetrics } from "./metrics.ts"
+import type { ClassificationMetrics } from "../tasks/classification_metrics.ts"
 import { trainableParametersLine } from "./trainable_parameters.ts"
 
 export type { ReportDivision }
@@ -31,6 +31,8 @@ export interface ReportSample {
   readonly predicted: string
   /** Probability that it gave to what it said, 0 to 1; absent where there is none. */
   readonly probability?: number
+  /** How far what it said is from what it should have said; absent where that is either right or wrong. */
+  readonly distance?: number
 }
 
 /** What a report tells. A part without data is left out. */
@@ -47,7 +49,7 @@ export interface ReportData {
   readonly classification?: ClassificationMetrics
   /** How the data was read and divided. */
   readonly division?: ReportDivision
-  /** What was judged. The page shows {@link SHOWN} of it: wrong ones first, the surest on top. */
+  /** What was judged. The page shows {@link SHOWN} of it: the furthest off first, or wrong ones, the surest on top. */
   readonly samples: ReadonlyArray<ReportSample>
   /** The configuration, as JSON. */
   readonly config: unknown
@@ -183,28 +185,33 @@ function classes({ perClass, confusion }: ClassificationMetrics): string {
   return `<div class="classes">\n<div class="card">${scores}</div>\n<div class="card confusion">${matrix}</div>\n</div>`
 }
 
-const isWrong = ({ expected, predicted }: ReportSample) => predicted !== expected
+const isWrong = ({ expected, predicted, distance }: ReportSample) => distance === undefined && predicted !== expected
 
-/** Wrong ones first, the surest on top; those without a probability last, otherwise in their order. */
+/** The furthest off first; else wrong ones first, the surest on top; those without a probability last, otherwise in their order. */
 function byInterest(samples: ReadonlyArray<ReportSample>): ReadonlyArray<ReportSample> {
   return samples.toSorted((a, b) =>
-    Number(isWrong(b)) - Number(isWrong(a)) || (b.probability ?? -1) - (a.probability ?? -1)
+    (b.distance ?? 0) - (a.distance ?? 0) || Number(isWrong(b)) - Number(isWrong(a)) ||
+    (b.probability ?? -1) - (a.probability ?? -1)
   )
 }
 
 function sampleTable(samples: ReadonlyArray<ReportSample>): string {
   if (samples.length === 0) return ""
   const shown = byInterest(samples).slice(0, SHOWN)
-  const counts = `${formatCount(samples.filter(isWrong).length)} of ${formatCount(samples.length)} are wrong` +
+  const scored = samples[0].distance !== undefined
+  const judged = scored ? "" : `${formatCount(samples.filter(isWrong).length)} of `
+  const counts = `${judged}${formatCount(samples.length)} are ${scored ? "scored" : "wrong"}` +
     (shown.length < samples.length ? `; ${formatCount(shown.length)} are shown` : "")
-  const rows = shown.map(({ text, expected, predicted, probability }) => {
-    const [style, mark] = isWrong({ text, expected, predicted }) ? ["bad", "✗"] : ["good", "✓"]
+  const rows = shown.map((sample) => {
+    const { text, expected, predicted, probability } = sample
+    const [style, mark] = scored ? ["", ""] : isWrong(sample) ? ["bad", "✗ "] : ["good", "✓ "]
     return `<td class="text">${escapeHtml(text)}</td><td>${escapeHtml(expected)}</td>` +
-      `<td class="${style}">${mark} ${escapeHtml(predicted)}</td>` +
+      `<td class="${style}">${mark}${escapeHtml(predicted)}</td>` +
       cell(probability === undefined ? "–" : `${(100 * probability).toFixed(1)} %`)
   })
   const head = ["<th>Text</th>", "<th>Expected</th>", "<th>Predicted</th>", heading("Probability")]
-  return `<p class="muted">${counts}; wrong ones come first, the surest on top</p>\n` +
+  const order = scored ? "the furthest off come first" : "wrong ones come first, the surest on top"
+  return `<p class="muted">${counts}; ${order}</p>\n` +
     `<div class="card">${table(head, rows)}</div>`
 }
 

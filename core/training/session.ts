@@ -121,7 +121,10 @@ export async function makeSession(model: SessionModel, options: SessionOptions =
     if (!Number.isFinite(learningRate)) throw wrong(`the learning rate must be a finite number, got ${learningRate}`)
     const other = batches.find(({ task }) => !tasks.includes(task))
     if (other !== undefined) throw wrong(`a batch is of the task "${other.task}"; there are ${JSON.stringify(tasks)}`)
-    if (settings.exampleLosses && settings.labels === "token" && batches.some(({ packed }) => packed !== undefined)) {
+    if (
+      settings.exampleLosses && settings.task.head.kind !== "sequence" &&
+      batches.some(({ packed }) => packed !== undefined)
+    ) {
       throw wrong("losses by example need padded rows: a packed row has one loss")
     }
     const next = step + 1

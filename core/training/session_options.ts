@@ -1,9 +1,7 @@
 import type { BatchTensors, Objective } from "../contracts/objective.ts"
 import type { Model, ModelParameter } from "../model/model.ts"
-import { labelKind } from "../model/task.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import { adamW } from "./adamw.ts"
-import { objectiveOf } from "./objectives.ts"
 import type { Optimizer } from "./optimizer.ts"
 import type { StepSettings } from "./step_graphs.ts"
 import { TrainingError } from "./training_error.ts"
@@ -47,7 +45,7 @@ export function trainedParameters({ parameters, off }: SessionModel): ReadonlyAr
 
 /** What the graphs of a session are made from. Throws {@link TrainingError}. */
 export function settingsOf(model: SessionModel, options: SessionOptions): StepSettings {
-  const { optimizer = adamW(), weightDecay = 0, maxGradNorm = 1, objective = objectiveOf(model.task) } = options
+  const { optimizer = adamW(), weightDecay = 0, maxGradNorm = 1, objective = model.task.objective } = options
   for (const [name, value] of Object.entries({ weightDecay, maxGradNorm })) {
     if (!Number.isFinite(value) || value < 0) throw wrong(`${name} must be a number from 0, got ${value}`)
   }
@@ -60,7 +58,7 @@ export function settingsOf(model: SessionModel, options: SessionOptions): StepSe
       return tensor
     },
     trained: trainedParameters(model),
-    labels: labelKind(model.task),
+    task: model.task,
     gradientCheckpointing: options.gradientCheckpointing ?? false,
     ...(options.prepare === undefined ? {} : { prepare: options.prepare }),
     objective,

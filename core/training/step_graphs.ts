@@ -10,6 +10,7 @@ import type { Contribution } from "../contracts/contribution.ts"
 import type { Gradients, GradientTransforms, StepTransform, TransformContext } from "../contracts/gradient_transform.ts"
 import type { BatchTensors, ExampleLoss, Objective, Outputs } from "../contracts/objective.ts"
 import type { Parameter } from "../contracts/parameter.ts"
+import type { BatchSpec } from "../data/batches.ts"
 import type { Graph } from "../graph/build.ts"
 import { gradients as differentiate } from "../graph/gradients.ts"
 import { narrowed } from "../graph/narrow.ts"
@@ -43,8 +44,8 @@ export interface StepSettings {
   readonly parameter: (key: string) => Tensor
   /** Parameters that get gradients. */
   readonly trained: ReadonlyArray<StepParameter>
-  /** Kind of labels: one an example, or one a token. */
-  readonly labels: "example" | "token"
+  /** Head and batch fields of the task. */
+  readonly task: BatchSpec
   /** Whether derivatives compute the inner values of the model's blocks again. Default false. */
   readonly gradientCheckpointing?: boolean
   /** Changes a batch before the model sees it. Default: it stays as it is. */

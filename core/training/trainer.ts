@@ -2,15 +2,8 @@
  * Training, evaluating, predicting, embedding. Meant as a namespace: `Trainer.fit(model, data, { epochs: 3 })`.
  * @module
  */
-export {
-  evaluate,
-  type EvaluateError,
-  type EvaluateOptions,
-  type Evaluation,
-  predict,
-  type Prediction,
-  type WordPrediction,
-} from "./evaluate.ts"
+export { evaluate, type EvaluateError, type EvaluateOptions, type Evaluation, predict } from "./evaluate.ts"
+export type { JudgedPrediction, Prediction } from "../tasks/task.ts"
 export { embed, type EmbedOptions } from "./embed.ts"
 export { type Batch, collate } from "../data/batches.ts"
 export type { Example } from "../data/encode.ts"
@@ -33,7 +26,7 @@ export { adamW, type AdamWOptions } from "./adamw.ts"
 export { sgd, type SgdOptions } from "./sgd.ts"
 export type { Optimizer, UpdateContext, Updated } from "./optimizer.ts"
 export { type Schedule, scheduleFactor, type ScheduleLengths } from "./schedule.ts"
-export type { ClassificationMetrics, ClassScores, ConfusionMatrix } from "./metrics.ts"
+export type { ClassificationMetrics, ClassScores, ConfusionMatrix } from "../tasks/classification_metrics.ts"
 export type { RunFolder } from "./run_folder.ts"
 export {
   type ChromeEvent,

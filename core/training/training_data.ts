@@ -1,11 +1,10 @@
 import { DEFAULT_TASK } from "../contracts/batch_source.ts"
+import type { Data } from "../data/data.ts"
 import { DataError, listPlaces } from "../data/data_error.ts"
-import type { Data } from "../data/dataset.ts"
-import { encode, encodeBlocks, type Encoded, type Example, MASKED } from "../data/encode.ts"
+import { encode, encodeBlocks, type Encoded } from "../data/encode.ts"
+import { wrongTokenId } from "../data/token_ids.ts"
 import type { Tokenizer } from "../data/tokenizer.ts"
-import { labelsOf, type Task } from "../model/task.ts"
-import { wrongTokenId } from "../model/token_ids.ts"
-import type { MaskingOptions } from "./mask_tokens.ts"
+import type { Task, Vocabulary } from "../tasks/task.ts"
 import { TrainingError } from "./training_error.ts"
 
 /** Rows of one task, or of several by name. */
@@ -34,25 +33,10 @@ export interface EncodingOptions {
 }
 
 /** Examples of a task, with the rows that they come from. */
-export interface TaskExamples {
+export interface TaskExamples extends Encoded {
   readonly data: Data
-  readonly examples: ReadonlyArray<Example>
-  /** Rows that were cut. */
-  readonly truncated: number
-  /** What was seen in each row's text. */
-  readonly found?: Encoded["found"]
-  /** Set where tokens are to be hidden before they go through the model. */
-  readonly masking?: MaskingOptions
+  readonly vocabulary: Vocabulary
 }
-
-/** Kind of data that each task learns from, and how a person gets it. */
-const DATA: Readonly<Record<Task["kind"], { readonly kinds: ReadonlyArray<Data["kind"]>; readonly columns: string }>> =
-  {
-    "classification": { kinds: ["classification"], columns: "a text and a label column" },
-    "token-classification": { kinds: ["tagged"], columns: "a words and a tags column" },
-    "causal-lm": { kinds: ["text", "completion"], columns: "a text column alone, or a prompt and a completion column" },
-    "masked-lm": { kinds: ["text"], columns: "a text column alone" },
-  }
 
 const isData = (split: Split): split is Data => Array.isArray(split.rows)
 
@@ -66,41 +50,28 @@ export function tasksOf(split: Split | undefined): Readonly<Record<string, Data>
 /** Throws a {@link TrainingError} for data that is not what the model's task learns from; DataError for a wrong label id. */
 export function checkData(data: Data, task: Task, unlabeled = false): void {
   const wrong = (message: string) => new TrainingError({ reason: "Options", message: `${data.source}: ${message}` })
-  const { kinds, columns } = DATA[task.kind]
-  if (!kinds.includes(data.kind)) {
+  if (!task.rows.includes(data.kind)) {
+    const columns = task.rows.map(({ columns }) => columns).join(", or ")
     throw wrong(
-      `it holds ${data.kind} data, but the model's task is ${task.kind}: map ${columns}, or take another task`,
+      `it holds ${data.kind.name} data, but the model's task is ${task.kind}: map ${columns}, or take another task`,
     )
   }
-  const labels = labelsOf(task)
-  if (labels === undefined) return
+  const { labels = [] } = task
   // Ids in the data, names in the model's head: the same classes in the same order.
   const areIds = !labels.some((label) => /^[+-]?\d+$/.test(label)) && data.labels.every((label, i) => label === `${i}`)
-  if (areIds && data.labels.length === labels.length) return
-  if (data.labels.length !== labels.length || data.labels.some((label, i) => label !== labels[i])) {
+  const same = data.labels.length === labels.length && (areIds || data.labels.every((label, i) => label === labels[i]))
+  if (!same) {
     const [own, others] = [data.labels, labels].map((labels) => JSON.stringify(labels))
     throw wrong(`its labels are ${own}, the model's are ${others}: give both the same list in the same order`)
   }
-  checkLabelIds(data, unlabeled)
-}
-
-/** Words may be without a label; texts where they are not learned from. */
-function checkLabelIds(data: Data, unlabeled: boolean): void {
-  const count = data.labels.length
-  const fits = (label: number, free: boolean) =>
-    (Number.isInteger(label) && label >= 0 && label < count) || (free && label === MASKED)
-  const rows = data.kind === "classification"
-    ? data.rows.filter(({ label }) => !fits(label, unlabeled))
-    : data.kind === "tagged"
-    ? data.rows.filter(({ labels, words }) =>
-      labels.length !== words.length || !labels.every((label) => fits(label, true))
-    )
-    : []
-  if (rows.length === 0) return
-  const places = rows.map(({ row }) => row)
-  const message = `${data.source}: label ids must be from 0 to ${count - 1}, one for each ` +
-    `${data.kind === "tagged" ? `word (${MASKED} for none)` : "text"}, in ${listPlaces(data.unit, places)}`
-  throw new DataError({ reason: "Label", message, rows: places })
+  const faults = data.rows.flatMap((row) => {
+    const fault = task.fault?.(row, labels, unlabeled)
+    return fault === undefined ? [] : [{ fault, row: row.row }]
+  })
+  if (faults.length === 0) return
+  const rows = faults.map(({ row }) => row)
+  const message = `${data.source}: ${faults[0].fault}, in ${listPlaces(data.unit, rows)}`
+  throw new DataError({ reason: "Label", message, rows })
 }
 
 /** What rows are padded with: the tokenizer's own token where the model has it. */
@@ -117,25 +88,16 @@ export function encodeData(data: Data, task: Task, tokenizer: Tokenizer, options
     throw new TrainingError({ reason: "Options", message })
   }
   const maxLength = options.maxLength ?? maxPositions
+  const vocabulary = { vocabSize, maskId: tokenizer.maskId }
   if (options.packing) {
-    if (data.kind !== "text" || task.kind !== "causal-lm") {
+    const { packing } = task
+    if (packing?.rows !== data.kind) {
       const message = `${data.source}: packing is for plain texts of which the next token is learned`
       throw new TrainingError({ reason: "Options", message })
     }
-    return { data, ...encodeBlocks(data, tokenizer, { blockLength: maxLength, vocabSize }) }
+    const blocks = encodeBlocks(data, task, packing.fields, tokenizer, { blockLength: maxLength, vocabSize })
+    return { data, vocabulary, ...blocks }
   }
   const truncate = options.maxLength !== undefined
-  const encoding = { maxLength, truncate, vocabSize }
-  if (task.kind !== "masked-lm") return { data, ...encode(data, tokenizer, { ...encoding, completionOnly }) }
-  const { maskId } = tokenizer
-  if (maskId === undefined) {
-    const message = "masked-lm needs a tokenizer with a mask token: its files name none that is in the vocabulary"
-    throw new TrainingError({ reason: "Options", message })
-  }
-  const beyond = wrongTokenId([maskId], vocabSize)
-  if (beyond !== undefined) {
-    const message = `the tokenizer's mask token has the ${beyond}; take the tokenizer that belongs to the model`
-    throw new DataError({ reason: "Tokenizer", message })
-  }
-  return { data, masking: { maskId, vocabSize }, ...encode(data, tokenizer, { ...encoding, masked: true }) }
+  return { data, vocabulary, ...encode(data, task, tokenizer, { maxLength, truncate, vocabSize, completionOnly }) }
 }

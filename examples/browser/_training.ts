@@ -133,7 +133,7 @@ export async function train(order: Order): Promise<Trained> {
     const predict = async (text: string) => {
       const [{ probabilities }] = await Effect.runPromise(own(Trainer.predict(model, [text], { maxLength })))
       const { labels } = model.task as { readonly labels: ReadonlyArray<string> }
-      return labels.map((label, i) => ({ label, probability: probabilities[i] }))
+      return labels.map((label, i) => ({ label, probability: probabilities![i] }))
         .sort((a, b) => b.probability - a.probability)
     }
     return { ...rest, backend: info.description, predict, close }

@@ -41,10 +41,10 @@ export function peftNames(parameters: ReadonlyArray<Parameter>): ReadonlyMap<Par
 export function writeFiles(
   options: ResolvedIA3,
   values: ReadonlyArray<NamedValues>,
-  { task, baseModel }: ArtifactContext,
+  { head, baseModel }: ArtifactContext,
 ): ArtifactFiles {
   const { name, targetModules, feedforwardModules } = options
-  const taskType = peftTaskType(task)
+  const taskType = peftTaskType(head)
   const config = {
     auto_mapping: null,
     base_model_name_or_path: baseModel === "" ? null : baseModel,

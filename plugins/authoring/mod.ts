@@ -1,5 +1,7 @@
 /**
- * What authors of plugins need beside the types and operations of the main entry point: tables of options, selectors, Hugging Face PEFT's files, derivatives, and a check of operations of their own.
+ * What authors of plugins need beside the types and operations of the main entry point: tables of options, selectors,
+ * Hugging Face PEFT's files, derivatives, and a check of operations of their own; and what tasks are made of: parts of
+ * texts as token ids, cells of tables, losses, metrics.
  *
  * ```ts
  * import { ops } from "@espalier/espalier"
@@ -40,6 +42,11 @@ export {
   withDefaults,
 } from "../../core/options/mod.ts"
 export { parseJson } from "../../core/formats/json_file.ts"
+export { alongBody, type Cutter, cutterOf } from "../../core/data/_pieces.ts"
+export { cellsOf, cellText } from "../../core/data/cells.ts"
+export { textKey } from "../../core/data/split/text_keys.ts"
+export { classificationMetrics } from "../../core/tasks/classification_metrics.ts"
+export { perExample, perToken } from "../../core/tasks/objectives.ts"
 export { readFiles } from "../../core/model/adapters.ts"
 export {
   adapterFile,

@@ -28,7 +28,7 @@ import type * as Layer from "effect/Layer"
 import type { PluginError } from "../../core/contracts/plugin_error.ts"
 import { type Families, family } from "../../core/model/families.ts"
 import { fields } from "./config.ts"
-import { buildNetwork, modelTypes, tasks } from "./network.ts"
+import { buildNetwork, modelTypes } from "./network.ts"
 
 export type { ConfigFields, Families, FamiliesService, Family } from "../../core/model/families.ts"
 export { modelTypes }
@@ -36,7 +36,7 @@ export { modelTypes }
 /** Registers the family for `Model.load`. */
 export const layer: Layer.Layer<never, PluginError, Families> = family({
   modelTypes,
-  tasks,
+  attention: "bidirectional",
   build: buildNetwork,
   fields,
 })

@@ -1,3 +1,4 @@
+import type { Head as HeadSpec } from "../../core/contracts/head.ts"
 import type { BatchTensors } from "../../core/contracts/objective.ts"
 import type { ConfigReader } from "../../core/formats/model_config.ts"
 import { firstOf } from "../../core/model/batch_layout.ts"
@@ -5,7 +6,6 @@ import { layerNorm } from "../../core/model/layer_norm.ts"
 import { linear } from "../../core/model/linear.ts"
 import type { Module, ModuleNode, Scope } from "../../core/model/module.ts"
 import type { Network } from "../../core/model/network.ts"
-import { labelsOf, type Task } from "../../core/model/task.ts"
 import type { WeightMap } from "../../core/weights/weight_map.ts"
 import * as ops from "../../core/tensor/ops.ts"
 import type { Tensor } from "../../core/tensor/tensor.ts"
@@ -62,14 +62,13 @@ const VARIANTS: Readonly<Record<string, Variant>> = {
 
 /** Values of `model_type` that the family knows. */
 export const modelTypes: ReadonlyArray<string> = Object.keys(VARIANTS)
-/** Tasks that the family has heads for. */
-export const tasks: ReadonlyArray<Task["kind"]> = ["classification", "token-classification", "masked-lm"]
 
-const CLASSES: Readonly<Record<string, string>> = {
-  "classification": "ForSequenceClassification",
-  "token-classification": "ForTokenClassification",
-  "masked-lm": "ForMaskedLM",
-}
+/** Names of transformers' classes after their prefix, by kind of head. */
+const CLASSES = {
+  sequence: "ForSequenceClassification",
+  token: "ForTokenClassification",
+  vocabulary: "ForMaskedLM",
+} as const
 
 /** What files hold beyond a model: heads of other tasks, and a buffer of old versions. */
 const IGNORED = [
@@ -98,12 +97,12 @@ const starting = (...names: ReadonlyArray<string>): WeightMap =>
   names.map((name) => ({ stored: name, names: name, optional: true }))
 
 /** Structure of a model. Throws JsonError when the config asks for what is not known here. */
-export function buildNetwork(reader: ConfigReader, task: Task): Network {
+export function buildNetwork(reader: ConfigReader, spec: HeadSpec): Network {
   const type = reader.string("model_type")
   const variant = VARIANTS[type]
   const config = variant.read(reader)
   const body = variant.backbone(config)
-  const head = headOf(variant, config, task)
+  const head = headOf(variant, config, spec)
   return {
     root: {
       path: "",
@@ -125,17 +124,14 @@ export function buildNetwork(reader: ConfigReader, task: Task): Network {
     vocabSize: config.vocabSize,
     weights: [...legacyNames(type), ...IGNORED.map((stored) => ({ stored, names: [] })), ...head.weights],
     defaultTargets: variant.defaultTargets,
-    architecture: variant.name + CLASSES[task.kind],
+    architecture: variant.name + CLASSES[spec.kind],
     notes: [],
   }
 }
 
-function headOf(variant: Variant, config: BertConfig, task: Task): Head {
-  const labels = labelsOf(task)
-  if (labels === undefined) return variant.maskedLM(config)
-  return task.kind === "classification"
-    ? variant.classifier(config, labels.length)
-    : tokenClassifier(config, labels.length)
+function headOf(variant: Variant, config: BertConfig, spec: HeadSpec): Head {
+  if (spec.kind === "vocabulary") return variant.maskedLM(config)
+  return spec.kind === "sequence" ? variant.classifier(config, spec.size) : tokenClassifier(config, spec.size)
 }
 
 /** The output that is the embedding of the tokens. */

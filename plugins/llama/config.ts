@@ -35,6 +35,8 @@ export interface LlamaConfig {
   readonly feedForwardBias: boolean
   /** Whether the language model head is the embedding. */
   readonly tied: boolean
+  /** Dropout before the classifier of tokens. */
+  readonly tokenDropout: number
   /** Of the gate. */
   readonly activation: (x: Tensor) => Tensor
   /** Rotary positions. */
@@ -106,6 +108,10 @@ export function readConfig(config: ConfigReader): LlamaConfig {
     outputBias: attentionBias && type === "llama",
     feedForwardBias: type === "llama" && config.boolean("mlp_bias", { default: false }),
     tied: config.boolean("tie_word_embeddings", { default: false }),
+    tokenDropout: config.number("classifier_dropout", {
+      default: config.number("hidden_dropout", { default: 0.1, min: 0 }),
+      min: 0,
+    }),
     activation: ACTIVATIONS[config.string("hidden_act", { default: "silu", choices: Object.keys(ACTIVATIONS) })],
     rope: ropeOf(config, { headDim, maxPositions }),
     notes: dropout === 0 ? [] : [`attention_dropout ${dropout} of the config is not applied`],

@@ -1,6 +1,6 @@
 /**
  * The Llama family: decoders with grouped-query attention, rotary positions (plain, or scaled: linear, dynamic, llama3, yarn), RMS norm
- * and gated feed-forward, for causal language modelling and sequence classification. Model types `llama`, `qwen2` and
+ * and gated feed-forward, for causal language modelling, and for numbers by sequence or by token (classification, regression). Model types `llama`, `qwen2` and
  * `mistral` (without a sliding window), under Hugging Face's names.
  *
  * ```ts
@@ -24,7 +24,7 @@ export { modelTypes }
 /** Makes the family known to `Model.load`. */
 export const layer: Layer.Layer<never, PluginError, Families> = family({
   modelTypes,
-  tasks: ["classification", "causal-lm"],
+  attention: "causal",
   build: buildNetwork,
   fields,
 })

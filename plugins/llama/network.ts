@@ -1,8 +1,8 @@
+import type { Head } from "../../core/contracts/head.ts"
 import type { ConfigReader } from "../../core/formats/model_config.ts"
 import { lastOf } from "../../core/model/batch_layout.ts"
 import { linear } from "../../core/model/linear.ts"
 import type { Network } from "../../core/model/network.ts"
-import type { Task } from "../../core/model/task.ts"
 import type { WeightMap } from "../../core/weights/weight_map.ts"
 import * as ops from "../../core/tensor/ops.ts"
 import { readConfig } from "./config.ts"
@@ -30,16 +30,21 @@ function weightsOf(classifies: boolean, tied: boolean): WeightMap {
   ]
 }
 
+/** Names of transformers' classes after their prefix, by kind of head. */
+const HEADED = { sequence: "SequenceClassification", token: "TokenClassification", vocabulary: "CausalLM" } as const
+
 /** Structure of a model. Throws JsonError when the config asks for what is not known here. */
-export function buildNetwork(reader: ConfigReader, task: Task): Network {
+export function buildNetwork(reader: ConfigReader, head: Head): Network {
   const config = readConfig(reader)
   const { hiddenSize, vocabSize, std, tied } = config
-  const classifies = task.kind === "classification"
+  const isLanguageModel = head.kind === "vocabulary"
   const body = backbone("model", config)
-  const head = linear({
-    path: classifies ? "score" : "lm_head",
+  // transformers' token classifier has a bias and dropout before it; its sequence classifier has neither.
+  const output = linear({
+    path: isLanguageModel ? "lm_head" : "score",
     inFeatures: hiddenSize,
-    outFeatures: classifies ? task.labels.length : vocabSize,
+    outFeatures: isLanguageModel ? vocabSize : head.size,
+    bias: head.kind === "token",
     std,
     outputHead: true,
   })
@@ -49,22 +54,24 @@ export function buildNetwork(reader: ConfigReader, task: Task): Network {
       kind: "Model",
       sizes: { hiddenSize },
       parameters: {},
-      children: [body, head],
+      children: [body, output],
       outputHead: false,
     },
     forward: (scope, batch) => {
       const hidden = scope.call(body, batch.tokens, batch)
-      if (!classifies) return { hidden, logits: scope.call(head, hidden) }
-      const logits = scope.call(head, lastOf(hidden, batch))
-      return { hidden, logits: ops.reshape(logits, [-1, task.labels.length]) }
+      if (isLanguageModel) return { hidden, logits: scope.call(output, hidden) }
+      if (head.kind === "token") {
+        return { hidden, logits: scope.call(output, scope.dropout(output, "input", hidden, config.tokenDropout)) }
+      }
+      return { hidden, logits: ops.reshape(scope.call(output, lastOf(hidden, batch)), [-1, head.size]) }
     },
     paddingFree: true,
     maxPositions: config.maxPositions,
     vocabSize,
-    weights: weightsOf(classifies, tied && !classifies),
+    weights: weightsOf(!isLanguageModel, tied && isLanguageModel),
     buffers: { "rotary_emb.inv_freq": config.rope.frequencies },
     defaultTargets: ["q_proj", "v_proj"],
-    architecture: `${CLASSES[reader.string("model_type")]}For${classifies ? "SequenceClassification" : "CausalLM"}`,
+    architecture: `${CLASSES[reader.string("model_type")]}For${HEADED[head.kind]}`,
     notes: config.notes,
   }
 }

@@ -102,7 +102,7 @@ function save(
   const heads = modules.filter(isHead)
   const left = plain.origin !== undefined && heads.length > 0 && !heads.some(({ path }) => trained.has(path))
   const asItCame = bare !== undefined || left
-  const taskType = asItCame ? plain.origin?.taskType : peftTaskType(context.task)
+  const taskType = asItCame ? plain.origin?.taskType : peftTaskType(context.head)
   const classifies = taskType === "SEQ_CLS" || taskType === "TOKEN_CLS"
   const config: PeftLoraConfig = {
     ...(taskType === undefined ? {} : { taskType }),

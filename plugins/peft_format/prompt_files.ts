@@ -54,7 +54,7 @@ export function promptFields(
   numVirtualTokens: number,
   base: ReadonlyArray<Parameter>,
 ): PeftPromptFields {
-  const taskType = peftTaskType(context.task)
+  const taskType = peftTaskType(context.head)
   const classifies = taskType === "SEQ_CLS" || taskType === "TOKEN_CLS"
   return {
     ...(taskType === undefined ? {} : { taskType }),

@@ -1,15 +1,14 @@
+import type { Head } from "../../core/contracts/head.ts"
+
 /** PEFT's names of tasks. */
 export const PEFT_TASK_TYPES = ["SEQ_CLS", "TOKEN_CLS", "CAUSAL_LM", "FEATURE_EXTRACTION"] as const
 /** PEFT's name of a task. */
 export type PeftTaskType = typeof PEFT_TASK_TYPES[number]
 
-const TYPES: Readonly<Record<string, PeftTaskType>> = {
-  "classification": "SEQ_CLS",
-  "token-classification": "TOKEN_CLS",
-  "causal-lm": "CAUSAL_LM",
-}
+const TYPES = { sequence: "SEQ_CLS", token: "TOKEN_CLS" } as const
 
-/** PEFT's name of a kind of task; undefined where it has none. */
-export function peftTaskType(task: string): PeftTaskType | undefined {
-  return TYPES[task]
+/** PEFT's name of the task that a head is for; undefined where it has none. */
+export function peftTaskType(head: Head): PeftTaskType | undefined {
+  if (head.kind !== "vocabulary") return TYPES[head.kind]
+  return head.attention === "causal" ? "CAUSAL_LM" : undefined
 }

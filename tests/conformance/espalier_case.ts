@@ -14,7 +14,7 @@ import type { Batch } from "../../core/data/batches.ts"
 import { MASKED } from "../../core/data/encode.ts"
 import { layer as familiesLayer } from "../../core/model/families.ts"
 import { load, loadAdapters, type Model, saveAdapters, saveCheckpoint } from "../../core/model/mod.ts"
-import { labelKind, Task } from "../../core/model/task.ts"
+import { Task } from "../../core/tasks/builtin.ts"
 import { equal, where } from "../../core/tensor/ops.ts"
 import { embed } from "../../core/training/embed.ts"
 import { ready } from "../../core/backend/ready.ts"
@@ -79,13 +79,11 @@ const readBatches = (one: Case, directory: string): ReadonlyArray<Batch> => {
   return stored.map(({ inputIds, attentionMask, labels }) => {
     const rows = inputIds.length
     // Transformers shifts labels itself; here they are the tokens that follow.
-    const targets = one.labels === "class" ? { labels: Int32Array.from(labels as ReadonlyArray<number>) } : {
-      targets: Int32Array.from(
-        (labels as ReadonlyArray<ReadonlyArray<number>>).flatMap((row) =>
-          one.model.head === "causal" ? [...row.slice(1), MASKED] : row
-        ),
+    const targets = one.labels === "class" ? Int32Array.from(labels as ReadonlyArray<number>) : Int32Array.from(
+      (labels as ReadonlyArray<ReadonlyArray<number>>).flatMap((row) =>
+        one.model.head === "causal" ? [...row.slice(1), MASKED] : row
       ),
-    }
+    )
     return {
       task: "default",
       shape: [rows, inputIds[0].length],
@@ -93,8 +91,7 @@ const readBatches = (one: Case, directory: string): ReadonlyArray<Batch> => {
       lengths: Int32Array.from(attentionMask, (row) => row.reduce((sum, bit) => sum + bit, 0)),
       exampleWeight: new Float32Array(rows).fill(1),
       rows: Int32Array.from({ length: rows }, (_, row) => row),
-      trainedCount: Object.values(targets)[0].filter((label) => label !== MASKED).length,
-      ...targets,
+      fields: { labels: targets },
     }
   })
 }
@@ -119,7 +116,7 @@ const logitsOf = async (model: Model, batches: ReadonlyArray<Batch>, methods = t
   const parts: Array<Float32Array> = []
   for (const batch of batches) {
     const [rows, length] = batch.shape
-    const inputs = batchInputs(batch.task, rows, length, labelKind(model.task))
+    const inputs = batchInputs(batch.task, rows, length, model.task)
     const { logits } = model.forward(inputs, { training: false, methods })
     const program = await ready(model.backend, { name: "logits", outputs: { logits }, updates: [] })
     const values = (await program.run(batchData(batch))).logits as Float32Array
@@ -130,7 +127,7 @@ const logitsOf = async (model: Model, batches: ReadonlyArray<Batch>, methods = t
       parts.push(
         values.slice(
           row * width,
-          row * width + (labelKind(model.task) === "token" ? batch.lengths[row] * perToken : width),
+          row * width + (model.task.head.kind !== "sequence" ? batch.lengths[row] * perToken : width),
         ),
       )
     }

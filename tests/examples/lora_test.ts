@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
 import { saveTokenizer, trainBpe } from "../../core/data/train_bpe.ts"
 import { initialize, saveCheckpoint } from "../../core/model/mod.ts"
-import { Task } from "../../core/model/task.ts"
+import { Task } from "../../core/tasks/builtin.ts"
 import { languageModel, texts } from "../core/training/_support.ts"
 import { fixture, run } from "../model_layer.ts"
 

@@ -16,7 +16,7 @@ export function logits(model: Model, backend: MemoryBackend, methods = true): Ar
   const graph = model.forward({
     tokens: ops.constant(Int32Array.from(tokens), [1, tokens.length]),
     lengths: ops.full(tokens.length, [1], "i32"),
-    labels: ops.full(0, [1, tokens.length], "i32"),
+    fields: {},
     exampleWeight: ops.full(1, [1]),
     task: "",
   }, { training: false, methods })

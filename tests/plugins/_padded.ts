@@ -8,8 +8,7 @@ import type * as Layer from "effect/Layer"
 import type { PluginError } from "../../core/contracts/plugin_error.ts"
 import { gradients } from "../../core/graph/gradients.ts"
 import { initialize } from "../../core/model/mod.ts"
-import { Task } from "../../core/model/task.ts"
-import { objectiveOf } from "../../core/training/objectives.ts"
+import { Task } from "../../core/tasks/builtin.ts"
 import * as ops from "../../core/tensor/ops.ts"
 import { evaluateAll } from "../evaluate.ts"
 import { memoryBackend } from "../memory_backend.ts"
@@ -48,7 +47,7 @@ export function equalsFormula<P>(
       const batch = {
         tokens: input("tokens", [rows.length, LENGTH]),
         lengths: input("lengths", [rows.length]),
-        labels: input("labels", [rows.length]),
+        fields: { labels: input("labels", [rows.length]) },
         exampleWeight: input("exampleWeight", [rows.length], "f32"),
         task: "default",
       }
@@ -57,7 +56,7 @@ export function equalsFormula<P>(
       const none = () => {
         throw new Error("there is none")
       }
-      const { loss } = objectiveOf(task)({ batch, outputs, base: none, parameter: none, trained: [] })
+      const { loss } = task.objective({ batch, outputs, base: none, parameter: none, trained: [] })
       const trained = model.parameters.filter(({ trainable }) => trainable)
       const mean = ops.div(ops.batchSum(loss), rows.length)
       const tensors = trained.map(({ tensor }) => tensor)

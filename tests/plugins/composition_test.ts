@@ -20,10 +20,10 @@ import {
   saveCheckpoint,
   writeParameters,
 } from "../../core/model/mod.ts"
-import { labelKind, Task } from "../../core/model/task.ts"
+import { Task } from "../../core/tasks/builtin.ts"
 import * as ops from "../../core/tensor/ops.ts"
 import { makeRng, type Rng } from "../../core/tensor/random.ts"
-import { objectiveOf, wrapObjective } from "../../core/training/objectives.ts"
+import { wrapObjective } from "../../core/training/objectives.ts"
 import { batchInputs } from "../../core/data/batch_inputs.ts"
 import * as BitFit from "../../examples/third_party/bitfit.ts"
 import * as IA3 from "../../examples/third_party/ia3.ts"
@@ -155,13 +155,13 @@ const LENGTH = 4
 
 /** Loss of a first training step and the gradients of all that trains, in float64. */
 function firstStep(model: Model, { slots }: MemoryBackend): ReadonlyArray<ArrayLike<number>> {
-  const kind = labelKind(model.task)
-  const batch = batchInputs("default", ROWS.length, LENGTH, kind)
+  const { task } = model
+  const batch = batchInputs("default", ROWS.length, LENGTH, task)
   const key = [0, 1].map((i) => ops.input(`key${i}`, [], { dtype: "i32" }))
   const settings = { training: true, key: [key[0], key[1]] } as const
   const trained = model.parameters.filter(({ trainable }) => trainable)
   const byKey = new Map(model.parameters.map(({ key, tensor }) => [key, tensor]))
-  const objective = wrapObjective(objectiveOf(model.task), model.contributions, (key) => byKey.get(key)!, trained)
+  const objective = wrapObjective(model.task.objective, model.contributions, (key) => byKey.get(key)!, trained)
   const { loss, weight } = objective({
     batch,
     outputs: model.forward(batch, settings),
@@ -174,7 +174,7 @@ function firstStep(model: Model, { slots }: MemoryBackend): ReadonlyArray<ArrayL
   const inputs = {
     tokens: ROWS.flatMap((row) => padded(row, 0)),
     lengths: ROWS.map(({ length }) => length),
-    labels: kind === "token" ? ROWS.flatMap((row) => padded(row.map((token) => token % 3), -100)) : [2, 0],
+    labels: task.head.kind === "sequence" ? [2, 0] : ROWS.flatMap((row) => padded(row.map((token) => token % 3), -100)),
     exampleWeight: ROWS.map(() => 1),
     key0: [5],
     key1: [11],
@@ -229,7 +229,7 @@ function likeliest(model: Model, { slots }: MemoryBackend): Int32Array {
     const { logits } = model.forward({
       tokens: ops.constant(text, [1, length]),
       lengths: ops.full(length, [1], "i32"),
-      labels: ops.full(-100, [1, length], "i32"),
+      fields: {},
       exampleWeight: ops.full(1, [1]),
       task: "",
     }, { training: false })

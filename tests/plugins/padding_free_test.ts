@@ -17,9 +17,8 @@ import { type Example, MASKED } from "../../core/data/encode.ts"
 import { packRow } from "../../core/data/packed_row.ts"
 import { layer as familiesLayer } from "../../core/model/families.ts"
 import { initialize, type Model } from "../../core/model/mod.ts"
-import { labelKind, Task } from "../../core/model/task.ts"
+import { Task } from "../../core/tasks/builtin.ts"
 import { adamW } from "../../core/training/adamw.ts"
-import { objectiveOf } from "../../core/training/objectives.ts"
 import { ready } from "../../core/backend/ready.ts"
 import { batchData, batchInputs, packedInputs } from "../../core/data/batch_inputs.ts"
 import { accumulateGraph, type StepSettings } from "../../core/training/step_graphs.ts"
@@ -89,10 +88,11 @@ const methods: Readonly<Record<string, Layer.Layer<never, PluginError, Base>>> =
 const examplesOf = (task: Task): ReadonlyArray<Example> =>
   [5, 2, 9, 1, 7].map((length, row) => {
     const tokens = Int32Array.from({ length }, (_, i) => (row * 5 + i * i * 3 + i + 2) % sizes.vocab_size)
-    if (task.kind === "classification") return { tokens, label: row % 3, row }
-    if (task.kind === "causal-lm") return { tokens, labels: tokens.map((token, i) => i < 2 ? MASKED : token), row }
+    const example = (labels: Iterable<number>) => ({ tokens, fields: { labels: [...labels] }, index: row, row })
+    if (task.kind === "classification") return example([row % 3])
+    if (task.kind === "causal-lm") return example(tokens.map((_, i) => i < 1 ? MASKED : tokens[i + 1] ?? MASKED))
     const target = (token: number) => task.kind === "masked-lm" ? (token + 1) % sizes.vocab_size : token % 3
-    return { tokens, targets: tokens.map((token, i) => i % 3 === 2 ? MASKED : target(token)), row }
+    return example(tokens.map((token, i) => i % 3 === 2 ? MASKED : target(token)))
   })
 /** With one that only fills the batch. */
 const microBatch: MicroBatch = { task: "default", rows: Int32Array.of(2, 0, -1, 4, 3, 1), length: 12 }
@@ -110,8 +110,8 @@ async function sumsOf(
     forward: model.forward,
     parameter: (key) => byKey.get(key)!,
     trained,
-    labels: labelKind(task),
-    objective: objectiveOf(task),
+    task,
+    objective: task.objective,
     contributions: model.contributions,
     optimizer: adamW(),
     weightDecay: 0,
@@ -121,8 +121,8 @@ async function sumsOf(
   const [loss, weight] = [backend.allocate("loss", []), backend.allocate("weight", [])]
   const [rows, length] = batch.shape
   const inputs = batch.packed === undefined
-    ? batchInputs("default", rows, length, settings.labels)
-    : packedInputs("default", batch.rows.length, length, batch.packed.longest, settings.labels)
+    ? batchInputs("default", rows, length, task)
+    : packedInputs("default", batch.rows.length, length, batch.packed.longest, task)
   const program = await ready(backend, accumulateGraph(settings, inputs, { gradients: slots, loss, weight }))
   await program.run({ ...batchData(batch), dropout0: Int32Array.of(1), dropout1: Int32Array.of(2) })
   program.dispose()
@@ -153,12 +153,13 @@ const compare = (
   const program = Effect.gen(function* () {
     const model = yield* initialize(config, { task, seed: 3 })
     const examples = examplesOf(task)
-    const packed = packRow(examples, microBatch, 9)
+    const packed = packRow(examples, microBatch, 9, task)
     const of = (batch: Batch) => Effect.promise(() => sumsOf(model, batch, read))
-    const expected = yield* of(collate(examples, microBatch))
+    const expected = yield* of(collate(examples, microBatch, task))
     const found = yield* of(packed)
     assert(expected[0][1][0] > 0.1 && expected[1][1][0] > 1)
-    assertEquals(packed.trainedCount, expected[1][1][0])
+    const trained = Array.from(packed.fields.labels).filter((label) => label !== MASKED)
+    assertEquals(trained.length, expected[1][1][0])
     found.forEach(([key, values], i) => {
       const error = off(values, expected[i][1])
       assert(error < tolerance, `${key} is off by ${error}`)

@@ -54,7 +54,7 @@ export async function suite(
   const options = { maxLength: 64 }
   const task = Task.classification(["ham", "spam"])
   const judge = (model: Model.Model) =>
-    Effect.map(Trainer.predict(model, MESSAGES, options), (all) => all.map(({ probabilities }) => probabilities[0]))
+    Effect.map(Trainer.predict(model, MESSAGES, options), (all) => all.map(({ probabilities }) => probabilities![0]))
 
   const train = Effect.scoped(Effect.gen(function* () {
     const all = yield* Dataset.file(data, { text: "SMS", label: "Label" })

@@ -14,7 +14,7 @@ import { interpret } from "../../core/graph/interpret.ts"
 import type { Program } from "../../core/graph/program.ts"
 import { layer as familiesLayer } from "../../core/model/families.ts"
 import { initialize, type Model } from "../../core/model/mod.ts"
-import { Task } from "../../core/model/task.ts"
+import { Task } from "../../core/tasks/builtin.ts"
 import { adamW } from "../../core/training/adamw.ts"
 import { makeSession, type StepResult } from "../../core/training/session.ts"
 import { sgd } from "../../core/training/sgd.ts"
@@ -84,11 +84,10 @@ function batchOf({ task, rows, empty = 0 }: MicroRows): Batch {
     task,
     shape: [size, length],
     tokens,
-    targets,
+    fields: { labels: targets },
     lengths: Int32Array.from(each((row) => row.tokens.length, 1)),
     exampleWeight: Float32Array.from(each(() => 1, 0)),
     rows: Int32Array.from(each(() => 0, -1)),
-    trainedCount: targets.filter((label) => label >= 0).length,
   }
 }
 

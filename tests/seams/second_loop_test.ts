@@ -12,7 +12,7 @@ import { languageModel, run, tokenizer } from "./_language_model.ts"
 const imitate: Objective = ({ batch, outputs, base }) => {
   const [teacher, student] = [base(), outputs].map(({ logits }) => ops.softmax(logits))
   const each = ops.sum(ops.mul(teacher, ops.sub(ops.log(teacher), ops.log(student))), [2])
-  const unmasked = ops.less(-1, batch.labels)
+  const unmasked = ops.less(-1, batch.fields.labels)
   return { loss: ops.sum(ops.mul(each, unmasked), [1]), weight: ops.sum(unmasked, [1]) }
 }
 
@@ -21,7 +21,8 @@ const prompts = ["sun moon", "bread", "star sky moon"].map((text) => tokenizer.e
 /** A text whose tokens after the prompt are learned. */
 const example = (prompt: Int32Array, generated: Int32Array, row: number): Trainer.Example => {
   const tokens = Int32Array.from([...prompt, ...generated])
-  return { tokens, labels: tokens.map((token, at) => at < prompt.length ? -100 : token), row }
+  const labels = tokens.map((_, at) => at + 1 < prompt.length ? -100 : tokens[at + 1] ?? -100)
+  return { tokens, fields: { labels }, index: row - 1, row }
 }
 
 Deno.test("a loop of its own on the session: what the student generates is learned from at once", async () => {
@@ -38,7 +39,7 @@ Deno.test("a loop of its own on the session: what the student generates is learn
       const examples = yield* rollout
       const rows = Int32Array.from(examples.keys())
       const length = Math.max(...examples.map(({ tokens }) => tokens.length))
-      const batches = [Trainer.collate(examples, { task: "default", rows, length })]
+      const batches = [Trainer.collate(examples, { task: "default", rows, length }, model.task)]
       yield* Effect.promise(() => session.post({ batches }, 0.02))
       losses.push(...(yield* Effect.promise(session.drain)).map(({ loss }) => loss))
     })

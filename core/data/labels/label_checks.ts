@@ -47,7 +47,8 @@ export const checkClasses = (
     if ((own(0.5) && !rating) || sparse || (!whole && (few || numbers.length > MOST_STEPS))) {
       fail(
         "are scores, not classes",
-        "Regression is not there yet: put the scores into a few bins (low, middle, high) in a column of its own",
+        "Learn them as scores (columns { text, scores }, task regression), or put them into a few bins (low, middle, high) " +
+          "in a column of its own",
       )
     }
     return numberNotes(numbers, whole, kind)

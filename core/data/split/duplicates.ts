@@ -1,5 +1,4 @@
-import type { Data, LabeledRow, TaggedRow, TextRow } from "../dataset.ts"
-import { MASKED } from "../masked.ts"
+import type { Data, DataRow } from "../data.ts"
 
 /** A row that says what an earlier one says. */
 export interface Duplicate {
@@ -31,69 +30,29 @@ export interface Repetitions {
   readonly conflicts: ReadonlyArray<Conflict>
 }
 
-/** Text as near-duplicates are told by: lower case, white space collapsed. */
-export const normalizeText = (text: string): string => text.toLowerCase().replace(/\s+/g, " ").trim()
-
-/** A text to be classified, or plain: case and spaces within a line do not count, lines and their indentation do. */
-const textKey = (text: string): string =>
-  text.replace(/^(?:[^\S\n]*\n)+/, "").replace(/^ (?=\S)/, "").trimEnd().split(/\r\n?|\n/)
-    .map((line) => /^[^\S\n]*/.exec(line)![0] + normalizeText(line)).join("\n")
-
-/** A prompt or a completion: every character counts, but not how lines end. */
-const exactKey = (text: string): string => text.replace(/\r\n?/g, "\n")
-
-/** What a row is about, and what it says of that: rows that agree in both are duplicates. */
-const keysOf = (data: Data, index: number): readonly [about: string, says: unknown] => {
-  if (data.kind === "completion") {
-    const { prompt, completion } = data.rows[index]
-    return [exactKey(prompt), exactKey(completion)]
-  }
-  if (data.kind === "tagged") return [JSON.stringify(data.rows[index].words), data.rows[index].labels]
-  const row = data.rows[index]
-  return [textKey((row as LabeledRow | TextRow).text), "label" in row ? row.label : ""]
-}
-
 /**
  * Rows that repeat an earlier one, and texts that were given several labels. A prompt may well have several completions,
  * and code with another indentation is another example.
  */
-export const findDuplicates = (data: Data): Repetitions => {
+export const findDuplicates = <Row extends DataRow>({ kind, rows, labels }: Data<Row>): Repetitions => {
   const about = new Map<string, Map<string, number>>()
   const kept: Array<number> = []
   const duplicates: Array<Duplicate> = []
-  data.rows.forEach((row, index) => {
-    const [key, says] = keysOf(data, index)
+  const textOf = (row: Row) => kind.texts(row).join("")
+  rows.forEach((row, index) => {
+    const key = kind.about(row)
     const own = about.get(key) ?? about.set(key, new Map()).get(key)!
-    const said = JSON.stringify(says)
+    const said = JSON.stringify(kind.says(row))
     const earlier = own.get(said)
     if (earlier === undefined) {
       own.set(said, index)
       kept.push(index)
-    } else duplicates.push({ row: row.row, of: data.rows[earlier].row, text: textOf(row) })
+    } else duplicates.push({ row: row.row, of: rows[earlier].row, text: textOf(row) })
   })
-  const conflicts = [...about.values()].flatMap((own) => {
-    const indices = [...own.values()]
-    return indices.length > 1 && contradict(data, indices) ? [conflictOf(data, indices)] : []
+  const conflicts = [...about.values()].flatMap((own): ReadonlyArray<Conflict> => {
+    const several = [...own.values()].map((index) => rows[index])
+    const said = several.length > 1 ? kind.conflict?.(several, labels) : undefined
+    return said === undefined ? [] : [{ rows: several.map(({ row }) => row), labels: said, text: textOf(several[0]) }]
   })
   return { kept, duplicates, conflicts }
-}
-
-const textOf = (row: Data["rows"][number]): string => "text" in row ? row.text : `${row.prompt}${row.completion}`
-
-/** Whether rows of one text cannot all be right: words without a label in one row may have one in another. */
-const contradict = (data: Data, indices: ReadonlyArray<number>): boolean => {
-  if (data.kind === "classification") return true
-  if (data.kind !== "tagged") return false
-  const tags = indices.map((index) => data.rows[index].labels)
-  return tags[0].some((_, word) => new Set(tags.map((own) => own[word]).filter((id) => id !== MASKED)).size > 1)
-}
-
-const conflictOf = (data: Data, indices: ReadonlyArray<number>): Conflict => {
-  const says = (index: number): string => {
-    const row = data.rows[index]
-    if ("label" in row) return data.labels[row.label]
-    return (row as TaggedRow).labels.map((id) => data.labels[id] ?? "_").join(" ")
-  }
-  const rows = indices.map((index) => data.rows[index])
-  return { rows: rows.map(({ row }) => row), labels: indices.map(says), text: textOf(rows[0]) }
 }

@@ -1,4 +1,4 @@
-import type { Data } from "../dataset.ts"
+import type { Data } from "../data.ts"
 import type { Conflict, Duplicate } from "./duplicates.ts"
 import { countOf, firstOf } from "../labels/label_groups.ts"
 import { MASKED } from "../masked.ts"
@@ -27,7 +27,7 @@ export const splitNotes = (
     const texts = conflicts.map(({ rows, labels }) =>
       rows.map((row, i) => `${row} ${JSON.stringify(labels[i])}`).join(", ")
     )
-    const what = data.kind === "tagged" ? "tags" : "labels"
+    const what = data.kind.answers ?? "labels"
     notes.push(
       `kept in one part although their ${what} differ: ${countOf(conflicts.length, "text")}, ${unit} ${firstOf(texts)}`,
     )
@@ -52,10 +52,8 @@ export const splitNotes = (
   return notes.map((note) => `${source}: ${note}`)
 }
 
-const classesIn = (data: Data): ReadonlySet<number> => {
-  const classes = new Set<number>()
-  if (data.kind === "classification") { for (const { label } of data.rows) classes.add(label) }
-  if (data.kind === "tagged") { for (const { labels } of data.rows) for (const id of labels) classes.add(id) }
+const classesIn = ({ kind, rows }: Data): ReadonlySet<number> => {
+  const classes = new Set(rows.flatMap((row) => kind.classes?.(row) ?? []))
   classes.delete(MASKED)
   return classes
 }

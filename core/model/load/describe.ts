@@ -1,12 +1,14 @@
 import * as Effect from "effect/Effect"
 import { attempt } from "../../contracts/attempt.ts"
 import type { Contribution } from "../../contracts/contribution.ts"
+import type { Head } from "../../contracts/head.ts"
 import type { ModuleInfo } from "../../contracts/module_info.ts"
 import type { Parameter } from "../../contracts/parameter.ts"
 import { PluginError } from "../../contracts/plugin_error.ts"
 import { Plugins } from "../../contracts/plugins.ts"
 import { JsonError } from "../../formats/json_error.ts"
 import type { ConfigReader } from "../../formats/model_config.ts"
+import type { Task } from "../../tasks/task.ts"
 import { tiesOf } from "../../weights/weight_map.ts"
 import { type ChangedBase, changedBase, checkChanges } from "../_changed_base.ts"
 import { checkFolders } from "../adapters.ts"
@@ -14,7 +16,6 @@ import { Families, type Family } from "../families.ts"
 import { ModelError } from "../model_error.ts"
 import { backboneOf, baseKey, descendants, infoOf } from "../module.ts"
 import type { Network } from "../network.ts"
-import { labelsOf, type Task } from "../task.ts"
 import type { InitializeOptions } from "./load_options.ts"
 
 /** What config and plugins say of a model, before its files are looked at. */
@@ -29,7 +30,7 @@ export interface Description {
   readonly changed: ChangedBase
   /** Base parameters, tied ones under all their names. */
   readonly parameters: ReadonlyArray<Parameter>
-  /** Keys of parameters whose shape follows from the number of labels. */
+  /** Keys of parameters whose shape follows from the size of the head. */
   readonly labelKeys: ReadonlySet<string>
   readonly seed: number
 }
@@ -41,9 +42,10 @@ export function describe(
   { task, seed }: Required<InitializeOptions>,
 ): Effect.Effect<Description, ModelError | PluginError | JsonError, Plugins | Families> {
   return Effect.gen(function* () {
-    yield* attempt(() => checkLabels(task), ModelError)
+    const { head, problem } = task
+    if (problem !== undefined) return yield* new ModelError({ reason: "Task", message: problem })
     const family = yield* familyOf(given, task)
-    const build = (config: ConfigReader) => attempt(() => family.build(config, task), ModelError, JsonError)
+    const build = (config: ConfigReader) => attempt(() => family.build(config, head), ModelError, JsonError)
     const plain = yield* build(given)
     const contributions = yield* (yield* Plugins).all
     yield* checkFolders(contributions)
@@ -57,18 +59,11 @@ export function describe(
     const notes = [...built.notes, ...yield* attempt(() => checkFields(config, family.fields), JsonError, ModelError)]
     const parameters = parametersOf(built)
     yield* attempt(() => checkChanges(parameters, changed), PluginError)
-    const labelKeys = yield* attempt(() => labelKeysOf(parameters, family, config, task), ModelError, JsonError)
+    const labelKeys = yield* attempt(() => labelKeysOf(parameters, family, config, head), ModelError, JsonError)
     const network = { ...built, notes }
     const modules = infosOf(network)
     return { directory, task, config, network, modules, contributions, changed, parameters, labelKeys, seed }
   })
-}
-
-function checkLabels(task: Task): void {
-  const labels = labelsOf(task)
-  if (labels === undefined || (labels.length > 1 && new Set(labels).size === labels.length)) return
-  const message = `${task.kind} needs at least two different labels, got ${JSON.stringify(labels)}`
-  throw new ModelError({ reason: "Task", message })
 }
 
 function familyOf(config: ConfigReader, task: Task): Effect.Effect<Family, ModelError | JsonError, Families> {
@@ -83,10 +78,10 @@ function familyOf(config: ConfigReader, task: Task): Effect.Effect<Family, Model
       const message = `${config.file}: unknown model_type "${type}"; known: ${known}`
       return yield* new ModelError({ reason: "UnknownModelType", message })
     }
-    if (family.tasks.includes(task.kind)) return family
-    const message = `${config.file}: a model of type "${type}" has no head for ${task.kind}; it has one for ${
-      family.tasks.join(", ")
-    }`
+    const { head } = task
+    if (head.kind !== "vocabulary" || head.attention === family.attention) return family
+    const message = `${config.file}: a model of type "${type}" has no head for ${task.kind}, which needs ` +
+      `${head.attention} attention: its own is ${family.attention}`
     return yield* new ModelError({ reason: "Task", message })
   })
 }
@@ -106,15 +101,15 @@ function parametersOf({ root }: Network): ReadonlyArray<Parameter> {
   )
 }
 
-/** Keys of parameters that have another shape with one label more. */
+/** Keys of parameters that have another shape where the head gives one number more. */
 function labelKeysOf(
   parameters: ReadonlyArray<Parameter>,
   family: Family,
   config: ConfigReader,
-  task: Task,
+  head: Head,
 ): ReadonlySet<string> {
-  if (!("labels" in task)) return new Set()
-  const larger = parametersOf(family.build(config, { ...task, labels: [...task.labels, "one more"] }))
+  if (head.kind === "vocabulary") return new Set()
+  const larger = parametersOf(family.build(config, { ...head, size: head.size + 1 }))
   const shapes = new Map(larger.map(({ key, shape }) => [key, `${shape}`]))
   return new Set(parameters.filter(({ key, shape }) => shapes.get(key) !== `${shape}`).map(({ key }) => key))
 }

@@ -3,7 +3,7 @@ import type { Field, Resolved, Table } from "../../options/field.ts"
 import * as field from "../../options/fields.ts"
 import type { Storage } from "../../tensor/dtype.ts"
 import { ModelError } from "../model_error.ts"
-import type { Task } from "../task.ts"
+import type { Task } from "../../tasks/task.ts"
 
 /** Options of {@link initialize}. */
 export interface InitializeOptions {

@@ -5,7 +5,7 @@ import type { Ties } from "../../weights/weight_map.ts"
 import type { Model } from "../model.ts"
 import { unmatched } from "../selector.ts"
 import { longestPrefix, resolveSites, type SiteTable } from "../sites.ts"
-import type { Task } from "../task.ts"
+import type { Task } from "../../tasks/task.ts"
 import type { Description } from "./describe.ts"
 import { checkTied, trainableOf } from "./trainable.ts"
 

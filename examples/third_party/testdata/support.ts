@@ -36,7 +36,7 @@ export const logitsOf = (model: Model.Model, tokens: ReadonlyArray<ReadonlyArray
     const { logits } = model.forward({
       tokens: integers("tokens", shape),
       lengths: integers("lengths", [shape[0]]),
-      labels: integers("labels", shape),
+      fields: {},
       exampleWeight: ops.input("exampleWeight", [shape[0]], { batch: true }),
       task: "default",
     }, { training: false })

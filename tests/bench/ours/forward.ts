@@ -10,7 +10,7 @@ import * as Wasm from "../../../core/backend/wasm/backend.ts"
 import { layer as pluginsLayer, type Plugins } from "../../../core/contracts/plugins.ts"
 import { layer as familiesLayer } from "../../../core/model/families.ts"
 import { chooseByRow, load } from "../../../core/model/mod.ts"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import { choiceInput } from "../../../core/training/evaluate.ts"
 import { batchInputs } from "../../../core/data/batch_inputs.ts"
 import { ready } from "../../../core/backend/ready.ts"
@@ -37,7 +37,7 @@ const program = Effect.gen(function* () {
   const choice = names.length < 2
     ? undefined
     : chooseByRow(model, Array.from({ length: rows }, (_, row) => `lora/${names[row % names.length]}`))
-  const batch = batchInputs("default", rows, tokens, "token")
+  const batch = batchInputs("default", rows, tokens, model.task)
   const { hidden } = model.forward(batch, { training: false, ...choiceInput(choice?.plugins, rows) })
   const graph = { name: "forward", outputs: { hidden }, updates: [] }
   const { run } = yield* Effect.promise(() => ready(model.backend, graph))

@@ -13,7 +13,7 @@ import * as Wasm from "../../../core/backend/wasm/backend.ts"
 import { layer as pluginsLayer } from "../../../core/contracts/plugins.ts"
 import { layer as familiesLayer } from "../../../core/model/families.ts"
 import { load } from "../../../core/model/mod.ts"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import { bytesOf, type Storage } from "../../../core/tensor/dtype.ts"
 import { sizeOf } from "../../../core/tensor/shape.ts"
 import { makeSession } from "../../../core/training/session.ts"
@@ -81,11 +81,12 @@ const program = Effect.gen(function* () {
     lengths: new Int32Array(rows).fill(tokens),
     exampleWeight: new Float32Array(rows).fill(1),
     rows: Int32Array.from({ length: rows }, (_, row) => row),
-    trainedCount: classifies ? rows : rows * (tokens - 1),
-    ...(classifies
-      ? { labels: Int32Array.from(given.labels as ReadonlyArray<number>) }
-      // The last token has no target.
-      : { targets: Int32Array.from(given.inputIds.flatMap((row) => [...row.slice(1), MASKED])) }),
+    fields: {
+      // The last token has no label.
+      labels: Int32Array.from(
+        classifies ? given.labels as ReadonlyArray<number> : given.inputIds.flatMap((row) => [...row.slice(1), MASKED]),
+      ),
+    },
   }]
   const account = (): Account => ({
     planned: {

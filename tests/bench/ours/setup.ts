@@ -32,9 +32,8 @@ const { build }: typeof import("../../../core/graph/build.ts") = await load("cor
 const families: typeof import("../../../core/model/families.ts") = await load("core/model/families.ts")
 const { initialize }: typeof import("../../../core/model/mod.ts") = await load("core/model/mod.ts")
 const { descendants }: typeof import("../../../core/model/module.ts") = await load("core/model/module.ts")
-const { Task }: typeof import("../../../core/model/task.ts") = await load("core/model/task.ts")
+const { Task }: typeof import("../../../core/tasks/builtin.ts") = await load("core/tasks/builtin.ts")
 const { adamW }: typeof import("../../../core/training/adamw.ts") = await load("core/training/adamw.ts")
-const { perToken }: typeof import("../../../core/training/objectives.ts") = await load("core/training/objectives.ts")
 const { packedInputs }: typeof import("../../../core/data/batch_inputs.ts") = await load("core/data/batch_inputs.ts")
 const { stepGraph }: typeof import("../../../core/training/step_graphs.ts") = await load(
   "core/training/step_graphs.ts",
@@ -79,9 +78,9 @@ const nowhere = Layer.succeed(Backend, {
 /** The family, but its base needs no first values. */
 const family = families.family({
   modelTypes,
-  tasks: ["causal-lm"],
-  build: (config, task) => {
-    const network = buildNetwork(config, task)
+  attention: "causal",
+  build: (config, head) => {
+    const network = buildNetwork(config, head)
     const initializer = { kind: "values", data: new Float32Array(0) }
     for (const { parameters } of descendants(network.root)) {
       for (const spec of Object.values(parameters)) Object.assign(spec, { initializer })
@@ -102,8 +101,8 @@ const program = Effect.gen(function* () {
     forward: model.forward,
     parameter: (key: string) => parameters.get(key)!,
     trained,
-    labels: "token" as const,
-    objective: perToken,
+    task: model.task,
+    objective: model.task.objective,
     contributions: model.contributions,
     optimizer,
     weightDecay: 0,
@@ -122,7 +121,7 @@ const program = Effect.gen(function* () {
   let last: { readonly program: Program; readonly code: Uint8Array<ArrayBuffer>; readonly parts: SetupProgram["parts"] }
   const step = (): Promise<number> => {
     const began = performance.now()
-    const graph = stepGraph(settings, state, packedInputs("default", EXAMPLES, TOKENS, LONGEST, "token"))
+    const graph = stepGraph(settings, state, packedInputs("default", EXAMPLES, TOKENS, LONGEST, model.task))
     const traced = performance.now()
     const program = build(graph)
     const built = performance.now()

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import { type BackendChoice, layerWith } from "../../../core/backend/auto.ts"
 import { Backend } from "../../../core/backend/backend.ts"
 import type { BatchTensors, Outputs } from "../../../core/contracts/objective.ts"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import {
   add,
   attention,
@@ -88,9 +88,8 @@ const program = Effect.gen(function* () {
     tokens: inputs,
     lengths: new Int32Array(rows).fill(tokens),
     exampleWeight: new Float32Array(rows).fill(1),
-    targets,
+    fields: { labels: targets },
     rows: Int32Array.from({ length: rows }, (_, row) => row),
-    trainedCount: rows * tokens,
   }]
   const record = profile === undefined ? undefined : profileTo(profile)
   let step = 0

@@ -1,9 +1,19 @@
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
+import type { Data } from "../../../core/data/data.ts"
 import { DataError } from "../../../core/data/data_error.ts"
+import {
+  encode,
+  encodeBlocks,
+  type Encoded,
+  type EncodeOptions,
+  type Example,
+  MASKED,
+} from "../../../core/data/encode.ts"
 import { makeTokenizer, type Tokenizer } from "../../../core/data/tokenizer.ts"
 import { trainBpe } from "../../../core/data/train_bpe.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 
 /** Runs an effect that needs files. */
 export const run = <A, E>(effect: Effect.Effect<A, E, FileSystem.FileSystem>): Promise<A> =>
@@ -71,3 +81,35 @@ export const framed: Tokenizer = makeTokenizer({
     vocab: { "[PAD]": 0, "[CLS]": 1, "[SEP]": 2, a: 3, b: 4, c: 5, d: 6, e: 7 },
   },
 }, { pad_token: "[PAD]" })
+
+/** Encodes rows for the task of their kind, or texts for masked language modelling. */
+export const encodeRows = (
+  data: Data,
+  tokenizer: Tokenizer,
+  { masked = false, ...options }: EncodeOptions & { readonly masked?: boolean },
+): Encoded => {
+  const tasks = [Task.classification(data.labels), Task.tokenClassification(data.labels), Task.causalLM()]
+  const task = masked ? Task.maskedLM() : tasks.find(({ rows }) => rows.includes(data.kind))!
+  return encode(data, task, tokenizer, options)
+}
+
+/** Texts joined and cut into blocks, to learn the next token. */
+export const encodeTextBlocks = (
+  data: Data,
+  tokenizer: Tokenizer,
+  options: { readonly blockLength: number },
+): Encoded => encodeBlocks(data, Task.causalLM(), Task.causalLM().packing!.fields, tokenizer, options)
+
+/** For each token itself where a causal language model learns it, else -100: its labels, not shifted. */
+export const learned = ({ fields: { labels } }: Example): ReadonlyArray<number> => {
+  if (labels[labels.length - 1] !== MASKED) throw new Error("the last token has a label")
+  return [MASKED, ...Array.from(labels).slice(0, -1)]
+}
+
+/** Number of labels that are not masked. */
+export const countLabels = (examples: ReadonlyArray<Example>): number =>
+  examples.reduce((sum, { fields }) => sum + Array.from(fields.labels).filter((label) => label !== MASKED).length, 0)
+
+/** Tokens of all examples. */
+export const countTokens = (examples: ReadonlyArray<Example>): number =>
+  examples.reduce((sum, { tokens }) => sum + tokens.length, 0)

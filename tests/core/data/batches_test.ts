@@ -5,13 +5,14 @@ import { makeBatchSource } from "../../../core/data/batch_source.ts"
 import { bucketLength, collate, makeBatches } from "../../../core/data/batches.ts"
 import { DataError } from "../../../core/data/data_error.ts"
 import { type Example, MASKED } from "../../../core/data/encode.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import { makeRng } from "../../../core/tensor/random.ts"
 
 const examples = (count: number, seed = 1): ReadonlyArray<Example> => {
   const rng = makeRng(seed)
   return Array.from({ length: count }, (_, row) => {
     const tokens = Int32Array.from({ length: 2 + rng.int(99) ** 2 / 99 }, () => 1 + rng.int(50))
-    return { tokens, label: row % 3, row: row + 1 }
+    return { tokens, fields: { labels: [row % 3] }, index: row, row: row + 1 }
   })
 }
 
@@ -117,30 +118,31 @@ Deno.test("a source draws the same step at a position, whatever was drawn before
 
 Deno.test("arrays of a classification batch, with an empty row", () => {
   const all: ReadonlyArray<Example> = [
-    { tokens: Int32Array.of(5, 6, 7), label: 1, row: 1 },
-    { tokens: Int32Array.of(8), label: 0, row: 2 },
+    { tokens: Int32Array.of(5, 6, 7), fields: { labels: [1] }, index: 0, row: 1 },
+    { tokens: Int32Array.of(8), fields: { labels: [0] }, index: 1, row: 2 },
   ]
-  assertEquals(collate(all, { task: "t", rows: Int32Array.of(1, -1, 0), length: 4 }, 9), {
-    task: "t",
-    shape: [3, 4],
-    tokens: Int32Array.of(8, 9, 9, 9, 9, 9, 9, 9, 5, 6, 7, 9),
-    lengths: Int32Array.of(1, 1, 3),
-    exampleWeight: Float32Array.of(1, 0, 1),
-    labels: Int32Array.of(0, MASKED, 1),
-    rows: Int32Array.of(1, -1, 0),
-    trainedCount: 2,
-  })
+  assertEquals(
+    collate(all, { task: "t", rows: Int32Array.of(1, -1, 0), length: 4 }, Task.classification(["a", "b"]), 9),
+    {
+      task: "t",
+      shape: [3, 4],
+      tokens: Int32Array.of(8, 9, 9, 9, 9, 9, 9, 9, 5, 6, 7, 9),
+      lengths: Int32Array.of(1, 1, 3),
+      exampleWeight: Float32Array.of(1, 0, 1),
+      fields: { labels: Int32Array.of(0, MASKED, 1) },
+      rows: Int32Array.of(1, -1, 0),
+    },
+  )
 })
 
 Deno.test("targets of a language modelling batch are the tokens that follow", () => {
   const all: ReadonlyArray<Example> = [
-    { tokens: Int32Array.of(5, 6, 7), labels: Int32Array.of(MASKED, MASKED, 7), row: 1 },
-    { tokens: Int32Array.of(8, 9), labels: Int32Array.of(MASKED, 9), row: 2 },
+    { tokens: Int32Array.of(5, 6, 7), fields: { labels: [MASKED, 7, MASKED] }, index: 0, row: 1 },
+    { tokens: Int32Array.of(8, 9), fields: { labels: [9, MASKED] }, index: 1, row: 2 },
   ]
-  const batch = collate(all, { task: "t", rows: Int32Array.of(0, 1, -1), length: 3 })
+  const batch = collate(all, { task: "t", rows: Int32Array.of(0, 1, -1), length: 3 }, Task.causalLM())
   const M = MASKED
-  assertEquals(batch.targets, Int32Array.of(M, 7, M, 9, M, M, M, M, M))
-  assertEquals([batch.trainedCount, batch.labels], [2, undefined])
+  assertEquals(batch.fields.labels, Int32Array.of(M, 7, M, 9, M, M, M, M, M))
   // The labels of a full row end with its last target masked.
   assertEquals(batch.tokens, Int32Array.of(5, 6, 7, 8, 9, 0, 0, 0, 0))
 })

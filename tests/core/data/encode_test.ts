@@ -1,9 +1,19 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert"
 import { DataError } from "../../../core/data/data_error.ts"
-import { fromRows } from "../../../core/data/dataset.ts"
-import { encode, encodeBlocks, MASKED } from "../../../core/data/encode.ts"
+import { fromRows } from "../../../core/tasks/dataset.ts"
+import { MASKED } from "../../../core/data/encode.ts"
 import { formatPreview, preview } from "../../../core/data/preview.ts"
-import { framed, texts, tokenizer } from "./_support.ts"
+import { causalLM } from "../../../core/tasks/causal_lm.ts"
+import {
+  countLabels,
+  countTokens,
+  encodeRows as encode,
+  encodeTextBlocks as encodeBlocks,
+  framed,
+  learned,
+  texts,
+  tokenizer,
+} from "./_support.ts"
 
 const eos = tokenizer.eosId!
 
@@ -11,18 +21,19 @@ Deno.test("classification: special tokens stay when the text is cut, and cuts ar
   const rows = [{ t: "a b", l: 0 }, { t: "a b c d e", l: 1 }]
   const encoded = encode(fromRows(rows, { text: "t", label: "l" }), framed, { maxLength: 4 })
   assertEquals(encoded.examples.map((example) => [...example.tokens]), [[1, 3, 4, 2], [1, 3, 4, 2]])
-  assertEquals(encoded.examples.map((example) => example.label), [0, 1])
-  assertEquals([encoded.truncated, encoded.tokenCount, encoded.trainedCount], [1, 8, 2])
+  assertEquals(encoded.examples.map((example) => [...Array.from(example.fields.labels)]), [[0], [1]])
+  assertEquals([encoded.truncated, countTokens(encoded.examples), countLabels(encoded.examples)], [1, 8, 2])
 })
 
 Deno.test("completion: the prompt is masked, the end of text is learned", () => {
   const data = fromRows([{ p: "The prize is", c: " won now!" }], { prompt: "p", completion: "c" })
-  const [{ tokens, labels }] = encode(data, tokenizer, { maxLength: 64 }).examples
+  const [example] = encode(data, tokenizer, { maxLength: 64 }).examples
+  const { tokens } = example
   const prompt = tokenizer.encode("The prize is")
   assertEquals([...tokens], [...prompt, ...tokenizer.encode(" won now!"), eos])
-  assertEquals([...labels!], [...tokens].map((id, at) => (at < prompt.length ? MASKED : id)))
+  assertEquals(learned(example), [...tokens].map((id, at) => (at < prompt.length ? MASKED : id)))
   const whole = encode(data, tokenizer, { maxLength: 64, completionOnly: false }).examples[0]
-  assertEquals([...whole.labels!], [MASKED, ...tokens.slice(1)])
+  assertEquals(learned(whole), [MASKED, ...tokens.slice(1)])
 })
 
 Deno.test("plain language modelling: all but the first token is trained on; a text that was cut has no end", () => {
@@ -31,8 +42,8 @@ Deno.test("plain language modelling: all but the first token is trained on; a te
   const [cut, short] = encoded.examples
   assertEquals([cut.tokens.length, cut.tokens.includes(eos), encoded.truncated], [8, false, 1])
   assertEquals(short.tokens.at(-1), eos)
-  assertEquals([...short.labels!], [MASKED, ...short.tokens.slice(1)])
-  assertEquals(encoded.trainedCount, encoded.tokenCount - 2)
+  assertEquals(learned(short), [MASKED, ...short.tokens.slice(1)])
+  assertEquals(countLabels(encoded.examples), countTokens(encoded.examples) - 2)
 })
 
 Deno.test("tagged words: a word's first token has its label, special tokens have none, also where the row is cut", () => {
@@ -46,7 +57,7 @@ Deno.test("tagged words: a word's first token has its label, special tokens have
     words: "w",
     tags: "t",
   })
-  assertEquals([data.kind, data.labels, data.rows[0].labels, data.rows[0].text], [
+  assertEquals([data.kind.name, data.labels, data.rows[0].labels, data.rows[0].text], [
     "tagged",
     ["x", "y"],
     [0, 1, 0],
@@ -54,9 +65,9 @@ Deno.test("tagged words: a word's first token has its label, special tokens have
   ])
   const encoded = encode(data, { ...framed, encode: encodeWords }, { maxLength: 6 })
   assertEquals([...encoded.examples[0].tokens], [1, 3, 4, 5, 6, 2])
-  assertEquals([...encoded.examples[0].targets!], [MASKED, 0, MASKED, 1, 0, MASKED])
-  assertEquals([...encoded.examples[1].targets!], [MASKED, 1, MASKED])
-  assertEquals([encoded.truncated, encoded.trainedCount], [1, 4])
+  assertEquals([...encoded.examples[0].fields.labels as Int32Array], [MASKED, 0, MASKED, 1, 0, MASKED])
+  assertEquals([...encoded.examples[1].fields.labels as Int32Array], [MASKED, 1, MASKED])
+  assertEquals([encoded.truncated, countLabels(encoded.examples)], [1, 4])
   const uneven = [{ w: ["a", "b"], t: ["x"] }, { w: ["a"], t: ["y"] }]
   assertEquals(assertThrows(() => fromRows(uneven, { words: "w", tags: "t" }), DataError).rows, [1])
   assertEquals(
@@ -67,8 +78,8 @@ Deno.test("tagged words: a word's first token has its label, special tokens have
 
 Deno.test("hidden tokens: all but special ones can be, and no end of text is added", () => {
   const data = fromRows([{ t: "a b c d e" }], { text: "t" })
-  const [{ tokens, targets, labels }] = encode(data, { ...framed, eosId: 7 }, { maxLength: 5, masked: true }).examples
-  assertEquals([[...tokens], [...targets!], labels], [[1, 3, 4, 5, 2], [MASKED, 3, 4, 5, MASKED], undefined])
+  const [{ tokens, fields }] = encode(data, { ...framed, eosId: 7, maskId: 0 }, { maxLength: 5, masked: true }).examples
+  assertEquals([[...tokens], Array.from(fields.labels)], [[1, 3, 4, 5, 2], [MASKED, 3, 4, 5, MASKED]])
 })
 
 Deno.test("too long, nothing to train on and no token are errors that name the rows", () => {
@@ -90,7 +101,7 @@ Deno.test("blocks: all texts one after the other, cut at the block length", () =
   const all = texts.flatMap((text) => [...tokenizer.encode(text), eos])
   assertEquals(encoded.examples.flatMap((example) => [...example.tokens]), all)
   assert(encoded.examples.slice(0, -1).every((example) => example.tokens.length === 10))
-  for (const { tokens, labels } of encoded.examples) assertEquals([...labels!], [MASKED, ...tokens.slice(1)])
+  for (const example of encoded.examples) assertEquals(learned(example), [MASKED, ...example.tokens.slice(1)])
   const ends = texts.map((_, at) => texts.slice(0, at + 1).reduce((sum, t) => sum + tokenizer.encode(t).length + 1, 0))
   const rows = encoded.examples.map((_, at) => ends.findIndex((end) => end > at * 10) + 1)
   assertEquals(encoded.examples.map((example) => example.row), rows)
@@ -102,7 +113,7 @@ Deno.test("blocks: all texts one after the other, cut at the block length", () =
 
 Deno.test("the preview marks what is trained on, token by token", () => {
   const data = fromRows([{ p: "a b", c: "c\u001b[2J\u009b é" }], { prompt: "p", completion: "c" })
-  const tokens = preview(encode(data, tokenizer, { maxLength: 64 }).examples[0], tokenizer)
+  const tokens = preview(encode(data, tokenizer, { maxLength: 64 }).examples[0], tokenizer, causalLM().written!)
   assertEquals(tokens.slice(0, 3).map(({ text, trained }) => [text, trained]), [["a", false], [" ", false], [
     "b",
     false,

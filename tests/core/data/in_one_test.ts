@@ -3,12 +3,14 @@
  * those of the character offsets that Rust keeps, which this project's tokenizers do not.
  */
 import { assert, assertEquals } from "@std/assert"
-import { type Data, fromRows } from "../../../core/data/dataset.ts"
-import { encode, encodeBlocks, type EncodeOptions, MASKED } from "../../../core/data/encode.ts"
+import { type Data, fromRows } from "../../../core/tasks/dataset.ts"
+import { type EncodeOptions, MASKED } from "../../../core/data/encode.ts"
 import { notesOf } from "../../../core/data/encode_notes.ts"
 import { preview } from "../../../core/data/preview.ts"
 import { makeTokenizer, type Tokenizer } from "../../../core/data/tokenizer.ts"
+import { causalLM } from "../../../core/tasks/causal_lm.ts"
 import { makeRng } from "../../../core/tensor/random.ts"
+import { encodeRows as encode, encodeTextBlocks as encodeBlocks, learned } from "./_support.ts"
 
 interface Expected {
   readonly pairs: ReadonlyArray<{
@@ -38,7 +40,7 @@ const pairs = (rows: ReadonlyArray<{ readonly prompt: string; readonly completio
   })
 
 /** Examples with what is told of them. */
-const withNotes = (data: Data, tokenizer: Tokenizer, options: EncodeOptions) => {
+const withNotes = (data: Data, tokenizer: Tokenizer, options: EncodeOptions & { masked?: boolean }) => {
   const encoded = encode(data, tokenizer, options)
   return { ...encoded, notes: notesOf(data, encoded, tokenizer) }
 }
@@ -63,11 +65,11 @@ for (const [kind, tokenizer] of tokenizers) {
       const lead = begun ? [] : before
       const ended = ids.at(-1) === (tokenizer.eosId ?? after.at(-1))
       const last = ended ? [] : after.length > 0 ? after : [tokenizer.eosId!]
-      const { tokens, labels } = examples[index]
+      const { tokens } = examples[index]
       const text = JSON.stringify([prompt, completion])
       assertEquals([...tokens], [...lead, ...ids, ...last], text)
       const from = Math.max(1, lead.length + border)
-      assertEquals([...labels!], [...tokens].map((id, at) => (at < from ? MASKED : id)), text)
+      assertEquals(learned(examples[index]), [...tokens].map((id, at) => (at < from ? MASKED : id)), text)
     })
   })
 
@@ -79,9 +81,9 @@ for (const [kind, tokenizer] of tokenizers) {
     const joined = kind === "byte_level" || kind === "metaspace_never"
     assertEquals(notes.filter((note) => note.includes("runs together")).length, joined ? 1 : 0)
     expected[kind].words.forEach(({ words, ids }, index) => {
-      const { tokens, targets } = examples[index]
+      const { tokens, fields } = examples[index]
       assertEquals(
-        targets!.filter((id) => id !== MASKED).length,
+        Array.from(fields.labels).filter((id) => id !== MASKED).length,
         words.at(-1) === "[SEP]" && after[0] === 3 ? 5 : words.length,
       )
       if (joined) {
@@ -96,7 +98,7 @@ for (const [kind, tokenizer] of tokenizers) {
 
   Deno.test(`${kind}: the shown texts of any tokens are together the decoded text`, () => {
     const check = (tokens: Int32Array) => {
-      const shown = preview({ tokens, labels: tokens, row: 1 }, tokenizer)
+      const shown = preview({ tokens, fields: { labels: tokens }, index: 0, row: 1 }, tokenizer, causalLM().written!)
       assertEquals(shown.map(({ text }) => text).join(""), tokenizer.decode(tokens))
       assertEquals(shown.map(({ id }) => id), [...tokens])
       // What adds nothing to the text is seen all the same.
@@ -128,8 +130,8 @@ Deno.test("a token across the border is trained on, and told of with its rows", 
     { prompt: "The tree is un", completion: "pruned, the qu" },
   ]
   const { examples, notes } = withNotes(pairs(rows), tokenizer, { maxLength: 64 })
-  const trained = examples.map(({ tokens, labels }) =>
-    tokenizer.decode(tokens.filter((_, at) => labels![at] !== MASKED))
+  const trained = examples.map((example) =>
+    tokenizer.decode(example.tokens.filter((_, at) => learned(example)[at] !== MASKED))
   )
   for (const [index, { completion }] of rows.entries()) {
     assert(trained[index].includes(completion.trim()), trained[index])
@@ -189,7 +191,7 @@ Deno.test("an end token that the tokenizer puts behind each text is there once, 
   ).examples
   assertEquals([...whole.tokens], [...tokenizer.encode("tree yes")])
   assertEquals(written.tokens, whole.tokens)
-  assertEquals(whole.labels!.at(-1), end)
+  assertEquals(learned(whole).at(-1), end)
   const cut = encode(pairs([{ prompt: "tree", completion: " yes no yes" }]), tokenizer, { maxLength: 4 }).examples[0]
   assertEquals([cut.tokens.length, cut.tokens.includes(end)], [4, false])
 })
@@ -208,8 +210,8 @@ Deno.test("[CLS] and [SEP] in the data stand once, for texts, hidden tokens and 
     masked: true,
   })
   const mask = tokenizer.id("[MASK]")!
-  const [{ tokens, targets }] = hidden.examples
-  assert(tokens.includes(mask) && !targets!.includes(mask))
+  const [{ tokens, fields }] = hidden.examples
+  assert(tokens.includes(mask) && !Array.from(fields.labels).includes(mask))
   assertEquals(hidden.notes, [
     "rows: 1 of 1 texts end in [SEP] themselves, which is not doubled (row 1)",
     "rows: 1 of 1 texts spell special tokens ([MASK]), which are read as such (row 1)",
@@ -217,7 +219,7 @@ Deno.test("[CLS] and [SEP] in the data stand once, for texts, hidden tokens and 
   const words = fromRows([{ w: ["[CLS]", "the", "tree", "[SEP]"], t: ["x", "y", "x", "x"] }], { words: "w", tags: "t" })
   const [tagged] = encode(words, tokenizer, { maxLength: 64 }).examples
   assertEquals([...tagged.tokens], plain)
-  assertEquals([...tagged.targets!].filter((id) => id !== MASKED), [1, 0])
+  assertEquals(Array.from(tagged.fields.labels).filter((id) => id !== MASKED), [1, 0])
 })
 
 Deno.test("end tokens that stay where another follows, or where none belongs, are told as special tokens in the text", () => {

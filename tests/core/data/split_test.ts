@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert"
-import { fromRows, rows, split as splitEffect } from "../../../core/data/dataset.ts"
+import { fromRows, rows, split as splitEffect } from "../../../core/tasks/dataset.ts"
 import { makeRng } from "../../../core/tensor/random.ts"
-import { normalizeText, splitData } from "../../../core/data/split.ts"
+import { splitData } from "../../../core/data/split.ts"
+import { normalizeText } from "../../../core/data/split/text_keys.ts"
 import { failure, run } from "./_support.ts"
 
 /** Messages with many copies that differ in case and white space alone, and labels of unlike frequency. */

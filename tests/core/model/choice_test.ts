@@ -6,7 +6,7 @@ import { PluginError } from "../../../core/contracts/plugin_error.ts"
 import { Plugins } from "../../../core/contracts/plugins.ts"
 import type { SitePlan } from "../../../core/contracts/site.ts"
 import { chooseByRow, initialize, type Model } from "../../../core/model/mod.ts"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import { evaluate } from "../../evaluate.ts"
 import { memoryBackend } from "../../memory_backend.ts"
@@ -58,7 +58,7 @@ const withModel = (
         const outputs = view.forward({
           tokens: ops.constant(tokens, [ROWS, 3]),
           lengths: ops.full(3, [ROWS], "i32"),
-          labels: ops.full(0, [ROWS, 3], "i32"),
+          fields: {},
           exampleWeight: ops.full(1, [ROWS]),
           task: "",
         }, {

@@ -4,7 +4,7 @@ import * as Layer from "effect/Layer"
 import type { Contribution } from "../../../core/contracts/contribution.ts"
 import { Plugins } from "../../../core/contracts/plugins.ts"
 import { generate, initialize, load, type Model } from "../../../core/model/mod.ts"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import { evaluate } from "../../evaluate.ts"
 import { type MemoryBackend, memoryBackend } from "../../memory_backend.ts"
@@ -23,7 +23,7 @@ function anew(model: Model, backend: MemoryBackend, count: number): number[] {
     const { logits } = model.forward({
       tokens: ops.input("tokens", [1, length], { dtype: "i32" }),
       lengths: ops.full(length, [1], "i32"),
-      labels: ops.full(0, [1, length], "i32"),
+      fields: {},
       exampleWeight: ops.full(1, [1]),
       task: "",
     }, { training: false })

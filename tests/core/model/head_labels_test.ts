@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
 import { headLabels } from "../../../core/model/mod.ts"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
+import { labeledRows } from "../../../core/tasks/classification.ts"
 import { checkData } from "../../../core/training/training_data.ts"
 import { distance, failure, fixture, run } from "../../model_layer.ts"
 import { inDirectory } from "../../plugins/_files.ts"
@@ -64,7 +65,7 @@ Deno.test("the head's order counts: another one is refused with what to pass, id
   const ids = await loaded("llama/qwen2", { task: classes("0", "1", "2") }, own, ({ task }) => {
     assertEquals(task, classes("positive", "negative", "neutral"))
     const data = (...labels: string[]) =>
-      ({ kind: "classification", source: "rows", unit: "row", labels, rows: [] }) as const
+      ({ kind: labeledRows, source: "rows", unit: "row", labels, rows: [] }) as const
     checkData(data("0", "1", "2"), task)
     checkData(data("positive", "negative", "neutral"), task)
     for (const other of [data("1", "0", "2"), data("0", "1"), data("negative", "positive", "neutral")]) {

@@ -6,7 +6,7 @@ import type { SitePlan } from "../../../core/contracts/site.ts"
 import { PluginError } from "../../../core/contracts/plugin_error.ts"
 import { Plugins } from "../../../core/contracts/plugins.ts"
 import { initialize, load, saveAdapters, saveCheckpoint } from "../../../core/model/mod.ts"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import { type MemoryBackend, memoryBackend } from "../../memory_backend.ts"
 import { distance, failure, fixture, run } from "../../model_layer.ts"
 

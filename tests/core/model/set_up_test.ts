@@ -6,7 +6,7 @@ import { PluginError } from "../../../core/contracts/plugin_error.ts"
 import { plugin } from "../../../core/contracts/plugins.ts"
 import type { SitePlan } from "../../../core/contracts/site.ts"
 import { load } from "../../../core/model/mod.ts"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import { memoryBackend } from "../../memory_backend.ts"
 import { failure, fixture } from "../../model_layer.ts"
 

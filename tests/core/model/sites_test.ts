@@ -8,7 +8,7 @@ import { Plugins } from "../../../core/contracts/plugins.ts"
 import type { Site, SitePlan } from "../../../core/contracts/site.ts"
 import { initialize, type Model, readParameters } from "../../../core/model/mod.ts"
 import { resolveSites } from "../../../core/model/sites.ts"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import type { Tensor } from "../../../core/tensor/tensor.ts"
 import { evaluate } from "../../evaluate.ts"
@@ -141,7 +141,7 @@ function logitsOf(list: ReadonlyArray<Contribution>, methods = true): Promise<Re
       const { logits } = model.forward({
         tokens: ops.input("tokens", [1, 4], { dtype: "i32" }),
         lengths: ops.input("lengths", [1], { dtype: "i32" }),
-        labels: ops.input("labels", [1, 4], { dtype: "i32" }),
+        fields: { labels: ops.input("labels", [1, 4], { dtype: "i32" }) },
         exampleWeight: ops.input("exampleWeight", [1]),
         task: "default",
       }, { training: true, key: [scalar("seed"), scalar("step")], methods })

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import { distance } from "../../model_layer.ts"
 import { loaded, refused, type Tensors, tensorsOf } from "./_stored.ts"
 

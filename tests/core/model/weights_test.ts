@@ -25,7 +25,7 @@ import {
   saveCheckpoint,
   saveMerged,
 } from "../../../core/model/mod.ts"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import { fit } from "../../../core/training/fit.ts"
 import * as Llama from "../../../plugins/llama/mod.ts"
@@ -43,7 +43,7 @@ const [B, T] = [2, 9]
 const batch: BatchTensors = {
   tokens: ops.input("tokens", [B, T], { dtype: "i32", batch: true }),
   lengths: ops.input("lengths", [B], { dtype: "i32", batch: true }),
-  labels: ops.input("labels", [B], { dtype: "i32", batch: true }),
+  fields: { labels: ops.input("labels", [B], { dtype: "i32", batch: true }) },
   exampleWeight: ops.input("exampleWeight", [B], { batch: true }),
   task: "default",
 }

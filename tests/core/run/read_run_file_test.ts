@@ -48,8 +48,9 @@ Deno.test("what a run file must not say is named, with its place and the nearest
     [{ ...good, seed: "42" }, `seed must be a whole number from 0, got "42"`],
     [{ ...good, seed: 1.5 }, `seed must be a whole number from 0, got 1.5`],
     [
-      { ...good, task: "regression" },
-      `task must be "classification", "token-classification", "causal-lm" or "masked-lm", got "regression"`,
+      { ...good, task: "ranking" },
+      `task must be "classification", "token-classification", "multi-label-classification", "regression", ` +
+      `"causal-lm" or "masked-lm", got "ranking"`,
     ],
     [{ ...good, data: { path: "d", test: 2 } }, "data.test must be a number from 0 and below 1, got 2"],
     [
@@ -66,7 +67,7 @@ Deno.test("what a run file must not say is named, with its place and the nearest
     ],
     [
       { ...good, data: { path: "d", text: "t", label: "l" }, task: "masked-lm" },
-      `task: "masked-lm" does not go with the columns text and label, which are for classification`,
+      `task: "masked-lm" does not go with the columns text and label, which are for classification, multi-label-classification, regression`,
     ],
     [methods(), "methods must be a list of at least 1, got []"],
     [

@@ -1,5 +1,5 @@
 import type { TrainEvent } from "../../../core/contracts/train_event.ts"
-import { classificationMetrics } from "../../../core/training/metrics.ts"
+import { classificationMetrics } from "../../../core/tasks/classification_metrics.ts"
 import type { ReportData } from "../../../core/training/report.ts"
 
 const totalSteps = 300

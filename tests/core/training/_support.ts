@@ -2,11 +2,11 @@
  * A tiny model, its tokenizer and two classes of texts that can be told apart.
  * @module
  */
-import { fromRows, type LabeledData, type TextData } from "../../../core/data/dataset.ts"
+import { fromRows, type LabeledData, type TextData } from "../../../core/tasks/dataset.ts"
 import { makeTokenizer, type Tokenizer } from "../../../core/data/tokenizer.ts"
 import { trainBpe } from "../../../core/data/train_bpe.ts"
 import { initialize, type Model } from "../../../core/model/mod.ts"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import { type MemoryBackend, memoryBackend } from "../../memory_backend.ts"
 
 const words = ["sun moon star sky cloud rain", "bread milk cheese apple salt rice"].map((list) => list.split(" "))
@@ -35,7 +35,8 @@ export const tokenizer: Tokenizer = (() => {
   return makeTokenizer(model, config)
 })()
 
-const config = {
+/** Its `config.json`. */
+export const config = {
   model_type: "llama",
   vocab_size: 300,
   hidden_size: 16,

@@ -5,7 +5,7 @@ import * as Wasm from "../../../core/backend/wasm/backend.ts"
 import { layer as pluginsLayer } from "../../../core/contracts/plugins.ts"
 import { layer as familiesLayer } from "../../../core/model/families.ts"
 import { initialize } from "../../../core/model/mod.ts"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import { makeSession } from "../../../core/training/session.ts"
 import * as Llama from "../../../plugins/llama/mod.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
@@ -31,9 +31,8 @@ const batch = {
   tokens: Int32Array.from({ length: rows * tokens }, (_, i) => i * 7 % 64),
   lengths: new Int32Array(rows).fill(tokens),
   exampleWeight: new Float32Array(rows).fill(1),
-  targets: Int32Array.from({ length: rows * tokens }, (_, i) => i * 11 % 64),
+  fields: { labels: Int32Array.from({ length: rows * tokens }, (_, i) => i * 11 % 64) },
   rows: Int32Array.from({ length: rows }, (_, i) => i),
-  trainedCount: rows * tokens,
 }
 
 /** Losses of three steps, what was trained, and bytes of temporaries. */

@@ -6,21 +6,29 @@ import { Plugins } from "../../../core/contracts/plugins.ts"
 import { type Batch, collate } from "../../../core/data/batches.ts"
 import type { Example } from "../../../core/data/encode.ts"
 import { packRow } from "../../../core/data/packed_row.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import { makeSession, type Session } from "../../../core/training/session.ts"
 import type { SessionOptions } from "../../../core/training/session_options.ts"
 import { TrainingError } from "../../../core/training/training_error.ts"
 import { run } from "../../model_layer.ts"
 import { classifier, languageModel, singleBackend, weightsOf } from "./_support.ts"
 
+const classes = Task.classification(["food", "sky"])
 const texts = [[5, 9, 2, 7], [3, 8], [11, 4, 6]].map((tokens) => Int32Array.from(tokens))
-const labeled: ReadonlyArray<Example> = texts.map((tokens, i) => ({ tokens, label: i % 2, row: i + 1 }))
+const labeled: ReadonlyArray<Example> = texts.map((tokens, i) => ({
+  tokens,
+  fields: { labels: [i % 2] },
+  index: i,
+  row: i + 1,
+}))
 const plain: ReadonlyArray<Example> = texts.map((tokens, i) => ({
   tokens,
-  labels: tokens.map((token, at) => at === 0 ? -100 : token),
+  fields: { labels: [...tokens.subarray(1), -100] },
+  index: i,
   row: i + 1,
 }))
 const micro = { task: "default", rows: Int32Array.of(2, 0, -1, 1), length: 4 }
-const batches: ReadonlyArray<Batch> = [collate(labeled, micro)]
+const batches: ReadonlyArray<Batch> = [collate(labeled, micro, classes)]
 
 const withSession = <A>(
   use: (session: Session) => Promise<A>,
@@ -96,9 +104,15 @@ Deno.test("a snapshot goes into another session of the model, which goes on from
 })
 
 Deno.test("losses by example add up to the step's, in a fused step and over micro-batches", async () => {
-  for (const [making, examples] of [[classifier(), labeled], [languageModel(), plain]] as const) {
-    const parts = [Int32Array.of(0, -1), Int32Array.of(2, 1)].map((rows) => collate(examples, { ...micro, rows }))
-    for (const own of [[collate(examples, micro)], parts]) {
+  for (
+    const [making, examples, task] of [[classifier(), labeled, classes], [
+      languageModel(),
+      plain,
+      Task.causalLM(),
+    ]] as const
+  ) {
+    const parts = [Int32Array.of(0, -1), Int32Array.of(2, 1)].map((rows) => collate(examples, { ...micro, rows }, task))
+    for (const own of [[collate(examples, micro, task)], parts]) {
       const [result] = await withSession(async (session) => [
         ...await session.post({ batches: own }, 0),
         ...await session.drain(),
@@ -130,7 +144,7 @@ Deno.test("what a session cannot do is refused", async () => {
   assertStringIncludes(await refused(nothing, { options: { tasks: [] } }), "tasks must name one task or more")
   const constant = { requires: { constantDivisor: true } }
   assertStringIncludes(await refused(nothing, { contribution: constant }), "test/one divides by a constant")
-  const packed = [packRow(plain, micro, 4)]
+  const packed = [packRow(plain, micro, 4, Task.causalLM())]
   const byExample = { making: languageModel(), options: { exampleLosses: true } }
   assertStringIncludes(await refused((session) => session.post({ batches: packed }, 1), byExample), "need padded rows")
 })

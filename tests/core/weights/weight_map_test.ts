@@ -20,7 +20,7 @@ const project = (path: string, outFeatures: number, inFeatures = WIDTH) =>
 function familyOf(modelType: string, parts: (block: string) => ReadonlyArray<ModuleNode>, weights: Weights.WeightMap) {
   return Families.family({
     modelTypes: [modelType],
-    tasks: ["causal-lm"],
+    attention: "causal",
     build: (): Network => {
       const table = embedding({ path: "embed", rows: VOCABULARY, width: WIDTH, std })
       const head = linear({ path: "head", inFeatures: WIDTH, outFeatures: VOCABULARY, std, outputHead: true })

@@ -9,7 +9,7 @@ export function batchOf(length: number): BatchTensors {
   return {
     tokens: ops.input("tokens", [2, length], { dtype: "i32", batch: true }),
     lengths: ops.input("lengths", [2], { dtype: "i32", batch: true }),
-    labels: ops.input("labels", [2], { dtype: "i32", batch: true }),
+    fields: { labels: ops.input("labels", [2], { dtype: "i32", batch: true }) },
     exampleWeight: ops.input("exampleWeight", [2], { batch: true }),
     task: "default",
   }

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert"
 import * as Effect from "effect/Effect"
 import { load, loadAdapters, readParameters, saveAdapters } from "../../../core/model/mod.ts"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import { parseHeader } from "../../../core/formats/safetensors.ts"
 import * as Adapters from "../../../plugins/adapters/mod.ts"
 import { evaluate } from "../../evaluate.ts"

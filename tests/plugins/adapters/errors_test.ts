@@ -2,7 +2,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
 import { encodeSafetensors, parseHeader } from "../../../core/formats/safetensors.ts"
 import { load, loadAdapters, readParameters } from "../../../core/model/mod.ts"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import * as Adapters from "../../../plugins/adapters/mod.ts"
 import { failure, fixture, run } from "../../model_layer.ts"
 

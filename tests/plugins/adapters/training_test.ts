@@ -8,7 +8,7 @@ import { layer as pluginsLayer, Plugins } from "../../../core/contracts/plugins.
 import type { Batch } from "../../../core/data/batches.ts"
 import { layer as familiesLayer } from "../../../core/model/families.ts"
 import { load, loadAdapters, type Model, readParameters, saveAdapters } from "../../../core/model/mod.ts"
-import { labelKind, Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import { makeSession } from "../../../core/training/session.ts"
 import * as Adapters from "../../../plugins/adapters/mod.ts"
 import * as Bert from "../../../plugins/bert/mod.ts"
@@ -34,7 +34,6 @@ const llama = () => load(fixture("llama/llama"), { task: Task.causalLM() })
 
 /** Two rows of known labels, or of tokens that follow each other. */
 const batchOf = (model: Model): Batch => {
-  const perToken = labelKind(model.task) === "token"
   return {
     task: "default",
     shape: [2, 5],
@@ -42,10 +41,11 @@ const batchOf = (model: Model): Batch => {
     lengths: Int32Array.of(5, 4),
     exampleWeight: Float32Array.of(1, 1),
     rows: Int32Array.of(0, 1),
-    trainedCount: perToken ? 7 : 2,
-    ...(perToken
-      ? { targets: Int32Array.of(9, 6, 29, 28, -100, 28, 26, 27, -100, -100) }
-      : { labels: Int32Array.of(2, 0) }),
+    fields: {
+      labels: model.task.head.kind === "sequence"
+        ? Int32Array.of(2, 0)
+        : Int32Array.of(9, 6, 29, 28, -100, 28, 26, 27, -100, -100),
+    },
   }
 }
 

@@ -8,11 +8,10 @@ import type { Site } from "../../../core/contracts/site.ts"
 import type { Tokenizer } from "../../../core/data/tokenizer.ts"
 import { gradients } from "../../../core/graph/gradients.ts"
 import { initialize, load, saveAdapters } from "../../../core/model/mod.ts"
-import { labelKind, Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import type { Tensor } from "../../../core/tensor/tensor.ts"
 import { embed } from "../../../core/training/embed.ts"
-import { objectiveOf } from "../../../core/training/objectives.ts"
 import { batchInputs } from "../../../core/data/batch_inputs.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 import { evaluateAll } from "../../evaluate.ts"
@@ -35,7 +34,7 @@ const classes = ["LABEL_0", "LABEL_1", "LABEL_2"]
 const batch: BatchTensors = {
   tokens: ops.input("tokens", [2, 7], { dtype: "i32", batch: true }),
   lengths: ops.input("lengths", [2], { dtype: "i32", batch: true }),
-  labels: ops.input("labels", [2], { dtype: "i32", batch: true }),
+  fields: { labels: ops.input("labels", [2], { dtype: "i32", batch: true }) },
   exampleWeight: ops.input("exampleWeight", [2], { batch: true }),
   task: "default",
 }
@@ -166,12 +165,12 @@ for (const [name, task] of [cases[0], cases[2], cases[4]]) {
     await run(
       Effect.gen(function* () {
         const model = yield* load(fixture(`bert/${name}`), { task })
-        const batch = batchInputs("default", 2, 7, labelKind(task))
+        const batch = batchInputs("default", 2, 7, task)
         const outputs = model.forward(batch, { training: false })
         const none = () => {
           throw new Error("unused")
         }
-        const loss = ops.batchSum(objectiveOf(task)({ batch, outputs, base: none, parameter: none, trained: [] }).loss)
+        const loss = ops.batchSum(task.objective({ batch, outputs, base: none, parameter: none, trained: [] }).loss)
         const wanted = model.parameters.map(({ tensor }) => tensor)
         const labels = task.kind === "classification"
           ? [1, 2]

@@ -5,7 +5,7 @@ import type { Contribution } from "../../../core/contracts/contribution.ts"
 import type { BatchTensors } from "../../../core/contracts/objective.ts"
 import { Plugins } from "../../../core/contracts/plugins.ts"
 import { load, type Model } from "../../../core/model/mod.ts"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import { evaluate } from "../../evaluate.ts"
 import { memoryBackend } from "../../memory_backend.ts"
@@ -24,7 +24,7 @@ const expectedOf = (name: string): Expected => JSON.parse(Deno.readTextFileSync(
 const batch: BatchTensors = {
   tokens: ops.input("tokens", [2, 7], { dtype: "i32", batch: true }),
   lengths: ops.input("lengths", [2], { dtype: "i32", batch: true }),
-  labels: ops.input("labels", [2], { dtype: "i32", batch: true }),
+  fields: { labels: ops.input("labels", [2], { dtype: "i32", batch: true }) },
   exampleWeight: ops.input("exampleWeight", [2], { batch: true }),
   task: "default",
 }

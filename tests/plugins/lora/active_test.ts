@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { gradients } from "../../../core/graph/gradients.ts"
 import { chooseByRow, initialize, merge, type Model, saveAdapters, type ViewOptions } from "../../../core/model/mod.ts"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 import * as PrefixTuning from "../../../plugins/prefix_tuning/mod.ts"
@@ -19,7 +19,7 @@ const ROWS = 6
 const batch = {
   tokens: ops.constant(Int32Array.from({ length: ROWS * 4 }, (_, i) => (i * 5 + 1) % 13), [ROWS, 4]),
   lengths: ops.constant(Int32Array.of(4, 3, 4, 2, 4, 1), [ROWS]),
-  labels: ops.full(0, [ROWS], "i32"),
+  fields: {},
   exampleWeight: ops.full(1, [ROWS]),
   task: "",
 }

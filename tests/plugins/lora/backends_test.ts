@@ -11,7 +11,7 @@ import { layer as webgpu } from "../../../core/backend/webgpu/backend.ts"
 import { layer as pluginsLayer } from "../../../core/contracts/plugins.ts"
 import { layer as familiesLayer } from "../../../core/model/families.ts"
 import { load, merge, type Model, saveCheckpoint, saveMerged } from "../../../core/model/mod.ts"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import { embed } from "../../../core/training/embed.ts"
 import { predict } from "../../../core/training/evaluate.ts"
 import { fit } from "../../../core/training/fit.ts"
@@ -37,7 +37,7 @@ for (
       const probabilities = (model: Model, plugins?: ReadonlyArray<string>) =>
         Effect.map(
           predict(model, rows, { tokenizer, batchSize: 3, ...(plugins === undefined ? {} : { plugins }) }),
-          (all) => all.flatMap(({ probabilities }) => probabilities),
+          (all) => all.flatMap(({ probabilities = [] }) => probabilities),
         )
       const base = Effect.scoped(Effect.gen(function* () {
         const model = yield* classifier()

@@ -5,7 +5,7 @@ import * as Layer from "effect/Layer"
 import type { BatchTensors } from "../../../core/contracts/objective.ts"
 import { initialize, saveAdapters, saveCheckpoint } from "../../../core/model/mod.ts"
 import { load } from "../../../core/model/load/load.ts"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 import { encodeTensors } from "../../../plugins/peft_format/tensors.ts"
@@ -285,7 +285,7 @@ Deno.test("a combination of adapters in memory does what they do together, loade
     const batch: BatchTensors = {
       tokens: ops.input("tokens", [2, 5], { dtype: "i32", batch: true }),
       lengths: ops.input("lengths", [2], { dtype: "i32", batch: true }),
-      labels: ops.input("labels", [2], { dtype: "i32", batch: true }),
+      fields: { labels: ops.input("labels", [2], { dtype: "i32", batch: true }) },
       exampleWeight: ops.input("exampleWeight", [2], { batch: true }),
       task: "default",
     }

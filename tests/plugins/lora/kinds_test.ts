@@ -6,7 +6,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
 import type { BatchTensors } from "../../../core/contracts/objective.ts"
 import { load, loadAdapters, readParameters, saveAdapters } from "../../../core/model/mod.ts"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import { decodeAllTensors } from "../../../plugins/peft_format/tensors.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
@@ -17,7 +17,7 @@ import { distance, fixture, run } from "../../model_layer.ts"
 const batch: BatchTensors = {
   tokens: ops.input("tokens", [2, 7], { dtype: "i32", batch: true }),
   lengths: ops.input("lengths", [2], { dtype: "i32", batch: true }),
-  labels: ops.input("labels", [2, 7], { dtype: "i32", batch: true }),
+  fields: { labels: ops.input("labels", [2, 7], { dtype: "i32", batch: true }) },
   exampleWeight: ops.input("exampleWeight", [2], { batch: true }),
   task: "default",
 }

@@ -6,7 +6,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import { initialize, readParameters } from "../../../core/model/mod.ts"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 import { type Base, failure, run } from "../../model_layer.ts"
 

@@ -2,7 +2,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import { initialize } from "../../../core/model/mod.ts"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 import { type Base, failure, run } from "../../model_layer.ts"
 

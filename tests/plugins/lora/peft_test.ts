@@ -11,7 +11,7 @@ import {
   saveCheckpoint,
   saveMerged,
 } from "../../../core/model/mod.ts"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import { parseHeader } from "../../../core/formats/safetensors.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
@@ -23,7 +23,7 @@ import { pair, random, writeAdapter } from "./_adapters.ts"
 const batch: BatchTensors = {
   tokens: ops.input("tokens", [2, 7], { dtype: "i32", batch: true }),
   lengths: ops.input("lengths", [2], { dtype: "i32", batch: true }),
-  labels: ops.input("labels", [2], { dtype: "i32", batch: true }),
+  fields: { labels: ops.input("labels", [2], { dtype: "i32", batch: true }) },
   exampleWeight: ops.input("exampleWeight", [2], { batch: true }),
   task: "default",
 }

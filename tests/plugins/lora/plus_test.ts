@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert"
 import * as Effect from "effect/Effect"
 import { initialize } from "../../../core/model/mod.ts"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import { adamW } from "../../../core/training/adamw.ts"
 import type { Optimizer } from "../../../core/training/optimizer.ts"
 import { sgd } from "../../../core/training/sgd.ts"
@@ -18,8 +18,7 @@ const batch = {
   lengths: Int32Array.of(4, 4),
   exampleWeight: Float32Array.of(1, 1),
   rows: Int32Array.of(0, 1),
-  labels: Int32Array.of(1, 0),
-  trainedCount: 2,
+  fields: { labels: Int32Array.of(1, 0) },
 } as const
 
 /** What one step at a rate of 0.01 adds to each trained parameter. */

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
 import { initialize, loadAdapters, merge, type Model, saveAdapters } from "../../../core/model/mod.ts"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import { makeRng } from "../../../core/tensor/random.ts"
 import {
   type Matrix,

@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert"
 import * as Effect from "effect/Effect"
 import { initialize, load, saveAdapters } from "../../../core/model/mod.ts"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 import { decodeLoraConfig, decodePromptConfig, encodeTensors, PeftError } from "../../../plugins/peft_format/mod.ts"
 import { peftName } from "../../../plugins/peft_format/stored_names.ts"

@@ -2,7 +2,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { initialize, load, loadAdapters, saveAdapters } from "../../../core/model/mod.ts"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import * as PrefixTuning from "../../../plugins/prefix_tuning/mod.ts"
 import { failure, fixture, run } from "../../model_layer.ts"
 

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { load, loadAdapters, readParameters, saveAdapters } from "../../../core/model/mod.ts"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 import * as PrefixTuning from "../../../plugins/prefix_tuning/mod.ts"
@@ -144,7 +144,7 @@ Deno.test("a prefix from a text is the text itself, read before", async () => {
       const graph = model.forward({
         tokens: ops.constant(Int32Array.from(whole), [1, whole.length]),
         lengths: ops.full(whole.length, [1], "i32"),
-        labels: ops.full(0, [1, whole.length], "i32"),
+        fields: {},
         exampleWeight: ops.full(1, [1]),
         task: "",
       }, { training: false, methods: false })

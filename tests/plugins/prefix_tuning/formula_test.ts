@@ -1,7 +1,7 @@
 import { assert } from "@std/assert"
 import * as Effect from "effect/Effect"
 import { initialize, readParameters } from "../../../core/model/mod.ts"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import * as PrefixTuning from "../../../plugins/prefix_tuning/mod.ts"
 import { distilBert, llama, rowsOf, type Vector, type Weights } from "../_formulas.ts"
 import { distance, run } from "../../model_layer.ts"

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert"
 import * as Effect from "effect/Effect"
 import { initialize } from "../../../core/model/mod.ts"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import * as PrefixTuning from "../../../plugins/prefix_tuning/mod.ts"
 import { run } from "../../model_layer.ts"
 import { llamaConfig } from "../_padded.ts"

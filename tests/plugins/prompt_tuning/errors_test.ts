@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
 import { initialize, loadAdapters, saveAdapters } from "../../../core/model/mod.ts"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import * as PromptTuning from "../../../plugins/prompt_tuning/mod.ts"
 import { failure, run } from "../../model_layer.ts"
 import { inDirectory } from "../_files.ts"

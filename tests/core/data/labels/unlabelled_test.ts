@@ -1,8 +1,7 @@
 import { assertEquals } from "@std/assert"
-import { encode } from "../../../../core/data/encode.ts"
-import { framed } from "../_support.ts"
+import { countLabels, encodeRows, framed } from "../_support.ts"
 import { labelled, notes, refused, says, tagged, times } from "./_support.ts"
-import { fromRows } from "../../../../core/data/dataset.ts"
+import { fromRows } from "../../../../core/tasks/dataset.ts"
 
 Deno.test("words tagged -100 are masked, whatever the other tags are", () => {
   // PyTorch 2.13: cross_entropy(..., ignore_index=-100) by default.
@@ -43,8 +42,8 @@ Deno.test("a row without any label is left out, and data without any is refused"
 
 Deno.test("a masked word has no target and is not counted", () => {
   const data = fromRows([{ w: ["a", "b", "c"], g: [1, -100, 0] }], { words: "w", tags: "g" })
-  const { examples, trainedCount } = encode(data, framed, { maxLength: 8 })
-  assertEquals([[...examples[0].targets!], trainedCount], [[-100, 1, -100, 0, -100], 2])
+  const { examples } = encodeRows(data, framed, { maxLength: 8 })
+  assertEquals([Array.from(examples[0].fields.labels), countLabels(examples)], [[-100, 1, -100, 0, -100], 2])
 })
 
 Deno.test("rows whose label says no label are named, and nothing is trained on them", () => {

@@ -1,4 +1,4 @@
-import * as Dataset from "../../../../core/data/dataset.ts"
+import * as Dataset from "../../../../core/tasks/dataset.ts"
 import { failure, run, withFile } from "../_support.ts"
 
 const columns = { prompt: "note", completion: "kind" }

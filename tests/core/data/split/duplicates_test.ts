@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
-import { type Columns, fromRows } from "../../../../core/data/dataset.ts"
-import { findDuplicates, normalizeText } from "../../../../core/data/split/duplicates.ts"
+import { type Columns, fromRows } from "../../../../core/tasks/dataset.ts"
+import { findDuplicates } from "../../../../core/data/split/duplicates.ts"
+import { normalizeText } from "../../../../core/data/split/text_keys.ts"
 import { splitData, type SplitOptions } from "../../../../core/data/split.ts"
 
 type Row = Readonly<Record<string, unknown>>
@@ -99,9 +100,9 @@ Deno.test("what looks alike stands in one part, for every kind of data", () => {
     for (let seed = 0; seed < 5; seed++) {
       const { train, validation, test, removedDuplicates } = splitData(data, { seed, validation: 0.15, test: 0.25 })
       const keys = [train, validation, test].map((part) =>
-        new Set(part.rows.map((row) => normalizeText("prompt" in row ? row.prompt : row.text)))
+        new Set(part.rows.map((row) => normalizeText(data.kind.texts(row as never)[0])))
       )
-      assertEquals(keys[0].size + keys[1].size + keys[2].size, 60, `${data.kind}: a text stands in two parts`)
+      assertEquals(keys[0].size + keys[1].size + keys[2].size, 60, `${data.kind.name}: a text stands in two parts`)
       assertEquals([keys[2].size, keys[1].size], [15, 9])
       const rows = train.rows.length + validation.rows.length + test.rows.length
       assertEquals(rows + removedDuplicates, data.rows.length)

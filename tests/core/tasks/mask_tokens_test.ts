@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert"
 import type { BatchTensors } from "../../../core/contracts/objective.ts"
 import { MASKED } from "../../../core/data/encode.ts"
 import * as ops from "../../../core/tensor/ops.ts"
-import { maskTokens } from "../../../core/training/mask_tokens.ts"
+import { maskTokens } from "../../../core/tasks/mask_tokens.ts"
 import { evaluateAll } from "../../evaluate.ts"
 
 const MASK = 3
@@ -20,7 +20,7 @@ const masked = (key: number, layout: Layout = "rows") => {
   labels.fill(MASKED, (rows - 2) * length + 2, (rows - 1) * length)
   const batch: BatchTensors = {
     tokens: ops.input("tokens", [rows, length], { dtype: "i32", batch: true }),
-    labels: ops.input("labels", [rows, length], { dtype: "i32", batch: true }),
+    fields: { labels: ops.input("labels", [rows, length], { dtype: "i32", batch: true }) },
     lengths: ops.full(length, [rows], "i32"),
     exampleWeight: ops.full(1, [rows]),
     task: "default",
@@ -30,7 +30,7 @@ const masked = (key: number, layout: Layout = "rows") => {
   const packed: BatchTensors = {
     ...batch,
     tokens: ops.input("tokens", [1, rows * length], { dtype: "i32" }),
-    labels: ops.input("labels", [1, rows * length], { dtype: "i32" }),
+    fields: { labels: ops.input("labels", [1, rows * length], { dtype: "i32" }) },
     packed: {
       positions: asRow(places.map((i) => i % length)),
       // The last row stands for padding.
@@ -43,7 +43,7 @@ const masked = (key: number, layout: Layout = "rows") => {
   }
   const given = layout === "packed" ? packed : batch
   const changed = maskTokens(given, [ops.full(key, [], "i32"), ops.full(0, [], "i32")], { maskId: MASK, vocabSize })
-  const [newTokens, newLabels] = evaluateAll([changed.tokens, changed.labels], { inputs: { tokens, labels } })
+  const [newTokens, newLabels] = evaluateAll([changed.tokens, changed.fields.labels], { inputs: { tokens, labels } })
   return { tokens, labels, newTokens, newLabels }
 }
 

@@ -40,7 +40,7 @@ export function maskTokens(
   key: readonly [Tensor, Tensor],
   { maskId, vocabSize }: MaskingOptions,
 ): BatchTensors {
-  const { tokens, labels } = batch
+  const { tokens, fields: { labels } } = batch
   const drawn = (salt: number) => uniform(tokens.shape, salt, key)
   const draw = where(less(labels, 0), 2, drawn(CHOICE))
   const least = leastOf(batch, draw)
@@ -49,7 +49,7 @@ export function maskTokens(
   const kind = drawn(KIND)
   const random = toInt(floor(mul(drawn(TOKEN), vocabSize)))
   const hidden = where(less(kind, 0.8), maskId, where(less(kind, 0.9), random, tokens))
-  return { ...batch, tokens: where(chosen, hidden, tokens), labels: where(chosen, labels, -100) }
+  return { ...batch, tokens: where(chosen, hidden, tokens), fields: { labels: where(chosen, labels, -100) } }
 }
 
 /** The least draw of each token's example: [B, 1], or [1, N] of a packed row. */

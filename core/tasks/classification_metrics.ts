@@ -1,5 +1,5 @@
 /**
- * Metrics of classification and language modelling. Each equals scikit-learn's with all labels given and
+ * Metrics of classification. Each equals scikit-learn's with all labels given and
  * `zero_division=0`: a class without a prediction or without an example scores 0 and still counts in the macro mean.
  * @module
  */
@@ -133,9 +133,4 @@ export function classificationMetrics(
     perClass,
     confusion,
   }
-}
-
-/** Perplexity of a mean loss in nats a token. */
-export function perplexity(loss: number): number {
-  return Math.exp(loss)
 }

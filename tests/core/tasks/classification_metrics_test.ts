@@ -1,4 +1,5 @@
-import { classificationMetrics, confusionMatrix, perplexity } from "../../../core/training/metrics.ts"
+import { causalLM } from "../../../core/tasks/causal_lm.ts"
+import { classificationMetrics, confusionMatrix } from "../../../core/tasks/classification_metrics.ts"
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert"
 import { describe, it } from "@std/testing/bdd"
 
@@ -53,6 +54,7 @@ describe("classification metrics", () => {
 })
 
 Deno.test("perplexity of a uniform guess is the number of choices", () => {
+  const perplexity = (loss: number) => causalLM().judge([], loss, []).metrics!.perplexity
   assertAlmostEquals(perplexity(Math.log(50)), 50)
   assertEquals(perplexity(0), 1)
 })

@@ -1,0 +1,133 @@
+import type { ColumnReader, DataRow, RowKind } from "../data/data.ts"
+import { cellsOf } from "../data/cells.ts"
+import { MASKED } from "../data/encode.ts"
+import { exactKey, textKey } from "../data/split/text_keys.ts"
+import { cutterOf } from "../data/_pieces.ts"
+import { argmax, equal, sum } from "../tensor/ops.ts"
+import { perToken } from "./objectives.ts"
+import type { Task } from "./task.ts"
+
+/** Column of data for plain language modelling. */
+export interface TextColumns {
+  /** Column that holds the text. */
+  readonly text: string
+  /** Must be absent: with a label the data is for classification. */
+  readonly label?: never
+  /** Must be absent: with labels the data is for classification into several classes. */
+  readonly labels?: never
+  /** Must be absent: with scores the data is for regression. */
+  readonly scores?: never
+}
+
+/** Columns of data for completion: the model reads the prompt and learns to write the completion. */
+export interface PairColumns {
+  /** Column that holds the prompt. */
+  readonly prompt: string
+  /** Column that holds the completion. */
+  readonly completion: string
+}
+
+/** One text. */
+export interface TextRow extends DataRow {
+  /** The text. */
+  readonly text: string
+}
+
+/** One prompt with its completion. */
+export interface PairRow extends DataRow {
+  /** The prompt. */
+  readonly prompt: string
+  /** The completion, joined to the prompt with nothing between. */
+  readonly completion: string
+}
+
+/** Texts alone. */
+export const textRows: RowKind<TextRow> = {
+  name: "text",
+  columns: "a text column alone",
+  texts: ({ text }) => [text],
+  about: ({ text }) => textKey(text),
+  says: () => "",
+}
+
+/** Prompts with completions. */
+export const pairRows: RowKind<PairRow> = {
+  name: "completion",
+  columns: "a prompt and a completion column",
+  texts: ({ prompt, completion }) => [prompt, completion],
+  about: ({ prompt }) => exactKey(prompt),
+  says: ({ completion }) => exactKey(completion),
+  manyAnswers: true,
+}
+
+/** Reads {@link textRows}. */
+export const textColumns = ({ text }: TextColumns): ColumnReader<TextRow> => ({
+  kind: textRows,
+  names: [text],
+  texts: [text],
+  read: (table) => ({ rows: cellsOf(table, text).map((text, index) => ({ text, row: table.places[index] })) }),
+})
+
+/** Reads {@link pairRows}. */
+export const pairColumns = ({ prompt, completion }: PairColumns): ColumnReader<PairRow> => ({
+  kind: pairRows,
+  names: [prompt, completion],
+  texts: [prompt, completion],
+  read: (table) => {
+    const prompts = cellsOf(table, prompt)
+    const completions = cellsOf(table, completion)
+    return {
+      rows: prompts.map((prompt, index) => ({ prompt, completion: completions[index], row: table.places[index] })),
+    }
+  },
+})
+
+/** The next token, at every place. */
+export interface CausalLMTask extends Task<TextRow | PairRow> {
+  /** Its name. */
+  readonly kind: "causal-lm"
+}
+
+/** For each token the one that follows, from the token `from` on; the last has none. */
+const nextTokens = (tokens: Int32Array, from = 0): Int32Array => {
+  const labels = new Int32Array(tokens.length).fill(MASKED)
+  const first = Math.max(1, from)
+  labels.set(tokens.subarray(first), Math.min(first - 1, tokens.length))
+  return labels
+}
+
+/** What language models share. */
+export const LANGUAGE_MODEL: Pick<Task, "fields" | "objective" | "measure" | "metrics" | "judge"> = {
+  fields: { labels: { per: "token", dtype: "i32", fill: MASKED } },
+  objective: perToken,
+  measure: ({ batch, outputs }) => ({ hits: sum(equal(argmax(outputs.logits), batch.fields.labels), [1]) }),
+  metrics: { loss: "lower", perplexity: "lower", tokenAccuracy: "higher" },
+  judge: (measured, loss) => {
+    const total = (name: string) => measured.reduce((sum, { values }) => sum + values[name][0], 0)
+    return { metrics: { perplexity: Math.exp(loss), tokenAccuracy: total("hits") / total("weight") } }
+  },
+}
+
+const TASK: CausalLMTask = {
+  ...LANGUAGE_MODEL,
+  kind: "causal-lm",
+  head: { kind: "vocabulary", attention: "causal" },
+  rows: [textRows, pairRows],
+  // A text is followed by the end token where the tokenizer has one. A token that spans the border of prompt and
+  // completion belongs to the completion.
+  encoder: ({ rows }, tokenizer, { completionOnly = true }) => {
+    const texts = rows.map((row) => "prompt" in row ? row.prompt + row.completion : row.text)
+    const { goingOn, pair } = cutterOf(tokenizer, texts)
+    return (row) => {
+      if (!("prompt" in row)) return [{ ...goingOn(row.text), fields: (tokens) => ({ labels: nextTokens(tokens) }) }]
+      const { prompt, ...piece } = pair(row.prompt, row.completion)
+      const from = completionOnly ? prompt : 0
+      return [{ ...piece, fields: (tokens) => ({ labels: nextTokens(tokens, from) }) }]
+    }
+  },
+  packing: { rows: textRows, fields: (tokens) => ({ labels: nextTokens(tokens) }) },
+  written: ({ fields }, index) => index > 0 && fields.labels[index - 1] !== MASKED,
+}
+
+/** The next token, at every place. */
+export const causalLM = (): CausalLMTask => TASK

@@ -1,0 +1,117 @@
+/**
+ * Data for fine-tuning, from files or memory, with its columns mapped and checked.
+ *
+ * Meant as a namespace: `import * as Dataset from "./dataset.ts"`, then
+ * `Dataset.csv("reviews.csv", { text: "review", label: "stars" }).pipe(Dataset.split({ validation: 0.1, test: 0.1, seed: 7 }))`.
+ *
+ * @module
+ */
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import { missingNotes } from "../data/cells.ts"
+import { checkColumns } from "../data/check_columns.ts"
+import type { Data, DatasetOptions } from "../data/data.ts"
+import { attempt, DataError } from "../data/data_error.ts"
+import { formatOf, readTable } from "../data/read_table.ts"
+import { type ReadOptions, TEXT_COLUMN } from "../data/read_options.ts"
+import { type Row, type Table, tableOf } from "../data/table.ts"
+import { type Columns, type DataOf, readerOf } from "./builtin.ts"
+import type { PairRow, TextRow } from "./causal_lm.ts"
+import type { LabeledRow } from "./classification.ts"
+import type { TaggedRow } from "./token_classification.ts"
+
+export type { ColumnReader, Data, DataInfo, DataRow, DatasetOptions, ReadRows, RowKind } from "../data/data.ts"
+export { split } from "../data/split.ts"
+export type { Conflict, Duplicate, SplitOptions, Splits } from "../data/split.ts"
+export type { Columns, DataOf } from "./builtin.ts"
+export { type PairColumns, type PairRow, pairRows, type TextColumns, type TextRow, textRows } from "./causal_lm.ts"
+export { type LabeledColumns, type LabeledRow, labeledRows } from "./classification.ts"
+export { type LabelSetColumns, type LabelSetRow, labelSetRows } from "./multi_label_classification.ts"
+export { type ScoredColumns, type ScoredRow, scoredRows } from "./regression.ts"
+export { type TaggedColumns, type TaggedRow, taggedRows } from "./token_classification.ts"
+
+/** Texts with labels. */
+export type LabeledData = Data<LabeledRow>
+/** Prompts with completions. */
+export type PairData = Data<PairRow>
+/** Texts alone. */
+export type TextData = Data<TextRow>
+/** Words with labels. */
+export type TaggedData = Data<TaggedRow>
+
+/** A data set from a file. */
+export type FromFile<D> = Effect.Effect<D, DataError, FileSystem.FileSystem>
+
+/** Reads a file in the format that its extension (or `options.format`) tells. Plain text has one column, "text". */
+export const file = <const C extends Columns>(
+  path: string,
+  columns: C,
+  options: DatasetOptions = {},
+): FromFile<DataOf<C>> =>
+  Effect.flatMap(readTable(path, options), (table) => attempt(() => mapColumns(table, columns, options)))
+
+/** Reads comma-separated values (RFC 4180 quotes). */
+export const csv = <const C extends Columns>(
+  path: string,
+  columns: C,
+  options: DatasetOptions = {},
+): FromFile<DataOf<C>> => file(path, columns, { ...options, format: "csv" })
+
+/** Reads tab-separated values; the file tells whether quotes are quoting or characters (`options.quotes`). */
+export const tsv = <const C extends Columns>(
+  path: string,
+  columns: C,
+  options: DatasetOptions = {},
+): FromFile<DataOf<C>> => file(path, columns, { ...options, format: "tsv" })
+
+/** Reads JSON: an array of objects, or what pandas and datasets write in its place (lists or records by column). */
+export const json = <const C extends Columns>(
+  path: string,
+  columns: C,
+  options: DatasetOptions = {},
+): FromFile<DataOf<C>> => file(path, columns, { ...options, format: "json" })
+
+/** Reads JSON Lines: one object a line. */
+export const jsonLines = <const C extends Columns>(
+  path: string,
+  columns: C,
+  options: DatasetOptions = {},
+): FromFile<DataOf<C>> => file(path, columns, { ...options, format: "jsonl" })
+
+/** Reads plain text, a document per line, per paragraph, or the whole file (`options.document`). */
+export const text = (path: string, options: DatasetOptions = {}): FromFile<TextData> =>
+  file(path, { text: TEXT_COLUMN }, { ...options, format: "text" })
+
+/** A data set from rows in memory. */
+export const rows = <const C extends Columns>(
+  values: ReadonlyArray<Row>,
+  columns: C,
+  options: DatasetOptions = {},
+): Effect.Effect<DataOf<C>, DataError> => attempt(() => fromRows(values, columns, options))
+
+/** {@link rows} as a plain function. @throws DataError */
+export const fromRows = <const C extends Columns>(
+  values: ReadonlyArray<Row>,
+  columns: C,
+  options: DatasetOptions = {},
+): DataOf<C> => mapColumns(tableOf(values, "rows"), columns, options)
+
+export { formatOf, readTable }
+export type { ReadOptions, Row, Table }
+
+const mapColumns = <C extends Columns>(table: Table, columns: C, options: DatasetOptions): DataOf<C> => {
+  if (table.rows.length === 0) throw new DataError({ reason: "Empty", message: `${table.source} holds no rows` })
+  const { kind, names, texts, read } = readerOf(columns)
+  checkColumns(table, names)
+  const { rows, labels = [], notes: told = [] } = read(table, options)
+  const notes = [...table.notes ?? [], ...missingNotes(table, texts), ...told]
+  const data: Data = {
+    kind,
+    source: table.source,
+    unit: table.unit,
+    labels,
+    rows,
+    ...notes.length === 0 ? {} : { notes },
+  }
+  return data as DataOf<C>
+}

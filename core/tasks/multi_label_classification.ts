@@ -1,0 +1,162 @@
+import { cellsOf, cellText } from "../data/cells.ts"
+import type { ColumnReader, DataRow, RowKind } from "../data/data.ts"
+import { DataError, listPlaces } from "../data/data_error.ts"
+import { MASKED } from "../data/encode.ts"
+import { labelNames } from "../data/labels.ts"
+import { cutterOf } from "../data/_pieces.ts"
+import { textKey } from "../data/split/text_keys.ts"
+import type { Table } from "../data/table.ts"
+import { abs, add, exp, full, log, max, mean, mul, neg, sub } from "../tensor/ops.ts"
+import { isLabel } from "./classification.ts"
+import type { Task } from "./task.ts"
+
+/** Columns of data for classification into any number of classes. */
+export interface LabelSetColumns {
+  /** Column that holds the text. */
+  readonly text: string
+  /** Column that holds a list of labels, or a text of labels with a separator between them; both may be empty. */
+  readonly labels: string
+  /** What stands between labels in a text. Default `","`. */
+  readonly separator?: string
+}
+
+/** One text with the labels of its classes. */
+export interface LabelSetRow extends DataRow {
+  /** The text. */
+  readonly text: string
+  /** Ids of its labels, rising: indices into the data's `labels`; [-100] where they are not known. */
+  readonly labels: ReadonlyArray<number>
+}
+
+/** Texts with any number of labels. */
+export const labelSetRows: RowKind<LabelSetRow> = {
+  name: "multi-label",
+  columns: "a text column and one of lists of labels",
+  texts: ({ text }) => [text],
+  about: ({ text }) => textKey(text),
+  says: ({ labels }) => labels,
+  conflict: (rows, names) => rows.map(({ labels }) => shown(labels, names)),
+  classes: ({ labels }) => labels,
+}
+
+/** Reads {@link labelSetRows}. */
+export const labelSetColumns = ({ text, labels, separator = "," }: LabelSetColumns): ColumnReader<LabelSetRow> => ({
+  kind: labelSetRows,
+  names: [text, labels],
+  texts: [text],
+  read: (table, options) => {
+    const sets = setsOf(table, labels, separator)
+    const names = options.labels ?? labelNames(sets.flat())
+    const ids = new Map(names.map((name, id) => [name, id]))
+    const unknown = sets.flatMap((set, index) => set.every((name) => ids.has(name)) ? [] : [index])
+    if (unknown.length > 0) {
+      const name = sets[unknown[0]].find((name) => !ids.has(name))
+      fail(table, labels, `unknown label ${JSON.stringify(name)}; labels are ${JSON.stringify(names)},`, unknown)
+    }
+    const rows = cellsOf(table, text).map((text, index) => ({
+      text,
+      labels: [...new Set(sets[index])].map((name) => ids.get(name)!).sort((a, b) => a - b),
+      row: table.places[index],
+    }))
+    return { rows, labels: names }
+  },
+})
+
+/** The names in each cell of a column. Throws DataError with all rows that hold neither a list nor a text. */
+const setsOf = (table: Table, column: string, separator: string): ReadonlyArray<ReadonlyArray<string>> => {
+  const cells = table.rows.map((row) => {
+    const value = row[column]
+    const items = Array.isArray(value) ? value.map(cellText) : cellText(value)?.split(separator)
+    return items?.includes(undefined) ? undefined : items?.map((item) => item!.trim()).filter((item) => item !== "")
+  })
+  const wrong = cells.flatMap((cell, index) => cell === undefined ? [index] : [])
+  if (wrong.length > 0) {
+    fail(
+      table,
+      column,
+      `expected a list of labels, or a text of labels with ${JSON.stringify(separator)} between,`,
+      wrong,
+    )
+  }
+  return cells as ReadonlyArray<ReadonlyArray<string>>
+}
+
+const fail = ({ source, unit, places }: Table, column: string, what: string, indices: ReadonlyArray<number>): never => {
+  const rows = indices.map((index) => places[index])
+  const message = `${source}, column ${JSON.stringify(column)}: ${what} in ${listPlaces(unit, rows)}`
+  throw new DataError({ reason: "Label", message, rows })
+}
+
+/** Any number of classes for a text. */
+export interface MultiLabelClassificationTask extends Task<LabelSetRow> {
+  /** Its name. */
+  readonly kind: "multi-label-classification"
+  /** Names of the classes. */
+  readonly labels: ReadonlyArray<string>
+}
+
+const TASK: Omit<MultiLabelClassificationTask, "labels" | "head" | "fields" | "problem"> = {
+  kind: "multi-label-classification",
+  problemType: "multi_label_classification",
+  rows: [labelSetRows],
+  fault: ({ labels }, { length }, unlabeled) =>
+    labels.every((label) => isLabel(label, length, unlabeled))
+      ? undefined
+      : `label ids must be from 0 to ${length - 1}`,
+  unlabeled: (text, row) => ({ text, labels: [MASKED], row }),
+  encoder: ({ rows, labels: names }, tokenizer) => {
+    const { around } = cutterOf(tokenizer, rows.map(({ text }) => text))
+    return ({ text, labels }) => [{
+      ...around(text),
+      fields: () => ({ labels: names.map((_, id) => labels.includes(id) ? 1 : 0) }),
+    }]
+  },
+  // torch.nn.BCEWithLogitsLoss: max(x, 0) - x y + log(1 + exp(-|x|)), the mean over classes, then over examples.
+  objective: ({ batch: { fields: { labels } }, outputs: { logits } }) => {
+    const each = add(sub(max(logits, 0), mul(logits, labels)), log(add(exp(neg(abs(logits))), 1)))
+    return { loss: mean(each, [1]), weight: full(1, [logits.shape[0]]) }
+  },
+  measure: ({ outputs: { logits } }) => ({ logits }),
+  metrics: { loss: "lower", microF1: "higher", macroF1: "higher", exactMatch: "higher" },
+  judge: (measured, _, names) => {
+    const sets = measured.map(({ row, values: { logits } }) => {
+      const probabilities = Array.from(logits, (logit) => 1 / (1 + Math.exp(-logit)))
+      return { row, probabilities, said: probabilities.flatMap((value, id) => value > 0.5 ? [id] : []) }
+    })
+    const predictions = sets.map(({ row: { text, labels }, said, probabilities }) => {
+      // The answer as a whole, were the classes independent.
+      const probability = probabilities.reduce((all, value) => all * Math.max(value, 1 - value), 1)
+      return { text, expected: shown(labels, names), label: shown(said, names), probability, probabilities }
+    })
+    if (sets.some(({ row }) => row.labels.includes(MASKED))) return { predictions }
+    const counts = names.map((_, id) => {
+      const of = (test: (expected: boolean, said: boolean) => boolean) =>
+        sets.filter(({ row, said }) => test(row.labels.includes(id), said.includes(id))).length
+      return { hits: of((expected, said) => expected && said), all: of((expected) => expected) + of((_, said) => said) }
+    })
+    const sum = (values: ReadonlyArray<number>) => values.reduce((a, b) => a + b, 0)
+    // 0/0 counts as 0 (scikit-learn's zero_division=0).
+    const f1 = (hits: number, all: number) => all === 0 ? 0 : 2 * hits / all
+    const metrics = {
+      microF1: f1(sum(counts.map(({ hits }) => hits)), sum(counts.map(({ all }) => all))),
+      macroF1: sum(counts.map(({ hits, all }) => f1(hits, all))) / names.length,
+      exactMatch: sets.filter(({ row, said }) => `${row.labels}` === `${said}`).length / sets.length,
+    }
+    return { metrics, predictions }
+  },
+}
+
+/** Names of labels in words. */
+const shown = (labels: ReadonlyArray<number>, names: ReadonlyArray<string>): string =>
+  labels.map((id) => names[id]).join(", ") || "(none)"
+
+/** Any number of `labels` for a text, learned by binary cross-entropy; those with a probability over 0.5 are the answer. */
+export const multiLabelClassification = (labels: ReadonlyArray<string>): MultiLabelClassificationTask => ({
+  ...TASK,
+  labels,
+  head: { kind: "sequence", size: labels.length },
+  fields: { labels: { per: "example", dtype: "f32", fill: 0, size: labels.length } },
+  ...labels.length === 0 || new Set(labels).size < labels.length
+    ? { problem: `multi-label-classification needs different labels, got ${JSON.stringify(labels)}` }
+    : {},
+})

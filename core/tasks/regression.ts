@@ -1,0 +1,139 @@
+import { cellsOf } from "../data/cells.ts"
+import type { ColumnReader, DataRow, RowKind } from "../data/data.ts"
+import { DataError, listPlaces } from "../data/data_error.ts"
+import { numeralOf } from "../data/labels/numeral.ts"
+import { cutterOf } from "../data/_pieces.ts"
+import { textKey } from "../data/split/text_keys.ts"
+import type { Table } from "../data/table.ts"
+import { full, mean, mul, sub } from "../tensor/ops.ts"
+import { pearson, spearman } from "./correlation.ts"
+import type { Task } from "./task.ts"
+
+/** Columns of data for regression. */
+export interface ScoredColumns {
+  /** Column that holds the text. */
+  readonly text: string
+  /** Column that holds the score, or one column for each of several. */
+  readonly scores: string | ReadonlyArray<string>
+}
+
+/** One text with its scores. */
+export interface ScoredRow extends DataRow {
+  /** The text. */
+  readonly text: string
+  /** Scores, in the order of the data's `labels`; empty where they are not known. */
+  readonly scores: ReadonlyArray<number>
+}
+
+/** Texts with scores. */
+export const scoredRows: RowKind<ScoredRow> = {
+  name: "regression",
+  columns: "a text column and one or more score columns",
+  texts: ({ text }) => [text],
+  about: ({ text }) => textKey(text),
+  says: ({ scores }) => scores,
+  conflict: (rows) => rows.map(({ scores }) => shown(scores)),
+  answers: "scores",
+}
+
+/** Reads {@link scoredRows}. */
+export const scoredColumns = ({ text, scores }: ScoredColumns): ColumnReader<ScoredRow> => {
+  const labels = typeof scores === "string" ? [scores] : scores
+  return {
+    kind: scoredRows,
+    names: [text, ...labels],
+    texts: [text],
+    read: (table) => {
+      const columns = labels.map((column) => numbersOf(table, column))
+      const rows = cellsOf(table, text).map((text, index) => ({
+        text,
+        scores: columns.map((numbers) => numbers[index]),
+        row: table.places[index],
+      }))
+      return { rows, labels }
+    },
+  }
+}
+
+/** The numbers of a column. Throws DataError with all rows that hold something else. */
+const numbersOf = (table: Table, column: string): ReadonlyArray<number> => {
+  const cells = cellsOf(table, column).map((cell) => cell.trim())
+  const wrong = cells.flatMap((cell, index) => isNumber(cell) ? [] : [index])
+  if (wrong.length === 0) return cells.map(Number)
+  const rows = wrong.map((index) => table.places[index])
+  const found = [...new Set(wrong.map((index) => JSON.stringify(cells[index])))].slice(0, 5).join(", ")
+  const message =
+    `${table.source}, column ${JSON.stringify(column)}: a score must be a number such as 3.7, got ${found} ` +
+    `in ${listPlaces(table.unit, rows)}`
+  throw new DataError({ reason: "Label", message, rows })
+}
+
+const isNumber = (cell: string): boolean => numeralOf(cell) !== undefined && Number.isFinite(Math.fround(Number(cell)))
+
+/** One or more scores for a text. */
+export interface RegressionTask extends Task<ScoredRow> {
+  /** Its name. */
+  readonly kind: "regression"
+  /** Names of the scores. */
+  readonly labels: ReadonlyArray<string>
+}
+
+const TASK: Omit<RegressionTask, "labels" | "head" | "fields" | "problem"> = {
+  kind: "regression",
+  problemType: "regression",
+  rows: [scoredRows],
+  fault: ({ scores }, { length }, unlabeled) =>
+    (scores.length === length && scores.every(Number.isFinite)) || (unlabeled && scores.length === 0)
+      ? undefined
+      : `scores must be finite numbers, ${length} for each text`,
+  unlabeled: (text, row) => ({ text, scores: [], row }),
+  encoder: ({ rows }, tokenizer) => {
+    const { around } = cutterOf(tokenizer, rows.map(({ text }) => text))
+    return ({ text, scores }) => [{ ...around(text), fields: () => ({ labels: scores }) }]
+  },
+  // torch.nn.MSELoss: the mean over scores, then over examples.
+  objective: ({ batch: { fields: { labels } }, outputs: { logits } }) => {
+    const off = sub(logits, labels)
+    return { loss: mean(mul(off, off), [1]), weight: full(1, [logits.shape[0]]) }
+  },
+  measure: ({ outputs: { logits } }) => ({ logits }),
+  metrics: { loss: "lower", mse: "lower", mae: "lower", pearson: "higher", spearman: "higher" },
+  judge: (measured, _, labels) => {
+    const pairs = measured.map(({ row, values }) => ({ row, said: Array.from(values.logits) }))
+    const predictions = pairs.map(({ row: { text, scores }, said }) => ({
+      text,
+      expected: shown(scores),
+      label: shown(said),
+      scores: said,
+      distance: meanOf(said.map((value, i) => Math.abs(value - scores[i]))),
+    }))
+    if (pairs.some(({ row }) => row.scores.length === 0)) return { predictions }
+    /** The mean over scores of what is found of each: its expected and predicted values. */
+    const each = (find: (expected: ReadonlyArray<number>, said: ReadonlyArray<number>) => number) =>
+      meanOf(labels.map((_, i) => find(pairs.map(({ row }) => row.scores[i]), pairs.map(({ said }) => said[i]))))
+    const metrics = {
+      mse: each((expected, said) => meanOf(said.map((value, i) => (value - expected[i]) ** 2))),
+      mae: each((expected, said) => meanOf(said.map((value, i) => Math.abs(value - expected[i])))),
+      pearson: each(pearson),
+      spearman: each(spearman),
+    }
+    return { metrics, predictions }
+  },
+}
+
+const meanOf = (values: ReadonlyArray<number>): number => values.reduce((sum, value) => sum + value, 0) / values.length
+
+/** Scores in words, four digits each. */
+const shown = (scores: ReadonlyArray<number>): string =>
+  scores.map((score) => String(Number(score.toPrecision(4)))).join(", ")
+
+/** A score for a text, or several, learned by mean squared error; `labels` are their names. Default: `["score"]`. */
+export const regression = (labels: ReadonlyArray<string> = ["score"]): RegressionTask => ({
+  ...TASK,
+  labels,
+  head: { kind: "sequence", size: labels.length },
+  fields: { labels: { per: "example", dtype: "f32", fill: 0, size: labels.length } },
+  ...labels.length === 0 || new Set(labels).size < labels.length
+    ? { problem: `regression needs different names for its scores, got ${JSON.stringify(labels)}` }
+    : {},
+})

@@ -6,7 +6,7 @@
  * @module
  */
 import * as Context from "effect/Context"
-import type { DType, Storage } from "../../kernels/contract.ts"
+import type { DType, StoredAs } from "../../kernels/contract.ts"
 import type { Program } from "../graph/program.ts"
 
 /** Memory of a backend that outlives a run. */
@@ -19,9 +19,12 @@ export interface Slot {
   readonly shape: ReadonlyArray<number>
   /** Type of its elements. */
   readonly dtype: DType
-  /** What its memory holds for each element. Default `"f32"`. */
-  readonly storage?: Storage
+  /** How its memory holds the elements. Default `"f32"`. */
+  readonly storage?: StoredAs
 }
+
+/** What is written to a slot: elements, or a `Uint8Array` of whole blocks as its encoding has them. */
+export type SlotData = Float32Array | Int32Array | Uint8Array
 
 /** Data of a run's inputs and outputs, by name. */
 export type RunData = Readonly<Record<string, Float32Array | Int32Array>>
@@ -85,17 +88,17 @@ export interface BackendService {
   /** What it is. */
   readonly info: BackendInfo
   /**
-   * Makes a slot, filled with zeros. Default `"f32"` in four bytes; a 16-bit `storage` of f32 takes two, and programs
-   * only read it. Throws {@link BackendError} when there is no room.
+   * Makes a slot, its memory filled with zeros. Default `"f32"`; another `storage` of f32 takes fewer bytes, and programs
+   * only read it. The last axis must be whole blocks of it. Throws {@link BackendError} when there is no room.
    */
-  readonly allocate: (name: string, shape: ReadonlyArray<number>, dtype?: DType, storage?: Storage) => Slot
+  readonly allocate: (name: string, shape: ReadonlyArray<number>, dtype?: DType, storage?: StoredAs) => Slot
   /** Gives a slot's memory back; the slot must not be used after. */
   readonly free: (slot: Slot) => void
   /**
-   * Copies into a slot from element `offset` on (default 0): large data may come in pieces. 16-bit storage takes the
-   * nearest number (ties to even); what is too large for it becomes infinite.
+   * Copies into a slot from element `offset` on (default 0): large data may come in pieces. 16-bit floats take the
+   * nearest number (ties to even); what is too large for them becomes infinite. Encodings in blocks take whole blocks.
    */
-  readonly write: (slot: Slot, data: Float32Array | Int32Array, offset?: number) => Promise<void>
+  readonly write: (slot: Slot, data: SlotData, offset?: number) => Promise<void>
   /** Copies a slot out, as f32 whatever its storage. */
   readonly read: (slot: Slot) => Promise<Float32Array | Int32Array>
   /** Makes a program ready to run. */

@@ -20,8 +20,7 @@ import type { TensorEntry } from "../formats/safetensors_header.ts"
 import type { StoredDType } from "../formats/stored_dtype.ts"
 import type { SafetensorsError } from "../formats/safetensors_error.ts"
 import type { StorageError } from "../formats/storage_error.ts"
-import type { Storage } from "../tensor/dtype.ts"
-import { firstOverflow } from "../tensor/half_floats.ts"
+import { encodingOf, firstOverflow } from "../../kernels/encodings.ts"
 import * as ops from "../tensor/ops.ts"
 import { type ChangedBase, changedBase, checkChanges, withChanges, writeChanges } from "./_changed_base.ts"
 import { firstValues } from "./_first_values.ts"
@@ -45,6 +44,8 @@ export interface InitializeOptions {
   /** Seed of new parameters: a whole number from 0. Default 42. */
   readonly seed?: number
 }
+/** What frozen weights can be kept in. */
+export type WeightStorage = "f32" | "bf16" | "f16"
 /** Options of {@link load}. */
 export interface LoadOptions extends InitializeOptions {
   /**
@@ -52,7 +53,7 @@ export interface LoadOptions extends InitializeOptions {
    * what the file has, so that one in bf16 or f16 takes half the memory and loses nothing. Else each is rounded to the
    * nearest; a number beyond the range of f16 is an error. Products and sums are f32 in any case. Default `"stored"`.
    */
-  readonly weights?: "stored" | Storage
+  readonly weights?: "stored" | WeightStorage
   /**
    * A classifier's head of the files: kept (`"stored"`; it must be for the task's labels), or left out so that one starts
    * `"new"`. What lies before it (a pooler) is kept in both cases. Default `"stored"`.
@@ -151,13 +152,13 @@ export function load(
 
 const HEADS: ReadonlyArray<string> = ["stored", "new"]
 const WEIGHTS: ReadonlyArray<string> = ["stored", "f32", "bf16", "f16"]
-const STORAGES: Readonly<Partial<Record<StoredDType, Storage>>> = { F16: "f16", BF16: "bf16" }
+const STORAGES: Readonly<Partial<Record<StoredDType, WeightStorage>>> = { F16: "f16", BF16: "bf16" }
 
 /** What a frozen parameter of the base is kept in. */
 function storageIn(
   tensors: ReadonlyMap<string, TensorEntry>,
-  weights: "stored" | Storage,
-): (parameter: Parameter) => Storage {
+  weights: "stored" | WeightStorage,
+): (parameter: Parameter) => WeightStorage {
   return ({ key, shape }) => {
     if (shape.length < 2) return "f32"
     if (weights !== "stored") return weights
@@ -167,11 +168,12 @@ function storageIn(
 }
 
 /** Throws where a finite weight would become infinite. */
-function checkRange({ key, slot: { storage = "f32" } }: ModelParameter, data: Float32Array): void {
-  const place = storage === "f32" ? -1 : firstOverflow(storage, data)
+function checkRange({ key, slot: { storage } }: ModelParameter, data: Float32Array): void {
+  const encoding = encodingOf(storage)
+  const place = firstOverflow(encoding, data)
   if (place < 0) return
-  const message = `"${key}" holds ${data[place]}, which ${storage} cannot; load the model with weights: ` +
-    (storage === "f16" ? '"bf16" or "f32"' : '"f32"')
+  const message = `"${key}" holds ${data[place]}, which ${encoding.name} cannot; load the model with weights: ` +
+    (encoding.name === "f16" ? '"bf16" or "f32"' : '"f32"')
   throw new ModelError({ reason: "Weights", message })
 }
 
@@ -427,14 +429,14 @@ function assemble(
   structure: Structure,
   fresh: ReadonlySet<string>,
   notes: ReadonlyArray<string>,
-  storageOf: (frozen: Parameter) => Storage,
+  storageOf: (frozen: Parameter) => WeightStorage,
 ): Effect.Effect<{ backend: BackendService; model: Model }, BackendError, Backend | EffectScope.Scope> {
   return Effect.gen(function* () {
     const { directory, task, config, network, modules, contributions, sites, base } = structure
     const backend = yield* Backend
     const slots: Slot[] = []
     yield* Effect.addFinalizer(() => Effect.sync(() => slots.forEach((slot) => backend.free(slot))))
-    const allocate = (name: string, shape: ReadonlyArray<number>, storage?: Storage) => {
+    const allocate = (name: string, shape: ReadonlyArray<number>, storage?: WeightStorage) => {
       const slot = backend.allocate(name, shape, "f32", storage)
       slots.push(slot)
       return { slot, tensor: ops.slot(slot) }

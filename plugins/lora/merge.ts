@@ -8,6 +8,7 @@ import type { BackendService, Executable, Slot } from "../../core/backend/backen
 import { BackendError } from "../../core/backend/backend_error.ts"
 import type { SafetensorsError } from "../../core/formats/safetensors_error.ts"
 import type { StorageError } from "../../core/formats/storage_error.ts"
+import { encodingOf } from "../../kernels/encodings.ts"
 import { build, type Graph } from "../../core/graph/build.ts"
 import { type CheckpointOptions, type Model, type ModelParameter, saveCheckpoint } from "../../core/model/mod.ts"
 import { ModelError } from "../../core/model/model_error.ts"
@@ -49,7 +50,9 @@ export function merge(
     const narrow = targets.find(({ weight }) => (weight.slot.storage ?? "f32") !== "f32")?.weight
     if (narrow !== undefined) {
       return yield* unsupported(
-        `${id}: "${narrow.key}" is kept in ${narrow.slot.storage}, which would round what is merged into it; ` +
+        `${id}: "${narrow.key}" is kept in ${
+          encodingOf(narrow.slot.storage).name
+        }, which would round what is merged into it; ` +
           'load the model with weights: "f32", or save it merged without merging it here',
       )
     }

@@ -5,10 +5,19 @@
  * @module
  */
 import type * as Layer from "effect/Layer"
-import { bytesOf } from "../../tensor/dtype.ts"
-import { decode, encode } from "../../tensor/half_floats.ts"
+import { bytesFor } from "../../../kernels/encoding.ts"
+import { encodingOf, F32 } from "../../../kernels/encodings.ts"
 import { sizeOf } from "../../tensor/shape.ts"
-import type { Backend, BackendMemory, BackendService, CallTime, Executable, RunData, Slot } from "../backend.ts"
+import type {
+  Backend,
+  BackendMemory,
+  BackendService,
+  CallTime,
+  Executable,
+  RunData,
+  Slot,
+  SlotData,
+} from "../backend.ts"
 import { BackendError } from "../backend_error.ts"
 import { resource, type Started } from "../_resource.ts"
 import { type Block, makeAllocator } from "./_allocator.ts"
@@ -16,7 +25,7 @@ import { BARRIER_BYTES } from "./_barrier.ts"
 import { COUNTER_BYTES } from "./_shares.ts"
 import { hasRelaxedSimd, logicalProcessors, makeSharedMemory } from "./_features.ts"
 import { findWideVectors } from "./_wide_vectors.ts"
-import { checkWrite, makeSlot, slotsOf } from "../_slots.ts"
+import { checkWrite, decoded, encoded, makeSlot, slotsOf } from "../_slots.ts"
 import { startThread, type Thread } from "../_thread.ts"
 import { engine, type Region, type Reply, type Request } from "./_worker.ts"
 import { ALIGNMENT, lower, MAXIMUM_PAGES, type PlannedRegion } from "./lower.ts"
@@ -224,7 +233,7 @@ const start = async (options: WasmOptions): Promise<Started> => {
     }
     return block
   }
-  const copyIn = (address: number, data: Float32Array | Int32Array | Uint16Array, what: string): Promise<unknown> =>
+  const copyIn = (address: number, data: SlotData, what: string): Promise<unknown> =>
     enqueue(true, () => {
       // A message would carry the whole buffer that the array is a window of.
       if (memory === undefined) return ask({ kind: "write", address, data: data.slice() }, what)
@@ -257,7 +266,7 @@ const start = async (options: WasmOptions): Promise<Started> => {
   }
   const allocate: BackendService["allocate"] = (name, shape, dtype, storage) => {
     const slot = makeSlot(slotNumbers, name, shape, dtype, storage)
-    const block = reserve(bytesOf(storage) * sizeOf(shape), `slot "${name}" [${shape}]`)
+    const block = reserve(bytesFor(encodingOf(storage), sizeOf(shape)), `slot "${name}" [${shape}]`)
     clear(block, `clearing slot "${name}"`)
     slotNumbers++
     slots.set(slot.id, { slot, block })
@@ -271,37 +280,31 @@ const start = async (options: WasmOptions): Promise<Started> => {
     slotBytes -= held.block.bytes
     allocator.free(held.block)
   }
-  const write = async (slot: Slot, data: Float32Array | Int32Array, offset = 0): Promise<void> => {
+  const write = async (slot: Slot, data: SlotData, offset = 0): Promise<void> => {
     const { address } = placeOf(slot)
     checkWrite(slot, data, offset)
-    const { storage = "f32" } = slot
-    const at = address + bytesOf(storage) * offset, what = `writing slot "${slot.name}"`
-    if (storage === "f32") return void await copyIn(at, data, what)
-    const encodeTo = (halves: Uint16Array) => encode(storage, data as Float32Array, halves)
-    if (memory !== undefined) {
-      // Without an array between: many of them wait long to be collected.
-      return await enqueue(true, () => Promise.resolve(encodeTo(new Uint16Array(memory.buffer, at, data.length))))
-    }
-    const halves = new Uint16Array(data.length)
-    encodeTo(halves)
-    await copyIn(at, halves, what)
+    const encoding = encodingOf(slot.storage)
+    const at = address + bytesFor(encoding, offset), what = `writing slot "${slot.name}"`
+    if (encoding === F32 || data instanceof Uint8Array) return void await copyIn(at, data, what)
+    if (memory === undefined) return void await copyIn(at, encoded(encoding, data), what)
+    // Without an array between: many of them wait long to be collected.
+    const bytes = new Uint8Array(memory.buffer, at, bytesFor(encoding, data.length))
+    await enqueue(true, () => Promise.resolve(encoding.encode!(data as Float32Array, bytes)))
   }
   const read = async (slot: Slot): Promise<Float32Array | Int32Array> => {
     const { address } = placeOf(slot)
-    const { dtype, storage = "f32" } = slot
-    const length = sizeOf(slot.shape)
+    const encoding = encodingOf(slot.storage)
+    const length = sizeOf(slot.shape), bytes = bytesFor(encoding, length)
     return await enqueue(true, async () => {
       if (memory === undefined) {
-        const words = bytesOf(storage) * length / 4
-        const region: Region = { address, length: Math.ceil(words), dtype: storage === "f32" ? dtype : "i32" }
+        const plain = encoding === F32
+        const region: Region = { address, length: Math.ceil(bytes / 4), dtype: plain ? slot.dtype : "i32" }
         const [data] = await ask({ kind: "read", region }, `reading slot "${slot.name}"`)
-        return storage === "f32" ? data : decode(storage, new Uint16Array(data.buffer, 0, length))
+        return plain ? data : decoded(encoding, new Uint8Array(data.buffer, 0, bytes), length)
       }
       // Arrays of their own, not of the shared memory.
-      if (storage !== "f32") return decode(storage, new Uint16Array(memory.buffer, address, length))
-      return dtype === "i32"
-        ? new Int32Array(memory.buffer, address, length).slice()
-        : new Float32Array(memory.buffer, address, length).slice()
+      if (slot.dtype === "i32") return new Int32Array(memory.buffer, address, length).slice()
+      return decoded(encoding, new Uint8Array(memory.buffer, address, bytes), length)
     })
   }
 

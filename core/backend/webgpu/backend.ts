@@ -6,13 +6,13 @@
  */
 import type * as Layer from "effect/Layer"
 import type { DType } from "../../../kernels/contract.ts"
-import { bytesOf } from "../../tensor/dtype.ts"
-import { decode, encode } from "../../tensor/half_floats.ts"
+import { bytesFor } from "../../../kernels/encoding.ts"
+import { encodingOf, F32 } from "../../../kernels/encodings.ts"
 import { sizeOf } from "../../tensor/shape.ts"
-import type { Backend, BackendService, CallTime, Executable, RunData, Slot } from "../backend.ts"
+import type { Backend, BackendService, CallTime, Executable, RunData, Slot, SlotData } from "../backend.ts"
 import { BackendError } from "../backend_error.ts"
 import { resource, type Started } from "../_resource.ts"
-import { checkWrite, makeSlot, slotsOf } from "../_slots.ts"
+import { checkWrite, decoded, encoded, makeSlot, slotsOf } from "../_slots.ts"
 import { startDevice } from "./_device.ts"
 import type { Region } from "./_worker.ts"
 import { lower, paddedBytes, type PlannedRegion, type WebgpuPlan } from "./lower.ts"
@@ -79,7 +79,7 @@ const start = async (
     const lost = device.lost()
     if (lost !== undefined) throw lost
     const slot = makeSlot(slotNumbers, name, shape, dtype, storage)
-    const bytes = paddedBytes(sizeOf(shape), storage)
+    const bytes = paddedBytes(sizeOf(shape), encodingOf(storage))
     const { buffer, made } = create(bytes, `slot "${name}" [${shape}]`)
     made.catch(() => {}) // whoever uses the slot hears of it
     slotNumbers++
@@ -102,31 +102,30 @@ const start = async (
     const copy = data.slice().buffer as ArrayBuffer
     return ask({ kind: "write", buffer, offset, data: copy }, what, [copy])
   }
-  const write = async (slot: Slot, data: Float32Array | Int32Array, offset = 0): Promise<void> => {
+  const write = async (slot: Slot, data: SlotData, offset = 0): Promise<void> => {
     const { buffer } = heldOf(slot)
     checkWrite(slot, data, offset)
     const what = `writing slot "${slot.name}"`
-    const { storage = "f32" } = slot
+    const encoding = encodingOf(slot.storage)
     // Deno does not survive a write of nothing.
     if (data.length === 0) return
-    if (storage === "f32") return void await writeBuffer(buffer, 4 * offset, data, what)
-    // Words of two: halves of the first and the last one may be another's.
-    const end = offset + data.length
-    const before = offset % 2, after = end % 2
-    const halves = new Uint16Array(before + data.length + after)
-    encode(storage, data as Float32Array, halves.subarray(before, before + data.length))
-    const keep = { first: before === 1, last: after === 1 && end < sizeOf(slot.shape) }
-    await ask({ kind: "write", buffer, offset: 2 * (offset - before), data: halves.buffer, keep }, what, [
-      halves.buffer,
-    ])
+    const start = bytesFor(encoding, offset)
+    if (encoding === F32 && !(data instanceof Uint8Array)) return void await writeBuffer(buffer, start, data, what)
+    // In words of four bytes; those of the first and the last one may be another's.
+    const bytes = encoded(encoding, data)
+    const first = start % 4, end = start + bytes.length, after = -(end % 4) & 3
+    const words = new Uint8Array(first + bytes.length + after)
+    words.set(bytes, first)
+    const keep = { first, last: end < bytesFor(encoding, sizeOf(slot.shape)) ? after : 0 }
+    await ask({ kind: "write", buffer, offset: start - first, data: words.buffer, keep }, what, [words.buffer])
   }
   const read = async (slot: Slot): Promise<Float32Array | Int32Array> => {
     const { buffer } = heldOf(slot)
-    const { dtype, storage = "f32" } = slot
-    const length = sizeOf(slot.shape)
-    const region = { buffer, offset: 0, bytes: 4 * Math.ceil(bytesOf(storage) * length / 4) }
+    const encoding = encodingOf(slot.storage)
+    const length = sizeOf(slot.shape), size = bytesFor(encoding, length)
+    const region = { buffer, offset: 0, bytes: 4 * Math.ceil(size / 4) }
     const [bytes] = await ask({ kind: "read", region }, `reading slot "${slot.name}"`)
-    return storage === "f32" ? arrayOf(dtype, bytes) : decode(storage, new Uint16Array(bytes, 0, length))
+    return encoding === F32 ? arrayOf(slot.dtype, bytes) : decoded(encoding, new Uint8Array(bytes, 0, size), length)
   }
 
   const options = {

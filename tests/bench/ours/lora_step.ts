@@ -14,7 +14,8 @@ import { layer as pluginsLayer } from "../../../core/contracts/plugins.ts"
 import { layer as familiesLayer } from "../../../core/model/families.ts"
 import { load } from "../../../core/model/mod.ts"
 import { labelKind, Task } from "../../../core/model/task.ts"
-import { bytesOf, type Storage } from "../../../core/tensor/dtype.ts"
+import { bytesFor } from "../../../kernels/encoding.ts"
+import { encodingOf } from "../../../kernels/encodings.ts"
 import { sizeOf } from "../../../core/tensor/shape.ts"
 import { adamW } from "../../../core/training/adamw.ts"
 import { objectiveOf } from "../../../core/training/objectives.ts"
@@ -63,11 +64,14 @@ const task = classifies ? Task.classification(["LABEL_0", "LABEL_1"]) : Task.cau
 
 const resident = () => Deno.memoryUsage().rss
 const bytes = (slots: ReadonlyArray<Slot>) =>
-  slots.reduce((sum, { shape, storage }) => sum + bytesOf(storage) * sizeOf(shape), 0)
+  slots.reduce((sum, { shape, storage }) => sum + bytesFor(encodingOf(storage), sizeOf(shape)), 0)
 
 const program = Effect.gen(function* () {
   const before = resident()
-  const model = yield* load(`${directory}/model`, { task, weights: options.weights as "stored" | Storage })
+  const model = yield* load(`${directory}/model`, {
+    task,
+    weights: options.weights as "stored" | "f32" | "bf16" | "f16",
+  })
   const loaded = resident()
   const parameters = new Map(model.parameters.map(({ key, tensor }) => [key, tensor]))
   const stepper = makeStepper(model.backend, {

@@ -31,4 +31,5 @@ export type {
 export type { Code, FunctionScope, MemoryImport, ModuleBuilder, Target, ValueType } from "./wasm/assembler.ts"
 export * as wasm from "./wasm/mod.ts"
 export * as wgsl from "./wgsl/mod.ts"
-export { broadcastStrides, contiguous, forEachPlace } from "./view.ts"
+export { contiguous, forEachPlace } from "./view.ts"
+export { broadcastStrides } from "../core/tensor/shape.ts"

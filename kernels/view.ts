@@ -35,12 +35,3 @@ export const contiguous = (buffer: number, shape: ReadonlyArray<number>): View =
   shape,
   strides: stridesOf(shape),
 })
-
-/** Strides of a view repeated up to `shape`. */
-export const broadcastStrides = (
-  from: Pick<View, "shape" | "strides">,
-  shape: ReadonlyArray<number>,
-): ReadonlyArray<number> => {
-  const lead = shape.length - from.shape.length
-  return shape.map((_, axis) => axis < lead || from.shape[axis - lead] === 1 ? 0 : from.strides[axis - lead])
-}

@@ -1,5 +1,5 @@
 /**
- * What every backend checks of its slots.
+ * Checks of slots that all backends share.
  * @module
  */
 import type { DType, StoredAs } from "../../kernels/contract.ts"
@@ -12,7 +12,7 @@ import { BackendError } from "./backend_error.ts"
 
 const bad = (message: string): BackendError => new BackendError({ reason: "BadInput", message })
 
-/** A slot with its number, if there can be one. */
+/** Makes a numbered slot. Throws on an invalid shape or storage. */
 export const makeSlot = (
   id: number,
   name: string,
@@ -62,7 +62,7 @@ export const decoded = ({ decode }: Encoding, bytes: Uint8Array, length: number)
   return data
 }
 
-/** The slots that a program names. Throws where one is not there or is kept otherwise than the program takes it. */
+/** The slots of a program. Throws if one does not exist or has another storage than the program expects. */
 export const slotsOf = <A extends { readonly slot: Slot }>(
   { name, buffers, encodings }: Program,
   held: ReadonlyMap<number, A>,

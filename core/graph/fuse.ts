@@ -158,8 +158,7 @@ function absorb(unit: Unit, grouping: Grouping): void {
 
 const rowShape = (space: Shape) => space.map((extent, axis) => axis === space.length - 1 ? 1 : extent)
 
-const viewNames = new Set(["reshape", "permute", "slice", "flip", "expand"])
 /** Whether a node is another look at its input's elements. */
 export function isView(node: Tensor): boolean {
-  return viewNames.has(node.operation.name)
+  return node.operation.view !== undefined
 }

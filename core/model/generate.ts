@@ -8,6 +8,7 @@ import type { Tensor } from "../tensor/tensor.ts"
 import type { Model } from "./model.ts"
 import { ModelError } from "./model_error.ts"
 import type { Decoding } from "./module.ts"
+import { longestPrefix, sitesOn } from "./sites.ts"
 import { wrongTokenId } from "./token_ids.ts"
 
 /** Options of {@link generate}. */
@@ -55,16 +56,6 @@ export function generate(
         exampleWeight: ops.full(1, [1]),
         task: "",
       }, { training: false, methods, decoding }).logits
-    /** Rows that methods put before the prompt: found by writing the graph once, without running it. */
-    const countRows = (): number => {
-      let rows = 0
-      const extend: Decoding["extend"] = (_, own) => {
-        rows = own.keys.shape[2] - prompt.length
-        return own
-      }
-      logitsOf(prompt.length, { start: ops.full(0, [1], "i32"), first: true, capacity, extend })
-      return rows
-    }
     /** The next token after `length` more. */
     const compile = async (length: number, first: boolean, places: number): Promise<Executable> => {
       const updates: (readonly [SlotReference, Tensor])[] = []
@@ -96,7 +87,7 @@ export function generate(
     }
     const run = async (): Promise<Int32Array> => {
       const made: number[] = []
-      const rows = countRows()
+      const rows = methods ? longestPrefix(sitesOn(model), "Backbone") : 0
       let executable = await compile(prompt.length, true, rows + capacity)
       let tokens = prompt
       for (let start = 0; made.length < maxNewTokens;) {

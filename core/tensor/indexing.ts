@@ -1,3 +1,4 @@
+import { isWholeAxis, sameBox, wholeBox } from "./box.ts"
 import { add, mul } from "./elementwise.ts"
 import { iota } from "./leaves.ts"
 import { batchSum } from "./reduce.ts"
@@ -16,6 +17,15 @@ export const gatherOperation: Operation = {
     const out = new Float64Array(sizeOf(n.shape))
     indices.forEach((row, i) => out.set(table.subarray(row * width, (row + 1) * width), i * width))
     return out
+  },
+  slice: (n, box) => {
+    const [table, indices] = n.inputs
+    if (!isWholeAxis(n, box, box.length - 1)) return
+    const ofIndices = box.slice(0, -1)
+    const [count] = indices.shape
+    const picks = table.inputs.length > 0 && indices.shape.length === 1 && count < table.shape[0] &&
+      sameBox(ofIndices, wholeBox(indices.shape))
+    return [picks ? [indices, [0, table.shape[1]]] : wholeBox(table.shape), ofIndices]
   },
 }
 /** Rows added into a table of zeros by index; attributes `rows`, `perExample`. */

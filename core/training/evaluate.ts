@@ -6,8 +6,10 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type { RunData } from "../backend/backend.ts"
 import type { BackendError } from "../backend/backend_error.ts"
+import { ready } from "../backend/ready.ts"
 import { DEFAULT_TASK } from "../contracts/batch_source.ts"
 import type { Metrics } from "../contracts/train_event.ts"
+import { batchData, batchInputs } from "../data/batch_inputs.ts"
 import { type Batch, collate, makeBatches } from "../data/batches.ts"
 import type { DataError } from "../data/data_error.ts"
 import type { Data, LabeledData, TaggedData } from "../data/dataset.ts"
@@ -23,8 +25,6 @@ import { attempt, attemptPromise } from "./_attempt.ts"
 import { type ClassificationMetrics, classificationMetrics, perplexity } from "./metrics.ts"
 import { type MaskingOptions, maskTokens } from "./mask_tokens.ts"
 import { objectiveOf } from "./objectives.ts"
-import { batchInputs } from "./step_graphs.ts"
-import { batchData, ready } from "./stepper.ts"
 import { encodeData, padIdOf, type TaskExamples } from "./training_data.ts"
 import { TrainingError } from "./training_error.ts"
 
@@ -97,13 +97,12 @@ export type Evaluator = (
   choice?: RowChoice,
 ) => Promise<ReadonlyArray<Outputs>>
 
-const evaluators = new WeakMap<Model, { readonly state: string; readonly run: Evaluator }>()
+const evaluators = new WeakMap<Model, Evaluator>()
 
-/** The evaluator of a model: the same one every time, until its graph changes. */
+/** The evaluator of a model: the same one every time. */
 export function evaluatorOf(model: Model): Evaluator {
-  const state = [model.merged, model.off].map((ids) => [...ids].sort().join()).join(" ")
   const found = evaluators.get(model)
-  if (found?.state === state) return found.run
+  if (found !== undefined) return found
   const programs = new Map<string, ReturnType<typeof ready>>()
   const run: Evaluator = async (batches, masking, choice) => {
     const results: Array<Promise<Outputs>> = []
@@ -119,7 +118,7 @@ export function evaluatorOf(model: Model): Evaluator {
     }
     return await Promise.all(results)
   }
-  evaluators.set(model, { state, run })
+  evaluators.set(model, run)
   return run
 }
 

@@ -4,12 +4,12 @@
  * @module
  */
 import { attentionLogSumOperation, attentionOperation } from "../../core/tensor/composites/attention.ts"
-import type { Shape } from "../../core/tensor/shape.ts"
+import { broadcastStrides, type Shape } from "../../core/tensor/shape.ts"
 import type { Tensor } from "../../core/tensor/tensor.ts"
 import type { AttentionGradientCall } from "../attention_gradient/call.ts"
 import type { View } from "../contract.ts"
 import type { CallMemory } from "../kernel.ts"
-import { broadcastStrides, contiguous } from "../view.ts"
+import { contiguous } from "../view.ts"
 import type { AttentionCall } from "./call.ts"
 
 /** What calls of both kernels are made of. */

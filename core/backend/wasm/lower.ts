@@ -1,5 +1,5 @@
 /**
- * From a program to a plan: places of the temporaries, one module with all the code, and where threads must wait.
+ * Lowers a program to a plan: offsets of temporaries, one module with all code, barriers between threads.
  * @module
  */
 import { kernelOf } from "../../../kernels/builtin.ts"
@@ -27,9 +27,9 @@ import { COUNTERS, sharesOf } from "./_shares.ts"
 
 /** Alignment of everything in the memory, in bytes: a cache line. */
 export const ALIGNMENT = 64
-/** Barriers and stages in a function: an engine needs much memory at once to optimize a long one. */
+/** Barriers and stages per function: optimizing a long function takes much memory. */
 const PART = 128
-/** Most pages of 64 KiB that a memory may have. */
+/** Maximum number of 64 KiB pages of a memory. */
 export const MAXIMUM_PAGES = 65536
 
 /** Bytes in the arena or among the constants (`base`), or anywhere (`memory`). */
@@ -55,28 +55,28 @@ export interface WasmPlan {
   readonly inputs: ReadonlyArray<PlannedRegion & { readonly name: string }>
   readonly outputs: ReadonlyArray<PlannedRegion & { readonly name: string }>
   readonly constantBytes: number
-  /** What to write among the constants, at which byte. */
+  /** Constants and their byte offsets. */
   readonly constants: ReadonlyArray<{ readonly offset: number; readonly data: Float32Array | Int32Array }>
-  /** How often the threads wait for each other in a run. */
+  /** Number of barriers in a run. */
   readonly barriers: number
-  /** With {@link LowerOptions.trace}: where the times go, f32 [calls, threads, start and end] in milliseconds. */
+  /** With {@link LowerOptions.trace}: the times, f32 [calls, threads, start and end] in milliseconds. */
   readonly times?: PlannedRegion
 }
 
-/** What lowering has to know of the machine. */
+/** Facts about the machine. */
 export interface LowerOptions {
   readonly target: Target
-  /** Most threads that will run the plan. */
+  /** Maximum number of threads that run the plan. */
   readonly threads: number
-  /** Whether the memory is shared; else the plan has no barriers and runs on one thread. */
+  /** Whether the memory is shared; if not, the plan has no barriers and runs on one thread. */
   readonly shared: boolean
   /** Byte address of a slot. */
   readonly slotAddress: (slot: number) => number
-  /** Whether each call is a function of its own, so that a clock can be read between them. Default: no. */
+  /** Whether each call is a separate function, so that the clock can be read in between. Default: no. */
   readonly trace?: boolean
 }
 
-/** Bytes that a stage touches: a range of the arena, or a slot as a whole. */
+/** Bytes that a stage touches: a range of the arena, or a whole slot. */
 interface Touch {
   readonly place: number | "arena"
   readonly start: number
@@ -164,7 +164,7 @@ export const lower = (
   for (const { code, block } of pending) {
     code.push(flatten(i32.add(globalGet(arena), i32.const(plan.offsets[block]))))
   }
-  // Scratch of a thread lies behind the plan: no other thread ever touches it.
+  // A thread's scratch lies after the plan; no other thread touches it.
   threadOffset.push(flatten(
     i32.add(
       i32.add(globalGet(arena), i32.const(plan.bytes)),
@@ -193,10 +193,10 @@ export const lower = (
     barriers++
     return [together.shares.turn, callFunction(together.barrier)]
   }
-  /** Code of calls, a piece for each barrier and stage. */
+  /** Code of the calls: one piece per barrier and stage. */
   const inOrder = (part: typeof emitted): Array<Code> => {
     const code: Array<Code> = []
-    /** What was done since the last barrier, by thread 0 alone or by all. */
+    /** Bytes touched since the last barrier, by thread 0 alone or by all. */
     let open: Array<{ touches: ReadonlyArray<Touch>; alone: boolean }> = []
     const divided = () => open.filter(({ alone }) => !alone).length
     for (const { call, stages, scratch } of part) {

@@ -1,5 +1,5 @@
 /**
- * The operands of a shader while a kernel writes it, and the variables that stand for them.
+ * Operands of a shader while a kernel writes it, and their variables.
  * @module
  */
 import type { Binding, Dispatch, Element, Operand, Shader } from "../../../kernels/wgsl/kernel.ts"
@@ -7,7 +7,7 @@ import type { DType } from "../../../kernels/contract.ts"
 import { bytesFor, type Encoding, inBlocks } from "../../../kernels/encoding.ts"
 import { F32 } from "../../../kernels/encodings.ts"
 
-/** The GPU buffer in which something lies: one of the program's own, the arena of temporaries, or a slot by number. */
+/** A GPU buffer: one of the program's, the arena of temporaries, or a slot by number. */
 export type Place = "arena" | "inputs" | "constants" | number
 
 /** Bytes of a GPU buffer. */
@@ -19,7 +19,7 @@ export interface PlannedRegion {
   readonly bytes: number
 }
 
-/** A variable of a shader; its place in the list is its binding number. */
+/** A variable of a shader; its index in the list is its binding number. */
 export interface Variable {
   readonly name: string
   readonly type: Element | "u32" | "vec2<u32>"
@@ -29,8 +29,8 @@ export interface Variable {
 /**
  * Begins a shader.
  *
- * @param describe Number, type and encoding of a buffer's elements.
- * @param windowBytes Most bytes of one binding.
+ * @param describe Count, type and encoding of a buffer's elements.
+ * @param windowBytes Maximum bytes of a binding.
  */
 export const makeShader = (
   describe: (buffer: number) => { readonly size: number; readonly dtype: DType; readonly encoding?: Encoding },
@@ -67,13 +67,13 @@ export const makeShader = (
   }
 }
 
-/** The text that declares variables, each writable or not. */
+/** Declarations of the variables. */
 export const declare = (variables: ReadonlyArray<Variable>, writable: ReadonlyArray<boolean>): string =>
   variables.map(({ type, name }, i) =>
     `@group(0) @binding(${i}) var<storage, ${writable[i] ? "read_write" : "read"}> ${name}: array<${type}>;\n`
   ).join("")
 
-/** What the variables of a binding hold. */
+/** Element type of a binding's variables. */
 const typeOf = ({ element, encoding }: Binding): Variable["type"] =>
   encoding === F32 ? element : element === "vec4<f32>" && !inBlocks(encoding) ? "vec2<u32>" : "u32"
 

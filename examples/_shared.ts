@@ -9,44 +9,65 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as TerminalCapabilities from "effect/cli/TerminalCapabilities"
+import { defaultText, type Field, field, type Fields, valueFaults, type ValueOf } from "../core/options/mod.ts"
 import { RunFolderError, Trainer, type TrainEvent } from "../mod.ts"
 
-/** A whole number from `least`. */
-export const whole = (name: string, description: string, least = 1) =>
-  Flag.Int(name).pipe(
-    Flag.withSchema(Schema.Int.check(Schema.isGreaterThanOrEqualTo(least))),
-    Flag.withDescription(description),
-  )
+/** Flags that every training example has. */
+export const RUN_FLAGS = {
+  resume: field.boolean({ default: false, doc: "Resume the run in the output folder" }),
+  overwrite: field.boolean({ default: false, doc: "Replace the run in the output folder" }),
+  trace: field.boolean({
+    default: false,
+    doc: "Time each kernel of a step (the tenth): a table, and trace.json in the run folder",
+  }),
+  threads: field.integer({ minimum: 1, absent: "all", doc: "Threads of the CPU backend" }),
+}
 
-/** A number from 0. */
-export const number = (name: string, description: string) =>
-  Flag.Finite(name).pipe(
-    Flag.withSchema(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))),
-    Flag.withDescription(description),
-  )
+/** What a flag gives: `undefined` where it is left out and has no default. */
+type Given<F> = F extends { readonly default: unknown } | { readonly required: true } ? ValueOf<F>
+  : ValueOf<F> | undefined
 
-/** A text, or nothing. */
-export const text = (name: string, description: string) =>
-  Flag.String(name).pipe(Flag.withDescription(description), Flag.optional)
+/** Flags for the options of a table, by their names in kebab case. */
+export const flagsOf = <T extends Fields>(table: T) =>
+  Object.fromEntries(Object.entries(table).map(([name, field]) => [name, flagOf(name, field)])) as {
+    readonly [Name in keyof T]: Flag.Flag<Given<T[Name]>>
+  }
 
-/** Flag of the CPU backend. */
-export const threads = whole("threads", "Threads of the CPU backend [all]").pipe(Flag.optional)
+const flagOf = (option: string, field: Field<unknown>) => {
+  const name = option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+  const { type, anyOf, enum: choices, required, doc, default: usual } = field
+  const word: Flag.Flag<unknown> = type === "boolean"
+    ? Flag.Boolean(name)
+    : type === "integer"
+    ? Flag.Int(name)
+    : type === "number"
+    ? Flag.Finite(name)
+    : choices !== undefined
+    ? Flag.Literals(name, choices as ReadonlyArray<string>)
+    : Flag.String(name)
+  const check = (word: unknown) => {
+    const readings = type === "array" ? [namesOf(String(word))] : anyOf === undefined ? [word] : [word, Number(word)]
+    const faults = readings.map((value) => valueFaults(value, field, `--${name}`))
+    const at = faults.findIndex(({ length }) => length === 0)
+    if (at < 0) throw faults[0][0].message
+    return readings[at]
+  }
+  const text = usual === false ? undefined : defaultText(field)
+  const shown = `${doc}${type === "array" ? ", separated by commas" : ""}${text === undefined ? "" : ` [${text}]`}`
+  const flag = word.pipe(Flag.mapTryCatch(check, String), Flag.withDescription(shown))
+  if (required) return flag
+  if (usual !== undefined && typeof usual !== "function") return Flag.withDefault(flag, usual)
+  return Flag.map(Flag.optional(flag), Option.getOrUndefined)
+}
 
-/** Flag for tracing. */
-export const trace = Flag.Boolean("trace").pipe(
-  Flag.withDescription("Time each kernel of a step (the tenth): a table, and trace.json in the run folder"),
-  Flag.withDefault(false),
-)
+/** Names that are separated by commas. */
+export const namesOf = (text: string): ReadonlyArray<string> => text.split(",").map((name) => name.trim())
 
 /** The step to trace: by the tenth, the engine has warmed up. */
 export const traceStep = (asked: boolean): { readonly traceStep?: number } => asked ? { traceStep: 10 } : {}
-
-/** `undefined` for nothing. */
-export const given = Option.getOrUndefined
 
 /** An object without the entries that are `undefined`. */
 export const defined = <A extends object>(values: A): { [K in keyof A]?: Exclude<A[K], undefined> } =>

@@ -10,35 +10,34 @@
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Command from "effect/cli/Command"
-import * as Flag from "effect/cli/Flag"
+import { field } from "../core/options/mod.ts"
+import { COMBINE_OPTIONS } from "../plugins/lora/combine_options.ts"
 import * as Lora from "../plugins/lora/mod.ts"
-import { defined, given, main, number, whole } from "./_shared.ts"
+import { defined, flagsOf, main } from "./_shared.ts"
 
-const flags = {
-  adapters: Flag.String("adapters").pipe(Flag.withDescription("Directories with their weights [1]: a=0.5,b=-0.5")),
-  combinationType: Flag.Literals("type", ["cat", "linear", "svd", "ties", "dare_linear", "dare_ties"]).pipe(
-    Flag.withDescription("Combination [cat: exact, at the sum of the ranks]"),
-    Flag.withDefault("cat"),
-  ),
-  svdRank: whole("rank", "Rank of the result, for types with a free rank [the adapters' greatest]").pipe(Flag.optional),
-  density: number("density", "Share of each update that is kept (ties, dare)").pipe(Flag.optional),
-  tolerance: number("tolerance", "Greatest relative error of a module [1e-5 for cat and linear, else 0.05]").pipe(
-    Flag.optional,
-  ),
-  output: Flag.String("output").pipe(Flag.withDescription("Directory for the result; replaced if it exists")),
-}
+const { combinationType: type, svdRank: rank, adapters: _, ...options } = COMBINE_OPTIONS
+
+const flags = flagsOf({
+  adapters: field.text({ required: true, doc: "Directories with their weights [1]: a=0.5,b=-0.5" }),
+  type,
+  rank,
+  ...options,
+})
 
 const command = Command.make(
   "combine",
   flags,
-  ({ adapters, svdRank, density, tolerance, ...options }) =>
+  ({ adapters, type, rank, ...options }) =>
     Effect.gen(function* () {
       const sources = adapters.split(",").map((text) => {
         const [, path, weight = "1"] = /^(.*?)(?:=([^=]*))?$/.exec(text)!
         return { path, weight: Number(weight) }
       })
-      const own = { svdRank: given(svdRank), density: given(density), tolerance: given(tolerance) }
-      const { modules, worst, notes } = yield* Lora.combine({ ...options, ...defined(own), adapters: sources })
+      const { modules, worst, notes } = yield* Lora.combine({
+        output: options.output,
+        ...defined({ ...options, combinationType: type, svdRank: rank }),
+        adapters: sources,
+      })
       for (const { module, rank, error } of modules) {
         yield* Console.log(`${module}: rank ${rank}, error ${error.toExponential(1)}`)
       }

@@ -14,22 +14,16 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
+import { field } from "../core/options/mod.ts"
+import { TRAINING } from "../core/run/mod.ts"
 import { Backend, Dataset, Espalier, Model, saveTokenizer, Task, Tokenizer, trainBpe, Trainer } from "../mod.ts"
 import * as Llama from "../plugins/llama/mod.ts"
-import {
-  beside,
-  checkOutput,
-  clearOutput,
-  defined,
-  given,
-  main,
-  number,
-  progress,
-  threads,
-  trace,
-  traceStep,
-  whole,
-} from "./_shared.ts"
+import { beside, checkOutput, clearOutput, defined, flagsOf, main, progress, RUN_FLAGS, traceStep } from "./_shared.ts"
+
+const { batchSize, learningRate, weightDecay } = TRAINING
+
+/** A whole number from 1. */
+const count = (usual: number, doc: string) => field.integer({ minimum: 1, default: usual, doc })
 
 const flags = {
   text: Flag.String("text").pipe(
@@ -38,34 +32,25 @@ const flags = {
     ),
     Flag.atLeast(0),
   ),
-  vocabulary: whole("vocabulary", "Vocabulary size of the tokenizer [2048]", 258).pipe(Flag.withDefault(2048)),
-  hidden: whole("hidden", "Width of the model [128]").pipe(Flag.withDefault(128)),
-  layers: whole("layers", "Number of layers [4]").pipe(Flag.withDefault(4)),
-  heads: whole("heads", "Attention heads [4]").pipe(Flag.withDefault(4)),
-  keyValueHeads: whole("kv-heads", "Key and value heads [2]").pipe(Flag.withDefault(2)),
-  feedForward: whole("ffn", "Width of the feed-forward layers [352]").pipe(Flag.withDefault(352)),
-  positions: whole("positions", "Maximum sequence length of the model [512]").pipe(Flag.withDefault(512)),
-  block: whole("block", "Tokens per training block [128]", 2).pipe(Flag.withDefault(128)),
-  batchSize: whole("batch-size", "Blocks per step [16]").pipe(Flag.withDefault(16)),
-  learningRate: number("learning-rate", "Highest learning rate [3e-3]").pipe(Flag.withDefault(3e-3)),
-  weightDecay: number("weight-decay", "Weight decay [0.01]").pipe(Flag.withDefault(0.01)),
-  steps: whole("steps", "Number of steps, instead of --minutes").pipe(Flag.optional),
-  minutes: number("minutes", "Minutes of training, estimated from a few trial steps [7]").pipe(Flag.withDefault(7)),
-  seed: whole("seed", "Seed of weights and order of texts [42]", 0).pipe(Flag.withDefault(42)),
-  output: Flag.String("output").pipe(
-    Flag.withDescription("Run folder; the model is written to its folder model/ [runs/pretrain]"),
-    Flag.withDefault("runs/pretrain"),
-  ),
-  resume: Flag.Boolean("resume").pipe(
-    Flag.withDescription("Resume the run in the output folder; needs --steps"),
-    Flag.withDefault(false),
-  ),
-  overwrite: Flag.Boolean("overwrite").pipe(
-    Flag.withDescription("Replace the run in the output folder"),
-    Flag.withDefault(false),
-  ),
-  trace,
-  threads,
+  ...flagsOf({
+    vocabulary: field.integer({ minimum: 258, default: 2048, doc: "Vocabulary size of the tokenizer" }),
+    hidden: count(128, "Width of the model"),
+    layers: count(4, "Number of layers"),
+    heads: count(4, "Attention heads"),
+    kvHeads: count(2, "Key and value heads"),
+    ffn: count(352, "Width of the feed-forward layers"),
+    positions: count(512, "Maximum sequence length of the model"),
+    block: field.integer({ minimum: 2, default: 128, doc: "Tokens per training block" }),
+    batchSize: { ...batchSize, doc: "Blocks per step" },
+    learningRate,
+    weightDecay: { ...weightDecay, default: 0.01 },
+    steps: field.integer({ minimum: 1, doc: "Number of steps, instead of --minutes" }),
+    minutes: field.number({ minimum: 0, default: 7, doc: "Minutes of training, estimated from a few trial steps" }),
+    seed: field.integer({ minimum: 0, default: 42, doc: "Seed of weights and order of texts" }),
+    output: field.text({ default: "runs/pretrain", doc: "Run folder; the model is written to its folder model/" }),
+    ...RUN_FLAGS,
+    resume: { ...RUN_FLAGS.resume, doc: "Resume the run in the output folder; needs --steps" },
+  }),
 }
 
 type Options = Command.Command.Config.Infer<typeof flags>
@@ -90,10 +75,10 @@ const configOf = (options: Options, tokenizer: Tokenizer.Tokenizer) => ({
   model_type: "llama",
   vocab_size: tokenizer.vocabSize,
   hidden_size: options.hidden,
-  intermediate_size: options.feedForward,
+  intermediate_size: options.ffn,
   num_hidden_layers: options.layers,
   num_attention_heads: options.heads,
-  num_key_value_heads: options.keyValueHeads,
+  num_key_value_heads: options.kvHeads,
   max_position_embeddings: options.positions,
   hidden_act: "silu",
   initializer_range: 0.02,
@@ -139,7 +124,7 @@ const program = (options: Options) =>
       })
       return Math.max(1, Math.floor(60 * options.minutes / perStep))
     }))
-    const steps = given(options.steps) ?? (yield* measure)
+    const steps = options.steps ?? (yield* measure)
 
     const model = yield* newModel
     yield* clearOutput(output, options)
@@ -193,7 +178,7 @@ A Llama-family model of ${run.totalParameters} parameters, pretrained from nothi
 | --- | --- |
 | texts | ${paths.map((path) => path.split("/").at(-1)).join(", ")} |
 | tokenizer | byte-level BPE of ${options.vocabulary} tokens, trained on the same texts |
-| shape | ${options.layers} layers, width ${options.hidden}, ${options.heads} heads (${options.keyValueHeads} of keys and values), feed-forward ${options.feedForward}, tied embeddings |
+| shape | ${options.layers} layers, width ${options.hidden}, ${options.heads} heads (${options.kvHeads} of keys and values), feed-forward ${options.ffn}, tied embeddings |
 | training | ${run.steps} steps of ${options.batchSize} blocks of ${options.block} tokens, AdamW, learning rate ${options.learningRate} (cosine), weight decay ${options.weightDecay}, seed ${options.seed} |
 | time | ${Math.round(run.seconds)} seconds on the CPU |
 | validation | loss ${metrics.loss.toFixed(4)} a token (${
@@ -202,7 +187,7 @@ A Llama-family model of ${run.totalParameters} parameters, pretrained from nothi
 `
 
 const command = Command.make("pretrain", flags, (options) => {
-  const base = Espalier.layerWith({ wasm: defined({ threads: given(options.threads) }) })
+  const base = Espalier.layerWith({ wasm: defined({ threads: options.threads }) })
   return Effect.provide(program(options), Llama.layer.pipe(Layer.provideMerge(base)))
 }).pipe(Command.withDescription("Pretrains a small model and its tokenizer from plain texts"))
 

@@ -11,44 +11,38 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Path from "effect/Path"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
-import * as Flag from "effect/cli/Flag"
+import { field } from "../core/options/mod.ts"
+import { layersOf, readRunFile, resolveRun } from "../core/run/mod.ts"
 import { Espalier } from "../mod.ts"
 import * as Bert from "../plugins/bert/mod.ts"
 import * as Llama from "../plugins/llama/mod.ts"
-import { defined, given, main, threads, trace } from "./_shared.ts"
+import { METHODS } from "./_methods.ts"
+import { defined, flagsOf, main, RUN_FLAGS } from "./_shared.ts"
 import { evaluateSaved, train } from "./_train.ts"
-import { layersOf, readRunFile, settingsOf } from "./run_file.ts"
 
 const flags = {
   file: Argument.String("file").pipe(
     Argument.withDescription("Run file [espalier.json]"),
     Argument.withDefault("espalier.json"),
   ),
-  evaluate: Flag.Boolean("evaluate").pipe(
-    Flag.withDescription("Evaluate what is saved in the run folder, without training"),
-    Flag.withDefault(false),
-  ),
-  resume: Flag.Boolean("resume").pipe(
-    Flag.withDescription("Resume the run in the output folder"),
-    Flag.withDefault(false),
-  ),
-  overwrite: Flag.Boolean("overwrite").pipe(
-    Flag.withDescription("Replace the run in the output folder"),
-    Flag.withDefault(false),
-  ),
-  trace,
-  threads,
+  ...flagsOf({
+    evaluate: field.boolean({ default: false, doc: "Evaluate what is saved in the run folder, without training" }),
+    ...RUN_FLAGS,
+  }),
 }
 
-const command = Command.make("run", flags, ({ file, evaluate, threads, ...rest }) =>
+const command = Command.make("run", flags, ({ file, evaluate, threads, ...flags }) =>
   Effect.gen(function* () {
-    const run = yield* readRunFile(file)
-    const settings = yield* settingsOf(run, file, rest)
-    const base = Espalier.layerWith({ wasm: defined({ threads: given(threads) }) })
-    const methods = Layer.mergeAll(Bert.layer, Llama.layer, ...layersOf(run)).pipe(Layer.provideMerge(base))
-    return yield* Effect.provide(evaluate ? evaluateSaved(settings) : train(settings), methods)
+    const spec = yield* readRunFile(file, METHODS)
+    const run = yield* resolveRun(spec, (yield* Path.Path).dirname(file))
+    const base = Espalier.layerWith({ wasm: defined({ threads }) })
+    const methods = Layer.mergeAll(Bert.layer, Llama.layer, ...layersOf(run.methods, METHODS)).pipe(
+      Layer.provideMerge(base),
+    )
+    return yield* Effect.provide(evaluate ? evaluateSaved(run) : train(run, flags), methods)
   })).pipe(
     Command.withDescription("Fine-tunes a model as described by a run file"),
     Command.withExamples([{

@@ -25,9 +25,9 @@ const share = field.number({ minimum: 0, exclusiveMaximum: 1, default: 0.1 })
 
 /** {@link SplitOptions} as a table. */
 export const SPLIT_OPTIONS: Table<SplitOptions> = {
-  validation: { ...share, description: "Share of the rows to choose by" },
-  test: { ...share, description: "Share of the rows to judge by" },
-  seed: field.integer({ minimum: 0, default: 0, description: "Seed of the division" }),
+  validation: { ...share, doc: "Share of the rows for validation" },
+  test: { ...share, doc: "Share of the rows for the test" },
+  seed: field.integer({ minimum: 0, default: 0, doc: "Seed of the division" }),
 }
 
 /** Checks options and fills in defaults. Throws {@link DataError} `Split` that names every wrong one. */

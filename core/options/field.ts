@@ -12,7 +12,7 @@ export interface Fault {
 /** What every maker of fields takes. */
 export interface Spec<T> {
   /** One line of documentation, without the default. */
-  readonly description?: string
+  readonly doc?: string
   /** Value of an option that is left out. Default: the option stays absent. */
   readonly default?: Default<T>
   /** In words, what absence means, where `default` does not say it. */

@@ -1,30 +1,37 @@
 /**
  * Makers of fields, one for each type of option. Meant as a namespace:
- * `field.integer({ minimum: 1, default: 8, description: "Rank" })`.
+ * `field.integer({ minimum: 1, default: 8, doc: "Rank" })`.
  * @module
  */
 import type { Fault, Field, Limits, Made, Spec, Table, ValueOf } from "./field.ts"
 
+/** Refuses the properties of `S` that `Allowed` does not have, such as misspelled ones. */
+type Only<S, Allowed> = { readonly [Name in Exclude<keyof S, keyof Allowed>]: never }
+
 const make = <T, S>(field: object): Made<T, S> => field as Field<T> as Made<T, S>
 
 /** A whole number. */
-export function integer<const S extends Spec<number> & Limits>(spec: S): Made<number, S> {
+export function integer<const S extends Spec<number> & Limits>(
+  spec: S & Only<S, Spec<number> & Limits>,
+): Made<number, S> {
   return make({ type: "integer", ...spec })
 }
 
 /** A finite number. */
-export function number<const S extends Spec<number> & Limits>(spec: S): Made<number, S> {
+export function number<const S extends Spec<number> & Limits>(
+  spec: S & Only<S, Spec<number> & Limits>,
+): Made<number, S> {
   return make({ type: "number", ...spec })
 }
 
 /** True or false. */
-export function boolean<const S extends Spec<boolean>>(spec: S): Made<boolean, S> {
+export function boolean<const S extends Spec<boolean>>(spec: S & Only<S, Spec<boolean>>): Made<boolean, S> {
   return make({ type: "boolean", ...spec })
 }
 
 /** A text. */
 export function text<T extends string = string, const S extends Spec<T> = Spec<T>>(
-  spec: S & { readonly pattern?: string },
+  spec: S & { readonly pattern?: string } & Only<S, Spec<T> & { readonly pattern?: string }>,
 ): Made<T, S> {
   return make({ type: "string", ...spec })
 }
@@ -32,7 +39,7 @@ export function text<T extends string = string, const S extends Spec<T> = Spec<T
 /** One of some values. */
 export function choice<const T extends string | number, const S extends Spec<T>>(
   values: ReadonlyArray<T>,
-  spec: S,
+  spec: S & Only<S, Spec<T>>,
 ): Made<T, S> {
   return make({ enum: values, ...spec })
 }
@@ -40,7 +47,7 @@ export function choice<const T extends string | number, const S extends Spec<T>>
 /** A list. */
 export function list<T, const S extends Spec<ReadonlyArray<T>>>(
   items: Field<T>,
-  spec: S & { readonly minItems?: number },
+  spec: S & { readonly minItems?: number } & Only<S, Spec<unknown> & { readonly minItems?: number }>,
 ): Made<ReadonlyArray<T>, S> {
   return make({ type: "array", items, ...spec })
 }
@@ -48,7 +55,7 @@ export function list<T, const S extends Spec<ReadonlyArray<T>>>(
 /** Values by name. */
 export function byName<T, const S extends Spec<Readonly<Record<string, T>>>>(
   values: Field<T>,
-  spec: S & { readonly propertyNames?: Field<string> },
+  spec: S & { readonly propertyNames?: Field<string> } & Only<S, Spec<unknown> & { readonly propertyNames?: unknown }>,
 ): Made<Readonly<Record<string, T>>, S> {
   return make({ type: "object", additionalProperties: values, ...spec })
 }
@@ -57,16 +64,16 @@ export function byName<T, const S extends Spec<Readonly<Record<string, T>>>>(
 export function anyOf<
   const Members extends ReadonlyArray<Field<unknown>>,
   const S extends Spec<ValueOf<Members[number]>>,
->(members: Members, spec: S): Made<ValueOf<Members[number]>, S> {
+>(members: Members, spec: S & Only<S, Spec<unknown>>): Made<ValueOf<Members[number]>, S> {
   return make({ anyOf: members, ...spec })
 }
 
 /** Options within an option. */
-export function record<Options, const S extends Spec<Options>>(
+export function record<Options>(): <const S extends Spec<Options>>(
   table: Table<Options, keyof Options>,
-  spec: S,
-): Made<Options, S> {
-  return make({ type: "object", properties: table, ...spec })
+  spec: S & Only<S, Spec<unknown>>,
+) => Made<Options, S> {
+  return (table, spec) => make({ type: "object", properties: table, ...spec })
 }
 
 /** A value that JSON cannot hold, such as a function. */

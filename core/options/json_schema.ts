@@ -11,15 +11,16 @@ export function defaultText({ default: usual, absent }: Field<unknown>): string 
 
 /** A field as JSON Schema, with its default in the description; `undefined` if JSON cannot hold its values. */
 function fieldSchema(field: Field<unknown>): JsonSchema | undefined {
-  const { description, default: _, absent: _absent, required: _required, wanted: _wanted, faults, ...schema } = field
-  const { items, additionalProperties, properties, anyOf, ...plain } = schema
+  const { doc, default: _, absent: _absent, required: _required, wanted: _wanted, faults, ...schema } = field
+  const { items, additionalProperties, propertyNames, properties, anyOf, ...plain } = schema
   const members = anyOf?.map(fieldSchema).filter((member) => member !== undefined)
   if (members?.length === 0 || (faults !== undefined && Object.keys(schema).length === 0)) return undefined
   const usual = defaultText(field)
-  const words = [...description === undefined ? [] : [description], ...usual === undefined ? [] : [`Default: ${usual}`]]
+  const words = [...doc === undefined ? [] : [doc], ...usual === undefined ? [] : [`Default: ${usual}`]]
   return {
     ...plain,
     ...items && { items: fieldSchema(items) },
+    ...propertyNames && { propertyNames: fieldSchema(propertyNames) },
     ...additionalProperties && { additionalProperties: fieldSchema(additionalProperties) },
     ...properties && jsonSchema(properties),
     ...members && (members.length > 1 ? { anyOf: members } : members[0]),

@@ -8,7 +8,7 @@ export const methodName: Made<string, { readonly default: "default" }> = text({
   pattern: "^[\\w.\\-]*\\w[\\w.\\-]*$",
   wanted: "letters, digits, dots and dashes",
   default: "default",
-  description: "Distinguishes several of one method",
+  doc: "Distinguishes several of one method",
 })
 
 /** A method's options with their defaults and its id. Throws {@link PluginError} that names every fault. */
@@ -29,7 +29,12 @@ export function checkOptions(plugin: string, table: Fields, options: object): vo
   throw new PluginError({ plugin, message: `${plugin}: ${faults.map(({ message }) => message).join("; ")}` })
 }
 
-/** Throws {@link PluginError} unless a condition on an option holds that no field can state, such as one on two options. */
-export function demand(plugin: string, holds: boolean, option: string, wanted: string, value: unknown): void {
-  if (!holds) throw new PluginError({ plugin, message: `${plugin}: ${mustBe(option, wanted, value).message}` })
+/** A check of what no field can state, such as a condition on two options. It throws {@link PluginError}. */
+export type Demand = (holds: boolean, option: string, wanted: string, value: unknown) => void
+
+/** A {@link Demand} for a plugin's options. */
+export function demandOf(plugin: string): Demand {
+  return (holds, option, wanted, value) => {
+    if (!holds) throw new PluginError({ plugin, message: `${plugin}: ${mustBe(option, wanted, value).message}` })
+  }
 }

@@ -11,7 +11,7 @@
  * }
  * const TABLE: Table<Options> = {
  *   name: methodName,
- *   r: field.integer({ minimum: 1, default: 8, description: "Rank" }),
+ *   r: field.integer({ minimum: 1, default: 8, doc: "Rank" }),
  * }
  *
  * console.log(methodOptions("mine", TABLE, { r: 4 })) // { id: "mine/default", r: 4, name: "default" }
@@ -23,4 +23,4 @@ export * as field from "./fields.ts"
 export type { Default, Fault, Field, Fields, Limits, Made, Resolved, Spec, Table, ValueOf } from "./field.ts"
 export { faultsOf, mustBe, valueFaults, withDefaults } from "./check.ts"
 export { defaultText, type JsonSchema, jsonSchema } from "./json_schema.ts"
-export { checkOptions, demand, methodName, methodOptions } from "./method_options.ts"
+export { checkOptions, type Demand, demandOf, methodName, methodOptions } from "./method_options.ts"

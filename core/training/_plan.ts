@@ -98,16 +98,6 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
   const { masking } = all[0]
   const padId = padIdOf(tokenizer, network.vocabSize)
   const count = (own: ReadonlyArray<ModelParameter>) => own.reduce((sum, { shape }) => sum + sizeOf(shape), 0)
-  // What has no part in the outcome is left out.
-  const { tokenizer: _, observe: __, runFolder: ___, resume: ____, traceStep: _____, config: given, ...rest } = options
-  const { optimizer, ...plain } = rest
-  const describe = (own: Readonly<Record<string, TaskExamples>>) =>
-    Object.fromEntries(
-      Object.entries(own).map(([name, { data, examples }]) => [
-        name,
-        { source: data.source, examples: examples.length, digest: digest(examples) },
-      ]),
-    )
   const name = model.directory === "" ? String(model.config.model_type) : model.directory
   return {
     name,
@@ -144,15 +134,35 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
     },
     evaluation: { batchSize: Math.max(32, batchSize), padId },
     counts: { trainableParameters: count(parameters), totalParameters: count(model.parameters) },
-    config: {
-      ...given,
-      model: name,
-      task,
-      methods: contributions.map(({ id }) => id),
-      train: describe(train),
-      validation: describe(validation),
-      training: { ...plain, optimizer: optimizer.name, paddingFree },
-    },
+    config: configOf(model, name, { train, validation }, options, paddingFree),
+  }
+}
+
+/** What decides the outcome of a run. */
+function configOf(
+  { task, contributions }: Model,
+  name: string,
+  splits: Pick<Plan, "train" | "validation">,
+  options: FullOptions,
+  paddingFree: boolean,
+): Plan["config"] {
+  const { tokenizer: _, observe: __, runFolder: ___, resume: ____, traceStep: _____, config, optimizer, ...rest } =
+    options
+  const describe = (split: Plan["train"]) =>
+    Object.fromEntries(
+      Object.entries(split).map(([name, { data, examples }]) => [
+        name,
+        { source: data.source, examples: examples.length, digest: digest(examples) },
+      ]),
+    )
+  return {
+    ...config,
+    model: name,
+    task,
+    methods: contributions.map(({ id }) => id),
+    train: describe(splits.train),
+    validation: describe(splits.validation),
+    training: { ...rest, optimizer: optimizer.name, paddingFree },
   }
 }
 

@@ -61,8 +61,10 @@ interface Steps {
   readonly take: () => Promise<Due | undefined>
   /** Runs a pull; {@link Steps.take} goes on with what it gives. */
   readonly wait: (pull: Pull) => Effect.Effect<void>
-  /** Waits for the steps under way, one that was pulled and not posted included; gives what is due then. */
-  readonly drain: () => Promise<Due | undefined>
+  /** Waits for the steps under way. */
+  readonly drain: () => Promise<void>
+  /** The same with a step that was pulled and not posted: the source's state is already that after it. Gives what is due. */
+  readonly finish: () => Promise<Due | undefined>
   /** Where the run stands. */
   readonly position: () => Pick<TrainerState, "epoch" | "stepInEpoch" | "tokens">
 }
@@ -80,11 +82,12 @@ function makeSteps({ plan, options, session, start, guards, telemetry, validatio
       telemetry.step(result, own)
     }
   }
+  const drain = async () => settle(await session.drain())
   const post = async (next: Step) => {
     const batches = plan.collate(next)
     const trace = telemetry.tracing()
     // Its time is its own: nothing else is under way.
-    if (trace) settle(await session.drain())
+    if (trace) await drain()
     const learningRate = options.learningRate * scheduleFactor(options.schedule, step, { warmup, total: totalSteps })
     const own = batches.reduce((sum, batch) => sum + countTokens(batch), 0)
     const length = epochSteps[position.epoch]
@@ -128,10 +131,10 @@ function makeSteps({ plan, options, session, start, guards, telemetry, validatio
           pulled = exit
         })
       ),
-    drain: async () => {
-      // The source's state is already that after this step.
+    drain,
+    finish: async () => {
       const due = pulled !== undefined && Exit.isSuccess(pulled) ? await takeOne() : undefined
-      settle(await session.drain())
+      await drain()
       return due
     },
     position: () => ({ epoch: position.epoch, stepInEpoch: position.step, tokens }),
@@ -195,7 +198,9 @@ export function trainLoop(
   const loop = Effect.gen(function* () {
     yield* parts.begin
     for (let due = yield* taking; due !== undefined; due = yield* taking) {
-      if (due.pull !== undefined) yield* steps.wait(due.pull)
+      if (due.pull !== undefined) {
+        yield* Effect.all([steps.wait(due.pull), reporting(steps.drain)], { concurrency: 2, discard: true })
+      }
       if (!due.evaluates && !due.saves) continue
       yield* reporting(steps.drain)
       yield* Effect.uninterruptible(evaluateAndSave)
@@ -217,7 +222,7 @@ export function trainLoop(
       return Effect.ignore(Effect.andThen(Effect.exit(attemptPromise(session.drain)), stop("failed")))
     }
     return Effect.ignore(Effect.gen(function* () {
-      const due = yield* reporting(steps.drain)
+      const due = yield* reporting(steps.finish)
       owed = due ?? owed
       if (owed?.evaluates) yield* evaluateAndSave
       yield* save

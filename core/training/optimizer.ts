@@ -14,17 +14,21 @@ export interface UpdateContext {
 
 /** A parameter's new value and state. */
 export interface Updated {
+  /** New value. */
   readonly parameter: Tensor
+  /** New state, by the names of {@link Optimizer.state}. */
   readonly state: Readonly<Record<string, Tensor>>
 }
 
 /** A rule that turns gradients into new parameters: a plain function over symbolic tensors, folded once. */
 export interface Optimizer {
+  /** Name, in the run's configuration. */
   readonly name: string
   /** What is kept for a parameter of this shape, by name. */
   readonly state: (shape: Shape) => StateSpec
   /** Numbers that depend on the step (from 1) alone, made in float64 on the host and given to each run. */
   readonly scalars: (step: number) => Readonly<Record<string, number>>
+  /** One step of one parameter. */
   readonly update: (
     parameter: Tensor,
     gradient: Tensor,

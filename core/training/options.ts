@@ -2,7 +2,7 @@ import type * as Effect from "effect/Effect"
 import type { TrainEvent } from "../contracts/train_event.ts"
 import type { Tokenizer } from "../data/tokenizer.ts"
 import { faultsOf, mustBe, withDefaults } from "../options/check.ts"
-import type { Field, Resolved, Spec, Table } from "../options/field.ts"
+import type { Field, Resolved, Table } from "../options/field.ts"
 import * as field from "../options/fields.ts"
 import { adamW } from "./adamw.ts"
 import type { Optimizer } from "./optimizer.ts"
@@ -127,58 +127,54 @@ const object = field.opaque<object>()({
 
 /** {@link TrainOptions} as a table. */
 export const TRAIN_OPTIONS: Table<TrainOptions, Open> = {
-  epochs: field.integer({ minimum: 0, default: 3, description: "Passes over the data" }),
-  maxSteps: field.integer({ minimum: 1, absent: "as epochs say", description: "Steps after which training ends" }),
-  batchSize: field.integer({ minimum: 1, default: 8, description: "Examples of a micro-batch" }),
-  gradientAccumulationSteps: field.integer({ minimum: 1, default: 1, description: "Micro-batches of a step" }),
-  learningRate: field.number({ minimum: 0, default: 5e-5, description: "Highest learning rate" }),
+  epochs: field.integer({ minimum: 0, default: 3, doc: "Passes over the data" }),
+  maxSteps: field.integer({ minimum: 1, absent: "given by epochs", doc: "Number of steps" }),
+  batchSize: field.integer({ minimum: 1, default: 8, doc: "Examples per micro-batch" }),
+  gradientAccumulationSteps: field.integer({ minimum: 1, default: 1, doc: "Micro-batches per step" }),
+  learningRate: field.number({ minimum: 0, default: 5e-5, doc: "Highest learning rate" }),
   optimizer: field.anyOf([optimizer, object as Field<Optimizer>], {
     default: "adamw",
     wanted: '"adamw", "sgd" or an optimizer',
-    description: "Optimizer",
+    doc: "Optimizer",
   }),
   schedule: field.choice(["linear", "cosine", "constant"], {
     default: "linear",
-    description: "Course of the learning rate after the warm-up",
+    doc: "Schedule of the learning rate after the warm-up",
   }),
-  warmupSteps: field.integer({ minimum: 0, description: "Steps over which the rate rises; wins over warmupRatio" }),
+  warmupSteps: field.integer({ minimum: 0, doc: "Warm-up steps; wins over warmupRatio" }),
   warmupRatio: field.number({
     minimum: 0,
     maximum: 1,
     default: 0,
-    description: "Share of the steps over which the rate rises",
+    doc: "Share of the steps used for warm-up",
   }),
-  weightDecay: field.number({ minimum: 0, default: 0, description: "Weight decay" }),
-  maxGradNorm: field.number({ minimum: 0, default: 1, description: "Greatest norm of the gradient; 0: no clipping" }),
-  gradientCheckpointing: { ...flag, description: "Less memory, a third more work" },
-  seed: field.integer({ minimum: 0, default: 42, description: "Seed of the order of examples and of dropout" }),
+  weightDecay: field.number({ minimum: 0, default: 0, doc: "Weight decay" }),
+  maxGradNorm: field.number({ minimum: 0, default: 1, doc: "Greatest norm of the gradient; 0: no clipping" }),
+  gradientCheckpointing: { ...flag, doc: "Less memory, a third more work" },
+  seed: field.integer({ minimum: 0, default: 42, doc: "Seed of the order of examples and of dropout" }),
   maxLength: field.integer({
     minimum: 2,
     absent: "the model's positions",
-    description: "Most tokens of an example; longer texts are cut",
+    doc: "Maximum tokens per example; longer texts are cut",
   }),
-  packing: { ...flag, description: "Join texts and cut them into blocks of maxLength tokens" },
+  packing: { ...flag, doc: "Join texts and cut them into blocks of maxLength tokens" },
   paddingFree: field.boolean({
     absent: "wherever the model and its methods can",
-    description: "Examples of a micro-batch in one row, without padding",
+    doc: "Examples of a micro-batch in one row, without padding",
   }),
-  completionOnly: field.boolean({ default: true, description: "Prompts with completions: learn the completion alone" }),
-  evaluateEvery: { ...cadence, default: "epoch", description: "When the validation split is evaluated" },
-  earlyStopping: field.record<EarlyStopping, Spec<EarlyStopping>>({
-    patience: field.integer({
-      minimum: 1,
-      absent: "never",
-      description: "Stop after so many evaluations without progress",
-    }),
-    metric: field.text({ absent: "loss", description: "Metric of the validation split that is watched" }),
-    minDelta: field.number({ absent: "0", description: "Change that counts as progress" }),
-  }, { description: "When to stop before the end" }),
-  runFolder: field.text({ description: "Folder of configuration, events and checkpoints" }),
-  saveEvery: { ...cadence, default: "epoch", description: "When a checkpoint is written" },
-  resume: { ...flag, description: "Go on with the run in the run folder" },
+  completionOnly: field.boolean({ default: true, doc: "Prompts with completions: learn the completion alone" }),
+  evaluateEvery: { ...cadence, default: "epoch", doc: "When the validation split is evaluated" },
+  earlyStopping: field.record<EarlyStopping>()({
+    patience: field.integer({ minimum: 1, absent: "never", doc: "Stop after this many evaluations without progress" }),
+    metric: field.text({ absent: "loss", doc: "Metric of the validation split that is watched" }),
+    minDelta: field.number({ absent: "0", doc: "Change that counts as progress" }),
+  }, { doc: "When to stop before the end" }),
+  runFolder: field.text({ doc: "Folder of configuration, events and checkpoints" }),
+  saveEvery: { ...cadence, default: "epoch", doc: "When a checkpoint is written" },
+  resume: { ...flag, doc: "Resume the run in the run folder" },
   config: object as Field<object> as Field<Readonly<Record<string, unknown>>>,
   tokenizer: object as Field<object> as Field<Tokenizer>,
-  traceStep: field.integer({ minimum: 1, absent: "none", description: "Step whose kernels are timed" }),
+  traceStep: field.integer({ minimum: 1, absent: "none", doc: "Step whose kernels are timed" }),
   observe: field.opaque<Required<TrainOptions>["observe"]>()({
     faults: (value, at) => typeof value === "function" ? [] : [mustBe(at, "a function", value)],
   }),

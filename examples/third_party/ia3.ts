@@ -27,7 +27,7 @@ import {
   type Tensor,
 } from "@espalier/espalier"
 import {
-  demand,
+  demandOf,
   endsIn,
   field,
   isHead,
@@ -73,15 +73,15 @@ export const OPTIONS: Table<IA3Options> = {
     default: TARGETS,
     absent: "keys, values and the feed-forward",
     wanted: "a pattern or a list of names",
-    description: "Modules to rescale",
+    doc: "Modules to rescale",
   }),
   feedforwardModules: field.anyOf([field.text({}), field.list(field.text({}), {})], {
     default: ({ targetModules: targets }) =>
       FEED_FORWARD.filter((module) => !Array.isArray(targets) || targets.includes(module)),
     absent: "the feed-forward's among them",
-    description: "Modules whose input is rescaled instead of the output",
+    doc: "Modules whose input is rescaled instead of the output",
   }),
-  initIa3Weights: field.boolean({ default: true, description: "Start at 1, so that nothing changes at first" }),
+  initIa3Weights: field.boolean({ default: true, doc: "Start at 1, so that nothing changes at first" }),
 }
 
 /** Fills in defaults. Throws {@link PluginError} on an option that is not known, or a value that makes no sense. */
@@ -90,7 +90,7 @@ export function resolveOptions(options: IA3Options): ResolvedIA3 {
   const { id, targetModules, feedforwardModules: some } = resolved
   const within = [targetModules, some].some((names) => typeof names === "string") ||
     [...some].every((module) => targetModules.includes(module))
-  demand(id, within, "feedforwardModules", `some of targetModules, ${JSON.stringify(targetModules)}`, some)
+  demandOf(id)(within, "feedforwardModules", `some of targetModules, ${JSON.stringify(targetModules)}`, some)
   return resolved
 }
 

@@ -6,7 +6,7 @@ import { PluginError } from "../../core/contracts/plugin_error.ts"
 import { withDefaults } from "../../core/options/check.ts"
 import type { Field, Table } from "../../core/options/field.ts"
 import * as field from "../../core/options/fields.ts"
-import { checkOptions, demand } from "../../core/options/method_options.ts"
+import { checkOptions, demandOf } from "../../core/options/method_options.ts"
 import type { AdapterOptions } from "./options.ts"
 
 /** A saved adapter in AdapterHub's files; its name is kept. */
@@ -157,8 +157,7 @@ const FUSION: Table<FusionOptions> = {
 
 /** Checks the blocks of a setup; members are not changed. Throws {@link PluginError}. */
 export function resolveSetup(setup: AdapterSetup, plugin: string): Composition<Member> {
-  const must = (holds: boolean, field: string, wanted: string, value: unknown) =>
-    demand(plugin, holds, field, wanted, value)
+  const must = demandOf(plugin)
   const block = (given: Member | AdapterSetup, inside: boolean): Composition<Member> => {
     if (!("type" in given)) return { type: "single", member: given }
     const { type, children } = given

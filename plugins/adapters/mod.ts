@@ -264,3 +264,4 @@ function hub<A>(run: () => A): Effect.Effect<A, AdapterHubError> {
     Effect.catch((error) => error instanceof AdapterHubError ? Effect.fail(error) : Effect.die(error)),
   )
 }
+export { OPTIONS as options } from "./options.ts"

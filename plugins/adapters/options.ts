@@ -1,7 +1,7 @@
 import type { Made, Resolved, Table } from "../../core/options/field.ts"
 import * as field from "../../core/options/fields.ts"
 import { withDefaults } from "../../core/options/check.ts"
-import { checkOptions, demand } from "../../core/options/method_options.ts"
+import { checkOptions, demandOf } from "../../core/options/method_options.ts"
 import { ACTIVATIONS } from "./activations.ts"
 
 /** Names of the architectures that AdapterHub has presets for. */
@@ -113,7 +113,7 @@ export const adapterName: Made<string, { readonly default: string }> = field.tex
   pattern: "^[\\w\\-]+$",
   wanted: "letters, digits, dashes and underscores",
   default: "default",
-  description: "Distinguishes several adapters",
+  doc: "Distinguishes several adapters",
 })
 
 /** {@link AdapterOptions} as a table. */
@@ -121,57 +121,51 @@ export const OPTIONS: Table<AdapterOptions> = {
   name: adapterName,
   config: field.choice(["seq_bn", "double_seq_bn", "par_bn", "scaled_par_bn"], {
     default: "seq_bn",
-    description: "Architecture: the source of defaults",
+    doc: "Architecture: the source of defaults",
   }),
-  mhAdapter: field.boolean({ ...preset("mhAdapter"), description: "Attention has adapters" }),
-  outputAdapter: field.boolean({ ...preset("outputAdapter"), description: "The feed-forward has adapters" }),
+  mhAdapter: field.boolean({ ...preset("mhAdapter"), doc: "Attention has adapters" }),
+  outputAdapter: field.boolean({ ...preset("outputAdapter"), doc: "The feed-forward has adapters" }),
   reductionFactor: field.anyOf([factor, field.byName(factor, { propertyNames: layerName })], {
     ...preset("reductionFactor"),
     wanted: "a number above 0, or such numbers by layer",
-    description: "Hidden size over bottleneck size: a number, or numbers by layer with default for the others",
+    doc: "Hidden size over bottleneck size: a number, or numbers by layer with default for the others",
   }),
   nonLinearity: field.choice(Object.keys(ACTIVATIONS), {
     ...preset("nonLinearity"),
-    description: "Function of the bottleneck",
+    doc: "Function of the bottleneck",
   }),
   originalLnBefore: field.boolean({
     ...preset("originalLnBefore"),
-    description: "The adapter sees the part's output after the model's own addition and norm",
+    doc: "The adapter sees the part's output after the model's own addition and norm",
   }),
-  originalLnAfter: field.boolean({
-    ...preset("originalLnAfter"),
-    description: "The model's own addition and norm follow",
-  }),
-  lnBefore: field.boolean({ ...preset("lnBefore"), description: "A norm of the adapter's own on its input" }),
-  lnAfter: field.boolean({ ...preset("lnAfter"), description: "A norm of the adapter's own on its output" }),
+  originalLnAfter: field.boolean({ ...preset("originalLnAfter"), doc: "The model's own addition and norm follow" }),
+  lnBefore: field.boolean({ ...preset("lnBefore"), doc: "A norm of the adapter's own on its input" }),
+  lnAfter: field.boolean({ ...preset("lnAfter"), doc: "A norm of the adapter's own on its output" }),
   residualBeforeLn: field.anyOf([field.boolean({}), field.choice(["post_add"], {})], {
     ...preset("residualBeforeLn"),
-    description: "What the adapter's output is added to",
+    doc: "What the adapter's output is added to",
   }),
   adapterResidualBeforeLn: field.boolean({
     ...preset("adapterResidualBeforeLn"),
-    description: "That is added before the norm of lnAfter",
+    doc: "That is added before the norm of lnAfter",
   }),
-  isParallel: field.boolean({
-    ...preset("isParallel"),
-    description: "The adapter works beside the part, not after it",
-  }),
+  isParallel: field.boolean({ ...preset("isParallel"), doc: "The adapter works beside the part, not after it" }),
   scaling: field.anyOf([field.number({ not: { const: 0 } }), field.choice(["learned", "channel"], {})], {
     ...preset("scaling"),
-    description: "A factor; learned: one number that starts at 1; channel: one for each column",
+    doc: "A factor; learned: one number that starts at 1; channel: one for each column",
   }),
   dropout: field.number({
     ...preset("dropout"),
     minimum: 0,
     exclusiveMaximum: 1,
-    description: "Dropout on the adapter's output",
+    doc: "Dropout on the adapter's output",
   }),
   leaveOut: field.list(field.integer({ minimum: 0 }), {
     ...preset("leaveOut"),
-    description: "Numbers of the layers, from 0, that get no adapter",
+    doc: "Numbers of the layers, from 0, that get no adapter",
   }),
-  initWeights: field.choice(["bert", "mam_adapter"], { ...preset("initWeights"), description: "How weights start" }),
-  trainable: field.boolean({ default: true, description: "Whether it trains" }),
+  initWeights: field.choice(["bert", "mam_adapter"], { ...preset("initWeights"), doc: "How weights start" }),
+  trainable: field.boolean({ default: true, doc: "Whether it trains" }),
 }
 
 /** Fills in defaults. Throws {@link PluginError}, for `plugin`, on a value that makes no sense. */
@@ -179,13 +173,9 @@ export function resolveAdapter(options: AdapterOptions, plugin: string): Resolve
   checkOptions(plugin, OPTIONS, options)
   const { config: _, trainable: _trainable, ...resolved } = withDefaults(OPTIONS, options)
   const { residualBeforeLn, originalLnBefore, mhAdapter, outputAdapter } = resolved
-  demand(
-    plugin,
-    residualBeforeLn !== "post_add" || originalLnBefore,
-    "originalLnBefore",
-    'true where residualBeforeLn is "post_add"',
-    originalLnBefore,
-  )
-  demand(plugin, mhAdapter || outputAdapter, "mhAdapter or outputAdapter", "true", false)
+  const must = demandOf(plugin)
+  const sees = residualBeforeLn !== "post_add" || originalLnBefore
+  must(sees, "originalLnBefore", 'true where residualBeforeLn is "post_add"', originalLnBefore)
+  must(mhAdapter || outputAdapter, "mhAdapter or outputAdapter", "true", false)
   return resolved
 }

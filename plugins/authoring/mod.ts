@@ -22,7 +22,8 @@ export { endsIn, matcher } from "../../core/model/selector.ts"
 export {
   checkOptions,
   type Default,
-  demand,
+  type Demand,
+  demandOf,
   type Fault,
   faultsOf,
   type Field,

@@ -50,33 +50,33 @@ export const COMBINE_OPTIONS: Table<CombineOptions, "svdRank" | "density"> = {
   adapters: field.list(field.opaque<AdapterSource>()({ faults: sourceFaults }), {
     minItems: 1,
     required: true,
-    description: "The adapters, with their weights",
+    doc: "The adapters, with their weights",
   }),
-  output: field.text({ required: true, description: "Directory of the result; what is there is replaced" }),
+  output: field.text({ required: true, doc: "Directory for the result; replaced if it exists" }),
   combinationType: field.choice(["cat", "linear", "svd", "ties", "dare_linear", "dare_ties"], {
     default: "cat",
-    description: "How adapters are combined; cat: exactly, at the sum of the ranks",
+    doc: "Combination; cat: exact, at the sum of the ranks",
   }),
   svdRank: field.integer({
     minimum: 1,
     absent: "the adapters' greatest",
-    description: "Rank of the result, where it is chosen",
+    doc: "Rank of the result, for types with a free rank",
   }),
   density: field.number({
     exclusiveMinimum: 0,
     maximum: 1,
-    description: "Share of each update's elements that stays (ties, dare)",
+    doc: "Share of each update that is kept (ties, dare)",
   }),
   majoritySignMethod: field.choice(["total", "frequency"], {
     default: "total",
-    description: "How signs are voted (ties): by the sum of elements, or by their number",
+    doc: "How signs are voted (ties): by the sum of elements, or by their number",
   }),
-  seed: field.integer({ minimum: 0, default: 0, description: "Seed of the random choice (dare)" }),
+  seed: field.integer({ minimum: 0, default: 0, doc: "Seed of the random choice (dare)" }),
   tolerance: field.number({
     exclusiveMinimum: 0,
     default: ({ combinationType }) => isExact(combinationType) ? 1e-5 : 0.05,
     absent: "1e-5 for cat and linear, else 0.05",
-    description: "How far the result may be off",
+    doc: "Greatest relative error of a module",
   }),
 }
 

@@ -147,3 +147,4 @@ function provide(
     return [{ adapters }, contribution] as const
   })
 }
+export { OPTIONS as options } from "./options.ts"

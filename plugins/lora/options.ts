@@ -1,6 +1,6 @@
 import { readPattern } from "../../core/model/selector.ts"
 import * as field from "../../core/options/fields.ts"
-import { demand, methodName, methodOptions } from "../../core/options/method_options.ts"
+import { demandOf, methodName, methodOptions } from "../../core/options/method_options.ts"
 import type { Resolved, Table } from "../../core/options/field.ts"
 import type { PeftTaskType } from "../peft_format/mod.ts"
 
@@ -112,57 +112,49 @@ const alpha = field.number({ not: { const: 0 } })
 /** {@link LoraOptions} as a table. */
 export const OPTIONS: Table<LoraOptions, OptionWithoutDefault> = {
   name: methodName,
-  r: field.integer({ minimum: 1, default: 8, description: "Rank" }),
-  loraAlpha: field.number({ not: { const: 0 }, default: 8, description: "The update is scaled by loraAlpha / r" }),
-  loraDropout: field.number({
-    minimum: 0,
-    exclusiveMaximum: 1,
-    default: 0,
-    description: "Dropout on the input of the update",
-  }),
-  targetModules: field.anyOf(modules, { ...MODULES, absent: "usual for the family", description: "Modules to adapt" }),
-  excludeModules: field.anyOf(modules, { ...MODULES, absent: "none", description: "Modules to leave out" }),
-  bias: field.choice(["none", "all", "lora_only"], { default: "none", description: "Biases that train" }),
-  useRslora: field.boolean({ default: false, description: "Scale by loraAlpha / sqrt(r)" }),
+  r: field.integer({ minimum: 1, default: 8, doc: "LoRA rank r" }),
+  loraAlpha: field.number({ not: { const: 0 }, default: 8, doc: "The update is scaled by loraAlpha / r" }),
+  loraDropout: field.number({ minimum: 0, exclusiveMaximum: 1, default: 0, doc: "Dropout on the input of the update" }),
+  targetModules: field.anyOf(modules, { ...MODULES, absent: "the family's default", doc: "Modules to adapt" }),
+  excludeModules: field.anyOf(modules, { ...MODULES, absent: "none", doc: "Modules to leave out" }),
+  bias: field.choice(["none", "all", "lora_only"], { default: "none", doc: "Biases that train" }),
+  useRslora: field.boolean({ default: false, doc: "Scale by loraAlpha / sqrt(r)" }),
   modulesToSave: field.list(field.text({}), {
     default: [],
     absent: "none",
-    description: "Modules that train whole, beside a classifier's head",
+    doc: "Modules that train whole, beside a classifier's head",
   }),
-  ownModules: field.boolean({
-    default: false,
-    description: "Modules that train whole belong to the adapter, as in PEFT",
-  }),
+  ownModules: field.boolean({ default: false, doc: "Modules that train whole belong to the adapter, as in PEFT" }),
   rankPattern: field.byName(field.integer({ minimum: 1 }), {
     default: {},
     absent: "none",
-    description: "Rank by regular expression for the end of a path",
+    doc: "Rank by regular expression for the end of a path",
   }),
   alphaPattern: field.byName(alpha, {
     default: {},
     absent: "none",
-    description: "loraAlpha by regular expression for the end of a path",
+    doc: "loraAlpha by regular expression for the end of a path",
   }),
   layersToTransform: field.anyOf([layer, field.list(layer, {})], {
     absent: "all",
-    description: "Numbers of the layers to adapt",
+    doc: "Numbers of the layers to adapt",
   }),
   layersPattern: field.anyOf([field.text({}), field.list(field.text({}), {})], {
     default: [],
     absent: "the first number in a path counts",
-    description: "Name of the list of layers",
+    doc: "Name of the list of layers",
   }),
   initLoraWeights: field.anyOf([
     field.boolean({}),
     field.choice(["gaussian", "orthogonal", "pissa", "olora"], {}),
     field.text<`pissa_niter_${number}`>({ pattern: "^pissa_niter_[1-9]\\d{0,3}$", wanted: '"pissa_niter_N"' }),
-  ], { default: true, description: "How the update starts; true: at zero" }),
-  useDora: field.boolean({ default: false, description: "DoRA: row lengths train apart from directions" }),
-  loraPlusLrRatio: field.number({
-    exclusiveMinimum: 0,
-    default: 1,
-    description: "LoRA+: multiple of the learning rate for B",
+  ], {
+    default: true,
+    wanted: 'true, false, "gaussian", "orthogonal", "pissa", "pissa_niter_N" or "olora"',
+    doc: "How the update starts; true: at zero",
   }),
+  useDora: field.boolean({ default: false, doc: "DoRA: row lengths train apart from directions" }),
+  loraPlusLrRatio: field.number({ exclusiveMinimum: 0, default: 1, doc: "LoRA+: multiple of the learning rate for B" }),
 }
 
 /** The same for an adapter from files, which may hold a factor of 0 though it cannot be trained. */
@@ -188,7 +180,7 @@ export function resolveOptions(options: LoraOptions, origin?: Origin): ResolvedO
   for (const name of modulesToSave) readPattern(name, id, WITHIN)
   const layersToTransform = typeof given === "number" ? [given] : given
   const named = layersToTransform.length === 0 || typeof targetModules !== "string"
-  demand(id, named, "targetModules", "a list where layersToTransform is given", targetModules)
+  demandOf(id)(named, "targetModules", "a list where layersToTransform is given", targetModules)
   const layersPattern = typeof lists === "string" ? [lists] : lists
   for (const name of layersPattern) readPattern(name, id, OF_LAYERS)
   return {

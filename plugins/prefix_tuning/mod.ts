@@ -97,3 +97,4 @@ function provide(
     return [{ prefixes }, contribution] as const
   })
 }
+export { OPTIONS as options } from "./options.ts"

@@ -1,6 +1,6 @@
 import type { Resolved, Table } from "../../core/options/field.ts"
 import * as field from "../../core/options/fields.ts"
-import { demand, methodName, methodOptions } from "../../core/options/method_options.ts"
+import { demandOf, methodName, methodOptions } from "../../core/options/method_options.ts"
 
 /** Options of prefix tuning, with PEFT's meaning. */
 export interface PrefixTuningOptions {
@@ -27,37 +27,34 @@ export interface PrefixTuningOptions {
   readonly initText?: string | ReadonlyArray<number>
 }
 
-/** Options for which absence says something. */
-type Open = "encoderHiddenSize" | "initText"
-
 /** Options, checked and with defaults filled in. */
-export interface ResolvedOptions extends Resolved<PrefixTuningOptions, Open> {
+export interface ResolvedOptions extends Resolved<PrefixTuningOptions, "encoderHiddenSize" | "initText"> {
   /** Id of the plugin: `prefix_tuning/<name>`. */
   readonly id: string
 }
 
 /** {@link PrefixTuningOptions} as a table. */
-export const OPTIONS: Table<PrefixTuningOptions, Open> = {
+export const OPTIONS: Table<PrefixTuningOptions, "encoderHiddenSize" | "initText"> = {
   name: methodName,
   numVirtualTokens: field.integer({
     minimum: 1,
     default: 20,
-    description: "Keys and values before a sequence in every attention",
+    doc: "Keys and values before a sequence in every attention",
   }),
-  prefixProjection: field.boolean({ default: false, description: "A network makes the prefix while it trains" }),
+  prefixProjection: field.boolean({ default: false, doc: "A network makes the prefix while it trains" }),
   encoderHiddenSize: field.integer({
     minimum: 1,
     absent: "the width of an attention's keys",
-    description: "Width inside that network",
+    doc: "Width inside that network",
   }),
   initWeights: field.choice(["random", "zero", "text"], {
     default: ({ initText }) => initText === undefined ? "random" : "text",
     absent: "text where there is an initText, else random",
-    description: "How keys and values start",
+    doc: "How keys and values start",
   }),
   initText: field.anyOf([field.text({}), field.list(field.integer({}), {})], {
     wanted: "a text or a list of token ids",
-    description: "A text to start from, or its token ids",
+    doc: "A text to start from, or its token ids",
   }),
 }
 
@@ -65,26 +62,16 @@ export const OPTIONS: Table<PrefixTuningOptions, Open> = {
 export function resolveOptions(options: PrefixTuningOptions): ResolvedOptions {
   const resolved = methodOptions("prefix_tuning", OPTIONS, options)
   const { id, prefixProjection, encoderHiddenSize, initWeights, initText } = resolved
-  demand(
-    id,
-    prefixProjection || encoderHiddenSize === undefined,
-    "prefixProjection",
-    "true where encoderHiddenSize is given",
-    prefixProjection,
-  )
-  demand(
-    id,
+  const must = demandOf(id)
+  const projected = prefixProjection || encoderHiddenSize === undefined
+  must(projected, "prefixProjection", "true where encoderHiddenSize is given", prefixProjection)
+  must(
     (initWeights === "text") === (initText !== undefined),
     "initText",
     'given with initWeights "text" alone',
     initText,
   )
-  demand(
-    id,
-    initWeights !== "text" || !prefixProjection,
-    "initWeights",
-    '"random" or "zero" with prefixProjection: what a network gives cannot be chosen',
-    initWeights,
-  )
+  const chosen = '"random" or "zero" with prefixProjection: what a network gives cannot be chosen'
+  must(initWeights !== "text" || !prefixProjection, "initWeights", chosen, initWeights)
   return resolved
 }

@@ -116,3 +116,4 @@ function provide(
     return [{ prompts }, contribution] as const
   })
 }
+export { OPTIONS as options } from "./options.ts"

@@ -1,6 +1,6 @@
 import type { Resolved, Table } from "../../core/options/field.ts"
 import * as field from "../../core/options/fields.ts"
-import { demand, methodName, methodOptions } from "../../core/options/method_options.ts"
+import { demandOf, methodName, methodOptions } from "../../core/options/method_options.ts"
 
 /** Options of prompt tuning, with PEFT's meaning. */
 export interface PromptTuningOptions {
@@ -29,61 +29,48 @@ export interface PromptTuningOptions {
   readonly encoderNumLayers?: 2
 }
 
-/** Options for which absence says something. */
-type Open = "promptTuningInitText" | "encoderReparameterizationType" | "encoderHiddenSize"
-
 /** Options, checked and with defaults filled in. */
-export interface ResolvedOptions extends Omit<Resolved<PromptTuningOptions, Open>, "encoderNumLayers"> {
+export interface ResolvedOptions extends
+  Omit<
+    Resolved<PromptTuningOptions, "promptTuningInitText" | "encoderReparameterizationType" | "encoderHiddenSize">,
+    "encoderNumLayers"
+  > {
   /** Id of the plugin: `prompt_tuning/<name>`. */
   readonly id: string
 }
 
 /** {@link PromptTuningOptions} as a table. */
-export const OPTIONS: Table<PromptTuningOptions, Open> = {
+export const OPTIONS: Table<
+  PromptTuningOptions,
+  "promptTuningInitText" | "encoderReparameterizationType" | "encoderHiddenSize"
+> = {
   name: methodName,
-  numVirtualTokens: field.integer({ minimum: 1, default: 20, description: "Rows before the embedded tokens" }),
+  numVirtualTokens: field.integer({ minimum: 1, default: 20, doc: "Rows before the embedded tokens" }),
   promptTuningInit: field.choice(["SAMPLE_VOCAB", "TEXT", "RANDOM"], {
     default: ({ encoderReparameterizationType: encoder, promptTuningInitText: text }) =>
       encoder !== undefined ? "RANDOM" : text !== undefined ? "TEXT" : "SAMPLE_VOCAB",
     absent: "TEXT where there is a text, RANDOM with an encoder, else SAMPLE_VOCAB",
-    description: "How the rows start",
+    doc: "How the rows start",
   }),
   promptTuningInitText: field.anyOf([field.text({}), field.list(field.integer({}), {})], {
     wanted: "a text or a list of token ids",
-    description: "A text to start from, or its token ids",
+    doc: "A text to start from, or its token ids",
   }),
-  encoderReparameterizationType: field.choice(["MLP"], {
-    absent: "none",
-    description: "P-tuning: a network makes the rows",
-  }),
-  encoderHiddenSize: field.integer({ minimum: 1, absent: "the model's", description: "Width inside that network" }),
-  encoderNumLayers: field.choice([2], { default: 2, description: "Layers of that network: as PEFT has it, 2" }),
+  encoderReparameterizationType: field.choice(["MLP"], { absent: "none", doc: "P-tuning: a network makes the rows" }),
+  encoderHiddenSize: field.integer({ minimum: 1, absent: "the model's", doc: "Width inside that network" }),
+  encoderNumLayers: field.choice([2], { default: 2, doc: "Layers of that network: as PEFT has it, 2" }),
 }
 
 /** Fills in defaults. Throws PluginError on an option that is not known, or a value that makes no sense. */
 export function resolveOptions(options: PromptTuningOptions): ResolvedOptions {
   const { encoderNumLayers: _, ...resolved } = methodOptions("prompt_tuning", OPTIONS, options)
   const { id, promptTuningInit, promptTuningInitText: text, encoderReparameterizationType: encoder } = resolved
-  demand(
-    id,
-    (promptTuningInit === "TEXT") === (text !== undefined),
-    "promptTuningInitText",
-    'given with promptTuningInit "TEXT" alone',
-    text,
-  )
-  demand(
-    id,
-    encoder === undefined || promptTuningInit === "RANDOM",
-    "promptTuningInit",
-    '"RANDOM" with an encoder: what a network gives cannot be chosen',
-    promptTuningInit,
-  )
-  demand(
-    id,
-    encoder !== undefined || resolved.encoderHiddenSize === undefined,
-    "encoderReparameterizationType",
-    '"MLP" where encoderHiddenSize is given',
-    encoder,
-  )
+  const must = demandOf(id)
+  const given = (promptTuningInit === "TEXT") === (text !== undefined)
+  must(given, "promptTuningInitText", 'given with promptTuningInit "TEXT" alone', text)
+  const random = '"RANDOM" with an encoder: what a network gives cannot be chosen'
+  must(encoder === undefined || promptTuningInit === "RANDOM", "promptTuningInit", random, promptTuningInit)
+  const encodes = encoder !== undefined || resolved.encoderHiddenSize === undefined
+  must(encodes, "encoderReparameterizationType", '"MLP" where encoderHiddenSize is given', encoder)
   return resolved
 }

@@ -1,30 +1,26 @@
 import * as NodePath from "@effect/platform-node/NodePath"
 import { assertEquals } from "@std/assert"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import { columnsOf } from "../../examples/_columns.ts"
-import { readingOf } from "../../examples/_reading.ts"
-import { decodeRunFile, settingsOf } from "../../examples/run_file.ts"
+import { columnsOf, decodeRunFile, resolveRun } from "../../core/run/mod.ts"
+import { METHODS } from "../../examples/_methods.ts"
+import { specOf } from "../../examples/lora.ts"
 
-const none = {
-  format: Option.none(),
-  delimiter: Option.none(),
-  quotes: Option.none(),
-  header: Option.none(),
-  encoding: Option.none(),
+const flags = (given: Record<string, unknown>) => {
+  const { path: _, ...data } = specOf({ data: "a.tsv", ...given } as Parameters<typeof specOf>[0]).data
+  return data
 }
 
 Deno.test("flags say how a file is read; a tab has a word", () => {
-  assertEquals(readingOf(none, "a.tsv"), {})
-  assertEquals(readingOf(none, "data/sms_spam.tsv"), { quotes: "none" })
-  const flags = {
-    ...none,
-    delimiter: Option.some("tab"),
-    quotes: Option.some("none" as const),
-    header: Option.some("text, label"),
-  }
-  assertEquals(readingOf(flags, "a.tsv"), { delimiter: "\t", quotes: "none", header: ["text", "label"] })
-  assertEquals(readingOf({ ...none, delimiter: Option.some("\\t"), encoding: Option.some("shift_jis") }, "a.csv"), {
+  assertEquals(flags({}), {})
+  assertEquals(flags({ data: "data/sms_spam.tsv" }), { quotes: "none", text: "SMS", label: "Label" })
+  assertEquals(flags({ data: "data/sms_spam.tsv", task: "causal-lm" }), { quotes: "none", text: "SMS" })
+  assertEquals(flags({ data: "data/sms_spam.tsv", prompt: "SMS" }), { quotes: "none", prompt: "SMS" })
+  assertEquals(flags({ delimiter: "tab", quotes: "none", header: ["text", "label"] }), {
+    delimiter: "\t",
+    quotes: "none",
+    header: ["text", "label"],
+  })
+  assertEquals(flags({ data: "a.csv", delimiter: "\\t", encoding: "shift_jis" }), {
     delimiter: "\t",
     encoding: "shift_jis",
   })
@@ -44,13 +40,15 @@ Deno.test("a run file says the same, beside the columns", async () => {
     methods: [{ method: "lora" }],
     output: "out",
   }
-  const settings = await Effect.runPromise(
-    decodeRunFile(content, "run.json").pipe(
-      Effect.flatMap((run) => settingsOf(run, "run.json", { resume: false, overwrite: false, trace: false })),
+  const run = await Effect.runPromise(
+    decodeRunFile(content, "run.json", METHODS).pipe(
+      Effect.flatMap((spec) => resolveRun(spec, "files")),
       Effect.provide(NodePath.layer),
     ),
   )
-  assertEquals([settings.columns, settings.reading], [{ text: "a", label: "b" }, reading])
+  assertEquals([run.columns, run.reading], [{ text: "a", label: "b" }, reading])
+  assertEquals([run.model.path, run.data, run.output], ["files/m", "files/d.dat", "files/out"])
+  assertEquals([run.validation, run.test, run.seed, run.training.epochs], [0.1, 0.2, 42, 5])
 })
 
 Deno.test("the format that is said, not the extension, decides whether there are labels", () => {

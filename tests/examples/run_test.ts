@@ -66,7 +66,10 @@ Deno.test("a run file trains several methods, two of one kind, and all of it loa
 
     await t.step("what cannot work is an error before anything is made", async () => {
       const cases: ReadonlyArray<readonly [Partial<typeof FILE>, string]> = [
-        [{ methods: [{ method: "lorra" }] }, `there is no method "lorra"; the nearest known one is "lora"`],
+        [
+          { methods: [{ method: "lorra" }] },
+          `methods[0].method must be "lora", "adapters", "prefix-tuning" or "prompt-tuning", got "lorra"`,
+        ],
         [
           { methods: [{ method: "lora", name: "../up" }] },
           `name must be letters, digits, dots and dashes, got "../up"`,
@@ -76,7 +79,10 @@ Deno.test("a run file trains several methods, two of one kind, and all of it loa
         [{ methods: [{ method: "lora", targetModules: ["nothing"] }] }, `no module matches ["nothing"]`],
         [{ methods: [{ method: "prompt-tuning", numVirtualTokens: 40 }] }, "leave no room in the model's 32 positions"],
         [{ model: { path: "nowhere" } }, "files/nowhere"],
-        [{ training: { ...FILE.training, evaluateEvery: 0 } as never }, "training.evaluateEvery: expected"],
+        [
+          { training: { ...FILE.training, evaluateEvery: 0 } as never },
+          `training.evaluateEvery must be "epoch", "never" or a number of steps, got 0`,
+        ],
       ]
       for (const [change, part] of cases) {
         await write(change, "wrong.json")

@@ -2,8 +2,8 @@
  * A contribution that draws by feedback: half of each batch are the examples that had the greatest losses.
  * @module
  */
-import { assert, assertEquals } from "@std/assert"
-import type { Contribution, FinishedStep, Json } from "@espalier/espalier"
+import { assert, assertEquals, assertStringIncludes } from "@std/assert"
+import type { Contribution, FinishedStep, Json, Step, Trainer, TrainEvent } from "@espalier/espalier"
 import * as Effect from "effect/Effect"
 import { train } from "./_language_model.ts"
 
@@ -76,4 +76,34 @@ Deno.test("a contribution draws by the losses of finished steps, and a resumed r
   } finally {
     await Deno.remove(folder, { recursive: true })
   }
+})
+
+/** Whole batches of the first rows for two steps, then what is given. */
+const ending = (then: Effect.Effect<Step | undefined, Error>): Contribution => ({
+  id: "ending/default",
+  batches: (next) => ({
+    ...next,
+    steps: () => Infinity,
+    next: (position, feedback) => position.step < 2 ? next.next(position, feedback) : then,
+  }),
+})
+
+Deno.test("a source that ends, ends the run; one that fails, fails it; one that waits can be interrupted", async () => {
+  const events = async (then: Effect.Effect<Step | undefined, Error>, more: Trainer.TrainOptions = {}) => {
+    const stop = (event: TrainEvent) => event.type === "step" && event.step === 2 ? interrupt : Effect.void
+    const interrupt = then === Effect.never ? Effect.interrupt : Effect.void
+    const { events } = await train(ending(then), { ...options, maxSteps: 6, ...more }, stop)
+    return events
+  }
+  const ended = (await events(Effect.succeed(undefined))).at(-1)!
+  assertEquals([ended.type, "step" in ended && ended.step, "reason" in ended && ended.reason], ["stop", 2, "finished"])
+  const failed = await events(Effect.fail(new Error("the network is gone"))).catch((error) => error)
+  assertEquals([failed._tag, failed.reason], ["TrainingError", "Batches"])
+  assertStringIncludes(failed.message, "step 3: the source of batches failed: the network is gone")
+  const runFolder = `${await Deno.makeTempDir()}/run`
+  const waiting = await events(Effect.never, { runFolder, saveEvery: "never" })
+  assertEquals(waiting.slice(-2).map(({ type }) => type), ["checkpoint", "stop"])
+  await Deno.remove(runFolder, { recursive: true })
+  const endless = await train(ending(Effect.succeed(undefined)), options).catch((error) => error)
+  assertStringIncludes(endless.message, "an epoch of these batches has no end: set maxSteps")
 })

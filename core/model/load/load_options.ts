@@ -32,7 +32,7 @@ export interface LoadOptions extends InitializeOptions {
 /** {@link InitializeOptions} as a table. */
 export const INITIALIZE_OPTIONS: Table<InitializeOptions> = {
   task: { required: true } as Field<Task> & { readonly required: true },
-  seed: field.integer({ minimum: 0, default: 42, description: "Seed of new parameters" }),
+  seed: field.integer({ minimum: 0, default: 42, doc: "Seed of new parameters" }),
 }
 
 /** {@link LoadOptions} as a table. */
@@ -40,11 +40,11 @@ export const LOAD_OPTIONS: Table<LoadOptions> = {
   ...INITIALIZE_OPTIONS,
   weights: field.choice(["stored", "f32", "bf16", "f16"], {
     default: "stored",
-    description: "What frozen matrices are kept in; stored: what the file has",
+    doc: "Number format of frozen matrices; stored: as in the file",
   }),
   head: field.choice(["stored", "new"], {
     default: "stored",
-    description: "The model's own classifier, or a new one for other labels",
+    doc: "Keep the model's own classifier, or start a new one",
   }),
 }
 

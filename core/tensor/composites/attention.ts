@@ -169,7 +169,7 @@ export const attentionGradientOperation: Operation = {
 export interface AttentionOptions {
   /** Factor of the scores. Default 1 / sqrt(width of a key). */
   readonly scale?: number
-  /** f32, added to the scaled scores: [B or 1, heads or 1, T or 1, S or 1], as T5's relative positions. Default: none. */
+  /** f32, added to the scaled scores: [B or 1, heads or 1, T or 1, S or 1], as relative positions. Default: none. */
   readonly bias?: Tensor
   /** Multiplies the weights after the softmax: [B, heads, T, S]. Dropout of ones makes it dropout of the weights. */
   readonly factor?: Tensor

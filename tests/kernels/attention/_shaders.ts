@@ -56,6 +56,7 @@ export const onEachForm = (name: string, cases: ReadonlyArray<Case>, reference: 
   const exact = new Map<Case, ReadonlyArray<Float64Array>>()
   // Each shader takes up to a second to compile; where bindings are few, there is one for each shape.
   const some = (...names: ReadonlyArray<string>) => cases.filter(({ name }) => names.includes(name))
+  const alike = ["wide window", "window of one", "prefix", "causal segments", "single segments", "a prefix alone"]
   const forms: ReadonlyArray<readonly [string, DeviceTraits, ReadonlyArray<Case>]> = [
     ["for a GPU", { ...traits(false), storageBindings: bindings }, cases],
     ["for a GPU with few bindings", traits(false), some("odd sizes", "earlier keys")],
@@ -64,7 +65,7 @@ export const onEachForm = (name: string, cases: ReadonlyArray<Case>, reference: 
       ...traits(true),
       subgroups: { smallest, largest },
       storageBindings: bindings,
-    }, cases.filter((one) => !some("odd sizes", "one key", "only keys", "only values").includes(one))],
+    }, cases.filter((one) => !some("odd sizes", "one key", "only keys", "only values", ...alike).includes(one))],
   ]
   for (const [form, target, chosen] of forms) {
     const missing = adapter === null

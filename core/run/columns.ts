@@ -2,20 +2,30 @@
  * The columns of the data and the tasks that they allow.
  * @module
  */
-import { Dataset, type Task } from "../mod.ts"
+import { type Columns, type DatasetOptions, formatOf } from "../data/dataset.ts"
+import type { Task } from "../model/task.ts"
 
 /** Names of columns, with defaults for missing ones. */
 export interface ColumnNames {
+  /** Column of the text. */
   readonly text?: string | undefined
+  /** Column of the label. */
   readonly label?: string | undefined
+  /** Column of the prompt. */
   readonly prompt?: string | undefined
+  /** Column of the completion. */
   readonly completion?: string | undefined
+  /** Column of lists of words. */
   readonly words?: string | undefined
+  /** Column of lists of the words' labels. */
   readonly tags?: string | undefined
 }
 
 /** Kind of task. */
-type Kind = Task["kind"]
+export type Kind = Task["kind"]
+
+/** All kinds of task. */
+export const KINDS: ReadonlyArray<Kind> = ["classification", "token-classification", "causal-lm", "masked-lm"]
 
 /** Groups of columns, with the tasks that they allow. */
 const COLUMNS = [
@@ -38,13 +48,13 @@ export const columnProblems = (columns: ColumnNames, task: Kind | undefined): Re
   return [`task: "${task}" does not go with the columns ${show(kind)}, which are for ${tasks.join(", ")}`]
 }
 
-/** The named columns, or those of the included data. */
+/** The named columns, or the default ones. */
 export const columnsOf = (
   data: string,
   task: Kind | undefined,
   names: ColumnNames,
-  format: Dataset.DatasetOptions["format"] = Dataset.formatOf(data),
-): Dataset.Columns => {
+  format: DatasetOptions["format"] = formatOf(data),
+): Columns => {
   const { text, label, prompt, completion, words, tags } = names
   if (prompt !== undefined || completion !== undefined) {
     return { prompt: prompt ?? "prompt", completion: completion ?? "completion" }
@@ -52,8 +62,6 @@ export const columnsOf = (
   if (words !== undefined || tags !== undefined || task === "token-classification") {
     return { words: words ?? "words", tags: tags ?? "tags" }
   }
-  const included = data.endsWith("sms_spam.tsv")
-  const column = text ?? (included ? "SMS" : "text")
   const plain = task === undefined ? format === "text" : task !== "classification"
-  return plain ? { text: column } : { text: column, label: label ?? (included ? "Label" : "label") }
+  return plain ? { text: text ?? "text" } : { text: text ?? "text", label: label ?? "label" }
 }

@@ -1,0 +1,50 @@
+/**
+ * Training runs as plain data: what a file or a sweep can say of one, checked by the tables of options. Methods come in as
+ * a record, so that a program says which ones a run may name.
+ *
+ * ```ts
+ * import { runProblems } from "@espalier/espalier/run"
+ * import * as Adapters from "@espalier/espalier/adapters"
+ *
+ * const run = { model: { path: "m" }, data: { path: "d.csv" }, methods: [{ method: "adapters", dropout: 1 }], output: "runs/d" }
+ * const problems = runProblems(run, { adapters: Adapters })
+ * console.log(problems) // ["methods[0].dropout must be a number from 0 and below 1, got 1"]
+ * ```
+ *
+ * @module
+ */
+import { type JsonSchema, jsonSchema } from "../options/json_schema.ts"
+import type { RunMethods } from "./methods.ts"
+import { runTable } from "./run_spec.ts"
+
+export { type ColumnNames, columnProblems, columnsOf, type Kind, KINDS } from "./columns.ts"
+export { layersOf, type MethodLayer, type MethodSpec, type RunMethod, type RunMethods } from "./methods.ts"
+export { decodeRunFile, readRunFile, RunFileError, type RunFileErrorFields, runProblems } from "./read_run_file.ts"
+export { type ResolvedRun, resolveRun } from "./resolve_run.ts"
+export {
+  DATA,
+  type DataSpec,
+  MODEL,
+  type ModelSpec,
+  type RunSpec,
+  runTable,
+  TRAINING,
+  type TrainingSpec,
+} from "./run_spec.ts"
+export type { Fault, Field, Fields, Resolved, Table } from "../options/field.ts"
+export type * from "../data/dataset.ts"
+export type * from "../data/read_options.ts"
+export type { Tokenizer } from "../data/tokenizer.ts"
+export type { Optimizer, UpdateContext, Updated } from "../training/optimizer.ts"
+export type { Cadence, EarlyStopping, TrainOptions } from "../training/options.ts"
+export type { Schedule } from "../training/schedule.ts"
+export type { JsonSchema }
+
+/** The JSON Schema of a run file, for editors. */
+export function runSchema(methods: RunMethods): JsonSchema {
+  return {
+    $schema: "https://json-schema.org/draft/2020-12/schema",
+    title: "A run of Espalier",
+    ...jsonSchema(runTable(methods)),
+  }
+}

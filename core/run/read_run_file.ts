@@ -1,0 +1,71 @@
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import type { JsonError } from "../formats/json_error.ts"
+import { parseJson } from "../formats/json_file.ts"
+import { faultsOf } from "../options/check.ts"
+import { columnProblems } from "./columns.ts"
+import type { RunMethods } from "./methods.ts"
+import { type RunSpec, runTable } from "./run_spec.ts"
+
+/** What a {@link RunFileError} holds. */
+export interface RunFileErrorFields {
+  /** Kind of failure: the file cannot be read, is no JSON, or says what it must not. */
+  readonly reason: "Read" | "Syntax" | "Content"
+  /** The file. */
+  readonly file: string
+  /** Everything that is wrong, each with its place. */
+  readonly problems: ReadonlyArray<string>
+  /** All of it for people. */
+  readonly message: string
+}
+
+/** A run file that is not what it must be. Raised before anything is read or made. */
+export class RunFileError extends Data.Error<RunFileErrorFields> {
+  /** Tag for `Effect.catchTag`. */
+  readonly _tag: "RunFileError" = "RunFileError"
+  /** Shown in stack traces. */
+  override readonly name: string = "RunFileError"
+}
+
+/** Everything that is wrong with a run. */
+export function runProblems(content: unknown, methods: RunMethods): ReadonlyArray<string> {
+  const problems = faultsOf(runTable(methods), content).map(({ message }) => message)
+  if (problems.length > 0) return problems
+  const { data, task } = content as RunSpec
+  return columnProblems(data, task)
+}
+
+/** Checks the content of a run file. */
+export function decodeRunFile(
+  content: unknown,
+  file: string,
+  methods: RunMethods,
+): Effect.Effect<RunSpec, RunFileError> {
+  return Effect.suspend(() => {
+    const problems = runProblems(content, methods)
+    if (problems.length === 0) return Effect.succeed(content as RunSpec)
+    return Effect.fail(
+      new RunFileError({ reason: "Content", file, problems, message: [`${file}:`, ...problems].join("\n  ") }),
+    )
+  })
+}
+
+/** Reads a run file and checks it. */
+export function readRunFile(
+  file: string,
+  methods: RunMethods,
+): Effect.Effect<RunSpec, RunFileError, FileSystem.FileSystem> {
+  return Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const wrong = (reason: RunFileError["reason"], message: string) =>
+      new RunFileError({ reason, file, problems: [message], message })
+    const content = yield* fs.readFileString(file).pipe(
+      Effect.mapError(({ message }) => wrong("Read", `${file} cannot be read: ${message}`)),
+    )
+    const value = yield* Effect.try({ try: () => parseJson(content, file), catch: (error) => error as JsonError }).pipe(
+      Effect.mapError(({ message }) => wrong("Syntax", message)),
+    )
+    return yield* decodeRunFile(value, file, methods)
+  })
+}

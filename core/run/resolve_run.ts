@@ -1,0 +1,69 @@
+import * as Effect from "effect/Effect"
+import * as Path from "effect/Path"
+import type { Columns, DatasetOptions } from "../data/dataset.ts"
+import { withDefaults } from "../options/check.ts"
+import type { Resolved } from "../options/field.ts"
+import type { TrainOptions } from "../training/options.ts"
+import { columnsOf, type Kind } from "./columns.ts"
+import type { MethodSpec } from "./methods.ts"
+import { DATA, MODEL, type ModelSpec, type RunSpec, TRAINING } from "./run_spec.ts"
+
+/** A run with its defaults. */
+export interface ResolvedRun {
+  /** The base model. */
+  readonly model: Resolved<ModelSpec>
+  /** The data's file. */
+  readonly data: string
+  /** Columns of the data. */
+  readonly columns: Columns
+  /** How the file is read; labels, if they are given. */
+  readonly reading: DatasetOptions
+  /** Share of the rows to choose by. */
+  readonly validation: number
+  /** Share of the rows to judge by. */
+  readonly test: number
+  /** What to learn. Default: as the columns say. */
+  readonly task?: Kind
+  /** What is trained. */
+  readonly methods: ReadonlyArray<MethodSpec>
+  /** Options of training. */
+  readonly training: TrainOptions & { readonly maxLength: number }
+  /** Stop after so many evaluations without progress. Default: never. */
+  readonly patience?: number
+  /** Seed of split, new weights and order. */
+  readonly seed: number
+  /** The run folder. */
+  readonly output: string
+}
+
+/**
+ * Fills in the defaults of a run that has no problems.
+ *
+ * @param folder What relative paths count from. Default: the current directory.
+ */
+export function resolveRun(run: RunSpec, folder = ""): Effect.Effect<ResolvedRun, never, Path.Path> {
+  return Effect.map(Effect.service(Path.Path), (path) => {
+    const at = (place: string) => path.isAbsolute(place) || folder === "" ? place : path.join(folder, place)
+    const { task, methods, seed = 42, output } = run
+    const model = withDefaults(MODEL, run.model)
+    const { path: data, validation, test, text, label, prompt, completion, words, tags, ...reading } = withDefaults(
+      DATA,
+      run.data,
+    )
+    const { patience, ...training } = withDefaults(TRAINING, run.training ?? {})
+    return {
+      model: { ...model, path: at(model.path) },
+      data: at(data),
+      columns: columnsOf(data, task, { text, label, prompt, completion, words, tags }, reading.format),
+      reading,
+      validation,
+      test,
+      ...task === undefined ? {} : { task },
+      methods,
+      training,
+      ...patience === undefined ? {} : { patience },
+      seed,
+      output: at(output),
+    }
+  })
+}

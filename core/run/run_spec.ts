@@ -1,0 +1,146 @@
+import type { ReadOptions } from "../data/read_options.ts"
+import { SPLIT_OPTIONS } from "../data/split.ts"
+import { LOAD_OPTIONS, type LoadOptions } from "../model/load/load_options.ts"
+import type { Table } from "../options/field.ts"
+import * as field from "../options/fields.ts"
+import { TRAIN_OPTIONS, type TrainOptions } from "../training/options.ts"
+import { type ColumnNames, type Kind, KINDS } from "./columns.ts"
+import { methodField, type MethodSpec, type RunMethods } from "./methods.ts"
+
+/** The base model. */
+export interface ModelSpec extends Pick<LoadOptions, "weights" | "head"> {
+  /** Hugging Face directory. */
+  readonly path: string
+}
+
+/** The rows to learn from, and their columns. */
+export interface DataSpec extends ColumnNames, ReadOptions {
+  /** CSV, TSV, JSON, JSON Lines or text file. */
+  readonly path: string
+  /** Labels in the order of their ids. Default: those of the model's head, or of the data, sorted. */
+  readonly labels?: ReadonlyArray<string>
+  /** Share of the rows to choose by, [0, 1). Default 0.1. */
+  readonly validation?: number
+  /** Share of the rows to judge by, [0, 1). Default 0.2. */
+  readonly test?: number
+}
+
+/** How a run trains: what JSON can hold of the options of training, with defaults for small data. */
+export interface TrainingSpec extends
+  Omit<
+    TrainOptions,
+    "seed" | "earlyStopping" | "runFolder" | "resume" | "config" | "tokenizer" | "traceStep" | "observe" | "optimizer"
+  > {
+  /** Optimizer. Default `"adamw"`. */
+  readonly optimizer?: "adamw" | "sgd"
+  /** Stop after this many evaluations without progress. Default: never. */
+  readonly patience?: number
+}
+
+/** A training run as plain data: what a file or a sweep can say of it. */
+export interface RunSpec {
+  /** Address of the JSON Schema, for editors. */
+  readonly $schema?: string
+  /** The base model. */
+  readonly model: ModelSpec
+  /** The rows to learn from. */
+  readonly data: DataSpec
+  /** What to learn. Default: as the columns say. */
+  readonly task?: Kind
+  /** What is trained, in any order. */
+  readonly methods: ReadonlyArray<MethodSpec>
+  /** How it is trained. */
+  readonly training?: TrainingSpec
+  /** Seed of split, new weights and order. Default 42. */
+  readonly seed?: number
+  /** The run folder. */
+  readonly output: string
+}
+
+/** {@link ModelSpec} as a table. */
+export const MODEL: Table<ModelSpec> = {
+  path: field.text({ required: true, doc: "Hugging Face directory of the base model" }),
+  weights: LOAD_OPTIONS.weights,
+  head: LOAD_OPTIONS.head,
+}
+
+/** {@link DataSpec} as a table. */
+export const DATA: Table<DataSpec, Exclude<keyof DataSpec, "validation" | "test">> = {
+  path: field.text({ required: true, doc: "CSV, TSV, JSON, JSON Lines or text file" }),
+  text: field.text({ absent: "text", doc: "Column of the text" }),
+  label: field.text({ absent: "label", doc: "Column of the label" }),
+  labels: field.list(field.text({}), {
+    minItems: 2,
+    absent: "those of the model's head, or of the data, sorted",
+    doc: "Labels in the order of their ids",
+  }),
+  prompt: field.text({ doc: "Column of the prompt" }),
+  completion: field.text({ doc: "Column of the completion" }),
+  words: field.text({ doc: "Column with lists of words" }),
+  tags: field.text({ doc: "Column with lists of the words' labels" }),
+  format: field.choice(["csv", "tsv", "json", "jsonl", "text"], {
+    absent: "from its extension",
+    doc: "Format of the file",
+  }),
+  delimiter: field.text({
+    pattern: ".",
+    wanted: "a text that is not empty",
+    absent: "detected in the first line",
+    doc: "Delimiter of CSV and TSV",
+  }),
+  quotes: field.choice(["auto", "none", "double"], {
+    absent: "auto: detected",
+    doc: "CSV and TSV: quotes are characters (none) or enclose fields (double)",
+  }),
+  header: field.list(field.text({}), {
+    minItems: 1,
+    absent: "its first line",
+    doc: "Column names of a file without a header line",
+  }),
+  encoding: field.text({
+    absent: "utf-8, or utf-16 if detected",
+    doc: "Encoding of the file, such as windows-1252",
+  }),
+  document: field.choice(["line", "paragraph", "file"], {
+    absent: "line",
+    doc: "Plain text: what is one document; a paragraph ends at a blank line",
+  }),
+  validation: SPLIT_OPTIONS.validation,
+  test: { ...SPLIT_OPTIONS.test, default: 0.2 },
+}
+
+/** Of the options of training, those that a run does not say or says elsewhere. */
+const { seed: _seed, config: _config, observe: _observe, runFolder: _folder, resume: _resume, ...some } = TRAIN_OPTIONS
+const { earlyStopping: _stopping, tokenizer: _tokenizer, traceStep: _step, ...own } = some
+
+/** {@link TrainingSpec} as a table. */
+export const TRAINING: Table<TrainingSpec, "maxSteps" | "warmupSteps" | "paddingFree" | "patience"> = {
+  ...own,
+  epochs: { ...own.epochs, default: 5 },
+  batchSize: { ...own.batchSize, default: 16 },
+  learningRate: { ...own.learningRate, default: 3e-3 },
+  warmupRatio: { ...own.warmupRatio, default: 0.06 },
+  optimizer: field.choice(["adamw", "sgd"], { default: "adamw", doc: "Optimizer" }),
+  maxLength: field.integer({ minimum: 2, default: 128, doc: "Maximum tokens per example; longer texts are cut" }),
+  patience: field.integer({ minimum: 1, absent: "never", doc: "Stop after this many evaluations without progress" }),
+}
+
+/** {@link RunSpec} as a table, with the methods that it may name. */
+export function runTable(methods: RunMethods): Table<RunSpec, "$schema" | "task" | "training"> {
+  return {
+    $schema: field.text({ doc: "Address of the JSON Schema, for editors" }),
+    model: field.record<ModelSpec>()(MODEL, {
+      required: true,
+      doc: "The base model",
+    }),
+    data: field.record<DataSpec>()(DATA, {
+      required: true,
+      doc: "The rows to learn from, and their columns",
+    }),
+    task: field.choice(KINDS, { absent: "from the columns", doc: "Task" }),
+    methods: field.list(methodField(methods), { minItems: 1, required: true, doc: "Methods, in any order" }),
+    training: field.record<TrainingSpec>()(TRAINING, { doc: "Options of training" }),
+    seed: field.integer({ minimum: 0, default: 42, doc: "Seed of split, new weights and order of examples" }),
+    output: field.text({ required: true, doc: "Run folder" }),
+  }
+}

@@ -1,0 +1,22 @@
+/**
+ * The methods that a run file may name. Run, this module writes the JSON Schema of run files for editors: `deno task schema`.
+ * @module
+ */
+import { type RunMethods, runSchema } from "../core/run/mod.ts"
+import * as Adapters from "../plugins/adapters/mod.ts"
+import * as Lora from "../plugins/lora/mod.ts"
+import * as PrefixTuning from "../plugins/prefix_tuning/mod.ts"
+import * as PromptTuning from "../plugins/prompt_tuning/mod.ts"
+
+/** Methods by name. */
+export const METHODS: RunMethods = {
+  "lora": Lora,
+  "adapters": Adapters,
+  "prefix-tuning": PrefixTuning,
+  "prompt-tuning": PromptTuning,
+}
+
+if (import.meta.main) {
+  const file = new URL("./espalier.schema.json", import.meta.url)
+  await Deno.writeTextFile(file, `${JSON.stringify(runSchema(METHODS), null, 2)}\n`)
+}

@@ -1,0 +1,118 @@
+import { assert, assertEquals } from "@std/assert"
+import * as Effect from "effect/Effect"
+import { decodeRunFile, runSchema } from "../../../core/run/mod.ts"
+import { METHODS } from "../../../examples/_methods.ts"
+
+const read = (name: string) => JSON.parse(Deno.readTextFileSync(new URL(`../../../examples/${name}`, import.meta.url)))
+const good = { model: { path: "m" }, data: { path: "d.csv" }, methods: [{ method: "lora" }], output: "out" }
+
+/** Every fault of a run file. */
+const problems = async (content: unknown) => {
+  const error = await Effect.runPromise(Effect.flip(decodeRunFile(content, "espalier.json", METHODS)))
+  assertEquals([error._tag, error.reason, error.file], ["RunFileError", "Content", "espalier.json"])
+  assertEquals(error.message, ["espalier.json:", ...error.problems].join("\n  "))
+  return error.problems
+}
+
+Deno.test("the schema for editors is made from the tables that check: deno task schema", () => {
+  assertEquals(read("espalier.schema.json"), JSON.parse(JSON.stringify(runSchema(METHODS))))
+})
+
+Deno.test("the example is a run file, and so is the least one", async () => {
+  const plain = { ...good, data: { path: "d", text: "t" }, task: "masked-lm" }
+  const head = { ...good, model: { path: "m", head: "new" }, data: { path: "d", labels: ["no", "yes"] } }
+  for (const content of [read("espalier.json"), good, plain, head]) {
+    await Effect.runPromise(decodeRunFile(content, "espalier.json", METHODS))
+  }
+})
+
+Deno.test("what a run file must not say is named, with its place and the nearest known name", async () => {
+  const methods = (...methods: unknown[]) => ({ ...good, methods })
+  const cases: ReadonlyArray<readonly [unknown, ...string[]]> = [
+    [null, "it must be an object, got null"],
+    [[], "it must be an object, got []"],
+    [
+      {},
+      "model is missing; it must be an object",
+      "data is missing; it must be an object",
+      "methods is missing; it must be a list of at least 1",
+      "output is missing; it must be a text",
+    ],
+    [{ ...good, trainig: {} }, `unknown option "trainig"; the nearest known one is "training"`],
+    [{ ...good, model: { pth: "m", path: "m" } }, `unknown option "model.pth"; the nearest known one is "path"`],
+    [
+      { ...good, model: { path: "m", head: "fresh" } },
+      `model.head must be "stored" or "new", got "fresh"`,
+    ],
+    [{ ...good, data: { path: "d", labels: "a,b" } }, `data.labels must be a list of at least 2, got "a,b"`],
+    [{ ...good, seed: "42" }, `seed must be a whole number from 0, got "42"`],
+    [{ ...good, seed: 1.5 }, `seed must be a whole number from 0, got 1.5`],
+    [
+      { ...good, task: "regression" },
+      `task must be "classification", "token-classification", "causal-lm" or "masked-lm", got "regression"`,
+    ],
+    [{ ...good, data: { path: "d", test: 2 } }, "data.test must be a number from 0 and below 1, got 2"],
+    [
+      { ...good, training: { runFolder: "x" } },
+      `unknown option "training.runFolder"; the nearest known one is "optimizer"`,
+    ],
+    [
+      { ...good, data: { path: "d", text: "t", prompt: "p", completion: "c" } },
+      "data: text beside prompt and completion: name columns of one kind",
+    ],
+    [
+      { ...good, data: { path: "d", prompt: "p" }, task: "classification" },
+      `task: "classification" does not go with the columns prompt, which are for causal-lm`,
+    ],
+    [
+      { ...good, data: { path: "d", text: "t", label: "l" }, task: "masked-lm" },
+      `task: "masked-lm" does not go with the columns text and label, which are for classification`,
+    ],
+    [methods(), "methods must be a list of at least 1, got []"],
+    [
+      methods({ method: "lorra" }),
+      `methods[0].method must be "lora", "adapters", "prefix-tuning" or "prompt-tuning", got "lorra"`,
+    ],
+    [
+      methods({ r: 8 }),
+      `methods[0].method is missing; it must be "lora", "adapters", "prefix-tuning" or "prompt-tuning"`,
+    ],
+    [methods("lora"), `methods[0] must be an object with a method, got "lora"`],
+    [
+      methods({ method: "lora", loraAlhpa: 3 }, { method: "prefix-tuning", r: 3 }),
+      `unknown option "methods[0].loraAlhpa"; the nearest known one is "loraAlpha"`,
+      `unknown option "methods[1].r"; the nearest known one is "name"`,
+    ],
+    [methods({ method: "lora", r: 0 }), "methods[0].r must be a whole number from 1, got 0"],
+    [
+      methods({ method: "lora", rankPattern: { a: "4" } }),
+      `methods[0].rankPattern["a"] must be a whole number from 1, got "4"`,
+    ],
+    [
+      methods({ method: "lora", initLoraWeights: "pisa" }),
+      `methods[0].initLoraWeights must be true, false, "gaussian", "orthogonal", "pissa", "pissa_niter_N" or "olora", got "pisa"`,
+    ],
+    [
+      methods({ method: "adapters", scaling: "learnt" }),
+      `methods[0].scaling must be a number other than 0 or "learned" or "channel", got "learnt"`,
+    ],
+    [
+      methods(JSON.parse(`{ "method": "lora", "__proto__": {} }`)),
+      `unknown option "methods[0].__proto__"; the nearest known one is "method"`,
+    ],
+  ]
+  for (const [content, ...expected] of cases) assertEquals(await problems(content), expected)
+})
+
+Deno.test("every field of the schema has words for people", () => {
+  const walk = (place: string, node: Record<string, unknown>): void => {
+    for (const [name, field] of Object.entries((node.properties ?? {}) as Record<string, Record<string, unknown>>)) {
+      assert(typeof field.description === "string", `${place}.${name}`)
+      walk(`${place}.${name}`, field)
+    }
+    for (const inner of (node.anyOf ?? []) as Array<Record<string, unknown>>) walk(place, inner)
+    if (typeof node.items === "object") walk(`${place}[]`, node.items as Record<string, unknown>)
+    if (node.properties !== undefined) assertEquals(node.additionalProperties, false, place)
+  }
+  walk("", runSchema(METHODS))
+})

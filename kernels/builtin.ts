@@ -9,6 +9,8 @@ import { attentionGradient } from "./attention_gradient/kernel.ts"
 import type { ColumnsCall } from "./columns/call.ts"
 import { columns } from "./columns/kernel.ts"
 import type { Call } from "./contract.ts"
+import type { DecodeCall } from "./decode/call.ts"
+import { decode } from "./decode/kernel.ts"
 import type { GatherCall } from "./gather/call.ts"
 import { gather } from "./gather/kernel.ts"
 import type { Kernel, Kernels } from "./kernel.ts"
@@ -31,6 +33,7 @@ export type BuiltinCall =
   | GatherCall
   | ScatterAddCall
   | UpdateSliceCall
+  | DecodeCall
 
 const all: ReadonlyArray<Kernel> = [
   rows,
@@ -41,6 +44,7 @@ const all: ReadonlyArray<Kernel> = [
   gather,
   scatterAdd,
   updateSlice,
+  decode,
 ]
 /** The kernels of the engine by name. */
 export const builtin: Kernels = new Map(all.map((kernel) => [kernel.name, kernel]))

@@ -8,7 +8,7 @@
  * @module
  */
 import type { DType } from "../core/tensor/dtype.ts"
-export type { DType, Storage } from "../core/tensor/dtype.ts"
+export type { DType, StoredAs } from "../core/tensor/dtype.ts"
 
 /** A strided window on a buffer. A stride of 0 repeats one element along that axis;
  * inputs may also run backwards (negative strides). */

@@ -11,13 +11,15 @@ import type { KernelContext as WasmContext, Stage } from "./wasm/kernel.ts"
 import type { Dispatch, KernelContext as WgslContext } from "./wgsl/kernel.ts"
 
 /**
- * How a call uses a view. The views of `"read encoded"` may be kept in any encoding, which the code decodes as it loads;
- * the others are copied to f32 first where they are not f32 or i32.
+ * How a call uses a view. One of `"read encoded"` may be kept in any encoding of single elements, one of `"read blocks"`
+ * also in blocks (its shape is whole blocks then, along its last axis or the one before): the code decodes what it loads.
+ * What is kept otherwise is decoded to f32 first.
  */
-export type Use = "read" | "read encoded" | "write" | "read write"
+export type Use = "read" | "read encoded" | "read blocks" | "write" | "read write"
 
 /** The use of a call's views, by field: a view, a list of views or of things with a `view`, or a group of such fields. */
 export interface Uses {
+  /** By name. */
   readonly [field: string]: Use | Uses
 }
 

@@ -1,7 +1,7 @@
 /**
- * What authors of kernels need: the types of a kernel and of its calls, an assembler of WebAssembly, and helpers for
+ * What authors of kernels and encodings need: their types and those of calls, an assembler of WebAssembly, and helpers for
  * WGSL. An operation names its kernel (`Operation.kernel`); the programs of graphs with such an operation bring it to
- * every backend.
+ * every backend. A slot names its encoding (`allocate(name, shape, "f32", encoding)`), or gives its value.
  *
  * ```ts
  * import { contiguous, wasm } from "@espalier/espalier/kernels"
@@ -15,7 +15,20 @@
  */
 export type * from "./contract.ts"
 export type * from "./kernel.ts"
+export type * from "./encoding.ts"
+export { BF16, F16, F32 } from "./encodings.ts"
 export type { ReferenceBuffers } from "./body_reference.ts"
+export type { KernelContext as WasmContext, Stage } from "./wasm/kernel.ts"
+export type {
+  Binding,
+  DeviceTraits,
+  Dispatch,
+  Element,
+  KernelContext as WgslContext,
+  Operand,
+  Shader,
+} from "./wgsl/kernel.ts"
+export type { Code, FunctionScope, MemoryImport, ModuleBuilder, Target, ValueType } from "./wasm/assembler.ts"
 export * as wasm from "./wasm/mod.ts"
 export * as wgsl from "./wgsl/mod.ts"
 export { contiguous, forEachPlace } from "./view.ts"

@@ -6,7 +6,7 @@
  * @module
  */
 import * as Context from "effect/Context"
-import type { DType, Storage } from "../../kernels/contract.ts"
+import type { DType, StoredAs } from "../../kernels/contract.ts"
 import type { Program } from "../graph/program.ts"
 
 /** Memory that outlives a run. */
@@ -19,9 +19,12 @@ export interface Slot {
   readonly shape: ReadonlyArray<number>
   /** Type of its elements. */
   readonly dtype: DType
-  /** Stored form of an element. Default `"f32"`. */
-  readonly storage?: Storage
+  /** Encoding of the elements in memory. Default `"f32"`. */
+  readonly storage?: StoredAs
 }
+
+/** Data for a slot: elements, or a `Uint8Array` of whole blocks that are encoded already. */
+export type SlotData = Float32Array | Int32Array | Uint8Array
 
 /** Data of a run's inputs and outputs, by name. */
 export type RunData = Readonly<Record<string, Float32Array | Int32Array>>
@@ -84,18 +87,18 @@ export interface BackendService {
   /** Facts about the backend. */
   readonly info: BackendInfo
   /**
-   * Makes a slot, filled with zeros. Elements take four bytes by default; a 16-bit `storage` of f32 takes two, and
-   * programs can only read it. Throws {@link BackendError} if memory is insufficient.
+   * Makes a slot, its memory filled with zeros. Elements take four bytes by default; another `storage` of f32 takes
+   * fewer, and programs can only read it; the last axis must be whole blocks. Throws {@link BackendError} if memory is insufficient.
    */
-  readonly allocate: (name: string, shape: ReadonlyArray<number>, dtype?: DType, storage?: Storage) => Slot
+  readonly allocate: (name: string, shape: ReadonlyArray<number>, dtype?: DType, storage?: StoredAs) => Slot
   /** Frees a slot; it must not be used afterwards. */
   readonly free: (slot: Slot) => void
   /**
-   * Copies into a slot from element `offset` on (default 0), so that large data can come in pieces. 16-bit storage
-   * rounds to the nearest number (ties to even); numbers beyond its range become infinite.
+   * Copies into a slot from element `offset` on (default 0), so that large data can come in pieces (whole blocks). A
+   * 16-bit encoding rounds to the nearest number (ties to even); numbers beyond its range become infinite.
    */
-  readonly write: (slot: Slot, data: Float32Array | Int32Array, offset?: number) => Promise<void>
-  /** Copies a slot out; 16-bit storage is converted to f32. */
+  readonly write: (slot: Slot, data: SlotData, offset?: number) => Promise<void>
+  /** Copies a slot out, decoded. */
   readonly read: (slot: Slot) => Promise<Float32Array | Int32Array>
   /** Compiles a program. */
   readonly compile: (program: Program, options?: CompileOptions) => Promise<Executable>

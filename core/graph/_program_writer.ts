@@ -1,8 +1,11 @@
 import type { Call, View } from "../../kernels/contract.ts"
+import type { Encoding } from "../../kernels/encoding.ts"
+import { builtinEncodings, encodingOf } from "../../kernels/encodings.ts"
 import type { CallMemory, Kernel } from "../../kernels/kernel.ts"
 import { builtin } from "../../kernels/builtin.ts"
 import type { RowsCall } from "../../kernels/rows/call.ts"
 import { contiguous } from "../../kernels/view.ts"
+import type { StoredAs } from "../tensor/dtype.ts"
 import { constantOperation, inputOperation, slotOperation } from "../tensor/leaves.ts"
 import { sameShape, type Shape, sizeOf, stridesOf } from "../tensor/shape.ts"
 import { ShapeError } from "../tensor/shape_error.ts"
@@ -19,6 +22,8 @@ export class ProgramWriter implements CallMemory {
   readonly calls: Call[] = []
   /** Kernels of the calls that are not built in. */
   readonly kernels = new Map<string, Kernel>()
+  /** Encodings of the buffers that are not built in. */
+  readonly encodings = new Map<string, Encoding>()
   readonly #bufferOf = new Map<Tensor, number>()
   readonly #slots = new Map<number, number>()
 
@@ -26,34 +31,21 @@ export class ProgramWriter implements CallMemory {
 
   /** Notes a kernel that calls will name. Throws {@link ShapeError} where another one has its name. */
   use(kernel: Kernel): void {
-    const { name } = kernel
-    const known = builtin.get(name) ?? this.kernels.get(name)
-    if (known === kernel) return
-    if (known !== undefined) {
-      throw new ShapeError({ message: `Two kernels are named "${name}": rename the one that is not built in` })
-    }
-    this.kernels.set(name, kernel)
+    note("kernels", kernel, builtin, this.kernels)
   }
 
-  #add(
-    size: number,
-    dtype: BufferSpec["dtype"],
-    source: BufferSpec["source"],
-    storage?: BufferSpec["storage"],
-  ): number {
-    return this.buffers.push({
-      size,
-      dtype,
-      source,
-      ...(storage === undefined || storage === "f32" ? {} : { storage }),
-    }) - 1
+  #add(size: number, dtype: BufferSpec["dtype"], source: BufferSpec["source"], stored?: StoredAs): number {
+    const encoding = encodingOf(stored)
+    const { name: storage } = encoding
+    note("encodings", encoding, builtinEncodings, this.encodings)
+    return this.buffers.push({ size, dtype, source, ...(storage === "f32" ? {} : { storage }) }) - 1
   }
 
   /** The buffer of a slot. */
-  slot(slot: number, size: number, dtype: BufferSpec["dtype"], storage?: BufferSpec["storage"]): number {
+  slot(slot: number, size: number, dtype: BufferSpec["dtype"], stored?: StoredAs): number {
     let number = this.#slots.get(slot)
     if (number === undefined) {
-      number = this.#add(size, dtype, { kind: "slot", slot }, storage)
+      number = this.#add(size, dtype, { kind: "slot", slot }, stored)
       this.#slots.set(slot, number)
     }
     return number
@@ -68,7 +60,7 @@ export class ProgramWriter implements CallMemory {
       const { operation, attributes, shape, dtype } = base
       const size = sizeOf(shape)
       number = operation === slotOperation
-        ? this.slot(attributes.slot as number, size, dtype, attributes.storage as BufferSpec["storage"])
+        ? this.slot(attributes.slot as number, size, dtype, attributes.storage as StoredAs)
         : operation === inputOperation
         ? this.#add(size, dtype, { kind: "input", name: attributes.name as string })
         : operation === constantOperation
@@ -115,3 +107,18 @@ export const rowsCall = (
   { instructions, inputs }: Body,
   outputs: RowsCall["outputs"],
 ): RowsCall => ({ kernel: "rows", space, body: instructions, inputs, outputs })
+
+/** Adds what is not built in to a program's own, by its name. */
+function note<A extends { readonly name: string }>(
+  what: string,
+  one: A,
+  builtin: ReadonlyMap<string, A>,
+  own: Map<string, A>,
+): void {
+  const known = builtin.get(one.name) ?? own.get(one.name)
+  if (known === one) return
+  if (known !== undefined) {
+    throw new ShapeError({ message: `Two ${what} are named "${one.name}": rename the one that is not built in` })
+  }
+  own.set(one.name, one)
+}

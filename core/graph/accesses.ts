@@ -48,11 +48,6 @@ export function readsOf(call: Call, own?: Kernels): ReadonlyArray<View> {
   return viewsOf(call, own, (use) => use !== "write")
 }
 
-/** Views that a call reads and that must not be kept in an encoding. */
-export function plainReadsOf(call: Call, own?: Kernels): ReadonlyArray<View> {
-  return viewsOf(call, own, (use) => use === "read" || use === "read write")
-}
-
 /** Views that a call writes. */
 export function writesOf(call: Call, own?: Kernels): ReadonlyArray<View> {
   return viewsOf(call, own, (use) => use === "write" || use === "read write")

@@ -2,6 +2,7 @@
  * From tensors to a {@link Program}: simplify, fuse, decide what is stored and what is computed again, write the calls.
  * @module
  */
+import { encodingOf } from "../../kernels/encodings.ts"
 import { contiguous } from "../../kernels/view.ts"
 import type { SlotReference } from "../tensor/leaves.ts"
 import { sameShape, show, sizeOf, stridesOf } from "../tensor/shape.ts"
@@ -58,8 +59,15 @@ export function build(graph: Graph): Program {
     slot: writer.slot(slot.id, sizeOf(slot.shape), slot.dtype),
     value: settle(roots[names.length + i]),
   }))
-  const { buffers, calls, kernels } = writer
-  const program = { name: graph.name, buffers, calls, outputs, ...(kernels.size === 0 ? {} : { kernels }) }
+  const { buffers, calls, kernels, encodings } = writer
+  const program = {
+    name: graph.name,
+    buffers,
+    calls,
+    outputs,
+    ...(kernels.size === 0 ? {} : { kernels }),
+    ...(encodings.size === 0 ? {} : { encodings }),
+  }
   return assignSlots(widen(program), targets)
 }
 
@@ -74,8 +82,9 @@ function checkUpdates({ name, updates }: Graph): void {
       const value = `${tensor.dtype}${show(tensor.shape)}`
       throw new ShapeError({ message: `Slot ${slot.name} is ${slot.dtype}${show(slot.shape)}, its new value ${value}` })
     }
-    if ((slot.storage ?? "f32") !== "f32") {
-      const message = `Slot ${slot.name} is kept in ${slot.storage}, which would round its new value in ` +
+    const { name: encoding } = encodingOf(slot.storage)
+    if (encoding !== "f32") {
+      const message = `Slot ${slot.name} is kept in ${encoding}, which would round its new value in ` +
         `"${name}": programs only read it; keep it in f32`
       throw new ShapeError({ message })
     }

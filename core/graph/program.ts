@@ -2,7 +2,8 @@
  * A compiled graph before it meets a backend: buffers and kernel calls in order, all plain data.
  * @module
  */
-import type { Call, DType, Storage, View } from "../../kernels/contract.ts"
+import type { Call, DType, View } from "../../kernels/contract.ts"
+import type { EncodingTable } from "../../kernels/encoding.ts"
 import type { Kernels } from "../../kernels/kernel.ts"
 
 /** Where a buffer's memory comes from. */
@@ -22,8 +23,8 @@ export interface BufferSpec {
   readonly size: number
   /** Type of the elements. */
   readonly dtype: DType
-  /** What a slot's memory holds for each element. Default `"f32"`, four bytes; the others take two. */
-  readonly storage?: Storage
+  /** Name of the encoding in which a slot's memory holds its elements. Default `"f32"`. */
+  readonly storage?: string
   /** Where its memory comes from. */
   readonly source: BufferSource
 }
@@ -53,4 +54,6 @@ export interface Program {
    * out, and gives the other side the same ones.
    */
   readonly kernels?: Kernels
+  /** Encodings of the buffers that are not built in, by name; likewise. */
+  readonly encodings?: EncodingTable
 }

@@ -4,10 +4,9 @@
  */
 import { kernelOf } from "../../kernels/builtin.ts"
 import type { Call, View } from "../../kernels/contract.ts"
-import type { Kernels } from "../../kernels/kernel.ts"
-import { bytesOf } from "../tensor/dtype.ts"
+import { encodingOf } from "../../kernels/encodings.ts"
 import { readsOf, writesOf } from "./accesses.ts"
-import type { BufferSpec } from "./program.ts"
+import type { BufferSpec, Program } from "./program.ts"
 
 /** Work of one call. */
 export interface Work {
@@ -33,12 +32,19 @@ const distinct = (views: ReadonlyArray<View>): ReadonlyArray<View> => {
 /**
  * The work of a call.
  *
- * @param buffers Of its program: what is kept in 16 bits takes two bytes. Default: all elements take four.
- * @param own Kernels of its program that are not built in.
+ * @param buffers Of its program: what is encoded takes fewer bytes. Default: all elements take four.
+ * @param own Kernels and encodings of its program that are not built in.
  */
-export function workOf(call: Call, buffers: ReadonlyArray<Pick<BufferSpec, "storage">> = [], own?: Kernels): Work {
+export function workOf(
+  call: Call,
+  buffers: ReadonlyArray<Pick<BufferSpec, "storage">> = [],
+  { kernels: own, encodings }: Pick<Program, "kernels" | "encodings"> = {},
+): Work {
   const traffic = (views: ReadonlyArray<View>): number =>
-    distinct(views).reduce((sum, view) => sum + bytesOf(buffers[view.buffer]?.storage) * elements(view), 0)
+    distinct(views).reduce((sum, view) => {
+      const { block, blockBytes } = encodingOf(buffers[view.buffer]?.storage, encodings)
+      return sum + blockBytes * elements(view) / block
+    }, 0)
   const { flops, touches } = kernelOf(call, own).work(call)
   const bytes = touches === undefined ? traffic(readsOf(call, own)) + traffic(writesOf(call, own)) : traffic(touches)
   return { flops, bytes }

@@ -3,8 +3,6 @@
  * upper half of a 32-bit float). Values travel as bits, so that no NaN changes on the way.
  * @module
  */
-import type { Storage } from "./dtype.ts"
-
 /** Widens IEEE half floats. `to` may lie over the same memory if `from` is its upper half: each is read before it is overwritten. */
 export function widenF16(from: Uint16Array, to: Uint32Array): void {
   for (let i = 0; i < from.length; i++) {
@@ -56,30 +54,4 @@ export function narrowBF16(from: Uint32Array, to: Uint16Array): void {
     const bits = from[i]
     to[i] = (bits & 0x7fffffff) > 0x7f800000 ? (bits >>> 16) | 0x40 : (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16
   }
-}
-
-/** What memory holds for these numbers. `to` has room for all of them. */
-export function encode(storage: Exclude<Storage, "f32">, data: Float32Array, to: Uint16Array): void {
-  const bits = new Uint32Array(data.buffer, data.byteOffset, data.length)
-  if (storage === "bf16") narrowBF16(bits, to)
-  else narrowF16(bits, to)
-}
-
-/** The numbers for which memory holds this. */
-export function decode(storage: Exclude<Storage, "f32">, from: Uint16Array): Float32Array<ArrayBuffer> {
-  const data = new Float32Array(from.length)
-  const bits = new Uint32Array(data.buffer)
-  if (storage === "bf16") widenBF16(from, bits)
-  else widenF16(from, bits)
-  return data
-}
-
-/** Place of the first finite number that would become infinite; -1 where there is none. */
-export function firstOverflow(storage: Exclude<Storage, "f32">, data: Float32Array): number {
-  const limit = storage === "bf16" ? (2 - 2 ** -8) * 2 ** 127 : 65520
-  for (let i = 0; i < data.length; i++) {
-    const magnitude = Math.abs(data[i])
-    if (magnitude >= limit && magnitude < Infinity) return i
-  }
-  return -1
 }

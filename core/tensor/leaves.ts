@@ -1,4 +1,4 @@
-import type { DType, Storage } from "./dtype.ts"
+import type { DType, StoredAs } from "./dtype.ts"
 import { axisOf, type Shape, sizeOf } from "./shape.ts"
 import { ShapeError } from "./shape_error.ts"
 import { node, type Operation, type Tensor } from "./tensor.ts"
@@ -9,10 +9,12 @@ export interface SlotReference {
   readonly id: number
   /** For people. */
   readonly name: string
+  /** Extents of its axes. */
   readonly shape: Shape
+  /** Type of its elements. */
   readonly dtype: DType
-  /** What its memory holds for each element. Default `"f32"`. */
-  readonly storage?: Storage
+  /** How its memory holds the elements. Default `"f32"`. */
+  readonly storage?: StoredAs
 }
 
 /** Data given anew with each run. */

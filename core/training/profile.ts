@@ -58,7 +58,7 @@ export function profileGroups({ runs }: StepTrace): ReadonlyArray<ProfileGroup> 
       const call = program.calls[number]
       const { kernel } = call
       const shapes = kernelOf(call, program.kernels).shapes(call)
-      const work = workOf(call, program.buffers, program.kernels)
+      const work = workOf(call, program.buffers, program)
       const key = `${kernel} ${shapes}`
       const before = groups.get(key) ?? { calls: 0, milliseconds: 0, flops: 0, bytes: 0 }
       groups.set(key, {
@@ -172,7 +172,7 @@ export function chromeTrace({ step, milliseconds, runs }: StepTrace): ChromeTrac
           const call = program.calls[number]
           const { buffers, kernels } = program
           const shapes = kernelOf(call, kernels).shapes(call)
-          const args = { call: number, shapes, ...workOf(call, buffers, kernels) }
+          const args = { call: number, shapes, ...workOf(call, buffers, program) }
           return span(call.kernel, "call", thread + 1, start + began, start + end, args)
         }),
       ]),

@@ -4,9 +4,10 @@
  * partial results a second stage combines in order.
  * @module
  */
-import { bytesOf } from "../../core/tensor/dtype.ts"
+import { F32 } from "../encodings.ts"
 import { sizeOf } from "../../core/tensor/shape.ts"
-import type { DType, Instruction, ReduceKind, Storage } from "../contract.ts"
+import type { DType, Instruction, ReduceKind } from "../contract.ts"
+import type { Encoding } from "../encoding.ts"
 import type { ColumnsCall } from "./call.ts"
 import {
   call as callFunction,
@@ -25,7 +26,7 @@ import { combine, elementwise, identity, isExpensive, valueOf } from "../wasm/bo
 import { neededSteps, perRowSteps } from "../analysis.ts"
 import { collapse, keyWith } from "../collapse.ts"
 import { groupedStage, itemsPerUnit, type KernelContext, type KernelEmitter, type Stage } from "../wasm/kernel.ts"
-import { loadStored, storeLanes } from "../wasm/lanes.ts"
+import { loadStored, stepOf, storeLanes } from "../wasm/lanes.ts"
 
 /** Work (simple steps on one element) from which on few tiles are cut into pieces. */
 const WORTH_CUTTING = 131072
@@ -45,7 +46,7 @@ interface Shape {
   /** Strides of each input along [...outer, ...reduced, columns]. */
   readonly strides: readonly (readonly number[])[]
   /** What the memory of each input holds. */
-  readonly storages: readonly Storage[]
+  readonly encodings: readonly Encoding[]
   /** For `index` steps: the merged axis; -1 for an extent of 1. */
   readonly axes: readonly number[]
   /** Strides of the output along [...outer, pieces, columns]. */
@@ -62,7 +63,7 @@ const analyse = ({ body, result, strides, axes, outer, reduced }: Shape) => ({
 const tileVectors = ({ body, columns }: Shape) => Math.min(body.length <= 4 ? 8 : 4, Math.ceil(columns / 4))
 
 const write = (shape: Shape, { module, target: machine }: KernelContext): number => {
-  const { body, result, kind, outer, reduced, columns, pieceRows, strides, storages, axes, target } = shape
+  const { body, result, kind, outer, reduced, columns, pieceRows, strides, encodings, axes, target } = shape
   const { perRow, steps } = analyse(shape)
   const last = outer.length + reduced.length
   const rows = sizeOf(reduced)
@@ -101,7 +102,7 @@ const write = (shape: Shape, { module, target: machine }: KernelContext): number
         case "load": {
           const { operand } = step, stride = strides[operand][last]
           const load = (by: number, lanes: number, offset: number) =>
-            loadStored(module, storages[operand], get(pointers[operand]), by, lanes, offset)
+            loadStored(module, encodings[operand], get(pointers[operand]), by, lanes, offset)
           return perRow[number] ? load(0, 4, 0) : load(stride, count, 4 * copy * stride)
         }
         case "constant":
@@ -134,7 +135,7 @@ const write = (shape: Shape, { module, target: machine }: KernelContext): number
           strides.map((view, v) =>
             set(
               pointers[v],
-              shifted(get(outerPointers[v]), reducedIndex, view.slice(outer.length, last), bytesOf(storages[v])),
+              shifted(get(outerPointers[v]), reducedIndex, view.slice(outer.length, last), stepOf(encodings[v])),
             )
           ),
           steps.filter((number) => perRow[number] && body[number].op !== "constant")
@@ -168,7 +169,7 @@ const write = (shape: Shape, { module, target: machine }: KernelContext): number
         set(store, shifted(get(to), [...outerIndex, piece], target)),
         set(store, i32.add(get(store), i32.mul(get(tile), i32.const(16 * vectors * target[outer.length + 1])))),
         strides.map((view, v) => {
-          const bytes = bytesOf(storages[v])
+          const bytes = stepOf(encodings[v])
           const base = shifted(get(bases[v]), outerIndex, view, bytes)
           const column = view[last] === 0
             ? base
@@ -240,12 +241,12 @@ export const emitColumns: KernelEmitter<ColumnsCall> = (call, context): readonly
     columns: width,
     pieceRows: Math.max(1, rows),
     strides: inputs.map((view, v) => [...outer.strides[v], ...reduced.strides[v], view.strides[last]]),
-    storages: inputs.map(({ buffer }) => context.storage(buffer)),
+    encodings: inputs.map(({ buffer }) => context.encoding(buffer)),
     axes,
     target: [...outer.strides[inputs.length], 0, output.strides[outerAxes]],
   }
   const at = (view: { readonly buffer: number; readonly offset: number }) =>
-    i32.add(context.address(view.buffer), i32.const(bytesOf(context.storage(view.buffer)) * view.offset))
+    i32.add(context.address(view.buffer), i32.const(stepOf(context.encoding(view.buffer)) * view.offset))
   const groups = sizeOf(outer.space) * Math.ceil(width / 32)
   const pieceRows = Math.max(PIECE_ROWS, Math.ceil(rows / PIECES))
   if (groups >= PIECES / 2 || rows < 2 * PIECE_ROWS || workOf(whole) < WORTH_CUTTING) {
@@ -265,7 +266,7 @@ export const emitColumns: KernelEmitter<ColumnsCall> = (call, context): readonly
         reduced: [pieces],
         pieceRows: pieces,
         strides: [[...outerRows, padded, 1]],
-        storages: ["f32"],
+        encodings: [F32],
         axes: [],
       },
       at(output),

@@ -2,12 +2,13 @@
  * WebAssembly of `gather`: copies of rows. An index outside the table gives a row of zeros.
  * @module
  */
-import { bytesOf } from "../../core/tensor/dtype.ts"
 import type { GatherCall } from "./call.ts"
 import { call as callFunction, forRange, get, i32, i32x4, set, when } from "../wasm/assembler.ts"
 import { keyOf } from "../collapse.ts"
+import type { Encoding } from "../encoding.ts"
+import { F32 } from "../encodings.ts"
 import { groupedStage, itemsPerUnit, type KernelEmitter, type Stage } from "../wasm/kernel.ts"
-import { forColumns, loadStored, storeLanes } from "../wasm/lanes.ts"
+import { forColumns, loadStored, placeIn, stepOf, storeLanes } from "../wasm/lanes.ts"
 
 /** Writes a `gather` call. */
 export const emitGather: KernelEmitter<GatherCall> = ({ table, indices, output }, context): readonly Stage[] => {
@@ -16,16 +17,16 @@ export const emitGather: KernelEmitter<GatherCall> = ({ table, indices, output }
   const [rows] = table.shape
   const [rowStride, columnStride] = table.strides
   const [toRow, toColumn] = output.strides
-  const storage = context.storage(table.buffer), bytes = bytesOf(storage)
+  const encoding = context.encoding(table.buffer), bytes = stepOf(encoding)
   const func = context.module.once(
-    `gather ${keyOf([rows, width, table.strides, storage, indices.strides, output.strides])}`,
+    `gather ${keyOf([rows, width, table.strides, encoding.name, indices.strides, output.strides])}`,
     () =>
       context.module.func("gather", ["i32", "i32", "i32", "i32", "i32"], [], (f, begin, end, from, index, to) => {
         const i = f.local("i32"), row = f.local("i32"), source = f.local("i32"), target = f.local("i32")
         const place = f.local("i32"), vector = f.local("v128")
-        const at = (base: number, stride: number, size = 4) => {
+        const at = (base: number, stride: number, as: Encoding = F32) => {
           // `place` counts the bytes of f32.
-          const from = size === 4 ? get(place) : i32.shrU(get(place), i32.const(1))
+          const from = placeIn(as, get(place))
           return i32.add(get(base), stride === 1 ? from : i32.mul(from, i32.const(stride)))
         }
         return forRange(i, get(begin), get(end), 1, [
@@ -37,7 +38,7 @@ export const emitGather: KernelEmitter<GatherCall> = ({ table, indices, output }
             forColumns(place, width, (lanes) => [
               set(
                 vector,
-                loadStored(context.module, storage, at(source, columnStride, bytes), columnStride, lanes, 0),
+                loadStored(context.module, encoding, at(source, columnStride, encoding), columnStride, lanes, 0),
               ),
               storeLanes(at(target, toColumn), toColumn, lanes, 0, get(vector)),
             ]),
@@ -47,7 +48,7 @@ export const emitGather: KernelEmitter<GatherCall> = ({ table, indices, output }
       }),
   )
   const first = (view: { buffer: number; offset: number }) =>
-    i32.add(context.address(view.buffer), i32.const(bytesOf(context.storage(view.buffer)) * view.offset))
+    i32.add(context.address(view.buffer), i32.const(stepOf(context.encoding(view.buffer)) * view.offset))
   return [
     groupedStage(
       count,

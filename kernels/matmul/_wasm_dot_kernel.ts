@@ -2,7 +2,8 @@
  * The innermost loop of a matrix product in WebAssembly whose operands both have their neighbours along k side by side.
  * @module
  */
-import type { Storage } from "../contract.ts"
+import type { Encoding } from "../encoding.ts"
+import { F32 } from "../encodings.ts"
 import {
   type Code,
   f32x4,
@@ -16,8 +17,7 @@ import {
   type Target,
   v128,
 } from "../wasm/assembler.ts"
-import { bytesOf } from "../../core/tensor/dtype.ts"
-import { loadStored, storeLanes } from "../wasm/lanes.ts"
+import { loadStored, stepOf, storeLanes } from "../wasm/lanes.ts"
 
 const UNROLL = 4
 
@@ -30,7 +30,7 @@ export interface DotTile {
   /** What is left of k in vectors of four: k modulo 4. */
   readonly tail: number
   /** What b holds. */
-  readonly storage: Storage
+  readonly encoding: Encoding
 }
 
 /**
@@ -39,8 +39,8 @@ export interface DotTile {
  * and from column to column of b.
  */
 export const dotKernel = (module: ModuleBuilder, target: Target, tile: DotTile): number => {
-  const { rows, columns, tail, storage } = tile
-  const name = `matmul_dot_${rows}x${columns}_${tail}_${storage}_${target.relaxed}`
+  const { rows, columns, tail, encoding } = tile
+  const name = `matmul_dot_${rows}x${columns}_${tail}_${encoding.name}_${target.relaxed}`
   const params = ["i32", "i32", "i32", "i32", "i32", "i32", "i32"] as const
   return module.once(name, () =>
     module.func(name, params, [], (f, a, aStride, b, bStride, k, output, outputStride) => {
@@ -50,16 +50,16 @@ export const dotKernel = (module: ModuleBuilder, target: Target, tile: DotTile):
       const aRows = [a, ...lefts.slice(1).map(() => f.local("i32"))]
       const bColumns = [b, ...sums[0].slice(1).map(() => f.local("i32"))]
       const terms = (lanes: number, step = 0): Code => [
-        lefts.map((left, r) => set(left, loadStored(module, "f32", get(aRows[r]), 1, lanes, 4 * step))),
+        lefts.map((left, r) => set(left, loadStored(module, F32, get(aRows[r]), 1, lanes, 4 * step))),
         bColumns.map((column, c): Code => [
-          set(right, loadStored(module, storage, get(column), 1, lanes, 4 * step)),
+          set(right, loadStored(module, encoding, get(column), 1, lanes, 4 * step)),
           lefts.map((left, r) => set(sums[r][c], madd(target, get(left), get(right), get(sums[r][c])))),
         ]),
       ]
       const steps = (count: number): Code => [
         Array.from({ length: count }, (_, step) => terms(4, step)),
         aRows.map((row) => increase(row, 16 * count)),
-        bColumns.map((column) => increase(column, 4 * bytesOf(storage) * count)),
+        bColumns.map((column) => increase(column, 4 * stepOf(encoding) * count)),
       ]
       const pairs = (x: number, y: number): Code =>
         f32x4.add(

@@ -2,6 +2,7 @@
  * How a matrix product in WebAssembly is cut into units of work, and the loops around the micro-kernel.
  * @module
  */
+import { F32 } from "../encodings.ts"
 import {
   call as callFunction,
   type Code,
@@ -15,7 +16,7 @@ import {
   when,
 } from "../wasm/assembler.ts"
 import { COLUMNS, microKernel, ROWS } from "./_wasm_micro_kernel.ts"
-import { distancesOf, scaled, type Storages } from "./_wasm_operands.ts"
+import { distancesOf, type Encodings, scaled } from "./_wasm_operands.ts"
 import { layoutOf, pack, packPanels } from "./_wasm_pack.ts"
 import { type Cut, depthOf, eachRun, evenly, UNITS } from "./_wasm_runs.ts"
 import type { Product } from "./product.ts"
@@ -37,10 +38,10 @@ export interface Blocking extends Cut {
   readonly step: number
 }
 /** Cuts a product. */
-export const blockingOf = ({ batch, m, n, k, a }: Product): Blocking => {
+export const blockingOf = ({ batch, m, n, k, a }: Product, encodings: Encodings): Blocking => {
   const entries = batch.reduce((product, { extent }) => product * extent, 1)
   const columnPanels = Math.ceil(n / COLUMNS)
-  const depth = depthOf(k)
+  const depth = depthOf(k, encodings.b)
   // Rows of a that are read whole are far apart, and the next panel has the rows behind them: so each is part of a long
   // stream, which the machine prefetches. But not so that they fall on the same lines of a cache.
   const far = layoutOf(a.k, a.m) === "depth" && depth === k
@@ -83,25 +84,25 @@ export const driver = (
   module: ModuleBuilder,
   target: Target,
   product: Product,
-  storages: Storages,
+  encodings: Encodings,
   epilogue: number | undefined,
 ): number => {
   const { m, n, k } = product
-  const blocking = blockingOf(product)
+  const blocking = blockingOf(product, encodings)
   const { rowPanels, rows, fullPanels, restRows, apart, step, columnPanels, chunkPanels, depth } = blocking
   const aLayout = layoutOf(product.a.k, product.a.m)
   // In place where a pass of packing would not be paid back by reuse.
-  const aInPlace = storages.a === "f32" &&
+  const aInPlace = encodings.a === F32 &&
     (aLayout === "depth" || aLayout === "across" && Math.min(columnPanels, chunkPanels) <= 2)
   const width = n % COLUMNS
-  const bytes = distancesOf(product, storages)
+  const bytes = distancesOf(product, encodings)
   const params = new Array(6 + bytes.beside.length).fill("i32" as const)
   return module.func(`matmul_${m}x${n}x${k}`, params, [], (f, begin, end, scratch, a, b, output, ...beside) => {
     const local = () => f.local("i32")
     const [panel, column, aPanel, bPanel, to] = [0, 0, 0, 0, 0].map(local)
     const aScratch = i32.add(get(scratch), constant(32 * depth * chunkPanels))
     const given = { begin, end, a, b, output, beside }
-    return eachRun(module, f, product, storages, blocking, given, epilogue, (run) => {
+    return eachRun(module, f, product, encodings, blocking, given, epilogue, (run) => {
       const { full, panels, start, count } = run
       const tiles = (tileRows: number, tileWidth: number, times: Code): Code =>
         callFunction(
@@ -124,7 +125,7 @@ export const driver = (
       const rowOfTiles = (tileRows: number): Code => [
         aInPlace ? [] : [
           callFunction(
-            pack(module, aLayout, tileRows, tileRows, storages.a),
+            pack(module, aLayout, tileRows, tileRows, encodings.a),
             get(aPanel),
             constant(bytes.a.k),
             constant(apart * bytes.a.m),
@@ -146,7 +147,7 @@ export const driver = (
       const packBlock: Code = [
         set(bPanel, i32.add(get(run.b), scaled(get(start), bytes.b.k))),
         set(to, get(scratch)),
-        packPanels(module, product, storages.b, run, { from: bPanel, to, column, count }),
+        packPanels(module, product, encodings.b, run, { from: bPanel, to, column, count }),
       ]
       const rowPanel: Code = [
         set(

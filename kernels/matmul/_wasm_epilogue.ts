@@ -2,14 +2,13 @@
  * What is done with a block of a matrix product, in WebAssembly, while it is in the first-level cache.
  * @module
  */
-import { bytesOf } from "../../core/tensor/dtype.ts"
 import { neededSteps, perRowSteps } from "../analysis.ts"
 import { keyWith } from "../collapse.ts"
 import type { MatmulCall } from "./call.ts"
 import { type Code, f32x4, forRange, get, i32, i32x4, increase, set, v128, when } from "../wasm/assembler.ts"
 import { elementwise, isExpensive, valueOf } from "../wasm/body.ts"
 import type { KernelContext } from "../wasm/kernel.ts"
-import { loadStored, storeLanes } from "../wasm/lanes.ts"
+import { loadStored, placeIn, stepOf, storeLanes } from "../wasm/lanes.ts"
 import { hoistedNumbers, joinable, joined } from "../wasm/wide.ts"
 import { scaled } from "./_wasm_operands.ts"
 import type { Product } from "./product.ts"
@@ -31,10 +30,10 @@ export const epilogueFunction = (
   const { body, inputs, result, also } = call.epilogue
   const { beside, n } = product
   const space = call.output.shape, last = space.length - 1
-  const storages = [call.output, ...inputs, ...also.map(({ view }) => view)].map(({ buffer }) =>
-    context.storage(buffer)
+  const encodings = [call.output, ...inputs, ...also.map(({ view }) => view)].map(({ buffer }) =>
+    context.encoding(buffer)
   )
-  const views = [{ m: product.output.m, n: 1 }, ...beside].map((view, i) => ({ ...view, storage: storages[i] }))
+  const views = [{ m: product.output.m, n: 1 }, ...beside].map((view, i) => ({ ...view, encoding: encodings[i] }))
   const stores = [
     { step: result, view: 0 },
     ...also.map(({ step }, i) => ({ step, view: 1 + inputs.length + i })),
@@ -58,9 +57,9 @@ export const epilogueFunction = (
         const [place, whole, end] = [f.local("i32"), f.local("i32"), f.local("i32")]
 
         const address = (view: number): Code => {
-          const { n: stride, storage } = views[view]
+          const { n: stride, encoding } = views[view]
           // `place` counts the bytes of f32.
-          const bytes = storage === "f32" ? get(place) : i32.shrU(get(place), i32.const(1))
+          const bytes = placeIn(encoding, get(place))
           const offset = stride === 1 ? bytes : i32.mul(bytes, i32.const(stride))
           return stride === 0 ? get(pointers[view]) : i32.add(get(pointers[view]), offset)
         }
@@ -74,10 +73,10 @@ export const epilogueFunction = (
           const step = body[number]
           switch (step.op) {
             case "load": {
-              const { n, storage } = views[step.operand]
+              const { n, encoding } = views[step.operand]
               return perRow[number]
-                ? loadStored(module, storage, get(pointers[step.operand]), 0, 4, 0)
-                : loadStored(module, storage, address(step.operand), n, lanes, 4 * n * half)
+                ? loadStored(module, encoding, get(pointers[step.operand]), 0, 4, 0)
+                : loadStored(module, encoding, address(step.operand), n, lanes, 4 * n * half)
             }
             case "constant":
               return step.dtype === "i32" ? i32x4.const(step.value) : f32x4.const(step.value)
@@ -126,7 +125,7 @@ export const epilogueFunction = (
             wideColumns,
             forRange(place, get(place), get(whole), 16, vector(4)),
             n % 4 === 0 ? [] : when(i32.and(get(columns), i32.const(3)), [set(place, get(whole)), vector(n % 4)]),
-            views.map(({ m, storage }, view) => m === 0 ? [] : increase(pointers[view], apart * bytesOf(storage) * m)),
+            views.map(({ m, encoding }, view) => m === 0 ? [] : increase(pointers[view], apart * stepOf(encoding) * m)),
           ),
         ]
         return [numbers === undefined ? [] : numbers.set(), code]

@@ -2,7 +2,8 @@
  * The innermost loop of a matrix product in WebAssembly: a tile of sums in registers.
  * @module
  */
-import type { Storage } from "../contract.ts"
+import { F32 } from "../encodings.ts"
+import type { Encoding } from "../encoding.ts"
 import {
   brIf,
   type Code,
@@ -45,7 +46,7 @@ export interface Tile {
   /** Columns of sums, at most {@link COLUMNS}. */
   readonly width: number
   /** What b holds where it is read in place. Default `"f32"`. */
-  readonly storage?: Storage
+  readonly encoding?: Encoding
 }
 
 /** First element and lanes of each vector that `count` neighbouring numbers fall into: 4, 4, ... and the rest. */
@@ -59,8 +60,8 @@ export const vectorsOf = (count: number): { readonly at: number; readonly lanes:
  * layout needs none.
  */
 export const microKernel = (module: ModuleBuilder, target: Target, tile: Tile): number => {
-  const { storage = "f32" } = tile
-  const name = `matmul_${tile.rows}x${tile.width}_${tile.a}_${tile.b}_${storage}_${target.relaxed}`
+  const { encoding = F32 } = tile
+  const name = `matmul_${tile.rows}x${tile.width}_${tile.a}_${tile.b}_${encoding.name}_${target.relaxed}`
   const params = new Array(9).fill("i32" as const)
   return module.once(
     name,
@@ -83,7 +84,7 @@ export const microKernel = (module: ModuleBuilder, target: Target, tile: Tile): 
             right[i],
             tile.b === "panel"
               ? v128.load(get(b), 16 * i + 4 * COLUMNS * step)
-              : loadStored(module, storage, get(b), 1, vectors[i].lanes, vectors[i].at),
+              : loadStored(module, encoding, get(b), 1, vectors[i].lanes, vectors[i].at),
           )
         const one = (step: number): Code => [
           vectors.map((_, i) => loadRight(i, step)),

@@ -2,19 +2,20 @@
  * Where the operands of a matrix product lie in WebAssembly's memory.
  * @module
  */
-import { bytesOf } from "../../core/tensor/dtype.ts"
-import type { Storage } from "../contract.ts"
+import { stepOf } from "../wasm/lanes.ts"
+import type { Encoding } from "../encoding.ts"
+import { F32 } from "../encodings.ts"
 import { type Code, type FunctionScope, get, i32, increase, select, set } from "../wasm/assembler.ts"
 import type { Product } from "./product.ts"
 
 /** What the memory of the operands holds; see {@link Product} for their order. */
-export interface Storages {
+export interface Encodings {
   /** Of the left operand. */
-  readonly a: Storage
+  readonly a: Encoding
   /** Of the right operand. */
-  readonly b: Storage
+  readonly b: Encoding
   /** Of the views of the epilogue. */
-  readonly beside: readonly Storage[]
+  readonly beside: readonly Encoding[]
 }
 
 /** Distances of a {@link Product} in bytes. */
@@ -30,14 +31,14 @@ export interface Distances {
 }
 
 /** Distances in bytes. */
-export const distancesOf = (product: Product, storages: Storages): Distances => {
-  const [a, b] = [bytesOf(storages.a), bytesOf(storages.b)]
+export const distancesOf = (product: Product, encodings: Encodings): Distances => {
+  const [a, b] = [stepOf(encodings.a), stepOf(encodings.b)]
   return {
     a: { m: a * product.a.m, k: a * product.a.k },
     b: { k: b * product.b.k, n: b * product.b.n },
     output: { m: 4 * product.output.m, n: 4 },
     beside: product.beside.map(({ m, n }, i) => {
-      const bytes = bytesOf(storages.beside[i])
+      const bytes = stepOf(encodings.beside[i])
       return { m: bytes * m, n: bytes * n }
     }),
   }
@@ -60,16 +61,16 @@ export interface Places {
  *
  * @param entry Local with the number of the entry; afterwards it is 0.
  */
-export const enterEntry = ({ batch }: Product, storages: Storages, entry: number, places: Places): Code =>
+export const enterEntry = ({ batch }: Product, encodings: Encodings, entry: number, places: Places): Code =>
   [...batch].reverse().map(({ extent, a, b, output, beside }): Code => {
     const index = i32.remU(get(entry), i32.const(extent))
-    const enter = (place: number, storage: Storage, stride: number): Code =>
-      stride === 0 ? [] : increase(place, scaled(index, bytesOf(storage) * stride))
+    const enter = (place: number, encoding: Encoding, stride: number): Code =>
+      stride === 0 ? [] : increase(place, scaled(index, stepOf(encoding) * stride))
     return [
-      enter(places.a, storages.a, a),
-      enter(places.b, storages.b, b),
-      enter(places.output, "f32", output),
-      places.beside.map((place, i) => enter(place, storages.beside[i], beside[i])),
+      enter(places.a, encodings.a, a),
+      enter(places.b, encodings.b, b),
+      enter(places.output, F32, output),
+      places.beside.map((place, i) => enter(place, encodings.beside[i], beside[i])),
       set(entry, i32.divU(get(entry), i32.const(extent))),
     ]
   })

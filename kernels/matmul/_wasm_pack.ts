@@ -2,8 +2,8 @@
  * Packing of a matrix product's operands in WebAssembly: panels that a micro-kernel reads in order.
  * @module
  */
-import { bytesOf } from "../../core/tensor/dtype.ts"
-import type { Storage } from "../contract.ts"
+import { F32 } from "../encodings.ts"
+import { type Encoding, inBlocks } from "../encoding.ts"
 import {
   call as callFunction,
   type Code,
@@ -19,7 +19,7 @@ import {
   v128,
   when,
 } from "../wasm/assembler.ts"
-import { loadStored, storeLanes } from "../wasm/lanes.ts"
+import { loadStored, stepOf, storeLanes } from "../wasm/lanes.ts"
 import { COLUMNS, type Layout, vectorsOf } from "./_wasm_micro_kernel.ts"
 import type { Product } from "./product.ts"
 
@@ -30,22 +30,22 @@ export const layoutOf = (depthStride: number, acrossStride: number): Layout | "s
 /**
  * Index of the function `(from, depthStride, acrossStride, k, to)`, all i32: packs `count` lanes of each k, side by
  * side, into [k][padded]; further lanes are 0. Addresses and strides in bytes; a stride of one element where the layout
- * says so. What comes out is f32, whatever the storage.
+ * says so. What comes out is f32, whatever the encoding.
  */
 export const pack = (
   module: ModuleBuilder,
   layout: Layout | "strided",
   count: number,
   padded: number,
-  storage: Storage = "f32",
+  encoding: Encoding = F32,
 ): number => {
-  const name = `matmul_pack_${layout}_${storage}_${count}_${padded}`
+  const name = `matmul_pack_${layout}_${encoding.name}_${count}_${padded}`
   const params = ["i32", "i32", "i32", "i32", "i32"] as const
   return module.once(name, () =>
     module.func(name, params, [], (f, from, depthStride, acrossStride, k, to) => {
       const [l, whole, at, vector] = [f.local("i32"), f.local("i32"), f.local("i32"), f.local("v128")]
       const load = (address: number, lanes: number, offset = 0) =>
-        loadStored(module, storage, get(address), 1, lanes, offset)
+        loadStored(module, encoding, get(address), 1, lanes, offset)
       const padding = Array.from({ length: padded - count }, (_, i) => count + i)
       const zeros = (step = 0): Code =>
         padding.map((lane) => storeLanes(get(to), 1, 1, padded * step + lane, f32x4.const(0)))
@@ -104,10 +104,11 @@ export const pack = (
             lanes === 4 ? transpose(at) : Array.from({ length: lanes }, (_, i) => single(at + i))
           ),
           [0, 1, 2, 3].map(zeros),
-          increase(from, 4 * bytesOf(storage)),
+          increase(from, 4 * stepOf(encoding)),
           increase(to, 16 * padded),
         ),
-        oneByOne(get(whole)),
+        // Whole blocks leave nothing over.
+        inBlocks(encoding) ? [] : oneByOne(get(whole)),
       ]
     }))
 }
@@ -122,14 +123,14 @@ export const pack = (
 export const packPanels = (
   module: ModuleBuilder,
   { b, n }: Product,
-  storage: Storage,
+  encoding: Encoding,
   { full, panels }: { readonly full: number; readonly panels: number },
   { from, to, column, count }: Readonly<Record<"from" | "to" | "column" | "count", number>>,
 ): Code => {
-  const bytes = bytesOf(storage), width = n % COLUMNS
+  const bytes = stepOf(encoding), width = n % COLUMNS
   const packed = (columns: number): Code =>
     callFunction(
-      pack(module, layoutOf(b.k, b.n), columns, COLUMNS, storage),
+      pack(module, layoutOf(b.k, b.n), columns, COLUMNS, encoding),
       get(from),
       i32.const(bytes * b.k),
       i32.const(bytes * b.n),

@@ -14,8 +14,9 @@ import {
   when,
   whileTrue,
 } from "../wasm/assembler.ts"
+import { type Encoding, inBlocks } from "../encoding.ts"
 import { COLUMNS } from "./_wasm_micro_kernel.ts"
-import { distancesOf, enterEntry, minimum, scaled, type Storages } from "./_wasm_operands.ts"
+import { distancesOf, type Encodings, enterEntry, minimum, scaled } from "./_wasm_operands.ts"
 import { packOnce } from "./_wasm_pack.ts"
 import type { Product } from "./product.ts"
 
@@ -46,8 +47,11 @@ export interface Cut {
   readonly scratchBytes: number
 }
 
-/** Depth of the blocks that `k` terms fall into. */
-export const depthOf = (k: number): number => Math.ceil(k / Math.max(1, Math.ceil(k / DEPTH)))
+/** Depth of the blocks that `k` terms fall into: whole fours where b is read in fours of neighbours. */
+export const depthOf = (k: number, b: Encoding): number => {
+  const depth = Math.ceil(k / Math.max(1, Math.ceil(k / DEPTH)))
+  return inBlocks(b) ? 4 * Math.ceil(depth / 4) : depth
+}
 
 /** Size of the parts when `count` things fall into `least` to twice as many: the largest that leaves the last one fullest. */
 export const evenly = (count: number, least: number): number => {
@@ -98,14 +102,14 @@ export const eachRun = (
   module: ModuleBuilder,
   f: FunctionScope,
   product: Product,
-  storages: Storages,
+  encodings: Encodings,
   { rowPanels, columnPanels, chunkPanels, chunks, depth }: Cut,
   given: Given,
   epilogue: number | undefined,
   body: (run: Run) => Code,
 ): Code => {
   const { m, n, k } = product
-  const bytes = distancesOf(product, storages)
+  const bytes = distancesOf(product, encodings)
   const local = () => f.local("i32")
   const [entry, chunk, first, last, number, panels, full, a, b, output, firstRow] = Array.from({ length: 11 }, local)
   const [start, count] = [local(), local()]
@@ -157,7 +161,7 @@ export const eachRun = (
       set(place, i32.add(get(given.beside[i]), scaled(get(chunk), chunkColumns * bytes.beside[i].n)))
     ),
     epilogue === undefined ? [] : set(firstRow, scaled(get(entry), m)),
-    enterEntry(product, storages, entry, { a, b, output, beside }),
+    enterEntry(product, encodings, entry, { a, b, output, beside }),
     set(start, i32.const(0)),
     // At least once: of no terms, the sum is 0.
     whileTrue(

@@ -2,6 +2,7 @@
  * Matrix products in WebAssembly's wide vectors: strips of b that stay, and all rows of a pass by.
  * @module
  */
+import { F32 } from "../encodings.ts"
 import {
   call as callFunction,
   type Code,
@@ -17,7 +18,7 @@ import {
   whileTrue,
 } from "../wasm/assembler.ts"
 import { COLUMNS, microKernel, ROWS } from "./_wasm_micro_kernel.ts"
-import { distancesOf, minimum, scaled, type Storages } from "./_wasm_operands.ts"
+import { distancesOf, type Encodings, minimum, scaled } from "./_wasm_operands.ts"
 import { layoutOf, packPanels } from "./_wasm_pack.ts"
 import { type Cut, depthOf, eachRun, evenly, UNITS } from "./_wasm_runs.ts"
 import { STRIP_COLUMNS, stripDepth, stripKernel } from "./_wasm_strip_kernel.ts"
@@ -42,11 +43,11 @@ export interface StripBlocking extends Cut {
 /** Cuts a product; undefined where vectors are narrow or strips would not pay. */
 export const stripBlocking = (
   { batch, m, n, k, a }: Product,
-  storages: Storages,
+  encodings: Encodings,
   target: Target,
 ): StripBlocking | undefined => {
-  const readable = storages.a === "f32" && layoutOf(a.k, a.m) !== "strided"
-  const depth = depthOf(k)
+  const readable = encodings.a === F32 && layoutOf(a.k, a.m) !== "strided"
+  const depth = depthOf(k, encodings.b)
   const strip = stripDepth(depth)
   if (!target.wide || !readable || m < 5 * ROWS || n < STRIP_COLUMNS || strip === 0) return undefined
   const entries = batch.reduce((product, { extent }) => product * extent, 1)
@@ -79,14 +80,14 @@ export const stripDriver = (
   target: Target,
   product: Product,
   blocking: StripBlocking,
-  storages: Storages,
+  encodings: Encodings,
   epilogue: number | undefined,
 ): number => {
   const { m, n, k } = product
   const { rowPanels, strip } = blocking
   const aLayout = layoutOf(product.a.k, product.a.m) === "depth" ? "depth" : "across"
   const width = n % COLUMNS, restRows = m % ROWS
-  const bytes = distancesOf(product, storages)
+  const bytes = distancesOf(product, encodings)
   const aStride = constant(aLayout === "depth" ? bytes.a.m : bytes.a.k)
   const params = new Array(6 + bytes.beside.length).fill("i32" as const)
   return module.func(`matmul_${m}x${n}x${k}`, params, [], (f, begin, end, scratch, a, b, output, ...beside) => {
@@ -101,7 +102,7 @@ export const stripDriver = (
     const packed = i32.add(get(scratch), constant(4 * GROUP * ROWS * STRIP_COLUMNS))
 
     const given = { begin, end, a, b, output, beside }
-    return eachRun(module, f, product, storages, blocking, given, epilogue, (run) => {
+    return eachRun(module, f, product, encodings, blocking, given, epilogue, (run) => {
       const { full, panels, start, count } = run
       /** From one panel of columns of b to the next. */
       const panelBytes = scaled(get(count), 4 * COLUMNS)
@@ -194,7 +195,7 @@ export const stripDriver = (
       const packChunk: Code = [
         set(bPanel, i32.add(get(run.b), scaled(get(start), bytes.b.k))),
         set(to, packed),
-        packPanels(module, product, storages.b, run, { from: bPanel, to, column, count }),
+        packPanels(module, product, encodings.b, run, { from: bPanel, to, column, count }),
       ]
       return [
         run.packOnce(packChunk),

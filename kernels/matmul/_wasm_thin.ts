@@ -3,6 +3,7 @@
  * the columns.
  * @module
  */
+import { F32 } from "../encodings.ts"
 import {
   call as callFunction,
   type Code,
@@ -18,7 +19,7 @@ import {
 } from "../wasm/assembler.ts"
 import { dotKernel } from "./_wasm_dot_kernel.ts"
 import { COLUMNS, microKernel, ROWS } from "./_wasm_micro_kernel.ts"
-import { distancesOf, enterEntry, minimum, scaled, type Storages } from "./_wasm_operands.ts"
+import { distancesOf, type Encodings, enterEntry, minimum, scaled } from "./_wasm_operands.ts"
 import { layoutOf, pack } from "./_wasm_pack.ts"
 import type { Product } from "./product.ts"
 
@@ -59,17 +60,17 @@ export interface ThinBlocking {
 }
 
 /** Cuts a product of few rows; undefined for others. */
-export const thinBlocking = (product: Product, storages: Storages): ThinBlocking | undefined => {
+export const thinBlocking = (product: Product, encodings: Encodings): ThinBlocking | undefined => {
   const { batch, m, n, k } = product
   if (m > THIN) return undefined
   const entries = batch.reduce((count, { extent }) => count * extent, 1)
   const aLayout = layoutOf(product.a.k, product.a.m), bLayout = layoutOf(product.b.k, product.b.n)
-  const a = storages.a === "f32" && aLayout !== "strided"
+  const a = encodings.a === F32 && aLayout !== "strided"
   const alongDepth = a && aLayout === "depth" && bLayout === "depth"
   const rows = Math.ceil(m / Math.ceil(m / (alongDepth ? DOT_COLUMNS.length - 1 : ROWS)))
   const panels = Array.from({ length: Math.ceil(m / rows) }, (_, i) => Math.min(rows, m - i * rows))
   // Half floats take so many steps to decode that it is done once.
-  const ready = storages.b !== "f16" || panels.length === 1
+  const ready = !encodings.b.costly || panels.length === 1
   const dot = alongDepth && ready
   const inPlace = { a, b: dot || bLayout === "across" && ready }
   const columns = dot ? DOT_COLUMNS[rows] : COLUMNS
@@ -100,13 +101,13 @@ export const thinDriver = (
   target: Target,
   product: Product,
   blocking: ThinBlocking,
-  storages: Storages,
+  encodings: Encodings,
   epilogue: number | undefined,
 ): number => {
   const { m, n, k } = product
   const { dot, inPlace, panels, columns, columnPanels, unitPanels, entryUnits, depth } = blocking
   const aLayout = layoutOf(product.a.k, product.a.m), bLayout = layoutOf(product.b.k, product.b.n)
-  const bytes = distancesOf(product, storages)
+  const bytes = distancesOf(product, encodings)
   const width = n % columns
   const params = new Array(6 + bytes.beside.length).fill("i32" as const)
   return module.func(`matmul_${m}x${n}x${k}`, params, [], (f, begin, end, scratch, a, b, output, ...bases) => {
@@ -120,7 +121,7 @@ export const thinDriver = (
     const tile = (rows: number, tileWidth: number, from: Code, into: Code): Code =>
       dot
         ? callFunction(
-          dotKernel(module, target, { rows, columns: tileWidth, tail: k % 4, storage: storages.b }),
+          dotKernel(module, target, { rows, columns: tileWidth, tail: k % 4, encoding: encodings.b }),
           from,
           constant(bytes.a.m),
           get(bPanel),
@@ -135,7 +136,7 @@ export const thinDriver = (
             b: inPlace.b ? "across" : "panel",
             rows,
             width: tileWidth,
-            storage: inPlace.b ? storages.b : "f32",
+            encoding: inPlace.b ? encodings.b : F32,
           }),
           from,
           constant(aLayout === "depth" ? bytes.a.m : bytes.a.k),
@@ -149,7 +150,7 @@ export const thinDriver = (
         )
     const panelOfColumns = (tileWidth: number): Code => [
       inPlace.b ? [] : callFunction(
-        pack(module, bLayout, tileWidth, columns, storages.b),
+        pack(module, bLayout, tileWidth, columns, encodings.b),
         get(bPanel),
         constant(bytes.b.k),
         constant(bytes.b.n),
@@ -174,7 +175,7 @@ export const thinDriver = (
       set(to, get(output0)),
       inPlace.a ? [] : panels.map((rows, i) =>
         callFunction(
-          pack(module, aLayout, rows, rows, storages.a),
+          pack(module, aLayout, rows, rows, encodings.a),
           i32.add(get(aPanel), constant(rowsBefore[i] * bytes.a.m)),
           constant(bytes.a.k),
           constant(bytes.a.m),
@@ -218,7 +219,7 @@ export const thinDriver = (
       set(b0, i32.add(get(b), scaled(get(first), columns * bytes.b.n))),
       set(output0, i32.add(get(output), scaled(get(first), columns * bytes.output.n))),
       starts.map((place, i) => set(place, i32.add(get(bases[i]), scaled(get(first), columns * bytes.beside[i].n)))),
-      enterEntry(product, storages, entry, { a: a0, b: b0, output: output0, beside: starts }),
+      enterEntry(product, encodings, entry, { a: a0, b: b0, output: output0, beside: starts }),
       set(start, constant(0)),
       dot ? block : whileTrue(
         i32.or(i32.ltU(get(start), constant(k)), i32.eqz(get(start))), // of no terms, the sum is 0

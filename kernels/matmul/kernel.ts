@@ -14,7 +14,7 @@ export const matmul: Kernel<MatmulCall> = {
   name: "matmul",
   views: {
     a: "read encoded",
-    b: "read encoded",
+    b: "read blocks",
     output: "write",
     epilogue: { inputs: "read encoded", also: "write" },
   },

@@ -8,12 +8,12 @@
  * sum is ordered depends on the product alone, so the number of threads does not change a bit of the result.
  * @module
  */
-import { bytesOf } from "../../core/tensor/dtype.ts"
 import { sizeOf } from "../../core/tensor/shape.ts"
 import { keyWith } from "../collapse.ts"
-import type { Storage } from "../contract.ts"
+import { type Encoding, inBlocks } from "../encoding.ts"
 import type { MatmulCall } from "./call.ts"
 import { call as callFunction, i32 } from "../wasm/assembler.ts"
+import { countBlocksFrom, stepOf } from "../wasm/lanes.ts"
 import { groupedStage, itemsPerUnit, type KernelContext, type Stage } from "../wasm/kernel.ts"
 import { blockingOf, driver } from "./_wasm_driver.ts"
 import { epilogueFunction } from "./_wasm_epilogue.ts"
@@ -27,46 +27,49 @@ export const emitMatmul = (call: MatmulCall, context: KernelContext): readonly S
   const { module } = context
   const { body = [], result, inputs = [], also = [] } = call.epilogue ?? {}
   const views = [call.a, call.b, call.output, ...inputs, ...also.map(({ view }) => view)]
-  const storages = views.map(({ buffer }) => context.storage(buffer))
+  const encodings = views.map(({ buffer }) => context.encoding(buffer))
   const shapes = views.map(({ shape, strides }) => [shape, strides])
   const steps = also.map(({ step }) => step)
   const written = module.once(
-    `matmul of ${keyWith(body, [shapes, storages, result, inputs.length, steps])}`,
-    () => matmulOf(call, storages, context),
+    `matmul of ${keyWith(body, [shapes, encodings.map(({ name }) => name), result, inputs.length, steps])}`,
+    () => matmulOf(call, encodings, context),
   )
   if (written === undefined) return []
   const { func, units, size, scratchBytes, grain } = written
-  const addresses = views.map(({ buffer, offset }, i) =>
-    i32.add(context.address(buffer), i32.const(bytesOf(storages[i]) * offset))
-  )
+  const addresses = views.map(({ buffer, offset }, i) => {
+    const first = i32.const(stepOf(encodings[i]) * offset)
+    return inBlocks(encodings[i]) ? first : i32.add(context.address(buffer), first)
+  })
   const scratch = context.threadScratch(scratchBytes)
+  const { buffer } = call.b
+  const blocks = inBlocks(encodings[1]) ? countBlocksFrom(module, context.address(buffer)) : []
   const stage = groupedStage(
     units,
     size,
-    (begin, end) => callFunction(func, begin, end, scratch, ...addresses),
+    (begin, end) => [blocks, callFunction(func, begin, end, scratch, ...addresses)],
   )
   return [grain === undefined ? stage : { ...stage, prepare: forget(module), grain }]
 }
 
 /** The function of a product, its units in groups of a size, and what a thread needs; undefined where nothing is to do. */
-const matmulOf = (call: MatmulCall, [a, b, , ...beside]: ReadonlyArray<Storage>, context: KernelContext) => {
+const matmulOf = (call: MatmulCall, [a, b, , ...beside]: ReadonlyArray<Encoding>, context: KernelContext) => {
   const product = collapse(call)
   const { module, target } = context
-  const storages = { a, b, beside }
-  const thin = thinBlocking(product, storages)
-  const strips = thin === undefined ? stripBlocking(product, storages, target) : undefined
-  const blocking = thin ?? strips ?? blockingOf(product)
+  const encodings = { a, b, beside }
+  const thin = thinBlocking(product, encodings)
+  const strips = thin === undefined ? stripBlocking(product, encodings, target) : undefined
+  const blocking = thin ?? strips ?? blockingOf(product, encodings)
   const { units, scratchBytes, apart } = blocking
   if (!(units > 0)) return undefined
   const epilogue = epilogueFunction(call, product, context, apart)
   const func = module.once(
-    `matmul ${JSON.stringify([product, storages, target, epilogue])}`,
+    `matmul ${JSON.stringify([product, encodings, target, epilogue])}`,
     () =>
       thin !== undefined
-        ? thinDriver(module, target, product, thin, storages, epilogue)
+        ? thinDriver(module, target, product, thin, encodings, epilogue)
         : strips !== undefined
-        ? stripDriver(module, target, product, strips, storages, epilogue)
-        : driver(module, target, product, storages, epilogue),
+        ? stripDriver(module, target, product, strips, encodings, epilogue)
+        : driver(module, target, product, encodings, epilogue),
   )
   const size = itemsPerUnit(units, sizeOf(call.output.shape) * product.k / units)
   const grain = "grain" in blocking ? Math.ceil(blocking.grain / size) : undefined

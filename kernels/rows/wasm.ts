@@ -7,9 +7,9 @@
  * spoils nothing.
  * @module
  */
-import { bytesOf } from "../../core/tensor/dtype.ts"
 import { sizeOf } from "../../core/tensor/shape.ts"
-import type { Instruction, Storage } from "../contract.ts"
+import type { Instruction } from "../contract.ts"
+import type { Encoding } from "../encoding.ts"
 import type { RowsCall } from "./call.ts"
 import {
   brIf,
@@ -31,7 +31,7 @@ import { combine, combineLanes, elementwise, identity, isExpensive, valueOf } fr
 import { neededSteps, perRowSteps, reductionDepths } from "../analysis.ts"
 import { collapse, keyWith } from "../collapse.ts"
 import { itemsPerUnit, type KernelContext, type KernelEmitter, type Stage } from "../wasm/kernel.ts"
-import { loadStored, storeLanes } from "../wasm/lanes.ts"
+import { loadStored, placeIn, stepOf, storeLanes } from "../wasm/lanes.ts"
 
 /** Rows longer than this are worth splitting when there are few of them. */
 const LONG_ROW = 4096
@@ -47,7 +47,7 @@ interface Shape {
   /** Strides of the inputs, then of the outputs. */
   readonly strides: ReadonlyArray<ReadonlyArray<number>>
   /** What the memory of each of them holds. */
-  readonly storages: ReadonlyArray<Storage>
+  readonly encodings: ReadonlyArray<Encoding>
   /** For `index` steps: the merged axis. */
   readonly axes: ReadonlyArray<number>
   /** Steps that are stored, and whether only one value a row is. */
@@ -76,7 +76,7 @@ const schedule = ({ body, axes, strides, outer, outputs }: Shape): Schedule => {
 }
 
 const write = (shape: Shape, context: KernelContext, { level, perRow, walks }: Schedule, kept: ReadonlySet<number>) => {
-  const { body, outer, columns, strides, storages, axes, outputs, rowsPerUnit, chunk } = shape
+  const { body, outer, columns, strides, encodings, axes, outputs, rowsPerUnit, chunk } = shape
   const { module, target } = context
   const rows = sizeOf(outer)
   const last = outer.length
@@ -117,7 +117,7 @@ const write = (shape: Shape, context: KernelContext, { level, perRow, walks }: S
       let address = get(bases[v])
       outer.forEach((_, axis) => {
         if (view[axis] === 0) return
-        address = i32.add(address, i32.mul(get(indices[axis]), i32.const(bytesOf(storages[v]) * view[axis])))
+        address = i32.add(address, i32.mul(get(indices[axis]), i32.const(stepOf(encodings[v]) * view[axis])))
       })
       enterRow.push(set(pointers[v], address))
     })
@@ -125,7 +125,7 @@ const write = (shape: Shape, context: KernelContext, { level, perRow, walks }: S
     const columnAddress = (v: number): Code => {
       const stride = strides[v][last]
       // `place` counts the bytes of f32.
-      const bytes = storages[v] === "f32" ? get(place) : i32.shrU(get(place), i32.const(1))
+      const bytes = placeIn(encodings[v], get(place))
       const offset = stride === 1 ? bytes : i32.mul(bytes, i32.const(stride))
       return stride === 0 ? get(pointers[v]) : i32.add(get(pointers[v]), offset)
     }
@@ -136,7 +136,7 @@ const write = (shape: Shape, context: KernelContext, { level, perRow, walks }: S
         case "load": {
           const { operand } = step, stride = strides[operand][last]
           const load = (address: Code, by: number, lanes: number, offset: number) =>
-            loadStored(module, storages[operand], address, by, lanes, offset)
+            loadStored(module, encodings[operand], address, by, lanes, offset)
           return perRow[number]
             ? load(get(pointers[operand]), 0, 4, 0)
             : load(columnAddress(operand), stride, count, 4 * copy * stride)
@@ -291,7 +291,7 @@ export const emitRows: KernelEmitter<RowsCall> = (call, context): readonly Stage
   emitRowsAt(
     call,
     [...call.inputs, ...call.outputs.map((output) => output.view)].map(({ buffer, offset }) =>
-      i32.add(context.address(buffer), i32.const(bytesOf(context.storage(buffer)) * offset))
+      i32.add(context.address(buffer), i32.const(stepOf(context.encoding(buffer)) * offset))
     ),
     context,
   )
@@ -306,14 +306,14 @@ export const emitRowsAt = (call: RowsCall, addresses: readonly Code[], context: 
   const last = space.length - 1
   const views = [...call.inputs, ...call.outputs.map((output) => output.view)]
   const strides = views.map((view) => view.strides)
-  const storages = views.map(({ buffer }) => context.storage(buffer))
+  const encodings = views.map(({ buffer }) => context.encoding(buffer))
   const outputs = call.outputs.map(({ step, view }) => ({
     step,
     perRow: view.shape[last] === 1 && space[last] !== 1,
   }))
   const written = context.module.once(
-    `rows of ${keyWith(body, [space, strides, storages, outputs])}`,
-    () => rowsOf(body, space, strides, storages, outputs, context),
+    `rows of ${keyWith(body, [space, strides, encodings.map(({ name }) => name), outputs])}`,
+    () => rowsOf(body, space, strides, encodings, outputs, context),
   )
   if (written === undefined) return []
   const { func, units, keptBytes } = written
@@ -326,7 +326,7 @@ const rowsOf = (
   body: ReadonlyArray<Instruction>,
   space: ReadonlyArray<number>,
   strides: ReadonlyArray<ReadonlyArray<number>>,
-  storages: ReadonlyArray<Storage>,
+  encodings: ReadonlyArray<Encoding>,
   outputs: Shape["outputs"],
   context: KernelContext,
 ): { readonly func: number; readonly units: number; readonly keptBytes: number } | undefined => {
@@ -347,7 +347,7 @@ const rowsOf = (
     outer,
     columns,
     strides: merged.strides,
-    storages,
+    encodings,
     axes: merged.axes,
     outputs,
     rowsPerUnit: split ? 0 : itemsPerUnit(rowCount, work * Math.max(1, columns)),

@@ -221,8 +221,11 @@ export const i32x4:
   >
   & Instructions<"extractLane", (vector: Code, lane: number) => Code>
   & Instructions<"replaceLane", (vector: Code, lane: number, value: Code) => Code>
+  /* The four lowest bytes of a vector, each with its sign extended to a lane. */
+  & Instructions<"fromBytesS", Unary>
   /* One constant in all lanes. */
   & Instructions<"const", (value: number) => Code> = {
+    fromBytesS: (a) => [a, opcode(SIMD + 135), opcode(SIMD + 167)],
     ...each({ splat: 17, abs: 160, neg: 161, truncSat: 248, allTrue: 163, bitmask: 164 }, unary, SIMD),
     ...each({ eq: 55, ne: 56, ltS: 57, ltU: 58, gtS: 59, gtU: 60, leS: 61, leU: 62, geS: 63, geU: 64 }, binary, SIMD),
     ...each({ shl: 171, shrS: 172, shrU: 173, add: 174, sub: 177, mul: 181 }, binary, SIMD),

@@ -5,7 +5,8 @@
  * `module.once(key, ...)`: a hundred products use one body, which the engine then optimizes once. A stage runs them.
  * @module
  */
-import type { Call, Storage } from "../contract.ts"
+import type { Call } from "../contract.ts"
+import type { Encoding } from "../encoding.ts"
 import { type Code, i32, type ModuleBuilder, select, type Target } from "./assembler.ts"
 
 /** What a backend offers to an emitter. */
@@ -16,8 +17,8 @@ export interface KernelContext {
   readonly target: Target
   /** Byte address (i32, a multiple of 16) of the first element of a program's buffer; without side effects. */
   readonly address: (buffer: number) => Code
-  /** What the memory of a buffer that is read holds; `rows`, `columns`, `matmul` and `gather` (the table) meet all. */
-  readonly storage: (buffer: number) => Storage
+  /** How the memory of a buffer that is read holds its elements, as far as the use of its view allows. */
+  readonly encoding: (buffer: number) => Encoding
   /**
    * Workspace that all threads see, for this call alone: what earlier stages of the call wrote, later ones read.
    * Gives its byte address (a multiple of 64). Its first content is arbitrary.

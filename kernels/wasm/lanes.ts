@@ -2,9 +2,8 @@
  * Four neighbours of a strided row at a time, and what is left of a row that is no multiple of four.
  * @module
  */
-import { bytesOf } from "../../core/tensor/dtype.ts"
-import type { Storage } from "../contract.ts"
-import { type Code, f32x4, forRange, i32, i32x4, type ModuleBuilder, set, v128 } from "./assembler.ts"
+import { type BlockEncoding, type Encoding, inBlocks } from "../encoding.ts"
+import { type Code, forRange, globalGet, globalSet, i32, i32x4, type ModuleBuilder, set, v128 } from "./assembler.ts"
 
 const at = (address: Code, bytes: number): [Code, number] =>
   bytes >= 0 ? [address, bytes] : [i32.add(address, i32.const(bytes)), 0]
@@ -30,33 +29,44 @@ export const loadLanes = (address: Code, stride: number, count: number, offset: 
   return vector
 }
 
-/** Four f32 from 16-bit floats, each in an i32 lane with its sign extended (`v128.load16x4S`; read twice). Exact. */
-const widen = (module: ModuleBuilder, storage: Exclude<Storage, "f32">, halves: Code): Code => {
-  if (storage === "bf16") return i32x4.shl(halves, i32.const(16))
-  const whole = (value: number) => module.pooled(i32x4.const(value))
-  // As bits of an f32 it is too small by 2^112, subnormal or not; infinity and NaN lack ones in the exponent.
-  const small = v128.and(i32x4.shl(halves, i32.const(13)), whole(0x8fffe000 | 0))
-  const special = v128.and(i32x4.gtS(v128.and(halves, whole(0x7fff)), whole(0x7bff)), whole(0x7f800000))
-  return v128.or(f32x4.mul(small, module.pooled(f32x4.const(2 ** 112))), special)
+/** Distance between neighbours as addresses of a kernel count it: in bytes, or in elements where blocks hold them. */
+export const stepOf = ({ block, blockBytes }: Encoding): number => block === 1 ? blockBytes : 1
+
+/** `place`, which counts the bytes of f32, in bytes of another encoding of single elements. */
+export const placeIn = ({ blockBytes }: Encoding, place: Code): Code =>
+  blockBytes === 4 ? place : i32.shrU(place, i32.const(1))
+
+/** Global of a thread with the byte address from which the blocks that it reads are counted. */
+const firstBlock = (module: ModuleBuilder): number => module.once("first block", () => module.global())
+/** What a thread does before it reads blocks: whoever reads them gives the number of an element as its address. */
+export const countBlocksFrom = (module: ModuleBuilder, address: Code): Code => globalSet(firstBlock(module), address)
+
+/** Four neighbours in blocks, from an element on whose number is a multiple of four. */
+const loadFromBlocks = (module: ModuleBuilder, { block, blockBytes, decode }: BlockEncoding, element: Code): Code => {
+  const bytes = i32.mul(i32.divU(element, i32.const(block)), i32.const(blockBytes))
+  return decode.wasm(module, i32.add(globalGet(firstBlock(module)), bytes), i32.remU(element, i32.const(block)))
 }
 
-/** As {@link loadLanes}, of elements as they are stored; what is not f32 comes out as f32. */
+/** As {@link loadLanes}, of elements in any encoding, as f32. Blocks give fours of neighbours only. */
 export const loadStored = (
   module: ModuleBuilder,
-  storage: Storage,
+  encoding: Encoding,
   address: Code,
   stride: number,
   count: number,
   offset: number,
 ): Code => {
-  if (storage === "f32") return loadLanes(address, stride, count, offset)
-  const bytes = bytesOf(storage)
-  const place = (lane: number) => at(address, bytes * (offset + lane * stride))
-  if (stride === 1 && count === 4) return widen(module, storage, v128.load16x4S(...place(0)))
-  if (stride === 0 && count === 4) return widen(module, storage, i32x4.splat(i32.load16S(...place(0))))
-  let halves = i32x4.const(0)
-  for (let lane = 0; lane < count; lane++) halves = i32x4.replaceLane(halves, lane, i32.load16S(...place(lane)))
-  return widen(module, storage, halves)
+  if (inBlocks(encoding)) {
+    if (stride !== 1 || count !== 4) throw new Error(`${encoding.name} is read in fours of neighbours`)
+    return loadFromBlocks(module, encoding, i32.add(address, i32.const(offset)))
+  }
+  if (encoding.blockBytes === 4) return encoding.decode.wasm(module, loadLanes(address, stride, count, offset))
+  const place = (lane: number) => at(address, 2 * (offset + lane * stride))
+  if (stride === 1 && count === 4) return encoding.decode.wasm(module, v128.load16x4S(...place(0)))
+  if (stride === 0 && count === 4) return encoding.decode.wasm(module, i32x4.splat(i32.load16S(...place(0))))
+  let bits = i32x4.const(0)
+  for (let lane = 0; lane < count; lane++) bits = i32x4.replaceLane(bits, lane, i32.load16S(...place(lane)))
+  return encoding.decode.wasm(module, bits)
 }
 
 /** Writes the first `count` lanes of a vector (cheap code without side effects: a local). See {@link loadLanes}. */

@@ -4,4 +4,4 @@
  */
 export * from "./assembler.ts"
 export { forColumns, loadLanes, loadStored, storeLanes } from "./lanes.ts"
-export { groupedStage, itemsPerUnit, type KernelContext, type Stage } from "./kernel.ts"
+export { groupedStage, itemsPerUnit } from "./kernel.ts"

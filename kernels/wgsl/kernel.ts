@@ -7,7 +7,8 @@
  * its sizes from {@link KernelContext.constants}.
  * @module
  */
-import type { Call, Storage } from "../contract.ts"
+import type { Call } from "../contract.ts"
+import type { Encoding } from "../encoding.ts"
 
 /** How a shader sees the elements of a buffer. */
 export type Element = "f32" | "i32" | "vec4<f32>"
@@ -26,8 +27,8 @@ export interface Binding {
   readonly buffer: number
   /** What the code takes it for. */
   readonly element: Element
-  /** What its memory holds for each element. */
-  readonly storage: Storage
+  /** How its memory holds the elements. */
+  readonly encoding: Encoding
   /** Whether the code stores to it. */
   readonly writes: boolean
   /** Its name in the code: a variable, or what is behind `load_` and `store_` in the names of functions. */
@@ -89,8 +90,6 @@ export interface KernelContext {
   readonly device: DeviceTraits
   /** Begins a dispatch. */
   readonly shader: () => Shader
-  /** What the memory of a buffer holds. Only speed may depend on it: an {@link Operand} decodes what it loads. */
-  readonly storage: (buffer: number) => Storage
   /** Workspace of f32 for this call alone: its number, for {@link Shader.write} and later {@link Shader.read}.
    * Its first content is arbitrary. */
   readonly scratch: (elements: number) => number

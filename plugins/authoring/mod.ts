@@ -17,6 +17,7 @@
  */
 export { type CheckedInput, checkOperation, type OperationDifferences } from "../../core/graph/check_operation.ts"
 export { build, type Graph } from "../../core/graph/build.ts"
+export type { SlotReference } from "../../core/tensor/leaves.ts"
 export { evaluate, evaluateAll, type EvaluateData } from "../../core/graph/evaluate.ts"
 export { type GradientOptions, gradients } from "../../core/graph/gradients.ts"
 export { endsIn, matcher } from "../../core/model/selector.ts"

@@ -1,7 +1,9 @@
 import { declare, makeShader, resolveBindings } from "../../core/backend/webgpu/_shader.ts"
-import type { DType, Storage } from "../../kernels/contract.ts"
+import type { DType } from "../../kernels/contract.ts"
 import { type BuiltinCall as Call, kernelOf } from "../../kernels/builtin.ts"
-import { encode } from "../../core/tensor/half_floats.ts"
+import type { Encoding } from "../../kernels/encoding.ts"
+import { encodingOf } from "../../kernels/encodings.ts"
+import { encode, type Storage } from "./_halves.ts"
 import type { DeviceTraits, Dispatch, KernelContext } from "../../kernels/wgsl/kernel.ts"
 
 /** The machine's GPU, if there is one. */
@@ -54,15 +56,14 @@ export const runAllBuffers = async (
   storages: ReadonlyArray<Storage> = [],
 ): Promise<ReadonlyArray<Data>> => {
   const contents: Array<ReturnType<typeof stored> | undefined> = data.map((d, i) => stored(d, storages[i] ?? "f32"))
-  const specs: Array<{ size: number; dtype: DType; storage?: Storage }> = data.map((d, i) => ({
+  const specs: Array<{ size: number; dtype: DType; encoding?: Encoding }> = data.map((d, i) => ({
     size: d.length,
     dtype: d instanceof Int32Array ? "i32" : "f32",
-    storage: storages[i] ?? "f32",
+    encoding: encodingOf(storages[i]),
   }))
   const dispatches = write({
     device: typeof target === "boolean" ? traits(target) : target,
     shader: () => makeShader((buffer) => specs[buffer], WINDOW),
-    storage: (buffer) => specs[buffer].storage ?? "f32",
     scratch: (size) => specs.push({ size, dtype: "f32" }) - 1,
     constants: (values) => {
       const buffer = specs.push({ size: values.length, dtype: "i32" }) - 1

@@ -46,7 +46,7 @@ export type Request =
     readonly kind: "write"
     readonly ticket: number
     readonly address: number
-    readonly data: Float32Array | Int32Array | Uint16Array
+    readonly data: Float32Array | Int32Array | Uint8Array
   }
   | { readonly kind: "zero"; readonly ticket: number; readonly address: number; readonly bytes: number }
   | { readonly kind: "read"; readonly ticket: number; readonly region: Region }
@@ -75,7 +75,7 @@ export function engine(
   type Run = (thread: number, threads: number, arena: number, constants: number) => void
   const programs = new Map<number, WebAssembly.Exports>()
 
-  const write = (address: number, data: Float32Array | Int32Array | Uint16Array) =>
+  const write = (address: number, data: Float32Array | Int32Array | Uint8Array) =>
     new Uint8Array(memory.buffer, address, data.byteLength).set(
       new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
     )

@@ -4,6 +4,7 @@
  */
 import { kernelOf } from "../../../kernels/builtin.ts"
 import type { DType } from "../../../kernels/contract.ts"
+import { encodingOf } from "../../../kernels/encodings.ts"
 import {
   call as callFunction,
   type Code,
@@ -92,7 +93,7 @@ export const lower = (
   program: Program,
   { target, threads, shared, slotAddress, trace = false }: LowerOptions,
 ): WasmPlan => {
-  const { buffers, calls, kernels } = program
+  const { buffers, calls, encodings, kernels } = program
   const module = new ModuleBuilder()
   module.importMemory({ initial: 1, maximum: MAXIMUM_PAGES, shared })
   const thread = module.global(), threadCount = module.global(), arena = module.global(), constants = module.global()
@@ -143,7 +144,7 @@ export const lower = (
       module,
       target,
       address: (buffer) => addresses[buffer],
-      storage: (buffer) => buffers[buffer]?.storage ?? "f32",
+      encoding: (buffer) => encodingOf(buffers[buffer]?.storage, encodings),
       sharedScratch: (bytes) => {
         scratch.push(blocks.push({ bytes, first: number, last: number }) - 1)
         return later(scratch.at(-1)!)

@@ -2,12 +2,12 @@
  * Slots in the engine's memory.
  * @module
  */
-import { bytesOf } from "../../tensor/dtype.ts"
-import { decode, encode } from "../../tensor/half_floats.ts"
+import { bytesFor } from "../../../kernels/encoding.ts"
+import { encodingOf, F32 } from "../../../kernels/encodings.ts"
 import { sizeOf } from "../../tensor/shape.ts"
 import type { BackendService, Slot } from "../backend.ts"
 import { BackendError } from "../backend_error.ts"
-import { checkWrite, makeSlot } from "../_slots.ts"
+import { checkWrite, decoded, makeSlot } from "../_slots.ts"
 import type { Block } from "./_allocator.ts"
 import type { Access } from "./access.ts"
 import type { EngineMemory } from "./memory.ts"
@@ -42,7 +42,7 @@ export const makeSlotTable = (memory: EngineMemory, access: Access): SlotTable =
     blockOf,
     allocate: (name, shape, dtype, storage) => {
       const slot = makeSlot(numbers, name, shape, dtype, storage)
-      const block = memory.reserve(bytesOf(storage) * sizeOf(shape), `slot "${name}" [${shape}]`)
+      const block = memory.reserve(bytesFor(encodingOf(storage), sizeOf(shape)), `slot "${name}" [${shape}]`)
       const { address, bytes, reused } = block
       // A failure surfaces at the next use of the slot.
       if (reused) access.zero(address, bytes, `clearing slot "${name}"`).catch(() => {})
@@ -61,19 +61,20 @@ export const makeSlotTable = (memory: EngineMemory, access: Access): SlotTable =
     write: async (slot, data, offset = 0) => {
       const { address } = blockOf(slot)
       checkWrite(slot, data, offset)
-      const { storage = "f32" } = slot
-      const at = address + bytesOf(storage) * offset, what = `writing slot "${slot.name}"`
-      await (storage === "f32"
-        ? access.write(at, data, what)
-        : access.writeHalves(at, data.length, (halves) => encode(storage, data as Float32Array, halves), what))
+      const encoding = encodingOf(slot.storage)
+      const at = address + bytesFor(encoding, offset), what = `writing slot "${slot.name}"`
+      if (encoding === F32 || data instanceof Uint8Array) return void await access.write(at, data, what)
+      const encode = (bytes: Uint8Array) => encoding.encode!(data as Float32Array, bytes)
+      await access.writeBytes(at, bytesFor(encoding, data.length), encode, what)
     },
     read: async (slot) => {
       const { address } = blockOf(slot)
-      const { dtype, storage = "f32" } = slot
+      const { dtype, storage } = slot
+      const encoding = encodingOf(storage)
       const length = sizeOf(slot.shape), what = `reading slot "${slot.name}"`
-      return storage === "f32"
+      return encoding === F32
         ? await access.read({ address, length, dtype }, what)
-        : await access.readHalves(address, length, (halves) => decode(storage, halves), what)
+        : await access.readBytes(address, bytesFor(encoding, length), (bytes) => decoded(encoding, bytes, length), what)
     },
   }
 }

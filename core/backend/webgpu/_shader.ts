@@ -3,8 +3,9 @@
  * @module
  */
 import type { Binding, Dispatch, Element, Operand, Shader } from "../../../kernels/wgsl/kernel.ts"
-import type { DType, Storage } from "../../../kernels/contract.ts"
-import { bytesOf } from "../../tensor/dtype.ts"
+import type { DType } from "../../../kernels/contract.ts"
+import { bytesFor, type Encoding, inBlocks } from "../../../kernels/encoding.ts"
+import { F32 } from "../../../kernels/encodings.ts"
 
 /** A GPU buffer: one of the program's, the arena of temporaries, or a slot by number. */
 export type Place = "arena" | "inputs" | "constants" | number
@@ -28,30 +29,30 @@ export interface Variable {
 /**
  * Begins a shader.
  *
- * @param describe Count, type and storage of a buffer's elements.
+ * @param describe Count, type and encoding of a buffer's elements.
  * @param windowBytes Maximum bytes of a binding.
  */
 export const makeShader = (
-  describe: (buffer: number) => { readonly size: number; readonly dtype: DType; readonly storage?: Storage },
+  describe: (buffer: number) => { readonly size: number; readonly dtype: DType; readonly encoding?: Encoding },
   windowBytes: number,
 ): Shader => {
   const bindings: Array<{ -readonly [K in keyof Binding]: Binding[K] }> = []
   const use = (buffer: number, asked: Element | undefined, writes: boolean): Operand => {
-    const { size, dtype, storage = "f32" } = describe(buffer)
+    const { size, dtype, encoding = F32 } = describe(buffer)
     let binding = bindings.find((known) => known.buffer === buffer)
     const element = asked ?? binding?.element ?? dtype
     if (binding === undefined) {
       binding = {
         buffer,
         element,
-        storage,
+        encoding,
         writes,
         name: `b${bindings.length}`,
-        indirect: storage !== "f32" || bytesOf(storage) * size > windowBytes,
+        indirect: encoding !== F32 || bytesFor(encoding, size) > windowBytes,
       }
       bindings.push(binding)
     }
-    if (writes && storage !== "f32") throw new Error(`buffer ${buffer} is kept in ${storage}: it is only read`)
+    if (writes && encoding !== F32) throw new Error(`buffer ${buffer} is kept in ${encoding.name}: it is only read`)
     if (binding.element !== element) throw new Error(`buffer ${buffer} is both ${binding.element} and ${element}`)
     binding.writes ||= writes
     const { name } = binding
@@ -73,8 +74,8 @@ export const declare = (variables: ReadonlyArray<Variable>, writable: ReadonlyAr
   ).join("")
 
 /** Element type of a binding's variables. */
-const typeOf = ({ element, storage }: Binding): Variable["type"] =>
-  storage === "f32" ? element : element === "vec4<f32>" ? "vec2<u32>" : "u32"
+const typeOf = ({ element, encoding }: Binding): Variable["type"] =>
+  encoding === F32 ? element : element === "vec4<f32>" && !inBlocks(encoding) ? "vec2<u32>" : "u32"
 
 const BYTES = { f32: 4, i32: 4, u32: 4, "vec2<u32>": 8, "vec4<f32>": 16 } as const
 
@@ -88,31 +89,38 @@ const overWindows = (binding: Binding, windows: number, windowBytes: number, hea
   return `fn ${head} {\n${cases.join("")}}\n`
 }
 
-/** Expression of an element from the word or words that hold it: bfloat16 is the upper half of an f32. */
-const decoded = ({ element, storage }: Binding, words: (index: string) => string): string => {
+/** Statements that give an element from the word or words that hold it. */
+const decoded = ({ name, element, encoding }: Binding, words: (index: string) => string): string => {
   const fours = element === "vec4<f32>"
-  const read = fours ? `let w = ${words("i")};` : `let w = ${words("i >> 1u")} >> ((i & 1u) * 16u);`
-  const value = storage === "bf16"
-    ? fours
-      ? "bitcast<vec4<f32>>(vec4<u32>(w.x << 16u, w.x & 0xffff0000u, w.y << 16u, w.y & 0xffff0000u))"
-      : "bitcast<f32>(w << 16u)"
-    : fours
-    ? "vec4<f32>(unpack2x16float(w.x), unpack2x16float(w.y))"
-    : "unpack2x16float(w).x"
-  return `${read} return ${value};`
+  if (inBlocks(encoding)) {
+    const { block, blockBytes, decode } = encoding
+    const first = fours ? "let e = i * 4u;" : "let e = i & ~3u;"
+    const four = decode.wgsl(`(e / ${block}u * ${blockBytes}u)`, `(e % ${block}u)`, (at) => `bytes_${name}(${at})`)
+    return `${first} return ${fours ? four : `(${four})[i & 3u]`};`
+  }
+  const { one, four } = encoding.decode.wgsl
+  return fours
+    ? `let w = ${words("i")}; return ${four("w")};`
+    : `let w = ${words("i >> 1u")} >> ((i & 1u) * 16u); return ${one("w")};`
 }
 
 /** Functions that see the windows of one buffer as one array of its elements. */
 const accessors = (binding: Binding, windows: number, windowBytes: number): string => {
-  const { name, element, storage, writes } = binding
+  const { name, element, encoding, writes } = binding
   const over = (head: string, use: string) => overWindows(binding, windows, windowBytes, head, use)
-  if (storage === "f32") {
+  if (encoding === F32) {
     return over(`load_${name}(i: u32) -> ${element}`, "return place;") +
       (writes ? over(`store_${name}(i: u32, x: ${element})`, "place = x; return;") : "")
   }
   const words = windows > 1 ? over(`words_${name}(i: u32) -> ${typeOf(binding)}`, "return place;") : ""
-  const text = decoded(binding, (index) => windows > 1 ? `words_${name}(${index})` : `${name}_0[${index}]`)
-  return `${words}fn load_${name}(i: u32) -> ${element} { ${text} }\n`
+  const word = (index: string) => windows > 1 ? `words_${name}(${index})` : `${name}_0[${index}]`
+  /** Four bytes from any on: of one word, or of two. */
+  const bytes = inBlocks(encoding)
+    ? `fn bytes_${name}(at: u32) -> u32 { let s = at % 4u * 8u; let w = ${word("at / 4u")} >> s; ` +
+      `if (s == 0u) { return w; } return w | (${word("at / 4u + 1u")} << (32u - s)); }\n`
+    : ""
+  const text = decoded(binding, word)
+  return `${words}${bytes}fn load_${name}(i: u32) -> ${element} { ${text} }\n`
 }
 
 /** The variables of a dispatch, and the functions over those that need more than a variable. */

@@ -33,8 +33,8 @@ export type Request =
     readonly buffer: number
     readonly offset: number
     readonly data: ArrayBuffer
-    /** Whether to keep the lower half of the first word, and the upper half of the last one. */
-    readonly keep?: { readonly first: boolean; readonly last: boolean }
+    /** How many bytes at the start of the first word, and at the end of the last one, to keep. */
+    readonly keep?: { readonly first: number; readonly last: number }
   }
   | { readonly kind: "read"; readonly ticket: number; readonly region: Region }
   | {
@@ -361,8 +361,8 @@ export function engine(
     })
   }
 
-  /** Merges the halves of words that a write must keep into the data. */
-  const keepHalves = async ({ buffer, offset, data, keep }: Extract<Request, { kind: "write" }>): Promise<void> => {
+  /** Merges the bytes that a write must keep into the data. */
+  const keepBytes = async ({ buffer, offset, data, keep }: Extract<Request, { kind: "write" }>): Promise<void> => {
     if (!keep?.first && !keep?.last) return
     const end = data.byteLength - 4
     const words = makeBuffer(8, 1 | 8, "words") // MAP_READ | COPY_DST
@@ -372,9 +372,9 @@ export function engine(
       encoder.copyBufferToBuffer(bufferOf(buffer), offset + end, words, 4, 4)
       device.queue.submit([encoder.finish()])
       await words.mapAsync(1) // READ
-      const old = new Uint16Array(words.getMappedRange()), halves = new Uint16Array(data)
-      if (keep.first) halves[0] = old[0]
-      if (keep.last) halves[halves.length - 1] = old[3]
+      const old = new Uint8Array(words.getMappedRange()), bytes = new Uint8Array(data)
+      bytes.set(old.subarray(0, keep.first))
+      bytes.set(old.subarray(8 - keep.last), bytes.length - keep.last)
     } finally {
       drop(words)
     }
@@ -399,7 +399,7 @@ export function engine(
         }
         return answer(ticket)
       case "write":
-        await keepHalves(request)
+        await keepBytes(request)
         device.queue.writeBuffer(bufferOf(request.buffer), request.offset, request.data)
         unsent += request.data.byteLength
         if (unsent > MOST_UNSENT) {

@@ -3,10 +3,11 @@
  * @module
  */
 import { kernelOf } from "../../../kernels/builtin.ts"
-import type { DType, Storage } from "../../../kernels/contract.ts"
+import type { DType } from "../../../kernels/contract.ts"
+import { bytesFor, type Encoding } from "../../../kernels/encoding.ts"
+import { encodingOf, F32 } from "../../../kernels/encodings.ts"
 import type { DeviceTraits, Dispatch, KernelContext } from "../../../kernels/wgsl/kernel.ts"
 import type { BufferSpec, Program } from "../../graph/program.ts"
-import { bytesOf } from "../../tensor/dtype.ts"
 import { sizeOf } from "../../tensor/shape.ts"
 import { BackendError } from "../backend_error.ts"
 import { planMemory } from "../memory_plan.ts"
@@ -70,12 +71,13 @@ export interface LowerOptions {
 }
 
 /** Bytes of a buffer; at least one word, since a binding cannot be empty. */
-export const paddedBytes = (elements: number, storage?: Storage): number =>
-  Math.max(1, Math.ceil(bytesOf(storage) * elements / ALIGNMENT)) * ALIGNMENT
+export const paddedBytes = (elements: number, encoding: Encoding = F32): number =>
+  Math.max(1, Math.ceil(bytesFor(encoding, elements) / ALIGNMENT)) * ALIGNMENT
 
 /** Lowers a program. Throws {@link BackendError} `Compile` if a call needs more bindings than the device has. */
 export const lower = (program: Program, { device, bindingBytes, enableSubgroups }: LowerOptions): WebgpuPlan => {
-  const { buffers, calls, kernels } = program
+  const { buffers, calls, encodings, kernels } = program
+  const encodingIn = ({ storage }: BufferSpec) => encodingOf(storage, encodings)
   const windowBytes = Math.floor(bindingBytes / ALIGNMENT) * ALIGNMENT
   /** The program's buffers, and behind them scratch and constants of the kernels. */
   const all: Array<BufferSpec> = [...buffers]
@@ -85,8 +87,7 @@ export const lower = (program: Program, { device, bindingBytes, enableSubgroups 
   calls.forEach((call, number) => {
     const context: KernelContext = {
       device,
-      shader: () => makeShader((buffer) => all[buffer], windowBytes),
-      storage: (buffer) => all[buffer].storage ?? "f32",
+      shader: () => makeShader((buffer) => ({ ...all[buffer], encoding: encodingIn(all[buffer]) }), windowBytes),
       scratch: (size) => all.push({ size, dtype: "f32", source: { kind: "temporary" } }) - 1,
       constants: (values) => {
         const key = `${values}`
@@ -131,7 +132,7 @@ export const lower = (program: Program, { device, bindingBytes, enableSubgroups 
     const { variables, functions } = resolveBindings(
       dispatch,
       windowBytes,
-      (buffer) => ({ ...places.get(buffer)!, bytes: paddedBytes(all[buffer].size, all[buffer].storage) }),
+      (buffer) => ({ ...places.get(buffer)!, bytes: paddedBytes(all[buffer].size, encodingIn(all[buffer])) }),
     )
     // If a buffer is written, all its bindings are writable: the API forbids reading it through another binding.
     const stored = new Set(bindings.flatMap(({ buffer, writes }) => writes ? [places.get(buffer)!.place] : []))

@@ -3,12 +3,12 @@
  * @module
  */
 import type { DType } from "../../../kernels/contract.ts"
-import { bytesOf } from "../../tensor/dtype.ts"
-import { decode, encode } from "../../tensor/half_floats.ts"
+import { bytesFor } from "../../../kernels/encoding.ts"
+import { encodingOf, F32 } from "../../../kernels/encodings.ts"
 import { sizeOf } from "../../tensor/shape.ts"
 import type { BackendService, Slot } from "../backend.ts"
 import { BackendError } from "../backend_error.ts"
-import { checkWrite, makeSlot } from "../_slots.ts"
+import { checkWrite, decoded, encoded, makeSlot } from "../_slots.ts"
 import type { DeviceBuffers } from "./buffers.ts"
 import { paddedBytes } from "./lower.ts"
 
@@ -52,7 +52,7 @@ export const makeSlotTable = ({ device, create, destroy, writeBuffer }: DeviceBu
       const lost = device.lost()
       if (lost !== undefined) throw lost
       const slot = makeSlot(numbers, name, shape, dtype, storage)
-      const bytes = paddedBytes(sizeOf(shape), storage)
+      const bytes = paddedBytes(sizeOf(shape), encodingOf(storage))
       const { buffer, made } = create(bytes, `slot "${name}" [${shape}]`)
       made.catch(() => {}) // the next use of the slot fails
       numbers++
@@ -71,26 +71,28 @@ export const makeSlotTable = ({ device, create, destroy, writeBuffer }: DeviceBu
       const { buffer } = heldOf(slot)
       checkWrite(slot, data, offset)
       const what = `writing slot "${slot.name}"`
-      const { storage = "f32" } = slot
+      const encoding = encodingOf(slot.storage)
       // An empty write crashes Deno.
       if (data.length === 0) return
-      if (storage === "f32") return void await writeBuffer(buffer, 4 * offset, data, what)
-      // Two elements a word: the other halves of the first and the last word stay unchanged.
-      const end = offset + data.length
-      const before = offset % 2, after = end % 2
-      const halves = new Uint16Array(before + data.length + after)
-      encode(storage, data as Float32Array, halves.subarray(before, before + data.length))
-      const keep = { first: before === 1, last: after === 1 && end < sizeOf(slot.shape) }
-      const request = { kind: "write", buffer, offset: 2 * (offset - before), data: halves.buffer, keep } as const
-      await device.ask(request, what, [halves.buffer])
+      const start = bytesFor(encoding, offset)
+      if (encoding === F32 && !(data instanceof Uint8Array)) return void await writeBuffer(buffer, start, data, what)
+      // Whole words: the other bytes of the first and the last one stay unchanged.
+      const bytes = encoded(encoding, data)
+      const first = start % 4, end = start + bytes.length, after = -end & 3
+      const words = new Uint8Array(first + bytes.length + after)
+      words.set(bytes, first)
+      const keep = { first, last: end < bytesFor(encoding, sizeOf(slot.shape)) ? after : 0 }
+      const request = { kind: "write", buffer, offset: start - first, data: words.buffer, keep } as const
+      await device.ask(request, what, [words.buffer])
     },
     read: async (slot) => {
       const { buffer } = heldOf(slot)
-      const { dtype, storage = "f32" } = slot
-      const length = sizeOf(slot.shape)
-      const region = { buffer, offset: 0, bytes: 4 * Math.ceil(bytesOf(storage) * length / 4) }
+      const { dtype, shape, storage } = slot
+      const encoding = encodingOf(storage)
+      const length = sizeOf(shape), size = bytesFor(encoding, length)
+      const region = { buffer, offset: 0, bytes: 4 * Math.ceil(size / 4) }
       const [bytes] = await device.ask({ kind: "read", region }, `reading slot "${slot.name}"`)
-      return storage === "f32" ? arrayOf(dtype, bytes) : decode(storage, new Uint16Array(bytes, 0, length))
+      return encoding === F32 ? arrayOf(dtype, bytes) : decoded(encoding, new Uint8Array(bytes, 0, size), length)
     },
   }
 }

@@ -1,10 +1,10 @@
+import type { WeightEncoding } from "./load_options.ts"
 import * as Effect from "effect/Effect"
 import type * as EffectScope from "effect/Scope"
 import { Backend, type Slot } from "../../backend/backend.ts"
 import type { BackendError } from "../../backend/backend_error.ts"
 import { inBackend } from "../../backend/in_backend.ts"
 import type { Parameter } from "../../contracts/parameter.ts"
-import type { Storage } from "../../tensor/dtype.ts"
 import * as ops from "../../tensor/ops.ts"
 import { makeModel } from "../make_model.ts"
 import type { Model, ModelParameter } from "../model.ts"
@@ -15,7 +15,7 @@ import { trainsWhole } from "./trainable.ts"
 export function assemble(
   structure: Structure,
   notes: ReadonlyArray<string>,
-  storageOf: (frozen: Parameter) => Storage,
+  storageOf: (frozen: Parameter) => WeightEncoding,
 ): Effect.Effect<Model, BackendError, Backend | EffectScope.Scope> {
   return Effect.gen(function* () {
     const { directory, task, network, tied, modules, contributions, sites, base, trains } = structure
@@ -23,7 +23,7 @@ export function assemble(
     const backend = yield* Backend
     const slots: Slot[] = []
     yield* Effect.addFinalizer(() => Effect.sync(() => slots.forEach((slot) => backend.free(slot))))
-    const allocate = (name: string, shape: ReadonlyArray<number>, storage?: Storage) => {
+    const allocate = (name: string, shape: ReadonlyArray<number>, storage?: WeightEncoding) => {
       const slot = backend.allocate(name, shape, "f32", storage)
       slots.push(slot)
       return { slot, tensor: ops.slot(slot) }

@@ -14,7 +14,7 @@ import { readTensors } from "../../formats/checkpoint.ts"
 import type { SafetensorsError } from "../../formats/safetensors_error.ts"
 import type { TensorEntry } from "../../formats/safetensors_header.ts"
 import type { StorageError } from "../../formats/storage_error.ts"
-import { firstOverflow } from "../../tensor/half_floats.ts"
+import { encodingOf, firstOverflow } from "../../../kernels/encodings.ts"
 import type { StoredTensor } from "../../weights/stored_tensor.ts"
 import { initialValues } from "../initial_values.ts"
 import type { Model, ModelParameter } from "../model.ts"
@@ -85,10 +85,11 @@ export function writeFromFiles(
 }
 
 /** Throws where a finite weight would become infinite. */
-function checkRange({ key, slot: { storage = "f32" } }: ModelParameter, data: Float32Array): void {
-  const place = storage === "f32" ? -1 : firstOverflow(storage, data)
+function checkRange({ key, slot: { storage } }: ModelParameter, data: Float32Array): void {
+  const encoding = encodingOf(storage)
+  const place = firstOverflow(encoding, data)
   if (place < 0) return
-  const message = `"${key}" holds ${data[place]}, which ${storage} cannot; load the model with weights: ` +
-    (storage === "f16" ? '"bf16" or "f32"' : '"f32"')
+  const message = `"${key}" holds ${data[place]}, which ${encoding.name} cannot; load the model with weights: ` +
+    (encoding.name === "f16" ? '"bf16" or "f32"' : '"f32"')
   throw new ModelError({ reason: "Weights", message })
 }

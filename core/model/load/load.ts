@@ -16,7 +16,6 @@ import { ConfigReader, readModelConfig } from "../../formats/model_config.ts"
 import type { SafetensorsError } from "../../formats/safetensors_error.ts"
 import type { StorageError } from "../../formats/storage_error.ts"
 import type { StoredDType } from "../../formats/stored_dtype.ts"
-import type { Storage } from "../../tensor/dtype.ts"
 import type { StoredTensor } from "../../weights/stored_tensor.ts"
 import { isOptional, type Ties, tiesOf } from "../../weights/weight_map.ts"
 import { firstValues } from "../_first_values.ts"
@@ -34,13 +33,14 @@ import {
   LOAD_OPTIONS,
   type LoadOptions,
   resolveLoad,
+  type WeightEncoding,
 } from "./load_options.ts"
 import { newNotes, resolveMethods, setUpNotes, structureOf } from "./structure.ts"
 
 /** What can go wrong while a model is made. */
 export type LoadError = ModelError | PluginError | JsonError | StorageError | SafetensorsError | BackendError
 
-const STORAGES: Readonly<Partial<Record<StoredDType, Storage>>> = { F16: "f16", BF16: "bf16" }
+const STORAGES: Readonly<Partial<Record<StoredDType, WeightEncoding>>> = { F16: "f16", BF16: "bf16" }
 
 /**
  * Loads a model from a Hugging Face directory. Config, plugins, names and shapes are checked first; then memory is
@@ -100,8 +100,8 @@ export function initialize(
 /** What a frozen parameter of the base is kept in. */
 function storageIn(
   tensors: ReadonlyMap<string, StoredTensor>,
-  weights: "stored" | Storage,
-): (parameter: Parameter) => Storage {
+  weights: "stored" | WeightEncoding,
+): (parameter: Parameter) => WeightEncoding {
   return ({ key, shape }) => {
     if (shape.length < 2) return "f32"
     if (weights !== "stored") return weights

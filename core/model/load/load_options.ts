@@ -1,7 +1,6 @@
 import { faultsOf, withDefaults } from "../../options/check.ts"
 import type { Field, Resolved, Table } from "../../options/field.ts"
 import * as field from "../../options/fields.ts"
-import type { Storage } from "../../tensor/dtype.ts"
 import { ModelError } from "../model_error.ts"
 import type { Task } from "../../tasks/task.ts"
 
@@ -12,6 +11,9 @@ export interface InitializeOptions {
   /** Seed of new parameters: a whole number from 0. Default 42. */
   readonly seed?: number
 }
+/** What frozen weights can be kept in. */
+export type WeightEncoding = "f32" | "bf16" | "f16"
+
 /** Options of {@link load}. */
 export interface LoadOptions extends InitializeOptions {
   /**
@@ -19,7 +21,7 @@ export interface LoadOptions extends InitializeOptions {
    * what the file has, so that one in bf16 or f16 takes half the memory and loses nothing. Else each is rounded to the
    * nearest; a number beyond the range of f16 is an error. Products and sums are f32 in any case. Default `"stored"`.
    */
-  readonly weights?: "stored" | Storage
+  readonly weights?: "stored" | WeightEncoding
   /**
    * A classifier's head of the files: kept (`"stored"`; it must be for the task's labels), or left out so that one starts
    * `"new"`. What lies before it (a pooler) is kept in both cases. Default `"stored"`.

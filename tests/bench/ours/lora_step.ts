@@ -14,7 +14,8 @@ import { layer as pluginsLayer } from "../../../core/contracts/plugins.ts"
 import { layer as familiesLayer } from "../../../core/model/families.ts"
 import { load } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
-import { bytesOf, type Storage } from "../../../core/tensor/dtype.ts"
+import { bytesFor } from "../../../kernels/encoding.ts"
+import { encodingOf } from "../../../kernels/encodings.ts"
 import { sizeOf } from "../../../core/tensor/shape.ts"
 import { makeSession } from "../../../core/training/session.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
@@ -61,11 +62,14 @@ const task = classifies ? Task.classification(["LABEL_0", "LABEL_1"]) : Task.cau
 
 const resident = () => Deno.memoryUsage().rss
 const bytes = (slots: ReadonlyArray<Slot>) =>
-  slots.reduce((sum, { shape, storage }) => sum + bytesOf(storage) * sizeOf(shape), 0)
+  slots.reduce((sum, { shape, storage }) => sum + bytesFor(encodingOf(storage), sizeOf(shape)), 0)
 
 const program = Effect.gen(function* () {
   const before = resident()
-  const model = yield* load(`${directory}/model`, { task, weights: options.weights as "stored" | Storage })
+  const model = yield* load(`${directory}/model`, {
+    task,
+    weights: options.weights as "stored" | "f32" | "bf16" | "f16",
+  })
   const loaded = resident()
   const session = yield* Effect.promise(() => makeSession(model, { maxGradNorm: 0, seed: 0 }))
   const state = session.slots.filter(({ name }) => !name.startsWith("parameter/"))

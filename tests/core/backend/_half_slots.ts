@@ -6,11 +6,10 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert"
 import type { BackendService } from "../../../core/backend/backend.ts"
 import { BackendError } from "../../../core/backend/backend_error.ts"
 import { build } from "../../../core/graph/build.ts"
-import type { Storage } from "../../../core/tensor/dtype.ts"
-import { decode, encode } from "../../../core/tensor/half_floats.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import { ShapeError } from "../../../core/tensor/shape_error.ts"
 import type { Tensor } from "../../../core/tensor/tensor.ts"
+import { decode, encode, type Storage } from "../../kernels/_halves.ts"
 import { noise } from "../../kernels/_compare.ts"
 
 type Half = Exclude<Storage, "f32">

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert"
 import type { WasmOptions } from "../../../core/backend/wasm/backend.ts"
-import type { Storage } from "../../../kernels/contract.ts"
+import type { Storage } from "../_halves.ts"
 import { matmulReference } from "../../../kernels/matmul/reference.ts"
 import { withBackend } from "../../core/backend/wasm/_with_backend.ts"
 import { epilogueCases } from "./_epilogue_cases.ts"
@@ -25,7 +25,7 @@ const run = (storage: Storage, options: WasmOptions) =>
         buffers: slots.map(({ id, shape, dtype, storage = "f32" }) => ({
           size: shape[0],
           dtype,
-          storage,
+          storage: `${storage}`,
           source: { kind: "slot", slot: id },
         })),
         calls: [call],

@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert"
 import { uniformAt } from "../../../core/tensor/threefry.ts"
-import { bytesOf } from "../../../core/tensor/dtype.ts"
-import { decode, encode } from "../../../core/tensor/half_floats.ts"
-import type { Storage, View } from "../../../kernels/contract.ts"
+import type { View } from "../../../kernels/contract.ts"
+import { encodingOf } from "../../../kernels/encodings.ts"
+import { bytesOf, decode, encode, type Storage } from "../_halves.ts"
 import type { MatmulCall } from "../../../kernels/matmul/call.ts"
 import { matmulReference } from "../../../kernels/matmul/reference.ts"
 import { emitMatmul } from "../../../kernels/matmul/wasm.ts"
@@ -41,7 +41,7 @@ const run = (call: MatmulCall, target: Target, storages: Storages, split: (units
     module,
     target,
     address: (buffer) => i32.const(bytes[buffer]),
-    storage: (buffer) => storages[buffer],
+    encoding: (buffer) => encodingOf(storages[buffer]),
     sharedScratch: () => [],
     threadScratch: (bytes) => {
       scratch = bytes

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert"
 import { uniformAt } from "../../../core/tensor/threefry.ts"
-import { decode, encode } from "../../../core/tensor/half_floats.ts"
-import type { Storage, View } from "../../../kernels/contract.ts"
+import type { View } from "../../../kernels/contract.ts"
+import { decode, encode, type Storage } from "../_halves.ts"
 import type { MatmulCall } from "../../../kernels/matmul/call.ts"
 import { matmulReference } from "../../../kernels/matmul/reference.ts"
 import { emitMatmul, type ProductForm, productForm, writeProduct } from "../../../kernels/matmul/wgsl.ts"
@@ -262,7 +262,6 @@ Deno.test("products of one form share their code", () => {
         write: () => ({ load: (index) => `b[${index}]`, store: (index, value) => `o[${index}] = ${value};` }),
         finish: (dispatch) => ({ enable: [], bindings: [], ...dispatch }),
       }),
-      storage: () => "f32",
       scratch: () => 3,
       constants: () => 4,
     }

@@ -71,10 +71,10 @@ export interface Kernel<C extends Call = Call> {
   withEpilogue?(call: C, output: View, epilogue: Epilogue): C
   /** Carries out a call in float64, in place. */
   reference(call: C, buffers: ReferenceBuffers): void
-  /** WebAssembly of a call; no stage where there is nothing to do. */
-  wasm(call: C, context: WasmContext): ReadonlyArray<Stage>
-  /** Shaders of a call; no dispatch where there is nothing to do. */
-  wgsl(call: C, context: WgslContext): ReadonlyArray<Dispatch>
+  /** WebAssembly of a call; no stage where there is nothing to do. The engine's own is in `wasm/emitters.ts`. */
+  wasm?(call: C, context: WasmContext): ReadonlyArray<Stage>
+  /** Shaders of a call; no dispatch where there is nothing to do. The engine's own are in `wgsl/emitters.ts`. */
+  wgsl?(call: C, context: WgslContext): ReadonlyArray<Dispatch>
 }
 
 /** Kernels by name. */

@@ -3,8 +3,6 @@ import type { Kernel } from "../kernel.ts"
 import { type AttentionCall, OPERANDS } from "./call.ts"
 import { lowerAttention } from "./lower.ts"
 import { attentionReference } from "./reference.ts"
-import { emitAttention as wasm } from "./wasm.ts"
-import { emitAttention as wgsl } from "./wgsl.ts"
 
 /** Attention without the matrix of scores in memory, and the logarithms of its sums. */
 export const attention: Kernel<AttentionCall> = {
@@ -16,6 +14,4 @@ export const attention: Kernel<AttentionCall> = {
   shapes: ({ q, k }) => `[${q.shape}] at [${k.shape}]`,
   lower: lowerAttention,
   reference: attentionReference,
-  wasm,
-  wgsl,
 }

@@ -4,8 +4,6 @@ import { lowerAttentionGradient } from "../attention/lower.ts"
 import type { Kernel } from "../kernel.ts"
 import type { AttentionGradientCall } from "./call.ts"
 import { attentionGradientReference } from "./reference.ts"
-import { emitAttentionGradient as wasm } from "./wasm.ts"
-import { emitAttentionGradient as wgsl } from "./wgsl.ts"
 
 /** Derivatives of attention by queries, keys and values. */
 export const attentionGradient: Kernel<AttentionGradientCall> = {
@@ -29,6 +27,4 @@ export const attentionGradient: Kernel<AttentionGradientCall> = {
   shapes: ({ q, k }) => `[${q.shape}] at [${k.shape}]`,
   lower: lowerAttentionGradient,
   reference: attentionGradientReference,
-  wasm,
-  wgsl,
 }

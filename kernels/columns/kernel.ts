@@ -3,8 +3,6 @@ import { operationsOf, spell } from "../analysis.ts"
 import type { Kernel } from "../kernel.ts"
 import type { ColumnsCall } from "./call.ts"
 import { columnsReference } from "./reference.ts"
-import { emitColumns as wasm } from "./wasm.ts"
-import { emitColumns as wgsl } from "./wgsl.ts"
 
 /** Fused elementwise work reduced over axes other than the last. */
 export const columns: Kernel<ColumnsCall> = {
@@ -14,6 +12,4 @@ export const columns: Kernel<ColumnsCall> = {
   shapes: ({ space, output }) => `[${space}] -> [${output.shape}]`,
   detail: ({ body, kind, result }) => `  ${spell(body)} -> ${kind}(%${result})`,
   reference: columnsReference,
-  wasm,
-  wgsl,
 }

@@ -1,7 +1,5 @@
 import type { Kernel } from "../kernel.ts"
 import type { DecodeCall } from "./call.ts"
-import { emitDecode as wasm } from "./wasm.ts"
-import { emitDecode as wgsl } from "./wgsl.ts"
 
 /** A buffer of blocks as f32, for kernels that do not read blocks. */
 export const decode: Kernel<DecodeCall> = {
@@ -10,6 +8,4 @@ export const decode: Kernel<DecodeCall> = {
   work: () => ({ flops: 0 }),
   shapes: ({ input }) => `[${input.shape}]`,
   reference: ({ input, output }, buffers) => void buffers[output.buffer].set(buffers[input.buffer]),
-  wasm,
-  wgsl,
 }

@@ -3,8 +3,6 @@ import type { Kernel } from "../kernel.ts"
 import { contiguous } from "../view.ts"
 import type { GatherCall } from "./call.ts"
 import { gatherReference } from "./reference.ts"
-import { emitGather as wasm } from "./wasm.ts"
-import { emitGather as wgsl } from "./wgsl.ts"
 
 /** Rows of a table by index. */
 export const gather: Kernel<GatherCall> = {
@@ -28,6 +26,4 @@ export const gather: Kernel<GatherCall> = {
     }
   },
   reference: gatherReference,
-  wasm,
-  wgsl,
 }

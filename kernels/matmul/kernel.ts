@@ -6,8 +6,6 @@ import type { CallMemory, Kernel } from "../kernel.ts"
 import { contiguous } from "../view.ts"
 import type { MatmulCall } from "./call.ts"
 import { matmulReference } from "./reference.ts"
-import { emitMatmul as wasm } from "./wasm.ts"
-import { emitMatmul as wgsl } from "./wgsl.ts"
 
 /** The matrix product, with elementwise work on its result. */
 export const matmul: Kernel<MatmulCall> = {
@@ -35,8 +33,6 @@ export const matmul: Kernel<MatmulCall> = {
   },
   withEpilogue: (call, output, epilogue) => ({ ...call, output, epilogue }),
   reference: matmulReference,
-  wasm,
-  wgsl,
 }
 
 /** An operand, repeated along the axes of the batch. */

@@ -3,8 +3,6 @@ import { operationsOf, spell } from "../analysis.ts"
 import type { Kernel } from "../kernel.ts"
 import type { RowsCall } from "./call.ts"
 import { rowsReference } from "./reference.ts"
-import { emitRows as wasm } from "./wasm.ts"
-import { emitRows as wgsl } from "./wgsl.ts"
 
 /** Fused elementwise work with reductions along the last axis. */
 export const rows: Kernel<RowsCall> = {
@@ -15,6 +13,4 @@ export const rows: Kernel<RowsCall> = {
   shapes: ({ space }) => `[${space}]`,
   detail: ({ body, outputs }) => `  ${spell(body)} -> ${outputs.map(({ step }) => `%${step}`).join(", ")}`,
   reference: rowsReference,
-  wasm,
-  wgsl,
 }

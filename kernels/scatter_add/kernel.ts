@@ -3,8 +3,6 @@ import type { Kernel } from "../kernel.ts"
 import { contiguous } from "../view.ts"
 import type { ScatterAddCall } from "./call.ts"
 import { scatterAddReference } from "./reference.ts"
-import { emitScatterAdd as wasm } from "./wasm.ts"
-import { emitScatterAdd as wgsl } from "./wgsl.ts"
 
 /** Rows added into tables of zeros by index. */
 export const scatterAdd: Kernel<ScatterAddCall> = {
@@ -25,6 +23,4 @@ export const scatterAdd: Kernel<ScatterAddCall> = {
     }
   },
   reference: scatterAddReference,
-  wasm,
-  wgsl,
 }

@@ -2,8 +2,6 @@ import type { Kernel } from "../kernel.ts"
 import { contiguous } from "../view.ts"
 import type { UpdateSliceCall } from "./call.ts"
 import { updateSliceReference } from "./reference.ts"
-import { emitUpdateSlice as wasm } from "./wasm.ts"
-import { emitUpdateSlice as wgsl } from "./wgsl.ts"
 
 /** Part of a state replaced in place. */
 export const updateSlice: Kernel<UpdateSliceCall> = {
@@ -28,6 +26,4 @@ export const updateSlice: Kernel<UpdateSliceCall> = {
     }
   },
   reference: updateSliceReference,
-  wasm,
-  wgsl,
 }

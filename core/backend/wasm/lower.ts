@@ -2,7 +2,7 @@
  * Lowers a program to a plan: offsets of temporaries, one module with all code, barriers between threads.
  * @module
  */
-import { kernelOf } from "../../../kernels/builtin.ts"
+import { emit } from "../../../kernels/wasm/emitters.ts"
 import type { DType } from "../../../kernels/contract.ts"
 import { encodingOf } from "../../../kernels/encodings.ts"
 import {
@@ -140,7 +140,7 @@ export const lower = (
   const emitted = calls.map((call, number) => {
     const scratch: Array<number> = []
     let threadUse = 0
-    const stages = kernelOf(call, kernels).wasm(call, {
+    const stages = emit(call, kernels, {
       module,
       target,
       address: (buffer) => addresses[buffer],

@@ -2,7 +2,7 @@
  * Lowers a program to a plan: offsets of temporaries, distinct shaders, dispatches with their bindings.
  * @module
  */
-import { kernelOf } from "../../../kernels/builtin.ts"
+import { emit } from "../../../kernels/wgsl/emitters.ts"
 import type { DType } from "../../../kernels/contract.ts"
 import { bytesFor, type Encoding } from "../../../kernels/encoding.ts"
 import { encodingOf, F32 } from "../../../kernels/encodings.ts"
@@ -99,7 +99,7 @@ export const lower = (program: Program, { device, bindingBytes, enableSubgroups 
         return buffer
       },
     }
-    for (const dispatch of kernelOf(call, kernels).wgsl(call, context)) dispatches.push({ dispatch, call: number })
+    for (const dispatch of emit(call, kernels, context)) dispatches.push({ dispatch, call: number })
   })
 
   // A temporary lives from the first call that uses it to the last.

@@ -6,6 +6,7 @@ const rooms = [
   "mod.ts",
   "plugins",
   "core/training",
+  "core/inference",
   "core/data",
   "core/model",
   "core/formats",

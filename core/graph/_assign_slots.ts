@@ -70,7 +70,14 @@ function moved(program: Program, places: Int32Array): Program {
   return {
     ...program,
     buffers,
-    calls: program.calls.map((call) => mapViews(call, change)),
+    calls: program.calls.map((call) => mapViews(call, change)).filter((call) => !copiesToItself(call)),
     outputs: program.outputs.map((output) => ({ ...output, view: change(output.view) })),
   }
+}
+
+/** Whether a call copies a view onto itself, as the state of an update in place is. */
+function copiesToItself(call: Call): boolean {
+  if (call.kernel !== "rows" || call.body.length !== 1 || call.outputs.length !== 1) return false
+  const [input] = call.inputs, [{ view }] = call.outputs
+  return input !== undefined && input.buffer === view.buffer && aligned(input, view)
 }

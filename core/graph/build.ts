@@ -289,7 +289,7 @@ export function build(graph: Graph): Program {
         axis,
         destination: output,
         source: viewAs(source, source.shape),
-        start: viewAs(start, [1]),
+        start: viewAs(start, [sizeOf(start.shape)]),
       })
     } else if (operation === concatOperation) {
       const axis = attributes.axis as number

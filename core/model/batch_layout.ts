@@ -31,7 +31,7 @@ export function visibleKeys({ lengths, packed }: BatchTensors, keys: number, bef
 }
 
 /**
- * Keys that queries see where none looks ahead: f32 [1, queries, keys]. Padding lies on the right, so it is hidden from
+ * Keys that queries see where none looks ahead: f32 [1 or B, queries, keys]. Padding lies on the right, so it is hidden from
  * every token that counts.
  *
  * @param before How many of the keys come before the first query's own, those in memory aside.
@@ -43,8 +43,9 @@ export function causalKeys(
   before = 0,
   decoding?: Decoding,
 ): Tensor {
-  const last = ops.add(ops.iota([1, queries, 1], 1), before)
-  const mask = ops.lessEqual(ops.iota([1, 1, keys], 2), decoding === undefined ? last : ops.add(last, decoding.start))
+  const own = ops.add(ops.iota([1, queries, 1], 1), before)
+  const last = decoding === undefined || decoding.first ? own : ops.add(own, ops.reshape(decoding.start, [-1, 1, 1]))
+  const mask = ops.lessEqual(ops.iota([1, 1, keys], 2), last)
   return packed === undefined ? mask : ops.mul(mask, ofSameExample(packed, keys))
 }
 
@@ -70,6 +71,7 @@ export function firstOf(hidden: Tensor, { packed }: BatchTensors): Tensor {
 export function lastOf(hidden: Tensor, { lengths, packed }: BatchTensors): Tensor {
   if (packed !== undefined) return rowsAt(hidden, packed.last)
   const [batch, length] = hidden.shape
+  if (length === 1) return hidden
   const last = ops.reshape(ops.sub(lengths, 1), [batch, 1, 1])
   return ops.sum(ops.where(ops.equal(ops.iota([1, length, 1], 1), last), hidden, 0), [1], { keepDims: true })
 }

@@ -432,6 +432,7 @@ function assemble(
   return Effect.gen(function* () {
     const { directory, task, config, network, modules, contributions, sites, base } = structure
     const backend = yield* Backend
+    const scope = yield* Effect.scope
     const slots: Slot[] = []
     yield* Effect.addFinalizer(() => Effect.sync(() => slots.forEach((slot) => backend.free(slot))))
     const allocate = (name: string, shape: ReadonlyArray<number>, storage?: Storage) => {
@@ -471,6 +472,7 @@ function assemble(
       parameters,
       network,
       backend,
+      scope,
       notes: [...network.notes, ...selectorNotes(structure), ...notes],
       merged,
       off,

@@ -6,13 +6,14 @@ import type { TextData } from "../data/dataset.ts"
 import { encode } from "../data/encode.ts"
 import { loadTokenizer, type Tokenizer } from "../data/tokenizer.ts"
 import type { Graph } from "../graph/build.ts"
+import { programsOf } from "../inference/programs.ts"
 import type { Model } from "../model/model.ts"
 import { labelKind } from "../model/task.ts"
 import { div, iota, less, max, mul, reshape, rsqrt, sum, toFloat } from "../tensor/ops.ts"
 import { attempt, attemptPromise } from "./_attempt.ts"
 import { choiceData, choiceInput, choiceOf, type EvaluateError } from "./evaluate.ts"
 import { batchInputs } from "./step_graphs.ts"
-import { batchData, ready } from "./stepper.ts"
+import { batchData } from "./stepper.ts"
 import { padIdOf } from "./training_data.ts"
 import { TrainingError } from "./training_error.ts"
 
@@ -57,30 +58,24 @@ export function embed(
     const choice = yield* choiceOf(model, texts.length, options.plugins)
     return yield* attemptPromise(async () => {
       const embeddings: Array<Float32Array> = []
-      const programs = new Map<string, ReturnType<typeof ready>>()
-      try {
-        const source = makeBatches(examples, {
-          batchSize: Math.min(batchSize, texts.length),
-          maxLength,
-          shuffle: false,
+      const programs = programsOf(model)
+      const source = makeBatches(examples, {
+        batchSize: Math.min(batchSize, texts.length),
+        maxLength,
+        shuffle: false,
+      })
+      for (const microBatch of source.epoch(0).flatMap((step) => step.microBatches)) {
+        const batch = collate(examples, microBatch, padIdOf(tokenizer, vocabSize))
+        const [rows, length] = batch.shape
+        const name = `embed ${rows}x${length} ${normalize} ${choice?.plugins}`
+        const program = await programs.get(name, () => graph(model, rows, length, normalize, choice?.plugins))
+        const { pooled } = await program.run({ ...batchData(batch), ...choiceData(batch, choice) })
+        const width = pooled.length / rows
+        batch.rows.forEach((row, at) => {
+          if (row >= 0) embeddings[row] = (pooled as Float32Array).slice(at * width, (at + 1) * width)
         })
-        for (const microBatch of source.epoch(0).flatMap((step) => step.microBatches)) {
-          const batch = collate(examples, microBatch, padIdOf(tokenizer, vocabSize))
-          const [rows, length] = batch.shape
-          const name = `${rows}x${length}`
-          const made = () => graph(model, rows, length, normalize, choice?.plugins)
-          if (!programs.has(name)) programs.set(name, ready(model.backend, made()))
-          const inputs = { ...batchData(batch), ...choiceData(batch, choice) }
-          const pooled = (await (await programs.get(name)!).run(inputs)).pooled as Float32Array
-          const width = pooled.length / rows
-          batch.rows.forEach((row, at) => {
-            if (row >= 0) embeddings[row] = pooled.slice(at * width, (at + 1) * width)
-          })
-        }
-        return embeddings
-      } finally {
-        for (const program of programs.values()) program.then(({ dispose }) => dispose(), () => {})
       }
+      return embeddings
     })
   })
 }

@@ -16,6 +16,7 @@ import { loadTokenizer, type Tokenizer } from "../data/tokenizer.ts"
 import type { Graph } from "../graph/build.ts"
 import type { Choice } from "../model/choice.ts"
 import { chooseByRow, type RowChoice } from "../model/choose_by_row.ts"
+import { programsOf } from "../inference/programs.ts"
 import type { Model } from "../model/model.ts"
 import { labelKind, labelsOf } from "../model/task.ts"
 import { argmax, equal, full, input, maximum, softmax, sum } from "../tensor/ops.ts"
@@ -24,7 +25,7 @@ import { type ClassificationMetrics, classificationMetrics, perplexity } from ".
 import { type MaskingOptions, maskTokens } from "./mask_tokens.ts"
 import { objectiveOf } from "./objectives.ts"
 import { batchInputs } from "./step_graphs.ts"
-import { batchData, ready } from "./stepper.ts"
+import { batchData } from "./stepper.ts"
 import { encodeData, padIdOf, type TaskExamples } from "./training_data.ts"
 import { TrainingError } from "./training_error.ts"
 
@@ -90,37 +91,24 @@ export type EvaluateError = DataError | BackendError | TrainingError
 /** What a batch gives. */
 type Outputs = Readonly<Record<string, Float32Array | Int32Array>>
 
-/** Runs batches of one model; programs are compiled when their shape first comes, and kept. */
-export type Evaluator = (
+/** Runs batches; programs are compiled when their shape first comes, and kept. */
+async function run(
+  model: Model,
   batches: ReadonlyArray<Batch>,
-  masking?: MaskingOptions,
-  choice?: RowChoice,
-) => Promise<ReadonlyArray<Outputs>>
-
-const evaluators = new WeakMap<Model, { readonly state: string; readonly run: Evaluator }>()
-
-/** The evaluator of a model: the same one every time, until its graph changes. */
-export function evaluatorOf(model: Model): Evaluator {
-  const state = [model.merged, model.off].map((ids) => [...ids].sort().join()).join(" ")
-  const found = evaluators.get(model)
-  if (found?.state === state) return found.run
-  const programs = new Map<string, ReturnType<typeof ready>>()
-  const run: Evaluator = async (batches, masking, choice) => {
-    const results: Array<Promise<Outputs>> = []
-    for (const batch of batches) {
-      const [rows, length] = batch.shape
-      const name = `${rows}x${length} ${masking?.maskId} ${choice?.plugins}`
-      const graph = () => evaluationGraph(model, rows, length, masking, choice?.plugins)
-      if (!programs.has(name)) programs.set(name, ready(model.backend, graph()))
-      const program = await programs.get(name)!
-      // A few at a time: the next is posted while this one runs.
-      await results.at(-2)
-      results.push(program.run({ ...batchData(batch), ...choiceData(batch, choice) }))
-    }
-    return await Promise.all(results)
+  masking: MaskingOptions | undefined,
+  choice: RowChoice | undefined,
+): Promise<ReadonlyArray<Outputs>> {
+  const results: Array<Promise<Outputs>> = []
+  for (const batch of batches) {
+    const [rows, length] = batch.shape
+    const name = `evaluate ${rows}x${length} ${masking?.maskId} ${choice?.plugins}`
+    const graph = () => evaluationGraph(model, rows, length, masking, choice?.plugins)
+    const program = await programsOf(model).get(name, graph)
+    // A few at a time: the next is posted while this one runs.
+    await results.at(-2)
+    results.push(program.run({ ...batchData(batch), ...choiceData(batch, choice) }))
   }
-  evaluators.set(model, { state, run })
-  return run
+  return await Promise.all(results)
 }
 
 /**
@@ -195,7 +183,7 @@ export async function evaluateExamples(
   })
     .epoch(0).flatMap((step) => step.microBatches)
   const batches = microBatches.map((microBatch) => collate(examples, microBatch, padId))
-  const results = await evaluatorOf(model)(batches, masking, choice)
+  const results = await run(model, batches, masking, choice)
   let loss = 0
   let weight = 0
   let hits = 0

@@ -1,8 +1,8 @@
-import type { BackendService, CallTime, CompileOptions, Executable, RunData, Slot } from "../backend/backend.ts"
+import type { BackendService, CallTime, Executable, RunData, Slot } from "../backend/backend.ts"
+import { type Ready, ready } from "../backend/ready.ts"
 import type { StateSpec } from "../contracts/gradient_transform.ts"
 import type { Batch } from "../data/batches.ts"
-import { build, type Graph } from "../graph/build.ts"
-import type { Program } from "../graph/program.ts"
+import type { Graph } from "../graph/build.ts"
 import { threefry2x32 } from "../tensor/threefry.ts"
 import type { StepTrace, TracedRun } from "./profile.ts"
 import {
@@ -63,25 +63,6 @@ const DROPOUT = 1, TRANSFORM = 2
 
 /** Micro-batches of a step that have dropout masks of their own. */
 const MASKS = 4096
-
-/** A program made ready, with the names of the inputs that it uses. */
-interface Ready {
-  readonly program: Program
-  readonly run: (inputs: RunData) => ReturnType<Executable["run"]>
-  readonly dispose: () => void
-}
-
-/** Compiles a graph; a run may then be given more inputs than the graph has kept. */
-export async function ready(backend: BackendService, graph: Graph, options?: CompileOptions): Promise<Ready> {
-  const program = build(graph)
-  const names = program.buffers.flatMap(({ source }) => source.kind === "input" ? [source.name] : [])
-  const executable = await backend.compile(program, options)
-  return {
-    program,
-    run: (inputs) => executable.run(Object.fromEntries(names.map((name) => [name, inputs[name]]))),
-    dispose: executable.dispose,
-  }
-}
 
 /** A program whose calls are timed. */
 interface Timed extends Ready {

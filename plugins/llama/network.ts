@@ -47,7 +47,9 @@ export function buildNetwork(reader: ConfigReader, task: Task): Network {
     },
     forward: (scope, batch) => {
       const hidden = scope.call(body, batch.tokens, batch)
-      if (!classifies) return { hidden, logits: scope.call(head, hidden) }
+      if (!classifies) {
+        return { hidden, logits: scope.call(head, scope.decoding === undefined ? hidden : lastOf(hidden, batch)) }
+      }
       const logits = scope.call(head, lastOf(hidden, batch))
       return { hidden, logits: ops.reshape(logits, [-1, task.labels.length]) }
     },

@@ -19,7 +19,7 @@ import {
   saveAdapters,
   saveCheckpoint,
   writeParameters,
-} from "../../core/model/mod.ts"
+} from "../../core/inference/mod.ts"
 import { labelKind, Task } from "../../core/model/task.ts"
 import * as ops from "../../core/tensor/ops.ts"
 import { makeRng, type Rng } from "../../core/tensor/random.ts"

@@ -1,13 +1,13 @@
 /**
- * `generate.ts what [checkout]`: text of a Llama of SmolLM2-135M's shape with random weights, on the wasm backend. A step of
- * `prompts` is 20 prompts of 5 to 24 tokens, one call of `generate` after the other, with 16 new tokens each; one of `1` or `8`
- * is that many such prompts at once with 64 new tokens each. With the path of another checkout that one's code is measured;
- * Deno then needs its `--config` too. Answers each step with its milliseconds and a number that stands for the tokens.
+ * `generate.ts rows [checkout]`: text of a Llama of SmolLM2-135M's shape with random weights, on the wasm backend. A step of
+ * 1 row is 16 new tokens after the next of 20 prompts of 5 to 24 tokens, one of more rows 64 new tokens after each of that many
+ * prompts at once, `1x64` the same of one row. With the path of another checkout that one's code is measured; Deno then
+ * needs its `--config` too. Answers each step with its milliseconds and, in the loss's stead, a number made of the tokens.
  * @module
  */
 import { serve } from "../serve.ts"
 
-const [what, checkout = decodeURIComponent(new URL("../../../", import.meta.url).pathname)] = Deno.args
+const [rows, checkout = decodeURIComponent(new URL("../../../", import.meta.url).pathname)] = Deno.args
 const load = (path: string) => import(`file://${checkout.replace(/\/?$/, "/")}${path}`)
 
 const Effect: typeof import("effect/Effect") = await import("effect/Effect")
@@ -34,19 +34,15 @@ const prompt = (i: number): Int32Array<ArrayBuffer> =>
 
 const program = Effect.gen(function* () {
   const model = yield* Model.initialize(config, { task: Task.causalLM() })
-  const texts = function* () {
-    if (what === "prompts") {
-      const made: Int32Array[] = []
-      for (let i = 0; i < 20; i++) made.push(yield* Model.generate(model, prompt(i), { maxNewTokens: 16 }))
-      return made
-    }
-    const prompts = Array.from({ length: Number(what) }, (_, i) => prompt(i))
-    return yield* Model.generate(model, prompts, { maxNewTokens: 64 })
-  }
-  const step = Effect.map(Effect.gen(texts), (made) => {
-    const all = made.flatMap((ids) => [...ids])
-    return all.reduce((sum, id, at) => sum + id * (at % 7 + 1), 0)
-  })
+  let steps = 0
+  const texts = () =>
+    rows === "1"
+      ? Effect.map(Model.generate(model, prompt(steps++ % 20), { maxNewTokens: 16 }), (ids) => [ids])
+      : Model.generate(model, Array.from({ length: parseInt(rows) }, (_, i) => prompt(i)), { maxNewTokens: 64 })
+  const step = Effect.map(
+    Effect.suspend(texts),
+    (made) => made.flatMap((ids) => [...ids]).reduce((sum, id, at) => sum + id * (at % 7 + 1), 0),
+  )
   yield* Effect.promise(() => serve(() => Effect.runPromise(step)))
 })
 

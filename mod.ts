@@ -36,6 +36,7 @@ export * as Model from "./core/inference/mod.ts"
 export * as Trainer from "./core/training/trainer.ts"
 export * as Tokenizer from "./core/data/tokenizer.ts"
 export * as Families from "./core/model/families.ts"
+export * as Weights from "./core/weights/mod.ts"
 export * as Plugins from "./core/contracts/plugins.ts"
 export * as ops from "./core/tensor/ops.ts"
 export {
@@ -61,7 +62,6 @@ export { layerNorm, type LayerNormOptions } from "./core/model/layer_norm.ts"
 export { rmsNorm, type RmsNormOptions } from "./core/model/norm.ts"
 export type * from "./core/model/module.ts"
 export type * from "./core/model/network.ts"
-export type { NamePattern } from "./core/formats/check_names.ts"
 export {
   ConfigReader,
   type FieldOptions,
@@ -79,7 +79,16 @@ export type * from "./core/contracts/site.ts"
 export type * from "./core/contracts/train_event.ts"
 export type { Rng } from "./core/tensor/random.ts"
 export type { Shape } from "./core/tensor/shape.ts"
-export { type Attributes, node, type Numbers, type Operation, type Tensor } from "./core/tensor/tensor.ts"
+export {
+  type Attributes,
+  type Box,
+  node,
+  type Numbers,
+  type Operation,
+  type Range,
+  type Strided,
+  type Tensor,
+} from "./core/tensor/tensor.ts"
 export type * from "./core/graph/program.ts"
 export type * from "./kernels/contract.ts"
 

@@ -1,10 +1,10 @@
 /**
- * Which columns of the data are what, and what can be learned from them.
+ * The columns of the data and the tasks that they allow.
  * @module
  */
 import { Dataset, type Task } from "../mod.ts"
 
-/** Names of columns; those that are not given have usual names. */
+/** Names of columns, with defaults for missing ones. */
 export interface ColumnNames {
   readonly text?: string | undefined
   readonly label?: string | undefined
@@ -14,17 +14,17 @@ export interface ColumnNames {
   readonly tags?: string | undefined
 }
 
-/** What can be learned. */
+/** Kind of task. */
 type Kind = Task["kind"]
 
-/** Columns by what they are for, with the tasks that they can be learned for. */
+/** Groups of columns, with the tasks that they allow. */
 const COLUMNS = [
   { names: ["text", "label"], tasks: ["classification"] },
   { names: ["prompt", "completion"], tasks: ["causal-lm"] },
   { names: ["words", "tags"], tasks: ["token-classification"] },
 ] as const
 
-/** What is wrong: columns of several kinds were named, or of another kind than the task's. */
+/** Problems: columns of several groups, or of a group that does not fit the task. */
 export const columnProblems = (columns: ColumnNames, task: Kind | undefined): ReadonlyArray<string> => {
   const named = (name: keyof ColumnNames) => columns[name] !== undefined
   const kinds = COLUMNS.filter(({ names }) => names.some(named))
@@ -38,7 +38,7 @@ export const columnProblems = (columns: ColumnNames, task: Kind | undefined): Re
   return [`task: "${task}" does not go with the columns ${show(kind)}, which are for ${tasks.join(", ")}`]
 }
 
-/** The columns that were named, or those that the included data has. */
+/** The named columns, or those of the included data. */
 export const columnsOf = (
   data: string,
   task: Kind | undefined,

@@ -1,5 +1,5 @@
 /**
- * How a file of data is read, where the file does not show it: flags, and the same for a run file.
+ * Options for reading a data file: flags, and the same in a run file.
  * @module
  */
 import * as Option from "effect/Option"
@@ -8,33 +8,33 @@ import * as Flag from "effect/cli/Flag"
 import type { Dataset } from "../mod.ts"
 import { defined, given, text } from "./_shared.ts"
 
-/** What a reader can be told. */
+/** Options of a reader. */
 export type Reading = Pick<Dataset.DatasetOptions, "format" | "delimiter" | "quotes" | "header" | "encoding">
 
 /** Formats by name. */
 export const FORMATS = ["csv", "tsv", "json", "jsonl", "text"] as const
 
-/** What quotes can be. */
+/** Kinds of quoting. */
 export const QUOTES = ["auto", "none", "double"] as const
 
-/** Flags for it. */
+/** The flags. */
 export const readingFlags = {
   format: Flag.Literals("format", FORMATS).pipe(
-    Flag.withDescription("Format of the data [as its extension says]"),
+    Flag.withDescription("Format of the data [from its extension]"),
     Flag.optional,
   ),
-  delimiter: text("delimiter", "What parts the columns of CSV and TSV; tab is a word for it [as the first line shows]"),
+  delimiter: text("delimiter", 'Delimiter of CSV and TSV; "tab" is accepted [detected in the first line]'),
   quotes: Flag.Literals("quotes", QUOTES).pipe(
     Flag.withDescription(
-      "CSV and TSV: quotes are characters (none) or quote fields (double) [auto: as the file shows]",
+      "CSV and TSV: quotes are characters (none) or enclose fields (double) [auto: detected]",
     ),
     Flag.optional,
   ),
-  header: text("header", "Column names, with commas, of a file without a header line [its first line]"),
-  encoding: text("encoding", "Encoding of the data, such as windows-1252 [utf-8, or utf-16 where the file shows it]"),
+  header: text("header", "Column names, separated by commas, of a file without a header line [its first line]"),
+  encoding: text("encoding", "Encoding of the data, such as windows-1252 [utf-8, or utf-16 if detected]"),
 }
 
-/** What the flags say; the quotes of the data that is included are characters. */
+/** Options from the flags; in the included data, quotes are characters. */
 export const readingOf = (flags: Command.Command.Config.Infer<typeof readingFlags>, data: string): Reading => ({
   ...data.endsWith("sms_spam.tsv") ? { quotes: "none" } : {},
   ...defined({

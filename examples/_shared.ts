@@ -33,16 +33,16 @@ export const number = (name: string, description: string) =>
 export const text = (name: string, description: string) =>
   Flag.String(name).pipe(Flag.withDescription(description), Flag.optional)
 
-/** How the engine is set up. */
+/** Flag of the CPU backend. */
 export const threads = whole("threads", "Threads of the CPU backend [all]").pipe(Flag.optional)
 
-/** Whether a step is timed kernel by kernel. */
+/** Flag for tracing. */
 export const trace = Flag.Boolean("trace").pipe(
   Flag.withDescription("Time each kernel of a step (the tenth): a table, and trace.json in the run folder"),
   Flag.withDefault(false),
 )
 
-/** The step that {@link trace} asks for: by the tenth the engine is up to speed. */
+/** The step to trace: by the tenth, the engine has warmed up. */
 export const traceStep = (asked: boolean): { readonly traceStep?: number } => asked ? { traceStep: 10 } : {}
 
 /** `undefined` for nothing. */
@@ -52,7 +52,7 @@ export const given = Option.getOrUndefined
 export const defined = <A extends object>(values: A): { [K in keyof A]?: Exclude<A[K], undefined> } =>
   Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as A
 
-/** A path within `examples/`, as seen from the current directory where it lies below. */
+/** A path within `examples/`, relative to the current directory if it is below it. */
 export const beside = (path: string): string => {
   const full = decodeURIComponent(new URL(path, import.meta.url).pathname)
   const here = `${Deno.cwd()}/`
@@ -79,7 +79,7 @@ const holdsRun = (folder: string) =>
     return names.includes("config.json")
   })
 
-/** Fails early when a run lies in the output folder and is neither to be resumed nor to be replaced. */
+/** Fails early if the output folder holds a run that is neither resumed nor replaced. */
 export const checkOutput = (folder: string, { resume, overwrite }: { resume: boolean; overwrite: boolean }) =>
   Effect.gen(function* () {
     if (resume || overwrite || !(yield* holdsRun(folder))) return
@@ -87,7 +87,7 @@ export const checkOutput = (folder: string, { resume, overwrite }: { resume: boo
     return yield* new RunFolderError({ reason: "HoldsRun", path: folder, fields: [], message })
   })
 
-/** Removes a run that is to be replaced, and nothing but a run. */
+/** Removes a run that is replaced; a folder without a run is left alone. */
 export const clearOutput = (folder: string, { resume, overwrite }: { resume: boolean; overwrite: boolean }) =>
   Effect.gen(function* () {
     if (!overwrite || resume || !(yield* holdsRun(folder))) return
@@ -116,7 +116,7 @@ export const main = <Name extends string, Input, Context, E>(
     Command.run({ version: "0.1.0" }),
     Effect.tapCause(report),
     Effect.provide(NodeServices.layer),
-    // Found out without reading the environment, which takes a permission.
+    // Detected without reading the environment, which needs a permission.
     Effect.provideService(TerminalCapabilities.TerminalCapabilities, {
       canColor: Deno.stdout.isTerminal() && !Deno.noColor,
       canAnimate: Deno.stdout.isTerminal(),

@@ -1,5 +1,5 @@
 /**
- * The path that every training example takes: read, load, judge, train, judge, save, report.
+ * Steps that all training examples share: read, load, evaluate, train, evaluate, save, report.
  * @module
  */
 import * as Console from "effect/Console"
@@ -8,30 +8,30 @@ import { Backend, Dataset, Model, Task, Trainer } from "../mod.ts"
 import type { Reading } from "./_reading.ts"
 import { checkOutput, clearOutput, defined, progress, traceStep } from "./_shared.ts"
 
-/** What a run is to do. */
+/** Settings of a run. */
 export interface Settings {
-  /** For the report. */
+  /** Title of the report. */
   readonly title: string
   /** Hugging Face directory of the base model. */
   readonly model: string
-  /** What the model's frozen matrices are kept in. */
+  /** Number format of the model's frozen matrices. */
   readonly weights: "stored" | "f32" | "bf16" | "f16"
-  /** Whether a classifier's head of the model is kept, or one starts anew. */
+  /** Whether to keep the model's classification head or start a new one. */
   readonly head: "stored" | "new"
   /** The data's file. */
   readonly data: string
   readonly columns: Dataset.Columns
-  /** How the file is read. Default: as it shows. */
+  /** How the file is read. Default: detected. */
   readonly reading?: Reading
   /** Names of the classes in the order of their ids. Default: those of the model's head, or of the data, sorted. */
   readonly labels?: ReadonlyArray<string> | undefined
-  /** What to learn; as the columns say when it is not given. */
+  /** Task. Default: from the columns. */
   readonly task: Task["kind"] | undefined
-  /** Shares of the rows to choose by and to judge by. */
+  /** Shares of the rows for validation and test. */
   readonly validation: number
   readonly test: number
   readonly training: Trainer.TrainOptions & { readonly maxLength: number; readonly epochs: number }
-  /** Stop after so many evaluations without progress. Default: never. */
+  /** Stop after this many evaluations without progress. Default: never. */
   readonly patience?: number | undefined
   readonly seed: number
   /** The run folder. */
@@ -39,7 +39,7 @@ export interface Settings {
   readonly resume: boolean
   readonly overwrite: boolean
   readonly trace: boolean
-  /** What else decides the outcome. */
+  /** Other settings that affect the result. */
   readonly config: Readonly<Record<string, unknown>>
 }
 
@@ -49,17 +49,17 @@ const taskOf = (data: Dataset.Data, { task }: Settings): Task => {
   return task === "masked-lm" ? Task.maskedLM() : Task.causalLM()
 }
 
-/** Four digits are enough for people. */
+/** Metrics as one line. */
 const line = (metrics: Readonly<Record<string, number>>) =>
   Object.entries(metrics).map(([name, value]) => `${name} ${value.toFixed(4)}`).join("  ")
 
-/** Classes are seldom of one size: macro-F1 chooses the weights, where a loss may rise while it does. */
+/** Macro-F1 selects the weights of a classifier: classes differ in size, and the loss can rise while it improves. */
 const stopping = ({ patience }: Settings, task: Task): Trainer.EarlyStopping => ({
   ...defined({ patience }),
   metric: task.kind === "causal-lm" || task.kind === "masked-lm" ? "loss" : "macroF1",
 })
 
-/** Reads the data, its labels in the order that was asked for, or that the model's own head has. */
+/** Reads the data; its labels come in the given order, or in that of the model's head. */
 const read = ({ model, head, data, columns, reading, labels }: Settings) =>
   Effect.gen(function* () {
     const found = yield* Dataset.file(data, columns, { ...reading, ...defined({ labels }) })
@@ -70,7 +70,7 @@ const read = ({ model, head, data, columns, reading, labels }: Settings) =>
     return yield* Dataset.file(data, columns, { ...reading, labels: own })
   })
 
-/** Data and model of a run, and how it is judged. */
+/** Data and model of a run, and its evaluation. */
 const prepare = (settings: Settings) =>
   Effect.gen(function* () {
     const { validation, test, seed, weights, head, training: { maxLength } } = settings
@@ -78,24 +78,24 @@ const prepare = (settings: Settings) =>
     yield* Console.log(`backend: ${backend.info.description}`)
     const data = yield* read(settings).pipe(Dataset.split({ validation, test, seed }))
     yield* Console.log(
-      `data: ${settings.data}, ${data.train.rows.length} rows to train on, ${data.validation.rows.length} to choose by, ` +
-        `${data.test.rows.length} to judge by; ${data.removedDuplicates} duplicates left out` +
+      `data: ${settings.data}, ${data.train.rows.length} rows for training, ${data.validation.rows.length} for validation, ` +
+        `${data.test.rows.length} for the test; ${data.removedDuplicates} duplicates removed` +
         (data.conflicts.length === 0 ? "" : `, ${data.conflicts.length} with several labels`),
     )
     const task = taskOf(data.train, settings)
     const model = yield* Model.load(settings.model, { task, seed, weights, head })
     for (const note of model.notes) yield* Console.log(`model: ${note}`)
-    const judged = [data.test, data.validation, data.train].find(({ rows }) => rows.length > 0) ?? data.train
-    return { backend, data, task, model, judge: Trainer.evaluate(model, judged, { maxLength, batchSize: 32 }) }
+    const evaluated = [data.test, data.validation, data.train].find(({ rows }) => rows.length > 0) ?? data.train
+    return { backend, data, task, model, measure: Trainer.evaluate(model, evaluated, { maxLength, batchSize: 32 }) }
   })
 
-/** Trains, and leaves adapter and report in the run folder. */
+/** Trains and writes adapter and report into the run folder. */
 export const train = (settings: Settings) =>
   Effect.gen(function* () {
     const { output, resume, weights, head, labels, validation, test, seed, training } = settings
     yield* checkOutput(output, settings)
-    const { backend, data, task, model, judge } = yield* prepare(settings)
-    const before = yield* judge
+    const { backend, data, task, model, measure } = yield* prepare(settings)
+    const before = yield* measure
     yield* Console.log(`before: ${line(before.metrics)}`)
 
     yield* clearOutput(output, settings)
@@ -116,7 +116,7 @@ export const train = (settings: Settings) =>
       ...traceStep(settings.trace),
       ...(data.validation.rows.length === 0 ? {} : { earlyStopping: stopping(settings, task) }),
     })
-    const after = yield* judge
+    const after = yield* measure
     yield* Console.log(`after: ${line(after.metrics)}`)
 
     const adapter = `${output}/adapter`
@@ -140,11 +140,11 @@ export const train = (settings: Settings) =>
     yield* Console.log(`adapter: ${adapter}, report: ${output}/report.html`)
   }).pipe(Effect.scoped)
 
-/** Judges what a run has saved. */
-export const judgeSaved = (settings: Settings) =>
+/** Evaluates a saved run. */
+export const evaluateSaved = (settings: Settings) =>
   Effect.gen(function* () {
-    const { data, model, judge } = yield* prepare(settings)
+    const { data, model, measure } = yield* prepare(settings)
     for (const note of data.train.notes ?? []) yield* Console.log(`data: ${note}`)
     yield* Model.loadAdapters(model, `${settings.output}/adapter`)
-    yield* Console.log(`saved: ${line((yield* judge).metrics)}`)
+    yield* Console.log(`saved: ${line((yield* measure).metrics)}`)
   }).pipe(Effect.scoped)

@@ -1,6 +1,6 @@
 /**
- * Fine-tunes a model with LoRA on a file of your own: labelled texts or words (classification), prompts with completions,
- * or plain texts (language modelling). Without any flag: the model that is included, on the SMS Spam Collection.
+ * Fine-tunes a model with LoRA on your own data: labelled texts or words (classification), prompts with completions, or
+ * plain texts (language modelling). Without flags: the included model on the SMS Spam Collection.
  *
  * ```sh
  * deno run -P examples/lora.ts --model ./smollm2 --data reviews.csv --text review --label stars
@@ -24,15 +24,15 @@ import { type Settings, train } from "./_train.ts"
 
 const flags = {
   model: Flag.String("model").pipe(
-    Flag.withDescription("Hugging Face directory of the base model [the one that is included]"),
+    Flag.withDescription("Hugging Face directory of the base model [the included one]"),
     Flag.withDefault(beside("./models/espalier-1m")),
   ),
   weights: Flag.Literals("weights", ["stored", "f32", "bf16", "f16"]).pipe(
-    Flag.withDescription("What the model's frozen matrices are kept in [stored: what its file has]"),
+    Flag.withDescription("Number format of the model's frozen matrices [stored: as in its file]"),
     Flag.withDefault("stored"),
   ),
   head: Flag.Literals("head", ["stored", "new"]).pipe(
-    Flag.withDescription("The model's own classifier, or a new one for other labels [stored]"),
+    Flag.withDescription("Keep the model's own classifier, or start a new one [stored]"),
     Flag.withDefault("stored"),
   ),
   data: Flag.String("data").pipe(
@@ -41,43 +41,49 @@ const flags = {
   ),
   text: text("text", "Column of the text [text]"),
   label: text("label", "Column of the label [label]"),
-  labels: text("labels", "Labels with commas, in the order of their ids [the model's, or those in the data, sorted]"),
-  prompt: text("prompt", "Column of the prompt: learn to complete it"),
+  labels: text(
+    "labels",
+    "Labels in the order of their ids, separated by commas [the model's, or those in the data, sorted]",
+  ),
+  prompt: text("prompt", "Column of the prompt"),
   completion: text("completion", "Column of the completion"),
-  words: text("words", "Column of lists of words: learn a label for each"),
-  tags: text("tags", "Column of lists of the words' labels"),
+  words: text("words", "Column with lists of words"),
+  tags: text("tags", "Column with lists of the words' labels"),
   ...readingFlags,
   task: Flag.Literals("task", ["classification", "token-classification", "causal-lm", "masked-lm"]).pipe(
-    Flag.withDescription("What to learn [as the columns say; causal-lm with a prompt or a text file]"),
+    Flag.withDescription("Task [from the columns; causal-lm with a prompt or a text file]"),
     Flag.optional,
   ),
-  validation: number("validation", "Share of the rows to choose by [0.1]").pipe(Flag.withDefault(0.1)),
-  test: number("test", "Share of the rows to judge by [0.2]").pipe(Flag.withDefault(0.2)),
+  validation: number("validation", "Share of the rows for validation [0.1]").pipe(Flag.withDefault(0.1)),
+  test: number("test", "Share of the rows for the test [0.2]").pipe(Flag.withDefault(0.2)),
   epochs: whole("epochs", "Passes over the data [5]").pipe(Flag.withDefault(5)),
-  maxSteps: whole("max-steps", "Steps after which training ends [as epochs say]").pipe(Flag.optional),
-  batchSize: whole("batch-size", "Examples of a micro-batch [16]").pipe(Flag.withDefault(16)),
-  accumulation: whole("accumulation", "Micro-batches of a step [1]").pipe(Flag.withDefault(1)),
+  maxSteps: whole("max-steps", "Number of steps [given by epochs]").pipe(Flag.optional),
+  batchSize: whole("batch-size", "Examples per micro-batch [16]").pipe(Flag.withDefault(16)),
+  accumulation: whole("accumulation", "Micro-batches per step [1]").pipe(Flag.withDefault(1)),
   learningRate: number("learning-rate", "Highest learning rate [3e-3]").pipe(Flag.withDefault(3e-3)),
   schedule: Flag.Literals("schedule", ["linear", "cosine", "constant"]).pipe(
-    Flag.withDescription("Course of the learning rate after the warm-up [linear]"),
+    Flag.withDescription("Schedule of the learning rate after the warm-up [linear]"),
     Flag.withDefault("linear"),
   ),
-  warmup: number("warmup-ratio", "Share of the steps over which the rate rises [0.06]").pipe(Flag.withDefault(0.06)),
+  warmup: number("warmup-ratio", "Share of the steps used for warm-up [0.06]").pipe(Flag.withDefault(0.06)),
   weightDecay: number("weight-decay", "Weight decay [0]").pipe(Flag.withDefault(0)),
-  patience: whole("patience", "Stop after so many evaluations, one a pass, without progress [never]").pipe(
+  patience: whole("patience", "Stop after this many evaluations (one per pass) without progress [never]").pipe(
     Flag.optional,
   ),
-  maxLength: whole("max-length", "Most tokens of an example; longer texts are cut [128]", 2).pipe(
+  maxLength: whole("max-length", "Maximum tokens per example; longer texts are cut [128]", 2).pipe(
     Flag.withDefault(128),
   ),
-  rank: whole("rank", "Rank r of the update [8]").pipe(Flag.withDefault(8)),
-  alpha: number("alpha", "The update is scaled by alpha / rank [16]").pipe(Flag.withDefault(16)),
+  rank: whole("rank", "LoRA rank r [8]").pipe(Flag.withDefault(8)),
+  alpha: number("alpha", "LoRA alpha; the update is scaled by alpha / rank [16]").pipe(Flag.withDefault(16)),
   dropout: number("dropout", "Dropout on the input of the update [0.1]").pipe(Flag.withDefault(0.1)),
-  targets: text("target-modules", "Names with commas, a regular expression, or all-linear [usual for the family]"),
-  seed: whole("seed", "Seed of split, new weights and order [42]", 0).pipe(Flag.withDefault(42)),
+  targets: text(
+    "target-modules",
+    "Names separated by commas, a regular expression, or all-linear [the family's default]",
+  ),
+  seed: whole("seed", "Seed of split, new weights and order of examples [42]", 0).pipe(Flag.withDefault(42)),
   output: Flag.String("output").pipe(Flag.withDescription("Run folder [runs/demo]"), Flag.withDefault("runs/demo")),
   resume: Flag.Boolean("resume").pipe(
-    Flag.withDescription("Go on with the run in the output folder"),
+    Flag.withDescription("Resume the run in the output folder"),
     Flag.withDefault(false),
   ),
   overwrite: Flag.Boolean("overwrite").pipe(
@@ -157,7 +163,7 @@ const command = Command.make("lora", flags, (options) => {
   )
   return Effect.provide(train(settingsOf(options)), methods)
 }).pipe(
-  Command.withDescription("Fine-tunes a model with LoRA on a file of your own"),
+  Command.withDescription("Fine-tunes a model with LoRA on your own data"),
   Command.withExamples([{
     command: "deno run -P examples/lora.ts --model ./smollm2 --data reviews.csv --text review --label stars",
     description: "A classifier of reviews",

@@ -1,6 +1,6 @@
 /**
  * Pretrains a small Llama-family model from plain texts: trains a byte-level BPE tokenizer, then the model, and saves a
- * checkpoint that transformers loads. Without any flag: about a million parameters on the texts that are included.
+ * checkpoint that transformers loads. Without flags: about a million parameters, on the included texts.
  *
  * ```sh
  * deno run -P examples/pretrain.ts --text corpus.txt --minutes 7 --output runs/tiny
@@ -34,30 +34,30 @@ import {
 const flags = {
   text: Flag.String("text").pipe(
     Flag.withDescription(
-      "Plain text file (also .gz) with blank lines between documents; may be given several times [the included one]",
+      "Plain text file (also .gz) with blank lines between documents; can be given several times [the included one]",
     ),
     Flag.atLeast(0),
   ),
-  vocabulary: whole("vocabulary", "Tokens of the tokenizer [2048]", 258).pipe(Flag.withDefault(2048)),
+  vocabulary: whole("vocabulary", "Vocabulary size of the tokenizer [2048]", 258).pipe(Flag.withDefault(2048)),
   hidden: whole("hidden", "Width of the model [128]").pipe(Flag.withDefault(128)),
-  layers: whole("layers", "Layers [4]").pipe(Flag.withDefault(4)),
+  layers: whole("layers", "Number of layers [4]").pipe(Flag.withDefault(4)),
   heads: whole("heads", "Attention heads [4]").pipe(Flag.withDefault(4)),
-  keyValueHeads: whole("kv-heads", "Heads of keys and values [2]").pipe(Flag.withDefault(2)),
+  keyValueHeads: whole("kv-heads", "Key and value heads [2]").pipe(Flag.withDefault(2)),
   feedForward: whole("ffn", "Width of the feed-forward layers [352]").pipe(Flag.withDefault(352)),
-  positions: whole("positions", "Longest sequence of the model [512]").pipe(Flag.withDefault(512)),
-  block: whole("block", "Tokens of a training block [128]", 2).pipe(Flag.withDefault(128)),
-  batchSize: whole("batch-size", "Blocks of a step [16]").pipe(Flag.withDefault(16)),
+  positions: whole("positions", "Maximum sequence length of the model [512]").pipe(Flag.withDefault(512)),
+  block: whole("block", "Tokens per training block [128]", 2).pipe(Flag.withDefault(128)),
+  batchSize: whole("batch-size", "Blocks per step [16]").pipe(Flag.withDefault(16)),
   learningRate: number("learning-rate", "Highest learning rate [3e-3]").pipe(Flag.withDefault(3e-3)),
   weightDecay: number("weight-decay", "Weight decay [0.01]").pipe(Flag.withDefault(0.01)),
-  steps: whole("steps", "Steps; instead of --minutes").pipe(Flag.optional),
-  minutes: number("minutes", "Time for training, by the pace of a few trial steps [7]").pipe(Flag.withDefault(7)),
-  seed: whole("seed", "Seed of weights and order [42]", 0).pipe(Flag.withDefault(42)),
+  steps: whole("steps", "Number of steps, instead of --minutes").pipe(Flag.optional),
+  minutes: number("minutes", "Minutes of training, estimated from a few trial steps [7]").pipe(Flag.withDefault(7)),
+  seed: whole("seed", "Seed of weights and order of texts [42]", 0).pipe(Flag.withDefault(42)),
   output: Flag.String("output").pipe(
-    Flag.withDescription("Run folder; the model goes to its folder model/ [runs/pretrain]"),
+    Flag.withDescription("Run folder; the model is written to its folder model/ [runs/pretrain]"),
     Flag.withDefault("runs/pretrain"),
   ),
   resume: Flag.Boolean("resume").pipe(
-    Flag.withDescription("Go on with the run in the output folder; needs --steps"),
+    Flag.withDescription("Resume the run in the output folder; needs --steps"),
     Flag.withDefault(false),
   ),
   overwrite: Flag.Boolean("overwrite").pipe(
@@ -126,7 +126,7 @@ const program = (options: Options) =>
     const common = { tokenizer, batchSize, learningRate, weightDecay, seed, maxLength: block, packing: true } as const
     const newModel = Model.initialize(config, { task: Task.causalLM(), seed })
 
-    // A few steps on a model that is thrown away tell the pace.
+    // A few steps on a temporary model measure the pace.
     const measure = Effect.scoped(Effect.gen(function* () {
       let perStep = 0
       yield* Trainer.fit(yield* newModel, { train: data.train }, {

@@ -1,6 +1,6 @@
 /**
- * Fine-tunes a model as a run file says: which model, which data, which methods with which options. Several methods train
- * together, and several of one kind; the run folder holds the files of each, and all load together again.
+ * Fine-tunes a model as described by a run file: model, data, and methods with their options. Several methods can train
+ * together, also several of one kind; the run folder holds the files of each, and they load together again.
  *
  * ```sh
  * deno run -P examples/run.ts examples/espalier.json
@@ -18,20 +18,20 @@ import { Espalier } from "../mod.ts"
 import * as Bert from "../plugins/bert/mod.ts"
 import * as Llama from "../plugins/llama/mod.ts"
 import { defined, given, main, threads, trace } from "./_shared.ts"
-import { judgeSaved, train } from "./_train.ts"
+import { evaluateSaved, train } from "./_train.ts"
 import { layersOf, readRunFile, settingsOf } from "./run_file.ts"
 
 const flags = {
   file: Argument.String("file").pipe(
-    Argument.withDescription("The run file [espalier.json]"),
+    Argument.withDescription("Run file [espalier.json]"),
     Argument.withDefault("espalier.json"),
   ),
   evaluate: Flag.Boolean("evaluate").pipe(
-    Flag.withDescription("Train nothing: judge what lies in the run folder"),
+    Flag.withDescription("Evaluate what is saved in the run folder, without training"),
     Flag.withDefault(false),
   ),
   resume: Flag.Boolean("resume").pipe(
-    Flag.withDescription("Go on with the run in the output folder"),
+    Flag.withDescription("Resume the run in the output folder"),
     Flag.withDefault(false),
   ),
   overwrite: Flag.Boolean("overwrite").pipe(
@@ -48,9 +48,9 @@ const command = Command.make("run", flags, ({ file, evaluate, threads, ...rest }
     const settings = yield* settingsOf(run, file, rest)
     const base = Espalier.layerWith({ wasm: defined({ threads: given(threads) }) })
     const methods = Layer.mergeAll(Bert.layer, Llama.layer, ...layersOf(run)).pipe(Layer.provideMerge(base))
-    return yield* Effect.provide(evaluate ? judgeSaved(settings) : train(settings), methods)
+    return yield* Effect.provide(evaluate ? evaluateSaved(settings) : train(settings), methods)
   })).pipe(
-    Command.withDescription("Fine-tunes a model as a run file says"),
+    Command.withDescription("Fine-tunes a model as described by a run file"),
     Command.withExamples([{
       command: "deno run -P examples/run.ts examples/espalier.json",
       description: "LoRA and a prefix on the SMS Spam Collection",

@@ -1,5 +1,5 @@
 /**
- * What an emitter has to know of a fused body before it writes it.
+ * What must be known of a fused body before code is written for it, and its text for people.
  * @module
  */
 import type { Instruction } from "./contract.ts"
@@ -55,3 +55,30 @@ export const reductionDepths = (body: ReadonlyArray<Instruction>): number[] => {
   }
   return depths
 }
+
+/** How many operations on numbers a body is at each place. */
+export const operationsOf = (body: ReadonlyArray<Instruction>): number =>
+  body.filter(({ op }) => op !== "load" && op !== "constant" && op !== "index").length
+
+/** A body as text, for people. */
+export const spell = (body: ReadonlyArray<Instruction>): string =>
+  body.map((step, number) => {
+    switch (step.op) {
+      case "load":
+        return undefined
+      case "constant":
+        return `%${number}=${step.value}`
+      case "index":
+        return `%${number}=index(${step.axis})`
+      case "reduce":
+        return `%${number}=${step.kind}(${operands(body, step.args)})`
+      default:
+        return `%${number}=${step.op}(${operands(body, step.args)})`
+    }
+  }).filter((text) => text !== undefined).join(" ")
+
+const operands = (body: ReadonlyArray<Instruction>, args: ReadonlyArray<number>): string =>
+  args.map((number) => {
+    const step = body[number]
+    return step.op === "load" ? `in${step.operand}` : `%${number}`
+  }).join(", ")

@@ -1,8 +1,8 @@
 /**
- * Walking over views: what references and emitters share.
+ * Views of buffers: making them, and walking over them.
  * @module
  */
-import { sizeOf } from "../core/tensor/shape.ts"
+import { sizeOf, stridesOf } from "../core/tensor/shape.ts"
 import type { View } from "./contract.ts"
 
 /** Walks `space` in row-major order with each view's element offset kept beside.
@@ -27,3 +27,11 @@ export const forEachPlace = (
     }
   }
 }
+
+/** The whole of a buffer from its first element on, without gaps. */
+export const contiguous = (buffer: number, shape: ReadonlyArray<number>): View => ({
+  buffer,
+  offset: 0,
+  shape,
+  strides: stridesOf(shape),
+})

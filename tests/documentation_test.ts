@@ -37,3 +37,25 @@ for (const [name, text] of texts) {
     }
   })
 }
+
+const pages = [
+  ...["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "FEATURES.md", "examples/third_party/README.md"],
+  ...Array.from(Deno.readDirSync(new URL("docs/", repository)), ({ name }) => `docs/${name}`).filter((path) =>
+    path.endsWith(".md")
+  ).toSorted(),
+]
+for (const page of pages) {
+  Deno.test(`the links of ${page} lead somewhere`, () => {
+    const url = new URL(page, repository)
+    for (const [, target] of read(page).matchAll(/\]\(([^)\s]+)\)/g)) {
+      const { protocol, hash, href } = new URL(target, url)
+      if (protocol !== "file:") continue
+      const text = Deno.readTextFileSync(new URL(href.slice(0, href.length - hash.length)))
+      const anchors = Array.from(
+        text.matchAll(/^#+ (.*)$/gm),
+        ([, title]) => `#${title.toLowerCase().replace(/[^\w\s-]/g, "").replaceAll(" ", "-")}`,
+      )
+      assert(hash === "" || anchors.includes(hash), `${target}: no heading there`)
+    }
+  })
+}

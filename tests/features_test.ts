@@ -13,9 +13,7 @@ import { layer as pluginsLayer } from "../core/contracts/plugins.ts"
 import { layer as familiesLayer } from "../core/model/families.ts"
 import { initialize, load, type Model, readParameters, saveCheckpoint } from "../core/model/mod.ts"
 import { labelKind, Task } from "../core/model/task.ts"
-import { adamW } from "../core/training/adamw.ts"
-import { objectiveOf } from "../core/training/objectives.ts"
-import { makeStepper } from "../core/training/stepper.ts"
+import { makeSession } from "../core/training/session.ts"
 import * as IA3 from "../examples/third_party/ia3.ts"
 import * as Adapters from "../plugins/adapters/mod.ts"
 import * as Bert from "../plugins/bert/mod.ts"
@@ -160,20 +158,9 @@ const ROWS = [[3, 8, 1, 5], [4, 7, 2]]
 const LENGTH = 4
 
 /** Two steps; gives their losses. */
-async function train({ task, backend, forward, parameters, contributions }: Model): Promise<ReadonlyArray<number>> {
-  const labels = labelKind(task)
-  const tensors = new Map(parameters.map(({ key, tensor }) => [key, tensor]))
-  const stepper = makeStepper(backend, {
-    forward,
-    parameter: (key) => tensors.get(key)!,
-    trained: parameters.filter(({ trainable }) => trainable),
-    labels,
-    objective: objectiveOf(task),
-    contributions,
-    optimizer: adamW(),
-    weightDecay: 0,
-    maxGradNorm: 1,
-  }, { seed: 1, tasks: ["default"] })
+async function train(model: Model): Promise<ReadonlyArray<number>> {
+  const labels = labelKind(model.task)
+  const session = await makeSession(model, { seed: 1 })
   const padded = (row: ReadonlyArray<number>, fill: number) => [...row, ...Array(LENGTH - row.length).fill(fill)]
   const batch = {
     task: "default",
@@ -189,13 +176,13 @@ async function train({ task, backend, forward, parameters, contributions }: Mode
   } as const
   try {
     const losses: Array<number> = []
-    for (const step of [1, 2]) {
-      const { result } = await stepper.post({ step, learningRate: 1e-2, batches: [batch] })
-      losses.push((await result).loss)
+    for (let step = 0; step < 2; step++) {
+      await session.post({ batches: [batch] }, 1e-2)
+      losses.push(...(await session.drain()).map(({ loss }) => loss))
     }
     return losses
   } finally {
-    stepper.dispose()
+    await session.dispose()
   }
 }
 

@@ -5,10 +5,13 @@ import { importsOf, publishedRoots, sourceFiles, type SourceImport } from "./tas
 const rooms = [
   "mod.ts",
   "plugins",
+  "core/run",
   "core/training",
   "core/inference",
   "core/data",
   "core/model",
+  "core/weights",
+  "core/options",
   "core/formats",
   "core/backend",
   "core/graph",

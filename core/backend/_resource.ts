@@ -6,11 +6,11 @@ import { BackendError } from "./backend_error.ts"
 /** A backend that has started. */
 export interface Started {
   readonly service: BackendService
-  /** Ends it: workers, memory, the device. */
+  /** Stops workers and releases memory and device. */
   readonly close: () => void | Promise<void>
 }
 
-/** A backend as a resource that ends with the scope. Fails with `Unsupported` where it does not start. */
+/** A backend as a resource, released with the scope. Fails with `Unsupported` if it does not start. */
 export const resource = (
   name: BackendInfo["name"],
   start: () => Promise<Started>,

@@ -1,5 +1,5 @@
 /**
- * What every backend checks of its slots.
+ * Checks of slots that all backends share.
  * @module
  */
 import type { DType, Storage } from "../../kernels/contract.ts"
@@ -10,7 +10,7 @@ import { BackendError } from "./backend_error.ts"
 
 const bad = (message: string): BackendError => new BackendError({ reason: "BadInput", message })
 
-/** A slot with its number, if there can be one. */
+/** Makes a numbered slot. Throws on an invalid shape or storage. */
 export const makeSlot = (
   id: number,
   name: string,
@@ -27,7 +27,7 @@ export const makeSlot = (
   return { id, name, shape, dtype, storage }
 }
 
-/** Throws unless these elements go to this place of the slot. */
+/** Throws unless the elements fit into the slot at this offset. */
 export const checkWrite = (slot: Slot, data: Float32Array | Int32Array, offset: number): void => {
   const size = sizeOf(slot.shape)
   const fits = Number.isInteger(offset) && offset >= 0 && offset + data.length <= size
@@ -38,7 +38,7 @@ export const checkWrite = (slot: Slot, data: Float32Array | Int32Array, offset: 
   )
 }
 
-/** The slots that a program names. Throws where one is not there or is kept otherwise than the program takes it. */
+/** The slots of a program. Throws if one does not exist or has another storage than the program expects. */
 export const slotsOf = <A extends { readonly slot: Slot }>(
   { name, buffers }: Program,
   held: ReadonlyMap<number, A>,

@@ -5,13 +5,13 @@
 
 /** A running worker. */
 export interface Thread<Request> {
-  /** Sends a request; `transfer` goes over without being copied. */
+  /** Sends a request; `transfer` is moved, not copied. */
   readonly post: (request: Request, transfer?: Array<ArrayBuffer>) => void
-  /** Ends it at once. */
+  /** Terminates it immediately. */
   readonly terminate: () => void
 }
 
-/** A worker's whole program: its text is sent, so it must import nothing and use nothing outside of itself. */
+/** Program of a worker. Its source text is sent, so it must not import or use anything outside itself. */
 export type ThreadProgram<Request, Reply> = (
   post: (reply: Reply, transfer: Array<ArrayBuffer>) => void,
   receive: (handler: (request: Request) => void) => void,
@@ -27,9 +27,9 @@ interface NodeWorker {
 /**
  * Starts a worker.
  *
- * @param program What it runs.
+ * @param program Its program.
  * @param onReply Called with each reply.
- * @param onFailure Called when the worker itself breaks.
+ * @param onFailure Called when the worker fails.
  */
 export const startThread = async <Request, Reply>(
   program: ThreadProgram<Request, Reply>,
@@ -58,7 +58,7 @@ export const startThread = async <Request, Reply>(
   }
   const text = `const { parentPort } = require("node:worker_threads")
     ;(${program})((reply, transfer) => parentPort.postMessage(reply, transfer), (handler) => parentPort.on("message", handler))`
-  // A name that bundlers for browsers do not follow.
+  // Computed, so that browser bundlers do not resolve it.
   const specifier = "node:worker_threads"
   const { Worker: NodeWorker } = await import(specifier) as {
     Worker: new (text: string, options: { eval: true }) => NodeWorker

@@ -1,5 +1,5 @@
 /**
- * Chooses the backend: a real GPU if there is one, else the CPU. Its description says which, and why not the other.
+ * Chooses the backend: a real GPU if there is one, otherwise the CPU. The description gives the reason.
  * @module
  */
 import * as Context from "effect/Context"
@@ -10,21 +10,21 @@ import { BackendError } from "./backend_error.ts"
 import type { WasmOptions } from "./wasm/backend.ts"
 import type { WebgpuOptions } from "./webgpu/backend.ts"
 
-/** What a backend can be asked for by. `auto`: a real GPU, else the CPU. */
+/** Choice of a backend. `auto`: a real GPU if there is one, otherwise the CPU. */
 export type BackendChoice = "auto" | "wasm" | "webgpu"
 
 /** Options of {@link layerWith}. */
 export interface AutoOptions {
-  /** Which backend. Default: what the environment variable `ESPALIER_BACKEND` says, else `auto`. Only `webgpu`
-   * takes a GPU that is a CPU in disguise (lavapipe, SwiftShader). */
+  /** The backend. Default: the environment variable `ESPALIER_BACKEND`, otherwise `auto`. Only `webgpu` accepts a
+   * software adapter (lavapipe, SwiftShader). */
   readonly backend?: BackendChoice
-  /** Options of the backend on the CPU, where that one is taken. */
+  /** Options of the CPU backend. */
   readonly wasm?: WasmOptions
 }
 
 const VARIABLE = "ESPALIER_BACKEND"
 
-/** The variable's value where it is set and may be read; nobody is asked for a permission. */
+/** The variable's value if it is set and may be read; never prompts for permission. */
 const fromEnvironment = (): string | undefined => {
   const { Deno, process } = globalThis as {
     Deno?: { permissions: { querySync(query: { name: "env"; variable: string }): { state: string } } }
@@ -36,14 +36,14 @@ const fromEnvironment = (): string | undefined => {
   return process?.env[VARIABLE] || undefined
 }
 
-// A page loads the code of the backend that it takes, not that of both.
+// Imported on demand, so that a page downloads only the backend that it uses.
 const wasmLayer = (options?: WasmOptions): Layer.Layer<Backend, BackendError> =>
   Layer.unwrap(Effect.map(Effect.promise(() => import("./wasm/backend.ts")), ({ layer }) => layer(options)))
 
 const webgpuLayer = (options?: WebgpuOptions): Layer.Layer<Backend, BackendError> =>
   Layer.unwrap(Effect.map(Effect.promise(() => import("./webgpu/backend.ts")), ({ layer }) => layer(options)))
 
-/** The chosen backend. Fails with `Unsupported` where it does not start, `BadInput` for a choice that is none. */
+/** The chosen backend. Fails with `Unsupported` if it does not start, `BadInput` if the choice is unknown. */
 export const layerWith = (options: AutoOptions): Layer.Layer<Backend, BackendError> =>
   Layer.unwrap(Effect.sync((): Layer.Layer<Backend, BackendError> => {
     const choice = options.backend ?? fromEnvironment() ?? "auto"
@@ -72,5 +72,5 @@ export const layerWith = (options: AutoOptions): Layer.Layer<Backend, BackendErr
       ))
   }))
 
-/** The backend that the environment asks for, else the best one of this machine. */
+/** The backend that the environment names, otherwise the best one of this machine. */
 export const layer: Layer.Layer<Backend, BackendError> = layerWith({})

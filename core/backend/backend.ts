@@ -1,25 +1,25 @@
 /**
- * What a backend offers to the rest: memory that stays (slots), and programs that run over it.
+ * The Backend service: persistent memory (slots) and programs that run over it.
  *
- * The methods are plain promises on purpose: they are called once or a few times a step. The service's life (workers,
- * memory, a device) is an Effect resource: see the layers of each backend.
+ * The methods give plain promises, since they are called in every step. Workers, memory and device are an Effect
+ * resource: see the layers of each backend.
  * @module
  */
 import * as Context from "effect/Context"
 import type { DType, Storage } from "../../kernels/contract.ts"
 import type { Program } from "../graph/program.ts"
 
-/** Memory of a backend that outlives a run. */
+/** Memory that outlives a run. */
 export interface Slot {
-  /** The number by which programs name it. */
+  /** Number by which programs refer to it. */
   readonly id: number
-  /** For people: errors and listings. */
+  /** Name in errors and listings. */
   readonly name: string
   /** Extents of its axes. */
   readonly shape: ReadonlyArray<number>
   /** Type of its elements. */
   readonly dtype: DType
-  /** What its memory holds for each element. Default `"f32"`. */
+  /** Stored form of an element. Default `"f32"`. */
   readonly storage?: Storage
 }
 
@@ -27,86 +27,85 @@ export interface Slot {
 export type RunData = Readonly<Record<string, Float32Array | Int32Array>>
 
 /**
- * When a thread worked on one call of a program. In milliseconds: on a CPU since the run was asked for, on a GPU since
- * its first call.
+ * When a thread worked on a call, in milliseconds: on a CPU since the run was posted, on a GPU since its first call.
  */
 export interface CallTime {
   /** Number of the call in the program. */
   readonly call: number
   /** Number of the thread, from 0. */
   readonly thread: number
-  /** When it began. */
+  /** Start. */
   readonly start: number
-  /** When it was done, before it waited for the others. */
+  /** End, before waiting for other threads. */
   readonly end: number
 }
 
-/** How a program is made ready. */
+/** Options of {@link BackendService.compile}. */
 export interface CompileOptions {
   /**
-   * Is told the times of each run's calls, in their order. The calls then run strictly one after the other, with the
-   * same results. Default: nothing is timed, and nothing is paid for it. A backend without a clock never tells.
+   * Receives the times of each run's calls, in order. Calls then run strictly one after the other, with the same
+   * results. Never called by a backend without a clock. Default: no timing and no cost.
    */
   readonly trace?: (times: ReadonlyArray<CallTime>) => void
 }
 
-/** A program made ready on a backend. */
+/** A compiled program. */
 export interface Executable {
-  /** Runs once. Every input must be given, with its exact length. Runs of one backend follow each other in order. */
+  /** Runs once. Every input is required, with its exact length. Runs of one backend execute in order. */
   readonly run: (inputs: RunData) => Promise<Record<string, Float32Array | Int32Array>>
   /** Bytes of temporaries the plan needs (shared among executables of one backend). */
   readonly temporaryBytes: number
-  /** Releases what only this executable holds. */
+  /** Releases the executable's own resources. */
   readonly dispose: () => void
 }
 
-/** What a backend tells of itself. */
+/** Facts about a backend. */
 export interface BackendInfo {
   /** Kind of backend. */
   readonly name: "wasm" | "webgpu"
-  /** One line for people: what it runs on. */
+  /** One line that says what it runs on. */
   readonly description: string
-  /** Threads that compute. */
+  /** Number of compute threads. */
   readonly threads: number
 }
 
-/** Bytes held at this moment, and the most that were held. */
+/** Bytes in use. */
 export interface BackendMemory {
   /** Of slots. */
   readonly slotBytes: number
   /** Of temporaries, for the largest executable. */
   readonly temporaryBytes: number
-  /** Size of the memory as the system sees it; it never shrinks. */
+  /** Size of the memory as the system sees it; never shrinks. */
   readonly totalBytes: number
 }
 
 /** The operations of a backend. */
 export interface BackendService {
-  /** What it is. */
+  /** Facts about the backend. */
   readonly info: BackendInfo
   /**
-   * Makes a slot, filled with zeros. Default `"f32"` in four bytes; a 16-bit `storage` of f32 takes two, and programs
-   * only read it. Throws {@link BackendError} when there is no room.
+   * Makes a slot, filled with zeros. Elements take four bytes by default; a 16-bit `storage` of f32 takes two, and
+   * programs can only read it. Throws {@link BackendError} if memory is insufficient.
    */
   readonly allocate: (name: string, shape: ReadonlyArray<number>, dtype?: DType, storage?: Storage) => Slot
-  /** Gives a slot's memory back; the slot must not be used after. */
+  /** Frees a slot; it must not be used afterwards. */
   readonly free: (slot: Slot) => void
   /**
-   * Copies into a slot from element `offset` on (default 0): large data may come in pieces. 16-bit storage takes the
-   * nearest number (ties to even); what is too large for it becomes infinite.
+   * Copies into a slot from element `offset` on (default 0), so that large data can come in pieces. 16-bit storage
+   * rounds to the nearest number (ties to even); numbers beyond its range become infinite.
    */
   readonly write: (slot: Slot, data: Float32Array | Int32Array, offset?: number) => Promise<void>
-  /** Copies a slot out, as f32 whatever its storage. */
+  /** Copies a slot out; 16-bit storage is converted to f32. */
   readonly read: (slot: Slot) => Promise<Float32Array | Int32Array>
-  /** Makes a program ready to run. */
+  /** Compiles a program. */
   readonly compile: (program: Program, options?: CompileOptions) => Promise<Executable>
-  /** What is held now. */
+  /** Bytes in use now. */
   readonly memory: () => BackendMemory
 }
 
-/** Identity of the backend service. */
+/** Type of the service's key. */
 export interface Backend {
-  /** Nominal brand. */
+  /** Identifier. */
   readonly "~espalier/Backend": "~espalier/Backend"
 }
 /** Key of the backend service. */

@@ -1,6 +1,6 @@
 import * as Data from "effect/Data"
 
-/** What a {@link BackendError} holds. */
+/** Fields of a {@link BackendError}. */
 export interface BackendErrorFields {
   /** Kind of failure. */
   readonly reason: "Unsupported" | "OutOfMemory" | "Compile" | "Run" | "BadInput" | "Lost"
@@ -9,7 +9,7 @@ export interface BackendErrorFields {
   /** The underlying failure. */
   readonly cause?: unknown
 }
-/** A backend could not do what it was asked. */
+/** A backend failed. */
 export class BackendError extends Data.Error<BackendErrorFields> {
   /** Tag for `Effect.catchTag`. */
   readonly _tag: "BackendError" = "BackendError"

@@ -1,12 +1,12 @@
 /**
- * Places temporaries in one arena so that those which never live at the same time may share bytes.
+ * Places temporaries in one arena; temporaries with disjoint lifetimes can share bytes.
  *
- * Greedy by size: the largest first, each into the tightest gap that its living neighbours leave (Pisarchyk and Lee,
+ * Greedy by size: the largest first, each into the tightest gap between live neighbours (Pisarchyk and Lee,
  * "Efficient memory management for deep neural net inference", 2020, algorithm 3).
  * @module
  */
 
-/** One block of memory and the time over which it must keep its content. */
+/** A block of memory and its lifetime. */
 export interface Lifetime {
   /** Bytes. */
   readonly bytes: number
@@ -16,7 +16,7 @@ export interface Lifetime {
   readonly last: number
 }
 
-/** Places of the blocks in the arena. */
+/** Offsets of the blocks in the arena. */
 export interface MemoryPlan {
   /** First byte of each block, in the order given. */
   readonly offsets: ReadonlyArray<number>
@@ -27,15 +27,15 @@ export interface MemoryPlan {
 /**
  * Plans an arena.
  *
- * @param blocks What has to be placed.
- * @param alignment Every offset is a multiple of it (bytes).
+ * @param blocks Blocks to place.
+ * @param alignment Alignment of every offset, in bytes.
  */
 export const planMemory = (blocks: ReadonlyArray<Lifetime>, alignment: number): MemoryPlan => {
   const padded = (bytes: number) => Math.ceil(bytes / alignment) * alignment
   const sizes = blocks.map(({ bytes }) => padded(bytes))
   const order = blocks.map((_, i) => i).sort((a, b) => blocks[b].bytes - blocks[a].bytes || a - b)
   const offsets = new Array<number>(blocks.length).fill(0)
-  // Blocks placed so far, by offset. Looked through for each block: plain numbers side by side keep that fast.
+  // Placed blocks by offset, in flat arrays because every block scans them.
   const starts = new Float64Array(blocks.length), ends = new Float64Array(blocks.length)
   const firsts = new Int32Array(blocks.length), lasts = new Int32Array(blocks.length)
   let count = 0, total = 0

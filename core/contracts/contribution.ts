@@ -10,15 +10,15 @@ import type { Parameter, ParameterSpec } from "./parameter.ts"
 import type { KeyValues, Site } from "./site.ts"
 import type { TrainEvent } from "./train_event.ts"
 
-/** A tensor that leaves or enters a run: a parameter and its values, row-major. */
+/** A parameter and its values, row-major. */
 export interface NamedValues {
-  /** Which one. */
+  /** The parameter. */
   readonly parameter: Parameter
   /** Its elements. */
   readonly data: Float32Array
 }
 
-/** What a plugin's artifacts know of the model. */
+/** Model information passed to `save` and `load`. */
 export interface ArtifactContext {
   /** Directory that the base model was loaded from. */
   readonly baseModel: string
@@ -30,21 +30,21 @@ export interface ArtifactContext {
   readonly modules: ReadonlyArray<ModuleInfo>
 }
 
-/** The base model when its weights are there, without any method. */
+/** The base model with its weights, without methods. */
 export interface BaseModel {
-  /** Directory that it was loaded from; empty for one made from a config alone. */
+  /** Directory that it was loaded from; empty if it was made from a config alone. */
   readonly directory: string
   /** Its tree. */
   readonly modules: ReadonlyArray<ModuleInfo>
   /** Number of token ids. */
   readonly vocabSize: number
-  /** Random numbers of the plugin's own, by the seed of new parameters. */
+  /** The plugin's random numbers, from the seed of new parameters. */
   readonly rng: Rng
-  /** One of its parameters by key, as loaded; or one of the plugin's own, as its initializer made it. */
+  /** A base parameter by key, as loaded, or a parameter of the plugin, as initialized. */
   readonly parameter: (key: string) => Tensor
-  /** Keys and values that each Attention makes of a text's tokens, by its path: what a cache of the text holds. */
+  /** Keys and values of a text's tokens, by the path of each Attention. */
   readonly keyValues: (tokens: Int32Array) => ReadonlyMap<string, KeyValues>
-  /** Runs a graph over them once. */
+  /** Runs a graph once. */
   readonly evaluate: (
     outputs: Readonly<Record<string, Tensor>>,
   ) => Effect.Effect<Readonly<Record<string, Float32Array>>, Error>
@@ -60,65 +60,84 @@ export interface BaseWeight {
   readonly data: Float32Array
 }
 
-/** What an earlier run made of the base model beside what trains: a vocabulary that grew. */
+/** Changes of the base model by an earlier run, apart from what trains: a larger vocabulary. */
 export interface BaseChanges {
-  /** Fields of `config.json` that are others since. */
+  /** Changed fields of `config.json`. */
   readonly config: Readonly<Record<string, unknown>>
-  /** Weights that stand in the stead of the base model's. */
+  /** Weights that replace the base model's. */
   readonly weights: ReadonlyArray<BaseWeight>
   /** Directory of the tokenizer that belongs to them. Default: the base model's. */
   readonly companions?: string
-  /** Keys of weights that were tied and are no more, by the key of the one whose values they keep. */
+  /** Keys of weights that are no longer tied, each with the key of the weight whose values it keeps. */
   readonly untied?: Readonly<Record<string, string>>
 }
 
-/** Files of a plugin: whole contents by name, built before anything is written. */
+/** Files of a plugin: complete contents by name, made before anything is written. */
 export type ArtifactFiles = Readonly<Record<string, Uint8Array>>
+
+/** What a plugin needs of a training step. */
+export interface Requirements {
+  /**
+   * A row for each example. False says that it works where several examples lie one after the other in a row (see
+   * `PackedRow`): no site mixes tokens of a row, and for per-token labels, the objective only needs the row's total loss.
+   * Default: true with an objective or a transform of `example` gradients, else false.
+   */
+  readonly paddedRows?: boolean
+  /** Losses by example in the feedback of `batches`. For per-token labels each example then has a row. Default false. */
+  readonly perExampleLoss?: boolean
+  /**
+   * The loss of an example is the mean of its terms, and a step divides the sum over its examples by the number of
+   * examples that it is planned for (micro-batch size times micro-batches), however many there are: what one example
+   * adds does not depend on the others. For per-token labels each example then has a row. Default false.
+   */
+  readonly constantDivisor?: boolean
+}
 
 /** What one plugin adds. Set-up is Effect; what runs in a step is a plain function over symbolic tensors. */
 export interface Contribution {
-  /** `method/name`: a method can be there twice. */
+  /** `method/name`; the name distinguishes instances of one method. */
   readonly id: string
-  /** Ids (or methods) that come before this one where order matters. Never taken from the order of building. */
+  /** Ids (or methods) that come before this one. The order of building layers does not matter. */
   readonly after?: ReadonlyArray<string>
   /** Changes to the model. */
   readonly sites?: ReadonlyArray<Site>
-  /** Base parameters that train too (a head, biases). With no plugin that has sites or this, everything trains. */
+  /**
+   * Selects base parameters that train too (a head, biases). If no plugin sets `sites` or `trains`, every parameter
+   * trains.
+   */
   readonly trains?: (module: ModuleInfo, parameter: string) => boolean
-  /** What a person should know of its options, given the model's tree: names that match nothing. */
+  /** Notes about the options for the user, such as names that match no module. */
   readonly notes?: (modules: ReadonlyArray<ModuleInfo>) => ReadonlyArray<string>
-  /** What it brings of the base from an earlier run, given the tree as config and files of the base have it. */
+  /** Changes of the base model from an earlier run, given its original tree. */
   readonly base?: (modules: ReadonlyArray<ModuleInfo>, tied: Readonly<Record<string, string>>) => BaseChanges
   /** Changes to the loss; `parameters` are keyed `<id>:objective.<name>`. */
   readonly objective?: {
     readonly parameters?: Readonly<Record<string, ParameterSpec>>
     readonly wrap: (next: Objective) => Objective
   }
-  /**
-   * Whether it works where several examples lie one after the other in a row (see `PackedRow`): no site mixes tokens of a
-   * row, and the objective makes do with a row's sum where labels are of tokens. Default: where it has no objective.
-   */
-  readonly paddingFree?: boolean
-  /** Changes to what is drawn. */
+  /** What it needs of the step. Default: see {@link Requirements}. */
+  readonly requires?: Requirements
+  /** Changes to the batches. */
   readonly batches?: (next: BatchSource) => BatchSource
   /** Changes to gradients. */
   readonly gradients?: GradientTransforms
   /**
-   * First values that rest on the base model's weights, for some or all of the plugin's parameters that
-   * `artifacts.initial` brings no values of; the others keep their initializer's.
+   * Initial values computed from the base weights, for any of the plugin's parameters without values in
+   * `artifacts.initial`. The others keep the values of their initializer.
    */
   readonly initialize?: (
     own: ReadonlyArray<Parameter>,
     base: BaseModel,
   ) => Effect.Effect<ReadonlyArray<NamedValues>, Error>
-  /** What to write beside the run, and to read again: the plugin's own parameters and the base ones that it trains. */
+  /** Saves and loads the plugin's parameters and the base parameters that it trains. */
   readonly artifacts?: {
-    /** Files of an earlier run: `load` gives the plugin's parameters their first values from them. */
+    /** Files of an earlier run, from which `load` reads the initial values. */
     readonly initial?: ArtifactFiles
     readonly save: (values: ReadonlyArray<NamedValues>, context: ArtifactContext) => Effect.Effect<ArtifactFiles, Error>
     /**
-     * Gives values for the wanted parameters; missing, unexpected or wrongly shaped tensors are an error. Frozen ones, and
-     * those of a new module that no plugin asks for (`trainable` is false), may be left out: they stay as they are.
+     * Gives values for the wanted parameters. Missing, unexpected and wrongly shaped tensors are errors. Parameters
+     * with `trainable` false (frozen, or of a new module that no plugin trains) may be left out; they keep their
+     * values.
      */
     readonly load: (
       files: ArtifactFiles,

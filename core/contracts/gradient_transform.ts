@@ -1,5 +1,6 @@
+import type { Shape } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts"
-import type { Parameter } from "./parameter.ts"
+import type { Initializer, Parameter } from "./parameter.ts"
 
 /** Gradients by parameter key. */
 export type Gradients = ReadonlyMap<string, Tensor>
@@ -7,43 +8,57 @@ export type Gradients = ReadonlyMap<string, Tensor>
 /** State of a transform by name, as symbolic tensors. */
 export type TransformState = Readonly<Record<string, Tensor>>
 
-/** What a transform may look at. */
+/** Inputs of a transform. */
 export interface TransformContext {
-  /** Number of this update, from 1: i32 []. */
+  /** Step number, from 1: i32 []. */
   readonly step: Tensor
-  /** Key for random numbers of this update (see `uniform`). */
+  /** Key for random numbers of this update (see `uniform`): from the run's seed, or {@link GradientTransforms.secret}. */
   readonly key: readonly [Tensor, Tensor]
 }
 
-/** Memory that a transform keeps between updates; it starts with zeros and lies in checkpoints. */
-export type StateSpec = Readonly<Record<string, { readonly shape: ReadonlyArray<number> }>>
+/** State that is kept between updates, by name: f32 tensors that checkpoints hold. */
+export type StateSpec = Readonly<Record<string, StateTensor>>
 
-/** Sees gradients by task as well. */
+/** One tensor of a state. */
+export interface StateTensor {
+  /** Extents of its axes. */
+  readonly shape: Shape
+  /** Its first values; random ones come from the run's seed and the tensor's name. Default: zeros. */
+  readonly initializer?: Initializer
+}
+
+/** Inputs of a transform of each task's gradients. */
 export interface TaskTransformContext extends TransformContext {
   /**
-   * What each task's sums were divided by to give its gradients, 0 for a task without any example in this step: f32 [].
-   * A gradient times it is the sum again, for whoever needs another divisor.
+   * Divisor of each task's gradient sums, 0 for a task without examples in this step: f32 []. Multiply a gradient by it
+   * to get the sum back.
    */
   readonly weights: ReadonlyMap<string, Tensor>
 }
 
-/** A change to the gradients of a whole step, with a memory of its own. Graph to graph: a plain function, folded once. */
+/** Changes the gradients of a step and keeps state. A plain function over symbolic tensors. */
 export interface StepTransform<G, Context> {
-  /** Default: no memory. */
+  /** Default: no state. */
   readonly init?: (parameters: ReadonlyArray<Parameter>) => StateSpec
-  /** New gradients and new memory. */
+  /** Gives the new gradients and the new state. */
   readonly update: (gradients: G, state: TransformState, context: Context) => readonly [G, TransformState]
 }
 
-/** Changes to gradients, by the stage at which they happen. */
+/** Changes to gradients, by stage. */
 export interface GradientTransforms {
   /**
-   * Each gradient is [B, ...shape]: of the sum of one example's terms, before the sum over the batch. Runs once a
-   * micro-batch, and so has no memory.
+   * Gradients of each example, [B, ...shape], before the sum over the batch. Runs once for each micro-batch, so it
+   * keeps no state.
    */
   readonly example?: (gradients: Gradients, context: TransformContext) => Gradients
-  /** Gradients by task, each the weighted mean over the task's examples of the step. */
+  /** Gradients of each task: weighted means over the task's examples of the step. */
   readonly task?: StepTransform<ReadonlyMap<string, Gradients>, TaskTransformContext>
   /** The mean over tasks, before clipping by global norm and the optimizer. */
   readonly total?: StepTransform<Gradients, TransformContext>
+  /**
+   * True draws the key of `context.key` from `crypto` instead of the run's seed, as the noise of a private run must be: two
+   * runs with one seed then differ. The key lies in checkpoints, which only their owner can read, so that a resumed run is
+   * the same run. Default false.
+   */
+  readonly secret?: boolean
 }

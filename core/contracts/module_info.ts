@@ -15,21 +15,21 @@ export interface ModuleInfo {
   readonly sizes: Readonly<Record<string, number>>
   /** Shapes of the module's own parameters by name. */
   readonly parameters: Readonly<Record<string, Shape>>
-  /** Whether the module is the model's output head: `"all-linear"` leaves it out. */
+  /** Whether the module is the model's output head, which `"all-linear"` excludes. */
   readonly outputHead: boolean
-  /** Whether the family adapts it when a method is not told which modules to take. */
+  /** Whether methods adapt it by default. */
   readonly defaultTarget: boolean
   /** The Backbone of the model. */
   readonly backbone?: BackboneInfo
-  /** Of a module whose output is added to the residual stream: the part of the layer that ends there. */
+  /** Set if the module's output is added to the residual stream: the part of the layer that ends here. */
   readonly residual?: ResidualPart
 }
 
-/** The part of a model that all its tasks share. */
+/** The part of a model that all tasks share. */
 export interface BackboneInfo {
-  /** Its path: `model`. A model without a head has the names of its modules without it. */
+  /** Its path, such as `model`. Files of a model without a head omit it from names. */
   readonly path: string
-  /** First parts of the names within: `layers`. */
+  /** First parts of the names inside, such as `layers`. */
   readonly parts: ReadonlyArray<string>
 }
 

@@ -1,17 +1,17 @@
 import type { Tensor } from "../tensor/tensor.ts"
 import type { Parameter } from "./parameter.ts"
 
-/** Where the examples of a packed row lie. */
+/** Positions of the examples in a packed row. */
 export interface PackedRow {
-  /** Place of each token within its example; of padding 0: i32 [1, N]. */
+  /** Index of each token within its example; 0 for padding: i32 [1, N]. */
   readonly positions: Tensor
-  /** Number of each token's example, from 0; of padding B: i32 [1, N]. A token sees those of its own number alone. */
+  /** Example of each token, from 0; B for padding: i32 [1, N]. A token sees only tokens of the same example. */
   readonly segments: Tensor
-  /** Place in the row of each example's first token; 0 of one that only fills the batch: i32 [B]. */
+  /** Index of each example's first token in the row; 0 for an example that only fills the batch: i32 [B]. */
   readonly first: Tensor
-  /** The same of its last token: i32 [B]. */
+  /** Index of each example's last token: i32 [B]. */
   readonly last: Tensor
-  /** Most tokens that an example of the run has: no position reaches it. */
+  /** Length of the longest example of the run; all positions are below it. */
   readonly longest: number
 }
 
@@ -37,7 +37,7 @@ export interface BatchTensors {
   readonly task: string
 }
 
-/** What a model gives for a batch. */
+/** Outputs of a model for a batch. */
 export interface Outputs {
   /** [B, classes] for classification; for each token [B, T, classes], or [B, T, vocabulary] of a language model. */
   readonly logits: Tensor
@@ -56,19 +56,19 @@ export interface ExampleLoss {
   readonly weight: Tensor
 }
 
-/** What an objective may look at. */
+/** Inputs of an objective. */
 export interface ObjectiveContext {
-  /** What goes in. */
+  /** The batch. */
   readonly batch: BatchTensors
-  /** What the model makes of it. */
+  /** The model's outputs for it. */
   readonly outputs: Outputs
-  /** Outputs of the model with every method off (built only when asked for). */
+  /** Outputs of the model with all methods off; traced only when called. */
   readonly base: () => Outputs
-  /** A parameter of the objective that is being wrapped, by name. */
+  /** A parameter of the plugin's objective, by name. */
   readonly parameter: (name: string) => Tensor
-  /** All parameters of the plugin that wraps which train, those of its sites included; for regularizers. */
+  /** The plugin's trained parameters, including those of its sites; for regularizers. */
   readonly trained: ReadonlyArray<{ readonly parameter: Parameter; readonly tensor: Tensor }>
 }
 
-/** From a batch and a model's outputs to the loss of each example. A plain function over symbolic tensors. */
+/** Computes the loss of each example from a batch and a model's outputs. A plain function over symbolic tensors. */
 export type Objective = (context: ObjectiveContext) => ExampleLoss

@@ -1,6 +1,6 @@
 import type { Shape } from "../tensor/shape.ts"
 
-/** How a new parameter gets its first values. Random ones come from the run's seed and the parameter's key. */
+/** Initial values of a new parameter. Random values depend on the run's seed and the parameter's key. */
 export type Initializer =
   | { readonly kind: "zeros" }
   | { readonly kind: "ones" }
@@ -10,15 +10,15 @@ export type Initializer =
   | { readonly kind: "normal"; readonly std: number }
   | { readonly kind: "values"; readonly data: Float32Array }
 
-/** A parameter before it has memory. */
+/** Shape and initializer of a parameter. */
 export interface ParameterSpec {
   /** Extents of its axes. */
   readonly shape: Shape
-  /** Its first values. */
+  /** Its initial values. */
   readonly initializer: Initializer
-  /** Of a plugin's parameter: whether training changes it. Default true. */
+  /** For a plugin's parameter: whether it trains. Default true. */
   readonly trainable?: boolean
-  /** Multiple of the run's learning rate at which it is trained. Default 1. */
+  /** Factor on the run's learning rate. Default 1. */
   readonly learningRateFactor?: number
 }
 
@@ -29,10 +29,10 @@ export interface Parameter extends ParameterSpec {
    * `<plugin id>:<module path>.<name>`.
    */
   readonly key: string
-  /** Path of the module that it belongs to. */
+  /** Path of its module. */
   readonly module: string
   /** Its name within the module or site: `weight`, `bias`, ... */
   readonly name: string
-  /** `"base"`, or the id of the plugin that brought it. */
+  /** `"base"`, or the id of its plugin. */
   readonly owner: string
 }

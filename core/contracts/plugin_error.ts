@@ -1,14 +1,14 @@
 import * as Data from "effect/Data"
 
-/** What a {@link PluginError} holds. */
+/** Fields of a {@link PluginError}. */
 export interface PluginErrorFields {
-  /** Id of the plugin that cannot work, or `"plugins"`. */
+  /** Id of the plugin, or `"plugins"`. */
   readonly plugin: string
-  /** What does not fit, and what to do. */
+  /** What is wrong, and what to do. */
   readonly message: string
 }
 
-/** Plugins that cannot work: with this model, with each other, or at all. Raised before any weight is loaded. */
+/** Plugins do not work with this model, with each other, or with these options. Raised before weights are loaded. */
 export class PluginError extends Data.Error<PluginErrorFields> {
   /** Tag for `Effect.catchTag`. */
   readonly _tag: "PluginError" = "PluginError"

@@ -11,15 +11,15 @@ import { PluginError } from "./plugin_error.ts"
 
 /** The operations of the registry. */
 export interface PluginsService {
-  /** Adds a contribution; undone when the plugin's layer is released. */
+  /** Adds a contribution; it is removed when the plugin's layer is released. */
   readonly register: (contribution: Contribution) => Effect.Effect<void, PluginError, Scope.Scope>
-  /** All contributions in order: `after` first, then by id. The order of building plays no part. */
+  /** All contributions, ordered by `after`, then by id. The order of building layers does not matter. */
   readonly all: Effect.Effect<ReadonlyArray<Contribution>, PluginError>
 }
 
-/** Identity of the registry. */
+/** Type of the registry's key. */
 export interface Plugins {
-  /** Nominal brand. */
+  /** Identifier. */
   readonly "~espalier/Plugins": "~espalier/Plugins"
 }
 /** Key of the registry. */

@@ -3,42 +3,42 @@ import type { ModuleInfo } from "./module_info.ts"
 import type { ParameterSpec } from "./parameter.ts"
 
 /**
- * Which modules: a string is a regular expression that must match the whole path; a list matches a path exactly or its
- * end after a dot; `"all-linear"` is every Linear but the output head; a function decides by structure.
+ * Selects modules. A string is a regular expression for the whole path; a list has paths or their ends after a dot;
+ * `"all-linear"` is every Linear except the output head; a function decides by structure.
  */
 export type Selector = string | ReadonlyArray<string> | ((module: ModuleInfo) => boolean)
 
-/** What a site's function sees while a graph is built. */
+/** What a site's function can use while a graph is traced. */
 export interface SiteScope {
-  /** One of the site's parameters, own or shared. */
+  /** A parameter of the site, its own or shared. */
   readonly parameter: (name: string) => Tensor
-  /** One of the module's own parameters, as in the base model. */
+  /** A parameter of the module, as in the base model. */
   readonly base: (name: string) => Tensor
   /** Whether dropout is on. */
   readonly training: boolean
-  /** Dropout with randomness of its own; the identity outside of training. */
+  /** Dropout with independent random numbers; the identity outside training. */
   readonly dropout: (x: Tensor, rate: number) => Tensor
 }
 
-/** Keys and values that attention sees before the sequence's own: [1 or B, keyValueHeads, length, headDim]. */
+/** Keys and values before those of the sequence: [1 or B, keyValueHeads, length, headDim]. */
 export interface KeyValues {
-  /** Not rotated. */
+  /** Keys, without rotary positions. */
   readonly keys: Tensor
-  /** Of the same shape up to the width. */
+  /** Values, of the same shape except the width. */
   readonly values: Tensor
 }
 
-/** Where a part of a layer ends: its output y is added to what came in, and normed in families that norm afterwards. */
+/** The end of a part of a layer: its output y is added to the part's input, then normed in post-norm families. */
 export interface Residual {
-  /** What the part's output is added to, of the same shape. */
+  /** The part's input, of the same shape as its output. */
   readonly input: Tensor
-  /** The family's own end: y + input, or the norm of it. */
+  /** The family's end of the part: y + input, or its norm. */
   readonly join: (y: Tensor) => Tensor
 }
 
-/** What a site does to the modules it selects; the order of sites of one place follows the plugins' order. */
+/** What a site does to a selected module. Sites of one kind apply in the plugins' order. */
 export type SitePlan =
-  /** Replaces the module's input, for whatever is added to its output too: forward(x). */
+  /** Replaces the module's input, also for sites that add to its output: forward(x). */
   | SitePlanOf<"before", (scope: SiteScope, x: Tensor) => Tensor>
   /** Adds to the module's output: y + forward(x). For Embedding x holds indices (i32). */
   | DeltaPlan
@@ -47,43 +47,60 @@ export type SitePlan =
   /** Replaces the module's output: forward(y). */
   | SitePlanOf<"after", (scope: SiteScope, y: Tensor) => Tensor>
   /**
-   * Replaces the output y of a module with `residual` before it is added to the residual stream (and after the model's
-   * own dropout).
+   * Replaces the output y of a module that has `residual`, after the model's dropout and before it is added to the
+   * residual stream.
    */
   | ResidualPlan
   /** Keys and values before an Attention's own, visible to every query. */
-  | SitePlanOf<"kv-prefix", (scope: SiteScope) => KeyValues>
+  | PrefixPlan<"kv-prefix", KeyValues>
   /** Rows before the Backbone's embedded tokens, [length, hiddenSize]; positions shift, outputs drop them again. */
-  | SitePlanOf<"input-prefix", (scope: SiteScope) => Tensor>
+  | PrefixPlan<"input-prefix", Tensor>
 
 /** One kind of {@link SitePlan}. */
 export interface SitePlanOf<Place extends string, Forward> {
-  /** What the function does to the module. */
+  /** Kind of change. */
   readonly place: Place
   /** New parameters by name; each becomes `<plugin id>:<module path>.<name>`. */
   readonly parameters: Readonly<Record<string, ParameterSpec>>
-  /** New parameters that all modules of the plugin's sites have in common: `<plugin id>:shared.<name>`, made once. */
+  /** New parameters that all sites of the plugin share: `<plugin id>:shared.<name>`, made once. */
   readonly shared?: Readonly<Record<string, ParameterSpec>>
   /** A plain function over symbolic tensors. */
   readonly forward: Forward
+  /**
+   * How the change folds into the module's parameters, by their names, so that the site can be left out: for merging. A
+   * text says why it does not. Default: it does not.
+   */
+  readonly merge?: Readonly<Record<string, MergeInto>> | string
+}
+
+/**
+ * A parameter with a site's change in it. `value` holds changes of other sites already; this one counts from the loaded
+ * value, `scope.base(name)`, as it does in `forward`.
+ */
+export type MergeInto = (scope: SiteScope, value: Tensor) => Tensor
+
+/** A {@link SitePlan} that puts rows before those of a sequence. */
+export interface PrefixPlan<Place extends string, Rows> extends SitePlanOf<Place, (scope: SiteScope) => Rows> {
+  /** Number of rows that `forward` gives. */
+  readonly length: number
 }
 
 /** A {@link SitePlan} that adds to a module's output. */
 export interface DeltaPlan extends SitePlanOf<"delta", (scope: SiteScope, x: Tensor) => Tensor> {
   /**
-   * Where forward(x) is x down^T up^T, its factors: in a batch whose rows go through different plugins, two products then
-   * do for all of them. Undefined where it is not so, as with dropout. Default: never so; each plugin's whole output is
-   * made, and each row takes its own.
+   * The factors if forward(x) is x down^T up^T, else undefined (as with dropout). A batch whose rows use different
+   * plugins then needs two products in total. Default: every plugin computes its whole output, and each row selects its
+   * own.
    */
   readonly factors?: (scope: SiteScope) => Factors | undefined
   /**
-   * True where the sum is what a module of the plugin's own would give in this one's stead: this one's parameters then do
-   * not train because they are new, and no two such sites can be at work in one row. Default false.
+   * True if the sum equals the output of a replacement module owned by the plugin. The original module's parameters
+   * then do not train even if they are new, and one row can use only one such site. Default false.
    */
   readonly instead?: boolean
 }
 
-/** A narrow product. */
+/** Factors of a low-rank product. */
 export interface Factors {
   /** [rank, inFeatures]. */
   readonly down: Tensor
@@ -91,10 +108,10 @@ export interface Factors {
   readonly up: Tensor
 }
 
-/** A {@link SitePlan} where a part of a layer ends. */
+/** A {@link SitePlan} at the end of a part of a layer. */
 export interface ResidualPlan
   extends SitePlanOf<"residual", (scope: SiteScope, y: Tensor, residual: Residual) => Tensor> {
-  /** False where the last such site at a module gives what the layer goes on with: nothing is added or normed. Default true. */
+  /** False if the output of the last such site already includes residual and norm. Default true. */
   readonly joins?: boolean
 }
 
@@ -105,8 +122,8 @@ export interface ResidualPlan
 export interface Site {
   /** Modules to change. */
   readonly select: Selector
-  /** Modules to leave out; it wins over `select`. */
+  /** Modules to exclude; takes precedence over `select`. */
   readonly exclude?: Selector
-  /** Needs structure alone, so a conflict shows before any weight is loaded. Throws a PluginError. */
+  /** Plans the change from the module's structure, before weights are loaded. Throws PluginError on a conflict. */
   readonly plan: (module: ModuleInfo) => SitePlan
 }

@@ -1,31 +1,31 @@
 /**
- * What a training run tells while it runs: progress bars, event logs, trackers and reports all live on these. Every
- * event is plain JSON, and every number in it is finite (a loss that is not finite stops the run instead).
+ * Events emitted by a training run, for progress bars, event logs, trackers and reports. Every event is plain JSON, and
+ * every number in it is finite (a loss that is not finite stops the run).
  * @module
  */
 
 /** Values by the name of their metric, such as `loss`, `perplexity`, `accuracy`, `macroF1`, `matthews`. */
 export type Metrics = Readonly<Record<string, number>>
 
-/** The run begins, or goes on from a checkpoint. Nothing has been trained yet. */
+/** The run starts or resumes. */
 export interface TrainStart {
   /** Tells the events apart. */
   readonly type: "start"
-  /** What the model is called, usually its path. */
+  /** Name of the model, usually its path. */
   readonly model: string
-  /** Ids of the plugins at work, in their resolved order; empty for full fine-tuning. */
+  /** Ids of the plugins in their resolved order; empty for full fine-tuning. */
   readonly methods: ReadonlyArray<string>
   /** Name of the backend. */
   readonly backend: string
   /** Number of parameters that get gradients. */
   readonly trainableParameters: number
-  /** Number of all parameters, those of the methods included. */
+  /** Number of all parameters, including those of methods. */
   readonly totalParameters: number
   /** Rows in the training split. */
   readonly trainExamples: number
   /** Optimizer steps planned for the whole run. */
   readonly totalSteps: number
-  /** Step of the checkpoint that the run goes on from; absent in a fresh run. */
+  /** Step of the checkpoint that the run resumes from; absent in a new run. */
   readonly resumedFrom?: number
 }
 
@@ -45,13 +45,13 @@ export interface TrainStep {
   readonly learningRate: number
   /** Global L2 norm of the gradient before clipping. */
   readonly gradientNorm: number
-  /** Tokens seen since the first step, padding left out. */
+  /** Tokens since the first step, without padding. */
   readonly tokens: number
-  /** Tokens a second, lately. */
+  /** Recent tokens per second. */
   readonly tokensPerSecond: number
   /** Seconds since the run began. */
   readonly seconds: number
-  /** Seconds that the planned rest will take at the present pace. */
+  /** Estimated seconds until the end. */
   readonly secondsLeft: number
 }
 
@@ -63,43 +63,43 @@ export interface TrainEvaluation {
   readonly step: number
   /** Name of the split, such as `validation`. */
   readonly split: string
-  /** What was found. */
+  /** Metrics of the split. */
   readonly metrics: Metrics
 }
 
-/** A checkpoint lies on disk, whole. */
+/** A complete checkpoint has been written. */
 export interface TrainCheckpoint {
   /** Tells the events apart. */
   readonly type: "checkpoint"
   /** Steps done. */
   readonly step: number
-  /** Where it lies, relative to the run folder. */
+  /** Path relative to the run folder. */
   readonly path: string
 }
 
-/** The run ends. Nothing follows. */
+/** The run ends; the last event. */
 export interface TrainStop {
   /** Tells the events apart. */
   readonly type: "stop"
   /** Steps done. */
   readonly step: number
-  /** Why: all steps done, no progress on the validation metric, a person's Ctrl-C, or an error. */
+  /** All steps done, no progress on the validation metric, Ctrl-C, or an error. */
   readonly reason: "finished" | "early-stopping" | "interrupted" | "failed"
   /** Seconds since the run began. */
   readonly seconds: number
-  /** Step whose weights were restored, when the best were kept. */
+  /** Step whose weights were restored as the best. */
   readonly bestStep?: number
 }
 
-/** A sentence for a person. */
+/** A message for the user. */
 export interface TrainMessage {
   /** Tells the events apart. */
   readonly type: "message"
-  /** How much it matters. */
+  /** Severity. */
   readonly level: "info" | "warning"
-  /** The sentence. */
+  /** The message. */
   readonly text: string
 }
 
-/** What a training run tells while it runs. */
+/** An event of a training run. */
 export type TrainEvent = TrainStart | TrainStep | TrainEvaluation | TrainCheckpoint | TrainStop | TrainMessage

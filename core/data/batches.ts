@@ -1,4 +1,4 @@
-import { type BatchSource, DEFAULT_TASK, type MicroBatch, type Step } from "../contracts/batch_source.ts"
+import { DEFAULT_TASK, type MicroBatch, type Step } from "../contracts/batch_source.ts"
 import { DataError } from "./data_error.ts"
 import { countTrained, type Example, MASKED } from "./encode.ts"
 import { makeRng } from "../tensor/random.ts"
@@ -69,14 +69,6 @@ export interface Batch {
   readonly trainedCount: number
 }
 
-/** Where a run stands: the next step to take. */
-export interface Position {
-  /** Epoch, from 0. */
-  readonly epoch: number
-  /** Step within the epoch, from 0. */
-  readonly step: number
-}
-
 /** Length that a row is padded to: 16, 24, 32, 48, 64, 96, 128 ... and at most `maxLength`. */
 export const bucketLength = (length: number, maxLength: number): number => {
   let bucket = 16
@@ -97,12 +89,23 @@ export const makeMicroBatch = (
   return { task, rows: filled, length: bucketLength(longest, options.maxLength) }
 }
 
+/** Batches of the examples of one task. */
+export interface Batches {
+  readonly task: string
+  /** Number of tokens of each example. */
+  readonly lengths: Int32Array
+  /** Number of steps of each epoch. */
+  readonly steps: number
+  /** Steps of an epoch, counted from 0. */
+  readonly epoch: (epoch: number) => ReadonlyArray<Step>
+}
+
 /**
  * Batches of examples of like length in random order; every example once an epoch. A pure function of its arguments.
  *
  * @throws DataError `BadInput` for sizes that are not whole numbers from 1; `TooLong` for examples over `maxLength`.
  */
-export const makeBatches = (examples: ReadonlyArray<Example>, options: BatchOptions): BatchSource => {
+export const makeBatches = (examples: ReadonlyArray<Example>, options: BatchOptions): Batches => {
   const { batchSize, accumulation = 1, maxLength, shuffle = true, seed = 0, sortWindow = 8, task = DEFAULT_TASK } =
     options
   for (const [name, value] of Object.entries({ batchSize, accumulation, maxLength, sortWindow })) {
@@ -130,7 +133,7 @@ export const makeBatches = (examples: ReadonlyArray<Example>, options: BatchOpti
     const windows = chunks(rng.shuffle(all), sortWindow * accumulation * batchSize)
     return windows.flatMap((window) => stepsOf(rng.shuffle(microBatchesOf(byLength(window)))))
   }
-  return { tasks: { [task]: lengths }, epoch }
+  return { task, lengths, steps: Math.ceil(examples.length / (batchSize * accumulation)), epoch }
 }
 
 const BATCH_STREAM = 2
@@ -153,20 +156,6 @@ const chunks = <A>(items: ReadonlyArray<A>, size: number): Array<ReadonlyArray<A
   const parts: Array<ReadonlyArray<A>> = []
   for (let at = 0; at < items.length; at += size) parts.push(items.slice(at, at + size))
   return parts
-}
-
-/** Steps of `epochs` epochs from a position on: what a run takes, and what is left of it when it is resumed. */
-export function* stepsFrom(
-  source: BatchSource,
-  epochs: number,
-  from: Position = { epoch: 0, step: 0 },
-): Generator<Position & Step, void, void> {
-  for (let epoch = from.epoch; epoch < epochs; epoch++) {
-    const steps = source.epoch(epoch)
-    for (let step = epoch === from.epoch ? from.step : 0; step < steps.length; step++) {
-      yield { epoch, step, microBatches: steps[step].microBatches }
-    }
-  }
 }
 
 /** Whether labels are of tokens. All examples of a task are of one kind: a batch of empty rows too has it from the first. */

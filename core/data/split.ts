@@ -1,5 +1,8 @@
 import * as Effect from "effect/Effect"
 import { makeRng } from "../tensor/random.ts"
+import { faultsOf, withDefaults } from "../options/check.ts"
+import type { Resolved, Table } from "../options/field.ts"
+import * as field from "../options/fields.ts"
 import { attempt, DataError } from "./data_error.ts"
 import type { Data } from "./dataset.ts"
 import { type Conflict, type Duplicate, findDuplicates, normalizeText } from "./split/duplicates.ts"
@@ -16,6 +19,26 @@ export interface SplitOptions {
   readonly test?: number
   /** Seed of the division. Default 0. */
   readonly seed?: number
+}
+
+const share = field.number({ minimum: 0, exclusiveMaximum: 1, default: 0.1 })
+
+/** {@link SplitOptions} as a table. */
+export const SPLIT_OPTIONS: Table<SplitOptions> = {
+  validation: { ...share, description: "Share of the rows to choose by" },
+  test: { ...share, description: "Share of the rows to judge by" },
+  seed: field.integer({ minimum: 0, default: 0, description: "Seed of the division" }),
+}
+
+/** Checks options and fills in defaults. Throws {@link DataError} `Split` that names every wrong one. */
+function resolveSplit(options: SplitOptions): Resolved<SplitOptions> {
+  const faults = faultsOf(SPLIT_OPTIONS, options).map(({ message }) => message)
+  const { validation, test, seed } = withDefaults(SPLIT_OPTIONS, options)
+  if (faults.length === 0 && validation + test >= 1) {
+    faults.push(`validation and test must be below 1 together, got ${validation} and ${test}`)
+  }
+  if (faults.length > 0) throw new DataError({ reason: "Split", message: faults.join("; ") })
+  return { validation, test, seed }
 }
 
 /** Data divided in three; every row that is not a duplicate stands in exactly one part. */
@@ -60,15 +83,7 @@ export function split(
  * @throws DataError `Split` for shares out of range or a part that would be empty.
  */
 export const splitData = <D extends Data>(data: D, options: SplitOptions = {}): Splits<D> => {
-  const { validation = 0.1, test = 0.1, seed = 0 } = options
-  const inRange = [validation, test].every((share) => Number.isFinite(share) && share >= 0)
-  if (!inRange || validation + test >= 1) {
-    const message = `shares of validation and test must be from 0 and below 1 together, got ${validation} and ${test}`
-    throw new DataError({ reason: "Split", message })
-  }
-  if (!Number.isSafeInteger(seed) || seed < 0) {
-    throw new DataError({ reason: "Split", message: `the seed must be a whole number from 0, got ${seed}` })
-  }
+  const { validation, test, seed } = resolveSplit(options)
   const { kept, duplicates, conflicts } = findDuplicates(data)
   const rng = makeRng(seed, SPLIT_STREAM)
   const weigh = (unit: Unit) => (data.kind === "completion" ? unit.length : 1)

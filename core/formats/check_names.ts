@@ -2,8 +2,8 @@ import * as Effect from "effect/Effect"
 import { listNames } from "./_list_names.ts"
 import { SafetensorsError } from "./safetensors_error.ts"
 
-/** A name, or the end of one after a dot (`rotary_emb.inv_freq`), or a pattern. */
-export type NamePattern = string | RegExp
+/** A name, or the end of one after a dot (`rotary_emb.inv_freq`), or an expression. */
+export type NameRule = string | RegExp
 
 /** What {@link checkNames} compares. */
 export interface CheckNamesOptions {
@@ -14,9 +14,9 @@ export interface CheckNamesOptions {
   /** Where `found` comes from: for the error. */
   readonly file: string
   /** Names that the checkpoint may have beyond the model's: tied weights, buffers. Default none. */
-  readonly ignore?: ReadonlyArray<NamePattern>
+  readonly ignore?: ReadonlyArray<NameRule>
   /** Names of the model that the checkpoint may lack: a head that starts anew. Default none. */
-  readonly optional?: ReadonlyArray<NamePattern>
+  readonly optional?: ReadonlyArray<NameRule>
   /** Number of token ids, for the likely reason. */
   readonly vocabSize?: number
   /** The class that the checkpoint's config names, where it is not the model's: for the likely reason. */
@@ -63,7 +63,7 @@ export function checkNames(options: CheckNamesOptions): Effect.Effect<CheckedNam
   })
 }
 
-function matches(name: string, patterns: ReadonlyArray<NamePattern>): boolean {
+function matches(name: string, patterns: ReadonlyArray<NameRule>): boolean {
   return patterns.some((pattern) =>
     typeof pattern === "string" ? name === pattern || name.endsWith(`.${pattern}`) : pattern.test(name)
   )

@@ -82,6 +82,7 @@ export function readJson(
 export function writeJson(
   path: string,
   value: unknown,
+  mode?: number,
 ): Effect.Effect<void, StorageError, FileSystem.FileSystem> {
-  return writeFileWhole(path, `${JSON.stringify(value, null, 2)}\n`)
+  return writeFileWhole(path, `${JSON.stringify(value, null, 2)}\n`, mode)
 }

@@ -2,14 +2,19 @@
  * Weights that are not plain numbers: told before anything is said of their sizes.
  * @module
  */
-import type { TensorEntry } from "./safetensors_header.ts"
-import { isFloatDType } from "./stored_dtype.ts"
+import { isFloatDType, type StoredDType } from "./stored_dtype.ts"
 
 const FIELDS = ["quantization_config", "quantization", "compression_config"]
 
 /** Names beside packed weights, as the usual programs for quantizing write them. */
 const PACKED =
   /\.(absmax|quant_map|nested_absmax|nested_quant_map|quant_state\..+|SCB|weight_format|qweight|qzeros|g_idx|scales|W_q|weight_(scale|scale_inv|zero_point|packed|shape)|input_scale)$/
+
+/** What is looked at of a tensor. */
+interface Stored {
+  readonly dtype: StoredDType
+  readonly shape: ReadonlyArray<number>
+}
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
@@ -22,7 +27,7 @@ export function quantizedConfig(config: Readonly<Record<string, unknown>>): stri
 
 /** How names and types of tensors say it, where the config does not. `expected` are those of the model. */
 export function quantizedTensors(
-  tensors: ReadonlyMap<string, TensorEntry>,
+  tensors: ReadonlyMap<string, Stored>,
   expected: ReadonlySet<string>,
 ): string | undefined {
   const found = [...tensors].find(([name, entry]) => expected.has(name) ? isPacked(entry) : PACKED.test(name))
@@ -30,7 +35,7 @@ export function quantizedTensors(
 }
 
 /** Matrices of whole or very small numbers. */
-function isPacked({ dtype, shape }: TensorEntry): boolean {
+function isPacked({ dtype, shape }: Stored): boolean {
   return !isFloatDType(dtype) && dtype !== "F64" && shape.length > 1
 }
 

@@ -34,11 +34,13 @@ export interface TensorData extends FloatTensorLayout {
  * Writes a safetensors file, one tensor in memory at a time. The bytes are those that the reference implementation
  * writes. On failure or interruption nothing is left, and an older file of that name stays.
  * @param metadata Free texts for `__metadata__`, such as `{ format: "pt" }`, which transformers asks for.
+ * @param mode Permissions of the file. Default 0o666.
  */
 export function writeSafetensors(
   path: string,
   tensors: Iterable<TensorSource>,
   metadata: Readonly<Record<string, string>> = {},
+  mode?: number,
 ): Effect.Effect<void, SafetensorsError | StorageError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
     const ordered = inFileOrder(tensors)
@@ -58,7 +60,7 @@ export function writeSafetensors(
             yield* file.write(encodePiece(data.subarray(at, at + PIECE), tensor.dtype))
           }
         }
-      }))
+      }), mode)
   })
 }
 

@@ -23,17 +23,20 @@ export interface WholeFileWriter {
 /**
  * Writes a file piece by piece; it takes its place (over an older one, if any) only after `write` has succeeded and the
  * bytes are on the disk. On failure or interruption the older file stays as it was.
+ *
+ * @param mode Permissions, of which the umask is taken away. Default 0o666.
  */
 export function writeFileWith<E, R>(
   path: string,
   write: (file: WholeFileWriter) => Effect.Effect<void, E, R>,
+  mode = 0o666,
 ): Effect.Effect<void, E | StorageError, R | FileSystem.FileSystem> {
   return Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const temporary = `${path}.tmp-${suffix()}`
     const failed = toStorageError(path, "write")
     const fill = Effect.scoped(Effect.gen(function* () {
-      const file = yield* fs.open(temporary, { flag: "wx" }).pipe(Effect.mapError(failed))
+      const file = yield* fs.open(temporary, { flag: "wx", mode }).pipe(Effect.mapError(failed))
       // Not interruptible: a descriptor closed under a write in flight may already belong to another file.
       yield* write({ write: (bytes) => Effect.uninterruptible(file.writeAll(bytes)).pipe(Effect.mapError(failed)) })
       yield* file.sync.pipe(Effect.mapError(failed))
@@ -51,8 +54,10 @@ export function writeFileWith<E, R>(
 export function writeFileWhole(
   path: string,
   data: string | Uint8Array,
+  mode?: number,
 ): Effect.Effect<void, StorageError, FileSystem.FileSystem> {
-  return writeFileWith(path, (file) => file.write(typeof data === "string" ? new TextEncoder().encode(data) : data))
+  const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data
+  return writeFileWith(path, (file) => file.write(bytes), mode)
 }
 
 /**

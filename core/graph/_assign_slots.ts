@@ -1,4 +1,7 @@
+import { kernelOf } from "../../kernels/builtin.ts"
 import type { Call, View } from "../../kernels/contract.ts"
+import { copied, copyCall } from "../../kernels/rows/call.ts"
+import { contiguous } from "../../kernels/view.ts"
 import { mapViews, readsOf, writesOf } from "./accesses.ts"
 import { aligned, inPlace } from "./_in_place.ts"
 import type { Program } from "./program.ts"
@@ -11,12 +14,12 @@ export function assignSlots(
   program: Program,
   targets: ReadonlyArray<{ readonly slot: number; readonly value: number }>,
 ): Program {
-  const { calls } = program
+  const { calls, kernels } = program
   const firstWrite = new Map<number, number>()
   const readers = new Map<number, Set<number>>(targets.map(({ slot }) => [slot, new Set()]))
   calls.forEach((call, number) => {
-    for (const { buffer } of writesOf(call)) if (!firstWrite.has(buffer)) firstWrite.set(buffer, number)
-    for (const { buffer } of readsOf(call)) readers.get(buffer)?.add(number)
+    for (const { buffer } of writesOf(call, kernels)) if (!firstWrite.has(buffer)) firstWrite.set(buffer, number)
+    for (const { buffer } of readsOf(call, kernels)) readers.get(buffer)?.add(number)
   })
   /** Where each buffer's values lie. */
   const now = Int32Array.from(program.buffers.keys())
@@ -27,23 +30,16 @@ export function assignSlots(
       if (number < first) return true
       // In place: each element is read before it is written, by the same lane.
       const call = calls[number]
-      const reads = readsOf(call).filter((view) => view.buffer === slot)
-      return number === first && call.kernel === "rows" &&
-        call.outputs.every(({ view }) => view.buffer !== value || reads.every((read) => aligned(read, view)))
+      const reads = readsOf(call, kernels).filter((view) => view.buffer === slot)
+      return number === first && kernelOf(call, kernels).inPlace === true &&
+        writesOf(call, kernels).every((view) => view.buffer !== value || reads.every((read) => aligned(read, view)))
     })
     if (free) now[value] = slot
     else late.push({ slot, value })
   }
-  const copies = late.map(({ slot, value }): Call => {
+  const copies = late.map(({ slot, value }) => {
     const { size, dtype } = program.buffers[slot]
-    const view = (buffer: number) => ({ buffer, offset: 0, shape: [size], strides: [1] })
-    return {
-      kernel: "rows",
-      space: [size],
-      body: [{ op: "load", operand: 0, dtype }],
-      inputs: [view(now[value])],
-      outputs: [{ step: 0, view: view(slot) }],
-    }
+    return copyCall(contiguous(now[value], [size]), contiguous(slot, [size]), dtype)
   })
   const whole = { ...program, calls: [...calls, ...copies] }
   return moved(whole, inPlace(whole, now))
@@ -54,8 +50,8 @@ function moved(program: Program, places: Int32Array): Program {
   const number = new Int32Array(program.buffers.length).fill(-1)
   const use = ({ buffer }: View) => number[places[buffer]] = 0
   for (const call of program.calls) {
-    readsOf(call).forEach(use)
-    writesOf(call).forEach(use)
+    readsOf(call, program.kernels).forEach(use)
+    writesOf(call, program.kernels).forEach(use)
   }
   for (const { view } of program.outputs) use(view)
   const buffers = program.buffers.filter((_, old) => number[old] === 0)
@@ -70,14 +66,13 @@ function moved(program: Program, places: Int32Array): Program {
   return {
     ...program,
     buffers,
-    calls: program.calls.map((call) => mapViews(call, change)).filter((call) => !copiesToItself(call)),
+    calls: program.calls.map((call) => mapViews(call, change, program.kernels)).filter((call) => !copiesToItself(call)),
     outputs: program.outputs.map((output) => ({ ...output, view: change(output.view) })),
   }
 }
 
-/** Whether a call copies a view onto itself, as the state of an update in place is. */
+/** Whether a call copies a view onto itself, as an update in place begins. */
 function copiesToItself(call: Call): boolean {
-  if (call.kernel !== "rows" || call.body.length !== 1 || call.outputs.length !== 1) return false
-  const [input] = call.inputs, [{ view }] = call.outputs
-  return input !== undefined && input.buffer === view.buffer && aligned(input, view)
+  const views = copied(call)
+  return views !== undefined && views.from.buffer === views.to.buffer && aligned(views.from, views.to)
 }

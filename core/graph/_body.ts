@@ -1,10 +1,10 @@
 import type { Instruction, View } from "../../kernels/contract.ts"
 import { fullOperation } from "../tensor/leaves.ts"
 import { reduceOperation } from "../tensor/reduce.ts"
-import { sameShape } from "../tensor/shape.ts"
+import { broadcastStrides, sameShape } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import { copyOperation, isGenerator } from "./fuse.ts"
-import { broadcastStrides, type Layout } from "./layout.ts"
+import type { Layout } from "./layout.ts"
 
 /** Writes the fused expression of one call over the places of `space`. */
 export class Body {

@@ -1,3 +1,4 @@
+import { kernelOf } from "../../kernels/builtin.ts"
 import type { View } from "../../kernels/contract.ts"
 import { sameShape } from "../tensor/shape.ts"
 import { readsOf, writesOf } from "./accesses.ts"
@@ -15,32 +16,33 @@ export const aligned = (a: View, b: View): boolean =>
  * @param now Where a buffer's values lie already.
  * @returns Where they are to lie.
  */
-export function inPlace({ buffers, calls, outputs }: Program, now: Int32Array): Int32Array {
+export function inPlace({ buffers, calls, outputs, kernels }: Program, now: Int32Array): Int32Array {
   const first = new Int32Array(buffers.length).fill(-1)
   const last = new Int32Array(buffers.length)
   calls.forEach((call, number) => {
-    for (const { buffer } of writesOf(call)) {
+    for (const { buffer } of writesOf(call, kernels)) {
       const place = now[buffer]
       if (first[place] < 0) first[place] = number
       last[place] = number
     }
-    for (const { buffer } of readsOf(call)) last[now[buffer]] = number
+    for (const { buffer } of readsOf(call, kernels)) last[now[buffer]] = number
   })
   for (const { view } of outputs) last[now[view.buffer]] = calls.length
   const temporary = (buffer: number) => buffers[buffer].source.kind === "temporary"
   const alike = (a: number, b: number) => buffers[a].size === buffers[b].size && buffers[a].dtype === buffers[b].dtype
   const places = Int32Array.from(buffers.keys())
   calls.forEach((call, number) => {
-    if (call.kernel !== "rows") return
+    if (!kernelOf(call, kernels).inPlace) return
+    const reads = readsOf(call, kernels), writes = writesOf(call, kernels)
     const taken = new Set<number>()
-    for (const { view } of call.outputs) {
+    for (const view of writes) {
       const place = now[view.buffer]
       if (!temporary(place) || first[place] !== number) continue
-      const free = call.inputs.find((input) => {
+      const free = reads.find((input) => {
         const buffer = now[input.buffer]
         return last[buffer] === number && temporary(buffer) && alike(buffer, place) && !taken.has(buffer) &&
-          call.inputs.every((input) => now[input.buffer] !== buffer || aligned(input, view)) &&
-          call.outputs.every((output) => now[output.view.buffer] !== buffer)
+          reads.every((input) => now[input.buffer] !== buffer || aligned(input, view)) &&
+          writes.every((output) => now[output.buffer] !== buffer)
       })
       if (free === undefined) continue
       const buffer = now[free.buffer]

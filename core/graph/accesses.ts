@@ -1,103 +1,66 @@
 /**
- * Which views a call touches.
+ * Which views a call touches, as its kernel says.
  * @module
  */
-import type { AttentionCall, AttentionGradientCall, Call, View } from "../../kernels/contract.ts"
+import { kernelOf } from "../../kernels/builtin.ts"
+import type { Call, View } from "../../kernels/contract.ts"
+import type { Kernels, Use, Uses } from "../../kernels/kernel.ts"
 
-const present = (views: ReadonlyArray<View | undefined>): ReadonlyArray<View> =>
-  views.filter((view) => view !== undefined)
+type Fields = Readonly<Record<string, unknown>>
+type Change = (view: View, use: Use) => View
 
-/** Views that a call reads. */
-export function readsOf(call: Call): ReadonlyArray<View> {
-  switch (call.kernel) {
-    case "rows":
-    case "columns":
-      return call.inputs
-    case "matmul":
-      return [call.a, call.b, ...call.epilogue?.inputs ?? []]
-    case "attention":
-      return present([call.q, call.k, call.v, call.mask, call.factor])
-    case "attention_gradient":
-      return present([call.q, call.k, call.v, call.mask, call.factor, call.logSum, call.cotangent, call.delta])
-    case "gather":
-      return [call.table, call.indices]
-    case "scatter_add":
-      return [call.indices, call.updates]
-    case "update_slice":
-      return [call.destination, call.source, call.start]
+/** The fields that `uses` names, with each view changed. */
+function changed(fields: Fields, uses: Uses, change: Change): Fields {
+  const result: Record<string, unknown> = { ...fields }
+  for (const name in uses) {
+    const field = fields[name], use = uses[name]
+    if (field === undefined) continue
+    if (typeof use === "object") result[name] = changed(field as Fields, use, change)
+    else if (Array.isArray(field)) {
+      result[name] = field.map((one: View | { readonly view: View }) =>
+        "view" in one ? { ...one, view: change(one.view, use) } : change(one, use)
+      )
+    } else result[name] = change(field as View, use)
   }
+  return result
+}
+
+/** Adds the views of the fields that `uses` names. */
+function collect(fields: Fields, uses: Uses, wanted: (use: Use) => boolean, views: View[]): void {
+  for (const name in uses) {
+    const field = fields[name], use = uses[name]
+    if (field === undefined) continue
+    if (typeof use === "object") collect(field as Fields, use, wanted, views)
+    else if (!wanted(use)) continue
+    else if (Array.isArray(field)) { for (const one of field) views.push("view" in one ? one.view : one) }
+    else views.push(field as View)
+  }
+}
+
+const viewsOf = (call: Call, own: Kernels | undefined, wanted: (use: Use) => boolean): ReadonlyArray<View> => {
+  const views: View[] = []
+  collect(call as unknown as Fields, kernelOf(call, own).views, wanted, views)
+  return views
+}
+
+/** Views that a call reads. `own`: the kernels of its program that are not built in; here and below. */
+export function readsOf(call: Call, own?: Kernels): ReadonlyArray<View> {
+  return viewsOf(call, own, (use) => use !== "write")
+}
+
+/** Views that a call reads and that must not be kept in an encoding. */
+export function plainReadsOf(call: Call, own?: Kernels): ReadonlyArray<View> {
+  return viewsOf(call, own, (use) => use === "read" || use === "read write")
 }
 
 /** Views that a call writes. */
-export function writesOf(call: Call): ReadonlyArray<View> {
-  switch (call.kernel) {
-    case "rows":
-      return call.outputs.map(({ view }) => view)
-    case "matmul":
-      return [call.output, ...(call.epilogue?.also ?? []).map(({ view }) => view)]
-    case "attention":
-      return present([call.output, call.logSum])
-    case "attention_gradient":
-      return present([call.dq, call.dk, call.dv])
-    case "update_slice":
-      return [call.destination]
-    default:
-      return [call.output]
-  }
-}
-
-/** The views of a call that it has under these names, changed. */
-function changed<C extends AttentionCall | AttentionGradientCall>(
-  call: C,
-  names: ReadonlyArray<keyof C>,
-  change: (view: View) => View,
-): C {
-  const entries = names.flatMap((name) => call[name] === undefined ? [] : [[name, change(call[name] as View)]])
-  return { ...call, ...Object.fromEntries(entries) }
+export function writesOf(call: Call, own?: Kernels): ReadonlyArray<View> {
+  return viewsOf(call, own, (use) => use === "write" || use === "read write")
 }
 
 /** A call with each of its views changed. */
-export function mapViews(call: Call, change: (view: View) => View): Call {
-  switch (call.kernel) {
-    case "rows":
-      return {
-        ...call,
-        inputs: call.inputs.map(change),
-        outputs: call.outputs.map((output) => ({ ...output, view: change(output.view) })),
-      }
-    case "columns":
-      return { ...call, inputs: call.inputs.map(change), output: change(call.output) }
-    case "matmul": {
-      const { epilogue } = call
-      const also = epilogue?.also.map((one) => ({ ...one, view: change(one.view) })) ?? []
-      return {
-        ...call,
-        a: change(call.a),
-        b: change(call.b),
-        output: change(call.output),
-        ...(epilogue ? { epilogue: { ...epilogue, inputs: epilogue.inputs.map(change), also } } : {}),
-      }
-    }
-    case "attention":
-      return changed(call, ["q", "k", "v", "mask", "factor", "output", "logSum"], change)
-    case "attention_gradient":
-      return changed(
-        call,
-        ["q", "k", "v", "mask", "factor", "logSum", "cotangent", "delta", "dq", "dk", "dv"],
-        change,
-      )
-    case "gather":
-      return { ...call, table: change(call.table), indices: change(call.indices), output: change(call.output) }
-    case "scatter_add":
-      return { ...call, indices: change(call.indices), updates: change(call.updates), output: change(call.output) }
-    case "update_slice":
-      return {
-        ...call,
-        destination: change(call.destination),
-        source: change(call.source),
-        start: change(call.start),
-      }
-  }
+export function mapViews(call: Call, change: Change, own?: Kernels): Call {
+  return changed(call as unknown as Fields, kernelOf(call, own).views, change) as unknown as Call
 }
 
 /** Numbers of buffers; one may stand in both lists (in place). */
@@ -107,7 +70,7 @@ export interface Accesses {
 }
 
 /** Buffers that a call reads and writes. */
-export function accessesOf(call: Call): Accesses {
+export function accessesOf(call: Call, own?: Kernels): Accesses {
   const numbers = (views: ReadonlyArray<View>) => views.map((view) => view.buffer)
-  return { reads: numbers(readsOf(call)), writes: numbers(writesOf(call)) }
+  return { reads: numbers(readsOf(call, own)), writes: numbers(writesOf(call, own)) }
 }

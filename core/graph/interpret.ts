@@ -2,39 +2,9 @@
  * Runs a program in float64 by the kernels' references: the yardstick of every backend.
  * @module
  */
-import { attentionReference } from "../../kernels/attention/reference.ts"
-import { attentionGradientReference } from "../../kernels/attention_gradient/reference.ts"
-import type { ReferenceBuffers } from "../../kernels/body_reference.ts"
-import { columnsReference } from "../../kernels/columns/reference.ts"
-import type { Call } from "../../kernels/contract.ts"
-import { gatherReference } from "../../kernels/gather/reference.ts"
-import { matmulReference } from "../../kernels/matmul/reference.ts"
-import { rowsReference } from "../../kernels/rows/reference.ts"
-import { scatterAddReference } from "../../kernels/scatter_add/reference.ts"
-import { updateSliceReference } from "../../kernels/update_slice/reference.ts"
+import { kernelOf } from "../../kernels/builtin.ts"
 import { forEachPlace } from "../../kernels/view.ts"
 import type { Program } from "./program.ts"
-
-const carryOut = (call: Call, buffers: ReferenceBuffers): void => {
-  switch (call.kernel) {
-    case "rows":
-      return rowsReference(call, buffers)
-    case "columns":
-      return columnsReference(call, buffers)
-    case "matmul":
-      return matmulReference(call, buffers)
-    case "attention":
-      return attentionReference(call, buffers)
-    case "attention_gradient":
-      return attentionGradientReference(call, buffers)
-    case "gather":
-      return gatherReference(call, buffers)
-    case "scatter_add":
-      return scatterAddReference(call, buffers)
-    case "update_slice":
-      return updateSliceReference(call, buffers)
-  }
-}
 
 /**
  * Evaluates a program once.
@@ -57,7 +27,7 @@ export const interpret = (
     slots.set(source.slot, slot)
     return slot
   })
-  for (const call of program.calls) carryOut(call, buffers)
+  for (const call of program.calls) kernelOf(call, program.kernels).reference(call, buffers)
   const results: Record<string, Float64Array> = {}
   for (const { name, view } of program.outputs) {
     const values: Array<number> = []

@@ -1,22 +1,9 @@
 import type { DType } from "../tensor/dtype.ts"
-import { inputOperation } from "../tensor/leaves.ts"
-import { input } from "../tensor/leaves.ts"
-import { matmulOperation } from "../tensor/matmul.ts"
-import { reduceOperation } from "../tensor/reduce.ts"
+import { input, inputOperation } from "../tensor/leaves.ts"
 import type { Shape } from "../tensor/shape.ts"
 import { ShapeError } from "../tensor/shape_error.ts"
-import { node as make, type Operation, type Tensor } from "../tensor/tensor.ts"
-import {
-  concatOperation,
-  expand,
-  expandOperation,
-  flipOperation,
-  padOperation,
-  permuteOperation,
-  reshape,
-  reshapeOperation,
-  sliceOperation,
-} from "../tensor/views.ts"
+import { node as make, type Tensor } from "../tensor/tensor.ts"
+import { expand, reshape } from "../tensor/views.ts"
 import { decompose } from "./decompose.ts"
 
 /**
@@ -47,19 +34,6 @@ export function withExamples(
   )
 }
 
-/** How attributes and inputs of a vocabulary operation change when an axis comes in front. */
-const rules = new Map<Operation, (node: Tensor) => Record<string, unknown>>([
-  [reduceOperation, ({ attributes }) => ({ axes: (attributes.axes as number[]).map((axis) => axis + 1) })],
-  [matmulOperation, () => ({})],
-  [reshapeOperation, () => ({})],
-  [expandOperation, () => ({})],
-  [permuteOperation, ({ attributes }) => ({ order: [0, ...(attributes.order as number[]).map((axis) => axis + 1)] })],
-  [sliceOperation, ({ attributes }) => ({ starts: [0, ...attributes.starts as number[]] })],
-  [padOperation, ({ attributes }) => ({ before: [0, ...attributes.before as number[]] })],
-  [flipOperation, ({ attributes }) => ({ axis: attributes.axis as number + 1 })],
-  [concatOperation, ({ attributes }) => ({ axis: attributes.axis as number + 1 })],
-])
-
 function liftNode(
   node: Tensor,
   inputs: ReadonlyArray<Tensor | undefined>,
@@ -68,19 +42,15 @@ function liftNode(
 ): Tensor {
   const { operation, shape, dtype, attributes } = node
   if (operation.decompose !== undefined) return lift(decompose(node))!
-  const elementwise = "elementwise" in operation
-  const rule = rules.get(operation)
-  if (!elementwise && rule === undefined) {
+  const { lift: rule } = operation
+  if (rule === undefined) {
     throw new ShapeError({ message: `The operation ${operation.name} cannot be lifted over examples` })
   }
-  const aligned = operation === expandOperation || operation === matmulOperation || elementwise
   const operands = node.inputs.map((x, i) => {
-    const own = inputs[i]
-    if (own === undefined) {
-      return operation === concatOperation ? expand(reshape(x, [1, ...x.shape]), [size, ...x.shape]) : x
-    }
+    const batched = inputs[i]
+    if (batched === undefined) return rule.broadcasts ? x : expand(reshape(x, [1, ...x.shape]), [size, ...x.shape])
     // Broadcasting aligns axes at the end: the example's axis moves to the front of the result's rank.
-    return aligned ? reshape(own, [size, ...shape.slice(x.shape.length).map(() => 1), ...x.shape]) : own
+    return rule.broadcasts ? reshape(batched, [size, ...shape.slice(x.shape.length).map(() => 1), ...x.shape]) : batched
   })
-  return make(operation, operands, [size, ...shape], dtype, { ...attributes, ...rule?.(node) })
+  return make(operation, operands, [size, ...shape], dtype, { ...attributes, ...rule.attributes?.(attributes) })
 }

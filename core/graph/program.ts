@@ -3,6 +3,7 @@
  * @module
  */
 import type { Call, DType, Storage, View } from "../../kernels/contract.ts"
+import type { Kernels } from "../../kernels/kernel.ts"
 
 /** Where a buffer's memory comes from. */
 export type BufferSource =
@@ -47,4 +48,9 @@ export interface Program {
   readonly calls: ReadonlyArray<Call>
   /** What is handed back. */
   readonly outputs: ReadonlyArray<ProgramOutput>
+  /**
+   * Kernels of the calls that are not built in, by name. All else is plain data: whoever sends it elsewhere leaves these
+   * out, and gives the other side the same ones.
+   */
+  readonly kernels?: Kernels
 }

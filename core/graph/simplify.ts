@@ -11,6 +11,7 @@ import { batchSumOperation, reduceOperation } from "../tensor/reduce.ts"
 import { broadcastShapes, sameShape, type Shape, sizeOf } from "../tensor/shape.ts"
 import { node as make, type Tensor } from "../tensor/tensor.ts"
 import { expand, expandOperation, permute, permuteOperation, reshape, reshapeOperation } from "../tensor/views.ts"
+import { attributeTexts } from "./_attribute_texts.ts"
 import { chunkVocabulary } from "./chunk_vocabulary.ts"
 import { decompose } from "./decompose.ts"
 import { narrowed } from "./narrow.ts"
@@ -26,25 +27,7 @@ export function simplify(given: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
   const roots = chunkVocabulary(narrowed(given))
   const done = new Map<Tensor, Tensor>()
   const known = new Map<number | string, Tensor[]>()
-  const numbers = new Map<object, number>()
-  const numberOf = (thing: object) => {
-    let number = numbers.get(thing)
-    if (number === undefined) numbers.set(thing, number = numbers.size)
-    return number
-  }
-  /** The same text for equal attributes only. */
-  const textOf = (value: unknown): string => {
-    if (typeof value === "number") return Object.is(value, -0) ? "-0" : `${value}`
-    if (Array.isArray(value)) return `[${value.map(textOf)}]`
-    if (typeof value === "function" || ArrayBuffer.isView(value)) return `#${numberOf(value)}`
-    if (typeof value !== "object" || value === null) return JSON.stringify(value)
-    let text = ""
-    for (const name in value) {
-      const own = (value as Record<string, unknown>)[name]
-      if (own !== undefined) text += `${name}:${textOf(own)};`
-    }
-    return `{${text}}`
-  }
+  const { numberOf, textOf } = attributeTexts()
   /** The same for equal nodes, and mostly for them alone. */
   const keyOf = ({ operation, inputs, shape, attributes }: Tensor): number | string => {
     let key = numberOf(operation)

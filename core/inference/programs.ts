@@ -37,7 +37,7 @@ export function makePrograms(backend: BackendService): Programs {
   }
 }
 
-/** A value for each model, options and set of plugins that are on: made when it is first asked for, freed with the model. */
+/** A value for each model, or view of one, and options: made when it is first asked for, freed with the model. */
 export function perModel<A, Options = undefined>(
   make: (model: Model, options: Options) => A,
   free: (value: A) => void,
@@ -49,7 +49,7 @@ export function perModel<A, Options = undefined>(
       all.set(model, own)
       Effect.runSync(Scope.addFinalizer(model.scope, Effect.sync(() => own.forEach(free))))
     }
-    const name = JSON.stringify([options, [...model.merged].sort(), [...model.off].sort()])
+    const name = JSON.stringify(options) ?? ""
     const value = own.get(name) ?? make(model, options)
     own.set(name, value)
     return value
@@ -58,5 +58,5 @@ export function perModel<A, Options = undefined>(
 
 const programs = perModel(({ backend }) => makePrograms(backend), ({ clear }) => clear())
 
-/** The programs of a model, with the plugins that are on now, that use no memory but the model's own. Freed with the model. */
+/** The programs of a model, or view of one, that use no memory but the model's own. Freed with the model. */
 export const programsOf = (model: Model): Programs => programs(model, undefined)

@@ -8,7 +8,6 @@ import type { Parameter } from "../contracts/parameter.ts"
 import { PluginError } from "../contracts/plugin_error.ts"
 import { ConfigReader } from "../formats/model_config.ts"
 import { sameShape } from "../tensor/shape.ts"
-import type { ModelParameter } from "./model.ts"
 
 /** Changes of all plugins in one. */
 export interface ChangedBase {
@@ -82,19 +81,5 @@ export function checkChanges(base: ReadonlyArray<Parameter>, { weights }: Change
       own === undefined ? "not" : `as [${own.shape}]`
     }`
     throw new PluginError({ plugin: "plugins", message })
-  }
-}
-
-/** Writes them, and what stays of them beside what trains. */
-export async function writeChanges(
-  parameters: ReadonlyArray<ModelParameter>,
-  { weights }: ChangedBase,
-  write: (slot: ModelParameter["slot"], data: Float32Array) => Promise<void>,
-): Promise<void> {
-  for (const { key, slot, original } of parameters) {
-    const data = weights.get(key)?.data
-    if (data === undefined) continue
-    await write(slot, data)
-    if (original !== undefined) await write(original.slot, data)
   }
 }

@@ -1,15 +1,16 @@
 import * as Effect from "effect/Effect"
 import { BackendError } from "../backend/backend_error.ts"
+import { inBackend } from "../backend/in_backend.ts"
 import type { BaseModel, NamedValues } from "../contracts/contribution.ts"
 import { PluginError } from "../contracts/plugin_error.ts"
 import type { KeyValues } from "../contracts/site.ts"
-import { build } from "../graph/build.ts"
 import * as ops from "../tensor/ops.ts"
 import { makeRng, type Rng } from "../tensor/random.ts"
 import { sizeOf } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import { hash } from "./_hash.ts"
 import type { Model } from "./model.ts"
+import { runOnce } from "./run_once.ts"
 import { wrongTokenId } from "./token_ids.ts"
 
 /** First values that plugins take from the base model, where an earlier run left none. */
@@ -45,7 +46,7 @@ export function firstValues(
 
 /** What a plugin sees of a model whose weights are there. */
 function baseModel(
-  { directory, modules, network, parameters, backend, forward }: Model,
+  { directory, modules, network, tied, parameters, backend, forward }: Model,
   id: string,
   rng: Rng,
 ): BaseModel {
@@ -59,7 +60,7 @@ function baseModel(
     vocabSize: network.vocabSize,
     rng,
     parameter: (key) => {
-      const tensor = tensors.get(network.tied[key] ?? key)
+      const tensor = tensors.get(tied[key] ?? key)
       if (tensor === undefined) {
         throw new PluginError({ plugin: id, message: `no parameter "${key}" of the base or ${id}` })
       }
@@ -94,19 +95,8 @@ function baseModel(
       return seen
     },
     evaluate: (outputs) =>
-      Effect.tryPromise({
-        try: async () => {
-          const executable = await backend.compile(build({ name: "first values", outputs, updates: [] }))
-          try {
-            return await executable.run({}) as Readonly<Record<string, Float32Array>>
-          } finally {
-            executable.dispose()
-          }
-        },
-        catch: (cause) =>
-          cause instanceof BackendError
-            ? cause
-            : new BackendError({ reason: "Run", message: (cause as Error).message, cause }),
-      }),
+      inBackend(async () =>
+        await runOnce(backend, { name: "first values", outputs, updates: [] }) as Readonly<Record<string, Float32Array>>
+      ),
   }
 }

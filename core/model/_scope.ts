@@ -6,24 +6,43 @@ import type { Tensor } from "../tensor/tensor.ts"
 import { hash } from "./_hash.ts"
 import { type Choice, inRowsOf, rowProducts } from "./choice.ts"
 import { baseKey, type Decoding, type Module, type ModuleNode, type Scope } from "./module.ts"
-import { pluginKey, type ResolvedSite, SHARED } from "./sites.ts"
+import { pluginKey, prefixLength, type ResolvedSite, SHARED } from "./sites.ts"
 
-/** What a scope is made of. */
+/** Options of {@link makeScope}. */
 export interface ScopeOptions {
-  /** Sites at a module, in order; none when methods are off. */
+  /** Sites at a module, in order; none if methods are off. */
   readonly sitesAt: (path: string) => ReadonlyArray<ResolvedSite>
-  /** A parameter by key: trained, or of the base model as it was loaded. */
+  /** A parameter by key: the trained one, or the base model's as loaded (`original`). */
   readonly tensor: (key: string, original: boolean) => Tensor
   /** Whether dropout is on. */
   readonly training: boolean
-  /** Whether derivatives compute the inner values of blocks again. */
+  /** Whether derivatives recompute the inner values of blocks. */
   readonly checkpointing?: boolean
-  /** Key of random numbers: two i32 scalars. */
+  /** Key of the random numbers: two i32 scalars. */
   readonly key: readonly [Tensor, Tensor] | undefined
-  /** Memory of earlier tokens. */
+  /** Key/value cache. */
   readonly decoding: Decoding | undefined
   /** Which plugin each row goes through. */
   readonly choice?: Choice | undefined
+}
+
+/** What a site sees of a model's graph. */
+export function siteScope(
+  { owner, module, plan }: ResolvedSite,
+  { training, tensor, dropout }: Pick<ScopeOptions, "training" | "tensor"> & {
+    readonly dropout: (place: string, x: Tensor, rate: number) => Tensor
+  },
+): SiteScope {
+  let count = 0
+  return {
+    training,
+    parameter: (name) => {
+      const shared = plan.shared !== undefined && Object.hasOwn(plan.shared, name)
+      return tensor(pluginKey(owner, shared ? SHARED : module.path, name), false)
+    },
+    base: (name) => tensor(baseKey(module.path, name), true),
+    dropout: (x, rate) => dropout(`${pluginKey(owner, module.path, "dropout")}.${count++}`, x, rate),
+  }
 }
 
 /** The scope of one graph. */
@@ -34,35 +53,23 @@ export function makeScope(options: ScopeOptions): Scope {
     if (key === undefined) throw new ShapeError({ message: `Dropout at ${place} needs the key of random numbers` })
     return ops.dropout(x, rate, hash(place), key)
   }
-  const siteScope = ({ owner, module, plan }: ResolvedSite): SiteScope => {
-    let count = 0
-    return {
-      training,
-      parameter: (name) => {
-        const shared = plan.shared !== undefined && Object.hasOwn(plan.shared, name)
-        return tensor(pluginKey(owner, shared ? SHARED : module.path, name), false)
-      },
-      base: (name) => tensor(baseKey(module.path, name), true),
-      dropout: (x, rate) => dropout(`${pluginKey(owner, module.path, "dropout")}.${count++}`, x, rate),
-    }
-  }
   type Place = SitePlan["place"]
   const plansAt = <P extends Place>(path: string, place: P) =>
     sitesAt(path).flatMap((site) =>
       site.plan.place === place
         ? [{
           owner: site.owner,
-          scope: siteScope(site),
+          scope: siteScope(site, { training, tensor, dropout }),
           plan: site.plan as Extract<SitePlan, { readonly place: P }>,
-          /** Place in the choice; -1 of a site for every row. */
+          /** Index into `choice.plugins`; -1 if the site applies to all rows. */
           place: choice?.plugins.indexOf(site.owner) ?? -1,
         }]
         : []
     )
-  /** What a site makes, in its own rows. */
+  /** Keeps a site's output only in rows that chose its plugin. */
   const inRows = (place: number, made: Tensor, otherwise: Tensor | number): Tensor =>
     place < 0 ? made : inRowsOf(choice!.index, place, made, otherwise)
-  /** All that sites add to a module's output, where rows may differ in what they take. */
+  /** Outputs that sites add to a module's output; rows can use different sites. */
   const deltas = (path: string, x: Tensor): ReadonlyArray<Tensor> => {
     const factors = new Map<number, Factors>()
     const each: Tensor[] = []
@@ -107,7 +114,11 @@ export function makeScope(options: ScopeOptions): Scope {
       return plans.at(-1)?.plan.joins === false ? output : join(output)
     },
     keyValues: (module: ModuleNode): KeyValues | undefined => {
-      const all = plansAt(module.path, "kv-prefix").map(({ scope, plan }) => plan.forward(scope))
+      const all = plansAt(module.path, "kv-prefix").map(({ owner, scope, plan }) => {
+        const rows = plan.forward(scope)
+        checkLength(owner, plan.length, rows.keys.shape[2])
+        return rows
+      })
       if (all.length < 2) return all[0]
       const join = (parts: ReadonlyArray<Tensor>) => {
         const batched = parts.find((part) => part.shape[0] !== 1)
@@ -118,10 +129,21 @@ export function makeScope(options: ScopeOptions): Scope {
     },
     inputPrefix: (module) => {
       if (decoding?.first === false) return undefined
-      const all = plansAt(module.path, "input-prefix").map(({ scope, plan }) => plan.forward(scope))
+      const all = plansAt(module.path, "input-prefix").map(({ owner, scope, plan }) => {
+        const rows = plan.forward(scope)
+        checkLength(owner, plan.length, rows.shape[0])
+        return rows
+      })
       return all.length < 2 ? all[0] : ops.concat(all, 0)
     },
+    prefixLength: ({ path }) => prefixLength(sitesAt(path)),
     dropout: (module, place, x, rate) => dropout(`${module.path}.${place}`, x, rate),
   }
   return scope
+}
+
+function checkLength(plugin: string, stated: number, length: number): void {
+  if (stated === length) return
+  const message = `${plugin}: a prefix of ${length} rows, which its site says to be ${stated}`
+  throw new PluginError({ plugin, message })
 }

@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { BackendError } from "../backend/backend_error.ts"
+import { inBackend } from "../backend/in_backend.ts"
 import type { ArtifactContext, ArtifactFiles, Contribution, NamedValues } from "../contracts/contribution.ts"
 import type { ModuleInfo } from "../contracts/module_info.ts"
 import type { Parameter } from "../contracts/parameter.ts"
@@ -228,14 +229,4 @@ export function wantedOf(
 
 function toPluginError(plugin: string): (error: Error) => PluginError {
   return (error) => error instanceof PluginError ? error : new PluginError({ plugin, message: error.message })
-}
-
-function inBackend<A>(run: () => Promise<A>): Effect.Effect<A, BackendError> {
-  return Effect.tryPromise({
-    try: run,
-    catch: (cause) =>
-      cause instanceof BackendError
-        ? cause
-        : new BackendError({ reason: "Run", message: (cause as Error).message, cause }),
-  })
 }

@@ -1,28 +1,28 @@
 /**
- * Batches whose rows go through different plugins, in graphs.
+ * Batches whose rows use different plugins, in graphs.
  * @module
  */
 import type { Factors } from "../contracts/site.ts"
 import * as ops from "../tensor/ops.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 
-/** Which plugin each row of a batch goes through; those that are not listed take part in every row. */
+/** The plugin of each row of a batch. Plugins that are not listed apply to every row. */
 export interface Choice {
   /** Ids of the plugins to choose from. */
   readonly plugins: ReadonlyArray<string>
-  /** Place in `plugins` of each row's plugin, `plugins.length` for none: i32 [B]. */
+  /** Index in `plugins` of each row's plugin, `plugins.length` for none: i32 [B]. */
   readonly index: Tensor
 }
 
-/** `then` in the rows of the plugin at a place, `otherwise` in the others. */
+/** `then` in the rows that chose the plugin of this index, `otherwise` in the others. */
 export function inRowsOf(index: Tensor, place: number, then: Tensor, otherwise: Tensor | number): Tensor {
   const own = ops.reshape(ops.equal(index, place), [index.shape[0], ...new Array(then.shape.length - 1).fill(1)])
   return ops.where(own, then, otherwise)
 }
 
 /**
- * x down^T up^T with the factors of each row's plugin: [B, T, outFeatures]. Factors lie in two tables, a line for each
- * plugin and one of zeros, filled up to the greatest rank.
+ * x down^T up^T with the factors of each row's plugin: [B, T, outFeatures]. Two tables hold the factors, one entry a
+ * plugin and one of zeros, padded to the greatest rank.
  */
 export function rowProducts(
   x: Tensor,

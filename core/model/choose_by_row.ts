@@ -1,24 +1,24 @@
 /**
- * Which plugin each row of data goes through.
+ * Chooses the plugin of each row of data.
  * @module
  */
 import { PluginError } from "../contracts/plugin_error.ts"
 import type { SitePlan } from "../contracts/site.ts"
 import type { Model } from "./model.ts"
 
-/** As the rows of a graph's batch have it, for rows of data. */
+/** Host-side counterpart of `Choice`. */
 export interface RowChoice {
   /** Ids of the plugins to choose from. */
   readonly plugins: ReadonlyArray<string>
-  /** Place in `plugins` of each row's plugin, `plugins.length` for none. */
+  /** Index in `plugins` of each row's plugin, `plugins.length` for none. */
   readonly index: Int32Array
 }
 
-/** Places where rows can differ. */
+/** Site kinds that can differ between rows. */
 const PLACES: ReadonlyArray<SitePlan["place"]> = ["before", "delta", "parallel", "after"]
 
 /**
- * Rows with a plugin each.
+ * Makes the choice from one plugin id a row.
  *
  * @param ids The plugin of each row, `"method/name"`, or `""` for none. A row goes through no other plugin of the methods
  * that are named here; where none is named, through no plugin at all.
@@ -41,8 +41,8 @@ export function chooseByRow(model: Model, ids: ReadonlyArray<string>): RowChoice
   for (const id of plugins) {
     const merged = model.merged.has(id)
     if (merged || model.off.has(id)) {
-      const message = `${id} is ${merged ? "merged" : "switched off"}: rows cannot choose; ` +
-        `${merged ? "unmerge it" : "switch it on"} first`
+      const message = `${id} is ${merged ? "merged" : "switched off"}: rows cannot choose; take ` +
+        (merged ? "the model that it was merged from" : "a view with it on")
       throw new PluginError({ plugin: id, message })
     }
     const place = [...model.sites.values()].flat().find(({ owner, plan }) =>

@@ -9,6 +9,7 @@ import type { BatchTensors, Outputs } from "../contracts/objective.ts"
 import type { Parameter } from "../contracts/parameter.ts"
 import type { BackendService, Slot } from "../backend/backend.ts"
 import type { Tensor } from "../tensor/tensor.ts"
+import type { Ties } from "../weights/weight_map.ts"
 import type { Choice } from "./choice.ts"
 import type { Decoding } from "./module.ts"
 import type { Network } from "./network.ts"
@@ -63,22 +64,43 @@ export interface Model {
   readonly sites: ReadonlyMap<string, ReadonlyArray<ResolvedSite>>
   /** Structure, as the family built it. */
   readonly network: Network
+  /** Tied parameters that the files bear out. */
+  readonly tied: Ties
   /** Where its parameters lie and its graphs run. */
   readonly backend: BackendService
   /** Lives as long as its parameters: what is made for the model is freed with it. */
   readonly scope: Scope.Scope
   /** What a person should know: a head that starts anew, parts of the config that play no part. */
   readonly notes: ReadonlyArray<string>
-  /**
-   * Ids of plugins whose sites lie in the base weights at this moment: graphs built now leave them out. Programs built
-   * before a change are stale.
-   */
-  readonly merged: Set<string>
-  /**
-   * Ids of plugins that are switched off at this moment: graphs built now leave out their sites, and base parameters that
-   * they alone train are as they were loaded. Programs built before a change are stale.
-   */
-  readonly off: Set<string>
+  /** Ids of plugins whose updates lie in {@link Model.folded}: graphs leave out their sites. */
+  readonly merged: ReadonlySet<string>
+  /** Ids of plugins that are off: graphs leave out their sites, and base parameters that they alone train are as loaded. */
+  readonly off: ReadonlySet<string>
+  /** Base parameters with updates in them, by key. */
+  readonly folded: ReadonlyMap<string, FoldedWeight>
+  /** What graphs read for a parameter; for a base parameter its value as loaded, if that is asked for. */
+  readonly tensor: (key: string, original: boolean) => Tensor
   /** Builds the graph of a batch. A plain function: nothing runs. */
   readonly forward: (batch: BatchTensors, options: ForwardOptions) => Outputs
+  /**
+   * The model with other plugins on: another value over the same memory, with programs of its own. Throws PluginError on
+   * a plugin that is not there or that is merged.
+   */
+  readonly view: (options: ViewOptions) => Model
+}
+
+/** Memory of a base parameter with updates in it. */
+export interface FoldedWeight {
+  /** Its memory. */
+  readonly slot: Slot
+  /** The slot's value in graphs. */
+  readonly tensor: Tensor
+}
+
+/** Which plugins are on in a view: ids (`"method/name"`), or names of methods for all of theirs. */
+export interface ViewOptions {
+  /** These, and no others. Default: those that are on. */
+  readonly only?: ReadonlyArray<string>
+  /** Less these. Default: none. */
+  readonly without?: ReadonlyArray<string>
 }

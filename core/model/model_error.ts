@@ -7,7 +7,7 @@ export interface ModelErrorFields {
    * what was asked cannot be done with this model. `Seed`: not a seed.
    * `Weights`: what weights are to be kept in is unknown or does not hold one.
    */
-  readonly reason: "UnknownModelType" | "Task" | "Unsupported" | "Seed" | "Weights"
+  readonly reason: "UnknownModelType" | "Task" | "Unsupported" | "Options" | "Weights"
   /** What happened, where, and what to do. */
   readonly message: string
 }

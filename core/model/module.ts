@@ -16,17 +16,17 @@ export interface ModuleNode {
   readonly kind: string
   /** See {@link ModuleInfo.sizes}. */
   readonly sizes: Readonly<Record<string, number>>
-  /** The module's own parameters by name; those of children are not among them. */
+  /** The module's own parameters by name, without those of children. */
   readonly parameters: Readonly<Record<string, ParameterSpec>>
-  /** Modules inside, in the order in which they are listed. */
+  /** Children, in order. */
   readonly children: ReadonlyArray<ModuleNode>
   /** Whether it is the model's output head. */
   readonly outputHead: boolean
-  /** See {@link ModuleInfo.residual}; the layer ends such a part by {@link Scope.residual}. */
+  /** See {@link ModuleInfo.residual}; the layer ends such a part with {@link Scope.residual}. */
   readonly residual?: ResidualPart
 }
 
-/** A module: from its input, and what else its family hands to it, to its output. */
+/** A module: computes its output from its input and further arguments of its family. */
 export interface Module<Extra extends ReadonlyArray<unknown> = []> extends ModuleNode {
   /** Builds the graph; calls children through the scope. */
   readonly forward: (scope: Scope, x: Tensor, ...extra: Extra) => Tensor
@@ -48,7 +48,7 @@ export interface Decoding {
   readonly extend: (module: ModuleNode, own: KeyValues) => KeyValues
 }
 
-/** What modules see while a graph is built. */
+/** What modules can use while a graph is traced. */
 export interface Scope {
   /** Whether dropout is on. */
   readonly training: boolean
@@ -58,25 +58,27 @@ export interface Scope {
   readonly parameter: (module: ModuleNode, name: string) => Tensor
   /** A module's output, with the sites of methods folded in: before, then delta, then parallel, then after. */
   readonly call: <Extra extends ReadonlyArray<unknown>>(module: Module<Extra>, x: Tensor, ...extra: Extra) => Tensor
-  /** Adds a module's output y to x and norms the sum (default: not), with the sites of methods folded in. */
+  /** Adds a module's output y to x and norms the sum (default: no norm), with the sites of methods folded in. */
   readonly residual: (module: ModuleNode, x: Tensor, y: Tensor, norm?: (sum: Tensor) => Tensor) => Tensor
-  /** Keys and values that methods put before those of an Attention. */
+  /** Keys and values that methods prepend to those of an Attention. */
   readonly keyValues: (module: ModuleNode) => KeyValues | undefined
-  /** Rows that methods put before the embedded tokens of a Backbone: [length, hiddenSize]. */
+  /** Rows that methods prepend to the embedded tokens of a Backbone: [length, hiddenSize]. */
   readonly inputPrefix: (module: ModuleNode) => Tensor | undefined
-  /** Dropout of the model's own, at a named place; the identity outside of training. */
+  /** Number of rows that methods prepend to those of a module. */
+  readonly prefixLength: (module: ModuleNode) => number
+  /** The model's own dropout, with a name within the module; the identity outside training. */
   readonly dropout: (module: ModuleNode, place: string, x: Tensor, rate: number) => Tensor
 }
 
-/** All modules under (and without) `root`, parents first. */
+/** All descendants of `root`, excluding `root`; parents first. */
 export function descendants(root: ModuleNode): ReadonlyArray<ModuleNode> {
   return root.children.flatMap((child) => [child, ...descendants(child)])
 }
 
 /**
- * What plugins see of a module.
+ * The view of a module for plugins.
  *
- * @param defaultTargets Last names of the modules that the family adapts when nobody says which.
+ * @param defaultTargets Last names of the modules that methods adapt by default.
  * @param backbone The Backbone of the tree.
  */
 export function infoOf(

@@ -1,5 +1,5 @@
 import type { BatchTensors, Outputs } from "../contracts/objective.ts"
-import type { NamePattern } from "../formats/check_names.ts"
+import type { WeightMap } from "../weights/weight_map.ts"
 import type { ModuleNode, Scope } from "./module.ts"
 
 /** A model's structure, as its family builds it. */
@@ -8,29 +8,23 @@ export interface Network {
   readonly root: ModuleNode
   /** The whole graph. Modules are called through the scope, so that methods take part. */
   readonly forward: (scope: Scope, batch: BatchTensors) => Outputs
-  /** Whether `forward` takes a packed row (see `PackedRow`). Default false: padded rows alone. */
+  /** Whether `forward` accepts a packed row (see `PackedRow`). Default false: only padded rows. */
   readonly paddingFree?: boolean
-  /** Longest sequence; of a model with prefixes, what they leave of it. */
+  /** Maximum sequence length, less the positions used by prefixes. */
   readonly maxPositions: number
   /** Number of token ids. */
   readonly vocabSize: number
-  /** Keys of parameters that are another parameter, by the key of that: neither stored nor trained twice. */
-  readonly tied: Readonly<Record<string, string>>
-  /** Names that weight files may hold beyond the model's: heads of other tasks. Known buffers are passed over in any case. */
-  readonly ignoredKeys: ReadonlyArray<NamePattern>
+  /** What files call its parameters: other spellings, tied weights, heads of other tasks and heads that start new. */
+  readonly weights: WeightMap
   /**
    * Values of buffers that files of older versions hold, by the ends of their names: they follow from the config, and a
    * person is told where a file has others. Default: none.
    */
   readonly buffers?: Readonly<Record<string, ReadonlyArray<number>>>
-  /** Last names of the modules that methods adapt when nobody says which. */
+  /** Last names of the modules that methods adapt by default. */
   readonly defaultTargets: ReadonlyArray<string>
-  /** Paths of modules that start anew when the file lacks them: the head, and what belongs to it. */
-  readonly newModules: ReadonlyArray<string>
-  /** Names here of a weight file's tensors that it spells otherwise, given all that it holds. Default: none. */
-  readonly renames?: (stored: ReadonlyArray<string>) => ReadonlyMap<string, string>
   /** Name of transformers' class, for `architectures`. */
   readonly architecture: string
-  /** What a person should know about how the config was taken. */
+  /** Notes for the user on how the config was read. */
   readonly notes: ReadonlyArray<string>
 }

@@ -6,9 +6,11 @@ import type { SafetensorsError } from "../formats/safetensors_error.ts"
 import type { StorageError } from "../formats/storage_error.ts"
 import type { FloatDType } from "../formats/stored_dtype.ts"
 import { writeDirectoryWhole } from "../formats/whole_file.ts"
+import { asInFiles } from "../weights/weight_map.ts"
 import { copyCompanions } from "./_companions.ts"
 import type { Model } from "./model.ts"
 import { ModelError } from "./model_error.ts"
+import { sitesOn } from "./sites.ts"
 import { labelsOf } from "./task.ts"
 
 /** Options of {@link saveCheckpoint}. */
@@ -29,23 +31,45 @@ export const TORCH_NAMES: Readonly<Record<FloatDType, string>> = { F32: "float32
 export function saveCheckpoint(
   model: Model,
   directory: string,
-  { dtype = "F32", config = {} }: CheckpointOptions = {},
+  options: CheckpointOptions = {},
+): Effect.Effect<void, ModelError | SafetensorsError | StorageError, FileSystem.FileSystem> {
+  return writeCheckpoint(model, directory, options)
+}
+
+/**
+ * As {@link saveCheckpoint}.
+ *
+ * @param replaced Values of a parameter that are not the model's, by key.
+ */
+export function writeCheckpoint(
+  model: Model,
+  directory: string,
+  { dtype = "F32", config = {} }: CheckpointOptions,
+  replaced: (key: string) => Promise<Float32Array | undefined> = () => Promise.resolve(undefined),
 ): Effect.Effect<void, ModelError | SafetensorsError | StorageError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const beside = model.contributions.find(({ id, sites }) => (sites ?? []).length > 0 && !model.merged.has(id))
+    const [beside] = [...sitesOn(model).values()].flat()
     if (beside !== undefined) {
-      const message = `a checkpoint of the model would lack what ${beside.id} changed; merge it first, or save adapters`
+      const message =
+        `a checkpoint of the model would lack what ${beside.owner} changed; merge it first, or save adapters`
       return yield* new ModelError({ reason: "Unsupported", message })
     }
-    const base = model.parameters.filter(({ owner }) => owner === "base")
+    const slots = new Map(
+      [
+        ...model.parameters.flatMap(({ original, ...own }) => [own, ...(original ? [original] : [])]),
+        ...model.folded.values(),
+      ]
+        .map(({ tensor, slot }) => [tensor, slot]),
+    )
+    const base = model.parameters.filter(({ owner }) => owner === "base").map(({ key, shape }) => {
+      const read = async () =>
+        await replaced(key) ?? await model.backend.read(slots.get(model.tensor(key, false))!) as Float32Array
+      return [key, { name: key, shape, read }] as const
+    })
+    const tensors = [...asInFiles(model.network.weights, new Map(base))]
+      .map(([name, { shape, read }]) => ({ name, shape, dtype, read }))
     yield* writeDirectoryWhole(directory, (temporary) =>
       Effect.gen(function* () {
-        const tensors = base.map(({ key, shape, slot }) => ({
-          name: key,
-          shape,
-          dtype,
-          read: async () => await model.backend.read(slot) as Float32Array,
-        }))
         yield* writeSafetensors(`${temporary}/model.safetensors`, tensors, { format: "pt" })
         yield* writeJson(`${temporary}/config.json`, { ...configOf(model, dtype), ...config })
         if (model.directory === "") return

@@ -4,16 +4,16 @@ import type { Selector } from "../contracts/site.ts"
 import { lastName } from "./module.ts"
 import { PatternError, type PythonPattern, pythonPattern } from "./python_pattern.ts"
 
-/** Whether a path is `name`, or ends in it after a dot. */
+/** Whether a path is `name` or ends with it after a dot. */
 export function endsIn(path: string, name: string): boolean {
   return path === name || path.endsWith(`.${name}`)
 }
 
 /**
- * A selector as a test of one module. A text is a regular expression of Python's for the whole path, as it is in the files
- * that other programs read. Throws {@link PluginError} on a text that is none.
+ * Turns a selector into a test of one module. A string is a Python regular expression for the whole path, as in the
+ * files that other programs read. Throws {@link PluginError} on an invalid expression.
  *
- * @param pathOf How the selector's author names a module. Default: by its path.
+ * @param pathOf Name of a module in the selector. Default: its path.
  */
 export function matcher(
   selector: Selector,
@@ -33,7 +33,7 @@ export function isAllLinear(selector: Selector): boolean {
 }
 
 /**
- * A regular expression of Python's. Throws {@link PluginError} on a text that is none, or that JavaScript cannot follow.
+ * Reads a Python regular expression. Throws {@link PluginError} if it is invalid or JavaScript cannot express it.
  *
  * @param around What stands before and after it. Default: nothing, and it must take a whole text; else the start of one.
  */
@@ -51,8 +51,8 @@ export function readPattern(text: string, plugin: string, around?: readonly [str
 }
 
 /**
- * The modules that a selector means, in the tree's order. Throws {@link PluginError} with the candidates when there are
- * none, or when `select` is not a regular expression.
+ * The selected modules, in the tree's order. Throws {@link PluginError} with the candidates if there are none, or if
+ * `select` is not a regular expression.
  */
 export function select(
   modules: ReadonlyArray<ModuleInfo>,
@@ -72,7 +72,7 @@ export function select(
   throw new PluginError({ plugin, message })
 }
 
-/** The error for a selector that means no module, with the candidates. */
+/** The error for a selector without a match, with the candidates. */
 export function noModule(modules: ReadonlyArray<ModuleInfo>, wanted: Selector, plugin: string): PluginError {
   const message = `${plugin}: no module matches ${show(wanted)}${asList(modules, wanted)}; the model has ${
     candidates(modules)
@@ -80,13 +80,13 @@ export function noModule(modules: ReadonlyArray<ModuleInfo>, wanted: Selector, p
   return new PluginError({ plugin, message })
 }
 
-/** Names of a list that no module has: it may be a slip, or a list for several families. */
+/** Names of a list that match no module: a typo, or a list for several families. */
 export function unmatched(modules: ReadonlyArray<ModuleInfo>, selector: Selector): ReadonlyArray<string> {
   if (typeof selector === "string" || typeof selector === "function") return []
   return selector.filter((name) => !modules.some(({ path }) => endsIn(path, name)))
 }
 
-/** A name where a pattern for the whole path is wanted. */
+/** Hint if a string is a name instead of a pattern for the whole path, else empty. */
 function asList(modules: ReadonlyArray<ModuleInfo>, wanted: Selector): string {
   if (typeof wanted !== "string" || unmatched(modules, [wanted]).length > 0) return ""
   return `, which as a text is a pattern for the whole path; a name stands in a list: [${JSON.stringify(wanted)}]`

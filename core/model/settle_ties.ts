@@ -2,14 +2,15 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { sameTensor } from "../formats/checkpoint.ts"
 import type { SafetensorsError } from "../formats/safetensors_error.ts"
-import type { TensorEntry } from "../formats/safetensors_header.ts"
 import type { StorageError } from "../formats/storage_error.ts"
+import type { StoredTensor } from "../weights/stored_tensor.ts"
+import type { Ties } from "../weights/weight_map.ts"
 
 /** Ties of a model as its files bear them out. */
 export interface SettledTies {
   /** Keys that are another parameter, by the key of that. */
-  readonly tied: Readonly<Record<string, string>>
-  readonly tensors: ReadonlyMap<string, TensorEntry>
+  readonly tied: Ties
+  readonly tensors: ReadonlyMap<string, StoredTensor>
   /** What a person should know. */
   readonly notes: ReadonlyArray<string>
 }
@@ -19,8 +20,8 @@ export interface SettledTies {
  * 5 does; 4 would take one of them for both), and a person is told. One that lies at the other place alone is taken there.
  */
 export function settleTies(
-  tied: Readonly<Record<string, string>>,
-  tensors: ReadonlyMap<string, TensorEntry>,
+  tied: Ties,
+  tensors: ReadonlyMap<string, StoredTensor>,
 ): Effect.Effect<SettledTies, SafetensorsError | StorageError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
     const kept: Record<string, string> = {}
@@ -30,7 +31,7 @@ export function settleTies(
       const own = tensors.get(key)
       const other = tensors.get(source)
       if (own !== undefined && other === undefined) placed.set(source, own)
-      if (own === undefined || other === undefined || (yield* sameTensor(own, other))) {
+      if (own === undefined || other === undefined || (yield* same(own, other))) {
         kept[key] = source
         continue
       }
@@ -40,5 +41,17 @@ export function settleTies(
       )
     }
     return { tied: kept, tensors: placed, notes }
+  })
+}
+
+function same(
+  a: StoredTensor,
+  b: StoredTensor,
+): Effect.Effect<boolean, SafetensorsError | StorageError, FileSystem.FileSystem> {
+  if (a.entry !== undefined && b.entry !== undefined) return sameTensor(a.entry, b.entry)
+  return Effect.promise(async () => {
+    if (`${a.shape}` !== `${b.shape}`) return false
+    const [mine, theirs] = [await a.read(), await b.read()]
+    return mine.every((value, i) => value === theirs[i])
   })
 }

@@ -1,5 +1,5 @@
 /**
- * Methods' sites, resolved against the original tree: structure alone, before any weight is loaded.
+ * Resolves the sites of methods against the original tree, from structure alone, before weights are loaded.
  * @module
  */
 import type { Contribution } from "../contracts/contribution.ts"
@@ -14,9 +14,9 @@ import { select } from "./selector.ts"
 export interface ResolvedSite {
   /** Id of the plugin. */
   readonly owner: string
-  /** Where. */
+  /** Its module. */
   readonly module: ModuleInfo
-  /** What it does there. */
+  /** Its plan. */
   readonly plan: SitePlan
 }
 
@@ -24,14 +24,14 @@ export interface ResolvedSite {
 export interface SiteTable {
   /** Sites by the path of their module, in the plugins' order. */
   readonly byModule: ReadonlyMap<string, ReadonlyArray<ResolvedSite>>
-  /** What plugins add: of sites in the tree's order, then of objectives. */
+  /** Parameters of plugins: of sites in the tree's order, then of objectives. */
   readonly parameters: ReadonlyArray<Parameter>
 }
 
-/** Kinds of modules that can hold the places that not every module has. */
+/** Module kind that a site kind requires; the other site kinds fit every module. */
 const KIND_OF_PLACE: Readonly<Record<string, string>> = { "kv-prefix": "Attention", "input-prefix": "Backbone" }
 
-/** Stands for the module in keys of parameters that a plugin's sites share. */
+/** Module part of the keys of shared parameters. */
 export const SHARED = "shared"
 
 /** Key of a plugin's parameter. */
@@ -40,9 +40,8 @@ export function pluginKey(owner: string, module: string, name: string): string {
 }
 
 /**
- * Resolves the sites of all contributions. The result depends on the set alone: contributions come in the registry's
- * order. Throws {@link PluginError} when a selector matches nothing, a place does not fit its module, or two sites want
- * the same parameter.
+ * Resolves the sites of all contributions, which come in the registry's order. Throws {@link PluginError} if a selector
+ * matches nothing, a site does not fit its module, or two sites have the same parameter.
  */
 export function resolveSites(
   modules: ReadonlyArray<ModuleInfo>,
@@ -95,6 +94,29 @@ export function resolveSites(
     add(id, "objective", objective?.parameters ?? {})
   }
   return { byModule, parameters: [...parameters.values()] }
+}
+
+/** Sites of plugins that are at work beside the weights, by the path of their module. */
+export function sitesOn(
+  { sites, merged, off }: {
+    readonly sites: SiteTable["byModule"]
+    readonly merged: ReadonlySet<string>
+    readonly off: ReadonlySet<string>
+  },
+): SiteTable["byModule"] {
+  const isOn = ({ owner }: ResolvedSite) => !merged.has(owner) && !off.has(owner)
+  const on = [...sites].map(([path, all]) => [path, all.filter(isOn)] as const)
+  return new Map(on.filter(([, all]) => all.length > 0))
+}
+
+/** Rows that sites at a module put before those of a sequence. */
+export function prefixLength(sites: ReadonlyArray<ResolvedSite>): number {
+  return sites.reduce((sum, { plan }) => sum + ("length" in plan ? plan.length : 0), 0)
+}
+
+/** Most rows that sites put before a sequence in modules of a kind. */
+export function longestPrefix(sites: SiteTable["byModule"], kind: string): number {
+  return Math.max(0, ...[...sites.values()].filter(([{ module }]) => module.kind === kind).map(prefixLength))
 }
 
 function check(key: string, { shape, initializer }: ParameterSpec, plugin: string): void {

@@ -1,15 +1,15 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { readTensor } from "../formats/checkpoint.ts"
-import type { NamePattern } from "../formats/check_names.ts"
+import type { NameRule } from "../formats/check_names.ts"
 import type { SafetensorsError } from "../formats/safetensors_error.ts"
-import type { TensorEntry } from "../formats/safetensors_header.ts"
 import type { StorageError } from "../formats/storage_error.ts"
 import { isFloatDType } from "../formats/stored_dtype.ts"
 import { sizeOf } from "../tensor/shape.ts"
+import type { StoredTensor } from "../weights/stored_tensor.ts"
 
 /** Buffers that older versions wrote beside weights. They follow from the config, and transformers passes over them too. */
-export const STALE_BUFFERS: ReadonlyArray<NamePattern> = [
+export const STALE_BUFFERS: ReadonlyArray<NameRule> = [
   "position_ids",
   "token_type_ids",
   "rotary_emb.inv_freq",
@@ -24,16 +24,16 @@ const isClose = (a: number, b: number) => Math.abs(a - b) <= 0.01 * Math.abs(b) 
 /** Says of buffers whether they are what the config gives. `computed` is by the ends of names. */
 export function compareBuffers(
   computed: Readonly<Record<string, ReadonlyArray<number>>>,
-  tensors: ReadonlyMap<string, TensorEntry>,
+  tensors: ReadonlyMap<string, StoredTensor>,
   ignored: ReadonlyArray<string>,
 ): Effect.Effect<ReadonlyArray<string>, SafetensorsError | StorageError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
     const notes: string[] = []
     for (const [end, values] of Object.entries(computed)) {
       for (const name of ignored.filter((name) => name === end || name.endsWith(`.${end}`))) {
-        const entry = tensors.get(name)!
-        let same = sizeOf(entry.shape) === values.length && isFloatDType(entry.dtype)
-        if (same) {
+        const { entry } = tensors.get(name)!
+        let same = entry !== undefined && sizeOf(entry.shape) === values.length && isFloatDType(entry.dtype)
+        if (entry !== undefined && same) {
           yield* readTensor(entry, (data, at) => {
             same &&= data.every((value, i) => isClose(value, values[at + i]))
           })

@@ -1,41 +1,29 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
+import { attempt } from "../contracts/attempt.ts"
+import { type CheckedNames, checkNames } from "../formats/check_names.ts"
 import { openModel } from "../formats/checkpoint.ts"
 import type { JsonError } from "../formats/json_error.ts"
 import { PLAIN_WEIGHTS, quantizedConfig, quantizedTensors } from "../formats/quantized.ts"
-import type { SafetensorsError } from "../formats/safetensors_error.ts"
-import type { TensorEntry } from "../formats/safetensors_header.ts"
+import { SafetensorsError } from "../formats/safetensors_error.ts"
 import type { StorageError } from "../formats/storage_error.ts"
-import type { Parameter } from "../contracts/parameter.ts"
+import { ShapeError } from "../tensor/shape_error.ts"
+import { expressionOf } from "../weights/name_pattern.ts"
+import { type StoredTensor, storedTensors } from "../weights/stored_tensor.ts"
+import { asInModel, ignoredNames, isOptional, type Ties, tiesOf, type WeightMap } from "../weights/weight_map.ts"
+import { withChanges } from "./_changed_base.ts"
+import type { Description } from "./load/describe.ts"
+import type { FoundInFiles } from "./load/structure.ts"
 import { ModelError } from "./model_error.ts"
-import type { Network } from "./network.ts"
 import { settleTies } from "./settle_ties.ts"
+import { compareBuffers, STALE_BUFFERS } from "./stale_buffers.ts"
 import { headOfAnotherSize, taskOfHead } from "./stored_head.ts"
 import { unwrapNames } from "./stored_names.ts"
 import type { Task } from "./task.ts"
 
-export { compareBuffers, STALE_BUFFERS } from "./stale_buffers.ts"
-
-/** A model that looks for its weights. */
-export interface WeightsWanted {
-  readonly directory: string
-  readonly config: Readonly<Record<string, unknown>>
-  readonly network: Network
-  readonly task: Task
-  readonly base: ReadonlyArray<Parameter>
-  /** Keys of parameters whose shape follows from the number of labels. */
-  readonly labelKeys: ReadonlySet<string>
-  /** Whether a head of the files is kept, or one starts anew in its place. */
-  readonly head: "stored" | "new"
-}
-
 /** Weights under a model's names, and what they say of the model. */
-export interface StoredWeights {
-  readonly tensors: ReadonlyMap<string, TensorEntry>
-  /** Ties that the files bear out. */
-  readonly tied: Readonly<Record<string, string>>
-  /** The task, with the labels of a head that the files hold. */
-  readonly task: Task
+export interface StoredWeights extends FoundInFiles {
+  readonly tensors: ReadonlyMap<string, StoredTensor>
   /** What a person should know. */
   readonly notes: ReadonlyArray<string>
 }
@@ -43,15 +31,17 @@ export interface StoredWeights {
 /** Names that methods leave in a model that is saved with them inside. */
 const INSIDE = /\.(base_layer|modules_to_save)(\.|$)|_[AB]\.(\w+\.)?weight$/
 
-/** Opens a model's files and finds out what they hold, before anything is said of names and sizes. */
+/** Opens a model's files, checks names and shapes, and finds out what they say of the model. Reads no weight. */
 export function storedWeights(
-  wanted: WeightsWanted,
+  description: Description,
+  head: "stored" | "new",
 ): Effect.Effect<StoredWeights, ModelError | JsonError | StorageError | SafetensorsError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const { directory, network, base } = wanted
-    const keys = new Set(base.map(({ key }) => key))
+    const { directory, network, parameters, changed } = description
+    const ties = tiesOf(network.weights)
+    const keys = new Set(parameters.map(({ key }) => key).filter((key) => !Object.hasOwn(ties, key)))
     const plain = unwrapNames((yield* openModel(directory)).tensors, keys)
-    const named = rename(plain.tensors, network)
+    const named = yield* underModelNames(network.weights, yield* storedTensors(plain.tensors), directory)
     const quantized = quantizedTensors(named, keys)
     if (quantized !== undefined) yield* refuseQuantized(directory, quantized)
     const inside = [...named.keys()].find((name) => INSIDE.test(name) && !keys.has(name))
@@ -61,14 +51,65 @@ export function storedWeights(
         "Python) and save again, or save model and adapter apart"
       return yield* new ModelError({ reason: "Unsupported", message })
     }
-    const { tied, tensors, notes } = yield* settleTies(network.tied, yield* withHead(wanted, named))
-    const stored = { tied, tensors, task: wanted.task, notes: [...plain.notes, ...notes] }
-    return yield* withLabels(wanted, stored)
+    const settled = yield* settleTies(ties, yield* withHead(description, head, named))
+    const { task, notes } = yield* labelsOfHead(description, settled.tensors)
+    const tensors = withChanges(settled.tensors, changed)
+    const { tied } = settled
+    const { missing, ignored } = yield* checkAll(description, tied, tensors)
+    const buffers = yield* compareBuffers(network.buffers ?? {}, tensors, ignored)
+    // What is saved of a model whose files do not bear out any of its ties must not ask for them.
+    const apart = Object.keys(ties).length > 0 && Object.keys(tied).length === 0
+    const record = apart ? { ...description.config.record, tie_word_embeddings: false } : description.config.record
+    const told = [...plain.notes, ...settled.notes, ...notes, ...buffers]
+    return { task, tied, tensors, record, fresh: new Set(missing), notes: told }
   })
 }
 
+/** Stored tensors under the model's names and in its layouts. */
+function underModelNames(
+  map: WeightMap,
+  stored: ReadonlyMap<string, StoredTensor>,
+  directory: string,
+): Effect.Effect<ReadonlyMap<string, StoredTensor>, SafetensorsError> {
+  const under = () => asInModel(map, stored, (tensor, [{ dtype }]) => ({ ...tensor, dtype }))
+  return attempt(under, ShapeError).pipe(Effect.mapError(({ message }) =>
+    new SafetensorsError({
+      reason: "Shape",
+      file: directory,
+      message: `the weights in "${directory}" do not fit the model: ${message}`,
+    })
+  ))
+}
+
+/** Checks names and shapes against the model. */
+function checkAll(
+  { directory, config: { record }, network, parameters, changed }: Description,
+  tied: Ties,
+  found: ReadonlyMap<string, StoredTensor>,
+): Effect.Effect<CheckedNames, SafetensorsError> {
+  const base = parameters.filter(({ key }) => !Object.hasOwn(tied, key))
+  const [own] = architecturesIn(record)
+  return checkNames({
+    expected: new Map(base.filter(({ key }) => !changed.weights.has(key)).map(({ key, shape }) => [key, shape])),
+    found,
+    file: directory,
+    ignore: [...STALE_BUFFERS, ...ignoredNames(network.weights).map(expressionOf), ...Object.keys(tied)],
+    optional: base.map(({ key }) => key).filter((key) => isOptional(network.weights, key)),
+    vocabSize: network.vocabSize,
+    ...(typeof own === "string" && own !== network.architecture ? { savedAs: own } : {}),
+  })
+}
+
+/** Classes that a config names. */
+function architecturesIn({ architectures }: Description["config"]["record"]): ReadonlyArray<unknown> {
+  return Array.isArray(architectures) ? architectures : []
+}
+
 /** Fails where a config says that its weights are not plain numbers. */
-export function checkPlain(directory: string, config: WeightsWanted["config"]): Effect.Effect<void, ModelError> {
+export function checkPlain(
+  directory: string,
+  config: Description["config"]["record"],
+): Effect.Effect<void, ModelError> {
   const quantized = quantizedConfig(config)
   return quantized === undefined ? Effect.void : refuseQuantized(directory, quantized)
 }
@@ -78,42 +119,28 @@ function refuseQuantized(directory: string, how: string): Effect.Effect<never, M
   return Effect.fail(new ModelError({ reason: "Unsupported", message }))
 }
 
-/** Tensors by their names here. A name that is there already keeps its tensor, and the other stays unexpected. */
-function rename<A>(tensors: ReadonlyMap<string, A>, { renames }: Network): ReadonlyMap<string, A> {
-  const names = renames?.([...tensors.keys()]) ?? new Map<string, string>()
-  const taken = new Set(tensors.keys())
-  const renamed = new Map<string, A>()
-  for (const [stored, tensor] of tensors) {
-    const name = names.get(stored) ?? stored
-    const free = name !== stored && !taken.has(name)
-    if (free) taken.add(name)
-    renamed.set(free ? name : stored, tensor)
-  }
-  return renamed
-}
-
-/** Leaves out a head that is to start anew; one of another size is an error. */
+/** Leaves out a head that is to start new; one of another size is an error. */
 function withHead(
-  { directory, config, task, base, labelKeys, head }: WeightsWanted,
-  tensors: ReadonlyMap<string, TensorEntry>,
-): Effect.Effect<ReadonlyMap<string, TensorEntry>, ModelError> {
+  { directory, config: { record }, task, parameters, labelKeys }: Description,
+  head: "stored" | "new",
+  tensors: ReadonlyMap<string, StoredTensor>,
+): Effect.Effect<ReadonlyMap<string, StoredTensor>, ModelError> {
   if (!("labels" in task)) return Effect.succeed(tensors)
   if (head === "new") return Effect.succeed(new Map([...tensors].filter(([name]) => !labelKeys.has(name))))
-  for (const { key, shape } of base) {
+  for (const { key, shape } of parameters) {
     const found = labelKeys.has(key) ? tensors.get(key)?.shape : undefined
     if (found === undefined || found.length !== shape.length || found[0] === shape[0]) continue
-    return Effect.fail(headOfAnotherSize(task, config, directory, key, found[0]))
+    return Effect.fail(headOfAnotherSize(task, record, directory, key, found[0]))
   }
   return Effect.succeed(tensors)
 }
 
-/** The labels of a head that the files hold, and of which class it was. */
-function withLabels(
-  { directory, config, network: { architecture }, labelKeys }: WeightsWanted,
-  stored: StoredWeights,
-): Effect.Effect<StoredWeights, ModelError> {
-  const { task, tensors } = stored
-  const [own] = Array.isArray(config.architectures) ? config.architectures as ReadonlyArray<unknown> : []
+/** The task with the labels of a head that the files hold, and of which class it was. */
+function labelsOfHead(
+  { directory, config: { record }, network: { architecture }, task, labelKeys }: Description,
+  tensors: ReadonlyMap<string, StoredTensor>,
+): Effect.Effect<{ readonly task: Task; readonly notes: ReadonlyArray<string> }, ModelError> {
+  const [own] = architecturesIn(record)
   const family = architecture.replace(/For[A-Z].*$/, "")
   const isHead = [...labelKeys].some((key) => tensors.has(key))
   const notes: string[] = []
@@ -122,15 +149,9 @@ function withLabels(
   } else if (typeof own === "string" && isHead && own !== architecture) {
     notes.push(`the head in the files is that of ${own}; it is taken as that of ${architecture}`)
   }
-  return Effect.suspend(() => {
-    try {
-      const found = "labels" in task && isHead
-        ? taskOfHead(task, config, `${directory}/config.json`)
-        : { task, notes: [] }
-      return Effect.succeed({ ...stored, task: found.task, notes: [...stored.notes, ...notes, ...found.notes] })
-    } catch (error) {
-      if (error instanceof ModelError) return Effect.fail(error)
-      throw error
-    }
-  })
+  return attempt(() => {
+    if (!("labels" in task) || !isHead) return { task, notes }
+    const found = taskOfHead(task, record, `${directory}/config.json`)
+    return { task: found.task, notes: [...notes, ...found.notes] }
+  }, ModelError)
 }

@@ -1,3 +1,4 @@
+import { sliceElements } from "./box.ts"
 import type { DType } from "./dtype.ts"
 import { full, iota } from "./leaves.ts"
 import { sumTo } from "./reduce.ts"
@@ -42,6 +43,8 @@ function define(
       const operands = inputs.map((data, i) => broadcastNumbers(data, n.inputs[i].shape, n.shape))
       return new Float64Array(sizeOf(n.shape)).map((_, i) => apply(...operands.map((o) => o[i])))
     },
+    slice: sliceElements,
+    lift: { broadcasts: true },
   }
 }
 

@@ -1,3 +1,4 @@
+import { isWholeAxis, sameBox, wholeBox } from "./box.ts"
 import { add, mul } from "./elementwise.ts"
 import { iota } from "./leaves.ts"
 import { batchSum } from "./reduce.ts"
@@ -9,6 +10,7 @@ import { reshape } from "./views.ts"
 /** Rows of a table by index. */
 export const gatherOperation: Operation = {
   name: "gather",
+  kernel: "gather",
   derivative: (n, cotangent) => [batchSum(scatterAdd(n.inputs[1], cotangent, n.inputs[0].shape[0], true)), undefined],
   reference: (n, [table, indices]) => {
     const width = n.inputs[0].shape[1]
@@ -16,10 +18,20 @@ export const gatherOperation: Operation = {
     indices.forEach((row, i) => out.set(table.subarray(row * width, (row + 1) * width), i * width))
     return out
   },
+  slice: (n, box) => {
+    const [table, indices] = n.inputs
+    if (!isWholeAxis(n, box, box.length - 1)) return
+    const ofIndices = box.slice(0, -1)
+    const [count] = indices.shape
+    const picks = table.inputs.length > 0 && indices.shape.length === 1 && count < table.shape[0] &&
+      sameBox(ofIndices, wholeBox(indices.shape))
+    return [picks ? [indices, [0, table.shape[1]]] : wholeBox(table.shape), ofIndices]
+  },
 }
 /** Rows added into a table of zeros by index; attributes `rows`, `perExample`. */
 export const scatterAddOperation: Operation = {
   name: "scatterAdd",
+  kernel: "scatter_add",
   derivative: (n, cotangent) => {
     const [indices] = n.inputs
     const rows = n.attributes.rows as number
@@ -43,6 +55,7 @@ export const scatterAddOperation: Operation = {
 /** Part of a state replaced, in place where the state is a slot; attribute `axis`. No derivative: it serves inference. */
 export const updateSliceOperation: Operation = {
   name: "updateSlice",
+  kernel: "update_slice",
   reference: (n, [state, source, start]) => {
     const { shape } = n.inputs[1]
     const strides = stridesOf(n.shape), step = strides[n.attributes.axis as number]

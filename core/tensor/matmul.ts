@@ -1,3 +1,4 @@
+import { broadcastBox } from "./box.ts"
 import { sumTo } from "./reduce.ts"
 import { broadcastShapes, show, sizeOf, stridesOf } from "./shape.ts"
 import { ShapeError } from "./shape_error.ts"
@@ -14,6 +15,7 @@ export interface MatmulOptions {
 /** The matrix product; attributes `transposeA`, `transposeB`. */
 export const matmulOperation: Operation = {
   name: "matmul",
+  kernel: "matmul",
   derivative: (n, cotangent) => {
     const [a, b] = n.inputs
     const { transposeA, transposeB } = n.attributes as MatmulOptions
@@ -57,6 +59,19 @@ export const matmulOperation: Operation = {
     }
     return out
   },
+  slice: ({ inputs: [a, b], attributes }, box) => {
+    const sides = [[a, attributes.transposeA, 0], [b, attributes.transposeB, 1]] as const
+    return sides.map(([x, transposed, side]) => {
+      const batch = broadcastBox(x.shape.slice(0, -2), box.slice(0, -2))
+      const [rows, columns] = x.shape.slice(-2)
+      const kept = box[box.length - 2 + side]
+      // Kept is m of a, n of b; the other axis is summed over.
+      return (side === 0) === Boolean(transposed)
+        ? [...batch, [0, rows] as const, kept]
+        : [...batch, kept, [0, columns] as const]
+    })
+  },
+  lift: { broadcasts: true },
 }
 
 /** Matrix product over the last two axes, broadcast over the others: [..., m, k] x [..., k, n] to [..., m, n]. */

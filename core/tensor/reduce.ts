@@ -30,6 +30,11 @@ export const reduceOperation: Operation = {
     }
     return out
   },
+  slice: ({ inputs: [x], attributes }, box) => {
+    const axes = attributes.axes as number[]
+    return [box.map((range, axis) => axes.includes(axis) ? [0, x.shape[axis]] : range)]
+  },
+  lift: { attributes: ({ axes }) => ({ axes: (axes as number[]).map((axis) => axis + 1) }) },
 }
 
 /**

@@ -42,6 +42,15 @@ export function broadcastShapes(a: Shape, b: Shape): number[] {
   return shape
 }
 
+/** Strides of a view that is repeated up to `shape`. */
+export function broadcastStrides(
+  from: { readonly shape: Shape; readonly strides: ReadonlyArray<number> },
+  shape: Shape,
+): number[] {
+  const lead = shape.length - from.shape.length
+  return shape.map((_, axis) => axis < lead || from.shape[axis - lead] === 1 ? 0 : from.strides[axis - lead])
+}
+
 /** A shape as text: `[2, 3]`. */
 export function show(shape: Shape): string {
   return `[${shape.join(", ")}]`

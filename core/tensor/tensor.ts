@@ -25,6 +25,18 @@ export interface Tensor {
   readonly dtype: DType
 }
 
+/** Part of an axis: from a first index to the one behind the last, or indices that are known at run time (i32 [count]). */
+export type Range = readonly [number, number] | Tensor
+/** Part of a tensor: a range for each axis. */
+export type Box = ReadonlyArray<Range>
+
+/** Where the elements of a tensor lie in memory, in elements. */
+export interface Strided {
+  readonly offset: number
+  readonly shape: Shape
+  readonly strides: ReadonlyArray<number>
+}
+
 /** Data of the float64 reference: numbers in row-major order. */
 export type Numbers = Float64Array
 
@@ -38,14 +50,25 @@ export interface Operation {
   /** Cotangents of the inputs, given the node and the cotangent of its value; `undefined` where there is none. */
   readonly derivative?: (node: Tensor, cotangent: Tensor) => ReadonlyArray<Tensor | undefined>
   /**
-   * The kernel that computes it as it is; `decompose` then serves derivatives of derivatives and the reference. Nodes
-   * of one kernel with the same inputs are computed by one call.
+   * The kernel that computes it as it is: a `Kernel`, or the name of one that is built in. `decompose` then serves
+   * derivatives and the reference where there are none.
    */
-  readonly kernel?: "attention" | "attention_gradient"
+  readonly kernel?: string | { readonly name: string }
   /** The node written in other operations. */
   readonly decompose?: (node: Tensor) => Tensor
   /** The value in float64, from values of the inputs. Left out where `decompose` says it all. */
   readonly reference?: (node: Tensor, inputs: ReadonlyArray<Numbers>) => Numbers
+  /** Where the value lies in its input's memory; undefined where its elements must be copied first. Views have this. */
+  readonly view?: (node: Tensor, input: Strided) => Strided | undefined
+  /** Which part of each input a part of the value needs; undefined where the value must be computed whole. */
+  readonly slice?: (node: Tensor, box: Box) => ReadonlyArray<Box> | undefined
+  /** How the node changes when an axis of examples comes first. Not needed with `decompose`. */
+  readonly lift?: {
+    /** Attributes that change. */
+    readonly attributes?: (attributes: Attributes) => Attributes
+    /** Whether the inputs broadcast: their axes are aligned at the end. */
+    readonly broadcasts?: boolean
+  }
 }
 
 let count = 0

@@ -1,10 +1,13 @@
+import { isIndices, sameRange, sliceElements } from "./box.ts"
 import { sumTo } from "./reduce.ts"
-import { axisOf, broadcastShapes, sameShape, type Shape, show, sizeOf, stridesOf } from "./shape.ts"
+import { axisOf, broadcastShapes, broadcastStrides, sameShape, type Shape, show, sizeOf, stridesOf } from "./shape.ts"
 import { ShapeError } from "./shape_error.ts"
-import { node, type Numbers, type Operation, type Tensor } from "./tensor.ts"
+import { type Box, node, type Numbers, type Operation, type Range, type Strided, type Tensor } from "./tensor.ts"
 
-/** Picks numbers by strides: what every view does. */
-function pick(data: Numbers, shape: Shape, offset: number, strides: ReadonlyArray<number>): Numbers {
+/** The reference of views: picks numbers by strides. */
+const pick: NonNullable<Operation["reference"]> = (n, [data]) => {
+  const from = n.inputs[0].shape
+  const { shape, offset, strides } = n.operation.view!(n, { offset: 0, shape: from, strides: stridesOf(from) })!
   const places = stridesOf(shape)
   return new Float64Array(sizeOf(shape)).map((_, i) => {
     let at = offset
@@ -18,6 +21,15 @@ export const reshapeOperation: Operation = {
   name: "reshape",
   derivative: (n, cotangent) => [reshape(cotangent, n.inputs[0].shape)],
   reference: (_, [data]) => data,
+  view: ({ shape }, input) => {
+    const strides = reshapedStrides(input, shape)
+    return strides && { offset: input.offset, shape, strides }
+  },
+  slice: ({ inputs: [x], shape }, box) => {
+    const part = reshapedBox(shape, box, x.shape)
+    return part && [part]
+  },
+  lift: {},
 }
 /** Axes in another order: attribute `order`. */
 export const permuteOperation: Operation = {
@@ -26,10 +38,17 @@ export const permuteOperation: Operation = {
     const order = n.attributes.order as number[]
     return [permute(cotangent, order.map((_, axis) => order.indexOf(axis)))]
   },
-  reference: (n, [data]) => {
-    const strides = stridesOf(n.inputs[0].shape)
-    return pick(data, n.shape, 0, (n.attributes.order as number[]).map((axis) => strides[axis]))
+  reference: pick,
+  view: ({ attributes, shape }, { offset, strides }) => ({
+    offset,
+    shape,
+    strides: (attributes.order as number[]).map((axis) => strides[axis]),
+  }),
+  slice: ({ attributes }, box) => {
+    const order = attributes.order as number[]
+    return [order.map((_, axis) => box[order.indexOf(axis)])]
   },
+  lift: { attributes: ({ order }) => ({ order: [0, ...(order as number[]).map((axis) => axis + 1)] }) },
 }
 /** A box out of a tensor: attribute `starts`. */
 export const sliceOperation: Operation = {
@@ -39,33 +58,43 @@ export const sliceOperation: Operation = {
     const starts = n.attributes.starts as number[]
     return [pad(cotangent, starts, from.map((extent, axis) => extent - starts[axis] - n.shape[axis]))]
   },
-  reference: (n, [data]) => {
-    const strides = stridesOf(n.inputs[0].shape)
-    const offset = (n.attributes.starts as number[]).reduce((sum, start, axis) => sum + start * strides[axis], 0)
-    return pick(data, n.shape, offset, strides)
+  reference: pick,
+  view: ({ attributes, shape }, { offset, strides }) => ({
+    offset: (attributes.starts as number[]).reduce((at, start, axis) => at + start * strides[axis], offset),
+    shape,
+    strides,
+  }),
+  slice: ({ attributes, shape, inputs: [x] }, box) => {
+    const starts = attributes.starts as number[]
+    // Indices into a slice that is not the whole axis would have to be moved.
+    if (box.some((range, axis) => isIndices(range) && shape[axis] !== x.shape[axis])) return
+    return [box.map((range, axis) => isIndices(range) ? range : [range[0] + starts[axis], range[1] + starts[axis]])]
   },
+  lift: { attributes: ({ starts }) => ({ starts: [0, ...starts as number[]] }) },
 }
 /** One axis in reverse: attribute `axis`. */
 export const flipOperation: Operation = {
   name: "flip",
   derivative: (n, cotangent) => [flip(cotangent, n.attributes.axis as number)],
-  reference: (n, [data]) => {
-    const axis = n.attributes.axis as number
-    const strides = stridesOf(n.shape)
-    const offset = (n.shape[axis] - 1) * strides[axis]
-    return pick(data, n.shape, offset, strides.map((stride, a) => a === axis ? -stride : stride))
+  reference: pick,
+  view: ({ attributes, shape }, { offset, strides }) => {
+    const flipped = attributes.axis as number
+    return {
+      offset: offset + Math.max(shape[flipped] - 1, 0) * strides[flipped],
+      shape,
+      strides: strides.map((stride, axis) => axis === flipped ? -stride : stride),
+    }
   },
+  lift: { attributes: ({ axis }) => ({ axis: axis as number + 1 }) },
 }
 /** Axes of extent 1 (and new ones in front) repeated. */
 export const expandOperation: Operation = {
   name: "expand",
   derivative: (n, cotangent) => [sumTo(cotangent, n.inputs[0].shape)],
-  reference: (n, [data]) => {
-    const from = n.inputs[0].shape
-    const lead = n.shape.length - from.length
-    const own = stridesOf(from)
-    return pick(data, n.shape, 0, n.shape.map((_, a) => a < lead || from[a - lead] === 1 ? 0 : own[a - lead]))
-  },
+  reference: pick,
+  view: ({ shape }, input) => ({ offset: input.offset, shape, strides: broadcastStrides(input, shape) }),
+  slice: sliceElements,
+  lift: { broadcasts: true },
 }
 /** One value repeated for the examples of a batch: it counts as depending on them. */
 export const forBatchOperation: Operation = {
@@ -82,6 +111,7 @@ export const padOperation: Operation = {
     place(out, n.shape, n.attributes.before as number[], data, n.inputs[0].shape)
     return out
   },
+  lift: { attributes: ({ before }) => ({ before: [0, ...before as number[]] }) },
 }
 /** Tensors one after the other along an axis: attribute `axis`. */
 export const concatOperation: Operation = {
@@ -106,12 +136,65 @@ export const concatOperation: Operation = {
     })
     return out
   },
+  lift: { attributes: ({ axis }) => ({ axis: axis as number + 1 }) },
 }
 /** The identity that lets no derivative through. */
 export const stopGradientOperation: Operation = {
   name: "stopGradient",
   derivative: () => [undefined],
   decompose: (n) => n.inputs[0],
+  slice: sliceElements,
+}
+
+/** Strides that split and join axes without moving anything, if there are any. */
+function reshapedStrides(from: Strided, shape: Shape): number[] | undefined {
+  if (sizeOf(shape) === 0) return stridesOf(shape)
+  const old = from.shape.map((extent, axis) => ({ extent, stride: from.strides[axis] })).filter((a) => a.extent !== 1)
+  const strides = new Array<number>(shape.length).fill(0)
+  let axis = 0
+  for (let i = 0; i < old.length;) {
+    while (axis < shape.length && shape[axis] === 1) axis++
+    let [extentOld, extentNew] = [old[i].extent, shape[axis]]
+    const firstNew = axis++
+    const firstOld = i++
+    while (extentOld !== extentNew) {
+      if (extentOld < extentNew) extentOld *= old[i++].extent
+      else extentNew *= shape[axis++]
+    }
+    // Old axes may join only where each one steps over the whole of the next.
+    for (let j = firstOld; j + 1 < i; j++) {
+      if (old[j].stride !== old[j + 1].stride * old[j + 1].extent) return undefined
+    }
+    for (let stride = old[i - 1].stride, j = axis - 1; j >= firstNew; j--) {
+      strides[j] = stride
+      stride *= shape[j]
+    }
+  }
+  return strides
+}
+/** A box of `shape` as one of the same elements in the shape `from`, where it stays a box. */
+function reshapedBox(shape: Shape, box: Box, from: Shape): Box | undefined {
+  if (sizeOf(shape) === 0) return
+  const result: Array<Range> = from.map(() => [0, 1])
+  // Axes of one element are nowhere in particular.
+  const many = (extents: Shape) => [...extents.keys()].filter((axis) => extents[axis] !== 1)
+  const [olds, news] = [many(from), many(shape)]
+  if (box.some((range, axis) => shape[axis] === 1 && isIndices(range))) return
+  let axis = 0
+  for (let old = 0; old < olds.length;) {
+    // The shortest runs of axes, old and new, with the same number of elements.
+    const [firstOld, firstNew] = [old, axis]
+    let [sizeOld, sizeNew] = [from[olds[old++]], shape[news[axis++]]]
+    while (sizeOld !== sizeNew) {
+      if (sizeOld < sizeNew) sizeOld *= from[olds[old++]]
+      else sizeNew *= shape[news[axis++]]
+    }
+    const [ownOlds, ownNews] = [olds.slice(firstOld, old), news.slice(firstNew, axis)]
+    if (ownNews.every((at) => sameRange(box[at], [0, shape[at]]))) ownOlds.forEach((at) => result[at] = [0, from[at]])
+    else if (ownOlds.length === 1 && ownNews.length === 1) result[ownOlds[0]] = box[ownNews[0]]
+    else return
+  }
+  return result
 }
 
 function place(out: Numbers, into: Shape, starts: ReadonlyArray<number>, data: Numbers, shape: Shape): void {

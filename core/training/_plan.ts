@@ -1,18 +1,18 @@
-import type { BatchSource, MicroBatch } from "../contracts/batch_source.ts"
+import type { BatchSource, Step } from "../contracts/batch_source.ts"
+import { makeBatchSource } from "../data/batch_source.ts"
 import { type Batch, collate } from "../data/batches.ts"
 import type { Example } from "../data/encode.ts"
 import { packOrCollate } from "../data/packed_row.ts"
 import type { Tokenizer } from "../data/tokenizer.ts"
 import type { Model, ModelParameter } from "../model/model.ts"
-import { labelKind } from "../model/task.ts"
 import { sizeOf } from "../tensor/shape.ts"
-import { checkSteps } from "./_check_steps.ts"
+import { checkStep } from "./_check_step.ts"
+import { type BatchPipeline, makeBatchPipeline } from "./batch_pipeline.ts"
 import { againstPaddingFree } from "./padding_free.ts"
 import { maskTokens } from "./mask_tokens.ts"
-import { objectiveOf } from "./objectives.ts"
 import type { FullOptions } from "./options.ts"
-import type { StepSettings } from "./step_graphs.ts"
-import { drawBatches, encodeData, padIdOf, type TaskExamples, tasksOf, type TrainingData } from "./training_data.ts"
+import { type SessionOptions, trainedParameters } from "./session.ts"
+import { encodeData, padIdOf, type TaskExamples, tasksOf, type TrainingData } from "./training_data.ts"
 import { TrainingError } from "./training_error.ts"
 
 /** Everything about a run that is decided before it begins. */
@@ -21,19 +21,19 @@ export interface Plan {
   readonly name: string
   readonly train: Readonly<Record<string, TaskExamples>>
   readonly validation: Readonly<Record<string, TaskExamples>>
-  readonly source: BatchSource
+  readonly batches: BatchPipeline
   readonly totalSteps: number
   /** Steps of each epoch; the last may not be taken whole. */
   readonly epochSteps: ReadonlyArray<number>
   /** Steps of the warm-up. */
   readonly warmup: number
-  readonly settings: StepSettings
+  readonly session: SessionOptions
   /** Parameters that train. */
   readonly parameters: ReadonlyArray<ModelParameter>
   /** What decides which weights are best; `sign` is 1 for a metric that rises. */
   readonly watched: { readonly metric: string; readonly sign: number; readonly minDelta: number }
-  /** A micro-batch of the source as arrays. */
-  readonly collate: (microBatch: MicroBatch) => Batch
+  /** The micro-batches of a step as arrays. Throws {@link TrainingError} for rows and lengths that cannot be. */
+  readonly collate: (step: Step) => ReadonlyArray<Batch>
   readonly evaluation: { readonly batchSize: number; readonly padId: number | undefined }
   readonly counts: { readonly trainableParameters: number; readonly totalParameters: number }
   /** For `config.json` of the run folder. */
@@ -56,11 +56,7 @@ const METRICS = {
 export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, options: FullOptions): Plan {
   const { task, contributions, network } = model
   const wrong = (message: string) => new TrainingError({ reason: "Options", message })
-  const parameters = model.parameters.filter(({ trainable, owner }) => trainable && !model.off.has(owner))
-  if (parameters.length === 0) {
-    const message = "no parameter would be trained: the methods chose none, and all others are frozen"
-    throw new TrainingError({ reason: "NothingTrains", message })
-  }
+  const parameters = trainedParameters(model)
   if (tokenizer.vocabSize > network.vocabSize) {
     throw wrong(
       `the tokenizer has ${tokenizer.vocabSize} tokens, the model ${network.vocabSize}: they do not belong together`,
@@ -91,45 +87,15 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
 
   const all = Object.values(train)
   const longest = all.flatMap(({ examples }) => examples).reduce((most, { tokens }) => Math.max(most, tokens.length), 1)
-  const { batchSize, gradientAccumulationSteps: accumulation, seed, maxSteps } = options
+  const { batchSize, gradientAccumulationSteps: accumulation, seed } = options
   const against = againstPaddingFree(model, meanLength(all) * batchSize)
   if (options.paddingFree === true && against !== undefined) throw wrong(`paddingFree cannot be: ${against}`)
   const paddingFree = options.paddingFree !== false && against === undefined
   const drawing = { batchSize, accumulation, seed, maxLength: longest, even: paddingFree }
-  const drawn = drawBatches(train, drawing)
-  const source = contributions.reduce((next, { batches }) => batches?.(next) ?? next, drawn)
-  const epochSteps: number[] = []
-  let steps = 0
-  while (maxSteps === undefined ? epochSteps.length < options.epochs : steps < maxSteps) {
-    const epoch = source.epoch(epochSteps.length)
-    checkSteps(epoch, train)
-    const { length } = epoch
-    if (length === 0) throw wrong(`epoch ${epochSteps.length + 1} would have no steps`)
-    epochSteps.push(length)
-    steps += length
-  }
-  const totalSteps = maxSteps ?? steps
+  const batches = makeBatchPipeline(makeBatchSource(train, drawing), contributions)
+  const { epochSteps, totalSteps } = countSteps(batches.source, options)
 
-  const tensors = new Map(model.parameters.map(({ key, tensor }) => [key, tensor]))
   const { masking } = all[0]
-  const settings: StepSettings = {
-    forward: model.forward,
-    parameter: (key) => {
-      const tensor = tensors.get(key)
-      if (tensor === undefined) throw wrong(`an objective asks for the parameter "${key}", which nobody brought`)
-      return tensor
-    },
-    trained: parameters,
-    labels: labelKind(task),
-    objective: objectiveOf(task),
-    ...(masking === undefined ? {} : { prepare: (batch, key) => maskTokens(batch, key, masking) }),
-    contributions,
-    optimizer: options.optimizer,
-    weightDecay: options.weightDecay,
-    maxGradNorm: options.maxGradNorm,
-    gradientCheckpointing: options.gradientCheckpointing,
-  }
-
   const padId = padIdOf(tokenizer, network.vocabSize)
   const count = (own: ReadonlyArray<ModelParameter>) => own.reduce((sum, { shape }) => sum + sizeOf(shape), 0)
   // What has no part in the outcome is left out.
@@ -149,20 +115,32 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
     maxLength: options.maxLength,
     train,
     validation,
-    source,
+    batches,
     totalSteps,
     epochSteps,
     warmup: options.warmupSteps ?? Math.ceil(options.warmupRatio * totalSteps),
-    settings,
+    session: {
+      optimizer: options.optimizer,
+      weightDecay: options.weightDecay,
+      maxGradNorm: options.maxGradNorm,
+      seed,
+      tasks: Object.keys(train),
+      examplesPerStep: batchSize * accumulation,
+      gradientCheckpointing: options.gradientCheckpointing,
+      ...(masking === undefined ? {} : { prepare: (batch, key) => maskTokens(batch, key, masking) }),
+    },
     parameters,
     watched: {
       metric,
       sign: metric === "loss" || metric === "perplexity" ? -1 : 1,
       minDelta: options.earlyStopping?.minDelta ?? 0,
     },
-    collate: (microBatch) => {
-      const { examples } = train[microBatch.task]
-      return paddingFree ? packOrCollate(examples, microBatch, longest, padId) : collate(examples, microBatch, padId)
+    collate: (step) => {
+      checkStep(step, train)
+      return step.microBatches.map((microBatch) => {
+        const { examples } = train[microBatch.task]
+        return paddingFree ? packOrCollate(examples, microBatch, longest, padId) : collate(examples, microBatch, padId)
+      })
     },
     evaluation: { batchSize: Math.max(32, batchSize), padId },
     counts: { trainableParameters: count(parameters), totalParameters: count(model.parameters) },
@@ -176,6 +154,24 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
       training: { ...plain, optimizer: optimizer.name, paddingFree },
     },
   }
+}
+
+/** Steps of each epoch and of the run. */
+function countSteps(source: BatchSource, { epochs, maxSteps }: FullOptions): Pick<Plan, "epochSteps" | "totalSteps"> {
+  const wrong = (message: string) => new TrainingError({ reason: "Options", message })
+  const epochSteps: number[] = []
+  let total = 0
+  while (maxSteps === undefined ? epochSteps.length < epochs : total < maxSteps) {
+    const steps = source.steps(epochSteps.length)
+    if (steps === 0) throw wrong(`epoch ${epochSteps.length + 1} would have no steps`)
+    if (steps === Infinity && maxSteps === undefined) throw wrong("an epoch of these batches has no end: set maxSteps")
+    if (steps !== Infinity && !(Number.isSafeInteger(steps) && steps > 0)) {
+      throw wrong(`a plugin's batches: an epoch has ${steps} steps; it must be a whole number from 1, or Infinity`)
+    }
+    epochSteps.push(steps)
+    total += steps
+  }
+  return { epochSteps, totalSteps: maxSteps ?? total }
 }
 
 function meanLength(all: ReadonlyArray<TaskExamples>): number {

@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import type { BackendService } from "../backend/backend.ts"
+import type { Json } from "../contracts/batch_source.ts"
 import type { JsonError } from "../formats/json_error.ts"
 import { readJson, writeJson } from "../formats/json_file.ts"
 import {
@@ -17,15 +18,15 @@ import {
 } from "../formats/safetensors.ts"
 import { type StorageError, toStorageError } from "../formats/storage_error.ts"
 import { writeDirectoryWhole } from "../formats/whole_file.ts"
-import type { NamedSlot } from "./stepper.ts"
+import type { SessionState } from "./session.ts"
+import type { NamedSlot } from "./step_slots.ts"
 import { TrainingError } from "./training_error.ts"
+import type { ValidationState } from "./validation.ts"
 
 /** Where a run stands, beside its tensors. */
-export interface TrainerState {
+export interface TrainerState extends SessionState, ValidationState {
   /** Version of this file's layout. */
   readonly version: 1
-  /** Steps done. */
-  readonly step: number
   /** Epoch of the next step, from 0. */
   readonly epoch: number
   /** Number of the next step in its epoch, from 0. */
@@ -34,14 +35,17 @@ export interface TrainerState {
   readonly tokens: number
   /** Seconds of work so far. */
   readonly seconds: number
-  /** The best evaluation so far. */
-  readonly best?: { readonly step: number; readonly value: number }
-  /** Evaluations since then. */
-  readonly withoutProgress: number
+  /** States of sources of batches, by plugin id. */
+  readonly batches: Readonly<Record<string, Json>>
 }
 
 /** What a failed checkpoint operation gives. */
 export type CheckpointFailure = StorageError | SafetensorsError | JsonError | TrainingError
+
+/** Mode of files that hold a secret. */
+const OWNER_ALONE = 0o600
+const SECRET =
+  "whoever has the secretKey below can remove the noise of this private run: do not publish this checkpoint"
 
 const nameOf = (step: number) => `step-${step}`
 
@@ -74,8 +78,10 @@ export function saveCheckpoint(
           dtype: "F32" as const,
           read: () => backend.read(slot) as Promise<Float32Array>,
         }))
-        yield* writeSafetensors(`${temporary}/state.safetensors`, sources)
-        yield* writeJson(`${temporary}/trainer_state.json`, state)
+        const secret = state.secretKey !== undefined
+        const mode = secret ? OWNER_ALONE : undefined
+        yield* writeSafetensors(`${temporary}/state.safetensors`, sources, {}, mode)
+        yield* writeJson(`${temporary}/trainer_state.json`, secret ? { secret: SECRET, ...state } : state, mode)
       }))
     const others = (yield* listCheckpoints(directory)).filter((step) =>
       step !== state.step && step !== state.best?.step
@@ -99,7 +105,9 @@ export function readTrainerState(
   return Effect.flatMap(readJson(path), (value) => {
     const state = value as Partial<TrainerState> | null
     const whole = [state?.step, state?.epoch, state?.stepInEpoch, state?.tokens, state?.withoutProgress]
-    if (state?.version === 1 && state.step === step && whole.every((n) => Number.isSafeInteger(n) && n! >= 0)) {
+    const sound = Array.isArray(state?.feedback) && typeof state.batches === "object" &&
+      whole.every((n) => Number.isSafeInteger(n) && n! >= 0)
+    if (state?.version === 1 && state.step === step && sound) {
       return Effect.succeed(state as TrainerState)
     }
     const message = `"${path}" is not the state of a run: remove that checkpoint, or start again in another folder`

@@ -21,7 +21,7 @@ export interface Updated {
 /** A rule that turns gradients into new parameters: a plain function over symbolic tensors, folded once. */
 export interface Optimizer {
   readonly name: string
-  /** What is kept for a parameter of this shape, by name; it starts with zeros. */
+  /** What is kept for a parameter of this shape, by name. */
   readonly state: (shape: Shape) => StateSpec
   /** Numbers that depend on the step (from 1) alone, made in float64 on the host and given to each run. */
   readonly scalars: (step: number) => Readonly<Record<string, number>>

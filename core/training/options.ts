@@ -1,7 +1,10 @@
 import type * as Effect from "effect/Effect"
 import type { TrainEvent } from "../contracts/train_event.ts"
-import { adamW } from "./adamw.ts"
 import type { Tokenizer } from "../data/tokenizer.ts"
+import { faultsOf, mustBe, withDefaults } from "../options/check.ts"
+import type { Field, Resolved, Spec, Table } from "../options/field.ts"
+import * as field from "../options/fields.ts"
+import { adamW } from "./adamw.ts"
 import type { Optimizer } from "./optimizer.ts"
 import type { Schedule } from "./schedule.ts"
 import { sgd } from "./sgd.ts"
@@ -92,11 +95,8 @@ export interface TrainOptions {
   readonly observe?: (event: TrainEvent) => Effect.Effect<void>
 }
 
-/** Options with their defaults. */
-export interface FullOptions extends Required<Omit<TrainOptions, Optional>>, Pick<TrainOptions, Optional> {
-  readonly optimizer: Optimizer
-}
-type Optional =
+/** Options for which absence says something. */
+type Open =
   | "maxSteps"
   | "maxLength"
   | "paddingFree"
@@ -108,69 +108,89 @@ type Optional =
   | "config"
   | "traceStep"
 
-const known = new Set<string>(
-  [
-    ..."epochs maxSteps batchSize gradientAccumulationSteps learningRate optimizer schedule warmupSteps".split(" "),
-    ..."warmupRatio weightDecay maxGradNorm seed maxLength packing completionOnly evaluateEvery".split(" "),
-    ..."earlyStopping runFolder saveEvery resume observe tokenizer config traceStep gradientCheckpointing paddingFree"
-      .split(" "),
-  ],
-)
+/** Options with their defaults. */
+export interface FullOptions extends Omit<Resolved<TrainOptions, Open>, "optimizer"> {
+  /** As in {@link TrainOptions}. */
+  readonly optimizer: Optimizer
+}
+
+const OPTIMIZERS = { adamw: adamW, sgd }
+const optimizer = field.choice(["adamw", "sgd"], {})
+const cadence = field.anyOf([field.choice(["epoch", "never"], {}), field.integer({ minimum: 1 })], {
+  wanted: '"epoch", "never" or a number of steps',
+})
+const flag = field.boolean({ default: false })
+/** A value with methods, made by other functions of the library. */
+const object = field.opaque<object>()({
+  faults: (value, at) => typeof value === "object" && value !== null ? [] : [mustBe(at, "an object", value)],
+})
+
+/** {@link TrainOptions} as a table. */
+export const TRAIN_OPTIONS: Table<TrainOptions, Open> = {
+  epochs: field.integer({ minimum: 0, default: 3, description: "Passes over the data" }),
+  maxSteps: field.integer({ minimum: 1, absent: "as epochs say", description: "Steps after which training ends" }),
+  batchSize: field.integer({ minimum: 1, default: 8, description: "Examples of a micro-batch" }),
+  gradientAccumulationSteps: field.integer({ minimum: 1, default: 1, description: "Micro-batches of a step" }),
+  learningRate: field.number({ minimum: 0, default: 5e-5, description: "Highest learning rate" }),
+  optimizer: field.anyOf([optimizer, object as Field<Optimizer>], {
+    default: "adamw",
+    wanted: '"adamw", "sgd" or an optimizer',
+    description: "Optimizer",
+  }),
+  schedule: field.choice(["linear", "cosine", "constant"], {
+    default: "linear",
+    description: "Course of the learning rate after the warm-up",
+  }),
+  warmupSteps: field.integer({ minimum: 0, description: "Steps over which the rate rises; wins over warmupRatio" }),
+  warmupRatio: field.number({
+    minimum: 0,
+    maximum: 1,
+    default: 0,
+    description: "Share of the steps over which the rate rises",
+  }),
+  weightDecay: field.number({ minimum: 0, default: 0, description: "Weight decay" }),
+  maxGradNorm: field.number({ minimum: 0, default: 1, description: "Greatest norm of the gradient; 0: no clipping" }),
+  gradientCheckpointing: { ...flag, description: "Less memory, a third more work" },
+  seed: field.integer({ minimum: 0, default: 42, description: "Seed of the order of examples and of dropout" }),
+  maxLength: field.integer({
+    minimum: 2,
+    absent: "the model's positions",
+    description: "Most tokens of an example; longer texts are cut",
+  }),
+  packing: { ...flag, description: "Join texts and cut them into blocks of maxLength tokens" },
+  paddingFree: field.boolean({
+    absent: "wherever the model and its methods can",
+    description: "Examples of a micro-batch in one row, without padding",
+  }),
+  completionOnly: field.boolean({ default: true, description: "Prompts with completions: learn the completion alone" }),
+  evaluateEvery: { ...cadence, default: "epoch", description: "When the validation split is evaluated" },
+  earlyStopping: field.record<EarlyStopping, Spec<EarlyStopping>>({
+    patience: field.integer({
+      minimum: 1,
+      absent: "never",
+      description: "Stop after so many evaluations without progress",
+    }),
+    metric: field.text({ absent: "loss", description: "Metric of the validation split that is watched" }),
+    minDelta: field.number({ absent: "0", description: "Change that counts as progress" }),
+  }, { description: "When to stop before the end" }),
+  runFolder: field.text({ description: "Folder of configuration, events and checkpoints" }),
+  saveEvery: { ...cadence, default: "epoch", description: "When a checkpoint is written" },
+  resume: { ...flag, description: "Go on with the run in the run folder" },
+  config: object as Field<object> as Field<Readonly<Record<string, unknown>>>,
+  tokenizer: object as Field<object> as Field<Tokenizer>,
+  traceStep: field.integer({ minimum: 1, absent: "none", description: "Step whose kernels are timed" }),
+  observe: field.opaque<Required<TrainOptions>["observe"]>()({
+    faults: (value, at) => typeof value === "function" ? [] : [mustBe(at, "a function", value)],
+  }),
+}
 
 /** Checks options and fills in defaults. Throws a {@link TrainingError} that names every wrong one. */
 export function fullOptions(options: TrainOptions): FullOptions {
-  const full = {
-    epochs: 3,
-    batchSize: 8,
-    gradientAccumulationSteps: 1,
-    learningRate: 5e-5,
-    schedule: "linear" as const,
-    warmupRatio: 0,
-    weightDecay: 0,
-    maxGradNorm: 1,
-    seed: 42,
-    packing: false,
-    gradientCheckpointing: false,
-    completionOnly: true,
-    evaluateEvery: "epoch" as const,
-    saveEvery: "epoch" as const,
-    resume: false,
-    ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as TrainOptions,
-  }
-  const problems = Object.keys(options).filter((name) => !known.has(name)).map((name) => `there is no option "${name}"`)
-  const check = (name: keyof TrainOptions, fits: (value: number) => boolean, wanted: string) => {
-    const value: unknown = full[name]
-    if (value === undefined || (typeof value === "number" && fits(value))) return
-    problems.push(`${name} must be ${wanted}, got ${JSON.stringify(value) ?? value}`)
-  }
-  const whole = (least: number) => (value: number) => Number.isSafeInteger(value) && value >= least
-  for (const name of ["maxSteps", "batchSize", "gradientAccumulationSteps", "traceStep"] as const) {
-    check(name, whole(1), "a whole number from 1")
-  }
-  check("maxLength", whole(2), "a whole number from 2")
-  for (const name of ["warmupSteps", "seed", "epochs"] as const) check(name, whole(0), "a whole number from 0")
-  const finite = (value: number) => Number.isFinite(value) && value >= 0
-  for (const name of ["learningRate", "weightDecay", "maxGradNorm"] as const) check(name, finite, "a number from 0")
-  check("warmupRatio", (value) => value >= 0 && value <= 1, "a number from 0 to 1")
-  for (const name of ["evaluateEvery", "saveEvery"] as const) {
-    const value = full[name]
-    if (value !== "epoch" && value !== "never") check(name, whole(1), `"epoch", "never" or a number of steps`)
-  }
-  if (!["linear", "cosine", "constant"].includes(full.schedule)) {
-    problems.push(`schedule must be "linear", "cosine" or "constant", got ${JSON.stringify(full.schedule)}`)
-  }
-  const { optimizer: given = "adamw" } = options
-  const optimizer = given === "adamw" ? adamW() : given === "sgd" ? sgd() : given
-  if (typeof optimizer === "string") problems.push(`optimizer must be "adamw" or "sgd", got ${JSON.stringify(given)}`)
-  const { patience } = options.earlyStopping ?? {}
-  if (patience !== undefined && !whole(1)(patience)) {
-    problems.push(`earlyStopping.patience must be a whole number from 1, got ${patience}`)
-  }
-  if (full.paddingFree !== undefined && typeof full.paddingFree !== "boolean") {
-    problems.push(`paddingFree must be true or false, got ${JSON.stringify(full.paddingFree)}`)
-  }
-  if (full.resume && full.runFolder === undefined) problems.push("resume needs a runFolder")
-  if (full.packing && full.maxLength === undefined) problems.push("packing needs a maxLength: the length of a block")
-  if (problems.length > 0) throw new TrainingError({ reason: "Options", message: problems.join("; ") })
-  return { ...full, optimizer }
+  const faults = faultsOf(TRAIN_OPTIONS, options).map(({ message }) => message)
+  const full = withDefaults(TRAIN_OPTIONS, options)
+  if (full.resume && full.runFolder === undefined) faults.push("resume needs a runFolder")
+  if (full.packing && full.maxLength === undefined) faults.push("packing needs a maxLength: the length of a block")
+  if (faults.length > 0) throw new TrainingError({ reason: "Options", message: faults.join("; ") })
+  const { optimizer } = full
+  return { ...full, optimizer: typeof optimizer === "string" ? OPTIMIZERS[optimizer]() : optimizer }
 }

@@ -1,5 +1,6 @@
 import { LONGEST_ROW } from "../data/packed_row.ts"
 import type { Model } from "../model/model.ts"
+import { labelKind } from "../model/task.ts"
 
 /** Most tokens that micro-batches may hold on average: few of them are then longer than a packed row can be. */
 const MOST_TOKENS = 0.75 * LONGEST_ROW
@@ -11,13 +12,16 @@ const MOST_TOKENS = 0.75 * LONGEST_ROW
  * @param tokens Of a micro-batch, on average.
  */
 export function againstPaddingFree(
-  { network, contributions, sites, off, merged, config }: Model,
+  { network, contributions, sites, off, merged, config, task }: Model,
   tokens: number,
 ): string | undefined {
   if (network.paddingFree !== true) return `models of type "${config.model_type}" take padded rows alone`
-  for (const { id, objective, gradients, paddingFree = objective === undefined } of contributions) {
+  for (const { id, objective, gradients, requires = {} } of contributions) {
+    const { paddedRows = objective !== undefined, perExampleLoss, constantDivisor } = requires
     if (gradients?.example !== undefined) return `${id} changes the gradient of each example, which is that of its row`
-    if (!paddingFree) return `${id} does not declare that it works on rows of several examples`
+    if (paddedRows) return `${id} does not declare that it works on rows of several examples`
+    if (labelKind(task) === "example" || !(perExampleLoss || constantDivisor)) continue
+    return `${id} needs the loss of each example, and a packed row has one loss`
   }
   for (const { owner, plan: { place } } of [...sites.values()].flat()) {
     if (off.has(owner) || merged.has(owner)) continue

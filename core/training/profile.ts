@@ -4,7 +4,8 @@
  */
 import type { CallTime } from "../backend/backend.ts"
 import type { Program } from "../graph/program.ts"
-import { shapesOf, workOf } from "../graph/work.ts"
+import { kernelOf } from "../../kernels/builtin.ts"
+import { workOf } from "../graph/work.ts"
 
 /** One run of a program, with the times of its calls. */
 export interface TracedRun {
@@ -56,8 +57,8 @@ export function profileGroups({ runs }: StepTrace): ReadonlyArray<ProfileGroup> 
     for (const [number, { start, end }] of spans) {
       const call = program.calls[number]
       const { kernel } = call
-      const shapes = shapesOf(call)
-      const work = workOf(call, program.buffers)
+      const shapes = kernelOf(call, program.kernels).shapes(call)
+      const work = workOf(call, program.buffers, program.kernels)
       const key = `${kernel} ${shapes}`
       const before = groups.get(key) ?? { calls: 0, milliseconds: 0, flops: 0, bytes: 0 }
       groups.set(key, {
@@ -169,7 +170,9 @@ export function chromeTrace({ step, milliseconds, runs }: StepTrace): ChromeTrac
         span(program.name, "program", 0, start, runs[i + 1]?.start ?? milliseconds, { calls: program.calls.length }),
         ...times.map(({ call: number, thread, start: began, end }) => {
           const call = program.calls[number]
-          const args = { call: number, shapes: shapesOf(call), ...workOf(call, program.buffers) }
+          const { buffers, kernels } = program
+          const shapes = kernelOf(call, kernels).shapes(call)
+          const args = { call: number, shapes, ...workOf(call, buffers, kernels) }
           return span(call.kernel, "call", thread + 1, start + began, start + end, args)
         }),
       ]),

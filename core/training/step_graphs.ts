@@ -8,13 +8,12 @@
  */
 import type { Contribution } from "../contracts/contribution.ts"
 import type { Gradients, GradientTransforms, StepTransform, TransformContext } from "../contracts/gradient_transform.ts"
-import type { BatchTensors, Objective, Outputs } from "../contracts/objective.ts"
+import type { BatchTensors, ExampleLoss, Objective, Outputs } from "../contracts/objective.ts"
 import type { Parameter } from "../contracts/parameter.ts"
 import type { Graph } from "../graph/build.ts"
 import { gradients as differentiate } from "../graph/gradients.ts"
 import { narrowed } from "../graph/narrow.ts"
 import { abs, add, batchSum, div, full, input, less, max, mul, slot, type SlotReference, where } from "../tensor/ops.ts"
-import type { Shape } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import { clipByGlobalNorm, globalNorm } from "./clip_by_global_norm.ts"
 import { wrapObjective } from "./objectives.ts"
@@ -59,6 +58,10 @@ export interface StepSettings {
   readonly weightDecay: number
   /** Greatest global norm of the gradient; 0 leaves it alone. */
   readonly maxGradNorm: number
+  /** Whether losses by example are outputs. Default false. */
+  readonly exampleLosses?: boolean
+  /** What each task's sum over examples is divided by; an example is then the mean of its terms. Default: its weight. */
+  readonly divisor?: number
 }
 
 /** Sums of one task over a step's micro-batches. */
@@ -89,6 +92,11 @@ interface Sums {
   readonly weight: Tensor
 }
 
+/** Sums of a micro-batch, and outputs `losses` and `weights` by example where they are wanted. */
+interface MicroSums extends Sums {
+  readonly examples: Readonly<Record<string, Tensor>>
+}
+
 const slots = (references: Readonly<Record<string, SlotReference>>): Record<string, Tensor> =>
   Object.fromEntries(Object.entries(references).map(([name, reference]) => [name, slot(reference)]))
 
@@ -97,116 +105,96 @@ const keyInputs = (name: string): readonly [Tensor, Tensor] => [
   input(`${name}1`, [], { dtype: "i32" }),
 ]
 
-/** A batch of `rows` examples of `length` tokens as inputs `tokens`, `lengths`, `labels`, `exampleWeight`. */
-export function batchInputs(task: string, rows: number, length: number, labels: "example" | "token"): BatchTensors {
-  return {
-    tokens: input("tokens", [rows, length], { dtype: "i32", batch: true }),
-    lengths: input("lengths", [rows], { dtype: "i32", batch: true }),
-    labels: input("labels", labels === "token" ? [rows, length] : [rows], { dtype: "i32", batch: true }),
-    exampleWeight: input("exampleWeight", [rows], { batch: true }),
-    task,
-  }
-}
-
-/** A packed row of `length` tokens with `examples` examples as inputs of the same names, and those of its places. */
-export function packedInputs(
-  task: string,
-  examples: number,
-  length: number,
-  longest: number,
-  labels: "example" | "token",
-): BatchTensors {
-  const whole = (name: string, shape: Shape) => input(name, shape, { dtype: "i32" })
-  return {
-    tokens: whole("tokens", [1, length]),
-    lengths: whole("lengths", [examples]),
-    packed: {
-      positions: whole("positions", [1, length]),
-      segments: whole("segments", [1, length]),
-      first: whole("first", [examples]),
-      last: whole("last", [examples]),
-      longest,
-    },
-    labels: whole("labels", labels === "token" ? [1, length] : [examples]),
-    exampleWeight: input("exampleWeight", [labels === "token" ? 1 : examples]),
-    task,
-  }
-}
-
 /** Loss and gradients of a micro-batch, summed over its examples. Inputs beside the batch's: `dropout0`, `dropout1`. */
-function microBatch(settings: StepSettings, given: BatchTensors): Sums {
+function microBatch(settings: StepSettings, given: BatchTensors): MicroSums {
   const { contributions, trained, gradientCheckpointing: checkpointing = false } = settings
   const key = keyInputs("dropout")
   const batch = settings.prepare?.(given, key) ?? given
   const objective = wrapObjective(settings.objective, contributions, settings.parameter, trained)
-  const each = objective({
+  const scored = objective({
     batch,
     outputs: settings.forward(batch, { training: true, checkpointing, key }),
     base: () => settings.forward(batch, { training: true, checkpointing, key, methods: false }),
     parameter: (name) => settings.parameter(name),
     trained: [],
   })
+  const each = settings.divisor === undefined ? scored : meanOfTerms(scored)
   const [loss, weight] = narrowed([each.loss, each.weight].map((x) => batchSum(mul(x, batch.exampleWeight))))
-  const transforms = contributions.flatMap(({ gradients }) => gradients?.example ?? [])
-  const perExample = transforms.length > 0
+  const perExample = contributions.some(({ gradients }) => gradients?.example !== undefined)
   const found = differentiate(loss, trained.map(({ tensor }) => tensor), { perExample })
   let gradients: Gradients = new Map(trained.map(({ key }, i) => [key, found[i]]))
   if (perExample) {
-    const context = transformContext()
-    for (const transform of transforms) gradients = transform(gradients, context)
+    for (const { id, gradients: own } of contributions) {
+      gradients = own?.example?.(gradients, transformContext(id, own)) ?? gradients
+    }
     gradients = new Map([...gradients].map(([key, gradient]) => [key, batchSum(gradient)]))
   }
-  return { gradients, loss, weight }
+  const examples: MicroSums["examples"] = settings.exampleLosses ? { losses: each.loss, weights: each.weight } : {}
+  return { gradients, loss, weight, examples }
 }
 
-/** Inputs `step` (from 1), `transform0`, `transform1`. */
-const transformContext = (): TransformContext => ({
+/** An example's mean, which weighs 1; one without terms weighs 0. */
+function meanOfTerms({ loss, weight }: ExampleLoss): ExampleLoss {
+  const present = less(0, weight)
+  return { loss: div(loss, where(present, weight, 1)), weight: where(present, 1, 0) }
+}
+
+/** Name of the inputs with the secret key of a plugin. */
+export const secretName = (id: string): string => `secret/${id}/`
+
+/** Inputs `step` (from 1), and `transform0`, `transform1` or those of {@link secretName}. */
+const transformContext = (id: string, { secret = false }: GradientTransforms): TransformContext => ({
   step: input("step", [], { dtype: "i32" }),
-  key: keyInputs("transform"),
+  key: keyInputs(secret ? secretName(id) : "transform"),
 })
 
 /** New parameters from the tasks' sums. A task without weight in this step has no part in it. */
 function update(settings: StepSettings, state: StateSlots, tasks: ReadonlyMap<string, Sums>): Omit<Graph, "name"> {
-  const { trained, contributions, optimizer, maxGradNorm } = settings
-  const context = transformContext()
+  const { trained, contributions, optimizer, maxGradNorm, divisor } = settings
   const updates: Array<readonly [SlotReference, Tensor]> = []
   const transformStates: Array<readonly [SlotReference, Tensor]> = []
   /** Runs the transforms of a stage one after the other. */
-  const transform = <G, Context>(
+  const transform = <G, More>(
     stage: "task" | "total",
     gradients: G,
-    context: Context,
-    at: (transforms: GradientTransforms) => StepTransform<G, Context> | undefined,
+    more: More,
+    at: (transforms: GradientTransforms) => StepTransform<G, TransformContext & More> | undefined,
   ): G =>
     contributions.reduce((before, { id, gradients: own = {} }) => {
       const found = at(own)
       if (found === undefined) return before
       const references = state.transforms.get(transformKey(id, stage)) ?? {}
+      const context = { ...transformContext(id, own), ...more }
       const [changed, next] = found.update(before, slots(references), context)
       for (const [name, reference] of Object.entries(references)) transformStates.push([reference, next[name]])
       return changed
     }, gradients)
 
   // An empty step divides by 1: its sums are 0, and so is its gradient before transforms add to it.
-  const divisors = new Map([...tasks].map(([task, { weight }]) => [task, where(less(0, weight), weight, 1)]))
+  const ownDivisors = new Map([...tasks].map(([task, { weight }]) => [task, where(less(0, weight), weight, 1)]))
+  const constant = (value: number) => new Map([...tasks.keys()].map((task) => [task, full(value)]))
+  const divisors = divisor === undefined ? ownDivisors : constant(divisor)
   const means: ReadonlyMap<string, Gradients> = new Map(
     [...tasks].map(([task, sums]) => [
       task,
       new Map([...sums.gradients].map(([key, gradient]) => [key, div(gradient, divisors.get(task)!)])),
     ]),
   )
-  const weights = new Map([...tasks].map(([task, { weight }]) => [task, weight]))
-  const byTask = transform("task", means, { ...context, weights }, ({ task }) => task)
+  const weights = divisor === undefined ? new Map([...tasks].map(([task, { weight }]) => [task, weight])) : divisors
+  const byTask = transform("task", means, { weights }, ({ task }) => task)
 
-  const share = taskShares(tasks)
-  const over = (each: (task: string) => Tensor) =>
-    [...tasks.keys()].map((task) => tasks.size === 1 ? each(task) : mul(each(task), share(task))).reduce((a, b) =>
+  const shares = taskShares(tasks)
+  const gradientShares = divisor === undefined ? shares : constant(1 / tasks.size)
+  const over = (parts: ReadonlyMap<string, Tensor>, each: (task: string) => Tensor) =>
+    [...tasks.keys()].map((task) => tasks.size === 1 ? each(task) : mul(each(task), parts.get(task)!)).reduce((a, b) =>
       add(a, b)
     )
-  const mixed: Gradients = new Map(trained.map(({ key }) => [key, over((task) => byTask.get(task)!.get(key)!)]))
-  let total = transform("total", mixed, context, ({ total }) => total)
+  const mixed: Gradients = new Map(
+    trained.map(({ key }) => [key, over(gradientShares, (task) => byTask.get(task)!.get(key)!)]),
+  )
+  let total = transform("total", mixed, {}, ({ total }) => total)
 
-  const loss = over((task) => div(tasks.get(task)!.loss, divisors.get(task)!))
+  const loss = over(shares, (task) => div(tasks.get(task)!.loss, ownDivisors.get(task)!))
   const gradientNorm = globalNorm(total)
   // A step that is not finite changes nothing: the weights stay those of the step before.
   const finite = less(add(abs(loss), gradientNorm), 3e38)
@@ -236,21 +224,21 @@ function after(gradients: Gradients, verdict: Tensor): Gradients {
 }
 
 /** 1 / (tasks with weight) for each of those and 0 for the others; without any weight at all, all have the same part. */
-function taskShares(tasks: ReadonlyMap<string, Sums>): (task: string) => Tensor {
+function taskShares(tasks: ReadonlyMap<string, Sums>): ReadonlyMap<string, Tensor> {
   const present = new Map([...tasks].map(([task, { weight }]) => [task, less(0, weight)]))
   const count = [...present.values()].reduce((a, b) => add(a, b))
   const none = less(count, 1)
   const share = div(1, where(none, tasks.size, max(count, 1)))
-  return (task) => mul(where(none, 1, present.get(task)!), share)
+  return new Map([...present].map(([task, own]) => [task, mul(where(none, 1, own), share)]))
 }
 
-/** Adds one micro-batch to its task's sums. */
+/** Adds one micro-batch to its task's sums. Outputs `losses` and `weights` by example where they are wanted. */
 export function accumulateGraph(settings: StepSettings, batch: BatchTensors, sums: TaskSums): Graph {
-  const { gradients, loss, weight } = microBatch(settings, batch)
+  const { gradients, loss, weight, examples } = microBatch(settings, batch)
   const onto = (reference: SlotReference, more: Tensor) => [reference, add(slot(reference), more)] as const
   return {
     name: "accumulate",
-    outputs: {},
+    outputs: examples,
     updates: [
       ...[...gradients].map(([key, gradient]) => onto(sums.gradients.get(key)!, gradient)),
       onto(sums.loss, loss),
@@ -280,6 +268,7 @@ export function applyGraph(settings: StepSettings, state: StateSlots, tasks: Rea
 
 /** A step of one micro-batch: what {@link accumulateGraph} and {@link applyGraph} do, without sums between. */
 export function stepGraph(settings: StepSettings, state: StateSlots, batch: BatchTensors): Graph {
-  const sums = new Map([[batch.task, microBatch(settings, batch)]])
-  return { name: "step", ...update(settings, state, sums) }
+  const sums = microBatch(settings, batch)
+  const { outputs, updates } = update(settings, state, new Map([[batch.task, sums]]))
+  return { name: "step", outputs: { ...outputs, ...sums.examples }, updates }
 }

@@ -4,8 +4,9 @@ import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import type { TrainEvent } from "../contracts/train_event.ts"
 import type { Model } from "../model/model.ts"
-import { fit, type TrainError } from "./fit.ts"
+import { fit } from "./fit.ts"
 import type { TrainOptions } from "./options.ts"
+import type { TrainError } from "./run.ts"
 import type { TrainingData } from "./training_data.ts"
 
 /**

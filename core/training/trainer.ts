@@ -12,7 +12,21 @@ export {
   type WordPrediction,
 } from "./evaluate.ts"
 export { embed, type EmbedOptions } from "./embed.ts"
-export { fit, type Run, type TrainError } from "./fit.ts"
+export { type Batch, collate } from "../data/batches.ts"
+export type { Example } from "../data/encode.ts"
+export { fit } from "./fit.ts"
+export type { Run, RunAccount, TrainError } from "./run.ts"
+export {
+  type Session,
+  session,
+  type SessionModel,
+  type SessionOptions,
+  type SessionState,
+  type SessionStep,
+  type Snapshot,
+  type StepResult,
+} from "./session.ts"
+export type { NamedSlot } from "./step_slots.ts"
 export { stream } from "./stream.ts"
 export type { Cadence, EarlyStopping, TrainOptions } from "./options.ts"
 export type { Split, TrainingData } from "./training_data.ts"

@@ -1,5 +1,4 @@
-import { type BatchSource, DEFAULT_TASK } from "../contracts/batch_source.ts"
-import { makeBatches } from "../data/batches.ts"
+import { DEFAULT_TASK } from "../contracts/batch_source.ts"
 import { DataError, listPlaces } from "../data/data_error.ts"
 import type { Data } from "../data/dataset.ts"
 import { encode, encodeBlocks, type Encoded, type Example, MASKED } from "../data/encode.ts"
@@ -139,27 +138,4 @@ export function encodeData(data: Data, task: Task, tokenizer: Tokenizer, options
     throw new DataError({ reason: "Tokenizer", message })
   }
   return { data, masking: { maskId, vocabSize }, ...encode(data, tokenizer, { ...encoding, masked: true }) }
-}
-
-/** Batches of all tasks: a step holds each task's own, as long as it has some. */
-export function drawBatches(
-  tasks: Readonly<Record<string, TaskExamples>>,
-  options: {
-    readonly batchSize: number
-    readonly accumulation: number
-    readonly seed: number
-    readonly maxLength: number
-    readonly even?: boolean
-  },
-): BatchSource {
-  const sources = Object.entries(tasks).map(([task, { examples }]) => makeBatches(examples, { ...options, task }))
-  if (sources.length === 1) return sources[0]
-  return {
-    tasks: Object.assign({}, ...sources.map(({ tasks }) => tasks)),
-    epoch: (epoch) => {
-      const steps = sources.map((source) => source.epoch(epoch))
-      const length = Math.max(...steps.map((own) => own.length))
-      return Array.from({ length }, (_, i) => ({ microBatches: steps.flatMap((own) => own[i]?.microBatches ?? []) }))
-    },
-  }
 }

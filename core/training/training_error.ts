@@ -14,6 +14,8 @@ export interface TrainingErrorFields {
     | "ZeroGradient"
     /** A loss or gradient that is not finite. */
     | "NotFinite"
+    /** A source of batches that fails, or draws what is not there. */
+    | "Batches"
     /** A checkpoint that is missing, damaged or another run's. */
     | "Checkpoint"
   /** What happened, where, and what to do. */

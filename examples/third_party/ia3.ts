@@ -26,7 +26,18 @@ import {
   type StorageError,
   type Tensor,
 } from "@espalier/espalier"
-import { checkOptions, endsIn, isHead, matcher, type PeftError, readFiles } from "@espalier/espalier/plugin"
+import {
+  demand,
+  endsIn,
+  field,
+  isHead,
+  matcher,
+  methodName,
+  methodOptions,
+  type PeftError,
+  readFiles,
+  type Table,
+} from "@espalier/espalier/plugin"
 import { readConfig, readWeights, VECTOR, writeFiles } from "./ia3_files.ts"
 import { rescale } from "./rescale.ts"
 
@@ -53,19 +64,34 @@ export interface ResolvedIA3 extends Required<IA3Options> {
 
 const FEED_FORWARD = ["down_proj", "output.dense", "lin2"]
 const TARGETS = ["k_proj", "v_proj", "key", "value", "k_lin", "v_lin", ...FEED_FORWARD]
-const KNOWN = ["name", "targetModules", "feedforwardModules", "initIa3Weights"]
+const NAMES = [field.text({ pattern: "." }), field.list(field.text({}), { minItems: 1 })] as const
+
+/** {@link IA3Options} as a table: checks, defaults, JSON Schema and `--help` come from it. */
+export const OPTIONS: Table<IA3Options> = {
+  name: methodName,
+  targetModules: field.anyOf(NAMES, {
+    default: TARGETS,
+    absent: "keys, values and the feed-forward",
+    wanted: "a pattern or a list of names",
+    description: "Modules to rescale",
+  }),
+  feedforwardModules: field.anyOf([field.text({}), field.list(field.text({}), {})], {
+    default: ({ targetModules: targets }) =>
+      FEED_FORWARD.filter((module) => !Array.isArray(targets) || targets.includes(module)),
+    absent: "the feed-forward's among them",
+    description: "Modules whose input is rescaled instead of the output",
+  }),
+  initIa3Weights: field.boolean({ default: true, description: "Start at 1, so that nothing changes at first" }),
+}
 
 /** Fills in defaults. Throws {@link PluginError} on an option that is not known, or a value that makes no sense. */
 export function resolveOptions(options: IA3Options): ResolvedIA3 {
-  const { demand } = checkOptions("ia3", options, KNOWN)
-  const { name = "default", targetModules = TARGETS, feedforwardModules, initIa3Weights = true } = options
-  const ofTargets = (module: string) => typeof targetModules === "string" || targetModules.includes(module)
-  const feedforward = feedforwardModules ?? FEED_FORWARD.filter(ofTargets)
-  demand(typeof initIa3Weights === "boolean", "initIa3Weights", "true or false", initIa3Weights)
-  demand(targetModules.length > 0, "targetModules", "a pattern or a list of names", targetModules)
-  const within = typeof feedforward === "string" || feedforward.every(ofTargets)
-  demand(within, "feedforwardModules", `some of targetModules, ${JSON.stringify(targetModules)}`, feedforward)
-  return { id: `ia3/${name}`, name, targetModules, feedforwardModules: feedforward, initIa3Weights }
+  const resolved = methodOptions("ia3", OPTIONS, options)
+  const { id, targetModules, feedforwardModules: some } = resolved
+  const within = [targetModules, some].some((names) => typeof names === "string") ||
+    [...some].every((module) => targetModules.includes(module))
+  demand(id, within, "feedforwardModules", `some of targetModules, ${JSON.stringify(targetModules)}`, some)
+  return resolved
 }
 
 /** The site: a vector before or after each target. */

@@ -2,7 +2,9 @@
  * What attention and its derivative have in common in WebAssembly: how queries are cut, and which keys they see.
  * @module
  */
-import type { AttentionCall, AttentionGradientCall, View } from "../contract.ts"
+import type { View } from "../contract.ts"
+import type { AttentionCall } from "./call.ts"
+import type { AttentionGradientCall } from "../attention_gradient/call.ts"
 import { COLUMNS, ROWS, vectorsOf } from "../matmul/_wasm_micro_kernel.ts"
 import { scaled } from "../matmul/_wasm_operands.ts"
 import {

@@ -2,7 +2,7 @@
  * How attention in WebAssembly is cut, and where its threads keep what they need.
  * @module
  */
-import type { AttentionCall } from "../contract.ts"
+import type { AttentionCall } from "./call.ts"
 import { ROWS } from "../matmul/_wasm_micro_kernel.ts"
 import type { Target } from "../wasm/assembler.ts"
 import { padded, panelsOf, type Sizes } from "./_wasm_parts.ts"

@@ -5,7 +5,8 @@
  */
 import { HIDDEN, NOTHING } from "../../core/tensor/composites/attention.ts"
 import { sizeOf, stridesOf } from "../../core/tensor/shape.ts"
-import type { AttentionCall, Instruction, View } from "../contract.ts"
+import type { Instruction, View } from "../contract.ts"
+import type { AttentionCall } from "./call.ts"
 import { emitMatmul } from "../matmul/wgsl.ts"
 import { emitRows } from "../rows/wgsl.ts"
 import type { KernelEmitter } from "../wgsl/kernel.ts"

@@ -4,7 +4,8 @@
  */
 import { HIDDEN, NOTHING } from "../../core/tensor/composites/attention.ts"
 import type { ReferenceBuffers } from "../body_reference.ts"
-import type { AttentionCall, View } from "../contract.ts"
+import type { View } from "../contract.ts"
+import type { AttentionCall } from "./call.ts"
 import { forEachPlace } from "../view.ts"
 
 /** An element of a view. */

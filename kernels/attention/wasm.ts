@@ -8,7 +8,7 @@
  * @module
  */
 import { keyOf } from "../collapse.ts"
-import type { AttentionCall } from "../contract.ts"
+import type { AttentionCall } from "./call.ts"
 import { scaled } from "../matmul/_wasm_operands.ts"
 import {
   call as callFunction,

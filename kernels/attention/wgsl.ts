@@ -8,7 +8,7 @@
  */
 import { NOTHING } from "../../core/tensor/composites/attention.ts"
 import { sizeOf } from "../../core/tensor/shape.ts"
-import type { AttentionCall } from "../contract.ts"
+import type { AttentionCall } from "./call.ts"
 import type { KernelEmitter } from "../wgsl/kernel.ts"
 import { emitFewQueries } from "./_wgsl_few.ts"
 import { packMask } from "./_wgsl_mask.ts"

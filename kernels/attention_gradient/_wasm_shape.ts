@@ -3,7 +3,8 @@
  * @module
  */
 import { padded, panelsOf, RANGE_BYTES, type Sizes } from "../attention/_wasm_parts.ts"
-import type { AttentionGradientCall, View } from "../contract.ts"
+import type { View } from "../contract.ts"
+import type { AttentionGradientCall } from "./call.ts"
 import { ROWS } from "../matmul/_wasm_micro_kernel.ts"
 import type { Target } from "../wasm/assembler.ts"
 

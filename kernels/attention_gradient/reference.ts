@@ -4,7 +4,7 @@
  */
 import { elementAt, placeOf, scoresOf } from "../attention/reference.ts"
 import type { ReferenceBuffers } from "../body_reference.ts"
-import type { AttentionGradientCall } from "../contract.ts"
+import type { AttentionGradientCall } from "./call.ts"
 import { forEachPlace } from "../view.ts"
 
 /** Carries out an `attention_gradient` call on float64 buffers. */

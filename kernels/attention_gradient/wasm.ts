@@ -10,7 +10,8 @@
 import { bytesAlong, firstRow, integers, lesser, seenKeys, step, withQueries } from "../attention/_wasm_parts.ts"
 import { packColumns } from "../attention/_wasm_products.ts"
 import { keyOf } from "../collapse.ts"
-import type { AttentionGradientCall, View } from "../contract.ts"
+import type { View } from "../contract.ts"
+import type { AttentionGradientCall } from "./call.ts"
 import { scaled } from "../matmul/_wasm_operands.ts"
 import { emitRows } from "../rows/wasm.ts"
 import {

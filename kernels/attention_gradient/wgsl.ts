@@ -15,7 +15,8 @@ import {
   type TileOperand,
   type TileShader,
 } from "../attention/_wgsl_tile.ts"
-import type { AttentionGradientCall, View } from "../contract.ts"
+import type { View } from "../contract.ts"
+import type { AttentionGradientCall } from "./call.ts"
 import { emitRows } from "../rows/wgsl.ts"
 import type { Dispatch, KernelContext, KernelEmitter } from "../wgsl/kernel.ts"
 

@@ -3,7 +3,8 @@
  * @module
  */
 import { evaluateStep, type ReferenceBuffers } from "../body_reference.ts"
-import type { ColumnsCall, Instruction, View } from "../contract.ts"
+import type { Instruction, View } from "../contract.ts"
+import type { ColumnsCall } from "./call.ts"
 import { forEachPlace } from "../view.ts"
 
 /** Carries out a `columns` call on float64 buffers. */

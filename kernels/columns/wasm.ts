@@ -6,7 +6,8 @@
  */
 import { bytesOf } from "../../core/tensor/dtype.ts"
 import { sizeOf } from "../../core/tensor/shape.ts"
-import type { ColumnsCall, DType, Instruction, ReduceKind, Storage } from "../contract.ts"
+import type { DType, Instruction, ReduceKind, Storage } from "../contract.ts"
+import type { ColumnsCall } from "./call.ts"
 import {
   call as callFunction,
   type Code,

@@ -7,7 +7,7 @@
 import { sizeOf, stridesOf } from "../../core/tensor/shape.ts"
 import { neededSteps, perRowSteps } from "../analysis.ts"
 import { collapse } from "../collapse.ts"
-import type { ColumnsCall } from "../contract.ts"
+import type { ColumnsCall } from "./call.ts"
 import { emitRows } from "../rows/wgsl.ts"
 import { bodyWriter, type Lanes } from "../wgsl/body.ts"
 import { type Dispatch, type KernelContext, type KernelEmitter, lineOfWorkgroups } from "../wgsl/kernel.ts"

@@ -3,7 +3,7 @@
  * @module
  */
 import type { ReferenceBuffers } from "../body_reference.ts"
-import type { GatherCall } from "../contract.ts"
+import type { GatherCall } from "./call.ts"
 
 /** Carries out a `gather` call on float64 buffers. */
 export const gatherReference = ({ table, indices, output }: GatherCall, buffers: ReferenceBuffers): void => {

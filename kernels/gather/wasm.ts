@@ -3,7 +3,7 @@
  * @module
  */
 import { bytesOf } from "../../core/tensor/dtype.ts"
-import type { GatherCall } from "../contract.ts"
+import type { GatherCall } from "./call.ts"
 import { call as callFunction, forRange, get, i32, i32x4, set, when } from "../wasm/assembler.ts"
 import { keyOf } from "../collapse.ts"
 import { groupedStage, itemsPerUnit, type KernelEmitter, type Stage } from "../wasm/kernel.ts"

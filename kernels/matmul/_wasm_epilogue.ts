@@ -5,7 +5,7 @@
 import { bytesOf } from "../../core/tensor/dtype.ts"
 import { neededSteps, perRowSteps } from "../analysis.ts"
 import { keyWith } from "../collapse.ts"
-import type { MatmulCall } from "../contract.ts"
+import type { MatmulCall } from "./call.ts"
 import { type Code, f32x4, forRange, get, i32, i32x4, increase, set, v128, when } from "../wasm/assembler.ts"
 import { elementwise, isExpensive, valueOf } from "../wasm/body.ts"
 import type { KernelContext } from "../wasm/kernel.ts"

@@ -3,43 +3,10 @@
  * @module
  */
 import { neededSteps, perRowSteps } from "../analysis.ts"
-import type { DType, Instruction } from "../contract.ts"
+import type { DType } from "../contract.ts"
 import { bodyWriter, type Lanes, typeName } from "../wgsl/body.ts"
 import type { Shader } from "../wgsl/kernel.ts"
-import type { Fours, Layout, Task } from "./_wgsl_task.ts"
-
-/** A view that an epilogue reads or writes, beside the output. */
-export interface BesideView {
-  /** Number of the buffer. */
-  readonly buffer: number
-  /** What its elements are. */
-  readonly dtype: DType
-  /** First element. */
-  readonly first: number
-  /** Distances along m and n, and along each batch axis. */
-  readonly m: number
-  readonly n: number
-  readonly batch: readonly number[]
-}
-
-/** An epilogue with the distances of the merged product. */
-export interface TaskEpilogue {
-  /** As in the contract. */
-  readonly body: ReadonlyArray<Instruction>
-  /** Number of the step that the output holds. */
-  readonly result: number
-  /** Further steps that are stored. */
-  readonly also: ReadonlyArray<number>
-  /** Where the body's operands from the second on lie, then where `also` goes. */
-  readonly views: ReadonlyArray<BesideView>
-  /** Shape of the product before its axes were merged. */
-  readonly shape: ReadonlyArray<number>
-}
-
-/** Axes whose coordinates a body asks for and that are parts of the row's number: all but the last. */
-export const rowAxes = ({ body, shape }: TaskEpilogue): ReadonlyArray<number> => [
-  ...new Set(body.flatMap((step) => step.op === "index" && step.axis < shape.length - 1 ? [step.axis] : [])),
-]
+import type { Fours, Layout, Task, TaskEpilogue } from "./_wgsl_task.ts"
 
 /** The product is stored as it is. */
 const NOTHING: TaskEpilogue = {

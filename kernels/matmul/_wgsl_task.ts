@@ -4,10 +4,38 @@
  * @module
  */
 import { sizeOf } from "../../core/tensor/shape.ts"
+import type { DType, Instruction } from "../contract.ts"
 import { type KernelContext, lineOfWorkgroups, type Shader } from "../wgsl/kernel.ts"
 import { PARAMETERS } from "../wgsl/places.ts"
-import { rowAxes, type TaskEpilogue } from "./_wgsl_epilogue.ts"
 import type { Product } from "./product.ts"
+
+/** A view that an epilogue reads or writes, beside the output. */
+export interface BesideView {
+  /** Number of the buffer. */
+  readonly buffer: number
+  /** What its elements are. */
+  readonly dtype: DType
+  /** First element. */
+  readonly first: number
+  /** Distances along m and n, and along each batch axis. */
+  readonly m: number
+  readonly n: number
+  readonly batch: readonly number[]
+}
+
+/** An epilogue with the distances of the merged product. */
+export interface TaskEpilogue {
+  /** As in the contract. */
+  readonly body: ReadonlyArray<Instruction>
+  /** Number of the step that the output holds. */
+  readonly result: number
+  /** Further steps that are stored. */
+  readonly also: ReadonlyArray<number>
+  /** Where the body's operands from the second on lie, then where `also` goes. */
+  readonly views: ReadonlyArray<BesideView>
+  /** Shape of the product before its axes were merged. */
+  readonly shape: ReadonlyArray<number>
+}
 
 /** A product with the places of its operands, cut along k into parts. */
 export interface Task extends Omit<Product, "output" | "beside"> {
@@ -88,6 +116,11 @@ export const layoutOf = (task: Task, only?: "b" | "none"): Layout => {
   const [wayA, wayB, wayOutput, ...beside] = ways.map(({ buffer, way }) => single.has(buffer) ? "none" : way)
   return { a: wayA, b: wayB, output: wayOutput, beside }
 }
+
+/** Axes whose coordinates a body asks for and that are parts of the row's number: all but the last. */
+const rowAxes = ({ body, shape }: TaskEpilogue): ReadonlyArray<number> => [
+  ...new Set(body.flatMap((step) => step.op === "index" && step.axis < shape.length - 1 ? [step.axis] : [])),
+]
 
 /** The beginning of a shader. */
 export interface Opening {

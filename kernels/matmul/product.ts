@@ -2,7 +2,7 @@
  * A matrix product in its simplest form: batch axes merged, and folded into m where all of them share one b.
  * @module
  */
-import type { MatmulCall } from "../contract.ts"
+import type { MatmulCall } from "./call.ts"
 
 /** One batch axis. */
 export interface BatchAxis {

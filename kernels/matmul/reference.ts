@@ -1,5 +1,6 @@
 import { evaluateStep } from "../body_reference.ts"
-import type { MatmulCall, View } from "../contract.ts"
+import type { View } from "../contract.ts"
+import type { MatmulCall } from "./call.ts"
 import { forEachPlace } from "../view.ts"
 
 /** Evaluates a product in float64; `buffers` are the program's, by number, and the output's is written. */

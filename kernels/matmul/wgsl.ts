@@ -6,7 +6,9 @@
  * @module
  */
 import { sizeOf, stridesOf } from "../../core/tensor/shape.ts"
-import type { DType, Instruction, MatmulCall, RowsCall, View } from "../contract.ts"
+import type { DType, Instruction, View } from "../contract.ts"
+import type { MatmulCall } from "./call.ts"
+import type { RowsCall } from "../rows/call.ts"
 import { emitRows } from "../rows/wgsl.ts"
 import type { DeviceTraits, Dispatch, KernelContext, KernelEmitter } from "../wgsl/kernel.ts"
 import { type BroadcastForm, broadcastProduct, LANE_COLUMNS } from "./_wgsl_broadcast.ts"

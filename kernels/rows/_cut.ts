@@ -4,7 +4,8 @@
  */
 import { sizeOf, stridesOf } from "../../core/tensor/shape.ts"
 import { neededSteps, reductionDepths } from "../analysis.ts"
-import type { Instruction, RowsCall, View } from "../contract.ts"
+import type { Instruction, View } from "../contract.ts"
+import type { RowsCall } from "./call.ts"
 
 /** Fewest places of a piece, and most pieces. */
 const PIECE = 2048, PIECES = 256

@@ -4,7 +4,8 @@
  */
 import { sizeOf, stridesOf } from "../../core/tensor/shape.ts"
 import { neededSteps, perRowSteps } from "../analysis.ts"
-import type { Instruction, RowsCall, View } from "../contract.ts"
+import type { Instruction, View } from "../contract.ts"
+import type { RowsCall } from "./call.ts"
 
 const isScalar = ({ shape, strides }: View) => shape.every((extent, axis) => extent === 1 || strides[axis] === 0)
 

@@ -3,7 +3,7 @@
  * @module
  */
 import { evaluateStep, type ReferenceBuffers } from "../body_reference.ts"
-import type { RowsCall } from "../contract.ts"
+import type { RowsCall } from "./call.ts"
 import { forEachPlace } from "../view.ts"
 
 /** Carries out a `rows` call on float64 buffers, in place. */

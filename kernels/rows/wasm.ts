@@ -9,7 +9,8 @@
  */
 import { bytesOf } from "../../core/tensor/dtype.ts"
 import { sizeOf } from "../../core/tensor/shape.ts"
-import type { Instruction, RowsCall, Storage } from "../contract.ts"
+import type { Instruction, Storage } from "../contract.ts"
+import type { RowsCall } from "./call.ts"
 import {
   brIf,
   call as callFunction,

@@ -3,7 +3,7 @@
  * @module
  */
 import type { ReferenceBuffers } from "../body_reference.ts"
-import type { ScatterAddCall } from "../contract.ts"
+import type { ScatterAddCall } from "./call.ts"
 import { sizeOf } from "../../core/tensor/shape.ts"
 
 /** Carries out a `scatter_add` call on float64 buffers. */

@@ -3,7 +3,7 @@
  * @module
  */
 import type { ReferenceBuffers } from "../body_reference.ts"
-import type { UpdateSliceCall } from "../contract.ts"
+import type { UpdateSliceCall } from "./call.ts"
 import { forEachPlace } from "../view.ts"
 import { rowsOf } from "./rows_of.ts"
 

@@ -2,7 +2,8 @@
  * WebAssembly of `update_slice`: a copy of rows to a place that is known only when it runs.
  * @module
  */
-import type { UpdateSliceCall } from "../contract.ts"
+import type { UpdateSliceCall } from "./call.ts"
+import { copyCall } from "../rows/call.ts"
 import { emitRowsAt } from "../rows/wasm.ts"
 import { i32, select } from "../wasm/assembler.ts"
 import type { KernelEmitter, Stage } from "../wasm/kernel.ts"
@@ -20,13 +21,7 @@ export const emitUpdateSlice: KernelEmitter<UpdateSliceCall> = (
     const begin = select(below, i32.const(0), i32.gtS(below, i32.const(0)))
     const first = i32.const(4 * (destination.offset + row * destination.strides[0]))
     return emitRowsAt(
-      {
-        kernel: "rows",
-        space: part.shape,
-        body: [{ op: "load", operand: 0, dtype: "i32" }],
-        inputs: [part],
-        outputs: [{ step: 0, view: { ...destination, shape: part.shape } }],
-      },
+      copyCall(part, { ...destination, shape: part.shape }, "i32"),
       [
         i32.add(context.address(source.buffer), i32.const(4 * part.offset)),
         i32.add(

@@ -1,9 +1,9 @@
 import * as Data from "effect/Data"
 
-/** What an {@link AdapterHubError} holds. */
+/** Fields of an {@link AdapterHubError}. */
 export interface AdapterHubErrorFields {
   /**
-   * Kind of failure. `Config`: a config file is not what it must be. `Unsupported`: it asks for what is not known here.
+   * Kind of failure. `Config`: a config file is invalid. `Unsupported`: it uses a feature that is not supported.
    * `Mismatch`: it belongs to other options or another model. `Weights`: missing, unexpected or wrongly shaped tensors.
    */
   readonly reason: "Config" | "Unsupported" | "Mismatch" | "Weights"

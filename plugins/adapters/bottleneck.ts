@@ -1,5 +1,5 @@
 /**
- * One bottleneck adapter at one place of one layer.
+ * One bottleneck adapter at one module.
  * @module
  */
 import type { ModuleInfo } from "../../core/contracts/module_info.ts"
@@ -16,23 +16,23 @@ const ONES: Initializer = { kind: "ones" }
 /** As torch's LayerNorm has it. */
 const EPSILON = 1e-5
 
-/** Width of the residual stream at a module that ends a part of a layer. */
+/** Width of the residual stream at a module with `residual`. */
 export function hiddenSizeOf({ sizes }: ModuleInfo): number {
   return sizes.hiddenSize ?? sizes.outFeatures
 }
 
-/** Number of the layer that a module belongs to, from 0. */
+/** Layer number of a module, from 0. */
 export function layerOf({ path }: ModuleInfo): number {
   return Number(/(?:^|\.)(\d+)(?:\.|$)/.exec(path)?.[1] ?? 0)
 }
 
-/** Whether an adapter has a place at a module. */
+/** Whether an adapter applies at a module. */
 export function isPlaced({ mhAdapter, outputAdapter, leaveOut }: ResolvedAdapter, module: ModuleInfo): boolean {
   const wanted = module.residual === "attention" ? mhAdapter : module.residual === "feed-forward" && outputAdapter
   return wanted && !leaveOut.includes(layerOf(module))
 }
 
-/** Width of the bottleneck at a module. Throws {@link PluginError} where a layer has no factor. */
+/** Width of the bottleneck at a module. Throws {@link PluginError} if the layer has no factor. */
 export function bottleneckSize({ name, reductionFactor }: ResolvedAdapter, module: ModuleInfo, plugin: string): number {
   const layer = layerOf(module)
   const factor = typeof reductionFactor === "number"
@@ -45,7 +45,7 @@ export function bottleneckSize({ name, reductionFactor }: ResolvedAdapter, modul
   return Math.max(1, Math.floor(hiddenSizeOf(module) / factor))
 }
 
-/** Names of the layer that goes down: AdapterHub's list of steps begins with the norm where there is one. */
+/** Name of the down projection: AdapterHub's list of steps starts with the norm if there is one. */
 const downOf = ({ lnBefore }: ResolvedAdapter): string => `adapter_down.${lnBefore ? 1 : 0}`
 
 /** An adapter's parameters, by AdapterHub's names. */
@@ -81,7 +81,7 @@ export function bottleneckParameters(
 /** Parameters of one adapter among the site's. */
 export type AdapterScope = Pick<SiteScope, "parameter" | "dropout">
 
-/** h and h' of {@link AdapterOptions} at a place: what goes into an adapter, and what its output is added to. */
+/** h and h' of {@link AdapterOptions} at a module: the adapter's input, and what its output is added to. */
 export interface Entry {
   /** h. */
   readonly input: Tensor

@@ -3,9 +3,13 @@
  * @module
  */
 import { PluginError } from "../../core/contracts/plugin_error.ts"
-import { type AdapterOptions, checkFields, demand } from "./options.ts"
+import { withDefaults } from "../../core/options/check.ts"
+import type { Field, Table } from "../../core/options/field.ts"
+import * as field from "../../core/options/fields.ts"
+import { checkOptions, demand } from "../../core/options/method_options.ts"
+import type { AdapterOptions } from "./options.ts"
 
-/** An adapter in AdapterHub's files, its name there kept. */
+/** A saved adapter in AdapterHub's files; its name is kept. */
 export interface SavedAdapter {
   /** Directory of `adapter_config.json` and `adapter.safetensors`. */
   readonly directory: string
@@ -22,7 +26,7 @@ export type Member = AdapterOptions | SavedAdapter
 export interface StackSetup {
   /** Kind of block. */
   readonly type: "Stack"
-  /** In order; each takes the output of the one before. */
+  /** In order; each adapts the output of the previous one. */
   readonly children: ReadonlyArray<Member | AverageSetup | FuseSetup>
 }
 
@@ -39,17 +43,17 @@ export interface AverageSetup {
 /** Options of AdapterFusion. */
 export interface FusionOptions {
   /**
-   * `"dynamic"`: with a value matrix that starts as the identity, and is drawn to it. `"static"`: without one. Default
-   * `"dynamic"`.
+   * `"dynamic"`: with a value matrix, initially the identity and regularized towards it. `"static"`: without one.
+   * Default `"dynamic"`.
    */
   readonly config?: "dynamic" | "static"
-  /** Whether 0.01 ||I - V||^2 of each value matrix is added to the loss. Default: where there are value matrices. */
+  /** Whether to add 0.01 ||I - V||^2 of each value matrix to the loss. Default: true if there are value matrices. */
   readonly regularization?: boolean
   /** Dropout on the scores before the softmax. Default 0 (AdapterHub: that of the model's attention). */
   readonly dropoutProb?: number
 }
 
-/** Members that are attended to, with parameters of its own. */
+/** Attention over members, with its own parameters. */
 export interface FuseSetup extends FusionOptions {
   /** Kind of block. */
   readonly type: "Fuse"
@@ -60,7 +64,7 @@ export interface FuseSetup extends FusionOptions {
 /** Several adapters as one method. */
 export type AdapterSetup = StackSetup | AverageSetup | FuseSetup
 
-/** Members one after the other: each adapts what the one before made of y. */
+/** Members one after the other: each adapts the output of the previous one. */
 export function stack(...children: StackSetup["children"]): StackSetup {
   return { type: "Stack", children }
 }
@@ -88,13 +92,13 @@ export interface ResolvedFusion {
   readonly name: string
   /** Whether there is a value matrix. */
   readonly value: boolean
-  /** Whether the value matrices are drawn to the identity. */
+  /** Whether the value matrices are regularized towards the identity. */
   readonly regularization: boolean
   /** Dropout on the scores. */
   readonly dropoutProb: number
 }
 
-/** A composition whose members are of any kind. */
+/** A composition with members of any type. */
 export type Composition<M> =
   | { readonly type: "single"; readonly member: M }
   | { readonly type: "Stack"; readonly children: ReadonlyArray<Composition<M>> }
@@ -113,7 +117,7 @@ export function fusionsOf<M>(composition: Composition<M>): ReadonlyArray<Resolve
   return composition.type === "Fuse" ? [composition.fusion] : []
 }
 
-/** A composition with members made of others; names of fusions follow. */
+/** Maps the members of a composition; names of fusions follow. */
 export function mapMembers<A, B extends { readonly name: string }>(
   composition: Composition<A>,
   change: (member: A) => B,
@@ -132,7 +136,7 @@ export function mapMembers<A, B extends { readonly name: string }>(
   }
 }
 
-/** A composition with other fusions. */
+/** Maps the fusions of a composition. */
 export function mapFusions<M>(
   composition: Composition<M>,
   change: (fusion: ResolvedFusion) => ResolvedFusion,
@@ -142,7 +146,16 @@ export function mapFusions<M>(
   return { ...composition, children: composition.children.map((child) => mapFusions(child, change)) }
 }
 
-/** Checks a setup's blocks; members stay as they are given. Throws {@link PluginError}. */
+/** Fields of every block; their children are checked one by one. */
+const BLOCK: Readonly<Record<"type" | "children", Field<unknown>>> = { type: {}, children: {} }
+const AVERAGE = { ...BLOCK, weights: field.list(field.number({}), {}) }
+const FUSION: Table<FusionOptions> = {
+  config: field.choice(["dynamic", "static"], { default: "dynamic" }),
+  regularization: field.boolean({ default: ({ config }) => config === "dynamic" }),
+  dropoutProb: field.number({ minimum: 0, exclusiveMaximum: 1, default: 0 }),
+}
+
+/** Checks the blocks of a setup; members are not changed. Throws {@link PluginError}. */
 export function resolveSetup(setup: AdapterSetup, plugin: string): Composition<Member> {
   const must = (holds: boolean, field: string, wanted: string, value: unknown) =>
     demand(plugin, holds, field, wanted, value)
@@ -152,7 +165,7 @@ export function resolveSetup(setup: AdapterSetup, plugin: string): Composition<M
     must(["Stack", "Average", "Fuse"].includes(type), "type", '"Stack", "Average" or "Fuse"', type)
     must(Array.isArray(children) && children.length > 0, `children of ${type}`, "a list of adapters", children)
     if (type === "Stack") {
-      checkFields(plugin, "fields of a Stack", given, ["type", "children"])
+      checkOptions(plugin, BLOCK, given)
       if (inside) throw new PluginError({ plugin, message: `${plugin}: a Stack cannot stand inside of a Stack` })
       return { type, children: children.map((child) => block(child, true)) }
     }
@@ -163,20 +176,17 @@ export function resolveSetup(setup: AdapterSetup, plugin: string): Composition<M
       throw new PluginError({ plugin, message })
     }
     if (type === "Average") {
-      checkFields(plugin, "fields of an Average", given, ["type", "children", "weights"])
+      checkOptions(plugin, AVERAGE, given)
       const { weights = children.map(() => 1) } = given
       const sum = weights.reduce((a, b) => a + b, 0)
       must(weights.length === children.length, "weights", `${children.length} numbers, one for each adapter`, weights)
-      must(weights.every(Number.isFinite) && sum !== 0, "weights", "finite numbers with a sum other than 0", weights)
+      must(sum !== 0, "weights", "numbers with a sum other than 0", weights)
       return { type, members: children, weights: weights.map((weight) => weight / sum) }
     }
-    checkFields(plugin, "fields of a Fuse", given, ["type", "children", "config", "regularization", "dropoutProb"])
-    const { config = "dynamic", dropoutProb = 0 } = given
-    must(config === "dynamic" || config === "static", "config", '"dynamic" or "static"', config)
-    const { regularization = config === "dynamic" } = given
-    must(typeof regularization === "boolean", "regularization", "true or false", regularization)
+    const { type: _, children: __, ...options } = given
+    checkOptions(plugin, FUSION, options)
+    const { config, regularization, dropoutProb } = withDefaults(FUSION, options)
     must(!regularization || config === "dynamic", "regularization", "false where there is no value matrix", true)
-    must(dropoutProb >= 0 && dropoutProb < 1, "dropoutProb", "at least 0 and below 1", dropoutProb)
     return { type, members: children, fusion: { name: "", value: config === "dynamic", regularization, dropoutProb } }
   }
   return block(setup, false)

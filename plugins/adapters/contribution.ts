@@ -23,7 +23,7 @@ import { bytesOf, decodeParameters, encodeParameters, hubNames } from "./hub_wei
 import type { ResolvedAdapter } from "./options.ts"
 import { checkComposition, type ResolvedMember, sitesOf } from "./sites.ts"
 
-/** A saved adapter of a composition: its files, and the name that its tensors have there. */
+/** A saved adapter of a composition: its files, and the name in them. */
 export interface MemberFiles {
   /** Contents by path. */
   readonly files: ArtifactFiles
@@ -31,25 +31,25 @@ export interface MemberFiles {
   readonly directory: string
   /** Its name in the files. */
   readonly storedName: string
-  /** Width of the model that it was trained for, where the file tells it. */
+  /** Width of the model that it was trained for, if the file says. */
   readonly hiddenSize?: number
 }
 
-/** What a method is made of. */
+/** Parts of a method. */
 export interface MethodOptions {
-  /** Tells methods of one model apart. */
+  /** Name of the method. */
   readonly name: string
   /** The adapters. */
   readonly composition: Composition<ResolvedMember>
-  /** Files of members that are not new, by the members' names. */
+  /** Files of saved members, by name. */
   readonly saved: ReadonlyMap<string, MemberFiles>
-  /** Files of an earlier run of the whole method, under the names that it would give them now. */
+  /** Files of an earlier run of the whole method, under their present names. */
   readonly initial?: ArtifactFiles
-  /** Whether those hold what trains of the base model too. Default true. */
+  /** Whether those files include the trained base parameters. Default true. */
   readonly withHead?: boolean
 }
 
-/** What adapters add. Throws {@link PluginError} on a composition that cannot work. */
+/** The contribution of adapters. Throws {@link PluginError} on a composition that cannot work. */
 export function contributionOf(method: MethodOptions): Contribution {
   const { name, composition, saved, initial, withHead = true } = method
   const id = `adapters/${name}`
@@ -65,8 +65,8 @@ export function contributionOf(method: MethodOptions): Contribution {
       },
     })),
     trains: isHead,
-    // A term of parameters alone.
-    paddingFree: true,
+    // The term depends on parameters only.
+    requires: { paddedRows: false },
     ...(regularized.length === 0 ? {} : { objective: { wrap: regularize(regularized) } }),
     initialize: (own, { modules }) =>
       attempt(() =>
@@ -90,7 +90,7 @@ function attempt<A>(run: () => A): Effect.Effect<A, AdapterHubError> {
   })
 }
 
-/** A saved adapter of another width says so before any weight is read. */
+/** Throws on a saved adapter of another width, before weights are read. */
 function checkWidths(id: string, saved: MethodOptions["saved"], module: ModuleInfo): void {
   const width = hiddenSizeOf(module)
   for (const [name, { hiddenSize = width, directory }] of saved) {
@@ -119,7 +119,7 @@ function valuesOfMembers(
   })
 }
 
-/** Where the files of each part of a method lie: alone, an adapter lies with its head; in a setup, in its own folder. */
+/** Folder of each part's files: a single adapter is stored with its head, one in a setup in its own folder. */
 function folders({ name, composition }: MethodOptions): {
   readonly root: string
   readonly folder: (part: string) => string
@@ -158,12 +158,12 @@ function save(method: MethodOptions, values: ReadonlyArray<NamedValues>, context
   return files
 }
 
-/** What trains of the base model, under the names that AdapterHub has for a head. */
+/** The trained base parameters, under AdapterHub's names for a head. */
 function headOf(parameters: ReadonlyArray<Parameter>): ReadonlyMap<string, Parameter> {
   return new Map(parameters.filter(({ owner }) => owner === "base").map((parameter) => [parameter.key, parameter]))
 }
 
-/** Values from files, if they belong to these adapters. */
+/** Values from files. Throws if they belong to other adapters. */
 function load(
   method: MethodOptions,
   files: ArtifactFiles,
@@ -193,8 +193,8 @@ function load(
   return values
 }
 
-/** Wrong sizes and places show in the weights; these do not. */
-const SILENT = [
+/** Options that a shape check would not catch. */
+const UNCHECKED_BY_SHAPE = [
   "originalLnBefore",
   "originalLnAfter",
   "residualBeforeLn",
@@ -205,7 +205,7 @@ const SILENT = [
 
 function checkSame(theirs: ResolvedAdapter, ours: ResolvedMember, file: string): void {
   const field = ACTIVATIONS[theirs.nonLinearity] === ACTIVATIONS[ours.nonLinearity]
-    ? SILENT.find((field) => theirs[field] !== ours[field])
+    ? UNCHECKED_BY_SHAPE.find((field) => theirs[field] !== ours[field])
     : "nonLinearity"
   if (field === undefined) return
   const message = `${file}: ${field} is ${JSON.stringify(theirs[field])}, the adapter "${ours.name}" has ` +

@@ -1,5 +1,5 @@
 /**
- * AdapterFusion at one place of one layer.
+ * AdapterFusion at one module.
  * @module
  */
 import type { ModuleInfo } from "../../core/contracts/module_info.ts"
@@ -29,7 +29,7 @@ export function fusionParameters(
   }
 }
 
-/** The identity, with a little everywhere else, as in AdapterHub. */
+/** The identity plus a small constant elsewhere, as in AdapterHub. */
 function nearlyIdentity(width: number): Initializer {
   const data = new Float32Array(width * width).fill(1e-6)
   for (let i = 0; i < width; i++) data[i * width + i] = 1
@@ -38,7 +38,7 @@ function nearlyIdentity(width: number): Initializer {
 
 /**
  * V sum_i a_i u_i with a = softmax((Q h + b_q) . (K u_i + b_k)): h and every u_i are [B, T, hiddenSize]. The key's bias
- * adds the same to all scores of a token, so it plays no part; AdapterHub's files hold it.
+ * adds the same to all scores of a token, so it has no effect; AdapterHub's files contain it.
  */
 export function applyFusion(
   { value, dropoutProb }: ResolvedFusion,
@@ -69,7 +69,7 @@ export function regularize(fusions: ReadonlyArray<ResolvedFusion>): (next: Objec
       const off = ops.sub(tensor, ops.where(isDiagonal, 1, 0))
       return ops.mul(ops.sum(ops.mul(off, off)), 0.01)
     })
-    // The step's loss is the sum of losses over the sum of weights, so a term times the weight counts once.
+    // The step's loss is sum of losses / sum of weights, so a term times the weight counts once.
     return { loss: terms.reduce((sum, term) => ops.add(sum, ops.mul(term, weight)), loss), weight }
   }
 }

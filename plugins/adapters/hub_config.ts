@@ -25,20 +25,20 @@ export const FILES = {
   setup: "adapter_setup.json",
 } as const
 
-/** Without it, AdapterHub takes a file for an old one, in which some non-linearities had other names. */
+/** Without it, AdapterHub assumes an old file, with other names of some non-linearities. */
 const VERSION = "adapters.1.3.0"
 
-/** What all config files tell of the model. */
+/** Model fields of all config files. */
 export interface HubModel {
   /** Width of the residual stream. */
   readonly hiddenSize: number
-  /** Name of transformers' class; AdapterHub loads a head into the same class alone. */
+  /** Name of transformers' class; AdapterHub loads a head only into the same class. */
   readonly architecture: string
-  /** Where the base model was loaded from; empty for none. */
+  /** Directory of the base model; empty for none. */
   readonly baseModel: string
 }
 
-/** Our field by AdapterHub's. */
+/** Option by AdapterHub's field. */
 const FIELDS = {
   mh_adapter: "mhAdapter",
   output_adapter: "outputAdapter",
@@ -57,7 +57,7 @@ const FIELDS = {
   dropout: "dropout",
 } as const satisfies Readonly<Record<string, keyof ResolvedAdapter>>
 
-/** Fields for which nothing but these values is known here. */
+/** Fields and their only supported values. */
 const FIXED: Readonly<Record<string, unknown>> = {
   use_gating: false,
   inv_adapter: null,
@@ -67,7 +67,7 @@ const FIXED: Readonly<Record<string, unknown>> = {
   stochastic_depth: 0,
 }
 
-/** Fields without a meaning where those of {@link FIXED} are as they must be, with AdapterHub's defaults. */
+/** Fields without effect while {@link FIXED} holds, with AdapterHub's defaults. */
 const IDLE: Readonly<Record<string, unknown>> = {
   init_weights_seed: null,
   inv_adapter_reduction_factor: null,
@@ -84,7 +84,7 @@ const IDLE: Readonly<Record<string, unknown>> = {
   phm_bias: true,
 }
 
-/** Names of non-linearities in files of adapter-transformers 1, which tell no version. */
+/** Names of non-linearities in files of adapter-transformers 1, which have no version. */
 const OLD_NAMES: Readonly<Record<string, string>> = { gelu: "gelu_new", gelu_orig: "gelu" }
 
 /** `adapter_config.json`. */
@@ -103,7 +103,7 @@ export function encodeFusionConfig(
     ...FUSION_FIXED,
     value,
     regularization,
-    // Where there is none, AdapterHub takes the dropout of the model's attention.
+    // Without it, AdapterHub uses the dropout of the model's attention.
     dropout_prob: dropoutProb === 0 ? null : dropoutProb,
     value_initialized: value,
     value_before_softmax: true,
@@ -137,15 +137,15 @@ function encode(record: Readonly<Record<string, unknown>>): Uint8Array {
       ? value
       : Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1).map(([k, v]) => [k, sorted(v)]))
   const text = JSON.stringify(sorted({ ...record, version: VERSION }), null, 2)
-  // AdapterHub tells a factor from its other values by being a float, which Python reads from a point alone.
+  // AdapterHub recognises a factor by its type float, which Python reads only from a number with a point.
   return new TextEncoder().encode(`${text.replace(/("scaling": -?\d+)(?=,?\n)/, "$1.0")}\n`)
 }
 
-/** An adapter's config as read. */
+/** An adapter's config. */
 export interface HubAdapter {
-  /** Its options, with the name that it was saved under. */
+  /** Its options, with its saved name. */
   readonly adapter: ResolvedAdapter
-  /** Width of the model that it was trained for; absent where the file does not tell. */
+  /** Width of the model that it was trained for; absent if the file does not say. */
   readonly hiddenSize?: number
 }
 
@@ -168,7 +168,7 @@ export function decodeAdapterConfig(bytes: Uint8Array, file: string): HubAdapter
           throw unsupported(file, `${name} ${JSON.stringify(value)} is not known here`)
         }
       } else if (!known.includes(name) && value !== null && value !== false) {
-        // A part of later versions that is switched off says nothing.
+        // A disabled feature of later versions has no effect.
         throw unsupported(file, `the field ${name} is not known; the nearest is ${nearest(name, known)}`)
       }
     }
@@ -187,7 +187,7 @@ export function decodeAdapterConfig(bytes: Uint8Array, file: string): HubAdapter
   })
 }
 
-/** Fields of a fusion for which nothing but these values is known here. */
+/** Fields of a fusion and their only supported values. */
 const FUSION_FIXED: Readonly<Record<string, unknown>> = {
   key: true,
   query: true,
@@ -215,7 +215,7 @@ export function decodeFusionConfig(bytes: Uint8Array, file: string): ResolvedFus
   })
 }
 
-/** Reads `adapter_setup.json`: members are names; of fusions it knows those alone. Throws {@link AdapterHubError}. */
+/** Reads `adapter_setup.json`: members are names, also in fusions. Throws {@link AdapterHubError}. */
 export function decodeSetup(bytes: Uint8Array, file: string): Composition<string> {
   return reading(file, () => {
     const block = (reader: ConfigReader): Composition<string> => {
@@ -235,7 +235,7 @@ export function decodeSetup(bytes: Uint8Array, file: string): Composition<string
       if (type !== "Average") throw unsupported(file, `the block ${type} is not known here`)
       const weights = reader.object("kwargs").record.weights
       const sum = Array.isArray(weights) ? weights.reduce((a, b) => a + b, 0) : NaN
-      // AdapterHub saves them normalized, unless it was told not to normalize.
+      // AdapterHub saves them normalized, unless normalization was disabled.
       if (!(Math.abs(sum - 1) < 1e-6)) throw unsupported(file, "weights whose sum is not 1 are not known here")
       return { type, members, weights: weights as number[] }
     }

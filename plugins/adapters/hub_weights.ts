@@ -1,5 +1,5 @@
 /**
- * AdapterHub's names of tensors, and the files that hold them.
+ * AdapterHub's tensor names and weight files.
  * @module
  */
 import type { ArtifactFiles, NamedValues } from "../../core/contracts/contribution.ts"
@@ -10,8 +10,8 @@ import { decodeTensors, encodeTensors, PeftError } from "../peft_format/mod.ts"
 import { AdapterHubError } from "./adapter_hub_error.ts"
 
 /**
- * What holds a part's adapters in AdapterHub's models: in families whose end of a part is a module of its own (BERT's
- * `output`, whose first step is a Linear) that module, else one that it adds to the layer.
+ * The module that holds a part's adapters in AdapterHub's models: the module at the end of the part if the family has
+ * one (BERT's `output`, which starts with a Linear), otherwise a module that AdapterHub adds to the layer.
  */
 function placeOf({ path, kind, residual }: ModuleInfo): string {
   const parent = path.slice(0, path.lastIndexOf("."))
@@ -19,7 +19,7 @@ function placeOf({ path, kind, residual }: ModuleInfo): string {
   return `${parent}.${residual === "attention" ? "attention" : "output"}_adapters`
 }
 
-/** The parameters whose names begin with `prefix`, by their names in AdapterHub. */
+/** The parameters whose names start with `prefix`, by AdapterHub's names. */
 export function hubNames(
   parameters: ReadonlyArray<Parameter>,
   modules: ReadonlyArray<ModuleInfo>,
@@ -35,7 +35,7 @@ export function hubNames(
   )
 }
 
-/** The bytes of a file with these parameters. */
+/** A file with these parameters. */
 export function encodeParameters(
   names: ReadonlyMap<string, Parameter>,
   values: ReadonlyArray<NamedValues>,
@@ -57,7 +57,7 @@ export function decodeParameters(
   try {
     const stored = namesIn(bytes, file, [...names.keys()])
     const wanted = new Map([...names].map(([name, { shape }]) => [stored(name), shape]))
-    // A norm before the bottleneck is stored there twice.
+    // AdapterHub stores a norm before the bottleneck twice.
     const twice = [...wanted.keys()].map((name) => name.replace(/adapter_norm_before(?=\.\w+$)/, "adapter_down.0"))
     const found = decodeTensors(bytes, wanted, file, new Set(twice))
     return [...names].map(([name, parameter]) => ({ parameter, data: found.get(stored(name))! }))
@@ -67,7 +67,7 @@ export function decodeParameters(
   }
 }
 
-/** How a file spells names: one that was saved from a bare backbone lacks the backbone's own (`bert.`). */
+/** Spelling of names in a file: a file of a bare backbone omits the backbone's name (`bert.`). */
 function namesIn(bytes: Uint8Array, file: string, names: ReadonlyArray<string>): (name: string) => string {
   const { tensors } = parseHeader(bytes, bytes.length, file)
   const backbone = names[0].slice(0, names[0].indexOf(".") + 1)
@@ -75,7 +75,7 @@ function namesIn(bytes: Uint8Array, file: string, names: ReadonlyArray<string>):
   return (name) => isBare ? name.slice(backbone.length) : name
 }
 
-/** A file's content; where its pickle alone is there, the error says what to do. */
+/** A file's content. If only its pickle exists, the error says what to do. */
 export function bytesOf(files: ArtifactFiles, file: string, pickle?: string): Uint8Array {
   if (files[file] !== undefined) return files[file]
   const isPickled = pickle !== undefined && files[pickle] !== undefined

@@ -7,11 +7,11 @@
  *
  * const sequential = Adapters.layer({ config: "seq_bn", reductionFactor: 8 })
  *
- * // What two tasks learned, weighed anew at each token; only the fusion trains.
+ * // Attends to two trained adapters at each token; only the fusion trains.
  * const fused = Adapters.compose(Adapters.fuse([{ directory: "./news" }, { directory: "./reviews" }]))
  * ```
  *
- * Adapters of two layers, told apart by their names, stand one after the other in the order of their names.
+ * Adapters of two layers need different names; they apply in the order of their names.
  *
  * @module
  */
@@ -23,6 +23,8 @@ import type { ArtifactFiles, Contribution } from "../../core/contracts/contribut
 import { PluginError } from "../../core/contracts/plugin_error.ts"
 import { plugin, Plugins } from "../../core/contracts/plugins.ts"
 import { readFiles } from "../../core/model/adapters.ts"
+import * as field from "../../core/options/fields.ts"
+import { checkOptions } from "../../core/options/method_options.ts"
 import type { StorageError } from "../../core/formats/storage_error.ts"
 import { AdapterHubError } from "./adapter_hub_error.ts"
 import {
@@ -38,7 +40,7 @@ import {
 import { contributionOf, type MemberFiles, type MethodOptions } from "./contribution.ts"
 import { decodeAdapterConfig, decodeFusionConfig, decodeSetup, FILES, type HubAdapter } from "./hub_config.ts"
 import { bytesOf } from "./hub_weights.ts"
-import { type AdapterOptions, checkFields, demand, resolveAdapter, type ResolvedAdapter } from "./options.ts"
+import { adapterName, type AdapterOptions, OPTIONS, resolveAdapter, type ResolvedAdapter } from "./options.ts"
 import type { ResolvedMember } from "./sites.ts"
 
 export type { Plugins, PluginsService } from "../../core/contracts/plugins.ts"
@@ -65,21 +67,21 @@ export { soup, type SoupOptions, type SoupReport } from "./soup.ts"
 
 /** The adapters of a program. */
 export interface AdaptersService {
-  /** All methods by name, with their adapters and the way these are composed. */
+  /** All methods by name, with their composition. */
   readonly adapters: Effect.Effect<ReadonlyMap<string, Composition<ResolvedMember>>, PluginError>
 }
 
-/** Identity of the capability. */
+/** Type of the service's key. */
 export interface Adapters {
-  /** Nominal brand. */
+  /** Identifier. */
   readonly "~espalier/Adapters": "~espalier/Adapters"
 }
-/** Key of the capability. Every layer provides the same collection, so merging layers loses none. */
+/** Key of the service. Every layer provides the same collection, so merging layers loses none. */
 export const Adapters: Context.Service<Adapters, AdaptersService> = Context.Service<Adapters, AdaptersService>(
   "@espalier/espalier/Adapters",
 )
 
-/** An adapter. The plugin's id is `adapters/<name>`. Fails with {@link PluginError} on options that make no sense. */
+/** An adapter. The plugin's id is `adapters/<name>`. Fails with {@link PluginError} on invalid options. */
 export function layer(options: AdapterOptions = {}): Layer.Layer<Adapters, PluginError, Plugins> {
   return plugin(
     Adapters,
@@ -94,9 +96,9 @@ export function layer(options: AdapterOptions = {}): Layer.Layer<Adapters, Plugi
   )
 }
 
-/** How {@link compose} is to be called. */
+/** Options of {@link compose}. */
 export interface ComposeOptions {
-  /** Tells methods of one model apart; the plugin's id is `adapters/<name>`. Default `"default"`. */
+  /** Name of the method; the plugin's id is `adapters/<name>`. Default `"default"`. */
   readonly name?: string
 }
 
@@ -127,7 +129,7 @@ export function compose(
           continue
         }
         const { directory, trainable = !fuses } = member
-        yield* attempt(() => checkFields(id, "saved adapters", member, ["directory", "name", "trainable"]))
+        yield* attempt(() => checkOptions(id, SAVED, member))
         const files = yield* filesIn(directory)
         const { adapter, ...stored } = yield* hub(() => readAdapter(files, directory))
         const own = inSetup({ ...adapter, name: member.name ?? adapter.name }, trainable)
@@ -141,11 +143,11 @@ export function compose(
   )
 }
 
-/** How {@link fromAdapterHub} reads. */
+/** Options of {@link fromAdapterHub}. */
 export interface FromAdapterHubOptions {
   /** The plugin's id becomes `adapters/<name>`. Default: the adapter's name in the file; of a setup `"default"`. */
   readonly name?: string
-  /** Whether a saved head is read too. Default true. */
+  /** Whether to read a saved head. Default true. */
   readonly withHead?: boolean
 }
 
@@ -175,12 +177,15 @@ export function fromAdapterHub(
         Object.entries(files).map(([path, bytes]) => [`adapters/${own}${path.slice(directory.length)}`, bytes]),
       )
       const composition = read.type === "single" ? alone({ ...read.member, name: own }) : read
-      // Without a head the files are no whole run: the head stays as the base model has it.
+      // Without a head, the head stays as in the base model.
       const method = { name: own, composition, saved: new Map(), initial, withHead: withHead && head }
       return yield* provide(yield* attempt(() => checked(method)))
     }),
   )
 }
+
+/** Options of a {@link SavedAdapter}. */
+const SAVED = { directory: field.text({ required: true }), name: adapterName, trainable: OPTIONS.trainable }
 
 /** A method and its contribution. */
 type Method = readonly [MethodOptions, Contribution]
@@ -223,7 +228,7 @@ function filesIn(directory: string): Effect.Effect<ArtifactFiles, StorageError, 
   )
 }
 
-/** The config of an adapter whose weights are there too. */
+/** The config of an adapter; its weights must exist too. */
 function readAdapter(files: ArtifactFiles, directory: string): HubAdapter {
   const at = (file: string) => `${directory}/${file}`
   const read = decodeAdapterConfig(bytesOf(files, at(FILES.config)), at(FILES.config))
@@ -245,7 +250,7 @@ function readSetup(files: ArtifactFiles, directory: string): Composition<Resolve
 }
 
 function checkName(name: string, plugin: string): void {
-  demand(plugin, /^[\w-]+$/.test(name), "name", "letters, digits, dashes and underscores", name)
+  checkOptions(plugin, { name: adapterName }, { name })
 }
 
 function attempt<A>(run: () => A): Effect.Effect<A, PluginError> {

@@ -1,5 +1,7 @@
-import { PluginError } from "../../core/contracts/plugin_error.ts"
-import { nearest } from "../peft_format/mod.ts"
+import type { Made, Resolved, Table } from "../../core/options/field.ts"
+import * as field from "../../core/options/fields.ts"
+import { withDefaults } from "../../core/options/check.ts"
+import { checkOptions, demand } from "../../core/options/method_options.ts"
 import { ACTIVATIONS } from "./activations.ts"
 
 /** Names of the architectures that AdapterHub has presets for. */
@@ -66,7 +68,7 @@ export interface AdapterOptions {
 }
 
 /** {@link AdapterOptions}, checked and with defaults filled in. */
-export type ResolvedAdapter = Required<Omit<AdapterOptions, "config" | "trainable">>
+export type ResolvedAdapter = Omit<Resolved<AdapterOptions>, "config" | "trainable">
 
 const BASE = {
   mhAdapter: false,
@@ -95,88 +97,95 @@ const CONFIGS: Readonly<Record<AdapterConfigName, Omit<ResolvedAdapter, "name">>
   scaled_par_bn: { ...PARALLEL, scaling: "learned" },
 }
 
-const KNOWN = [...Object.keys(BASE), "name", "config", "trainable"]
-const BOOLEANS = [
-  "mhAdapter",
-  "outputAdapter",
-  "originalLnBefore",
-  "originalLnAfter",
-  "lnBefore",
-  "lnAfter",
-  "adapterResidualBeforeLn",
-  "isParallel",
-] as const
-
-/** Throws {@link PluginError} on fields of a plugin's options that it does not know. */
-export function checkFields(plugin: string, what: string, given: object, known: ReadonlyArray<string>): void {
-  for (const field of Object.keys(given)) {
-    if (known.includes(field)) continue
-    const message = `${plugin}: ${what} have no field "${field}"; the nearest is "${nearest(field, known)}"`
-    throw new PluginError({ plugin, message })
-  }
+/** The default that the architecture says. */
+function preset<Name extends keyof typeof BASE>(name: Name): {
+  readonly absent: string
+  readonly default: (given: Readonly<Record<string, unknown>>) => Omit<ResolvedAdapter, "name">[Name]
+} {
+  return { absent: "as config has it", default: ({ config }) => CONFIGS[config as AdapterConfigName][name] }
 }
 
-/** Throws {@link PluginError} where a field is not what it must be. */
-export function demand(plugin: string, holds: boolean, field: string, wanted: string, value: unknown): void {
-  if (holds) return
-  // JSON has no word for numbers that are not finite.
-  const shown = typeof value === "number" ? String(value) : JSON.stringify(value) ?? String(value)
-  throw new PluginError({ plugin, message: `${plugin}: ${field} must be ${wanted}, got ${shown}` })
+const factor = field.number({ exclusiveMinimum: 0 })
+const layerName = field.text({ pattern: "^(\\d+|default)$", wanted: 'a layer\'s number or "default"' })
+
+/** Option `name` of an adapter: it is a part of parameters' names. */
+export const adapterName: Made<string, { readonly default: string }> = field.text({
+  pattern: "^[\\w\\-]+$",
+  wanted: "letters, digits, dashes and underscores",
+  default: "default",
+  description: "Distinguishes several adapters",
+})
+
+/** {@link AdapterOptions} as a table. */
+export const OPTIONS: Table<AdapterOptions> = {
+  name: adapterName,
+  config: field.choice(["seq_bn", "double_seq_bn", "par_bn", "scaled_par_bn"], {
+    default: "seq_bn",
+    description: "Architecture: the source of defaults",
+  }),
+  mhAdapter: field.boolean({ ...preset("mhAdapter"), description: "Attention has adapters" }),
+  outputAdapter: field.boolean({ ...preset("outputAdapter"), description: "The feed-forward has adapters" }),
+  reductionFactor: field.anyOf([factor, field.byName(factor, { propertyNames: layerName })], {
+    ...preset("reductionFactor"),
+    wanted: "a number above 0, or such numbers by layer",
+    description: "Hidden size over bottleneck size: a number, or numbers by layer with default for the others",
+  }),
+  nonLinearity: field.choice(Object.keys(ACTIVATIONS), {
+    ...preset("nonLinearity"),
+    description: "Function of the bottleneck",
+  }),
+  originalLnBefore: field.boolean({
+    ...preset("originalLnBefore"),
+    description: "The adapter sees the part's output after the model's own addition and norm",
+  }),
+  originalLnAfter: field.boolean({
+    ...preset("originalLnAfter"),
+    description: "The model's own addition and norm follow",
+  }),
+  lnBefore: field.boolean({ ...preset("lnBefore"), description: "A norm of the adapter's own on its input" }),
+  lnAfter: field.boolean({ ...preset("lnAfter"), description: "A norm of the adapter's own on its output" }),
+  residualBeforeLn: field.anyOf([field.boolean({}), field.choice(["post_add"], {})], {
+    ...preset("residualBeforeLn"),
+    description: "What the adapter's output is added to",
+  }),
+  adapterResidualBeforeLn: field.boolean({
+    ...preset("adapterResidualBeforeLn"),
+    description: "That is added before the norm of lnAfter",
+  }),
+  isParallel: field.boolean({
+    ...preset("isParallel"),
+    description: "The adapter works beside the part, not after it",
+  }),
+  scaling: field.anyOf([field.number({ not: { const: 0 } }), field.choice(["learned", "channel"], {})], {
+    ...preset("scaling"),
+    description: "A factor; learned: one number that starts at 1; channel: one for each column",
+  }),
+  dropout: field.number({
+    ...preset("dropout"),
+    minimum: 0,
+    exclusiveMaximum: 1,
+    description: "Dropout on the adapter's output",
+  }),
+  leaveOut: field.list(field.integer({ minimum: 0 }), {
+    ...preset("leaveOut"),
+    description: "Numbers of the layers, from 0, that get no adapter",
+  }),
+  initWeights: field.choice(["bert", "mam_adapter"], { ...preset("initWeights"), description: "How weights start" }),
+  trainable: field.boolean({ default: true, description: "Whether it trains" }),
 }
 
 /** Fills in defaults. Throws {@link PluginError}, for `plugin`, on a value that makes no sense. */
 export function resolveAdapter(options: AdapterOptions, plugin: string): ResolvedAdapter {
-  checkFields(plugin, "adapter options", options, KNOWN)
-  const { config = "seq_bn", trainable = true, name = "default", ...given } = options
-  const must = (holds: boolean, field: string, wanted: string, value: unknown) =>
-    demand(plugin, holds, field, wanted, value)
-  must(/^[\w-]+$/.test(name), "name", "letters, digits, dashes and underscores", name)
-  must(Object.hasOwn(CONFIGS, config), "config", `one of ${Object.keys(CONFIGS).join(", ")}`, config)
-  must(typeof trainable === "boolean", "trainable", "true or false", trainable)
-  const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
-  const resolved: ResolvedAdapter = { ...CONFIGS[config], ...set, name }
-  for (const field of BOOLEANS) must(typeof resolved[field] === "boolean", field, "true or false", resolved[field])
-  const { reductionFactor, nonLinearity, scaling, dropout, leaveOut, initWeights, residualBeforeLn } = resolved
-  const isFactor = (value: unknown) => typeof value === "number" && Number.isFinite(value) && value > 0
-  if (typeof reductionFactor === "object" && reductionFactor !== null) {
-    for (const [layer, factor] of Object.entries(reductionFactor)) {
-      must(/^(\d+|default)$/.test(layer), "a key of reductionFactor", 'a layer\'s number or "default"', layer)
-      must(isFactor(factor), `reductionFactor["${layer}"]`, "a finite number above 0", factor)
-    }
-  } else must(isFactor(reductionFactor), "reductionFactor", "a finite number above 0", reductionFactor)
-  must(
-    Object.hasOwn(ACTIVATIONS, nonLinearity),
-    "nonLinearity",
-    `one of ${Object.keys(ACTIVATIONS).join(", ")}`,
-    nonLinearity,
-  )
-  must(
-    ["learned", "channel"].includes(scaling as string) ||
-      (typeof scaling === "number" && Number.isFinite(scaling) && scaling !== 0),
-    "scaling",
-    'a finite number other than 0, "learned" or "channel"',
-    scaling,
-  )
-  must(typeof dropout === "number" && dropout >= 0 && dropout < 1, "dropout", "at least 0 and below 1", dropout)
-  must(
-    Array.isArray(leaveOut) && leaveOut.every((layer) => Number.isSafeInteger(layer) && layer >= 0),
-    "leaveOut",
-    "a list of layers' numbers",
-    leaveOut,
-  )
-  must(["bert", "mam_adapter"].includes(initWeights), "initWeights", '"bert" or "mam_adapter"', initWeights)
-  must(
-    [true, false, "post_add"].includes(residualBeforeLn),
-    "residualBeforeLn",
-    'true, false or "post_add"',
-    residualBeforeLn,
-  )
-  must(
-    residualBeforeLn !== "post_add" || resolved.originalLnBefore,
+  checkOptions(plugin, OPTIONS, options)
+  const { config: _, trainable: _trainable, ...resolved } = withDefaults(OPTIONS, options)
+  const { residualBeforeLn, originalLnBefore, mhAdapter, outputAdapter } = resolved
+  demand(
+    plugin,
+    residualBeforeLn !== "post_add" || originalLnBefore,
     "originalLnBefore",
     'true where residualBeforeLn is "post_add"',
-    resolved.originalLnBefore,
+    originalLnBefore,
   )
-  must(resolved.mhAdapter || resolved.outputAdapter, "mhAdapter or outputAdapter", "true", false)
+  demand(plugin, mhAdapter || outputAdapter, "mhAdapter or outputAdapter", "true", false)
   return resolved
 }

@@ -1,5 +1,5 @@
 /**
- * What adapters do to a model: where a part of a layer ends, its output goes through them.
+ * Sites of adapters: they change the output of a part of a layer.
  * @module
  */
 import type { ModuleInfo } from "../../core/contracts/module_info.ts"
@@ -15,13 +15,13 @@ import type { ResolvedAdapter } from "./options.ts"
 
 /** An adapter of a composition. */
 export interface ResolvedMember extends ResolvedAdapter {
-  /** What its parameters' names begin with: nothing where it is alone, else its name and a dot. */
+  /** Prefix of its parameters' names: empty for a single adapter, otherwise its name and a dot. */
   readonly prefix: string
   /** Whether training changes it. */
   readonly trainable: boolean
 }
 
-/** Checks what members of one composition must have in common. Throws {@link PluginError}. */
+/** Checks that the members of a composition are compatible. Throws {@link PluginError}. */
 export function checkComposition(composition: Composition<ResolvedMember>, plugin: string): void {
   const fail = (message: string): never => {
     throw new PluginError({ plugin, message: `${plugin}: ${message}` })
@@ -64,13 +64,14 @@ export function sitesOf(composition: Composition<ResolvedMember>, plugin: string
         place: "residual",
         parameters,
         forward: (scope, y, residual) => apply(here, scope, y, residual),
+        merge: "a bottleneck with an activation is no change of a weight; save adapters",
         joins: membersOf(here).at(-1)!.originalLnAfter,
       }
     },
   }]
 }
 
-/** What of a composition there is at a module. */
+/** The part of a composition that applies at a module. */
 function at(
   composition: Composition<ResolvedMember>,
   module: ModuleInfo,

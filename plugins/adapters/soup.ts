@@ -15,22 +15,22 @@ import { decodeAdapterConfig, FILES } from "./hub_config.ts"
 export interface SoupOptions {
   /** Saved adapters of one config, with weights that sum to 1. Default of each weight: 1 / n. */
   readonly adapters: ReadonlyArray<{ readonly directory: string; readonly weight?: number }>
-  /** Directory for the result. What was there is replaced. */
+  /** Directory for the result; replaced if it exists. */
   readonly output: string
 }
 
-/** What {@link soup} wrote. */
+/** Result of {@link soup}. */
 export interface SoupReport {
   /** Every tensor, by name. */
   readonly tensors: ReadonlyArray<AveragedTensor>
-  /** The one that is furthest off. */
+  /** The tensor with the largest error. */
   readonly worst: AveragedTensor
 }
 
 /**
- * The average of adapters' parameters (AdapterSoup, Chronopoulou et al. 2023), for adapters that began at the same place.
- * It takes the first one's name and config; heads are averaged where all have one, else left out. The file is then
- * compared with what it stands for.
+ * Averages the parameters of adapters with the same initial values (AdapterSoup, Chronopoulou et al. 2023). The result
+ * has the first one's name and config. Heads are averaged if all adapters have one, otherwise left out. The written
+ * file is compared with the exact average.
  */
 export function soup({ adapters, output }: SoupOptions): Effect.Effect<
   SoupReport,
@@ -45,7 +45,7 @@ export function soup({ adapters, output }: SoupOptions): Effect.Effect<
       Effect.gen(function* () {
         const path = `${directory}/${FILES.config}`
         const bytes = yield* read(path)
-        // Neither matters to what was trained.
+        // Neither affects what was trained.
         const { adapter: { name, dropout: _, initWeights: __, ...config } } = yield* Effect.try({
           try: () => decodeAdapterConfig(bytes, path),
           catch: (error) => error as AdapterHubError,

@@ -1,6 +1,5 @@
 /**
- * What authors of plugins need beside the types and operations of the main entry point: checks of options that name the
- * nearest known one, selectors, Hugging Face PEFT's files, derivatives, and a check of operations of their own.
+ * What authors of plugins need beside the types and operations of the main entry point: tables of options, selectors, Hugging Face PEFT's files, derivatives, and a check of operations of their own.
  *
  * ```ts
  * import { ops } from "@espalier/espalier"
@@ -15,14 +14,34 @@
  * @module
  */
 export { type CheckedInput, checkOperation, type OperationDifferences } from "../../core/graph/check_operation.ts"
+export { build, type Graph } from "../../core/graph/build.ts"
 export { evaluate, evaluateAll, type EvaluateData } from "../../core/graph/evaluate.ts"
 export { type GradientOptions, gradients } from "../../core/graph/gradients.ts"
 export { endsIn, matcher } from "../../core/model/selector.ts"
+export {
+  checkOptions,
+  type Default,
+  demand,
+  type Fault,
+  faultsOf,
+  type Field,
+  field,
+  type Fields,
+  type Limits,
+  type Made,
+  methodName,
+  methodOptions,
+  mustBe,
+  type Resolved,
+  type Spec,
+  type Table,
+  type ValueOf,
+  withDefaults,
+} from "../../core/options/mod.ts"
 export { parseJson } from "../../core/formats/json_file.ts"
 export { readFiles } from "../../core/model/adapters.ts"
 export {
   adapterFile,
-  checkOptions,
   CONFIG_FILE,
   decodeTensors,
   encodeTensors,
@@ -30,7 +49,6 @@ export {
   HEADS,
   isHead,
   nearest,
-  type OptionChecks,
   PEFT_TASK_TYPES,
   PeftError,
   type PeftErrorFields,

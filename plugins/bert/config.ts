@@ -3,7 +3,7 @@ import type { ConfigReader } from "../../core/formats/model_config.ts"
 import * as ops from "../../core/tensor/ops.ts"
 import type { Tensor } from "../../core/tensor/tensor.ts"
 
-/** A config of the family, checked. */
+/** A checked config. */
 export interface BertConfig {
   /** Number of token ids. */
   readonly vocabSize: number
@@ -17,17 +17,17 @@ export interface BertConfig {
   readonly heads: number
   /** Longest sequence. */
   readonly maxPositions: number
-  /** Number of token types; 0 where the model has none. All tokens here are of type 0. */
+  /** Number of token types; 0 if the model has none. All tokens have type 0. */
   readonly tokenTypes: number
   /** Added to the variance in norms. */
   readonly epsilon: number
   /** Standard deviation of new weights. */
   readonly std: number
-  /** Whether the masked language model's output is the embedding. */
+  /** Whether the output matrix of the masked language model is tied to the embedding. */
   readonly tied: boolean
-  /** Between the two products of the feed-forward. */
+  /** Activation of the feed-forward. */
   readonly activation: (x: Tensor) => Tensor
-  /** Dropout on embeddings and on what layers add. */
+  /** Dropout on embeddings and on the outputs of attention and feed-forward. */
   readonly dropout: number
   /** Dropout before the classifier of texts. */
   readonly classifierDropout: number
@@ -46,7 +46,7 @@ const ACTIVATIONS: Readonly<Record<string, (x: Tensor) => Tensor>> = {
   swish: ops.silu,
 }
 
-/** Of fields that are not read here: what converters of the first models wrote, and heads of other tasks. */
+/** Ignored fields: written by converters of the first models, or for heads of other tasks. */
 export const fields: ConfigFields = {
   harmless: [
     "directionality",
@@ -97,7 +97,7 @@ export function readDistilBertConfig(config: ConfigReader): BertConfig {
   }
 }
 
-/** A field with two names, which must agree where both are there. */
+/** A field with two names; if both are present, they must agree. */
 function spelling(config: ConfigReader, name: string, general: string): string {
   const both = config.has(name) && config.has(general)
   if (both && config.record[name] !== config.record[general]) {

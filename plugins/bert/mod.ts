@@ -1,7 +1,6 @@
 /**
- * The BERT family: encoders that look both ways, for classifying texts and tokens, for hidden tokens (masked language
- * modelling), and for embeddings of texts. Model types `bert` (MiniLM among them) and `distilbert`, under Hugging Face's
- * names.
+ * The BERT family: bidirectional encoders for classification of texts and tokens, masked language modelling, and
+ * embeddings of texts. Model types `bert` (which includes MiniLM) and `distilbert`, with Hugging Face's names.
  *
  * ```ts
  * import * as Bert from "@espalier/espalier/bert"
@@ -10,7 +9,7 @@
  * const Methods = Layer.mergeAll(Bert.layer)
  * ```
  *
- * Embeddings come from `Trainer.embed`, whatever the model's task is:
+ * `Trainer.embed` computes embeddings, for any task of the model:
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -34,7 +33,7 @@ import { buildNetwork, modelTypes, tasks } from "./network.ts"
 export type { ConfigFields, Families, FamiliesService, Family } from "../../core/model/families.ts"
 export { modelTypes }
 
-/** Makes the family known to `Model.load`. */
+/** Registers the family for `Model.load`. */
 export const layer: Layer.Layer<never, PluginError, Families> = family({
   modelTypes,
   tasks,

@@ -1,5 +1,5 @@
 /**
- * The family's modules, under Hugging Face's names.
+ * The family's modules, with Hugging Face's names.
  * @module
  */
 import type { BatchTensors } from "../../core/contracts/objective.ts"
@@ -14,10 +14,10 @@ import * as ops from "../../core/tensor/ops.ts"
 import type { Tensor } from "../../core/tensor/tensor.ts"
 import type { BertConfig } from "./config.ts"
 
-/** A module that also gets the batch, rows that methods put before the tokens counted among the lengths. */
+/** A module that also gets the batch; lengths include rows that methods prepend to the tokens. */
 export type Masked = Module<[BatchTensors]>
 
-/** Last names of an attention's products. */
+/** Last names of an attention's Linear modules. */
 export interface AttentionNames {
   /** Of queries. */
   readonly query: string
@@ -25,11 +25,11 @@ export interface AttentionNames {
   readonly key: string
   /** Of values. */
   readonly value: string
-  /** Of the output, where it is part of the attention. */
+  /** Of the output, if it is part of the attention module. */
   readonly output?: string
 }
 
-/** A product with a bias, as all are here but the output tied to the embedding. */
+/** A Linear with a bias, as all are except the output that is tied to the embedding. */
 export function dense(path: string, inFeatures: number, outFeatures: number, { std }: BertConfig): Module {
   return linear({ path, inFeatures, outFeatures, bias: true, std })
 }
@@ -75,7 +75,7 @@ export function attention(path: string, config: BertConfig, names: AttentionName
   return self
 }
 
-/** A layer of BERT: attention, then feed-forward, each added to its input and normed (Devlin et al. 2018). */
+/** A layer of BERT: attention, then feed-forward, each with residual and post-norm (Devlin et al. 2018). */
 export function bertBlock(path: string, config: BertConfig): Masked {
   const { hiddenSize, intermediateSize, epsilon, dropout } = config
   const attend = attention(`${path}.attention.self`, config, { query: "query", key: "key", value: "value" })
@@ -151,8 +151,8 @@ export function distilBertBlock(path: string, config: BertConfig): Masked {
 }
 
 /**
- * Embeddings and layers: tokens i32 [B, T] of a batch to hidden states [B, P + T, hiddenSize], those of P rows that
- * methods put before the tokens first.
+ * Embeddings and layers: tokens i32 [B, T] to hidden states [B, P + T, hiddenSize], where P rows are prepended by
+ * methods.
  *
  * @param layers Path of the list of layers.
  */
@@ -185,9 +185,8 @@ export function backbone(
       const whole = prefix === undefined
         ? embedded
         : ops.concat([ops.forBatch(ops.reshape(prefix, [1, start, hiddenSize]), embedded), embedded], 1)
-      // Prefix keys take the first positions (past_key_values in transformers).
-      const keys = attentionsOf(blocks).map((module) => scope.keyValues(module)?.keys.shape[2] ?? 0)
-      const first = Math.max(0, ...keys)
+      // Prefix keys occupy the first positions (past_key_values in transformers).
+      const first = Math.max(0, ...attentionsOf(blocks).map(scope.prefixLength))
       const last = first + start + (batch.packed?.longest ?? length)
       if (last > maxPositions) {
         const message = `${last - first - start} tokens with ${

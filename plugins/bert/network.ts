@@ -6,6 +6,7 @@ import { linear } from "../../core/model/linear.ts"
 import type { Module, ModuleNode, Scope } from "../../core/model/module.ts"
 import type { Network } from "../../core/model/network.ts"
 import { labelsOf, type Task } from "../../core/model/task.ts"
+import type { WeightMap } from "../../core/weights/weight_map.ts"
 import * as ops from "../../core/tensor/ops.ts"
 import type { Tensor } from "../../core/tensor/tensor.ts"
 import { type BertConfig, readBertConfig, readDistilBertConfig } from "./config.ts"
@@ -15,10 +16,8 @@ import { backbone, bertBlock, dense, distilBertBlock, type Masked } from "./modu
 interface Head {
   /** Its modules, in the order of transformers. */
   readonly modules: ReadonlyArray<ModuleNode>
-  /** Paths of those that start anew where the file lacks them. */
-  readonly newModules: ReadonlyArray<string>
-  /** Of parameters that are another parameter. */
-  readonly tied: Readonly<Record<string, string>>
+  /** What files call their parameters. */
+  readonly weights: WeightMap
   /** Builds the graph. */
   readonly forward: (scope: Scope, hidden: Tensor, whole: Tensor, batch: BatchTensors) => Tensor
 }
@@ -74,13 +73,29 @@ const CLASSES: Readonly<Record<string, string>> = {
 
 /** What files hold beyond a model: heads of other tasks, and a buffer of old versions. */
 const IGNORED = [
-  /^cls\./,
-  /^bert\.pooler\./,
-  /^vocab_/,
-  /^(pre_)?classifier\./,
-  /^qa_outputs\./,
-  "embeddings.position_ids",
+  "cls.*",
+  "bert.pooler.*",
+  "vocab_*",
+  "classifier.*",
+  "pre_classifier.*",
+  "qa_outputs.*",
+  "*embeddings.position_ids",
 ]
+
+/** Parts of a backbone, which files of a backbone alone name without its prefix; a norm's parameters in old files. */
+const legacyNames = (prefix: string): WeightMap => [
+  ...["embeddings", "encoder", "transformer", "pooler"].map((part) => ({
+    stored: `${part}.*`,
+    names: `${prefix}.${part}.*`,
+    legacy: true,
+  })),
+  { stored: "*LayerNorm.gamma", names: "*LayerNorm.weight", legacy: true },
+  { stored: "*LayerNorm.beta", names: "*LayerNorm.bias", legacy: true },
+]
+
+/** Tensors of the head, new where files lack them. */
+const starting = (...names: ReadonlyArray<string>): WeightMap =>
+  names.map((name) => ({ stored: name, names: name, optional: true }))
 
 /** Structure of a model. Throws JsonError when the config asks for what is not known here. */
 export function buildNetwork(reader: ConfigReader, task: Task): Network {
@@ -108,11 +123,8 @@ export function buildNetwork(reader: ConfigReader, task: Task): Network {
     paddingFree: true,
     maxPositions: config.maxPositions,
     vocabSize: config.vocabSize,
-    tied: head.tied,
-    ignoredKeys: IGNORED,
+    weights: [...legacyNames(type), ...IGNORED.map((stored) => ({ stored, names: [] })), ...head.weights],
     defaultTargets: variant.defaultTargets,
-    newModules: head.newModules,
-    renames: (stored) => renames(stored, `${type}.`),
     architecture: variant.name + CLASSES[task.kind],
     notes: [],
   }
@@ -126,13 +138,10 @@ function headOf(variant: Variant, config: BertConfig, task: Task): Head {
     : tokenClassifier(config, labels.length)
 }
 
-/** Files of a backbone alone lack its prefix; old ones call a norm's parameters gamma and beta. As in transformers. */
-function renames(stored: ReadonlyArray<string>, prefix: string): ReadonlyMap<string, string> {
-  const bare = !stored.some((name) => name.startsWith(prefix))
-  return new Map(stored.map((name) => {
-    const modern = name.replace(/LayerNorm\.gamma$/, "LayerNorm.weight").replace(/LayerNorm\.beta$/, "LayerNorm.bias")
-    return [name, bare ? prefix + modern : modern]
-  }))
+/** The output that is the embedding of the tokens. */
+function tiedTo(backbone: string, output: string): WeightMap[number] {
+  const embedding = `${backbone}.embeddings.word_embeddings.weight`
+  return { stored: embedding, names: [embedding, output] }
 }
 
 function output(path: string, { hiddenSize, std }: BertConfig, outFeatures: number): Module {
@@ -144,8 +153,7 @@ function classifier(pooler: Module, activation: (x: Tensor) => Tensor, config: B
   const head = output("classifier", config, labels)
   return {
     modules: [pooler, head],
-    newModules: [pooler.path, head.path],
-    tied: {},
+    weights: starting(`${pooler.path}.*`, `${head.path}.*`),
     forward: (scope, _, whole, batch) => {
       const pooled = activation(scope.call(pooler, firstOf(whole, batch)))
       const logits = scope.call(head, scope.dropout(head, "input", pooled, config.classifierDropout))
@@ -159,8 +167,7 @@ function tokenClassifier(config: BertConfig, labels: number): Head {
   const head = output("classifier", config, labels)
   return {
     modules: [head],
-    newModules: [head.path],
-    tied: {},
+    weights: starting(`${head.path}.*`),
     forward: (scope, hidden) => scope.call(head, scope.dropout(head, "input", hidden, config.tokenDropout)),
   }
 }
@@ -182,11 +189,11 @@ function bertMaskedLM(config: BertConfig): Head {
   }
   return {
     modules: [predictions],
-    newModules: [path, transform.path, norm.path, ...(config.tied ? [] : [decoder.path])],
-    tied: {
-      [`${path}.decoder.bias`]: `${path}.bias`,
-      ...(config.tied ? { [`${path}.decoder.weight`]: "bert.embeddings.word_embeddings.weight" } : {}),
-    },
+    weights: [
+      ...starting(`${path}.*`),
+      { stored: `${path}.bias`, names: [`${path}.bias`, `${path}.decoder.bias`] },
+      ...(config.tied ? [tiedTo("bert", `${path}.decoder.weight`)] : []),
+    ],
     forward: (scope, hidden) => scope.call(decoder, scope.call(norm, activation(scope.call(transform, hidden)))),
   }
 }
@@ -198,8 +205,7 @@ function distilBertMaskedLM(config: BertConfig): Head {
   const projector = output("vocab_projector", config, vocabSize)
   return {
     modules: [transform, norm, projector],
-    newModules: [transform.path, norm.path, projector.path],
-    tied: config.tied ? { "vocab_projector.weight": "distilbert.embeddings.word_embeddings.weight" } : {},
+    weights: [...starting("vocab_*"), ...(config.tied ? [tiedTo("distilbert", "vocab_projector.weight")] : [])],
     forward: (scope, hidden) => scope.call(projector, scope.call(norm, activation(scope.call(transform, hidden)))),
   }
 }

@@ -3,6 +3,7 @@ import { lastOf } from "../../core/model/batch_layout.ts"
 import { linear } from "../../core/model/linear.ts"
 import type { Network } from "../../core/model/network.ts"
 import type { Task } from "../../core/model/task.ts"
+import type { WeightMap } from "../../core/weights/weight_map.ts"
 import * as ops from "../../core/tensor/ops.ts"
 import { readConfig } from "./config.ts"
 import { backbone } from "./modules.ts"
@@ -13,14 +14,20 @@ const CLASSES: Readonly<Record<string, string>> = { llama: "Llama", qwen2: "Qwen
 /** Values of `model_type` that the family knows. */
 export const modelTypes: ReadonlyArray<string> = Object.keys(CLASSES)
 
+/** Parts of a backbone, which files of a backbone alone name without its prefix, as in transformers. */
+const PARTS = ["embed_tokens", "layers", "norm"]
 /** Heads of other tasks. */
-const HEADS = ["lm_head.weight", /^(score|qa_outputs|classifier)\./]
+const HEADS = ["lm_head", "score", "qa_outputs", "classifier"]
 
-/** Files of a backbone alone lack its prefix, as in transformers. */
-function renames(stored: ReadonlyArray<string>): ReadonlyMap<string, string> {
-  const bare = stored.includes("embed_tokens.weight") && !stored.some((name) => name.startsWith("model."))
-  const isHead = (name: string) => HEADS.some((head) => typeof head === "string" ? head === name : head.test(name))
-  return new Map(bare ? stored.filter((name) => !isHead(name)).map((name) => [name, `model.${name}`]) : [])
+/** What files call the parameters of a model. */
+function weightsOf(classifies: boolean, tied: boolean): WeightMap {
+  const embedding = "model.embed_tokens.weight"
+  return [
+    ...PARTS.map((part) => ({ stored: `${part}.*`, names: `model.${part}.*`, legacy: true })),
+    ...HEADS.map((head) => ({ stored: `${head}.*`, names: [] })),
+    ...(classifies ? [{ stored: "score.*", names: "score.*", optional: true }] : []),
+    ...(tied ? [{ stored: embedding, names: [embedding, "lm_head.weight"] }] : []),
+  ]
 }
 
 /** Structure of a model. Throws JsonError when the config asks for what is not known here. */
@@ -56,12 +63,9 @@ export function buildNetwork(reader: ConfigReader, task: Task): Network {
     paddingFree: true,
     maxPositions: config.maxPositions,
     vocabSize,
-    tied: tied && !classifies ? { "lm_head.weight": "model.embed_tokens.weight" } : {},
-    ignoredKeys: HEADS,
+    weights: weightsOf(classifies, tied && !classifies),
     buffers: { "rotary_emb.inv_freq": config.rope.frequencies },
     defaultTargets: ["q_proj", "v_proj"],
-    newModules: classifies ? ["score"] : [],
-    renames,
     architecture: `${CLASSES[reader.string("model_type")]}For${classifies ? "SequenceClassification" : "CausalLM"}`,
     notes: config.notes,
   }

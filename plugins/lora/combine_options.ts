@@ -1,5 +1,8 @@
 import { isWithin } from "../../core/formats/path_within.ts"
-import { adapterFile, nearest } from "../peft_format/mod.ts"
+import { faultsOf, mustBe, withDefaults } from "../../core/options/check.ts"
+import type { Fault, Fields, Resolved, Table } from "../../core/options/field.ts"
+import * as field from "../../core/options/fields.ts"
+import { adapterFile } from "../peft_format/mod.ts"
 import { CombineError } from "./combine_error.ts"
 import type { AdapterSource } from "./combine_sources.ts"
 
@@ -40,76 +43,80 @@ export interface CombineOptions {
 }
 
 /** Options, checked and with defaults filled in. */
-export interface ResolvedCombine extends Required<Omit<CombineOptions, "svdRank">> {
-  /** As in {@link CombineOptions}. */
-  readonly svdRank?: number
+export type ResolvedCombine = Resolved<CombineOptions, "svdRank"> & { readonly density: number }
+
+/** {@link CombineOptions} as a table. */
+export const COMBINE_OPTIONS: Table<CombineOptions, "svdRank" | "density"> = {
+  adapters: field.list(field.opaque<AdapterSource>()({ faults: sourceFaults }), {
+    minItems: 1,
+    required: true,
+    description: "The adapters, with their weights",
+  }),
+  output: field.text({ required: true, description: "Directory of the result; what is there is replaced" }),
+  combinationType: field.choice(["cat", "linear", "svd", "ties", "dare_linear", "dare_ties"], {
+    default: "cat",
+    description: "How adapters are combined; cat: exactly, at the sum of the ranks",
+  }),
+  svdRank: field.integer({
+    minimum: 1,
+    absent: "the adapters' greatest",
+    description: "Rank of the result, where it is chosen",
+  }),
+  density: field.number({
+    exclusiveMinimum: 0,
+    maximum: 1,
+    description: "Share of each update's elements that stays (ties, dare)",
+  }),
+  majoritySignMethod: field.choice(["total", "frequency"], {
+    default: "total",
+    description: "How signs are voted (ties): by the sum of elements, or by their number",
+  }),
+  seed: field.integer({ minimum: 0, default: 0, description: "Seed of the random choice (dare)" }),
+  tolerance: field.number({
+    exclusiveMinimum: 0,
+    default: ({ combinationType }) => isExact(combinationType) ? 1e-5 : 0.05,
+    absent: "1e-5 for cat and linear, else 0.05",
+    description: "How far the result may be off",
+  }),
 }
 
-const COMBINATION_TYPES: ReadonlyArray<CombinationType> = ["cat", "linear", "svd", "ties", "dare_linear", "dare_ties"]
-const KNOWN: ReadonlyArray<keyof CombineOptions> = [
-  "adapters",
-  "output",
-  "combinationType",
-  "svdRank",
-  "density",
-  "majoritySignMethod",
-  "seed",
-  "tolerance",
-]
+const SOURCE: Fields = {
+  path: field.text({}),
+  model: {},
+  name: field.text({}),
+  weight: field.number({ not: { const: 0 } }),
+}
+
+/** What is wrong with one of the adapters. */
+function sourceFaults(source: unknown, at: string): ReadonlyArray<Fault> {
+  const faults = faultsOf(SOURCE, source, at)
+  if (faults.length > 0) return faults
+  const names = Object.keys(source as object)
+  return names.includes("path") !== names.includes("model") ? [] : [mustBe(at, "with a path or a model", names)]
+}
+
+const isExact = (type: unknown): boolean => type === "cat" || type === "linear"
 
 /** Checks options and fills in defaults. Throws {@link CombineError}. */
 export function resolveCombine(options: CombineOptions): ResolvedCombine {
-  const { adapters, output, combinationType = "cat", svdRank, density, majoritySignMethod = "total", seed = 0 } =
-    options
-  const exact = combinationType === "cat" || combinationType === "linear"
-  const { tolerance = exact ? 1e-5 : 0.05 } = options
-  const demand = (holds: boolean, option: string, wanted: string, value: unknown) => {
-    if (holds) return
-    const got = typeof value === "number" ? String(value) : JSON.stringify(value) ?? String(value)
-    throw new CombineError({ reason: "Options", message: `combine: ${option} must be ${wanted}, got ${got}` })
-  }
-  const unknown = Object.keys(options).find((name) => !KNOWN.includes(name as keyof CombineOptions))
-  if (unknown !== undefined) {
-    const message = `combine: unknown option "${unknown}"; the nearest known one is "${nearest(unknown, KNOWN)}"`
+  const refuse = (faults: ReadonlyArray<Fault>) => {
+    if (faults.length === 0) return
+    const message = `combine: ${faults.map(({ message }) => message).join("; ")}`
     throw new CombineError({ reason: "Options", message })
   }
-  demand(adapters.length > 0, "adapters", "at least one", adapters)
-  for (const [i, source] of adapters.entries()) {
-    const { weight = 1 } = source
-    const unknown = Object.keys(source).find((name) => !["path", "model", "name", "weight"].includes(name))
-    demand(unknown === undefined, `adapters[${i}]`, "a path or a model, a name and a weight", unknown)
-    demand("path" in source !== "model" in source, `adapters[${i}]`, "with a path or a model", Object.keys(source))
-    demand(Number.isFinite(weight) && weight !== 0, `adapters[${i}].weight`, "a finite number other than 0", weight)
-  }
+  refuse(faultsOf(COMBINE_OPTIONS, options))
+  const resolved = withDefaults(COMBINE_OPTIONS, options)
+  const { adapters, output, combinationType: type, svdRank, density } = resolved
   const own = (source: AdapterSource & { readonly path: string }) =>
     `${source.path}/${adapterFile(source.name ?? "default", "")}`
-  demand(
-    output !== "" && !adapters.some((source) => "path" in source && isWithin(own(source), output)),
-    "output",
-    "a directory apart from the adapters, which it would replace",
-    output,
-  )
-  const types = COMBINATION_TYPES.map((type) => `"${type}"`).join(", ")
-  demand(COMBINATION_TYPES.includes(combinationType), "combinationType", `one of ${types}`, combinationType)
-  const isRank = svdRank === undefined || (Number.isSafeInteger(svdRank) && svdRank > 0)
-  demand(isRank, "svdRank", "a positive integer", svdRank)
-  demand(svdRank === undefined || !exact, "svdRank", `absent: "${combinationType}" keeps the rank it needs`, svdRank)
-  const prunes = !exact && combinationType !== "svd"
-  const isShare = density !== undefined && density > 0 && density <= 1
-  demand(!prunes || isShare, "density", `above 0 and at most 1 for "${combinationType}"`, density)
-  demand(prunes || density === undefined, "density", `absent: "${combinationType}" leaves nothing out`, density)
-  const votes = ["total", "frequency"]
-  demand(votes.includes(majoritySignMethod), "majoritySignMethod", '"total" or "frequency"', majoritySignMethod)
-  demand(Number.isSafeInteger(seed) && seed >= 0, "seed", "a whole number from 0", seed)
-  demand(tolerance > 0, "tolerance", "a number above 0", tolerance)
-  return {
-    adapters,
-    output,
-    combinationType,
-    density: density ?? 1,
-    majoritySignMethod,
-    seed,
-    tolerance,
-    ...(svdRank === undefined ? {} : { svdRank }),
-  }
+  const apart = output !== "" && !adapters.some((source) => "path" in source && isWithin(own(source), output))
+  const chosen = svdRank === undefined || !isExact(type)
+  const prunes = !isExact(type) && type !== "svd"
+  refuse([
+    ...apart ? [] : [mustBe("output", "a directory apart from the adapters, which it would replace", output)],
+    ...chosen ? [] : [mustBe("svdRank", `absent: "${type}" keeps the rank it needs`, svdRank)],
+    ...!prunes || density !== undefined ? [] : [mustBe("density", `above 0 and at most 1 for "${type}"`, density)],
+    ...prunes || density === undefined ? [] : [mustBe("density", `absent: "${type}" leaves nothing out`, density)],
+  ])
+  return { ...resolved, density: density ?? 1 }
 }

@@ -45,6 +45,15 @@ export function lowRankWeight({ scale, fromBase, parameter }: LowRank): Tensor {
   return ops.mul(whole, scale)
 }
 
+/** A weight with the update in it; `value` may hold other updates, this one counts from `base`. */
+export function mergeLowRank(value: Tensor, base: Tensor, lowRank: LowRank, dora: boolean): Tensor {
+  const update = lowRankWeight(lowRank)
+  if (!dora) return ops.add(value, update)
+  const factors = rowFactors(base, lowRank)
+  const whole = ops.mul(ops.add(base, update), ops.reshape(factors, [...factors.shape, 1]))
+  return value === base ? whole : ops.add(value, ops.sub(whole, base))
+}
+
 /** Length of each row: [outFeatures]. The paper's columns, as a weight is the other way around here. */
 export function rowLengths(weight: Tensor): Tensor {
   return ops.sqrt(ops.sum(ops.mul(weight, weight), [1]))

@@ -2,9 +2,9 @@
  * LoRA (Hu et al. 2021): low-rank updates beside frozen weights, with PEFT's options, in PEFT's files. With DoRA, PiSSA,
  * OLoRA and LoRA+ ({@link LoraOptions}).
  *
- * Several adapters can lie on one model ({@link LoraService}): all at work, some switched off, none in a scope, or another
+ * One model can have several adapters: all on, some of them in a view (`model.view({ without: ["lora/news"] })`), or another
  * for each row of a batch (`plugins` of `predict`, `evaluate` and `embed`). What adapters train whole (a head, biases) is
- * the model's, and there once; with `ownModules` each has a head of its own.
+ * the model's, and there once; with `ownModules` each has a head of its own. `Model.merge` and `Model.saveMerged` merge them.
  *
  * ```ts
  * import * as Lora from "@espalier/espalier/lora"
@@ -26,15 +26,11 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type * as Layer from "effect/Layer"
-import type { BackendError } from "../../core/backend/backend_error.ts"
 import type { ArtifactFiles, Contribution } from "../../core/contracts/contribution.ts"
 import { PluginError } from "../../core/contracts/plugin_error.ts"
 import { plugin, Plugins } from "../../core/contracts/plugins.ts"
 import { pathExists } from "../../core/formats/path_exists.ts"
-import type { SafetensorsError } from "../../core/formats/safetensors_error.ts"
 import type { StorageError } from "../../core/formats/storage_error.ts"
-import type { CheckpointOptions, Model } from "../../core/model/mod.ts"
-import type { ModelError } from "../../core/model/model_error.ts"
 import {
   adapterFile,
   attemptPeft,
@@ -48,7 +44,6 @@ import {
   WEIGHTS_FILE,
   wholeModules,
 } from "../peft_format/mod.ts"
-import { activate, withoutAdapters } from "./active.ts"
 import { contributionOf } from "./contribution.ts"
 import { type LoraOptions, type Origin, type ResolvedOptions, resolveOptions } from "./options.ts"
 
@@ -64,69 +59,10 @@ export type { CombinationType, CombineOptions } from "./combine_options.ts"
 export type { AdapterSource } from "./combine_sources.ts"
 export type { LoraInitialization, LoraOptions, OptionWithoutDefault, Origin, ResolvedOptions } from "./options.ts"
 
-/** What one adapter can do beside training. Programs built before a merge or unmerge are stale. */
-export interface LoraAdapter {
-  /** The options in force. */
-  readonly options: ResolvedOptions
-  /**
-   * Adds the update to the base weights; graphs built from then on leave the adapter's path out. Where DoRA meets another
-   * adapter at a weight, they can only be merged together: {@link LoraService.merge}.
-   */
-  readonly merge: (model: Model) => Effect.Effect<void, ModelError | BackendError>
-  /** Takes it out again, equal up to rounding. */
-  readonly unmerge: (model: Model) => Effect.Effect<void, ModelError | BackendError>
-  /** Writes the merged model as a checkpoint that transformers loads; the model in memory stays as it is. */
-  readonly saveMerged: (
-    model: Model,
-    directory: string,
-    checkpoint?: CheckpointOptions,
-  ) => Effect.Effect<void, ModelError | BackendError | SafetensorsError | StorageError, FileSystem.FileSystem>
-}
-
-/** The adapters of a program. */
+/** The adapters of a program. `model.view` switches them on and off, `Model.merge` merges them, by their ids. */
 export interface LoraService {
-  /** All of them by name. */
-  readonly adapters: Effect.Effect<ReadonlyMap<string, LoraAdapter>, PluginError>
-  /** One by name; default `"default"`. Fails with {@link PluginError} when there is none of that name. */
-  readonly adapter: (name?: string) => Effect.Effect<LoraAdapter, PluginError>
-  /**
-   * Merges several adapters at once: all their updates count from the same base weights, so that the merged model is the
-   * one that was trained. (One DoRA adapter after the other, as PEFT merges them, is another function.)
-   */
-  readonly merge: (
-    model: Model,
-    names: ReadonlyArray<string>,
-  ) => Effect.Effect<void, PluginError | ModelError | BackendError>
-  /** Takes them out again, equal up to rounding. */
-  readonly unmerge: (
-    model: Model,
-    names: ReadonlyArray<string>,
-  ) => Effect.Effect<void, PluginError | ModelError | BackendError>
-  /**
-   * Puts the named adapters to work and switches the others off: from then on graphs leave their paths out, and heads and
-   * biases that no adapter at work trains are as they were loaded. Programs built before are stale. What was merged cannot
-   * be switched off.
-   */
-  readonly setActive: (
-    model: Model,
-    names: ReadonlyArray<string>,
-  ) => Effect.Effect<void, PluginError | ModelError>
-  /** Runs an effect with all adapters off, and puts back what was: graphs that it builds are those of the model without. */
-  readonly disabled: <A, E, R>(
-    model: Model,
-    use: Effect.Effect<A, E, R>,
-  ) => Effect.Effect<A, E | PluginError | ModelError, R>
-  /** Writes the model with several adapters merged at once as a checkpoint; the model in memory stays as it is. */
-  readonly saveMerged: (
-    model: Model,
-    names: ReadonlyArray<string>,
-    directory: string,
-    checkpoint?: CheckpointOptions,
-  ) => Effect.Effect<
-    void,
-    PluginError | ModelError | BackendError | SafetensorsError | StorageError,
-    FileSystem.FileSystem
-  >
+  /** Options in force by name. */
+  readonly adapters: Effect.Effect<ReadonlyMap<string, ResolvedOptions>, PluginError>
 }
 
 /** Identity of the capability. */
@@ -193,65 +129,20 @@ function checked(options: LoraOptions, origin?: Origin): Effect.Effect<ResolvedO
   })
 }
 
-/** Loaded when it is asked for: most runs merge nothing. */
-const merging = Effect.promise(() => import("./merge.ts"))
-
-const adapterOf = new WeakMap<Contribution, LoraAdapter>()
+const optionsOf = new WeakMap<Contribution, ResolvedOptions>()
 
 function provide(
   options: ResolvedOptions,
   initial?: ArtifactFiles,
 ): Effect.Effect<readonly [LoraService, Contribution], never, Plugins> {
-  return Effect.gen(function* () {
-    const plugins = yield* Plugins
+  return Effect.map(Effect.service(Plugins), (plugins) => {
     const contribution = contributionOf(options, initial)
-    adapterOf.set(contribution, {
-      options,
-      merge: (model) => Effect.flatMap(merging, ({ merge }) => merge(model, [options])),
-      unmerge: (model) => Effect.flatMap(merging, ({ unmerge }) => unmerge(model, [options])),
-      saveMerged: (model, directory, checkpoint = {}) =>
-        Effect.flatMap(merging, ({ saveMerged }) => saveMerged(model, [options], directory, checkpoint)),
-    })
+    optionsOf.set(contribution, options)
     const adapters = Effect.map(plugins.all, (all) =>
       new Map(all.flatMap((contribution) => {
-        const adapter = adapterOf.get(contribution)
-        return adapter === undefined ? [] : [[adapter.options.name, adapter] as const]
+        const own = optionsOf.get(contribution)
+        return own === undefined ? [] : [[own.name, own] as const]
       })))
-    const adapter = (name = "default") =>
-      Effect.flatMap(adapters, (all) => {
-        const found = all.get(name)
-        if (found !== undefined) return Effect.succeed(found)
-        const message = `No adapter "${name}"; there are: ${[...all.keys()].join(", ")}`
-        return Effect.fail(new PluginError({ plugin: `lora/${name}`, message }))
-      })
-    const all = (names: ReadonlyArray<string>) =>
-      Effect.map(Effect.forEach(new Set(names), adapter), (found) => found.map(({ options }) => options))
-    const ids = Effect.map(adapters, (found) => [...found.values()].map(({ options }) => options.id))
-    const service: LoraService = {
-      adapters,
-      adapter,
-      merge: (model, names) =>
-        Effect.gen(function* () {
-          const found = yield* all(names)
-          yield* (yield* merging).merge(model, found)
-        }),
-      unmerge: (model, names) =>
-        Effect.gen(function* () {
-          const found = yield* all(names)
-          yield* (yield* merging).unmerge(model, found)
-        }),
-      setActive: (model, names) =>
-        Effect.gen(function* () {
-          const on = yield* all(names)
-          yield* activate(model, yield* ids, on.map(({ id }) => id))
-        }),
-      disabled: (model, use) => Effect.flatMap(ids, (ids) => withoutAdapters(model, ids, use)),
-      saveMerged: (model, names, directory, checkpoint = {}) =>
-        Effect.gen(function* () {
-          const found = yield* all(names)
-          yield* (yield* merging).saveMerged(model, found, directory, checkpoint)
-        }),
-    }
-    return [service, contribution] as const
+    return [{ adapters }, contribution] as const
   })
 }

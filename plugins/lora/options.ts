@@ -1,5 +1,8 @@
 import { readPattern } from "../../core/model/selector.ts"
-import { checkOptions, type PeftTaskType } from "../peft_format/mod.ts"
+import * as field from "../../core/options/fields.ts"
+import { demand, methodName, methodOptions } from "../../core/options/method_options.ts"
+import type { Resolved, Table } from "../../core/options/field.ts"
+import type { PeftTaskType } from "../peft_format/mod.ts"
 
 /** Options of LoRA, with PEFT's meaning and defaults. */
 export interface LoraOptions {
@@ -69,14 +72,14 @@ export interface LoraOptions {
 /** How an adapter starts. */
 export type LoraInitialization = boolean | "gaussian" | "orthogonal" | "pissa" | `pissa_niter_${number}` | "olora"
 
+/** Options for which absence says something. */
+export type OptionWithoutDefault = "targetModules" | "excludeModules" | "layersToTransform"
+
 /** Options, checked and with defaults filled in. */
-export interface ResolvedOptions extends Required<Omit<LoraOptions, OptionWithoutDefault | "layersPattern">> {
+export interface ResolvedOptions
+  extends Omit<Resolved<LoraOptions, OptionWithoutDefault>, "layersToTransform" | "layersPattern"> {
   /** Id of the plugin: `lora/<name>`. */
   readonly id: string
-  /** As in {@link LoraOptions}. */
-  readonly targetModules?: string | ReadonlyArray<string>
-  /** As in {@link LoraOptions}. */
-  readonly excludeModules?: string | ReadonlyArray<string>
   /** As in {@link LoraOptions}. */
   readonly layersToTransform?: ReadonlyArray<number>
   /** As in {@link LoraOptions}. */
@@ -101,119 +104,97 @@ export interface Origin {
   readonly notes: ReadonlyArray<string>
 }
 
-/** Options for which absence says something. */
-export type OptionWithoutDefault = "targetModules" | "excludeModules" | "layersToTransform"
+const modules = [field.text({ pattern: "." }), field.list(field.text({}), { minItems: 1 })] as const
+const MODULES = { wanted: "a pattern, a list of names or all-linear" } as const
+const layer = field.integer({ minimum: 0 })
+const alpha = field.number({ not: { const: 0 } })
 
-const KNOWN: ReadonlyArray<keyof LoraOptions> = [
-  "name",
-  "r",
-  "loraAlpha",
-  "loraDropout",
-  "targetModules",
-  "excludeModules",
-  "bias",
-  "useRslora",
-  "modulesToSave",
-  "ownModules",
-  "rankPattern",
-  "alphaPattern",
-  "layersToTransform",
-  "layersPattern",
-  "initLoraWeights",
-  "useDora",
-  "loraPlusLrRatio",
-]
+/** {@link LoraOptions} as a table. */
+export const OPTIONS: Table<LoraOptions, OptionWithoutDefault> = {
+  name: methodName,
+  r: field.integer({ minimum: 1, default: 8, description: "Rank" }),
+  loraAlpha: field.number({ not: { const: 0 }, default: 8, description: "The update is scaled by loraAlpha / r" }),
+  loraDropout: field.number({
+    minimum: 0,
+    exclusiveMaximum: 1,
+    default: 0,
+    description: "Dropout on the input of the update",
+  }),
+  targetModules: field.anyOf(modules, { ...MODULES, absent: "usual for the family", description: "Modules to adapt" }),
+  excludeModules: field.anyOf(modules, { ...MODULES, absent: "none", description: "Modules to leave out" }),
+  bias: field.choice(["none", "all", "lora_only"], { default: "none", description: "Biases that train" }),
+  useRslora: field.boolean({ default: false, description: "Scale by loraAlpha / sqrt(r)" }),
+  modulesToSave: field.list(field.text({}), {
+    default: [],
+    absent: "none",
+    description: "Modules that train whole, beside a classifier's head",
+  }),
+  ownModules: field.boolean({
+    default: false,
+    description: "Modules that train whole belong to the adapter, as in PEFT",
+  }),
+  rankPattern: field.byName(field.integer({ minimum: 1 }), {
+    default: {},
+    absent: "none",
+    description: "Rank by regular expression for the end of a path",
+  }),
+  alphaPattern: field.byName(alpha, {
+    default: {},
+    absent: "none",
+    description: "loraAlpha by regular expression for the end of a path",
+  }),
+  layersToTransform: field.anyOf([layer, field.list(layer, {})], {
+    absent: "all",
+    description: "Numbers of the layers to adapt",
+  }),
+  layersPattern: field.anyOf([field.text({}), field.list(field.text({}), {})], {
+    default: [],
+    absent: "the first number in a path counts",
+    description: "Name of the list of layers",
+  }),
+  initLoraWeights: field.anyOf([
+    field.boolean({}),
+    field.choice(["gaussian", "orthogonal", "pissa", "olora"], {}),
+    field.text<`pissa_niter_${number}`>({ pattern: "^pissa_niter_[1-9]\\d{0,3}$", wanted: '"pissa_niter_N"' }),
+  ], { default: true, description: "How the update starts; true: at zero" }),
+  useDora: field.boolean({ default: false, description: "DoRA: row lengths train apart from directions" }),
+  loraPlusLrRatio: field.number({
+    exclusiveMinimum: 0,
+    default: 1,
+    description: "LoRA+: multiple of the learning rate for B",
+  }),
+}
+
+/** The same for an adapter from files, which may hold a factor of 0 though it cannot be trained. */
+const STORED: typeof OPTIONS = {
+  ...OPTIONS,
+  loraAlpha: field.number({ default: 8 }),
+  alphaPattern: field.byName(field.number({}), { default: {} }),
+}
 
 /**
  * Fills in defaults. Throws PluginError on an option that is not known, or a value that makes no sense.
  *
- * @param origin Of an adapter from files: a factor of 0, which cannot be trained, is taken as it is there.
+ * @param origin What the files of an adapter say, if it comes from some.
  */
 export function resolveOptions(options: LoraOptions, origin?: Origin): ResolvedOptions {
-  const { demand } = checkOptions("lora", options, KNOWN)
-  const {
-    name = "default",
-    r = 8,
-    loraAlpha = 8,
-    loraDropout = 0,
-    targetModules,
-    excludeModules,
-    bias = "none",
-    useRslora = false,
-    modulesToSave = [],
-    ownModules = false,
-    rankPattern = {},
-    alphaPattern = {},
-    layersToTransform,
-    layersPattern = [],
-    initLoraWeights = true,
-    useDora = false,
-    loraPlusLrRatio = 1,
-  } = options
-  const id = `lora/${name}`
-  const isRank = (value: number) => Number.isSafeInteger(value) && value > 0
-  const isAlpha = (value: number) => Number.isFinite(value) && (value !== 0 || origin !== undefined)
-  demand(isRank(r), "r", "a positive integer", r)
-  demand(isAlpha(loraAlpha), "loraAlpha", "a finite number other than 0", loraAlpha)
-  demand(loraDropout >= 0 && loraDropout < 1, "loraDropout", "at least 0 and below 1", loraDropout)
-  demand(["none", "all", "lora_only"].includes(bias), "bias", '"none", "all" or "lora_only"', bias)
-  demand(
-    typeof initLoraWeights === "boolean" ||
-      /^(gaussian|orthogonal|pissa|pissa_niter_[1-9]\d{0,3}|olora)$/.test(initLoraWeights),
-    "initLoraWeights",
-    'true, false, "gaussian", "orthogonal", "pissa", "pissa_niter_N" or "olora"',
-    initLoraWeights,
+  const { layersToTransform: given = [], layersPattern: lists, ...resolved } = methodOptions(
+    "lora",
+    origin === undefined ? OPTIONS : STORED,
+    options,
   )
-  demand(typeof ownModules === "boolean", "ownModules", "true or false", ownModules)
-  demand(typeof useDora === "boolean", "useDora", "true or false", useDora)
-  demand(
-    Number.isFinite(loraPlusLrRatio) && loraPlusLrRatio > 0,
-    "loraPlusLrRatio",
-    "a finite number above 0",
-    loraPlusLrRatio,
-  )
-  for (const [option, value] of [["targetModules", targetModules], ["excludeModules", excludeModules]] as const) {
-    demand(value === undefined || value.length > 0, option, "a pattern or a list of names", value)
-  }
-  for (const [pattern, rank] of Object.entries(rankPattern)) {
-    demand(isRank(rank), `rankPattern["${pattern}"]`, "a positive integer", rank)
-  }
-  for (const [pattern, alpha] of Object.entries(alphaPattern)) {
-    demand(isAlpha(alpha), `alphaPattern["${pattern}"]`, "a finite number other than 0", alpha)
-  }
+  const { id, targetModules, rankPattern, alphaPattern, modulesToSave } = resolved
   for (const pattern of [...Object.keys(rankPattern), ...Object.keys(alphaPattern)]) readPattern(pattern, id, AT_END)
   for (const name of modulesToSave) readPattern(name, id, WITHIN)
-  const layers = typeof layersToTransform === "number" ? [layersToTransform] : layersToTransform
-  if (layers !== undefined && layers.length > 0) {
-    demand(
-      layers.every((layer) => Number.isSafeInteger(layer) && layer >= 0),
-      "layersToTransform",
-      "layers' numbers",
-      layers,
-    )
-    demand(typeof targetModules !== "string", "targetModules", "a list where layersToTransform is given", targetModules)
-  }
-  const places = typeof layersPattern === "string" ? [layersPattern] : layersPattern
-  for (const place of places) readPattern(place, id, OF_LAYERS)
+  const layersToTransform = typeof given === "number" ? [given] : given
+  const named = layersToTransform.length === 0 || typeof targetModules !== "string"
+  demand(id, named, "targetModules", "a list where layersToTransform is given", targetModules)
+  const layersPattern = typeof lists === "string" ? [lists] : lists
+  for (const name of layersPattern) readPattern(name, id, OF_LAYERS)
   return {
-    id,
-    name,
-    r,
-    loraAlpha,
-    loraDropout,
-    bias,
-    useRslora,
-    modulesToSave,
-    ownModules,
-    rankPattern,
-    alphaPattern,
-    layersPattern: places,
-    initLoraWeights,
-    useDora,
-    loraPlusLrRatio,
-    ...(targetModules === undefined ? {} : { targetModules }),
-    ...(excludeModules === undefined ? {} : { excludeModules }),
-    ...(layers === undefined || layers.length === 0 ? {} : { layersToTransform: layers }),
+    ...resolved,
+    layersPattern,
+    ...(layersToTransform.length === 0 ? {} : { layersToTransform }),
     ...(origin === undefined ? {} : { origin }),
   }
 }

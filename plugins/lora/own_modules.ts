@@ -22,6 +22,7 @@ export function planOwn({ id }: ResolvedOptions, { path, kind, parameters }: Mod
     place: "delta",
     instead: true,
     parameters: Object.fromEntries(shapes.map(([name, shape]) => [name, { shape, initializer: ZEROS }])),
+    merge: `${id} has modules of its own, which cannot be merged; load it without ownModules`,
     forward: (scope, x) => {
       // What the model's gives is there already.
       const change = (name: string) => ops.sub(scope.parameter(name), scope.base(name))

@@ -16,6 +16,7 @@ import {
   INITIAL_A,
   INITIAL_B,
   MAGNITUDE,
+  mergeLowRank,
   narrowProduct,
   rowFactors,
 } from "./low_rank.ts"
@@ -104,6 +105,10 @@ function planLinear(options: ResolvedOptions, module: ModuleInfo): SitePlan {
         up: fromBase ? ops.concat([up, ops.neg(parameter(INITIAL_B))], 1) : up,
       }
     },
+    merge: {
+      weight: ({ parameter, base }, weight) =>
+        mergeLowRank(weight, base("weight"), { scale, fromBase, parameter }, useDora),
+    },
     forward: (scope, x) => {
       const { parameter } = scope
       const dropped = scope.dropout(x, loraDropout)
@@ -140,6 +145,13 @@ function planEmbedding(options: ResolvedOptions, module: ModuleInfo): SitePlan {
     parameters: {
       [EMBEDDING_A]: { shape: [r, rows], initializer: initLoraWeights === false ? normal(1) : ZEROS },
       [EMBEDDING_B]: { shape: [width, r], initializer: normal(1) },
+    },
+    merge: {
+      // A table has the rows that a Linear's weight has as columns.
+      weight: ({ parameter, base }, table) => {
+        const turned = (name: string) => ops.transpose(parameter(name === A ? EMBEDDING_B : EMBEDDING_A))
+        return mergeLowRank(table, base("weight"), { scale, fromBase: false, parameter: turned }, false)
+      },
     },
     forward: (scope, indices) => {
       const down = ops.gather(ops.transpose(scope.parameter(EMBEDDING_A)), indices)

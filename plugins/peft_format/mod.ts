@@ -12,7 +12,6 @@ export { initTokens } from "./init_text.ts"
 export { linearRows } from "./linear_rows.ts"
 export { decodeLoraConfig, encodeLoraConfig, type PeftLoraConfig } from "./lora_config.ts"
 export { nearest } from "../../core/formats/nearest.ts"
-export { checkOptions, type OptionChecks } from "./option_checks.ts"
 export { PeftError, type PeftErrorFields } from "./peft_error.ts"
 export {
   decodePromptConfig,

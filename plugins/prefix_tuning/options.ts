@@ -1,4 +1,6 @@
-import { checkOptions } from "../peft_format/mod.ts"
+import type { Resolved, Table } from "../../core/options/field.ts"
+import * as field from "../../core/options/fields.ts"
+import { demand, methodName, methodOptions } from "../../core/options/method_options.ts"
 
 /** Options of prefix tuning, with PEFT's meaning. */
 export interface PrefixTuningOptions {
@@ -25,56 +27,64 @@ export interface PrefixTuningOptions {
   readonly initText?: string | ReadonlyArray<number>
 }
 
+/** Options for which absence says something. */
+type Open = "encoderHiddenSize" | "initText"
+
 /** Options, checked and with defaults filled in. */
-export interface ResolvedOptions extends Required<Omit<PrefixTuningOptions, "encoderHiddenSize" | "initText">> {
+export interface ResolvedOptions extends Resolved<PrefixTuningOptions, Open> {
   /** Id of the plugin: `prefix_tuning/<name>`. */
   readonly id: string
-  /** As in {@link PrefixTuningOptions}. */
-  readonly encoderHiddenSize?: number
-  /** As in {@link PrefixTuningOptions}. */
-  readonly initText?: string | ReadonlyArray<number>
 }
 
-const KNOWN: ReadonlyArray<keyof PrefixTuningOptions> = [
-  "name",
-  "numVirtualTokens",
-  "prefixProjection",
-  "encoderHiddenSize",
-  "initWeights",
-  "initText",
-]
+/** {@link PrefixTuningOptions} as a table. */
+export const OPTIONS: Table<PrefixTuningOptions, Open> = {
+  name: methodName,
+  numVirtualTokens: field.integer({
+    minimum: 1,
+    default: 20,
+    description: "Keys and values before a sequence in every attention",
+  }),
+  prefixProjection: field.boolean({ default: false, description: "A network makes the prefix while it trains" }),
+  encoderHiddenSize: field.integer({
+    minimum: 1,
+    absent: "the width of an attention's keys",
+    description: "Width inside that network",
+  }),
+  initWeights: field.choice(["random", "zero", "text"], {
+    default: ({ initText }) => initText === undefined ? "random" : "text",
+    absent: "text where there is an initText, else random",
+    description: "How keys and values start",
+  }),
+  initText: field.anyOf([field.text({}), field.list(field.integer({}), {})], {
+    wanted: "a text or a list of token ids",
+    description: "A text to start from, or its token ids",
+  }),
+}
 
 /** Fills in defaults. Throws PluginError on an option that is not known, or a value that makes no sense. */
 export function resolveOptions(options: PrefixTuningOptions): ResolvedOptions {
-  const { demand, positive } = checkOptions("prefix_tuning", options, KNOWN)
-  const { name = "default", numVirtualTokens = 20, prefixProjection = false, encoderHiddenSize, initText } = options
-  const { initWeights = initText === undefined ? "random" : "text" } = options
-  positive("numVirtualTokens", numVirtualTokens)
-  demand(typeof prefixProjection === "boolean", "prefixProjection", "true or false", prefixProjection)
-  if (encoderHiddenSize !== undefined) {
-    positive("encoderHiddenSize", encoderHiddenSize)
-    demand(prefixProjection, "prefixProjection", "true where encoderHiddenSize is given", prefixProjection)
-  }
-  demand(["random", "zero", "text"].includes(initWeights), "initWeights", '"random", "zero" or "text"', initWeights)
+  const resolved = methodOptions("prefix_tuning", OPTIONS, options)
+  const { id, prefixProjection, encoderHiddenSize, initWeights, initText } = resolved
   demand(
+    id,
+    prefixProjection || encoderHiddenSize === undefined,
+    "prefixProjection",
+    "true where encoderHiddenSize is given",
+    prefixProjection,
+  )
+  demand(
+    id,
     (initWeights === "text") === (initText !== undefined),
     "initText",
     'given with initWeights "text" alone',
     initText,
   )
   demand(
+    id,
     initWeights !== "text" || !prefixProjection,
     "initWeights",
     '"random" or "zero" with prefixProjection: what a network gives cannot be chosen',
     initWeights,
   )
-  return {
-    id: `prefix_tuning/${name}`,
-    name,
-    numVirtualTokens,
-    prefixProjection,
-    initWeights,
-    ...(encoderHiddenSize === undefined ? {} : { encoderHiddenSize }),
-    ...(initText === undefined ? {} : { initText }),
-  }
+  return resolved
 }

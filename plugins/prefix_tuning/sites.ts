@@ -33,6 +33,7 @@ function planDirect({ numVirtualTokens, initWeights }: ResolvedOptions, module: 
   const split = splitter(numVirtualTokens, module)
   return {
     place: "kv-prefix",
+    length: numVirtualTokens,
     parameters: { keys: rows, values: rows },
     forward: ({ parameter }) => ({ keys: split(parameter("keys")), values: split(parameter("values")) }),
   }
@@ -48,6 +49,7 @@ function planProjected(options: ResolvedOptions, module: ModuleInfo): SitePlan {
   const split = splitter(numVirtualTokens, module)
   return {
     place: "kv-prefix",
+    length: numVirtualTokens,
     parameters: { "keys.weight": weight, "keys.bias": bias, "values.weight": weight, "values.bias": bias },
     shared: {
       "embedding.weight": { shape: [numVirtualTokens, width], initializer: NORMAL },

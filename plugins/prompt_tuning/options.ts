@@ -1,4 +1,6 @@
-import { checkOptions } from "../peft_format/mod.ts"
+import type { Resolved, Table } from "../../core/options/field.ts"
+import * as field from "../../core/options/fields.ts"
+import { demand, methodName, methodOptions } from "../../core/options/method_options.ts"
 
 /** Options of prompt tuning, with PEFT's meaning. */
 export interface PromptTuningOptions {
@@ -27,67 +29,61 @@ export interface PromptTuningOptions {
   readonly encoderNumLayers?: 2
 }
 
+/** Options for which absence says something. */
+type Open = "promptTuningInitText" | "encoderReparameterizationType" | "encoderHiddenSize"
+
 /** Options, checked and with defaults filled in. */
-export interface ResolvedOptions
-  extends Required<Pick<PromptTuningOptions, "name" | "numVirtualTokens" | "promptTuningInit">> {
+export interface ResolvedOptions extends Omit<Resolved<PromptTuningOptions, Open>, "encoderNumLayers"> {
   /** Id of the plugin: `prompt_tuning/<name>`. */
   readonly id: string
-  /** As in {@link PromptTuningOptions}. */
-  readonly promptTuningInitText?: string | ReadonlyArray<number>
-  /** As in {@link PromptTuningOptions}. */
-  readonly encoderReparameterizationType?: "MLP"
-  /** As in {@link PromptTuningOptions}. */
-  readonly encoderHiddenSize?: number
 }
 
-const KNOWN: ReadonlyArray<keyof PromptTuningOptions> = [
-  "name",
-  "numVirtualTokens",
-  "promptTuningInit",
-  "promptTuningInitText",
-  "encoderReparameterizationType",
-  "encoderHiddenSize",
-  "encoderNumLayers",
-]
+/** {@link PromptTuningOptions} as a table. */
+export const OPTIONS: Table<PromptTuningOptions, Open> = {
+  name: methodName,
+  numVirtualTokens: field.integer({ minimum: 1, default: 20, description: "Rows before the embedded tokens" }),
+  promptTuningInit: field.choice(["SAMPLE_VOCAB", "TEXT", "RANDOM"], {
+    default: ({ encoderReparameterizationType: encoder, promptTuningInitText: text }) =>
+      encoder !== undefined ? "RANDOM" : text !== undefined ? "TEXT" : "SAMPLE_VOCAB",
+    absent: "TEXT where there is a text, RANDOM with an encoder, else SAMPLE_VOCAB",
+    description: "How the rows start",
+  }),
+  promptTuningInitText: field.anyOf([field.text({}), field.list(field.integer({}), {})], {
+    wanted: "a text or a list of token ids",
+    description: "A text to start from, or its token ids",
+  }),
+  encoderReparameterizationType: field.choice(["MLP"], {
+    absent: "none",
+    description: "P-tuning: a network makes the rows",
+  }),
+  encoderHiddenSize: field.integer({ minimum: 1, absent: "the model's", description: "Width inside that network" }),
+  encoderNumLayers: field.choice([2], { default: 2, description: "Layers of that network: as PEFT has it, 2" }),
+}
 
 /** Fills in defaults. Throws PluginError on an option that is not known, or a value that makes no sense. */
 export function resolveOptions(options: PromptTuningOptions): ResolvedOptions {
-  const { demand, positive } = checkOptions("prompt_tuning", options, KNOWN)
-  const { name = "default", numVirtualTokens = 20, promptTuningInitText: text, encoderHiddenSize } = options
-  const { encoderReparameterizationType: encoder, encoderNumLayers = 2 } = options
-  const usual = encoder !== undefined ? "RANDOM" : text !== undefined ? "TEXT" : "SAMPLE_VOCAB"
-  const { promptTuningInit = usual } = options
-  positive("numVirtualTokens", numVirtualTokens)
+  const { encoderNumLayers: _, ...resolved } = methodOptions("prompt_tuning", OPTIONS, options)
+  const { id, promptTuningInit, promptTuningInitText: text, encoderReparameterizationType: encoder } = resolved
   demand(
-    ["SAMPLE_VOCAB", "TEXT", "RANDOM"].includes(promptTuningInit),
-    "promptTuningInit",
-    '"SAMPLE_VOCAB", "TEXT" or "RANDOM"',
-    promptTuningInit,
-  )
-  demand(
+    id,
     (promptTuningInit === "TEXT") === (text !== undefined),
     "promptTuningInitText",
     'given with promptTuningInit "TEXT" alone',
     text,
   )
-  demand(encoder === undefined || encoder === "MLP", "encoderReparameterizationType", '"MLP"', encoder)
-  demand(encoderNumLayers === 2, "encoderNumLayers", "2", encoderNumLayers)
-  if (encoder !== undefined) {
-    const wanted = '"RANDOM" with an encoder: what a network gives cannot be chosen'
-    demand(promptTuningInit === "RANDOM", "promptTuningInit", wanted, promptTuningInit)
-  }
-  if (encoderHiddenSize !== undefined) {
-    positive("encoderHiddenSize", encoderHiddenSize)
-    const wanted = '"MLP" where encoderHiddenSize is given'
-    demand(encoder !== undefined, "encoderReparameterizationType", wanted, encoder)
-  }
-  return {
-    id: `prompt_tuning/${name}`,
-    name,
-    numVirtualTokens,
+  demand(
+    id,
+    encoder === undefined || promptTuningInit === "RANDOM",
+    "promptTuningInit",
+    '"RANDOM" with an encoder: what a network gives cannot be chosen',
     promptTuningInit,
-    ...(text === undefined ? {} : { promptTuningInitText: text }),
-    ...(encoder === undefined ? {} : { encoderReparameterizationType: encoder }),
-    ...(encoderHiddenSize === undefined ? {} : { encoderHiddenSize }),
-  }
+  )
+  demand(
+    id,
+    encoder !== undefined || resolved.encoderHiddenSize === undefined,
+    "encoderReparameterizationType",
+    '"MLP" where encoderHiddenSize is given',
+    encoder,
+  )
+  return resolved
 }

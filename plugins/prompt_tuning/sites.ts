@@ -24,12 +24,18 @@ function planAt(options: ResolvedOptions, width: number): SitePlan {
   const initializer: Initializer = promptTuningInit === "RANDOM" ? NORMAL : { kind: "zeros" }
   const embedding = { "embedding.weight": { shape: [numVirtualTokens, width], initializer } }
   if (encoderReparameterizationType === undefined) {
-    return { place: "input-prefix", parameters: embedding, forward: ({ parameter }) => parameter("embedding.weight") }
+    return {
+      place: "input-prefix",
+      length: numVirtualTokens,
+      parameters: embedding,
+      forward: ({ parameter }) => parameter("embedding.weight"),
+    }
   }
   const widths = [width, encoderHiddenSize, encoderHiddenSize, width]
   const layers = LAYERS.flatMap((name, i) => linear(name, widths[i], widths[i + 1]))
   return {
     place: "input-prefix",
+    length: numVirtualTokens,
     parameters: { ...embedding, ...Object.fromEntries(layers) },
     forward: ({ parameter }) =>
       LAYERS.reduce((x: Tensor, name, i) => {

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert"
 import { contest, type Contestant, median } from "./contest.ts"
-import { markdown, result, table } from "./result.ts"
+import { result, table } from "./result.ts"
 
 const protocol = new URL("./serve.ts", import.meta.url).href
 /** A process whose steps take `milliseconds` and have the loss `loss`. */
@@ -47,5 +47,4 @@ Deno.test("a ratio above 1 means that Espalier is better, whatever the unit", ()
   assertEquals(result({ ...common, unit: "tokens/s" }).ratio, 0.5)
   const shown = [result({ ...common, unit: "tokens/s", ours: 999.7, peer: 1234.5 })]
   assertStringIncludes(table(shown), "1,000  1,235")
-  assertStringIncludes(markdown(shown), "| s | n | wasm | 1,000 | 1,235 | tokens/s | 0.81 | p |")
 })

@@ -3,7 +3,7 @@
  * @module
  */
 
-/** A line of bench.json. */
+/** A line of bench.json and of docs/benchmarks.json. */
 export interface Result {
   /** The suite that it belongs to. */
   readonly suite: string
@@ -33,7 +33,7 @@ export const result = (given: Omit<Result, "ratio">): Result => ({
 })
 
 /** Three digits, or all of a whole number; four places of a share. */
-const figure = (value: number, unit: string): string =>
+export const figure = (value: number, unit: string): string =>
   unit === "accuracy"
     ? value.toFixed(4)
     : value >= 999.5
@@ -60,10 +60,4 @@ export const table = (results: ReadonlyArray<Result>): string => {
   return rows.map((row) =>
     row.map((cell, i) => numeric.has(i) ? cell.padStart(widths[i]) : cell.padEnd(widths[i])).join("  ").trimEnd()
   ).join("\n")
-}
-
-/** A table in Markdown. */
-export const markdown = (results: ReadonlyArray<Result>): string => {
-  const line = (row: ReadonlyArray<string>) => `| ${row.join(" | ")} |`
-  return [heading, heading.map((_, i) => numeric.has(i) ? "---:" : "---"), ...results.map(cells)].map(line).join("\n")
 }

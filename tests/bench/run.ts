@@ -5,14 +5,16 @@
  *
  * `deno task bench [suite ...] --before CHECKOUT`: beside an older checkout instead, where a suite can. Writes nothing.
  *
- * `deno task bench --markdown` prints that and the table of bench.json in Markdown.
+ * `deno task bench [suite ...] --docs` measures nothing. It copies the named suites (default: none) from bench.json to
+ * `docs/benchmarks.json`, then writes the tables of `docs/benchmarks.md` and `README.md` from that file.
  * @module
  */
 import { cpus } from "node:os"
 import { parseArgs } from "node:util"
 import { workspace } from "../conformance/environment.ts"
 import { python, versions } from "./peers.ts"
-import { markdown, type Result, table } from "./result.ts"
+import { type Benchmarks, filled, textOf } from "./page.ts"
+import { type Result, table } from "./result.ts"
 import type { Suite } from "./suite.ts"
 import { bundle } from "./suites/bundle.ts"
 import { busy } from "./suites/busy.ts"
@@ -50,7 +52,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: "string", default: "6" },
     sst2: { type: "string" },
     before: { type: "string" },
-    markdown: { type: "boolean" },
+    docs: { type: "boolean" },
   },
 })
 const unknown = positionals.filter((name) => !suites.some((suite) => suite.name === name))
@@ -71,13 +73,25 @@ const machine = (): string => {
 let results: ReadonlyArray<Result> = JSON.parse(await Deno.readTextFile(FILE).catch(() => "[]"))
 const runs: Record<string, string> = JSON.parse(await Deno.readTextFile(RUNS).catch(() => "{}"))
 
-if (values.markdown) {
-  const lines = new Set(Object.values(runs))
-  for (const line of lines) {
-    const own = suites.filter(({ name }) => runs[name] === line)
-    console.log(`- ${own.map(({ name }) => name).join(", ")}: ${line}`)
+if (values.docs) {
+  const file = "docs/benchmarks.json"
+  const stored: Benchmarks = JSON.parse(await Deno.readTextFile(file))
+  const absent = positionals.filter((name) => !(name in runs))
+  if (absent.length > 0) throw new Error(`bench.json has no results of ${absent.join(", ")}: run them first`)
+  const from = (name: string) => positionals.includes(name) ? { runs, results } : stored
+  const benchmarks: Benchmarks = {
+    runs: Object.fromEntries(
+      suites.map(({ name }) => [name, from(name).runs[name]]).filter(([, run]) => run !== undefined),
+    ),
+    results: suites.flatMap(({ name }) => from(name).results.filter(({ suite }) => suite === name)),
   }
-  console.log(`\n${markdown(results)}`)
+  await Deno.writeTextFile(file, textOf(benchmarks))
+  for (const page of ["docs/benchmarks.md", "README.md"]) {
+    await Deno.writeTextFile(page, filled(await Deno.readTextFile(page), benchmarks))
+  }
+  console.log(
+    `copied from bench.json: ${positionals.join(", ") || "nothing"}; docs/benchmarks.md and README.md are written`,
+  )
   Deno.exit(0)
 }
 

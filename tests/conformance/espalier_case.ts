@@ -16,11 +16,10 @@ import { layer as familiesLayer } from "../../core/model/families.ts"
 import { load, loadAdapters, type Model, saveAdapters, saveCheckpoint } from "../../core/model/mod.ts"
 import { labelKind, Task } from "../../core/model/task.ts"
 import { equal, where } from "../../core/tensor/ops.ts"
-import { adamW } from "../../core/training/adamw.ts"
 import { embed } from "../../core/training/embed.ts"
-import { objectiveOf } from "../../core/training/objectives.ts"
-import { batchInputs } from "../../core/training/step_graphs.ts"
-import { batchData, makeStepper, ready } from "../../core/training/stepper.ts"
+import { ready } from "../../core/backend/ready.ts"
+import { batchData, batchInputs } from "../../core/data/batch_inputs.ts"
+import { makeSession } from "../../core/training/session.ts"
 import * as Bert from "../../plugins/bert/mod.ts"
 import * as Llama from "../../plugins/llama/mod.ts"
 import type { NamedTensor } from "./_tensors.ts"
@@ -157,31 +156,17 @@ const read = async (
 
 const train = async (one: Case, model: Model, batches: ReadonlyArray<Batch>): Promise<Training> => {
   const { steps, learningRate, weightDecay, maxGradNorm = 0 } = one.training
-  const tensors = new Map(model.parameters.map(({ key, tensor }) => [key, tensor]))
-  const settings = {
-    forward: model.forward,
-    parameter: (key: string) => tensors.get(key)!,
-    trained: model.parameters.filter(({ trainable }) => trainable),
-    labels: labelKind(model.task),
-    objective: objectiveOf(model.task),
-    contributions: model.contributions,
-    optimizer: adamW(),
-    weightDecay,
-    maxGradNorm,
-  }
-  const stepper = makeStepper(model.backend, settings, { seed: 0, tasks: ["default"] })
+  const session = await makeSession(model, { weightDecay, maxGradNorm, seed: 0 })
   try {
     const initial = await read(one, model, ({ slot }) => slot)
-    const losses: Array<number> = []
-    for (let step = 1; step <= steps; step++) {
-      const { result } = await stepper.post({ step, learningRate, batches })
-      losses.push((await result).loss)
-    }
-    const recorded = new Map(stepper.state.map(({ name, slot }) => [name, slot]))
+    const results = []
+    for (let step = 0; step < steps; step++) results.push(...await session.post({ batches }, learningRate))
+    const losses = [...results, ...await session.drain()].map(({ loss }) => loss)
+    const recorded = new Map(session.slots.map(({ name, slot }) => [name, slot]))
     const firstGradients = await read(one, model, ({ key }) => recorded.get(`transform/${RECORDER}/total/${key}`)!)
     return { losses, firstGradients, initial, trained: await read(one, model, ({ slot }) => slot) }
   } finally {
-    stepper.dispose()
+    await session.dispose()
   }
 }
 

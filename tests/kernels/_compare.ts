@@ -1,4 +1,5 @@
-import type { Call, View } from "../../kernels/contract.ts"
+import type { View } from "../../kernels/contract.ts"
+import type { BuiltinCall as Call } from "../../kernels/builtin.ts"
 import { sizeOf, stridesOf } from "../../core/tensor/shape.ts"
 
 /** Numbers that repeat from run to run, between -1 and 1. */

@@ -1,6 +1,6 @@
 import { declare, makeShader, resolveBindings } from "../../core/backend/webgpu/_shader.ts"
-import { emit } from "../../kernels/wgsl/emit.ts"
-import type { Call, DType, Storage } from "../../kernels/contract.ts"
+import type { DType, Storage } from "../../kernels/contract.ts"
+import { type BuiltinCall as Call, kernelOf } from "../../kernels/builtin.ts"
 import { encode } from "../../core/tensor/half_floats.ts"
 import type { DeviceTraits, Dispatch, KernelContext } from "../../kernels/wgsl/kernel.ts"
 
@@ -50,7 +50,7 @@ export const runAllBuffers = async (
   call: Call,
   data: ReadonlyArray<Data>,
   target: boolean | DeviceTraits,
-  write: (context: KernelContext) => ReadonlyArray<Dispatch> = (context) => emit(call, context),
+  write: (context: KernelContext) => ReadonlyArray<Dispatch> = (context) => kernelOf(call).wgsl(call, context),
   storages: ReadonlyArray<Storage> = [],
 ): Promise<ReadonlyArray<Data>> => {
   const contents: Array<ReturnType<typeof stored> | undefined> = data.map((d, i) => stored(d, storages[i] ?? "f32"))

@@ -1,4 +1,5 @@
-import type { Instruction, RowsCall } from "../../kernels/contract.ts"
+import type { Instruction } from "../../kernels/contract.ts"
+import type { RowsCall } from "../../kernels/rows/call.ts"
 import { type Case, noise, view } from "./_compare.ts"
 import { testAll } from "./_test_all.ts"
 

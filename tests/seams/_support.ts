@@ -16,9 +16,8 @@ import { layer as familiesLayer } from "../../core/model/families.ts"
 import { initialize, type Model } from "../../core/model/mod.ts"
 import { Task } from "../../core/model/task.ts"
 import { adamW } from "../../core/training/adamw.ts"
-import { perToken } from "../../core/training/objectives.ts"
+import { makeSession, type StepResult } from "../../core/training/session.ts"
 import { sgd } from "../../core/training/sgd.ts"
-import { makeStepper, type StepResult } from "../../core/training/stepper.ts"
 import * as Llama from "../../plugins/llama/mod.ts"
 import * as Lora from "../../plugins/lora/mod.ts"
 import { memoryBackend } from "../memory_backend.ts"
@@ -157,28 +156,23 @@ export function train(
   const effect = Effect.gen(function* () {
     const model = yield* initialize(config, { task: Task.causalLM(), seed: 5 })
     return yield* Effect.promise(async (): Promise<Trained> => {
-      const tensors = new Map(model.parameters.map(({ key, tensor }) => [key, tensor]))
       const trained = model.parameters.filter(({ trainable }) => trainable)
-      const stepper = makeStepper(model.backend, {
-        forward: model.forward,
-        parameter: (key) => tensors.get(key)!,
-        trained,
-        labels: "token",
-        objective: perToken,
-        contributions: model.contributions,
+      const session = await makeSession(model, {
         optimizer: rules.optimizer === "sgd" ? sgd() : adamW(),
         weightDecay: rules.weightDecay,
         maxGradNorm: rules.maxGradNorm,
-      }, { seed: 1, tasks })
+        seed: 1,
+        tasks,
+        ...(rules.clip?.expectedBatchSize === undefined ? {} : { examplesPerStep: rules.clip.expectedBatchSize }),
+      })
       const [all, before] = [await valuesOf(model), await valuesOf(model, true)]
       const results: Array<StepResult> = []
-      for (const [i, microBatches] of steps.entries()) {
-        const batches = microBatches.map(batchOf)
-        const { result } = await stepper.post({ step: i + 1, learningRate: rules.learningRate, batches })
-        results.push(await result)
+      for (const microBatches of steps) {
+        results.push(...await session.post({ batches: microBatches.map(batchOf) }, rules.learningRate))
       }
+      results.push(...await session.drain())
       const after = await valuesOf(model, true)
-      stepper.dispose()
+      await session.dispose()
       return { all, before, after, results, shapes: new Map(trained.map(({ key, shape }) => [key, shape])) }
     })
   })
@@ -212,7 +206,7 @@ export function reference(
   })
   const found = referenceRun(config, parameters, run.shapes, byTask, rules)
   const after = new Map([...run.before.keys()].map((key) => [key, parameters.get(key)!]))
-  return { ...run, after, results: found.map((step) => ({ ...step, weight: 0 })), steps: found }
+  return { ...run, after, results: found.map((step, i) => ({ ...step, step: i + 1, weight: 0 })), steps: found }
 }
 
 /** Relative L2 of all changes after the steps, and of each loss, in float64 (3e-15 was seen). */

@@ -1,24 +1,24 @@
 /**
- * Who has which bytes of the memory: a best-fit list of free blocks below a high-water mark.
+ * Allocates bytes of the memory: a best-fit list of free blocks below a high-water mark.
  * @module
  */
 
-/** A run of bytes handed out. */
+/** An allocated block. */
 export interface Block {
   /** First byte. */
   readonly address: number
   /** Bytes, rounded up to the alignment. */
   readonly bytes: number
-  /** Whether the bytes were used before, so that they may not be zero. */
+  /** Whether the bytes were used before and may not be zero. */
   readonly reused: boolean
 }
 
-/** Hands out and takes back bytes. */
+/** Allocates and frees bytes. */
 export interface Allocator {
-  /** Undefined when nothing fits below the limit. */
+  /** Undefined if nothing fits below the limit. */
   readonly allocate: (bytes: number) => Block | undefined
   readonly free: (block: Block) => void
-  /** Nothing at and above this address is handed out. */
+  /** First address that is not allocated. */
   readonly top: () => number
 }
 
@@ -28,10 +28,10 @@ export interface Allocator {
  * @param alignment Addresses and sizes are multiples of it; `start` must be one.
  */
 export const makeAllocator = (start: number, limit: number, alignment: number): Allocator => {
-  /** Free blocks below `top` by address; neighbours are always merged. */
+  /** Free blocks below `top` by address, with adjacent blocks merged. */
   const holes: Array<{ address: number; bytes: number }> = []
   let top = start
-  /** The highest address ever handed out: what lies above is still zero. */
+  /** High-water mark: bytes above are still zero. */
   let touched = start
   const allocate = (wanted: number): Block | undefined => {
     const bytes = Math.max(alignment, Math.ceil(wanted / alignment) * alignment)

@@ -1,5 +1,5 @@
 /**
- * Where threads wait for each other: the last to come opens the next generation.
+ * Barrier between threads: the last thread to arrive opens the next generation.
  * @module
  */
 import {
@@ -19,10 +19,10 @@ import {
   whileTrue,
 } from "../../../kernels/wasm/assembler.ts"
 
-/** First bytes of the memory, each word in a cache line of its own. */
+/** Layout at the start of the memory; each word has its own cache line. */
 export const BARRIER_BYTES = 256
 const ARRIVED = 0, GENERATION = 64, SLEEPING = 128
-/** Turns of waiting before a thread sleeps: about a hundred microseconds, longer than most waits within a step. */
+/** Spins before a thread sleeps: about a hundred microseconds, longer than most waits within a step. */
 const SPINS = 200000
 
 /**
@@ -41,7 +41,7 @@ export const barrierFunction = (module: ModuleBuilder, threads: number): number 
       when(i32.eq(i32.add(i32.atomicAdd(zero, i32.const(1), ARRIVED), i32.const(1)), globalGet(threads)), [
         i32.atomicStore(zero, zero, ARRIVED),
         i32.atomicStore(zero, i32.add(get(generation), i32.const(1)), GENERATION),
-        // Waking is a slow call: only when someone sleeps. One who is about to sleep sees the new generation.
+        // Waking is slow, so only if a thread sleeps. A thread about to sleep sees the new generation.
         when(i32.atomicLoad(zero, SLEEPING), drop(atomicNotify(zero, i32.const(-1), GENERATION))),
         ret(),
       ]),

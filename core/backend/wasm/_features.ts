@@ -1,10 +1,10 @@
 /**
- * What this runtime's WebAssembly can do, found by trying.
+ * Features of this runtime's WebAssembly, detected by trying them.
  * @module
  */
 import { f32x4, ModuleBuilder } from "../../../kernels/wasm/assembler.ts"
 
-/** Whether relaxed SIMD (fused multiply-add) is understood. */
+/** Whether relaxed SIMD (fused multiply-add) is supported. */
 export const hasRelaxedSimd = (): boolean => {
   const module = new ModuleBuilder()
   const zero = f32x4.const(0)
@@ -12,9 +12,9 @@ export const hasRelaxedSimd = (): boolean => {
   return WebAssembly.validate(module.encode())
 }
 
-/** A shared memory of one page that may grow, or undefined where there is none. */
+/** A growable shared memory of one page, or undefined if not supported. */
 export const makeSharedMemory = (maximumPages: number): WebAssembly.Memory | undefined => {
-  // Without the headers for isolation a page may still make one, but cannot send it to a worker.
+  // Without isolation headers a page can make one but cannot send it to a worker.
   if (globalThis.crossOriginIsolated === false && typeof document !== "undefined") return undefined
   try {
     return new WebAssembly.Memory({ initial: 1, maximum: maximumPages, shared: true })
@@ -26,7 +26,7 @@ export const makeSharedMemory = (maximumPages: number): WebAssembly.Memory | und
 /** Number of logical processors. Node 20 has no `navigator`. */
 export const logicalProcessors = async (): Promise<number> => {
   if (typeof navigator !== "undefined") return navigator.hardwareConcurrency
-  // A name that bundlers for browsers do not follow.
+  // Computed, so that browser bundlers do not resolve it.
   const specifier = "node:os"
   return (await import(specifier) as { availableParallelism: () => number }).availableParallelism()
 }

@@ -1,6 +1,6 @@
 /**
- * How threads divide the units of a stage: each has a share of its own, which it takes piece by piece, and helps another
- * when that is done. A thread that is slowed down (another process, a slower kind of core) so does not hold up the rest.
+ * Work stealing: each thread takes its share of a stage's units piece by piece, then helps other threads. A slow thread
+ * (another process, a slower core) does not hold up the rest.
  * @module
  */
 import {
@@ -22,34 +22,34 @@ import {
 } from "../../../kernels/wasm/assembler.ts"
 import { BARRIER_BYTES } from "./_barrier.ts"
 
-/** Counters of a thread in one bank: a cache line. */
+/** Bytes of a thread's counters in one bank: a cache line. */
 const BANK = 64
-/** Bytes of counters that each thread has, behind those of the barrier: two banks. */
+/** Bytes of a thread's counters, after the barrier's: two banks. */
 export const COUNTER_BYTES = 2 * BANK
-/** Stages that may be open between two barriers: each has a counter. */
+/** Maximum number of stages between two barriers; each has a counter. */
 export const COUNTERS = BANK / 4
-/** A piece is half of what is left of a share, but not less than so many halvings of it all: a sixteenth. */
+/** A piece is half of the rest of a share, but at least 1 / 2^HALVINGS of the whole share. */
 const HALVINGS = 4
 
-/** Code that shares out units. */
+/** Code that distributes units. */
 export interface Shares {
   /**
-   * Claims a piece: 1, or 0 when none is left.
+   * Claims a piece: 1, or 0 if none is left.
    *
-   * @param counter Of the stage, less than {@link COUNTERS}.
-   * @param grain Fewest units of a piece.
+   * @param counter Counter of the stage, below {@link COUNTERS}.
+   * @param grain Minimum units of a piece.
    */
   readonly claim: (counter: number, units: number, grain: number) => Code
-  /** First unit of the piece that was claimed last, and the one behind its last. */
+  /** First unit of the last claimed piece, and the end of it (exclusive). */
   readonly begin: Code
   readonly end: Code
-  /** Clears the counters of the stages to come: right before each barrier. */
+  /** Clears the counters of the next stages, right before each barrier. */
   readonly turn: Code
 }
 
 /**
- * Adds the functions. What is claimed is counted in two banks: while stages count in one, each thread clears its part of
- * the other, which nobody reads since the last barrier.
+ * Adds the functions. Claims are counted in two banks: while stages use one, each thread clears its part of the other,
+ * which has had no readers since the last barrier.
  *
  * @param thread Global that holds the thread's number.
  * @param threads Global that holds the number of threads.

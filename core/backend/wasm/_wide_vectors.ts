@@ -1,6 +1,6 @@
 /**
- * Whether this runtime joins vectors: see kernels/wasm/wide.ts. No runtime tells, so it is found by the clock. Node can be
- * told to while it runs.
+ * Detects whether this runtime joins vectors (see kernels/wasm/wide.ts). No runtime reports it, so it is timed. Node
+ * can be told to at run time.
  * @module
  */
 import {
@@ -23,14 +23,17 @@ import { joined } from "../../../kernels/wasm/wide.ts"
 
 /** Turns of a loop in a trial, some 50 microseconds: a page's clock may tick every 5. Products that a turn adds to a sum. */
 const TURNS = 4000, PRODUCTS = 4
-/** Optimized trials before vectors are taken for joined, and for not joined. Their best times count: in others something
- * else had the processor. */
+/** Optimized trials before vectors count as joined, and as not joined. The best times count, since other work may disturb
+ * a trial. */
 const FEWEST = 6, MOST = 40
-/** Longest wait for the runtime to optimize the trial, in milliseconds: it takes about two. */
+/** Longest wait for the runtime to optimize the trial, in milliseconds; it takes about two. */
 const PATIENCE = 100
-/** How much faster joined sums are at least; 1.75 is measured, and 1.0 where they are not joined. */
+/** Least speed-up of joined sums. Measured: 1.75 if joined, 1.0 if not. */
 const JOINED = 1.35
-/** No processor does the steps of a trial one after the other in so few milliseconds; as one step they take a tenth. */
+/**
+ * Milliseconds in which no processor can do a trial's steps one after the other; merged into one step they take a
+ * tenth.
+ */
 const OPTIMIZED = 0.02
 
 const repeated = (times: number, wrap: (code: Code) => Code, code: Code): Code =>
@@ -40,21 +43,21 @@ type Loop = "sums" | "joined sums" | "steps"
 const LOOPS: readonly Loop[] = ["sums", "joined sums", "steps"]
 
 /**
- * A function of three loops; it is optimized as a whole. One loop has sums of products, one the same that are to be joined,
- * one small steps that an optimizer makes one of.
+ * A function of three loops, optimized as a whole: sums of products, the same sums in a form that can be joined, and
+ * small steps that an optimizer merges into one.
  */
 const trial = (name: string): (turns: number, loop: Loop) => void => {
   const module = new ModuleBuilder()
   const func = module.func("trial", ["i32", "i32"], ["i32"], (f, turns, chosen) => {
     const again = brIf(0, tee(turns, i32.sub(get(turns), i32.const(1))))
     const factor = f.local("v128")
-    /** As many sums as registers hold when two share one: no waiting for products. */
+    /** As many sums as registers hold when two share one, so that products do not wait. */
     const sums = (pair: (low: number, high: number) => Code): Code => {
       const sums = Array.from({ length: 24 }, () => f.local("v128"))
       const product = (value: Code): Code => madd({ relaxed: true }, value, get(factor), get(factor))
       const add = (sum: number): Code => set(sum, repeated(PRODUCTS, product, get(sum)))
       return [
-        // A number that the compiler does not know: constants would be made anew at each use.
+        // Unknown to the compiler: constants would be rebuilt at each use.
         set(factor, f32x4.splat(f32.convert(get(turns)))),
         sums.map((sum, i) => set(sum, f32x4.const(i))),
         loop(sums.map(add), again),
@@ -84,7 +87,7 @@ const find = (name: string): boolean => {
   }
   while (performance.now() - began < PATIENCE) {
     const times = { sums: once("sums"), "joined sums": once("joined sums"), steps: once("steps") }
-    // The optimized function takes over between two trials.
+    // The optimized function replaces the first one between two trials.
     if (times.steps < OPTIMIZED) trials.push(times)
     const best = (loop: Loop) => Math.min(...trials.map((times) => times[loop]))
     if (trials.length >= FEWEST && best("sums") > JOINED * best("joined sums")) return true
@@ -93,7 +96,7 @@ const find = (name: string): boolean => {
   return false
 }
 
-/** What is used of the globals of Node. */
+/** The part of Node's globals that is used. */
 interface Host {
   readonly Deno?: unknown
   readonly process?: {
@@ -102,12 +105,12 @@ interface Host {
   }
 }
 
-/** The first Node that joins vectors when it is told so at run time: 22 takes the flag, and never does. */
+/** The first Node that joins vectors when the flag is set at run time; 22 accepts the flag without effect. */
 const FIRST_NODE = 24
 
 /**
- * Tells Node's V8 to join vectors, if this is a Node that does; gives whether it was told. It holds for the whole process,
- * its workers too, and for code that is optimized from now on. Deno 2.9 would take it and stay as it is.
+ * Sets V8's flag if this is a Node that obeys it, and gives whether it was set. It holds for the whole process with its
+ * workers, for code that is optimized afterwards. Deno 2.9 accepts the flag without effect.
  */
 export const tellNode = ({ Deno, process }: Host): boolean => {
   const { node, bun } = process?.versions ?? {}
@@ -124,14 +127,14 @@ export const tellNode = ({ Deno, process }: Host): boolean => {
 let told: boolean | undefined
 const found = new Map<boolean, boolean>()
 /**
- * Whether the engine joins vectors; with `setFlags`, after Node was told to. Takes some milliseconds the first time,
- * {@link PATIENCE} where it does not optimize.
+ * Whether the engine joins vectors; with `setFlags`, after setting the flag in Node. Takes some milliseconds the first
+ * time, {@link PATIENCE} if the trial is not optimized.
  */
 export const findWideVectors = (setFlags: boolean): { readonly wide: boolean; readonly told: boolean } => {
   if (setFlags) told ??= tellNode(globalThis)
   const now = told === true
   let wide = found.get(now)
-  // A name of its own: code that was optimized before stays as it was, in a new module of the same bytes too.
+  // A unique name: V8 reuses code optimized earlier for a module of the same bytes.
   if (wide === undefined) found.set(now, wide = find(now ? "told" : "untold"))
   return { wide, told: now }
 }

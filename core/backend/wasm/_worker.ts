@@ -3,7 +3,7 @@
  * @module
  */
 
-/** Where something lies in the memory, and how it is to be seen. */
+/** An array in the memory. */
 export interface Region {
   /** First byte. */
   readonly address: number
@@ -12,9 +12,9 @@ export interface Region {
   readonly dtype: "f32" | "i32"
 }
 
-/** What the main side asks. Thread 0 answers what has a `ticket`, all answer `start`, and each reports a failure. */
+/** Requests. Thread 0 answers those with a `ticket`, all threads answer `start`, and each reports failures. */
 export type Request =
-  /** Without `memory` the thread makes its own, not shared. */
+  /** Without `memory` the thread makes its own unshared memory. */
   | {
     readonly kind: "start"
     readonly ticket: number
@@ -31,15 +31,15 @@ export type Request =
     readonly kind: "run"
     readonly ticket: number
     readonly program: number
-    /** First bytes of the temporaries and of the program's constants. */
+    /** First bytes of temporaries and constants. */
     readonly arena: number
     readonly constants: number
-    /** Data of the inputs and first bytes of their places, for thread 0. */
+    /** Inputs and the addresses they are copied to, for thread 0. */
     readonly inputs: ReadonlyArray<{ readonly address: number; readonly data: Float32Array | Int32Array }>
     readonly outputs: ReadonlyArray<Region>
-    /** Where a program whose calls are functions of their own writes when they began and ended. */
+    /** Where a traced program writes start and end of its calls. */
     readonly times: Region | null
-    /** Moment of the asking, which those times count from: milliseconds since 1970, a clock that all threads have. */
+    /** Time of the request, from which those times count: milliseconds since 1970, a clock shared by all threads. */
     readonly began: number
   }
   | {
@@ -51,7 +51,7 @@ export type Request =
   | { readonly kind: "zero"; readonly ticket: number; readonly address: number; readonly bytes: number }
   | { readonly kind: "read"; readonly ticket: number; readonly region: Region }
 
-/** What comes back. `error` is set when the request failed. */
+/** Answers. `error` is set if the request failed. */
 export interface Reply {
   readonly ticket: number
   /** What was read, for `run` and `read`. */
@@ -60,7 +60,7 @@ export interface Reply {
 }
 
 /**
- * The thread's whole program.
+ * The program of a thread.
  *
  * @param post Sends a reply.
  * @param receive Registers the handler of requests.
@@ -79,7 +79,7 @@ export function engine(
     new Uint8Array(memory.buffer, address, data.byteLength).set(
       new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
     )
-  // A copy into memory of its own: views of a shared memory cannot be transferred.
+  // Copied, since views of a shared memory cannot be transferred.
   const read = ({ address, length, dtype }: Region) => {
     const data = dtype === "i32" ? new Int32Array(length) : new Float32Array(length)
     data.set(
@@ -118,7 +118,7 @@ export function engine(
         programs.delete(request.program)
         return []
       case "run": {
-        // The plan begins with a barrier and ends with one, so the other threads see the inputs and thread 0 the outputs.
+        // The plan starts and ends with a barrier, so the other threads see the inputs and thread 0 the outputs.
         for (const input of request.inputs) write(input.address, input.data)
         const program = programs.get(request.program)!
         ;(program.run as Run)(thread, threads, request.arena, request.constants)

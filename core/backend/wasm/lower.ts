@@ -1,8 +1,8 @@
 /**
- * From a program to a plan: places of the temporaries, one module with all the code, and where threads must wait.
+ * Lowers a program to a plan: offsets of temporaries, one module with all code, barriers between threads.
  * @module
  */
-import { emit } from "../../../kernels/wasm/emit.ts"
+import { kernelOf } from "../../../kernels/builtin.ts"
 import type { DType } from "../../../kernels/contract.ts"
 import {
   call as callFunction,
@@ -26,9 +26,9 @@ import { COUNTERS, sharesOf } from "./_shares.ts"
 
 /** Alignment of everything in the memory, in bytes: a cache line. */
 export const ALIGNMENT = 64
-/** Barriers and stages in a function: an engine needs much memory at once to optimize a long one. */
+/** Barriers and stages per function: optimizing a long function takes much memory. */
 const PART = 128
-/** Most pages of 64 KiB that a memory may have. */
+/** Maximum number of 64 KiB pages of a memory. */
 export const MAXIMUM_PAGES = 65536
 
 /** Bytes in the arena or among the constants (`base`), or anywhere (`memory`). */
@@ -54,28 +54,28 @@ export interface WasmPlan {
   readonly inputs: ReadonlyArray<PlannedRegion & { readonly name: string }>
   readonly outputs: ReadonlyArray<PlannedRegion & { readonly name: string }>
   readonly constantBytes: number
-  /** What to write among the constants, at which byte. */
+  /** Constants and their byte offsets. */
   readonly constants: ReadonlyArray<{ readonly offset: number; readonly data: Float32Array | Int32Array }>
-  /** How often the threads wait for each other in a run. */
+  /** Number of barriers in a run. */
   readonly barriers: number
-  /** With {@link LowerOptions.trace}: where the times go, f32 [calls, threads, start and end] in milliseconds. */
+  /** With {@link LowerOptions.trace}: the times, f32 [calls, threads, start and end] in milliseconds. */
   readonly times?: PlannedRegion
 }
 
-/** What lowering has to know of the machine. */
+/** Facts about the machine. */
 export interface LowerOptions {
   readonly target: Target
-  /** Most threads that will run the plan. */
+  /** Maximum number of threads that run the plan. */
   readonly threads: number
-  /** Whether the memory is shared; else the plan has no barriers and runs on one thread. */
+  /** Whether the memory is shared; if not, the plan has no barriers and runs on one thread. */
   readonly shared: boolean
   /** Byte address of a slot. */
   readonly slotAddress: (slot: number) => number
-  /** Whether each call is a function of its own, so that a clock can be read between them. Default: no. */
+  /** Whether each call is a separate function, so that the clock can be read in between. Default: no. */
   readonly trace?: boolean
 }
 
-/** Bytes that a stage touches: a range of the arena, or a slot as a whole. */
+/** Bytes that a stage touches: a range of the arena, or a whole slot. */
 interface Touch {
   readonly place: number | "arena"
   readonly start: number
@@ -92,7 +92,7 @@ export const lower = (
   program: Program,
   { target, threads, shared, slotAddress, trace = false }: LowerOptions,
 ): WasmPlan => {
-  const { buffers, calls } = program
+  const { buffers, calls, kernels } = program
   const module = new ModuleBuilder()
   module.importMemory({ initial: 1, maximum: MAXIMUM_PAGES, shared })
   const thread = module.global(), threadCount = module.global(), arena = module.global(), constants = module.global()
@@ -129,7 +129,7 @@ export const lower = (
   }
   buffers.forEach(({ source }, number) => source.kind === "input" && use(number, -1))
   calls.forEach((call, number) => {
-    const { reads, writes } = accessesOf(call)
+    const { reads, writes } = accessesOf(call, kernels)
     for (const buffer of [...reads, ...writes]) use(buffer, number)
   })
   for (const { view } of program.outputs) use(view.buffer, calls.length)
@@ -139,7 +139,7 @@ export const lower = (
   const emitted = calls.map((call, number) => {
     const scratch: Array<number> = []
     let threadUse = 0
-    const stages = emit(call, {
+    const stages = kernelOf(call, kernels).wasm(call, {
       module,
       target,
       address: (buffer) => addresses[buffer],
@@ -163,7 +163,7 @@ export const lower = (
   for (const { code, block } of pending) {
     code.push(flatten(i32.add(globalGet(arena), i32.const(plan.offsets[block]))))
   }
-  // Scratch of a thread lies behind the plan: no other thread ever touches it.
+  // A thread's scratch lies after the plan; no other thread touches it.
   threadOffset.push(flatten(
     i32.add(
       i32.add(globalGet(arena), i32.const(plan.bytes)),
@@ -192,14 +192,14 @@ export const lower = (
     barriers++
     return [together.shares.turn, callFunction(together.barrier)]
   }
-  /** Code of calls, a piece for each barrier and stage. */
+  /** Code of the calls: one piece per barrier and stage. */
   const inOrder = (part: typeof emitted): Array<Code> => {
     const code: Array<Code> = []
-    /** What was done since the last barrier, by thread 0 alone or by all. */
+    /** Bytes touched since the last barrier, by thread 0 alone or by all. */
     let open: Array<{ touches: ReadonlyArray<Touch>; alone: boolean }> = []
     const divided = () => open.filter(({ alone }) => !alone).length
     for (const { call, stages, scratch } of part) {
-      const { reads, writes } = accessesOf(call)
+      const { reads, writes } = accessesOf(call, kernels)
       const touches = [
         ...reads.flatMap((buffer) => touch(buffer, false)),
         ...writes.flatMap((buffer) => touch(buffer, true)),

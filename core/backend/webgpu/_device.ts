@@ -1,38 +1,36 @@
 /**
- * The main side of the device's thread: requests in order, each with a promise of its answer.
+ * The host side of the device's thread: ordered requests, each with a promise of its answer.
  * @module
  */
 import { startThread } from "../_thread.ts"
 import { BackendError } from "../backend_error.ts"
+import { makeRequests } from "../requests.ts"
 import { type DeviceFacts, engine, type Reply, type Request } from "./_worker.ts"
 
 /** A request without its number. */
 export type Question = Request extends infer R ? R extends { ticket: number } ? Omit<R, "ticket"> : never : never
 
-/** A device at work. */
+/** A running device. */
 export interface Device {
   readonly facts: DeviceFacts
-  /** Asks, and says for errors what for. Requests are done in the order in which they are asked. */
+  /** Posts a request; `what` names it in errors. Requests are handled in order. */
   readonly ask: (question: Question, what: string, transfer?: Array<ArrayBuffer>) => Promise<Array<ArrayBuffer>>
-  /** Why nothing can be asked any more. */
+  /** The error of every later request once the device is lost. */
   readonly lost: () => BackendError | undefined
   /** Bytes of GPU buffers at the last answer. */
   readonly bytes: () => number
-  /** Gives device and thread back. */
+  /** Releases device and thread. */
   readonly close: () => Promise<void>
 }
 
 /**
  * Starts a device.
  *
- * @param software Whether a CPU in disguise will do.
+ * @param software Whether a software adapter is accepted.
  */
 export const startDevice = async (software: boolean): Promise<Device> => {
-  const waiting = new Map<
-    number,
-    { resolve: (reply: Reply) => void; reject: (error: BackendError) => void; what: string }
-  >()
-  let tickets = 0, bytes = 0
+  const requests = makeRequests<Reply>()
+  let bytes = 0
   let closing = false
   let lost: BackendError | undefined
   const lose = (message: string): void => {
@@ -40,21 +38,19 @@ export const startDevice = async (software: boolean): Promise<Device> => {
       reason: "Lost",
       message: `The webgpu backend stopped: ${message}. Make a new one, go on from a checkpoint.`,
     })
-    for (const { reject } of waiting.values()) reject(lost)
-    waiting.clear()
+    requests.rejectAll(lost)
     thread.terminate()
   }
   const thread = await startThread<Request, Reply>(engine, (reply) => {
     bytes = reply.bytes
     const { ticket, error } = reply
     if (error?.reason === "Lost") return lose(closing ? "it was closed" : error.message)
-    const asked = waiting.get(ticket)
-    waiting.delete(ticket)
+    const asked = requests.take(ticket)
     if (error === null) return asked?.resolve(reply)
     asked?.reject(
       new BackendError({
         reason: error.reason,
-        // What this machine lacks is no failure of the backend.
+        // An unsupported machine is not a failure of the backend.
         message: error.reason === "Unsupported"
           ? error.message
           : `The webgpu backend failed in ${asked.what}: ${error.message}`,
@@ -63,11 +59,7 @@ export const startDevice = async (software: boolean): Promise<Device> => {
   }, (message) => lose(`its worker broke: ${message}`))
   const send = (question: Question, what: string, transfer?: Array<ArrayBuffer>): Promise<Reply> => {
     if (lost !== undefined) return Promise.reject(lost)
-    const ticket = tickets++
-    return new Promise((resolve, reject) => {
-      waiting.set(ticket, { resolve, reject, what })
-      thread.post({ ...question, ticket } as Request, transfer)
-    })
+    return requests.open(what, (ticket) => thread.post({ ...question, ticket } as Request, transfer))
   }
   try {
     const facts = (await send({ kind: "start", software }, "its start")).device!
@@ -80,7 +72,7 @@ export const startDevice = async (software: boolean): Promise<Device> => {
         closing = true
         await send({ kind: "close" }, "closing").catch(() => {}) // a lost device is closed
         lose("it was closed")
-        // Deno crashes when its process ends while a worker's device is being torn down, and tells not when that is done.
+        // Deno crashes if its process ends while a worker's device is torn down, and does not report when that is done.
         await new Promise((resolve) => setTimeout(resolve, 100))
       },
     }

@@ -1,12 +1,12 @@
 /**
- * The operands of a shader while a kernel writes it, and the variables that stand for them.
+ * Operands of a shader while a kernel writes it, and their variables.
  * @module
  */
 import type { Binding, Dispatch, Element, Operand, Shader } from "../../../kernels/wgsl/kernel.ts"
 import type { DType, Storage } from "../../../kernels/contract.ts"
 import { bytesOf } from "../../tensor/dtype.ts"
 
-/** The GPU buffer in which something lies: one of the program's own, the arena of temporaries, or a slot by number. */
+/** A GPU buffer: one of the program's, the arena of temporaries, or a slot by number. */
 export type Place = "arena" | "inputs" | "constants" | number
 
 /** Bytes of a GPU buffer. */
@@ -18,7 +18,7 @@ export interface PlannedRegion {
   readonly bytes: number
 }
 
-/** A variable of a shader; its place in the list is its binding number. */
+/** A variable of a shader; its index in the list is its binding number. */
 export interface Variable {
   readonly name: string
   readonly type: Element | "u32" | "vec2<u32>"
@@ -28,8 +28,8 @@ export interface Variable {
 /**
  * Begins a shader.
  *
- * @param describe Number, type and storage of a buffer's elements.
- * @param windowBytes Most bytes of one binding.
+ * @param describe Count, type and storage of a buffer's elements.
+ * @param windowBytes Maximum bytes of a binding.
  */
 export const makeShader = (
   describe: (buffer: number) => { readonly size: number; readonly dtype: DType; readonly storage?: Storage },
@@ -66,13 +66,13 @@ export const makeShader = (
   }
 }
 
-/** The text that declares variables, each writable or not. */
+/** Declarations of the variables. */
 export const declare = (variables: ReadonlyArray<Variable>, writable: ReadonlyArray<boolean>): string =>
   variables.map(({ type, name }, i) =>
     `@group(0) @binding(${i}) var<storage, ${writable[i] ? "read_write" : "read"}> ${name}: array<${type}>;\n`
   ).join("")
 
-/** What the variables of a binding hold. */
+/** Element type of a binding's variables. */
 const typeOf = ({ element, storage }: Binding): Variable["type"] =>
   storage === "f32" ? element : element === "vec4<f32>" ? "vec2<u32>" : "u32"
 

@@ -1,5 +1,5 @@
 /**
- * The thread that holds the device: a GPU call may block it (Deno waits for a kernel there), never the caller.
+ * The thread that holds the device. A GPU call can block it (Deno waits for kernels), but never the caller.
  * {@link engine} imports nothing and uses nothing of this module: its text is the whole worker.
  * @module
  */
@@ -11,9 +11,9 @@ export interface Region {
   readonly bytes: number
 }
 
-/** A shader that the worker has not seen. */
+/** A new shader. */
 export interface ShaderText {
-  /** By which dispatches name it. */
+  /** Number by which dispatches refer to it. */
   readonly number: number
   readonly label: string
   readonly code: string
@@ -21,10 +21,10 @@ export interface ShaderText {
   readonly writable: ReadonlyArray<boolean>
 }
 
-/** What the main side asks, in order. What is not a run or a read is done before the next request is looked at. */
+/** Requests, in order. All but runs and reads are finished before the next request is handled. */
 export type Request =
   | { readonly kind: "start"; readonly ticket: number; readonly software: boolean }
-  /** Makes a buffer of zeros; one of this number that is there already is replaced. */
+  /** Makes a buffer of zeros; replaces an existing buffer of this number. */
   | { readonly kind: "create"; readonly ticket: number; readonly buffer: number; readonly bytes: number }
   | { readonly kind: "destroy"; readonly ticket: number; readonly buffers: ReadonlyArray<number> }
   | {
@@ -33,7 +33,7 @@ export type Request =
     readonly buffer: number
     readonly offset: number
     readonly data: ArrayBuffer
-    /** Whether the lower half of the first word stays as it is, and the upper half of the last one. */
+    /** Whether to keep the lower half of the first word, and the upper half of the last one. */
     readonly keep?: { readonly first: boolean; readonly last: boolean }
   }
   | { readonly kind: "read"; readonly ticket: number; readonly region: Region }
@@ -49,34 +49,34 @@ export type Request =
       readonly workgroups: readonly [number, number, number]
       readonly bindings: ReadonlyArray<Region>
     }>
-    /** Buffer of the inputs, whose bytes come with each run. */
+    /** Buffer of the inputs; their bytes come with each run. */
     readonly inputs: number
     readonly outputs: ReadonlyArray<Region>
-    /** Buffer for the nanoseconds at which each dispatch began and ended; -1 where nothing is timed. */
+    /** Buffer for start and end of each dispatch in nanoseconds; -1 without timing. */
     readonly times: number
   }
   | { readonly kind: "unload"; readonly ticket: number; readonly program: number }
   | { readonly kind: "run"; readonly ticket: number; readonly program: number; readonly inputs: ArrayBuffer }
-  /** Gives the device back. */
+  /** Releases the device. */
   | { readonly kind: "close"; readonly ticket: number }
 
-/** What the device is. */
+/** Facts about the device. */
 export interface DeviceFacts {
-  /** For people. */
+  /** Name of the adapter. */
   readonly description: string
   readonly software: boolean
   readonly subgroups: { readonly smallest: number; readonly largest: number } | undefined
-  /** Whether WGSL wants an `enable subgroups;` line. */
+  /** Whether WGSL needs an `enable subgroups;` line. */
   readonly enableSubgroups: boolean
-  /** Whether it has a clock. */
+  /** Whether it has timestamps. */
   readonly timestamps: boolean
   /** The limits that matter, by their names in the API. */
   readonly limits: Readonly<Record<string, number>>
 }
 
-/** What comes back. */
+/** Answers. */
 export interface Reply {
-  /** The request's; -1 when the device is lost. */
+  /** Number of the request; -1 if the device is lost. */
   readonly ticket: number
   /** What was read, for `run` and `read`. */
   readonly data: Array<ArrayBuffer>
@@ -91,7 +91,7 @@ export interface Reply {
 }
 
 /**
- * The thread's whole program.
+ * The program of the thread.
  *
  * @param post Sends a reply.
  * @param receive Registers the handler of requests.
@@ -104,14 +104,14 @@ export function engine(
   interface Loaded {
     readonly load: Extract<Request, { kind: "load" }>
     readonly queries: ReadonlyArray<GPUQuerySet>
-    /** Made at the first run, and again when a buffer was replaced. */
+    /** Made at the first run, and again after a buffer was replaced. */
     groups: Array<GPUBindGroup>
     version: number
   }
   let device: GPUDevice
   let held = 0
   const MOST_UNSENT = 1 << 25
-  /** Bytes that were written since. */
+  /** Bytes written since the last submit. */
   let unsent = 0
   /** Counts replaced buffers. */
   let version = 0
@@ -121,7 +121,7 @@ export function engine(
   const pipelines = new Map<number, GPUComputePipeline>()
   const layouts = new Map<string, GPUBindGroupLayout>()
   const shaderLayouts = new Map<number, GPUBindGroupLayout>()
-  /** Copies that were submitted and not yet read. */
+  /** Submitted copies that are not yet read. */
   let pending: Array<
     { ticket: number; staging: GPUBuffer; parts: ReadonlyArray<Region>; failed: Promise<GPUError | null> }
   > = []
@@ -175,7 +175,7 @@ export function engine(
     const timestamps = adapter.features.has("timestamp-query")
     const features: Array<GPUFeatureName> = timestamps ? ["timestamp-query"] : []
     try {
-      // Deno grants what it does not list.
+      // Deno grants features that it does not list.
       device = await adapter.requestDevice({
         requiredLimits: limits,
         requiredFeatures: [...features, "subgroups" as GPUFeatureName],
@@ -251,7 +251,7 @@ export function engine(
     shaderLayouts.set(number, layout)
   }
 
-  /** Submits commands, then copies regions into a buffer of their own, to be read with others that wait. */
+  /** Submits commands, then copies regions into a staging buffer, to be read with other pending ones. */
   const submit = (
     ticket: number,
     label: string,
@@ -283,7 +283,7 @@ export function engine(
     pending.push({ ticket, staging, parts, failed })
     if (reading) return
     reading = true
-    // After the requests that have come by now: all their results are read at once.
+    // After the requests received so far, so that all results are read at once.
     setTimeout(readAll, 0)
   }
   const readAll = async (): Promise<void> => {
@@ -308,7 +308,7 @@ export function engine(
     reading = false
   }
 
-  /** Dispatches that one set times: the API allows 4096 queries. */
+  /** Dispatches per query set: the API allows 4096 queries. */
   const QUERIES = 2048
   const makeQueries = ({ times, dispatches }: Extract<Request, { kind: "load" }>): Array<GPUQuerySet> => {
     const sets: Array<GPUQuerySet> = []
@@ -337,7 +337,7 @@ export function engine(
       }
       if (inputs.byteLength > 0) device.queue.writeBuffer(bufferOf(load.inputs), 0, inputs)
       const { queries } = loaded
-      // Clocks are read between passes only.
+      // Timestamps are read only between passes.
       const timed = (i: number): GPUComputePassDescriptor => ({
         label: load.label,
         timestampWrites: {
@@ -361,7 +361,7 @@ export function engine(
     })
   }
 
-  /** The halves of words of two that a write must not change, put into what is written. */
+  /** Merges the halves of words that a write must keep into the data. */
   const keepHalves = async ({ buffer, offset, data, keep }: Extract<Request, { kind: "write" }>): Promise<void> => {
     if (!keep?.first && !keep?.last) return
     const end = data.byteLength - 4
@@ -403,7 +403,7 @@ export function engine(
         device.queue.writeBuffer(bufferOf(request.buffer), request.offset, request.data)
         unsent += request.data.byteLength
         if (unsent > MOST_UNSENT) {
-          // What is written lies in the host's memory a second time until something is submitted.
+          // Written data is kept a second time in host memory until the next submit.
           device.queue.submit([])
           unsent = 0
         }

@@ -1,8 +1,8 @@
 /**
- * From a program to a plan: places of the temporaries, shaders without repetition, and dispatches with their bindings.
+ * Lowers a program to a plan: offsets of temporaries, distinct shaders, dispatches with their bindings.
  * @module
  */
-import { emit } from "../../../kernels/wgsl/emit.ts"
+import { kernelOf } from "../../../kernels/builtin.ts"
 import type { DType, Storage } from "../../../kernels/contract.ts"
 import type { DeviceTraits, Dispatch, KernelContext } from "../../../kernels/wgsl/kernel.ts"
 import type { BufferSpec, Program } from "../../graph/program.ts"
@@ -14,10 +14,10 @@ import { declare, makeShader, type Place, type PlannedRegion, resolveBindings } 
 
 export type { Place, PlannedRegion } from "./_shader.ts"
 
-/** Alignment of everything in a GPU buffer, in bytes: no device asks for more. */
+/** Alignment of everything in a GPU buffer, in bytes; no device requires more. */
 export const ALIGNMENT = 256
 
-/** Elements that go in or come out. */
+/** An input or output. */
 export interface PlannedData extends PlannedRegion {
   readonly name: string
   /** Number of elements. */
@@ -28,7 +28,7 @@ export interface PlannedData extends PlannedRegion {
 /** One pipeline with its bind group. */
 export interface PlannedDispatch {
   readonly label: string
-  /** Number of the call that it is part of. */
+  /** Number of its call. */
   readonly call: number
   /** Number of the shader in {@link WebgpuPlan.shaders}. */
   readonly shader: number
@@ -37,7 +37,7 @@ export interface PlannedDispatch {
   readonly bindings: ReadonlyArray<PlannedRegion>
 }
 
-/** Text of a shader, and which of its bindings it may write: equal ones share a pipeline. */
+/** Text of a shader and its writable bindings; equal shaders share a pipeline. */
 export interface PlannedShader {
   readonly label: string
   readonly code: string
@@ -56,26 +56,26 @@ export interface WebgpuPlan {
   readonly inputs: ReadonlyArray<PlannedData>
   readonly outputs: ReadonlyArray<PlannedData>
   readonly constantBytes: number
-  /** What to write among the constants, at which byte. */
+  /** Constants and their byte offsets. */
   readonly constants: ReadonlyArray<{ readonly offset: number; readonly data: Float32Array | Int32Array }>
 }
 
-/** What lowering has to know of the machine. */
+/** Facts about the device. */
 export interface LowerOptions {
   readonly device: DeviceTraits
-  /** Most bytes of one binding. */
+  /** Maximum bytes of a binding. */
   readonly bindingBytes: number
-  /** Whether the runtime wants an `enable subgroups;` line (Deno refuses it). */
+  /** Whether the runtime needs an `enable subgroups;` line (Deno rejects it). */
   readonly enableSubgroups: boolean
 }
 
-/** Bytes that a buffer takes; never none, as a binding must hold something. */
+/** Bytes of a buffer; at least one word, since a binding cannot be empty. */
 export const paddedBytes = (elements: number, storage?: Storage): number =>
   Math.max(1, Math.ceil(bytesOf(storage) * elements / ALIGNMENT)) * ALIGNMENT
 
-/** Lowers a program. Throws {@link BackendError} `Compile` when a call needs more bindings than the device has. */
+/** Lowers a program. Throws {@link BackendError} `Compile` if a call needs more bindings than the device has. */
 export const lower = (program: Program, { device, bindingBytes, enableSubgroups }: LowerOptions): WebgpuPlan => {
-  const { buffers, calls } = program
+  const { buffers, calls, kernels } = program
   const windowBytes = Math.floor(bindingBytes / ALIGNMENT) * ALIGNMENT
   /** The program's buffers, and behind them scratch and constants of the kernels. */
   const all: Array<BufferSpec> = [...buffers]
@@ -98,10 +98,10 @@ export const lower = (program: Program, { device, bindingBytes, enableSubgroups 
         return buffer
       },
     }
-    for (const dispatch of emit(call, context)) dispatches.push({ dispatch, call: number })
+    for (const dispatch of kernelOf(call, kernels).wgsl(call, context)) dispatches.push({ dispatch, call: number })
   })
 
-  // Places. A temporary lives from the first call that names it to the last.
+  // A temporary lives from the first call that uses it to the last.
   const lifetimes = all.map(({ size }) => ({ bytes: paddedBytes(size), first: Infinity, last: -1 }))
   const use = (buffer: number, when: number): void => {
     const lifetime = lifetimes[buffer]
@@ -133,7 +133,7 @@ export const lower = (program: Program, { device, bindingBytes, enableSubgroups 
       windowBytes,
       (buffer) => ({ ...places.get(buffer)!, bytes: paddedBytes(all[buffer].size, all[buffer].storage) }),
     )
-    // Where a GPU buffer is written, all its bindings are: the API forbids to read it through another one.
+    // If a buffer is written, all its bindings are writable: the API forbids reading it through another binding.
     const stored = new Set(bindings.flatMap(({ buffer, writes }) => writes ? [places.get(buffer)!.place] : []))
     const writable = variables.map(({ region }) => stored.has(region.place))
     if (variables.length > device.storageBindings) {
@@ -143,7 +143,7 @@ export const lower = (program: Program, { device, bindingBytes, enableSubgroups 
           `${device.storageBindings}. Use the wasm backend (ESPALIER_BACKEND=wasm).`,
       })
     }
-    // Conditions that a subgroup shares are beyond what browsers prove; Deno proves nothing and knows no such directive.
+    // Browsers cannot prove that a subgroup shares a condition; Deno checks nothing and does not know this directive.
     const subgroups = "enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n"
     const code = (enableSubgroups && dispatch.enable.includes("subgroups") ? subgroups : "") +
       declare(variables, writable) + functions + dispatch.code

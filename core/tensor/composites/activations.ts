@@ -1,3 +1,4 @@
+import { sliceElements } from "../box.ts"
 import { add, erf, exp, max, mul, sigmoid, sub, tanh } from "../elementwise.ts"
 import { node, type Operation, type Tensor } from "../tensor.ts"
 
@@ -10,6 +11,7 @@ function activation(name: string, value: (x: Tensor) => Tensor, slope: (x: Tenso
     name,
     derivative: ({ inputs: [x] }, cotangent) => [mul(cotangent, slope(x))],
     decompose: ({ inputs: [x] }) => value(x),
+    slice: sliceElements,
   }
 }
 
@@ -42,9 +44,6 @@ const geluTanhOperation = activation(
     return add(mul(add(y, 1), 0.5), mul(mul(mul(x, 0.5), sub(1, mul(y, y))), inner))
   },
 )
-
-/** All of them that are operations of their own. */
-export const activationOperations: ReadonlyArray<Operation> = [siluOperation, geluOperation, geluTanhOperation]
 
 /** x if positive, else 0. */
 export function relu(x: Tensor): Tensor {

@@ -1,9 +1,10 @@
+import { broadcastBox, isWholeAxis, wholeBox } from "../box.ts"
 import { add, exp, lessEqual, log, mul, sub, where } from "../elementwise.ts"
 import { matmul } from "../matmul.ts"
 import { maximum, sum } from "../reduce.ts"
 import { sameShape, type Shape, show } from "../shape.ts"
 import { ShapeError } from "../shape_error.ts"
-import { type Attributes, node, type Operation, type Tensor } from "../tensor.ts"
+import { type Attributes, type Box, node, type Operation, type Tensor } from "../tensor.ts"
 import { permute, reshape, stopGradient } from "../views.ts"
 
 /** Score of a key that a query does not see. Finite, so that differences of two stay free of NaN. */
@@ -62,6 +63,15 @@ export const attentionOperation: Operation = {
     }
     const shares = [share("q", q.shape), share("k", k.shape), share("v", v.shape), undefined]
     return factor === undefined ? shares : [...shares, toFactor()]
+  },
+  slice: (n, box) => {
+    const [q, k, v, mask, ...factor] = n.inputs
+    const [batch, queries] = box
+    if (!isWholeAxis(n, box, 2) || !isWholeAxis(n, box, 3)) return
+    const ofKeys = ({ shape }: Tensor): Box => [batch, ...wholeBox(shape).slice(1)]
+    const seen = broadcastBox(mask.shape, [batch, queries, [0, k.shape[2]]])
+    const some = ({ shape }: Tensor): Box => [batch, [0, shape[1]], queries, [0, shape[3]]]
+    return [some(q), ofKeys(k), ofKeys(v), seen, ...factor.map(some)]
   },
 }
 

@@ -27,6 +27,7 @@ export const crossEntropyOperation: Operation = {
     const valid = sub(1, less(reshape(labels, [...shape, 1]), 0))
     return reshape(mul(sub(total, hit), valid), shape)
   },
+  slice: ({ inputs: [logits] }, box) => [[...box, [0, logits.shape.at(-1)!]], box],
 }
 
 /** (softmax(logits) - one-hot label) times the cotangent of {@link crossEntropyOperation}. */

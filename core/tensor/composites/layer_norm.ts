@@ -1,3 +1,4 @@
+import { sliceRows } from "../box.ts"
 import { add, mul, rsqrt, sub } from "../elementwise.ts"
 import { mean, sumTo } from "../reduce.ts"
 import { node, type Operation, type Tensor } from "../tensor.ts"
@@ -25,6 +26,7 @@ export const layerNormOperation: Operation = {
   },
   decompose: ({ inputs: [x, weight, bias], attributes }) =>
     add(mul(standardize(x, attributes.epsilon as number).normed, weight), bias),
+  slice: sliceRows,
 }
 
 /** (x - mean) / sqrt(variance + epsilon) * weight + bias along the last axis (Ba et al. 2016); both are [width]. */

@@ -1,3 +1,4 @@
+import { sliceRows } from "../box.ts"
 import { add, mul, rsqrt, sub } from "../elementwise.ts"
 import { mean, sumTo } from "../reduce.ts"
 import { node, type Operation, type Tensor } from "../tensor.ts"
@@ -16,6 +17,7 @@ export const rmsNormOperation: Operation = {
     return [mul(scale, sub(inner, mul(normed, along))), sumTo(mul(cotangent, normed), weight.shape)]
   },
   decompose: ({ inputs: [x, weight], attributes }) => mul(mul(x, scaleOf(x, attributes.epsilon as number)), weight),
+  slice: sliceRows,
 }
 
 /** x / sqrt(mean(x^2) + epsilon) * weight along the last axis (Zhang and Sennrich 2019). `weight` is [width]. */

@@ -1,3 +1,4 @@
+import { isWholeAxis } from "../box.ts"
 import { add, mul, neg } from "../elementwise.ts"
 import { node, type Operation, type Tensor } from "../tensor.ts"
 import { concat, flip, reshape } from "../views.ts"
@@ -12,6 +13,11 @@ export const rotaryOperation: Operation = {
     const halves = reshape(x, [...shape.slice(0, -1), 2, half])
     const [c, s] = [cos, sin].map((table) => reshape(table, [...table.shape.slice(0, -1), 1, half]))
     return reshape(add(mul(halves, c), mul(flip(halves, -2), concat([neg(s), s], s.shape.length - 2))), shape)
+  },
+  slice: (n, box) => {
+    const [x, cos] = n.inputs
+    const table = [box.at(-2)!, [0, cos.shape[1]]] as const
+    return isWholeAxis(n, box, x.shape.length - 1) ? [box, table, table] : undefined
   },
 }
 

@@ -1,3 +1,4 @@
+import { sliceRows } from "../box.ts"
 import { div, exp, mul, sub } from "../elementwise.ts"
 import { maximum, sum } from "../reduce.ts"
 import { node, type Operation, type Tensor } from "../tensor.ts"
@@ -11,6 +12,7 @@ export const softmaxOperation: Operation = {
     const e = exp(sub(x, stopGradient(maximum(x, [-1], { keepDims: true }))))
     return div(e, sum(e, [-1], { keepDims: true }))
   },
+  slice: sliceRows,
 }
 
 /** e^x / sum(e^x) along the last axis. */

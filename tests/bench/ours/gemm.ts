@@ -7,7 +7,7 @@ import { type BackendChoice, layerWith } from "../../../core/backend/auto.ts"
 import { Backend, type Slot } from "../../../core/backend/backend.ts"
 import { matmul, narrow, permute, slot } from "../../../core/tensor/ops.ts"
 import type { Tensor } from "../../../core/tensor/tensor.ts"
-import { ready } from "../../../core/training/stepper.ts"
+import { ready } from "../../../core/backend/ready.ts"
 import { at, operand, type Product } from "../gemm.ts"
 import { serve } from "../serve.ts"
 

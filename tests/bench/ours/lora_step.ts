@@ -13,12 +13,10 @@ import * as Wasm from "../../../core/backend/wasm/backend.ts"
 import { layer as pluginsLayer } from "../../../core/contracts/plugins.ts"
 import { layer as familiesLayer } from "../../../core/model/families.ts"
 import { load } from "../../../core/model/mod.ts"
-import { labelKind, Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/model/task.ts"
 import { bytesOf, type Storage } from "../../../core/tensor/dtype.ts"
 import { sizeOf } from "../../../core/tensor/shape.ts"
-import { adamW } from "../../../core/training/adamw.ts"
-import { objectiveOf } from "../../../core/training/objectives.ts"
-import { makeStepper } from "../../../core/training/stepper.ts"
+import { makeSession } from "../../../core/training/session.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 import { serve } from "../serve.ts"
 // As whoever trains has all of it: suite `cold` counts the time that it takes to load.
@@ -69,20 +67,10 @@ const program = Effect.gen(function* () {
   const before = resident()
   const model = yield* load(`${directory}/model`, { task, weights: options.weights as "stored" | Storage })
   const loaded = resident()
-  const parameters = new Map(model.parameters.map(({ key, tensor }) => [key, tensor]))
-  const stepper = makeStepper(model.backend, {
-    forward: model.forward,
-    parameter: (key) => parameters.get(key)!,
-    trained: model.parameters.filter(({ trainable }) => trainable),
-    labels: labelKind(task),
-    objective: objectiveOf(task),
-    contributions: model.contributions,
-    optimizer: adamW(),
-    weightDecay: 0,
-    maxGradNorm: 0,
-  }, { seed: 0, tasks: ["default"] })
+  const session = yield* Effect.promise(() => makeSession(model, { maxGradNorm: 0, seed: 0 }))
+  const state = session.slots.filter(({ name }) => !name.startsWith("parameter/"))
   // Memory that nobody has written to is not there yet.
-  for (const { slot } of stepper.state) {
+  for (const { slot } of state) {
     yield* Effect.promise(() => model.backend.write(slot, new Float32Array(sizeOf(slot.shape))))
   }
   const ready = resident()
@@ -102,7 +90,7 @@ const program = Effect.gen(function* () {
   const account = (): Account => ({
     planned: {
       weights: bytes(model.parameters.map(({ slot }) => slot)),
-      optimizer: bytes(stepper.state.map(({ slot }) => slot)),
+      optimizer: bytes(state.map(({ slot }) => slot)),
       activations: model.backend.memory().temporaryBytes,
     },
     resident: { weights: loaded - before, optimizer: ready - loaded, activations: resident() - ready },
@@ -115,8 +103,8 @@ const program = Effect.gen(function* () {
     serve(async () => {
       step++
       const trace = record !== undefined && step > 8
-      const { result } = await stepper.post({ step, learningRate: 1e-3, batches, trace })
-      const { loss, trace: times } = await result
+      const posted = await session.post({ batches, trace }, 1e-3)
+      const [{ loss, trace: times }] = [...posted, ...await session.drain()]
       if (times !== undefined) await record?.(times)
       return loss
     }, { account })

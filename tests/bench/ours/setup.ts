@@ -35,7 +35,8 @@ const { descendants }: typeof import("../../../core/model/module.ts") = await lo
 const { Task }: typeof import("../../../core/model/task.ts") = await load("core/model/task.ts")
 const { adamW }: typeof import("../../../core/training/adamw.ts") = await load("core/training/adamw.ts")
 const { perToken }: typeof import("../../../core/training/objectives.ts") = await load("core/training/objectives.ts")
-const { packedInputs, stepGraph }: typeof import("../../../core/training/step_graphs.ts") = await load(
+const { packedInputs }: typeof import("../../../core/data/batch_inputs.ts") = await load("core/data/batch_inputs.ts")
+const { stepGraph }: typeof import("../../../core/training/step_graphs.ts") = await load(
   "core/training/step_graphs.ts",
 )
 const { buildNetwork, modelTypes }: typeof import("../../../plugins/llama/network.ts") = await load(

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import { type BackendChoice, layerWith } from "../../../core/backend/auto.ts"
 import { Backend } from "../../../core/backend/backend.ts"
 import type { BatchTensors, Outputs } from "../../../core/contracts/objective.ts"
+import { Task } from "../../../core/model/task.ts"
 import {
   add,
   attention,
@@ -22,8 +23,7 @@ import {
 } from "../../../core/tensor/ops.ts"
 import type { Tensor } from "../../../core/tensor/tensor.ts"
 import { adamW } from "../../../core/training/adamw.ts"
-import { perToken } from "../../../core/training/objectives.ts"
-import { makeStepper } from "../../../core/training/stepper.ts"
+import { makeSession } from "../../../core/training/session.ts"
 import { profileTo } from "../profile_steps.ts"
 import { serve } from "../serve.ts"
 import { batch, initialParameters, model, optimizer, parameterShapes } from "../small_step.ts"
@@ -37,7 +37,17 @@ const program = Effect.gen(function* () {
   const trained = parameterShapes.map(([key, shape]) => {
     const place = backend.allocate(key, shape)
     const initializer = { kind: "zeros" as const }
-    return { key, shape, module: "", name: key, owner: "base", initializer, slot: place, tensor: slot(place) }
+    return {
+      key,
+      shape,
+      module: "",
+      name: key,
+      owner: "base",
+      initializer,
+      slot: place,
+      tensor: slot(place),
+      trainable: true,
+    }
   })
   for (const { key, slot } of trained) yield* Effect.promise(() => backend.write(slot, initial.get(key)!))
   const p = new Map(trained.map(({ key, tensor }) => [key, tensor]))
@@ -63,17 +73,17 @@ const program = Effect.gen(function* () {
   }
 
   const { learningRate, beta1, beta2, epsilon, weightDecay } = optimizer
-  const stepper = makeStepper(backend, {
+  const made = {
+    backend,
     forward,
-    parameter: at,
-    trained,
-    labels: "token",
-    objective: perToken,
+    parameters: trained,
     contributions: [],
-    optimizer: adamW({ betas: [beta1, beta2], epsilon }),
-    weightDecay,
-    maxGradNorm: 0,
-  }, { seed: 0, tasks: ["default"] })
+    task: Task.causalLM(),
+    off: new Set<string>(),
+  }
+  const session = yield* Effect.promise(() =>
+    makeSession(made, { optimizer: adamW({ betas: [beta1, beta2], epsilon }), weightDecay, maxGradNorm: 0, seed: 0 })
+  )
   const { inputs, targets } = batch()
   const batches = [{
     task: "default",
@@ -91,8 +101,8 @@ const program = Effect.gen(function* () {
     serve(async () => {
       step++
       const trace = record !== undefined && step > 50
-      const { result } = await stepper.post({ step, learningRate, batches, trace })
-      const { loss, trace: times } = await result
+      const posted = await session.post({ batches, trace }, learningRate)
+      const [{ loss, trace: times }] = [...posted, ...await session.drain()]
       if (times !== undefined) await record?.(times)
       return loss
     })

@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert"
 import type { Slot } from "../../../core/backend/backend.ts"
 import type { Program } from "../../../core/graph/program.ts"
-import type { Call, Instruction } from "../../../kernels/contract.ts"
+import type { Instruction } from "../../../kernels/contract.ts"
+import type { BuiltinCall as Call } from "../../../kernels/builtin.ts"
 import { noise, view } from "../../kernels/_compare.ts"
 
 const f32 = "f32" as const
@@ -45,7 +46,7 @@ export const accumulate = (slot: Slot, rows: number, columns: number): Program =
         result: 0,
         inputs: [view(4, shape)],
         output: view(5, [columns]),
-      },
+      } as Call,
     ],
     outputs: [
       { name: "y", view: view(4, shape), dtype: f32 },

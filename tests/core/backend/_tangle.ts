@@ -1,5 +1,5 @@
 import type { BufferSpec, Program } from "../../../core/graph/program.ts"
-import type { Call } from "../../../kernels/contract.ts"
+import type { BuiltinCall as Call } from "../../../kernels/builtin.ts"
 import { noise, view } from "../../kernels/_compare.ts"
 
 const f32 = "f32" as const

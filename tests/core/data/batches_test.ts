@@ -1,5 +1,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert"
-import { bucketLength, collate, makeBatches, stepsFrom } from "../../../core/data/batches.ts"
+import * as Effect from "effect/Effect"
+import type { BatchSource } from "../../../core/contracts/batch_source.ts"
+import { makeBatchSource } from "../../../core/data/batch_source.ts"
+import { bucketLength, collate, makeBatches } from "../../../core/data/batches.ts"
 import { DataError } from "../../../core/data/data_error.ts"
 import { type Example, MASKED } from "../../../core/data/encode.ts"
 import { makeRng } from "../../../core/tensor/random.ts"
@@ -28,6 +31,7 @@ Deno.test("every example once an epoch, in an order that seed and epoch alone de
     const source = makeBatches(all, options)
     const orders = [0, 1].map((epoch) => {
       const steps = source.epoch(epoch)
+      assertEquals(steps.length, source.steps)
       assertEquals(steps, makeBatches(all, options).epoch(epoch))
       const microBatches = steps.flatMap((step) => step.microBatches)
       assert(steps.slice(0, -1).every((step) => step.microBatches.length === accumulation))
@@ -92,15 +96,23 @@ Deno.test("dealt evenly, micro-batches hold about the same number of tokens, and
   }
 })
 
-Deno.test("a run resumed at a step takes the steps that are left", () => {
-  const source = makeBatches(examples(50), { batchSize: 4, accumulation: 2, maxLength: 128 })
-  const all = [...stepsFrom(source, 3)]
-  assertEquals(all.length, 21)
+Deno.test("a source draws the same step at a position, whatever was drawn before", () => {
+  const options = { batchSize: 4, accumulation: 2, maxLength: 128 }
+  const tasks = { long: { examples: examples(50) }, short: { examples: examples(9, 2) } }
+  const draw = (source: BatchSource, epoch: number, step: number) =>
+    Effect.runSync(source.next({ epoch, step }, []))!.microBatches
+  const source = makeBatchSource(tasks, options)
+  assertEquals(source.steps(0), 7)
+  const positions = Array.from({ length: 21 }, (_, i) => [Math.floor(i / 7), i % 7] as const)
+  const all = positions.map(([epoch, step]) => draw(source, epoch, step))
   for (const at of [0, 6, 7, 13, 20]) {
-    assertEquals([...stepsFrom(source, 3, { epoch: all[at].epoch, step: all[at].step })], all.slice(at))
+    assertEquals(draw(makeBatchSource(tasks, options), ...positions[at]), all[at])
   }
-  assertEquals([...stepsFrom(source, 3, { epoch: 0, step: 7 })], all.slice(7))
-  assertEquals([...stepsFrom(source, 3, { epoch: 3, step: 0 })], [])
+  const long = makeBatches(tasks.long.examples, { ...options, task: "long" })
+  assertEquals(long.steps, long.epoch(0).length)
+  const drawn = all.slice(7, 14).map((own) => own.filter(({ task }) => task === "long"))
+  assertEquals(drawn, long.epoch(1).map(({ microBatches }) => microBatches))
+  assertEquals(all.map((own) => own.some(({ task }) => task === "short")), positions.map(([, step]) => step < 2))
 })
 
 Deno.test("arrays of a classification batch, with an empty row", () => {

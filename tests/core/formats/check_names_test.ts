@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
-import { checkNames, type NamePattern, type SafetensorsError } from "../../../core/formats/safetensors.ts"
+import { checkNames, type NameRule, type SafetensorsError } from "../../../core/formats/safetensors.ts"
 
 type Shapes = Record<string, Array<number>>
 const options = (expected: Shapes, found: Shapes) => ({
@@ -14,7 +14,7 @@ const refused = (expected: Shapes, found: Shapes): SafetensorsError =>
 Deno.test("what fits passes; what may be missing or left over is told", () => {
   const same = { "a.weight": [2, 3] }
   assertEquals(Effect.runSync(checkNames(options(same, same))), { missing: [], ignored: [] })
-  const ignore: Array<NamePattern> = ["rotary.inv_freq", "head.weight", /^old\./]
+  const ignore: Array<NameRule> = ["rotary.inv_freq", "head.weight", /^old\./]
   const checked = checkNames({
     ...options({ ...same, "score.weight": [2] }, {
       ...same,

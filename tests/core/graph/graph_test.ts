@@ -2,6 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert"
 import { build } from "../../../core/graph/build.ts"
 import { chunkVocabulary } from "../../../core/graph/chunk_vocabulary.ts"
 import { gradients } from "../../../core/graph/gradients.ts"
+import type { BuiltinCall } from "../../../kernels/builtin.ts"
 import { interpret } from "../../../core/graph/interpret.ts"
 import { narrowed } from "../../../core/graph/narrow.ts"
 import type { Program } from "../../../core/graph/program.ts"
@@ -9,7 +10,7 @@ import { workOf } from "../../../core/graph/work.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import { sizeOf } from "../../../core/tensor/shape.ts"
 import { ShapeError } from "../../../core/tensor/shape_error.ts"
-import type { Tensor } from "../../../core/tensor/tensor.ts"
+import { node, type Operation, type Tensor } from "../../../core/tensor/tensor.ts"
 import { uniformAt } from "../../../core/tensor/threefry.ts"
 import { evaluate, evaluateAll } from "../../evaluate.ts"
 import { cases, dataOf, inputsOf, type OperationCase, scalar } from "./operations.ts"
@@ -166,6 +167,27 @@ Deno.test("places that are read beside other parts, in a part, or more often tha
   }
 })
 
+Deno.test("an operation from outside says which part of its inputs it needs", () => {
+  const tripled: Operation = { name: "tripled", decompose: ({ inputs: [x] }) => ops.mul(x, 3) }
+  const inputs = { a: [64, 8], b: [8, 8] }
+  const product = ops.matmul(ops.input("a", inputs.a), ops.input("b", inputs.b))
+  const data = Object.fromEntries(
+    Object.entries(inputs).map(([name, shape]) => [name, Float64Array.from({ length: sizeOf(shape) }, Math.sin)]),
+  )
+  const row = (operation: Operation) => ops.narrow(node(operation, [product], product.shape, "f32"), 0, 5, 6)
+  const run = (operation: Operation) => {
+    const program = build({ name: "row", outputs: { y: row(operation) }, updates: [] })
+    const products = program.calls.filter(({ kernel }) => kernel === "matmul")
+    return {
+      y: interpret(program, new Map(), data).y,
+      flops: products.reduce((sum, call) => sum + workOf(call).flops, 0),
+    }
+  }
+  const [whole, part] = [run(tripled), run({ ...tripled, slice: (_, box) => [box] })]
+  assertEquals(part.y, whole.y)
+  assertEquals(whole.flops, 64 * part.flops)
+})
+
 Deno.test("cross-entropy in chunks of the vocabulary is that of all logits at once", () => {
   const [rows, width, classes] = [5, 8, 2500]
   const x = ops.input("x", [rows, width]), labels = ops.input("labels", [rows], { dtype: "i32" })
@@ -288,10 +310,11 @@ Deno.test("a plain step sums over the batch inside its products", () => {
   const [, w] = parameters
   const [gradient] = gradients(ops.sum(losses), [w])
   const program = build({ name: "plain", outputs: { gradient }, updates: [] })
-  for (const call of program.calls) {
+  const calls = program.calls as ReadonlyArray<BuiltinCall>
+  for (const call of calls) {
     if (call.kernel === "matmul") assertEquals(call.output.shape.length <= 3, true)
   }
-  const batched = program.calls.filter((call) =>
+  const batched = calls.filter((call) =>
     call.kernel === "matmul" && call.output.shape.length === 3 && call.output.shape[1] === 6
   )
   assertEquals(batched.length, 0, "no product keeps the examples apart")

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert"
 import { build } from "../../../core/graph/build.ts"
+import type { BuiltinCall } from "../../../kernels/builtin.ts"
 import { interpret } from "../../../core/graph/interpret.ts"
 import { recomputeLate } from "../../../core/graph/recompute_late.ts"
 import { simplify } from "../../../core/graph/simplify.ts"
@@ -33,7 +34,7 @@ const graph = (between: number, stays: boolean) => {
 /** How often the product with `gain` is done. */
 const products = (roots: ReadonlyArray<Tensor>) => {
   const program = build({ name: "late", outputs: { y: roots[0] }, updates: [] })
-  const bodies = program.calls.flatMap((call) =>
+  const bodies = (program.calls as ReadonlyArray<BuiltinCall>).flatMap((call) =>
     call.kernel === "rows" ? [call.body] : call.kernel === "matmul" ? [call.epilogue?.body ?? []] : []
   )
   return { program, count: bodies.flat().filter(({ op }) => op === "mul").length }

@@ -56,6 +56,7 @@ Deno.test("memory of earlier tokens changes nothing, with prefixes of keys and o
         const part = { shape: [1, keyValueHeads, 3, headDim], initializer: { kind: "normal", std: 2 } } as const
         return {
           place: "kv-prefix",
+          length: 3,
           parameters: { keys: part, values: part },
           forward: (scope) => ({ keys: scope.parameter("keys"), values: scope.parameter("values") }),
         }
@@ -68,6 +69,7 @@ Deno.test("memory of earlier tokens changes nothing, with prefixes of keys and o
       select: ["model"],
       plan: () => ({
         place: "input-prefix",
+        length: 2,
         parameters: { rows: { shape: [2, 16], initializer: { kind: "normal", std: 2 } } },
         forward: (scope) => scope.parameter("rows"),
       }),
@@ -100,6 +102,7 @@ Deno.test("what cannot be generated is a typed error", async () => {
         select: ["model"],
         plan: () => ({
           place: "input-prefix",
+          length,
           parameters: { rows: { shape: [length, 16], initializer: { kind: "zeros" } } },
           forward: (scope) => scope.parameter("rows"),
         }),

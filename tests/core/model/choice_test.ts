@@ -42,7 +42,9 @@ const contributions: ReadonlyArray<Contribution> = [
 const ROWS = 5
 const tokens = Int32Array.from({ length: ROWS * 3 }, (_, i) => 1 + i * 7 % 19)
 
-const withModel = (use: (model: Model, logits: (ids?: ReadonlyArray<string>) => number[][]) => void): Promise<void> => {
+const withModel = (
+  use: (model: Model, logits: (ids?: ReadonlyArray<string>, view?: Model) => number[][]) => void,
+): Promise<void> => {
   const backend = memoryBackend()
   const layer = Layer.effectDiscard(Effect.gen(function* () {
     const plugins = yield* Plugins
@@ -51,9 +53,9 @@ const withModel = (use: (model: Model, logits: (ids?: ReadonlyArray<string>) => 
   return run(
     Effect.gen(function* () {
       const model = yield* initialize(config, { task: Task.causalLM() })
-      use(model, (ids) => {
+      use(model, (ids, view = model) => {
         const chosen = ids && chooseByRow(model, ids)
-        const outputs = model.forward({
+        const outputs = view.forward({
           tokens: ops.constant(tokens, [ROWS, 3]),
           lengths: ops.full(3, [ROWS], "i32"),
           labels: ops.full(0, [ROWS, 3], "i32"),
@@ -76,13 +78,8 @@ Deno.test("each row takes the site of its own plugin, at every place where rows 
   withModel((model, logits) => {
     const ids = contributions.map(({ id }) => id)
     const chosen = ids.filter((id) => id.startsWith("m/"))
-    const alone = chosen.map((id) => {
-      chosen.forEach((other) => other === id ? model.off.delete(other) : model.off.add(other))
-      return logits()
-    })
-    chosen.forEach((id) => model.off.add(id))
-    alone.push(logits())
-    model.off.clear()
+    const alone = chosen.map((id) => logits(undefined, model.view({ without: chosen.filter((other) => other !== id) })))
+    alone.push(logits(undefined, model.view({ without: ["m"] })))
     const mixed = logits([...chosen, ""])
     for (const [row, values] of mixed.entries()) {
       for (const [at, all] of alone.entries()) {
@@ -91,10 +88,7 @@ Deno.test("each row takes the site of its own plugin, at every place where rows 
       }
     }
     // Where no method is named, none is at work.
-    model.off.add("n/always")
-    chosen.forEach((id) => model.off.add(id))
-    const base = logits()
-    model.off.clear()
+    const base = logits(undefined, model.view({ only: [] }))
     assertEquals(distance(logits(new Array(ROWS).fill("")).flat(), base.flat()), 0)
   }))
 
@@ -102,9 +96,8 @@ Deno.test("a choice names what is there and on", () =>
   withModel((model) => {
     assertEquals([...chooseByRow(model, ["m/after", "", "m/delta"]).index], [0, 4, 2])
     assertThrows(() => chooseByRow(model, ["m/after", "m/x"]), PluginError, 'row 2 wants "m/x", which is not there')
-    model.off.add("m/after")
-    assertThrows(() => chooseByRow(model, ["m/delta"]), PluginError, "m/after is switched off")
-    model.off.clear()
-    model.merged.add("m/delta")
-    assertThrows(() => chooseByRow(model, ["m/after"]), PluginError, "m/delta is merged")
+    const view = model.view({ without: ["m/after"] })
+    assertThrows(() => chooseByRow(view, ["m/delta"]), PluginError, "m/after is switched off")
+    const merged = { ...model, merged: new Set(["m/delta"]) }
+    assertThrows(() => chooseByRow(merged, ["m/after"]), PluginError, "m/delta is merged")
   }))

@@ -41,7 +41,7 @@ Deno.test("a head of another size says so and how to start a new one, which keep
   const anew = await loaded("llama/qwen2", { task: classes("a", "b", "c"), head: "new" }, names("x", "y", "z"))
   assertEquals(anew.notes, ["not in the files, so new and trained: score.weight"])
   const wrong = await failure(load(fixture("llama/qwen2"), { task: classes("a", "b"), head: "fresh" as "new" }))
-  assertStringIncludes(wrong.message, 'head must be one of stored, new, got "fresh"')
+  assertStringIncludes(wrong.message, 'head must be "stored" or "new", got "fresh"')
 })
 
 Deno.test("the head's order counts: another one is refused with what to pass, ids are the head's own", async () => {

@@ -67,7 +67,7 @@ Deno.test("what does not fit is a typed error before any memory is taken", async
   const missing = await failure(load("nowhere", { task }), undefined, untouched())
   assertEquals([missing._tag, missing.reason], ["StorageError", "NotFound"])
   const seed = await failure(load(fixture("llama/llama"), { task, seed: -1 }), undefined, untouched())
-  assertEquals([seed._tag, seed.reason], ["ModelError", "Seed"])
+  assertEquals([seed._tag, seed.reason], ["ModelError", "Options"])
   const one = await failure(load(fixture("llama/qwen2"), { task: Task.classification(["a", "a"]) }))
   assertEquals([one._tag, one.reason], ["ModelError", "Task"])
 })

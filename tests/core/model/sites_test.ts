@@ -94,6 +94,7 @@ const contributions: ReadonlyArray<Contribution> = [
         const part = { shape: [1, keyValueHeads, 2, headDim], initializer: { kind: "normal", std: 1 } } as const
         return {
           place: "kv-prefix",
+          length: 2,
           parameters: { keys: part, values: part },
           forward: (scope) => ({ keys: scope.parameter("keys"), values: scope.parameter("values") }),
         }

@@ -7,6 +7,7 @@ import { makeTokenizer, type Tokenizer } from "../../../core/data/tokenizer.ts"
 import { trainBpe } from "../../../core/data/train_bpe.ts"
 import { initialize, type Model } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/model/task.ts"
+import { type MemoryBackend, memoryBackend } from "../../memory_backend.ts"
 
 const words = ["sun moon star sky cloud rain", "bread milk cheese apple salt rice"].map((list) => list.split(" "))
 
@@ -63,4 +64,21 @@ export async function weightsOf(model: Model): Promise<Float32Array> {
   const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0))
   parts.reduce((at, part) => (all.set(part, at), at + part.length), 0)
   return all
+}
+
+/** A backend whose slots hold 32-bit numbers, as real ones do: what a checkpoint keeps is all there is. */
+export const singleBackend = (): MemoryBackend => {
+  const backend = memoryBackend()
+  const compile: MemoryBackend["compile"] = async (program) => {
+    const executable = await backend.compile(program)
+    return {
+      ...executable,
+      run: async (inputs) => {
+        const outputs = await executable.run(inputs)
+        for (const slot of backend.slots.values()) slot.set(Float32Array.from(slot))
+        return outputs
+      },
+    }
+  }
+  return { ...backend, compile }
 }

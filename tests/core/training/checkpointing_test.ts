@@ -6,9 +6,7 @@ import { layer as pluginsLayer } from "../../../core/contracts/plugins.ts"
 import { layer as familiesLayer } from "../../../core/model/families.ts"
 import { initialize } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/model/task.ts"
-import { adamW } from "../../../core/training/adamw.ts"
-import { perToken } from "../../../core/training/objectives.ts"
-import { makeStepper } from "../../../core/training/stepper.ts"
+import { makeSession } from "../../../core/training/session.ts"
 import * as Llama from "../../../plugins/llama/mod.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 
@@ -42,26 +40,13 @@ const batch = {
 const train = (gradientCheckpointing: boolean) =>
   Effect.gen(function* () {
     const model = yield* initialize(config, { task: Task.causalLM(), seed: 3 })
-    const tensors = new Map(model.parameters.map(({ key, tensor }) => [key, tensor]))
     const trained = model.parameters.filter(({ trainable }) => trainable)
-    const stepper = makeStepper(model.backend, {
-      forward: model.forward,
-      parameter: (key) => tensors.get(key)!,
-      trained,
-      labels: "token",
-      objective: perToken,
-      contributions: model.contributions,
-      optimizer: adamW(),
-      weightDecay: 0,
-      maxGradNorm: 1,
-      gradientCheckpointing,
-    }, { seed: 0, tasks: ["default"] })
     return yield* Effect.promise(async () => {
-      const losses: Array<number> = []
-      for (let step = 1; step <= 3; step++) {
-        const { result } = await stepper.post({ step, learningRate: 1e-2, batches: [batch] })
-        losses.push((await result).loss)
-      }
+      const session = await makeSession(model, { gradientCheckpointing, seed: 0 })
+      const results = []
+      for (let step = 0; step < 3; step++) results.push(...await session.post({ batches: [batch] }, 1e-2))
+      results.push(...await session.drain())
+      const losses = results.map(({ loss }) => loss)
       const values = await Promise.all(trained.map(({ slot }) => model.backend.read(slot)))
       return { losses, values, bytes: model.backend.memory().temporaryBytes }
     })

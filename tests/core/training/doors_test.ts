@@ -182,7 +182,10 @@ Deno.test("batches that a plugin writes: rows, tasks and lengths that are not th
     Layer.effectDiscard(Effect.flatMap(Effect.service(Plugins), (plugins) => {
       const own: Contribution = {
         id: "drawn/default",
-        batches: (next) => ({ ...next, epoch: (epoch) => next.epoch(epoch).map(step) }),
+        batches: (next) => ({
+          ...next,
+          next: (position, feedback) => Effect.map(next.next(position, feedback), (own) => step(own!)),
+        }),
       }
       return plugins.register(own)
     }))
@@ -200,7 +203,7 @@ Deno.test("batches that a plugin writes: rows, tasks and lengths that are not th
   for (const [step, message] of cases) {
     const trained = Effect.flatMap(classifier(), (model) => fit(model, { train: texts(4) }, { tokenizer, epochs: 1 }))
     const error = await failure(trained, drawing(step))
-    assertEquals([error._tag, error.reason], ["TrainingError", "Options"])
+    assertEquals([error._tag, error.reason], ["TrainingError", "Batches"])
     assertStringIncludes(error.message, message)
   }
 })

@@ -16,7 +16,7 @@ import { stream } from "../../../core/training/stream.ts"
 import { add, equal, mul, sub } from "../../../core/tensor/ops.ts"
 import { type MemoryBackend, memoryBackend } from "../../memory_backend.ts"
 import { failure, run } from "../../model_layer.ts"
-import { classifier, languageModel, plainTexts, texts, tokenizer, weightsOf } from "./_support.ts"
+import { classifier, languageModel, plainTexts, singleBackend, texts, tokenizer, weightsOf } from "./_support.ts"
 
 const rowsOf = (data: LabeledData, from: number, to: number): LabeledData => ({
   ...data,
@@ -32,23 +32,6 @@ const recorder = () => {
 
 const contribution = (value: Omit<Contribution, "id">) =>
   Layer.effectDiscard(Effect.flatMap(Plugins, (plugins) => plugins.register({ id: "test/one", ...value })))
-
-/** A backend whose slots hold 32-bit numbers, as real ones do: what a checkpoint keeps is all there is. */
-const singleBackend = (): MemoryBackend => {
-  const backend = memoryBackend()
-  const compile: MemoryBackend["compile"] = async (program) => {
-    const executable = await backend.compile(program)
-    return {
-      ...executable,
-      run: async (inputs) => {
-        const outputs = await executable.run(inputs)
-        for (const slot of backend.slots.values()) slot.set(Float32Array.from(slot))
-        return outputs
-      },
-    }
-  }
-  return { ...backend, compile }
-}
 
 /** Weights after training a fresh classifier. */
 const trained = (
@@ -133,7 +116,7 @@ Deno.test("tokens weigh the same in every batch", async () => {
 
 Deno.test("an empty step changes nothing under plain descent and is no error", async () => {
   const empty = contribution({
-    batches: (next) => ({ ...next, epoch: () => [{ microBatches: [] }, { microBatches: [] }] }),
+    batches: (next) => ({ ...next, steps: () => 2, next: () => Effect.succeed({ microBatches: [] }) }),
   })
   const [before, after] = await run(
     Effect.gen(function* () {
@@ -228,7 +211,10 @@ Deno.test("a run that cannot teach anything is refused before any work", async (
   const refuse = (options: TrainOptions, own: Parameters<typeof fit>[1] = data) =>
     failure(Effect.flatMap(classifier(), (model) => fit(model, own, { tokenizer, ...options })))
   assertStringIncludes((await refuse({ epochs: -1 })).message, "epochs must be a whole number from 0, got -1")
-  assertStringIncludes((await refuse({ learnRate: 1 } as TrainOptions)).message, `no option "learnRate"`)
+  assertStringIncludes(
+    (await refuse({ learnRate: 1 } as TrainOptions)).message,
+    `unknown option "learnRate"; the nearest known one is "learningRate"`,
+  )
   assertStringIncludes(
     (await refuse({}, { train: plainTexts(4) })).message,
     "it holds text data, but the model's task is classification",

@@ -121,7 +121,7 @@ Deno.test("what stands against it keeps rows as they are, and is named where it 
       "test/one changes the gradient of each example",
     ],
     [contribution({ objective: changing }), "test/one does not declare that it works on rows of several examples"],
-    [contribution({ paddingFree: false }), "test/one does not declare"],
+    [contribution({ requires: { paddedRows: true } }), "test/one does not declare"],
     [PrefixTuning.layer({ numVirtualTokens: 2 }) as unknown as typeof none, "prefix_tuning/default puts something"],
     [PromptTuning.layer({ numVirtualTokens: 2 }) as unknown as typeof none, '("input-prefix")'],
   ]
@@ -141,7 +141,10 @@ Deno.test("what stands against it keeps rows as they are, and is named where it 
     assertStringIncludes(error.message, reason)
   }
   for (
-    const methods of [contribution({ objective: changing, paddingFree: true }), Lora.layer() as unknown as typeof none]
+    const methods of [
+      contribution({ objective: changing, requires: { paddedRows: false } }),
+      Lora.layer() as unknown as typeof none,
+    ]
   ) {
     assertEquals((await trained(options, { methods })).counts, { packed: 1, padded: 0, others: 0 })
   }
@@ -178,10 +181,12 @@ Deno.test("sources of any rows, empty steps and several tasks go on as they are"
     rows: Int32Array.from({ length: 6 }, (_, i) => i < count ? i : -1),
     length: 32,
   })
+  const drawn = [[rowsOf(5)], [], [rowsOf(2)]]
   const methods = contribution({
     batches: (next) => ({
       ...next,
-      epoch: () => [[rowsOf(5)], [], [rowsOf(2)]].map((microBatches) => ({ microBatches })),
+      steps: () => drawn.length,
+      next: ({ step }) => Effect.succeed({ microBatches: drawn[step] }),
     }),
   })
   const options = { ...descent, learningRate: 0.1, epochs: 1 }

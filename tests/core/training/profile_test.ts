@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert"
 import type { Program } from "../../../core/graph/program.ts"
 import { chromeTrace, profileGroups, profileTable, type StepTrace } from "../../../core/training/profile.ts"
-import type { Call } from "../../../kernels/contract.ts"
+import type { BuiltinCall as Call } from "../../../kernels/builtin.ts"
 import { view } from "../../kernels/_compare.ts"
 
 const product: Call = {

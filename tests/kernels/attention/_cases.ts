@@ -1,5 +1,7 @@
 import { attentionReference } from "../../../kernels/attention/reference.ts"
-import type { AttentionCall, AttentionGradientCall, View } from "../../../kernels/contract.ts"
+import type { View } from "../../../kernels/contract.ts"
+import type { AttentionCall } from "../../../kernels/attention/call.ts"
+import type { AttentionGradientCall } from "../../../kernels/attention_gradient/call.ts"
 import { type Case, noise, size, view } from "../_compare.ts"
 
 /** Which keys queries see: all; those up to their own place (further keys come first); a beginning by batch entry; a

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert"
-import type { Call } from "../../../kernels/contract.ts"
+import type { BuiltinCall as Call } from "../../../kernels/builtin.ts"
 import type { DeviceTraits } from "../../../kernels/wgsl/kernel.ts"
 import type { Case } from "../_compare.ts"
 import { adapter, runAllBuffers, traits } from "../_webgpu.ts"

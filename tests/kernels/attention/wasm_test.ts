@@ -1,4 +1,5 @@
-import type { AttentionCall, View } from "../../../kernels/contract.ts"
+import type { View } from "../../../kernels/contract.ts"
+import type { AttentionCall } from "../../../kernels/attention/call.ts"
 import type { Case } from "../_compare.ts"
 import { onWasm } from "../_test_all.ts"
 import { attentionCases } from "./_cases.ts"

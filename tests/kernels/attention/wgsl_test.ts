@@ -1,5 +1,5 @@
 import { attentionReference } from "../../../kernels/attention/reference.ts"
-import type { AttentionCall } from "../../../kernels/contract.ts"
+import type { AttentionCall } from "../../../kernels/attention/call.ts"
 import { attentionCases } from "./_cases.ts"
 import { onEachForm } from "./_shaders.ts"
 

@@ -1,5 +1,5 @@
 import { attentionGradientReference } from "../../../kernels/attention_gradient/reference.ts"
-import type { AttentionGradientCall } from "../../../kernels/contract.ts"
+import type { AttentionGradientCall } from "../../../kernels/attention_gradient/call.ts"
 import { attentionGradientCases } from "../attention/_cases.ts"
 import { onEachForm } from "../attention/_shaders.ts"
 

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert"
-import type { MatmulCall } from "../../../kernels/contract.ts"
+import type { MatmulCall } from "../../../kernels/matmul/call.ts"
 import { collapse } from "../../../kernels/matmul/product.ts"
 
 /** [4, 5, 6, 7] times [4, 5, 7, 8] with these strides. */

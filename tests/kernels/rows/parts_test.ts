@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert"
-import type { Instruction, RowsCall } from "../../../kernels/contract.ts"
+import type { Instruction } from "../../../kernels/contract.ts"
+import type { RowsCall } from "../../../kernels/rows/call.ts"
 import { cutLongRows } from "../../../kernels/rows/_cut.ts"
 import { narrowRows } from "../../../kernels/rows/_narrow.ts"
 import { rowsReference } from "../../../kernels/rows/reference.ts"

@@ -9,9 +9,7 @@ import type { Batch } from "../../../core/data/batches.ts"
 import { layer as familiesLayer } from "../../../core/model/families.ts"
 import { load, loadAdapters, type Model, readParameters, saveAdapters } from "../../../core/model/mod.ts"
 import { labelKind, Task } from "../../../core/model/task.ts"
-import { adamW } from "../../../core/training/adamw.ts"
-import { objectiveOf } from "../../../core/training/objectives.ts"
-import { makeStepper } from "../../../core/training/stepper.ts"
+import { makeSession } from "../../../core/training/session.ts"
 import * as Adapters from "../../../plugins/adapters/mod.ts"
 import * as Bert from "../../../plugins/bert/mod.ts"
 import * as Llama from "../../../plugins/llama/mod.ts"
@@ -53,27 +51,13 @@ const batchOf = (model: Model): Batch => {
 
 /** Losses of some steps with one batch. */
 const train = async (model: Model, steps: number): Promise<ReadonlyArray<number>> => {
-  const tensors = new Map(model.parameters.map(({ key, tensor }) => [key, tensor]))
-  const stepper = makeStepper(model.backend, {
-    forward: model.forward,
-    parameter: (key) => tensors.get(key)!,
-    trained: model.parameters.filter(({ trainable }) => trainable),
-    labels: labelKind(model.task),
-    objective: objectiveOf(model.task),
-    contributions: model.contributions,
-    optimizer: adamW(),
-    weightDecay: 0,
-    maxGradNorm: 0,
-  }, { seed: 0, tasks: ["default"] })
+  const session = await makeSession(model, { maxGradNorm: 0, seed: 0 })
   try {
-    const losses: number[] = []
-    for (let step = 1; step <= steps; step++) {
-      const { result } = await stepper.post({ step, learningRate: 1e-2, batches: [batchOf(model)] })
-      losses.push((await result).loss)
-    }
-    return losses
+    const results = []
+    for (let step = 0; step < steps; step++) results.push(...await session.post({ batches: [batchOf(model)] }, 1e-2))
+    return [...results, ...await session.drain()].map(({ loss }) => loss)
   } finally {
-    stepper.dispose()
+    await session.dispose()
   }
 }
 

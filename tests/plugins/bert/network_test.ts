@@ -13,7 +13,7 @@ import * as ops from "../../../core/tensor/ops.ts"
 import type { Tensor } from "../../../core/tensor/tensor.ts"
 import { embed } from "../../../core/training/embed.ts"
 import { objectiveOf } from "../../../core/training/objectives.ts"
-import { batchInputs } from "../../../core/training/step_graphs.ts"
+import { batchInputs } from "../../../core/data/batch_inputs.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 import { evaluateAll } from "../../evaluate.ts"
 import { memoryBackend } from "../../memory_backend.ts"
@@ -254,6 +254,7 @@ Deno.test("prefix keys count as past_key_values do in transformers, rows before 
         const shape = [1, keyValueHeads, 3, headDim]
         return {
           place: "kv-prefix",
+          length: 3,
           parameters: {
             keys: part(keyValues.values, shape, 2 * layer),
             values: part(keyValues.values, shape, 2 * layer + 1),
@@ -266,6 +267,7 @@ Deno.test("prefix keys count as past_key_values do in transformers, rows before 
       select: "bert",
       plan: () => ({
         place: "input-prefix",
+        length: 2,
         parameters: { rows: part(rows.values, [2, 16]) },
         forward: (scope) => scope.parameter("rows"),
       }),

@@ -92,6 +92,7 @@ Deno.test("prefix keys count as past_key_values do in transformers", async () =>
           })
           return {
             place: "kv-prefix",
+            length: 3,
             parameters: { keys: part(2 * layer), values: part(2 * layer + 1) },
             forward: (scope) => ({ keys: scope.parameter("keys"), values: scope.parameter("values") }),
           }
@@ -110,6 +111,7 @@ Deno.test("rows before the tokens count as inputs_embeds do in transformers", as
       select: "model",
       plan: () => ({
         place: "input-prefix",
+        length: 3,
         parameters: { rows: { shape: [3, 16], initializer: { kind: "values", data: Float32Array.from(values) } } },
         forward: (scope) => scope.parameter("rows"),
       }),

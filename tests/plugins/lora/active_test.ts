@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/a
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { gradients } from "../../../core/graph/gradients.ts"
-import { chooseByRow, initialize, type Model, saveAdapters } from "../../../core/model/mod.ts"
+import { chooseByRow, initialize, merge, type Model, saveAdapters, type ViewOptions } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/model/task.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
@@ -63,16 +63,14 @@ for (const [family, [config, attention, wide]] of Object.entries(configs)) {
     await run(
       Effect.gen(function* () {
         const model = yield* initialize(config, { task })
-        const lora = yield* Lora.Lora
         shake(model, backend)
         const alone = new Map<string, Array<Array<number>>>()
         for (const name of ["a", "b", "c", "d"]) {
-          yield* lora.setActive(model, [name])
-          alone.set(`lora/${name}`, rowsOf(model, backend))
+          alone.set(`lora/${name}`, rowsOf(model.view({ only: [`lora/${name}`] }), backend))
         }
-        alone.set("", yield* lora.disabled(model, Effect.sync(() => rowsOf(model, backend))))
-        assertEquals([...model.off].sort(), ["lora/a", "lora/b", "lora/c"])
-        yield* lora.setActive(model, ["a", "b", "c", "d"])
+        alone.set("", rowsOf(model.view({ without: ["lora"] }), backend))
+        assertEquals([...model.view({ only: ["lora/d"] }).off].sort(), ["lora/a", "lora/b", "lora/c"])
+        assertEquals([...model.view({ only: ["lora/d"] }).view({ only: ["lora"] }).off], [])
         const ids = ["lora/b", "", "lora/a", "lora/d", "lora/c", "lora/b"]
         const mixed = rowsOf(model, backend, ids)
         for (const [row, id] of ids.entries()) {
@@ -143,15 +141,11 @@ Deno.test("a head that an adapter trains is the loaded one while the adapter is 
   await run(
     Effect.gen(function* () {
       const model = yield* initialize(llamaConfig, { task })
-      const lora = yield* Lora.Lora
       const before = rowsOf(model, backend)
       const head = model.parameters.find(({ key }) => key === "score.weight")!
       backend.slots.get(head.slot.id)!.fill(0.5)
       assert(distance(rowsOf(model, backend).flat(), before.flat()) > 1e-3)
-      yield* lora.disabled(
-        model,
-        Effect.sync(() => assert(distance(rowsOf(model, backend).flat(), before.flat()) < 1e-12)),
-      )
+      assert(distance(rowsOf(model.view({ without: ["lora"] }), backend).flat(), before.flat()) < 1e-12)
       assert(distance(rowsOf(model, backend).flat(), before.flat()) > 1e-3)
     }),
     Lora.layer(),
@@ -177,19 +171,23 @@ Deno.test("adapters that are merged, off or not there, and methods in which rows
   await run(
     Effect.gen(function* () {
       const model = yield* initialize(llamaConfig, { task })
-      const lora = yield* Lora.Lora
-      const choose = (id: string) => thrown(() => chooseByRow(model, [id]))
+      const choose = (id: string, view = model) => thrown(() => chooseByRow(view, [id]))
       assertEquals(choose("lora/c"), 'row 1 wants "lora/c", which is not there; there are: lora/a, lora/b')
       assertStringIncludes(choose("prefix_tuning/default"), 'at "kv-prefix", where the rows of a batch cannot differ')
-      yield* lora.setActive(model, ["b"])
-      assertStringIncludes(choose("lora/b"), "lora/a is switched off")
-      yield* lora.setActive(model, ["a", "b"])
-      yield* lora.merge(model, ["a"])
-      assertStringIncludes(choose("lora/b"), "lora/a is merged")
-      const error = yield* Effect.flip(lora.setActive(model, ["b"]))
-      assertStringIncludes(error.message, "lora/a is merged: its update lies in the base weights")
-      assertStringIncludes((yield* Effect.flip(lora.disabled(model, Effect.void))).message, "lora/a is merged")
-      assertStringIncludes((yield* Effect.flip(lora.setActive(model, ["x"]))).message, 'No adapter "x"')
+      assertStringIncludes(choose("lora/b", model.view({ only: ["lora/b"] })), "lora/a is switched off")
+      const merged = yield* merge(model, ["lora/a"])
+      assertStringIncludes(choose("lora/b", merged), "lora/a is merged")
+      const view = (options: ViewOptions) => thrown(() => merged.view(options))
+      assertStringIncludes(view({ only: ["lora/b"] }), "lora/a is merged: its update lies in the weights of this model")
+      assertStringIncludes(view({ without: ["lora"] }), "lora/a is merged")
+      assertStringIncludes(
+        view({ only: ["lora/x"] }),
+        'the model has no plugin "lora/x"; it has lora/a, lora/b, prefix_tuning/default',
+      )
+      assertStringIncludes(
+        (yield* Effect.flip(merge(model))).message,
+        'prefix_tuning/default cannot be merged at "model.layers.0.self_attn": its "kv-prefix" site does not say how',
+      )
     }),
     layers,
     backend,
@@ -256,15 +254,13 @@ Deno.test("two heads do not fit one model unless each is its adapter's own; then
       await run(
         Effect.gen(function* () {
           const model = yield* initialize(llamaConfig, { task })
-          const lora = yield* Lora.Lora
           assertThrows(() => rowsOf(model, backend), Error, '"score" is there 2 times, once for each of lora/a, lora/b')
           const mixed = rowsOf(model, backend, ["lora/a", "lora/b", "lora/b", "lora/a", "", "lora/b"])
           for (const [row, at] of [0, 1, 1, 0].entries()) assert(distance(mixed[row], alone[at][row]) < 1e-6)
           const base = rowsOf(model, backend, new Array(ROWS).fill(""))
           assert(distance(mixed[4], base[4]) < 1e-12)
-          yield* lora.setActive(model, ["b"])
-          assert(distance(rowsOf(model, backend).flat(), alone[1].flat()) < 1e-6)
-          assertStringIncludes((yield* Effect.flip(lora.merge(model, ["b"]))).message, "lora/b has modules of its own")
+          assert(distance(rowsOf(model.view({ only: ["lora/b"] }), backend).flat(), alone[1].flat()) < 1e-6)
+          assertStringIncludes((yield* Effect.flip(merge(model, ["lora/b"]))).message, "lora/b has modules of its own")
         }),
         both(true),
         backend,

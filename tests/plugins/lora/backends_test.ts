@@ -10,7 +10,7 @@ import { layer as wasm } from "../../../core/backend/wasm/backend.ts"
 import { layer as webgpu } from "../../../core/backend/webgpu/backend.ts"
 import { layer as pluginsLayer } from "../../../core/contracts/plugins.ts"
 import { layer as familiesLayer } from "../../../core/model/families.ts"
-import { load, type Model, saveCheckpoint } from "../../../core/model/mod.ts"
+import { load, merge, type Model, saveCheckpoint, saveMerged } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/model/task.ts"
 import { embed } from "../../../core/training/embed.ts"
 import { predict } from "../../../core/training/evaluate.ts"
@@ -45,22 +45,20 @@ for (
       })).pipe(Effect.provide(Llama.layer.pipe(Layer.provideMerge(services)), { local: true }))
       const trained = Effect.scoped(Effect.gen(function* () {
         const model = yield* load(directory, { task })
-        const lora = yield* Lora.Lora
         assert(model.parameters.some(({ slot }) => slot.storage === "bf16"))
         const start = yield* probabilities(model)
-        const plain = yield* lora.disabled(model, probabilities(model))
+        const plain = yield* probabilities(model.view({ only: [] }))
         assert(distance(start, plain) < 1e-5, `the start is off by ${distance(start, plain)}`)
         yield* fit(model, { train: texts(8) }, { maxSteps: 3, learningRate: 3e-2, batchSize: 4, tokenizer })
 
         const alone = new Map<string, { probabilities: number[]; embeddings: ReadonlyArray<Float32Array> }>()
         for (const name of ["dora", "pissa", "plain"]) {
-          yield* lora.setActive(model, [name])
+          const view = model.view({ only: [`lora/${name}`] })
           alone.set(`lora/${name}`, {
-            probabilities: yield* probabilities(model),
-            embeddings: yield* embed(model, rows, { tokenizer }),
+            probabilities: yield* probabilities(view),
+            embeddings: yield* embed(view, rows, { tokenizer }),
           })
         }
-        yield* lora.setActive(model, ["dora", "pissa", "plain"])
         const ids = ["lora/pissa", "lora/dora", "lora/plain", "lora/plain", "lora/pissa", "lora/dora"]
         const mixed = yield* probabilities(model, ids)
         const embedded = yield* embed(model, rows, { tokenizer, plugins: ids, batchSize: 4 })
@@ -78,9 +76,13 @@ for (
         assertStringIncludes(wrong.message, "plugins must name one for each of 6 rows, got 1")
         assertStringIncludes((yield* Effect.flip(probabilities(model, ids.map(() => "lora/x")))).message, '"lora/x"')
 
-        assertStringIncludes((yield* Effect.flip(lora.merge(model, ["dora", "pissa", "plain"]))).message, "bf16")
-        yield* lora.saveMerged(model, ["dora", "pissa", "plain"], `${directory}/merged`)
-        return yield* probabilities(model)
+        const own = yield* probabilities(model)
+        for (const names of [["lora/dora"], ["lora/plain", "lora/pissa"], ["lora"]]) {
+          const off = distance(yield* probabilities(yield* merge(model, names)), own)
+          assert(off < 1e-5, `with ${names} merged it is off by ${off}`)
+        }
+        yield* saveMerged(model, `${directory}/merged`)
+        return own
       })).pipe(Effect.provide(
         Layer.mergeAll(
           Lora.layer({ name: "dora", r: 2, useDora: true, targetModules: ["q_proj", "up_proj"] }),

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { initialize, loadAdapters, type Model, saveAdapters } from "../../../core/model/mod.ts"
+import { initialize, loadAdapters, merge, type Model, saveAdapters } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/model/task.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 import { memoryBackend } from "../../memory_backend.ts"
@@ -107,14 +107,11 @@ Deno.test("merged it is the same function, and comes out again; files have PEFT'
     await run(
       Effect.gen(function* () {
         const model = yield* initialize(llamaConfig, { task })
-        const lora = yield* (yield* Lora.Lora).adapter()
         shake(model, backend)
         const before = logits(model, backend)
         yield* saveAdapters(model, directory)
-        yield* lora.merge(model)
-        assert(distance(before, logits(model, backend)) < 1e-10)
-        yield* lora.unmerge(model)
-        assert(distance(before, logits(model, backend)) < 1e-10)
+        assert(distance(before, logits(yield* merge(model), backend)) < 1e-10)
+        assertEquals(distance(before, logits(model, backend)), 0)
         shake(model, backend)
         assert(distance(before, logits(model, backend)) > 1e-2)
         yield* loadAdapters(model, directory)
@@ -139,8 +136,8 @@ Deno.test("merged it is the same function, and comes out again; files have PEFT'
     await run(
       Effect.gen(function* () {
         const model = yield* initialize(llamaConfig, { task })
-        const lora = yield* (yield* Lora.Lora).adapter()
-        assertEquals(lora.options.useDora, true)
+        const adapters = yield* (yield* Lora.Lora).adapters
+        assertEquals(adapters.get("default")?.useDora, true)
         assert(distance(logits(model, again), logits(model, again, false)) > 1e-2)
       }),
       Lora.fromPeft(directory) as never,
@@ -158,7 +155,6 @@ Deno.test("two DoRA adapters and a plain one merge into the function that they a
   await run(
     Effect.gen(function* () {
       const model = yield* initialize(llamaConfig, { task })
-      const lora = yield* Lora.Lora
       shake(model, backend)
       const before = logits(model, backend)
       // Beside each other, each adapter adds W' - W of its own.
@@ -171,20 +167,19 @@ Deno.test("two DoRA adapters and a plain one merge into the function that they a
       const plain = summed(weights, "lora/c", key.replace(".weight", ""), 8 / R).flat()
       const expected = base.map((w, i) => w + [...alone, plain].reduce((sum, values) => sum + values[i] - w, 0))
 
-      for (const names of [["a"], ["c"], ["a", "b"]]) {
-        const error = yield* Effect.flip(lora.merge(model, names))
-        assertStringIncludes(error.message, "merge all of its adapters together")
+      // Some of them, the others beside them; all at once; one after the other.
+      for (const names of [["lora/a"], ["lora/c"], ["lora/a", "lora/b"]]) {
+        const some = yield* merge(model, names)
+        assertEquals([...some.merged], names)
+        assert(distance(before, logits(some, backend)) < 1e-9)
       }
-      yield* lora.merge(model, ["c", "a", "b"])
-      assert(distance(weights.get(key)!, expected) < 1e-9)
-      assert(distance(before, logits(model, backend)) < 1e-9)
-      assertStringIncludes(
-        (yield* Effect.flip(lora.unmerge(model, ["a"]))).message,
-        "were merged together with DoRA; unmerge them together",
-      )
-      yield* lora.unmerge(model, ["a", "b", "c"])
-      assert(distance(weights.get(key)!, base) < 1e-6)
-      assert(distance(before, logits(model, backend)) < 1e-6)
+      const last = yield* merge(yield* merge(yield* merge(model, ["lora/c"]), ["lora/b"]), ["lora/a"])
+      for (const merged of [yield* merge(model, ["lora/c", "lora/a", "lora/b"]), last]) {
+        assert(distance(backend.slots.get(merged.folded.get(key)!.slot.id)!, expected) < 1e-9)
+        assert(distance(before, logits(merged, backend)) < 1e-9)
+      }
+      assertEquals(distance(weights.get(key)!, base), 0)
+      assertEquals(distance(before, logits(model, backend)), 0)
     }),
     layers,
     backend,

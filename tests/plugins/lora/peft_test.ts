@@ -1,7 +1,16 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
 import type { BatchTensors } from "../../../core/contracts/objective.ts"
-import { load, loadAdapters, readParameters, saveAdapters, saveCheckpoint } from "../../../core/model/mod.ts"
+import {
+  load,
+  loadAdapters,
+  merge,
+  type Model,
+  readParameters,
+  saveAdapters,
+  saveCheckpoint,
+  saveMerged,
+} from "../../../core/model/mod.ts"
 import { Task } from "../../../core/model/task.ts"
 import { parseHeader } from "../../../core/formats/safetensors.ts"
 import * as ops from "../../../core/tensor/ops.ts"
@@ -98,24 +107,22 @@ Deno.test("merging gives the same logits without the adapter's path, and comes u
   try {
     await run(
       Effect.gen(function* () {
-        const lora = yield* (yield* Lora.Lora).adapter()
         const model = yield* load(fixture("llama/qwen2"), { task: Task.classification(["a", "b", "c"]) })
         const data = { inputs: { tokens: tokens.flat(), lengths }, slots: backend.slots }
-        const graph = () => model.forward(batch, { training: false }).logits
-        const before = evaluate(graph(), data)
+        const graph = (own: Model) => own.forward(batch, { training: false }).logits
+        const before = evaluate(graph(model), data)
         const slots = new Map([...backend.slots].map(([id, values]) => [id, values.slice()]))
         assertStringIncludes((yield* Effect.flip(saveCheckpoint(model, `${directory}/x`))).message, "merge it first")
-        yield* lora.saveMerged(model, `${directory}/merged`)
+        yield* saveMerged(model, `${directory}/merged`)
         for (const [id, values] of slots) assertEquals(distance(values, backend.slots.get(id)!), 0)
-        yield* lora.merge(model)
-        assertEquals((yield* Effect.flip(lora.merge(model)))._tag, "ModelError")
-        const merged = evaluate(graph(), data)
+        const other = yield* merge(model)
+        assertEquals((yield* Effect.flip(merge(other, ["lora"])))._tag, "ModelError")
+        const merged = evaluate(graph(other), data)
         assert(distance(before, merged) < 1e-6 && distance(before, merged) >= 0)
-        yield* lora.unmerge(model)
-        assert(distance(before, evaluate(graph(), data)) < 1e-6)
+        assertEquals(distance(before, evaluate(graph(model), data)), 0)
         const weight = model.parameters.find(({ name }) => name === "lora_B")!
         yield* Effect.promise(() => backend.write(weight.slot, new Float32Array([Infinity])))
-        assertStringIncludes((yield* Effect.flip(lora.merge(model))).message, "not be finite")
+        assertStringIncludes((yield* Effect.flip(merge(model))).message, "not be finite")
       }),
       Lora.fromPeft(fixture("lora/classification")) as never,
       backend,

@@ -1,12 +1,11 @@
 import { assert, assertEquals } from "@std/assert"
 import * as Effect from "effect/Effect"
 import { initialize } from "../../../core/model/mod.ts"
-import { labelKind, Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/model/task.ts"
 import { adamW } from "../../../core/training/adamw.ts"
-import { objectiveOf } from "../../../core/training/objectives.ts"
 import type { Optimizer } from "../../../core/training/optimizer.ts"
 import { sgd } from "../../../core/training/sgd.ts"
-import { makeStepper } from "../../../core/training/stepper.ts"
+import { makeSession } from "../../../core/training/session.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 import { memoryBackend } from "../../memory_backend.ts"
 import { distance, run } from "../../model_layer.ts"
@@ -31,21 +30,11 @@ const changes = (optimizer: Optimizer, options: Lora.LoraOptions, weightDecay = 
       const model = yield* initialize(llamaConfig, { task: Task.classification(["a", "b"]) })
       const trained = model.parameters.filter(({ trainable }) => trainable)
       const before = new Map(trained.map(({ key, slot }) => [key, Array.from(backend.slots.get(slot.id)!)]))
-      const tensors = new Map(model.parameters.map(({ key, tensor }) => [key, tensor]))
-      const stepper = makeStepper(backend, {
-        forward: model.forward,
-        parameter: (key) => tensors.get(key)!,
-        trained,
-        labels: labelKind(model.task),
-        objective: objectiveOf(model.task),
-        contributions: model.contributions,
-        optimizer,
-        weightDecay,
-        maxGradNorm: 0,
-      }, { seed: 0, tasks: ["default"] })
-      yield* Effect.promise(async () =>
-        await (await stepper.post({ step: 1, learningRate: 0.01, batches: [batch] })).result
-      )
+      yield* Effect.promise(async () => {
+        const session = await makeSession(model, { optimizer, weightDecay, maxGradNorm: 0, seed: 0 })
+        await session.post({ batches: [batch] }, 0.01)
+        await session.drain()
+      })
       return new Map(trained.map(({ key, slot }) => {
         return [key, before.get(key)!.map((value, i) => backend.slots.get(slot.id)![i] - value)]
       }))

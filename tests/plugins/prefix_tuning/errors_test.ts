@@ -20,10 +20,10 @@ const layerOf = (options: unknown) => PrefixTuning.layer(options as PrefixTuning
 
 Deno.test("options that make no sense are errors that quote them", async () => {
   const cases: ReadonlyArray<readonly [unknown, string]> = [
-    [{ numVirtualTokens: 0 }, "numVirtualTokens must be a positive integer, got 0"],
+    [{ numVirtualTokens: 0 }, "numVirtualTokens must be a whole number from 1, got 0"],
     [{ numVirtualTokens: -2 }, "got -2"],
     [{ numVirtualTokens: 1.5 }, "got 1.5"],
-    [{ prefixProjection: true, encoderHiddenSize: 0 }, "encoderHiddenSize must be a positive integer, got 0"],
+    [{ prefixProjection: true, encoderHiddenSize: 0 }, "encoderHiddenSize must be a whole number from 1, got 0"],
     [{ encoderHiddenSize: 4 }, "prefixProjection must be true where encoderHiddenSize is given"],
     [{ prefixProjection: 1 }, "prefixProjection must be true or false, got 1"],
     [{ initWeights: "ones" }, '"ones"'],

@@ -21,9 +21,9 @@ const MLP = { encoderReparameterizationType: "MLP" }
 
 Deno.test("options that make no sense are errors that quote them", async () => {
   const cases: ReadonlyArray<readonly [unknown, string]> = [
-    [{ numVirtualTokens: 0 }, "numVirtualTokens must be a positive integer, got 0"],
+    [{ numVirtualTokens: 0 }, "numVirtualTokens must be a whole number from 1, got 0"],
     [{ numVirtualTokens: -2 }, "got -2"],
-    [{ ...MLP, encoderHiddenSize: -1 }, "encoderHiddenSize must be a positive integer, got -1"],
+    [{ ...MLP, encoderHiddenSize: -1 }, "encoderHiddenSize must be a whole number from 1, got -1"],
     [{ encoderHiddenSize: 4 }, 'encoderReparameterizationType must be "MLP" where encoderHiddenSize is given'],
     [{ encoderReparameterizationType: "LSTM" }, 'encoderReparameterizationType must be "MLP", got "LSTM"'],
     [{ ...MLP, encoderNumLayers: 3 }, "encoderNumLayers must be 2, got 3"],

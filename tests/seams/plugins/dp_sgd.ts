@@ -6,14 +6,14 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
-import { type Gradients, ops, type PluginError, Plugins, type Tensor } from "@espalier/espalier"
+import { type Gradients, ops, type PluginError, Plugins } from "@espalier/espalier"
 
 /** Options of {@link layer}. */
 export interface DpSgdOptions {
   /** Most that one example's gradient may measure (L2). */
   readonly maxGradNorm: number
-  /** What the sum of clipped gradients is divided by; without it, the number of examples at hand. */
-  readonly expectedBatchSize?: number
+  /** Whether the sum of clipped gradients is divided by the number of examples planned, not by that drawn. Default false. */
+  readonly constantDivisor?: boolean
 }
 
 /** Identity of the capability. */
@@ -25,29 +25,22 @@ const DpSgd: Context.Service<DpSgd, DpSgdOptions> = Context.Service<DpSgd, DpSgd
 
 /** Clips examples. */
 export function layer(options: DpSgdOptions): Layer.Layer<DpSgd, PluginError, Plugins.Plugins> {
-  const { maxGradNorm, expectedBatchSize } = options
+  const { maxGradNorm, constantDivisor = false } = options
   return Plugins.plugin(
     DpSgd,
     Effect.succeed([options, {
       id: "dp_sgd/default",
-      objective: {
-        // A mean over the example's own tokens: what another example holds does not show in it.
-        wrap: (next) => (context) => {
-          const { loss, weight } = next(context)
-          return { loss: ops.div(loss, ops.max(weight, 1)), weight: ops.min(weight, 1) }
-        },
-      },
-      gradients: {
-        example: (gradients) => clip(gradients, maxGradNorm),
-        ...(expectedBatchSize === undefined ? {} : {
-          task: {
-            update: (tasks, state, { weights }) => {
-              const fixed = (task: string) => ops.div(weights.get(task)!, expectedBatchSize)
-              return [new Map([...tasks].map(([task, own]) => [task, scale(own, fixed(task))])), state]
-            },
+      requires: { constantDivisor },
+      ...(constantDivisor ? {} : {
+        objective: {
+          // A mean over the example's own tokens: what another example holds does not show in it.
+          wrap: (next) => (context) => {
+            const { loss, weight } = next(context)
+            return { loss: ops.div(loss, ops.max(weight, 1)), weight: ops.min(weight, 1) }
           },
-        }),
-      },
+        },
+      }),
+      gradients: { example: (gradients) => clip(gradients, maxGradNorm) },
     }]),
   )
 }
@@ -64,8 +57,4 @@ function clip(gradients: Gradients, maxGradNorm: number): Gradients {
       ops.mul(gradient, ops.reshape(factor, [-1, ...gradient.shape.slice(1).map(() => 1)])),
     ]),
   )
-}
-
-function scale(gradients: Gradients, factor: Tensor): Gradients {
-  return new Map([...gradients].map(([key, gradient]) => [key, ops.mul(gradient, factor)]))
 }

@@ -33,6 +33,7 @@ export function layer(options: PrefixOptions): Layer.Layer<Prefix, PluginError, 
           const normal = { shape, initializer: { kind: "normal", std: 0.5 } } as const
           return {
             place: "kv-prefix",
+            length: options.length,
             parameters: { keys: normal, values: normal },
             forward: (scope) => ({ keys: scope.parameter("keys"), values: scope.parameter("values") }),
           }

@@ -6,6 +6,7 @@ import { COUNTER_BYTES } from "../../../../core/backend/wasm/_shares.ts"
 import type { WasmOptions } from "../../../../core/backend/wasm/backend.ts"
 import { ALIGNMENT } from "../../../../core/backend/wasm/lower.ts"
 import { explain } from "../../../../core/graph/explain.ts"
+import type { BuiltinCall as Call } from "../../../../kernels/builtin.ts"
 import { interpret } from "../../../../core/graph/interpret.ts"
 import type { Program } from "../../../../core/graph/program.ts"
 import { noise, view } from "../../../kernels/_compare.ts"
@@ -235,7 +236,7 @@ const stray = (slot: Slot): Program => ({
     body: [{ op: "load", operand: 0, dtype: f32 }],
     inputs: [view(0, [1 << 16], [1 << 13])],
     outputs: [{ step: 0, view: view(1, [1 << 16]) }],
-  }],
+  } as Call],
   outputs: [],
 })
 

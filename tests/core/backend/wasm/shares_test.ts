@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert"
 import { COUNTERS } from "../../../../core/backend/wasm/_shares.ts"
 import { lower } from "../../../../core/backend/wasm/lower.ts"
 import type { BufferSpec, Program } from "../../../../core/graph/program.ts"
-import type { Call } from "../../../../kernels/contract.ts"
+import type { BuiltinCall as Call } from "../../../../kernels/builtin.ts"
 import { view } from "../../../kernels/_compare.ts"
 import { withBackend } from "./_with_backend.ts"
 

@@ -3,6 +3,7 @@ import type { CallTime } from "../../../../core/backend/backend.ts"
 import { BackendError } from "../../../../core/backend/backend_error.ts"
 import { startDevice } from "../../../../core/backend/webgpu/_device.ts"
 import { build } from "../../../../core/graph/build.ts"
+import type { BuiltinCall } from "../../../../kernels/builtin.ts"
 import { interpret } from "../../../../core/graph/interpret.ts"
 import { gather, input, slice, slot } from "../../../../core/tensor/ops.ts"
 import { noise, view } from "../../../kernels/_compare.ts"
@@ -156,6 +157,18 @@ onWebgpu("a slot larger than a binding is seen as one", () =>
     const table = { buffer: 0, offset: 0, shape: [rows, width], strides: [width, 1] }
     const found = { buffer: 2, offset: 0, shape, strides: [width, 1] }
     const output = { buffer: 3, offset: 0, shape: scores, strides: [rows, 1] }
+    const calls: ReadonlyArray<BuiltinCall> = [
+      { kernel: "gather", table, indices: view(1, [wanted.length]), output: found },
+      { kernel: "matmul", a: found, b: { ...table, shape: [width, rows], strides: [1, width] }, output },
+      // In place: every row doubled.
+      {
+        kernel: "rows",
+        space: [rows, width],
+        body: [{ op: "load", operand: 0, dtype: "f32" }, { op: "add", args: [0, 0], dtype: "f32" }],
+        inputs: [table],
+        outputs: [{ step: 1, view: table }],
+      },
+    ]
     const executable = await backend.compile({
       name: "lookup",
       buffers: [
@@ -164,18 +177,7 @@ onWebgpu("a slot larger than a binding is seen as one", () =>
         { size: wanted.length * width, dtype: "f32", source: { kind: "temporary" } },
         { size: wanted.length * rows, dtype: "f32", source: { kind: "temporary" } },
       ],
-      calls: [
-        { kernel: "gather", table, indices: view(1, [wanted.length]), output: found },
-        { kernel: "matmul", a: found, b: { ...table, shape: [width, rows], strides: [1, width] }, output },
-        // In place: every row doubled.
-        {
-          kernel: "rows",
-          space: [rows, width],
-          body: [{ op: "load", operand: 0, dtype: "f32" }, { op: "add", args: [0, 0], dtype: "f32" }],
-          inputs: [table],
-          outputs: [{ step: 1, view: table }],
-        },
-      ],
+      calls,
       outputs: [{ name: "rows", view: found, dtype: "f32" }, { name: "scores", view: output, dtype: "f32" }],
     })
     const result = await executable.run({ ids: Int32Array.from(wanted) })

@@ -1,0 +1,127 @@
+/**
+ * Lowers programs to WGSL, compiles them and loads them into the device's thread.
+ * @module
+ */
+import type { BackendService, CallTime, Executable, RunData } from "../backend.ts"
+import { BackendError } from "../backend_error.ts"
+import { checkInputs } from "../check_inputs.ts"
+import { slotsOf } from "../_slots.ts"
+import type { Region } from "./_worker.ts"
+import { ARENA, type DeviceBuffers } from "./buffers.ts"
+import { lower, type PlannedRegion, type WebgpuPlan } from "./lower.ts"
+import { arrayOf, type SlotTable } from "./slot_table.ts"
+
+/** Times of the calls from the dispatches' nanoseconds; the first starts at 0. */
+const timesOf = ({ dispatches }: WebgpuPlan, bytes: ArrayBuffer): ReadonlyArray<CallTime> => {
+  const stamps = new BigUint64Array(bytes)
+  const at = (i: number) => Number(stamps[i] - stamps[0]) / 1e6
+  const calls = new Map<number, CallTime>()
+  dispatches.forEach(({ call }, i) => {
+    calls.set(call, { call, thread: 0, start: calls.get(call)?.start ?? at(2 * i), end: at(2 * i + 1) })
+  })
+  return [...calls.values()]
+}
+
+/** The bytes of a plan's inputs, concatenated. */
+const inputBytes = ({ inputs, inputBytes }: WebgpuPlan, given: RunData): ArrayBuffer => {
+  const bytes = new ArrayBuffer(inputBytes)
+  for (const { name, offset, length, dtype } of inputs) {
+    const to = dtype === "i32" ? new Int32Array(bytes, offset, length) : new Float32Array(bytes, offset, length)
+    to.set(given[name])
+  }
+  return bytes
+}
+
+/** Waits until all have settled, then throws the first failure. */
+const settle = async (made: ReadonlyArray<Promise<unknown>>): Promise<void> => {
+  const failed = (await Promise.allSettled(made)).find((result) => result.status === "rejected")
+  if (failed !== undefined) throw failed.reason
+}
+
+/** The backend's `compile`. */
+export const makeCompile = (buffers: DeviceBuffers, slots: SlotTable): BackendService["compile"] => {
+  const { device, create, destroy, writeBuffer, enlargeArena } = buffers
+  const { facts, ask } = device
+  const options = {
+    device: {
+      subgroups: facts.subgroups,
+      software: facts.software,
+      workgroupsPerAxis: facts.limits.maxComputeWorkgroupsPerDimension,
+      storageBindings: facts.limits.maxStorageBuffersPerShaderStage,
+    },
+    bindingBytes: facts.limits.maxStorageBufferBindingSize,
+    enableSubgroups: facts.enableSubgroups,
+  }
+  /** Numbers of the shaders of all programs, by their text. */
+  const shaderNumbers = new Map<string, number>()
+  let shaders = 0, programs = 0
+  return async (program, { trace } = {}) => {
+    const lost = device.lost()
+    if (lost !== undefined) throw lost
+    const used = slotsOf(program, slots.held)
+    const plan = lower(program, options)
+    const what = `program "${plan.name}"`
+    const own: Array<number> = []
+    const made: Array<Promise<unknown>> = [enlargeArena(plan.arenaBytes, `the temporaries of ${what}`)]
+    const createOwn = (bytes: number, part: string): number => {
+      if (bytes === 0) return -1
+      const { buffer, made: done } = create(bytes, `the ${part} of ${what}`)
+      own.push(buffer)
+      made.push(done)
+      return buffer
+    }
+    const inputs = createOwn(plan.inputBytes, "inputs")
+    const constants = createOwn(plan.constantBytes, "constants")
+    const timeBytes = trace !== undefined && facts.timestamps ? 16 * plan.dispatches.length : 0
+    const times = createOwn(timeBytes, "times")
+    for (const { offset, data } of plan.constants) {
+      made.push(writeBuffer(constants, offset, data, `writing the constants of ${what}`))
+    }
+    const bufferOf = (place: PlannedRegion["place"]): number =>
+      typeof place === "number" ? slots.held.get(place)!.buffer : { arena: ARENA, inputs, constants }[place]
+    const region = ({ place, offset, bytes }: PlannedRegion): Region => ({ buffer: bufferOf(place), offset, bytes })
+    const fresh = plan.shaders.filter(({ code }) => !shaderNumbers.has(code))
+    for (const { code } of fresh) shaderNumbers.set(code, shaders++)
+    const numberOf = plan.shaders.map(({ code }) => shaderNumbers.get(code)!)
+    const number = programs++
+    const load = {
+      kind: "load",
+      program: number,
+      label: plan.name,
+      shaders: fresh.map((shader) => ({ ...shader, number: shaderNumbers.get(shader.code)! })),
+      dispatches: plan.dispatches.map((dispatch) => ({
+        ...dispatch,
+        shader: numberOf[dispatch.shader],
+        bindings: dispatch.bindings.map(region),
+      })),
+      inputs,
+      outputs: [...plan.outputs.map(region), ...timeBytes > 0 ? [{ buffer: times, offset: 0, bytes: timeBytes }] : []],
+      times,
+    } as const
+    try {
+      await settle([...made, ask(load, `compiling ${what}`)])
+    } catch (error) {
+      destroy(own)
+      for (const { code } of fresh) shaderNumbers.delete(code)
+      throw error
+    }
+
+    let disposed = false
+    const run: Executable["run"] = async (given) => {
+      checkInputs(plan.inputs, given, what)
+      for (const { slot } of used) slots.heldOf(slot)
+      if (disposed) throw new BackendError({ reason: "BadInput", message: `${what} was disposed` })
+      const bytes = inputBytes(plan, given)
+      const data = await ask({ kind: "run", program: number, inputs: bytes }, what, [bytes])
+      if (timeBytes > 0) trace?.(timesOf(plan, data[plan.outputs.length]))
+      return Object.fromEntries(plan.outputs.map(({ name, dtype }, i) => [name, arrayOf(dtype, data[i])]))
+    }
+    const dispose = (): void => {
+      if (disposed) return
+      disposed = true
+      ask({ kind: "unload", program: number }, `disposing ${what}`).catch(() => {}) // a lost device holds nothing
+      destroy(own)
+    }
+    return { run, temporaryBytes: plan.arenaBytes, dispose }
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * Making models: from a directory, or from a config alone.
+ * @module
+ */
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import type * as EffectScope from "effect/Scope"
+import type { Backend } from "../../backend/backend.ts"
+import type { BackendError } from "../../backend/backend_error.ts"
+import { attempt } from "../../contracts/attempt.ts"
+import type { Parameter } from "../../contracts/parameter.ts"
+import { PluginError } from "../../contracts/plugin_error.ts"
+import type { Plugins } from "../../contracts/plugins.ts"
+import type { JsonError } from "../../formats/json_error.ts"
+import { ConfigReader, readModelConfig } from "../../formats/model_config.ts"
+import type { SafetensorsError } from "../../formats/safetensors_error.ts"
+import type { StorageError } from "../../formats/storage_error.ts"
+import type { StoredDType } from "../../formats/stored_dtype.ts"
+import type { Storage } from "../../tensor/dtype.ts"
+import type { StoredTensor } from "../../weights/stored_tensor.ts"
+import { isOptional, type Ties, tiesOf } from "../../weights/weight_map.ts"
+import { firstValues } from "../_first_values.ts"
+import { writeParameters } from "../adapters.ts"
+import type { Families } from "../families.ts"
+import type { Model } from "../model.ts"
+import { ModelError } from "../model_error.ts"
+import { assemble } from "./assemble.ts"
+import { describe } from "./describe.ts"
+import { earlierValues } from "./earlier_values.ts"
+import { writeFromFiles, writeInitialValues } from "./initial_values.ts"
+import {
+  INITIALIZE_OPTIONS,
+  type InitializeOptions,
+  LOAD_OPTIONS,
+  type LoadOptions,
+  resolveLoad,
+} from "./load_options.ts"
+import { newNotes, resolveMethods, setUpNotes, structureOf } from "./structure.ts"
+
+/** What can go wrong while a model is made. */
+export type LoadError = ModelError | PluginError | JsonError | StorageError | SafetensorsError | BackendError
+
+const STORAGES: Readonly<Partial<Record<StoredDType, Storage>>> = { F16: "f16", BF16: "bf16" }
+
+/**
+ * Loads a model from a Hugging Face directory. Config, plugins, names and shapes are checked first; then memory is
+ * taken and weights stream straight into it. The memory is freed with the scope.
+ */
+export function load(
+  directory: string,
+  options: LoadOptions,
+): Effect.Effect<Model, LoadError, Backend | Plugins | Families | FileSystem.FileSystem | EffectScope.Scope> {
+  return Effect.gen(function* () {
+    const { task, seed, weights, head } = yield* attempt(() => resolveLoad(LOAD_OPTIONS, options), ModelError)
+    const path = directory.length > 1 ? directory.replace(/\/+$/, "") : directory
+    const config = yield* readModelConfig(path)
+    const files = yield* Effect.promise(() => import("../stored_weights.ts"))
+    yield* files.checkPlain(path, config.record)
+    const description = yield* describe(config, path, { task, seed })
+    const resolve = (tied: Ties, fresh: ReadonlySet<string>) =>
+      attempt(() => resolveMethods(description, tied, fresh), PluginError)
+    // What cannot work together is told before the files are opened.
+    const early = yield* resolve(tiesOf(description.network.weights), new Set())
+    const { tensors, notes: told, ...found } = yield* files.storedWeights(description, head)
+    const resolved = found.fresh.size === 0 ? early : yield* resolve(found.tied, found.fresh)
+    const structure = structureOf(description, resolved, found)
+    const earlier = yield* earlierValues(structure)
+    const notes = [...setUpNotes(structure), ...told, ...newNotes(structure, earlier)]
+    const model = yield* assemble(structure, notes, storageIn(tensors, weights))
+    const { changed: { weights: replaced } } = structure
+    yield* writeFromFiles(model, yield* writeInitialValues(model, { earlier, replaced, files: tensors, seed }))
+    yield* writeParameters(model, yield* firstValues(model, seed, earlier))
+    return model
+  })
+}
+
+/** Makes a model with new weights from the content of a `config.json`: for pretraining and comparisons. */
+export function initialize(
+  config: Readonly<Record<string, unknown>>,
+  options: InitializeOptions,
+): Effect.Effect<Model, LoadError, Backend | Plugins | Families | EffectScope.Scope> {
+  return Effect.gen(function* () {
+    const resolvedOptions = yield* attempt(() => resolveLoad(INITIALIZE_OPTIONS, options), ModelError)
+    const description = yield* describe(new ConfigReader("config", config), "", resolvedOptions)
+    const { task, parameters, network, config: { record } } = description
+    const tied = tiesOf(network.weights)
+    const keys = parameters.map(({ key }) => key)
+    const fresh = new Set(keys.filter((key) => isOptional(network.weights, key)))
+    const resolved = yield* attempt(() => resolveMethods(description, tied, fresh), PluginError)
+    const structure = structureOf(description, resolved, { task, tied, fresh, record })
+    const earlier = yield* earlierValues(structure)
+    const model = yield* assemble(structure, setUpNotes(structure), () => "f32")
+    const { seed, changed: { weights: replaced } } = structure
+    yield* writeInitialValues(model, { earlier, replaced, files: new Map(), seed })
+    yield* writeParameters(model, yield* firstValues(model, seed, earlier))
+    return model
+  })
+}
+
+/** What a frozen parameter of the base is kept in. */
+function storageIn(
+  tensors: ReadonlyMap<string, StoredTensor>,
+  weights: "stored" | Storage,
+): (parameter: Parameter) => Storage {
+  return ({ key, shape }) => {
+    if (shape.length < 2) return "f32"
+    if (weights !== "stored") return weights
+    const stored = tensors.get(key)
+    return stored === undefined ? "f32" : STORAGES[stored.dtype] ?? "f32"
+  }
+}

@@ -1,0 +1,94 @@
+import type { ModuleInfo } from "../../contracts/module_info.ts"
+import type { Parameter } from "../../contracts/parameter.ts"
+import { PluginError } from "../../contracts/plugin_error.ts"
+import type { Ties } from "../../weights/weight_map.ts"
+import type { Model } from "../model.ts"
+import { unmatched } from "../selector.ts"
+import { longestPrefix, resolveSites, type SiteTable } from "../sites.ts"
+import type { Task } from "../task.ts"
+import type { Description } from "./describe.ts"
+import { checkTied, trainableOf } from "./trainable.ts"
+
+/** What files say of a model. */
+export interface FoundInFiles {
+  /** The task, with the labels of a head that the files hold. */
+  readonly task: Task
+  readonly tied: Ties
+  /** Keys of base parameters that start new. */
+  readonly fresh: ReadonlySet<string>
+  /** The `config.json` that holds for the weights. */
+  readonly record: Model["config"]
+}
+
+/** Everything that is known of a model before any memory is taken. */
+export interface Structure extends Omit<Description, "parameters" | "labelKeys">, FoundInFiles {
+  /** Base parameters, tied ones once. */
+  readonly base: ReadonlyArray<Parameter>
+  readonly sites: SiteTable
+  readonly trains: (parameter: Parameter) => boolean
+}
+
+/** Methods at their modules. */
+export interface Resolved extends Pick<Structure, "network" | "modules" | "sites"> {}
+
+/**
+ * Resolves methods' sites. Throws {@link PluginError} where methods do not fit the model or each other.
+ *
+ * @param fresh Keys of base parameters that start new: modules of nothing else count as head, so that methods which adapt
+ * all else leave them alone.
+ */
+export function resolveMethods(
+  { contributions, parameters, modules: all, network }: Description,
+  tied: Ties,
+  fresh: ReadonlySet<string>,
+): Resolved {
+  const isNew = ({ path }: ModuleInfo) => {
+    const own = parameters.filter(({ key, module }) => module === path && !Object.hasOwn(tied, key))
+    return own.length > 0 && own.every(({ key }) => fresh.has(key))
+  }
+  const modules = all.map((module) => isNew(module) ? { ...module, outputHead: true } : module)
+  const sites = resolveSites(modules, contributions)
+  const taken = longestPrefix(sites.byModule, "Attention") + longestPrefix(sites.byModule, "Backbone")
+  const maxPositions = network.maxPositions - taken
+  if (maxPositions <= 0) {
+    const message = `prefixes of ${taken} places leave no room in the model's ${network.maxPositions} positions`
+    throw new PluginError({ plugin: "plugins", message })
+  }
+  checkTied(tied, modules, contributions)
+  return { network: { ...network, maxPositions }, modules, sites }
+}
+
+/** Everything that is known of a model, from config, methods and files. */
+export function structureOf(description: Description, resolved: Resolved, found: FoundInFiles): Structure {
+  const { parameters, labelKeys: _, ...described } = description
+  const { fresh, tied } = found
+  const base = parameters.filter(({ key }) => !Object.hasOwn(tied, key))
+  const trains = trainableOf({ contributions: described.contributions, ...resolved, base, fresh })
+  return { ...described, ...resolved, ...found, base, trains }
+}
+
+/** What a person should know of the config and of names that methods were given. */
+export function setUpNotes({ modules, contributions, network }: Structure): ReadonlyArray<string> {
+  const selectors = contributions.flatMap(({ id, sites = [], notes }) => [
+    ...sites.flatMap((site) => {
+      const names = unmatched(modules, site.select)
+      return names.length === 0 ? [] : [`${id}: no module is named ${names.join(" or ")}; the other names count`]
+    }),
+    ...(notes?.(modules) ?? []),
+  ])
+  return [...network.notes, ...selectors]
+}
+
+/** What a person should know of parameters that the files lack and that no earlier run has either. */
+export function newNotes(
+  { base, fresh, trains }: Structure,
+  earlier: ReadonlyMap<string, unknown>,
+): ReadonlyArray<string> {
+  const all = base.filter(({ key }) => fresh.has(key) && !earlier.has(key))
+  const list = (what: string, parameters: ReadonlyArray<Parameter>) =>
+    parameters.length === 0 ? [] : [`not in the files, so ${what}: ${parameters.map(({ key }) => key).join(", ")}`]
+  return [
+    ...list("new and trained", all.filter(trains)),
+    ...list("new", all.filter((parameter) => !trains(parameter))),
+  ]
+}

@@ -1,0 +1,77 @@
+/**
+ * Makers of fields, one for each type of option. Meant as a namespace:
+ * `field.integer({ minimum: 1, default: 8, description: "Rank" })`.
+ * @module
+ */
+import type { Fault, Field, Limits, Made, Spec, Table, ValueOf } from "./field.ts"
+
+const make = <T, S>(field: object): Made<T, S> => field as Field<T> as Made<T, S>
+
+/** A whole number. */
+export function integer<const S extends Spec<number> & Limits>(spec: S): Made<number, S> {
+  return make({ type: "integer", ...spec })
+}
+
+/** A finite number. */
+export function number<const S extends Spec<number> & Limits>(spec: S): Made<number, S> {
+  return make({ type: "number", ...spec })
+}
+
+/** True or false. */
+export function boolean<const S extends Spec<boolean>>(spec: S): Made<boolean, S> {
+  return make({ type: "boolean", ...spec })
+}
+
+/** A text. */
+export function text<T extends string = string, const S extends Spec<T> = Spec<T>>(
+  spec: S & { readonly pattern?: string },
+): Made<T, S> {
+  return make({ type: "string", ...spec })
+}
+
+/** One of some values. */
+export function choice<const T extends string | number, const S extends Spec<T>>(
+  values: ReadonlyArray<T>,
+  spec: S,
+): Made<T, S> {
+  return make({ enum: values, ...spec })
+}
+
+/** A list. */
+export function list<T, const S extends Spec<ReadonlyArray<T>>>(
+  items: Field<T>,
+  spec: S & { readonly minItems?: number },
+): Made<ReadonlyArray<T>, S> {
+  return make({ type: "array", items, ...spec })
+}
+
+/** Values by name. */
+export function byName<T, const S extends Spec<Readonly<Record<string, T>>>>(
+  values: Field<T>,
+  spec: S & { readonly propertyNames?: Field<string> },
+): Made<Readonly<Record<string, T>>, S> {
+  return make({ type: "object", additionalProperties: values, ...spec })
+}
+
+/** What one of several fields allows. */
+export function anyOf<
+  const Members extends ReadonlyArray<Field<unknown>>,
+  const S extends Spec<ValueOf<Members[number]>>,
+>(members: Members, spec: S): Made<ValueOf<Members[number]>, S> {
+  return make({ anyOf: members, ...spec })
+}
+
+/** Options within an option. */
+export function record<Options, const S extends Spec<Options>>(
+  table: Table<Options, keyof Options>,
+  spec: S,
+): Made<Options, S> {
+  return make({ type: "object", properties: table, ...spec })
+}
+
+/** A value that JSON cannot hold, such as a function. */
+export function opaque<T>(): <const S extends Spec<T>>(
+  spec: S & { readonly faults: (value: unknown, at: string) => ReadonlyArray<Fault> },
+) => Made<T, S> {
+  return make
+}

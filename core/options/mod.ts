@@ -1,0 +1,26 @@
+/**
+ * Options as tables: a field declares type, range, default and one line of documentation, once, in the words of JSON
+ * Schema. Checks, errors that name the nearest known option, defaults, JSON Schema and `--help` come from it.
+ *
+ * ```ts
+ * import { field, methodName, methodOptions, type Table } from "@espalier/espalier/plugin"
+ *
+ * interface Options {
+ *   readonly name?: string
+ *   readonly r?: number
+ * }
+ * const TABLE: Table<Options> = {
+ *   name: methodName,
+ *   r: field.integer({ minimum: 1, default: 8, description: "Rank" }),
+ * }
+ *
+ * console.log(methodOptions("mine", TABLE, { r: 4 })) // { id: "mine/default", r: 4, name: "default" }
+ * ```
+ *
+ * @module
+ */
+export * as field from "./fields.ts"
+export type { Default, Fault, Field, Fields, Limits, Made, Resolved, Spec, Table, ValueOf } from "./field.ts"
+export { faultsOf, mustBe, valueFaults, withDefaults } from "./check.ts"
+export { defaultText, type JsonSchema, jsonSchema } from "./json_schema.ts"
+export { checkOptions, demand, methodName, methodOptions } from "./method_options.ts"

@@ -1,0 +1,312 @@
+/**
+ * A training session: the slots of a run and the steps that change them. `fit` is a loop on a session; reinforcement
+ * learning, distillation or an editor that trains write another.
+ * @module
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { BackendError } from "../backend/backend_error.ts"
+import type { RunData } from "../backend/backend.ts"
+import { DEFAULT_TASK, type FinishedStep } from "../contracts/batch_source.ts"
+import type { BatchTensors, Objective } from "../contracts/objective.ts"
+import type { Batch } from "../data/batches.ts"
+import type { DataError } from "../data/data_error.ts"
+import type { Model, ModelParameter } from "../model/model.ts"
+import { labelKind } from "../model/task.ts"
+import { sizeOf } from "../tensor/shape.ts"
+import type { Tensor } from "../tensor/tensor.ts"
+import { threefry2x32 } from "../tensor/threefry.ts"
+import { attemptPromise } from "./_attempt.ts"
+import { adamW } from "./adamw.ts"
+import { objectiveOf } from "./objectives.ts"
+import type { Optimizer } from "./optimizer.ts"
+import type { StepTrace } from "./profile.ts"
+import { secretName, type StepSettings } from "./step_graphs.ts"
+import { makeStepPrograms, type StepOutputs } from "./step_programs.ts"
+import { makeStepSlots, type NamedSlot } from "./step_slots.ts"
+import { TrainingError } from "./training_error.ts"
+
+/** The parts of a model that a session trains. */
+export type SessionModel = Pick<Model, "backend" | "task" | "parameters" | "contributions" | "forward" | "off">
+
+/** Options of a session. */
+export interface SessionOptions {
+  /** Default {@link adamW}. */
+  readonly optimizer?: Optimizer
+  /** Weight decay of parameters with two and more axes. Default 0. */
+  readonly weightDecay?: number
+  /** Greatest global norm of the gradient; 0 leaves it alone. Default 1. */
+  readonly maxGradNorm?: number
+  /** Seed of dropout and of gradient transforms. Default 42. */
+  readonly seed?: number
+  /** Names of the tasks that batches belong to. Default `["default"]`. */
+  readonly tasks?: ReadonlyArray<string>
+  /** The loss before methods change it. Default: that of the model's task. */
+  readonly objective?: Objective
+  /** Changes a batch before the model sees it, such as hiding tokens. Default: batches stay as they are. */
+  readonly prepare?: (batch: BatchTensors, key: readonly [Tensor, Tensor]) => BatchTensors
+  /** Examples that a step is planned for; needed where a method requires a constant divisor. */
+  readonly examplesPerStep?: number
+  /** Whether results have losses by example. Default: whether a method requires it. */
+  readonly exampleLosses?: boolean
+  /** Compute the inner values of the model's blocks again for derivatives: less memory, more work. Default false. */
+  readonly gradientCheckpointing?: boolean
+}
+
+/** One step to take. */
+export interface SessionStep {
+  /** Micro-batches. Gradients accumulate over them; an empty list is an empty (Poisson) step. */
+  readonly batches: ReadonlyArray<Batch>
+  /** Times each call. The results are the same. Default false. */
+  readonly trace?: boolean
+}
+
+/** Result of a step. */
+export interface StepResult extends FinishedStep {
+  /** Times of its calls, if the step was traced. */
+  readonly trace?: StepTrace
+}
+
+/** State of a session beside its slots: plain JSON. */
+export interface SessionState {
+  /** Steps done. */
+  readonly step: number
+  /** Finished steps that are still to be handed to a source of batches: see {@link Session.feedback}. */
+  readonly feedback: ReadonlyArray<FinishedStep>
+  /** Key of the noise of methods that ask for a secret one: four words of 32 bits. Whoever has it can remove the noise. */
+  readonly secretKey?: ReadonlyArray<number>
+}
+
+/** State of a session with all values: a structured clone of it is a copy. */
+export interface Snapshot {
+  readonly state: SessionState
+  /** Elements of slots by name. */
+  readonly values: Readonly<Record<string, Float32Array>>
+}
+
+/** A training session. Its methods are called one at a time. */
+export interface Session {
+  /** All that training changes: trained parameters, state of the optimizer and of gradient transforms. */
+  readonly slots: ReadonlyArray<NamedSlot>
+  /**
+   * Takes a step at a learning rate. Two steps are under way at most, so that the backend never waits for the host: the
+   * result of a step comes with the posting of the next, or from `drain`. Gives what is finished, in order.
+   *
+   * Rejects with a {@link TrainingError} (`Options`) for an unknown task or a wrong rate, or with the backend's error.
+   */
+  readonly post: (step: SessionStep, learningRate: number) => Promise<ReadonlyArray<StepResult>>
+  /** Waits for all steps under way; gives their results. */
+  readonly drain: () => Promise<ReadonlyArray<StepResult>>
+  /**
+   * What a source of batches may look at for the next step: finished steps, each until the step after is posted. The
+   * last posted step is never among them, also where it is finished already, so that a resumed run sees the same.
+   */
+  readonly feedback: () => ReadonlyArray<FinishedStep>
+  /** State without the slots. Nothing may be under way. */
+  readonly state: () => SessionState
+  /** State with copies of all slots. Nothing may be under way. */
+  readonly snapshot: () => Promise<Snapshot>
+  /**
+   * Goes back to a state, also that of an earlier session of the same model. Slots that have no values in it stay as they
+   * are. Nothing may be under way.
+   */
+  readonly restore: (snapshot: Snapshot) => Promise<void>
+  /** Waits for steps under way, then frees all memory but the model's. */
+  readonly dispose: () => Promise<void>
+}
+
+/** Steps under way, the one posted last included. */
+const DEPTH = 2
+/** Purposes that random keys are derived for. */
+const DROPOUT = 1, TRANSFORM = 2
+/** Micro-batches of a step that have dropout masks of their own. */
+const MASKS = 4096
+
+const wrong = (message: string) => new TrainingError({ reason: "Options", message })
+
+/** Parameters of a model that training changes. Throws {@link TrainingError} (`NothingTrains`) if there are none. */
+export function trainedParameters({ parameters, off }: SessionModel): ReadonlyArray<ModelParameter> {
+  const trained = parameters.filter(({ trainable, owner }) => trainable && !off.has(owner))
+  if (trained.length > 0) return trained
+  const message = "no parameter would be trained: the methods chose none, and all others are frozen"
+  throw new TrainingError({ reason: "NothingTrains", message })
+}
+
+function settingsOf(model: SessionModel, options: SessionOptions): StepSettings {
+  const { optimizer = adamW(), weightDecay = 0, maxGradNorm = 1, objective = objectiveOf(model.task) } = options
+  for (const [name, value] of Object.entries({ weightDecay, maxGradNorm })) {
+    if (!Number.isFinite(value) || value < 0) throw wrong(`${name} must be a number from 0, got ${value}`)
+  }
+  const tensors = new Map(model.parameters.map(({ key, tensor }) => [key, tensor]))
+  return {
+    forward: model.forward,
+    parameter: (key) => {
+      const tensor = tensors.get(key)
+      if (tensor === undefined) throw wrong(`an objective asks for the parameter "${key}", which nobody brought`)
+      return tensor
+    },
+    trained: trainedParameters(model),
+    labels: labelKind(model.task),
+    gradientCheckpointing: options.gradientCheckpointing ?? false,
+    ...(options.prepare === undefined ? {} : { prepare: options.prepare }),
+    objective,
+    contributions: model.contributions,
+    optimizer,
+    weightDecay,
+    maxGradNorm,
+    exampleLosses: options.exampleLosses ?? model.contributions.some(({ requires }) => requires?.perExampleLoss),
+    ...divisorOf(model, options.examplesPerStep),
+  }
+}
+
+function divisorOf({ contributions }: SessionModel, examples: number | undefined): Pick<StepSettings, "divisor"> {
+  const wanting = contributions.find(({ requires }) => requires?.constantDivisor)
+  if (wanting === undefined) return {}
+  if (examples !== undefined && Number.isSafeInteger(examples) && examples > 0) return { divisor: examples }
+  throw wrong(`${wanting.id} divides by a constant: examplesPerStep must be a whole number from 1, got ${examples}`)
+}
+
+/**
+ * Makes a session, to be disposed of by the caller. Rejects with a {@link TrainingError}: `Options`, or `NothingTrains`
+ * where all parameters are frozen.
+ */
+export async function makeSession(model: SessionModel, options: SessionOptions = {}): Promise<Session> {
+  const { backend } = model
+  const { seed = 42, tasks = [DEFAULT_TASK] } = options
+  if (!Number.isSafeInteger(seed) || seed < 0) throw wrong(`seed must be a whole number from 0, got ${seed}`)
+  if (tasks.length === 0) throw wrong("tasks must name one task or more")
+  const settings = settingsOf(model, options)
+  const memory = makeStepSlots(backend, settings, tasks)
+  await memory.initialize(seed)
+  const programs = makeStepPrograms(backend, settings, memory, tasks)
+  const parameters = settings.trained.map(({ key, slot }) => ({ name: `parameter/${key}`, slot }) as NamedSlot)
+  const slots = [...parameters, ...memory.named]
+  const key = (name: string, purpose: number, counter: number): RunData =>
+    keyData(name, threefry2x32(seed >>> 0, Math.floor(seed / 2 ** 32), purpose, counter))
+
+  const secretive = model.contributions.filter(({ gradients }) => gradients?.secret).map(({ id }) => id)
+  let secretKey: SessionState["secretKey"] = secretive.length === 0
+    ? undefined
+    : Array.from(crypto.getRandomValues(new Uint32Array(4)))
+  const secretKeys = (counter: number): RunData => {
+    if (secretKey === undefined) return {}
+    const [a, b, c, d] = secretKey
+    return Object.assign(
+      {},
+      ...secretive.map((id, i) => keyData(secretName(id), threefry2x32(a, b, ...threefry2x32(c, d, i, counter)))),
+    )
+  }
+
+  let step = 0
+  let finished: ReadonlyArray<FinishedStep> = []
+  const pending: Array<Promise<StepResult>> = []
+  const settle = async (): Promise<StepResult> => {
+    const result = await pending.shift()!
+    const { trace: _, ...own } = result
+    finished = [...finished, own]
+    return result
+  }
+  const drain = async () => {
+    const results: Array<StepResult> = []
+    while (pending.length > 0) results.push(await settle())
+    return results
+  }
+  const post: Session["post"] = async ({ batches, trace = false }, learningRate) => {
+    if (!Number.isFinite(learningRate)) throw wrong(`the learning rate must be a finite number, got ${learningRate}`)
+    const other = batches.find(({ task }) => !tasks.includes(task))
+    if (other !== undefined) throw wrong(`a batch is of the task "${other.task}"; there are ${JSON.stringify(tasks)}`)
+    if (settings.exampleLosses && settings.labels === "token" && batches.some(({ packed }) => packed !== undefined)) {
+      throw wrong("losses by example need padded rows: a packed row has one loss")
+    }
+    const next = step + 1
+    const scalars = Object.entries(settings.optimizer.scalars(next))
+    const common: RunData = {
+      step: Int32Array.of(next),
+      learningRate: Float32Array.of(learningRate),
+      ...Object.fromEntries(scalars.map(([name, value]) => [name, Float32Array.of(value)])),
+      ...key("transform", TRANSFORM, next),
+      ...secretKeys(next),
+    }
+    const own = (microBatch: number) => key("dropout", DROPOUT, next * MASKS + microBatch)
+    const { result } = await programs.post({ step: next, batches, common, own, trace })
+    step = next
+    finished = finished.filter((one) => one.step > next - DEPTH)
+    const told = result.then((outputs) => resultOf(next, outputs, settings.exampleLosses ? batches : []))
+    told.catch(() => {})
+    pending.push(told)
+    return trace ? await drain() : pending.length >= DEPTH ? [await settle()] : []
+  }
+  const state = (): SessionState => {
+    if (pending.length > 0) throw wrong("steps are under way: drain the session first")
+    return { step, feedback: finished, ...(secretKey === undefined ? {} : { secretKey }) }
+  }
+  return {
+    slots,
+    post,
+    drain,
+    feedback: () => finished.filter((one) => one.step < step),
+    state,
+    snapshot: async () => {
+      const own = state()
+      const values: Record<string, Float32Array> = {}
+      for (const { name, slot } of slots) values[name] = (await backend.read(slot) as Float32Array).slice()
+      return { state: own, values }
+    },
+    restore: async (snapshot) => {
+      state()
+      const words = snapshot.state.secretKey ?? []
+      if (secretKey !== undefined && !(words.length === 4 && words.every((word) => word === word >>> 0))) {
+        throw new TrainingError({ reason: "Checkpoint", message: `there is no secret key for ${secretive.join(", ")}` })
+      }
+      for (const [name, data] of Object.entries(snapshot.values)) {
+        const slot = slots.find((own) => own.name === name)?.slot
+        if (slot === undefined) throw wrong(`a snapshot has values of "${name}", which this session does not train`)
+        const size = sizeOf(slot.shape)
+        if (data.length !== size) throw wrong(`a snapshot has ${data.length} values of "${name}" instead of ${size}`)
+        await backend.write(slot, data)
+      }
+      ;({ step, feedback: finished } = snapshot.state)
+      if (secretKey !== undefined) secretKey = words
+    },
+    dispose: async () => {
+      await Promise.allSettled(pending)
+      programs.dispose()
+      memory.dispose()
+    },
+  }
+}
+
+const keyData = (name: string, [key0, key1]: readonly [number, number]): RunData => ({
+  [`${name}0`]: Int32Array.of(key0),
+  [`${name}1`]: Int32Array.of(key1),
+})
+
+/** @param batches Those whose losses by example are wanted. */
+function resultOf(step: number, { outputs, trace }: StepOutputs, batches: ReadonlyArray<Batch>): StepResult {
+  const { loss, weight, gradientNorm } = outputs.at(-1)!
+  const examples = batches.flatMap(({ task, rows }, i) =>
+    Array.from(rows).flatMap((row, at) => {
+      const [loss, weight] = [outputs[i].losses[at], outputs[i].weights[at]]
+      return row < 0 || weight === 0 ? [] : [{ task, row, loss: loss / weight }]
+    })
+  )
+  return {
+    step,
+    loss: loss[0],
+    weight: weight[0],
+    gradientNorm: gradientNorm[0],
+    ...(batches.length === 0 ? {} : { examples }),
+    ...(trace === undefined ? {} : { trace }),
+  }
+}
+
+/** Opens a session that lasts as long as the scope. */
+export function session(
+  model: SessionModel,
+  options: SessionOptions = {},
+): Effect.Effect<Session, TrainingError | DataError | BackendError, Scope.Scope> {
+  return Effect.acquireRelease(
+    attemptPromise(() => makeSession(model, options)),
+    (own) => Effect.promise(own.dispose),
+  )
+}

@@ -1,0 +1,32 @@
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import { readTensor } from "../formats/checkpoint.ts"
+import type { TensorEntry } from "../formats/safetensors_header.ts"
+import type { StoredDType } from "../formats/stored_dtype.ts"
+import { sizeOf } from "../tensor/shape.ts"
+import type { LazyTensor } from "./weight_transform.ts"
+
+/** A tensor of weight files. */
+export interface StoredTensor extends LazyTensor {
+  /** Type of its elements in the files. */
+  readonly dtype: StoredDType
+  /** Where it lies as it is, to be read in pieces; undefined for one that a transform makes. */
+  readonly entry?: TensorEntry
+}
+
+/** Tensors of files, whole when they are read. */
+export function storedTensors(
+  entries: ReadonlyMap<string, TensorEntry>,
+): Effect.Effect<ReadonlyMap<string, StoredTensor>, never, FileSystem.FileSystem> {
+  return Effect.map(FileSystem.FileSystem, (fs) =>
+    new Map([...entries].map(([name, entry]) => {
+      const { dtype, shape } = entry
+      const read = async () => {
+        const data = new Float32Array(sizeOf(shape))
+        const pieces = readTensor(entry, (piece, offset) => data.set(piece, offset))
+        await Effect.runPromise(Effect.provideService(pieces, FileSystem.FileSystem, fs))
+        return data
+      }
+      return [name, { name, dtype, shape, entry, read }]
+    })))
+}

@@ -1,0 +1,136 @@
+/**
+ * Changes between tensors as files store them and as a model has them, in both directions.
+ * @module
+ */
+import { type Shape, sizeOf } from "../tensor/shape.ts"
+import { ShapeError } from "../tensor/shape_error.ts"
+
+/** A tensor whose numbers are read when they are needed. */
+export interface LazyTensor {
+  /** Its name, for errors. */
+  readonly name: string
+  /** Extents of its axes. */
+  readonly shape: Shape
+  /** Gives all elements, row-major. */
+  readonly read: () => Promise<Float32Array>
+}
+
+/** A change of tensors and its inverse. Both throw {@link ShapeError} on shapes that they do not take. */
+export interface WeightTransform {
+  /** From tensors of files to those of the model. */
+  readonly load: (stored: ReadonlyArray<LazyTensor>) => ReadonlyArray<LazyTensor>
+  /** From tensors of the model to those of files. */
+  readonly save: (own: ReadonlyArray<LazyTensor>) => ReadonlyArray<LazyTensor>
+}
+
+/** Swaps the two axes of each matrix: files hold [in, out], the model [out, in]. */
+export const transpose: WeightTransform = {
+  load: (stored) => stored.map(transposed),
+  save: (own) => own.map(transposed),
+}
+
+/**
+ * Cuts one stored tensor into several, such as a fused projection into queries, keys and values.
+ *
+ * @param axis The axis that is cut.
+ * @param sizes Extents of the parts along it.
+ */
+export function split(axis: number, sizes: ReadonlyArray<number>): WeightTransform {
+  return { load: ([whole]) => cut(whole, axis, sizes), save: (own) => [joined(own, axis)] }
+}
+
+/** Puts several stored tensors together as one along an axis: the inverse of {@link split}. */
+export function join(axis: number, sizes: ReadonlyArray<number>): WeightTransform {
+  const { load, save } = split(axis, sizes)
+  return { load: save, save: load }
+}
+
+/** Several changes, the first one nearest to the files. */
+export function chain(...transforms: ReadonlyArray<WeightTransform>): WeightTransform {
+  return {
+    load: (stored) => transforms.reduce((tensors, { load }) => load(tensors), stored),
+    save: (own) => transforms.reduceRight((tensors, { save }) => save(tensors), own),
+  }
+}
+
+function transposed({ name, shape, read }: LazyTensor): LazyTensor {
+  if (shape.length !== 2) {
+    throw new ShapeError({ message: `"${name}" is [${shape}]; only a matrix can be transposed` })
+  }
+  const [rows, columns] = shape
+  return {
+    name,
+    shape: [columns, rows],
+    read: async () => {
+      const data = await read()
+      const out = new Float32Array(data.length)
+      for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out[j * rows + i] = data[i * columns + j]
+      return out
+    },
+  }
+}
+
+function cut({ name, shape, read }: LazyTensor, axis: number, sizes: ReadonlyArray<number>): ReadonlyArray<LazyTensor> {
+  const total = sizes.reduce((sum, size) => sum + size, 0)
+  if (shape[axis] !== total) {
+    throw new ShapeError({ message: `"${name}" is [${shape}]; axis ${axis} must be ${sizes.join(" + ")} = ${total}` })
+  }
+  return sizes.map((size, part) => {
+    const before = sizes.slice(0, part).reduce((sum, size) => sum + size, 0)
+    return {
+      name,
+      shape: shape.with(axis, size),
+      read: async () => {
+        const [data, out] = [await read(), new Float32Array(sizeOf(shape) / total * size)]
+        for (const { whole, part, length } of runsOf(shape, axis, before, size)) {
+          out.set(data.subarray(whole, whole + length), part)
+        }
+        return out
+      },
+    }
+  })
+}
+
+function joined(own: ReadonlyArray<LazyTensor>, axis: number): LazyTensor {
+  const [{ name, shape: first }] = own
+  const odd = own.find(({ shape }) => `${shape.with(axis, 0)}` !== `${first.with(axis, 0)}`)
+  if (odd !== undefined) {
+    throw new ShapeError({
+      message: `"${odd.name}" is [${odd.shape}], "${name}" [${first}]; they must differ along axis ${axis} alone`,
+    })
+  }
+  const shape = first.with(axis, own.reduce((sum, { shape }) => sum + shape[axis], 0))
+  return {
+    name,
+    shape,
+    read: async () => {
+      const out = new Float32Array(sizeOf(shape))
+      let before = 0
+      for (const tensor of own) {
+        const data = await tensor.read()
+        for (const { whole, part, length } of runsOf(shape, axis, before, tensor.shape[axis])) {
+          out.set(data.subarray(part, part + length), whole)
+        }
+        before += tensor.shape[axis]
+      }
+      return out
+    },
+  }
+}
+
+/** Runs of neighbouring elements that a part of a tensor, `size` wide from `before` on, has in common with the whole. */
+function* runsOf(
+  shape: Shape,
+  axis: number,
+  before: number,
+  size: number,
+): Generator<{ readonly whole: number; readonly part: number; readonly length: number }> {
+  const inner = sizeOf(shape.slice(axis + 1))
+  for (let outer = 0; outer < sizeOf(shape.slice(0, axis)); outer++) {
+    yield {
+      whole: (outer * shape[axis] + before) * inner,
+      part: outer * size * inner,
+      length: size * inner,
+    }
+  }
+}

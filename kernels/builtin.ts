@@ -1,0 +1,57 @@
+/**
+ * The engine's own kernels: fused elementwise work with reductions (`rows`, `columns`), products, attention, and moves.
+ * @module
+ */
+import type { AttentionCall } from "./attention/call.ts"
+import { attention } from "./attention/kernel.ts"
+import type { AttentionGradientCall } from "./attention_gradient/call.ts"
+import { attentionGradient } from "./attention_gradient/kernel.ts"
+import type { ColumnsCall } from "./columns/call.ts"
+import { columns } from "./columns/kernel.ts"
+import type { Call } from "./contract.ts"
+import type { GatherCall } from "./gather/call.ts"
+import { gather } from "./gather/kernel.ts"
+import type { Kernel, Kernels } from "./kernel.ts"
+import type { MatmulCall } from "./matmul/call.ts"
+import { matmul } from "./matmul/kernel.ts"
+import type { RowsCall } from "./rows/call.ts"
+import { rows } from "./rows/kernel.ts"
+import type { ScatterAddCall } from "./scatter_add/call.ts"
+import { scatterAdd } from "./scatter_add/kernel.ts"
+import type { UpdateSliceCall } from "./update_slice/call.ts"
+import { updateSlice } from "./update_slice/kernel.ts"
+
+/** A call of one of these. */
+export type BuiltinCall =
+  | RowsCall
+  | ColumnsCall
+  | MatmulCall
+  | AttentionCall
+  | AttentionGradientCall
+  | GatherCall
+  | ScatterAddCall
+  | UpdateSliceCall
+
+const all: ReadonlyArray<Kernel> = [
+  rows,
+  columns,
+  matmul,
+  attention,
+  attentionGradient,
+  gather,
+  scatterAdd,
+  updateSlice,
+]
+/** The kernels of the engine by name. */
+export const builtin: Kernels = new Map(all.map((kernel) => [kernel.name, kernel]))
+
+/**
+ * The kernel of a call. Throws where none has its name.
+ *
+ * @param own Those of its program that are not built in.
+ */
+export function kernelOf({ kernel: name }: Call, own?: Kernels): Kernel {
+  const kernel = builtin.get(name) ?? own?.get(name)
+  if (kernel === undefined) throw new Error(`No kernel is named "${name}": its program must bring it`)
+  return kernel
+}

@@ -52,6 +52,9 @@ const BITS: Readonly<Record<StoredDType, number>> = {
 /** Element types that are read and written here; in memory they are 32-bit floats. */
 export type FloatDType = "F32" | "F16" | "BF16"
 
+/** transformers' names of types. */
+export const TORCH_NAMES: Readonly<Record<FloatDType, string>> = { F32: "float32", F16: "float16", BF16: "bfloat16" }
+
 /** Whether a name is an element type of the format. */
 export function isStoredDType(name: string): name is StoredDType {
   return Object.hasOwn(BITS, name)

@@ -4,6 +4,7 @@
  * @module
  */
 import type { BatchTensors, PackedRow } from "../contracts/objective.ts"
+import type { Visibility } from "../tensor/composites/visibility.ts"
 import * as ops from "../tensor/ops.ts"
 import { ShapeError } from "../tensor/shape_error.ts"
 import type { Tensor } from "../tensor/tensor.ts"
@@ -21,32 +22,26 @@ export function positionsOf({ tokens, packed }: BatchTensors, rows = 0, first = 
 }
 
 /**
- * Keys that queries see in both directions: f32 [B, 1, keys], or [1, N, N] of a packed row.
+ * Keys that queries see in both directions: those of their own example.
  *
- * @param before How many of the keys come before the tokens; all see them.
+ * @param prefix How many of the keys come before the tokens; all see them.
  */
-export function visibleKeys({ lengths, packed }: BatchTensors, keys: number, before = 0): Tensor {
-  if (packed !== undefined) return ofSameExample(packed, keys)
-  return ops.less(ops.iota([1, 1, keys], 2), ops.add(ops.reshape(lengths, [-1, 1, 1]), before))
+export function visibleKeys({ lengths, packed }: BatchTensors, prefix = 0): Visibility {
+  return packed === undefined ? { keyLengths: lengths, prefix } : { segments: segmentsOf(packed, prefix) }
 }
 
 /**
- * Keys that queries see where none looks ahead: f32 [1 or B, queries, keys]. Padding lies on the right, so it is hidden from
- * every token that counts.
+ * Keys that queries see where none looks ahead. Padding lies on the right, so it is hidden from every token that counts.
  *
- * @param before How many of the keys come before the first query's own, those in memory aside.
+ * @param prefix How many of the keys come before the tokens, those in memory included.
  */
-export function causalKeys(
-  { packed }: BatchTensors,
-  queries: number,
-  keys: number,
-  before = 0,
-  decoding?: Decoding,
-): Tensor {
-  const own = ops.add(ops.iota([1, queries, 1], 1), before)
-  const last = decoding === undefined || decoding.first ? own : ops.add(own, ops.reshape(decoding.start, [-1, 1, 1]))
-  const mask = ops.lessEqual(ops.iota([1, 1, keys], 2), last)
-  return packed === undefined ? mask : ops.mul(mask, ofSameExample(packed, keys))
+export function causalKeys({ packed }: BatchTensors, prefix = 0, decoding?: Decoding): Visibility {
+  return {
+    causal: true,
+    prefix,
+    ...(decoding === undefined || decoding.first ? {} : { queryStart: decoding.start }),
+    ...(packed === undefined ? {} : { segments: segmentsOf(packed, prefix) }),
+  }
 }
 
 /**
@@ -82,10 +77,9 @@ function rowsAt(hidden: Tensor, places: Tensor): Tensor {
   return ops.reshape(ops.gather(ops.reshape(hidden, [length, width]), places), [places.shape[0], 1, width])
 }
 
-/** Whether two tokens are of one example: f32 [1, N, N]. */
-function ofSameExample(packed: PackedRow, keys: number): Tensor {
-  checkAlone(packed, keys)
-  return ops.equal(ops.reshape(packed.segments, [1, -1, 1]), ops.reshape(packed.segments, [1, 1, -1]))
+function segmentsOf(packed: PackedRow, prefix: number): Tensor {
+  checkAlone(packed, packed.segments.shape[1] + prefix)
+  return packed.segments
 }
 
 function checkAlone({ segments }: PackedRow, places: number): void {

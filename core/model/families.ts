@@ -1,5 +1,5 @@
 /**
- * The registry that model families add themselves to.
+ * The registry that model families add themselves to, and formats of weight files.
  * @module
  */
 import * as Context from "effect/Context"
@@ -9,6 +9,7 @@ import type * as Scope from "effect/Scope"
 import { PluginError } from "../contracts/plugin_error.ts"
 import type { ConfigFields } from "../formats/config_fields.ts"
 import type { ConfigReader } from "../formats/model_config.ts"
+import { type CheckpointFormat, safetensors } from "../weights/checkpoint_format.ts"
 import type { Network } from "./network.ts"
 import type { Task } from "./task.ts"
 
@@ -35,6 +36,10 @@ export interface FamiliesService {
   readonly register: (family: Family) => Effect.Effect<void, PluginError, Scope.Scope>
   /** Families by `model_type`. */
   readonly all: Effect.Effect<ReadonlyMap<string, Family>>
+  /** Adds a format of weight files; undone when its layer is released. */
+  readonly registerFormat: (format: CheckpointFormat) => Effect.Effect<void, PluginError, Scope.Scope>
+  /** All formats, safetensors first. */
+  readonly formats: Effect.Effect<ReadonlyArray<CheckpointFormat>>
 }
 
 /** Identity of the registry. */
@@ -50,6 +55,7 @@ export const Families: Context.Service<Families, FamiliesService> = Context.Serv
 /** An empty registry. */
 export const layer: Layer.Layer<Families> = Layer.sync(Families, () => {
   const all = new Map<string, Family>()
+  const formats = new Map([[safetensors.name, safetensors]])
   return {
     register: (family) =>
       Effect.acquireRelease(
@@ -65,6 +71,16 @@ export const layer: Layer.Layer<Families> = Layer.sync(Families, () => {
         () => Effect.sync(() => family.modelTypes.forEach((type) => all.delete(type))),
       ).pipe(Effect.asVoid),
     all: Effect.sync(() => new Map(all)),
+    registerFormat: (format) =>
+      Effect.acquireRelease(
+        Effect.suspend(() => {
+          if (!formats.has(format.name)) return Effect.sync(() => void formats.set(format.name, format))
+          const message = `Two formats of weights are called "${format.name}"; leave one of them out`
+          return Effect.fail(new PluginError({ plugin: "formats", message }))
+        }),
+        () => Effect.sync(() => formats.delete(format.name)),
+      ),
+    formats: Effect.sync(() => [...formats.values()]),
   }
 })
 
@@ -73,5 +89,13 @@ export function family(value: Family): Layer.Layer<never, PluginError, Families>
   return Layer.effectDiscard(Effect.gen(function* () {
     const families = yield* Families
     yield* families.register(value)
+  }))
+}
+
+/** The layer of a format of weight files: with it, `Model.load` reads directories that hold that format. */
+export function format(value: CheckpointFormat): Layer.Layer<never, PluginError, Families> {
+  return Layer.effectDiscard(Effect.gen(function* () {
+    const families = yield* Families
+    yield* families.registerFormat(value)
   }))
 }

@@ -4,10 +4,10 @@ import { writeJson } from "../formats/json_file.ts"
 import { writeSafetensors } from "../formats/safetensors_writer.ts"
 import type { SafetensorsError } from "../formats/safetensors_error.ts"
 import type { StorageError } from "../formats/storage_error.ts"
-import type { FloatDType } from "../formats/stored_dtype.ts"
+import { type FloatDType, TORCH_NAMES } from "../formats/stored_dtype.ts"
 import { writeDirectoryWhole } from "../formats/whole_file.ts"
 import { asInFiles } from "../weights/weight_map.ts"
-import { copyCompanions } from "./_companions.ts"
+import { copyCompanions } from "../formats/companions.ts"
 import type { Model } from "./model.ts"
 import { ModelError } from "./model_error.ts"
 import { sitesOn } from "./sites.ts"
@@ -20,9 +20,6 @@ export interface CheckpointOptions {
   /** Fields to put into `config.json`, such as `pad_token_id`. */
   readonly config?: Readonly<Record<string, unknown>>
 }
-
-/** transformers' names of types. */
-export const TORCH_NAMES: Readonly<Record<FloatDType, string>> = { F32: "float32", F16: "float16", BF16: "bfloat16" }
 
 /**
  * Writes a directory that transformers loads: weights under Hugging Face names (tied ones once), `config.json` and the

@@ -2,17 +2,18 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { attempt } from "../contracts/attempt.ts"
 import { type CheckedNames, checkNames } from "../formats/check_names.ts"
-import { openModel } from "../formats/checkpoint.ts"
 import type { JsonError } from "../formats/json_error.ts"
 import { PLAIN_WEIGHTS, quantizedConfig, quantizedTensors } from "../formats/quantized.ts"
 import { SafetensorsError } from "../formats/safetensors_error.ts"
 import type { StorageError } from "../formats/storage_error.ts"
 import { ShapeError } from "../tensor/shape_error.ts"
+import { openWeights } from "../weights/checkpoint_format.ts"
 import { expressionOf } from "../weights/name_pattern.ts"
-import { type StoredTensor, storedTensors } from "../weights/stored_tensor.ts"
+import type { StoredTensor } from "../weights/stored_tensor.ts"
 import { asInModel, ignoredNames, isOptional, type Ties, tiesOf, type WeightMap } from "../weights/weight_map.ts"
 import { withChanges } from "./_changed_base.ts"
 import type { Description } from "./load/describe.ts"
+import { Families } from "./families.ts"
 import type { FoundInFiles } from "./load/structure.ts"
 import { ModelError } from "./model_error.ts"
 import { settleTies } from "./settle_ties.ts"
@@ -35,13 +36,17 @@ const INSIDE = /\.(base_layer|modules_to_save)(\.|$)|_[AB]\.(\w+\.)?weight$/
 export function storedWeights(
   description: Description,
   head: "stored" | "new",
-): Effect.Effect<StoredWeights, ModelError | JsonError | StorageError | SafetensorsError, FileSystem.FileSystem> {
+): Effect.Effect<
+  StoredWeights,
+  ModelError | JsonError | StorageError | SafetensorsError,
+  FileSystem.FileSystem | Families
+> {
   return Effect.gen(function* () {
     const { directory, network, parameters, changed } = description
     const ties = tiesOf(network.weights)
     const keys = new Set(parameters.map(({ key }) => key).filter((key) => !Object.hasOwn(ties, key)))
-    const plain = unwrapNames((yield* openModel(directory)).tensors, keys)
-    const named = yield* underModelNames(network.weights, yield* storedTensors(plain.tensors), directory)
+    const plain = unwrapNames(yield* openWeights(directory, yield* (yield* Families).formats), keys)
+    const named = yield* underModelNames(network.weights, plain.tensors, directory)
     const quantized = quantizedTensors(named, keys)
     if (quantized !== undefined) yield* refuseQuantized(directory, quantized)
     const inside = [...named.keys()].find((name) => INSIDE.test(name) && !keys.has(name))

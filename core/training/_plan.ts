@@ -11,7 +11,7 @@ import { type BatchPipeline, makeBatchPipeline } from "./batch_pipeline.ts"
 import { againstPaddingFree } from "./padding_free.ts"
 import { maskTokens } from "./mask_tokens.ts"
 import type { FullOptions } from "./options.ts"
-import { type SessionOptions, trainedParameters } from "./session.ts"
+import { type SessionOptions, trainedParameters } from "./session_options.ts"
 import { encodeData, padIdOf, type TaskExamples, tasksOf, type TrainingData } from "./training_data.ts"
 import { TrainingError } from "./training_error.ts"
 

@@ -6,52 +6,18 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { BackendError } from "../backend/backend_error.ts"
-import type { RunData } from "../backend/backend.ts"
+import type { BackendService, RunData } from "../backend/backend.ts"
 import { DEFAULT_TASK, type FinishedStep } from "../contracts/batch_source.ts"
-import type { BatchTensors, Objective } from "../contracts/objective.ts"
 import type { Batch } from "../data/batches.ts"
 import type { DataError } from "../data/data_error.ts"
-import type { Model, ModelParameter } from "../model/model.ts"
-import { labelKind } from "../model/task.ts"
 import { sizeOf } from "../tensor/shape.ts"
-import type { Tensor } from "../tensor/tensor.ts"
-import { threefry2x32 } from "../tensor/threefry.ts"
 import { attemptPromise } from "./_attempt.ts"
-import { adamW } from "./adamw.ts"
-import { objectiveOf } from "./objectives.ts"
-import type { Optimizer } from "./optimizer.ts"
 import type { StepTrace } from "./profile.ts"
-import { secretName, type StepSettings } from "./step_graphs.ts"
+import { type SessionModel, type SessionOptions, settingsOf } from "./session_options.ts"
+import { makeStepKeys } from "./step_keys.ts"
 import { makeStepPrograms, type StepOutputs } from "./step_programs.ts"
 import { makeStepSlots, type NamedSlot } from "./step_slots.ts"
 import { TrainingError } from "./training_error.ts"
-
-/** The parts of a model that a session trains. */
-export type SessionModel = Pick<Model, "backend" | "task" | "parameters" | "contributions" | "forward" | "off">
-
-/** Options of a session. */
-export interface SessionOptions {
-  /** Default {@link adamW}. */
-  readonly optimizer?: Optimizer
-  /** Weight decay of parameters with two and more axes. Default 0. */
-  readonly weightDecay?: number
-  /** Greatest global norm of the gradient; 0 leaves it alone. Default 1. */
-  readonly maxGradNorm?: number
-  /** Seed of dropout and of gradient transforms. Default 42. */
-  readonly seed?: number
-  /** Names of the tasks that batches belong to. Default `["default"]`. */
-  readonly tasks?: ReadonlyArray<string>
-  /** The loss before methods change it. Default: that of the model's task. */
-  readonly objective?: Objective
-  /** Changes a batch before the model sees it, such as hiding tokens. Default: batches stay as they are. */
-  readonly prepare?: (batch: BatchTensors, key: readonly [Tensor, Tensor]) => BatchTensors
-  /** Examples that a step is planned for; needed where a method requires a constant divisor. */
-  readonly examplesPerStep?: number
-  /** Whether results have losses by example. Default: whether a method requires it. */
-  readonly exampleLosses?: boolean
-  /** Compute the inner values of the model's blocks again for derivatives: less memory, more work. Default false. */
-  readonly gradientCheckpointing?: boolean
-}
 
 /** One step to take. */
 export interface SessionStep {
@@ -117,54 +83,8 @@ export interface Session {
 
 /** Steps under way, the one posted last included. */
 const DEPTH = 2
-/** Purposes that random keys are derived for. */
-const DROPOUT = 1, TRANSFORM = 2
-/** Micro-batches of a step that have dropout masks of their own. */
-const MASKS = 4096
 
 const wrong = (message: string) => new TrainingError({ reason: "Options", message })
-
-/** Parameters of a model that training changes. Throws {@link TrainingError} (`NothingTrains`) if there are none. */
-export function trainedParameters({ parameters, off }: SessionModel): ReadonlyArray<ModelParameter> {
-  const trained = parameters.filter(({ trainable, owner }) => trainable && !off.has(owner))
-  if (trained.length > 0) return trained
-  const message = "no parameter would be trained: the methods chose none, and all others are frozen"
-  throw new TrainingError({ reason: "NothingTrains", message })
-}
-
-function settingsOf(model: SessionModel, options: SessionOptions): StepSettings {
-  const { optimizer = adamW(), weightDecay = 0, maxGradNorm = 1, objective = objectiveOf(model.task) } = options
-  for (const [name, value] of Object.entries({ weightDecay, maxGradNorm })) {
-    if (!Number.isFinite(value) || value < 0) throw wrong(`${name} must be a number from 0, got ${value}`)
-  }
-  const tensors = new Map(model.parameters.map(({ key, tensor }) => [key, tensor]))
-  return {
-    forward: model.forward,
-    parameter: (key) => {
-      const tensor = tensors.get(key)
-      if (tensor === undefined) throw wrong(`an objective asks for the parameter "${key}", which nobody brought`)
-      return tensor
-    },
-    trained: trainedParameters(model),
-    labels: labelKind(model.task),
-    gradientCheckpointing: options.gradientCheckpointing ?? false,
-    ...(options.prepare === undefined ? {} : { prepare: options.prepare }),
-    objective,
-    contributions: model.contributions,
-    optimizer,
-    weightDecay,
-    maxGradNorm,
-    exampleLosses: options.exampleLosses ?? model.contributions.some(({ requires }) => requires?.perExampleLoss),
-    ...divisorOf(model, options.examplesPerStep),
-  }
-}
-
-function divisorOf({ contributions }: SessionModel, examples: number | undefined): Pick<StepSettings, "divisor"> {
-  const wanting = contributions.find(({ requires }) => requires?.constantDivisor)
-  if (wanting === undefined) return {}
-  if (examples !== undefined && Number.isSafeInteger(examples) && examples > 0) return { divisor: examples }
-  throw wrong(`${wanting.id} divides by a constant: examplesPerStep must be a whole number from 1, got ${examples}`)
-}
 
 /**
  * Makes a session, to be disposed of by the caller. Rejects with a {@link TrainingError}: `Options`, or `NothingTrains`
@@ -181,21 +101,7 @@ export async function makeSession(model: SessionModel, options: SessionOptions =
   const programs = makeStepPrograms(backend, settings, memory, tasks)
   const parameters = settings.trained.map(({ key, slot }) => ({ name: `parameter/${key}`, slot }) as NamedSlot)
   const slots = [...parameters, ...memory.named]
-  const key = (name: string, purpose: number, counter: number): RunData =>
-    keyData(name, threefry2x32(seed >>> 0, Math.floor(seed / 2 ** 32), purpose, counter))
-
-  const secretive = model.contributions.filter(({ gradients }) => gradients?.secret).map(({ id }) => id)
-  let secretKey: SessionState["secretKey"] = secretive.length === 0
-    ? undefined
-    : Array.from(crypto.getRandomValues(new Uint32Array(4)))
-  const secretKeys = (counter: number): RunData => {
-    if (secretKey === undefined) return {}
-    const [a, b, c, d] = secretKey
-    return Object.assign(
-      {},
-      ...secretive.map((id, i) => keyData(secretName(id), threefry2x32(a, b, ...threefry2x32(c, d, i, counter)))),
-    )
-  }
+  const keys = makeStepKeys(seed, model.contributions)
 
   let step = 0
   let finished: ReadonlyArray<FinishedStep> = []
@@ -224,10 +130,9 @@ export async function makeSession(model: SessionModel, options: SessionOptions =
       step: Int32Array.of(next),
       learningRate: Float32Array.of(learningRate),
       ...Object.fromEntries(scalars.map(([name, value]) => [name, Float32Array.of(value)])),
-      ...key("transform", TRANSFORM, next),
-      ...secretKeys(next),
+      ...keys.update(next),
     }
-    const own = (microBatch: number) => key("dropout", DROPOUT, next * MASKS + microBatch)
+    const own = (microBatch: number) => keys.microBatch(next, microBatch)
     const { result } = await programs.post({ step: next, batches, common, own, trace })
     step = next
     finished = finished.filter((one) => one.step > next - DEPTH)
@@ -238,6 +143,7 @@ export async function makeSession(model: SessionModel, options: SessionOptions =
   }
   const state = (): SessionState => {
     if (pending.length > 0) throw wrong("steps are under way: drain the session first")
+    const secretKey = keys.secret()
     return { step, feedback: finished, ...(secretKey === undefined ? {} : { secretKey }) }
   }
   return {
@@ -254,19 +160,9 @@ export async function makeSession(model: SessionModel, options: SessionOptions =
     },
     restore: async (snapshot) => {
       state()
-      const words = snapshot.state.secretKey ?? []
-      if (secretKey !== undefined && !(words.length === 4 && words.every((word) => word === word >>> 0))) {
-        throw new TrainingError({ reason: "Checkpoint", message: `there is no secret key for ${secretive.join(", ")}` })
-      }
-      for (const [name, data] of Object.entries(snapshot.values)) {
-        const slot = slots.find((own) => own.name === name)?.slot
-        if (slot === undefined) throw wrong(`a snapshot has values of "${name}", which this session does not train`)
-        const size = sizeOf(slot.shape)
-        if (data.length !== size) throw wrong(`a snapshot has ${data.length} values of "${name}" instead of ${size}`)
-        await backend.write(slot, data)
-      }
+      keys.restore(snapshot.state.secretKey)
+      await writeSlots(backend, slots, snapshot.values)
       ;({ step, feedback: finished } = snapshot.state)
-      if (secretKey !== undefined) secretKey = words
     },
     dispose: async () => {
       await Promise.allSettled(pending)
@@ -276,10 +172,20 @@ export async function makeSession(model: SessionModel, options: SessionOptions =
   }
 }
 
-const keyData = (name: string, [key0, key1]: readonly [number, number]): RunData => ({
-  [`${name}0`]: Int32Array.of(key0),
-  [`${name}1`]: Int32Array.of(key1),
-})
+async function writeSlots(
+  backend: BackendService,
+  slots: ReadonlyArray<NamedSlot>,
+  values: Snapshot["values"],
+): Promise<void> {
+  const byName = new Map(slots.map(({ name, slot }) => [name, slot]))
+  for (const [name, data] of Object.entries(values)) {
+    const slot = byName.get(name)
+    if (slot === undefined) throw wrong(`a snapshot has values of "${name}", which this session does not train`)
+    const size = sizeOf(slot.shape)
+    if (data.length !== size) throw wrong(`a snapshot has ${data.length} values of "${name}" instead of ${size}`)
+    await backend.write(slot, data)
+  }
+}
 
 /** @param batches Those whose losses by example are wanted. */
 function resultOf(step: number, { outputs, trace }: StepOutputs, batches: ReadonlyArray<Batch>): StepResult {

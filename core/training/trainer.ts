@@ -19,13 +19,12 @@ export type { Run, RunAccount, TrainError } from "./run.ts"
 export {
   type Session,
   session,
-  type SessionModel,
-  type SessionOptions,
   type SessionState,
   type SessionStep,
   type Snapshot,
   type StepResult,
 } from "./session.ts"
+export type { SessionModel, SessionOptions } from "./session_options.ts"
 export type { NamedSlot } from "./step_slots.ts"
 export { stream } from "./stream.ts"
 export type { Cadence, EarlyStopping, TrainOptions } from "./options.ts"

@@ -17,7 +17,7 @@ import { scratchOf, type Shape, STATS_BYTES } from "./_wasm_shape.ts"
 import { softmaxRow } from "./_wasm_softmax.ts"
 
 /**
- * Index of the function `(scratch, ranges, panels, q, k, v, mask, factor, output, logSum)`, all i32: so many panels of
+ * Index of the function `(scratch, ranges, panels, q, k, v, bounds, bias, factor, output, logSum)`, all i32: so many panels of
  * `rows` queries, one or, in wide vectors, as many as a block has.
  */
 export const blockFunction = (context: KernelContext, shape: Shape, rows: number): number => {
@@ -30,10 +30,10 @@ export const blockFunction = (context: KernelContext, shape: Shape, rows: number
     () =>
       module.func(
         "attention_block",
-        new Array(10).fill("i32"),
+        new Array(11).fill("i32"),
         [],
-        (f, scratch, ranges, panels, q, k, v, mask, factor, output, logSum) => {
-          const [first, clear, end, last, row, stats, panel, key] = integers(f, 8)
+        (f, scratch, ranges, panels, q, k, v, bounds, bias, factor, output, logSum) => {
+          const [first, end, last, row, stats, panel, key] = integers(f, 7)
           const [top, sum, blind] = [f.local("v128"), f.local("v128"), f.local("v128")]
           const within = (bytes: number): Code => i32.add(get(scratch), i32.const(bytes))
           const number = (value: number): Code => module.pooled(f32x4.const(value))
@@ -97,7 +97,7 @@ export const blockFunction = (context: KernelContext, shape: Shape, rows: number
             set(row, scoresOf(panel)),
             set(stats, i32.add(within(lies.stats), scaled(get(panel), STATS_BYTES))),
             eachRow(() => [
-              callFunction(softmax, ...[row, mask, factor, first, clear, end, stats].map(get)),
+              callFunction(softmax, ...[row, bias, factor, first, end, bounds, stats].map(get)),
               // Strips of values begin where they begin.
               together
                 ? [
@@ -112,7 +112,8 @@ export const blockFunction = (context: KernelContext, shape: Shape, rows: number
                 ]
                 : [],
               increase(row, rowBytes),
-              increase(mask, 4 * shape.mask[1]),
+              increase(bounds, RANGE_BYTES),
+              increase(bias, bytesAlong(shape.bias, 3)),
               increase(factor, bytesAlong(shape.factor, 3)),
               increase(stats, 4),
             ]),
@@ -185,7 +186,7 @@ export const blockFunction = (context: KernelContext, shape: Shape, rows: number
             ]),
           ]
           const range: Code = [
-            [first, clear, end].map((local, i) => set(local, i32.load(entry, 4 * i))),
+            [first, end].map((local, i) => set(local, i32.load(entry, 4 * i))),
             // Of the panel of the last keys, those that there are.
             set(last, lesser(get(end), i32.const(keys))),
           ]

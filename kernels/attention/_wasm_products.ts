@@ -25,8 +25,8 @@ import { loadLanes, storeLanes } from "../wasm/lanes.ts"
 import { integers } from "./_wasm_parts.ts"
 
 /**
- * Index of the function `(from, stride, k, count, to)`, all i32, that packs `count` columns of k elements into panels
- * [k][8], one behind the other; lanes beyond are 0.
+ * Index of the function `(from, stride, k, count, to, panelBytes)`, all i32, that packs `count` columns of k elements into
+ * panels [k][8], `panelBytes` from one to the next; lanes beyond are 0.
  *
  * @param layout `depth`: the k of one column lie side by side (stride: bytes from column to column); `across`: the
  * columns of one k do (stride: bytes from one k to the next).
@@ -38,9 +38,9 @@ export const packColumns = (module: ModuleBuilder, layout: "depth" | "across", t
     () =>
       module.func(
         `pack_${layout}`,
-        ["i32", "i32", "i32", "i32", "i32"],
+        new Array(6).fill("i32"),
         [],
-        (f, from, stride, k, count, to) => {
+        (f, from, stride, k, count, to, panelBytes) => {
           const column = f.local("i32")
           const one = (columns: number): Code =>
             callFunction(
@@ -59,7 +59,7 @@ export const packColumns = (module: ModuleBuilder, layout: "depth" | "across", t
               COLUMNS,
               one(COLUMNS),
               increase(from, layout === "depth" ? scaled(get(stride), COLUMNS) : 4 * COLUMNS),
-              increase(to, scaled(get(k), 4 * COLUMNS)),
+              increase(to, get(panelBytes)),
             ),
             tail === 0 ? [] : when(i32.and(get(count), i32.const(COLUMNS - 1)), one(tail)),
           ]

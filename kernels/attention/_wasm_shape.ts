@@ -5,6 +5,7 @@
 import type { AttentionCall } from "./call.ts"
 import { ROWS } from "../matmul/_wasm_micro_kernel.ts"
 import type { Target } from "../wasm/assembler.ts"
+import { apartOf } from "./_apart.ts"
 import { padded, panelsOf, type Sizes } from "./_wasm_parts.ts"
 
 /** With so many panels of queries in all, keys and values are not worth packing. */
@@ -28,14 +29,17 @@ export interface Shape extends Sizes {
   readonly q: ReadonlyArray<number>
   readonly k: ReadonlyArray<number>
   readonly v: ReadonlyArray<number>
-  readonly mask: ReadonlyArray<number>
+  /** Keys that queries see apart from their ranges. */
+  readonly apart: number
+  readonly bias: ReadonlyArray<number> | undefined
   readonly factor: ReadonlyArray<number> | undefined
   readonly output: ReadonlyArray<number>
   readonly logSum: ReadonlyArray<number> | undefined
 }
 
 /** A call as numbers. */
-export const shapeOf = ({ q, k, v, mask, factor, output, logSum, scale }: AttentionCall, target: Target): Shape => {
+export const shapeOf = (call: AttentionCall, target: Target): Shape => {
+  const { q, k, v, bias, factor, output, logSum, scale } = call
   const [batch, shared, group, queries, width] = q.shape
   const panels = panelsOf(queries)
   const heads = batch * shared * group
@@ -63,7 +67,8 @@ export const shapeOf = ({ q, k, v, mask, factor, output, logSum, scale }: Attent
     q: q.strides,
     k: k.strides,
     v: v.strides,
-    mask: mask.strides,
+    apart: apartOf(call),
+    bias: bias?.strides,
     factor: factor?.strides,
     output: output.strides,
     logSum: logSum?.strides,

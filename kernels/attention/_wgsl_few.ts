@@ -10,10 +10,13 @@ import type { AttentionCall } from "./call.ts"
 import { emitMatmul } from "../matmul/wgsl.ts"
 import { emitRows } from "../rows/wgsl.ts"
 import type { KernelEmitter } from "../wgsl/kernel.ts"
+import { apartOf } from "./_apart.ts"
+import { seenRanges } from "./_wgsl_ranges.ts"
 
 /** Writes `attention` as products and a softmax. */
 export const emitFewQueries: KernelEmitter<AttentionCall> = (call, context) => {
-  const { q, k, v, mask, factor, scale, output, logSum } = call
+  const { q, k, v, bias, factor, scale, output, logSum } = call
+  const { seen: ranges, dispatch } = seenRanges(call, context)
   const [batch, shared, group, queries] = q.shape, keys = k.shape[2]
   const shape = [batch, shared, group, queries, keys]
   const weights: View = { buffer: context.scratch(sizeOf(shape)), offset: 0, shape, strides: stridesOf(shape) }
@@ -26,28 +29,39 @@ export const emitFewQueries: KernelEmitter<AttentionCall> = (call, context) => {
       strides: axes.map((axis) => axis < 0 ? 0 : view.strides[axis]),
     }
   }
-  const [b, t, s] = mask.strides
+  const [b, t] = ranges.strides
+  const bound = (end: number): View => ({ ...ranges, offset: ranges.offset + end, shape, strides: [b, 0, 0, t, 0] })
+  const inputs: Array<View> = [weights, bound(0), bound(1)]
   const body: Array<Instruction> = []
   const add = (step: Instruction): number => body.push(step) - 1
   const load = (operand: number) => add({ op: "load", operand, dtype: "f32" })
+  const loadMore = (view: View) => load(inputs.push(view) - 1)
   const constant = (value: number) => add({ op: "constant", value, dtype: "f32" })
-  const apply = (op: "mul" | "add" | "sub" | "div" | "exp" | "log" | "where", ...args: ReadonlyArray<number>) =>
-    add({ op, args, dtype: "f32" })
-  const seen = load(1), zero = constant(0)
-  const score = apply("where", seen, apply("mul", load(0), constant(scale)), constant(HIDDEN))
+  const apply = (
+    op: "mul" | "add" | "sub" | "div" | "exp" | "log" | "where" | "toFloat" | "less" | "lessEqual" | "max",
+    ...args: ReadonlyArray<number>
+  ) => add({ op, args, dtype: "f32" })
+  const key = apply("toFloat", add({ op: "index", axis: 4, dtype: "i32" })), zero = constant(0)
+  const inRange = apply("mul", apply("lessEqual", load(1), key), apply("less", key, load(2)))
+  const apart = apartOf(call)
+  const seen = apart === 0 ? inRange : apply("max", inRange, apply("less", key, constant(apart)))
+  const product = apply("mul", load(0), constant(scale))
+  const given = bias ? apply("add", product, loadMore(bias)) : product
+  const score = apply("where", seen, given, constant(HIDDEN))
   const top = add({ op: "reduce", kind: "max", args: [score], dtype: "f32" })
   const power = apply("where", seen, apply("exp", apply("sub", score, top)), zero)
   const total = add({ op: "reduce", kind: "sum", args: [power], dtype: "f32" })
   const share = apply("where", total, apply("div", power, total), zero)
-  const weight = factor ? apply("mul", share, load(2)) : share
+  const weight = factor ? apply("mul", share, loadMore(factor)) : share
   const sums = apply("where", total, apply("add", top, apply("log", total)), constant(NOTHING))
   return [
+    dispatch,
     ...emitMatmul({ kernel: "matmul", a: q, b: repeated(k, [3, 2]), output: weights }, context),
     ...emitRows({
       kernel: "rows",
       space: shape,
       body,
-      inputs: [weights, { ...mask, shape, strides: [b, 0, 0, t, s] }, ...factor ? [factor] : []],
+      inputs,
       outputs: [
         { step: weight, view: weights },
         ...logSum

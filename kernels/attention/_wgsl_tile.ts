@@ -47,8 +47,6 @@ export interface TileOperand {
   readonly axes: string
   /** Whether the code stores to it. */
   readonly writes?: boolean
-  /** Default: f32. */
-  readonly dtype?: "i32"
 }
 
 /** Rows of an operand: own ones, whose addresses are `<at><r>`, or others, `at` being the address of the first. */
@@ -83,10 +81,11 @@ export interface TileShader {
   readonly store: (name: string, at: string, value: string) => string
   /** Begins a loop over tiles of `count` other rows. Row u of a tile is number `other<u>`, if that is below `count`. */
   readonly openTile: (count: string) => void
-  /** Begins a block that is left out if no row of the tile is visible: bits of words at `mask_at<r>`, axis `w`. */
-  readonly openVisible: () => void
-  /** Expression of whether own rows see row u of the tile or are seen by it: a truth value for each own row. */
-  readonly visible: (u: number) => string
+  /**
+   * Begins a block that is left out if no row of the tile is visible. In it `seen<u>` tells of row u whether own rows see
+   * it or are seen by it: a truth value for each own row, from the expression.
+   */
+  readonly openVisible: (seen: (u: number) => string) => void
   /** An operand's elements at row u of the tile, for each own row; `at<r>` begin the addresses at other row 0. */
   readonly pairs: (name: string, u: number, count: string, axis: string) => string
   /** Defines `name<u>` for each row of the tile by what is read at the row of a number. */
@@ -121,6 +120,32 @@ export const enterQueries = ({ form, push, place }: TileShader, names: ReadonlyA
     for (const name of names) {
       push(`let ${name}_at${r} = ${place(name, { b: "b", h: "h", g: `g${r}`, r: `t${r}` })};`)
     }
+  }
+}
+
+/** Where own rows are queries with ranges at `seen_at<r>`: see {@link TileShader.openVisible}. */
+export const seenByQueries = ({ push, gather, load, size, type }: TileShader, apart: number): (u: number) => string => {
+  push(`let low = ${gather((r) => `u32(${load("seen", `seen_at${r}`)})`)};`)
+  push(`let high = ${gather((r) => `select(0u, u32(${load("seen", `seen_at${r} + 1u`)}), valid${r})`)};`)
+  const u32 = type("u32")
+  if (apart > 0) size("apart", apart)
+  return (u) => {
+    const other = `${u32}(other${u})`
+    const inRange = `(${other} >= low) & (${other} < high)`
+    return apart === 0 ? inRange : `(${inRange}) | (${other} < ${u32}(apart))`
+  }
+}
+
+/** The same in a tile of `queries` queries, with ranges from `seen_at` on, for own rows that are keys, numbers `key`. */
+export const seesKeys = ({ form, load, spread, type }: TileShader, apart: number): (u: number) => string => {
+  const u32 = type("u32")
+  for (const [i, name] of ["low", "high"].entries()) {
+    spread(name, (query) => load("seen", `seen_at + ${query} * seen_r + ${i}u`))
+  }
+  return (u) => {
+    const inRange = `(key >= ${u32}(u32(low${u}))) & (key < ${u32}(u32(high${u})))`
+    const all = apart === 0 ? inRange : `(${inRange}) | (key < ${u32}(apart))`
+    return `(${all}) & ${form.own === 1 ? "" : "vec4<bool>"}(other${u} < queries)`
   }
 }
 
@@ -166,8 +191,8 @@ export const openTiles = (
   const functions = collectFunctions()
   const fours = inFours(operands)
   const unit = (axes: string) => fours && axes.endsWith("-") ? 4 : 1
-  const bound = new Map(operands.map(({ name, view: { buffer }, axes, writes, dtype }) => {
-    const element = unit(axes) === 4 ? "vec4<f32>" : dtype ?? "f32"
+  const bound = new Map(operands.map(({ name, view: { buffer }, axes, writes }) => {
+    const element = unit(axes) === 4 ? "vec4<f32>" : "f32"
     return [name, { axes, ...(writes ? shader.write(buffer, element) : shader.read(buffer, element)) }] as const
   }))
   const sizes: Array<readonly [string, number]> = []
@@ -275,16 +300,11 @@ return select(vec4<f32>(), vec4(${four.join(", ")}), vec4<u32>(0u, 1u, 2u, 3u) <
         ),
       )
     },
-    openVisible: () => {
-      const word = gather((r) =>
-        `select(0u, bitcast<u32>(${bound.get("mask")!.load(`mask_at${r} + start / 32u * mask_w`)}), valid${r})`
-      )
-      const u32 = type("u32")
-      push(`let seen = (${word} >> ${u32}(start % 32u)) & ${u32}(${2 ** others - 1}u);`)
-      const any = own === 1 ? "seen != 0u" : `any(seen != ${u32}())`
+    openVisible: (seen) => {
+      push(...range(others).map((u) => `let seen${u} = ${seen(u)};`))
+      const any = `any(${range(others).map((u) => `seen${u}`).join(" | ")})`
       push(`if (${broadcast ? `subgroupAny(${any})` : any}) {`)
     },
-    visible: (u) => `(seen & ${type("u32")}(${2 ** u}u)) != ${type("u32")}()`,
     pairs,
     spread: (name, read) => spread(name, (slot) => read(`slot${slot}`)),
     products: (sum, a, b) => {

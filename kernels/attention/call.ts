@@ -1,7 +1,27 @@
 import type { View } from "../contract.ts"
 
+/**
+ * Which keys a query sees. The first `prefix` keys are visible to every query; the rest are numbered from 0. The query at
+ * position p sees key j where all that is given holds: j <= p (`causal`), |p - j| < `window`, j < `keyLengths`,
+ * `segments[j] = segments[p]`.
+ */
+export interface Visibility {
+  /** Number of keys before the sequence, which all queries see. */
+  readonly prefix: number
+  /** Whether a query sees no key after its own position. */
+  readonly causal: boolean
+  /** Distance from which on keys are hidden. Default: none. */
+  readonly window?: number
+  /** Position of each query: i32 [batch, T]. Default: t. */
+  readonly queryPositions?: View
+  /** Number of keys of each entry: i32 [batch]. */
+  readonly keyLengths?: View
+  /** Segment of each key, never decreasing along a row: i32 [batch, S - prefix]. A position outside takes the nearest. */
+  readonly segments?: View
+}
+
 /** What both attention kernels are given. Heads come in groups that share keys and values. */
-export interface AttentionOperands {
+export interface AttentionOperands extends Visibility {
   /** Factor of the scores. */
   readonly scale: number
   /** Queries, shape [batch, shared, group, T, D]; the last stride is 1, as of `k` and `v`. */
@@ -10,14 +30,26 @@ export interface AttentionOperands {
   readonly k: View
   /** Values, shape [batch, shared, S, E]. */
   readonly v: View
-  /** f32, shape [batch, T, S]: query t sees key s where it is not 0. Strides of 0 where it repeats. */
-  readonly mask: View
+  /** Shape [batch, shared, group, T, S], strides of 0 where it repeats: added to the scores. */
+  readonly bias?: View
   /** Shape [batch, shared, group, T, S]: multiplies the weights after the softmax. */
   readonly factor?: View
 }
 
+/** Uses of {@link AttentionOperands}. */
+export const OPERANDS = {
+  q: "read",
+  k: "read",
+  v: "read",
+  queryPositions: "read",
+  keyLengths: "read",
+  segments: "read",
+  bias: "read",
+  factor: "read",
+} as const
+
 /**
- * out = (softmax(q k^T scale) * factor) v, without the matrix of scores in memory (Rabe and Staats 2021; Dao et al. 2022).
+ * out = (softmax(q k^T scale + bias) * factor) v, without the matrix of scores in memory (Rabe and Staats 2021; Dao et al. 2022).
  * A query that sees no key gives zeros, and 1e30 for the logarithm of its sum, so that its weights are zeros again.
  */
 export interface AttentionCall extends AttentionOperands {

@@ -5,8 +5,8 @@
 import { HIDDEN, NOTHING } from "../../core/tensor/composites/attention.ts"
 import type { ReferenceBuffers } from "../body_reference.ts"
 import type { View } from "../contract.ts"
-import type { AttentionCall } from "./call.ts"
 import { forEachPlace } from "../view.ts"
+import type { AttentionCall, AttentionOperands, Visibility } from "./call.ts"
 
 /** An element of a view. */
 export const elementAt = (buffers: ReferenceBuffers, view: View, ...index: ReadonlyArray<number>): number =>
@@ -16,20 +16,41 @@ export const elementAt = (buffers: ReferenceBuffers, view: View, ...index: Reado
 export const placeOf = ({ offset, strides }: View, index: ReadonlyArray<number>): number =>
   index.reduce((at, i, axis) => at + i * strides[axis], offset)
 
+/** Whether a query sees a key. */
+export const sees = (
+  { prefix, causal, window = Infinity, queryPositions, keyLengths, segments }: Visibility,
+  buffers: ReferenceBuffers,
+  batch: number,
+  t: number,
+  key: number,
+): boolean => {
+  const j = key - prefix
+  if (j < 0) return true
+  const p = queryPositions === undefined ? t : elementAt(buffers, queryPositions, batch, t)
+  if (causal && j > p || Math.abs(p - j) >= window) return false
+  if (keyLengths !== undefined && j >= elementAt(buffers, keyLengths, batch)) return false
+  if (segments === undefined) return true
+  const [own, other] = [Math.max(0, Math.min(p, segments.shape[1] - 1)), j].map((at) =>
+    elementAt(buffers, segments, batch, at)
+  )
+  return own === other
+}
+
 /** Scores of one query: hidden ones are {@link HIDDEN}. */
 export const scoresOf = (
-  { q, k, mask, scale }: Pick<AttentionCall, "q" | "k" | "mask" | "scale">,
+  call: AttentionOperands,
   buffers: ReferenceBuffers,
   [batch, shared, member, t]: ReadonlyArray<number>,
 ): Array<number> => {
+  const { q, k, bias, scale } = call
   const [, , keys, width] = k.shape
   return Array.from({ length: keys }, (_, s) => {
-    if (elementAt(buffers, mask, batch, t, s) === 0) return HIDDEN
+    if (!sees(call, buffers, batch, t, s)) return HIDDEN
     let sum = 0
     for (let d = 0; d < width; d++) {
       sum += elementAt(buffers, q, batch, shared, member, t, d) * elementAt(buffers, k, batch, shared, s, d)
     }
-    return sum * scale
+    return sum * scale + (bias ? elementAt(buffers, bias, batch, shared, member, t, s) : 0)
   })
 }
 

@@ -10,9 +10,10 @@ import { NOTHING } from "../../core/tensor/composites/attention.ts"
 import { sizeOf } from "../../core/tensor/shape.ts"
 import type { AttentionCall } from "./call.ts"
 import type { KernelEmitter } from "../wgsl/kernel.ts"
+import { apartOf } from "./_apart.ts"
 import { emitFewQueries } from "./_wgsl_few.ts"
-import { packMask } from "./_wgsl_mask.ts"
-import { bitsOf, enterQueries, openTiles, range, type TileOperand } from "./_wgsl_tile.ts"
+import { seenRanges } from "./_wgsl_ranges.ts"
+import { bitsOf, enterQueries, openTiles, range, seenByQueries, type TileOperand } from "./_wgsl_tile.ts"
 
 /** Less than any score; finite, so that differences of two stay free of NaN. */
 const LOWEST = "-1e38f"
@@ -22,43 +23,48 @@ const FEW = 8
 
 /** Writes `attention`. */
 export const emitAttention: KernelEmitter<AttentionCall> = (call, context) => {
-  const { q, k, v, mask, factor, scale, output, logSum } = call
+  const { q, k, v, bias, factor, scale, output, logSum } = call
   if (sizeOf(q.shape.slice(0, 4)) === 0) return []
   const [batch, shared, group, queries] = q.shape
   if (!context.device.software && group * queries <= FEW && k.shape[2] > 0) return emitFewQueries(call, context)
-  const { bits, dispatch } = packMask(mask, context)
+  const { seen, dispatch } = seenRanges(call, context)
   const operands: ReadonlyArray<TileOperand> = [
     { name: "q", view: q, axes: "bhgr-" },
     { name: "k", view: k, axes: "bhr-" },
     { name: "v", view: v, axes: "bhr-" },
-    { name: "mask", view: bits, axes: "brw", dtype: "i32" },
+    { name: "seen", view: seen, axes: "bre" },
+    ...bias ? [{ name: "bias", view: bias, axes: "bhgrs" }] : [],
     ...factor ? [{ name: "factor", view: factor, axes: "bhgrs" }] : [],
     { name: "out", view: output, axes: "bhgr-", writes: true },
     ...logSum ? [{ name: "log_sum", view: logSum, axes: "bhgr", writes: true }] : [],
   ]
-  const shader = openTiles({ batch, shared, rows: group * queries }, operands, false, context)
+  const inline = operands.length + 1 > context.device.storageBindings
+  const shader = openTiles({ batch, shared, rows: group * queries }, operands, inline, context)
   const { form: { own, others }, push, size, type, part, place } = shader
   const f32 = type("f32"), exp = shader.use("exp")
   const rows = (name: string) => ({ name, at: `${name}_at` })
   size("queries", queries)
   size("keys", k.shape[2])
   size("scale_bits", bitsOf(scale))
-  enterQueries(shader, ["q", "mask", "out", ...factor ? ["factor"] : [], ...logSum ? ["log_sum"] : []])
+  const more = { bias, factor, log_sum: logSum }
+  enterQueries(shader, ["q", "seen", "out", ...Object.keys(more).filter((name) => more[name as keyof typeof more])])
+  const visible = seenByQueries(shader, apartOf(call))
   for (const name of ["k", "v"]) push(`let ${name}_at = ${place(name, { b: "b", h: "h" })};`)
   push(`let scale = bitcast<f32>(scale_bits);`)
   push(`var top = ${f32}(${LOWEST});`, `var total = ${f32}();`, `var started = false;`)
 
   shader.openTile("keys")
-  shader.openVisible()
+  shader.openVisible(visible)
   shader.products("score", rows("q"), rows("k"))
   push(`var peak = top;`)
   for (const u of range(others)) {
-    push(`score${u} = select(${f32}(${LOWEST}), score${u} * scale, ${shader.visible(u)});`)
+    const added = bias ? ` + ${shader.pairs("bias", u, "keys", "s")}` : ""
+    push(`score${u} = select(${f32}(${LOWEST}), score${u} * scale${added}, seen${u});`)
     push(`peak = max(peak, score${u});`)
   }
   push(`let before = total * ${exp}(top - peak);`, `top = peak;`, `total = before;`)
   for (const u of range(others)) {
-    push(`let power${u} = select(${f32}(), ${exp}(score${u} - peak), ${shader.visible(u)});`, `total += power${u};`)
+    push(`let power${u} = select(${f32}(), ${exp}(score${u} - peak), seen${u});`, `total += power${u};`)
   }
   push(`let share = select(1f / total, ${f32}(), total == ${f32}());`, `let keep = before * share;`)
   for (const u of range(others)) {

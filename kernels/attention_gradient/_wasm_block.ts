@@ -61,14 +61,14 @@ const clipRanges = (block: Block, any: number): Code => {
     select(i32.sub(get(bound), get(start)), i32.const(0), i32.gtU(get(bound), get(start))),
   )
   return eachRange(block, (range, panel) => [
-    [0, 4, 8].map((place): Code => [
+    [0, 4].map((place): Code => [
       set(bound, i32.load(i32.add(get(seen), scaled(get(panel), RANGE_BYTES)), place)),
       i32.store(get(range), clipped, place),
     ]),
     // Nothing lies between two bounds that were moved to the chunk's end.
-    when(i32.eq(i32.load(get(range)), i32.load(get(range), 8)), [
-      [0, 4, 8].map((place) => i32.store(get(range), i32.const(0), place)),
+    when(i32.eq(i32.load(get(range)), i32.load(get(range), 4)), [
+      [0, 4].map((place) => i32.store(get(range), i32.const(0), place)),
     ]),
-    set(any, i32.or(get(any), i32.load(get(range), 8))),
+    set(any, i32.or(get(any), i32.load(get(range), 4))),
   ])
 }

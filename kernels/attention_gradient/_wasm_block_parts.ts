@@ -9,7 +9,18 @@ import type { KernelContext } from "../wasm/kernel.ts"
 import type { scratchOf, Shape } from "./_wasm_shape.ts"
 
 /** Parameters of a block: addresses of its first query, but of the first key for `dk` and `dv`. */
-export const BLOCK_PARAMETERS = ["q", "mask", "factor", "logSum", "cotangent", "delta", "dq", "dk", "dv"] as const
+export const BLOCK_PARAMETERS = [
+  "q",
+  "bounds",
+  "bias",
+  "factor",
+  "logSum",
+  "cotangent",
+  "delta",
+  "dq",
+  "dk",
+  "dv",
+] as const
 /** Locals with them. */
 export type Addresses = Readonly<Record<typeof BLOCK_PARAMETERS[number], number>>
 

@@ -20,6 +20,7 @@ export const packQueries = (block: Block): Code => {
       get(queries),
       i32.const(columns),
       within(panels),
+      scaled(get(queries), 32),
     )
   )
 }
@@ -53,7 +54,7 @@ export const wideKeys = (block: Block): Code => {
     set(endKey, i32.const(0)),
     set(panelQuery, i32.const(0)),
     eachRange(block, (range) => {
-      const first = i32.load(get(range)), end = i32.load(get(range), 8)
+      const first = i32.load(get(range)), end = i32.load(get(range), 4)
       const inStrip = i32.and(
         i32.ltU(get(panelQuery), get(endQuery)),
         i32.gtU(i32.add(get(panelQuery), i32.const(ROWS)), get(query)),
@@ -125,7 +126,7 @@ const tileOf = (block: Block, height: number, key: Code): Code => {
       when(
         i32.and(
           i32.ltU(i32.load(get(range)), i32.add(key, i32.const(height))),
-          i32.gtU(i32.load(get(range), 8), key),
+          i32.gtU(i32.load(get(range), 4), key),
         ),
         [set(firstQuery, lesser(get(firstQuery), get(panelQuery))), set(endQuery, get(nextQuery))],
       ),

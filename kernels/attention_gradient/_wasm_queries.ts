@@ -2,7 +2,16 @@
  * The queries' part in a block of the derivative of attention in WebAssembly: weights, derivatives of the scores, and dq.
  * @module
  */
-import { byHeight, bytesAlong, eachStrip, integers, lesser, padded, zeroRows } from "../attention/_wasm_parts.ts"
+import {
+  byHeight,
+  bytesAlong,
+  eachStrip,
+  integers,
+  lesser,
+  padded,
+  RANGE_BYTES,
+  zeroRows,
+} from "../attention/_wasm_parts.ts"
 import { rowsTimesPanels, STRIP, tilesTimesPanels } from "../attention/_wasm_products.ts"
 import { ROWS } from "../matmul/_wasm_micro_kernel.ts"
 import { scaled } from "../matmul/_wasm_operands.ts"
@@ -66,7 +75,6 @@ export const wideQueries = (block: Block): Code => {
 interface Panel {
   /** What it sees of the chunk. */
   readonly first: number
-  readonly clear: number
   readonly end: number
   /** Addresses of its rows. */
   readonly weights: number
@@ -76,16 +84,17 @@ interface Panel {
 /** For each panel of the block, whose addresses then move on to the next. */
 const eachPanel = (block: Block, body: (height: number, panel: Panel) => Code): Code => {
   const { f, shape, lies, within, at } = block
-  const [first, clear, end, weights, scores] = integers(f, 5)
+  const [first, end, weights, scores] = integers(f, 4)
   return [
     set(weights, within(lies.weights)),
     set(scores, within(lies.scores)),
     eachRange(block, (range, panel) =>
       byHeight(shape, get(panel), (height) => [
-        [first, clear, end].map((local, i) => set(local, i32.load(get(range), 4 * i))),
-        body(height, { first, clear, end, weights, scores }),
+        [first, end].map((local, i) => set(local, i32.load(get(range), 4 * i))),
+        body(height, { first, end, weights, scores }),
         increase(at.q, height * bytesAlong(shape.q, 3)),
-        increase(at.mask, height * bytesAlong(shape.mask, 1)),
+        increase(at.bounds, height * RANGE_BYTES),
+        increase(at.bias, height * bytesAlong(shape.bias, 3)),
         increase(at.factor, height * bytesAlong(shape.factor, 3)),
         increase(at.logSum, height * bytesAlong(shape.logSum, 3)),
         increase(at.cotangent, height * bytesAlong(shape.cotangent, 3)),
@@ -150,19 +159,20 @@ const dqProduct = ({ shape, lies }: Block) => {
 }
 
 /** Rows of {@link scoreProducts} become weights and derivatives of the scores. */
-const weigh = ({ context, shape, keys, lies, at }: Block, height: number, panel: Panel): Code => {
-  const { first, clear, end, weights, scores } = panel
+const weigh = ({ context, shape, keys, lies, at, start }: Block, height: number, panel: Panel): Code => {
+  const { first, end, weights, scores } = panel
   return Array.from({ length: height }, (_, r) =>
     callFunction(
       rowFunction(context, shape, keys),
       i32.add(get(weights), i32.const(r * lies.rowBytes)),
       i32.add(get(scores), i32.const(r * lies.rowBytes)),
-      i32.add(get(at.mask), i32.const(r * bytesAlong(shape.mask, 1))),
+      i32.add(get(at.bounds), i32.const(r * RANGE_BYTES)),
+      i32.add(get(at.bias), i32.const(r * bytesAlong(shape.bias, 3))),
       i32.add(get(at.factor), i32.const(r * bytesAlong(shape.factor, 3))),
       i32.add(get(at.logSum), i32.const(r * bytesAlong(shape.logSum, 3))),
       i32.add(get(at.delta), i32.const(r * bytesAlong(shape.delta, 3))),
       get(first),
-      get(clear),
       get(end),
+      get(start),
     ))
 }

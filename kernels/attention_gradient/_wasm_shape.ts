@@ -2,6 +2,7 @@
  * How the derivative of attention in WebAssembly is cut, and where its threads keep what they need.
  * @module
  */
+import { apartOf } from "../attention/_apart.ts"
 import { padded, panelsOf, RANGE_BYTES, type Sizes } from "../attention/_wasm_parts.ts"
 import type { View } from "../contract.ts"
 import type { AttentionGradientCall } from "./call.ts"
@@ -35,7 +36,9 @@ export interface Shape extends Sizes {
   readonly q: Strides
   readonly k: Strides
   readonly v: Strides
-  readonly mask: Strides
+  /** Keys that queries see apart from their ranges. */
+  readonly apart: number
+  readonly bias: Strides | undefined
   readonly factor: Strides | undefined
   readonly logSum: Strides
   readonly cotangent: Strides
@@ -85,7 +88,8 @@ export const shapeOf = (call: AttentionGradientCall, target: Target): Shape => {
     q: call.q.strides,
     k: call.k.strides,
     v: call.v.strides,
-    mask: call.mask.strides,
+    apart: apartOf(call),
+    bias: call.bias?.strides,
     factor: call.factor?.strides,
     logSum: call.logSum.strides,
     cotangent: call.cotangent.strides,

@@ -2,7 +2,7 @@ import type { AttentionOperands } from "../attention/call.ts"
 import type { View } from "../contract.ts"
 
 /**
- * Derivatives of `attention`. With the weights p = exp(q k^T scale - logSum) and
+ * Derivatives of `attention`. With the weights p = exp(q k^T scale + bias - logSum) and
  * ds = p * ((cotangent v^T) * factor - delta) where visible, else 0:
  * dq = scale ds k, dk = scale ds^T q, dv = (p * factor)^T cotangent; dk and dv are sums over the group.
  * At least one is asked for; their last strides are 1.

@@ -1,4 +1,5 @@
 import { sizeOf } from "../../core/tensor/shape.ts"
+import { OPERANDS } from "../attention/call.ts"
 import { lowerAttentionGradient } from "../attention/lower.ts"
 import type { Kernel } from "../kernel.ts"
 import type { AttentionGradientCall } from "./call.ts"
@@ -10,11 +11,7 @@ import { emitAttentionGradient as wgsl } from "./wgsl.ts"
 export const attentionGradient: Kernel<AttentionGradientCall> = {
   name: "attention_gradient",
   views: {
-    q: "read",
-    k: "read",
-    v: "read",
-    mask: "read",
-    factor: "read",
+    ...OPERANDS,
     logSum: "read",
     cotangent: "read",
     delta: "read",

@@ -2,14 +2,14 @@
  * Float64 reference of `attention_gradient`.
  * @module
  */
-import { elementAt, placeOf, scoresOf } from "../attention/reference.ts"
+import { elementAt, placeOf, scoresOf, sees } from "../attention/reference.ts"
 import type { ReferenceBuffers } from "../body_reference.ts"
 import type { AttentionGradientCall } from "./call.ts"
 import { forEachPlace } from "../view.ts"
 
 /** Carries out an `attention_gradient` call on float64 buffers. */
 export const attentionGradientReference = (call: AttentionGradientCall, buffers: ReferenceBuffers): void => {
-  const { q, k, v, mask, factor, scale, logSum, cotangent, delta, dq, dk, dv } = call
+  const { q, k, v, factor, scale, logSum, cotangent, delta, dq, dk, dv } = call
   for (const view of [dq, dk, dv]) {
     if (view) forEachPlace(view.shape, [view], ([at]) => buffers[view.buffer][at] = 0)
   }
@@ -26,7 +26,7 @@ export const attentionGradientReference = (call: AttentionGradientCall, buffers:
         toWeight += share * elementAt(buffers, v, batch, shared, s, e)
         if (dv) buffers[dv.buffer][placeOf(dv, [batch, shared, s, e])] += power * times * share
       }
-      if (elementAt(buffers, mask, batch, t, s) === 0) continue
+      if (!sees(call, buffers, batch, t, s)) continue
       const toScore = scale * power * (toWeight * times - elementAt(buffers, delta, ...place))
       for (let d = 0; d < width; d++) {
         if (dq) buffers[dq.buffer][placeOf(dq, [...place, d])] += toScore * elementAt(buffers, k, batch, shared, s, d)

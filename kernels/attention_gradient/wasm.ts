@@ -7,8 +7,18 @@
  * cut depends on the shape alone, and so does the order of every sum.
  * @module
  */
-import { bytesAlong, firstRow, integers, lesser, seenKeys, step, withQueries } from "../attention/_wasm_parts.ts"
+import {
+  bytesAlong,
+  firstRow,
+  integers,
+  lesser,
+  RANGE_BYTES,
+  step,
+  unionOf,
+  withQueries,
+} from "../attention/_wasm_parts.ts"
 import { packColumns } from "../attention/_wasm_products.ts"
+import { type SeenKeys, seenKeys } from "../attention/_wasm_ranges.ts"
 import { keyOf } from "../collapse.ts"
 import type { View } from "../contract.ts"
 import type { AttentionGradientCall } from "./call.ts"
@@ -23,6 +33,7 @@ import {
   i32,
   increase,
   set,
+  when,
   whileTrue,
 } from "../wasm/assembler.ts"
 import { groupedStage, itemsPerUnit, type KernelContext, type KernelEmitter, type Stage } from "../wasm/kernel.ts"
@@ -32,24 +43,24 @@ import { type Addresses, BLOCK_PARAMETERS } from "./_wasm_block_parts.ts"
 import { needsScores, scratchOf, type Shape, shapeOf } from "./_wasm_shape.ts"
 
 /** Parameters of the driver, one address each. */
-const OPERANDS = ["q", "k", "v", "mask", "factor", "logSum", "cotangent", "delta", "dq", "dk", "dv"] as const
+const OPERANDS = ["q", "k", "v", "bias", "factor", "logSum", "cotangent", "delta", "dq", "dk", "dv"] as const
 
 /**
- * Index of the function `(begin, end, scratch, seen, ...operands)`, all i32, that runs units; `seen` is the table of
- * {@link seenKeys}.
+ * Index of the function `(begin, end, scratch, panels, queries, ...operands)`, all i32, that runs units; `panels` and
+ * `queries` are the tables of {@link seenKeys}.
  */
-const driver = (context: KernelContext, shape: Shape, batchBytes: number): number => {
+const driver = (context: KernelContext, shape: Shape, { panelBytes, queryBytes }: SeenKeys): number => {
   const { module, target } = context
   const { shared, keys, width, valueWidth, count, chunk, chunks, lastChunk, members, run, pieces, block } = shape
   const lies = scratchOf(shape)
   return module.once(
-    keyOf(["attention_gradient", shape, batchBytes, target]),
+    keyOf(["attention_gradient", shape, panelBytes, queryBytes, target]),
     () =>
       module.func(
         "attention_gradient",
-        new Array(4 + OPERANDS.length).fill("i32"),
+        new Array(5 + OPERANDS.length).fill("i32"),
         [],
-        (f, begin, end, scratch, seen, ...given) => {
+        (f, begin, end, scratch, seen, bounds, ...given) => {
           const base = Object.fromEntries(OPERANDS.map((name, i) => [name, given[i]]))
           const at = Object.fromEntries(OPERANDS.map((name) => [name, f.local("i32")])) as Record<
             typeof OPERANDS[number],
@@ -60,6 +71,7 @@ const driver = (context: KernelContext, shape: Shape, batchBytes: number): numbe
             f,
             11,
           )
+          const [bounds0, first, until] = integers(f, 3)
           const bytes = (name: typeof OPERANDS[number], axis: number) => bytesAlong(shape[name], axis)
           const move = (
             index: Code,
@@ -67,7 +79,7 @@ const driver = (context: KernelContext, shape: Shape, batchBytes: number): numbe
             names: ReadonlyArray<typeof OPERANDS[number]>,
             axis: number,
           ): Code => step(index, names.map((name) => [places[name], bytes(name, axis)] as const))
-          const perQuery = ["q", "factor", "logSum", "cotangent", "delta", "dq"] as const
+          const perQuery = ["q", "bias", "factor", "logSum", "cotangent", "delta", "dq"] as const
           const perKey = ["k", "v", "dk", "dv"] as const
           const packed = (name: "k" | "v", layout: "depth" | "across", columns: number, k: number, place: number) =>
             callFunction(
@@ -77,20 +89,23 @@ const driver = (context: KernelContext, shape: Shape, batchBytes: number): numbe
               i32.const(k),
               i32.const(columns),
               i32.add(get(scratch), i32.const(place)),
+              i32.const(32 * k),
             )
           const withKeys = (keys: number): Code => [
-            packed("k", "depth", keys, width, lies.keyPanels),
-            needsScores(shape) ? packed("v", "depth", keys, valueWidth, lies.valuePanels) : [],
-            shape.dq === undefined ? [] : packed("k", "across", width, keys, lies.keyColumns),
+            when(i32.and(i32.ltU(get(start), get(until)), i32.gtU(i32.add(get(start), i32.const(keys)), get(first))), [
+              packed("k", "depth", keys, width, lies.keyPanels),
+              needsScores(shape) ? packed("v", "depth", keys, valueWidth, lies.valuePanels) : [],
+              shape.dq === undefined ? [] : packed("k", "across", width, keys, lies.keyColumns),
+            ]),
             set(more, i32.const(0)),
             forRange(member, i32.const(0), i32.const(members), 1, [
               forRange(panel, get(firstPanel), get(lastPanel), block, [
                 set(blockEnd, lesser(i32.add(get(panel), i32.const(block)), get(lastPanel))),
-                BLOCK_PARAMETERS.map((name) => set(here[name], get(at[name]))),
+                BLOCK_PARAMETERS.map((name) => set(here[name], get(name === "bounds" ? bounds0 : at[name]))),
                 move(get(member), here, perQuery, 2),
                 set(query, firstRow(shape, get(panel))),
                 move(get(query), here, perQuery, 3),
-                move(get(query), here, ["mask"], 1),
+                increase(here.bounds, scaled(get(query), RANGE_BYTES)),
                 callFunction(
                   blockFunction(context, shape, keys),
                   get(scratch),
@@ -105,8 +120,7 @@ const driver = (context: KernelContext, shape: Shape, batchBytes: number): numbe
               ]),
             ]),
             increase(start, keys),
-            increase(at.mask, keys * bytes("mask", 2)),
-            increase(at.factor, keys * bytes("factor", 4)),
+            (["bias", "factor"] as const).map((name) => increase(at[name], keys * bytes(name, 4))),
             perKey.map((name) => increase(at[name], keys * bytes(name, 2))),
           ]
           const runs = Math.ceil(count / run)
@@ -124,8 +138,13 @@ const driver = (context: KernelContext, shape: Shape, batchBytes: number): numbe
             set(index, i32.remU(get(pair), i32.const(shared))),
             move(get(index), at, [...perQuery, ...perKey], 1),
             set(index, i32.divU(get(pair), i32.const(shared))),
-            move(get(index), at, [...perQuery, ...perKey, "mask"], 0),
-            set(ranges, i32.add(get(seen), scaled(get(index), batchBytes))),
+            move(get(index), at, [...perQuery, ...perKey], 0),
+            set(ranges, i32.add(get(seen), scaled(get(index), panelBytes))),
+            set(bounds0, i32.add(get(bounds), scaled(get(index), queryBytes))),
+            unionOf(f, {
+              table: i32.add(get(ranges), scaled(get(firstPanel), RANGE_BYTES)),
+              count: i32.sub(get(lastPanel), get(firstPanel)),
+            }, [first, until]),
             set(start, i32.const(0)),
             chunks === 1 ? [] : whileTrue(i32.ltU(get(start), i32.const(keys - lastChunk)), withKeys(chunk)),
             withKeys(lastChunk),
@@ -200,12 +219,13 @@ export const emitAttentionGradient: KernelEmitter<AttentionGradientCall> = (give
     sums.push(sumStage(context, shape, view, partial, addressOf(view)))
     return partial
   })
-  const seen = seenKeys(context, shape, call.mask)
-  const func = driver(context, shape, seen.batchBytes)
+  const queries = call.q.shape[3], together = given.q.shape[3] === 1
+  const seen = seenKeys(context, shape, call, { batch, queries, keys, together })
+  const func = driver(context, shape, seen)
   const scratch = context.threadScratch(scratchOf(shape).bytes)
   return [
     seen.stage,
-    { units, run: (begin, end) => callFunction(func, begin, end, scratch, seen.table, ...operands) },
+    { units, run: (begin, end) => callFunction(func, begin, end, scratch, seen.panels, seen.queries, ...operands) },
     ...sums,
   ]
 }

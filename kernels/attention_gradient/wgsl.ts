@@ -5,12 +5,15 @@
  * @module
  */
 import { sizeOf } from "../../core/tensor/shape.ts"
-import { packMask } from "../attention/_wgsl_mask.ts"
+import { apartOf } from "../attention/_apart.ts"
+import { rangesSize, seenRanges } from "../attention/_wgsl_ranges.ts"
 import {
   bitsOf,
   enterQueries,
   openTiles,
   range,
+  seenByQueries,
+  seesKeys,
   tileForm,
   type TileOperand,
   type TileShader,
@@ -22,6 +25,8 @@ import type { Dispatch, KernelContext, KernelEmitter } from "../wgsl/kernel.ts"
 
 /** What one dispatch does: the derivative of the queries, those of keys, values or both, or all together. */
 interface Part extends Omit<AttentionGradientCall, "dq" | "dk" | "dv"> {
+  /** The ranges of keys that queries see: [batch, T, 2]. */
+  readonly seen: View
   readonly dq: View | undefined
   readonly dk: View | undefined
   readonly dv: View | undefined
@@ -29,11 +34,12 @@ interface Part extends Omit<AttentionGradientCall, "dq" | "dk" | "dv"> {
 
 /** What the code of a part names. */
 const operandsOf = (part: Part): ReadonlyArray<TileOperand> => {
-  const { q, k, v, mask, factor, logSum, cotangent, delta, dq, dk, dv } = part
+  const { q, k, v, seen, bias, factor, logSum, cotangent, delta, dq, dk, dv } = part
   return [
     { name: "q", view: q, axes: "bhgr-" },
     { name: "k", view: k, axes: "bhr-" },
-    { name: "mask", view: mask, axes: "brw", dtype: "i32" },
+    { name: "seen", view: seen, axes: "bre" },
+    ...bias ? [{ name: "bias", view: bias, axes: "bhgrs" }] : [],
     ...factor ? [{ name: "factor", view: factor, axes: "bhgrs" }] : [],
     { name: "log_sum", view: logSum, axes: "bhgr" },
     { name: "cotangent", view: cotangent, axes: "bhgr-" },
@@ -50,20 +56,26 @@ const bindingsOf = (part: Part): number => new Set(operandsOf(part).map(({ view 
 export const emitAttentionGradient: KernelEmitter<AttentionGradientCall> = (call, context) => {
   const { dq, dk, dv } = call
   const limit = context.device.storageBindings
-  const all: Part = { ...call, dq, dk, dv }
-  if (togetherPays(all, context)) return emitPart(all, context)
-  const partsOf = (given: AttentionGradientCall): ReadonlyArray<Part> => [
+  const { seen, dispatch } = seenRanges(call, context)
+  const all: Part = { ...call, seen, dq, dk, dv }
+  if (togetherPays(all, context)) return [dispatch, emitPart(all, context)]
+  const partsOf = (given: Part): ReadonlyArray<Part> => [
     ...dq ? [{ ...given, dq, dk: undefined, dv: undefined }] : [],
     ...dk || dv ? [{ ...given, dq: undefined, dk, dv }] : [],
   ]
-  const whole = partsOf(call)
+  const whole = partsOf(all)
   // Each way to spare a binding costs something: a dispatch, a pipeline for each shape, the scores once more.
-  if (whole.every((part) => bindingsOf(part) < limit)) return whole.flatMap((part) => emitPart(part, context))
-  const { packed, dispatches } = pack(call, context)
+  if (whole.every((part) => bindingsOf(part) < limit)) {
+    return [
+      dispatch,
+      ...whole.map((part) => emitPart(part, context)),
+    ]
+  }
+  const { packed, dispatches } = pack(all, context)
   const parts = partsOf(packed).flatMap((part) =>
     bindingsOf(part) <= limit ? [part] : [{ ...part, dv: undefined }, { ...part, dk: undefined }]
   )
-  return [...dispatches, ...parts.flatMap((part) => emitPart(part, context))]
+  return [...dispatches, ...parts.map((part) => emitPart(part, context))]
 }
 /** Workgroups with which a CPU in disguise is occupied. */
 const GROUPS = 4
@@ -77,22 +89,17 @@ const togetherPays = (part: Part, { device }: KernelContext): boolean => {
   return dq !== undefined && dk !== undefined && own === 4 && broadcast && batch * shared >= GROUPS &&
     bindingsOf(part) < device.storageBindings
 }
-const emitPart = (part: Part, context: KernelContext): ReadonlyArray<Dispatch> => {
-  const { shape: [batch, queries, keys], strides: [b, t, s] } = part.mask
-  const byKeys = part.dk !== undefined || part.dv !== undefined
-  const mask = byKeys ? { ...part.mask, shape: [batch, keys, queries], strides: [b, s, t] } : part.mask
-  const { bits, dispatch } = packMask(mask, context)
-  const write = byKeys ? emitKeys : emitQueries
-  return [dispatch, write({ ...part, mask: bits }, context)]
-}
+const emitPart = (part: Part, context: KernelContext): Dispatch =>
+  (part.dk !== undefined || part.dv !== undefined ? emitKeys : emitQueries)(part, context)
 
-/** Puts logarithmic sums and deltas side by side into one buffer. */
+/** Puts logarithmic sums and deltas side by side into one buffer, and ranges behind them. */
 const pack = (
-  call: AttentionGradientCall,
+  call: Part,
   context: KernelContext,
-): { readonly packed: AttentionGradientCall; readonly dispatches: ReadonlyArray<Dispatch> } => {
+): { readonly packed: Part; readonly dispatches: ReadonlyArray<Dispatch> } => {
   const { logSum, delta } = call
-  const space = [sizeOf(logSum.shape)], buffer = context.scratch(2 * space[0])
+  const space = [sizeOf(logSum.shape)], buffer = context.scratch(2 * space[0] + rangesSize(call))
+  const { seen, dispatch } = seenRanges(call, context, buffer, 2 * space[0])
   const copies = [logSum, delta].map((view, offset) => ({
     from: { ...view, shape: space, strides: [1] },
     to: { buffer, offset, shape: space, strides: [2] },
@@ -105,7 +112,10 @@ const pack = (
     inputs: copies.map(({ from }) => from),
     outputs: copies.map(({ to }, step) => ({ step, view: to })),
   }, context)
-  return { packed: { ...call, logSum: copies[0].packed, delta: copies[1].packed }, dispatches }
+  return {
+    packed: { ...call, seen, logSum: copies[0].packed, delta: copies[1].packed },
+    dispatches: [dispatch, ...dispatches],
+  }
 }
 
 const rows = (name: string) => ({ name, at: `${name}_at` })
@@ -129,20 +139,24 @@ const emitQueries = (part: Part, context: KernelContext): Dispatch => {
   const [, , group, queries] = part.q.shape
   const shader = open(part, group * queries, context)
   const { form: { others }, push, gather, type, place } = shader
-  enterQueries(shader, ["q", "mask", "log_sum", "delta", "cotangent", "dq", ...part.factor ? ["factor"] : []])
+  const { bias, factor } = part
+  const more = [...bias ? ["bias"] : [], ...factor ? ["factor"] : []]
+  enterQueries(shader, ["q", "seen", "log_sum", "delta", "cotangent", "dq", ...more])
+  const visible = seenByQueries(shader, apartOf(part))
   for (const name of ["k", "v"]) push(`let ${name}_at = ${place(name, { b: "b", h: "h" })};`)
   for (const name of ["log_sum", "delta"]) {
     push(`let ${name} = ${gather((r) => shader.load(name, `${name}_at${r}`))};`)
   }
   push(`var started = false;`)
   shader.openTile("keys")
-  shader.openVisible()
+  shader.openVisible(visible)
   shader.products("score", rows("q"), rows("k"))
   shader.products("slope", rows("cotangent"), rows("v"))
   for (const u of range(others)) {
-    const slope = part.factor ? `slope${u} * ${shader.pairs("factor", u, "keys", "s")}` : `slope${u}`
-    const value = `${shader.use("exp")}(score${u} * scale - log_sum) * (${slope} - delta) * scale`
-    push(`let change${u} = select(${type("f32")}(), ${value}, ${shader.visible(u)});`)
+    const added = bias ? ` + ${shader.pairs("bias", u, "keys", "s")}` : ""
+    const slope = factor ? `slope${u} * ${shader.pairs("factor", u, "keys", "s")}` : `slope${u}`
+    const value = `${shader.use("exp")}(score${u} * scale${added} - log_sum) * (${slope} - delta) * scale`
+    push(`let change${u} = select(${type("f32")}(), ${value}, seen${u});`)
   }
   shader.accumulate(rows("dq"), "change", rows("k"))
   push(`started = true;`, `}`, `}`, `if (!started) {`)
@@ -153,21 +167,24 @@ const emitQueries = (part: Part, context: KernelContext): Dispatch => {
 
 /** The dispatch for the derivatives of keys and values, and of queries where all are done together. */
 const emitKeys = (part: Part, context: KernelContext): Dispatch => {
-  const { k: { shape: [, , keys] }, q, factor, dq, dk, dv } = part
+  const { k: { shape: [, , keys] }, q, bias, factor, dq, dk, dv } = part
+  const apart = apartOf(part)
   const shader = open(part, keys, context)
-  const { form: { own, others }, push, type, place } = shader
+  const { form: { own, others }, push, gather, type, place } = shader
   const targets = [...dk ? ["dk"] : [], ...dv ? ["dv"] : []]
   for (const r of range(own)) {
     for (const name of ["k", ...dk ? ["v"] : [], ...targets]) {
       push(`let ${name}_at${r} = ${place(name, { b: "b", h: "h", r: `i${r}` })};`)
     }
-    push(`let mask_at${r} = ${place("mask", { b: "b", r: `i${r}` })};`)
   }
+  push(`let key = ${gather((r) => `select(${2 ** 32 - 1}u, i${r}, valid${r})`)};`)
+  push(`let seen_at = ${place("seen", { b: "b" })};`)
+  if (apart > 0) shader.size("apart", apart)
   push(`var started = false;`, `for (var g = 0u; g < members; g++) {`)
   const theirs = ["q", "cotangent", "log_sum", ...dk ? ["delta"] : [], ...dq ? ["dq"] : []]
   for (const name of theirs) push(`let ${name}_at = ${place(name, { b: "b", h: "h", g: "g" })};`)
-  if (factor) {
-    for (const r of range(own)) push(`let factor_at${r} = ${place("factor", { b: "b", h: "h", g: "g", s: `i${r}` })};`)
+  for (const name of [...bias ? ["bias"] : [], ...factor ? ["factor"] : []]) {
+    for (const r of range(own)) push(`let ${name}_at${r} = ${place(name, { b: "b", h: "h", g: "g", s: `i${r}` })};`)
   }
   if (dq) {
     push(`if (tile == 0u) {`)
@@ -175,15 +192,16 @@ const emitKeys = (part: Part, context: KernelContext): Dispatch => {
     push(`}`)
   }
   shader.openTile("queries")
-  shader.openVisible()
+  shader.openVisible(seesKeys(shader, apart))
   shader.products("score", rows("k"), rows("q"))
   if (dk) shader.products("slope", rows("v"), rows("cotangent"))
   for (const name of ["log_sum", ...dk ? ["delta"] : []]) {
     shader.spread(name, (query) => shader.load(name, `${name}_at + ${query} * ${name}_r`))
   }
   for (const u of range(others)) {
-    const power = `${shader.use("exp")}(score${u} * scale - log_sum${u})`
-    push(`let power${u} = select(${type("f32")}(), ${power}, ${shader.visible(u)});`)
+    const added = bias ? ` + ${shader.pairs("bias", u, "queries", "r")}` : ""
+    const power = `${shader.use("exp")}(score${u} * scale${added} - log_sum${u})`
+    push(`let power${u} = select(${type("f32")}(), ${power}, seen${u});`)
     const times = factor ? ` * factor${u}` : ""
     if (factor) push(`let factor${u} = ${shader.pairs("factor", u, "queries", "r")};`)
     if (dk) push(`let change${u} = power${u} * (slope${u}${times} - delta${u}) * scale;`)

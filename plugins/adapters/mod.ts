@@ -60,10 +60,10 @@ export {
   type StackSetup,
 } from "./composition.ts"
 export type { AdapterConfigName, AdapterOptions, ResolvedAdapter } from "./options.ts"
-export { SoupError, type SoupErrorFields } from "../../core/model/soup_error.ts"
-export type { AveragedTensor } from "../../core/model/average_tensors.ts"
+export { SoupError, type SoupErrorFields } from "../../core/weights/soup_error.ts"
+export type { AveragedTensor, SoupReport } from "../../core/weights/average_tensors.ts"
 export type { ResolvedMember } from "./sites.ts"
-export { soup, type SoupOptions, type SoupReport } from "./soup.ts"
+export { soup, type SoupOptions } from "./soup.ts"
 
 /** The adapters of a program. */
 export interface AdaptersService {

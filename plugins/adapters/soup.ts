@@ -2,12 +2,18 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import { openSafetensors } from "../../core/formats/checkpoint.ts"
 import { pathExists } from "../../core/formats/path_exists.ts"
-import { isWithin } from "../../core/formats/path_within.ts"
 import type { SafetensorsError } from "../../core/formats/safetensors_error.ts"
 import { type StorageError, toStorageError } from "../../core/formats/storage_error.ts"
 import { writeDirectoryWhole } from "../../core/formats/whole_file.ts"
-import { type AveragedTensor, averageTensors, partsOf } from "../../core/model/average_tensors.ts"
-import { SoupError } from "../../core/model/soup_error.ts"
+import {
+  type AveragedTensor,
+  averageTensors,
+  checkOutput,
+  partsOf,
+  reportOf,
+  type SoupReport,
+} from "../../core/weights/average_tensors.ts"
+import { SoupError } from "../../core/weights/soup_error.ts"
 import type { AdapterHubError } from "./adapter_hub_error.ts"
 import { decodeAdapterConfig, FILES } from "./hub_config.ts"
 
@@ -17,14 +23,6 @@ export interface SoupOptions {
   readonly adapters: ReadonlyArray<{ readonly directory: string; readonly weight?: number }>
   /** Directory for the result; replaced if it exists. */
   readonly output: string
-}
-
-/** Result of {@link soup}. */
-export interface SoupReport {
-  /** Every tensor, by name. */
-  readonly tensors: ReadonlyArray<AveragedTensor>
-  /** The tensor with the largest error. */
-  readonly worst: AveragedTensor
 }
 
 /**
@@ -55,11 +53,8 @@ export function soup({ adapters, output }: SoupOptions): Effect.Effect<
         return { directory, weight: parts[i], bytes, name, config, tensors, hasHead }
       }))
     const [first] = opened
+    yield* checkOutput(output, "adapters", adapters.map(({ directory }) => directory))
     for (const { directory, config } of opened) {
-      if (output === "" || isWithin(directory, output)) {
-        const message = `output must be a directory apart from the adapters, which it would replace, got "${output}"`
-        return yield* new SoupError({ reason: "Options", message })
-      }
       const show = (record: object, field: string) => JSON.stringify(record[field as keyof typeof record])
       const field = Object.keys(config).find((field) => show(config, field) !== show(first.config, field))
       if (field === undefined) continue
@@ -92,6 +87,6 @@ export function soup({ adapters, output }: SoupOptions): Effect.Effect<
         yield* write(FILES.headConfig, yield* read(`${first.directory}/${FILES.headConfig}`))
         tensors.push(...yield* averageTensors(heads, `${temporary}/${FILES.headWeights}`))
       }))
-    return { tensors, worst: tensors.reduce((a, b) => b.error > a.error ? b : a) }
+    return reportOf(tensors)
   })
 }

@@ -61,13 +61,13 @@ export function attention(path: string, config: BertConfig, names: AttentionName
       const { keys, values } = scope.decoding?.extend(self, own) ?? own
       const k = before(keys, prefix?.keys)
       const v = before(values, prefix?.values)
-      const mask = visibleKeys(given, start + length, start)
+      const visible = visibleKeys(given, start)
       const kept = (keys: number) =>
         scope.dropout(self, "weights", ops.full(1, [batch, heads, length, keys]), attentionDropout)
       const options = scope.training && attentionDropout > 0
         ? { factor: perVisibleKey(given, start + length, kept) }
         : {}
-      const mixed = ops.permute(ops.attention(split(scope.call(query, x)), k, v, mask, options), [0, 2, 1, 3])
+      const mixed = ops.permute(ops.attention(split(scope.call(query, x)), k, v, visible, options), [0, 2, 1, 3])
       const joined = ops.reshape(mixed, [batch, length, hiddenSize])
       return output === undefined ? joined : scope.call(output, joined)
     },

@@ -115,8 +115,7 @@ export function attention(path: string, config: LlamaConfig): Module<[Positions]
       const { keys, values } = decoding === undefined ? own : decoding.extend(self, own)
       const k = before(keys, prefix?.keys)
       const v = before(values, prefix?.values)
-      const mask = causalKeys(positions.batch, length, k.shape[2], start, decoding)
-      const mixed = ops.permute(ops.attention(q, k, v, mask), [0, 2, 1, 3])
+      const mixed = ops.permute(ops.attention(q, k, v, causalKeys(positions.batch, start, decoding)), [0, 2, 1, 3])
       return scope.call(output, ops.reshape(mixed, [batch, length, heads * headDim]))
     },
   }

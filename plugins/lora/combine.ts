@@ -8,31 +8,10 @@ import type * as FileSystem from "effect/FileSystem"
 import type { BackendError } from "../../core/backend/backend_error.ts"
 import type { PluginError } from "../../core/contracts/plugin_error.ts"
 import type { StorageError } from "../../core/formats/storage_error.ts"
+import type { CombineError } from "../../core/weights/combine/combine_error.ts"
 import type { PeftError } from "../peft_format/mod.ts"
-import type { CombineError } from "./combine_error.ts"
-import type { CombinationType, CombineOptions } from "./combine_options.ts"
-
-/** What came out at one module. */
-export interface CombinedModule {
-  /** Its path. */
-  readonly module: string
-  /** Rank of its update. */
-  readonly rank: number
-  /** Distance from what it stands for, relative to that, as the file holds it. */
-  readonly error: number
-}
-
-/** What {@link combine} wrote. */
-export interface CombineReport {
-  /** How. */
-  readonly combinationType: CombinationType
-  /** Every adapted module, by path. */
-  readonly modules: ReadonlyArray<CombinedModule>
-  /** The one that is furthest off. */
-  readonly worst: CombinedModule
-  /** What a person should know: heads that were averaged, adapters of different base models. */
-  readonly notes: ReadonlyArray<string>
-}
+import type { CombineReport } from "./combine_adapters.ts"
+import type { CombineOptions } from "./combine_options.ts"
 
 /**
  * Combines adapters into one. Ranks, alphas, rsLoRA, patterns and targets may differ; weights may be negative. Base
@@ -46,7 +25,7 @@ export function combine(options: CombineOptions): Effect.Effect<
   FileSystem.FileSystem
 > {
   return Effect.flatMap(
-    Effect.promise(() => import("./_combine_adapters.ts")),
+    Effect.promise(() => import("./combine_adapters.ts")),
     ({ combineAdapters }) => combineAdapters(options),
   )
 }

@@ -1,6 +1,6 @@
 import type { NamedValues } from "../../core/contracts/contribution.ts"
+import { CombineError } from "../../core/weights/combine/combine_error.ts"
 import type { PeftLoraConfig } from "../peft_format/mod.ts"
-import { CombineError } from "./combine_error.ts"
 import type { OpenedAdapter } from "./combine_sources.ts"
 
 /** What the result has beside its updates. */

@@ -2,8 +2,8 @@ import { isWithin } from "../../core/formats/path_within.ts"
 import { faultsOf, mustBe, withDefaults } from "../../core/options/check.ts"
 import type { Fault, Fields, Resolved, Table } from "../../core/options/field.ts"
 import * as field from "../../core/options/fields.ts"
+import { CombineError } from "../../core/weights/combine/combine_error.ts"
 import { adapterFile } from "../peft_format/mod.ts"
-import { CombineError } from "./combine_error.ts"
 import type { AdapterSource } from "./combine_sources.ts"
 
 /**

@@ -10,6 +10,9 @@ import { PluginError } from "../../core/contracts/plugin_error.ts"
 import type { StorageError } from "../../core/formats/storage_error.ts"
 import { artifactContext, belongsTo } from "../../core/model/adapters.ts"
 import { type Model, readParameters } from "../../core/model/mod.ts"
+import { CombineError } from "../../core/weights/combine/combine_error.ts"
+import type { Matrix } from "../../core/weights/combine/decompose.ts"
+import type { Term } from "../../core/weights/combine/low_rank.ts"
 import {
   adapterFile,
   CONFIG_FILE,
@@ -20,9 +23,6 @@ import {
   readAdapter,
   WEIGHTS_FILE,
 } from "../peft_format/mod.ts"
-import { CombineError } from "./combine_error.ts"
-import type { Term } from "./combine_updates.ts"
-import type { Matrix } from "./decompose.ts"
 import { A, B, EMBEDDING_A, EMBEDDING_B } from "./low_rank.ts"
 import { rankAndScale } from "./targets.ts"
 

@@ -27,6 +27,7 @@ import { memory } from "./suites/memory.ts"
 import { methods } from "./suites/methods.ts"
 import { setup } from "./suites/setup.ts"
 import { stepSmall } from "./suites/step_small.ts"
+import { window } from "./suites/window.ts"
 
 const suites: ReadonlyArray<Suite> = [
   gemm,
@@ -40,6 +41,7 @@ const suites: ReadonlyArray<Suite> = [
   setup,
   cold,
   bundle,
+  window,
 ]
 const FILE = "bench.json"
 /** By suite, what its figures depend on. */

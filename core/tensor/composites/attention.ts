@@ -1,11 +1,12 @@
 import { broadcastBox, isWholeAxis, wholeBox } from "../box.ts"
 import { add, exp, lessEqual, log, mul, sub, where } from "../elementwise.ts"
 import { matmul } from "../matmul.ts"
-import { maximum, sum } from "../reduce.ts"
+import { maximum, sum, sumTo } from "../reduce.ts"
 import { sameShape, type Shape, show } from "../shape.ts"
 import { ShapeError } from "../shape_error.ts"
-import { type Attributes, type Box, node, type Operation, type Tensor } from "../tensor.ts"
+import { type Box, node, type Operation, type Tensor } from "../tensor.ts"
 import { permute, reshape, stopGradient } from "../views.ts"
+import { type Visibility, visibilityOf, type VisibilityOperands, visibleMatrix } from "./visibility.ts"
 
 /** Score of a key that a query does not see. Finite, so that differences of two stay free of NaN. */
 export const HIDDEN = -1e30
@@ -15,15 +16,57 @@ export const NOTHING = 1e30
 // Results lie as [B, T, heads, width], as the next product wants them; everyone else sees [B, heads, T, width].
 const exchange = (x: Tensor): Tensor => permute(x, [0, 2, 1, 3])
 
-/** Scores [B, shared, group, T, S], and keys and values with an axis for the group. */
-function parts([q, k, v, mask]: ReadonlyArray<Tensor>, { scale }: Attributes) {
+/** Inputs of the operations below by name; the last four only of the derivative or where they are given. */
+export interface AttentionInputs extends VisibilityOperands {
+  /** Queries [B, heads, T, D]. */
+  readonly q: Tensor
+  /** Keys [B, shared, S, D]. */
+  readonly k: Tensor
+  /** Values [B, shared, S, E]. */
+  readonly v: Tensor
+  /** Added to the scores: [B or 1, heads or 1, T or 1, S or 1]. */
+  readonly bias?: Tensor
+  /** Multiplies the weights: [B, heads, T, S]. */
+  readonly factor?: Tensor
+  /** log sum exp of each query's scores: [B, heads, T]. */
+  readonly logSum?: Tensor
+  /** Of the result: [B, heads, T, E]. */
+  readonly cotangent?: Tensor
+  /** Sum over E of cotangent and result: [B, heads, T]. */
+  readonly delta?: Tensor
+}
+
+/** Inputs of one of the operations by name. */
+export const attentionInputs = ({ inputs, attributes }: Tensor): AttentionInputs =>
+  Object.fromEntries((attributes.names as ReadonlyArray<string>).map((name, i) => [name, inputs[i]])) as never
+
+const make = (
+  operation: Operation,
+  inputs: AttentionInputs,
+  shape: Shape,
+  attributes: Tensor["attributes"],
+): Tensor => node(operation, Object.values(inputs), shape, "f32", { ...attributes, names: Object.keys(inputs) })
+
+/** Scores [B, shared, group, T, S], and the rest in their groups. */
+function parts(n: Tensor) {
+  const { attributes } = n
+  const inputs = attentionInputs(n)
+  const { q, k, v, bias, factor } = inputs
   const [batch, heads, length] = q.shape
   const [, shared, keys] = k.shape
   const inGroups = (x: Tensor) => reshape(x, [batch, shared, heads / shared, length, ...x.shape.slice(3)])
   const alone = (x: Tensor) => reshape(x, [batch, shared, 1, keys, x.shape[3]])
-  const visible = reshape(mask, [mask.shape[0], 1, 1, ...mask.shape.slice(1)])
-  const scores = where(visible, mul(matmul(inGroups(q), alone(k), { transposeB: true }), scale as number), HIDDEN)
-  return { scores, visible, inGroups, v: alone(v), k: alone(k) }
+  const matrix = visibleMatrix(inputs, attributes, keys)
+  const visible = reshape(matrix, [matrix.shape[0], 1, 1, ...matrix.shape.slice(1)])
+  const products = mul(matmul(inGroups(q), alone(k), { transposeB: true }), attributes.scale as number)
+  const ofHeads = (x: Tensor) => {
+    const [rows, own, ...rest] = x.shape
+    return reshape(x, [rows, ...(own === 1 ? [1, 1] : [shared, heads / shared]), ...rest])
+  }
+  const scores = where(visible, bias === undefined ? products : add(products, ofHeads(bias)), HIDDEN)
+  const column = (x: Tensor) => reshape(x, [...scores.shape.slice(0, 4), 1])
+  const times = (x: Tensor) => factor === undefined ? x : mul(x, reshape(factor, scores.shape))
+  return { inputs, scores, visible, inGroups, column, times, v: alone(v), k: alone(k) }
 }
 
 /** log sum exp of scores along the last axis, which stays. */
@@ -33,45 +76,67 @@ function logSumOf(scores: Tensor): Tensor {
   return where(lessEqual(top, HIDDEN), NOTHING, total)
 }
 
+/** Weights before the factor, and derivatives with respect to the weights and the scores, of a derivative's inputs. */
+function gradientParts(n: Tensor) {
+  const found = parts(n)
+  const { inputs: { logSum, cotangent, delta }, scores, visible, inGroups, column, times, v } = found
+  const weights = exp(sub(scores, column(logSum!)))
+  const given = inGroups(cotangent!)
+  const toWeights = matmul(given, v, { transposeB: true })
+  const toScores = where(visible, mul(weights, sub(times(toWeights), column(delta!))), 0)
+  return { ...found, weights, given, toWeights, toScores }
+}
+
 /**
- * Scaled dot-product attention: [B, T, heads, E] from q, k, v, mask and perhaps a factor; attribute `scale`. Backends
- * compute it, and the two operations of its derivative, without a matrix of scores (Dao et al. 2022).
+ * Scaled dot-product attention: [B, T, heads, E] from {@link AttentionInputs}, whose names are the attribute `names`;
+ * further attributes are `scale` and those of the visibility. Backends compute it, and the two operations of its
+ * derivative, without a matrix of scores (Dao et al. 2022).
  */
 export const attentionOperation: Operation = {
   name: "attention",
   kernel: "attention",
-  decompose: ({ inputs, attributes, shape: [batch, length, heads, width] }) => {
-    const { scores, v } = parts(inputs, attributes)
-    const factor = inputs[4]
-    const plain = exp(sub(scores, logSumOf(scores)))
-    const weights = factor === undefined ? plain : mul(plain, reshape(factor, plain.shape))
-    return exchange(reshape(matmul(weights, v), [batch, heads, length, width]))
+  decompose: (n) => {
+    const { scores, v, times } = parts(n)
+    const [batch, length, heads, width] = n.shape
+    return exchange(reshape(matmul(times(exp(sub(scores, logSumOf(scores)))), v), [batch, heads, length, width]))
   },
-  derivative: (n, cotangent) => {
-    const { inputs, attributes } = n
-    const [q, k, v, mask, factor] = inputs
-    const logSum = node(attentionLogSumOperation, inputs, q.shape.slice(0, 3), "f32", attributes)
-    const given = exchange(cotangent)
-    const delta = sum(mul(given, exchange(n)), [-1])
-    const operands = [q, k, v, mask, logSum, given, delta, ...(factor === undefined ? [] : [factor])]
+  derivative: (n, result) => {
+    const { attributes } = n
+    const inputs = attentionInputs(n)
+    const logSum = node(attentionLogSumOperation, n.inputs, inputs.q.shape.slice(0, 3), "f32", attributes)
+    const cotangent = exchange(result)
+    const delta = sum(mul(cotangent, exchange(n)), [-1])
+    const whole = { ...inputs, logSum, cotangent, delta }
     const share = (of: string, [b, h, t, w]: Shape) =>
-      exchange(node(attentionGradientOperation, operands, [b, t, h, w], "f32", { ...attributes, of }))
-    const toFactor = () => {
-      const { scores, inGroups, v } = parts(inputs, attributes)
-      const weights = exp(sub(scores, reshape(logSum, [...scores.shape.slice(0, 4), 1])))
-      return reshape(mul(weights, matmul(inGroups(given), v, { transposeB: true })), factor.shape)
+      exchange(make(attentionGradientOperation, whole, [b, t, h, w], { ...attributes, of }))
+    // Matrices of scores: for whoever learns a bias or a factor.
+    const byScore = (of: "bias" | "factor", x: Tensor) => {
+      const { q: { shape: [batch, heads, length] }, k: { shape: [, , keys] } } = inputs
+      const found = gradientParts(make(attentionGradientOperation, whole, [batch, length, heads, keys], attributes))
+      const value = of === "bias" ? found.toScores : mul(found.weights, found.toWeights)
+      return sumTo(reshape(value, [batch, heads, length, keys]), x.shape)
     }
-    const shares = [share("q", q.shape), share("k", k.shape), share("v", v.shape), undefined]
-    return factor === undefined ? shares : [...shares, toFactor()]
+    return Object.entries(inputs).map(([name, x]) =>
+      name === "q" || name === "k" || name === "v"
+        ? share(name, x.shape)
+        : name === "bias" || name === "factor"
+        ? byScore(name, x)
+        : undefined
+    )
   },
   slice: (n, box) => {
-    const [q, k, v, mask, ...factor] = n.inputs
     const [batch, queries] = box
     if (!isWholeAxis(n, box, 2) || !isWholeAxis(n, box, 3)) return
-    const ofKeys = ({ shape }: Tensor): Box => [batch, ...wholeBox(shape).slice(1)]
-    const seen = broadcastBox(mask.shape, [batch, queries, [0, k.shape[2]]])
-    const some = ({ shape }: Tensor): Box => [batch, [0, shape[1]], queries, [0, shape[3]]]
-    return [some(q), ofKeys(k), ofKeys(v), seen, ...factor.map(some)]
+    return Object.entries(attentionInputs(n)).map(([name, { shape }]): Box =>
+      broadcastBox(
+        shape,
+        name === "queryPositions"
+          ? [batch, queries]
+          : ["q", "bias", "factor"].includes(name)
+          ? [batch, [0, shape[1]], queries, [0, shape[3]]]
+          : [batch, ...wholeBox(shape).slice(1)],
+      )
+    )
   },
 }
 
@@ -79,34 +144,24 @@ export const attentionOperation: Operation = {
 export const attentionLogSumOperation: Operation = {
   name: "attentionLogSum",
   kernel: "attention",
-  decompose: ({ inputs, attributes, shape }) => reshape(logSumOf(parts(inputs, attributes).scores), shape),
+  decompose: (n) => reshape(logSumOf(parts(n).scores), n.shape),
 }
 
 /**
  * Derivative of {@link attentionOperation} by the input that the attribute `of` names, laid out as its result:
- * [B, T, heads, D] or [B, S, shared, width]. Inputs: q, k, v, mask, logSum, the cotangent [B, heads, T, E], the sum over
- * E of cotangent and result (both [B, heads, T]), and perhaps the factor.
+ * [B, T, heads, D] or [B, S, shared, width].
  */
 export const attentionGradientOperation: Operation = {
   name: "attentionGradient",
   kernel: "attention_gradient",
-  decompose: ({ inputs, attributes, shape: [batch, length, heads, width] }) => {
-    const [, , , , logSum, cotangent, delta, factor] = inputs
-    const { scores, visible, inGroups, k, v } = parts(inputs, attributes)
-    const column = (x: Tensor) => reshape(x, [...scores.shape.slice(0, 4), 1])
-    const times = (x: Tensor) => factor === undefined ? x : mul(x, reshape(factor, scores.shape))
-    const weights = exp(sub(scores, column(logSum)))
-    const given = inGroups(cotangent)
+  decompose: (n) => {
+    const { attributes: { of, scale }, shape: [batch, length, heads, width] } = n
+    const { inputs: { q }, k, inGroups, times, weights, given, toScores } = gradientParts(n)
     const ofGroup = (x: Tensor) => sum(x, [2])
     const whole = (x: Tensor) => exchange(reshape(x, [batch, heads, length, width]))
-    if (attributes.of === "v") return whole(ofGroup(matmul(times(weights), given, { transposeA: true })))
-    const toWeights = times(matmul(given, v, { transposeB: true }))
-    const toScores = mul(where(visible, mul(weights, sub(toWeights, column(delta))), 0), attributes.scale as number)
-    return whole(
-      attributes.of === "q"
-        ? matmul(toScores, k)
-        : ofGroup(matmul(toScores, inGroups(inputs[0]), { transposeA: true })),
-    )
+    if (of === "v") return whole(ofGroup(matmul(times(weights), given, { transposeA: true })))
+    const scaled = mul(toScores, scale as number)
+    return whole(of === "q" ? matmul(scaled, k) : ofGroup(matmul(scaled, inGroups(q), { transposeA: true })))
   },
 }
 
@@ -114,38 +169,51 @@ export const attentionGradientOperation: Operation = {
 export interface AttentionOptions {
   /** Factor of the scores. Default 1 / sqrt(width of a key). */
   readonly scale?: number
+  /** f32, added to the scaled scores: [B or 1, heads or 1, T or 1, S or 1], as T5's relative positions. Default: none. */
+  readonly bias?: Tensor
   /** Multiplies the weights after the softmax: [B, heads, T, S]. Dropout of ones makes it dropout of the weights. */
   readonly factor?: Tensor
 }
 
 /**
- * softmax(q k^T scale) v (Vaswani et al. 2017) with grouped heads (Ainslie et al. 2023): q [B, heads, T, D],
- * k [B, shared, S, D], v [B, shared, S, E]; `heads` a multiple of `shared`. Key s is visible to query t where
- * `mask` (f32) [B or 1, T or 1, S or 1] is not 0; a query that sees no key gives zeros. Gives [B, heads, T, E].
+ * softmax(q k^T scale + bias) v (Vaswani et al. 2017) with grouped heads (Ainslie et al. 2023): q [B, heads, T, D],
+ * k [B, shared, S, D], v [B, shared, S, E]; `heads` a multiple of `shared`. A query that sees no key gives zeros. Gives
+ * [B, heads, T, E]. Throws {@link ShapeError} where shapes do not fit.
  */
-export function attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, options: AttentionOptions = {}): Tensor {
+export function attention(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  visibility: Visibility = {},
+  options: AttentionOptions = {},
+): Tensor {
   const [batch, heads, length, width] = q.shape
   const [, shared, keys] = k.shape
-  const fits = [k, v].every((x) => sameShape(x.shape.slice(0, 3), [batch, shared, keys])) && heads % shared === 0 &&
-    k.shape[3] === width && mask.shape.length === 3 &&
-    [batch, length, keys].every((extent, i) => [1, extent].includes(mask.shape[i]))
-  const other = [q, k, v, mask].find(({ dtype }) => dtype !== "f32")
+  const { bias, factor, scale = 1 / Math.sqrt(width) } = options
+  const other = [q, k, v, bias, factor].find((x) => x !== undefined && x.dtype !== "f32")
   if (other !== undefined) {
-    throw new ShapeError({ message: `Attention takes q, k, v and mask in f32, got ${other.dtype}${show(other.shape)}` })
+    throw new ShapeError({
+      message: `Attention takes q, k, v, bias and factor in f32, got ${other.dtype}${show(other.shape)}`,
+    })
   }
+  const fits = [k, v].every((x) => sameShape(x.shape.slice(0, 3), [batch, shared, keys])) && heads % shared === 0 &&
+    k.shape[3] === width
   if (!fits) {
     throw new ShapeError({
-      message: `Attention of q ${show(q.shape)}, k ${show(k.shape)}, v ${show(v.shape)}, mask ${
-        show(mask.shape)
-      } does not fit`,
+      message: `Attention of q ${show(q.shape)}, k ${show(k.shape)}, v ${show(v.shape)} does not fit`,
     })
   }
-  const { factor, scale = 1 / Math.sqrt(width) } = options
-  const inputs = factor === undefined ? [q, k, v, mask] : [q, k, v, mask, factor]
-  if (factor !== undefined && !sameShape(factor.shape, [batch, heads, length, keys])) {
-    throw new ShapeError({
-      message: `A factor of ${show(factor.shape)} does not fit weights [${[batch, heads, length, keys]}]`,
-    })
+  const weights = [batch, heads, length, keys]
+  if (factor !== undefined && !sameShape(factor.shape, weights)) {
+    throw new ShapeError({ message: `A factor of ${show(factor.shape)} does not fit weights ${show(weights)}` })
   }
-  return exchange(node(attentionOperation, inputs, [batch, length, heads, v.shape[3]], "f32", { scale }))
+  if (
+    bias !== undefined &&
+    !(bias.shape.length === 4 && weights.every((extent, i) => [1, extent].includes(bias.shape[i])))
+  ) {
+    throw new ShapeError({ message: `A bias of ${show(bias.shape)} does not fit scores ${show(weights)}` })
+  }
+  const { attributes, operands } = visibilityOf(visibility, batch, length, keys)
+  const inputs = { q, k, v, ...operands, ...(bias ? { bias } : {}), ...(factor ? { factor } : {}) }
+  return exchange(make(attentionOperation, inputs, [batch, length, heads, v.shape[3]], { scale, ...attributes }))
 }

@@ -11,7 +11,6 @@ import { Task } from "../../../core/model/task.ts"
 import {
   add,
   attention,
-  constant,
   gather,
   geluTanh,
   layerNorm,
@@ -56,15 +55,13 @@ const program = Effect.gen(function* () {
   const norm = (x: Tensor, name: string) => layerNorm(x, at(`${name}.weight`), at(`${name}.bias`), 1e-5)
   const linear = (x: Tensor, name: string) => add(matmul(x, at(`${name}.weight`)), at(`${name}.bias`))
   const split = (x: Tensor) => permute(reshape(x, [rows, tokens, heads, width / heads]), [0, 2, 1, 3])
-  const causal = Float32Array.from({ length: tokens * tokens }, (_, i) => i % tokens <= Math.floor(i / tokens) ? 1 : 0)
-  const mask = constant(causal, [1, tokens, tokens])
   const forward = ({ tokens: ids }: BatchTensors): Outputs => {
     let h = add(gather(at("embedding"), ids), at("position"))
     for (let layer = 0; layer < layers; layer++) {
       const name = `layer.${layer}`
       const qkv = linear(norm(h, `${name}.norm1`), `${name}.qkv`)
       const [q, k, v] = [0, 1, 2].map((i) => split(narrow(qkv, 2, i * width, (i + 1) * width)))
-      const mixed = reshape(permute(attention(q, k, v, mask), [0, 2, 1, 3]), [rows, tokens, width])
+      const mixed = reshape(permute(attention(q, k, v, { causal: true }), [0, 2, 1, 3]), [rows, tokens, width])
       h = add(h, linear(mixed, `${name}.out`))
       h = add(h, linear(geluTanh(linear(norm(h, `${name}.norm2`), `${name}.up`)), `${name}.down`))
     }

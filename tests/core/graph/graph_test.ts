@@ -78,15 +78,23 @@ function assertNarrowed(rows: number, length: number, of: (y: Tensor) => Tensor)
   const w = ops.input("w", [width, width]), gain = ops.input("gain", [width])
   const key = [ops.input("k0", [], { dtype: "i32" }), ops.input("k1", [], { dtype: "i32" })] as const
   const table = ops.input("table", [length, width / heads / 2])
+  const slopes = ops.input("slopes", [length])
+  const segments = ops.lessEqual(length / 2, ops.iota([1, length], 1))
   const split = (y: Tensor) => ops.permute(ops.reshape(y, [rows, length, heads, width / heads]), [0, 2, 1, 3])
   const layer = (x: Tensor, causal: boolean): Tensor => {
     const project = (y: Tensor) => ops.matmul(y, w, { transposeB: true })
     const q = ops.rotary(split(project(x)), table, ops.mul(table, 0.5))
-    const mask = causal
-      ? ops.lessEqual(ops.iota([1, 1, length], 2), ops.iota([1, length, 1], 1))
-      : ops.less(ops.iota([1, 1, length], 2), lengths)
+    const visibility = causal
+      ? { causal, window: 3, segments: ops.toInt(segments) }
+      : { keyLengths: ops.reshape(lengths, [rows]) }
     const factor = ops.dropout(ops.full(1, [rows, heads, length, length]), 0.2, 7, key)
-    const mixed = ops.permute(ops.attention(q, split(x), split(project(x)), mask, { factor }), [0, 2, 1, 3])
+    const mixed = ops.permute(
+      ops.attention(q, split(x), split(project(x)), visibility, {
+        factor,
+        bias: ops.reshape(slopes, [1, 1, length, 1]),
+      }),
+      [0, 2, 1, 3],
+    )
     const h = ops.rmsNorm(ops.add(x, project(ops.reshape(mixed, [rows, length, width]))), gain, 1e-5)
     return ops.layerNorm(ops.add(h, ops.dropout(ops.gelu(project(h)), 0.1, 9, key)), gain, gain, 1e-5)
   }
@@ -95,7 +103,7 @@ function assertNarrowed(rows: number, length: number, of: (y: Tensor) => Tensor)
     places: [4, 0],
     k0: [3],
     k1: [4],
-    ...Object.fromEntries([x, w, gain, table].map(({ attributes, shape }, salt) => [
+    ...Object.fromEntries([x, w, gain, table, slopes].map(({ attributes, shape }, salt) => [
       attributes.name as string,
       new Float64Array(sizeOf(shape)).map((_, i) => uniformAt(i, salt, 5, 5) - 0.3),
     ])),
@@ -103,7 +111,7 @@ function assertNarrowed(rows: number, length: number, of: (y: Tensor) => Tensor)
   for (const causal of [true, false]) {
     const whole = of(layer(layer(x, causal), causal))
     const [part] = narrowed([whole])
-    const all = (y: Tensor) => [y, ...gradients(ops.sum(ops.mul(y, y)), [x, w, gain])]
+    const all = (y: Tensor) => [y, ...gradients(ops.sum(ops.mul(y, y)), [x, w, gain, slopes])]
     const expected = evaluateAll(all(whole), { inputs: data })
     evaluateAll(all(part), { inputs: data }).forEach((value, i) => assert(difference(value, expected[i]) < 1e-12))
     const outputs = Object.fromEntries(all(part).map((y, i) => [`${i}`, y]))

@@ -30,6 +30,25 @@ const f = (...shape: number[]): CaseInput => ({ shape })
 const positive = (...shape: number[]): CaseInput => ({ shape, low: 0.3, high: 2 })
 const integers = (high: number, ...shape: number[]): CaseInput => ({ shape, dtype: "i32", low: 0, high })
 
+const whole = (values: ReadonlyArray<number>, ...shape: number[]): Tensor =>
+  ops.toInt(ops.constant(Float32Array.from(values), shape))
+/** What 5 queries of 2 rows see of 7 keys. */
+const visibilities: ReadonlyArray<readonly [string, () => ops.Visibility]> = [
+  ["earlier keys", () => ({ causal: true })],
+  ["near keys", () => ({ window: 2 })],
+  ["near earlier keys and a prefix", () => ({ causal: true, window: 2, prefix: 2 })],
+  ["keys from ragged starts", () => ({ causal: true, queryStart: whole([2, -1], 2) })],
+  ["keys from a position of each query", () => ({ causal: true, queryStart: whole([3, 1, 5, 0, 50], 1, 5) })],
+  ["none in a row", () => ({ causal: true, keyLengths: whole([0, 4], 2) })],
+  ["its own segment", () => ({ prefix: 1, segments: whole([0, 0, 2, 3, 3, 5], 1, 6) })],
+  ["earlier keys of its segment", () => ({
+    causal: true,
+    window: 2,
+    keyLengths: whole([6], 1),
+    segments: whole([0, 0, 0, 0, 1, 2, 2, 0, 1, 1, 1, 9, 9, 9], 2, 7),
+  })],
+]
+
 const shapes = [[1], [7], [3, 5], [2, 3, 13], [0, 4], [4, 1], [2, 64]]
 const unaries = {
   neg: ops.neg,
@@ -232,19 +251,31 @@ export const cases: ReadonlyArray<OperationCase> = [
   },
   ...[1, 2].map((shared): OperationCase => ({
     name: `attention with 4 heads over ${shared}`,
-    inputs: { q: f(2, 4, 5, 6), k: f(2, shared, 7, 6), v: f(2, shared, 7, 3), m: { ...integers(2, 2, 5, 7) } },
-    build: ({ q, k, v, m }) => ops.attention(q, k, v, ops.toFloat(m)),
+    inputs: { q: f(2, 4, 5, 6), k: f(2, shared, 7, 6), v: f(2, shared, 7, 3), n: integers(8, 2) },
+    build: ({ q, k, v, n }) => ops.attention(q, k, v, { keyLengths: n }),
   })),
   ...[[0, 7], [5, 0]].map(([queries, keys]): OperationCase => ({
     name: `attention of ${queries} queries and ${keys} keys`,
     inputs: { q: f(2, 4, queries, 6), k: f(2, 2, keys, 6), v: f(2, 2, keys, 3) },
-    build: ({ q, k, v }) => ops.attention(q, k, v, ops.full(1, [1, 1, 1])),
+    build: ({ q, k, v }) => ops.attention(q, k, v),
   })),
   {
     name: "attention with a factor on its weights",
     inputs: { q: f(2, 4, 5, 6), k: f(2, 2, 7, 6), v: f(2, 2, 7, 3), d: f(2, 4, 5, 7) },
-    build: ({ q, k, v, d }) => ops.attention(q, k, v, ops.full(1, [1, 1, 7]), { factor: d, scale: 0.5 }),
+    build: ({ q, k, v, d }) => ops.attention(q, k, v, {}, { factor: d, scale: 0.5 }),
   },
+  ...([[2, 4, 5, 7], [1, 4, 5, 7], [2, 1, 1, 7], [1, 4, 1, 1], [1, 1, 5, 1]] as const).map((bias): OperationCase => ({
+    name: `attention with a bias [${bias}] on its scores`,
+    inputs: { q: f(2, 4, 5, 2), k: f(2, 2, 7, 2), v: f(2, 2, 7, 1), b: f(...bias) },
+    build: ({ q, k, v, b }) =>
+      ops.attention(q, k, v, { causal: true, queryStart: ops.full(2, [1], "i32") }, { bias: b }),
+  })),
+  ...visibilities.map(([name, visibility]): OperationCase => ({
+    name: `attention that sees ${name}`,
+    inputs: { q: f(2, 2, 5, 2), k: f(2, 1, 7, 2), v: f(2, 1, 7, 1), d: f(2, 2, 5, 7), b: f(2, 5, 7) },
+    build: ({ q, k, v, d, b }) =>
+      ops.attention(q, k, v, visibility(), { factor: d, bias: ops.reshape(b, [1, 2, 5, 7]) }),
+  })),
 ]
 
 /** Reproducible data for the inputs of a case. */

@@ -53,7 +53,8 @@ function chain(seed: number, examples: number) {
           heads(h),
           heads(ops.mul(h, parameter([width]))),
           heads(h),
-          ops.full(1, [1, 1, 1]),
+          pick<ops.Visibility>([{}, { causal: true, prefix: Math.min(1, length) }, { window: 2 }]),
+          { bias: parameter([1, 1, rng.int(2) ? 1 : length, rng.int(2) ? 1 : length]) },
         )
         return ops.reshape(attended, h.shape)
       },

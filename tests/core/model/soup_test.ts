@@ -3,7 +3,7 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { encodeSafetensors, type FloatDType, type TensorData } from "../../../core/formats/safetensors.ts"
-import { soup, type SoupOptions } from "../../../core/model/soup.ts"
+import { soup, type SoupOptions } from "../../../core/weights/soup.ts"
 import { decodeAllTensors } from "../../../plugins/peft_format/tensors.ts"
 import { distance, fixture } from "../../model_layer.ts"
 

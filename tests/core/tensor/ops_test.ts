@@ -24,11 +24,32 @@ Deno.test("operands that do not fit are errors where the graph is written", asyn
     "a product of unlike widths": () => ops.matmul(x, x),
     "labels of another shape": () => ops.crossEntropy(x, ops.input("l", [4], { dtype: "i32" })),
     "heads that do not divide": () =>
-      ops.attention(ops.input("q", [1, 3, 2, 4]), ops.input("k", [1, 2, 2, 4]), ops.input("v", [1, 2, 2, 4]), x),
-    "a mask of whole numbers": () => {
-      const q = ops.input("q", [1, 1, 2, 4])
-      return ops.attention(q, q, q, ops.input("m", [1, 2, 2], { dtype: "i32" }))
-    },
+      ops.attention(ops.input("q", [1, 3, 2, 4]), ops.input("k", [1, 2, 2, 4]), ops.input("v", [1, 2, 2, 4])),
+    ...Object.fromEntries(
+      ([
+        [{ keyLengths: ops.full(1, [2]) }],
+        [{ keyLengths: ops.full(1, [3], "i32") }],
+        [{ segments: ops.full(1, [2, 3], "i32"), prefix: 1 }],
+        [{ queryStart: ops.full(1, [2, 2], "i32") }],
+        [{ window: 0 }],
+        [{ window: 1.5 }],
+        [{ prefix: -1 }],
+        [{ prefix: 4 }],
+        [{}, { bias: ops.full(0, [2, 2, 5, 3]) }],
+        [{}, { bias: ops.full(0, [5, 3]) }],
+        [{}, { bias: ops.full(0, [2, 2, 5, 3], "i32") }],
+        [{}, { factor: ops.full(0, [2, 2, 1, 3]) }],
+      ] as ReadonlyArray<[ops.Visibility, ops.AttentionOptions?]>).map((given, i) => [
+        `attention that cannot be (${i})`,
+        () =>
+          ops.attention(
+            ops.input("q", [2, 2, 4, 4]),
+            ops.input("k", [2, 1, 3, 4]),
+            ops.input("v", [2, 1, 3, 4]),
+            ...given,
+          ),
+      ]),
+    ),
   }
   for (const [name, make] of Object.entries(wrong)) await t.step(name, () => void assertThrows(make, ShapeError))
 })

@@ -5,6 +5,7 @@
  */
 import { assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { embedding, Families, linear, Model, type ModuleNode, type Network, ops, Task, Weights } from "../../../mod.ts"
 import { decodeTensors, encodeTensors, type FileTensor } from "../../../plugins/authoring/mod.ts"
 import { failure, run } from "../../model_layer.ts"
@@ -188,4 +189,39 @@ Deno.test("tensors that do not fit a map are errors that name them", () =>
     const message = await refused(joined, "made-up-joined", lacking)
     assertStringIncludes(message, "missing (1): blocks.1.Wqkv.bias")
     assertStringIncludes(message, "unexpected (2): layers.1.query.bias, layers.1.value.bias")
+  }))
+
+Deno.test("a format of weights from outside is found by what a directory holds, and read through the map", () =>
+  inDirectory(async (directory) => {
+    // One JSON file with shapes and numbers.
+    const json: Weights.CheckpointFormat = {
+      name: "json",
+      detect: (path) => Effect.sync(() => [...Deno.readDirSync(path)].some(({ name }) => name === "weights.json")),
+      open: (path) =>
+        Effect.sync(() => {
+          const stored: Record<string, [number[], number[]]> = JSON.parse(Deno.readTextFileSync(`${path}/weights.json`))
+          return new Map(
+            Object.entries(stored).map(([name, [shape, data]]) => [
+              name,
+              { name, shape, dtype: "F32" as const, read: () => Promise.resolve(Float32Array.from(data)) },
+            ]),
+          )
+        }),
+    }
+    Deno.writeTextFileSync(`${directory}/config.json`, JSON.stringify({ model_type: "made-up-fused" }))
+    Deno.writeTextFileSync(`${directory}/weights.json`, JSON.stringify(plain(fusedFiles)))
+    const task = Task.causalLM()
+    const valuesOf = (path: string) =>
+      Effect.map(
+        Effect.flatMap(Model.load(path, { task }), (model) => Model.readParameters(model, model.parameters)),
+        (values) => values.map(({ parameter: { key }, data }) => [key, [...data]]),
+      )
+    const none = await failure(Model.load(directory, { task }), fused)
+    assertStringIncludes(none.message, "holds neither model.safetensors nor model.safetensors.index.json")
+    const found = await run(valuesOf(directory), Layer.merge(fused, Families.format(json)))
+    await Deno.mkdir(`${directory}/safetensors`)
+    write(`${directory}/safetensors`, "made-up-fused", fusedFiles)
+    assertEquals(found, await run(valuesOf(`${directory}/safetensors`), fused))
+    const twice = await failure(valuesOf(directory), Layer.merge(Families.format(json), Families.format({ ...json })))
+    assertStringIncludes(twice.message, 'Two formats of weights are called "json"')
   }))

@@ -1,12 +1,30 @@
 import { attentionReference } from "../../../kernels/attention/reference.ts"
 import type { View } from "../../../kernels/contract.ts"
-import type { AttentionCall } from "../../../kernels/attention/call.ts"
+import type { AttentionCall, Visibility } from "../../../kernels/attention/call.ts"
 import type { AttentionGradientCall } from "../../../kernels/attention_gradient/call.ts"
 import { type Case, noise, size, view } from "../_compare.ts"
 
-/** Which keys queries see: all; those up to their own place (further keys come first); a beginning by batch entry; a
- * band that also leaves some queries without any key; two far pieces. */
-type Visibility = "all" | "causal" | "padding" | "band" | "holes"
+/**
+ * Which keys queries see. Causal ones have further keys before them; padding leaves the last rows less and less; in a band
+ * some queries stand far outside and see nothing.
+ */
+type Visible =
+  | "all"
+  | "causal"
+  | "padding"
+  | "empty rows"
+  | "band"
+  | "window"
+  | "wide window"
+  | "window of one"
+  | "prefix"
+  | "window and prefix"
+  | "segments"
+  | "causal segments"
+  | "single segments"
+  | "segments and prefix"
+  | "ragged"
+  | "everything"
 
 /** One problem, from which a forward and a backward case are made. */
 interface Problem {
@@ -20,7 +38,9 @@ interface Problem {
   readonly width: number
   /** Of values. Default: `width`. */
   readonly valueWidth?: number
-  readonly visibility: Visibility
+  readonly visibility: Visible
+  /** Axes of the bias that do not repeat, of batch, shared, group, queries, keys. Default: no bias. */
+  readonly bias?: ReadonlyArray<number>
   readonly factor?: boolean
   /** Whether heads of one token lie side by side, as projections leave them. */
   readonly tokens?: boolean
@@ -125,14 +145,14 @@ const PROBLEMS: ReadonlyArray<Problem> = [
     factor: true,
   },
   {
-    name: "many keys with holes",
+    name: "many keys with a gap",
     batch: 1,
     shared: 1,
     group: 2,
     queries: 21,
     keys: 611,
     width: 8,
-    visibility: "holes",
+    visibility: "window and prefix",
     factor: true,
   },
   {
@@ -230,6 +250,80 @@ const PROBLEMS: ReadonlyArray<Problem> = [
     visibility: "band",
     derivatives: ["dk"],
   },
+  ...([
+    "empty rows",
+    "window",
+    "wide window",
+    "window of one",
+    "prefix",
+    "window and prefix",
+    "segments",
+    "causal segments",
+    "single segments",
+    "segments and prefix",
+    "ragged",
+    "everything",
+  ] as const).map((visibility, i): Problem => ({
+    name: visibility,
+    batch: 3,
+    shared: 1,
+    group: 1 + i % 2,
+    queries: 29,
+    keys: 37,
+    width: 6,
+    valueWidth: 5,
+    visibility,
+    tokens: true,
+    factor: i % 3 === 0,
+    ...(i % 4 === 0 ? { bias: [1, 2, 3, 4] } : {}),
+  })),
+  ...[[], [3], [4], [0, 1, 2, 3, 4]].map((bias, i): Problem => ({
+    name: `a bias along axes [${bias}]`,
+    batch: 2,
+    shared: 2,
+    group: 2,
+    queries: 13,
+    keys: 21,
+    width: 8,
+    visibility: i % 2 === 0 ? "causal" : "padding",
+    bias,
+    factor: i === 3,
+  })),
+  {
+    name: "one query of each row, ragged",
+    batch: 3,
+    shared: 2,
+    group: 3,
+    queries: 1,
+    keys: 77,
+    width: 16,
+    visibility: "ragged",
+    bias: [1, 2, 4],
+    tokens: true,
+  },
+  {
+    name: "a long row with a window",
+    batch: 1,
+    shared: 1,
+    group: 2,
+    queries: 700,
+    keys: 700,
+    width: 4,
+    visibility: "window",
+    derivatives: ["dq", "dk", "dv"],
+  },
+  {
+    name: "a long row of segments",
+    batch: 1,
+    shared: 1,
+    group: 1,
+    queries: 650,
+    keys: 650,
+    width: 8,
+    visibility: "causal segments",
+    factor: true,
+  },
+  { name: "a prefix alone", batch: 2, shared: 1, group: 1, queries: 9, keys: 4, width: 4, visibility: "prefix" },
 ]
 
 /** Tensors of one problem, each in a buffer by its name. */
@@ -248,32 +342,64 @@ class Tensors {
   }
 }
 
-const maskOf = ({ visibility, batch, queries, keys }: Problem, buffer: number): [View, Float32Array<ArrayBuffer>] => {
-  const sees: Record<Visibility, (b: number, t: number, s: number) => boolean> = {
-    all: () => true,
-    causal: (_, t, s) => s <= t + keys - queries,
-    padding: (b, _, s) => s < keys - (b + 1) * Math.floor(keys / 3),
-    band: (b, t, s) => (t + b) % 5 !== 3 && Math.abs(s - t) < 5,
-    holes: (_, t, s) => (s + t) % 200 < 7,
+/** Adds the tables of a visibility. */
+const visibilityOf = ({ visibility, batch, queries, keys }: Problem, tensors: Tensors): Visibility => {
+  const table = (shape: number[], value: (b: number, i: number) => number): View => {
+    const [rows, length = 1] = shape
+    const strides = shape.length === 1 ? [rows === batch ? 1 : 0] : [rows === batch ? length : 0, 1]
+    tensors.buffers.push(
+      Int32Array.from(
+        { length: 2 + rows * length },
+        (_, i) => i < 2 ? 99 : value(Math.floor((i - 2) / length), (i - 2) % length),
+      ),
+    )
+    return view(tensors.buffers.length - 1, [batch, ...shape.slice(1)], strides, 2)
   }
-  const shape = [batch, queries, keys]
-  const strides = visibility === "all"
-    ? [0, 0, 0]
-    : visibility === "padding"
-    ? [keys, 0, 1]
-    : visibility === "band"
-    ? [queries * keys, keys, 1]
-    : [0, keys, 1]
-  const extents = shape.map((extent, axis) => strides[axis] === 0 ? 1 : extent)
-  const data = new Float32Array(size(extents))
-  for (let b = 0; b < extents[0]; b++) {
-    for (let t = 0; t < extents[1]; t++) {
-      for (let s = 0; s < extents[2]; s++) {
-        data[(b * extents[1] + t) * extents[2] + s] = sees[visibility](b, t, s) ? 1 : 0
-      }
+  const open = { prefix: 0, causal: false }
+  const last = { ...open, causal: true, queryPositions: table([1, queries], (_, t) => t + keys - queries) }
+  /** Lengths 1, 2, 3 ... of segments whose numbers leave gaps. */
+  const segments = (prefix: number) =>
+    table([batch, keys - prefix], (b, j) => 2 * Math.floor((Math.sqrt(8 * (j + 3 * b) + 1) - 1) / 2))
+  const lengths = (least: number) => table([batch], (b) => Math.max(least, keys - (b + 1) * Math.floor(keys / 3)))
+  const prefix = Math.min(keys, 9)
+  switch (visibility) {
+    case "all":
+      return open
+    case "causal":
+      return queries === keys ? { ...open, causal: true } : last
+    case "padding":
+      return { ...open, keyLengths: lengths(0) }
+    case "empty rows":
+      return { ...open, causal: true, keyLengths: table([batch], (b) => b === 1 ? 5 : 0) }
+    case "band": {
+      const queryPositions = table([batch, queries], (b, t) => (t + b) % 5 === 3 ? -50 : t)
+      return { ...open, window: 5, queryPositions }
+    }
+    case "window":
+      return { ...open, causal: true, window: 11 }
+    case "wide window":
+      return { ...last, window: 1000 }
+    case "window of one":
+      return { ...open, window: 1 }
+    case "prefix":
+      return { ...open, causal: true, prefix: Math.min(keys, 4) }
+    case "window and prefix":
+      return { ...last, prefix, window: 6 }
+    case "segments":
+      return { ...open, segments: segments(0) }
+    case "causal segments":
+      return { ...open, causal: true, segments: segments(0) }
+    case "single segments":
+      return { ...open, segments: table([1, keys], (_, j) => j) }
+    case "segments and prefix":
+      return { ...open, prefix, segments: segments(prefix) }
+    case "ragged":
+      return { ...open, causal: true, queryPositions: table([batch, queries], (b, t) => 11 * b + t - 1) }
+    case "everything": {
+      const queryPositions = table([batch, queries], (b, t) => 2 * b + t)
+      return { prefix, causal: true, window: 3, queryPositions, keyLengths: lengths(1), segments: segments(prefix) }
     }
   }
-  return [view(buffer, shape, strides), data]
 }
 
 const forwardCase = (problem: Problem): Case & { readonly call: AttentionCall } => {
@@ -286,8 +412,17 @@ const forwardCase = (problem: Problem): Case & { readonly call: AttentionCall } 
   const q = add([batch, shared, group, queries, width], rows, large)
   const k = add([batch, shared, keys, width], pasts, large)
   const v = add([batch, shared, keys, valueWidth], pasts, noise)
-  const [mask, seen] = maskOf(problem, tensors.buffers.length)
-  tensors.buffers.push(seen)
+  const visibility = visibilityOf(problem, tensors)
+  const repeated = (axes: ReadonlyArray<number>): View => {
+    const whole = [batch, shared, group, queries, keys]
+    const own = add(
+      whole.map((extent, axis) => axes.includes(axis) ? extent : Math.min(1, extent)),
+      [0, 1, 2, 3, 4],
+      large,
+    )
+    return { ...own, shape: whole, strides: own.strides.map((stride, axis) => axes.includes(axis) ? stride : 0) }
+  }
+  const bias = problem.bias && repeated(problem.bias)
   // As dropout: some weights vanish, the others grow.
   const factors = (count: number, seed: number) => noise(count, seed).map((x) => x < -0.6 ? 0 : 1.25)
   const factorView = factor ? add([batch, shared, group, queries, keys], [0, 1, 2, 3, 4], factors) : undefined
@@ -301,7 +436,8 @@ const forwardCase = (problem: Problem): Case & { readonly call: AttentionCall } 
       q,
       k,
       v,
-      mask,
+      ...visibility,
+      ...(bias ? { bias } : {}),
       ...(factorView ? { factor: factorView } : {}),
       output,
       logSum,
@@ -318,7 +454,7 @@ const gradientCase = (problem: Problem): Case => {
   const exact = buffers.map((data) => Float64Array.from(data))
   attentionReference(call, exact)
   const tensors = new Tensors()
-  // q, k, v, mask and factor stay; the output's place is the cotangent's, as it has its shape.
+  // All that the first call reads stays; the output's place is the cotangent's, as it has its shape.
   tensors.buffers.push(...buffers)
   tensors.buffers[logSum!.buffer] = Float32Array.from(exact[logSum!.buffer])
   const cotangent = output

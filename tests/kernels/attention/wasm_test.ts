@@ -22,12 +22,12 @@ const reversed = (view: View, axis: number): View => ({
   strides: view.strides.map((stride, i) => i === axis ? -stride : stride),
 })
 
-Deno.test("attention: operands that run backwards, a mask with gaps", () =>
+Deno.test("attention: operands that run backwards, lengths with gaps", () =>
   onWasm(attentionCases.map(({ name, call, buffers }): Case => {
-    const { q, k, v, mask, factor, ...rest } = call as AttentionCall
-    const spread = Float32Array.from(
-      { length: 2 * buffers[mask.buffer].length },
-      (_, i) => i % 2 === 0 ? buffers[mask.buffer][i / 2] : 5,
+    const { q, k, v, keyLengths, factor, ...rest } = call as AttentionCall
+    const spread = keyLengths && Int32Array.from(
+      { length: 2 * buffers[keyLengths.buffer].length },
+      (_, i) => i % 2 === 0 ? buffers[keyLengths.buffer][i / 2] : 5,
     )
     return {
       name,
@@ -36,10 +36,12 @@ Deno.test("attention: operands that run backwards, a mask with gaps", () =>
         q: reversed(q, 3),
         k: reversed(k, 2),
         v: reversed(v, 2),
-        mask: { ...mask, strides: mask.strides.map((stride) => 2 * stride) },
+        ...(keyLengths
+          ? { keyLengths: { ...keyLengths, offset: 2 * keyLengths.offset, strides: [2 * keyLengths.strides[0]] } }
+          : {}),
         ...(factor ? { factor: reversed(reversed(factor, 3), 4) } : {}),
       },
-      buffers: buffers.with(mask.buffer, spread),
+      buffers: keyLengths && spread ? buffers.with(keyLengths.buffer, spread) : buffers,
       tolerance: 3e-5,
     }
   })))

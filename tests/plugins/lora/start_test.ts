@@ -11,7 +11,7 @@ import {
   svd,
   thinQr,
   transposed,
-} from "../../../plugins/lora/decompose.ts"
+} from "../../../core/weights/combine/decompose.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 import { type MemoryBackend, memoryBackend } from "../../memory_backend.ts"
 import { distance, failure, run } from "../../model_layer.ts"

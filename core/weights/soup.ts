@@ -1,17 +1,15 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { openModel } from "../formats/checkpoint.ts"
+import { copyCompanions } from "../formats/companions.ts"
 import type { JsonError } from "../formats/json_error.ts"
 import { writeJson } from "../formats/json_file.ts"
 import { readConfig } from "../formats/model_config.ts"
-import { isWithin } from "../formats/path_within.ts"
 import type { SafetensorsError } from "../formats/safetensors_error.ts"
 import type { StorageError } from "../formats/storage_error.ts"
-import type { FloatDType } from "../formats/stored_dtype.ts"
+import { type FloatDType, TORCH_NAMES } from "../formats/stored_dtype.ts"
 import { writeDirectoryWhole } from "../formats/whole_file.ts"
-import { copyCompanions } from "./_companions.ts"
-import type { AveragedTensor } from "./average_tensors.ts"
-import { TORCH_NAMES } from "./save_checkpoint.ts"
+import type { AveragedTensor, SoupReport } from "./average_tensors.ts"
 import { SoupError } from "./soup_error.ts"
 
 /** One of the models in a soup. */
@@ -37,14 +35,6 @@ export interface SoupOptions {
   readonly tolerance?: number
 }
 
-/** What {@link soup} wrote. */
-export interface SoupReport {
-  /** Every tensor, by name. */
-  readonly tensors: ReadonlyArray<AveragedTensor>
-  /** The one that is furthest off. */
-  readonly worst: AveragedTensor
-}
-
 /** Fields of a config that say nothing of what the weights mean. */
 const BOOKKEEPING = /^(_name_or_path|torch_dtype|dtype|transformers_version|use_cache|label2id|.*dropout.*)$/
 
@@ -59,12 +49,11 @@ export function soup({ checkpoints, output, dtype, tolerance }: SoupOptions): Ef
   FileSystem.FileSystem
 > {
   return Effect.gen(function* () {
-    const { averageTensors, partsOf } = yield* Effect.promise(() => import("./average_tensors.ts"))
+    const { averageTensors, checkOutput, partsOf, reportOf } = yield* Effect.promise(() =>
+      import("./average_tensors.ts")
+    )
     const parts = yield* partsOf(checkpoints.map(({ weight }) => weight))
-    if (output === "" || checkpoints.some(({ path }) => isWithin(path, output))) {
-      const message = `output must be a directory apart from the checkpoints, which it would replace, got "${output}"`
-      return yield* new SoupError({ reason: "Options", message })
-    }
+    yield* checkOutput(output, "checkpoints", checkpoints.map(({ path }) => path))
     const configs = yield* Effect.forEach(checkpoints, ({ path }) => readConfig(`${path}/config.json`))
     for (const { file, record } of configs.slice(1)) {
       const names = differing(configs[0].record, record)
@@ -89,7 +78,7 @@ export function soup({ checkpoints, output, dtype, tolerance }: SoupOptions): Ef
         yield* writeJson(`${temporary}/config.json`, config)
         yield* copyCompanions(checkpoints[0].path, temporary)
       }))
-    return { tensors, worst: tensors.reduce((a, b) => b.error > a.error ? b : a) }
+    return reportOf(tensors)
   })
 }
 

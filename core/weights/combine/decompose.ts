@@ -1,8 +1,8 @@
 /**
- * Decompositions of a weight in float64, for adapters that start from one. Matrices are row-major.
+ * Decompositions of matrices in float64. Matrices are row-major.
  * @module
  */
-import { makeRng, type Rng } from "../../core/tensor/random.ts"
+import { makeRng, type Rng } from "../../tensor/random.ts"
 
 /** A matrix. */
 export interface Matrix {

@@ -13,6 +13,7 @@ import {
   type TensorEntry,
   writeSafetensors,
 } from "../formats/safetensors.ts"
+import { isWithin } from "../formats/path_within.ts"
 import type { StorageError } from "../formats/storage_error.ts"
 import { isFloatDType } from "../formats/stored_dtype.ts"
 import { sizeOf } from "../tensor/shape.ts"
@@ -45,6 +46,30 @@ export interface AveragedTensor {
   readonly tensor: string
   /** Distance of what the file holds from the average, relative to that. */
   readonly error: number
+}
+
+/** What an average wrote. */
+export interface SoupReport {
+  /** Every tensor, by name. */
+  readonly tensors: ReadonlyArray<AveragedTensor>
+  /** The one that is furthest off. */
+  readonly worst: AveragedTensor
+}
+
+/** The report on averaged tensors. */
+export function reportOf(tensors: ReadonlyArray<AveragedTensor>): SoupReport {
+  return { tensors, worst: tensors.reduce((a, b) => b.error > a.error ? b : a) }
+}
+
+/** Fails where an average would be written over what it is made of. */
+export function checkOutput(
+  output: string,
+  what: string,
+  directories: ReadonlyArray<string>,
+): Effect.Effect<void, SoupError> {
+  if (output !== "" && !directories.some((directory) => isWithin(directory, output))) return Effect.void
+  const message = `output must be a directory apart from the ${what}, which it would replace, got "${output}"`
+  return Effect.fail(new SoupError({ reason: "Options", message }))
 }
 
 const ROUNDING: Readonly<Record<FloatDType, number>> = { F32: 1e-5, F16: 1e-3, BF16: 1e-2 }

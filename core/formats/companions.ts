@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import { pathExists } from "../formats/path_exists.ts"
-import { type StorageError, toStorageError } from "../formats/storage_error.ts"
+import { pathExists } from "./path_exists.ts"
+import { type StorageError, toStorageError } from "./storage_error.ts"
 
 /** Files of a model's directory that belong to its tokenizer and prompts. */
 const COMPANIONS = [

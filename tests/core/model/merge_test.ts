@@ -1,0 +1,125 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert"
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import type { Contribution } from "../../../core/contracts/contribution.ts"
+import { Plugins } from "../../../core/contracts/plugins.ts"
+import type { SitePlan } from "../../../core/contracts/site.ts"
+import { initialize, load, merge, type Model, saveMerged } from "../../../core/model/mod.ts"
+import { Task } from "../../../core/model/task.ts"
+import * as ops from "../../../core/tensor/ops.ts"
+import * as Adapters from "../../../plugins/adapters/mod.ts"
+import { memoryBackend } from "../../memory_backend.ts"
+import { distance, run } from "../../model_layer.ts"
+import { inDirectory, logits } from "../../plugins/_files.ts"
+
+const config = {
+  model_type: "qwen2",
+  vocab_size: 20,
+  hidden_size: 8,
+  intermediate_size: 12,
+  num_hidden_layers: 2,
+  num_attention_heads: 2,
+  num_key_value_heads: 2,
+  max_position_embeddings: 16,
+  initializer_range: 0.3,
+}
+const task = Task.causalLM()
+const start = { kind: "normal", std: 0.5 } as const
+const site = (id: string, plan: SitePlan): Contribution => ({ id, sites: [{ select: ["q_proj"], plan: () => plan }] })
+const scale = (rows: boolean) => ({ s: { shape: rows ? [8, 1] : [8], initializer: start } })
+
+/** Changes of a product with a bias at three places, with how each folds. */
+const contributions: ReadonlyArray<Contribution> = [
+  site("m/delta", {
+    place: "delta",
+    parameters: { w: { shape: [8, 8], initializer: start } },
+    forward: ({ parameter }, x) => ops.matmul(x, parameter("w"), { transposeB: true }),
+    merge: { weight: ({ parameter }, weight) => ops.add(weight, parameter("w")) },
+  }),
+  site("m/before", {
+    place: "before",
+    parameters: scale(false),
+    forward: ({ parameter }, x) => ops.mul(x, parameter("s")),
+    merge: { weight: ({ parameter }, weight) => ops.mul(weight, parameter("s")) },
+  }),
+  site("m/after", {
+    place: "after",
+    parameters: scale(true),
+    forward: ({ parameter }, y) => ops.mul(y, ops.reshape(parameter("s"), [8])),
+    merge: {
+      weight: ({ parameter }, weight) => ops.mul(weight, parameter("s")),
+      bias: ({ parameter }, bias) => ops.mul(bias, ops.reshape(parameter("s"), [8])),
+    },
+  }),
+  site("m/silent", { place: "delta", parameters: {}, forward: (_, x) => ops.mul(x, 0.1) }),
+]
+const withModel = (
+  use: (
+    model: Model,
+    of: (model: Model) => ArrayLike<number>,
+  ) => Effect.Effect<void, unknown, Scope.Scope | FileSystem.FileSystem>,
+): Promise<void> => {
+  const backend = memoryBackend()
+  const registered = Layer.effectDiscard(Effect.gen(function* () {
+    const plugins = yield* Plugins
+    for (const contribution of contributions) yield* plugins.register(contribution)
+  }))
+  return run(
+    Effect.flatMap(initialize(config, { task }), (model) => use(model, (own) => logits(own, backend))),
+    Layer.merge(registered, Adapters.layer()),
+    backend,
+  )
+}
+
+Deno.test("core merges any method whose sites say how, at every place, some or all of them", () =>
+  inDirectory((directory) =>
+    withModel((whole, logitsOf) =>
+      Effect.gen(function* () {
+        const model = whole.view({ only: ["m/delta", "m/before", "m/after"] })
+        const expected = logitsOf(model)
+        const merged = yield* merge(model)
+        assertEquals([...merged.folded.keys()].length, 4)
+        assert(distance(logitsOf(merged), expected) < 1e-5)
+        assertEquals(distance(logitsOf(model), expected), 0)
+        assert(distance(logitsOf(model.view({ only: [] })), expected) > 1e-3)
+        // A sum can be merged alone; what is scaled afterwards cannot be left beside it.
+        assert(distance(logitsOf(yield* merge(model, ["m/delta"])), expected) < 1e-5)
+        assertStringIncludes(
+          (yield* Effect.flip(merge(model, ["m/after"]))).message,
+          'm/after and m/before both change "model.layers.0.self_attn.q_proj", one after the other: merge both',
+        )
+        yield* saveMerged(model, `${directory}/merged`)
+        assertEquals(distance(logitsOf(model), expected), 0)
+        const again = memoryBackend()
+        yield* Effect.promise(() =>
+          run(
+            Effect.map(load(`${directory}/merged`, { task }), (saved) => {
+              assert(distance(logits(saved, again), expected) < 1e-5)
+            }),
+            undefined,
+            again,
+          )
+        )
+      })
+    )
+  ))
+
+Deno.test("a method that does not fold says so, and nothing is written", () =>
+  withModel((model) =>
+    Effect.gen(function* () {
+      const refused = (names: ReadonlyArray<string>) =>
+        Effect.map(Effect.flip(merge(model, names)), ({ message }) => message)
+      assertStringIncludes(
+        yield* refused(["m/silent"]),
+        'm/silent cannot be merged at "model.layers.0.self_attn.q_proj": its "delta" site does not say how',
+      )
+      assertStringIncludes(yield* refused(["adapters"]), "a bottleneck with an activation is no change of a weight")
+      assertStringIncludes(yield* refused(["n"]), 'the model has no plugin "n"')
+      assertStringIncludes(
+        (yield* Effect.flip(merge(model.view({ only: [] })))).message,
+        "no plugin that is on changes a module",
+      )
+    })
+  ))

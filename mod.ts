@@ -32,7 +32,7 @@
  */
 export * as Dataset from "./core/tasks/dataset.ts"
 export * as Espalier from "./core/training/espalier.ts"
-export * as Model from "./core/model/mod.ts"
+export * as Model from "./core/inference/mod.ts"
 export * as Trainer from "./core/training/trainer.ts"
 export * as Tokenizer from "./core/data/tokenizer.ts"
 export * as Families from "./core/model/families.ts"

@@ -1,6 +1,6 @@
 import { kernelOf } from "../../kernels/builtin.ts"
-import type { View } from "../../kernels/contract.ts"
-import { copyCall } from "../../kernels/rows/call.ts"
+import type { Call, View } from "../../kernels/contract.ts"
+import { copied, copyCall } from "../../kernels/rows/call.ts"
 import { contiguous } from "../../kernels/view.ts"
 import { mapViews, readsOf, writesOf } from "./accesses.ts"
 import { aligned, inPlace } from "./_in_place.ts"
@@ -66,7 +66,13 @@ function moved(program: Program, places: Int32Array): Program {
   return {
     ...program,
     buffers,
-    calls: program.calls.map((call) => mapViews(call, change, program.kernels)),
+    calls: program.calls.map((call) => mapViews(call, change, program.kernels)).filter((call) => !copiesToItself(call)),
     outputs: program.outputs.map((output) => ({ ...output, view: change(output.view) })),
   }
+}
+
+/** Whether a call copies a view onto itself, as an update in place begins. */
+function copiesToItself(call: Call): boolean {
+  const views = copied(call)
+  return views !== undefined && views.from.buffer === views.to.buffer && aligned(views.from, views.to)
 }

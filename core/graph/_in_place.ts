@@ -6,7 +6,8 @@ import type { Program } from "./program.ts"
 
 /** Whether two views step over the same elements of their buffers. */
 export const aligned = (a: View, b: View): boolean =>
-  a.offset === b.offset && sameShape(a.shape, b.shape) && sameShape(a.strides, b.strides)
+  a.offset === b.offset && sameShape(a.shape, b.shape) &&
+  a.shape.every((extent, axis) => extent === 1 || a.strides[axis] === b.strides[axis])
 
 /**
  * Lets results take the places of what they are made from, element by element, where that is read for the last time:

@@ -39,7 +39,7 @@ export function causalKeys({ packed }: BatchTensors, prefix = 0, decoding?: Deco
   return {
     causal: true,
     prefix,
-    ...(decoding === undefined ? {} : { queryStart: decoding.start }),
+    ...(decoding === undefined || decoding.first ? {} : { queryStart: decoding.start }),
     ...(packed === undefined ? {} : { segments: segmentsOf(packed, prefix) }),
   }
 }
@@ -66,6 +66,7 @@ export function firstOf(hidden: Tensor, { packed }: BatchTensors): Tensor {
 export function lastOf(hidden: Tensor, { lengths, packed }: BatchTensors): Tensor {
   if (packed !== undefined) return rowsAt(hidden, packed.last)
   const [batch, length] = hidden.shape
+  if (length === 1) return hidden
   const last = ops.reshape(ops.sub(lengths, 1), [batch, 1, 1])
   return ops.sum(ops.where(ops.equal(ops.iota([1, length, 1], 1), last), hidden, 0), [1], { keepDims: true })
 }

@@ -1,12 +1,11 @@
 /**
- * Models: loading and making them, their adapters, checkpoints, soups and texts.
+ * Models: loading and making them, their adapters, checkpoints and soups.
  * @module
  */
 export type { FoldedWeight, ForwardOptions, Model, ModelParameter, ViewOptions } from "./model.ts"
 export { loadAdapters, readParameters, saveAdapters, writeParameters } from "./adapters.ts"
 export type { Choice } from "./choice.ts"
 export { chooseByRow, type RowChoice } from "./choose_by_row.ts"
-export { generate, type GenerateOptions } from "./generate.ts"
 export { headLabels } from "./head_labels.ts"
 export { initialize, load, type LoadError } from "./load/load.ts"
 export type { InitializeOptions, LoadOptions } from "./load/load_options.ts"

@@ -2,6 +2,7 @@
  * A model: modules of a family, parameters in a backend's memory, and the methods of plugins folded in.
  * @module
  */
+import type * as Scope from "effect/Scope"
 import type { Contribution } from "../contracts/contribution.ts"
 import type { ModuleInfo } from "../contracts/module_info.ts"
 import type { BatchTensors, Outputs } from "../contracts/objective.ts"
@@ -67,6 +68,8 @@ export interface Model {
   readonly tied: Ties
   /** Where its parameters lie and its graphs run. */
   readonly backend: BackendService
+  /** Lives as long as its parameters: what is made for the model is freed with it. */
+  readonly scope: Scope.Scope
   /** What a person should know: a head that starts anew, parts of the config that play no part. */
   readonly notes: ReadonlyArray<string>
   /** Ids of plugins whose updates lie in {@link Model.folded}: graphs leave out their sites. */

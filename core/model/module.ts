@@ -32,17 +32,18 @@ export interface Module<Extra extends ReadonlyArray<unknown> = []> extends Modul
   readonly forward: (scope: Scope, x: Tensor, ...extra: Extra) => Tensor
 }
 
-/** Memory of the tokens before those at hand, while text is generated. */
+/** Key/value cache while text is generated. Only the logits of each row's last token are needed then. */
 export interface Decoding {
-  /** Number of places before: i32 [1]. */
+  /** Number of cached positions before the batch's tokens, by row: i32 [B]. */
   readonly start: Tensor
-  /** Whether these are the first tokens, which the rows that methods put before them come with. */
+  /** Whether nothing is cached yet: the rows that methods put before the tokens come with these. */
   readonly first: boolean
-  /** Most places that the memory holds. */
+  /** Positions that the cache holds for each row. */
   readonly capacity: number
   /**
-   * Puts keys and values of the tokens at hand, [B, keyValueHeads, T, headDim], behind those of an Attention's earlier
-   * ones: [B, keyValueHeads, capacity, headDim], of which `start` + T are filled.
+   * Appends keys and values of the batch's tokens, [B, keyValueHeads, T, headDim], to those of an Attention's earlier ones.
+   * Gives what the tokens' queries are compared with: [B, keyValueHeads, capacity, headDim], of which `start` + T positions
+   * of a row are filled; just the tokens' own where these are the first.
    */
   readonly extend: (module: ModuleNode, own: KeyValues) => KeyValues
 }
@@ -51,7 +52,7 @@ export interface Decoding {
 export interface Scope {
   /** Whether dropout is on. */
   readonly training: boolean
-  /** Set while text is generated: the tokens are not the first ones. */
+  /** Set while text is generated. */
   readonly decoding: Decoding | undefined
   /** A parameter of a module: the trained value where there is one. */
   readonly parameter: (module: ModuleNode, name: string) => Tensor

@@ -2,7 +2,7 @@ import { isWholeAxis, sameBox, wholeBox } from "./box.ts"
 import { add, mul } from "./elementwise.ts"
 import { iota } from "./leaves.ts"
 import { batchSum } from "./reduce.ts"
-import { sameShape, show, sizeOf } from "./shape.ts"
+import { sameShape, show, sizeOf, stridesOf } from "./shape.ts"
 import { ShapeError } from "./shape_error.ts"
 import { node, type Operation, type Tensor } from "./tensor.ts"
 import { reshape } from "./views.ts"
@@ -57,14 +57,16 @@ export const updateSliceOperation: Operation = {
   name: "updateSlice",
   kernel: "update_slice",
   reference: (n, [state, source, start]) => {
-    const axis = n.attributes.axis as number
-    const inner = sizeOf(n.shape.slice(axis + 1))
-    const [extent, part] = [n.shape[axis], n.inputs[1].shape[axis]]
+    const { shape } = n.inputs[1]
+    const strides = stridesOf(n.shape), step = strides[n.attributes.axis as number]
     const out = Float64Array.from(state)
-    for (let i = 0; i < source.length; i++) {
-      const outer = Math.floor(i / (part * inner))
-      out[(outer * extent + start[0]) * inner + i % (part * inner)] = source[i]
-    }
+    source.forEach((value, i) => {
+      let place = start[start.length === 1 ? 0 : Math.floor(i / sizeOf(shape.slice(1)))] * step
+      for (let axis = shape.length - 1, rest = i; axis >= 0; rest = Math.floor(rest / shape[axis--])) {
+        place += rest % shape[axis] * strides[axis]
+      }
+      out[place] = value
+    })
     return out
   },
 }
@@ -94,12 +96,19 @@ export function scatterAdd(indices: Tensor, updates: Tensor, rows: number, perEx
   return node(scatterAddOperation, [indices, updates], shape, updates.dtype, { rows, perExample })
 }
 
-/** `state` with `source` written from place `start` (one i32) on along `axis`. */
+/**
+ * `state` with `source` in it, from index `start` on along `axis` and from 0 on along the others. `start` is i32 [1], or
+ * [source.shape[0]]: an index for each row, along an axis other than 0.
+ */
 export function updateSlice(state: Tensor, source: Tensor, start: Tensor, axis: number): Tensor {
-  const fits = state.shape.length === source.shape.length && start.dtype === "i32" && sizeOf(start.shape) === 1 &&
-    state.shape.every((extent, a) => a === axis ? source.shape[a] <= extent : source.shape[a] === extent)
+  const starts = sizeOf(start.shape)
+  const fits = state.shape.length === source.shape.length && start.dtype === "i32" &&
+    (starts === 1 || axis !== 0 && starts === source.shape[0]) &&
+    state.shape.every((extent, a) => source.shape[a] <= extent)
   if (!fits) {
-    throw new ShapeError({ message: `Cannot write ${show(source.shape)} into ${show(state.shape)} on axis ${axis}` })
+    const message = `Cannot write ${show(source.shape)} into ${show(state.shape)} on axis ${axis}, from ` +
+      `${start.dtype}${show(start.shape)} on`
+    throw new ShapeError({ message })
   }
   return node(updateSliceOperation, [state, source, start], state.shape, state.dtype, { axis })
 }

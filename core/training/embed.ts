@@ -1,6 +1,5 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import { ready } from "../backend/ready.ts"
 import { DEFAULT_TASK } from "../contracts/batch_source.ts"
 import { batchData, batchInputs } from "../data/batch_inputs.ts"
 import { type BatchSpec, collate, makeBatches } from "../data/batches.ts"
@@ -8,6 +7,7 @@ import { encode, type Encoding } from "../data/encode.ts"
 import { cutterOf } from "../data/_pieces.ts"
 import { loadTokenizer, type Tokenizer } from "../data/tokenizer.ts"
 import type { Graph } from "../graph/build.ts"
+import { programsOf } from "../inference/programs.ts"
 import type { Model } from "../model/model.ts"
 import { type TextRow, textRows } from "../tasks/causal_lm.ts"
 import { div, iota, less, max, mul, reshape, rsqrt, sum, toFloat } from "../tensor/ops.ts"
@@ -66,30 +66,24 @@ export function embed(
     const choice = yield* choiceOf(model, texts.length, options.plugins)
     return yield* attemptPromise(async () => {
       const embeddings: Array<Float32Array> = []
-      const programs = new Map<string, ReturnType<typeof ready>>()
-      try {
-        const source = makeBatches(examples, {
-          batchSize: Math.min(batchSize, texts.length),
-          maxLength,
-          shuffle: false,
+      const programs = programsOf(model)
+      const source = makeBatches(examples, {
+        batchSize: Math.min(batchSize, texts.length),
+        maxLength,
+        shuffle: false,
+      })
+      for (const microBatch of source.epoch(0).flatMap((step) => step.microBatches)) {
+        const batch = collate(examples, microBatch, EMBEDDING, padIdOf(tokenizer, vocabSize))
+        const [rows, length] = batch.shape
+        const name = `embed ${rows}x${length} ${normalize} ${choice?.plugins}`
+        const program = await programs.get(name, () => graph(model, rows, length, normalize, choice?.plugins))
+        const { pooled } = await program.run({ ...batchData(batch), ...choiceData(batch, choice) })
+        const width = pooled.length / rows
+        batch.rows.forEach((row, at) => {
+          if (row >= 0) embeddings[row] = (pooled as Float32Array).slice(at * width, (at + 1) * width)
         })
-        for (const microBatch of source.epoch(0).flatMap((step) => step.microBatches)) {
-          const batch = collate(examples, microBatch, EMBEDDING, padIdOf(tokenizer, vocabSize))
-          const [rows, length] = batch.shape
-          const name = `${rows}x${length}`
-          const made = () => graph(model, rows, length, normalize, choice?.plugins)
-          if (!programs.has(name)) programs.set(name, ready(model.backend, made()))
-          const inputs = { ...batchData(batch), ...choiceData(batch, choice) }
-          const pooled = (await (await programs.get(name)!).run(inputs)).pooled as Float32Array
-          const width = pooled.length / rows
-          batch.rows.forEach((row, at) => {
-            if (row >= 0) embeddings[row] = pooled.slice(at * width, (at + 1) * width)
-          })
-        }
-        return embeddings
-      } finally {
-        for (const program of programs.values()) program.then(({ dispose }) => dispose(), () => {})
       }
+      return embeddings
     })
   })
 }

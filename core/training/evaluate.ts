@@ -6,7 +6,6 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type { RunData } from "../backend/backend.ts"
 import type { BackendError } from "../backend/backend_error.ts"
-import { ready } from "../backend/ready.ts"
 import { DEFAULT_TASK } from "../contracts/batch_source.ts"
 import type { Metrics } from "../contracts/train_event.ts"
 import { batchData, batchInputs } from "../data/batch_inputs.ts"
@@ -17,6 +16,7 @@ import { loadTokenizer, type Tokenizer } from "../data/tokenizer.ts"
 import type { Graph } from "../graph/build.ts"
 import type { Choice } from "../model/choice.ts"
 import { chooseByRow, type RowChoice } from "../model/choose_by_row.ts"
+import { programsOf } from "../inference/programs.ts"
 import type { Model } from "../model/model.ts"
 import type { ClassificationMetrics } from "../tasks/classification_metrics.ts"
 import type { JudgedPrediction, Measured, Prediction, Vocabulary } from "../tasks/task.ts"
@@ -58,36 +58,24 @@ export type EvaluateError = DataError | BackendError | TrainingError
 /** What a batch gives. */
 type Outputs = Readonly<Record<string, Float32Array | Int32Array>>
 
-/** Runs batches of one model; programs are compiled when their shape first comes, and kept. */
-export type Evaluator = (
+/** Runs batches; programs are compiled when their shape first comes, and kept. */
+async function run(
+  model: Model,
   batches: ReadonlyArray<Batch>,
   vocabulary: Vocabulary,
-  choice?: RowChoice,
-) => Promise<ReadonlyArray<Outputs>>
-
-const evaluators = new WeakMap<Model, Evaluator>()
-
-/** The evaluator of a model: the same one every time. */
-export function evaluatorOf(model: Model): Evaluator {
-  const found = evaluators.get(model)
-  if (found !== undefined) return found
-  const programs = new Map<string, ReturnType<typeof ready>>()
-  const run: Evaluator = async (batches, vocabulary, choice) => {
-    const results: Array<Promise<Outputs>> = []
-    for (const batch of batches) {
-      const [rows, length] = batch.shape
-      const name = `${rows}x${length} ${vocabulary.maskId} ${choice?.plugins}`
-      const graph = () => evaluationGraph(model, rows, length, vocabulary, choice?.plugins)
-      if (!programs.has(name)) programs.set(name, ready(model.backend, graph()))
-      const program = await programs.get(name)!
-      // A few at a time: the next is posted while this one runs.
-      await results.at(-2)
-      results.push(program.run({ ...batchData(batch), ...choiceData(batch, choice) }))
-    }
-    return await Promise.all(results)
+  choice: RowChoice | undefined,
+): Promise<ReadonlyArray<Outputs>> {
+  const results: Array<Promise<Outputs>> = []
+  for (const batch of batches) {
+    const [rows, length] = batch.shape
+    const name = `evaluate ${rows}x${length} ${vocabulary.maskId} ${choice?.plugins}`
+    const graph = () => evaluationGraph(model, rows, length, vocabulary, choice?.plugins)
+    const program = await programsOf(model).get(name, graph)
+    // A few at a time: the next is posted while this one runs.
+    await results.at(-2)
+    results.push(program.run({ ...batchData(batch), ...choiceData(batch, choice) }))
   }
-  evaluators.set(model, run)
-  return run
+  return await Promise.all(results)
 }
 
 /** `loss` and `weight` by example, and what the task measures. What it draws to prepare a batch is the same every time. */
@@ -140,7 +128,7 @@ export async function evaluateExamples(
   const size = Math.min(batchSize, examples.length)
   const { epoch } = makeBatches(examples, { batchSize: size, maxLength, shuffle: false })
   const batches = epoch(0).flatMap(({ microBatches }) => microBatches).map((one) => collate(examples, one, task, padId))
-  const results = await evaluatorOf(model)(batches, vocabulary, choice)
+  const results = await run(model, batches, vocabulary, choice)
   let loss = 0
   let weight = 0
   const measured: Array<Measured> = []

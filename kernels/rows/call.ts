@@ -1,4 +1,4 @@
-import type { DType, Instruction, View } from "../contract.ts"
+import type { Call, DType, Instruction, View } from "../contract.ts"
 
 /**
  * For every place of `space`: evaluate `body`, store results. The last axis is the row.
@@ -26,3 +26,12 @@ export const copyCall = (from: View, to: View, dtype: DType): RowsCall => ({
   inputs: [from],
   outputs: [{ step: 0, view: to }],
 })
+
+/** The views of a call that only copies one to another. */
+export const copied = (call: Call): { readonly from: View; readonly to: View } | undefined => {
+  if (call.kernel !== "rows") return undefined
+  const { body: [step, more], inputs, outputs: [{ view: to }, other] } = call as RowsCall
+  return step.op === "load" && more === undefined && other === undefined
+    ? { from: inputs[step.operand], to }
+    : undefined
+}

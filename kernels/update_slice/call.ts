@@ -1,6 +1,6 @@
 import type { View } from "../contract.ts"
 
-/** destination[..., start : start + n, ...] = source along `axis`, in place. `start` is one i32 on the device. */
+/** destination[..., start : start + n, ...] = source along `axis`, in place. `start` is known on the device alone. */
 export interface UpdateSliceCall {
   /** Tells the calls apart. */
   readonly kernel: "update_slice"
@@ -8,8 +8,8 @@ export interface UpdateSliceCall {
   readonly axis: number
   /** The state. */
   readonly destination: View
-  /** What is written. */
+  /** What is written: no axis is longer than the destination's. */
   readonly source: View
-  /** The first place, i32 [1]. */
+  /** The first index along `axis`: i32 [1], or [source.shape[0]] for one a row, where `axis` is not 0. */
   readonly start: View
 }

@@ -1,3 +1,4 @@
+import { sizeOf } from "../../core/tensor/shape.ts"
 import type { Kernel } from "../kernel.ts"
 import { contiguous } from "../view.ts"
 import type { UpdateSliceCall } from "./call.ts"
@@ -22,7 +23,7 @@ export const updateSlice: Kernel<UpdateSliceCall> = {
       axis: node.attributes.axis as number,
       destination,
       source: viewAs(source, source.shape),
-      start: viewAs(start, [1]),
+      start: viewAs(start, [sizeOf(start.shape)]),
     }
   },
   reference: updateSliceReference,

@@ -12,7 +12,12 @@ import { address, coordinates, GROUP, PARAMETERS, sum } from "../wgsl/places.ts"
 export const emitUpdateSlice: KernelEmitter<UpdateSliceCall> = ({ axis, destination, source, start }, context) => {
   const count = sizeOf(source.shape)
   if (count === 0) return []
-  const { space, strides: [from, to] } = collapse(source.shape, [source.strides, destination.strides], new Set())
+  const each = sizeOf(start.shape) > 1
+  const { space, strides: [from, to] } = collapse(
+    source.shape,
+    [source.strides, destination.strides],
+    new Set(each ? [0] : []),
+  )
   const names = space.map((_, i) => `i${i}`)
   const shader = context.shader()
   const begin = shader.read(start.buffer, "i32"), input = shader.read(source.buffer)
@@ -24,8 +29,10 @@ export const emitUpdateSlice: KernelEmitter<UpdateSliceCall> = ({ axis, destinat
 fn main(${PARAMETERS}) {
   let place = ${number} * ${GROUP}u + thread;
   if (place >= ${count}u) { return; }
-  let begin = u32(clamp(${begin.load(`${start.offset}u`)}, 0, ${room}));
   ${coordinates("place", space, names).join("\n  ")}
+  let begin = u32(clamp(${
+    begin.load(address(start.offset, each ? names.slice(0, 1) : [], start.strides))
+  }, 0, ${room}));
   ${state.store(target, input.load(address(source.offset, names, from)))}
 }
 `

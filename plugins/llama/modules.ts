@@ -14,7 +14,7 @@ import type { Tensor } from "../../core/tensor/tensor.ts"
 import type { LlamaConfig } from "./config.ts"
 import { rotaryTables } from "./rope.ts"
 
-/** Cosines and sines by position: [length, headDim / 2] each. */
+/** Cosines and sines by position: [length, headDim / 2] each, or by row [B, 1, length, headDim / 2]. */
 export interface Tables {
   /** Cosines. */
   readonly cos: Tensor
@@ -52,8 +52,9 @@ export function makePositions(
   const make = (start: number, length: number): Tables => {
     const { packed } = batch
     if (packed !== undefined) return at(constants(start, packed.longest), ops.reshape(packed.positions, [length]))
-    if (decoding === undefined) return constants(start, length)
-    return at(constants(start, decoding.capacity), ops.add(ops.iota([length], 0), decoding.start))
+    if (decoding === undefined || decoding.first) return constants(start, length)
+    const cached = ops.reshape(decoding.start, [-1, 1, 1])
+    return at(constants(start, decoding.capacity), ops.add(ops.iota([1, 1, length], 2), cached))
   }
   return {
     batch,

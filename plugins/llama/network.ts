@@ -59,7 +59,9 @@ export function buildNetwork(reader: ConfigReader, head: Head): Network {
     },
     forward: (scope, batch) => {
       const hidden = scope.call(body, batch.tokens, batch)
-      if (isLanguageModel) return { hidden, logits: scope.call(output, hidden) }
+      if (isLanguageModel) {
+        return { hidden, logits: scope.call(output, scope.decoding === undefined ? hidden : lastOf(hidden, batch)) }
+      }
       if (head.kind === "token") {
         return { hidden, logits: scope.call(output, scope.dropout(output, "input", hidden, config.tokenDropout)) }
       }

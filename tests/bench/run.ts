@@ -21,6 +21,7 @@ import { busy } from "./suites/busy.ts"
 import { cold } from "./suites/cold.ts"
 import { epochReal } from "./suites/epoch_real.ts"
 import { gemm } from "./suites/gemm.ts"
+import { generate } from "./suites/generate.ts"
 import { loraStep } from "./suites/lora_step.ts"
 import { memory } from "./suites/memory.ts"
 import { methods } from "./suites/methods.ts"
@@ -36,6 +37,7 @@ const suites: ReadonlyArray<Suite> = [
   epochReal,
   memory,
   methods,
+  generate,
   setup,
   cold,
   bundle,

@@ -73,3 +73,22 @@ testAll(
     })
   ),
 )
+
+testAll(
+  "update_slice: each row at a start of its own, and shorter than the destination on other axes",
+  [1, 2].map((axis): Case => {
+    const shape = [4, 5, 6], part = shape.map((extent, a) => a === axis ? 2 : extent - 1)
+    return {
+      name: `axis ${axis}`,
+      call: {
+        kernel: "update_slice",
+        axis,
+        destination: view(2, shape),
+        source: view(0, part),
+        start: view(1, [3], [2], 1),
+      },
+      buffers: [noise(size(part)), Int32Array.of(77, 3, 77, -1, 77, 9), noise(120, 2)],
+      tolerance: 0,
+    }
+  }),
+)

@@ -19,7 +19,7 @@ import {
   saveAdapters,
   saveCheckpoint,
   writeParameters,
-} from "../../core/model/mod.ts"
+} from "../../core/inference/mod.ts"
 import { Task } from "../../core/tasks/builtin.ts"
 import * as ops from "../../core/tensor/ops.ts"
 import { makeRng, type Rng } from "../../core/tensor/random.ts"

@@ -21,6 +21,7 @@ export function assemble(
     const { directory, task, network, tied, modules, contributions, sites, base, trains } = structure
     const { record, changed: { companions } } = structure
     const backend = yield* Backend
+    const scope = yield* Effect.scope
     const slots: Slot[] = []
     yield* Effect.addFinalizer(() => Effect.sync(() => slots.forEach((slot) => backend.free(slot))))
     const allocate = (name: string, shape: ReadonlyArray<number>, storage?: WeightEncoding) => {
@@ -50,6 +51,7 @@ export function assemble(
       network,
       tied,
       backend,
+      scope,
       notes,
       sites: sites.byModule,
     })

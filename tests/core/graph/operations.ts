@@ -217,6 +217,18 @@ export const cases: ReadonlyArray<OperationCase> = [
     build: ({ s, u, at }) => ops.updateSlice(s, u, at, 1),
   },
   {
+    name: "updateSlice at a place of each row, in some of the rows",
+    inputs: { s: f(3, 9, 4), u: f(2, 2, 3), at: { ...integers(7, 2) } },
+    smooth: [],
+    build: ({ s, u, at }) => ops.updateSlice(s, u, at, 1),
+  },
+  {
+    name: "rotary by row",
+    inputs: { x: f(2, 3, 5, 6), c: f(2, 1, 5, 3), s: f(2, 1, 5, 3) },
+    smooth: ["x"],
+    build: ({ x, c, s }) => ops.rotary(x, c, s),
+  },
+  {
     name: "rmsNorm",
     inputs: { x: f(2, 3, 13), w: positive(13) },
     build: ({ x, w }) => ops.rmsNorm(x, w, 1e-5),

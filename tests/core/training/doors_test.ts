@@ -12,7 +12,7 @@ import { fromRows, type LabeledData, type TaggedData } from "../../../core/tasks
 import { MASKED } from "../../../core/data/encode.ts"
 import { makeTokenizer, type Tokenizer } from "../../../core/data/tokenizer.ts"
 import { trainBpe } from "../../../core/data/train_bpe.ts"
-import { generate, load, type Model } from "../../../core/model/mod.ts"
+import { generate, load, type Model } from "../../../core/inference/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import { embed } from "../../../core/training/embed.ts"
 import { evaluate, predict } from "../../../core/training/evaluate.ts"
@@ -99,7 +99,7 @@ Deno.test("ids given by hand: negative, beyond, not whole, not numbers", async (
     for (
       const use of [
         (model: Model) => generate(model, ids, { maxNewTokens: 4 }),
-        (model: Model) => generate(model, Int32Array.of(3), { maxNewTokens: 4, stopIds: [...ids] }),
+        (model: Model) => generate(model, Int32Array.of(3), { maxNewTokens: 4, stop: [...ids] }),
       ]
     ) {
       const error = await refused(languageModel(), (model) => any(use(model)))

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Contribution } from "../../../core/contracts/contribution.ts"
 import { Plugins } from "../../../core/contracts/plugins.ts"
-import { generate, initialize, load, type Model } from "../../../core/model/mod.ts"
+import { generate, initialize, load, type Model } from "../../../core/inference/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import { evaluate } from "../../evaluate.ts"
@@ -41,13 +41,13 @@ Deno.test("greedy generation gives the tokens that transformers gives", async ()
     const model = yield* load(fixture("llama/mistral"), { task })
     assertEquals([...yield* generate(model, prompt, { maxNewTokens: 20 })], EXPECTED)
     assertEquals(
-      [...yield* generate(model, prompt, { maxNewTokens: 30, stopIds: [EXPECTED[7]] })],
+      [...yield* generate(model, prompt, { maxNewTokens: 30, stop: [EXPECTED[7]] })],
       EXPECTED.slice(0, 8),
     )
   }))
 })
 
-Deno.test("memory of earlier tokens changes nothing, with prefixes of keys and of rows too, and is freed", async () => {
+Deno.test("memory of earlier tokens changes nothing, with prefixes of keys and of rows too; it is kept for the next text and freed with the model", async () => {
   const prefix = register({
     id: "prefix",
     sites: [{
@@ -80,15 +80,17 @@ Deno.test("memory of earlier tokens changes nothing, with prefixes of keys and o
     await run(
       Effect.gen(function* () {
         const model = yield* load(fixture("llama/mistral"), { task })
-        const slots = backend.slots.size
         const made = [...yield* generate(model, prompt, { maxNewTokens: 10 })]
         assertEquals(made, anew(model, backend, 10))
         assert(new Set(made).size > 2)
+        const slots = backend.slots.size
+        assertEquals([...yield* generate(model, prompt, { maxNewTokens: 10 })], made)
         assertEquals(backend.slots.size, slots)
       }),
       plugins,
       backend,
     )
+    assertEquals(backend.slots.size, 0)
   }
 })
 

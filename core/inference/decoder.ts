@@ -1,0 +1,159 @@
+/**
+ * A model over a key/value cache that grows: the programs that fill a row and that append to rows.
+ * @module
+ */
+import type { RunData } from "../backend/backend.ts"
+import type { Graph } from "../graph/build.ts"
+import { lastOf } from "../model/batch_layout.ts"
+import type { RowChoice } from "../model/choose_by_row.ts"
+import type { Model } from "../model/model.ts"
+import type { Decoding } from "../model/module.ts"
+import * as ops from "../tensor/ops.ts"
+import type { Tensor } from "../tensor/tensor.ts"
+import { type AttentionLayout, type Cache, type CacheSize, makeCache, type Updates } from "./cache.ts"
+import { makePrograms } from "./programs.ts"
+
+/** Which part of the model's methods rows go through. */
+export interface Variant {
+  /** False takes the base model. */
+  readonly methods: boolean
+  /** Set where rows choose a plugin. */
+  readonly choice?: Pick<RowChoice, "plugins">
+}
+
+/** A row's new token. */
+export interface Appended {
+  /** Row of the cache. */
+  readonly slot: number
+  readonly token: number
+  /** Positions of the row that are filled. */
+  readonly cached: number
+  /** Index of its plugin in the choice. */
+  readonly plugin: number
+}
+
+/** Runs a model over its cache. Runs must follow each other. */
+export interface Decoder {
+  /** Positions that methods put before a prompt. */
+  readonly before: number
+  /** Grows the cache to hold at least this; what it holds is kept. */
+  readonly reserve: (size: CacheSize) => Promise<void>
+  /** Puts a prompt in a row of the cache. Gives the logits of the next token. */
+  readonly fill: (slot: number, prompt: ArrayLike<number>, plugin: number) => Promise<Float32Array>
+  /** Appends one token to each of some rows. Gives each row's logits of the next token. */
+  readonly append: (rows: ReadonlyArray<Appended>) => Promise<ReadonlyArray<Float32Array>>
+  /** Frees programs and cache. */
+  readonly free: () => void
+}
+
+/** Fewest tokens of a program that fills a row, and fewest positions of a cache. */
+const FEWEST_TOKENS = 16, FEWEST_POSITIONS = 64
+
+const power = (size: number): number => 2 ** Math.ceil(Math.log2(size))
+
+/** 16, 32, 48, 64, 96, 128, 192, ...: the least of them from `length` on. */
+function tokensFor(length: number): number {
+  const whole = Math.max(FEWEST_TOKENS, power(length))
+  return whole > 2 * FEWEST_TOKENS && length <= 0.75 * whole ? 0.75 * whole : whole
+}
+
+/** A decoder with an empty cache. */
+export function makeDecoder(model: Model, { methods, choice }: Variant): Decoder {
+  const { backend, network } = model
+  const programs = makePrograms(backend)
+  let cache: Cache | undefined
+
+  /** Logits [rows, vocabulary] after each row's last token. */
+  const logitsOf = (rows: number, length: number, decoding: Decoding): Tensor => {
+    const batch = {
+      tokens: ops.input("tokens", [rows, length], { dtype: "i32" }),
+      lengths: ops.input("lengths", [rows], { dtype: "i32" }),
+      fields: {},
+      exampleWeight: ops.full(1, [rows]),
+      task: "",
+    }
+    const chosen = choice && { ...choice, index: ops.input("choice", [rows], { dtype: "i32" }) }
+    const options = { training: false, methods, decoding, ...(chosen === undefined ? {} : { choice: chosen }) }
+    return ops.reshape(lastOf(model.forward(batch, options).logits, batch), [rows, -1])
+  }
+  const graphOf = (rows: number, length: number, decoding: (updates: Updates) => Decoding): Graph => {
+    const updates: Updates = []
+    const logits = logitsOf(rows, length, decoding(updates))
+    return { name: `generate ${rows}x${length}`, outputs: { logits }, updates }
+  }
+  const { layouts, before } = layoutOf((decoding) => void logitsOf(1, 1, decoding))
+  const run = async (name: string, graph: () => Graph, inputs: RunData) => {
+    const { logits } = await (await programs.get(name, graph)).run(inputs)
+    return logits as Float32Array
+  }
+  const release = () => {
+    programs.clear()
+    cache?.free()
+  }
+  return {
+    before,
+    reserve: async ({ rows, positions }) => {
+      if (cache !== undefined && rows <= cache.rows && positions <= cache.positions) return
+      const wanted = Math.min(Math.max(FEWEST_POSITIONS, power(positions)), network.maxPositions + before)
+      const larger = makeCache(backend, layouts, {
+        rows: Math.max(cache?.rows ?? 1, power(rows)),
+        positions: Math.max(cache?.positions ?? 1, wanted),
+      })
+      try {
+        if (cache !== undefined) await (await programs.get("copy", () => larger.copyOf(cache!))).run({})
+      } catch (error) {
+        larger.free()
+        throw error
+      }
+      // Programs name the slots that they use.
+      release()
+      cache = larger
+    },
+    fill: (slot, prompt, plugin) => {
+      const length = Math.min(tokensFor(prompt.length), cache!.positions - before)
+      const tokens = new Int32Array(length)
+      tokens.set(prompt)
+      const graph = () => graphOf(1, length, (updates) => cache!.fill(ops.input("row", [1], { dtype: "i32" }), updates))
+      const [row, lengths, choice] = [slot, prompt.length, plugin].map((x) => Int32Array.of(x))
+      return run(`fill ${length}`, graph, { tokens, row, lengths, choice })
+    },
+    append: async (appended) => {
+      const rows = Math.min(power(1 + Math.max(...appended.map(({ slot }) => slot))), cache!.rows)
+      const [tokens, start, choice] = [0, 0, 0].map(() => new Int32Array(rows))
+      for (const { slot, token, cached, plugin } of appended) {
+        tokens[slot] = token
+        start[slot] = cached
+        choice[slot] = plugin
+      }
+      const graph = () =>
+        graphOf(rows, 1, (updates) => cache!.append(ops.input("start", [rows], { dtype: "i32" }), updates))
+      const logits = await run(`append ${rows}`, graph, {
+        tokens,
+        start,
+        choice,
+        lengths: new Int32Array(rows).fill(1),
+      })
+      const size = logits.length / rows
+      return appended.map(({ slot }) => logits.subarray(slot * size, (slot + 1) * size))
+    },
+    free: release,
+  }
+}
+
+/** What a cache holds for each Attention, and the rows that methods put before a prompt: from a graph that is not run. */
+function layoutOf(write: (decoding: Decoding) => void) {
+  const layouts = new Map<string, AttentionLayout>()
+  let before = 0
+  write({
+    start: ops.full(0, [1], "i32"),
+    first: true,
+    capacity: 1,
+    extend: ({ path }, own) => {
+      const [, heads, length, keyWidth] = own.keys.shape
+      layouts.set(path, { heads, keyWidth, valueWidth: own.values.shape[3] })
+      before = length - 1
+      return own
+    },
+  })
+  return { layouts, before }
+}

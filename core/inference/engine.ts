@@ -1,0 +1,186 @@
+/**
+ * Generates text for rows of different lengths together; rows join and leave while it runs.
+ * @module
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { PluginError } from "../contracts/plugin_error.ts"
+import { chooseByRow } from "../model/choose_by_row.ts"
+import type { Model } from "../model/model.ts"
+import { ModelError } from "../model/model_error.ts"
+import { wrongTokenId } from "../data/token_ids.ts"
+import { makeDecoder } from "./decoder.ts"
+import { logProbability, makeSampler, type Sampler, type SamplingOptions, wrongSampling } from "./sampler.ts"
+
+/** Options of {@link engine}. */
+export interface EngineOptions {
+  /** Most rows that run at once; others wait. Default 8. */
+  readonly rows?: number
+  /** False takes the base model. Default true. */
+  readonly methods?: boolean
+  /**
+   * Ids (`"method/name"`) of plugins that rows choose from; a row goes through no other plugin of their methods. Default:
+   * every row goes through all plugins.
+   */
+  readonly plugins?: ReadonlyArray<string>
+}
+
+/** Options of a row. */
+export interface RowOptions extends SamplingOptions {
+  /** Most tokens to add. Default 64. */
+  readonly maxNewTokens?: number
+  /** Ids of tokens that end the row; the one that came is part of the result. Default: none. */
+  readonly stop?: ReadonlyArray<number>
+  /** Which of {@link EngineOptions.plugins} the row goes through, or `""` for none of them. Default `""`. */
+  readonly plugin?: string
+  /** Tells apart the draws of rows with one seed. Default 0. */
+  readonly stream?: number
+  /** Whether tokens come with their probability. Default false. */
+  readonly logProbabilities?: boolean
+}
+
+/** A new token of a row. */
+export interface NewToken {
+  /** Its id. */
+  readonly token: number
+  /** Set for the row's last token: why it is the last. */
+  readonly finished?: "stop" | "length"
+  /** Natural logarithm of its probability before temperature and all else, where it was asked for. */
+  readonly logProbability?: number
+}
+
+/** Rows of text that grow together. */
+export interface Engine {
+  /**
+   * Adds a row for the token ids of a prompt. It takes part from the next step in which there is room. Gives its id.
+   *
+   * @throws ModelError when the prompt or the options cannot be used.
+   */
+  readonly insert: (prompt: ArrayLike<number>, options?: RowOptions) => number
+  /**
+   * A step: one new token for every row, by id. The tokens of a row do not depend on the rows beside it. A call during a
+   * step gives that step's tokens. Rejects with a BackendError; the rows are then as they were before.
+   */
+  readonly next: () => Promise<ReadonlyMap<number, NewToken>>
+  /** Takes a row out. A finished one is out already. */
+  readonly remove: (id: number) => void
+}
+
+/** An engine of a causal language model, freed with the scope. */
+export function engine(
+  model: Model,
+  options: EngineOptions = {},
+): Effect.Effect<Engine, ModelError | PluginError, Scope.Scope> {
+  return Effect.acquireRelease(
+    Effect.try({ try: () => makeEngine(model, options), catch: (error) => error as ModelError | PluginError }),
+    ({ free }) => Effect.sync(free),
+  )
+}
+
+interface Row {
+  readonly id: number
+  /** Prompt and new tokens. */
+  readonly text: Array<number>
+  /** Length of the text at which it ends. */
+  readonly end: number
+  readonly options: RowOptions
+  readonly sample: Sampler
+  readonly plugin: number
+  /** Its row of the cache; undefined while it waits. */
+  slot?: number
+}
+
+/** {@link engine} without a scope. Throws its errors. */
+export function makeEngine(model: Model, options: EngineOptions = {}): Engine & { readonly free: () => void } {
+  const { rows: most = 8, methods = true, plugins: given } = options
+  const { head } = model.task
+  if (head.kind !== "vocabulary" || head.attention !== "causal") {
+    throw unsupported("only a causal language model generates text")
+  }
+  if (!Number.isSafeInteger(most) || most < 1) throw unsupported(`rows must be a whole number from 1, got ${most}`)
+  const plugins = given === undefined ? undefined : chooseByRow(model, given).plugins
+  const decoder = makeDecoder(model, { methods, ...(plugins === undefined ? {} : { choice: { plugins } }) })
+  const rows = new Map<number, Row>()
+  let count = 0
+
+  const insert: Engine["insert"] = (prompt, options = {}) => {
+    const { maxNewTokens = 64, plugin = "", stream } = options
+    const index = plugin === "" ? plugins?.length ?? 0 : plugins?.indexOf(plugin) ?? -1
+    const wrong = wrongRow(model, prompt, options) ?? (index >= 0 ? undefined : `rows cannot choose "${plugin}": the ` +
+      `engine was made for ${plugins?.join(", ") || "no choice"}`)
+    if (wrong !== undefined) throw unsupported(wrong)
+    const [id, text] = [count++, Array.from(prompt)]
+    const end = text.length + maxNewTokens
+    rows.set(id, { id, text, end, options, sample: makeSampler(options, stream), plugin: index })
+    return id
+  }
+  /** Waiting rows with rows of the cache that are free. */
+  const admitted = (): ReadonlyArray<Row & { readonly slot: number }> => {
+    const taken = new Set([...rows.values()].map(({ slot }) => slot))
+    const free = Array.from({ length: most }, (_, slot) => slot).filter((slot) => !taken.has(slot))
+    const waiting = [...rows.values()].filter(({ slot }) => slot === undefined)
+    return free.slice(0, waiting.length).map((slot, i) => ({ ...waiting[i], slot }))
+  }
+  /** Chooses a row's next token. */
+  const choose = (row: Row, logits: Float32Array): NewToken => {
+    const { stop = [], logProbabilities = false } = row.options
+    const before = logProbabilities ? logits.slice() : logits
+    const token = row.sample(logits, row.text)
+    row.text.push(token)
+    const finished = stop.includes(token) ? "stop" : row.text.length === row.end ? "length" : undefined
+    if (finished !== undefined) rows.delete(row.id)
+    return {
+      token,
+      ...(finished === undefined ? {} : { finished }),
+      ...(logProbabilities ? { logProbability: logProbability(before, token) } : {}),
+    }
+  }
+  const step = async (): Promise<ReadonlyMap<number, NewToken>> => {
+    const old = [...rows.values()].filter((row): row is Row & { slot: number } => row.slot !== undefined)
+    const fresh = admitted()
+    const all = [...old, ...fresh]
+    if (all.length === 0) return new Map()
+    await decoder.reserve({
+      rows: 1 + Math.max(...all.map(({ slot }) => slot)),
+      positions: decoder.before + Math.max(...all.map(({ end }) => end)),
+    })
+    // Rows that have no part in an append get a token at their first position: prompts come after.
+    const logits = old.length === 0 ? [] : [
+      ...await decoder.append(old.map(({ slot, text, plugin }) => ({
+        slot,
+        token: text.at(-1)!,
+        cached: decoder.before + text.length - 1,
+        plugin,
+      }))),
+    ]
+    for (const { slot, text, plugin } of fresh) logits.push(await decoder.fill(slot, text, plugin))
+    return new Map(all.flatMap(({ id, slot }, i) => {
+      const row = rows.get(id)
+      if (row === undefined) return []
+      row.slot = slot
+      return [[id, choose(row, logits[i])]]
+    }))
+  }
+  let running: ReturnType<typeof step> | undefined
+  const next = () => running ??= step().finally(() => running = undefined)
+  return { insert, next, remove: (id) => void rows.delete(id), free: decoder.free }
+}
+
+const unsupported = (message: string) => new ModelError({ reason: "Unsupported", message })
+
+/** What is wrong with a row, or nothing. */
+function wrongRow({ network }: Model, prompt: ArrayLike<number>, options: RowOptions): string | undefined {
+  const { maxNewTokens = 64, stop = [] } = options
+  const { maxPositions, vocabSize } = network
+  if (!Number.isSafeInteger(maxNewTokens) || maxNewTokens < 1) {
+    return `maxNewTokens must be a positive integer, got ${maxNewTokens}`
+  }
+  if (prompt.length === 0 || prompt.length + maxNewTokens > maxPositions) {
+    return `a prompt of ${prompt.length} tokens and ${maxNewTokens} new ones must be 1 to ${maxPositions} positions`
+  }
+  for (const [what, ids] of [["the prompt has the", prompt], ["stop has the", stop]] as const) {
+    const wrong = wrongTokenId(ids, vocabSize)
+    if (wrong !== undefined) return `${what} ${wrong}`
+  }
+  return wrongSampling(options)
+}

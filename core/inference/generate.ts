@@ -1,0 +1,128 @@
+/**
+ * Text that follows a prompt.
+ * @module
+ */
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import { BackendError } from "../backend/backend_error.ts"
+import { PluginError } from "../contracts/plugin_error.ts"
+import { attempt, type DataError } from "../data/data_error.ts"
+import { loadTokenizer, type Tokenizer } from "../data/tokenizer.ts"
+import type { Model } from "../model/model.ts"
+import { ModelError } from "../model/model_error.ts"
+import { makeEngine, type RowOptions } from "./engine.ts"
+import { perModel } from "./programs.ts"
+
+/** Options of {@link generate}. */
+export interface GenerateOptions extends Omit<RowOptions, "plugin" | "stream" | "logProbabilities"> {
+  /** Ids of tokens that end a text; the one that came is part of the result. Default: a text ends with the tokenizer's end token, ids with none. */
+  readonly stop?: ReadonlyArray<number>
+  /** False takes the base model. Default true. */
+  readonly methods?: boolean
+  /** The plugin that each prompt goes through, as for `evaluate`. Default: every prompt goes through all plugins. */
+  readonly plugins?: ReadonlyArray<string>
+  /** For prompts that are texts. Default: the one in the model's directory. */
+  readonly tokenizer?: Tokenizer
+}
+
+/** Why no text was generated. */
+export type GenerateError = ModelError | PluginError | BackendError
+
+/**
+ * Continues a text: gives what follows it, without special tokens. The model and its compiled programs keep their memory
+ * until the model is freed; a second text of similar length compiles nothing.
+ */
+export function generate(
+  model: Model,
+  prompt: string,
+  options?: GenerateOptions,
+): Effect.Effect<string, GenerateError | DataError, FileSystem.FileSystem>
+/** Continues token ids: gives the new ones alone. */
+export function generate(
+  model: Model,
+  prompt: Int32Array,
+  options?: GenerateOptions,
+): Effect.Effect<Int32Array, GenerateError>
+/** Continues several texts at once. */
+export function generate(
+  model: Model,
+  prompts: ReadonlyArray<string>,
+  options?: GenerateOptions,
+): Effect.Effect<ReadonlyArray<string>, GenerateError | DataError, FileSystem.FileSystem>
+/** Continues several lists of token ids at once. */
+export function generate(
+  model: Model,
+  prompts: ReadonlyArray<Int32Array>,
+  options?: GenerateOptions,
+): Effect.Effect<ReadonlyArray<Int32Array>, GenerateError>
+export function generate(
+  model: Model,
+  prompt: string | Int32Array | ReadonlyArray<string> | ReadonlyArray<Int32Array>,
+  options: GenerateOptions = {},
+): Effect.Effect<unknown, GenerateError | DataError, FileSystem.FileSystem> {
+  return Effect.gen(function* () {
+    const several = Array.isArray(prompt) && typeof prompt[0] !== "number"
+    const prompts: ReadonlyArray<string | Int32Array> = several ? prompt : [prompt as string | Int32Array]
+    if (!prompts.some((one) => typeof one === "string")) {
+      const made = yield* continuations(model, prompts as ReadonlyArray<Int32Array>, options)
+      return several ? made : made[0]
+    }
+    const tokenizer = options.tokenizer ?? (yield* loadTokenizer(model.companions ?? model.directory))
+    const stop = options.stop ?? (tokenizer.eosId === undefined ? [] : [tokenizer.eosId])
+    const ids = yield* attempt(() => prompts.map((one) => typeof one === "string" ? tokenizer.encode(one) : one))
+    const made = yield* continuations(model, ids, { ...options, stop })
+    const texts = made.map((own, i) => textOf(tokenizer, ids[i], own))
+    return several ? texts : texts[0]
+  })
+}
+
+/** Engines that all calls share. */
+const engineOf = perModel(makeEngine, ({ free }) => free())
+
+/** New ids of each prompt. */
+function continuations(
+  model: Model,
+  prompts: ReadonlyArray<Int32Array>,
+  { methods = true, plugins, tokenizer: _, ...options }: GenerateOptions,
+): Effect.Effect<ReadonlyArray<Int32Array>, GenerateError> {
+  return Effect.tryPromise({
+    try: async (signal) => {
+      if (plugins !== undefined && plugins.length !== prompts.length) {
+        const message = `plugins must name one for each of ${prompts.length} prompts, got ${plugins.length}`
+        throw new ModelError({ reason: "Unsupported", message })
+      }
+      const engine = engineOf(model, { methods, ...(plugins === undefined ? {} : { plugins }) })
+      const made = new Map<number, Array<number>>()
+      const open = new Set<number>()
+      try {
+        prompts.forEach((prompt, stream) => {
+          const plugin = plugins === undefined ? {} : { plugin: plugins[stream] }
+          const id = engine.insert(prompt, { ...options, ...plugin, stream })
+          made.set(id, [])
+          open.add(id)
+        })
+        while (open.size > 0 && !signal.aborted) {
+          for (const [id, { token, finished }] of await engine.next()) {
+            made.get(id)?.push(token)
+            if (finished !== undefined) open.delete(id)
+          }
+        }
+        return [...made.values()].map((ids) => Int32Array.from(ids))
+      } finally {
+        open.forEach(engine.remove)
+      }
+    },
+    catch: (cause) =>
+      cause instanceof ModelError || cause instanceof PluginError || cause instanceof BackendError
+        ? cause
+        : new BackendError({ reason: "Run", message: (cause as Error).message, cause }),
+  })
+}
+
+/** What new tokens add to a prompt's text: some tokenizers write a first token otherwise than a later one. */
+function textOf({ decode }: Tokenizer, prompt: Int32Array, made: Int32Array): string {
+  const [before, whole, alone] = [prompt, [...prompt, ...made], made].map((ids) =>
+    decode(ids, { skipSpecialTokens: true })
+  )
+  return whole.startsWith(before) ? whole.slice(before.length) : alone
+}

@@ -1,0 +1,173 @@
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as FileSystem from "effect/FileSystem"
+import type * as Scope from "effect/Scope"
+import { Backend, type BackendService } from "../../../core/backend/backend.ts"
+import * as Wasm from "../../../core/backend/wasm/backend.ts"
+import { layer as pluginsLayer } from "../../../core/contracts/plugins.ts"
+import { engine, generate, load, type Model, type RowOptions } from "../../../core/inference/mod.ts"
+import type { Tokenizer } from "../../../core/data/tokenizer.ts"
+import { layer as familiesLayer } from "../../../core/model/families.ts"
+import { ModelError } from "../../../core/model/model_error.ts"
+import { Task } from "../../../core/model/task.ts"
+import { embed } from "../../../core/training/embed.ts"
+import * as Llama from "../../../plugins/llama/mod.ts"
+import * as Lora from "../../../plugins/lora/mod.ts"
+import { fixture } from "../../model_layer.ts"
+
+/** Letters and what follows them. */
+const tokenizer: Tokenizer = {
+  vocabSize: 32,
+  padId: 0,
+  eosId: 31,
+  addsSpecialTokens: false,
+  encode: (text) => Int32Array.from(text, (letter) => letter.charCodeAt(0) - 64),
+  decode: (ids) => String.fromCharCode(...Array.from(ids, (id) => id + 64)),
+  token: (id) => String.fromCharCode(id + 64),
+  id: (token) => token.charCodeAt(0) - 64,
+}
+
+/** Programs compiled, and slots that are allocated, of a backend. */
+interface Counts {
+  programs: number
+  slots: number
+}
+
+const counted = (backend: BackendService, counts: Counts): BackendService => ({
+  ...backend,
+  compile: (...all) => (counts.programs++, backend.compile(...all)),
+  allocate: (...all) => (counts.slots++, backend.allocate(...all)),
+  free: (slot) => (counts.slots--, backend.free(slot)),
+})
+
+/** Runs with a causal model of 64 positions on the wasm backend, and two adapters that start at random. */
+async function withModel(
+  use: (model: Model, counts: Counts) => Effect.Effect<void, unknown, Scope.Scope | FileSystem.FileSystem>,
+): Promise<void> {
+  const counts = { programs: 0, slots: 0 }
+  const backend = Layer.effect(Backend, Effect.map(Effect.service(Backend), (backend) => counted(backend, counts)))
+    .pipe(Layer.provide(Wasm.layer({ threads: 2 })))
+  const base = Layer.mergeAll(backend, pluginsLayer, familiesLayer, NodeFileSystem.layer)
+  const lora = (name: string) => Lora.layer({ name, r: 2, initLoraWeights: false })
+  const all = Layer.mergeAll(lora("a"), lora("b"), Llama.layer).pipe(Layer.provideMerge(base))
+  const program = Effect.flatMap(
+    load(fixture("llama/mistral"), { task: Task.causalLM() }),
+    (model) => use(model, counts),
+  )
+  await Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(all)) as Effect.Effect<void, unknown>)
+  assertEquals(counts.slots, 0, "all slots are freed")
+}
+
+const prompt = (length: number) => Int32Array.from({ length }, (_, i) => (7 * length + 5 * i + 3) % 32)
+
+Deno.test("rows join and leave at any time; each has the tokens and probabilities that it has alone", async () => {
+  await withModel((model) =>
+    Effect.gen(function* () {
+      const options = (i: number): RowOptions => ({
+        maxNewTokens: 3 + 5 * i,
+        logProbabilities: true,
+        ...(i % 2 === 0 ? {} : { temperature: 1, topK: 9, seed: i }),
+      })
+      const alone: Array<ReadonlyArray<unknown>> = []
+      for (let i = 0; i < 6; i++) {
+        const one = yield* engine(model, { rows: 1 })
+        const id = one.insert(prompt(1 + 6 * i), options(i))
+        const tokens = []
+        while (tokens.length < 3 + 5 * i) tokens.push((yield* Effect.promise(one.next)).get(id)!)
+        assertEquals((yield* Effect.promise(one.next)).size, 0)
+        alone.push(tokens)
+      }
+      const together = yield* engine(model, { rows: 3 })
+      const made = Array.from({ length: 6 }, (): unknown[] => [])
+      const ids = [2, 0].map((i) => together.insert(prompt(1 + 6 * i), options(i)))
+      const rows = [2, 0]
+      const step = Effect.map(Effect.promise(together.next), (step) => {
+        for (const [id, token] of step) made[rows[ids.indexOf(id)]]?.push(token)
+        return step.size
+      })
+      const stranger = together.insert(prompt(9), { maxNewTokens: 40 })
+      assertEquals(yield* step, 3)
+      together.remove(stranger)
+      // Longer rows than the cache has held so far.
+      for (const i of [4, 5, 1, 3]) {
+        ids.push(together.insert(prompt(1 + 6 * i), options(i)))
+        rows.push(i)
+      }
+      while ((yield* step) > 0);
+      assertEquals(made, alone)
+      assert(alone.some((tokens) => new Set(tokens.map((one) => (one as { token: number }).token)).size > 2))
+    })
+  )
+})
+
+Deno.test("rows choose a plugin; a second text of any kind compiles nothing", async () => {
+  await withModel((model, counts) =>
+    Effect.gen(function* () {
+      const plugins = ["lora/a", "lora/b", ""]
+      const prompts = [prompt(5), prompt(9), prompt(12)]
+      const all = { plugins, maxNewTokens: 12 }
+      const made = yield* generate(model, prompts, all)
+      for (const [i, plugin] of plugins.entries()) {
+        const [one] = yield* generate(model, [prompts[i]], { plugins: [plugin], maxNewTokens: 12 })
+        assertEquals(one, made[i])
+        const view = model.view({ only: plugin === "" ? [] : [plugin] })
+        assertEquals(yield* generate(view, prompts[i], { maxNewTokens: 12 }), made[i])
+      }
+      assertEquals(yield* generate(model, prompts[2], { methods: false, maxNewTokens: 12 }), made[2])
+      const embeddings = yield* embed(model, ["ABC", "D"], { tokenizer })
+      const { programs, slots } = counts
+      assertEquals(yield* generate(model, prompts, all), made)
+      assertEquals(yield* embed(model, ["ABC", "D"], { tokenizer }), embeddings)
+      const both = yield* Effect.all(
+        [0, 1].map((i) => generate(model, prompts[i], { plugins: [plugins[i]], maxNewTokens: 12 })),
+        {
+          concurrency: "unbounded",
+        },
+      )
+      assertEquals(both, made.slice(0, 2))
+      assertEquals(counts, { programs, slots })
+    })
+  )
+})
+
+Deno.test("text in, text out; a text ends with the tokenizer's end token", async () => {
+  await withModel((model) =>
+    Effect.gen(function* () {
+      const text = "AB"
+      const ids = yield* generate(model, tokenizer.encode(text), { maxNewTokens: 10 })
+      const whole = tokenizer.decode([...tokenizer.encode(text), ...ids], { skipSpecialTokens: true })
+      const { eosId: _, ...endless } = tokenizer
+      const made = yield* generate(model, text, { tokenizer: endless, maxNewTokens: 10 })
+      assertEquals(whole, tokenizer.decode(tokenizer.encode(text), { skipSpecialTokens: true }) + made)
+      assertEquals(yield* generate(model, [text, text], { tokenizer: endless, maxNewTokens: 10 }), [made, made])
+      const ended = yield* generate(model, text, { tokenizer: { ...tokenizer, eosId: ids[3] }, maxNewTokens: 10 })
+      assert(made.startsWith(ended) && ended.length < made.length)
+    })
+  )
+})
+
+Deno.test("what a row cannot be is an error before any work", async () => {
+  await withModel((model) =>
+    Effect.gen(function* () {
+      const { insert } = yield* engine(model, { plugins: ["lora/a"] })
+      const wrong = (options: RowOptions) =>
+        assertThrows(() => insert(prompt(3), { maxNewTokens: 5, ...options }), ModelError).message
+      assertStringIncludes(wrong({ topP: 2, temperature: 1 }), "topP must be")
+      assertStringIncludes(wrong({ stop: [40] }), "stop has the token id 40")
+      assertStringIncludes(
+        wrong({ plugin: "lora/c" }),
+        'rows cannot choose "lora/c": the engine was made for lora/a, lora/b',
+      )
+      assertStringIncludes(wrong({ maxNewTokens: 62 }), "must be 1 to 64 positions")
+      assertStringIncludes(
+        (yield* Effect.flip(engine(model, { rows: 0 }))).message,
+        "rows must be a whole number from 1",
+      )
+      assertStringIncludes((yield* Effect.flip(engine(model, { plugins: ["lora/c"] }))).message, "which is not there")
+      const few = yield* Effect.flip(generate(model, [prompt(3)], { plugins: [] }))
+      assertStringIncludes(few.message, "one for each of 1 prompts, got 0")
+    })
+  )
+})

@@ -66,6 +66,15 @@ export { layerNorm, type LayerNormOptions } from "./core/model/layer_norm.ts"
 export { rmsNorm, type RmsNormOptions } from "./core/model/norm.ts"
 export type * from "./core/model/module.ts"
 export type * from "./core/model/network.ts"
+export type { CheckpointFormat } from "./core/weights/checkpoint_format.ts"
+export type { NamePattern } from "./core/weights/name_pattern.ts"
+export type { StoredTensor } from "./core/weights/stored_tensor.ts"
+export type { StoredDType } from "./core/formats/stored_dtype.ts"
+export type { TensorEntry } from "./core/formats/safetensors_header.ts"
+export type { LazyTensor, WeightTransform } from "./core/weights/weight_transform.ts"
+export type { Ties, WeightMap, WeightRule } from "./core/weights/weight_map.ts"
+export type { WeightEncoding } from "./core/model/load/load_options.ts"
+export type { ClassificationMetrics, ClassScores, ConfusionMatrix } from "./core/tasks/classification_metrics.ts"
 export {
   ConfigReader,
   type FieldOptions,

@@ -14,6 +14,7 @@ export interface Pieces {
   readonly body: Int32Array
   /** Special tokens after the text, kept when it is cut. */
   readonly after: Int32Array
+  /** What was seen in the text. */
   readonly found: Found
 }
 

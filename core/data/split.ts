@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import { makeRng } from "../tensor/random.ts"
 import { faultsOf, withDefaults } from "../options/check.ts"
-import type { Resolved, Table } from "../options/field.ts"
+import type { OptionTable, Resolved } from "../options/field.ts"
 import * as field from "../options/fields.ts"
 import { attempt, DataError } from "./data_error.ts"
 import type { Data } from "./data.ts"
@@ -25,7 +25,7 @@ export interface SplitOptions {
 const share = field.number({ minimum: 0, exclusiveMaximum: 1, default: 0.1 })
 
 /** {@link SplitOptions} as a table. */
-export const SPLIT_OPTIONS: Table<SplitOptions> = {
+export const SPLIT_OPTIONS: OptionTable<SplitOptions> = {
   validation: { ...share, doc: "Share of the rows for validation" },
   test: { ...share, doc: "Share of the rows for the test" },
   seed: field.integer({ minimum: 0, default: 0, doc: "Seed of the division" }),

@@ -12,7 +12,7 @@ import type { Parameter } from "../contracts/parameter.ts"
 import { PluginError } from "../contracts/plugin_error.ts"
 import { type StorageError, toStorageError } from "../formats/storage_error.ts"
 import { writeDirectoryWhole } from "../formats/whole_file.ts"
-import type { Task } from "../tasks/task.ts"
+import type { TaskOf } from "../tasks/task.ts"
 import { sizeOf } from "../tensor/shape.ts"
 import { copyCompanions } from "../formats/companions.ts"
 import type { Model, ModelParameter } from "./model.ts"
@@ -21,7 +21,7 @@ import type { Network } from "./network.ts"
 /** What plugins' artifacts know of a model. */
 export function artifactContext(model: {
   readonly directory: string
-  readonly task: Task
+  readonly task: TaskOf
   readonly modules: ReadonlyArray<ModuleInfo>
   readonly network: Network
 }): ArtifactContext {

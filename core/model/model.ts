@@ -8,7 +8,7 @@ import type { ModuleInfo } from "../contracts/module_info.ts"
 import type { BatchTensors, Outputs } from "../contracts/objective.ts"
 import type { Parameter } from "../contracts/parameter.ts"
 import type { BackendService, Slot } from "../backend/backend.ts"
-import type { Task } from "../tasks/task.ts"
+import type { TaskOf } from "../tasks/task.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import type { Ties } from "../weights/weight_map.ts"
 import type { Choice } from "./choice.ts"
@@ -51,7 +51,7 @@ export interface Model {
   /** Where its tokenizer and other files beside the weights lie. Default: `directory`. */
   readonly companions?: string
   /** What the model is for. */
-  readonly task: Task
+  readonly task: TaskOf
   /** Its `config.json`, as it is, but for ties that the weights do not bear out. */
   readonly config: Readonly<Record<string, unknown>>
   /** All modules but the root, parents first. */

@@ -3,15 +3,15 @@
  * @module
  */
 import type { SizedHead } from "../contracts/head.ts"
-import type { Task } from "../tasks/task.ts"
+import type { TaskOf } from "../tasks/task.ts"
 import { areIds, isAmong, namesIn } from "./head_labels.ts"
 import { ModelError } from "./model_error.ts"
 
 /** A task whose head has names for what it gives. */
-export type Labelled = Task & { readonly labels: ReadonlyArray<string>; readonly head: SizedHead }
+export type Labelled = TaskOf & { readonly labels: ReadonlyArray<string>; readonly head: SizedHead }
 
 /** Whether a task's head has a name for each number that it gives. */
-export const isLabelled = ({ labels, head }: Task): boolean =>
+export const isLabelled = ({ labels, head }: TaskOf): boolean =>
   head.kind !== "vocabulary" && labels?.length === head.size
 
 /** What a task becomes with a head of the files, with what a person should know. Throws {@link ModelError}. */
@@ -19,7 +19,7 @@ export function taskOfHead(
   task: Labelled,
   config: Readonly<Record<string, unknown>>,
   file: string,
-): { readonly task: Task; readonly notes: ReadonlyArray<string> } {
+): { readonly task: TaskOf; readonly notes: ReadonlyArray<string> } {
   const { labels, problemType } = task
   const names = namesIn(config, labels.length)
   const { problem_type: trained } = config
@@ -50,7 +50,7 @@ export function taskOfHead(
 
 /** The error for a head of another size. */
 export function headOfAnotherSize(
-  { labels = [], head }: Task,
+  { labels = [], head }: TaskOf,
   config: Readonly<Record<string, unknown>>,
   directory: string,
   name: string,

@@ -15,7 +15,7 @@ import { withChanges } from "./_changed_base.ts"
 import type { Description } from "./load/describe.ts"
 import { Families } from "./families.ts"
 import type { FoundInFiles } from "./load/structure.ts"
-import type { Task } from "../tasks/task.ts"
+import type { TaskOf } from "../tasks/task.ts"
 import { ModelError } from "./model_error.ts"
 import { settleTies } from "./settle_ties.ts"
 import { compareBuffers, STALE_BUFFERS } from "./stale_buffers.ts"
@@ -143,7 +143,7 @@ function withHead(
 function labelsOfHead(
   { directory, config: { record }, network: { architecture }, task, labelKeys }: Description,
   tensors: ReadonlyMap<string, StoredTensor>,
-): Effect.Effect<{ readonly task: Task; readonly notes: ReadonlyArray<string> }, ModelError> {
+): Effect.Effect<{ readonly task: TaskOf; readonly notes: ReadonlyArray<string> }, ModelError> {
   const [own] = architecturesIn(record)
   const family = architecture.replace(/For[A-Z].*$/, "")
   const isHead = [...labelKeys].some((key) => tensors.has(key))

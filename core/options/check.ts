@@ -1,5 +1,5 @@
 import { nearest } from "../formats/nearest.ts"
-import type { Fault, Field, Fields, Resolved, Table } from "./field.ts"
+import type { Fault, Field, Fields, OptionTable, Resolved } from "./field.ts"
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
@@ -96,7 +96,7 @@ export function faultsOf(table: Fields, options: unknown, at = ""): ReadonlyArra
 
 /** The options in the order of the table, with defaults for those that are absent. They must have no faults. */
 export function withDefaults<Options extends object, Open extends keyof Options>(
-  table: Table<Options, Open>,
+  table: OptionTable<Options, Open>,
   options: Options,
 ): Resolved<Options, Open> {
   const given = options as Readonly<Record<string, unknown>>

@@ -79,7 +79,7 @@ export type ValueOf<F> = F extends { readonly value?: infer T } ? Exclude<T, und
  * The fields of `Options`. The compiler holds the table to the type: every option has a field of its type, one that must be
  * given is `required`, and any other has a default unless it is among `Open`.
  */
-export type Table<Options, Open extends keyof Options = never> = {
+export type OptionTable<Options, Open extends keyof Options = never> = {
   readonly [Name in keyof Options]-?:
     & Field<Exclude<Options[Name], undefined>>
     & (object extends Pick<Options, Name> ? Name extends Open ? unknown : { readonly default: unknown }

@@ -3,7 +3,7 @@
  * `field.integer({ minimum: 1, default: 8, doc: "Rank" })`.
  * @module
  */
-import type { Fault, Field, Limits, Made, Spec, Table, ValueOf } from "./field.ts"
+import type { Fault, Field, Limits, Made, OptionTable, Spec, ValueOf } from "./field.ts"
 
 /** Refuses the properties of `S` that `Allowed` does not have, such as misspelled ones. */
 type Only<S, Allowed> = { readonly [Name in Exclude<keyof S, keyof Allowed>]: never }
@@ -70,7 +70,7 @@ export function anyOf<
 
 /** Options within an option. */
 export function record<Options>(): <const S extends Spec<Options>>(
-  table: Table<Options, keyof Options>,
+  table: OptionTable<Options, keyof Options>,
   spec: S & Only<S, Spec<unknown>>,
 ) => Made<Options, S> {
   return (table, spec) => make({ type: "object", properties: table, ...spec })

@@ -1,6 +1,6 @@
 import { PluginError } from "../contracts/plugin_error.ts"
 import { faultsOf, mustBe, withDefaults } from "./check.ts"
-import type { Fields, Made, Resolved, Table } from "./field.ts"
+import type { Fields, Made, OptionTable, Resolved } from "./field.ts"
 import { text } from "./fields.ts"
 
 /** Option `name`, which every method has: part of its id, and a folder's name. */
@@ -14,7 +14,7 @@ export const methodName: Made<string, { readonly default: "default" }> = text({
 /** A method's options with their defaults and its id. Throws {@link PluginError} that names every fault. */
 export function methodOptions<Options extends { readonly name?: string }, Open extends keyof Options = never>(
   method: string,
-  table: Table<Options, Open>,
+  table: OptionTable<Options, Open>,
   options: Options,
 ): Resolved<Options, Open> & { readonly id: string } {
   const id = `${method}/${options.name ?? "default"}`

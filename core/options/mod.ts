@@ -3,13 +3,13 @@
  * Schema. Checks, errors that name the nearest known option, defaults, JSON Schema and `--help` come from it.
  *
  * ```ts
- * import { field, methodName, methodOptions, type Table } from "@espalier/espalier/plugin"
+ * import { field, methodName, methodOptions, type OptionTable } from "@espalier/espalier/plugin"
  *
  * interface Options {
  *   readonly name?: string
  *   readonly r?: number
  * }
- * const TABLE: Table<Options> = {
+ * const TABLE: OptionTable<Options> = {
  *   name: methodName,
  *   r: field.integer({ minimum: 1, default: 8, doc: "Rank" }),
  * }
@@ -20,7 +20,7 @@
  * @module
  */
 export * as field from "./fields.ts"
-export type { Default, Fault, Field, Fields, Limits, Made, Resolved, Spec, Table, ValueOf } from "./field.ts"
+export type { Default, Fault, Field, Fields, Limits, Made, OptionTable, Resolved, Spec, ValueOf } from "./field.ts"
 export { faultsOf, mustBe, valueFaults, withDefaults } from "./check.ts"
 export { defaultText, type JsonSchema, jsonSchema } from "./json_schema.ts"
 export { checkOptions, type Demand, demandOf, methodName, methodOptions } from "./method_options.ts"

@@ -21,18 +21,24 @@ export interface ColumnNames {
   readonly tags?: string | undefined
 }
 
+/** Name of a task. */
+export type Kind =
+  | "classification"
+  | "token-classification"
+  | "multi-label-classification"
+  | "regression"
+  | "causal-lm"
+  | "masked-lm"
+
 /** Tasks by name: each makes the task for data with these labels. */
-const TASKS = {
+const TASKS: Readonly<Record<Kind, (labels: ReadonlyArray<string>) => Task>> = {
   "classification": Task.classification,
   "token-classification": Task.tokenClassification,
   "multi-label-classification": Task.multiLabelClassification,
   "regression": Task.regression,
   "causal-lm": Task.causalLM,
   "masked-lm": Task.maskedLM,
-} satisfies Readonly<Record<string, (labels: ReadonlyArray<string>) => Task>>
-
-/** Name of a task. */
-export type Kind = keyof typeof TASKS
+}
 
 /** Names of all tasks. */
 export const KINDS: ReadonlyArray<Kind> = Object.keys(TASKS) as ReadonlyArray<Kind>

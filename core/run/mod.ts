@@ -31,7 +31,7 @@ export {
   TRAINING,
   type TrainingSpec,
 } from "./run_spec.ts"
-export type { Fault, Field, Fields, Resolved, Table } from "../options/field.ts"
+export type { Fault, Field, Fields, OptionTable, Resolved } from "../options/field.ts"
 export type * from "../tasks/dataset.ts"
 export type * from "../data/read_options.ts"
 export type { Tokenizer } from "../data/tokenizer.ts"

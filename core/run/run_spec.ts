@@ -1,7 +1,7 @@
 import type { ReadOptions } from "../data/read_options.ts"
 import { SPLIT_OPTIONS } from "../data/split.ts"
 import { LOAD_OPTIONS, type LoadOptions } from "../model/load/load_options.ts"
-import type { Table } from "../options/field.ts"
+import type { OptionTable } from "../options/field.ts"
 import * as field from "../options/fields.ts"
 import { TRAIN_OPTIONS, type TrainOptions } from "../training/options.ts"
 import { type ColumnNames, type Kind, KINDS } from "./columns.ts"
@@ -58,14 +58,14 @@ export interface RunSpec {
 }
 
 /** {@link ModelSpec} as a table. */
-export const MODEL: Table<ModelSpec> = {
+export const MODEL: OptionTable<ModelSpec> = {
   path: field.text({ required: true, doc: "Hugging Face directory of the base model" }),
   weights: LOAD_OPTIONS.weights,
   head: LOAD_OPTIONS.head,
 }
 
 /** {@link DataSpec} as a table. */
-export const DATA: Table<DataSpec, Exclude<keyof DataSpec, "validation" | "test">> = {
+export const DATA: OptionTable<DataSpec, Exclude<keyof DataSpec, "validation" | "test">> = {
   path: field.text({ required: true, doc: "CSV, TSV, JSON, JSON Lines or text file" }),
   text: field.text({ absent: "text", doc: "Column of the text" }),
   label: field.text({
@@ -117,7 +117,7 @@ const { seed: _seed, config: _config, observe: _observe, runFolder: _folder, res
 const { earlyStopping: _stopping, tokenizer: _tokenizer, traceStep: _step, ...own } = some
 
 /** {@link TrainingSpec} as a table. */
-export const TRAINING: Table<TrainingSpec, "maxSteps" | "warmupSteps" | "paddingFree" | "patience"> = {
+export const TRAINING: OptionTable<TrainingSpec, "maxSteps" | "warmupSteps" | "paddingFree" | "patience"> = {
   ...own,
   epochs: { ...own.epochs, default: 5 },
   batchSize: { ...own.batchSize, default: 16 },
@@ -129,7 +129,7 @@ export const TRAINING: Table<TrainingSpec, "maxSteps" | "warmupSteps" | "padding
 }
 
 /** {@link RunSpec} as a table, with the methods that it may name. */
-export function runTable(methods: RunMethods): Table<RunSpec, "$schema" | "task" | "training"> {
+export function runTable(methods: RunMethods): OptionTable<RunSpec, "$schema" | "task" | "training"> {
   return {
     $schema: field.text({ doc: "Address of the JSON Schema, for editors" }),
     model: field.record<ModelSpec>()(MODEL, {

@@ -29,7 +29,7 @@ import {
   type MultiLabelClassificationTask,
 } from "./multi_label_classification.ts"
 import { regression, type RegressionTask, type ScoredColumns, scoredColumns, type ScoredRow } from "./regression.ts"
-import type { Task as AnyTask } from "./task.ts"
+import type { TaskOf } from "./task.ts"
 import {
   type TaggedColumns,
   taggedColumns,
@@ -39,7 +39,7 @@ import {
 } from "./token_classification.ts"
 
 /** What a model is for. */
-export type Task<Row extends DataRow = DataRow> = AnyTask<Row>
+export type Task<Row extends DataRow = DataRow> = TaskOf<Row>
 
 /** Makes tasks. */
 export const Task: {

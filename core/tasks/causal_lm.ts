@@ -5,7 +5,7 @@ import { exactKey, textKey } from "../data/split/text_keys.ts"
 import { cutterOf } from "../data/_pieces.ts"
 import { argmax, equal, sum } from "../tensor/ops.ts"
 import { perToken } from "./objectives.ts"
-import type { Task } from "./task.ts"
+import type { TaskOf } from "./task.ts"
 
 /** Column of data for plain language modelling. */
 export interface TextColumns {
@@ -83,7 +83,7 @@ export const pairColumns = ({ prompt, completion }: PairColumns): ColumnReader<P
 })
 
 /** The next token, at every place. */
-export interface CausalLMTask extends Task<TextRow | PairRow> {
+export interface CausalLMTask extends TaskOf<TextRow | PairRow> {
   /** Its name. */
   readonly kind: "causal-lm"
 }
@@ -97,7 +97,7 @@ const nextTokens = (tokens: Int32Array, from = 0): Int32Array => {
 }
 
 /** What language models share. */
-export const LANGUAGE_MODEL: Pick<Task, "fields" | "objective" | "measure" | "metrics" | "judge"> = {
+export const LANGUAGE_MODEL: Pick<TaskOf, "fields" | "objective" | "measure" | "metrics" | "judge"> = {
   fields: { labels: { per: "token", dtype: "i32", fill: MASKED } },
   objective: perToken,
   measure: ({ batch, outputs }) => ({ hits: sum(equal(argmax(outputs.logits), batch.fields.labels), [1]) }),

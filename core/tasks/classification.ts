@@ -7,7 +7,7 @@ import { cutterOf } from "../data/_pieces.ts"
 import type { Head } from "../contracts/head.ts"
 import { classificationMetrics } from "./classification_metrics.ts"
 import { perExample } from "./objectives.ts"
-import type { Task } from "./task.ts"
+import type { TaskOf } from "./task.ts"
 
 /** Columns of classification data. */
 export interface LabeledColumns {
@@ -52,7 +52,7 @@ export const labeledColumns = ({ text, label }: LabeledColumns): ColumnReader<La
 })
 
 /** One class for a text. */
-export interface ClassificationTask extends Task<LabeledRow> {
+export interface ClassificationTask extends TaskOf<LabeledRow> {
   /** Its name. */
   readonly kind: "classification"
   /** Names of the classes. */

@@ -5,10 +5,10 @@ import { wrongTokenId } from "../data/token_ids.ts"
 import type { Tokenizer } from "../data/tokenizer.ts"
 import { LANGUAGE_MODEL, type TextRow, textRows } from "./causal_lm.ts"
 import { maskTokens } from "./mask_tokens.ts"
-import type { Task } from "./task.ts"
+import type { TaskOf } from "./task.ts"
 
 /** Tokens that were hidden from the model, from those on both sides (Devlin et al. 2018). */
-export interface MaskedLMTask extends Task<TextRow> {
+export interface MaskedLMTask extends TaskOf<TextRow> {
   /** Its name. */
   readonly kind: "masked-lm"
 }

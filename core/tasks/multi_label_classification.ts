@@ -8,7 +8,7 @@ import { textKey } from "../data/split/text_keys.ts"
 import type { Table } from "../data/table.ts"
 import { abs, add, exp, full, log, max, mean, mul, neg, sub } from "../tensor/ops.ts"
 import { isLabel } from "./classification.ts"
-import type { Task } from "./task.ts"
+import type { TaskOf } from "./task.ts"
 
 /** Columns of data for classification into any number of classes. */
 export interface LabelSetColumns {
@@ -88,7 +88,7 @@ const fail = ({ source, unit, places }: Table, column: string, what: string, ind
 }
 
 /** Any number of classes for a text. */
-export interface MultiLabelClassificationTask extends Task<LabelSetRow> {
+export interface MultiLabelClassificationTask extends TaskOf<LabelSetRow> {
   /** Its name. */
   readonly kind: "multi-label-classification"
   /** Names of the classes. */

@@ -7,7 +7,7 @@ import { textKey } from "../data/split/text_keys.ts"
 import type { Table } from "../data/table.ts"
 import { full, mean, mul, sub } from "../tensor/ops.ts"
 import { pearson, spearman } from "./correlation.ts"
-import type { Task } from "./task.ts"
+import type { TaskOf } from "./task.ts"
 
 /** Columns of data for regression. */
 export interface ScoredColumns {
@@ -71,7 +71,7 @@ const numbersOf = (table: Table, column: string): ReadonlyArray<number> => {
 const isNumber = (cell: string): boolean => numeralOf(cell) !== undefined && Number.isFinite(Math.fround(Number(cell)))
 
 /** One or more scores for a text. */
-export interface RegressionTask extends Task<ScoredRow> {
+export interface RegressionTask extends TaskOf<ScoredRow> {
   /** Its name. */
   readonly kind: "regression"
   /** Names of the scores. */

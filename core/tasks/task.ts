@@ -12,7 +12,7 @@ import type { Tensor } from "../tensor/tensor.ts"
 import type { ClassificationMetrics } from "./classification_metrics.ts"
 
 /** What the model is for: which rows it learns from, how they become batches, the head, the loss and the metrics. */
-export interface Task<Row extends DataRow = DataRow> extends Encoding<Row> {
+export interface TaskOf<Row extends DataRow = DataRow> extends Encoding<Row> {
   /** Name in messages, run folders and run files. */
   readonly kind: string
   /** The output layer that it needs. */

@@ -9,7 +9,7 @@ import { argmax, maximum, softmax } from "../tensor/ops.ts"
 import { classesOf, isLabel } from "./classification.ts"
 import { classificationMetrics } from "./classification_metrics.ts"
 import { perToken } from "./objectives.ts"
-import type { Task } from "./task.ts"
+import type { TaskOf } from "./task.ts"
 
 /** Columns of data for token classification; both hold lists of the same length, so JSON or rows in memory. */
 export interface TaggedColumns {
@@ -81,7 +81,7 @@ export const taggedColumns = (columns: TaggedColumns): ColumnReader<TaggedRow> =
 })
 
 /** One class for each word of a text. */
-export interface TokenClassificationTask extends Task<TaggedRow> {
+export interface TokenClassificationTask extends TaskOf<TaggedRow> {
   /** Its name. */
   readonly kind: "token-classification"
   /** Names of the classes. */

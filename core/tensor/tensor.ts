@@ -32,8 +32,11 @@ export type Box = ReadonlyArray<Range>
 
 /** Where the elements of a tensor lie in memory, in elements. */
 export interface Strided {
+  /** Index of the first element. */
   readonly offset: number
+  /** Extents of its axes. */
   readonly shape: Shape
+  /** Distances between neighbours along each axis. */
   readonly strides: ReadonlyArray<number>
 }
 

@@ -5,7 +5,7 @@ import type { Example } from "../data/encode.ts"
 import { packOrCollate } from "../data/packed_row.ts"
 import type { Tokenizer } from "../data/tokenizer.ts"
 import type { Model, ModelParameter } from "../model/model.ts"
-import type { Task } from "../tasks/task.ts"
+import type { TaskOf } from "../tasks/task.ts"
 import { sizeOf } from "../tensor/shape.ts"
 import { checkStep } from "./_check_step.ts"
 import { type BatchPipeline, makeBatchPipeline } from "./batch_pipeline.ts"
@@ -19,7 +19,7 @@ import { TrainingError } from "./training_error.ts"
 export interface Plan {
   /** What the model is called. */
   readonly name: string
-  readonly task: Task
+  readonly task: TaskOf
   readonly train: Readonly<Record<string, TaskExamples>>
   readonly validation: Readonly<Record<string, TaskExamples>>
   readonly batches: BatchPipeline

@@ -2,7 +2,7 @@ import type * as Effect from "effect/Effect"
 import type { TrainEvent } from "../contracts/train_event.ts"
 import type { Tokenizer } from "../data/tokenizer.ts"
 import { faultsOf, mustBe, withDefaults } from "../options/check.ts"
-import type { Field, Resolved, Table } from "../options/field.ts"
+import type { Field, OptionTable, Resolved } from "../options/field.ts"
 import * as field from "../options/fields.ts"
 import { adamW } from "./adamw.ts"
 import type { Optimizer } from "./optimizer.ts"
@@ -126,7 +126,7 @@ const object = field.opaque<object>()({
 })
 
 /** {@link TrainOptions} as a table. */
-export const TRAIN_OPTIONS: Table<TrainOptions, Open> = {
+export const TRAIN_OPTIONS: OptionTable<TrainOptions, Open> = {
   epochs: field.integer({ minimum: 0, default: 3, doc: "Passes over the data" }),
   maxSteps: field.integer({ minimum: 1, absent: "given by epochs", doc: "Number of steps" }),
   batchSize: field.integer({ minimum: 1, default: 8, doc: "Examples per micro-batch" }),

@@ -4,7 +4,7 @@ import { DataError, listPlaces } from "../data/data_error.ts"
 import { encode, encodeBlocks, type Encoded } from "../data/encode.ts"
 import { wrongTokenId } from "../data/token_ids.ts"
 import type { Tokenizer } from "../data/tokenizer.ts"
-import type { Task, Vocabulary } from "../tasks/task.ts"
+import type { TaskOf, Vocabulary } from "../tasks/task.ts"
 import { TrainingError } from "./training_error.ts"
 
 /** Rows of one task, or of several by name. */
@@ -48,7 +48,7 @@ export function tasksOf(split: Split | undefined): Readonly<Record<string, Data>
 }
 
 /** Throws a {@link TrainingError} for data that is not what the model's task learns from; DataError for a wrong label id. */
-export function checkData(data: Data, task: Task, unlabeled = false): void {
+export function checkData(data: Data, task: TaskOf, unlabeled = false): void {
   const wrong = (message: string) => new TrainingError({ reason: "Options", message: `${data.source}: ${message}` })
   if (!task.rows.includes(data.kind)) {
     const columns = task.rows.map(({ columns }) => columns).join(", or ")
@@ -80,7 +80,7 @@ export function padIdOf({ padId = 0 }: Tokenizer, vocabSize: number): number {
 }
 
 /** Token ids of the rows of a data set. Throws DataError or {@link TrainingError}. */
-export function encodeData(data: Data, task: Task, tokenizer: Tokenizer, options: EncodingOptions): TaskExamples {
+export function encodeData(data: Data, task: TaskOf, tokenizer: Tokenizer, options: EncodingOptions): TaskExamples {
   checkData(data, task, options.unlabeled)
   const { maxPositions, vocabSize, completionOnly = true } = options
   if (options.maxLength !== undefined && options.maxLength > maxPositions) {

@@ -34,9 +34,9 @@ import {
   matcher,
   methodName,
   methodOptions,
+  type OptionTable,
   type PeftError,
   readFiles,
-  type Table,
 } from "@espalier/espalier/plugin"
 import { readConfig, readWeights, VECTOR, writeFiles } from "./ia3_files.ts"
 import { rescale } from "./rescale.ts"
@@ -67,7 +67,7 @@ const TARGETS = ["k_proj", "v_proj", "key", "value", "k_lin", "v_lin", ...FEED_F
 const NAMES = [field.text({ pattern: "." }), field.list(field.text({}), { minItems: 1 })] as const
 
 /** {@link IA3Options} as a table: checks, defaults, JSON Schema and `--help` come from it. */
-export const OPTIONS: Table<IA3Options> = {
+export const OPTIONS: OptionTable<IA3Options> = {
   name: methodName,
   targetModules: field.anyOf(NAMES, {
     default: TARGETS,

@@ -4,7 +4,7 @@
  */
 import { PluginError } from "../../core/contracts/plugin_error.ts"
 import { withDefaults } from "../../core/options/check.ts"
-import type { Field, Table } from "../../core/options/field.ts"
+import type { Field, OptionTable } from "../../core/options/field.ts"
 import * as field from "../../core/options/fields.ts"
 import { checkOptions, demandOf } from "../../core/options/method_options.ts"
 import type { AdapterOptions } from "./options.ts"
@@ -149,7 +149,7 @@ export function mapFusions<M>(
 /** Fields of every block; their children are checked one by one. */
 const BLOCK: Readonly<Record<"type" | "children", Field<unknown>>> = { type: {}, children: {} }
 const AVERAGE = { ...BLOCK, weights: field.list(field.number({}), {}) }
-const FUSION: Table<FusionOptions> = {
+const FUSION: OptionTable<FusionOptions> = {
   config: field.choice(["dynamic", "static"], { default: "dynamic" }),
   regularization: field.boolean({ default: ({ config }) => config === "dynamic" }),
   dropoutProb: field.number({ minimum: 0, exclusiveMaximum: 1, default: 0 }),

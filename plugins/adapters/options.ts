@@ -1,4 +1,4 @@
-import type { Made, Resolved, Table } from "../../core/options/field.ts"
+import type { Made, OptionTable, Resolved } from "../../core/options/field.ts"
 import * as field from "../../core/options/fields.ts"
 import { withDefaults } from "../../core/options/check.ts"
 import { checkOptions, demandOf } from "../../core/options/method_options.ts"
@@ -117,7 +117,7 @@ export const adapterName: Made<string, { readonly default: string }> = field.tex
 })
 
 /** {@link AdapterOptions} as a table. */
-export const OPTIONS: Table<AdapterOptions> = {
+export const OPTIONS: OptionTable<AdapterOptions> = {
   name: adapterName,
   config: field.choice(["seq_bn", "double_seq_bn", "par_bn", "scaled_par_bn"], {
     default: "seq_bn",

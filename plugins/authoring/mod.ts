@@ -36,9 +36,9 @@ export {
   methodName,
   methodOptions,
   mustBe,
+  type OptionTable,
   type Resolved,
   type Spec,
-  type Table,
   type ValueOf,
   withDefaults,
 } from "../../core/options/mod.ts"

@@ -1,6 +1,6 @@
 import { isWithin } from "../../core/formats/path_within.ts"
 import { faultsOf, mustBe, withDefaults } from "../../core/options/check.ts"
-import type { Fault, Fields, Resolved, Table } from "../../core/options/field.ts"
+import type { Fault, Fields, OptionTable, Resolved } from "../../core/options/field.ts"
 import * as field from "../../core/options/fields.ts"
 import { CombineError } from "../../core/weights/combine/combine_error.ts"
 import { adapterFile } from "../peft_format/mod.ts"
@@ -46,7 +46,7 @@ export interface CombineOptions {
 export type ResolvedCombine = Resolved<CombineOptions, "svdRank"> & { readonly density: number }
 
 /** {@link CombineOptions} as a table. */
-export const COMBINE_OPTIONS: Table<CombineOptions, "svdRank" | "density"> = {
+export const COMBINE_OPTIONS: OptionTable<CombineOptions, "svdRank" | "density"> = {
   adapters: field.list(field.opaque<AdapterSource>()({ faults: sourceFaults }), {
     minItems: 1,
     required: true,

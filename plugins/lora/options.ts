@@ -1,7 +1,7 @@
 import { readPattern } from "../../core/model/selector.ts"
 import * as field from "../../core/options/fields.ts"
 import { demandOf, methodName, methodOptions } from "../../core/options/method_options.ts"
-import type { Resolved, Table } from "../../core/options/field.ts"
+import type { OptionTable, Resolved } from "../../core/options/field.ts"
 import type { PeftTaskType } from "../peft_format/mod.ts"
 
 /** Options of LoRA, with PEFT's meaning and defaults. */
@@ -110,7 +110,7 @@ const layer = field.integer({ minimum: 0 })
 const alpha = field.number({ not: { const: 0 } })
 
 /** {@link LoraOptions} as a table. */
-export const OPTIONS: Table<LoraOptions, OptionWithoutDefault> = {
+export const OPTIONS: OptionTable<LoraOptions, OptionWithoutDefault> = {
   name: methodName,
   r: field.integer({ minimum: 1, default: 8, doc: "LoRA rank r" }),
   loraAlpha: field.number({ not: { const: 0 }, default: 8, doc: "The update is scaled by loraAlpha / r" }),

@@ -1,4 +1,4 @@
-import type { Resolved, Table } from "../../core/options/field.ts"
+import type { OptionTable, Resolved } from "../../core/options/field.ts"
 import * as field from "../../core/options/fields.ts"
 import { demandOf, methodName, methodOptions } from "../../core/options/method_options.ts"
 
@@ -34,7 +34,7 @@ export interface ResolvedOptions extends Resolved<PrefixTuningOptions, "encoderH
 }
 
 /** {@link PrefixTuningOptions} as a table. */
-export const OPTIONS: Table<PrefixTuningOptions, "encoderHiddenSize" | "initText"> = {
+export const OPTIONS: OptionTable<PrefixTuningOptions, "encoderHiddenSize" | "initText"> = {
   name: methodName,
   numVirtualTokens: field.integer({
     minimum: 1,

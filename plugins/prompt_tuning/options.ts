@@ -1,4 +1,4 @@
-import type { Resolved, Table } from "../../core/options/field.ts"
+import type { OptionTable, Resolved } from "../../core/options/field.ts"
 import * as field from "../../core/options/fields.ts"
 import { demandOf, methodName, methodOptions } from "../../core/options/method_options.ts"
 
@@ -40,7 +40,7 @@ export interface ResolvedOptions extends
 }
 
 /** {@link PromptTuningOptions} as a table. */
-export const OPTIONS: Table<
+export const OPTIONS: OptionTable<
   PromptTuningOptions,
   "promptTuningInitText" | "encoderReparameterizationType" | "encoderHiddenSize"
 > = {

@@ -1,6 +1,7 @@
 import { declare, makeShader, resolveBindings } from "../../core/backend/webgpu/_shader.ts"
 import type { DType } from "../../kernels/contract.ts"
-import { type BuiltinCall as Call, kernelOf } from "../../kernels/builtin.ts"
+import type { BuiltinCall as Call } from "../../kernels/builtin.ts"
+import { emit } from "../../kernels/wgsl/emitters.ts"
 import type { Encoding } from "../../kernels/encoding.ts"
 import { encodingOf } from "../../kernels/encodings.ts"
 import { encode, type Storage } from "./_halves.ts"
@@ -52,7 +53,7 @@ export const runAllBuffers = async (
   call: Call,
   data: ReadonlyArray<Data>,
   target: boolean | DeviceTraits,
-  write: (context: KernelContext) => ReadonlyArray<Dispatch> = (context) => kernelOf(call).wgsl(call, context),
+  write: (context: KernelContext) => ReadonlyArray<Dispatch> = (context) => emit(call, undefined, context),
   storages: ReadonlyArray<Storage> = [],
 ): Promise<ReadonlyArray<Data>> => {
   const contents: Array<ReturnType<typeof stored> | undefined> = data.map((d, i) => stored(d, storages[i] ?? "f32"))

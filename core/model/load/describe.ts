@@ -8,7 +8,7 @@ import { PluginError } from "../../contracts/plugin_error.ts"
 import { Plugins } from "../../contracts/plugins.ts"
 import { JsonError } from "../../formats/json_error.ts"
 import type { ConfigReader } from "../../formats/model_config.ts"
-import type { Task } from "../../tasks/task.ts"
+import type { TaskOf } from "../../tasks/task.ts"
 import { tiesOf } from "../../weights/weight_map.ts"
 import { type ChangedBase, changedBase, checkChanges } from "../_changed_base.ts"
 import { checkFolders } from "../adapters.ts"
@@ -21,7 +21,7 @@ import type { InitializeOptions } from "./load_options.ts"
 /** What config and plugins say of a model, before its files are looked at. */
 export interface Description {
   readonly directory: string
-  readonly task: Task
+  readonly task: TaskOf
   readonly config: ConfigReader
   readonly network: Network
   readonly modules: ReadonlyArray<ModuleInfo>
@@ -66,7 +66,7 @@ export function describe(
   })
 }
 
-function familyOf(config: ConfigReader, task: Task): Effect.Effect<Family, ModelError | JsonError, Families> {
+function familyOf(config: ConfigReader, task: TaskOf): Effect.Effect<Family, ModelError | JsonError, Families> {
   return Effect.gen(function* () {
     const families = yield* (yield* Families).all
     const type = yield* config.decode((c) => c.string("model_type"))

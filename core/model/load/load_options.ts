@@ -1,13 +1,13 @@
 import { faultsOf, withDefaults } from "../../options/check.ts"
-import type { Field, Resolved, Table } from "../../options/field.ts"
+import type { Field, OptionTable, Resolved } from "../../options/field.ts"
 import * as field from "../../options/fields.ts"
 import { ModelError } from "../model_error.ts"
-import type { Task } from "../../tasks/task.ts"
+import type { TaskOf } from "../../tasks/task.ts"
 
 /** Options of {@link initialize}. */
 export interface InitializeOptions {
   /** What the model is for. */
-  readonly task: Task
+  readonly task: TaskOf
   /** Seed of new parameters: a whole number from 0. Default 42. */
   readonly seed?: number
 }
@@ -30,13 +30,13 @@ export interface LoadOptions extends InitializeOptions {
 }
 
 /** {@link InitializeOptions} as a table. */
-export const INITIALIZE_OPTIONS: Table<InitializeOptions> = {
-  task: { required: true } as Field<Task> & { readonly required: true },
+export const INITIALIZE_OPTIONS: OptionTable<InitializeOptions> = {
+  task: { required: true } as Field<TaskOf> & { readonly required: true },
   seed: field.integer({ minimum: 0, default: 42, doc: "Seed of new parameters" }),
 }
 
 /** {@link LoadOptions} as a table. */
-export const LOAD_OPTIONS: Table<LoadOptions> = {
+export const LOAD_OPTIONS: OptionTable<LoadOptions> = {
   ...INITIALIZE_OPTIONS,
   weights: field.choice(["stored", "f32", "bf16", "f16"], {
     default: "stored",
@@ -49,7 +49,7 @@ export const LOAD_OPTIONS: Table<LoadOptions> = {
 }
 
 /** Checks options and fills in defaults. Throws {@link ModelError} that names every wrong one. */
-export function resolveLoad<Options extends object>(table: Table<Options>, options: Options): Resolved<Options> {
+export function resolveLoad<Options extends object>(table: OptionTable<Options>, options: Options): Resolved<Options> {
   const faults = faultsOf(table, options)
   if (faults.length === 0) return withDefaults(table, options)
   throw new ModelError({ reason: "Options", message: faults.map(({ message }) => message).join("; ") })

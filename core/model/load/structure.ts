@@ -5,14 +5,14 @@ import type { Ties } from "../../weights/weight_map.ts"
 import type { Model } from "../model.ts"
 import { unmatched } from "../selector.ts"
 import { longestPrefix, resolveSites, type SiteTable } from "../sites.ts"
-import type { Task } from "../../tasks/task.ts"
+import type { TaskOf } from "../../tasks/task.ts"
 import type { Description } from "./describe.ts"
 import { checkTied, trainableOf } from "./trainable.ts"
 
 /** What files say of a model. */
 export interface FoundInFiles {
   /** The task, with the labels of a head that the files hold. */
-  readonly task: Task
+  readonly task: TaskOf
   readonly tied: Ties
   /** Keys of base parameters that start new. */
   readonly fresh: ReadonlySet<string>

@@ -11,7 +11,7 @@ import { engine, generate, load, type Model, type RowOptions } from "../../../co
 import type { Tokenizer } from "../../../core/data/tokenizer.ts"
 import { layer as familiesLayer } from "../../../core/model/families.ts"
 import { ModelError } from "../../../core/model/model_error.ts"
-import { Task } from "../../../core/model/task.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import { embed } from "../../../core/training/embed.ts"
 import * as Llama from "../../../plugins/llama/mod.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"

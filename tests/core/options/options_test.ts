@@ -8,7 +8,7 @@ import {
   methodName,
   methodOptions,
   mustBe,
-  type Table,
+  type OptionTable,
   withDefaults,
 } from "../../../core/options/mod.ts"
 
@@ -26,7 +26,7 @@ interface Options {
 }
 type Open = "text" | "ranks" | "inner" | "watch"
 
-const TABLE: Table<Options, Open> = {
+const TABLE: OptionTable<Options, Open> = {
   name: methodName,
   r: field.integer({ minimum: 1, default: 8, doc: "Rank" }),
   rate: field.number({ exclusiveMinimum: 0, maximum: 1, default: 0.5, doc: "Rate" }),
@@ -101,7 +101,7 @@ Deno.test("defaults may depend on other options; the result has the table's orde
 })
 
 Deno.test("a method's options come with its id; an error names the method and every fault", () => {
-  const table: Table<Pick<Options, "name" | "r" | "mode">> = { name: methodName, r: TABLE.r, mode: TABLE.mode }
+  const table: OptionTable<Pick<Options, "name" | "r" | "mode">> = { name: methodName, r: TABLE.r, mode: TABLE.mode }
   assertEquals(methodOptions("m", table, { name: "x" }), { id: "m/x", name: "x", r: 8, mode: "a" })
   const error = assertThrows(() => methodOptions("m", table, { r: 0, mode: "c" as "a" }), PluginError)
   assertEquals(error.message, 'm/default: r must be a whole number from 1, got 0; mode must be "a" or "b", got "c"')
@@ -142,7 +142,7 @@ Deno.test("the compiler holds a table to its type", () => {
     readonly output: string
   }
   const output = field.text({ required: true })
-  const tables: ReadonlyArray<Table<One> | Table<One, "r">> = [
+  const tables: ReadonlyArray<OptionTable<One> | OptionTable<One, "r">> = [
     // @ts-expect-error: no field for an option
     { output },
     // @ts-expect-error: a field of another type
@@ -153,7 +153,7 @@ Deno.test("the compiler holds a table to its type", () => {
   // @ts-expect-error: a misspelled limit
   field.integer({ minium: 1 })
   // @ts-expect-error: no default, and not open
-  const closed: Table<One> = { r: field.integer({}), output }
-  const open: Table<One, "r"> = { r: field.integer({}), output }
+  const closed: OptionTable<One> = { r: field.integer({}), output }
+  const open: OptionTable<One, "r"> = { r: field.integer({}), output }
   assertEquals([tables.length, Object.keys(closed), Object.keys(open)], [3, ["r", "output"], ["r", "output"]])
 })

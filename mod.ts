@@ -49,7 +49,8 @@ export type { RegressionTask } from "./core/tasks/regression.ts"
 export type { TokenClassificationTask } from "./core/tasks/token_classification.ts"
 export type { BatchSpec } from "./core/data/batches.ts"
 export type { EncodedRow, Fields, Found, Pieces } from "./core/data/_pieces.ts"
-export type { EncodeOptions, Encoding, Example, FieldSpec, RowEncoder } from "./core/data/encode.ts"
+export type { EncodeOptions, Encoding, FieldSpec, RowEncoder } from "./core/data/data.ts"
+export type { Example } from "./core/data/encode.ts"
 export * from "./core/backend/backend.ts"
 export {
   type ByteLevelJson,

@@ -1,7 +1,8 @@
 import { DEFAULT_TASK, type MicroBatch, type Step } from "../contracts/batch_source.ts"
 import { DataError } from "./data_error.ts"
 import type { Head } from "../contracts/head.ts"
-import type { Example, FieldSpec } from "./encode.ts"
+import type { FieldSpec } from "./data.ts"
+import type { Example } from "./encode.ts"
 import { makeRng } from "../tensor/random.ts"
 
 /** How examples are grouped into batches. */

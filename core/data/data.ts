@@ -2,8 +2,10 @@
  * Data sets: rows of one kind, with what reading, dividing and reporting them needs to know of that kind.
  * @module
  */
+import type { EncodedRow, Fields } from "./_pieces.ts"
 import type { ReadOptions } from "./read_options.ts"
 import type { Table } from "./table.ts"
+import type { Tokenizer } from "./tokenizer.ts"
 
 /** What all rows have. */
 export interface DataRow {
@@ -53,7 +55,46 @@ export interface RowKind<Row extends DataRow = DataRow> {
   readonly stratified?: boolean
   /** Whether each row about a text counts towards a part's share, as a text may have several answers. Default: a text does. */
   readonly manyAnswers?: boolean
+  /** How its rows are encoded where no task is given: in previews. Default: a task must be given. */
+  encoding?(): Encoding<Row>
 }
+
+/** A batch field: what an objective needs beside the tokens. */
+export interface FieldSpec {
+  /** Whether an example has one value, or each of its tokens. */
+  readonly per: "example" | "token"
+  /** Type of the numbers. */
+  readonly dtype: "i32" | "f32"
+  /** Stands where there is no example or token. An example with this for all of its tokens cannot be trained on. */
+  readonly fill: number
+  /** Numbers of a value, as a last axis. Default: one, without an axis. */
+  readonly size?: number
+}
+
+/** How rows become token ids. */
+export interface EncodeOptions {
+  /** Largest number of tokens of an example, special ones included; at most the model's positions. */
+  readonly maxLength: number
+  /** Cut longer texts at the end (special tokens stay). False makes a longer text an error. Default true. */
+  readonly truncate?: boolean
+  /** Prompts with completions: train on the completion alone. Default true. */
+  readonly completionOnly?: boolean
+  /** Number of the model's token ids; a text with another is an error. Default: any id. */
+  readonly vocabSize?: number
+}
+
+/** What encoding needs of a task. */
+export interface Encoding<Row extends DataRow = DataRow> {
+  /** Its batch fields by name. */
+  readonly fields: Readonly<Record<string, FieldSpec>>
+  /** Makes the function that turns each row of a data set into token ids; several where it takes several sequences. */
+  encoder(data: Data<Row>, tokenizer: Tokenizer, options: EncodeOptions): RowEncoder<Row>
+  /** Rows that may be joined and cut into blocks, and the batch fields of a block. Default: none may. */
+  readonly packing?: { readonly rows: RowKind; readonly fields: (tokens: Int32Array) => Fields }
+}
+
+/** Turns a row into token ids. A method's type, so that a task for some rows is one for rows in general. */
+export type RowEncoder<Row> = { encode(row: Row): ReadonlyArray<EncodedRow> }["encode"]
 
 /** How a file is read and its labels are numbered. */
 export interface DatasetOptions extends ReadOptions {

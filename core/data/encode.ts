@@ -1,7 +1,7 @@
-import type { Data, DataRow } from "./data.ts"
+import type { Data, DataRow, EncodeOptions, Encoding } from "./data.ts"
 import { DataError, listPlaces } from "./data_error.ts"
 import { checkHalves } from "./half_characters.ts"
-import { concat, type EncodedRow, type Fields, type Found, type Pieces } from "./_pieces.ts"
+import { concat, type Fields, type Found, type Pieces } from "./_pieces.ts"
 import { wrongTokenId } from "./token_ids.ts"
 import type { Tokenizer } from "./tokenizer.ts"
 
@@ -19,41 +19,6 @@ export interface Example {
   /** Line or row of the source, 1-based. */
   readonly row: number
 }
-
-/** A batch field: what an objective needs beside the tokens. */
-export interface FieldSpec {
-  /** Whether an example has one value, or each of its tokens. */
-  readonly per: "example" | "token"
-  /** Type of the numbers. */
-  readonly dtype: "i32" | "f32"
-  /** Stands where there is no example or token. An example with this for all of its tokens cannot be trained on. */
-  readonly fill: number
-  /** Numbers of a value, as a last axis. Default: one, without an axis. */
-  readonly size?: number
-}
-
-/** How rows become token ids. */
-export interface EncodeOptions {
-  /** Largest number of tokens of an example, special ones included; at most the model's positions. */
-  readonly maxLength: number
-  /** Cut longer texts at the end (special tokens stay). False makes a longer text an error. Default true. */
-  readonly truncate?: boolean
-  /** Prompts with completions: train on the completion alone. Default true. */
-  readonly completionOnly?: boolean
-  /** Number of the model's token ids; a text with another is an error. Default: any id. */
-  readonly vocabSize?: number
-}
-
-/** What encoding needs of a task. */
-export interface Encoding<Row extends DataRow = DataRow> {
-  /** Its batch fields by name. */
-  readonly fields: Readonly<Record<string, FieldSpec>>
-  /** Makes the function that turns each row of a data set into token ids; several where it takes several sequences. */
-  encoder(data: Data<Row>, tokenizer: Tokenizer, options: EncodeOptions): RowEncoder<Row>
-}
-
-/** Turns a row into token ids. A method's type, so that a task for some rows is one for rows in general. */
-export type RowEncoder<Row> = { encode(row: Row): ReadonlyArray<EncodedRow> }["encode"]
 
 /** Token ids of a whole data set. */
 export interface Encoded {
@@ -76,11 +41,10 @@ export interface Encoded {
  */
 export const encode = <Row extends DataRow>(
   data: Data<Row>,
-  task: Encoding<Row>,
   tokenizer: Tokenizer,
-  options: EncodeOptions,
+  options: EncodeOptions & { readonly task?: Encoding<Row> },
 ): Encoded => {
-  const { maxLength } = options
+  const { maxLength, task = encodingOf(data) } = options
   checkLength(maxLength, "maxLength")
   checkHalves(data)
   const encodeRow = task.encoder(data, tokenizer, options)
@@ -123,17 +87,19 @@ export const encode = <Row extends DataRow>(
  * Joins texts, one after the other, and cuts them into blocks. The last block may be shorter; a last single token is left
  * out.
  *
- * @param fieldsOf Batch fields of a block.
  * @throws DataError `AllMasked` when there are fewer than two tokens.
  */
 export const encodeBlocks = <Row extends DataRow>(
   data: Data<Row>,
-  task: Encoding<Row>,
-  fieldsOf: (tokens: Int32Array) => Fields,
   tokenizer: Tokenizer,
-  options: { readonly blockLength: number; readonly vocabSize?: number },
+  options: { readonly blockLength: number; readonly vocabSize?: number; readonly task?: Encoding<Row> },
 ): Encoded => {
-  const { blockLength, vocabSize } = options
+  const { blockLength, vocabSize, task = encodingOf(data) } = options
+  const { packing } = task
+  if (packing?.rows !== data.kind) {
+    const message = `${data.source}: packing is for plain texts of which the next token is learned`
+    throw new DataError({ reason: "BadInput", message })
+  }
   checkLength(blockLength, "blockLength")
   checkHalves(data)
   const encodeRow = task.encoder(data, tokenizer, { maxLength: blockLength })
@@ -146,13 +112,20 @@ export const encodeBlocks = <Row extends DataRow>(
     while (text + 1 < texts.length && next <= at) next += texts[++text].length
     const tokens = all.slice(at, at + blockLength)
     const { index, row } = pieces[text]
-    examples.push({ tokens, fields: fieldsOf(tokens), index, row })
+    examples.push({ tokens, fields: packing.fields(tokens), index, row })
   }
   if (examples.length === 0) {
     throw new DataError({ reason: "AllMasked", message: `${data.source}: fewer than two tokens: nothing to train on` })
   }
   checkTokens(data, examples, tokenizer, vocabSize)
   return { examples, truncated: 0, found: pieces.map(({ piece, row }) => ({ ...piece.found, row })) }
+}
+
+/** How the rows of a data set are encoded where no task is given. */
+const encodingOf = <Row extends DataRow>({ source, kind }: Data<Row>): Encoding<Row> => {
+  const encoding = kind.encoding?.()
+  if (encoding !== undefined) return encoding
+  throw new DataError({ reason: "BadInput", message: `${source}: ${kind.name} rows are encoded by a task: give one` })
 }
 
 /** Whether no token of an example has a value. */

@@ -16,11 +16,19 @@ export interface PreviewToken {
   readonly trained: boolean
 }
 
-/** An example token by token, those that the model learns to write marked: a task's `written` tells them. */
+/** Where each token's label is the next token: whether a token is one that the one before it learns to write. */
+export const followsLabel = ({ tokens, fields: { labels } }: Example, index: number): boolean =>
+  index > 0 && labels?.length === tokens.length && labels[index - 1] === tokens[index]
+
+/**
+ * An example token by token, those that the model learns to write marked.
+ *
+ * @param written A task's `written`. Default: {@link followsLabel}.
+ */
 export const preview = (
   example: Example,
   tokenizer: Tokenizer,
-  written: (example: Example, index: number) => boolean,
+  written: (example: Example, index: number) => boolean = followsLabel,
 ): ReadonlyArray<PreviewToken> => {
   const ids = Array.from(example.tokens)
   const text = tokenizer.decode(ids)

@@ -2,6 +2,7 @@ import type { ColumnReader, DataRow, RowKind } from "../data/data.ts"
 import { cellsOf } from "../data/cells.ts"
 import { MASKED } from "../data/encode.ts"
 import { exactKey, textKey } from "../data/split/text_keys.ts"
+import { followsLabel } from "../data/preview.ts"
 import { cutterOf } from "../data/_pieces.ts"
 import { argmax, equal, sum } from "../tensor/ops.ts"
 import { perToken } from "./objectives.ts"
@@ -48,6 +49,7 @@ export const textRows: RowKind<TextRow> = {
   texts: ({ text }) => [text],
   about: ({ text }) => textKey(text),
   says: () => "",
+  encoding: () => TASK,
 }
 
 /** Prompts with completions. */
@@ -58,6 +60,7 @@ export const pairRows: RowKind<PairRow> = {
   about: ({ prompt }) => exactKey(prompt),
   says: ({ completion }) => exactKey(completion),
   manyAnswers: true,
+  encoding: () => TASK,
 }
 
 /** Reads {@link textRows}. */
@@ -126,7 +129,7 @@ const TASK: CausalLMTask = {
     }
   },
   packing: { rows: textRows, fields: (tokens) => ({ labels: nextTokens(tokens) }) },
-  written: ({ fields }, index) => index > 0 && fields.labels[index - 1] !== MASKED,
+  written: followsLabel,
 }
 
 /** The next token, at every place. */

@@ -35,6 +35,7 @@ export const labeledRows: RowKind<LabeledRow> = {
   conflict: (rows, labels) => rows.map(({ label }) => labels[label]),
   classes: ({ label }) => [label],
   stratified: true,
+  encoding: () => classification([]),
 }
 
 /** Reads {@link labeledRows}. */

@@ -37,6 +37,7 @@ export const labelSetRows: RowKind<LabelSetRow> = {
   says: ({ labels }) => labels,
   conflict: (rows, names) => rows.map(({ labels }) => shown(labels, names)),
   classes: ({ labels }) => labels,
+  encoding: () => multiLabelClassification([]),
 }
 
 /** Reads {@link labelSetRows}. */

@@ -34,6 +34,7 @@ export const scoredRows: RowKind<ScoredRow> = {
   says: ({ scores }) => scores,
   conflict: (rows) => rows.map(({ scores }) => shown(scores)),
   answers: "scores",
+  encoding: () => regression(),
 }
 
 /** Reads {@link scoredRows}. */

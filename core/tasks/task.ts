@@ -6,8 +6,8 @@
 import type { Head } from "../contracts/head.ts"
 import type { BatchTensors, Objective, ObjectiveContext } from "../contracts/objective.ts"
 import type { Metrics } from "../contracts/train_event.ts"
-import type { DataRow, RowKind } from "../data/data.ts"
-import type { Encoding, Example, Fields } from "../data/encode.ts"
+import type { DataRow, Encoding, RowKind } from "../data/data.ts"
+import type { Example } from "../data/encode.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import type { ClassificationMetrics } from "./classification_metrics.ts"
 
@@ -29,8 +29,6 @@ export interface TaskOf<Row extends DataRow = DataRow> extends Encoding<Row> {
   fault?(row: Row, labels: ReadonlyArray<string>, unlabeled: boolean): string | undefined
   /** A row without an answer, for `predict`. Default: the task answers no texts. */
   unlabeled?(text: string, row: number): Row
-  /** Rows that may be joined and cut into blocks, and the batch fields of a block. Default: none may. */
-  readonly packing?: { readonly rows: RowKind; readonly fields: (tokens: Int32Array) => Fields }
   /** Whether the model learns to write a token of an example, for previews. Default: it writes none. */
   written?(example: Example, index: number): boolean
   /** Changes a batch before the model sees it, anew in each step. Default: it stays as it is. */

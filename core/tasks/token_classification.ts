@@ -46,6 +46,7 @@ export const taggedRows: RowKind<TaggedRow> = {
   },
   answers: "tags",
   classes: ({ labels }) => labels,
+  encoding: () => tokenClassification([]),
 }
 
 /** Reads {@link taggedRows}. */

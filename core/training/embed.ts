@@ -3,7 +3,8 @@ import type * as FileSystem from "effect/FileSystem"
 import { DEFAULT_TASK } from "../contracts/batch_source.ts"
 import { batchData, batchInputs } from "../data/batch_inputs.ts"
 import { type BatchSpec, collate, makeBatches } from "../data/batches.ts"
-import { encode, type Encoding } from "../data/encode.ts"
+import type { Encoding } from "../data/data.ts"
+import { encode } from "../data/encode.ts"
 import { cutterOf } from "../data/_pieces.ts"
 import { loadTokenizer, type Tokenizer } from "../data/tokenizer.ts"
 import type { Graph } from "../graph/build.ts"
@@ -62,7 +63,9 @@ export function embed(
     const rows = texts.map((text, i) => ({ text, row: i + 1 }))
     const data = { kind: textRows, source: "texts", unit: "row", labels: [], rows } as const
     const truncate = options.maxLength !== undefined
-    const { examples } = yield* attempt(() => encode(data, EMBEDDING, tokenizer, { maxLength, truncate, vocabSize }))
+    const { examples } = yield* attempt(() =>
+      encode(data, tokenizer, { maxLength, truncate, vocabSize, task: EMBEDDING })
+    )
     const choice = yield* choiceOf(model, texts.length, options.plugins)
     return yield* attemptPromise(async () => {
       const embeddings: Array<Float32Array> = []

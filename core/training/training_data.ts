@@ -90,14 +90,13 @@ export function encodeData(data: Data, task: TaskOf, tokenizer: Tokenizer, optio
   const maxLength = options.maxLength ?? maxPositions
   const vocabulary = { vocabSize, maskId: tokenizer.maskId }
   if (options.packing) {
-    const { packing } = task
-    if (packing?.rows !== data.kind) {
+    if (task.packing?.rows !== data.kind) {
       const message = `${data.source}: packing is for plain texts of which the next token is learned`
       throw new TrainingError({ reason: "Options", message })
     }
-    const blocks = encodeBlocks(data, task, packing.fields, tokenizer, { blockLength: maxLength, vocabSize })
+    const blocks = encodeBlocks(data, tokenizer, { blockLength: maxLength, vocabSize, task })
     return { data, vocabulary, ...blocks }
   }
   const truncate = options.maxLength !== undefined
-  return { data, vocabulary, ...encode(data, task, tokenizer, { maxLength, truncate, vocabSize, completionOnly }) }
+  return { data, vocabulary, ...encode(data, tokenizer, { maxLength, truncate, vocabSize, completionOnly, task }) }
 }

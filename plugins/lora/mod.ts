@@ -44,6 +44,7 @@ import {
   WEIGHTS_FILE,
   wholeModules,
 } from "../peft_format/mod.ts"
+import { type CheckpointOptions, type Model, saveMerged } from "../../core/model/mod.ts"
 import { contributionOf } from "./contribution.ts"
 import { type LoraOptions, type Origin, type ResolvedOptions, resolveOptions } from "./options.ts"
 
@@ -64,6 +65,13 @@ export type { LoraInitialization, LoraOptions, OptionWithoutDefault, Origin, Res
 export interface LoraService {
   /** Options in force by name. */
   readonly adapters: Effect.Effect<ReadonlyMap<string, ResolvedOptions>, PluginError>
+  /** `Model.saveMerged` of adapters by their names. */
+  readonly saveMerged: (
+    model: Model,
+    names: ReadonlyArray<string>,
+    directory: string,
+    checkpoint?: CheckpointOptions,
+  ) => ReturnType<typeof saveMerged>
 }
 
 /** Identity of the capability. */
@@ -144,7 +152,9 @@ function provide(
         const own = optionsOf.get(contribution)
         return own === undefined ? [] : [[own.name, own] as const]
       })))
-    return [{ adapters }, contribution] as const
+    const merged: LoraService["saveMerged"] = (model, names, directory, checkpoint = {}) =>
+      saveMerged(model, directory, { ...checkpoint, only: names.map((name) => `lora/${name}`) })
+    return [{ adapters, saveMerged: merged }, contribution] as const
   })
 }
 export { OPTIONS as options } from "./options.ts"

@@ -3,14 +3,8 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type { Data } from "../../../core/data/data.ts"
 import { DataError } from "../../../core/data/data_error.ts"
-import {
-  encode,
-  encodeBlocks,
-  type Encoded,
-  type EncodeOptions,
-  type Example,
-  MASKED,
-} from "../../../core/data/encode.ts"
+import { encode, encodeBlocks, type Encoded, type Example, MASKED } from "../../../core/data/encode.ts"
+import type { EncodeOptions } from "../../../core/data/data.ts"
 import { makeTokenizer, type Tokenizer } from "../../../core/data/tokenizer.ts"
 import { trainBpe } from "../../../core/data/train_bpe.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
@@ -90,7 +84,7 @@ export const encodeRows = (
 ): Encoded => {
   const tasks = [Task.classification(data.labels), Task.tokenClassification(data.labels), Task.causalLM()]
   const task = masked ? Task.maskedLM() : tasks.find(({ rows }) => rows.includes(data.kind))!
-  return encode(data, task, tokenizer, options)
+  return encode(data, tokenizer, { ...options, task })
 }
 
 /** Texts joined and cut into blocks, to learn the next token. */
@@ -98,7 +92,7 @@ export const encodeTextBlocks = (
   data: Data,
   tokenizer: Tokenizer,
   options: { readonly blockLength: number },
-): Encoded => encodeBlocks(data, Task.causalLM(), Task.causalLM().packing!.fields, tokenizer, options)
+): Encoded => encodeBlocks(data, tokenizer, options)
 
 /** For each token itself where a causal language model learns it, else -100: its labels, not shifted. */
 export const learned = ({ fields: { labels } }: Example): ReadonlyArray<number> => {

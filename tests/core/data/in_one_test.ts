@@ -4,7 +4,8 @@
  */
 import { assert, assertEquals } from "@std/assert"
 import { type Data, fromRows } from "../../../core/tasks/dataset.ts"
-import { type EncodeOptions, MASKED } from "../../../core/data/encode.ts"
+import type { EncodeOptions } from "../../../core/data/data.ts"
+import { MASKED } from "../../../core/data/encode.ts"
 import { notesOf } from "../../../core/data/encode_notes.ts"
 import { preview } from "../../../core/data/preview.ts"
 import { makeTokenizer, type Tokenizer } from "../../../core/data/tokenizer.ts"

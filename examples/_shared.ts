@@ -97,7 +97,8 @@ const holdsRun = (folder: string) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const names = yield* fs.readDirectory(folder).pipe(Effect.orElseSucceed((): string[] => []))
-    return names.includes("config.json")
+    // A model's folder has a config.json too, but no log of events.
+    return names.includes("config.json") && names.includes("events.jsonl")
   })
 
 /** Fails early if the output folder holds a run that is neither resumed nor replaced. */

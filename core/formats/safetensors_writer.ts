@@ -53,7 +53,7 @@ export function writeSafetensors(
         yield* file.write(header)
         for (const tensor of ordered) {
           const data = yield* Effect.tryPromise({
-            try: async () => checkLength(tensor, await tensor.read(), path),
+            try: async () => checkData(tensor, await tensor.read(), path),
             catch: (cause) => cause instanceof SafetensorsError ? cause : sourceError(tensor.name, path, cause),
           })
           for (let at = 0; at < data.length; at += PIECE) {
@@ -71,7 +71,7 @@ export function encodeSafetensors(
 ): Uint8Array<ArrayBuffer> {
   const ordered = inFileOrder(tensors)
   const parts = [encodeHeader(ordered, metadata, "safetensors")]
-  for (const tensor of ordered) parts.push(encodePiece(checkLength(tensor, tensor.data, "safetensors"), tensor.dtype))
+  for (const tensor of ordered) parts.push(encodePiece(checkData(tensor, tensor.data, "safetensors"), tensor.dtype))
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
   let at = 0
   for (const part of parts) {
@@ -91,7 +91,17 @@ function encodePiece(data: Float32Array, dtype: FloatDType): Uint8Array<ArrayBuf
   return new Uint8Array(narrow.buffer)
 }
 
-function checkLength(tensor: TensorLayout, data: Float32Array, file: string): Float32Array {
+/** The first numbers that become infinite. */
+const OVERFLOW: Readonly<Partial<Record<FloatDType, number>>> = { F16: 65520, BF16: (2 - 2 ** -8) * 2 ** 127 }
+
+function checkData(tensor: FloatTensorLayout, data: Float32Array, file: string): Float32Array {
+  const limit = OVERFLOW[tensor.dtype]
+  const beyond = limit === undefined ? undefined : data.find((x) => Math.abs(x) >= limit && Math.abs(x) < Infinity)
+  if (beyond !== undefined) {
+    const message = `"${file}": tensor ${JSON.stringify(tensor.name)} holds ${beyond}, which ${tensor.dtype} cannot ` +
+      "hold: write another type"
+    throw new SafetensorsError({ reason: "Dtype", file, message })
+  }
   if (data.length === elementCount(tensor.shape)) return data
   const message = `"${file}": tensor ${
     JSON.stringify(tensor.name)

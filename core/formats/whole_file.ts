@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FileSystem from "effect/FileSystem"
 import { pathExists } from "./path_exists.ts"
-import { type StorageError, toStorageError } from "./storage_error.ts"
+import { StorageError, toStorageError } from "./storage_error.ts"
 
 const suffix = (): string => crypto.getRandomValues(new Uint32Array(1))[0].toString(16).padStart(8, "0")
 const withoutSlash = (path: string): string => path.length > 1 ? path.replace(/\/+$/, "") : path
@@ -63,11 +63,13 @@ export function writeFileWhole(
 /**
  * Builds a directory whole or not at all, and the ones above it where they lack. `build` fills the temporary directory
  * that it is given; then that takes the place of `path`. A directory already there stays until the new one is ready, and
- * comes back if the exchange fails.
+ * comes back if the exchange fails. One that holds what the new one lacks is an error, unless `discard` is true: nothing of
+ * a person's is deleted.
  */
 export function writeDirectoryWhole<E, R>(
   path: string,
   build: (temporary: string) => Effect.Effect<void, E, R>,
+  discard = false,
 ): Effect.Effect<void, E | StorageError, R | FileSystem.FileSystem> {
   return Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
@@ -79,6 +81,7 @@ export function writeDirectoryWhole<E, R>(
     const rename = (from: string, to: string) => Effect.mapError(fs.rename(from, to), failed)
     const exchange = Effect.gen(function* () {
       if (!(yield* pathExists(target))) return yield* rename(temporary, target)
+      if (!discard) yield* checkNothingLost(target, temporary)
       yield* rename(target, aside)
       yield* rename(temporary, target).pipe(Effect.onError(() => Effect.ignore(fs.rename(aside, target))))
       yield* Effect.ignore(fs.remove(aside, { recursive: true, force: true }))
@@ -91,6 +94,24 @@ export function writeDirectoryWhole<E, R>(
         Exit.isSuccess(exit) ? Effect.void : Effect.ignore(fs.remove(temporary, { recursive: true, force: true }))
       ),
     )
+  })
+}
+
+/** Fails where a directory holds what the one that replaces it lacks. */
+function checkNothingLost(
+  target: string,
+  replacement: string,
+): Effect.Effect<void, StorageError, FileSystem.FileSystem> {
+  return Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const namesIn = (path: string) => Effect.mapError(fs.readDirectory(path), toStorageError(path, "read"))
+    const kept = new Set(yield* namesIn(replacement))
+    const lost = (yield* namesIn(target)).filter((name) => !kept.has(name))
+    if (lost.length === 0) return
+    const message = `"${target}" holds other files, which would be deleted (${lost.slice(0, 3).join(", ")}${
+      lost.length > 3 ? ", ..." : ""
+    }): name a folder of its own, or take them out`
+    yield* new StorageError({ reason: "Exists", path: target, message })
   })
 }
 

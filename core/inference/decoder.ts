@@ -8,6 +8,7 @@ import { lastOf } from "../model/batch_layout.ts"
 import type { RowChoice } from "../model/choose_by_row.ts"
 import type { Model } from "../model/model.ts"
 import type { Decoding } from "../model/module.ts"
+import { runOnce } from "../model/run_once.ts"
 import * as ops from "../tensor/ops.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import { type AttentionLayout, type Cache, type CacheSize, makeCache, type Updates } from "./cache.ts"
@@ -100,7 +101,7 @@ export function makeDecoder(model: Model, { methods, choice }: Variant): Decoder
         positions: Math.max(cache?.positions ?? 1, wanted),
       })
       try {
-        if (cache !== undefined) await (await programs.get("copy", () => larger.copyOf(cache!))).run({})
+        if (cache !== undefined) await runOnce(backend, larger.copyOf(cache))
       } catch (error) {
         larger.free()
         throw error

@@ -8,6 +8,7 @@ import { BackendError } from "../backend/backend_error.ts"
 import { PluginError } from "../contracts/plugin_error.ts"
 import { attempt, type DataError } from "../data/data_error.ts"
 import { loadTokenizer, type Tokenizer } from "../data/tokenizer.ts"
+import { chooseByRow } from "../model/choose_by_row.ts"
 import type { Model } from "../model/model.ts"
 import { ModelError } from "../model/model_error.ts"
 import { makeEngine, type RowOptions } from "./engine.ts"
@@ -91,7 +92,9 @@ function continuations(
         const message = `plugins must name one for each of ${prompts.length} prompts, got ${plugins.length}`
         throw new ModelError({ reason: "Unsupported", message })
       }
-      const engine = engineOf(model, { methods, ...(plugins === undefined ? {} : { plugins }) })
+      // Rows that choose from the same plugins share an engine, whatever their order.
+      const choice = plugins === undefined ? {} : { plugins: chooseByRow(model, plugins).plugins }
+      const engine = engineOf(model, { methods, ...choice })
       const made = new Map<number, Array<number>>()
       const open = new Set<number>()
       try {

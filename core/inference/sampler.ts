@@ -55,7 +55,9 @@ export function makeSampler(options: SamplingOptions, stream = 0): Sampler {
   return (logits, text) => {
     if (repetitionPenalty !== 1) penalizeRepetition(logits, text, repetitionPenalty)
     if (temperature === 0) return likeliest(logits)
-    logits.forEach((logit, id) => logits[id] = logit / temperature)
+    // Differences to the likeliest: quotients of small temperatures stay finite there.
+    const top = logits[likeliest(logits)]
+    logits.forEach((logit, id) => logits[id] = (logit - top) / temperature)
     if (topK !== undefined) keepTopK(logits, topK)
     if (topP < 1) keepTopP(logits, topP)
     if (minP > 0) keepMinP(logits, minP)

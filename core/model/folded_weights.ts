@@ -51,6 +51,8 @@ function chosen(model: Model, names: ReadonlyArray<string> | undefined): Readonl
     : idsOf(model, names)
   const again = ids.find((id) => model.merged.has(id))
   if (again !== undefined) throw unsupported(`${again} is merged already`)
+  const off = ids.find((id) => model.off.has(id))
+  if (off !== undefined) throw unsupported(`${off} is off in this view of the model: merge one in which it is on`)
   const idle = ids.find((id) => !changing.has(id))
   if (idle !== undefined) throw unsupported(`${idle} changes no module: it cannot be merged`)
   if (ids.length === 0) throw unsupported("no plugin that is on changes a module: nothing can be merged")

@@ -62,8 +62,10 @@ export function storedWeights(
     const { tied } = settled
     const { missing, ignored } = yield* checkAll(description, tied, tensors)
     const buffers = yield* compareBuffers(network.buffers ?? {}, tensors, ignored)
-    // What is saved of a model whose files do not bear out any of its ties must not ask for them.
-    const apart = Object.keys(ties).length > 0 && Object.keys(tied).length === 0
+    // What is saved of a model whose files do not bear out that a matrix is tied must not ask for it.
+    const apart = parameters.some(({ key, shape }) =>
+      shape.length > 1 && Object.hasOwn(ties, key) && !Object.hasOwn(tied, key)
+    )
     const record = apart ? { ...description.config.record, tie_word_embeddings: false } : description.config.record
     const told = [...plain.notes, ...settled.notes, ...notes, ...buffers]
     return { task, tied, tensors, record, fresh: new Set(missing), notes: told }

@@ -85,7 +85,9 @@ export const columnsOf = (
     return { words: words ?? "words", tags: tags ?? "tags" }
   }
   const column = text ?? "text"
-  const plain = task === undefined ? format === "text" : task === "causal-lm" || task === "masked-lm"
+  const plain = task === undefined
+    ? format === "text" && label === undefined
+    : task === "causal-lm" || task === "masked-lm"
   if (plain) return { text: column }
   const answer = label ?? "label"
   if (task === "regression") return { text: column, scores: answer.split(",").map((name) => name.trim()) }

@@ -2,7 +2,7 @@ import { cellsOf, cellText } from "../data/cells.ts"
 import type { ColumnReader, DataRow, RowKind } from "../data/data.ts"
 import { DataError, listPlaces } from "../data/data_error.ts"
 import { MASKED } from "../data/encode.ts"
-import { labelNames } from "../data/labels.ts"
+import { readLabels } from "../data/labels.ts"
 import { cutterOf } from "../data/_pieces.ts"
 import { textKey } from "../data/split/text_keys.ts"
 import type { Table } from "../data/table.ts"
@@ -47,19 +47,17 @@ export const labelSetColumns = ({ text, labels, separator = "," }: LabelSetColum
   texts: [text],
   read: (table, options) => {
     const sets = setsOf(table, labels, separator)
-    const names = options.labels ?? labelNames(sets.flat())
-    const ids = new Map(names.map((name, id) => [name, id]))
-    const unknown = sets.flatMap((set, index) => set.every((name) => ids.has(name)) ? [] : [index])
+    const { source, unit, places } = table
+    const where = { source, unit, column: labels, places: sets.flatMap((set, i) => set.map(() => places[i])) }
+    const { names, ids, notes } = readLabels(sets.flat(), where, "words", options.labels)
+    let at = 0
+    const sorted = sets.map(({ length }) => [...new Set(ids.slice(at, at += length))].sort((a, b) => a - b))
+    const unknown = sorted.flatMap((set, index) => set.includes(MASKED) ? [index] : [])
     if (unknown.length > 0) {
-      const name = sets[unknown[0]].find((name) => !ids.has(name))
-      fail(table, labels, `unknown label ${JSON.stringify(name)}; labels are ${JSON.stringify(names)},`, unknown)
+      fail(table, labels, "a sign for no label; leave such rows out, or give [] for none,", unknown)
     }
-    const rows = cellsOf(table, text).map((text, index) => ({
-      text,
-      labels: [...new Set(sets[index])].map((name) => ids.get(name)!).sort((a, b) => a - b),
-      row: table.places[index],
-    }))
-    return { rows, labels: names }
+    const rows = cellsOf(table, text).map((text, index) => ({ text, labels: sorted[index], row: places[index] }))
+    return { rows, labels: names, notes }
   },
 })
 
@@ -67,6 +65,7 @@ export const labelSetColumns = ({ text, labels, separator = "," }: LabelSetColum
 const setsOf = (table: Table, column: string, separator: string): ReadonlyArray<ReadonlyArray<string>> => {
   const cells = table.rows.map((row) => {
     const value = row[column]
+    if (value === undefined || value === null) return undefined
     const items = Array.isArray(value) ? value.map(cellText) : cellText(value)?.split(separator)
     return items?.includes(undefined) ? undefined : items?.map((item) => item!.trim()).filter((item) => item !== "")
   })
@@ -75,12 +74,23 @@ const setsOf = (table: Table, column: string, separator: string): ReadonlyArray<
     fail(
       table,
       column,
-      `expected a list of labels, or a text of labels with ${JSON.stringify(separator)} between,`,
+      `expected a list of labels ([] for none), or a text of labels with ${JSON.stringify(separator)} between,`,
       wrong,
     )
   }
+  const written = table.rows.flatMap((row, index) => isWrittenList(row[column]) ? [index] : [])
+  if (written.length > 0) {
+    const advice = `write labels with ${JSON.stringify(separator)} between, or lists in a JSON file,`
+    fail(table, column, `a list that is written as a text; ${advice}`, written)
+  }
+  const [first] = cells
+  const oneHot = cells.length > 0 && first!.length > 1 &&
+    cells.every((cell) => cell!.length === first!.length && cell!.every((item) => item === "0" || item === "1"))
+  if (oneHot) fail(table, column, "a 0 or 1 for each class; name the classes that a text has,", [0])
   return cells as ReadonlyArray<ReadonlyArray<string>>
 }
+
+const isWrittenList = (value: unknown): boolean => typeof value === "string" && /^\s*\[.*\]\s*$/s.test(value)
 
 const fail = ({ source, unit, places }: Table, column: string, what: string, indices: ReadonlyArray<number>): never => {
   const rows = indices.map((index) => places[index])

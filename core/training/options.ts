@@ -127,7 +127,7 @@ const object = field.opaque<object>()({
 
 /** {@link TrainOptions} as a table. */
 export const TRAIN_OPTIONS: OptionTable<TrainOptions, Open> = {
-  epochs: field.integer({ minimum: 0, default: 3, doc: "Passes over the data" }),
+  epochs: field.integer({ minimum: 1, default: 3, doc: "Passes over the data" }),
   maxSteps: field.integer({ minimum: 1, absent: "given by epochs", doc: "Number of steps" }),
   batchSize: field.integer({ minimum: 1, default: 8, doc: "Examples per micro-batch" }),
   gradientAccumulationSteps: field.integer({ minimum: 1, default: 1, doc: "Micro-batches per step" }),

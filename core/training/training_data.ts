@@ -59,7 +59,10 @@ export function checkData(data: Data, task: TaskOf, unlabeled = false): void {
   const { labels = [] } = task
   // Ids in the data, names in the model's head: the same classes in the same order.
   const areIds = !labels.some((label) => /^[+-]?\d+$/.test(label)) && data.labels.every((label, i) => label === `${i}`)
-  const same = data.labels.length === labels.length && (areIds || data.labels.every((label, i) => label === labels[i]))
+  // One score has no order, and may have another name.
+  const single = data.labels.length === 1 && labels.length === 1
+  const same = data.labels.length === labels.length &&
+    (areIds || single || data.labels.every((label, i) => label === labels[i]))
   if (!same) {
     const [own, others] = [data.labels, labels].map((labels) => JSON.stringify(labels))
     throw wrong(`its labels are ${own}, the model's are ${others}: give both the same list in the same order`)

@@ -38,7 +38,8 @@ const partsOf = (node: Tensor, { viewAs }: CallMemory) => {
   const inHeads = ([rows, own, ...rest]: Shape): Shape => [rows, ...(own === 1 ? [1, 1] : [shared, group]), ...rest]
   const prefix = attributes.prefix as number
   // Positions that count from 0 are no operand.
-  const counted = queryPositions === undefined || queryPositions.operation === iotaOperation
+  const counted = queryPositions === undefined ||
+    (queryPositions.operation === iotaOperation && queryPositions.attributes.axis === queryPositions.shape.length - 1)
   const operands = {
     scale: attributes.scale as number,
     q: inRows(q, [...inGroups, width]),

@@ -31,7 +31,7 @@ export const makeSlotTable = (memory: EngineMemory, access: Access): SlotTable =
   let numbers = 0
   const blockOf: SlotTable["blockOf"] = (slot, user = "a copy") => {
     const found = held.get(slot.id)
-    if (found !== undefined) return found.block
+    if (found?.slot === slot) return found.block
     throw new BackendError({
       reason: "BadInput",
       message: `Slot ${slot.id} "${slot.name}", which ${user} needs, was freed or is not of this backend`,
@@ -53,7 +53,7 @@ export const makeSlotTable = (memory: EngineMemory, access: Access): SlotTable =
     },
     free: (slot) => {
       const found = held.get(slot.id)
-      if (found === undefined) return
+      if (found?.slot !== slot) return
       held.delete(slot.id)
       memory.countSlots(-found.block.bytes)
       memory.free(found.block)

@@ -62,7 +62,7 @@ export const makeSlotTable = ({ device, create, destroy, writeBuffer }: DeviceBu
     },
     free: (slot) => {
       const found = held.get(slot.id)
-      if (found === undefined) return
+      if (found?.slot !== slot) return
       held.delete(slot.id)
       total -= found.bytes
       destroy([found.buffer])

@@ -60,7 +60,7 @@ Deno.test("a file in memory is read from any place, appended to and cut", async 
 Deno.test("folders in memory appear whole, are listed, moved and removed", async () => {
   const files = new Map([["run/old", bytes("1")], ["run/checkpoints.tmp-01234567/x", bytes("2")]])
   const build = (name: string) =>
-    writeDirectoryWhole("run", (temporary) => writeFileWhole(`${temporary}/deep/${name}`, name))
+    writeDirectoryWhole("run", (temporary) => writeFileWhole(`${temporary}/deep/${name}`, name), true)
   await on(files, removeLeftovers("run"))
   assertEquals([...files.keys()], ["run/old"])
   await on(files, build("new"))

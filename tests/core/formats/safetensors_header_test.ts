@@ -1,5 +1,5 @@
-import { assertEquals, assertStringIncludes } from "@std/assert"
-import { parseHeader, SafetensorsError } from "../../../core/formats/safetensors.ts"
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert"
+import { encodeSafetensors, parseHeader, SafetensorsError } from "../../../core/formats/safetensors.ts"
 import { fileOf } from "./_support.ts"
 
 const entry = (dtype: string, shape: string, offsets: string) =>
@@ -109,5 +109,15 @@ Deno.test("large hostile headers are refused at once", () => {
     const start = performance.now()
     assertEquals(rejected(fileOf(header)).reason, "Header")
     if (performance.now() - start > 2000) throw new Error("too slow")
+  }
+})
+
+Deno.test("a number that the type of 16 bits cannot hold is an error, infinity is not", () => {
+  const write = (dtype: "F16" | "BF16", x: number) =>
+    encodeSafetensors([{ name: "w", dtype, shape: [2], data: Float32Array.of(1, x) }])
+  for (const [dtype, fits, beyond] of [["F16", 65519, 65520], ["BF16", 3.39e38, 3.4e38]] as const) {
+    assert(write(dtype, fits).length > 0)
+    assert(write(dtype, Infinity).length > 0)
+    assertThrows(() => write(dtype, -beyond), SafetensorsError, `which ${dtype} cannot hold`)
   }
 })

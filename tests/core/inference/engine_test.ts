@@ -117,16 +117,13 @@ Deno.test("rows choose a plugin; a second text of any kind compiles nothing", as
       }
       assertEquals(yield* generate(model, prompts[2], { methods: false, maxNewTokens: 12 }), made[2])
       const embeddings = yield* embed(model, ["ABC", "D"], { tokenizer })
+      const one = (i: number) => generate(model, prompts[i], { plugins: [plugins[i]], maxNewTokens: 12 })
+      const together = Effect.all([0, 1].map(one), { concurrency: "unbounded" })
+      assertEquals(yield* together, made.slice(0, 2))
       const { programs, slots } = counts
       assertEquals(yield* generate(model, prompts, all), made)
       assertEquals(yield* embed(model, ["ABC", "D"], { tokenizer }), embeddings)
-      const both = yield* Effect.all(
-        [0, 1].map((i) => generate(model, prompts[i], { plugins: [plugins[i]], maxNewTokens: 12 })),
-        {
-          concurrency: "unbounded",
-        },
-      )
-      assertEquals(both, made.slice(0, 2))
+      assertEquals(yield* together, made.slice(0, 2))
       assertEquals(counts, { programs, slots })
     })
   )

@@ -178,6 +178,16 @@ Deno.test("columns that hold no scores or no labels are named with their rows", 
   assertEquals([list.reason, list.rows], ["Label", [2]])
   const names = { labels: ["x", "y"] }
   const unknown = fails(() => fromRows([{ t: "a", l: "x,z" }], { text: "t", labels: "l" }, names))
-  assertStringIncludes(unknown.message, 'unknown label "z"; labels are ["x","y"]')
+  assertStringIncludes(unknown.message, 'label "z" in row 1; labels are ["x","y"]')
+  const rejects = (cells: ReadonlyArray<unknown>, what: string) => {
+    const error = fails(() => fromRows(cells.map((l, i) => ({ t: `text ${i}`, l })), { text: "t", labels: "l" }))
+    assertStringIncludes(error.message, what)
+  }
+  rejects([["x"], ["y"], null], "expected a list of labels ([] for none)")
+  rejects([["x"], ["y"], [-100]], "a sign for no label; leave such rows out, or give [] for none, in row 3")
+  rejects(["['x', 'y']", "['x']"], "a list that is written as a text")
+  rejects([[1, 0, 1], [0, 1, 0]], "a 0 or 1 for each class")
+  const alike = fromRows([["Rude", "x"], ["rude"]].map((l, i) => ({ t: `text ${i}`, l })), { text: "t", labels: "l" })
+  assert(alike.notes!.some((note) => note.includes("rude") && note.includes("Rude")), `${alike.notes}`)
   assertStringIncludes(Task.regression(["a", "a"]).problem!, "different names")
 })

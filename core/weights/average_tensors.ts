@@ -137,7 +137,13 @@ export function averageTensors(
       }
       return { name, shape, dtype: typeOf(name), read }
     })
-    yield* writeSafetensors(path, layouts, { format: "pt" })
+    yield* writeSafetensors(path, layouts, { format: "pt" }).pipe(
+      Effect.catchIf(
+        (error) => error.reason === "Dtype",
+        ({ message }) =>
+          new SoupError({ reason: "Inexact", message: `${message}, or store it as F32. Nothing was written` }),
+      ),
+    )
     const written = yield* openSafetensors(path)
     const averaged: AveragedTensor[] = []
     for (const [tensor, entry] of written.tensors) {

@@ -210,7 +210,7 @@ Deno.test("a run from a checkpoint ends as one that was never stopped", async ()
 Deno.test("a run that cannot teach anything is refused before any work", async () => {
   const refuse = (options: TrainOptions, own: Parameters<typeof fit>[1] = data) =>
     failure(Effect.flatMap(classifier(), (model) => fit(model, own, { tokenizer, ...options })))
-  assertStringIncludes((await refuse({ epochs: -1 })).message, "epochs must be a whole number from 0, got -1")
+  assertStringIncludes((await refuse({ epochs: -1 })).message, "epochs must be a whole number from 1, got -1")
   assertStringIncludes(
     (await refuse({ learnRate: 1 } as TrainOptions)).message,
     `unknown option "learnRate"; the nearest known one is "learningRate"`,

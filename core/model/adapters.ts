@@ -64,7 +64,7 @@ export function writeParameters(
 }
 
 /**
- * Writes the files of all plugins to a directory, whole or not at all; what was there is replaced. Where a file of that
+ * Writes the files of all plugins to a directory, whole or not at all. A directory that holds anything else is an error. Where a file of that
  * name is another plugin's already, a plugin's files lie in a folder named after its method.
  */
 export function saveAdapters(

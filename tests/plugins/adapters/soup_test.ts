@@ -11,8 +11,8 @@ const read = (path: string) => decodeAllTensors(Deno.readFileSync(path), path)
 Deno.test("a soup of bottleneck adapters is the average of their parameters, heads too; other configs are refused", async () => {
   const output = await Deno.makeTempDir()
   try {
-    const soup = (adapters: ReadonlyArray<{ directory: string; weight?: number }>) =>
-      Adapters.soup({ adapters, output: `${output}/out` }).pipe(Effect.provide(NodeFileSystem.layer))
+    const soup = (adapters: ReadonlyArray<{ directory: string; weight?: number }>, to = "out") =>
+      Adapters.soup({ adapters, output: `${output}/${to}` }).pipe(Effect.provide(NodeFileSystem.layer))
     const [one, two] = [fixture("adapters/bert_seq_bn"), `${output}/two`]
     await Deno.mkdir(two)
     const config = await Deno.readTextFile(`${one}/adapter_config.json`)
@@ -35,8 +35,10 @@ Deno.test("a soup of bottleneck adapters is the average of their parameters, hea
     }
     // Where one has no head there is none.
     await Deno.remove(`${two}/model_head.safetensors`)
-    await run(soup([{ directory: one }, { directory: two }]))
-    assertEquals([...Deno.readDirSync(`${output}/out`)].map(({ name }) => name).sort(), [
+    const kept = await run(Effect.flip(soup([{ directory: one }, { directory: two }])))
+    assertStringIncludes(kept.message, "holds other files, which would be deleted")
+    await run(soup([{ directory: one }, { directory: two }], "headless"))
+    assertEquals([...Deno.readDirSync(`${output}/headless`)].map(({ name }) => name).sort(), [
       "adapter.safetensors",
       "adapter_config.json",
     ])

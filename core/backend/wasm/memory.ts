@@ -3,6 +3,7 @@
  * @module
  */
 import { BackendError } from "../backend_error.ts"
+import { mebibytes } from "../mebibytes.ts"
 import { type Block, makeAllocator } from "./_allocator.ts"
 import type { Access } from "./access.ts"
 import { ALIGNMENT, MAXIMUM_PAGES } from "./lower.ts"
@@ -10,7 +11,6 @@ import { ALIGNMENT, MAXIMUM_PAGES } from "./lower.ts"
 const PAGE = 65536
 // Below 4 GiB: the address behind a block must be more than the block's.
 const LIMIT = MAXIMUM_PAGES * PAGE - ALIGNMENT
-const mebibytes = (bytes: number) => `${(bytes / (1 << 20)).toFixed(1)} MiB`
 
 /** The memory. */
 export interface EngineMemory {

@@ -3,6 +3,7 @@
  * @module
  */
 import { BackendError } from "../backend_error.ts"
+import { mebibytes } from "../mebibytes.ts"
 import type { Device } from "./_device.ts"
 
 /** Number of the arena. */
@@ -31,8 +32,6 @@ export interface DeviceBuffers {
   readonly enlargeArena: (bytes: number, what: string) => Promise<unknown>
   readonly arenaBytes: () => number
 }
-
-const mebibytes = (bytes: number) => `${(bytes / (1 << 20)).toFixed(1)} MiB`
 
 /** No buffers yet. */
 export const makeBuffers = (device: Device): DeviceBuffers => {

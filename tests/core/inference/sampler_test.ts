@@ -101,3 +101,9 @@ Deno.test("options that make no sense are named", () => {
     undefined,
   )
 })
+
+Deno.test("a temperature near 0 takes the likeliest token, whatever else is cut", () => {
+  for (const more of [{}, { topP: 0.9 }, { topK: 2 }, { minP: 0.1 }]) {
+    assertEquals(makeSampler({ temperature: 1e-38, ...more })(Float32Array.of(1, 5, 2), []), 1)
+  }
+})

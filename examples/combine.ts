@@ -11,9 +11,9 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Command from "effect/cli/Command"
 import { field } from "../core/options/mod.ts"
-import { COMBINE_OPTIONS } from "../plugins/lora/combine_options.ts"
+import { COMBINE_OPTIONS } from "../plugins/lora/combine/combine_options.ts"
 import * as Lora from "../plugins/lora/mod.ts"
-import { defined, flagsOf, main } from "./_shared.ts"
+import { defined, flagsOf, main } from "./shared.ts"
 
 const { combinationType: type, svdRank: rank, adapters: _, ...options } = COMBINE_OPTIONS
 

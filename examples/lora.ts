@@ -17,8 +17,8 @@ import { DataError, Espalier } from "../mod.ts"
 import * as Bert from "../plugins/bert/mod.ts"
 import * as Llama from "../plugins/llama/mod.ts"
 import * as Lora from "../plugins/lora/mod.ts"
-import { beside, defined, flagsOf, main, namesOf, RUN_FLAGS } from "./_shared.ts"
-import { train } from "./_train.ts"
+import { beside, defined, flagsOf, main, namesOf, RUN_FLAGS } from "./shared.ts"
+import { train } from "./train.ts"
 
 const METHODS = { lora: Lora }
 const { path: modelPath, ...model } = MODEL

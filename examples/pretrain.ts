@@ -18,7 +18,7 @@ import { field } from "../core/options/mod.ts"
 import { TRAINING } from "../core/run/mod.ts"
 import { Backend, Dataset, Espalier, Model, saveTokenizer, Task, Tokenizer, trainBpe, Trainer } from "../mod.ts"
 import * as Llama from "../plugins/llama/mod.ts"
-import { beside, checkOutput, clearOutput, defined, flagsOf, main, progress, RUN_FLAGS, traceStep } from "./_shared.ts"
+import { beside, checkOutput, clearOutput, defined, flagsOf, main, progress, RUN_FLAGS, traceStep } from "./shared.ts"
 
 const { batchSize, learningRate, weightDecay } = TRAINING
 

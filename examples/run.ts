@@ -19,9 +19,9 @@ import { layersOf, readRunFile, resolveRun } from "../core/run/mod.ts"
 import { Espalier } from "../mod.ts"
 import * as Bert from "../plugins/bert/mod.ts"
 import * as Llama from "../plugins/llama/mod.ts"
-import { METHODS } from "./_methods.ts"
-import { defined, flagsOf, main, RUN_FLAGS } from "./_shared.ts"
-import { evaluateSaved, train } from "./_train.ts"
+import { METHODS } from "./methods.ts"
+import { defined, flagsOf, main, RUN_FLAGS } from "./shared.ts"
+import { evaluateSaved, train } from "./train.ts"
 
 const flags = {
   file: Argument.String("file").pipe(

@@ -3,8 +3,8 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert"
-import { outputsOf, taskOf, tokenizerOf } from "./directory.ts"
-import { distance, fixture } from "./model_layer.ts"
+import { outputsOf, taskOf, tokenizerOf } from "./support/directory.ts"
+import { distance, fixture } from "./support/model_layer.ts"
 
 /** What make.py wrote beside the files. */
 interface Expected {

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert"
-import { onWebgpu } from "./core/backend/webgpu/_with_webgpu.ts"
+import { onWebgpu } from "./core/backend/webgpu/with_webgpu.ts"
 
-const script = new URL("./_long_run.ts", import.meta.url).pathname
+const script = new URL("./long_run.ts", import.meta.url).pathname
 
 const median = (values: ReadonlyArray<number>) => [...values].sort((a, b) => a - b)[values.length >> 1]
 

@@ -1,5 +1,5 @@
 import type * as Effect from "effect/Effect"
-import type { Rng } from "../tensor/random.ts"
+import type { Rng } from "../tensor/operations/random.ts"
 import type { Shape } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import type { BatchSource } from "./batch_source.ts"

@@ -2,10 +2,10 @@
  * Data sets: rows of one kind, with what reading, dividing and reporting them needs to know of that kind.
  * @module
  */
-import type { EncodedRow, Fields } from "./_pieces.ts"
-import type { ReadOptions } from "./read_options.ts"
-import type { Table } from "./table.ts"
-import type { Tokenizer } from "./tokenizer.ts"
+import type { EncodedRow, Fields } from "./tokenizer/pieces.ts"
+import type { ReadOptions } from "./table/read_options.ts"
+import type { Table } from "./table/table.ts"
+import type { Tokenizer } from "./tokenizer/tokenizer.ts"
 
 /** What all rows have. */
 export interface DataRow {

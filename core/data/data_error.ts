@@ -1,7 +1,7 @@
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 
-export { listPlaces } from "./list_places.ts"
+export { listPlaces } from "./table/list_places.ts"
 
 /** What a {@link DataError} holds. */
 export interface DataErrorFields {

@@ -1,8 +1,8 @@
-import type { Found } from "./_pieces.ts"
-import { listPlaces } from "./list_places.ts"
+import type { Found } from "./tokenizer/pieces.ts"
+import { listPlaces } from "./table/list_places.ts"
 import type { Data } from "./data.ts"
 import type { Encoded } from "./encode.ts"
-import type { Tokenizer } from "./tokenizer.ts"
+import type { Tokenizer } from "./tokenizer/tokenizer.ts"
 
 /** What a person should know of how the rows of a data set became token ids. */
 export const notesOf = (

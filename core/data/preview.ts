@@ -1,5 +1,5 @@
 import type { Example } from "./encode.ts"
-import type { Tokenizer } from "./tokenizer.ts"
+import type { Tokenizer } from "./tokenizer/tokenizer.ts"
 
 /** One token of a preview. */
 export interface PreviewToken {

@@ -4,19 +4,19 @@
  */
 import { encodingOf } from "../../kernels/encodings.ts"
 import { contiguous } from "../../kernels/view.ts"
-import type { SlotReference } from "../tensor/leaves.ts"
+import type { SlotReference } from "../tensor/operations/leaves.ts"
 import { sameShape, show, sizeOf, stridesOf } from "../tensor/shape.ts"
 import { ShapeError } from "../tensor/shape_error.ts"
 import type { Tensor } from "../tensor/tensor.ts"
-import { assignSlots } from "./_assign_slots.ts"
-import { fuse } from "./fuse.ts"
+import { assignSlots } from "./fuse/assign_slots.ts"
+import { fuse } from "./fuse/fuse.ts"
 import type { Program } from "./program.ts"
-import { ProgramWriter } from "./_program_writer.ts"
-import { recomputeLate } from "./recompute_late.ts"
-import { simplify } from "./simplify.ts"
-import { decideStored } from "./_stored.ts"
-import { widen } from "./_widen.ts"
-import { writeUnit } from "./_write_unit.ts"
+import { ProgramWriter } from "./fuse/program_writer.ts"
+import { recomputeLate } from "./rewrite/recompute_late.ts"
+import { simplify } from "./rewrite/simplify.ts"
+import { decideStored } from "./rewrite/stored.ts"
+import { widen } from "./rewrite/widen.ts"
+import { writeUnit } from "./fuse/write_unit.ts"
 
 /** What a program is to give and to change. */
 export interface Graph {

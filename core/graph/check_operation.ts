@@ -1,10 +1,10 @@
 import * as ops from "../tensor/ops.ts"
 import { type Shape, sizeOf } from "../tensor/shape.ts"
 import type { Numbers, Tensor } from "../tensor/tensor.ts"
-import { uniformAt } from "../tensor/threefry.ts"
+import { uniformAt } from "../tensor/operations/threefry.ts"
 import { build } from "./build.ts"
 import { evaluate, evaluateAll } from "./evaluate.ts"
-import { gradients } from "./gradients.ts"
+import { gradients } from "./rewrite/gradients.ts"
 import { interpret } from "./interpret.ts"
 
 /** An input of a check, f32: uniform numbers. */

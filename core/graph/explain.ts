@@ -3,7 +3,7 @@
  * @module
  */
 import { kernelOf } from "../../kernels/builtin.ts"
-import { accessesOf } from "./accesses.ts"
+import { accessesOf } from "./fuse/accesses.ts"
 import type { Program } from "./program.ts"
 
 /** One line for each call: kernel, buffers written and read, shapes and the fused expression. */

@@ -5,7 +5,7 @@
 import { kernelOf } from "../../kernels/builtin.ts"
 import type { Call, View } from "../../kernels/contract.ts"
 import { encodingOf } from "../../kernels/encodings.ts"
-import { readsOf, writesOf } from "./accesses.ts"
+import { readsOf, writesOf } from "./fuse/accesses.ts"
 import type { BufferSpec, Program } from "./program.ts"
 
 /** Work of one call. */

@@ -7,7 +7,7 @@ import type { Graph } from "../graph/build.ts"
 import type { KeyValues } from "../contracts/site.ts"
 import type { Decoding } from "../model/module.ts"
 import * as ops from "../tensor/ops.ts"
-import type { SlotReference } from "../tensor/leaves.ts"
+import type { SlotReference } from "../tensor/operations/leaves.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 
 /** What an Attention keeps of a token: `heads` keys and values of these widths. */

@@ -3,7 +3,7 @@
  * a token that is left out gets -Infinity.
  * @module
  */
-import { makeRng } from "../tensor/random.ts"
+import { makeRng } from "../tensor/operations/random.ts"
 
 /** How a token is chosen. */
 export interface SamplingOptions {

@@ -4,9 +4,9 @@
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import type { JsonError } from "../formats/json_error.ts"
-import { readModelConfig } from "../formats/model_config.ts"
-import type { StorageError } from "../formats/storage_error.ts"
+import type { JsonError } from "../formats/json/json_error.ts"
+import { readModelConfig } from "../formats/json/model_config.ts"
+import type { StorageError } from "../formats/files/storage_error.ts"
 
 /** Names that a config gives to a head's classes, by id; undefined where it gives none. */
 export function namesIn(config: Readonly<Record<string, unknown>>, count?: number): ReadonlyArray<string> | undefined {

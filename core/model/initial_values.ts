@@ -1,7 +1,7 @@
 import type { ParameterSpec } from "../contracts/parameter.ts"
 import { sizeOf } from "../tensor/shape.ts"
-import { threefry2x32 } from "../tensor/threefry.ts"
-import { hash } from "./_hash.ts"
+import { threefry2x32 } from "../tensor/operations/threefry.ts"
+import { hash } from "./hash.ts"
 
 /** First values of a parameter: a pure function of the seed (up to 53 bits) and its key. */
 export function initialValues({ shape, initializer }: ParameterSpec, seed: number, key: string): Float32Array {

@@ -1,9 +1,9 @@
 import type { Parameter } from "../contracts/parameter.ts"
 import { PluginError } from "../contracts/plugin_error.ts"
 import type { Tensor } from "../tensor/tensor.ts"
-import { makeScope } from "./_scope.ts"
+import { makeScope } from "./sites/scope.ts"
 import type { FoldedWeight, Model, ViewOptions } from "./model.ts"
-import { sitesOn } from "./sites.ts"
+import { sitesOn } from "./sites/sites.ts"
 
 /** What a model is made of, all its views alike. */
 export type ModelParts = Omit<Model, "merged" | "off" | "folded" | "forward" | "view" | "tensor">

@@ -3,14 +3,14 @@
  * @module
  */
 export type { FoldedWeight, ForwardOptions, Model, ModelParameter, ViewOptions } from "./model.ts"
-export { loadAdapters, readParameters, saveAdapters, writeParameters } from "./adapters.ts"
-export type { Choice } from "./choice.ts"
-export { chooseByRow, type RowChoice } from "./choose_by_row.ts"
+export { loadAdapters, readParameters, saveAdapters, writeParameters } from "./sites/adapters.ts"
+export type { Choice } from "./blocks/choice.ts"
+export { chooseByRow, type RowChoice } from "./blocks/choose_by_row.ts"
 export { headLabels } from "./head_labels.ts"
 export { initialize, load, type LoadError } from "./load/load.ts"
 export type { InitializeOptions, LoadOptions } from "./load/load_options.ts"
 export { merge, saveMerged, type SaveMergedOptions } from "./merge.ts"
-export type { ResolvedSite } from "./sites.ts"
+export type { ResolvedSite } from "./sites/sites.ts"
 export { type CheckpointOptions, saveCheckpoint } from "./save_checkpoint.ts"
 export { soup, type SoupIngredient, type SoupOptions } from "../weights/soup.ts"
 export type { AveragedTensor, SoupReport } from "../weights/average_tensors.ts"

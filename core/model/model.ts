@@ -11,10 +11,10 @@ import type { BackendService, Slot } from "../backend/backend.ts"
 import type { TaskOf } from "../tasks/task.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import type { Ties } from "../weights/weight_map.ts"
-import type { Choice } from "./choice.ts"
+import type { Choice } from "./blocks/choice.ts"
 import type { Decoding } from "./module.ts"
 import type { Network } from "./network.ts"
-import type { ResolvedSite } from "./sites.ts"
+import type { ResolvedSite } from "./sites/sites.ts"
 
 /** A parameter with memory. */
 export interface ModelParameter extends Parameter {

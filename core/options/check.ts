@@ -1,4 +1,4 @@
-import { nearest } from "../formats/nearest.ts"
+import { nearest } from "../formats/json/nearest.ts"
 import type { Fault, Field, Fields, OptionTable, Resolved } from "./field.ts"
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>

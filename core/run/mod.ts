@@ -33,11 +33,11 @@ export {
 } from "./run_spec.ts"
 export type { Fault, Field, Fields, OptionTable, Resolved } from "../options/field.ts"
 export type * from "../tasks/dataset.ts"
-export type * from "../data/read_options.ts"
-export type { Tokenizer } from "../data/tokenizer.ts"
-export type { Optimizer, UpdateContext, Updated } from "../training/optimizer.ts"
+export type * from "../data/table/read_options.ts"
+export type { Tokenizer } from "../data/tokenizer/tokenizer.ts"
+export type { Optimizer, UpdateContext, Updated } from "../training/optimizers/optimizer.ts"
 export type { Cadence, EarlyStopping, TrainOptions } from "../training/options.ts"
-export type { Schedule } from "../training/schedule.ts"
+export type { Schedule } from "../training/optimizers/schedule.ts"
 export type { JsonSchema }
 
 /** The JSON Schema of a run file, for editors. */

@@ -29,9 +29,9 @@ export {
   toInt,
   uniform,
   where,
-} from "./elementwise.ts"
-export { constant, full, input, type InputOptions, iota, slot, type SlotReference } from "./leaves.ts"
-export { argmax, batchSum, maximum, mean, type ReduceOptions, sum, sumTo } from "./reduce.ts"
+} from "./operations/elementwise.ts"
+export { constant, full, input, type InputOptions, iota, slot, type SlotReference } from "./operations/leaves.ts"
+export { argmax, batchSum, maximum, mean, type ReduceOptions, sum, sumTo } from "./operations/reduce.ts"
 export {
   concat,
   expand,
@@ -44,9 +44,9 @@ export {
   slice,
   stopGradient,
   transpose,
-} from "./views.ts"
-export { matmul, type MatmulOptions } from "./matmul.ts"
-export { gather, scatterAdd, updateSlice } from "./indexing.ts"
+} from "./operations/views.ts"
+export { matmul, type MatmulOptions } from "./operations/matmul.ts"
+export { gather, scatterAdd, updateSlice } from "./operations/indexing.ts"
 export { softmax } from "./composites/softmax.ts"
 export { rmsNorm } from "./composites/rms_norm.ts"
 export { layerNorm } from "./composites/layer_norm.ts"

@@ -3,7 +3,7 @@
  * @module
  */
 import type { DType } from "./dtype.ts"
-import { uniformAt } from "./threefry.ts"
+import { uniformAt } from "./operations/threefry.ts"
 
 /** erf by its Maclaurin series for small |x|, and by the continued fraction of erfc beyond (Lentz); near 1e-15. */
 const erf = (x: number): number => {

@@ -10,8 +10,8 @@ import { type AutoOptions, layerWith as backendWith } from "../backend/auto.ts"
 import type { Backend } from "../backend/backend.ts"
 import type { BackendError } from "../backend/backend_error.ts"
 import { layer as plugins, type Plugins } from "../contracts/plugins.ts"
-import { memoryFiles } from "../formats/memory_files.ts"
-import { type Families, layer as families } from "../model/families.ts"
+import { memoryFiles } from "../formats/files/memory_files.ts"
+import { type Families, layer as families } from "../model/load/families.ts"
 
 /** What {@link layer} provides. */
 export type Services = Backend | Plugins | Families | FileSystem.FileSystem | Path.Path

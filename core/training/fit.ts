@@ -1,18 +1,18 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import { loadTokenizer } from "../data/tokenizer.ts"
+import { loadTokenizer } from "../data/tokenizer/tokenizer.ts"
 import type { Model } from "../model/model.ts"
-import { attempt } from "./_attempt.ts"
-import { type Plan, planRun } from "./_plan.ts"
-import { makeGuards } from "./guards.ts"
-import { trainLoop } from "./loop.ts"
+import { attempt } from "./loop/attempt.ts"
+import { type Plan, planRun } from "../report/plan.ts"
+import { makeGuards } from "./loop/guards.ts"
+import { trainLoop } from "./loop/loop.ts"
 import { fullOptions, type TrainOptions } from "./options.ts"
-import { makeRun, type Run, type TrainError } from "./run.ts"
-import { FRESH } from "./start.ts"
+import { makeRun, type Run, type TrainError } from "./run_folder/run.ts"
+import { FRESH } from "./run_folder/start.ts"
 import { session as openSession } from "./session.ts"
-import { makeTelemetry, type Telemetry } from "./telemetry.ts"
-import type { TrainingData } from "./training_data.ts"
-import { makeValidation } from "./validation.ts"
+import { makeTelemetry, type Telemetry } from "./loop/telemetry.ts"
+import type { TrainingData } from "./loop/training_data.ts"
+import { makeValidation } from "./loop/validation.ts"
 
 /**
  * Trains a model. Everything that can be checked is checked before any work; interruption (Ctrl-C) writes a checkpoint
@@ -30,7 +30,7 @@ export function fit(
     const { totalSteps } = plan
     const folder = full.runFolder === undefined
       ? undefined
-      : yield* (yield* Effect.promise(() => import("./run_folder.ts"))).openRunFolder({
+      : yield* (yield* Effect.promise(() => import("./run_folder/run_folder.ts"))).openRunFolder({
         path: full.runFolder,
         config: plan.config,
         resume: full.resume,
@@ -38,7 +38,12 @@ export function fit(
     const session = yield* openSession(model, plan.session)
     const checkpoints = folder === undefined
       ? undefined
-      : (yield* Effect.promise(() => import("./run_checkpoints.ts"))).makeRunCheckpoints(model, plan, session, folder)
+      : (yield* Effect.promise(() => import("./run_folder/run_checkpoints.ts"))).makeRunCheckpoints(
+        model,
+        plan,
+        session,
+        folder,
+      )
     const start = checkpoints === undefined ? FRESH : yield* checkpoints.start(full.resume)
     const log = folder === undefined ? undefined : yield* folder.openLog(start.state.step)
     const telemetry = makeTelemetry({ model, options: full, totalSteps, folder, log, from: start.state })
@@ -92,7 +97,7 @@ function announce(model: Model, plan: Plan, { emit }: Telemetry, resumedFrom: nu
       totalSteps: plan.totalSteps,
       ...(resumedFrom === undefined ? {} : { resumedFrom }),
     })
-    const { messagesOf } = yield* Effect.promise(() => import("./_messages.ts"))
+    const { messagesOf } = yield* Effect.promise(() => import("../report/messages.ts"))
     for (const message of messagesOf(plan, model.contributions)) yield* emit(message)
   })
 }

@@ -1,13 +1,13 @@
 import type * as Effect from "effect/Effect"
 import type { TrainEvent } from "../contracts/train_event.ts"
-import type { Tokenizer } from "../data/tokenizer.ts"
+import type { Tokenizer } from "../data/tokenizer/tokenizer.ts"
 import { faultsOf, mustBe, withDefaults } from "../options/check.ts"
 import type { Field, OptionTable, Resolved } from "../options/field.ts"
 import * as field from "../options/fields.ts"
-import { adamW } from "./adamw.ts"
-import type { Optimizer } from "./optimizer.ts"
-import type { Schedule } from "./schedule.ts"
-import { sgd } from "./sgd.ts"
+import { adamW } from "./optimizers/adamw.ts"
+import type { Optimizer } from "./optimizers/optimizer.ts"
+import type { Schedule } from "./optimizers/schedule.ts"
+import { sgd } from "./optimizers/sgd.ts"
 import { TrainingError } from "./training_error.ts"
 
 /** When something happens: at the end of each epoch, every so many steps, or not at all. */

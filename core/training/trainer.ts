@@ -5,10 +5,10 @@
 export { evaluate, type EvaluateError, type EvaluateOptions, type Evaluation, predict } from "./evaluate.ts"
 export type { JudgedPrediction, Prediction } from "../tasks/task.ts"
 export { embed, type EmbedOptions } from "./embed.ts"
-export { type Batch, collate } from "../data/batches.ts"
+export { type Batch, collate } from "../data/batches/batches.ts"
 export type { Example } from "../data/encode.ts"
 export { fit } from "./fit.ts"
-export type { Run, RunAccount, TrainError } from "./run.ts"
+export type { Run, RunAccount, TrainError } from "./run_folder/run.ts"
 export {
   type Session,
   session,
@@ -17,17 +17,17 @@ export {
   type Snapshot,
   type StepResult,
 } from "./session.ts"
-export type { SessionModel, SessionOptions } from "./session_options.ts"
-export type { NamedSlot } from "./step_slots.ts"
-export { stream } from "./stream.ts"
+export type { SessionModel, SessionOptions } from "./step/session_options.ts"
+export type { NamedSlot } from "./step/step_slots.ts"
+export { stream } from "./loop/stream.ts"
 export type { Cadence, EarlyStopping, TrainOptions } from "./options.ts"
-export type { Split, TrainingData } from "./training_data.ts"
-export { adamW, type AdamWOptions } from "./adamw.ts"
-export { sgd, type SgdOptions } from "./sgd.ts"
-export type { Optimizer, UpdateContext, Updated } from "./optimizer.ts"
-export { type Schedule, scheduleFactor, type ScheduleLengths } from "./schedule.ts"
+export type { Split, TrainingData } from "./loop/training_data.ts"
+export { adamW, type AdamWOptions } from "./optimizers/adamw.ts"
+export { sgd, type SgdOptions } from "./optimizers/sgd.ts"
+export type { Optimizer, UpdateContext, Updated } from "./optimizers/optimizer.ts"
+export { type Schedule, scheduleFactor, type ScheduleLengths } from "./optimizers/schedule.ts"
 export type { ClassificationMetrics, ClassScores, ConfusionMatrix } from "../tasks/classification_metrics.ts"
-export type { RunFolder } from "./run_folder.ts"
+export type { RunFolder } from "./run_folder/run_folder.ts"
 export {
   type ChromeEvent,
   type ChromeTrace,
@@ -37,7 +37,7 @@ export {
   profileTable,
   type StepTrace,
   type TracedRun,
-} from "./profile.ts"
-export { type ProgressOutput, showProgress } from "./progress.ts"
-export type { ReportData, ReportDivision, ReportEvaluation, ReportSample } from "./report.ts"
-export { trainableParametersLine } from "./trainable_parameters.ts"
+} from "../report/profile.ts"
+export { type ProgressOutput, showProgress } from "../report/progress.ts"
+export type { ReportData, ReportDivision, ReportEvaluation, ReportSample } from "../report/report.ts"
+export { trainableParametersLine } from "./step/trainable_parameters.ts"

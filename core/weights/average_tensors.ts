@@ -12,10 +12,10 @@ import {
   type SafetensorsError,
   type TensorEntry,
   writeSafetensors,
-} from "../formats/safetensors.ts"
-import { isWithin } from "../formats/path_within.ts"
-import type { StorageError } from "../formats/storage_error.ts"
-import { isFloatDType } from "../formats/stored_dtype.ts"
+} from "../formats/safetensors/safetensors.ts"
+import { isWithin } from "../formats/files/path_within.ts"
+import type { StorageError } from "../formats/files/storage_error.ts"
+import { isFloatDType } from "../formats/safetensors/stored_dtype.ts"
 import { sizeOf } from "../tensor/shape.ts"
 import { SoupError } from "./soup_error.ts"
 

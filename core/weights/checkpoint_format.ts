@@ -4,11 +4,11 @@
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import { openModel } from "../formats/checkpoint.ts"
-import type { JsonError } from "../formats/json_error.ts"
-import { pathExists } from "../formats/path_exists.ts"
-import type { SafetensorsError } from "../formats/safetensors_error.ts"
-import type { StorageError } from "../formats/storage_error.ts"
+import { openModel } from "../formats/safetensors/checkpoint.ts"
+import type { JsonError } from "../formats/json/json_error.ts"
+import { pathExists } from "../formats/files/path_exists.ts"
+import type { SafetensorsError } from "../formats/safetensors/safetensors_error.ts"
+import type { StorageError } from "../formats/files/storage_error.ts"
 import { type StoredTensor, storedTensors } from "./stored_tensor.ts"
 
 /** A format of weight files. */

@@ -1,8 +1,8 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import { readTensor } from "../formats/checkpoint.ts"
-import type { TensorEntry } from "../formats/safetensors_header.ts"
-import type { StoredDType } from "../formats/stored_dtype.ts"
+import { readTensor } from "../formats/safetensors/checkpoint.ts"
+import type { TensorEntry } from "../formats/safetensors/safetensors_header.ts"
+import type { StoredDType } from "../formats/safetensors/stored_dtype.ts"
 import { sizeOf } from "../tensor/shape.ts"
 import type { LazyTensor } from "./weight_transform.ts"
 

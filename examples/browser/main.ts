@@ -2,8 +2,8 @@
  * The page: takes a file, trains, shows how it goes, and hands out the adapter.
  * @module
  */
-import { curve, type Point } from "./_curve.ts"
-import { readTable, train, type Trained } from "./_training.ts"
+import { curve, type Point } from "./curve.ts"
+import { readTable, train, type Trained } from "./training.ts"
 
 const get = <E extends HTMLElement = HTMLElement>(id: string) => document.getElementById(id) as E
 const show = (id: string, visible = true) => void (get(id).hidden = !visible)

@@ -9,8 +9,8 @@
  *
  * @module
  */
-import { bundle } from "./_bundle.ts"
-import { serve, type Site } from "./_site.ts"
+import { bundle } from "./bundle.ts"
+import { serve, type Site } from "./site.ts"
 
 /** The whole page: its files, the model that is included, and a table to try it on. */
 export async function pageSite(model: URL = new URL("../models/espalier-1m/", import.meta.url)): Promise<Site> {

@@ -8,7 +8,7 @@ import {
   attentionLogSumOperation,
   attentionOperation,
 } from "../../core/tensor/composites/attention.ts"
-import { iotaOperation } from "../../core/tensor/leaves.ts"
+import { iotaOperation } from "../../core/tensor/operations/leaves.ts"
 import { broadcastStrides, type Shape } from "../../core/tensor/shape.ts"
 import type { Tensor } from "../../core/tensor/tensor.ts"
 import type { AttentionGradientCall } from "../attention_gradient/call.ts"

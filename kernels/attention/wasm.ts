@@ -9,7 +9,7 @@
  */
 import { keyOf } from "../collapse.ts"
 import type { AttentionCall } from "./call.ts"
-import { scaled } from "../matmul/_wasm_operands.ts"
+import { scaled } from "../matmul/wasm/operands.ts"
 import {
   call as callFunction,
   type Code,
@@ -22,7 +22,7 @@ import {
   whileTrue,
 } from "../wasm/assembler.ts"
 import type { KernelContext, KernelEmitter } from "../wasm/kernel.ts"
-import { blockFunction } from "./_wasm_block.ts"
+import { blockFunction } from "./wasm/block.ts"
 import {
   byHeight,
   bytesAlong,
@@ -33,10 +33,10 @@ import {
   step,
   unionOf,
   withQueries,
-} from "./_wasm_parts.ts"
-import { packColumns, STRIP } from "./_wasm_products.ts"
-import { type SeenKeys, seenKeys } from "./_wasm_ranges.ts"
-import { scratchOf, type Shape, shapeOf } from "./_wasm_shape.ts"
+} from "./wasm/parts.ts"
+import { packColumns, STRIP } from "./wasm/products.ts"
+import { type SeenKeys, seenKeys } from "./wasm/ranges.ts"
+import { scratchOf, type Shape, shapeOf } from "./wasm/shape.ts"
 
 /**
  * Index of the function `(begin, end, scratch, panels, queries, q, k, v, bias, factor, output, logSum)`, all i32, that

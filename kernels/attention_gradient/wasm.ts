@@ -16,13 +16,13 @@ import {
   step,
   unionOf,
   withQueries,
-} from "../attention/_wasm_parts.ts"
-import { packColumns } from "../attention/_wasm_products.ts"
-import { type SeenKeys, seenKeys } from "../attention/_wasm_ranges.ts"
+} from "../attention/wasm/parts.ts"
+import { packColumns } from "../attention/wasm/products.ts"
+import { type SeenKeys, seenKeys } from "../attention/wasm/ranges.ts"
 import { keyOf } from "../collapse.ts"
 import type { View } from "../contract.ts"
 import type { AttentionGradientCall } from "./call.ts"
-import { scaled } from "../matmul/_wasm_operands.ts"
+import { scaled } from "../matmul/wasm/operands.ts"
 import { emitRows } from "../rows/wasm.ts"
 import {
   call as callFunction,
@@ -38,9 +38,9 @@ import {
 } from "../wasm/assembler.ts"
 import { groupedStage, itemsPerUnit, type KernelContext, type KernelEmitter, type Stage } from "../wasm/kernel.ts"
 import { loadLanes, storeLanes } from "../wasm/lanes.ts"
-import { blockFunction } from "./_wasm_block.ts"
-import { type Addresses, BLOCK_PARAMETERS } from "./_wasm_block_parts.ts"
-import { needsScores, scratchOf, type Shape, shapeOf } from "./_wasm_shape.ts"
+import { blockFunction } from "./wasm/block.ts"
+import { type Addresses, BLOCK_PARAMETERS } from "./wasm/block_parts.ts"
+import { needsScores, scratchOf, type Shape, shapeOf } from "./wasm/shape.ts"
 
 /** Parameters of the driver, one address each. */
 const OPERANDS = ["q", "k", "v", "bias", "factor", "logSum", "cotangent", "delta", "dq", "dk", "dv"] as const

@@ -5,8 +5,8 @@
  * @module
  */
 import { sizeOf } from "../../core/tensor/shape.ts"
-import { apartOf } from "../attention/_apart.ts"
-import { rangesSize, seenRanges } from "../attention/_wgsl_ranges.ts"
+import { apartOf } from "../attention/apart.ts"
+import { rangesSize, seenRanges } from "../attention/wgsl/ranges.ts"
 import {
   bitsOf,
   enterQueries,
@@ -17,7 +17,7 @@ import {
   tileForm,
   type TileOperand,
   type TileShader,
-} from "../attention/_wgsl_tile.ts"
+} from "../attention/wgsl/tile.ts"
 import type { View } from "../contract.ts"
 import type { AttentionGradientCall } from "./call.ts"
 import { emitRows } from "../rows/wgsl.ts"

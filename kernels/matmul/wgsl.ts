@@ -11,9 +11,9 @@ import type { MatmulCall } from "./call.ts"
 import type { RowsCall } from "../rows/call.ts"
 import { emitRows } from "../rows/wgsl.ts"
 import type { DeviceTraits, Dispatch, KernelContext, KernelEmitter } from "../wgsl/kernel.ts"
-import { type BroadcastForm, broadcastProduct, LANE_COLUMNS } from "./_wgsl_broadcast.ts"
-import { exchanged, type Task } from "./_wgsl_task.ts"
-import { type TileForm, tileProduct } from "./_wgsl_tile.ts"
+import { type BroadcastForm, broadcastProduct, LANE_COLUMNS } from "./wgsl/broadcast.ts"
+import { exchanged, type Task } from "./wgsl/task.ts"
+import { type TileForm, tileProduct } from "./wgsl/tile.ts"
 import { type BatchAxis, collapse } from "./product.ts"
 
 /** How a product is done. */

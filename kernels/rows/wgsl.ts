@@ -15,8 +15,8 @@ import type { RowsCall } from "./call.ts"
 import { type BodyWriter, bodyWriter, type Lanes, type Surroundings, typeName } from "../wgsl/body.ts"
 import { type DeviceTraits, type KernelContext, type KernelEmitter, lineOfWorkgroups } from "../wgsl/kernel.ts"
 import { coordinates, GROUP, PARAMETERS, sum, times, vectorViews, walk, type Walker } from "../wgsl/places.ts"
-import { cutLongRows } from "./_cut.ts"
-import { narrowRows } from "./_narrow.ts"
+import { cutLongRows } from "./cut.ts"
+import { narrowRows } from "./narrow.ts"
 
 type Reduction = Extract<Instruction, { op: "reduce" }>
 

@@ -7,7 +7,7 @@
  * Moshier's Cephes (single precision); erf and tanh are the rationals of Eigen.
  * @module
  */
-import { PARITY, ROTATIONS } from "../../core/tensor/threefry.ts"
+import { PARITY, ROTATIONS } from "../../core/tensor/operations/threefry.ts"
 import type { DType, UnaryName } from "../contract.ts"
 import {
   type Code,
@@ -225,7 +225,7 @@ const FUNCTIONS = {
   cos: sine(1),
 } satisfies Partial<Record<UnaryName, Body>>
 
-/** Threefry-2x32, 20 rounds, four counters at once: see `core/tensor/threefry.ts`. */
+/** Threefry-2x32, 20 rounds, four counters at once: see `core/tensor/operations/threefry.ts`. */
 const uniform = (f: FunctionScope, index: number, salt: number, key0: number, key1: number): Code => {
   const [x0, x1, key2] = [index, salt, f.local("v128")]
   const key = [key0, key1, key2]

@@ -7,7 +7,7 @@
  * rational of Eigen.
  * @module
  */
-import { PARITY, ROTATIONS } from "../../core/tensor/threefry.ts"
+import { PARITY, ROTATIONS } from "../../core/tensor/operations/threefry.ts"
 
 /** How many places one invocation has in one value. */
 export type Lanes = 1 | 4
@@ -45,7 +45,7 @@ const sine = (quarters: number) => ({ f, i, u }: Types): string =>
   return select(either, -either, (q & ${u}(2u)) != ${u}(0u));
 }`
 
-/** Threefry-2x32, 20 rounds: see `core/tensor/threefry.ts`. */
+/** Threefry-2x32, 20 rounds: see `core/tensor/operations/threefry.ts`. */
 const uniform = ({ f, i, u }: Types): string => {
   const rounds = Array.from({ length: 20 }, (_, round) => {
     const rotation = ROTATIONS[round % 8], injection = (round + 1) / 4

@@ -3,9 +3,9 @@
  * @module
  */
 import { PluginError } from "../../core/contracts/plugin_error.ts"
-import { JsonError } from "../../core/formats/json_error.ts"
-import { parseJson } from "../../core/formats/json_file.ts"
-import { ConfigReader } from "../../core/formats/model_config.ts"
+import { JsonError } from "../../core/formats/json/json_error.ts"
+import { parseJson } from "../../core/formats/json/json_file.ts"
+import { ConfigReader } from "../../core/formats/json/model_config.ts"
 import { nearest } from "../peft_format/mod.ts"
 import { AdapterHubError } from "./adapter_hub_error.ts"
 import type { Composition, ResolvedFusion } from "./composition.ts"

@@ -5,7 +5,7 @@
 import type { ArtifactFiles, NamedValues } from "../../core/contracts/contribution.ts"
 import type { ModuleInfo } from "../../core/contracts/module_info.ts"
 import type { Parameter } from "../../core/contracts/parameter.ts"
-import { parseHeader, SafetensorsError } from "../../core/formats/safetensors.ts"
+import { parseHeader, SafetensorsError } from "../../core/formats/safetensors/safetensors.ts"
 import { decodeTensors, encodeTensors, PeftError } from "../peft_format/mod.ts"
 import { AdapterHubError } from "./adapter_hub_error.ts"
 

@@ -22,10 +22,10 @@ import type * as Layer from "effect/Layer"
 import type { ArtifactFiles, Contribution } from "../../core/contracts/contribution.ts"
 import { PluginError } from "../../core/contracts/plugin_error.ts"
 import { plugin, Plugins } from "../../core/contracts/plugins.ts"
-import { readFiles } from "../../core/model/adapters.ts"
+import { readFiles } from "../../core/model/sites/adapters.ts"
 import * as field from "../../core/options/fields.ts"
 import { checkOptions } from "../../core/options/method_options.ts"
-import type { StorageError } from "../../core/formats/storage_error.ts"
+import type { StorageError } from "../../core/formats/files/storage_error.ts"
 import { AdapterHubError } from "./adapter_hub_error.ts"
 import {
   type AdapterSetup,

@@ -1,10 +1,10 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import { openSafetensors } from "../../core/formats/checkpoint.ts"
-import { pathExists } from "../../core/formats/path_exists.ts"
-import type { SafetensorsError } from "../../core/formats/safetensors_error.ts"
-import { type StorageError, toStorageError } from "../../core/formats/storage_error.ts"
-import { writeDirectoryWhole } from "../../core/formats/whole_file.ts"
+import { openSafetensors } from "../../core/formats/safetensors/checkpoint.ts"
+import { pathExists } from "../../core/formats/files/path_exists.ts"
+import type { SafetensorsError } from "../../core/formats/safetensors/safetensors_error.ts"
+import { type StorageError, toStorageError } from "../../core/formats/files/storage_error.ts"
+import { writeDirectoryWhole } from "../../core/formats/files/whole_file.ts"
 import {
   type AveragedTensor,
   averageTensors,

@@ -17,10 +17,10 @@
  */
 export { type CheckedInput, checkOperation, type OperationDifferences } from "../../core/graph/check_operation.ts"
 export { build, type Graph } from "../../core/graph/build.ts"
-export type { SlotReference } from "../../core/tensor/leaves.ts"
+export type { SlotReference } from "../../core/tensor/operations/leaves.ts"
 export { evaluate, evaluateAll, type EvaluateData } from "../../core/graph/evaluate.ts"
-export { type GradientOptions, gradients } from "../../core/graph/gradients.ts"
-export { endsIn, matcher } from "../../core/model/selector.ts"
+export { type GradientOptions, gradients } from "../../core/graph/rewrite/gradients.ts"
+export { endsIn, matcher } from "../../core/model/sites/selector.ts"
 export {
   checkOptions,
   type Default,
@@ -42,13 +42,13 @@ export {
   type ValueOf,
   withDefaults,
 } from "../../core/options/mod.ts"
-export { parseJson } from "../../core/formats/json_file.ts"
-export { alongBody, type Cutter, cutterOf } from "../../core/data/_pieces.ts"
-export { cellsOf, cellText } from "../../core/data/cells.ts"
+export { parseJson } from "../../core/formats/json/json_file.ts"
+export { alongBody, type Cutter, cutterOf } from "../../core/data/tokenizer/pieces.ts"
+export { cellsOf, cellText } from "../../core/data/table/cells.ts"
 export { textKey } from "../../core/data/split/text_keys.ts"
 export { classificationMetrics } from "../../core/tasks/classification_metrics.ts"
 export { perExample, perToken } from "../../core/tasks/objectives.ts"
-export { readFiles } from "../../core/model/adapters.ts"
+export { readFiles } from "../../core/model/sites/adapters.ts"
 export {
   adapterFile,
   CONFIG_FILE,

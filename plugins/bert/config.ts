@@ -1,5 +1,5 @@
-import type { ConfigFields } from "../../core/formats/config_fields.ts"
-import type { ConfigReader } from "../../core/formats/model_config.ts"
+import type { ConfigFields } from "../../core/formats/json/config_fields.ts"
+import type { ConfigReader } from "../../core/formats/json/model_config.ts"
 import * as ops from "../../core/tensor/ops.ts"
 import type { Tensor } from "../../core/tensor/tensor.ts"
 

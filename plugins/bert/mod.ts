@@ -26,11 +26,11 @@
  */
 import type * as Layer from "effect/Layer"
 import type { PluginError } from "../../core/contracts/plugin_error.ts"
-import { type Families, family } from "../../core/model/families.ts"
+import { type Families, family } from "../../core/model/load/families.ts"
 import { fields } from "./config.ts"
 import { buildNetwork, modelTypes } from "./network.ts"
 
-export type { ConfigFields, Families, FamiliesService, Family } from "../../core/model/families.ts"
+export type { ConfigFields, Families, FamiliesService, Family } from "../../core/model/load/families.ts"
 export { modelTypes }
 
 /** Registers the family for `Model.load`. */

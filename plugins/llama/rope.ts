@@ -2,7 +2,7 @@
  * Rotary position embedding: what a config says of it, and tables, in float64 on the host.
  * @module
  */
-import { ConfigReader } from "../../core/formats/model_config.ts"
+import { ConfigReader } from "../../core/formats/json/model_config.ts"
 import { type Frequencies, type Rope, ROPE_KINDS } from "./rope_kinds.ts"
 
 export type { Frequencies, Rope }

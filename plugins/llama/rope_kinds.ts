@@ -2,7 +2,7 @@
  * Kinds of rotary positions, as transformers' modeling_rope_utils defines them.
  * @module
  */
-import type { ConfigReader } from "../../core/formats/model_config.ts"
+import type { ConfigReader } from "../../core/formats/json/model_config.ts"
 
 /** Turns of each pair of dimensions per position, in radians: [headDim / 2]. */
 export type Frequencies = ReadonlyArray<number>

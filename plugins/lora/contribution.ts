@@ -25,7 +25,7 @@ import {
   WEIGHTS_FILE,
 } from "../peft_format/mod.ts"
 import { baseChanges, NO_CHANGES } from "./base_changes.ts"
-import { doubled, doubledParameters, joined, split } from "./double_rank.ts"
+import { doubled, doubledParameters, joined, split } from "./combine/double_rank.ts"
 import { INITIAL_A, INITIAL_B } from "./low_rank.ts"
 import { asInFiles } from "./own_modules.ts"
 import { type LoraInitialization, type ResolvedOptions, startsFromBase } from "./options.ts"

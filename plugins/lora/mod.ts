@@ -29,8 +29,8 @@ import type * as Layer from "effect/Layer"
 import type { ArtifactFiles, Contribution } from "../../core/contracts/contribution.ts"
 import { PluginError } from "../../core/contracts/plugin_error.ts"
 import { plugin, Plugins } from "../../core/contracts/plugins.ts"
-import { pathExists } from "../../core/formats/path_exists.ts"
-import type { StorageError } from "../../core/formats/storage_error.ts"
+import { pathExists } from "../../core/formats/files/path_exists.ts"
+import type { StorageError } from "../../core/formats/files/storage_error.ts"
 import {
   adapterFile,
   attemptPeft,
@@ -49,16 +49,16 @@ import { contributionOf } from "./contribution.ts"
 import { type LoraOptions, type Origin, type ResolvedOptions, resolveOptions } from "./options.ts"
 
 export type { Plugins, PluginsService } from "../../core/contracts/plugins.ts"
-export type { FloatDType } from "../../core/formats/safetensors.ts"
+export type { FloatDType } from "../../core/formats/safetensors/safetensors.ts"
 export type * from "../../core/model/mod.ts"
 export type * from "../../core/model/module.ts"
 export type * from "../../core/model/network.ts"
 export { PeftError, type PeftErrorFields } from "../peft_format/mod.ts"
-export { combine } from "./combine.ts"
-export type { CombinedModule, CombineReport } from "./combine_adapters.ts"
+export { combine } from "./combine/combine.ts"
+export type { CombinedModule, CombineReport } from "./combine/combine_adapters.ts"
 export { CombineError, type CombineErrorFields } from "../../core/weights/combine/combine_error.ts"
-export type { CombinationType, CombineOptions } from "./combine_options.ts"
-export type { AdapterSource } from "./combine_sources.ts"
+export type { CombinationType, CombineOptions } from "./combine/combine_options.ts"
+export type { AdapterSource } from "./combine/combine_sources.ts"
 export type { LoraInitialization, LoraOptions, OptionWithoutDefault, Origin, ResolvedOptions } from "./options.ts"
 
 /** The adapters of a program. `model.view` switches them on and off, `Model.merge` merges them, by their ids. */

@@ -1,4 +1,4 @@
-import { readPattern } from "../../core/model/selector.ts"
+import { readPattern } from "../../core/model/sites/selector.ts"
 import * as field from "../../core/options/fields.ts"
 import { demandOf, methodName, methodOptions } from "../../core/options/method_options.ts"
 import type { OptionTable, Resolved } from "../../core/options/field.ts"

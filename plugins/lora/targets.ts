@@ -4,8 +4,8 @@
  * @module
  */
 import type { ModuleInfo } from "../../core/contracts/module_info.ts"
-import type { PythonPattern } from "../../core/model/python_pattern.ts"
-import { endsIn, isAllLinear, matcher, readPattern } from "../../core/model/selector.ts"
+import type { PythonPattern } from "../../core/model/sites/python_pattern.ts"
+import { endsIn, isAllLinear, matcher, readPattern } from "../../core/model/sites/selector.ts"
 import { adapterPath, isHead } from "../peft_format/mod.ts"
 import { AT_END, OF_LAYERS, type ResolvedOptions, WITHIN } from "./options.ts"
 

@@ -1,9 +1,9 @@
 import type { NamedValues } from "../../core/contracts/contribution.ts"
 import type { ModuleInfo } from "../../core/contracts/module_info.ts"
 import type { Parameter } from "../../core/contracts/parameter.ts"
-import { likelyReason } from "./likely_reason.ts"
+import { likelyReason } from "./lora/likely_reason.ts"
 import { PeftError } from "./peft_error.ts"
-import { PREFIX, storedNames } from "./stored_names.ts"
+import { PREFIX, storedNames } from "./lora/stored_names.ts"
 import { checkTensors, differences, encodeTensors, openTensors, type StoredTensors } from "./tensors.ts"
 
 /** Names of parameters that are stored without `.weight`. */

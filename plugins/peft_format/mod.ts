@@ -8,10 +8,10 @@ export { decodeWeights, encodeWeights, openAdapterWeights, peftNames, type Weigh
 export { decodeAllWeights } from "./all_weights.ts"
 export { attemptPeft, resolved } from "./attempt.ts"
 export { HEADS, isHead } from "./heads.ts"
-export { initTokens } from "./init_text.ts"
-export { linearRows } from "./linear_rows.ts"
-export { decodeLoraConfig, encodeLoraConfig, type PeftLoraConfig } from "./lora_config.ts"
-export { nearest } from "../../core/formats/nearest.ts"
+export { initTokens } from "./lora/init_text.ts"
+export { linearRows } from "./lora/linear_rows.ts"
+export { decodeLoraConfig, encodeLoraConfig, type PeftLoraConfig } from "./lora/lora_config.ts"
+export { nearest } from "../../core/formats/json/nearest.ts"
 export { PeftError, type PeftErrorFields } from "./peft_error.ts"
 export {
   decodePromptConfig,
@@ -21,7 +21,7 @@ export {
   type PeftPromptFields,
   type PeftPromptTuningConfig,
   type PeftPTuningConfig,
-} from "./prompt_config.ts"
+} from "./prompt/prompt_config.ts"
 export {
   decodePrompt,
   encodePrompt,
@@ -30,9 +30,9 @@ export {
   promptFields,
   type PromptValues,
   type WantedPrompt,
-} from "./prompt_files.ts"
-export { readAdapter } from "./read_adapter.ts"
-export { readPrompt } from "./read_prompt.ts"
-export { adapterPath, firstParts, hasIdlePooler, isBare, PREFIX, wholeModules } from "./stored_names.ts"
+} from "./prompt/prompt_files.ts"
+export { readAdapter } from "./lora/read_adapter.ts"
+export { readPrompt } from "./prompt/read_prompt.ts"
+export { adapterPath, firstParts, hasIdlePooler, isBare, PREFIX, wholeModules } from "./lora/stored_names.ts"
 export { PEFT_TASK_TYPES, type PeftTaskType, peftTaskType } from "./task_type.ts"
 export { decodeTensors, encodeTensors, type FileTensor, openTensors, type StoredTensors } from "./tensors.ts"

@@ -3,7 +3,12 @@
  * @module
  */
 import { widenBF16, widenF16 } from "../../core/tensor/half_floats.ts"
-import { encodeSafetensors, parseHeader, SafetensorsError, type TensorEntry } from "../../core/formats/safetensors.ts"
+import {
+  encodeSafetensors,
+  parseHeader,
+  SafetensorsError,
+  type TensorEntry,
+} from "../../core/formats/safetensors/safetensors.ts"
 import type { Shape } from "../../core/tensor/shape.ts"
 import { PeftError } from "./peft_error.ts"
 

@@ -18,7 +18,7 @@ import type * as Layer from "effect/Layer"
 import type { ArtifactFiles, Contribution } from "../../core/contracts/contribution.ts"
 import type { PluginError } from "../../core/contracts/plugin_error.ts"
 import { plugin, Plugins } from "../../core/contracts/plugins.ts"
-import type { StorageError } from "../../core/formats/storage_error.ts"
+import type { StorageError } from "../../core/formats/files/storage_error.ts"
 import {
   adapterFile,
   ENCODER_FILE,

@@ -2,7 +2,7 @@
  * The profile of a step from several traced ones, so that one reading on a busy machine does not decide.
  * @module
  */
-import { profileTable, type StepTrace } from "../../core/training/profile.ts"
+import { profileTable, type StepTrace } from "../../core/report/profile.ts"
 import { median } from "./contest.ts"
 
 /** Collects traces; with each one the table of all of them so far goes to the file. */

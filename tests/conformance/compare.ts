@@ -2,7 +2,7 @@
  * The conformance rule: how near a run must be to the reference. Every check can fail, and says by how much it did.
  * @module
  */
-import type { NamedTensor } from "./_tensors.ts"
+import type { NamedTensor } from "./tensors.ts"
 
 /** Tensors by the name they are saved under. */
 export type Tensors = ReadonlyMap<string, NamedTensor>

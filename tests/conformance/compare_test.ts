@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert"
-import type { NamedTensor } from "./_tensors.ts"
+import type { NamedTensor } from "./tensors.ts"
 import { compareInitialization, compareLogits, compareStart, compareTraining, type Training } from "./compare.ts"
 
 const tensor = (...values: Array<number>): NamedTensor => ({ shape: [values.length], data: Float32Array.from(values) })

@@ -2,7 +2,7 @@
  * What Espalier makes of a directory whose files were changed, in the form of reference_mutations.py.
  * @module
  */
-import { outputsOf, taskOf, tokenizerOf } from "../directory.ts"
+import { outputsOf, taskOf, tokenizerOf } from "../support/directory.ts"
 
 /** One directory to be read. */
 export interface Job {

@@ -5,7 +5,7 @@
 import type { Layer } from "effect/Layer"
 import type { Backend } from "../../core/backend/backend.ts"
 import type { BackendError } from "../../core/backend/backend_error.ts"
-import { readTensors } from "./_tensors.ts"
+import { readTensors } from "./tensors.ts"
 import { type Case, hasMethod } from "./cases.ts"
 import {
   compareEmbeddings,

@@ -2,7 +2,7 @@
  * What PyTorch, transformers and PEFT of an environment compute for the cases: run once and kept, and read.
  * @module
  */
-import { readTensors } from "./_tensors.ts"
+import { readTensors } from "./tensors.ts"
 import type { Case } from "./cases.ts"
 import type { Training } from "./compare.ts"
 import { type Environment, execute, pythonEnvironment, scripts, workspace } from "./environment.ts"

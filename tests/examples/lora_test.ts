@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
-import { saveTokenizer, trainBpe } from "../../core/data/train_bpe.ts"
+import { saveTokenizer, trainBpe } from "../../core/data/tokenizer/train_bpe.ts"
 import { initialize, saveCheckpoint } from "../../core/model/mod.ts"
 import { Task } from "../../core/tasks/builtin.ts"
-import { languageModel, texts } from "../core/training/_support.ts"
-import { fixture, run } from "../model_layer.ts"
+import { languageModel, texts } from "../core/training/support.ts"
+import { fixture, run } from "../support/model_layer.ts"
 
 const script = new URL("../../examples/lora.ts", import.meta.url).pathname
 const config = new URL("../../deno.json", import.meta.url).pathname

@@ -2,7 +2,7 @@ import * as NodePath from "@effect/platform-node/NodePath"
 import { assertEquals } from "@std/assert"
 import * as Effect from "effect/Effect"
 import { columnsOf, decodeRunFile, resolveRun } from "../../core/run/mod.ts"
-import { METHODS } from "../../examples/_methods.ts"
+import { METHODS } from "../../examples/methods.ts"
 import { specOf } from "../../examples/lora.ts"
 
 const flags = (given: Record<string, unknown>) => {

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
-import { saveTokenizer, trainBpe } from "../../core/data/train_bpe.ts"
+import { saveTokenizer, trainBpe } from "../../core/data/tokenizer/train_bpe.ts"
 import { saveCheckpoint } from "../../core/model/mod.ts"
-import { languageModel, texts } from "../core/training/_support.ts"
-import { run } from "../model_layer.ts"
+import { languageModel, texts } from "../core/training/support.ts"
+import { run } from "../support/model_layer.ts"
 
 const script = new URL("../../examples/run.ts", import.meta.url).pathname
 const config = new URL("../../deno.json", import.meta.url).pathname

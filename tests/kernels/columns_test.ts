@@ -1,7 +1,7 @@
 import type { Instruction } from "../../kernels/contract.ts"
 import { stridesOf } from "../../core/tensor/shape.ts"
-import { type Case, noise, size, view } from "./_compare.ts"
-import { testAll } from "./_test_all.ts"
+import { type Case, noise, size, view } from "./compare.ts"
+import { testAll } from "./test_all.ts"
 
 const f32 = "f32" as const
 const square: Instruction[] = [

@@ -1,5 +1,5 @@
-import { type Case, noise, size, view } from "./_compare.ts"
-import { testAll } from "./_test_all.ts"
+import { type Case, noise, size, view } from "./compare.ts"
+import { testAll } from "./test_all.ts"
 
 testAll(
   "gather: odd shapes, strided table, indices outside give zeros",

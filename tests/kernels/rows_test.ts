@@ -1,7 +1,7 @@
 import type { Instruction } from "../../kernels/contract.ts"
 import type { RowsCall } from "../../kernels/rows/call.ts"
-import { type Case, noise, view } from "./_compare.ts"
-import { testAll } from "./_test_all.ts"
+import { type Case, noise, view } from "./compare.ts"
+import { testAll } from "./test_all.ts"
 
 const f32 = "f32" as const, i32 = "i32" as const
 const load = (operand: number): Instruction => ({ op: "load", operand, dtype: f32 })

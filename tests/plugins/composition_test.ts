@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { PluginError } from "../../core/contracts/plugin_error.ts"
 import { Plugins } from "../../core/contracts/plugins.ts"
-import { gradients } from "../../core/graph/gradients.ts"
+import { gradients } from "../../core/graph/rewrite/gradients.ts"
 import {
   generate,
   initialize,
@@ -22,19 +22,19 @@ import {
 } from "../../core/inference/mod.ts"
 import { Task } from "../../core/tasks/builtin.ts"
 import * as ops from "../../core/tensor/ops.ts"
-import { makeRng, type Rng } from "../../core/tensor/random.ts"
-import { wrapObjective } from "../../core/training/objectives.ts"
-import { batchInputs } from "../../core/data/batch_inputs.ts"
+import { makeRng, type Rng } from "../../core/tensor/operations/random.ts"
+import { wrapObjective } from "../../core/training/step/objectives.ts"
+import { batchInputs } from "../../core/data/batches/batch_inputs.ts"
 import * as BitFit from "../../examples/third_party/bitfit.ts"
 import * as IA3 from "../../examples/third_party/ia3.ts"
 import * as Adapters from "../../plugins/adapters/mod.ts"
 import * as Lora from "../../plugins/lora/mod.ts"
 import * as PrefixTuning from "../../plugins/prefix_tuning/mod.ts"
 import * as PromptTuning from "../../plugins/prompt_tuning/mod.ts"
-import { evaluateAll } from "../evaluate.ts"
-import { type MemoryBackend, memoryBackend } from "../memory_backend.ts"
-import { type Base, failure, run } from "../model_layer.ts"
-import { inDirectory } from "./_files.ts"
+import { evaluateAll } from "../support/evaluate.ts"
+import { type MemoryBackend, memoryBackend } from "../support/memory_backend.ts"
+import { type Base, failure, run } from "../support/model_layer.ts"
+import { inDirectory } from "./files.ts"
 
 /** The first case's; each has the next. */
 const SEED = 20261122

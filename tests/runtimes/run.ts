@@ -6,11 +6,11 @@
  */
 import * as esbuild from "esbuild"
 import { fileURLToPath } from "node:url"
-import { bundle } from "../../examples/browser/_bundle.ts"
-import { serve } from "../../examples/browser/_site.ts"
-import { findChromium, inPage } from "./_chromium.ts"
-import { pageConfig } from "./_page_types.ts"
-import { usePage } from "./_use_page.ts"
+import { bundle } from "../../examples/browser/bundle.ts"
+import { serve } from "../../examples/browser/site.ts"
+import { findChromium, inPage } from "./chromium.ts"
+import { pageConfig } from "./page_types.ts"
+import { usePage } from "./use_page.ts"
 import type { SuiteOutcome, SuitePlace } from "./suite.ts"
 
 /** Largest relative difference of a loss, and difference of a probability, from Deno's on the CPU. */

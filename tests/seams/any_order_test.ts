@@ -5,8 +5,8 @@
  */
 import { assert, assertEquals } from "@std/assert"
 import type { Program } from "../../core/graph/program.ts"
-import { makeRng } from "../../core/tensor/random.ts"
-import { differences, EXACT, exactLayer, type Method, methods, reference, rowsOf, train } from "./_support.ts"
+import { makeRng } from "../../core/tensor/operations/random.ts"
+import { differences, EXACT, exactLayer, type Method, methods, reference, rowsOf, train } from "./support.ts"
 
 const rng = makeRng(3)
 const names = Object.keys(methods)

@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import type { Contribution, FinishedStep, Json, Step, Trainer, TrainEvent } from "@espalier/espalier"
 import * as Effect from "effect/Effect"
-import { train } from "./_language_model.ts"
+import { train } from "./language_model.ts"
 
 const BATCH = 4
 /** Rows in the order of the last loss that was seen of them, the greatest first; rows that were not seen come first. */

@@ -7,7 +7,7 @@ import { Dataset, Model, Plugins, type Step, Task, type Tokenizer, Trainer, type
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type { Row, Rules } from "./_reference.ts"
+import type { Row, Rules } from "./reference.ts"
 import {
   config,
   differences,
@@ -18,7 +18,7 @@ import {
   provided,
   reference,
   valuesOf,
-} from "./_support.ts"
+} from "./support.ts"
 
 const A = "a".charCodeAt(0)
 /** A token a letter. */

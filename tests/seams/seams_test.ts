@@ -3,8 +3,8 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert"
-import type { Rules } from "./_reference.ts"
-import { equalsReference, exactLayer, methods, type MicroRows, rowsOf, train } from "./_support.ts"
+import type { Rules } from "./reference.ts"
+import { equalsReference, exactLayer, methods, type MicroRows, rowsOf, train } from "./support.ts"
 import * as DpSgd from "./plugins/dp_sgd.ts"
 
 const SGD: Rules = { optimizer: "sgd", learningRate: 0.1, weightDecay: 0.01, maxGradNorm: 0 }

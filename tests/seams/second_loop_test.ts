@@ -6,7 +6,7 @@
 import { assert } from "@std/assert"
 import { Model, type Objective, ops, Trainer } from "@espalier/espalier"
 import * as Effect from "effect/Effect"
-import { languageModel, run, tokenizer } from "./_language_model.ts"
+import { languageModel, run, tokenizer } from "./language_model.ts"
 
 /** Kullback-Leibler divergence of the student from the teacher at each unmasked token. */
 const imitate: Objective = ({ batch, outputs, base }) => {

@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert"
 import { type Contribution, ops } from "@espalier/espalier"
 import * as Effect from "effect/Effect"
-import { train } from "./_language_model.ts"
+import { train } from "./language_model.ts"
 
 /** Adds uniform noise to the gradients of each task; its state starts with what an initializer gives. */
 const noise = (secret: boolean): Contribution => ({

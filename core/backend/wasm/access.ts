@@ -3,9 +3,9 @@
  * @module
  */
 import type { SlotData } from "../backend.ts"
-import type { Region } from "./_worker.ts"
-import type { Enqueue } from "./queue.ts"
-import type { Workers } from "./workers.ts"
+import type { Region } from "./threads/worker.ts"
+import type { Enqueue } from "./threads/queue.ts"
+import type { Workers } from "./threads/workers.ts"
 
 /** Access to the memory. `what` names the request in errors. */
 export interface Access {

@@ -6,14 +6,14 @@ import type { Target } from "../../../kernels/wasm/assembler.ts"
 import type { BackendService, CallTime, Executable } from "../backend.ts"
 import { BackendError } from "../backend_error.ts"
 import { checkInputs } from "../check_inputs.ts"
-import { slotsOf } from "../_slots.ts"
-import type { Region } from "./_worker.ts"
+import { slotsOf } from "../slots.ts"
+import type { Region } from "./threads/worker.ts"
 import type { Access } from "./access.ts"
 import { lower, type PlannedRegion } from "./lower.ts"
 import type { EngineMemory } from "./memory.ts"
-import type { Enqueue } from "./queue.ts"
+import type { Enqueue } from "./threads/queue.ts"
 import type { SlotTable } from "./slot_table.ts"
-import type { Workers } from "./workers.ts"
+import type { Workers } from "./threads/workers.ts"
 
 /** The parts of a backend. */
 export interface Engine {

@@ -19,11 +19,11 @@ import {
   whileTrue,
 } from "../../../kernels/wasm/assembler.ts"
 import { sizeOf } from "../../tensor/shape.ts"
-import { accessesOf } from "../../graph/accesses.ts"
+import { accessesOf } from "../../graph/fuse/accesses.ts"
 import type { Program } from "../../graph/program.ts"
 import { type Lifetime, planMemory } from "../memory_plan.ts"
-import { barrierFunction } from "./_barrier.ts"
-import { COUNTERS, sharesOf } from "./_shares.ts"
+import { barrierFunction } from "./threads/barrier.ts"
+import { COUNTERS, sharesOf } from "./threads/shares.ts"
 
 /** Alignment of everything in the memory, in bytes: a cache line. */
 export const ALIGNMENT = 64

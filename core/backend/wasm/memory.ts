@@ -4,7 +4,7 @@
  */
 import { BackendError } from "../backend_error.ts"
 import { mebibytes } from "../mebibytes.ts"
-import { type Block, makeAllocator } from "./_allocator.ts"
+import { type Block, makeAllocator } from "./allocator.ts"
 import type { Access } from "./access.ts"
 import { ALIGNMENT, MAXIMUM_PAGES } from "./lower.ts"
 

@@ -4,7 +4,7 @@
  */
 import { BackendError } from "../backend_error.ts"
 import { mebibytes } from "../mebibytes.ts"
-import type { Device } from "./_device.ts"
+import type { Device } from "./device.ts"
 
 /** Number of the arena. */
 export const ARENA = 0

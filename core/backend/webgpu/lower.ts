@@ -11,9 +11,9 @@ import type { BufferSpec, Program } from "../../graph/program.ts"
 import { sizeOf } from "../../tensor/shape.ts"
 import { BackendError } from "../backend_error.ts"
 import { planMemory } from "../memory_plan.ts"
-import { declare, makeShader, type Place, type PlannedRegion, resolveBindings } from "./_shader.ts"
+import { declare, makeShader, type Place, type PlannedRegion, resolveBindings } from "./shader.ts"
 
-export type { Place, PlannedRegion } from "./_shader.ts"
+export type { Place, PlannedRegion } from "./shader.ts"
 
 /** Alignment of everything in a GPU buffer, in bytes; no device requires more. */
 export const ALIGNMENT = 256

@@ -8,7 +8,7 @@ import { encodingOf, F32 } from "../../../kernels/encodings.ts"
 import { sizeOf } from "../../tensor/shape.ts"
 import type { BackendService, Slot } from "../backend.ts"
 import { BackendError } from "../backend_error.ts"
-import { checkWrite, decoded, encoded, makeSlot } from "../_slots.ts"
+import { checkWrite, decoded, encoded, makeSlot } from "../slots.ts"
 import type { DeviceBuffers } from "./buffers.ts"
 import { paddedBytes } from "./lower.ts"
 

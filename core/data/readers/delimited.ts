@@ -1,10 +1,10 @@
 import { parse } from "csv-parse/sync"
 import { DataError, listPlaces } from "../data_error.ts"
-import type { ReadOptions } from "../read_options.ts"
-import { type Fault, malformed, type Table } from "../table.ts"
-import { unixLineEnds } from "./line_ends.ts"
-import { type ParsedRecord, type QuoteReading, readQuotes } from "./quotes.ts"
-import { DELIMITERS, named, tableFrom } from "./records_table.ts"
+import type { ReadOptions } from "../table/read_options.ts"
+import { type Fault, malformed, type Table } from "../table/table.ts"
+import { unixLineEnds } from "./delimited/line_ends.ts"
+import { type ParsedRecord, type QuoteReading, readQuotes } from "./delimited/quotes.ts"
+import { DELIMITERS, named, tableFrom } from "./json/records_table.ts"
 
 /** One way to read a file. */
 interface Reading extends QuoteReading {

@@ -1,9 +1,9 @@
 import { DataError } from "../data_error.ts"
-import type { ReadOptions } from "../read_options.ts"
-import { type Table, tableOf } from "../table.ts"
-import { rowsOfJson } from "./json_forms.ts"
+import type { ReadOptions } from "../table/read_options.ts"
+import { type Table, tableOf } from "../table/table.ts"
+import { rowsOfJson } from "./json/json_forms.ts"
 import { jsonLines } from "./json_lines.ts"
-import { parseJsonValue } from "./json_value.ts"
+import { parseJsonValue } from "./json/json_value.ts"
 
 const parsed = (text: string): { readonly value: unknown } | { readonly fault: string } => {
   try {

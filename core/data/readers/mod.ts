@@ -3,4 +3,4 @@
  * @module
  */
 export { fileText } from "./file_text.ts"
-export { parseTable } from "./parse_table.ts"
+export { parseTable } from "./delimited/parse_table.ts"

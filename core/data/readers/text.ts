@@ -1,6 +1,6 @@
-import { type ReadOptions, TEXT_COLUMN } from "../read_options.ts"
-import type { Row, Table } from "../table.ts"
-import { LINE_END } from "./line_ends.ts"
+import { type ReadOptions, TEXT_COLUMN } from "../table/read_options.ts"
+import type { Row, Table } from "../table/table.ts"
+import { LINE_END } from "./delimited/line_ends.ts"
 
 /** Reads plain text: a document per line, per paragraph (these end at blank lines), or the whole file. */
 export const plainText = (text: string, source: string, options: ReadOptions): Table => {

@@ -1,4 +1,4 @@
-import type { Rng } from "../../tensor/random.ts"
+import type { Rng } from "../../tensor/operations/random.ts"
 
 /**
  * How much of each class makes up a share of all, by largest remainder; `rng` draws ties. At most `room` of a class is

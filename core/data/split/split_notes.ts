@@ -1,7 +1,7 @@
 import type { Data } from "../data.ts"
 import type { Conflict, Duplicate } from "./duplicates.ts"
 import { countOf, firstOf } from "../labels/label_groups.ts"
-import { MASKED } from "../masked.ts"
+import { MASKED } from "../batches/masked.ts"
 
 /** A division of data, as far as there is something to tell of it. */
 export interface Division {

@@ -6,13 +6,13 @@ import type { ModuleInfo } from "../../contracts/module_info.ts"
 import type { Parameter } from "../../contracts/parameter.ts"
 import { PluginError } from "../../contracts/plugin_error.ts"
 import { Plugins } from "../../contracts/plugins.ts"
-import { JsonError } from "../../formats/json_error.ts"
-import type { ConfigReader } from "../../formats/model_config.ts"
+import { JsonError } from "../../formats/json/json_error.ts"
+import type { ConfigReader } from "../../formats/json/model_config.ts"
 import type { TaskOf } from "../../tasks/task.ts"
 import { tiesOf } from "../../weights/weight_map.ts"
-import { type ChangedBase, changedBase, checkChanges } from "../_changed_base.ts"
-import { checkFolders } from "../adapters.ts"
-import { Families, type Family } from "../families.ts"
+import { type ChangedBase, changedBase, checkChanges } from "./changed_base.ts"
+import { checkFolders } from "../sites/adapters.ts"
+import { Families, type Family } from "./families.ts"
 import { ModelError } from "../model_error.ts"
 import { backboneOf, baseKey, descendants, infoOf } from "../module.ts"
 import type { Network } from "../network.ts"
@@ -55,7 +55,7 @@ export function describe(
     )
     const { config } = changed
     const built = config === given ? plain : yield* build(config)
-    const { checkFields } = yield* Effect.promise(() => import("../../formats/config_fields.ts"))
+    const { checkFields } = yield* Effect.promise(() => import("../../formats/json/config_fields.ts"))
     const notes = [...built.notes, ...yield* attempt(() => checkFields(config, family.fields), JsonError, ModelError)]
     const parameters = parametersOf(built)
     yield* attempt(() => checkChanges(parameters, changed), PluginError)

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import type { NamedValues } from "../../contracts/contribution.ts"
 import { PluginError } from "../../contracts/plugin_error.ts"
-import { artifactContext, checkValues, wantedOf } from "../adapters.ts"
+import { artifactContext, checkValues, wantedOf } from "../sites/adapters.ts"
 import type { Structure } from "./structure.ts"
 
 /** Values that plugins bring from an earlier run, by key. */

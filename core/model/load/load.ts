@@ -11,16 +11,16 @@ import { attempt } from "../../contracts/attempt.ts"
 import type { Parameter } from "../../contracts/parameter.ts"
 import { PluginError } from "../../contracts/plugin_error.ts"
 import type { Plugins } from "../../contracts/plugins.ts"
-import type { JsonError } from "../../formats/json_error.ts"
-import { ConfigReader, readModelConfig } from "../../formats/model_config.ts"
-import type { SafetensorsError } from "../../formats/safetensors_error.ts"
-import type { StorageError } from "../../formats/storage_error.ts"
-import type { StoredDType } from "../../formats/stored_dtype.ts"
+import type { JsonError } from "../../formats/json/json_error.ts"
+import { ConfigReader, readModelConfig } from "../../formats/json/model_config.ts"
+import type { SafetensorsError } from "../../formats/safetensors/safetensors_error.ts"
+import type { StorageError } from "../../formats/files/storage_error.ts"
+import type { StoredDType } from "../../formats/safetensors/stored_dtype.ts"
 import type { StoredTensor } from "../../weights/stored_tensor.ts"
 import { isOptional, type Ties, tiesOf } from "../../weights/weight_map.ts"
-import { firstValues } from "../_first_values.ts"
-import { writeParameters } from "../adapters.ts"
-import type { Families } from "../families.ts"
+import { firstValues } from "./first_values.ts"
+import { writeParameters } from "../sites/adapters.ts"
+import type { Families } from "./families.ts"
 import type { Model } from "../model.ts"
 import { ModelError } from "../model_error.ts"
 import { assemble } from "./assemble.ts"
@@ -54,7 +54,7 @@ export function load(
     const { task, seed, weights, head } = yield* attempt(() => resolveLoad(LOAD_OPTIONS, options), ModelError)
     const path = directory.length > 1 ? directory.replace(/\/+$/, "") : directory
     const config = yield* readModelConfig(path)
-    const files = yield* Effect.promise(() => import("../stored_weights.ts"))
+    const files = yield* Effect.promise(() => import("./stored_weights.ts"))
     yield* files.checkPlain(path, config.record)
     const description = yield* describe(config, path, { task, seed })
     const resolve = (tied: Ties, fresh: ReadonlySet<string>) =>

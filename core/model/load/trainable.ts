@@ -4,7 +4,7 @@ import type { Parameter } from "../../contracts/parameter.ts"
 import { PluginError } from "../../contracts/plugin_error.ts"
 import type { Ties } from "../../weights/weight_map.ts"
 import { baseKey } from "../module.ts"
-import type { SiteTable } from "../sites.ts"
+import type { SiteTable } from "../sites/sites.ts"
 
 /** What decides which parameters train. */
 interface Given {

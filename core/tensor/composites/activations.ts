@@ -1,5 +1,5 @@
 import { sliceElements } from "../box.ts"
-import { add, erf, exp, max, mul, sigmoid, sub, tanh } from "../elementwise.ts"
+import { add, erf, exp, max, mul, sigmoid, sub, tanh } from "../operations/elementwise.ts"
 import { node, type Operation, type Tensor } from "../tensor.ts"
 
 /**

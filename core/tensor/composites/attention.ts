@@ -1,11 +1,11 @@
 import { broadcastBox, isWholeAxis, wholeBox } from "../box.ts"
-import { add, exp, lessEqual, log, mul, sub, where } from "../elementwise.ts"
-import { matmul } from "../matmul.ts"
-import { maximum, sum, sumTo } from "../reduce.ts"
+import { add, exp, lessEqual, log, mul, sub, where } from "../operations/elementwise.ts"
+import { matmul } from "../operations/matmul.ts"
+import { maximum, sum, sumTo } from "../operations/reduce.ts"
 import { sameShape, type Shape, show } from "../shape.ts"
 import { ShapeError } from "../shape_error.ts"
 import { type Box, node, type Operation, type Tensor } from "../tensor.ts"
-import { permute, reshape, stopGradient } from "../views.ts"
+import { permute, reshape, stopGradient } from "../operations/views.ts"
 import { type Visibility, visibilityOf, type VisibilityOperands, visibleMatrix } from "./visibility.ts"
 
 /** Score of a key that a query does not see. Finite, so that differences of two stay free of NaN. */

@@ -1,10 +1,10 @@
-import { add, equal, exp, less, log, mul, sub, where } from "../elementwise.ts"
-import { iota } from "../leaves.ts"
-import { maximum, sum } from "../reduce.ts"
+import { add, equal, exp, less, log, mul, sub, where } from "../operations/elementwise.ts"
+import { iota } from "../operations/leaves.ts"
+import { maximum, sum } from "../operations/reduce.ts"
 import { sameShape, show } from "../shape.ts"
 import { ShapeError } from "../shape_error.ts"
 import { node, type Operation, type Tensor } from "../tensor.ts"
-import { reshape, stopGradient } from "../views.ts"
+import { reshape, stopGradient } from "../operations/views.ts"
 import { softmax } from "./softmax.ts"
 
 /** 1 at the label's place along the last axis. */

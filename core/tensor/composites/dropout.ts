@@ -1,4 +1,4 @@
-import { less, mul, uniform, where } from "../elementwise.ts"
+import { less, mul, uniform, where } from "../operations/elementwise.ts"
 import type { Tensor } from "../tensor.ts"
 
 /**

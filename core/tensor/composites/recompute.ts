@@ -1,5 +1,5 @@
 import { node, type Operation, type Tensor } from "../tensor.ts"
-import { concatOperation } from "../views.ts"
+import { concatOperation } from "../operations/views.ts"
 
 /** A part of a graph as a function of what it reads. */
 type Part = (inputs: ReadonlyArray<Tensor>) => Tensor

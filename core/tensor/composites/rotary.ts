@@ -1,7 +1,7 @@
 import { isWholeAxis } from "../box.ts"
-import { add, mul, neg } from "../elementwise.ts"
+import { add, mul, neg } from "../operations/elementwise.ts"
 import { node, type Operation, type Tensor } from "../tensor.ts"
-import { concat, flip, reshape } from "../views.ts"
+import { concat, flip, reshape } from "../operations/views.ts"
 
 /** Rotary position embedding. */
 export const rotaryOperation: Operation = {

@@ -1,8 +1,8 @@
 import { sliceRows } from "../box.ts"
-import { div, exp, mul, sub } from "../elementwise.ts"
-import { maximum, sum } from "../reduce.ts"
+import { div, exp, mul, sub } from "../operations/elementwise.ts"
+import { maximum, sum } from "../operations/reduce.ts"
 import { node, type Operation, type Tensor } from "../tensor.ts"
-import { stopGradient } from "../views.ts"
+import { stopGradient } from "../operations/views.ts"
 
 /** Softmax along the last axis. */
 export const softmaxOperation: Operation = {

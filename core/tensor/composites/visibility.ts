@@ -2,13 +2,13 @@
  * Which keys a query of attention sees: ranges, never a matrix.
  * @module
  */
-import { add, equal, less, lessEqual, max, min, mul, sub, toFloat, where } from "../elementwise.ts"
-import { full, iota } from "../leaves.ts"
-import { sum } from "../reduce.ts"
+import { add, equal, less, lessEqual, max, min, mul, sub, toFloat, where } from "../operations/elementwise.ts"
+import { full, iota } from "../operations/leaves.ts"
+import { sum } from "../operations/reduce.ts"
 import { show } from "../shape.ts"
 import { ShapeError } from "../shape_error.ts"
 import type { Attributes, Tensor } from "../tensor.ts"
-import { narrow, pad, reshape } from "../views.ts"
+import { narrow, pad, reshape } from "../operations/views.ts"
 
 /**
  * Which of S keys each of T queries sees. The first `prefix` keys are visible to every query; the rest are numbered from

@@ -2,7 +2,7 @@
  * Decompositions of matrices in float64. Matrices are row-major.
  * @module
  */
-import { makeRng, type Rng } from "../../tensor/random.ts"
+import { makeRng, type Rng } from "../../tensor/operations/random.ts"
 
 /** A matrix. */
 export interface Matrix {

@@ -2,7 +2,7 @@
  * Updates of one weight, combined in weight space in float64: products of factors, not factors, are what is added.
  * @module
  */
-import { makeRng } from "../../tensor/random.ts"
+import { makeRng } from "../../tensor/operations/random.ts"
 import { type Matrix, product, smallSvd, subspaceSvd, thinQr, transposed } from "./decompose.ts"
 
 /** A low-rank matrix: b a. */

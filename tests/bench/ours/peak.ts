@@ -3,7 +3,7 @@
  * bits where the engine joins them, else of 128. A step is that many operations.
  * @module
  */
-import { findWideVectors } from "../../../core/backend/wasm/_wide_vectors.ts"
+import { findWideVectors } from "../../../core/backend/wasm/wide_vectors.ts"
 import { f32x4, forRange, get, i32, ModuleBuilder, set } from "../../../kernels/wasm/assembler.ts"
 import { joined } from "../../../kernels/wasm/wide.ts"
 import { serve } from "../serve.ts"

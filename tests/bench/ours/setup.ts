@@ -29,14 +29,18 @@ const { Backend }: typeof import("../../../core/backend/backend.ts") = await loa
 const { lower }: typeof import("../../../core/backend/wasm/lower.ts") = await load("core/backend/wasm/lower.ts")
 const { layer: plugins }: typeof import("../../../core/contracts/plugins.ts") = await load("core/contracts/plugins.ts")
 const { build }: typeof import("../../../core/graph/build.ts") = await load("core/graph/build.ts")
-const families: typeof import("../../../core/model/families.ts") = await load("core/model/families.ts")
+const families: typeof import("../../../core/model/load/families.ts") = await load("core/model/load/families.ts")
 const { initialize }: typeof import("../../../core/model/mod.ts") = await load("core/model/mod.ts")
 const { descendants }: typeof import("../../../core/model/module.ts") = await load("core/model/module.ts")
 const { Task }: typeof import("../../../core/tasks/builtin.ts") = await load("core/tasks/builtin.ts")
-const { adamW }: typeof import("../../../core/training/adamw.ts") = await load("core/training/adamw.ts")
-const { packedInputs }: typeof import("../../../core/data/batch_inputs.ts") = await load("core/data/batch_inputs.ts")
-const { stepGraph }: typeof import("../../../core/training/step_graphs.ts") = await load(
-  "core/training/step_graphs.ts",
+const { adamW }: typeof import("../../../core/training/optimizers/adamw.ts") = await load(
+  "core/training/optimizers/adamw.ts",
+)
+const { packedInputs }: typeof import("../../../core/data/batches/batch_inputs.ts") = await load(
+  "core/data/batches/batch_inputs.ts",
+)
+const { stepGraph }: typeof import("../../../core/training/step/step_graphs.ts") = await load(
+  "core/training/step/step_graphs.ts",
 )
 const { buildNetwork, modelTypes }: typeof import("../../../plugins/llama/network.ts") = await load(
   "plugins/llama/network.ts",

@@ -21,7 +21,7 @@ import {
   slot,
 } from "../../../core/tensor/ops.ts"
 import type { Tensor } from "../../../core/tensor/tensor.ts"
-import { adamW } from "../../../core/training/adamw.ts"
+import { adamW } from "../../../core/training/optimizers/adamw.ts"
 import { makeSession } from "../../../core/training/session.ts"
 import { profileTo } from "../profile_steps.ts"
 import { serve } from "../serve.ts"

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import { layerWith } from "../../../core/backend/auto.ts"
 import { Backend } from "../../../core/backend/backend.ts"
 import { build } from "../../../core/graph/build.ts"
-import { gradients } from "../../../core/graph/gradients.ts"
+import { gradients } from "../../../core/graph/rewrite/gradients.ts"
 import { attention, mul, slot, sum } from "../../../core/tensor/ops.ts"
 import { serve } from "../serve.ts"
 

@@ -3,7 +3,7 @@
  * larger of the two backends, minified and gzipped. There is no peer; it is held against a limit.
  * @module
  */
-import { bundle as bundled } from "../../../examples/browser/_bundle.ts"
+import { bundle as bundled } from "../../../examples/browser/bundle.ts"
 import { result } from "../result.ts"
 import type { Suite } from "../suite.ts"
 

@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertThrows } from "@std/assert"
 import * as Effect from "effect/Effect"
 import type { BatchSource } from "../../../core/contracts/batch_source.ts"
-import { makeBatchSource } from "../../../core/data/batch_source.ts"
-import { bucketLength, collate, makeBatches } from "../../../core/data/batches.ts"
+import { makeBatchSource } from "../../../core/data/batches/batch_source.ts"
+import { bucketLength, collate, makeBatches } from "../../../core/data/batches/batches.ts"
 import { DataError } from "../../../core/data/data_error.ts"
 import { type Example, MASKED } from "../../../core/data/encode.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
-import { makeRng } from "../../../core/tensor/random.ts"
+import { makeRng } from "../../../core/tensor/operations/random.ts"
 
 const examples = (count: number, seed = 1): ReadonlyArray<Example> => {
   const rng = makeRng(seed)

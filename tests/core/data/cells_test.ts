@@ -1,8 +1,8 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert"
-import { cellText } from "../../../core/data/cells.ts"
+import { cellText } from "../../../core/data/table/cells.ts"
 import { DataError } from "../../../core/data/data_error.ts"
 import { file, fromRows, jsonLines, text } from "../../../core/tasks/dataset.ts"
-import { failure, run, withFile } from "./_support.ts"
+import { failure, run, withFile } from "./support.ts"
 
 Deno.test("a cell's text is exact", () => {
   const cases: ReadonlyArray<readonly [unknown, string | undefined]> = [

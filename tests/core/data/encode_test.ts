@@ -13,7 +13,7 @@ import {
   learned,
   texts,
   tokenizer,
-} from "./_support.ts"
+} from "./support.ts"
 
 const eos = tokenizer.eosId!
 

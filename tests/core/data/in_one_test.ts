@@ -8,10 +8,10 @@ import type { EncodeOptions } from "../../../core/data/data.ts"
 import { MASKED } from "../../../core/data/encode.ts"
 import { notesOf } from "../../../core/data/encode_notes.ts"
 import { preview } from "../../../core/data/preview.ts"
-import { makeTokenizer, type Tokenizer } from "../../../core/data/tokenizer.ts"
+import { makeTokenizer, type Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
 import { causalLM } from "../../../core/tasks/causal_lm.ts"
-import { makeRng } from "../../../core/tensor/random.ts"
-import { encodeRows as encode, encodeTextBlocks as encodeBlocks, learned } from "./_support.ts"
+import { makeRng } from "../../../core/tensor/operations/random.ts"
+import { encodeRows as encode, encodeTextBlocks as encodeBlocks, learned } from "./support.ts"
 
 interface Expected {
   readonly pairs: ReadonlyArray<{

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert"
-import { collate } from "../../../core/data/batches.ts"
+import { collate } from "../../../core/data/batches/batches.ts"
 import { type Example, MASKED } from "../../../core/data/encode.ts"
-import { LONGEST_ROW, packedLength, packOrCollate, packRow } from "../../../core/data/packed_row.ts"
+import { LONGEST_ROW, packedLength, packOrCollate, packRow } from "../../../core/data/batches/packed_row.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 
 const M = MASKED

@@ -1,9 +1,9 @@
 import { assert, assertEquals } from "@std/assert"
 import { fromRows, rows, split as splitEffect } from "../../../core/tasks/dataset.ts"
-import { makeRng } from "../../../core/tensor/random.ts"
-import { splitData } from "../../../core/data/split.ts"
+import { makeRng } from "../../../core/tensor/operations/random.ts"
+import { splitData } from "../../../core/data/table/split.ts"
 import { normalizeText } from "../../../core/data/split/text_keys.ts"
-import { failure, run } from "./_support.ts"
+import { failure, run } from "./support.ts"
 
 /** Messages with many copies that differ in case and white space alone, and labels of unlike frequency. */
 const messages = (seed: number) => {

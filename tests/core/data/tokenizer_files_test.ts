@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert"
 import { DataError } from "../../../core/data/data_error.ts"
-import { loadTokenizer, makeTokenizer, type Tokenizer } from "../../../core/data/tokenizer.ts"
-import { failure, run } from "./_support.ts"
+import { loadTokenizer, makeTokenizer, type Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
+import { failure, run } from "./support.ts"
 
 // Expected values are those of transformers 4.57.6 and 5.24.0 alike, but where a test says otherwise.
 

@@ -1,8 +1,8 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert"
 import { DataError } from "../../../core/data/data_error.ts"
-import { loadTokenizer, makeTokenizer } from "../../../core/data/tokenizer.ts"
-import { trainBpe } from "../../../core/data/train_bpe.ts"
-import { failure, framed, run, texts, tokenizer, withFile } from "./_support.ts"
+import { loadTokenizer, makeTokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
+import { trainBpe } from "../../../core/data/tokenizer/train_bpe.ts"
+import { failure, framed, run, texts, tokenizer, withFile } from "./support.ts"
 
 Deno.test("special tokens are added on request, and named by the configuration", () => {
   assertEquals([...framed.encode("a b")], [1, 3, 4, 2])

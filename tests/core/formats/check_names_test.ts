@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
-import { checkNames, type NameRule, type SafetensorsError } from "../../../core/formats/safetensors.ts"
+import { checkNames, type NameRule, type SafetensorsError } from "../../../core/formats/safetensors/safetensors.ts"
 
 type Shapes = Record<string, Array<number>>
 const options = (expected: Shapes, found: Shapes) => ({

@@ -8,8 +8,8 @@ import {
   SafetensorsError,
   type TensorData,
   writeSafetensors,
-} from "../../../core/formats/safetensors.ts"
-import { failure, fileOf, inDirectory, names, readAll, run } from "./_support.ts"
+} from "../../../core/formats/safetensors/safetensors.ts"
+import { failure, fileOf, inDirectory, names, readAll, run } from "./support.ts"
 
 const tensor = (name: string, shape: Array<number>, dtype: TensorData["dtype"] = "F32"): TensorData => ({
   name,

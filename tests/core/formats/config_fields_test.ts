@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert"
-import { checkFields } from "../../../core/formats/config_fields.ts"
-import { JsonError } from "../../../core/formats/json_error.ts"
-import { ConfigReader } from "../../../core/formats/model_config.ts"
+import { checkFields } from "../../../core/formats/json/config_fields.ts"
+import { JsonError } from "../../../core/formats/json/json_error.ts"
+import { ConfigReader } from "../../../core/formats/json/model_config.ts"
 
 const check = (record: Record<string, unknown>, fields?: Parameters<typeof checkFields>[1]) => {
   const config = new ConfigReader("config.json", record)

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert"
-import { JsonError } from "../../../core/formats/json_error.ts"
-import { parseJson, readJson, writeJson } from "../../../core/formats/json_file.ts"
-import { ConfigReader, readModelConfig } from "../../../core/formats/model_config.ts"
-import { failure, inDirectory, run } from "./_support.ts"
+import { JsonError } from "../../../core/formats/json/json_error.ts"
+import { parseJson, readJson, writeJson } from "../../../core/formats/json/json_file.ts"
+import { ConfigReader, readModelConfig } from "../../../core/formats/json/model_config.ts"
+import { failure, inDirectory, run } from "./support.ts"
 
 Deno.test("JSON is written and read", () =>
   inDirectory(async (directory) => {

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import { memoryFiles } from "../../../core/formats/memory_files.ts"
-import { removeLeftovers, writeDirectoryWhole, writeFileWhole } from "../../../core/formats/whole_file.ts"
+import { memoryFiles } from "../../../core/formats/files/memory_files.ts"
+import { removeLeftovers, writeDirectoryWhole, writeFileWhole } from "../../../core/formats/files/whole_file.ts"
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 

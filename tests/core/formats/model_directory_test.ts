@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert"
-import { openModel } from "../../../core/formats/checkpoint.ts"
-import { readModelConfig } from "../../../core/formats/model_config.ts"
-import { failure, fileOf, inDirectory } from "./_support.ts"
+import { openModel } from "../../../core/formats/safetensors/checkpoint.ts"
+import { readModelConfig } from "../../../core/formats/json/model_config.ts"
+import { failure, fileOf, inDirectory } from "./support.ts"
 
 /** The message for a directory with these files, which may lie in directories. */
 async function message(

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert"
-import { isWithin } from "../../../core/formats/path_within.ts"
+import { isWithin } from "../../../core/formats/files/path_within.ts"
 
 Deno.test("a path lies in a directory, however both are written", () => {
   const cases: ReadonlyArray<readonly [string, string, boolean]> = [

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert"
 import * as Effect from "effect/Effect"
-import { encodeSafetensors, openSafetensors, readTensor } from "../../../core/formats/safetensors.ts"
-import { fileOf, generator, inDirectory, run } from "./_support.ts"
+import { encodeSafetensors, openSafetensors, readTensor } from "../../../core/formats/safetensors/safetensors.ts"
+import { fileOf, generator, inDirectory, run } from "./support.ts"
 
 const random = generator(20_240_607)
 const below = (n: number) => Math.floor(random() * n)

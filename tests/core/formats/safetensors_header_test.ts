@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert"
-import { encodeSafetensors, parseHeader, SafetensorsError } from "../../../core/formats/safetensors.ts"
-import { fileOf } from "./_support.ts"
+import { encodeSafetensors, parseHeader, SafetensorsError } from "../../../core/formats/safetensors/safetensors.ts"
+import { fileOf } from "./support.ts"
 
 const entry = (dtype: string, shape: string, offsets: string) =>
   `{"dtype":"${dtype}","shape":[${shape}],"data_offsets":[${offsets}]}`

@@ -3,16 +3,16 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import { systemError } from "effect/PlatformError"
-import { pathExists } from "../../../core/formats/path_exists.ts"
-import { SafetensorsError, writeSafetensors } from "../../../core/formats/safetensors.ts"
-import { StorageError, toStorageError } from "../../../core/formats/storage_error.ts"
+import { pathExists } from "../../../core/formats/files/path_exists.ts"
+import { SafetensorsError, writeSafetensors } from "../../../core/formats/safetensors/safetensors.ts"
+import { StorageError, toStorageError } from "../../../core/formats/files/storage_error.ts"
 import {
   removeLeftovers,
   writeDirectoryWhole,
   writeFileWhole,
   writeFileWith,
-} from "../../../core/formats/whole_file.ts"
-import { failure, fullAt, inDirectory, names, run } from "./_support.ts"
+} from "../../../core/formats/files/whole_file.ts"
+import { failure, fullAt, inDirectory, names, run } from "./support.ts"
 
 const source = (name: string, read: () => Float32Array | Promise<Float32Array>) => ({
   name,
@@ -167,7 +167,7 @@ Deno.test({
   name: "a full device is told from other failures",
   ignore: Deno.build.os !== "linux",
   fn: async () => {
-    const program = new URL("./_full_device.ts", import.meta.url).href
+    const program = new URL("./full_device.ts", import.meta.url).href
     const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["run", "--allow-all", program] }).output()
     assertEquals(new TextDecoder().decode(stdout), "NoSpace\n")
   },

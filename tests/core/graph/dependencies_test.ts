@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert"
-import { Dependencies } from "../../../core/graph/_dependencies.ts"
-import { makeRng } from "../../../core/tensor/random.ts"
+import { Dependencies } from "../../../core/graph/fuse/dependencies.ts"
+import { makeRng } from "../../../core/tensor/operations/random.ts"
 
 Deno.test("what rests on what, and by way of something else, is what a walk over all says", () => {
   for (let seed = 0; seed < 60; seed++) {

@@ -1,14 +1,14 @@
 import { assert } from "@std/assert"
 import { build } from "../../../core/graph/build.ts"
 import { explain } from "../../../core/graph/explain.ts"
-import { gradients } from "../../../core/graph/gradients.ts"
+import { gradients } from "../../../core/graph/rewrite/gradients.ts"
 import { interpret } from "../../../core/graph/interpret.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import type { Tensor } from "../../../core/tensor/tensor.ts"
-import { withBackend } from "../backend/wasm/_with_backend.ts"
-import { evaluateAll } from "../../evaluate.ts"
+import { withBackend } from "../backend/wasm/with_backend.ts"
+import { evaluateAll } from "../../support/evaluate.ts"
 import { scalar } from "./operations.ts"
-import { type RandomGraph, randomGraph } from "./_random_graph.ts"
+import { type RandomGraph, randomGraph } from "./random_graph.ts"
 
 /** Greatest difference, relative to the greatest value. */
 function difference(actual: ArrayLike<number>, expected: ArrayLike<number>): number {

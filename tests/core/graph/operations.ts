@@ -5,7 +5,7 @@
 import * as ops from "../../../core/tensor/ops.ts"
 import { sizeOf } from "../../../core/tensor/shape.ts"
 import type { Tensor } from "../../../core/tensor/tensor.ts"
-import { uniformAt } from "../../../core/tensor/threefry.ts"
+import { uniformAt } from "../../../core/tensor/operations/threefry.ts"
 
 /** A case: a graph over named inputs. */
 export interface OperationCase {

@@ -1,12 +1,12 @@
 import { assert, assertEquals } from "@std/assert"
 import { build } from "../../../core/graph/build.ts"
-import { gradients } from "../../../core/graph/gradients.ts"
+import { gradients } from "../../../core/graph/rewrite/gradients.ts"
 import { interpret } from "../../../core/graph/interpret.ts"
 import * as ops from "../../../core/tensor/ops.ts"
-import { makeRng } from "../../../core/tensor/random.ts"
+import { makeRng } from "../../../core/tensor/operations/random.ts"
 import { type Shape, sizeOf } from "../../../core/tensor/shape.ts"
 import type { Tensor } from "../../../core/tensor/tensor.ts"
-import { evaluateAll } from "../../evaluate.ts"
+import { evaluateAll } from "../../support/evaluate.ts"
 
 /** A random chain of layers over a batch, with parameters of every form; the same for any number of examples. */
 function chain(seed: number, examples: number) {

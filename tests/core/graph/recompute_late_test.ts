@@ -2,11 +2,11 @@ import { assert, assertEquals } from "@std/assert"
 import { build } from "../../../core/graph/build.ts"
 import type { BuiltinCall } from "../../../kernels/builtin.ts"
 import { interpret } from "../../../core/graph/interpret.ts"
-import { recomputeLate } from "../../../core/graph/recompute_late.ts"
-import { simplify } from "../../../core/graph/simplify.ts"
+import { recomputeLate } from "../../../core/graph/rewrite/recompute_late.ts"
+import { simplify } from "../../../core/graph/rewrite/simplify.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import type { Tensor } from "../../../core/tensor/tensor.ts"
-import { evaluate } from "../../evaluate.ts"
+import { evaluate } from "../../support/evaluate.ts"
 
 const SIZE = 384
 const inputs = () => {

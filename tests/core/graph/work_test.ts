@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert"
 import { workOf as workOfCall } from "../../../core/graph/work.ts"
 import { type BuiltinCall as Call, kernelOf } from "../../../kernels/builtin.ts"
-import { view } from "../../kernels/_compare.ts"
+import { view } from "../../kernels/compare.ts"
 
 const f32 = "f32" as const
 

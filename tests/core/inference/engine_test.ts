@@ -8,14 +8,14 @@ import { Backend, type BackendService } from "../../../core/backend/backend.ts"
 import * as Wasm from "../../../core/backend/wasm/backend.ts"
 import { layer as pluginsLayer } from "../../../core/contracts/plugins.ts"
 import { engine, generate, load, type Model, type RowOptions } from "../../../core/inference/mod.ts"
-import type { Tokenizer } from "../../../core/data/tokenizer.ts"
-import { layer as familiesLayer } from "../../../core/model/families.ts"
+import type { Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
+import { layer as familiesLayer } from "../../../core/model/load/families.ts"
 import { ModelError } from "../../../core/model/model_error.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import { embed } from "../../../core/training/embed.ts"
 import * as Llama from "../../../plugins/llama/mod.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
-import { fixture } from "../../model_layer.ts"
+import { fixture } from "../../support/model_layer.ts"
 
 /** Letters and what follows them. */
 const tokenizer: Tokenizer = {

@@ -6,9 +6,9 @@ import { Plugins } from "../../../core/contracts/plugins.ts"
 import { generate, initialize, load, type Model } from "../../../core/inference/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import * as ops from "../../../core/tensor/ops.ts"
-import { evaluate } from "../../evaluate.ts"
-import { type MemoryBackend, memoryBackend } from "../../memory_backend.ts"
-import { failure, fixture, run } from "../../model_layer.ts"
+import { evaluate } from "../../support/evaluate.ts"
+import { type MemoryBackend, memoryBackend } from "../../support/memory_backend.ts"
+import { failure, fixture, run } from "../../support/model_layer.ts"
 
 const task = Task.causalLM()
 const prompt = Int32Array.of(3, 17, 8, 21)

@@ -8,9 +8,9 @@ import type { SitePlan } from "../../../core/contracts/site.ts"
 import { chooseByRow, initialize, type Model } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import * as ops from "../../../core/tensor/ops.ts"
-import { evaluate } from "../../evaluate.ts"
-import { memoryBackend } from "../../memory_backend.ts"
-import { distance, run } from "../../model_layer.ts"
+import { evaluate } from "../../support/evaluate.ts"
+import { memoryBackend } from "../../support/memory_backend.ts"
+import { distance, run } from "../../support/model_layer.ts"
 
 const config = {
   model_type: "llama",

@@ -3,11 +3,11 @@ import * as Effect from "effect/Effect"
 import { headLabels } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import { labeledRows } from "../../../core/tasks/classification.ts"
-import { checkData } from "../../../core/training/training_data.ts"
-import { distance, failure, fixture, run } from "../../model_layer.ts"
-import { inDirectory } from "../../plugins/_files.ts"
+import { checkData } from "../../../core/training/loop/training_data.ts"
+import { distance, failure, fixture, run } from "../../support/model_layer.ts"
+import { inDirectory } from "../../plugins/files.ts"
 import { load } from "../../../core/model/mod.ts"
-import { loaded, refused } from "./_stored.ts"
+import { loaded, refused } from "./stored.ts"
 
 const classes = (...labels: string[]) => Task.classification(labels)
 const names = (...labels: string[]) => ({

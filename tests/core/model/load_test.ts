@@ -7,8 +7,8 @@ import { PluginError } from "../../../core/contracts/plugin_error.ts"
 import { Plugins } from "../../../core/contracts/plugins.ts"
 import { initialize, load, saveAdapters, saveCheckpoint } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
-import { type MemoryBackend, memoryBackend } from "../../memory_backend.ts"
-import { distance, failure, fixture, run } from "../../model_layer.ts"
+import { type MemoryBackend, memoryBackend } from "../../support/memory_backend.ts"
+import { distance, failure, fixture, run } from "../../support/model_layer.ts"
 
 /** A backend that must not be asked for memory. */
 const untouched = (): MemoryBackend => ({

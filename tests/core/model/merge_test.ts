@@ -10,9 +10,9 @@ import { initialize, load, merge, type Model, saveMerged } from "../../../core/m
 import { Task } from "../../../core/tasks/builtin.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import * as Adapters from "../../../plugins/adapters/mod.ts"
-import { memoryBackend } from "../../memory_backend.ts"
-import { distance, run } from "../../model_layer.ts"
-import { inDirectory, logits } from "../../plugins/_files.ts"
+import { memoryBackend } from "../../support/memory_backend.ts"
+import { distance, run } from "../../support/model_layer.ts"
+import { inDirectory, logits } from "../../plugins/files.ts"
 
 const config = {
   model_type: "qwen2",

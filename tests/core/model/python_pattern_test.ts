@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert"
-import { PatternError, pythonPattern } from "../../../core/model/python_pattern.ts"
-import { fixture } from "../../model_layer.ts"
+import { PatternError, pythonPattern } from "../../../core/model/sites/python_pattern.ts"
+import { fixture } from "../../support/model_layer.ts"
 
 type Row = readonly [pattern: string, whole: string | null, start: string | null]
 const table = JSON.parse(Deno.readTextFileSync(fixture("python_patterns/patterns.json")))

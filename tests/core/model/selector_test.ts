@@ -2,7 +2,7 @@ import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert"
 import type { ModuleInfo } from "../../../core/contracts/module_info.ts"
 import { PluginError } from "../../../core/contracts/plugin_error.ts"
 import type { Selector } from "../../../core/contracts/site.ts"
-import { select } from "../../../core/model/selector.ts"
+import { select } from "../../../core/model/sites/selector.ts"
 
 const module = (path: string, kind = "Linear", outputHead = false): ModuleInfo => {
   return { path, kind, sizes: {}, parameters: {}, outputHead, defaultTarget: false }

@@ -7,8 +7,8 @@ import { plugin } from "../../../core/contracts/plugins.ts"
 import type { SitePlan } from "../../../core/contracts/site.ts"
 import { load } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
-import { memoryBackend } from "../../memory_backend.ts"
-import { failure, fixture } from "../../model_layer.ts"
+import { memoryBackend } from "../../support/memory_backend.ts"
+import { failure, fixture } from "../../support/model_layer.ts"
 
 const error = new PluginError({ plugin: "broken/one", message: "the set-up is broken" })
 const plan = (): SitePlan => ({

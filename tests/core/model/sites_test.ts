@@ -7,13 +7,13 @@ import { PluginError } from "../../../core/contracts/plugin_error.ts"
 import { Plugins } from "../../../core/contracts/plugins.ts"
 import type { Site, SitePlan } from "../../../core/contracts/site.ts"
 import { initialize, type Model, readParameters } from "../../../core/model/mod.ts"
-import { resolveSites } from "../../../core/model/sites.ts"
+import { resolveSites } from "../../../core/model/sites/sites.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import type { Tensor } from "../../../core/tensor/tensor.ts"
-import { evaluate } from "../../evaluate.ts"
-import { memoryBackend } from "../../memory_backend.ts"
-import { distance, run } from "../../model_layer.ts"
+import { evaluate } from "../../support/evaluate.ts"
+import { memoryBackend } from "../../support/memory_backend.ts"
+import { distance, run } from "../../support/model_layer.ts"
 
 const modules: ReadonlyArray<ModuleInfo> = [{
   path: "body.layer",

@@ -2,10 +2,10 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import { encodeSafetensors, type FloatDType, type TensorData } from "../../../core/formats/safetensors.ts"
+import { encodeSafetensors, type FloatDType, type TensorData } from "../../../core/formats/safetensors/safetensors.ts"
 import { soup, type SoupOptions } from "../../../core/weights/soup.ts"
 import { decodeAllTensors } from "../../../plugins/peft_format/tensors.ts"
-import { distance, fixture } from "../../model_layer.ts"
+import { distance, fixture } from "../../support/model_layer.ts"
 
 const run = <A, E>(effect: Effect.Effect<A, E, FileSystem.FileSystem>) =>
   Effect.runPromise(effect.pipe(Effect.provide(NodeFileSystem.layer)))

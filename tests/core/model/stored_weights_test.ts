@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import { Task } from "../../../core/tasks/builtin.ts"
-import { distance } from "../../model_layer.ts"
-import { loaded, refused, type Tensors, tensorsOf } from "./_stored.ts"
+import { distance } from "../../support/model_layer.ts"
+import { loaded, refused, type Tensors, tensorsOf } from "./stored.ts"
 
 const task = Task.causalLM()
 const masked = Task.maskedLM()

@@ -15,7 +15,7 @@ import { layer as webgpu } from "../../../core/backend/webgpu/backend.ts"
 import type { BatchTensors } from "../../../core/contracts/objective.ts"
 import { layer as pluginsLayer, type Plugins } from "../../../core/contracts/plugins.ts"
 import { build } from "../../../core/graph/build.ts"
-import { type Families, layer as familiesLayer } from "../../../core/model/families.ts"
+import { type Families, layer as familiesLayer } from "../../../core/model/load/families.ts"
 import {
   load,
   type LoadOptions,
@@ -30,10 +30,10 @@ import * as ops from "../../../core/tensor/ops.ts"
 import { fit } from "../../../core/training/fit.ts"
 import * as Llama from "../../../plugins/llama/mod.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
-import { noise } from "../../kernels/_compare.ts"
-import { distance } from "../../model_layer.ts"
-import { onWebgpu } from "../backend/webgpu/_with_webgpu.ts"
-import { classifier, texts, tokenizer } from "../training/_support.ts"
+import { noise } from "../../kernels/compare.ts"
+import { distance } from "../../support/model_layer.ts"
+import { onWebgpu } from "../backend/webgpu/with_webgpu.ts"
+import { classifier, texts, tokenizer } from "../training/support.ts"
 
 type Services = Backend | Plugins | Families | FileSystem.FileSystem | Scope.Scope
 type Test = Effect.Effect<void, unknown, Services | Lora.Lora>

@@ -3,7 +3,7 @@ import type { BatchTensors } from "../../../core/contracts/objective.ts"
 import { MASKED } from "../../../core/data/encode.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import { maskTokens } from "../../../core/tasks/mask_tokens.ts"
-import { evaluateAll } from "../../evaluate.ts"
+import { evaluateAll } from "../../support/evaluate.ts"
 
 const MASK = 3
 const [rows, length, vocabSize] = [40, 100, 1000]

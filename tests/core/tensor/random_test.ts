@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert"
-import { makeRng } from "../../../core/tensor/random.ts"
+import { makeRng } from "../../../core/tensor/operations/random.ts"
 
 Deno.test("streams repeat, and differ by seed, stream and substream", () => {
   const draw = (...of: [number, number?, number?]) => Array.from({ length: 4 }, makeRng(...of).float).join()

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert"
-import { threefry2x32, uniformAt } from "../../../core/tensor/threefry.ts"
+import { threefry2x32, uniformAt } from "../../../core/tensor/operations/threefry.ts"
 
 /** Known answers of threefry2x32, 20 rounds, from Random123's `kat_vectors`: counter, key, result. */
 const KNOWN_ANSWERS = [

@@ -11,12 +11,12 @@ import type { LabeledData } from "../../../core/tasks/dataset.ts"
 import { evaluate, predict } from "../../../core/training/evaluate.ts"
 import { fit } from "../../../core/training/fit.ts"
 import type { TrainOptions } from "../../../core/training/options.ts"
-import { sgd } from "../../../core/training/sgd.ts"
-import { stream } from "../../../core/training/stream.ts"
+import { sgd } from "../../../core/training/optimizers/sgd.ts"
+import { stream } from "../../../core/training/loop/stream.ts"
 import { add, equal, mul, sub } from "../../../core/tensor/ops.ts"
-import { type MemoryBackend, memoryBackend } from "../../memory_backend.ts"
-import { failure, run } from "../../model_layer.ts"
-import { classifier, languageModel, plainTexts, singleBackend, texts, tokenizer, weightsOf } from "./_support.ts"
+import { type MemoryBackend, memoryBackend } from "../../support/memory_backend.ts"
+import { failure, run } from "../../support/model_layer.ts"
+import { classifier, languageModel, plainTexts, singleBackend, texts, tokenizer, weightsOf } from "./support.ts"
 
 const rowsOf = (data: LabeledData, from: number, to: number): LabeledData => ({
   ...data,

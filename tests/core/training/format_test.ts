@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert"
-import { formatCount, formatMetric, formatSeconds } from "../../../core/training/format.ts"
+import { formatCount, formatMetric, formatSeconds } from "../../../core/report/format.ts"
 
 Deno.test("numbers are written as people read them", () => {
   assertEquals([0, 7.4, 59.6, 754, 3723].map(formatSeconds), ["0:00", "0:07", "1:00", "12:34", "1:02:03"])

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert"
 
-const script = new URL("./_killed_run.ts", import.meta.url).pathname
+const script = new URL("./killed_run.ts", import.meta.url).pathname
 
 /** Runs the script; kills it without warning after a step. Gives the steps that it told of and the weights' digest. */
 async function child(

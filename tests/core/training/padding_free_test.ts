@@ -15,9 +15,9 @@ import { mul } from "../../../core/tensor/ops.ts"
 import * as PrefixTuning from "../../../plugins/prefix_tuning/mod.ts"
 import * as PromptTuning from "../../../plugins/prompt_tuning/mod.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
-import { type MemoryBackend, memoryBackend } from "../../memory_backend.ts"
-import { failure, run } from "../../model_layer.ts"
-import { classifier, languageModel, texts as shortTexts, tokenizer, weightsOf } from "./_support.ts"
+import { type MemoryBackend, memoryBackend } from "../../support/memory_backend.ts"
+import { failure, run } from "../../support/model_layer.ts"
+import { classifier, languageModel, texts as shortTexts, tokenizer, weightsOf } from "./support.ts"
 
 /** Texts of very different lengths, of which every third is long. */
 const texts = (count: number): LabeledData => {

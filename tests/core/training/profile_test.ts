@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert"
 import type { Program } from "../../../core/graph/program.ts"
-import { chromeTrace, profileGroups, profileTable, type StepTrace } from "../../../core/training/profile.ts"
+import { chromeTrace, profileGroups, profileTable, type StepTrace } from "../../../core/report/profile.ts"
 import type { BuiltinCall as Call } from "../../../kernels/builtin.ts"
-import { view } from "../../kernels/_compare.ts"
+import { view } from "../../kernels/compare.ts"
 
 const product: Call = {
   kernel: "matmul",

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert"
 import type { TrainEvent } from "../../../core/contracts/train_event.ts"
-import { showProgress } from "../../../core/training/progress.ts"
+import { showProgress } from "../../../core/report/progress.ts"
 
 const totalSteps = 40
 

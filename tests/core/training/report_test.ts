@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
-import { report, type ReportData } from "../../../core/training/report.ts"
-import { reportData } from "./_report_data.ts"
+import { report, type ReportData } from "../../../core/report/report.ts"
+import { reportData } from "./report_data.ts"
 
 const page = report(reportData)
 

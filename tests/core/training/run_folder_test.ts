@@ -4,8 +4,8 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type * as Scope from "effect/Scope"
 import type { TrainEvent } from "../../../core/contracts/train_event.ts"
-import { openRunFolder } from "../../../core/training/run_folder.ts"
-import { RunFolderError } from "../../../core/training/run_folder_error.ts"
+import { openRunFolder } from "../../../core/training/run_folder/run_folder.ts"
+import { RunFolderError } from "../../../core/training/run_folder/run_folder_error.ts"
 
 type Needs = FileSystem.FileSystem | Scope.Scope
 

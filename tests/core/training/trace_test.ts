@@ -6,8 +6,8 @@ import { layerWith } from "../../../core/training/espalier.ts"
 import { fit } from "../../../core/training/fit.ts"
 import type { TrainOptions } from "../../../core/training/options.ts"
 import * as Llama from "../../../plugins/llama/mod.ts"
-import { failure, run } from "../../model_layer.ts"
-import { classifier, texts, tokenizer, weightsOf } from "./_support.ts"
+import { failure, run } from "../../support/model_layer.ts"
+import { classifier, texts, tokenizer, weightsOf } from "./support.ts"
 
 const options = { epochs: 3, learningRate: 1e-2, batchSize: 4, gradientAccumulationSteps: 2, tokenizer }
 

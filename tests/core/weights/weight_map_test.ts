@@ -8,8 +8,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { embedding, Families, linear, Model, type ModuleNode, type Network, ops, Task, Weights } from "../../../mod.ts"
 import { decodeTensors, encodeTensors, type FileTensor } from "../../../plugins/authoring/mod.ts"
-import { failure, run } from "../../model_layer.ts"
-import { inDirectory } from "../../plugins/_files.ts"
+import { failure, run } from "../../support/model_layer.ts"
+import { inDirectory } from "../../plugins/files.ts"
 
 const [WIDTH, WIDE, VOCABULARY] = [4, 6, 5]
 const std = 0.1

@@ -1,8 +1,8 @@
 import type { View } from "../../../kernels/contract.ts"
 import type { AttentionCall } from "../../../kernels/attention/call.ts"
-import type { Case } from "../_compare.ts"
-import { onWasm } from "../_test_all.ts"
-import { attentionCases } from "./_cases.ts"
+import type { Case } from "../compare.ts"
+import { onWasm } from "../test_all.ts"
+import { attentionCases } from "./cases.ts"
 
 Deno.test("attention: against float64, and alike on any number of threads", () => onWasm(attentionCases))
 

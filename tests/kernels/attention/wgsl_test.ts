@@ -1,7 +1,7 @@
 import { attentionReference } from "../../../kernels/attention/reference.ts"
 import type { AttentionCall } from "../../../kernels/attention/call.ts"
-import { attentionCases } from "./_cases.ts"
-import { onEachForm } from "./_shaders.ts"
+import { attentionCases } from "./cases.ts"
+import { onEachForm } from "./shaders.ts"
 
 onEachForm(
   "attention",

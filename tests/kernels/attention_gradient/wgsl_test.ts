@@ -1,7 +1,7 @@
 import { attentionGradientReference } from "../../../kernels/attention_gradient/reference.ts"
 import type { AttentionGradientCall } from "../../../kernels/attention_gradient/call.ts"
-import { attentionGradientCases } from "../attention/_cases.ts"
-import { onEachForm } from "../attention/_shaders.ts"
+import { attentionGradientCases } from "../attention/cases.ts"
+import { onEachForm } from "../attention/shaders.ts"
 
 onEachForm(
   "attention_gradient",

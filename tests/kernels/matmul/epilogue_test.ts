@@ -1,4 +1,4 @@
-import { onWasm } from "../_test_all.ts"
-import { epilogueCases } from "./_epilogue_cases.ts"
+import { onWasm } from "../test_all.ts"
+import { epilogueCases } from "./epilogue_cases.ts"
 
 Deno.test("epilogues in WebAssembly", () => onWasm(epilogueCases))

@@ -1,9 +1,9 @@
 import { assert, assertEquals } from "@std/assert"
 import type { WasmOptions } from "../../../core/backend/wasm/backend.ts"
-import type { Storage } from "../_halves.ts"
+import type { Storage } from "../halves.ts"
 import { matmulReference } from "../../../kernels/matmul/reference.ts"
-import { withBackend } from "../../core/backend/wasm/_with_backend.ts"
-import { epilogueCases } from "./_epilogue_cases.ts"
+import { withBackend } from "../../core/backend/wasm/with_backend.ts"
+import { epilogueCases } from "./epilogue_cases.ts"
 
 /** Runs the cases with everything that is read in 16 bits; gives what they wrote. */
 const run = (storage: Storage, options: WasmOptions) =>

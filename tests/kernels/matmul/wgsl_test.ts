@@ -1,14 +1,14 @@
 import { assert, assertEquals } from "@std/assert"
-import { uniformAt } from "../../../core/tensor/threefry.ts"
+import { uniformAt } from "../../../core/tensor/operations/threefry.ts"
 import type { View } from "../../../kernels/contract.ts"
-import { decode, encode, type Storage } from "../_halves.ts"
+import { decode, encode, type Storage } from "../halves.ts"
 import type { MatmulCall } from "../../../kernels/matmul/call.ts"
 import { matmulReference } from "../../../kernels/matmul/reference.ts"
 import { emitMatmul, type ProductForm, productForm, writeProduct } from "../../../kernels/matmul/wgsl.ts"
 import type { DeviceTraits, KernelContext } from "../../../kernels/wgsl/kernel.ts"
-import { adapter, runAlone, traits } from "../_webgpu.ts"
-import type { Case } from "../_compare.ts"
-import { epilogueCases } from "./_epilogue_cases.ts"
+import { adapter, runAlone, traits } from "../webgpu.ts"
+import type { Case } from "../compare.ts"
+import { epilogueCases } from "./epilogue_cases.ts"
 
 /** A view whose axes are laid out in `order`, outermost first; axes left out are broadcast (stride 0). */
 const view = (buffer: number, shape: number[], order = [...shape.keys()], offset = 0, gap = 0): View => {

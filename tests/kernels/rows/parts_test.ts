@@ -1,10 +1,10 @@
 import { assert, assertEquals } from "@std/assert"
 import type { Instruction } from "../../../kernels/contract.ts"
 import type { RowsCall } from "../../../kernels/rows/call.ts"
-import { cutLongRows } from "../../../kernels/rows/_cut.ts"
-import { narrowRows } from "../../../kernels/rows/_narrow.ts"
+import { cutLongRows } from "../../../kernels/rows/cut.ts"
+import { narrowRows } from "../../../kernels/rows/narrow.ts"
 import { rowsReference } from "../../../kernels/rows/reference.ts"
-import { noise, size, view } from "../_compare.ts"
+import { noise, size, view } from "../compare.ts"
 
 const f32 = "f32" as const
 const load = (operand: number): Instruction => ({ op: "load", operand, dtype: f32 })

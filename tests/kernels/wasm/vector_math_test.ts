@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert"
-import { uniformAt } from "../../../core/tensor/threefry.ts"
+import { uniformAt } from "../../../core/tensor/operations/threefry.ts"
 import type { UnaryName } from "../../../kernels/contract.ts"
 import { call, get, i32, i32x4, ModuleBuilder, v128 } from "../../../kernels/wasm/assembler.ts"
 import { uniformFunction, vectorUnary } from "../../../kernels/wasm/vector_math.ts"

@@ -1,8 +1,8 @@
 import { assert } from "@std/assert"
 import { evaluateStep } from "../../../kernels/body_reference.ts"
 import type { Instruction, UnaryName } from "../../../kernels/contract.ts"
-import { view } from "../_compare.ts"
-import { onDevice, runAlone } from "../_webgpu.ts"
+import { view } from "../compare.ts"
+import { onDevice, runAlone } from "../webgpu.ts"
 
 const grid = (low: number, high: number, count: number) =>
   Array.from({ length: count }, (_, i) => low + (high - low) * i / (count - 1))

@@ -2,12 +2,12 @@ import { assert, assertEquals } from "@std/assert"
 import * as Effect from "effect/Effect"
 import { load, loadAdapters, readParameters, saveAdapters } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
-import { parseHeader } from "../../../core/formats/safetensors.ts"
+import { parseHeader } from "../../../core/formats/safetensors/safetensors.ts"
 import * as Adapters from "../../../plugins/adapters/mod.ts"
-import { evaluate } from "../../evaluate.ts"
-import { memoryBackend } from "../../memory_backend.ts"
-import { distance, fixture, run } from "../../model_layer.ts"
-import { batch, real } from "./_support.ts"
+import { evaluate } from "../../support/evaluate.ts"
+import { memoryBackend } from "../../support/memory_backend.ts"
+import { distance, fixture, run } from "../../support/model_layer.ts"
+import { batch, real } from "./support.ts"
 
 const LABELS = Task.classification(["LABEL_0", "LABEL_1", "LABEL_2"])
 const cases = [

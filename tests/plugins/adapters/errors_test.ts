@@ -1,10 +1,10 @@
 import { assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
-import { encodeSafetensors, parseHeader } from "../../../core/formats/safetensors.ts"
+import { encodeSafetensors, parseHeader } from "../../../core/formats/safetensors/safetensors.ts"
 import { load, loadAdapters, readParameters } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import * as Adapters from "../../../plugins/adapters/mod.ts"
-import { failure, fixture, run } from "../../model_layer.ts"
+import { failure, fixture, run } from "../../support/model_layer.ts"
 
 const task = Task.classification(["LABEL_0", "LABEL_1", "LABEL_2"])
 const loading = (base = "bert/classification") => load(fixture(base), { task })

@@ -9,8 +9,8 @@ import type { ResidualPlan } from "../../../core/contracts/site.ts"
 import { initialValues } from "../../../core/model/initial_values.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import * as Adapters from "../../../plugins/adapters/mod.ts"
-import { evaluate } from "../../evaluate.ts"
-import { distance } from "../../model_layer.ts"
+import { evaluate } from "../../support/evaluate.ts"
+import { distance } from "../../support/model_layer.ts"
 
 const WIDTH = 6
 const TOKENS = 4

@@ -3,7 +3,7 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import * as Adapters from "../../../plugins/adapters/mod.ts"
 import { decodeAllTensors, encodeTensors } from "../../../plugins/peft_format/tensors.ts"
-import { distance, fixture } from "../../model_layer.ts"
+import { distance, fixture } from "../../support/model_layer.ts"
 
 const run = <A, E>(effect: Effect.Effect<A, E, never>) => Effect.runPromise(effect)
 const read = (path: string) => decodeAllTensors(Deno.readFileSync(path), path)

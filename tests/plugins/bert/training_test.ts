@@ -6,15 +6,15 @@ import type * as Scope from "effect/Scope"
 import * as Wasm from "../../../core/backend/wasm/backend.ts"
 import { layer as pluginsLayer, type Plugins } from "../../../core/contracts/plugins.ts"
 import { fromRows } from "../../../core/tasks/dataset.ts"
-import { makeTokenizer } from "../../../core/data/tokenizer.ts"
-import { layer as familiesLayer } from "../../../core/model/families.ts"
+import { makeTokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
+import { layer as familiesLayer } from "../../../core/model/load/families.ts"
 import { initialize } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import { evaluate } from "../../../core/training/evaluate.ts"
 import { fit } from "../../../core/training/fit.ts"
 import * as Bert from "../../../plugins/bert/mod.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
-import { type Base, failure } from "../../model_layer.ts"
+import { type Base, failure } from "../../support/model_layer.ts"
 
 /** Runs on the CPU backend: it is many steps. */
 const run = <A, E>(

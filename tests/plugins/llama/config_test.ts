@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert"
-import { JsonError } from "../../../core/formats/json_error.ts"
-import { ConfigReader } from "../../../core/formats/model_config.ts"
+import { JsonError } from "../../../core/formats/json/json_error.ts"
+import { ConfigReader } from "../../../core/formats/json/model_config.ts"
 import { readDistilBertConfig } from "../../../plugins/bert/config.ts"
 import { readConfig } from "../../../plugins/llama/config.ts"
 

@@ -7,9 +7,9 @@ import { Plugins } from "../../../core/contracts/plugins.ts"
 import { load, type Model } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import * as ops from "../../../core/tensor/ops.ts"
-import { evaluate } from "../../evaluate.ts"
-import { memoryBackend } from "../../memory_backend.ts"
-import { distance, fixture, run } from "../../model_layer.ts"
+import { evaluate } from "../../support/evaluate.ts"
+import { memoryBackend } from "../../support/memory_backend.ts"
+import { distance, fixture, run } from "../../support/model_layer.ts"
 
 interface Expected {
   readonly tokens: number[][]

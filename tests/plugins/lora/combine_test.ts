@@ -9,10 +9,10 @@ import { Task } from "../../../core/tasks/builtin.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 import { encodeTensors } from "../../../plugins/peft_format/tensors.ts"
-import { evaluate } from "../../evaluate.ts"
-import { memoryBackend } from "../../memory_backend.ts"
-import { type Base, distance, fixture, run } from "../../model_layer.ts"
-import { configOf, deltasOf, pair, random, relative, rows, sumOf, tensorsOf, writeAdapter } from "./_adapters.ts"
+import { evaluate } from "../../support/evaluate.ts"
+import { memoryBackend } from "../../support/memory_backend.ts"
+import { type Base, distance, fixture, run } from "../../support/model_layer.ts"
+import { configOf, deltasOf, pair, random, relative, rows, sumOf, tensorsOf, writeAdapter } from "./adapters.ts"
 
 type Options = Omit<Lora.CombineOptions, "output">
 const combine = (directory: string, options: Options) =>

@@ -4,11 +4,11 @@ import * as Layer from "effect/Layer"
 import { initialize, loadAdapters, merge, type Model, saveAdapters } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
-import { memoryBackend } from "../../memory_backend.ts"
-import { distance, failure, run } from "../../model_layer.ts"
-import { inDirectory, logits, shapesIn } from "../_files.ts"
-import { distilBert, llama, type Rows, rowsOf, type Weights } from "../_formulas.ts"
-import { distilBertConfig, equalsFormula, llamaConfig } from "../_padded.ts"
+import { memoryBackend } from "../../support/memory_backend.ts"
+import { distance, failure, run } from "../../support/model_layer.ts"
+import { inDirectory, logits, shapesIn } from "../files.ts"
+import { distilBert, llama, type Rows, rowsOf, type Weights } from "../formulas.ts"
+import { distilBertConfig, equalsFormula, llamaConfig } from "../padded.ts"
 
 const R = 3
 const lengths = (rows: Rows) => rows.map((row) => Math.hypot(...row))

@@ -10,9 +10,9 @@ import { Task } from "../../../core/tasks/builtin.ts"
 import { decodeAllTensors } from "../../../plugins/peft_format/tensors.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
-import { evaluate } from "../../evaluate.ts"
-import { memoryBackend } from "../../memory_backend.ts"
-import { distance, fixture, run } from "../../model_layer.ts"
+import { evaluate } from "../../support/evaluate.ts"
+import { memoryBackend } from "../../support/memory_backend.ts"
+import { distance, fixture, run } from "../../support/model_layer.ts"
 
 const batch: BatchTensors = {
   tokens: ops.input("tokens", [2, 7], { dtype: "i32", batch: true }),

@@ -4,7 +4,7 @@ import type * as Layer from "effect/Layer"
 import { initialize } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
-import { type Base, failure, run } from "../../model_layer.ts"
+import { type Base, failure, run } from "../../support/model_layer.ts"
 
 const config = {
   model_type: "qwen2",

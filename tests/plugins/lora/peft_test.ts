@@ -12,13 +12,13 @@ import {
   saveMerged,
 } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
-import { parseHeader } from "../../../core/formats/safetensors.ts"
+import { parseHeader } from "../../../core/formats/safetensors/safetensors.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
-import { evaluate } from "../../evaluate.ts"
-import { memoryBackend } from "../../memory_backend.ts"
-import { distance, failure, fixture, run } from "../../model_layer.ts"
-import { pair, random, writeAdapter } from "./_adapters.ts"
+import { evaluate } from "../../support/evaluate.ts"
+import { memoryBackend } from "../../support/memory_backend.ts"
+import { distance, failure, fixture, run } from "../../support/model_layer.ts"
+import { pair, random, writeAdapter } from "./adapters.ts"
 
 const batch: BatchTensors = {
   tokens: ops.input("tokens", [2, 7], { dtype: "i32", batch: true }),

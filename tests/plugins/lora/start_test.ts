@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
 import { initialize, loadAdapters, merge, type Model, saveAdapters } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
-import { makeRng } from "../../../core/tensor/random.ts"
+import { makeRng } from "../../../core/tensor/operations/random.ts"
 import {
   type Matrix,
   product,
@@ -13,11 +13,11 @@ import {
   transposed,
 } from "../../../core/weights/combine/decompose.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
-import { type MemoryBackend, memoryBackend } from "../../memory_backend.ts"
-import { distance, failure, run } from "../../model_layer.ts"
-import { inDirectory, logits, shapesIn } from "../_files.ts"
-import { llama, rowsOf } from "../_formulas.ts"
-import { equalsFormula, llamaConfig } from "../_padded.ts"
+import { type MemoryBackend, memoryBackend } from "../../support/memory_backend.ts"
+import { distance, failure, run } from "../../support/model_layer.ts"
+import { inDirectory, logits, shapesIn } from "../files.ts"
+import { llama, rowsOf } from "../formulas.ts"
+import { equalsFormula, llamaConfig } from "../padded.ts"
 
 const randomMatrix = (rows: number, columns: number, seed: number): Matrix => {
   const rng = makeRng(seed)

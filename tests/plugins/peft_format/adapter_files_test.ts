@@ -8,9 +8,9 @@ import { initialize, load, saveAdapters } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 import { decodeLoraConfig, decodePromptConfig, encodeTensors, PeftError } from "../../../plugins/peft_format/mod.ts"
-import { peftName } from "../../../plugins/peft_format/stored_names.ts"
+import { peftName } from "../../../plugins/peft_format/lora/stored_names.ts"
 import { decodeAllTensors, type FileTensor } from "../../../plugins/peft_format/tensors.ts"
-import { failure, fixture, run } from "../../model_layer.ts"
+import { failure, fixture, run } from "../../support/model_layer.ts"
 
 const read = (more: Record<string, unknown>) =>
   decodeLoraConfig(JSON.stringify({ peft_type: "LORA", ...more }), "f.json")

@@ -4,7 +4,7 @@ import * as Layer from "effect/Layer"
 import { initialize, load, loadAdapters, saveAdapters } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import * as PrefixTuning from "../../../plugins/prefix_tuning/mod.ts"
-import { failure, fixture, run } from "../../model_layer.ts"
+import { failure, fixture, run } from "../../support/model_layer.ts"
 
 const config = {
   model_type: "llama",

@@ -6,10 +6,10 @@ import { Task } from "../../../core/tasks/builtin.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 import * as PrefixTuning from "../../../plugins/prefix_tuning/mod.ts"
-import { evaluate } from "../../evaluate.ts"
-import { memoryBackend } from "../../memory_backend.ts"
-import { distance, failure, fixture, run } from "../../model_layer.ts"
-import { inDirectory, logits, shapesIn, tokens } from "../_files.ts"
+import { evaluate } from "../../support/evaluate.ts"
+import { memoryBackend } from "../../support/memory_backend.ts"
+import { distance, failure, fixture, run } from "../../support/model_layer.ts"
+import { inDirectory, logits, shapesIn, tokens } from "../files.ts"
 
 const classes = Task.classification(["a", "b", "c"])
 

@@ -3,9 +3,9 @@ import * as Effect from "effect/Effect"
 import { initialize, readParameters } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import * as PrefixTuning from "../../../plugins/prefix_tuning/mod.ts"
-import { distilBert, llama, rowsOf, type Vector, type Weights } from "../_formulas.ts"
-import { distance, run } from "../../model_layer.ts"
-import { distilBertConfig, equalsFormula, llamaConfig } from "../_padded.ts"
+import { distilBert, llama, rowsOf, type Vector, type Weights } from "../formulas.ts"
+import { distance, run } from "../../support/model_layer.ts"
+import { distilBertConfig, equalsFormula, llamaConfig } from "../padded.ts"
 
 const ID = "prefix_tuning/default"
 

@@ -3,8 +3,8 @@ import * as Effect from "effect/Effect"
 import { initialize } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import * as PrefixTuning from "../../../plugins/prefix_tuning/mod.ts"
-import { run } from "../../model_layer.ts"
-import { llamaConfig } from "../_padded.ts"
+import { run } from "../../support/model_layer.ts"
+import { llamaConfig } from "../padded.ts"
 
 /** What trains: shapes and how it starts. */
 const trained = (options: PrefixTuning.PrefixTuningOptions) =>

@@ -13,7 +13,7 @@ import {
   rowsOf,
   train,
   type Trained,
-} from "../../seams/_support.ts"
+} from "../../seams/support.ts"
 
 const LENGTH = 3
 const headDim = config.hidden_size / config.num_attention_heads

@@ -3,8 +3,8 @@ import * as Effect from "effect/Effect"
 import { initialize, loadAdapters, saveAdapters } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import * as PromptTuning from "../../../plugins/prompt_tuning/mod.ts"
-import { failure, run } from "../../model_layer.ts"
-import { inDirectory } from "../_files.ts"
+import { failure, run } from "../../support/model_layer.ts"
+import { inDirectory } from "../files.ts"
 
 const config = {
   model_type: "llama",

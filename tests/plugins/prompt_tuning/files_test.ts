@@ -6,9 +6,9 @@ import { Task } from "../../../core/tasks/builtin.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 import * as PrefixTuning from "../../../plugins/prefix_tuning/mod.ts"
 import * as PromptTuning from "../../../plugins/prompt_tuning/mod.ts"
-import { memoryBackend } from "../../memory_backend.ts"
-import { distance, failure, fixture, run } from "../../model_layer.ts"
-import { inDirectory, logits, shapesIn } from "../_files.ts"
+import { memoryBackend } from "../../support/memory_backend.ts"
+import { distance, failure, fixture, run } from "../../support/model_layer.ts"
+import { inDirectory, logits, shapesIn } from "../files.ts"
 
 const classes = Task.classification(["a", "b", "c"])
 const models = [
@@ -168,7 +168,7 @@ Deno.test("it starts as embeddings of random tokens, or of a text's: over again,
 Deno.test("a text goes through the model's tokenizer", async () => {
   const directory = new URL("../../../examples/models/espalier-1m", import.meta.url).pathname
   const text = "ham or spam"
-  const { loadTokenizer } = await import("../../../core/data/tokenizer.ts")
+  const { loadTokenizer } = await import("../../../core/data/tokenizer/tokenizer.ts")
   await run(
     Effect.gen(function* () {
       const ids = (yield* loadTokenizer(directory)).encode(text)

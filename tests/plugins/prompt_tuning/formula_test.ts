@@ -1,7 +1,7 @@
 import { assert } from "@std/assert"
 import * as PromptTuning from "../../../plugins/prompt_tuning/mod.ts"
-import { distilBert, llama, rowsOf, type Vector, type Weights } from "../_formulas.ts"
-import { distilBertConfig, equalsFormula, llamaConfig } from "../_padded.ts"
+import { distilBert, llama, rowsOf, type Vector, type Weights } from "../formulas.ts"
+import { distilBertConfig, equalsFormula, llamaConfig } from "../padded.ts"
 
 /** A prompt's rows, through the network where there is one. */
 function promptOf(weights: Weights, module: string): ReadonlyArray<Vector> {

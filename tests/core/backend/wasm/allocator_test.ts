@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert"
-import { type Block, makeAllocator } from "../../../../core/backend/wasm/_allocator.ts"
+import { type Block, makeAllocator } from "../../../../core/backend/wasm/allocator.ts"
 
 Deno.test("allocator: blocks never overlap, and all comes back", () => {
   const allocator = makeAllocator(256, 1 << 20, 64)

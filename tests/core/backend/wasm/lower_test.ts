@@ -3,9 +3,9 @@ import { lower } from "../../../../core/backend/wasm/lower.ts"
 import { interpret } from "../../../../core/graph/interpret.ts"
 import type { BufferSpec, Program } from "../../../../core/graph/program.ts"
 import type { BuiltinCall as Call } from "../../../../kernels/builtin.ts"
-import { view } from "../../../kernels/_compare.ts"
-import { tangle, tangleInputs } from "../_tangle.ts"
-import { withBackend } from "./_with_backend.ts"
+import { view } from "../../../kernels/compare.ts"
+import { tangle, tangleInputs } from "../tangle.ts"
+import { withBackend } from "./with_backend.ts"
 
 const f32 = "f32" as const
 

@@ -1,10 +1,10 @@
 import { assert, assertEquals } from "@std/assert"
-import { COUNTERS } from "../../../../core/backend/wasm/_shares.ts"
+import { COUNTERS } from "../../../../core/backend/wasm/threads/shares.ts"
 import { lower } from "../../../../core/backend/wasm/lower.ts"
 import type { BufferSpec, Program } from "../../../../core/graph/program.ts"
 import type { BuiltinCall as Call } from "../../../../kernels/builtin.ts"
-import { view } from "../../../kernels/_compare.ts"
-import { withBackend } from "./_with_backend.ts"
+import { view } from "../../../kernels/compare.ts"
+import { withBackend } from "./with_backend.ts"
 
 const f32 = "f32" as const
 

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert"
-import { findWideVectors, tellNode } from "../../../../core/backend/wasm/_wide_vectors.ts"
+import { findWideVectors, tellNode } from "../../../../core/backend/wasm/wide_vectors.ts"
 
 /** Globals of a Node of this version; what its V8 is told goes to `told`. */
 const node = (version: string, told: Array<string>) => ({

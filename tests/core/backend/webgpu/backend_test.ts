@@ -1,15 +1,15 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert"
 import type { CallTime } from "../../../../core/backend/backend.ts"
 import { BackendError } from "../../../../core/backend/backend_error.ts"
-import { startDevice } from "../../../../core/backend/webgpu/_device.ts"
+import { startDevice } from "../../../../core/backend/webgpu/device.ts"
 import { build } from "../../../../core/graph/build.ts"
 import type { BuiltinCall } from "../../../../kernels/builtin.ts"
 import { interpret } from "../../../../core/graph/interpret.ts"
 import { gather, input, slice, slot } from "../../../../core/tensor/ops.ts"
-import { noise, view } from "../../../kernels/_compare.ts"
-import { accumulate, near } from "../_accumulate.ts"
-import { limits, roundTrips, sameAsWhole } from "../_half_slots.ts"
-import { onWebgpu, withWebgpu } from "./_with_webgpu.ts"
+import { noise, view } from "../../../kernels/compare.ts"
+import { accumulate, near } from "../accumulate.ts"
+import { limits, roundTrips, sameAsWhole } from "../half_slots.ts"
+import { onWebgpu, withWebgpu } from "./with_webgpu.ts"
 
 onWebgpu("runs posted at once follow each other, slots keep their state", () =>
   withWebgpu(async (backend) => {

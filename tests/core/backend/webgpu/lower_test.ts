@@ -5,9 +5,9 @@ import { interpret } from "../../../../core/graph/interpret.ts"
 import type { BufferSpec, Program } from "../../../../core/graph/program.ts"
 import type { Instruction } from "../../../../kernels/contract.ts"
 import type { BuiltinCall as Call } from "../../../../kernels/builtin.ts"
-import { noise, view } from "../../../kernels/_compare.ts"
-import { tangle, tangleInputs } from "../_tangle.ts"
-import { onWebgpu, withWebgpu } from "./_with_webgpu.ts"
+import { noise, view } from "../../../kernels/compare.ts"
+import { tangle, tangleInputs } from "../tangle.ts"
+import { onWebgpu, withWebgpu } from "./with_webgpu.ts"
 
 const f32 = "f32" as const
 

@@ -1,6 +1,6 @@
 import { layer } from "../../../../core/backend/webgpu/backend.ts"
 import { compareOperations } from "../operations.ts"
-import { onWebgpu } from "./_with_webgpu.ts"
+import { onWebgpu } from "./with_webgpu.ts"
 
 // As on wasm, and what WGSL allows its functions besides.
 const TOLERANCE = 5e-6

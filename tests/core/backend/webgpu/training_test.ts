@@ -9,12 +9,12 @@ import { Backend, type BackendService } from "../../../../core/backend/backend.t
 import { layer } from "../../../../core/backend/webgpu/backend.ts"
 import type { TrainEvent } from "../../../../core/contracts/train_event.ts"
 import { layer as plugins } from "../../../../core/contracts/plugins.ts"
-import { layer as families } from "../../../../core/model/families.ts"
+import { layer as families } from "../../../../core/model/load/families.ts"
 import { fit } from "../../../../core/training/fit.ts"
 import type { TrainOptions } from "../../../../core/training/options.ts"
 import * as Llama from "../../../../plugins/llama/mod.ts"
-import { classifier, texts, tokenizer, weightsOf } from "../../training/_support.ts"
-import { onWebgpu } from "./_with_webgpu.ts"
+import { classifier, texts, tokenizer, weightsOf } from "../../training/support.ts"
+import { onWebgpu } from "./with_webgpu.ts"
 
 /** Trains a fresh classifier on a device of its own; after `steps` steps, if given, the device is destroyed. */
 const train = async (options: TrainOptions, steps?: number) => {

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert"
-import { makeRng } from "../../../../core/tensor/random.ts"
-import { labelled, notes, refused, says, tagged, times } from "./_support.ts"
+import { makeRng } from "../../../../core/tensor/operations/random.ts"
+import { labelled, notes, refused, says, tagged, times } from "./support.ts"
 
 const drawn = (count: number, draw: (rng: ReturnType<typeof makeRng>) => unknown) => {
   const rng = makeRng(5)

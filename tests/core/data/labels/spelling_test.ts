@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert"
-import { labelNames } from "../../../../core/data/labels.ts"
-import { ids, labelled, notes, refused, says, tagged, times } from "./_support.ts"
+import { labelNames } from "../../../../core/data/table/labels.ts"
+import { ids, labelled, notes, refused, says, tagged, times } from "./support.ts"
 
 Deno.test("numbers are sorted by value whatever their size, without losing a digit", () => {
   // Python: sorted(..., key=decimal.Decimal)

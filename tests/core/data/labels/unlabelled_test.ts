@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert"
-import { countLabels, encodeRows, framed } from "../_support.ts"
-import { labelled, notes, refused, says, tagged, times } from "./_support.ts"
+import { countLabels, encodeRows, framed } from "../support.ts"
+import { labelled, notes, refused, says, tagged, times } from "./support.ts"
 import { fromRows } from "../../../../core/tasks/dataset.ts"
 
 Deno.test("words tagged -100 are masked, whatever the other tags are", () => {

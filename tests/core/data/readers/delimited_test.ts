@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert"
-import { read, refused } from "./_support.ts"
+import { read, refused } from "./support.ts"
 
 const two = [["a", "x"], ["b", "y"]]
 

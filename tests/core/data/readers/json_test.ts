@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert"
-import { read, refused } from "./_support.ts"
+import { read, refused } from "./support.ts"
 
 const two = [["a", "1.0"], ["b", "2.0"]]
 

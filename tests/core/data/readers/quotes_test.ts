@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
-import { read, refused } from "./_support.ts"
+import { read, refused } from "./support.ts"
 
 /** A frame as pandas 3.1.1 writes it with `to_csv(sep="\t")`, and as its `read_csv` reads all of these files. */
 const frame = [

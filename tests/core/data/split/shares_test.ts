@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert"
 import { fromRows } from "../../../../core/tasks/dataset.ts"
-import { splitData } from "../../../../core/data/split.ts"
+import { splitData } from "../../../../core/data/table/split.ts"
 import { shares } from "../../../../core/data/split/shares.ts"
-import { makeRng } from "../../../../core/tensor/random.ts"
+import { makeRng } from "../../../../core/tensor/operations/random.ts"
 
 const data = (sizes: Readonly<Record<string, number>>) =>
   fromRows(

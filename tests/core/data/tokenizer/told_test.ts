@@ -3,8 +3,8 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert"
-import { makeTokenizer, type Tokenizer } from "../../../../core/data/tokenizer.ts"
-import { fixture } from "../../../model_layer.ts"
+import { makeTokenizer, type Tokenizer } from "../../../../core/data/tokenizer/tokenizer.ts"
+import { fixture } from "../../../support/model_layer.ts"
 
 // deno-lint-ignore no-explicit-any
 type Any = any

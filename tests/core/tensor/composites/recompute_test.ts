@@ -1,10 +1,10 @@
 import { assertEquals } from "@std/assert"
-import { gradients } from "../../../../core/graph/gradients.ts"
-import { narrowed } from "../../../../core/graph/narrow.ts"
+import { gradients } from "../../../../core/graph/rewrite/gradients.ts"
+import { narrowed } from "../../../../core/graph/rewrite/narrow.ts"
 import * as ops from "../../../../core/tensor/ops.ts"
-import { uniformAt } from "../../../../core/tensor/threefry.ts"
+import { uniformAt } from "../../../../core/tensor/operations/threefry.ts"
 import type { Tensor } from "../../../../core/tensor/tensor.ts"
-import { evaluateAll } from "../../../evaluate.ts"
+import { evaluateAll } from "../../../support/evaluate.ts"
 
 Deno.test("what is computed again follows transforms of what it is computed from", () => {
   const x = ops.input("x", [2, 6, 4]), w = ops.input("w", [4, 4])

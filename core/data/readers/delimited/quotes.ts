@@ -1,0 +1,113 @@
+import { listPlaces } from "../../data_error.ts"
+import type { Fault } from "../../table/table.ts"
+import { type QuoteSurvey, surveyQuotes } from "./quote_survey.ts"
+import { fittingShare, shapeOf } from "../shape.ts"
+
+/** How the quotes of a file are to be read. */
+export interface QuoteReading {
+  /** Whether `"` around a field is no part of it. */
+  readonly quoting: boolean
+  /** Share of the records that fit their header, so read. */
+  readonly fitting: number
+  /** For people: where it was not certain. */
+  readonly notes: ReadonlyArray<string>
+  /** What forbids to read it so. */
+  readonly faults: ReadonlyArray<Fault>
+  /** Where it is quoting: lines on which records begin, empty lines aside. */
+  readonly starts?: ReadonlyArray<number>
+  /** Where it is not: the records. */
+  readonly records?: ReadonlyArray<ParsedRecord>
+}
+
+/** A record's fields, and the line on which it begins. */
+export interface ParsedRecord {
+  readonly fields: ReadonlyArray<string>
+  readonly line: number
+}
+
+const PLAIN_ADVICE = 'where quotes are characters of the text, say so: { quotes: "none" }'
+
+/** The lines of a text (line ends are "\n") that hold something, split at the delimiter. */
+const plainRecords = (text: string, delimiter: string): ReadonlyArray<ParsedRecord> =>
+  text.split("\n").flatMap((line, index) =>
+    line.includes(delimiter) || line.trim() !== "" ? [{ fields: line.split(delimiter), line: index + 1 }] : []
+  )
+
+/**
+ * Decides whether quotes are quoting. With commas (semicolons, bars) they are, as RFC 4180 has it, and what breaks its rules
+ * is a fault. With tabs both are usual: pandas and spreadsheets quote, GLUE does not. There the file tells: quoting must fit
+ * all records, and there must be a sign that a writer quoted (what needs it is quoted and nothing else, or whole columns).
+ */
+export const readQuotes = (
+  text: string,
+  delimiter: string,
+  header: ReadonlyArray<string> | undefined,
+  quotes: "auto" | "none" | "double",
+): QuoteReading => {
+  const plain = (): QuoteReading => {
+    const records = plainRecords(text, delimiter)
+    const fitting = fittingShare(records.map(({ fields, line }) => shapeOf(fields, line)), header)
+    return { quoting: false, fitting, notes: [], faults: [], records }
+  }
+  if (quotes === "none" || !text.includes('"')) return plain()
+  const survey = surveyQuotes(text, delimiter, header === undefined)
+  const quoted = quotedReading(survey, fittingShare(survey.shapes, header))
+  if (quotes === "double") return quoted
+  const places = listPlaces("line", delimiter === "\t" ? survey.quoted : survey.spanning)
+  if (delimiter !== "\t") {
+    // Two quotes that stand apart may look like one field, where each of its lines is a row.
+    if (survey.spanning.length === 0 || survey.doubled.length > 0 || plain().fitting < 1) return quoted
+    return { ...quoted, notes: [...quoted.notes, `fields in quotes hold line ends (${places}); ${PLAIN_ADVICE}`] }
+  }
+  const unquoted = plain()
+  if (!looksQuoted(survey, quoted.fitting, unquoted.fitting, header)) return { ...unquoted, notes: plainNotes(survey) }
+  return { ...quoted, notes: [`quotes are taken as quoting (${places}); ${PLAIN_ADVICE}`, ...quoted.notes] }
+}
+
+/** Whether the quotes of a file that is parted by tabs are quoting. */
+const looksQuoted = (
+  { quoted, doubled, spanning, idle, commas, byColumn, header: headerQuoted, bare, trailing, open, shapes }:
+    QuoteSurvey,
+  quotedFitting: number,
+  plainFitting: number,
+  header: ReadonlyArray<string> | undefined,
+): boolean => {
+  if (quoted.length === 0 || trailing.length > 0 || open.length > 0) return false
+  if (quotedFitting < 1 && quotedFitting <= plainFitting) return false
+  if (plainFitting < 1 || doubled.length > 0 || headerQuoted) return true
+  // A writer that quotes leaves no quote bare; and lines within a field seldom happen to be rows of their own.
+  const columns = header?.length ?? shapes[0].count
+  if (bare.length > 0 || (spanning.length > 0 && columns > 1)) return false
+  return idle.length === 0 || commas || byColumn
+}
+
+const quotedReading = ({ bare, spaced, trailing, open, starts }: QuoteSurvey, fitting: number): QuoteReading => {
+  const faults = [
+    ...trailing.map((place) => ({ place, what: "text follows a closing quote" })),
+    ...open.map((place) => ({ place, what: "a quote opens a field and no end of a field closes it" })),
+  ].sort((a, b) => a.place - b.place)
+  const notes = bare.length === 0 ? [] : [
+    `quotes within fields are taken as characters (${
+      listPlaces("line", bare)
+    }); a field that holds quotes is usually ` +
+    'written "as ""this"" is"' +
+    (spaced.length === 0
+      ? ""
+      : `, and one that is quoted begins with its quote, not with a space (${listPlaces("line", spaced)})`),
+  ]
+  return { quoting: true, fitting, notes, faults, starts }
+}
+
+const plainNotes = (
+  { quoted, doubled, header, bare, trailing, open }: QuoteSurvey,
+): ReadonlyArray<string> => {
+  const others = [...trailing, ...open].sort((a, b) => a - b)
+  // Quotes within fields and quotes that begin them and end elsewhere: no writer of quotes leaves both.
+  const certain = bare.length > 0 && others.length > 0 && doubled.length === 0 && !header
+  if (quoted.length === 0 || certain) return []
+  const beside = others.length === 0 ? "" : `; others do not, ${listPlaces("line", others)}`
+  return [
+    "quotes are taken as characters of the text, though fields begin and end with them " +
+    `(${listPlaces("line", quoted)}${beside}); where they are quoting, say so: { quotes: "double" }`,
+  ]
+}

@@ -1,0 +1,92 @@
+import { errorOffset } from "../../../formats/json/json_file.ts"
+
+/** The beginning of a string of JSON, or a number or word of Python's JSON. */
+const TOKEN = /"|-?(?:Infinity|NaN)\b|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/g
+
+/** Where there is none of these, no number can lose anything (tested first, since most texts have none). */
+const MAY_LOSE = /[:,[]\s*(?:-0|-?\d+(?:[.eE]|\d{15}))/
+
+const keepsItsText = (token: string): boolean => {
+  const value = Number(token)
+  if (!Number.isFinite(value)) return false
+  return String(value) === token && (!Number.isInteger(value) || Number.isSafeInteger(value))
+}
+
+/** Where the string ends that begins at an offset. */
+const stringEnd = (text: string, start: number): number => {
+  let at = start
+  do {
+    at = text.indexOf('"', at + 1)
+    let escapes = 0
+    while (text[at - 1 - escapes] === "\\") escapes++
+    if (escapes % 2 === 0) return at + 1
+  } while (at > 0)
+  return text.length
+}
+
+/** The same JSON with a string for each number whose text would be lost, and null for NaN and Infinity. */
+const withTexts = (text: string): string => {
+  const parts: Array<string> = []
+  let from = 0
+  TOKEN.lastIndex = 0
+  for (let found = TOKEN.exec(text); found !== null; found = TOKEN.exec(text)) {
+    const [token] = found
+    if (token === '"') {
+      TOKEN.lastIndex = stringEnd(text, found.index)
+      if (TOKEN.lastIndex === 0) break
+    } else if (!keepsItsText(token)) {
+      parts.push(text.slice(from, found.index), /[NI]/.test(token) ? "null" : `"${token}"`)
+      from = TOKEN.lastIndex
+    }
+  }
+  return parts.join("") + text.slice(from)
+}
+
+/**
+ * A value from JSON. A number whose text is not how JavaScript writes it (1.0, 1e3, -0, an id beyond 2^53) is that text,
+ * so that no digit is lost. NaN and Infinity, which Python writes, are null, as pandas writes them.
+ *
+ * @throws SyntaxError with a message of our own: what is wrong, and what may be the reason.
+ */
+export const parseJsonValue = (text: string): unknown => {
+  try {
+    return JSON.parse(MAY_LOSE.test(text) ? withTexts(text) : text)
+  } catch {
+    if (/\b(?:NaN|Infinity)\b/.test(text)) {
+      try {
+        return JSON.parse(withTexts(text))
+      } catch {
+        // Told below.
+      }
+    }
+    throw new SyntaxError(faultOf(text))
+  }
+}
+
+/** What is wrong with a text that is not JSON. */
+const faultOf = (text: string): string => {
+  const offset = errorOffset(text)
+  const before = text.slice(0, offset)
+  const line = before.split("\n").length
+  const at = `${line > 1 ? `line ${line}, ` : ""}column ${offset - before.lastIndexOf("\n")}`
+  const rest = text.slice(offset)
+  return `not JSON from ${at} on: ${reasonOf(before.trimEnd(), rest)}`
+}
+
+const reasonOf = (before: string, rest: string): string => {
+  const found = JSON.stringify(rest.slice(0, 20).split("\n")[0])
+  if (rest.trim() === "") return "it ends in the middle; was it cut off?"
+  if (rest[0] === "'") return `${found} is in single quotes; if Python printed it, write it with json.dumps`
+  if (/^(?:None|True|False)\b/.test(rest)) return `${found} is Python's; write it with json.dumps`
+  if (/^[}\]]/.test(rest) && before.endsWith(",")) return `a comma stands before ${rest[0]}`
+  if (/^(?:\/\/|\/\*|#)/.test(rest)) return "JSON has no comments"
+  if (rest[0] === '"' && stringEnd(rest, 0) === 0) {
+    return `the text ${found} is not closed: was it cut off, or does a line end stand in it?`
+  }
+  if (rest[0] === '"') {
+    return `the text ${found} holds a control character or an unknown escape, or a quote in it has no \\ before it`
+  }
+  if (/^[{[]/.test(rest) && /[}\]]$/.test(before)) return "another value follows without a comma"
+  if (rest[0] === "," && /[}\]]$/.test(before)) return "a comma follows where the value has ended"
+  return `${found} cannot stand there`
+}

@@ -1,0 +1,115 @@
+import { DataError, listPlaces } from "../data_error.ts"
+import { HALF } from "../tokenizer/half_characters.ts"
+import { isDelimited, type Table } from "./table.ts"
+
+/**
+ * A cell's exact text: numbers of a file as they stand there, true and false by these words, a date as ISO 8601.
+ * Nothing (null, undefined, NaN) is the empty text. `undefined` stands for what has no text of its own (a list, an object)
+ * and for whole numbers beyond 2^53 from memory, whose digits may be lost already; those of files are kept as text.
+ */
+export const cellText = (value: unknown): string | undefined => {
+  switch (typeof value) {
+    case "string":
+      return value
+    case "number":
+      if (Number.isNaN(value)) return ""
+      return Number.isInteger(value) && !Number.isSafeInteger(value) ? undefined : String(value)
+    case "boolean":
+    case "bigint":
+      return String(value)
+    case "undefined":
+      return ""
+    default:
+      if (value === null) return ""
+      return value instanceof Date && Number.isFinite(value.getTime()) ? value.toISOString() : undefined
+  }
+}
+
+/** The texts of a column. @throws DataError with all rows that hold something else, nothing, or half a character. */
+export const cellsOf = (table: Table, column: string): ReadonlyArray<string> => {
+  const faults = new CellFaults(table, column)
+  const cells = table.rows.map((row, index) => {
+    const cell = faults.textOf(row[column], index)
+    if (cell.trim() === "") faults.empty.add(index)
+    return cell
+  })
+  faults.check("text or a number is wanted, not a list or an object,")
+  return cells
+}
+
+/** The lists of a column, white space around their items taken off. @throws DataError as {@link cellsOf}. */
+export const listsOf = (table: Table, column: string): ReadonlyArray<ReadonlyArray<string>> => {
+  const faults = new CellFaults(table, column)
+  const lists = table.rows.map((row, index) => {
+    const value = row[column]
+    if (!Array.isArray(value)) faults.wrong.add(index)
+    const list = Array.isArray(value) ? value.map((item) => faults.textOf(item, index).trim()) : []
+    if (list.length === 0 || list.includes("")) faults.empty.add(index)
+    return list
+  })
+  const where = isDelimited(table) ? " (CSV and TSV hold no lists: use JSON Lines)" : ""
+  faults.check(
+    `a list of words or numbers is wanted${where}`,
+    ": an empty list, or an item that is empty or null,",
+    "; fill these rows or take them out (-100 is the tag of a word without a label)",
+  )
+  return lists
+}
+
+/** What pandas' read_csv takes for a missing value by default, beside the empty text. */
+const MISSING = new Set(
+  "#N/A,#N/A N/A,#NA,-1.#IND,-1.#QNAN,-NaN,-nan,1.#IND,1.#QNAN,<NA>,N/A,NA,NULL,NaN,None,n/a,nan,null".split(","),
+)
+
+/** Notes of the cells that stay text here and that pandas would take for missing ones. */
+export const missingNotes = (table: Table, columns: ReadonlyArray<string>): ReadonlyArray<string> =>
+  !isDelimited(table) ? [] : columns.flatMap((column) => {
+    const found = table.rows.flatMap((row, index) => MISSING.has((row[column] as string).trim()) ? [index] : [])
+    if (found.length === 0) return []
+    const words = [...new Set(found.map((index) => JSON.stringify(table.rows[index][column])))].slice(0, 5)
+    const places = listPlaces(table.unit, found.map((index) => table.places[index]))
+    return [
+      `${table.source}, column ${JSON.stringify(column)}: ${words.join(", ")} in ${places} stays text; ` +
+      "pandas takes it for a missing value",
+    ]
+  })
+
+/** Rows of a column that cannot be used, by what is wrong with them. */
+class CellFaults {
+  readonly wrong = new Set<number>()
+  readonly empty = new Set<number>()
+  readonly halves = new Set<number>()
+  readonly unsafe = new Set<number>()
+  constructor(readonly table: Table, readonly column: string) {}
+
+  textOf(value: unknown, index: number): string {
+    const text = cellText(value)
+    if (text === undefined) (typeof value === "number" ? this.unsafe : this.wrong).add(index)
+    else if (!text.isWellFormed()) this.halves.add(index)
+    return text ?? "?"
+  }
+
+  check(wanted: string, empty = " is empty", fill = "; fill these rows or take them out"): void {
+    const { source, unit, places } = this.table
+    const fail = (indices: ReadonlySet<number>, reason: "Malformed" | "EmptyText", what: string, advice = "") => {
+      if (indices.size === 0) return
+      const rows = [...indices].map((index) => places[index])
+      const message = `${source}, column ${JSON.stringify(this.column)}${what} in ${listPlaces(unit, rows)}${advice}`
+      throw new DataError({ reason, message, rows })
+    }
+    fail(this.wrong, "Malformed", `: ${wanted}`)
+    fail(
+      this.unsafe,
+      "Malformed",
+      ": a whole number beyond 2^53, where numbers lose digits,",
+      "; give it as text or as a bigint",
+    )
+    fail(
+      this.halves,
+      "Malformed",
+      `: ${HALF.what}`,
+      `; ${HALF.advice}`,
+    )
+    fail(this.empty, "EmptyText", empty, fill)
+  }
+}

@@ -1,0 +1,34 @@
+import { DataError } from "../data_error.ts"
+import { isDelimited, type Table } from "./table.ts"
+
+const MOST_SHOWN = 20
+
+/** Checks that a table has the columns that are asked for, each once. @throws DataError `MissingColumn`, `Malformed` */
+export const checkColumns = (table: Table, wanted: ReadonlyArray<string>): void => {
+  const { source, columns } = table
+  const missing = wanted.filter((name) => !columns.includes(name))
+  if (missing.length > 0) {
+    const names = columns.slice(0, MOST_SHOWN).map((name) => JSON.stringify(name)).join(", ")
+    const there = columns.length > MOST_SHOWN ? `${names} and ${columns.length - MOST_SHOWN} more` : names
+    const message = `${source} has no column ${
+      missing.map((name) => JSON.stringify(name)).join(", ")
+    }; its columns are ${there + hint(table, missing)}`
+    throw new DataError({ reason: "MissingColumn", message })
+  }
+  const twice = wanted.find((name) => columns.indexOf(name) !== columns.lastIndexOf(name))
+  if (twice === undefined) return
+  const message = `${source}: column ${JSON.stringify(twice)} is there twice: give one of them another name`
+  throw new DataError({ reason: "Malformed", message })
+}
+
+/** What may be meant, or what to do. */
+const hint = (table: Table, missing: ReadonlyArray<string>): string => {
+  const plain = (name: string) => name.trim().toLowerCase()
+  const near = missing.flatMap((name) => table.columns.find((other) => plain(other) === plain(name)) ?? [])
+  if (near.length > 0) return `; did you mean ${near.map((name) => JSON.stringify(name)).join(", ")}?`
+  if (table.format === "text") return '; plain text has no other: if its lines hold columns, say so, { format: "tsv" }'
+  if (!isDelimited(table)) return ""
+  return table.columns.length === 1
+    ? "; if another character parts its columns, give it: { delimiter }"
+    : "; they are its first line: if that is a row already, give the columns' names: { header }"
+}

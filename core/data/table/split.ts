@@ -1,0 +1,164 @@
+import * as Effect from "effect/Effect"
+import { makeRng } from "../../tensor/operations/random.ts"
+import { faultsOf, withDefaults } from "../../options/check.ts"
+import type { OptionTable, Resolved } from "../../options/field.ts"
+import * as field from "../../options/fields.ts"
+import { attempt, DataError } from "../data_error.ts"
+import type { Data } from "../data.ts"
+import { type Conflict, type Duplicate, findDuplicates } from "../split/duplicates.ts"
+import { shares } from "../split/shares.ts"
+import { splitNotes } from "../split/split_notes.ts"
+import { normalizeText } from "../split/text_keys.ts"
+
+export type { Conflict, Duplicate }
+
+/** How data is divided. What is left after validation and test is for training. */
+export interface SplitOptions {
+  /** Share of the rows for validation, [0, 1). Default 0.1. */
+  readonly validation?: number
+  /** Share of the rows for the test, [0, 1). Default 0.1. */
+  readonly test?: number
+  /** Seed of the division. Default 0. */
+  readonly seed?: number
+}
+
+const share = field.number({ minimum: 0, exclusiveMaximum: 1, default: 0.1 })
+
+/** {@link SplitOptions} as a table. */
+export const SPLIT_OPTIONS: OptionTable<SplitOptions> = {
+  validation: { ...share, doc: "Share of the rows for validation" },
+  test: { ...share, doc: "Share of the rows for the test" },
+  seed: field.integer({ minimum: 0, default: 0, doc: "Seed of the division" }),
+}
+
+/** Checks options and fills in defaults. Throws {@link DataError} `Split` that names every wrong one. */
+function resolveSplit(options: SplitOptions): Resolved<SplitOptions> {
+  const faults = faultsOf(SPLIT_OPTIONS, options).map(({ message }) => message)
+  const { validation, test, seed } = withDefaults(SPLIT_OPTIONS, options)
+  if (faults.length === 0 && validation + test >= 1) {
+    faults.push(`validation and test must be below 1 together, got ${validation} and ${test}`)
+  }
+  if (faults.length > 0) throw new DataError({ reason: "Split", message: faults.join("; ") })
+  return { validation, test, seed }
+}
+
+/** Data divided in three; every row that is not a duplicate stands in exactly one part. */
+export interface Splits<D extends Data> {
+  /** Rows to train on. */
+  readonly train: D
+  /** Rows to choose by (early stopping). Empty when its share is 0. */
+  readonly validation: D
+  /** Rows to judge by. Empty when its share is 0. */
+  readonly test: D
+  /** Label names; empty where there are no labels. */
+  readonly labels: ReadonlyArray<string>
+  /**
+   * Rows left out because an earlier row says the same. A text is the same, with the same label, whatever its case and the
+   * spaces within its lines; prompts with the same completion, and words with the same tags, are so in every character.
+   */
+  readonly duplicates: ReadonlyArray<Duplicate>
+  /** Texts that were given several labels (words: several tags). All their rows are kept, in one part. */
+  readonly conflicts: ReadonlyArray<Conflict>
+  /** Number of {@link Splits.duplicates}. */
+  readonly removedDuplicates: number
+  /** Rows among {@link Splits.conflicts} that say of a text what the first row does not. */
+  readonly conflictingLabels: number
+  /** What a person should know of the division; among the notes of {@link Splits.train} too. */
+  readonly notes: ReadonlyArray<string>
+}
+
+/** {@link splitData} for a data set that is still to be read. Fails with a {@link DataError} of reason `Split`. */
+export function split(
+  options: SplitOptions = {},
+): <D extends Data, E, R>(data: Effect.Effect<D, E, R>) => Effect.Effect<Splits<D>, E | DataError, R> {
+  return (data) => Effect.flatMap(data, (rows) => attempt(() => splitData(rows, options)))
+}
+
+/**
+ * Divides data, a pure function of the data and the options. Duplicates are left out first, and rows that differ in case,
+ * white space or label alone stay together, so that no test row's text stands in training. Labelled data is stratified:
+ * each part gets its share of every class, rounded by largest remainder, where the seed draws ties; a class with few
+ * texts keeps at least one in training. Rows of the same prompt stay together (a model that saw a prompt in training is
+ * not tested on it), so the parts of prompt data may be larger than their shares by less than one prompt's rows.
+ *
+ * @throws DataError `Split` for shares out of range or a part that would be empty.
+ */
+export const splitData = <D extends Data>(data: D, options: SplitOptions = {}): Splits<D> => {
+  const { validation, test, seed } = resolveSplit(options)
+  const { kept, duplicates, conflicts } = findDuplicates(data)
+  const rng = makeRng(seed, SPLIT_STREAM)
+  const weigh = (unit: Unit) => (data.kind.manyAnswers ? unit.length : 1)
+  const strata = strataOf(data, kept)
+  const sizes = strata.map((units) => units.reduce((sum, unit) => sum + weigh(unit), 0))
+  const room = sizes.map((size) => Math.max(0, size - 1))
+  const testSizes = shares(sizes, room, test, makeRng(seed, SPLIT_STREAM, 1))
+  const left = room.map((most, id) => most - testSizes[id])
+  const validationSizes = shares(sizes, left, validation, makeRng(seed, SPLIT_STREAM, 2))
+  const parts: Parts = { test: [], validation: [], train: [] }
+  strata.forEach((units, id) => divide(rng.shuffle(units), weigh, testSizes[id], validationSizes[id], parts))
+  const part = (name: keyof Parts, share: number): D => {
+    if (share > 0 && parts[name].length === 0) {
+      const alone = sizes.length > 1 && sizes.includes(1) ? "; a class with a single text keeps it for training" : ""
+      const message =
+        `${data.source}: no row is left for ${name}: ${kept.length} different rows, share ${share}${alone}`
+      throw new DataError({ reason: "Split", message })
+    }
+    return { ...data, rows: parts[name].sort((a, b) => a - b).map((index) => data.rows[index]) }
+  }
+  const train = part("train", 1 - validation - test)
+  const judged = { validation: part("validation", validation), test: part("test", test) }
+  const notes = splitNotes({ data, train, ...judged, duplicates, conflicts })
+  return {
+    train: notes.length === 0 ? train : { ...train, notes: [...data.notes ?? [], ...notes] },
+    ...judged,
+    labels: data.labels,
+    duplicates,
+    conflicts,
+    removedDuplicates: duplicates.length,
+    conflictingLabels: conflicts.reduce((sum, { rows }) => sum + rows.length - 1, 0),
+    notes,
+  }
+}
+
+const SPLIT_STREAM = 1
+
+/** Rows that must not be torn apart. */
+type Unit = ReadonlyArray<number>
+type Parts = Record<"test" | "validation" | "train", Array<number>>
+
+/** Units by the class of their first row; all together where there are no classes. */
+const strataOf = (data: Data, kept: ReadonlyArray<number>): ReadonlyArray<ReadonlyArray<Unit>> => {
+  const units = new Map<string, Array<number>>()
+  for (const index of kept) {
+    const key = normalizeText(data.kind.texts(data.rows[index])[0])
+    const unit = units.get(key)
+    if (unit === undefined) units.set(key, [index])
+    else unit.push(index)
+  }
+  const { kind, labels, rows } = data
+  if (!kind.stratified) return [[...units.values()]]
+  const strata = labels.map((): Array<Unit> => [])
+  for (const unit of units.values()) strata[kind.classes!(rows[unit[0]])[0]].push(unit)
+  return strata
+}
+
+/** Units in their order: first those of the test, then those of validation, then those of training. */
+const divide = (
+  units: ReadonlyArray<Unit>,
+  weigh: (unit: Unit) => number,
+  testSize: number,
+  validationSize: number,
+  parts: Parts,
+): void => {
+  let inTest = 0
+  let inValidation = 0
+  for (const unit of units) {
+    if (inTest < testSize) {
+      parts.test.push(...unit)
+      inTest += weigh(unit)
+    } else if (inValidation < validationSize) {
+      parts.validation.push(...unit)
+      inValidation += weigh(unit)
+    } else parts.train.push(...unit)
+  }
+}

@@ -1,0 +1,79 @@
+import { DataError, listPlaces } from "../data_error.ts"
+import type { Format } from "./read_options.ts"
+
+/**
+ * One record as read: column name to value. Values are those of JSON; a number of a file whose text is not how JavaScript
+ * writes it (1.0, 1e3, more digits than a number holds) is that text. Only the mapped columns need to hold text or numbers.
+ */
+export type Row = Readonly<Record<string, unknown>>
+
+/** Rows as read, before columns are mapped. */
+export interface Table {
+  /** File name, or "rows" for data from memory; used in messages. */
+  readonly source: string
+  /** Column names, in order; a name may be empty or there twice as long as nobody asks for it. */
+  readonly columns: ReadonlyArray<string>
+  /** The records. */
+  readonly rows: ReadonlyArray<Row>
+  /** Where each record stands: line (1-based, header counted) or row (1-based) by {@link Table.unit}. */
+  readonly places: ReadonlyArray<number>
+  /** What {@link Table.places} counts. */
+  readonly unit: "line" | "row"
+  /** The format that it was read from; of CSV and TSV all cells are text. Default: none, rows from memory. */
+  readonly format?: Format
+  /** What a person should know of how it was read. Default: nothing. */
+  readonly notes?: ReadonlyArray<string>
+}
+
+/** Whether a table was read from CSV or TSV. */
+export const isDelimited = ({ format }: Table): boolean => format === "csv" || format === "tsv"
+
+/** What is wrong with one record. */
+export interface Fault {
+  /** Line or row. */
+  readonly place: number
+  /** What is wrong. */
+  readonly what: string
+}
+
+/** The error for malformed records: how many, where, and what is wrong with the first ones. */
+export const malformed = (
+  source: string,
+  unit: "line" | "row",
+  faults: ReadonlyArray<Fault>,
+  advice = "",
+): DataError => {
+  const rows = faults.map((fault) => fault.place)
+  const first = faults.slice(0, 3).map((fault) => `${unit} ${fault.place}: ${fault.what}`).join("; ")
+  const message = `${source}: ${faults.length} malformed row(s), ${listPlaces(unit, rows)}. ${first}${advice}`
+  return new DataError({ reason: "Malformed", message, rows })
+}
+
+/** A table of parsed JSON values, or of rows from memory; values that are not objects are malformed. */
+export const tableOf = (
+  values: ReadonlyArray<unknown>,
+  source: string,
+  places: ReadonlyArray<number> = values.map((_, index) => index + 1),
+  unit: "line" | "row" = "row",
+  earlier: ReadonlyArray<Fault> = [],
+): Table => {
+  const faults: Array<Fault> = [...earlier]
+  const columns = new Set<string>()
+  values.forEach((value, index) => {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      const twice = typeof value === "string" && /^\s*[{[]/.test(value) ? " (JSON within a text: encoded twice?)" : ""
+      faults.push({ place: places[index], what: `not an object: ${shown(value)}${twice}` })
+    } else for (const name of Object.keys(value)) columns.add(name)
+  })
+  if (faults.length > 0) throw malformed(source, unit, faults.sort((a, b) => a.place - b.place))
+  return { source, columns: [...columns], rows: values as ReadonlyArray<Row>, places, unit }
+}
+
+/** The beginning of a value, for a message. A bigint or a circle has no JSON. */
+const shown = (value: unknown): string => {
+  try {
+    return String(JSON.stringify(value)).slice(0, 40)
+  } catch {
+    return String(value).slice(0, 40)
+  }
+}

@@ -1,0 +1,92 @@
+import type { Shape } from "../../tensor/shape.ts"
+import type { Tensor } from "../../tensor/tensor.ts"
+import { Dependencies } from "./dependencies.ts"
+import { contiguous, type Layout } from "../layout.ts"
+
+/** What one kernel call (or a few, for a concat) computes. */
+export interface Unit {
+  /** Grows with each unit that is begun. */
+  readonly number: number
+  /** Members in the order of their making. Units of kind "rows", and those of some kernels, may have many. */
+  readonly nodes: Tensor[]
+  readonly kind: "rows" | "columns" | "other"
+  /** Places that a "rows" unit goes over. */
+  readonly space: Shape
+  /** A product of the shape `space` whose elements the members take as they come: the unit is its epilogue. */
+  product?: Tensor
+}
+
+/** Units while nodes join them, and the order in which they must run. */
+export class Grouping {
+  /** Where each node's elements lie. */
+  readonly layouts = new Map<Tensor, Layout>()
+  /** The unit that computes a node; leaves have none. */
+  readonly unitOf = new Map<Tensor, Unit>()
+  readonly units = new Set<Unit>()
+  readonly order = new Dependencies<Unit>()
+  #begun = 0
+
+  /** The unit that must run before a node can be used. */
+  sourceOf(node: Tensor): Unit | undefined {
+    return this.unitOf.get(this.layouts.get(node)?.base ?? node)
+  }
+
+  /** Adds a node to a unit. */
+  join(node: Tensor, unit: Unit): void {
+    unit.nodes.push(node)
+    this.unitOf.set(node, unit)
+    this.layouts.set(node, contiguous(node))
+    for (const x of node.inputs) {
+      const source = this.sourceOf(x)
+      if (source !== undefined && source !== unit) this.order.need(unit, source)
+    }
+  }
+
+  /** A new unit with a node. */
+  begin(node: Tensor, kind: Unit["kind"], space: Shape): Unit {
+    const unit: Unit = { number: this.#begun++, nodes: [], kind, space }
+    this.units.add(unit)
+    this.order.add(unit)
+    this.join(node, unit)
+    return unit
+  }
+
+  /** Whether a member of `upper` reads one of `lower` at another place than its own. */
+  readsAcross(upper: Unit, lower: Unit): boolean {
+    return upper.nodes.some((node) => node.inputs.some((x) => !this.unitOf.has(x) && this.sourceOf(x) === lower))
+  }
+
+  /** Whether two units may run as one: nothing between them would have to run after one, before the other. */
+  mergeable(a: Unit, b: Unit): boolean {
+    return [[a, b], [b, a]].every(([from, to]) => !this.readsAcross(from, to) && !this.order.restsBetween(from, to))
+  }
+
+  merge(into: Unit, other: Unit): void {
+    into.nodes.push(...other.nodes)
+    into.nodes.sort((a, b) => a.id - b.id)
+    for (const node of other.nodes) this.unitOf.set(node, into)
+    this.units.delete(other)
+    this.order.merge(into, other)
+  }
+
+  /**
+   * Units in an order that can run, near the order in which the graph was written: each where its last member stands, or
+   * where it is first needed. (Where its first one stands, all that a late member needs would have to run early, and wait.)
+   */
+  schedule(): ReadonlyArray<Unit> {
+    const scheduled: Unit[] = []
+    const last = new Map(
+      [...this.units].map((unit) => [unit, unit.nodes.reduce((id, node) => Math.max(id, node.id), 0)]),
+    )
+    const inOrder = (some: Iterable<Unit>) => [...some].sort((a, b) => last.get(a)! - last.get(b)!)
+    const done = new Set<Unit>()
+    const visit = (unit: Unit): void => {
+      if (done.has(unit)) return
+      done.add(unit)
+      for (const need of inOrder(this.order.needsOf(unit))) visit(need)
+      scheduled.push(unit)
+    }
+    for (const unit of inOrder(this.units)) visit(unit)
+    return scheduled
+  }
+}

@@ -1,0 +1,61 @@
+import type { Call, View } from "../../../kernels/contract.ts"
+import type { DecodeCall } from "../../../kernels/decode/call.ts"
+import { type Encoding, inBlocks } from "../../../kernels/encoding.ts"
+import { encodingOf } from "../../../kernels/encodings.ts"
+import type { Use } from "../../../kernels/kernel.ts"
+import { copyCall } from "../../../kernels/rows/call.ts"
+import { contiguous } from "../../../kernels/view.ts"
+import { sizeOf } from "../../tensor/shape.ts"
+import { mapViews } from "../fuse/accesses.ts"
+import type { BufferSpec, Program } from "../program.ts"
+
+/** Whether a view steps over whole blocks along one of its last two axes. */
+const onBlocks = ({ offset, shape, strides }: View, block: number): boolean => {
+  const along = strides.lastIndexOf(1)
+  return along >= shape.length - 2 && shape[along] % block === 0 && offset % block === 0 &&
+    strides.every((stride, axis) => axis === along || stride % block === 0 && stride >= 0)
+}
+
+/** Whether a kernel decodes a view as it loads it. */
+const decodes = (use: Use, view: View, encoding: Encoding): boolean =>
+  inBlocks(encoding)
+    ? use === "read blocks" && onBlocks(view, encoding.block)
+    : use === "read blocks" || use === "read encoded"
+
+/** Puts f32 copies before the calls whose kernels do not decode what they read. */
+export function widen(program: Program): Program {
+  const { encodings, kernels } = program
+  const buffers: BufferSpec[] = [...program.buffers]
+  const calls: Call[] = []
+  const temporary = (shape: ReadonlyArray<number>): View =>
+    contiguous(buffers.push({ size: sizeOf(shape), dtype: "f32", source: { kind: "temporary" } }) - 1, shape)
+  /** Of buffers in blocks, which are decoded as a whole. */
+  const decoded = new Map<number, number>()
+  for (const call of program.calls) {
+    const copies = new Map<View, View>()
+    const change = (view: View, use: Use): View => {
+      const { storage, size } = buffers[view.buffer]
+      if (storage === undefined) return view
+      const encoding = encodingOf(storage, encodings)
+      if (decodes(use, view, encoding)) return view
+      if (inBlocks(encoding)) {
+        let buffer = decoded.get(view.buffer)
+        if (buffer === undefined) {
+          const input = contiguous(view.buffer, [size]), output = temporary([size])
+          calls.push({ kernel: "decode", input, output } as DecodeCall)
+          decoded.set(view.buffer, buffer = output.buffer)
+        }
+        return { ...view, buffer }
+      }
+      let copy = copies.get(view)
+      if (copy === undefined) {
+        copy = temporary(view.shape)
+        calls.push(copyCall(view, copy, "f32"))
+        copies.set(view, copy)
+      }
+      return copy
+    }
+    calls.push(mapViews(call, change, kernels))
+  }
+  return { ...program, buffers, calls }
+}

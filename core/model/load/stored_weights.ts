@@ -1,0 +1,163 @@
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import { attempt } from "../../contracts/attempt.ts"
+import { type CheckedNames, checkNames } from "../../formats/safetensors/check_names.ts"
+import type { JsonError } from "../../formats/json/json_error.ts"
+import { PLAIN_WEIGHTS, quantizedConfig, quantizedTensors } from "../../formats/safetensors/quantized.ts"
+import { SafetensorsError } from "../../formats/safetensors/safetensors_error.ts"
+import type { StorageError } from "../../formats/files/storage_error.ts"
+import { ShapeError } from "../../tensor/shape_error.ts"
+import { openWeights } from "../../weights/checkpoint_format.ts"
+import { expressionOf } from "../../weights/name_pattern.ts"
+import type { StoredTensor } from "../../weights/stored_tensor.ts"
+import { asInModel, ignoredNames, isOptional, type Ties, tiesOf, type WeightMap } from "../../weights/weight_map.ts"
+import { withChanges } from "./changed_base.ts"
+import type { Description } from "./describe.ts"
+import { Families } from "./families.ts"
+import type { FoundInFiles } from "./structure.ts"
+import type { TaskOf } from "../../tasks/task.ts"
+import { ModelError } from "../model_error.ts"
+import { settleTies } from "./settle_ties.ts"
+import { compareBuffers, STALE_BUFFERS } from "./stale_buffers.ts"
+import { headOfAnotherSize, isLabelled, type Labelled, taskOfHead } from "./stored_head.ts"
+import { unwrapNames } from "../stored_names.ts"
+
+/** Weights under a model's names, and what they say of the model. */
+export interface StoredWeights extends FoundInFiles {
+  readonly tensors: ReadonlyMap<string, StoredTensor>
+  /** What a person should know. */
+  readonly notes: ReadonlyArray<string>
+}
+
+/** Names that methods leave in a model that is saved with them inside. */
+const INSIDE = /\.(base_layer|modules_to_save)(\.|$)|_[AB]\.(\w+\.)?weight$/
+
+/** Opens a model's files, checks names and shapes, and finds out what they say of the model. Reads no weight. */
+export function storedWeights(
+  description: Description,
+  head: "stored" | "new",
+): Effect.Effect<
+  StoredWeights,
+  ModelError | JsonError | StorageError | SafetensorsError,
+  FileSystem.FileSystem | Families
+> {
+  return Effect.gen(function* () {
+    const { directory, network, parameters, changed } = description
+    const ties = tiesOf(network.weights)
+    const keys = new Set(parameters.map(({ key }) => key).filter((key) => !Object.hasOwn(ties, key)))
+    const plain = unwrapNames(yield* openWeights(directory, yield* (yield* Families).formats), keys)
+    const named = yield* underModelNames(network.weights, plain.tensors, directory)
+    const quantized = quantizedTensors(named, keys)
+    if (quantized !== undefined) yield* refuseQuantized(directory, quantized)
+    const inside = [...named.keys()].find((name) => INSIDE.test(name) && !keys.has(name))
+    if (inside !== undefined) {
+      const message =
+        `"${directory}": an adapter lies within these weights (${inside}): merge it (merge_and_unload in ` +
+        "Python) and save again, or save model and adapter apart"
+      return yield* new ModelError({ reason: "Unsupported", message })
+    }
+    const settled = yield* settleTies(ties, yield* withHead(description, head, named))
+    const { task, notes } = yield* labelsOfHead(description, settled.tensors)
+    const tensors = withChanges(settled.tensors, changed)
+    const { tied } = settled
+    const { missing, ignored } = yield* checkAll(description, tied, tensors)
+    const buffers = yield* compareBuffers(network.buffers ?? {}, tensors, ignored)
+    // What is saved of a model whose files do not bear out that a matrix is tied must not ask for it.
+    const apart = parameters.some(({ key, shape }) =>
+      shape.length > 1 && Object.hasOwn(ties, key) && !Object.hasOwn(tied, key)
+    )
+    const record = apart ? { ...description.config.record, tie_word_embeddings: false } : description.config.record
+    const told = [...plain.notes, ...settled.notes, ...notes, ...buffers]
+    return { task, tied, tensors, record, fresh: new Set(missing), notes: told }
+  })
+}
+
+/** Stored tensors under the model's names and in its layouts. */
+function underModelNames(
+  map: WeightMap,
+  stored: ReadonlyMap<string, StoredTensor>,
+  directory: string,
+): Effect.Effect<ReadonlyMap<string, StoredTensor>, SafetensorsError> {
+  const under = () => asInModel(map, stored, (tensor, [{ dtype }]) => ({ ...tensor, dtype }))
+  return attempt(under, ShapeError).pipe(Effect.mapError(({ message }) =>
+    new SafetensorsError({
+      reason: "Shape",
+      file: directory,
+      message: `the weights in "${directory}" do not fit the model: ${message}`,
+    })
+  ))
+}
+
+/** Checks names and shapes against the model. */
+function checkAll(
+  { directory, config: { record }, network, parameters, changed }: Description,
+  tied: Ties,
+  found: ReadonlyMap<string, StoredTensor>,
+): Effect.Effect<CheckedNames, SafetensorsError> {
+  const base = parameters.filter(({ key }) => !Object.hasOwn(tied, key))
+  const [own] = architecturesIn(record)
+  return checkNames({
+    expected: new Map(base.filter(({ key }) => !changed.weights.has(key)).map(({ key, shape }) => [key, shape])),
+    found,
+    file: directory,
+    ignore: [...STALE_BUFFERS, ...ignoredNames(network.weights).map(expressionOf), ...Object.keys(tied)],
+    optional: base.map(({ key }) => key).filter((key) => isOptional(network.weights, key)),
+    vocabSize: network.vocabSize,
+    ...(typeof own === "string" && own !== network.architecture ? { savedAs: own } : {}),
+  })
+}
+
+/** Classes that a config names. */
+function architecturesIn({ architectures }: Description["config"]["record"]): ReadonlyArray<unknown> {
+  return Array.isArray(architectures) ? architectures : []
+}
+
+/** Fails where a config says that its weights are not plain numbers. */
+export function checkPlain(
+  directory: string,
+  config: Description["config"]["record"],
+): Effect.Effect<void, ModelError> {
+  const quantized = quantizedConfig(config)
+  return quantized === undefined ? Effect.void : refuseQuantized(directory, quantized)
+}
+
+function refuseQuantized(directory: string, how: string): Effect.Effect<never, ModelError> {
+  const message = `"${directory}": its weights are quantized (${how}); ${PLAIN_WEIGHTS}`
+  return Effect.fail(new ModelError({ reason: "Unsupported", message }))
+}
+
+/** Leaves out a head that is to start new; one of another size is an error. */
+function withHead(
+  { directory, config: { record }, task, parameters, labelKeys }: Description,
+  head: "stored" | "new",
+  tensors: ReadonlyMap<string, StoredTensor>,
+): Effect.Effect<ReadonlyMap<string, StoredTensor>, ModelError> {
+  if (head === "new") return Effect.succeed(new Map([...tensors].filter(([name]) => !labelKeys.has(name))))
+  for (const { key, shape } of parameters) {
+    const found = labelKeys.has(key) ? tensors.get(key)?.shape : undefined
+    if (found === undefined || found.length !== shape.length || found[0] === shape[0]) continue
+    return Effect.fail(headOfAnotherSize(task, record, directory, key, found[0]))
+  }
+  return Effect.succeed(tensors)
+}
+
+/** The task with the labels of a head that the files hold, and of which class it was. */
+function labelsOfHead(
+  { directory, config: { record }, network: { architecture }, task, labelKeys }: Description,
+  tensors: ReadonlyMap<string, StoredTensor>,
+): Effect.Effect<{ readonly task: TaskOf; readonly notes: ReadonlyArray<string> }, ModelError> {
+  const [own] = architecturesIn(record)
+  const family = architecture.replace(/For[A-Z].*$/, "")
+  const isHead = [...labelKeys].some((key) => tensors.has(key))
+  const notes: string[] = []
+  if (typeof own === "string" && !own.startsWith(family)) {
+    notes.push(`architectures of the config names ${own}; it is taken as ${architecture}`)
+  } else if (typeof own === "string" && isHead && own !== architecture) {
+    notes.push(`the head in the files is that of ${own}; it is taken as that of ${architecture}`)
+  }
+  return attempt(() => {
+    if (!isHead || !isLabelled(task)) return { task, notes }
+    const found = taskOfHead(task as Labelled, record, `${directory}/config.json`)
+    return { task: found.task, notes: [...notes, ...found.notes] }
+  }, ModelError)
+}

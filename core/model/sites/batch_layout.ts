@@ -1,0 +1,91 @@
+/**
+ * What a family asks of a batch, whichever way its examples lie: B rows [B, T] padded on the right, or one packed row
+ * [1, N]. Of padded rows it is told by lengths and coordinates, of a packed row by the batch's own tables.
+ * @module
+ */
+import type { BatchTensors, PackedRow } from "../../contracts/objective.ts"
+import type { Visibility } from "../../tensor/composites/visibility.ts"
+import * as ops from "../../tensor/ops.ts"
+import { ShapeError } from "../../tensor/shape_error.ts"
+import type { Tensor } from "../../tensor/tensor.ts"
+import type { Decoding } from "../module.ts"
+
+/**
+ * Positions of the tokens and of `rows` that come before them, from position `first` on: i32 [1, rows + T], or [1, N] of a
+ * packed row, where they start anew for each example.
+ */
+export function positionsOf({ tokens, packed }: BatchTensors, rows = 0, first = 0): Tensor {
+  const length = tokens.shape[1]
+  if (packed === undefined) return ops.add(ops.iota([1, rows + length], 1), first)
+  checkAlone(packed, length + rows + first)
+  return packed.positions
+}
+
+/**
+ * Keys that queries see in both directions: those of their own example.
+ *
+ * @param prefix How many of the keys come before the tokens; all see them.
+ */
+export function visibleKeys({ lengths, packed }: BatchTensors, prefix = 0): Visibility {
+  return packed === undefined ? { keyLengths: lengths, prefix } : { segments: segmentsOf(packed, prefix) }
+}
+
+/**
+ * Keys that queries see where none looks ahead. Padding lies on the right, so it is hidden from every token that counts.
+ *
+ * @param prefix How many of the keys come before the tokens, those in memory included.
+ */
+export function causalKeys({ packed }: BatchTensors, prefix = 0, decoding?: Decoding): Visibility {
+  return {
+    causal: true,
+    prefix,
+    ...(decoding === undefined || decoding.first ? {} : { queryStart: decoding.start }),
+    ...(packed === undefined ? {} : { segments: segmentsOf(packed, prefix) }),
+  }
+}
+
+/**
+ * Numbers [B, heads, T, keys] for queries and the keys that they see, made by `draw` for a number of keys. In a packed row
+ * keys that are further apart than the longest example share theirs: no query sees two of them.
+ */
+export function perVisibleKey({ packed }: BatchTensors, keys: number, draw: (keys: number) => Tensor): Tensor {
+  if (packed === undefined || packed.longest >= keys) return draw(keys)
+  const part = draw(packed.longest)
+  const [batch, heads, queries, width] = part.shape
+  const times = Math.ceil(keys / width)
+  const apart = ops.expand(ops.reshape(part, [batch, heads, queries, 1, width]), [batch, heads, queries, times, width])
+  return ops.narrow(ops.reshape(apart, [batch, heads, queries, times * width]), 3, 0, keys)
+}
+
+/** What stands in the first place of each example, be it a token or a row before them: [B, T, H] or [1, N, H] to [B, 1, H]. */
+export function firstOf(hidden: Tensor, { packed }: BatchTensors): Tensor {
+  return packed === undefined ? ops.narrow(hidden, 1, 0, 1) : rowsAt(hidden, packed.first)
+}
+
+/** The hidden state of each example's last token: [B, T, H] or [1, N, H] to [B, 1, H]. */
+export function lastOf(hidden: Tensor, { lengths, packed }: BatchTensors): Tensor {
+  if (packed !== undefined) return rowsAt(hidden, packed.last)
+  const [batch, length] = hidden.shape
+  if (length === 1) return hidden
+  const last = ops.reshape(ops.sub(lengths, 1), [batch, 1, 1])
+  return ops.sum(ops.where(ops.equal(ops.iota([1, length, 1], 1), last), hidden, 0), [1], { keepDims: true })
+}
+
+/** [1, N, H] at places [B]: [B, 1, H]. */
+function rowsAt(hidden: Tensor, places: Tensor): Tensor {
+  const [, length, width] = hidden.shape
+  return ops.reshape(ops.gather(ops.reshape(hidden, [length, width]), places), [places.shape[0], 1, width])
+}
+
+function segmentsOf(packed: PackedRow, prefix: number): Tensor {
+  checkAlone(packed, packed.segments.shape[1] + prefix)
+  return packed.segments
+}
+
+function checkAlone({ segments }: PackedRow, places: number): void {
+  const length = segments.shape[1]
+  if (places === length) return
+  throw new ShapeError({
+    message: `Nothing can come before the ${length} tokens of a packed row: got ${places} places`,
+  })
+}

@@ -1,0 +1,41 @@
+/**
+ * What a person is told before a run. Loaded when it begins: a page that is opened needs none of it.
+ * @module
+ */
+import type { Contribution } from "../contracts/contribution.ts"
+import type { TrainMessage } from "../contracts/train_event.ts"
+import type { Example } from "../data/encode.ts"
+import { notesOf } from "../data/encode_notes.ts"
+import { formatPreview, preview } from "../data/preview.ts"
+import type { Plan } from "./plan.ts"
+
+/** Secrets that checkpoints hold, notes of data, tokenizer and examples, then what is trained on. A report repeats warnings. */
+export function messagesOf(
+  { train, validation, tokenizer, maxLength, task }: Plan,
+  contributions: ReadonlyArray<Contribution>,
+): ReadonlyArray<TrainMessage> {
+  const all = [...Object.values(train), ...Object.values(validation)]
+  const truncated = all.reduce((sum, own) => sum + own.truncated, 0)
+  const told = (level: TrainMessage["level"], texts: ReadonlyArray<string>) =>
+    [...new Set(texts)].map((text): TrainMessage => ({ type: "message", level, text }))
+  const { written = () => false } = task
+  const shown = (example: Example) => `trained on, in brackets: ${formatPreview(preview(example, tokenizer, written))}`
+  const secretive = contributions.filter(({ gradients }) => gradients?.secret).map(({ id }) => id)
+  const secrets =
+    `checkpoints of this run hold the secret key of ${secretive.join(", ")}, which removes its noise: only ` +
+    "their owner can read them (mode 0600), and they must not be published"
+  return [
+    ...told("warning", secretive.length === 0 ? [] : [secrets]),
+    ...told("info", all.flatMap(({ data }) => data.notes ?? [])),
+    ...told("warning", tokenizer.notes ?? []),
+    ...told(
+      "warning",
+      all.flatMap(({ data, examples, found }) => notesOf(data, { examples, found }, tokenizer)),
+    ),
+    ...told("warning", truncated === 0 ? [] : [`${truncated} texts were cut to ${maxLength} tokens`]),
+    ...told(
+      "info",
+      Object.values(train).flatMap(({ data, examples: [first] }) => data.kind.manyAnswers ? [shown(first)] : []),
+    ),
+  ]
+}

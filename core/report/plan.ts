@@ -1,0 +1,200 @@
+import type { BatchSource, Step } from "../contracts/batch_source.ts"
+import { makeBatchSource } from "../data/batches/batch_source.ts"
+import { type Batch, collate } from "../data/batches/batches.ts"
+import type { Example } from "../data/encode.ts"
+import { packOrCollate } from "../data/batches/packed_row.ts"
+import type { Tokenizer } from "../data/tokenizer/tokenizer.ts"
+import type { Model, ModelParameter } from "../model/model.ts"
+import type { TaskOf } from "../tasks/task.ts"
+import { sizeOf } from "../tensor/shape.ts"
+import { checkStep } from "../training/step/check_step.ts"
+import { type BatchPipeline, makeBatchPipeline } from "../training/step/batch_pipeline.ts"
+import { againstPaddingFree } from "../training/step/padding_free.ts"
+import type { FullOptions } from "../training/options.ts"
+import { type SessionOptions, trainedParameters } from "../training/step/session_options.ts"
+import { encodeData, padIdOf, type TaskExamples, tasksOf, type TrainingData } from "../training/loop/training_data.ts"
+import { TrainingError } from "../training/training_error.ts"
+
+/** Everything about a run that is decided before it begins. */
+export interface Plan {
+  /** What the model is called. */
+  readonly name: string
+  readonly task: TaskOf
+  readonly train: Readonly<Record<string, TaskExamples>>
+  readonly validation: Readonly<Record<string, TaskExamples>>
+  readonly batches: BatchPipeline
+  readonly totalSteps: number
+  /** Steps of each epoch; the last may not be taken whole. */
+  readonly epochSteps: ReadonlyArray<number>
+  /** Steps of the warm-up. */
+  readonly warmup: number
+  readonly session: SessionOptions
+  /** Parameters that train. */
+  readonly parameters: ReadonlyArray<ModelParameter>
+  /** What decides which weights are best; `sign` is 1 for a metric that rises. */
+  readonly watched: { readonly metric: string; readonly sign: number; readonly minDelta: number }
+  /** The micro-batches of a step as arrays. Throws {@link TrainingError} for rows and lengths that cannot be. */
+  readonly collate: (step: Step) => ReadonlyArray<Batch>
+  readonly evaluation: { readonly batchSize: number; readonly padId: number | undefined }
+  readonly counts: { readonly trainableParameters: number; readonly totalParameters: number }
+  /** For `config.json` of the run folder. */
+  readonly config: Readonly<Record<string, unknown>>
+  readonly tokenizer: Tokenizer
+  /** What longer texts were cut to. */
+  readonly maxLength: number | undefined
+}
+
+/** Checks that a run makes sense and prepares it. Throws {@link TrainingError} or DataError. */
+export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, options: FullOptions): Plan {
+  const { task, contributions, network } = model
+  const wrong = (message: string) => new TrainingError({ reason: "Options", message })
+  const parameters = trainedParameters(model)
+  if (tokenizer.vocabSize > network.vocabSize) {
+    throw wrong(
+      `the tokenizer has ${tokenizer.vocabSize} tokens, the model ${network.vocabSize}: they do not belong together`,
+    )
+  }
+  const metric = options.earlyStopping?.metric ?? "loss"
+  if (!Object.hasOwn(task.metrics, metric)) {
+    throw wrong(`earlyStopping.metric is "${metric}"; there are ${Object.keys(task.metrics).join(", ")}`)
+  }
+
+  const encoding = {
+    maxPositions: network.maxPositions,
+    vocabSize: network.vocabSize,
+    maxLength: options.maxLength,
+    packing: options.packing,
+    completionOnly: options.completionOnly,
+  }
+  const encodeAll = (split: TrainingData["validation"]): Record<string, TaskExamples> =>
+    Object.fromEntries(
+      Object.entries(tasksOf(split)).map(([name, own]) => [name, encodeData(own, task, tokenizer, encoding)]),
+    )
+  const train = encodeAll(data.train)
+  if (Object.keys(train).length === 0) throw wrong("the training split has no rows")
+  const validation = encodeAll(data.validation)
+  if (options.earlyStopping !== undefined && Object.keys(validation).length === 0) {
+    throw wrong("earlyStopping needs a validation split")
+  }
+
+  const all = Object.values(train)
+  const longest = all.flatMap(({ examples }) => examples).reduce((most, { tokens }) => Math.max(most, tokens.length), 1)
+  const { batchSize, gradientAccumulationSteps: accumulation, seed } = options
+  const against = againstPaddingFree(model, meanLength(all) * batchSize)
+  if (options.paddingFree === true && against !== undefined) throw wrong(`paddingFree cannot be: ${against}`)
+  const paddingFree = options.paddingFree !== false && against === undefined
+  const drawing = { batchSize, accumulation, seed, maxLength: longest, even: paddingFree }
+  const batches = makeBatchPipeline(makeBatchSource(train, drawing), contributions)
+  const { epochSteps, totalSteps } = countSteps(batches.source, options)
+
+  const { vocabulary } = all[0]
+  const padId = padIdOf(tokenizer, network.vocabSize)
+  const count = (own: ReadonlyArray<ModelParameter>) => own.reduce((sum, { shape }) => sum + sizeOf(shape), 0)
+  const name = model.directory === "" ? String(model.config.model_type) : model.directory
+  return {
+    name,
+    task,
+    tokenizer,
+    maxLength: options.maxLength,
+    train,
+    validation,
+    batches,
+    totalSteps,
+    epochSteps,
+    warmup: options.warmupSteps ?? Math.ceil(options.warmupRatio * totalSteps),
+    session: {
+      optimizer: options.optimizer,
+      weightDecay: options.weightDecay,
+      maxGradNorm: options.maxGradNorm,
+      seed,
+      tasks: Object.keys(train),
+      examplesPerStep: batchSize * accumulation,
+      gradientCheckpointing: options.gradientCheckpointing,
+      prepare: (batch, key) => task.prepare?.(batch, key, vocabulary) ?? batch,
+    },
+    parameters,
+    watched: {
+      metric,
+      sign: task.metrics[metric] === "lower" ? -1 : 1,
+      minDelta: options.earlyStopping?.minDelta ?? 0,
+    },
+    collate: (step) => {
+      checkStep(step, train)
+      return step.microBatches.map((microBatch) => {
+        const { examples } = train[microBatch.task]
+        return paddingFree
+          ? packOrCollate(examples, microBatch, longest, task, padId)
+          : collate(examples, microBatch, task, padId)
+      })
+    },
+    evaluation: { batchSize: Math.max(32, batchSize), padId },
+    counts: { trainableParameters: count(parameters), totalParameters: count(model.parameters) },
+    config: configOf(model, name, { train, validation }, options, paddingFree),
+  }
+}
+
+/** What decides the outcome of a run. */
+function configOf(
+  { task, contributions }: Model,
+  name: string,
+  splits: Pick<Plan, "train" | "validation">,
+  options: FullOptions,
+  paddingFree: boolean,
+): Plan["config"] {
+  const { tokenizer: _, observe: __, runFolder: ___, resume: ____, traceStep: _____, config, optimizer, ...rest } =
+    options
+  const describe = (split: Plan["train"]) =>
+    Object.fromEntries(
+      Object.entries(split).map(([name, { data, examples }]) => [
+        name,
+        { source: data.source, examples: examples.length, digest: digest(examples) },
+      ]),
+    )
+  return {
+    ...config,
+    model: name,
+    task: { kind: task.kind, labels: task.labels },
+    methods: contributions.map(({ id }) => id),
+    train: describe(splits.train),
+    validation: describe(splits.validation),
+    training: { ...rest, optimizer: optimizer.name, paddingFree },
+  }
+}
+
+/** Steps of each epoch and of the run. */
+function countSteps(source: BatchSource, { epochs, maxSteps }: FullOptions): Pick<Plan, "epochSteps" | "totalSteps"> {
+  const wrong = (message: string) => new TrainingError({ reason: "Options", message })
+  const epochSteps: number[] = []
+  let total = 0
+  while (maxSteps === undefined ? epochSteps.length < epochs : total < maxSteps) {
+    const steps = source.steps(epochSteps.length)
+    if (steps === 0) throw wrong(`epoch ${epochSteps.length + 1} would have no steps`)
+    if (steps === Infinity && maxSteps === undefined) throw wrong("an epoch of these batches has no end: set maxSteps")
+    if (steps !== Infinity && !(Number.isSafeInteger(steps) && steps > 0)) {
+      throw wrong(`a plugin's batches: an epoch has ${steps} steps; it must be a whole number from 1, or Infinity`)
+    }
+    epochSteps.push(steps)
+    total += steps
+  }
+  return { epochSteps, totalSteps: maxSteps ?? total }
+}
+
+function meanLength(all: ReadonlyArray<TaskExamples>): number {
+  const examples = all.flatMap(({ examples }) => examples)
+  return examples.reduce((sum, { tokens }) => sum + tokens.length, 0) / examples.length
+}
+
+/** FNV-1a over tokens and labels, 32 bits: enough to notice that the data is not what it was. */
+function digest(examples: ReadonlyArray<Example>): string {
+  let hash = 0x811c9dc5
+  const numbers = new Float64Array(1), halves = new Int32Array(numbers.buffer)
+  for (const { tokens, fields } of examples) {
+    for (const values of [tokens, ...Object.values(fields)]) {
+      for (let at = 0; at < values.length; at++) {
+        numbers[0] = values[at]
+        for (const half of halves) hash = Math.imul(hash ^ half, 0x01000193)
+      }
+    }
+  }
+  return (hash >>> 0).toString(16).padStart(8, "0")
+}

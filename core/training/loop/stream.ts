@@ -1,0 +1,27 @@
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import * as Queue from "effect/Queue"
+import * as Stream from "effect/Stream"
+import type { TrainEvent } from "../../contracts/train_event.ts"
+import type { Model } from "../../model/model.ts"
+import { fit } from "../fit.ts"
+import type { TrainOptions } from "../options.ts"
+import type { TrainError } from "../run_folder/run.ts"
+import type { TrainingData } from "./training_data.ts"
+
+/**
+ * A run as the stream of its events. The run waits for whoever reads; when the reader stops, it writes a checkpoint and
+ * ends.
+ */
+export function stream(
+  model: Model,
+  data: TrainingData,
+  options: TrainOptions = {},
+): Stream.Stream<TrainEvent, TrainError, FileSystem.FileSystem> {
+  return Stream.callback<TrainEvent, TrainError, FileSystem.FileSystem>((queue) => {
+    const { observe } = options
+    const tell = (event: TrainEvent) =>
+      Effect.andThen(observe?.(event) ?? Effect.void, Effect.asVoid(Queue.offer(queue, event)))
+    return Effect.andThen(fit(model, data, { ...options, observe: tell }), Queue.end(queue))
+  })
+}

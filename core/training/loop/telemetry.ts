@@ -1,0 +1,127 @@
+import * as Effect from "effect/Effect"
+import type { TrainEvent } from "../../contracts/train_event.ts"
+import type { StorageError } from "../../formats/files/storage_error.ts"
+import type { Model } from "../../model/model.ts"
+import { residentMemory } from "../step/memory.ts"
+import { makePace } from "../../report/pace.ts"
+import type { EventLog } from "../run_folder/event_log.ts"
+import type { FullOptions } from "../options.ts"
+import { chromeTrace, profileTable, type StepTrace } from "../../report/profile.ts"
+import type { RunFolder } from "../run_folder/run_folder.ts"
+import type { StepResult } from "../session.ts"
+
+/** Runs after which the times of a program count: the first ones compile and warm up. */
+const WARM_RUNS = 3
+
+/** Emits an event to the log, to plugins and to the caller. */
+export type Emit = (event: TrainEvent) => Effect.Effect<void, StorageError>
+
+/** A step that was posted. */
+export interface PostedStep {
+  /** Passes over the data after this step. */
+  readonly epoch: number
+  readonly learningRate: number
+  /** Tokens, padding left out. */
+  readonly tokens: number
+}
+
+/** Events, speed, time and memory of a run. */
+export interface Telemetry {
+  readonly emit: Emit
+  /** Records a finished step; {@link Telemetry.report} emits it. */
+  readonly step: (result: StepResult, posted: PostedStep) => void
+  /** Emits recorded steps, and a trace once it counts. */
+  readonly report: Effect.Effect<void, StorageError>
+  /** Whether the next step is to be traced. */
+  readonly tracing: () => boolean
+  /** No more steps follow: the last trace counts. */
+  readonly endTracing: () => void
+  /** The time until now was no step: an evaluation, a checkpoint. */
+  readonly mark: () => void
+  /** Seconds of work, those before a resume included. */
+  readonly seconds: () => number
+  /** Most resident memory seen, bytes; 0 where the runtime does not tell. */
+  readonly peakMemoryBytes: () => number
+}
+
+/** What telemetry is made from. */
+export interface TelemetryOptions {
+  readonly model: Model
+  readonly options: FullOptions
+  readonly totalSteps: number
+  readonly folder: RunFolder | undefined
+  readonly log: EventLog | undefined
+  /** Where the run begins or goes on. */
+  readonly from: { readonly step: number; readonly tokens: number; readonly seconds: number }
+}
+
+/** Starts the clock of a run. */
+export function makeTelemetry({ model, options, totalSteps, folder, log, from }: TelemetryOptions): Telemetry {
+  const began = performance.now()
+  const seconds = () => from.seconds + (performance.now() - began) / 1000
+  const pace = makePace(() => performance.now())
+  let peakMemoryBytes = residentMemory()
+  let { tokens } = from
+  /** Finished steps that are not emitted yet. */
+  const unreported: TrainEvent[] = []
+  /** While set, steps are traced from this one on until one counts. */
+  let traceFrom = options.traceStep === undefined ? undefined : from.step + options.traceStep
+  /** The last step that was traced; emitted when it counts. */
+  let traced: StepTrace | undefined
+
+  const emit: Emit = (event) =>
+    Effect.gen(function* () {
+      if (log !== undefined) yield* log.append(event)
+      for (const { observe } of model.contributions) if (observe !== undefined) yield* observe(event)
+      if (options.observe !== undefined) yield* options.observe(event)
+    })
+  const reportTrace = (trace: StepTrace) =>
+    Effect.gen(function* () {
+      if (trace.runs.every(({ times }) => times.length === 0)) {
+        const text = `no trace: ${model.backend.info.description} has no clock for its kernels`
+        return yield* emit({ type: "message", level: "warning", text })
+      }
+      const where = folder === undefined ? "" : `\nfor chrome://tracing or ui.perfetto.dev: ${folder.path}/trace.json`
+      if (folder !== undefined) yield* folder.writeTrace(chromeTrace(trace))
+      yield* emit({ type: "message", level: "info", text: `${profileTable(trace)}${where}` })
+    })
+  return {
+    emit,
+    step: ({ step, loss, gradientNorm, trace }, { epoch, learningRate, tokens: own }) => {
+      if (trace !== undefined) {
+        traced = trace
+        if (step >= traceFrom! && trace.runsBefore >= WARM_RUNS) traceFrom = undefined
+      }
+      tokens += own
+      pace.step(own)
+      peakMemoryBytes = Math.max(peakMemoryBytes, residentMemory())
+      unreported.push({
+        type: "step",
+        step,
+        totalSteps,
+        epoch,
+        loss,
+        learningRate,
+        gradientNorm,
+        tokens,
+        tokensPerSecond: pace.tokensPerSecond(),
+        seconds: seconds(),
+        secondsLeft: (totalSteps - step) * pace.secondsPerStep(),
+      })
+    },
+    report: Effect.gen(function* () {
+      while (unreported.length > 0) yield* emit(unreported.shift()!)
+      if (traced === undefined || traceFrom !== undefined) return
+      const trace = traced
+      traced = undefined
+      yield* reportTrace(trace)
+    }),
+    tracing: () => traceFrom !== undefined,
+    endTracing: () => {
+      traceFrom = undefined
+    },
+    mark: pace.mark,
+    seconds,
+    peakMemoryBytes: () => peakMemoryBytes,
+  }
+}

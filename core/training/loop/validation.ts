@@ -1,0 +1,96 @@
+import * as Effect from "effect/Effect"
+import type { BackendError } from "../../backend/backend_error.ts"
+import type { NamedValues } from "../../contracts/contribution.ts"
+import type { Metrics } from "../../contracts/train_event.ts"
+import type { DataError } from "../../data/data_error.ts"
+import type { StorageError } from "../../formats/files/storage_error.ts"
+import { readParameters, writeParameters } from "../../model/sites/adapters.ts"
+import type { Model } from "../../model/model.ts"
+import { attempt, attemptPromise } from "./attempt.ts"
+import type { Plan } from "../../report/plan.ts"
+import { evaluateExamples } from "../evaluate.ts"
+import type { Guards } from "./guards.ts"
+import type { Emit } from "./telemetry.ts"
+import type { TrainingError } from "../training_error.ts"
+
+/** The weights of the best evaluation. */
+export interface Best {
+  readonly step: number
+  /** Of the metric that is watched. */
+  readonly value: number
+  readonly values: ReadonlyArray<NamedValues>
+}
+
+/** State of validation that lies in checkpoints. */
+export interface ValidationState {
+  /** The best evaluation so far. */
+  readonly best?: { readonly step: number; readonly value: number }
+  /** Evaluations since then. */
+  readonly withoutProgress: number
+}
+
+/** Evaluates the validation split, keeps the best weights, and stops a run that makes no progress. */
+export interface Validation {
+  /** False without a validation split. */
+  readonly wanted: boolean
+  /** Evaluates after a step; whether its weights are the best so far. */
+  readonly evaluate: (
+    step: number,
+    emit: Emit,
+  ) => Effect.Effect<boolean, TrainingError | DataError | BackendError | StorageError>
+  /** Whether early stopping ends the run. */
+  readonly exhausted: () => boolean
+  readonly state: () => ValidationState
+  /** Step of the best weights. */
+  readonly bestStep: () => number | undefined
+  /** Writes the best weights into the model, unless they are those of `step`. */
+  readonly restoreBest: (step: number) => Effect.Effect<void, BackendError>
+}
+
+/**
+ * Makes the validation of a run.
+ *
+ * @param patience Evaluations without progress after which the run stops.
+ */
+export function makeValidation(
+  { model, plan, guards, patience = Infinity, withoutProgress: before, best: earlier }: {
+    readonly model: Model
+    readonly plan: Plan
+    readonly guards: Guards
+    readonly patience: number | undefined
+    readonly withoutProgress: number
+    readonly best: Best | undefined
+  },
+): Validation {
+  const { watched } = plan
+  let best = earlier
+  let withoutProgress = before
+  const evaluate: Validation["evaluate"] = (step, emit) =>
+    Effect.gen(function* () {
+      const found: Array<Metrics> = []
+      for (const [task, examples] of Object.entries(plan.validation)) {
+        const { metrics } = yield* attemptPromise(() => evaluateExamples(model, examples, plan.evaluation))
+        found.push(metrics)
+        yield* attempt(() => guards.validation(step, task, metrics.loss))
+      }
+      const mean = (name: string) => found.reduce((sum, metrics) => sum + metrics[name], 0) / found.length
+      const metrics: Metrics = Object.fromEntries(Object.keys(found[0]).map((name) => [name, mean(name)]))
+      yield* emit({ type: "evaluation", step, split: "validation", metrics })
+      const value = metrics[watched.metric]
+      const progress = best === undefined || watched.sign * (value - best.value) > watched.minDelta
+      if (progress) best = { step, value, values: yield* readParameters(model, plan.parameters) }
+      withoutProgress = progress ? 0 : withoutProgress + 1
+      return progress
+    })
+  return {
+    wanted: Object.keys(plan.validation).length > 0,
+    evaluate,
+    exhausted: () => withoutProgress >= patience,
+    state: () => ({
+      ...(best === undefined ? {} : { best: { step: best.step, value: best.value } }),
+      withoutProgress,
+    }),
+    bestStep: () => best?.step,
+    restoreBest: (step) => best === undefined || best.step === step ? Effect.void : writeParameters(model, best.values),
+  }
+}

@@ -1,0 +1,38 @@
+import type { StateSpec } from "../../contracts/gradient_transform.ts"
+import type { Shape } from "../../tensor/shape.ts"
+import type { Tensor } from "../../tensor/tensor.ts"
+
+/** What an optimizer's update may look at. */
+export interface UpdateContext {
+  /** Learning rate of this parameter in this step: f32 []. */
+  readonly learningRate: Tensor
+  /** The optimizer's own {@link Optimizer.scalars} of this step, by name: f32 [] each. */
+  readonly scalars: Readonly<Record<string, Tensor>>
+  /** Weight decay of this parameter; 0 for biases and norms. */
+  readonly weightDecay: number
+}
+
+/** A parameter's new value and state. */
+export interface Updated {
+  /** New value. */
+  readonly parameter: Tensor
+  /** New state, by the names of {@link Optimizer.state}. */
+  readonly state: Readonly<Record<string, Tensor>>
+}
+
+/** A rule that turns gradients into new parameters: a plain function over symbolic tensors, folded once. */
+export interface Optimizer {
+  /** Name, in the run's configuration. */
+  readonly name: string
+  /** What is kept for a parameter of this shape, by name. */
+  readonly state: (shape: Shape) => StateSpec
+  /** Numbers that depend on the step (from 1) alone, made in float64 on the host and given to each run. */
+  readonly scalars: (step: number) => Readonly<Record<string, number>>
+  /** One step of one parameter. */
+  readonly update: (
+    parameter: Tensor,
+    gradient: Tensor,
+    state: Readonly<Record<string, Tensor>>,
+    context: UpdateContext,
+  ) => Updated
+}

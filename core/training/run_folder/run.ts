@@ -1,0 +1,98 @@
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import type { BackendError } from "../../backend/backend_error.ts"
+import type { PluginError } from "../../contracts/plugin_error.ts"
+import type { TrainStop } from "../../contracts/train_event.ts"
+import type { DataError } from "../../data/data_error.ts"
+import type { JsonError } from "../../formats/json/json_error.ts"
+import type { SafetensorsError } from "../../formats/safetensors/safetensors_error.ts"
+import type { StorageError } from "../../formats/files/storage_error.ts"
+import { saveAdapters } from "../../model/sites/adapters.ts"
+import type { Model } from "../../model/model.ts"
+import type { ModelError } from "../../model/model_error.ts"
+import { saveCheckpoint as saveModel } from "../../model/save_checkpoint.ts"
+import type { Plan } from "../../report/plan.ts"
+import type { ReportData } from "../../report/report.ts"
+import type { RunFolder } from "./run_folder.ts"
+import type { RunFolderError } from "./run_folder_error.ts"
+import type { TrainingError } from "../training_error.ts"
+
+/** Why a run failed. */
+export type TrainError =
+  | TrainingError
+  | DataError
+  | BackendError
+  | RunFolderError
+  | StorageError
+  | SafetensorsError
+  | JsonError
+
+/** Figures of a run. */
+export interface RunAccount {
+  /** Steps done. */
+  readonly steps: number
+  /** Step whose weights were restored. */
+  readonly bestStep?: number
+  /** Seconds of work, those before a resume included. */
+  readonly seconds: number
+  /** Most resident memory seen, bytes; 0 where the runtime does not tell. */
+  readonly peakMemoryBytes: number
+  /** Number of parameters that were trained. */
+  readonly trainableParameters: number
+  /** Number of all parameters, those of the methods included. */
+  readonly totalParameters: number
+}
+
+/** A completed run. */
+export interface Run extends RunAccount {
+  /** The model, with the best weights if there is a validation split, else the last. */
+  readonly model: Model
+  readonly reason: TrainStop["reason"]
+  /** The run folder, if there is one. */
+  readonly folder?: RunFolder
+  /** Writes `summary.json` into the run folder: the given results with parameters, seconds, steps and memory. */
+  readonly summarize: (results: Readonly<Record<string, unknown>>) => Effect.Effect<void, StorageError>
+  /** Writes `report.html` into the run folder: the given data with the events and the configuration. */
+  readonly report: (data: Omit<ReportData, "events" | "config">) => Effect.Effect<void, StorageError>
+  /**
+   * Saves what was trained: the plugins' adapters, or, without any, a checkpoint with the tokenizer's files. Whole or
+   * not at all.
+   */
+  readonly save: (
+    directory: string,
+  ) => Effect.Effect<
+    void,
+    PluginError | ModelError | BackendError | StorageError | SafetensorsError,
+    FileSystem.FileSystem
+  >
+}
+
+/** Makes the result of a run. */
+export function makeRun(
+  { model, plan, folder, reason, account }: {
+    readonly model: Model
+    readonly plan: Plan
+    readonly folder: RunFolder | undefined
+    readonly reason: TrainStop["reason"]
+    readonly account: RunAccount
+  },
+): Run {
+  return {
+    model,
+    reason,
+    ...account,
+    ...(folder === undefined ? {} : { folder }),
+    summarize: (results) => folder === undefined ? Effect.void : folder.writeSummary({ ...results, ...account }),
+    report: (data) =>
+      folder === undefined ? Effect.void : Effect.gen(function* () {
+        const events = yield* folder.events
+        // Loaded when it is wanted: a page that writes no report needs no charts.
+        const { report } = yield* Effect.promise(() => import("../../report/report.ts"))
+        yield* folder.writeReport(report({ ...data, events, config: plan.config }))
+      }),
+    save: (directory) =>
+      model.contributions.some(({ artifacts }) => artifacts !== undefined)
+        ? saveAdapters(model, directory)
+        : saveModel(model, directory),
+  }
+}

@@ -1,0 +1,21 @@
+import type { BatchSource, BatchState } from "../../contracts/batch_source.ts"
+import type { Contribution } from "../../contracts/contribution.ts"
+
+/** A source of batches inside the wraps of plugins. */
+export interface BatchPipeline {
+  readonly source: BatchSource
+  /** States of the wraps by plugin id. */
+  readonly states: ReadonlyMap<string, BatchState>
+}
+
+/** Wraps a source by the plugins, the first one innermost. */
+export function makeBatchPipeline(drawn: BatchSource, contributions: ReadonlyArray<Contribution>): BatchPipeline {
+  const states = new Map<string, BatchState>()
+  const source = contributions.reduce((next, { id, batches }) => {
+    const own = batches?.(next) ?? next
+    // A wrap that spreads the source inside has its state too.
+    if (own.state !== undefined && own.state !== next.state) states.set(id, own.state)
+    return own
+  }, drawn)
+  return { source, states }
+}

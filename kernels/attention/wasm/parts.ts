@@ -1,0 +1,172 @@
+/**
+ * What attention and its derivative have in common in WebAssembly: how queries are cut, and walks over them.
+ * @module
+ */
+import type { AttentionGradientCall } from "../../attention_gradient/call.ts"
+import { COLUMNS, ROWS, vectorsOf } from "../../matmul/wasm/micro_kernel.ts"
+import { scaled } from "../../matmul/wasm/operands.ts"
+import {
+  brIf,
+  choose,
+  type Code,
+  f32x4,
+  forRange,
+  type FunctionScope,
+  get,
+  i32,
+  increase,
+  loop,
+  select,
+  set,
+  tee,
+  when,
+  whileTrue,
+} from "../../wasm/assembler.ts"
+import { storeLanes } from "../../wasm/lanes.ts"
+import type { AttentionCall } from "../call.ts"
+
+/** `count` rounded up to whole panels of eight. */
+export const padded = (count: number): number => Math.ceil(count / COLUMNS) * COLUMNS
+/** The lesser of two; both are evaluated twice. */
+export const lesser = (a: Code, b: Code): Code => select(a, b, i32.ltU(a, b))
+
+/** Rows cut into panels that a micro-kernel takes. */
+export interface Panels {
+  /** Number of panels. */
+  readonly count: number
+  /** Rows of a panel. */
+  readonly rows: number
+  /** How many have so many. */
+  readonly full: number
+  /** Rows of one more; 0: there is none. */
+  readonly rest: number
+}
+/** Cuts rows into panels. */
+export const panelsOf = (rows: number): Panels => {
+  const most = Math.min(rows, ROWS), full = Math.floor(rows / Math.max(1, most)), rest = rows - full * most
+  return { count: full + (rest > 0 ? 1 : 0), rows: most, full, rest }
+}
+/** The first row of a panel, or, for the one behind the last, their number. `panel` is evaluated several times. */
+export const firstRow = ({ rows, full, rest }: Panels, panel: Code): Code =>
+  rest === 0 ? scaled(panel, rows) : lesser(scaled(panel, rows), i32.const(full * rows + rest))
+/** Code for a panel by its height. */
+export const byHeight = ({ rows, full, rest }: Panels, panel: Code, body: (rows: number) => Code): Code =>
+  rest === 0 ? body(rows) : when(i32.ltU(panel, i32.const(full)), body(rows), body(rest))
+
+/** Sizes of a call. */
+export interface Sizes extends Panels {
+  readonly batch: number
+  readonly shared: number
+  readonly group: number
+  readonly keys: number
+  /** Of queries and keys, and of values. */
+  readonly width: number
+  readonly valueWidth: number
+  /** What scores are multiplied by. */
+  readonly scale: number
+}
+
+/** Views with an axis of queries. */
+const PER_QUERY: ReadonlySet<string> = new Set(["q", "bias", "factor", "output", "logSum", "cotangent", "delta", "dq"])
+/** Where there is one query, the members of a group take its place: they meet the same keys. */
+export const withQueries = <C extends AttentionCall | AttentionGradientCall>(call: C): C => {
+  const [batch, , group, queries] = call.q.shape
+  if (queries !== 1 || group === 1) return call
+  const swapped = <A>(
+    [batch, shared, group, query, ...rest]: ReadonlyArray<A>,
+  ) => [batch, shared, query, group, ...rest]
+  const views = Object.entries(call).map(([name, view]) =>
+    PER_QUERY.has(name) && view !== undefined
+      ? [name, { ...view, shape: swapped(view.shape), strides: swapped(view.strides) }]
+      : [name, view]
+  )
+  const { queryPositions: at } = call
+  const queryPositions = at && { ...at, shape: [batch, group], strides: [at.strides[0], 0] }
+  return { ...Object.fromEntries(views), ...(queryPositions ? { queryPositions } : {}) }
+}
+
+/** Bytes of a range of keys: i32 first and end. */
+export const RANGE_BYTES = 8
+
+/**
+ * For each strip of `size` keys, of `keys` in all, and each run of neighbouring panels that see some of them.
+ *
+ * @param table Address of the entries of `count` panels, as `seenKeys` makes them.
+ * @param body Code for a strip and a run: its first key, number of keys, first panel (a local) and number of panels.
+ */
+export const eachStrip = (
+  f: FunctionScope,
+  size: number,
+  keys: number,
+  { table, count }: Readonly<Record<"table" | "count", Code>>,
+  body: (key: Code, keys: Code, panel: number, panels: Code) => Code,
+): Code => {
+  const [key, end, panel, first, panels] = integers(f, 5)
+  const entry = i32.add(table, scaled(get(panel), RANGE_BYTES))
+  const sees = i32.and(i32.ltU(i32.load(entry), get(end)), i32.gtU(i32.load(entry, 4), get(key)))
+  const next = i32.ltU(tee(panel, i32.add(get(panel), i32.const(1))), count)
+  return forRange(key, i32.const(0), i32.const(keys), size, [
+    set(end, lesser(i32.const(keys), i32.add(get(key), i32.const(size)))),
+    set(panel, i32.const(0)),
+    whileTrue(
+      i32.ltU(get(panel), count),
+      when(sees, [
+        set(first, get(panel)),
+        // As far as they see.
+        loop(brIf(0, choose("i32", next, sees, i32.const(0)))),
+        set(panels, i32.sub(get(panel), get(first))),
+        body(get(key), i32.sub(get(end), get(key)), first, get(panels)),
+      ], increase(panel, 1)),
+    ),
+  ])
+}
+
+/** Sets locals to the first and the end of what some of `count` panels see; both are 0 where none sees a key. */
+export const unionOf = (
+  f: FunctionScope,
+  { table, count }: Readonly<Record<"table" | "count", Code>>,
+  [first, end]: readonly [number, number],
+): Code => {
+  const [at, last] = integers(f, 2)
+  const [from, to] = [i32.load(get(at)), i32.load(get(at), 4)]
+  return [
+    set(first, i32.const(-1)),
+    set(end, i32.const(0)),
+    set(last, i32.add(table, scaled(count, RANGE_BYTES))),
+    forRange(
+      at,
+      table,
+      get(last),
+      RANGE_BYTES,
+      when(i32.ltU(from, to), [
+        set(first, lesser(get(first), from)),
+        set(end, select(get(end), to, i32.gtU(get(end), to))),
+      ]),
+    ),
+    set(first, lesser(get(first), get(end))),
+  ]
+}
+
+/** Sets rows of an output, of `columns` neighbours each, to 0. */
+export const zeroRows = (f: FunctionScope, first: Code, rows: Code, columns: number, stride: number): Code => {
+  const [at, row] = integers(f, 2)
+  return [
+    set(at, first),
+    forRange(row, i32.const(0), rows, 1, [
+      vectorsOf(columns).map(({ at: place, lanes }) => storeLanes(get(at), 1, lanes, place, f32x4.const(0))),
+      increase(at, stride),
+    ]),
+  ]
+}
+
+/** Bytes from one element to the next along an axis; 0 without a view. */
+export const bytesAlong = (strides: ReadonlyArray<number> | undefined, axis: number): number =>
+  4 * (strides?.[axis] ?? 0)
+
+/** Adds to locals what an index means along an axis: `[local, bytes]` pairs. */
+export const step = (index: Code, moves: ReadonlyArray<readonly [number, number]>): Code =>
+  moves.filter(([, bytes]) => bytes !== 0).map(([local, bytes]) => increase(local, scaled(index, bytes)))
+
+/** New i32 locals. */
+export const integers = (f: FunctionScope, count: number): ReadonlyArray<number> =>
+  Array.from({ length: count }, () => f.local("i32"))

@@ -1,0 +1,174 @@
+/**
+ * Runs of units of a matrix product in WebAssembly: neighbouring panels of rows in one chunk of columns of one entry.
+ * @module
+ */
+import {
+  call as callFunction,
+  type Code,
+  type FunctionScope,
+  get,
+  i32,
+  increase,
+  type ModuleBuilder,
+  set,
+  when,
+  whileTrue,
+} from "../../wasm/assembler.ts"
+import { type Encoding, inBlocks } from "../../encoding.ts"
+import { COLUMNS } from "./micro_kernel.ts"
+import { distancesOf, type Encodings, enterEntry, minimum, scaled } from "./operands.ts"
+import { packOnce } from "./pack.ts"
+import type { Product } from "../product.ts"
+
+/** Most depth of a block. Whole is best: b is packed once, the output written once, and rows of a are read in long streams;
+ * from here on a row of a for each row of the tile no longer stays in the nearer caches. */
+const DEPTH = 1536
+/** Chunks are so narrow that there are so many units, for even shares of many threads. */
+export const UNITS = 96
+
+/** How a product is cut into units: each is one panel of rows in one chunk. */
+export interface Cut {
+  /** Panels of rows in an entry. */
+  readonly rowPanels: number
+  /** Panels of columns in an entry. */
+  readonly columnPanels: number
+  /** Panels of columns in a chunk, and chunks. */
+  readonly chunkPanels: number
+  readonly chunks: number
+  /** Terms that are packed and summed at a time. */
+  readonly depth: number
+  /** Rows from one that the epilogue meets to its next. */
+  readonly apart: number
+  /** Number of units. */
+  readonly units: number
+  /** Fewest of them that pay for what a thread does before. */
+  readonly grain: number
+  /** What a thread needs for itself, in bytes. */
+  readonly scratchBytes: number
+}
+
+/** Depth of the blocks that `k` terms fall into: whole fours where b is read in fours of neighbours. */
+export const depthOf = (k: number, b: Encoding): number => {
+  const depth = Math.ceil(k / Math.max(1, Math.ceil(k / DEPTH)))
+  return inBlocks(b) ? 4 * Math.ceil(depth / 4) : depth
+}
+
+/** Size of the parts when `count` things fall into `least` to twice as many: the largest that leaves the last one fullest. */
+export const evenly = (count: number, least: number): number => {
+  const sizes = Array.from({ length: least + 1 }, (_, i) => Math.ceil(count / (least + i)))
+  const missing = (size: number) => size * Math.ceil(count / size) - count
+  return sizes.reduce((best, size) => missing(size) < missing(best) ? size : best)
+}
+
+/** Parameters of a driver, all locals with i32. */
+export interface Given {
+  /** Units: the first one, which moves on, and the one behind the last. */
+  readonly begin: number
+  readonly end: number
+  /** First elements. */
+  readonly a: number
+  readonly b: number
+  readonly output: number
+  readonly beside: readonly number[]
+}
+
+/** Locals of a block of depth of a run. */
+export interface Run {
+  /** Its first panel of rows, and the one behind its last. */
+  readonly first: number
+  readonly last: number
+  /** Panels of columns, and those that are full. */
+  readonly panels: number
+  readonly full: number
+  /** First elements of the operands' parts: of the entry in a, of the chunk in b and in the output. */
+  readonly a: number
+  readonly b: number
+  readonly output: number
+  /** First term of the block, and number of its terms. */
+  readonly start: number
+  readonly count: number
+  /** Code that packs the block of b, unless it is all of the depth and the thread holds it already. */
+  readonly packOnce: (pack: Code) => Code
+  /**
+   * Runs the epilogue, if there is one and this is the last block.
+   *
+   * @param row First of the rows, within the entry; evaluated several times.
+   */
+  readonly finish: (rows: Code, row: Code) => Code
+}
+
+/** Code of all blocks of depth of all runs from `begin` to `end`. */
+export const eachRun = (
+  module: ModuleBuilder,
+  f: FunctionScope,
+  product: Product,
+  encodings: Encodings,
+  { rowPanels, columnPanels, chunkPanels, chunks, depth }: Cut,
+  given: Given,
+  epilogue: number | undefined,
+  body: (run: Run) => Code,
+): Code => {
+  const { m, n, k } = product
+  const bytes = distancesOf(product, encodings)
+  const local = () => f.local("i32")
+  const [entry, chunk, first, last, number, panels, full, a, b, output, firstRow] = Array.from({ length: 11 }, local)
+  const [start, count] = [local(), local()]
+  const beside = given.beside.map(local)
+  const chunkColumns = chunkPanels * COLUMNS
+  const whole = k <= depth
+  const finish: Run["finish"] = (rows, row) => {
+    if (epilogue === undefined) return []
+    const code = callFunction(
+      epilogue,
+      rows,
+      minimum(f, i32.const(chunkColumns), i32.sub(i32.const(n), scaled(get(chunk), chunkColumns))),
+      i32.add(get(firstRow), row),
+      scaled(get(chunk), chunkColumns),
+      i32.add(get(output), i32.mul(row, i32.const(bytes.output.m))),
+      ...bytes.beside.map((view, i) => i32.add(get(beside[i]), i32.mul(row, i32.const(view.m)))),
+    )
+    return whole ? code : when(i32.geU(i32.add(get(start), get(count)), i32.const(k)), code)
+  }
+  const run: Run = {
+    first,
+    last,
+    panels,
+    full,
+    a,
+    b,
+    output,
+    start,
+    count,
+    packOnce: (pack) => whole ? packOnce(module, number, pack) : pack,
+    finish,
+  }
+  return whileTrue(
+    i32.ltU(get(given.begin), get(given.end)),
+    set(first, i32.remU(get(given.begin), i32.const(rowPanels))),
+    set(entry, i32.divU(get(given.begin), i32.const(rowPanels))),
+    set(number, i32.add(get(entry), i32.const(1))),
+    set(chunk, i32.remU(get(entry), i32.const(chunks))),
+    set(entry, i32.divU(get(entry), i32.const(chunks))),
+    set(last, minimum(f, i32.const(rowPanels), i32.add(get(first), i32.sub(get(given.end), get(given.begin))))),
+    increase(given.begin, i32.sub(get(last), get(first))),
+    set(panels, minimum(f, i32.const(chunkPanels), i32.sub(i32.const(columnPanels), scaled(get(chunk), chunkPanels)))),
+    set(full, get(panels)),
+    n % COLUMNS > 0 ? when(i32.eq(get(chunk), i32.const(chunks - 1)), increase(full, -1)) : [],
+    set(a, get(given.a)),
+    set(b, i32.add(get(given.b), scaled(get(chunk), chunkColumns * bytes.b.n))),
+    set(output, i32.add(get(given.output), scaled(get(chunk), chunkColumns * 4))),
+    beside.map((place, i) =>
+      set(place, i32.add(get(given.beside[i]), scaled(get(chunk), chunkColumns * bytes.beside[i].n)))
+    ),
+    epilogue === undefined ? [] : set(firstRow, scaled(get(entry), m)),
+    enterEntry(product, encodings, entry, { a, b, output, beside }),
+    set(start, i32.const(0)),
+    // At least once: of no terms, the sum is 0.
+    whileTrue(
+      i32.or(i32.ltU(get(start), i32.const(k)), i32.eqz(get(start))),
+      set(count, minimum(f, i32.const(depth), i32.sub(i32.const(k), get(start)))),
+      body(run),
+      increase(start, Math.max(1, depth)),
+    ),
+  )
+}

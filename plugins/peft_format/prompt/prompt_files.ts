@@ -1,0 +1,176 @@
+/**
+ * Files of methods that put virtual tokens before a sequence. PEFT saves what comes out of a network that reparameterizes
+ * them, and not the network; it is written beside, where PEFT does not look, so that training can go on.
+ * @module
+ */
+import type { ArtifactContext, ArtifactFiles, NamedValues } from "../../../core/contracts/contribution.ts"
+import type { Parameter } from "../../../core/contracts/parameter.ts"
+import type { Shape } from "../../../core/tensor/shape.ts"
+import { adapterFile, CONFIG_FILE, WEIGHTS_FILE } from "../adapter_file.ts"
+import { HEADS } from "../heads.ts"
+import { PeftError } from "../peft_error.ts"
+import {
+  decodePromptConfig,
+  encodePromptConfig,
+  type PeftPromptConfig,
+  type PeftPromptFields,
+} from "./prompt_config.ts"
+import { peftTaskType } from "../task_type.ts"
+import { peftName, PREFIX } from "../lora/stored_names.ts"
+import {
+  checkTensors,
+  decodeTensors,
+  type Differences,
+  differences,
+  encodeTensors,
+  type FileTensor,
+  openTensors,
+  type StoredTensors,
+} from "../tensors.ts"
+
+/** Name of the network's file. */
+export const ENCODER_FILE: string = "prompt_encoder.safetensors"
+
+const EMBEDDINGS = "prompt_embeddings"
+
+/** What a method's files hold. */
+export interface PromptValues {
+  /** What comes before a sequence: [numVirtualTokens, width]. */
+  readonly promptEmbeddings: FileTensor
+  /** The network's tensors by PEFT's names, where there is one. */
+  readonly encoder?: ReadonlyMap<string, FileTensor>
+  /** Base parameters that train too. */
+  readonly base: ReadonlyArray<NamedValues>
+}
+
+/** PEFT's name of a base parameter that trains beside virtual tokens. */
+export function promptBaseName({ key }: Parameter): string {
+  return `base_model.${key}`
+}
+
+/** Fields of a config that the model decides. */
+export function promptFields(
+  context: ArtifactContext,
+  numVirtualTokens: number,
+  base: ReadonlyArray<Parameter>,
+): PeftPromptFields {
+  const taskType = peftTaskType(context.head)
+  const classifies = taskType === "SEQ_CLS" || taskType === "TOKEN_CLS"
+  return {
+    ...(taskType === undefined ? {} : { taskType }),
+    baseModel: context.baseModel,
+    numVirtualTokens,
+    modulesToSave: [...new Set([...base.map(({ module }) => module), ...(classifies ? HEADS : [])])],
+  }
+}
+
+/** An adapter's files. */
+export function encodePrompt(adapter: string, config: PeftPromptConfig, values: PromptValues): ArtifactFiles {
+  const { promptEmbeddings, encoder, base } = values
+  const tensors = new Map([[EMBEDDINGS, promptEmbeddings]])
+  for (const { parameter, data } of base) tensors.set(promptBaseName(parameter), { shape: parameter.shape, data })
+  return {
+    [adapterFile(adapter, CONFIG_FILE)]: new TextEncoder().encode(encodePromptConfig(config)),
+    [adapterFile(adapter, WEIGHTS_FILE)]: encodeTensors(tensors),
+    ...(encoder === undefined ? {} : { [adapterFile(adapter, ENCODER_FILE)]: encodeTensors(encoder) }),
+  }
+}
+
+/** What an adapter's files must hold. */
+export interface WantedPrompt<Type extends PeftPromptConfig["peftType"]> {
+  /** Id of the plugin, for errors. */
+  readonly id: string
+  /** Values of `peft_type` that fit. */
+  readonly types: ReadonlyArray<Type>
+  /** What the config says of the model; checked where the file says it too. */
+  readonly fields: Partial<Pick<PeftPromptFields, "tokenDim" | "numAttentionHeads" | "numLayers">>
+  /** Shape of what comes before a sequence. */
+  readonly shape: Shape
+  /** Shapes of the network's tensors, where the method trains through one. */
+  readonly encoder?: ReadonlyMap<string, Shape>
+  /** Base parameters that train too. */
+  readonly base: ReadonlyArray<Parameter>
+}
+
+/** Reads an adapter's files. Throws {@link PeftError} when they are not there, or of another model or method. */
+export function decodePrompt<Type extends PeftPromptConfig["peftType"]>(
+  adapter: string,
+  files: ArtifactFiles,
+  wanted: WantedPrompt<Type>,
+): PromptValues {
+  const { id, types, fields, shape, encoder, base } = wanted
+  const [configFile, weightsFile, encoderFile] = [CONFIG_FILE, WEIGHTS_FILE, ENCODER_FILE].map((file) =>
+    adapterFile(adapter, file)
+  )
+  for (const file of [configFile, weightsFile]) {
+    if (files[file] === undefined) {
+      throw new PeftError({ reason: "Weights", file, message: `${id}: there is no ${file}` })
+    }
+  }
+  const config = decodePromptConfig(new TextDecoder().decode(files[configFile]), configFile, types)
+  const expected = { numVirtualTokens: shape[0], ...fields }
+  for (const [field, ours] of Object.entries(expected)) {
+    const theirs = config[field as keyof typeof expected]
+    if (theirs === undefined || theirs === ours) continue
+    const message = `${configFile}: ${field} is ${theirs}; ${id} and the model have ${ours}`
+    throw new PeftError({ reason: "Mismatch", file: configFile, message })
+  }
+  const stored = openPrompt(files[weightsFile], weightsFile)
+  // What only a new module of this model needs may start anew.
+  const optional = base.filter(({ trainable = true }) => !trainable)
+  const absent = optional.some((parameter) => stored.shapes.has(promptBaseName(parameter))) ? [] : optional
+  const trained = base.filter((parameter) => !absent.includes(parameter))
+  const shapes = new Map<string, Shape>([[EMBEDDINGS, shape]])
+  for (const parameter of trained) shapes.set(promptBaseName(parameter), parameter.shape)
+  const differs = differences(stored.shapes, shapes, new Set())
+  checkTensors(differs, weightsFile, likelyReason(differs, config, trained))
+  const values = {
+    promptEmbeddings: { shape, data: stored.read(EMBEDDINGS) },
+    base: trained.map((parameter) => ({ parameter, data: stored.read(promptBaseName(parameter)) })),
+  }
+  if (encoder === undefined) return values
+  if (files[encoderFile] === undefined) {
+    const message = `${id}: there is no ${encoderFile}: the files hold what its network gives, not the network; ` +
+      "load them with fromPeft, which trains that on"
+    throw new PeftError({ reason: "Weights", file: encoderFile, message })
+  }
+  const tensors = decodeTensors(files[encoderFile], encoder, encoderFile)
+  return {
+    ...values,
+    encoder: new Map([...encoder].map(([name, shape]) => [name, { shape, data: tensors.get(name)! }])),
+  }
+}
+
+/** The tensors of a file by PEFT's names. */
+function openPrompt(bytes: Uint8Array, file: string): StoredTensors {
+  const { shapes, read } = openTensors(bytes, file)
+  const names = new Map([...shapes.keys()].flatMap((stored) => {
+    if (stored.endsWith(EMBEDDINGS)) return [[EMBEDDINGS, stored] as const]
+    const own = peftName(stored)?.slice(PREFIX.length)
+    return own === undefined ? [] : [[own.startsWith("base_model.") ? own : `base_model.${own}`, stored] as const]
+  }))
+  return {
+    shapes: new Map([...names].map(([name, stored]) => [name, shapes.get(stored)!])),
+    read: (name) => read(names.get(name)!),
+  }
+}
+
+/** Why a file may not fit. */
+function likelyReason(
+  { missing, unexpected, misshapen }: Differences,
+  { baseModel, modulesToSave }: PeftPromptFields,
+  base: ReadonlyArray<Parameter>,
+): string {
+  if (misshapen.length > 0) {
+    return `it was made for another base model${
+      baseModel === "" ? "" : `: its config names ${JSON.stringify(baseModel)}`
+    }`
+  }
+  const head = base.find((parameter) => missing.includes(promptBaseName(parameter)))
+  if (head !== undefined) return `it was saved without "${head.module}": made for another task, or without a task_type`
+  const others = modulesToSave.filter((name) => !HEADS.includes(name))
+  if (unexpected.length === 0) return ""
+  return others.length > 0
+    ? `modules_to_save names ${others.join(", ")}; beside virtual tokens a classifier's head alone is known here`
+    : "it was saved with more than the prompt: for another task, or with all of the model"
+}

@@ -1,5 +1,0 @@
-/**
- * Values of a graph in float64.
- * @module
- */
-export { evaluate, evaluateAll, type EvaluateData } from "../core/graph/evaluate.ts"

@@ -48,7 +48,7 @@ export type { MultiLabelClassificationTask } from "./core/tasks/multi_label_clas
 export type { RegressionTask } from "./core/tasks/regression.ts"
 export type { TokenClassificationTask } from "./core/tasks/token_classification.ts"
 export type { BatchSpec } from "./core/data/batches/batches.ts"
-export type { EncodedRow, Fields, Found, Pieces } from "./core/data/tokenizer/pieces.ts"
+export type { EncodedRow, Fields, Found, Pieces } from "./core/data/tokenizer/training/pieces.ts"
 export type { EncodeOptions, Encoding, FieldSpec, RowEncoder } from "./core/data/data.ts"
 export type { Example } from "./core/data/encode.ts"
 export * from "./core/backend/backend.ts"
@@ -59,7 +59,7 @@ export {
   trainBpe,
   type TrainBpeOptions,
   type TrainedTokenizer,
-} from "./core/data/tokenizer/train_bpe.ts"
+} from "./core/data/tokenizer/training/train_bpe.ts"
 
 export { linear, type LinearOptions } from "./core/model/blocks/linear.ts"
 export { embedding, type EmbeddingOptions } from "./core/model/blocks/embedding.ts"
@@ -75,7 +75,11 @@ export type { TensorEntry } from "./core/formats/safetensors/safetensors_header.
 export type { LazyTensor, WeightTransform } from "./core/weights/weight_transform.ts"
 export type { Ties, WeightMap, WeightRule } from "./core/weights/weight_map.ts"
 export type { WeightEncoding } from "./core/model/load/load_options.ts"
-export type { ClassificationMetrics, ClassScores, ConfusionMatrix } from "./core/tasks/classification_metrics.ts"
+export type {
+  ClassificationMetrics,
+  ClassScores,
+  ConfusionMatrix,
+} from "./core/tasks/measures/classification_metrics.ts"
 export {
   ConfigReader,
   type FieldOptions,

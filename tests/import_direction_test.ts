@@ -7,6 +7,7 @@ const rooms = [
   "plugins",
   "core/run",
   "core/training",
+  "core/report",
   "core/inference",
   "core/model",
   "core/tasks",

@@ -2,7 +2,7 @@
  * Data sets: rows of one kind, with what reading, dividing and reporting them needs to know of that kind.
  * @module
  */
-import type { EncodedRow, Fields } from "./tokenizer/pieces.ts"
+import type { EncodedRow, Fields } from "./tokenizer/training/pieces.ts"
 import type { ReadOptions } from "./table/read_options.ts"
 import type { Table } from "./table/table.ts"
 import type { Tokenizer } from "./tokenizer/tokenizer.ts"

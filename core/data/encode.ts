@@ -1,11 +1,11 @@
 import type { Data, DataRow, EncodeOptions, Encoding } from "./data.ts"
 import { DataError, listPlaces } from "./data_error.ts"
-import { checkHalves } from "./tokenizer/check_halves.ts"
-import { concat, type Fields, type Found, type Pieces } from "./tokenizer/pieces.ts"
-import { wrongTokenId } from "./tokenizer/token_ids.ts"
+import { checkHalves } from "./check_halves.ts"
+import { concat, type Fields, type Found, type Pieces } from "./tokenizer/training/pieces.ts"
+import { wrongTokenId } from "./token_ids.ts"
 import type { Tokenizer } from "./tokenizer/tokenizer.ts"
 
-export type { Fields } from "./tokenizer/pieces.ts"
+export type { Fields } from "./tokenizer/training/pieces.ts"
 export { MASKED } from "./batches/masked.ts"
 
 /** What goes through the model as one sequence, with what is to be learned of it. */

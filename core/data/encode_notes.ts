@@ -1,4 +1,4 @@
-import type { Found } from "./tokenizer/pieces.ts"
+import type { Found } from "./tokenizer/training/pieces.ts"
 import { listPlaces } from "./table/list_places.ts"
 import type { Data } from "./data.ts"
 import type { Encoded } from "./encode.ts"

@@ -8,7 +8,7 @@ import type { PluginError } from "../contracts/plugin_error.ts"
 import { chooseByRow } from "../model/blocks/choose_by_row.ts"
 import type { Model } from "../model/model.ts"
 import { ModelError } from "../model/model_error.ts"
-import { wrongTokenId } from "../data/tokenizer/token_ids.ts"
+import { wrongTokenId } from "../data/token_ids.ts"
 import { makeDecoder } from "./decoder.ts"
 import { logProbability, makeSampler, type Sampler, type SamplingOptions, wrongSampling } from "./sampler.ts"
 

@@ -12,7 +12,7 @@ import type { SafetensorsError } from "../formats/safetensors/safetensors_error.
 import type { StorageError } from "../formats/files/storage_error.ts"
 import * as ops from "../tensor/ops.ts"
 import type { Tensor } from "../tensor/tensor.ts"
-import { foldedWeights } from "./load/folded_weights.ts"
+import { foldedWeights } from "./load/stored/folded_weights.ts"
 import { makeModel } from "./make_model.ts"
 import type { FoldedWeight, Model } from "./model.ts"
 import type { ModelError } from "./model_error.ts"

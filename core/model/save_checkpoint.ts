@@ -11,7 +11,7 @@ import { copyCompanions } from "../formats/safetensors/companions.ts"
 import type { Model } from "./model.ts"
 import { ModelError } from "./model_error.ts"
 import { sitesOn } from "./sites/sites.ts"
-import { isLabelled } from "./load/stored_head.ts"
+import { isLabelled } from "./load/stored/stored_head.ts"
 
 /** Options of {@link saveCheckpoint}. */
 export interface CheckpointOptions {

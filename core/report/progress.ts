@@ -6,7 +6,7 @@
  */
 import type { TrainEvent, TrainStep } from "../contracts/train_event.ts"
 import { formatCount, formatMetric, formatSeconds } from "./format.ts"
-import { trainableParametersLine } from "../training/step/trainable_parameters.ts"
+import { trainableParametersLine } from "./trainable_parameters.ts"
 
 /** Where progress is shown. */
 export interface ProgressOutput {

@@ -8,8 +8,8 @@ import { escapeHtml } from "./html.ts"
 import { lineChart, type Point } from "./line_chart.ts"
 import { reportStyle } from "./report_style.ts"
 import { formatCount, formatMetric, formatSeconds } from "./format.ts"
-import type { ClassificationMetrics } from "../tasks/classification_metrics.ts"
-import { trainableParametersLine } from "../training/step/trainable_parameters.ts"
+import type { ClassificationMetrics } from "../tasks/measures/classification_metrics.ts"
+import { trainableParametersLine } from "./trainable_parameters.ts"
 
 export type { ReportDivision }
 

@@ -1,5 +1,5 @@
 import type { ReadOptions } from "../data/table/read_options.ts"
-import { SPLIT_OPTIONS } from "../data/table/split.ts"
+import { SPLIT_OPTIONS } from "../data/split/split.ts"
 import { LOAD_OPTIONS, type LoadOptions } from "../model/load/load_options.ts"
 import type { OptionTable } from "../options/field.ts"
 import * as field from "../options/fields.ts"

@@ -2,11 +2,11 @@ import { cellsOf } from "../data/table/cells.ts"
 import type { ColumnReader, DataRow, RowKind } from "../data/data.ts"
 import { DataError, listPlaces } from "../data/data_error.ts"
 import { numeralOf } from "../data/labels/numeral.ts"
-import { cutterOf } from "../data/tokenizer/pieces.ts"
+import { cutterOf } from "../data/tokenizer/training/pieces.ts"
 import { textKey } from "../data/split/text_keys.ts"
 import type { Table } from "../data/table/table.ts"
 import { full, mean, mul, sub } from "../tensor/ops.ts"
-import { pearson, spearman } from "./correlation.ts"
+import { pearson, spearman } from "./measures/correlation.ts"
 import type { TaskOf } from "./task.ts"
 
 /** Columns of data for regression. */

@@ -9,7 +9,7 @@ import type { Metrics } from "../contracts/train_event.ts"
 import type { DataRow, Encoding, RowKind } from "../data/data.ts"
 import type { Example } from "../data/encode.ts"
 import type { Tensor } from "../tensor/tensor.ts"
-import type { ClassificationMetrics } from "./classification_metrics.ts"
+import type { ClassificationMetrics } from "./measures/classification_metrics.ts"
 
 /** What the model is for: which rows it learns from, how they become batches, the head, the loss and the metrics. */
 export interface TaskOf<Row extends DataRow = DataRow> extends Encoding<Row> {

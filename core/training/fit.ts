@@ -3,7 +3,7 @@ import type * as FileSystem from "effect/FileSystem"
 import { loadTokenizer } from "../data/tokenizer/tokenizer.ts"
 import type { Model } from "../model/model.ts"
 import { attempt } from "./loop/attempt.ts"
-import { type Plan, planRun } from "../report/plan.ts"
+import { type Plan, planRun } from "./plan.ts"
 import { makeGuards } from "./loop/guards.ts"
 import { trainLoop } from "./loop/loop.ts"
 import { fullOptions, type TrainOptions } from "./options.ts"
@@ -97,7 +97,7 @@ function announce(model: Model, plan: Plan, { emit }: Telemetry, resumedFrom: nu
       totalSteps: plan.totalSteps,
       ...(resumedFrom === undefined ? {} : { resumedFrom }),
     })
-    const { messagesOf } = yield* Effect.promise(() => import("../report/messages.ts"))
+    const { messagesOf } = yield* Effect.promise(() => import("./loop/messages.ts"))
     for (const message of messagesOf(plan, model.contributions)) yield* emit(message)
   })
 }

@@ -26,7 +26,7 @@ export { adamW, type AdamWOptions } from "./optimizers/adamw.ts"
 export { sgd, type SgdOptions } from "./optimizers/sgd.ts"
 export type { Optimizer, UpdateContext, Updated } from "./optimizers/optimizer.ts"
 export { type Schedule, scheduleFactor, type ScheduleLengths } from "./optimizers/schedule.ts"
-export type { ClassificationMetrics, ClassScores, ConfusionMatrix } from "../tasks/classification_metrics.ts"
+export type { ClassificationMetrics, ClassScores, ConfusionMatrix } from "../tasks/measures/classification_metrics.ts"
 export type { RunFolder } from "./run_folder/run_folder.ts"
 export {
   type ChromeEvent,
@@ -40,4 +40,4 @@ export {
 } from "../report/profile.ts"
 export { type ProgressOutput, showProgress } from "../report/progress.ts"
 export type { ReportData, ReportDivision, ReportEvaluation, ReportSample } from "../report/report.ts"
-export { trainableParametersLine } from "./step/trainable_parameters.ts"
+export { trainableParametersLine } from "../report/trainable_parameters.ts"

@@ -43,10 +43,10 @@ export {
   withDefaults,
 } from "../../core/options/mod.ts"
 export { parseJson } from "../../core/formats/json/json_file.ts"
-export { alongBody, type Cutter, cutterOf } from "../../core/data/tokenizer/pieces.ts"
+export { alongBody, type Cutter, cutterOf } from "../../core/data/tokenizer/training/pieces.ts"
 export { cellsOf, cellText } from "../../core/data/table/cells.ts"
 export { textKey } from "../../core/data/split/text_keys.ts"
-export { classificationMetrics } from "../../core/tasks/classification_metrics.ts"
+export { classificationMetrics } from "../../core/tasks/measures/classification_metrics.ts"
 export { perExample, perToken } from "../../core/tasks/objectives.ts"
 export { readFiles } from "../../core/model/sites/adapters.ts"
 export {

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
-import { saveTokenizer, trainBpe } from "../../core/data/tokenizer/train_bpe.ts"
+import { saveTokenizer, trainBpe } from "../../core/data/tokenizer/training/train_bpe.ts"
 import { initialize, saveCheckpoint } from "../../core/model/mod.ts"
 import { Task } from "../../core/tasks/builtin.ts"
 import { languageModel, texts } from "../core/training/support.ts"

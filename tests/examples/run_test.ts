@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
-import { saveTokenizer, trainBpe } from "../../core/data/tokenizer/train_bpe.ts"
+import { saveTokenizer, trainBpe } from "../../core/data/tokenizer/training/train_bpe.ts"
 import { saveCheckpoint } from "../../core/model/mod.ts"
 import { languageModel, texts } from "../core/training/support.ts"
 import { run } from "../support/model_layer.ts"

@@ -1,5 +1,5 @@
 import { DataError, listPlaces } from "../data_error.ts"
-import { HALF } from "../tokenizer/half_characters.ts"
+import { HALF } from "../half_characters.ts"
 import { isDelimited, type Table } from "./table.ts"
 
 /**

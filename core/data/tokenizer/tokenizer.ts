@@ -5,7 +5,7 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { attempt, type DataError } from "../data_error.ts"
-import { HALF } from "./half_characters.ts"
+import { HALF } from "../half_characters.ts"
 import { cleanUp } from "./decoders.ts"
 import { Fields, tokenizerError } from "./fields.ts"
 import { readPipeline } from "./pipeline.ts"

@@ -10,7 +10,7 @@ import { sizeOf } from "../../tensor/shape.ts"
 import type { Tensor } from "../../tensor/tensor.ts"
 import { hash } from "../hash.ts"
 import type { Model } from "../model.ts"
-import { wrongTokenId } from "../../data/tokenizer/token_ids.ts"
+import { wrongTokenId } from "../../data/token_ids.ts"
 import { runOnce } from "../sites/run_once.ts"
 
 /** First values that plugins take from the base model, where an earlier run left none. */

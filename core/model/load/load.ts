@@ -54,7 +54,7 @@ export function load(
     const { task, seed, weights, head } = yield* attempt(() => resolveLoad(LOAD_OPTIONS, options), ModelError)
     const path = directory.length > 1 ? directory.replace(/\/+$/, "") : directory
     const config = yield* readModelConfig(path)
-    const files = yield* Effect.promise(() => import("./stored_weights.ts"))
+    const files = yield* Effect.promise(() => import("./stored/stored_weights.ts"))
     yield* files.checkPlain(path, config.record)
     const description = yield* describe(config, path, { task, seed })
     const resolve = (tied: Ties, fresh: ReadonlySet<string>) =>

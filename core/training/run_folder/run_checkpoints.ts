@@ -3,7 +3,7 @@ import type * as FileSystem from "effect/FileSystem"
 import type { Model } from "../../model/model.ts"
 import { sizeOf } from "../../tensor/shape.ts"
 import { attempt, attemptPromise, type Known } from "../loop/attempt.ts"
-import type { Plan } from "../../report/plan.ts"
+import type { Plan } from "../plan.ts"
 import type { BatchPipeline } from "../step/batch_pipeline.ts"
 import {
   type CheckpointFailure,

@@ -6,7 +6,7 @@
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import { Dataset } from "@espalier/espalier"
-import { splitData } from "../../../core/data/table/split.ts"
+import { splitData } from "../../../core/data/split/split.ts"
 import { execute, workspace } from "../../conformance/environment.ts"
 import { median } from "../contest.ts"
 import type { EpochOrder, EpochResult } from "../epoch.ts"

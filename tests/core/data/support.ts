@@ -6,7 +6,7 @@ import { DataError } from "../../../core/data/data_error.ts"
 import { encode, encodeBlocks, type Encoded, type Example, MASKED } from "../../../core/data/encode.ts"
 import type { EncodeOptions } from "../../../core/data/data.ts"
 import { makeTokenizer, type Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
-import { trainBpe } from "../../../core/data/tokenizer/train_bpe.ts"
+import { trainBpe } from "../../../core/data/tokenizer/training/train_bpe.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 
 /** Runs an effect that needs files. */

@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert"
 import { DataError } from "../../../core/data/data_error.ts"
 import { loadTokenizer, makeTokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
-import { trainBpe } from "../../../core/data/tokenizer/train_bpe.ts"
+import { trainBpe } from "../../../core/data/tokenizer/training/train_bpe.ts"
 import { failure, framed, run, texts, tokenizer, withFile } from "./support.ts"
 
 Deno.test("special tokens are added on request, and named by the configuration", () => {

@@ -1,5 +1,5 @@
 import { causalLM } from "../../../core/tasks/causal_lm.ts"
-import { classificationMetrics, confusionMatrix } from "../../../core/tasks/classification_metrics.ts"
+import { classificationMetrics, confusionMatrix } from "../../../core/tasks/measures/classification_metrics.ts"
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert"
 import { describe, it } from "@std/testing/bdd"
 

@@ -4,7 +4,7 @@
  */
 import { fromRows, type LabeledData, type TextData } from "../../../core/tasks/dataset.ts"
 import { makeTokenizer, type Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
-import { trainBpe } from "../../../core/data/tokenizer/train_bpe.ts"
+import { trainBpe } from "../../../core/data/tokenizer/training/train_bpe.ts"
 import { initialize, type Model } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import { type MemoryBackend, memoryBackend } from "../../support/memory_backend.ts"

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert"
-import { labelNames } from "../../../../core/data/table/labels.ts"
+import { labelNames } from "../../../../core/data/labels/labels.ts"
 import { ids, labelled, notes, refused, says, tagged, times } from "./support.ts"
 
 Deno.test("numbers are sorted by value whatever their size, without losing a digit", () => {

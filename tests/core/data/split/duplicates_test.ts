@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import { type Columns, fromRows } from "../../../../core/tasks/dataset.ts"
 import { findDuplicates } from "../../../../core/data/split/duplicates.ts"
 import { normalizeText } from "../../../../core/data/split/text_keys.ts"
-import { splitData, type SplitOptions } from "../../../../core/data/table/split.ts"
+import { splitData, type SplitOptions } from "../../../../core/data/split/split.ts"
 
 type Row = Readonly<Record<string, unknown>>
 

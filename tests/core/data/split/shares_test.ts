@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert"
 import { fromRows } from "../../../../core/tasks/dataset.ts"
-import { splitData } from "../../../../core/data/table/split.ts"
+import { splitData } from "../../../../core/data/split/split.ts"
 import { shares } from "../../../../core/data/split/shares.ts"
 import { makeRng } from "../../../../core/tensor/operations/random.ts"
 

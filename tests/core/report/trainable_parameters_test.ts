@@ -1,4 +1,4 @@
-import { trainableParametersLine } from "../../../core/training/step/trainable_parameters.ts"
+import { trainableParametersLine } from "../../../core/report/trainable_parameters.ts"
 import { assertEquals } from "@std/assert"
 
 Deno.test("the account of trainable parameters is PEFT's", () => {

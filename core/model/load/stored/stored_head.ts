@@ -2,10 +2,10 @@
  * A classifier's head that lies in the files: whether it is for the task's labels, and in which order.
  * @module
  */
-import type { SizedHead } from "../../contracts/head.ts"
-import type { TaskOf } from "../../tasks/task.ts"
-import { areIds, isAmong, namesIn } from "../head_labels.ts"
-import { ModelError } from "../model_error.ts"
+import type { SizedHead } from "../../../contracts/head.ts"
+import type { TaskOf } from "../../../tasks/task.ts"
+import { areIds, isAmong, namesIn } from "../../head_labels.ts"
+import { ModelError } from "../../model_error.ts"
 
 /** A task whose head has names for what it gives. */
 export type Labelled = TaskOf & { readonly labels: ReadonlyArray<string>; readonly head: SizedHead }

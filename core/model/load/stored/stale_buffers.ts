@@ -1,12 +1,12 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import { readTensor } from "../../formats/safetensors/checkpoint.ts"
-import type { NameRule } from "../../formats/safetensors/check_names.ts"
-import type { SafetensorsError } from "../../formats/safetensors/safetensors_error.ts"
-import type { StorageError } from "../../formats/files/storage_error.ts"
-import { isFloatDType } from "../../formats/safetensors/stored_dtype.ts"
-import { sizeOf } from "../../tensor/shape.ts"
-import type { StoredTensor } from "../../weights/stored_tensor.ts"
+import { readTensor } from "../../../formats/safetensors/checkpoint.ts"
+import type { NameRule } from "../../../formats/safetensors/check_names.ts"
+import type { SafetensorsError } from "../../../formats/safetensors/safetensors_error.ts"
+import type { StorageError } from "../../../formats/files/storage_error.ts"
+import { isFloatDType } from "../../../formats/safetensors/stored_dtype.ts"
+import { sizeOf } from "../../../tensor/shape.ts"
+import type { StoredTensor } from "../../../weights/stored_tensor.ts"
 
 /** Buffers that older versions wrote beside weights. They follow from the config, and transformers passes over them too. */
 export const STALE_BUFFERS: ReadonlyArray<NameRule> = [

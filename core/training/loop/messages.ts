@@ -2,12 +2,12 @@
  * What a person is told before a run. Loaded when it begins: a page that is opened needs none of it.
  * @module
  */
-import type { Contribution } from "../contracts/contribution.ts"
-import type { TrainMessage } from "../contracts/train_event.ts"
-import type { Example } from "../data/encode.ts"
-import { notesOf } from "../data/encode_notes.ts"
-import { formatPreview, preview } from "../data/preview.ts"
-import type { Plan } from "./plan.ts"
+import type { Contribution } from "../../contracts/contribution.ts"
+import type { TrainMessage } from "../../contracts/train_event.ts"
+import type { Example } from "../../data/encode.ts"
+import { notesOf } from "../../data/encode_notes.ts"
+import { formatPreview, preview } from "../../data/preview.ts"
+import type { Plan } from "../plan.ts"
 
 /** Secrets that checkpoints hold, notes of data, tokenizer and examples, then what is trained on. A report repeats warnings. */
 export function messagesOf(

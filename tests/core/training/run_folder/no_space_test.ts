@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
-import { fit } from "../../../core/training/fit.ts"
-import * as Lora from "../../../plugins/lora/mod.ts"
-import { run } from "../../support/model_layer.ts"
-import { fullAt, inDirectory, names } from "../formats/support.ts"
-import { classifier, texts, tokenizer } from "./support.ts"
+import { fit } from "../../../../core/training/fit.ts"
+import * as Lora from "../../../../plugins/lora/mod.ts"
+import { run } from "../../../support/model_layer.ts"
+import { fullAt, inDirectory, names } from "../../formats/support.ts"
+import { classifier, texts, tokenizer } from "../support.ts"
 
 /** Trains into `run/` and saves the adapter there; gives the failure. */
 const attempt = (directory: string, writes: number) =>

@@ -1,5 +1,5 @@
 import type { TrainEvent } from "../../../core/contracts/train_event.ts"
-import { classificationMetrics } from "../../../core/tasks/classification_metrics.ts"
+import { classificationMetrics } from "../../../core/tasks/measures/classification_metrics.ts"
 import type { ReportData } from "../../../core/report/report.ts"
 
 const totalSteps = 300

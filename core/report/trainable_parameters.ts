@@ -1,4 +1,4 @@
-import { formatCount } from "../../report/format.ts"
+import { formatCount } from "./format.ts"
 
 /** PEFT's one-line account (`print_trainable_parameters`) of what is trained. */
 export function trainableParametersLine(trainable: number, total: number): string {

@@ -6,9 +6,9 @@
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import type { StorageError } from "../../formats/files/storage_error.ts"
-import { writeFileWhole } from "../../formats/files/whole_file.ts"
-import { DataError } from "../data_error.ts"
+import type { StorageError } from "../../../formats/files/storage_error.ts"
+import { writeFileWhole } from "../../../formats/files/whole_file.ts"
+import { DataError } from "../../data_error.ts"
 import { PairHeap } from "./pair_heap.ts"
 
 /** What is trained. */

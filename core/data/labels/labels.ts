@@ -1,5 +1,5 @@
 import { DataError } from "../data_error.ts"
-import { checkClasses, missingNotes } from "../labels/label_checks.ts"
+import { checkClasses, missingNotes } from "./label_checks.ts"
 import {
   columnOf,
   countOf,
@@ -9,11 +9,11 @@ import {
   type LabelPlaces,
   placesOf,
   told,
-} from "../labels/label_groups.ts"
-import { alike, alikeNotes, oneSpelling } from "../labels/label_spelling.ts"
+} from "./label_groups.ts"
+import { alike, alikeNotes, oneSpelling } from "./label_spelling.ts"
 import { MASKED } from "../batches/masked.ts"
-import { compareNumerals, numeralOf, wholeNumber } from "../labels/numeral.ts"
-import { unlabelledRows, unlabelledTags } from "../labels/unlabelled.ts"
+import { compareNumerals, numeralOf, wholeNumber } from "./numeral.ts"
+import { unlabelledRows, unlabelledTags } from "./unlabelled.ts"
 
 /** The labels of a column. */
 export interface Labels {

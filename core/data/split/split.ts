@@ -5,10 +5,10 @@ import type { OptionTable, Resolved } from "../../options/field.ts"
 import * as field from "../../options/fields.ts"
 import { attempt, DataError } from "../data_error.ts"
 import type { Data } from "../data.ts"
-import { type Conflict, type Duplicate, findDuplicates } from "../split/duplicates.ts"
-import { shares } from "../split/shares.ts"
-import { splitNotes } from "../split/split_notes.ts"
-import { normalizeText } from "../split/text_keys.ts"
+import { type Conflict, type Duplicate, findDuplicates } from "./duplicates.ts"
+import { shares } from "./shares.ts"
+import { splitNotes } from "./split_notes.ts"
+import { normalizeText } from "./text_keys.ts"
 
 export type { Conflict, Duplicate }
 

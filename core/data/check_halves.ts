@@ -1,5 +1,5 @@
-import type { Data } from "../data.ts"
-import { DataError, listPlaces } from "../data_error.ts"
+import type { Data } from "./data.ts"
+import { DataError, listPlaces } from "./data_error.ts"
 import { HALF } from "./half_characters.ts"
 
 /** Checks rows that no reader made. @throws DataError `Malformed` with all rows that hold half of a character. */

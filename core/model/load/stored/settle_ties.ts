@@ -1,10 +1,10 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import { sameTensor } from "../../formats/safetensors/checkpoint.ts"
-import type { SafetensorsError } from "../../formats/safetensors/safetensors_error.ts"
-import type { StorageError } from "../../formats/files/storage_error.ts"
-import type { StoredTensor } from "../../weights/stored_tensor.ts"
-import type { Ties } from "../../weights/weight_map.ts"
+import { sameTensor } from "../../../formats/safetensors/checkpoint.ts"
+import type { SafetensorsError } from "../../../formats/safetensors/safetensors_error.ts"
+import type { StorageError } from "../../../formats/files/storage_error.ts"
+import type { StoredTensor } from "../../../weights/stored_tensor.ts"
+import type { Ties } from "../../../weights/weight_map.ts"
 
 /** Ties of a model as its files bear them out. */
 export interface SettledTies {

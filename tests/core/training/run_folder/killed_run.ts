@@ -5,11 +5,11 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { layerWith } from "../../../core/training/espalier.ts"
-import { fit } from "../../../core/training/fit.ts"
-import * as Llama from "../../../plugins/llama/mod.ts"
-import * as Lora from "../../../plugins/lora/mod.ts"
-import { classifier, texts, tokenizer, weightsOf } from "./support.ts"
+import { layerWith } from "../../../../core/training/espalier.ts"
+import { fit } from "../../../../core/training/fit.ts"
+import * as Llama from "../../../../plugins/llama/mod.ts"
+import * as Lora from "../../../../plugins/lora/mod.ts"
+import { classifier, texts, tokenizer, weightsOf } from "../support.ts"
 
 const [folder, resume] = Deno.args
 const data = texts(64)

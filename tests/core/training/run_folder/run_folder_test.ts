@@ -3,9 +3,9 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type * as Scope from "effect/Scope"
-import type { TrainEvent } from "../../../core/contracts/train_event.ts"
-import { openRunFolder } from "../../../core/training/run_folder/run_folder.ts"
-import { RunFolderError } from "../../../core/training/run_folder/run_folder_error.ts"
+import type { TrainEvent } from "../../../../core/contracts/train_event.ts"
+import { openRunFolder } from "../../../../core/training/run_folder/run_folder.ts"
+import { RunFolderError } from "../../../../core/training/run_folder/run_folder_error.ts"
 
 type Needs = FileSystem.FileSystem | Scope.Scope
 

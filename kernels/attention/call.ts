@@ -32,9 +32,16 @@ export interface AttentionOperands extends Visibility {
   readonly v: View
   /** Shape [batch, shared, group, T, S], strides of 0 where it repeats: added to the scores. */
   readonly bias?: View
-  /** Shape [batch, shared, group, T, S]: multiplies the weights after the softmax. */
+  /**
+   * Shape [batch, shared, group, T, P], P at most S: multiplies the weights after the softmax. Key j takes column j % P.
+   * Where P < S, the last stride is 1.
+   */
   readonly factor?: View
 }
+
+/** Columns of a factor that repeats along the keys; 0 where it has one for each key, or there is none. */
+export const periodOf = ({ factor, k }: Pick<AttentionOperands, "factor" | "k">): number =>
+  factor === undefined || factor.shape[4] === k.shape[2] ? 0 : factor.shape[4]
 
 /** Uses of {@link AttentionOperands}. */
 export const OPERANDS = {

@@ -31,6 +31,8 @@ const partsOf = (node: Tensor, { viewAs }: CallMemory) => {
     const view = viewAs(x, shape)
     return view.strides.at(-1) === 1 || shape.at(-1) === 1 ? view : viewAs(x, shape, true)
   }
+  /** A factor that repeats is copied along its rows. */
+  const inColumns = (x: Tensor, shape: Shape): View => shape[4] === keys ? viewAs(x, shape) : inRows(x, shape)
   const repeated = (x: Tensor, shape: Shape, own: Shape = x.shape): View => {
     const view = viewAs(x, own)
     return { ...view, shape, strides: broadcastStrides(view, shape) }
@@ -52,7 +54,7 @@ const partsOf = (node: Tensor, { viewAs }: CallMemory) => {
     ...(keyLengths === undefined ? {} : { keyLengths: repeated(keyLengths, [batch]) }),
     ...(segments === undefined ? {} : { segments: repeated(segments, [batch, keys - prefix]) }),
     ...(bias === undefined ? {} : { bias: repeated(bias, [...inGroups, keys], inHeads(bias.shape)) }),
-    ...(factor === undefined ? {} : { factor: viewAs(factor, [...inGroups, keys]) }),
+    ...(factor === undefined ? {} : { factor: inColumns(factor, [...inGroups, factor.shape[3]]) }),
   }
   const ofQueries = (number: number, e: number): View => {
     const strides = [length * heads * e, group * e, e, heads * e, 1]

@@ -68,7 +68,7 @@ export const attentionReference = (call: AttentionCall, buffers: ReferenceBuffer
     for (let e = 0; e < width; e++) {
       buffers[output.buffer][placeOf(output, [...place, e])] = powers.reduce(
         (sum, power, s) =>
-          sum + power / total * (factor ? elementAt(buffers, factor, ...place, s) : 1) *
+          sum + power / total * (factor ? elementAt(buffers, factor, ...place, s % factor.shape[4]) : 1) *
             elementAt(buffers, v, place[0], place[1], s, e),
         0,
       )

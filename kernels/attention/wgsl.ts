@@ -8,7 +8,7 @@
  */
 import { NOTHING } from "../../core/tensor/composites/attention.ts"
 import { sizeOf } from "../../core/tensor/shape.ts"
-import type { AttentionCall } from "./call.ts"
+import { type AttentionCall, periodOf } from "./call.ts"
 import type { KernelEmitter } from "../wgsl/kernel.ts"
 import { apartOf } from "./apart.ts"
 import { emitFewQueries } from "./wgsl/few.ts"
@@ -26,7 +26,8 @@ export const emitAttention: KernelEmitter<AttentionCall> = (call, context) => {
   const { q, k, v, bias, factor, scale, output, logSum } = call
   if (sizeOf(q.shape.slice(0, 4)) === 0) return []
   const [batch, shared, group, queries] = q.shape
-  if (!context.device.software && group * queries <= FEW && k.shape[2] > 0) return emitFewQueries(call, context)
+  const few = group * queries <= FEW && k.shape[2] > 0 && periodOf(call) === 0
+  if (few && !context.device.software) return emitFewQueries(call, context)
   const { seen, dispatch } = seenRanges(call, context)
   const operands: ReadonlyArray<TileOperand> = [
     { name: "q", view: q, axes: "bhgr-" },
@@ -34,7 +35,7 @@ export const emitAttention: KernelEmitter<AttentionCall> = (call, context) => {
     { name: "v", view: v, axes: "bhr-" },
     { name: "seen", view: seen, axes: "bre" },
     ...bias ? [{ name: "bias", view: bias, axes: "bhgrs" }] : [],
-    ...factor ? [{ name: "factor", view: factor, axes: "bhgrs" }] : [],
+    ...factor ? [{ name: "factor", view: factor, axes: "bhgrs", repeats: periodOf(call) > 0 }] : [],
     { name: "out", view: output, axes: "bhgr-", writes: true },
     ...logSum ? [{ name: "log_sum", view: logSum, axes: "bhgr", writes: true }] : [],
   ]

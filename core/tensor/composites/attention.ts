@@ -5,7 +5,7 @@ import { maximum, sum, sumTo } from "../operations/reduce.ts"
 import { sameShape, type Shape, show } from "../shape.ts"
 import { ShapeError } from "../shape_error.ts"
 import { type Box, node, type Operation, type Tensor } from "../tensor.ts"
-import { permute, reshape, stopGradient } from "../operations/views.ts"
+import { expand, narrow, pad, permute, reshape, stopGradient } from "../operations/views.ts"
 import { type Visibility, visibilityOf, type VisibilityOperands, visibleMatrix } from "./visibility.ts"
 
 /** Score of a key that a query does not see. Finite, so that differences of two stay free of NaN. */
@@ -26,7 +26,7 @@ export interface AttentionInputs extends VisibilityOperands {
   readonly v: Tensor
   /** Added to the scores: [B or 1, heads or 1, T or 1, S or 1]. */
   readonly bias?: Tensor
-  /** Multiplies the weights: [B, heads, T, S]. */
+  /** Multiplies the weights: [B, heads, T, P]; that of key j is in column j % P. */
   readonly factor?: Tensor
   /** log sum exp of each query's scores: [B, heads, T]. */
   readonly logSum?: Tensor
@@ -65,8 +65,26 @@ function parts(n: Tensor) {
   }
   const scores = where(visible, bias === undefined ? products : add(products, ofHeads(bias)), HIDDEN)
   const column = (x: Tensor) => reshape(x, [...scores.shape.slice(0, 4), 1])
-  const times = (x: Tensor) => factor === undefined ? x : mul(x, reshape(factor, scores.shape))
+  const times = (x: Tensor) => factor === undefined ? x : mul(x, reshape(repeatAlong(factor, keys), scores.shape))
   return { inputs, scores, visible, inGroups, column, times, v: alone(v), k: alone(k) }
+}
+
+/** [B, heads, T, P] to [B, heads, T, keys]: columns again and again. */
+function repeatAlong(x: Tensor, keys: number): Tensor {
+  const rows = x.shape.slice(0, 3), period = x.shape[3]
+  if (period === keys) return x
+  const times = Math.ceil(keys / period)
+  const repeated = expand(reshape(x, [...rows, 1, period]), [...rows, times, period])
+  return narrow(reshape(repeated, [...rows, times * period]), 3, 0, keys)
+}
+
+/** The sum of the columns that {@link repeatAlong} makes of one. */
+function sumAlong(x: Tensor, period: number): Tensor {
+  const rows = x.shape.slice(0, 3), keys = x.shape[3]
+  if (period === keys) return x
+  const times = Math.ceil(keys / period)
+  const whole = pad(x, [0, 0, 0, 0], [0, 0, 0, times * period - keys])
+  return sum(reshape(whole, [...rows, times, period]), [3])
 }
 
 /** log sum exp of scores along the last axis, which stays. */
@@ -114,7 +132,8 @@ export const attentionOperation: Operation = {
       const { q: { shape: [batch, heads, length] }, k: { shape: [, , keys] } } = inputs
       const found = gradientParts(make(attentionGradientOperation, whole, [batch, length, heads, keys], attributes))
       const value = of === "bias" ? found.toScores : mul(found.weights, found.toWeights)
-      return sumTo(reshape(value, [batch, heads, length, keys]), x.shape)
+      const share = reshape(value, [batch, heads, length, keys])
+      return of === "bias" ? sumTo(share, x.shape) : sumAlong(share, x.shape[3])
     }
     return Object.entries(inputs).map(([name, x]) =>
       name === "q" || name === "k" || name === "v"
@@ -171,7 +190,10 @@ export interface AttentionOptions {
   readonly scale?: number
   /** f32, added to the scaled scores: [B or 1, heads or 1, T or 1, S or 1], as relative positions. Default: none. */
   readonly bias?: Tensor
-  /** Multiplies the weights after the softmax: [B, heads, T, S]. Dropout of ones makes it dropout of the weights. */
+  /**
+   * Multiplies the weights after the softmax: [B, heads, T, P], P from 1 to S; key j takes column j % P. Dropout of ones
+   * makes it dropout of the weights.
+   */
   readonly factor?: Tensor
 }
 
@@ -204,7 +226,11 @@ export function attention(
     })
   }
   const weights = [batch, heads, length, keys]
-  if (factor !== undefined && !sameShape(factor.shape, weights)) {
+  const period = factor?.shape[3] ?? keys
+  if (
+    factor !== undefined &&
+    !(sameShape(factor.shape, [...weights.slice(0, 3), period]) && period >= Math.min(1, keys) && period <= keys)
+  ) {
     throw new ShapeError({ message: `A factor of ${show(factor.shape)} does not fit weights ${show(weights)}` })
   }
   if (

@@ -21,7 +21,7 @@ import {
 import type { KernelContext } from "../../wasm/kernel.ts"
 import { loadLanes, storeLanes } from "../../wasm/lanes.ts"
 import { vectorUnary } from "../../wasm/vector_math.ts"
-import { bytesAlong, eachStrip, integers, lesser, padded, RANGE_BYTES, zeroRows } from "./parts.ts"
+import { bytesAlong, eachStrip, integers, lesser, padded, RANGE_BYTES, spreadFactor, zeroRows } from "./parts.ts"
 import { rowsTimesKeys, rowsTimesPanels, STRIP, tilesTimesPanels } from "./products.ts"
 import { scratchOf, type Shape, STATS_BYTES } from "./shape.ts"
 import { softmaxRow } from "./softmax.ts"
@@ -32,7 +32,7 @@ import { softmaxRow } from "./softmax.ts"
  */
 export const blockFunction = (context: KernelContext, shape: Shape, rows: number): number => {
   const { module, target } = context
-  const { keys, width, valueWidth, rowBytes, block } = shape
+  const { keys, width, valueWidth, rowBytes, block, period } = shape
   const lies = scratchOf(shape)
   const together = block > 1 && rows === ROWS
   return module.once(
@@ -107,7 +107,20 @@ export const blockFunction = (context: KernelContext, shape: Shape, rows: number
             set(row, scoresOf(panel)),
             set(stats, i32.add(within(lies.stats), scaled(get(panel), STATS_BYTES))),
             eachRow(() => [
-              callFunction(softmax, ...[row, bias, factor, first, end, bounds, stats].map(get)),
+              period === 0 ? [] : callFunction(
+                spreadFactor(module, period),
+                i32.add(within(lies.factors), scaled(get(first), 4)),
+                get(factor),
+                get(first),
+                get(end),
+              ),
+              callFunction(
+                softmax,
+                get(row),
+                get(bias),
+                period === 0 ? get(factor) : within(lies.factors),
+                ...[first, end, bounds, stats].map(get),
+              ),
               // Strips of values begin where they begin.
               together
                 ? [

@@ -16,6 +16,8 @@ import {
   i32,
   increase,
   loop,
+  memoryCopy,
+  type ModuleBuilder,
   select,
   set,
   tee,
@@ -64,6 +66,8 @@ export interface Sizes extends Panels {
   readonly valueWidth: number
   /** What scores are multiplied by. */
   readonly scale: number
+  /** Columns of a factor that repeats along the keys; else 0. */
+  readonly period: number
 }
 
 /** Views with an axis of queries. */
@@ -84,6 +88,24 @@ export const withQueries = <C extends AttentionCall | AttentionGradientCall>(cal
   const queryPositions = at && { ...at, shape: [batch, group], strides: [at.strides[0], 0] }
   return { ...Object.fromEntries(views), ...(queryPositions ? { queryPositions } : {}) }
 }
+
+/** Index of the function `(to, from, first, end)`, all i32: columns of keys first <= key < end of a factor that repeats. */
+export const spreadFactor = (module: ModuleBuilder, period: number): number =>
+  module.once(
+    `attention_factor_${period}`,
+    () =>
+      module.func("attention_factor", new Array(4).fill("i32"), [], (f, to, from, key, end) => {
+        const [column, bytes] = integers(f, 2)
+        return whileTrue(i32.ltU(get(key), get(end)), [
+          set(column, i32.remU(get(key), i32.const(period))),
+          set(bytes, lesser(i32.sub(i32.const(period), get(column)), i32.sub(get(end), get(key)))),
+          increase(key, get(bytes)),
+          set(bytes, scaled(get(bytes), 4)),
+          memoryCopy(get(to), i32.add(get(from), scaled(get(column), 4)), get(bytes)),
+          increase(to, get(bytes)),
+        ])
+      }),
+  )
 
 /** Bytes of a range of keys: i32 first and end. */
 export const RANGE_BYTES = 8

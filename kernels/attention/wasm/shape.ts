@@ -2,7 +2,7 @@
  * How attention in WebAssembly is cut, and where its threads keep what they need.
  * @module
  */
-import type { AttentionCall } from "../call.ts"
+import { type AttentionCall, periodOf } from "../call.ts"
 import { ROWS } from "../../matmul/wasm/micro_kernel.ts"
 import type { Target } from "../../wasm/assembler.ts"
 import { apartOf } from "../apart.ts"
@@ -59,6 +59,7 @@ export const shapeOf = (call: AttentionCall, target: Target): Shape => {
     width,
     valueWidth: v.shape[3],
     scale,
+    period: periodOf(call),
     packs,
     run,
     runs: Math.ceil(panels.count / run),
@@ -79,10 +80,11 @@ export const shapeOf = (call: AttentionCall, target: Target): Shape => {
 export const STATS_BYTES = 64
 
 /** Where things lie in a thread's scratch, in bytes. */
-export const scratchOf = ({ keys, width, valueWidth, packs, block, rowBytes }: Shape) => {
+export const scratchOf = ({ keys, width, valueWidth, period, packs, block, rowBytes }: Shape) => {
   const k = 0
   const v = k + (packs ? 4 * padded(keys) * width : 0)
   const scores = v + (packs ? 4 * keys * padded(valueWidth) : 0)
   const stats = scores + block * ROWS * rowBytes
-  return { k, v, scores, stats, bytes: stats + block * STATS_BYTES }
+  const factors = stats + block * STATS_BYTES
+  return { k, v, scores, stats, factors, bytes: factors + (period > 0 ? rowBytes : 0) }
 }

@@ -47,6 +47,8 @@ export interface TileOperand {
   readonly axes: string
   /** Whether the code stores to it. */
   readonly writes?: boolean
+  /** Whether its last axis repeats along the keys. */
+  readonly repeats?: boolean
 }
 
 /** Rows of an operand: own ones, whose addresses are `<at><r>`, or others, `at` being the address of the first. */
@@ -86,6 +88,8 @@ export interface TileShader {
    * it or are seen by it: a truth value for each own row, from the expression.
    */
   readonly openVisible: (seen: (u: number) => string) => void
+  /** The column of an operand `[..., s]` that belongs to a key. */
+  readonly column: (name: string, key: string) => string
   /** An operand's elements at row u of the tile, for each own row; `at<r>` begin the addresses at other row 0. */
   readonly pairs: (name: string, u: number, count: string, axis: string) => string
   /** Defines `name<u>` for each row of the tile by what is read at the row of a number. */
@@ -201,12 +205,13 @@ export const openTiles = (
   const size = (name: string, value: number): void => void sizes.push([name, value])
   const gather = (of: (r: number) => string): string => own === 1 ? of(0) : `vec4(${range(4).map(of).join(", ")})`
 
-  for (const { name, view: { offset, shape, strides }, axes } of operands) {
+  for (const { name, view: { offset, shape, strides }, axes, repeats } of operands) {
     size(`${name}_0`, offset / unit(axes))
     ;[...axes].forEach((axis, i) => {
       if (axis === "-") size(`${name}_width`, shape[i])
       else size(`${name}_${axis}`, strides[i] / unit(axes))
     })
+    if (repeats) size(`${name}_period`, shape[shape.length - 1])
   }
   const tiles = Math.ceil(rows / (lanes * own)), count = (together ? 1 : tiles) * batch * shared
   const { workgroups, number, exact } = lineOfWorkgroups(count, context.device)
@@ -253,6 +258,8 @@ return select(vec4<f32>(), vec4(${four.join(", ")}), vec4<u32>(0u, 1u, 2u, 3u) <
   const storeOwn = ({ name, at }: TileRows, r: number, value: string): string =>
     storePiece(name, `valid${r}`, `${at}${r}`, value)
   const openRow = (name: string): void => push(`for (var x = 0u; x * 4u < ${name}_width; x++) {`)
+  const periodic = new Set(operands.filter(({ repeats }) => repeats).map(({ name }) => name))
+  const column = (name: string, key: string): string => periodic.has(name) ? `(${key} % ${name}_period)` : key
   /** Rows of the tile that a thread reads itself, and how it comes by all of them. */
   const slots = broadcast ? others / lanes : others
   const spread = (name: string, read: (u: number) => string): void => {
@@ -270,8 +277,11 @@ return select(vec4<f32>(), vec4(${four.join(", ")}), vec4<u32>(0u, 1u, 2u, 3u) <
   const enter = ({ name, at }: TileRows): void =>
     push(...range(slots).map((j) => `let ${at}_slot${j} = ${at} + slot${j} * ${name}_r;`))
 
-  const pairs = (name: string, u: number, total: string, axis: string): string =>
-    gather((r) => bound.get(name)!.load(`${name}_at${r} + min(other${u}, ${total} - 1u) * ${name}_${axis}`))
+  const pairs = (name: string, u: number, total: string, axis: string): string => {
+    const other = `min(other${u}, ${total} - 1u)`
+    const at = axis === "s" ? column(name, other) : other
+    return gather((r) => bound.get(name)!.load(`${name}_at${r} + ${at} * ${name}_${axis}`))
+  }
   const part = (value: string, r: number): string => own === 1 ? value : `${value}[${r}]`
   const type = (element: "f32" | "u32"): string => own === 1 ? element : `vec4<${element}>`
 
@@ -305,6 +315,7 @@ return select(vec4<f32>(), vec4(${four.join(", ")}), vec4<u32>(0u, 1u, 2u, 3u) <
       const any = `any(${range(others).map((u) => `seen${u}`).join(" | ")})`
       push(`if (${broadcast ? `subgroupAny(${any})` : any}) {`)
     },
+    column,
     pairs,
     spread: (name, read) => spread(name, (slot) => read(`slot${slot}`)),
     products: (sum, a, b) => {

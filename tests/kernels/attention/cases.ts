@@ -42,6 +42,8 @@ interface Problem {
   /** Axes of the bias that do not repeat, of batch, shared, group, queries, keys. Default: no bias. */
   readonly bias?: ReadonlyArray<number>
   readonly factor?: boolean
+  /** Columns of the factor. Default: one for each key. */
+  readonly period?: number
   /** Whether heads of one token lie side by side, as projections leave them. */
   readonly tokens?: boolean
   /** Size of the numbers in q and k. Default 1. */
@@ -323,6 +325,20 @@ const PROBLEMS: ReadonlyArray<Problem> = [
     visibility: "causal segments",
     factor: true,
   },
+  ...([["causal segments", 300], ["all", 23], ["window and prefix", 1]] as const).map((
+    [visibility, period],
+  ): Problem => ({
+    name: `a factor that repeats after ${period} keys`,
+    batch: 1,
+    shared: 2,
+    group: 2,
+    queries: 19,
+    keys: 611,
+    width: 5,
+    visibility,
+    factor: true,
+    period,
+  })),
   { name: "a prefix alone", batch: 2, shared: 1, group: 1, queries: 9, keys: 4, width: 4, visibility: "prefix" },
 ]
 
@@ -403,8 +419,20 @@ const visibilityOf = ({ visibility, batch, queries, keys }: Problem, tensors: Te
 }
 
 const forwardCase = (problem: Problem): Case & { readonly call: AttentionCall } => {
-  const { name, batch, shared, group, queries, keys, width, valueWidth = width, factor, tokens, amplitude = 1 } =
-    problem
+  const {
+    name,
+    batch,
+    shared,
+    group,
+    queries,
+    keys,
+    width,
+    valueWidth = width,
+    factor,
+    period = keys,
+    tokens,
+    amplitude = 1,
+  } = problem
   const tensors = new Tensors()
   const add = tensors.add.bind(tensors)
   const large = (count: number, seed: number) => noise(count, seed).map((x) => x * amplitude)
@@ -425,7 +453,7 @@ const forwardCase = (problem: Problem): Case & { readonly call: AttentionCall } 
   const bias = problem.bias && repeated(problem.bias)
   // As dropout: some weights vanish, the others grow.
   const factors = (count: number, seed: number) => noise(count, seed).map((x) => x < -0.6 ? 0 : 1.25)
-  const factorView = factor ? add([batch, shared, group, queries, keys], [0, 1, 2, 3, 4], factors) : undefined
+  const factorView = factor ? add([batch, shared, group, queries, period], [0, 1, 2, 3, 4], factors) : undefined
   const output = add([batch, shared, group, queries, valueWidth], rows, noise)
   const logSum = add([batch, shared, group, queries], [0, 1, 2, 3], noise)
   return {

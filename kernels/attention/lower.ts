@@ -15,15 +15,16 @@ import type { AttentionGradientCall } from "../attention_gradient/call.ts"
 import type { View } from "../contract.ts"
 import type { CallMemory } from "../kernel.ts"
 import { contiguous } from "../view.ts"
-import type { AttentionCall } from "./call.ts"
+import { type AttentionCall, keysOf } from "./call.ts"
 
 /** What calls of both kernels are made of. */
 const partsOf = (node: Tensor, { viewAs }: CallMemory) => {
   const { attributes } = node
   const inputs = attentionInputs(node)
-  const { q, k, v, queryPositions, keyLengths, segments, bias, factor } = inputs
+  const { q, k, v, pages, queryPositions, keyLengths, segments, bias, factor } = inputs
   const [batch, heads, length] = q.shape
-  const [, shared, keys, width] = k.shape
+  const [, shared, , width] = k.shape
+  const keys = keysOf({ k, ...(pages ? { pages } : {}) })
   const group = heads / shared
   const inGroups = [batch, shared, group, length]
   /** Neighbours along the last axis lie side by side. */
@@ -47,6 +48,7 @@ const partsOf = (node: Tensor, { viewAs }: CallMemory) => {
     q: inRows(q, [...inGroups, width]),
     k: inRows(k, k.shape),
     v: inRows(v, v.shape),
+    ...(pages === undefined ? {} : { pages: viewAs(pages, pages.shape) }),
     prefix,
     causal: attributes.causal as boolean,
     ...(attributes.window === undefined ? {} : { window: attributes.window as number }),

@@ -1,7 +1,8 @@
-import { assert } from "@std/assert"
+import { assert, assertThrows } from "@std/assert"
 import { build } from "../../../../core/graph/build.ts"
 import { gradients } from "../../../../core/graph/rewrite/gradients.ts"
 import * as ops from "../../../../core/tensor/ops.ts"
+import { ShapeError } from "../../../../core/tensor/shape_error.ts"
 import type { Tensor } from "../../../../core/tensor/tensor.ts"
 import { withBackend } from "../../backend/wasm/with_backend.ts"
 
@@ -55,3 +56,26 @@ Deno.test("in a packed row of 8,192 tokens each segment is as alone, with dropou
       }
     }
   }))
+
+Deno.test("pages and factors that do not fit are typed errors; attention over pages has no derivative", () => {
+  const of = (...shape: number[]) => ops.input("x", shape)
+  const ids = (...shape: number[]) => ops.input("pages", shape, { dtype: "i32" })
+  const q = of(2, 4, 5, 6), k = of(7, 8, 2, 6), pages = ids(2, 3)
+  const wrong: ReadonlyArray<readonly [() => unknown, string]> = [
+    [() => ops.attention(q, k, k, { pages: of(2, 3) }), "takes pages i32[2, n] and k, v [pages, P, heads, width]"],
+    [() => ops.attention(q, k, k, { pages: ids(3, 3) }), "got pages i32[3, 3]"],
+    [() => ops.attention(q, k, k, { pages: ids(3) }), "got pages i32[3]"],
+    [() => ops.attention(q, of(7, 12, 2, 6), of(7, 12, 2, 6), { pages }), "P a multiple of 8"],
+    [() => ops.attention(q, k, of(6, 8, 2, 6), { pages }), "v [6, 8, 2, 6]"],
+    [() => ops.attention(q, of(7, 8, 3, 6), of(7, 8, 3, 6), { pages }), "k [7, 8, 3, 6]"],
+    [
+      () => ops.attention(q, k, k, { pages, prefix: 25 }),
+      "prefix of attention is a whole number from 0 to its 24 keys",
+    ],
+    [() => ops.attention(q, k, k, { pages }, { factor: of(2, 4, 5, 25) }), "does not fit weights [2, 4, 5, 24]"],
+    [() => ops.attention(q, q, q, {}, { factor: of(2, 4, 5, 0) }), "A factor of [2, 4, 5, 0] does not fit"],
+    [() => ops.attention(q, q, q, {}, { factor: of(1, 4, 5, 5) }), "A factor of [1, 4, 5, 5] does not fit"],
+    [() => gradients(ops.sum(ops.attention(q, k, k, { pages })), [q]), "Attention over pages has no derivative"],
+  ]
+  for (const [make, message] of wrong) assertThrows(make, ShapeError, message)
+})

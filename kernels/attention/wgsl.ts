@@ -48,6 +48,7 @@ export const emitAttention: KernelEmitter<AttentionCall> = (call, context) => {
   const rows = (name: string) => ({ name, at: `${name}_at` })
   size("queries", queries)
   size("keys", keys)
+  if (pages) size("page_keys", k.shape[2])
   size("scale_bits", bitsOf(scale))
   const more = { bias, factor, log_sum: logSum }
   enterQueries(shader, ["q", "seen", "out", ...Object.keys(more).filter((name) => more[name as keyof typeof more])])

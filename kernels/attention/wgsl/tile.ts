@@ -49,7 +49,7 @@ export interface TileOperand {
   readonly writes?: boolean
   /** Whether its last axis repeats along the keys. */
   readonly repeats?: boolean
-  /** Whether row r lies in a page: the rows of its axis `b` are pages then, which an operand `pages` names. */
+  /** Whether row r lies in a page: the rows of its axis `b` are pages then, which an operand `pages` names, of `page_keys` rows. */
   readonly paged?: boolean
   /** Whether its elements are i32. */
   readonly integers?: boolean
@@ -209,13 +209,12 @@ export const openTiles = (
   const size = (name: string, value: number): void => void sizes.push([name, value])
   const gather = (of: (r: number) => string): string => own === 1 ? of(0) : `vec4(${range(4).map(of).join(", ")})`
 
-  for (const { name, view: { offset, shape, strides }, axes, repeats, paged } of operands) {
+  for (const { name, view: { offset, shape, strides }, axes, repeats } of operands) {
     size(`${name}_0`, offset / unit(axes))
     ;[...axes].forEach((axis, i) => {
       if (axis === "-") size(`${name}_width`, shape[i])
       else size(`${name}_${axis}`, strides[i] / unit(axes))
     })
-    if (paged) size("page_keys", shape[shape.length - 2])
     if (repeats) size(`${name}_period`, shape[shape.length - 1])
   }
   const tiles = Math.ceil(rows / (lanes * own)), count = (together ? 1 : tiles) * batch * shared

@@ -54,7 +54,10 @@ export const shapeOf = (call: AttentionCall, target: Target): Shape => {
   const packs = group * panels.count > FEW_PANELS || v.strides[2] <= 0
   // A cache line more than the keys: rows must not fall on the same lines.
   const rowBytes = 4 * padded(keys) + 64
-  const most = Math.max(1, Math.min(BLOCK, run, Math.floor(BLOCK_BYTES / (ROWS * rowBytes))))
+  const head = headOf(call, keys)
+  // Of a row of scores only what is seen is touched.
+  const touched = Math.min(rowBytes, 4 * (head + 2 * (call.window ?? keys)))
+  const most = Math.max(1, Math.min(BLOCK, run, Math.floor(BLOCK_BYTES / (ROWS * touched))))
   return {
     ...panels,
     batch,
@@ -76,7 +79,7 @@ export const shapeOf = (call: AttentionCall, target: Target): Shape => {
     pages: pages?.strides,
     pageKeys: k.shape[2],
     apart: apartOf(call),
-    head: headOf(call, keys),
+    head,
     bias: bias?.strides,
     factor: factor?.strides,
     output: output.strides,

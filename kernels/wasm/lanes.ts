@@ -5,7 +5,6 @@
 import type { View } from "../contract.ts"
 import { type BlockEncoding, type Encoding, inBlocks } from "../encoding.ts"
 import { type Code, forRange, globalGet, globalSet, i32, i32x4, type ModuleBuilder, set, v128 } from "./assembler.ts"
-
 import type { KernelContext } from "./kernel.ts"
 
 const at = (address: Code, bytes: number): [Code, number] =>

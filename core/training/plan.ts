@@ -80,7 +80,7 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
   const all = Object.values(train)
   const longest = all.flatMap(({ examples }) => examples).reduce((most, { tokens }) => Math.max(most, tokens.length), 1)
   const { batchSize, gradientAccumulationSteps: accumulation, seed } = options
-  const against = againstPaddingFree(model, meanLength(all) * batchSize)
+  const against = againstPaddingFree(model)
   if (options.paddingFree === true && against !== undefined) throw wrong(`paddingFree cannot be: ${against}`)
   const paddingFree = options.paddingFree !== false && against === undefined
   const drawing = { batchSize, accumulation, seed, maxLength: longest, even: paddingFree }
@@ -177,11 +177,6 @@ function countSteps(source: BatchSource, { epochs, maxSteps }: FullOptions): Pic
     total += steps
   }
   return { epochSteps, totalSteps: maxSteps ?? total }
-}
-
-function meanLength(all: ReadonlyArray<TaskExamples>): number {
-  const examples = all.flatMap(({ examples }) => examples)
-  return examples.reduce((sum, { tokens }) => sum + tokens.length, 0) / examples.length
 }
 
 /** FNV-1a over tokens and labels, 32 bits: enough to notice that the data is not what it was. */

@@ -42,41 +42,30 @@ export type TaggedData = Data<TaggedRow>
 /** A data set from a file. */
 export type FromFile<D> = Effect.Effect<D, DataError, FileSystem.FileSystem>
 
-/** Reads a file in the format that its extension (or `options.format`) tells. Plain text has one column, "text". */
-export const file = <const C extends Columns>(
+/** Reads a file whose columns mean what `columns` says. Fails with a {@link DataError} that names all rows at fault. */
+export type ReadFile = <const C extends Columns>(
   path: string,
   columns: C,
-  options: DatasetOptions = {},
-): FromFile<DataOf<C>> =>
+  options?: DatasetOptions,
+) => FromFile<DataOf<C>>
+
+/** Reads a file in the format that `options.format`, its content or its extension tells. Plain text has one column, "text". */
+export const file: ReadFile = (path, columns, options = {}) =>
   Effect.flatMap(readTable(path, options), (table) => attempt(() => mapColumns(table, columns, options)))
 
+const fileOf = (format: string): ReadFile => (path, columns, options) => file(path, columns, { ...options, format })
+
 /** Reads comma-separated values (RFC 4180 quotes). */
-export const csv = <const C extends Columns>(
-  path: string,
-  columns: C,
-  options: DatasetOptions = {},
-): FromFile<DataOf<C>> => file(path, columns, { ...options, format: "csv" })
+export const csv: ReadFile = fileOf("csv")
 
 /** Reads tab-separated values; the file tells whether quotes are quoting or characters (`options.quotes`). */
-export const tsv = <const C extends Columns>(
-  path: string,
-  columns: C,
-  options: DatasetOptions = {},
-): FromFile<DataOf<C>> => file(path, columns, { ...options, format: "tsv" })
+export const tsv: ReadFile = fileOf("tsv")
 
 /** Reads JSON: an array of objects, or what pandas and datasets write in its place (lists or records by column). */
-export const json = <const C extends Columns>(
-  path: string,
-  columns: C,
-  options: DatasetOptions = {},
-): FromFile<DataOf<C>> => file(path, columns, { ...options, format: "json" })
+export const json: ReadFile = fileOf("json")
 
 /** Reads JSON Lines: one object a line. */
-export const jsonLines = <const C extends Columns>(
-  path: string,
-  columns: C,
-  options: DatasetOptions = {},
-): FromFile<DataOf<C>> => file(path, columns, { ...options, format: "jsonl" })
+export const jsonLines: ReadFile = fileOf("jsonl")
 
 /** Reads plain text, a document per line, per paragraph, or the whole file (`options.document`). */
 export const text = (path: string, options: DatasetOptions = {}): FromFile<TextData> =>
@@ -97,6 +86,8 @@ export const fromRows = <const C extends Columns>(
 ): DataOf<C> => mapColumns(tableOf(values, "rows"), columns, options)
 
 export { formatOf, readTable }
+export type { Chunk, Reader } from "../data/readers/reader.ts"
+export type { Source } from "../data/table/source.ts"
 export type { ReadOptions, Row, Table }
 
 const mapColumns = <C extends Columns>(table: Table, columns: C, options: DatasetOptions): DataOf<C> => {

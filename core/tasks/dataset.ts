@@ -95,6 +95,10 @@ const mapColumns = <C extends Columns>(table: Table, columns: C, options: Datase
   const { kind, names, texts, read } = readerOf(columns)
   checkColumns(table, names)
   const { rows, labels = [], notes: told = [] } = read(table, options)
+  if (options.labels !== undefined && JSON.stringify(options.labels) !== JSON.stringify(labels)) {
+    const message = `${table.source}: labels are given, but ${kind.name} data takes none: leave them out`
+    throw new DataError({ reason: "BadInput", message })
+  }
   const notes = [...table.notes ?? [], ...missingNotes(table, texts), ...told]
   const data: Data = {
     kind,

@@ -26,8 +26,12 @@ export const cellText = (value: unknown): string | undefined => {
 }
 
 /** The texts of a column. @throws DataError with all rows that hold something else, nothing, or half a character. */
-export const cellsOf = (table: Table, column: string): ReadonlyArray<string> => {
-  const faults = new CellFaults(table, column)
+export const cellsOf = (
+  table: Table,
+  column: string,
+  textOf: (value: unknown) => string | undefined = cellText,
+): ReadonlyArray<string> => {
+  const faults = new CellFaults(table, column, textOf)
   const cells = table.rows.map((row, index) => {
     const cell = faults.textOf(row[column], index)
     if (cell.trim() === "") faults.empty.add(index)
@@ -80,10 +84,10 @@ class CellFaults {
   readonly empty = new Set<number>()
   readonly halves = new Set<number>()
   readonly unsafe = new Set<number>()
-  constructor(readonly table: Table, readonly column: string) {}
+  constructor(readonly table: Table, readonly column: string, readonly read: typeof cellText = cellText) {}
 
   textOf(value: unknown, index: number): string {
-    const text = cellText(value)
+    const text = this.read(value)
     if (text === undefined) (typeof value === "number" ? this.unsafe : this.wrong).add(index)
     else if (!text.isWellFormed()) this.halves.add(index)
     return text ?? "?"

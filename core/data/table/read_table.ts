@@ -11,8 +11,7 @@ import type { Table } from "./table.ts"
 /** Bytes that {@link Reader.detect} sees. */
 const START = 512
 
-const extensionOf = (path: string): string =>
-  path.toLowerCase().replace(/\.gz$/, "").match(/\.([^./\\]+)$/)?.[1] ?? ""
+const extensionOf = (path: string): string => path.toLowerCase().replace(/\.gz$/, "").match(/\.([^./\\]+)$/)?.[1] ?? ""
 
 const byExtension = (path: string, readers: ReadonlyArray<Reader>): Reader | undefined =>
   readers.find(({ extensions }) => extensions.includes(extensionOf(path)))

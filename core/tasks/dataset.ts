@@ -12,7 +12,7 @@ import { missingNotes } from "../data/table/cells.ts"
 import { checkColumns } from "../data/table/check_columns.ts"
 import type { Data, DatasetOptions } from "../data/data.ts"
 import { attempt, DataError } from "../data/data_error.ts"
-import { formatOf, readTable } from "../data/table/read_table.ts"
+import { formatOf, openTable, readTable } from "../data/table/read_table.ts"
 import { type ReadOptions, TEXT_COLUMN } from "../data/table/read_options.ts"
 import { type Row, type Table, tableOf } from "../data/table/table.ts"
 import { type Columns, type DataOf, readerOf } from "./builtin.ts"
@@ -85,7 +85,7 @@ export const fromRows = <const C extends Columns>(
   options: DatasetOptions = {},
 ): DataOf<C> => mapColumns(tableOf(values, "rows"), columns, options)
 
-export { formatOf, readTable }
+export { formatOf, openTable, readTable }
 export type { Chunk, Reader } from "../data/readers/reader.ts"
 export type { Source } from "../data/table/source.ts"
 export type { ReadOptions, Row, Table }

@@ -8,19 +8,28 @@
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import { missingNotes } from "../data/table/cells.ts"
-import { checkColumns } from "../data/table/check_columns.ts"
 import type { Data, DatasetOptions } from "../data/data.ts"
-import { attempt, DataError } from "../data/data_error.ts"
+import { attempt, type DataError } from "../data/data_error.ts"
 import { formatOf, openTable, readTable } from "../data/table/read_table.ts"
 import { type ReadOptions, TEXT_COLUMN } from "../data/table/read_options.ts"
 import { type Row, type Table, tableOf } from "../data/table/table.ts"
-import { type Columns, type DataOf, readerOf } from "./builtin.ts"
+import type { Columns, DataOf } from "./builtin.ts"
 import type { PairRow, TextRow } from "./causal_lm.ts"
 import type { LabeledRow } from "./classification.ts"
+import { mapColumns } from "./map_columns.ts"
 import type { TaggedRow } from "./token_classification.ts"
 
-export type { ColumnReader, Data, DataInfo, DataRow, DatasetOptions, ReadRows, RowKind } from "../data/data.ts"
+export type {
+  ColumnReader,
+  Data,
+  DataInfo,
+  DataRow,
+  DatasetOptions,
+  ReadRows,
+  RowKind,
+  StreamedData,
+} from "../data/data.ts"
+export { stream, type StreamOptions } from "./stream.ts"
 export { split } from "../data/split/split.ts"
 export type { Conflict, Duplicate, SplitOptions, Splits } from "../data/split/split.ts"
 export type { Columns, DataOf } from "./builtin.ts"
@@ -89,24 +98,3 @@ export { formatOf, openTable, readTable }
 export type { Chunk, Reader } from "../data/readers/reader.ts"
 export type { Source } from "../data/table/source.ts"
 export type { ReadOptions, Row, Table }
-
-const mapColumns = <C extends Columns>(table: Table, columns: C, options: DatasetOptions): DataOf<C> => {
-  if (table.rows.length === 0) throw new DataError({ reason: "Empty", message: `${table.source} holds no rows` })
-  const { kind, names, texts, read } = readerOf(columns)
-  checkColumns(table, names)
-  const { rows, labels = [], notes: told = [] } = read(table, options)
-  if (options.labels !== undefined && JSON.stringify(options.labels) !== JSON.stringify(labels)) {
-    const message = `${table.source}: labels are given, but ${kind.name} data takes none: leave them out`
-    throw new DataError({ reason: "BadInput", message })
-  }
-  const notes = [...table.notes ?? [], ...missingNotes(table, texts), ...told]
-  const data: Data = {
-    kind,
-    source: table.source,
-    unit: table.unit,
-    labels,
-    rows,
-    ...notes.length === 0 ? {} : { notes },
-  }
-  return data as DataOf<C>
-}

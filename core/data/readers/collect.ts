@@ -10,6 +10,17 @@ export const tableOfChunk = ({ rows, places, unit, ...rest }: Chunk, source: str
   ...rest,
 })
 
+/** The tables of a stream's chunks, one at a time, from the start each time. */
+export const iterate = (chunks: Stream.Stream<Chunk, DataError>, source: string): AsyncIterable<Table> => ({
+  async *[Symbol.asyncIterator]() {
+    let before = 0
+    for await (const chunk of Stream.toAsyncIterable(chunks)) {
+      yield tableOfChunk(chunk, source, before)
+      before += chunk.rows.length
+    }
+  },
+})
+
 /** All chunks of a stream as one table. Fails with DataError `Empty` where there is no row. */
 export const collect = <E>(chunks: Stream.Stream<Chunk, E>, source: string): Effect.Effect<Table, E | DataError> =>
   Effect.flatMap(Stream.runCollect(chunks), (parts) => {

@@ -2,7 +2,7 @@
  * The code of the readers. Loaded when a file is read.
  * @module
  */
-export { collect } from "./collect.ts"
+export { collect, iterate } from "./collect.ts"
 export { csv, tsv } from "./delimited.ts"
 export { fileText } from "./file_text.ts"
 export { json, jsonLines } from "./json.ts"

@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import * as FileSystem from "../formats/files/file_system.ts"
 import { readTensor } from "../formats/safetensors/checkpoint.ts"
 import type { TensorEntry } from "../formats/safetensors/safetensors_header.ts"
 import type { StoredDType } from "../formats/safetensors/stored_dtype.ts"

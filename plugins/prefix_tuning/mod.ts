@@ -12,7 +12,7 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import * as FileSystem from "../../core/formats/files/file_system.ts"
 import type * as Layer from "effect/Layer"
 import type { ArtifactFiles, Contribution } from "../../core/contracts/contribution.ts"
 import type { PluginError } from "../../core/contracts/plugin_error.ts"

@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import * as FileSystem from "../../formats/files/file_system.ts"
 import { DataError } from "../data_error.ts"
 
 /** Reads a file's bytes; a failure of the file system becomes a {@link DataError} that names the path. */

@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import * as FileSystem from "../../../core/formats/files/file_system.ts"
 import type { BackendError } from "../../../core/backend/backend_error.ts"
 import { attempt } from "../../../core/contracts/attempt.ts"
 import type { NamedValues } from "../../../core/contracts/contribution.ts"

@@ -5,8 +5,7 @@
 import { JsonError } from "../../core/formats/json/json_error.ts"
 import { parseJson } from "../../core/formats/json/json_file.ts"
 import { ConfigReader } from "../../core/formats/json/model_config.ts"
-import { PeftError } from "./peft_error.ts"
-import { PEFT_TASK_TYPES, type PeftTaskType } from "./task_type.ts"
+import { PEFT_TASK_TYPES, PeftError, type PeftTaskType } from "../peft_names/mod.ts"
 
 /** A field of the file. */
 export interface PeftField<T> {

@@ -19,19 +19,13 @@ import type { Contribution } from "../../core/contracts/contribution.ts"
 import { PluginError } from "../../core/contracts/plugin_error.ts"
 import { collection, plugin, type Plugins } from "../../core/contracts/plugins.ts"
 import type { StorageError } from "../../core/formats/files/storage_error.ts"
-import {
-  adapterFile,
-  ENCODER_FILE,
-  type PeftError,
-  promptContribution,
-  readPrompt,
-  type SavedPrompt,
-} from "../peft_format/mod.ts"
+import { ENCODER_FILE, promptContribution, readPrompt, type SavedPrompt } from "../peft_format/mod.ts"
+import { adapterFile, type PeftError } from "../peft_names/mod.ts"
 import { methodOf } from "./contribution.ts"
 import { type PrefixTuningOptions, type ResolvedOptions, resolveOptions } from "./options.ts"
 
 export type { Plugins, PluginsService } from "../../core/contracts/plugins.ts"
-export { PeftError, type PeftErrorFields } from "../peft_format/mod.ts"
+export { PeftError, type PeftErrorFields } from "../peft_names/mod.ts"
 export type { PrefixTuningOptions, ResolvedOptions } from "./options.ts"
 
 /** The prefixes of a program. */

@@ -21,19 +21,18 @@ import { PluginError } from "../../core/contracts/plugin_error.ts"
 import { collection, plugin, type Plugins } from "../../core/contracts/plugins.ts"
 import type { StorageError } from "../../core/formats/files/storage_error.ts"
 import {
-  adapterFile,
   ENCODER_FILE,
-  type PeftError,
   type PeftPromptConfig,
   promptContribution,
   readPrompt,
   type SavedPrompt,
 } from "../peft_format/mod.ts"
+import { adapterFile, type PeftError } from "../peft_names/mod.ts"
 import { methodOf } from "./contribution.ts"
 import { type PromptTuningOptions, type ResolvedOptions, resolveOptions } from "./options.ts"
 
 export type { Plugins, PluginsService } from "../../core/contracts/plugins.ts"
-export { PeftError, type PeftErrorFields } from "../peft_format/mod.ts"
+export { PeftError, type PeftErrorFields } from "../peft_names/mod.ts"
 export type { PromptTuningOptions, ResolvedOptions } from "./options.ts"
 
 /** The prompts of a program. */

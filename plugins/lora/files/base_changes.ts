@@ -7,7 +7,8 @@ import type { ArtifactFiles, BaseChanges, BaseWeight } from "../../../core/contr
 import type { ModuleInfo } from "../../../core/contracts/module_info.ts"
 import { PluginError } from "../../../core/contracts/plugin_error.ts"
 import type { Shape } from "../../../core/tensor/shape.ts"
-import { adapterFile, openAdapterWeights, PREFIX, WEIGHTS_FILE } from "../../peft_format/mod.ts"
+import { openAdapterWeights } from "../../peft_format/mod.ts"
+import { adapterFile, PREFIX, WEIGHTS_FILE } from "../../peft_names/mod.ts"
 import type { ResolvedOptions } from "../options.ts"
 import { isSaved } from "../targets.ts"
 

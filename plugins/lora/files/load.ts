@@ -5,15 +5,8 @@
 import type { ArtifactContext, ArtifactFiles, NamedValues } from "../../../core/contracts/contribution.ts"
 import type { ModuleInfo } from "../../../core/contracts/module_info.ts"
 import type { Parameter } from "../../../core/contracts/parameter.ts"
-import {
-  adapterFile,
-  CONFIG_FILE,
-  decodeLoraConfig,
-  decodeWeights,
-  PeftError,
-  PREFIX,
-  WEIGHTS_FILE,
-} from "../../peft_format/mod.ts"
+import { decodeLoraConfig, decodeWeights } from "../../peft_format/mod.ts"
+import { adapterFile, CONFIG_FILE, PeftError, PREFIX, WEIGHTS_FILE } from "../../peft_names/mod.ts"
 import type { SeenBase } from "../contribution.ts"
 import { INITIAL_A, INITIAL_B } from "../low_rank.ts"
 import { type LoraInitialization, type ResolvedOptions, startsFromBase } from "../options.ts"

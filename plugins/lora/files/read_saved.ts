@@ -1,18 +1,16 @@
 import * as Effect from "effect/Effect"
 import { attempt } from "../../../core/contracts/attempt.ts"
 import { pathExists } from "../../../core/formats/files/path_exists.ts"
+import { decodeLoraConfig, openTensors, readAdapter } from "../../peft_format/mod.ts"
 import {
   adapterFile,
   CONFIG_FILE,
-  decodeLoraConfig,
   firstParts,
   HEADS,
-  openTensors,
   PeftError,
-  readAdapter,
   WEIGHTS_FILE,
   wholeModules,
-} from "../../peft_format/mod.ts"
+} from "../../peft_names/mod.ts"
 import type { Saved } from "../contribution.ts"
 import type { Origin } from "../options.ts"
 import { baseChanges } from "./base_changes.ts"

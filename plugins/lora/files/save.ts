@@ -4,19 +4,17 @@
  */
 import type { ArtifactContext, ArtifactFiles, BaseChanges, NamedValues } from "../../../core/contracts/contribution.ts"
 import type { ModuleInfo } from "../../../core/contracts/module_info.ts"
+import { encodeLoraConfig, encodeWeights, type PeftLoraConfig } from "../../peft_format/mod.ts"
 import {
   adapterFile,
   CONFIG_FILE,
-  encodeLoraConfig,
-  encodeWeights,
   HEADS,
   isBare,
   isHead,
   PeftError,
-  type PeftLoraConfig,
   peftTaskType,
   WEIGHTS_FILE,
-} from "../../peft_format/mod.ts"
+} from "../../peft_names/mod.ts"
 import { type ResolvedOptions, startsFromBase } from "../options.ts"
 import { asInFiles } from "../own_modules.ts"
 import { isSaved, rankAndScale, savedBy, targetNames, targetRule } from "../targets.ts"

@@ -15,7 +15,7 @@ import {
   unknownField,
   writeFields,
 } from "../config_table.ts"
-import { PeftError } from "../peft_error.ts"
+import { PeftError } from "../../peft_names/mod.ts"
 
 /** A regular expression of Python's, or names. */
 type Names = string | ReadonlyArray<string>

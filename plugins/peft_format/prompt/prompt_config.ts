@@ -15,7 +15,7 @@ import {
   unknownField,
   writeFields,
 } from "../config_table.ts"
-import { PeftError } from "../peft_error.ts"
+import { PeftError } from "../../peft_names/mod.ts"
 
 const integer = (stored: string) => optional(stored, (config, name) => config.integer(name))
 function choice<const Choice extends string>(stored: string, usual: Choice, ...others: ReadonlyArray<Choice>) {

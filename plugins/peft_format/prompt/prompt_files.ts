@@ -6,9 +6,7 @@
 import type { ArtifactFiles, NamedValues } from "../../../core/contracts/contribution.ts"
 import type { Parameter } from "../../../core/contracts/parameter.ts"
 import type { Shape } from "../../../core/tensor/shape.ts"
-import { adapterFile, CONFIG_FILE, WEIGHTS_FILE } from "../adapter_file.ts"
-import { HEADS } from "../heads.ts"
-import { PeftError } from "../peft_error.ts"
+import { adapterFile, CONFIG_FILE, HEADS, PeftError, peftName, PREFIX, WEIGHTS_FILE } from "../../peft_names/mod.ts"
 import {
   decodePromptConfig,
   encodePromptConfig,
@@ -16,7 +14,6 @@ import {
   type PeftPromptFields,
   type PromptType,
 } from "./prompt_config.ts"
-import { peftName, PREFIX } from "../lora/stored_names.ts"
 import {
   checkTensors,
   decodeTensors,

@@ -74,7 +74,7 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
   if (Object.keys(train).length === 0) throw wrong("the training split has no rows")
   const validation = encodeAll(data.validation)
   if (options.earlyStopping !== undefined && Object.keys(validation).length === 0) {
-    throw wrong("earlyStopping needs a validation split")
+    throw wrong("earlyStopping needs a validation split with rows: provide one, or leave earlyStopping out")
   }
 
   const all = Object.values(train)
@@ -157,7 +157,7 @@ function configOf(
     methods: contributions.map(({ id }) => id),
     train: describe(splits.train),
     validation: describe(splits.validation),
-    training: { ...rest, optimizer: optimizer.name, paddingFree },
+    training: { ...rest, optimizer: optimizer.name, optimizerSettings: optimizer.settings, paddingFree },
   }
 }
 

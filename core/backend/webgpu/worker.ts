@@ -11,10 +11,8 @@ export interface Region {
   readonly bytes: number
 }
 
-/** A new shader. */
+/** A shader of a program. */
 export interface ShaderText {
-  /** Number by which dispatches refer to it. */
-  readonly number: number
   readonly label: string
   readonly code: string
   /** For each binding, whether it is `read_write`. */
@@ -45,6 +43,7 @@ export type Request =
     readonly shaders: ReadonlyArray<ShaderText>
     readonly dispatches: ReadonlyArray<{
       readonly label: string
+      /** Index in `shaders`. */
       readonly shader: number
       readonly workgroups: readonly [number, number, number]
       readonly bindings: ReadonlyArray<Region>
@@ -101,8 +100,13 @@ export function engine(
   receive: (handler: (request: Request) => void) => void,
 ): void {
   type Failure = NonNullable<Reply["error"]>
+  interface Compiled {
+    readonly pipeline: GPUComputePipeline
+    readonly layout: GPUBindGroupLayout
+  }
   interface Loaded {
     readonly load: Extract<Request, { kind: "load" }>
+    readonly shaders: ReadonlyArray<Compiled>
     readonly queries: ReadonlyArray<GPUQuerySet>
     /** Made at the first run, and again after a buffer was replaced. */
     groups: Array<GPUBindGroup>
@@ -118,9 +122,9 @@ export function engine(
   let lost: Failure | undefined
   const buffers = new Map<number, GPUBuffer>()
   const programs = new Map<number, Loaded>()
-  const pipelines = new Map<number, GPUComputePipeline>()
+  /** Shaders of all programs by their code. */
+  const compiled = new Map<string, Compiled>()
   const layouts = new Map<string, GPUBindGroupLayout>()
-  const shaderLayouts = new Map<number, GPUBindGroupLayout>()
   /** Submitted copies that are not yet read. */
   let pending: Array<
     { ticket: number; staging: GPUBuffer; parts: ReadonlyArray<Region>; failed: Promise<GPUError | null> }
@@ -233,7 +237,9 @@ export function engine(
     }
     return layout
   }
-  const compile = async ({ number, label, code, writable }: ShaderText): Promise<void> => {
+  const compile = async ({ label, code, writable }: ShaderText): Promise<Compiled> => {
+    const known = compiled.get(code)
+    if (known !== undefined) return known
     device.pushErrorScope("validation")
     const module = device.createShaderModule({ label, code })
     const checked = device.popErrorScope()
@@ -247,8 +253,9 @@ export function engine(
     if (problem !== null) throw failure("Compile", `shader of ${label}: ${problem.message}`)
     const pipeline = await made
     if ("reason" in pipeline) throw pipeline
-    pipelines.set(number, pipeline)
-    shaderLayouts.set(number, layout)
+    const shader = { pipeline, layout }
+    compiled.set(code, shader)
+    return shader
   }
 
   /** Submits commands, then copies regions into a staging buffer, to be read with other pending ones. */
@@ -320,13 +327,13 @@ export function engine(
   }
   const run = ({ ticket, program, inputs }: Extract<Request, { kind: "run" }>): void => {
     const loaded = programs.get(program)!
-    const { load } = loaded
+    const { load, shaders } = loaded
     submit(ticket, load.label, load.outputs, (encoder) => {
       if (loaded.version !== version) {
         loaded.groups = load.dispatches.map(({ label, shader, bindings }) =>
           device.createBindGroup({
             label,
-            layout: shaderLayouts.get(shader)!,
+            layout: shaders[shader].layout,
             entries: bindings.map(({ buffer, offset, bytes }, binding) => ({
               binding,
               resource: { buffer: bufferOf(buffer), offset, size: bytes },
@@ -352,7 +359,7 @@ export function engine(
         if (queries.length > 0 || pass === undefined) {
           pass = encoder.beginComputePass(queries.length > 0 ? timed(i) : { label: load.label })
         }
-        pass.setPipeline(pipelines.get(shader)!)
+        pass.setPipeline(shaders[shader].pipeline)
         pass.setBindGroup(0, loaded.groups[i])
         pass.dispatchWorkgroups(...workgroups)
       })
@@ -410,10 +417,12 @@ export function engine(
         return answer(ticket)
       case "read":
         return submit(ticket, "read", [request.region], () => {})
-      case "load":
-        await Promise.all(request.shaders.map(compile))
-        programs.set(request.program, { load: request, queries: makeQueries(request), groups: [], version: -1 })
+      case "load": {
+        const shaders = await Promise.all(request.shaders.map(compile))
+        const load = { ...request, shaders: [] }
+        programs.set(request.program, { load, shaders, queries: makeQueries(request), groups: [], version: -1 })
         return answer(ticket)
+      }
       case "unload":
         for (const set of programs.get(request.program)?.queries ?? []) set.destroy()
         programs.delete(request.program)

@@ -6,7 +6,7 @@ import { node, type Operation, ops, type Tensor, type View } from "@espalier/esp
 import { contiguous, forEachPlace, type Kernel, wasm, wgsl } from "@espalier/espalier/kernels"
 
 /** output[r, c] = sum over i <= c of input[r, i]. */
-interface PrefixSumCall {
+export interface PrefixSumCall {
   readonly kernel: "seams/prefix_sum"
   /** Shape [rows, columns]. */
   readonly input: View
@@ -16,7 +16,7 @@ interface PrefixSumCall {
 
 const { f32, get, i32 } = wasm
 
-const prefixSumKernel: Kernel<PrefixSumCall> = {
+export const prefixSumKernel: Kernel<PrefixSumCall> = {
   name: "seams/prefix_sum",
   views: { input: "read", output: "write" },
   work: ({ input: { shape: [rows, columns] } }) => ({ flops: rows * columns }),

@@ -8,7 +8,7 @@ import { interpret } from "../../../../core/graph/interpret.ts"
 import { gather, input, slice, slot } from "../../../../core/tensor/ops.ts"
 import { node } from "../../../../core/tensor/tensor.ts"
 import type { Kernel } from "../../../../kernels/kernel.ts"
-import { type PrefixSumCall, prefixSumKernel } from "../../../seams/plugins/prefix_sum.ts"
+import { importPage } from "../../../support/page.ts"
 import { noise, view } from "../../../kernels/compare.ts"
 import { accumulate, near } from "../accumulate.ts"
 import { limits, roundTrips, sameAsWhole } from "../half_slots.ts"
@@ -51,16 +51,17 @@ onWebgpu(
   "programs that are compiled at once share their shaders, and a shader that fails, fails in each",
   () =>
     withWebgpu(async (backend) => {
-      const broken: Kernel<PrefixSumCall> = {
+      const { prefixSumKernel } = await importPage<{ readonly prefixSumKernel: Kernel }>("docs/add_a_kernel.md")
+      const broken: Kernel = {
         ...prefixSumKernel,
         wgsl: (call, context) =>
           prefixSumKernel.wgsl!(call, context).map((shader) => ({ ...shader, code: `${shader.code}\nnot WGSL` })),
       }
-      const programOf = (name: string, kernel: Kernel<PrefixSumCall>) => {
+      const programOf = (name: string, kernel: Kernel) => {
         const x = input("x", [2, 3])
         return build({ name, outputs: { y: node({ name: "sums", kernel }, [x], x.shape, "f32") }, updates: [] })
       }
-      const compileBoth = (kernel: Kernel<PrefixSumCall>) =>
+      const compileBoth = (kernel: Kernel) =>
         Promise.allSettled(["a", "b"].map((name) => backend.compile(programOf(name, kernel))))
       for (const made of await compileBoth(broken)) {
         assert(made.status === "rejected", "a program whose shader does not compile")

@@ -1,5 +1,6 @@
-import { assert } from "@std/assert"
+import { assert, assertEquals } from "@std/assert"
 import { blocksOf, programOf } from "./support/page.ts"
+import { importsOf } from "./tasks/source_imports.ts"
 
 const repository = new URL("../", import.meta.url)
 const read = (path: string) => Deno.readTextFileSync(new URL(path, repository))
@@ -30,6 +31,15 @@ const assertSuccess = async (child: Deno.ChildProcess) => {
   const { success, stderr } = await child.output()
   assert(success, new TextDecoder().decode(stderr))
 }
+
+Deno.test("the examples import public entry points, Effect by path, and what Node has", () => {
+  const known = Object.keys(entryPoints).map((name) => `@espalier/espalier${name.slice(1)}`)
+  const imports = examples.flatMap(([name, programs]) =>
+    programs.flatMap((program) => importsOf(name, program).map(({ specifier }) => specifier))
+  )
+  assert(imports.length > 20, "hardly any import was found")
+  assertEquals(imports.filter((name) => !known.includes(name) && !/^(effect\/|node:)/.test(name)), [])
+})
 
 Deno.test("the examples have no type errors", async () => {
   const folder = await Deno.makeTempDir()

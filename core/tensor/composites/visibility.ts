@@ -4,7 +4,7 @@
  */
 import { add, equal, less, lessEqual, max, min, mul, sub, toFloat, where } from "../operations/elementwise.ts"
 import { full, iota } from "../operations/leaves.ts"
-import { sum } from "../operations/reduce.ts"
+import { sum } from "../operations/broadcast.ts"
 import { show } from "../shape.ts"
 import { ShapeError } from "../shape_error.ts"
 import type { Attributes, Tensor } from "../tensor.ts"

@@ -27,7 +27,7 @@ export interface TileOperand {
   readonly writes?: boolean
   /** Whether its last axis repeats along the keys. */
   readonly repeats?: boolean
-  /** Whether row r lies in a page: the rows of its axis `b` are pages then, which an operand `pages` names, of `page_keys` rows. */
+  /** Whether its rows lie in pages of `page_keys` rows: its axis `b` counts pages, which an operand `pages` names. */
   readonly paged?: boolean
   /** Whether its elements are i32. */
   readonly integers?: boolean

@@ -4,7 +4,7 @@
  */
 import type { ModuleInfo } from "../../core/contracts/module_info.ts"
 import type { Initializer, ParameterSpec } from "../../core/contracts/parameter.ts"
-import { PluginError } from "../../core/contracts/plugin_error.ts"
+import { pluginError } from "../../core/contracts/plugin_error.ts"
 import type { Residual, SiteScope } from "../../core/contracts/site.ts"
 import * as ops from "../../core/tensor/ops.ts"
 import type { Tensor } from "../../core/tensor/tensor.ts"
@@ -39,8 +39,7 @@ export function bottleneckSize({ name, reductionFactor }: ResolvedAdapter, modul
     ? reductionFactor
     : reductionFactor[String(layer)] ?? reductionFactor.default
   if (factor === undefined) {
-    const message = `${plugin}: reductionFactor of "${name}" says nothing of layer ${layer}; give it, or "default"`
-    throw new PluginError({ plugin, message })
+    throw pluginError(plugin, `reductionFactor of "${name}" says nothing of layer ${layer}; give it, or "default"`)
   }
   return Math.max(1, Math.floor(hiddenSizeOf(module) / factor))
 }

@@ -5,7 +5,7 @@
 import { PluginError } from "../../core/contracts/plugin_error.ts"
 import { JsonError } from "../../core/formats/json/json_error.ts"
 import { parseJson } from "../../core/formats/json/json_file.ts"
-import { ConfigReader } from "../../core/formats/json/model_config.ts"
+import { ConfigReader, objectReader } from "../../core/formats/json/model_config.ts"
 import { nearest } from "../peft_format/mod.ts"
 import { AdapterHubError } from "./adapter_hub_error.ts"
 import type { Composition, ResolvedFusion } from "./composition.ts"
@@ -244,11 +244,7 @@ export function decodeSetup(bytes: Uint8Array, file: string): Composition<string
 }
 
 function parse(bytes: Uint8Array, file: string): ConfigReader {
-  const value = parseJson(new TextDecoder().decode(bytes), file)
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new AdapterHubError({ reason: "Config", file, message: `${file}: must hold a JSON object` })
-  }
-  return new ConfigReader(file, value as Record<string, unknown>)
+  return objectReader(parseJson(new TextDecoder().decode(bytes), file), file)
 }
 
 function unsupported(file: string, what: string): AdapterHubError {

@@ -5,7 +5,7 @@
  */
 export { adapterFile, CONFIG_FILE, WEIGHTS_FILE } from "./adapter_file.ts"
 export { HEADS, isHead } from "./heads.ts"
-export { PeftError, type PeftErrorFields } from "./peft_error.ts"
+export { PeftError, peftError, type PeftErrorFields } from "./peft_error.ts"
 export {
   adapterPath,
   firstParts,

@@ -1,30 +1,5 @@
-/** Element types that a safetensors file may hold. */
-export type StoredDType =
-  | "BOOL"
-  | "F4"
-  | "F6_E2M3"
-  | "F6_E3M2"
-  | "U8"
-  | "I8"
-  | "F8_E5M2"
-  | "F8_E4M3"
-  | "F8_E8M0"
-  | "F8_E4M3FNUZ"
-  | "F8_E5M2FNUZ"
-  | "I16"
-  | "U16"
-  | "F16"
-  | "BF16"
-  | "I32"
-  | "U32"
-  | "F32"
-  | "C64"
-  | "F64"
-  | "I64"
-  | "U64"
-
 /** Bits of an element, by type. */
-const BITS: Readonly<Record<StoredDType, number>> = {
+const BITS = {
   BOOL: 8,
   F4: 4,
   F6_E2M3: 6,
@@ -47,7 +22,10 @@ const BITS: Readonly<Record<StoredDType, number>> = {
   F64: 64,
   I64: 64,
   U64: 64,
-}
+} as const
+
+/** Element types that a safetensors file may hold. */
+export type StoredDType = keyof typeof BITS
 
 /** Element types that are read and written here; in memory they are 32-bit floats. */
 export type FloatDType = "F32" | "F16" | "BF16"

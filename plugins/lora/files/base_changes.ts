@@ -5,7 +5,7 @@
  */
 import type { ArtifactFiles, BaseChanges, BaseWeight } from "../../../core/contracts/contribution.ts"
 import type { ModuleInfo } from "../../../core/contracts/module_info.ts"
-import { PluginError } from "../../../core/contracts/plugin_error.ts"
+import { type PluginError, pluginError } from "../../../core/contracts/plugin_error.ts"
 import type { Shape } from "../../../core/tensor/shape.ts"
 import { openAdapterWeights } from "../../peft_format/mod.ts"
 import { adapterFile, PREFIX, WEIGHTS_FILE } from "../../peft_names/mod.ts"
@@ -104,5 +104,5 @@ function heldWeights(
 }
 
 function wrong({ id }: ResolvedOptions, message: string): PluginError {
-  return new PluginError({ plugin: id, message: `${id}: ${message}` })
+  return pluginError(id, `${message}`)
 }

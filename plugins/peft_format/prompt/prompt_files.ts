@@ -6,7 +6,16 @@
 import type { ArtifactFiles, NamedValues } from "../../../core/contracts/contribution.ts"
 import type { Parameter } from "../../../core/contracts/parameter.ts"
 import type { Shape } from "../../../core/tensor/shape.ts"
-import { adapterFile, CONFIG_FILE, HEADS, PeftError, peftName, PREFIX, WEIGHTS_FILE } from "../../peft_names/mod.ts"
+import {
+  adapterFile,
+  CONFIG_FILE,
+  HEADS,
+  PeftError,
+  peftError,
+  peftName,
+  PREFIX,
+  WEIGHTS_FILE,
+} from "../../peft_names/mod.ts"
 import {
   decodePromptConfig,
   encodePromptConfig,
@@ -93,8 +102,7 @@ export function decodePrompt<Type extends PromptType>(
   for (const [field, ours] of Object.entries(expected)) {
     const theirs = config[field as keyof typeof expected]
     if (theirs === undefined || theirs === ours) continue
-    const message = `${configFile}: ${field} is ${theirs}; ${id} and the model have ${ours}`
-    throw new PeftError({ reason: "Mismatch", file: configFile, message })
+    throw peftError("Mismatch", configFile, `${field} is ${theirs}; ${id} and the model have ${ours}`)
   }
   const stored = openPrompt(files[weightsFile], weightsFile)
   // What only a new module of this model needs may start anew.

@@ -2,17 +2,9 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type { SafetensorsError } from "../formats/safetensors/safetensors_error.ts"
 import type { StorageError } from "../formats/files/storage_error.ts"
-import type { FloatDType } from "../formats/safetensors/stored_dtype.ts"
 import type { Model } from "./model.ts"
 import type { ModelError } from "./model_error.ts"
-
-/** Options of {@link saveCheckpoint}. */
-export interface CheckpointOptions {
-  /** Type of the numbers in the file. Default `"F32"`. */
-  readonly dtype?: FloatDType
-  /** Fields to put into `config.json`, such as `pad_token_id`. */
-  readonly config?: Readonly<Record<string, unknown>>
-}
+import type { CheckpointOptions } from "./save/write_checkpoint.ts"
 
 /**
  * Writes a directory that transformers loads: weights under Hugging Face names (tied ones once), `config.json` and the

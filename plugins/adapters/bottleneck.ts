@@ -21,12 +21,10 @@ export function hiddenSizeOf({ sizes }: ModuleInfo): number {
   return sizes.hiddenSize ?? sizes.outFeatures
 }
 
-/** Layer number of a module, from 0. */
 export function layerOf({ path }: ModuleInfo): number {
   return Number(/(?:^|\.)(\d+)(?:\.|$)/.exec(path)?.[1] ?? 0)
 }
 
-/** Whether an adapter applies at a module. */
 export function isPlaced({ mhAdapter, outputAdapter, leaveOut }: ResolvedAdapter, module: ModuleInfo): boolean {
   const wanted = module.residual === "attention" ? mhAdapter : module.residual === "feed-forward" && outputAdapter
   return wanted && !leaveOut.includes(layerOf(module))
@@ -82,9 +80,7 @@ export type AdapterScope = Pick<SiteScope, "parameter" | "dropout">
 
 /** h and h' of {@link AdapterOptions} at a module: the adapter's input, and what its output is added to. */
 export interface Entry {
-  /** h. */
   readonly input: Tensor
-  /** h'. */
   readonly residual: Tensor
 }
 

@@ -105,13 +105,11 @@ export type Composition<M> =
   | { readonly type: "Average"; readonly members: ReadonlyArray<M>; readonly weights: ReadonlyArray<number> }
   | { readonly type: "Fuse"; readonly members: ReadonlyArray<M>; readonly fusion: ResolvedFusion }
 
-/** All members in order. */
 export function membersOf<M>(composition: Composition<M>): ReadonlyArray<M> {
   if (composition.type === "single") return [composition.member]
   return composition.type === "Stack" ? composition.children.flatMap(membersOf) : composition.members
 }
 
-/** All fusions in order. */
 export function fusionsOf<M>(composition: Composition<M>): ReadonlyArray<ResolvedFusion> {
   if (composition.type === "Stack") return composition.children.flatMap(fusionsOf)
   return composition.type === "Fuse" ? [composition.fusion] : []

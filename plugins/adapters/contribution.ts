@@ -25,21 +25,15 @@ import { checkComposition, type ResolvedMember, sitesOf } from "./sites.ts"
 
 /** A saved adapter of a composition: its files, and the name in them. */
 export interface MemberFiles {
-  /** Contents by path. */
   readonly files: ArtifactFiles
-  /** The adapter's own directory. */
   readonly directory: string
-  /** Its name in the files. */
   readonly storedName: string
   /** Width of the model that it was trained for, if the file says. */
   readonly hiddenSize?: number
 }
 
-/** Parts of a method. */
 export interface MethodOptions {
-  /** Name of the method. */
   readonly name: string
-  /** The adapters. */
   readonly composition: Composition<ResolvedMember>
   /** Files of saved members, by name. */
   readonly saved: ReadonlyMap<string, MemberFiles>
@@ -124,7 +118,6 @@ function folders({ name, composition }: MethodOptions): {
   return { root, folder: (part) => composition.type === "single" ? root : `${root}/${part}` }
 }
 
-/** The files, in AdapterHub's format. */
 function save(method: MethodOptions, values: ReadonlyArray<NamedValues>, context: ArtifactContext): ArtifactFiles {
   const { composition } = method
   const { root, folder } = folders(method)

@@ -45,7 +45,6 @@ export function checkComposition(composition: Composition<ResolvedMember>, plugi
   }
 }
 
-/** The site of a composition. */
 export function sitesOf(composition: Composition<ResolvedMember>, plugin: string): ReadonlyArray<Site> {
   const members = membersOf(composition)
   return [{

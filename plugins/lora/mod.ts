@@ -33,8 +33,10 @@ import { collection, plugin, type Plugins } from "../../core/contracts/plugins.t
 import type { StorageError } from "../../core/formats/files/storage_error.ts"
 import type { PeftError } from "../peft_names/mod.ts"
 import { type CheckpointOptions, type Model, saveMerged } from "../../core/model/mod.ts"
-import { contributionOf, type Saved } from "./contribution.ts"
+import { contributionOf } from "./contribution.ts"
 import { type LoraOptions, type Origin, type ResolvedOptions, resolveOptions } from "./options.ts"
+
+import type { Saved } from "./saved.ts"
 
 export type { Plugins, PluginsService } from "../../core/contracts/plugins.ts"
 export type { FloatDType } from "../../core/formats/safetensors/safetensors.ts"

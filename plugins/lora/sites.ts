@@ -28,7 +28,6 @@ const ZEROS: Initializer = { kind: "zeros" }
 const uniform = (bound: number): Initializer => ({ kind: "uniform", bound })
 const normal = (std: number): Initializer => ({ kind: "normal", std })
 
-/** The sites of an adapter. */
 export function sitesOf(options: ResolvedOptions): ReadonlyArray<Site> {
   const { id, targetModules, origin } = options
   const isTarget = targetRule(options)

@@ -56,9 +56,7 @@ export function openAdapterWeights(
   }
 }
 
-/** What is known beside an adapter's weights. */
 export interface WeightsContext {
-  /** The model's tree. */
   readonly modules: ReadonlyArray<ModuleInfo>
   /** Where the config says that the base model was loaded from; empty for nowhere. */
   readonly baseModel: string

@@ -9,14 +9,12 @@ import { PEFT_TASK_TYPES, PeftError, peftError, type PeftTaskType } from "../pef
 
 /** A field of the file. */
 export interface PeftField<T> {
-  /** PEFT's name. */
   readonly stored: string
   readonly read: (config: ConfigReader, name: string) => T
   /** Value in the file; undefined leaves the field out. */
   readonly write: (value: T | undefined) => unknown
 }
 
-/** Fields by their names here. */
 export type PeftFields = Readonly<Record<string, PeftField<never>>>
 
 type ValueOf<F> = F extends PeftField<infer T> ? T : never

@@ -53,13 +53,10 @@ export function decodeAllTensors(bytes: Uint8Array, file: string): ReadonlyMap<s
 
 /** A file's tensors: their shapes, and each one's elements when they are asked for. */
 export interface StoredTensors {
-  /** Shapes by name. */
   readonly shapes: ReadonlyMap<string, Shape>
-  /** Elements of the tensor of a name. */
   readonly read: (name: string) => Float32Array
 }
 
-/** Opens a file in memory. Throws {@link PeftError}. */
 export function openTensors(bytes: Uint8Array, file: string): StoredTensors {
   const found = headerOf(bytes, file)
   return {
@@ -68,7 +65,6 @@ export function openTensors(bytes: Uint8Array, file: string): StoredTensors {
   }
 }
 
-/** How the tensors of a file differ from the wanted ones. */
 export interface Differences {
   /** Wanted, and not there. */
   readonly missing: ReadonlyArray<string>
@@ -78,7 +74,6 @@ export interface Differences {
   readonly misshapen: ReadonlyArray<{ readonly name: string; readonly got: Shape; readonly wanted: Shape }>
 }
 
-/** Compares names and shapes. */
 export function differences(
   found: ReadonlyMap<string, Shape>,
   wanted: ReadonlyMap<string, Shape>,

@@ -3,7 +3,8 @@
  * @module
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "../../formats/files/file_system.ts"
+import type * as FileSystem from "effect/FileSystem"
+import { FileSystem as Files } from "../../formats/files/file_system.ts"
 import { BackendError } from "../../backend/backend_error.ts"
 import { inBackend } from "../../backend/in_backend.ts"
 import type { ArtifactContext, ArtifactFiles, Contribution, NamedValues } from "../../contracts/contribution.ts"
@@ -91,7 +92,7 @@ export function saveAdapters(
     if (files.size === 0) {
       return yield* new PluginError({ plugin: "plugins", message: "no plugin has anything to save; save a checkpoint" })
     }
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* Files
     yield* writeDirectoryWhole(directory, (temporary) =>
       Effect.gen(function* () {
         for (const [name, bytes] of files) {
@@ -160,7 +161,7 @@ export function readFiles(
   directory: string,
 ): Effect.Effect<ArtifactFiles, StorageError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* Files
     const files: Record<string, Uint8Array> = {}
     for (const name of (yield* fs.readDirectory(directory, { recursive: true })).sort()) {
       const path = `${directory}/${name}`

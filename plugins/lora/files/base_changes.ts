@@ -15,7 +15,6 @@ import { isSaved } from "../targets.ts"
 /** A base weight that a file holds. */
 interface Held extends BaseWeight {
   readonly module: ModuleInfo
-  /** Its shape in the base. */
   readonly known: Shape
   /** Whether it stands beside an update of it. */
   readonly wrapped: boolean
@@ -79,7 +78,6 @@ function isHeadOf({ kind, outputHead, sizes }: ModuleInfo, table: ModuleInfo): b
     sizes.inFeatures === table.sizes.width
 }
 
-/** The base weights that an adapter's file holds. */
 function heldWeights(
   { name }: ResolvedOptions,
   files: ArtifactFiles,

@@ -11,8 +11,8 @@ import {
   WEIGHTS_FILE,
   wholeModules,
 } from "../../peft_names/mod.ts"
-import type { Saved } from "../contribution.ts"
 import type { Origin } from "../options.ts"
+import type { Saved } from "../saved.ts"
 import { baseChanges } from "./base_changes.ts"
 
 /** A saved adapter: its options, what its files say beside them, and the files. */

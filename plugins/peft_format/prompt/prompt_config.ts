@@ -65,7 +65,6 @@ const IDLE: Readonly<Record<PromptType, ReadonlyArray<string>>> = {
   P_TUNING: ["encoder_dropout", "encoder_num_layers"],
 }
 
-/** Values of `peft_type`. */
 export type PromptType = keyof typeof OWN
 /** What all types have in common. */
 export type PeftPromptFields = PeftValues<typeof COMMON>

@@ -11,7 +11,7 @@
  * console.log(value < 1e-12, derivative < 1e-6)
  * ```
  *
- * The guide "Write a plugin" stands in `examples/third_party`.
+ * Guides: the pages `docs/add_a_*.md`, and `examples/third_party`, a whole package.
  *
  * @module
  */

@@ -11,7 +11,7 @@ export function engine(
   model: Model,
   options: EngineOptions = {},
 ): Effect.Effect<Engine, ModelError | PluginError, Scope.Scope> {
-  return Effect.flatMap(Effect.promise(() => import("./engine.ts")), ({ makeEngine }) =>
+  return Effect.flatMap(Effect.promise(() => import("./shared_engines.ts")), ({ makeEngine }) =>
     Effect.acquireRelease(
       attempt(() => makeEngine(model, options), ModelError, PluginError),
       ({ free }) => Effect.sync(free),

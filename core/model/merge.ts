@@ -26,7 +26,7 @@ export function merge(
   names?: ReadonlyArray<string>,
 ): Effect.Effect<Model, ModelError | PluginError | BackendError, EffectScope.Scope> {
   return Effect.flatMap(
-    Effect.promise(() => import("./save/merge_weights.ts")),
+    Effect.promise(() => import("./save/mod.ts")),
     (merging) => merging.merge(model, names),
   )
 }
@@ -45,7 +45,7 @@ export function saveMerged(
   FileSystem.FileSystem
 > {
   return Effect.flatMap(
-    Effect.promise(() => import("./save/merge_weights.ts")),
+    Effect.promise(() => import("./save/mod.ts")),
     (merging) => merging.saveMerged(model, directory, options),
   )
 }

@@ -3,7 +3,7 @@
  * @module
  */
 export type { FoldedWeight, ForwardOptions, Model, ModelParameter, ViewOptions } from "./model.ts"
-export { loadAdapters, readParameters, saveAdapters, writeParameters } from "./sites/adapters.ts"
+export { readParameters, writeParameters } from "./sites/adapters.ts"
 export type { Choice } from "./blocks/choice.ts"
 export { chooseByRow, type RowChoice } from "./blocks/choose_by_row.ts"
 export { headLabels } from "./head_labels.ts"
@@ -11,7 +11,7 @@ export { initialize, load, type LoadError } from "./load/load.ts"
 export type { InitializeOptions, LoadOptions } from "./load/load_options.ts"
 export { merge, saveMerged } from "./merge.ts"
 export type { ResolvedSite } from "./sites/sites.ts"
-export { saveCheckpoint } from "./save_checkpoint.ts"
+export { loadAdapters, saveAdapters, saveCheckpoint } from "./model_files.ts"
 export type { SaveMergedOptions } from "./save/merge_weights.ts"
 export type { CheckpointOptions } from "./save/write_checkpoint.ts"
 export { soup } from "../weights/soup.ts"

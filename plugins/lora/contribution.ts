@@ -39,12 +39,12 @@ export function contributionOf(options: ResolvedOptions, saved?: Saved): Contrib
       ...(saved === undefined ? {} : { initial: saved.files }),
       save: (values, context) =>
         Effect.flatMap(
-          Effect.promise(() => import("./files/save.ts")),
+          Effect.promise(() => import("./files/mod.ts")),
           ({ save }) => attempt(() => save(options, values, context, seen.changes), PeftError),
         ),
       load: (files, wanted, context) =>
         Effect.flatMap(
-          Effect.promise(() => import("./files/load.ts")),
+          Effect.promise(() => import("./files/mod.ts")),
           ({ load }) => attempt(() => load(options, files, wanted, context, seen), PeftError),
         ),
     },

@@ -92,7 +92,7 @@ export function fromPeft(
   return plugin(
     Lora,
     Effect.gen(function* () {
-      const { readSaved } = yield* Effect.promise(() => import("./files/read_saved.ts"))
+      const { readSaved } = yield* Effect.promise(() => import("./files/mod.ts"))
       const { options, origin, saved } = yield* readSaved(directory, name)
       return yield* provide({ ...options, ...more }, origin, saved)
     }),

@@ -2,7 +2,8 @@ import type { NamedValues } from "../../core/contracts/contribution.ts"
 import type { ModuleInfo } from "../../core/contracts/module_info.ts"
 import type { Parameter } from "../../core/contracts/parameter.ts"
 import { likelyReason } from "./lora/likely_reason.ts"
-import { peftError, PREFIX, storedNames } from "../peft_names/mod.ts"
+import { storedNames } from "./lora/stored_names.ts"
+import { peftError, PREFIX } from "../peft_names/mod.ts"
 import { checkTensors, differences, encodeTensors, openTensors, type StoredTensors } from "./tensors.ts"
 
 /** Names of parameters that are stored without `.weight`. */

@@ -6,16 +6,8 @@
 import type { ArtifactFiles, NamedValues } from "../../../core/contracts/contribution.ts"
 import type { Parameter } from "../../../core/contracts/parameter.ts"
 import type { Shape } from "../../../core/tensor/shape.ts"
-import {
-  adapterFile,
-  CONFIG_FILE,
-  HEADS,
-  PeftError,
-  peftError,
-  peftName,
-  PREFIX,
-  WEIGHTS_FILE,
-} from "../../peft_names/mod.ts"
+import { peftName } from "../lora/stored_names.ts"
+import { adapterFile, CONFIG_FILE, HEADS, PeftError, peftError, PREFIX, WEIGHTS_FILE } from "../../peft_names/mod.ts"
 import {
   decodePromptConfig,
   encodePromptConfig,

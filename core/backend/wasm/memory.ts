@@ -6,7 +6,8 @@ import { BackendError } from "../backend_error.ts"
 import { mebibytes } from "../mebibytes.ts"
 import { type Block, makeAllocator } from "./allocator.ts"
 import type { Access } from "./access.ts"
-import { ALIGNMENT, MAXIMUM_PAGES } from "./lower.ts"
+import { MAXIMUM_PAGES } from "./lower.ts"
+import { ALIGNMENT } from "./program_memory.ts"
 
 const PAGE = 65536
 // Below 4 GiB: the address behind a block must be more than the block's.

@@ -90,7 +90,7 @@ class Disk {
     }
   }
 
-  remove(path: string, { recursive = false, force = false }: { recursive?: boolean; force?: boolean } = {}): void {
+  remove(path: string, recursive = false, force = false): void {
     if (!force && !this.files.has(path) && !this.isDirectory(path)) fail("NotFound", "remove", path)
     if (!recursive && this.isDirectory(path)) fail("BadResource", "remove", path)
     for (const inner of [path, ...this.#below(path)]) {
@@ -170,6 +170,6 @@ export function memoryFiles(files: Map<string, Uint8Array>): FileSystem.FileSyst
     readDirectory: (path, options) => act(path, (path) => disk.readDirectory(path, options?.recursive)),
     makeDirectory: (path, options) => act(path, (path) => disk.makeDirectory(path, options?.recursive)),
     rename: (from, to) => act(from, (from) => disk.rename(from, plain(to))),
-    remove: (path, options) => act(path, (path) => disk.remove(path, options)),
+    remove: (path, options) => act(path, (path) => disk.remove(path, options?.recursive, options?.force)),
   })
 }

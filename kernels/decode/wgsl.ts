@@ -1,6 +1,6 @@
 import { type KernelEmitter, lineOfWorkgroups } from "../wgsl/kernel.ts"
 import { GROUP, PARAMETERS } from "../wgsl/places.ts"
-import type { DecodeCall } from "./call.ts"
+import type { DecodeCall } from "./kernel.ts"
 
 /** Writes a `decode` call: four elements an invocation. */
 export const emitDecode: KernelEmitter<DecodeCall> = ({ input, output }, context) => {

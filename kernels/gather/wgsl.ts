@@ -2,7 +2,7 @@
  * WGSL of `gather`: one element, or four neighbours, an invocation. An index outside the table gives a row of zeros.
  * @module
  */
-import type { GatherCall } from "./call.ts"
+import type { GatherCall } from "./kernel.ts"
 import { type Element, type KernelEmitter, lineOfWorkgroups } from "../wgsl/kernel.ts"
 import { GROUP, PARAMETERS, sum, times, vectorViews, walk } from "../wgsl/places.ts"
 

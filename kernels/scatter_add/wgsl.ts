@@ -5,7 +5,7 @@
  * and one invocation for each batch and column follows the indices.
  * @module
  */
-import type { ScatterAddCall } from "./call.ts"
+import type { ScatterAddCall } from "./kernel.ts"
 import { type KernelContext, type KernelEmitter, lineOfWorkgroups } from "../wgsl/kernel.ts"
 import { GROUP, PARAMETERS, sum, times } from "../wgsl/places.ts"
 

@@ -4,7 +4,7 @@
  */
 import { sizeOf } from "../../core/tensor/shape.ts"
 import { collapse } from "../collapse.ts"
-import type { UpdateSliceCall } from "./call.ts"
+import type { UpdateSliceCall } from "./kernel.ts"
 import { type KernelEmitter, lineOfWorkgroups } from "../wgsl/kernel.ts"
 import { address, coordinates, GROUP, PARAMETERS, sum } from "../wgsl/places.ts"
 

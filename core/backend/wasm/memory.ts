@@ -2,8 +2,7 @@
  * The engine's memory: slots, constants, and one arena for the temporaries of all programs.
  * @module
  */
-import { BackendError } from "../backend_error.ts"
-import { mebibytes } from "../mebibytes.ts"
+import { BackendError, mebibytes } from "../backend_error.ts"
 import { type Block, makeAllocator } from "./allocator.ts"
 import type { Access } from "./access.ts"
 import { MAXIMUM_PAGES } from "./lower.ts"

@@ -12,7 +12,7 @@ const isScalar = ({ shape, strides }: View) => shape.every((extent, axis) => ext
 /**
  * Cuts a call so that each part names at most `most` buffers. A call whose outputs alone are too many stays as it is.
  *
- * @param scratch Asks for a buffer of so many f32.
+ * @param scratch Makes a buffer of f32.
  */
 export const narrowRows = (
   call: RowsCall,

@@ -1,15 +1,15 @@
 /**
  * WGSL of `scatter_add`, without atomics, so that each element's sum keeps its order.
  *
- * With few indices, one invocation for each element of the output looks at them all. With more, the output is cleared
- * and one invocation for each batch and column follows the indices.
+ * With few indices, each element of the output has an invocation that compares all indices. With more, the output is
+ * cleared, and each batch and column has an invocation that follows the indices.
  * @module
  */
 import type { ScatterAddCall } from "./kernel.ts"
 import type { KernelEmitter } from "../wgsl/kernel.ts"
 import { address, perPlace, sum } from "../wgsl/places.ts"
 
-/** Most indices that every element looks at. */
+/** Maximum number of indices that each element compares. */
 const FEW = 8
 /** How many updates are read before the first of them is added. */
 const AHEAD = 8

@@ -40,7 +40,7 @@ const unsigned = (value: number): number[] => {
   bytes.push(rest)
   return bytes
 }
-/** A number without sign in code: mostly one byte. */
+/** LEB128 of an unsigned number. */
 const short = (value: number): number | number[] => value >= 0 && value < 0x80 ? value : unsigned(value)
 const signed = (value: number): number | number[] => {
   if (value >= -64 && value < 64) return value & 0x7f
@@ -58,7 +58,7 @@ const text = (value: string): Code => {
   const bytes = new TextEncoder().encode(value)
   return [short(bytes.length), bytes]
 }
-/** What is written into; it stays for the next piece of code. */
+/** Output buffer, reused for each piece of code. */
 let bytes = new Uint8Array(1 << 16), length = 0
 const room = (count: number): void => {
   if (length + count <= bytes.length) return
@@ -84,7 +84,7 @@ const write = (code: Code): void => {
     } else bytes[length++] = part
   }
 }
-/** Code as it is written, for what is used in very many places: then it is nested and flattened once. */
+/** The bytes of code. Code that is used very often is best flattened once. */
 export const flatten = (code: Code): Uint8Array<ArrayBuffer> => {
   length = 0
   write(code)
@@ -267,7 +267,7 @@ export const f64x2:
   & Instructions<"extractLane", (vector: Code, lane: number) => Code>
   & Instructions<"replaceLane", (vector: Code, lane: number, value: Code) => Code> = lanes(33, 34)
 
-/** What the machine that will run the code can do. */
+/** Features of the machine that will run the code. */
 export interface Target {
   /** Relaxed SIMD (fused multiply-add). Without it the plain SIMD form is emitted. */
   readonly relaxed: boolean
@@ -329,7 +329,7 @@ export const brIf = (depth: number, condition: Code): Code => [condition, 0x0d, 
 
 /**
  * `for (local = start; local < end; local += step) body`, compared unsigned (so byte addresses above 2 GiB work).
- * `end` is evaluated at each turn: a local or a constant. The body stands inside two labels.
+ * `end` is evaluated at each turn: a local or a constant. The body is inside two labels.
  */
 export const forRange = (local: number, start: Code, end: Code, step: number | Code, ...body: readonly Code[]): Code =>
   when(
@@ -339,7 +339,7 @@ export const forRange = (local: number, start: Code, end: Code, step: number | C
       brIf(0, i32.ltU(tee(local, i32.add(get(local), typeof step === "number" ? i32.const(step) : step)), end)),
     ),
   )
-/** `while (condition) body`. The body stands inside two labels. */
+/** `while (condition) body`. The body is inside two labels. */
 export const whileTrue = (condition: Code, ...body: readonly Code[]): Code =>
   block(loop(brIf(1, i32.eqz(condition)), body, br(0)))
 /** `local += by`. */

@@ -15,7 +15,7 @@ export type Lanes = 1 | 4
 /** What {@link functionsText} can write. */
 export type FunctionName = keyof typeof WRITERS
 
-/** Names of the types of so many lanes. */
+/** Names of the types with one or four lanes. */
 interface Types {
   readonly f: string
   readonly i: string

@@ -1,5 +1,5 @@
 /**
- * Where elements lie, as WGSL: coordinates of a place, addresses in a view, four neighbours at a time.
+ * Addresses as WGSL: coordinates of an index, addresses in a view, four neighbours at a time.
  * @module
  */
 import type { DType } from "../contract.ts"

@@ -4,13 +4,13 @@
  */
 import { makeBuffers } from "./buffers.ts"
 import { openDevice } from "./open_device.ts"
-import { makePipelines } from "./pipelines.ts"
+import { makeCompile } from "./pipelines.ts"
 import { makePrograms } from "./programs.ts"
 import type { Failure, Reply, Request } from "./protocol.ts"
 import { makeSubmit } from "./results.ts"
 
 /** Functions that {@link engine} is given: the texts of all are sent, so none uses anything outside itself. */
-export const parts = { openDevice, makeBuffers, makePipelines, makeSubmit, makePrograms }
+export const parts = { openDevice, makeBuffers, makeCompile, makeSubmit, makePrograms }
 
 /**
  * The program of the thread.
@@ -21,13 +21,13 @@ export const parts = { openDevice, makeBuffers, makePipelines, makeSubmit, makeP
 export function engine(
   post: (reply: Reply, transfer: Array<ArrayBuffer>) => void,
   receive: (handler: (request: Request) => void) => void,
-  { openDevice, makeBuffers, makePipelines, makeSubmit, makePrograms }: typeof parts,
+  { openDevice, makeBuffers, makeCompile, makeSubmit, makePrograms }: typeof parts,
 ): void {
   const start = async (software: boolean) => {
     const { device, facts } = await openDevice(software)
     const buffers = makeBuffers(device)
     const submit = makeSubmit(device, buffers)
-    return { device, facts, buffers, submit, programs: makePrograms(device, buffers, makePipelines(device), submit) }
+    return { device, facts, buffers, submit, programs: makePrograms(device, buffers, makeCompile(device), submit) }
   }
   let running: Awaited<ReturnType<typeof start>>
   let lost: Failure | undefined

@@ -6,15 +6,12 @@ export interface Pipeline {
   readonly layout: GPUBindGroupLayout
 }
 
-/** Compiled shaders by number. */
-export interface Pipelines {
-  readonly compile: (shader: ShaderText) => Promise<void>
-  readonly of: (number: number) => Pipeline
-}
+/** Compiles a shader, or gives it if one with the same code was compiled before. */
+export type Compile = (shader: ShaderText) => Promise<Pipeline>
 
-/** No pipelines yet. */
-export function makePipelines(device: GPUDevice): Pipelines {
-  const pipelines = new Map<number, Pipeline>()
+/** Compiles shaders on a device. */
+export function makeCompile(device: GPUDevice): Compile {
+  const pipelines = new Map<string, Pipeline>()
   const layouts = new Map<string, GPUBindGroupLayout>()
   const failure = (message: string): Failure => ({ reason: "Compile", message })
   const layoutOf = (writable: ReadonlyArray<boolean>): GPUBindGroupLayout => {
@@ -32,23 +29,24 @@ export function makePipelines(device: GPUDevice): Pipelines {
     }
     return layout
   }
-  return {
-    compile: async ({ number, label, code, writable }) => {
-      device.pushErrorScope("validation")
-      const module = device.createShaderModule({ label, code })
-      const checked = device.popErrorScope()
-      const layout = layoutOf(writable)
-      const made = device.createComputePipelineAsync({
-        label,
-        layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-        compute: { module, entryPoint: "main" },
-      }).catch((cause: unknown) => failure(`pipeline of ${label}: ${cause}`))
-      const problem = await checked
-      if (problem !== null) throw failure(`shader of ${label}: ${problem.message}`)
-      const pipeline = await made
-      if ("reason" in pipeline) throw pipeline
-      pipelines.set(number, { pipeline, layout })
-    },
-    of: (number) => pipelines.get(number)!,
+  return async ({ label, code, writable }) => {
+    const known = pipelines.get(code)
+    if (known !== undefined) return known
+    device.pushErrorScope("validation")
+    const module = device.createShaderModule({ label, code })
+    const checked = device.popErrorScope()
+    const layout = layoutOf(writable)
+    const made = device.createComputePipelineAsync({
+      label,
+      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      compute: { module, entryPoint: "main" },
+    }).catch((cause: unknown) => failure(`pipeline of ${label}: ${cause}`))
+    const problem = await checked
+    if (problem !== null) throw failure(`shader of ${label}: ${problem.message}`)
+    const pipeline = await made
+    if ("reason" in pipeline) throw pipeline
+    const compiled = { pipeline, layout }
+    pipelines.set(code, compiled)
+    return compiled
   }
 }

@@ -1,5 +1,5 @@
 import type { Buffers } from "./buffers.ts"
-import type { Pipelines } from "./pipelines.ts"
+import type { Compile, Pipeline } from "./pipelines.ts"
 import type { RequestOf } from "./protocol.ts"
 import type { Submit } from "./results.ts"
 
@@ -12,9 +12,10 @@ export interface Programs {
 }
 
 /** No programs yet. */
-export function makePrograms(device: GPUDevice, buffers: Buffers, pipelines: Pipelines, submit: Submit): Programs {
+export function makePrograms(device: GPUDevice, buffers: Buffers, compile: Compile, submit: Submit): Programs {
   interface Loaded {
     readonly load: RequestOf<"load">
+    readonly shaders: ReadonlyArray<Pipeline>
     readonly queries: ReadonlyArray<GPUQuerySet>
     /** Made at the first run, and again after a buffer was replaced. */
     groups: Array<GPUBindGroup>
@@ -36,7 +37,7 @@ export function makePrograms(device: GPUDevice, buffers: Buffers, pipelines: Pip
     loaded.groups = loaded.load.dispatches.map(({ label, shader, bindings }) =>
       device.createBindGroup({
         label,
-        layout: pipelines.of(shader).layout,
+        layout: loaded.shaders[shader].layout,
         entries: bindings.map(({ buffer, offset, bytes }, binding) => ({
           binding,
           resource: { buffer: buffers.of(buffer), offset, size: bytes },
@@ -45,7 +46,7 @@ export function makePrograms(device: GPUDevice, buffers: Buffers, pipelines: Pip
     )
     loaded.version = buffers.version()
   }
-  const record = (encoder: GPUCommandEncoder, { load, groups, queries }: Loaded): void => {
+  const record = (encoder: GPUCommandEncoder, { load, shaders, groups, queries }: Loaded): void => {
     // Timestamps are read only between passes.
     const timed = (i: number): GPUComputePassDescriptor => ({
       label: load.label,
@@ -61,7 +62,7 @@ export function makePrograms(device: GPUDevice, buffers: Buffers, pipelines: Pip
       if (queries.length > 0 || pass === undefined) {
         pass = encoder.beginComputePass(queries.length > 0 ? timed(i) : { label: load.label })
       }
-      pass.setPipeline(pipelines.of(shader).pipeline)
+      pass.setPipeline(shaders[shader].pipeline)
       pass.setBindGroup(0, groups[i])
       pass.dispatchWorkgroups(...workgroups)
     })
@@ -70,8 +71,9 @@ export function makePrograms(device: GPUDevice, buffers: Buffers, pipelines: Pip
   }
   return {
     load: async (request) => {
-      await Promise.all(request.shaders.map(pipelines.compile))
-      programs.set(request.program, { load: request, queries: makeQueries(request), groups: [], version: -1 })
+      const shaders = await Promise.all(request.shaders.map(compile))
+      const load = { ...request, shaders: [] }
+      programs.set(request.program, { load, shaders, queries: makeQueries(request), groups: [], version: -1 })
     },
     unload: (program) => {
       for (const set of programs.get(program)?.queries ?? []) set.destroy()

@@ -10,10 +10,8 @@ export interface Region {
   readonly bytes: number
 }
 
-/** A new shader. */
+/** A shader of a program. */
 export interface ShaderText {
-  /** Number by which dispatches refer to it. */
-  readonly number: number
   readonly label: string
   readonly code: string
   /** For each binding, whether it is `read_write`. */
@@ -44,6 +42,7 @@ export type Request =
     readonly shaders: ReadonlyArray<ShaderText>
     readonly dispatches: ReadonlyArray<{
       readonly label: string
+      /** Index in `shaders`. */
       readonly shader: number
       readonly workgroups: readonly [number, number, number]
       readonly bindings: ReadonlyArray<Region>

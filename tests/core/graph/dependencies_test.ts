@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert"
 import { Dependencies } from "../../../core/graph/fuse/dependencies.ts"
 import { makeRng } from "../../../core/tensor/operations/random.ts"
 
-Deno.test("what rests on what, and by way of something else, is what a walk over all says", () => {
+Deno.test("dependencies, direct and through something else, agree with a walk over all", () => {
   for (let seed = 0; seed < 60; seed++) {
     const rng = makeRng(seed, 5)
     const order = new Dependencies<number>()
@@ -56,9 +56,12 @@ Deno.test("a deep chain there and back, as derivatives make it: far questions ha
     assertEquals([order.dependsThrough(back, there), order.dependsOn(there, back)], [i > 0, false])
     link(2 * depth + i, back)
     assertEquals(order.dependsOn(back, 2 * depth + i), false)
-    // Two dead ends of one place become one: neither rests on the other.
+    // Two dead ends of one place become one: neither depends on the other.
     link(3 * depth + i, back)
-    assertEquals([order.dependsOn(2 * depth + i, 3 * depth + i), order.dependsThrough(3 * depth + i, there)], [false, true])
+    assertEquals([order.dependsOn(2 * depth + i, 3 * depth + i), order.dependsThrough(3 * depth + i, there)], [
+      false,
+      true,
+    ])
     order.merge(2 * depth + i, 3 * depth + i)
     assertEquals(order.dependsOn(2 * depth + i, 0), true)
   }

@@ -346,10 +346,6 @@ export const whileTrue = (condition: Code, ...body: readonly Code[]): Code =>
 export const increase = (local: number, by: number | Code): Code =>
   set(local, i32.add(get(local), typeof by === "number" ? i32.const(by) : by))
 
-/** Size of the memory in pages of 64 KiB. */
-export const memorySize: Code = [0x3f, 0x00]
-/** Fills `count` bytes. */
-export const memoryFill = (address: Code, value: Code, count: Code): Code => [address, value, count, 0xfc, 11, 0]
 /** Copies `count` bytes; the ranges may overlap. */
 export const memoryCopy = (to: Code, from: Code, count: Code): Code => [to, from, count, 0xfc, 10, 0, 0]
 /** Sleeps while the i32 at the address equals `expected`, with no time limit. Gives 0 (woken) or 1 (not equal). */
@@ -390,7 +386,6 @@ export class ModuleBuilder {
   readonly #globals: Code[] = []
   readonly #exports: Code[] = []
   readonly #shared = new Map<string, unknown>()
-  #importedFunctions = 0
 
   #type(params: readonly ValueType[], results: readonly ValueType[]): number {
     const key = `${params}:${results}`
@@ -407,13 +402,6 @@ export class ModuleBuilder {
   /** Imports `env.memory`. At most once. */
   importMemory({ initial, maximum, shared }: MemoryImport): void {
     this.#imports.push([text("env"), text("memory"), 0x02, shared ? 0x03 : 0x01, short(initial), short(maximum)])
-  }
-
-  /** Imports the function `env.name`; all such imports come before the first {@link func}. Gives its index. */
-  importFunction(name: string, params: readonly ValueType[], results: readonly ValueType[]): number {
-    if (this.#functions.length > 0) throw new Error(`import "${name}" must come before the module's own functions`)
-    this.#imports.push([text("env"), text(name), 0x00, short(this.#type(params, results))])
-    return this.#importedFunctions++
   }
 
   /** Adds a mutable i32 global (one an instance, so one a thread). Gives its index. */
@@ -441,7 +429,7 @@ export class ModuleBuilder {
     body: (scope: FunctionScope, ...params: number[]) => Code,
   ): number {
     const entry = { name, type: this.#type(params, results), code: [] as Code }
-    const index = this.#importedFunctions + this.#functions.push(entry) - 1
+    const index = this.#functions.push(entry) - 1
     const locals: Code[] = []
     const scope: FunctionScope = {
       local: (type) => params.length + locals.push([1, TYPE_BYTE[type]]) - 1,
@@ -465,7 +453,7 @@ export class ModuleBuilder {
   /** The bytes of the module. */
   encode(): Uint8Array<ArrayBuffer> {
     const section = (id: number, content: Code): Code => [id, sized(content)]
-    const names = this.#functions.map(({ name }, i): Code => [short(this.#importedFunctions + i), text(name)])
+    const names = this.#functions.map(({ name }, i): Code => [short(i), text(name)])
     return flatten([
       [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
       section(1, list(this.#typeCodes)),

@@ -3,7 +3,7 @@
  */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assertEquals, assertStringIncludes } from "@std/assert"
-import { DataError, Dataset } from "@espalier/espalier"
+import { type DataError, Dataset } from "@espalier/espalier"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Stream from "effect/Stream"

@@ -1,6 +1,6 @@
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import * as FileSystem from "../formats/files/file_system.ts"
 import type { JsonError } from "../formats/json/json_error.ts"
 import { parseJson } from "../formats/json/json_file.ts"
 import { faultsOf } from "../options/check.ts"
@@ -35,10 +35,14 @@ export function runProblems(
   methods: RunMethods,
   readers?: ReadonlyArray<Reader>,
 ): ReadonlyArray<string> {
-  const problems = faultsOf(runTable(methods, readers), content).map(({ message }) => message)
-  if (problems.length > 0) return problems
-  const { data, task } = content as RunSpec
-  return columnProblems(data, task)
+  const faults = faultsOf(runTable(methods, readers), content).map(({ message }) => message)
+  if (faults.length > 0) return faults
+  const { data, task, training } = content as RunSpec
+  const problems = [...columnProblems(data, task)]
+  if (training?.patience !== undefined && data.validation === 0) {
+    problems.push("patience counts evaluations of validation rows, and validation is 0: change one of them")
+  }
+  return problems
 }
 
 /** Checks the content of a run file. */

@@ -94,7 +94,7 @@ export function planRun(
   else if (Object.keys(inMemory).length === 0) throw wrong("the training split has no rows")
   const validation = encodeAll(data.validation)
   if (options.earlyStopping !== undefined && Object.keys(validation).length === 0) {
-    throw wrong("earlyStopping needs a validation split")
+    throw wrong("earlyStopping needs a validation split with rows: provide one, or leave earlyStopping out")
   }
 
   const all = Object.values(inMemory)
@@ -102,7 +102,7 @@ export function planRun(
     ? all.flatMap(({ examples }) => examples).reduce((most, { tokens }) => Math.max(most, tokens.length), 1)
     : options.maxLength ?? network.maxPositions
   const { batchSize, gradientAccumulationSteps: accumulation, seed } = options
-  const against = againstPaddingFree(model, (streamed === undefined ? meanLength(all) : longest) * batchSize)
+  const against = againstPaddingFree(model)
   if (options.paddingFree === true && against !== undefined) throw wrong(`paddingFree cannot be: ${against}`)
   const paddingFree = options.paddingFree !== false && against === undefined
   const drawing = { batchSize, accumulation, seed, maxLength: longest, even: paddingFree }
@@ -192,7 +192,7 @@ function configOf(
     methods: contributions.map(({ id }) => id),
     train: describe(splits.train),
     validation: describe(splits.validation),
-    training: { ...rest, optimizer: optimizer.name, paddingFree },
+    training: { ...rest, optimizer: optimizer.name, optimizerSettings: optimizer.settings, paddingFree },
   }
 }
 
@@ -212,11 +212,6 @@ function countSteps(source: BatchSource, { epochs, maxSteps }: FullOptions): Pic
     total += steps
   }
   return { epochSteps, totalSteps: maxSteps ?? total }
-}
-
-function meanLength(all: ReadonlyArray<TaskExamples>): number {
-  const examples = all.flatMap(({ examples }) => examples)
-  return examples.reduce((sum, { tokens }) => sum + tokens.length, 0) / examples.length
 }
 
 /** FNV-1a over tokens and labels, 32 bits: enough to notice that the data is not what it was. */

@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import * as FileSystem from "../../formats/files/file_system.ts"
 import type { PlatformError } from "effect/PlatformError"
 import { DataError } from "../data_error.ts"
 

@@ -1,8 +1,6 @@
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 
-export { listPlaces } from "./table/list_places.ts"
-
 /** What a {@link DataError} holds. */
 export interface DataErrorFields {
   /** Kind of failure. */
@@ -34,6 +32,25 @@ export class DataError extends Data.Error<DataErrorFields> {
   readonly _tag: "DataError" = "DataError"
   /** Shown in stack traces. */
   override readonly name: string = "DataError"
+}
+
+/** "lines 3, 9, 12, 40, 41 and 7 more": the first few places and how many there are. */
+export const listPlaces = (unit: "line" | "row", places: ReadonlyArray<number>): string => {
+  const shown = places.slice(0, 5).join(", ")
+  const more = places.length > 5 ? ` and ${places.length - 5} more` : ""
+  return `${unit}${places.length === 1 ? "" : "s"} ${shown}${more}`
+}
+
+/** The error for rows at fault: what is wrong, where, and what to do. */
+export const rowsError = (
+  reason: DataErrorFields["reason"],
+  { source, unit }: { readonly source: string; readonly unit: "line" | "row" },
+  places: ReadonlyArray<number>,
+  what: string,
+  advice = "",
+): DataError => {
+  const rows = [...new Set(places)]
+  return new DataError({ reason, message: `${source}${what} in ${listPlaces(unit, rows)}${advice}`, rows })
 }
 
 /** Runs a function that may throw a {@link DataError}; anything else that it throws is a defect. */

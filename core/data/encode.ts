@@ -1,6 +1,6 @@
-import type { Data, DataRow, EncodeOptions, Encoding } from "./data.ts"
-import { DataError, listPlaces } from "./data_error.ts"
-import { checkHalves } from "./check_halves.ts"
+import type { Data, DataRow, EncodeOptions, Encoding, RowEncoder } from "./data.ts"
+import { DataError, rowsError } from "./data_error.ts"
+import { checkHalves } from "./half_characters.ts"
 import { concat, type Fields, type Found, type Pieces } from "./tokenizer/training/pieces.ts"
 import { wrongTokenId } from "./token_ids.ts"
 import type { Tokenizer } from "./tokenizer/tokenizer.ts"
@@ -47,18 +47,13 @@ export const encode = <Row extends DataRow>(
   const { maxLength, task = encodingOf(data) } = options
   checkLength(maxLength, "maxLength")
   checkHalves(data)
-  const encodeRow = task.encoder(data, tokenizer, options)
-  const pieces = data.rows.flatMap((row, index) =>
-    encodeRow(row).map((piece) => ({ piece, size: sizeOf(piece), index, row: row.row }))
-  )
+  const pieces = piecesOf(data, task.encoder(data, tokenizer, options))
   const fail = (
     reason: "TooLong" | "EmptyText" | "AllMasked",
     all: ReadonlyArray<{ readonly row: number }>,
     what: string,
   ) => {
-    if (all.length === 0) return
-    const rows = [...new Set(all.map(({ row }) => row))]
-    throw new DataError({ reason, message: `${data.source}: ${what} in ${listPlaces(data.unit, rows)}`, rows })
+    if (all.length > 0) throw rowsError(reason, data, all.map(({ row }) => row), `: ${what}`)
   }
   const tooLong = pieces.filter(({ size }) => size > maxLength)
   if (options.truncate === false) {
@@ -102,9 +97,8 @@ export const encodeBlocks = <Row extends DataRow>(
   }
   checkLength(blockLength, "blockLength")
   checkHalves(data)
-  const encodeRow = task.encoder(data, tokenizer, { maxLength: blockLength })
-  const pieces = data.rows.flatMap((row, index) => encodeRow(row).map((piece) => ({ piece, index, row: row.row })))
-  const texts = pieces.map(({ piece }) => join(piece, sizeOf(piece)))
+  const pieces = piecesOf(data, task.encoder(data, tokenizer, { maxLength: blockLength }))
+  const texts = pieces.map(({ piece, size }) => join(piece, size))
   const all = concat(texts)
   const examples: Array<Example> = []
   let text = 0, next = texts.length === 0 ? 0 : texts[0].length
@@ -137,7 +131,7 @@ const isMasked = ({ fields }: Example, task: Pick<Encoding, "fields">): boolean 
 
 /** A model has no embedding for other ids than its own, and a backend would give numbers all the same. */
 const checkTokens = (
-  { source, unit }: Pick<Data, "source" | "unit">,
+  data: Pick<Data, "source" | "unit">,
   examples: ReadonlyArray<Example>,
   tokenizer: Tokenizer,
   vocabSize = Infinity,
@@ -146,15 +140,24 @@ const checkTokens = (
   const wrong = examples.filter(({ tokens }) => tokens.some(beyond))
   if (wrong.length === 0) return
   const id = wrong[0].tokens.find(beyond)!
-  const rows = [...new Set(wrong.map(({ row }) => row))]
-  const message = `${source}: ${JSON.stringify(tokenizer.token(id) ?? "")} in ${listPlaces(unit, rows)} has the ` +
-    `${
-      wrongTokenId([id], vocabSize)
-    }; take the tokenizer that belongs to the model, or leave such tokens out of the text`
-  throw new DataError({ reason: "Tokenizer", message, rows })
+  const advice = "take the tokenizer that belongs to the model, or leave such tokens out of the text"
+  throw rowsError(
+    "Tokenizer",
+    data,
+    wrong.map(({ row }) => row),
+    `: ${JSON.stringify(tokenizer.token(id) ?? "")}`,
+    ` has the ${wrongTokenId([id], vocabSize)}; ${advice}`,
+  )
 }
 
-const sizeOf = (piece: Pieces): number => piece.before.length + piece.body.length + piece.after.length
+/** All rows in parts, each with its number of tokens. */
+const piecesOf = <Row extends DataRow>({ rows }: Data<Row>, encodeRow: RowEncoder<Row>) =>
+  rows.flatMap((row, index) =>
+    encodeRow(row).map((piece) => {
+      const size = piece.before.length + piece.body.length + piece.after.length
+      return { piece, size, index, row: row.row }
+    })
+  )
 
 const join = (piece: Pieces, maxLength: number): Int32Array => {
   const room = Math.max(0, maxLength - piece.before.length - piece.after.length)

@@ -1,6 +1,6 @@
 import type { Found } from "./tokenizer/training/pieces.ts"
-import { listPlaces } from "./table/list_places.ts"
 import type { Data } from "./data.ts"
+import { listPlaces } from "./data_error.ts"
 import type { Encoded } from "./encode.ts"
 import type { Tokenizer } from "./tokenizer/tokenizer.ts"
 

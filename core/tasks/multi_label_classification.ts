@@ -1,6 +1,6 @@
 import { cellText } from "../data/table/cells.ts"
 import type { ColumnReader, DataRow, RowKind } from "../data/data.ts"
-import { DataError, listPlaces } from "../data/data_error.ts"
+import { rowsError } from "../data/data_error.ts"
 import { MASKED } from "../data/encode.ts"
 import { readLabels } from "../data/labels/labels.ts"
 import type { Table } from "../data/table/table.ts"
@@ -95,10 +95,9 @@ const setsOf = (
 
 const isWrittenList = (value: unknown): boolean => typeof value === "string" && /^\s*\[.*\]\s*$/s.test(value)
 
-const fail = ({ source, unit, places }: Table, column: string, what: string, indices: ReadonlyArray<number>): never => {
-  const rows = indices.map((index) => places[index])
-  const message = `${source}, column ${JSON.stringify(column)}: ${what} in ${listPlaces(unit, rows)}`
-  throw new DataError({ reason: "Label", message, rows })
+const fail = (table: Table, column: string, what: string, indices: ReadonlyArray<number>): never => {
+  const rows = indices.map((index) => table.places[index])
+  throw rowsError("Label", table, rows, `, column ${JSON.stringify(column)}: ${what}`)
 }
 
 /** Any number of classes for a text. */

@@ -1,6 +1,6 @@
 import { cellsOf, cellText } from "../data/table/cells.ts"
 import type { ColumnReader, DataRow, RowKind } from "../data/data.ts"
-import { DataError, listPlaces } from "../data/data_error.ts"
+import { rowsError } from "../data/data_error.ts"
 import { numeralOf } from "../data/labels/numeral.ts"
 import type { Table } from "../data/table/table.ts"
 import { full, mean, mul, sub } from "../tensor/ops.ts"
@@ -58,10 +58,8 @@ const numbersOf = (table: Table, column: string): ReadonlyArray<number> => {
   if (wrong.length === 0) return cells.map(Number)
   const rows = wrong.map((index) => table.places[index])
   const found = [...new Set(wrong.map((index) => JSON.stringify(cells[index])))].slice(0, 5).join(", ")
-  const message =
-    `${table.source}, column ${JSON.stringify(column)}: a score must be a number such as 3.7, got ${found} ` +
-    `in ${listPlaces(table.unit, rows)}`
-  throw new DataError({ reason: "Label", message, rows })
+  const what = `a score must be a number such as 3.7, got ${found}`
+  throw rowsError("Label", table, rows, `, column ${JSON.stringify(column)}: ${what}`)
 }
 
 /** A score's text. Unlike an id, a score may be any float, also above 2^53. */

@@ -1,6 +1,6 @@
 import type { ColumnReader, Data, DataRow, RowKind } from "../data/data.ts"
 import { listsOf } from "../data/table/cells.ts"
-import { DataError, listPlaces } from "../data/data_error.ts"
+import { listPlaces, rowsError } from "../data/data_error.ts"
 import { MASKED } from "../data/encode.ts"
 import { readLabels } from "../data/labels/labels.ts"
 import { alongBody, concat, type EncodedRow, frameOf, unframed } from "../data/tokenizer/training/pieces.ts"
@@ -60,10 +60,7 @@ export const taggedColumns = (columns: TaggedColumns): ColumnReader<TaggedRow> =
     const tags = listsOf(table, columns.tags)
     const uneven = places.filter((_, index) => words[index].length !== tags[index].length)
     if (uneven.length > 0) {
-      const message = `${source}: "${columns.words}" and "${columns.tags}" differ in length in ${
-        listPlaces(unit, uneven)
-      }`
-      throw new DataError({ reason: "Malformed", message, rows: uneven })
+      throw rowsError("Malformed", table, uneven, `: "${columns.words}" and "${columns.tags}" differ in length`)
     }
     const where = { source, unit, column: columns.tags, places: tags.flatMap((own, i) => own.map(() => places[i])) }
     const { names, ids, notes } = readLabels(tags.flat(), where, "words", options.labels)
@@ -148,10 +145,7 @@ function wordEncoder(data: Data<TaggedRow>, tokenizer: Tokenizer): (row: TaggedR
   ]))
   const isBad = (row: TaggedRow) => partsOf.get(row)!.some(({ length }) => length === 0)
   const bad = data.rows.filter(isBad).map(({ row }) => row)
-  if (bad.length > 0) {
-    const message = `${data.source}: a word without any token in ${listPlaces(data.unit, bad)}`
-    throw new DataError({ reason: "EmptyText", message, rows: bad })
-  }
+  if (bad.length > 0) throw rowsError("EmptyText", data, bad, ": a word without any token")
   return (row) => {
     const parts = partsOf.get(row)!, { labels } = row
     const along = (first: (word: number) => number, rest: (word: number) => number) =>

@@ -1,4 +1,4 @@
-import { DataError, listPlaces } from "../data_error.ts"
+import { listPlaces, rowsError } from "../data_error.ts"
 import { HALF } from "../half_characters.ts"
 import type { Table } from "./table.ts"
 
@@ -94,12 +94,10 @@ class CellFaults {
   }
 
   check(wanted: string, empty = " is empty", fill = "; fill these rows or take them out"): void {
-    const { source, unit, places } = this.table
     const fail = (indices: ReadonlySet<number>, reason: "Malformed" | "EmptyText", what: string, advice = "") => {
       if (indices.size === 0) return
-      const rows = [...indices].map((index) => places[index])
-      const message = `${source}, column ${JSON.stringify(this.column)}${what} in ${listPlaces(unit, rows)}${advice}`
-      throw new DataError({ reason, message, rows })
+      const rows = [...indices].map((index) => this.table.places[index])
+      throw rowsError(reason, this.table, rows, `, column ${JSON.stringify(this.column)}${what}`, advice)
     }
     fail(this.wrong, "Malformed", `: ${wanted}`)
     fail(
@@ -108,12 +106,7 @@ class CellFaults {
       ": a whole number beyond 2^53, where numbers lose digits,",
       "; give it as text or as a bigint",
     )
-    fail(
-      this.halves,
-      "Malformed",
-      `: ${HALF.what}`,
-      `; ${HALF.advice}`,
-    )
+    fail(this.halves, "Malformed", `: ${HALF.what}`, `; ${HALF.advice}`)
     fail(this.empty, "EmptyText", empty, fill)
   }
 }

@@ -90,6 +90,11 @@ export class Fields {
     return new Fields(this.any(name), `${this.where}.${name}`, this.notes)
   }
 
+  /** A list of objects. */
+  items(name: string): ReadonlyArray<Fields> {
+    return this.list(name).map((item, at) => new Fields(item, `${this.where}.${name}[${at}]`, this.notes))
+  }
+
   /** One of a few texts. */
   choice<A extends string>(name: string, choices: ReadonlyArray<A>, fallback?: A): A {
     const value = this.string(name, fallback) as A

@@ -1,4 +1,4 @@
-import { type Fields, Fields as FieldsOf, quoted, tokenizerError } from "./fields.ts"
+import { type Fields, quoted, tokenizerError } from "./fields.ts"
 import { readPattern, replaceMatches } from "./patterns.ts"
 import { precompiled } from "./precompiled.ts"
 import { byteCharacters, IDEOGRAPH, SPACE, trimEnd, trimStart } from "./unicode.ts"
@@ -59,9 +59,7 @@ const KINDS: Readonly<Record<string, (fields: Fields) => Normalizer>> = {
   Replace: replace,
   Prepend: prepend,
   Sequence: (fields) => {
-    const parts = fields.list("normalizers").map((part, at) =>
-      readNormalizer(new FieldsOf(part, `${fields.where}.normalizers[${at}]`, fields.notes))
-    )
+    const parts = fields.items("normalizers").map(readNormalizer)
     return (text) => parts.reduce((done, part) => part(done), text)
   },
   NFC: form("NFC"),

@@ -1,10 +1,10 @@
 import { DataError } from "../../data_error.ts"
 
-/** Rows found in a JSON value, and what is to be told of how. */
+/** Rows in a JSON value, and where they were found. */
 export interface FoundRows {
   /** The rows: objects, unless the file is malformed. */
   readonly rows: ReadonlyArray<unknown>
-  /** For people. */
+  /** What was assumed. Default: nothing. */
   readonly note?: string
 }
 
@@ -19,13 +19,13 @@ const isNumbered = (names: ReadonlyArray<string>): boolean => names.every((name)
 const rowOf = (names: ReadonlyArray<string>, cells: ReadonlyArray<unknown>): unknown =>
   cells.length === names.length ? Object.fromEntries(names.map((name, column) => [name, cells[column]])) : cells
 
-/** Rows that are lists get names where these are known. */
+/** Turns rows that are lists into objects, if a header names their items. */
 export const namedRows = (rows: ReadonlyArray<unknown>, header?: ReadonlyArray<string>): ReadonlyArray<unknown> =>
   header === undefined ? rows : rows.map((row) => Array.isArray(row) ? rowOf(header, row) : row)
 
 /**
- * The rows of a JSON file: an array of objects, or what pandas (`to_json` with any `orient`), datasets (`to_dict`) and
- * people write in its place, as far as it is certain.
+ * The rows of a JSON file: an array of objects, or an unambiguous other form of pandas (`to_json` with any `orient`) or
+ * datasets (`to_dict`).
  *
  * @throws DataError `Malformed` that says what the file is.
  */

@@ -1,7 +1,7 @@
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 
-/** What a {@link DataError} holds. */
+/** Fields of a {@link DataError}. */
 export interface DataErrorFields {
   /** Kind of failure. */
   readonly reason:
@@ -20,13 +20,13 @@ export interface DataErrorFields {
     | "BadInput"
   /** What happened, where, and what to do. */
   readonly message: string
-  /** Lines of the file (or 1-based rows of an array) that are at fault, all of them. */
+  /** All lines of the file (or 1-based rows of an array) at fault. */
   readonly rows?: ReadonlyArray<number>
   /** The underlying failure. */
   readonly cause?: unknown
 }
 
-/** The data, or how it was asked for, is not usable. */
+/** The data or its options cannot be used. */
 export class DataError extends Data.Error<DataErrorFields> {
   /** Tag for `Effect.catchTag`. */
   readonly _tag: "DataError" = "DataError"
@@ -53,7 +53,7 @@ export const rowsError = (
   return new DataError({ reason, message: `${source}${what} in ${listPlaces(unit, rows)}${advice}`, rows })
 }
 
-/** Runs a function that may throw a {@link DataError}; anything else that it throws is a defect. */
+/** Runs a function that may throw a {@link DataError}; any other error is a defect. */
 export const attempt = <A>(run: () => A): Effect.Effect<A, DataError> =>
   Effect.suspend(() => {
     try {

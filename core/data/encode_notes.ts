@@ -4,7 +4,7 @@ import { listPlaces } from "./data_error.ts"
 import type { Encoded } from "./encode.ts"
 import type { Tokenizer } from "./tokenizer/tokenizer.ts"
 
-/** What a person should know of how the rows of a data set became token ids. */
+/** Notes about the encoding of a data set. */
 export const notesOf = (
   { source, unit, rows }: Data,
   { examples, found }: Pick<Encoded, "examples" | "found">,

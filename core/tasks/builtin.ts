@@ -38,7 +38,7 @@ import {
   type TokenClassificationTask,
 } from "./token_classification.ts"
 
-/** What a model is for. */
+/** What a model learns. */
 export type Task<Row extends DataRow = DataRow> = TaskOf<Row>
 
 /** Makes tasks. */
@@ -51,13 +51,13 @@ export const Task: {
   readonly multiLabelClassification: (labels: ReadonlyArray<string>) => MultiLabelClassificationTask
   /** A score for a text, or several; `labels` are their names. Default: `["score"]`. */
   readonly regression: (labels?: ReadonlyArray<string>) => RegressionTask
-  /** The next token, at every place. */
+  /** The next token at each position. */
   readonly causalLM: () => CausalLMTask
-  /** Hidden tokens, from those on both sides. */
+  /** Masked tokens, from both sides. */
   readonly maskedLM: () => MaskedLMTask
 } = { classification, tokenClassification, multiLabelClassification, regression, causalLM, maskedLM }
 
-/** Which columns mean what: by name for the tasks of this package, or as a reader of one's own. */
+/** The meaning of columns: by name for the tasks of this package, or a {@link ColumnReader}. */
 export type Columns =
   | LabeledColumns
   | LabelSetColumns
@@ -76,7 +76,7 @@ export type DataOf<C extends Columns> = C extends ColumnReader<infer Row> ? Data
   : C extends TaggedColumns ? Data<TaggedRow>
   : Data<TextRow>
 
-/** Readers by a name that only their columns have; the last takes what is left. */
+/** Readers by a name that distinguishes their columns, in this order. */
 // deno-lint-ignore no-explicit-any
 const READERS: ReadonlyArray<readonly [name: string, reader: (columns: any) => ColumnReader]> = [
   ["prompt", pairColumns],

@@ -15,7 +15,7 @@ export interface LabelSetColumns {
   readonly text: string
   /** Column that holds a list of labels, or a text of labels with a separator between them; both may be empty. */
   readonly labels: string
-  /** What stands between labels in a text. Default `","`. */
+  /** Separator between labels in a text. Default `","`. */
   readonly separator?: string
 }
 
@@ -23,7 +23,7 @@ export interface LabelSetColumns {
 export interface LabelSetRow extends DataRow {
   /** The text. */
   readonly text: string
-  /** Ids of its labels, rising: indices into the data's `labels`; [-100] where they are not known. */
+  /** Ids of its labels in ascending order: indices into the data's `labels`; [-100] if they are unknown. */
   readonly labels: ReadonlyArray<number>
 }
 
@@ -131,7 +131,7 @@ const TASK: Omit<MultiLabelClassificationTask, "labels" | "head" | "fields" | "p
       return { row, probabilities, said: probabilities.flatMap((value, id) => value > 0.5 ? [id] : []) }
     })
     const predictions = sets.map(({ row: { text, labels }, said, probabilities }) => {
-      // The answer as a whole, were the classes independent.
+      // Probability of the whole set, with independent classes.
       const probability = probabilities.reduce((all, value) => all * Math.max(value, 1 - value), 1)
       return { text, expected: shown(labels, names), label: shown(said, names), probability, probabilities }
     })
@@ -153,7 +153,7 @@ const TASK: Omit<MultiLabelClassificationTask, "labels" | "head" | "fields" | "p
   },
 }
 
-/** Names of labels in words. */
+/** Names of a set of labels. */
 const shown = (labels: ReadonlyArray<number>, names: ReadonlyArray<string>): string =>
   labels.map((id) => names[id]).join(", ") || "(none)"
 

@@ -21,7 +21,7 @@ export interface ScoredColumns {
 export interface ScoredRow extends DataRow {
   /** The text. */
   readonly text: string
-  /** Scores, in the order of the data's `labels`; empty where they are not known. */
+  /** Scores, in the order of the data's `labels`; empty if they are unknown. */
   readonly scores: ReadonlyArray<number>
 }
 
@@ -51,7 +51,7 @@ export const scoredColumns = ({ text, scores }: ScoredColumns): ColumnReader<Sco
   }
 }
 
-/** The numbers of a column. Throws DataError with all rows that hold something else. */
+/** The numbers of a column. Throws DataError with all rows that hold no number. */
 const numbersOf = (table: Table, column: string): ReadonlyArray<number> => {
   const cells = cellsOf(table, column, scoreText).map((cell) => cell.trim())
   const wrong = cells.flatMap((cell, index) => isNumber(cell) ? [] : [index])
@@ -103,7 +103,7 @@ const TASK: Omit<RegressionTask, "labels" | "head" | "fields" | "problem"> = {
       distance: meanOf(said.map((value, i) => Math.abs(value - scores[i]))),
     }))
     if (pairs.some(({ row }) => row.scores.length === 0)) return { predictions }
-    /** The mean over scores of what is found of each: its expected and predicted values. */
+    /** The mean over the scores of a function of expected and predicted values. */
     const each = (find: (expected: ReadonlyArray<number>, said: ReadonlyArray<number>) => number) =>
       meanOf(labels.map((_, i) => find(pairs.map(({ row }) => row.scores[i]), pairs.map(({ said }) => said[i]))))
     const metrics = {
@@ -118,7 +118,7 @@ const TASK: Omit<RegressionTask, "labels" | "head" | "fields" | "problem"> = {
 
 const meanOf = (values: ReadonlyArray<number>): number => values.reduce((sum, value) => sum + value, 0) / values.length
 
-/** Scores in words, four digits each. */
+/** Scores with four digits each. */
 const shown = (scores: ReadonlyArray<number>): string =>
   scores.map((score) => String(Number(score.toPrecision(4)))).join(", ")
 

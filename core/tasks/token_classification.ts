@@ -25,7 +25,7 @@ export interface TaggedRow extends DataRow {
   readonly words: ReadonlyArray<string>
   /** The words with spaces between. */
   readonly text: string
-  /** Label id of each word: index into the data's `labels`; -100 for a word without a label. */
+  /** Label id of each word: index into the data's `labels`; -100 without a label. */
   readonly labels: ReadonlyArray<number>
 }
 
@@ -130,9 +130,9 @@ export const tokenClassification = (labels: ReadonlyArray<string>): TokenClassif
 })
 
 /**
- * Words one by one, as transformers has them with `is_split_into_words`; the first token of each has its label. Where that
- * would run words together that the tokenizer tells apart in a text, each but the first has the space before it. Throws
- * DataError `EmptyText` for a word without any token.
+ * Encodes words one by one, as transformers does with `is_split_into_words`; the first token of a word has its label. If the
+ * tokenizer would lose the spaces between words that way, each word but the first gets one before it. Throws DataError
+ * `EmptyText` for a word without any token.
  */
 function wordEncoder(data: Data<TaggedRow>, tokenizer: Tokenizer): (row: TaggedRow) => ReadonlyArray<EncodedRow> {
   const frame = frameOf(tokenizer, data.rows.map(({ text }) => text))
@@ -159,14 +159,14 @@ function wordEncoder(data: Data<TaggedRow>, tokenizer: Tokenizer): (row: TaggedR
     const piece = { before, body, after, found: { begins, ends, spaced } }
     const fields = (tokens: Int32Array) => ({
       labels: alongBody(piece, targets, MASKED, tokens),
-      // The word of each token, for those that judge.
+      // The word of each token, for `judge`.
       words: alongBody(piece, places, -1, tokens),
     })
     return [{ ...piece, fields }]
   }
 }
 
-/** Whether words encoded one by one lose the space between them, which a text of them has. */
+/** Whether words that are encoded one by one lose the space between them. */
 function runTogether(rows: ReadonlyArray<TaggedRow>, tokenizer: Tokenizer): boolean {
   const pair = rows.find(({ words }) => words.length > 1)?.words
   if (pair === undefined) return false

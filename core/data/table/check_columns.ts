@@ -3,7 +3,7 @@ import type { Table } from "./table.ts"
 
 const MOST_SHOWN = 20
 
-/** Checks that a table has the columns that are asked for, each once. @throws DataError `MissingColumn`, `Malformed` */
+/** Checks that a table has each wanted column once. @throws DataError `MissingColumn`, `Malformed` */
 export const checkColumns = (table: Table, wanted: ReadonlyArray<string>): void => {
   const { source, columns } = table
   const missing = wanted.filter((name) => !columns.includes(name))
@@ -21,7 +21,7 @@ export const checkColumns = (table: Table, wanted: ReadonlyArray<string>): void 
   throw new DataError({ reason: "Malformed", message })
 }
 
-/** What may be meant, or what to do. */
+/** The likely name, or what to do. */
 const hint = (table: Table, missing: ReadonlyArray<string>): string => {
   const plain = (name: string) => name.trim().toLowerCase()
   const near = missing.flatMap((name) => table.columns.find((other) => plain(other) === plain(name)) ?? [])

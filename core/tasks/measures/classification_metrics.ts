@@ -7,7 +7,7 @@
 /** Counts by expected class (row) and predicted class (column). */
 export type ConfusionMatrix = ReadonlyArray<ReadonlyArray<number>>
 
-/** How one class was told from the others. */
+/** Scores of one class. */
 export interface ClassScores {
   /** Name of the class. */
   readonly label: string
@@ -21,7 +21,7 @@ export interface ClassScores {
   readonly support: number
 }
 
-/** What predictions are worth. */
+/** Metrics of a classifier. */
 export interface ClassificationMetrics {
   /** Share of right predictions, 0 to 1. */
   readonly accuracy: number

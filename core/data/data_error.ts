@@ -41,6 +41,9 @@ export const listPlaces = (unit: "line" | "row", places: ReadonlyArray<number>):
   return `${unit}${places.length === 1 ? "" : "s"} ${shown}${more}`
 }
 
+/** `"a", "b"`: texts in quotes. */
+export const quoted = (texts: Iterable<string>): string => [...texts].map((text) => JSON.stringify(text)).join(", ")
+
 /** The error for rows at fault: what is wrong, where, and what to do. */
 export const rowsError = (
   reason: DataErrorFields["reason"],

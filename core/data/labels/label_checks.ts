@@ -1,5 +1,4 @@
-import { DataError } from "../data_error.ts"
-import { columnOf, firstOf, groupBy, type LabelGroups, type LabelPlaces, told } from "./label_groups.ts"
+import { firstOf, groupBy, labelError, type LabelGroups, type LabelPlaces, told } from "./label_groups.ts"
 import { spellingKey } from "./label_spelling.ts"
 import { compareNumerals, numeralOf } from "./numeral.ts"
 
@@ -34,10 +33,10 @@ export const checkClasses = (
   const texts = groupBy(names, spellingKey).size
   const mostly = numbers.length >= 0.9 * names.length
   const fail = (what: string, advice: string) => {
-    const message = `${columnOf(where)}: ${names.length} different labels in ${count} ${kind} (${
+    const message = `${names.length} different labels in ${count} ${kind} (${
       firstOf(names.map((name) => JSON.stringify(name.length > 40 ? `${name.slice(0, 40)}…` : name)), 5, ", ")
     }) ${what}. ${advice}; if each is a class, name them all in \`labels\``
-    throw new DataError({ reason: "Label", message, rows: [...new Set(where.places)] })
+    throw labelError(where, message, where.places.keys())
   }
   if (mostly && numbers.length > 0) {
     const few = numbers.length > 10 && count < 5 * names.length

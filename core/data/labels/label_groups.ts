@@ -1,4 +1,4 @@
-import { listPlaces } from "../data_error.ts"
+import { DataError, listPlaces } from "../data_error.ts"
 
 /** Places of labels, for messages. */
 export interface LabelPlaces {
@@ -28,6 +28,16 @@ export const groupBy = (
     else group.push(index)
   })
   return groups
+}
+
+/** The error for the labels with these indices. */
+export const labelError = (where: LabelPlaces, message: string, indices: Iterable<number>): DataError => {
+  const rows = [...new Set(Array.from(indices, (index) => where.places[index]))]
+  return new DataError({
+    reason: "Label",
+    message: `${columnOf(where)}: ${message}`,
+    ...rows.length > 0 ? { rows } : {},
+  })
 }
 
 /** `reviews.csv, column "stars"`. */

@@ -1,10 +1,10 @@
-import { DataError } from "../data_error.ts"
 import { checkClasses, missingNotes } from "./label_checks.ts"
 import {
   columnOf,
   countOf,
   firstOf,
   groupBy,
+  labelError,
   type LabelGroups,
   type LabelPlaces,
   placesOf,
@@ -80,12 +80,10 @@ export const labelIds = (
   fewest = 2,
 ): ReadonlyArray<number> => {
   if (new Set(names).size !== names.length || names.length < fewest) {
-    const message = `${columnOf(where)}: classification needs at least ${
-      fewest === 1 ? "one label" : "two different labels"
-    }, got ${JSON.stringify(names)}${
-      none.length === 0 ? "" : ` beside ${none.join(", ")}, which stands for "no label"`
-    }`
-    throw new DataError({ reason: "Label", message })
+    const message = `classification needs at least ${fewest === 1 ? "one label" : "two different labels"}, got ${
+      JSON.stringify(names)
+    }${none.length === 0 ? "" : ` beside ${none.join(", ")}, which stands for "no label"`}`
+    throw labelError(where, message, [])
   }
   const idOf = new Map(names.map((name, id) => [name, id]))
   for (const name of none) idOf.set(name, MASKED)
@@ -106,10 +104,10 @@ export const labelIds = (
       ? `; -1 and -100 often stand for "no label": take such rows out`
       : "",
   ]
-  const message = `${columnOf(where)}: unknown or out-of-range label ${shown.join(", ")} in ${
-    placesOf(wrong, where)
-  }; labels are ${JSON.stringify(names)}${idsAllowed ? ` or 0 to ${names.length - 1}` : ""}${hints.join("")}`
-  throw new DataError({ reason: "Label", message, rows: [...new Set(wrong.map((index) => where.places[index]))] })
+  const message = `unknown or out-of-range label ${shown.join(", ")} in ${placesOf(wrong, where)}; labels are ${
+    JSON.stringify(names)
+  }${idsAllowed ? ` or 0 to ${names.length - 1}` : ""}${hints.join("")}`
+  throw labelError(where, message, wrong)
 }
 
 /** Whether numbers are ids: no name is a number. */

@@ -1,5 +1,4 @@
-import { DataError } from "../data_error.ts"
-import { columnOf, countOf, type LabelGroups, type LabelPlaces, placesOf } from "./label_groups.ts"
+import { countOf, labelError, type LabelGroups, type LabelPlaces, placesOf } from "./label_groups.ts"
 import { numeralOf, wholeNumber } from "./numeral.ts"
 
 /** Signs for "no label": that of PyTorch and Hugging Face, and that of Few-NERD and GLUE's test files. */
@@ -15,8 +14,7 @@ const isBelow = (name: string, limit: number): boolean => numeralOf(name) !== un
 const asClass = (sign: string) => `name all classes in \`labels\` if ${sign} is one of them`
 
 const fail = (where: LabelPlaces, message: string, indices: ReadonlyArray<number>): never => {
-  const rows = [...new Set(indices.map((index) => where.places[index]))]
-  throw new DataError({ reason: "Label", message: `${columnOf(where)}: ${message}`, rows })
+  throw labelError(where, message, indices)
 }
 
 /**

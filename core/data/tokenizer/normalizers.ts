@@ -1,4 +1,5 @@
-import { type Fields, quoted, tokenizerError } from "./fields.ts"
+import { quoted } from "../data_error.ts"
+import { type Fields, tokenizerError } from "./fields.ts"
 import { readPattern, replaceMatches } from "./patterns.ts"
 import { precompiled } from "./precompiled.ts"
 import { byteCharacters, IDEOGRAPH, SPACE, trimEnd, trimStart } from "./unicode.ts"

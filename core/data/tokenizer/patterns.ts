@@ -1,4 +1,5 @@
-import { type Fields, quoted, tokenizerError } from "./fields.ts"
+import { quoted } from "../data_error.ts"
+import { type Fields, tokenizerError } from "./fields.ts"
 import { escapePattern, SPACE, WORD } from "./unicode.ts"
 
 /** The pattern of a Split or Replace: a text as it stands, or a regular expression. */

@@ -1,4 +1,4 @@
-import { DataError } from "../../data_error.ts"
+import { DataError, quoted } from "../../data_error.ts"
 
 /** Rows in a JSON value, and where they were found. */
 export interface FoundRows {
@@ -52,9 +52,7 @@ export const rowsOfJson = (value: unknown, source: string, header?: ReadonlyArra
   if (names.length > 0 && values.every(isObject)) return byKeys(value as Readonly<Record<string, Values>>, fail)
   const full = listed.filter((name) => (value[name] as ReadonlyArray<unknown>).length > 0)
   if (full.length > 1) {
-    return fail(
-      `several lists of rows, ${full.map((name) => JSON.stringify(name)).join(", ")}: save each in a file of its own`,
-    )
+    return fail(`several lists of rows, ${quoted(full)}: save each in a file of its own`)
   }
   if (full.length === 1) {
     return {
@@ -62,7 +60,7 @@ export const rowsOfJson = (value: unknown, source: string, header?: ReadonlyArra
       note: `${source}: the rows are those of ${JSON.stringify(full[0])}`,
     }
   }
-  return fail(`one object with ${names.slice(0, 5).map((name) => JSON.stringify(name)).join(", ") || "nothing in it"}`)
+  return fail(`one object with ${quoted(names.slice(0, 5)) || "nothing in it"}`)
 }
 
 /** What pandas writes with `orient="split"`. */
@@ -96,9 +94,7 @@ const byKeys = (value: Readonly<Record<string, Values>>, fail: (what: string) =>
     return { rows: inner.map((row) => rowOf(outer, outer.map((column) => value[column][row]))) }
   }
   return fail(
-    `objects by the names ${
-      outer.slice(0, 3).map((name) => JSON.stringify(name)).join(", ")
-    }, which may be columns or ` +
+    `objects by the names ${quoted(outer.slice(0, 3))}, which may be columns or ` +
       'rows: write it with orient="records"',
   )
 }

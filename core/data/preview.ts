@@ -1,4 +1,4 @@
-import type { Example } from "./encode.ts"
+import { type Example, followsLabel } from "./encode.ts"
 import type { Tokenizer } from "./tokenizer/tokenizer.ts"
 
 /** One token of a preview. */
@@ -12,10 +12,6 @@ export interface PreviewToken {
   /** Whether it is trained on. */
   readonly trained: boolean
 }
-
-/** Whether a token is the label of the token before it. */
-export const followsLabel = ({ tokens, fields: { labels } }: Example, index: number): boolean =>
-  index > 0 && labels?.length === tokens.length && labels[index - 1] === tokens[index]
 
 /**
  * The tokens of an example, with marks on those that are trained on.

@@ -1,12 +1,11 @@
 import type { ColumnReader, DataRow, RowKind } from "../data/data.ts"
 import { cellsOf } from "../data/table/cells.ts"
-import { MASKED } from "../data/encode.ts"
+import { followsLabel, MASKED } from "../data/encode.ts"
 import { exactKey } from "../data/split/text_keys.ts"
-import { followsLabel } from "../data/preview.ts"
 import { cutterOf } from "../data/tokenizer/training/pieces.ts"
 import { argmax, equal, sum } from "../tensor/ops.ts"
-import { perToken } from "./objectives.ts"
-import { ONE_TEXT, textRowsOf } from "./one_text.ts"
+import { perToken } from "./shared/objectives.ts"
+import { ONE_TEXT, textRowsOf } from "./shared/one_text.ts"
 import type { TaskOf } from "./task.ts"
 
 /** Column of data for plain language modelling. */

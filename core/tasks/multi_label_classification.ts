@@ -6,7 +6,7 @@ import { readLabels } from "../data/labels/labels.ts"
 import type { Table } from "../data/table/table.ts"
 import { abs, add, exp, full, log, max, mean, mul, neg, sub } from "../tensor/ops.ts"
 import { classesOf, isLabel, numberField } from "./classification.ts"
-import { ONE_TEXT, textEncoder, textRowsOf } from "./one_text.ts"
+import { ONE_TEXT, textEncoder, textRowsOf } from "./shared/one_text.ts"
 import type { TaskOf } from "./task.ts"
 
 /** Columns of data for classification into any number of classes. */

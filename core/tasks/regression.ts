@@ -6,7 +6,7 @@ import type { Table } from "../data/table/table.ts"
 import { full, mean, mul, sub } from "../tensor/ops.ts"
 import { classesOf, numberField } from "./classification.ts"
 import { pearson, spearman } from "./measures/correlation.ts"
-import { ONE_TEXT, textEncoder, textRowsOf } from "./one_text.ts"
+import { ONE_TEXT, textEncoder, textRowsOf } from "./shared/one_text.ts"
 import type { TaskOf } from "./task.ts"
 
 /** Columns of data for regression. */

@@ -8,7 +8,7 @@ import type { Tokenizer } from "../data/tokenizer/tokenizer.ts"
 import { argmax, maximum, softmax } from "../tensor/ops.ts"
 import { classesOf, isLabel } from "./classification.ts"
 import { classificationMetrics } from "./measures/classification_metrics.ts"
-import { perToken } from "./objectives.ts"
+import { perToken } from "./shared/objectives.ts"
 import type { TaskOf } from "./task.ts"
 
 /** Columns of data for token classification; both hold lists of the same length, so JSON or rows in memory. */

@@ -53,7 +53,6 @@ export type { EncodeOptions, Encoding, FieldSpec, RowEncoder } from "./core/data
 export type { Example } from "./core/data/encode.ts"
 export * from "./core/backend/backend.ts"
 export {
-  type ByteLevelJson,
   saveTokenizer,
   type TokenizerJson,
   trainBpe,

@@ -4,8 +4,8 @@ import { MASKED } from "../data/encode.ts"
 import { readLabels } from "../data/labels/labels.ts"
 import type { Head } from "../contracts/head.ts"
 import { classificationMetrics } from "./measures/classification_metrics.ts"
-import { perExample } from "./objectives.ts"
-import { ONE_TEXT, textEncoder, textRowsOf } from "./one_text.ts"
+import { perExample } from "./shared/objectives.ts"
+import { ONE_TEXT, textEncoder, textRowsOf } from "./shared/one_text.ts"
 import type { TaskOf } from "./task.ts"
 
 /** Columns of classification data. */

@@ -59,7 +59,11 @@ export type ReadFile = <const C extends Columns>(
 ) => FromFile<DataOf<C>>
 
 /** Reads a file in the format that `options.format`, its content or its extension tells. Plain text has one column, "text". */
-export const file: ReadFile = (path, columns, options = {}) =>
+export const file: ReadFile = <const C extends Columns>(
+  path: string,
+  columns: C,
+  options: DatasetOptions = {},
+): FromFile<DataOf<C>> =>
   Effect.flatMap(readTable(path, options), (table) => attempt(() => mapColumns(table, columns, options)))
 
 const fileOf = (format: string): ReadFile => (path, columns, options) => file(path, columns, { ...options, format })

@@ -1,12 +1,12 @@
 import { cellText } from "../data/table/cells.ts"
 import type { ColumnReader, DataRow, RowKind } from "../data/data.ts"
-import { DataError, listPlaces } from "../data/data_error.ts"
+import { rowsError } from "../data/data_error.ts"
 import { MASKED } from "../data/encode.ts"
 import { readLabels } from "../data/labels/labels.ts"
 import type { Table } from "../data/table/table.ts"
 import { abs, add, exp, full, log, max, mean, mul, neg, sub } from "../tensor/ops.ts"
 import { classesOf, isLabel, numberField } from "./classification.ts"
-import { ONE_TEXT, textEncoder, textRowsOf } from "./one_text.ts"
+import { ONE_TEXT, textEncoder, textRowsOf } from "./shared/one_text.ts"
 import type { TaskOf } from "./task.ts"
 
 /** Columns of data for classification into any number of classes. */
@@ -15,7 +15,7 @@ export interface LabelSetColumns {
   readonly text: string
   /** Column that holds a list of labels, or a text of labels with a separator between them; both may be empty. */
   readonly labels: string
-  /** What stands between labels in a text. Default `","`. */
+  /** Separator between labels in a text. Default `","`. */
   readonly separator?: string
 }
 
@@ -23,7 +23,7 @@ export interface LabelSetColumns {
 export interface LabelSetRow extends DataRow {
   /** The text. */
   readonly text: string
-  /** Ids of its labels, rising: indices into the data's `labels`; [-100] where they are not known. */
+  /** Ids of its labels in ascending order: indices into the data's `labels`; [-100] if they are unknown. */
   readonly labels: ReadonlyArray<number>
 }
 
@@ -95,10 +95,9 @@ const setsOf = (
 
 const isWrittenList = (value: unknown): boolean => typeof value === "string" && /^\s*\[.*\]\s*$/s.test(value)
 
-const fail = ({ source, unit, places }: Table, column: string, what: string, indices: ReadonlyArray<number>): never => {
-  const rows = indices.map((index) => places[index])
-  const message = `${source}, column ${JSON.stringify(column)}: ${what} in ${listPlaces(unit, rows)}`
-  throw new DataError({ reason: "Label", message, rows })
+const fail = (table: Table, column: string, what: string, indices: ReadonlyArray<number>): never => {
+  const rows = indices.map((index) => table.places[index])
+  throw rowsError("Label", table, rows, `, column ${JSON.stringify(column)}: ${what}`)
 }
 
 /** Any number of classes for a text. */
@@ -132,7 +131,7 @@ const TASK: Omit<MultiLabelClassificationTask, "labels" | "head" | "fields" | "p
       return { row, probabilities, said: probabilities.flatMap((value, id) => value > 0.5 ? [id] : []) }
     })
     const predictions = sets.map(({ row: { text, labels }, said, probabilities }) => {
-      // The answer as a whole, were the classes independent.
+      // Probability of the whole set, with independent classes.
       const probability = probabilities.reduce((all, value) => all * Math.max(value, 1 - value), 1)
       return { text, expected: shown(labels, names), label: shown(said, names), probability, probabilities }
     })
@@ -154,7 +153,7 @@ const TASK: Omit<MultiLabelClassificationTask, "labels" | "head" | "fields" | "p
   },
 }
 
-/** Names of labels in words. */
+/** Names of a set of labels. */
 const shown = (labels: ReadonlyArray<number>, names: ReadonlyArray<string>): string =>
   labels.map((id) => names[id]).join(", ") || "(none)"
 

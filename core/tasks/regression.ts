@@ -1,12 +1,12 @@
 import { cellsOf, cellText } from "../data/table/cells.ts"
 import type { ColumnReader, DataRow, RowKind } from "../data/data.ts"
-import { DataError, listPlaces } from "../data/data_error.ts"
+import { rowsError } from "../data/data_error.ts"
 import { numeralOf } from "../data/labels/numeral.ts"
 import type { Table } from "../data/table/table.ts"
 import { full, mean, mul, sub } from "../tensor/ops.ts"
 import { classesOf, numberField } from "./classification.ts"
 import { pearson, spearman } from "./measures/correlation.ts"
-import { ONE_TEXT, textEncoder, textRowsOf } from "./one_text.ts"
+import { ONE_TEXT, textEncoder, textRowsOf } from "./shared/one_text.ts"
 import type { TaskOf } from "./task.ts"
 
 /** Columns of data for regression. */
@@ -21,7 +21,7 @@ export interface ScoredColumns {
 export interface ScoredRow extends DataRow {
   /** The text. */
   readonly text: string
-  /** Scores, in the order of the data's `labels`; empty where they are not known. */
+  /** Scores, in the order of the data's `labels`; empty if they are unknown. */
   readonly scores: ReadonlyArray<number>
 }
 
@@ -51,17 +51,15 @@ export const scoredColumns = ({ text, scores }: ScoredColumns): ColumnReader<Sco
   }
 }
 
-/** The numbers of a column. Throws DataError with all rows that hold something else. */
+/** The numbers of a column. Throws DataError with all rows that hold no number. */
 const numbersOf = (table: Table, column: string): ReadonlyArray<number> => {
   const cells = cellsOf(table, column, scoreText).map((cell) => cell.trim())
   const wrong = cells.flatMap((cell, index) => isNumber(cell) ? [] : [index])
   if (wrong.length === 0) return cells.map(Number)
   const rows = wrong.map((index) => table.places[index])
   const found = [...new Set(wrong.map((index) => JSON.stringify(cells[index])))].slice(0, 5).join(", ")
-  const message =
-    `${table.source}, column ${JSON.stringify(column)}: a score must be a number such as 3.7, got ${found} ` +
-    `in ${listPlaces(table.unit, rows)}`
-  throw new DataError({ reason: "Label", message, rows })
+  const what = `a score must be a number such as 3.7, got ${found}`
+  throw rowsError("Label", table, rows, `, column ${JSON.stringify(column)}: ${what}`)
 }
 
 /** A score's text. Unlike an id, a score may be any float, also above 2^53. */
@@ -105,7 +103,7 @@ const TASK: Omit<RegressionTask, "labels" | "head" | "fields" | "problem"> = {
       distance: meanOf(said.map((value, i) => Math.abs(value - scores[i]))),
     }))
     if (pairs.some(({ row }) => row.scores.length === 0)) return { predictions }
-    /** The mean over scores of what is found of each: its expected and predicted values. */
+    /** The mean over the scores of a function of expected and predicted values. */
     const each = (find: (expected: ReadonlyArray<number>, said: ReadonlyArray<number>) => number) =>
       meanOf(labels.map((_, i) => find(pairs.map(({ row }) => row.scores[i]), pairs.map(({ said }) => said[i]))))
     const metrics = {
@@ -120,7 +118,7 @@ const TASK: Omit<RegressionTask, "labels" | "head" | "fields" | "problem"> = {
 
 const meanOf = (values: ReadonlyArray<number>): number => values.reduce((sum, value) => sum + value, 0) / values.length
 
-/** Scores in words, four digits each. */
+/** Scores with four digits each. */
 const shown = (scores: ReadonlyArray<number>): string =>
   scores.map((score) => String(Number(score.toPrecision(4)))).join(", ")
 

@@ -3,7 +3,7 @@ import type * as FileSystem from "effect/FileSystem"
 import type { Data, DataRow, DatasetOptions, StreamedData } from "../data/data.ts"
 import { attempt, DataError } from "../data/data_error.ts"
 import { openTable } from "../data/table/read_table.ts"
-import { type Columns, type DataOf, readerOf } from "./builtin.ts"
+import { columnReaderOf, type Columns, type DataOf } from "./builtin.ts"
 import { mapColumns } from "./map_columns.ts"
 
 /** How a file is streamed. */
@@ -32,7 +32,7 @@ export const stream = <const C extends Columns>(
     if (!Number.isSafeInteger(window) || window < 1) {
       return yield* fail("BadInput", `window must be a whole number from 1, got ${window}`)
     }
-    const { kind } = readerOf(columns)
+    const { kind } = columnReaderOf(columns)
     if (kind.classes !== undefined && options.labels === undefined) {
       return yield* fail("Label", `${path}: name all labels, { labels }: a stream does not see all rows at once`)
     }

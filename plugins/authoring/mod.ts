@@ -47,7 +47,7 @@ export { alongBody, type Cutter, cutterOf } from "../../core/data/tokenizer/trai
 export { cellsOf, cellText } from "../../core/data/table/cells.ts"
 export { textKey } from "../../core/data/split/text_keys.ts"
 export { classificationMetrics } from "../../core/tasks/measures/classification_metrics.ts"
-export { perExample, perToken } from "../../core/tasks/objectives.ts"
+export { perExample, perToken } from "../../core/tasks/shared/objectives.ts"
 export { readFiles } from "../../core/model/sites/adapters.ts"
 export { decodeTensors, encodeTensors, type FileTensor, nearest } from "../peft_format/mod.ts"
 export {

@@ -1,14 +1,19 @@
 /**
- * A reader written against the public exports alone; the files are written by hyparquet-writer.
+ * The reader of `docs/add_a_reader.md`: Parquet by row groups, written against the public exports alone.
  */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assertEquals, assertStringIncludes } from "@std/assert"
-import { DataError, Dataset } from "@espalier/espalier"
+import { type DataError, Dataset } from "@espalier/espalier"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Stream from "effect/Stream"
 import { parquetWriteBuffer } from "hyparquet-writer"
-import { parquet } from "./plugins/parquet.ts"
+import { importPage } from "../support/page.ts"
+
+const { parquet } = await importPage<Page>("docs/add_a_reader.md")
+interface Page {
+  readonly parquet: (options?: { readonly columns?: ReadonlyArray<string> }) => Dataset.Reader
+}
 
 const texts = Array.from({ length: 25 }, (_, i) => `text ${i}: ärger "quoted", tab\t and 日本`)
 const content = parquetWriteBuffer({

@@ -7,7 +7,9 @@ import { Dataset, Model, Trainer, type TrainEvent } from "@espalier/espalier"
 import * as Effect from "effect/Effect"
 import { parquetWriteBuffer } from "hyparquet-writer"
 import { data, languageModel, run, tokenizer } from "./language_model.ts"
-import { parquet } from "./plugins/parquet.ts"
+import { importPage } from "../support/page.ts"
+
+const { parquet } = await importPage<{ readonly parquet: () => Dataset.Reader }>("docs/add_a_reader.md")
 
 const sentences = data.rows.map(({ text }) => text)
 /** With the length of the longest text as `maxLength`, shapes are those of rows in memory. */

@@ -4,8 +4,8 @@ import { type BatchOptions, makeBatches } from "./batches.ts"
 import type { Example } from "../encode.ts"
 
 /**
- * Draws every example once an epoch: a step holds micro-batches of each task as long as the task has some. A pure function
- * of its arguments.
+ * Draws every example once an epoch; a step has micro-batches of each task that has some left. A pure function of its
+ * arguments.
  *
  * @throws DataError as {@link makeBatches}.
  */

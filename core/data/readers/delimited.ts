@@ -35,10 +35,10 @@ const delimited = (whole: string, source: string, usual: string, options: ReadOp
     }`
     throw new DataError({ reason: "BadInput", message })
   }
-  // Excel tells itself the delimiter so.
+  // Excel's own way to say the delimiter.
   const sep = /^"?sep=([^"\r\n])"?\r*(?:\n|\r(?!\n))/i.exec(whole)
   const lines = unixLineEnds(sep === null ? whole : whole.slice(sep[0].length))
-  // "\r\n" may have lost its half at the end of a file.
+  // A file may end within "\r\n".
   const text = lines.includes("\n") ? lines.replace(/\r+$/, "") : lines
   const before = sep === null ? 0 : 1
   const notes: Array<string> = []
@@ -70,7 +70,7 @@ const delimited = (whole: string, source: string, usual: string, options: ReadOp
   }
 }
 
-/** Reads with a delimiter; quotes that backslashes escape are read as if they were doubled, where all fits so alone. */
+/** Reads with a delimiter. If only that makes all records fit, quotes after backslashes count as doubled ones. */
 const reads = (text: string, delimiter: string, { header, quotes = "auto" }: ReadOptions): Reading => {
   const reading = { text, delimiter, ...readQuotes(text, delimiter, header, quotes) }
   const mayEscape = quotes !== "none" && text.includes('\\"') && (!reading.quoting || reading.faults.length > 0)
@@ -82,8 +82,8 @@ const reads = (text: string, delimiter: string, { header, quotes = "auto" }: Rea
 }
 
 /**
- * The delimiter: the usual one where it parts the first line and fits the rows. Else another one that does: for most rows
- * where the usual one parts nothing, for all of them where it does.
+ * The usual delimiter if it divides the first line and fits the rows. Else another one that fits: most rows if the usual one
+ * divides nothing, all rows otherwise.
  */
 const delimiterOf = (text: string, usual: string, options: ReadOptions): string => {
   const [first] = text.trimStart().split(/[\r\n]/, 1)
@@ -97,7 +97,7 @@ const delimiterOf = (text: string, usual: string, options: ReadOptions): string 
   return shares[best] === 1 || (!parts && shares[best] > 0.5) ? others[best] : usual
 }
 
-/** Carriage returns that stand alone are characters where the records fit so, and line ends where these fit so. */
+/** Decides by the fit of the records whether lone carriage returns are characters or line ends. */
 const withLineEnds = (text: string, delimiter: string, options: ReadOptions, notes: Array<string>): Reading => {
   if (!text.includes("\r")) return reads(text, delimiter, options)
   const kept = reads(text, delimiter, options)
@@ -111,7 +111,7 @@ const withLineEnds = (text: string, delimiter: string, options: ReadOptions, not
   return kept
 }
 
-/** All records of a text that was found to be in order, blank lines aside. */
+/** All records of a text without faults, blank lines aside. */
 const recordsOf = ({ text, delimiter, records, starts = [] }: Reading): ReadonlyArray<ParsedRecord> => {
   if (records !== undefined) return records
   const parsed = parse(text, {
@@ -119,10 +119,10 @@ const recordsOf = ({ text, delimiter, records, starts = [] }: Reading): Readonly
     relax_column_count: true,
     relax_quotes: true,
     skip_empty_lines: true,
-    // Else it takes the first line's for all.
+    // The default is the first line's.
     record_delimiter: "\n",
   }) as ReadonlyArray<ReadonlyArray<string>>
-  // Its own count of lines takes carriage returns within fields for lines.
+  // csv-parse counts carriage returns within fields as lines.
   return parsed.map((fields, index) => ({ fields, line: starts[index] })).filter(({ fields: [first, ...more] }) =>
     more.length > 0 || first === "" || first.trim() !== ""
   )

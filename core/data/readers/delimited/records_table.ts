@@ -3,7 +3,7 @@ import { type Fault, malformed, type Row, type Table } from "../../table/table.t
 import type { ParsedRecord } from "./quotes.ts"
 import { fits, type Shape, shapeOf, widthOf } from "./shape.ts"
 
-/** What usually parts columns, with names for messages. */
+/** Usual delimiters, with their names for messages. */
 export const DELIMITERS: Readonly<Record<string, string>> = {
   ",": "commas",
   "\t": "tabs",
@@ -29,7 +29,7 @@ const headed = (
   return { names: header, rows: same ? rest : records }
 }
 
-/** What is likely where no row fits the header, but all are alike. */
+/** A likely reason if no row fits the header and all have the same number of fields. */
 const headerHint = (rows: ReadonlyArray<Shape>, faults: ReadonlyArray<Fault>): string => {
   const counts = new Set(rows.map(({ count }) => count))
   if (rows.length < 2 || faults.length < rows.length || counts.size > 1) return ""
@@ -38,13 +38,13 @@ const headerHint = (rows: ReadonlyArray<Shape>, faults: ReadonlyArray<Fault>): s
   } fields: the first line may be a title or a comment, not column names, or lack a name`
 }
 
-/** Whether a record repeats the header, as where files were joined. */
+/** Whether a record repeats the header, as in joined files. */
 const isHeader = (fields: ReadonlyArray<string>, names: ReadonlyArray<string>): boolean =>
   names.length > 1 && fields.length >= names.length && names.some((name) => name.trim() !== "") &&
   fields.every((field, at) => field.trim() === (names[at] ?? "").trim())
 
 /**
- * The table of a file's records, the first of which is the header where none is given; what is to be told joins `notes`.
+ * The table of a file's records. Without a given header, the first record is the header. Adds to `notes`.
  *
  * @throws DataError `Malformed` with all records that do not fit the header.
  */

@@ -1,20 +1,20 @@
-/** What of a record tells whether it belongs to its header. */
+/** What decides whether a record fits its header. */
 export interface Shape {
   /** The line on which it begins. */
   readonly line: number
   /** Number of its fields. */
   readonly count: number
-  /** Number of its fields up to the last that holds something. */
+  /** Number of its fields up to the last one that is not blank. */
   readonly filled: number
   /** The first field. */
   readonly first: string
 }
 
-/** How many fields a record may have. */
+/** Number of fields that a record may have. */
 export interface Width {
-  /** Columns up to the last that has a name: a record must have these. */
+  /** At least: columns up to the last one with a name. */
   readonly named: number
-  /** All columns: nothing may stand beyond these. */
+  /** At most: all columns. Fields beyond them must be blank. */
   readonly all: number
 }
 
@@ -26,13 +26,13 @@ export const shapeOf = (fields: ReadonlyArray<string>, line: number): Shape => (
   first: fields[0],
 })
 
-/** Whether a record has all named columns and nothing beyond the header. Empty ones do. */
+/** Whether a record has all named columns and nothing beyond the header. Blank records fit. */
 export const fits = ({ count, filled }: Shape, { named, all }: Width): boolean =>
   filled === 0 || (count >= named && filled <= all)
 
 /**
- * The width that a file's records must have; the first record is the header, where none is given. R, and pandas with its
- * index, may leave out the name of a first column that numbers the rows: `numbered` says that it is so here.
+ * The width of a file's records. Without a given header, the first record is the header. R, and pandas with an index, leave
+ * out the name of a first column that numbers the rows: then `numbered` is true.
  */
 export const widthOf = (
   shapes: ReadonlyArray<Shape>,

@@ -1,19 +1,16 @@
-/** A field as quoting would read it. */
+/** A field, if quotes enclose fields. */
 export interface Field {
   /** The line on which it begins. */
   readonly line: number
   /** Number of its column, from 0. */
   readonly column: number
-  /** What it holds; doubled quotes are left doubled. */
+  /** Its text; doubled quotes stay doubled. */
   readonly text: string
-  /**
-   * Quoted from end to end; not beginning with a quote; with text after its closing quote; beginning with a quote that no
-   * field's end closes (it is read as if not quoted, so that what follows is told apart again).
-   */
+  /** In quotes; without a quote first; with text after its closing quote; never closed (then it ends with its line). */
   readonly kind: "quoted" | "plain" | "trailing" | "open"
 }
 
-/** Where the quote that stands at an offset is closed; -1 where it is not. */
+/** Offset of the quote that closes the one at `start`; -1 if there is none. */
 const closingQuote = (text: string, start: number): number => {
   let at = text.indexOf('"', start + 1)
   while (at >= 0 && text[at + 1] === '"') at = text.indexOf('"', at + 2)
@@ -21,8 +18,8 @@ const closingQuote = (text: string, start: number): number => {
 }
 
 /**
- * Visits all fields of a text (line ends are "\n"), its quotes taken as quoting, and tells of the end of each record.
- * It only looks: csv-parse reads. That stops at its first complaint, and does not say which fields were quoted.
+ * Visits all fields of a text (line ends are "\n") and the end of each record, as if quotes enclosed fields. csv-parse does
+ * the reading; but it stops at the first error and does not say which fields were quoted.
  */
 export const walkFields = (
   text: string,

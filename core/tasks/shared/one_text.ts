@@ -2,11 +2,11 @@
  * What tasks share whose rows are one text with an answer.
  * @module
  */
-import type { DataRow, Encoding, RowKind } from "../data/data.ts"
-import { textKey } from "../data/split/text_keys.ts"
-import { cellsOf } from "../data/table/cells.ts"
-import type { Table } from "../data/table/table.ts"
-import { cutterOf, type Fields } from "../data/tokenizer/training/pieces.ts"
+import type { DataRow, Encoding, RowKind } from "../../data/data.ts"
+import { textKey } from "../../data/split/text_keys.ts"
+import { cellsOf } from "../../data/table/cells.ts"
+import type { Table } from "../../data/table/table.ts"
+import { cutterOf, type Fields } from "../../data/tokenizer/training/pieces.ts"
 
 interface OneText extends DataRow {
   readonly text: string

@@ -1,5 +1,5 @@
-import type { ExampleLoss, Objective } from "../contracts/objective.ts"
-import { crossEntropy, less, sub, sum } from "../tensor/ops.ts"
+import type { ExampleLoss, Objective } from "../../contracts/objective.ts"
+import { crossEntropy, less, sub, sum } from "../../tensor/ops.ts"
 
 /** Cross-entropy of one label an example: logits [B, classes], labels [B]. Every labelled example weighs 1. */
 export const perExample: Objective = ({ batch: { fields: { labels } }, outputs }): ExampleLoss => ({

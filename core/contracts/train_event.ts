@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Values by the name of their metric, such as `loss`, `perplexity`, `accuracy`, `macroF1`, `matthews`. */
+/** Values by name of the metric: `loss`, `perplexity`, `accuracy`, `macroF1`, `matthews`, ... */
 export type Metrics = Readonly<Record<string, number>>
 
 /** The run starts or resumes. */

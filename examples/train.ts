@@ -28,7 +28,7 @@ const CAVEATS: Readonly<Record<string, string>> = {
 const read = ({ model: { path, head }, data, columns, reading }: ResolvedRun) =>
   Effect.gen(function* () {
     const found = yield* Dataset.file(data, columns, reading)
-    if (reading.labels !== undefined || head === "new" || found.labels.length < 2) return found
+    if (reading.labels !== undefined || head === "new" || found.kind.classes === undefined) return found
     const own = yield* Model.headLabels(path, found.labels)
     if (own === undefined || `${own}` === `${found.labels}`) return found
     yield* Console.log(`data: labels in the order of the model's head: ${own.join(", ")}`)

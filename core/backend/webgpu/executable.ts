@@ -6,7 +6,7 @@ import type { BackendService, CallTime, Executable, RunData } from "../backend.t
 import { BackendError } from "../backend_error.ts"
 import { checkInputs } from "../check_inputs.ts"
 import { slotsOf } from "../slots.ts"
-import type { Region } from "./worker.ts"
+import type { Region } from "./worker/protocol.ts"
 import { ARENA, type DeviceBuffers } from "./buffers.ts"
 import { lower, type PlannedRegion, type WebgpuPlan } from "./lower.ts"
 import { arrayOf, type SlotTable } from "./slot_table.ts"

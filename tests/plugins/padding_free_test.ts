@@ -61,6 +61,16 @@ const llama = {
   num_attention_heads: 4,
   num_key_value_heads: 2,
 }
+/** Windows that are shorter than most examples. */
+const mistral = { ...llama, model_type: "mistral", sliding_window: 3 }
+const qwen3 = {
+  ...llama,
+  model_type: "qwen3",
+  head_dim: 6,
+  use_sliding_window: true,
+  sliding_window: 2,
+  max_window_layers: 1,
+}
 const classes = ["a", "b", "c"]
 const models = [
   { name: "Llama, causal language model", config: llama, task: Task.causalLM() },
@@ -70,6 +80,8 @@ const models = [
   { name: "BERT, masked language model", config: bert, task: Task.maskedLM() },
   { name: "DistilBERT, classification", config: distilBert, task: Task.classification(classes) },
   { name: "DistilBERT, masked language model", config: distilBert, task: Task.maskedLM() },
+  { name: "Mistral with a window, causal language model", config: mistral, task: Task.causalLM() },
+  { name: "Qwen3 with windows, classification", config: qwen3, task: Task.classification(classes) },
 ]
 const none = Layer.empty as unknown as Layer.Layer<never, PluginError, Base>
 const methods: Readonly<Record<string, Layer.Layer<never, PluginError, Base>>> = {

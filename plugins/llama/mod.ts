@@ -63,7 +63,7 @@ function read(config: ConfigReader) {
 type Config = ReturnType<typeof read>
 
 function layerAt(path: string, config: Config, window: number | undefined): blocks.Layer {
-  const { hiddenSize, headDim, std, epsilon } = config
+  const { hiddenSize, headDim, epsilon } = config
   const norm = (name: string, width = hiddenSize) => blocks.rmsNorm({ path: `${path}.${name}`, width, epsilon })
   const attention = blocks.attention({
     ...config,
@@ -77,15 +77,13 @@ function layerAt(path: string, config: Config, window: number | undefined): bloc
     window,
   })
   const feedForward = blocks.feedForward({
+    ...config,
     path: `${path}.mlp`,
-    hiddenSize,
-    intermediateSize: config.intermediateSize,
     inputs: ["gate_proj", "up_proj"],
     gated: true,
     output: "down_proj",
     bias: config.feedForwardBias,
-    std,
-    activation: config.activation,
+    dropout: 0,
   })
   return blocks.layer({
     path,

@@ -26,10 +26,10 @@ import { onWebgpu, withWebgpu } from "./core/backend/webgpu/with_webgpu.ts"
 import type { Base } from "./support/model_layer.ts"
 import { inDirectory } from "./plugins/files.ts"
 
-/** A width of heads that the hidden width does not give; a window that is shorter than the rows. */
+/** A width of heads that the hidden width does not give; a window that is shorter than the rows, which two layers bridge. */
 const OWN_FIELDS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   Qwen3: { head_dim: 6 },
-  Mistral: { sliding_window: 3 },
+  Mistral: { sliding_window: 3, num_hidden_layers: 2 },
 }
 
 /** Models by the names of the tables' columns. */

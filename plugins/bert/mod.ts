@@ -9,19 +9,6 @@
  * const Methods = Layer.mergeAll(Bert.layer)
  * ```
  *
- * `Trainer.embed` computes embeddings, for any task of the model:
- *
- * ```ts
- * import * as Effect from "effect/Effect"
- * import { Model, Task, Trainer } from "@espalier/espalier"
- *
- * export const cosine = Effect.gen(function* () {
- *   const model = yield* Model.load("./minilm", { task: Task.maskedLM() })
- *   const [a, b] = yield* Trainer.embed(model, ["a pear tree", "an apple tree"], { normalize: true })
- *   return a.reduce((sum, x, i) => sum + x * b[i], 0)
- * })
- * ```
- *
  * @module
  */
 import type * as Layer from "effect/Layer"

@@ -9,7 +9,7 @@ export { feedForward, type FeedForwardOptions } from "./feed_forward.ts"
 export { firstPlaceHead, type HeadForward, lastTokenHead, networkOf, tokenHead, vocabularyHead } from "./heads.ts"
 export { inTurn, type Layer, layer, type LayerOptions, type LayerPart } from "./layer.ts"
 export { linear, type LinearOptions } from "./linear.ts"
-export { layerNorm, type LayerNormOptions, type NormOptions, rmsNorm, type RmsNormOptions } from "./norm.ts"
+export { layerNorm, type NormOptions, rmsNorm } from "./norm.ts"
 export {
   type Activation,
   type HeadSizes,

@@ -12,28 +12,16 @@ export interface NormOptions {
   readonly epsilon: number
 }
 
-/** What a {@link layerNorm} needs. */
-export interface LayerNormOptions extends NormOptions {
-  /** Whether it has a bias. Default true. */
-  readonly bias?: boolean
-}
-
-/** What an {@link rmsNorm} needs. */
-export interface RmsNormOptions extends NormOptions {
-  /** Added to the weight; 1 where the weight starts at 0. Default 0. */
-  readonly offset?: 0 | 1
-}
-
-/** Layer norm along the last axis (Ba et al. 2016). */
-export function layerNorm({ path, width, epsilon, bias = true }: LayerNormOptions): Module {
+/** Layer norm along the last axis (Ba et al. 2016), with a bias by default. */
+export function layerNorm({ path, width, epsilon, bias = true }: NormOptions & { readonly bias?: boolean }): Module {
   return norm(path, width, bias ? { weight: "ones", bias: "zeros" } : { weight: "ones" }, (x, parameter) => {
     const [weight, shift] = [parameter("weight"), bias ? parameter("bias") : ops.full(0, [width])]
     return ops.layerNorm(x, weight, shift, epsilon)
   })
 }
 
-/** Root-mean-square norm along the last axis (Zhang and Sennrich 2019). */
-export function rmsNorm({ path, width, epsilon, offset = 0 }: RmsNormOptions): Module {
+/** Root-mean-square norm along the last axis (Zhang and Sennrich 2019); with an `offset` of 1 the weight starts at 0. */
+export function rmsNorm({ path, width, epsilon, offset = 0 }: NormOptions & { readonly offset?: 0 | 1 }): Module {
   return norm(path, width, { weight: offset === 0 ? "ones" : "zeros" }, (x, parameter) => {
     const weight = parameter("weight")
     return ops.rmsNorm(x, offset === 0 ? weight : ops.add(weight, offset), epsilon)

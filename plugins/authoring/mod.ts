@@ -1,7 +1,7 @@
 /**
- * What authors of plugins need beside the types and operations of the main entry point: tables of options, selectors,
- * Hugging Face PEFT's files, derivatives, and a check of operations of their own; what model families are made of
- * (`blocks`); and what tasks are made of: parts of texts as token ids, cells of tables, losses, metrics.
+ * For authors of plugins, besides the types and operations of the main entry point: tables of options, selectors, files of
+ * Hugging Face PEFT, derivatives and `checkOperation`; `blocks` for model families; token ids of parts of texts, cells of
+ * tables, losses and metrics for tasks.
  *
  * ```ts
  * import { ops } from "@espalier/espalier"

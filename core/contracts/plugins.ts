@@ -1,5 +1,5 @@
 /**
- * The registry that plugins add their contributions to.
+ * The registry of contributions.
  * @module
  */
 import * as Context from "effect/Context"
@@ -11,7 +11,7 @@ import { PluginError } from "./plugin_error.ts"
 
 /** The operations of the registry. */
 export interface PluginsService {
-  /** Adds a contribution; it is removed when the plugin's layer is released. */
+  /** Adds a contribution until the scope closes. */
   readonly register: (contribution: Contribution) => Effect.Effect<void, PluginError, Scope.Scope>
   /** All contributions, ordered by `after`, then by id. The order of building layers does not matter. */
   readonly all: Effect.Effect<ReadonlyArray<Contribution>, PluginError>
@@ -93,7 +93,7 @@ export function collection<A>(): (
     })
 }
 
-/** A plugin's layer: `make` gives the capability that it provides and its contribution. */
+/** A plugin's layer: `make` returns the provided service and the contribution. */
 export function plugin<I, S, E, R>(
   key: Context.Key<I, S>,
   make: Effect.Effect<readonly [service: S, contribution: Contribution], E, R>,

@@ -5,7 +5,7 @@
 import type { RunData } from "../backend/backend.ts"
 import type { Graph } from "../graph/build.ts"
 import { lastOf } from "../model/sites/batch_layout.ts"
-import type { RowChoice } from "../model/blocks/choose_by_row.ts"
+import type { RowChoice } from "../model/sites/choose_by_row.ts"
 import type { Model } from "../model/model.ts"
 import type { Decoding } from "../model/module.ts"
 import { runOnce } from "../model/sites/run_once.ts"

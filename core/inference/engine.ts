@@ -2,7 +2,7 @@
  * Generates text for rows of different lengths together; rows join and leave while it runs.
  * @module
  */
-import { chooseByRow } from "../model/blocks/choose_by_row.ts"
+import { chooseByRow } from "../model/sites/choose_by_row.ts"
 import type { Model } from "../model/model.ts"
 import { ModelError } from "../model/model_error.ts"
 import { wrongTokenId } from "../data/token_ids.ts"

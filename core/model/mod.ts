@@ -4,8 +4,8 @@
  */
 export type { FoldedWeight, ForwardOptions, Model, ModelParameter, ViewOptions } from "./model.ts"
 export { readParameters, writeParameters } from "./sites/adapters.ts"
-export type { Choice } from "./blocks/choice.ts"
-export { chooseByRow, type RowChoice } from "./blocks/choose_by_row.ts"
+export type { Choice } from "./sites/choice.ts"
+export { chooseByRow, type RowChoice } from "./sites/choose_by_row.ts"
 export { headLabels } from "./head_labels.ts"
 export { initialize, load, type LoadError } from "./load/load.ts"
 export type { InitializeOptions, LoadOptions } from "./load/load_options.ts"

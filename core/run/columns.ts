@@ -91,7 +91,7 @@ const tasksOf = (readings: ReadonlyArray<Reading>): ReadonlyArray<Kind> => [
 /** Names of all tasks. */
 export const KINDS: ReadonlyArray<Kind> = tasksOf(READINGS)
 
-/** The task of a name, or the first that learns from such data. */
+/** The named task, or the first one for this kind of rows. */
 export const taskOf = ({ kind, labels }: Data, name?: Kind): Task => {
   const tasks = READINGS.filter(({ task }) => name === undefined || task === name).map(({ make }) => make(labels))
   return tasks.find(({ rows }) => rows.includes(kind)) ?? tasks[0]

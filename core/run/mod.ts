@@ -1,5 +1,5 @@
 /**
- * Training runs as plain data: what a file or a sweep can say of one, checked by the tables of options. A program
+ * Training runs as plain data, for files and sweeps, checked by the tables of options. A program
  * passes the methods that a run may name, and readers beside those of this package.
  *
  * ```ts

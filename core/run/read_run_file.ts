@@ -9,19 +9,19 @@ import type { Reader } from "../data/readers/reader.ts"
 import type { RunMethods } from "./methods.ts"
 import { type RunSpec, runTable } from "./run_spec.ts"
 
-/** What a {@link RunFileError} holds. */
+/** Fields of a {@link RunFileError}. */
 export interface RunFileErrorFields {
-  /** Kind of failure: the file cannot be read, is no JSON, or says what it must not. */
+  /** The file cannot be read, is not JSON, or its content is wrong. */
   readonly reason: "Read" | "Syntax" | "Content"
   /** The file. */
   readonly file: string
-  /** Everything that is wrong, each with its place. */
+  /** All faults, each with the name of its option. */
   readonly problems: ReadonlyArray<string>
-  /** All of it for people. */
+  /** File and faults as text. */
   readonly message: string
 }
 
-/** A run file that is not what it must be. Raised before anything is read or made. */
+/** A wrong run file. Raised before any work. */
 export class RunFileError extends Data.Error<RunFileErrorFields> {
   /** Tag for `Effect.catchTag`. */
   readonly _tag: "RunFileError" = "RunFileError"
@@ -29,7 +29,7 @@ export class RunFileError extends Data.Error<RunFileErrorFields> {
   override readonly name: string = "RunFileError"
 }
 
-/** Everything that is wrong with a run. */
+/** All faults of a run. */
 export function runProblems(
   content: unknown,
   methods: RunMethods,

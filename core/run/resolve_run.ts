@@ -18,17 +18,17 @@ export interface ResolvedRun {
   readonly columns: Columns
   /** How the file is read; labels, if they are given. */
   readonly reading: DatasetOptions
-  /** Share of the rows to choose by. */
+  /** Share of the rows for validation. */
   readonly validation: number
-  /** Share of the rows to judge by. */
+  /** Share of the rows for the test. */
   readonly test: number
-  /** What to learn. Default: as the columns say. */
+  /** Task. Default: given by the columns. */
   readonly task?: Kind
-  /** What is trained. */
+  /** Methods. */
   readonly methods: ReadonlyArray<MethodSpec>
   /** Options of training. */
   readonly training: TrainOptions & { readonly maxLength: number }
-  /** Stop after so many evaluations without progress. Default: never. */
+  /** Stop after this many evaluations without progress. Default: never. */
   readonly patience?: number
   /** Seed of split, new weights and order. */
   readonly seed: number
@@ -39,7 +39,7 @@ export interface ResolvedRun {
 /**
  * Fills in the defaults of a run that has no problems.
  *
- * @param folder What relative paths count from. Default: the current directory.
+ * @param folder Base of relative paths. Default: the current directory.
  * @param readers Readers beside those of this package. Default: none.
  */
 export function resolveRun(

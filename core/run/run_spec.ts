@@ -21,13 +21,13 @@ export interface DataSpec extends ColumnNames, Omit<ReadOptions, "readers"> {
   readonly path: string
   /** Labels in the order of their ids. Default: those of the model's head, or of the data, sorted. */
   readonly labels?: ReadonlyArray<string>
-  /** Share of the rows to choose by, [0, 1). Default 0.1. */
+  /** Share of the rows for validation, [0, 1). Default 0.1. */
   readonly validation?: number
-  /** Share of the rows to judge by, [0, 1). Default 0.2. */
+  /** Share of the rows for the test, [0, 1). Default 0.2. */
   readonly test?: number
 }
 
-/** How a run trains: what JSON can hold of the options of training, with defaults for small data. */
+/** Options of training that JSON can hold, with defaults for small data. */
 export interface TrainingSpec extends
   Omit<
     TrainOptions,
@@ -39,7 +39,7 @@ export interface TrainingSpec extends
   readonly patience?: number
 }
 
-/** A training run as plain data: what a file or a sweep can say of it. */
+/** A training run as plain data. */
 export interface RunSpec {
   /** Address of the JSON Schema, for editors. */
   readonly $schema?: string
@@ -47,11 +47,11 @@ export interface RunSpec {
   readonly model: ModelSpec
   /** The rows to learn from. */
   readonly data: DataSpec
-  /** What to learn. Default: as the columns say. */
+  /** Task. Default: given by the columns. */
   readonly task?: Kind
-  /** What is trained, in any order. */
+  /** Methods, in any order. */
   readonly methods: ReadonlyArray<MethodSpec>
-  /** How it is trained. */
+  /** Options of training. */
   readonly training?: TrainingSpec
   /** Seed of split, new weights and order. Default 42. */
   readonly seed?: number

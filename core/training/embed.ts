@@ -19,19 +19,19 @@ import { TrainingError } from "./training_error.ts"
 
 /** Options of {@link embed}. */
 export interface EmbedOptions {
-  /** Whether each embedding has length 1, so that a product of two is their cosine. Default false. */
+  /** Scale embeddings to length 1, so that a product of two is their cosine. Default false. */
   readonly normalize?: boolean
-  /** Texts that go through the model together. Default 32. */
+  /** Texts per batch. Default 32. */
   readonly batchSize?: number
-  /** Most tokens of a text; longer ones are cut. Default: the model's positions, and a longer text is an error. */
+  /** Maximum tokens per text; longer ones are cut. Default: the model's positions, and a longer text is an error. */
   readonly maxLength?: number
   /** Default: the one in the model's directory. */
   readonly tokenizer?: Tokenizer
-  /** The plugin that each text goes through, as for `evaluate`. Default: every text goes through all. */
+  /** The plugin of each text, as for `evaluate`. Default: all plugins for every text. */
   readonly plugins?: ReadonlyArray<string>
 }
 
-/** A text with the tokenizer's special tokens, and nothing to learn. */
+/** A text with the tokenizer's special tokens, without fields. */
 const EMBEDDING: Encoding<TextRow> & BatchSpec = {
   head: { kind: "token" },
   fields: {},
@@ -42,8 +42,8 @@ const EMBEDDING: Encoding<TextRow> & BatchSpec = {
 }
 
 /**
- * Embeddings of texts: the mean of the last hidden states over all tokens that are not padding, special ones included
- * (Reimers and Gurevych 2019). Gives [hiddenSize] numbers a text, in the order of the texts.
+ * Embeddings of texts: the mean of the last hidden states over all tokens, including special ones, without padding (Reimers
+ * and Gurevych 2019). Returns [hiddenSize] numbers per text, in the order of the texts.
  */
 export function embed(
   model: Model,

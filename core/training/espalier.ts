@@ -1,5 +1,5 @@
 /**
- * What a program needs beside its methods.
+ * The services that a program needs besides its methods.
  * @module
  */
 import * as Effect from "effect/Effect"
@@ -12,19 +12,19 @@ import type { BackendError } from "../backend/backend_error.ts"
 import { layer as plugins, type Plugins } from "../contracts/plugins.ts"
 import { type Families, layer as families } from "../model/load/families.ts"
 
-/** What {@link layer} provides. */
+/** Services that {@link layer} provides. */
 export type Services = Backend | Plugins | Families | FileSystem.FileSystem | Path
 
-/** Options of {@link layerWith}: which backend and how it is set up, and where files are. */
+/** Options of {@link layerWith}: the backend and the files. */
 export interface EspalierOptions extends AutoOptions {
   /**
-   * Files of the program by path, such as `model/config.json`, instead of the machine's. What is read must be in it;
-   * what is written goes into it. For pages, whose bundles leave `@effect/platform-node` out as external.
+   * Files in memory by path, such as `model/config.json`, for reading and writing. For web pages, whose bundles exclude
+   * `@effect/platform-node`. Default: the machine's files.
    */
   readonly files?: Map<string, Uint8Array>
 }
 
-// Loaded when they are built: a page needs no files of the machine, a program none in memory.
+// Imported on demand: a page needs no files of the machine, a program none in memory.
 const inMemory = (files: Map<string, Uint8Array>): Layer.Layer<FileSystem.FileSystem | Path> =>
   Layer.unwrap(Effect.promise(async () => {
     const [{ memoryFiles }, path] = await Promise.all([
@@ -48,5 +48,5 @@ export function layerWith(options: EspalierOptions): Layer.Layer<Services, Backe
   return Layer.mergeAll(plugins, families, backendWith(options), files)
 }
 
-/** The registries of plugins and model families, the backend, and the platform's files. Each can be given instead. */
+/** The registries of plugins and model families, the backend, and the machine's files. Each can be replaced. */
 export const layer: Layer.Layer<Services, BackendError> = layerWith({})

@@ -14,10 +14,7 @@ import { makeTelemetry, type Telemetry } from "./loop/telemetry.ts"
 import { isStreamed, type TrainingData } from "./loop/training_data.ts"
 import { makeValidation } from "./loop/validation.ts"
 
-/**
- * Trains a model. Everything that can be checked is checked before any work; interruption (Ctrl-C) writes a checkpoint
- * and ends in order.
- */
+/** Trains a model. Options, data and plugins are checked before any work; an interruption (Ctrl-C) writes a checkpoint. */
 export function fit(
   model: Model,
   data: TrainingData,
@@ -91,7 +88,7 @@ export function fit(
   }))
 }
 
-/** Emits the start of the run and what a person should know before it. */
+/** Emits the start of the run and messages about it. */
 function announce(model: Model, plan: Plan, { emit }: Telemetry, resumedFrom: number | undefined) {
   return Effect.gen(function* () {
     yield* emit({

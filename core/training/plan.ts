@@ -25,9 +25,9 @@ import {
 } from "./loop/training_data.ts"
 import { TrainingError } from "./training_error.ts"
 
-/** Everything about a run that is decided before it begins. */
+/** Everything about a run that is decided before it starts. */
 export interface Plan {
-  /** What the model is called. */
+  /** Name of the model, for events and `config.json`. */
   readonly name: string
   readonly task: TaskOf
   readonly train: Readonly<Record<string, TaskExamples>>
@@ -36,27 +36,27 @@ export interface Plan {
   /** Set where rows are read while the model trains. */
   readonly stream?: StreamSource
   readonly totalSteps: number
-  /** Steps of each epoch; the last may not be taken whole. */
+  /** Steps of each epoch; the last one may be incomplete. */
   readonly epochSteps: ReadonlyArray<number>
   /** Steps of the warm-up. */
   readonly warmup: number
   readonly session: SessionOptions
-  /** Parameters that train. */
+  /** Trained parameters. */
   readonly parameters: ReadonlyArray<ModelParameter>
-  /** What decides which weights are best; `sign` is 1 for a metric that rises. */
+  /** The metric that selects the best weights; `sign` is 1 if higher is better. */
   readonly watched: { readonly metric: string; readonly sign: number; readonly minDelta: number }
-  /** The micro-batches of a step as arrays. Throws {@link TrainingError} for rows and lengths that cannot be. */
+  /** The micro-batches of a step as arrays. Throws {@link TrainingError} for wrong rows or lengths. */
   readonly collate: (step: Step) => ReadonlyArray<Batch>
   readonly evaluation: { readonly batchSize: number; readonly padId: number | undefined }
   readonly counts: { readonly trainableParameters: number; readonly totalParameters: number }
   /** For `config.json` of the run folder. */
   readonly config: Readonly<Record<string, unknown>>
   readonly tokenizer: Tokenizer
-  /** What longer texts were cut to. */
+  /** Limit to which longer texts were cut. */
   readonly maxLength: number | undefined
 }
 
-/** Checks that a run makes sense and prepares it. Throws {@link TrainingError} or DataError. */
+/** Checks a run and prepares it. Throws {@link TrainingError} or DataError. */
 export function planRun(
   model: Model,
   data: TrainingData,
@@ -103,7 +103,7 @@ export function planRun(
     : options.maxLength ?? network.maxPositions
   const { batchSize, gradientAccumulationSteps: accumulation, seed } = options
   const against = againstPaddingFree(model)
-  if (options.paddingFree === true && against !== undefined) throw wrong(`paddingFree cannot be: ${against}`)
+  if (options.paddingFree === true && against !== undefined) throw wrong(`paddingFree is not possible: ${against}`)
   const paddingFree = options.paddingFree !== false && against === undefined
   const drawing = { batchSize, accumulation, seed, maxLength: longest, even: paddingFree }
   const vocabulary = { vocabSize: network.vocabSize, maskId: tokenizer.maskId }
@@ -168,7 +168,7 @@ export function planRun(
   }
 }
 
-/** What decides the outcome of a run. */
+/** Settings that decide the outcome of a run. */
 function configOf(
   { task, contributions }: Model,
   name: string,
@@ -214,7 +214,7 @@ function countSteps(source: BatchSource, { epochs, maxSteps }: FullOptions): Pic
   return { epochSteps, totalSteps: maxSteps ?? total }
 }
 
-/** FNV-1a over tokens and labels, 32 bits: enough to notice that the data is not what it was. */
+/** FNV-1a over tokens and labels, 32 bits: it detects changed data. */
 function digest(examples: ReadonlyArray<Example>): string {
   let hash = 0x811c9dc5
   const numbers = new Float64Array(1), halves = new Int32Array(numbers.buffer)

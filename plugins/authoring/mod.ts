@@ -1,7 +1,7 @@
 /**
- * What authors of plugins need beside the types and operations of the main entry point: tables of options, selectors,
- * Hugging Face PEFT's files, derivatives, and a check of operations of their own; and what tasks are made of: parts of
- * texts as token ids, cells of tables, losses, metrics.
+ * For authors of plugins, besides the types and operations of the main entry point: tables of options, selectors, files of
+ * Hugging Face PEFT, derivatives and `checkOperation`; `blocks` for model families; token ids of parts of texts, cells of
+ * tables, losses and metrics for tasks.
  *
  * ```ts
  * import { ops } from "@espalier/espalier"
@@ -20,6 +20,7 @@ export { build, type Graph } from "../../core/graph/build.ts"
 export type { SlotReference } from "../../core/tensor/operations/leaves.ts"
 export { evaluate, evaluateAll, type EvaluateData } from "../../core/graph/evaluate.ts"
 export { type GradientOptions, gradients } from "../../core/graph/rewrite/gradients.ts"
+export * as blocks from "../../core/model/blocks/mod.ts"
 export { endsIn, matcher } from "../../core/model/sites/selector.ts"
 export {
   checkOptions,

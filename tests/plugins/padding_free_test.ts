@@ -26,6 +26,7 @@ import * as Adapters from "../../plugins/adapters/mod.ts"
 import * as Bert from "../../plugins/bert/mod.ts"
 import * as Llama from "../../plugins/llama/mod.ts"
 import * as Lora from "../../plugins/lora/mod.ts"
+import * as ModernBert from "../seams/families/modern_bert.ts"
 import { onWebgpu } from "../core/backend/webgpu/with_webgpu.ts"
 import { memoryBackend, memoryLayer } from "../support/memory_backend.ts"
 import type { Base } from "../support/model_layer.ts"
@@ -61,6 +62,25 @@ const llama = {
   num_attention_heads: 4,
   num_key_value_heads: 2,
 }
+/** Windows that are shorter than most examples. */
+const mistral = { ...llama, model_type: "mistral", sliding_window: 3 }
+const qwen3 = {
+  ...llama,
+  model_type: "qwen3",
+  head_dim: 6,
+  use_sliding_window: true,
+  sliding_window: 2,
+  max_window_layers: 1,
+}
+const modernBert = {
+  ...sizes,
+  model_type: "modernbert",
+  hidden_size: 16,
+  intermediate_size: 20,
+  num_hidden_layers: 2,
+  num_attention_heads: 2,
+  local_attention: 4,
+}
 const classes = ["a", "b", "c"]
 const models = [
   { name: "Llama, causal language model", config: llama, task: Task.causalLM() },
@@ -70,6 +90,10 @@ const models = [
   { name: "BERT, masked language model", config: bert, task: Task.maskedLM() },
   { name: "DistilBERT, classification", config: distilBert, task: Task.classification(classes) },
   { name: "DistilBERT, masked language model", config: distilBert, task: Task.maskedLM() },
+  { name: "Mistral with a window, causal language model", config: mistral, task: Task.causalLM() },
+  { name: "Qwen3 with windows, classification", config: qwen3, task: Task.classification(classes) },
+  { name: "ModernBERT with windows, classification", config: modernBert, task: Task.classification(classes) },
+  { name: "ModernBERT with windows, masked language model", config: modernBert, task: Task.maskedLM() },
 ]
 const none = Layer.empty as unknown as Layer.Layer<never, PluginError, Base>
 const methods: Readonly<Record<string, Layer.Layer<never, PluginError, Base>>> = {
@@ -149,7 +173,7 @@ const compare = (
   read: (backend: BackendService, slot: Slot) => Promise<ArrayLike<number>>,
 ) => {
   const base = Layer.mergeAll(backend, pluginsLayer, familiesLayer, NodeFileSystem.layer)
-  const services = Layer.mergeAll(method, Bert.layer, Llama.layer).pipe(Layer.provideMerge(base))
+  const services = Layer.mergeAll(method, Bert.layer, Llama.layer, ModernBert.layer).pipe(Layer.provideMerge(base))
   const program = Effect.gen(function* () {
     const model = yield* initialize(config, { task, seed: 3 })
     const examples = examplesOf(task)

@@ -1,5 +1,5 @@
 /**
- * What a person is told before a run. Loaded when it begins: a page that is opened needs none of it.
+ * Messages before a run. Imported when a run starts, so they are not part of a page's first load.
  * @module
  */
 import type { Contribution } from "../../contracts/contribution.ts"
@@ -9,7 +9,7 @@ import { notesOf } from "../../data/encode_notes.ts"
 import { formatPreview, preview } from "../../data/preview.ts"
 import type { Plan } from "../plan.ts"
 
-/** Secrets that checkpoints hold, notes of data, tokenizer and examples, then what is trained on. A report repeats warnings. */
+/** Secrets in checkpoints; notes of data, tokenizer and examples; an example with its learned part. Reports repeat warnings. */
 export function messagesOf(
   { train, validation, tokenizer, maxLength, task }: Plan,
   contributions: ReadonlyArray<Contribution>,

@@ -16,42 +16,38 @@ import type { TrainingError } from "../training_error.ts"
 /** The weights of the best evaluation. */
 export interface Best {
   readonly step: number
-  /** Of the metric that is watched. */
+  /** Value of the watched metric. */
   readonly value: number
   readonly values: ReadonlyArray<NamedValues>
 }
 
-/** State of validation that lies in checkpoints. */
+/** State of validation in checkpoints. */
 export interface ValidationState {
   /** The best evaluation so far. */
   readonly best?: { readonly step: number; readonly value: number }
-  /** Evaluations since then. */
+  /** Evaluations since the best one. */
   readonly withoutProgress: number
 }
 
-/** Evaluates the validation split, keeps the best weights, and stops a run that makes no progress. */
+/** Evaluates the validation split, keeps the best weights, and stops a run without progress. */
 export interface Validation {
   /** False without a validation split. */
   readonly wanted: boolean
-  /** Evaluates after a step; whether its weights are the best so far. */
+  /** Evaluates after a step; true if its weights are the best so far. */
   readonly evaluate: (
     step: number,
     emit: Emit,
   ) => Effect.Effect<boolean, TrainingError | DataError | BackendError | StorageError>
-  /** Whether early stopping ends the run. */
+  /** True if early stopping ends the run. */
   readonly exhausted: () => boolean
   readonly state: () => ValidationState
   /** Step of the best weights. */
   readonly bestStep: () => number | undefined
-  /** Writes the best weights into the model, unless they are those of `step`. */
+  /** Writes the best weights into the model, unless it has them at `step`. */
   readonly restoreBest: (step: number) => Effect.Effect<void, BackendError>
 }
 
-/**
- * Makes the validation of a run.
- *
- * @param patience Evaluations without progress after which the run stops.
- */
+/** @param patience Evaluations without progress before the run stops. */
 export function makeValidation(
   { model, plan, guards, patience = Infinity, withoutProgress: before, best: earlier }: {
     readonly model: Model

@@ -5,7 +5,7 @@ import type { Optimizer } from "./optimizer.ts"
 export interface AdamWOptions {
   /** Decay rates of the first and second moment. Default `[0.9, 0.999]`. */
   readonly betas?: readonly [number, number]
-  /** Added to the root of the second moment. Default 1e-8. */
+  /** Added to the square root of the second moment. Default 1e-8. */
   readonly epsilon?: number
 }
 

@@ -3,7 +3,7 @@ import type { Optimizer } from "./optimizer.ts"
 
 /** Options of {@link sgd}. */
 export interface SgdOptions {
-  /** Share of the last velocity that is kept. Default 0: no state at all. */
+  /** Factor on the last velocity. Default 0: no state. */
   readonly momentum?: number
 }
 

@@ -23,29 +23,28 @@ import type { NamedSlot } from "../step/step_slots.ts"
 import { TrainingError } from "../training_error.ts"
 import type { ValidationState } from "../loop/validation.ts"
 
-/** Where a run stands, beside its tensors. */
+/** State of a run besides its tensors. */
 export interface TrainerState extends SessionState, ValidationState {
-  /** Version of this file's layout. */
+  /** Version of the file format. */
   readonly version: 1
   /** Epoch of the next step, from 0. */
   readonly epoch: number
-  /** Number of the next step in its epoch, from 0. */
+  /** Index of the next step in its epoch, from 0. */
   readonly stepInEpoch: number
-  /** Tokens seen, padding left out. */
+  /** Tokens so far, without padding. */
   readonly tokens: number
-  /** Seconds of work so far. */
+  /** Seconds so far. */
   readonly seconds: number
   /** States of sources of batches, by plugin id. */
   readonly batches: Readonly<Record<string, Json>>
 }
 
-/** What a failed checkpoint operation gives. */
+/** Errors of checkpoint operations. */
 export type CheckpointFailure = StorageError | SafetensorsError | JsonError | TrainingError
 
-/** Mode of files that hold a secret. */
+/** File mode of checkpoints with a secret key. */
 const OWNER_ALONE = 0o600
-const SECRET =
-  "whoever has the secretKey below can remove the noise of this private run: do not publish this checkpoint"
+const SECRET = "the secretKey below removes the noise of this private run: do not publish this checkpoint"
 
 const nameOf = (step: number) => `step-${step}`
 
@@ -60,7 +59,7 @@ export function listCheckpoints(
   })
 }
 
-/** Writes a checkpoint, then removes all but this one, the one before it and the best. Gives its path. */
+/** Writes a checkpoint, then removes all others but the previous and the best. Returns its path. */
 export function saveCheckpoint(
   directory: string,
   backend: BackendService,
@@ -96,7 +95,7 @@ export function saveCheckpoint(
   })
 }
 
-/** Reads where the run of a checkpoint stands. */
+/** Reads the state of a checkpoint. */
 export function readTrainerState(
   directory: string,
   step: number,
@@ -115,7 +114,7 @@ export function readTrainerState(
   })
 }
 
-/** Reads a checkpoint's tensors of the wanted names; `all` makes any other tensor in it an error. */
+/** Reads the wanted tensors of a checkpoint; with `all`, any other tensor in it is an error. */
 export function loadCheckpoint(
   directory: string,
   step: number,
@@ -128,7 +127,7 @@ export function loadCheckpoint(
     const expected = new Map(wanted.map(({ name, slot }) => [name, slot.shape]))
     yield* checkNames({ expected, found: file.tensors, file: file.path, ignore: all ? [] : [/^/] })
     for (const { name } of wanted) {
-      // The piece's memory is used again, and a backend may still be reading it.
+      // The reader reuses its memory, which a backend may still be reading.
       yield* readTensor(file.tensors.get(name)!, (data, offset) => take(name, data.slice(), offset))
     }
   })

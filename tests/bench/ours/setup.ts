@@ -42,9 +42,7 @@ const { packedInputs }: typeof import("../../../core/data/batches/batch_inputs.t
 const { stepGraph }: typeof import("../../../core/training/step/step_graphs.ts") = await load(
   "core/training/step/step_graphs.ts",
 )
-const { buildNetwork, modelTypes }: typeof import("../../../plugins/llama/network.ts") = await load(
-  "plugins/llama/network.ts",
-)
+const { llama }: typeof import("../../../plugins/llama/mod.ts") = await load("plugins/llama/mod.ts")
 const Lora: typeof import("../../../plugins/lora/mod.ts") = await load("plugins/lora/mod.ts")
 
 const TOKENS = 256, EXAMPLES = 4, LONGEST = 128
@@ -81,10 +79,9 @@ const nowhere = Layer.succeed(Backend, {
 
 /** The family, but its base needs no first values. */
 const family = families.family({
-  modelTypes,
-  attention: "causal",
+  ...llama,
   build: (config, head) => {
-    const network = buildNetwork(config, head)
+    const network = llama.build(config, head)
     const initializer = { kind: "values", data: new Float32Array(0) }
     for (const { parameters } of descendants(network.root)) {
       for (const spec of Object.values(parameters)) Object.assign(spec, { initializer })

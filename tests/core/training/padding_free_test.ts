@@ -137,7 +137,7 @@ Deno.test("what stands against it keeps rows as they are, and is named where it 
       methods,
     )
     assertEquals(error.reason, "Options")
-    assertStringIncludes(error.message, `paddingFree cannot be: `)
+    assertStringIncludes(error.message, `paddingFree is not possible: `)
     assertStringIncludes(error.message, reason)
   }
   for (

@@ -11,12 +11,16 @@ import { loadTokenizer, type Tokenizer } from "../data/tokenizer/tokenizer.ts"
 import { chooseByRow } from "../model/blocks/choose_by_row.ts"
 import type { Model } from "../model/model.ts"
 import { ModelError } from "../model/model_error.ts"
+import { endTokens } from "./end_tokens.ts"
 import { makeEngine, type RowOptions } from "./engine.ts"
 import { perModel } from "./programs.ts"
 
 /** Options of {@link generate}. */
 export interface GenerateOptions extends Omit<RowOptions, "plugin" | "stream" | "logProbabilities"> {
-  /** Ids of tokens that end a text; the one that came is part of the result. Default: a text ends with the tokenizer's end token, ids with none. */
+  /**
+   * Ids of tokens that end a text; the one that came is part of the result. Default: of texts the tokenizer's end token and
+   * those of `generation_config.json` (`eos_token_id`), of ids none.
+   */
   readonly stop?: ReadonlyArray<number>
   /** False takes the base model. Default true. */
   readonly methods?: boolean
@@ -30,8 +34,8 @@ export interface GenerateOptions extends Omit<RowOptions, "plugin" | "stream" | 
 export type GenerateError = ModelError | PluginError | BackendError
 
 /**
- * Continues a text: gives what follows it, without special tokens. The model and its compiled programs keep their memory
- * until the model is freed; a second text of similar length compiles nothing.
+ * Continues a text: gives what follows it, without special tokens. Compiled programs are kept for the model, or view, and
+ * freed with its scope; a second text of similar length compiles nothing.
  */
 export function generate(
   model: Model,
@@ -69,12 +73,22 @@ export function generate(
       return several ? made : made[0]
     }
     const tokenizer = options.tokenizer ?? (yield* loadTokenizer(model.companions ?? model.directory))
-    const stop = options.stop ?? (tokenizer.eosId === undefined ? [] : [tokenizer.eosId])
+    const stop = options.stop ?? (yield* endsOf(model, tokenizer))
     const ids = yield* attempt(() => prompts.map((one) => typeof one === "string" ? tokenizer.encode(one) : one))
     const made = yield* continuations(model, ids, { ...options, stop })
     const texts = made.map((own, i) => textOf(tokenizer, ids[i], own))
     return several ? texts : texts[0]
   })
+}
+
+/** What ends a text of a model by default. */
+function endsOf({ companions, directory, network }: Model, { eosId }: Tokenizer) {
+  const folder = companions ?? directory
+  const read = folder === "" ? Effect.succeed([]) : endTokens(folder)
+  return Effect.map(
+    read,
+    (ids) => [...ids.filter((id) => id < network.vocabSize), ...(eosId === undefined ? [] : [eosId])],
+  )
 }
 
 /** Engines that all calls share. */

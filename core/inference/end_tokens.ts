@@ -1,0 +1,27 @@
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import { readJson } from "../formats/json/json_file.ts"
+import { ModelError } from "../model/model_error.ts"
+
+/** Ids of tokens that end a text by `generation_config.json` of a directory; none where there is no such file. */
+export function endTokens(
+  directory: string,
+): Effect.Effect<ReadonlyArray<number>, ModelError, FileSystem.FileSystem> {
+  const path = `${directory}/generation_config.json`
+  const failed = (message: string) => new ModelError({ reason: "Unsupported", message })
+  return readJson(path).pipe(
+    Effect.catchTag(
+      "StorageError",
+      (error) => error.reason === "NotFound" ? Effect.succeed({}) : Effect.fail(error),
+    ),
+    Effect.mapError(({ message }) => failed(message)),
+    Effect.flatMap((config) => {
+      const { eos_token_id: given = [] } = (config ?? {}) as { readonly eos_token_id?: unknown }
+      const ids = [given ?? []].flat()
+      if (ids.every((id) => Number.isSafeInteger(id))) return Effect.succeed(ids as ReadonlyArray<number>)
+      return Effect.fail(
+        failed(`${path}: eos_token_id must be a token id or a list of them, got ${JSON.stringify(given)}`),
+      )
+    }),
+  )
+}

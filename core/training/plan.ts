@@ -1,4 +1,6 @@
 import type { BatchSource, Step } from "../contracts/batch_source.ts"
+import { DEFAULT_TASK } from "../contracts/batch_source.ts"
+import type { makeStreamSource, StreamSource } from "../data/batches/stream_source.ts"
 import { makeBatchSource } from "../data/batches/batch_source.ts"
 import { type Batch, collate } from "../data/batches/batches.ts"
 import type { Example } from "../data/encode.ts"
@@ -12,7 +14,15 @@ import { type BatchPipeline, makeBatchPipeline } from "./step/batch_pipeline.ts"
 import { againstPaddingFree } from "./step/padding_free.ts"
 import type { FullOptions } from "./options.ts"
 import { type SessionOptions, trainedParameters } from "./step/session_options.ts"
-import { encodeData, padIdOf, type TaskExamples, tasksOf, type TrainingData } from "./loop/training_data.ts"
+import {
+  checkData,
+  encodeData,
+  isStreamed,
+  padIdOf,
+  type TaskExamples,
+  tasksOf,
+  type TrainingData,
+} from "./loop/training_data.ts"
 import { TrainingError } from "./training_error.ts"
 
 /** Everything about a run that is decided before it begins. */
@@ -23,6 +33,8 @@ export interface Plan {
   readonly train: Readonly<Record<string, TaskExamples>>
   readonly validation: Readonly<Record<string, TaskExamples>>
   readonly batches: BatchPipeline
+  /** Set where rows are read while the model trains. */
+  readonly stream?: StreamSource
   readonly totalSteps: number
   /** Steps of each epoch; the last may not be taken whole. */
   readonly epochSteps: ReadonlyArray<number>
@@ -45,7 +57,13 @@ export interface Plan {
 }
 
 /** Checks that a run makes sense and prepares it. Throws {@link TrainingError} or DataError. */
-export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, options: FullOptions): Plan {
+export function planRun(
+  model: Model,
+  data: TrainingData,
+  tokenizer: Tokenizer,
+  options: FullOptions,
+  streaming?: typeof makeStreamSource,
+): Plan {
   const { task, contributions, network } = model
   const wrong = (message: string) => new TrainingError({ reason: "Options", message })
   const parameters = trainedParameters(model)
@@ -70,24 +88,40 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
     Object.fromEntries(
       Object.entries(tasksOf(split)).map(([name, own]) => [name, encodeData(own, task, tokenizer, encoding)]),
     )
-  const train = encodeAll(data.train)
-  if (Object.keys(train).length === 0) throw wrong("the training split has no rows")
+  const streamed = isStreamed(data.train) ? data.train : undefined
+  const inMemory = isStreamed(data.train) ? {} : encodeAll(data.train)
+  if (streamed !== undefined) checkData({ ...streamed, rows: [] }, task)
+  else if (Object.keys(inMemory).length === 0) throw wrong("the training split has no rows")
   const validation = encodeAll(data.validation)
   if (options.earlyStopping !== undefined && Object.keys(validation).length === 0) {
-    throw wrong("earlyStopping needs a validation split")
+    throw wrong("earlyStopping needs a validation split with rows: provide one, or leave earlyStopping out")
   }
 
-  const all = Object.values(train)
-  const longest = all.flatMap(({ examples }) => examples).reduce((most, { tokens }) => Math.max(most, tokens.length), 1)
+  const all = Object.values(inMemory)
+  const longest = streamed === undefined
+    ? all.flatMap(({ examples }) => examples).reduce((most, { tokens }) => Math.max(most, tokens.length), 1)
+    : options.maxLength ?? network.maxPositions
   const { batchSize, gradientAccumulationSteps: accumulation, seed } = options
-  const against = againstPaddingFree(model, meanLength(all) * batchSize)
+  const against = againstPaddingFree(model)
   if (options.paddingFree === true && against !== undefined) throw wrong(`paddingFree cannot be: ${against}`)
   const paddingFree = options.paddingFree !== false && against === undefined
   const drawing = { batchSize, accumulation, seed, maxLength: longest, even: paddingFree }
-  const batches = makeBatchPipeline(makeBatchSource(train, drawing), contributions)
+  const vocabulary = { vocabSize: network.vocabSize, maskId: tokenizer.maskId }
+  const stream = streamed === undefined
+    ? undefined
+    : streaming!(streamed, (window) => encodeData(window, task, tokenizer, encoding).examples, drawing)
+  const train = streamed === undefined || stream === undefined ? inMemory : {
+    [DEFAULT_TASK]: {
+      data: { ...streamed, rows: [] },
+      vocabulary,
+      examples: stream.examples,
+      truncated: 0,
+      found: [],
+    },
+  }
+  const batches = makeBatchPipeline(stream ?? makeBatchSource(train, drawing), contributions)
   const { epochSteps, totalSteps } = countSteps(batches.source, options)
 
-  const { vocabulary } = all[0]
   const padId = padIdOf(tokenizer, network.vocabSize)
   const count = (own: ReadonlyArray<ModelParameter>) => own.reduce((sum, { shape }) => sum + sizeOf(shape), 0)
   const name = model.directory === "" ? String(model.config.model_type) : model.directory
@@ -99,6 +133,7 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
     train,
     validation,
     batches,
+    ...stream === undefined ? {} : { stream },
     totalSteps,
     epochSteps,
     warmup: options.warmupSteps ?? Math.ceil(options.warmupRatio * totalSteps),
@@ -157,7 +192,7 @@ function configOf(
     methods: contributions.map(({ id }) => id),
     train: describe(splits.train),
     validation: describe(splits.validation),
-    training: { ...rest, optimizer: optimizer.name, paddingFree },
+    training: { ...rest, optimizer: optimizer.name, optimizerSettings: optimizer.settings, paddingFree },
   }
 }
 
@@ -177,11 +212,6 @@ function countSteps(source: BatchSource, { epochs, maxSteps }: FullOptions): Pic
     total += steps
   }
   return { epochSteps, totalSteps: maxSteps ?? total }
-}
-
-function meanLength(all: ReadonlyArray<TaskExamples>): number {
-  const examples = all.flatMap(({ examples }) => examples)
-  return examples.reduce((sum, { tokens }) => sum + tokens.length, 0) / examples.length
 }
 
 /** FNV-1a over tokens and labels, 32 bits: enough to notice that the data is not what it was. */

@@ -6,7 +6,10 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert"
 import * as Effect from "effect/Effect"
 import { Backend, BackendError, type BackendService, Espalier, ops, ShapeError } from "@espalier/espalier"
 import { build, evaluateAll, gradients, type Graph } from "@espalier/espalier/plugin"
-import { q8 } from "./plugins/q8_0.ts"
+import type { BlockEncoding } from "@espalier/espalier/kernels"
+import { importPage } from "../support/page.ts"
+
+const { q8 } = await importPage<{ readonly q8: BlockEncoding }>("docs/add_a_encoding.md")
 
 const numbers = (length: number, seed: number): Float32Array<ArrayBuffer> =>
   Float32Array.from({ length }, (_, i) => Math.sin(i * 1.37 + seed) + 0.3 * Math.cos(i * i + seed))
@@ -102,5 +105,5 @@ onBoth("blocks are written as they are encoded, and whole", async (backend) => {
   await assertRejects(() => backend.write(slot, numbers(32, 1), 16), BackendError, "whole blocks of 32")
   assertThrows(() => backend.allocate("odd", [64, 40], "f32", q8), BackendError, "no multiple of 32")
   const graph = { name: "update", outputs: {}, updates: [[slot, ops.full(0, [3, 64])]] } as const
-  assertThrows(() => build(graph), ShapeError, "is kept in seams/q8_0")
+  assertThrows(() => build(graph), ShapeError, "is kept in example/q8_0")
 })

@@ -17,8 +17,9 @@ export function endTokens(
     Effect.mapError(({ message }) => failed(message)),
     Effect.flatMap((config) => {
       const { eos_token_id: given = [] } = (config ?? {}) as { readonly eos_token_id?: unknown }
-      const ids = [given ?? []].flat()
-      if (ids.every((id) => Number.isSafeInteger(id))) return Effect.succeed(ids as ReadonlyArray<number>)
+      const ids: ReadonlyArray<unknown> = [given ?? []].flat()
+      const isId = (id: unknown): id is number => Number.isSafeInteger(id)
+      if (ids.every(isId)) return Effect.succeed<ReadonlyArray<number>>(ids)
       return Effect.fail(
         failed(`${path}: eos_token_id must be a token id or a list of them, got ${JSON.stringify(given)}`),
       )

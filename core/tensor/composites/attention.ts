@@ -7,7 +7,8 @@ import { maximum } from "../operations/reduce.ts"
 import { sameShape, type Shape, show } from "../shape.ts"
 import { ShapeError } from "../shape_error.ts"
 import { type Box, node, type Operation, type Tensor } from "../tensor.ts"
-import { expand, narrow, pad, permute, reshape, stopGradient } from "../operations/views.ts"
+import { expand } from "../operations/broadcast.ts"
+import { narrow, pad, permute, reshape, stopGradient } from "../operations/views.ts"
 import { type Visibility, visibilityOf, type VisibilityOperands, visibleMatrix } from "./visibility.ts"
 
 /** Score of a key that a query does not see. Finite, so that differences of two stay free of NaN. */

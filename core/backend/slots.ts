@@ -12,6 +12,10 @@ import { BackendError } from "./backend_error.ts"
 
 const bad = (message: string): BackendError => new BackendError({ reason: "BadInput", message })
 
+let backends = 0
+/** First number of a backend's slots. No two backends share one, so a program with slots of another is refused. */
+export const firstSlotNumber = (): number => 2 ** 24 * backends++
+
 /** Makes a numbered slot. Throws on an invalid shape or storage. */
 export const makeSlot = (
   id: number,
@@ -71,7 +75,7 @@ export const slotsOf = <A extends { readonly slot: Slot }>(
     if (source.kind !== "slot") return []
     const own = held.get(source.slot)
     if (own === undefined) {
-      const message = `Program "${name}" names slot ${source.slot}, which does not exist`
+      const message = `Program "${name}" names slot ${source.slot}, which was freed or is not of this backend`
       throw new BackendError({ reason: "Compile", message })
     }
     const kept = encodingOf(own.slot.storage)

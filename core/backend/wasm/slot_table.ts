@@ -7,7 +7,7 @@ import { encodingOf, F32 } from "../../../kernels/encodings.ts"
 import { sizeOf } from "../../tensor/shape.ts"
 import type { BackendService, Slot } from "../backend.ts"
 import { BackendError } from "../backend_error.ts"
-import { checkWrite, decoded, makeSlot } from "../slots.ts"
+import { checkWrite, decoded, firstSlotNumber, makeSlot } from "../slots.ts"
 import type { Block } from "./allocator.ts"
 import type { Access } from "./access.ts"
 import type { EngineMemory } from "./memory.ts"
@@ -28,7 +28,7 @@ export interface SlotTable extends Pick<BackendService, "allocate" | "free" | "w
 /** An empty table. */
 export const makeSlotTable = (memory: EngineMemory, access: Access): SlotTable => {
   const held = new Map<number, HeldSlot>()
-  let numbers = 0
+  let numbers = firstSlotNumber()
   const blockOf: SlotTable["blockOf"] = (slot, user = "a copy") => {
     const found = held.get(slot.id)
     if (found?.slot === slot) return found.block

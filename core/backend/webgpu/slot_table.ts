@@ -8,7 +8,7 @@ import { encodingOf, F32 } from "../../../kernels/encodings.ts"
 import { sizeOf } from "../../tensor/shape.ts"
 import type { BackendService, Slot } from "../backend.ts"
 import { BackendError } from "../backend_error.ts"
-import { checkWrite, decoded, encoded, makeSlot } from "../slots.ts"
+import { checkWrite, decoded, encoded, firstSlotNumber, makeSlot } from "../slots.ts"
 import type { DeviceBuffers } from "./buffers.ts"
 import { paddedBytes } from "./lower.ts"
 
@@ -35,7 +35,7 @@ export const arrayOf = (dtype: DType, bytes: ArrayBuffer): Float32Array | Int32A
 /** An empty table. */
 export const makeSlotTable = ({ device, create, destroy, writeBuffer }: DeviceBuffers): SlotTable => {
   const held = new Map<number, HeldSlot>()
-  let numbers = 0, total = 0
+  let numbers = firstSlotNumber(), total = 0
   const heldOf = (slot: Slot): HeldSlot => {
     const found = held.get(slot.id)
     if (found?.slot === slot) return found

@@ -7,6 +7,7 @@ import {
   call as callFunction,
   type Code,
   forRange,
+  type FunctionScope,
   get,
   i32,
   increase,
@@ -19,7 +20,7 @@ import {
 import { COLUMNS, microKernel, ROWS } from "./micro_kernel.ts"
 import { distancesOf, type Encodings, minimum, scaled, type Writing } from "./operands.ts"
 import { layoutOf, packPanels } from "./pack.ts"
-import { type Cut, depthOf, driverOf, evenly, UNITS } from "./runs.ts"
+import { type Cut, depthOf, driverOf, evenly, type Run, UNITS } from "./runs.ts"
 import { STRIP_COLUMNS, stripDepth, stripKernel } from "./strip_kernel.ts"
 import type { Product } from "../product.ts"
 
@@ -75,27 +76,25 @@ export const stripBlocking = (
 
 /** The driver in strips: see {@link driverOf}. */
 export const stripDriver = (writing: Writing, blocking: StripBlocking, epilogue: number | undefined): number => {
-  const { module, target, product, encodings } = writing
+  const { module, product, encodings } = writing
   const { m, n } = product
   const { rowPanels, strip } = blocking
-  const aLayout = layoutOf(product.a.k, product.a.m) === "depth" ? "depth" : "across"
   const width = n % COLUMNS, restRows = m % ROWS
   const bytes = distancesOf(product, encodings)
-  const aStride = constant(aLayout === "depth" ? bytes.a.m : bytes.a.k)
   return driverOf(writing, blocking, epilogue, (f, run, scratch) => {
-    const [from, until, term, panel, whole, tiles, tile] = Array.from({ length: 7 }, () => f.local("i32"))
-    const [column, pair, aRows, bPanel, to, before, beforeStride, isLast] = Array.from(
-      { length: 8 },
-      () => f.local("i32"),
-    )
-    // Strips hand the sums of a crowded output on to the next ones in a place of their own.
-    const crowded = bytes.output.m % CROWDED === 0
-    const sums = crowded ? get(scratch) : get(to)
-    const sumsStride = constant(crowded ? 4 * STRIP_COLUMNS : bytes.output.m)
+    const [from, panel, whole, column, pair] = Array.from({ length: 5 }, () => f.local("i32"))
+    const [until, term, tiles, tile, aRows, bPanel, to] = Array.from({ length: 7 }, () => f.local("i32"))
     const packed = i32.add(get(scratch), constant(4 * GROUP * ROWS * STRIP_COLUMNS))
     const { full, panels, start, count } = run
-    /** From one panel of columns of b to the next. */
-    const panelBytes = scaled(get(count), 4 * COLUMNS)
+    const { narrow, strips, panelBytes } = sumsOf(f, writing, strip, run, scratch, {
+      until,
+      term,
+      tiles,
+      tile,
+      aRows,
+      bPanel,
+      to,
+    })
     const enterRows: Code = [
       set(aRows, i32.add(get(run.a), scaled(get(panel), ROWS * bytes.a.m))),
       increase(aRows, scaled(get(start), bytes.a.k)),
@@ -106,45 +105,7 @@ export const stripDriver = (writing: Writing, blocking: StripBlocking, epilogue:
       increase(bPanel, i32.mul(panelBytes, constant(count))),
       increase(to, 4 * COLUMNS * count),
     ]
-    /** The terms from `term` until `until` of one panel of columns, for the rows of a tile. */
-    const narrow = (rows: number, tileWidth: number, panelOfPair = 0): Code =>
-      callFunction(
-        microKernel(module, target, { a: aLayout, b: "panel", rows, width: tileWidth }),
-        i32.add(i32.add(get(aRows), scaled(get(term), bytes.a.k)), scaled(get(tile), ROWS * bytes.a.m)),
-        aStride,
-        i32.add(i32.add(get(bPanel), scaled(get(term), 4 * COLUMNS)), i32.mul(panelBytes, constant(panelOfPair))),
-        constant(0),
-        i32.sub(get(until), get(term)),
-        i32.add(i32.add(get(to), constant(4 * COLUMNS * panelOfPair)), scaled(get(tile), ROWS * bytes.output.m)),
-        constant(bytes.output.m),
-        i32.or(get(start), get(term)),
-        constant(1),
-      )
     const eachTile = (body: Code): Code => forRange(tile, constant(0), get(tiles), 1, body)
-    const strips: Code = [
-      set(before, get(to)),
-      set(beforeStride, constant(bytes.output.m)),
-      whileTrue(
-        i32.leU(i32.add(get(term), constant(strip)), get(until)),
-        set(isLast, i32.gtU(i32.add(get(term), constant(2 * strip)), get(until))),
-        callFunction(
-          stripKernel(module, target, aLayout, strip),
-          i32.add(get(aRows), scaled(get(term), bytes.a.k)),
-          aStride,
-          i32.add(get(bPanel), scaled(get(term), 4 * COLUMNS)),
-          panelBytes,
-          get(before),
-          get(beforeStride),
-          select(get(to), sums, get(isLast)),
-          select(constant(bytes.output.m), sumsStride, get(isLast)),
-          get(tiles),
-          i32.or(get(start), get(term)),
-        ),
-        set(before, sums),
-        set(beforeStride, sumsStride),
-        increase(term, strip),
-      ),
-    ]
     /** The last panel of columns, if it is not full. */
     const lastColumns = (body: (width: number) => Code): Code =>
       width === 0 ? [] : when(i32.ltU(get(full), get(panels)), body(width))
@@ -195,4 +156,68 @@ export const stripDriver = (writing: Writing, blocking: StripBlocking, epilogue:
       restRows === 0 ? [] : when(i32.eq(get(run.last), constant(rowPanels)), lastRows),
     ]
   })
+}
+
+/** Locals of what sums are next: terms, tiles of rows from `aRows` on, a panel of columns in b and in the output. */
+type Standing = Readonly<Record<"until" | "term" | "tiles" | "tile" | "aRows" | "bPanel" | "to", number>>
+
+/** Code of sums at a place. */
+const sumsOf = (
+  f: FunctionScope,
+  { module, target, product, encodings }: Writing,
+  strip: number,
+  { start, count }: Run,
+  scratch: number,
+  { until, term, tiles, tile, aRows, bPanel, to }: Standing,
+) => {
+  const aLayout = layoutOf(product.a.k, product.a.m) === "depth" ? "depth" : "across"
+  const bytes = distancesOf(product, encodings)
+  const aStride = constant(aLayout === "depth" ? bytes.a.m : bytes.a.k)
+  const [before, beforeStride, isLast] = [f.local("i32"), f.local("i32"), f.local("i32")]
+  // Strips hand the sums of a crowded output on to the next ones in a place of their own.
+  const crowded = bytes.output.m % CROWDED === 0
+  const sums = crowded ? get(scratch) : get(to)
+  const sumsStride = constant(crowded ? 4 * STRIP_COLUMNS : bytes.output.m)
+  /** From one panel of columns of b to the next. */
+  const panelBytes = scaled(get(count), 4 * COLUMNS)
+  /** The terms from `term` until `until` of one panel of columns, for the rows of a tile. */
+  const narrow = (rows: number, tileWidth: number, panelOfPair = 0): Code =>
+    callFunction(
+      microKernel(module, target, { a: aLayout, b: "panel", rows, width: tileWidth }),
+      i32.add(i32.add(get(aRows), scaled(get(term), bytes.a.k)), scaled(get(tile), ROWS * bytes.a.m)),
+      aStride,
+      i32.add(i32.add(get(bPanel), scaled(get(term), 4 * COLUMNS)), i32.mul(panelBytes, constant(panelOfPair))),
+      constant(0),
+      i32.sub(get(until), get(term)),
+      i32.add(i32.add(get(to), constant(4 * COLUMNS * panelOfPair)), scaled(get(tile), ROWS * bytes.output.m)),
+      constant(bytes.output.m),
+      i32.or(get(start), get(term)),
+      constant(1),
+    )
+  /** Whole strips of terms of a pair of panels, for all tiles. */
+  const strips: Code = [
+    set(before, get(to)),
+    set(beforeStride, constant(bytes.output.m)),
+    whileTrue(
+      i32.leU(i32.add(get(term), constant(strip)), get(until)),
+      set(isLast, i32.gtU(i32.add(get(term), constant(2 * strip)), get(until))),
+      callFunction(
+        stripKernel(module, target, aLayout, strip),
+        i32.add(get(aRows), scaled(get(term), bytes.a.k)),
+        aStride,
+        i32.add(get(bPanel), scaled(get(term), 4 * COLUMNS)),
+        panelBytes,
+        get(before),
+        get(beforeStride),
+        select(get(to), sums, get(isLast)),
+        select(constant(bytes.output.m), sumsStride, get(isLast)),
+        get(tiles),
+        i32.or(get(start), get(term)),
+      ),
+      set(before, sums),
+      set(beforeStride, sumsStride),
+      increase(term, strip),
+    ),
+  ]
+  return { narrow, strips, panelBytes }
 }

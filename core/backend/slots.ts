@@ -12,10 +12,6 @@ import { BackendError } from "./backend_error.ts"
 
 const bad = (message: string): BackendError => new BackendError({ reason: "BadInput", message })
 
-let backends = 0
-/** First number of a backend's slots. No two backends share one, so a program with slots of another is refused. */
-export const firstSlotNumber = (): number => 2 ** 24 * backends++
-
 /** Makes a numbered slot. Throws on an invalid shape or storage. */
 export const makeSlot = (
   id: number,

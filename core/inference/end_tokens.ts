@@ -1,10 +1,25 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
+import type { Tokenizer } from "../data/tokenizer/tokenizer.ts"
 import { readJson } from "../formats/json/json_file.ts"
+import type { Model } from "../model/model.ts"
 import { ModelError } from "../model/model_error.ts"
 
-/** Ids of tokens that end a text by `generation_config.json` of a directory; none where there is no such file. */
+/** Ids of tokens that end a text: the tokenizer's, and those of the model's `generation_config.json` that it can write. */
 export function endTokens(
+  { companions, directory, network }: Model,
+  { eosId }: Tokenizer,
+): Effect.Effect<ReadonlyArray<number>, ModelError, FileSystem.FileSystem> {
+  const folder = companions ?? directory
+  const read = folder === "" ? Effect.succeed([]) : configured(folder)
+  return Effect.map(
+    read,
+    (ids) => [...ids.filter((id) => id < network.vocabSize), ...(eosId === undefined ? [] : [eosId])],
+  )
+}
+
+/** Those of a directory; none where it has no such file. */
+function configured(
   directory: string,
 ): Effect.Effect<ReadonlyArray<number>, ModelError, FileSystem.FileSystem> {
   const path = `${directory}/generation_config.json`

@@ -11,9 +11,7 @@ import { loadTokenizer, type Tokenizer } from "../data/tokenizer/tokenizer.ts"
 import { chooseByRow } from "../model/blocks/choose_by_row.ts"
 import type { Model } from "../model/model.ts"
 import { ModelError } from "../model/model_error.ts"
-import { endTokens } from "./end_tokens.ts"
-import { makeEngine, type RowOptions } from "./engine.ts"
-import { perModel } from "./programs.ts"
+import type { RowOptions } from "./engine.ts"
 
 /** Options of {@link generate}. */
 export interface GenerateOptions extends Omit<RowOptions, "plugin" | "stream" | "logProbabilities"> {
@@ -73,26 +71,14 @@ export function generate(
       return several ? made : made[0]
     }
     const tokenizer = options.tokenizer ?? (yield* loadTokenizer(model.companions ?? model.directory))
-    const stop = options.stop ?? (yield* endsOf(model, tokenizer))
+    const { endTokens } = yield* Effect.promise(() => import("./end_tokens.ts"))
+    const stop = options.stop ?? (yield* endTokens(model, tokenizer))
     const ids = yield* attempt(() => prompts.map((one) => typeof one === "string" ? tokenizer.encode(one) : one))
     const made = yield* continuations(model, ids, { ...options, stop })
     const texts = made.map((own, i) => textOf(tokenizer, ids[i], own))
     return several ? texts : texts[0]
   })
 }
-
-/** What ends a text of a model by default. */
-function endsOf({ companions, directory, network }: Model, { eosId }: Tokenizer) {
-  const folder = companions ?? directory
-  const read = folder === "" ? Effect.succeed([]) : endTokens(folder)
-  return Effect.map(
-    read,
-    (ids) => [...ids.filter((id) => id < network.vocabSize), ...(eosId === undefined ? [] : [eosId])],
-  )
-}
-
-/** Engines that all calls share. */
-const engineOf = perModel(makeEngine, ({ free }) => free())
 
 /** New ids of each prompt. */
 function continuations(
@@ -108,7 +94,8 @@ function continuations(
       }
       // Rows that choose from the same plugins share an engine, whatever their order.
       const choice = plugins === undefined ? {} : { plugins: chooseByRow(model, plugins).plugins }
-      const engine = engineOf(model, { methods, ...choice })
+      const { sharedEngine } = await import("./shared_engines.ts")
+      const engine = sharedEngine(model, { methods, ...choice })
       const made = new Map<number, Array<number>>()
       const open = new Set<number>()
       try {

@@ -40,10 +40,12 @@ export interface SlotTable<Memory> extends Pick<BackendService, "allocate" | "fr
   readonly heldOf: (slot: Slot, user?: string) => HeldSlot<Memory>
 }
 
-/** An empty table. */
+let tables = 0
+
+/** An empty table. No two share a slot's number, so that a program with slots of another backend is refused. */
 export const makeSlotTable = <Memory>({ reserve, release, write, read }: SlotMemory<Memory>): SlotTable<Memory> => {
   const held = new Map<number, HeldSlot<Memory>>()
-  let numbers = 0
+  let numbers = 2 ** 24 * tables++
   const heldOf: SlotTable<Memory>["heldOf"] = (slot, user = "a copy") => {
     const found = held.get(slot.id)
     if (found?.slot === slot) return found

@@ -11,7 +11,10 @@ import { logProbability, makeSampler, type Sampler, type SamplingOptions, wrongS
 
 /** Options of an engine. */
 export interface EngineOptions {
-  /** Most rows that run at once; others wait. Default 8. */
+  /**
+   * Most rows that run at once; others wait. Beyond 16, a row's numbers may differ in their last bits with the number of rows
+   * beside it: products of many rows add in another order. Default 8.
+   */
   readonly rows?: number
   /** False takes the base model. Default true. */
   readonly methods?: boolean
@@ -55,7 +58,7 @@ export interface Engine {
    */
   readonly insert: (prompt: ArrayLike<number>, options?: RowOptions) => number
   /**
-   * A step: one new token for every row, by id. The tokens of a row do not depend on the rows beside it. A call during a
+   * A step: one new token for every row, by id. Up to 16 {@link EngineOptions.rows}, a row's tokens do not depend on those beside it. A call during a
    * step gives that step's tokens. Rejects with a BackendError; the rows are then as they were before.
    */
   readonly next: () => Promise<ReadonlyMap<number, NewToken>>

@@ -15,7 +15,10 @@ import type { RowOptions } from "./engine.ts"
 
 /** Options of {@link generate}. */
 export interface GenerateOptions extends Omit<RowOptions, "plugin" | "stream" | "logProbabilities"> {
-  /** Ids of tokens that end a text; the one that came is part of the result. Default: a text ends with the tokenizer's end token, ids with none. */
+  /**
+   * Ids of tokens that end a text; the one that came is part of the result. Default: of texts the tokenizer's end token and
+   * those of `generation_config.json` (`eos_token_id`), of ids none.
+   */
   readonly stop?: ReadonlyArray<number>
   /** False takes the base model. Default true. */
   readonly methods?: boolean
@@ -29,8 +32,8 @@ export interface GenerateOptions extends Omit<RowOptions, "plugin" | "stream" | 
 export type GenerateError = ModelError | PluginError | BackendError
 
 /**
- * Continues a text: gives what follows it, without special tokens. The model and its compiled programs keep their memory
- * until the model is freed; a second text of similar length compiles nothing.
+ * Continues a text: gives what follows it, without special tokens. Compiled programs are kept for the model, or view, and
+ * freed with its scope; a second text of similar length compiles nothing.
  */
 export function generate(
   model: Model,
@@ -68,7 +71,8 @@ export function generate(
       return several ? made : made[0]
     }
     const tokenizer = options.tokenizer ?? (yield* loadTokenizer(model.companions ?? model.directory))
-    const stop = options.stop ?? (tokenizer.eosId === undefined ? [] : [tokenizer.eosId])
+    const { endTokens } = yield* Effect.promise(() => import("./end_tokens.ts"))
+    const stop = options.stop ?? (yield* endTokens(model, tokenizer))
     const ids = yield* attempt(() => prompts.map((one) => typeof one === "string" ? tokenizer.encode(one) : one))
     const made = yield* continuations(model, ids, { ...options, stop })
     const texts = made.map((own, i) => textOf(tokenizer, ids[i], own))

@@ -49,7 +49,10 @@ export function makeModel(parts: ModelParts, state: ViewState = ALL): Model {
       })
       return network.forward(scope, batch)
     },
-    view: (options) => makeModel(parts, { ...state, off: offIn(parts, state, options) }),
+    view: (options) => {
+      const { scope = parts.scope } = options
+      return makeModel({ ...parts, scope }, { ...state, off: offIn(parts, state, options) })
+    },
   }
 }
 

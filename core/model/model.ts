@@ -68,7 +68,7 @@ export interface Model {
   readonly tied: Ties
   /** Where its parameters lie and its graphs run. */
   readonly backend: BackendService
-  /** Lives as long as its parameters: what is made for the model is freed with it. */
+  /** What is made for the model (compiled programs) is freed with it; it ends before the parameters' memory. */
   readonly scope: Scope.Scope
   /** What a person should know: a head that starts anew, parts of the config that play no part. */
   readonly notes: ReadonlyArray<string>
@@ -83,8 +83,8 @@ export interface Model {
   /** Builds the graph of a batch. A plain function: nothing runs. */
   readonly forward: (batch: BatchTensors, options: ForwardOptions) => Outputs
   /**
-   * The model with other plugins on: another value over the same memory, with programs of its own. Throws PluginError on
-   * a plugin that is not there or that is merged.
+   * The model with other plugins on: another value over the same memory, with programs of its own, which are kept until
+   * its scope closes. Throws PluginError on a plugin that is not there or that is merged.
    */
   readonly view: (options: ViewOptions) => Model
 }
@@ -103,4 +103,6 @@ export interface ViewOptions {
   readonly only?: ReadonlyArray<string>
   /** Less these. Default: none. */
   readonly without?: ReadonlyArray<string>
+  /** With which what is made for the view is freed. Default: the model's own scope. */
+  readonly scope?: Scope.Scope
 }

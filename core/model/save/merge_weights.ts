@@ -29,6 +29,7 @@ export function merge(
   return Effect.gen(function* () {
     const { ids, weights } = yield* foldedWeights(model, names)
     const { backend } = model
+    const scope = yield* Effect.scope
     const folded = new Map(model.folded)
     const updates: Array<readonly [FoldedWeight["slot"], Tensor]> = []
     yield* Effect.addFinalizer(() => Effect.sync(() => updates.forEach(([slot]) => backend.free(slot))))
@@ -40,7 +41,7 @@ export function merge(
       }
       await runOnce(backend, { name: `merge ${ids.join(", ")}`, outputs: {}, updates })
     })
-    return makeModel(model, { merged: new Set([...model.merged, ...ids]), off: model.off, folded })
+    return makeModel({ ...model, scope }, { merged: new Set([...model.merged, ...ids]), off: model.off, folded })
   })
 }
 

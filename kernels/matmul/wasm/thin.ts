@@ -50,12 +50,12 @@ export const thinBlocking = (product: Product, encodings: Encodings): ThinBlocki
   const entries = batch.reduce((count, { extent }) => count * extent, 1)
   const aLayout = layoutOf(product.a.k, product.a.m), bLayout = layoutOf(product.b.k, product.b.n)
   const a = encodings.a === F32 && aLayout !== "strided"
-  const alongDepth = a && aLayout === "depth" && bLayout === "depth"
-  const rows = Math.ceil(m / Math.ceil(m / (alongDepth ? DOT_COLUMNS.length - 1 : ROWS)))
+  // For any number of rows: a row of a has the same bits whatever stands beside it.
+  const dot = a && aLayout === "depth" && bLayout === "depth"
+  const rows = Math.ceil(m / Math.ceil(m / (dot ? DOT_COLUMNS.length - 1 : ROWS)))
   const panels = Array.from({ length: Math.ceil(m / rows) }, (_, i) => Math.min(rows, m - i * rows))
   // Half floats take so many steps to decode that it is done once.
   const ready = !encodings.b.costly || panels.length === 1
-  const dot = alongDepth && ready
   const inPlace = { a, b: dot || bLayout === "across" && ready }
   const columns = dot ? DOT_COLUMNS[rows] : COLUMNS
   const columnPanels = Math.ceil(n / columns)

@@ -11,29 +11,17 @@ import {
   get,
   i32,
   increase,
-  type ModuleBuilder,
   set,
-  type Target,
   when,
   whileTrue,
 } from "../../wasm/assembler.ts"
-import type { Product } from "../product.ts"
 import { dotKernel } from "./dot_kernel.ts"
 import { microKernel } from "./micro_kernel.ts"
-import { distancesOf, type Encodings, enterEntry, minimum, scaled } from "./operands.ts"
+import { distancesOf, enterEntry, minimum, scaled, type Writing } from "./operands.ts"
 import { layoutOf, pack } from "./pack.ts"
 import type { ThinBlocking } from "./thin.ts"
 
 const constant = i32.const
-
-/** What code is written for. */
-interface Writing {
-  readonly module: ModuleBuilder
-  readonly target: Target
-  readonly product: Product
-  readonly blocking: ThinBlocking
-  readonly encodings: Encodings
-}
 
 /** Locals of some panels of columns of one entry. */
 interface Run {
@@ -49,15 +37,9 @@ interface Run {
   readonly scratch: number
 }
 
-/** As `driver`, for thin products. */
-export const thinDriver = (
-  module: ModuleBuilder,
-  target: Target,
-  product: Product,
-  blocking: ThinBlocking,
-  encodings: Encodings,
-  epilogue: number | undefined,
-): number => {
+/** The driver of thin products: as `driverOf`, but all rows are one panel. */
+export const thinDriver = (writing: Writing, blocking: ThinBlocking, epilogue: number | undefined): number => {
+  const { module, product, encodings } = writing
   const { m, n, k } = product
   const { dot, columns, columnPanels, unitPanels, entryUnits } = blocking
   const bytes = distancesOf(product, encodings)
@@ -91,7 +73,7 @@ export const thinDriver = (
       set(firstRow, scaled(get(entry), m)),
       places.map((place, i) => set(place, i32.add(get(bases[i]), scaled(get(first), columns * along[i])))),
       enterEntry(product, encodings, entry, { a, b, output, beside }),
-      (dot ? dotProducts : tilesOfSums)(f, { module, target, product, blocking, encodings }, run),
+      (dot ? dotProducts : tilesOfSums)(f, writing, blocking, run),
       epilogue === undefined ? [] : finish(epilogue),
     )
   })
@@ -106,7 +88,8 @@ const rowsBefore = ({ panels }: ThinBlocking) => panels.map((_, i) => i * panels
  */
 const dotProducts = (
   f: FunctionScope,
-  { module, target, product, blocking, encodings }: Writing,
+  { module, target, product, encodings }: Writing,
+  blocking: ThinBlocking,
   { first, last, full, a, b, output }: Run,
 ): Code => {
   const { n, k } = product
@@ -146,8 +129,12 @@ const dotProducts = (
 }
 
 /** All sums of a run in tiles of a micro-kernel, some terms at a time. */
-const tilesOfSums = (f: FunctionScope, writing: Writing, { first, last, full, a, b, output, scratch }: Run): Code => {
-  const { module, target, product, blocking, encodings } = writing
+const tilesOfSums = (
+  f: FunctionScope,
+  { module, target, product, encodings }: Writing,
+  blocking: ThinBlocking,
+  { first, last, full, a, b, output, scratch }: Run,
+): Code => {
   const { n, k } = product
   const { inPlace, panels, columns, depth } = blocking
   const aLayout = layoutOf(product.a.k, product.a.m), bLayout = layoutOf(product.b.k, product.b.n)

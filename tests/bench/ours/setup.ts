@@ -8,6 +8,7 @@
 import type { Slot } from "../../../core/backend/backend.ts"
 import type { Program } from "../../../core/graph/program.ts"
 import { serve } from "../serve.ts"
+import { config as smolLM2 } from "../smollm2.ts"
 
 /** What came of the last step. */
 export interface SetupProgram {
@@ -46,18 +47,7 @@ const { llama }: typeof import("../../../plugins/llama/mod.ts") = await load("pl
 const Lora: typeof import("../../../plugins/lora/mod.ts") = await load("plugins/lora/mod.ts")
 
 const TOKENS = 256, EXAMPLES = 4, LONGEST = 128
-const config = {
-  model_type: "llama",
-  vocab_size: 49152,
-  hidden_size: 576,
-  intermediate_size: 1536,
-  num_hidden_layers: Number(layers),
-  num_attention_heads: 9,
-  num_key_value_heads: 3,
-  max_position_embeddings: 8192,
-  rope_theta: 100000,
-  tie_word_embeddings: true,
-}
+const config = { ...smolLM2, num_hidden_layers: Number(layers) }
 
 /** Slots without memory. */
 let count = 0

@@ -100,6 +100,23 @@ for (const options of both) {
       for (const shape of [[NaN], [-4], [1.5]]) assertThrows(() => backend.allocate("wrong", shape), BackendError)
     }))
 
+  Deno.test(`wasm ${label}: slots of another backend are refused`, () =>
+    withBackend(options, (backend) =>
+      withBackend(options, async (other) => {
+        const [own, foreign] = [backend, other].map(({ allocate }) => allocate("state", [4, 3]))
+        const refused = [
+          () => backend.write(foreign, noise(12)),
+          () => backend.read(foreign),
+        ]
+        for (const use of refused) {
+          assertEquals((await assertRejects(use, BackendError, "not of this backend")).reason, "BadInput")
+        }
+        const compiled = await assertRejects(() => backend.compile(accumulate(foreign, 4, 3)), BackendError)
+        assertStringIncludes(compiled.message, "not of this backend")
+        backend.free(foreign)
+        assert((await backend.read(own)).every((value) => value === 0))
+      })))
+
   Deno.test(`wasm ${label}: bad input is an error before anything runs`, () =>
     withBackend(options, async (backend) => {
       const slot = backend.allocate("state", [4, 3])

@@ -251,8 +251,10 @@ function build(reader: ConfigReader, spec: Head): Network {
     hiddenSize,
     embeddings: {
       words,
-      positions: table("position_embeddings", maxPositions),
-      ...(tokenTypes === 0 ? {} : { types: table("token_type_embeddings", tokenTypes) }),
+      added: [
+        blocks.learnedPositions(table("position_embeddings", maxPositions)),
+        ...(tokenTypes === 0 ? [] : [blocks.tokenTypes(table("token_type_embeddings", tokenTypes))]),
+      ],
       norm: norm(`${type}.embeddings.LayerNorm`, config),
       dropout: config.hiddenDropout,
     },

@@ -39,7 +39,6 @@ function read(config: ConfigReader) {
   const maxPositions = config.integer("max_position_embeddings", { default: defaults.maxPositions })
   // Of Qwen2 biases are fixed, whatever the file says.
   const bias = type !== "mistral" && config.boolean("attention_bias", { default: false })
-  const hiddenDropout = config.number("hidden_dropout", { default: 0.1, min: 0 })
   return {
     name,
     ...sizes,
@@ -55,7 +54,7 @@ function read(config: ConfigReader) {
     rope: ropeOf(config, { headDim: sizes.headDim, maxPositions }),
     windows: blocks.readWindows(config, { layers: config.integer("num_hidden_layers"), maxPositions, slides }),
     dropout: blocks.readRate(config, "attention_dropout", 0),
-    tokenDropout: config.number("classifier_dropout", { default: hiddenDropout, min: 0 }),
+    tokenDropout: blocks.readRate(config, "classifier_dropout", blocks.readRate(config, "hidden_dropout", 0.1)),
     activation: blocks.readActivation(config, "hidden_act", "silu"),
     isTied: config.boolean("tie_word_embeddings", { default: false }),
   }

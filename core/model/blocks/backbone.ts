@@ -10,14 +10,49 @@ import { type Memory, type Sequence, sequenceOf } from "./sequence.ts"
 export interface EmbeddingsOptions {
   /** Embedding of token ids. */
   readonly words: Module
-  /** Embedding of positions: no sequence is longer. Default: none. */
-  readonly positions?: Module
-  /** Embedding of token types: all are of type 0. Default: none. */
-  readonly types?: Module
+  /** What is added to them, in order: {@link learnedPositions}, {@link tokenTypes}. Default: nothing. */
+  readonly added?: ReadonlyArray<AddedEmbedding>
   /** Norm of the sum. Default: none. */
   readonly norm?: Module
   /** Dropout of that. Default 0. */
   readonly dropout?: number
+}
+
+/** An embedding that is added to that of the tokens. */
+export interface AddedEmbedding {
+  /** The table. */
+  readonly table: Module
+  /** Rows of the table, i32 [1 or B, P + T], for P rows that methods put before T tokens. */
+  readonly rows: (scope: Scope, batch: BatchTensors, places: Places) => Tensor
+}
+
+/** What lies before the tokens of a batch. */
+export interface Places {
+  /** Number of rows that methods put before the tokens. */
+  readonly rows: number
+  /** Positions that prefix keys occupy before those (past_key_values in transformers). */
+  readonly first: number
+}
+
+/** Learned positions: no sequence is longer than the table. `rows` throws ModelError where one is. */
+export function learnedPositions(table: Module): AddedEmbedding {
+  return {
+    table,
+    rows: (scope, batch, { rows, first }) => {
+      const count = batch.packed?.longest ?? batch.tokens.shape[1]
+      const most = table.sizes.rows
+      if (first + rows + count > most) {
+        const message = `${count} tokens with ${first + rows} places before them are more than ${most} positions`
+        throw new ModelError({ reason: "Unsupported", message })
+      }
+      return positionsOf(batch, { rows, first, decoding: scope.decoding })
+    },
+  }
+}
+
+/** Token types: all tokens are of type 0. */
+export function tokenTypes(table: Module): AddedEmbedding {
+  return { table, rows: (_, { tokens }, { rows }) => ops.full(0, [1, rows + tokens.shape[1]], "i32") }
 }
 
 /** What a {@link backbone} needs. */
@@ -42,8 +77,9 @@ export type Backbone = Module<[batch: BatchTensors, memory?: Memory]>
  * tokens. Throws ModelError where there are more tokens than positions.
  */
 export function backbone({ path, hiddenSize, embeddings, layers, norm }: BackboneOptions): Backbone {
-  const { words, positions, types } = embeddings
-  const parts = [words, positions, types, embeddings.norm, ...layers, norm]
+  const { words, added = [] } = embeddings
+  const parts = [words, ...added.map(({ table }) => table), embeddings.norm, ...layers, norm]
+  const attentions = layers.flatMap((layer) => descendants(layer).filter(({ kind }) => kind === "Attention"))
   const self: Backbone = {
     path,
     kind: "Backbone",
@@ -60,36 +96,19 @@ export function backbone({ path, hiddenSize, embeddings, layers, norm }: Backbon
         : ops.concat([ops.forBatch(ops.reshape(prefix, [1, rows, hiddenSize]), embedded), embedded], 1)
       const seen = rows === 0 ? batch : { ...batch, lengths: ops.add(batch.lengths, rows) }
       const sequence = sequenceOf(seen, scope.decoding, memory)
-      const last = layers.reduce((x, layer) => scope.call(layer, x, sequence), start(scope, whole, batch))
+      const last = layers.reduce((x, layer) => scope.call(layer, x, sequence), start(scope, whole, batch, rows))
       return norm === undefined ? last : scope.call(norm, last)
     },
   }
   /** Embedded tokens [B, P + T, hiddenSize] with all that is added to them. */
-  const start = (scope: Scope, whole: Tensor, batch: BatchTensors): Tensor => {
-    const add = (x: Tensor, table: Module | undefined, indices: () => Tensor) => {
-      if (table === undefined) return x
-      const rows = indices()
-      return ops.add(x, scope.call(table, rows.shape[0] === 1 ? ops.forBatch(rows, x) : rows))
-    }
-    const placed = add(whole, positions, () => placesOf(scope, whole.shape[1], batch))
-    const sum = add(placed, types, () => ops.full(0, [1, whole.shape[1]], "i32"))
+  const start = (scope: Scope, whole: Tensor, batch: BatchTensors, rows: number): Tensor => {
+    const places = { rows, first: Math.max(0, ...attentions.map(scope.prefixLength)) }
+    const sum = added.reduce((x, { table, rows }) => {
+      const indices = rows(scope, batch, places)
+      return ops.add(x, scope.call(table, indices.shape[0] === 1 ? ops.forBatch(indices, x) : indices))
+    }, whole)
     const normed = embeddings.norm === undefined ? sum : scope.call(embeddings.norm, sum)
     return scope.dropout(self, "embeddings", normed, embeddings.dropout ?? 0)
-  }
-  const attentions = layers.flatMap((layer) => descendants(layer).filter(({ kind }) => kind === "Attention"))
-  /** Positions of the rows before the tokens and of the tokens. */
-  const placesOf = (scope: Scope, length: number, batch: BatchTensors): Tensor => {
-    const tokens = batch.tokens.shape[1]
-    const rows = length - tokens
-    // Prefix keys occupy the first positions (past_key_values in transformers).
-    const first = Math.max(0, ...attentions.map(scope.prefixLength))
-    const count = batch.packed?.longest ?? tokens
-    const most = positions!.sizes.rows
-    if (first + rows + count > most) {
-      const message = `${count} tokens with ${first + rows} places before them are more than ${most} positions`
-      throw new ModelError({ reason: "Unsupported", message })
-    }
-    return positionsOf(batch, { rows, first, decoding: scope.decoding })
   }
   return self
 }

@@ -3,7 +3,16 @@
  * @module
  */
 export { attention, type AttentionOptions } from "./attention.ts"
-export { type Backbone, backbone, type BackboneOptions, type EmbeddingsOptions } from "./backbone.ts"
+export {
+  type AddedEmbedding,
+  type Backbone,
+  backbone,
+  type BackboneOptions,
+  type EmbeddingsOptions,
+  learnedPositions,
+  type Places,
+  tokenTypes,
+} from "./backbone.ts"
 export { embedding, type EmbeddingOptions } from "./embedding.ts"
 export { feedForward, type FeedForwardOptions } from "./feed_forward.ts"
 export { firstPlaceHead, type HeadForward, lastTokenHead, networkOf, tokenHead, vocabularyHead } from "./heads.ts"

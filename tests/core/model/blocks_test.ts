@@ -140,7 +140,10 @@ const learned = family({
     const body = blocks.backbone({
       path: "transformer",
       hiddenSize: 8,
-      embeddings: { words: table("transformer.wte", 16), positions: table("transformer.wpe", 24) },
+      embeddings: {
+        words: table("transformer.wte", 16),
+        added: [blocks.learnedPositions(table("transformer.wpe", 24))],
+      },
       layers: [layer(0), layer(1)],
       norm: norm("transformer.ln_f"),
     })

@@ -12,7 +12,6 @@ import type { Parameter } from "../../contracts/parameter.ts"
 import { PluginError } from "../../contracts/plugin_error.ts"
 import { type StorageError, toStorageError } from "../../formats/files/storage_error.ts"
 import { writeDirectoryWhole } from "../../formats/files/whole_file.ts"
-import type { TaskOf } from "../../tasks/task.ts"
 import { sizeOf } from "../../tensor/shape.ts"
 import { copyCompanions } from "../../formats/safetensors/companions.ts"
 import type { Model, ModelParameter } from "../model.ts"
@@ -21,11 +20,12 @@ import type { Network } from "../network.ts"
 /** What plugins' artifacts know of a model. */
 export function artifactContext(model: {
   readonly directory: string
-  readonly task: TaskOf
+  readonly tasks: Model["tasks"]
   readonly modules: ReadonlyArray<ModuleInfo>
-  readonly network: Network
+  readonly network: Pick<Network, "architecture">
 }): ArtifactContext {
-  const { directory, task, modules, network } = model
+  const { directory, tasks, modules, network } = model
+  const [{ task }] = Object.values(tasks)
   return { baseModel: directory, head: task.head, modules, architecture: network.architecture }
 }
 

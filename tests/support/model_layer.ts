@@ -46,7 +46,7 @@ export async function failure<E, P = never>(
 
 /** A file beside the tests. */
 export function fixture(name: string): string {
-  return new URL(`./fixtures/${name}`, import.meta.url).pathname
+  return new URL(`../fixtures/${name}`, import.meta.url).pathname
 }
 
 /** The largest difference of two lists of the same length. */

@@ -82,9 +82,7 @@ function inFiles(model: Model, read: (key: string) => Promise<Float32Array>): Re
     const one = paths === undefined ? model : model.view({ task })
     const keys = new Map(model.parameters.map(({ slot, key }) => [slot, key]))
     const stored = (head: boolean) => {
-      const own = one.parameters.filter(({ owner, slot, key }) =>
-        owner === "base" && head === (keys.get(slot) !== key)
-      )
+      const own = one.parameters.filter(({ owner, slot, key }) => owner === "base" && head === (keys.get(slot) !== key))
       return asInFiles(
         network.weights,
         new Map(own.map(({ key, shape, slot }) => [key, { name: key, shape, read: () => read(keys.get(slot)!) }])),

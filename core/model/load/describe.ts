@@ -69,13 +69,17 @@ export function describe(
       families[name] = yield* familyOf(given, task)
     }
     const built = (fields: ChangedBase["fields"]) =>
-      attempt(() => {
-        const own = Object.entries(tasks).map(([name, task]): OwnNetwork => {
-          const config = configFor(given, isNamed ? name : undefined, fields)
-          return { name, task, family: families[name], config, network: families[name].build(config, task.head) }
-        })
-        return { own, ...treeOf(own, isNamed) }
-      }, ModelError, JsonError)
+      attempt(
+        () => {
+          const own = Object.entries(tasks).map(([name, task]): OwnNetwork => {
+            const config = configFor(given, isNamed ? name : undefined, fields)
+            return { name, task, family: families[name], config, network: families[name].build(config, task.head) }
+          })
+          return { own, ...treeOf(own, isNamed) }
+        },
+        ModelError,
+        JsonError,
+      )
     const plain = yield* built({})
     yield* checkFolders(contributions)
     const changed = yield* attempt(() => changedBase(plain.modules, plain.tied, contributions), PluginError)
@@ -92,7 +96,10 @@ export function describe(
       const where = isNamed ? { paths: paths[name] } : {}
       described[name] = { task, config, network, parameters, labelKeys, keys: keys[name], ...where }
     }
-    yield* attempt(() => checkChanges(Object.values(described).flatMap(({ parameters }) => parameters), changed), PluginError)
+    yield* attempt(
+      () => checkChanges(Object.values(described).flatMap(({ parameters }) => parameters), changed),
+      PluginError,
+    )
     const { record } = configFor(given, undefined, changed.fields)
     return {
       directory,
@@ -135,7 +142,9 @@ function treeOf(own: ReadonlyArray<OwnNetwork>, isNamed: boolean) {
   for (const { name, network } of own) {
     const inTree = (path: string) => isNamed ? paths[name].get(path)! : path
     keys[name] = new Map(parametersOf(network).map((one) => [one.key, baseKey(inTree(one.module), one.name)]))
-    for (const [key, from] of Object.entries(tiesOf(network.weights))) tied[keys[name].get(key)!] = keys[name].get(from)!
+    for (const [key, from] of Object.entries(tiesOf(network.weights))) {
+      tied[keys[name].get(key)!] = keys[name].get(from)!
+    }
   }
   return { network, paths, keys, tied, modules: infosOf(network), parameters: parametersOf(network) }
 }

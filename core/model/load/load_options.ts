@@ -48,7 +48,7 @@ const value = field.opaque<object>()({
 })
 
 /** `weights` by name. */
-export const NAMED_WEIGHTS: Field<"stored" | "f32" | "bf16" | "f16"> = field.choice(["stored", "f32", "bf16", "f16"], {
+export const NAMED_WEIGHTS = field.choice(["stored", "f32", "bf16", "f16"], {
   default: "stored",
   doc: "Number format of frozen matrices; stored: as in the file",
 })
@@ -65,7 +65,7 @@ export const LOAD_OPTIONS: OptionTable<LoadOptions, keyof TaskOptions> = {
   ...INITIALIZE_OPTIONS,
   weights: field.anyOf([NAMED_WEIGHTS, value as Field<Encoding>], {
     default: "stored",
-    wanted: '"stored", "f32", "bf16", "f16" or an encoding',
+    wanted: '"stored", "f32", "bf16" or "f16", or an encoding',
   }),
   head: field.choice(["stored", "new"], {
     default: "stored",

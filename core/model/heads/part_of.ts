@@ -12,9 +12,9 @@ import { pluginKey } from "../sites/sites.ts"
 export function partOf(parts: ModelParts, state: ViewState, name: string): readonly [ModelParts, ViewState] {
   const own = Object.hasOwn(parts.tasks, name) ? parts.tasks[name] : undefined
   if (own === undefined) {
-    const message = `there is no task ${JSON.stringify(name)}; the model has ${
-      JSON.stringify(Object.keys(parts.tasks))
-    }`
+    const names = Object.keys(parts.tasks)
+    const message = `there is no task ${JSON.stringify(name)}; the model has ${JSON.stringify(names)}: name one of ` +
+      `them, or take its model, view({ task: ${JSON.stringify(names[0])} })`
     throw new ModelError({ reason: "Task", message })
   }
   const { paths, task, network, tied, config } = own

@@ -1,7 +1,7 @@
 import type { Encoding } from "../../../kernels/encoding.ts"
 import { DEFAULT_TASK } from "../../contracts/batch_source.ts"
 import { faultsOf, mustBe, withDefaults } from "../../options/check.ts"
-import type { Field, OptionTable, Resolved } from "../../options/field.ts"
+import type { Field, Made, OptionTable, Resolved } from "../../options/field.ts"
 import * as field from "../../options/fields.ts"
 import { ModelError } from "../model_error.ts"
 import type { TaskOf } from "../../tasks/task.ts"
@@ -48,7 +48,12 @@ const value = field.opaque<object>()({
 })
 
 /** `weights` by name. */
-export const NAMED_WEIGHTS = field.choice(["stored", "f32", "bf16", "f16"], {
+export const NAMED_WEIGHTS: Made<"stored" | "f32" | "bf16" | "f16", { readonly default: "stored" }> = field.choice([
+  "stored",
+  "f32",
+  "bf16",
+  "f16",
+], {
   default: "stored",
   doc: "Number format of frozen matrices; stored: as in the file",
 })

@@ -3,14 +3,8 @@ import { PluginError } from "../contracts/plugin_error.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import { partOf } from "./heads/part_of.ts"
 import { makeScope } from "./sites/scope.ts"
-import type { FoldedWeight, Model, ViewOptions } from "./model.ts"
+import type { FoldedWeight, Model, ModelParts, ViewOptions, ViewState } from "./model.ts"
 import { sitesOn } from "./sites/sites.ts"
-
-/** What a model is made of, all its views alike. */
-export type ModelParts = Omit<Model, "merged" | "off" | "folded" | "forward" | "view" | "tensor">
-
-/** What differs between views of a model. */
-export type ViewState = Pick<Model, "merged" | "off" | "folded">
 
 const ALL: ViewState = { merged: new Set(), off: new Set(), folded: new Map<string, FoldedWeight>() }
 

@@ -111,3 +111,9 @@ export interface ViewOptions {
   /** Less these. Default: none. */
   readonly without?: ReadonlyArray<string>
 }
+
+/** What differs between views of a model. */
+export type ViewState = Pick<Model, "merged" | "off" | "folded">
+
+/** What a model is made of, all its views alike. */
+export type ModelParts = Omit<Model, keyof ViewState | "forward" | "view" | "tensor">

@@ -1,7 +1,7 @@
 import type { ReadOptions } from "../data/table/read_options.ts"
 import { SPLIT_OPTIONS } from "../data/split/split.ts"
 import { LOAD_OPTIONS, type LoadOptions, NAMED_WEIGHTS } from "../model/load/load_options.ts"
-import type { OptionTable, ValueOf } from "../options/field.ts"
+import type { OptionTable } from "../options/field.ts"
 import * as field from "../options/fields.ts"
 import { TRAIN_OPTIONS, type TrainOptions } from "../training/options.ts"
 import { type ColumnNames, type Kind, KINDS } from "./columns.ts"
@@ -12,7 +12,7 @@ export interface ModelSpec extends Pick<LoadOptions, "head"> {
   /** Hugging Face directory. */
   readonly path: string
   /** What frozen matrices are kept in, as in {@link LoadOptions}. Default `"stored"`. */
-  readonly weights?: ValueOf<typeof NAMED_WEIGHTS>
+  readonly weights?: Extract<LoadOptions["weights"], string>
 }
 
 /** The rows to learn from, and their columns. */

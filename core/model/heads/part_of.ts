@@ -1,6 +1,6 @@
 import type { Contribution } from "../../contracts/contribution.ts"
 import type { Parameter } from "../../contracts/parameter.ts"
-import type { ModelParts, ViewState } from "../make_model.ts"
+import type { ModelParts, ViewState } from "../model.ts"
 import { ModelError } from "../model_error.ts"
 import { baseKey } from "../module.ts"
 import { pluginKey } from "../sites/sites.ts"

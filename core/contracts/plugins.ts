@@ -76,6 +76,23 @@ function sort(all: ReadonlyArray<Contribution>): Effect.Effect<ReadonlyArray<Con
   })
 }
 
+/**
+ * What the contributions of one method hold, by name. The function that it gives adds a value, and reads those of all
+ * contributions that are registered: every layer of the method provides the same collection.
+ */
+export function collection<A>(): (
+  contribution: Contribution,
+  name: string,
+  value: A,
+) => Effect.Effect<Effect.Effect<ReadonlyMap<string, A>, PluginError>, never, Plugins> {
+  const values = new WeakMap<Contribution, readonly [name: string, value: A]>()
+  return (contribution, name, value) =>
+    Effect.map(Effect.service(Plugins), ({ all }) => {
+      values.set(contribution, [name, value])
+      return Effect.map(all, (all) => new Map(all.flatMap((one) => values.has(one) ? [values.get(one)!] : [])))
+    })
+}
+
 /** A plugin's layer: `make` gives the capability that it provides and its contribution. */
 export function plugin<I, S, E, R>(
   key: Context.Key<I, S>,

@@ -33,6 +33,16 @@ export interface Data<Row extends DataRow = DataRow> extends DataInfo {
   readonly rows: ReadonlyArray<Row>
 }
 
+/** A data set that is read while a model trains, for one that is larger than memory. */
+export interface StreamedData<Row extends DataRow = DataRow> extends DataInfo {
+  /** What its rows are. */
+  readonly kind: RowKind<Row>
+  /** The rows in parts of any size. It is iterated once for each pass over the data. */
+  readonly chunks: AsyncIterable<ReadonlyArray<Row>>
+  /** Rows in memory at a time: a step draws from these. */
+  readonly window: number
+}
+
 /** A kind of rows. Tasks say which kinds they learn from; a package may bring kinds of its own. */
 export interface RowKind<Row extends DataRow = DataRow> {
   /** Name for messages. */

@@ -1,7 +1,9 @@
+import { READERS } from "../data/readers/builtin.ts"
+import type { Reader } from "../data/readers/reader.ts"
 import type { ReadOptions } from "../data/table/read_options.ts"
 import { SPLIT_OPTIONS } from "../data/split/split.ts"
 import { LOAD_OPTIONS, type LoadOptions, NAMED_WEIGHTS } from "../model/load/load_options.ts"
-import type { OptionTable } from "../options/field.ts"
+import type { Field, OptionTable } from "../options/field.ts"
 import * as field from "../options/fields.ts"
 import { TRAIN_OPTIONS, type TrainOptions } from "../training/options.ts"
 import { type ColumnNames, type Kind, KINDS } from "./columns.ts"
@@ -16,7 +18,7 @@ export interface ModelSpec extends Pick<LoadOptions, "head"> {
 }
 
 /** The rows to learn from, and their columns. */
-export interface DataSpec extends ColumnNames, ReadOptions {
+export interface DataSpec extends ColumnNames, Omit<ReadOptions, "readers"> {
   /** CSV, TSV, JSON, JSON Lines or text file. */
   readonly path: string
   /** Labels in the order of their ids. Default: those of the model's head, or of the data, sorted. */
@@ -66,13 +68,24 @@ export const MODEL: OptionTable<ModelSpec> = {
   head: LOAD_OPTIONS.head,
 }
 
+function formatField(readers: ReadonlyArray<Reader>): Field<string> {
+  const names = readers.map(({ name }) => name)
+  return field.choice(names, { absent: "from its content or extension", doc: "Format of the file" })
+}
+
 /** {@link DataSpec} as a table. */
 export const DATA: OptionTable<DataSpec, Exclude<keyof DataSpec, "validation" | "test">> = {
   path: field.text({ required: true, doc: "CSV, TSV, JSON, JSON Lines or text file" }),
   text: field.text({ absent: "text", doc: "Column of the text" }),
   label: field.text({
     absent: "label",
-    doc: "Column of the label, of labels separated by commas, or of scores: as the task says",
+    doc: "Column of the label, labels or scores, as the task says",
+  }),
+  separator: field.text({
+    pattern: ".",
+    wanted: "a text that is not empty",
+    absent: "a comma",
+    doc: "Multi-label classification: delimiter between the labels in a cell",
   }),
   labels: field.list(field.text({}), {
     minItems: 2,
@@ -83,10 +96,7 @@ export const DATA: OptionTable<DataSpec, Exclude<keyof DataSpec, "validation" | 
   completion: field.text({ doc: "Column of the completion" }),
   words: field.text({ doc: "Column with lists of words" }),
   tags: field.text({ doc: "Column with lists of the words' labels" }),
-  format: field.choice(["csv", "tsv", "json", "jsonl", "text"], {
-    absent: "from its extension",
-    doc: "Format of the file",
-  }),
+  format: formatField(READERS),
   delimiter: field.text({
     pattern: ".",
     wanted: "a text that is not empty",
@@ -131,14 +141,17 @@ export const TRAINING: OptionTable<TrainingSpec, "maxSteps" | "warmupSteps" | "p
 }
 
 /** {@link RunSpec} as a table, with the methods that it may name. */
-export function runTable(methods: RunMethods): OptionTable<RunSpec, "$schema" | "task" | "training"> {
+export function runTable(
+  methods: RunMethods,
+  readers: ReadonlyArray<Reader> = [],
+): OptionTable<RunSpec, "$schema" | "task" | "training"> {
   return {
     $schema: field.text({ doc: "Address of the JSON Schema, for editors" }),
     model: field.record<ModelSpec>()(MODEL, {
       required: true,
       doc: "The base model",
     }),
-    data: field.record<DataSpec>()(DATA, {
+    data: field.record<DataSpec>()({ ...DATA, format: formatField([...readers, ...READERS]) }, {
       required: true,
       doc: "The rows to learn from, and their columns",
     }),

@@ -1,11 +1,12 @@
 import type { ColumnReader, DataRow, RowKind } from "../data/data.ts"
 import { cellsOf } from "../data/table/cells.ts"
 import { MASKED } from "../data/encode.ts"
-import { exactKey, textKey } from "../data/split/text_keys.ts"
+import { exactKey } from "../data/split/text_keys.ts"
 import { followsLabel } from "../data/preview.ts"
 import { cutterOf } from "../data/tokenizer/training/pieces.ts"
 import { argmax, equal, sum } from "../tensor/ops.ts"
 import { perToken } from "./objectives.ts"
+import { ONE_TEXT, textRowsOf } from "./one_text.ts"
 import type { TaskOf } from "./task.ts"
 
 /** Column of data for plain language modelling. */
@@ -46,8 +47,7 @@ export interface PairRow extends DataRow {
 export const textRows: RowKind<TextRow> = {
   name: "text",
   columns: "a text column alone",
-  texts: ({ text }) => [text],
-  about: ({ text }) => textKey(text),
+  ...ONE_TEXT,
   says: () => "",
   encoding: () => TASK,
 }
@@ -68,7 +68,7 @@ export const textColumns = ({ text }: TextColumns): ColumnReader<TextRow> => ({
   kind: textRows,
   names: [text],
   texts: [text],
-  read: (table) => ({ rows: cellsOf(table, text).map((text, index) => ({ text, row: table.places[index] })) }),
+  read: (table) => ({ rows: textRowsOf(table, text, () => ({})) }),
 })
 
 /** Reads {@link pairRows}. */

@@ -3,18 +3,17 @@
  * @module
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import * as FileSystem from "../formats/files/file_system.ts"
 import * as Layer from "effect/Layer"
-import * as Path from "effect/Path"
+import type { Path } from "effect/Path"
 import { type AutoOptions, layerWith as backendWith } from "../backend/auto.ts"
 import type { Backend } from "../backend/backend.ts"
 import type { BackendError } from "../backend/backend_error.ts"
 import { layer as plugins, type Plugins } from "../contracts/plugins.ts"
-import { memoryFiles } from "../formats/files/memory_files.ts"
 import { type Families, layer as families } from "../model/load/families.ts"
 
 /** What {@link layer} provides. */
-export type Services = Backend | Plugins | Families | FileSystem.FileSystem | Path.Path
+export type Services = Backend | Plugins | Families | FileSystem.FileSystem | Path
 
 /** Options of {@link layerWith}: which backend and how it is set up, and where files are. */
 export interface EspalierOptions extends AutoOptions {
@@ -25,11 +24,17 @@ export interface EspalierOptions extends AutoOptions {
   readonly files?: Map<string, Uint8Array>
 }
 
-const inMemory = (files: Map<string, Uint8Array>) =>
-  Layer.merge(Layer.succeed(FileSystem.FileSystem, memoryFiles(files)), Path.layer)
+// Loaded when they are built: a page needs no files of the machine, a program none in memory.
+const inMemory = (files: Map<string, Uint8Array>): Layer.Layer<FileSystem.FileSystem | Path> =>
+  Layer.unwrap(Effect.promise(async () => {
+    const [{ memoryFiles }, path] = await Promise.all([
+      import("../formats/files/memory_files.ts"),
+      import("effect/Path"),
+    ])
+    return Layer.merge(Layer.succeed(FileSystem.FileSystem, memoryFiles(files)), path.layer)
+  }))
 
-// Loaded when it is built, so that a page that brings files of its own never needs it.
-const platform: Layer.Layer<FileSystem.FileSystem | Path.Path> = Layer.unwrap(Effect.promise(async () => {
+const platform: Layer.Layer<FileSystem.FileSystem | Path> = Layer.unwrap(Effect.promise(async () => {
   const [files, path] = await Promise.all([
     import("@effect/platform-node/NodeFileSystem"),
     import("@effect/platform-node/NodePath"),

@@ -11,7 +11,7 @@ import { makeRun, type Run, type TrainError } from "./run_folder/run.ts"
 import { FRESH } from "./run_folder/start.ts"
 import { session as openSession } from "./session.ts"
 import { makeTelemetry, type Telemetry } from "./loop/telemetry.ts"
-import type { TrainingData } from "./loop/training_data.ts"
+import { isStreamed, type TrainingData } from "./loop/training_data.ts"
 import { makeValidation } from "./loop/validation.ts"
 
 /**
@@ -26,7 +26,14 @@ export function fit(
   return Effect.scoped(Effect.gen(function* () {
     const full = yield* attempt(() => fullOptions(options))
     const tokenizer = full.tokenizer ?? (yield* loadTokenizer(model.companions ?? model.directory))
-    const plan = yield* attempt(() => planRun(model, data, tokenizer, full))
+    const streaming = isStreamed(data.train)
+      ? (yield* Effect.promise(() => import("../data/batches/stream_source.ts"))).makeStreamSource
+      : undefined
+    const plan = yield* attempt(() => planRun(model, data, tokenizer, full, streaming))
+    if (plan.stream !== undefined) {
+      yield* Effect.addFinalizer(() => plan.stream!.close)
+      yield* plan.stream.prepare
+    }
     const { totalSteps } = plan
     const folder = full.runFolder === undefined
       ? undefined

@@ -186,6 +186,9 @@ export function fullOptions(options: TrainOptions): FullOptions {
   const full = withDefaults(TRAIN_OPTIONS, options)
   if (full.resume && full.runFolder === undefined) faults.push("resume needs a runFolder")
   if (full.packing && full.maxLength === undefined) faults.push("packing needs a maxLength: the length of a block")
+  if (full.earlyStopping?.patience !== undefined && full.evaluateEvery === "never") {
+    faults.push('earlyStopping.patience counts evaluations, and evaluateEvery is "never": change one of them')
+  }
   if (faults.length > 0) throw new TrainingError({ reason: "Options", message: faults.join("; ") })
   const { optimizer } = full
   return { ...full, optimizer: typeof optimizer === "string" ? OPTIMIZERS[optimizer]() : optimizer }

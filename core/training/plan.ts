@@ -1,4 +1,6 @@
 import type { BatchSource, Step } from "../contracts/batch_source.ts"
+import { DEFAULT_TASK } from "../contracts/batch_source.ts"
+import type { makeStreamSource, StreamSource } from "../data/batches/stream_source.ts"
 import { makeBatchSource } from "../data/batches/batch_source.ts"
 import { type Batch, collate } from "../data/batches/batches.ts"
 import type { Example } from "../data/encode.ts"
@@ -13,7 +15,15 @@ import { type BatchPipeline, makeBatchPipeline } from "./step/batch_pipeline.ts"
 import { againstPaddingFree } from "./step/padding_free.ts"
 import type { FullOptions } from "./options.ts"
 import { type SessionOptions, trainedParameters } from "./step/session_options.ts"
-import { encodeData, padIdOf, type TaskExamples, tasksOf, type TrainingData } from "./loop/training_data.ts"
+import {
+  checkData,
+  encodeData,
+  isStreamed,
+  padIdOf,
+  type TaskExamples,
+  tasksOf,
+  type TrainingData,
+} from "./loop/training_data.ts"
 import { TrainingError } from "./training_error.ts"
 
 /** Everything about a run that is decided before it begins. */
@@ -25,6 +35,8 @@ export interface Plan {
   readonly train: Readonly<Record<string, TaskExamples>>
   readonly validation: Readonly<Record<string, TaskExamples>>
   readonly batches: BatchPipeline
+  /** Set where rows are read while the model trains. */
+  readonly stream?: StreamSource
   readonly totalSteps: number
   /** Steps of each epoch; the last may not be taken whole. */
   readonly epochSteps: ReadonlyArray<number>
@@ -47,7 +59,13 @@ export interface Plan {
 }
 
 /** Checks that a run makes sense and prepares it. Throws {@link TrainingError} or DataError. */
-export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, options: FullOptions): Plan {
+export function planRun(
+  model: Model,
+  data: TrainingData,
+  tokenizer: Tokenizer,
+  options: FullOptions,
+  streaming?: typeof makeStreamSource,
+): Plan {
   const { contributions, network } = model
   const taskOf = (name: string) => taskNamed(model, name)
   const wrong = (message: string) => new TrainingError({ reason: "Options", message })
@@ -74,30 +92,41 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
     Object.fromEntries(
       Object.entries(tasksOf(split)).map(([name, own]) => [name, encodeData(own, taskOf(name), tokenizer, encoding)]),
     )
-  const train = encodeAll(data.train)
-  if (Object.keys(train).length === 0) throw wrong("the training split has no rows")
-  const idle = hasNamedTasks(model) ? Object.keys(model.tasks).filter((name) => !Object.hasOwn(train, name)) : []
-  if (idle.length > 0) {
-    throw wrong(
-      `the training split has no rows of ${JSON.stringify(idle)}: give some, or train a view of the other tasks`,
-    )
-  }
+  const streamed = isStreamed(data.train) ? data.train : undefined
+  const inMemory = isStreamed(data.train) ? {} : encodeAll(data.train)
+  if (streamed !== undefined) checkData({ ...streamed, rows: [] }, taskOf(DEFAULT_TASK))
+  else if (Object.keys(inMemory).length === 0) throw wrong("the training split has no rows")
+  else checkAllTrain(model, inMemory)
   const validation = encodeAll(data.validation)
   if (options.earlyStopping !== undefined && Object.keys(validation).length === 0) {
-    throw wrong("earlyStopping needs a validation split")
+    throw wrong("earlyStopping needs a validation split with rows: provide one, or leave earlyStopping out")
   }
 
-  const all = Object.values(train)
-  const longest = all.flatMap(({ examples }) => examples).reduce((most, { tokens }) => Math.max(most, tokens.length), 1)
+  const all = Object.values(inMemory)
+  const longest = streamed === undefined
+    ? all.flatMap(({ examples }) => examples).reduce((most, { tokens }) => Math.max(most, tokens.length), 1)
+    : options.maxLength ?? network.maxPositions
   const { batchSize, gradientAccumulationSteps: accumulation, seed } = options
-  const against = againstPaddingFree(model, meanLength(all) * batchSize)
+  const against = againstPaddingFree(model)
   if (options.paddingFree === true && against !== undefined) throw wrong(`paddingFree cannot be: ${against}`)
   const paddingFree = options.paddingFree !== false && against === undefined
   const drawing = { batchSize, accumulation, seed, maxLength: longest, even: paddingFree }
-  const batches = makeBatchPipeline(makeBatchSource(train, drawing), contributions)
+  const vocabulary = { vocabSize: network.vocabSize, maskId: tokenizer.maskId }
+  const stream = streamed === undefined
+    ? undefined
+    : streaming!(streamed, (window) => encodeData(window, taskOf(DEFAULT_TASK), tokenizer, encoding).examples, drawing)
+  const train = streamed === undefined || stream === undefined ? inMemory : {
+    [DEFAULT_TASK]: {
+      data: { ...streamed, rows: [] },
+      vocabulary,
+      examples: stream.examples,
+      truncated: 0,
+      found: [],
+    },
+  }
+  const batches = makeBatchPipeline(stream ?? makeBatchSource(train, drawing), contributions)
   const { epochSteps, totalSteps } = countSteps(batches.source, options)
 
-  const { vocabulary } = all[0]
   const padId = padIdOf(tokenizer, network.vocabSize)
   const count = (own: ReadonlyArray<ModelParameter>) => own.reduce((sum, { shape }) => sum + sizeOf(shape), 0)
   const name = model.directory === "" ? String(model.config.model_type) : model.directory
@@ -109,6 +138,7 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
     train,
     validation,
     batches,
+    ...stream === undefined ? {} : { stream },
     totalSteps,
     epochSteps,
     warmup: options.warmupSteps ?? Math.ceil(options.warmupRatio * totalSteps),
@@ -142,6 +172,17 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
     counts: { trainableParameters: count(parameters), totalParameters: count(model.parameters) },
     config: configOf(model, name, { train, validation }, options, paddingFree),
   }
+}
+
+/** Throws {@link TrainingError} where a task of several has nothing to learn from. */
+function checkAllTrain(model: Model, train: Plan["train"]): void {
+  if (!hasNamedTasks(model)) return
+  const idle = Object.keys(model.tasks).filter((name) => !Object.hasOwn(train, name))
+  if (idle.length === 0) return
+  const message = `the training split has no rows of ${
+    JSON.stringify(idle)
+  }: give some, or train a view of the other tasks`
+  throw new TrainingError({ reason: "Options", message })
 }
 
 /** Metrics that all tasks have, and of a model of several those of each, as `<task>.<metric>`; which value is better. */
@@ -181,7 +222,7 @@ function configOf(
     methods: model.contributions.map(({ id }) => id),
     train: describe(splits.train),
     validation: describe(splits.validation),
-    training: { ...rest, optimizer: optimizer.name, paddingFree },
+    training: { ...rest, optimizer: optimizer.name, optimizerSettings: optimizer.settings, paddingFree },
   }
 }
 
@@ -201,11 +242,6 @@ function countSteps(source: BatchSource, { epochs, maxSteps }: FullOptions): Pic
     total += steps
   }
   return { epochSteps, totalSteps: maxSteps ?? total }
-}
-
-function meanLength(all: ReadonlyArray<TaskExamples>): number {
-  const examples = all.flatMap(({ examples }) => examples)
-  return examples.reduce((sum, { tokens }) => sum + tokens.length, 0) / examples.length
 }
 
 /** FNV-1a over tokens and labels, 32 bits: enough to notice that the data is not what it was. */

@@ -3,7 +3,7 @@
  * @module
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import * as FileSystem from "../formats/files/file_system.ts"
 import {
   checkNames,
   type FloatDType,

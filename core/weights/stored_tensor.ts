@@ -1,9 +1,10 @@
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
-import { readTensor } from "../formats/safetensors/checkpoint.ts"
+import * as FileSystem from "../formats/files/file_system.ts"
+import { openModel, readTensor } from "../formats/safetensors/checkpoint.ts"
 import type { TensorEntry } from "../formats/safetensors/safetensors_header.ts"
 import type { StoredDType } from "../formats/safetensors/stored_dtype.ts"
 import { sizeOf } from "../tensor/shape.ts"
+import type { CheckpointFormat } from "./checkpoint_format.ts"
 import type { LazyTensor } from "./weight_transform.ts"
 
 /** A tensor of weight files. */
@@ -14,12 +15,12 @@ export interface StoredTensor extends LazyTensor {
   readonly entry?: TensorEntry
 }
 
-/** Tensors of files, whole when they are read. */
-export function storedTensors(
-  entries: ReadonlyMap<string, TensorEntry>,
-): Effect.Effect<ReadonlyMap<string, StoredTensor>, never, FileSystem.FileSystem> {
-  return Effect.map(FileSystem.FileSystem, (fs) =>
-    new Map([...entries].map(([name, entry]) => {
+/** Tensors of a model's safetensors files, each whole when it is read. */
+export function openTensors(directory: string): ReturnType<CheckpointFormat["open"]> {
+  return Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const { tensors } = yield* openModel(directory)
+    return new Map([...tensors].map(([name, entry]) => {
       const { dtype, shape } = entry
       const read = async () => {
         const data = new Float32Array(sizeOf(shape))
@@ -28,5 +29,6 @@ export function storedTensors(
         return data
       }
       return [name, { name, dtype, shape, entry, read }]
-    })))
+    }))
+  })
 }

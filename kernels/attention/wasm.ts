@@ -26,6 +26,7 @@ import { blockFunction } from "./wasm/block.ts"
 import {
   byHeight,
   bytesAlong,
+  eachPage,
   firstRow,
   integers,
   lesser,
@@ -39,7 +40,7 @@ import { type SeenKeys, seenKeys } from "./wasm/ranges.ts"
 import { scratchOf, type Shape, shapeOf } from "./wasm/shape.ts"
 
 /**
- * Index of the function `(begin, end, scratch, panels, queries, q, k, v, bias, factor, output, logSum)`, all i32, that
+ * Index of the function `(begin, end, scratch, panels, queries, q, k, v, pages, bias, factor, output, logSum)`, all i32, that
  * runs units; `panels` and `queries` are the tables of {@link seenKeys}.
  */
 const driver = (context: KernelContext, shape: Shape, { panelBytes, queryBytes }: SeenKeys): number => {
@@ -51,12 +52,12 @@ const driver = (context: KernelContext, shape: Shape, { panelBytes, queryBytes }
     () =>
       module.func(
         "attention",
-        new Array(12).fill("i32"),
+        new Array(13).fill("i32"),
         [],
-        (f, begin, end, scratch, seen, bounds, q, k, v, bias, factor, output, logSum) => {
+        (f, begin, end, scratch, seen, bounds, q, k, v, pages, bias, factor, output, logSum) => {
           const [first, until, from, to] = integers(f, 4)
           const [index, entry, packed, ranges, panel, last, query, tiles] = integers(f, 8)
-          const [q0, k0, v0, bounds0, bias0, factor0, output0, logSum0] = integers(f, 8)
+          const [q0, k0, v0, pages0, bounds0, bias0, factor0, output0, logSum0] = integers(f, 9)
           const perQuery = [
             [q0, shape.q],
             [bias0, shape.bias],
@@ -78,6 +79,7 @@ const driver = (context: KernelContext, shape: Shape, { panelBytes, queryBytes }
               get(q0),
               get(k0),
               get(v0),
+              get(pages0),
               get(bounds0),
               get(bias0),
               get(factor0),
@@ -104,29 +106,34 @@ const driver = (context: KernelContext, shape: Shape, { panelBytes, queryBytes }
               [set(packed, get(entry)), set(from, get(first)), set(to, get(first))],
             ),
             when(i32.gtU(get(until), get(to)), [
-              callFunction(
-                packColumns(module, "depth", keys % 8),
-                i32.add(get(k0), scaled(get(to), bytesAlong(shape.k, 2))),
-                i32.const(bytesAlong(shape.k, 2)),
-                i32.const(width),
-                i32.sub(get(until), get(to)),
-                i32.add(i32.add(get(scratch), i32.const(lies.k)), scaled(get(to), 4 * width)),
-                i32.const(32 * width),
-              ),
-              callFunction(
-                packColumns(module, "across", valueWidth % 8),
-                i32.add(get(v0), scaled(get(to), bytesAlong(shape.v, 2))),
-                i32.const(bytesAlong(shape.v, 2)),
-                i32.sub(get(until), get(to)),
-                i32.const(valueWidth),
-                i32.add(i32.add(get(scratch), i32.const(lies.v)), scaled(get(to), 32)),
-                i32.const(32 * keys),
-              ),
+              eachPage(f, shape, { k: k0, v: v0, pages: pages0 }, [get(to), get(until)], (key, count, at) => [
+                callFunction(
+                  packColumns(module, "depth", keys % 8),
+                  at.k,
+                  i32.const(bytesAlong(shape.k, 2)),
+                  i32.const(width),
+                  count,
+                  i32.add(i32.add(get(scratch), i32.const(lies.k)), scaled(get(key), 4 * width)),
+                  i32.const(32 * width),
+                ),
+                callFunction(
+                  packColumns(module, "across", valueWidth % 8),
+                  at.v,
+                  i32.const(bytesAlong(shape.v, 2)),
+                  count,
+                  i32.const(valueWidth),
+                  i32.add(i32.add(get(scratch), i32.const(lies.v)), scaled(get(key), 32)),
+                  i32.const(32 * keys),
+                ),
+              ]),
               set(to, get(until)),
             ]),
           ]
           return forRange(begin, get(begin), get(end), 1, [
-            [[q0, q], [k0, k], [v0, v], [bounds0, bounds], [bias0, bias], [factor0, factor], [output0, output], [
+            [[q0, q], [k0, k], [v0, v], [pages0, pages], [bounds0, bounds], [bias0, bias], [factor0, factor], [
+              output0,
+              output,
+            ], [
               logSum0,
               logSum,
             ]]
@@ -139,7 +146,11 @@ const driver = (context: KernelContext, shape: Shape, { panelBytes, queryBytes }
             set(index, i32.remU(get(entry), i32.const(shared))),
             step(get(index), [...moves(1, perQuery), ...moves(1, perKey)]),
             set(index, i32.divU(get(entry), i32.const(shared))),
-            step(get(index), [...moves(0, perQuery), ...moves(0, perKey), [bounds0, queryBytes]]),
+            step(get(index), [
+              ...moves(0, perQuery),
+              ...shape.pages === undefined ? moves(0, perKey) : moves(0, [[pages0, shape.pages]]),
+              [bounds0, queryBytes],
+            ]),
             set(ranges, i32.add(get(seen), scaled(get(index), panelBytes))),
             set(query, firstRow(shape, get(panel))),
             step(get(query), [...moves(3, perQuery), [bounds0, RANGE_BYTES]]),
@@ -166,7 +177,7 @@ export const emitAttention: KernelEmitter<AttentionCall> = (given, context) => {
   const seen = seenKeys(context, shape, call, { batch: shape.batch, queries, keys: shape.keys, together })
   const func = driver(context, shape, seen)
   const scratch = context.threadScratch(scratchOf(shape).bytes)
-  const operands = [call.q, call.k, call.v, call.bias, call.factor, call.output, call.logSum].map((view) =>
+  const operands = [call.q, call.k, call.v, call.pages, call.bias, call.factor, call.output, call.logSum].map((view) =>
     view === undefined ? i32.const(0) : i32.add(context.address(view.buffer), i32.const(4 * view.offset))
   )
   const run = (begin: Code, end: Code): Code =>

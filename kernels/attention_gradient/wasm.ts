@@ -120,7 +120,8 @@ const driver = (context: KernelContext, shape: Shape, { panelBytes, queryBytes }
               ]),
             ]),
             increase(start, keys),
-            (["bias", "factor"] as const).map((name) => increase(at[name], keys * bytes(name, 4))),
+            increase(at.bias, keys * bytes("bias", 4)),
+            shape.period > 0 ? [] : increase(at.factor, keys * bytes("factor", 4)),
             perKey.map((name) => increase(at[name], keys * bytes(name, 2))),
           ]
           const runs = Math.ceil(count / run)

@@ -19,7 +19,8 @@ import { blockingOf, driver } from "./wasm/driver.ts"
 import { epilogueFunction } from "./wasm/epilogue.ts"
 import { forget } from "./wasm/pack.ts"
 import { stripBlocking, stripDriver } from "./wasm/strip_driver.ts"
-import { thinBlocking, thinDriver } from "./wasm/thin.ts"
+import { thinBlocking } from "./wasm/thin.ts"
+import { thinDriver } from "./wasm/thin_driver.ts"
 import { collapse } from "./product.ts"
 
 /** Writes a matrix product: one stage. */

@@ -294,6 +294,8 @@ export const call = (func: number, ...args: readonly Code[]): Code => [args, 0x1
 export const drop = (value: Code): Code => [value, 0x1a]
 /** `a` where the i32 condition is not 0, else `b`; both are evaluated. */
 export const select = (a: Code, b: Code, condition: Code): Code => [a, b, condition, 0x1b]
+/** The lesser of two unsigned i32; both are evaluated twice. */
+export const minU32 = (a: Code, b: Code): Code => select(a, b, i32.ltU(a, b))
 /** Leaves the function with the values on the stack. */
 export const ret = (...values: readonly Code[]): Code => [values, 0x0f]
 /** Traps. */

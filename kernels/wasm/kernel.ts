@@ -7,7 +7,7 @@
  */
 import type { Call } from "../contract.ts"
 import type { Encoding } from "../encoding.ts"
-import { type Code, i32, type ModuleBuilder, select, type Target } from "./assembler.ts"
+import { type Code, i32, minU32, type ModuleBuilder, type Target } from "./assembler.ts"
 
 /** What a backend offers to an emitter. */
 export interface KernelContext {
@@ -67,10 +67,7 @@ export const itemsPerUnit = (items: number, work: number): number =>
  */
 export const groupedStage = (items: number, size: number, run: Stage["run"]): Stage => {
   if (size === 1) return { units: items, run }
-  const item = (unit: Code): Code => {
-    const first = i32.mul(unit, i32.const(size))
-    return select(first, i32.const(items), i32.ltU(first, i32.const(items)))
-  }
+  const item = (unit: Code): Code => minU32(i32.mul(unit, i32.const(size)), i32.const(items))
   return { units: Math.ceil(items / size), run: (begin, end) => run(item(begin), item(end)) }
 }
 

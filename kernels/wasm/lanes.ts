@@ -2,8 +2,10 @@
  * Four neighbours of a strided row at a time, and what is left of a row that is no multiple of four.
  * @module
  */
+import type { View } from "../contract.ts"
 import { type BlockEncoding, type Encoding, inBlocks } from "../encoding.ts"
 import { type Code, forRange, globalGet, globalSet, i32, i32x4, type ModuleBuilder, set, v128 } from "./assembler.ts"
+import type { KernelContext } from "./kernel.ts"
 
 const at = (address: Code, bytes: number): [Code, number] =>
   bytes >= 0 ? [address, bytes] : [i32.add(address, i32.const(bytes)), 0]
@@ -31,6 +33,10 @@ export const loadLanes = (address: Code, stride: number, count: number, offset: 
 
 /** Distance between neighbours as addresses of a kernel count it: in bytes, or in elements where blocks hold them. */
 export const stepOf = ({ block, blockBytes }: Encoding): number => block === 1 ? blockBytes : 1
+
+/** Byte address of a view's first element; in blocks, its number. */
+export const firstElement = ({ address, encoding }: KernelContext, { buffer, offset }: View): Code =>
+  i32.add(address(buffer), i32.const(stepOf(encoding(buffer)) * offset))
 
 /** `place`, which counts the bytes of f32, in bytes of another encoding of single elements. */
 export const placeIn = ({ blockBytes }: Encoding, place: Code): Code =>

@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import * as FileSystem from "../../core/formats/files/file_system.ts"
 import { openSafetensors } from "../../core/formats/safetensors/checkpoint.ts"
 import { pathExists } from "../../core/formats/files/path_exists.ts"
 import type { SafetensorsError } from "../../core/formats/safetensors/safetensors_error.ts"

@@ -11,7 +11,7 @@
  * console.log(value < 1e-12, derivative < 1e-6)
  * ```
  *
- * The guide "Write a plugin" stands in `examples/third_party`.
+ * Guides: the pages `docs/add_a_*.md`, and `examples/third_party`, a whole package.
  *
  * @module
  */
@@ -49,22 +49,19 @@ export { textKey } from "../../core/data/split/text_keys.ts"
 export { classificationMetrics } from "../../core/tasks/measures/classification_metrics.ts"
 export { perExample, perToken } from "../../core/tasks/objectives.ts"
 export { readFiles } from "../../core/model/sites/adapters.ts"
+export { decodeTensors, encodeTensors, type FileTensor, nearest } from "../peft_format/mod.ts"
 export {
   adapterFile,
   CONFIG_FILE,
-  decodeTensors,
-  encodeTensors,
-  type FileTensor,
   HEADS,
   isHead,
-  nearest,
   PEFT_TASK_TYPES,
   PeftError,
   type PeftErrorFields,
   type PeftTaskType,
   peftTaskType,
   WEIGHTS_FILE,
-} from "../peft_format/mod.ts"
+} from "../peft_names/mod.ts"
 
 export type * from "../../core/contracts/module_info.ts"
 export type * from "../../core/contracts/site.ts"

@@ -2,7 +2,7 @@ import type { BaseChanges } from "../../core/contracts/contribution.ts"
 import type { ModuleInfo } from "../../core/contracts/module_info.ts"
 import { PluginError } from "../../core/contracts/plugin_error.ts"
 import { matcher, noModule, unmatched } from "../../core/model/sites/selector.ts"
-import { hasIdlePooler } from "../peft_format/mod.ts"
+import { hasIdlePooler } from "../peft_names/mod.ts"
 import type { ResolvedOptions } from "./options.ts"
 import { byPattern, isSaved, layerRule, pathIn, savedBy, targetRule, wantedRule } from "./targets.ts"
 

@@ -6,7 +6,7 @@
 import type { ModuleInfo } from "../../core/contracts/module_info.ts"
 import type { PythonPattern } from "../../core/model/sites/python_pattern.ts"
 import { endsIn, isAllLinear, matcher, readPattern } from "../../core/model/sites/selector.ts"
-import { adapterPath, isHead } from "../peft_format/mod.ts"
+import { adapterPath, isHead } from "../peft_names/mod.ts"
 import { AT_END, OF_LAYERS, type ResolvedOptions, WITHIN } from "./options.ts"
 
 /** A module as far as its names go. */

@@ -2,8 +2,7 @@ import type { NamedValues } from "../../core/contracts/contribution.ts"
 import type { ModuleInfo } from "../../core/contracts/module_info.ts"
 import type { Parameter } from "../../core/contracts/parameter.ts"
 import { likelyReason } from "./lora/likely_reason.ts"
-import { PeftError } from "./peft_error.ts"
-import { PREFIX, storedNames } from "./lora/stored_names.ts"
+import { PeftError, PREFIX, storedNames } from "../peft_names/mod.ts"
 import { checkTensors, differences, encodeTensors, openTensors, type StoredTensors } from "./tensors.ts"
 
 /** Names of parameters that are stored without `.weight`. */

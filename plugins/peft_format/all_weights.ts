@@ -1,6 +1,6 @@
 import type { NamedValues } from "../../core/contracts/contribution.ts"
 import { openAdapterWeights } from "./adapter_weights.ts"
-import { PeftError } from "./peft_error.ts"
+import { PeftError } from "../peft_names/mod.ts"
 
 /** What a name says: module and parameter of a method, a wrapped module's own parameter, or any other one. */
 const NAME = /^base_model\.model\.(?:(.+)\.(lora_\w+?)(?:\.weight)?|(.+?)(\.base_layer)?\.([^.]+))$/

@@ -10,7 +10,7 @@ import {
   type TensorEntry,
 } from "../../core/formats/safetensors/safetensors.ts"
 import type { Shape } from "../../core/tensor/shape.ts"
-import { PeftError } from "./peft_error.ts"
+import { PeftError } from "../peft_names/mod.ts"
 
 /** A tensor in memory, row-major. */
 export interface FileTensor {

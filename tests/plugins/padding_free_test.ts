@@ -110,7 +110,7 @@ async function sumsOf(
     forward: model.forward,
     parameter: (key) => byKey.get(key)!,
     trained,
-    task,
+    specOf: () => task,
     objective: task.objective,
     contributions: model.contributions,
     optimizer: adamW(),
@@ -185,6 +185,39 @@ for (const model of models) {
     })
   }
 }
+
+Deno.test("wasm: a packed row of 8,192 tokens gives what padded rows give", async () => {
+  const task = Task.tokenClassification(classes)
+  const config = { ...bert, max_position_embeddings: 512, num_hidden_layers: 1 }
+  const lengths = Array.from({ length: 26 }, (_, i) => i === 25 ? 270 : i % 4 === 0 ? 512 : 130 + i * 37 % 240)
+  const examples = lengths.map((length, row): Example => ({
+    tokens: Int32Array.from({ length }, (_, i) => (row * 5 + i * i * 3 + i) % sizes.vocab_size),
+    fields: { labels: Array.from({ length }, (_, i) => (i * i + row) % 3) },
+    index: row,
+    row,
+  }))
+  const rows = { task: "default", rows: Int32Array.from(lengths.keys()), length: 512 }
+  const base = Layer.mergeAll(wasm({ threads: 2 }), pluginsLayer, familiesLayer, NodeFileSystem.layer)
+  const services = Layer.mergeAll(methods.LoRA, Bert.layer).pipe(Layer.provideMerge(base))
+  const lossesOf = (dropout: number) =>
+    Effect.gen(function* () {
+      const model = yield* initialize({ ...config, attention_probs_dropout_prob: dropout }, { task, seed: 3 })
+      const packed = packRow(examples, rows, 512, task)
+      assertEquals(packed.shape, [1, 8192])
+      const of = (batch: Batch) => Effect.promise(() => sumsOf(model, batch, (backend, slot) => backend.read(slot)))
+      return [yield* of(packed), yield* of(collate(examples, rows, task))]
+    }).pipe(
+      Effect.provide(services, { local: true }),
+      Effect.scoped,
+      Effect.runPromise,
+    )
+  const [packed, padded] = await lossesOf(0)
+  packed.forEach(([key, values], i) => assert(off(values, padded[i][1]) < 2e-5, `${key}: ${off(values, padded[i][1])}`))
+  // Other weights are dropped: the mean over 8,192 tokens is nearly the same, the sums are not.
+  const [dropped, others] = await lossesOf(0.1)
+  const apart = off(dropped[0][1], others[0][1])
+  assert(apart > 0 && apart < 1e-2, `${apart}`)
+})
 
 for (
   const { name, layer, test, cases } of [

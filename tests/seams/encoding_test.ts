@@ -21,7 +21,10 @@ import {
 import * as Llama from "@espalier/espalier/llama"
 import * as Lora from "@espalier/espalier/lora"
 import { build, evaluateAll, gradients, type Graph } from "@espalier/espalier/plugin"
-import { q8 } from "./plugins/q8_0.ts"
+import type { BlockEncoding } from "@espalier/espalier/kernels"
+import { importPage } from "../support/page.ts"
+
+const { q8 } = await importPage<{ readonly q8: BlockEncoding }>("docs/add_a_encoding.md")
 
 const numbers = (length: number, seed: number): Float32Array<ArrayBuffer> =>
   Float32Array.from({ length }, (_, i) => Math.sin(i * 1.37 + seed) + 0.3 * Math.cos(i * i + seed))
@@ -117,7 +120,7 @@ onBoth("blocks are written as they are encoded, and whole", async (backend) => {
   await assertRejects(() => backend.write(slot, numbers(32, 1), 16), BackendError, "whole blocks of 32")
   assertThrows(() => backend.allocate("odd", [64, 40], "f32", q8), BackendError, "no multiple of 32")
   const graph = { name: "update", outputs: {}, updates: [[slot, ops.full(0, [3, 64])]] } as const
-  assertThrows(() => build(graph), ShapeError, "is kept in seams/q8_0")
+  assertThrows(() => build(graph), ShapeError, "is kept in example/q8_0")
 })
 
 Deno.test("a model keeps its frozen matrices in an encoding from outside, and LoRA trains beside them", async () => {

@@ -6,7 +6,7 @@ import type { BackendService, CallTime, Executable, RunData } from "../backend.t
 import { BackendError } from "../backend_error.ts"
 import { checkInputs } from "../check_inputs.ts"
 import { slotsOf } from "../slots.ts"
-import type { Region } from "./worker.ts"
+import type { Region } from "./worker/protocol.ts"
 import { ARENA, type DeviceBuffers } from "./buffers.ts"
 import { lower, type PlannedRegion, type WebgpuPlan } from "./lower.ts"
 import { arrayOf, type SlotTable } from "./slot_table.ts"
@@ -52,9 +52,7 @@ export const makeCompile = (buffers: DeviceBuffers, slots: SlotTable): BackendSe
     bindingBytes: facts.limits.maxStorageBufferBindingSize,
     enableSubgroups: facts.enableSubgroups,
   }
-  /** Numbers of the shaders of all programs, by their text. */
-  const shaderNumbers = new Map<string, number>()
-  let shaders = 0, programs = 0
+  let programs = 0
   return async (program, { trace } = {}) => {
     const lost = device.lost()
     if (lost !== undefined) throw lost
@@ -80,20 +78,13 @@ export const makeCompile = (buffers: DeviceBuffers, slots: SlotTable): BackendSe
     const bufferOf = (place: PlannedRegion["place"]): number =>
       typeof place === "number" ? slots.held.get(place)!.buffer : { arena: ARENA, inputs, constants }[place]
     const region = ({ place, offset, bytes }: PlannedRegion): Region => ({ buffer: bufferOf(place), offset, bytes })
-    const fresh = plan.shaders.filter(({ code }) => !shaderNumbers.has(code))
-    for (const { code } of fresh) shaderNumbers.set(code, shaders++)
-    const numberOf = plan.shaders.map(({ code }) => shaderNumbers.get(code)!)
     const number = programs++
     const load = {
       kind: "load",
       program: number,
       label: plan.name,
-      shaders: fresh.map((shader) => ({ ...shader, number: shaderNumbers.get(shader.code)! })),
-      dispatches: plan.dispatches.map((dispatch) => ({
-        ...dispatch,
-        shader: numberOf[dispatch.shader],
-        bindings: dispatch.bindings.map(region),
-      })),
+      shaders: plan.shaders,
+      dispatches: plan.dispatches.map((dispatch) => ({ ...dispatch, bindings: dispatch.bindings.map(region) })),
       inputs,
       outputs: [...plan.outputs.map(region), ...timeBytes > 0 ? [{ buffer: times, offset: 0, bytes: timeBytes }] : []],
       times,
@@ -102,7 +93,6 @@ export const makeCompile = (buffers: DeviceBuffers, slots: SlotTable): BackendSe
       await settle([...made, ask(load, `compiling ${what}`)])
     } catch (error) {
       destroy(own)
-      for (const { code } of fresh) shaderNumbers.delete(code)
       throw error
     }
 

@@ -43,6 +43,7 @@ export const readLabels = (
   where: LabelPlaces,
   kind: "rows" | "words",
   given?: ReadonlyArray<string>,
+  fewest = 2,
 ): Labels => {
   const { cells, notes } = oneSpelling(raw, where, given)
   const groups = groupBy(cells)
@@ -52,7 +53,7 @@ export const readLabels = (
     ? [...kind === "rows" ? unlabelledRows(used, where) : [], ...checkClasses(used, where, kind)]
     : givenNotes(used, given, where)
   const names = given ?? labelNames(used.keys())
-  const ids = labelIds(cells, names, where, none)
+  const ids = labelIds(cells, names, where, none, fewest)
   const unlabelled = none.map((sign) => {
     const words = groups.get(sign)!
     return `the tag ${sign} is no label: ${countOf(words.length, "word")}, neither trained on nor judged, in ${
@@ -75,11 +76,14 @@ export const labelIds = (
   names: ReadonlyArray<string>,
   where: LabelPlaces,
   none: ReadonlyArray<string> = [],
+  fewest = 2,
 ): ReadonlyArray<number> => {
-  if (new Set(names).size !== names.length || names.length < 2) {
-    const message = `${columnOf(where)}: classification needs at least two different labels, got ${
-      JSON.stringify(names)
-    }${none.length === 0 ? "" : ` beside ${none.join(", ")}, which stands for "no label"`}`
+  if (new Set(names).size !== names.length || names.length < fewest) {
+    const message = `${columnOf(where)}: classification needs at least ${
+      fewest === 1 ? "one label" : "two different labels"
+    }, got ${JSON.stringify(names)}${
+      none.length === 0 ? "" : ` beside ${none.join(", ")}, which stands for "no label"`
+    }`
     throw new DataError({ reason: "Label", message })
   }
   const idOf = new Map(names.map((name, id) => [name, id]))

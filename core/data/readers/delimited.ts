@@ -2,9 +2,11 @@ import { parse } from "csv-parse/sync"
 import { DataError, listPlaces } from "../data_error.ts"
 import type { ReadOptions } from "../table/read_options.ts"
 import { type Fault, malformed, type Table } from "../table/table.ts"
+import type { ParseText } from "./builtin.ts"
 import { unixLineEnds } from "./delimited/line_ends.ts"
 import { type ParsedRecord, type QuoteReading, readQuotes } from "./delimited/quotes.ts"
-import { DELIMITERS, named, tableFrom } from "./json/records_table.ts"
+import { DELIMITERS, named, tableFrom } from "./delimited/records_table.ts"
+import { jsonLines } from "./json.ts"
 
 /** One way to read a file. */
 interface Reading extends QuoteReading {
@@ -12,8 +14,21 @@ interface Reading extends QuoteReading {
   readonly delimiter: string
 }
 
-/** Reads CSV, TSV and their like. The header line shows what parts the columns, the file what its quotes are. */
-export const delimited = (whole: string, source: string, usual: string, options: ReadOptions): Table => {
+/** A file of JSON under a name for CSV or TSV. */
+const HOLDS_JSON = /^\s*(?:\[\s*)?\{\s*"/
+
+/** Parses comma-separated values. */
+export const csv: ParseText = (text, source, options) => delimited(text, source, ",", options)
+
+/** Parses tab-separated values. */
+export const tsv: ParseText = (text, source, options) => delimited(text, source, "\t", options)
+
+/** Parses CSV, TSV and the like. The header line shows the delimiter, the whole file shows what its quotes are. */
+const delimited = (whole: string, source: string, usual: string, options: ReadOptions): Table => {
+  if (HOLDS_JSON.test(whole)) {
+    const table = jsonLines(whole, source, options)
+    return { ...table, notes: [`${source} was read as JSON, which it holds`, ...table.notes ?? []] }
+  }
   if (options.delimiter !== undefined && !/^[^"\r\n]+$/.test(options.delimiter)) {
     const message = `a delimiter is one or more characters, no quotes or line ends; got ${
       JSON.stringify(options.delimiter)
@@ -45,7 +60,14 @@ export const delimited = (whole: string, source: string, usual: string, options:
   const records = recordsOf(reading)
   const moved = before === 0 ? records : records.map(({ fields, line }) => ({ fields, line: line + before }))
   const table = tableFrom(moved, source, delimiter, options.header, notes)
-  return { ...table, notes: notes.map((note) => `${source}: ${note}`) }
+  return {
+    ...table,
+    textCells: true,
+    columnAdvice: table.columns.length === 1
+      ? "if another character parts its columns, give it: { delimiter }"
+      : "they are its first line: if that is a row already, give the columns' names: { header }",
+    notes: notes.map((note) => `${source}: ${note}`),
+  }
 }
 
 /** Reads with a delimiter; quotes that backslashes escape are read as if they were doubled, where all fits so alone. */

@@ -1,6 +1,6 @@
 import { DataError, listPlaces } from "../data_error.ts"
 import { HALF } from "../half_characters.ts"
-import { isDelimited, type Table } from "./table.ts"
+import type { Table } from "./table.ts"
 
 /**
  * A cell's exact text: numbers of a file as they stand there, true and false by these words, a date as ISO 8601.
@@ -26,8 +26,12 @@ export const cellText = (value: unknown): string | undefined => {
 }
 
 /** The texts of a column. @throws DataError with all rows that hold something else, nothing, or half a character. */
-export const cellsOf = (table: Table, column: string): ReadonlyArray<string> => {
-  const faults = new CellFaults(table, column)
+export const cellsOf = (
+  table: Table,
+  column: string,
+  textOf: (value: unknown) => string | undefined = cellText,
+): ReadonlyArray<string> => {
+  const faults = new CellFaults(table, column, textOf)
   const cells = table.rows.map((row, index) => {
     const cell = faults.textOf(row[column], index)
     if (cell.trim() === "") faults.empty.add(index)
@@ -47,7 +51,7 @@ export const listsOf = (table: Table, column: string): ReadonlyArray<ReadonlyArr
     if (list.length === 0 || list.includes("")) faults.empty.add(index)
     return list
   })
-  const where = isDelimited(table) ? " (CSV and TSV hold no lists: use JSON Lines)" : ""
+  const where = table.textCells ? " (CSV and TSV hold no lists: use JSON Lines)" : ""
   faults.check(
     `a list of words or numbers is wanted${where}`,
     ": an empty list, or an item that is empty or null,",
@@ -63,7 +67,7 @@ const MISSING = new Set(
 
 /** Notes of the cells that stay text here and that pandas would take for missing ones. */
 export const missingNotes = (table: Table, columns: ReadonlyArray<string>): ReadonlyArray<string> =>
-  !isDelimited(table) ? [] : columns.flatMap((column) => {
+  !table.textCells ? [] : columns.flatMap((column) => {
     const found = table.rows.flatMap((row, index) => MISSING.has((row[column] as string).trim()) ? [index] : [])
     if (found.length === 0) return []
     const words = [...new Set(found.map((index) => JSON.stringify(table.rows[index][column])))].slice(0, 5)
@@ -80,10 +84,10 @@ class CellFaults {
   readonly empty = new Set<number>()
   readonly halves = new Set<number>()
   readonly unsafe = new Set<number>()
-  constructor(readonly table: Table, readonly column: string) {}
+  constructor(readonly table: Table, readonly column: string, readonly read: typeof cellText = cellText) {}
 
   textOf(value: unknown, index: number): string {
-    const text = cellText(value)
+    const text = this.read(value)
     if (text === undefined) (typeof value === "number" ? this.unsafe : this.wrong).add(index)
     else if (!text.isWellFormed()) this.halves.add(index)
     return text ?? "?"

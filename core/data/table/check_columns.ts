@@ -1,5 +1,5 @@
 import { DataError } from "../data_error.ts"
-import { isDelimited, type Table } from "./table.ts"
+import type { Table } from "./table.ts"
 
 const MOST_SHOWN = 20
 
@@ -26,9 +26,5 @@ const hint = (table: Table, missing: ReadonlyArray<string>): string => {
   const plain = (name: string) => name.trim().toLowerCase()
   const near = missing.flatMap((name) => table.columns.find((other) => plain(other) === plain(name)) ?? [])
   if (near.length > 0) return `; did you mean ${near.map((name) => JSON.stringify(name)).join(", ")}?`
-  if (table.format === "text") return '; plain text has no other: if its lines hold columns, say so, { format: "tsv" }'
-  if (!isDelimited(table)) return ""
-  return table.columns.length === 1
-    ? "; if another character parts its columns, give it: { delimiter }"
-    : "; they are its first line: if that is a row already, give the columns' names: { header }"
+  return table.columnAdvice === undefined ? "" : `; ${table.columnAdvice}`
 }

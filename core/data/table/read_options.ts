@@ -1,10 +1,14 @@
-/** File formats that can be read. */
-export type Format = "csv" | "tsv" | "json" | "jsonl" | "text"
+import type { Reader } from "../readers/reader.ts"
 
 /** How a file is read. */
 export interface ReadOptions {
-  /** Format; default: from the extension (`.csv .tsv .tab .json .jsonl .ndjson .txt`, each also with `.gz`). */
-  readonly format?: Format
+  /**
+   * Name of a reader: `csv`, `tsv`, `json`, `jsonl`, `text` or one of `readers`. Default: from the content or the extension
+   * (`.csv .tsv .tab .json .jsonl .ndjson .txt`, each also with `.gz`).
+   */
+  readonly format?: string
+  /** Readers of other formats; they come before those of this package. Default: none. */
+  readonly readers?: ReadonlyArray<Reader>
   /** Column names of a CSV or TSV file (or of JSON rows that are lists) without a header line; default: its first line. */
   readonly header?: ReadonlyArray<string>
   /** What parts the columns of a CSV or TSV file; default: comma or tab, or what its header line shows. */

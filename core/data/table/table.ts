@@ -1,5 +1,4 @@
 import { DataError, listPlaces } from "../data_error.ts"
-import type { Format } from "./read_options.ts"
 
 /**
  * One record as read: column name to value. Values are those of JSON; a number of a file whose text is not how JavaScript
@@ -19,14 +18,13 @@ export interface Table {
   readonly places: ReadonlyArray<number>
   /** What {@link Table.places} counts. */
   readonly unit: "line" | "row"
-  /** The format that it was read from; of CSV and TSV all cells are text. Default: none, rows from memory. */
-  readonly format?: Format
+  /** Whether all cells are text, as in CSV. Default false. */
+  readonly textCells?: boolean
+  /** What to do if a column is missing. Default: nothing to add. */
+  readonly columnAdvice?: string
   /** What a person should know of how it was read. Default: nothing. */
   readonly notes?: ReadonlyArray<string>
 }
-
-/** Whether a table was read from CSV or TSV. */
-export const isDelimited = ({ format }: Table): boolean => format === "csv" || format === "tsv"
 
 /** What is wrong with one record. */
 export interface Fault {

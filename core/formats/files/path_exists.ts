@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import * as FileSystem from "./file_system.ts"
 import { type StorageError, toStorageError } from "./storage_error.ts"
 
 /**

@@ -7,7 +7,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as FileSystem from "effect/FileSystem"
+import * as FileSystem from "./file_system.ts"
 import { pathExists } from "./path_exists.ts"
 import { StorageError, toStorageError } from "./storage_error.ts"
 

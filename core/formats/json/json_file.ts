@@ -3,7 +3,7 @@
  * @module
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import * as FileSystem from "../files/file_system.ts"
 import { JsonError } from "./json_error.ts"
 import { type StorageError, toStorageError } from "../files/storage_error.ts"
 import { writeFileWhole } from "../files/whole_file.ts"

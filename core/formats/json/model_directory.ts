@@ -3,7 +3,7 @@
  * @module
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import * as FileSystem from "../files/file_system.ts"
 import { StorageError } from "../files/storage_error.ts"
 
 const ADAPTER = "adapter_config.json"

@@ -4,7 +4,8 @@
  * @module
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type { File } from "effect/FileSystem"
+import * as FileSystem from "../files/file_system.ts"
 import { listNames } from "./list_names.ts"
 import { widenBF16, widenF16 } from "../../tensor/half_floats.ts"
 import type { JsonError } from "../json/json_error.ts"
@@ -167,7 +168,7 @@ function readPieces(
 ): Effect.Effect<void, SafetensorsError | StorageError, FileSystem.FileSystem> {
   return Effect.scoped(Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
-    const files = new Map<string, FileSystem.File>()
+    const files = new Map<string, File>()
     for (const { name, dtype, file: path } of entries) {
       if (!isFloatDType(dtype)) {
         const message = `"${path}": tensor ${
@@ -223,7 +224,7 @@ export function sameTensor(
 
 /** Reads a piece into the beginning of `memory`. */
 function readPiece(
-  file: FileSystem.File,
+  file: File,
   { entry: { name, dtype, file: path, byteOffset }, offset, count }: Piece,
   memory: ArrayBuffer,
 ): Effect.Effect<Float32Array<ArrayBuffer>, SafetensorsError | StorageError> {
@@ -245,7 +246,7 @@ function readPiece(
 
 /** Fills `bytes` from a place in the file on; gives how many there were. */
 function readFully(
-  file: FileSystem.File,
+  file: File,
   bytes: Uint8Array,
   position: number,
   path: string,

@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import * as FileSystem from "../files/file_system.ts"
 import { pathExists } from "../files/path_exists.ts"
 import { type StorageError, toStorageError } from "../files/storage_error.ts"
 

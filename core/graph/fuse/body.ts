@@ -1,6 +1,6 @@
 import type { Instruction, View } from "../../../kernels/contract.ts"
 import { fullOperation } from "../../tensor/operations/leaves.ts"
-import { reduceOperation } from "../../tensor/operations/reduce.ts"
+import { isReduction } from "../../tensor/operations/reduce.ts"
 import { broadcastStrides, sameShape } from "../../tensor/shape.ts"
 import type { Tensor } from "../../tensor/tensor.ts"
 import { copyOperation, isGenerator } from "./fuse.ts"
@@ -62,7 +62,7 @@ export class Body {
   #compute(node: Tensor): number {
     const args = node.inputs.map((x) => this.step(x))
     if (node.operation === copyOperation) return args[0]
-    if (node.operation === reduceOperation) {
+    if (isReduction(node)) {
       const kind = node.attributes.kind as "sum" | "max"
       return this.#push({ op: "reduce", kind, args: [args[0]], dtype: node.dtype })
     }

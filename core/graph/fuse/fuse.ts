@@ -10,7 +10,7 @@ import {
   iotaOperation,
   slotOperation,
 } from "../../tensor/operations/leaves.ts"
-import { reduceOperation } from "../../tensor/operations/reduce.ts"
+import { isReduction } from "../../tensor/operations/reduce.ts"
 import { sameShape, type Shape } from "../../tensor/shape.ts"
 import { node as make, type Operation, type Tensor } from "../../tensor/tensor.ts"
 import { attributeTexts } from "./attribute_texts.ts"
@@ -50,7 +50,7 @@ export function isGenerator(node: Tensor): boolean {
 /** Whether a node is a reduction along the last axis alone. */
 export function isRowReduce(node: Tensor): boolean {
   const axes = node.attributes.axes as number[]
-  return node.operation === reduceOperation && axes.length === 1 && axes[0] === node.shape.length - 1
+  return isReduction(node) && axes.length === 1 && axes[0] === node.shape.length - 1
 }
 
 /** Groups the nodes that `roots` rest on. The graph must be simplified. */
@@ -106,7 +106,7 @@ function placing(grouping: Grouping): (node: Tensor) => void {
     // Computed again, later: not beside what it is made of.
     if (attributes.apart) grouping.begin(node, "rows", space)
     else if (isElementwise(node) || isRowReduce(node)) placeInRows(node, space, grouping)
-    else grouping.begin(node, operation === reduceOperation ? "columns" : "other", space)
+    else grouping.begin(node, isReduction(node) ? "columns" : "other", space)
   }
 }
 

@@ -9,7 +9,8 @@ import { gather, gatherOperation } from "../../tensor/operations/indexing.ts"
 import { full, fullOperation, iota, iotaOperation } from "../../tensor/operations/leaves.ts"
 import type { Shape } from "../../tensor/shape.ts"
 import { type Box, node as make, type Operation, type Range, type Tensor } from "../../tensor/tensor.ts"
-import { expand, narrow, permute, reshape, sliceOperation } from "../../tensor/operations/views.ts"
+import { expand } from "../../tensor/operations/broadcast.ts"
+import { narrow, permute, reshape, sliceOperation } from "../../tensor/operations/views.ts"
 import { allOf } from "../nodes.ts"
 
 const extentOf = (range: Range): number => isIndices(range) ? range.shape[0] : range[1] - range[0]

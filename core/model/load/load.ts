@@ -27,7 +27,7 @@ import { ModelError } from "../model_error.ts"
 import { assemble } from "./assemble.ts"
 import { describe } from "./describe.ts"
 import { earlierValues } from "./earlier_values.ts"
-import { writeFromFiles, writeInitialValues } from "./initial_values.ts"
+import { writeInitialValues } from "./initial_values.ts"
 import {
   INITIALIZE_OPTIONS,
   type InitializeOptions,
@@ -69,7 +69,7 @@ export function load(
     const notes = [...setUpNotes(structure), ...told, ...newNotes(structure, earlier)]
     const model = yield* assemble(structure, notes, storageIn(tensors, weights))
     const { changed: { weights: replaced }, seed } = structure
-    yield* writeFromFiles(model, yield* writeInitialValues(model, { earlier, replaced, files: tensors, seed }))
+    yield* files.writeFromFiles(model, yield* writeInitialValues(model, { earlier, replaced, files: tensors, seed }))
     yield* writeParameters(model, yield* firstValues(model, seed, earlier))
     return model
   })

@@ -3,7 +3,7 @@
  * @module
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import * as FileSystem from "../../formats/files/file_system.ts"
 import { BackendError } from "../../backend/backend_error.ts"
 import { inBackend } from "../../backend/in_backend.ts"
 import type { ArtifactContext, ArtifactFiles, Contribution, NamedValues } from "../../contracts/contribution.ts"

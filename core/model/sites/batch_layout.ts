@@ -45,16 +45,11 @@ export function causalKeys({ packed }: BatchTensors, prefix = 0, decoding?: Deco
 }
 
 /**
- * Numbers [B, heads, T, keys] for queries and the keys that they see, made by `draw` for a number of keys. In a packed row
- * keys that are further apart than the longest example share theirs: no query sees two of them.
+ * A factor of attention for queries and the keys that they see, made by `draw` for a number of keys. In a packed row it
+ * repeats after as many keys as the longest example has: no query sees two keys that share a column.
  */
 export function perVisibleKey({ packed }: BatchTensors, keys: number, draw: (keys: number) => Tensor): Tensor {
-  if (packed === undefined || packed.longest >= keys) return draw(keys)
-  const part = draw(packed.longest)
-  const [batch, heads, queries, width] = part.shape
-  const times = Math.ceil(keys / width)
-  const apart = ops.expand(ops.reshape(part, [batch, heads, queries, 1, width]), [batch, heads, queries, times, width])
-  return ops.narrow(ops.reshape(apart, [batch, heads, queries, times * width]), 3, 0, keys)
+  return draw(packed === undefined ? keys : Math.min(packed.longest, keys))
 }
 
 /** What stands in the first place of each example, be it a token or a row before them: [B, T, H] or [1, N, H] to [B, 1, H]. */

@@ -1,4 +1,5 @@
 import type { DType, StoredAs } from "../dtype.ts"
+import { offsetsOf } from "../numbers.ts"
 import { axisOf, type Shape, sizeOf } from "../shape.ts"
 import { ShapeError } from "../shape_error.ts"
 import { node, type Operation, type Tensor } from "../tensor.ts"
@@ -35,9 +36,8 @@ export const fullOperation: Operation = {
 export const iotaOperation: Operation = {
   name: "iota",
   reference: (n) => {
-    const axis = n.attributes.axis as number
-    const inner = sizeOf(n.shape.slice(axis + 1))
-    return new Float64Array(sizeOf(n.shape)).map((_, i) => Math.floor(i / inner) % n.shape[axis])
+    const strides = n.shape.map((_, axis) => axis === n.attributes.axis ? 1 : 0)
+    return Float64Array.from(offsetsOf(strides, n.shape))
   },
 }
 

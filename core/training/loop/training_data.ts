@@ -1,5 +1,5 @@
 import { DEFAULT_TASK } from "../../contracts/batch_source.ts"
-import type { Data } from "../../data/data.ts"
+import type { Data, StreamedData } from "../../data/data.ts"
 import { DataError, listPlaces } from "../../data/data_error.ts"
 import { encode, encodeBlocks, type Encoded } from "../../data/encode.ts"
 import { wrongTokenId } from "../../data/token_ids.ts"
@@ -15,8 +15,8 @@ export type Split = Data | Readonly<Record<string, Data>>
  * epoch has every row of each task once, so that a task has steps in proportion to its rows.
  */
 export interface TrainingData {
-  /** Rows to train on. */
-  readonly train: Split
+  /** Rows to train on, in memory or read while the model trains. */
+  readonly train: Split | StreamedData
   /** Rows to choose by: the best weights on them are kept. */
   readonly validation?: Split
 }
@@ -42,6 +42,10 @@ export interface TaskExamples extends Encoded {
 }
 
 const isData = (split: Split): split is Data => Array.isArray(split.rows)
+
+/** Whether rows are read while the model trains. */
+export const isStreamed = (split: TrainingData["train"]): split is StreamedData =>
+  "chunks" in split && Symbol.asyncIterator in split.chunks
 
 /** Data sets of a split by task. One without rows counts as none. */
 export function tasksOf(split: Split | undefined): Readonly<Record<string, Data>> {

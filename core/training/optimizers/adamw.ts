@@ -14,9 +14,11 @@ export interface AdamWOptions {
  * `torch.optim.AdamW`: `p (1 - lr wd) - lr / (1 - b1^t) m / (sqrt(v) / sqrt(1 - b2^t) + eps)`.
  */
 export function adamW(options: AdamWOptions = {}): Optimizer {
-  const { betas: [beta1, beta2] = [0.9, 0.999], epsilon = 1e-8 } = options
+  const { betas = [0.9, 0.999], epsilon = 1e-8 } = options
+  const [beta1, beta2] = betas
   return {
     name: "adamw",
+    settings: { betas, epsilon },
     state: (shape) => ({ mean: { shape }, square: { shape } }),
     scalars: (step) => ({
       meanScale: 1 / (1 - beta1 ** step),

@@ -1,3 +1,4 @@
+import type { Json } from "../../contracts/batch_source.ts"
 import type { StateSpec } from "../../contracts/gradient_transform.ts"
 import type { Shape } from "../../tensor/shape.ts"
 import type { Tensor } from "../../tensor/tensor.ts"
@@ -24,6 +25,8 @@ export interface Updated {
 export interface Optimizer {
   /** Name, in the run's configuration. */
   readonly name: string
+  /** Its own settings, such as decay rates, in the run's configuration: a resumed run must have the same. */
+  readonly settings: Readonly<Record<string, Json>>
   /** What is kept for a parameter of this shape, by name. */
   readonly state: (shape: Shape) => StateSpec
   /** Numbers that depend on the step (from 1) alone, made in float64 on the host and given to each run. */

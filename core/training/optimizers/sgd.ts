@@ -12,6 +12,7 @@ export function sgd(options: SgdOptions = {}): Optimizer {
   const { momentum = 0 } = options
   return {
     name: "sgd",
+    settings: { momentum },
     state: (shape) => momentum === 0 ? {} : { velocity: { shape } },
     scalars: () => ({}),
     update: (parameter, gradient, state, { learningRate, weightDecay }) => {

@@ -4,7 +4,7 @@
  * @module
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import * as FileSystem from "../../formats/files/file_system.ts"
 import type { BackendService } from "../../backend/backend.ts"
 import type { Json } from "../../contracts/batch_source.ts"
 import type { JsonError } from "../../formats/json/json_error.ts"

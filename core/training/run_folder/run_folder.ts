@@ -14,7 +14,7 @@
  * @module
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import * as FileSystem from "../../formats/files/file_system.ts"
 import type * as Scope from "effect/Scope"
 import type { TrainEvent } from "../../contracts/train_event.ts"
 import type { JsonError } from "../../formats/json/json_error.ts"

@@ -21,18 +21,28 @@ import {
 import type { KernelContext } from "../../wasm/kernel.ts"
 import { loadLanes, storeLanes } from "../../wasm/lanes.ts"
 import { vectorUnary } from "../../wasm/vector_math.ts"
-import { bytesAlong, eachStrip, integers, lesser, padded, RANGE_BYTES, zeroRows } from "./parts.ts"
+import {
+  bytesAlong,
+  eachPage,
+  eachStrip,
+  integers,
+  lesser,
+  padded,
+  RANGE_BYTES,
+  spreadFactor,
+  zeroRows,
+} from "./parts.ts"
 import { rowsTimesKeys, rowsTimesPanels, STRIP, tilesTimesPanels } from "./products.ts"
 import { scratchOf, type Shape, STATS_BYTES } from "./shape.ts"
 import { softmaxRow } from "./softmax.ts"
 
 /**
- * Index of the function `(scratch, ranges, panels, q, k, v, bounds, bias, factor, output, logSum)`, all i32: so many panels of
+ * Index of the function `(scratch, ranges, panels, q, k, v, pages, bounds, bias, factor, output, logSum)`, all i32: so many panels of
  * `rows` queries, one or, in wide vectors, as many as a block has.
  */
 export const blockFunction = (context: KernelContext, shape: Shape, rows: number): number => {
   const { module, target } = context
-  const { keys, width, valueWidth, rowBytes, block } = shape
+  const { keys, width, valueWidth, rowBytes, block, period } = shape
   const lies = scratchOf(shape)
   const together = block > 1 && rows === ROWS
   return module.once(
@@ -40,9 +50,9 @@ export const blockFunction = (context: KernelContext, shape: Shape, rows: number
     () =>
       module.func(
         "attention_block",
-        new Array(11).fill("i32"),
+        new Array(12).fill("i32"),
         [],
-        (f, scratch, ranges, panels, q, k, v, bounds, bias, factor, output, logSum) => {
+        (f, scratch, ranges, panels, q, k, v, pages, bounds, bias, factor, output, logSum) => {
           const [first, end, last, row, stats, panel, key] = integers(f, 7)
           const [top, sum, blind] = [f.local("v128"), f.local("v128"), f.local("v128")]
           const within = (bytes: number): Code => i32.add(get(scratch), i32.const(bytes))
@@ -83,18 +93,19 @@ export const blockFunction = (context: KernelContext, shape: Shape, rows: number
                 i32.add(within(lies.scores), scaled(get(first), 4)),
                 i32.const(0),
               )
-              : callFunction(
-                rowsTimesKeys(module, target, {
-                  rows,
-                  width,
-                  strides: [4 * shape.q[3], 4 * shape.k[2], rowBytes],
-                  tail: keys % 4,
-                }),
-                get(q),
-                i32.add(get(k), scaled(get(first), 4 * shape.k[2])),
-                i32.sub(get(last), get(first)),
-                i32.add(within(lies.scores), scaled(get(first), 4)),
-              )
+              : eachPage(f, shape, { k, v, pages }, [get(first), get(last)], (key, count, at) =>
+                callFunction(
+                  rowsTimesKeys(module, target, {
+                    rows,
+                    width,
+                    strides: [4 * shape.q[3], 4 * shape.k[2], rowBytes],
+                    tail: keys % 4,
+                  }),
+                  get(q),
+                  at.k,
+                  count,
+                  i32.add(within(lies.scores), scaled(get(key), 4)),
+                ))
           const zeros = (from: Code, to: Code): Code =>
             forRange(
               key,
@@ -107,7 +118,20 @@ export const blockFunction = (context: KernelContext, shape: Shape, rows: number
             set(row, scoresOf(panel)),
             set(stats, i32.add(within(lies.stats), scaled(get(panel), STATS_BYTES))),
             eachRow(() => [
-              callFunction(softmax, ...[row, bias, factor, first, end, bounds, stats].map(get)),
+              period === 0 ? [] : callFunction(
+                spreadFactor(module, period),
+                i32.add(within(lies.factors), scaled(get(first), 4)),
+                get(factor),
+                get(first),
+                get(end),
+              ),
+              callFunction(
+                softmax,
+                get(row),
+                get(bias),
+                period === 0 ? get(factor) : within(lies.factors),
+                ...[first, end, bounds, stats].map(get),
+              ),
               // Strips of values begin where they begin.
               together
                 ? [
@@ -151,18 +175,28 @@ export const blockFunction = (context: KernelContext, shape: Shape, rows: number
               )),
           ]
           const values = (): Code =>
-            callFunction(
-              rowsTimesPanels(module, target, { ...sums, rows, ...(shape.packs ? {} : { bStride: 4 * shape.v[2] }) }),
-              i32.add(within(lies.scores), scaled(get(first), 4)),
-              shape.packs
-                ? i32.add(within(lies.v), scaled(get(first), 32))
-                : i32.add(get(v), scaled(get(first), 4 * shape.v[2])),
-              i32.const(shape.packs ? 32 * keys : 32),
-              i32.sub(get(last), get(first)),
-              i32.const(valueWidth),
-              get(output),
-              i32.const(0),
-            )
+            shape.packs
+              ? callFunction(
+                rowsTimesPanels(module, target, { ...sums, rows }),
+                i32.add(within(lies.scores), scaled(get(first), 4)),
+                i32.add(within(lies.v), scaled(get(first), 32)),
+                i32.const(32 * keys),
+                i32.sub(get(last), get(first)),
+                i32.const(valueWidth),
+                get(output),
+                i32.const(0),
+              )
+              : eachPage(f, shape, { k, v, pages }, [get(first), get(last)], (key, count, at) =>
+                callFunction(
+                  rowsTimesPanels(module, target, { ...sums, rows, bStride: 4 * shape.v[2] }),
+                  i32.add(within(lies.scores), scaled(get(key), 4)),
+                  at.v,
+                  i32.const(32),
+                  count,
+                  i32.const(valueWidth),
+                  get(output),
+                  i32.ne(get(key), get(first)),
+                ))
           const divide: Code = [
             set(stats, i32.add(within(lies.stats), scaled(get(panel), STATS_BYTES))),
             vectorsOf(rows).map(({ at, lanes }): Code => [

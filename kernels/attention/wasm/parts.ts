@@ -16,6 +16,8 @@ import {
   i32,
   increase,
   loop,
+  memoryCopy,
+  type ModuleBuilder,
   select,
   set,
   tee,
@@ -64,6 +66,8 @@ export interface Sizes extends Panels {
   readonly valueWidth: number
   /** What scores are multiplied by. */
   readonly scale: number
+  /** Columns of a factor that repeats along the keys; else 0. */
+  readonly period: number
 }
 
 /** Views with an axis of queries. */
@@ -84,6 +88,66 @@ export const withQueries = <C extends AttentionCall | AttentionGradientCall>(cal
   const queryPositions = at && { ...at, shape: [batch, group], strides: [at.strides[0], 0] }
   return { ...Object.fromEntries(views), ...(queryPositions ? { queryPositions } : {}) }
 }
+
+/** How keys and values lie: strides in elements. */
+interface KeyPlaces {
+  readonly k: ReadonlyArray<number>
+  readonly v: ReadonlyArray<number>
+  readonly pages: ReadonlyArray<number> | undefined
+  readonly pageKeys: number
+}
+
+/**
+ * Walks keys from <= key < to that lie side by side, page by page; at least once, even where there are none.
+ *
+ * @param local Locals with the addresses of the entry's first key and value, or of those of the first page; of its pages.
+ * @param body Code for a run of keys: its first one (a local), their number, the addresses of key and value.
+ */
+export const eachPage = (
+  f: FunctionScope,
+  { k, v, pages, pageKeys }: KeyPlaces,
+  local: Readonly<Record<"k" | "v" | "pages", number>>,
+  [from, to]: readonly [from: Code, to: Code],
+  body: (key: number, count: Code, at: Readonly<Record<"k" | "v", Code>>) => Code,
+): Code => {
+  const [key, count, page, within] = integers(f, 4)
+  const addressOf = (base: number, strides: ReadonlyArray<number>): Code =>
+    pages === undefined ? i32.add(get(base), scaled(get(key), bytesAlong(strides, 2))) : i32.add(
+      get(base),
+      i32.add(scaled(get(page), bytesAlong(strides, 0)), scaled(get(within), bytesAlong(strides, 2))),
+    )
+  const run = body(key, get(count), { k: addressOf(local.k, k), v: addressOf(local.v, v) })
+  if (pages === undefined) return [set(key, from), set(count, i32.sub(to, get(key))), run]
+  return [
+    set(key, from),
+    loop([
+      set(within, i32.remU(get(key), i32.const(pageKeys))),
+      set(page, i32.divU(get(key), i32.const(pageKeys))),
+      set(page, i32.load(i32.add(get(local.pages), scaled(get(page), bytesAlong(pages, 1))))),
+      set(count, lesser(i32.sub(i32.const(pageKeys), get(within)), i32.sub(to, get(key)))),
+      run,
+      brIf(0, i32.ltU(tee(key, i32.add(get(key), get(count))), to)),
+    ]),
+  ]
+}
+
+/** Index of the function `(to, from, first, end)`, all i32: columns of keys first <= key < end of a factor that repeats. */
+export const spreadFactor = (module: ModuleBuilder, period: number): number =>
+  module.once(
+    `attention_factor_${period}`,
+    () =>
+      module.func("attention_factor", new Array(4).fill("i32"), [], (f, to, from, key, end) => {
+        const [column, bytes] = integers(f, 2)
+        return whileTrue(i32.ltU(get(key), get(end)), [
+          set(column, i32.remU(get(key), i32.const(period))),
+          set(bytes, lesser(i32.sub(i32.const(period), get(column)), i32.sub(get(end), get(key)))),
+          increase(key, get(bytes)),
+          set(bytes, scaled(get(bytes), 4)),
+          memoryCopy(get(to), i32.add(get(from), scaled(get(column), 4)), get(bytes)),
+          increase(to, get(bytes)),
+        ])
+      }),
+  )
 
 /** Bytes of a range of keys: i32 first and end. */
 export const RANGE_BYTES = 8

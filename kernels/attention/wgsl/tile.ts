@@ -47,6 +47,12 @@ export interface TileOperand {
   readonly axes: string
   /** Whether the code stores to it. */
   readonly writes?: boolean
+  /** Whether its last axis repeats along the keys. */
+  readonly repeats?: boolean
+  /** Whether row r lies in a page: the rows of its axis `b` are pages then, which an operand `pages` names. */
+  readonly paged?: boolean
+  /** Whether its elements are i32. */
+  readonly integers?: boolean
 }
 
 /** Rows of an operand: own ones, whose addresses are `<at><r>`, or others, `at` being the address of the first. */
@@ -86,6 +92,8 @@ export interface TileShader {
    * it or are seen by it: a truth value for each own row, from the expression.
    */
   readonly openVisible: (seen: (u: number) => string) => void
+  /** The column of an operand `[..., s]` that belongs to a key. */
+  readonly column: (name: string, key: string) => string
   /** An operand's elements at row u of the tile, for each own row; `at<r>` begin the addresses at other row 0. */
   readonly pairs: (name: string, u: number, count: string, axis: string) => string
   /** Defines `name<u>` for each row of the tile by what is read at the row of a number. */
@@ -191,8 +199,8 @@ export const openTiles = (
   const functions = collectFunctions()
   const fours = inFours(operands)
   const unit = (axes: string) => fours && axes.endsWith("-") ? 4 : 1
-  const bound = new Map(operands.map(({ name, view: { buffer }, axes, writes }) => {
-    const element = unit(axes) === 4 ? "vec4<f32>" : "f32"
+  const bound = new Map(operands.map(({ name, view: { buffer }, axes, writes, integers }) => {
+    const element = integers ? "i32" : unit(axes) === 4 ? "vec4<f32>" : "f32"
     return [name, { axes, ...(writes ? shader.write(buffer, element) : shader.read(buffer, element)) }] as const
   }))
   const sizes: Array<readonly [string, number]> = []
@@ -201,12 +209,14 @@ export const openTiles = (
   const size = (name: string, value: number): void => void sizes.push([name, value])
   const gather = (of: (r: number) => string): string => own === 1 ? of(0) : `vec4(${range(4).map(of).join(", ")})`
 
-  for (const { name, view: { offset, shape, strides }, axes } of operands) {
+  for (const { name, view: { offset, shape, strides }, axes, repeats, paged } of operands) {
     size(`${name}_0`, offset / unit(axes))
     ;[...axes].forEach((axis, i) => {
       if (axis === "-") size(`${name}_width`, shape[i])
       else size(`${name}_${axis}`, strides[i] / unit(axes))
     })
+    if (paged) size("page_keys", shape[shape.length - 2])
+    if (repeats) size(`${name}_period`, shape[shape.length - 1])
   }
   const tiles = Math.ceil(rows / (lanes * own)), count = (together ? 1 : tiles) * batch * shared
   const { workgroups, number, exact } = lineOfWorkgroups(count, context.device)
@@ -253,6 +263,9 @@ return select(vec4<f32>(), vec4(${four.join(", ")}), vec4<u32>(0u, 1u, 2u, 3u) <
   const storeOwn = ({ name, at }: TileRows, r: number, value: string): string =>
     storePiece(name, `valid${r}`, `${at}${r}`, value)
   const openRow = (name: string): void => push(`for (var x = 0u; x * 4u < ${name}_width; x++) {`)
+  const paged = new Set(operands.filter(({ paged }) => paged).map(({ name }) => name))
+  const periodic = new Set(operands.filter(({ repeats }) => repeats).map(({ name }) => name))
+  const column = (name: string, key: string): string => periodic.has(name) ? `(${key} % ${name}_period)` : key
   /** Rows of the tile that a thread reads itself, and how it comes by all of them. */
   const slots = broadcast ? others / lanes : others
   const spread = (name: string, read: (u: number) => string): void => {
@@ -268,10 +281,19 @@ return select(vec4<f32>(), vec4(${four.join(", ")}), vec4<u32>(0u, 1u, 2u, 3u) <
   const pieces = ({ name, at }: TileRows): void => spread("piece", (slot) => piece(name, `${at}_slot${slot}`))
   /** Defines the addresses of an operand's rows that the threads read. */
   const enter = ({ name, at }: TileRows): void =>
-    push(...range(slots).map((j) => `let ${at}_slot${j} = ${at} + slot${j} * ${name}_r;`))
+    push(
+      ...range(slots).map((j) =>
+        paged.has(name)
+          ? `let ${at}_slot${j} = ${at} + page${j} * ${name}_b + slot${j} % page_keys * ${name}_r;`
+          : `let ${at}_slot${j} = ${at} + slot${j} * ${name}_r;`
+      ),
+    )
 
-  const pairs = (name: string, u: number, total: string, axis: string): string =>
-    gather((r) => bound.get(name)!.load(`${name}_at${r} + min(other${u}, ${total} - 1u) * ${name}_${axis}`))
+  const pairs = (name: string, u: number, total: string, axis: string): string => {
+    const other = `min(other${u}, ${total} - 1u)`
+    const at = axis === "s" ? column(name, other) : other
+    return gather((r) => bound.get(name)!.load(`${name}_at${r} + ${at} * ${name}_${axis}`))
+  }
   const part = (value: string, r: number): string => own === 1 ? value : `${value}[${r}]`
   const type = (element: "f32" | "u32"): string => own === 1 ? element : `vec4<${element}>`
 
@@ -284,9 +306,9 @@ return select(vec4<f32>(), vec4(${four.join(", ")}), vec4<u32>(0u, 1u, 2u, 3u) <
     push,
     size,
     place: (name, at) => {
-      const terms = [...bound.get(name)!.axes].filter((axis) => axis in at).map((axis) =>
-        `${at[axis]} * ${name}_${axis}`
-      )
+      const terms = [...bound.get(name)!.axes].filter((axis) => axis in at && !(axis === "b" && paged.has(name))).map((
+        axis,
+      ) => `${at[axis]} * ${name}_${axis}`)
       return [`${name}_0`, ...terms].join(" + ")
     },
     load: (name, at) => bound.get(name)!.load(at),
@@ -299,12 +321,17 @@ return select(vec4<f32>(), vec4(${four.join(", ")}), vec4<u32>(0u, 1u, 2u, 3u) <
           `let slot${j} = min(start + ${broadcast ? `${j * lanes}u + thread` : `${j}u`}, ${total} - 1u);`
         ),
       )
+      if (paged.size > 0) {
+        const { load } = bound.get("pages")!
+        push(...range(slots).map((j) => `let page${j} = u32(${load(`pages_at + slot${j} / page_keys * pages_s`)});`))
+      }
     },
     openVisible: (seen) => {
       push(...range(others).map((u) => `let seen${u} = ${seen(u)};`))
       const any = `any(${range(others).map((u) => `seen${u}`).join(" | ")})`
       push(`if (${broadcast ? `subgroupAny(${any})` : any}) {`)
     },
+    column,
     pairs,
     spread: (name, read) => spread(name, (slot) => read(`slot${slot}`)),
     products: (sum, a, b) => {

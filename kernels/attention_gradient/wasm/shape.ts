@@ -3,6 +3,7 @@
  * @module
  */
 import { apartOf } from "../../attention/apart.ts"
+import { periodOf } from "../../attention/call.ts"
 import { padded, panelsOf, RANGE_BYTES, type Sizes } from "../../attention/wasm/parts.ts"
 import type { View } from "../../contract.ts"
 import type { AttentionGradientCall } from "../call.ts"
@@ -79,6 +80,7 @@ export const shapeOf = (call: AttentionGradientCall, target: Target): Shape => {
     width,
     valueWidth,
     scale: call.scale,
+    period: periodOf(call),
     chunk,
     chunks,
     lastChunk: keys - (chunks - 1) * chunk,
@@ -101,7 +103,7 @@ export const shapeOf = (call: AttentionGradientCall, target: Target): Shape => {
 }
 
 /** Where things lie in a thread's scratch, in bytes. */
-export const scratchOf = ({ chunk, width, valueWidth, rows, count, block }: Shape) => {
+export const scratchOf = ({ chunk, width, valueWidth, rows, count, block, period }: Shape) => {
   const queries = rows * Math.min(count, block)
   // A cache line more than the keys: rows must not fall on the same lines.
   const rowBytes = 4 * padded(chunk) + 64
@@ -117,6 +119,8 @@ export const scratchOf = ({ chunk, width, valueWidth, rows, count, block }: Shap
     scores: queries * rowBytes,
     /** What each panel of queries sees of the keys of a chunk, from its first one on. */
     ranges: RANGE_BYTES * block,
+    /** A row of a factor that repeats. */
+    factors: period > 0 ? rowBytes : 0,
   }
   let bytes = 0
   const places = Object.fromEntries(

@@ -13,16 +13,8 @@ import { type Model, readParameters } from "../../../core/model/mod.ts"
 import { CombineError } from "../../../core/weights/combine/combine_error.ts"
 import type { Matrix } from "../../../core/weights/combine/decompose.ts"
 import type { Term } from "../../../core/weights/combine/low_rank.ts"
-import {
-  adapterFile,
-  CONFIG_FILE,
-  decodeAllWeights,
-  decodeLoraConfig,
-  PeftError,
-  type PeftLoraConfig,
-  readAdapter,
-  WEIGHTS_FILE,
-} from "../../peft_format/mod.ts"
+import { decodeAllWeights, decodeLoraConfig, type PeftLoraConfig, readAdapter } from "../../peft_format/mod.ts"
+import { adapterFile, CONFIG_FILE, PeftError, WEIGHTS_FILE } from "../../peft_names/mod.ts"
 import { A, B, EMBEDDING_A, EMBEDDING_B } from "../low_rank.ts"
 import { rankAndScale } from "../targets.ts"
 

@@ -1,10 +1,9 @@
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import * as FileSystem from "../../../core/formats/files/file_system.ts"
 import type { ArtifactFiles } from "../../../core/contracts/contribution.ts"
 import { pathExists } from "../../../core/formats/files/path_exists.ts"
 import { type StorageError, toStorageError } from "../../../core/formats/files/storage_error.ts"
-import { adapterFile, CONFIG_FILE, WEIGHTS_FILE } from "../adapter_file.ts"
-import { PeftError } from "../peft_error.ts"
+import { adapterFile, CONFIG_FILE, PeftError, WEIGHTS_FILE } from "../../peft_names/mod.ts"
 
 const PICKLE = "adapter_model.bin"
 

@@ -3,20 +3,17 @@
  * them, and not the network; it is written beside, where PEFT does not look, so that training can go on.
  * @module
  */
-import type { ArtifactContext, ArtifactFiles, NamedValues } from "../../../core/contracts/contribution.ts"
+import type { ArtifactFiles, NamedValues } from "../../../core/contracts/contribution.ts"
 import type { Parameter } from "../../../core/contracts/parameter.ts"
 import type { Shape } from "../../../core/tensor/shape.ts"
-import { adapterFile, CONFIG_FILE, WEIGHTS_FILE } from "../adapter_file.ts"
-import { HEADS } from "../heads.ts"
-import { PeftError } from "../peft_error.ts"
+import { adapterFile, CONFIG_FILE, HEADS, PeftError, peftName, PREFIX, WEIGHTS_FILE } from "../../peft_names/mod.ts"
 import {
   decodePromptConfig,
   encodePromptConfig,
   type PeftPromptConfig,
   type PeftPromptFields,
+  type PromptType,
 } from "./prompt_config.ts"
-import { peftTaskType } from "../task_type.ts"
-import { peftName, PREFIX } from "../lora/stored_names.ts"
 import {
   checkTensors,
   decodeTensors,
@@ -48,22 +45,6 @@ export function promptBaseName({ key }: Parameter): string {
   return `base_model.${key}`
 }
 
-/** Fields of a config that the model decides. */
-export function promptFields(
-  context: ArtifactContext,
-  numVirtualTokens: number,
-  base: ReadonlyArray<Parameter>,
-): PeftPromptFields {
-  const taskType = peftTaskType(context.head)
-  const classifies = taskType === "SEQ_CLS" || taskType === "TOKEN_CLS"
-  return {
-    ...(taskType === undefined ? {} : { taskType }),
-    baseModel: context.baseModel,
-    numVirtualTokens,
-    modulesToSave: [...new Set([...base.map(({ module }) => module), ...(classifies ? HEADS : [])])],
-  }
-}
-
 /** An adapter's files. */
 export function encodePrompt(adapter: string, config: PeftPromptConfig, values: PromptValues): ArtifactFiles {
   const { promptEmbeddings, encoder, base } = values
@@ -77,7 +58,7 @@ export function encodePrompt(adapter: string, config: PeftPromptConfig, values: 
 }
 
 /** What an adapter's files must hold. */
-export interface WantedPrompt<Type extends PeftPromptConfig["peftType"]> {
+export interface WantedPrompt<Type extends PromptType> {
   /** Id of the plugin, for errors. */
   readonly id: string
   /** Values of `peft_type` that fit. */
@@ -93,7 +74,7 @@ export interface WantedPrompt<Type extends PeftPromptConfig["peftType"]> {
 }
 
 /** Reads an adapter's files. Throws {@link PeftError} when they are not there, or of another model or method. */
-export function decodePrompt<Type extends PeftPromptConfig["peftType"]>(
+export function decodePrompt<Type extends PromptType>(
   adapter: string,
   files: ArtifactFiles,
   wanted: WantedPrompt<Type>,

@@ -1,5 +1,5 @@
-import type { Shape } from "../shape.ts"
-import { type Field, walkFields } from "../json/walk_fields.ts"
+import type { Shape } from "./shape.ts"
+import { type Field, walkFields } from "./walk_fields.ts"
 
 /** What quotes do in a file, were they quoting. Numbers are lines. */
 export interface QuoteSurvey {

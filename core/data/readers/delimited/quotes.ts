@@ -1,7 +1,7 @@
 import { listPlaces } from "../../data_error.ts"
 import type { Fault } from "../../table/table.ts"
 import { type QuoteSurvey, surveyQuotes } from "./quote_survey.ts"
-import { fittingShare, shapeOf } from "../shape.ts"
+import { fittingShare, shapeOf } from "./shape.ts"
 
 /** How the quotes of a file are to be read. */
 export interface QuoteReading {

@@ -1,11 +1,11 @@
-import { type Fault, malformed, type Table, tableOf } from "../table/table.ts"
-import type { ReadOptions } from "../table/read_options.ts"
-import { namedRows } from "./json/json_forms.ts"
-import { parseJsonValue } from "./json/json_value.ts"
-import { LINE_END } from "./delimited/line_ends.ts"
+import { type Fault, malformed, type Table, tableOf } from "../../table/table.ts"
+import type { ReadOptions } from "../../table/read_options.ts"
+import { namedRows } from "./json_forms.ts"
+import { parseJsonValue } from "./json_value.ts"
+import { LINE_END } from "../delimited/line_ends.ts"
 
-/** Reads JSON Lines: one object a line. Lines may end in lone carriage returns, since none stands within JSON's texts. */
-export const jsonLines = (text: string, source: string, options: ReadOptions): Table => {
+/** The table of a text with one JSON object a line. A lone carriage return ends a line too: JSON strings hold none. */
+export const tableOfLines = (text: string, source: string, options: ReadOptions): Table => {
   const values: Array<unknown> = []
   const places: Array<number> = []
   const faults: Array<Fault> = []

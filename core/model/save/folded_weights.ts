@@ -3,19 +3,19 @@
  * @module
  */
 import * as Effect from "effect/Effect"
-import type { BackendError } from "../../../backend/backend_error.ts"
-import { inBackend } from "../../../backend/in_backend.ts"
-import { attempt } from "../../../contracts/attempt.ts"
-import { PluginError } from "../../../contracts/plugin_error.ts"
-import * as ops from "../../../tensor/ops.ts"
-import type { Tensor } from "../../../tensor/tensor.ts"
-import { siteScope } from "../../sites/scope.ts"
-import { idsOf } from "../../make_model.ts"
-import type { Model } from "../../model.ts"
-import { ModelError } from "../../model_error.ts"
-import { baseKey } from "../../module.ts"
-import { runOnce } from "../../sites/run_once.ts"
-import { type ResolvedSite, sitesOn } from "../../sites/sites.ts"
+import type { BackendError } from "../../backend/backend_error.ts"
+import { inBackend } from "../../backend/in_backend.ts"
+import { attempt } from "../../contracts/attempt.ts"
+import { PluginError } from "../../contracts/plugin_error.ts"
+import * as ops from "../../tensor/ops.ts"
+import type { Tensor } from "../../tensor/tensor.ts"
+import { siteScope } from "../sites/scope.ts"
+import { idsOf } from "../make_model.ts"
+import type { Model } from "../model.ts"
+import { ModelError } from "../model_error.ts"
+import { baseKey } from "../module.ts"
+import { runOnce } from "../sites/run_once.ts"
+import { type ResolvedSite, sitesOn } from "../sites/sites.ts"
 
 /** What merging gives. */
 export interface Folded {

@@ -1,7 +1,7 @@
 import { listPlaces } from "../../data_error.ts"
 import { type Fault, malformed, type Row, type Table } from "../../table/table.ts"
-import type { ParsedRecord } from "../delimited/quotes.ts"
-import { fits, type Shape, shapeOf, widthOf } from "../shape.ts"
+import type { ParsedRecord } from "./quotes.ts"
+import { fits, type Shape, shapeOf, widthOf } from "./shape.ts"
 
 /** What usually parts columns, with names for messages. */
 export const DELIMITERS: Readonly<Record<string, string>> = {

@@ -3,16 +3,14 @@
  * `save_embedding_layers` saves them or as modules that train whole.
  * @module
  */
-import type { ArtifactFiles, BaseChanges, BaseWeight } from "../../core/contracts/contribution.ts"
-import type { ModuleInfo } from "../../core/contracts/module_info.ts"
-import { PluginError } from "../../core/contracts/plugin_error.ts"
-import type { Shape } from "../../core/tensor/shape.ts"
-import { adapterFile, openAdapterWeights, PREFIX, WEIGHTS_FILE } from "../peft_format/mod.ts"
-import type { ResolvedOptions } from "./options.ts"
-import { isSaved } from "./targets.ts"
-
-/** None. */
-export const NO_CHANGES: BaseChanges = { config: {}, weights: [] }
+import type { ArtifactFiles, BaseChanges, BaseWeight } from "../../../core/contracts/contribution.ts"
+import type { ModuleInfo } from "../../../core/contracts/module_info.ts"
+import { PluginError } from "../../../core/contracts/plugin_error.ts"
+import type { Shape } from "../../../core/tensor/shape.ts"
+import { openAdapterWeights } from "../../peft_format/mod.ts"
+import { adapterFile, PREFIX, WEIGHTS_FILE } from "../../peft_names/mod.ts"
+import type { ResolvedOptions } from "../options.ts"
+import { isSaved } from "../targets.ts"
 
 /** A base weight that a file holds. */
 interface Held extends BaseWeight {
@@ -32,7 +30,7 @@ export function baseChanges(
 ): BaseChanges {
   // A model lists the embedding of its tokens before others.
   const table = modules.find(({ kind }) => kind === "Embedding")
-  if (table === undefined) return NO_CHANGES
+  if (table === undefined) return { config: {}, weights: [] }
   const ends = modules.filter((module) => module === table || isHeadOf(module, table))
   const isAtEnd = (key: string) => ends.some(({ path }) => key.startsWith(`${path}.`))
   const held = heldWeights(options, files, modules, tied).filter(({ key }) =>

@@ -3,7 +3,7 @@
  * inside, without PEFT's prefix, without the name of the backbone.
  * @module
  */
-import type { BackboneInfo, ModuleInfo } from "../../../core/contracts/module_info.ts"
+import type { BackboneInfo, ModuleInfo } from "../../core/contracts/module_info.ts"
 
 /** What PEFT puts before the names of the model's modules. */
 export const PREFIX: string = "base_model.model."

@@ -166,3 +166,7 @@ const checkLength = (length: number, name: string): void => {
     throw new DataError({ reason: "BadInput", message: `${name} must be a whole number from 2, got ${length}` })
   }
 }
+
+/** Where each token's label is the next token: whether a token is one that the one before it learns to write. */
+export const followsLabel = ({ tokens, fields: { labels } }: Example, index: number): boolean =>
+  index > 0 && labels?.length === tokens.length && labels[index - 1] === tokens[index]

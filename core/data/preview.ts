@@ -1,4 +1,4 @@
-import type { Example } from "./encode.ts"
+import { type Example, followsLabel } from "./encode.ts"
 import type { Tokenizer } from "./tokenizer/tokenizer.ts"
 
 /** One token of a preview. */
@@ -15,10 +15,6 @@ export interface PreviewToken {
   /** Whether the model learns to write it. */
   readonly trained: boolean
 }
-
-/** Where each token's label is the next token: whether a token is one that the one before it learns to write. */
-export const followsLabel = ({ tokens, fields: { labels } }: Example, index: number): boolean =>
-  index > 0 && labels?.length === tokens.length && labels[index - 1] === tokens[index]
 
 /**
  * An example token by token, those that the model learns to write marked.

@@ -2,9 +2,6 @@
  * Generates text for rows of different lengths together; rows join and leave while it runs.
  * @module
  */
-import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
-import type { PluginError } from "../contracts/plugin_error.ts"
 import { chooseByRow } from "../model/blocks/choose_by_row.ts"
 import type { Model } from "../model/model.ts"
 import { ModelError } from "../model/model_error.ts"
@@ -12,7 +9,7 @@ import { wrongTokenId } from "../data/token_ids.ts"
 import { makeDecoder } from "./decoder.ts"
 import { logProbability, makeSampler, type Sampler, type SamplingOptions, wrongSampling } from "./sampler.ts"
 
-/** Options of {@link engine}. */
+/** Options of an engine. */
 export interface EngineOptions {
   /** Most rows that run at once; others wait. Default 8. */
   readonly rows?: number
@@ -66,17 +63,6 @@ export interface Engine {
   readonly remove: (id: number) => void
 }
 
-/** An engine of a causal language model, freed with the scope. */
-export function engine(
-  model: Model,
-  options: EngineOptions = {},
-): Effect.Effect<Engine, ModelError | PluginError, Scope.Scope> {
-  return Effect.acquireRelease(
-    Effect.try({ try: () => makeEngine(model, options), catch: (error) => error as ModelError | PluginError }),
-    ({ free }) => Effect.sync(free),
-  )
-}
-
 interface Row {
   readonly id: number
   /** Prompt and new tokens. */
@@ -90,7 +76,7 @@ interface Row {
   slot?: number
 }
 
-/** {@link engine} without a scope. Throws its errors. */
+/** An engine of a causal language model. Throws {@link ModelError} or PluginError. */
 export function makeEngine(model: Model, options: EngineOptions = {}): Engine & { readonly free: () => void } {
   const { rows: most = 8, methods = true, plugins: given } = options
   const { head } = model.task

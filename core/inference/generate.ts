@@ -11,8 +11,7 @@ import { loadTokenizer, type Tokenizer } from "../data/tokenizer/tokenizer.ts"
 import { chooseByRow } from "../model/blocks/choose_by_row.ts"
 import type { Model } from "../model/model.ts"
 import { ModelError } from "../model/model_error.ts"
-import { makeEngine, type RowOptions } from "./engine.ts"
-import { perModel } from "./programs.ts"
+import type { RowOptions } from "./engine.ts"
 
 /** Options of {@link generate}. */
 export interface GenerateOptions extends Omit<RowOptions, "plugin" | "stream" | "logProbabilities"> {
@@ -77,9 +76,6 @@ export function generate(
   })
 }
 
-/** Engines that all calls share. */
-const engineOf = perModel(makeEngine, ({ free }) => free())
-
 /** New ids of each prompt. */
 function continuations(
   model: Model,
@@ -94,7 +90,8 @@ function continuations(
       }
       // Rows that choose from the same plugins share an engine, whatever their order.
       const choice = plugins === undefined ? {} : { plugins: chooseByRow(model, plugins).plugins }
-      const engine = engineOf(model, { methods, ...choice })
+      const { sharedEngine } = await import("./shared_engines.ts")
+      const engine = sharedEngine(model, { methods, ...choice })
       const made = new Map<number, Array<number>>()
       const open = new Set<number>()
       try {

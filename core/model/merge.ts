@@ -11,7 +11,7 @@ import type { SafetensorsError } from "../formats/safetensors/safetensors_error.
 import type { StorageError } from "../formats/files/storage_error.ts"
 import type { Model } from "./model.ts"
 import type { ModelError } from "./model_error.ts"
-import type { CheckpointOptions } from "./save_checkpoint.ts"
+import type { SaveMergedOptions } from "./save/merge_weights.ts"
 
 /**
  * The model with updates of plugins in its weights, as another value; graphs of it leave the plugins' own paths out. Each
@@ -27,15 +27,9 @@ export function merge(
   names?: ReadonlyArray<string>,
 ): Effect.Effect<Model, ModelError | PluginError | BackendError, EffectScope.Scope> {
   return Effect.flatMap(
-    Effect.promise(() => import("./save/merge_weights.ts")),
+    Effect.promise(() => import("./save/mod.ts")),
     (merging) => merging.merge(model, names),
   )
-}
-
-/** Options of {@link saveMerged}. */
-export interface SaveMergedOptions extends CheckpointOptions {
-  /** Ids (or methods) of the plugins that are merged. Default: all that change the model and are on. */
-  readonly only?: ReadonlyArray<string>
 }
 
 /**
@@ -52,7 +46,7 @@ export function saveMerged(
   FileSystem.FileSystem
 > {
   return Effect.flatMap(
-    Effect.promise(() => import("./save/merge_weights.ts")),
+    Effect.promise(() => import("./save/mod.ts")),
     (merging) => merging.saveMerged(model, directory, options),
   )
 }

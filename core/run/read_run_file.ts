@@ -1,6 +1,6 @@
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "../formats/files/file_system.ts"
+import * as FileSystem from "effect/FileSystem"
 import type { JsonError } from "../formats/json/json_error.ts"
 import { parseJson } from "../formats/json/json_file.ts"
 import { faultsOf } from "../options/check.ts"

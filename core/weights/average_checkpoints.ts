@@ -8,7 +8,7 @@ import { readConfig } from "../formats/json/model_config.ts"
 import { openModel } from "../formats/safetensors/checkpoint.ts"
 import { copyCompanions } from "../formats/safetensors/companions.ts"
 import type { SafetensorsError } from "../formats/safetensors/safetensors_error.ts"
-import { TORCH_NAMES } from "../formats/safetensors/stored_dtype.ts"
+import { type FloatDType, TORCH_NAMES } from "../formats/safetensors/stored_dtype.ts"
 import {
   type AveragedTensor,
   averageTensors,
@@ -17,8 +17,30 @@ import {
   reportOf,
   type SoupReport,
 } from "./average_tensors.ts"
-import type { SoupOptions } from "./soup.ts"
 import { SoupError } from "./soup_error.ts"
+
+/** One of the models in a soup. */
+export interface SoupIngredient {
+  /** Directory of its checkpoint. */
+  readonly path: string
+  /** Its part of the average; may be negative. Default 1 / n. */
+  readonly weight?: number
+}
+
+/** Options of `soup`. */
+export interface SoupOptions {
+  /** Checkpoints of one architecture, with weights that sum to 1. */
+  readonly checkpoints: ReadonlyArray<SoupIngredient>
+  /** Directory for the result. What was there is replaced. */
+  readonly output: string
+  /** Type of the numbers in the file. Default: of each tensor that of the first checkpoint. */
+  readonly dtype?: FloatDType
+  /**
+   * How far a stored tensor may be from the average, relative to its norm. Default: what rounding to its type explains,
+   * 1e-5 for F32, 1e-3 for F16, 1e-2 for BF16.
+   */
+  readonly tolerance?: number
+}
 
 /** Fields of a config that say nothing of what the weights mean. */
 const BOOKKEEPING = /^(_name_or_path|torch_dtype|dtype|transformers_version|use_cache|label2id|.*dropout.*)$/

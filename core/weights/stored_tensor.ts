@@ -1,10 +1,12 @@
 import * as Effect from "effect/Effect"
 import * as FileSystem from "../formats/files/file_system.ts"
 import { openModel, readTensor } from "../formats/safetensors/checkpoint.ts"
+import type { StorageError } from "../formats/files/storage_error.ts"
+import type { JsonError } from "../formats/json/json_error.ts"
+import type { SafetensorsError } from "../formats/safetensors/safetensors_error.ts"
 import type { TensorEntry } from "../formats/safetensors/safetensors_header.ts"
 import type { StoredDType } from "../formats/safetensors/stored_dtype.ts"
 import { sizeOf } from "../tensor/shape.ts"
-import type { CheckpointFormat } from "./checkpoint_format.ts"
 import type { LazyTensor } from "./weight_transform.ts"
 
 /** A tensor of weight files. */
@@ -16,7 +18,11 @@ export interface StoredTensor extends LazyTensor {
 }
 
 /** Tensors of a model's safetensors files, each whole when it is read. */
-export function openTensors(directory: string): ReturnType<CheckpointFormat["open"]> {
+export function openTensors(directory: string): Effect.Effect<
+  ReadonlyMap<string, StoredTensor>,
+  SafetensorsError | StorageError | JsonError,
+  FileSystem.FileSystem
+> {
   return Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const { tensors } = yield* openModel(directory)

@@ -13,7 +13,8 @@ import type { KernelEmitter } from "../wgsl/kernel.ts"
 import { apartOf } from "./apart.ts"
 import { emitFewQueries } from "./wgsl/few.ts"
 import { seenRanges } from "./wgsl/ranges.ts"
-import { bitsOf, enterQueries, openTiles, range, seenByQueries, type TileOperand } from "./wgsl/tile.ts"
+import { bitsOf, enterQueries, openTiles, seenByQueries, type TileOperand } from "./wgsl/tile.ts"
+import { range } from "./wgsl/tile_form.ts"
 
 /** Less than any score; finite, so that differences of two stay free of NaN. */
 const LOWEST = "-1e38f"
@@ -48,6 +49,7 @@ export const emitAttention: KernelEmitter<AttentionCall> = (call, context) => {
   const rows = (name: string) => ({ name, at: `${name}_at` })
   size("queries", queries)
   size("keys", keys)
+  if (pages) size("page_keys", k.shape[2])
   size("scale_bits", bitsOf(scale))
   const more = { bias, factor, log_sum: logSum }
   enterQueries(shader, ["q", "seen", "out", ...Object.keys(more).filter((name) => more[name as keyof typeof more])])

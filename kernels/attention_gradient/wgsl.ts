@@ -12,13 +12,12 @@ import {
   bitsOf,
   enterQueries,
   openTiles,
-  range,
   seenByQueries,
   seesKeys,
-  tileForm,
   type TileOperand,
   type TileShader,
 } from "../attention/wgsl/tile.ts"
+import { range, tileForm } from "../attention/wgsl/tile_form.ts"
 import type { View } from "../contract.ts"
 import type { AttentionGradientCall } from "./call.ts"
 import { emitRows } from "../rows/wgsl.ts"

@@ -2,7 +2,7 @@
  * WebAssembly of `gather`: copies of rows. An index outside the table gives a row of zeros.
  * @module
  */
-import type { GatherCall } from "./call.ts"
+import type { GatherCall } from "./kernel.ts"
 import { call as callFunction, forRange, get, i32, i32x4, set, when } from "../wasm/assembler.ts"
 import type { View } from "../contract.ts"
 import { keyOf } from "../collapse.ts"

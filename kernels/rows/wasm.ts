@@ -28,7 +28,7 @@ export const emitRows: KernelEmitter<RowsCall> = (call, context): readonly Stage
   )
 
 /**
- * Writes a `rows` call whose operands lie anywhere.
+ * Writes a `rows` call with operands at any addresses.
  *
  * @param addresses Byte address of the first element of each input's view, then of each output's.
  */

@@ -17,7 +17,7 @@ import { type DeviceTraits, type KernelContext, type KernelEmitter, lineOfWorkgr
 import { coordinates, GROUP, sum, times, vectorViews, type Walker } from "../wgsl/places.ts"
 import { entryPoint, fusedWalk, loadedOperands } from "../wgsl/fused.ts"
 import { cutLongRows } from "./cut.ts"
-import { narrowRows } from "./narrow.ts"
+import { fitBindings } from "./fit_bindings.ts"
 
 type Reduction = Extract<Instruction, { op: "reduce" }>
 
@@ -47,7 +47,7 @@ interface Task {
 
 /** Writes a `rows` call. */
 export const emitRows: KernelEmitter<RowsCall> = (call, context) =>
-  narrowRows(call, context.device.storageBindings, context.scratch)
+  fitBindings(call, context.device.storageBindings, context.scratch)
     .flatMap((part) => (context.device.software ? undefined : cutLongRows(part, context.scratch)) ?? [part])
     .flatMap((part) => emitWhole(part, context))
 

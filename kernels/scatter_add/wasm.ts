@@ -2,7 +2,7 @@
  * WebAssembly of `scatter_add`. Threads share batches and ranges of columns, so each element's sum keeps its order.
  * @module
  */
-import type { ScatterAddCall } from "./call.ts"
+import type { ScatterAddCall } from "./kernel.ts"
 import { call as callFunction, f32x4, forRange, get, i32, i32x4, set, when } from "../wasm/assembler.ts"
 import type { View } from "../contract.ts"
 import { keyOf } from "../collapse.ts"

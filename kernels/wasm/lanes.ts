@@ -1,5 +1,5 @@
 /**
- * Four neighbours of a strided row at a time, and what is left of a row that is no multiple of four.
+ * Loads and stores of four neighbours of a strided row, or of fewer at its end.
  * @module
  */
 import type { View } from "../contract.ts"
@@ -44,7 +44,7 @@ export const placeIn = ({ blockBytes }: Encoding, place: Code): Code =>
 
 /** Global of a thread with the byte address from which the blocks that it reads are counted. */
 const firstBlock = (module: ModuleBuilder): number => module.once("first block", () => module.global())
-/** What a thread does before it reads blocks: whoever reads them gives the number of an element as its address. */
+/** Code that a thread runs before it reads blocks, whose addresses are then numbers of elements. */
 export const countBlocksFrom = (module: ModuleBuilder, address: Code): Code => globalSet(firstBlock(module), address)
 
 /** Four neighbours in blocks, from an element on whose number is a multiple of four. */
@@ -94,7 +94,7 @@ export const storeLanes = (address: Code, stride: number, count: number, offset:
  * Walks `count` neighbours, four at a time; the last ones may be fewer.
  *
  * @param place Local that holds the byte offset of the first of them, for a stride of 1.
- * @param body Code for so many lanes (it stands inside loops, and is written twice when there is a tail).
+ * @param body Code for a number of lanes; it is inside loops, and written twice if there is a tail.
  */
 export const forColumns = (place: number, count: number, body: (lanes: number) => Code): Code => {
   const whole = 16 * Math.floor(count / 4)

@@ -1,33 +1,15 @@
 import * as Effect from "effect/Effect"
 import { attempt } from "../../core/contracts/attempt.ts"
-import type { ArtifactFiles, BaseChanges, Contribution } from "../../core/contracts/contribution.ts"
-import type { ModuleInfo } from "../../core/contracts/module_info.ts"
+import type { BaseChanges, Contribution } from "../../core/contracts/contribution.ts"
 import { PeftError } from "../peft_names/mod.ts"
 import { type ResolvedOptions, startsFromBase } from "./options.ts"
 import { checkNames, optionNotes } from "./option_notes.ts"
+import type { Saved, SeenBase } from "./saved.ts"
 import { sitesOf } from "./sites.ts"
 import { isSaved, targetRule } from "./targets.ts"
 
 const NO_CHANGES: BaseChanges = { config: {}, weights: [] }
 
-/** The base model as it was loaded: what these files bring of it, and which of its weights are tied. */
-export interface SeenBase {
-  readonly changes: BaseChanges
-  readonly tied: Readonly<Record<string, string>>
-}
-
-/** A saved adapter. */
-export interface Saved {
-  readonly files: ArtifactFiles
-  /** What the files change of the base model. */
-  readonly changes: (
-    options: ResolvedOptions,
-    modules: ReadonlyArray<ModuleInfo>,
-    tied: SeenBase["tied"],
-  ) => BaseChanges
-}
-
-/** What an adapter adds. */
 export function contributionOf(options: ResolvedOptions, saved?: Saved): Contribution {
   const { id, bias } = options
   const isTarget = targetRule(options)
@@ -57,12 +39,12 @@ export function contributionOf(options: ResolvedOptions, saved?: Saved): Contrib
       ...(saved === undefined ? {} : { initial: saved.files }),
       save: (values, context) =>
         Effect.flatMap(
-          Effect.promise(() => import("./files/save.ts")),
+          Effect.promise(() => import("./files/mod.ts")),
           ({ save }) => attempt(() => save(options, values, context, seen.changes), PeftError),
         ),
       load: (files, wanted, context) =>
         Effect.flatMap(
-          Effect.promise(() => import("./files/load.ts")),
+          Effect.promise(() => import("./files/mod.ts")),
           ({ load }) => attempt(() => load(options, files, wanted, context, seen), PeftError),
         ),
     },

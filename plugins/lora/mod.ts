@@ -33,8 +33,10 @@ import { collection, plugin, type Plugins } from "../../core/contracts/plugins.t
 import type { StorageError } from "../../core/formats/files/storage_error.ts"
 import type { PeftError } from "../peft_names/mod.ts"
 import { type CheckpointOptions, type Model, saveMerged } from "../../core/model/mod.ts"
-import { contributionOf, type Saved } from "./contribution.ts"
+import { contributionOf } from "./contribution.ts"
 import { type LoraOptions, type Origin, type ResolvedOptions, resolveOptions } from "./options.ts"
+
+import type { Saved } from "./saved.ts"
 
 export type { Plugins, PluginsService } from "../../core/contracts/plugins.ts"
 export type { FloatDType } from "../../core/formats/safetensors/safetensors.ts"
@@ -90,7 +92,7 @@ export function fromPeft(
   return plugin(
     Lora,
     Effect.gen(function* () {
-      const { readSaved } = yield* Effect.promise(() => import("./files/read_saved.ts"))
+      const { readSaved } = yield* Effect.promise(() => import("./files/mod.ts"))
       const { options, origin, saved } = yield* readSaved(directory, name)
       return yield* provide({ ...options, ...more }, origin, saved)
     }),

@@ -198,7 +198,6 @@ export const OF_LAYERS: readonly [string, string] = ["(?:^|.*?\\.)", "\\.(?P<idx
 /** Around a name of `modules_to_save`, for what is left out of the targets. */
 export const WITHIN: readonly [string, string] = ["(^|.*\\.)", "($|\\..*)"]
 
-/** Whether an adapter starts from the base weight. */
 export function startsFromBase({ initLoraWeights }: ResolvedOptions): boolean {
   return typeof initLoraWeights === "string" && !["gaussian", "orthogonal"].includes(initLoraWeights)
 }

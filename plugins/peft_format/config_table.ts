@@ -4,19 +4,17 @@
  */
 import { JsonError } from "../../core/formats/json/json_error.ts"
 import { parseJson } from "../../core/formats/json/json_file.ts"
-import { ConfigReader } from "../../core/formats/json/model_config.ts"
-import { PEFT_TASK_TYPES, PeftError, type PeftTaskType } from "../peft_names/mod.ts"
+import { type ConfigReader, objectReader } from "../../core/formats/json/model_config.ts"
+import { PEFT_TASK_TYPES, PeftError, peftError, type PeftTaskType } from "../peft_names/mod.ts"
 
 /** A field of the file. */
 export interface PeftField<T> {
-  /** PEFT's name. */
   readonly stored: string
   readonly read: (config: ConfigReader, name: string) => T
   /** Value in the file; undefined leaves the field out. */
   readonly write: (value: T | undefined) => unknown
 }
 
-/** Fields by their names here. */
 export type PeftFields = Readonly<Record<string, PeftField<never>>>
 
 type ValueOf<F> = F extends PeftField<infer T> ? T : never
@@ -93,11 +91,7 @@ export function writeFields<F>(
 /** Reads a config's text. Whatever is wrong with it is a {@link PeftError}. */
 export function readConfigText<A>(text: string, file: string, read: (config: ConfigReader) => A): A {
   try {
-    const value = parseJson(text, file)
-    if (typeof value !== "object" || value === null || Array.isArray(value)) {
-      throw new PeftError({ reason: "Config", file, message: `${file}: must hold a JSON object` })
-    }
-    return read(new ConfigReader(file, value as Record<string, unknown>))
+    return read(objectReader(parseJson(text, file), file))
   } catch (error) {
     if (error instanceof JsonError) throw new PeftError({ reason: "Config", file, message: error.message })
     throw error
@@ -110,8 +104,11 @@ export function readType<Type extends string>(config: ConfigReader, types: Reado
   const type = types.find((type) => type === given)
   if (type !== undefined) return type
   const { file } = config
-  const message = `${file}: peft_type is "${given}", not ${types.join(" or ")}; load it with the plugin of its method`
-  throw new PeftError({ reason: "Unsupported", file, message })
+  throw peftError(
+    "Unsupported",
+    file,
+    `peft_type is "${given}", not ${types.join(" or ")}; load it with the plugin of its method`,
+  )
 }
 
 /** The note of a field that no known version of PEFT has. */

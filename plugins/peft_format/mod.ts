@@ -25,5 +25,6 @@ export {
 } from "./prompt/prompt_files.ts"
 export { type ModelFields, promptContribution, type PromptMethod, type SavedPrompt } from "./prompt/prompt_method.ts"
 export { readAdapter } from "./lora/read_adapter.ts"
+export { firstParts, wholeModules } from "./lora/stored_names.ts"
 export { readPrompt } from "./prompt/read_prompt.ts"
 export { decodeTensors, encodeTensors, type FileTensor, openTensors, type StoredTensors } from "./tensors.ts"

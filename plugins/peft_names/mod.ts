@@ -5,15 +5,6 @@
  */
 export { adapterFile, CONFIG_FILE, WEIGHTS_FILE } from "./adapter_file.ts"
 export { HEADS, isHead } from "./heads.ts"
-export { PeftError, type PeftErrorFields } from "./peft_error.ts"
-export {
-  adapterPath,
-  firstParts,
-  hasIdlePooler,
-  isBare,
-  peftName,
-  PREFIX,
-  storedNames,
-  wholeModules,
-} from "./stored_names.ts"
+export { PeftError, peftError, type PeftErrorFields } from "./peft_error.ts"
+export { adapterPath, hasIdlePooler, isBare, POOLER, PREFIX } from "./adapter_path.ts"
 export { PEFT_TASK_TYPES, type PeftTaskType, peftTaskType } from "./task_type.ts"

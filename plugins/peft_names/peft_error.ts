@@ -20,3 +20,8 @@ export class PeftError extends Data.Error<PeftErrorFields> {
   /** Shown in stack traces. */
   override readonly name: string = "PeftError"
 }
+
+/** The error of a file; the message begins with it. */
+export function peftError(reason: PeftError["reason"], file: string, what: string): PeftError {
+  return new PeftError({ reason, file, message: `${file}: ${what}` })
+}

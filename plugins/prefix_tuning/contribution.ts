@@ -7,7 +7,6 @@ import type { ResolvedOptions } from "./options.ts"
 import { sitesOf, widthOf } from "./sites.ts"
 import { fromPeft, peftShapes, promptEmbeddings, toPeft } from "./tensors.ts"
 
-/** A prefix, as a method of virtual tokens. */
 export function methodOf(options: ResolvedOptions): PromptMethod {
   const { id, name, initText, numVirtualTokens, prefixProjection, encoderHiddenSize, initWeights } = options
   return {

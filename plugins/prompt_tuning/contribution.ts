@@ -9,7 +9,6 @@ import { LAYERS, sitesOf } from "./sites.ts"
 
 const EMBEDDING = "embedding.weight"
 
-/** A prompt, as a method of virtual tokens. */
 export function methodOf(options: ResolvedOptions): PromptMethod {
   const { id, name, numVirtualTokens, promptTuningInit, promptTuningInitText: text } = options
   const { encoderReparameterizationType: encoder, encoderHiddenSize } = options
@@ -53,7 +52,6 @@ export function methodOf(options: ResolvedOptions): PromptMethod {
   }
 }
 
-/** The base model's embeddings of tokens. */
 function embeddings(
   id: string,
   [parameter]: ReadonlyArray<Parameter>,

@@ -3,6 +3,7 @@
  * @module
  */
 import * as Effect from "effect/Effect"
+import { attempt } from "../../contracts/attempt.ts"
 import * as FileSystem from "../files/file_system.ts"
 import { JsonError } from "./json_error.ts"
 import { type StorageError, toStorageError } from "../files/storage_error.ts"
@@ -74,7 +75,7 @@ export function readJson(
   return Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const text = yield* fs.readFileString(path).pipe(Effect.mapError(toStorageError(path, "read")))
-    return yield* Effect.try({ try: () => parseJson(text, path), catch: (error) => error as JsonError })
+    return yield* attempt(() => parseJson(text, path), JsonError)
   })
 }
 

@@ -5,6 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { File } from "effect/FileSystem"
+import { attempt } from "../../contracts/attempt.ts"
 import * as FileSystem from "../files/file_system.ts"
 import { listNames } from "./list_names.ts"
 import { widenBF16, widenF16 } from "../../tensor/half_floats.ts"
@@ -51,10 +52,10 @@ export function openSafetensors(
     const size = Number(info.size)
     const prefix = new Uint8Array(Math.min(LENGTH_BYTES, size))
     const got = yield* readFully(file, prefix, 0, path)
-    const length = yield* trySync(() => parseHeaderLength(prefix.subarray(0, got), size, path))
+    const length = yield* attempt(() => parseHeaderLength(prefix.subarray(0, got), size, path), SafetensorsError)
     const bytes = new Uint8Array(LENGTH_BYTES + length)
     const all = yield* readFully(file, bytes, 0, path)
-    const header = yield* trySync(() => parseHeader(bytes.subarray(0, all), size, path))
+    const header = yield* attempt(() => parseHeader(bytes.subarray(0, all), size, path), SafetensorsError)
     return { path, ...header }
   }))
 }
@@ -262,15 +263,4 @@ function readFully(
     }
     return done
   }).pipe(Effect.mapError(toStorageError(path, "read")))
-}
-
-function trySync<A>(parse: () => A): Effect.Effect<A, SafetensorsError> {
-  return Effect.suspend(() => {
-    try {
-      return Effect.succeed(parse())
-    } catch (error) {
-      if (error instanceof SafetensorsError) return Effect.fail(error)
-      throw error
-    }
-  })
 }

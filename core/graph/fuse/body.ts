@@ -17,7 +17,7 @@ export class Body {
   /**
    * @param order axes of `space` in the order in which the call goes over them
    * @param computed whether a node is evaluated here rather than loaded
-   * @param locate where a loaded node's elements lie, in program buffers
+   * @param locate layout of a loaded node in the program's buffers
    * @param product operand 0 of an epilogue
    */
   constructor(

@@ -1,6 +1,6 @@
 /**
- * Rewrites a graph into the vocabulary: composites become their parts, equal nodes become one, and what can be said
- * more simply is.
+ * Rewrites a graph into the vocabulary of the kernels: composites become their parts, equal nodes become one, and nodes
+ * are simplified.
  * @module
  */
 import type { ElementwiseOperation } from "../../tensor/operations/elementwise.ts"
@@ -59,7 +59,7 @@ export function simplify(given: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
       : make(node.operation, node.inputs.map((x) => done.get(x)!), node.shape, node.dtype, node.attributes)
     done.set(node, step(renewed))
   }
-  /** Rewrites a node and all that it rests on, in the order of their making. */
+  /** Rewrites a node and all nodes that it depends on, in order of creation. */
   const visit = (root: Tensor): Tensor => {
     if (root.inputs.every((x) => done.has(x))) {
       if (!done.has(root)) renew(root)
@@ -102,7 +102,7 @@ function rewrite(node: Tensor): Tensor {
 
 const fullLike = (node: Tensor, shape: Shape) => full(node.attributes.value as number, shape, node.dtype)
 
-/** A sum over the batch melts into the product, scatter or sum below it. */
+/** Merges a sum over the batch into the product, scatter or sum below it. */
 function flatten(node: Tensor): Tensor | undefined {
   const [x] = node.inputs
   if (x.operation === matmulOperation) {

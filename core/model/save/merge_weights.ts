@@ -11,12 +11,17 @@ import * as ops from "../../tensor/ops.ts"
 import type { Shape } from "../../tensor/shape.ts"
 import type { Tensor } from "../../tensor/tensor.ts"
 import { makeModel } from "../make_model.ts"
-import type { SaveMergedOptions } from "../merge.ts"
 import type { Model, ModelParameter } from "../model.ts"
 import type { ModelError } from "../model_error.ts"
 import { runOnce } from "../sites/run_once.ts"
 import { foldedWeights } from "./folded_weights.ts"
-import { writeCheckpoint } from "./write_checkpoint.ts"
+import { type CheckpointOptions, writeCheckpoint } from "./write_checkpoint.ts"
+
+/** Options of {@link saveMerged}. */
+export interface SaveMergedOptions extends CheckpointOptions {
+  /** Ids (or methods) of the plugins that are merged. Default: all that change the model and are on. */
+  readonly only?: ReadonlyArray<string>
+}
 
 /** The model with updates in its weights. */
 export function merge(

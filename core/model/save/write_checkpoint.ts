@@ -14,8 +14,15 @@ import { headPath, TASKS_FIELD } from "../heads/model_task.ts"
 import { isLabelled } from "../load/stored/stored_head.ts"
 import type { Model } from "../model.ts"
 import { ModelError } from "../model_error.ts"
-import type { CheckpointOptions } from "../save_checkpoint.ts"
 import { sitesOn } from "../sites/sites.ts"
+
+/** Options of `saveCheckpoint`. */
+export interface CheckpointOptions {
+  /** Type of the numbers in the file. Default `"F32"`. */
+  readonly dtype?: FloatDType
+  /** Fields to put into `config.json`, such as `pad_token_id`. */
+  readonly config?: Readonly<Record<string, unknown>>
+}
 
 /**
  * Writes a model's checkpoint.

@@ -14,7 +14,7 @@ export interface ElementwiseOperation extends Operation {
   readonly elementwise: true
 }
 
-/** A tensor, or a number that stands for one everywhere. */
+/** A tensor, or a number that is broadcast. */
 export type Operand = Tensor | number
 
 /** The cotangent of an operand, before it is summed to the operand's shape. */

@@ -69,7 +69,7 @@ export const updateSliceOperation: Operation = {
   },
 }
 
-/** Rows of `table` [rows, width] by `indices` (i32, [...]): [..., width]. Indices must lie inside the table. */
+/** Rows of `table` [rows, width] by `indices` (i32, [...]): [..., width]. Indices must be inside the table. */
 export function gather(table: Tensor, indices: Tensor): Tensor {
   if (table.shape.length !== 2 || indices.dtype !== "i32") {
     throw new ShapeError({

@@ -4,11 +4,11 @@ import { axisOf, type Shape, sizeOf } from "../shape.ts"
 import { ShapeError } from "../shape_error.ts"
 import { node, type Operation, type Tensor } from "../tensor.ts"
 
-/** Memory of a backend that outlives a run, as a graph names it. */
+/** A graph's reference to memory of a backend that outlives a run. */
 export interface SlotReference {
-  /** The number by which the backend knows it. */
+  /** Number of the slot in its backend. */
   readonly id: number
-  /** For people. */
+  /** Shown in errors. */
   readonly name: string
   /** Extents of its axes. */
   readonly shape: Shape
@@ -18,7 +18,7 @@ export interface SlotReference {
   readonly storage?: StoredAs
 }
 
-/** Data given anew with each run. */
+/** Data of each run. */
 export const inputOperation: Operation = { name: "input" }
 /** Memory that outlives a run. */
 export const slotOperation: Operation = { name: "slot" }
@@ -49,7 +49,7 @@ export interface InputOptions {
   readonly batch?: boolean
 }
 
-/** Data given anew with each run, by name. What changes between steps is an input, never a constant. */
+/** Data of each run, by name. Values that change between steps are inputs, never constants. */
 export function input(name: string, shape: Shape, options: InputOptions = {}): Tensor {
   return node(inputOperation, [], shape, options.dtype ?? "f32", { name, batch: options.batch ?? false })
 }

@@ -2,6 +2,7 @@
  * What attention and its derivative have in common in WebAssembly: how queries are cut, and walks over them.
  * @module
  */
+import type { View } from "../../contract.ts"
 import type { AttentionGradientCall } from "../../attention_gradient/call.ts"
 import { COLUMNS, ROWS, vectorsOf } from "../../matmul/wasm/micro_kernel.ts"
 import { scaled } from "../../matmul/wasm/operands.ts"
@@ -24,6 +25,7 @@ import {
   when,
   whileTrue,
 } from "../../wasm/assembler.ts"
+import type { KernelContext } from "../../wasm/kernel.ts"
 import { storeLanes } from "../../wasm/lanes.ts"
 import type { AttentionCall } from "../call.ts"
 
@@ -156,18 +158,20 @@ export const RANGE_BYTES = 8
  * For each strip of `size` keys, of `keys` in all, and each run of neighbouring panels that see some of them.
  *
  * @param table Address of the entries of `count` panels, as `seenKeys` makes them.
+ * @param head Keys that all panels see. Default: 0.
  * @param body Code for a strip and a run: its first key, number of keys, first panel (a local) and number of panels.
  */
 export const eachStrip = (
   f: FunctionScope,
   size: number,
   keys: number,
-  { table, count }: Readonly<Record<"table" | "count", Code>>,
+  { table, count, head = 0 }: Readonly<Record<"table" | "count", Code>> & { readonly head?: number },
   body: (key: Code, keys: Code, panel: number, panels: Code) => Code,
 ): Code => {
   const [key, end, panel, first, panels] = integers(f, 5)
   const entry = i32.add(table, scaled(get(panel), RANGE_BYTES))
-  const sees = i32.and(i32.ltU(i32.load(entry), get(end)), i32.gtU(i32.load(entry, 4), get(key)))
+  const inRange = i32.and(i32.ltU(i32.load(entry), get(end)), i32.gtU(i32.load(entry, 4), get(key)))
+  const sees = head === 0 ? inRange : i32.or(inRange, i32.ltU(get(key), i32.const(head)))
   const next = i32.ltU(tee(panel, i32.add(get(panel), i32.const(1))), count)
   return forRange(key, i32.const(0), i32.const(keys), size, [
     set(end, lesser(i32.const(keys), i32.add(get(key), i32.const(size)))),
@@ -222,6 +226,10 @@ export const zeroRows = (f: FunctionScope, first: Code, rows: Code, columns: num
     ]),
   ]
 }
+
+/** Address of a view's first element; 0 without a view. */
+export const addressOf = (context: KernelContext, view: View | undefined): Code =>
+  view === undefined ? i32.const(0) : i32.add(context.address(view.buffer), i32.const(4 * view.offset))
 
 /** Bytes from one element to the next along an axis; 0 without a view. */
 export const bytesAlong = (strides: ReadonlyArray<number> | undefined, axis: number): number =>

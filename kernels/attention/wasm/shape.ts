@@ -6,6 +6,7 @@ import { type AttentionCall, keysOf, periodOf } from "../call.ts"
 import { ROWS } from "../../matmul/wasm/micro_kernel.ts"
 import type { Target } from "../../wasm/assembler.ts"
 import { apartOf } from "../apart.ts"
+import { headOf } from "./ranges.ts"
 import { padded, panelsOf, type Sizes } from "./parts.ts"
 
 /** With so many panels of queries in all, keys and values are not worth packing. */
@@ -32,8 +33,9 @@ export interface Shape extends Sizes {
   /** Strides of the table of pages, and keys of a page. */
   readonly pages: ReadonlyArray<number> | undefined
   readonly pageKeys: number
-  /** Keys that queries see apart from their ranges. */
+  /** Keys that queries see apart from their ranges, and those that panels meet so. */
   readonly apart: number
+  readonly head: number
   readonly bias: ReadonlyArray<number> | undefined
   readonly factor: ReadonlyArray<number> | undefined
   readonly output: ReadonlyArray<number>
@@ -52,7 +54,10 @@ export const shapeOf = (call: AttentionCall, target: Target): Shape => {
   const packs = group * panels.count > FEW_PANELS || v.strides[2] <= 0
   // A cache line more than the keys: rows must not fall on the same lines.
   const rowBytes = 4 * padded(keys) + 64
-  const most = Math.max(1, Math.min(BLOCK, run, Math.floor(BLOCK_BYTES / (ROWS * rowBytes))))
+  const head = headOf(call, keys)
+  // Of a row of scores only what is seen is touched.
+  const touched = Math.min(rowBytes, 4 * (head + 2 * (call.window ?? keys)))
+  const most = Math.max(1, Math.min(BLOCK, run, Math.floor(BLOCK_BYTES / (ROWS * touched))))
   return {
     ...panels,
     batch,
@@ -74,6 +79,7 @@ export const shapeOf = (call: AttentionCall, target: Target): Shape => {
     pages: pages?.strides,
     pageKeys: k.shape[2],
     apart: apartOf(call),
+    head,
     bias: bias?.strides,
     factor: factor?.strides,
     output: output.strides,

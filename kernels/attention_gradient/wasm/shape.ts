@@ -4,6 +4,7 @@
  */
 import { apartOf } from "../../attention/apart.ts"
 import { periodOf } from "../../attention/call.ts"
+import { headOf } from "../../attention/wasm/ranges.ts"
 import { padded, panelsOf, RANGE_BYTES, type Sizes } from "../../attention/wasm/parts.ts"
 import type { View } from "../../contract.ts"
 import type { AttentionGradientCall } from "../call.ts"
@@ -37,8 +38,9 @@ export interface Shape extends Sizes {
   readonly q: Strides
   readonly k: Strides
   readonly v: Strides
-  /** Keys that queries see apart from their ranges. */
+  /** Keys that queries see apart from their ranges, and those that panels meet so. */
   readonly apart: number
+  readonly head: number
   readonly bias: Strides | undefined
   readonly factor: Strides | undefined
   readonly logSum: Strides
@@ -91,6 +93,7 @@ export const shapeOf = (call: AttentionGradientCall, target: Target): Shape => {
     k: call.k.strides,
     v: call.v.strides,
     apart: apartOf(call),
+    head: headOf(call, keys),
     bias: call.bias?.strides,
     factor: call.factor?.strides,
     logSum: call.logSum.strides,

@@ -37,13 +37,9 @@ export type AdapterSource =
     }
   )
 
-/** What an adapter is made of. */
 export interface OpenedAdapter {
-  /** How errors name it. */
   readonly label: string
-  /** Its factor. */
   readonly weight: number
-  /** Its config. */
   readonly config: PeftLoraConfig
   /** Its update of each adapted weight, by the module's path. Of an Embedding the matrix is the table's transpose. */
   readonly updates: ReadonlyMap<string, Term & { readonly embedding: boolean }>
@@ -51,7 +47,6 @@ export interface OpenedAdapter {
   readonly saved: ReadonlyArray<NamedValues>
 }
 
-/** Reads an adapter, whole. */
 export function openAdapter(source: AdapterSource): Effect.Effect<
   OpenedAdapter,
   CombineError | PeftError | StorageError | PluginError | BackendError,

@@ -5,7 +5,7 @@
  */
 import type { ArtifactFiles, BaseChanges, BaseWeight } from "../../../core/contracts/contribution.ts"
 import type { ModuleInfo } from "../../../core/contracts/module_info.ts"
-import { PluginError } from "../../../core/contracts/plugin_error.ts"
+import { type PluginError, pluginError } from "../../../core/contracts/plugin_error.ts"
 import type { Shape } from "../../../core/tensor/shape.ts"
 import { openAdapterWeights } from "../../peft_format/mod.ts"
 import { adapterFile, PREFIX, WEIGHTS_FILE } from "../../peft_names/mod.ts"
@@ -15,7 +15,6 @@ import { isSaved } from "../targets.ts"
 /** A base weight that a file holds. */
 interface Held extends BaseWeight {
   readonly module: ModuleInfo
-  /** Its shape in the base. */
   readonly known: Shape
   /** Whether it stands beside an update of it. */
   readonly wrapped: boolean
@@ -79,7 +78,6 @@ function isHeadOf({ kind, outputHead, sizes }: ModuleInfo, table: ModuleInfo): b
     sizes.inFeatures === table.sizes.width
 }
 
-/** The base weights that an adapter's file holds. */
 function heldWeights(
   { name }: ResolvedOptions,
   files: ArtifactFiles,
@@ -104,5 +102,5 @@ function heldWeights(
 }
 
 function wrong({ id }: ResolvedOptions, message: string): PluginError {
-  return new PluginError({ plugin: id, message: `${id}: ${message}` })
+  return pluginError(id, `${message}`)
 }

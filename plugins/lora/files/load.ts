@@ -6,11 +6,11 @@ import type { ArtifactContext, ArtifactFiles, NamedValues } from "../../../core/
 import type { ModuleInfo } from "../../../core/contracts/module_info.ts"
 import type { Parameter } from "../../../core/contracts/parameter.ts"
 import { decodeLoraConfig, decodeWeights } from "../../peft_format/mod.ts"
-import { adapterFile, CONFIG_FILE, PeftError, PREFIX, WEIGHTS_FILE } from "../../peft_names/mod.ts"
-import type { SeenBase } from "../contribution.ts"
+import { adapterFile, CONFIG_FILE, PeftError, peftError, PREFIX, WEIGHTS_FILE } from "../../peft_names/mod.ts"
 import { INITIAL_A, INITIAL_B } from "../low_rank.ts"
 import { type LoraInitialization, type ResolvedOptions, startsFromBase } from "../options.ts"
 import { asInFiles } from "../own_modules.ts"
+import type { SeenBase } from "../saved.ts"
 import { baseChanges } from "./base_changes.ts"
 import { doubled, doubledParameters, split } from "./double_rank.ts"
 
@@ -36,9 +36,12 @@ export function load(
   // What the numbers count from; all else about a start is over when they are saved.
   const starts = [config.initLoraWeights, options.initLoraWeights].map(baseOf)
   if (starts[0] !== starts[1]) {
-    const message = `${configFile}: init_lora_weights is ${JSON.stringify(config.initLoraWeights)}, the adapter ` +
-      `${options.id} has ${JSON.stringify(own.initLoraWeights)}: their numbers count from different weights`
-    throw new PeftError({ reason: "Mismatch", file: configFile, message })
+    throw peftError(
+      "Mismatch",
+      configFile,
+      `init_lora_weights is ${JSON.stringify(config.initLoraWeights)}, the adapter ` +
+        `${options.id} has ${JSON.stringify(own.initLoraWeights)}: their numbers count from different weights`,
+    )
   }
   // PEFT sorts the patterns when it writes them.
   const show = (value: unknown) =>
@@ -47,8 +50,7 @@ export function load(
   for (const field of ["r", "loraAlpha", "useRslora", "useDora", "rankPattern", "alphaPattern"] as const) {
     const [theirs, ours] = [show(config[field]), show(options[field])]
     if (theirs === ours) continue
-    const message = `${configFile}: ${field} is ${theirs}, the adapter ${options.id} has ${ours}`
-    throw new PeftError({ reason: "Mismatch", file: configFile, message })
+    throw peftError("Mismatch", configFile, `${field} is ${theirs}, the adapter ${options.id} has ${ours}`)
   }
   const held = wanted.filter(({ name }) => name !== INITIAL_A && name !== INITIAL_B)
   const inFile = plain ? doubledParameters(held) : held
@@ -76,10 +78,12 @@ function passedOver(
   )
   for (const { key, data } of baseChanges(own, files, modules, aliases).weights) {
     if (held.get(key)?.every((value, i) => value === data[i])) continue
-    const message =
-      `${file}: it holds the base's "${key}" too, which the model must be loaded with (a vocabulary that ` +
-      "grew); take the adapter with fromPeft, before the model is loaded"
-    throw new PeftError({ reason: "Weights", file, message })
+    throw peftError(
+      "Weights",
+      file,
+      `it holds the base's "${key}" too, which the model must be loaded with (a vocabulary that ` +
+        "grew); take the adapter with fromPeft, before the model is loaded",
+    )
   }
   const others = Object.entries(aliases).filter(([, from]) => held.has(from)).map(([alias]) => alias)
   return new Set([...held.keys(), ...others].map((key) => PREFIX + key))

@@ -1,18 +1,10 @@
 import * as Effect from "effect/Effect"
 import { attempt } from "../../../core/contracts/attempt.ts"
 import { pathExists } from "../../../core/formats/files/path_exists.ts"
-import { decodeLoraConfig, openTensors, readAdapter } from "../../peft_format/mod.ts"
-import {
-  adapterFile,
-  CONFIG_FILE,
-  firstParts,
-  HEADS,
-  PeftError,
-  WEIGHTS_FILE,
-  wholeModules,
-} from "../../peft_names/mod.ts"
-import type { Saved } from "../contribution.ts"
+import { decodeLoraConfig, firstParts, openTensors, readAdapter, wholeModules } from "../../peft_format/mod.ts"
+import { adapterFile, CONFIG_FILE, HEADS, PeftError, WEIGHTS_FILE } from "../../peft_names/mod.ts"
 import type { Origin } from "../options.ts"
+import type { Saved } from "../saved.ts"
 import { baseChanges } from "./base_changes.ts"
 
 /** A saved adapter: its options, what its files say beside them, and the files. */

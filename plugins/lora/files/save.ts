@@ -133,11 +133,9 @@ function savedModules(
     const byBias = bias === "all" || (bias === "lora_only" && isTarget(module))
     if (byBias && own.size === 1 && own.has("bias")) continue
     if (own.size < Object.keys(module.parameters).length || isTarget(module)) {
-      const file = CONFIG_FILE
-      const message = `${options.id}: PEFT's format cannot hold a part of "${module.path}" alone (${
-        [...own].join(", ")
-      })`
-      throw new PeftError({ reason: "Unsupported", file, message })
+      const part = `a part of "${module.path}" alone (${[...own].join(", ")})`
+      const message = `${options.id}: PEFT's format cannot hold ${part}`
+      throw new PeftError({ reason: "Unsupported", file: CONFIG_FILE, message })
     }
     names.add(module.path)
   }

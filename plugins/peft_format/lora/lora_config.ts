@@ -15,7 +15,7 @@ import {
   unknownField,
   writeFields,
 } from "../config_table.ts"
-import { PeftError } from "../../peft_names/mod.ts"
+import { peftError } from "../../peft_names/mod.ts"
 
 /** A regular expression of Python's, or names. */
 type Names = string | ReadonlyArray<string>
@@ -150,7 +150,8 @@ export function decodeLoraConfig(text: string, file: string): PeftLoraConfig {
     const on = Object.keys(record).filter((name) => isOn(record[name]))
     const refused = on.find((name) => MUST_BE_OFF.includes(name))
     if (refused !== undefined) {
-      throw unsupported(
+      throw peftError(
+        "Unsupported",
         file,
         `${refused} ${JSON.stringify(record[refused])} is not known here; save the adapter without it`,
       )
@@ -164,9 +165,6 @@ export function decodeLoraConfig(text: string, file: string): PeftLoraConfig {
     return notes.length === 0 ? values : { ...values, notes }
   })
 }
-
-const unsupported = (file: string, message: string): PeftError =>
-  new PeftError({ reason: "Unsupported", file, message: `${file}: ${message}` })
 
 /** How an adapter started, as far as it counts when it is read. */
 function startOf(config: ConfigReader): LoraStart {
@@ -183,7 +181,7 @@ function startOf(config: ConfigReader): LoraStart {
       ? "its numbers count from a base weight less a subspace that was found with random numbers; save it with " +
         "path_initial_model_for_weight_conversion"
       : "save the adapter without it")
-  throw unsupported(file, `init_lora_weights ${JSON.stringify(init)} is not known here: ${why}`)
+  throw peftError("Unsupported", file, `init_lora_weights ${JSON.stringify(init)} is not known here: ${why}`)
 }
 
 function isOn(value: unknown): boolean {

@@ -3,7 +3,7 @@ import * as FileSystem from "../../../core/formats/files/file_system.ts"
 import type { ArtifactFiles } from "../../../core/contracts/contribution.ts"
 import { pathExists } from "../../../core/formats/files/path_exists.ts"
 import { type StorageError, toStorageError } from "../../../core/formats/files/storage_error.ts"
-import { adapterFile, CONFIG_FILE, PeftError, WEIGHTS_FILE } from "../../peft_names/mod.ts"
+import { adapterFile, CONFIG_FILE, type PeftError, peftError, WEIGHTS_FILE } from "../../peft_names/mod.ts"
 
 const PICKLE = "adapter_model.bin"
 
@@ -21,7 +21,7 @@ export function readAdapter(
       if (!(yield* pathExists(path))) {
         const why = yield* whyAbsent(directory, name, file)
         if (why !== undefined) {
-          return yield* new PeftError({ reason: "Weights", file: path, message: `${path}: ${why}` })
+          return yield* peftError("Weights", path, why)
         }
       }
       files[own] = yield* fs.readFile(path).pipe(Effect.mapError(toStorageError(path, "read")))

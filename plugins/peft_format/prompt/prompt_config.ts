@@ -15,7 +15,7 @@ import {
   unknownField,
   writeFields,
 } from "../config_table.ts"
-import { PeftError } from "../../peft_names/mod.ts"
+import { peftError } from "../../peft_names/mod.ts"
 
 const integer = (stored: string) => optional(stored, (config, name) => config.integer(name))
 function choice<const Choice extends string>(stored: string, usual: Choice, ...others: ReadonlyArray<Choice>) {
@@ -65,7 +65,6 @@ const IDLE: Readonly<Record<PromptType, ReadonlyArray<string>>> = {
   P_TUNING: ["encoder_dropout", "encoder_num_layers"],
 }
 
-/** Values of `peft_type`. */
 export type PromptType = keyof typeof OWN
 /** What all types have in common. */
 export type PeftPromptFields = PeftValues<typeof COMMON>
@@ -132,8 +131,7 @@ function unknownFields(config: ConfigReader, known: ReadonlyArray<string>): Read
     others.includes(name) || editDistance(name, nearest(name, known)) <= name.length / 4
   )
   if (slip !== undefined) {
-    const message = `${file}: unknown field "${slip}"; the nearest known one is "${nearest(slip, known)}"`
-    throw new PeftError({ reason: "Config", file, message })
+    throw peftError("Config", file, `unknown field "${slip}"; the nearest known one is "${nearest(slip, known)}"`)
   }
   const on = unknown.filter((name) => record[name] !== null && record[name] !== false)
   return on.map((name) => unknownField(config, name))

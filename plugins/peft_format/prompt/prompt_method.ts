@@ -29,7 +29,6 @@ type WithoutShared<Config> = Config extends unknown ? Omit<Config, keyof PeftPro
 
 /** A method of virtual tokens. */
 export interface PromptMethod {
-  /** Id of the plugin. */
   readonly id: string
   /** Name of the instance, and of its folder. */
   readonly name: string

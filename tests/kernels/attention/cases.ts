@@ -19,6 +19,7 @@ type Visible =
   | "window of one"
   | "prefix"
   | "window and prefix"
+  | "window and long prefix"
   | "segments"
   | "causal segments"
   | "single segments"
@@ -366,6 +367,17 @@ const PROBLEMS: ReadonlyArray<Problem> = [
     derivatives: [],
     ...(i === 3 ? { bias: [1, 3, 4] } : {}),
   })),
+  {
+    name: "a prefix longer than a chunk, and a gap",
+    batch: 1,
+    shared: 1,
+    group: 2,
+    queries: 101,
+    keys: 733,
+    width: 4,
+    visibility: "window and long prefix",
+    factor: true,
+  },
   { name: "a prefix alone", batch: 2, shared: 1, group: 1, queries: 9, keys: 4, width: 4, visibility: "prefix" },
 ]
 
@@ -435,6 +447,8 @@ const visibilityOf = ({ visibility, batch, queries, keys }: Problem, tensors: Te
       return { ...open, causal: true, prefix: Math.min(keys, 4) }
     case "window and prefix":
       return { ...last, prefix, window: 6 }
+    case "window and long prefix":
+      return { ...open, causal: true, prefix: 330, window: 11, queryPositions: table([1, queries], (_, t) => 4 * t) }
     case "segments":
       return { ...open, segments: segments(0) }
     case "causal segments":

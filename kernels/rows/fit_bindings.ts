@@ -12,9 +12,9 @@ const isScalar = ({ shape, strides }: View) => shape.every((extent, axis) => ext
 /**
  * Cuts a call so that each part names at most `most` buffers. A call whose outputs alone are too many stays as it is.
  *
- * @param scratch Asks for a buffer of so many f32.
+ * @param scratch Makes a buffer of f32.
  */
-export const narrowRows = (
+export const fitBindings = (
   call: RowsCall,
   most: number,
   scratch: (elements: number) => number,
@@ -56,7 +56,7 @@ export const narrowRows = (
         inputs: pack.map((v) => ({ ...inputs[v], shape: [1], strides: [0] })),
         outputs: pack.map((v, step) => ({ step, view: { ...place(v), shape: [1], strides: [1] } })),
       })),
-      ...narrowRows(
+      ...fitBindings(
         {
           ...call,
           inputs: inputs.map((view, v) => scalars.includes(v) ? { ...view, ...place(v) } : view),
@@ -129,6 +129,6 @@ export const narrowRows = (
   }
   return [
     { ...call, outputs: handed.map((step, i) => ({ step, view: views[i] })) },
-    ...narrowRows(rest, most, scratch),
+    ...fitBindings(rest, most, scratch),
   ]
 }

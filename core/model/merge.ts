@@ -16,8 +16,9 @@ import type { SaveMergedOptions } from "./save/merge_weights.ts"
 /**
  * The model with updates of plugins in its weights, as another value; graphs of it leave the plugins' own paths out. Each
  * update counts from the loaded weights, as it does beside them, so that any choice of plugins gives the function that was
- * trained. `model` stays as it is; the merged weights take memory of their own, in f32, until the scope closes. Fails
- * before anything is written where a plugin does not fold into weights, or where a merged weight would not be finite.
+ * trained. `model` stays as it is; the merged weights, and what else trains, take memory of their own, in f32, until the
+ * scope closes. Fails before anything is written where a plugin does not fold into weights, or where a merged weight would
+ * not be finite.
  *
  * @param names Ids (or methods) of the plugins. Default: all that change the model and are on.
  */

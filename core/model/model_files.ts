@@ -14,7 +14,9 @@ import type { CheckpointOptions } from "./save/write_checkpoint.ts"
 
 /**
  * Writes a directory that transformers loads: weights under Hugging Face names (tied ones once), `config.json` and the
- * tokenizer's files; whole or not at all. Fails with {@link ModelError} while a method's changes lie beside the weights.
+ * tokenizer's files; whole or not at all. Of a model of several tasks, transformers loads the trunk: heads lie in the same
+ * file as `heads.<task>.<name>`, their labels in the config's `espalier_tasks`, for `Model.load` with `tasks`; a view of one
+ * task is written as a model of that task. Fails with {@link ModelError} while a method's changes lie beside the weights.
  */
 export function saveCheckpoint(
   model: Model,
@@ -29,7 +31,9 @@ export function saveCheckpoint(
 
 /**
  * Writes the files of all plugins to a directory, whole or not at all. A directory that holds anything else is an error.
- * Where a file of that name is another plugin's already, a plugin's files are in a folder named after its method.
+ * Where a file of that name is another plugin's already, a plugin's files are in a folder named after its method. Of a model
+ * of several tasks there is a folder for each, named after it: trunk and head as those of a model of that task alone, which
+ * the plugins' formats can hold.
  */
 export function saveAdapters(
   model: Model,
@@ -41,7 +45,10 @@ export function saveAdapters(
   )
 }
 
-/** Reads the files of all plugins from a directory into the model; nothing is written unless everything fits. */
+/**
+ * Reads the files of all plugins from a directory into the model, of several tasks from a folder for each; nothing is
+ * written unless everything fits.
+ */
 export function loadAdapters(
   model: Model,
   directory: string,

@@ -2,7 +2,7 @@ import { READERS } from "../data/readers/builtin.ts"
 import type { Reader } from "../data/readers/reader.ts"
 import type { ReadOptions } from "../data/table/read_options.ts"
 import { SPLIT_OPTIONS } from "../data/split/split.ts"
-import { LOAD_OPTIONS, type LoadOptions } from "../model/load/load_options.ts"
+import { LOAD_OPTIONS, type LoadOptions, NAMED_WEIGHTS } from "../model/load/load_options.ts"
 import type { Field, OptionTable } from "../options/field.ts"
 import * as field from "../options/fields.ts"
 import { TRAIN_OPTIONS, type TrainOptions } from "../training/options.ts"
@@ -10,9 +10,11 @@ import { type ColumnNames, type Kind, KINDS } from "./columns.ts"
 import { methodField, type MethodSpec, type RunMethods } from "./methods.ts"
 
 /** The base model. */
-export interface ModelSpec extends Pick<LoadOptions, "weights" | "head"> {
+export interface ModelSpec extends Pick<LoadOptions, "head"> {
   /** Hugging Face directory. */
   readonly path: string
+  /** What frozen matrices are kept in, as in {@link LoadOptions}. Default `"stored"`. */
+  readonly weights?: Extract<LoadOptions["weights"], string>
 }
 
 /** The rows to learn from, and their columns. */
@@ -62,7 +64,7 @@ export interface RunSpec {
 /** {@link ModelSpec} as a table. */
 export const MODEL: OptionTable<ModelSpec> = {
   path: field.text({ required: true, doc: "Hugging Face directory of the base model" }),
-  weights: LOAD_OPTIONS.weights,
+  weights: NAMED_WEIGHTS,
   head: LOAD_OPTIONS.head,
 }
 

@@ -15,6 +15,7 @@ import { div, iota, less, max, mul, reshape, rsqrt, sum, toFloat } from "../tens
 import { attempt, attemptPromise } from "./loop/attempt.ts"
 import { choiceData, choiceInput, choiceOf, type EvaluateError } from "./evaluate.ts"
 import { padIdOf } from "./loop/training_data.ts"
+import { checkOneTask } from "./step/task_named.ts"
 import { TrainingError } from "./training_error.ts"
 
 /** Options of {@link embed}. */
@@ -51,6 +52,7 @@ export function embed(
   options: EmbedOptions = {},
 ): Effect.Effect<ReadonlyArray<Float32Array>, EvaluateError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
+    yield* attempt(() => checkOneTask(model, "embed"))
     if (texts.length === 0) return []
     const { normalize = false, batchSize = 32 } = options
     const { maxPositions, vocabSize } = model.network

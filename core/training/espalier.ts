@@ -3,7 +3,8 @@
  * @module
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "../formats/files/file_system.ts"
+import type * as FileSystem from "effect/FileSystem"
+import { fileSystem } from "../formats/files/file_system.ts"
 import * as Layer from "effect/Layer"
 import type { Path } from "effect/Path"
 import { type AutoOptions, layerWith as backendWith } from "../backend/auto.ts"
@@ -31,7 +32,7 @@ const inMemory = (files: Map<string, Uint8Array>): Layer.Layer<FileSystem.FileSy
       import("../formats/files/memory_files.ts"),
       import("effect/Path"),
     ])
-    return Layer.merge(Layer.succeed(FileSystem.FileSystem, memoryFiles(files)), path.layer)
+    return Layer.merge(Layer.succeed(fileSystem, memoryFiles(files)), path.layer)
   }))
 
 const platform: Layer.Layer<FileSystem.FileSystem | Path> = Layer.unwrap(Effect.promise(async () => {

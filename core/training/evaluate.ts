@@ -23,6 +23,7 @@ import type { JudgedPrediction, Measured, Prediction, Vocabulary } from "../task
 import { full, input } from "../tensor/ops.ts"
 import { attempt, attemptPromise } from "./loop/attempt.ts"
 import { encodeData, padIdOf, type TaskExamples } from "./loop/training_data.ts"
+import { checkOneTask } from "./step/task_named.ts"
 import { TrainingError } from "./training_error.ts"
 
 /** Options of {@link evaluate} and {@link predict}. */
@@ -176,6 +177,7 @@ export function evaluate(
 ): Effect.Effect<Evaluation, EvaluateError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
     const { batchSize = 32 } = options
+    yield* attempt(() => checkOneTask(model, "evaluate"))
     if (data.rows.length === 0) {
       return yield* new TrainingError({ reason: "Options", message: `${data.source}: no row to evaluate` })
     }
@@ -197,6 +199,7 @@ export function predict(
 ): Effect.Effect<ReadonlyArray<Prediction>, EvaluateError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
     const { task } = model
+    yield* attempt(() => checkOneTask(model, "predict"))
     if (task.unlabeled === undefined) {
       const message = `predict needs a model that answers texts with classes or scores, and its task is ${task.kind}`
       return yield* new TrainingError({ reason: "Options", message })

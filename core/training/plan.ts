@@ -10,6 +10,7 @@ import type { Model, ModelParameter } from "../model/model.ts"
 import type { TaskOf } from "../tasks/task.ts"
 import { sizeOf } from "../tensor/shape.ts"
 import { checkStep } from "./step/check_step.ts"
+import { hasNamedTasks, taskNamed } from "./step/task_named.ts"
 import { type BatchPipeline, makeBatchPipeline } from "./step/batch_pipeline.ts"
 import { againstPaddingFree } from "./step/padding_free.ts"
 import type { FullOptions } from "./options.ts"
@@ -29,7 +30,8 @@ import { TrainingError } from "./training_error.ts"
 export interface Plan {
   /** Name of the model, for events and `config.json`. */
   readonly name: string
-  readonly task: TaskOf
+  /** The task that examples of a name belong to. */
+  readonly taskOf: (name: string) => TaskOf
   readonly train: Readonly<Record<string, TaskExamples>>
   readonly validation: Readonly<Record<string, TaskExamples>>
   readonly batches: BatchPipeline
@@ -64,7 +66,8 @@ export function planRun(
   options: FullOptions,
   streaming?: typeof makeStreamSource,
 ): Plan {
-  const { task, contributions, network } = model
+  const { contributions, network } = model
+  const taskOf = (name: string) => taskNamed(model, name)
   const wrong = (message: string) => new TrainingError({ reason: "Options", message })
   const parameters = trainedParameters(model)
   if (tokenizer.vocabSize > network.vocabSize) {
@@ -72,9 +75,10 @@ export function planRun(
       `the tokenizer has ${tokenizer.vocabSize} tokens, the model ${network.vocabSize}: they do not belong together`,
     )
   }
+  const metrics = metricsOf(model)
   const metric = options.earlyStopping?.metric ?? "loss"
-  if (!Object.hasOwn(task.metrics, metric)) {
-    throw wrong(`earlyStopping.metric is "${metric}"; there are ${Object.keys(task.metrics).join(", ")}`)
+  if (!Object.hasOwn(metrics, metric)) {
+    throw wrong(`earlyStopping.metric is "${metric}"; there are ${Object.keys(metrics).join(", ")}`)
   }
 
   const encoding = {
@@ -86,12 +90,13 @@ export function planRun(
   }
   const encodeAll = (split: TrainingData["validation"]): Record<string, TaskExamples> =>
     Object.fromEntries(
-      Object.entries(tasksOf(split)).map(([name, own]) => [name, encodeData(own, task, tokenizer, encoding)]),
+      Object.entries(tasksOf(split)).map(([name, own]) => [name, encodeData(own, taskOf(name), tokenizer, encoding)]),
     )
   const streamed = isStreamed(data.train) ? data.train : undefined
   const inMemory = isStreamed(data.train) ? {} : encodeAll(data.train)
-  if (streamed !== undefined) checkData({ ...streamed, rows: [] }, task)
+  if (streamed !== undefined) checkData({ ...streamed, rows: [] }, taskOf(DEFAULT_TASK))
   else if (Object.keys(inMemory).length === 0) throw wrong("the training split has no rows")
+  else checkAllTrain(model, inMemory)
   const validation = encodeAll(data.validation)
   if (options.earlyStopping !== undefined && Object.keys(validation).length === 0) {
     throw wrong("earlyStopping needs a validation split with rows: provide one, or leave earlyStopping out")
@@ -109,7 +114,7 @@ export function planRun(
   const vocabulary = { vocabSize: network.vocabSize, maskId: tokenizer.maskId }
   const stream = streamed === undefined
     ? undefined
-    : streaming!(streamed, (window) => encodeData(window, task, tokenizer, encoding).examples, drawing)
+    : streaming!(streamed, (window) => encodeData(window, taskOf(DEFAULT_TASK), tokenizer, encoding).examples, drawing)
   const train = streamed === undefined || stream === undefined ? inMemory : {
     [DEFAULT_TASK]: {
       data: { ...streamed, rows: [] },
@@ -127,7 +132,7 @@ export function planRun(
   const name = model.directory === "" ? String(model.config.model_type) : model.directory
   return {
     name,
-    task,
+    taskOf,
     tokenizer,
     maxLength: options.maxLength,
     train,
@@ -145,18 +150,19 @@ export function planRun(
       tasks: Object.keys(train),
       examplesPerStep: batchSize * accumulation,
       gradientCheckpointing: options.gradientCheckpointing,
-      prepare: (batch, key) => task.prepare?.(batch, key, vocabulary) ?? batch,
+      prepare: (batch, key) => taskOf(batch.task).prepare?.(batch, key, vocabulary) ?? batch,
     },
     parameters,
     watched: {
       metric,
-      sign: task.metrics[metric] === "lower" ? -1 : 1,
+      sign: metrics[metric] === "lower" ? -1 : 1,
       minDelta: options.earlyStopping?.minDelta ?? 0,
     },
     collate: (step) => {
       checkStep(step, train)
       return step.microBatches.map((microBatch) => {
         const { examples } = train[microBatch.task]
+        const task = taskOf(microBatch.task)
         return paddingFree
           ? packOrCollate(examples, microBatch, longest, task, padId)
           : collate(examples, microBatch, task, padId)
@@ -168,9 +174,30 @@ export function planRun(
   }
 }
 
+/** Throws {@link TrainingError} where a task of several has nothing to learn from. */
+function checkAllTrain(model: Model, train: Plan["train"]): void {
+  if (!hasNamedTasks(model)) return
+  const idle = Object.keys(model.tasks).filter((name) => !Object.hasOwn(train, name))
+  if (idle.length === 0) return
+  const message = `the training split has no rows of ${
+    JSON.stringify(idle)
+  }: give some, or train a view of the other tasks`
+  throw new TrainingError({ reason: "Options", message })
+}
+
+/** Metrics that all tasks have, and of a model of several those of each, as `<task>.<metric>`; which value is better. */
+function metricsOf(model: Model): TaskOf["metrics"] {
+  const all = Object.entries(model.tasks).map(([name, { task: { metrics } }]) => ({ name, metrics }))
+  const shared = Object.entries(all[0].metrics).filter(([metric]) => all.every(({ metrics }) => metric in metrics))
+  const own = all.flatMap(({ name, metrics }) =>
+    Object.entries(metrics).map(([metric, better]) => [`${name}.${metric}`, better] as const)
+  )
+  return Object.fromEntries([...shared, ...(hasNamedTasks(model) ? own : [])])
+}
+
 /** Settings that decide the outcome of a run. */
 function configOf(
-  { task, contributions }: Model,
+  model: Model,
   name: string,
   splits: Pick<Plan, "train" | "validation">,
   options: FullOptions,
@@ -185,11 +212,14 @@ function configOf(
         { source: data.source, examples: examples.length, digest: digest(examples) },
       ]),
     )
+  const own = Object.fromEntries(
+    Object.entries(model.tasks).map(([name, { task: { kind, labels } }]) => [name, { kind, labels }]),
+  )
   return {
     ...config,
     model: name,
-    task: { kind: task.kind, labels: task.labels },
-    methods: contributions.map(({ id }) => id),
+    ...(hasNamedTasks(model) ? { tasks: own } : { task: Object.values(own)[0] }),
+    methods: model.contributions.map(({ id }) => id),
     train: describe(splits.train),
     validation: describe(splits.validation),
     training: { ...rest, optimizer: optimizer.name, optimizerSettings: optimizer.settings, paddingFree },

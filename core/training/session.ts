@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { BackendError } from "../backend/backend_error.ts"
 import type { BackendService, RunData } from "../backend/backend.ts"
-import { DEFAULT_TASK, type FinishedStep } from "../contracts/batch_source.ts"
+import type { FinishedStep } from "../contracts/batch_source.ts"
 import type { Batch } from "../data/batches/batches.ts"
 import type { DataError } from "../data/data_error.ts"
 import { sizeOf } from "../tensor/shape.ts"
@@ -92,7 +92,7 @@ const wrong = (message: string) => new TrainingError({ reason: "Options", messag
  */
 export async function makeSession(model: SessionModel, options: SessionOptions = {}): Promise<Session> {
   const { backend } = model
-  const { seed = 42, tasks = [DEFAULT_TASK] } = options
+  const { seed = 42, tasks = Object.keys(model.tasks) } = options
   if (!Number.isSafeInteger(seed) || seed < 0) throw wrong(`seed must be a whole number from 0, got ${seed}`)
   if (tasks.length === 0) throw wrong("tasks must name one task or more")
   const settings = settingsOf(model, options)
@@ -121,10 +121,8 @@ export async function makeSession(model: SessionModel, options: SessionOptions =
     if (!Number.isFinite(learningRate)) throw wrong(`the learning rate must be a finite number, got ${learningRate}`)
     const other = batches.find(({ task }) => !tasks.includes(task))
     if (other !== undefined) throw wrong(`a batch is of the task "${other.task}"; there are ${JSON.stringify(tasks)}`)
-    if (
-      settings.exampleLosses && settings.task.head.kind !== "sequence" &&
-      batches.some(({ packed }) => packed !== undefined)
-    ) {
+    const isSummed = ({ task, packed }: Batch) => packed !== undefined && settings.specOf(task).head.kind !== "sequence"
+    if (settings.exampleLosses && batches.some(isSummed)) {
       throw wrong("losses by example need padded rows: a packed row has one loss")
     }
     const next = step + 1

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
-import * as FileSystem from "../formats/files/file_system.ts"
+import type * as FileSystem from "effect/FileSystem"
+import { fileSystem } from "../formats/files/file_system.ts"
 import { openModel, readTensor } from "../formats/safetensors/checkpoint.ts"
 import type { StorageError } from "../formats/files/storage_error.ts"
 import type { JsonError } from "../formats/json/json_error.ts"
@@ -24,14 +25,14 @@ export function openTensors(directory: string): Effect.Effect<
   FileSystem.FileSystem
 > {
   return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     const { tensors } = yield* openModel(directory)
     return new Map([...tensors].map(([name, entry]) => {
       const { dtype, shape } = entry
       const read = async () => {
         const data = new Float32Array(sizeOf(shape))
         const pieces = readTensor(entry, (piece, offset) => data.set(piece, offset))
-        await Effect.runPromise(Effect.provideService(pieces, FileSystem.FileSystem, fs))
+        await Effect.runPromise(Effect.provideService(pieces, fileSystem, fs))
         return data
       }
       return [name, { name, dtype, shape, entry, read }]

@@ -134,7 +134,7 @@ async function sumsOf(
     forward: model.forward,
     parameter: (key) => byKey.get(key)!,
     trained,
-    task,
+    specOf: () => task,
     objective: task.objective,
     contributions: model.contributions,
     optimizer: adamW(),

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
-import * as FileSystem from "../../formats/files/file_system.ts"
+import type * as FileSystem from "effect/FileSystem"
+import { fileSystem } from "../../formats/files/file_system.ts"
 import type { PlatformError } from "effect/PlatformError"
 import { DataError } from "../data_error.ts"
 
@@ -17,7 +18,7 @@ export interface Source {
 
 /** A file as a source. */
 export const fileSource = (path: string): Effect.Effect<Source, never, FileSystem.FileSystem> =>
-  Effect.map(Effect.service(FileSystem.FileSystem), (files): Source => {
+  Effect.map(Effect.service(fileSystem), (files): Source => {
     const mapped = <A>(effect: Effect.Effect<A, PlatformError>) => Effect.mapError(effect, fileError(path))
     return {
       name: path,

@@ -6,7 +6,5 @@
 import * as Context from "effect/Context"
 import type { FileSystem as Service } from "effect/FileSystem"
 
-/** Files of the machine, or of a page. */
-export type FileSystem = Service
-/** Key of {@link FileSystem}: the one of `effect/FileSystem`. */
-export const FileSystem: Context.Service<Service, Service> = Context.Service<Service, Service>("effect/FileSystem")
+/** Key of the files of the machine, or of a page: the one of `effect/FileSystem`. */
+export const fileSystem: Context.Service<Service, Service> = Context.Service<Service, Service>("effect/FileSystem")

@@ -4,7 +4,8 @@
  */
 import * as Effect from "effect/Effect"
 import { attempt } from "../../contracts/attempt.ts"
-import * as FileSystem from "../files/file_system.ts"
+import type * as FileSystem from "effect/FileSystem"
+import { fileSystem } from "../files/file_system.ts"
 import { JsonError } from "./json_error.ts"
 import { type StorageError, toStorageError } from "../files/storage_error.ts"
 import { writeFileWhole } from "../files/whole_file.ts"
@@ -73,7 +74,7 @@ export function readJson(
   path: string,
 ): Effect.Effect<unknown, JsonError | StorageError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     const text = yield* fs.readFileString(path).pipe(Effect.mapError(toStorageError(path, "read")))
     return yield* attempt(() => parseJson(text, path), JsonError)
   })

@@ -6,7 +6,8 @@
 import * as Effect from "effect/Effect"
 import type { File } from "effect/FileSystem"
 import { attempt } from "../../contracts/attempt.ts"
-import * as FileSystem from "../files/file_system.ts"
+import type * as FileSystem from "effect/FileSystem"
+import { fileSystem } from "../files/file_system.ts"
 import { listNames } from "./list_names.ts"
 import { widenBF16, widenF16 } from "../../tensor/half_floats.ts"
 import type { JsonError } from "../json/json_error.ts"
@@ -41,7 +42,7 @@ export function openSafetensors(
   path: string,
 ): Effect.Effect<Checkpoint, SafetensorsError | StorageError, FileSystem.FileSystem> {
   return Effect.scoped(Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     const failed = toStorageError(path, "read")
     const info = yield* fs.stat(path).pipe(Effect.mapError(failed))
     // Opening a pipe would wait for a writer for ever.
@@ -168,7 +169,7 @@ function readPieces(
   lanes: number,
 ): Effect.Effect<void, SafetensorsError | StorageError, FileSystem.FileSystem> {
   return Effect.scoped(Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     const files = new Map<string, File>()
     for (const { name, dtype, file: path } of entries) {
       if (!isFloatDType(dtype)) {
@@ -209,7 +210,7 @@ export function sameTensor(
 ): Effect.Effect<boolean, SafetensorsError | StorageError, FileSystem.FileSystem> {
   if (`${a.shape}` !== `${b.shape}` || !isFloatDType(a.dtype) || !isFloatDType(b.dtype)) return Effect.succeed(false)
   return Effect.scoped(Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     const [one, other] = yield* Effect.all(
       [a, b].map(({ file }) => fs.open(file, { flag: "r" }).pipe(Effect.mapError(toStorageError(file, "read")))),
     )

@@ -17,19 +17,33 @@ import { baseKey } from "../module.ts"
 import { runOnce } from "../sites/run_once.ts"
 import { type ResolvedSite, sitesOn } from "../sites/sites.ts"
 
-/** Weights with updates in them, by key, once they are known to be finite. */
+/** What merging gives. */
+export interface Folded {
+  /** Ids of the plugins. */
+  readonly ids: ReadonlyArray<string>
+  /** Weights with updates in them, by key. */
+  readonly weights: ReadonlyMap<string, Tensor>
+  /** The same from their loaded values, of those that train beside methods. */
+  readonly originals: ReadonlyMap<string, Tensor>
+  /** That of the two which the model's own view has; undefined for a weight without updates. */
+  readonly viewed: (key: string) => Tensor | undefined
+}
+
+/** Weights with updates in them, once they are known to be finite. */
 export function foldedWeights(
   model: Model,
   names: ReadonlyArray<string> | undefined,
-): Effect.Effect<
-  { readonly ids: ReadonlyArray<string>; readonly weights: ReadonlyMap<string, Tensor> },
-  ModelError | PluginError | BackendError
-> {
+): Effect.Effect<Folded, ModelError | PluginError | BackendError> {
   return Effect.gen(function* () {
-    const { ids, weights } = yield* attempt(
-      () => {
+    const { ids, weights, originals, viewed } = yield* attempt(
+      (): Folded => {
         const ids = chosen(model, names)
-        return { ids, weights: fold(model, ids) }
+        const memory = new Map(model.parameters.map((parameter) => [parameter.key, parameter]))
+        const trained = (key: string) => (model.folded.get(key) ?? memory.get(key))?.tensor ?? model.tensor(key, false)
+        const loaded = (key: string) => (model.folded.get(key)?.original ?? memory.get(key)?.original)?.tensor
+        const [weights, originals] = [fold(model, ids, trained), fold(model, ids, loaded)]
+        const viewed = (key: string) => (model.tensor(key, false) === trained(key) ? weights : originals).get(key)
+        return { ids, weights, originals, viewed }
       },
       ModelError,
       PluginError,
@@ -38,7 +52,7 @@ export function foldedWeights(
     const check = [...weights.values()].map((weight) => ops.sum(ops.mul(weight, 0))).reduce((a, b) => ops.add(a, b))
     const graph = { name: `check the merge of ${ids.join(", ")}`, outputs: { check }, updates: [] }
     const results = yield* inBackend(() => runOnce(model.backend, graph))
-    if (results.check[0] === 0) return { ids, weights }
+    if (results.check[0] === 0) return { ids, weights, originals, viewed }
     return yield* unsupported(`${ids.join(", ")}: merged weights would not be finite; nothing was written`)
   })
 }
@@ -59,8 +73,16 @@ function chosen(model: Model, names: ReadonlyArray<string> | undefined): Readonl
   return ids
 }
 
-/** Weights with the plugins' updates in them, by key. Throws {@link ModelError} where one does not fold. */
-function fold(model: Model, ids: ReadonlyArray<string>): ReadonlyMap<string, Tensor> {
+/**
+ * Weights with the plugins' updates in them, by key. Throws {@link ModelError} where one does not fold.
+ *
+ * @param from What a weight is without them; undefined leaves it out.
+ */
+function fold(
+  model: Model,
+  ids: ReadonlyArray<string>,
+  from: (key: string) => Tensor | undefined,
+): ReadonlyMap<string, Tensor> {
   const tied = new Set([...Object.keys(model.tied), ...Object.values(model.tied)])
   const weights = new Map<string, Tensor>()
   for (const [path, all] of sitesOn(model)) {
@@ -81,7 +103,8 @@ function fold(model: Model, ids: ReadonlyArray<string>): ReadonlyMap<string, Ten
       for (const [name, into] of Object.entries(merge)) {
         const key = baseKey(path, name)
         if (tied.has(key)) throw unsupported(`${owner}: "${key}" is tied to another weight; merging would change both`)
-        weights.set(key, into(scope, weights.get(key) ?? model.tensor(key, false)))
+        const weight = weights.get(key) ?? from(key)
+        if (weight !== undefined) weights.set(key, into(scope, weight))
       }
     }
   }

@@ -7,7 +7,10 @@ import { copyCompanions } from "../../formats/safetensors/companions.ts"
 import type { SafetensorsError } from "../../formats/safetensors/safetensors_error.ts"
 import { writeSafetensors } from "../../formats/safetensors/safetensors_writer.ts"
 import { type FloatDType, TORCH_NAMES } from "../../formats/safetensors/stored_dtype.ts"
+import type { TaskOf } from "../../tasks/task.ts"
 import { asInFiles } from "../../weights/weight_map.ts"
+import type { LazyTensor } from "../../weights/weight_transform.ts"
+import { headPath, TASKS_FIELD } from "../heads/model_task.ts"
 import { isLabelled } from "../load/stored/stored_head.ts"
 import type { Model } from "../model.ts"
 import { ModelError } from "../model_error.ts"
@@ -42,17 +45,12 @@ export function writeCheckpoint(
     const slots = new Map(
       [
         ...model.parameters.flatMap(({ original, ...own }) => [own, ...(original ? [original] : [])]),
-        ...model.folded.values(),
-      ]
-        .map(({ tensor, slot }) => [tensor, slot]),
+        ...[...model.folded.values()].flatMap(({ original, ...own }) => [own, ...(original ? [original] : [])]),
+      ].map(({ tensor, slot }) => [tensor, slot]),
     )
-    const base = model.parameters.filter(({ owner }) => owner === "base").map(({ key, shape }) => {
-      const read = async () =>
-        await replaced(key) ?? await model.backend.read(slots.get(model.tensor(key, false))!) as Float32Array
-      return [key, { name: key, shape, read }] as const
-    })
-    const tensors = [...asInFiles(model.network.weights, new Map(base))]
-      .map(([name, { shape, read }]) => ({ name, shape, dtype, read }))
+    const read = async (key: string) =>
+      await replaced(key) ?? await model.backend.read(slots.get(model.tensor(key, false))!) as Float32Array
+    const tensors = [...inFiles(model, read)].map(([name, { shape, read }]) => ({ name, shape, dtype, read }))
     yield* writeDirectoryWhole(directory, (temporary) =>
       Effect.gen(function* () {
         yield* writeSafetensors(`${temporary}/model.safetensors`, tensors, { format: "pt" })
@@ -63,13 +61,41 @@ export function writeCheckpoint(
   })
 }
 
-function configOf({ config, network, task }: Model, dtype: FloatDType): Record<string, unknown> {
+/** Base parameters as files store them: of several tasks what they share, and each head under its task. */
+function inFiles(model: Model, read: (key: string) => Promise<Float32Array>): ReadonlyMap<string, LazyTensor> {
+  const all = new Map<string, LazyTensor>()
+  for (const [task, { network, paths }] of Object.entries(model.tasks)) {
+    const one = paths === undefined ? model : model.view({ task })
+    const keys = new Map(model.parameters.map(({ slot, key }) => [slot, key]))
+    const stored = (head: boolean) => {
+      const own = one.parameters.filter(({ owner, slot, key }) => owner === "base" && head === (keys.get(slot) !== key))
+      return asInFiles(
+        network.weights,
+        new Map(own.map(({ key, shape, slot }) => [key, { name: key, shape, read: () => read(keys.get(slot)!) }])),
+      )
+    }
+    for (const [name, tensor] of stored(false)) all.set(name, tensor)
+    for (const [name, tensor] of stored(true)) all.set(headPath(task, name), tensor)
+  }
+  return all
+}
+
+function configOf({ config, network, task, tasks }: Model, dtype: FloatDType): Record<string, unknown> {
   // `dtype` is the newer name of `torch_dtype`, which every version reads.
   const { dtype: _, num_labels: __, id2label: ___, label2id: ____, ...rest } = config
   const record = { ...rest, architectures: [network.architecture], torch_dtype: TORCH_NAMES[dtype] }
+  if (Object.values(tasks).every(({ paths }) => paths === undefined)) return { ...record, ...headFields(task) }
+  const own = Object.entries(tasks).map(([name, { task, network: { architecture } }]) =>
+    [name, { architectures: [architecture], ...headFields(task) }] as const
+  )
+  return { ...record, [TASKS_FIELD]: Object.fromEntries(own) }
+}
+
+/** What a config says of a head. */
+function headFields(task: TaskOf): Record<string, unknown> {
   const { head, labels = [], problemType } = task
-  if (head.kind === "vocabulary") return record
-  const fields = { ...record, ...(problemType === undefined ? {} : { problem_type: problemType }) }
+  if (head.kind === "vocabulary") return {}
+  const fields = problemType === undefined ? {} : { problem_type: problemType }
   if (!isLabelled(task)) return { ...fields, num_labels: head.size }
   return {
     ...fields,

@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import { FileSystem as Files } from "../../formats/files/file_system.ts"
+import { fileSystem } from "../../formats/files/file_system.ts"
 import { BackendError } from "../../backend/backend_error.ts"
 import { inBackend } from "../../backend/in_backend.ts"
 import type { ArtifactContext, ArtifactFiles, Contribution, NamedValues } from "../../contracts/contribution.ts"
@@ -12,7 +12,6 @@ import type { ModuleInfo } from "../../contracts/module_info.ts"
 import type { Parameter } from "../../contracts/parameter.ts"
 import { PluginError } from "../../contracts/plugin_error.ts"
 import { type StorageError, toStorageError } from "../../formats/files/storage_error.ts"
-import type { TaskOf } from "../../tasks/task.ts"
 import { sizeOf } from "../../tensor/shape.ts"
 import type { Model, ModelParameter } from "../model.ts"
 import type { Network } from "../network.ts"
@@ -20,11 +19,12 @@ import type { Network } from "../network.ts"
 /** What plugins' artifacts know of a model. */
 export function artifactContext(model: {
   readonly directory: string
-  readonly task: TaskOf
+  readonly tasks: Model["tasks"]
   readonly modules: ReadonlyArray<ModuleInfo>
-  readonly network: Network
+  readonly network: Pick<Network, "architecture">
 }): ArtifactContext {
-  const { directory, task, modules, network } = model
+  const { directory, tasks, modules, network } = model
+  const [{ task }] = Object.values(tasks)
   return { baseModel: directory, head: task.head, modules, architecture: network.architecture }
 }
 
@@ -87,7 +87,7 @@ export function readFiles(
   directory: string,
 ): Effect.Effect<ArtifactFiles, StorageError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const fs = yield* Files
+    const fs = yield* fileSystem
     const files: Record<string, Uint8Array> = {}
     for (const name of (yield* fs.readDirectory(directory, { recursive: true })).sort()) {
       const path = `${directory}/${name}`

@@ -7,10 +7,13 @@ import type { Tokenizer } from "../../data/tokenizer/tokenizer.ts"
 import type { TaskOf, Vocabulary } from "../../tasks/task.ts"
 import { TrainingError } from "../training_error.ts"
 
-/** Rows of one task, or of several by name. */
+/** Rows of one task, or of several by the names that the model has for them. */
 export type Split = Data | Readonly<Record<string, Data>>
 
-/** What a run learns from. A data set that was split fits. */
+/**
+ * What a run learns from. A data set that was split fits. Of several tasks each step has rows of one, in a seeded order: an
+ * epoch has every row of each task once, so that a task has steps in proportion to its rows.
+ */
 export interface TrainingData {
   /** Rows to train on, in memory or read while the model trains. */
   readonly train: Split | StreamedData

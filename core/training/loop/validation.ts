@@ -11,6 +11,7 @@ import type { Plan } from "../plan.ts"
 import { evaluateExamples } from "../evaluate.ts"
 import type { Guards } from "./guards.ts"
 import type { Emit } from "./telemetry.ts"
+import { hasNamedTasks, modelOf } from "../step/task_named.ts"
 import type { TrainingError } from "../training_error.ts"
 
 /** The weights of the best evaluation. */
@@ -64,13 +65,20 @@ export function makeValidation(
   const evaluate: Validation["evaluate"] = (step, emit) =>
     Effect.gen(function* () {
       const found: Array<Metrics> = []
+      const named: Array<readonly [string, number]> = []
       for (const [task, examples] of Object.entries(plan.validation)) {
-        const { metrics } = yield* attemptPromise(() => evaluateExamples(model, examples, plan.evaluation))
+        const { metrics } = yield* attemptPromise(() =>
+          evaluateExamples(modelOf(model, task), examples, plan.evaluation)
+        )
         found.push(metrics)
+        if (hasNamedTasks(model)) {
+          Object.entries(metrics).forEach(([name, value]) => named.push([`${task}.${name}`, value]))
+        }
         yield* attempt(() => guards.validation(step, task, metrics.loss))
       }
       const mean = (name: string) => found.reduce((sum, metrics) => sum + metrics[name], 0) / found.length
-      const metrics: Metrics = Object.fromEntries(Object.keys(found[0]).map((name) => [name, mean(name)]))
+      const shared = Object.keys(found[0]).filter((name) => found.every((metrics) => name in metrics))
+      const metrics: Metrics = Object.fromEntries([...shared.map((name) => [name, mean(name)] as const), ...named])
       yield* emit({ type: "evaluation", step, split: "validation", metrics })
       const value = metrics[watched.metric]
       const progress = best === undefined || watched.sign * (value - best.value) > watched.minDelta

@@ -4,7 +4,8 @@
  * @module
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "../../formats/files/file_system.ts"
+import type * as FileSystem from "effect/FileSystem"
+import { fileSystem } from "../../formats/files/file_system.ts"
 import type { BackendService } from "../../backend/backend.ts"
 import type { Json } from "../../contracts/batch_source.ts"
 import type { JsonError } from "../../formats/json/json_error.ts"
@@ -53,7 +54,7 @@ export function listCheckpoints(
   directory: string,
 ): Effect.Effect<ReadonlyArray<number>, StorageError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     const names = yield* fs.readDirectory(directory).pipe(Effect.mapError(toStorageError(directory, "read")))
     return names.flatMap((name) => /^step-\d+$/.test(name) ? [Number(name.slice(5))] : []).sort((a, b) => a - b)
   })
@@ -67,7 +68,7 @@ export function saveCheckpoint(
   state: TrainerState,
 ): Effect.Effect<string, CheckpointFailure, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     const path = `${directory}/${nameOf(state.step)}`
     yield* writeDirectoryWhole(path, (temporary) =>
       Effect.gen(function* () {

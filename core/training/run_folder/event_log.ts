@@ -4,7 +4,8 @@
  * @module
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "../../formats/files/file_system.ts"
+import type * as FileSystem from "effect/FileSystem"
+import { fileSystem } from "../../formats/files/file_system.ts"
 import type * as Scope from "effect/Scope"
 import type { TrainEvent } from "../../contracts/train_event.ts"
 import { pathExists } from "../../formats/files/path_exists.ts"
@@ -53,7 +54,7 @@ function lengthToKeep(text: string, step: number): number {
 
 function readText(path: string): Effect.Effect<string, StorageError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     if (!(yield* pathExists(path))) return ""
     return yield* fs.readFileString(path).pipe(Effect.mapError(toStorageError(path, "read")))
   })
@@ -75,7 +76,7 @@ export function openEventLog(
   step: number,
 ): Effect.Effect<EventLog, StorageError, FileSystem.FileSystem | Scope.Scope> {
   return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     const failed = toStorageError(path, "write")
     const length = lengthToKeep(yield* readText(path), step)
     const file = yield* fs.open(path, { flag: "a" }).pipe(Effect.mapError(failed))

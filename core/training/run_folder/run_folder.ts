@@ -14,7 +14,8 @@
  * @module
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "../../formats/files/file_system.ts"
+import type * as FileSystem from "effect/FileSystem"
+import { fileSystem } from "../../formats/files/file_system.ts"
 import type * as Scope from "effect/Scope"
 import type { TrainEvent } from "../../contracts/train_event.ts"
 import type { JsonError } from "../../formats/json/json_error.ts"
@@ -100,7 +101,7 @@ export function openRunFolder(
   { path, config, resume }: RunFolderOptions,
 ): Effect.Effect<RunFolder, RunFolderError | StorageError | JsonError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     const configPath = `${path}/config.json`
     const checkpoints = `${path}/checkpoints`
     const eventsPath = `${path}/events.jsonl`
@@ -123,7 +124,7 @@ export function openRunFolder(
     yield* fs.makeDirectory(checkpoints, { recursive: true }).pipe(Effect.mapError(failed))
     yield* removeLeftovers(path)
     yield* removeLeftovers(checkpoints)
-    const own = Effect.provideService(FileSystem.FileSystem, fs)
+    const own = Effect.provideService(fileSystem, fs)
     return {
       path,
       checkpoints,

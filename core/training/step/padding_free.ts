@@ -5,14 +5,15 @@ import type { Model } from "../../model/model.ts"
  * example.
  */
 export function againstPaddingFree(
-  { network, contributions, sites, off, merged, config, task }: Model,
+  { network, contributions, sites, off, merged, config, tasks }: Model,
 ): string | undefined {
+  const bySequence = Object.values(tasks).every(({ task: { head } }) => head.kind === "sequence")
   if (network.paddingFree !== true) return `models of type "${config.model_type}" take padded rows alone`
   for (const { id, objective, gradients, requires = {} } of contributions) {
     const { paddedRows = objective !== undefined, perExampleLoss, constantDivisor } = requires
     if (gradients?.example !== undefined) return `${id} changes the gradient of each example, which is that of its row`
     if (paddedRows) return `${id} does not declare that it works on rows of several examples`
-    if (task.head.kind === "sequence" || !(perExampleLoss || constantDivisor)) continue
+    if (bySequence || !(perExampleLoss || constantDivisor)) continue
     return `${id} needs the loss of each example, and a packed row has one loss`
   }
   for (const { owner, plan: { place } } of [...sites.values()].flat()) {

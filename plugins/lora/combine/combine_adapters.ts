@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
-import * as FileSystem from "../../../core/formats/files/file_system.ts"
+import type * as FileSystem from "effect/FileSystem"
+import { fileSystem } from "../../../core/formats/files/file_system.ts"
 import type { BackendError } from "../../../core/backend/backend_error.ts"
 import { attempt } from "../../../core/contracts/attempt.ts"
 import type { NamedValues } from "../../../core/contracts/contribution.ts"
@@ -80,7 +81,7 @@ export function combineAdapters(options: CombineOptions): Effect.Effect<
       [CONFIG_FILE]: new TextEncoder().encode(encodeLoraConfig(configFor(frame, modules))),
       [WEIGHTS_FILE]: encodeWeights([...done.flatMap(({ values }) => values), ...saved]),
     }
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     yield* writeDirectoryWhole(
       resolved.output,
       (temporary) =>

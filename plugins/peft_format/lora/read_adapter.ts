@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
-import * as FileSystem from "../../../core/formats/files/file_system.ts"
+import type * as FileSystem from "effect/FileSystem"
+import { fileSystem } from "../../../core/formats/files/file_system.ts"
 import type { ArtifactFiles } from "../../../core/contracts/contribution.ts"
 import { pathExists } from "../../../core/formats/files/path_exists.ts"
 import { type StorageError, toStorageError } from "../../../core/formats/files/storage_error.ts"
@@ -13,7 +14,7 @@ export function readAdapter(
   name: string,
 ): Effect.Effect<ArtifactFiles, PeftError | StorageError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     const files: Record<string, Uint8Array> = {}
     for (const file of [CONFIG_FILE, WEIGHTS_FILE]) {
       const own = adapterFile(name, file)

@@ -15,7 +15,8 @@ import type { ModuleInfo } from "../../../core/contracts/module_info.ts"
 import type { Parameter } from "../../../core/contracts/parameter.ts"
 import type { Site } from "../../../core/contracts/site.ts"
 import type { DataError } from "../../../core/data/data_error.ts"
-import * as FileSystem from "../../../core/formats/files/file_system.ts"
+import type * as FileSystem from "effect/FileSystem"
+import { fileSystem } from "../../../core/formats/files/file_system.ts"
 import type { Shape } from "../../../core/tensor/shape.ts"
 import { HEADS, isHead, PeftError, peftTaskType } from "../../peft_names/mod.ts"
 import type { FileTensor } from "../tensors.ts"
@@ -72,13 +73,13 @@ export function promptContribution(
 ): Effect.Effect<Contribution, never, FileSystem.FileSystem> {
   const { id, sites, initialize } = method
   const { files, notes } = saved ?? {}
-  return Effect.map(Effect.service(FileSystem.FileSystem), (fs) => ({
+  return Effect.map(Effect.service(fileSystem), (fs) => ({
     id,
     sites,
     trains: isHead,
     ...(notes === undefined ? {} : { notes: () => notes }),
     ...(initialize === undefined ? {} : {
-      initialize: (own, base) => Effect.provideService(initialize(own, base), FileSystem.FileSystem, fs),
+      initialize: (own, base) => Effect.provideService(initialize(own, base), fileSystem, fs),
     }),
     artifacts: {
       ...(files === undefined ? {} : { initial: files }),

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
-import * as FileSystem from "../../../core/formats/files/file_system.ts"
+import type * as FileSystem from "effect/FileSystem"
+import { fileSystem } from "../../../core/formats/files/file_system.ts"
 import { attempt } from "../../../core/contracts/attempt.ts"
 import type { ArtifactFiles } from "../../../core/contracts/contribution.ts"
 import { pathExists } from "../../../core/formats/files/path_exists.ts"
@@ -20,7 +21,7 @@ export function readPrompt<Type extends PromptType>(
   FileSystem.FileSystem
 > {
   return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     const files: Record<string, Uint8Array> = { ...yield* readAdapter(directory, name) }
     const encoder = adapterFile(name, ENCODER_FILE)
     if (yield* pathExists(`${directory}/${encoder}`)) {

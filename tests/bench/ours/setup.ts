@@ -92,7 +92,7 @@ const program = Effect.gen(function* () {
     forward: model.forward,
     parameter: (key: string) => parameters.get(key)!,
     trained,
-    task: model.task,
+    specOf: () => model.task,
     objective: model.task.objective,
     contributions: model.contributions,
     optimizer,

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import { FileSystem as LightFileSystem } from "../../../core/formats/files/file_system.ts"
+import { fileSystem } from "../../../core/formats/files/file_system.ts"
 import { memoryFiles } from "../../../core/formats/files/memory_files.ts"
 import { removeLeftovers, writeDirectoryWhole, writeFileWhole } from "../../../core/formats/files/whole_file.ts"
 
@@ -86,6 +86,6 @@ Deno.test("folders in memory appear whole, are listed, moved and removed", async
 
 Deno.test("the light key of the file system is Effect's own", async () => {
   const files = memoryFiles(new Map())
-  const read = Effect.provideService(Effect.service(LightFileSystem), FileSystem.FileSystem, files)
+  const read = Effect.provideService(Effect.service(fileSystem), FileSystem.FileSystem, files)
   assertEquals(await Effect.runPromise(read), files)
 })

@@ -39,6 +39,7 @@ const trained = (
   options: TrainOptions,
   own: Parameters<typeof fit>[1] = { train: data.train },
   backend = memoryBackend(),
+  plugins = Layer.empty as unknown as ReturnType<typeof contribution>,
 ) =>
   run(
     Effect.gen(function* () {
@@ -46,7 +47,7 @@ const trained = (
       yield* fit(model, own, { tokenizer, ...options })
       return yield* Effect.promise(() => weightsOf(model))
     }),
-    Layer.empty as unknown as Layer.Layer<never>,
+    plugins,
     backend,
   )
 
@@ -368,7 +369,20 @@ Deno.test("tasks have the same part in a step, whatever their sizes", async () =
   const second = rowsOf(data.train, 10, 13)
   const start = await trained({ ...options, learningRate: 0 })
   const [a, b] = [await trained(options, { train: first }), await trained(options, { train: second })]
-  const both = await trained(options, { train: { first, second } })
+  const together = contribution({
+    batches: (next) => ({
+      ...next,
+      next: () =>
+        Effect.succeed({
+          microBatches: Object.entries(next.tasks).map(([task, lengths]) => ({
+            task,
+            rows: Int32Array.from(lengths.keys()),
+            length: Math.max(...lengths),
+          })),
+        }),
+    }),
+  })
+  const both = await trained(options, { train: { first, second } }, memoryBackend(), together)
   const moved = both.map((value, i) => value - start[i])
   const expected = a.map((value, i) => (value + b[i]) / 2 - start[i])
   const norm = (x: Float32Array) => Math.sqrt(x.reduce((sum, value) => sum + value * value, 0))

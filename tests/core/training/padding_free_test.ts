@@ -199,9 +199,19 @@ Deno.test("sources of any rows, empty steps and several tasks go on as they are"
   const all = texts(20)
   const train = { one: { ...all, rows: all.rows.slice(0, 8) }, two: { ...all, rows: all.rows.slice(8, 11) } }
   const once = { ...descent, maxSteps: 1, batchSize: 8 }
-  const start = await trained({ ...once, learningRate: 0 }, { train })
+  const together = contribution({
+    batches: (next) => ({
+      ...next,
+      next: ({ epoch }) =>
+        Effect.map(
+          Effect.all([0, 1].map((step) => next.next({ epoch, step }, []))),
+          (steps) => ({ microBatches: steps.flatMap((step) => step!.microBatches) }),
+        ),
+    }),
+  })
+  const start = await trained({ ...once, learningRate: 0 }, { train, methods: together })
   const [both, rows] = await Promise.all(
-    [true, false].map((paddingFree) => trained({ ...once, paddingFree }, { train })),
+    [true, false].map((paddingFree) => trained({ ...once, paddingFree }, { train, methods: together })),
   )
   assertEquals([both.counts.packed, both.counts.others], [2, 1])
   assert(relative(both.weights, rows.weights, start.weights) < 1e-5)

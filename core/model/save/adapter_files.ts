@@ -8,16 +8,8 @@ import { type StorageError, toStorageError } from "../../formats/files/storage_e
 import { writeDirectoryWhole } from "../../formats/files/whole_file.ts"
 import { copyCompanions } from "../../formats/safetensors/companions.ts"
 import type { Model } from "../model.ts"
-import {
-  artifactContext,
-  belongsTo,
-  checkValues,
-  methodOf,
-  readFiles,
-  readParameters,
-  wantedOf,
-  writeParameters,
-} from "../sites/adapters.ts"
+import { artifactContext, checkValues, methodOf, readParameters, wantedOf, writeParameters } from "../sites/adapters.ts"
+import { readFiles } from "./read_files.ts"
 
 /** Writes the files of all plugins. */
 export function saveAdapters(

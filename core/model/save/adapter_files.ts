@@ -8,7 +8,15 @@ import { type StorageError, toStorageError } from "../../formats/files/storage_e
 import { writeDirectoryWhole } from "../../formats/files/whole_file.ts"
 import { copyCompanions } from "../../formats/safetensors/companions.ts"
 import type { Model } from "../model.ts"
-import { artifactContext, checkValues, methodOf, readParameters, wantedOf, writeParameters } from "../sites/adapters.ts"
+import {
+  artifactContext,
+  belongsTo,
+  checkValues,
+  methodOf,
+  readParameters,
+  wantedOf,
+  writeParameters,
+} from "../sites/adapters.ts"
 import { readFiles } from "./read_files.ts"
 
 /** Writes the files of all plugins. */

@@ -32,11 +32,12 @@ export function fit(
       yield* plan.stream.prepare
     }
     const { totalSteps } = plan
+    const config = plan.config()
     const folder = full.runFolder === undefined
       ? undefined
       : yield* (yield* Effect.promise(() => import("./run_folder/run_folder.ts"))).openRunFolder({
         path: full.runFolder,
-        config: plan.config,
+        config,
         resume: full.resume,
       })
     const session = yield* openSession(model, plan.session)
@@ -84,7 +85,7 @@ export function fit(
       peakMemoryBytes: telemetry.peakMemoryBytes(),
       ...plan.counts,
     }
-    return makeRun({ model, plan, folder, reason, account })
+    return makeRun({ model, config, folder, reason, account })
   }))
 }
 

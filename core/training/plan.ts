@@ -97,7 +97,10 @@ export function planRun(
   if (streamed !== undefined && hasNamedTasks(model)) {
     throw wrong(`${streamed.source} is a stream, of rows of one task: train a view of it, view({ task })`)
   }
-  const inMemory = isStreamed(data.train) ? {} : encodeAll(data.train)
+  // By name: a run does not depend on the order in which the splits were given.
+  const inMemory = isStreamed(data.train)
+    ? {}
+    : Object.fromEntries(Object.entries(encodeAll(data.train)).sort(([a], [b]) => a < b ? -1 : 1))
   if (streamed !== undefined) checkData({ ...streamed, rows: [] }, taskOf(DEFAULT_TASK))
   else if (Object.keys(inMemory).length === 0) throw wrong("the training split has no rows")
   else checkAllTrain(model, inMemory)

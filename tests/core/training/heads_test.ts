@@ -132,7 +132,7 @@ const own = {
 
 Deno.test("a run over two tasks: shares of the steps, metrics by task, early stopping by one of them, and a resumed run", () =>
   inDirectory(async (directory) => {
-    const train = (folder: string, more: TrainOptions = {}) => {
+    const train = (folder: string, more: TrainOptions = {}, rows = own.train) => {
       const events: Array<TrainEvent> = []
       const observe = (event: TrainEvent) =>
         Effect.suspend(() => {
@@ -141,7 +141,12 @@ Deno.test("a run over two tasks: shares of the steps, metrics by task, early sto
         })
       const effect = Effect.gen(function* () {
         const model = yield* initialized()
-        yield* fit(model, own, { ...options, runFolder: `${directory}/${folder}`, ...more, observe })
+        yield* fit(model, { ...own, train: rows }, {
+          ...options,
+          runFolder: `${directory}/${folder}`,
+          ...more,
+          observe,
+        })
         const before = yield* Effect.promise(() => weightsOf(model))
         return { events, weights: before }
       })
@@ -163,6 +168,8 @@ Deno.test("a run over two tasks: shares of the steps, metrics by task, early sto
     await assertRejects(() => train("resumed", { observe: stop, earlyStopping: early }))
     const resumed = await train("resumed", { resume: true, earlyStopping: early })
     assertEquals(resumed.weights, whole.weights)
+    const turned = Object.fromEntries(Object.entries(own.train).reverse()) as typeof own.train
+    assertEquals((await train("turned", { earlyStopping: early }, turned)).weights, whole.weights)
   }))
 
 Deno.test("the model of one task answers, is judged and embeds; several at once say which to take", () =>

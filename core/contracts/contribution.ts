@@ -2,7 +2,7 @@ import type * as Effect from "effect/Effect"
 import type { Rng } from "../tensor/operations/random.ts"
 import type { Shape } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts"
-import type { BatchSource } from "./batch_source.ts"
+import type { BatchRun, BatchSource } from "./batch_source.ts"
 import type { GradientTransforms } from "./gradient_transform.ts"
 import type { Head } from "./head.ts"
 import type { ModuleInfo } from "./module_info.ts"
@@ -92,6 +92,11 @@ export interface Requirements {
    * adds does not depend on the others. For per-token labels each example then has a row. Default false.
    */
   readonly constantDivisor?: boolean
+  /**
+   * Its `batches` alone choose the examples of a step, as Poisson sampling must: other plugins with `batches` are an error
+   * before training. Default false.
+   */
+  readonly soleBatches?: boolean
 }
 
 /** What one plugin adds. Set-up is Effect; what runs in a step is a plain function over symbolic tensors. */
@@ -123,8 +128,8 @@ export interface Contribution {
   }
   /** What it needs of the step. Default: see {@link Requirements}. */
   readonly requires?: Requirements
-  /** Changes to the batches. */
-  readonly batches?: (next: BatchSource) => BatchSource
+  /** Changes to the batches. May throw a PluginError: a typed error before training. */
+  readonly batches?: (next: BatchSource, run: BatchRun) => BatchSource
   /** Changes to gradients. */
   readonly gradients?: GradientTransforms
   /**

@@ -1,5 +1,8 @@
-import type { BatchSource, BatchState } from "../../contracts/batch_source.ts"
+import type { BatchRun, BatchSource, BatchState } from "../../contracts/batch_source.ts"
 import type { Contribution } from "../../contracts/contribution.ts"
+import { PluginError } from "../../contracts/plugin_error.ts"
+import { hash } from "../../model/hash.ts"
+import { makeRng } from "../../tensor/operations/random.ts"
 
 /** A source of batches inside the wraps of plugins. */
 export interface BatchPipeline {
@@ -8,15 +11,35 @@ export interface BatchPipeline {
   readonly states: ReadonlyMap<string, BatchState>
 }
 
-/** Wraps a source by the plugins, the first one innermost. */
-export function makeBatchPipeline(drawn: BatchSource, contributions: ReadonlyArray<Contribution>): BatchPipeline {
+/** What the wraps are told of the run. */
+export interface PipelineRun extends Omit<BatchRun, "rng"> {
+  readonly seed: number
+}
+
+/** Wraps a source by the plugins, the first one innermost. Throws PluginError. */
+export function makeBatchPipeline(
+  drawn: BatchSource,
+  contributions: ReadonlyArray<Contribution>,
+  { seed, ...run }: PipelineRun,
+): BatchPipeline {
+  checkSole(contributions)
   const states = new Map<string, BatchState>()
   if (drawn.state !== undefined) states.set("data", drawn.state)
   const source = contributions.reduce((next, { id, batches }) => {
-    const own = batches?.(next) ?? next
+    const own = batches?.(next, { ...run, rng: (stream) => makeRng(seed, hash(id), stream) }) ?? next
     // A wrap that spreads the source inside has its state too.
     if (own.state !== undefined && own.state !== next.state) states.set(id, own.state)
     return own
   }, drawn)
   return { source, states }
+}
+
+/** Throws PluginError where one plugin must choose the examples alone, and another does too. */
+function checkSole(contributions: ReadonlyArray<Contribution>): void {
+  const choosing = contributions.filter(({ batches }) => batches !== undefined)
+  const sole = choosing.find(({ requires }) => requires?.soleBatches)
+  const other = choosing.find((own) => own !== sole)
+  if (sole === undefined || other === undefined) return
+  const message = `${sole.id} chooses the examples of each step alone, and so does ${other.id}: leave one of them out`
+  throw new PluginError({ plugin: sole.id, message })
 }

@@ -92,11 +92,6 @@ export interface Requirements {
    * adds does not depend on the others. For per-token labels each example then has a row. Default false.
    */
   readonly constantDivisor?: boolean
-  /**
-   * Its `batches` alone choose the examples of a step, as Poisson sampling must: other plugins with `batches` are an error
-   * before training. Default false.
-   */
-  readonly soleBatches?: boolean
 }
 
 /** What one plugin adds. Set-up is Effect; what runs in a step is a plain function over symbolic tensors. */

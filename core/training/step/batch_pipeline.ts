@@ -1,6 +1,5 @@
 import type { BatchRun, BatchSource, BatchState } from "../../contracts/batch_source.ts"
 import type { Contribution } from "../../contracts/contribution.ts"
-import { PluginError } from "../../contracts/plugin_error.ts"
 import { hash } from "../../model/hash.ts"
 import { makeRng } from "../../tensor/operations/random.ts"
 
@@ -16,13 +15,12 @@ export interface PipelineRun extends Omit<BatchRun, "rng"> {
   readonly seed: number
 }
 
-/** Wraps a source by the plugins, the first one innermost. Throws PluginError. */
+/** Wraps a source by the plugins, the first one innermost. */
 export function makeBatchPipeline(
   drawn: BatchSource,
   contributions: ReadonlyArray<Contribution>,
   { seed, ...run }: PipelineRun,
 ): BatchPipeline {
-  checkSole(contributions)
   const states = new Map<string, BatchState>()
   if (drawn.state !== undefined) states.set("data", drawn.state)
   const source = contributions.reduce((next, { id, batches }) => {
@@ -32,14 +30,4 @@ export function makeBatchPipeline(
     return own
   }, drawn)
   return { source, states }
-}
-
-/** Throws PluginError where one plugin must choose the examples alone, and another does too. */
-function checkSole(contributions: ReadonlyArray<Contribution>): void {
-  const choosing = contributions.filter(({ batches }) => batches !== undefined)
-  const sole = choosing.find(({ requires }) => requires?.soleBatches)
-  const other = choosing.find((own) => own !== sole)
-  if (sole === undefined || other === undefined) return
-  const message = `${sole.id} chooses the examples of each step alone, and so does ${other.id}: leave one of them out`
-  throw new PluginError({ plugin: sole.id, message })
 }

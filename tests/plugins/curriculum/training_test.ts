@@ -172,15 +172,6 @@ Deno.test("what cannot be paced is an error before training", async () => {
   const streamed = await refused(Curriculum.layer(), { maxSteps: 4, maxLength: 8 }, { train })
   assertEquals(streamed._tag, "TrainingError")
   assertStringIncludes(streamed.message, "needs all rows in memory")
-
-  const poisson = { id: "poisson/default", requires: { soleBatches: true }, batches: (next) => next } as Contribution
-  const program = Effect.flatMap(
-    languageModel,
-    (model) => Trainer.fit(model, { train: data }, { ...common, epochs: 1 }),
-  )
-  const both = await run(program, Curriculum.layer(), poisson).then(() => undefined, (error) => error)
-  assertEquals(both._tag, "TrainingError")
-  assertStringIncludes(both.message, "poisson/default chooses the examples of each step alone, and so does curriculum")
 })
 
 Deno.test("options that make no sense are errors that say what is allowed", async () => {

@@ -93,13 +93,13 @@ export interface RunExample {
   readonly numbers?: Readonly<Record<string, number>>
 }
 
-/** The run that a source of batches belongs to. */
-export interface BatchRun {
+/** What a plugin's batches may use of a run. */
+export interface BatchContext {
   /** Examples by task, as {@link MicroBatch.rows} counts them. None of a data set that is read while the model trains. */
   readonly examples: Readonly<Record<string, ReadonlyArray<RunExample>>>
   /** Steps of the run, if it has the epochs of `source`. */
   readonly totalSteps: (source: BatchSource) => number
-  /** Random numbers from the seed of the run; each plugin and each `stream` (a whole number from 0) has its own. */
+  /** Random numbers from the run's seed, for this plugin alone: a stream for each whole number from 0. */
   readonly rng: (stream: number) => Rng
 }
 

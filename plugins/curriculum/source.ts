@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type {
-  BatchRun,
+  BatchContext,
   BatchSource,
   FinishedStep,
   Json,
@@ -21,7 +21,7 @@ import { makePool } from "./pool.ts"
 const RANK_STREAM = 0, FIRST_STEP_STREAM = 1
 
 /** Draws other rows for the steps of a source, as many of the same tasks. Throws PluginError. */
-export function curriculumSource(options: ResolvedOptions, next: BatchSource, run: BatchRun): BatchSource {
+export function curriculumSource(options: ResolvedOptions, next: BatchSource, run: BatchContext): BatchSource {
   const { order, difficulty } = options
   const competenceAt = paceOf(options, next, run)
   const rng = run.rng(RANK_STREAM)
@@ -98,7 +98,7 @@ function stepNumber(source: BatchSource, { epoch, step }: Position): number {
 }
 
 /** The competence at a step. */
-function paceOf(options: ResolvedOptions, next: BatchSource, run: BatchRun): (step: number) => number {
+function paceOf(options: ResolvedOptions, next: BatchSource, run: BatchContext): (step: number) => number {
   const { difficulty, pacing, start, stages } = options
   const total = run.totalSteps(next)
   const first = difficulty === "feedback" ? next.steps(0) : 0

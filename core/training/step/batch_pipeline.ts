@@ -1,4 +1,4 @@
-import type { BatchRun, BatchSource, BatchState } from "../../contracts/batch_source.ts"
+import type { BatchContext, BatchSource, BatchState } from "../../contracts/batch_source.ts"
 import type { Contribution } from "../../contracts/contribution.ts"
 import { hash } from "../../model/hash.ts"
 import { makeRng } from "../../tensor/operations/random.ts"
@@ -11,7 +11,7 @@ export interface BatchPipeline {
 }
 
 /** What the wraps are told of the run. */
-export interface PipelineRun extends Omit<BatchRun, "rng"> {
+export interface PipelineRun extends Omit<BatchContext, "rng"> {
   readonly seed: number
 }
 

@@ -1,4 +1,4 @@
-import type { BatchRun, BatchSource, FinishedStep, Step } from "@espalier/espalier"
+import type { BatchContext, BatchSource, FinishedStep, Step } from "@espalier/espalier"
 import * as Effect from "effect/Effect"
 import { makeBatchSource } from "../../../core/data/batches/batch_source.ts"
 import { makeRng } from "../../../core/tensor/operations/random.ts"
@@ -40,7 +40,7 @@ export function sourceOf(
     Object.fromEntries(Object.entries(examples).map(([task, examples]) => [task, { examples }])),
     { batchSize, accumulation, maxLength: 64, seed },
   )
-  const run: BatchRun = {
+  const run: BatchContext = {
     examples,
     totalSteps: (source) => epochs * source.steps(0),
     rng: (stream) => makeRng(seed, 77, stream),

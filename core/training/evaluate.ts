@@ -51,6 +51,8 @@ export interface Evaluation {
   readonly classification?: ClassificationMetrics
   /** One a row in the order of the rows; of a task for words, one for each that has a label, row by row. */
   readonly predictions: ReadonlyArray<JudgedPrediction>
+  /** Mean loss of each row in the order of the rows, NaN for one without an answer. */
+  readonly losses: ReadonlyArray<number>
 }
 
 /** Errors of an evaluation. */
@@ -133,6 +135,7 @@ export async function evaluateExamples(
   let loss = 0
   let weight = 0
   const measured: Array<Measured> = []
+  const sums = data.rows.map(() => ({ loss: 0, weight: 0 }))
   results.forEach((result, i) => {
     const { rows } = batches[i]
     rows.forEach((row, at) => {
@@ -140,6 +143,9 @@ export async function evaluateExamples(
       loss += result.loss[at]
       weight += result.weight[at]
       const example = examples[row]
+      const sum = sums[example.index]
+      sum.loss += result.loss[at]
+      sum.weight += result.weight[at]
       const part = (all: Outputs[string]) =>
         all.subarray(at * all.length / rows.length, (at + 1) * all.length / rows.length)
       const values = Object.fromEntries(Object.entries(result).map(([name, all]) => [name, part(all)]))
@@ -152,6 +158,7 @@ export async function evaluateExamples(
     metrics: metrics === undefined ? {} : { loss: mean, ...metrics },
     ...(classification === undefined ? {} : { classification }),
     predictions,
+    losses: sums.map(({ loss, weight }) => loss / weight),
   }
 }
 

@@ -1,4 +1,4 @@
-import type { BatchSource, Step } from "../contracts/batch_source.ts"
+import type { BatchSource, RunExample, Step } from "../contracts/batch_source.ts"
 import { DEFAULT_TASK } from "../contracts/batch_source.ts"
 import type { makeStreamSource, StreamSource } from "../data/batches/stream_source.ts"
 import { makeBatchSource } from "../data/batches/batch_source.ts"
@@ -135,7 +135,11 @@ export function planRun(
       found: [],
     },
   }
-  const batches = makeBatchPipeline(stream ?? makeBatchSource(train, drawing), contributions)
+  const batches = makeBatchPipeline(stream ?? makeBatchSource(train, drawing), contributions, {
+    seed,
+    examples: Object.fromEntries(Object.entries(inMemory).map(([name, own]) => [name, runExamples(own)])),
+    totalSteps: (source) => countSteps(source, options).totalSteps,
+  })
   const { epochSteps, totalSteps } = countSteps(batches.source, options)
 
   const padId = padIdOf(tokenizer, network.vocabSize)
@@ -236,6 +240,14 @@ function configOf(
     validation: describe(splits.validation),
     training: { ...rest, optimizer: optimizer.name, optimizerSettings: optimizer.settings, paddingFree },
   }
+}
+
+/** Examples with the numbers of their rows. */
+function runExamples({ examples, data: { rows } }: TaskExamples): ReadonlyArray<RunExample> {
+  return examples.map(({ tokens, index }) => {
+    const { numbers } = rows[index]
+    return numbers === undefined ? { tokens } : { tokens, numbers }
+  })
 }
 
 /** Steps of each epoch and of the run. */

@@ -46,6 +46,7 @@ export {
 export { parseJson } from "../../core/formats/json/json_file.ts"
 export { alongBody, type Cutter, cutterOf } from "../../core/data/tokenizer/training/pieces.ts"
 export { cellsOf, cellText } from "../../core/data/table/cells.ts"
+export { makeMicroBatch } from "../../core/data/batches/batches.ts"
 export { textKey } from "../../core/data/split/text_keys.ts"
 export { classificationMetrics } from "../../core/tasks/measures/classification_metrics.ts"
 export { perExample, perToken } from "../../core/tasks/shared/objectives.ts"

@@ -53,7 +53,6 @@ export type { EncodeOptions, Encoding, FieldSpec, RowEncoder } from "./core/data
 export type { Example } from "./core/data/encode.ts"
 export * from "./core/backend/backend.ts"
 export {
-  type ByteLevelJson,
   saveTokenizer,
   type TokenizerJson,
   trainBpe,
@@ -61,10 +60,6 @@ export {
   type TrainedTokenizer,
 } from "./core/data/tokenizer/training/train_bpe.ts"
 
-export { linear, type LinearOptions } from "./core/model/blocks/linear.ts"
-export { embedding, type EmbeddingOptions } from "./core/model/blocks/embedding.ts"
-export { layerNorm, type LayerNormOptions } from "./core/model/blocks/layer_norm.ts"
-export { rmsNorm, type RmsNormOptions } from "./core/model/blocks/norm.ts"
 export type * from "./core/model/module.ts"
 export type * from "./core/model/network.ts"
 export type { CheckpointFormat } from "./core/weights/checkpoint_format.ts"

@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Command from "effect/cli/Command"
 import { field, type ValueOf } from "../core/options/mod.ts"
-import { columnProblems, DATA, layersOf, MODEL, resolveRun, type RunSpec, runTable, TRAINING } from "../core/run/mod.ts"
+import { DATA, layersOf, MODEL, resolveRun, runProblems, type RunSpec, runTable, TRAINING } from "../core/run/mod.ts"
 import { DataError, Espalier } from "../mod.ts"
 import * as Bert from "../plugins/bert/mod.ts"
 import * as Llama from "../plugins/llama/mod.ts"
@@ -92,7 +92,7 @@ export const specOf = (options: Options): RunSpec => {
 const command = Command.make("lora", flags, (options) =>
   Effect.gen(function* () {
     const spec = specOf(options)
-    const problems = columnProblems(spec.data, spec.task)
+    const problems = runProblems(spec, METHODS)
     if (problems.length > 0) return yield* new DataError({ reason: "BadInput", message: problems.join("\n") })
     const base = Espalier.layerWith({ wasm: defined({ threads: options.threads }) })
     const methods = Layer.mergeAll(Bert.layer, Llama.layer, ...layersOf(spec.methods, METHODS)).pipe(

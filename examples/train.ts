@@ -18,11 +18,17 @@ const stopping = ({ patience }: ResolvedRun, task: Task): Trainer.EarlyStopping 
   metric: "macroF1" in task.metrics ? "macroF1" : "loss",
 })
 
+/** What figures do not say that come from the rows of a split. */
+const CAVEATS: Readonly<Record<string, string>> = {
+  validation: "these rows also choose the weights",
+  training: "no rows are held out, so the figures say nothing about new rows",
+}
+
 /** Reads the data; its labels come in the given order, or in that of the model's head. */
 const read = ({ model: { path, head }, data, columns, reading }: ResolvedRun) =>
   Effect.gen(function* () {
     const found = yield* Dataset.file(data, columns, reading)
-    if (reading.labels !== undefined || head === "new" || found.labels.length < 2) return found
+    if (reading.labels !== undefined || head === "new" || found.kind.classes === undefined) return found
     const own = yield* Model.headLabels(path, found.labels)
     if (own === undefined || `${own}` === `${found.labels}`) return found
     yield* Console.log(`data: labels in the order of the model's head: ${own.join(", ")}`)
@@ -44,8 +50,18 @@ const prepare = (run: ResolvedRun) =>
     const task = taskOf(data.train, run.task)
     const model = yield* Model.load(path, { task, seed, weights, head })
     for (const note of model.notes) yield* Console.log(`model: ${note}`)
-    const evaluated = [data.test, data.validation, data.train].find(({ rows }) => rows.length > 0) ?? data.train
-    return { backend, data, task, model, measure: Trainer.evaluate(model, evaluated, { maxLength, batchSize: 32 }) }
+    const splits = { test: data.test, validation: data.validation, training: data.train }
+    const [judges, judging] = Object.entries(splits).find(([, { rows }]) => rows.length > 0)!
+    const caveat = CAVEATS[judges]
+    if (caveat !== undefined) yield* Console.log(`warning: the model is judged by ${judges} rows; ${caveat}`)
+    return {
+      backend,
+      data,
+      task,
+      model,
+      judges,
+      measure: Trainer.evaluate(model, judging, { maxLength, batchSize: 32 }),
+    }
   })
 
 /** Trains and writes adapter and report into the run folder. */
@@ -56,7 +72,7 @@ export const train = (
   Effect.gen(function* () {
     const { output, model: { weights, head }, reading: { labels }, methods, validation, test, seed, training } = run
     yield* checkOutput(output, flags)
-    const { backend, data, task, model, measure } = yield* prepare(run)
+    const { backend, data, task, model, judges, measure } = yield* prepare(run)
     const before = yield* measure
     yield* Console.log(`before: ${line(before.metrics)}`)
 
@@ -79,7 +95,9 @@ export const train = (
         split: { validation, test },
       },
       ...traceStep(flags.trace),
-      ...(data.validation.rows.length === 0 ? {} : { earlyStopping: stopping(run, task) }),
+      ...(data.validation.rows.length === 0 && run.patience === undefined
+        ? {}
+        : { earlyStopping: stopping(run, task) }),
     })
     const after = yield* measure
     yield* Console.log(`after: ${line(after.metrics)}`)
@@ -88,8 +106,11 @@ export const train = (
     yield* trained.save(adapter)
     yield* trained.report({
       title: `${methods.map(({ method }) => method).join(" and ")} on ${run.data}`,
-      facts: { data: run.data, task: task.kind },
-      evaluations: [{ name: "before", metrics: before.metrics }, { name: "after", metrics: after.metrics }],
+      facts: { data: run.data, task: task.kind, "judged by": `${judges} rows` },
+      evaluations: [
+        { name: `before, ${judges} rows`, metrics: before.metrics },
+        { name: `after, ${judges} rows`, metrics: after.metrics },
+      ],
       ...(after.classification === undefined ? {} : { classification: after.classification }),
       division: data,
       samples: after.predictions.map(({ label, word, text, ...rest }) => ({
@@ -98,7 +119,13 @@ export const train = (
         predicted: label,
       })),
     })
-    yield* trained.summarize({ base: before.metrics, test: after.metrics, backend: backend.info.name, adapter })
+    yield* trained.summarize({
+      base: before.metrics,
+      test: after.metrics,
+      judgedBy: judges,
+      backend: backend.info.name,
+      adapter,
+    })
     yield* Console.log(`adapter: ${adapter}, report: ${output}/report.html`)
   }).pipe(Effect.scoped)
 

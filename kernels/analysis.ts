@@ -1,11 +1,11 @@
 /**
- * What must be known of a fused body before code is written for it, and its text for people.
+ * Analysis of a fused body, and its text for listings.
  * @module
  */
 import type { Instruction } from "./contract.ts"
 
 /**
- * Which steps have one value for the whole row.
+ * Which steps have one value a row.
  *
  * @param strides Of each input along the merged axes.
  * @param axes For `index` steps: the merged axis of each original one.
@@ -29,7 +29,7 @@ export const perRowSteps = (
   return perRow
 }
 
-/** The steps that `roots` need, themselves included, in order. What lies behind a step of `ready` is not followed. */
+/** The steps that `roots` need, themselves included, in order. Arguments of `ready` steps are not followed. */
 export const neededSteps = (
   body: ReadonlyArray<Instruction>,
   roots: ReadonlyArray<number>,
@@ -56,11 +56,11 @@ export const reductionDepths = (body: ReadonlyArray<Instruction>): number[] => {
   return depths
 }
 
-/** How many operations on numbers a body is at each place. */
+/** Number of arithmetic operations of a body for each element. */
 export const operationsOf = (body: ReadonlyArray<Instruction>): number =>
   body.filter(({ op }) => op !== "load" && op !== "constant" && op !== "index").length
 
-/** A body as text, for people. */
+/** A body as text. */
 export const spell = (body: ReadonlyArray<Instruction>): string =>
   body.map((step, number) => {
     switch (step.op) {

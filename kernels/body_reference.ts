@@ -1,5 +1,5 @@
 /**
- * Float64 meaning of the fused expressions in `rows` and `columns`.
+ * Float64 reference of the fused expressions in `rows` and `columns`.
  * @module
  */
 import { scalarFunction } from "../core/tensor/scalar.ts"

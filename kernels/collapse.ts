@@ -1,5 +1,5 @@
 /**
- * Fewer axes for the same walk: what is contiguous for all operands together becomes one axis.
+ * Merges axes that are contiguous for all operands.
  * @module
  */
 
@@ -52,7 +52,7 @@ export const collapse = (
   return { space: merged, strides, axes }
 }
 
-/** Text that is the same for the same shape only: numbers that JSON does not know are spelled out. */
+/** Text that is equal for equal shapes only; also for numbers that JSON has no text for. */
 export const keyOf = (shape: unknown): string =>
   JSON.stringify(
     shape,
@@ -60,7 +60,7 @@ export const keyOf = (shape: unknown): string =>
       typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0)) ? `${value}/${1 / value}` : value,
   )
 
-/** The same for a body, beside what JSON knows: sooner, as only constants can be other numbers. */
+/** Such a text of a body and a shape; faster, since only constants can be other numbers. */
 export const keyWith = (body: ReadonlyArray<Instruction>, shape: unknown): string => {
   let key = JSON.stringify([shape, body])
   body.forEach((step, number) => {

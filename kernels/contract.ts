@@ -1,5 +1,5 @@
 /**
- * What a kernel is asked to do: plain data between the graph (which decides) and the backends (which emit code).
+ * Calls of kernels: plain data between the graph, which decides, and the backends, which emit code.
  *
  * A program is a list of {@link Call}s over numbered buffers. Seven kernels carry everything: `rows` (fused elementwise
  * work with reductions along the last axis), `columns` (fused elementwise work reduced over other axes), `matmul` (with
@@ -45,21 +45,21 @@ export type BinaryName = "add" | "sub" | "mul" | "div" | "max" | "min" | "less" 
  * [0, 1): the upper 24 bits of the first word of Threefry-2x32 (20 rounds) of counter (index, salt) under the key. */
 export type ElementwiseName = UnaryName | BinaryName | "where" | "uniform"
 
-/** One step of a fused expression; it may use the results of earlier steps, by number. */
+/** One step of a fused expression. Arguments are numbers of earlier steps. */
 export type Instruction =
-  /** The element of `inputs[operand]` at this place of the space. */
+  /** The element of `inputs[operand]` at this index of the space. */
   | { readonly op: "load"; readonly operand: number; readonly dtype: DType }
   | { readonly op: "constant"; readonly value: number; readonly dtype: DType }
-  /** This place's coordinate along one axis of the space (i32). */
+  /** The index along one axis of the space (i32). */
   | { readonly op: "index"; readonly axis: number; readonly dtype: "i32" }
   | { readonly op: ElementwiseName; readonly args: ReadonlyArray<number>; readonly dtype: DType }
-  /** Only in `rows`: over the last axis; the result is one value a row, and later steps may use it at every place. */
+  /** Only in `rows`: over the last axis; the result is one value a row, which later steps may use in every column. */
   | { readonly op: "reduce"; readonly kind: ReduceKind; readonly args: readonly [number]; readonly dtype: DType }
 
-/** How elements are combined. Of nothing, the sum is 0 and the maximum is -Infinity. */
+/** How elements are combined. The sum of no elements is 0, the maximum -Infinity. */
 export type ReduceKind = "sum" | "max"
 
-/** Elementwise work on a product while it is at hand: bias, activation, residual, the sum with another product. */
+/** Elementwise work on a product before it is stored: bias, activation, residual, the sum with another product. */
 export interface Epilogue {
   /** As in `rows`, without reductions; operand 0 is the product, operand i + 1 is `inputs[i]`. */
   readonly body: ReadonlyArray<Instruction>
@@ -71,7 +71,7 @@ export interface Epilogue {
   readonly also: ReadonlyArray<{ readonly step: number; readonly view: View }>
 }
 
-/** A kernel with its operands: views and numbers, plain data. What stands in it, beside the name, is the kernel's own. */
+/** A kernel's name with its operands: views and numbers, plain data. Each kernel has its own fields. */
 export interface Call {
   /** Name of the kernel. */
   readonly kernel: string

@@ -4,13 +4,13 @@
  */
 import type { Code, ModuleBuilder } from "./wasm/assembler.ts"
 
-/** What every encoding says. */
+/** Fields of every encoding. */
 export interface EncodingFormat {
-  /** By which buffers of programs name it; no two encodings of a program share one. */
+  /** Name in programs; no two encodings of a program share one. */
   readonly name: string
   /** Bytes of a block. */
   readonly blockBytes: number
-  /** Whether decoding takes so many steps that a kernel which needs an element often decodes it once. Default false. */
+  /** Whether decoding is slow, so that kernels decode an element that they need often only once. Default false. */
   readonly costly?: boolean
   /** Magnitudes from here on become infinite. Default: none does. */
   readonly overflow?: number
@@ -67,6 +67,6 @@ export type EncodingTable = ReadonlyMap<string, Encoding>
 /** Whether an encoding has blocks of several elements. */
 export const inBlocks = (encoding: Encoding): encoding is BlockEncoding => encoding.block > 1
 
-/** Bytes of so many elements. */
+/** Bytes of a number of elements. */
 export const bytesFor = ({ block, blockBytes }: Encoding, elements: number): number =>
   Math.ceil(elements / block) * blockBytes

@@ -1,6 +1,6 @@
 /**
- * A kernel as a value: all that graph and backends must know of it. The engine's own are in `builtin.ts`; an operation
- * of a third party brings its kernel along.
+ * A kernel as a value, for graph and backends. The engine's own are in `builtin.ts`; an operation of a third party names
+ * its kernel.
  * @module
  */
 import type { Shape } from "../core/tensor/shape.ts"
@@ -33,7 +33,7 @@ export interface KernelWork {
 
 /** Memory for operands and results, while nodes of a graph become a call. */
 export interface CallMemory {
-  /** A view of a node in a given shape, after a copy where its elements do not lie so; `dense`: contiguous. */
+  /** A view of a node in a given shape, after a copy if its layout does not allow one; `dense`: contiguous. */
   readonly viewAs: (node: Tensor, shape: Shape, dense?: boolean) => View
   /** The buffer of a stored node; its elements are contiguous there. */
   readonly buffer: (node: Tensor) => number
@@ -45,7 +45,7 @@ export interface CallMemory {
 
 /** A kernel; `C` are its calls. */
 export interface Kernel<C extends Call = Call> {
-  /** By which calls name it; no two kernels of a program share one. */
+  /** Name in calls; no two kernels of a program share one. */
   readonly name: string
   /** The views of a call and their uses, in the order of its operands. */
   readonly views: Uses
@@ -61,9 +61,9 @@ export interface Kernel<C extends Call = Call> {
   readonly joins?: ReadonlyArray<string>
   /** What a call costs, for profiles. */
   work(call: C): KernelWork
-  /** Shapes of a call in short, for people: `[2048,128] x [128,352]`. */
+  /** Shapes of a call for listings: `[2048,128] x [128,352]`. */
   shapes(call: C): string
-  /** What else a listing says of a call. Default: nothing. */
+  /** Further text of a call for listings. Default: none. */
   detail?(call: C): string
   /** The call for a node, or for several that join. Left out where the graph writes the calls itself: fused work. */
   lower?(nodes: ReadonlyArray<Tensor>, memory: CallMemory): C

@@ -1,6 +1,5 @@
 /**
- * What authors of kernels and encodings need: their types and those of calls, an assembler of WebAssembly, and helpers for
- * WGSL. An operation names its kernel (`Operation.kernel`); the programs of graphs with such an operation bring it to
+ * For authors of kernels and encodings: their types and those of calls, an assembler of WebAssembly, and helpers for WGSL. An operation names its kernel (`Operation.kernel`); the programs of graphs with such an operation bring it to
  * every backend. A slot names its encoding (`allocate(name, shape, "f32", encoding)`), or gives its value.
  *
  * ```ts

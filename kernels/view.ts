@@ -5,8 +5,10 @@
 import { sizeOf, stridesOf } from "../core/tensor/shape.ts"
 import type { View } from "./contract.ts"
 
-/** Walks `space` in row-major order with each view's element offset kept beside.
- * Calls `visit(offsets, index)` at every place of `space`; both arrays are reused between calls. */
+/**
+ * Calls `visit(offsets, index)` for each index of `space` in row-major order, with the element offset in each view. Both
+ * arrays are reused between calls.
+ */
 export const forEachPlace = (
   space: ReadonlyArray<number>,
   views: ReadonlyArray<View>,
@@ -28,7 +30,7 @@ export const forEachPlace = (
   }
 }
 
-/** The whole of a buffer from its first element on, without gaps. */
+/** A contiguous view from the first element of a buffer on. */
 export const contiguous = (buffer: number, shape: ReadonlyArray<number>): View => ({
   buffer,
   offset: 0,

@@ -1,4 +1,6 @@
-import { assert } from "@std/assert"
+import { assert, assertEquals } from "@std/assert"
+import { blocksOf, programOf } from "./support/page.ts"
+import { importsOf } from "./tasks/source_imports.ts"
 
 const repository = new URL("../", import.meta.url)
 const read = (path: string) => Deno.readTextFileSync(new URL(path, repository))
@@ -7,42 +9,71 @@ const read = (path: string) => Deno.readTextFileSync(new URL(path, repository))
 const moduleComment = (path: string) =>
   (/^\/\*\*\n([\s\S]*?) \*\//.exec(read(path))?.[1] ?? "").replaceAll(/^ \* ?/gm, "")
 
-const programs = (text: string) => [...text.matchAll(/^```ts\n([\s\S]*?)^```/gm)].map(([, program]) => program)
-
 const entryPoints: Record<string, string> = JSON.parse(read("deno.json")).exports
-const texts = [
-  ["README.md", read("README.md")],
-  ...Object.values(entryPoints).map((path) => [path, moduleComment(path)]),
+const docs = Array.from(Deno.readDirSync(new URL("docs/", repository)), ({ name }) => `docs/${name}`)
+  .filter((path) => path.endsWith(".md")).toSorted()
+const examples: ReadonlyArray<readonly [name: string, programs: ReadonlyArray<string>]> = [
+  ["README.md", blocksOf(read("README.md"))],
+  ...Object.values(entryPoints).map((path) => [path, blocksOf(moduleComment(path))] as const),
+  ...docs.filter((path) => path.startsWith("docs/add_a_")).map((path) => [path, [programOf(path)]] as const),
 ]
 
-for (const [name, text] of texts) {
+const deno = (args: ReadonlyArray<string>, stdin: "piped" | "null") =>
+  new Deno.Command(Deno.execPath(), {
+    args: [...args],
+    cwd: repository,
+    env: { NO_COLOR: "1" },
+    stdin,
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn()
+const assertSuccess = async (child: Deno.ChildProcess) => {
+  const { success, stderr } = await child.output()
+  assert(success, new TextDecoder().decode(stderr))
+}
+
+Deno.test("the examples import public entry points, Effect by path, what Node has, and hyparquet", () => {
+  const known = Object.keys(entryPoints).map((name) => `@espalier/espalier${name.slice(1)}`)
+  const imports = examples.flatMap(([name, programs]) =>
+    programs.flatMap((program) => importsOf(name, program).map(({ specifier }) => specifier))
+  )
+  assert(imports.length > 20, "hardly any import was found")
+  assertEquals(
+    imports.filter((name) => !known.includes(name) && !/^(effect\/|node:|hyparquet(-writer)?$)/.test(name)),
+    [],
+  )
+})
+
+Deno.test("the examples have no type errors", async () => {
+  const folder = await Deno.makeTempDir()
+  try {
+    const files = examples.flatMap(([, programs]) => programs).map((program, i) => {
+      Deno.writeTextFileSync(`${folder}/${i}.ts`, program)
+      return `${folder}/${i}.ts`
+    })
+    await assertSuccess(deno(["check", "--config", "deno.json", ...files], "null"))
+  } finally {
+    await Deno.remove(folder, { recursive: true })
+  }
+})
+
+for (const [name, programs] of examples) {
   Deno.test(`the example of ${name} runs`, async () => {
-    const found = programs(text)
-    assert(found.length > 0, "there is none")
-    for (const program of found) {
+    assert(programs.length > 0 && programs[0] !== "", "there is none")
+    for (const program of programs) {
       // From the repository's root, with the permissions that its examples have.
-      const child = new Deno.Command(Deno.execPath(), {
-        args: ["run", "-P", "--check", "--ext=ts", "-"],
-        cwd: repository,
-        env: { NO_COLOR: "1" },
-        stdin: "piped",
-        stdout: "piped",
-        stderr: "piped",
-      }).spawn()
+      const child = deno(["run", "-P", "--no-check", "--ext=ts", "-"], "piped")
       const writer = child.stdin.getWriter()
       await writer.write(new TextEncoder().encode(program))
       await writer.close()
-      const { success, stderr } = await child.output()
-      assert(success, new TextDecoder().decode(stderr))
+      await assertSuccess(child)
     }
   })
 }
 
 const pages = [
   ...["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "FEATURES.md", "examples/third_party/README.md"],
-  ...Array.from(Deno.readDirSync(new URL("docs/", repository)), ({ name }) => `docs/${name}`).filter((path) =>
-    path.endsWith(".md")
-  ).toSorted(),
+  ...docs,
 ]
 for (const page of pages) {
   Deno.test(`the links of ${page} lead somewhere`, () => {

@@ -26,6 +26,12 @@ import { onWebgpu, withWebgpu } from "./core/backend/webgpu/with_webgpu.ts"
 import type { Base } from "./support/model_layer.ts"
 import { inDirectory } from "./plugins/files.ts"
 
+/** A width of heads that the hidden width does not give; a window that is shorter than the rows, which two layers bridge. */
+const OWN_FIELDS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  Qwen3: { head_dim: 6 },
+  Mistral: { sliding_window: 3, num_hidden_layers: 2 },
+}
+
 /** Models by the names of the tables' columns. */
 const FAMILIES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   BERT: {
@@ -48,7 +54,7 @@ const FAMILIES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
     max_position_embeddings: 16,
     initializer_range: 0.3,
   },
-  ...Object.fromEntries(["Llama", "Qwen2", "Mistral"].map((name) => [name, {
+  ...Object.fromEntries(["Llama", "Qwen2", "Qwen3", "Mistral"].map((name) => [name, {
     model_type: name.toLowerCase(),
     vocab_size: 13,
     hidden_size: 8,
@@ -58,6 +64,7 @@ const FAMILIES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
     num_key_value_heads: 1,
     max_position_embeddings: 16,
     initializer_range: 0.3,
+    ...OWN_FIELDS[name],
   }])),
 }
 

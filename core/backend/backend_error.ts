@@ -16,3 +16,6 @@ export class BackendError extends Data.Error<BackendErrorFields> {
   /** Shown in stack traces. */
   override readonly name: string = "BackendError"
 }
+
+/** A number of bytes in MiB, for messages. */
+export const mebibytes = (bytes: number): string => `${(bytes / (1 << 20)).toFixed(1)} MiB`

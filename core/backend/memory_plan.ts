@@ -71,3 +71,31 @@ export const planMemory = (blocks: ReadonlyArray<Lifetime>, alignment: number): 
   }
   return { offsets, bytes: total }
 }
+
+/** Blocks of an arena while their uses are found. */
+export class Arena {
+  readonly #blocks: Array<{ readonly bytes: number; first: number; last: number }> = []
+
+  /** A new block; gives its number. */
+  add(bytes: number): number {
+    return this.#blocks.push({ bytes, first: Infinity, last: -Infinity }) - 1
+  }
+
+  /** Size of a block. */
+  bytesOf(block: number): number {
+    return this.#blocks[block].bytes
+  }
+
+  /** Extends a block's lifetime to a call. */
+  use(block: number, call: number): void {
+    const lifetime = this.#blocks[block]
+    lifetime.first = Math.min(lifetime.first, call)
+    lifetime.last = Math.max(lifetime.last, call)
+  }
+
+  /** Offsets of all blocks. Blocks without a use take no bytes. */
+  plan(alignment: number): MemoryPlan {
+    return planMemory(this.#blocks.map((block) => block.first === Infinity ? UNUSED : block), alignment)
+  }
+}
+const UNUSED: Lifetime = { bytes: 0, first: 0, last: 0 }

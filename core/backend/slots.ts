@@ -71,7 +71,7 @@ export const slotsOf = <A extends { readonly slot: Slot }>(
     if (source.kind !== "slot") return []
     const own = held.get(source.slot)
     if (own === undefined) {
-      const message = `Program "${name}" names slot ${source.slot}, which does not exist`
+      const message = `Program "${name}" names slot ${source.slot}, which was freed or is not of this backend`
       throw new BackendError({ reason: "Compile", message })
     }
     const kept = encodingOf(own.slot.storage)

@@ -11,10 +11,11 @@ export interface Thread<Request> {
   readonly terminate: () => void
 }
 
-/** Program of a worker. Its source text is sent, so it must not import or use anything outside itself. */
-export type ThreadProgram<Request, Reply> = (
+/** Program of a worker. Its source text is sent, so it uses nothing outside itself but its arguments. */
+export type ThreadProgram<Request, Reply, Parts> = (
   post: (reply: Reply, transfer: Array<ArrayBuffer>) => void,
   receive: (handler: (request: Request) => void) => void,
+  parts: Parts,
 ) => void
 
 /** The part of Node's `worker_threads.Worker` that is used. */
@@ -27,19 +28,21 @@ interface NodeWorker {
 /**
  * Starts a worker.
  *
- * @param program Its program.
+ * @param parts Functions that the program is given, by name. Their texts are sent too, under the same condition.
  * @param onReply Called with each reply.
  * @param onFailure Called when the worker fails.
  */
-export const startThread = async <Request, Reply>(
-  program: ThreadProgram<Request, Reply>,
+export const startThread = async <Request, Reply, Parts extends object>(
+  program: ThreadProgram<Request, Reply, Parts>,
+  parts: Parts,
   onReply: (reply: Reply) => void,
   onFailure: (message: string) => void,
 ): Promise<Thread<Request>> => {
+  const partTexts = `{ ${Object.entries(parts).map(([name, part]) => `${name}: ${part}`).join(", ")} }`
   if (typeof Worker === "function") {
     const text = `(${program})((reply, transfer) => postMessage(reply, transfer), (handler) => {
       onmessage = (event) => handler(event.data)
-    })`
+    }, ${partTexts})`
     const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }))
     const worker = new Worker(url, { type: "module", name: "espalier" })
     worker.onmessage = (event: MessageEvent<Reply>) => onReply(event.data)
@@ -57,7 +60,9 @@ export const startThread = async <Request, Reply>(
     }
   }
   const text = `const { parentPort } = require("node:worker_threads")
-    ;(${program})((reply, transfer) => parentPort.postMessage(reply, transfer), (handler) => parentPort.on("message", handler))`
+    ;(${program})((reply, transfer) => parentPort.postMessage(reply, transfer), (handler) => {
+      parentPort.on("message", handler)
+    }, ${partTexts})`
   // Computed, so that browser bundlers do not resolve it.
   const specifier = "node:worker_threads"
   const { Worker: NodeWorker } = await import(specifier) as {

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 
-/** Errors of these classes that a plain function throws become failures; anything else is a defect. */
+/** Runs a plain function: errors of the given classes become failures, any other a defect. */
 export function attempt<A, Known extends ReadonlyArray<abstract new (...given: never) => unknown>>(
   run: () => A,
   ...known: Known

@@ -1,12 +1,12 @@
 import type * as Effect from "effect/Effect"
 
-/** Rows that pass through the model together: their indices and padded length, not their tokens. */
+/** Rows of one pass through the model: their indices and padded length, without their tokens. */
 export interface MicroBatch {
   /** Task of the rows: a key of {@link BatchSource.tasks}. */
   readonly task: string
-  /** Row indices of the task, -1 for an empty row (weight 0) that keeps the number of shapes small. */
+  /** Row indices of the task; -1 is an empty row (weight 0), which keeps the number of shapes small. */
   readonly rows: Int32Array
-  /** Tokens a row is padded to. */
+  /** Padded length in tokens. */
   readonly length: number
 }
 
@@ -30,7 +30,7 @@ export interface ExampleFeedback {
   readonly task: string
   /** Its row in the task. */
   readonly row: number
-  /** Mean of its terms, nats: unmasked tokens, or the one label. An example without any is left out. */
+  /** Mean of its terms (unmasked tokens, or its label), nats. Examples without terms are not listed. */
   readonly loss: number
 }
 
@@ -51,42 +51,38 @@ export interface FinishedStep {
 /** A value that JSON can hold. */
 export type Json = null | boolean | number | string | ReadonlyArray<Json> | { readonly [name: string]: Json }
 
-/** State of a source of batches; checkpoints hold it. */
+/** State of a source of batches, kept in checkpoints. */
 export interface BatchState {
-  /** The state after the step that was drawn last. */
+  /** The state after the last drawn step. */
   readonly save: () => Json
-  /** Goes back to a saved state. Throws an Error for a value that is none. */
+  /** Restores a saved state. Throws an Error if the value is not a state. */
   readonly restore: (state: Json) => void
 }
 
 /**
- * Draws the steps of a run, one at a time. Plugins wrap one source in another: sampling, curriculum, mixtures of tasks,
- * texts that a model has just generated.
+ * Draws the steps of a run, one at a time. Plugins wrap sources: sampling, curricula, mixtures of tasks, generated texts.
  *
- * What is drawn may depend on position, feedback and the source's own state alone: then a resumed run is the same run.
+ * A step may depend only on position, feedback and state; then a resumed run equals an uninterrupted one.
  */
 export interface BatchSource {
   /** Number of tokens of each row, by task. */
   readonly tasks: Readonly<Record<string, Int32Array>>
-  /**
-   * Number of steps of an epoch, counted from 0: a whole number from 1, always the same, or Infinity. It decides the
-   * course of the learning rate and when an epoch ends.
-   */
+  /** Steps of an epoch (from 0): a constant whole number from 1, or Infinity. Learning rate and ends of epochs follow from it. */
   readonly steps: (epoch: number) => number
   /**
-   * Draws the step at a position; undefined ends the run. Called once a step, in order. State changes only where it
-   * succeeds. `Effect.succeed` costs nothing; any other Effect is run between steps and may be interrupted.
+   * Draws the step at a position; undefined ends the run. Called once per step, in order. A failed call must not change
+   * the state. `Effect.succeed` has no cost; any other Effect runs between steps and may be interrupted.
    *
-   * @param feedback Finished steps that the call before has not seen, in order. A step is among them two steps after it
-   * was drawn, whether it finished earlier or not. A wrapper hands them on to the source inside.
+   * @param feedback Finished steps since the last call, in order. A step is always listed two steps after it was drawn. A
+   * wrapper passes them to the inner source.
    */
   readonly next: (
     position: Position,
     feedback: ReadonlyArray<FinishedStep>,
   ) => Effect.Effect<Step | undefined, Error>
-  /** Default: no state. A wrapper gives its own alone: the source inside is saved on its own. */
+  /** Default: no state. A wrapper gives only its own state; the inner source is saved separately. */
   readonly state?: BatchState
 }
 
-/** Name of the only task of a run. */
+/** Name of the task of a run with one task. */
 export const DEFAULT_TASK = "default"

@@ -100,6 +100,11 @@ export interface Contribution {
   readonly id: string
   /** Ids (or methods) that come before this one. The order of building layers does not matter. */
   readonly after?: ReadonlyArray<string>
+  /**
+   * Tasks of a model of several whose batches go through its sites; the batches of others see the model without them.
+   * Default: all.
+   */
+  readonly tasks?: ReadonlyArray<string>
   /** Changes to the model. */
   readonly sites?: ReadonlyArray<Site>
   /**

@@ -16,14 +16,14 @@ export interface TransformContext {
   readonly key: readonly [Tensor, Tensor]
 }
 
-/** State that is kept between updates, by name: f32 tensors that checkpoints hold. */
+/** State between updates, by name: f32 tensors, kept in checkpoints. */
 export type StateSpec = Readonly<Record<string, StateTensor>>
 
 /** One tensor of a state. */
 export interface StateTensor {
   /** Extents of its axes. */
   readonly shape: Shape
-  /** Its first values; random ones come from the run's seed and the tensor's name. Default: zeros. */
+  /** Its initial values; random ones depend on the run's seed and the tensor's name. Default: zeros. */
   readonly initializer?: Initializer
 }
 
@@ -36,29 +36,26 @@ export interface TaskTransformContext extends TransformContext {
   readonly weights: ReadonlyMap<string, Tensor>
 }
 
-/** Changes the gradients of a step and keeps state. A plain function over symbolic tensors. */
+/** Changes the gradients of a step, with state. A plain function over symbolic tensors. */
 export interface StepTransform<G, Context> {
   /** Default: no state. */
   readonly init?: (parameters: ReadonlyArray<Parameter>) => StateSpec
-  /** Gives the new gradients and the new state. */
+  /** Returns the new gradients and the new state. */
   readonly update: (gradients: G, state: TransformState, context: Context) => readonly [G, TransformState]
 }
 
 /** Changes to gradients, by stage. */
 export interface GradientTransforms {
-  /**
-   * Gradients of each example, [B, ...shape], before the sum over the batch. Runs once for each micro-batch, so it
-   * keeps no state.
-   */
+  /** Gradients of each example, [B, ...shape], before the sum over the batch. Runs once per micro-batch, without state. */
   readonly example?: (gradients: Gradients, context: TransformContext) => Gradients
   /** Gradients of each task: weighted means over the task's examples of the step. */
   readonly task?: StepTransform<ReadonlyMap<string, Gradients>, TaskTransformContext>
   /** The mean over tasks, before clipping by global norm and the optimizer. */
   readonly total?: StepTransform<Gradients, TransformContext>
   /**
-   * True draws the key of `context.key` from `crypto` instead of the run's seed, as the noise of a private run must be: two
-   * runs with one seed then differ. The key lies in checkpoints, which only their owner can read, so that a resumed run is
-   * the same run. Default false.
+   * True draws `context.key` from `crypto` instead of the run's seed, as private training requires: runs with one seed then
+   * differ. Checkpoints, readable only by their owner, hold the key, so a resumed run equals an uninterrupted one. Default
+   * false.
    */
   readonly secret?: boolean
 }

@@ -1,21 +1,21 @@
-/** The output layer that a task asks of a model family. */
+/** The output layer that a task needs. */
 export type Head = SizedHead | VocabularyHead
 
-/** Some numbers for each sequence, logits [B, size], or for each token, logits [B, T, size]. */
+/** `size` numbers for each sequence, logits [B, size], or for each token, logits [B, T, size]. */
 export interface SizedHead {
-  /** What the numbers are for. */
+  /** For each sequence or each token. */
   readonly kind: "sequence" | "token"
-  /** How many numbers there are: classes or scores. */
+  /** Number of classes or scores. */
   readonly size: number
 }
 
 /** A score for each token of the vocabulary, at each token: logits [B, T, vocabulary]. */
 export interface VocabularyHead {
-  /** What the scores are for. */
+  /** For each token of the vocabulary. */
   readonly kind: "vocabulary"
-  /** Which tokens the model must see: those before a token, or those on both sides. */
+  /** Tokens that each token attends to. */
   readonly attention: Attention
 }
 
-/** Which tokens a model's tokens see: those before them and themselves, or all. */
+/** Tokens attend to themselves and earlier ones, or to all. */
 export type Attention = "causal" | "bidirectional"

@@ -17,6 +17,8 @@ export interface ModuleInfo {
   readonly parameters: Readonly<Record<string, Shape>>
   /** Whether the module is the model's output head, which `"all-linear"` excludes. */
   readonly outputHead: boolean
+  /** The task whose head it belongs to, in a model of several: its path then begins with `heads.<task>.`. */
+  readonly task?: string
   /** Whether methods adapt it by default. */
   readonly defaultTarget: boolean
   /** The Backbone of the model. */

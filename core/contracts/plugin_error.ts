@@ -15,3 +15,8 @@ export class PluginError extends Data.Error<PluginErrorFields> {
   /** Shown in stack traces. */
   override readonly name: string = "PluginError"
 }
+
+/** The error of a plugin; the message begins with its id. */
+export function pluginError(plugin: string, what: string): PluginError {
+  return new PluginError({ plugin, message: `${plugin}: ${what}` })
+}

@@ -1,5 +1,5 @@
 /**
- * The registry that plugins add their contributions to.
+ * The registry of contributions.
  * @module
  */
 import * as Context from "effect/Context"
@@ -11,7 +11,7 @@ import { PluginError } from "./plugin_error.ts"
 
 /** The operations of the registry. */
 export interface PluginsService {
-  /** Adds a contribution; it is removed when the plugin's layer is released. */
+  /** Adds a contribution until the scope closes. */
   readonly register: (contribution: Contribution) => Effect.Effect<void, PluginError, Scope.Scope>
   /** All contributions, ordered by `after`, then by id. The order of building layers does not matter. */
   readonly all: Effect.Effect<ReadonlyArray<Contribution>, PluginError>
@@ -76,7 +76,24 @@ function sort(all: ReadonlyArray<Contribution>): Effect.Effect<ReadonlyArray<Con
   })
 }
 
-/** A plugin's layer: `make` gives the capability that it provides and its contribution. */
+/**
+ * What the contributions of one method hold, by name. The function that it gives adds a value, and reads those of all
+ * contributions that are registered: every layer of the method provides the same collection.
+ */
+export function collection<A>(): (
+  contribution: Contribution,
+  name: string,
+  value: A,
+) => Effect.Effect<Effect.Effect<ReadonlyMap<string, A>, PluginError>, never, Plugins> {
+  const values = new WeakMap<Contribution, readonly [name: string, value: A]>()
+  return (contribution, name, value) =>
+    Effect.map(Effect.service(Plugins), ({ all }) => {
+      values.set(contribution, [name, value])
+      return Effect.map(all, (all) => new Map(all.flatMap((one) => values.has(one) ? [values.get(one)!] : [])))
+    })
+}
+
+/** A plugin's layer: `make` returns the provided service and the contribution. */
 export function plugin<I, S, E, R>(
   key: Context.Key<I, S>,
   make: Effect.Effect<readonly [service: S, contribution: Contribution], E, R>,

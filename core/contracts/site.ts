@@ -53,7 +53,7 @@ export type SitePlan =
   | ResidualPlan
   /** Keys and values before an Attention's own, visible to every query. */
   | PrefixPlan<"kv-prefix", KeyValues>
-  /** Rows before the Backbone's embedded tokens, [length, hiddenSize]; positions shift, outputs drop them again. */
+  /** Rows before the Backbone's embedded tokens, [length, hiddenSize]; positions shift, outputs exclude them. */
   | PrefixPlan<"input-prefix", Tensor>
 
 /** One kind of {@link SitePlan}. */
@@ -66,22 +66,19 @@ export interface SitePlanOf<Place extends string, Forward> {
   readonly shared?: Readonly<Record<string, ParameterSpec>>
   /** A plain function over symbolic tensors. */
   readonly forward: Forward
-  /**
-   * How the change folds into the module's parameters, by their names, so that the site can be left out: for merging. A
-   * text says why it does not. Default: it does not.
-   */
+  /** How to fold the change into the module's parameters, by their names, or a text with the reason why not. Default: not possible. */
   readonly merge?: Readonly<Record<string, MergeInto>> | string
 }
 
 /**
- * A parameter with a site's change in it. `value` holds changes of other sites already; this one counts from the loaded
- * value, `scope.base(name)`, as it does in `forward`.
+ * A parameter with a site's change in it. `value` already includes changes of other sites; this change is relative to the
+ * loaded value, `scope.base(name)`, as in `forward`.
  */
 export type MergeInto = (scope: SiteScope, value: Tensor) => Tensor
 
-/** A {@link SitePlan} that puts rows before those of a sequence. */
+/** A {@link SitePlan} that adds rows before those of a sequence. */
 export interface PrefixPlan<Place extends string, Rows> extends SitePlanOf<Place, (scope: SiteScope) => Rows> {
-  /** Number of rows that `forward` gives. */
+  /** Number of rows from `forward`. */
   readonly length: number
 }
 

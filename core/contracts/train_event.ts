@@ -4,12 +4,12 @@
  * @module
  */
 
-/** Values by the name of their metric, such as `loss`, `perplexity`, `accuracy`, `macroF1`, `matthews`. */
+/** Values by name of the metric: `loss`, `perplexity`, `accuracy`, `macroF1`, `matthews`, ... */
 export type Metrics = Readonly<Record<string, number>>
 
 /** The run starts or resumes. */
 export interface TrainStart {
-  /** Tells the events apart. */
+  /** Type of the event. */
   readonly type: "start"
   /** Name of the model, usually its path. */
   readonly model: string
@@ -31,7 +31,7 @@ export interface TrainStart {
 
 /** One optimizer step is done. */
 export interface TrainStep {
-  /** Tells the events apart. */
+  /** Type of the event. */
   readonly type: "step"
   /** Number of the step, from 1. */
   readonly step: number
@@ -57,7 +57,7 @@ export interface TrainStep {
 
 /** A split has been evaluated. */
 export interface TrainEvaluation {
-  /** Tells the events apart. */
+  /** Type of the event. */
   readonly type: "evaluation"
   /** Steps done when it was evaluated; 0 before training. */
   readonly step: number
@@ -69,7 +69,7 @@ export interface TrainEvaluation {
 
 /** A complete checkpoint has been written. */
 export interface TrainCheckpoint {
-  /** Tells the events apart. */
+  /** Type of the event. */
   readonly type: "checkpoint"
   /** Steps done. */
   readonly step: number
@@ -79,7 +79,7 @@ export interface TrainCheckpoint {
 
 /** The run ends; the last event. */
 export interface TrainStop {
-  /** Tells the events apart. */
+  /** Type of the event. */
   readonly type: "stop"
   /** Steps done. */
   readonly step: number
@@ -93,7 +93,7 @@ export interface TrainStop {
 
 /** A message for the user. */
 export interface TrainMessage {
-  /** Tells the events apart. */
+  /** Type of the event. */
   readonly type: "message"
   /** Severity. */
   readonly level: "info" | "warning"

@@ -1,5 +1,5 @@
 /**
- * Data sets: rows of one kind, with what reading, dividing and reporting them needs to know of that kind.
+ * Data sets: rows of one kind, and what readers, splits and reports need to know about the kind.
  * @module
  */
 import type { EncodedRow, Fields } from "./tokenizer/training/pieces.ts"
@@ -7,19 +7,19 @@ import type { ReadOptions } from "./table/read_options.ts"
 import type { Table } from "./table/table.ts"
 import type { Tokenizer } from "./tokenizer/tokenizer.ts"
 
-/** What all rows have. */
+/** Fields of all rows. */
 export interface DataRow {
   /** Line or row of the source, 1-based. */
   readonly row: number
 }
 
-/** What all data sets have. */
+/** Fields of all data sets. */
 export interface DataInfo {
   /** File name or "rows"; used in messages. */
   readonly source: string
-  /** What a row's `row` counts: lines of a file or elements of an array. */
+  /** Unit of a row's `row`: lines of a file or elements of an array. */
   readonly unit: "line" | "row"
-  /** Names of the classes (label id = index) or scores; empty where there are none. */
+  /** Names of the classes (label id = index) or scores; empty if there are none. */
   readonly labels: ReadonlyArray<string>
   /** Notes on how the data was read or split. Default: none. */
   readonly notes?: ReadonlyArray<string>
@@ -27,47 +27,57 @@ export interface DataInfo {
 
 /** A data set. */
 export interface Data<Row extends DataRow = DataRow> extends DataInfo {
-  /** What its rows are. */
+  /** Kind of its rows. */
   readonly kind: RowKind<Row>
   /** The rows. */
   readonly rows: ReadonlyArray<Row>
 }
 
-/** A kind of rows. Tasks say which kinds they learn from; a package may bring kinds of its own. */
+/** A data set that is read while a model trains, for one that is larger than memory. */
+export interface StreamedData<Row extends DataRow = DataRow> extends DataInfo {
+  /** Kind of its rows. */
+  readonly kind: RowKind<Row>
+  /** The rows in parts of any size. It is iterated once for each pass over the data. */
+  readonly chunks: AsyncIterable<ReadonlyArray<Row>>
+  /** Rows in memory at a time: a step draws from these. */
+  readonly window: number
+}
+
+/** A kind of rows. Tasks list the kinds that they learn from; packages can define others. */
 export interface RowKind<Row extends DataRow = DataRow> {
   /** Name for messages. */
   readonly name: string
   /** The columns that give such rows, for messages: `"a text and a label column"`. */
   readonly columns: string
-  /** All texts of a row. Joined, they are what a person reads; rows with the same first text stay in one split. */
+  /** All texts of a row, to be read one after the other. Rows with the same first text stay in one split. */
   texts(row: Row): ReadonlyArray<string>
   /** Equal for rows that are about the same text. */
   about(row: Row): string
-  /** What a row says of its text, as JSON: rows that are equal in this and in `about` are duplicates. */
+  /** The answer of a row, as JSON: rows that are equal in this and in `about` are duplicates. */
   says(row: Row): unknown
-  /** What each of some rows about one text says, where not all can be right. Default: all can. */
+  /** The answers of several rows about one text, if not all can be right. Default: all can. */
   conflict?(rows: ReadonlyArray<Row>, labels: ReadonlyArray<string>): ReadonlyArray<string> | undefined
-  /** What {@link RowKind.conflict} compares. Default `"labels"`. */
+  /** Name of the answers that {@link RowKind.conflict} compares. Default `"labels"`. */
   readonly answers?: string
-  /** Label ids in a row; a split notes those that a part lacks. Default: none. */
+  /** Label ids in a row; a split notes the ones that a part lacks. Default: the kind has no classes. */
   classes?(row: Row): ReadonlyArray<number>
-  /** Whether each part of a split gets its share of each class, told by a row's first one. Default false. */
+  /** Whether each part of a split gets its share of each class (the first one of a row). Default false. */
   readonly stratified?: boolean
-  /** Whether each row about a text counts towards a part's share, as a text may have several answers. Default: a text does. */
+  /** Whether a part's share is counted in rows, since a text may have several answers. Default: in texts. */
   readonly manyAnswers?: boolean
-  /** How its rows are encoded where no task is given: in previews. Default: a task must be given. */
+  /** Encoding without a task, for previews. Default: a task is required. */
   encoding?(): Encoding<Row>
 }
 
-/** A batch field: what an objective needs beside the tokens. */
+/** A batch field: input of an objective in addition to the tokens. */
 export interface FieldSpec {
-  /** Whether an example has one value, or each of its tokens. */
+  /** One value for each example, or for each token. */
   readonly per: "example" | "token"
   /** Type of the numbers. */
   readonly dtype: "i32" | "f32"
-  /** Stands where there is no example or token. An example with this for all of its tokens cannot be trained on. */
+  /** Value of empty rows and padding. An example with this value for all tokens cannot be trained on. */
   readonly fill: number
-  /** Numbers of a value, as a last axis. Default: one, without an axis. */
+  /** Size of a last axis, for values of several numbers. Default: no such axis. */
   readonly size?: number
 }
 
@@ -83,17 +93,17 @@ export interface EncodeOptions {
   readonly vocabSize?: number
 }
 
-/** What encoding needs of a task. */
+/** The part of a task that encoding uses. */
 export interface Encoding<Row extends DataRow = DataRow> {
   /** Its batch fields by name. */
   readonly fields: Readonly<Record<string, FieldSpec>>
-  /** Makes the function that turns each row of a data set into token ids; several where it takes several sequences. */
+  /** Makes the function that turns a row into token ids: one sequence, or several. */
   encoder(data: Data<Row>, tokenizer: Tokenizer, options: EncodeOptions): RowEncoder<Row>
-  /** Rows that may be joined and cut into blocks, and the batch fields of a block. Default: none may. */
+  /** Rows that can be joined and cut into blocks, and the batch fields of a block. Default: no packing. */
   readonly packing?: { readonly rows: RowKind; readonly fields: (tokens: Int32Array) => Fields }
 }
 
-/** Turns a row into token ids. A method's type, so that a task for some rows is one for rows in general. */
+/** Turns a row into token ids. Typed as a method, so that a task of one kind of rows is a task of rows in general. */
 export type RowEncoder<Row> = { encode(row: Row): ReadonlyArray<EncodedRow> }["encode"]
 
 /** How a file is read and its labels are numbered. */
@@ -108,17 +118,17 @@ export interface ReadRows<Row extends DataRow = DataRow> {
   readonly rows: ReadonlyArray<Row>
   /** Names of the classes or scores. Default: none. */
   readonly labels?: ReadonlyArray<string>
-  /** Notes for a person. Default: none. */
+  /** Notes about the data. Default: none. */
   readonly notes?: ReadonlyArray<string>
 }
 
-/** Which columns of a table are what: how its records become rows. */
+/** Maps the columns of a table to rows. */
 export interface ColumnReader<Row extends DataRow = DataRow> {
-  /** What the rows are. */
+  /** Kind of the rows. */
   readonly kind: RowKind<Row>
   /** Columns that the table must have. */
   readonly names: ReadonlyArray<string>
-  /** Those of them that hold text, where a note tells of cells such as `NA`. */
+  /** The ones with text, where cells such as `NA` give a note. */
   readonly texts: ReadonlyArray<string>
   /** Reads the rows. Throws DataError with all rows at fault. */
   readonly read: (table: Table, options: DatasetOptions) => ReadRows<Row>

@@ -1,9 +1,7 @@
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 
-export { listPlaces } from "./table/list_places.ts"
-
-/** What a {@link DataError} holds. */
+/** Fields of a {@link DataError}. */
 export interface DataErrorFields {
   /** Kind of failure. */
   readonly reason:
@@ -22,13 +20,13 @@ export interface DataErrorFields {
     | "BadInput"
   /** What happened, where, and what to do. */
   readonly message: string
-  /** Lines of the file (or 1-based rows of an array) that are at fault, all of them. */
+  /** All lines of the file (or 1-based rows of an array) at fault. */
   readonly rows?: ReadonlyArray<number>
   /** The underlying failure. */
   readonly cause?: unknown
 }
 
-/** The data, or how it was asked for, is not usable. */
+/** The data or its options cannot be used. */
 export class DataError extends Data.Error<DataErrorFields> {
   /** Tag for `Effect.catchTag`. */
   readonly _tag: "DataError" = "DataError"
@@ -36,7 +34,29 @@ export class DataError extends Data.Error<DataErrorFields> {
   override readonly name: string = "DataError"
 }
 
-/** Runs a function that may throw a {@link DataError}; anything else that it throws is a defect. */
+/** "lines 3, 9, 12, 40, 41 and 7 more": the first few places and how many there are. */
+export const listPlaces = (unit: "line" | "row", places: ReadonlyArray<number>): string => {
+  const shown = places.slice(0, 5).join(", ")
+  const more = places.length > 5 ? ` and ${places.length - 5} more` : ""
+  return `${unit}${places.length === 1 ? "" : "s"} ${shown}${more}`
+}
+
+/** `"a", "b"`: texts in quotes. */
+export const quoted = (texts: Iterable<string>): string => [...texts].map((text) => JSON.stringify(text)).join(", ")
+
+/** The error for rows at fault: what is wrong, where, and what to do. */
+export const rowsError = (
+  reason: DataErrorFields["reason"],
+  { source, unit }: { readonly source: string; readonly unit: "line" | "row" },
+  places: ReadonlyArray<number>,
+  what: string,
+  advice = "",
+): DataError => {
+  const rows = [...new Set(places)]
+  return new DataError({ reason, message: `${source}${what} in ${listPlaces(unit, rows)}${advice}`, rows })
+}
+
+/** Runs a function that may throw a {@link DataError}; any other error is a defect. */
 export const attempt = <A>(run: () => A): Effect.Effect<A, DataError> =>
   Effect.suspend(() => {
     try {

@@ -1,6 +1,6 @@
-import type { Data, DataRow, EncodeOptions, Encoding } from "./data.ts"
-import { DataError, listPlaces } from "./data_error.ts"
-import { checkHalves } from "./check_halves.ts"
+import type { Data, DataRow, EncodeOptions, Encoding, RowEncoder } from "./data.ts"
+import { DataError, rowsError } from "./data_error.ts"
+import { checkHalves } from "./half_characters.ts"
 import { concat, type Fields, type Found, type Pieces } from "./tokenizer/training/pieces.ts"
 import { wrongTokenId } from "./token_ids.ts"
 import type { Tokenizer } from "./tokenizer/tokenizer.ts"
@@ -8,11 +8,11 @@ import type { Tokenizer } from "./tokenizer/tokenizer.ts"
 export type { Fields } from "./tokenizer/training/pieces.ts"
 export { MASKED } from "./batches/masked.ts"
 
-/** What goes through the model as one sequence, with what is to be learned of it. */
+/** One sequence of tokens with its labels. */
 export interface Example {
   /** Token ids, without padding. */
   readonly tokens: Int32Array
-  /** Values by the name of their batch field: one (or `size` of them) for each token, or for the whole. */
+  /** Values by batch field: one (or `size` numbers) for each token, or for the example. */
   readonly fields: Fields
   /** Index of the row in its data set. */
   readonly index: number
@@ -24,17 +24,17 @@ export interface Example {
 export interface Encoded {
   /** In the order of the rows. */
   readonly examples: ReadonlyArray<Example>
-  /** Texts that were cut to the largest length. */
+  /** Number of texts that were cut to `maxLength`. */
   readonly truncated: number
-  /** What was seen in each text, with the place of its row. */
+  /** Findings about each text, with its row. */
   readonly found: ReadonlyArray<Found & { readonly row: number }>
 }
 
 /**
- * Turns a data set into token ids as a task reads it.
+ * Turns a data set into token ids for a task.
  *
- * Begin and end tokens that a text spells out itself are not added again: as transformers does, a text is encoded with the
- * special tokens that are written in it.
+ * Special tokens that are written in a text are encoded as such, as in transformers; begin and end tokens among them are not
+ * added again.
  *
  * @throws DataError `Malformed` (half of a character), `TooLong`, `EmptyText` (no token is left), `AllMasked` (nothing to
  * train on) or `Tokenizer` (a token that the model does not have), with all rows.
@@ -47,18 +47,13 @@ export const encode = <Row extends DataRow>(
   const { maxLength, task = encodingOf(data) } = options
   checkLength(maxLength, "maxLength")
   checkHalves(data)
-  const encodeRow = task.encoder(data, tokenizer, options)
-  const pieces = data.rows.flatMap((row, index) =>
-    encodeRow(row).map((piece) => ({ piece, size: sizeOf(piece), index, row: row.row }))
-  )
+  const pieces = piecesOf(data, task.encoder(data, tokenizer, options))
   const fail = (
     reason: "TooLong" | "EmptyText" | "AllMasked",
     all: ReadonlyArray<{ readonly row: number }>,
     what: string,
   ) => {
-    if (all.length === 0) return
-    const rows = [...new Set(all.map(({ row }) => row))]
-    throw new DataError({ reason, message: `${data.source}: ${what} in ${listPlaces(data.unit, rows)}`, rows })
+    if (all.length > 0) throw rowsError(reason, data, all.map(({ row }) => row), `: ${what}`)
   }
   const tooLong = pieces.filter(({ size }) => size > maxLength)
   if (options.truncate === false) {
@@ -84,8 +79,7 @@ export const encode = <Row extends DataRow>(
 }
 
 /**
- * Joins texts, one after the other, and cuts them into blocks. The last block may be shorter; a last single token is left
- * out.
+ * Joins texts and cuts them into blocks. The last block may be shorter; a single last token is dropped.
  *
  * @throws DataError `AllMasked` when there are fewer than two tokens.
  */
@@ -102,9 +96,8 @@ export const encodeBlocks = <Row extends DataRow>(
   }
   checkLength(blockLength, "blockLength")
   checkHalves(data)
-  const encodeRow = task.encoder(data, tokenizer, { maxLength: blockLength })
-  const pieces = data.rows.flatMap((row, index) => encodeRow(row).map((piece) => ({ piece, index, row: row.row })))
-  const texts = pieces.map(({ piece }) => join(piece, sizeOf(piece)))
+  const pieces = piecesOf(data, task.encoder(data, tokenizer, { maxLength: blockLength }))
+  const texts = pieces.map(({ piece, size }) => join(piece, size))
   const all = concat(texts)
   const examples: Array<Example> = []
   let text = 0, next = texts.length === 0 ? 0 : texts[0].length
@@ -121,23 +114,23 @@ export const encodeBlocks = <Row extends DataRow>(
   return { examples, truncated: 0, found: pieces.map(({ piece, row }) => ({ ...piece.found, row })) }
 }
 
-/** How the rows of a data set are encoded where no task is given. */
+/** The encoding of a data set without a task. */
 const encodingOf = <Row extends DataRow>({ source, kind }: Data<Row>): Encoding<Row> => {
   const encoding = kind.encoding?.()
   if (encoding !== undefined) return encoding
   throw new DataError({ reason: "BadInput", message: `${source}: ${kind.name} rows are encoded by a task: give one` })
 }
 
-/** Whether no token of an example has a value. */
+/** Whether all tokens of an example are masked. */
 const isMasked = ({ fields }: Example, task: Pick<Encoding, "fields">): boolean => {
   const ofTokens = Object.entries(task.fields).filter(([, { per }]) => per === "token")
   return ofTokens.length > 0 &&
     ofTokens.every(([name, { fill }]) => Array.prototype.every.call(fields[name], (value) => value === fill))
 }
 
-/** A model has no embedding for other ids than its own, and a backend would give numbers all the same. */
+/** An id outside the model has no embedding, but a backend would compute with it without an error. */
 const checkTokens = (
-  { source, unit }: Pick<Data, "source" | "unit">,
+  data: Pick<Data, "source" | "unit">,
   examples: ReadonlyArray<Example>,
   tokenizer: Tokenizer,
   vocabSize = Infinity,
@@ -146,15 +139,24 @@ const checkTokens = (
   const wrong = examples.filter(({ tokens }) => tokens.some(beyond))
   if (wrong.length === 0) return
   const id = wrong[0].tokens.find(beyond)!
-  const rows = [...new Set(wrong.map(({ row }) => row))]
-  const message = `${source}: ${JSON.stringify(tokenizer.token(id) ?? "")} in ${listPlaces(unit, rows)} has the ` +
-    `${
-      wrongTokenId([id], vocabSize)
-    }; take the tokenizer that belongs to the model, or leave such tokens out of the text`
-  throw new DataError({ reason: "Tokenizer", message, rows })
+  const advice = "take the tokenizer that belongs to the model, or leave such tokens out of the text"
+  throw rowsError(
+    "Tokenizer",
+    data,
+    wrong.map(({ row }) => row),
+    `: ${JSON.stringify(tokenizer.token(id) ?? "")}`,
+    ` has the ${wrongTokenId([id], vocabSize)}; ${advice}`,
+  )
 }
 
-const sizeOf = (piece: Pieces): number => piece.before.length + piece.body.length + piece.after.length
+/** The sequences of all rows, with their numbers of tokens. */
+const piecesOf = <Row extends DataRow>({ rows }: Data<Row>, encodeRow: RowEncoder<Row>) =>
+  rows.flatMap((row, index) =>
+    encodeRow(row).map((piece) => {
+      const size = piece.before.length + piece.body.length + piece.after.length
+      return { piece, size, index, row: row.row }
+    })
+  )
 
 const join = (piece: Pieces, maxLength: number): Int32Array => {
   const room = Math.max(0, maxLength - piece.before.length - piece.after.length)
@@ -166,3 +168,7 @@ const checkLength = (length: number, name: string): void => {
     throw new DataError({ reason: "BadInput", message: `${name} must be a whole number from 2, got ${length}` })
   }
 }
+
+/** Where each token's label is the next token: whether a token is one that the one before it learns to write. */
+export const followsLabel = ({ tokens, fields: { labels } }: Example, index: number): boolean =>
+  index > 0 && labels?.length === tokens.length && labels[index - 1] === tokens[index]

@@ -1,10 +1,10 @@
 import type { Found } from "./tokenizer/training/pieces.ts"
-import { listPlaces } from "./table/list_places.ts"
 import type { Data } from "./data.ts"
+import { listPlaces } from "./data_error.ts"
 import type { Encoded } from "./encode.ts"
 import type { Tokenizer } from "./tokenizer/tokenizer.ts"
 
-/** What a person should know of how the rows of a data set became token ids. */
+/** Notes about the encoding of a data set. */
 export const notesOf = (
   { source, unit, rows }: Data,
   { examples, found }: Pick<Encoded, "examples" | "found">,

@@ -1,27 +1,20 @@
-import type { Example } from "./encode.ts"
+import { type Example, followsLabel } from "./encode.ts"
 import type { Tokenizer } from "./tokenizer/tokenizer.ts"
 
 /** One token of a preview. */
 export interface PreviewToken {
   /** Token id. */
   readonly id: number
-  /** What it adds to the text: joined, these are the decoded text. */
+  /** Its part of the decoded text. */
   readonly text: string
-  /**
-   * The vocabulary's spelling, of a token that cannot be told from the text: one without text of its own, or some bytes of
-   * a character.
-   */
+  /** The vocabulary's spelling, if the text does not show the token: it has no text, or some bytes of a character. */
   readonly spelling?: string
-  /** Whether the model learns to write it. */
+  /** Whether it is trained on. */
   readonly trained: boolean
 }
 
-/** Where each token's label is the next token: whether a token is one that the one before it learns to write. */
-export const followsLabel = ({ tokens, fields: { labels } }: Example, index: number): boolean =>
-  index > 0 && labels?.length === tokens.length && labels[index - 1] === tokens[index]
-
 /**
- * An example token by token, those that the model learns to write marked.
+ * The tokens of an example, with marks on those that are trained on.
  *
  * @param written A task's `written`. Default: {@link followsLabel}.
  */
@@ -43,21 +36,21 @@ export const preview = (
 }
 
 interface End {
-  /** Where a token ends in the text. */
+  /** Offset of the token's end in the text. */
   readonly at: number
-  /** Whether the tokens up to it, decoded, are the text up to there. */
+  /** Whether the decoded tokens up to it equal the text up to there. */
   readonly clean: boolean
 }
 
-/** Tokens that are decoded before those whose text is sought: a decoder looks at what stands before a token. */
+/** Tokens of context: a decoder may depend on the tokens before. */
 const CONTEXT = 4
-/** Tokens that are decoded together: texts of any length take time in proportion. */
+/** Tokens that are decoded together, so that the time is linear in the length. */
 const WINDOW = 32
 
-/** Where each token ends in the decoded text: as far as the tokens up to it, decoded, are the text. */
+/** The end of each token in the decoded text. */
 const endsOf = (ids: ReadonlyArray<number>, text: string, tokenizer: Tokenizer): ReadonlyArray<End> => {
   const ends: Array<End> = []
-  // A window begins at a clean end; what comes before it, decoded, is `known`.
+  // A window begins at a clean end; `known` is the decoded context before it.
   let start = 0, begin = 0, known = "", base = 0
   for (let index = 0; index < ids.length; index++) {
     const last = ends.at(-1)
@@ -74,7 +67,7 @@ const endsOf = (ids: ReadonlyArray<number>, text: string, tokenizer: Tokenizer):
   return ends
 }
 
-/** Characters that a text has in common with another from `base` on. */
+/** Length of the common start of `own` and of `text` from `base` on. */
 const commonLength = (own: string, text: string, base: number): number => {
   let common = 0
   while (common < own.length && own[common] === text[base + common]) common++
@@ -82,8 +75,8 @@ const commonLength = (own: string, text: string, base: number): number => {
 }
 
 /**
- * A preview as one line of text: tokens parted by `|`, trained ones in brackets, or in green on a terminal (`color`).
- * Line ends and control characters are written as escapes.
+ * A preview as one line: `|` between tokens, trained ones in brackets, or in green (`color`). Line ends and control characters
+ * are escaped.
  */
 export const formatPreview = (
   tokens: ReadonlyArray<PreviewToken>,
@@ -91,7 +84,7 @@ export const formatPreview = (
 ): string => {
   const escaped = ({ text, spelling = text }: PreviewToken) =>
     JSON.stringify(spelling).slice(1, -1).replaceAll('\\"', '"')
-      // Control characters that JSON leaves alone but a terminal obeys.
+      // Control characters that JSON does not escape.
       .replace(/[\x7f-\x9f]/g, (character) => `\\u00${character.charCodeAt(0).toString(16)}`)
   if (options.color === true) {
     return tokens.map((token) =>

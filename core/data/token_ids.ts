@@ -1,6 +1,6 @@
 /**
- * What is wrong with token ids that a model is to read: the first that is no whole number from 0 to `vocabSize - 1`, or
- * nothing. An embedding has no row for it, and a backend would give numbers all the same.
+ * Describes the first token id that is not a whole number from 0 to `vocabSize - 1`; undefined if all are. The embedding has
+ * no row for such an id, but a backend would compute with it without an error.
  */
 export function wrongTokenId(ids: ArrayLike<number>, vocabSize: number): string | undefined {
   for (let at = 0; at < ids.length; at++) {

@@ -18,11 +18,11 @@ import { decideStored } from "./rewrite/stored.ts"
 import { widen } from "./rewrite/widen.ts"
 import { writeUnit } from "./fuse/write_unit.ts"
 
-/** What a program is to give and to change. */
+/** Outputs and updates of a program. */
 export interface Graph {
-  /** For people: errors, listings, profiles. */
+  /** Shown in errors, listings and profiles. */
   readonly name: string
-  /** Results that each run hands back. */
+  /** Results of each run. */
   readonly outputs: Readonly<Record<string, Tensor>>
   /** New values of slots. All of them, and all outputs, are made from the slots' values before the run. */
   readonly updates: ReadonlyArray<readonly [SlotReference, Tensor]>

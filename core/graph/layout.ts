@@ -1,7 +1,7 @@
 import { stridesOf } from "../tensor/shape.ts"
 import type { Strided, Tensor } from "../tensor/tensor.ts"
 
-/** Where a tensor's elements lie in the memory of another (its base). */
+/** A tensor's elements in the memory of another one, its base. */
 export interface Layout extends Strided {
   readonly base: Tensor
 }

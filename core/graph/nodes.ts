@@ -1,12 +1,12 @@
 import type { Tensor } from "../tensor/tensor.ts"
 
-/** Numbers of nodes that lie side by side, as a power of two. */
+/** Node ids per page, as a power of two. */
 const PAGE = 8
 
-/** All nodes that `roots` rest on, and themselves, in the order of their making: inputs come first. */
+/** `roots` and all nodes that they depend on, in order of creation: inputs come first. */
 export function allOf(roots: Iterable<Tensor>): Tensor[] {
   const open = [...roots]
-  // Each in its place by its number, so that nothing has to be sorted.
+  // Indexed by id, so that nothing has to be sorted.
   const pages = new Array<Array<Tensor | undefined> | undefined>(
     1 + (open.reduce((top, { id }) => Math.max(top, id), 0) >>> PAGE),
   )

@@ -6,13 +6,13 @@ import type { Call, DType, View } from "../../kernels/contract.ts"
 import type { EncodingTable } from "../../kernels/encoding.ts"
 import type { Kernels } from "../../kernels/kernel.ts"
 
-/** Where a buffer's memory comes from. */
+/** Origin of a buffer's memory. */
 export type BufferSource =
   /** Lives only between its first write and its last read; the backend plans its place. */
   | { readonly kind: "temporary" }
   /** Memory that outlives the run (parameters, optimizer state, accumulators), by the slot's number. */
   | { readonly kind: "slot"; readonly slot: number }
-  /** Given anew with each run. */
+  /** Data of each run. */
   | { readonly kind: "input"; readonly name: string }
   /** Written once when the program is compiled. */
   | { readonly kind: "constant"; readonly data: Float32Array | Int32Array }
@@ -25,15 +25,15 @@ export interface BufferSpec {
   readonly dtype: DType
   /** Name of the encoding in which a slot's memory holds its elements. Default `"f32"`. */
   readonly storage?: string
-  /** Where its memory comes from. */
+  /** Origin of its memory. */
   readonly source: BufferSource
 }
 
 /** A result handed back by each run: a contiguous view. */
 export interface ProgramOutput {
-  /** By which the result is found. */
+  /** Name of the result. */
   readonly name: string
-  /** Where it lies. */
+  /** A contiguous view. */
   readonly view: View
   /** Type of its elements. */
   readonly dtype: DType
@@ -41,17 +41,17 @@ export interface ProgramOutput {
 
 /** Fused, scheduled, backend-neutral. Calls run in order; each sees what earlier ones wrote. */
 export interface Program {
-  /** For people: errors and listings. */
+  /** Shown in errors and listings. */
   readonly name: string
-  /** All memory that the calls name. */
+  /** Memory of the calls. */
   readonly buffers: ReadonlyArray<BufferSpec>
-  /** What is computed, in order. */
+  /** Calls in order. */
   readonly calls: ReadonlyArray<Call>
-  /** What is handed back. */
+  /** Results of a run. */
   readonly outputs: ReadonlyArray<ProgramOutput>
   /**
-   * Kernels of the calls that are not built in, by name. All else is plain data: whoever sends it elsewhere leaves these
-   * out, and gives the other side the same ones.
+   * Kernels of the calls that are not built in, by name. They are the only part, with `encodings`, that is not plain data:
+   * a receiver of a program needs the same ones.
    */
   readonly kernels?: Kernels
   /** Encodings of the buffers that are not built in, by name; likewise. */

@@ -1,5 +1,5 @@
 /**
- * How much work a call is, from its shapes alone: what a profile's rates are made of.
+ * Work of a call, from its shapes alone: the base of a profile's rates.
  * @module
  */
 import { kernelOf } from "../../kernels/builtin.ts"
@@ -19,11 +19,11 @@ export interface Work {
   readonly bytes: number
 }
 
-/** Elements of a view; what is repeated counts once. */
+/** Elements of a view; repeated ones count once. */
 const elements = ({ shape, strides }: View): number =>
   shape.reduce((product, extent, axis) => product * (strides[axis] === 0 ? Math.min(1, extent) : extent), 1)
 
-/** Different views: one that is named twice counts once. */
+/** Distinct views. */
 const distinct = (views: ReadonlyArray<View>): ReadonlyArray<View> => {
   const spelled = ({ buffer, offset, shape, strides }: View) => `${buffer} ${offset} ${shape} ${strides}`
   return [...new Map(views.map((view) => [spelled(view), view])).values()]

@@ -5,7 +5,7 @@
 import type { RunData } from "../backend/backend.ts"
 import type { Graph } from "../graph/build.ts"
 import { lastOf } from "../model/sites/batch_layout.ts"
-import type { RowChoice } from "../model/blocks/choose_by_row.ts"
+import type { RowChoice } from "../model/sites/choose_by_row.ts"
 import type { Model } from "../model/model.ts"
 import type { Decoding } from "../model/module.ts"
 import { runOnce } from "../model/sites/run_once.ts"
@@ -52,10 +52,10 @@ const FEWEST_TOKENS = 16, FEWEST_POSITIONS = 64
 
 const power = (size: number): number => 2 ** Math.ceil(Math.log2(size))
 
-/** 16, 32, 48, 64, 96, 128, 192, ...: the least of them from `length` on. */
+/** 16, 24, 32, 48, 64, 96, 128, ...: the least of them from `length` on. */
 function tokensFor(length: number): number {
   const whole = Math.max(FEWEST_TOKENS, power(length))
-  return whole > 2 * FEWEST_TOKENS && length <= 0.75 * whole ? 0.75 * whole : whole
+  return whole > FEWEST_TOKENS && length <= 0.75 * whole ? 0.75 * whole : whole
 }
 
 /** A decoder with an empty cache. */

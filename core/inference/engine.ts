@@ -2,19 +2,19 @@
  * Generates text for rows of different lengths together; rows join and leave while it runs.
  * @module
  */
-import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
-import type { PluginError } from "../contracts/plugin_error.ts"
-import { chooseByRow } from "../model/blocks/choose_by_row.ts"
+import { chooseByRow } from "../model/sites/choose_by_row.ts"
 import type { Model } from "../model/model.ts"
 import { ModelError } from "../model/model_error.ts"
 import { wrongTokenId } from "../data/token_ids.ts"
 import { makeDecoder } from "./decoder.ts"
 import { logProbability, makeSampler, type Sampler, type SamplingOptions, wrongSampling } from "./sampler.ts"
 
-/** Options of {@link engine}. */
+/** Options of an engine. */
 export interface EngineOptions {
-  /** Most rows that run at once; others wait. Default 8. */
+  /**
+   * Most rows that run at once; others wait. Beyond 16, a row's numbers may differ in their last bits with the number of rows
+   * beside it: products of many rows add in another order. Default 8.
+   */
   readonly rows?: number
   /** False takes the base model. Default true. */
   readonly methods?: boolean
@@ -58,23 +58,12 @@ export interface Engine {
    */
   readonly insert: (prompt: ArrayLike<number>, options?: RowOptions) => number
   /**
-   * A step: one new token for every row, by id. The tokens of a row do not depend on the rows beside it. A call during a
+   * A step: one new token for every row, by id. Up to 16 {@link EngineOptions.rows}, a row's tokens do not depend on those beside it. A call during a
    * step gives that step's tokens. Rejects with a BackendError; the rows are then as they were before.
    */
   readonly next: () => Promise<ReadonlyMap<number, NewToken>>
   /** Takes a row out. A finished one is out already. */
   readonly remove: (id: number) => void
-}
-
-/** An engine of a causal language model, freed with the scope. */
-export function engine(
-  model: Model,
-  options: EngineOptions = {},
-): Effect.Effect<Engine, ModelError | PluginError, Scope.Scope> {
-  return Effect.acquireRelease(
-    Effect.try({ try: () => makeEngine(model, options), catch: (error) => error as ModelError | PluginError }),
-    ({ free }) => Effect.sync(free),
-  )
 }
 
 interface Row {
@@ -90,7 +79,7 @@ interface Row {
   slot?: number
 }
 
-/** {@link engine} without a scope. Throws its errors. */
+/** An engine of a causal language model. Throws {@link ModelError} or PluginError. */
 export function makeEngine(model: Model, options: EngineOptions = {}): Engine & { readonly free: () => void } {
   const { rows: most = 8, methods = true, plugins: given } = options
   const { head } = model.task

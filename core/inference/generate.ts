@@ -8,15 +8,17 @@ import { BackendError } from "../backend/backend_error.ts"
 import { PluginError } from "../contracts/plugin_error.ts"
 import { attempt, type DataError } from "../data/data_error.ts"
 import { loadTokenizer, type Tokenizer } from "../data/tokenizer/tokenizer.ts"
-import { chooseByRow } from "../model/blocks/choose_by_row.ts"
+import { chooseByRow } from "../model/sites/choose_by_row.ts"
 import type { Model } from "../model/model.ts"
 import { ModelError } from "../model/model_error.ts"
-import { makeEngine, type RowOptions } from "./engine.ts"
-import { perModel } from "./programs.ts"
+import type { RowOptions } from "./engine.ts"
 
 /** Options of {@link generate}. */
 export interface GenerateOptions extends Omit<RowOptions, "plugin" | "stream" | "logProbabilities"> {
-  /** Ids of tokens that end a text; the one that came is part of the result. Default: a text ends with the tokenizer's end token, ids with none. */
+  /**
+   * Ids of tokens that end a text; the one that came is part of the result. Default: of texts the tokenizer's end token and
+   * those of `generation_config.json` (`eos_token_id`), of ids none.
+   */
   readonly stop?: ReadonlyArray<number>
   /** False takes the base model. Default true. */
   readonly methods?: boolean
@@ -30,8 +32,8 @@ export interface GenerateOptions extends Omit<RowOptions, "plugin" | "stream" | 
 export type GenerateError = ModelError | PluginError | BackendError
 
 /**
- * Continues a text: gives what follows it, without special tokens. The model and its compiled programs keep their memory
- * until the model is freed; a second text of similar length compiles nothing.
+ * Continues a text: gives what follows it, without special tokens. Compiled programs are kept for the model, or view, and
+ * freed with its scope; a second text of similar length compiles nothing.
  */
 export function generate(
   model: Model,
@@ -69,16 +71,14 @@ export function generate(
       return several ? made : made[0]
     }
     const tokenizer = options.tokenizer ?? (yield* loadTokenizer(model.companions ?? model.directory))
-    const stop = options.stop ?? (tokenizer.eosId === undefined ? [] : [tokenizer.eosId])
+    const { endTokens } = yield* Effect.promise(() => import("./end_tokens.ts"))
+    const stop = options.stop ?? (yield* endTokens(model, tokenizer))
     const ids = yield* attempt(() => prompts.map((one) => typeof one === "string" ? tokenizer.encode(one) : one))
     const made = yield* continuations(model, ids, { ...options, stop })
     const texts = made.map((own, i) => textOf(tokenizer, ids[i], own))
     return several ? texts : texts[0]
   })
 }
-
-/** Engines that all calls share. */
-const engineOf = perModel(makeEngine, ({ free }) => free())
 
 /** New ids of each prompt. */
 function continuations(
@@ -94,7 +94,8 @@ function continuations(
       }
       // Rows that choose from the same plugins share an engine, whatever their order.
       const choice = plugins === undefined ? {} : { plugins: chooseByRow(model, plugins).plugins }
-      const engine = engineOf(model, { methods, ...choice })
+      const { sharedEngine } = await import("./shared_engines.ts")
+      const engine = sharedEngine(model, { methods, ...choice })
       const made = new Map<number, Array<number>>()
       const open = new Set<number>()
       try {

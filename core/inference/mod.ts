@@ -3,6 +3,7 @@
  * @module
  */
 export * from "../model/mod.ts"
-export { type Engine, engine, type EngineOptions, type NewToken, type RowOptions } from "./engine.ts"
+export type { Engine, EngineOptions, NewToken, RowOptions } from "./engine.ts"
 export { generate, type GenerateError, type GenerateOptions } from "./generate.ts"
+export { engine } from "./open_engine.ts"
 export type { SamplingOptions } from "./sampler.ts"

@@ -1,21 +1,16 @@
 import type { Parameter } from "../contracts/parameter.ts"
 import { PluginError } from "../contracts/plugin_error.ts"
 import type { Tensor } from "../tensor/tensor.ts"
+import { partOf } from "./heads/part_of.ts"
 import { makeScope } from "./sites/scope.ts"
-import type { FoldedWeight, Model, ViewOptions } from "./model.ts"
+import type { FoldedWeight, Model, ModelParts, ViewOptions, ViewState } from "./model.ts"
 import { sitesOn } from "./sites/sites.ts"
-
-/** What a model is made of, all its views alike. */
-export type ModelParts = Omit<Model, "merged" | "off" | "folded" | "forward" | "view" | "tensor">
-
-/** What differs between views of a model. */
-export type ViewState = Pick<Model, "merged" | "off" | "folded">
 
 const ALL: ViewState = { merged: new Set(), off: new Set(), folded: new Map<string, FoldedWeight>() }
 
 /** A model over its memory. */
 export function makeModel(parts: ModelParts, state: ViewState = ALL): Model {
-  const { parameters, modules, contributions, sites, tied, network } = parts
+  const { parameters, modules, contributions, sites, tied, tasks } = parts
   const { merged, off, folded } = state
   const byKey = new Map(parameters.map((parameter) => [parameter.key, parameter]))
   const infos = new Map(modules.map((module) => [module.path, module]))
@@ -30,14 +25,26 @@ export function makeModel(parts: ModelParts, state: ViewState = ALL): Model {
   const tensor = (name: string, original: boolean): Tensor => {
     const parameter = byKey.get(tied[name] ?? name)
     if (parameter === undefined) throw new Error(`The model has no parameter "${name}"`)
-    if (original || isOff(parameter)) return parameter.original?.tensor ?? parameter.tensor
-    return folded.get(name)?.tensor ?? parameter.tensor
+    const weight = folded.get(name)
+    if (original) return parameter.original?.tensor ?? parameter.tensor
+    if (isOff(parameter)) return (weight?.original ?? parameter.original ?? parameter).tensor
+    return (weight ?? parameter).tensor
+  }
+  const [own] = Object.values(tasks)
+  const byTask = new Map<string, Model>()
+  /** The model of one of the tasks; always the same value, so that its programs are kept. */
+  const ofTask = (task: string): Model => {
+    const known = byTask.get(task) ?? makeModel(...partOf(parts, state, task))
+    byTask.set(task, known)
+    return known
   }
   return {
     ...parts,
     ...state,
     tensor,
-    forward: (batch, { training, checkpointing = false, key, methods = true, decoding, choice }) => {
+    forward: (batch, options) => {
+      if (own.paths !== undefined) return ofTask(batch.task).forward(batch, options)
+      const { training, checkpointing = false, key, methods = true, decoding, choice } = options
       const scope = makeScope({
         training,
         checkpointing,
@@ -47,9 +54,15 @@ export function makeModel(parts: ModelParts, state: ViewState = ALL): Model {
         sitesAt: (path) => methods ? on.get(path) ?? [] : [],
         tensor: (name, original) => tensor(name, original || !methods),
       })
-      return network.forward(scope, batch)
+      return own.network.forward(scope, batch)
     },
-    view: (options) => makeModel(parts, { ...state, off: offIn(parts, state, options) }),
+    view: ({ task, scope = parts.scope, ...plugins }) => {
+      if (scope !== parts.scope || Object.keys(plugins).length > 0) {
+        const other = makeModel({ ...parts, scope }, { ...state, off: offIn(parts, state, plugins) })
+        return task === undefined ? other : other.view({ task })
+      }
+      return task === undefined ? makeModel(parts, state) : ofTask(task)
+    },
   }
 }
 

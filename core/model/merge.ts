@@ -6,24 +6,19 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type * as EffectScope from "effect/Scope"
 import type { BackendError } from "../backend/backend_error.ts"
-import { inBackend } from "../backend/in_backend.ts"
 import type { PluginError } from "../contracts/plugin_error.ts"
 import type { SafetensorsError } from "../formats/safetensors/safetensors_error.ts"
 import type { StorageError } from "../formats/files/storage_error.ts"
-import * as ops from "../tensor/ops.ts"
-import type { Tensor } from "../tensor/tensor.ts"
-import { foldedWeights } from "./load/stored/folded_weights.ts"
-import { makeModel } from "./make_model.ts"
-import type { FoldedWeight, Model } from "./model.ts"
+import type { Model } from "./model.ts"
 import type { ModelError } from "./model_error.ts"
-import { runOnce } from "./sites/run_once.ts"
-import { type CheckpointOptions, writeCheckpoint } from "./save_checkpoint.ts"
+import type { SaveMergedOptions } from "./save/merge_weights.ts"
 
 /**
  * The model with updates of plugins in its weights, as another value; graphs of it leave the plugins' own paths out. Each
  * update counts from the loaded weights, as it does beside them, so that any choice of plugins gives the function that was
- * trained. `model` stays as it is; the merged weights take memory of their own, in f32, until the scope closes. Fails
- * before anything is written where a plugin does not fold into weights, or where a merged weight would not be finite.
+ * trained. `model` stays as it is; the merged weights, and what else trains, take memory of their own, in f32, until the
+ * scope closes. Fails before anything is written where a plugin does not fold into weights, or where a merged weight would
+ * not be finite.
  *
  * @param names Ids (or methods) of the plugins. Default: all that change the model and are on.
  */
@@ -31,28 +26,10 @@ export function merge(
   model: Model,
   names?: ReadonlyArray<string>,
 ): Effect.Effect<Model, ModelError | PluginError | BackendError, EffectScope.Scope> {
-  return Effect.gen(function* () {
-    const { ids, weights } = yield* foldedWeights(model, names)
-    const { backend } = model
-    const folded = new Map(model.folded)
-    const updates: Array<readonly [FoldedWeight["slot"], Tensor]> = []
-    yield* Effect.addFinalizer(() => Effect.sync(() => updates.forEach(([slot]) => backend.free(slot))))
-    yield* inBackend(async () => {
-      for (const [key, weight] of weights) {
-        const slot = backend.allocate(`${key} merged`, weight.shape)
-        updates.push([slot, weight])
-        folded.set(key, { slot, tensor: ops.slot(slot) })
-      }
-      await runOnce(backend, { name: `merge ${ids.join(", ")}`, outputs: {}, updates })
-    })
-    return makeModel(model, { merged: new Set([...model.merged, ...ids]), off: model.off, folded })
-  })
-}
-
-/** Options of {@link saveMerged}. */
-export interface SaveMergedOptions extends CheckpointOptions {
-  /** Ids (or methods) of the plugins that are merged. Default: all that change the model and are on. */
-  readonly only?: ReadonlyArray<string>
+  return Effect.flatMap(
+    Effect.promise(() => import("./save/mod.ts")),
+    (merging) => merging.merge(model, names),
+  )
 }
 
 /**
@@ -62,21 +39,14 @@ export interface SaveMergedOptions extends CheckpointOptions {
 export function saveMerged(
   model: Model,
   directory: string,
-  { only, ...checkpoint }: SaveMergedOptions = {},
+  options: SaveMergedOptions = {},
 ): Effect.Effect<
   void,
   ModelError | PluginError | BackendError | SafetensorsError | StorageError,
   FileSystem.FileSystem
 > {
-  return Effect.gen(function* () {
-    const { ids, weights } = yield* foldedWeights(model, only)
-    const { backend } = model
-    const merged = makeModel(model, { ...model, merged: new Set([...model.merged, ...ids]) })
-    yield* writeCheckpoint(merged, directory, checkpoint, async (key) => {
-      const weight = weights.get(key)
-      if (weight === undefined) return undefined
-      const { merged } = await runOnce(backend, { name: `merge ${key}`, outputs: { merged: weight }, updates: [] })
-      return merged as Float32Array
-    })
-  })
+  return Effect.flatMap(
+    Effect.promise(() => import("./save/mod.ts")),
+    (merging) => merging.saveMerged(model, directory, options),
+  )
 }

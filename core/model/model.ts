@@ -11,9 +11,10 @@ import type { BackendService, Slot } from "../backend/backend.ts"
 import type { TaskOf } from "../tasks/task.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import type { Ties } from "../weights/weight_map.ts"
-import type { Choice } from "./blocks/choice.ts"
+import type { Choice } from "./sites/choice.ts"
 import type { Decoding } from "./module.ts"
-import type { Network } from "./network.ts"
+import type { SharedNetwork } from "./heads/join_networks.ts"
+import type { ModelTask } from "./heads/model_task.ts"
 import type { ResolvedSite } from "./sites/sites.ts"
 
 /** A parameter with memory. */
@@ -50,8 +51,10 @@ export interface Model {
   readonly directory: string
   /** Where its tokenizer and other files beside the weights lie. Default: `directory`. */
   readonly companions?: string
-  /** What the model is for. */
+  /** What the model is for. Of several tasks the first: `view({ task })` is a model of one of them. */
   readonly task: TaskOf
+  /** Its tasks by the names that batches give; one that was loaded without a name is called `default`. */
+  readonly tasks: Readonly<Record<string, ModelTask>>
   /** Its `config.json`, as it is, but for ties that the weights do not bear out. */
   readonly config: Readonly<Record<string, unknown>>
   /** All modules but the root, parents first. */
@@ -62,13 +65,13 @@ export interface Model {
   readonly parameters: ReadonlyArray<ModelParameter>
   /** What plugins change, by the path of the module, in the plugins' order. */
   readonly sites: ReadonlyMap<string, ReadonlyArray<ResolvedSite>>
-  /** Structure, as the family built it. */
-  readonly network: Network
+  /** Structure, as the family built it: of several tasks the trunk, and each task's head under `heads.<task>`. */
+  readonly network: SharedNetwork
   /** Tied parameters that the files bear out. */
   readonly tied: Ties
   /** Where its parameters lie and its graphs run. */
   readonly backend: BackendService
-  /** Lives as long as its parameters: what is made for the model is freed with it. */
+  /** What is made for the model (compiled programs) is freed with it; it ends before the parameters' memory. */
   readonly scope: Scope.Scope
   /** What a person should know: a head that starts anew, parts of the config that play no part. */
   readonly notes: ReadonlyArray<string>
@@ -80,11 +83,12 @@ export interface Model {
   readonly folded: ReadonlyMap<string, FoldedWeight>
   /** What graphs read for a parameter; for a base parameter its value as loaded, if that is asked for. */
   readonly tensor: (key: string, original: boolean) => Tensor
-  /** Builds the graph of a batch. A plain function: nothing runs. */
+  /** Builds the graph of a batch, with the head of its task. A plain function: nothing runs. */
   readonly forward: (batch: BatchTensors, options: ForwardOptions) => Outputs
   /**
-   * The model with other plugins on: another value over the same memory, with programs of its own. Throws PluginError on
-   * a plugin that is not there or that is merged.
+   * The model with other plugins on, or with one of its tasks: another value over the same memory, with programs of its
+   * own, which are kept until its scope closes. Throws PluginError on a plugin that is not there or that is merged,
+   * ModelError on a task that is not there.
    */
   readonly view: (options: ViewOptions) => Model
 }
@@ -95,12 +99,24 @@ export interface FoldedWeight {
   readonly slot: Slot
   /** The slot's value in graphs. */
   readonly tensor: Tensor
+  /** Of one that trains beside methods: its loaded value with the updates, for views without what trains it. */
+  readonly original?: { readonly slot: Slot; readonly tensor: Tensor }
 }
 
-/** Which plugins are on in a view: ids (`"method/name"`), or names of methods for all of theirs. */
+/** What a view has of a model. Plugins are named by ids (`"method/name"`), or by methods for all of theirs. */
 export interface ViewOptions {
+  /** One task: a model with that head alone, under the names of a model that was loaded for it. Default: all tasks. */
+  readonly task?: string
   /** These, and no others. Default: those that are on. */
   readonly only?: ReadonlyArray<string>
   /** Less these. Default: none. */
   readonly without?: ReadonlyArray<string>
+  /** With which what is made for the view is freed. Default: the model's own scope. */
+  readonly scope?: Scope.Scope
 }
+
+/** What differs between views of a model. */
+export type ViewState = Pick<Model, "merged" | "off" | "folded">
+
+/** What a model is made of, all its views alike. */
+export type ModelParts = Omit<Model, keyof ViewState | "forward" | "view" | "tensor">

@@ -4,7 +4,7 @@ import type { Fault, Field, Fields, OptionTable, Resolved } from "./field.ts"
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
-/** By JSON Schema's types: the type in words, and whether a value is of it. */
+/** By type of JSON Schema: its name in messages, and its check. */
 const TYPES: Readonly<Record<string, readonly [words: string, is: (value: unknown) => boolean]>> = {
   integer: ["a whole number", Number.isSafeInteger],
   number: ["a number", Number.isFinite],
@@ -14,7 +14,7 @@ const TYPES: Readonly<Record<string, readonly [words: string, is: (value: unknow
   object: ["an object", isObject],
 }
 
-/** By JSON Schema's names: a limit in words, and whether a value keeps it. */
+/** By limit of JSON Schema: its name in messages, and its check. */
 const LIMITS = {
   minimum: ["from", (value, limit) => value >= limit],
   exclusiveMinimum: ["above", (value, limit) => value > limit],
@@ -26,7 +26,7 @@ const NAMES = Object.keys(LIMITS) as ReadonlyArray<keyof typeof LIMITS>
 /** "a", "a or b", "a, b or c". */
 const either = (words: ReadonlyArray<string>): string => words.join(", ").replace(/, (?=[^,]*$)/, " or ")
 
-/** What a field allows, in words. */
+/** The allowed values of a field as text. */
 function wantedOf(field: Field<unknown>): string {
   const { wanted, type, anyOf, minItems, not } = field
   if (wanted !== undefined) return wanted
@@ -38,9 +38,9 @@ function wantedOf(field: Field<unknown>): string {
   return [TYPES[type][0], ...limits.length > 0 ? [limits.join(" and ")] : []].join(" ")
 }
 
-/** The fault of an option that is not what it must be. */
+/** A fault: the option, the allowed values, the given one. */
 export function mustBe(at: string, wanted: string, value: unknown): Fault {
-  // JSON has no word for numbers that are not finite.
+  // JSON has no NaN and no Infinity.
   const shown = typeof value === "number" ? String(value) : JSON.stringify(value) ?? String(value)
   return { at, message: `${at === "" ? "it" : at} must be ${wanted}, got ${shown}` }
 }
@@ -54,7 +54,7 @@ const fits = (value: unknown, field: Field<unknown>): boolean =>
   (field.not === undefined || value !== field.not.const) &&
   NAMES.every((name) => field[name] === undefined || LIMITS[name][1](value as number, field[name]))
 
-/** What is wrong with the value of the option `at`. */
+/** Faults of the value of the option `at`. */
 export function valueFaults(value: unknown, field: Field<unknown>, at: string): ReadonlyArray<Fault> {
   const { anyOf, items, additionalProperties, propertyNames, properties, faults } = field
   if (faults !== undefined) return faults(value, at)
@@ -62,7 +62,7 @@ export function valueFaults(value: unknown, field: Field<unknown>, at: string): 
   if (anyOf !== undefined) {
     const found = anyOf.map((member) => valueFaults(value, member, at))
     if (found.some(({ length }) => length === 0)) return []
-    // A value that is right but for its parts was meant for that field.
+    // The value has the type of this alternative: report the faults of its parts.
     return found.find((faults) => faults.every((fault) => fault.at !== at)) ?? [mustBe(at, wantedOf(field), value)]
   }
   if (properties !== undefined) return faultsOf(properties, value, at)
@@ -76,7 +76,7 @@ export function valueFaults(value: unknown, field: Field<unknown>, at: string): 
   ])
 }
 
-/** Everything that is wrong with options: unknown names, missing ones, values that are not allowed. */
+/** Faults of options: unknown names, missing options, values that are not allowed. */
 export function faultsOf(table: Fields, options: unknown, at = ""): ReadonlyArray<Fault> {
   if (!isObject(options)) return [mustBe(at, TYPES.object[0], options)]
   const known = Object.keys(table)
@@ -94,7 +94,7 @@ export function faultsOf(table: Fields, options: unknown, at = ""): ReadonlyArra
   })
 }
 
-/** The options in the order of the table, with defaults for those that are absent. They must have no faults. */
+/** The options in the order of the table, with defaults. They must have no faults. */
 export function withDefaults<Options extends object, Open extends keyof Options>(
   table: OptionTable<Options, Open>,
   options: Options,

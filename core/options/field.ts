@@ -1,53 +1,53 @@
-/** A value, or a function of the options that were given and of the defaults of the fields before this one. */
+/** A value, or a function of the given options and of the defaults of earlier fields. */
 export type Default<T> = T | ((given: Readonly<Record<string, unknown>>) => T)
 
-/** One thing that is wrong with options. */
+/** A fault in options. */
 export interface Fault {
-  /** The option, such as `training.epochs` or `methods[0].r`; empty for all of them. */
+  /** The option, such as `training.epochs` or `methods[0].r`; empty for the whole object. */
   readonly at: string
-  /** What was given and what is allowed; names the option. */
+  /** Names the option, the given value and the allowed ones. */
   readonly message: string
 }
 
-/** What every maker of fields takes. */
+/** Properties of every field. */
 export interface Spec<T> {
   /** One line of documentation, without the default. */
   readonly doc?: string
-  /** Value of an option that is left out. Default: the option stays absent. */
+  /** Value of a missing option. Default: it stays missing. */
   readonly default?: Default<T>
-  /** In words, what absence means, where `default` does not say it. */
+  /** Meaning of a missing option as text, if `default` does not show it. */
   readonly absent?: string
-  /** True if the option cannot be left out. */
+  /** True if the option must be given. */
   readonly required?: true
-  /** In words, what is allowed, to follow "must be". Default: made from the schema. */
+  /** Allowed values as text, after "must be". Default: derived from the schema. */
   readonly wanted?: string
 }
 
 /** Limits of a number, with JSON Schema's names. */
 export interface Limits {
-  /** Least value. */
+  /** Minimum, inclusive. */
   readonly minimum?: number
-  /** Greatest value. */
+  /** Maximum, inclusive. */
   readonly maximum?: number
-  /** Values are greater than this. */
+  /** Minimum, exclusive. */
   readonly exclusiveMinimum?: number
-  /** Values are less than this. */
+  /** Maximum, exclusive. */
   readonly exclusiveMaximum?: number
-  /** The one value that is not allowed. */
+  /** A value that is not allowed. */
   readonly not?: { readonly const: number }
 }
 
-/** One option: documentation, default, and what is allowed, as JSON Schema. */
+/** One option: documentation, default, and allowed values as JSON Schema. */
 export interface Field<T> extends Spec<T>, Limits {
-  /** Type of the value; absent where other fields here say it. */
+  /** Type of the value, unless `enum` or `anyOf` give it. */
   readonly type?: "integer" | "number" | "boolean" | "string" | "array" | "object"
-  /** The values that are allowed. */
+  /** Allowed values. */
   readonly enum?: ReadonlyArray<T>
-  /** A regular expression that a text matches. */
+  /** Regular expression for a text. */
   readonly pattern?: string
   /** Field of a list's items. */
   readonly items?: Field<unknown>
-  /** Least number of items. */
+  /** Minimum number of items. */
   readonly minItems?: number
   /** Field of the values of an object by name. */
   readonly additionalProperties?: Field<unknown>
@@ -55,18 +55,18 @@ export interface Field<T> extends Spec<T>, Limits {
   readonly propertyNames?: Field<string>
   /** Options of an object. */
   readonly properties?: Fields
-  /** Fields of which one must allow the value. */
+  /** Alternatives: one of them must allow the value. */
   readonly anyOf?: ReadonlyArray<Field<unknown>>
-  /** What is wrong with a value, where a schema cannot say it. A field with this alone stays out of files. */
+  /** Faults of a value, for checks beyond a schema. A field with only this is not part of files. */
   readonly faults?: (value: unknown, at: string) => ReadonlyArray<Fault>
-  /** For the compiler alone: type of the value. */
+  /** Type of the value, for the compiler. */
   readonly value?: T
 }
 
 /** Fields by the name of their option. */
 export type Fields = Readonly<Record<string, Field<unknown>>>
 
-/** A {@link Field} whose type says if it has a default and if it is required. */
+/** A {@link Field} whose type includes whether it has a default and is required. */
 export type Made<T, S> =
   & Field<T>
   & (S extends { readonly default: unknown } ? { readonly default: Default<T> } : unknown)
@@ -76,8 +76,8 @@ export type Made<T, S> =
 export type ValueOf<F> = F extends { readonly value?: infer T } ? Exclude<T, undefined> : never
 
 /**
- * The fields of `Options`. The compiler holds the table to the type: every option has a field of its type, one that must be
- * given is `required`, and any other has a default unless it is among `Open`.
+ * The fields of `Options`. The compiler checks that every option has a field of its type; it is `required`, or has a default
+ * unless it is in `Open`.
  */
 export type OptionTable<Options, Open extends keyof Options = never> = {
   readonly [Name in keyof Options]-?:
@@ -86,7 +86,7 @@ export type OptionTable<Options, Open extends keyof Options = never> = {
       : { readonly required: true })
 }
 
-/** Options with their defaults; those among `Open` may be absent. */
+/** Options with their defaults; those in `Open` may be missing. */
 export type Resolved<Options, Open extends keyof Options = never> =
   & Required<Omit<Options, Open>>
   & Pick<Options, Open>

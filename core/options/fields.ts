@@ -1,11 +1,10 @@
 /**
- * Makers of fields, one for each type of option. Meant as a namespace:
- * `field.integer({ minimum: 1, default: 8, doc: "Rank" })`.
+ * Constructors of fields by type, used as a namespace: `field.integer({ minimum: 1, default: 8, doc: "Rank" })`.
  * @module
  */
 import type { Fault, Field, Limits, Made, OptionTable, Spec, ValueOf } from "./field.ts"
 
-/** Refuses the properties of `S` that `Allowed` does not have, such as misspelled ones. */
+/** Makes properties of `S` that are not in `Allowed` a type error. */
 type Only<S, Allowed> = { readonly [Name in Exclude<keyof S, keyof Allowed>]: never }
 
 const make = <T, S>(field: object): Made<T, S> => field as Field<T> as Made<T, S>
@@ -60,7 +59,7 @@ export function byName<T, const S extends Spec<Readonly<Record<string, T>>>>(
   return make({ type: "object", additionalProperties: values, ...spec })
 }
 
-/** What one of several fields allows. */
+/** A value of one of several fields. */
 export function anyOf<
   const Members extends ReadonlyArray<Field<unknown>>,
   const S extends Spec<ValueOf<Members[number]>>,

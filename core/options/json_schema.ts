@@ -3,13 +3,13 @@ import type { Field, Fields } from "./field.ts"
 /** A JSON Schema, or a part of one. */
 export type JsonSchema = Readonly<Record<string, unknown>>
 
-/** What is said of an option that is left out: what absence means, or its default. */
+/** Text about a missing option: its meaning, or the default. */
 export function defaultText({ default: usual, absent }: Field<unknown>): string | undefined {
   if (absent !== undefined || usual === undefined) return absent
   return typeof usual === "string" ? usual : JSON.stringify(usual)
 }
 
-/** A field as JSON Schema, with its default in the description; `undefined` if JSON cannot hold its values. */
+/** A field as JSON Schema with its default in the description; undefined if its values are not JSON. */
 function fieldSchema(field: Field<unknown>): JsonSchema | undefined {
   const { doc, default: _, absent: _absent, required: _required, wanted: _wanted, faults, ...schema } = field
   const { items, additionalProperties, propertyNames, properties, anyOf, ...plain } = schema
@@ -28,7 +28,7 @@ function fieldSchema(field: Field<unknown>): JsonSchema | undefined {
   }
 }
 
-/** JSON Schema of an object of these options. Options that JSON cannot hold are left out. */
+/** JSON Schema of an object with these options, without those whose values are not JSON. */
 export function jsonSchema(table: Fields): JsonSchema {
   const schemas = Object.entries(table).flatMap(([name, field]) => {
     const schema = fieldSchema(field)

@@ -3,7 +3,7 @@ import { faultsOf, mustBe, withDefaults } from "./check.ts"
 import type { Fields, Made, OptionTable, Resolved } from "./field.ts"
 import { text } from "./fields.ts"
 
-/** Option `name`, which every method has: part of its id, and a folder's name. */
+/** The option `name` of every method: part of its id, and the name of a folder. */
 export const methodName: Made<string, { readonly default: "default" }> = text({
   pattern: "^[\\w.\\-]*\\w[\\w.\\-]*$",
   wanted: "letters, digits, dots and dashes",
@@ -11,7 +11,7 @@ export const methodName: Made<string, { readonly default: "default" }> = text({
   doc: "Distinguishes several of one method",
 })
 
-/** A method's options with their defaults and its id. Throws {@link PluginError} that names every fault. */
+/** A method's options with defaults, and its id. Throws {@link PluginError} with all faults. */
 export function methodOptions<Options extends { readonly name?: string }, Open extends keyof Options = never>(
   method: string,
   table: OptionTable<Options, Open>,
@@ -22,14 +22,14 @@ export function methodOptions<Options extends { readonly name?: string }, Open e
   return { id, ...withDefaults(table, options) }
 }
 
-/** Throws {@link PluginError} that names everything that is wrong with a plugin's options. */
+/** Throws {@link PluginError} with all faults of a plugin's options. */
 export function checkOptions(plugin: string, table: Fields, options: object): void {
   const faults = faultsOf(table, options)
   if (faults.length === 0) return
   throw new PluginError({ plugin, message: `${plugin}: ${faults.map(({ message }) => message).join("; ")}` })
 }
 
-/** A check of what no field can state, such as a condition on two options. It throws {@link PluginError}. */
+/** A check beyond a field, such as a condition on two options. Throws {@link PluginError}. */
 export type Demand = (holds: boolean, option: string, wanted: string, value: unknown) => void
 
 /** A {@link Demand} for a plugin's options. */

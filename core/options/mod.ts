@@ -1,6 +1,6 @@
 /**
- * Options as tables: a field declares type, range, default and one line of documentation, once, in the words of JSON
- * Schema. Checks, errors that name the nearest known option, defaults, JSON Schema and `--help` come from it.
+ * Options as tables: a field declares type, range, default and a line of documentation, with the names of JSON Schema.
+ * Checks, defaults, errors that name the nearest known option, JSON Schema and `--help` are derived from it.
  *
  * ```ts
  * import { field, methodName, methodOptions, type OptionTable } from "@espalier/espalier/plugin"

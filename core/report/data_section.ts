@@ -2,20 +2,20 @@ import type { DataInfo } from "../data/data.ts"
 import type { Conflict, Duplicate } from "../data/split/duplicates.ts"
 import { escapeHtml } from "./html.ts"
 
-/** How the data of a run was read and divided: what `Dataset.split` gives. */
+/** How the data of a run was read and divided, as `Dataset.split` returns it. */
 export interface ReportDivision {
-  /** Where its notes lie, and what a row's number counts. */
+  /** Notes, and the unit of row numbers. */
   readonly train: Pick<DataInfo, "unit" | "notes">
-  /** Rows that were left out. */
+  /** Removed rows. */
   readonly duplicates: ReadonlyArray<Duplicate>
-  /** Texts that were given several labels. */
+  /** Texts with several labels. */
   readonly conflicts: ReadonlyArray<Conflict>
 }
 
-/** Entries that are listed with their text; of more, the numbers stand there. */
+/** Maximum number of entries listed with their text; of the others only row numbers are listed. */
 const MOST_LISTED = 1000
 
-/** Notes, and every row that was left out or contradicts another. */
+/** Notes, removed rows and contradicting rows; empty if there are none. */
 export function dataSection(division: ReportDivision | undefined): string {
   if (division === undefined) return ""
   const { train: { unit, notes = [] }, duplicates, conflicts } = division
@@ -26,9 +26,10 @@ export function dataSection(division: ReportDivision | undefined): string {
   )
   const contradicting = list(
     `Kept in one part although their labels differ: ${conflicts.length} text${plural(conflicts.length)}`,
-    conflicts.map((
-      { rows, labels, text },
-    ) => [rows.map((row, i) => `${unit} ${row} ${JSON.stringify(labels[i])}`).join(", "), text]),
+    conflicts.map(({ rows, labels, text }) => {
+      const where = rows.map((row, i) => `${unit} ${row} ${JSON.stringify(labels[i])}`)
+      return [where.join(", "), text]
+    }),
   )
   const content = [said, contradicting, removed].filter((part) => part !== "").join("\n")
   return content === "" ? "" : `<div class="card">\n${content}\n</div>`

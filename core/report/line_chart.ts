@@ -8,24 +8,24 @@ import { scaleLinear } from "d3-scale"
 import { line } from "d3-shape"
 import { escapeHtml } from "./html.ts"
 
-/** A place in the chart, in the units of its axes. */
+/** A point in the units of the axes. */
 export type Point = readonly [x: number, y: number]
 
 /** One line. */
 export interface Series {
-  /** What the legend calls it; a line without a name is not in the legend. */
+  /** Its name in the legend; without a name it is not listed. */
   readonly name?: string
-  /** Class in the style sheet that colours it. */
+  /** CSS class. */
   readonly style: string
-  /** The places it joins, from left to right. */
+  /** From left to right. */
   readonly points: ReadonlyArray<Point>
-  /** Whether each place gets a dot with its values. */
+  /** Whether each point gets a dot with its values. */
   readonly dots: boolean
 }
 
 /** Size of the drawing and its margins, in SVG units. */
 const size = { width: 520, height: 240, top: 12, right: 14, bottom: 42, left: 58 }
-/** A line this long has no more to show at this size. */
+/** More points per line are not visible at this size. */
 const maxPoints = 600
 
 function extent(values: ReadonlyArray<number>): [number, number] {
@@ -35,7 +35,7 @@ function extent(values: ReadonlyArray<number>): [number, number] {
   ])
 }
 
-/** At most {@link maxPoints} points: the means of neighbours. */
+/** At most {@link maxPoints} points, as means of groups. */
 function thin(points: ReadonlyArray<Point>): ReadonlyArray<Point> {
   const stride = Math.ceil(points.length / maxPoints)
   if (stride <= 1) return points
@@ -46,7 +46,7 @@ function thin(points: ReadonlyArray<Point>): ReadonlyArray<Point> {
   })
 }
 
-/** One chart with its legend; empty when there is nothing to draw. */
+/** One chart with its legend; empty if no series has points. */
 export function lineChart(title: string, xLabel: string, series: ReadonlyArray<Series>): string {
   const drawn = series.map((one) => ({ ...one, points: thin(one.points) })).filter(({ points }) => points.length > 0)
   const all = drawn.flatMap(({ points }) => points)

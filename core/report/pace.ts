@@ -1,14 +1,14 @@
-/** How fast a run is, lately: means that forget over about ten steps. */
+/** Recent speed of a run: exponential moving averages over about ten steps. */
 export interface Pace {
-  /** Begins to measure anew: what came before (an evaluation, a checkpoint) was no step. */
+  /** Excludes the time since the last step, which was an evaluation or a checkpoint. */
   readonly mark: () => void
-  /** A step of so many tokens is done. */
+  /** Records a finished step. */
   readonly step: (tokens: number) => void
   readonly tokensPerSecond: () => number
   readonly secondsPerStep: () => number
 }
 
-/** Measures by a clock in milliseconds. */
+/** @param now A clock in milliseconds. */
 export function makePace(now: () => number): Pace {
   let from = now()
   let seconds = 0

@@ -1,5 +1,5 @@
 /**
- * What a traced step tells: a table by kernel, and a trace that chrome://tracing and Perfetto open.
+ * Reports of a traced step: a table by kernel, and a trace for chrome://tracing and Perfetto.
  * @module
  */
 import type { CallTime } from "../backend/backend.ts"
@@ -7,25 +7,25 @@ import type { Program } from "../graph/program.ts"
 import { kernelOf } from "../../kernels/builtin.ts"
 import { workOf } from "../graph/work.ts"
 
-/** One run of a program, with the times of its calls. */
+/** One run of a program with the times of its calls. */
 export interface TracedRun {
-  /** What ran. */
+  /** The program. */
   readonly program: Program
-  /** Milliseconds from the beginning of the step to that of the run. */
+  /** Milliseconds from the start of the step. */
   readonly start: number
-  /** Times of the calls, from the beginning of the run. */
+  /** Times of the calls, from the start of the run. */
   readonly times: ReadonlyArray<CallTime>
 }
 
-/** A step whose calls were timed. */
+/** Times of the calls of a step. */
 export interface StepTrace {
   /** Number of the step, from 1. */
   readonly step: number
-  /** Milliseconds of the whole step, from handing over its first run to its last result. */
+  /** Milliseconds from posting the first run to the last result. */
   readonly milliseconds: number
-  /** How often the least used of its programs had run before: an engine takes a few runs to get up to speed. */
+  /** Earlier runs of the program with the fewest: the first ones are slow. */
   readonly runsBefore: number
-  /** In their order. */
+  /** Runs in order. */
   readonly runs: ReadonlyArray<TracedRun>
 }
 
@@ -35,17 +35,17 @@ export interface ProfileGroup {
   readonly kernel: string
   /** Shapes of its operands. */
   readonly shapes: string
-  /** How often it was called. */
+  /** Number of calls. */
   readonly calls: number
-  /** Time from the first thread's beginning to the last one's end, summed over the calls. */
+  /** Time from the start of the first thread to the end of the last, summed over the calls. */
   readonly milliseconds: number
-  /** Operations on numbers, all calls together. */
+  /** Arithmetic operations of all calls. */
   readonly flops: number
-  /** Least traffic, all calls together. */
+  /** Minimum memory traffic of all calls. */
   readonly bytes: number
 }
 
-/** Groups of calls, those with the most time first. */
+/** Groups of calls, slowest first. */
 export function profileGroups({ runs }: StepTrace): ReadonlyArray<ProfileGroup> {
   const groups = new Map<string, ProfileGroup>()
   for (const { program, times } of runs) {
@@ -75,8 +75,8 @@ export function profileGroups({ runs }: StepTrace): ReadonlyArray<ProfileGroup> 
 }
 
 /**
- * A step as a table for people: a line for each kernel and shape with its time, rates and share of the step, the kernels
- * together, and the rest: threads that wait for each other, data and messages that come and go.
+ * A step as a text table: a line for each kernel and shape with time, rates and share of the step; the sum of the kernels;
+ * and the rest, which is synchronization and transfers.
  */
 export function profileTable(trace: StepTrace): string {
   const { step, milliseconds } = trace
@@ -114,33 +114,33 @@ export function profileTable(trace: StepTrace): string {
 
 /** One entry of a {@link ChromeTrace}. */
 export interface ChromeEvent {
-  /** What is shown. */
+  /** Label. */
   readonly name: string
-  /** By which the viewer groups. */
+  /** Category. */
   readonly cat?: string
-  /** `X`: something with a duration. `M`: a name. */
+  /** `X`: a span. `M`: a name. */
   readonly ph: "X" | "M"
   /** Process. */
   readonly pid: number
   /** Thread. */
   readonly tid: number
-  /** Microseconds from the beginning of the step. */
+  /** Microseconds from the start of the step. */
   readonly ts?: number
-  /** Microseconds. */
+  /** Duration in microseconds. */
   readonly dur?: number
-  /** What is shown when the entry is chosen. */
+  /** Details of the selected entry. */
   readonly args: Readonly<Record<string, string | number>>
 }
 
-/** The JSON of the Trace Event Format, as chrome://tracing and Perfetto read it. */
+/** Trace Event Format, read by chrome://tracing and Perfetto. */
 export interface ChromeTrace {
-  /** Unit in which times are shown. */
+  /** Display unit. */
   readonly displayTimeUnit: "ms"
-  /** In any order. */
+  /** Entries in any order. */
   readonly traceEvents: ReadonlyArray<ChromeEvent>
 }
 
-/** A step as events: one for each call and thread, and above them one for each run. */
+/** A step as events: a row of programs, and below it a row of calls for each thread. */
 export function chromeTrace({ step, milliseconds, runs }: StepTrace): ChromeTrace {
   const named = (kind: "process_name" | "thread_name", tid: number, name: string): ChromeEvent => ({
     name: kind,

@@ -1,22 +1,21 @@
 /**
- * Progress of a run, for a person who watches: on a terminal one line that is drawn anew, elsewhere (a file, a CI log)
- * a plain line now and then. Progress-bar libraries were looked at; they own timers and the terminal, and the one that
- * is in wide use has been without a release since 2023, so these few lines stand alone.
+ * Progress of a run: on a terminal a line that is redrawn, elsewhere (a file, a CI log) a plain line now and then. No
+ * library for progress bars is used: they bring timers and control the terminal.
  * @module
  */
 import type { TrainEvent, TrainStep } from "../contracts/train_event.ts"
 import { formatCount, formatMetric, formatSeconds } from "./format.ts"
 import { trainableParametersLine } from "./trainable_parameters.ts"
 
-/** Where progress is shown. */
+/** Output of {@link showProgress}. */
 export interface ProgressOutput {
-  /** Whether it is a terminal, on which a line can be drawn anew. */
+  /** True for a terminal, where a line can be redrawn. */
   readonly isTerminal: boolean
-  /** Columns of the terminal. */
+  /** Width of the terminal. */
   readonly columns: number
-  /** Writes text as it is. */
+  /** Writes text unchanged. */
   readonly write: (text: string) => void
-  /** Milliseconds on a clock that never goes back, such as `performance.now`. */
+  /** A monotonic clock in milliseconds, such as `performance.now`. */
   readonly now: () => number
 }
 
@@ -35,7 +34,7 @@ function describeStep(event: TrainStep): string {
     `${formatSeconds(event.secondsLeft)} left`
 }
 
-/** What an event that is no step says; `undefined` for one that need not be shown. */
+/** Text of an event; undefined for one that is not shown. */
 function describe(event: Exclude<TrainEvent, TrainStep>): string | undefined {
   switch (event.type) {
     case "start": {
@@ -57,7 +56,7 @@ function describe(event: Exclude<TrainEvent, TrainStep>): string | undefined {
   }
 }
 
-/** Gives a function that shows each event on `output`. */
+/** Makes a function that shows events on `output`. */
 export function showProgress(output: ProgressOutput): (event: TrainEvent) => void {
   let drawn = ""
   let shownAt = -Infinity
@@ -72,7 +71,7 @@ export function showProgress(output: ProgressOutput): (event: TrainEvent) => voi
       if (elapsed < redrawMilliseconds && !isLast) return
       const text = describeStep(event)
       const room = output.columns - text.length - 2
-      // One column stays free: a full line would wrap, and could not be drawn anew.
+      // A line over the full width would wrap and could not be redrawn.
       drawn = (room >= 10 ? `${bar(share, Math.min(room - 1, 30))}  ${text}` : text).slice(0, output.columns - 1)
       output.write(eraseLine + drawn)
     } else {
@@ -88,7 +87,7 @@ export function showProgress(output: ProgressOutput): (event: TrainEvent) => voi
     const text = describe(event)
     if (text === undefined) return
     if (drawn === "") return output.write(`${text}\n`)
-    // The finished bar stays above what is said at the end; else the bar stays below.
+    // The bar stays below messages, and above the last line of the run.
     if (event.type === "stop") {
       output.write(`\n${text}\n`)
       drawn = ""

@@ -1,65 +1,48 @@
 /**
- * The report of a run: one HTML page that needs nothing else, for a person to read, print or send on.
+ * The report of a run: one HTML page without scripts that loads nothing.
  * @module
  */
 import type { Metrics, TrainEvent } from "../contracts/train_event.ts"
+import type { ClassificationMetrics } from "../tasks/measures/classification_metrics.ts"
 import { dataSection, type ReportDivision } from "./data_section.ts"
-import { escapeHtml } from "./html.ts"
+import { formatCount, formatMetric, formatSeconds } from "./format.ts"
+import { cell, escapeHtml, heading, rowHeading, table } from "./html.ts"
 import { lineChart, type Point } from "./line_chart.ts"
 import { reportStyle } from "./report_style.ts"
-import { formatCount, formatMetric, formatSeconds } from "./format.ts"
-import type { ClassificationMetrics } from "../tasks/measures/classification_metrics.ts"
+import { type ReportSample, sampleTable } from "./sample_table.ts"
 import { trainableParametersLine } from "./trainable_parameters.ts"
 
-export type { ReportDivision }
+export type { ReportDivision, ReportSample }
 
-/** One evaluation, such as that before training. */
+/** One evaluation, such as the one before training. */
 export interface ReportEvaluation {
   /** Heading of its column. */
   readonly name: string
-  /** What was found. */
+  /** Its metrics. */
   readonly metrics: Metrics
 }
 
-/** One example with what the model made of it. */
-export interface ReportSample {
-  /** What the model read. */
-  readonly text: string
-  /** What it should have said. */
-  readonly expected: string
-  /** What it said. */
-  readonly predicted: string
-  /** Probability that it gave to what it said, 0 to 1; absent where there is none. */
-  readonly probability?: number
-  /** How far what it said is from what it should have said; absent where that is either right or wrong. */
-  readonly distance?: number
-}
-
-/** What a report tells. A part without data is left out. */
+/** Content of a report. Sections without data are left out. */
 export interface ReportData {
   /** Heading of the page. */
   readonly title: string
-  /** What else is to be known of the run, by name: data, task, split. Model, methods and backend come from the events. */
+  /** Further facts by name: data, task, split. Model, methods and backend come from the events. */
   readonly facts: Readonly<Record<string, string>>
-  /** The events of the run. */
+  /** Events of the run. */
   readonly events: ReadonlyArray<TrainEvent>
   /** Columns of the evaluation table. */
   readonly evaluations: ReadonlyArray<ReportEvaluation>
-  /** How the classes were told apart in the end. */
+  /** Metrics by class after training. */
   readonly classification?: ClassificationMetrics
   /** How the data was read and divided. */
   readonly division?: ReportDivision
-  /** What was judged. The page shows {@link SHOWN} of it: the furthest off first, or wrong ones, the surest on top. */
+  /** Predictions for evaluated rows. The page shows up to 50: the largest distances first, or wrong ones by probability. */
   readonly samples: ReadonlyArray<ReportSample>
   /** The configuration, as JSON. */
   readonly config: unknown
 }
 
-/** Most samples that a page shows. */
-export const SHOWN: number = 50
-
-/** Names of metrics for people; another metric stands under its own name. */
-const metricNames: Readonly<Record<string, string>> = {
+const METRIC_NAMES: Readonly<Record<string, string>> = {
   loss: "Loss",
   perplexity: "Perplexity",
   accuracy: "Accuracy",
@@ -67,55 +50,47 @@ const metricNames: Readonly<Record<string, string>> = {
   matthews: "Matthews correlation",
 }
 
-const stopReasons = {
+const STOP_REASONS = {
   "finished": "Finished",
   "early-stopping": "Stopped early",
   "interrupted": "Interrupted",
   "failed": "Failed",
 }
 
-function eventsOf<Type extends TrainEvent["type"]>(
+type EventOf<Type> = Extract<TrainEvent, { readonly type: Type }>
+
+const eventsOf = <Type extends TrainEvent["type"]>(
   events: ReadonlyArray<TrainEvent>,
   type: Type,
-): Array<Extract<TrainEvent, { readonly type: Type }>> {
-  return events.filter((event): event is Extract<TrainEvent, { readonly type: Type }> => event.type === type)
-}
+): ReadonlyArray<EventOf<Type>> => events.filter((event): event is EventOf<Type> => event.type === type)
 
-function section(title: string, content: string): string {
-  return content === "" ? "" : `<section>\n<h2>${title}</h2>\n${content}\n</section>\n`
-}
-
-const cell = (value: string) => `<td class="number">${value}</td>`
-const heading = (name: string) => `<th class="number" scope="col">${escapeHtml(name)}</th>`
-const rowHeading = (name: string) => `<th scope="row">${escapeHtml(name)}</th>`
-
-function table(head: ReadonlyArray<string>, rows: ReadonlyArray<string>): string {
-  const body = rows.map((row) => `<tr>${row}</tr>`).join("\n")
-  return `<table>\n<thead><tr>${head.join("")}</tr></thead>\n<tbody>\n${body}\n</tbody>\n</table>`
-}
+const card = (content: string) => `<div class="card">${content}</div>`
+const section = (title: string, content: string) =>
+  content === "" ? "" : `<section>\n<h2>${title}</h2>\n${content}\n</section>\n`
 
 function header({ title, facts, events }: ReportData): string {
   const [start] = eventsOf(events, "start")
   const stop = eventsOf(events, "stop").at(-1)
-  const lastStep = eventsOf(events, "step").at(-1)
-  const list: Array<readonly [string, string]> = []
+  const last = eventsOf(events, "step").at(-1)
+  const list = Object.entries(facts)
   if (start !== undefined) {
-    list.push(["Model", start.model])
-    list.push(["Methods", start.methods.length === 0 ? "full fine-tuning" : start.methods.join(", ")])
-    list.push(["Backend", start.backend], ["Training examples", formatCount(start.trainExamples)])
+    const methods = start.methods.length === 0 ? "full fine-tuning" : start.methods.join(", ")
+    const examples = formatCount(start.trainExamples)
+    list.unshift(["Model", start.model], ["Methods", methods], ["Backend", start.backend], [
+      "Training examples",
+      examples,
+    ])
   }
-  list.push(...Object.entries(facts))
-  if (lastStep !== undefined) {
-    const pace = lastStep.seconds > 0 ? `, ${formatCount(lastStep.tokens / lastStep.seconds)} a second on average` : ""
-    list.push(["Tokens", `${formatCount(lastStep.tokens)}${pace}`])
+  if (last !== undefined) {
+    const pace = last.seconds > 0 ? `, ${formatCount(last.tokens / last.seconds)} a second on average` : ""
+    list.push(["Tokens", `${formatCount(last.tokens)}${pace}`])
   }
   const terms = list.map(([name, value]) => `<dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd>`).join("\n")
+  const best = stop?.bestStep === undefined ? "" : `; the weights are those of step ${formatCount(stop.bestStep)}`
   const outcome = stop === undefined
     ? ""
-    : `<p class="muted">${stopReasons[stop.reason]} after step ${formatCount(stop.step)} in ` +
-      `${formatSeconds(stop.seconds)}${
-        stop.bestStep === undefined ? "" : `; the weights are those of step ${formatCount(stop.bestStep)}`
-      }</p>`
+    : `<p class="muted">${STOP_REASONS[stop.reason]} after step ${formatCount(stop.step)} in ` +
+      `${formatSeconds(stop.seconds)}${best}</p>`
   const account = start === undefined
     ? ""
     : `<p><code>${trainableParametersLine(start.trainableParameters, start.totalParameters)}</code></p>`
@@ -125,17 +100,17 @@ function header({ title, facts, events }: ReportData): string {
 
 function evaluationTable(evaluations: ReadonlyArray<ReportEvaluation>): string {
   const found = new Set(evaluations.flatMap(({ metrics }) => Object.keys(metrics)))
-  const known = Object.keys(metricNames)
-  const names = [...known.filter((name) => found.has(name)), ...[...found].filter((name) => !known.includes(name))]
+  const known = Object.keys(METRIC_NAMES).filter((name) => found.has(name))
+  const names = [...new Set([...known, ...found])]
   if (names.length === 0) return ""
   const rows = names.map((name) => {
     const values = evaluations.map(({ metrics }) => cell(name in metrics ? formatMetric(metrics[name]) : "–"))
-    return rowHeading(metricNames[name] ?? name) + values.join("")
+    return rowHeading(METRIC_NAMES[name] ?? name) + values.join("")
   })
-  return `<div class="card">${table(["<th></th>", ...evaluations.map(({ name }) => heading(name))], rows)}</div>`
+  return card(table(["<th></th>", ...evaluations.map(({ name }) => heading(name))], rows))
 }
 
-/** Mean of the neighbours within a fiftieth of the run on either side: it shows the course, and does not lag. */
+/** Centered moving average over 1/25 of the run. */
 function smooth(points: ReadonlyArray<Point>): Array<Point> {
   const reach = Math.floor(points.length / 50)
   const sums = [0]
@@ -178,68 +153,38 @@ function classes({ perClass, confusion }: ClassificationMetrics): string {
       return `<td style="${shade}" title="${(100 * share).toFixed(1)} % of the class">${formatCount(count)}</td>`
     }).join("")
   )
-  const matrix = table(
-    [`<th>expected \\ predicted</th>`, ...perClass.map(({ label }) => `<th scope="col">${escapeHtml(label)}</th>`)],
-    rows,
-  )
-  return `<div class="classes">\n<div class="card">${scores}</div>\n<div class="card confusion">${matrix}</div>\n</div>`
+  const columns = perClass.map(({ label }) => `<th scope="col">${escapeHtml(label)}</th>`)
+  const matrix = table([`<th>expected \\ predicted</th>`, ...columns], rows)
+  return `<div class="classes">\n${card(scores)}\n<div class="card confusion">${matrix}</div>\n</div>`
 }
 
-const isWrong = ({ expected, predicted, distance }: ReportSample) => distance === undefined && predicted !== expected
-
-/** The furthest off first; else wrong ones first, the surest on top; those without a probability last, otherwise in their order. */
-function byInterest(samples: ReadonlyArray<ReportSample>): ReadonlyArray<ReportSample> {
-  return samples.toSorted((a, b) =>
-    (b.distance ?? 0) - (a.distance ?? 0) || Number(isWrong(b)) - Number(isWrong(a)) ||
-    (b.probability ?? -1) - (a.probability ?? -1)
-  )
+function warnings(events: ReadonlyArray<TrainEvent>): string {
+  const texts = eventsOf(events, "message").filter(({ level }) => level === "warning")
+  return texts.length === 0 ? "" : card(texts.map(({ text }) => `<p>${escapeHtml(text)}</p>`).join("\n"))
 }
 
-function sampleTable(samples: ReadonlyArray<ReportSample>): string {
-  if (samples.length === 0) return ""
-  const shown = byInterest(samples).slice(0, SHOWN)
-  const scored = samples[0].distance !== undefined
-  const judged = scored ? "" : `${formatCount(samples.filter(isWrong).length)} of `
-  const counts = `${judged}${formatCount(samples.length)} are ${scored ? "scored" : "wrong"}` +
-    (shown.length < samples.length ? `; ${formatCount(shown.length)} are shown` : "")
-  const rows = shown.map((sample) => {
-    const { text, expected, predicted, probability } = sample
-    const [style, mark] = scored ? ["", ""] : isWrong(sample) ? ["bad", "✗ "] : ["good", "✓ "]
-    return `<td class="text">${escapeHtml(text)}</td><td>${escapeHtml(expected)}</td>` +
-      `<td class="${style}">${mark}${escapeHtml(predicted)}</td>` +
-      cell(probability === undefined ? "–" : `${(100 * probability).toFixed(1)} %`)
-  })
-  const head = ["<th>Text</th>", "<th>Expected</th>", "<th>Predicted</th>", heading("Probability")]
-  const order = scored ? "the furthest off come first" : "wrong ones come first, the surest on top"
-  return `<p class="muted">${counts}; ${order}</p>\n` +
-    `<div class="card">${table(head, rows)}</div>`
-}
-
-function messages(events: ReadonlyArray<TrainEvent>): string {
-  const warnings = eventsOf(events, "message").filter(({ level }) => level === "warning")
-  if (warnings.length === 0) return ""
-  return `<div class="card">${warnings.map(({ text }) => `<p>${escapeHtml(text)}</p>`).join("\n")}</div>`
-}
-
-/** Writes the report: a whole HTML page without scripts, in which nothing from outside is loaded. */
+/** Makes the report as a complete HTML page. */
 export function report(data: ReportData): string {
-  const config = `<div class="card"><pre>${escapeHtml(JSON.stringify(data.config, null, 2) ?? "")}</pre></div>`
+  const { title, events, evaluations, classification, samples, division, config } = data
+  const sections = [
+    section("Warnings", warnings(events)),
+    section("Evaluation", evaluationTable(evaluations)),
+    section("Training", charts(events)),
+    section("Classes", classification === undefined ? "" : classes(classification)),
+    section("Sample predictions", sampleTable(samples)),
+    section("Data", dataSection(division)),
+    section("Configuration", card(`<pre>${escapeHtml(JSON.stringify(config, null, 2) ?? "")}</pre>`)),
+  ]
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(data.title)}</title>
+<title>${escapeHtml(title)}</title>
 <style>${reportStyle}</style>
 </head>
 <body>
-${header(data)}${section("Warnings", messages(data.events))}${
-    section("Evaluation", evaluationTable(data.evaluations))
-  }${section("Training", charts(data.events))}${
-    section("Classes", data.classification === undefined ? "" : classes(data.classification))
-  }${section("Sample predictions", sampleTable(data.samples))}${section("Data", dataSection(data.division))}${
-    section("Configuration", config)
-  }</body>
+${header(data)}${sections.join("")}</body>
 </html>
 `
 }

@@ -11,6 +11,8 @@ export interface ColumnNames {
   readonly text?: string | undefined
   /** Column of the label. */
   readonly label?: string | undefined
+  /** Delimiter between the labels in a cell. */
+  readonly separator?: string | undefined
   /** Column of the prompt. */
   readonly prompt?: string | undefined
   /** Column of the completion. */
@@ -30,66 +32,110 @@ export type Kind =
   | "causal-lm"
   | "masked-lm"
 
-/** Tasks by name: each makes the task for data with these labels. */
-const TASKS: Readonly<Record<Kind, (labels: ReadonlyArray<string>) => Task>> = {
-  "classification": Task.classification,
-  "token-classification": Task.tokenClassification,
-  "multi-label-classification": Task.multiLabelClassification,
-  "regression": Task.regression,
-  "causal-lm": Task.causalLM,
-  "masked-lm": Task.maskedLM,
+type Answer = "separator" | "labels"
+
+/** Columns that a task can learn from. */
+interface Reading {
+  readonly task: Kind
+  /** Makes the task for data with these labels. */
+  readonly make: (labels: ReadonlyArray<string>) => Task
+  readonly names: ReadonlyArray<keyof ColumnNames>
+  /** Further options of the data that mean something here. */
+  readonly options?: ReadonlyArray<Answer>
+  readonly columns: (names: ColumnNames) => Columns
 }
 
-/** Names of all tasks. */
-export const KINDS: ReadonlyArray<Kind> = Object.keys(TASKS) as ReadonlyArray<Kind>
+/** What each task reads; the first that fits is the default. */
+const READINGS: ReadonlyArray<Reading> = [
+  {
+    task: "classification",
+    make: Task.classification,
+    names: ["text", "label"],
+    options: ["labels"],
+    columns: ({ text = "text", label = "label" }) => ({ text, label }),
+  },
+  {
+    task: "token-classification",
+    make: Task.tokenClassification,
+    names: ["words", "tags"],
+    options: ["labels"],
+    columns: ({ words = "words", tags = "tags" }) => ({ words, tags }),
+  },
+  {
+    task: "multi-label-classification",
+    make: Task.multiLabelClassification,
+    names: ["text", "label"],
+    options: ["labels", "separator"],
+    columns: ({ text = "text", label = "label", separator = "," }) => ({ text, labels: label, separator }),
+  },
+  {
+    task: "regression",
+    make: Task.regression,
+    names: ["text", "label"],
+    columns: ({ text = "text", label = "label" }) => ({ text, scores: label.split(",").map((name) => name.trim()) }),
+  },
+  { task: "causal-lm", make: Task.causalLM, names: ["text"], columns: ({ text = "text" }) => ({ text }) },
+  {
+    task: "causal-lm",
+    make: Task.causalLM,
+    names: ["prompt", "completion"],
+    columns: ({ prompt = "prompt", completion = "completion" }) => ({ prompt, completion }),
+  },
+  { task: "masked-lm", make: Task.maskedLM, names: ["text"], columns: ({ text = "text" }) => ({ text }) },
+]
 
-/** The task of a name, or the first that learns from such data. */
+const tasksOf = (readings: ReadonlyArray<Reading>): ReadonlyArray<Kind> => [
+  ...new Set(readings.map(({ task }) => task)),
+]
+
+/** Names of all tasks. */
+export const KINDS: ReadonlyArray<Kind> = tasksOf(READINGS)
+
+/** The named task, or the first one for this kind of rows. */
 export const taskOf = ({ kind, labels }: Data, name?: Kind): Task => {
-  const tasks: ReadonlyArray<Task> = (name === undefined ? KINDS : [name]).map((name) => TASKS[name](labels))
+  const tasks = READINGS.filter(({ task }) => name === undefined || task === name).map(({ make }) => make(labels))
   return tasks.find(({ rows }) => rows.includes(kind)) ?? tasks[0]
 }
 
-/** Groups of columns, with the tasks that they allow. */
-const COLUMNS = [
-  { names: ["text", "label"], tasks: ["classification", "multi-label-classification", "regression"] },
-  { names: ["prompt", "completion"], tasks: ["causal-lm"] },
-  { names: ["words", "tags"], tasks: ["token-classification"] },
-] as const
+/** Columns that belong together. */
+const GROUPS = [["text", "label"], ["prompt", "completion"], ["words", "tags"]] as const
 
-/** Problems: columns of several groups, or of a group that does not fit the task. */
-export const columnProblems = (columns: ColumnNames, task: Kind | undefined): ReadonlyArray<string> => {
-  const named = (name: keyof ColumnNames) => columns[name] !== undefined
-  const kinds = COLUMNS.filter(({ names }) => names.some(named))
-  const show = ({ names }: typeof COLUMNS[number]) => names.filter(named).join(" and ")
-  if (kinds.length > 1) return [`data: ${kinds.map(show).join(" beside ")}: name columns of one kind`]
-  const [kind] = kinds
-  if (task === undefined || kind === undefined) return []
-  const plain = !named("label") && kind.names[0] === "text"
-  const tasks: ReadonlyArray<Kind> = [...kind.tasks, ...plain ? ["causal-lm", "masked-lm"] as const : []]
-  if (tasks.includes(task)) return []
-  return [`task: "${task}" does not go with the columns ${show(kind)}, which are for ${tasks.join(", ")}`]
+const namedIn = (columns: ColumnNames) => GROUPS.flat().filter((name) => columns[name] !== undefined)
+
+const fittingTo = (columns: ColumnNames): ReadonlyArray<Reading> =>
+  READINGS.filter(({ names }) => namedIn(columns).every((name) => names.includes(name)))
+
+/** Problems: columns of several groups, of a group that does not fit the task, or options that the task does not use. */
+export const columnProblems = (
+  data: ColumnNames & Pick<DatasetOptions, "labels">,
+  task: Kind | undefined,
+): ReadonlyArray<string> => {
+  const named = namedIn(data)
+  const groups = GROUPS.map((group) => group.filter((name) => named.includes(name)).join(" and ")).filter(Boolean)
+  if (groups.length > 1) return [`data: ${groups.join(" beside ")}: name columns of one kind`]
+  const fitting = fittingTo(data)
+  const readings = fitting.filter((reading) => task === undefined || reading.task === task)
+  if (readings.length === 0) {
+    const tasks = tasksOf(fitting).join(", ")
+    return [`task: "${task}" does not go with the columns ${groups[0]}, which are for ${tasks}`]
+  }
+  const uses = (option: Answer) => ({ options = [] }: Reading) => options.includes(option)
+  return (["separator", "labels"] as const)
+    .filter((option) => data[option] !== undefined && !readings.some(uses(option)))
+    .map((option) => {
+      const tasks = tasksOf(READINGS.filter(uses(option))).join(", ")
+      return `data: ${option} is for ${tasks}, not for ${readings[0].task}: leave it out`
+    })
 }
 
-/** The named columns, or the default ones. */
+/** The named columns, or the default ones. A file of plain text holds texts alone. */
 export const columnsOf = (
   data: string,
   task: Kind | undefined,
   names: ColumnNames,
-  format: DatasetOptions["format"] = formatOf(data),
+  format: string | undefined = formatOf(data),
 ): Columns => {
-  const { text, label, prompt, completion, words, tags } = names
-  if (prompt !== undefined || completion !== undefined) {
-    return { prompt: prompt ?? "prompt", completion: completion ?? "completion" }
-  }
-  if (words !== undefined || tags !== undefined || task === "token-classification") {
-    return { words: words ?? "words", tags: tags ?? "tags" }
-  }
-  const column = text ?? "text"
-  const plain = task === undefined
-    ? format === "text" && label === undefined
-    : task === "causal-lm" || task === "masked-lm"
-  if (plain) return { text: column }
-  const answer = label ?? "label"
-  if (task === "regression") return { text: column, scores: answer.split(",").map((name) => name.trim()) }
-  return task === "multi-label-classification" ? { text: column, labels: answer } : { text: column, label: answer }
+  const fitting = fittingTo(names)
+  const wanted = task ?? (format === "text" ? "causal-lm" : undefined)
+  return (fitting.find((reading) => reading.task === wanted) ?? fitting[0]).columns(names)
 }

@@ -6,18 +6,18 @@ import { faultsOf, mustBe } from "../options/check.ts"
 import type { Field, Fields } from "../options/field.ts"
 import * as field from "../options/fields.ts"
 
-/** Layer of a method. Set-up fails with {@link PluginError} on options that make no sense together. */
+/** Layer of a method. Fails with {@link PluginError} if options contradict each other. */
 export type MethodLayer = Layer.Layer<never, PluginError, Plugins | FileSystem.FileSystem>
 
 /** A method that a run can name. */
 export interface RunMethod {
   /** Its options as a table. */
   readonly options: Fields
-  /** Makes its layer of options. */
+  /** Makes its layer from options. */
   readonly layer: (options: never) => MethodLayer
 }
 
-/** Methods by the name that a run has for them. */
+/** Methods by their names in runs. */
 export type RunMethods = Readonly<Record<string, RunMethod>>
 
 /** A method of a run: its name, and its options. */
@@ -30,7 +30,7 @@ export interface MethodSpec {
   readonly [option: string]: unknown
 }
 
-/** A method with its options: those of the one that it names. */
+/** A method with the options of the method that it names. */
 export function methodField(methods: RunMethods): Field<MethodSpec> {
   const method = field.choice(Object.keys(methods), { required: true, doc: "Which method" })
   return {

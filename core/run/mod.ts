@@ -1,6 +1,6 @@
 /**
- * Training runs as plain data: what a file or a sweep can say of one, checked by the tables of options. Methods come in as
- * a record, so that a program says which ones a run may name.
+ * Training runs as plain data, for files and sweeps, checked by the tables of options. A program
+ * passes the methods that a run may name, and readers beside those of this package.
  *
  * ```ts
  * import { runProblems } from "@espalier/espalier/run"
@@ -14,10 +14,11 @@
  * @module
  */
 import { type JsonSchema, jsonSchema } from "../options/json_schema.ts"
+import type { Reader } from "../data/readers/reader.ts"
 import type { RunMethods } from "./methods.ts"
 import { runTable } from "./run_spec.ts"
 
-export { type ColumnNames, columnProblems, columnsOf, type Kind, KINDS, taskOf } from "./columns.ts"
+export { type ColumnNames, columnsOf, type Kind, KINDS, taskOf } from "./columns.ts"
 export { layersOf, type MethodLayer, type MethodSpec, type RunMethod, type RunMethods } from "./methods.ts"
 export { decodeRunFile, readRunFile, RunFileError, type RunFileErrorFields, runProblems } from "./read_run_file.ts"
 export { type ResolvedRun, resolveRun } from "./resolve_run.ts"
@@ -41,10 +42,10 @@ export type { Schedule } from "../training/optimizers/schedule.ts"
 export type { JsonSchema }
 
 /** The JSON Schema of a run file, for editors. */
-export function runSchema(methods: RunMethods): JsonSchema {
+export function runSchema(methods: RunMethods, readers: ReadonlyArray<Reader> = []): JsonSchema {
   return {
     $schema: "https://json-schema.org/draft/2020-12/schema",
     title: "A run of Espalier",
-    ...jsonSchema(runTable(methods)),
+    ...jsonSchema(runTable(methods, readers)),
   }
 }

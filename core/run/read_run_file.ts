@@ -5,22 +5,23 @@ import type { JsonError } from "../formats/json/json_error.ts"
 import { parseJson } from "../formats/json/json_file.ts"
 import { faultsOf } from "../options/check.ts"
 import { columnProblems } from "./columns.ts"
+import type { Reader } from "../data/readers/reader.ts"
 import type { RunMethods } from "./methods.ts"
 import { type RunSpec, runTable } from "./run_spec.ts"
 
-/** What a {@link RunFileError} holds. */
+/** Fields of a {@link RunFileError}. */
 export interface RunFileErrorFields {
-  /** Kind of failure: the file cannot be read, is no JSON, or says what it must not. */
+  /** The file cannot be read, is not JSON, or its content is wrong. */
   readonly reason: "Read" | "Syntax" | "Content"
   /** The file. */
   readonly file: string
-  /** Everything that is wrong, each with its place. */
+  /** All faults, each with the name of its option. */
   readonly problems: ReadonlyArray<string>
-  /** All of it for people. */
+  /** File and faults as text. */
   readonly message: string
 }
 
-/** A run file that is not what it must be. Raised before anything is read or made. */
+/** A wrong run file. Raised before any work. */
 export class RunFileError extends Data.Error<RunFileErrorFields> {
   /** Tag for `Effect.catchTag`. */
   readonly _tag: "RunFileError" = "RunFileError"
@@ -28,12 +29,20 @@ export class RunFileError extends Data.Error<RunFileErrorFields> {
   override readonly name: string = "RunFileError"
 }
 
-/** Everything that is wrong with a run. */
-export function runProblems(content: unknown, methods: RunMethods): ReadonlyArray<string> {
-  const problems = faultsOf(runTable(methods), content).map(({ message }) => message)
-  if (problems.length > 0) return problems
-  const { data, task } = content as RunSpec
-  return columnProblems(data, task)
+/** All faults of a run. */
+export function runProblems(
+  content: unknown,
+  methods: RunMethods,
+  readers?: ReadonlyArray<Reader>,
+): ReadonlyArray<string> {
+  const faults = faultsOf(runTable(methods, readers), content).map(({ message }) => message)
+  if (faults.length > 0) return faults
+  const { data, task, training } = content as RunSpec
+  const problems = [...columnProblems(data, task)]
+  if (training?.patience !== undefined && data.validation === 0) {
+    problems.push("patience counts evaluations of validation rows, and validation is 0: change one of them")
+  }
+  return problems
 }
 
 /** Checks the content of a run file. */
@@ -41,9 +50,10 @@ export function decodeRunFile(
   content: unknown,
   file: string,
   methods: RunMethods,
+  readers?: ReadonlyArray<Reader>,
 ): Effect.Effect<RunSpec, RunFileError> {
   return Effect.suspend(() => {
-    const problems = runProblems(content, methods)
+    const problems = runProblems(content, methods, readers)
     if (problems.length === 0) return Effect.succeed(content as RunSpec)
     return Effect.fail(
       new RunFileError({ reason: "Content", file, problems, message: [`${file}:`, ...problems].join("\n  ") }),
@@ -55,6 +65,7 @@ export function decodeRunFile(
 export function readRunFile(
   file: string,
   methods: RunMethods,
+  readers?: ReadonlyArray<Reader>,
 ): Effect.Effect<RunSpec, RunFileError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
@@ -66,6 +77,6 @@ export function readRunFile(
     const value = yield* Effect.try({ try: () => parseJson(content, file), catch: (error) => error as JsonError }).pipe(
       Effect.mapError(({ message }) => wrong("Syntax", message)),
     )
-    return yield* decodeRunFile(value, file, methods)
+    return yield* decodeRunFile(value, file, methods, readers)
   })
 }

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Path from "effect/Path"
-import type { Columns, DatasetOptions } from "../tasks/dataset.ts"
+import { type Columns, type DatasetOptions, formatOf, type Reader } from "../tasks/dataset.ts"
 import { withDefaults } from "../options/check.ts"
 import type { Resolved } from "../options/field.ts"
 import type { TrainOptions } from "../training/options.ts"
@@ -18,17 +18,17 @@ export interface ResolvedRun {
   readonly columns: Columns
   /** How the file is read; labels, if they are given. */
   readonly reading: DatasetOptions
-  /** Share of the rows to choose by. */
+  /** Share of the rows for validation. */
   readonly validation: number
-  /** Share of the rows to judge by. */
+  /** Share of the rows for the test. */
   readonly test: number
-  /** What to learn. Default: as the columns say. */
+  /** Task. Default: given by the columns. */
   readonly task?: Kind
-  /** What is trained. */
+  /** Methods. */
   readonly methods: ReadonlyArray<MethodSpec>
   /** Options of training. */
   readonly training: TrainOptions & { readonly maxLength: number }
-  /** Stop after so many evaluations without progress. Default: never. */
+  /** Stop after this many evaluations without progress. Default: never. */
   readonly patience?: number
   /** Seed of split, new weights and order. */
   readonly seed: number
@@ -39,23 +39,31 @@ export interface ResolvedRun {
 /**
  * Fills in the defaults of a run that has no problems.
  *
- * @param folder What relative paths count from. Default: the current directory.
+ * @param folder Base of relative paths. Default: the current directory.
+ * @param readers Readers beside those of this package. Default: none.
  */
-export function resolveRun(run: RunSpec, folder = ""): Effect.Effect<ResolvedRun, never, Path.Path> {
+export function resolveRun(
+  run: RunSpec,
+  folder = "",
+  readers: ReadonlyArray<Reader> = [],
+): Effect.Effect<ResolvedRun, never, Path.Path> {
   return Effect.map(Effect.service(Path.Path), (path) => {
     const at = (place: string) => path.isAbsolute(place) || folder === "" ? place : path.join(folder, place)
     const { task, methods, seed = 42, output } = run
     const model = withDefaults(MODEL, run.model)
-    const { path: data, validation, test, text, label, prompt, completion, words, tags, ...reading } = withDefaults(
-      DATA,
-      run.data,
-    )
+    const { path: data, validation, test, ...given } = withDefaults(DATA, run.data)
+    const { text, label, separator, prompt, completion, words, tags, ...reading } = given
     const { patience, ...training } = withDefaults(TRAINING, run.training ?? {})
     return {
       model: { ...model, path: at(model.path) },
       data: at(data),
-      columns: columnsOf(data, task, { text, label, prompt, completion, words, tags }, reading.format),
-      reading,
+      columns: columnsOf(
+        data,
+        task,
+        { text, label, separator, prompt, completion, words, tags },
+        reading.format ?? formatOf(data, readers),
+      ),
+      reading: { ...reading, ...readers.length === 0 ? {} : { readers } },
       validation,
       test,
       ...task === undefined ? {} : { task },

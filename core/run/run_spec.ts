@@ -1,31 +1,35 @@
+import { READERS } from "../data/readers/builtin.ts"
+import type { Reader } from "../data/readers/reader.ts"
 import type { ReadOptions } from "../data/table/read_options.ts"
 import { SPLIT_OPTIONS } from "../data/split/split.ts"
-import { LOAD_OPTIONS, type LoadOptions } from "../model/load/load_options.ts"
-import type { OptionTable } from "../options/field.ts"
+import { LOAD_OPTIONS, type LoadOptions, NAMED_WEIGHTS } from "../model/load/load_options.ts"
+import type { Field, OptionTable } from "../options/field.ts"
 import * as field from "../options/fields.ts"
 import { TRAIN_OPTIONS, type TrainOptions } from "../training/options.ts"
 import { type ColumnNames, type Kind, KINDS } from "./columns.ts"
 import { methodField, type MethodSpec, type RunMethods } from "./methods.ts"
 
 /** The base model. */
-export interface ModelSpec extends Pick<LoadOptions, "weights" | "head"> {
+export interface ModelSpec extends Pick<LoadOptions, "head"> {
   /** Hugging Face directory. */
   readonly path: string
+  /** What frozen matrices are kept in, as in {@link LoadOptions}. Default `"stored"`. */
+  readonly weights?: Extract<LoadOptions["weights"], string>
 }
 
 /** The rows to learn from, and their columns. */
-export interface DataSpec extends ColumnNames, ReadOptions {
+export interface DataSpec extends ColumnNames, Omit<ReadOptions, "readers"> {
   /** CSV, TSV, JSON, JSON Lines or text file. */
   readonly path: string
   /** Labels in the order of their ids. Default: those of the model's head, or of the data, sorted. */
   readonly labels?: ReadonlyArray<string>
-  /** Share of the rows to choose by, [0, 1). Default 0.1. */
+  /** Share of the rows for validation, [0, 1). Default 0.1. */
   readonly validation?: number
-  /** Share of the rows to judge by, [0, 1). Default 0.2. */
+  /** Share of the rows for the test, [0, 1). Default 0.2. */
   readonly test?: number
 }
 
-/** How a run trains: what JSON can hold of the options of training, with defaults for small data. */
+/** Options of training that JSON can hold, with defaults for small data. */
 export interface TrainingSpec extends
   Omit<
     TrainOptions,
@@ -37,7 +41,7 @@ export interface TrainingSpec extends
   readonly patience?: number
 }
 
-/** A training run as plain data: what a file or a sweep can say of it. */
+/** A training run as plain data. */
 export interface RunSpec {
   /** Address of the JSON Schema, for editors. */
   readonly $schema?: string
@@ -45,11 +49,11 @@ export interface RunSpec {
   readonly model: ModelSpec
   /** The rows to learn from. */
   readonly data: DataSpec
-  /** What to learn. Default: as the columns say. */
+  /** Task. Default: given by the columns. */
   readonly task?: Kind
-  /** What is trained, in any order. */
+  /** Methods, in any order. */
   readonly methods: ReadonlyArray<MethodSpec>
-  /** How it is trained. */
+  /** Options of training. */
   readonly training?: TrainingSpec
   /** Seed of split, new weights and order. Default 42. */
   readonly seed?: number
@@ -60,8 +64,13 @@ export interface RunSpec {
 /** {@link ModelSpec} as a table. */
 export const MODEL: OptionTable<ModelSpec> = {
   path: field.text({ required: true, doc: "Hugging Face directory of the base model" }),
-  weights: LOAD_OPTIONS.weights,
+  weights: NAMED_WEIGHTS,
   head: LOAD_OPTIONS.head,
+}
+
+function formatField(readers: ReadonlyArray<Reader>): Field<string> {
+  const names = readers.map(({ name }) => name)
+  return field.choice(names, { absent: "from its content or extension", doc: "Format of the file" })
 }
 
 /** {@link DataSpec} as a table. */
@@ -70,7 +79,13 @@ export const DATA: OptionTable<DataSpec, Exclude<keyof DataSpec, "validation" | 
   text: field.text({ absent: "text", doc: "Column of the text" }),
   label: field.text({
     absent: "label",
-    doc: "Column of the label, of labels separated by commas, or of scores: as the task says",
+    doc: "Column of the label, labels or scores, as the task says",
+  }),
+  separator: field.text({
+    pattern: ".",
+    wanted: "a text that is not empty",
+    absent: "a comma",
+    doc: "Multi-label classification: delimiter between the labels in a cell",
   }),
   labels: field.list(field.text({}), {
     minItems: 2,
@@ -81,10 +96,7 @@ export const DATA: OptionTable<DataSpec, Exclude<keyof DataSpec, "validation" | 
   completion: field.text({ doc: "Column of the completion" }),
   words: field.text({ doc: "Column with lists of words" }),
   tags: field.text({ doc: "Column with lists of the words' labels" }),
-  format: field.choice(["csv", "tsv", "json", "jsonl", "text"], {
-    absent: "from its extension",
-    doc: "Format of the file",
-  }),
+  format: formatField(READERS),
   delimiter: field.text({
     pattern: ".",
     wanted: "a text that is not empty",
@@ -129,14 +141,17 @@ export const TRAINING: OptionTable<TrainingSpec, "maxSteps" | "warmupSteps" | "p
 }
 
 /** {@link RunSpec} as a table, with the methods that it may name. */
-export function runTable(methods: RunMethods): OptionTable<RunSpec, "$schema" | "task" | "training"> {
+export function runTable(
+  methods: RunMethods,
+  readers: ReadonlyArray<Reader> = [],
+): OptionTable<RunSpec, "$schema" | "task" | "training"> {
   return {
     $schema: field.text({ doc: "Address of the JSON Schema, for editors" }),
     model: field.record<ModelSpec>()(MODEL, {
       required: true,
       doc: "The base model",
     }),
-    data: field.record<DataSpec>()(DATA, {
+    data: field.record<DataSpec>()({ ...DATA, format: formatField([...readers, ...READERS]) }, {
       required: true,
       doc: "The rows to learn from, and their columns",
     }),

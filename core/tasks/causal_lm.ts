@@ -1,11 +1,11 @@
 import type { ColumnReader, DataRow, RowKind } from "../data/data.ts"
 import { cellsOf } from "../data/table/cells.ts"
-import { MASKED } from "../data/encode.ts"
-import { exactKey, textKey } from "../data/split/text_keys.ts"
-import { followsLabel } from "../data/preview.ts"
+import { followsLabel, MASKED } from "../data/encode.ts"
+import { exactKey } from "../data/split/text_keys.ts"
 import { cutterOf } from "../data/tokenizer/training/pieces.ts"
 import { argmax, equal, sum } from "../tensor/ops.ts"
-import { perToken } from "./objectives.ts"
+import { perToken } from "./shared/objectives.ts"
+import { ONE_TEXT, textRowsOf } from "./shared/one_text.ts"
 import type { TaskOf } from "./task.ts"
 
 /** Column of data for plain language modelling. */
@@ -20,7 +20,7 @@ export interface TextColumns {
   readonly scores?: never
 }
 
-/** Columns of data for completion: the model reads the prompt and learns to write the completion. */
+/** Columns of prompts with completions: the completion is trained on. */
 export interface PairColumns {
   /** Column that holds the prompt. */
   readonly prompt: string
@@ -38,7 +38,7 @@ export interface TextRow extends DataRow {
 export interface PairRow extends DataRow {
   /** The prompt. */
   readonly prompt: string
-  /** The completion, joined to the prompt with nothing between. */
+  /** The completion, joined to the prompt without a separator. */
   readonly completion: string
 }
 
@@ -46,8 +46,7 @@ export interface PairRow extends DataRow {
 export const textRows: RowKind<TextRow> = {
   name: "text",
   columns: "a text column alone",
-  texts: ({ text }) => [text],
-  about: ({ text }) => textKey(text),
+  ...ONE_TEXT,
   says: () => "",
   encoding: () => TASK,
 }
@@ -68,7 +67,7 @@ export const textColumns = ({ text }: TextColumns): ColumnReader<TextRow> => ({
   kind: textRows,
   names: [text],
   texts: [text],
-  read: (table) => ({ rows: cellsOf(table, text).map((text, index) => ({ text, row: table.places[index] })) }),
+  read: (table) => ({ rows: textRowsOf(table, text, () => ({})) }),
 })
 
 /** Reads {@link pairRows}. */
@@ -85,13 +84,13 @@ export const pairColumns = ({ prompt, completion }: PairColumns): ColumnReader<P
   },
 })
 
-/** The next token, at every place. */
+/** Predicts the next token at each position. */
 export interface CausalLMTask extends TaskOf<TextRow | PairRow> {
   /** Its name. */
   readonly kind: "causal-lm"
 }
 
-/** For each token the one that follows, from the token `from` on; the last has none. */
+/** The next token of each token; masked before token `from` and at the end. */
 const nextTokens = (tokens: Int32Array, from = 0): Int32Array => {
   const labels = new Int32Array(tokens.length).fill(MASKED)
   const first = Math.max(1, from)
@@ -99,7 +98,7 @@ const nextTokens = (tokens: Int32Array, from = 0): Int32Array => {
   return labels
 }
 
-/** What language models share. */
+/** Fields, loss and metrics of language models. */
 export const LANGUAGE_MODEL: Pick<TaskOf, "fields" | "objective" | "measure" | "metrics" | "judge"> = {
   fields: { labels: { per: "token", dtype: "i32", fill: MASKED } },
   objective: perToken,
@@ -116,8 +115,7 @@ const TASK: CausalLMTask = {
   kind: "causal-lm",
   head: { kind: "vocabulary", attention: "causal" },
   rows: [textRows, pairRows],
-  // A text is followed by the end token where the tokenizer has one. A token that spans the border of prompt and
-  // completion belongs to the completion.
+  // A text ends with the end token, if the tokenizer has one. A token across the border belongs to the completion.
   encoder: ({ rows }, tokenizer, { completionOnly = true }) => {
     const texts = rows.map((row) => "prompt" in row ? row.prompt + row.completion : row.text)
     const { goingOn, pair } = cutterOf(tokenizer, texts)
@@ -132,5 +130,5 @@ const TASK: CausalLMTask = {
   written: followsLabel,
 }
 
-/** The next token, at every place. */
+/** Predicts the next token at each position. */
 export const causalLM = (): CausalLMTask => TASK

@@ -1,12 +1,11 @@
-import type { ColumnReader, DataRow, RowKind } from "../data/data.ts"
+import type { ColumnReader, DataRow, FieldSpec, RowKind } from "../data/data.ts"
 import { cellsOf } from "../data/table/cells.ts"
 import { MASKED } from "../data/encode.ts"
 import { readLabels } from "../data/labels/labels.ts"
-import { textKey } from "../data/split/text_keys.ts"
-import { cutterOf } from "../data/tokenizer/training/pieces.ts"
 import type { Head } from "../contracts/head.ts"
 import { classificationMetrics } from "./measures/classification_metrics.ts"
-import { perExample } from "./objectives.ts"
+import { perExample } from "./shared/objectives.ts"
+import { ONE_TEXT, textEncoder, textRowsOf } from "./shared/one_text.ts"
 import type { TaskOf } from "./task.ts"
 
 /** Columns of classification data. */
@@ -29,8 +28,7 @@ export interface LabeledRow extends DataRow {
 export const labeledRows: RowKind<LabeledRow> = {
   name: "classification",
   columns: "a text and a label column",
-  texts: ({ text }) => [text],
-  about: ({ text }) => textKey(text),
+  ...ONE_TEXT,
   says: ({ label }) => label,
   conflict: (rows, labels) => rows.map(({ label }) => labels[label]),
   classes: ({ label }) => [label],
@@ -44,11 +42,9 @@ export const labeledColumns = ({ text, label }: LabeledColumns): ColumnReader<La
   names: [text, label],
   texts: [text],
   read: (table, options) => {
-    const texts = cellsOf(table, text)
     const where = { ...table, column: label }
     const { names, ids, notes } = readLabels(cellsOf(table, label), where, "rows", options.labels)
-    const rows = texts.map((text, index) => ({ text, label: ids[index], row: table.places[index] }))
-    return { rows, labels: names, notes }
+    return { rows: textRowsOf(table, text, (index) => ({ label: ids[index] })), labels: names, notes }
   },
 })
 
@@ -68,10 +64,7 @@ const TASK: Omit<ClassificationTask, "labels" | "head" | "problem"> = {
     isLabel(label, length, unlabeled) ? undefined : `label ids must be from 0 to ${length - 1}, one for each text`,
   unlabeled: (text, row) => ({ text, label: MASKED, row }),
   fields: { labels: { per: "example", dtype: "i32", fill: MASKED } },
-  encoder: ({ rows }, tokenizer) => {
-    const { around } = cutterOf(tokenizer, rows.map(({ text }) => text))
-    return ({ text, label }) => [{ ...around(text), fields: () => ({ labels: [label] }) }]
-  },
+  encoder: textEncoder(({ label }) => [label]),
   objective: perExample,
   measure: ({ outputs: { logits } }) => ({ logits }),
   metrics: { loss: "lower", accuracy: "higher", macroF1: "higher", matthews: "higher" },
@@ -98,17 +91,23 @@ export const classification = (labels: ReadonlyArray<string>): ClassificationTas
   ...classesOf(TASK.kind, "sequence", labels),
 })
 
-/** Labels of a classifier, with its head. */
+/** Names of classes or scores, the head for them, and why there can be none. */
 export const classesOf = (
   task: string,
   kind: "sequence" | "token",
   labels: ReadonlyArray<string>,
+  { fewest = 2, needs = "at least two different labels" } = {},
 ): { readonly labels: ReadonlyArray<string>; readonly head: Head; readonly problem?: string } => ({
   labels,
   head: { kind, size: labels.length },
-  ...labels.length < 2 || new Set(labels).size < labels.length
-    ? { problem: `${task} needs at least two different labels, got ${JSON.stringify(labels)}` }
+  ...labels.length < fewest || new Set(labels).size < labels.length
+    ? { problem: `${task} needs ${needs}, got ${JSON.stringify(labels)}` }
     : {},
+})
+
+/** The field of several numbers an example. */
+export const numberField = (size: number): Readonly<Record<string, FieldSpec>> => ({
+  labels: { per: "example", dtype: "f32", fill: 0, size },
 })
 
 /** Whether a label is one of `count`, or none where that is allowed. */

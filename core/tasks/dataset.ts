@@ -8,19 +8,28 @@
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import { missingNotes } from "../data/table/cells.ts"
-import { checkColumns } from "../data/table/check_columns.ts"
 import type { Data, DatasetOptions } from "../data/data.ts"
-import { attempt, DataError } from "../data/data_error.ts"
-import { formatOf, readTable } from "../data/table/read_table.ts"
+import { attempt, type DataError } from "../data/data_error.ts"
+import { formatOf, openTable, readTable } from "../data/table/read_table.ts"
 import { type ReadOptions, TEXT_COLUMN } from "../data/table/read_options.ts"
 import { type Row, type Table, tableOf } from "../data/table/table.ts"
-import { type Columns, type DataOf, readerOf } from "./builtin.ts"
+import type { Columns, DataOf } from "./builtin.ts"
 import type { PairRow, TextRow } from "./causal_lm.ts"
 import type { LabeledRow } from "./classification.ts"
+import { mapColumns } from "./map_columns.ts"
 import type { TaggedRow } from "./token_classification.ts"
 
-export type { ColumnReader, Data, DataInfo, DataRow, DatasetOptions, ReadRows, RowKind } from "../data/data.ts"
+export type {
+  ColumnReader,
+  Data,
+  DataInfo,
+  DataRow,
+  DatasetOptions,
+  ReadRows,
+  RowKind,
+  StreamedData,
+} from "../data/data.ts"
+export { stream, type StreamOptions } from "./stream.ts"
 export { split } from "../data/split/split.ts"
 export type { Conflict, Duplicate, SplitOptions, Splits } from "../data/split/split.ts"
 export type { Columns, DataOf } from "./builtin.ts"
@@ -42,41 +51,34 @@ export type TaggedData = Data<TaggedRow>
 /** A data set from a file. */
 export type FromFile<D> = Effect.Effect<D, DataError, FileSystem.FileSystem>
 
-/** Reads a file in the format that its extension (or `options.format`) tells. Plain text has one column, "text". */
-export const file = <const C extends Columns>(
+/** Reads a file whose columns mean what `columns` says. Fails with a {@link DataError} that names all rows at fault. */
+export type ReadFile = <const C extends Columns>(
+  path: string,
+  columns: C,
+  options?: DatasetOptions,
+) => FromFile<DataOf<C>>
+
+/** Reads a file in the format that `options.format`, its content or its extension tells. Plain text has one column, "text". */
+export const file: ReadFile = <const C extends Columns>(
   path: string,
   columns: C,
   options: DatasetOptions = {},
 ): FromFile<DataOf<C>> =>
   Effect.flatMap(readTable(path, options), (table) => attempt(() => mapColumns(table, columns, options)))
 
+const fileOf = (format: string): ReadFile => (path, columns, options) => file(path, columns, { ...options, format })
+
 /** Reads comma-separated values (RFC 4180 quotes). */
-export const csv = <const C extends Columns>(
-  path: string,
-  columns: C,
-  options: DatasetOptions = {},
-): FromFile<DataOf<C>> => file(path, columns, { ...options, format: "csv" })
+export const csv: ReadFile = fileOf("csv")
 
 /** Reads tab-separated values; the file tells whether quotes are quoting or characters (`options.quotes`). */
-export const tsv = <const C extends Columns>(
-  path: string,
-  columns: C,
-  options: DatasetOptions = {},
-): FromFile<DataOf<C>> => file(path, columns, { ...options, format: "tsv" })
+export const tsv: ReadFile = fileOf("tsv")
 
 /** Reads JSON: an array of objects, or what pandas and datasets write in its place (lists or records by column). */
-export const json = <const C extends Columns>(
-  path: string,
-  columns: C,
-  options: DatasetOptions = {},
-): FromFile<DataOf<C>> => file(path, columns, { ...options, format: "json" })
+export const json: ReadFile = fileOf("json")
 
 /** Reads JSON Lines: one object a line. */
-export const jsonLines = <const C extends Columns>(
-  path: string,
-  columns: C,
-  options: DatasetOptions = {},
-): FromFile<DataOf<C>> => file(path, columns, { ...options, format: "jsonl" })
+export const jsonLines: ReadFile = fileOf("jsonl")
 
 /** Reads plain text, a document per line, per paragraph, or the whole file (`options.document`). */
 export const text = (path: string, options: DatasetOptions = {}): FromFile<TextData> =>
@@ -96,22 +98,7 @@ export const fromRows = <const C extends Columns>(
   options: DatasetOptions = {},
 ): DataOf<C> => mapColumns(tableOf(values, "rows"), columns, options)
 
-export { formatOf, readTable }
+export { formatOf, openTable, readTable }
+export type { Chunk, Reader } from "../data/readers/reader.ts"
+export type { Source } from "../data/table/source.ts"
 export type { ReadOptions, Row, Table }
-
-const mapColumns = <C extends Columns>(table: Table, columns: C, options: DatasetOptions): DataOf<C> => {
-  if (table.rows.length === 0) throw new DataError({ reason: "Empty", message: `${table.source} holds no rows` })
-  const { kind, names, texts, read } = readerOf(columns)
-  checkColumns(table, names)
-  const { rows, labels = [], notes: told = [] } = read(table, options)
-  const notes = [...table.notes ?? [], ...missingNotes(table, texts), ...told]
-  const data: Data = {
-    kind,
-    source: table.source,
-    unit: table.unit,
-    labels,
-    rows,
-    ...notes.length === 0 ? {} : { notes },
-  }
-  return data as DataOf<C>
-}

@@ -7,7 +7,7 @@ import { LANGUAGE_MODEL, type TextRow, textRows } from "./causal_lm.ts"
 import { maskTokens } from "./mask_tokens.ts"
 import type { TaskOf } from "./task.ts"
 
-/** Tokens that were hidden from the model, from those on both sides (Devlin et al. 2018). */
+/** Predicts masked tokens from both sides (Devlin et al. 2018). */
 export interface MaskedLMTask extends TaskOf<TextRow> {
   /** Its name. */
   readonly kind: "masked-lm"
@@ -18,7 +18,7 @@ const TASK: MaskedLMTask = {
   kind: "masked-lm",
   head: { kind: "vocabulary", attention: "bidirectional" },
   rows: [textRows],
-  // All tokens but special ones may be hidden. Nothing follows the text.
+  // All tokens but special ones may be masked. No end token is added.
   encoder: ({ rows }, tokenizer, { vocabSize = Infinity }) => {
     checkMask(tokenizer, vocabSize)
     const { around, spelled } = cutterOf(tokenizer, rows.map(({ text }) => text))
@@ -31,7 +31,7 @@ const TASK: MaskedLMTask = {
   prepare: (batch, key, { maskId, vocabSize }) => maskTokens(batch, key, { maskId: maskId!, vocabSize }),
 }
 
-/** Throws a {@link DataError} where nothing can be hidden. */
+/** Throws a {@link DataError} if there is no mask token in the vocabulary. */
 function checkMask({ maskId }: Tokenizer, vocabSize: number): void {
   const beyond = maskId === undefined ? undefined : wrongTokenId([maskId], vocabSize)
   if (maskId !== undefined && beyond === undefined) return
@@ -41,5 +41,5 @@ function checkMask({ maskId }: Tokenizer, vocabSize: number): void {
   throw new DataError({ reason: "Tokenizer", message })
 }
 
-/** Hidden tokens, from those on both sides. */
+/** Predicts masked tokens from both sides. */
 export const maskedLM = (): MaskedLMTask => TASK

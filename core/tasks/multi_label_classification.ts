@@ -1,13 +1,12 @@
-import { cellsOf, cellText } from "../data/table/cells.ts"
+import { cellText } from "../data/table/cells.ts"
 import type { ColumnReader, DataRow, RowKind } from "../data/data.ts"
-import { DataError, listPlaces } from "../data/data_error.ts"
+import { rowsError } from "../data/data_error.ts"
 import { MASKED } from "../data/encode.ts"
 import { readLabels } from "../data/labels/labels.ts"
-import { cutterOf } from "../data/tokenizer/training/pieces.ts"
-import { textKey } from "../data/split/text_keys.ts"
 import type { Table } from "../data/table/table.ts"
 import { abs, add, exp, full, log, max, mean, mul, neg, sub } from "../tensor/ops.ts"
-import { isLabel } from "./classification.ts"
+import { classesOf, isLabel, numberField } from "./classification.ts"
+import { ONE_TEXT, textEncoder, textRowsOf } from "./shared/one_text.ts"
 import type { TaskOf } from "./task.ts"
 
 /** Columns of data for classification into any number of classes. */
@@ -16,7 +15,7 @@ export interface LabelSetColumns {
   readonly text: string
   /** Column that holds a list of labels, or a text of labels with a separator between them; both may be empty. */
   readonly labels: string
-  /** What stands between labels in a text. Default `","`. */
+  /** Separator between labels in a text. Default `","`. */
   readonly separator?: string
 }
 
@@ -24,7 +23,7 @@ export interface LabelSetColumns {
 export interface LabelSetRow extends DataRow {
   /** The text. */
   readonly text: string
-  /** Ids of its labels, rising: indices into the data's `labels`; [-100] where they are not known. */
+  /** Ids of its labels in ascending order: indices into the data's `labels`; [-100] if they are unknown. */
   readonly labels: ReadonlyArray<number>
 }
 
@@ -32,8 +31,7 @@ export interface LabelSetRow extends DataRow {
 export const labelSetRows: RowKind<LabelSetRow> = {
   name: "multi-label",
   columns: "a text column and one of lists of labels",
-  texts: ({ text }) => [text],
-  about: ({ text }) => textKey(text),
+  ...ONE_TEXT,
   says: ({ labels }) => labels,
   conflict: (rows, names) => rows.map(({ labels }) => shown(labels, names)),
   classes: ({ labels }) => labels,
@@ -46,23 +44,27 @@ export const labelSetColumns = ({ text, labels, separator = "," }: LabelSetColum
   names: [text, labels],
   texts: [text],
   read: (table, options) => {
-    const sets = setsOf(table, labels, separator)
+    const sets = setsOf(table, labels, separator, options.labels)
     const { source, unit, places } = table
     const where = { source, unit, column: labels, places: sets.flatMap((set, i) => set.map(() => places[i])) }
-    const { names, ids, notes } = readLabels(sets.flat(), where, "words", options.labels)
+    const { names, ids, notes } = readLabels(sets.flat(), where, "words", options.labels, 1)
     let at = 0
     const sorted = sets.map(({ length }) => [...new Set(ids.slice(at, at += length))].sort((a, b) => a - b))
     const unknown = sorted.flatMap((set, index) => set.includes(MASKED) ? [index] : [])
     if (unknown.length > 0) {
       fail(table, labels, "a sign for no label; leave such rows out, or give [] for none,", unknown)
     }
-    const rows = cellsOf(table, text).map((text, index) => ({ text, labels: sorted[index], row: places[index] }))
-    return { rows, labels: names, notes }
+    return { rows: textRowsOf(table, text, (index) => ({ labels: sorted[index] })), labels: names, notes }
   },
 })
 
 /** The names in each cell of a column. Throws DataError with all rows that hold neither a list nor a text. */
-const setsOf = (table: Table, column: string, separator: string): ReadonlyArray<ReadonlyArray<string>> => {
+const setsOf = (
+  table: Table,
+  column: string,
+  separator: string,
+  given: ReadonlyArray<string> | undefined,
+): ReadonlyArray<ReadonlyArray<string>> => {
   const cells = table.rows.map((row) => {
     const value = row[column]
     if (value === undefined || value === null) return undefined
@@ -83,19 +85,19 @@ const setsOf = (table: Table, column: string, separator: string): ReadonlyArray<
     const advice = `write labels with ${JSON.stringify(separator)} between, or lists in a JSON file,`
     fail(table, column, `a list that is written as a text; ${advice}`, written)
   }
-  const [first] = cells
-  const oneHot = cells.length > 0 && first!.length > 1 &&
-    cells.every((cell) => cell!.length === first!.length && cell!.every((item) => item === "0" || item === "1"))
+  // Ids of classes may be 0 and 1 too, but not one for each class.
+  const size = given?.length ?? cells[0]?.length ?? 0
+  const oneHot = size > 1 &&
+    cells.every((cell) => cell!.length === size && cell!.every((item) => item === "0" || item === "1"))
   if (oneHot) fail(table, column, "a 0 or 1 for each class; name the classes that a text has,", [0])
   return cells as ReadonlyArray<ReadonlyArray<string>>
 }
 
 const isWrittenList = (value: unknown): boolean => typeof value === "string" && /^\s*\[.*\]\s*$/s.test(value)
 
-const fail = ({ source, unit, places }: Table, column: string, what: string, indices: ReadonlyArray<number>): never => {
-  const rows = indices.map((index) => places[index])
-  const message = `${source}, column ${JSON.stringify(column)}: ${what} in ${listPlaces(unit, rows)}`
-  throw new DataError({ reason: "Label", message, rows })
+const fail = (table: Table, column: string, what: string, indices: ReadonlyArray<number>): never => {
+  const rows = indices.map((index) => table.places[index])
+  throw rowsError("Label", table, rows, `, column ${JSON.stringify(column)}: ${what}`)
 }
 
 /** Any number of classes for a text. */
@@ -115,13 +117,7 @@ const TASK: Omit<MultiLabelClassificationTask, "labels" | "head" | "fields" | "p
       ? undefined
       : `label ids must be from 0 to ${length - 1}`,
   unlabeled: (text, row) => ({ text, labels: [MASKED], row }),
-  encoder: ({ rows, labels: names }, tokenizer) => {
-    const { around } = cutterOf(tokenizer, rows.map(({ text }) => text))
-    return ({ text, labels }) => [{
-      ...around(text),
-      fields: () => ({ labels: names.map((_, id) => labels.includes(id) ? 1 : 0) }),
-    }]
-  },
+  encoder: textEncoder(({ labels }, names) => names.map((_, id) => labels.includes(id) ? 1 : 0)),
   // torch.nn.BCEWithLogitsLoss: max(x, 0) - x y + log(1 + exp(-|x|)), the mean over classes, then over examples.
   objective: ({ batch: { fields: { labels } }, outputs: { logits } }) => {
     const each = add(sub(max(logits, 0), mul(logits, labels)), log(add(exp(neg(abs(logits))), 1)))
@@ -135,7 +131,7 @@ const TASK: Omit<MultiLabelClassificationTask, "labels" | "head" | "fields" | "p
       return { row, probabilities, said: probabilities.flatMap((value, id) => value > 0.5 ? [id] : []) }
     })
     const predictions = sets.map(({ row: { text, labels }, said, probabilities }) => {
-      // The answer as a whole, were the classes independent.
+      // Probability of the whole set, with independent classes.
       const probability = probabilities.reduce((all, value) => all * Math.max(value, 1 - value), 1)
       return { text, expected: shown(labels, names), label: shown(said, names), probability, probabilities }
     })
@@ -157,17 +153,13 @@ const TASK: Omit<MultiLabelClassificationTask, "labels" | "head" | "fields" | "p
   },
 }
 
-/** Names of labels in words. */
+/** Names of a set of labels. */
 const shown = (labels: ReadonlyArray<number>, names: ReadonlyArray<string>): string =>
   labels.map((id) => names[id]).join(", ") || "(none)"
 
 /** Any number of `labels` for a text, learned by binary cross-entropy; those with a probability over 0.5 are the answer. */
 export const multiLabelClassification = (labels: ReadonlyArray<string>): MultiLabelClassificationTask => ({
   ...TASK,
-  labels,
-  head: { kind: "sequence", size: labels.length },
-  fields: { labels: { per: "example", dtype: "f32", fill: 0, size: labels.length } },
-  ...labels.length === 0 || new Set(labels).size < labels.length
-    ? { problem: `multi-label-classification needs different labels, got ${JSON.stringify(labels)}` }
-    : {},
+  fields: numberField(labels.length),
+  ...classesOf(TASK.kind, "sequence", labels, { fewest: 1, needs: "different labels" }),
 })

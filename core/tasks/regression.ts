@@ -1,12 +1,12 @@
-import { cellsOf } from "../data/table/cells.ts"
+import { cellsOf, cellText } from "../data/table/cells.ts"
 import type { ColumnReader, DataRow, RowKind } from "../data/data.ts"
-import { DataError, listPlaces } from "../data/data_error.ts"
+import { rowsError } from "../data/data_error.ts"
 import { numeralOf } from "../data/labels/numeral.ts"
-import { cutterOf } from "../data/tokenizer/training/pieces.ts"
-import { textKey } from "../data/split/text_keys.ts"
 import type { Table } from "../data/table/table.ts"
 import { full, mean, mul, sub } from "../tensor/ops.ts"
+import { classesOf, numberField } from "./classification.ts"
 import { pearson, spearman } from "./measures/correlation.ts"
+import { ONE_TEXT, textEncoder, textRowsOf } from "./shared/one_text.ts"
 import type { TaskOf } from "./task.ts"
 
 /** Columns of data for regression. */
@@ -21,7 +21,7 @@ export interface ScoredColumns {
 export interface ScoredRow extends DataRow {
   /** The text. */
   readonly text: string
-  /** Scores, in the order of the data's `labels`; empty where they are not known. */
+  /** Scores, in the order of the data's `labels`; empty if they are unknown. */
   readonly scores: ReadonlyArray<number>
 }
 
@@ -29,8 +29,7 @@ export interface ScoredRow extends DataRow {
 export const scoredRows: RowKind<ScoredRow> = {
   name: "regression",
   columns: "a text column and one or more score columns",
-  texts: ({ text }) => [text],
-  about: ({ text }) => textKey(text),
+  ...ONE_TEXT,
   says: ({ scores }) => scores,
   conflict: (rows) => rows.map(({ scores }) => shown(scores)),
   answers: "scores",
@@ -46,28 +45,26 @@ export const scoredColumns = ({ text, scores }: ScoredColumns): ColumnReader<Sco
     texts: [text],
     read: (table) => {
       const columns = labels.map((column) => numbersOf(table, column))
-      const rows = cellsOf(table, text).map((text, index) => ({
-        text,
-        scores: columns.map((numbers) => numbers[index]),
-        row: table.places[index],
-      }))
+      const rows = textRowsOf(table, text, (index) => ({ scores: columns.map((numbers) => numbers[index]) }))
       return { rows, labels }
     },
   }
 }
 
-/** The numbers of a column. Throws DataError with all rows that hold something else. */
+/** The numbers of a column. Throws DataError with all rows that hold no number. */
 const numbersOf = (table: Table, column: string): ReadonlyArray<number> => {
-  const cells = cellsOf(table, column).map((cell) => cell.trim())
+  const cells = cellsOf(table, column, scoreText).map((cell) => cell.trim())
   const wrong = cells.flatMap((cell, index) => isNumber(cell) ? [] : [index])
   if (wrong.length === 0) return cells.map(Number)
   const rows = wrong.map((index) => table.places[index])
   const found = [...new Set(wrong.map((index) => JSON.stringify(cells[index])))].slice(0, 5).join(", ")
-  const message =
-    `${table.source}, column ${JSON.stringify(column)}: a score must be a number such as 3.7, got ${found} ` +
-    `in ${listPlaces(table.unit, rows)}`
-  throw new DataError({ reason: "Label", message, rows })
+  const what = `a score must be a number such as 3.7, got ${found}`
+  throw rowsError("Label", table, rows, `, column ${JSON.stringify(column)}: ${what}`)
 }
+
+/** A score's text. Unlike an id, a score may be any float, also above 2^53. */
+const scoreText = (value: unknown): string | undefined =>
+  cellText(value) ?? (typeof value === "number" ? String(value) : undefined)
 
 const isNumber = (cell: string): boolean => numeralOf(cell) !== undefined && Number.isFinite(Math.fround(Number(cell)))
 
@@ -88,10 +85,7 @@ const TASK: Omit<RegressionTask, "labels" | "head" | "fields" | "problem"> = {
       ? undefined
       : `scores must be finite numbers, ${length} for each text`,
   unlabeled: (text, row) => ({ text, scores: [], row }),
-  encoder: ({ rows }, tokenizer) => {
-    const { around } = cutterOf(tokenizer, rows.map(({ text }) => text))
-    return ({ text, scores }) => [{ ...around(text), fields: () => ({ labels: scores }) }]
-  },
+  encoder: textEncoder(({ scores }) => scores),
   // torch.nn.MSELoss: the mean over scores, then over examples.
   objective: ({ batch: { fields: { labels } }, outputs: { logits } }) => {
     const off = sub(logits, labels)
@@ -109,7 +103,7 @@ const TASK: Omit<RegressionTask, "labels" | "head" | "fields" | "problem"> = {
       distance: meanOf(said.map((value, i) => Math.abs(value - scores[i]))),
     }))
     if (pairs.some(({ row }) => row.scores.length === 0)) return { predictions }
-    /** The mean over scores of what is found of each: its expected and predicted values. */
+    /** The mean over the scores of a function of expected and predicted values. */
     const each = (find: (expected: ReadonlyArray<number>, said: ReadonlyArray<number>) => number) =>
       meanOf(labels.map((_, i) => find(pairs.map(({ row }) => row.scores[i]), pairs.map(({ said }) => said[i]))))
     const metrics = {
@@ -124,17 +118,13 @@ const TASK: Omit<RegressionTask, "labels" | "head" | "fields" | "problem"> = {
 
 const meanOf = (values: ReadonlyArray<number>): number => values.reduce((sum, value) => sum + value, 0) / values.length
 
-/** Scores in words, four digits each. */
+/** Scores with four digits each. */
 const shown = (scores: ReadonlyArray<number>): string =>
   scores.map((score) => String(Number(score.toPrecision(4)))).join(", ")
 
 /** A score for a text, or several, learned by mean squared error; `labels` are their names. Default: `["score"]`. */
 export const regression = (labels: ReadonlyArray<string> = ["score"]): RegressionTask => ({
   ...TASK,
-  labels,
-  head: { kind: "sequence", size: labels.length },
-  fields: { labels: { per: "example", dtype: "f32", fill: 0, size: labels.length } },
-  ...labels.length === 0 || new Set(labels).size < labels.length
-    ? { problem: `regression needs different names for its scores, got ${JSON.stringify(labels)}` }
-    : {},
+  fields: numberField(labels.length),
+  ...classesOf(TASK.kind, "sequence", labels, { fewest: 1, needs: "different names for its scores" }),
 })

@@ -1,6 +1,5 @@
 /**
- * What a task is. Everything that the loop, the evaluation and the report need to know of one is in its value, so a
- * package adds a task without a change here.
+ * The type of a task. Its value has everything that training, evaluation and reports need, so a package can add one.
  * @module
  */
 import type { Head } from "../contracts/head.ts"
@@ -11,35 +10,35 @@ import type { Example } from "../data/encode.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import type { ClassificationMetrics } from "./measures/classification_metrics.ts"
 
-/** What the model is for: which rows it learns from, how they become batches, the head, the loss and the metrics. */
+/** What a model learns: kinds of rows, their encoding, head, loss and metrics. */
 export interface TaskOf<Row extends DataRow = DataRow> extends Encoding<Row> {
   /** Name in messages, run folders and run files. */
   readonly kind: string
-  /** The output layer that it needs. */
+  /** The output layer. */
   readonly head: Head
-  /** Names of classes (label id = index) or scores, which data and model must share. Default: none. */
+  /** Names of classes (label id = index) or scores, the same in data and model. Default: none. */
   readonly labels?: ReadonlyArray<string>
-  /** Why no model can be made for it. Default: one can. */
+  /** Why no model can have this task. Default: it can. */
   readonly problem?: string | undefined
   /** transformers' `problem_type` of the head. Default: none. */
   readonly problemType?: string
   /** Kinds of rows that it learns from. */
   readonly rows: ReadonlyArray<RowKind>
-  /** What values a row must have and has not, for rows that no reader made. Default: nothing is checked. */
+  /** Describes a wrong value of a row that no reader made. Default: nothing is checked. */
   fault?(row: Row, labels: ReadonlyArray<string>, unlabeled: boolean): string | undefined
-  /** A row without an answer, for `predict`. Default: the task answers no texts. */
+  /** A row without an answer, for `predict`. Default: the task has no `predict`. */
   unlabeled?(text: string, row: number): Row
-  /** Whether the model learns to write a token of an example, for previews. Default: it writes none. */
+  /** Whether a token of an example is trained on, for previews. Default: none is. */
   written?(example: Example, index: number): boolean
-  /** Changes a batch before the model sees it, anew in each step. Default: it stays as it is. */
+  /** Changes a batch in each step before the model runs, e.g. masks tokens. Default: no change. */
   prepare?(batch: BatchTensors, key: readonly [Tensor, Tensor], vocabulary: Vocabulary): BatchTensors
   /** The loss, before plugins wrap it. */
   readonly objective: Objective
-  /** What {@link Task.judge} needs of each example: tensors [B, ...] of padded rows. */
+  /** Tensors [B, ...] of padded rows for {@link Task.judge}. */
   measure(context: Pick<ObjectiveContext, "batch" | "outputs">): Readonly<Record<string, Tensor>>
-  /** Names of its metrics, `loss` among them, and which of two values is better. */
+  /** Metrics, `loss` included: whether higher or lower values are better. */
   readonly metrics: Readonly<Record<string, "higher" | "lower">>
-  /** Metrics and predictions from what was measured. `loss` is the mean loss. */
+  /** Metrics and predictions of measured examples. `loss` is the mean loss. */
   judge(measured: ReadonlyArray<Measured<Row>>, loss: number, labels: ReadonlyArray<string>): Judgement
 }
 
@@ -51,45 +50,45 @@ export interface Vocabulary {
   readonly maskId?: number | undefined
 }
 
-/** An example that went through the model. */
+/** An example with the outputs of the model. */
 export interface Measured<Row extends DataRow = DataRow> {
   /** Its row. */
   readonly row: Row
   /** The example. */
   readonly example: Example
-  /** Its part of each tensor of {@link Task.measure}, and its `loss` and `weight`. */
+  /** Its slice of each tensor of {@link Task.measure}, and its `loss` and `weight`. */
   readonly values: Readonly<Record<string, Float32Array | Int32Array>>
 }
 
-/** What a model says of a text or a word. */
+/** The prediction for a text or a word. */
 export interface Prediction {
-  /** What was read; of a word, its whole row. */
+  /** The text; for a word, that of its row. */
   readonly text: string
-  /** The word, where words are judged. */
+  /** The word, for tasks on words. */
   readonly word?: string
   /** The answer in words: names of classes, or scores. */
   readonly label: string
-  /** Probability of the answer, 0 to 1; absent where there is none. */
+  /** Probability of the answer, 0 to 1; absent if the task has none. */
   readonly probability?: number
-  /** Probabilities of all classes, in the order of the task's labels; absent where there are none. */
+  /** Probabilities of all classes, in the order of the task's labels; absent if the task has none. */
   readonly probabilities?: ReadonlyArray<number>
-  /** Scores, in the order of the task's labels; absent where there are none. */
+  /** Scores, in the order of the task's labels; absent if the task has none. */
   readonly scores?: ReadonlyArray<number>
 }
 
-/** A prediction beside the answer that was expected. */
+/** A prediction with the expected answer. */
 export interface JudgedPrediction extends Prediction {
-  /** What the data says. */
+  /** The answer in the data. */
   readonly expected: string
-  /** How far a score is from the expected one. Default: the answer is either right or wrong. */
+  /** Distance from the expected score. Default: the answer is right or wrong. */
   readonly distance?: number
 }
 
-/** What a task makes of measured examples. */
+/** Result of an evaluation. */
 export interface Judgement {
-  /** Metrics beside `loss`; absent where rows have no answer. */
+  /** Metrics without `loss`; absent if rows have no answer. */
   readonly metrics?: Metrics
-  /** Scores of each class, where examples have one class. */
+  /** Scores of each class, for tasks with one class an example. */
   readonly classification?: ClassificationMetrics
   /** One a row, or one a word, in the order of the rows. Default: none. */
   readonly predictions?: ReadonlyArray<JudgedPrediction>

@@ -1,6 +1,6 @@
 import type { ColumnReader, Data, DataRow, RowKind } from "../data/data.ts"
 import { listsOf } from "../data/table/cells.ts"
-import { DataError, listPlaces } from "../data/data_error.ts"
+import { listPlaces, rowsError } from "../data/data_error.ts"
 import { MASKED } from "../data/encode.ts"
 import { readLabels } from "../data/labels/labels.ts"
 import { alongBody, concat, type EncodedRow, frameOf, unframed } from "../data/tokenizer/training/pieces.ts"
@@ -8,7 +8,7 @@ import type { Tokenizer } from "../data/tokenizer/tokenizer.ts"
 import { argmax, maximum, softmax } from "../tensor/ops.ts"
 import { classesOf, isLabel } from "./classification.ts"
 import { classificationMetrics } from "./measures/classification_metrics.ts"
-import { perToken } from "./objectives.ts"
+import { perToken } from "./shared/objectives.ts"
 import type { TaskOf } from "./task.ts"
 
 /** Columns of data for token classification; both hold lists of the same length, so JSON or rows in memory. */
@@ -25,7 +25,7 @@ export interface TaggedRow extends DataRow {
   readonly words: ReadonlyArray<string>
   /** The words with spaces between. */
   readonly text: string
-  /** Label id of each word: index into the data's `labels`; -100 for a word without a label. */
+  /** Label id of each word: index into the data's `labels`; -100 without a label. */
   readonly labels: ReadonlyArray<number>
 }
 
@@ -60,10 +60,7 @@ export const taggedColumns = (columns: TaggedColumns): ColumnReader<TaggedRow> =
     const tags = listsOf(table, columns.tags)
     const uneven = places.filter((_, index) => words[index].length !== tags[index].length)
     if (uneven.length > 0) {
-      const message = `${source}: "${columns.words}" and "${columns.tags}" differ in length in ${
-        listPlaces(unit, uneven)
-      }`
-      throw new DataError({ reason: "Malformed", message, rows: uneven })
+      throw rowsError("Malformed", table, uneven, `: "${columns.words}" and "${columns.tags}" differ in length`)
     }
     const where = { source, unit, column: columns.tags, places: tags.flatMap((own, i) => own.map(() => places[i])) }
     const { names, ids, notes } = readLabels(tags.flat(), where, "words", options.labels)
@@ -133,9 +130,9 @@ export const tokenClassification = (labels: ReadonlyArray<string>): TokenClassif
 })
 
 /**
- * Words one by one, as transformers has them with `is_split_into_words`; the first token of each has its label. Where that
- * would run words together that the tokenizer tells apart in a text, each but the first has the space before it. Throws
- * DataError `EmptyText` for a word without any token.
+ * Encodes words one by one, as transformers does with `is_split_into_words`; the first token of a word has its label. If the
+ * tokenizer would lose the spaces between words that way, each word but the first gets one before it. Throws DataError
+ * `EmptyText` for a word without any token.
  */
 function wordEncoder(data: Data<TaggedRow>, tokenizer: Tokenizer): (row: TaggedRow) => ReadonlyArray<EncodedRow> {
   const frame = frameOf(tokenizer, data.rows.map(({ text }) => text))
@@ -148,10 +145,7 @@ function wordEncoder(data: Data<TaggedRow>, tokenizer: Tokenizer): (row: TaggedR
   ]))
   const isBad = (row: TaggedRow) => partsOf.get(row)!.some(({ length }) => length === 0)
   const bad = data.rows.filter(isBad).map(({ row }) => row)
-  if (bad.length > 0) {
-    const message = `${data.source}: a word without any token in ${listPlaces(data.unit, bad)}`
-    throw new DataError({ reason: "EmptyText", message, rows: bad })
-  }
+  if (bad.length > 0) throw rowsError("EmptyText", data, bad, ": a word without any token")
   return (row) => {
     const parts = partsOf.get(row)!, { labels } = row
     const along = (first: (word: number) => number, rest: (word: number) => number) =>
@@ -165,14 +159,14 @@ function wordEncoder(data: Data<TaggedRow>, tokenizer: Tokenizer): (row: TaggedR
     const piece = { before, body, after, found: { begins, ends, spaced } }
     const fields = (tokens: Int32Array) => ({
       labels: alongBody(piece, targets, MASKED, tokens),
-      // The word of each token, for those that judge.
+      // The word of each token, for `judge`.
       words: alongBody(piece, places, -1, tokens),
     })
     return [{ ...piece, fields }]
   }
 }
 
-/** Whether words encoded one by one lose the space between them, which a text of them has. */
+/** Whether words that are encoded one by one lose the space between them. */
 function runTogether(rows: ReadonlyArray<TaggedRow>, tokenizer: Tokenizer): boolean {
   const pair = rows.find(({ words }) => words.length > 1)?.words
   if (pair === undefined) return false

@@ -3,7 +3,7 @@
  * upper half of a 32-bit float). Values travel as bits, so that no NaN changes on the way.
  * @module
  */
-/** Widens IEEE half floats. `to` may lie over the same memory if `from` is its upper half: each is read before it is overwritten. */
+/** Widens IEEE half floats. `to` may share the memory of `from` if `from` is its upper half. */
 export function widenF16(from: Uint16Array, to: Uint32Array): void {
   for (let i = 0; i < from.length; i++) {
     const half = from[i]
@@ -21,7 +21,7 @@ export function widenF16(from: Uint16Array, to: Uint32Array): void {
   }
 }
 
-/** Widens bfloat16. `to` may lie over the same memory, as for {@link widenF16}. */
+/** Widens bfloat16. `to` may share the memory of `from`, as in {@link widenF16}. */
 export function widenBF16(from: Uint16Array, to: Uint32Array): void {
   for (let i = 0; i < from.length; i++) to[i] = from[i] << 16
 }

@@ -5,6 +5,7 @@
 export {
   abs,
   add,
+  type BinaryFunction,
   cos,
   div,
   equal,
@@ -27,24 +28,14 @@ export {
   tanh,
   toFloat,
   toInt,
+  type UnaryFunction,
   uniform,
   where,
 } from "./operations/elementwise.ts"
 export { constant, full, input, type InputOptions, iota, slot, type SlotReference } from "./operations/leaves.ts"
-export { argmax, batchSum, maximum, mean, type ReduceOptions, sum, sumTo } from "./operations/reduce.ts"
-export {
-  concat,
-  expand,
-  flip,
-  forBatch,
-  narrow,
-  pad,
-  permute,
-  reshape,
-  slice,
-  stopGradient,
-  transpose,
-} from "./operations/views.ts"
+export { batchSum, expand, forBatch, type ReduceOptions, sum, sumTo } from "./operations/broadcast.ts"
+export { argmax, maximum, mean } from "./operations/reduce.ts"
+export { concat, flip, narrow, pad, permute, reshape, slice, stopGradient, transpose } from "./operations/views.ts"
 export { matmul, type MatmulOptions } from "./operations/matmul.ts"
 export { gather, scatterAdd, updateSlice } from "./operations/indexing.ts"
 export { softmax } from "./composites/softmax.ts"

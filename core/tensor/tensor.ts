@@ -11,11 +11,11 @@ export type Attributes = Readonly<Record<string, unknown>>
 
 /** An immutable node of a graph: an operation applied to inputs. Built by the functions of `ops`, never by hand. */
 export interface Tensor {
-  /** Nodes are numbered in the order they are made: inputs always have lower numbers. */
+  /** Order of creation: inputs always have lower numbers. */
   readonly id: number
-  /** What makes it. */
+  /** The operation that computes it. */
   readonly operation: Operation
-  /** What it is made of. */
+  /** Inputs of the operation. */
   readonly inputs: ReadonlyArray<Tensor>
   /** The operation's settings at this node. */
   readonly attributes: Attributes
@@ -30,7 +30,7 @@ export type Range = readonly [number, number] | Tensor
 /** Part of a tensor: a range for each axis. */
 export type Box = ReadonlyArray<Range>
 
-/** Where the elements of a tensor lie in memory, in elements. */
+/** Layout of a tensor in memory; offsets and strides count elements. */
 export interface Strided {
   /** Index of the first element. */
   readonly offset: number
@@ -61,7 +61,7 @@ export interface Operation {
   readonly decompose?: (node: Tensor) => Tensor
   /** The value in float64, from values of the inputs. Left out where `decompose` says it all. */
   readonly reference?: (node: Tensor, inputs: ReadonlyArray<Numbers>) => Numbers
-  /** Where the value lies in its input's memory; undefined where its elements must be copied first. Views have this. */
+  /** Layout of the value in its input's memory; undefined if its elements must be copied first. Views have this. */
   readonly view?: (node: Tensor, input: Strided) => Strided | undefined
   /** Which part of each input a part of the value needs; undefined where the value must be computed whole. */
   readonly slice?: (node: Tensor, box: Box) => ReadonlyArray<Box> | undefined

@@ -15,23 +15,24 @@ import { div, iota, less, max, mul, reshape, rsqrt, sum, toFloat } from "../tens
 import { attempt, attemptPromise } from "./loop/attempt.ts"
 import { choiceData, choiceInput, choiceOf, type EvaluateError } from "./evaluate.ts"
 import { padIdOf } from "./loop/training_data.ts"
+import { checkOneTask } from "./step/task_named.ts"
 import { TrainingError } from "./training_error.ts"
 
 /** Options of {@link embed}. */
 export interface EmbedOptions {
-  /** Whether each embedding has length 1, so that a product of two is their cosine. Default false. */
+  /** Scale embeddings to length 1, so that a product of two is their cosine. Default false. */
   readonly normalize?: boolean
-  /** Texts that go through the model together. Default 32. */
+  /** Texts per batch. Default 32. */
   readonly batchSize?: number
-  /** Most tokens of a text; longer ones are cut. Default: the model's positions, and a longer text is an error. */
+  /** Maximum tokens per text; longer ones are cut. Default: the model's positions, and a longer text is an error. */
   readonly maxLength?: number
   /** Default: the one in the model's directory. */
   readonly tokenizer?: Tokenizer
-  /** The plugin that each text goes through, as for `evaluate`. Default: every text goes through all. */
+  /** The plugin of each text, as for `evaluate`. Default: all plugins for every text. */
   readonly plugins?: ReadonlyArray<string>
 }
 
-/** A text with the tokenizer's special tokens, and nothing to learn. */
+/** A text with the tokenizer's special tokens, without fields. */
 const EMBEDDING: Encoding<TextRow> & BatchSpec = {
   head: { kind: "token" },
   fields: {},
@@ -42,8 +43,8 @@ const EMBEDDING: Encoding<TextRow> & BatchSpec = {
 }
 
 /**
- * Embeddings of texts: the mean of the last hidden states over all tokens that are not padding, special ones included
- * (Reimers and Gurevych 2019). Gives [hiddenSize] numbers a text, in the order of the texts.
+ * Embeddings of texts: the mean of the last hidden states over all tokens, including special ones, without padding (Reimers
+ * and Gurevych 2019). Returns [hiddenSize] numbers per text, in the order of the texts.
  */
 export function embed(
   model: Model,
@@ -51,6 +52,7 @@ export function embed(
   options: EmbedOptions = {},
 ): Effect.Effect<ReadonlyArray<Float32Array>, EvaluateError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
+    yield* attempt(() => checkOneTask(model, "embed"))
     if (texts.length === 0) return []
     const { normalize = false, batchSize = 32 } = options
     const { maxPositions, vocabSize } = model.network

@@ -1,35 +1,41 @@
 /**
- * What a program needs beside its methods.
+ * The services that a program needs besides its methods.
  * @module
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
+import { fileSystem } from "../formats/files/file_system.ts"
 import * as Layer from "effect/Layer"
-import * as Path from "effect/Path"
+import type { Path } from "effect/Path"
 import { type AutoOptions, layerWith as backendWith } from "../backend/auto.ts"
 import type { Backend } from "../backend/backend.ts"
 import type { BackendError } from "../backend/backend_error.ts"
 import { layer as plugins, type Plugins } from "../contracts/plugins.ts"
-import { memoryFiles } from "../formats/files/memory_files.ts"
 import { type Families, layer as families } from "../model/load/families.ts"
 
-/** What {@link layer} provides. */
-export type Services = Backend | Plugins | Families | FileSystem.FileSystem | Path.Path
+/** Services that {@link layer} provides. */
+export type Services = Backend | Plugins | Families | FileSystem.FileSystem | Path
 
-/** Options of {@link layerWith}: which backend and how it is set up, and where files are. */
+/** Options of {@link layerWith}: the backend and the files. */
 export interface EspalierOptions extends AutoOptions {
   /**
-   * Files of the program by path, such as `model/config.json`, instead of the machine's. What is read must be in it;
-   * what is written goes into it. For pages, whose bundles leave `@effect/platform-node` out as external.
+   * Files in memory by path, such as `model/config.json`, for reading and writing. For web pages, whose bundles exclude
+   * `@effect/platform-node`. Default: the machine's files.
    */
   readonly files?: Map<string, Uint8Array>
 }
 
-const inMemory = (files: Map<string, Uint8Array>) =>
-  Layer.merge(Layer.succeed(FileSystem.FileSystem, memoryFiles(files)), Path.layer)
+// Imported on demand: a page needs no files of the machine, a program none in memory.
+const inMemory = (files: Map<string, Uint8Array>): Layer.Layer<FileSystem.FileSystem | Path> =>
+  Layer.unwrap(Effect.promise(async () => {
+    const [{ memoryFiles }, path] = await Promise.all([
+      import("../formats/files/memory_files.ts"),
+      import("effect/Path"),
+    ])
+    return Layer.merge(Layer.succeed(fileSystem, memoryFiles(files)), path.layer)
+  }))
 
-// Loaded when it is built, so that a page that brings files of its own never needs it.
-const platform: Layer.Layer<FileSystem.FileSystem | Path.Path> = Layer.unwrap(Effect.promise(async () => {
+const platform: Layer.Layer<FileSystem.FileSystem | Path> = Layer.unwrap(Effect.promise(async () => {
   const [files, path] = await Promise.all([
     import("@effect/platform-node/NodeFileSystem"),
     import("@effect/platform-node/NodePath"),
@@ -43,5 +49,5 @@ export function layerWith(options: EspalierOptions): Layer.Layer<Services, Backe
   return Layer.mergeAll(plugins, families, backendWith(options), files)
 }
 
-/** The registries of plugins and model families, the backend, and the platform's files. Each can be given instead. */
+/** The registries of plugins and model families, the backend, and the machine's files. Each can be replaced. */
 export const layer: Layer.Layer<Services, BackendError> = layerWith({})

@@ -14,8 +14,8 @@ import type { Data } from "../data/data.ts"
 import type { DataError } from "../data/data_error.ts"
 import { loadTokenizer, type Tokenizer } from "../data/tokenizer/tokenizer.ts"
 import type { Graph } from "../graph/build.ts"
-import type { Choice } from "../model/blocks/choice.ts"
-import { chooseByRow, type RowChoice } from "../model/blocks/choose_by_row.ts"
+import type { Choice } from "../model/sites/choice.ts"
+import { chooseByRow, type RowChoice } from "../model/sites/choose_by_row.ts"
 import { programsOf } from "../inference/programs.ts"
 import type { Model } from "../model/model.ts"
 import type { ClassificationMetrics } from "../tasks/measures/classification_metrics.ts"
@@ -23,26 +23,27 @@ import type { JudgedPrediction, Measured, Prediction, Vocabulary } from "../task
 import { full, input } from "../tensor/ops.ts"
 import { attempt, attemptPromise } from "./loop/attempt.ts"
 import { encodeData, padIdOf, type TaskExamples } from "./loop/training_data.ts"
+import { checkOneTask } from "./step/task_named.ts"
 import { TrainingError } from "./training_error.ts"
 
 /** Options of {@link evaluate} and {@link predict}. */
 export interface EvaluateOptions {
-  /** Examples that go through the model together. Default 32. */
+  /** Examples per batch. Default 32. */
   readonly batchSize?: number
-  /** Most tokens of an example; longer texts are cut. Default: the model's positions, and a longer text is an error. */
+  /** Maximum tokens per example; longer texts are cut. Default: the model's positions, and a longer text is an error. */
   readonly maxLength?: number
-  /** Prompts with completions: judge the completion alone. Default true. */
+  /** Prompts with completions: judge only the completion. Default true. */
   readonly completionOnly?: boolean
   /** Default: the one in the model's directory. */
   readonly tokenizer?: Tokenizer
   /**
-   * The plugin that each row goes through, by id (`"method/name"`), or `""` for none: rows of one batch may differ. A row
-   * goes through no other plugin of the methods that are named. Default: every row goes through all plugins.
+   * The plugin of each row by id (`"method/name"`), or `""` for none; rows of one batch may differ. Other plugins of the
+   * named methods are off for the row. Default: all plugins for every row.
    */
   readonly plugins?: ReadonlyArray<string>
 }
 
-/** What an evaluation found. */
+/** Result of an evaluation. */
 export interface Evaluation {
   /** The task's metrics: `loss` (nats, or squared units of scores), and the others by name. Empty where rows have no answer. */
   readonly metrics: Metrics
@@ -52,13 +53,13 @@ export interface Evaluation {
   readonly predictions: ReadonlyArray<JudgedPrediction>
 }
 
-/** Why an evaluation failed. */
+/** Errors of an evaluation. */
 export type EvaluateError = DataError | BackendError | TrainingError
 
-/** What a batch gives. */
+/** Outputs for a batch. */
 type Outputs = Readonly<Record<string, Float32Array | Int32Array>>
 
-/** Runs batches; programs are compiled when their shape first comes, and kept. */
+/** Runs batches. Programs are compiled once per shape. */
 async function run(
   model: Model,
   batches: ReadonlyArray<Batch>,
@@ -71,14 +72,14 @@ async function run(
     const name = `evaluate ${rows}x${length} ${vocabulary.maskId} ${choice?.plugins}`
     const graph = () => evaluationGraph(model, rows, length, vocabulary, choice?.plugins)
     const program = await programsOf(model).get(name, graph)
-    // A few at a time: the next is posted while this one runs.
+    // At most two are pending.
     await results.at(-2)
     results.push(program.run({ ...batchData(batch), ...choiceData(batch, choice) }))
   }
   return await Promise.all(results)
 }
 
-/** `loss` and `weight` by example, and what the task measures. What it draws to prepare a batch is the same every time. */
+/** `loss` and `weight` by example, and the task's measures. Random numbers in `prepare` have a fixed key. */
 function evaluationGraph(
   model: Model,
   rows: number,
@@ -98,7 +99,7 @@ function evaluationGraph(
   return { name: "evaluate", outputs: { ...task.measure({ batch, outputs }), loss, weight }, updates: [] }
 }
 
-/** Which plugin each row of a batch goes through, as the graph's input `choice`. */
+/** The plugin of each row of a batch, as the graph's input `choice`. */
 export function choiceInput(
   plugins: ReadonlyArray<string> | undefined,
   rows: number,
@@ -107,13 +108,13 @@ export function choiceInput(
   return { choice: { plugins, index: input("choice", [rows], { dtype: "i32", batch: true }) } }
 }
 
-/** The input of {@link choiceInput} for a batch; rows that only fill it go through none. */
+/** Data of {@link choiceInput} for a batch; empty rows have no plugin. */
 export function choiceData(batch: Batch, choice: RowChoice | undefined): RunData {
   if (choice === undefined) return {}
   return { choice: batch.rows.map((row) => row < 0 ? choice.plugins.length : choice.index[row]) }
 }
 
-/** Evaluates examples that are already encoded. */
+/** Evaluates encoded examples. */
 export async function evaluateExamples(
   model: Model,
   { data, examples, vocabulary }: TaskExamples,
@@ -154,7 +155,7 @@ export async function evaluateExamples(
   }
 }
 
-/** Which plugin each row goes through, where that was asked for. */
+/** The plugin of each row, if given. */
 export function choiceOf(
   model: Model,
   rows: number,
@@ -168,7 +169,7 @@ export function choiceOf(
   })
 }
 
-/** Judges the model by a data set. */
+/** Evaluates the model on a data set. */
 export function evaluate(
   model: Model,
   data: Data,
@@ -176,6 +177,7 @@ export function evaluate(
 ): Effect.Effect<Evaluation, EvaluateError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
     const { batchSize = 32 } = options
+    yield* attempt(() => checkOneTask(model, "evaluate"))
     if (data.rows.length === 0) {
       return yield* new TrainingError({ reason: "Options", message: `${data.source}: no row to evaluate` })
     }
@@ -189,7 +191,7 @@ export function evaluate(
   })
 }
 
-/** What the model says of texts. Fails where its task answers none. */
+/** Predictions for texts. Fails if the task does not predict from texts. */
 export function predict(
   model: Model,
   texts: ReadonlyArray<string>,
@@ -197,6 +199,7 @@ export function predict(
 ): Effect.Effect<ReadonlyArray<Prediction>, EvaluateError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
     const { task } = model
+    yield* attempt(() => checkOneTask(model, "predict"))
     if (task.unlabeled === undefined) {
       const message = `predict needs a model that answers texts with classes or scores, and its task is ${task.kind}`
       return yield* new TrainingError({ reason: "Options", message })

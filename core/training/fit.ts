@@ -11,13 +11,10 @@ import { makeRun, type Run, type TrainError } from "./run_folder/run.ts"
 import { FRESH } from "./run_folder/start.ts"
 import { session as openSession } from "./session.ts"
 import { makeTelemetry, type Telemetry } from "./loop/telemetry.ts"
-import type { TrainingData } from "./loop/training_data.ts"
+import { isStreamed, type TrainingData } from "./loop/training_data.ts"
 import { makeValidation } from "./loop/validation.ts"
 
-/**
- * Trains a model. Everything that can be checked is checked before any work; interruption (Ctrl-C) writes a checkpoint
- * and ends in order.
- */
+/** Trains a model. Options, data and plugins are checked before any work; an interruption (Ctrl-C) writes a checkpoint. */
 export function fit(
   model: Model,
   data: TrainingData,
@@ -26,7 +23,14 @@ export function fit(
   return Effect.scoped(Effect.gen(function* () {
     const full = yield* attempt(() => fullOptions(options))
     const tokenizer = full.tokenizer ?? (yield* loadTokenizer(model.companions ?? model.directory))
-    const plan = yield* attempt(() => planRun(model, data, tokenizer, full))
+    const streaming = isStreamed(data.train)
+      ? (yield* Effect.promise(() => import("../data/batches/stream_source.ts"))).makeStreamSource
+      : undefined
+    const plan = yield* attempt(() => planRun(model, data, tokenizer, full, streaming))
+    if (plan.stream !== undefined) {
+      yield* Effect.addFinalizer(() => plan.stream!.close)
+      yield* plan.stream.prepare
+    }
     const { totalSteps } = plan
     const folder = full.runFolder === undefined
       ? undefined
@@ -84,7 +88,7 @@ export function fit(
   }))
 }
 
-/** Emits the start of the run and what a person should know before it. */
+/** Emits the start of the run and messages about it. */
 function announce(model: Model, plan: Plan, { emit }: Telemetry, resumedFrom: number | undefined) {
   return Effect.gen(function* () {
     yield* emit({

@@ -10,92 +10,85 @@ import type { Schedule } from "./optimizers/schedule.ts"
 import { sgd } from "./optimizers/sgd.ts"
 import { TrainingError } from "./training_error.ts"
 
-/** When something happens: at the end of each epoch, every so many steps, or not at all. */
+/** At the end of each epoch, never, or every N steps. */
 export type Cadence = "epoch" | "never" | number
 
 /** When to stop before the end. */
 export interface EarlyStopping {
-  /** Evaluations without progress after which the run stops. Default: it never does, and only gives the best weights back. */
+  /** Stop after this many evaluations without progress. Default: never stop early, only restore the best weights. */
   readonly patience?: number
-  /** Metric of the validation split that is watched. Default `"loss"`. The task says which of its metrics fall and which rise. */
+  /** Metric of the validation split, one of the task's. Default `"loss"`. */
   readonly metric?: string
-  /** Change that counts as progress. Default 0: any. */
+  /** Minimum change that counts as progress. Default 0. */
   readonly minDelta?: number
 }
 
-/** Options of a training run. Names and defaults are those of transformers where it has them. */
+/** Options of a training run, with the names and defaults of transformers where it has them. */
 export interface TrainOptions {
   /** Passes over the data. Default 3. */
   readonly epochs?: number
-  /** Steps after which the run ends; it then makes as many passes as that takes. Default: as `epochs` says. */
+  /** Number of steps, over as many epochs as needed. Default: given by `epochs`. */
   readonly maxSteps?: number
-  /** Examples of a micro-batch. Default 8. */
+  /** Examples per micro-batch. Default 8. */
   readonly batchSize?: number
-  /** Micro-batches of a step; their terms weigh as in one large batch. Default 1. */
+  /** Micro-batches per step, weighted as one large batch. Default 1. */
   readonly gradientAccumulationSteps?: number
   /** Highest learning rate. Default 5e-5. */
   readonly learningRate?: number
-  /** `"adamw"`, `"sgd"`, or one of your own. Default `"adamw"`. */
+  /** `"adamw"`, `"sgd"`, or an own optimizer. Default `"adamw"`. */
   readonly optimizer?: "adamw" | "sgd" | Optimizer
-  /** Course of the learning rate after the warm-up. Default `"linear"`. */
+  /** Schedule of the learning rate after the warm-up. Default `"linear"`. */
   readonly schedule?: Schedule
-  /** Steps over which the learning rate rises from 0. Default 0. */
+  /** Steps in which the learning rate rises from 0. Default 0. */
   readonly warmupSteps?: number
-  /** The same as a share of all steps, [0, 1]; `warmupSteps` wins. Default 0. */
+  /** Warm-up as a share of all steps, [0, 1], unless `warmupSteps` is given. Default 0. */
   readonly warmupRatio?: number
-  /** Weight decay; never on biases and norms. Default 0. */
+  /** Weight decay, except for biases and norms. Default 0. */
   readonly weightDecay?: number
-  /** Greatest global norm of the gradient; 0 leaves it alone. Default 1. */
+  /** Maximum global norm of the gradient; 0 turns clipping off. Default 1. */
   readonly maxGradNorm?: number
-  /**
-   * Keep only what goes into each of the model's blocks for the derivative and compute the rest again: less memory, about
-   * a third more work (Chen et al. 2016). Default false.
-   */
+  /** Keep only the inputs of the model's blocks and recompute the rest: a third more work (Chen et al. 2016). Default false. */
   readonly gradientCheckpointing?: boolean
   /** Seed of the order of examples and of dropout. Default 42. */
   readonly seed?: number
-  /**
-   * Most tokens of an example; longer texts are cut at their end. Default: as many as the model has positions, and a
-   * longer text is an error.
-   */
+  /** Maximum tokens per example; longer texts are cut. Default: the model's positions, and a longer text is an error. */
   readonly maxLength?: number
-  /** Texts for language modelling: joined and cut into blocks of `maxLength` tokens. Default false. */
+  /** Join texts for language modelling and cut them into blocks of `maxLength` tokens. Default false. */
   readonly packing?: boolean
   /**
-   * Whether the examples of a micro-batch go through the model one after the other in one row, with no padding between
-   * them, dealt so that micro-batches hold about the same number of tokens; else each has a row, and rows of like length
-   * come together. Losses and gradients of a batch are the same either way. A micro-batch of more than 4,096 tokens, and
-   * one whose rows are all of a length, keeps its rows. Default: wherever the model and its methods can and micro-batches
-   * hold up to 3,072 tokens on average. True makes what stands against it an error.
+   * Concatenate the examples of a micro-batch in one row without padding, and balance micro-batches by tokens; otherwise
+   * each example has a row, and rows of similar length are batched. Losses and gradients of a batch do not depend on it.
+   * Micro-batches above 4,096 tokens or with rows of one length keep their rows. Default: true if the model and its
+   * methods allow it and micro-batches have up to 3,072 tokens on average; `true` fails if it is not possible.
    */
   readonly paddingFree?: boolean
-  /** Prompts with completions: learn the completion alone. Default true. */
+  /** Prompts with completions: learn only the completion. Default true. */
   readonly completionOnly?: boolean
-  /** When the validation split is evaluated, where there is one. Default `"epoch"`. */
+  /** When the validation split is evaluated. Default `"epoch"`. */
   readonly evaluateEvery?: Cadence
-  /** Stops when validation makes no progress. Default: never. The best weights are restored either way. */
+  /** When to stop early. Default: never. The best weights are restored in any case. */
   readonly earlyStopping?: EarlyStopping
-  /** Where the run's configuration, events and checkpoints go. Default: nowhere. */
+  /** Folder of configuration, events and checkpoints. Default: none is written. */
   readonly runFolder?: string
-  /** When a checkpoint is written into the run folder; best weights and the end always are. Default `"epoch"`. */
+  /** When a checkpoint is written, besides those of the best weights and of the end. Default `"epoch"`. */
   readonly saveEvery?: Cadence
-  /** Go on with the run that lies in the run folder. Default false. */
+  /** Resume the run in the run folder. Default false. */
   readonly resume?: boolean
-  /** What else decides the outcome (options of plugins): kept in the run folder's `config.json`, compared on resume. */
+  /** Further settings, such as options of plugins: kept in `config.json` and compared on resume. */
   readonly config?: Readonly<Record<string, unknown>>
   /** Default: the one in the model's directory. */
   readonly tokenizer?: Tokenizer
   /**
-   * Times each kernel call of one step: this one, counted from 1 where the run begins or goes on, or the first after it
-   * whose programs are warm, or the last. A table of it is told as a message, a Chrome trace goes to `trace.json` in the
-   * run folder. Steps up to it are a little slower, and their results the same. Default: none.
+   * Time each kernel call of a step: this one (from 1 at the start or resume), or the first after it with warm programs. A
+   * message has a table of them, `trace.json` in the run folder a Chrome trace. Steps until then are slower, with the same
+   * results. Default: none.
    */
   readonly traceStep?: number
-  /** Sees every event: progress bars, trackers. */
+  /** Receives every event. */
   readonly observe?: (event: TrainEvent) => Effect.Effect<void>
 }
 
-/** Options for which absence says something. */
+/** Options without a default value. */
 type Open =
   | "maxSteps"
   | "maxLength"
@@ -110,7 +103,6 @@ type Open =
 
 /** Options with their defaults. */
 export interface FullOptions extends Omit<Resolved<TrainOptions, Open>, "optimizer"> {
-  /** As in {@link TrainOptions}. */
   readonly optimizer: Optimizer
 }
 
@@ -120,7 +112,6 @@ const cadence = field.anyOf([field.choice(["epoch", "never"], {}), field.integer
   wanted: '"epoch", "never" or a number of steps',
 })
 const flag = field.boolean({ default: false })
-/** A value with methods, made by other functions of the library. */
 const object = field.opaque<object>()({
   faults: (value, at) => typeof value === "object" && value !== null ? [] : [mustBe(at, "an object", value)],
 })
@@ -186,6 +177,9 @@ export function fullOptions(options: TrainOptions): FullOptions {
   const full = withDefaults(TRAIN_OPTIONS, options)
   if (full.resume && full.runFolder === undefined) faults.push("resume needs a runFolder")
   if (full.packing && full.maxLength === undefined) faults.push("packing needs a maxLength: the length of a block")
+  if (full.earlyStopping?.patience !== undefined && full.evaluateEvery === "never") {
+    faults.push('earlyStopping.patience counts evaluations, and evaluateEvery is "never": change one of them')
+  }
   if (faults.length > 0) throw new TrainingError({ reason: "Options", message: faults.join("; ") })
   const { optimizer } = full
   return { ...full, optimizer: typeof optimizer === "string" ? OPTIMIZERS[optimizer]() : optimizer }

@@ -1,4 +1,6 @@
 import type { BatchSource, Step } from "../contracts/batch_source.ts"
+import { DEFAULT_TASK } from "../contracts/batch_source.ts"
+import type { makeStreamSource, StreamSource } from "../data/batches/stream_source.ts"
 import { makeBatchSource } from "../data/batches/batch_source.ts"
 import { type Batch, collate } from "../data/batches/batches.ts"
 import type { Example } from "../data/encode.ts"
@@ -8,45 +10,64 @@ import type { Model, ModelParameter } from "../model/model.ts"
 import type { TaskOf } from "../tasks/task.ts"
 import { sizeOf } from "../tensor/shape.ts"
 import { checkStep } from "./step/check_step.ts"
+import { hasNamedTasks, taskNamed } from "./step/task_named.ts"
 import { type BatchPipeline, makeBatchPipeline } from "./step/batch_pipeline.ts"
 import { againstPaddingFree } from "./step/padding_free.ts"
 import type { FullOptions } from "./options.ts"
 import { type SessionOptions, trainedParameters } from "./step/session_options.ts"
-import { encodeData, padIdOf, type TaskExamples, tasksOf, type TrainingData } from "./loop/training_data.ts"
+import {
+  checkData,
+  encodeData,
+  isStreamed,
+  padIdOf,
+  type TaskExamples,
+  tasksOf,
+  type TrainingData,
+} from "./loop/training_data.ts"
 import { TrainingError } from "./training_error.ts"
 
-/** Everything about a run that is decided before it begins. */
+/** Everything about a run that is decided before it starts. */
 export interface Plan {
-  /** What the model is called. */
+  /** Name of the model, for events and `config.json`. */
   readonly name: string
-  readonly task: TaskOf
+  /** The task that examples of a name belong to. */
+  readonly taskOf: (name: string) => TaskOf
   readonly train: Readonly<Record<string, TaskExamples>>
   readonly validation: Readonly<Record<string, TaskExamples>>
   readonly batches: BatchPipeline
+  /** Set where rows are read while the model trains. */
+  readonly stream?: StreamSource
   readonly totalSteps: number
-  /** Steps of each epoch; the last may not be taken whole. */
+  /** Steps of each epoch; the last one may be incomplete. */
   readonly epochSteps: ReadonlyArray<number>
   /** Steps of the warm-up. */
   readonly warmup: number
   readonly session: SessionOptions
-  /** Parameters that train. */
+  /** Trained parameters. */
   readonly parameters: ReadonlyArray<ModelParameter>
-  /** What decides which weights are best; `sign` is 1 for a metric that rises. */
+  /** The metric that selects the best weights; `sign` is 1 if higher is better. */
   readonly watched: { readonly metric: string; readonly sign: number; readonly minDelta: number }
-  /** The micro-batches of a step as arrays. Throws {@link TrainingError} for rows and lengths that cannot be. */
+  /** The micro-batches of a step as arrays. Throws {@link TrainingError} for wrong rows or lengths. */
   readonly collate: (step: Step) => ReadonlyArray<Batch>
   readonly evaluation: { readonly batchSize: number; readonly padId: number | undefined }
   readonly counts: { readonly trainableParameters: number; readonly totalParameters: number }
   /** For `config.json` of the run folder. */
   readonly config: Readonly<Record<string, unknown>>
   readonly tokenizer: Tokenizer
-  /** What longer texts were cut to. */
+  /** Limit to which longer texts were cut. */
   readonly maxLength: number | undefined
 }
 
-/** Checks that a run makes sense and prepares it. Throws {@link TrainingError} or DataError. */
-export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, options: FullOptions): Plan {
-  const { task, contributions, network } = model
+/** Checks a run and prepares it. Throws {@link TrainingError} or DataError. */
+export function planRun(
+  model: Model,
+  data: TrainingData,
+  tokenizer: Tokenizer,
+  options: FullOptions,
+  streaming?: typeof makeStreamSource,
+): Plan {
+  const { contributions, network } = model
+  const taskOf = (name: string) => taskNamed(model, name)
   const wrong = (message: string) => new TrainingError({ reason: "Options", message })
   const parameters = trainedParameters(model)
   if (tokenizer.vocabSize > network.vocabSize) {
@@ -54,9 +75,10 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
       `the tokenizer has ${tokenizer.vocabSize} tokens, the model ${network.vocabSize}: they do not belong together`,
     )
   }
+  const metrics = metricsOf(model)
   const metric = options.earlyStopping?.metric ?? "loss"
-  if (!Object.hasOwn(task.metrics, metric)) {
-    throw wrong(`earlyStopping.metric is "${metric}"; there are ${Object.keys(task.metrics).join(", ")}`)
+  if (!Object.hasOwn(metrics, metric)) {
+    throw wrong(`earlyStopping.metric is "${metric}"; there are ${Object.keys(metrics).join(", ")}`)
   }
 
   const encoding = {
@@ -68,37 +90,55 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
   }
   const encodeAll = (split: TrainingData["validation"]): Record<string, TaskExamples> =>
     Object.fromEntries(
-      Object.entries(tasksOf(split)).map(([name, own]) => [name, encodeData(own, task, tokenizer, encoding)]),
+      Object.entries(tasksOf(split)).map(([name, own]) => [name, encodeData(own, taskOf(name), tokenizer, encoding)]),
     )
-  const train = encodeAll(data.train)
-  if (Object.keys(train).length === 0) throw wrong("the training split has no rows")
+  const streamed = isStreamed(data.train) ? data.train : undefined
+  const inMemory = isStreamed(data.train) ? {} : encodeAll(data.train)
+  if (streamed !== undefined) checkData({ ...streamed, rows: [] }, taskOf(DEFAULT_TASK))
+  else if (Object.keys(inMemory).length === 0) throw wrong("the training split has no rows")
+  else checkAllTrain(model, inMemory)
   const validation = encodeAll(data.validation)
   if (options.earlyStopping !== undefined && Object.keys(validation).length === 0) {
-    throw wrong("earlyStopping needs a validation split")
+    throw wrong("earlyStopping needs a validation split with rows: provide one, or leave earlyStopping out")
   }
 
-  const all = Object.values(train)
-  const longest = all.flatMap(({ examples }) => examples).reduce((most, { tokens }) => Math.max(most, tokens.length), 1)
+  const all = Object.values(inMemory)
+  const longest = streamed === undefined
+    ? all.flatMap(({ examples }) => examples).reduce((most, { tokens }) => Math.max(most, tokens.length), 1)
+    : options.maxLength ?? network.maxPositions
   const { batchSize, gradientAccumulationSteps: accumulation, seed } = options
-  const against = againstPaddingFree(model, meanLength(all) * batchSize)
-  if (options.paddingFree === true && against !== undefined) throw wrong(`paddingFree cannot be: ${against}`)
+  const against = againstPaddingFree(model)
+  if (options.paddingFree === true && against !== undefined) throw wrong(`paddingFree is not possible: ${against}`)
   const paddingFree = options.paddingFree !== false && against === undefined
   const drawing = { batchSize, accumulation, seed, maxLength: longest, even: paddingFree }
-  const batches = makeBatchPipeline(makeBatchSource(train, drawing), contributions)
+  const vocabulary = { vocabSize: network.vocabSize, maskId: tokenizer.maskId }
+  const stream = streamed === undefined
+    ? undefined
+    : streaming!(streamed, (window) => encodeData(window, taskOf(DEFAULT_TASK), tokenizer, encoding).examples, drawing)
+  const train = streamed === undefined || stream === undefined ? inMemory : {
+    [DEFAULT_TASK]: {
+      data: { ...streamed, rows: [] },
+      vocabulary,
+      examples: stream.examples,
+      truncated: 0,
+      found: [],
+    },
+  }
+  const batches = makeBatchPipeline(stream ?? makeBatchSource(train, drawing), contributions)
   const { epochSteps, totalSteps } = countSteps(batches.source, options)
 
-  const { vocabulary } = all[0]
   const padId = padIdOf(tokenizer, network.vocabSize)
   const count = (own: ReadonlyArray<ModelParameter>) => own.reduce((sum, { shape }) => sum + sizeOf(shape), 0)
   const name = model.directory === "" ? String(model.config.model_type) : model.directory
   return {
     name,
-    task,
+    taskOf,
     tokenizer,
     maxLength: options.maxLength,
     train,
     validation,
     batches,
+    ...stream === undefined ? {} : { stream },
     totalSteps,
     epochSteps,
     warmup: options.warmupSteps ?? Math.ceil(options.warmupRatio * totalSteps),
@@ -110,18 +150,19 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
       tasks: Object.keys(train),
       examplesPerStep: batchSize * accumulation,
       gradientCheckpointing: options.gradientCheckpointing,
-      prepare: (batch, key) => task.prepare?.(batch, key, vocabulary) ?? batch,
+      prepare: (batch, key) => taskOf(batch.task).prepare?.(batch, key, vocabulary) ?? batch,
     },
     parameters,
     watched: {
       metric,
-      sign: task.metrics[metric] === "lower" ? -1 : 1,
+      sign: metrics[metric] === "lower" ? -1 : 1,
       minDelta: options.earlyStopping?.minDelta ?? 0,
     },
     collate: (step) => {
       checkStep(step, train)
       return step.microBatches.map((microBatch) => {
         const { examples } = train[microBatch.task]
+        const task = taskOf(microBatch.task)
         return paddingFree
           ? packOrCollate(examples, microBatch, longest, task, padId)
           : collate(examples, microBatch, task, padId)
@@ -133,9 +174,30 @@ export function planRun(model: Model, data: TrainingData, tokenizer: Tokenizer, 
   }
 }
 
-/** What decides the outcome of a run. */
+/** Throws {@link TrainingError} where a task of several has nothing to learn from. */
+function checkAllTrain(model: Model, train: Plan["train"]): void {
+  if (!hasNamedTasks(model)) return
+  const idle = Object.keys(model.tasks).filter((name) => !Object.hasOwn(train, name))
+  if (idle.length === 0) return
+  const message = `the training split has no rows of ${
+    JSON.stringify(idle)
+  }: give some, or train a view of the other tasks`
+  throw new TrainingError({ reason: "Options", message })
+}
+
+/** Metrics that all tasks have, and of a model of several those of each, as `<task>.<metric>`; which value is better. */
+function metricsOf(model: Model): TaskOf["metrics"] {
+  const all = Object.entries(model.tasks).map(([name, { task: { metrics } }]) => ({ name, metrics }))
+  const shared = Object.entries(all[0].metrics).filter(([metric]) => all.every(({ metrics }) => metric in metrics))
+  const own = all.flatMap(({ name, metrics }) =>
+    Object.entries(metrics).map(([metric, better]) => [`${name}.${metric}`, better] as const)
+  )
+  return Object.fromEntries([...shared, ...(hasNamedTasks(model) ? own : [])])
+}
+
+/** Settings that decide the outcome of a run. */
 function configOf(
-  { task, contributions }: Model,
+  model: Model,
   name: string,
   splits: Pick<Plan, "train" | "validation">,
   options: FullOptions,
@@ -150,14 +212,17 @@ function configOf(
         { source: data.source, examples: examples.length, digest: digest(examples) },
       ]),
     )
+  const own = Object.fromEntries(
+    Object.entries(model.tasks).map(([name, { task: { kind, labels } }]) => [name, { kind, labels }]),
+  )
   return {
     ...config,
     model: name,
-    task: { kind: task.kind, labels: task.labels },
-    methods: contributions.map(({ id }) => id),
+    ...(hasNamedTasks(model) ? { tasks: own } : { task: Object.values(own)[0] }),
+    methods: model.contributions.map(({ id }) => id),
     train: describe(splits.train),
     validation: describe(splits.validation),
-    training: { ...rest, optimizer: optimizer.name, paddingFree },
+    training: { ...rest, optimizer: optimizer.name, optimizerSettings: optimizer.settings, paddingFree },
   }
 }
 
@@ -179,12 +244,7 @@ function countSteps(source: BatchSource, { epochs, maxSteps }: FullOptions): Pic
   return { epochSteps, totalSteps: maxSteps ?? total }
 }
 
-function meanLength(all: ReadonlyArray<TaskExamples>): number {
-  const examples = all.flatMap(({ examples }) => examples)
-  return examples.reduce((sum, { tokens }) => sum + tokens.length, 0) / examples.length
-}
-
-/** FNV-1a over tokens and labels, 32 bits: enough to notice that the data is not what it was. */
+/** FNV-1a over tokens and labels, 32 bits: it detects changed data. */
 function digest(examples: ReadonlyArray<Example>): string {
   let hash = 0x811c9dc5
   const numbers = new Float64Array(1), halves = new Int32Array(numbers.buffer)

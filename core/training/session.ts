@@ -1,13 +1,13 @@
 /**
  * A training session: the slots of a run and the steps that change them. `fit` is a loop on a session; reinforcement
- * learning, distillation or an editor that trains write another.
+ * learning or distillation is another.
  * @module
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { BackendError } from "../backend/backend_error.ts"
 import type { BackendService, RunData } from "../backend/backend.ts"
-import { DEFAULT_TASK, type FinishedStep } from "../contracts/batch_source.ts"
+import type { FinishedStep } from "../contracts/batch_source.ts"
 import type { Batch } from "../data/batches/batches.ts"
 import type { DataError } from "../data/data_error.ts"
 import { sizeOf } from "../tensor/shape.ts"
@@ -19,80 +19,80 @@ import { makeStepPrograms, type StepOutputs } from "./step/step_programs.ts"
 import { makeStepSlots, type NamedSlot } from "./step/step_slots.ts"
 import { TrainingError } from "./training_error.ts"
 
-/** One step to take. */
+/** Input of a step. */
 export interface SessionStep {
   /** Micro-batches. Gradients accumulate over them; an empty list is an empty (Poisson) step. */
   readonly batches: ReadonlyArray<Batch>
-  /** Times each call. The results are the same. Default false. */
+  /** Times each call; results do not change. Default false. */
   readonly trace?: boolean
 }
 
 /** Result of a step. */
 export interface StepResult extends FinishedStep {
-  /** Times of its calls, if the step was traced. */
+  /** Times of its calls, for a traced step. */
   readonly trace?: StepTrace
 }
 
-/** State of a session beside its slots: plain JSON. */
+/** State of a session besides its slots: plain JSON. */
 export interface SessionState {
-  /** Steps done. */
+  /** Number of posted steps. */
   readonly step: number
-  /** Finished steps that are still to be handed to a source of batches: see {@link Session.feedback}. */
+  /** Finished steps that {@link Session.feedback} still has to report. */
   readonly feedback: ReadonlyArray<FinishedStep>
-  /** Key of the noise of methods that ask for a secret one: four words of 32 bits. Whoever has it can remove the noise. */
+  /** Secret key of noise, if a method needs one: four words of 32 bits. With it, the noise can be removed. */
   readonly secretKey?: ReadonlyArray<number>
 }
 
-/** State of a session with all values: a structured clone of it is a copy. */
+/** State of a session with the values of its slots. */
 export interface Snapshot {
   readonly state: SessionState
-  /** Elements of slots by name. */
+  /** Values of slots by name. */
   readonly values: Readonly<Record<string, Float32Array>>
 }
 
-/** A training session. Its methods are called one at a time. */
+/** A training session. Await each call before the next. */
 export interface Session {
-  /** All that training changes: trained parameters, state of the optimizer and of gradient transforms. */
+  /** Memory that training changes: trained parameters, state of the optimizer and of gradient transforms. */
   readonly slots: ReadonlyArray<NamedSlot>
   /**
-   * Takes a step at a learning rate. Two steps are under way at most, so that the backend never waits for the host: the
-   * result of a step comes with the posting of the next, or from `drain`. Gives what is finished, in order.
+   * Posts a step with a learning rate. Up to two steps are pending, so the backend does not wait for the host: the result
+   * of a step is returned with the next posted step, or by `drain`. Returns finished steps in order.
    *
    * Rejects with a {@link TrainingError} (`Options`) for an unknown task or a wrong rate, or with the backend's error.
    */
   readonly post: (step: SessionStep, learningRate: number) => Promise<ReadonlyArray<StepResult>>
-  /** Waits for all steps under way; gives their results. */
+  /** Waits for pending steps; returns their results. */
   readonly drain: () => Promise<ReadonlyArray<StepResult>>
   /**
-   * What a source of batches may look at for the next step: finished steps, each until the step after is posted. The
-   * last posted step is never among them, also where it is finished already, so that a resumed run sees the same.
+   * Finished steps for the source of the next batches, each until the step after it is posted. The last posted step is never
+   * included, even if it is finished, so a resumed run gets the same feedback.
    */
   readonly feedback: () => ReadonlyArray<FinishedStep>
-  /** State without the slots. Nothing may be under way. */
+  /** State without the slots. No step may be pending. */
   readonly state: () => SessionState
-  /** State with copies of all slots. Nothing may be under way. */
+  /** State with copies of all slots. No step may be pending. */
   readonly snapshot: () => Promise<Snapshot>
   /**
-   * Goes back to a state, also that of an earlier session of the same model. Slots that have no values in it stay as they
-   * are. Nothing may be under way.
+   * Restores a state, also one of an earlier session of the same model. Slots without values in it do not change. No step
+   * may be pending.
    */
   readonly restore: (snapshot: Snapshot) => Promise<void>
-  /** Waits for steps under way, then frees all memory but the model's. */
+  /** Waits for pending steps, then frees all memory but the model's. */
   readonly dispose: () => Promise<void>
 }
 
-/** Steps under way, the one posted last included. */
+/** Maximum number of pending steps. */
 const DEPTH = 2
 
 const wrong = (message: string) => new TrainingError({ reason: "Options", message })
 
 /**
- * Makes a session, to be disposed of by the caller. Rejects with a {@link TrainingError}: `Options`, or `NothingTrains`
- * where all parameters are frozen.
+ * Makes a session, which the caller disposes. Rejects with a {@link TrainingError}: `Options`, or `NothingTrains` if all
+ * parameters are frozen.
  */
 export async function makeSession(model: SessionModel, options: SessionOptions = {}): Promise<Session> {
   const { backend } = model
-  const { seed = 42, tasks = [DEFAULT_TASK] } = options
+  const { seed = 42, tasks = Object.keys(model.tasks) } = options
   if (!Number.isSafeInteger(seed) || seed < 0) throw wrong(`seed must be a whole number from 0, got ${seed}`)
   if (tasks.length === 0) throw wrong("tasks must name one task or more")
   const settings = settingsOf(model, options)
@@ -121,10 +121,8 @@ export async function makeSession(model: SessionModel, options: SessionOptions =
     if (!Number.isFinite(learningRate)) throw wrong(`the learning rate must be a finite number, got ${learningRate}`)
     const other = batches.find(({ task }) => !tasks.includes(task))
     if (other !== undefined) throw wrong(`a batch is of the task "${other.task}"; there are ${JSON.stringify(tasks)}`)
-    if (
-      settings.exampleLosses && settings.task.head.kind !== "sequence" &&
-      batches.some(({ packed }) => packed !== undefined)
-    ) {
+    const isSummed = ({ task, packed }: Batch) => packed !== undefined && settings.specOf(task).head.kind !== "sequence"
+    if (settings.exampleLosses && batches.some(isSummed)) {
       throw wrong("losses by example need padded rows: a packed row has one loss")
     }
     const next = step + 1
@@ -145,7 +143,7 @@ export async function makeSession(model: SessionModel, options: SessionOptions =
     return trace ? await drain() : pending.length >= DEPTH ? [await settle()] : []
   }
   const state = (): SessionState => {
-    if (pending.length > 0) throw wrong("steps are under way: drain the session first")
+    if (pending.length > 0) throw wrong("steps are pending: drain the session first")
     const secretKey = keys.secret()
     return { step, feedback: finished, ...(secretKey === undefined ? {} : { secretKey }) }
   }
@@ -190,7 +188,7 @@ async function writeSlots(
   }
 }
 
-/** @param batches Those whose losses by example are wanted. */
+/** @param batches Those with losses by example. */
 function resultOf(step: number, { outputs, trace }: StepOutputs, batches: ReadonlyArray<Batch>): StepResult {
   const { loss, weight, gradientNorm } = outputs.at(-1)!
   const examples = batches.flatMap(({ task, rows }, i) =>
@@ -209,7 +207,7 @@ function resultOf(step: number, { outputs, trace }: StepOutputs, batches: Readon
   }
 }
 
-/** Opens a session that lasts as long as the scope. */
+/** Opens a session until the scope closes. */
 export function session(
   model: SessionModel,
   options: SessionOptions = {},

@@ -18,6 +18,7 @@ export {
   type StepResult,
 } from "./session.ts"
 export type { SessionModel, SessionOptions } from "./step/session_options.ts"
+export type { Tasks } from "./step/task_named.ts"
 export type { NamedSlot } from "./step/step_slots.ts"
 export { stream } from "./loop/stream.ts"
 export type { Cadence, EarlyStopping, TrainOptions } from "./options.ts"

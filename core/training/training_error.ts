@@ -1,32 +1,32 @@
 import * as Data from "effect/Data"
 
-/** What a {@link TrainingError} holds. */
+/** Fields of a {@link TrainingError}. */
 export interface TrainingErrorFields {
   /** Kind of failure. */
   readonly reason:
-    /** An option out of range, or options that contradict each other. */
+    /** An option is out of range, or options contradict each other. */
     | "Options"
-    /** No parameter would get a gradient. */
+    /** No parameter trains. */
     | "NothingTrains"
     /** Every label is masked. */
     | "AllMasked"
     /** The first steps had gradients of exactly zero. */
     | "ZeroGradient"
-    /** A loss or gradient that is not finite. */
+    /** A loss or gradient is not finite. */
     | "NotFinite"
-    /** A source of batches that fails, or draws what is not there. */
+    /** A source of batches fails, or draws a row that does not exist. */
     | "Batches"
-    /** A checkpoint that is missing, damaged or another run's. */
+    /** A checkpoint is missing, damaged or from another run. */
     | "Checkpoint"
-  /** What happened, where, and what to do. */
+  /** Description, with what to do. */
   readonly message: string
-  /** Optimizer step at which it happened, from 1. */
+  /** Number of the step, from 1. */
   readonly step?: number
-  /** Directory of the last checkpoint before it. */
+  /** Directory of the last checkpoint before the step. */
   readonly checkpoint?: string
 }
 
-/** A run that cannot begin, or must not go on. */
+/** A run cannot start or cannot continue. */
 export class TrainingError extends Data.Error<TrainingErrorFields> {
   /** Tag for `Effect.catchTag`. */
   readonly _tag: "TrainingError" = "TrainingError"

@@ -3,7 +3,8 @@
  * @module
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
+import { fileSystem } from "../formats/files/file_system.ts"
 import {
   checkNames,
   type FloatDType,
@@ -99,7 +100,7 @@ export function averageTensors(
   FileSystem.FileSystem
 > {
   return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     const sources = all.map(({ tensors, ...rest }) => ({
       ...rest,
       tensors: new Map([...tensors].filter(([, { dtype }]) => dtype !== "I64" && dtype !== "BOOL")),
@@ -132,7 +133,7 @@ export function averageTensors(
       const read = () => {
         const sum = new Float32Array(sizeOf(shape))
         return Effect.runPromise(
-          add(name, 1, sum).pipe(Effect.as(sum), Effect.provideService(FileSystem.FileSystem, fs)),
+          add(name, 1, sum).pipe(Effect.as(sum), Effect.provideService(fileSystem, fs)),
         )
       }
       return { name, shape, dtype: typeOf(name), read }

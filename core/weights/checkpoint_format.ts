@@ -4,12 +4,11 @@
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import { openModel } from "../formats/safetensors/checkpoint.ts"
 import type { JsonError } from "../formats/json/json_error.ts"
 import { pathExists } from "../formats/files/path_exists.ts"
 import type { SafetensorsError } from "../formats/safetensors/safetensors_error.ts"
 import type { StorageError } from "../formats/files/storage_error.ts"
-import { type StoredTensor, storedTensors } from "./stored_tensor.ts"
+import type { StoredTensor } from "./stored_tensor.ts"
 
 /** A format of weight files. */
 export interface CheckpointFormat {
@@ -38,7 +37,8 @@ export const safetensors: CheckpointFormat = {
       ),
       (found) => found.includes(true),
     ),
-  open: (directory) => Effect.flatMap(openModel(directory), ({ tensors }) => storedTensors(tensors)),
+  open: (directory) =>
+    Effect.flatMap(Effect.promise(() => import("./stored_tensor.ts")), ({ openTensors }) => openTensors(directory)),
 }
 
 /** Opens weights in the first of these formats that a directory holds. */

@@ -1,6 +1,10 @@
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
-import { readTensor } from "../formats/safetensors/checkpoint.ts"
+import type * as FileSystem from "effect/FileSystem"
+import { fileSystem } from "../formats/files/file_system.ts"
+import { openModel, readTensor } from "../formats/safetensors/checkpoint.ts"
+import type { StorageError } from "../formats/files/storage_error.ts"
+import type { JsonError } from "../formats/json/json_error.ts"
+import type { SafetensorsError } from "../formats/safetensors/safetensors_error.ts"
 import type { TensorEntry } from "../formats/safetensors/safetensors_header.ts"
 import type { StoredDType } from "../formats/safetensors/stored_dtype.ts"
 import { sizeOf } from "../tensor/shape.ts"
@@ -14,19 +18,24 @@ export interface StoredTensor extends LazyTensor {
   readonly entry?: TensorEntry
 }
 
-/** Tensors of files, whole when they are read. */
-export function storedTensors(
-  entries: ReadonlyMap<string, TensorEntry>,
-): Effect.Effect<ReadonlyMap<string, StoredTensor>, never, FileSystem.FileSystem> {
-  return Effect.map(FileSystem.FileSystem, (fs) =>
-    new Map([...entries].map(([name, entry]) => {
+/** Tensors of a model's safetensors files, each whole when it is read. */
+export function openTensors(directory: string): Effect.Effect<
+  ReadonlyMap<string, StoredTensor>,
+  SafetensorsError | StorageError | JsonError,
+  FileSystem.FileSystem
+> {
+  return Effect.gen(function* () {
+    const fs = yield* fileSystem
+    const { tensors } = yield* openModel(directory)
+    return new Map([...tensors].map(([name, entry]) => {
       const { dtype, shape } = entry
       const read = async () => {
         const data = new Float32Array(sizeOf(shape))
         const pieces = readTensor(entry, (piece, offset) => data.set(piece, offset))
-        await Effect.runPromise(Effect.provideService(pieces, FileSystem.FileSystem, fs))
+        await Effect.runPromise(Effect.provideService(pieces, fileSystem, fs))
         return data
       }
       return [name, { name, dtype, shape, entry, read }]
-    })))
+    }))
+  })
 }

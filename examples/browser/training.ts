@@ -66,9 +66,10 @@ const work = (order: Order) =>
     const data = yield* Dataset.file(order.data, columns).pipe(Dataset.split({ validation: 0.1, test: 0.2, seed: 42 }))
     onStatus(`Loading the model; ${info.description}`)
     const model = yield* Model.load(order.model, { task: Task.classification(data.labels) })
-    const judged = [data.test, data.validation, data.train].find(({ rows }) => rows.length > 0)!
+    const splits = { test: data.test, validation: data.validation, training: data.train }
+    const [judges, judged] = Object.entries(splits).find(([, { rows }]) => rows.length > 0)!
     const judge = Trainer.evaluate(model, judged, { maxLength })
-    onStatus(`Judging the untrained model by ${judged.rows.length} rows`)
+    onStatus(`Judging the untrained model by ${judged.rows.length} ${judges} rows`)
     const before = yield* judge
     onStatus(`Training on ${data.train.rows.length} rows`)
     const run = yield* Trainer.fit(model, data, {

@@ -26,14 +26,34 @@ export interface AttentionOperands extends Visibility {
   readonly scale: number
   /** Queries, shape [batch, shared, group, T, D]; the last stride is 1, as of `k` and `v`. */
   readonly q: View
-  /** Keys, shape [batch, shared, S, D]. */
+  /** Keys, shape [batch, shared, S, D], or [pages, shared, P, D] where there are pages of P keys, a multiple of 8. */
   readonly k: View
-  /** Values, shape [batch, shared, S, E]. */
+  /** Values, shape [batch, shared, S, E] or [pages, shared, P, E]. */
   readonly v: View
+  /** The page that holds keys j P to (j + 1) P of an entry: i32 [batch, S / P]. Not for derivatives. */
+  readonly pages?: View
   /** Shape [batch, shared, group, T, S], strides of 0 where it repeats: added to the scores. */
   readonly bias?: View
-  /** Shape [batch, shared, group, T, S]: multiplies the weights after the softmax. */
+  /**
+   * Shape [batch, shared, group, T, P], P at most S: multiplies the weights after the softmax. Key j takes column j % P.
+   * Where P < S, the last stride is 1.
+   */
   readonly factor?: View
+}
+
+/** Operands of which only the shapes are known. */
+type Shaped<Name extends "factor" | "k" | "pages"> = {
+  readonly [key in keyof Pick<AttentionOperands, Name>]: Pick<View, "shape">
+}
+
+/** Number of keys of each entry. */
+export const keysOf = ({ k, pages }: Shaped<"k" | "pages">): number =>
+  pages === undefined ? k.shape[2] : pages.shape[1] * k.shape[2]
+
+/** Columns of a factor that repeats along the keys; 0 where it has one for each key, or there is none. */
+export const periodOf = (call: Shaped<"factor" | "k" | "pages">): number => {
+  const period = call.factor?.shape[4] ?? 0
+  return period === keysOf(call) ? 0 : period
 }
 
 /** Uses of {@link AttentionOperands}. */
@@ -41,6 +61,7 @@ export const OPERANDS = {
   q: "read",
   k: "read",
   v: "read",
+  pages: "read",
   queryPositions: "read",
   keyLengths: "read",
   segments: "read",

@@ -1,6 +1,6 @@
 import { sizeOf } from "../../core/tensor/shape.ts"
 import type { Kernel } from "../kernel.ts"
-import { type AttentionCall, OPERANDS } from "./call.ts"
+import { type AttentionCall, keysOf, OPERANDS } from "./call.ts"
 import { lowerAttention } from "./lower.ts"
 import { attentionReference } from "./reference.ts"
 
@@ -10,7 +10,10 @@ export const attention: Kernel<AttentionCall> = {
   views: { ...OPERANDS, output: "write", logSum: "write" },
   joins: [],
   // Two products of the scores' size.
-  work: ({ q, k, v }) => ({ flops: 2 * sizeOf(q.shape.slice(0, 4)) * k.shape[2] * (q.shape[4] + v.shape[3]) }),
+  work: (call) => {
+    const { q, v } = call
+    return { flops: 2 * sizeOf(q.shape.slice(0, 4)) * keysOf(call) * (q.shape[4] + v.shape[3]) }
+  },
   shapes: ({ q, k }) => `[${q.shape}] at [${k.shape}]`,
   lower: lowerAttention,
   reference: attentionReference,

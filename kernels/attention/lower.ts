@@ -15,15 +15,16 @@ import type { AttentionGradientCall } from "../attention_gradient/call.ts"
 import type { View } from "../contract.ts"
 import type { CallMemory } from "../kernel.ts"
 import { contiguous } from "../view.ts"
-import type { AttentionCall } from "./call.ts"
+import { type AttentionCall, keysOf } from "./call.ts"
 
 /** What calls of both kernels are made of. */
 const partsOf = (node: Tensor, { viewAs }: CallMemory) => {
   const { attributes } = node
   const inputs = attentionInputs(node)
-  const { q, k, v, queryPositions, keyLengths, segments, bias, factor } = inputs
+  const { q, k, v, pages, queryPositions, keyLengths, segments, bias, factor } = inputs
   const [batch, heads, length] = q.shape
-  const [, shared, keys, width] = k.shape
+  const [, shared, , width] = k.shape
+  const keys = keysOf({ k, ...(pages ? { pages } : {}) })
   const group = heads / shared
   const inGroups = [batch, shared, group, length]
   /** Neighbours along the last axis lie side by side. */
@@ -31,6 +32,8 @@ const partsOf = (node: Tensor, { viewAs }: CallMemory) => {
     const view = viewAs(x, shape)
     return view.strides.at(-1) === 1 || shape.at(-1) === 1 ? view : viewAs(x, shape, true)
   }
+  /** A factor that repeats is copied along its rows. */
+  const inColumns = (x: Tensor, shape: Shape): View => shape[4] === keys ? viewAs(x, shape) : inRows(x, shape)
   const repeated = (x: Tensor, shape: Shape, own: Shape = x.shape): View => {
     const view = viewAs(x, own)
     return { ...view, shape, strides: broadcastStrides(view, shape) }
@@ -45,6 +48,7 @@ const partsOf = (node: Tensor, { viewAs }: CallMemory) => {
     q: inRows(q, [...inGroups, width]),
     k: inRows(k, k.shape),
     v: inRows(v, v.shape),
+    ...(pages === undefined ? {} : { pages: viewAs(pages, pages.shape) }),
     prefix,
     causal: attributes.causal as boolean,
     ...(attributes.window === undefined ? {} : { window: attributes.window as number }),
@@ -52,7 +56,7 @@ const partsOf = (node: Tensor, { viewAs }: CallMemory) => {
     ...(keyLengths === undefined ? {} : { keyLengths: repeated(keyLengths, [batch]) }),
     ...(segments === undefined ? {} : { segments: repeated(segments, [batch, keys - prefix]) }),
     ...(bias === undefined ? {} : { bias: repeated(bias, [...inGroups, keys], inHeads(bias.shape)) }),
-    ...(factor === undefined ? {} : { factor: viewAs(factor, [...inGroups, keys]) }),
+    ...(factor === undefined ? {} : { factor: inColumns(factor, [...inGroups, factor.shape[3]]) }),
   }
   const ofQueries = (number: number, e: number): View => {
     const strides = [length * heads * e, group * e, e, heads * e, 1]

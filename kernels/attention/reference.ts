@@ -6,11 +6,23 @@ import { HIDDEN, NOTHING } from "../../core/tensor/composites/attention.ts"
 import type { ReferenceBuffers } from "../body_reference.ts"
 import type { View } from "../contract.ts"
 import { forEachPlace } from "../view.ts"
-import type { AttentionCall, AttentionOperands, Visibility } from "./call.ts"
+import { type AttentionCall, type AttentionOperands, keysOf, type Visibility } from "./call.ts"
 
 /** An element of a view. */
 export const elementAt = (buffers: ReferenceBuffers, view: View, ...index: ReadonlyArray<number>): number =>
   buffers[view.buffer][placeOf(view, index)]
+
+/** An element of a key or a value, which lies in a page or in a row of its own. */
+export const atKey = (
+  { pages }: Pick<AttentionOperands, "pages">,
+  buffers: ReferenceBuffers,
+  view: View,
+  [batch, shared, key, d]: ReadonlyArray<number>,
+): number => {
+  if (pages === undefined) return elementAt(buffers, view, batch, shared, key, d)
+  const size = view.shape[2]
+  return elementAt(buffers, view, elementAt(buffers, pages, batch, Math.floor(key / size)), shared, key % size, d)
+}
 
 /** Where an element of a view lies. */
 export const placeOf = ({ offset, strides }: View, index: ReadonlyArray<number>): number =>
@@ -43,12 +55,12 @@ export const scoresOf = (
   [batch, shared, member, t]: ReadonlyArray<number>,
 ): Array<number> => {
   const { q, k, bias, scale } = call
-  const [, , keys, width] = k.shape
+  const width = k.shape[3], keys = keysOf(call)
   return Array.from({ length: keys }, (_, s) => {
     if (!sees(call, buffers, batch, t, s)) return HIDDEN
     let sum = 0
     for (let d = 0; d < width; d++) {
-      sum += elementAt(buffers, q, batch, shared, member, t, d) * elementAt(buffers, k, batch, shared, s, d)
+      sum += elementAt(buffers, q, batch, shared, member, t, d) * atKey(call, buffers, k, [batch, shared, s, d])
     }
     return sum * scale + (bias ? elementAt(buffers, bias, batch, shared, member, t, s) : 0)
   })
@@ -68,8 +80,8 @@ export const attentionReference = (call: AttentionCall, buffers: ReferenceBuffer
     for (let e = 0; e < width; e++) {
       buffers[output.buffer][placeOf(output, [...place, e])] = powers.reduce(
         (sum, power, s) =>
-          sum + power / total * (factor ? elementAt(buffers, factor, ...place, s) : 1) *
-            elementAt(buffers, v, place[0], place[1], s, e),
+          sum + power / total * (factor ? elementAt(buffers, factor, ...place, s % factor.shape[4]) : 1) *
+            atKey(call, buffers, v, [place[0], place[1], s, e]),
         0,
       )
     }

@@ -14,6 +14,7 @@ import {
   call as callFunction,
   type Code,
   forRange,
+  type FunctionScope,
   get,
   i32,
   increase,
@@ -22,10 +23,12 @@ import {
   whileTrue,
 } from "../wasm/assembler.ts"
 import type { KernelContext, KernelEmitter } from "../wasm/kernel.ts"
-import { blockFunction } from "./wasm/block.ts"
+import { type Addresses, BLOCK_PARAMETERS, blockFunction } from "./wasm/block.ts"
 import {
+  addressOf,
   byHeight,
   bytesAlong,
+  eachPage,
   firstRow,
   integers,
   lesser,
@@ -38,114 +41,77 @@ import { packColumns, STRIP } from "./wasm/products.ts"
 import { type SeenKeys, seenKeys } from "./wasm/ranges.ts"
 import { scratchOf, type Shape, shapeOf } from "./wasm/shape.ts"
 
+/** Operands of the driver, an address each. */
+const OPERANDS = BLOCK_PARAMETERS.filter((name) => name !== "bounds")
+/** Those with an axis of queries. */
+const PER_QUERY = ["q", "bias", "factor", "output", "logSum"] as const
+
 /**
- * Index of the function `(begin, end, scratch, panels, queries, q, k, v, bias, factor, output, logSum)`, all i32, that
- * runs units; `panels` and `queries` are the tables of {@link seenKeys}.
+ * Index of the function `(begin, end, scratch, panels, queries, ...OPERANDS)`, all i32, that runs units; `panels` and
+ * `queries` are the tables of {@link seenKeys}.
  */
 const driver = (context: KernelContext, shape: Shape, { panelBytes, queryBytes }: SeenKeys): number => {
   const { module, target } = context
-  const { shared, group, keys, width, valueWidth, count, run, runs, block } = shape
-  const lies = scratchOf(shape)
+  const { shared, group, count, run, runs, block } = shape
   return module.once(
     keyOf(["attention", shape, panelBytes, queryBytes, target]),
     () =>
       module.func(
         "attention",
-        new Array(12).fill("i32"),
+        new Array(5 + OPERANDS.length).fill("i32"),
         [],
-        (f, begin, end, scratch, seen, bounds, q, k, v, bias, factor, output, logSum) => {
-          const [first, until, from, to] = integers(f, 4)
+        (f, begin, end, scratch, seen, bounds, ...given) => {
           const [index, entry, packed, ranges, panel, last, query, tiles] = integers(f, 8)
-          const [q0, k0, v0, bounds0, bias0, factor0, output0, logSum0] = integers(f, 8)
-          const perQuery = [
-            [q0, shape.q],
-            [bias0, shape.bias],
-            [factor0, shape.factor],
-            [output0, shape.output],
-            [logSum0, shape.logSum],
-          ] as const
-          const perKey = [[k0, shape.k], [v0, shape.v]] as const
-          const moves = (axis: number, views: ReadonlyArray<readonly [number, ReadonlyArray<number> | undefined]>) =>
-            views.map(([local, strides]) => [local, bytesAlong(strides, axis)] as const)
-          const rangeOf = (panel: number): Code => i32.add(get(ranges), scaled(get(panel), RANGE_BYTES))
+          const at = Object.fromEntries(BLOCK_PARAMETERS.map((name) => [name, f.local("i32")])) as Addresses
+          const move = (index: Code, names: ReadonlyArray<typeof OPERANDS[number]>, axis: number): Code =>
+            step(index, names.map((name) => [at[name], bytesAlong(shape[name], axis)]))
+          const toQuery = (query: Code): Code => [
+            move(query, PER_QUERY, 3),
+            increase(at.bounds, scaled(query, RANGE_BYTES)),
+          ]
+          const rangeOf = i32.add(get(ranges), scaled(get(panel), RANGE_BYTES))
           const blockOf = (rows: number, count: Code): Code => [
             set(tiles, count),
             callFunction(
               blockFunction(context, shape, rows),
               get(scratch),
-              rangeOf(panel),
+              rangeOf,
               get(tiles),
-              get(q0),
-              get(k0),
-              get(v0),
-              get(bounds0),
-              get(bias0),
-              get(factor0),
-              get(output0),
-              get(logSum0),
+              ...BLOCK_PARAMETERS.map((name) => get(at[name])),
             ),
             increase(panel, get(tiles)),
-            step(scaled(get(tiles), rows), [...moves(3, perQuery), [bounds0, RANGE_BYTES]]),
+            toQuery(scaled(get(tiles), rows)),
           ]
           const whole = lesser(
             i32.const(block),
             i32.sub(lesser(get(last), i32.const(shape.full)), get(panel)),
           )
-          /** Packs what the unit's panels see, in whole strips; units of a head go on from what is packed. */
-          const pack: Code = [
-            unionOf(f, { table: rangeOf(panel), count: i32.sub(get(last), get(panel)) }, [first, until]),
-            set(first, i32.and(get(first), i32.const(-STRIP))),
-            set(until, lesser(i32.and(i32.add(get(until), i32.const(STRIP - 1)), i32.const(-STRIP)), i32.const(keys))),
-            when(
-              i32.or(
-                i32.ne(get(entry), get(packed)),
-                i32.or(i32.ltU(get(first), get(from)), i32.gtU(get(first), get(to))),
-              ),
-              [set(packed, get(entry)), set(from, get(first)), set(to, get(first))],
-            ),
-            when(i32.gtU(get(until), get(to)), [
-              callFunction(
-                packColumns(module, "depth", keys % 8),
-                i32.add(get(k0), scaled(get(to), bytesAlong(shape.k, 2))),
-                i32.const(bytesAlong(shape.k, 2)),
-                i32.const(width),
-                i32.sub(get(until), get(to)),
-                i32.add(i32.add(get(scratch), i32.const(lies.k)), scaled(get(to), 4 * width)),
-                i32.const(32 * width),
-              ),
-              callFunction(
-                packColumns(module, "across", valueWidth % 8),
-                i32.add(get(v0), scaled(get(to), bytesAlong(shape.v, 2))),
-                i32.const(bytesAlong(shape.v, 2)),
-                i32.sub(get(until), get(to)),
-                i32.const(valueWidth),
-                i32.add(i32.add(get(scratch), i32.const(lies.v)), scaled(get(to), 32)),
-                i32.const(32 * keys),
-              ),
-              set(to, get(until)),
-            ]),
-          ]
           return forRange(begin, get(begin), get(end), 1, [
-            [[q0, q], [k0, k], [v0, v], [bounds0, bounds], [bias0, bias], [factor0, factor], [output0, output], [
-              logSum0,
-              logSum,
-            ]]
-              .map(([own, base]) => set(own, get(base))),
+            set(at.bounds, get(bounds)),
+            OPERANDS.map((name, i) => set(at[name], get(given[i]))),
             set(panel, scaled(i32.remU(get(begin), i32.const(runs)), run)),
             set(entry, i32.divU(get(begin), i32.const(runs))),
-            set(index, i32.remU(get(entry), i32.const(group))),
+            move(i32.remU(get(entry), i32.const(group)), PER_QUERY, 2),
             set(entry, i32.divU(get(entry), i32.const(group))),
-            step(get(index), moves(2, perQuery)),
-            set(index, i32.remU(get(entry), i32.const(shared))),
-            step(get(index), [...moves(1, perQuery), ...moves(1, perKey)]),
+            move(i32.remU(get(entry), i32.const(shared)), [...PER_QUERY, "k", "v"], 1),
             set(index, i32.divU(get(entry), i32.const(shared))),
-            step(get(index), [...moves(0, perQuery), ...moves(0, perKey), [bounds0, queryBytes]]),
+            move(
+              get(index),
+              [...PER_QUERY, ...shape.pages === undefined ? ["k", "v"] as const : ["pages"] as const],
+              0,
+            ),
+            step(get(index), [[at.bounds, queryBytes]]),
             set(ranges, i32.add(get(seen), scaled(get(index), panelBytes))),
             set(query, firstRow(shape, get(panel))),
-            step(get(query), [...moves(3, perQuery), [bounds0, RANGE_BYTES]]),
+            toQuery(get(query)),
             increase(entry, 1),
             set(last, lesser(i32.const(count), i32.add(get(panel), i32.const(run)))),
-            shape.packs ? pack : [],
+            shape.packs
+              ? packSeen({ context, f, shape, scratch, at, entry, packed }, {
+                table: rangeOf,
+                count: i32.sub(get(last), get(panel)),
+              })
+              : [],
             whileTrue(
               i32.ltU(get(panel), get(last)),
               byHeight(shape, get(panel), (rows) => blockOf(rows, rows === shape.rows ? whole : i32.const(1))),
@@ -154,6 +120,58 @@ const driver = (context: KernelContext, shape: Shape, { panelBytes, queryBytes }
         },
       ),
   )
+}
+
+/** Packs what a unit's panels see, in whole strips; units of a head go on from what is packed. */
+const packSeen = (
+  { context: { module }, f, shape, scratch, at, entry, packed }: {
+    readonly context: KernelContext
+    readonly f: FunctionScope
+    readonly shape: Shape
+    readonly at: Addresses
+    /** Locals: address of the scratch, number of the keys and values, and of those that are packed. */
+    readonly scratch: number
+    readonly entry: number
+    readonly packed: number
+  },
+  panels: Readonly<Record<"table" | "count", Code>>,
+): Code => {
+  const { keys, width, valueWidth, head } = shape
+  const lies = scratchOf(shape)
+  const [first, until, from, to] = integers(f, 4)
+  const otherEntry = i32.ne(get(entry), get(packed))
+  const packKeys = (from: Code, to: Code): Code =>
+    eachPage(f, shape, at, [from, to], (key, count, place) => [
+      callFunction(
+        packColumns(module, "depth", keys % 8),
+        place.k,
+        i32.const(bytesAlong(shape.k, 2)),
+        i32.const(width),
+        count,
+        i32.add(i32.add(get(scratch), i32.const(lies.k)), scaled(get(key), 4 * width)),
+        i32.const(32 * width),
+      ),
+      callFunction(
+        packColumns(module, "across", valueWidth % 8),
+        place.v,
+        i32.const(bytesAlong(shape.v, 2)),
+        count,
+        i32.const(valueWidth),
+        i32.add(i32.add(get(scratch), i32.const(lies.v)), scaled(get(key), 32)),
+        i32.const(32 * keys),
+      ),
+    ])
+  return [
+    head === 0 ? [] : when(otherEntry, packKeys(i32.const(0), i32.const(head))),
+    unionOf(f, panels, [first, until]),
+    set(first, i32.and(get(first), i32.const(-STRIP))),
+    set(until, lesser(i32.and(i32.add(get(until), i32.const(STRIP - 1)), i32.const(-STRIP)), i32.const(keys))),
+    when(
+      i32.or(otherEntry, i32.or(i32.ltU(get(first), get(from)), i32.gtU(get(first), get(to)))),
+      [set(packed, get(entry)), set(from, get(first)), set(to, get(first))],
+    ),
+    when(i32.gtU(get(until), get(to)), [packKeys(get(to), get(until)), set(to, get(until))]),
+  ]
 }
 
 /** Emits `attention`: which keys are seen, then the rest. */
@@ -166,9 +184,7 @@ export const emitAttention: KernelEmitter<AttentionCall> = (given, context) => {
   const seen = seenKeys(context, shape, call, { batch: shape.batch, queries, keys: shape.keys, together })
   const func = driver(context, shape, seen)
   const scratch = context.threadScratch(scratchOf(shape).bytes)
-  const operands = [call.q, call.k, call.v, call.bias, call.factor, call.output, call.logSum].map((view) =>
-    view === undefined ? i32.const(0) : i32.add(context.address(view.buffer), i32.const(4 * view.offset))
-  )
+  const operands = OPERANDS.map((name) => addressOf(context, call[name]))
   const run = (begin: Code, end: Code): Code =>
     callFunction(func, begin, end, scratch, seen.panels, seen.queries, ...operands)
   return [seen.stage, { units, run }]

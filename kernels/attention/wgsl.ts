@@ -8,12 +8,13 @@
  */
 import { NOTHING } from "../../core/tensor/composites/attention.ts"
 import { sizeOf } from "../../core/tensor/shape.ts"
-import type { AttentionCall } from "./call.ts"
+import { type AttentionCall, keysOf, periodOf } from "./call.ts"
 import type { KernelEmitter } from "../wgsl/kernel.ts"
 import { apartOf } from "./apart.ts"
 import { emitFewQueries } from "./wgsl/few.ts"
 import { seenRanges } from "./wgsl/ranges.ts"
-import { bitsOf, enterQueries, openTiles, range, seenByQueries, type TileOperand } from "./wgsl/tile.ts"
+import { bitsOf, enterQueries, openTiles, seenByQueries, type TileOperand } from "./wgsl/tile.ts"
+import { range } from "./wgsl/tile_form.ts"
 
 /** Less than any score; finite, so that differences of two stay free of NaN. */
 const LOWEST = "-1e38f"
@@ -23,18 +24,21 @@ const FEW = 8
 
 /** Writes `attention`. */
 export const emitAttention: KernelEmitter<AttentionCall> = (call, context) => {
-  const { q, k, v, bias, factor, scale, output, logSum } = call
+  const { q, k, v, pages, bias, factor, scale, output, logSum } = call
   if (sizeOf(q.shape.slice(0, 4)) === 0) return []
   const [batch, shared, group, queries] = q.shape
-  if (!context.device.software && group * queries <= FEW && k.shape[2] > 0) return emitFewQueries(call, context)
+  const keys = keysOf(call), plain = pages === undefined && periodOf(call) === 0
+  const few = group * queries <= FEW && keys > 0 && plain
+  if (few && !context.device.software) return emitFewQueries(call, context)
   const { seen, dispatch } = seenRanges(call, context)
   const operands: ReadonlyArray<TileOperand> = [
     { name: "q", view: q, axes: "bhgr-" },
-    { name: "k", view: k, axes: "bhr-" },
-    { name: "v", view: v, axes: "bhr-" },
+    { name: "k", view: k, axes: "bhr-", paged: pages !== undefined },
+    { name: "v", view: v, axes: "bhr-", paged: pages !== undefined },
+    ...pages ? [{ name: "pages", view: pages, axes: "bs", integers: true }] : [],
     { name: "seen", view: seen, axes: "bre" },
     ...bias ? [{ name: "bias", view: bias, axes: "bhgrs" }] : [],
-    ...factor ? [{ name: "factor", view: factor, axes: "bhgrs" }] : [],
+    ...factor ? [{ name: "factor", view: factor, axes: "bhgrs", repeats: periodOf(call) > 0 }] : [],
     { name: "out", view: output, axes: "bhgr-", writes: true },
     ...logSum ? [{ name: "log_sum", view: logSum, axes: "bhgr", writes: true }] : [],
   ]
@@ -44,12 +48,13 @@ export const emitAttention: KernelEmitter<AttentionCall> = (call, context) => {
   const f32 = type("f32"), exp = shader.use("exp")
   const rows = (name: string) => ({ name, at: `${name}_at` })
   size("queries", queries)
-  size("keys", k.shape[2])
+  size("keys", keys)
+  if (pages) size("page_keys", k.shape[2])
   size("scale_bits", bitsOf(scale))
   const more = { bias, factor, log_sum: logSum }
   enterQueries(shader, ["q", "seen", "out", ...Object.keys(more).filter((name) => more[name as keyof typeof more])])
   const visible = seenByQueries(shader, apartOf(call))
-  for (const name of ["k", "v"]) push(`let ${name}_at = ${place(name, { b: "b", h: "h" })};`)
+  for (const name of ["k", "v", ...pages ? ["pages"] : []]) push(`let ${name}_at = ${place(name, { b: "b", h: "h" })};`)
   push(`let scale = bitcast<f32>(scale_bits);`)
   push(`var top = ${f32}(${LOWEST});`, `var total = ${f32}();`, `var started = false;`)
 
@@ -81,5 +86,5 @@ export const emitAttention: KernelEmitter<AttentionCall> = (call, context) => {
     for (const r of range(own)) push(`if (valid${r}) { ${shader.store("log_sum", `log_sum_at${r}`, part("sums", r))} }`)
   }
   push(`}`)
-  return [dispatch, shader.finish(`attention ${queries}x${k.shape[2]}`)]
+  return [dispatch, shader.finish(`attention ${queries}x${keys}`)]
 }

@@ -8,6 +8,7 @@
  * @module
  */
 import {
+  addressOf,
   bytesAlong,
   firstRow,
   integers,
@@ -91,8 +92,16 @@ const driver = (context: KernelContext, shape: Shape, { panelBytes, queryBytes }
               i32.add(get(scratch), i32.const(place)),
               i32.const(32 * k),
             )
+          /** Whether a query of the unit sees some of the chunk's keys. */
+          const sees = (keys: number): Code => {
+            const inRange = i32.and(
+              i32.ltU(get(start), get(until)),
+              i32.gtU(i32.add(get(start), i32.const(keys)), get(first)),
+            )
+            return shape.head === 0 ? inRange : i32.or(inRange, i32.ltU(get(start), i32.const(shape.head)))
+          }
           const withKeys = (keys: number): Code => [
-            when(i32.and(i32.ltU(get(start), get(until)), i32.gtU(i32.add(get(start), i32.const(keys)), get(first))), [
+            when(sees(keys), [
               packed("k", "depth", keys, width, lies.keyPanels),
               needsScores(shape) ? packed("v", "depth", keys, valueWidth, lies.valuePanels) : [],
               shape.dq === undefined ? [] : packed("k", "across", width, keys, lies.keyColumns),
@@ -120,7 +129,8 @@ const driver = (context: KernelContext, shape: Shape, { panelBytes, queryBytes }
               ]),
             ]),
             increase(start, keys),
-            (["bias", "factor"] as const).map((name) => increase(at[name], keys * bytes(name, 4))),
+            increase(at.bias, keys * bytes("bias", 4)),
+            shape.period > 0 ? [] : increase(at.factor, keys * bytes("factor", 4)),
             perKey.map((name) => increase(at[name], keys * bytes(name, 2))),
           ]
           const runs = Math.ceil(count / run)
@@ -209,14 +219,12 @@ export const emitAttentionGradient: KernelEmitter<AttentionGradientCall> = (give
   const { batch, shared, keys, pieces } = shape
   const units = batch * shared * pieces
   if (units === 0) return []
-  const addressOf = (view: View | undefined): Code =>
-    view === undefined ? i32.const(0) : i32.add(context.address(view.buffer), i32.const(4 * view.offset))
   const sums: Array<Stage> = []
   const operands = OPERANDS.map((name): Code => {
     const view = call[name]
-    if (view === undefined || pieces === 1 || name !== "dk" && name !== "dv") return addressOf(view)
+    if (view === undefined || pieces === 1 || name !== "dk" && name !== "dv") return addressOf(context, view)
     const partial = context.sharedScratch(4 * batch * shared * pieces * keys * view.shape[3])
-    sums.push(sumStage(context, shape, view, partial, addressOf(view)))
+    sums.push(sumStage(context, shape, view, partial, addressOf(context, view)))
     return partial
   })
   const queries = call.q.shape[3], together = given.q.shape[3] === 1

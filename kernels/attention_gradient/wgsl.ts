@@ -6,18 +6,18 @@
  */
 import { sizeOf } from "../../core/tensor/shape.ts"
 import { apartOf } from "../attention/apart.ts"
+import { periodOf } from "../attention/call.ts"
 import { rangesSize, seenRanges } from "../attention/wgsl/ranges.ts"
 import {
   bitsOf,
   enterQueries,
   openTiles,
-  range,
   seenByQueries,
   seesKeys,
-  tileForm,
   type TileOperand,
   type TileShader,
 } from "../attention/wgsl/tile.ts"
+import { range, tileForm } from "../attention/wgsl/tile_form.ts"
 import type { View } from "../contract.ts"
 import type { AttentionGradientCall } from "./call.ts"
 import { emitRows } from "../rows/wgsl.ts"
@@ -40,7 +40,7 @@ const operandsOf = (part: Part): ReadonlyArray<TileOperand> => {
     { name: "k", view: k, axes: "bhr-" },
     { name: "seen", view: seen, axes: "bre" },
     ...bias ? [{ name: "bias", view: bias, axes: "bhgrs" }] : [],
-    ...factor ? [{ name: "factor", view: factor, axes: "bhgrs" }] : [],
+    ...factor ? [{ name: "factor", view: factor, axes: "bhgrs", repeats: periodOf(part) > 0 }] : [],
     { name: "log_sum", view: logSum, axes: "bhgr" },
     { name: "cotangent", view: cotangent, axes: "bhgr-" },
     ...dq || dk ? [{ name: "v", view: v, axes: "bhr-" }, { name: "delta", view: delta, axes: "bhgr" }] : [],
@@ -184,7 +184,10 @@ const emitKeys = (part: Part, context: KernelContext): Dispatch => {
   const theirs = ["q", "cotangent", "log_sum", ...dk ? ["delta"] : [], ...dq ? ["dq"] : []]
   for (const name of theirs) push(`let ${name}_at = ${place(name, { b: "b", h: "h", g: "g" })};`)
   for (const name of [...bias ? ["bias"] : [], ...factor ? ["factor"] : []]) {
-    for (const r of range(own)) push(`let ${name}_at${r} = ${place(name, { b: "b", h: "h", g: "g", s: `i${r}` })};`)
+    for (const r of range(own)) {
+      const s = shader.column(name, `i${r}`)
+      push(`let ${name}_at${r} = ${place(name, { b: "b", h: "h", g: "g", s })};`)
+    }
   }
   if (dq) {
     push(`if (tile == 0u) {`)

@@ -5,7 +5,6 @@ import type { Instruction, ReduceKind, View } from "../contract.ts"
  * The space is [...outer, ...reduced, columns]; the output's shape is [...outer, columns].
  */
 export interface ColumnsCall {
-  /** Tells the calls apart. */
   readonly kernel: "columns"
   /** Extents of the places. */
   readonly space: ReadonlyArray<number>

@@ -6,12 +6,13 @@
  */
 import { sizeOf, stridesOf } from "../../core/tensor/shape.ts"
 import { neededSteps, perRowSteps } from "../analysis.ts"
-import { collapse } from "../collapse.ts"
-import type { ColumnsCall } from "./call.ts"
 import { emitRows } from "../rows/wgsl.ts"
 import { bodyWriter, type Lanes } from "../wgsl/body.ts"
+import { entryPoint, fusedWalk, loadedOperands } from "../wgsl/fused.ts"
 import { type Dispatch, type KernelContext, type KernelEmitter, lineOfWorkgroups } from "../wgsl/kernel.ts"
-import { coordinates, GROUP, PARAMETERS, sum, times, vectorViews, walk } from "../wgsl/places.ts"
+import { coordinates, GROUP, sum, times, vectorViews, walk } from "../wgsl/places.ts"
+import type { ColumnsCall } from "./call.ts"
+import { mergeColumns } from "./merge.ts"
 
 /** From how many workgroups on a device has enough to do, and fewest rows of a piece. */
 const HARDWARE = [256, 128], SOFTWARE = [4, 1024]
@@ -66,127 +67,82 @@ export const emitColumns: KernelEmitter<ColumnsCall> = (call, context) => {
 
 /** One dispatch. With several pieces, `target` holds [...outer, pieces, columns]. */
 const write = (call: ColumnsCall, context: KernelContext, pieces: number, target: number): Dispatch => {
-  const { space, outerAxes, kind, body, result } = call
-  const last = space.length - 1, columns = space[last]
-  const kept = [...space.slice(0, outerAxes), pieces, columns], packed = stridesOf(kept)
-  /** Strides of the output along [...outer, columns], and between pieces. */
-  const outputStrides = pieces > 1 ? [...packed.slice(0, outerAxes), 1] : call.output.strides
-  const indexed = new Set(body.flatMap((step) => step.op === "index" ? [step.axis] : []))
-  const part = (from: number, to: number, views: ReadonlyArray<ReadonlyArray<number>>) =>
-    collapse(
-      space.slice(from, to),
-      views.map((view) => view.slice(from, to)),
-      new Set([...indexed].filter((axis) => axis >= from && axis < to).map((axis) => axis - from)),
-    )
-  const inputStrides = call.inputs.map((view) => view.strides)
-  const outer = part(0, outerAxes, [...inputStrides, outputStrides]), reduced = part(outerAxes, last, inputStrides)
-  const rows = sizeOf(reduced.space)
-  const names = [...outer.space.map((_, axis) => `o${axis}`), ...reduced.space.map((_, axis) => `r${axis}`)]
-  const axisOf = (axis: number): number => {
-    if (axis === last) return names.length
-    if (axis < outerAxes) return outer.axes[axis]
-    const at = reduced.axes[axis - outerAxes]
-    return at < 0 ? at : outer.space.length + at
-  }
-  const axes = space.map((_, axis) => axisOf(axis))
-  const strides = call.inputs.map((view, v) => [...outer.strides[v], ...reduced.strides[v], view.strides[last]])
+  const { space, outerAxes, kind, body, result, output } = call
+  const columns = space.at(-1)!, cut = pieces > 1
+  const packed = stridesOf([...space.slice(0, outerAxes), pieces, columns])
+  const merged = mergeColumns(call, (cut ? packed : output.strides).slice(0, outerAxes))
+  const { outer, reduced, strides, axes } = merged
+  const outerNames = outer.map((_, axis) => `o${axis}`), rowNames = reduced.map((_, axis) => `r${axis}`)
+  const names = [...outerNames, ...rowNames]
   const steps = neededSteps(body, [result])
   const perRow = perRowSteps(body, strides, axes, names.length)
-
   const { dtype } = body[result]
-  const loads = new Map(steps.flatMap((number) => {
-    const step = body[number]
-    return step.op === "load" ? [[step.operand, step.dtype] as const] : []
+  const operands = [...loadedOperands(body, steps)].map(([number, dtype]) => ({
+    ...call.inputs[number],
+    number,
+    writes: false,
+    strides: strides[number],
+    dtype,
   }))
-  const used = [
-    ...[...loads].map(([v, dtype]) => ({ ...call.inputs[v], strides: strides[v], dtype })),
-    {
-      buffer: target,
-      offset: pieces > 1 ? 0 : call.output.offset,
-      strides: [...outer.strides[call.inputs.length], outputStrides[outerAxes]],
-      dtype,
-    },
-  ]
-  const vector = vectorViews(columns, used)
-  const lanes: Lanes = vector[loads.size] ? 4 : 1
-  const units = columns / lanes
+  const stored = { buffer: target, offset: cut ? 0 : output.offset, dtype }
+  const lastStride = cut ? 1 : output.strides[outerAxes]
+  const vector = vectorViews(columns, [...operands, { ...stored, strides: [...merged.target, lastStride] }])
+  const lanes: Lanes = vector[operands.length] ? 4 : 1
   const shader = context.shader()
-  const walkers = new Map([...loads.keys()].map((v, i) => [
-    v,
-    walk(used[i], `base${v}`, names, lanes, vector[i], (element) => shader.read(call.inputs[v].buffer, element)),
-  ]))
-  const outerNames = names.slice(0, outer.space.length)
+  const { enter, surroundings } = fusedWalk(shader, operands, vector, lanes, names, axes)
   const store = walk(
-    pieces > 1
-      ? { ...used[loads.size], strides: [...outer.strides[call.inputs.length], columns, 1] }
-      : used[loads.size],
+    { ...stored, strides: cut ? [...merged.target, columns, 1] : [...merged.target, lastStride] },
     "to",
-    pieces > 1 ? [...outerNames, "piece"] : outerNames,
+    cut ? [...outerNames, "piece"] : outerNames,
     lanes,
-    vector[loads.size],
+    vector[operands.length],
     (element) => shader.write(target, element),
   )
   const writer = bodyWriter(body, body.map((_, number) => perRow[number] ? 1 : lanes))
-  const surroundings = {
-    load: (operand: number) => {
-      const walker = walkers.get(operand)!
-      return strides[operand][names.length] === 0 ? walker.first() : walker.load("column")
-    },
-    index: (axis: number, own: Lanes) => {
-      if (axes[axis] < 0) return "0i"
-      if (axes[axis] < names.length) return `i32(${names[axes[axis]]})`
-      return own === 1 ? "i32(column)" : "vec4<i32>(i32(column) * 4i) + vec4<i32>(0, 1, 2, 3)"
-    },
-  }
 
   // Threads: `wide` neighbouring columns, and `team` threads for each of them.
-  const { team, wide } = teamOf(units * sizeOf(outer.space) * pieces, units, rows / pieces, context.device.software)
-  const tiles = Math.ceil(units / wide)
-  const { workgroups, number, exact } = lineOfWorkgroups(sizeOf(outer.space) * pieces * tiles, context.device)
+  const rows = sizeOf(reduced), units = columns / lanes
+  const { team, wide } = teamOf(units * sizeOf(outer) * pieces, units, rows / pieces, context.device.software)
+  const tiles = Math.ceil(units / wide), groups = sizeOf(outer) * pieces * tiles
+  const { workgroups, number, exact } = lineOfWorkgroups(groups, context.device)
   const pieceRows = Math.ceil(rows / pieces)
-  const bits = writer.value(result, lanes)
   const main = [
     `let number = ${number};`,
-    ...exact ? [] : [`if (number >= ${sizeOf(outer.space) * pieces * tiles}u) { return; }`],
+    ...exact ? [] : [`if (number >= ${groups}u) { return; }`],
     `let tile = number % ${tiles}u;`,
     `let piece = number / ${tiles}u % ${pieces}u;`,
-    ...coordinates(`(number / ${tiles * pieces}u)`, outer.space, outerNames),
+    ...coordinates(`(number / ${tiles * pieces}u)`, outer, outerNames),
     `let member = thread / ${wide}u;`,
     `let column = ${sum(times("tile", wide), `thread % ${wide}u`)};`,
     `let inside = column < ${units}u;`,
-    `let end = ${pieces > 1 ? `min((piece + 1u) * ${pieceRows}u, ${rows}u)` : `${rows}u`};`,
+    `let end = ${cut ? `min((piece + 1u) * ${pieceRows}u, ${rows}u)` : `${rows}u`};`,
     `var total = ${writer.identity(kind, dtype, lanes)};`,
     "if (inside) {",
-    `  for (var row = ${pieces > 1 ? `piece * ${pieceRows}u + member` : "member"}; row < end; row += ${team}u) {`,
+    `  for (var row = ${cut ? `piece * ${pieceRows}u + member` : "member"}; row < end; row += ${team}u) {`,
     ...[
-      ...coordinates("row", reduced.space, names.slice(outer.space.length)),
-      ...[...walkers.values()].flatMap(({ enter }) => enter === "" ? [] : [enter]),
+      ...coordinates("row", reduced, rowNames),
+      ...enter,
       ...steps.map((step) => writer.statement(step, surroundings)),
-      `total = ${writer.combine(kind, dtype, lanes, "total", bits)};`,
+      `total = ${writer.combine(kind, dtype, lanes, "total", writer.value(result, lanes))};`,
     ].map((line) => `    ${line}`),
     "  }",
     "}",
   ]
-  let shared = ""
-  if (team > 1) {
-    shared = `var<workgroup> team_totals: array<${lanes === 4 ? "vec4<f32>" : dtype}, ${team * wide}>;\n`
-    const parts = Array.from({ length: team }, (_, i) => `team_totals[${sum("thread", wide * i)}]`)
-    main.push(
-      "team_totals[thread] = total;",
-      "workgroupBarrier();",
-      `if (member == 0u && inside) {`,
-      `  total = ${parts.reduce((a, b) => writer.combine(kind, dtype, lanes, a, b))};`,
-    )
-  } else main.push("if (inside) {")
-  main.push(...[store.enter, store.store("column", "total")].flatMap((line) => line === "" ? [] : [`  ${line}`]), "}")
+  const parts = Array.from({ length: team }, (_, i) => `team_totals[${sum("thread", wide * i)}]`)
+  const joined = team === 1 ? ["if (inside) {"] : [
+    "team_totals[thread] = total;",
+    "workgroupBarrier();",
+    `if (member == 0u && inside) {`,
+    `  total = ${parts.reduce((a, b) => writer.combine(kind, dtype, lanes, a, b))};`,
+  ]
+  const storing = [store.enter, store.store("column", "total")].flatMap((line) => line === "" ? [] : [`  ${line}`])
+  const shared = team === 1
+    ? ""
+    : `var<workgroup> team_totals: array<${lanes === 4 ? "vec4<f32>" : dtype}, ${team * wide}>;\n`
   return shader.finish({
-    label: `columns [${space}]${pieces > 1 ? ` in ${pieces} pieces` : ""}`,
+    label: `columns [${space}]${cut ? ` in ${pieces} pieces` : ""}`,
     workgroups,
-    code: `${writer.declarations()}${shared}@compute @workgroup_size(${team * wide})
-fn main(${PARAMETERS}) {
-${main.map((line) => `  ${line}`).join("\n")}
-}
-`,
+    code: entryPoint(`${writer.declarations()}${shared}`, team * wide, [...main, ...joined, ...storing, "}"]),
   })
 }
 

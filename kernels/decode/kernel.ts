@@ -1,5 +1,14 @@
+import type { View } from "../contract.ts"
 import type { Kernel } from "../kernel.ts"
-import type { DecodeCall } from "./call.ts"
+
+/** output = input, out of blocks of an encoding into f32. */
+export interface DecodeCall {
+  readonly kernel: "decode"
+  /** Whole blocks, shape [elements], contiguous. */
+  readonly input: View
+  /** The same shape, contiguous. */
+  readonly output: View
+}
 
 /** A buffer of blocks as f32, for kernels that do not read blocks. */
 export const decode: Kernel<DecodeCall> = {

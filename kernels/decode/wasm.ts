@@ -1,7 +1,7 @@
 import { call as callFunction, forRange, get, i32, increase, set, v128 } from "../wasm/assembler.ts"
 import { groupedStage, itemsPerUnit, type KernelEmitter } from "../wasm/kernel.ts"
 import { countBlocksFrom, loadStored } from "../wasm/lanes.ts"
-import type { DecodeCall } from "./call.ts"
+import type { DecodeCall } from "./kernel.ts"
 
 /** Writes a `decode` call: four elements are an item. */
 export const emitDecode: KernelEmitter<DecodeCall> = ({ input, output }, { module, address, encoding }) => {

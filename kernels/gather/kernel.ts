@@ -1,10 +1,20 @@
 import { sizeOf } from "../../core/tensor/shape.ts"
+import type { View } from "../contract.ts"
 import type { Kernel } from "../kernel.ts"
-import { contiguous } from "../view.ts"
-import type { GatherCall } from "./call.ts"
-import { gatherReference } from "./reference.ts"
+import { contiguous, forEachPlace } from "../view.ts"
 
-/** Rows of a table by index. */
+/** out[i, :] = table[indices[i], :]. */
+export interface GatherCall {
+  readonly kernel: "gather"
+  /** Shape [rows, width]. */
+  readonly table: View
+  /** i32, shape [count]. */
+  readonly indices: View
+  /** Shape [count, width]. */
+  readonly output: View
+}
+
+/** Rows of a table by index. An index outside the table gives a row of zeros. */
 export const gather: Kernel<GatherCall> = {
   name: "gather",
   views: { table: "read encoded", indices: "read", output: "write" },
@@ -25,5 +35,13 @@ export const gather: Kernel<GatherCall> = {
       output,
     }
   },
-  reference: gatherReference,
+  reference: ({ table, indices, output }, buffers) => {
+    const index = { ...indices, strides: [indices.strides[0], 0] }
+    const firstRow = { ...table, strides: [0, table.strides[1]] }
+    forEachPlace(output.shape, [index, firstRow, output], ([at, from, to]) => {
+      const row = buffers[indices.buffer][at]
+      const inside = row >= 0 && row < table.shape[0]
+      buffers[output.buffer][to] = inside ? buffers[table.buffer][from + row * table.strides[0]] : 0
+    })
+  },
 }

@@ -2,13 +2,14 @@
  * WebAssembly of `gather`: copies of rows. An index outside the table gives a row of zeros.
  * @module
  */
-import type { GatherCall } from "./call.ts"
+import type { GatherCall } from "./kernel.ts"
 import { call as callFunction, forRange, get, i32, i32x4, set, when } from "../wasm/assembler.ts"
+import type { View } from "../contract.ts"
 import { keyOf } from "../collapse.ts"
 import type { Encoding } from "../encoding.ts"
 import { F32 } from "../encodings.ts"
 import { groupedStage, itemsPerUnit, type KernelEmitter, type Stage } from "../wasm/kernel.ts"
-import { forColumns, loadStored, placeIn, stepOf, storeLanes } from "../wasm/lanes.ts"
+import { firstElement, forColumns, loadStored, placeIn, stepOf, storeLanes } from "../wasm/lanes.ts"
 
 /** Writes a `gather` call. */
 export const emitGather: KernelEmitter<GatherCall> = ({ table, indices, output }, context): readonly Stage[] => {
@@ -47,8 +48,7 @@ export const emitGather: KernelEmitter<GatherCall> = ({ table, indices, output }
         ])
       }),
   )
-  const first = (view: { buffer: number; offset: number }) =>
-    i32.add(context.address(view.buffer), i32.const(stepOf(context.encoding(view.buffer)) * view.offset))
+  const first = (view: View) => firstElement(context, view)
   return [
     groupedStage(
       count,

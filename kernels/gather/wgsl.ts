@@ -2,9 +2,9 @@
  * WGSL of `gather`: one element, or four neighbours, an invocation. An index outside the table gives a row of zeros.
  * @module
  */
-import type { GatherCall } from "./call.ts"
-import { type Element, type KernelEmitter, lineOfWorkgroups } from "../wgsl/kernel.ts"
-import { GROUP, PARAMETERS, sum, times, vectorViews, walk } from "../wgsl/places.ts"
+import type { GatherCall } from "./kernel.ts"
+import type { Element, KernelEmitter } from "../wgsl/kernel.ts"
+import { perPlace, sum, times, vectorViews, walk } from "../wgsl/places.ts"
 
 /** Writes a `gather` call. */
 export const emitGather: KernelEmitter<GatherCall> = ({ table, indices, output }, context) => {
@@ -21,22 +21,18 @@ export const emitGather: KernelEmitter<GatherCall> = ({ table, indices, output }
   const from = walk(views[0], "source", ["row"], lanes, vector[0], (e) => shader.read(table.buffer, own(e)))
   const to = walk(views[1], "target_row", ["i"], lanes, vector[1], (e) => shader.write(output.buffer, own(e)))
   const units = width / lanes
-  const { workgroups, number } = lineOfWorkgroups(Math.ceil(count * units / GROUP), context.device)
-  const code = `@compute @workgroup_size(${GROUP})
-fn main(${PARAMETERS}) {
-  let place = ${number} * ${GROUP}u + thread;
-  if (place >= ${count * units}u) { return; }
-  let column = place % ${units}u;
-  let i = place / ${units}u;
-  let row = bitcast<u32>(${index.load(sum(times("i", indices.strides[0]), indices.offset))});
-  ${to.enter}
-  if (row < ${rows}u) {
-    ${from.enter}
-    ${to.store("column", from.load("column"))}
-  } else {
-    ${to.store("column", lanes === 4 ? "vec4<f32>()" : "0")}
-  }
-}
-`
-  return [shader.finish({ label: `gather [${output.shape}] of [${table.shape}]`, code, workgroups })]
+  const label = `gather [${output.shape}] of [${table.shape}]`
+  const body = [
+    `let column = place % ${units}u;`,
+    `let i = place / ${units}u;`,
+    `let row = bitcast<u32>(${index.load(sum(times("i", indices.strides[0]), indices.offset))});`,
+    to.enter,
+    `if (row < ${rows}u) {`,
+    `  ${from.enter}`,
+    `  ${to.store("column", from.load("column"))}`,
+    "} else {",
+    `  ${to.store("column", lanes === 4 ? "vec4<f32>()" : "0")}`,
+    "}",
+  ]
+  return [perPlace(shader, context.device, label, count * units, body)]
 }

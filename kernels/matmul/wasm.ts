@@ -19,7 +19,9 @@ import { blockingOf, driver } from "./wasm/driver.ts"
 import { epilogueFunction } from "./wasm/epilogue.ts"
 import { forget } from "./wasm/pack.ts"
 import { stripBlocking, stripDriver } from "./wasm/strip_driver.ts"
-import { thinBlocking, thinDriver } from "./wasm/thin.ts"
+import { thinBlocking } from "./wasm/thin.ts"
+import { thinDriver } from "./wasm/thin_driver.ts"
+import type { Writing } from "./wasm/operands.ts"
 import { collapse } from "./product.ts"
 
 /** Writes a matrix product: one stage. */
@@ -56,22 +58,28 @@ const matmulOf = (call: MatmulCall, [a, b, , ...beside]: ReadonlyArray<Encoding>
   const product = collapse(call)
   const { module, target } = context
   const encodings = { a, b, beside }
-  const thin = thinBlocking(product, encodings)
-  const strips = thin === undefined ? stripBlocking(product, encodings, target) : undefined
-  const blocking = thin ?? strips ?? blockingOf(product, encodings)
-  const { units, scratchBytes, apart } = blocking
+  const writing = { module, target, product, encodings }
+  const { units, scratchBytes, apart, ...cut } = cutOf(writing)
   if (!(units > 0)) return undefined
   const epilogue = epilogueFunction(call, product, context, apart)
   const func = module.once(
     `matmul ${JSON.stringify([product, encodings, target, epilogue])}`,
-    () =>
-      thin !== undefined
-        ? thinDriver(module, target, product, thin, encodings, epilogue)
-        : strips !== undefined
-        ? stripDriver(module, target, product, strips, encodings, epilogue)
-        : driver(module, target, product, encodings, epilogue),
+    () => cut.write(epilogue),
   )
   const size = itemsPerUnit(units, sizeOf(call.output.shape) * product.k / units)
-  const grain = "grain" in blocking ? Math.ceil(blocking.grain / size) : undefined
+  const grain = cut.grain === undefined ? undefined : Math.ceil(cut.grain / size)
   return { func, units, size, scratchBytes, grain }
+}
+
+/** How a product is cut, and what writes its loops. */
+const cutOf = (writing: Writing) => {
+  const { product, encodings, target } = writing
+  const thin = thinBlocking(product, encodings)
+  if (thin !== undefined) {
+    return { ...thin, grain: undefined, write: (epilogue?: number) => thinDriver(writing, thin, epilogue) }
+  }
+  const strips = stripBlocking(product, encodings, target)
+  if (strips !== undefined) return { ...strips, write: (epilogue?: number) => stripDriver(writing, strips, epilogue) }
+  const blocking = blockingOf(product, encodings)
+  return { ...blocking, write: (epilogue?: number) => driver(writing, blocking, epilogue) }
 }

@@ -6,7 +6,6 @@ import type { Call, DType, Instruction, View } from "../contract.ts"
  * per-row values. An output may be the very view of an input (in place); otherwise outputs and inputs are disjoint.
  */
 export interface RowsCall {
-  /** Tells the calls apart. */
   readonly kernel: "rows"
   /** Extents of the places. */
   readonly space: ReadonlyArray<number>

@@ -1,5 +1,5 @@
 /**
- * Long rows of which only sums and maxima are wanted, as two calls: pieces of the rows, then the rows of their results.
+ * Reductions of few long rows as two calls: pieces of the rows, then their partial results.
  * @module
  */
 import { sizeOf, stridesOf } from "../../core/tensor/shape.ts"
@@ -9,13 +9,13 @@ import type { RowsCall } from "./call.ts"
 
 /** Fewest places of a piece, and most pieces. */
 const PIECE = 2048, PIECES = 256
-/** With so many rows the device has enough to do. */
+/** From this number of rows on, the device is busy without pieces. */
 const ENOUGH_ROWS = 64
 
 /**
- * Cuts a call, by its shape alone; undefined where that is not possible or not worth while.
+ * Cuts a call, by its shape alone; undefined if that is not possible or not faster.
  *
- * @param scratch Asks for a buffer of so many f32.
+ * @param scratch Makes a buffer of f32.
  */
 export const cutLongRows = (
   call: RowsCall,

@@ -14,9 +14,10 @@ import type { Instruction } from "../contract.ts"
 import type { RowsCall } from "./call.ts"
 import { type BodyWriter, bodyWriter, type Lanes, type Surroundings, typeName } from "../wgsl/body.ts"
 import { type DeviceTraits, type KernelContext, type KernelEmitter, lineOfWorkgroups } from "../wgsl/kernel.ts"
-import { coordinates, GROUP, PARAMETERS, sum, times, vectorViews, walk, type Walker } from "../wgsl/places.ts"
+import { coordinates, GROUP, sum, times, vectorViews, type Walker } from "../wgsl/places.ts"
+import { entryPoint, fusedWalk, loadedOperands } from "../wgsl/fused.ts"
 import { cutLongRows } from "./cut.ts"
-import { narrowRows } from "./narrow.ts"
+import { fitBindings } from "./fit_bindings.ts"
 
 type Reduction = Extract<Instruction, { op: "reduce" }>
 
@@ -46,7 +47,7 @@ interface Task {
 
 /** Writes a `rows` call. */
 export const emitRows: KernelEmitter<RowsCall> = (call, context) =>
-  narrowRows(call, context.device.storageBindings, context.scratch)
+  fitBindings(call, context.device.storageBindings, context.scratch)
     .flatMap((part) => (context.device.software ? undefined : cutLongRows(part, context.scratch)) ?? [part])
     .flatMap((part) => emitWhole(part, context))
 
@@ -65,40 +66,23 @@ const emitWhole: KernelEmitter<RowsCall> = (call, context) => {
 
   const needed = neededSteps(body, call.outputs.map(({ step }) => step))
   const perRow = perRowSteps(body, strides, axes, outer.length)
-  const loads = needed.flatMap((number) => {
-    const step = body[number]
-    return step.op === "load" ? [step] : []
-  })
-  const used = [
-    ...new Map(loads.map(({ operand, dtype }) => [operand, dtype])),
-    ...call.outputs.map(({ step }, o) => [call.inputs.length + o, body[step].dtype] as const),
-  ].map(([v, dtype]) => {
-    const { buffer, offset } = views[v]
+  const inputs = call.inputs.length
+  const types = [
+    ...loadedOperands(body, needed),
+    ...call.outputs.map(({ step }, o) => [inputs + o, body[step].dtype] as const),
+  ]
+  const operands = types.map(([number, dtype]) => {
+    const { buffer, offset } = views[number], writes = number >= inputs
     // What has one value a row is never walked.
-    const along = single[v - call.inputs.length] ? [...strides[v].slice(0, -1), 0] : strides[v]
-    return { v, view: { buffer, offset, strides: along, dtype } }
+    const along = single[number - inputs] ? [...strides[number].slice(0, -1), 0] : strides[number]
+    return { number, writes, buffer, offset, strides: along, dtype }
   })
-  const vector = vectorViews(columns, used.map(({ view }) => view))
-  const full = used.flatMap(({ v }, i) => v >= call.inputs.length && !single[v - call.inputs.length] ? [i] : [])
-  const lanes: Lanes = full.length > 0 && full.every((i) => vector[i]) || full.length === 0 && vector.includes(true)
-    ? 4
-    : 1
-
+  const full = operands.flatMap(({ number, writes }, i) => writes && !single[number - inputs] ? [i] : [])
   const shader = context.shader()
   const names = outer.map((_, axis) => `i${axis}`)
-  const walkers = new Map(
-    used.map(({ v, view }, i) => [
-      v,
-      walk(
-        view,
-        `base${v}`,
-        names,
-        lanes,
-        vector[i],
-        (element) => v < call.inputs.length ? shader.read(view.buffer, element) : shader.write(view.buffer, element),
-      ),
-    ]),
-  )
+  const vector = vectorViews(columns, operands)
+  const lanes: Lanes = (full.length > 0 ? full.every((i) => vector[i]) : vector.includes(true)) ? 4 : 1
+  const { walkers, enter, surroundings } = fusedWalk(shader, operands, vector, lanes, names, axes)
   const writer = bodyWriter(body, body.map((_, number) => perRow[number] ? 1 : lanes))
   const task: Task = {
     call,
@@ -108,36 +92,15 @@ const emitWhole: KernelEmitter<RowsCall> = (call, context) => {
     lanes,
     needed,
     perRow,
-    enterRow: [
-      ...coordinates("row", outer, names),
-      ...[...walkers.values()].flatMap(({ enter }) => enter === "" ? [] : [enter]),
-    ],
+    enterRow: [...coordinates("row", outer, names), ...enter],
     writer,
-    surroundings: {
-      load: (operand) => {
-        const walker = walkers.get(operand)!
-        return strides[operand][outer.length] === 0 ? walker.first() : walker.load("column")
-      },
-      index: (axis, own) => {
-        if (axes[axis] < 0) return "0i"
-        if (axes[axis] < outer.length) return `i32(${names[axes[axis]]})`
-        return own === 1 ? "i32(column)" : "vec4<i32>(i32(column) * 4i) + vec4<i32>(0, 1, 2, 3)"
-      },
-    },
-    outputs: call.outputs.map(({ step }, o) => ({
-      step,
-      perRow: single[o],
-      walker: walkers.get(call.inputs.length + o)!,
-    })),
+    surroundings,
+    outputs: call.outputs.map(({ step }, o) => ({ step, perRow: single[o], walker: walkers.get(inputs + o)! })),
     finish: (workgroups, threads, declarations, main) =>
       shader.finish({
         label: `rows [${space}]`,
         workgroups,
-        code: `${writer.declarations()}${declarations}@compute @workgroup_size(${threads})
-fn main(${PARAMETERS}) {
-${main.map((line) => `  ${line}`).join("\n")}
-}
-`,
+        code: entryPoint(`${writer.declarations()}${declarations}`, threads, main),
       }),
   }
   return [wholeRows ? writeTeams(task) : writePlaces(task)]

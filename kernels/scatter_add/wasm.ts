@@ -2,11 +2,12 @@
  * WebAssembly of `scatter_add`. Threads share batches and ranges of columns, so each element's sum keeps its order.
  * @module
  */
-import type { ScatterAddCall } from "./call.ts"
+import type { ScatterAddCall } from "./kernel.ts"
 import { call as callFunction, f32x4, forRange, get, i32, i32x4, set, when } from "../wasm/assembler.ts"
+import type { View } from "../contract.ts"
 import { keyOf } from "../collapse.ts"
 import { groupedStage, itemsPerUnit, type KernelEmitter, type Stage } from "../wasm/kernel.ts"
-import { forColumns, loadLanes, storeLanes } from "../wasm/lanes.ts"
+import { firstElement, forColumns, loadLanes, storeLanes } from "../wasm/lanes.ts"
 
 /** Most ranges of columns in a row. */
 const RANGES = 8
@@ -87,8 +88,7 @@ export const emitScatterAdd: KernelEmitter<ScatterAddCall> = (
         ])
       }),
   )
-  const at = (view: { buffer: number; offset: number }) =>
-    i32.add(context.address(view.buffer), i32.const(4 * view.offset))
+  const at = (view: View) => firstElement(context, view)
   const items = batch * ranges
   return [
     groupedStage(

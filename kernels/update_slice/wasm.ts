@@ -2,12 +2,11 @@
  * WebAssembly of `update_slice`: a copy of rows to a place that is known only when it runs.
  * @module
  */
-import type { UpdateSliceCall } from "./call.ts"
+import { rowsOf, type UpdateSliceCall } from "./kernel.ts"
 import { copyCall } from "../rows/call.ts"
 import { emitRowsAt } from "../rows/wasm.ts"
 import { i32, select } from "../wasm/assembler.ts"
 import type { KernelEmitter, Stage } from "../wasm/kernel.ts"
-import { rowsOf } from "./rows_of.ts"
 
 /** Writes an `update_slice` call. A start that would reach beyond the axis is moved back. */
 export const emitUpdateSlice: KernelEmitter<UpdateSliceCall> = (

@@ -4,9 +4,9 @@
  */
 import { sizeOf } from "../../core/tensor/shape.ts"
 import { collapse } from "../collapse.ts"
-import type { UpdateSliceCall } from "./call.ts"
-import { type KernelEmitter, lineOfWorkgroups } from "../wgsl/kernel.ts"
-import { address, coordinates, GROUP, PARAMETERS, sum } from "../wgsl/places.ts"
+import type { UpdateSliceCall } from "./kernel.ts"
+import type { KernelEmitter } from "../wgsl/kernel.ts"
+import { address, coordinates, perPlace, sum } from "../wgsl/places.ts"
 
 /** Writes an `update_slice` call. A start that would reach beyond the axis is moved back. */
 export const emitUpdateSlice: KernelEmitter<UpdateSliceCall> = ({ axis, destination, source, start }, context) => {
@@ -22,19 +22,13 @@ export const emitUpdateSlice: KernelEmitter<UpdateSliceCall> = ({ axis, destinat
   const shader = context.shader()
   const begin = shader.read(start.buffer, "i32"), input = shader.read(source.buffer)
   const state = shader.write(destination.buffer)
-  const { workgroups, number } = lineOfWorkgroups(Math.ceil(count / GROUP), context.device)
   const room = destination.shape[axis] - source.shape[axis]
   const target = sum(address(destination.offset, names, to), `begin * ${destination.strides[axis] >>> 0}u`)
-  const code = `@compute @workgroup_size(${GROUP})
-fn main(${PARAMETERS}) {
-  let place = ${number} * ${GROUP}u + thread;
-  if (place >= ${count}u) { return; }
-  ${coordinates("place", space, names).join("\n  ")}
-  let begin = u32(clamp(${
-    begin.load(address(start.offset, each ? names.slice(0, 1) : [], start.strides))
-  }, 0, ${room}));
-  ${state.store(target, input.load(address(source.offset, names, from)))}
-}
-`
-  return [shader.finish({ label: `update_slice [${source.shape}]`, code, workgroups })]
+  const wanted = begin.load(address(start.offset, each ? names.slice(0, 1) : [], start.strides))
+  const body = [
+    ...coordinates("place", space, names),
+    `let begin = u32(clamp(${wanted}, 0, ${room}));`,
+    state.store(target, input.load(address(source.offset, names, from))),
+  ]
+  return [perPlace(shader, context.device, `update_slice [${source.shape}]`, count, body)]
 }

@@ -40,7 +40,7 @@ const unsigned = (value: number): number[] => {
   bytes.push(rest)
   return bytes
 }
-/** A number without sign in code: mostly one byte. */
+/** LEB128 of an unsigned number. */
 const short = (value: number): number | number[] => value >= 0 && value < 0x80 ? value : unsigned(value)
 const signed = (value: number): number | number[] => {
   if (value >= -64 && value < 64) return value & 0x7f
@@ -58,7 +58,7 @@ const text = (value: string): Code => {
   const bytes = new TextEncoder().encode(value)
   return [short(bytes.length), bytes]
 }
-/** What is written into; it stays for the next piece of code. */
+/** Output buffer, reused for each piece of code. */
 let bytes = new Uint8Array(1 << 16), length = 0
 const room = (count: number): void => {
   if (length + count <= bytes.length) return
@@ -84,7 +84,7 @@ const write = (code: Code): void => {
     } else bytes[length++] = part
   }
 }
-/** Code as it is written, for what is used in very many places: then it is nested and flattened once. */
+/** The bytes of code. Code that is used very often is best flattened once. */
 export const flatten = (code: Code): Uint8Array<ArrayBuffer> => {
   length = 0
   write(code)
@@ -267,7 +267,7 @@ export const f64x2:
   & Instructions<"extractLane", (vector: Code, lane: number) => Code>
   & Instructions<"replaceLane", (vector: Code, lane: number, value: Code) => Code> = lanes(33, 34)
 
-/** What the machine that will run the code can do. */
+/** Features of the machine that will run the code. */
 export interface Target {
   /** Relaxed SIMD (fused multiply-add). Without it the plain SIMD form is emitted. */
   readonly relaxed: boolean
@@ -294,6 +294,8 @@ export const call = (func: number, ...args: readonly Code[]): Code => [args, 0x1
 export const drop = (value: Code): Code => [value, 0x1a]
 /** `a` where the i32 condition is not 0, else `b`; both are evaluated. */
 export const select = (a: Code, b: Code, condition: Code): Code => [a, b, condition, 0x1b]
+/** The lesser of two unsigned i32; both are evaluated twice. */
+export const minU32 = (a: Code, b: Code): Code => select(a, b, i32.ltU(a, b))
 /** Leaves the function with the values on the stack. */
 export const ret = (...values: readonly Code[]): Code => [values, 0x0f]
 /** Traps. */
@@ -327,7 +329,7 @@ export const brIf = (depth: number, condition: Code): Code => [condition, 0x0d, 
 
 /**
  * `for (local = start; local < end; local += step) body`, compared unsigned (so byte addresses above 2 GiB work).
- * `end` is evaluated at each turn: a local or a constant. The body stands inside two labels.
+ * `end` is evaluated at each turn: a local or a constant. The body is inside two labels.
  */
 export const forRange = (local: number, start: Code, end: Code, step: number | Code, ...body: readonly Code[]): Code =>
   when(
@@ -337,17 +339,13 @@ export const forRange = (local: number, start: Code, end: Code, step: number | C
       brIf(0, i32.ltU(tee(local, i32.add(get(local), typeof step === "number" ? i32.const(step) : step)), end)),
     ),
   )
-/** `while (condition) body`. The body stands inside two labels. */
+/** `while (condition) body`. The body is inside two labels. */
 export const whileTrue = (condition: Code, ...body: readonly Code[]): Code =>
   block(loop(brIf(1, i32.eqz(condition)), body, br(0)))
 /** `local += by`. */
 export const increase = (local: number, by: number | Code): Code =>
   set(local, i32.add(get(local), typeof by === "number" ? i32.const(by) : by))
 
-/** Size of the memory in pages of 64 KiB. */
-export const memorySize: Code = [0x3f, 0x00]
-/** Fills `count` bytes. */
-export const memoryFill = (address: Code, value: Code, count: Code): Code => [address, value, count, 0xfc, 11, 0]
 /** Copies `count` bytes; the ranges may overlap. */
 export const memoryCopy = (to: Code, from: Code, count: Code): Code => [to, from, count, 0xfc, 10, 0, 0]
 /** Sleeps while the i32 at the address equals `expected`, with no time limit. Gives 0 (woken) or 1 (not equal). */
@@ -388,7 +386,6 @@ export class ModuleBuilder {
   readonly #globals: Code[] = []
   readonly #exports: Code[] = []
   readonly #shared = new Map<string, unknown>()
-  #importedFunctions = 0
 
   #type(params: readonly ValueType[], results: readonly ValueType[]): number {
     const key = `${params}:${results}`
@@ -405,13 +402,6 @@ export class ModuleBuilder {
   /** Imports `env.memory`. At most once. */
   importMemory({ initial, maximum, shared }: MemoryImport): void {
     this.#imports.push([text("env"), text("memory"), 0x02, shared ? 0x03 : 0x01, short(initial), short(maximum)])
-  }
-
-  /** Imports the function `env.name`; all such imports come before the first {@link func}. Gives its index. */
-  importFunction(name: string, params: readonly ValueType[], results: readonly ValueType[]): number {
-    if (this.#functions.length > 0) throw new Error(`import "${name}" must come before the module's own functions`)
-    this.#imports.push([text("env"), text(name), 0x00, short(this.#type(params, results))])
-    return this.#importedFunctions++
   }
 
   /** Adds a mutable i32 global (one an instance, so one a thread). Gives its index. */
@@ -439,7 +429,7 @@ export class ModuleBuilder {
     body: (scope: FunctionScope, ...params: number[]) => Code,
   ): number {
     const entry = { name, type: this.#type(params, results), code: [] as Code }
-    const index = this.#importedFunctions + this.#functions.push(entry) - 1
+    const index = this.#functions.push(entry) - 1
     const locals: Code[] = []
     const scope: FunctionScope = {
       local: (type) => params.length + locals.push([1, TYPE_BYTE[type]]) - 1,
@@ -463,7 +453,7 @@ export class ModuleBuilder {
   /** The bytes of the module. */
   encode(): Uint8Array<ArrayBuffer> {
     const section = (id: number, content: Code): Code => [id, sized(content)]
-    const names = this.#functions.map(({ name }, i): Code => [short(this.#importedFunctions + i), text(name)])
+    const names = this.#functions.map(({ name }, i): Code => [short(i), text(name)])
     return flatten([
       [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
       section(1, list(this.#typeCodes)),

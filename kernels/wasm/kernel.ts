@@ -7,13 +7,13 @@
  */
 import type { Call } from "../contract.ts"
 import type { Encoding } from "../encoding.ts"
-import { type Code, i32, type ModuleBuilder, select, type Target } from "./assembler.ts"
+import { type Code, i32, minU32, type ModuleBuilder, type Target } from "./assembler.ts"
 
-/** What a backend offers to an emitter. */
+/** Functions of the backend for an emitter. */
 export interface KernelContext {
-  /** Where functions go. */
+  /** The module that functions are added to. */
   readonly module: ModuleBuilder
-  /** What the machine can do. */
+  /** Features of the machine. */
   readonly target: Target
   /** Byte address (i32, a multiple of 16) of the first element of a program's buffer; without side effects. */
   readonly address: (buffer: number) => Code
@@ -37,8 +37,8 @@ export interface Stage {
   readonly units: number
   /**
    * Code that runs the units begin <= u < end. Both are i32 code without side effects (a global or a constant) and may
-   * be evaluated several times. It leaves nothing on the stack and declares no locals: it is a call, mostly. A thread
-   * comes to it several times.
+   * be evaluated several times. It leaves nothing on the stack and declares no locals: mostly it is a call. A thread runs
+   * it several times.
    */
   readonly run: (begin: Code, end: Code) => Code
   /** What each thread does before its first units. */
@@ -47,13 +47,13 @@ export interface Stage {
   readonly grain?: number
 }
 
-/** Less work than this (simple steps on one element) is not worth a second thread: a barrier costs a microsecond. */
+/** Least work (simple steps on one element) that is divided between threads: a barrier costs a microsecond. */
 const WORTH_DIVIDING = 32768
-/** Work of one unit where it is: small, so that the threads' shares are even. */
+/** Work of one unit: small, so that the threads' shares are even. */
 const UNIT_WORK = 4096
 
 /**
- * How many neighbouring items make one unit: all of them when they are little work.
+ * Number of neighbouring items in a unit: all of them if they are little work.
  *
  * @param work Of one item, in simple steps on one element.
  */
@@ -67,12 +67,9 @@ export const itemsPerUnit = (items: number, work: number): number =>
  */
 export const groupedStage = (items: number, size: number, run: Stage["run"]): Stage => {
   if (size === 1) return { units: items, run }
-  const item = (unit: Code): Code => {
-    const first = i32.mul(unit, i32.const(size))
-    return select(first, i32.const(items), i32.ltU(first, i32.const(items)))
-  }
+  const item = (unit: Code): Code => minU32(i32.mul(unit, i32.const(size)), i32.const(items))
   return { units: Math.ceil(items / size), run: (begin, end) => run(item(begin), item(end)) }
 }
 
-/** Writes one kind of call. The result depends on the call alone, never on the number of threads. */
+/** Emits one kind of call. The result depends on the call alone, never on the number of threads. */
 export type KernelEmitter<C extends Call> = (call: C, context: KernelContext) => readonly Stage[]

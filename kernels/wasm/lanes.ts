@@ -1,9 +1,11 @@
 /**
- * Four neighbours of a strided row at a time, and what is left of a row that is no multiple of four.
+ * Loads and stores of four neighbours of a strided row, or of fewer at its end.
  * @module
  */
+import type { View } from "../contract.ts"
 import { type BlockEncoding, type Encoding, inBlocks } from "../encoding.ts"
 import { type Code, forRange, globalGet, globalSet, i32, i32x4, type ModuleBuilder, set, v128 } from "./assembler.ts"
+import type { KernelContext } from "./kernel.ts"
 
 const at = (address: Code, bytes: number): [Code, number] =>
   bytes >= 0 ? [address, bytes] : [i32.add(address, i32.const(bytes)), 0]
@@ -32,13 +34,17 @@ export const loadLanes = (address: Code, stride: number, count: number, offset: 
 /** Distance between neighbours as addresses of a kernel count it: in bytes, or in elements where blocks hold them. */
 export const stepOf = ({ block, blockBytes }: Encoding): number => block === 1 ? blockBytes : 1
 
+/** Byte address of a view's first element; in blocks, its number. */
+export const firstElement = ({ address, encoding }: KernelContext, { buffer, offset }: View): Code =>
+  i32.add(address(buffer), i32.const(stepOf(encoding(buffer)) * offset))
+
 /** `place`, which counts the bytes of f32, in bytes of another encoding of single elements. */
 export const placeIn = ({ blockBytes }: Encoding, place: Code): Code =>
   blockBytes === 4 ? place : i32.shrU(place, i32.const(1))
 
 /** Global of a thread with the byte address from which the blocks that it reads are counted. */
 const firstBlock = (module: ModuleBuilder): number => module.once("first block", () => module.global())
-/** What a thread does before it reads blocks: whoever reads them gives the number of an element as its address. */
+/** Code that a thread runs before it reads blocks, whose addresses are then numbers of elements. */
 export const countBlocksFrom = (module: ModuleBuilder, address: Code): Code => globalSet(firstBlock(module), address)
 
 /** Four neighbours in blocks, from an element on whose number is a multiple of four. */
@@ -88,7 +94,7 @@ export const storeLanes = (address: Code, stride: number, count: number, offset:
  * Walks `count` neighbours, four at a time; the last ones may be fewer.
  *
  * @param place Local that holds the byte offset of the first of them, for a stride of 1.
- * @param body Code for so many lanes (it stands inside loops, and is written twice when there is a tail).
+ * @param body Code for a number of lanes; it is inside loops, and written twice if there is a tail.
  */
 export const forColumns = (place: number, count: number, body: (lanes: number) => Code): Code => {
   const whole = 16 * Math.floor(count / 4)

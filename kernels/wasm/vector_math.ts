@@ -9,6 +9,7 @@
  */
 import { PARITY, ROTATIONS } from "../../core/tensor/operations/threefry.ts"
 import type { DType, UnaryName } from "../contract.ts"
+import { COSINE, ERF_ABOVE, ERF_BELOW, EXP, LOG, SINE } from "../polynomials.ts"
 import {
   type Code,
   f32x4,
@@ -72,14 +73,7 @@ const exp: Body = ({ madd, number, whole, polynomial }, f, x) => {
     set(n, f32x4.sub(get(bits), number(ROUNDING))),
     set(r, madd(get(n), number(-0.693359375), get(clamped))),
     set(r, madd(get(n), number(2.12194440e-4), get(r))),
-    set(
-      n,
-      polynomial(
-        r,
-        [1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1, 1, 1]
-          .map((c) => 2 * c),
-      ),
-    ),
+    set(n, polynomial(r, EXP)),
     v128.andnot(
       f32x4.mul(get(n), i32x4.shl(i32x4.add(get(bits), whole(126)), i32.const(23))),
       f32x4.lt(get(x), number(SMALLEST)),
@@ -97,20 +91,7 @@ const log: Body = ({ madd, number, whole, polynomial }, f, x) => {
     set(m, f32x4.sub(i32x4.sub(get(m), i32x4.shl(get(e), i32.const(23))), number(1))),
     set(e, f32x4.convertS(i32x4.sub(get(e), v128.and(whole(23), subnormal)))),
     set(z, f32x4.mul(get(m), get(m))),
-    set(
-      t,
-      polynomial(m, [
-        7.0376836292e-2,
-        -1.1514610310e-1,
-        1.1676998740e-1,
-        -1.2420140846e-1,
-        1.4249322787e-1,
-        -1.6668057665e-1,
-        2.0000714765e-1,
-        -2.4999993993e-1,
-        3.3333331174e-1,
-      ]),
-    ),
+    set(t, polynomial(m, LOG)),
     set(t, f32x4.mul(f32x4.mul(get(t), get(m)), get(z))),
     set(t, madd(get(e), number(-2.12194440e-4), get(t))),
     set(t, f32x4.add(madd(get(z), number(-0.5), get(t)), get(m))),
@@ -163,29 +144,7 @@ const sigmoid: Body = (writer, f, x) => {
 }
 
 /** x * P(x^2) / Q(x^2), on [-4, 4], where it reaches 1. */
-const erf: Body = (writer, f, x) =>
-  rational(
-    writer,
-    f,
-    x,
-    4,
-    [
-      -2.72614225801306e-10,
-      2.77068142495902e-08,
-      -2.10102402082508e-06,
-      -5.69250639462346e-05,
-      -7.34990630326855e-04,
-      -2.95459980854025e-03,
-      -1.60960333262415e-02,
-    ],
-    [
-      -1.45660718464996e-05,
-      -2.13374055278905e-04,
-      -1.68282697438203e-03,
-      -7.37332916720468e-03,
-      -1.42647390514189e-02,
-    ],
-  )
+const erf: Body = (writer, f, x) => rational(writer, f, x, 4, ERF_ABOVE, ERF_BELOW)
 
 /** sin(x + quarters * pi/2): x = n * pi/2 + r (Cody and Waite in three parts), then one of two polynomials. */
 const sine = (quarters: number): Body => ({ madd, number, whole, polynomial }, f, x) => {
@@ -199,11 +158,11 @@ const sine = (quarters: number): Body => ({ madd, number, whole, polynomial }, f
     set(r, part(7.54978995489188e-8, r)),
     set(q, i32x4.add(get(q), whole(quarters))),
     set(z, f32x4.mul(get(r), get(r))),
-    set(cosine, polynomial(z, [2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2, -0.5, 1])),
+    set(cosine, polynomial(z, COSINE)),
     set(
       r,
       madd(
-        f32x4.mul(polynomial(z, [-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1]), get(z)),
+        f32x4.mul(polynomial(z, SINE), get(z)),
         get(r),
         get(r),
       ),

@@ -4,7 +4,7 @@
  *
  * It begins where it finds two values used together, and goes back through what they were computed from, in the same way
  * with the same operations (locals of a loop too). It ends at constants, at the same number in all lanes, at
- * {@link joinable} values; a pair of loads stops it, as the second one's check of bounds stands between them.
+ * {@link joinable} values; a pair of loads stops it, because the second one's bounds check comes between them.
  * @module
  */
 import {

@@ -9,10 +9,10 @@ export type { Lanes } from "./functions.ts"
 const OPERATORS = { add: "+", sub: "-", mul: "*", div: "/", less: "<", lessEqual: "<=", equal: "==" } as const
 const isComparison = (step: Instruction): boolean => ["less", "lessEqual", "equal"].includes(step.op)
 
-/** Name of a type of so many lanes. */
+/** Name of a type with one or four lanes. */
 export const typeName = (dtype: DType, lanes: Lanes): string => lanes === 1 ? dtype : `vec4<${dtype}>`
 
-/** Where a statement finds what is outside the body. */
+/** Operands and indices of the statements. */
 export interface Surroundings {
   /** Expression of an operand's element, of the step's lanes. */
   readonly load: (operand: number, lanes: Lanes, dtype: DType) => string

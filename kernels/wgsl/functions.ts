@@ -8,13 +8,14 @@
  * @module
  */
 import { PARITY, ROTATIONS } from "../../core/tensor/operations/threefry.ts"
+import { COSINE, ERF_ABOVE, ERF_BELOW, EXP, LOG, SINE } from "../polynomials.ts"
 
 /** How many places one invocation has in one value. */
 export type Lanes = 1 | 4
 /** What {@link functionsText} can write. */
 export type FunctionName = keyof typeof WRITERS
 
-/** Names of the types of so many lanes. */
+/** Names of the types with one or four lanes. */
 interface Types {
   readonly f: string
   readonly i: string
@@ -39,8 +40,8 @@ const sine = (quarters: number) => ({ f, i, u }: Types): string =>
   let r = ((x - n * 1.5703125f) - n * 4.837512969970703125e-4f) - n * 7.54978995489188e-8f;
   let q = bitcast<${u}>(${i}(n)) + ${u}(${quarters}u);
   let z = r * r;
-  let cosine = ${polynomial("z", [2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2, -0.5, 1])};
-  let sine = ${polynomial("z", [-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1])} * z * r + r;
+  let cosine = ${polynomial("z", COSINE)};
+  let sine = ${polynomial("z", SINE)} * z * r + r;
   let either = select(sine, cosine, (q & ${u}(1u)) != ${u}(0u));
   return select(either, -either, (q & ${u}(2u)) != ${u}(0u));
 }`
@@ -100,13 +101,7 @@ const WRITERS = {
     `(x: ${f}) -> ${f} {
   let n = clamp(floor(x * ${f32(Math.LOG2E)} + 0.5f), ${f}(-125f), ${f}(128f));
   let r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-  let p = ${
-      polynomial(
-        "r",
-        [1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1, 1, 1]
-          .map((c) => 2 * c),
-      )
-    };
+  let p = ${polynomial("r", EXP)};
   return select(p * bitcast<${f}>((${i}(n) + ${i}(126)) << ${u}(23u)), ${f}(0f), x < ${f}(-86.9f));
 }`,
   /** log(m * 2^e) with m in [sqrt(1/2), sqrt(2)). */
@@ -118,19 +113,7 @@ const WRITERS = {
   let m = bitcast<${f}>(bits - (shift << ${u}(23u))) - 1f;
   let e = ${f}(shift - select(${i}(0), ${i}(23), subnormal));
   let z = m * m;
-  let p = ${
-      polynomial("m", [
-        7.0376836292e-2,
-        -1.1514610310e-1,
-        1.1676998740e-1,
-        -1.2420140846e-1,
-        1.4249322787e-1,
-        -1.6668057665e-1,
-        2.0000714765e-1,
-        -2.4999993993e-1,
-        3.3333331174e-1,
-      ])
-    };
+  let p = ${polynomial("m", LOG)};
   let y = ((p * m * z - e * 2.12194440e-4f) - 0.5f * z + m) + e * 0.693359375f;
   let finite = select(x, y, bitcast<${u}>(x) < ${u}(0x7f800000u));
   let negative = select(finite, ${f}(from_bits_1(0x7fc00000u)), x < ${f}(0f));
@@ -156,26 +139,8 @@ const WRITERS = {
     `(x: ${f}) -> ${f} {
   let y = clamp(x, ${f}(-4f), ${f}(4f));
   let z = y * y;
-  let p = ${
-      polynomial("z", [
-        -2.72614225801306e-10,
-        2.77068142495902e-08,
-        -2.10102402082508e-06,
-        -5.69250639462346e-05,
-        -7.34990630326855e-04,
-        -2.95459980854025e-03,
-        -1.60960333262415e-02,
-      ])
-    };
-  let q = ${
-      polynomial("z", [
-        -1.45660718464996e-05,
-        -2.13374055278905e-04,
-        -1.68282697438203e-03,
-        -7.37332916720468e-03,
-        -1.42647390514189e-02,
-      ])
-    };
+  let p = ${polynomial("z", ERF_ABOVE)};
+  let q = ${polynomial("z", ERF_BELOW)};
   return select(y * p / q, x, is_nan_${lanes}(x));
 }`,
   sin: sine(0),

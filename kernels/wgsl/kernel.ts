@@ -2,7 +2,7 @@
  * How a kernel writes WGSL for a backend: it gives dispatches, which are plain data.
  *
  * Sizes, strides and offsets are written into the code as constants, in straight lines (no private arrays, no inner
- * loops of constant length: Deno's checks make them slow). Where a buffer lies is not: calls of one shape give the same
+ * loops of constant length: Deno's checks make them slow). Offsets of buffers are not: calls of one shape give the same
  * text and so share one pipeline. Hence labels are no part of the code. Long code, which compiles slowly, had better read
  * its sizes from {@link KernelContext.constants}.
  * @module
@@ -39,7 +39,7 @@ export interface Binding {
 
 /** One shader and how often it runs: plain data. Dispatches run in order; each sees what earlier ones wrote. */
 export interface Dispatch {
-  /** For people: errors and profiles. */
+  /** Shown in errors and profiles. */
   readonly label: string
   /** WGSL without the declarations of the bindings; its entry point is `main`. */
   readonly code: string
@@ -72,7 +72,7 @@ export interface Shader {
   ) => Dispatch
 }
 
-/** What the device can do, beside what every one can: workgroups of 256 threads with 16 KiB of memory. */
+/** Features of the device. Every device has workgroups of 256 threads with 16 KiB of memory. */
 export interface DeviceTraits {
   /** Threads of a subgroup, or undefined where there are none to be had. A size range gives its smallest and largest. */
   readonly subgroups: { readonly smallest: number; readonly largest: number } | undefined
@@ -84,7 +84,7 @@ export interface DeviceTraits {
   readonly storageBindings: number
 }
 
-/** What a backend offers to an emitter. */
+/** Functions of the backend for an emitter. */
 export interface KernelContext {
   /** What it runs on. */
   readonly device: DeviceTraits

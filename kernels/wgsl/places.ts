@@ -1,16 +1,42 @@
 /**
- * Where elements lie, as WGSL: coordinates of a place, addresses in a view, four neighbours at a time.
+ * Addresses as WGSL: coordinates of an index, addresses in a view, four neighbours at a time.
  * @module
  */
 import type { DType } from "../contract.ts"
 import { type Lanes, typeName } from "./body.ts"
-import type { Element, Operand } from "./kernel.ts"
+import {
+  type DeviceTraits,
+  type Dispatch,
+  type Element,
+  lineOfWorkgroups,
+  type Operand,
+  type Shader,
+} from "./kernel.ts"
 
 /** Threads of a workgroup whose invocations have nothing to do with each other. */
 export const GROUP = 256
 
 /** Parameters of every entry point: `group` is the workgroup's number along each axis, `thread` the invocation in it. */
 export const PARAMETERS = "@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32"
+
+/** A dispatch whose invocations run statements for one number each, `place`, from 0 to `count` - 1. */
+export const perPlace = (
+  shader: Shader,
+  device: DeviceTraits,
+  label: string,
+  count: number,
+  body: ReadonlyArray<string>,
+): Dispatch => {
+  const { workgroups, number } = lineOfWorkgroups(Math.ceil(count / GROUP), device)
+  const code = `@compute @workgroup_size(${GROUP})
+fn main(${PARAMETERS}) {
+  let place = ${number} * ${GROUP}u + thread;
+  if (place >= ${count}u) { return; }
+${body.map((line) => `  ${line}`).join("\n")}
+}
+`
+  return shader.finish({ label, code, workgroups })
+}
 
 /** A sum of u32 terms; what is not there counts nothing. */
 export const sum = (...terms: ReadonlyArray<string | number>): string => {

@@ -4,7 +4,7 @@
  */
 import type { ModuleInfo } from "../../core/contracts/module_info.ts"
 import type { Initializer, ParameterSpec } from "../../core/contracts/parameter.ts"
-import { PluginError } from "../../core/contracts/plugin_error.ts"
+import { pluginError } from "../../core/contracts/plugin_error.ts"
 import type { Residual, SiteScope } from "../../core/contracts/site.ts"
 import * as ops from "../../core/tensor/ops.ts"
 import type { Tensor } from "../../core/tensor/tensor.ts"
@@ -21,12 +21,10 @@ export function hiddenSizeOf({ sizes }: ModuleInfo): number {
   return sizes.hiddenSize ?? sizes.outFeatures
 }
 
-/** Layer number of a module, from 0. */
 export function layerOf({ path }: ModuleInfo): number {
   return Number(/(?:^|\.)(\d+)(?:\.|$)/.exec(path)?.[1] ?? 0)
 }
 
-/** Whether an adapter applies at a module. */
 export function isPlaced({ mhAdapter, outputAdapter, leaveOut }: ResolvedAdapter, module: ModuleInfo): boolean {
   const wanted = module.residual === "attention" ? mhAdapter : module.residual === "feed-forward" && outputAdapter
   return wanted && !leaveOut.includes(layerOf(module))
@@ -39,8 +37,7 @@ export function bottleneckSize({ name, reductionFactor }: ResolvedAdapter, modul
     ? reductionFactor
     : reductionFactor[String(layer)] ?? reductionFactor.default
   if (factor === undefined) {
-    const message = `${plugin}: reductionFactor of "${name}" says nothing of layer ${layer}; give it, or "default"`
-    throw new PluginError({ plugin, message })
+    throw pluginError(plugin, `reductionFactor of "${name}" says nothing of layer ${layer}; give it, or "default"`)
   }
   return Math.max(1, Math.floor(hiddenSizeOf(module) / factor))
 }
@@ -83,9 +80,7 @@ export type AdapterScope = Pick<SiteScope, "parameter" | "dropout">
 
 /** h and h' of {@link AdapterOptions} at a module: the adapter's input, and what its output is added to. */
 export interface Entry {
-  /** h. */
   readonly input: Tensor
-  /** h'. */
   readonly residual: Tensor
 }
 

@@ -2,7 +2,7 @@
  * Several adapters in one model, by AdapterHub's blocks: one after the other, averaged, or fused.
  * @module
  */
-import { PluginError } from "../../core/contracts/plugin_error.ts"
+import { pluginError } from "../../core/contracts/plugin_error.ts"
 import { withDefaults } from "../../core/options/check.ts"
 import type { Field, OptionTable } from "../../core/options/field.ts"
 import * as field from "../../core/options/fields.ts"
@@ -105,13 +105,11 @@ export type Composition<M> =
   | { readonly type: "Average"; readonly members: ReadonlyArray<M>; readonly weights: ReadonlyArray<number> }
   | { readonly type: "Fuse"; readonly members: ReadonlyArray<M>; readonly fusion: ResolvedFusion }
 
-/** All members in order. */
 export function membersOf<M>(composition: Composition<M>): ReadonlyArray<M> {
   if (composition.type === "single") return [composition.member]
   return composition.type === "Stack" ? composition.children.flatMap(membersOf) : composition.members
 }
 
-/** All fusions in order. */
 export function fusionsOf<M>(composition: Composition<M>): ReadonlyArray<ResolvedFusion> {
   if (composition.type === "Stack") return composition.children.flatMap(fusionsOf)
   return composition.type === "Fuse" ? [composition.fusion] : []
@@ -165,14 +163,13 @@ export function resolveSetup(setup: AdapterSetup, plugin: string): Composition<M
     must(Array.isArray(children) && children.length > 0, `children of ${type}`, "a list of adapters", children)
     if (type === "Stack") {
       checkOptions(plugin, BLOCK, given)
-      if (inside) throw new PluginError({ plugin, message: `${plugin}: a Stack cannot stand inside of a Stack` })
+      if (inside) throw pluginError(plugin, `a Stack cannot stand inside of a Stack`)
       return { type, children: children.map((child) => block(child, true)) }
     }
     must(children.length > 1, `children of ${type}`, "at least two adapters", children.length)
     const nested = children.find((child) => "type" in child)
     if (nested !== undefined) {
-      const message = `${plugin}: ${type} takes single adapters, not a block of type ${JSON.stringify(nested)}`
-      throw new PluginError({ plugin, message })
+      throw pluginError(plugin, `${type} takes single adapters, not a block of type ${JSON.stringify(nested)}`)
     }
     if (type === "Average") {
       checkOptions(plugin, AVERAGE, given)

@@ -1,9 +1,9 @@
-import * as Effect from "effect/Effect"
+import { attempt } from "../../core/contracts/attempt.ts"
 import type { ArtifactContext, ArtifactFiles, Contribution, NamedValues } from "../../core/contracts/contribution.ts"
 import type { ModuleInfo } from "../../core/contracts/module_info.ts"
 import type { Parameter } from "../../core/contracts/parameter.ts"
-import { PluginError } from "../../core/contracts/plugin_error.ts"
-import { isHead } from "../peft_format/mod.ts"
+import { pluginError } from "../../core/contracts/plugin_error.ts"
+import { isHead } from "../peft_names/mod.ts"
 import { ACTIVATIONS } from "./activations.ts"
 import { AdapterHubError } from "./adapter_hub_error.ts"
 import { hiddenSizeOf } from "./bottleneck.ts"
@@ -25,21 +25,15 @@ import { checkComposition, type ResolvedMember, sitesOf } from "./sites.ts"
 
 /** A saved adapter of a composition: its files, and the name in them. */
 export interface MemberFiles {
-  /** Contents by path. */
   readonly files: ArtifactFiles
-  /** The adapter's own directory. */
   readonly directory: string
-  /** Its name in the files. */
   readonly storedName: string
   /** Width of the model that it was trained for, if the file says. */
   readonly hiddenSize?: number
 }
 
-/** Parts of a method. */
 export interface MethodOptions {
-  /** Name of the method. */
   readonly name: string
-  /** The adapters. */
   readonly composition: Composition<ResolvedMember>
   /** Files of saved members, by name. */
   readonly saved: ReadonlyMap<string, MemberFiles>
@@ -69,25 +63,19 @@ export function contributionOf(method: MethodOptions): Contribution {
     requires: { paddedRows: false },
     ...(regularized.length === 0 ? {} : { objective: { wrap: regularize(regularized) } }),
     initialize: (own, { modules }) =>
-      attempt(() =>
-        initial === undefined ? valuesOfMembers(composition, saved, own, modules) : load(method, initial, own, modules)
+      attempt(
+        () =>
+          initial === undefined
+            ? valuesOfMembers(composition, saved, own, modules)
+            : load(method, initial, own, modules),
+        AdapterHubError,
       ),
     artifacts: {
       ...(initial === undefined || !withHead ? {} : { initial }),
-      save: (values, context) => attempt(() => save(method, values, context)),
-      load: (files, wanted, context) => attempt(() => load(method, files, wanted, context.modules)),
+      save: (values, context) => attempt(() => save(method, values, context), AdapterHubError),
+      load: (files, wanted, context) => attempt(() => load(method, files, wanted, context.modules), AdapterHubError),
     },
   }
-}
-
-function attempt<A>(run: () => A): Effect.Effect<A, AdapterHubError> {
-  return Effect.suspend(() => {
-    try {
-      return Effect.succeed(run())
-    } catch (error) {
-      return error instanceof AdapterHubError ? Effect.fail(error) : Effect.die(error)
-    }
-  })
 }
 
 /** Throws on a saved adapter of another width, before weights are read. */
@@ -95,9 +83,11 @@ function checkWidths(id: string, saved: MethodOptions["saved"], module: ModuleIn
   const width = hiddenSizeOf(module)
   for (const [name, { hiddenSize = width, directory }] of saved) {
     if (hiddenSize === width) continue
-    const message = `${id}: "${name}" of ${directory} was trained for a model of hidden size ${hiddenSize}, ` +
-      `"${module.path}" has ${width}`
-    throw new PluginError({ plugin: id, message })
+    throw pluginError(
+      id,
+      `"${name}" of ${directory} was trained for a model of hidden size ${hiddenSize}, ` +
+        `"${module.path}" has ${width}`,
+    )
   }
 }
 
@@ -128,7 +118,6 @@ function folders({ name, composition }: MethodOptions): {
   return { root, folder: (part) => composition.type === "single" ? root : `${root}/${part}` }
 }
 
-/** The files, in AdapterHub's format. */
 function save(method: MethodOptions, values: ReadonlyArray<NamedValues>, context: ArtifactContext): ArtifactFiles {
   const { composition } = method
   const { root, folder } = folders(method)

@@ -5,13 +5,12 @@
 import { PluginError } from "../../core/contracts/plugin_error.ts"
 import { JsonError } from "../../core/formats/json/json_error.ts"
 import { parseJson } from "../../core/formats/json/json_file.ts"
-import { ConfigReader } from "../../core/formats/json/model_config.ts"
+import { ConfigReader, objectReader } from "../../core/formats/json/model_config.ts"
 import { nearest } from "../peft_format/mod.ts"
 import { AdapterHubError } from "./adapter_hub_error.ts"
 import type { Composition, ResolvedFusion } from "./composition.ts"
 import { type AdapterOptions, resolveAdapter, type ResolvedAdapter } from "./options.ts"
 
-/** Names of the files in an adapter's directory. */
 export const FILES = {
   config: "adapter_config.json",
   weights: "adapter.safetensors",
@@ -28,9 +27,7 @@ export const FILES = {
 /** Without it, AdapterHub assumes an old file, with other names of some non-linearities. */
 const VERSION = "adapters.1.3.0"
 
-/** Model fields of all config files. */
 export interface HubModel {
-  /** Width of the residual stream. */
   readonly hiddenSize: number
   /** Name of transformers' class; AdapterHub loads a head only into the same class. */
   readonly architecture: string
@@ -87,14 +84,12 @@ const IDLE: Readonly<Record<string, unknown>> = {
 /** Names of non-linearities in files of adapter-transformers 1, which have no version. */
 const OLD_NAMES: Readonly<Record<string, string>> = { gelu: "gelu_new", gelu_orig: "gelu" }
 
-/** `adapter_config.json`. */
 export function encodeAdapterConfig(adapter: ResolvedAdapter, model: HubModel): Uint8Array {
   const { invertible_adapter: _, ...fixed } = FIXED
   const own = Object.fromEntries(Object.entries(FIELDS).map(([theirs, ours]) => [theirs, adapter[ours]]))
   return encode({ config: { ...IDLE, ...fixed, ...own }, ...shared(model), name: adapter.name })
 }
 
-/** `adapter_fusion_config.json`. */
 export function encodeFusionConfig(
   { name, value, regularization, dropoutProb }: ResolvedFusion,
   model: HubModel,
@@ -111,12 +106,10 @@ export function encodeFusionConfig(
   return encode({ adapter_names: name.split(","), config, ...shared(model), name })
 }
 
-/** `head_config.json`. */
 export function encodeHeadConfig(model: HubModel): Uint8Array {
   return encode({ config: null, ...shared(model), name: null })
 }
 
-/** `adapter_setup.json`. */
 export function encodeSetup(composition: Composition<ResolvedAdapter>): Uint8Array {
   const block = (one: Composition<ResolvedAdapter>): unknown => {
     if (one.type === "single") return { type: "single", children: [one.member.name] }
@@ -141,7 +134,6 @@ function encode(record: Readonly<Record<string, unknown>>): Uint8Array {
   return new TextEncoder().encode(`${text.replace(/("scaling": -?\d+)(?=,?\n)/, "$1.0")}\n`)
 }
 
-/** An adapter's config. */
 export interface HubAdapter {
   /** Its options, with its saved name. */
   readonly adapter: ResolvedAdapter
@@ -244,11 +236,7 @@ export function decodeSetup(bytes: Uint8Array, file: string): Composition<string
 }
 
 function parse(bytes: Uint8Array, file: string): ConfigReader {
-  const value = parseJson(new TextDecoder().decode(bytes), file)
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new AdapterHubError({ reason: "Config", file, message: `${file}: must hold a JSON object` })
-  }
-  return new ConfigReader(file, value as Record<string, unknown>)
+  return objectReader(parseJson(new TextDecoder().decode(bytes), file), file)
 }
 
 function unsupported(file: string, what: string): AdapterHubError {

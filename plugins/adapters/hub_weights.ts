@@ -6,7 +6,8 @@ import type { ArtifactFiles, NamedValues } from "../../core/contracts/contributi
 import type { ModuleInfo } from "../../core/contracts/module_info.ts"
 import type { Parameter } from "../../core/contracts/parameter.ts"
 import { parseHeader, SafetensorsError } from "../../core/formats/safetensors/safetensors.ts"
-import { decodeTensors, encodeTensors, PeftError } from "../peft_format/mod.ts"
+import { decodeTensors, encodeTensors } from "../peft_format/mod.ts"
+import { PeftError } from "../peft_names/mod.ts"
 import { AdapterHubError } from "./adapter_hub_error.ts"
 
 /**

@@ -19,9 +19,10 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type * as Layer from "effect/Layer"
+import { attempt } from "../../core/contracts/attempt.ts"
 import type { ArtifactFiles, Contribution } from "../../core/contracts/contribution.ts"
 import { PluginError } from "../../core/contracts/plugin_error.ts"
-import { plugin, Plugins } from "../../core/contracts/plugins.ts"
+import { collection, plugin, type Plugins } from "../../core/contracts/plugins.ts"
 import { readFiles } from "../../core/model/sites/adapters.ts"
 import * as field from "../../core/options/fields.ts"
 import { checkOptions } from "../../core/options/method_options.ts"
@@ -85,14 +86,11 @@ export const Adapters: Context.Service<Adapters, AdaptersService> = Context.Serv
 export function layer(options: AdapterOptions = {}): Layer.Layer<Adapters, PluginError, Plugins> {
   return plugin(
     Adapters,
-    Effect.flatMap(
-      attempt(() => {
-        const adapter = resolveAdapter(options, `adapters/${options.name ?? "default"}`)
-        const { trainable = true } = options
-        return checked({ name: adapter.name, composition: alone({ ...adapter, trainable }), saved: new Map() })
-      }),
-      provide,
-    ),
+    provide(() => {
+      const adapter = resolveAdapter(options, `adapters/${options.name ?? "default"}`)
+      const { trainable = true } = options
+      return { name: adapter.name, composition: alone({ ...adapter, trainable }), saved: new Map() }
+    }),
   )
 }
 
@@ -115,30 +113,28 @@ export function compose(
   return plugin(
     Adapters,
     Effect.gen(function* () {
-      const blocks = yield* attempt(() => {
-        checkName(name, id)
-        return resolveSetup(setup, id)
-      })
+      yield* checkName(name, id)
+      const blocks = yield* attempt(() => resolveSetup(setup, id), PluginError)
       const saved = new Map<string, MemberFiles>()
       const resolved = new Map<Member, ResolvedMember>()
       const fuses = fusionsOf(blocks).length > 0
       for (const member of membersOf(blocks)) {
         if (!("directory" in member)) {
-          const adapter = yield* attempt(() => resolveAdapter(member, id))
+          const adapter = yield* attempt(() => resolveAdapter(member, id), PluginError)
           resolved.set(member, inSetup(adapter, member.trainable ?? !fuses))
           continue
         }
         const { directory, trainable = !fuses } = member
-        yield* attempt(() => checkOptions(id, SAVED, member))
+        yield* attempt(() => checkOptions(id, SAVED, member), PluginError)
         const files = yield* filesIn(directory)
-        const { adapter, ...stored } = yield* hub(() => readAdapter(files, directory))
+        const { adapter, ...stored } = yield* attempt(() => readAdapter(files, directory), AdapterHubError)
         const own = inSetup({ ...adapter, name: member.name ?? adapter.name }, trainable)
-        yield* attempt(() => checkName(own.name, id))
+        yield* checkName(own.name, id)
         resolved.set(member, own)
         saved.set(own.name, { files, directory, storedName: adapter.name, ...stored })
       }
       const composition = mapMembers(blocks, (member) => resolved.get(member)!)
-      return yield* provide(yield* attempt(() => checked({ name, composition, saved })))
+      return yield* provide(() => ({ name, composition, saved }))
     }),
   )
 }
@@ -166,20 +162,19 @@ export function fromAdapterHub(
     Adapters,
     Effect.gen(function* () {
       const files = yield* filesIn(directory)
-      const read = yield* hub((): Composition<ResolvedMember> => {
+      const read = yield* attempt((): Composition<ResolvedMember> => {
         if (files[`${directory}/${FILES.setup}`] !== undefined) return readSetup(files, directory)
         return alone({ ...readAdapter(files, directory).adapter, trainable: true })
-      })
+      }, AdapterHubError)
       const own = name ?? (read.type === "single" ? read.member.name : "default")
-      yield* attempt(() => checkName(own, `adapters/${own}`))
+      yield* checkName(own, `adapters/${own}`)
       const head = [FILES.headWeights, FILES.headPickle].some((file) => files[`${directory}/${file}`] !== undefined)
       const initial = Object.fromEntries(
         Object.entries(files).map(([path, bytes]) => [`adapters/${own}${path.slice(directory.length)}`, bytes]),
       )
       const composition = read.type === "single" ? alone({ ...read.member, name: own }) : read
       // Without a head, the head stays as in the base model.
-      const method = { name: own, composition, saved: new Map(), initial, withHead: withHead && head }
-      return yield* provide(yield* attempt(() => checked(method)))
+      return yield* provide(() => ({ name: own, composition, saved: new Map(), initial, withHead: withHead && head }))
     }),
   )
 }
@@ -187,28 +182,17 @@ export function fromAdapterHub(
 /** Options of a {@link SavedAdapter}. */
 const SAVED = { directory: field.text({ required: true }), name: adapterName, trainable: OPTIONS.trainable }
 
-/** A method and its contribution. */
-type Method = readonly [MethodOptions, Contribution]
+const collect = collection<Composition<ResolvedMember>>()
 
-const compositionOf = new WeakMap<Contribution, MethodOptions>()
-
-function checked(method: MethodOptions): Method {
-  return [method, contributionOf(method)]
-}
-
-function provide([method, contribution]: Method): Effect.Effect<
-  readonly [AdaptersService, Contribution],
-  never,
-  Plugins
-> {
-  return Effect.map(Effect.service(Plugins), (plugins) => {
-    compositionOf.set(contribution, method)
-    const adapters = Effect.map(plugins.all, (all) =>
-      new Map(all.flatMap((contribution) => {
-        const method = compositionOf.get(contribution)
-        return method === undefined ? [] : [[method.name, method.composition] as const]
-      })))
-    return [{ adapters }, contribution] as const
+function provide(
+  make: () => MethodOptions,
+): Effect.Effect<readonly [AdaptersService, Contribution], PluginError, Plugins> {
+  return Effect.gen(function* () {
+    const [{ name, composition }, contribution] = yield* attempt(() => {
+      const method = make()
+      return [method, contributionOf(method)] as const
+    }, PluginError)
+    return [{ adapters: yield* collect(contribution, name, composition) }, contribution] as const
   })
 }
 
@@ -249,19 +233,7 @@ function readSetup(files: ArtifactFiles, directory: string): Composition<Resolve
   })
 }
 
-function checkName(name: string, plugin: string): void {
-  checkOptions(plugin, { name: adapterName }, { name })
-}
-
-function attempt<A>(run: () => A): Effect.Effect<A, PluginError> {
-  return Effect.try({ try: run, catch: (error) => error }).pipe(
-    Effect.catch((error) => error instanceof PluginError ? Effect.fail(error) : Effect.die(error)),
-  )
-}
-
-function hub<A>(run: () => A): Effect.Effect<A, AdapterHubError> {
-  return Effect.try({ try: run, catch: (error) => error }).pipe(
-    Effect.catch((error) => error instanceof AdapterHubError ? Effect.fail(error) : Effect.die(error)),
-  )
+function checkName(name: string, plugin: string): Effect.Effect<void, PluginError> {
+  return attempt(() => checkOptions(plugin, { name: adapterName }, { name }), PluginError)
 }
 export { OPTIONS as options } from "./options.ts"

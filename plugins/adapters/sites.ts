@@ -4,7 +4,7 @@
  */
 import type { ModuleInfo } from "../../core/contracts/module_info.ts"
 import type { ParameterSpec } from "../../core/contracts/parameter.ts"
-import { PluginError } from "../../core/contracts/plugin_error.ts"
+import { pluginError } from "../../core/contracts/plugin_error.ts"
 import type { Residual, Site, SiteScope } from "../../core/contracts/site.ts"
 import * as ops from "../../core/tensor/ops.ts"
 import type { Tensor } from "../../core/tensor/tensor.ts"
@@ -24,7 +24,7 @@ export interface ResolvedMember extends ResolvedAdapter {
 /** Checks that the members of a composition are compatible. Throws {@link PluginError}. */
 export function checkComposition(composition: Composition<ResolvedMember>, plugin: string): void {
   const fail = (message: string): never => {
-    throw new PluginError({ plugin, message: `${plugin}: ${message}` })
+    throw pluginError(plugin, `${message}`)
   }
   const names = membersOf(composition).map(({ name }) => name)
   const twice = names.find((name, i) => names.indexOf(name) !== i)
@@ -45,7 +45,6 @@ export function checkComposition(composition: Composition<ResolvedMember>, plugi
   }
 }
 
-/** The site of a composition. */
 export function sitesOf(composition: Composition<ResolvedMember>, plugin: string): ReadonlyArray<Site> {
   const members = membersOf(composition)
   return [{
@@ -84,9 +83,11 @@ function at(
   if (composition.type === "single") return composition
   const missing = composition.members.find((member) => !isPlaced(member, module))
   if (missing === undefined) return composition
-  const message = `${plugin}: ${composition.type} needs adapters at the same places; "${missing.name}" has none at ` +
-    `"${module.path}"`
-  throw new PluginError({ plugin, message })
+  throw pluginError(
+    plugin,
+    `${composition.type} needs adapters at the same places; "${missing.name}" has none at ` +
+      `"${module.path}"`,
+  )
 }
 
 function apply(composition: Composition<ResolvedMember>, scope: SiteScope, y: Tensor, residual: Residual): Tensor {

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
+import { fileSystem } from "../../core/formats/files/file_system.ts"
 import { openSafetensors } from "../../core/formats/safetensors/checkpoint.ts"
 import { pathExists } from "../../core/formats/files/path_exists.ts"
 import type { SafetensorsError } from "../../core/formats/safetensors/safetensors_error.ts"
@@ -36,7 +37,7 @@ export function soup({ adapters, output }: SoupOptions): Effect.Effect<
   FileSystem.FileSystem
 > {
   return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     const parts = yield* partsOf(adapters.map(({ weight }) => weight))
     const read = (path: string) => fs.readFile(path).pipe(Effect.mapError(toStorageError(path, "read")))
     const opened = yield* Effect.forEach(adapters, ({ directory }, i) =>

@@ -1,7 +1,7 @@
 /**
- * What authors of plugins need beside the types and operations of the main entry point: tables of options, selectors,
- * Hugging Face PEFT's files, derivatives, and a check of operations of their own; and what tasks are made of: parts of
- * texts as token ids, cells of tables, losses, metrics.
+ * For authors of plugins, besides the types and operations of the main entry point: tables of options, selectors, files of
+ * Hugging Face PEFT, derivatives and `checkOperation`; `blocks` for model families; token ids of parts of texts, cells of
+ * tables, losses and metrics for tasks.
  *
  * ```ts
  * import { ops } from "@espalier/espalier"
@@ -11,7 +11,7 @@
  * console.log(value < 1e-12, derivative < 1e-6)
  * ```
  *
- * The guide "Write a plugin" stands in `examples/third_party`.
+ * Guides: the pages `docs/add_a_*.md`, and `examples/third_party`, a whole package.
  *
  * @module
  */
@@ -20,6 +20,7 @@ export { build, type Graph } from "../../core/graph/build.ts"
 export type { SlotReference } from "../../core/tensor/operations/leaves.ts"
 export { evaluate, evaluateAll, type EvaluateData } from "../../core/graph/evaluate.ts"
 export { type GradientOptions, gradients } from "../../core/graph/rewrite/gradients.ts"
+export * as blocks from "../../core/model/blocks/mod.ts"
 export { endsIn, matcher } from "../../core/model/sites/selector.ts"
 export {
   checkOptions,
@@ -47,24 +48,21 @@ export { alongBody, type Cutter, cutterOf } from "../../core/data/tokenizer/trai
 export { cellsOf, cellText } from "../../core/data/table/cells.ts"
 export { textKey } from "../../core/data/split/text_keys.ts"
 export { classificationMetrics } from "../../core/tasks/measures/classification_metrics.ts"
-export { perExample, perToken } from "../../core/tasks/objectives.ts"
+export { perExample, perToken } from "../../core/tasks/shared/objectives.ts"
 export { readFiles } from "../../core/model/sites/adapters.ts"
+export { decodeTensors, encodeTensors, type FileTensor, nearest } from "../peft_format/mod.ts"
 export {
   adapterFile,
   CONFIG_FILE,
-  decodeTensors,
-  encodeTensors,
-  type FileTensor,
   HEADS,
   isHead,
-  nearest,
   PEFT_TASK_TYPES,
   PeftError,
   type PeftErrorFields,
   type PeftTaskType,
   peftTaskType,
   WEIGHTS_FILE,
-} from "../peft_format/mod.ts"
+} from "../peft_names/mod.ts"
 
 export type * from "../../core/contracts/module_info.ts"
 export type * from "../../core/contracts/site.ts"

@@ -1,7 +1,7 @@
 /**
- * The Llama family: decoders with grouped-query attention, rotary positions (plain, or scaled: linear, dynamic, llama3, yarn), RMS norm
- * and gated feed-forward, for causal language modelling, and for numbers by sequence or by token (classification, regression). Model types `llama`, `qwen2` and
- * `mistral` (without a sliding window), under Hugging Face's names.
+ * The Llama family: decoders with grouped-query attention, rotary positions, RMS norm and gated feed-forward, for causal
+ * language modelling, and for numbers by sequence or by token (classification, regression). Model types `llama`, `mistral`,
+ * `qwen2` and `qwen3`, with sliding windows where their configs have them, under Hugging Face's names.
  *
  * ```ts
  * import * as Llama from "@espalier/espalier/llama"
@@ -13,18 +13,138 @@
  * @module
  */
 import type * as Layer from "effect/Layer"
+import type { Head } from "../../core/contracts/head.ts"
 import type { PluginError } from "../../core/contracts/plugin_error.ts"
-import { type Families, family } from "../../core/model/load/families.ts"
-import { fields } from "./config.ts"
-import { buildNetwork, modelTypes } from "./network.ts"
+import type { ConfigReader } from "../../core/formats/json/model_config.ts"
+import * as blocks from "../../core/model/blocks/mod.ts"
+import { type Families, type Family, family } from "../../core/model/load/families.ts"
+import type { Network } from "../../core/model/network.ts"
+import { ropeOf } from "./rope.ts"
 
 export type { ConfigFields, Families, FamiliesService, Family } from "../../core/model/load/families.ts"
-export { modelTypes }
 
-/** Makes the family known to `Model.load`. */
-export const layer: Layer.Layer<never, PluginError, Families> = family({
-  modelTypes,
+/** Names of transformers' classes, and defaults of transformers 4.57 and 5.24. */
+const TYPES = {
+  llama: { name: "Llama", maxPositions: 2048, slides: "none", heads: {} },
+  mistral: { name: "Mistral", maxPositions: 131072, slides: "all", heads: { keyValueHeads: 8 } },
+  qwen2: { name: "Qwen2", maxPositions: 32768, slides: "some", heads: { keyValueHeads: 32 } },
+  qwen3: { name: "Qwen3", maxPositions: 32768, slides: "some", heads: { keyValueHeads: 32, headDim: 128 } },
+} as const
+
+/** A config, checked, with transformers' names and defaults. */
+function read(config: ConfigReader) {
+  const type = config.string("model_type") as keyof typeof TYPES
+  const { name, slides, ...defaults } = TYPES[type]
+  const sizes = blocks.readHeads(config, defaults.heads)
+  const maxPositions = config.integer("max_position_embeddings", { default: defaults.maxPositions })
+  // Of Qwen2 biases are fixed, whatever the file says.
+  const bias = type !== "mistral" && config.boolean("attention_bias", { default: false })
+  return {
+    name,
+    ...sizes,
+    intermediateSize: config.integer("intermediate_size"),
+    vocabSize: config.integer("vocab_size"),
+    maxPositions,
+    epsilon: config.number("rms_norm_eps", { default: 1e-6, min: 0 }),
+    std: config.number("initializer_range", { default: 0.02, min: 0 }),
+    bias: bias || type === "qwen2",
+    outputBias: bias && type !== "qwen2",
+    feedForwardBias: type === "llama" && config.boolean("mlp_bias", { default: false }),
+    hasHeadNorms: type === "qwen3",
+    rope: ropeOf(config, { headDim: sizes.headDim, maxPositions }),
+    windows: blocks.readWindows(config, { layers: config.integer("num_hidden_layers"), maxPositions, slides }),
+    dropout: blocks.readRate(config, "attention_dropout", 0),
+    tokenDropout: blocks.readRate(config, "classifier_dropout", blocks.readRate(config, "hidden_dropout", 0.1)),
+    activation: blocks.readActivation(config, "hidden_act", "silu"),
+    isTied: config.boolean("tie_word_embeddings", { default: false }),
+  }
+}
+type Config = ReturnType<typeof read>
+
+function layerAt(path: string, config: Config, window: number | undefined): blocks.Layer {
+  const { hiddenSize, headDim, epsilon } = config
+  const norm = (name: string, width = hiddenSize) => blocks.rmsNorm({ path: `${path}.${name}`, width, epsilon })
+  const attention = blocks.attention({
+    ...config,
+    path: `${path}.self_attn`,
+    projections: ["q_proj", "k_proj", "v_proj"],
+    output: "o_proj",
+    ...(config.hasHeadNorms
+      ? { headNorms: [norm("self_attn.q_norm", headDim), norm("self_attn.k_norm", headDim)] }
+      : {}),
+    causal: true,
+    window,
+  })
+  const feedForward = blocks.feedForward({
+    ...config,
+    path: `${path}.mlp`,
+    inputs: ["gate_proj", "up_proj"],
+    gated: true,
+    output: "down_proj",
+    bias: config.feedForwardBias,
+    dropout: 0,
+  })
+  return blocks.layer({
+    path,
+    hiddenSize,
+    attention: { ...blocks.inTurn(attention), norm: norm("input_layernorm") },
+    feedForward: { ...blocks.inTurn(feedForward), norm: norm("post_attention_layernorm") },
+  })
+}
+
+/** Structure of a model. Throws JsonError when the config asks for what is not known here. */
+function build(reader: ConfigReader, head: Head): Network {
+  const config = read(reader)
+  const { hiddenSize, vocabSize, maxPositions, std } = config
+  const body = blocks.backbone({
+    path: "model",
+    hiddenSize,
+    embeddings: { words: blocks.embedding({ path: "model.embed_tokens", rows: vocabSize, width: hiddenSize, std }) },
+    layers: config.windows.map((window, i) => layerAt(`model.layers.${i}`, config, window)),
+    norm: blocks.rmsNorm({ path: "model.norm", width: hiddenSize, epsilon: config.epsilon }),
+  })
+  const isLanguageModel = head.kind === "vocabulary"
+  // transformers' token classifier has a bias and dropout before it; its sequence classifier has neither.
+  const output = blocks.linear({
+    path: isLanguageModel ? "lm_head" : "score",
+    inFeatures: hiddenSize,
+    outFeatures: isLanguageModel ? vocabSize : head.size,
+    bias: head.kind === "token",
+    std,
+    outputHead: true,
+  })
+  const [title, forward] = ({
+    vocabulary: ["CausalLM", blocks.vocabularyHead(output)],
+    token: ["TokenClassification", blocks.tokenHead(output, config.tokenDropout)],
+    sequence: ["SequenceClassification", blocks.lastTokenHead(output)],
+  } as const)[head.kind]
+  return {
+    ...blocks.networkOf(body, [output], forward),
+    maxPositions,
+    vocabSize,
+    weights: [
+      ...blocks.legacyParts("model", ["embed_tokens", "layers", "norm"]),
+      ...blocks.unused("lm_head.*", "score.*", "qa_outputs.*", "classifier.*"),
+      ...(isLanguageModel ? [] : blocks.starting("score.*")),
+      ...(isLanguageModel && config.isTied ? blocks.tied("model.embed_tokens.weight", "lm_head.weight") : []),
+    ],
+    buffers: { "rotary_emb.inv_freq": config.rope.frequencies },
+    defaultTargets: ["q_proj", "v_proj"],
+    architecture: `${config.name}For${title}`,
+    notes: [],
+  }
+}
+
+/** The family. */
+export const llama: Family = {
+  modelTypes: Object.keys(TYPES),
   attention: "causal",
-  build: buildNetwork,
-  fields,
-})
+  build,
+  fields: {
+    harmless: ["is_decoder", "is_llama_config"],
+    neutral: { is_causal: [true], use_rope: [true] },
+  },
+}
+
+/** Registers the family for `Model.load`. */
+export const layer: Layer.Layer<never, PluginError, Families> = family(llama)

@@ -1,11 +1,11 @@
 /**
- * Rotary position embedding: what a config says of it, and tables, in float64 on the host.
+ * Rotary position embedding: what a config says of it.
  * @module
  */
+import { JsonError } from "../../core/formats/json/json_error.ts"
 import { ConfigReader } from "../../core/formats/json/model_config.ts"
-import { type Frequencies, type Rope, ROPE_KINDS } from "./rope_kinds.ts"
-
-export type { Frequencies, Rope }
+import type { Rope } from "../../core/model/blocks/mod.ts"
+import { ROPE_KINDS } from "./rope_kinds.ts"
 
 /** What of a model rotary positions depend on. */
 export interface RopeModel {
@@ -25,6 +25,10 @@ const DEFAULT_THETA = 10000
  * same. Throws JsonError on kinds and fields that are not known here.
  */
 export function ropeOf(config: ConfigReader, model: RopeModel): Rope {
+  if (model.headDim % 2 !== 0) {
+    const message = `${config.file}: heads must have an even width for rotary positions, got ${model.headDim}`
+    throw new JsonError({ reason: "Value", file: config.file, message })
+  }
   const newer = parametersOf(config)
   const older = config.has("rope_scaling") ? config.object("rope_scaling") : undefined
   if (config.record.rope_theta === null) throw config.error("rope_theta", "a number greater than 0, or left out")
@@ -106,21 +110,4 @@ function same(config: ConfigReader, a: Rope, b: Rope, first: string, second: str
     first,
     `what ${second} says too (versions of transformers read one or the other); take the wrong one out`,
   )
-}
-
-/** Cosines and sines of positions `start` and following: [length, headDim / 2] each. */
-export function rotaryTables(
-  { frequencies, scale }: Rope,
-  start: number,
-  length: number,
-): { readonly cos: Float32Array; readonly sin: Float32Array } {
-  const half = frequencies.length
-  const cos = new Float32Array(length * half)
-  const sin = new Float32Array(length * half)
-  for (let at = 0; at < length * half; at++) {
-    const angle = (start + Math.floor(at / half)) * frequencies[at % half]
-    cos[at] = scale * Math.cos(angle)
-    sin[at] = scale * Math.sin(angle)
-  }
-  return { cos, sin }
 }

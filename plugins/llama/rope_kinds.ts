@@ -3,16 +3,7 @@
  * @module
  */
 import type { ConfigReader } from "../../core/formats/json/model_config.ts"
-
-/** Turns of each pair of dimensions per position, in radians: [headDim / 2]. */
-export type Frequencies = ReadonlyArray<number>
-
-/** Rotary positions of a model. */
-export interface Rope {
-  readonly frequencies: Frequencies
-  /** What cosines and sines are multiplied by. */
-  readonly scale: number
-}
+import { type Rope, ropeFrequencies } from "../../core/model/blocks/mod.ts"
 
 /** What a kind starts from. */
 export interface RopeBase {
@@ -31,9 +22,7 @@ interface Kind {
   readonly make: (fields: ConfigReader, base: RopeBase) => Rope
 }
 
-/** theta^(-2i/headDim) (Su et al. 2021). */
-const plain = ({ theta, headDim }: RopeBase): Frequencies =>
-  Array.from({ length: headDim / 2 }, (_, i) => theta ** (-2 * i / headDim))
+const plain = ({ theta, headDim }: RopeBase): Rope["frequencies"] => ropeFrequencies(theta, headDim)
 
 const positive = (fields: ConfigReader, name: string): number => {
   const value = fields.number(name)
@@ -41,7 +30,7 @@ const positive = (fields: ConfigReader, name: string): number => {
   throw fields.error(name, "greater than 0")
 }
 
-const unscaled = (frequencies: Frequencies): Rope => ({ frequencies, scale: 1 })
+const unscaled = (frequencies: Rope["frequencies"]): Rope => ({ frequencies, scale: 1 })
 
 /** Of Llama 3.1: low frequencies are slowed, high ones stay, and those between are blended. */
 const llama3 = (fields: ConfigReader, base: RopeBase): Rope => {

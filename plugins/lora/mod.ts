@@ -26,34 +26,24 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type * as Layer from "effect/Layer"
-import type { ArtifactFiles, Contribution } from "../../core/contracts/contribution.ts"
+import { attempt } from "../../core/contracts/attempt.ts"
+import type { Contribution } from "../../core/contracts/contribution.ts"
 import { PluginError } from "../../core/contracts/plugin_error.ts"
-import { plugin, Plugins } from "../../core/contracts/plugins.ts"
-import { pathExists } from "../../core/formats/files/path_exists.ts"
+import { collection, plugin, type Plugins } from "../../core/contracts/plugins.ts"
 import type { StorageError } from "../../core/formats/files/storage_error.ts"
-import {
-  adapterFile,
-  attemptPeft,
-  CONFIG_FILE,
-  decodeLoraConfig,
-  firstParts,
-  HEADS,
-  openTensors,
-  type PeftError,
-  readAdapter,
-  WEIGHTS_FILE,
-  wholeModules,
-} from "../peft_format/mod.ts"
+import type { PeftError } from "../peft_names/mod.ts"
 import { type CheckpointOptions, type Model, saveMerged } from "../../core/model/mod.ts"
 import { contributionOf } from "./contribution.ts"
 import { type LoraOptions, type Origin, type ResolvedOptions, resolveOptions } from "./options.ts"
+
+import type { Saved } from "./saved.ts"
 
 export type { Plugins, PluginsService } from "../../core/contracts/plugins.ts"
 export type { FloatDType } from "../../core/formats/safetensors/safetensors.ts"
 export type * from "../../core/model/mod.ts"
 export type * from "../../core/model/module.ts"
 export type * from "../../core/model/network.ts"
-export { PeftError, type PeftErrorFields } from "../peft_format/mod.ts"
+export { PeftError, type PeftErrorFields } from "../peft_names/mod.ts"
 export { combine } from "./combine/combine.ts"
 export type { CombinedModule, CombineReport } from "./combine/combine_adapters.ts"
 export { CombineError, type CombineErrorFields } from "../../core/weights/combine/combine_error.ts"
@@ -84,7 +74,7 @@ export const Lora: Context.Service<Lora, LoraService> = Context.Service<Lora, Lo
 
 /** An adapter. Fails with {@link PluginError} on options that make no sense. */
 export function layer(options: LoraOptions = {}): Layer.Layer<Lora, PluginError, Plugins> {
-  return plugin(Lora, Effect.flatMap(checked(options), (resolved) => provide(resolved)))
+  return plugin(Lora, provide(options))
 }
 
 /**
@@ -102,56 +92,26 @@ export function fromPeft(
   return plugin(
     Lora,
     Effect.gen(function* () {
-      const files = yield* readAdapter(directory, name)
-      const [file, weights] = [CONFIG_FILE, WEIGHTS_FILE].map((file) => adapterFile(name, file))
-      const { config, names } = yield* attemptPeft(() => ({
-        config: decodeLoraConfig(new TextDecoder().decode(files[file]), `${directory}/${file}`),
-        names: [...openTensors(files[weights], `${directory}/${weights}`).shapes.keys()],
-      }))
-      const { taskType, baseModel: _, notes = [], ensureWeightTying, ...options } = config
-      // PEFT names heads of all families.
-      const modulesToSave = options.modulesToSave.filter((module) => !HEADS.includes(module))
-      const folders = [...(name === "default" ? [] : [`${directory}/${name}`]), directory]
-      const tokenizers = yield* Effect.filter(folders, (folder) => pathExists(`${folder}/tokenizer.json`))
-      const origin: Origin = {
-        parts: firstParts(names),
-        whole: wholeModules(names),
-        ...(tokenizers.length === 0 ? {} : { tokenizer: tokenizers[0] }),
-        notes,
-        ...(taskType === undefined ? {} : { taskType }),
-        ...(ensureWeightTying === undefined ? {} : { ensureWeightTying }),
-      }
-      return yield* provide(yield* checked({ ...options, ...more, modulesToSave, name }, origin), files)
+      const { readSaved } = yield* Effect.promise(() => import("./files/mod.ts"))
+      const { options, origin, saved } = yield* readSaved(directory, name)
+      return yield* provide({ ...options, ...more }, origin, saved)
     }),
   )
 }
 
-function checked(options: LoraOptions, origin?: Origin): Effect.Effect<ResolvedOptions, PluginError> {
-  return Effect.suspend(() => {
-    try {
-      const resolved = resolveOptions(options, origin)
-      contributionOf(resolved)
-      return Effect.succeed(resolved)
-    } catch (error) {
-      return error instanceof PluginError ? Effect.fail(error) : Effect.die(error)
-    }
-  })
-}
-
-const optionsOf = new WeakMap<Contribution, ResolvedOptions>()
+const collect = collection<ResolvedOptions>()
 
 function provide(
-  options: ResolvedOptions,
-  initial?: ArtifactFiles,
-): Effect.Effect<readonly [LoraService, Contribution], never, Plugins> {
-  return Effect.map(Effect.service(Plugins), (plugins) => {
-    const contribution = contributionOf(options, initial)
-    optionsOf.set(contribution, options)
-    const adapters = Effect.map(plugins.all, (all) =>
-      new Map(all.flatMap((contribution) => {
-        const own = optionsOf.get(contribution)
-        return own === undefined ? [] : [[own.name, own] as const]
-      })))
+  options: LoraOptions,
+  origin?: Origin,
+  saved?: Saved,
+): Effect.Effect<readonly [LoraService, Contribution], PluginError, Plugins> {
+  return Effect.gen(function* () {
+    const [resolved, contribution] = yield* attempt(() => {
+      const resolved = resolveOptions(options, origin)
+      return [resolved, contributionOf(resolved, saved)] as const
+    }, PluginError)
+    const adapters = yield* collect(contribution, resolved.name, resolved)
     const merged: LoraService["saveMerged"] = (model, names, directory, checkpoint = {}) =>
       saveMerged(model, directory, { ...checkpoint, only: names.map((name) => `lora/${name}`) })
     return [{ adapters, saveMerged: merged }, contribution] as const

@@ -1,8 +1,8 @@
 import type { BaseChanges } from "../../core/contracts/contribution.ts"
 import type { ModuleInfo } from "../../core/contracts/module_info.ts"
-import { PluginError } from "../../core/contracts/plugin_error.ts"
+import { pluginError } from "../../core/contracts/plugin_error.ts"
 import { matcher, noModule, unmatched } from "../../core/model/sites/selector.ts"
-import { hasIdlePooler } from "../peft_format/mod.ts"
+import { hasIdlePooler } from "../peft_names/mod.ts"
 import type { ResolvedOptions } from "./options.ts"
 import { byPattern, isSaved, layerRule, pathIn, savedBy, targetRule, wantedRule } from "./targets.ts"
 
@@ -20,10 +20,11 @@ export function checkNames(options: ResolvedOptions, modules: ReadonlyArray<Modu
     const taken = takenBy(options, name, modules)
     if (taken.length === 0) throw noModule(modules, [name], id)
     if (taken.some((path) => paths.has(path))) continue
-    const message =
-      `${id}: modulesToSave ${JSON.stringify(name)} is a list of modules, which PEFT does not take; name ` +
-      `what is in it, such as "${name}.0"`
-    throw new PluginError({ plugin: id, message })
+    throw pluginError(
+      id,
+      `modulesToSave ${JSON.stringify(name)} is a list of modules, which PEFT does not take; name ` +
+        `what is in it, such as "${name}.0"`,
+    )
   }
 }
 

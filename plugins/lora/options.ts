@@ -2,7 +2,7 @@ import { readPattern } from "../../core/model/sites/selector.ts"
 import * as field from "../../core/options/fields.ts"
 import { demandOf, methodName, methodOptions } from "../../core/options/method_options.ts"
 import type { OptionTable, Resolved } from "../../core/options/field.ts"
-import type { PeftTaskType } from "../peft_format/mod.ts"
+import type { PeftTaskType } from "../peft_names/mod.ts"
 
 /** Options of LoRA, with PEFT's meaning and defaults. */
 export interface LoraOptions {
@@ -198,7 +198,6 @@ export const OF_LAYERS: readonly [string, string] = ["(?:^|.*?\\.)", "\\.(?P<idx
 /** Around a name of `modules_to_save`, for what is left out of the targets. */
 export const WITHIN: readonly [string, string] = ["(^|.*\\.)", "($|\\..*)"]
 
-/** Whether an adapter starts from the base weight. */
 export function startsFromBase({ initLoraWeights }: ResolvedOptions): boolean {
   return typeof initLoraWeights === "string" && !["gaussian", "orthogonal"].includes(initLoraWeights)
 }

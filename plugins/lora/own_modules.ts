@@ -4,7 +4,7 @@
  */
 import type { ModuleInfo } from "../../core/contracts/module_info.ts"
 import type { Initializer, Parameter } from "../../core/contracts/parameter.ts"
-import { PluginError } from "../../core/contracts/plugin_error.ts"
+import { pluginError } from "../../core/contracts/plugin_error.ts"
 import type { SitePlan } from "../../core/contracts/site.ts"
 import * as ops from "../../core/tensor/ops.ts"
 import type { ResolvedOptions } from "./options.ts"
@@ -14,8 +14,7 @@ const ZEROS: Initializer = { kind: "zeros" }
 /** A module of the adapter's own. Its first values are those of the model's. */
 export function planOwn({ id }: ResolvedOptions, { path, kind, parameters }: ModuleInfo): SitePlan {
   if (kind !== "Linear") {
-    const message = `${id}: ownModules is for Linear modules; "${path}" is ${kind}: leave it out of modulesToSave`
-    throw new PluginError({ plugin: id, message })
+    throw pluginError(id, `ownModules is for Linear modules; "${path}" is ${kind}: leave it out of modulesToSave`)
   }
   const shapes = Object.entries(parameters)
   return {

@@ -4,7 +4,7 @@
  */
 import type { ModuleInfo } from "../../core/contracts/module_info.ts"
 import type { Initializer, ParameterSpec } from "../../core/contracts/parameter.ts"
-import { PluginError } from "../../core/contracts/plugin_error.ts"
+import { pluginError } from "../../core/contracts/plugin_error.ts"
 import type { Site, SitePlan } from "../../core/contracts/site.ts"
 import * as ops from "../../core/tensor/ops.ts"
 import type { Tensor } from "../../core/tensor/tensor.ts"
@@ -28,7 +28,6 @@ const ZEROS: Initializer = { kind: "zeros" }
 const uniform = (bound: number): Initializer => ({ kind: "uniform", bound })
 const normal = (std: number): Initializer => ({ kind: "normal", std })
 
-/** The sites of an adapter. */
 export function sitesOf(options: ResolvedOptions): ReadonlyArray<Site> {
   const { id, targetModules, origin } = options
   const isTarget = targetRule(options)
@@ -39,16 +38,17 @@ export function sitesOf(options: ResolvedOptions): ReadonlyArray<Site> {
     exclude: (module) => !isTarget(module),
     plan: (module) => {
       if (isSaved(options, module)) {
-        const message = `${id}: "${module.path}" would be adapted and train whole, since the name of ` +
-          `"${
-            savedBy(options, module)[0]
-          }" ends in one of modulesToSave; say more of that name, or leave out the module`
-        throw new PluginError({ plugin: id, message })
+        throw pluginError(
+          id,
+          `"${module.path}" would be adapted and train whole, since the name of ` +
+            `"${
+              savedBy(options, module)[0]
+            }" ends in one of modulesToSave; say more of that name, or leave out the module`,
+        )
       }
       if (module.kind === "Linear") return planLinear(options, module)
       if (module.kind === "Embedding") return planEmbedding(options, module)
-      const message = `${id}: LoRA adapts Linear and Embedding modules; "${module.path}" is ${module.kind}`
-      throw new PluginError({ plugin: id, message })
+      throw pluginError(id, `LoRA adapts Linear and Embedding modules; "${module.path}" is ${module.kind}`)
     },
   }
   const own: Site = {
@@ -63,18 +63,18 @@ function planLinear(options: ResolvedOptions, module: ModuleInfo): SitePlan {
   const { path, sizes: { inFeatures, outFeatures } } = module
   const { r, scale } = rankAndScale(options, module)
   if (initLoraWeights === "orthogonal" && r % 2 !== 0) {
-    const message = `${id}: initLoraWeights "orthogonal" needs an even rank; at "${path}" it is ${r}`
-    throw new PluginError({ plugin: id, message })
+    throw pluginError(id, `initLoraWeights "orthogonal" needs an even rank; at "${path}" it is ${r}`)
   }
   if (startsFromBase(options) && scale === 0) {
-    const message = `${id}: initLoraWeights "${initLoraWeights}" divides by loraAlpha, which is 0 at "${path}"`
-    throw new PluginError({ plugin: id, message })
+    throw pluginError(id, `initLoraWeights "${initLoraWeights}" divides by loraAlpha, which is 0 at "${path}"`)
   }
   const fromBase = startsFromBase(options)
   if (fromBase && r > Math.min(inFeatures, outFeatures)) {
-    const message = `${id}: initLoraWeights "${initLoraWeights}" takes ${r} directions of "${path}", which is ` +
-      `[${outFeatures}, ${inFeatures}]; lower the rank, or leave the module out`
-    throw new PluginError({ plugin: id, message })
+    throw pluginError(
+      id,
+      `initLoraWeights "${initLoraWeights}" takes ${r} directions of "${path}", which is ` +
+        `[${outFeatures}, ${inFeatures}]; lower the rank, or leave the module out`,
+    )
   }
   const spec = (shape: ReadonlyArray<number>, more: Partial<ParameterSpec> = {}): ParameterSpec => ({
     shape,
@@ -130,14 +130,15 @@ function planEmbedding(options: ResolvedOptions, module: ModuleInfo): SitePlan {
   const { id, initLoraWeights, useDora, origin } = options
   const { path, sizes: { rows, width } } = module
   if (origin?.ensureWeightTying) {
-    const message = `${id}: ensure_weight_tying ties the update of "${pathIn(options, module)}" to one of the head, ` +
-      "which is not known here; save the adapter without it"
-    throw new PluginError({ plugin: id, message })
+    throw pluginError(
+      id,
+      `ensure_weight_tying ties the update of "${pathIn(options, module)}" to one of the head, ` +
+        "which is not known here; save the adapter without it",
+    )
   }
   const linearOnly = useDora ? "useDora" : startsFromBase(options) ? `initLoraWeights "${initLoraWeights}"` : undefined
   if (linearOnly !== undefined) {
-    const message = `${id}: ${linearOnly} is for Linear modules; "${path}" is an Embedding: leave it out`
-    throw new PluginError({ plugin: id, message })
+    throw pluginError(id, `${linearOnly} is for Linear modules; "${path}" is an Embedding: leave it out`)
   }
   const { r, scale } = rankAndScale(options, module)
   return {

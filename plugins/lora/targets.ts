@@ -6,10 +6,9 @@
 import type { ModuleInfo } from "../../core/contracts/module_info.ts"
 import type { PythonPattern } from "../../core/model/sites/python_pattern.ts"
 import { endsIn, isAllLinear, matcher, readPattern } from "../../core/model/sites/selector.ts"
-import { adapterPath, isHead } from "../peft_format/mod.ts"
+import { adapterPath, isHead } from "../peft_names/mod.ts"
 import { AT_END, OF_LAYERS, type ResolvedOptions, WITHIN } from "./options.ts"
 
-/** A module as far as its names go. */
 type Named = Pick<ModuleInfo, "path" | "backbone">
 
 /** A module's path as the adapter's options and files name it; empty for a module that they do not know. */
@@ -90,7 +89,6 @@ export type RankOptions =
   & Pick<ResolvedOptions, "r" | "loraAlpha" | "useRslora" | "rankPattern" | "alphaPattern">
   & Partial<Pick<ResolvedOptions, "id" | "origin">>
 
-/** Rank and scale at a module. */
 export function rankAndScale(options: RankOptions, module: Named): { readonly r: number; readonly scale: number } {
   const path = pathIn(options, module)
   const r = byPattern(options, "rankPattern", path)?.[1] ?? options.r

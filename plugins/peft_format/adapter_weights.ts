@@ -2,8 +2,8 @@ import type { NamedValues } from "../../core/contracts/contribution.ts"
 import type { ModuleInfo } from "../../core/contracts/module_info.ts"
 import type { Parameter } from "../../core/contracts/parameter.ts"
 import { likelyReason } from "./lora/likely_reason.ts"
-import { PeftError } from "./peft_error.ts"
-import { PREFIX, storedNames } from "./lora/stored_names.ts"
+import { storedNames } from "./lora/stored_names.ts"
+import { peftError, PREFIX } from "../peft_names/mod.ts"
 import { checkTensors, differences, encodeTensors, openTensors, type StoredTensors } from "./tensors.ts"
 
 /** Names of parameters that are stored without `.weight`. */
@@ -49,8 +49,7 @@ export function openAdapterWeights(
   const { shapes, read } = openTensors(bytes, file)
   const { names, twice } = storedNames(shapes.keys(), modules.find(({ backbone }) => backbone !== undefined)?.backbone)
   if (twice.length > 0) {
-    const message = `${file}: ${twice[0]} mean the same tensor: it holds several adapters; save each by itself`
-    throw new PeftError({ reason: "Weights", file, message })
+    throw peftError("Weights", file, `${twice[0]} mean the same tensor: it holds several adapters; save each by itself`)
   }
   return {
     shapes: new Map([...names].map(([name, stored]) => [name, shapes.get(stored)!])),
@@ -58,9 +57,7 @@ export function openAdapterWeights(
   }
 }
 
-/** What is known beside an adapter's weights. */
 export interface WeightsContext {
-  /** The model's tree. */
   readonly modules: ReadonlyArray<ModuleInfo>
   /** Where the config says that the base model was loaded from; empty for nowhere. */
   readonly baseModel: string

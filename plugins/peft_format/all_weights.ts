@@ -1,6 +1,6 @@
 import type { NamedValues } from "../../core/contracts/contribution.ts"
 import { openAdapterWeights } from "./adapter_weights.ts"
-import { PeftError } from "./peft_error.ts"
+import { peftError } from "../peft_names/mod.ts"
 
 /** What a name says: module and parameter of a method, a wrapped module's own parameter, or any other one. */
 const NAME = /^base_model\.model\.(?:(.+)\.(lora_\w+?)(?:\.weight)?|(.+?)(\.base_layer)?\.([^.]+))$/
@@ -16,7 +16,7 @@ export function decodeAllWeights(bytes: Uint8Array, owner: string, file: string)
   for (const [key, shape] of shapes) {
     const found = NAME.exec(key)
     if (found === null || key.endsWith(".lora_B.bias")) {
-      throw new PeftError({ reason: "Unsupported", file, message: `${file}: tensor "${key}" is not known here` })
+      throw peftError("Unsupported", file, `tensor "${key}" is not known here`)
     }
     const data = read(key)
     const [, adapted, own, path, wrapped, name] = found

@@ -10,7 +10,7 @@ import {
   type TensorEntry,
 } from "../../core/formats/safetensors/safetensors.ts"
 import type { Shape } from "../../core/tensor/shape.ts"
-import { PeftError } from "./peft_error.ts"
+import { PeftError, peftError } from "../peft_names/mod.ts"
 
 /** A tensor in memory, row-major. */
 export interface FileTensor {
@@ -53,13 +53,10 @@ export function decodeAllTensors(bytes: Uint8Array, file: string): ReadonlyMap<s
 
 /** A file's tensors: their shapes, and each one's elements when they are asked for. */
 export interface StoredTensors {
-  /** Shapes by name. */
   readonly shapes: ReadonlyMap<string, Shape>
-  /** Elements of the tensor of a name. */
   readonly read: (name: string) => Float32Array
 }
 
-/** Opens a file in memory. Throws {@link PeftError}. */
 export function openTensors(bytes: Uint8Array, file: string): StoredTensors {
   const found = headerOf(bytes, file)
   return {
@@ -68,7 +65,6 @@ export function openTensors(bytes: Uint8Array, file: string): StoredTensors {
   }
 }
 
-/** How the tensors of a file differ from the wanted ones. */
 export interface Differences {
   /** Wanted, and not there. */
   readonly missing: ReadonlyArray<string>
@@ -78,7 +74,6 @@ export interface Differences {
   readonly misshapen: ReadonlyArray<{ readonly name: string; readonly got: Shape; readonly wanted: Shape }>
 }
 
-/** Compares names and shapes. */
 export function differences(
   found: ReadonlyMap<string, Shape>,
   wanted: ReadonlyMap<string, Shape>,
@@ -104,9 +99,12 @@ export function checkTensors(differences: Differences, file: string, likely = ""
   ]
   if (problems.length === 0) return
   const more = problems.length > 10 ? `\n  and ${problems.length - 10} more` : ""
-  const message = `${file}: does not fit the model and its options\n  ${problems.slice(0, 10).join("\n  ")}${more}` +
-    (likely === "" ? "" : `\nlikely: ${likely}`)
-  throw new PeftError({ reason: "Weights", file, message })
+  throw peftError(
+    "Weights",
+    file,
+    `does not fit the model and its options\n  ${problems.slice(0, 10).join("\n  ")}${more}` +
+      (likely === "" ? "" : `\nlikely: ${likely}`),
+  )
 }
 
 function headerOf(bytes: Uint8Array, file: string): ReadonlyMap<string, TensorEntry> {
@@ -128,8 +126,7 @@ function numbersOf(
   if (dtype === "F32") return new Float32Array(raw)
   const widen = dtype === "F16" ? widenF16 : dtype === "BF16" ? widenBF16 : undefined
   if (widen === undefined) {
-    const message = `${file}: tensor "${name}" is ${dtype}; only F32, F16 and BF16 are read`
-    throw new PeftError({ reason: "Weights", file, message })
+    throw peftError("Weights", file, `tensor "${name}" is ${dtype}; only F32, F16 and BF16 are read`)
   }
   const bits = new Uint32Array(byteLength / 2)
   widen(new Uint16Array(raw), bits)

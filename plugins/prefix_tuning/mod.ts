@@ -12,18 +12,20 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
 import type * as Layer from "effect/Layer"
-import type { ArtifactFiles, Contribution } from "../../core/contracts/contribution.ts"
-import type { PluginError } from "../../core/contracts/plugin_error.ts"
-import { plugin, Plugins } from "../../core/contracts/plugins.ts"
+import { attempt } from "../../core/contracts/attempt.ts"
+import type { Contribution } from "../../core/contracts/contribution.ts"
+import { PluginError } from "../../core/contracts/plugin_error.ts"
+import { collection, plugin, type Plugins } from "../../core/contracts/plugins.ts"
 import type { StorageError } from "../../core/formats/files/storage_error.ts"
-import { adapterFile, ENCODER_FILE, type PeftError, readPrompt, resolved } from "../peft_format/mod.ts"
-import { contributionOf } from "./contribution.ts"
+import { ENCODER_FILE, promptContribution, readPrompt, type SavedPrompt } from "../peft_format/mod.ts"
+import { adapterFile, type PeftError } from "../peft_names/mod.ts"
+import { methodOf } from "./contribution.ts"
 import { type PrefixTuningOptions, type ResolvedOptions, resolveOptions } from "./options.ts"
 
 export type { Plugins, PluginsService } from "../../core/contracts/plugins.ts"
-export { PeftError, type PeftErrorFields } from "../peft_format/mod.ts"
+export { PeftError, type PeftErrorFields } from "../peft_names/mod.ts"
 export type { PrefixTuningOptions, ResolvedOptions } from "./options.ts"
 
 /** The prefixes of a program. */
@@ -47,7 +49,7 @@ export const PrefixTuning: Context.Service<PrefixTuning, PrefixTuningService> = 
 export function layer(
   options: PrefixTuningOptions = {},
 ): Layer.Layer<PrefixTuning, PluginError, Plugins | FileSystem.FileSystem> {
-  return plugin(PrefixTuning, Effect.flatMap(resolved(() => resolveOptions(options)), (own) => provide(own)))
+  return plugin(PrefixTuning, provide(options))
 }
 
 /**
@@ -73,28 +75,21 @@ export function fromPeft(
         ...(prefixProjection && encoderHiddenSize !== undefined ? { encoderHiddenSize } : {}),
         ...(initWeights === undefined ? {} : { initWeights }),
       }
-      return yield* provide(yield* resolved(() => resolveOptions(options)), files, config.notes)
+      return yield* provide(options, { files, ...(config.notes === undefined ? {} : { notes: config.notes }) })
     }),
   )
 }
 
-const optionsOf = new WeakMap<Contribution, ResolvedOptions>()
+const collect = collection<ResolvedOptions>()
 
 function provide(
-  options: ResolvedOptions,
-  initial?: ArtifactFiles,
-  notes?: ReadonlyArray<string>,
-): Effect.Effect<readonly [PrefixTuningService, Contribution], never, Plugins | FileSystem.FileSystem> {
+  options: PrefixTuningOptions,
+  saved?: SavedPrompt,
+): Effect.Effect<readonly [PrefixTuningService, Contribution], PluginError, Plugins | FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const plugins = yield* Plugins
-    const contribution = contributionOf(options, yield* FileSystem.FileSystem, initial, notes)
-    optionsOf.set(contribution, options)
-    const prefixes = Effect.map(plugins.all, (all) =>
-      new Map(all.flatMap((contribution) => {
-        const own = optionsOf.get(contribution)
-        return own === undefined ? [] : [[own.name, own] as const]
-      })))
-    return [{ prefixes }, contribution] as const
+    const resolved = yield* attempt(() => resolveOptions(options), PluginError)
+    const contribution = yield* promptContribution(methodOf(resolved), saved)
+    return [{ prefixes: yield* collect(contribution, resolved.name, resolved) }, contribution] as const
   })
 }
 export { OPTIONS as options } from "./options.ts"

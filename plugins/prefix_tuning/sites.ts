@@ -15,7 +15,6 @@ const NORMAL: Initializer = { kind: "normal", std: 1 }
 /** Of torch's Linear. */
 const uniform = (inFeatures: number): Initializer => ({ kind: "uniform", bound: 1 / Math.sqrt(inFeatures) })
 
-/** The sites of a prefix. */
 export function sitesOf(options: ResolvedOptions): ReadonlyArray<Site> {
   const plan = options.prefixProjection ? planProjected : planDirect
   return [{ select: (module) => module.kind === "Attention", plan: (module) => plan(options, module) }]

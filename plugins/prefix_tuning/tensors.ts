@@ -45,7 +45,6 @@ export function peftShapes(own: ReadonlyArray<Parameter>): ReadonlyMap<string, S
   return new Map(wholes(own).map((whole) => [whole.name, shapeOf(whole)]))
 }
 
-/** PEFT's tensors by name. */
 export function toPeft(own: ReadonlyArray<NamedValues>): ReadonlyMap<string, FileTensor> {
   const values = new Map(own.map(({ parameter, data }) => [parameter, data]))
   return new Map(

@@ -13,26 +13,26 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
 import type * as Layer from "effect/Layer"
-import type { ArtifactFiles, Contribution } from "../../core/contracts/contribution.ts"
-import type { PluginError } from "../../core/contracts/plugin_error.ts"
-import { plugin, Plugins } from "../../core/contracts/plugins.ts"
+import { attempt } from "../../core/contracts/attempt.ts"
+import type { Contribution } from "../../core/contracts/contribution.ts"
+import { PluginError } from "../../core/contracts/plugin_error.ts"
+import { collection, plugin, type Plugins } from "../../core/contracts/plugins.ts"
 import type { StorageError } from "../../core/formats/files/storage_error.ts"
 import {
-  adapterFile,
   ENCODER_FILE,
-  type PeftError,
-  type PeftPromptTuningConfig,
-  type PeftPTuningConfig,
+  type PeftPromptConfig,
+  promptContribution,
   readPrompt,
-  resolved,
+  type SavedPrompt,
 } from "../peft_format/mod.ts"
-import { contributionOf } from "./contribution.ts"
+import { adapterFile, type PeftError } from "../peft_names/mod.ts"
+import { methodOf } from "./contribution.ts"
 import { type PromptTuningOptions, type ResolvedOptions, resolveOptions } from "./options.ts"
 
 export type { Plugins, PluginsService } from "../../core/contracts/plugins.ts"
-export { PeftError, type PeftErrorFields } from "../peft_format/mod.ts"
+export { PeftError, type PeftErrorFields } from "../peft_names/mod.ts"
 export type { PromptTuningOptions, ResolvedOptions } from "./options.ts"
 
 /** The prompts of a program. */
@@ -56,7 +56,7 @@ export const PromptTuning: Context.Service<PromptTuning, PromptTuningService> = 
 export function layer(
   options: PromptTuningOptions = {},
 ): Layer.Layer<PromptTuning, PluginError, Plugins | FileSystem.FileSystem> {
-  return plugin(PromptTuning, Effect.flatMap(resolved(() => resolveOptions(options)), (own) => provide(own)))
+  return plugin(PromptTuning, provide(options))
 }
 
 /**
@@ -76,13 +76,13 @@ export function fromPeft(
       const { files, config } = yield* readPrompt(directory, name, ["PROMPT_TUNING", "P_TUNING"])
       const hasEncoder = files[adapterFile(name, ENCODER_FILE)] !== undefined
       const options = { name, numVirtualTokens: config.numVirtualTokens, ...startOf(config, hasEncoder) }
-      return yield* provide(yield* resolved(() => resolveOptions(options)), files, config.notes)
+      return yield* provide(options, { files, ...(config.notes === undefined ? {} : { notes: config.notes }) })
     }),
   )
 }
 
 /** Options that say how a prompt started, and through what it is trained. */
-function startOf(config: PeftPromptTuningConfig | PeftPTuningConfig, hasEncoder: boolean): PromptTuningOptions {
+function startOf(config: PeftPromptConfig<"PROMPT_TUNING" | "P_TUNING">, hasEncoder: boolean): PromptTuningOptions {
   if (config.peftType === "PROMPT_TUNING") {
     const { promptTuningInit, promptTuningInitText } = config
     return promptTuningInit === "TEXT" && promptTuningInitText !== undefined
@@ -97,23 +97,16 @@ function startOf(config: PeftPromptTuningConfig | PeftPTuningConfig, hasEncoder:
   }
 }
 
-const optionsOf = new WeakMap<Contribution, ResolvedOptions>()
+const collect = collection<ResolvedOptions>()
 
 function provide(
-  options: ResolvedOptions,
-  initial?: ArtifactFiles,
-  notes?: ReadonlyArray<string>,
-): Effect.Effect<readonly [PromptTuningService, Contribution], never, Plugins | FileSystem.FileSystem> {
+  options: PromptTuningOptions,
+  saved?: SavedPrompt,
+): Effect.Effect<readonly [PromptTuningService, Contribution], PluginError, Plugins | FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const plugins = yield* Plugins
-    const contribution = contributionOf(options, yield* FileSystem.FileSystem, initial, notes)
-    optionsOf.set(contribution, options)
-    const prompts = Effect.map(plugins.all, (all) =>
-      new Map(all.flatMap((contribution) => {
-        const own = optionsOf.get(contribution)
-        return own === undefined ? [] : [[own.name, own] as const]
-      })))
-    return [{ prompts }, contribution] as const
+    const resolved = yield* attempt(() => resolveOptions(options), PluginError)
+    const contribution = yield* promptContribution(methodOf(resolved), saved)
+    return [{ prompts: yield* collect(contribution, resolved.name, resolved) }, contribution] as const
   })
 }
 export { OPTIONS as options } from "./options.ts"

@@ -13,7 +13,6 @@ const NORMAL: Initializer = { kind: "normal", std: 1 }
 /** Ends of the names of an encoder's products, as PEFT numbers them: what lies between has no parameters. */
 export const LAYERS: ReadonlyArray<string> = ["mlp_head.0", "mlp_head.2", "mlp_head.4"]
 
-/** The sites of a prompt. */
 export function sitesOf(options: ResolvedOptions): ReadonlyArray<Site> {
   return [{ select: ({ kind }) => kind === "Backbone", plan: ({ sizes }) => planAt(options, sizes.hiddenSize) }]
 }

@@ -40,10 +40,12 @@ export interface Case {
   readonly kind: "train" | "logits" | "init" | "embeddings"
   /** The base model, with random weights; MiniLM has its own. */
   readonly model: {
-    readonly family: "llama" | "qwen2" | "bert" | "distilbert" | "minilm"
+    readonly family: "llama" | "mistral" | "qwen2" | "qwen3" | "bert" | "distilbert" | "minilm"
     readonly head: "causal" | "classification" | "tokens" | "masked"
     readonly tied?: boolean
     readonly rope?: "llama3"
+    /** Sliding window, shorter than most rows: of all layers (Mistral) or of the second (Qwen). */
+    readonly window?: number
     readonly dtype?: "bfloat16" | "float16"
     readonly sharded?: boolean
     /** Of the random weights, 0 unless given. */
@@ -90,6 +92,7 @@ const base: Pick<Case, "kind" | "model" | "rows" | "labels" | "training"> = {
 }
 /** Weights for which float32 holds the rule with a margin: AdamW magnifies the rounding of gradients that are nearly zero. */
 const seeded: Case["model"] = { ...base.model, seed: 6 }
+const slidingMistral: Case["model"] = { family: "mistral", head: "causal", window: 6 }
 const classification = {
   ...base,
   model: { family: "llama", head: "classification" },
@@ -138,6 +141,9 @@ const trained: ReadonlyArray<Case> = [
   { ...base, name: "lora-default-init", lora: { ...allLinear, init_lora_weights: true } },
   { ...base, name: "lora-tied", model: { family: "llama", head: "causal", tied: true }, lora: allLinear },
   { ...base, name: "lora-qwen2", model: { family: "qwen2", head: "causal" }, lora: allLinear },
+  { ...base, name: "lora-qwen3", model: { family: "qwen3", head: "causal" }, lora: allLinear },
+  { ...base, name: "lora-qwen3-window", model: { family: "qwen3", head: "causal", window: 5 }, lora: allLinear },
+  { ...base, name: "lora-mistral-window", model: slidingMistral, lora: allLinear },
   { ...base, name: "lora-weight-decay", lora: allLinear, training: { ...base.training, weightDecay: 0.5 } },
   {
     ...base,
@@ -157,9 +163,17 @@ const trained: ReadonlyArray<Case> = [
   { ...base, name: "full-causal", model: seeded },
   { ...base, name: "full-tied", model: { family: "llama", head: "causal", tied: true } },
   { ...base, name: "full-qwen2", model: { family: "qwen2", head: "causal" } },
+  { ...base, name: "full-qwen3", model: { family: "qwen3", head: "causal" } },
+  { ...base, name: "full-mistral-window", model: slidingMistral },
   { ...base, name: "full-weight-decay", training: { ...base.training, weightDecay: 0.5 } },
   { ...base, name: "full-clipping", training: { ...base.training, maxGradNorm: 0.1 } },
   { ...base, name: "full-accumulation", rows: [[31], [9, 17, 23]], labels: "completion" },
+  {
+    ...classification,
+    name: "lora-classification-mistral-window",
+    model: { family: "mistral", head: "classification", window: 6 },
+    lora: allLinear,
+  },
   { ...classification, name: "full-classification" },
   { ...classification, name: "full-classification-accumulation", rows: [[31], [9, 17, 31]] },
 ]
@@ -217,6 +231,9 @@ const read: ReadonlyArray<Case> = [
   { ...base, name: "logits-sharded", kind: "logits", model: { ...base.model, sharded: true } },
   { ...base, name: "logits-llama3-rope", kind: "logits", model: { ...base.model, rope: "llama3" } },
   { ...base, name: "logits-qwen2", kind: "logits", model: { family: "qwen2", head: "causal" } },
+  { ...base, name: "logits-qwen3", kind: "logits", model: { family: "qwen3", head: "causal" } },
+  { ...base, name: "logits-qwen2-window", kind: "logits", model: { family: "qwen2", head: "causal", window: 5 } },
+  { ...base, name: "logits-mistral-window", kind: "logits", model: slidingMistral },
   { ...base, name: "logits-tied", kind: "logits", model: { ...base.model, tied: true } },
 ]
 
@@ -303,6 +320,7 @@ const controls: ReadonlyArray<Case> = [
     texts: texts.map((text) => text.replace("tree", "frame").slice(0, -9)),
   }),
   control("logits-llama3-rope", "plain-rope", { model: base.model }),
+  control("logits-mistral-window", "no-window", { model: { family: "mistral", head: "causal" } }),
   control("init-gaussian", "uniform-init", { lora: { ...allLinear, init_lora_weights: true } }),
 ]
 

@@ -115,7 +115,14 @@ def build_model(spec):
         )
     if spec["head"] == "classification":
         options["num_labels"] = LABELS
-    family = {"llama": "Llama", "qwen2": "Qwen2"}[spec["family"]]
+    window = spec.get("window")
+    if spec["family"] == "mistral":
+        options["sliding_window"] = window
+    elif window is not None:
+        options |= dict(use_sliding_window=True, sliding_window=window, max_window_layers=1)
+    if spec["family"] == "qwen3":
+        options["head_dim"] = 12
+    family = {"llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3"}[spec["family"]]
     config = getattr(transformers, family + "Config")(**options)
     return shake(getattr(transformers, family + HEADS[spec["head"]][0])(config))
 

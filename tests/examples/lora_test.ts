@@ -72,6 +72,7 @@ Deno.test("the LoRA example trains on a person's own file, and says in one line 
     const summary = JSON.parse(await Deno.readTextFile(`${directory}/out/summary.json`))
     assertEquals(summary.backend, "wasm")
     assertEquals(summary.adapter, "out/adapter")
+    assertEquals(summary.judgedBy, "test")
     assert(summary.test.accuracy > 0.9 && summary.test.loss < summary.base.loss, JSON.stringify(summary))
     assert(summary.trainableParameters < summary.totalParameters && summary.seconds > 0)
     await Deno.stat(`${directory}/out/adapter/adapter_model.safetensors`)
@@ -123,6 +124,7 @@ Deno.test("the LoRA example trains on a person's own file, and says in one line 
       [{ "max-length": "900" }, "the model has 32 positions"],
       [{ data: "notes.txt", task: "classification" }, `notes.txt has no column "label"; its columns are "text"`],
       [{ prompt: "text", label: "label" }, "data: label beside prompt: name columns of one kind"],
+      [{ patience: "2", validation: "0" }, "patience counts evaluations of validation rows, and validation is 0"],
       [{ label: "label", task: "causal-lm" }, `task: "causal-lm" does not go with the columns label`],
       [
         { data: "long.jsonl", prompt: "prompt", completion: "completion", test: "0", validation: "0" },
@@ -131,6 +133,11 @@ Deno.test("the LoRA example trains on a person's own file, and says in one line 
     ]
     for (const [own, part] of cases) assertStringIncludes(await wrong(own), part)
     assertEquals([...Deno.readDirSync(directory)].map(({ name }) => name).sort(), before)
+
+    const alone = await example(directory, ...words({ epochs: "1", validation: "0", test: "0", output: "alone" }))
+    assertStringIncludes(alone.out, "warning: the model is judged by training rows; no rows are held out")
+    assertStringIncludes(Deno.readTextFileSync(`${directory}/alone/report.html`), ">after, training rows<")
+    assertEquals(JSON.parse(Deno.readTextFileSync(`${directory}/alone/summary.json`)).judgedBy, "training")
 
     // This one is found out at work, so its run folder stays.
     const wrecked = await wrong({ "learning-rate": "1e38", output: "wrecked" })

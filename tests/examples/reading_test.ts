@@ -1,8 +1,12 @@
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import { assertEquals } from "@std/assert"
 import * as Effect from "effect/Effect"
-import { columnsOf, decodeRunFile, resolveRun } from "../../core/run/mod.ts"
+import * as Stream from "effect/Stream"
+import { columnProblems } from "../../core/run/columns.ts"
+import { columnsOf, decodeRunFile, resolveRun, runProblems } from "../../core/run/mod.ts"
 import { METHODS } from "../../examples/methods.ts"
+import { Dataset } from "../../mod.ts"
 import { specOf } from "../../examples/lora.ts"
 
 const flags = (given: Record<string, unknown>) => {
@@ -54,4 +58,50 @@ Deno.test("a run file says the same, beside the columns", async () => {
 Deno.test("the format that is said, not the extension, decides whether there are labels", () => {
   assertEquals(columnsOf("train.dat", undefined, {}, "text"), { text: "text" })
   assertEquals(columnsOf("train.txt", undefined, {}, "tsv"), { text: "text", label: "label" })
+})
+
+Deno.test("a run says what stands between labels, and labels only where they mean something", () => {
+  const task = "multi-label-classification"
+  assertEquals(columnsOf("a.csv", task, { label: "tags", separator: "|" }), {
+    text: "text",
+    labels: "tags",
+    separator: "|",
+  })
+  assertEquals(flags({ separator: ";", label: "tags" }), { separator: ";", label: "tags" })
+  const classes = "classification, token-classification, multi-label-classification"
+  assertEquals(columnProblems({ labels: ["a", "b"], label: "of" }, "regression"), [
+    `data: labels is for ${classes}, not for regression: leave it out`,
+  ])
+  assertEquals(columnProblems({ labels: ["a", "b"], prompt: "p", separator: ";" }, undefined), [
+    "data: separator is for multi-label-classification, not for causal-lm: leave it out",
+    `data: labels is for ${classes}, not for causal-lm: leave it out`,
+  ])
+  assertEquals(columnProblems({ labels: ["a", "b"], separator: ";" }, task), [])
+  assertEquals(columnProblems({ labels: ["a", "b"] }, undefined), [])
+})
+
+Deno.test("a run file can name a reader of another package", async () => {
+  const rows: Dataset.Reader = {
+    name: "rows",
+    extensions: ["rows"],
+    open: () => Effect.succeed(Stream.make({ rows: [{ text: "a" }] }, { rows: [{ text: "b" }] })),
+  }
+  const content = (format: string) => ({
+    model: { path: "m" },
+    data: { path: "d.dat", format },
+    task: "causal-lm",
+    methods: [{ method: "lora" }],
+    output: "out",
+  })
+  assertEquals(runProblems(content("rows"), METHODS), [
+    'data.format must be "csv", "tsv", "json", "jsonl" or "text", got "rows"',
+  ])
+  const data = await Effect.runPromise(
+    decodeRunFile(content("rows"), "run.json", METHODS, [rows]).pipe(
+      Effect.flatMap((spec) => resolveRun(spec, "", [rows])),
+      Effect.flatMap(({ data, columns, reading }) => Dataset.file(data, columns, reading)),
+      Effect.provide([NodePath.layer, NodeFileSystem.layer]),
+    ),
+  )
+  assertEquals(data.rows, [{ text: "a", row: 1 }, { text: "b", row: 2 }])
 })

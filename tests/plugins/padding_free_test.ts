@@ -26,6 +26,7 @@ import * as Adapters from "../../plugins/adapters/mod.ts"
 import * as Bert from "../../plugins/bert/mod.ts"
 import * as Llama from "../../plugins/llama/mod.ts"
 import * as Lora from "../../plugins/lora/mod.ts"
+import * as ModernBert from "../seams/families/modern_bert.ts"
 import { onWebgpu } from "../core/backend/webgpu/with_webgpu.ts"
 import { memoryBackend, memoryLayer } from "../support/memory_backend.ts"
 import type { Base } from "../support/model_layer.ts"
@@ -61,6 +62,25 @@ const llama = {
   num_attention_heads: 4,
   num_key_value_heads: 2,
 }
+/** Windows that are shorter than most examples. */
+const mistral = { ...llama, model_type: "mistral", sliding_window: 3 }
+const qwen3 = {
+  ...llama,
+  model_type: "qwen3",
+  head_dim: 6,
+  use_sliding_window: true,
+  sliding_window: 2,
+  max_window_layers: 1,
+}
+const modernBert = {
+  ...sizes,
+  model_type: "modernbert",
+  hidden_size: 16,
+  intermediate_size: 20,
+  num_hidden_layers: 2,
+  num_attention_heads: 2,
+  local_attention: 4,
+}
 const classes = ["a", "b", "c"]
 const models = [
   { name: "Llama, causal language model", config: llama, task: Task.causalLM() },
@@ -70,6 +90,10 @@ const models = [
   { name: "BERT, masked language model", config: bert, task: Task.maskedLM() },
   { name: "DistilBERT, classification", config: distilBert, task: Task.classification(classes) },
   { name: "DistilBERT, masked language model", config: distilBert, task: Task.maskedLM() },
+  { name: "Mistral with a window, causal language model", config: mistral, task: Task.causalLM() },
+  { name: "Qwen3 with windows, classification", config: qwen3, task: Task.classification(classes) },
+  { name: "ModernBERT with windows, classification", config: modernBert, task: Task.classification(classes) },
+  { name: "ModernBERT with windows, masked language model", config: modernBert, task: Task.maskedLM() },
 ]
 const none = Layer.empty as unknown as Layer.Layer<never, PluginError, Base>
 const methods: Readonly<Record<string, Layer.Layer<never, PluginError, Base>>> = {
@@ -110,7 +134,7 @@ async function sumsOf(
     forward: model.forward,
     parameter: (key) => byKey.get(key)!,
     trained,
-    task,
+    specOf: () => task,
     objective: task.objective,
     contributions: model.contributions,
     optimizer: adamW(),
@@ -149,7 +173,7 @@ const compare = (
   read: (backend: BackendService, slot: Slot) => Promise<ArrayLike<number>>,
 ) => {
   const base = Layer.mergeAll(backend, pluginsLayer, familiesLayer, NodeFileSystem.layer)
-  const services = Layer.mergeAll(method, Bert.layer, Llama.layer).pipe(Layer.provideMerge(base))
+  const services = Layer.mergeAll(method, Bert.layer, Llama.layer, ModernBert.layer).pipe(Layer.provideMerge(base))
   const program = Effect.gen(function* () {
     const model = yield* initialize(config, { task, seed: 3 })
     const examples = examplesOf(task)
@@ -185,6 +209,39 @@ for (const model of models) {
     })
   }
 }
+
+Deno.test("wasm: a packed row of 8,192 tokens gives what padded rows give", async () => {
+  const task = Task.tokenClassification(classes)
+  const config = { ...bert, max_position_embeddings: 512, num_hidden_layers: 1 }
+  const lengths = Array.from({ length: 26 }, (_, i) => i === 25 ? 270 : i % 4 === 0 ? 512 : 130 + i * 37 % 240)
+  const examples = lengths.map((length, row): Example => ({
+    tokens: Int32Array.from({ length }, (_, i) => (row * 5 + i * i * 3 + i) % sizes.vocab_size),
+    fields: { labels: Array.from({ length }, (_, i) => (i * i + row) % 3) },
+    index: row,
+    row,
+  }))
+  const rows = { task: "default", rows: Int32Array.from(lengths.keys()), length: 512 }
+  const base = Layer.mergeAll(wasm({ threads: 2 }), pluginsLayer, familiesLayer, NodeFileSystem.layer)
+  const services = Layer.mergeAll(methods.LoRA, Bert.layer).pipe(Layer.provideMerge(base))
+  const lossesOf = (dropout: number) =>
+    Effect.gen(function* () {
+      const model = yield* initialize({ ...config, attention_probs_dropout_prob: dropout }, { task, seed: 3 })
+      const packed = packRow(examples, rows, 512, task)
+      assertEquals(packed.shape, [1, 8192])
+      const of = (batch: Batch) => Effect.promise(() => sumsOf(model, batch, (backend, slot) => backend.read(slot)))
+      return [yield* of(packed), yield* of(collate(examples, rows, task))]
+    }).pipe(
+      Effect.provide(services, { local: true }),
+      Effect.scoped,
+      Effect.runPromise,
+    )
+  const [packed, padded] = await lossesOf(0)
+  packed.forEach(([key, values], i) => assert(off(values, padded[i][1]) < 2e-5, `${key}: ${off(values, padded[i][1])}`))
+  // Other weights are dropped: the mean over 8,192 tokens is nearly the same, the sums are not.
+  const [dropped, others] = await lossesOf(0.1)
+  const apart = off(dropped[0][1], others[0][1])
+  assert(apart > 0 && apart < 1e-2, `${apart}`)
+})
 
 for (
   const { name, layer, test, cases } of [

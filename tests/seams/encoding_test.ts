@@ -4,9 +4,27 @@
  */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert"
 import * as Effect from "effect/Effect"
-import { Backend, BackendError, type BackendService, Espalier, ops, ShapeError } from "@espalier/espalier"
+import * as Layer from "effect/Layer"
+import {
+  Backend,
+  BackendError,
+  type BackendService,
+  Dataset,
+  Espalier,
+  Model,
+  ops,
+  ShapeError,
+  Task,
+  type Tokenizer,
+  Trainer,
+} from "@espalier/espalier"
+import * as Llama from "@espalier/espalier/llama"
+import * as Lora from "@espalier/espalier/lora"
 import { build, evaluateAll, gradients, type Graph } from "@espalier/espalier/plugin"
-import { q8 } from "./plugins/q8_0.ts"
+import type { BlockEncoding } from "@espalier/espalier/kernels"
+import { importPage } from "../support/page.ts"
+
+const { q8 } = await importPage<{ readonly q8: BlockEncoding }>("docs/add_a_encoding.md")
 
 const numbers = (length: number, seed: number): Float32Array<ArrayBuffer> =>
   Float32Array.from({ length }, (_, i) => Math.sin(i * 1.37 + seed) + 0.3 * Math.cos(i * i + seed))
@@ -102,5 +120,53 @@ onBoth("blocks are written as they are encoded, and whole", async (backend) => {
   await assertRejects(() => backend.write(slot, numbers(32, 1), 16), BackendError, "whole blocks of 32")
   assertThrows(() => backend.allocate("odd", [64, 40], "f32", q8), BackendError, "no multiple of 32")
   const graph = { name: "update", outputs: {}, updates: [[slot, ops.full(0, [3, 64])]] } as const
-  assertThrows(() => build(graph), ShapeError, "is kept in seams/q8_0")
+  assertThrows(() => build(graph), ShapeError, "is kept in example/q8_0")
+})
+
+Deno.test("a model keeps its frozen matrices in an encoding from outside, and LoRA trains beside them", async () => {
+  const directory = await Deno.makeTempDir()
+  try {
+    const shape = { hidden_size: 32, intermediate_size: 64, num_attention_heads: 2, num_key_value_heads: 1 }
+    const more = { vocab_size: 23, num_hidden_layers: 1, max_position_embeddings: 16, initializer_range: 0.3 }
+    const task = Task.classification(["a", "b"])
+    const tokenizer: Tokenizer.Tokenizer = {
+      vocabSize: 23,
+      addsSpecialTokens: false,
+      encode: (text) => Int32Array.from(text, Number),
+      decode: (ids) => Array.from(ids).join(""),
+      token: String,
+      id: Number,
+    }
+    const rows = Array.from(
+      { length: 16 },
+      (_, i) => ({ text: `${i % 2 ? 1234 : 5678}${i}`, label: i % 2 ? "a" : "b" }),
+    )
+    const data = Dataset.fromRows(rows, { text: "text", label: "label" })
+    const layers = Layer.mergeAll(Llama.layer, Lora.layer({ r: 2, targetModules: "all-linear" })).pipe(
+      Layer.provideMerge(Espalier.layerWith({ backend: "wasm", wasm: { threads: 1 } })),
+    )
+    await Effect.gen(function* () {
+      const first = yield* Model.initialize({ model_type: "llama", ...shape, ...more }, { task })
+      yield* Model.saveCheckpoint(first.view({ only: [] }), directory)
+      const [exact, blocks] = [
+        yield* Model.load(directory, { task }),
+        yield* Model.load(directory, { task, weights: q8 }),
+      ]
+      const kept = new Set(blocks.parameters.filter(({ slot }) => slot.storage === q8).map(({ name }) => name))
+      assertEquals([...kept], ["weight"])
+      const losses: Array<number> = []
+      const [a, b] = yield* Effect.all([exact, blocks].map((model) => Trainer.embed(model, ["123456"], { tokenizer })))
+      const off = Math.hypot(...a[0].map((x, i) => x - b[0][i])) / Math.hypot(...a[0])
+      assert(off > 1e-6 && off < 0.05, `${off}`)
+      yield* Trainer.fit(blocks, { train: data }, {
+        tokenizer,
+        epochs: 10,
+        learningRate: 1e-2,
+        observe: (event) => Effect.sync(() => void (event.type === "step" && losses.push(event.loss))),
+      })
+      assert(losses.at(-1)! < 0.5 * losses[0], `${losses}`)
+    }).pipe(Effect.scoped, Effect.provide(layers, { local: true }), Effect.runPromise)
+  } finally {
+    await Deno.remove(directory, { recursive: true })
+  }
 })

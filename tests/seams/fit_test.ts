@@ -3,7 +3,17 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert"
-import { Dataset, Model, Plugins, type Step, Task, type Tokenizer, Trainer, type TrainStep } from "@espalier/espalier"
+import {
+  Dataset,
+  type MicroBatch,
+  Model,
+  Plugins,
+  type Step,
+  Task,
+  type Tokenizer,
+  Trainer,
+  type TrainStep,
+} from "@espalier/espalier"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -47,14 +57,19 @@ Deno.test("Trainer.fit over two tasks with all methods, LoRA and an empty step e
       id: "empty_step/default",
       batches: (next) => ({
         tasks: next.tasks,
-        steps: (epoch) => next.steps(epoch) + 1,
-        next: ({ epoch, step }, feedback) =>
+        steps: () => 3,
+        // Both tasks in the first step, nothing in the second, what is left in the third.
+        next: ({ epoch, step }) =>
           Effect.map(
-            step === 1
-              ? Effect.succeed({ microBatches: [] })
-              : next.next({ epoch, step: Math.max(0, step - 1) }, feedback),
-            (own) => {
-              if (own !== undefined) drawn.push(own)
+            Effect.all([0, 1, 2].map((step) => next.next({ epoch, step }, []))),
+            (inner) => {
+              const all = inner.flatMap((one) => one?.microBatches ?? [])
+              const size = ({ rows }: MicroBatch) => rows.filter((row) => row >= 0).length
+              const [fruit, tree] = ["fruit", "tree"].map((name) =>
+                all.filter(({ task }) => task === name).sort((a, b) => size(b) - size(a))
+              )
+              const own = { microBatches: [[...fruit.slice(0, 2), ...tree], [], fruit.slice(2)][step] }
+              drawn.push(own)
               return own
             },
           ),

@@ -30,7 +30,8 @@ const trained = trainBpe(sentences, { vocabSize: 280 })
 /** A tokenizer for them. */
 export const tokenizer: Tokenizer.Tokenizer = Tokenizer.makeTokenizer(trained.model, trained.config)
 
-const config = {
+/** Its `config.json`. */
+export const config = {
   model_type: "llama",
   vocab_size: 280,
   hidden_size: 16,

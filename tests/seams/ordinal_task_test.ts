@@ -1,92 +1,24 @@
 /**
- * A task from outside, written against the public exports alone: grades with an order. The head gives the log-odds that a
- * grade is above each of the lower ones (Frank and Hall 2001), which is one number fewer than there are grades.
+ * The task of `docs/add_a_task.md`: grades with an order, written against the public exports alone.
+ * @module
  */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { DataError, Dataset, Espalier, Model, ops, type Task, Tokenizer, Trainer } from "../../mod.ts"
-import { cellsOf, cutterOf, textKey } from "../../plugins/authoring/mod.ts"
+import { Dataset, Espalier, Model, type Task, Tokenizer, Trainer } from "../../mod.ts"
 import * as Llama from "../../plugins/llama/mod.ts"
 import * as Lora from "../../plugins/lora/mod.ts"
+import { importPage } from "../support/page.ts"
 
 interface GradedRow extends Dataset.DataRow {
   readonly text: string
-  /** Index into the grades, from the lowest; NaN for none. */
   readonly grade: number
 }
-
-const gradedRows: Dataset.RowKind<GradedRow> = {
-  name: "graded",
-  columns: "a text and a grade column",
-  texts: ({ text }) => [text],
-  about: ({ text }) => textKey(text),
-  says: ({ grade }) => grade,
-  conflict: (rows, grades) => rows.map(({ grade }) => grades[grade]),
-  answers: "grades",
-  classes: ({ grade }) => [grade],
-  stratified: true,
+interface Page {
+  readonly graded: (text: string, grade: string, grades: ReadonlyArray<string>) => Dataset.ColumnReader<GradedRow>
+  readonly ordinal: (grades: ReadonlyArray<string>) => Task<GradedRow>
 }
-
-/** Columns of texts and their grades, which are `grades` from the lowest to the highest. */
-const graded = (text: string, grade: string, grades: ReadonlyArray<string>): Dataset.ColumnReader<GradedRow> => ({
-  kind: gradedRows,
-  names: [text, grade],
-  texts: [text],
-  read: (table) => {
-    const cells = cellsOf(table, grade)
-    const wrong = cells.findIndex((cell) => !grades.includes(cell))
-    if (wrong >= 0) {
-      const message = `${table.source}: "${cells[wrong]}" is none of ${grades.join(", ")}`
-      throw new DataError({ reason: "Label", message, rows: [table.places[wrong]] })
-    }
-    const rows = cellsOf(table, text).map((text, i) => ({
-      text,
-      grade: grades.indexOf(cells[i]),
-      row: table.places[i],
-    }))
-    return { rows, labels: grades }
-  },
-})
-
-const ordinal = (grades: ReadonlyArray<string>): Task<GradedRow> => {
-  const size = grades.length - 1
-  return {
-    kind: "ordinal",
-    labels: grades,
-    head: { kind: "sequence", size },
-    rows: [gradedRows],
-    fields: {
-      above: { per: "example", dtype: "f32", fill: 0, size },
-      scale: { per: "example", dtype: "f32", fill: 0 },
-    },
-    unlabeled: (text, row) => ({ text, grade: NaN, row }),
-    encoder: ({ rows }, tokenizer) => {
-      const { around } = cutterOf(tokenizer, rows.map(({ text }) => text))
-      const above = (grade: number) => Array.from({ length: size }, (_, i) => grade > i ? 1 : 0)
-      return ({ text, grade }) => [{ ...around(text), fields: () => ({ above: above(grade), scale: [1] }) }]
-    },
-    objective: ({ batch: { fields: { above, scale } }, outputs: { logits } }) => {
-      const signs = ops.sub(ops.mul(above, 2), 1)
-      return { loss: ops.neg(ops.sum(ops.log(ops.sigmoid(ops.mul(signs, logits))), [1])), weight: scale }
-    },
-    measure: ({ outputs: { logits } }) => ({ above: ops.sigmoid(logits) }),
-    metrics: { loss: "lower", accuracy: "higher", gradesOff: "lower" },
-    judge: (measured, _, labels) => {
-      const said = measured.map(({ values }) => Array.from(values.above).filter((value) => value > 0.5).length)
-      const predictions = measured.map(({ row: { text, grade } }, i) => ({
-        text,
-        expected: labels[grade],
-        label: labels[said[i]],
-        distance: Math.abs(said[i] - grade),
-      }))
-      if (measured.some(({ row }) => Number.isNaN(row.grade))) return { predictions }
-      const mean = (values: ReadonlyArray<number>) => values.reduce((a, b) => a + b, 0) / values.length
-      const off = predictions.map(({ distance }) => distance)
-      return { metrics: { accuracy: mean(off.map((own) => own === 0 ? 1 : 0)), gradesOff: mean(off) }, predictions }
-    },
-  }
-}
+const { graded, ordinal } = await importPage<Page>("docs/add_a_task.md")
 
 const grades = ["cold", "mild", "warm", "hot"]
 const words = ["snow ice frost", "cloud wind rain", "sun grass bee", "sand fire desert"].map((list) => list.split(" "))

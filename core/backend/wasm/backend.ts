@@ -7,6 +7,7 @@
 import type * as Layer from "effect/Layer"
 import type { Backend } from "../backend.ts"
 import { BackendError } from "../backend_error.ts"
+import { makeSlotTable } from "../slot_table.ts"
 import { resource, type Started } from "../resource.ts"
 import { BARRIER_BYTES } from "./threads/barrier.ts"
 import { hasRelaxedSimd, logicalProcessors, makeSharedMemory } from "./features.ts"
@@ -17,7 +18,7 @@ import { makeCompile } from "./executable.ts"
 import { MAXIMUM_PAGES } from "./lower.ts"
 import { makeMemory } from "./memory.ts"
 import { makeQueue } from "./threads/queue.ts"
-import { makeSlotTable } from "./slot_table.ts"
+import { slotMemory } from "./slot_memory.ts"
 import { startWorkers } from "./threads/workers.ts"
 
 /** Options of the engine; defaults are detected. */
@@ -69,7 +70,7 @@ const start = async (options: WasmOptions): Promise<Started> => {
   const enqueue = makeQueue(workers.lost)
   const access = shared === undefined ? remoteAccess(workers, enqueue) : sharedAccess(shared, enqueue)
   const memory = makeMemory(BARRIER_BYTES + threads * COUNTER_BYTES, access)
-  const slots = makeSlotTable(memory, access)
+  const slots = makeSlotTable(slotMemory(memory, access))
   const target = { relaxed, wide }
   const description = `CPU by WebAssembly, ${threads} thread${threads === 1 ? "" : "s"}, ` +
     `${relaxed ? "relaxed" : "plain"} SIMD${wide ? " in wide vectors" : ""}${

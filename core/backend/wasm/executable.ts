@@ -6,13 +6,15 @@ import type { Target } from "../../../kernels/wasm/assembler.ts"
 import type { BackendService, CallTime, Executable } from "../backend.ts"
 import { BackendError } from "../backend_error.ts"
 import { checkInputs } from "../check_inputs.ts"
+import type { SlotTable } from "../slot_table.ts"
 import { slotsOf } from "../slots.ts"
 import type { Region } from "./threads/worker.ts"
 import type { Access } from "./access.ts"
-import { lower, type PlannedRegion } from "./lower.ts"
+import { lower } from "./lower.ts"
 import type { EngineMemory } from "./memory.ts"
+import type { PlannedRegion } from "./program_memory.ts"
 import type { Enqueue } from "./threads/queue.ts"
-import type { SlotTable } from "./slot_table.ts"
+import type { Block } from "./allocator.ts"
 import type { Workers } from "./threads/workers.ts"
 
 /** The parts of a backend. */
@@ -24,7 +26,7 @@ export interface Engine {
   readonly enqueue: Enqueue
   readonly access: Access
   readonly memory: EngineMemory
-  readonly slots: SlotTable
+  readonly slots: SlotTable<Block>
 }
 
 /** The clock readings [calls, threads, start and end] of a run as times of its calls. */
@@ -49,7 +51,7 @@ export const makeCompile = (engine: Engine): BackendService["compile"] => {
     const lost = workers.lost()
     if (lost !== undefined) throw lost
     const used = slotsOf(program, slots.held)
-    const slotAddress = (id: number) => slots.held.get(id)!.block.address
+    const slotAddress = (id: number) => slots.held.get(id)!.memory.address
     const plan = lower(program, { target, threads, shared, trace: trace !== undefined, slotAddress })
     const number = programs++
     const what = `program "${program.name}"`
@@ -74,7 +76,7 @@ export const makeCompile = (engine: Engine): BackendService["compile"] => {
     })
     let disposed = false
     const run: Executable["run"] = async (inputs) => {
-      used.forEach(({ slot }) => slots.blockOf(slot, what))
+      used.forEach(({ slot }) => slots.heldOf(slot, what))
       checkInputs(plan.inputs, inputs, what)
       if (disposed) throw new BackendError({ reason: "BadInput", message: `${what} was disposed` })
       // Addresses as of now: later owners of the same bytes write after this run. Inputs are copied, since the caller

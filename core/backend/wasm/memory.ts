@@ -2,11 +2,11 @@
  * The engine's memory: slots, constants, and one arena for the temporaries of all programs.
  * @module
  */
-import { BackendError } from "../backend_error.ts"
-import { mebibytes } from "../mebibytes.ts"
+import { BackendError, mebibytes } from "../backend_error.ts"
 import { type Block, makeAllocator } from "./allocator.ts"
 import type { Access } from "./access.ts"
-import { ALIGNMENT, MAXIMUM_PAGES } from "./lower.ts"
+import { MAXIMUM_PAGES } from "./lower.ts"
+import { ALIGNMENT } from "./program_memory.ts"
 
 const PAGE = 65536
 // Below 4 GiB: the address behind a block must be more than the block's.

@@ -7,11 +7,12 @@
 import type * as Layer from "effect/Layer"
 import type { Backend } from "../backend.ts"
 import type { BackendError } from "../backend_error.ts"
+import { makeSlotTable } from "../slot_table.ts"
 import { resource, type Started } from "../resource.ts"
 import { startDevice } from "./device.ts"
 import { makeBuffers } from "./buffers.ts"
 import { makeCompile } from "./executable.ts"
-import { makeSlotTable } from "./slot_table.ts"
+import { slotMemory } from "./slot_memory.ts"
 
 /** Options of the backend. */
 export interface WebgpuOptions {
@@ -22,7 +23,7 @@ export interface WebgpuOptions {
 const start = async ({ software = true }: WebgpuOptions): Promise<Started> => {
   const device = await startDevice(software)
   const buffers = makeBuffers(device)
-  const slots = makeSlotTable(buffers)
+  const slots = makeSlotTable(slotMemory(buffers))
   return {
     service: {
       info: { name: "webgpu", description: `GPU by WebGPU, ${device.facts.description}`, threads: 1 },
@@ -32,7 +33,7 @@ const start = async ({ software = true }: WebgpuOptions): Promise<Started> => {
       read: slots.read,
       compile: makeCompile(buffers, slots),
       memory: () => ({
-        slotBytes: slots.bytes(),
+        slotBytes: slots.held.values().reduce((sum, { memory }) => sum + memory.bytes, 0),
         temporaryBytes: buffers.arenaBytes(),
         totalBytes: device.bytes(),
       }),

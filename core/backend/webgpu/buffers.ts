@@ -2,8 +2,7 @@
  * Numbered buffers of the device, and one arena for the temporaries of all programs.
  * @module
  */
-import { BackendError } from "../backend_error.ts"
-import { mebibytes } from "../mebibytes.ts"
+import { BackendError, mebibytes } from "../backend_error.ts"
 import type { Device } from "./device.ts"
 
 /** Number of the arena. */

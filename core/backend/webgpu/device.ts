@@ -5,7 +5,8 @@
 import { startThread } from "../thread.ts"
 import { BackendError } from "../backend_error.ts"
 import { makeRequests } from "../requests.ts"
-import { type DeviceFacts, engine, type Reply, type Request } from "./worker.ts"
+import { engine, parts } from "./worker/engine.ts"
+import type { DeviceFacts, Reply, Request } from "./worker/protocol.ts"
 
 /** A request without its number. */
 export type Question = Request extends infer R ? R extends { ticket: number } ? Omit<R, "ticket"> : never : never
@@ -41,7 +42,7 @@ export const startDevice = async (software: boolean): Promise<Device> => {
     requests.rejectAll(lost)
     thread.terminate()
   }
-  const thread = await startThread<Request, Reply>(engine, (reply) => {
+  const thread = await startThread<Request, Reply, typeof parts>(engine, parts, (reply) => {
     bytes = reply.bytes
     const { ticket, error } = reply
     if (error?.reason === "Lost") return lose(closing ? "it was closed" : error.message)

@@ -5,11 +5,12 @@
 import type { BackendService, CallTime, Executable, RunData } from "../backend.ts"
 import { BackendError } from "../backend_error.ts"
 import { checkInputs } from "../check_inputs.ts"
+import type { SlotTable } from "../slot_table.ts"
 import { slotsOf } from "../slots.ts"
-import type { Region } from "./worker.ts"
+import type { Region } from "./worker/protocol.ts"
 import { ARENA, type DeviceBuffers } from "./buffers.ts"
 import { lower, type PlannedRegion, type WebgpuPlan } from "./lower.ts"
-import { arrayOf, type SlotTable } from "./slot_table.ts"
+import { arrayOf, type SlotBuffer } from "./slot_memory.ts"
 
 /** Times of the calls from the dispatches' nanoseconds; the first starts at 0. */
 const timesOf = ({ dispatches }: WebgpuPlan, bytes: ArrayBuffer): ReadonlyArray<CallTime> => {
@@ -39,7 +40,7 @@ const settle = async (made: ReadonlyArray<Promise<unknown>>): Promise<void> => {
 }
 
 /** The backend's `compile`. */
-export const makeCompile = (buffers: DeviceBuffers, slots: SlotTable): BackendService["compile"] => {
+export const makeCompile = (buffers: DeviceBuffers, slots: SlotTable<SlotBuffer>): BackendService["compile"] => {
   const { device, create, destroy, writeBuffer, enlargeArena } = buffers
   const { facts, ask } = device
   const options = {
@@ -52,9 +53,7 @@ export const makeCompile = (buffers: DeviceBuffers, slots: SlotTable): BackendSe
     bindingBytes: facts.limits.maxStorageBufferBindingSize,
     enableSubgroups: facts.enableSubgroups,
   }
-  /** Numbers of the shaders of all programs, by their text. */
-  const shaderNumbers = new Map<string, number>()
-  let shaders = 0, programs = 0
+  let programs = 0
   return async (program, { trace } = {}) => {
     const lost = device.lost()
     if (lost !== undefined) throw lost
@@ -78,22 +77,15 @@ export const makeCompile = (buffers: DeviceBuffers, slots: SlotTable): BackendSe
       made.push(writeBuffer(constants, offset, data, `writing the constants of ${what}`))
     }
     const bufferOf = (place: PlannedRegion["place"]): number =>
-      typeof place === "number" ? slots.held.get(place)!.buffer : { arena: ARENA, inputs, constants }[place]
+      typeof place === "number" ? slots.held.get(place)!.memory.buffer : { arena: ARENA, inputs, constants }[place]
     const region = ({ place, offset, bytes }: PlannedRegion): Region => ({ buffer: bufferOf(place), offset, bytes })
-    const fresh = plan.shaders.filter(({ code }) => !shaderNumbers.has(code))
-    for (const { code } of fresh) shaderNumbers.set(code, shaders++)
-    const numberOf = plan.shaders.map(({ code }) => shaderNumbers.get(code)!)
     const number = programs++
     const load = {
       kind: "load",
       program: number,
       label: plan.name,
-      shaders: fresh.map((shader) => ({ ...shader, number: shaderNumbers.get(shader.code)! })),
-      dispatches: plan.dispatches.map((dispatch) => ({
-        ...dispatch,
-        shader: numberOf[dispatch.shader],
-        bindings: dispatch.bindings.map(region),
-      })),
+      shaders: plan.shaders,
+      dispatches: plan.dispatches.map((dispatch) => ({ ...dispatch, bindings: dispatch.bindings.map(region) })),
       inputs,
       outputs: [...plan.outputs.map(region), ...timeBytes > 0 ? [{ buffer: times, offset: 0, bytes: timeBytes }] : []],
       times,
@@ -102,14 +94,13 @@ export const makeCompile = (buffers: DeviceBuffers, slots: SlotTable): BackendSe
       await settle([...made, ask(load, `compiling ${what}`)])
     } catch (error) {
       destroy(own)
-      for (const { code } of fresh) shaderNumbers.delete(code)
       throw error
     }
 
     let disposed = false
     const run: Executable["run"] = async (given) => {
       checkInputs(plan.inputs, given, what)
-      for (const { slot } of used) slots.heldOf(slot)
+      for (const { slot } of used) slots.heldOf(slot, what)
       if (disposed) throw new BackendError({ reason: "BadInput", message: `${what} was disposed` })
       const bytes = inputBytes(plan, given)
       const data = await ask({ kind: "run", program: number, inputs: bytes }, what, [bytes])

@@ -10,8 +10,8 @@ import type { DeviceTraits, Dispatch, KernelContext } from "../../../kernels/wgs
 import type { BufferSpec, Program } from "../../graph/program.ts"
 import { sizeOf } from "../../tensor/shape.ts"
 import { BackendError } from "../backend_error.ts"
-import { planMemory } from "../memory_plan.ts"
-import { declare, makeShader, type Place, type PlannedRegion, resolveBindings } from "./shader.ts"
+import { Arena } from "../memory_plan.ts"
+import { declare, makeShader, type PlannedRegion, resolveBindings } from "./shader.ts"
 
 export type { Place, PlannedRegion } from "./shader.ts"
 
@@ -103,26 +103,18 @@ export const lower = (program: Program, { device, bindingBytes, enableSubgroups 
   })
 
   // A temporary lives from the first call that uses it to the last.
-  const lifetimes = all.map(({ size }) => ({ bytes: paddedBytes(size), first: Infinity, last: -1 }))
-  const use = (buffer: number, when: number): void => {
-    const lifetime = lifetimes[buffer]
-    lifetime.first = Math.min(lifetime.first, when)
-    lifetime.last = Math.max(lifetime.last, when)
-  }
-  for (const { dispatch, call } of dispatches) for (const { buffer } of dispatch.bindings) use(buffer, call)
-  for (const { view } of program.outputs) use(view.buffer, calls.length)
-  const temporaries = lifetimes.flatMap(({ last }, buffer) =>
-    last >= 0 && all[buffer].source.kind === "temporary" ? [buffer] : []
-  )
-  const plan = planMemory(temporaries.map((buffer) => lifetimes[buffer]), ALIGNMENT)
-  const places = new Map<number, { readonly place: Place; readonly offset: number }>()
-  temporaries.forEach((buffer, i) => places.set(buffer, { place: "arena", offset: plan.offsets[i] }))
-  const totals = { input: 0, constant: 0 }
-  all.forEach(({ size, source }, buffer) => {
-    if (source.kind === "slot") places.set(buffer, { place: source.slot, offset: 0 })
-    if (source.kind !== "input" && source.kind !== "constant") return
-    places.set(buffer, { place: source.kind === "input" ? "inputs" : "constants", offset: totals[source.kind] })
-    totals[source.kind] += paddedBytes(size)
+  const arena = new Arena()
+  for (const { size, source } of all) arena.add(source.kind === "temporary" ? paddedBytes(size) : 0)
+  for (const { dispatch, call } of dispatches) for (const { buffer } of dispatch.bindings) arena.use(buffer, call)
+  for (const { view } of program.outputs) arena.use(view.buffer, calls.length)
+  const plan = arena.plan(ALIGNMENT)
+  const totals = { inputs: 0, constants: 0 }
+  const places = all.map(({ size, source }, buffer): Omit<PlannedRegion, "bytes"> => {
+    if (source.kind === "temporary") return { place: "arena", offset: plan.offsets[buffer] }
+    if (source.kind === "slot") return { place: source.slot, offset: 0 }
+    const place = source.kind === "input" ? "inputs" : "constants", offset = totals[place]
+    totals[place] += paddedBytes(size)
+    return { place, offset }
   })
 
   const shaders: Array<PlannedShader> = []
@@ -132,10 +124,10 @@ export const lower = (program: Program, { device, bindingBytes, enableSubgroups 
     const { variables, functions } = resolveBindings(
       dispatch,
       windowBytes,
-      (buffer) => ({ ...places.get(buffer)!, bytes: paddedBytes(all[buffer].size, encodingIn(all[buffer])) }),
+      (buffer) => ({ ...places[buffer], bytes: paddedBytes(all[buffer].size, encodingIn(all[buffer])) }),
     )
     // If a buffer is written, all its bindings are writable: the API forbids reading it through another binding.
-    const stored = new Set(bindings.flatMap(({ buffer, writes }) => writes ? [places.get(buffer)!.place] : []))
+    const stored = new Set(bindings.flatMap(({ buffer, writes }) => writes ? [places[buffer].place] : []))
     const writable = variables.map(({ region }) => stored.has(region.place))
     if (variables.length > device.storageBindings) {
       throw new BackendError({
@@ -157,7 +149,7 @@ export const lower = (program: Program, { device, bindingBytes, enableSubgroups 
   })
 
   const data = (name: string, buffer: number, first: number, length: number): PlannedData => {
-    const { place, offset } = places.get(buffer)!
+    const { place, offset } = places[buffer]
     return { name, place, offset: offset + 4 * first, bytes: 4 * length, length, dtype: all[buffer].dtype }
   }
   return {
@@ -165,14 +157,14 @@ export const lower = (program: Program, { device, bindingBytes, enableSubgroups 
     shaders,
     dispatches: planned,
     arenaBytes: plan.bytes,
-    inputBytes: totals.input,
+    inputBytes: totals.inputs,
     inputs: buffers.flatMap(({ size, source }, buffer) =>
       source.kind === "input" ? [data(source.name, buffer, 0, size)] : []
     ),
     outputs: program.outputs.map(({ name, view }) => data(name, view.buffer, view.offset, sizeOf(view.shape))),
-    constantBytes: totals.constant,
+    constantBytes: totals.constants,
     constants: all.flatMap(({ size, source }, buffer) =>
-      source.kind === "constant" && size > 0 ? [{ offset: places.get(buffer)!.offset, data: source.data }] : []
+      source.kind === "constant" && size > 0 ? [{ offset: places[buffer].offset, data: source.data }] : []
     ),
   }
 }

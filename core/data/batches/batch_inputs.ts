@@ -1,5 +1,5 @@
 /**
- * A batch as inputs of a graph, and as the data of those inputs.
+ * A batch as inputs of a graph, and the data of these inputs.
  * @module
  */
 import type { RunData } from "../../backend/backend.ts"
@@ -29,7 +29,7 @@ export function batchInputs(task: string, rows: number, length: number, spec: Ba
   }
 }
 
-/** A packed row of `length` tokens with `examples` examples as inputs of the same names, and those of its places. */
+/** A packed row of `length` tokens with `examples` examples as inputs of the same names, with positions and segments. */
 export function packedInputs(
   task: string,
   examples: number,

@@ -5,7 +5,7 @@ import type { FieldSpec } from "../data.ts"
 import type { Example } from "../encode.ts"
 import { makeRng } from "../../tensor/operations/random.ts"
 
-/** How examples are grouped into batches. */
+/** Options of batches. */
 export interface BatchOptions {
   /** Examples of a micro-batch. */
   readonly batchSize: number
@@ -18,14 +18,14 @@ export interface BatchOptions {
   /** Seed of the order. Default 0. */
   readonly seed?: number
   /**
-   * Steps whose rows are drawn together and then sorted by length into micro-batches. With 1 a step's rows are a plain
-   * random sample. More means less padding, and steps that are less alike the whole where a label goes with length
-   * (SMS spam, batches of 16: padded tokens / tokens 3.1 at 1, 1.45 at 8, 1.26 at 50). Default 8.
+   * Steps whose rows are drawn together, then sorted by length into micro-batches. With 1, a step is a plain random sample.
+   * A larger window means less padding, but more biased steps if labels depend on length (SMS spam, batches of 16: padded
+   * tokens / tokens 3.1 at 1, 1.45 at 8, 1.26 at 50). Default 8.
    */
   readonly sortWindow?: number
   /**
-   * Deals rows so that micro-batches hold about the same number of tokens, instead of sorting them: each has long and short
-   * ones, and packed rows come in few lengths. Default false.
+   * Balances the number of tokens of micro-batches instead of sorting by length, so that packed rows have few different
+   * lengths. Default false.
    */
   readonly even?: boolean
   /** Name of the task. Default "default". */
@@ -44,8 +44,8 @@ export interface Batch {
   /** Token ids [B * T] or [N]. */
   readonly tokens: Int32Array
   /**
-   * Tokens of each example [B]. Of an empty one 1 in padded rows, so that attention has something to look at, and 0 in a
-   * packed row.
+   * Tokens of each example [B]. An empty example counts 1 in padded rows, so that attention has a key, and 0 in a packed
+   * row.
    */
   readonly lengths: Int32Array
   /** See `PackedRow`: arrays of [N] tokens and [B] examples. */
@@ -56,23 +56,23 @@ export interface Batch {
     readonly last: Int32Array
     readonly longest: number
   }
-  /** 1 for an example, 0 for an empty row [B]; of a packed row whose head is not of the sequence [1]. */
+  /** 1 for an example, 0 for an empty row [B]; [1] for a packed row, unless the head is a sequence head. */
   readonly exampleWeight: Float32Array
-  /** The task's batch fields: [B], or [B * T] or [N] of tokens, each times the field's size. */
+  /** Batch fields: [B], or [B * T] or [N] per token, times the field's size. */
   readonly fields: Readonly<Record<string, Int32Array | Float32Array>>
   /** Index of each example, -1 for an empty row [B]. */
   readonly rows: Int32Array
 }
 
-/** What of a task decides the arrays of its batches. */
+/** The part of a task that decides the arrays of its batches. */
 export interface BatchSpec {
-  /** Its head: in a packed row, all but that of a sequence give one loss for the row. */
+  /** In a packed row, heads other than a sequence head give one loss for the row. */
   readonly head: Pick<Head, "kind">
   /** Its batch fields by name. */
   readonly fields: Readonly<Record<string, FieldSpec>>
 }
 
-/** Length that a row is padded to: 16, 24, 32, 48, 64, 96, 128 ... and at most `maxLength`. */
+/** Padded length of a row: 16, 24, 32, 48, 64, 96, 128 ..., at most `maxLength`. */
 export const bucketLength = (length: number, maxLength: number): number => {
   let bucket = 16
   while (bucket < length) bucket += (bucket & (bucket - 1)) === 0 ? bucket / 2 : bucket / 3
@@ -104,7 +104,7 @@ export interface Batches {
 }
 
 /**
- * Batches of examples of like length in random order; every example once an epoch. A pure function of its arguments.
+ * Batches of examples with similar lengths in random order; every example once an epoch. A pure function of its arguments.
  *
  * @throws DataError `BadInput` for sizes that are not whole numbers from 1; `TooLong` for examples over `maxLength`.
  */
@@ -131,7 +131,7 @@ export const makeBatches = (examples: ReadonlyArray<Example>, options: BatchOpti
     const rng = makeRng(seed, BATCH_STREAM, epoch)
     if (options.even) {
       const windows = chunks(rng.shuffle(all), EVEN_WINDOW * accumulation * batchSize)
-      return windows.flatMap((rows) => stepsOf(rng.shuffle(dealt(rows, lengths, batchSize).map(made))))
+      return windows.flatMap((rows) => stepsOf(rng.shuffle(balanced(rows, lengths, batchSize).map(made))))
     }
     const windows = chunks(rng.shuffle(all), sortWindow * accumulation * batchSize)
     return windows.flatMap((window) => stepsOf(rng.shuffle(microBatchesOf(byLength(window)))))
@@ -140,11 +140,11 @@ export const makeBatches = (examples: ReadonlyArray<Example>, options: BatchOpti
 }
 
 const BATCH_STREAM = 2
-/** Steps whose rows are dealt together: so many that their mean length is nearly that of all. */
+/** Steps whose rows are balanced together: enough for a mean length close to the overall mean. */
 const EVEN_WINDOW = 64
 
-/** Rows in parts of `size`, the last one smaller: the longest row first, each to the part with the fewest tokens. */
-const dealt = (rows: ReadonlyArray<number>, lengths: ArrayLike<number>, size: number): Array<Array<number>> => {
+/** Divides rows into parts of `size` (the last one may be smaller): longest first, into the part with the fewest tokens. */
+const balanced = (rows: ReadonlyArray<number>, lengths: ArrayLike<number>, size: number): Array<Array<number>> => {
   const parts = chunks(rows, size).map(({ length }) => ({ left: length, tokens: 0, rows: [] as Array<number> }))
   for (const row of rows.toSorted((a, b) => lengths[b] - lengths[a])) {
     const part = parts.reduce((best, one) => one.left > 0 && (best.left === 0 || one.tokens < best.tokens) ? one : best)
@@ -161,10 +161,7 @@ const chunks = <A>(items: ReadonlyArray<A>, size: number): Array<ReadonlyArray<A
   return parts
 }
 
-/**
- * Arrays of a task's fields for `examples` examples in `tokens` places, filled with what they have for nothing, and a
- * function that writes an example: its number, and the place of its first token.
- */
+/** Arrays of the batch fields, filled with `fill`, and a function that writes an example: its index, its first token. */
 export const fieldArrays = (
   specs: BatchSpec["fields"],
   examples: number,
@@ -181,7 +178,7 @@ export const fieldArrays = (
   return [Object.fromEntries(all.map(({ name, array }) => [name, array])), write]
 }
 
-/** Fills the arrays of padded rows. `padId` may be any valid id: padding is told by the lengths. Default 0. */
+/** Fills the arrays of padded rows. `padId` may be any valid id, since the lengths mask it. Default 0. */
 export const collate = (
   examples: ReadonlyArray<Example>,
   microBatch: MicroBatch,

@@ -6,9 +6,6 @@ import type { MicroBatch } from "../../contracts/batch_source.ts"
 import { type Batch, type BatchSpec, collate, fieldArrays } from "./batches.ts"
 import type { Example } from "../encode.ts"
 
-/** Longest packed row. A longer one would not pay: which tokens see each other is a table of its square. */
-export const LONGEST_ROW = 4096
-
 /**
  * Length that a packed row is padded to: a multiple of 16 up to 512, then sixteen lengths to each power of two. About 2 %
  * are padding; where rows are dealt evenly, few lengths come up in a run.
@@ -62,10 +59,7 @@ export const packRow = (
   }
 }
 
-/**
- * A micro-batch in the layout that holds fewer tokens: a packed row, or padded rows where they are all of a length, or
- * where the row would be longer than {@link LONGEST_ROW}.
- */
+/** A micro-batch in the layout that holds fewer tokens: a packed row, or padded rows where they are all of a length. */
 export const packOrCollate = (
   examples: ReadonlyArray<Example>,
   microBatch: MicroBatch,
@@ -75,7 +69,7 @@ export const packOrCollate = (
 ): Batch => {
   const { rows, length } = microBatch
   const packed = packedLength(rows.reduce((sum, row) => sum + (row < 0 ? 0 : examples[row].tokens.length), 0))
-  return packed <= LONGEST_ROW && packed < rows.length * length
+  return packed < rows.length * length
     ? packRow(examples, microBatch, longest, spec, padId)
     : collate(examples, microBatch, spec, padId)
 }

@@ -1,11 +1,10 @@
-import { DataError } from "../data_error.ts"
-import { columnOf, firstOf, groupBy, type LabelGroups, type LabelPlaces, told } from "./label_groups.ts"
+import { firstOf, groupBy, labelError, type LabelGroups, type LabelPlaces, told } from "./label_groups.ts"
 import { spellingKey } from "./label_spelling.ts"
 import { compareNumerals, numeralOf } from "./numeral.ts"
 
-/** Different numbers from which on they are hardly classes, unless whole: half stars from 0 to 10 are as many. */
+/** Most different numbers that can be classes if they are not whole: half stars from 0 to 10. */
 const MOST_STEPS = 21
-/** Different labels that a few rows may have, whatever they are. */
+/** Number of different labels that is never suspicious. */
 const FEW = 8
 
 /** The number of a score: `3.7`, `3,7`, `85 %`. */
@@ -17,9 +16,9 @@ const isWhole = (name: string): boolean => {
 }
 
 /**
- * Whether labels found in a column can be classes; notes on those that may not be.
+ * Checks that the labels found in a column can be classes. Gives notes about doubtful ones.
  *
- * @throws DataError `Label` for scores, and for texts of which nearly each row has its own.
+ * @throws DataError `Label` for scores, and for texts that differ in nearly every row.
  */
 export const checkClasses = (
   groups: LabelGroups,
@@ -30,14 +29,14 @@ export const checkClasses = (
   const count = [...groups.values()].reduce((sum, group) => sum + group.length, 0)
   const numbers = names.filter((name) => scoreOf(name) !== undefined)
   const own = (share: number) => names.length >= FEW && names.length > share * count
-  /** Labels that differ in spelling alone are told elsewhere. */
+  /** Labels that differ only in spelling count once. */
   const texts = groupBy(names, spellingKey).size
   const mostly = numbers.length >= 0.9 * names.length
   const fail = (what: string, advice: string) => {
-    const message = `${columnOf(where)}: ${names.length} different labels in ${count} ${kind} (${
+    const message = `${names.length} different labels in ${count} ${kind} (${
       firstOf(names.map((name) => JSON.stringify(name.length > 40 ? `${name.slice(0, 40)}…` : name)), 5, ", ")
     }) ${what}. ${advice}; if each is a class, name them all in \`labels\``
-    throw new DataError({ reason: "Label", message, rows: [...new Set(where.places)] })
+    throw labelError(where, message, where.places.keys())
   }
   if (mostly && numbers.length > 0) {
     const few = numbers.length > 10 && count < 5 * names.length
@@ -61,7 +60,7 @@ export const checkClasses = (
   return [`${single} of ${names.length} labels stand in a single place each: is it the right column?`]
 }
 
-/** Whether whole numbers count on from 0 or 1 without a gap, as ids of classes do. */
+/** Whether whole numbers count from 0 or 1 without a gap, as class ids do. */
 const counted = (numbers: ReadonlyArray<string>): boolean => {
   const values = new Set(numbers.map(Number))
   const from = values.has(0) ? 0 : 1
@@ -77,10 +76,10 @@ const numberNotes = (numbers: ReadonlyArray<string>, whole: boolean, kind: strin
   ]
 }
 
-/** What tables write for a value that is missing. */
+/** Spellings of a missing value in tables. */
 const MISSING = /^(nan|none|null|nil|undefined|#?n\/?a|<na>|\\n|na[nt]|_+|-+|\?+|unlabell?ed)$/i
 
-/** A note on classes whose name says that there is none. */
+/** A note about classes that are named like a missing value. */
 export const missingNotes = (groups: LabelGroups, where: LabelPlaces): ReadonlyArray<string> => {
   const names = [...groups.keys()].filter((name) => MISSING.test(name)).map((name) =>
     told(name, groups.get(name)!, where)

@@ -1,21 +1,21 @@
-import { listPlaces } from "../data_error.ts"
+import { DataError, listPlaces } from "../data_error.ts"
 
-/** Where labels stand; used in messages. */
+/** Places of labels, for messages. */
 export interface LabelPlaces {
   /** File name or "rows". */
   readonly source: string
   /** The column that holds them. */
   readonly column: string
-  /** What a place counts. */
+  /** Unit of the places. */
   readonly unit: "line" | "row"
   /** Place of each label. */
   readonly places: ReadonlyArray<number>
 }
 
-/** The different texts of a label column, each with the indices of its cells. */
+/** Distinct labels of a column, with the indices of their cells. */
 export type LabelGroups = ReadonlyMap<string, ReadonlyArray<number>>
 
-/** Indices of equal texts together. */
+/** Groups the indices of cells by text, or by key. */
 export const groupBy = (
   cells: ReadonlyArray<string>,
   keyOf: (cell: string) => string = (cell) => cell,
@@ -30,20 +30,30 @@ export const groupBy = (
   return groups
 }
 
+/** The error for the labels with these indices. */
+export const labelError = (where: LabelPlaces, message: string, indices: Iterable<number>): DataError => {
+  const rows = [...new Set(Array.from(indices, (index) => where.places[index]))]
+  return new DataError({
+    reason: "Label",
+    message: `${columnOf(where)}: ${message}`,
+    ...rows.length > 0 ? { rows } : {},
+  })
+}
+
 /** `reviews.csv, column "stars"`. */
 export const columnOf = ({ source, column }: LabelPlaces): string => `${source}, column ${JSON.stringify(column)}`
 
-/** `lines 3, 9`: where cells stand, each place once. */
+/** `lines 3, 9`: the places of cells, each once. */
 export const placesOf = (indices: ReadonlyArray<number>, where: LabelPlaces): string =>
   listPlaces(where.unit, [...new Set(indices.map((index) => where.places[index]))])
 
-/** `"Spam" (lines 3, 9)`, or `"spam" (210 times)` where there are many. */
+/** `"Spam" (lines 3, 9)`, or `"spam" (210 times)` for many. */
 export const told = (name: string, indices: ReadonlyArray<number>, where: LabelPlaces): string =>
   `${JSON.stringify(name)} (${
     indices.length === 0 ? "in no row" : indices.length > 5 ? `${indices.length} times` : placesOf(indices, where)
   })`
 
-/** The first few of many, and how many more there are. */
+/** The first few items, and the number of further ones. */
 export const firstOf = (items: ReadonlyArray<string>, most = 3, join = "; "): string =>
   items.slice(0, most).join(join) + (items.length > most ? `${join}and ${items.length - most} more` : "")
 

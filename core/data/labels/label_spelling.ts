@@ -2,15 +2,15 @@ import { firstOf, groupBy, type LabelGroups, type LabelPlaces, told } from "./la
 import { numeralKey, numeralOf, wholeNumber } from "./numeral.ts"
 
 /**
- * What a label certainly is, however it is written: 1 for `1`, `1.0` and `1.00`; true for `true`, `True` and `TRUE`.
- * Readers and writers of tables turn the one into the other. `1.10` may be a version or a section, so it is itself.
+ * One spelling for labels that are surely the same: 1 for `1`, `1.0` and `1.00`; true for `true`, `True` and `TRUE`. Tables are
+ * often written with the other one. `1.10` may be a version or a section, so it stays.
  */
 const sameLabel = (label: string): string =>
   /^(true|false)$/i.test(label) ? label.toLowerCase() : wholeNumber(label) ?? label
 
 /**
- * Cells without spaces around and with one spelling for each whole number and truth value: that of the name where names
- * are given. Whatever joins labels, or renames one, is told.
+ * Trims cells and gives each whole number and truth value one spelling: that of the given name, if there is one. Notes say
+ * which labels were joined or renamed.
  */
 export const oneSpelling = (
   raw: ReadonlyArray<string>,
@@ -40,19 +40,19 @@ export const oneSpelling = (
   return { cells: raw.map((cell) => classOf.get(cell)!), notes: joins.length === 0 ? [] : [firstOf(joins)] }
 }
 
-/** Equal for texts that differ in case, width, spaces, joining marks, quotes around or a mark at the end alone. */
+/** Equal for texts that differ only in case, width, spaces, joiners, quotes around or a mark at the end. */
 export const spellingKey = (label: string): string => {
   const plain = label.normalize("NFKC").replace(/\p{Cf}/gu, "").trim()
   const numeral = numeralOf(plain)
   if (numeral !== undefined) return numeralKey(numeral)
-  // Upper case first: it makes two letters of "ß".
+  // Upper case first: "ß" becomes two letters.
   const folded = plain.toUpperCase().toLowerCase().normalize("NFKC")
     .replace(/(?<=[\p{L}\p{N}])[\s_-]+(?=[\p{L}\p{N}])/gu, " ")
   const bare = folded.replace(/^["'“”„‘’«»]+|["'“”„‘’«»]+$/g, "").replace(/\s*[.,;:!?]+$/, "").trim()
   return bare === "" ? folded || label : bare
 }
 
-/** Labels that are apart but look alike: a note where there are any. */
+/** Notes about different labels that look alike. */
 export const alikeNotes = (groups: LabelGroups, where: LabelPlaces): ReadonlyArray<string> => {
   const alike = new Map<string, Array<string>>()
   for (const name of groups.keys()) alike.set(spellingKey(name), [...alike.get(spellingKey(name)) ?? [], name])
@@ -70,5 +70,5 @@ export const alikeNotes = (groups: LabelGroups, where: LabelPlaces): ReadonlyArr
   return notes
 }
 
-/** Whether two labels differ in spelling alone. */
+/** Whether two labels differ only in spelling. */
 export const alike = (a: string, b: string): boolean => spellingKey(a) === spellingKey(b)

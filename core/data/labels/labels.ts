@@ -1,10 +1,10 @@
-import { DataError } from "../data_error.ts"
 import { checkClasses, missingNotes } from "./label_checks.ts"
 import {
   columnOf,
   countOf,
   firstOf,
   groupBy,
+  labelError,
   type LabelGroups,
   type LabelPlaces,
   placesOf,
@@ -19,13 +19,13 @@ import { unlabelledRows, unlabelledTags } from "./unlabelled.ts"
 export interface Labels {
   /** Names, label id = index. */
   readonly names: ReadonlyArray<string>
-  /** Label id of each cell; {@link MASKED} for tags that say so. */
+  /** Label id of each cell; {@link MASKED} for tags without a label. */
   readonly ids: ReadonlyArray<number>
-  /** What a person should know of them. */
+  /** Notes about them. */
   readonly notes: ReadonlyArray<string>
 }
 
-/** Distinct label names in order: by value when all are numbers, else by code unit. */
+/** Distinct label names, sorted by value if all are numbers, else by code unit. */
 export const labelNames = (cells: Iterable<string>): ReadonlyArray<string> => {
   const names = [...new Set(cells)].sort((a, b) => (a < b ? -1 : 1))
   const numerals = names.map((name) => ({ name, numeral: numeralOf(name)! }))
@@ -36,13 +36,15 @@ export const labelNames = (cells: Iterable<string>): ReadonlyArray<string> => {
 /**
  * Names and ids of a column of labels, of rows or of words.
  *
- * @throws DataError `Label` for labels that are unknown, that say "no label", or that are no classes.
+ * @param fewest Smallest number of different labels. Default 2.
+ * @throws DataError `Label` for unknown labels, signs for "no label", and labels that are not classes.
  */
 export const readLabels = (
   raw: ReadonlyArray<string>,
   where: LabelPlaces,
   kind: "rows" | "words",
   given?: ReadonlyArray<string>,
+  fewest = 2,
 ): Labels => {
   const { cells, notes } = oneSpelling(raw, where, given)
   const groups = groupBy(cells)
@@ -52,7 +54,7 @@ export const readLabels = (
     ? [...kind === "rows" ? unlabelledRows(used, where) : [], ...checkClasses(used, where, kind)]
     : givenNotes(used, given, where)
   const names = given ?? labelNames(used.keys())
-  const ids = labelIds(cells, names, where, none)
+  const ids = labelIds(cells, names, where, none, fewest)
   const unlabelled = none.map((sign) => {
     const words = groups.get(sign)!
     return `the tag ${sign} is no label: ${countOf(words.length, "word")}, neither trained on nor judged, in ${
@@ -65,8 +67,8 @@ export const readLabels = (
 }
 
 /**
- * Label ids for label cells. A cell is one of `names`; where no name is a number, a cell may also be an id,
- * 0 to `names.length - 1`. Cells of `none` have no label.
+ * Label ids of cells. A cell is one of `names`, or an id from 0 to `names.length - 1` if no name is a number. Cells in `none`
+ * have no label.
  *
  * @throws DataError `Label` with all rows whose label is unknown or out of range.
  */
@@ -75,12 +77,13 @@ export const labelIds = (
   names: ReadonlyArray<string>,
   where: LabelPlaces,
   none: ReadonlyArray<string> = [],
+  fewest = 2,
 ): ReadonlyArray<number> => {
-  if (new Set(names).size !== names.length || names.length < 2) {
-    const message = `${columnOf(where)}: classification needs at least two different labels, got ${
+  if (new Set(names).size !== names.length || names.length < fewest) {
+    const message = `classification needs at least ${fewest === 1 ? "one label" : "two different labels"}, got ${
       JSON.stringify(names)
     }${none.length === 0 ? "" : ` beside ${none.join(", ")}, which stands for "no label"`}`
-    throw new DataError({ reason: "Label", message })
+    throw labelError(where, message, [])
   }
   const idOf = new Map(names.map((name, id) => [name, id]))
   for (const name of none) idOf.set(name, MASKED)
@@ -101,16 +104,16 @@ export const labelIds = (
       ? `; -1 and -100 often stand for "no label": take such rows out`
       : "",
   ]
-  const message = `${columnOf(where)}: unknown or out-of-range label ${shown.join(", ")} in ${
-    placesOf(wrong, where)
-  }; labels are ${JSON.stringify(names)}${idsAllowed ? ` or 0 to ${names.length - 1}` : ""}${hints.join("")}`
-  throw new DataError({ reason: "Label", message, rows: [...new Set(wrong.map((index) => where.places[index]))] })
+  const message = `unknown or out-of-range label ${shown.join(", ")} in ${placesOf(wrong, where)}; labels are ${
+    JSON.stringify(names)
+  }${idsAllowed ? ` or 0 to ${names.length - 1}` : ""}${hints.join("")}`
+  throw labelError(where, message, wrong)
 }
 
-/** Where no name is a number, a number is an id. */
+/** Whether numbers are ids: no name is a number. */
 const idsAreLabels = (names: ReadonlyArray<string>): boolean => names.every((name) => numeralOf(name) === undefined)
 
-/** What is to be told of labels whose names were given: ids beside names, and names that no row has. */
+/** Notes about given labels: a mix of ids and names, and names without a row. */
 const givenNotes = (used: LabelGroups, given: ReadonlyArray<string>, where: LabelPlaces): ReadonlyArray<string> => {
   const notes: Array<string> = []
   const ids = idsAreLabels(given) ? [...used.keys()].filter((name) => !given.includes(name)) : []

@@ -1,14 +1,14 @@
-/** A number as decimal digits: 0.`digits` times ten to the power `point`. No digit is lost, as a float loses them. */
+/** A decimal number without rounding: 0.`digits` times ten to the power `point`. */
 export interface Numeral {
-  /** Whether the number lies below zero. */
+  /** Whether the number is below zero. */
   readonly negative: boolean
   /** Significant digits, without zeros at either end; empty for zero. */
   readonly digits: string
-  /** Place of the decimal point, counted from the first significant digit. */
+  /** Position of the decimal point after the first significant digit. */
   readonly point: number
 }
 
-/** The number that a text writes out in decimal digits, `1e3` included; undefined for any other text. */
+/** Parses decimal digits, `1e3` included; undefined for any other text. */
 export const numeralOf = (text: string): Numeral | undefined => {
   const [, sign, whole, fraction = "", exponent = "0"] =
     /^([+-]?)(?=\.?\d)(\d*)(?:\.(\d*))?(?:e([+-]?\d{1,6}))?$/i.exec(text) ?? []
@@ -23,7 +23,7 @@ export const numeralOf = (text: string): Numeral | undefined => {
   }
 }
 
-/** Below 0, 0 or above 0, as `a` is less than, equal to or greater than `b`. */
+/** Negative, 0 or positive for `a` less than, equal to or greater than `b`. */
 export const compareNumerals = (a: Numeral, b: Numeral): number => {
   const sign = (n: Numeral) => (n.digits === "" ? 0 : n.negative ? -1 : 1)
   if (sign(a) !== sign(b) || sign(a) === 0) return sign(a) - sign(b)
@@ -31,9 +31,9 @@ export const compareNumerals = (a: Numeral, b: Numeral): number => {
   return sign(a) * size
 }
 
-/** The same text for all spellings of a number. */
+/** One text for all spellings of a number. */
 export const numeralKey = ({ negative, digits, point }: Numeral): string => `${negative ? "-" : ""}.${digits}e${point}`
 
-/** The whole number that a text stands for as an id does: digits, with `.0` after them at most; else undefined. */
+/** The digits of a whole number, with or without `.0` after it; undefined for any other text. */
 export const wholeNumber = (text: string): string | undefined =>
   /^-?(?:0|[1-9]\d{0,14})(?=(\.0+)?$)/.exec(text)?.[0].replace(/^-0$/, "0")

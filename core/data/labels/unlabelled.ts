@@ -1,29 +1,26 @@
-import { DataError } from "../data_error.ts"
-import { columnOf, countOf, type LabelGroups, type LabelPlaces, placesOf } from "./label_groups.ts"
+import { countOf, labelError, type LabelGroups, type LabelPlaces, placesOf } from "./label_groups.ts"
 import { numeralOf, wholeNumber } from "./numeral.ts"
 
-/** What data sets write for "no label": PyTorch's and Hugging Face's sign, and that of Few-NERD and GLUE's test files. */
+/** Signs for "no label": that of PyTorch and Hugging Face, and that of Few-NERD and GLUE's test files. */
 const SIGNS = ["-100", "-1"]
 
-/** A label as a whole number where it is one: `-1` for `-1.0`, `1` for `+1`. */
+/** Whole numbers in one spelling: `-1` for `-1.0`, `1` for `+1`. */
 const valueOf = (name: string): string => wholeNumber(name.replace(/^\+/, "")) ?? name
 const isSign = (name: string): boolean => SIGNS.includes(valueOf(name))
 const isMark = (name: string): boolean => ["0", "1"].includes(valueOf(name))
 const isBelow = (name: string, limit: number): boolean => numeralOf(name) !== undefined && Number(name) < limit
 
-/** How to have it otherwise. */
+/** Advice if the sign is a class. */
 const asClass = (sign: string) => `name all classes in \`labels\` if ${sign} is one of them`
 
 const fail = (where: LabelPlaces, message: string, indices: ReadonlyArray<number>): never => {
-  const rows = [...new Set(indices.map((index) => where.places[index]))]
-  throw new DataError({ reason: "Label", message: `${columnOf(where)}: ${message}`, rows })
+  throw labelError(where, message, indices)
 }
 
 /**
- * Tags that say "no label". -100 always does; -1 does beside names and ids from 0, unless the tags may be marks from
- * -1 to 1.
+ * Tags that mean "no label": always -100; -1 too, if the other tags are names or ids from 0 and not marks from -1 to 1.
  *
- * @throws DataError `Label` where what -1 means is not certain.
+ * @throws DataError `Label` if the meaning of -1 is not certain.
  */
 export const unlabelledTags = (
   groups: LabelGroups,
@@ -48,9 +45,9 @@ export const unlabelledTags = (
 }
 
 /**
- * Notes on labels that may say "no label".
+ * Notes about labels that may mean "no label".
  *
- * @throws DataError `Label` where they most likely do: a text without a label is neither to be learned from nor judged.
+ * @throws DataError `Label` if they most likely do: a text without a label can be neither trained on nor judged.
  */
 export const unlabelledRows = (groups: LabelGroups, where: LabelPlaces): ReadonlyArray<string> => {
   for (const sign of [...groups.keys()].filter(isSign)) {
@@ -72,7 +69,7 @@ export const unlabelledRows = (groups: LabelGroups, where: LabelPlaces): Readonl
   return []
 }
 
-/** Whether rows stand in one block at an end while the others are mixed: files with and without labels put together. */
+/** Whether rows form one block at an end and the others are mixed, as in joined files with and without labels. */
 const atOneEnd = (indices: ReadonlyArray<number>, groups: LabelGroups, others: ReadonlyArray<string>): boolean => {
   const total = [...groups.values()].reduce((sum, group) => sum + group.length, 0)
   const isBlock = (group: ReadonlyArray<number>) => group[group.length - 1] - group[0] === group.length - 1

@@ -2,21 +2,21 @@ import { DataError, listPlaces } from "../data_error.ts"
 
 /** A file's text. */
 export interface DecodedText {
-  /** The text, a byte order mark taken off. */
+  /** The text without a byte order mark. */
   readonly text: string
-  /** For people: what was not as usual. */
+  /** What was unusual. */
   readonly notes: ReadonlyArray<string>
 }
 
 /**
- * Text of a file's bytes: by the encoding that is given, else UTF-16 where the file shows it, else UTF-8.
+ * Decodes a file: with the given encoding, else as UTF-16 if the file shows it, else as UTF-8.
  *
- * @throws DataError `Unreadable` that says what the encoding may be: reading on would train on replacement characters.
+ * @throws DataError `Unreadable` that names the likely encoding. Decoding anyway would train on replacement characters.
  */
 export const decodeText = (path: string, bytes: Uint8Array, encoding?: string): DecodedText => {
   const name = encoding ?? wideEncoding(bytes) ?? "utf-8"
   if (name === "utf-32") throw unreadable(`${path} is UTF-32 text; save it as UTF-8`)
-  // Joined files may begin with several marks; the decoder takes off one.
+  // Joined files may begin with several marks; the decoder removes one.
   const text = decode(path, bytes, name, encoding !== undefined).replace(/^\ufeff+/, "")
   if (text.includes("\0")) {
     const lines = text.split("\n").flatMap((line, index) => line.includes("\0") ? [index + 1] : [])
@@ -30,13 +30,13 @@ export const decodeText = (path: string, bytes: Uint8Array, encoding?: string): 
   return { text, notes: name === "utf-8" || encoding !== undefined ? [] : [`${path} is ${name.toUpperCase()} text`] }
 }
 
-/** About what V8 allows in a text. */
+/** V8's limit of a string's length. */
 const LONGEST = 2 ** 29 - 24
 
 const unreadable = (message: string, rows?: ReadonlyArray<number>, cause?: unknown) =>
   new DataError({ reason: "Unreadable", message, ...(rows === undefined ? {} : { rows }), cause })
 
-/** The encoding that a byte order mark shows, or zeros beside nearly all letters. */
+/** The encoding by a byte order mark, or by zeros in nearly every second byte. */
 const wideEncoding = (bytes: Uint8Array): "utf-16le" | "utf-16be" | "utf-32" | undefined => {
   const [a, b, c, d] = bytes
   if ((a === 0xff && b === 0xfe && c === 0 && d === 0) || (a === 0 && b === 0 && c === 0xfe && d === 0xff)) {
@@ -76,11 +76,11 @@ const decode = (path: string, bytes: Uint8Array, name: string, isGiven: boolean)
   }
 }
 
-/** Whether bytes hold surrogates as UTF-8 would write them, were it allowed (Python's "surrogatepass"). */
+/** Whether bytes hold surrogates as three bytes each, which UTF-8 forbids (Python's "surrogatepass"). */
 const holdsSurrogates = (bytes: Uint8Array): boolean =>
   bytes.some((byte, at) => byte === 0xed && bytes[at + 1] >= 0xa0 && bytes[at + 1] < 0xc0 && bytes[at + 2] >> 6 === 2)
 
-/** What a file may be that is not UTF-8, with the lines that show it. */
+/** What a file that is not UTF-8 may be, with the lines at fault. */
 const notUtf8 = (path: string, bytes: Uint8Array): [message: string, rows: ReadonlyArray<number>] => {
   const lossy = new TextDecoder().decode(bytes).split("\n")
   const rows = lossy.flatMap((line, index) => line.includes("\ufffd") ? [index + 1] : [])
@@ -91,7 +91,7 @@ const notUtf8 = (path: string, bytes: Uint8Array): [message: string, rows: Reado
   }
   const latin = new TextDecoder("windows-1252").decode(bytes).split("\n")
   const high = latin.reduce((count, line) => count + (line.match(/[\x80-\uffff]/g)?.length ?? 0), 0)
-  // Letters with accents stand between letters without; other scripts are nearly all of theirs.
+  // In Latin text few letters have accents; in other scripts nearly all bytes are high.
   const isLatin = high < 0.3 * bytes.length
   const whole = lossy.join("")
   const count = (pattern: RegExp) => whole.match(pattern)?.length ?? 0

@@ -2,9 +2,11 @@ import { parse } from "csv-parse/sync"
 import { DataError, listPlaces } from "../data_error.ts"
 import type { ReadOptions } from "../table/read_options.ts"
 import { type Fault, malformed, type Table } from "../table/table.ts"
+import type { ParseText } from "./builtin.ts"
 import { unixLineEnds } from "./delimited/line_ends.ts"
 import { type ParsedRecord, type QuoteReading, readQuotes } from "./delimited/quotes.ts"
-import { DELIMITERS, named, tableFrom } from "./json/records_table.ts"
+import { DELIMITERS, named, tableFrom } from "./delimited/records_table.ts"
+import { jsonLines } from "./json.ts"
 
 /** One way to read a file. */
 interface Reading extends QuoteReading {
@@ -12,18 +14,31 @@ interface Reading extends QuoteReading {
   readonly delimiter: string
 }
 
-/** Reads CSV, TSV and their like. The header line shows what parts the columns, the file what its quotes are. */
-export const delimited = (whole: string, source: string, usual: string, options: ReadOptions): Table => {
+/** A file of JSON under a name for CSV or TSV. */
+const HOLDS_JSON = /^\s*(?:\[\s*)?\{\s*"/
+
+/** Parses comma-separated values. */
+export const csv: ParseText = (text, source, options) => delimited(text, source, ",", options)
+
+/** Parses tab-separated values. */
+export const tsv: ParseText = (text, source, options) => delimited(text, source, "\t", options)
+
+/** Parses CSV, TSV and the like. The header line shows the delimiter, the whole file shows what its quotes are. */
+const delimited = (whole: string, source: string, usual: string, options: ReadOptions): Table => {
+  if (HOLDS_JSON.test(whole)) {
+    const table = jsonLines(whole, source, options)
+    return { ...table, notes: [`${source} was read as JSON, which it holds`, ...table.notes ?? []] }
+  }
   if (options.delimiter !== undefined && !/^[^"\r\n]+$/.test(options.delimiter)) {
     const message = `a delimiter is one or more characters, no quotes or line ends; got ${
       JSON.stringify(options.delimiter)
     }`
     throw new DataError({ reason: "BadInput", message })
   }
-  // Excel tells itself the delimiter so.
+  // Excel's own way to say the delimiter.
   const sep = /^"?sep=([^"\r\n])"?\r*(?:\n|\r(?!\n))/i.exec(whole)
   const lines = unixLineEnds(sep === null ? whole : whole.slice(sep[0].length))
-  // "\r\n" may have lost its half at the end of a file.
+  // A file may end within "\r\n".
   const text = lines.includes("\n") ? lines.replace(/\r+$/, "") : lines
   const before = sep === null ? 0 : 1
   const notes: Array<string> = []
@@ -45,10 +60,17 @@ export const delimited = (whole: string, source: string, usual: string, options:
   const records = recordsOf(reading)
   const moved = before === 0 ? records : records.map(({ fields, line }) => ({ fields, line: line + before }))
   const table = tableFrom(moved, source, delimiter, options.header, notes)
-  return { ...table, notes: notes.map((note) => `${source}: ${note}`) }
+  return {
+    ...table,
+    textCells: true,
+    columnAdvice: table.columns.length === 1
+      ? "if another character parts its columns, give it: { delimiter }"
+      : "they are its first line: if that is a row already, give the columns' names: { header }",
+    notes: notes.map((note) => `${source}: ${note}`),
+  }
 }
 
-/** Reads with a delimiter; quotes that backslashes escape are read as if they were doubled, where all fits so alone. */
+/** Reads with a delimiter. If only that makes all records fit, quotes after backslashes count as doubled ones. */
 const reads = (text: string, delimiter: string, { header, quotes = "auto" }: ReadOptions): Reading => {
   const reading = { text, delimiter, ...readQuotes(text, delimiter, header, quotes) }
   const mayEscape = quotes !== "none" && text.includes('\\"') && (!reading.quoting || reading.faults.length > 0)
@@ -60,8 +82,8 @@ const reads = (text: string, delimiter: string, { header, quotes = "auto" }: Rea
 }
 
 /**
- * The delimiter: the usual one where it parts the first line and fits the rows. Else another one that does: for most rows
- * where the usual one parts nothing, for all of them where it does.
+ * The usual delimiter if it divides the first line and fits the rows. Else another one that fits: most rows if the usual one
+ * divides nothing, all rows otherwise.
  */
 const delimiterOf = (text: string, usual: string, options: ReadOptions): string => {
   const [first] = text.trimStart().split(/[\r\n]/, 1)
@@ -75,7 +97,7 @@ const delimiterOf = (text: string, usual: string, options: ReadOptions): string 
   return shares[best] === 1 || (!parts && shares[best] > 0.5) ? others[best] : usual
 }
 
-/** Carriage returns that stand alone are characters where the records fit so, and line ends where these fit so. */
+/** Decides by the fit of the records whether lone carriage returns are characters or line ends. */
 const withLineEnds = (text: string, delimiter: string, options: ReadOptions, notes: Array<string>): Reading => {
   if (!text.includes("\r")) return reads(text, delimiter, options)
   const kept = reads(text, delimiter, options)
@@ -89,7 +111,7 @@ const withLineEnds = (text: string, delimiter: string, options: ReadOptions, not
   return kept
 }
 
-/** All records of a text that was found to be in order, blank lines aside. */
+/** All records of a text without faults, blank lines aside. */
 const recordsOf = ({ text, delimiter, records, starts = [] }: Reading): ReadonlyArray<ParsedRecord> => {
   if (records !== undefined) return records
   const parsed = parse(text, {
@@ -97,10 +119,10 @@ const recordsOf = ({ text, delimiter, records, starts = [] }: Reading): Readonly
     relax_column_count: true,
     relax_quotes: true,
     skip_empty_lines: true,
-    // Else it takes the first line's for all.
+    // The default is the first line's.
     record_delimiter: "\n",
   }) as ReadonlyArray<ReadonlyArray<string>>
-  // Its own count of lines takes carriage returns within fields for lines.
+  // csv-parse counts carriage returns within fields as lines.
   return parsed.map((fields, index) => ({ fields, line: starts[index] })).filter(({ fields: [first, ...more] }) =>
     more.length > 0 || first === "" || first.trim() !== ""
   )

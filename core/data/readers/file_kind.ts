@@ -1,4 +1,4 @@
-/** Files that people give in place of a table: how they begin, what they are, and what to do. */
+/** Files that are no text: first bytes, kind, and what to do. */
 const KINDS: ReadonlyArray<readonly [begins: string, what: string, advice: string]> = [
   [
     "PAR1",
@@ -24,17 +24,17 @@ const KINDS: ReadonlyArray<readonly [begins: string, what: string, advice: strin
   ["version https://git-lfs.", "a pointer of Git LFS, not the file itself", "fetch the file with git lfs pull"],
 ]
 
-/** Names within the archives that office programs write. */
+/** Names inside the archives of office programs. */
 const WORKBOOKS = ["xl/", "[Content_Types].xml", "application/vnd.oasis.opendocument.spreadsheet"]
 
-/** What a file is, by its content, and what to do with it; undefined for text, as far as its beginning tells. */
+/** The kind of a file that is not text, and what to do with it; undefined if its start looks like text. */
 export const fileKind = (bytes: Uint8Array): string | undefined => {
   const latin = (from: number, to: number) => String.fromCharCode(...bytes.subarray(from, to))
   const begin = latin(0, 512)
   if (latin(257, 262) === "ustar") return "a tar archive: unpack it, and give the file within"
   if (bytes[0] === 0x80 && bytes[1] > 1 && bytes[1] < 6) return "a Python pickle: write its rows as JSON Lines"
   const kind = KINDS.find(([begins]) => begin.startsWith(begins))
-  // The three letters alone may begin a text.
+  // A text may begin with these three letters.
   if (kind === undefined || (kind[1].includes("ORC") && !bytes.subarray(0, 64).includes(0))) return undefined
   if (begin.startsWith("PK") && WORKBOOKS.some((name) => begin.includes(name))) {
     return "a spreadsheet (a workbook of Excel or LibreOffice): save its sheet as CSV UTF-8"
@@ -42,5 +42,5 @@ export const fileKind = (bytes: Uint8Array): string | undefined => {
   return `${kind[1]}: ${kind[2]}`
 }
 
-/** Whether a text is a page of the web, as a wrong address gives it. */
+/** Whether a text is a web page, as a wrong address returns it. */
 export const isPage = (text: string): boolean => /^\s*<(?:!doctype html|html|head)\b/i.test(text.slice(0, 200))

@@ -3,22 +3,24 @@ import { attempt, DataError } from "../data_error.ts"
 import { type DecodedText, decodeText } from "./decode_text.ts"
 import { fileKind, isPage } from "./file_kind.ts"
 
-/** The text of a file's bytes: unpacked if they are gzip (whatever the name says), and decoded. */
-export const fileText = (path: string, bytes: Uint8Array, encoding?: string): Effect.Effect<DecodedText, DataError> =>
+/** A file's bytes, unpacked if they are gzip, whatever the name says. Fails for a kind of file that is not text. */
+const plainBytes = (path: string, bytes: Uint8Array): Effect.Effect<Uint8Array, DataError> =>
   Effect.gen(function* () {
     const packed = bytes[0] === 0x1f && bytes[1] === 0x8b
     const plain = packed ? yield* gunzip(path, bytes) : bytes
     const kind = fileKind(plain)
-    if (kind !== undefined) {
-      return yield* new DataError({ reason: "Unreadable", message: `${path} is no text file but ${kind}` })
-    }
+    if (kind === undefined) return plain
+    return yield* new DataError({ reason: "Unreadable", message: `${path} is no text file but ${kind}` })
+  })
+
+/** The text of a file's bytes. */
+export const fileText = (path: string, bytes: Uint8Array, encoding?: string): Effect.Effect<DecodedText, DataError> =>
+  Effect.gen(function* () {
+    const plain = yield* plainBytes(path, bytes)
     const decoded = yield* attempt(() => decodeText(path, plain, encoding))
-    if (isPage(decoded.text) && !/\.te?xt(?:\.gz)?$/i.test(path)) {
-      const message =
-        `${path} is a page of the web, not the file itself: fetch it anew from the address of the raw file`
-      return yield* new DataError({ reason: "Unreadable", message })
-    }
-    return decoded
+    if (!isPage(decoded.text) || /\.te?xt(?:\.gz)?$/i.test(path)) return decoded
+    const message = `${path} is a page of the web, not the file itself: fetch it anew from the address of the raw file`
+    return yield* new DataError({ reason: "Unreadable", message })
   })
 
 const gunzip = (path: string, bytes: Uint8Array): Effect.Effect<Uint8Array, DataError> =>

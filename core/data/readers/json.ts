@@ -2,7 +2,7 @@ import { DataError } from "../data_error.ts"
 import type { ReadOptions } from "../table/read_options.ts"
 import { type Table, tableOf } from "../table/table.ts"
 import { rowsOfJson } from "./json/json_forms.ts"
-import { jsonLines } from "./json_lines.ts"
+import { tableOfLines } from "./json/lines.ts"
 import { parseJsonValue } from "./json/json_value.ts"
 
 const parsed = (text: string): { readonly value: unknown } | { readonly fault: string } => {
@@ -34,7 +34,7 @@ export const json = (text: string, source: string, options: ReadOptions): Table 
   if ("value" in result) return whole(result.value, source, options)
   const { line, more } = firstLine(text)
   if (more && isRow(parsed(line))) {
-    const table = jsonLines(text, source, options)
+    const table = tableOfLines(text, source, options)
     return { ...table, notes: [`${source} was read as JSON Lines: it holds one object a line (usually named .jsonl)`] }
   }
   const kind = /^\s*[[{"']/.test(text) ? "" : "; if it is a file of another kind, give its { format }"
@@ -42,7 +42,7 @@ export const json = (text: string, source: string, options: ReadOptions): Table 
 }
 
 /** Reads JSON Lines. One JSON value over several lines, or one array, is read as JSON. */
-export const linesOrJson = (text: string, source: string, options: ReadOptions): Table => {
+export const jsonLines = (text: string, source: string, options: ReadOptions): Table => {
   const { line, more } = firstLine(text)
   const first = parsed(line)
   const isArray = !more && options.header === undefined && /^\[\s*\{/.test(line)
@@ -52,5 +52,5 @@ export const linesOrJson = (text: string, source: string, options: ReadOptions):
       return whole(result.value, source, options, [`${source} was read as JSON: it holds one value, not one a line`])
     }
   }
-  return jsonLines(text, source, options)
+  return tableOfLines(text, source, options)
 }

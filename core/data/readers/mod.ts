@@ -1,6 +1,10 @@
 /**
- * All that turns a file's bytes into rows. Loaded when a file is read.
+ * The code of the readers. Loaded when a file is read.
  * @module
  */
+export { collect, iterate } from "./collect.ts"
+export { csv, tsv } from "./delimited.ts"
 export { fileText } from "./file_text.ts"
-export { parseTable } from "./delimited/parse_table.ts"
+export { json, jsonLines } from "./json.ts"
+export { openText } from "./open_text.ts"
+export { plainText } from "./text.ts"

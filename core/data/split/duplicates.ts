@@ -1,38 +1,38 @@
 import type { Data, DataRow } from "../data.ts"
 
-/** A row that says what an earlier one says. */
+/** A row that repeats an earlier one. */
 export interface Duplicate {
-  /** Where it stands: line or row of the source. */
+  /** Line or row of the source. */
   readonly row: number
-  /** Where the row stands that was kept. */
+  /** Line or row of the one that was kept. */
   readonly of: number
   /** Its text. */
   readonly text: string
 }
 
-/** Rows that say of one text what cannot all be true. */
+/** Rows about one text whose answers contradict each other. */
 export interface Conflict {
-  /** Where they stand. */
+  /** Lines or rows of the source. */
   readonly rows: ReadonlyArray<number>
-  /** What each says: its label, or its tags with spaces between. */
+  /** The answer of each: its label, or its tags with spaces between. */
   readonly labels: ReadonlyArray<string>
   /** The text. */
   readonly text: string
 }
 
-/** What {@link findDuplicates} gives. */
+/** Result of {@link findDuplicates}. */
 export interface Repetitions {
-  /** Indices of the rows that are no duplicates. */
+  /** Indices of the rows that are not duplicates. */
   readonly kept: ReadonlyArray<number>
-  /** Rows that are. */
+  /** The duplicates. */
   readonly duplicates: ReadonlyArray<Duplicate>
-  /** Texts that were given several labels; all their rows are kept. */
+  /** Texts with contradicting answers; all their rows are kept. */
   readonly conflicts: ReadonlyArray<Conflict>
 }
 
 /**
- * Rows that repeat an earlier one, and texts that were given several labels. A prompt may well have several completions,
- * and code with another indentation is another example.
+ * Finds rows that repeat an earlier one, and texts with contradicting answers. A prompt may have several completions, and code
+ * with another indentation is another example.
  */
 export const findDuplicates = <Row extends DataRow>({ kind, rows, labels }: Data<Row>): Repetitions => {
   const about = new Map<string, Map<string, number>>()

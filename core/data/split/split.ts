@@ -12,7 +12,7 @@ import { normalizeText } from "./text_keys.ts"
 
 export type { Conflict, Duplicate }
 
-/** How data is divided. What is left after validation and test is for training. */
+/** Options of a split. The rest after validation and test is for training. */
 export interface SplitOptions {
   /** Share of the rows for validation, [0, 1). Default 0.1. */
   readonly validation?: number
@@ -42,32 +42,32 @@ function resolveSplit(options: SplitOptions): Resolved<SplitOptions> {
   return { validation, test, seed }
 }
 
-/** Data divided in three; every row that is not a duplicate stands in exactly one part. */
+/** Data in three parts; every row that is not a duplicate is in exactly one of them. */
 export interface Splits<D extends Data> {
   /** Rows to train on. */
   readonly train: D
-  /** Rows to choose by (early stopping). Empty when its share is 0. */
+  /** Rows for early stopping. Empty if its share is 0. */
   readonly validation: D
-  /** Rows to judge by. Empty when its share is 0. */
+  /** Rows for the final evaluation. Empty if its share is 0. */
   readonly test: D
-  /** Label names; empty where there are no labels. */
+  /** Label names; empty if there are none. */
   readonly labels: ReadonlyArray<string>
   /**
-   * Rows left out because an earlier row says the same. A text is the same, with the same label, whatever its case and the
-   * spaces within its lines; prompts with the same completion, and words with the same tags, are so in every character.
+   * Rows left out because an earlier one is the same. Texts with the same label are the same despite case and spaces within
+   * lines; prompts with completions, and words with tags, must agree in every character.
    */
   readonly duplicates: ReadonlyArray<Duplicate>
-  /** Texts that were given several labels (words: several tags). All their rows are kept, in one part. */
+  /** Texts with several labels (words: several tags). All their rows are kept, in one part. */
   readonly conflicts: ReadonlyArray<Conflict>
   /** Number of {@link Splits.duplicates}. */
   readonly removedDuplicates: number
-  /** Rows among {@link Splits.conflicts} that say of a text what the first row does not. */
+  /** Rows of {@link Splits.conflicts} that contradict the first row of their text. */
   readonly conflictingLabels: number
-  /** What a person should know of the division; among the notes of {@link Splits.train} too. */
+  /** Notes about the split; also among the notes of {@link Splits.train}. */
   readonly notes: ReadonlyArray<string>
 }
 
-/** {@link splitData} for a data set that is still to be read. Fails with a {@link DataError} of reason `Split`. */
+/** {@link splitData} for an Effect of a data set. Fails with a {@link DataError} of reason `Split`. */
 export function split(
   options: SplitOptions = {},
 ): <D extends Data, E, R>(data: Effect.Effect<D, E, R>) => Effect.Effect<Splits<D>, E | DataError, R> {
@@ -75,11 +75,10 @@ export function split(
 }
 
 /**
- * Divides data, a pure function of the data and the options. Duplicates are left out first, and rows that differ in case,
- * white space or label alone stay together, so that no test row's text stands in training. Labelled data is stratified:
- * each part gets its share of every class, rounded by largest remainder, where the seed draws ties; a class with few
- * texts keeps at least one in training. Rows of the same prompt stay together (a model that saw a prompt in training is
- * not tested on it), so the parts of prompt data may be larger than their shares by less than one prompt's rows.
+ * Divides data; a pure function of the data and the options. Duplicates are removed first, and rows that differ only in case,
+ * white space or label stay together, so that no text of a test row is in training. Labelled data is stratified: each part
+ * gets its share of every class, rounded by largest remainder (the seed draws ties), and each class keeps a text in training.
+ * Rows of one prompt stay together, so parts of prompt data may exceed their shares by less than one prompt's rows.
  *
  * @throws DataError `Split` for shares out of range or a part that would be empty.
  */
@@ -122,11 +121,11 @@ export const splitData = <D extends Data>(data: D, options: SplitOptions = {}): 
 
 const SPLIT_STREAM = 1
 
-/** Rows that must not be torn apart. */
+/** Rows that stay together. */
 type Unit = ReadonlyArray<number>
 type Parts = Record<"test" | "validation" | "train", Array<number>>
 
-/** Units by the class of their first row; all together where there are no classes. */
+/** Units by the class of their first row; one stratum if there are no classes. */
 const strataOf = (data: Data, kept: ReadonlyArray<number>): ReadonlyArray<ReadonlyArray<Unit>> => {
   const units = new Map<string, Array<number>>()
   for (const index of kept) {
@@ -142,7 +141,7 @@ const strataOf = (data: Data, kept: ReadonlyArray<number>): ReadonlyArray<Readon
   return strata
 }
 
-/** Units in their order: first those of the test, then those of validation, then those of training. */
+/** Fills test, then validation, then training, in the order of the units. */
 const divide = (
   units: ReadonlyArray<Unit>,
   weigh: (unit: Unit) => number,

@@ -3,7 +3,7 @@ import type { Conflict, Duplicate } from "./duplicates.ts"
 import { countOf, firstOf } from "../labels/label_groups.ts"
 import { MASKED } from "../batches/masked.ts"
 
-/** A division of data, as far as there is something to tell of it. */
+/** A split, for its notes. */
 export interface Division {
   readonly data: Data
   readonly train: Data
@@ -13,7 +13,7 @@ export interface Division {
   readonly conflicts: ReadonlyArray<Conflict>
 }
 
-/** What a person should know of a division: what was left out, what contradicts itself, which classes a part lacks. */
+/** Notes about a split: rows left out, contradictions, classes that a part lacks. */
 export const splitNotes = (
   { data, train, validation, test, duplicates, conflicts }: Division,
 ): ReadonlyArray<string> => {

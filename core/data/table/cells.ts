@@ -1,11 +1,11 @@
-import { DataError, listPlaces } from "../data_error.ts"
+import { listPlaces, rowsError } from "../data_error.ts"
 import { HALF } from "../half_characters.ts"
-import { isDelimited, type Table } from "./table.ts"
+import type { Table } from "./table.ts"
 
 /**
- * A cell's exact text: numbers of a file as they stand there, true and false by these words, a date as ISO 8601.
- * Nothing (null, undefined, NaN) is the empty text. `undefined` stands for what has no text of its own (a list, an object)
- * and for whole numbers beyond 2^53 from memory, whose digits may be lost already; those of files are kept as text.
+ * A cell's exact text: numbers as the file has them, `true` and `false`, dates as ISO 8601; null, undefined and NaN are empty.
+ * Undefined for lists and objects, and for whole numbers from 2^53 in memory, which may have lost digits (numbers of files
+ * are text).
  */
 export const cellText = (value: unknown): string | undefined => {
   switch (typeof value) {
@@ -25,9 +25,13 @@ export const cellText = (value: unknown): string | undefined => {
   }
 }
 
-/** The texts of a column. @throws DataError with all rows that hold something else, nothing, or half a character. */
-export const cellsOf = (table: Table, column: string): ReadonlyArray<string> => {
-  const faults = new CellFaults(table, column)
+/** The texts of a column. @throws DataError with all rows that are no text, empty, or hold half of a character. */
+export const cellsOf = (
+  table: Table,
+  column: string,
+  textOf: (value: unknown) => string | undefined = cellText,
+): ReadonlyArray<string> => {
+  const faults = new CellFaults(table, column, textOf)
   const cells = table.rows.map((row, index) => {
     const cell = faults.textOf(row[column], index)
     if (cell.trim() === "") faults.empty.add(index)
@@ -37,7 +41,7 @@ export const cellsOf = (table: Table, column: string): ReadonlyArray<string> => 
   return cells
 }
 
-/** The lists of a column, white space around their items taken off. @throws DataError as {@link cellsOf}. */
+/** The lists of a column, with trimmed items. @throws DataError as {@link cellsOf}. */
 export const listsOf = (table: Table, column: string): ReadonlyArray<ReadonlyArray<string>> => {
   const faults = new CellFaults(table, column)
   const lists = table.rows.map((row, index) => {
@@ -47,7 +51,7 @@ export const listsOf = (table: Table, column: string): ReadonlyArray<ReadonlyArr
     if (list.length === 0 || list.includes("")) faults.empty.add(index)
     return list
   })
-  const where = isDelimited(table) ? " (CSV and TSV hold no lists: use JSON Lines)" : ""
+  const where = table.textCells ? " (CSV and TSV hold no lists: use JSON Lines)" : ""
   faults.check(
     `a list of words or numbers is wanted${where}`,
     ": an empty list, or an item that is empty or null,",
@@ -56,14 +60,14 @@ export const listsOf = (table: Table, column: string): ReadonlyArray<ReadonlyArr
   return lists
 }
 
-/** What pandas' read_csv takes for a missing value by default, beside the empty text. */
+/** Texts that pandas' read_csv reads as missing by default. */
 const MISSING = new Set(
   "#N/A,#N/A N/A,#NA,-1.#IND,-1.#QNAN,-NaN,-nan,1.#IND,1.#QNAN,<NA>,N/A,NA,NULL,NaN,None,n/a,nan,null".split(","),
 )
 
-/** Notes of the cells that stay text here and that pandas would take for missing ones. */
+/** Notes about cells that stay text here and are missing values in pandas. */
 export const missingNotes = (table: Table, columns: ReadonlyArray<string>): ReadonlyArray<string> =>
-  !isDelimited(table) ? [] : columns.flatMap((column) => {
+  !table.textCells ? [] : columns.flatMap((column) => {
     const found = table.rows.flatMap((row, index) => MISSING.has((row[column] as string).trim()) ? [index] : [])
     if (found.length === 0) return []
     const words = [...new Set(found.map((index) => JSON.stringify(table.rows[index][column])))].slice(0, 5)
@@ -74,28 +78,26 @@ export const missingNotes = (table: Table, columns: ReadonlyArray<string>): Read
     ]
   })
 
-/** Rows of a column that cannot be used, by what is wrong with them. */
+/** Rows of a column at fault, by kind of fault. */
 class CellFaults {
   readonly wrong = new Set<number>()
   readonly empty = new Set<number>()
   readonly halves = new Set<number>()
   readonly unsafe = new Set<number>()
-  constructor(readonly table: Table, readonly column: string) {}
+  constructor(readonly table: Table, readonly column: string, readonly read: typeof cellText = cellText) {}
 
   textOf(value: unknown, index: number): string {
-    const text = cellText(value)
+    const text = this.read(value)
     if (text === undefined) (typeof value === "number" ? this.unsafe : this.wrong).add(index)
     else if (!text.isWellFormed()) this.halves.add(index)
     return text ?? "?"
   }
 
   check(wanted: string, empty = " is empty", fill = "; fill these rows or take them out"): void {
-    const { source, unit, places } = this.table
     const fail = (indices: ReadonlySet<number>, reason: "Malformed" | "EmptyText", what: string, advice = "") => {
       if (indices.size === 0) return
-      const rows = [...indices].map((index) => places[index])
-      const message = `${source}, column ${JSON.stringify(this.column)}${what} in ${listPlaces(unit, rows)}${advice}`
-      throw new DataError({ reason, message, rows })
+      const rows = [...indices].map((index) => this.table.places[index])
+      throw rowsError(reason, this.table, rows, `, column ${JSON.stringify(this.column)}${what}`, advice)
     }
     fail(this.wrong, "Malformed", `: ${wanted}`)
     fail(
@@ -104,12 +106,7 @@ class CellFaults {
       ": a whole number beyond 2^53, where numbers lose digits,",
       "; give it as text or as a bigint",
     )
-    fail(
-      this.halves,
-      "Malformed",
-      `: ${HALF.what}`,
-      `; ${HALF.advice}`,
-    )
+    fail(this.halves, "Malformed", `: ${HALF.what}`, `; ${HALF.advice}`)
     fail(this.empty, "EmptyText", empty, fill)
   }
 }

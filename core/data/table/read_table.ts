@@ -1,27 +1,61 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import { attempt, DataError } from "../data_error.ts"
-import { readBytes } from "./read_bytes.ts"
-import type { Format, ReadOptions } from "./read_options.ts"
+import type * as Stream from "effect/Stream"
+import { DataError } from "../data_error.ts"
+import { READERS } from "../readers/builtin.ts"
+import type { Chunk, Reader } from "../readers/reader.ts"
+import type { ReadOptions } from "./read_options.ts"
+import { fileSource, type Source } from "./source.ts"
 import type { Table } from "./table.ts"
 
-const formats: Readonly<Record<string, Format>> = {
-  csv: "csv",
-  tsv: "tsv",
-  tab: "tsv",
-  json: "json",
-  jsonl: "jsonl",
-  ndjson: "jsonl",
-  txt: "text",
-  text: "text",
-}
+/** Bytes that {@link Reader.detect} sees. */
+const START = 512
 
-/** The format that a path's extension stands for, `.gz` aside; undefined when it stands for none. */
-export const formatOf = (path: string): Format | undefined =>
-  formats[path.toLowerCase().replace(/\.gz$/, "").match(/\.([^./\\]+)$/)?.[1] ?? ""]
+const extensionOf = (path: string): string => path.toLowerCase().replace(/\.gz$/, "").match(/\.([^./\\]+)$/)?.[1] ?? ""
+
+const byExtension = (path: string, readers: ReadonlyArray<Reader>): Reader | undefined =>
+  readers.find(({ extensions }) => extensions.includes(extensionOf(path)))
+
+/** The name of the format that a path's extension stands for, `.gz` aside; undefined when it stands for none. */
+export const formatOf = (path: string, readers: ReadonlyArray<Reader> = []): string | undefined =>
+  byExtension(path, [...readers, ...READERS])?.name
+
+/** The reader that is named, else the one that recognizes the content, else that of the extension. */
+const readerOf = (source: Source, options: ReadOptions): Effect.Effect<Reader, DataError> =>
+  Effect.gen(function* () {
+    const { format, readers = [] } = options
+    const all = [...readers, ...READERS]
+    const fail = (message: string) => new DataError({ reason: "UnknownFormat", message })
+    const named = all.find(({ name }) => name === format)
+    if (named !== undefined) return named
+    if (format !== undefined) {
+      const names = all.map(({ name }) => name).join(", ")
+      return yield* fail(`${source.name}: the format "${format}" is not known; known are ${names}`)
+    }
+    const detecting = readers.filter(({ detect }) => detect !== undefined)
+    const start = detecting.length === 0 ? new Uint8Array() : yield* source.part(0, START)
+    const found = detecting.find(({ detect }) => detect!(start)) ?? byExtension(source.name, all)
+    if (found !== undefined) return found
+    const { fileText } = yield* Effect.promise(() => import("../readers/mod.ts"))
+    yield* fileText(source.name, yield* source.bytes, options.encoding)
+    const known = all.flatMap(({ extensions }) => extensions.map((name) => `.${name}`)).join(" ")
+    return yield* fail(
+      `${source.name}: the extension tells no format; known are ${known} (each also with .gz), or give { format }`,
+    )
+  })
+
+/** Opens a file as a stream of chunks of rows. Fails as {@link readTable}. */
+export const openTable = (
+  path: string,
+  options: ReadOptions = {},
+): Effect.Effect<Stream.Stream<Chunk, DataError>, DataError, FileSystem.FileSystem> =>
+  Effect.flatMap(
+    fileSource(path),
+    (source) => Effect.flatMap(readerOf(source, options), (reader) => reader.open(source, options)),
+  )
 
 /**
- * Reads a table from a file (UTF-8, or UTF-16 where it shows; gzip is unpacked).
+ * Reads a file into a table. Text is UTF-8, or UTF-16 where it shows; gzip is unpacked.
  *
  * Fails with a {@link DataError}: `NotFound`, `Unreadable` (another encoding, not text, damaged gzip), `UnknownFormat`,
  * `Malformed`, `Empty`.
@@ -31,16 +65,6 @@ export const readTable = (
   options: ReadOptions = {},
 ): Effect.Effect<Table, DataError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
-    // Pages load the readers when there is something to read.
-    const { fileText, parseTable } = yield* Effect.promise(() => import("../readers/mod.ts"))
-    const format = options.format ?? formatOf(path)
-    const file = yield* readBytes(path).pipe(Effect.flatMap((bytes) => fileText(path, bytes, options.encoding)))
-    if (format === undefined) {
-      const known = Object.keys(formats).map((name) => `.${name}`).join(" ")
-      const message =
-        `${path}: the extension tells no format; known are ${known} (each also with .gz), or give { format }`
-      return yield* new DataError({ reason: "UnknownFormat", message })
-    }
-    const table = yield* attempt(() => parseTable(file.text, path, format, options))
-    return file.notes.length === 0 ? table : { ...table, notes: [...file.notes, ...table.notes ?? []] }
+    const { collect } = yield* Effect.promise(() => import("../readers/mod.ts"))
+    return yield* collect(yield* openTable(path, options), path)
   })

@@ -1,9 +1,8 @@
 import { DataError, listPlaces } from "../data_error.ts"
-import type { Format } from "./read_options.ts"
 
 /**
- * One record as read: column name to value. Values are those of JSON; a number of a file whose text is not how JavaScript
- * writes it (1.0, 1e3, more digits than a number holds) is that text. Only the mapped columns need to hold text or numbers.
+ * One record: column name to value. A number of a file that JavaScript would write otherwise (1.0, 1e3, too many digits) is
+ * text. Only the mapped columns must hold text or numbers.
  */
 export type Row = Readonly<Record<string, unknown>>
 
@@ -11,22 +10,21 @@ export type Row = Readonly<Record<string, unknown>>
 export interface Table {
   /** File name, or "rows" for data from memory; used in messages. */
   readonly source: string
-  /** Column names, in order; a name may be empty or there twice as long as nobody asks for it. */
+  /** Column names, in order. Columns that are not used may have an empty name, or one that is there twice. */
   readonly columns: ReadonlyArray<string>
   /** The records. */
   readonly rows: ReadonlyArray<Row>
-  /** Where each record stands: line (1-based, header counted) or row (1-based) by {@link Table.unit}. */
+  /** Line (1-based, header counted) or row (1-based) of each record. */
   readonly places: ReadonlyArray<number>
-  /** What {@link Table.places} counts. */
+  /** Unit of {@link Table.places}. */
   readonly unit: "line" | "row"
-  /** The format that it was read from; of CSV and TSV all cells are text. Default: none, rows from memory. */
-  readonly format?: Format
-  /** What a person should know of how it was read. Default: nothing. */
+  /** Whether all cells are text, as in CSV. Default false. */
+  readonly textCells?: boolean
+  /** What to do if a column is missing. Default: nothing to add. */
+  readonly columnAdvice?: string
+  /** Notes about the reading. Default: none. */
   readonly notes?: ReadonlyArray<string>
 }
-
-/** Whether a table was read from CSV or TSV. */
-export const isDelimited = ({ format }: Table): boolean => format === "csv" || format === "tsv"
 
 /** What is wrong with one record. */
 export interface Fault {
@@ -36,7 +34,7 @@ export interface Fault {
   readonly what: string
 }
 
-/** The error for malformed records: how many, where, and what is wrong with the first ones. */
+/** The error for malformed records: their number, their places, and the faults of the first ones. */
 export const malformed = (
   source: string,
   unit: "line" | "row",
@@ -49,7 +47,7 @@ export const malformed = (
   return new DataError({ reason: "Malformed", message, rows })
 }
 
-/** A table of parsed JSON values, or of rows from memory; values that are not objects are malformed. */
+/** A table of parsed JSON values or rows from memory. Values that are not objects are malformed. */
 export const tableOf = (
   values: ReadonlyArray<unknown>,
   source: string,
@@ -69,7 +67,7 @@ export const tableOf = (
   return { source, columns: [...columns], rows: values as ReadonlyArray<Row>, places, unit }
 }
 
-/** The beginning of a value, for a message. A bigint or a circle has no JSON. */
+/** The start of a value, for a message. Bigints and circular values have no JSON. */
 const shown = (value: unknown): string => {
   try {
     return String(JSON.stringify(value)).slice(0, 40)

@@ -1,4 +1,4 @@
-import { type Fields, Fields as FieldsOf } from "./fields.ts"
+import type { Fields } from "./fields.ts"
 import { readKind } from "./normalizers.ts"
 import { readPattern, replaceMatches } from "./patterns.ts"
 import { readScheme } from "./pre_tokenizers.ts"
@@ -112,9 +112,7 @@ const KINDS: Readonly<Record<string, (fields: Fields) => Decoder>> = {
   Metaspace: metaspace,
   CTC: ctc,
   Sequence: (fields) => {
-    const parts = fields.list("decoders").map((part, at) =>
-      readDecoder(new FieldsOf(part, `${fields.where}.decoders[${at}]`, fields.notes))
-    )
+    const parts = fields.items("decoders").map(readDecoder)
     return (tokens) => parts.reduce((done, part) => part(done), tokens)
   },
   Replace: replace,

@@ -1,4 +1,4 @@
-import { DataError } from "../data_error.ts"
+import { DataError, quoted } from "../data_error.ts"
 
 /** An error of a tokenizer's files. */
 export const tokenizerError = (message: string, cause?: unknown): DataError =>
@@ -7,9 +7,6 @@ export const tokenizerError = (message: string, cause?: unknown): DataError =>
 /** What a value is, as a person would say it. */
 const kindOf = (value: unknown): string =>
   value === undefined ? "absent" : value === null ? "null" : Array.isArray(value) ? "a list" : `a ${typeof value}`
-
-/** A list of texts, quoted. */
-export const quoted = (texts: Iterable<string>): string => [...texts].map((text) => JSON.stringify(text)).join(", ")
 
 /**
  * The fields of one JSON object. A field of another type than it should have is an error that names it; fields that were
@@ -88,6 +85,11 @@ export class Fields {
   /** An object within. */
   fields(name: string): Fields {
     return new Fields(this.any(name), `${this.where}.${name}`, this.notes)
+  }
+
+  /** A list of objects. */
+  items(name: string): ReadonlyArray<Fields> {
+    return this.list(name).map((item, at) => new Fields(item, `${this.where}.${name}[${at}]`, this.notes))
   }
 
   /** One of a few texts. */

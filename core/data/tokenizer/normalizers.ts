@@ -1,4 +1,5 @@
-import { type Fields, Fields as FieldsOf, quoted, tokenizerError } from "./fields.ts"
+import { quoted } from "../data_error.ts"
+import { type Fields, tokenizerError } from "./fields.ts"
 import { readPattern, replaceMatches } from "./patterns.ts"
 import { precompiled } from "./precompiled.ts"
 import { byteCharacters, IDEOGRAPH, SPACE, trimEnd, trimStart } from "./unicode.ts"
@@ -59,9 +60,7 @@ const KINDS: Readonly<Record<string, (fields: Fields) => Normalizer>> = {
   Replace: replace,
   Prepend: prepend,
   Sequence: (fields) => {
-    const parts = fields.list("normalizers").map((part, at) =>
-      readNormalizer(new FieldsOf(part, `${fields.where}.normalizers[${at}]`, fields.notes))
-    )
+    const parts = fields.items("normalizers").map(readNormalizer)
     return (text) => parts.reduce((done, part) => part(done), text)
   },
   NFC: form("NFC"),

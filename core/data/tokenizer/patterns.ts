@@ -1,4 +1,5 @@
-import { type Fields, quoted, tokenizerError } from "./fields.ts"
+import { quoted } from "../data_error.ts"
+import { type Fields, tokenizerError } from "./fields.ts"
 import { escapePattern, SPACE, WORD } from "./unicode.ts"
 
 /** The pattern of a Split or Replace: a text as it stands, or a regular expression. */
@@ -192,8 +193,8 @@ class Translation {
       const negated = (letter === "P") !== (not === "^")
       return `\\${negated ? "P" : "p"}{${this.#property(name)}}`
     }
-    const code = this.#take(/\\x\{([0-9A-Fa-f]+)\}|\\x([0-9A-Fa-f]{2})|\\u([0-9A-Fa-f]{4})/)
-    if (code !== null) return this.#literal(String.fromCodePoint(parseInt(code[1] ?? code[2] ?? code[3], 16)))
+    const code = this.#code()
+    if (code !== undefined) return this.#literal(code)
     const escape = this.#take(/\\([\s\S])/)
     if (escape === null) return undefined
     const [, character] = escape
@@ -201,6 +202,12 @@ class Translation {
     if (within && /[wW]/.test(character)) return `[${character === "W" ? "^" : ""}${WORD}]`
     if (character in ESCAPES && (!within || IN_BRACKETS.includes(character))) return ESCAPES[character]
     throw this.#problem(JSON.stringify(escape[0]))
+  }
+
+  /** A character by its number. */
+  #code(): string | undefined {
+    const code = this.#take(/\\x\{([0-9A-Fa-f]+)\}|\\x([0-9A-Fa-f]{2})|\\u([0-9A-Fa-f]{4})/)
+    return code === null ? undefined : String.fromCodePoint(parseInt(code[1] ?? code[2] ?? code[3], 16))
   }
 
   #property(name: string): string {
@@ -264,23 +271,17 @@ class Translation {
   #single(): string | undefined {
     const plain = this.#take(/[^\\[]/)
     if (plain !== null) return plain[0]
-    const code = this.#take(/\\x\{([0-9A-Fa-f]+)\}|\\x([0-9A-Fa-f]{2})|\\u([0-9A-Fa-f]{4})/)
-    if (code !== null) return String.fromCodePoint(parseInt(code[1] ?? code[2] ?? code[3], 16))
+    const code = this.#code()
+    if (code !== undefined) return code
     const control = this.#take(/\\([nrtfvae])/)
     if (control !== null) return CONTROLS[control[1]]
     return this.#take(/\\([^A-Za-z0-9])/)?.[1]
   }
 }
 
-const CONTROLS: Readonly<Record<string, string>> = {
-  n: "\n",
-  r: "\r",
-  t: "\t",
-  f: "\f",
-  v: "\v",
-  a: "\x07",
-  e: "\x1b",
-}
+const CONTROLS: Readonly<Record<string, string>> = Object.fromEntries(
+  ["n\n", "r\r", "t\t", "f\f", "v\v", "a\x07", "e\x1b"].map(([letter, control]) => [letter, control]),
+)
 
 /** Within brackets with the "v" flag more characters have a meaning. */
 const escapeInBrackets = (character: string): string =>

@@ -1,4 +1,4 @@
-import { Fields } from "./fields.ts"
+import type { Fields } from "./fields.ts"
 import { readKind } from "./normalizers.ts"
 
 /** Ids that go before and after those of a text. */
@@ -25,10 +25,8 @@ type Lookup = (token: string) => number | undefined
 
 const template = (lookup: Lookup) => (fields: Fields): Around => {
   const special = fields.fields("special_tokens")
-  const read = (name: string) =>
-    fields.list(name).map((piece, at) => readPiece(new Fields(piece, `${fields.where}.${name}[${at}]`, fields.notes)))
-  read("pair")
-  const ids = read("single").map(({ id, token, its }) => {
+  fields.items("pair").forEach(readPiece)
+  const ids = fields.items("single").map(readPiece).map(({ id, token, its }) => {
     if (token) return idsOf(id, special, lookup)
     if (id === "A") return undefined
     throw its.error("id", 'should be "A": there is one text')
@@ -75,9 +73,7 @@ export const readPostProcessor = (fields: Fields, lookup: Lookup): Around => {
     },
     TemplateProcessing: template(lookup),
     Sequence: (fields) =>
-      fields.list("processors").map((part, at) =>
-        readKind(new Fields(part, `${fields.where}.processors[${at}]`, fields.notes), kinds)
-      ).reduce((inner, outer) => ({
+      fields.items("processors").map((part) => readKind(part, kinds)).reduce((inner, outer) => ({
         before: [...outer.before, ...inner.before],
         after: [...inner.after, ...outer.after],
       }), NOTHING),

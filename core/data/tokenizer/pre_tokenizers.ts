@@ -1,4 +1,4 @@
-import { type Fields, Fields as FieldsOf } from "./fields.ts"
+import type { Fields } from "./fields.ts"
 import { readKind } from "./normalizers.ts"
 import { matchesOf, readPattern } from "./patterns.ts"
 import { byteCharacters, escapePattern, PUNCTUATION, SPACE, WORD } from "./unicode.ts"
@@ -152,12 +152,7 @@ const KINDS: Readonly<Record<string, (fields: Fields) => PreTokenizer>> = {
   Whitespace: () =>
     splitBy(new RegExp(`[${WORD}\\u200c\\u200d]+|[^${WORD}\\u200c\\u200d${SPACE}]+`, "gu"), "Removed", true),
   WhitespaceSplit: () => splitBy(set(SPACE), "Removed"),
-  Sequence: (fields) =>
-    chain(
-      fields.list("pretokenizers").map((part, at) =>
-        readPreTokenizer(new FieldsOf(part, `${fields.where}.pretokenizers[${at}]`, fields.notes))
-      ),
-    ),
+  Sequence: (fields) => chain(fields.items("pretokenizers").map(readPreTokenizer)),
   Split: (fields) => splitBy(readPattern(fields), fields.choice("behavior", BEHAVIORS), fields.boolean("invert")),
   Punctuation: (fields) => splitBy(set(PUNCTUATION), fields.choice("behavior", BEHAVIORS, "Isolated")),
   Digits: (fields) => splitBy(set("\\p{N}"), fields.boolean("individual_digits") ? "Isolated" : "Contiguous"),

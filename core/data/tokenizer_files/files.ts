@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { parseJson } from "../../formats/json/json_file.ts"
 import { attempt, DataError } from "../data_error.ts"
-import { decodeUtf8, readBytes } from "../table/read_bytes.ts"
+import { decodeUtf8, readBytes } from "../table/source.ts"
 import { tokenizerError } from "../tokenizer/fields.ts"
 
 /** Contents of the files beside tokenizer.json and tokenizer_config.json that say something of a tokenizer. */

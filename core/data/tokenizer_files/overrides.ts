@@ -1,4 +1,4 @@
-import { quoted } from "../tokenizer/fields.ts"
+import { quoted } from "../data_error.ts"
 import type { Around } from "../tokenizer/post_processors.ts"
 import type { ClassOfDirectory } from "./classes.ts"
 import { decoderSpelling, rebuilt, spelling } from "./rebuilt.ts"

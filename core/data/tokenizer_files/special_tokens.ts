@@ -1,5 +1,6 @@
 import type { AddedToken, AddedTokens } from "../tokenizer/added_tokens.ts"
-import { Fields, quoted, tokenizerError } from "../tokenizer/fields.ts"
+import { quoted } from "../data_error.ts"
+import { Fields, tokenizerError } from "../tokenizer/fields.ts"
 import { type Pipeline, readAddedToken } from "../tokenizer/pipeline.ts"
 import type { ClassOfDirectory } from "./classes.ts"
 

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
+import { fileSystem } from "./file_system.ts"
 import { type StorageError, toStorageError } from "./storage_error.ts"
 
 /**
@@ -7,7 +8,7 @@ import { type StorageError, toStorageError } from "./storage_error.ts"
  * the process, past every error handler, where `--allow-sys=uid` was not given.
  */
 export function pathExists(path: string): Effect.Effect<boolean, StorageError, FileSystem.FileSystem> {
-  return Effect.flatMap(FileSystem.FileSystem, (fs) =>
+  return Effect.flatMap(fileSystem, (fs) =>
     fs.stat(path).pipe(
       Effect.as(true),
       Effect.mapError(toStorageError(path, "read")),

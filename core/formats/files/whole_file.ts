@@ -7,7 +7,8 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
+import { fileSystem } from "./file_system.ts"
 import { pathExists } from "./path_exists.ts"
 import { StorageError, toStorageError } from "./storage_error.ts"
 
@@ -32,7 +33,7 @@ export function writeFileWith<E, R>(
   mode = 0o666,
 ): Effect.Effect<void, E | StorageError, R | FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     const temporary = `${path}.tmp-${suffix()}`
     const failed = toStorageError(path, "write")
     const fill = Effect.scoped(Effect.gen(function* () {
@@ -72,7 +73,7 @@ export function writeDirectoryWhole<E, R>(
   discard = false,
 ): Effect.Effect<void, E | StorageError, R | FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     const target = withoutSlash(path)
     const unique = suffix()
     const temporary = `${target}.tmp-${unique}`
@@ -103,7 +104,7 @@ function checkNothingLost(
   replacement: string,
 ): Effect.Effect<void, StorageError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     const namesIn = (path: string) => Effect.mapError(fs.readDirectory(path), toStorageError(path, "read"))
     const kept = new Set(yield* namesIn(replacement))
     const lost = (yield* namesIn(target)).filter((name) => !kept.has(name))
@@ -121,7 +122,7 @@ function checkNothingLost(
  */
 export function removeLeftovers(directory: string): Effect.Effect<void, StorageError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     const failed = toStorageError(directory, "clean")
     for (const name of yield* fs.readDirectory(directory).pipe(Effect.mapError(failed))) {
       const left = /^(.+)\.(tmp|old)-[0-9a-f]{8}$/.exec(name)

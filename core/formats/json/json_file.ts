@@ -3,7 +3,9 @@
  * @module
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import { attempt } from "../../contracts/attempt.ts"
+import type * as FileSystem from "effect/FileSystem"
+import { fileSystem } from "../files/file_system.ts"
 import { JsonError } from "./json_error.ts"
 import { type StorageError, toStorageError } from "../files/storage_error.ts"
 import { writeFileWhole } from "../files/whole_file.ts"
@@ -72,9 +74,9 @@ export function readJson(
   path: string,
 ): Effect.Effect<unknown, JsonError | StorageError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     const text = yield* fs.readFileString(path).pipe(Effect.mapError(toStorageError(path, "read")))
-    return yield* Effect.try({ try: () => parseJson(text, path), catch: (error) => error as JsonError })
+    return yield* attempt(() => parseJson(text, path), JsonError)
   })
 }
 

@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
+import { attempt } from "../../contracts/attempt.ts"
 import { JsonError } from "./json_error.ts"
 import { readJson } from "./json_file.ts"
 import type { StorageError } from "../files/storage_error.ts"
@@ -134,14 +135,7 @@ export class ConfigReader {
 
   /** Runs getters; what they throw becomes the effect's failure. */
   decode<A>(read: (config: ConfigReader) => A): Effect.Effect<A, JsonError> {
-    return Effect.suspend(() => {
-      try {
-        return Effect.succeed(read(this))
-      } catch (error) {
-        if (error instanceof JsonError) return Effect.fail(error)
-        throw error
-      }
-    })
+    return attempt(() => read(this), JsonError)
   }
 
   #read<A>(name: string, wanted: string, options: FieldOptions<A>, valid: (value: unknown) => boolean): A {
@@ -158,14 +152,17 @@ export class ConfigReader {
   }
 }
 
+/** A reader of a JSON value, which must be an object. Throws {@link JsonError}. */
+export function objectReader(value: unknown, file: string): ConfigReader {
+  if (isRecord(value)) return new ConfigReader(file, value)
+  throw new JsonError({ reason: "Value", file, message: `${file}: must hold a JSON object` })
+}
+
 /** Reads a JSON file that holds one object. */
 export function readConfig(
   path: string,
 ): Effect.Effect<ConfigReader, JsonError | StorageError, FileSystem.FileSystem> {
-  return Effect.flatMap(readJson(path), (value) => {
-    if (isRecord(value)) return Effect.succeed(new ConfigReader(path, value))
-    return Effect.fail(new JsonError({ reason: "Value", file: path, message: `${path}: must hold a JSON object` }))
-  })
+  return Effect.flatMap(readJson(path), (value) => attempt(() => objectReader(value, path), JsonError))
 }
 
 /** Reads `config.json` of a model's directory. */

@@ -3,7 +3,8 @@
  * @module
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
+import { fileSystem } from "../files/file_system.ts"
 import { StorageError } from "../files/storage_error.ts"
 
 const ADAPTER = "adapter_config.json"
@@ -48,7 +49,7 @@ export function explainConfig(
   directory: string,
 ): Effect.Effect<StorageError, never, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     const type = yield* fs.stat(directory).pipe(Effect.map(({ type }) => type), Effect.orElseSucceed(() => "None"))
     const { reason } = error
     if (type === "None") {
@@ -69,7 +70,7 @@ export function explainConfig(
 }
 
 function namesIn(directory: string): Effect.Effect<ReadonlyArray<string>, never, FileSystem.FileSystem> {
-  return Effect.flatMap(FileSystem.FileSystem, (fs) => fs.readDirectory(directory)).pipe(
+  return Effect.flatMap(fileSystem, (fs) => fs.readDirectory(directory)).pipe(
     Effect.map((names) => [...names].sort()),
     Effect.orElseSucceed(() => []),
   )
@@ -82,7 +83,7 @@ function adapterIn(
 ): Effect.Effect<string | undefined, never, FileSystem.FileSystem> {
   if (!names.includes(ADAPTER)) return Effect.succeed(undefined)
   return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     const text = yield* fs.readFileString(`${directory}/${ADAPTER}`).pipe(Effect.orElseSucceed(() => ""))
     const base = /"(?:base_model_name_or_path|model_name)"\s*:\s*("(?:[^"\\]|\\.)+")/.exec(text)?.[1]
     return `; it is an adapter, not a model: load the model that it was made for${

@@ -5,7 +5,6 @@ import { SafetensorsError } from "./safetensors_error.ts"
 /** A name, or the end of one after a dot (`rotary_emb.inv_freq`), or an expression. */
 export type NameRule = string | RegExp
 
-/** What {@link checkNames} compares. */
 export interface CheckNamesOptions {
   /** Shapes that the model has, by name. */
   readonly expected: ReadonlyMap<string, ReadonlyArray<number>>

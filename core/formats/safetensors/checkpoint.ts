@@ -4,7 +4,10 @@
  * @module
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type { File } from "effect/FileSystem"
+import { attempt } from "../../contracts/attempt.ts"
+import type * as FileSystem from "effect/FileSystem"
+import { fileSystem } from "../files/file_system.ts"
 import { listNames } from "./list_names.ts"
 import { widenBF16, widenF16 } from "../../tensor/half_floats.ts"
 import type { JsonError } from "../json/json_error.ts"
@@ -39,7 +42,7 @@ export function openSafetensors(
   path: string,
 ): Effect.Effect<Checkpoint, SafetensorsError | StorageError, FileSystem.FileSystem> {
   return Effect.scoped(Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     const failed = toStorageError(path, "read")
     const info = yield* fs.stat(path).pipe(Effect.mapError(failed))
     // Opening a pipe would wait for a writer for ever.
@@ -50,10 +53,10 @@ export function openSafetensors(
     const size = Number(info.size)
     const prefix = new Uint8Array(Math.min(LENGTH_BYTES, size))
     const got = yield* readFully(file, prefix, 0, path)
-    const length = yield* trySync(() => parseHeaderLength(prefix.subarray(0, got), size, path))
+    const length = yield* attempt(() => parseHeaderLength(prefix.subarray(0, got), size, path), SafetensorsError)
     const bytes = new Uint8Array(LENGTH_BYTES + length)
     const all = yield* readFully(file, bytes, 0, path)
-    const header = yield* trySync(() => parseHeader(bytes.subarray(0, all), size, path))
+    const header = yield* attempt(() => parseHeader(bytes.subarray(0, all), size, path), SafetensorsError)
     return { path, ...header }
   }))
 }
@@ -166,8 +169,8 @@ function readPieces(
   lanes: number,
 ): Effect.Effect<void, SafetensorsError | StorageError, FileSystem.FileSystem> {
   return Effect.scoped(Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    const files = new Map<string, FileSystem.File>()
+    const fs = yield* fileSystem
+    const files = new Map<string, File>()
     for (const { name, dtype, file: path } of entries) {
       if (!isFloatDType(dtype)) {
         const message = `"${path}": tensor ${
@@ -207,7 +210,7 @@ export function sameTensor(
 ): Effect.Effect<boolean, SafetensorsError | StorageError, FileSystem.FileSystem> {
   if (`${a.shape}` !== `${b.shape}` || !isFloatDType(a.dtype) || !isFloatDType(b.dtype)) return Effect.succeed(false)
   return Effect.scoped(Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     const [one, other] = yield* Effect.all(
       [a, b].map(({ file }) => fs.open(file, { flag: "r" }).pipe(Effect.mapError(toStorageError(file, "read")))),
     )
@@ -223,7 +226,7 @@ export function sameTensor(
 
 /** Reads a piece into the beginning of `memory`. */
 function readPiece(
-  file: FileSystem.File,
+  file: File,
   { entry: { name, dtype, file: path, byteOffset }, offset, count }: Piece,
   memory: ArrayBuffer,
 ): Effect.Effect<Float32Array<ArrayBuffer>, SafetensorsError | StorageError> {
@@ -245,7 +248,7 @@ function readPiece(
 
 /** Fills `bytes` from a place in the file on; gives how many there were. */
 function readFully(
-  file: FileSystem.File,
+  file: File,
   bytes: Uint8Array,
   position: number,
   path: string,
@@ -261,15 +264,4 @@ function readFully(
     }
     return done
   }).pipe(Effect.mapError(toStorageError(path, "read")))
-}
-
-function trySync<A>(parse: () => A): Effect.Effect<A, SafetensorsError> {
-  return Effect.suspend(() => {
-    try {
-      return Effect.succeed(parse())
-    } catch (error) {
-      if (error instanceof SafetensorsError) return Effect.fail(error)
-      throw error
-    }
-  })
 }

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
+import { fileSystem } from "../files/file_system.ts"
 import { pathExists } from "../files/path_exists.ts"
 import { type StorageError, toStorageError } from "../files/storage_error.ts"
 
@@ -20,7 +21,7 @@ const COMPANIONS = [
 /** Copies them from one directory to another, those that are there. */
 export function copyCompanions(from: string, to: string): Effect.Effect<void, StorageError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     for (const name of COMPANIONS) {
       const path = `${from}/${name}`
       if (!(yield* pathExists(path))) continue

@@ -47,7 +47,6 @@ export class HeaderScanner {
     return true
   }
 
-  /** Checks that only white space is left. */
   end(): void {
     this.#space()
     if (this.#at !== this.#bytes.length) this.fail("something follows the closing brace")
@@ -69,7 +68,6 @@ export class HeaderScanner {
     this.expect("}")
   }
 
-  /** Reads a string. */
   string(): string {
     this.expect('"')
     const start = this.#at

@@ -173,7 +173,6 @@ export interface TensorLayout {
   readonly dtype: StoredDType
 }
 
-/** Number of elements of a shape. */
 export function elementCount(shape: ReadonlyArray<number>): number {
   return shape.reduce((product, size) => product * size, 1)
 }

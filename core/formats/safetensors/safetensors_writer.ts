@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
+import { attempt } from "../../contracts/attempt.ts"
 import { narrowBF16, narrowF16 } from "../../tensor/half_floats.ts"
 import { SafetensorsError } from "./safetensors_error.ts"
 import { elementCount, encodeHeader, inFileOrder, type TensorLayout } from "./safetensors_header.ts"
@@ -44,10 +45,7 @@ export function writeSafetensors(
 ): Effect.Effect<void, SafetensorsError | StorageError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
     const ordered = inFileOrder(tensors)
-    const header = yield* Effect.try({
-      try: () => encodeHeader(ordered, metadata, path),
-      catch: (error) => error as SafetensorsError,
-    })
+    const header = yield* attempt(() => encodeHeader(ordered, metadata, path), SafetensorsError)
     yield* writeFileWith(path, (file) =>
       Effect.gen(function* () {
         yield* file.write(header)

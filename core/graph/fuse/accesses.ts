@@ -58,7 +58,7 @@ export function mapViews(call: Call, change: Change, own?: Kernels): Call {
   return changed(call as unknown as Fields, kernelOf(call, own).views, change) as unknown as Call
 }
 
-/** Numbers of buffers; one may stand in both lists (in place). */
+/** Numbers of buffers; one may be in both lists (in place). */
 export interface Accesses {
   readonly reads: ReadonlyArray<number>
   readonly writes: ReadonlyArray<number>

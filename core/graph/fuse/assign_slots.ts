@@ -7,8 +7,8 @@ import { aligned, inPlace } from "./in_place.ts"
 import type { Program } from "../program.ts"
 
 /**
- * Lets values be written straight into the slots they update, where nothing reads the old value later; the others are
- * copied at the end. The program must not write slots yet.
+ * Writes values directly into the slots they update if nothing reads the old value later; copies the others at the end.
+ * The program must not write slots yet.
  */
 export function assignSlots(
   program: Program,
@@ -21,7 +21,7 @@ export function assignSlots(
     for (const { buffer } of writesOf(call, kernels)) if (!firstWrite.has(buffer)) firstWrite.set(buffer, number)
     for (const { buffer } of readsOf(call, kernels)) readers.get(buffer)?.add(number)
   })
-  /** Where each buffer's values lie. */
+  /** The buffer that holds each buffer's values. */
   const now = Int32Array.from(program.buffers.keys())
   const late: { slot: number; value: number }[] = []
   for (const { slot, value } of targets) {
@@ -45,7 +45,7 @@ export function assignSlots(
   return moved(whole, inPlace(whole, now))
 }
 
-/** The same program with values at other places, without buffers that nothing uses. */
+/** The program with its values in other buffers, without unused buffers. */
 function moved(program: Program, places: Int32Array): Program {
   const number = new Int32Array(program.buffers.length).fill(-1)
   const use = ({ buffer }: View) => number[places[buffer]] = 0

@@ -1,6 +1,6 @@
 import type { Instruction, View } from "../../../kernels/contract.ts"
 import { fullOperation } from "../../tensor/operations/leaves.ts"
-import { reduceOperation } from "../../tensor/operations/reduce.ts"
+import { isReduction } from "../../tensor/operations/reduce.ts"
 import { broadcastStrides, sameShape } from "../../tensor/shape.ts"
 import type { Tensor } from "../../tensor/tensor.ts"
 import { copyOperation, isGenerator } from "./fuse.ts"
@@ -17,7 +17,7 @@ export class Body {
   /**
    * @param order axes of `space` in the order in which the call goes over them
    * @param computed whether a node is evaluated here rather than loaded
-   * @param locate where a loaded node's elements lie, in program buffers
+   * @param locate layout of a loaded node in the program's buffers
    * @param product operand 0 of an epilogue
    */
   constructor(
@@ -62,7 +62,7 @@ export class Body {
   #compute(node: Tensor): number {
     const args = node.inputs.map((x) => this.step(x))
     if (node.operation === copyOperation) return args[0]
-    if (node.operation === reduceOperation) {
+    if (isReduction(node)) {
       const kind = node.attributes.kind as "sum" | "max"
       return this.#push({ op: "reduce", kind, args: [args[0]], dtype: node.dtype })
     }

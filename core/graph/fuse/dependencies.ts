@@ -1,16 +1,16 @@
-/** What is needed and what needs it. */
+/** A node of the dependency graph. */
 interface Entry {
   readonly needs: Set<Entry>
   readonly users: Set<Entry>
-  /** Above the levels of all that is needed. */
+  /** More than the levels of all needs. */
   level: number
-  /** The one of its needs that had the highest level when it came. */
+  /** The need that had the highest level when it was added. */
   parent: Entry | undefined
-  /** Parents from here to one without any. */
+  /** Number of ancestors. */
   depth: number
-  /** A parent of a parent ...: some are far, so that a walk along parents takes about log(depth) steps. */
+  /** An ancestor, often a distant one: a walk along ancestors takes about log(depth) steps. */
   jump: Entry | undefined
-  /** What this was merged into. */
+  /** The entry it was merged into. */
   into: Entry | undefined
 }
 
@@ -24,50 +24,50 @@ const entry = (): Entry => ({
   into: undefined,
 })
 
-/** What an entry is by now. */
+/** The entry that this one was merged into, or itself. */
 function now(one: Entry): Entry {
   while (one.into !== undefined) one = one.into
   return one
 }
 
 /**
- * Who rests on whom, while more is added and merged. Never in a circle: the caller asks {@link rests} first.
+ * An incremental dependency graph: entries are added and merged. It has no cycle: the caller asks {@link dependsOn} first.
  *
- * Most questions are answered without a walk over all that lies between: parents are a way down that is known, and what
- * rests on something stays so whatever is added and merged later.
+ * Most questions are answered without a walk over everything in between: parents are a known path, and a dependency
+ * remains when more is added and merged.
  */
 export class Dependencies<A> {
   readonly #entries = new Map<A, Entry>()
   readonly #things = new Map<Entry, A>()
 
-  /** Takes in something that needs nothing yet. */
+  /** Adds a thing that needs nothing yet. */
   add(thing: A): void {
     const own = entry()
     this.#entries.set(thing, own)
     this.#things.set(own, thing)
   }
 
-  /** What it needs at once. */
+  /** Its direct needs. */
   needsOf(thing: A): ReadonlyArray<A> {
     return Array.from(this.#entries.get(thing)!.needs, (need) => this.#things.get(need)!)
   }
 
-  /** Lets `thing` need `other`. */
+  /** Makes `thing` depend on `other`. */
   need(thing: A, other: A): void {
     link(this.#entries.get(thing)!, this.#entries.get(other)!)
   }
 
-  /** Whether `thing` is `other` or needs it by some way. */
-  rests(thing: A, other: A): boolean {
+  /** Whether `thing` is `other` or depends on it, directly or not. */
+  dependsOn(thing: A, other: A): boolean {
     return thing === other || leads(this.#entries.get(thing)!, this.#entries.get(other)!, false)
   }
 
-  /** Whether `thing` needs `other` by way of something else. */
-  restsBetween(thing: A, other: A): boolean {
+  /** Whether `thing` depends on `other` through another thing. */
+  dependsThrough(thing: A, other: A): boolean {
     return thing !== other && leads(this.#entries.get(thing)!, this.#entries.get(other)!, true)
   }
 
-  /** Lets `into` need what `other` needs and stand wherever it is needed; `other` is gone. */
+  /** Moves the needs and users of `other` to `into` and removes `other`. */
   merge(into: A, other: A): void {
     const target = this.#entries.get(into)!, gone = this.#entries.get(other)!
     this.#entries.delete(other)
@@ -111,7 +111,7 @@ function raise(one: Entry, level: number): void {
   }
 }
 
-/** Whether the way along parents leads from `upper` to `lower`. */
+/** Whether `lower` is an ancestor of `upper`. */
 function known(upper: Entry, lower: Entry): boolean {
   let at = upper
   while (at.level > lower.level && at.parent !== undefined) {
@@ -122,9 +122,9 @@ function known(upper: Entry, lower: Entry): boolean {
 }
 
 /**
- * Whether a way leads from `upper` down to `lower`, which is another; with `between`, one by way of something else. Looks
- * from both ends in turn: down from one to all that it needs, up from the other to all that needs it. When one end has
- * nothing left to look at, there is no way.
+ * Whether a path leads from `upper` down to `lower`, another entry; with `between`, a path through a third one. Searches
+ * from both ends in turn: down from `upper` along needs, up from `lower` along users. If one end has no entries left,
+ * there is no path.
  */
 function leads(upper: Entry, lower: Entry, between: boolean): boolean {
   if (upper.level <= lower.level) return false

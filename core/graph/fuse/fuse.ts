@@ -10,7 +10,7 @@ import {
   iotaOperation,
   slotOperation,
 } from "../../tensor/operations/leaves.ts"
-import { reduceOperation } from "../../tensor/operations/reduce.ts"
+import { isReduction } from "../../tensor/operations/reduce.ts"
 import { sameShape, type Shape } from "../../tensor/shape.ts"
 import { node as make, type Operation, type Tensor } from "../../tensor/tensor.ts"
 import { attributeTexts } from "./attribute_texts.ts"
@@ -28,7 +28,7 @@ export const copyOperation: Operation & { readonly elementwise: true } = { name:
 /** A graph in units, in an order that can run. */
 export interface Fused {
   readonly units: ReadonlyArray<Unit>
-  /** Where each node's elements lie. */
+  /** Layout of each node. */
   readonly layouts: ReadonlyMap<Tensor, Layout>
   /** The unit that computes a node; leaves have none. */
   readonly unitOf: ReadonlyMap<Tensor, Unit>
@@ -42,7 +42,7 @@ export function isLeaf(node: Tensor): boolean {
   return leaves.has(node.operation)
 }
 
-/** Whether a node is made of its coordinates alone, so that every kernel writes it anew. */
+/** Whether a node depends on its coordinates alone, so that each kernel computes it itself. */
 export function isGenerator(node: Tensor): boolean {
   return generators.has(node.operation)
 }
@@ -50,10 +50,10 @@ export function isGenerator(node: Tensor): boolean {
 /** Whether a node is a reduction along the last axis alone. */
 export function isRowReduce(node: Tensor): boolean {
   const axes = node.attributes.axes as number[]
-  return node.operation === reduceOperation && axes.length === 1 && axes[0] === node.shape.length - 1
+  return isReduction(node) && axes.length === 1 && axes[0] === node.shape.length - 1
 }
 
-/** Groups the nodes that `roots` rest on. The graph must be simplified. */
+/** Groups the nodes that `roots` depend on. The graph must be simplified. */
 export function fuse(roots: ReadonlyArray<Tensor>): Fused {
   const grouping = new Grouping()
   const { layouts, unitOf, units } = grouping
@@ -69,7 +69,7 @@ export function fuse(roots: ReadonlyArray<Tensor>): Fused {
     const view = layout && !isElementwise(node) && viewOf(node, layout)
     if (view !== undefined && view !== false) {
       layouts.set(node, view)
-      // A view of a generator has no memory to look at.
+      // A generator has no memory.
       if (!isGenerator(view.base)) continue
     }
     if (isView(node)) {
@@ -86,7 +86,7 @@ export function fuse(roots: ReadonlyArray<Tensor>): Fused {
   return { units: grouping.schedule(), layouts, unitOf }
 }
 
-/** Puts nodes into units, one after the other. */
+/** Puts nodes into units in order. */
 function placing(grouping: Grouping): (node: Tensor) => void {
   /** Units of several results, by kernel, inputs and attributes. */
   const joint = new Map<string, Unit>()
@@ -103,10 +103,10 @@ function placing(grouping: Grouping): (node: Tensor) => void {
       return
     }
     const space = isRowReduce(node) ? inputs[0].shape : shape
-    // Computed again, later: not beside what it is made of.
+    // Computed again later: not in the unit of its inputs.
     if (attributes.apart) grouping.begin(node, "rows", space)
     else if (isElementwise(node) || isRowReduce(node)) placeInRows(node, space, grouping)
-    else grouping.begin(node, operation === reduceOperation ? "columns" : "other", space)
+    else grouping.begin(node, isReduction(node) ? "columns" : "other", space)
   }
 }
 
@@ -121,7 +121,7 @@ function placeInRows(node: Tensor, space: Shape, grouping: Grouping): void {
   const fits = (unit: Unit) =>
     unit.kind === "rows" &&
     (sameShape(unit.space, space) || (isElementwise(node) && sameShape(rowShape(unit.space), space))) &&
-    external.every(({ x, unit: other }) => other === unit ? unitOf.has(x) : !order.rests(other, unit))
+    external.every(({ x, unit: other }) => other === unit ? unitOf.has(x) : !order.dependsOn(other, unit))
   const candidates: Unit[] = []
   for (const { x, unit } of external) if (unitOf.has(x) && !candidates.includes(unit)) candidates.push(unit)
   candidates.sort((a, b) => b.number - a.number)
@@ -151,7 +151,7 @@ function absorb(unit: Unit, grouping: Grouping): void {
       if (kernelFor(x.operation)?.withEpilogue === undefined || !sameShape(x.shape, space)) continue
       const other = grouping.unitOf.get(x)!
       const alone = other.nodes[0] === x && other.nodes.length === 1
-      if (alone && !grouping.readsAcross(unit, other) && !grouping.order.restsBetween(unit, other)) able.push(other)
+      if (alone && !grouping.readsAcross(unit, other) && !grouping.order.dependsThrough(unit, other)) able.push(other)
     }
   }
   if (able.length === 0) return
@@ -164,7 +164,7 @@ function absorb(unit: Unit, grouping: Grouping): void {
 
 const rowShape = (space: Shape) => space.map((extent, axis) => axis === space.length - 1 ? 1 : extent)
 
-/** Whether a node is another look at its input's elements. */
+/** Whether a node is a view of its input. */
 export function isView(node: Tensor): boolean {
   return node.operation.view !== undefined
 }

@@ -5,7 +5,7 @@ import { contiguous, type Layout } from "../layout.ts"
 
 /** What one kernel call (or a few, for a concat) computes. */
 export interface Unit {
-  /** Grows with each unit that is begun. */
+  /** Order of creation. */
   readonly number: number
   /** Members in the order of their making. Units of kind "rows", and those of some kernels, may have many. */
   readonly nodes: Tensor[]
@@ -16,9 +16,9 @@ export interface Unit {
   product?: Tensor
 }
 
-/** Units while nodes join them, and the order in which they must run. */
+/** Units under construction, and the order in which they must run. */
 export class Grouping {
-  /** Where each node's elements lie. */
+  /** Layout of each node. */
   readonly layouts = new Map<Tensor, Layout>()
   /** The unit that computes a node; leaves have none. */
   readonly unitOf = new Map<Tensor, Unit>()
@@ -51,14 +51,14 @@ export class Grouping {
     return unit
   }
 
-  /** Whether a member of `upper` reads one of `lower` at another place than its own. */
+  /** Whether a member of `upper` reads a member of `lower` through a view. */
   readsAcross(upper: Unit, lower: Unit): boolean {
     return upper.nodes.some((node) => node.inputs.some((x) => !this.unitOf.has(x) && this.sourceOf(x) === lower))
   }
 
-  /** Whether two units may run as one: nothing between them would have to run after one, before the other. */
+  /** Whether two units may run as one: no other unit must run between them. */
   mergeable(a: Unit, b: Unit): boolean {
-    return [[a, b], [b, a]].every(([from, to]) => !this.readsAcross(from, to) && !this.order.restsBetween(from, to))
+    return [[a, b], [b, a]].every(([from, to]) => !this.readsAcross(from, to) && !this.order.dependsThrough(from, to))
   }
 
   merge(into: Unit, other: Unit): void {
@@ -70,8 +70,8 @@ export class Grouping {
   }
 
   /**
-   * Units in an order that can run, near the order in which the graph was written: each where its last member stands, or
-   * where it is first needed. (Where its first one stands, all that a late member needs would have to run early, and wait.)
+   * Units in an order that can run, near the order of the graph: each at its last member, or where it is first needed.
+   * (At its first member, everything that a late member needs would run early, and hold memory.)
    */
   schedule(): ReadonlyArray<Unit> {
     const scheduled: Unit[] = []

@@ -10,11 +10,11 @@ export const aligned = (a: View, b: View): boolean =>
   a.shape.every((extent, axis) => extent === 1 || a.strides[axis] === b.strides[axis])
 
 /**
- * Lets results take the places of what they are made from, element by element, where that is read for the last time:
- * the largest values of a step (scores, logits and their derivatives) then need memory once.
+ * Reuses an input's buffer for an elementwise output if that is the last read of the input: the largest values of a step
+ * (scores, logits and their derivatives) then need memory once.
  *
- * @param now Where a buffer's values lie already.
- * @returns Where they are to lie.
+ * @param now The buffer that holds each buffer's values.
+ * @returns The same after the reuse.
  */
 export function inPlace({ buffers, calls, outputs, kernels }: Program, now: Int32Array): Int32Array {
   const first = new Int32Array(buffers.length).fill(-1)

@@ -71,7 +71,7 @@ export class ProgramWriter implements CallMemory {
     return number
   }
 
-  /** Where a node's elements lie. */
+  /** Layout of a node in the program's buffers. */
   locate = (node: Tensor): Layout & { readonly buffer: number } => {
     const layout = this.layouts.get(node)!
     return { ...layout, buffer: this.buffer(layout.base) }
@@ -108,7 +108,7 @@ export const rowsCall = (
   outputs: RowsCall["outputs"],
 ): RowsCall => ({ kernel: "rows", space, body: instructions, inputs, outputs })
 
-/** Adds what is not built in to a program's own, by its name. */
+/** Adds a kernel or encoding that is not built in to those of the program. */
 function note<A extends { readonly name: string }>(
   what: string,
   one: A,

@@ -11,7 +11,8 @@ import { crossEntropyGradientOperation, crossEntropyOperation } from "../../tens
 import { add, exp, less, log, max, mul, sub, where } from "../../tensor/operations/elementwise.ts"
 import { gather } from "../../tensor/operations/indexing.ts"
 import { matmul, matmulOperation } from "../../tensor/operations/matmul.ts"
-import { maximum, sum } from "../../tensor/operations/reduce.ts"
+import { sum } from "../../tensor/operations/broadcast.ts"
+import { maximum } from "../../tensor/operations/reduce.ts"
 import { sameShape, sizeOf } from "../../tensor/shape.ts"
 import { node as make, type Tensor } from "../../tensor/tensor.ts"
 import { narrow, reshape } from "../../tensor/operations/views.ts"
@@ -48,7 +49,7 @@ export function chunkVocabulary(roots: ReadonlyArray<Tensor>, limit: number = LI
   const kept = new Set(roots)
   const changes = found.flatMap((loss) => match(loss, usersOf, kept) ?? [])
   const changed = new Map<Tensor, () => Tensor>()
-  /** Nodes that are another now. */
+  /** Replaced nodes. */
   const done = new Map<Tensor, Tensor>()
   const now = (node: Tensor) => done.get(node) ?? node
   for (const change of changes) {
@@ -119,7 +120,7 @@ function inChunks(found: Found, now: (node: Tensor) => Tensor, limit: number): C
     const top = state ? max(state.top, highest) : highest
     const powers = exp(sub(logits, top))
     const [total, mean] = [sum(powers, [-1], { keepDims: true }), matmul(powers, part)]
-    // The mean is made here, while the chunk is there; in a graph without derivatives nobody asks for it.
+    // Computed here, next to its chunk; without derivatives it is unused and left out.
     const fade = state && exp(sub(state.top, top))
     state = state && fade
       ? { top, total: add(total, mul(state.total, fade)), mean: add(mean, mul(state.mean, fade)) }

@@ -5,11 +5,11 @@
 import { add } from "../../tensor/operations/elementwise.ts"
 import { again, recomputeOperation } from "../../tensor/composites/recompute.ts"
 import { full, inputOperation } from "../../tensor/operations/leaves.ts"
-import { batchSumOperation } from "../../tensor/operations/reduce.ts"
+import { batchSumOperation, expand } from "../../tensor/operations/broadcast.ts"
 import { sameShape, show, sizeOf } from "../../tensor/shape.ts"
 import { ShapeError } from "../../tensor/shape_error.ts"
 import type { Tensor } from "../../tensor/tensor.ts"
-import { concat, expand, padOperation, reshape } from "../../tensor/operations/views.ts"
+import { concat, padOperation, reshape } from "../../tensor/operations/views.ts"
 import { decompose } from "./decompose.ts"
 import { allOf } from "../nodes.ts"
 import { withExamples } from "./per_example.ts"
@@ -21,8 +21,8 @@ export interface GradientOptions {
 }
 
 /**
- * Derivatives of a scalar `loss` with respect to tensors that it depends on (zeros where it does not). Nothing is
- * computed that only feeds derivatives nobody wants.
+ * Derivatives of a scalar `loss` with respect to tensors (zeros for those that it does not depend on). Only what feeds
+ * the wanted derivatives is computed.
  *
  * With `perExample`, results are [B, ...shape]: what each example of the batch (axis 0 of inputs marked `batch`)
  * gives. It works because operations never mix examples, and sum what a shared operand gets over the batch last.
@@ -64,12 +64,12 @@ function batchOf(root: Tensor): Batch {
   return { size, has: (node) => having.has(node) }
 }
 
-/** All nodes that `root` rests on, inputs first. */
+/** All nodes that `root` depends on, inputs first. */
 export function reachable(root: Tensor): ReadonlyArray<Tensor> {
   return allOf([root])
 }
 
-/** Cotangents of `wanted`, given that of `root`; with `partial`, what one of them rests on is left to the caller. */
+/** Cotangents of `wanted`, given that of `root`; with `partial`, the walk ends at them. */
 function pullBack(
   root: Tensor,
   cotangent: Tensor,
@@ -100,7 +100,7 @@ function pullBack(
   return wanted.map((tensor) => parts.has(tensor) ? total(parts.get(tensor)!) : undefined)
 }
 
-/** The sum of what several uses give; slices that make up the whole are joined instead. */
+/** The sum of the cotangents of several uses; slices that cover the whole are joined instead. */
 function total(shares: ReadonlyArray<Tensor>): Tensor {
   const shape = shares[0].shape
   if (shares.length > 1 && shares.every((share) => share.operation === padOperation)) {

@@ -9,26 +9,25 @@ import { gather, gatherOperation } from "../../tensor/operations/indexing.ts"
 import { full, fullOperation, iota, iotaOperation } from "../../tensor/operations/leaves.ts"
 import type { Shape } from "../../tensor/shape.ts"
 import { type Box, node as make, type Operation, type Range, type Tensor } from "../../tensor/tensor.ts"
-import { expand, narrow, permute, reshape, sliceOperation } from "../../tensor/operations/views.ts"
+import { expand } from "../../tensor/operations/broadcast.ts"
+import { narrow, permute, reshape, sliceOperation } from "../../tensor/operations/views.ts"
 import { allOf } from "../nodes.ts"
 
 const extentOf = (range: Range): number => isIndices(range) ? range.shape[0] : range[1] - range[0]
-/** What two ranges cover of an axis. */
+/** The smallest range that covers both. */
 const unionRange = (a: Range, b: Range, extent: number): Range =>
   sameRange(a, b) ? a : isIndices(a) || isIndices(b) ? [0, extent] : [Math.min(a[0], b[0]), Math.max(a[1], b[1])]
 const isAll = (node: Tensor, box: Box) => box.every((_, axis) => isWholeAxis(node, box, axis))
 
-/** Operations that are nothing but a part of their input: what is seen of them is seen of that. */
+/** Operations that only select a part of their input. */
 const parts = new Set<Operation>([sliceOperation, gatherOperation])
 
-/**
- * The same values, of whose parts no more is computed than they need. Nodes are kept where all of them is needed.
- */
+/** The same values; of each node, only the part that is used is computed. */
 export function narrowed(roots: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
   const nodes = allOf(roots)
   const cutting = nodes.filter(({ operation }) => parts.has(operation))
   if (cutting.length === 0) return roots
-  /** What parts are taken of, and all below: of all else everything is needed. */
+  /** Inputs of the parts, and everything below: all other nodes are needed whole. */
   const below = new Set<Tensor>()
   for (const node of nodes.toReversed()) {
     if (parts.has(node.operation) || below.has(node)) node.inputs.forEach((x) => below.add(x))
@@ -61,11 +60,11 @@ export function narrowed(roots: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
     node.inputs.forEach(lookAtAll)
   }
   if (cutting.every(({ operation }) => operation !== sliceOperation) && [...below].every(isNeededWhole)) return roots
-  /** Nodes that are another now. */
+  /** Replaced nodes. */
   const changed = new Map<Tensor, Tensor>()
   const made = (node: Tensor) => changed.get(node) ?? node
   const taken = new Map<Tensor, Array<{ readonly box: Box; readonly part: Tensor }>>()
-  /** A part of a node, from the part that was made; the same one for all who look at it. */
+  /** A part of a node, taken from its computed part; equal parts are one node. */
   const partOf = (node: Tensor, box: Box): Tensor => {
     const own = boxOf(node)
     if (sameBox(own, box)) return made(node)

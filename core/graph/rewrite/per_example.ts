@@ -3,7 +3,8 @@ import { input, inputOperation } from "../../tensor/operations/leaves.ts"
 import type { Shape } from "../../tensor/shape.ts"
 import { ShapeError } from "../../tensor/shape_error.ts"
 import { node as make, type Tensor } from "../../tensor/tensor.ts"
-import { expand, reshape } from "../../tensor/operations/views.ts"
+import { expand } from "../../tensor/operations/broadcast.ts"
+import { reshape } from "../../tensor/operations/views.ts"
 import { decompose } from "./decompose.ts"
 
 /**

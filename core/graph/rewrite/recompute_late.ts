@@ -11,7 +11,7 @@ import { isGenerator, isLeaf, isView } from "../fuse/fuse.ts"
 import { allOf } from "../nodes.ts"
 import { isElementwise } from "./simplify.ts"
 
-/** Elements of a value that is worth it: half a mebibyte. */
+/** Fewest elements of a value: half a mebibyte. */
 const LARGE = 1 << 17
 /** Products between two uses that are far from each other. */
 const FAR = 8
@@ -20,7 +20,7 @@ const DEEPEST = 2
 const cheap = new Set(["add", "sub", "mul", "neg", "max", "min", "abs"])
 const heavy = new Set([matmulOperation, attentionOperation, attentionGradientOperation])
 
-/** The same values, computed a second time where their uses lie far apart. The graph must be simplified. */
+/** The same values, computed a second time if their uses are far apart. The graph must be simplified. */
 export function recomputeLate(roots: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
   const nodes = allOf(roots)
   const places = new Map<Tensor, number>()
@@ -46,7 +46,7 @@ export function recomputeLate(roots: ReadonlyArray<Tensor>): ReadonlyArray<Tenso
     places.set(node, i)
   })
   const found = new Map<number, ReadonlyArray<number>>()
-  /** Who reads a node's elements, views of it seen through, in order. */
+  /** Readers of a node's elements, also through views, in order. */
   const readers = (place: number): ReadonlyArray<number> => {
     let own = found.get(place)
     if (own === undefined) {
@@ -80,7 +80,7 @@ export function recomputeLate(roots: ReadonlyArray<Tensor>): ReadonlyArray<Tenso
     return [...chain, node]
   }
 
-  /** From which time on a value's uses read it anew. */
+  /** Time from which a value's uses read its copy. */
   const from = new Map<Tensor, number>()
   nodes.forEach((node, place) => {
     if (!able(node)) return
@@ -96,7 +96,7 @@ export function recomputeLate(roots: ReadonlyArray<Tensor>): ReadonlyArray<Tenso
   if (from.size === 0) return roots
 
   const start = Math.min(...from.values())
-  /** Nodes that are another from then on. */
+  /** Rebuilt nodes. */
   const made = new Map<Tensor, Tensor>()
   const now = (node: Tensor) => made.get(node) ?? node
   /** What is computed again, and views of it. */
@@ -117,7 +117,7 @@ export function recomputeLate(roots: ReadonlyArray<Tensor>): ReadonlyArray<Tenso
     }
     return copy
   }
-  // From the first change on all is made anew, so that nodes keep their order.
+  // All nodes from the first change on are rebuilt, so that they keep their order.
   for (let place = start; place < nodes.length; place++) {
     const node = nodes[place]
     if (node.inputs.length === 0) continue

@@ -1,23 +1,17 @@
 /**
- * Rewrites a graph into the vocabulary: composites become their parts, equal nodes become one, and what can be said
- * more simply is.
+ * Rewrites a graph into the vocabulary of the kernels: composites become their parts, equal nodes become one, and nodes
+ * are simplified.
  * @module
  */
 import type { ElementwiseOperation } from "../../tensor/operations/elementwise.ts"
 import { full, fullOperation } from "../../tensor/operations/leaves.ts"
 import { matmul, matmulOperation } from "../../tensor/operations/matmul.ts"
 import { scatterAdd, scatterAddOperation } from "../../tensor/operations/indexing.ts"
-import { batchSumOperation, reduceOperation } from "../../tensor/operations/reduce.ts"
+import { batchSumOperation, expand, expandOperation, sumOperation } from "../../tensor/operations/broadcast.ts"
+import { isReduction } from "../../tensor/operations/reduce.ts"
 import { broadcastShapes, sameShape, type Shape, sizeOf } from "../../tensor/shape.ts"
 import { node as make, type Tensor } from "../../tensor/tensor.ts"
-import {
-  expand,
-  expandOperation,
-  permute,
-  permuteOperation,
-  reshape,
-  reshapeOperation,
-} from "../../tensor/operations/views.ts"
+import { permute, permuteOperation, reshape, reshapeOperation } from "../../tensor/operations/views.ts"
 import { attributeTexts } from "../fuse/attribute_texts.ts"
 import { chunkVocabulary } from "./chunk_vocabulary.ts"
 import { decompose } from "./decompose.ts"
@@ -65,7 +59,7 @@ export function simplify(given: ReadonlyArray<Tensor>): ReadonlyArray<Tensor> {
       : make(node.operation, node.inputs.map((x) => done.get(x)!), node.shape, node.dtype, node.attributes)
     done.set(node, step(renewed))
   }
-  /** Rewrites a node and all that it rests on, in the order of their making. */
+  /** Rewrites a node and all nodes that it depends on, in order of creation. */
   const visit = (root: Tensor): Tensor => {
     if (root.inputs.every((x) => done.has(x))) {
       if (!done.has(root)) renew(root)
@@ -102,13 +96,13 @@ function rewrite(node: Tensor): Tensor {
     const inner = node.inputs[0].attributes.order as number[]
     return permute(node.inputs[0].inputs[0], (node.attributes.order as number[]).map((axis) => inner[axis]))
   }
-  if (operation === reduceOperation) return simplerReduce(node)
+  if (isReduction(node)) return simplerReduce(node)
   return isElementwise(node) ? simplerElementwise(node) : node
 }
 
 const fullLike = (node: Tensor, shape: Shape) => full(node.attributes.value as number, shape, node.dtype)
 
-/** A sum over the batch melts into the product, scatter or sum below it. */
+/** Merges a sum over the batch into the product, scatter or sum below it. */
 function flatten(node: Tensor): Tensor | undefined {
   const [x] = node.inputs
   if (x.operation === matmulOperation) {
@@ -123,11 +117,11 @@ function flatten(node: Tensor): Tensor | undefined {
   }
   const inner = x.operation === reshapeOperation ? x.inputs[0] : x
   const axes = inner.attributes.axes as number[]
-  const sums = inner.operation === reduceOperation && inner.attributes.kind === "sum" && !axes.includes(0) &&
+  const sums = inner.operation === sumOperation && !axes.includes(0) &&
     inner.shape[0] === x.shape[0]
   if (!sums) return undefined
   const shape = inner.shape.map((extent, axis) => axis === 0 ? 1 : extent)
-  const total = make(reduceOperation, inner.inputs, shape, inner.dtype, { kind: "sum", axes: [0, ...axes] })
+  const total = make(sumOperation, inner.inputs, shape, inner.dtype, { kind: "sum", axes: [0, ...axes] })
   return reshape(total, node.shape)
 }
 
@@ -178,7 +172,7 @@ function simplerReduce(node: Tensor): Tensor {
 function reduceOver(node: Tensor, x: Tensor, axes: ReadonlyArray<number>): Tensor {
   const shape = x.shape.map((extent, axis) => axes.includes(axis) ? 1 : extent)
   const same = x === node.inputs[0] && sameShape(axes, node.attributes.axes as number[])
-  return same ? node : make(reduceOperation, [x], shape, node.dtype, { kind: node.attributes.kind, axes })
+  return same ? node : make(node.operation, [x], shape, node.dtype, { kind: node.attributes.kind, axes })
 }
 
 function simplerElementwise(node: Tensor): Tensor {

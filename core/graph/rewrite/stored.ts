@@ -28,7 +28,7 @@ const cheap = new Map([
 ])
 const DEEPEST = 4
 
-/** Decides it from the last unit to the first: only what somebody needs. */
+/** Decides from the last unit to the first, so that only needed values are stored. */
 export function decideStored(roots: ReadonlyArray<Tensor>, fused: Fused): Stored {
   const { units, layouts, unitOf } = fused
   const stored = new Set<Tensor>()
@@ -55,7 +55,7 @@ export function decideStored(roots: ReadonlyArray<Tensor>, fused: Fused): Stored
   return { stored, again }
 }
 
-/** Members of a unit that its stored ones rest on. */
+/** Members of a unit that its stored ones depend on. */
 function neededMembers(unit: Unit, stored: ReadonlySet<Tensor>): Set<Tensor> {
   const members = new Set(unit.nodes)
   const needed = new Set(unit.nodes.filter((node) => stored.has(node)))
@@ -64,8 +64,8 @@ function neededMembers(unit: Unit, stored: ReadonlySet<Tensor>): Set<Tensor> {
 }
 
 /**
- * The plan that loads and stores the least: a large value that nobody has stored yet costs a store beside the load, and
- * the loads of its unit where that would run for it alone.
+ * The plan with the fewest loads and stores: a large value that is not stored yet costs a store and a load, and also the
+ * loads of its unit if that would run for it alone.
  */
 function planAgain(operand: Tensor, stored: ReadonlySet<Tensor>, { layouts, unitOf }: Fused): Plan {
   const able = (node: Tensor) =>

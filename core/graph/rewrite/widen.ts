@@ -1,5 +1,5 @@
 import type { Call, View } from "../../../kernels/contract.ts"
-import type { DecodeCall } from "../../../kernels/decode/call.ts"
+import type { DecodeCall } from "../../../kernels/decode/kernel.ts"
 import { type Encoding, inBlocks } from "../../../kernels/encoding.ts"
 import { encodingOf } from "../../../kernels/encodings.ts"
 import type { Use } from "../../../kernels/kernel.ts"

@@ -1,5 +1,6 @@
 import * as ops from "../../tensor/ops.ts"
-import type { Module } from "../module.ts"
+import type { Tensor } from "../../tensor/tensor.ts"
+import type { Module, Scope } from "../module.ts"
 
 /** What a {@link linear} needs. */
 export interface LinearOptions {
@@ -36,4 +37,29 @@ export function linear(options: LinearOptions): Module {
     },
   }
   return self
+}
+
+/** Linear modules of these names within a path: one for each width, or a single one that gives all side by side. */
+export function linears(
+  names: ReadonlyArray<string>,
+  widths: ReadonlyArray<number>,
+  { path, ...options }: Omit<LinearOptions, "outFeatures">,
+): ReadonlyArray<Module> {
+  const whole = widths.reduce((sum, width) => sum + width, 0)
+  return names.map((name, i) =>
+    linear({ ...options, path: `${path}.${name}`, outFeatures: names.length === 1 ? whole : widths[i] })
+  )
+}
+
+/** Outputs of {@link linears}, [..., widths[i]]. */
+export function outputsOf(
+  scope: Scope,
+  modules: ReadonlyArray<Module>,
+  x: Tensor,
+  widths: ReadonlyArray<number>,
+): ReadonlyArray<Tensor> {
+  if (modules.length === widths.length) return modules.map((module) => scope.call(module, x))
+  const whole = scope.call(modules[0], x)
+  let end = 0
+  return widths.map((width) => ops.narrow(whole, -1, end, end += width))
 }

@@ -18,7 +18,7 @@ export function assemble(
   storageOf: (frozen: Parameter) => WeightEncoding,
 ): Effect.Effect<Model, BackendError, Backend | EffectScope.Scope> {
   return Effect.gen(function* () {
-    const { directory, task, network, tied, modules, contributions, sites, base, trains } = structure
+    const { directory, tasks, network, tied, modules, contributions, sites, base, trains } = structure
     const { record, changed: { companions } } = structure
     const backend = yield* Backend
     const scope = yield* Effect.scope
@@ -43,7 +43,8 @@ export function assemble(
     return makeModel({
       directory,
       ...(companions === undefined ? {} : { companions }),
-      task,
+      task: Object.values(tasks)[0].task,
+      tasks,
       config: record,
       modules,
       contributions,

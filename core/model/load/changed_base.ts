@@ -6,13 +6,12 @@ import type { BaseChanges, BaseWeight, Contribution } from "../../contracts/cont
 import type { ModuleInfo } from "../../contracts/module_info.ts"
 import type { Parameter } from "../../contracts/parameter.ts"
 import { PluginError } from "../../contracts/plugin_error.ts"
-import { ConfigReader } from "../../formats/json/model_config.ts"
 import { sameShape } from "../../tensor/shape.ts"
 
 /** Changes of all plugins in one. */
 export interface ChangedBase {
-  /** The config that holds for them; the same value where nothing changed. */
-  readonly config: ConfigReader
+  /** Changed fields of the config. */
+  readonly fields: Readonly<Record<string, unknown>>
   /** Weights that stand in the stead of the files', by key. */
   readonly weights: ReadonlyMap<string, BaseWeight>
   /** Keys that are tied no more, by the key whose values they keep. */
@@ -23,7 +22,6 @@ export interface ChangedBase {
 
 /** What all plugins bring. Throws {@link PluginError} where two of them want another base. */
 export function changedBase(
-  config: ConfigReader,
   modules: ReadonlyArray<ModuleInfo>,
   tied: Readonly<Record<string, string>>,
   contributions: ReadonlyArray<Contribution>,
@@ -49,13 +47,7 @@ export function changedBase(
     Object.assign(untied, own.untied)
     companions ??= own.companions
   }
-  const changes = Object.keys(fields).length > 0
-  return {
-    config: changes ? new ConfigReader(config.file, { ...config.record, ...fields }) : config,
-    weights,
-    untied,
-    ...(companions === undefined ? {} : { companions }),
-  }
+  return { fields, weights, untied, ...(companions === undefined ? {} : { companions }) }
 }
 
 /** The tensors of the base's files less those that others stand for, and those that were tied under both names. */

@@ -46,7 +46,7 @@ export function firstValues(
 
 /** What a plugin sees of a model whose weights are there. */
 function baseModel(
-  { directory, modules, network, tied, parameters, backend, forward }: Model,
+  { directory, modules, network, tasks, tied, parameters, backend, forward }: Model,
   id: string,
   rng: Rng,
 ): BaseModel {
@@ -78,7 +78,7 @@ function baseModel(
         lengths: ops.full(length, [1], "i32"),
         fields: {},
         exampleWeight: ops.full(1, [1]),
-        task: "",
+        task: Object.keys(tasks)[0],
       }, {
         training: false,
         methods: false,

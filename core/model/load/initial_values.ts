@@ -4,21 +4,14 @@
  * loaded value, from the last three. Plugins that start from the base's weights compute their values after all these.
  * @module
  */
-import * as Effect from "effect/Effect"
-import type * as FileSystem from "effect/FileSystem"
+import type * as Effect from "effect/Effect"
 import type { Slot } from "../../backend/backend.ts"
 import type { BackendError } from "../../backend/backend_error.ts"
 import { inBackend } from "../../backend/in_backend.ts"
 import type { BaseWeight } from "../../contracts/contribution.ts"
-import { readTensors } from "../../formats/safetensors/checkpoint.ts"
-import type { SafetensorsError } from "../../formats/safetensors/safetensors_error.ts"
-import type { TensorEntry } from "../../formats/safetensors/safetensors_header.ts"
-import type { StorageError } from "../../formats/files/storage_error.ts"
-import { encodingOf, firstOverflow } from "../../../kernels/encodings.ts"
 import type { StoredTensor } from "../../weights/stored_tensor.ts"
 import { initialValues } from "../initial_values.ts"
 import type { Model, ModelParameter } from "../model.ts"
-import { ModelError } from "../model_error.ts"
 import type { EarlierValues } from "./earlier_values.ts"
 
 /** Where first values come from, the first of them that has any. */
@@ -60,36 +53,4 @@ export function writeInitialValues(
     }
     return left
   })
-}
-
-/** Streams tensors of files into their slots; one that a transform makes is in memory whole. */
-export function writeFromFiles(
-  { backend }: Model,
-  all: ReadonlyArray<FromFile>,
-): Effect.Effect<void, ModelError | SafetensorsError | StorageError | BackendError, FileSystem.FileSystem> {
-  const write = async ({ parameter, slots }: FromFile, data: Float32Array, offset?: number) => {
-    checkRange(parameter, data)
-    for (const slot of slots) await backend.write(slot, data, offset)
-  }
-  return Effect.gen(function* () {
-    const streamed = new Map<TensorEntry, FromFile[]>()
-    for (const one of all) {
-      const { entry, read } = one.tensor
-      if (entry !== undefined) streamed.set(entry, [...streamed.get(entry) ?? [], one])
-      else yield* inBackend(async () => await write(one, await read()))
-    }
-    yield* readTensors([...streamed.keys()], async (entry, data, offset) => {
-      for (const one of streamed.get(entry)!) await write(one, data, offset)
-    }).pipe(Effect.mapError((error) => error.cause instanceof ModelError ? error.cause : error))
-  })
-}
-
-/** Throws where a finite weight would become infinite. */
-function checkRange({ key, slot: { storage } }: ModelParameter, data: Float32Array): void {
-  const encoding = encodingOf(storage)
-  const place = firstOverflow(encoding, data)
-  if (place < 0) return
-  const message = `"${key}" holds ${data[place]}, which ${encoding.name} cannot; load the model with weights: ` +
-    (encoding.name === "f16" ? '"bf16" or "f32"' : '"f32"')
-  throw new ModelError({ reason: "Weights", message })
 }

@@ -16,8 +16,9 @@ import { ConfigReader, readModelConfig } from "../../formats/json/model_config.t
 import type { SafetensorsError } from "../../formats/safetensors/safetensors_error.ts"
 import type { StorageError } from "../../formats/files/storage_error.ts"
 import type { StoredDType } from "../../formats/safetensors/stored_dtype.ts"
+import { encodingOf } from "../../../kernels/encodings.ts"
 import type { StoredTensor } from "../../weights/stored_tensor.ts"
-import { isOptional, type Ties, tiesOf } from "../../weights/weight_map.ts"
+import type { Ties } from "../../weights/weight_map.ts"
 import { firstValues } from "./first_values.ts"
 import { writeParameters } from "../sites/adapters.ts"
 import type { Families } from "./families.ts"
@@ -26,7 +27,7 @@ import { ModelError } from "../model_error.ts"
 import { assemble } from "./assemble.ts"
 import { describe } from "./describe.ts"
 import { earlierValues } from "./earlier_values.ts"
-import { writeFromFiles, writeInitialValues } from "./initial_values.ts"
+import { writeInitialValues } from "./initial_values.ts"
 import {
   INITIALIZE_OPTIONS,
   type InitializeOptions,
@@ -35,7 +36,7 @@ import {
   resolveLoad,
   type WeightEncoding,
 } from "./load_options.ts"
-import { newNotes, resolveMethods, setUpNotes, structureOf } from "./structure.ts"
+import { foundInConfig, newNotes, resolveMethods, setUpNotes, structureOf } from "./structure.ts"
 
 /** What can go wrong while a model is made. */
 export type LoadError = ModelError | PluginError | JsonError | StorageError | SafetensorsError | BackendError
@@ -51,24 +52,24 @@ export function load(
   options: LoadOptions,
 ): Effect.Effect<Model, LoadError, Backend | Plugins | Families | FileSystem.FileSystem | EffectScope.Scope> {
   return Effect.gen(function* () {
-    const { task, seed, weights, head } = yield* attempt(() => resolveLoad(LOAD_OPTIONS, options), ModelError)
+    const { weights, head, ...own } = yield* attempt(() => resolveLoad(LOAD_OPTIONS, options), ModelError)
     const path = directory.length > 1 ? directory.replace(/\/+$/, "") : directory
     const config = yield* readModelConfig(path)
     const files = yield* Effect.promise(() => import("./stored/stored_weights.ts"))
     yield* files.checkPlain(path, config.record)
-    const description = yield* describe(config, path, { task, seed })
+    const description = yield* describe(config, path, own)
     const resolve = (tied: Ties, fresh: ReadonlySet<string>) =>
       attempt(() => resolveMethods(description, tied, fresh), PluginError)
     // What cannot work together is told before the files are opened.
-    const early = yield* resolve(tiesOf(description.network.weights), new Set())
+    const early = yield* resolve(description.tied, new Set())
     const { tensors, notes: told, ...found } = yield* files.storedWeights(description, head)
     const resolved = found.fresh.size === 0 ? early : yield* resolve(found.tied, found.fresh)
     const structure = structureOf(description, resolved, found)
     const earlier = yield* earlierValues(structure)
     const notes = [...setUpNotes(structure), ...told, ...newNotes(structure, earlier)]
     const model = yield* assemble(structure, notes, storageIn(tensors, weights))
-    const { changed: { weights: replaced } } = structure
-    yield* writeFromFiles(model, yield* writeInitialValues(model, { earlier, replaced, files: tensors, seed }))
+    const { changed: { weights: replaced }, seed } = structure
+    yield* files.writeFromFiles(model, yield* writeInitialValues(model, { earlier, replaced, files: tensors, seed }))
     yield* writeParameters(model, yield* firstValues(model, seed, earlier))
     return model
   })
@@ -80,14 +81,11 @@ export function initialize(
   options: InitializeOptions,
 ): Effect.Effect<Model, LoadError, Backend | Plugins | Families | EffectScope.Scope> {
   return Effect.gen(function* () {
-    const resolvedOptions = yield* attempt(() => resolveLoad(INITIALIZE_OPTIONS, options), ModelError)
-    const description = yield* describe(new ConfigReader("config", config), "", resolvedOptions)
-    const { task, parameters, network, config: { record } } = description
-    const tied = tiesOf(network.weights)
-    const keys = parameters.map(({ key }) => key)
-    const fresh = new Set(keys.filter((key) => isOptional(network.weights, key)))
-    const resolved = yield* attempt(() => resolveMethods(description, tied, fresh), PluginError)
-    const structure = structureOf(description, resolved, { task, tied, fresh, record })
+    const own = yield* attempt(() => resolveLoad(INITIALIZE_OPTIONS, options), ModelError)
+    const description = yield* describe(new ConfigReader("config", config), "", own)
+    const found = foundInConfig(description)
+    const resolved = yield* attempt(() => resolveMethods(description, found.tied, found.fresh), PluginError)
+    const structure = structureOf(description, resolved, found)
     const earlier = yield* earlierValues(structure)
     const model = yield* assemble(structure, setUpNotes(structure), () => "f32")
     const { seed, changed: { weights: replaced } } = structure
@@ -104,7 +102,7 @@ function storageIn(
 ): (parameter: Parameter) => WeightEncoding {
   return ({ key, shape }) => {
     if (shape.length < 2) return "f32"
-    if (weights !== "stored") return weights
+    if (weights !== "stored") return shape.at(-1)! % encodingOf(weights).block === 0 ? weights : "f32"
     const stored = tensors.get(key)
     return stored === undefined ? "f32" : STORAGES[stored.dtype] ?? "f32"
   }

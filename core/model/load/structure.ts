@@ -1,18 +1,18 @@
 import type { ModuleInfo } from "../../contracts/module_info.ts"
 import type { Parameter } from "../../contracts/parameter.ts"
 import { PluginError } from "../../contracts/plugin_error.ts"
-import type { Ties } from "../../weights/weight_map.ts"
+import { isOptional, type Ties, tiesOf } from "../../weights/weight_map.ts"
+import type { ModelTask } from "../heads/model_task.ts"
 import type { Model } from "../model.ts"
 import { unmatched } from "../sites/selector.ts"
 import { longestPrefix, resolveSites, type SiteTable } from "../sites/sites.ts"
-import type { TaskOf } from "../../tasks/task.ts"
 import type { Description } from "./describe.ts"
 import { checkTied, trainableOf } from "./trainable.ts"
 
 /** What files say of a model. */
 export interface FoundInFiles {
-  /** The task, with the labels of a head that the files hold. */
-  readonly task: TaskOf
+  /** With the labels of heads that the files hold. */
+  readonly tasks: Readonly<Record<string, ModelTask>>
   readonly tied: Ties
   /** Keys of base parameters that start new. */
   readonly fresh: ReadonlySet<string>
@@ -21,7 +21,7 @@ export interface FoundInFiles {
 }
 
 /** Everything that is known of a model before any memory is taken. */
-export interface Structure extends Omit<Description, "parameters" | "labelKeys">, FoundInFiles {
+export interface Structure extends Omit<Description, "parameters" | keyof FoundInFiles>, FoundInFiles {
   /** Base parameters, tied ones once. */
   readonly base: ReadonlyArray<Parameter>
   readonly sites: SiteTable
@@ -58,9 +58,20 @@ export function resolveMethods(
   return { network: { ...network, maxPositions }, modules, sites }
 }
 
+/** What holds of a model without files: all that files may lack starts new. */
+export function foundInConfig({ tasks, tied, record }: Description): FoundInFiles {
+  const fresh = Object.values(tasks).flatMap(({ network: { weights }, parameters, keys }) =>
+    parameters.filter(({ key }) => isOptional(weights, key)).map(({ key }) => keys.get(key)!)
+  )
+  const own = Object.entries(tasks).map(([name, { config: { record }, ...own }]) =>
+    [name, { ...own, tied: tiesOf(own.network.weights), config: record }] as const
+  )
+  return { tasks: Object.fromEntries(own), tied, record, fresh: new Set(fresh) }
+}
+
 /** Everything that is known of a model, from config, methods and files. */
 export function structureOf(description: Description, resolved: Resolved, found: FoundInFiles): Structure {
-  const { parameters, labelKeys: _, ...described } = description
+  const { parameters, ...described } = description
   const { fresh, tied } = found
   const base = parameters.filter(({ key }) => !Object.hasOwn(tied, key))
   const trains = trainableOf({ contributions: described.contributions, ...resolved, base, fresh })

@@ -3,7 +3,8 @@
  * @module
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
+import { fileSystem } from "../../formats/files/file_system.ts"
 import { BackendError } from "../../backend/backend_error.ts"
 import { inBackend } from "../../backend/in_backend.ts"
 import type { ArtifactContext, ArtifactFiles, Contribution, NamedValues } from "../../contracts/contribution.ts"
@@ -11,21 +12,19 @@ import type { ModuleInfo } from "../../contracts/module_info.ts"
 import type { Parameter } from "../../contracts/parameter.ts"
 import { PluginError } from "../../contracts/plugin_error.ts"
 import { type StorageError, toStorageError } from "../../formats/files/storage_error.ts"
-import { writeDirectoryWhole } from "../../formats/files/whole_file.ts"
-import type { TaskOf } from "../../tasks/task.ts"
 import { sizeOf } from "../../tensor/shape.ts"
-import { copyCompanions } from "../../formats/safetensors/companions.ts"
 import type { Model, ModelParameter } from "../model.ts"
 import type { Network } from "../network.ts"
 
 /** What plugins' artifacts know of a model. */
 export function artifactContext(model: {
   readonly directory: string
-  readonly task: TaskOf
+  readonly tasks: Model["tasks"]
   readonly modules: ReadonlyArray<ModuleInfo>
-  readonly network: Network
+  readonly network: Pick<Network, "architecture">
 }): ArtifactContext {
-  const { directory, task, modules, network } = model
+  const { directory, tasks, modules, network } = model
+  const [{ task }] = Object.values(tasks)
   return { baseModel: directory, head: task.head, modules, architecture: network.architecture }
 }
 
@@ -63,73 +62,8 @@ export function writeParameters(
   })
 }
 
-/**
- * Writes the files of all plugins to a directory, whole or not at all. A directory that holds anything else is an error. Where a file of that
- * name is another plugin's already, a plugin's files lie in a folder named after its method.
- */
-export function saveAdapters(
-  model: Model,
-  directory: string,
-): Effect.Effect<void, PluginError | BackendError | StorageError, FileSystem.FileSystem> {
-  return Effect.gen(function* () {
-    const files = new Map<string, Uint8Array>()
-    for (const contribution of model.contributions) {
-      const { id, artifacts } = contribution
-      if (artifacts === undefined) continue
-      const values = yield* readParameters(model, model.parameters.filter(belongsTo(contribution, model)))
-      const made = yield* artifacts.save(values, artifactContext(model)).pipe(Effect.mapError(toPluginError(id)))
-      const folder = Object.keys(made).some((name) => files.has(name)) ? `${methodOf(id)}/` : ""
-      for (const [own, bytes] of Object.entries(made)) {
-        const name = folder + own
-        if (files.has(name)) {
-          const message = `${id}: another plugin also writes "${name}"; give one of them another name`
-          return yield* new PluginError({ plugin: id, message })
-        }
-        files.set(name, bytes)
-      }
-    }
-    if (files.size === 0) {
-      return yield* new PluginError({ plugin: "plugins", message: "no plugin has anything to save; save a checkpoint" })
-    }
-    const fs = yield* FileSystem.FileSystem
-    yield* writeDirectoryWhole(directory, (temporary) =>
-      Effect.gen(function* () {
-        for (const [name, bytes] of files) {
-          const path = `${temporary}/${name}`
-          yield* fs.makeDirectory(path.slice(0, path.lastIndexOf("/")), { recursive: true })
-          yield* fs.writeFile(path, bytes)
-        }
-      }).pipe(
-        Effect.mapError(toStorageError(directory, "write")),
-        // A tokenizer that came with adapters goes with them.
-        Effect.andThen(model.companions === undefined ? Effect.void : copyCompanions(model.companions, temporary)),
-      ))
-  })
-}
-
-/** Reads the files of all plugins from a directory into the model; nothing is written unless everything fits. */
-export function loadAdapters(
-  model: Model,
-  directory: string,
-): Effect.Effect<void, PluginError | BackendError | StorageError, FileSystem.FileSystem> {
-  return Effect.gen(function* () {
-    const files = yield* readFiles(directory)
-    const values: NamedValues[] = []
-    for (const contribution of model.contributions) {
-      const { id, artifacts } = contribution
-      if (artifacts === undefined) continue
-      const wanted = wantedOf(contribution, model, model.parameters)
-      const loaded = yield* artifacts.load(filesFor(id, files), wanted, artifactContext(model)).pipe(
-        Effect.mapError(toPluginError(id)),
-      )
-      yield* checkValues(id, wanted, loaded)
-      values.push(...loaded)
-    }
-    yield* writeParameters(model, values)
-  })
-}
-
-const methodOf = (id: string): string => id.replace(/\/.*$/, "")
+/** The method in a plugin's id. */
+export const methodOf = (id: string): string => id.replace(/\/.*$/, "")
 
 /**
  * A plugin's name is a folder in the files of most methods, and so is a method where two have files of one name: one
@@ -148,19 +82,12 @@ export function checkFolders(contributions: ReadonlyArray<Contribution>): Effect
   return Effect.void
 }
 
-/** What a plugin finds: its method's folder lies over the rest. */
-function filesFor(id: string, files: ArtifactFiles): ArtifactFiles {
-  const folder = `${methodOf(id)}/`
-  const own = Object.entries(files).filter(([name]) => name.startsWith(folder))
-  return { ...files, ...Object.fromEntries(own.map(([name, bytes]) => [name.slice(folder.length), bytes])) }
-}
-
 /** The files in a directory and its folders, by their path within it. */
 export function readFiles(
   directory: string,
 ): Effect.Effect<ArtifactFiles, StorageError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     const files: Record<string, Uint8Array> = {}
     for (const name of (yield* fs.readDirectory(directory, { recursive: true })).sort()) {
       const path = `${directory}/${name}`
@@ -225,8 +152,4 @@ export function wantedOf(
     ...parameter,
     trainable: (parameter.trainable ?? true) && isAsked(parameter),
   }))
-}
-
-function toPluginError(plugin: string): (error: Error) => PluginError {
-  return (error) => error instanceof PluginError ? error : new PluginError({ plugin, message: error.message })
 }

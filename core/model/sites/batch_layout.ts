@@ -11,50 +11,57 @@ import type { Tensor } from "../../tensor/tensor.ts"
 import type { Decoding } from "../module.ts"
 
 /**
- * Positions of the tokens and of `rows` that come before them, from position `first` on: i32 [1, rows + T], or [1, N] of a
- * packed row, where they start anew for each example.
+ * Positions of the tokens and of `rows` that come before them, from position `first` on: i32 [1, rows + T], of tokens that
+ * follow a cache [B, T], or [1, N] of a packed row, where they start anew for each example.
  */
-export function positionsOf({ tokens, packed }: BatchTensors, rows = 0, first = 0): Tensor {
+export function positionsOf(
+  { tokens, packed }: BatchTensors,
+  { rows, first, decoding }: { readonly rows: number; readonly first: number; readonly decoding: Decoding | undefined },
+): Tensor {
   const length = tokens.shape[1]
-  if (packed === undefined) return ops.add(ops.iota([1, rows + length], 1), first)
+  if (packed === undefined) {
+    const positions = ops.add(ops.iota([1, rows + length], 1), first)
+    return decoding === undefined || decoding.first
+      ? positions
+      : ops.add(positions, ops.reshape(decoding.start, [-1, 1]))
+  }
   checkAlone(packed, length + rows + first)
   return packed.positions
 }
 
-/**
- * Keys that queries see in both directions: those of their own example.
- *
- * @param prefix How many of the keys come before the tokens; all see them.
- */
-export function visibleKeys({ lengths, packed }: BatchTensors, prefix = 0): Visibility {
-  return packed === undefined ? { keyLengths: lengths, prefix } : { segments: segmentsOf(packed, prefix) }
+/** How a model's tokens see each other. */
+export interface KeysSeen {
+  /** Whether a token sees no later ones. */
+  readonly causal: boolean
+  /** Distance from which on tokens are hidden. Default: none. */
+  readonly window?: number | undefined
+  /** How many of the keys come before the tokens; all see them. */
+  readonly prefix: number
+  /** The cache that the keys come from. */
+  readonly decoding: Decoding | undefined
 }
 
 /**
- * Keys that queries see where none looks ahead. Padding lies on the right, so it is hidden from every token that counts.
- *
- * @param prefix How many of the keys come before the tokens, those in memory included.
+ * Keys that queries see: those of their own example. Padding lies on the right, so where none looks ahead it is hidden
+ * from every token that counts.
  */
-export function causalKeys({ packed }: BatchTensors, prefix = 0, decoding?: Decoding): Visibility {
+export function visibleKeys({ lengths, packed }: BatchTensors, seen: KeysSeen): Visibility {
+  const { causal, window, prefix, decoding } = seen
   return {
-    causal: true,
+    causal,
     prefix,
+    ...(window === undefined ? {} : { window }),
     ...(decoding === undefined || decoding.first ? {} : { queryStart: decoding.start }),
-    ...(packed === undefined ? {} : { segments: segmentsOf(packed, prefix) }),
+    ...(packed !== undefined ? { segments: segmentsOf(packed, prefix) } : causal ? {} : { keyLengths: lengths }),
   }
 }
 
 /**
- * Numbers [B, heads, T, keys] for queries and the keys that they see, made by `draw` for a number of keys. In a packed row
- * keys that are further apart than the longest example share theirs: no query sees two of them.
+ * A factor of attention for queries and the keys that they see, made by `draw` for a number of keys. In a packed row it
+ * repeats after as many keys as the longest example has: no query sees two keys that share a column.
  */
 export function perVisibleKey({ packed }: BatchTensors, keys: number, draw: (keys: number) => Tensor): Tensor {
-  if (packed === undefined || packed.longest >= keys) return draw(keys)
-  const part = draw(packed.longest)
-  const [batch, heads, queries, width] = part.shape
-  const times = Math.ceil(keys / width)
-  const apart = ops.expand(ops.reshape(part, [batch, heads, queries, 1, width]), [batch, heads, queries, times, width])
-  return ops.narrow(ops.reshape(apart, [batch, heads, queries, times * width]), 3, 0, keys)
+  return draw(packed === undefined ? keys : Math.min(packed.longest, keys))
 }
 
 /** What stands in the first place of each example, be it a token or a row before them: [B, T, H] or [1, N, H] to [B, 1, H]. */

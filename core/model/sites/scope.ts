@@ -4,7 +4,7 @@ import * as ops from "../../tensor/ops.ts"
 import { ShapeError } from "../../tensor/shape_error.ts"
 import type { Tensor } from "../../tensor/tensor.ts"
 import { hash } from "../hash.ts"
-import { type Choice, inRowsOf, rowProducts } from "../blocks/choice.ts"
+import { type Choice, inRowsOf, rowProducts } from "./choice.ts"
 import { baseKey, type Decoding, type Module, type ModuleNode, type Scope } from "../module.ts"
 import { pluginKey, prefixLength, type ResolvedSite, SHARED } from "./sites.ts"
 

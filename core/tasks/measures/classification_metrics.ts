@@ -7,7 +7,7 @@
 /** Counts by expected class (row) and predicted class (column). */
 export type ConfusionMatrix = ReadonlyArray<ReadonlyArray<number>>
 
-/** How one class was told from the others. */
+/** Scores of one class. */
 export interface ClassScores {
   /** Name of the class. */
   readonly label: string
@@ -21,7 +21,7 @@ export interface ClassScores {
   readonly support: number
 }
 
-/** What predictions are worth. */
+/** Metrics of a classifier. */
 export interface ClassificationMetrics {
   /** Share of right predictions, 0 to 1. */
   readonly accuracy: number
@@ -35,28 +35,10 @@ export interface ClassificationMetrics {
   readonly confusion: ConfusionMatrix
 }
 
-/** 0/0 is 0: nothing found is no merit. */
-function ratio(part: number, whole: number): number {
-  return whole === 0 ? 0 : part / whole
-}
+const sum = (values: ReadonlyArray<number>): number => values.reduce((total, value) => total + value, 0)
 
-function sum(values: ReadonlyArray<number>): number {
-  return values.reduce((total, value) => total + value, 0)
-}
-
-/** Number of examples of each class. */
-function rowSums(confusion: ConfusionMatrix): Array<number> {
-  return confusion.map(sum)
-}
-
-/** Number of predictions of each class. */
-function columnSums(confusion: ConfusionMatrix): Array<number> {
-  return confusion.map((_, column) => sum(confusion.map((row) => row[column])))
-}
-
-function diagonal(confusion: ConfusionMatrix): Array<number> {
-  return confusion.map((row, index) => row[index])
-}
+/** 0/0 counts as 0 (scikit-learn's `zero_division=0`). */
+const ratio = (part: number, whole: number): number => whole === 0 ? 0 : part / whole
 
 /**
  * Counts pairs of class indices.
@@ -82,41 +64,10 @@ export function confusionMatrix(
   return counts
 }
 
-/** Share of right predictions; 0 when there are none. */
-export function accuracy(confusion: ConfusionMatrix): number {
-  return ratio(sum(diagonal(confusion)), sum(rowSums(confusion)))
-}
-
-/** Precision, recall, F1 and support of each class. */
-export function perClassScores(confusion: ConfusionMatrix, labels: ReadonlyArray<string>): Array<ClassScores> {
-  const supports = rowSums(confusion)
-  const predictions = columnSums(confusion)
-  const hits = diagonal(confusion)
-  return labels.map((label, index) => ({
-    label,
-    precision: ratio(hits[index], predictions[index]),
-    recall: ratio(hits[index], supports[index]),
-    f1: ratio(2 * hits[index], predictions[index] + supports[index]),
-    support: supports[index],
-  }))
-}
-
 /**
- * Matthews correlation coefficient for any number of classes (Gorodkin 2004, eq. 8); 0 when all examples or all
- * predictions are of one class.
- */
-export function matthewsCorrelation(confusion: ConfusionMatrix): number {
-  const supports = rowSums(confusion)
-  const predictions = columnSums(confusion)
-  const total = sum(supports)
-  const dot = (a: ReadonlyArray<number>, b: ReadonlyArray<number>) => sum(a.map((value, index) => value * b[index]))
-  const covariance = sum(diagonal(confusion)) * total - dot(supports, predictions)
-  const spread = (total * total - dot(predictions, predictions)) * (total * total - dot(supports, supports))
-  return ratio(covariance, Math.sqrt(spread))
-}
-
-/**
- * All of it at once, from class indices into `labels`.
+ * All of it at once, from class indices into `labels`. Matthews' coefficient is that for any number of classes (Gorodkin
+ * 2004, eq. 8); it is 0 when all examples or all predictions are of one class.
+ *
  * @throws {RangeError} when the two differ in length or hold an index without a label.
  */
 export function classificationMetrics(
@@ -125,11 +76,24 @@ export function classificationMetrics(
   labels: ReadonlyArray<string>,
 ): ClassificationMetrics {
   const confusion = confusionMatrix(expected, predicted, labels.length)
-  const perClass = perClassScores(confusion, labels)
+  const supports = confusion.map(sum)
+  const predictions = confusion.map((_, column) => sum(confusion.map((row) => row[column])))
+  const hits = confusion.map((row, index) => row[index])
+  const perClass = labels.map((label, index): ClassScores => ({
+    label,
+    precision: ratio(hits[index], predictions[index]),
+    recall: ratio(hits[index], supports[index]),
+    f1: ratio(2 * hits[index], predictions[index] + supports[index]),
+    support: supports[index],
+  }))
+  const total = sum(supports)
+  const dot = (a: ReadonlyArray<number>, b: ReadonlyArray<number>) => sum(a.map((value, index) => value * b[index]))
+  const covariance = sum(hits) * total - dot(supports, predictions)
+  const spread = (total * total - dot(predictions, predictions)) * (total * total - dot(supports, supports))
   return {
-    accuracy: accuracy(confusion),
+    accuracy: ratio(sum(hits), total),
     macroF1: ratio(sum(perClass.map(({ f1 }) => f1)), labels.length),
-    matthews: matthewsCorrelation(confusion),
+    matthews: ratio(covariance, Math.sqrt(spread)),
     perClass,
     confusion,
   }

@@ -1,11 +1,13 @@
 import { broadcastBox, isWholeAxis, wholeBox } from "../box.ts"
 import { add, exp, lessEqual, log, mul, sub, where } from "../operations/elementwise.ts"
+import { gather } from "../operations/indexing.ts"
 import { matmul } from "../operations/matmul.ts"
-import { maximum, sum, sumTo } from "../operations/reduce.ts"
+import { expand, sum, sumTo } from "../operations/broadcast.ts"
+import { maximum } from "../operations/reduce.ts"
 import { sameShape, type Shape, show } from "../shape.ts"
 import { ShapeError } from "../shape_error.ts"
 import { type Box, node, type Operation, type Tensor } from "../tensor.ts"
-import { permute, reshape, stopGradient } from "../operations/views.ts"
+import { narrow, pad, permute, reshape, stopGradient } from "../operations/views.ts"
 import { type Visibility, visibilityOf, type VisibilityOperands, visibleMatrix } from "./visibility.ts"
 
 /** Score of a key that a query does not see. Finite, so that differences of two stay free of NaN. */
@@ -20,13 +22,13 @@ const exchange = (x: Tensor): Tensor => permute(x, [0, 2, 1, 3])
 export interface AttentionInputs extends VisibilityOperands {
   /** Queries [B, heads, T, D]. */
   readonly q: Tensor
-  /** Keys [B, shared, S, D]. */
+  /** Keys [B, shared, S, D], or [pages, shared, P, D]. */
   readonly k: Tensor
-  /** Values [B, shared, S, E]. */
+  /** Values [B, shared, S, E], or [pages, shared, P, E]. */
   readonly v: Tensor
   /** Added to the scores: [B or 1, heads or 1, T or 1, S or 1]. */
   readonly bias?: Tensor
-  /** Multiplies the weights: [B, heads, T, S]. */
+  /** Multiplies the weights: [B, heads, T, P]; that of key j is in column j % P. */
   readonly factor?: Tensor
   /** log sum exp of each query's scores: [B, heads, T]. */
   readonly logSum?: Tensor
@@ -51,7 +53,8 @@ const make = (
 function parts(n: Tensor) {
   const { attributes } = n
   const inputs = attentionInputs(n)
-  const { q, k, v, bias, factor } = inputs
+  const { q, bias, factor } = inputs
+  const [k, v] = [inputs.k, inputs.v].map((x) => fromPages(x, inputs.pages))
   const [batch, heads, length] = q.shape
   const [, shared, keys] = k.shape
   const inGroups = (x: Tensor) => reshape(x, [batch, shared, heads / shared, length, ...x.shape.slice(3)])
@@ -65,8 +68,34 @@ function parts(n: Tensor) {
   }
   const scores = where(visible, bias === undefined ? products : add(products, ofHeads(bias)), HIDDEN)
   const column = (x: Tensor) => reshape(x, [...scores.shape.slice(0, 4), 1])
-  const times = (x: Tensor) => factor === undefined ? x : mul(x, reshape(factor, scores.shape))
+  const times = (x: Tensor) => factor === undefined ? x : mul(x, reshape(repeatAlong(factor, keys), scores.shape))
   return { inputs, scores, visible, inGroups, column, times, v: alone(v), k: alone(k) }
+}
+
+/** Keys or values of each row: [pages, shared, P, width] to [B, shared, S, width]. */
+function fromPages(x: Tensor, pages: Tensor | undefined): Tensor {
+  if (pages === undefined) return x
+  const [count, shared, size, width] = x.shape, [batch, each] = pages.shape
+  const rows = gather(reshape(exchange(x), [count, size * shared * width]), reshape(pages, [batch * each]))
+  return exchange(reshape(rows, [batch, each * size, shared, width]))
+}
+
+/** [B, heads, T, P] to [B, heads, T, keys]: columns again and again. */
+function repeatAlong(x: Tensor, keys: number): Tensor {
+  const rows = x.shape.slice(0, 3), period = x.shape[3]
+  if (period === keys) return x
+  const times = Math.ceil(keys / period)
+  const repeated = expand(reshape(x, [...rows, 1, period]), [...rows, times, period])
+  return narrow(reshape(repeated, [...rows, times * period]), 3, 0, keys)
+}
+
+/** The sum of the columns that {@link repeatAlong} makes of one. */
+function sumAlong(x: Tensor, period: number): Tensor {
+  const rows = x.shape.slice(0, 3), keys = x.shape[3]
+  if (period === keys) return x
+  const times = Math.ceil(keys / period)
+  const whole = pad(x, [0, 0, 0, 0], [0, 0, 0, times * period - keys])
+  return sum(reshape(whole, [...rows, times, period]), [3])
 }
 
 /** log sum exp of scores along the last axis, which stays. */
@@ -103,6 +132,9 @@ export const attentionOperation: Operation = {
   derivative: (n, result) => {
     const { attributes } = n
     const inputs = attentionInputs(n)
+    if (inputs.pages !== undefined) {
+      throw new ShapeError({ message: "Attention over pages has no derivative: give keys and values in rows to train" })
+    }
     const logSum = node(attentionLogSumOperation, n.inputs, inputs.q.shape.slice(0, 3), "f32", attributes)
     const cotangent = exchange(result)
     const delta = sum(mul(cotangent, exchange(n)), [-1])
@@ -114,7 +146,8 @@ export const attentionOperation: Operation = {
       const { q: { shape: [batch, heads, length] }, k: { shape: [, , keys] } } = inputs
       const found = gradientParts(make(attentionGradientOperation, whole, [batch, length, heads, keys], attributes))
       const value = of === "bias" ? found.toScores : mul(found.weights, found.toWeights)
-      return sumTo(reshape(value, [batch, heads, length, keys]), x.shape)
+      const share = reshape(value, [batch, heads, length, keys])
+      return of === "bias" ? sumTo(share, x.shape) : sumAlong(share, x.shape[3])
     }
     return Object.entries(inputs).map(([name, x]) =>
       name === "q" || name === "k" || name === "v"
@@ -127,8 +160,9 @@ export const attentionOperation: Operation = {
   slice: (n, box) => {
     const [batch, queries] = box
     if (!isWholeAxis(n, box, 2) || !isWholeAxis(n, box, 3)) return
-    return Object.entries(attentionInputs(n)).map(([name, { shape }]): Box =>
-      broadcastBox(
+    const inputs = attentionInputs(n)
+    return Object.entries(inputs).map(([name, { shape }]): Box =>
+      inputs.pages !== undefined && (name === "k" || name === "v") ? wholeBox(shape) : broadcastBox(
         shape,
         name === "queryPositions"
           ? [batch, queries]
@@ -171,14 +205,21 @@ export interface AttentionOptions {
   readonly scale?: number
   /** f32, added to the scaled scores: [B or 1, heads or 1, T or 1, S or 1], as relative positions. Default: none. */
   readonly bias?: Tensor
-  /** Multiplies the weights after the softmax: [B, heads, T, S]. Dropout of ones makes it dropout of the weights. */
+  /**
+   * Multiplies the weights after the softmax: [B, heads, T, P], P from 1 to S; key j takes column j % P. Dropout of ones
+   * makes it dropout of the weights.
+   */
   readonly factor?: Tensor
 }
 
 /**
  * softmax(q k^T scale + bias) v (Vaswani et al. 2017) with grouped heads (Ainslie et al. 2023): q [B, heads, T, D],
  * k [B, shared, S, D], v [B, shared, S, E]; `heads` a multiple of `shared`. A query that sees no key gives zeros. Gives
- * [B, heads, T, E]. Throws {@link ShapeError} where shapes do not fit.
+ * [B, heads, T, E]. Where the visibility names pages, k is a pool [pages, P, shared, D] and v one [pages, P, shared, E].
+ * Throws {@link ShapeError} where shapes do not fit.
+ *
+ * A derivative by q, k or v makes no matrix of scores. One by bias or factor makes two of [B, heads, T, S], the scores and
+ * the derivatives of the weights, and sums their combination to the operand's shape.
  */
 export function attention(
   q: Tensor,
@@ -187,33 +228,52 @@ export function attention(
   visibility: Visibility = {},
   options: AttentionOptions = {},
 ): Tensor {
-  const [batch, heads, length, width] = q.shape
-  const [, shared, keys] = k.shape
-  const { bias, factor, scale = 1 / Math.sqrt(width) } = options
+  const { bias, factor, scale = 1 / Math.sqrt(q.shape[3]) } = options
+  const [batch, heads, length] = q.shape, inPages = visibility.pages !== undefined
+  const keys = checkShapes({ q, k, v, bias, factor }, visibility.pages)
+  const { attributes, operands } = visibilityOf(visibility, batch, length, keys)
+  const [ownKeys, ownValues] = inPages ? [exchange(k), exchange(v)] : [k, v]
+  const more = { ...(bias ? { bias } : {}), ...(factor ? { factor } : {}) }
+  const inputs = { q, k: ownKeys, v: ownValues, ...operands, ...more }
+  return exchange(make(attentionOperation, inputs, [batch, length, heads, v.shape[3]], { scale, ...attributes }))
+}
+
+/** Checks what {@link attention} is given, and finds the number of keys. */
+function checkShapes(
+  { q, k, v, bias, factor }: Readonly<Record<"q" | "k" | "v", Tensor> & Record<"bias" | "factor", Tensor | undefined>>,
+  pages: Tensor | undefined,
+): number {
+  const wrong = (message: string) => new ShapeError({ message })
   const other = [q, k, v, bias, factor].find((x) => x !== undefined && x.dtype !== "f32")
   if (other !== undefined) {
-    throw new ShapeError({
-      message: `Attention takes q, k, v, bias and factor in f32, got ${other.dtype}${show(other.shape)}`,
-    })
+    throw wrong(`Attention takes q, k, v, bias and factor in f32, got ${other.dtype}${show(other.shape)}`)
   }
-  const fits = [k, v].every((x) => sameShape(x.shape.slice(0, 3), [batch, shared, keys])) && heads % shared === 0 &&
-    k.shape[3] === width
-  if (!fits) {
-    throw new ShapeError({
-      message: `Attention of q ${show(q.shape)}, k ${show(k.shape)}, v ${show(v.shape)} does not fit`,
-    })
+  const [batch, heads, length, width] = q.shape
+  const fits = (shared: number) =>
+    sameShape(k.shape.slice(0, 3), v.shape.slice(0, 3)) && heads % shared === 0 && k.shape[3] === width
+  const shapes = `q ${show(q.shape)}, k ${show(k.shape)}, v ${show(v.shape)}`
+  if (pages === undefined) {
+    if (k.shape[0] !== batch || !fits(k.shape[1])) throw wrong(`Attention of ${shapes} does not fit`)
+  } else {
+    const [rows, ...rest] = pages.shape, size = k.shape[1]
+    if (
+      pages.dtype !== "i32" || rows !== batch || rest.length !== 1 || size === 0 || size % 8 !== 0 || !fits(k.shape[2])
+    ) {
+      throw wrong(
+        `Attention over pages takes pages i32[${batch}, n] and k, v [pages, P, heads, width], P a multiple of 8, got ` +
+          `pages ${pages.dtype}${show(pages.shape)}, ${shapes}`,
+      )
+    }
   }
+  const keys = pages === undefined ? k.shape[2] : pages.shape[1] * k.shape[1]
   const weights = [batch, heads, length, keys]
-  if (factor !== undefined && !sameShape(factor.shape, weights)) {
-    throw new ShapeError({ message: `A factor of ${show(factor.shape)} does not fit weights ${show(weights)}` })
+  const period = factor?.shape[3] ?? keys
+  const repeats = period >= Math.min(1, keys) && period <= keys
+  if (factor !== undefined && !(sameShape(factor.shape, [batch, heads, length, period]) && repeats)) {
+    throw wrong(`A factor of ${show(factor.shape)} does not fit weights ${show(weights)}`)
   }
-  if (
-    bias !== undefined &&
-    !(bias.shape.length === 4 && weights.every((extent, i) => [1, extent].includes(bias.shape[i])))
-  ) {
-    throw new ShapeError({ message: `A bias of ${show(bias.shape)} does not fit scores ${show(weights)}` })
+  if (bias && !(bias.shape.length === 4 && weights.every((extent, i) => [1, extent].includes(bias.shape[i])))) {
+    throw wrong(`A bias of ${show(bias.shape)} does not fit scores ${show(weights)}`)
   }
-  const { attributes, operands } = visibilityOf(visibility, batch, length, keys)
-  const inputs = { q, k, v, ...operands, ...(bias ? { bias } : {}), ...(factor ? { factor } : {}) }
-  return exchange(make(attentionOperation, inputs, [batch, length, heads, v.shape[3]], { scale, ...attributes }))
+  return keys
 }

@@ -1,6 +1,7 @@
 import { add, equal, exp, less, log, mul, sub, where } from "../operations/elementwise.ts"
 import { iota } from "../operations/leaves.ts"
-import { maximum, sum } from "../operations/reduce.ts"
+import { sum } from "../operations/broadcast.ts"
+import { maximum } from "../operations/reduce.ts"
 import { sameShape, show } from "../shape.ts"
 import { ShapeError } from "../shape_error.ts"
 import { node, type Operation, type Tensor } from "../tensor.ts"

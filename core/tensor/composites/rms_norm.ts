@@ -1,6 +1,7 @@
 import { sliceRows } from "../box.ts"
 import { add, mul, rsqrt, sub } from "../operations/elementwise.ts"
-import { mean, sumTo } from "../operations/reduce.ts"
+import { sumTo } from "../operations/broadcast.ts"
+import { mean } from "../operations/reduce.ts"
 import { node, type Operation, type Tensor } from "../tensor.ts"
 
 const scaleOf = (x: Tensor, epsilon: number) => rsqrt(add(mean(mul(x, x), [-1], { keepDims: true }), epsilon))

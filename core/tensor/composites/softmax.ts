@@ -1,6 +1,7 @@
 import { sliceRows } from "../box.ts"
 import { div, exp, mul, sub } from "../operations/elementwise.ts"
-import { maximum, sum } from "../operations/reduce.ts"
+import { sum } from "../operations/broadcast.ts"
+import { maximum } from "../operations/reduce.ts"
 import { node, type Operation, type Tensor } from "../tensor.ts"
 import { stopGradient } from "../operations/views.ts"
 

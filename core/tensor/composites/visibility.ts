@@ -4,7 +4,7 @@
  */
 import { add, equal, less, lessEqual, max, min, mul, sub, toFloat, where } from "../operations/elementwise.ts"
 import { full, iota } from "../operations/leaves.ts"
-import { sum } from "../operations/reduce.ts"
+import { sum } from "../operations/broadcast.ts"
 import { show } from "../shape.ts"
 import { ShapeError } from "../shape_error.ts"
 import type { Attributes, Tensor } from "../tensor.ts"
@@ -31,6 +31,11 @@ export interface Visibility {
    * nearest.
    */
   readonly segments?: Tensor
+  /**
+   * Keys and values are pages of P keys in a pool, P a multiple of 8: this names the page of keys j P to (j + 1) P of each
+   * row, [B, S / P]. For inference: there is no derivative. Default: keys and values lie in rows.
+   */
+  readonly pages?: Tensor
 }
 
 /** Inputs of attention that tell what is visible, in the kernels' names. */
@@ -41,11 +46,13 @@ export interface VisibilityOperands {
   readonly keyLengths?: Tensor
   /** See {@link Visibility.segments}. */
   readonly segments?: Tensor
+  /** See {@link Visibility.pages}. */
+  readonly pages?: Tensor
 }
 
 /** Checks a visibility of `batch` rows with T `queries` and S `keys`: attributes and inputs of the operation. */
 export function visibilityOf(
-  { causal = false, window, prefix = 0, queryStart, keyLengths, segments }: Visibility,
+  { causal = false, window, prefix = 0, queryStart, keyLengths, segments, pages }: Visibility,
   batch: number,
   queries: number,
   keys: number,
@@ -84,6 +91,7 @@ export function visibilityOf(
       ...(causal || window !== undefined || segments !== undefined ? { queryPositions: positions() } : {}),
       ...(keyLengths === undefined ? {} : { keyLengths }),
       ...(segments === undefined ? {} : { segments }),
+      ...(pages === undefined ? {} : { pages }),
     },
   }
 }

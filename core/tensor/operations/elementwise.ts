@@ -1,11 +1,12 @@
 import { sliceElements } from "../box.ts"
 import type { DType } from "../dtype.ts"
 import { full, iota } from "./leaves.ts"
-import { sumTo } from "./reduce.ts"
+import { sumTo } from "./broadcast.ts"
+import { picked } from "../numbers.ts"
 import { scalarFunction } from "../scalar.ts"
-import { broadcastShapes, type Shape, sizeOf, stridesOf } from "../shape.ts"
+import { broadcastShapes, broadcastStrides, type Shape, sizeOf, stridesOf } from "../shape.ts"
 import { ShapeError } from "../shape_error.ts"
-import { node, type Numbers, type Operation, type Tensor } from "../tensor.ts"
+import { node, type Operation, type Tensor } from "../tensor.ts"
 
 /** An operation on elements; its name is one of the kernels' elementwise functions. */
 export interface ElementwiseOperation extends Operation {
@@ -13,34 +14,24 @@ export interface ElementwiseOperation extends Operation {
   readonly elementwise: true
 }
 
-/** A tensor, or a number that stands for one everywhere. */
+/** A tensor, or a number that is broadcast. */
 export type Operand = Tensor | number
 
-/** Value of a broadcast operand at each place of `shape`. */
-function broadcastNumbers(data: Numbers, from: Shape, shape: Shape): Numbers {
-  if (data.length === sizeOf(shape)) return data
-  const own = stridesOf(from)
-  const lead = shape.length - from.length
-  const strides = shape.map((_, axis) => axis < lead || from[axis - lead] === 1 ? 0 : own[axis - lead])
-  const places = stridesOf(shape)
-  return new Float64Array(sizeOf(shape)).map((_, i) => {
-    let at = 0
-    for (let axis = 0; axis < shape.length; axis++) at += Math.floor(i / places[axis]) % shape[axis] * strides[axis]
-    return data[at]
-  })
-}
+/** The cotangent of an operand, before it is summed to the operand's shape. */
+type Cotangent = (node: Tensor, cotangent: Tensor) => Tensor
 
-function define(
-  name: string,
-  derivative: NonNullable<Operation["derivative"]>,
-): ElementwiseOperation {
+/** An operation by its name and the cotangents of its operands; without any it has no derivative. */
+function define(name: string, ...cotangents: ReadonlyArray<Cotangent | undefined>): ElementwiseOperation {
   return {
     name,
     elementwise: true,
-    derivative,
+    derivative: (n, c) => cotangents.map((each, i) => each && sumTo(each(n, c), n.inputs[i].shape)),
     reference: (n, inputs) => {
       const apply = scalarFunction(name, n.dtype)
-      const operands = inputs.map((data, i) => broadcastNumbers(data, n.inputs[i].shape, n.shape))
+      const operands = inputs.map((data, i) => {
+        const { shape } = n.inputs[i]
+        return picked(data, broadcastStrides({ shape, strides: stridesOf(shape) }, n.shape), n.shape)
+      })
       return new Float64Array(sizeOf(n.shape)).map((_, i) => apply(...operands.map((o) => o[i])))
     },
     slice: sliceElements,
@@ -48,58 +39,10 @@ function define(
   }
 }
 
-const none = () => []
-
-function unary(name: string, slope: (n: Tensor) => Tensor): ElementwiseOperation {
-  return define(name, (n, cotangent) => [mul(cotangent, slope(n))])
-}
-
-/** Sums a cotangent over the axes along which an operand was repeated. */
-const back = (n: Tensor, operand: number, cotangent: Tensor) => sumTo(cotangent, n.inputs[operand].shape)
-
-const negOperation = define("neg", (_, c) => [neg(c)])
-const expOperation = unary("exp", (n) => n)
-const logOperation = define("log", (n, c) => [div(c, n.inputs[0])])
-const sqrtOperation = define("sqrt", (n, c) => [mul(div(c, n), 0.5)])
-const rsqrtOperation = unary("rsqrt", (n) => mul(mul(n, mul(n, n)), -0.5))
-const tanhOperation = unary("tanh", (n) => sub(1, mul(n, n)))
-const sigmoidOperation = unary("sigmoid", (n) => mul(n, sub(1, n)))
-const erfOperation = unary("erf", (n) => mul(exp(neg(mul(n.inputs[0], n.inputs[0]))), 2 / Math.sqrt(Math.PI)))
-const absOperation = unary("abs", (n) => where(less(n.inputs[0], 0), -1, 1))
-const floorOperation = define("floor", none)
-const sinOperation = unary("sin", (n) => cos(n.inputs[0]))
-const cosOperation = unary("cos", (n) => neg(sin(n.inputs[0])))
-const toFloatOperation = define("toFloat", none)
-const toIntOperation = define("toInt", none)
-
-const addOperation = define("add", (n, c) => [back(n, 0, c), back(n, 1, c)])
-const subOperation = define("sub", (n, c) => [back(n, 0, c), back(n, 1, neg(c))])
-const mulOperation = define("mul", (n, c) => [
-  back(n, 0, mul(c, n.inputs[1])),
-  back(n, 1, mul(c, n.inputs[0])),
-])
-const divOperation = define("div", (n, c) => [
-  back(n, 0, div(c, n.inputs[1])),
-  back(n, 1, neg(mul(c, div(n, n.inputs[1])))),
-])
-// Where both are equal the first one takes the whole cotangent.
-const maxOperation = define("max", (n, c) => {
-  const second = less(n.inputs[0], n.inputs[1])
-  return [back(n, 0, where(second, 0, c)), back(n, 1, where(second, c, 0))]
-})
-const minOperation = define("min", (n, c) => {
-  const second = less(n.inputs[1], n.inputs[0])
-  return [back(n, 0, where(second, 0, c)), back(n, 1, where(second, c, 0))]
-})
-const lessOperation = define("less", none)
-const lessEqualOperation = define("lessEqual", none)
-const equalOperation = define("equal", none)
-const whereOperation = define("where", (n, c) => [
-  undefined,
-  back(n, 1, where(n.inputs[0], c, 0)),
-  back(n, 2, where(n.inputs[0], 0, c)),
-])
-const uniformOperation = define("uniform", none)
+/** A function of one tensor or number. */
+export type UnaryFunction = (x: Operand) => Tensor
+/** A function of two tensors or numbers, broadcast. */
+export type BinaryFunction = (x: Operand, y: Operand) => Tensor
 
 function lift(x: Operand, dtype: DType): Tensor {
   return typeof x === "number" ? full(x, [], dtype) : x
@@ -120,106 +63,100 @@ function floats(operation: ElementwiseOperation, ...operands: Operand[]): Tensor
 
 function pair(operation: ElementwiseOperation, x: Operand, y: Operand, result?: DType): Tensor {
   const dtype = typeof x !== "number" ? x.dtype : typeof y !== "number" ? y.dtype : "f32"
-  const a = lift(x, dtype)
-  const b = lift(y, dtype)
+  const [a, b] = [lift(x, dtype), lift(y, dtype)]
   if (a.dtype !== b.dtype) {
     throw new ShapeError({ message: `${operation.name} needs operands of one type, got ${a.dtype} and ${b.dtype}` })
   }
   return make(operation, [a, b], result ?? dtype)
 }
 
+function unary(name: string, cotangent?: Cotangent): UnaryFunction {
+  const operation = define(name, cotangent)
+  return (x) => floats(operation, x)
+}
+
+/** A function of one operand by its slope. */
+const sloped = (name: string, slope: (n: Tensor) => Tensor): UnaryFunction => unary(name, (n, c) => mul(c, slope(n)))
+
+function binary(name: string, first: Cotangent, second: Cotangent): BinaryFunction {
+  const operation = define(name, first, second)
+  return (x, y) => pair(operation, x, y)
+}
+
+function comparison(name: string): BinaryFunction {
+  const operation = define(name)
+  return (x, y) => pair(operation, x, y, "f32")
+}
+
 /** -x */
-export function neg(x: Operand): Tensor {
-  return floats(negOperation, x)
-}
+export const neg: UnaryFunction = unary("neg", (_, c) => neg(c))
 /** e^x */
-export function exp(x: Operand): Tensor {
-  return floats(expOperation, x)
-}
+export const exp: UnaryFunction = sloped("exp", (n) => n)
 /** Natural logarithm. */
-export function log(x: Operand): Tensor {
-  return floats(logOperation, x)
-}
+export const log: UnaryFunction = unary("log", (n, c) => div(c, n.inputs[0]))
 /** Square root. */
-export function sqrt(x: Operand): Tensor {
-  return floats(sqrtOperation, x)
-}
+export const sqrt: UnaryFunction = unary("sqrt", (n, c) => mul(div(c, n), 0.5))
 /** 1 / sqrt(x) */
-export function rsqrt(x: Operand): Tensor {
-  return floats(rsqrtOperation, x)
-}
+export const rsqrt: UnaryFunction = sloped("rsqrt", (n) => mul(mul(n, mul(n, n)), -0.5))
 /** Hyperbolic tangent. */
-export function tanh(x: Operand): Tensor {
-  return floats(tanhOperation, x)
-}
+export const tanh: UnaryFunction = sloped("tanh", (n) => sub(1, mul(n, n)))
 /** 1 / (1 + e^-x) */
-export function sigmoid(x: Operand): Tensor {
-  return floats(sigmoidOperation, x)
-}
+export const sigmoid: UnaryFunction = sloped("sigmoid", (n) => mul(n, sub(1, n)))
 /** Gauss error function. */
-export function erf(x: Operand): Tensor {
-  return floats(erfOperation, x)
-}
+export const erf: UnaryFunction = sloped(
+  "erf",
+  (n) => mul(exp(neg(mul(n.inputs[0], n.inputs[0]))), 2 / Math.sqrt(Math.PI)),
+)
 /** |x| */
-export function abs(x: Operand): Tensor {
-  return floats(absOperation, x)
-}
+export const abs: UnaryFunction = sloped("abs", (n) => where(less(n.inputs[0], 0), -1, 1))
 /** The greatest integer not above x; its derivative is 0. */
-export function floor(x: Operand): Tensor {
-  return floats(floorOperation, x)
-}
+export const floor: UnaryFunction = unary("floor")
 /** Sine of an angle in radians. */
-export function sin(x: Operand): Tensor {
-  return floats(sinOperation, x)
-}
+export const sin: UnaryFunction = sloped("sin", (n) => cos(n.inputs[0]))
 /** Cosine of an angle in radians. */
-export function cos(x: Operand): Tensor {
-  return floats(cosOperation, x)
-}
+export const cos: UnaryFunction = sloped("cos", (n) => neg(sin(n.inputs[0])))
+
+const toFloatOperation = define("toFloat")
+const toIntOperation = define("toInt")
 /** i32 as f32. */
-export function toFloat(x: Tensor): Tensor {
-  return x.dtype === "f32" ? x : make(toFloatOperation, [x], "f32")
-}
-/** f32 as i32, cut towards zero. */
-export function toInt(x: Tensor): Tensor {
-  return x.dtype === "i32" ? x : make(toIntOperation, [x], "i32")
-}
+export const toFloat = (x: Tensor): Tensor => x.dtype === "f32" ? x : make(toFloatOperation, [x], "f32")
+/** f32 as i32, truncated towards zero. */
+export const toInt = (x: Tensor): Tensor => x.dtype === "i32" ? x : make(toIntOperation, [x], "i32")
+
 /** x + y, broadcast. */
-export function add(x: Operand, y: Operand): Tensor {
-  return pair(addOperation, x, y)
-}
+export const add: BinaryFunction = binary("add", (_, c) => c, (_, c) => c)
 /** x - y, broadcast. */
-export function sub(x: Operand, y: Operand): Tensor {
-  return pair(subOperation, x, y)
-}
+export const sub: BinaryFunction = binary("sub", (_, c) => c, (_, c) => neg(c))
 /** x * y, broadcast. */
-export function mul(x: Operand, y: Operand): Tensor {
-  return pair(mulOperation, x, y)
-}
-/** x / y, broadcast. */
-export function div(x: Operand, y: Operand): Tensor {
-  return floats(divOperation, x, y)
-}
-/** The greater of two, broadcast. */
-export function max(x: Operand, y: Operand): Tensor {
-  return pair(maxOperation, x, y)
-}
-/** The smaller of two, broadcast. */
-export function min(x: Operand, y: Operand): Tensor {
-  return pair(minOperation, x, y)
-}
+export const mul: BinaryFunction = binary("mul", (n, c) => mul(c, n.inputs[1]), (n, c) => mul(c, n.inputs[0]))
+const divOperation = define("div", (n, c) => div(c, n.inputs[1]), (n, c) => neg(mul(c, div(n, n.inputs[1]))))
+/** x / y, broadcast; f32 only. */
+export const div: BinaryFunction = (x, y) => floats(divOperation, x, y)
+/** The greater of two, broadcast. Where they are equal, the first takes the whole cotangent. */
+export const max: BinaryFunction = binary(
+  "max",
+  ({ inputs: [x, y] }, c) => where(less(x, y), 0, c),
+  ({ inputs: [x, y] }, c) => where(less(x, y), c, 0),
+)
+/** The smaller of two, broadcast. Where they are equal, the first takes the whole cotangent. */
+export const min: BinaryFunction = binary(
+  "min",
+  ({ inputs: [x, y] }, c) => where(less(y, x), 0, c),
+  ({ inputs: [x, y] }, c) => where(less(y, x), c, 0),
+)
 /** 1 where x < y, else 0, as f32. */
-export function less(x: Operand, y: Operand): Tensor {
-  return pair(lessOperation, x, y, "f32")
-}
+export const less: BinaryFunction = comparison("less")
 /** 1 where x <= y, else 0, as f32. */
-export function lessEqual(x: Operand, y: Operand): Tensor {
-  return pair(lessEqualOperation, x, y, "f32")
-}
+export const lessEqual: BinaryFunction = comparison("lessEqual")
 /** 1 where x = y, else 0, as f32. */
-export function equal(x: Operand, y: Operand): Tensor {
-  return pair(equalOperation, x, y, "f32")
-}
+export const equal: BinaryFunction = comparison("equal")
+
+const whereOperation = define(
+  "where",
+  undefined,
+  (n, c) => where(n.inputs[0], c, 0),
+  (n, c) => where(n.inputs[0], 0, c),
+)
 /** x where the condition is not 0, else y; broadcast. */
 export function where(condition: Tensor, x: Operand, y: Operand): Tensor {
   const dtype = typeof x !== "number" ? x.dtype : typeof y !== "number" ? y.dtype : "f32"
@@ -232,20 +169,21 @@ export function where(condition: Tensor, x: Operand, y: Operand): Tensor {
   return make(whereOperation, [condition, a, b], dtype)
 }
 
+const uniformOperation = define("uniform")
+
 /**
- * Counter-based random numbers in [0, 1), f32: Threefry-2x32-20 (Salmon et al. 2011) of (place, salt) under a key of
- * two i32 scalars. The same key, salt and shape give the same numbers, on every backend.
+ * Counter-based random numbers in [0, 1), f32: Threefry-2x32-20 (Salmon et al. 2011) of the counter (index, salt) under a
+ * key of two i32 scalars. The same key, salt and shape give the same numbers on every backend.
  */
 export function uniform(shape: Shape, salt: number, key: readonly [Tensor, Tensor]): Tensor {
   if (key.some(({ dtype }) => dtype !== "i32")) {
     throw new ShapeError({ message: `uniform needs a key of two i32 scalars, got ${key.map(({ dtype }) => dtype)}` })
   }
   const strides = stridesOf(shape)
-  const terms = shape.map((_, axis) => mul(iotaLike(shape, axis), strides[axis]))
-  const place = terms.length === 0 ? full(0, shape, "i32") : terms.reduce((a, b) => add(a, b))
-  return make(uniformOperation, [place, full(salt, [], "i32"), key[0], key[1]], "f32")
-}
-
-function iotaLike(shape: Shape, axis: number): Tensor {
-  return iota(shape.map((extent, a) => a === axis ? extent : 1), axis)
+  const terms = shape.map((_, axis) => {
+    const alone = shape.map((extent, other) => other === axis ? extent : 1)
+    return mul(iota(alone, axis), strides[axis])
+  })
+  const index = terms.length === 0 ? full(0, shape, "i32") : terms.reduce(add)
+  return make(uniformOperation, [index, full(salt, [], "i32"), ...key], "f32")
 }

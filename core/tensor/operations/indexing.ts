@@ -1,7 +1,8 @@
 import { isWholeAxis, sameBox, wholeBox } from "../box.ts"
 import { add, mul } from "./elementwise.ts"
+import { offsetsOf } from "../numbers.ts"
 import { iota } from "./leaves.ts"
-import { batchSum } from "./reduce.ts"
+import { batchSum } from "./broadcast.ts"
 import { sameShape, show, sizeOf, stridesOf } from "../shape.ts"
 import { ShapeError } from "../shape_error.ts"
 import { node, type Operation, type Tensor } from "../tensor.ts"
@@ -60,18 +61,15 @@ export const updateSliceOperation: Operation = {
     const { shape } = n.inputs[1]
     const strides = stridesOf(n.shape), step = strides[n.attributes.axis as number]
     const out = Float64Array.from(state)
-    source.forEach((value, i) => {
-      let place = start[start.length === 1 ? 0 : Math.floor(i / sizeOf(shape.slice(1)))] * step
-      for (let axis = shape.length - 1, rest = i; axis >= 0; rest = Math.floor(rest / shape[axis--])) {
-        place += rest % shape[axis] * strides[axis]
-      }
-      out[place] = value
+    offsetsOf(strides, shape).forEach((offset, i) => {
+      const row = start.length === 1 ? 0 : Math.floor(i / sizeOf(shape.slice(1)))
+      out[offset + start[row] * step] = source[i]
     })
     return out
   },
 }
 
-/** Rows of `table` [rows, width] by `indices` (i32, [...]): [..., width]. Indices must lie inside the table. */
+/** Rows of `table` [rows, width] by `indices` (i32, [...]): [..., width]. Indices must be inside the table. */
 export function gather(table: Tensor, indices: Tensor): Tensor {
   if (table.shape.length !== 2 || indices.dtype !== "i32") {
     throw new ShapeError({

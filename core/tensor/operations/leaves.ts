@@ -1,13 +1,14 @@
 import type { DType, StoredAs } from "../dtype.ts"
+import { offsetsOf } from "../numbers.ts"
 import { axisOf, type Shape, sizeOf } from "../shape.ts"
 import { ShapeError } from "../shape_error.ts"
 import { node, type Operation, type Tensor } from "../tensor.ts"
 
-/** Memory of a backend that outlives a run, as a graph names it. */
+/** A graph's reference to memory of a backend that outlives a run. */
 export interface SlotReference {
-  /** The number by which the backend knows it. */
+  /** Number of the slot in its backend. */
   readonly id: number
-  /** For people. */
+  /** Shown in errors. */
   readonly name: string
   /** Extents of its axes. */
   readonly shape: Shape
@@ -17,7 +18,7 @@ export interface SlotReference {
   readonly storage?: StoredAs
 }
 
-/** Data given anew with each run. */
+/** Data of each run. */
 export const inputOperation: Operation = { name: "input" }
 /** Memory that outlives a run. */
 export const slotOperation: Operation = { name: "slot" }
@@ -35,9 +36,8 @@ export const fullOperation: Operation = {
 export const iotaOperation: Operation = {
   name: "iota",
   reference: (n) => {
-    const axis = n.attributes.axis as number
-    const inner = sizeOf(n.shape.slice(axis + 1))
-    return new Float64Array(sizeOf(n.shape)).map((_, i) => Math.floor(i / inner) % n.shape[axis])
+    const strides = n.shape.map((_, axis) => axis === n.attributes.axis ? 1 : 0)
+    return Float64Array.from(offsetsOf(strides, n.shape))
   },
 }
 
@@ -49,7 +49,7 @@ export interface InputOptions {
   readonly batch?: boolean
 }
 
-/** Data given anew with each run, by name. What changes between steps is an input, never a constant. */
+/** Data of each run, by name. Values that change between steps are inputs, never constants. */
 export function input(name: string, shape: Shape, options: InputOptions = {}): Tensor {
   return node(inputOperation, [], shape, options.dtype ?? "f32", { name, batch: options.batch ?? false })
 }

@@ -1,6 +1,7 @@
 import { broadcastBox } from "../box.ts"
-import { sumTo } from "./reduce.ts"
-import { broadcastShapes, show, sizeOf, stridesOf } from "../shape.ts"
+import { sumTo } from "./broadcast.ts"
+import { offsetsOf } from "../numbers.ts"
+import { broadcastShapes, broadcastStrides, type Shape, show, sizeOf, stridesOf } from "../shape.ts"
 import { ShapeError } from "../shape_error.ts"
 import { node, type Operation, type Tensor } from "../tensor.ts"
 
@@ -33,20 +34,15 @@ export const matmulOperation: Operation = {
     const [m, width] = n.shape.slice(-2)
     const k = left.at(transposeA ? -2 : -1)!
     const batch = n.shape.slice(0, -2)
-    const places = stridesOf(batch)
-    const from = (shape: ReadonlyArray<number>, i: number) => {
-      const own = shape.slice(0, -2)
-      const strides = stridesOf(own)
-      const lead = batch.length - own.length
-      let at = 0
-      own.forEach((extent, axis) => {
-        if (extent !== 1) at += Math.floor(i / places[axis + lead]) % extent * strides[axis]
-      })
-      return at * sizeOf(shape.slice(-2))
+    /** Where each matrix of the batch begins. */
+    const starts = (shape: Shape) => {
+      const operand = { shape: shape.slice(0, -2), strides: stridesOf(shape).slice(0, -2) }
+      return offsetsOf(broadcastStrides(operand, batch), batch)
     }
+    const [startsA, startsB] = [starts(left), starts(right)]
     const out = new Float64Array(sizeOf(n.shape))
     for (let i = 0; i < sizeOf(batch); i++) {
-      const [atA, atB] = [from(left, i), from(right, i)]
+      const [atA, atB] = [startsA[i], startsB[i]]
       for (let r = 0; r < m; r++) {
         for (let c = 0; c < width; c++) {
           let total = 0

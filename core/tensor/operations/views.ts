@@ -1,19 +1,14 @@
 import { isIndices, sameRange, sliceElements } from "../box.ts"
-import { sumTo } from "./reduce.ts"
-import { axisOf, broadcastShapes, broadcastStrides, sameShape, type Shape, show, sizeOf, stridesOf } from "../shape.ts"
+import { offsetsOf, picked } from "../numbers.ts"
+import { axisOf, sameShape, type Shape, show, sizeOf, stridesOf } from "../shape.ts"
 import { ShapeError } from "../shape_error.ts"
 import { type Box, node, type Numbers, type Operation, type Range, type Strided, type Tensor } from "../tensor.ts"
 
-/** The reference of views: picks numbers by strides. */
-const pick: NonNullable<Operation["reference"]> = (n, [data]) => {
+/** The reference of views. */
+export const pick: NonNullable<Operation["reference"]> = (n, [data]) => {
   const from = n.inputs[0].shape
   const { shape, offset, strides } = n.operation.view!(n, { offset: 0, shape: from, strides: stridesOf(from) })!
-  const places = stridesOf(shape)
-  return new Float64Array(sizeOf(shape)).map((_, i) => {
-    let at = offset
-    for (let axis = 0; axis < shape.length; axis++) at += Math.floor(i / places[axis]) % shape[axis] * strides[axis]
-    return data[at]
-  })
+  return picked(data, strides, shape, offset)
 }
 
 /** The same elements in another shape. */
@@ -86,21 +81,6 @@ export const flipOperation: Operation = {
     }
   },
   lift: { attributes: ({ axis }) => ({ axis: axis as number + 1 }) },
-}
-/** Axes of extent 1 (and new ones in front) repeated. */
-export const expandOperation: Operation = {
-  name: "expand",
-  derivative: (n, cotangent) => [sumTo(cotangent, n.inputs[0].shape)],
-  reference: pick,
-  view: ({ shape }, input) => ({ offset: input.offset, shape, strides: broadcastStrides(input, shape) }),
-  slice: sliceElements,
-  lift: { broadcasts: true },
-}
-/** One value repeated for the examples of a batch: it counts as depending on them. */
-export const forBatchOperation: Operation = {
-  name: "forBatch",
-  derivative: (n, cotangent) => [sumTo(cotangent, n.inputs[0].shape), undefined],
-  decompose: (n) => expand(n.inputs[0], n.shape),
 }
 /** A tensor framed with zeros: attribute `before`. */
 export const padOperation: Operation = {
@@ -197,14 +177,11 @@ function reshapedBox(shape: Shape, box: Box, from: Shape): Box | undefined {
   return result
 }
 
+/** Writes data of `shape` into `out` [...into] from `starts` on. */
 function place(out: Numbers, into: Shape, starts: ReadonlyArray<number>, data: Numbers, shape: Shape): void {
   const strides = stridesOf(into)
-  const places = stridesOf(shape)
-  for (let i = 0; i < data.length; i++) {
-    let at = 0
-    for (let a = 0; a < shape.length; a++) at += (starts[a] + Math.floor(i / places[a]) % shape[a]) * strides[a]
-    out[at] = data[i]
-  }
+  const first = starts.reduce((at, start, axis) => at + start * strides[axis], 0)
+  offsetsOf(strides, shape, first).forEach((at, i) => out[at] = data[i])
 }
 
 /** The same elements in another shape; one extent may be -1. */
@@ -252,23 +229,6 @@ export function narrow(x: Tensor, axis: number, from: number, to: number): Tenso
 /** One axis in reverse. */
 export function flip(x: Tensor, axis: number): Tensor {
   return node(flipOperation, [x], x.shape, x.dtype, { axis: axisOf(axis, x.shape.length) })
-}
-
-/** Axes of extent 1 (and new ones in front) repeated up to `shape`. */
-export function expand(x: Tensor, shape: Shape): Tensor {
-  if (!sameShape(broadcastShapes(x.shape, shape), shape)) {
-    throw new ShapeError({ message: `${show(x.shape)} does not expand to ${show(shape)}` })
-  }
-  return sameShape(shape, x.shape) ? x : node(expandOperation, [x], shape, x.dtype)
-}
-
-/**
- * `x` [1, ...] repeated for each example of `batch` [B, ...]: [B, ...]. Unlike {@link expand}, per-example derivatives
- * see a view of `x` for each example.
- */
-export function forBatch(x: Tensor, batch: Tensor): Tensor {
-  if (x.shape[0] !== 1) throw new ShapeError({ message: `forBatch needs an axis 0 of extent 1, got ${show(x.shape)}` })
-  return node(forBatchOperation, [x, batch], [batch.shape[0], ...x.shape.slice(1)], x.dtype)
 }
 
 /** Zeros put `before` and `after` along each axis. */

@@ -1,8 +1,8 @@
 /**
  * The training loop: steps, evaluations, checkpoints.
  *
- * Steps run in a plain loop for a moment, or until something is due; Effect then reports them, evaluates and saves. So a
- * step costs no fiber, and leaves nothing behind in memory.
+ * Steps run in a plain loop for up to {@link MOMENT}, or until an evaluation or a checkpoint is due; then Effect reports
+ * them, evaluates and saves. A step needs no fiber.
  * @module
  */
 import * as Cause from "effect/Cause"
@@ -37,18 +37,18 @@ export interface LoopParts {
   readonly validation: Validation
   /** Undefined without a run folder. */
   readonly checkpoints: RunCheckpoints | undefined
-  /** What comes before the first step. */
+  /** Runs before the first step. */
   readonly begin: Effect.Effect<void, TrainError>
 }
 
-/** Milliseconds after which steps are reported. */
+/** Milliseconds between reports. */
 const MOMENT = 150
 
-/** What is to be done before the next step. */
+/** Work that is due before the next step. */
 interface Due {
   readonly evaluates: boolean
   readonly saves: boolean
-  /** Set where the source of batches needs time: see {@link Steps.wait}. */
+  /** Set if the source of batches must be awaited: see {@link Steps.wait}. */
   readonly pull?: Pull
 }
 
@@ -57,15 +57,14 @@ type Pulled = Exit.Exit<Step | undefined, Error>
 
 /** The plain part of the loop. */
 interface Steps {
-  /** Takes steps for a moment or until something is due; at the end of the run gives undefined. */
+  /** Takes steps until something is due or {@link MOMENT} is over; undefined at the end of the run. */
   readonly take: () => Promise<Due | undefined>
-  /** Runs a pull; {@link Steps.take} goes on with what it gives. */
+  /** Runs a pull; the next {@link Steps.take} uses its result. */
   readonly wait: (pull: Pull) => Effect.Effect<void>
-  /** Waits for the steps under way. */
+  /** Waits for posted steps. */
   readonly drain: () => Promise<void>
-  /** The same with a step that was pulled and not posted: the source's state is already that after it. Gives what is due. */
+  /** Posts a step that was already pulled, since the source's state includes it; then drains. Returns what is due. */
   readonly finish: () => Promise<Due | undefined>
-  /** Where the run stands. */
   readonly position: () => Pick<TrainerState, "epoch" | "stepInEpoch" | "tokens">
 }
 
@@ -86,7 +85,7 @@ function makeSteps({ plan, options, session, start, guards, telemetry, validatio
   const post = async (next: Step) => {
     const batches = plan.collate(next)
     const trace = telemetry.tracing()
-    // Its time is its own: nothing else is under way.
+    // No other step may run while it is timed.
     if (trace) await drain()
     const learningRate = options.learningRate * scheduleFactor(options.schedule, step, { warmup, total: totalSteps })
     const own = batches.reduce((sum, batch) => sum + countTokens(batch), 0)
@@ -141,10 +140,10 @@ function makeSteps({ plan, options, session, start, guards, telemetry, validatio
   }
 }
 
-/** Whether a pull is its own result. */
+/** True if a pull is already its result. */
 const isExit = (pull: Pull): pull is Pulled => Exit.isExit(pull)
 
-/** The step that a source has given. */
+/** The pulled step. Throws {@link TrainingError} if the source failed. */
 function stepOf(pulled: Pulled, step: number): Step | undefined {
   if (Exit.isSuccess(pulled)) return pulled.value
   const error = Cause.squash(pulled.cause)
@@ -153,21 +152,19 @@ function stepOf(pulled: Pulled, step: number): Step | undefined {
   throw new TrainingError({ reason: "Batches", message, step })
 }
 
-/** Tokens of a batch, padding left out. */
+/** Tokens of a batch without padding. */
 function countTokens({ lengths, rows }: Batch): number {
   return lengths.reduce((sum, length, i) => sum + (rows[i] < 0 ? 0 : length), 0)
 }
 
-/** Trains to the end, or until interruption writes a checkpoint. Gives why the run ended. */
-export function trainLoop(
-  parts: LoopParts,
-): Effect.Effect<TrainStop["reason"], TrainError, FileSystem.FileSystem> {
+/** Trains to the end; an interruption writes a checkpoint. Returns the reason of the end. */
+export function trainLoop(parts: LoopParts): Effect.Effect<TrainStop["reason"], TrainError, FileSystem.FileSystem> {
   const { plan, session, telemetry, validation, checkpoints } = parts
   const { emit } = telemetry
   const steps = makeSteps(parts)
-  /** Works on steps, then reports those that are finished, also where a later one failed. */
+  /** Runs work, then reports finished steps, even if a later one failed. */
   const reporting = <A>(work: () => Promise<A>) =>
-    // Uninterrupted, because a promise goes on anyway.
+    // A promise cannot be interrupted.
     Effect.exit(Effect.uninterruptible(attemptPromise(work))).pipe(
       Effect.tap(() => telemetry.report),
       Effect.flatten,
@@ -186,7 +183,7 @@ export function trainLoop(
       const restored = bestStep === undefined || reason === "interrupted" || reason === "failed" ? {} : { bestStep }
       return emit({ type: "stop", step, reason, seconds: telemetry.seconds(), ...restored })
     })
-  /** Kept until it is done, so that a checkpoint never lacks the evaluation of its own step. */
+  /** Kept until it is done: a checkpoint always includes the evaluation of its own step. */
   let owed: Due | undefined
   const taking = reporting(async () => owed = await steps.take())
   const evaluateAndSave = Effect.gen(function* () {
@@ -218,7 +215,7 @@ export function trainLoop(
   return loop.pipe(Effect.onExit((exit) => {
     if (Exit.isSuccess(exit)) return Effect.void
     if (!Cause.hasInterruptsOnly(exit.cause)) {
-      // A step that fails must not hide the first failure.
+      // A later failure must not hide the first one.
       return Effect.ignore(Effect.andThen(Effect.exit(attemptPromise(session.drain)), stop("failed")))
     }
     return Effect.ignore(Effect.gen(function* () {

@@ -1,5 +1,5 @@
 /**
- * What a person is told before a run. Loaded when it begins: a page that is opened needs none of it.
+ * Messages before a run. Imported when a run starts, so they are not part of a page's first load.
  * @module
  */
 import type { Contribution } from "../../contracts/contribution.ts"
@@ -9,17 +9,19 @@ import { notesOf } from "../../data/encode_notes.ts"
 import { formatPreview, preview } from "../../data/preview.ts"
 import type { Plan } from "../plan.ts"
 
-/** Secrets that checkpoints hold, notes of data, tokenizer and examples, then what is trained on. A report repeats warnings. */
+/** Secrets in checkpoints; notes of data, tokenizer and examples; an example with its learned part. Reports repeat warnings. */
 export function messagesOf(
-  { train, validation, tokenizer, maxLength, task }: Plan,
+  { train, validation, tokenizer, maxLength, taskOf }: Plan,
   contributions: ReadonlyArray<Contribution>,
 ): ReadonlyArray<TrainMessage> {
   const all = [...Object.values(train), ...Object.values(validation)]
   const truncated = all.reduce((sum, own) => sum + own.truncated, 0)
   const told = (level: TrainMessage["level"], texts: ReadonlyArray<string>) =>
     [...new Set(texts)].map((text): TrainMessage => ({ type: "message", level, text }))
-  const { written = () => false } = task
-  const shown = (example: Example) => `trained on, in brackets: ${formatPreview(preview(example, tokenizer, written))}`
+  const shown = (task: string, example: Example) => {
+    const { written = () => false } = taskOf(task)
+    return `trained on, in brackets: ${formatPreview(preview(example, tokenizer, written))}`
+  }
   const secretive = contributions.filter(({ gradients }) => gradients?.secret).map(({ id }) => id)
   const secrets =
     `checkpoints of this run hold the secret key of ${secretive.join(", ")}, which removes its noise: only ` +
@@ -35,7 +37,9 @@ export function messagesOf(
     ...told("warning", truncated === 0 ? [] : [`${truncated} texts were cut to ${maxLength} tokens`]),
     ...told(
       "info",
-      Object.values(train).flatMap(({ data, examples: [first] }) => data.kind.manyAnswers ? [shown(first)] : []),
+      Object.entries(train).flatMap(([task, { data, examples: [first] }]) =>
+        data.kind.manyAnswers ? [shown(task, first)] : []
+      ),
     ),
   ]
 }

@@ -9,10 +9,7 @@ import type { TrainOptions } from "../options.ts"
 import type { TrainError } from "../run_folder/run.ts"
 import type { TrainingData } from "./training_data.ts"
 
-/**
- * A run as the stream of its events. The run waits for whoever reads; when the reader stops, it writes a checkpoint and
- * ends.
- */
+/** A run as a stream of its events. It waits for the reader; if the reader stops, it writes a checkpoint and ends. */
 export function stream(
   model: Model,
   data: TrainingData,
@@ -20,8 +17,8 @@ export function stream(
 ): Stream.Stream<TrainEvent, TrainError, FileSystem.FileSystem> {
   return Stream.callback<TrainEvent, TrainError, FileSystem.FileSystem>((queue) => {
     const { observe } = options
-    const tell = (event: TrainEvent) =>
+    const offer = (event: TrainEvent) =>
       Effect.andThen(observe?.(event) ?? Effect.void, Effect.asVoid(Queue.offer(queue, event)))
-    return Effect.andThen(fit(model, data, { ...options, observe: tell }), Queue.end(queue))
+    return Effect.andThen(fit(model, data, { ...options, observe: offer }), Queue.end(queue))
   })
 }

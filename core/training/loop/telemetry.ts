@@ -10,18 +10,18 @@ import { chromeTrace, profileTable, type StepTrace } from "../../report/profile.
 import type { RunFolder } from "../run_folder/run_folder.ts"
 import type { StepResult } from "../session.ts"
 
-/** Runs after which the times of a program count: the first ones compile and warm up. */
+/** Warm-up runs of a program before its timings count. */
 const WARM_RUNS = 3
 
-/** Emits an event to the log, to plugins and to the caller. */
+/** Sends an event to the log, the plugins and the caller. */
 export type Emit = (event: TrainEvent) => Effect.Effect<void, StorageError>
 
-/** A step that was posted. */
+/** A posted step. */
 export interface PostedStep {
-  /** Passes over the data after this step. */
+  /** Epochs after this step, with their fraction. */
   readonly epoch: number
   readonly learningRate: number
-  /** Tokens, padding left out. */
+  /** Tokens without padding. */
   readonly tokens: number
 }
 
@@ -30,28 +30,28 @@ export interface Telemetry {
   readonly emit: Emit
   /** Records a finished step; {@link Telemetry.report} emits it. */
   readonly step: (result: StepResult, posted: PostedStep) => void
-  /** Emits recorded steps, and a trace once it counts. */
+  /** Emits recorded steps, and the trace once its timings count. */
   readonly report: Effect.Effect<void, StorageError>
-  /** Whether the next step is to be traced. */
+  /** True if the next step is traced. */
   readonly tracing: () => boolean
-  /** No more steps follow: the last trace counts. */
+  /** Ends tracing: the last trace counts. */
   readonly endTracing: () => void
-  /** The time until now was no step: an evaluation, a checkpoint. */
+  /** Excludes the time of an evaluation or a checkpoint from the speed. */
   readonly mark: () => void
-  /** Seconds of work, those before a resume included. */
+  /** Seconds of the run, including those before a resume. */
   readonly seconds: () => number
-  /** Most resident memory seen, bytes; 0 where the runtime does not tell. */
+  /** Peak resident memory in bytes; 0 if the runtime does not report it. */
   readonly peakMemoryBytes: () => number
 }
 
-/** What telemetry is made from. */
+/** Arguments of {@link makeTelemetry}. */
 export interface TelemetryOptions {
   readonly model: Model
   readonly options: FullOptions
   readonly totalSteps: number
   readonly folder: RunFolder | undefined
   readonly log: EventLog | undefined
-  /** Where the run begins or goes on. */
+  /** State at the start or resume. */
   readonly from: { readonly step: number; readonly tokens: number; readonly seconds: number }
 }
 
@@ -62,11 +62,11 @@ export function makeTelemetry({ model, options, totalSteps, folder, log, from }:
   const pace = makePace(() => performance.now())
   let peakMemoryBytes = residentMemory()
   let { tokens } = from
-  /** Finished steps that are not emitted yet. */
+  /** Finished steps that are not yet emitted. */
   const unreported: TrainEvent[] = []
-  /** While set, steps are traced from this one on until one counts. */
+  /** If set, steps from this one on are traced until one counts. */
   let traceFrom = options.traceStep === undefined ? undefined : from.step + options.traceStep
-  /** The last step that was traced; emitted when it counts. */
+  /** The last traced step. */
   let traced: StepTrace | undefined
 
   const emit: Emit = (event) =>

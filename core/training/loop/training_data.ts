@@ -1,5 +1,5 @@
 import { DEFAULT_TASK } from "../../contracts/batch_source.ts"
-import type { Data } from "../../data/data.ts"
+import type { Data, StreamedData } from "../../data/data.ts"
 import { DataError, listPlaces } from "../../data/data_error.ts"
 import { encode, encodeBlocks, type Encoded } from "../../data/encode.ts"
 import { wrongTokenId } from "../../data/token_ids.ts"
@@ -7,13 +7,16 @@ import type { Tokenizer } from "../../data/tokenizer/tokenizer.ts"
 import type { TaskOf, Vocabulary } from "../../tasks/task.ts"
 import { TrainingError } from "../training_error.ts"
 
-/** Rows of one task, or of several by name. */
+/** Rows of one task, or of several by the names that the model has for them. */
 export type Split = Data | Readonly<Record<string, Data>>
 
-/** What a run learns from. A data set that was split fits. */
+/**
+ * What a run learns from. A data set that was split fits. Of several tasks each step has rows of one, in a seeded order: an
+ * epoch has every row of each task once, so that a task has steps in proportion to its rows.
+ */
 export interface TrainingData {
-  /** Rows to train on. */
-  readonly train: Split
+  /** Rows to train on, in memory or read while the model trains. */
+  readonly train: Split | StreamedData
   /** Rows to choose by: the best weights on them are kept. */
   readonly validation?: Split
 }
@@ -39,6 +42,10 @@ export interface TaskExamples extends Encoded {
 }
 
 const isData = (split: Split): split is Data => Array.isArray(split.rows)
+
+/** Whether rows are read while the model trains. */
+export const isStreamed = (split: TrainingData["train"]): split is StreamedData =>
+  "chunks" in split && Symbol.asyncIterator in split.chunks
 
 /** Data sets of a split by task. One without rows counts as none. */
 export function tasksOf(split: Split | undefined): Readonly<Record<string, Data>> {

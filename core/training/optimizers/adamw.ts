@@ -5,7 +5,7 @@ import type { Optimizer } from "./optimizer.ts"
 export interface AdamWOptions {
   /** Decay rates of the first and second moment. Default `[0.9, 0.999]`. */
   readonly betas?: readonly [number, number]
-  /** Added to the root of the second moment. Default 1e-8. */
+  /** Added to the square root of the second moment. Default 1e-8. */
   readonly epsilon?: number
 }
 
@@ -14,9 +14,11 @@ export interface AdamWOptions {
  * `torch.optim.AdamW`: `p (1 - lr wd) - lr / (1 - b1^t) m / (sqrt(v) / sqrt(1 - b2^t) + eps)`.
  */
 export function adamW(options: AdamWOptions = {}): Optimizer {
-  const { betas: [beta1, beta2] = [0.9, 0.999], epsilon = 1e-8 } = options
+  const { betas = [0.9, 0.999], epsilon = 1e-8 } = options
+  const [beta1, beta2] = betas
   return {
     name: "adamw",
+    settings: { betas, epsilon },
     state: (shape) => ({ mean: { shape }, square: { shape } }),
     scalars: (step) => ({
       meanScale: 1 / (1 - beta1 ** step),

@@ -7,7 +7,7 @@ import type { Tensor } from "../../tensor/tensor.ts"
 export function globalNorm(gradients: Gradients): Tensor {
   let total = full(0)
   for (const gradient of gradients.values()) {
-    // Flat before it is squared: the squares are then made where they are summed, and never stored.
+    // Flattened before squaring: squares and sum then fuse, and the squares are not stored.
     const flat = reshape(gradient, [sizeOf(gradient.shape)])
     total = add(total, sum(mul(flat, flat)))
   }

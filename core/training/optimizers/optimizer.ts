@@ -1,12 +1,13 @@
+import type { Json } from "../../contracts/batch_source.ts"
 import type { StateSpec } from "../../contracts/gradient_transform.ts"
 import type { Shape } from "../../tensor/shape.ts"
 import type { Tensor } from "../../tensor/tensor.ts"
 
-/** What an optimizer's update may look at. */
+/** Inputs of an update besides the gradient. */
 export interface UpdateContext {
   /** Learning rate of this parameter in this step: f32 []. */
   readonly learningRate: Tensor
-  /** The optimizer's own {@link Optimizer.scalars} of this step, by name: f32 [] each. */
+  /** {@link Optimizer.scalars} of this step, by name: f32 [] each. */
   readonly scalars: Readonly<Record<string, Tensor>>
   /** Weight decay of this parameter; 0 for biases and norms. */
   readonly weightDecay: number
@@ -20,15 +21,17 @@ export interface Updated {
   readonly state: Readonly<Record<string, Tensor>>
 }
 
-/** A rule that turns gradients into new parameters: a plain function over symbolic tensors, folded once. */
+/** An update rule: a plain function over symbolic tensors. */
 export interface Optimizer {
   /** Name, in the run's configuration. */
   readonly name: string
-  /** What is kept for a parameter of this shape, by name. */
+  /** Settings such as decay rates, in the run's configuration: a resumed run must have the same. */
+  readonly settings: Readonly<Record<string, Json>>
+  /** State for a parameter of this shape, by name. */
   readonly state: (shape: Shape) => StateSpec
-  /** Numbers that depend on the step (from 1) alone, made in float64 on the host and given to each run. */
+  /** Numbers that depend only on the step (from 1), computed in float64 on the host. */
   readonly scalars: (step: number) => Readonly<Record<string, number>>
-  /** One step of one parameter. */
+  /** Updates one parameter. */
   readonly update: (
     parameter: Tensor,
     gradient: Tensor,

@@ -1,17 +1,17 @@
-/** How the learning rate falls after the warm-up. */
+/** Schedule of the learning rate after the warm-up. */
 export type Schedule = "linear" | "cosine" | "constant"
 
-/** Lengths that a schedule is made for. */
+/** Lengths of a schedule. */
 export interface ScheduleLengths {
-  /** Steps over which the rate rises from 0. */
+  /** Warm-up steps, in which the rate rises from 0. */
   readonly warmup: number
-  /** Steps of the whole run. */
+  /** All steps of the run. */
   readonly total: number
 }
 
 /**
- * Factor of the learning rate after `done` steps, as in transformers: `done / warmup` at first, then to 0 along a line
- * or half a cosine, or 1 for ever. The first step of a run has `done` 0, so with a warm-up its rate is 0.
+ * Factor on the learning rate after `done` steps, as in transformers: `done / warmup` at first, then to 0 along a line or
+ * half a cosine, or constant 1. The first step has `done` 0, so with a warm-up its rate is 0.
  */
 export function scheduleFactor(schedule: Schedule, done: number, { warmup, total }: ScheduleLengths): number {
   if (done < warmup) return done / Math.max(1, warmup)

@@ -3,7 +3,7 @@ import type { Optimizer } from "./optimizer.ts"
 
 /** Options of {@link sgd}. */
 export interface SgdOptions {
-  /** Share of the last velocity that is kept. Default 0: no state at all. */
+  /** Factor on the last velocity. Default 0: no state. */
   readonly momentum?: number
 }
 
@@ -12,6 +12,7 @@ export function sgd(options: SgdOptions = {}): Optimizer {
   const { momentum = 0 } = options
   return {
     name: "sgd",
+    settings: { momentum },
     state: (shape) => momentum === 0 ? {} : { velocity: { shape } },
     scalars: () => ({}),
     update: (parameter, gradient, state, { learningRate, weightDecay }) => {

@@ -4,7 +4,8 @@
  * @module
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
+import { fileSystem } from "../../formats/files/file_system.ts"
 import type { BackendService } from "../../backend/backend.ts"
 import type { Json } from "../../contracts/batch_source.ts"
 import type { JsonError } from "../../formats/json/json_error.ts"
@@ -23,29 +24,28 @@ import type { NamedSlot } from "../step/step_slots.ts"
 import { TrainingError } from "../training_error.ts"
 import type { ValidationState } from "../loop/validation.ts"
 
-/** Where a run stands, beside its tensors. */
+/** State of a run besides its tensors. */
 export interface TrainerState extends SessionState, ValidationState {
-  /** Version of this file's layout. */
+  /** Version of the file format. */
   readonly version: 1
   /** Epoch of the next step, from 0. */
   readonly epoch: number
-  /** Number of the next step in its epoch, from 0. */
+  /** Index of the next step in its epoch, from 0. */
   readonly stepInEpoch: number
-  /** Tokens seen, padding left out. */
+  /** Tokens so far, without padding. */
   readonly tokens: number
-  /** Seconds of work so far. */
+  /** Seconds so far. */
   readonly seconds: number
   /** States of sources of batches, by plugin id. */
   readonly batches: Readonly<Record<string, Json>>
 }
 
-/** What a failed checkpoint operation gives. */
+/** Errors of checkpoint operations. */
 export type CheckpointFailure = StorageError | SafetensorsError | JsonError | TrainingError
 
-/** Mode of files that hold a secret. */
+/** File mode of checkpoints with a secret key. */
 const OWNER_ALONE = 0o600
-const SECRET =
-  "whoever has the secretKey below can remove the noise of this private run: do not publish this checkpoint"
+const SECRET = "the secretKey below removes the noise of this private run: do not publish this checkpoint"
 
 const nameOf = (step: number) => `step-${step}`
 
@@ -54,13 +54,13 @@ export function listCheckpoints(
   directory: string,
 ): Effect.Effect<ReadonlyArray<number>, StorageError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     const names = yield* fs.readDirectory(directory).pipe(Effect.mapError(toStorageError(directory, "read")))
     return names.flatMap((name) => /^step-\d+$/.test(name) ? [Number(name.slice(5))] : []).sort((a, b) => a - b)
   })
 }
 
-/** Writes a checkpoint, then removes all but this one, the one before it and the best. Gives its path. */
+/** Writes a checkpoint, then removes all others but the previous and the best. Returns its path. */
 export function saveCheckpoint(
   directory: string,
   backend: BackendService,
@@ -68,7 +68,7 @@ export function saveCheckpoint(
   state: TrainerState,
 ): Effect.Effect<string, CheckpointFailure, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     const path = `${directory}/${nameOf(state.step)}`
     yield* writeDirectoryWhole(path, (temporary) =>
       Effect.gen(function* () {
@@ -96,7 +96,7 @@ export function saveCheckpoint(
   })
 }
 
-/** Reads where the run of a checkpoint stands. */
+/** Reads the state of a checkpoint. */
 export function readTrainerState(
   directory: string,
   step: number,
@@ -115,7 +115,7 @@ export function readTrainerState(
   })
 }
 
-/** Reads a checkpoint's tensors of the wanted names; `all` makes any other tensor in it an error. */
+/** Reads the wanted tensors of a checkpoint; with `all`, any other tensor in it is an error. */
 export function loadCheckpoint(
   directory: string,
   step: number,
@@ -128,7 +128,7 @@ export function loadCheckpoint(
     const expected = new Map(wanted.map(({ name, slot }) => [name, slot.shape]))
     yield* checkNames({ expected, found: file.tensors, file: file.path, ignore: all ? [] : [/^/] })
     for (const { name } of wanted) {
-      // The piece's memory is used again, and a backend may still be reading it.
+      // The reader reuses its memory, which a backend may still be reading.
       yield* readTensor(file.tensors.get(name)!, (data, offset) => take(name, data.slice(), offset))
     }
   })

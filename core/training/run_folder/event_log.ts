@@ -1,10 +1,11 @@
 /**
- * The events of a run as JSON Lines. Each line is handed to the operating system at once, so a killed process loses none
- * that it has told of (its last line may be torn, and is then ignored); checkpoints and the end reach the disk.
+ * The events of a run as JSON Lines. Each line is written at once, so a killed process loses no event (an incomplete last
+ * line is ignored); the log is synced to disk at checkpoints and at the end.
  * @module
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
+import { fileSystem } from "../../formats/files/file_system.ts"
 import type * as Scope from "effect/Scope"
 import type { TrainEvent } from "../../contracts/train_event.ts"
 import { pathExists } from "../../formats/files/path_exists.ts"
@@ -12,15 +13,15 @@ import { type StorageError, toStorageError } from "../../formats/files/storage_e
 
 /** An event log that is open for appending. */
 export interface EventLog {
-  /** Writes one event after the others. */
+  /** Appends an event. */
   readonly append: (event: TrainEvent) => Effect.Effect<void, StorageError>
 }
 
-/** The whole lines of a log with the offset of each one's end, in bytes. */
+/** Complete lines of a log, with the byte offset of each end. */
 function parseLines(text: string): Array<{ readonly event: TrainEvent; readonly end: number }> {
   const encoder = new TextEncoder()
   const lines = text.split("\n")
-  // What follows the last line end is nothing, or torn.
+  // The text after the last line end is empty or incomplete.
   lines.pop()
   const parsed = []
   let end = 0
@@ -29,7 +30,7 @@ function parseLines(text: string): Array<{ readonly event: TrainEvent; readonly 
     try {
       parsed.push({ event: JSON.parse(line), end })
     } catch {
-      // A machine that lost power may leave rubbish at the end.
+      // A power failure may leave garbage at the end.
       break
     }
   }
@@ -37,8 +38,8 @@ function parseLines(text: string): Array<{ readonly event: TrainEvent; readonly 
 }
 
 /**
- * Length of what a run that goes on from the checkpoint of `step` keeps: all up to the mark of that checkpoint, or, if
- * the run was killed before it could be marked, up to the first later step.
+ * Bytes that a run resumed after `step` keeps: up to the event of that checkpoint, or, if the run was killed before that
+ * event, up to the first later step.
  */
 function lengthToKeep(text: string, step: number): number {
   if (step === 0) return 0
@@ -53,13 +54,13 @@ function lengthToKeep(text: string, step: number): number {
 
 function readText(path: string): Effect.Effect<string, StorageError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     if (!(yield* pathExists(path))) return ""
     return yield* fs.readFileString(path).pipe(Effect.mapError(toStorageError(path, "read")))
   })
 }
 
-/** All events in a log; none when there is no such file. */
+/** All events of a log; none if there is no file. */
 export function readEvents(
   path: string,
 ): Effect.Effect<ReadonlyArray<TrainEvent>, StorageError, FileSystem.FileSystem> {
@@ -68,14 +69,14 @@ export function readEvents(
 
 /**
  * Opens a log for appending, until the scope closes.
- * @param step Step of the checkpoint that the run goes on from: what was logged after it is cut. With 0, all is.
+ * @param step Step of the checkpoint that the run resumes from; later events are removed. With 0, all are.
  */
 export function openEventLog(
   path: string,
   step: number,
 ): Effect.Effect<EventLog, StorageError, FileSystem.FileSystem | Scope.Scope> {
   return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     const failed = toStorageError(path, "write")
     const length = lengthToKeep(yield* readText(path), step)
     const file = yield* fs.open(path, { flag: "a" }).pipe(Effect.mapError(failed))

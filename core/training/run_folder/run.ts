@@ -7,17 +7,16 @@ import type { DataError } from "../../data/data_error.ts"
 import type { JsonError } from "../../formats/json/json_error.ts"
 import type { SafetensorsError } from "../../formats/safetensors/safetensors_error.ts"
 import type { StorageError } from "../../formats/files/storage_error.ts"
-import { saveAdapters } from "../../model/sites/adapters.ts"
 import type { Model } from "../../model/model.ts"
 import type { ModelError } from "../../model/model_error.ts"
-import { saveCheckpoint as saveModel } from "../../model/save_checkpoint.ts"
+import { saveAdapters, saveCheckpoint as saveModel } from "../../model/model_files.ts"
 import type { Plan } from "../plan.ts"
 import type { ReportData } from "../../report/report.ts"
 import type { RunFolder } from "./run_folder.ts"
 import type { RunFolderError } from "./run_folder_error.ts"
 import type { TrainingError } from "../training_error.ts"
 
-/** Why a run failed. */
+/** Errors of a run. */
 export type TrainError =
   | TrainingError
   | DataError
@@ -31,33 +30,30 @@ export type TrainError =
 export interface RunAccount {
   /** Steps done. */
   readonly steps: number
-  /** Step whose weights were restored. */
+  /** Step of the restored weights. */
   readonly bestStep?: number
-  /** Seconds of work, those before a resume included. */
+  /** Seconds of the run, including those before a resume. */
   readonly seconds: number
-  /** Most resident memory seen, bytes; 0 where the runtime does not tell. */
+  /** Peak resident memory in bytes; 0 if the runtime does not report it. */
   readonly peakMemoryBytes: number
-  /** Number of parameters that were trained. */
+  /** Number of trained parameters. */
   readonly trainableParameters: number
-  /** Number of all parameters, those of the methods included. */
+  /** Number of all parameters, including those of methods. */
   readonly totalParameters: number
 }
 
 /** A completed run. */
 export interface Run extends RunAccount {
-  /** The model, with the best weights if there is a validation split, else the last. */
+  /** The model, with the best weights if there is a validation split, otherwise with the last. */
   readonly model: Model
   readonly reason: TrainStop["reason"]
   /** The run folder, if there is one. */
   readonly folder?: RunFolder
-  /** Writes `summary.json` into the run folder: the given results with parameters, seconds, steps and memory. */
+  /** Writes `summary.json` into the run folder: the given results and the figures of the run. */
   readonly summarize: (results: Readonly<Record<string, unknown>>) => Effect.Effect<void, StorageError>
-  /** Writes `report.html` into the run folder: the given data with the events and the configuration. */
+  /** Writes `report.html` into the run folder: the given data, the events and the configuration. */
   readonly report: (data: Omit<ReportData, "events" | "config">) => Effect.Effect<void, StorageError>
-  /**
-   * Saves what was trained: the plugins' adapters, or, without any, a checkpoint with the tokenizer's files. Whole or
-   * not at all.
-   */
+  /** Saves the plugins' adapters, or, without plugins, a checkpoint with the tokenizer's files; completely or not at all. */
   readonly save: (
     directory: string,
   ) => Effect.Effect<
@@ -67,7 +63,6 @@ export interface Run extends RunAccount {
   >
 }
 
-/** Makes the result of a run. */
 export function makeRun(
   { model, plan, folder, reason, account }: {
     readonly model: Model
@@ -86,7 +81,7 @@ export function makeRun(
     report: (data) =>
       folder === undefined ? Effect.void : Effect.gen(function* () {
         const events = yield* folder.events
-        // Loaded when it is wanted: a page that writes no report needs no charts.
+        // Loaded on demand: the charts are not part of a page's bundle.
         const { report } = yield* Effect.promise(() => import("../../report/report.ts"))
         yield* folder.writeReport(report({ ...data, events, config: plan.config }))
       }),

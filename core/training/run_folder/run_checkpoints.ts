@@ -20,19 +20,16 @@ import { TrainingError } from "../training_error.ts"
 
 /** Checkpoints of one run. */
 export interface RunCheckpoints {
-  /** Saves a checkpoint, unless that of this step is there; gives its path in the run folder. */
+  /** Saves a checkpoint unless this step has one; returns its path in the run folder. */
   readonly save: (
     state: Omit<TrainerState, "batches">,
   ) => Effect.Effect<string | undefined, CheckpointFailure, FileSystem.FileSystem>
   /** Path of the last checkpoint. */
   readonly last: () => string | undefined
-  /** Restores the last checkpoint into the session, if `resume` asks for it and there is one. */
-  readonly start: (
-    resume: boolean,
-  ) => Effect.Effect<Start, CheckpointFailure | Known, FileSystem.FileSystem>
+  /** With `resume`, restores the last checkpoint, if there is one. */
+  readonly start: (resume: boolean) => Effect.Effect<Start, CheckpointFailure | Known, FileSystem.FileSystem>
 }
 
-/** Makes the checkpoints of a run. */
 export function makeRunCheckpoints(
   { backend }: Model,
   { parameters, batches }: Plan,
@@ -77,7 +74,7 @@ export function makeRunCheckpoints(
   }
 }
 
-/** Goes back to saved states of sources of batches. Throws {@link TrainingError} where one is missing or wrong. */
+/** Restores the states of sources of batches. Throws {@link TrainingError} if one is missing or wrong. */
 function restoreStates(states: BatchPipeline["states"], saved: TrainerState["batches"]): void {
   for (const [id, state] of states) {
     try {

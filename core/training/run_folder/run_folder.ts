@@ -2,19 +2,20 @@
  * The folder of one run:
  *
  * ```text
- * config.json     the configuration as it was given; its presence marks a run
- * events.jsonl    what happened, one TrainEvent a line
- * checkpoints/    from which the run can go on
+ * config.json     the configuration; its presence marks a run
+ * events.jsonl    one TrainEvent a line
+ * checkpoints/    for resuming
  * summary.json    the results, for programs
  * report.html     the results, for people
- * trace.json      where the time of a step goes, for chrome://tracing or Perfetto; only when asked for
+ * trace.json      times of a step, for chrome://tracing or Perfetto; if asked for
  * ```
  *
- * Beside these lies what the run makes, such as an adapter. All files but the event log appear whole or not at all.
+ * Results such as an adapter are in the same folder. All files but the event log are written completely or not at all.
  * @module
  */
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
+import { fileSystem } from "../../formats/files/file_system.ts"
 import type * as Scope from "effect/Scope"
 import type { TrainEvent } from "../../contracts/train_event.ts"
 import type { JsonError } from "../../formats/json/json_error.ts"
@@ -25,23 +26,23 @@ import { type EventLog, openEventLog, readEvents } from "./event_log.ts"
 import type { ChromeTrace } from "../../report/profile.ts"
 import { RunFolderError } from "./run_folder_error.ts"
 
-/** Which folder, and for what. */
+/** Arguments of {@link openRunFolder}. */
 export interface RunFolderOptions {
-  /** Where the folder lies or shall lie. */
+  /** Path of the folder. */
   readonly path: string
-  /** All that decides the outcome of the run, as JSON. A resumed run must have the same. */
+  /** Settings that decide the outcome, as JSON. A resumed run must have the same. */
   readonly config: Readonly<Record<string, unknown>>
-  /** Whether to go on with the run that lies there. */
+  /** True resumes the run in the folder. */
   readonly resume: boolean
 }
 
 /** The folder of one run. */
 export interface RunFolder {
-  /** Where it lies. */
+  /** Path of the folder. */
   readonly path: string
-  /** Where its checkpoints lie. */
+  /** Path of the checkpoints. */
   readonly checkpoints: string
-  /** Opens `events.jsonl`; what was logged after the checkpoint of `step` is cut (all of it with 0). */
+  /** Opens `events.jsonl` and removes events after the checkpoint of `step` (all of them with 0). */
   readonly openLog: (step: number) => Effect.Effect<EventLog, StorageError, Scope.Scope>
   /** The events logged so far. */
   readonly events: Effect.Effect<ReadonlyArray<TrainEvent>, StorageError>
@@ -86,21 +87,21 @@ function checkFree(
   if (names.includes("config.json")) {
     return refuse("HoldsRun", `"${path}" holds another run: name another folder, remove it, or resume that run`)
   }
-  // Killed while config.json was being written: nothing of a run is there yet.
+  // A process that was killed while it wrote config.json leaves only this file.
   const others = names.filter((name) => !/^config\.json\.tmp-[0-9a-f]{8}$/.test(name))
   if (others.length === 0) return Effect.void
   return refuse("NotEmpty", `"${path}" is not empty (it holds "${others[0]}"): name a new or an empty folder`)
 }
 
 /**
- * Opens the folder of a run. A fresh run gets a new or empty folder; a resumed one must lie there and have the same
- * configuration. On failure nothing has been written.
+ * Opens the folder of a run. A new run needs a new or empty folder, a resumed one the same configuration. A failure writes
+ * nothing.
  */
 export function openRunFolder(
   { path, config, resume }: RunFolderOptions,
 ): Effect.Effect<RunFolder, RunFolderError | StorageError | JsonError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     const configPath = `${path}/config.json`
     const checkpoints = `${path}/checkpoints`
     const eventsPath = `${path}/events.jsonl`
@@ -123,7 +124,7 @@ export function openRunFolder(
     yield* fs.makeDirectory(checkpoints, { recursive: true }).pipe(Effect.mapError(failed))
     yield* removeLeftovers(path)
     yield* removeLeftovers(checkpoints)
-    const own = Effect.provideService(FileSystem.FileSystem, fs)
+    const own = Effect.provideService(fileSystem, fs)
     return {
       path,
       checkpoints,

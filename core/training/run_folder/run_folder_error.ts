@@ -1,20 +1,21 @@
 import * as Data from "effect/Data"
 
-/** What a {@link RunFolderError} holds. */
+/** Fields of a {@link RunFolderError}. */
 export interface RunFolderErrorFields {
   /**
-   * `HoldsRun`: another run lies there. `NotEmpty`: other files lie there. `NoRun`: there is nothing to resume.
-   * `ConfigDiffers`: the run there was started with another configuration.
+   * `HoldsRun`: the folder has another run. `NotEmpty`: it has other files. `NoRun`: there is no run to resume.
+   * `ConfigDiffers`: the run was started with another configuration.
    */
   readonly reason: "HoldsRun" | "NotEmpty" | "NoRun" | "ConfigDiffers"
   /** The run folder. */
   readonly path: string
   /** What is wrong, and what to do. */
   readonly message: string
-  /** Dotted names of the configuration's differing fields; empty but for `ConfigDiffers`. */
+  /** Dotted names of differing fields of the configuration, for `ConfigDiffers`; otherwise empty. */
   readonly fields: ReadonlyArray<string>
 }
-/** A run cannot be kept in the folder that was named. */
+
+/** A folder cannot be used for a run. */
 export class RunFolderError extends Data.Error<RunFolderErrorFields> {
   /** Tag for `Effect.catchTag`. */
   readonly _tag: "RunFolderError" = "RunFolderError"

@@ -1,15 +1,15 @@
 import type { TrainerState } from "./checkpoint.ts"
 import type { Best } from "../loop/validation.ts"
 
-/** Where a run begins or goes on. */
+/** Start of a run, from a checkpoint or from zero. */
 export interface Start {
   readonly state: TrainerState
   readonly best?: Best | undefined
-  /** Step of the checkpoint that the run goes on from. */
+  /** Step of the checkpoint. */
   readonly resumedFrom?: number
 }
 
-/** The start of a run that goes on from no checkpoint. */
+/** The start of a new run. */
 export const FRESH: Start = {
   state: {
     version: 1,

@@ -4,13 +4,14 @@ import type { Contribution } from "../../contracts/contribution.ts"
 /** A source of batches inside the wraps of plugins. */
 export interface BatchPipeline {
   readonly source: BatchSource
-  /** States of the wraps by plugin id. */
+  /** States of the wraps by plugin id, and that of the source inside as "data". */
   readonly states: ReadonlyMap<string, BatchState>
 }
 
 /** Wraps a source by the plugins, the first one innermost. */
 export function makeBatchPipeline(drawn: BatchSource, contributions: ReadonlyArray<Contribution>): BatchPipeline {
   const states = new Map<string, BatchState>()
+  if (drawn.state !== undefined) states.set("data", drawn.state)
   const source = contributions.reduce((next, { id, batches }) => {
     const own = batches?.(next) ?? next
     // A wrap that spreads the source inside has its state too.

@@ -2,7 +2,7 @@ import type { Step } from "../../contracts/batch_source.ts"
 import type { TaskExamples } from "../loop/training_data.ts"
 import { TrainingError } from "../training_error.ts"
 
-/** Checks what a source of batches draws: plugins write their own. Throws {@link TrainingError}. */
+/** Checks a step from a source of batches, which may be a plugin's. Throws {@link TrainingError}. */
 export function checkStep({ microBatches }: Step, tasks: Readonly<Record<string, TaskExamples>>): void {
   for (const { task, rows, length } of microBatches) {
     const wrong = (message: string) =>

@@ -4,8 +4,8 @@ import type { Parameter } from "../../contracts/parameter.ts"
 import type { Tensor } from "../../tensor/tensor.ts"
 
 /**
- * An objective inside the wraps of contributions, the first one innermost. Each wrap sees its own parameters, which
- * `parameter` finds by their key `<id>:objective.<name>`, and those of its plugin among the trained ones.
+ * Wraps an objective by the contributions, the first one innermost. A wrap gets its own parameters by name, from
+ * `parameter` under the key `<id>:objective.<name>`, and its plugin's among the trained ones.
  */
 export function wrapObjective(
   objective: Objective,

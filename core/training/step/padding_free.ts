@@ -1,34 +1,24 @@
-import { LONGEST_ROW } from "../../data/batches/packed_row.ts"
 import type { Model } from "../../model/model.ts"
 
-/** Most tokens that micro-batches may hold on average: few of them are then longer than a packed row can be. */
-const MOST_TOKENS = 0.75 * LONGEST_ROW
-
 /**
- * What stands against training on packed rows, if anything: the model's family, a method that needs a row for each
- * example, or micro-batches that would be too long.
- *
- * @param tokens Of a micro-batch, on average.
+ * What stands against training on packed rows, if anything: the model's family, or a method that needs a row for each
+ * example.
  */
 export function againstPaddingFree(
-  { network, contributions, sites, off, merged, config, task }: Model,
-  tokens: number,
+  { network, contributions, sites, off, merged, config, tasks }: Model,
 ): string | undefined {
+  const bySequence = Object.values(tasks).every(({ task: { head } }) => head.kind === "sequence")
   if (network.paddingFree !== true) return `models of type "${config.model_type}" take padded rows alone`
   for (const { id, objective, gradients, requires = {} } of contributions) {
     const { paddedRows = objective !== undefined, perExampleLoss, constantDivisor } = requires
     if (gradients?.example !== undefined) return `${id} changes the gradient of each example, which is that of its row`
     if (paddedRows) return `${id} does not declare that it works on rows of several examples`
-    if (task.head.kind === "sequence" || !(perExampleLoss || constantDivisor)) continue
+    if (bySequence || !(perExampleLoss || constantDivisor)) continue
     return `${id} needs the loss of each example, and a packed row has one loss`
   }
   for (const { owner, plan: { place } } of [...sites.values()].flat()) {
     if (off.has(owner) || merged.has(owner)) continue
     if (place === "kv-prefix" || place === "input-prefix") return `${owner} puts something before each row ("${place}")`
   }
-  if (tokens <= MOST_TOKENS) return undefined
-  return `micro-batches hold ${
-    Math.round(tokens)
-  } tokens on average, and packed rows are for ${MOST_TOKENS} or fewer: ` +
-    "lower batchSize and raise gradientAccumulationSteps"
+  return undefined
 }

@@ -5,9 +5,11 @@ import { adamW } from "../optimizers/adamw.ts"
 import type { Optimizer } from "../optimizers/optimizer.ts"
 import type { StepSettings } from "./step_graphs.ts"
 import { TrainingError } from "../training_error.ts"
+import { taskNamed, type Tasks } from "./task_named.ts"
 
 /** The parts of a model that a session trains. */
-export type SessionModel = Pick<Model, "backend" | "task" | "parameters" | "contributions" | "forward" | "off">
+export interface SessionModel
+  extends Pick<Model, "backend" | "parameters" | "contributions" | "forward" | "off">, Tasks {}
 
 /** Options of a session. */
 export interface SessionOptions {
@@ -19,9 +21,9 @@ export interface SessionOptions {
   readonly maxGradNorm?: number
   /** Seed of dropout and of gradient transforms. Default 42. */
   readonly seed?: number
-  /** Names of the tasks that batches belong to. Default `["default"]`. */
+  /** Names of the tasks that batches belong to. Default: those of the model. */
   readonly tasks?: ReadonlyArray<string>
-  /** The loss before methods change it. Default: that of the model's task. */
+  /** The loss before methods change it. Default: that of the batch's task. */
   readonly objective?: Objective
   /** Changes a batch before the model sees it, such as hiding tokens. Default: batches stay as they are. */
   readonly prepare?: (batch: BatchTensors, key: readonly [Tensor, Tensor]) => BatchTensors
@@ -45,7 +47,8 @@ export function trainedParameters({ parameters, off }: SessionModel): ReadonlyAr
 
 /** What the graphs of a session are made from. Throws {@link TrainingError}. */
 export function settingsOf(model: SessionModel, options: SessionOptions): StepSettings {
-  const { optimizer = adamW(), weightDecay = 0, maxGradNorm = 1, objective = model.task.objective } = options
+  const { optimizer = adamW(), weightDecay = 0, maxGradNorm = 1 } = options
+  const objective = options.objective ?? ((context) => taskNamed(model, context.batch.task).objective(context))
   for (const [name, value] of Object.entries({ weightDecay, maxGradNorm })) {
     if (!Number.isFinite(value) || value < 0) throw wrong(`${name} must be a number from 0, got ${value}`)
   }
@@ -58,7 +61,7 @@ export function settingsOf(model: SessionModel, options: SessionOptions): StepSe
       return tensor
     },
     trained: trainedParameters(model),
-    task: model.task,
+    specOf: (task) => taskNamed(model, task),
     gradientCheckpointing: options.gradientCheckpointing ?? false,
     ...(options.prepare === undefined ? {} : { prepare: options.prepare }),
     objective,

@@ -62,8 +62,8 @@ export interface StepSettings {
   readonly parameter: (key: string) => Tensor
   /** Parameters that get gradients. */
   readonly trained: ReadonlyArray<StepParameter>
-  /** Head and batch fields of the task. */
-  readonly task: BatchSpec
+  /** Head and batch fields of a task. */
+  readonly specOf: (task: string) => BatchSpec
   /** Whether derivatives compute the inner values of the model's blocks again. Default false. */
   readonly gradientCheckpointing?: boolean
   /** Changes a batch before the model sees it. Default: it stays as it is. */

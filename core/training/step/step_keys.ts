@@ -6,19 +6,19 @@ import { TrainingError } from "../training_error.ts"
 
 /** Keys of random numbers, as inputs of the step's graphs. */
 export interface StepKeys {
-  /** Of the update of a step. */
+  /** Keys of the update of a step. */
   readonly update: (step: number) => RunData
-  /** Of dropout in a micro-batch. */
+  /** Key of dropout in a micro-batch. */
   readonly microBatch: (step: number, microBatch: number) => RunData
-  /** Four words of 32 bits; undefined where no plugin asks for a secret key. */
+  /** Four words of 32 bits; undefined if no plugin needs a secret key. */
   readonly secret: () => ReadonlyArray<number> | undefined
-  /** Takes the place of the secret key. Throws {@link TrainingError} where one is needed and `words` is none. */
+  /** Replaces the secret key. Throws {@link TrainingError} if one is needed and `words` is not a key. */
   readonly restore: (words: ReadonlyArray<number> | undefined) => void
 }
 
-/** Purposes that keys are derived for. */
+/** Purposes of keys. */
 const DROPOUT = 1, TRANSFORM = 2
-/** Micro-batches of a step that have dropout masks of their own. */
+/** Micro-batches of a step with separate dropout masks. */
 const MASKS = 4096
 
 const keyData = (name: string, [key0, key1]: readonly [number, number]): RunData => ({
@@ -26,7 +26,7 @@ const keyData = (name: string, [key0, key1]: readonly [number, number]): RunData
   [`${name}1`]: Int32Array.of(key1),
 })
 
-/** Derives keys from a seed, and draws a secret key from `crypto` if a plugin asks for it. */
+/** Derives keys from a seed, and draws a secret key from `crypto` if a plugin needs one. */
 export function makeStepKeys(seed: number, contributions: ReadonlyArray<Contribution>): StepKeys {
   const secretive = contributions.filter(({ gradients }) => gradients?.secret).map(({ id }) => id)
   const wanted = secretive.length > 0

@@ -71,8 +71,8 @@ export function makeStepPrograms(
     name: `${kind}/${task}/${rows}x${length}${packed === undefined ? "" : ` of ${lengths.length}`}`,
     graph: () => {
       const batch = packed === undefined
-        ? batchInputs(task, rows, length, settings.task)
-        : packedInputs(task, lengths.length, length, packed.longest, settings.task)
+        ? batchInputs(task, rows, length, settings.specOf(task))
+        : packedInputs(task, lengths.length, length, packed.longest, settings.specOf(task))
       return kind === "step"
         ? stepGraph(settings, slots.state, batch)
         : accumulateGraph(settings, batch, slots.sums().get(task)!)

@@ -4,21 +4,21 @@ import type { Initializer } from "../../contracts/parameter.ts"
 import { initialValues } from "../../model/initial_values.ts"
 import { type StateSlots, type StepSettings, type TaskSums, transformKey } from "./step_graphs.ts"
 
-/** A slot with a name that is the same in every run: a name in checkpoints. */
+/** A slot with its name in checkpoints. */
 export interface NamedSlot {
   readonly name: string
   readonly slot: Slot
 }
 
-/** Memory of a session beside the model's. */
+/** Memory of a session besides the model's. */
 export interface StepSlots {
-  /** State of the optimizer and of gradient transforms, as the graphs name it. */
+  /** State of the optimizer and of gradient transforms. */
   readonly state: StateSlots
   /** The same slots by name. */
   readonly named: ReadonlyArray<NamedSlot>
-  /** Sums of each task. They are zero between steps; their memory is taken at the first call. */
+  /** Sums of each task, zero between steps. The first call allocates them. */
   readonly sums: () => ReadonlyMap<string, TaskSums>
-  /** Writes the first values of states that do not start with zeros. */
+  /** Writes initial values of states other than zeros. */
   readonly initialize: (seed: number) => Promise<void>
   readonly dispose: () => void
 }

@@ -22,7 +22,6 @@ import {
 /** Elements of the largest weight whose whole update is formed: 2 GiB of float64. */
 const LARGEST = 2 ** 28
 
-/** What decides a combination, beside the updates. */
 export interface CombineSettings extends Omit<MergeRule, "prune" | "elect"> {
   /** Rank of the result where it is chosen. */
   readonly svdRank: number
@@ -39,7 +38,6 @@ interface Combined {
 
 /** A way to make one update of several. */
 export interface Combination {
-  /** Its name in options. */
   readonly name: string
   /** Whether it keeps the rank that it needs, so that only rounding is lost. */
   readonly exact: boolean

@@ -74,7 +74,6 @@ export function concatenated(terms: ReadonlyArray<Term>): Factors {
 
 /** A low-rank matrix by its singular values, falling: b holds them, a's rows are orthonormal. Never forms the matrix. */
 export interface Decomposed extends Factors {
-  /** Singular values. */
   readonly values: Float64Array
 }
 

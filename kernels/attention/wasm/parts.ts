@@ -2,6 +2,7 @@
  * What attention and its derivative have in common in WebAssembly: how queries are cut, and walks over them.
  * @module
  */
+import type { View } from "../../contract.ts"
 import type { AttentionGradientCall } from "../../attention_gradient/call.ts"
 import { COLUMNS, ROWS, vectorsOf } from "../../matmul/wasm/micro_kernel.ts"
 import { scaled } from "../../matmul/wasm/operands.ts"
@@ -16,12 +17,15 @@ import {
   i32,
   increase,
   loop,
+  memoryCopy,
+  type ModuleBuilder,
   select,
   set,
   tee,
   when,
   whileTrue,
 } from "../../wasm/assembler.ts"
+import type { KernelContext } from "../../wasm/kernel.ts"
 import { storeLanes } from "../../wasm/lanes.ts"
 import type { AttentionCall } from "../call.ts"
 
@@ -64,6 +68,8 @@ export interface Sizes extends Panels {
   readonly valueWidth: number
   /** What scores are multiplied by. */
   readonly scale: number
+  /** Columns of a factor that repeats along the keys; else 0. */
+  readonly period: number
 }
 
 /** Views with an axis of queries. */
@@ -85,6 +91,66 @@ export const withQueries = <C extends AttentionCall | AttentionGradientCall>(cal
   return { ...Object.fromEntries(views), ...(queryPositions ? { queryPositions } : {}) }
 }
 
+/** How keys and values lie: strides in elements. */
+interface KeyPlaces {
+  readonly k: ReadonlyArray<number>
+  readonly v: ReadonlyArray<number>
+  readonly pages: ReadonlyArray<number> | undefined
+  readonly pageKeys: number
+}
+
+/**
+ * Walks keys from <= key < to that lie side by side, page by page; at least once, even where there are none.
+ *
+ * @param local Locals with the addresses of the entry's first key and value, or of those of the first page; of its pages.
+ * @param body Code for a run of keys: its first one (a local), their number, the addresses of key and value.
+ */
+export const eachPage = (
+  f: FunctionScope,
+  { k, v, pages, pageKeys }: KeyPlaces,
+  local: Readonly<Record<"k" | "v" | "pages", number>>,
+  [from, to]: readonly [from: Code, to: Code],
+  body: (key: number, count: Code, at: Readonly<Record<"k" | "v", Code>>) => Code,
+): Code => {
+  const [key, count, page, within] = integers(f, 4)
+  const addressOf = (base: number, strides: ReadonlyArray<number>): Code =>
+    pages === undefined ? i32.add(get(base), scaled(get(key), bytesAlong(strides, 2))) : i32.add(
+      get(base),
+      i32.add(scaled(get(page), bytesAlong(strides, 0)), scaled(get(within), bytesAlong(strides, 2))),
+    )
+  const run = body(key, get(count), { k: addressOf(local.k, k), v: addressOf(local.v, v) })
+  if (pages === undefined) return [set(key, from), set(count, i32.sub(to, get(key))), run]
+  return [
+    set(key, from),
+    loop([
+      set(within, i32.remU(get(key), i32.const(pageKeys))),
+      set(page, i32.divU(get(key), i32.const(pageKeys))),
+      set(page, i32.load(i32.add(get(local.pages), scaled(get(page), bytesAlong(pages, 1))))),
+      set(count, lesser(i32.sub(i32.const(pageKeys), get(within)), i32.sub(to, get(key)))),
+      run,
+      brIf(0, i32.ltU(tee(key, i32.add(get(key), get(count))), to)),
+    ]),
+  ]
+}
+
+/** Index of the function `(to, from, first, end)`, all i32: columns of keys first <= key < end of a factor that repeats. */
+export const spreadFactor = (module: ModuleBuilder, period: number): number =>
+  module.once(
+    `attention_factor_${period}`,
+    () =>
+      module.func("attention_factor", new Array(4).fill("i32"), [], (f, to, from, key, end) => {
+        const [column, bytes] = integers(f, 2)
+        return whileTrue(i32.ltU(get(key), get(end)), [
+          set(column, i32.remU(get(key), i32.const(period))),
+          set(bytes, lesser(i32.sub(i32.const(period), get(column)), i32.sub(get(end), get(key)))),
+          increase(key, get(bytes)),
+          set(bytes, scaled(get(bytes), 4)),
+          memoryCopy(get(to), i32.add(get(from), scaled(get(column), 4)), get(bytes)),
+          increase(to, get(bytes)),
+        ])
+      }),
+  )
+
 /** Bytes of a range of keys: i32 first and end. */
 export const RANGE_BYTES = 8
 
@@ -92,18 +158,20 @@ export const RANGE_BYTES = 8
  * For each strip of `size` keys, of `keys` in all, and each run of neighbouring panels that see some of them.
  *
  * @param table Address of the entries of `count` panels, as `seenKeys` makes them.
+ * @param head Keys that all panels see. Default: 0.
  * @param body Code for a strip and a run: its first key, number of keys, first panel (a local) and number of panels.
  */
 export const eachStrip = (
   f: FunctionScope,
   size: number,
   keys: number,
-  { table, count }: Readonly<Record<"table" | "count", Code>>,
+  { table, count, head = 0 }: Readonly<Record<"table" | "count", Code>> & { readonly head?: number },
   body: (key: Code, keys: Code, panel: number, panels: Code) => Code,
 ): Code => {
   const [key, end, panel, first, panels] = integers(f, 5)
   const entry = i32.add(table, scaled(get(panel), RANGE_BYTES))
-  const sees = i32.and(i32.ltU(i32.load(entry), get(end)), i32.gtU(i32.load(entry, 4), get(key)))
+  const inRange = i32.and(i32.ltU(i32.load(entry), get(end)), i32.gtU(i32.load(entry, 4), get(key)))
+  const sees = head === 0 ? inRange : i32.or(inRange, i32.ltU(get(key), i32.const(head)))
   const next = i32.ltU(tee(panel, i32.add(get(panel), i32.const(1))), count)
   return forRange(key, i32.const(0), i32.const(keys), size, [
     set(end, lesser(i32.const(keys), i32.add(get(key), i32.const(size)))),
@@ -158,6 +226,10 @@ export const zeroRows = (f: FunctionScope, first: Code, rows: Code, columns: num
     ]),
   ]
 }
+
+/** Address of a view's first element; 0 without a view. */
+export const addressOf = (context: KernelContext, view: View | undefined): Code =>
+  view === undefined ? i32.const(0) : i32.add(context.address(view.buffer), i32.const(4 * view.offset))
 
 /** Bytes from one element to the next along an axis; 0 without a view. */
 export const bytesAlong = (strides: ReadonlyArray<number> | undefined, axis: number): number =>

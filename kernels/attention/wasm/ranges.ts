@@ -3,7 +3,6 @@
  * @module
  */
 import { keyOf } from "../../collapse.ts"
-import type { View } from "../../contract.ts"
 import { scaled } from "../../matmul/wasm/operands.ts"
 import {
   call as callFunction,
@@ -20,8 +19,19 @@ import {
 } from "../../wasm/assembler.ts"
 import { groupedStage, itemsPerUnit, type KernelContext, type Stage } from "../../wasm/kernel.ts"
 import { apartOf } from "../apart.ts"
-import { byHeight, bytesAlong, firstRow, integers, type Panels, RANGE_BYTES } from "./parts.ts"
+import { COLUMNS } from "../../matmul/wasm/micro_kernel.ts"
+import { STRIP } from "./products.ts"
+import { addressOf, byHeight, bytesAlong, firstRow, integers, type Panels, RANGE_BYTES } from "./parts.ts"
 import type { Visibility } from "../call.ts"
+
+/**
+ * First keys, in whole strips, that all panels meet apart from their ranges, so that a gap between them costs nothing; 0
+ * where ranges begin with the first key.
+ */
+export const headOf = (visibility: Visibility, keys: number): number => {
+  const head = Math.ceil(apartOf(visibility) / STRIP) * STRIP
+  return head < keys - keys % COLUMNS ? head : 0
+}
 
 /** For each panel of queries, and for each query, the range of keys that it sees. */
 export interface SeenKeys {
@@ -39,6 +49,7 @@ export interface SeenKeys {
 interface Rule extends Panels {
   readonly queries: number
   readonly prefix: number
+  readonly head: number
   /** Keys after the prefix. */
   readonly keys: number
   readonly causal: boolean
@@ -57,26 +68,26 @@ const most = (a: Code, b: Code): Code => select(a, b, i32.gtS(a, b))
 export const seenKeys = (
   context: KernelContext,
   panels: Panels,
-  { prefix, causal, window, queryPositions, keyLengths, segments }: Visibility,
+  visibility: Visibility,
   { batch, queries, keys, together }: Readonly<Record<"batch" | "queries" | "keys", number>> & {
     readonly together: boolean
   },
 ): SeenKeys => {
+  const { prefix, causal, window, queryPositions, keyLengths, segments } = visibility
+  const head = headOf(visibility, keys)
   const tables = [queryPositions, keyLengths, segments]
   const entries = tables.every((view) => view === undefined || view.strides[0] === 0) ? Math.min(1, batch) : batch
   const panelBytes = RANGE_BYTES * panels.count, queryBytes = RANGE_BYTES * queries
   const [panelTable, queryTable] = [panelBytes, queryBytes].map((bytes) => context.sharedScratch(bytes * entries))
   const { count, rows, full, rest } = panels
   const func = rangesFunction(context.module, {
-    ...{ count, rows, full, rest, queries, prefix, keys: keys - prefix, causal, window, together },
+    ...{ count, rows, full, rest, queries, prefix, head, keys: keys - prefix, causal, window, together },
     queryPositions: queryPositions?.strides,
     keyLengths: keyLengths?.strides,
     segments: segments?.strides,
   })
-  const addressOf = (view: View | undefined): Code =>
-    view === undefined ? i32.const(0) : i32.add(context.address(view.buffer), i32.const(4 * view.offset))
   const items = entries * count
-  const operands = [...tables.map(addressOf), panelTable, queryTable]
+  const operands = [...tables.map((view) => addressOf(context, view)), panelTable, queryTable]
   const stage = groupedStage(
     items,
     itemsPerUnit(items, 8 * rows),
@@ -94,8 +105,8 @@ export const seenKeys = (
 
 /** Index of the function `(begin, end, queryPositions, keyLengths, segments, panels, queries)`, all i32: panels of all entries. */
 const rangesFunction = (module: ModuleBuilder, rule: Rule): number => {
-  const { queries, count, prefix, keys, causal, window, together, queryPositions, keyLengths, segments } = rule
-  const apart = apartOf(rule)
+  const { queries, count, prefix, head, keys, causal, window, together, queryPositions, keyLengths, segments } = rule
+  const fromFirst = head === 0 && apartOf(rule) > 0
   return module.once(
     keyOf(["attention_ranges", rule]),
     () =>
@@ -167,11 +178,12 @@ const rangesFunction = (module: ModuleBuilder, rule: Rule): number => {
               i32.store(get(at), get(to), 4),
               increase(at, RANGE_BYTES),
               when(i32.ltS(get(from), get(to)), [
-                set(first, least(get(first), apart > 0 ? i32.const(0) : get(from))),
+                set(first, least(get(first), fromFirst ? i32.const(0) : get(from))),
                 set(last, most(get(last), get(to))),
               ]),
             ]),
             set(first, least(get(first), get(last))),
+            head === 0 ? [] : [first, last].map((bound) => set(bound, most(get(bound), i32.const(head)))),
             set(at, i32.add(get(panelTable), scaled(get(begin), RANGE_BYTES))),
             i32.store(get(at), i32.and(get(first), i32.const(-8))),
             i32.store(get(at), i32.and(i32.add(get(last), i32.const(7)), i32.const(-8)), 4),

@@ -18,16 +18,16 @@ import type { Shape } from "./shape.ts"
 /**
  * Index of the function `(scores, bias, factor, first, end, bounds, stats)`, all i32: turns a row's scores into weights
  * that are not yet divided by their sum; `bounds` is the address of the query's range. The largest score (times scale, as
- * power of two) goes to `stats`, the sum 32 bytes further.
+ * power of two) goes to `stats`, the sum 32 bytes further. The keys are the head's, and first <= key < end.
  */
 export const softmaxRow = (
   { module, target }: KernelContext,
-  { keys, scale, apart, bias, factor }: Shape,
+  { keys, scale, apart, head, bias, factor }: Shape,
 ): number => {
   const biasStride = bias?.[4], factorStride = factor?.[4]
   const tail = keys % 8
   return module.once(
-    keyOf(["attention_softmax", keys, scale, apart, biasStride, factorStride, target.relaxed]),
+    keyOf(["attention_softmax", keys, scale, apart, head, biasStride, factorStride, target.relaxed]),
     () =>
       module.func(
         "attention_softmax",
@@ -51,12 +51,21 @@ export const softmaxRow = (
               biasStride === undefined ? [] : increase(biasAt, 32 * biasStride),
               factorStride === undefined ? [] : increase(factorAt, 32 * factorStride),
             ]
-            const begin = ([to, row, stride]: readonly [number, number, number | undefined]): Code =>
-              stride === undefined ? [] : set(to, i32.add(get(row), scaled(get(first), 4 * stride)))
+            const pointers = [[at, scores, 1], [biasAt, biasRow, biasStride], [
+              factorAt,
+              factorRow,
+              factorStride,
+            ]] as const
+            const begin = (key: Code): Code =>
+              pointers.map(([to, row, stride]) =>
+                stride === undefined ? [] : set(to, i32.add(get(row), scaled(key, 4 * stride)))
+              )
             return [
-              ([[at, scores, 1], [biasAt, biasRow, biasStride], [factorAt, factorRow, factorStride]] as const).map(
-                begin,
-              ),
+              head === 0 ? [] : [
+                begin(i32.const(0)),
+                forRange(key, i32.const(0), i32.const(head), 8, panel(8, true), advance),
+              ],
+              begin(get(first)),
               seen.parts.map(({ from, to, hides }) => forRange(key, from, to, 8, panel(8, hides), advance)),
               tail > 0 ? when(i32.ltU(get(seen.whole), get(end)), panel(tail, true)) : [],
             ]

@@ -6,7 +6,7 @@ import { sizeOf } from "../../../core/tensor/shape.ts"
 import type { View } from "../../contract.ts"
 import { type Dispatch, type KernelContext, lineOfWorkgroups } from "../../wgsl/kernel.ts"
 import { address, coordinates, PARAMETERS } from "../../wgsl/places.ts"
-import type { AttentionOperands } from "../call.ts"
+import { type AttentionOperands, keysOf } from "../call.ts"
 
 const THREADS = 64
 
@@ -25,9 +25,9 @@ export const seenRanges = (
   buffer: number = context.scratch(rangesSize(call)),
   offset = 0,
 ): { readonly seen: View; readonly dispatch: Dispatch } => {
-  const { q, k, prefix, causal, window, queryPositions, keyLengths, segments } = call
+  const { q, prefix, causal, window, queryPositions, keyLengths, segments } = call
   const [entries, queries] = tableOf(call), count = entries * queries
-  const keys = k.shape[2] - prefix
+  const keys = keysOf(call) - prefix
   const seen: View = {
     buffer,
     offset,

@@ -10,32 +10,10 @@
  */
 import type { View } from "../../contract.ts"
 import { collectFunctions, type FunctionName } from "../../wgsl/functions.ts"
-import { type DeviceTraits, type Dispatch, type KernelContext, lineOfWorkgroups } from "../../wgsl/kernel.ts"
+import { type Dispatch, type KernelContext, lineOfWorkgroups } from "../../wgsl/kernel.ts"
 import { PARAMETERS } from "../../wgsl/places.ts"
-
-/** How the rows are cut. */
-export interface TileForm {
-  /** Threads of a workgroup. */
-  readonly lanes: number
-  /** Rows that a thread has. */
-  readonly own: 1 | 4
-  /** Other rows of a tile, at most 32. */
-  readonly others: number
-  /** Whether other rows are broadcast within the subgroup, which is the workgroup; else each thread reads them all. */
-  readonly broadcast: boolean
-}
-
-/** Chooses the form where so many rows are to be shared out. */
-export const tileForm = (
-  rows: number,
-  { software, subgroups }: Pick<DeviceTraits, "software" | "subgroups">,
-): TileForm => {
-  if (!software) return { lanes: 64, own: 1, others: 16, broadcast: false }
-  const size = subgroups?.smallest === subgroups?.largest ? subgroups?.largest : undefined
-  const broadcast = size === 4 || size === 8
-  const lanes = broadcast ? size : 8
-  return { lanes, own: rows > lanes ? 4 : 1, others: broadcast ? 4 * lanes : 8, broadcast }
-}
+import { range, slotsOf, type TileForm, tileForm, type TileText } from "./tile_form.ts"
+import { type RowOperations, rowOperations, rowPieces } from "./tile_rows.ts"
 
 /** An operand as the code names it. */
 export interface TileOperand {
@@ -47,30 +25,20 @@ export interface TileOperand {
   readonly axes: string
   /** Whether the code stores to it. */
   readonly writes?: boolean
-}
-
-/** Rows of an operand: own ones, whose addresses are `<at><r>`, or others, `at` being the address of the first. */
-export interface TileRows {
-  /** The operand's name. */
-  readonly name: string
-  /** Beginning of the names of the addresses. */
-  readonly at: string
+  /** Whether its last axis repeats along the keys. */
+  readonly repeats?: boolean
+  /** Whether its rows lie in pages of `page_keys` rows: its axis `b` counts pages, which an operand `pages` names. */
+  readonly paged?: boolean
+  /** Whether its elements are i32. */
+  readonly integers?: boolean
 }
 
 /** One shader while it is written. */
-export interface TileShader {
+export interface TileShader extends TileText, RowOperations {
   /** How the rows are cut. */
   readonly form: TileForm
-  /** Type of one number for each own row. */
-  readonly type: (element: "f32" | "u32") => string
-  /** Such a number from an expression for each own row. */
-  readonly gather: (of: (r: number) => string) => string
-  /** Own row r's part of such a number. */
-  readonly part: (value: string, r: number) => string
   /** Name of a function on such numbers. */
   readonly use: (name: FunctionName) => string
-  /** Adds statements. */
-  readonly push: (...statements: ReadonlyArray<string>) => void
   /** Defines a size (u32) that is no part of the code. */
   readonly size: (name: string, value: number) => void
   /** Address in an operand, of the coordinates by the letters of their axes; others count nothing. */
@@ -86,26 +54,10 @@ export interface TileShader {
    * it or are seen by it: a truth value for each own row, from the expression.
    */
   readonly openVisible: (seen: (u: number) => string) => void
+  /** The column of an operand `[..., s]` that belongs to a key. */
+  readonly column: (name: string, key: string) => string
   /** An operand's elements at row u of the tile, for each own row; `at<r>` begin the addresses at other row 0. */
   readonly pairs: (name: string, u: number, count: string, axis: string) => string
-  /** Defines `name<u>` for each row of the tile by what is read at the row of a number. */
-  readonly spread: (name: string, read: (other: string) => string) => void
-  /** Defines sums `sum<u>` of the products of the own rows and row u of the tile. */
-  readonly products: (sum: string, own: TileRows, others: TileRows) => void
-  /**
-   * Adds the tile's rows, each times `weight<u>`, to own rows of an operand; what is there before counts `keep` times
-   * (default 1), or nothing as long as `started` is false.
-   */
-  readonly accumulate: (target: TileRows, weight: string, others: TileRows, keep?: string) => void
-  /** Stores zeros in own rows of an operand. */
-  readonly clear: (target: TileRows) => void
-  /**
-   * Only where there are broadcasts and four own rows: adds own rows, each times its parts of `weight<u>`, to the tile's
-   * rows of an operand.
-   */
-  readonly accumulateOthers: (target: TileRows, weight: string, own: TileRows) => void
-  /** Only there too: stores zeros in all of `count` other rows of an operand. */
-  readonly clearOthers: (target: TileRows, count: string) => void
   /** The finished dispatch. */
   readonly finish: (label: string) => Dispatch
 }
@@ -149,9 +101,6 @@ export const seesKeys = ({ form, load, spread, type }: TileShader, apart: number
   }
 }
 
-/** Numbers from 0 on. */
-export const range = (count: number): ReadonlyArray<number> => Array.from({ length: count }, (_, i) => i)
-
 /** Whether all that is read in pieces of four may be bound as `vec4<f32>`. */
 const inFours = (operands: ReadonlyArray<TileOperand>): boolean => {
   const single = new Set(operands.flatMap(({ axes, view }) => axes.endsWith("-") ? [] : [view.buffer]))
@@ -191,8 +140,8 @@ export const openTiles = (
   const functions = collectFunctions()
   const fours = inFours(operands)
   const unit = (axes: string) => fours && axes.endsWith("-") ? 4 : 1
-  const bound = new Map(operands.map(({ name, view: { buffer }, axes, writes }) => {
-    const element = unit(axes) === 4 ? "vec4<f32>" : "f32"
+  const bound = new Map(operands.map(({ name, view: { buffer }, axes, writes, integers }) => {
+    const element = integers ? "i32" : unit(axes) === 4 ? "vec4<f32>" : "f32"
     return [name, { axes, ...(writes ? shader.write(buffer, element) : shader.read(buffer, element)) }] as const
   }))
   const sizes: Array<readonly [string, number]> = []
@@ -201,12 +150,13 @@ export const openTiles = (
   const size = (name: string, value: number): void => void sizes.push([name, value])
   const gather = (of: (r: number) => string): string => own === 1 ? of(0) : `vec4(${range(4).map(of).join(", ")})`
 
-  for (const { name, view: { offset, shape, strides }, axes } of operands) {
+  for (const { name, view: { offset, shape, strides }, axes, repeats } of operands) {
     size(`${name}_0`, offset / unit(axes))
     ;[...axes].forEach((axis, i) => {
       if (axis === "-") size(`${name}_width`, shape[i])
       else size(`${name}_${axis}`, strides[i] / unit(axes))
     })
+    if (repeats) size(`${name}_period`, shape[shape.length - 1])
   }
   const tiles = Math.ceil(rows / (lanes * own)), count = (together ? 1 : tiles) * batch * shared
   const { workgroups, number, exact } = lineOfWorkgroups(count, context.device)
@@ -228,52 +178,19 @@ export const openTiles = (
     push(`let valid${r} = first + ${r * lanes}u < rows;`, `let i${r} = min(first + ${r * lanes}u, rows - 1u);`)
   }
 
-  const readers = new Set<string>()
-  /** Piece `x` of a row; behind the row's end there are zeros. */
-  const piece = (name: string, at: string): string => {
-    if (fours) return bound.get(name)!.load(`${at} + x`)
-    readers.add(name)
-    return `read_${name}(${at}, x, ${name}_width)`
-  }
-  const reader = (name: string): string => {
-    const four = range(4).map((i) => bound.get(name)!.load(`begin + min(${i}u, left - 1u)`))
-    return `fn read_${name}(at: u32, x: u32, width: u32) -> vec4<f32> {
-let begin = at + x * 4u;
-let left = width - x * 4u;
-return select(vec4<f32>(), vec4(${four.join(", ")}), vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(left));
-}
-`
-  }
-  const storePiece = (name: string, valid: string, at: string, value: string): string => {
-    const { store } = bound.get(name)!
-    if (fours) return `if (${valid}) { ${store(`${at} + x`, value)} }`
-    const each = range(4).map((i) => `if (${i}u < left) { ${store(`${at} + x * 4u + ${i}u`, `${value}[${i}]`)} }`)
-    return `if (${valid}) { let left = ${name}_width - x * 4u; ${each.join(" ")} }`
-  }
-  const storeOwn = ({ name, at }: TileRows, r: number, value: string): string =>
-    storePiece(name, `valid${r}`, `${at}${r}`, value)
-  const openRow = (name: string): void => push(`for (var x = 0u; x * 4u < ${name}_width; x++) {`)
-  /** Rows of the tile that a thread reads itself, and how it comes by all of them. */
-  const slots = broadcast ? others / lanes : others
-  const spread = (name: string, read: (u: number) => string): void => {
-    if (!broadcast) return push(...range(others).map((u) => `let ${name}${u} = ${read(u)};`))
-    push(...range(slots).map((j) => `let ${name}_slot${j} = ${read(j)};`))
-    push(
-      ...range(others).map((u) =>
-        `let ${name}${u} = subgroupBroadcast(${name}_slot${Math.floor(u / lanes)}, ${u % lanes}u);`
-      ),
-    )
-  }
-  /** Defines the tile's rows' piece `x`. */
-  const pieces = ({ name, at }: TileRows): void => spread("piece", (slot) => piece(name, `${at}_slot${slot}`))
-  /** Defines the addresses of an operand's rows that the threads read. */
-  const enter = ({ name, at }: TileRows): void =>
-    push(...range(slots).map((j) => `let ${at}_slot${j} = ${at} + slot${j} * ${name}_r;`))
-
-  const pairs = (name: string, u: number, total: string, axis: string): string =>
-    gather((r) => bound.get(name)!.load(`${name}_at${r} + min(other${u}, ${total} - 1u) * ${name}_${axis}`))
-  const part = (value: string, r: number): string => own === 1 ? value : `${value}[${r}]`
+  const paged = new Set(operands.filter(({ paged }) => paged).map(({ name }) => name))
+  const periodic = new Set(operands.filter(({ repeats }) => repeats).map(({ name }) => name))
+  const column = (name: string, key: string): string => periodic.has(name) ? `(${key} % ${name}_period)` : key
   const type = (element: "f32" | "u32"): string => own === 1 ? element : `vec4<${element}>`
+  const part = (value: string, r: number): string => own === 1 ? value : `${value}[${r}]`
+  const slots = slotsOf(form)
+  const pieces = rowPieces({ form, fours, paged, operand: (name) => bound.get(name)!, push })
+  const operations = rowOperations(form, pieces, { push, gather, part, type }, slots)
+  const pairs = (name: string, u: number, total: string, axis: string): string => {
+    const other = `min(other${u}, ${total} - 1u)`
+    const at = axis === "s" ? column(name, other) : other
+    return gather((r) => bound.get(name)!.load(`${name}_at${r} + ${at} * ${name}_${axis}`))
+  }
 
   return {
     form,
@@ -284,9 +201,9 @@ return select(vec4<f32>(), vec4(${four.join(", ")}), vec4<u32>(0u, 1u, 2u, 3u) <
     push,
     size,
     place: (name, at) => {
-      const terms = [...bound.get(name)!.axes].filter((axis) => axis in at).map((axis) =>
-        `${at[axis]} * ${name}_${axis}`
-      )
+      const terms = [...bound.get(name)!.axes].filter((axis) => axis in at && !(axis === "b" && paged.has(name))).map((
+        axis,
+      ) => `${at[axis]} * ${name}_${axis}`)
       return [`${name}_0`, ...terms].join(" + ")
     },
     load: (name, at) => bound.get(name)!.load(at),
@@ -299,80 +216,19 @@ return select(vec4<f32>(), vec4(${four.join(", ")}), vec4<u32>(0u, 1u, 2u, 3u) <
           `let slot${j} = min(start + ${broadcast ? `${j * lanes}u + thread` : `${j}u`}, ${total} - 1u);`
         ),
       )
+      if (paged.size > 0) {
+        const { load } = bound.get("pages")!
+        push(...range(slots).map((j) => `let page${j} = u32(${load(`pages_at + slot${j} / page_keys * pages_s`)});`))
+      }
     },
     openVisible: (seen) => {
       push(...range(others).map((u) => `let seen${u} = ${seen(u)};`))
       const any = `any(${range(others).map((u) => `seen${u}`).join(" | ")})`
       push(`if (${broadcast ? `subgroupAny(${any})` : any}) {`)
     },
+    column,
     pairs,
-    spread: (name, read) => spread(name, (slot) => read(`slot${slot}`)),
-    products: (sum, a, b) => {
-      for (const u of range(others)) push(`var ${sum}${u} = ${type("f32")}();`)
-      push(`{`)
-      enter(b)
-      openRow(a.name)
-      for (const r of range(own)) push(`let mine${r} = ${piece(a.name, `${a.at}${r}`)};`)
-      pieces(b)
-      for (const u of range(others)) push(`${sum}${u} += ${gather((r) => `dot(mine${r}, piece${u})`)};`)
-      push(`}`, `}`)
-    },
-    accumulate: (target, weight, b, keep) => {
-      push(`{`)
-      enter(b)
-      openRow(b.name)
-      pieces(b)
-      for (const r of range(own)) push(`var sum${r} = vec4<f32>();`)
-      push(`if (started) {`)
-      for (const r of range(own)) {
-        const before = piece(target.name, `${target.at}${r}`)
-        push(`sum${r} = ${before}${keep === undefined ? "" : ` * ${part(keep, r)}`};`)
-      }
-      push(`}`)
-      for (const r of range(own)) {
-        for (const u of range(others)) push(`sum${r} += ${part(`${weight}${u}`, r)} * piece${u};`)
-        push(storeOwn(target, r, `sum${r}`))
-      }
-      push(`}`, `}`)
-    },
-    clear: (target) => {
-      openRow(target.name)
-      for (const r of range(own)) push(storeOwn(target, r, "vec4<f32>()"))
-      push(`}`)
-    },
-    accumulateOthers: (target, weight, a) => {
-      push(`{`)
-      enter(target)
-      // Weights of lane i for row u become weights of lane u for row i: `turned<i>_<j>` of row j * lanes + thread.
-      for (const i of range(lanes)) {
-        for (const j of range(slots)) {
-          push(`var turned${i}_${j} = subgroupBroadcast(${weight}${j * lanes}, ${i}u);`)
-          for (const l of range(lanes).slice(1)) {
-            const other = `subgroupBroadcast(${weight}${j * lanes + l}, ${i}u)`
-            push(`turned${i}_${j} = select(turned${i}_${j}, ${other}, thread == ${l}u);`)
-          }
-        }
-      }
-      openRow(target.name)
-      for (const j of range(slots)) push(`var sum${j} = ${piece(target.name, `${target.at}_slot${j}`)};`)
-      for (const r of range(own)) {
-        push(`let mine${r} = ${piece(a.name, `${a.at}${r}`)};`)
-        for (const i of range(lanes)) {
-          push(`let mine${r}_${i} = subgroupBroadcast(mine${r}, ${i}u);`)
-          for (const j of range(slots)) push(`sum${j} += turned${i}_${j}[${r}] * mine${r}_${i};`)
-        }
-      }
-      for (const j of range(slots)) {
-        push(storePiece(target.name, `start + ${j * lanes}u + thread == slot${j}`, `${target.at}_slot${j}`, `sum${j}`))
-      }
-      push(`}`, `}`)
-    },
-    clearOthers: ({ name, at }, total) => {
-      push(`for (var other = thread; other < ${total}; other += ${lanes}u) {`)
-      openRow(name)
-      push(storePiece(name, "true", `${at} + other * ${name}_r`, "vec4<f32>()"))
-      push(`}`, `}`)
-    },
+    ...operations,
     finish: (label) => {
       const table = inline ? undefined : shader.read(context.constants(sizes.map(([, value]) => value)))
       const lets = sizes.map(([name, value], i) =>
@@ -381,7 +237,7 @@ return select(vec4<f32>(), vec4(${four.join(", ")}), vec4<u32>(0u, 1u, 2u, 3u) <
       const entry = `@compute @workgroup_size(${lanes}) fn main(${PARAMETERS}) {`
       return shader.finish({
         label,
-        code: [functions.text(), ...[...readers].map(reader), entry, ...lets, ...main].join("\n"),
+        code: [functions.text(), ...pieces.readers(), entry, ...lets, ...main].join("\n"),
         workgroups,
         enable: broadcast ? ["subgroups"] : [],
       })

@@ -54,7 +54,7 @@ export const blockFunction = (context: KernelContext, shape: Shape, keys: number
  * @param any Local, 0 before; afterwards only if no panel sees any of these keys.
  */
 const clipRanges = (block: Block, any: number): Code => {
-  const { f, keys, seen, start } = block
+  const { f, keys, seen, start, shape: { head } } = block
   const [bound] = integers(f, 1)
   const clipped: Code = lesser(
     i32.const(padded(keys)),
@@ -68,6 +68,16 @@ const clipRanges = (block: Block, any: number): Code => {
     // Nothing lies between two bounds that were moved to the chunk's end.
     when(i32.eq(i32.load(get(range)), i32.load(get(range), 4)), [
       [0, 4].map((place) => i32.store(get(range), i32.const(0), place)),
+    ]),
+    // All see the first keys.
+    head === 0 ? [] : when(i32.ltU(get(start), i32.const(head)), [
+      set(bound, lesser(i32.sub(i32.const(head), get(start)), i32.const(padded(keys)))),
+      i32.store(get(range), i32.const(0)),
+      i32.store(
+        get(range),
+        select(get(bound), i32.load(get(range), 4), i32.gtU(get(bound), i32.load(get(range), 4))),
+        4,
+      ),
     ]),
     set(any, i32.or(get(any), i32.load(get(range), 4))),
   ])

@@ -10,6 +10,7 @@ import {
   lesser,
   padded,
   RANGE_BYTES,
+  spreadFactor,
   zeroRows,
 } from "../../attention/wasm/parts.ts"
 import { rowsTimesPanels, STRIP, tilesTimesPanels } from "../../attention/wasm/products.ts"
@@ -159,20 +160,32 @@ const dqProduct = ({ shape, lies }: Block) => {
 }
 
 /** Rows of {@link scoreProducts} become weights and derivatives of the scores. */
-const weigh = ({ context, shape, keys, lies, at, start }: Block, height: number, panel: Panel): Code => {
+const weigh = ({ context, shape, keys, lies, within, at, start }: Block, height: number, panel: Panel): Code => {
   const { first, end, weights, scores } = panel
-  return Array.from({ length: height }, (_, r) =>
-    callFunction(
+  const { period } = shape
+  const fromStart = (key: number): Code => i32.add(get(start), get(key))
+  return Array.from({ length: height }, (_, r) => {
+    const factor = i32.add(get(at.factor), i32.const(r * bytesAlong(shape.factor, 3)))
+    const spread: Code = period === 0 ? [] : callFunction(
+      spreadFactor(context.module, period),
+      i32.add(within(lies.factors), scaled(get(first), 4)),
+      factor,
+      fromStart(first),
+      fromStart(end),
+    )
+    const row = callFunction(
       rowFunction(context, shape, keys),
       i32.add(get(weights), i32.const(r * lies.rowBytes)),
       i32.add(get(scores), i32.const(r * lies.rowBytes)),
       i32.add(get(at.bounds), i32.const(r * RANGE_BYTES)),
       i32.add(get(at.bias), i32.const(r * bytesAlong(shape.bias, 3))),
-      i32.add(get(at.factor), i32.const(r * bytesAlong(shape.factor, 3))),
+      period === 0 ? factor : within(lies.factors),
       i32.add(get(at.logSum), i32.const(r * bytesAlong(shape.logSum, 3))),
       i32.add(get(at.delta), i32.const(r * bytesAlong(shape.delta, 3))),
       get(first),
       get(end),
       get(start),
-    ))
+    )
+    return [spread, row]
+  })
 }

@@ -3,6 +3,8 @@
  * @module
  */
 import { apartOf } from "../../attention/apart.ts"
+import { periodOf } from "../../attention/call.ts"
+import { headOf } from "../../attention/wasm/ranges.ts"
 import { padded, panelsOf, RANGE_BYTES, type Sizes } from "../../attention/wasm/parts.ts"
 import type { View } from "../../contract.ts"
 import type { AttentionGradientCall } from "../call.ts"
@@ -36,8 +38,9 @@ export interface Shape extends Sizes {
   readonly q: Strides
   readonly k: Strides
   readonly v: Strides
-  /** Keys that queries see apart from their ranges. */
+  /** Keys that queries see apart from their ranges, and those that panels meet so. */
   readonly apart: number
+  readonly head: number
   readonly bias: Strides | undefined
   readonly factor: Strides | undefined
   readonly logSum: Strides
@@ -79,6 +82,7 @@ export const shapeOf = (call: AttentionGradientCall, target: Target): Shape => {
     width,
     valueWidth,
     scale: call.scale,
+    period: periodOf(call),
     chunk,
     chunks,
     lastChunk: keys - (chunks - 1) * chunk,
@@ -89,6 +93,7 @@ export const shapeOf = (call: AttentionGradientCall, target: Target): Shape => {
     k: call.k.strides,
     v: call.v.strides,
     apart: apartOf(call),
+    head: headOf(call, keys),
     bias: call.bias?.strides,
     factor: call.factor?.strides,
     logSum: call.logSum.strides,
@@ -101,7 +106,7 @@ export const shapeOf = (call: AttentionGradientCall, target: Target): Shape => {
 }
 
 /** Where things lie in a thread's scratch, in bytes. */
-export const scratchOf = ({ chunk, width, valueWidth, rows, count, block }: Shape) => {
+export const scratchOf = ({ chunk, width, valueWidth, rows, count, block, period }: Shape) => {
   const queries = rows * Math.min(count, block)
   // A cache line more than the keys: rows must not fall on the same lines.
   const rowBytes = 4 * padded(chunk) + 64
@@ -117,6 +122,8 @@ export const scratchOf = ({ chunk, width, valueWidth, rows, count, block }: Shap
     scores: queries * rowBytes,
     /** What each panel of queries sees of the keys of a chunk, from its first one on. */
     ranges: RANGE_BYTES * block,
+    /** A row of a factor that repeats. */
+    factors: period > 0 ? rowBytes : 0,
   }
   let bytes = 0
   const places = Object.fromEntries(

@@ -17,7 +17,7 @@ import {
   type Target,
   v128,
 } from "../../wasm/assembler.ts"
-import { loadStored, stepOf, storeLanes } from "../../wasm/lanes.ts"
+import { loadStored, stepOf } from "../../wasm/lanes.ts"
 
 const UNROLL = 4
 
@@ -34,65 +34,74 @@ export interface DotTile {
 }
 
 /**
- * Index of the function `(a, aStride, b, bStride, k, output, outputStride)`, all i32: output = a b. Every lane sums each
- * fourth term, then the lanes are summed. Addresses in bytes, as the distances from row to row of a and of the output
- * and from column to column of b.
+ * Index of the function `(a, aStride, b, bApart, k, output, outputStride, outputApart)`, all i32: output = a b. Every lane
+ * sums each fourth term, then the lanes are summed. Addresses in bytes, as the distances from row to row (`Stride`) and
+ * from column to column (`Apart`).
  */
 export const dotKernel = (module: ModuleBuilder, target: Target, tile: DotTile): number => {
   const { rows, columns, tail, encoding } = tile
   const name = `matmul_dot_${rows}x${columns}_${tail}_${encoding.name}_${target.relaxed}`
-  const params = ["i32", "i32", "i32", "i32", "i32", "i32", "i32"] as const
-  return module.once(name, () =>
-    module.func(name, params, [], (f, a, aStride, b, bStride, k, output, outputStride) => {
-      const lefts = Array.from({ length: rows }, () => f.local("v128"))
-      const sums = lefts.map(() => Array.from({ length: columns }, () => f.local("v128")))
-      const [right, l, whole, rounds] = [f.local("v128"), f.local("i32"), f.local("i32"), f.local("i32")]
-      const aRows = [a, ...lefts.slice(1).map(() => f.local("i32"))]
-      const bColumns = [b, ...sums[0].slice(1).map(() => f.local("i32"))]
-      const terms = (lanes: number, step = 0): Code => [
-        lefts.map((left, r) => set(left, loadStored(module, F32, get(aRows[r]), 1, lanes, 4 * step))),
-        bColumns.map((column, c): Code => [
-          set(right, loadStored(module, encoding, get(column), 1, lanes, 4 * step)),
-          lefts.map((left, r) => set(sums[r][c], madd(target, get(left), get(right), get(sums[r][c])))),
-        ]),
-      ]
-      const steps = (count: number): Code => [
-        Array.from({ length: count }, (_, step) => terms(4, step)),
-        aRows.map((row) => increase(row, 16 * count)),
-        bColumns.map((column) => increase(column, 4 * stepOf(encoding) * count)),
-      ]
-      const pairs = (x: number, y: number): Code =>
-        f32x4.add(
-          v128.shuffle32(get(x), get(y), [0, 1, 4, 5]),
-          v128.shuffle32(get(x), get(y), [2, 3, 6, 7]),
-        )
-      /** Sums of the lanes of up to four vectors, side by side in the first. */
-      const sumLanes = ([w, x = w, y, z = y]: number[]): Code => [
-        set(w, pairs(w, x)),
-        y === undefined ? [] : set(y, pairs(y, z)),
-        set(
-          w,
+  const params = new Array(8).fill("i32" as const)
+  return module.once(
+    name,
+    () =>
+      module.func(name, params, [], (f, a, aStride, b, bApart, k, output, outputStride, outputApart) => {
+        const lefts = Array.from({ length: rows }, () => f.local("v128"))
+        const sums = lefts.map(() => Array.from({ length: columns }, () => f.local("v128")))
+        const [right, l, whole, rounds] = [f.local("v128"), f.local("i32"), f.local("i32"), f.local("i32")]
+        const to = f.local("i32")
+        const aRows = [a, ...lefts.slice(1).map(() => f.local("i32"))]
+        const bColumns = [b, ...sums[0].slice(1).map(() => f.local("i32"))]
+        const terms = (lanes: number, step = 0): Code => [
+          lefts.map((left, r) => set(left, loadStored(module, F32, get(aRows[r]), 1, lanes, 4 * step))),
+          bColumns.map((column, c): Code => [
+            set(right, loadStored(module, encoding, get(column), 1, lanes, 4 * step)),
+            lefts.map((left, r) => set(sums[r][c], madd(target, get(left), get(right), get(sums[r][c])))),
+          ]),
+        ]
+        const steps = (count: number): Code => [
+          Array.from({ length: count }, (_, step) => terms(4, step)),
+          aRows.map((row) => increase(row, 16 * count)),
+          bColumns.map((column) => increase(column, 4 * stepOf(encoding) * count)),
+        ]
+        const pairs = (x: number, y: number): Code =>
           f32x4.add(
-            v128.shuffle32(get(w), get(y ?? w), [0, 2, 4, 6]),
-            v128.shuffle32(get(w), get(y ?? w), [1, 3, 5, 7]),
+            v128.shuffle32(get(x), get(y), [0, 1, 4, 5]),
+            v128.shuffle32(get(x), get(y), [2, 3, 6, 7]),
+          )
+        /** Sums of the lanes of up to four vectors, side by side in the first. */
+        const sumLanes = ([w, x = w, y, z = y]: number[]): Code => [
+          set(w, pairs(w, x)),
+          y === undefined ? [] : set(y, pairs(y, z)),
+          set(
+            w,
+            f32x4.add(
+              v128.shuffle32(get(w), get(y ?? w), [0, 2, 4, 6]),
+              v128.shuffle32(get(w), get(y ?? w), [1, 3, 5, 7]),
+            ),
           ),
-        ),
-      ]
-      return [
-        aRows.slice(1).map((row, r) => set(row, i32.add(get(aRows[r]), get(aStride)))),
-        bColumns.slice(1).map((column, c) => set(column, i32.add(get(bColumns[c]), get(bStride)))),
-        set(whole, i32.shrU(get(k), i32.const(2))),
-        set(rounds, i32.and(get(whole), i32.const(-UNROLL))),
-        forRange(l, i32.const(0), get(rounds), UNROLL, steps(UNROLL)),
-        forRange(l, get(rounds), get(whole), 1, steps(1)),
-        tail === 0 ? [] : terms(tail),
-        sums.map((sum): Code => [
-          Array.from({ length: Math.ceil(columns / 4) }, (_, i): Code => {
-            const four = sum.slice(4 * i, 4 * i + 4)
-            return [sumLanes(four), storeLanes(get(output), 1, four.length, 4 * i, get(four[0]))]
-          }),
-          increase(output, get(outputStride)),
-        ]),
-      ]
-    }))
+        ]
+        return [
+          aRows.slice(1).map((row, r) => set(row, i32.add(get(aRows[r]), get(aStride)))),
+          bColumns.slice(1).map((column, c) => set(column, i32.add(get(bColumns[c]), get(bApart)))),
+          set(whole, i32.shrU(get(k), i32.const(2))),
+          set(rounds, i32.and(get(whole), i32.const(-UNROLL))),
+          forRange(l, i32.const(0), get(rounds), UNROLL, steps(UNROLL)),
+          forRange(l, get(rounds), get(whole), 1, steps(1)),
+          tail === 0 ? [] : terms(tail),
+          sums.map((sum): Code => [
+            set(to, get(output)),
+            Array.from({ length: Math.ceil(columns / 4) }, (_, i): Code => {
+              const four = sum.slice(4 * i, 4 * i + 4)
+              const store = (lane: number): Code => [
+                v128.store32Lane(lane, get(to), get(four[0])),
+                increase(to, get(outputApart)),
+              ]
+              return [sumLanes(four), four.map((_, lane) => store(lane))]
+            }),
+            increase(output, get(outputStride)),
+          ]),
+        ]
+      }),
+  )
 }

@@ -3,22 +3,11 @@
  * @module
  */
 import { F32 } from "../../encodings.ts"
-import {
-  call as callFunction,
-  type Code,
-  forRange,
-  get,
-  i32,
-  increase,
-  type ModuleBuilder,
-  set,
-  type Target,
-  when,
-} from "../../wasm/assembler.ts"
+import { call as callFunction, type Code, forRange, get, i32, increase, set, when } from "../../wasm/assembler.ts"
 import { COLUMNS, microKernel, ROWS } from "./micro_kernel.ts"
-import { distancesOf, type Encodings, scaled } from "./operands.ts"
+import { distancesOf, type Encodings, scaled, type Writing } from "./operands.ts"
 import { layoutOf, pack, packPanels } from "./pack.ts"
-import { type Cut, depthOf, eachRun, evenly, UNITS } from "./runs.ts"
+import { type Cut, depthOf, driverOf, evenly, UNITS } from "./runs.ts"
 import type { Product } from "../product.ts"
 
 /** Panels of b in a chunk: the packed block (384 KiB) stays in the second-level cache. */
@@ -76,91 +65,76 @@ export const blockingOf = ({ batch, m, n, k, a }: Product, encodings: Encodings)
   }
 }
 
-/**
- * Index of the function `(begin, end, scratch, a, b, output, ...beside)`, all i32, that runs units of one shape of
- * product and then, where there is one, the function of its epilogue.
- */
-export const driver = (
-  module: ModuleBuilder,
-  target: Target,
-  product: Product,
-  encodings: Encodings,
-  epilogue: number | undefined,
-): number => {
-  const { m, n, k } = product
-  const blocking = blockingOf(product, encodings)
+/** The driver of products of many rows in narrow vectors: see {@link driverOf}. */
+export const driver = (writing: Writing, blocking: Blocking, epilogue: number | undefined): number => {
+  const { module, target, product, encodings } = writing
   const { rowPanels, rows, fullPanels, restRows, apart, step, columnPanels, chunkPanels, depth } = blocking
   const aLayout = layoutOf(product.a.k, product.a.m)
   // In place where a pass of packing would not be paid back by reuse.
   const aInPlace = encodings.a === F32 &&
     (aLayout === "depth" || aLayout === "across" && Math.min(columnPanels, chunkPanels) <= 2)
-  const width = n % COLUMNS
+  const width = product.n % COLUMNS
   const bytes = distancesOf(product, encodings)
-  const params = new Array(6 + bytes.beside.length).fill("i32" as const)
-  return module.func(`matmul_${m}x${n}x${k}`, params, [], (f, begin, end, scratch, a, b, output, ...beside) => {
-    const local = () => f.local("i32")
-    const [panel, column, aPanel, bPanel, to] = [0, 0, 0, 0, 0].map(local)
+  return driverOf(writing, blocking, epilogue, (f, run, scratch) => {
+    const [panel, column, aPanel, bPanel, to] = Array.from({ length: 5 }, () => f.local("i32"))
     const aScratch = i32.add(get(scratch), constant(32 * depth * chunkPanels))
-    const given = { begin, end, a, b, output, beside }
-    return eachRun(module, f, product, encodings, blocking, given, epilogue, (run) => {
-      const { full, panels, start, count } = run
-      const tiles = (tileRows: number, tileWidth: number, times: Code): Code =>
+    const { full, panels, start, count } = run
+    const tiles = (tileRows: number, tileWidth: number, times: Code): Code =>
+      callFunction(
+        microKernel(module, target, {
+          a: aInPlace ? aLayout : "panel",
+          b: "panel",
+          rows: tileRows,
+          width: tileWidth,
+        }),
+        get(aPanel),
+        constant(aLayout === "depth" ? apart * bytes.a.m : bytes.a.k),
+        get(bPanel),
+        constant(bytes.b.k),
+        get(count),
+        get(to),
+        constant(apart * bytes.output.m),
+        get(start),
+        times,
+      )
+    const rowOfTiles = (tileRows: number): Code => [
+      aInPlace ? [] : [
         callFunction(
-          microKernel(module, target, {
-            a: aInPlace ? aLayout : "panel",
-            b: "panel",
-            rows: tileRows,
-            width: tileWidth,
-          }),
+          pack(module, aLayout, tileRows, tileRows, encodings.a),
           get(aPanel),
-          constant(aLayout === "depth" ? apart * bytes.a.m : bytes.a.k),
-          get(bPanel),
-          constant(bytes.b.k),
+          constant(bytes.a.k),
+          constant(apart * bytes.a.m),
           get(count),
-          get(to),
-          constant(apart * bytes.output.m),
-          get(start),
-          times,
-        )
-      const rowOfTiles = (tileRows: number): Code => [
-        aInPlace ? [] : [
-          callFunction(
-            pack(module, aLayout, tileRows, tileRows, encodings.a),
-            get(aPanel),
-            constant(bytes.a.k),
-            constant(apart * bytes.a.m),
-            get(count),
-            aScratch,
-          ),
-          set(aPanel, aScratch),
-        ],
-        when(get(full), tiles(tileRows, COLUMNS, get(full))),
-        width > 0
-          ? when(i32.ltU(get(full), get(panels)), [
-            increase(to, scaled(get(full), 4 * COLUMNS)),
-            increase(bPanel, i32.mul(get(full), scaled(get(count), 4 * COLUMNS))),
-            tiles(tileRows, width, constant(1)),
-          ])
-          : [],
-        run.finish(constant(tileRows), scaled(get(panel), step)),
-      ]
-      const packBlock: Code = [
-        set(bPanel, i32.add(get(run.b), scaled(get(start), bytes.b.k))),
-        set(to, get(scratch)),
-        packPanels(module, product, encodings.b, run, { from: bPanel, to, column, count }),
-      ]
-      const rowPanel: Code = [
-        set(
-          aPanel,
-          i32.add(get(run.a), i32.add(scaled(get(panel), step * bytes.a.m), scaled(get(start), bytes.a.k))),
+          aScratch,
         ),
-        set(bPanel, get(scratch)),
-        set(to, i32.add(get(run.output), scaled(get(panel), step * bytes.output.m))),
-        restRows === rows || fullPanels === rowPanels
-          ? rowOfTiles(rows)
-          : when(i32.ltU(get(panel), constant(fullPanels)), rowOfTiles(rows), rowOfTiles(restRows)),
-      ]
-      return [run.packOnce(packBlock), forRange(panel, get(run.first), get(run.last), 1, rowPanel)]
-    })
+        set(aPanel, aScratch),
+      ],
+      when(get(full), tiles(tileRows, COLUMNS, get(full))),
+      width > 0
+        ? when(i32.ltU(get(full), get(panels)), [
+          increase(to, scaled(get(full), 4 * COLUMNS)),
+          increase(bPanel, i32.mul(get(full), scaled(get(count), 4 * COLUMNS))),
+          tiles(tileRows, width, constant(1)),
+        ])
+        : [],
+      run.finish(constant(tileRows), scaled(get(panel), step)),
+    ]
+    const packBlock: Code = [
+      set(bPanel, i32.add(get(run.b), scaled(get(start), bytes.b.k))),
+      set(to, get(scratch)),
+      packPanels(module, product, encodings.b, run, { from: bPanel, to, column, count }),
+    ]
+    const rowPanel: Code = [
+      set(
+        aPanel,
+        i32.add(get(run.a), i32.add(scaled(get(panel), step * bytes.a.m), scaled(get(start), bytes.a.k))),
+      ),
+      set(bPanel, get(scratch)),
+      set(to, i32.add(get(run.output), scaled(get(panel), step * bytes.output.m))),
+      restRows === rows || fullPanels === rowPanels
+        ? rowOfTiles(rows)
+        : when(i32.ltU(get(panel), constant(fullPanels)), rowOfTiles(rows), rowOfTiles(restRows)),
+    ]
+    return [run.packOnce(packBlock), forRange(panel, get(run.first), get(run.last), 1, rowPanel)]
   })
 }

@@ -5,7 +5,17 @@
 import { stepOf } from "../../wasm/lanes.ts"
 import type { Encoding } from "../../encoding.ts"
 import { F32 } from "../../encodings.ts"
-import { type Code, type FunctionScope, get, i32, increase, select, set } from "../../wasm/assembler.ts"
+import {
+  type Code,
+  type FunctionScope,
+  get,
+  i32,
+  increase,
+  type ModuleBuilder,
+  select,
+  set,
+  type Target,
+} from "../../wasm/assembler.ts"
 import type { Product } from "../product.ts"
 
 /** What the memory of the operands holds; see {@link Product} for their order. */
@@ -16,6 +26,14 @@ export interface Encodings {
   readonly b: Encoding
   /** Of the views of the epilogue. */
   readonly beside: readonly Encoding[]
+}
+
+/** What the loops of a product are written for. */
+export interface Writing {
+  readonly module: ModuleBuilder
+  readonly target: Target
+  readonly product: Product
+  readonly encodings: Encodings
 }
 
 /** Distances of a {@link Product} in bytes. */

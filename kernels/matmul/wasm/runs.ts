@@ -9,16 +9,14 @@ import {
   get,
   i32,
   increase,
-  type ModuleBuilder,
   set,
   when,
   whileTrue,
 } from "../../wasm/assembler.ts"
 import { type Encoding, inBlocks } from "../../encoding.ts"
 import { COLUMNS } from "./micro_kernel.ts"
-import { distancesOf, type Encodings, enterEntry, minimum, scaled } from "./operands.ts"
+import { distancesOf, enterEntry, minimum, scaled, type Writing } from "./operands.ts"
 import { packOnce } from "./pack.ts"
-import type { Product } from "../product.ts"
 
 /** Most depth of a block. Whole is best: b is packed once, the output written once, and rows of a are read in long streams;
  * from here on a row of a for each row of the tile no longer stays in the nearer caches. */
@@ -60,18 +58,6 @@ export const evenly = (count: number, least: number): number => {
   return sizes.reduce((best, size) => missing(size) < missing(best) ? size : best)
 }
 
-/** Parameters of a driver, all locals with i32. */
-export interface Given {
-  /** Units: the first one, which moves on, and the one behind the last. */
-  readonly begin: number
-  readonly end: number
-  /** First elements. */
-  readonly a: number
-  readonly b: number
-  readonly output: number
-  readonly beside: readonly number[]
-}
-
 /** Locals of a block of depth of a run. */
 export interface Run {
   /** Its first panel of rows, and the one behind its last. */
@@ -97,23 +83,52 @@ export interface Run {
   readonly finish: (rows: Code, row: Code) => Code
 }
 
-/** Code of all blocks of depth of all runs from `begin` to `end`. */
-export const eachRun = (
-  module: ModuleBuilder,
+/**
+ * Index of the function `(begin, end, scratch, a, b, output, ...beside)`, all i32, that runs units of one shape of
+ * product and then, where there is one, the function of its epilogue.
+ *
+ * @param body Code of a block of depth; `scratch` is the local with the thread's own workspace.
+ */
+export const driverOf = (
+  writing: Writing,
+  cut: Cut,
+  epilogue: number | undefined,
+  body: (f: FunctionScope, run: Run, scratch: number) => Code,
+): number => {
+  const { module, product: { m, n, k, beside } } = writing
+  const params = new Array(6 + beside.length).fill("i32" as const)
+  return module.func(
+    `matmul_${m}x${n}x${k}`,
+    params,
+    [],
+    (f, begin, end, scratch, ...operands) =>
+      eachRun(f, writing, cut, begin, end, operands, epilogue, (run) => body(f, run, scratch)),
+  )
+}
+
+/**
+ * Code of all blocks of depth of all runs of units.
+ *
+ * @param begin Local with the first unit, which moves on, as `end` has the one behind the last.
+ * @param operands Locals with the first elements of a, b, the output and the views of the epilogue.
+ */
+const eachRun = (
   f: FunctionScope,
-  product: Product,
-  encodings: Encodings,
+  { module, product, encodings }: Writing,
   { rowPanels, columnPanels, chunkPanels, chunks, depth }: Cut,
-  given: Given,
+  begin: number,
+  end: number,
+  operands: ReadonlyArray<number>,
   epilogue: number | undefined,
   body: (run: Run) => Code,
 ): Code => {
-  const { m, n, k } = product
+  const { n, m, k } = product
   const bytes = distancesOf(product, encodings)
   const local = () => f.local("i32")
-  const [entry, chunk, first, last, number, panels, full, a, b, output, firstRow] = Array.from({ length: 11 }, local)
-  const [start, count] = [local(), local()]
-  const beside = given.beside.map(local)
+  const [entry, chunk, first, last, number, panels, full, firstRow, start, count] = Array.from({ length: 10 }, local)
+  const places = operands.map(local)
+  const [a, b, output, ...beside] = places
+  const along = [0, bytes.b.n, bytes.output.n, ...bytes.beside.map(({ n }) => n)]
   const chunkColumns = chunkPanels * COLUMNS
   const whole = k <= depth
   const finish: Run["finish"] = (rows, row) => {
@@ -143,23 +158,18 @@ export const eachRun = (
     finish,
   }
   return whileTrue(
-    i32.ltU(get(given.begin), get(given.end)),
-    set(first, i32.remU(get(given.begin), i32.const(rowPanels))),
-    set(entry, i32.divU(get(given.begin), i32.const(rowPanels))),
+    i32.ltU(get(begin), get(end)),
+    set(first, i32.remU(get(begin), i32.const(rowPanels))),
+    set(entry, i32.divU(get(begin), i32.const(rowPanels))),
     set(number, i32.add(get(entry), i32.const(1))),
     set(chunk, i32.remU(get(entry), i32.const(chunks))),
     set(entry, i32.divU(get(entry), i32.const(chunks))),
-    set(last, minimum(f, i32.const(rowPanels), i32.add(get(first), i32.sub(get(given.end), get(given.begin))))),
-    increase(given.begin, i32.sub(get(last), get(first))),
+    set(last, minimum(f, i32.const(rowPanels), i32.add(get(first), i32.sub(get(end), get(begin))))),
+    increase(begin, i32.sub(get(last), get(first))),
     set(panels, minimum(f, i32.const(chunkPanels), i32.sub(i32.const(columnPanels), scaled(get(chunk), chunkPanels)))),
     set(full, get(panels)),
     n % COLUMNS > 0 ? when(i32.eq(get(chunk), i32.const(chunks - 1)), increase(full, -1)) : [],
-    set(a, get(given.a)),
-    set(b, i32.add(get(given.b), scaled(get(chunk), chunkColumns * bytes.b.n))),
-    set(output, i32.add(get(given.output), scaled(get(chunk), chunkColumns * 4))),
-    beside.map((place, i) =>
-      set(place, i32.add(get(given.beside[i]), scaled(get(chunk), chunkColumns * bytes.beside[i].n)))
-    ),
+    places.map((place, i) => set(place, i32.add(get(operands[i]), scaled(get(chunk), chunkColumns * along[i])))),
     epilogue === undefined ? [] : set(firstRow, scaled(get(entry), m)),
     enterEntry(product, encodings, entry, { a, b, output, beside }),
     set(start, i32.const(0)),

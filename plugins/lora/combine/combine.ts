@@ -9,7 +9,7 @@ import type { BackendError } from "../../../core/backend/backend_error.ts"
 import type { PluginError } from "../../../core/contracts/plugin_error.ts"
 import type { StorageError } from "../../../core/formats/files/storage_error.ts"
 import type { CombineError } from "../../../core/weights/combine/combine_error.ts"
-import type { PeftError } from "../../peft_format/mod.ts"
+import type { PeftError } from "../../peft_names/mod.ts"
 import type { CombineReport } from "./combine_adapters.ts"
 import type { CombineOptions } from "./combine_options.ts"
 

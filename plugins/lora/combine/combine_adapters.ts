@@ -1,19 +1,14 @@
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
+import { fileSystem } from "../../../core/formats/files/file_system.ts"
 import type { BackendError } from "../../../core/backend/backend_error.ts"
 import { attempt } from "../../../core/contracts/attempt.ts"
 import type { NamedValues } from "../../../core/contracts/contribution.ts"
 import type { PluginError } from "../../../core/contracts/plugin_error.ts"
 import { type StorageError, toStorageError } from "../../../core/formats/files/storage_error.ts"
 import { writeDirectoryWhole } from "../../../core/formats/files/whole_file.ts"
-import {
-  CONFIG_FILE,
-  encodeLoraConfig,
-  encodeWeights,
-  type PeftError,
-  type PeftLoraConfig,
-  WEIGHTS_FILE,
-} from "../../peft_format/mod.ts"
+import { encodeLoraConfig, encodeWeights, type PeftLoraConfig } from "../../peft_format/mod.ts"
+import { CONFIG_FILE, type PeftError, WEIGHTS_FILE } from "../../peft_names/mod.ts"
 import { CombineError } from "../../../core/weights/combine/combine_error.ts"
 import {
   cat,
@@ -86,7 +81,7 @@ export function combineAdapters(options: CombineOptions): Effect.Effect<
       [CONFIG_FILE]: new TextEncoder().encode(encodeLoraConfig(configFor(frame, modules))),
       [WEIGHTS_FILE]: encodeWeights([...done.flatMap(({ values }) => values), ...saved]),
     }
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     yield* writeDirectoryWhole(
       resolved.output,
       (temporary) =>

@@ -3,13 +3,11 @@ import { CombineError } from "../../../core/weights/combine/combine_error.ts"
 import type { PeftLoraConfig } from "../../peft_format/mod.ts"
 import type { OpenedAdapter } from "./combine_sources.ts"
 
-/** What the result has beside its updates. */
 export interface Frame {
   /** Its config, but for ranks and scales. */
   readonly config: PeftLoraConfig
   /** Base parameters that trained, averaged. */
   readonly saved: ReadonlyArray<NamedValues>
-  /** What a person should know. */
   readonly notes: ReadonlyArray<string>
 }
 

@@ -3,7 +3,7 @@ import { faultsOf, mustBe, withDefaults } from "../../../core/options/check.ts"
 import type { Fault, Fields, OptionTable, Resolved } from "../../../core/options/field.ts"
 import * as field from "../../../core/options/fields.ts"
 import { CombineError } from "../../../core/weights/combine/combine_error.ts"
-import { adapterFile } from "../../peft_format/mod.ts"
+import { adapterFile } from "../../peft_names/mod.ts"
 import type { AdapterSource } from "./combine_sources.ts"
 
 /**

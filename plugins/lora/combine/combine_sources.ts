@@ -13,16 +13,8 @@ import { type Model, readParameters } from "../../../core/model/mod.ts"
 import { CombineError } from "../../../core/weights/combine/combine_error.ts"
 import type { Matrix } from "../../../core/weights/combine/decompose.ts"
 import type { Term } from "../../../core/weights/combine/low_rank.ts"
-import {
-  adapterFile,
-  CONFIG_FILE,
-  decodeAllWeights,
-  decodeLoraConfig,
-  PeftError,
-  type PeftLoraConfig,
-  readAdapter,
-  WEIGHTS_FILE,
-} from "../../peft_format/mod.ts"
+import { decodeAllWeights, decodeLoraConfig, type PeftLoraConfig, readAdapter } from "../../peft_format/mod.ts"
+import { adapterFile, CONFIG_FILE, PeftError, WEIGHTS_FILE } from "../../peft_names/mod.ts"
 import { A, B, EMBEDDING_A, EMBEDDING_B } from "../low_rank.ts"
 import { rankAndScale } from "../targets.ts"
 
@@ -45,13 +37,9 @@ export type AdapterSource =
     }
   )
 
-/** What an adapter is made of. */
 export interface OpenedAdapter {
-  /** How errors name it. */
   readonly label: string
-  /** Its factor. */
   readonly weight: number
-  /** Its config. */
   readonly config: PeftLoraConfig
   /** Its update of each adapted weight, by the module's path. Of an Embedding the matrix is the table's transpose. */
   readonly updates: ReadonlyMap<string, Term & { readonly embedding: boolean }>
@@ -59,7 +47,6 @@ export interface OpenedAdapter {
   readonly saved: ReadonlyArray<NamedValues>
 }
 
-/** Reads an adapter, whole. */
 export function openAdapter(source: AdapterSource): Effect.Effect<
   OpenedAdapter,
   CombineError | PeftError | StorageError | PluginError | BackendError,

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import { PluginError } from "../../../core/contracts/plugin_error.ts"
+import { type PluginError, pluginError } from "../../../core/contracts/plugin_error.ts"
 import type { DataError } from "../../../core/data/data_error.ts"
 
 /**
@@ -17,7 +17,7 @@ export function initTokens(
 ): Effect.Effect<Int32Array, PluginError | DataError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
     const { directory, vocabSize } = model
-    const wrong = (message: string) => new PluginError({ plugin: id, message: `${id}: ${message}` })
+    const wrong = (message: string) => pluginError(id, `${message}`)
     if (typeof text === "string" && directory === "") {
       return yield* wrong("a model that was not loaded has no tokenizer; give the text's token ids")
     }

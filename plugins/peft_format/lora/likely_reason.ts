@@ -1,7 +1,6 @@
 import type { ModuleInfo } from "../../../core/contracts/module_info.ts"
 import type { Shape } from "../../../core/tensor/shape.ts"
-import { HEADS } from "../heads.ts"
-import { PREFIX } from "./stored_names.ts"
+import { HEADS, PREFIX } from "../../peft_names/mod.ts"
 import type { Differences } from "../tensors.ts"
 
 /** Tensors of what PEFT does beside low-rank updates, by what asks for it. */

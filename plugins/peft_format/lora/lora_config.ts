@@ -1,51 +1,81 @@
-import { JsonError } from "../../../core/formats/json/json_error.ts"
-import { parseJson } from "../../../core/formats/json/json_file.ts"
-import { ConfigReader } from "../../../core/formats/json/model_config.ts"
-import { PeftError } from "../peft_error.ts"
-import { PEFT_TASK_TYPES, type PeftTaskType } from "../task_type.ts"
+/**
+ * `adapter_config.json` of a LoRA adapter: the fields that change what it computes, by LoRA's names of options.
+ * @module
+ */
+import type { ConfigReader } from "../../../core/formats/json/model_config.ts"
+import {
+  field,
+  optional,
+  type PeftValues,
+  readConfigText,
+  readFields,
+  readType,
+  SHARED_FIELDS,
+  sorted,
+  unknownField,
+  writeFields,
+} from "../config_table.ts"
+import { peftError } from "../../peft_names/mod.ts"
 
-/** `adapter_config.json` of a LoRA adapter: the fields that change what it computes. */
-export interface PeftLoraConfig {
-  /** `task_type`; absent for what PEFT has no name for. */
-  readonly taskType?: PeftTaskType
-  /** `base_model_name_or_path`; empty for none. */
-  readonly baseModel: string
-  /** Rank. */
-  readonly r: number
-  /** Numerator of the scale. */
-  readonly loraAlpha: number
-  /** Dropout on the update's input. */
-  readonly loraDropout: number
-  /** A regular expression of Python's, or names; absent where the model's family decides. */
-  readonly targetModules?: string | ReadonlyArray<string>
-  /** Modules left out, in the same way. */
-  readonly excludeModules?: string | ReadonlyArray<string>
-  /** Biases that train. */
-  readonly bias: "none" | "all" | "lora_only"
-  /** Whether the scale divides by the root of the rank. */
-  readonly useRslora: boolean
-  /** Modules that train whole. */
-  readonly modulesToSave: ReadonlyArray<string>
-  /** Rank by Python's expression for the end of a path. */
-  readonly rankPattern: Readonly<Record<string, number>>
-  /** Numerator of the scale by expression for the end of a path. */
-  readonly alphaPattern: Readonly<Record<string, number>>
-  /** Numbers of the layers. */
-  readonly layersToTransform?: ReadonlyArray<number>
-  /** Names of the list of layers. */
-  readonly layersPattern?: ReadonlyArray<string>
-  /**
-   * How it started. With `"pissa"` and `"olora"` its numbers count from a base weight less what these name, which both
-   * give again.
-   */
-  readonly initLoraWeights: boolean | "gaussian" | "orthogonal" | "pissa" | "olora"
+/** A regular expression of Python's, or names. */
+type Names = string | ReadonlyArray<string>
+type Bias = "none" | "all" | "lora_only"
+/** How it started. With `"pissa"` and `"olora"` its numbers count from a base weight less what these name. */
+type LoraStart = boolean | typeof INITIALIZATIONS[number]
+
+const names = (config: ConfigReader, name: string): Names =>
+  typeof config.record[name] === "string" ? config.string(name) : config.strings(name)
+/** Fields that old versions do not know are written only where they are on. */
+const whereOn = <T>(value: T | undefined) => value === undefined || value === false ? undefined : sorted(value as never)
+const boolean = (stored: string) => field(stored, (config, name) => config.boolean(name, { default: false }))
+const pattern = (stored: string) =>
+  field(stored, (config, name): Readonly<Record<string, number>> => {
+    const reader = config.optional(name, (name) => config.object(name))
+    const keys = Object.keys(reader?.record ?? {})
+    return Object.fromEntries(keys.map((key) => [key, reader!.number(key)]))
+  })
+
+const INITIALIZATIONS = ["gaussian", "orthogonal", "pissa", "olora"] as const
+
+const FIELDS = {
+  ...SHARED_FIELDS,
+  /** Absent where the model's family decides. */
+  targetModules: optional("target_modules", names, sorted),
+  // PEFT passes over what is empty.
+  excludeModules: field<Names | undefined>(
+    "exclude_modules",
+    (config, name) => isOn(config.record[name]) && config.record[name] !== "" ? names(config, name) : undefined,
+    whereOn,
+  ),
+  initLoraWeights: field<LoraStart>("init_lora_weights", startOf),
+  layersToTransform: optional("layers_to_transform", layers),
+  layersPattern: field<ReadonlyArray<string> | undefined>("layers_pattern", (config, name) => {
+    const list = config.optional(name, (name) => [names(config, name)].flat())
+    return list?.join("") === "" ? undefined : list
+  }, (list = []) => list.length === 0 ? null : list),
+  r: field("r", (config, name) => config.integer(name, { default: 8 })),
+  loraAlpha: field("lora_alpha", (config, name) => config.number(name, { default: 8 })),
+  loraDropout: field("lora_dropout", (config, name) => config.number(name, { default: 0, min: 0 })),
+  bias: field(
+    "bias",
+    (config, name) => config.string(name, { default: "none", choices: ["none", "all", "lora_only"] }) as Bias,
+  ),
+  useRslora: boolean("use_rslora"),
+  rankPattern: pattern("rank_pattern"),
+  alphaPattern: pattern("alpha_pattern"),
   /** Whether the lengths of rows are trained apart. */
-  readonly useDora: boolean
+  useDora: { ...boolean("use_dora"), write: whereOn },
   /** Of a config that was read: whether PEFT tied what it adds at embeddings to what it adds at heads. */
-  readonly ensureWeightTying?: boolean
-  /** Of a config that was read: what a person should know of it. */
-  readonly notes?: ReadonlyArray<string>
+  ensureWeightTying: field<true | undefined>(
+    "ensure_weight_tying",
+    (config, name) => config.boolean(name, { default: false }) || undefined,
+    () => undefined,
+  ),
 }
+const READ: ReadonlyArray<string> = ["peft_type", ...Object.values(FIELDS).map(({ stored }) => stored)]
+
+/** {@link FIELDS}, and of a config that was read what a person should know of it. */
+export type PeftLoraConfig = PeftValues<typeof FIELDS> & { readonly notes?: ReadonlyArray<string> }
 
 /** Fields that change the adapter's meaning in ways that are not known here: any value that is on is an error. */
 const MUST_BE_OFF: ReadonlyArray<string> = [
@@ -85,30 +115,6 @@ const IDLE: ReadonlyArray<string> = [
   "runtime_config",
 ]
 
-/** Fields that are read. */
-const READ: ReadonlyArray<string> = [
-  "alpha_pattern",
-  "base_model_name_or_path",
-  "bias",
-  "ensure_weight_tying",
-  "exclude_modules",
-  "init_lora_weights",
-  "layers_pattern",
-  "layers_to_transform",
-  "lora_alpha",
-  "lora_dropout",
-  "modules_to_save",
-  "peft_type",
-  "r",
-  "rank_pattern",
-  "target_modules",
-  "task_type",
-  "use_dora",
-  "use_rslora",
-]
-
-const INITIALIZATIONS = ["gaussian", "orthogonal", "pissa", "olora"] as const
-
 /** Starts that leave the base as it is, and are over when an adapter is saved; with what PEFT does otherwise afterwards. */
 const OVER: Readonly<Record<string, string | undefined>> = {
   eva: undefined,
@@ -130,131 +136,52 @@ const LOST: Readonly<Record<string, string>> = {
 
 /** The text that PEFT reads; only fields that its old versions know too. */
 export function encodeLoraConfig(config: PeftLoraConfig): string {
-  const sorted = (names: string | ReadonlyArray<string> | undefined) =>
-    names === undefined || typeof names === "string" ? names ?? null : names.toSorted()
-  const record: Record<string, unknown> = {
-    alpha_pattern: config.alphaPattern,
-    auto_mapping: null,
-    base_model_name_or_path: config.baseModel === "" ? null : config.baseModel,
-    bias: config.bias,
-    fan_in_fan_out: false,
-    inference_mode: true,
-    init_lora_weights: config.initLoraWeights,
-    layers_pattern: config.layersPattern ?? null,
-    layers_to_transform: config.layersToTransform ?? null,
-    lora_alpha: config.loraAlpha,
-    lora_dropout: config.loraDropout,
-    modules_to_save: config.modulesToSave.length === 0 ? null : sorted(config.modulesToSave),
-    peft_type: "LORA",
-    r: config.r,
-    rank_pattern: config.rankPattern,
-    revision: null,
-    target_modules: sorted(config.targetModules),
-    task_type: config.taskType ?? null,
-    use_rslora: config.useRslora,
-    // Unknown to old versions, so only where it is needed.
-    ...(config.useDora ? { use_dora: true } : {}),
-    ...(config.excludeModules === undefined ? {} : { exclude_modules: sorted(config.excludeModules) }),
-  }
-  const ordered = Object.fromEntries(Object.keys(record).sort().map((key) => [key, record[key]]))
-  return `${JSON.stringify(ordered, null, 2)}\n`
+  return writeFields(FIELDS, config, { fan_in_fan_out: false, peft_type: "LORA" })
 }
 
 /** Reads a config that PEFT or {@link encodeLoraConfig} wrote. Throws {@link PeftError}. */
 export function decodeLoraConfig(text: string, file: string): PeftLoraConfig {
-  try {
-    const value = parseJson(text, file)
-    if (typeof value !== "object" || value === null || Array.isArray(value)) {
-      throw new PeftError({ reason: "Config", file, message: `${file}: must hold a JSON object` })
+  return readConfigText(text, file, (config) => {
+    const { record } = config
+    if (!config.has("peft_type") && config.has("config") && config.has("model_class")) {
+      throw config.error("peft_type", '"LORA" (the file is of an AdapterHub adapter: load it with that plugin)')
     }
-    return decode(new ConfigReader(file, value as Record<string, unknown>))
-  } catch (error) {
-    if (error instanceof JsonError) throw new PeftError({ reason: "Config", file, message: error.message })
-    throw error
-  }
-}
-
-function decode(config: ConfigReader): PeftLoraConfig {
-  const { file, record } = config
-  const unsupported = (name: string): never => {
-    const message = `${file}: ${name} ${JSON.stringify(record[name])} is not known here; save the adapter without it`
-    throw new PeftError({ reason: "Unsupported", file, message })
-  }
-  if (!config.has("peft_type") && config.has("config") && config.has("model_class")) {
-    throw config.error("peft_type", '"LORA" (the file is of an AdapterHub adapter: load it with that plugin)')
-  }
-  if (config.string("peft_type") !== "LORA") {
-    const message =
-      `${file}: peft_type is ${JSON.stringify(record.peft_type)}, not "LORA"; load it with the plugin of ` +
-      "its method"
-    throw new PeftError({ reason: "Unsupported", file, message })
-  }
-  for (const name of MUST_BE_OFF) if (isOn(record[name])) unsupported(name)
-  const notes: string[] = []
-  const task = config.has("task_type") ? PEFT_TASK_TYPES.find((type) => type === record.task_type) : undefined
-  if (config.has("task_type") && task === undefined) unsupported("task_type")
-  const names = (name: string) =>
-    typeof record[name] === "string" ? config.string(name) : config.optional(name, (n) => config.strings(n))
-  const targetModules = names("target_modules")
-  // PEFT passes over what is empty.
-  const excludeModules = isOn(record.exclude_modules) && record.exclude_modules !== ""
-    ? names("exclude_modules")
-    : undefined
-  const unknown = Object.keys(record).filter((name) =>
-    isOn(record[name]) && ![...READ, ...IDLE, ...MUST_BE_OFF].includes(name)
-  )
-  for (const name of unknown) {
-    notes.push(`${file}: the field ${name} ${JSON.stringify(record[name])} is not known here and is left alone`)
-  }
-  const initLoraWeights = startOf(config, notes)
-  const layersToTransform = config.optional("layers_to_transform", (name) => layers(config, name))
-  const layersPattern = config.optional(
-    "layers_pattern",
-    (name) => typeof record[name] === "string" ? [config.string(name)] : config.strings(name),
-  )
-  return {
-    ...(task === undefined ? {} : { taskType: task }),
-    baseModel: config.string("base_model_name_or_path", { default: "" }),
-    r: config.integer("r", { default: 8 }),
-    loraAlpha: config.number("lora_alpha", { default: 8 }),
-    loraDropout: config.number("lora_dropout", { default: 0, min: 0 }),
-    bias: config.string("bias", { default: "none", choices: ["none", "all", "lora_only"] }) as PeftLoraConfig["bias"],
-    useRslora: config.boolean("use_rslora", { default: false }),
-    modulesToSave: config.strings("modules_to_save", { default: [] }),
-    rankPattern: pattern(config, "rank_pattern"),
-    alphaPattern: pattern(config, "alpha_pattern"),
-    initLoraWeights,
-    useDora: config.boolean("use_dora", { default: false }),
-    ...(targetModules === undefined ? {} : { targetModules }),
-    ...(excludeModules === undefined ? {} : { excludeModules }),
-    ...(layersToTransform === undefined ? {} : { layersToTransform }),
-    ...(layersPattern === undefined || layersPattern.join("") === "" ? {} : { layersPattern }),
-    ...(config.boolean("ensure_weight_tying", { default: false }) ? { ensureWeightTying: true } : {}),
-    ...(notes.length === 0 ? {} : { notes }),
-  }
+    readType(config, ["LORA"])
+    const on = Object.keys(record).filter((name) => isOn(record[name]))
+    const refused = on.find((name) => MUST_BE_OFF.includes(name))
+    if (refused !== undefined) {
+      throw peftError(
+        "Unsupported",
+        file,
+        `${refused} ${JSON.stringify(record[refused])} is not known here; save the adapter without it`,
+      )
+    }
+    const values = readFields(FIELDS, config)
+    const over = OVER[String(record.init_lora_weights).toLowerCase()]
+    const notes = [
+      ...on.filter((name) => ![...READ, ...IDLE].includes(name)).map((name) => unknownField(config, name)),
+      ...(over === undefined ? [] : [`${file}: ${over}`]),
+    ]
+    return notes.length === 0 ? values : { ...values, notes }
+  })
 }
 
 /** How an adapter started, as far as it counts when it is read. */
-function startOf(config: ConfigReader, notes: string[]): PeftLoraConfig["initLoraWeights"] {
+function startOf(config: ConfigReader): LoraStart {
   const { file, record } = config
   const init = config.has("init_lora_weights") ? record.init_lora_weights : true
   if (typeof init === "boolean") return init
   const known = INITIALIZATIONS.find((name) => name === init || name === String(init).toLowerCase())
   if (known !== undefined) return known
   const name = String(init).toLowerCase()
-  if (Object.hasOwn(OVER, name)) {
-    const note = OVER[name]
-    if (note !== undefined) notes.push(`${file}: ${note}`)
-    return true
-  }
+  if (Object.hasOwn(OVER, name)) return true
   // Others also change the base weights, in ways that a file without them does not give again: a random subspace, data.
   const why = LOST[name] ??
     (name.startsWith("pissa_niter")
       ? "its numbers count from a base weight less a subspace that was found with random numbers; save it with " +
         "path_initial_model_for_weight_conversion"
       : "save the adapter without it")
-  const message = `${file}: init_lora_weights ${JSON.stringify(init)} is not known here: ${why}`
-  throw new PeftError({ reason: "Unsupported", file, message })
+  throw peftError("Unsupported", file, `init_lora_weights ${JSON.stringify(init)} is not known here: ${why}`)
 }
 
 function isOn(value: unknown): boolean {
@@ -270,11 +197,4 @@ function layers(config: ConfigReader, name: string): ReadonlyArray<number> {
     throw config.error(name, "a layer or a list of layers")
   }
   return list
-}
-
-function pattern(config: ConfigReader, name: string): Readonly<Record<string, number>> {
-  const reader = config.optional(name, (n) => config.object(n))
-  return reader === undefined
-    ? {}
-    : Object.fromEntries(Object.keys(reader.record).map((key) => [key, reader.number(key)]))
 }

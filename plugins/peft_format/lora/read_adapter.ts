@@ -1,10 +1,10 @@
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
+import { fileSystem } from "../../../core/formats/files/file_system.ts"
 import type { ArtifactFiles } from "../../../core/contracts/contribution.ts"
 import { pathExists } from "../../../core/formats/files/path_exists.ts"
 import { type StorageError, toStorageError } from "../../../core/formats/files/storage_error.ts"
-import { adapterFile, CONFIG_FILE, WEIGHTS_FILE } from "../adapter_file.ts"
-import { PeftError } from "../peft_error.ts"
+import { adapterFile, CONFIG_FILE, type PeftError, peftError, WEIGHTS_FILE } from "../../peft_names/mod.ts"
 
 const PICKLE = "adapter_model.bin"
 
@@ -14,7 +14,7 @@ export function readAdapter(
   name: string,
 ): Effect.Effect<ArtifactFiles, PeftError | StorageError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     const files: Record<string, Uint8Array> = {}
     for (const file of [CONFIG_FILE, WEIGHTS_FILE]) {
       const own = adapterFile(name, file)
@@ -22,7 +22,7 @@ export function readAdapter(
       if (!(yield* pathExists(path))) {
         const why = yield* whyAbsent(directory, name, file)
         if (why !== undefined) {
-          return yield* new PeftError({ reason: "Weights", file: path, message: `${path}: ${why}` })
+          return yield* peftError("Weights", path, why)
         }
       }
       files[own] = yield* fs.readFile(path).pipe(Effect.mapError(toStorageError(path, "read")))

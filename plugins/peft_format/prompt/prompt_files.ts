@@ -3,20 +3,18 @@
  * them, and not the network; it is written beside, where PEFT does not look, so that training can go on.
  * @module
  */
-import type { ArtifactContext, ArtifactFiles, NamedValues } from "../../../core/contracts/contribution.ts"
+import type { ArtifactFiles, NamedValues } from "../../../core/contracts/contribution.ts"
 import type { Parameter } from "../../../core/contracts/parameter.ts"
 import type { Shape } from "../../../core/tensor/shape.ts"
-import { adapterFile, CONFIG_FILE, WEIGHTS_FILE } from "../adapter_file.ts"
-import { HEADS } from "../heads.ts"
-import { PeftError } from "../peft_error.ts"
+import { peftName } from "../lora/stored_names.ts"
+import { adapterFile, CONFIG_FILE, HEADS, PeftError, peftError, PREFIX, WEIGHTS_FILE } from "../../peft_names/mod.ts"
 import {
   decodePromptConfig,
   encodePromptConfig,
   type PeftPromptConfig,
   type PeftPromptFields,
+  type PromptType,
 } from "./prompt_config.ts"
-import { peftTaskType } from "../task_type.ts"
-import { peftName, PREFIX } from "../lora/stored_names.ts"
 import {
   checkTensors,
   decodeTensors,
@@ -28,18 +26,15 @@ import {
   type StoredTensors,
 } from "../tensors.ts"
 
-/** Name of the network's file. */
 export const ENCODER_FILE: string = "prompt_encoder.safetensors"
 
 const EMBEDDINGS = "prompt_embeddings"
 
-/** What a method's files hold. */
 export interface PromptValues {
   /** What comes before a sequence: [numVirtualTokens, width]. */
   readonly promptEmbeddings: FileTensor
   /** The network's tensors by PEFT's names, where there is one. */
   readonly encoder?: ReadonlyMap<string, FileTensor>
-  /** Base parameters that train too. */
   readonly base: ReadonlyArray<NamedValues>
 }
 
@@ -48,23 +43,6 @@ export function promptBaseName({ key }: Parameter): string {
   return `base_model.${key}`
 }
 
-/** Fields of a config that the model decides. */
-export function promptFields(
-  context: ArtifactContext,
-  numVirtualTokens: number,
-  base: ReadonlyArray<Parameter>,
-): PeftPromptFields {
-  const taskType = peftTaskType(context.head)
-  const classifies = taskType === "SEQ_CLS" || taskType === "TOKEN_CLS"
-  return {
-    ...(taskType === undefined ? {} : { taskType }),
-    baseModel: context.baseModel,
-    numVirtualTokens,
-    modulesToSave: [...new Set([...base.map(({ module }) => module), ...(classifies ? HEADS : [])])],
-  }
-}
-
-/** An adapter's files. */
 export function encodePrompt(adapter: string, config: PeftPromptConfig, values: PromptValues): ArtifactFiles {
   const { promptEmbeddings, encoder, base } = values
   const tensors = new Map([[EMBEDDINGS, promptEmbeddings]])
@@ -76,24 +54,20 @@ export function encodePrompt(adapter: string, config: PeftPromptConfig, values: 
   }
 }
 
-/** What an adapter's files must hold. */
-export interface WantedPrompt<Type extends PeftPromptConfig["peftType"]> {
-  /** Id of the plugin, for errors. */
+export interface WantedPrompt<Type extends PromptType> {
   readonly id: string
   /** Values of `peft_type` that fit. */
   readonly types: ReadonlyArray<Type>
   /** What the config says of the model; checked where the file says it too. */
   readonly fields: Partial<Pick<PeftPromptFields, "tokenDim" | "numAttentionHeads" | "numLayers">>
-  /** Shape of what comes before a sequence. */
   readonly shape: Shape
   /** Shapes of the network's tensors, where the method trains through one. */
   readonly encoder?: ReadonlyMap<string, Shape>
-  /** Base parameters that train too. */
   readonly base: ReadonlyArray<Parameter>
 }
 
 /** Reads an adapter's files. Throws {@link PeftError} when they are not there, or of another model or method. */
-export function decodePrompt<Type extends PeftPromptConfig["peftType"]>(
+export function decodePrompt<Type extends PromptType>(
   adapter: string,
   files: ArtifactFiles,
   wanted: WantedPrompt<Type>,
@@ -112,8 +86,7 @@ export function decodePrompt<Type extends PeftPromptConfig["peftType"]>(
   for (const [field, ours] of Object.entries(expected)) {
     const theirs = config[field as keyof typeof expected]
     if (theirs === undefined || theirs === ours) continue
-    const message = `${configFile}: ${field} is ${theirs}; ${id} and the model have ${ours}`
-    throw new PeftError({ reason: "Mismatch", file: configFile, message })
+    throw peftError("Mismatch", configFile, `${field} is ${theirs}; ${id} and the model have ${ours}`)
   }
   const stored = openPrompt(files[weightsFile], weightsFile)
   // What only a new module of this model needs may start anew.
@@ -141,7 +114,6 @@ export function decodePrompt<Type extends PeftPromptConfig["peftType"]>(
   }
 }
 
-/** The tensors of a file by PEFT's names. */
 function openPrompt(bytes: Uint8Array, file: string): StoredTensors {
   const { shapes, read } = openTensors(bytes, file)
   const names = new Map([...shapes.keys()].flatMap((stored) => {
@@ -155,7 +127,6 @@ function openPrompt(bytes: Uint8Array, file: string): StoredTensors {
   }
 }
 
-/** Why a file may not fit. */
 function likelyReason(
   { missing, unexpected, misshapen }: Differences,
   { baseModel, modulesToSave }: PeftPromptFields,

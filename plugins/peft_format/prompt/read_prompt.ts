@@ -1,27 +1,27 @@
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
+import { fileSystem } from "../../../core/formats/files/file_system.ts"
+import { attempt } from "../../../core/contracts/attempt.ts"
 import type { ArtifactFiles } from "../../../core/contracts/contribution.ts"
 import { pathExists } from "../../../core/formats/files/path_exists.ts"
 import { type StorageError, toStorageError } from "../../../core/formats/files/storage_error.ts"
-import { adapterFile, CONFIG_FILE } from "../adapter_file.ts"
-import { attemptPeft } from "../attempt.ts"
-import type { PeftError } from "../peft_error.ts"
-import { decodePromptConfig, type PeftPromptConfig } from "./prompt_config.ts"
+import { adapterFile, CONFIG_FILE, PeftError } from "../../peft_names/mod.ts"
+import { decodePromptConfig, type PeftPromptConfig, type PromptType } from "./prompt_config.ts"
 import { ENCODER_FILE } from "./prompt_files.ts"
 import { readAdapter } from "../lora/read_adapter.ts"
 
 /** The files of a saved adapter of virtual tokens, by their path within `directory`, and its config. */
-export function readPrompt<Type extends PeftPromptConfig["peftType"]>(
+export function readPrompt<Type extends PromptType>(
   directory: string,
   name: string,
   types: ReadonlyArray<Type>,
 ): Effect.Effect<
-  { readonly files: ArtifactFiles; readonly config: Extract<PeftPromptConfig, { readonly peftType: Type }> },
+  { readonly files: ArtifactFiles; readonly config: PeftPromptConfig<Type> },
   PeftError | StorageError,
   FileSystem.FileSystem
 > {
   return Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
+    const fs = yield* fileSystem
     const files: Record<string, Uint8Array> = { ...yield* readAdapter(directory, name) }
     const encoder = adapterFile(name, ENCODER_FILE)
     if (yield* pathExists(`${directory}/${encoder}`)) {
@@ -30,6 +30,6 @@ export function readPrompt<Type extends PeftPromptConfig["peftType"]>(
     }
     const file = adapterFile(name, CONFIG_FILE)
     const text = new TextDecoder().decode(files[file])
-    return { files, config: yield* attemptPeft(() => decodePromptConfig(text, `${directory}/${file}`, types)) }
+    return { files, config: yield* attempt(() => decodePromptConfig(text, `${directory}/${file}`, types), PeftError) }
   })
 }

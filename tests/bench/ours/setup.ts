@@ -8,6 +8,7 @@
 import type { Slot } from "../../../core/backend/backend.ts"
 import type { Program } from "../../../core/graph/program.ts"
 import { serve } from "../serve.ts"
+import { config as smolLM2 } from "../smollm2.ts"
 
 /** What came of the last step. */
 export interface SetupProgram {
@@ -42,24 +43,11 @@ const { packedInputs }: typeof import("../../../core/data/batches/batch_inputs.t
 const { stepGraph }: typeof import("../../../core/training/step/step_graphs.ts") = await load(
   "core/training/step/step_graphs.ts",
 )
-const { buildNetwork, modelTypes }: typeof import("../../../plugins/llama/network.ts") = await load(
-  "plugins/llama/network.ts",
-)
+const { llama }: typeof import("../../../plugins/llama/mod.ts") = await load("plugins/llama/mod.ts")
 const Lora: typeof import("../../../plugins/lora/mod.ts") = await load("plugins/lora/mod.ts")
 
 const TOKENS = 256, EXAMPLES = 4, LONGEST = 128
-const config = {
-  model_type: "llama",
-  vocab_size: 49152,
-  hidden_size: 576,
-  intermediate_size: 1536,
-  num_hidden_layers: Number(layers),
-  num_attention_heads: 9,
-  num_key_value_heads: 3,
-  max_position_embeddings: 8192,
-  rope_theta: 100000,
-  tie_word_embeddings: true,
-}
+const config = { ...smolLM2, num_hidden_layers: Number(layers) }
 
 /** Slots without memory. */
 let count = 0
@@ -81,10 +69,9 @@ const nowhere = Layer.succeed(Backend, {
 
 /** The family, but its base needs no first values. */
 const family = families.family({
-  modelTypes,
-  attention: "causal",
+  ...llama,
   build: (config, head) => {
-    const network = buildNetwork(config, head)
+    const network = llama.build(config, head)
     const initializer = { kind: "values", data: new Float32Array(0) }
     for (const { parameters } of descendants(network.root)) {
       for (const spec of Object.values(parameters)) Object.assign(spec, { initializer })
@@ -105,7 +92,7 @@ const program = Effect.gen(function* () {
     forward: model.forward,
     parameter: (key: string) => parameters.get(key)!,
     trained,
-    task: model.task,
+    specOf: () => model.task,
     objective: model.task.objective,
     contributions: model.contributions,
     optimizer,

@@ -76,6 +76,7 @@ const program = Effect.gen(function* () {
     parameters: trained,
     contributions: [],
     task: Task.causalLM(),
+    tasks: { default: { task: Task.causalLM() } },
     off: new Set<string>(),
   }
   const session = yield* Effect.promise(() =>

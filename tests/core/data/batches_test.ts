@@ -103,17 +103,22 @@ Deno.test("a source draws the same step at a position, whatever was drawn before
   const draw = (source: BatchSource, epoch: number, step: number) =>
     Effect.runSync(source.next({ epoch, step }, []))!.microBatches
   const source = makeBatchSource(tasks, options)
-  assertEquals(source.steps(0), 7)
-  const positions = Array.from({ length: 21 }, (_, i) => [Math.floor(i / 7), i % 7] as const)
+  assertEquals(source.steps(0), 9)
+  const positions = Array.from({ length: 27 }, (_, i) => [Math.floor(i / 9), i % 9] as const)
   const all = positions.map(([epoch, step]) => draw(source, epoch, step))
-  for (const at of [0, 6, 7, 13, 20]) {
+  for (const at of [0, 8, 9, 13, 26]) {
     assertEquals(draw(makeBatchSource(tasks, options), ...positions[at]), all[at])
   }
   const long = makeBatches(tasks.long.examples, { ...options, task: "long" })
   assertEquals(long.steps, long.epoch(0).length)
-  const drawn = all.slice(7, 14).map((own) => own.filter(({ task }) => task === "long"))
-  assertEquals(drawn, long.epoch(1).map(({ microBatches }) => microBatches))
-  assertEquals(all.map((own) => own.some(({ task }) => task === "short")), positions.map(([, step]) => step < 2))
+  // Each step is of one task; those of a task are its own, in an order that differs from epoch to epoch.
+  const sorted = (steps: ReadonlyArray<unknown>) => steps.map((step) => JSON.stringify(step)).sort()
+  const drawn = all.slice(9, 18).filter(([{ task }]) => task === "long")
+  assertEquals(sorted(drawn), sorted(long.epoch(1).map(({ microBatches }) => microBatches)))
+  assert(all.every((own) => new Set(own.map(({ task }) => task)).size === 1))
+  const order = (epoch: number) => all.slice(9 * epoch, 9 * epoch + 9).map(([{ task }]) => task)
+  assertEquals([0, 1, 2].map((epoch) => order(epoch).filter((task) => task === "short").length), [2, 2, 2])
+  assert(`${order(0)}` !== `${order(1)}` || `${order(1)}` !== `${order(2)}`)
 })
 
 Deno.test("arrays of a classification batch, with an empty row", () => {

@@ -2,7 +2,8 @@ import { assert, assertEquals, assertThrows } from "@std/assert"
 import { DataError } from "../../../core/data/data_error.ts"
 import { makeRng } from "../../../core/tensor/operations/random.ts"
 import { loadTokenizer, makeTokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
-import { BYTE_CHARACTERS, saveTokenizer, trainBpe } from "../../../core/data/tokenizer/training/train_bpe.ts"
+import { saveTokenizer, trainBpe } from "../../../core/data/tokenizer/training/train_bpe.ts"
+import { BYTE_CHARACTERS } from "../../../core/data/tokenizer/unicode.ts"
 import { run, texts, tokenizer, withFile } from "./support.ts"
 
 Deno.test("merges the most frequent pair first, the smaller ids on a tie, and stops at rare pairs", () => {

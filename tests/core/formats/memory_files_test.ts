@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import { fileSystem } from "../../../core/formats/files/file_system.ts"
 import { memoryFiles } from "../../../core/formats/files/memory_files.ts"
 import { removeLeftovers, writeDirectoryWhole, writeFileWhole } from "../../../core/formats/files/whole_file.ts"
 
@@ -81,4 +82,10 @@ Deno.test("folders in memory appear whole, are listed, moved and removed", async
   await use(files, (fs) => fs.remove("other", { recursive: true }))
   assertEquals(files.size, 0)
   assertEquals(await use(files, (fs) => fs.remove("other")), "NotFound")
+})
+
+Deno.test("the light key of the file system is Effect's own", async () => {
+  const files = memoryFiles(new Map())
+  const read = Effect.provideService(Effect.service(fileSystem), FileSystem.FileSystem, files)
+  assertEquals(await Effect.runPromise(read), files)
 })

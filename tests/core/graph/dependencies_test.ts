@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert"
 import { Dependencies } from "../../../core/graph/fuse/dependencies.ts"
 import { makeRng } from "../../../core/tensor/operations/random.ts"
 
-Deno.test("what rests on what, and by way of something else, is what a walk over all says", () => {
+Deno.test("dependencies, direct and through something else, agree with a walk over all", () => {
   for (let seed = 0; seed < 60; seed++) {
     const rng = makeRng(seed, 5)
     const order = new Dependencies<number>()
@@ -21,8 +21,8 @@ Deno.test("what rests on what, and by way of something else, is what a walk over
         order.add(thing)
       }
       const between = ([from, to]: ReadonlyArray<number>) => walk([...needs.get(from)!].filter((x) => x !== to)).has(to)
-      assertEquals(order.rests(a, b), walk([a]).has(b))
-      assertEquals([order.restsBetween(a, b), order.restsBetween(b, a)], [between([a, b]), between([b, a])])
+      assertEquals(order.dependsOn(a, b), walk([a]).has(b))
+      assertEquals([order.dependsThrough(a, b), order.dependsThrough(b, a)], [between([a, b]), between([b, a])])
       if (a === b) continue
       if (rng.int(4) > 0) {
         if (walk([b]).has(a)) continue
@@ -51,15 +51,18 @@ Deno.test("a deep chain there and back, as derivatives make it: far questions ha
   for (let i = 0; i < depth; i++) link(i, ...(i > 0 ? [i - 1] : []))
   for (let i = 0; i < depth; i++) {
     const back = depth + i, there = depth - 1 - i
-    assertEquals(order.rests(i === 0 ? depth - 1 : back - 1, there), true)
+    assertEquals(order.dependsOn(i === 0 ? depth - 1 : back - 1, there), true)
     link(back, i === 0 ? depth - 1 : back - 1, there)
-    assertEquals([order.restsBetween(back, there), order.rests(there, back)], [i > 0, false])
+    assertEquals([order.dependsThrough(back, there), order.dependsOn(there, back)], [i > 0, false])
     link(2 * depth + i, back)
-    assertEquals(order.rests(back, 2 * depth + i), false)
-    // Two dead ends of one place become one: neither rests on the other.
+    assertEquals(order.dependsOn(back, 2 * depth + i), false)
+    // Two dead ends of one place become one: neither depends on the other.
     link(3 * depth + i, back)
-    assertEquals([order.rests(2 * depth + i, 3 * depth + i), order.restsBetween(3 * depth + i, there)], [false, true])
+    assertEquals([order.dependsOn(2 * depth + i, 3 * depth + i), order.dependsThrough(3 * depth + i, there)], [
+      false,
+      true,
+    ])
     order.merge(2 * depth + i, 3 * depth + i)
-    assertEquals(order.rests(2 * depth + i, 0), true)
+    assertEquals(order.dependsOn(2 * depth + i, 0), true)
   }
 })

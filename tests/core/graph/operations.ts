@@ -264,6 +264,23 @@ export const cases: ReadonlyArray<OperationCase> = [
     inputs: { q: f(2, 4, 5, 6), k: f(2, 2, 7, 6), v: f(2, 2, 7, 3), d: f(2, 4, 5, 7) },
     build: ({ q, k, v, d }) => ops.attention(q, k, v, {}, { factor: d, scale: 0.5 }),
   },
+  ...[1, 3, 4].map((period): OperationCase => ({
+    name: `attention with a factor that repeats after ${period} keys`,
+    inputs: { q: f(2, 4, 5, 2), k: f(2, 2, 7, 2), v: f(2, 2, 7, 1), d: f(2, 4, 5, period) },
+    build: ({ q, k, v, d }) => ops.attention(q, k, v, { causal: true }, { factor: d }),
+  })),
+  ...[8, 16].map((size): OperationCase => ({
+    name: `attention over pages of ${size}`,
+    inputs: {
+      q: f(2, 4, 5, 6),
+      k: f(7, size, 2, 6),
+      v: f(7, size, 2, 3),
+      pages: integers(7, 2, 3),
+      n: integers(24, 2),
+    },
+    smooth: [],
+    build: ({ q, k, v, pages, n }) => ops.attention(q, k, v, { pages, keyLengths: n }),
+  })),
   ...([[2, 4, 5, 7], [1, 4, 5, 7], [2, 1, 1, 7], [1, 4, 1, 1], [1, 1, 5, 1]] as const).map((bias): OperationCase => ({
     name: `attention with a bias [${bias}] on its scores`,
     inputs: { q: f(2, 4, 5, 2), k: f(2, 2, 7, 2), v: f(2, 2, 7, 1), b: f(...bias) },

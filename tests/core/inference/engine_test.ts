@@ -1,13 +1,15 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import type * as FileSystem from "effect/FileSystem"
 import type * as Scope from "effect/Scope"
 import { Backend, type BackendService } from "../../../core/backend/backend.ts"
+import { BackendError } from "../../../core/backend/backend_error.ts"
 import * as Wasm from "../../../core/backend/wasm/backend.ts"
 import { layer as pluginsLayer } from "../../../core/contracts/plugins.ts"
-import { engine, generate, load, type Model, type RowOptions } from "../../../core/inference/mod.ts"
+import { engine, generate, load, merge, type Model, type RowOptions } from "../../../core/inference/mod.ts"
 import type { Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
 import { layer as familiesLayer } from "../../../core/model/load/families.ts"
 import { ModelError } from "../../../core/model/model_error.ts"
@@ -29,15 +31,24 @@ const tokenizer: Tokenizer = {
   id: (token) => token.charCodeAt(0) - 64,
 }
 
-/** Programs compiled, and slots that are allocated, of a backend. */
+/** Programs compiled, those not disposed of, and slots that are allocated, of a backend. */
 interface Counts {
   programs: number
+  live: number
   slots: number
+  /** Name of a program that fails to compile. */
+  broken?: string
 }
 
 const counted = (backend: BackendService, counts: Counts): BackendService => ({
   ...backend,
-  compile: (...all) => (counts.programs++, backend.compile(...all)),
+  compile: async (...all) => {
+    if (all[0].name === counts.broken) throw new BackendError({ reason: "OutOfMemory", message: "no memory" })
+    const executable = await backend.compile(...all)
+    counts.programs++
+    counts.live++
+    return { ...executable, dispose: () => (counts.live--, executable.dispose()) }
+  },
   allocate: (...all) => (counts.slots++, backend.allocate(...all)),
   free: (slot) => (counts.slots--, backend.free(slot)),
 })
@@ -46,7 +57,7 @@ const counted = (backend: BackendService, counts: Counts): BackendService => ({
 async function withModel(
   use: (model: Model, counts: Counts) => Effect.Effect<void, unknown, Scope.Scope | FileSystem.FileSystem>,
 ): Promise<void> {
-  const counts = { programs: 0, slots: 0 }
+  const counts: Counts = { programs: 0, live: 0, slots: 0 }
   const backend = Layer.effect(Backend, Effect.map(Effect.service(Backend), (backend) => counted(backend, counts)))
     .pipe(Layer.provide(Wasm.layer({ threads: 2 })))
   const base = Layer.mergeAll(backend, pluginsLayer, familiesLayer, NodeFileSystem.layer)
@@ -120,13 +131,119 @@ Deno.test("rows choose a plugin; a second text of any kind compiles nothing", as
       const one = (i: number) => generate(model, prompts[i], { plugins: [plugins[i]], maxNewTokens: 12 })
       const together = Effect.all([0, 1].map(one), { concurrency: "unbounded" })
       assertEquals(yield* together, made.slice(0, 2))
-      const { programs, slots } = counts
+      const before = { ...counts }
       assertEquals(yield* generate(model, prompts, all), made)
       assertEquals(yield* embed(model, ["ABC", "D"], { tokenizer }), embeddings)
       assertEquals(yield* together, made.slice(0, 2))
-      assertEquals(counts, { programs, slots })
+      assertEquals(counts, before)
     })
   )
+})
+
+Deno.test("two engines on one model, and generate beside them, do not disturb each other", async () => {
+  await withModel((model) =>
+    Effect.gen(function* () {
+      const expected = yield* Effect.forEach([4, 11, 17], (length) =>
+        generate(model, prompt(length), { maxNewTokens: 9 }))
+      const engines = [yield* engine(model, { rows: 1 }), yield* engine(model, { rows: 2 })]
+      const ids = engines.map(({ insert }, i) =>
+        insert(prompt([4, 11][i]), { maxNewTokens: 9 })
+      )
+      const third = Effect.runFork(generate(model, prompt(17), { maxNewTokens: 9 }))
+      const made: Array<Array<number>> = [[], []]
+      for (let step = 0; step < 9; step++) {
+        const steps = yield* Effect.promise(() => Promise.all(engines.map(({ next }) => next())))
+        steps.forEach((tokens, i) => made[i].push(tokens.get(ids[i])!.token))
+      }
+      assertEquals([...made.map((one) => Int32Array.from(one)), yield* Fiber.join(third)], expected)
+    })
+  )
+})
+
+Deno.test("programs and caches of a view, and of a merged model, are freed with its scope", async () => {
+  await withModel((model, counts) =>
+    Effect.gen(function* () {
+      yield* generate(model, prompt(3), { maxNewTokens: 2 })
+      const before = { live: counts.live, slots: counts.slots }
+      const view = Effect.map(Effect.scope, (scope) => model.view({ only: ["lora/a"], scope }))
+      for (const other of [view, merge(model)]) {
+        const used = Effect.gen(function* () {
+          const own = yield* other
+          yield* generate(own, prompt(3), { maxNewTokens: 2 })
+          yield* embed(own, ["ABC"], { tokenizer })
+          assert(counts.live > before.live && counts.slots > before.slots)
+        })
+        yield* Effect.scoped(used)
+        // Freed programs are disposed of when they are compiled, a microtask later.
+        yield* Effect.promise(() => Promise.resolve())
+        assertEquals({ live: counts.live, slots: counts.slots }, before)
+      }
+    })
+  )
+})
+
+Deno.test("a cache that cannot grow leaves the engine as it was", async () => {
+  await withModel((model, counts) =>
+    Effect.gen(function* () {
+      const expected = yield* generate(model, [prompt(3), prompt(5)], { maxNewTokens: 6 })
+      const { insert, next } = yield* engine(model)
+      const step = Effect.tryPromise({ try: next, catch: (error) => error as BackendError })
+      const made = new Map([[insert(prompt(3), { maxNewTokens: 6 }), []]] as Array<[number, number[]]>)
+      const take = Effect.map(step, (tokens) => tokens.forEach(({ token }, id) => made.get(id)!.push(token)))
+      yield* take
+      made.set(insert(prompt(5), { maxNewTokens: 6 }), [])
+      const { slots } = counts
+      counts.broken = "copy of a smaller cache"
+      assertEquals((yield* Effect.flip(take)).reason, "OutOfMemory")
+      assertEquals(counts.slots, slots)
+      delete counts.broken
+      for (let i = 0; i < 6; i++) yield* take
+      assertEquals([...made.values()].map((ids) => Int32Array.from(ids)), [...expected])
+    })
+  )
+})
+
+Deno.test("a row's probabilities are the same bits alone and with seven others", async () => {
+  await withModel((model) =>
+    Effect.gen(function* () {
+      const tokens = (count: number) =>
+        Effect.gen(function* () {
+          const { insert, next } = yield* engine(model)
+          const options = { maxNewTokens: 12, logProbabilities: true }
+          const ids = Array.from({ length: count }, (_, i) => insert(prompt(4 + 3 * i), options))
+          const made: Array<unknown> = []
+          for (let i = 0; i < 12; i++) made.push((yield* Effect.promise(next)).get(ids[0]))
+          return made
+        })
+      assertEquals(yield* tokens(8), yield* tokens(1))
+    })
+  )
+})
+
+Deno.test("a text ends with a token that generation_config.json names", async () => {
+  const directory = Deno.makeTempDirSync()
+  const write = (config: unknown) =>
+    Deno.writeTextFileSync(`${directory}/generation_config.json`, JSON.stringify(config))
+  try {
+    await withModel((model) =>
+      Effect.gen(function* () {
+        const { eosId: _, ...endless } = tokenizer
+        const ids = yield* generate(model, tokenizer.encode("AB"), { maxNewTokens: 10 })
+        const there = { ...model, companions: directory }
+        const text = generate(there, "AB", { tokenizer: endless, maxNewTokens: 10 })
+        const endless10 = yield* text
+        for (const eos of [ids[3], [99, ids[3]]]) {
+          write({ eos_token_id: eos })
+          const made = yield* text
+          assert(endless10.startsWith(made) && made.length < endless10.length)
+        }
+        write({ eos_token_id: "</s>" })
+        assertStringIncludes((yield* Effect.flip(text)).message, 'a token id or a list of them, got "</s>"')
+      })
+    )
+  } finally {
+    Deno.removeSync(directory, { recursive: true })
+  }
 })
 
 Deno.test("text in, text out; a text ends with the tokenizer's end token", async () => {

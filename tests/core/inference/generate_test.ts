@@ -47,6 +47,16 @@ Deno.test("greedy generation gives the tokens that transformers gives", async ()
   }))
 })
 
+Deno.test("greedy generation past the windows of all or some layers gives the tokens that transformers gives", async () => {
+  for (const name of ["llama/mistral_window", "llama/qwen3"]) {
+    const { greedy } = JSON.parse(Deno.readTextFileSync(fixture(`${name}/expected.json`)))
+    await run(Effect.gen(function* () {
+      const model = yield* load(fixture(name), { task })
+      assertEquals([...yield* generate(model, prompt, { maxNewTokens: 20 })], greedy)
+    }))
+  }
+})
+
 Deno.test("memory of earlier tokens changes nothing, with prefixes of keys and of rows too; it is kept for the next text and freed with the model", async () => {
   const prefix = register({
     id: "prefix",
@@ -75,11 +85,13 @@ Deno.test("memory of earlier tokens changes nothing, with prefixes of keys and o
       }),
     }],
   })
-  for (const plugins of [undefined, prefix, rows, Layer.merge(prefix, rows)]) {
+  const all = [undefined, prefix, rows, Layer.merge(prefix, rows)]
+  const cases = ["mistral", "mistral_window"].flatMap((name) => all.map((plugins) => ({ name, plugins })))
+  for (const { name, plugins } of cases) {
     const backend = memoryBackend()
     await run(
       Effect.gen(function* () {
-        const model = yield* load(fixture("llama/mistral"), { task })
+        const model = yield* load(fixture(`llama/${name}`), { task })
         const made = [...yield* generate(model, prompt, { maxNewTokens: 10 })]
         assertEquals(made, anew(model, backend, 10))
         assert(new Set(made).size > 2)

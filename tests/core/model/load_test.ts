@@ -60,7 +60,7 @@ Deno.test("what does not fit is a typed error before any memory is taken", async
       assertStringIncludes(error.message, text)
     })
   }
-  const window = { sliding_window: 32 }
+  const window = { sliding_window: 0 }
   await withModel("mistral", window, async (directory) => {
     assertStringIncludes((await failure(load(directory, { task }), undefined, untouched())).message, "sliding_window")
   })

@@ -58,16 +58,17 @@ const contributions: ReadonlyArray<Contribution> = [
 const withModel = (
   use: (
     model: Model,
-    of: (model: Model) => ArrayLike<number>,
+    of: (model: Model) => ReadonlyArray<number>,
   ) => Effect.Effect<void, unknown, Scope.Scope | FileSystem.FileSystem>,
+  all = contributions,
 ): Promise<void> => {
   const backend = memoryBackend()
   const registered = Layer.effectDiscard(Effect.gen(function* () {
     const plugins = yield* Plugins
-    for (const contribution of contributions) yield* plugins.register(contribution)
+    for (const contribution of all) yield* plugins.register(contribution)
   }))
   return run(
-    Effect.flatMap(initialize(config, { task }), (model) => use(model, (own) => logits(own, backend))),
+    Effect.flatMap(initialize(config, { task }), (model) => use(model, (own) => Array.from(logits(own, backend)))),
     Layer.merge(registered, Adapters.layer()),
     backend,
   )
@@ -123,3 +124,52 @@ Deno.test("a method that does not fold says so, and nothing is written", () =>
       )
     })
   ))
+
+/** A plugin that trains a matrix whole, beside one that adds to it. */
+const beside: Contribution = {
+  id: "t/whole",
+  trains: ({ path }, name) => path.endsWith("q_proj") && name === "weight",
+}
+
+Deno.test("what trains whole beside merged updates: a view without it, a merge without it, and memory of its own", () =>
+  withModel((whole, logitsOf) =>
+    Effect.gen(function* () {
+      const key = "model.layers.0.self_attn.q_proj.weight"
+      const write = (by: number) =>
+        Effect.gen(function* () {
+          const { slot } = whole.parameters.find((parameter) => parameter.key === key)!
+          const data = yield* Effect.promise(() => whole.backend.read(slot)) as Effect.Effect<Float32Array>
+          yield* Effect.promise(() => whole.backend.write(slot, data.map((value, i) => value + by * Math.sin(i))))
+        })
+      yield* write(0.3)
+      const model = whole.view({ only: ["m/delta", "t/whole"] })
+      const [both, alone, none] = [model, model.view({ without: ["t/whole"] }), model.view({ only: [] })].map(logitsOf)
+      assert(distance(both, alone) > 1e-3 && distance(alone, none) > 1e-3)
+      const merged = yield* merge(model)
+      assert(distance(logitsOf(merged), both) < 1e-5)
+      assert(distance(logitsOf(merged.view({ without: ["t/whole"] })), alone) < 1e-5)
+      // Merged while the other is off, which comes on again later.
+      const later = yield* merge(model.view({ without: ["t/whole"] }))
+      assert(distance(logitsOf(later), alone) < 1e-5)
+      assert(distance(logitsOf(later.view({ only: ["m/delta", "t/whole"] })), both) < 1e-5)
+      yield* write(0.5)
+      assert(distance(logitsOf(model), both) > 1e-3)
+      assert(distance(logitsOf(merged), both) < 1e-5)
+    }), [...contributions, beside]))
+
+Deno.test("a head that trains goes on apart from that of a merged model; what is off is not merged", () =>
+  withModel((whole, logitsOf) =>
+    Effect.gen(function* () {
+      const model = whole.view({ only: ["m/delta", "t/head"] })
+      const before = logitsOf(model)
+      const merged = yield* merge(model)
+      const { slot } = model.parameters.find(({ key }) => key === "lm_head.weight")!
+      yield* Effect.promise(() => model.backend.write(slot, new Float32Array(20 * 8)))
+      assert(logitsOf(model).every((value) => value === 0))
+      assert(distance(logitsOf(merged), before) < 1e-5)
+
+      const off = yield* Effect.flip(merge(whole.view({ without: ["m/delta"] }), ["m/delta"]))
+      assertStringIncludes(off.message, "m/delta is off in this view of the model: merge one in which it is on")
+      const twice = yield* Effect.flip(merge(merged, ["m/delta"]))
+      assertStringIncludes(twice.message, "m/delta is merged already")
+    }), [...contributions, { id: "t/head", trains: ({ path }) => path === "lm_head" }]))

@@ -69,6 +69,10 @@ Deno.test("what a run file must not say is named, with its place and the nearest
       { ...good, data: { path: "d", text: "t", label: "l" }, task: "masked-lm" },
       `task: "masked-lm" does not go with the columns text and label, which are for classification, multi-label-classification, regression`,
     ],
+    [
+      { ...good, data: { path: "d", validation: 0 }, training: { patience: 2 } },
+      "patience counts evaluations of validation rows, and validation is 0: change one of them",
+    ],
     [methods(), "methods must be a list of at least 1, got []"],
     [
       methods({ method: "lorra" }),

@@ -4,7 +4,7 @@
  */
 import { assert, assertAlmostEquals, assertEquals, assertStringIncludes, assertThrows } from "@std/assert"
 import * as Effect from "effect/Effect"
-import type { DataError } from "../../../core/data/data_error.ts"
+import { DataError } from "../../../core/data/data_error.ts"
 import { gradients } from "../../../core/graph/rewrite/gradients.ts"
 import { initialize, saveCheckpoint } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
@@ -190,4 +190,36 @@ Deno.test("columns that hold no scores or no labels are named with their rows", 
   const alike = fromRows([["Rude", "x"], ["rude"]].map((l, i) => ({ t: `text ${i}`, l })), { text: "t", labels: "l" })
   assert(alike.notes!.some((note) => note.includes("rude") && note.includes("Rude")), `${alike.notes}`)
   assertStringIncludes(Task.regression(["a", "a"]).problem!, "different names")
+})
+
+Deno.test("scores are floats of any size, also from memory; integers in texts keep their limit", () => {
+  const values = [2 ** 53, -(2 ** 60), 1e30, 3.7, 12n]
+  const { rows } = fromRows(values.map((s, i) => ({ t: `text ${i}`, s })), { text: "t", scores: "s" })
+  assertEquals(rows.map(({ scores }) => scores), values.map((value) => [Number(value)]))
+  for (const s of [Infinity, 1e39, Number.NaN]) {
+    const error = assertThrows(() => fromRows([{ t: "a", s: 1 }, { t: "b", s }], { text: "t", scores: "s" }), DataError)
+    assertEquals(error.rows, [2])
+  }
+  assertThrows(() => fromRows([{ t: 2 ** 53 }], { text: "t" }), DataError, "beyond 2^53")
+})
+
+Deno.test("label sets: ids of named labels, also of a few of them", () => {
+  const read = (sets: ReadonlyArray<unknown>, labels: ReadonlyArray<string>) =>
+    fromRows(sets.map((l, i) => ({ t: `text ${i}`, l })), { text: "t", labels: "l" }, { labels })
+      .rows.map(({ labels }) => labels)
+  const names = ["x", "y", "z"]
+  assertEquals(read([[0, 2], [], "2,0", ["z", 1]], names), [[0, 2], [], [0, 2], [1, 2]])
+  assertEquals(read([[0, 1], [1, 0]], names), [[0, 1], [0, 1]])
+  assertEquals(read([[0], []], ["x"]), [[0], []])
+  const oneHot = assertThrows(() => read([[0, 1], [1, 0]], ["x", "y"]), DataError)
+  assertStringIncludes(oneHot.message, "a 0 or 1 for each class")
+})
+
+Deno.test("labels that the data cannot use are an error", () => {
+  const labels = ["a", "b"]
+  const rows = [{ t: "x", s: 1 }]
+  for (const columns of [{ text: "t", scores: "s" }, { text: "t" }, { prompt: "t", completion: "s" }]) {
+    const error = assertThrows(() => fromRows(rows, columns, { labels }), DataError)
+    assertStringIncludes(error.message, "labels are given, but")
+  }
 })

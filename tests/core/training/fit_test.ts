@@ -11,6 +11,7 @@ import type { LabeledData } from "../../../core/tasks/dataset.ts"
 import { evaluate, predict } from "../../../core/training/evaluate.ts"
 import { fit } from "../../../core/training/fit.ts"
 import type { TrainOptions } from "../../../core/training/options.ts"
+import { adamW } from "../../../core/training/optimizers/adamw.ts"
 import { sgd } from "../../../core/training/optimizers/sgd.ts"
 import { stream } from "../../../core/training/loop/stream.ts"
 import { add, equal, mul, sub } from "../../../core/tensor/ops.ts"
@@ -38,6 +39,7 @@ const trained = (
   options: TrainOptions,
   own: Parameters<typeof fit>[1] = { train: data.train },
   backend = memoryBackend(),
+  plugins = Layer.empty as unknown as ReturnType<typeof contribution>,
 ) =>
   run(
     Effect.gen(function* () {
@@ -45,7 +47,7 @@ const trained = (
       yield* fit(model, own, { tokenizer, ...options })
       return yield* Effect.promise(() => weightsOf(model))
     }),
-    Layer.empty as unknown as Layer.Layer<never>,
+    plugins,
     backend,
   )
 
@@ -207,6 +209,34 @@ Deno.test("a run from a checkpoint ends as one that was never stopped", async ()
   }
 })
 
+Deno.test("a resumed run has the settings of the optimizer that it began with", async () => {
+  const directory = await Deno.makeTempDir()
+  const train = (options: TrainOptions, resume: boolean) =>
+    Effect.flatMap(
+      classifier(),
+      (model) =>
+        fit(model, { train: data.train }, { maxSteps: 2, tokenizer, runFolder: directory, resume, ...options }),
+    )
+  const changes: ReadonlyArray<readonly [begun: TrainOptions, resumed: TrainOptions, named: string]> = [
+    [{}, { optimizer: adamW({ betas: [0.9, 0.99] }) }, "optimizerSettings.betas.1 (was 0.999, is 0.99)"],
+    [{}, { optimizer: adamW({ epsilon: 1e-6 }) }, "optimizerSettings.epsilon (was 1e-8, is 0.000001)"],
+    [{}, { weightDecay: 0.1 }, "weightDecay (was 0, is 0.1)"],
+    [{ optimizer: sgd() }, { optimizer: sgd({ momentum: 0.5 }) }, "optimizerSettings.momentum (was 0, is 0.5)"],
+  ]
+  try {
+    for (const [begun, resumed, named] of changes) {
+      await run(train(begun, false))
+      const { reason, message } = await failure(train(resumed, true))
+      assertEquals(reason, "ConfigDiffers")
+      assertStringIncludes(message, `differs in training.${named}`)
+      await run(train({ ...begun, ...(begun.optimizer === undefined ? { optimizer: adamW() } : {}) }, true))
+      for (const { name } of Deno.readDirSync(directory)) Deno.removeSync(`${directory}/${name}`, { recursive: true })
+    }
+  } finally {
+    await Deno.remove(directory, { recursive: true })
+  }
+})
+
 Deno.test("a run that cannot teach anything is refused before any work", async () => {
   const refuse = (options: TrainOptions, own: Parameters<typeof fit>[1] = data) =>
     failure(Effect.flatMap(classifier(), (model) => fit(model, own, { tokenizer, ...options })))
@@ -221,6 +251,14 @@ Deno.test("a run that cannot teach anything is refused before any work", async (
   )
   assertStringIncludes((await refuse({ maxLength: 900 })).message, "the model has 32 positions")
   assertStringIncludes((await refuse({ earlyStopping: { patience: 1, metric: "f2" } })).message, `"f2"`)
+  assertStringIncludes(
+    (await refuse({ earlyStopping: { patience: 1 } }, { train: data.train })).message,
+    "earlyStopping needs a validation split with rows",
+  )
+  assertStringIncludes(
+    (await refuse({ earlyStopping: { patience: 1 }, evaluateEvery: "never" })).message,
+    'evaluateEvery is "never"',
+  )
   assertEquals((await refuse({}, { train: rowsOf(data.train, 0, 0) })).reason, "Options")
   const frozen = contribution({ trains: () => false })
   const nothing = await failure(
@@ -331,7 +369,20 @@ Deno.test("tasks have the same part in a step, whatever their sizes", async () =
   const second = rowsOf(data.train, 10, 13)
   const start = await trained({ ...options, learningRate: 0 })
   const [a, b] = [await trained(options, { train: first }), await trained(options, { train: second })]
-  const both = await trained(options, { train: { first, second } })
+  const together = contribution({
+    batches: (next) => ({
+      ...next,
+      next: () =>
+        Effect.succeed({
+          microBatches: Object.entries(next.tasks).map(([task, lengths]) => ({
+            task,
+            rows: Int32Array.from(lengths.keys()),
+            length: Math.max(...lengths),
+          })),
+        }),
+    }),
+  })
+  const both = await trained(options, { train: { first, second } }, memoryBackend(), together)
   const moved = both.map((value, i) => value - start[i])
   const expected = a.map((value, i) => (value + b[i]) / 2 - start[i])
   const norm = (x: Float32Array) => Math.sqrt(x.reduce((sum, value) => sum + value * value, 0))

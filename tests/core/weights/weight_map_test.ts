@@ -6,15 +6,17 @@
 import { assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { embedding, Families, linear, Model, type ModuleNode, type Network, ops, Task, Weights } from "../../../mod.ts"
-import { decodeTensors, encodeTensors, type FileTensor } from "../../../plugins/authoring/mod.ts"
+import { Families, Model, type ModuleNode, type Network, ops, Plugins, Task, Weights } from "../../../mod.ts"
+import { blocks as made, decodeTensors, encodeTensors, type FileTensor } from "../../../plugins/authoring/mod.ts"
+import { writeSafetensors } from "../../../core/formats/safetensors/safetensors_writer.ts"
+import { type MemoryBackend, memoryBackend } from "../../support/memory_backend.ts"
 import { failure, run } from "../../support/model_layer.ts"
 import { inDirectory } from "../../plugins/files.ts"
 
 const [WIDTH, WIDE, VOCABULARY] = [4, 6, 5]
 const std = 0.1
 const project = (path: string, outFeatures: number, inFeatures = WIDTH) =>
-  linear({ path, inFeatures, outFeatures, bias: true, std })
+  made.linear({ path, inFeatures, outFeatures, bias: true, std })
 
 /** A family of two blocks; what its files call their parts is up to the map. */
 function familyOf(modelType: string, parts: (block: string) => ReadonlyArray<ModuleNode>, weights: Weights.WeightMap) {
@@ -22,8 +24,8 @@ function familyOf(modelType: string, parts: (block: string) => ReadonlyArray<Mod
     modelTypes: [modelType],
     attention: "causal",
     build: (): Network => {
-      const table = embedding({ path: "embed", rows: VOCABULARY, width: WIDTH, std })
-      const head = linear({ path: "head", inFeatures: WIDTH, outFeatures: VOCABULARY, std, outputHead: true })
+      const table = made.embedding({ path: "embed", rows: VOCABULARY, width: WIDTH, std })
+      const head = made.linear({ path: "head", inFeatures: WIDTH, outFeatures: VOCABULARY, std, outputHead: true })
       const node = { kind: "Block", sizes: { hiddenSize: WIDTH }, parameters: {}, outputHead: false }
       const blocks = [0, 1].map((i) => ({ ...node, path: `blocks.${i}`, children: parts(`blocks.${i}`) }))
       return {
@@ -140,6 +142,41 @@ const throughModel = (
 }
 const plain = (tensors: ReadonlyMap<string, FileTensor>) =>
   Object.fromEntries([...tensors].sort().map(([name, { shape, data }]) => [name, [[...shape], [...data]]]))
+
+Deno.test("parts of several number formats join in f32; of one, in that", () => {
+  const memory = memoryBackend()
+  const kept = new Map<string, unknown>()
+  const backend: MemoryBackend = {
+    ...memory,
+    allocate: (name, shape, dtype, storage) => {
+      kept.set(name, storage)
+      return memory.allocate(name, shape, dtype, storage)
+    },
+  }
+  const frozen = Layer.effectDiscard(
+    Effect.flatMap(Plugins.Plugins, (plugins) => plugins.register({ id: "t/none", trains: () => false })),
+  )
+  return inDirectory((directory) =>
+    run(
+      Effect.gen(function* () {
+        const dtypes = { query: "BF16", key: "F32", value: "F16" } as const
+        const files = [...joinedFiles].map(([name, { shape, data }]) => {
+          const dtype = name.startsWith("layers.0.") ? dtypes[name.split(".")[2] as keyof typeof dtypes] : "BF16"
+          return { name, shape, dtype, read: () => Promise.resolve(data) }
+        })
+        Deno.writeTextFileSync(`${directory}/config.json`, JSON.stringify({ model_type: "made-up-joined" }))
+        yield* writeSafetensors(`${directory}/model.safetensors`, files, { format: "pt" })
+        const model = yield* Model.load(directory, { task: Task.causalLM() })
+        assertEquals([0, 1].map((block) => kept.get(`blocks.${block}.Wqkv.weight`)), ["f32", "bf16"])
+        const { slot } = model.parameters.find(({ key }) => key === "blocks.0.Wqkv.weight")!
+        const part = yield* Effect.promise(() => model.backend.read(slot))
+        assertEquals(part.subarray(WIDTH * WIDTH, 2 * WIDTH * WIDTH), joinedFiles.get("layers.0.key.weight")!.data)
+      }),
+      Layer.merge(joined, frozen),
+      backend,
+    )
+  )
+})
 
 Deno.test("a fused and transposed projection loads in parts, and is saved as it was", async () => {
   const { values, saved } = await throughModel(fused, "made-up-fused", fusedFiles)

@@ -19,6 +19,7 @@ type Visible =
   | "window of one"
   | "prefix"
   | "window and prefix"
+  | "window and long prefix"
   | "segments"
   | "causal segments"
   | "single segments"
@@ -42,6 +43,10 @@ interface Problem {
   /** Axes of the bias that do not repeat, of batch, shared, group, queries, keys. Default: no bias. */
   readonly bias?: ReadonlyArray<number>
   readonly factor?: boolean
+  /** Columns of the factor. Default: one for each key. */
+  readonly period?: number
+  /** Keys of a page, a multiple of 8. Default: keys lie in rows. Forward only. */
+  readonly page?: number
   /** Whether heads of one token lie side by side, as projections leave them. */
   readonly tokens?: boolean
   /** Size of the numbers in q and k. Default 1. */
@@ -323,6 +328,56 @@ const PROBLEMS: ReadonlyArray<Problem> = [
     visibility: "causal segments",
     factor: true,
   },
+  ...([["causal segments", 300], ["all", 23], ["window and prefix", 1]] as const).map((
+    [visibility, period],
+  ): Problem => ({
+    name: `a factor that repeats after ${period} keys`,
+    batch: 1,
+    shared: 2,
+    group: 2,
+    queries: 19,
+    keys: 611,
+    width: 5,
+    visibility,
+    factor: true,
+    period,
+  })),
+  ...([
+    ["causal", 19, 48, 8],
+    ["ragged", 29, 96, 16],
+    ["window and prefix", 40, 640, 64],
+    ["everything", 29, 40, 8],
+    ["padding", 1, 96, 24],
+    ["ragged", 1, 64, 8],
+    ["empty rows", 1, 32, 8],
+    ["segments", 4, 32, 32],
+  ] as const).map(([visibility, queries, keys, page], i): Problem => ({
+    name: `${visibility} over pages of ${page}, ${queries} queries`,
+    batch: 3,
+    shared: 2,
+    group: 1 + i % 3,
+    queries,
+    keys,
+    width: 6,
+    valueWidth: 5 + i,
+    visibility,
+    page,
+    tokens: true,
+    factor: i === 0,
+    derivatives: [],
+    ...(i === 3 ? { bias: [1, 3, 4] } : {}),
+  })),
+  {
+    name: "a prefix longer than a chunk, and a gap",
+    batch: 1,
+    shared: 1,
+    group: 2,
+    queries: 101,
+    keys: 733,
+    width: 4,
+    visibility: "window and long prefix",
+    factor: true,
+  },
   { name: "a prefix alone", batch: 2, shared: 1, group: 1, queries: 9, keys: 4, width: 4, visibility: "prefix" },
 ]
 
@@ -340,20 +395,27 @@ class Tensors {
     this.buffers.push(data(size(shape) + 8, buffer + 1))
     return view(buffer, shape, strides, 4)
   }
+  /** A table of integers of one or two axes, behind others. */
+  integers(shape: number[], value: (row: number, column: number) => number): View {
+    const [rows, length = 1] = shape
+    const numbers = Int32Array.from(
+      { length: 2 + rows * length },
+      (_, i) => i < 2 ? 99 : value(Math.floor((i - 2) / length), (i - 2) % length),
+    )
+    const buffer = this.buffers.push(numbers) - 1
+    return view(buffer, shape, shape.length === 1 ? [1] : [length, 1], 2)
+  }
 }
 
 /** Adds the tables of a visibility. */
 const visibilityOf = ({ visibility, batch, queries, keys }: Problem, tensors: Tensors): Visibility => {
   const table = (shape: number[], value: (b: number, i: number) => number): View => {
-    const [rows, length = 1] = shape
-    const strides = shape.length === 1 ? [rows === batch ? 1 : 0] : [rows === batch ? length : 0, 1]
-    tensors.buffers.push(
-      Int32Array.from(
-        { length: 2 + rows * length },
-        (_, i) => i < 2 ? 99 : value(Math.floor((i - 2) / length), (i - 2) % length),
-      ),
-    )
-    return view(tensors.buffers.length - 1, [batch, ...shape.slice(1)], strides, 2)
+    const own = tensors.integers(shape, value)
+    return {
+      ...own,
+      shape: [batch, ...shape.slice(1)],
+      strides: [shape[0] === batch ? own.strides[0] : 0, ...own.strides.slice(1)],
+    }
   }
   const open = { prefix: 0, causal: false }
   const last = { ...open, causal: true, queryPositions: table([1, queries], (_, t) => t + keys - queries) }
@@ -385,6 +447,8 @@ const visibilityOf = ({ visibility, batch, queries, keys }: Problem, tensors: Te
       return { ...open, causal: true, prefix: Math.min(keys, 4) }
     case "window and prefix":
       return { ...last, prefix, window: 6 }
+    case "window and long prefix":
+      return { ...open, causal: true, prefix: 330, window: 11, queryPositions: table([1, queries], (_, t) => 4 * t) }
     case "segments":
       return { ...open, segments: segments(0) }
     case "causal segments":
@@ -403,15 +467,34 @@ const visibilityOf = ({ visibility, batch, queries, keys }: Problem, tensors: Te
 }
 
 const forwardCase = (problem: Problem): Case & { readonly call: AttentionCall } => {
-  const { name, batch, shared, group, queries, keys, width, valueWidth = width, factor, tokens, amplitude = 1 } =
-    problem
+  const {
+    name,
+    batch,
+    shared,
+    group,
+    queries,
+    keys,
+    width,
+    valueWidth = width,
+    factor,
+    period = keys,
+    page,
+    tokens,
+    amplitude = 1,
+  } = problem
   const tensors = new Tensors()
   const add = tensors.add.bind(tensors)
   const large = (count: number, seed: number) => noise(count, seed).map((x) => x * amplitude)
   const rows = tokens ? [0, 3, 1, 2, 4] : [0, 1, 2, 3, 4], pasts = tokens ? [0, 2, 1, 3] : [0, 1, 2, 3]
   const q = add([batch, shared, group, queries, width], rows, large)
-  const k = add([batch, shared, keys, width], pasts, large)
-  const v = add([batch, shared, keys, valueWidth], pasts, noise)
+  // A pool with a page more than is named, in another order.
+  const named = page === undefined ? 0 : keys / page, inPool = batch * named + 1
+  const lies = page === undefined ? [batch, shared, keys] : [inPool, shared, page]
+  const k = add([...lies, width], pasts, large)
+  const v = add([...lies, valueWidth], pasts, noise)
+  const pages = page === undefined ? {} : {
+    pages: tensors.integers([batch, named], (b, j) => 1 + (7 * (b * named + j) + 3) % (inPool - 1)),
+  }
   const visibility = visibilityOf(problem, tensors)
   const repeated = (axes: ReadonlyArray<number>): View => {
     const whole = [batch, shared, group, queries, keys]
@@ -425,7 +508,7 @@ const forwardCase = (problem: Problem): Case & { readonly call: AttentionCall } 
   const bias = problem.bias && repeated(problem.bias)
   // As dropout: some weights vanish, the others grow.
   const factors = (count: number, seed: number) => noise(count, seed).map((x) => x < -0.6 ? 0 : 1.25)
-  const factorView = factor ? add([batch, shared, group, queries, keys], [0, 1, 2, 3, 4], factors) : undefined
+  const factorView = factor ? add([batch, shared, group, queries, period], [0, 1, 2, 3, 4], factors) : undefined
   const output = add([batch, shared, group, queries, valueWidth], rows, noise)
   const logSum = add([batch, shared, group, queries], [0, 1, 2, 3], noise)
   return {
@@ -436,6 +519,7 @@ const forwardCase = (problem: Problem): Case & { readonly call: AttentionCall } 
       q,
       k,
       v,
+      ...pages,
       ...visibility,
       ...(bias ? { bias } : {}),
       ...(factorView ? { factor: factorView } : {}),
@@ -492,4 +576,6 @@ const gradientCase = (problem: Problem): Case => {
 /** Calls of `attention` with their buffers. */
 export const attentionCases: ReadonlyArray<Case> = PROBLEMS.map(forwardCase)
 /** Calls of `attention_gradient` with their buffers. */
-export const attentionGradientCases: ReadonlyArray<Case> = PROBLEMS.map(gradientCase)
+export const attentionGradientCases: ReadonlyArray<Case> = PROBLEMS.filter(({ page }) => page === undefined).map(
+  gradientCase,
+)

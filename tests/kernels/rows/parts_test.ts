@@ -2,8 +2,8 @@ import { assert, assertEquals } from "@std/assert"
 import type { Instruction } from "../../../kernels/contract.ts"
 import type { RowsCall } from "../../../kernels/rows/call.ts"
 import { cutLongRows } from "../../../kernels/rows/cut.ts"
-import { narrowRows } from "../../../kernels/rows/narrow.ts"
-import { rowsReference } from "../../../kernels/rows/reference.ts"
+import { fitBindings } from "../../../kernels/rows/fit_bindings.ts"
+import { rows } from "../../../kernels/rows/kernel.ts"
 import { noise, size, view } from "../compare.ts"
 
 const f32 = "f32" as const
@@ -19,9 +19,9 @@ const sameInParts = (
 ) => {
   const whole = sizes.map((n, i) => Float64Array.from(noise(n, i + 1)))
   const cut = whole.map((data) => data.slice())
-  rowsReference(call, whole)
+  rows.reference(call, whole)
   const calls = parts((n) => cut.push(new Float64Array(n).fill(NaN)) - 1)
-  for (const part of calls) rowsReference(part, cut)
+  for (const part of calls) rows.reference(part, cut)
   whole.forEach((data, i) => data.forEach((x, j) => assert(Math.abs(x - cut[i][j]) <= 1e-9 * (1 + Math.abs(x)))))
   return calls
 }
@@ -51,11 +51,11 @@ const partialSums = (space: number[], count: number): RowsCall => {
   }
 }
 
-Deno.test("narrowRows: parts name no more buffers than they may, and give the same", () => {
+Deno.test("fitBindings: parts name no more buffers than they may, and give the same", () => {
   for (const most of [4, 5, 8, 10, 40]) {
     const call = partialSums([3, 5], 17)
     const sizes = Array.from({ length: 25 }, () => 15)
-    const parts = sameInParts(call, sizes, (scratch) => narrowRows(call, most, scratch))
+    const parts = sameInParts(call, sizes, (scratch) => fitBindings(call, most, scratch))
     for (const part of parts) {
       assert(buffersOf({ ...part, body: needed(part) }).size <= most, `more than ${most} buffers`)
     }
@@ -63,14 +63,14 @@ Deno.test("narrowRows: parts name no more buffers than they may, and give the sa
   }
 })
 
-Deno.test("narrowRows: single numbers are put together first", () => {
+Deno.test("fitBindings: single numbers are put together first", () => {
   const space = [4, 6]
   const call: RowsCall = {
     ...partialSums(space, 12),
     inputs: Array.from({ length: 12 }, (_, i) => i < 3 ? view(i, space) : view(i, space, [0, 0], i % 2)),
     outputs: [{ step: partialSums(space, 12).body.length - 1, view: view(0, space) }],
   }
-  const parts = sameInParts(call, Array.from({ length: 12 }, () => 24), (scratch) => narrowRows(call, 6, scratch))
+  const parts = sameInParts(call, Array.from({ length: 12 }, () => 24), (scratch) => fitBindings(call, 6, scratch))
   assertEquals(parts.map((part) => part.space), [[1], [1], space])
   for (const part of parts) assert(buffersOf({ ...part, body: needed(part) }).size <= 6)
 })

@@ -7,16 +7,19 @@ import { Plugins } from "../../../core/contracts/plugins.ts"
 import type { Site } from "../../../core/contracts/site.ts"
 import type { Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
 import { gradients } from "../../../core/graph/rewrite/gradients.ts"
-import { initialize, load, saveAdapters } from "../../../core/model/mod.ts"
+import { initialize, load, saveAdapters, saveCheckpoint } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 import type { Tensor } from "../../../core/tensor/tensor.ts"
 import { embed } from "../../../core/training/embed.ts"
 import { batchInputs } from "../../../core/data/batches/batch_inputs.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
+import { encodeTensors } from "../../../plugins/peft_format/mod.ts"
+import { tensorsOf } from "../../core/model/stored.ts"
 import { evaluateAll } from "../../support/evaluate.ts"
 import { memoryBackend } from "../../support/memory_backend.ts"
 import { distance, failure, fixture, run } from "../../support/model_layer.ts"
+import { logits } from "../files.ts"
 
 interface Expected {
   readonly tokens: number[][]
@@ -84,6 +87,36 @@ for (const [name, task, architecture] of cases) {
     assertEquals(model.network.architecture, architecture)
     assertEquals(model.notes, [])
     assert(!model.parameters.some(({ key }) => key.includes("decoder") || key === "vocab_projector.weight"))
+  })
+}
+
+for (const [name, decoder] of [["masked", "cls.predictions.decoder"], ["distilbert_masked", "vocab_projector"]]) {
+  Deno.test(`${name}: a decoder that is no longer tied is saved, and loads untied`, async () => {
+    const directory = await Deno.makeTempDir()
+    try {
+      const tensors = await tensorsOf(`bert/${name}`)
+      const prefix = name === "masked" ? "bert" : "distilbert"
+      const { shape, data } = tensors.get(`${prefix}.embeddings.word_embeddings.weight`)!
+      tensors.set(`${decoder}.weight`, { shape, data: data.map((x, i) => x + Math.sin(i)) })
+      Deno.copyFileSync(fixture(`bert/${name}/config.json`), `${directory}/config.json`)
+      Deno.writeFileSync(`${directory}/model.safetensors`, encodeTensors(tensors))
+      const outputs = async (path: string) => {
+        const backend = memoryBackend()
+        const saving = Effect.gen(function* () {
+          const model = yield* load(path, { task: Task.maskedLM() })
+          if (path === directory) yield* saveCheckpoint(model, `${directory}/saved`)
+          return { logits: Array.from(logits(model, backend)), config: model.config }
+        })
+        return await run(saving, undefined, backend)
+      }
+      const before = await outputs(directory)
+      const after = await outputs(`${directory}/saved`)
+      assertEquals(after.logits, before.logits)
+      assertEquals(after.config.tie_word_embeddings, false)
+      assert(distance((await outputs(fixture(`bert/${name}`))).logits, before.logits) > 1e-2)
+    } finally {
+      await Deno.remove(directory, { recursive: true })
+    }
   })
 }
 

@@ -32,6 +32,23 @@ const batch: BatchTensors = {
 const contribute = (contribution: Contribution) =>
   Layer.effectDiscard(Effect.flatMap(Effect.service(Plugins), (plugins) => plugins.register(contribution)))
 
+/** Three rows before the tokens. */
+const rowsOf = (name: string): Contribution => ({
+  id: "test/rows",
+  sites: [{
+    select: "model",
+    plan: () => {
+      const data = Float32Array.from(expectedOf(name).rows.values)
+      return {
+        place: "input-prefix",
+        length: 3,
+        parameters: { rows: { shape: [3, 16], initializer: { kind: "values", data } } },
+        forward: (scope) => scope.parameter("rows"),
+      }
+    },
+  }],
+})
+
 /** Logits of a fixture's rows without padding, here and in transformers. */
 async function difference(
   name: string,
@@ -69,6 +86,15 @@ Deno.test("mistral: other head width, activation and theta, f16 weights as in tr
   assert(error < 1e-5, `logits are off by ${error}`)
 })
 
+Deno.test("mistral and qwen3: windows of all layers or of some, norms of heads, as in transformers", async () => {
+  for (const name of ["mistral_window", "qwen3"]) {
+    const { error } = await difference(name, Task.causalLM())
+    assert(error < 1e-5, `${name}: logits are off by ${error}`)
+    const rows = await difference(name, Task.causalLM(), rowsOf(name), ({ rows }) => rows.logits)
+    assert(rows.error < 1e-5, `${name}: with rows before the tokens, logits are off by ${rows.error}`)
+  }
+})
+
 Deno.test("qwen2: classification by the last token that is not padding, bf16 weights as in transformers", async () => {
   const { error, model } = await difference("qwen2", Task.classification(["a", "b", "c"]))
   assert(error < 1e-5, `logits are off by ${error}`)
@@ -104,18 +130,6 @@ Deno.test("prefix keys count as past_key_values do in transformers", async () =>
 })
 
 Deno.test("rows before the tokens count as inputs_embeds do in transformers", async () => {
-  const { values } = expectedOf("llama").rows
-  const { error } = await difference("llama", Task.causalLM(), {
-    id: "test/rows",
-    sites: [{
-      select: "model",
-      plan: () => ({
-        place: "input-prefix",
-        length: 3,
-        parameters: { rows: { shape: [3, 16], initializer: { kind: "values", data: Float32Array.from(values) } } },
-        forward: (scope) => scope.parameter("rows"),
-      }),
-    }],
-  }, (expected) => expected.rows.logits)
+  const { error } = await difference("llama", Task.causalLM(), rowsOf("llama"), ({ rows }) => rows.logits)
   assert(error < 1e-5, `logits are off by ${error}`)
 })

@@ -7,8 +7,9 @@ import * as Effect from "effect/Effect"
 import { initialize, load, saveAdapters } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
-import { decodeLoraConfig, decodePromptConfig, encodeTensors, PeftError } from "../../../plugins/peft_format/mod.ts"
+import { decodeLoraConfig, decodePromptConfig, encodeTensors } from "../../../plugins/peft_format/mod.ts"
 import { peftName } from "../../../plugins/peft_format/lora/stored_names.ts"
+import { PeftError } from "../../../plugins/peft_names/mod.ts"
 import { decodeAllTensors, type FileTensor } from "../../../plugins/peft_format/tensors.ts"
 import { failure, fixture, run } from "../../support/model_layer.ts"
 
@@ -46,7 +47,7 @@ Deno.test("a config's fields: those that say nothing, those that are new, those 
   assertEquals(read({ task_type: "FEATURE_EXTRACTION" }).taskType, "FEATURE_EXTRACTION")
   assertThrows(() => read({ trainable_token_indices: { embed_tokens: [3] } }), PeftError, "trainable_token_indices")
   assertThrows(() => read({ target_parameters: ["experts.up"] }), PeftError, "target_parameters")
-  assertThrows(() => read({ peft_type: "VERA" }), PeftError, 'peft_type is "VERA", not "LORA"; load it with the plugin')
+  assertThrows(() => read({ peft_type: "VERA" }), PeftError, 'peft_type is "VERA", not LORA; load it with the plugin')
   const hub = () => decodeLoraConfig('{"config": {}, "model_class": "BertModel"}', "f.json")
   assertThrows(hub, PeftError, "AdapterHub")
 })

@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert"
-import { decodeLoraConfig, encodeLoraConfig, PeftError, type PeftLoraConfig } from "../../../plugins/peft_format/mod.ts"
+import { decodeLoraConfig, encodeLoraConfig, type PeftLoraConfig } from "../../../plugins/peft_format/mod.ts"
+import { PeftError } from "../../../plugins/peft_names/mod.ts"
 
 const full: PeftLoraConfig = {
   taskType: "SEQ_CLS",

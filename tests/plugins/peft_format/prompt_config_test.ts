@@ -3,9 +3,9 @@ import {
   decodePromptConfig,
   encodePromptConfig,
   nearest,
-  PeftError,
   type PeftPromptConfig,
 } from "../../../plugins/peft_format/mod.ts"
+import { PeftError } from "../../../plugins/peft_names/mod.ts"
 
 const TYPES = ["PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING"] as const
 const common = {

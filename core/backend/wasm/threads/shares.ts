@@ -13,6 +13,7 @@ import {
   i32,
   increase,
   loop,
+  minU32,
   type ModuleBuilder,
   ret,
   select,
@@ -77,7 +78,7 @@ export const sharesOf = (module: ModuleBuilder, thread: number, threads: number)
           set(taken, i32.atomicAdd(get(place), get(piece))),
           when(i32.ltU(get(taken), get(size)), [
             increase(piece, get(taken)),
-            globalSet(end, i32.add(get(start), select(get(piece), get(size), i32.ltU(get(piece), get(size))))),
+            globalSet(end, i32.add(get(start), minU32(get(piece), get(size)))),
             globalSet(begin, i32.add(get(start), get(taken))),
             ret(i32.const(1)),
           ]),

@@ -68,7 +68,7 @@ export const startWorkers = async (threads: number, memory: WebAssembly.Memory |
   }
   try {
     for (let thread = 0; thread < threads; thread++) {
-      workers.push(await startThread(engine, onReply, (message) => fail(-1, `worker ${thread}: ${message}`)))
+      workers.push(await startThread(engine, {}, onReply, (message) => fail(-1, `worker ${thread}: ${message}`)))
     }
     // Every worker answers once, so a worker that cannot start is an error here.
     const common = {

@@ -1,5 +1,5 @@
-/** A line end as Windows, Unix or old Macs write it; "\r\r\n" is what Windows makes of "\r\n" when it writes text. */
+/** A line end of Windows, Unix or old Macs; text mode on Windows turns "\r\n" into "\r\r\n". */
 export const LINE_END = /\r+\n|\n|\r/
 
-/** The same text with "\n" for each line end of Windows. Carriage returns that stand alone stay. */
+/** Turns line ends of Windows into "\n". Lone carriage returns stay. */
 export const unixLineEnds = (text: string): string => text.includes("\r") ? text.replace(/\r+\n/g, "\n") : text

@@ -1,41 +1,36 @@
-import type { Shape } from "../shape.ts"
-import { type Field, walkFields } from "../json/walk_fields.ts"
+import type { Shape } from "./shape.ts"
+import { type Field, walkFields } from "./walk_fields.ts"
 
-/** What quotes do in a file, were they quoting. Numbers are lines. */
-export interface QuoteSurvey {
+/** What a line can show, if quotes enclose fields. */
+const SIGNS = [
+  "quoted", // a field in quotes from end to end
+  "doubled", // such a field with doubled quotes
+  "spanning", // such a field with a line end
+  "idle", // such a field that needs no quotes
+  "bare", // a quote within a field that does not begin with one
+  "spaced", // such a quote with nothing but spaces before it
+  "trailing", // text after a closing quote
+  "open", // a quote that is never closed
+] as const
+type Sign = typeof SIGNS[number]
+
+/** What quotes do in a file, if they enclose fields: the lines of each sign, and what holds for all of them. */
+export interface QuoteSurvey extends Readonly<Record<Sign, ReadonlyArray<number>>> {
   /** The records that are no blank lines. */
   readonly shapes: ReadonlyArray<Shape>
-  /** Where each record begins, also blank ones that are not quite empty: those that csv-parse gives. */
+  /** First lines of the records that csv-parse gives: blank ones too, unless they are empty. */
   readonly starts: ReadonlyArray<number>
-  /** Fields that are quoted from end to end. */
-  readonly quoted: ReadonlyArray<number>
-  /** Those among them that hold doubled quotes. */
-  readonly doubled: ReadonlyArray<number>
-  /** Those that hold a line end. */
-  readonly spanning: ReadonlyArray<number>
-  /** Those that hold nothing that a writer has to quote. */
-  readonly idle: ReadonlyArray<number>
-  /** Whether the idle ones are those that hold a comma, all of them: Excel quotes these in every kind of file. */
+  /** Whether exactly the fields with a comma are idle: Excel quotes these in every kind of file. */
   readonly commas: boolean
-  /** Whether each column is quoted in all rows or in none, as where a writer quotes all texts. */
+  /** Whether each column is quoted in all rows or in none, as by a writer that quotes all texts. */
   readonly byColumn: boolean
   /** Whether a name in the header is quoted. */
   readonly header: boolean
-  /** Quotes within a field that does not begin with one. */
-  readonly bare: ReadonlyArray<number>
-  /** Those of them with nothing but spaces before the first. */
-  readonly spaced: ReadonlyArray<number>
-  /** Text after a closing quote. */
-  readonly trailing: ReadonlyArray<number>
-  /** Quotes that are never closed: one at most. */
-  readonly open: ReadonlyArray<number>
 }
 
-/** Looks through a text (line ends are "\n") as if its quotes were quoting. */
+/** Looks through a text (line ends are "\n") as if its quotes enclosed fields. */
 export const surveyQuotes = (text: string, delimiter: string, hasHeader: boolean): QuoteSurvey => {
-  const lines = { quoted: [], doubled: [], spanning: [], idle: [], bare: [], spaced: [], trailing: [], open: [] } as {
-    [Name in "quoted" | "doubled" | "spanning" | "idle" | "bare" | "spaced" | "trailing" | "open"]: Array<number>
-  }
+  const lines = Object.fromEntries(SIGNS.map((sign) => [sign, []])) as unknown as Record<Sign, Array<number>>
   const shapes: Array<Shape> = []
   const starts: Array<number> = []
   const columns: Array<{ quoted: boolean; plain: boolean }> = []
@@ -44,8 +39,8 @@ export const surveyQuotes = (text: string, delimiter: string, hasHeader: boolean
   let filled = 0
   let first = ""
   let empty = true
-  const note = (name: keyof typeof lines, line: number) => {
-    if (lines[name].at(-1) !== line) lines[name].push(line)
+  const note = (sign: Sign, line: number) => {
+    if (lines[sign].at(-1) !== line) lines[sign].push(line)
   }
   const visitQuoted = ({ text, line }: Field) => {
     note("quoted", line)

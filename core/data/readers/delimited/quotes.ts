@@ -1,21 +1,21 @@
 import { listPlaces } from "../../data_error.ts"
 import type { Fault } from "../../table/table.ts"
 import { type QuoteSurvey, surveyQuotes } from "./quote_survey.ts"
-import { fittingShare, shapeOf } from "../shape.ts"
+import { fittingShare, shapeOf } from "./shape.ts"
 
-/** How the quotes of a file are to be read. */
+/** How the quotes of a file are read. */
 export interface QuoteReading {
-  /** Whether `"` around a field is no part of it. */
+  /** Whether `"` encloses fields. */
   readonly quoting: boolean
-  /** Share of the records that fit their header, so read. */
+  /** Share of the records that fit the header in this reading. */
   readonly fitting: number
-  /** For people: where it was not certain. */
+  /** What was assumed. */
   readonly notes: ReadonlyArray<string>
-  /** What forbids to read it so. */
+  /** Records that contradict this reading. */
   readonly faults: ReadonlyArray<Fault>
-  /** Where it is quoting: lines on which records begin, empty lines aside. */
+  /** If quotes enclose fields: first lines of the records, empty lines aside. */
   readonly starts?: ReadonlyArray<number>
-  /** Where it is not: the records. */
+  /** If they do not: the records. */
   readonly records?: ReadonlyArray<ParsedRecord>
 }
 
@@ -34,9 +34,9 @@ const plainRecords = (text: string, delimiter: string): ReadonlyArray<ParsedReco
   )
 
 /**
- * Decides whether quotes are quoting. With commas (semicolons, bars) they are, as RFC 4180 has it, and what breaks its rules
- * is a fault. With tabs both are usual: pandas and spreadsheets quote, GLUE does not. There the file tells: quoting must fit
- * all records, and there must be a sign that a writer quoted (what needs it is quoted and nothing else, or whole columns).
+ * Decides whether quotes enclose fields. With commas, semicolons or bars they do (RFC 4180), and breaking its rules is a
+ * fault. With tabs both are usual: pandas and spreadsheets quote, GLUE does not. Then the file decides: all records must fit,
+ * and it must show that a writer quoted (only the fields that need it, or whole columns).
  */
 export const readQuotes = (
   text: string,
@@ -55,7 +55,7 @@ export const readQuotes = (
   if (quotes === "double") return quoted
   const places = listPlaces("line", delimiter === "\t" ? survey.quoted : survey.spanning)
   if (delimiter !== "\t") {
-    // Two quotes that stand apart may look like one field, where each of its lines is a row.
+    // Two unrelated quotes can look like one field although each of its lines is a row.
     if (survey.spanning.length === 0 || survey.doubled.length > 0 || plain().fitting < 1) return quoted
     return { ...quoted, notes: [...quoted.notes, `fields in quotes hold line ends (${places}); ${PLAIN_ADVICE}`] }
   }
@@ -64,7 +64,7 @@ export const readQuotes = (
   return { ...quoted, notes: [`quotes are taken as quoting (${places}); ${PLAIN_ADVICE}`, ...quoted.notes] }
 }
 
-/** Whether the quotes of a file that is parted by tabs are quoting. */
+/** Whether quotes enclose fields in a file with tabs. */
 const looksQuoted = (
   { quoted, doubled, spanning, idle, commas, byColumn, header: headerQuoted, bare, trailing, open, shapes }:
     QuoteSurvey,
@@ -75,7 +75,7 @@ const looksQuoted = (
   if (quoted.length === 0 || trailing.length > 0 || open.length > 0) return false
   if (quotedFitting < 1 && quotedFitting <= plainFitting) return false
   if (plainFitting < 1 || doubled.length > 0 || headerQuoted) return true
-  // A writer that quotes leaves no quote bare; and lines within a field seldom happen to be rows of their own.
+  // A writer that quotes leaves no quote bare; and the lines of one field rarely are rows of their own.
   const columns = header?.length ?? shapes[0].count
   if (bare.length > 0 || (spanning.length > 0 && columns > 1)) return false
   return idle.length === 0 || commas || byColumn
@@ -102,7 +102,7 @@ const plainNotes = (
   { quoted, doubled, header, bare, trailing, open }: QuoteSurvey,
 ): ReadonlyArray<string> => {
   const others = [...trailing, ...open].sort((a, b) => a - b)
-  // Quotes within fields and quotes that begin them and end elsewhere: no writer of quotes leaves both.
+  // No writer that quotes leaves both kinds.
   const certain = bare.length > 0 && others.length > 0 && doubled.length === 0 && !header
   if (quoted.length === 0 || certain) return []
   const beside = others.length === 0 ? "" : `; others do not, ${listPlaces("line", others)}`

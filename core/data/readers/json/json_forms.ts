@@ -1,10 +1,10 @@
-import { DataError } from "../../data_error.ts"
+import { DataError, quoted } from "../../data_error.ts"
 
-/** Rows found in a JSON value, and what is to be told of how. */
+/** Rows in a JSON value, and where they were found. */
 export interface FoundRows {
   /** The rows: objects, unless the file is malformed. */
   readonly rows: ReadonlyArray<unknown>
-  /** For people. */
+  /** What was assumed. Default: nothing. */
   readonly note?: string
 }
 
@@ -19,13 +19,13 @@ const isNumbered = (names: ReadonlyArray<string>): boolean => names.every((name)
 const rowOf = (names: ReadonlyArray<string>, cells: ReadonlyArray<unknown>): unknown =>
   cells.length === names.length ? Object.fromEntries(names.map((name, column) => [name, cells[column]])) : cells
 
-/** Rows that are lists get names where these are known. */
+/** Turns rows that are lists into objects, if a header names their items. */
 export const namedRows = (rows: ReadonlyArray<unknown>, header?: ReadonlyArray<string>): ReadonlyArray<unknown> =>
   header === undefined ? rows : rows.map((row) => Array.isArray(row) ? rowOf(header, row) : row)
 
 /**
- * The rows of a JSON file: an array of objects, or what pandas (`to_json` with any `orient`), datasets (`to_dict`) and
- * people write in its place, as far as it is certain.
+ * The rows of a JSON file: an array of objects, or an unambiguous other form of pandas (`to_json` with any `orient`) or
+ * datasets (`to_dict`).
  *
  * @throws DataError `Malformed` that says what the file is.
  */
@@ -52,9 +52,7 @@ export const rowsOfJson = (value: unknown, source: string, header?: ReadonlyArra
   if (names.length > 0 && values.every(isObject)) return byKeys(value as Readonly<Record<string, Values>>, fail)
   const full = listed.filter((name) => (value[name] as ReadonlyArray<unknown>).length > 0)
   if (full.length > 1) {
-    return fail(
-      `several lists of rows, ${full.map((name) => JSON.stringify(name)).join(", ")}: save each in a file of its own`,
-    )
+    return fail(`several lists of rows, ${quoted(full)}: save each in a file of its own`)
   }
   if (full.length === 1) {
     return {
@@ -62,7 +60,7 @@ export const rowsOfJson = (value: unknown, source: string, header?: ReadonlyArra
       note: `${source}: the rows are those of ${JSON.stringify(full[0])}`,
     }
   }
-  return fail(`one object with ${names.slice(0, 5).map((name) => JSON.stringify(name)).join(", ") || "nothing in it"}`)
+  return fail(`one object with ${quoted(names.slice(0, 5)) || "nothing in it"}`)
 }
 
 /** What pandas writes with `orient="split"`. */
@@ -96,9 +94,7 @@ const byKeys = (value: Readonly<Record<string, Values>>, fail: (what: string) =>
     return { rows: inner.map((row) => rowOf(outer, outer.map((column) => value[column][row]))) }
   }
   return fail(
-    `objects by the names ${
-      outer.slice(0, 3).map((name) => JSON.stringify(name)).join(", ")
-    }, which may be columns or ` +
+    `objects by the names ${quoted(outer.slice(0, 3))}, which may be columns or ` +
       'rows: write it with orient="records"',
   )
 }

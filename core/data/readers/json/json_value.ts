@@ -1,9 +1,9 @@
 import { errorOffset } from "../../../formats/json/json_file.ts"
 
-/** The beginning of a string of JSON, or a number or word of Python's JSON. */
+/** The start of a JSON string, a number, or a word that only Python's JSON has. */
 const TOKEN = /"|-?(?:Infinity|NaN)\b|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/g
 
-/** Where there is none of these, no number can lose anything (tested first, since most texts have none). */
+/** A number that may lose digits. Tested first, as most texts have none. */
 const MAY_LOSE = /[:,[]\s*(?:-0|-?\d+(?:[.eE]|\d{15}))/
 
 const keepsItsText = (token: string): boolean => {
@@ -12,7 +12,7 @@ const keepsItsText = (token: string): boolean => {
   return String(value) === token && (!Number.isInteger(value) || Number.isSafeInteger(value))
 }
 
-/** Where the string ends that begins at an offset. */
+/** The end of the string that begins at `start`; 0 if it is not closed. */
 const stringEnd = (text: string, start: number): number => {
   let at = start
   do {
@@ -24,7 +24,7 @@ const stringEnd = (text: string, start: number): number => {
   return text.length
 }
 
-/** The same JSON with a string for each number whose text would be lost, and null for NaN and Infinity. */
+/** JSON with strings in place of numbers whose text would be lost, and null in place of NaN and Infinity. */
 const withTexts = (text: string): string => {
   const parts: Array<string> = []
   let from = 0
@@ -43,10 +43,10 @@ const withTexts = (text: string): string => {
 }
 
 /**
- * A value from JSON. A number whose text is not how JavaScript writes it (1.0, 1e3, -0, an id beyond 2^53) is that text,
- * so that no digit is lost. NaN and Infinity, which Python writes, are null, as pandas writes them.
+ * Parses JSON. A number that JavaScript would write otherwise (1.0, 1e3, -0, an id beyond 2^53) becomes its text, so no digit
+ * is lost. NaN and Infinity, which Python writes, become null, as pandas writes them.
  *
- * @throws SyntaxError with a message of our own: what is wrong, and what may be the reason.
+ * @throws SyntaxError that says what is wrong and the likely reason.
  */
 export const parseJsonValue = (text: string): unknown => {
   try {
@@ -56,14 +56,14 @@ export const parseJsonValue = (text: string): unknown => {
       try {
         return JSON.parse(withTexts(text))
       } catch {
-        // Told below.
+        // Reported below.
       }
     }
     throw new SyntaxError(faultOf(text))
   }
 }
 
-/** What is wrong with a text that is not JSON. */
+/** Describes the first error of a text that is not JSON. */
 const faultOf = (text: string): string => {
   const offset = errorOffset(text)
   const before = text.slice(0, offset)

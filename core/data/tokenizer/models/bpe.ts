@@ -1,4 +1,5 @@
 import { type Fields, tokenizerError } from "../fields.ts"
+import { Heap } from "../heap.ts"
 import { type Model, readVocab } from "./model.ts"
 import { PairTable } from "./pair_table.ts"
 import { bytesOf } from "../unicode.ts"
@@ -130,14 +131,14 @@ const mergeLong = (symbols: Array<number>, { ranks, made }: Merges): ReadonlyArr
   const size = symbols.length
   const next = Int32Array.from(symbols, (_, at) => at + 1)
   const previous = Int32Array.from(symbols, (_, at) => at - 1)
-  const heap = new Heap()
+  const heap = new Heap<number>((a, b) => a < b)
   const offer = (at: number): void => {
     if (at < 0 || next[at] >= size) return
     const rank = ranks.get(symbols[at], symbols[next[at]])
     if (rank >= 0) heap.push(rank * PLACES + at)
   }
   for (let at = 0; at < size; at++) offer(at)
-  for (let top = heap.pop(); top >= 0; top = heap.pop()) {
+  for (let top = heap.pop(); top !== undefined; top = heap.pop()) {
     const rank = Math.floor(top / PLACES)
     const at = top - rank * PLACES
     if (symbols[at] < 0 || next[at] >= size) continue
@@ -152,42 +153,4 @@ const mergeLong = (symbols: Array<number>, { ranks, made }: Merges): ReadonlyArr
     offer(at)
   }
   return symbols.filter((id) => id >= 0)
-}
-
-/** The smallest number on top. */
-class Heap {
-  readonly #items: Array<number> = []
-
-  push(item: number): void {
-    const items = this.#items
-    let at = items.length
-    while (at > 0) {
-      const parent = (at - 1) >> 1
-      if (items[parent] <= item) break
-      items[at] = items[parent]
-      at = parent
-    }
-    items[at] = item
-  }
-
-  /** -1 when there is nothing. */
-  pop(): number {
-    const items = this.#items
-    if (items.length === 0) return -1
-    const top = items[0]
-    const item = items.pop()!
-    const size = items.length
-    if (size === 0) return top
-    let at = 0
-    while (true) {
-      let child = 2 * at + 1
-      if (child >= size) break
-      if (child + 1 < size && items[child + 1] < items[child]) child++
-      if (items[child] >= item) break
-      items[at] = items[child]
-      at = child
-    }
-    items[at] = item
-    return top
-  }
 }

@@ -9,7 +9,8 @@ import type * as FileSystem from "effect/FileSystem"
 import type { StorageError } from "../../../formats/files/storage_error.ts"
 import { writeFileWhole } from "../../../formats/files/whole_file.ts"
 import { DataError } from "../../data_error.ts"
-import { PairHeap } from "./pair_heap.ts"
+import { Heap } from "../heap.ts"
+import { BYTE_CHARACTERS } from "../unicode.ts"
 
 /** What is trained. */
 export interface TrainBpeOptions {
@@ -33,70 +34,25 @@ export interface TrainedTokenizer {
   readonly config: Readonly<Record<string, string | boolean>>
 }
 
-/** The parts of a Hugging Face `tokenizer.json` that a byte-level encoding has. */
+/** A Hugging Face `tokenizer.json` with a byte-level encoding: every byte has a token, and every text keeps its bytes. */
 export interface TokenizerJson {
-  /** Version of the file format. */
-  readonly version: "1.0"
-  /** None. */
-  readonly truncation: null
-  /** None. */
-  readonly padding: null
   /** Special tokens. */
   readonly added_tokens: ReadonlyArray<Readonly<Record<string, string | number | boolean>>>
-  /** None: every byte is kept. */
-  readonly normalizer: null
-  /** Splits a text into words and spells their bytes as characters. */
-  readonly pre_tokenizer: ByteLevelJson
-  /** Adds no tokens. */
-  readonly post_processor: ByteLevelJson
-  /** Spells characters as bytes again. */
-  readonly decoder: ByteLevelJson
-  /** Vocabulary and merges. */
+  /** The encoding, with its settings. */
   readonly model: {
-    /** Kind of model. */
-    readonly type: "BPE"
-    /** None. */
-    readonly dropout: null
-    /** None is needed: every byte has a token. */
-    readonly unk_token: null
-    /** None. */
-    readonly continuing_subword_prefix: null
-    /** None. */
-    readonly end_of_word_suffix: null
-    /** Off. */
-    readonly fuse_unk: false
-    /** Off. */
-    readonly byte_fallback: false
-    /** Off. */
-    readonly ignore_merges: false
     /** Token to id. */
     readonly vocab: Readonly<Record<string, number>>
     /** Pairs to merge, the first ones first. */
     readonly merges: ReadonlyArray<readonly [string, string]>
+    /** Settings of the format. */
+    readonly [setting: string]: unknown
   }
-}
-
-/** A byte-level part of a `tokenizer.json`. */
-export interface ByteLevelJson {
-  /** Kind of part. */
-  readonly type: "ByteLevel"
-  /** Whether a space is put before the text. */
-  readonly add_prefix_space: false
-  /** Whether offsets leave the space out. */
-  readonly trim_offsets: true
-  /** Whether a text is split by {@link WORDS}. */
-  readonly use_regex: true
+  /** Further parts of the format. */
+  readonly [part: string]: unknown
 }
 
 /** How a text is split into words, which no merge crosses: the `ByteLevel` pre-tokenizer's expression. */
-export const WORDS: RegExp = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu
-
-/** The character that spells each byte: printable Latin-1 as it is, the others from U+0100 on. */
-export const BYTE_CHARACTERS: ReadonlyArray<string> = (() => {
-  const printable = (byte: number) => (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae
-  let next = 256
-  return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(printable(byte) ? byte : next++))
-})()
+const WORDS: RegExp = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu
 
 /**
  * Trains on texts. Deterministic: of equally frequent pairs the one of the smaller ids is merged first.
@@ -126,15 +82,16 @@ export const trainBpe = (texts: Iterable<string>, options: TrainBpeOptions): Tra
     }
   }
   words.forEach((_, word) => count(word, 1))
-  const heap = new PairHeap()
-  for (const [key, total] of pairCounts) heap.push(key, total)
+  // Of pairs as frequent, the one of the smaller ids comes first.
+  const heap = new Heap<Counted>((a, b) => a.count > b.count || (a.count === b.count && a.key < b.key))
+  for (const [key, count] of pairCounts) heap.push({ key, count })
   while (tokens.length < vocabSize) {
     const top = heap.pop()
     if (top === undefined) break
     const total = pairCounts.get(top.key) ?? 0
     if (top.count !== total) {
       // Counts that fell since are put right here; those that rose were pushed anew.
-      if (total < top.count && total > 0) heap.push(top.key, total)
+      if (total < top.count && total > 0) heap.push({ key: top.key, count: total })
       continue
     }
     if (total < minFrequency) break
@@ -156,7 +113,7 @@ export const trainBpe = (texts: Iterable<string>, options: TrainBpeOptions): Tra
     }
     pairWords.delete(top.key)
     pairCounts.delete(top.key)
-    for (const key of changed) heap.push(key, pairCounts.get(key) ?? 0)
+    for (const key of changed) heap.push({ key, count: pairCounts.get(key) ?? 0 })
   }
   return toFiles(tokens, merges, specialTokens, eosToken, padToken)
 }
@@ -175,6 +132,12 @@ export const saveTokenizer = (
 
 /** A pair of ids as one number. */
 const PAIR = 2 ** 24
+
+/** A pair, and how often it occurs. */
+interface Counted {
+  readonly key: number
+  readonly count: number
+}
 
 const checkOptions = (
   vocabSize: number,
@@ -235,7 +198,7 @@ const toFiles = (
   eosToken: string | undefined,
   padToken: string | undefined,
 ): TrainedTokenizer => {
-  const byteLevel: ByteLevelJson = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true }
+  const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true }
   const model: TokenizerJson = {
     version: "1.0",
     truncation: null,

@@ -12,7 +12,8 @@ import { expressionOf } from "../../../weights/name_pattern.ts"
 import type { StoredTensor } from "../../../weights/stored_tensor.ts"
 import { asInModel, ignoredNames, isOptional, type Ties, tiesOf, type WeightMap } from "../../../weights/weight_map.ts"
 import { withChanges } from "../changed_base.ts"
-import type { Description } from "../describe.ts"
+import { headPath, type ModelTask } from "../../heads/model_task.ts"
+import type { Description, TaskDescription } from "../describe.ts"
 import { Families } from "../families.ts"
 import type { FoundInFiles } from "../structure.ts"
 import type { TaskOf } from "../../../tasks/task.ts"
@@ -21,6 +22,8 @@ import { settleTies } from "./settle_ties.ts"
 import { compareBuffers, STALE_BUFFERS } from "./stale_buffers.ts"
 import { headOfAnotherSize, isLabelled, type Labelled, taskOfHead } from "./stored_head.ts"
 import { unwrapNames } from "../../stored_names.ts"
+
+export { writeFromFiles } from "./write_from_files.ts"
 
 /** Weights under a model's names, and what they say of the model. */
 export interface StoredWeights extends FoundInFiles {
@@ -42,10 +45,71 @@ export function storedWeights(
   FileSystem.FileSystem | Families
 > {
   return Effect.gen(function* () {
+    const { directory, tasks, changed, savedTasks } = description
+    const stored = yield* openWeights(directory, yield* (yield* Families).formats)
+    const found: Record<string, ModelTask> = {}
+    const tensors = new Map<string, StoredTensor>()
+    const tied: Record<string, string> = {}
+    const fresh = new Set<string>(), notes = new Set<string>()
+    for (const [name, own] of Object.entries(tasks)) {
+      const { network, paths, keys } = own
+      const isNamed = paths !== undefined
+      const named = ofTask(stored, savedTasks, isNamed ? name : undefined)
+      // A head without a name is of no task in particular.
+      const ownHead = isNamed && !savedTasks.includes(name) ? "new" : head
+      const one = yield* weightsOf({ ...own, directory, changed }, ownHead, named)
+      const { task, record: config } = one
+      found[name] = { task, network, tied: one.tied, config, ...(isNamed ? { paths } : {}) }
+      one.tensors.forEach((tensor, key) => keys.has(key) && tensors.set(keys.get(key)!, tensor))
+      for (const [key, from] of Object.entries(one.tied)) tied[keys.get(key)!] = keys.get(from)!
+      one.missing.forEach((key) => fresh.add(keys.get(key)!))
+      one.notes.forEach((note) => notes.add(note))
+    }
+    const untied = Object.values(found).some(({ config }) => config.tie_word_embeddings === false)
+    const record = untied ? { ...description.record, tie_word_embeddings: false } : description.record
+    return { tasks: found, tensors, tied, fresh, record, notes: [...notes] }
+  })
+}
+/** Tensors under the names that a model of one task has: heads that were saved under the names of others are left out. */
+function ofTask(
+  stored: ReadonlyMap<string, StoredTensor>,
+  saved: ReadonlyArray<string>,
+  name: string | undefined,
+): ReadonlyMap<string, StoredTensor> {
+  const plain = new Map<string, StoredTensor>(), own = new Map<string, StoredTensor>()
+  for (const [key, tensor] of stored) {
+    const task = saved.find((task) => key.startsWith(headPath(task, "")))
+    if (task === undefined) plain.set(key, tensor)
+    else if (task === name) own.set(key.slice(headPath(task, "").length), tensor)
+  }
+  return new Map([...plain, ...own])
+}
+
+/** A task's part of a description. */
+interface OwnDescription extends TaskDescription, Pick<Description, "directory" | "changed"> {}
+
+/** Weights of a task, by the names of its own network. */
+function weightsOf(
+  description: OwnDescription,
+  head: "stored" | "new",
+  stored: ReadonlyMap<string, StoredTensor>,
+): Effect.Effect<
+  {
+    readonly task: TaskOf
+    readonly tensors: ReadonlyMap<string, StoredTensor>
+    readonly tied: Ties
+    readonly record: OwnDescription["config"]["record"]
+    readonly missing: ReadonlyArray<string>
+    readonly notes: ReadonlyArray<string>
+  },
+  ModelError | StorageError | SafetensorsError,
+  FileSystem.FileSystem
+> {
+  return Effect.gen(function* () {
     const { directory, network, parameters, changed } = description
     const ties = tiesOf(network.weights)
     const keys = new Set(parameters.map(({ key }) => key).filter((key) => !Object.hasOwn(ties, key)))
-    const plain = unwrapNames(yield* openWeights(directory, yield* (yield* Families).formats), keys)
+    const plain = unwrapNames(stored, keys)
     const named = yield* underModelNames(network.weights, plain.tensors, directory)
     const quantized = quantizedTensors(named, keys)
     if (quantized !== undefined) yield* refuseQuantized(directory, quantized)
@@ -67,8 +131,7 @@ export function storedWeights(
       shape.length > 1 && Object.hasOwn(ties, key) && !Object.hasOwn(tied, key)
     )
     const record = apart ? { ...description.config.record, tie_word_embeddings: false } : description.config.record
-    const told = [...plain.notes, ...settled.notes, ...notes, ...buffers]
-    return { task, tied, tensors, record, fresh: new Set(missing), notes: told }
+    return { task, tied, tensors, record, missing, notes: [...plain.notes, ...settled.notes, ...notes, ...buffers] }
   })
 }
 
@@ -78,7 +141,10 @@ function underModelNames(
   stored: ReadonlyMap<string, StoredTensor>,
   directory: string,
 ): Effect.Effect<ReadonlyMap<string, StoredTensor>, SafetensorsError> {
-  const under = () => asInModel(map, stored, (tensor, [{ dtype }]) => ({ ...tensor, dtype }))
+  // Of several types f32 loses nothing.
+  const typeOf = ([{ dtype }, ...others]: ReadonlyArray<StoredTensor>) =>
+    others.every((other) => other.dtype === dtype) ? dtype : "F32"
+  const under = () => asInModel(map, stored, (tensor, from) => ({ ...tensor, dtype: typeOf(from) }))
   return attempt(under, ShapeError).pipe(Effect.mapError(({ message }) =>
     new SafetensorsError({
       reason: "Shape",
@@ -90,7 +156,7 @@ function underModelNames(
 
 /** Checks names and shapes against the model. */
 function checkAll(
-  { directory, config: { record }, network, parameters, changed }: Description,
+  { directory, config: { record }, network, parameters, changed }: OwnDescription,
   tied: Ties,
   found: ReadonlyMap<string, StoredTensor>,
 ): Effect.Effect<CheckedNames, SafetensorsError> {
@@ -108,14 +174,14 @@ function checkAll(
 }
 
 /** Classes that a config names. */
-function architecturesIn({ architectures }: Description["config"]["record"]): ReadonlyArray<unknown> {
+function architecturesIn({ architectures }: Description["record"]): ReadonlyArray<unknown> {
   return Array.isArray(architectures) ? architectures : []
 }
 
 /** Fails where a config says that its weights are not plain numbers. */
 export function checkPlain(
   directory: string,
-  config: Description["config"]["record"],
+  config: Description["record"],
 ): Effect.Effect<void, ModelError> {
   const quantized = quantizedConfig(config)
   return quantized === undefined ? Effect.void : refuseQuantized(directory, quantized)
@@ -128,7 +194,7 @@ function refuseQuantized(directory: string, how: string): Effect.Effect<never, M
 
 /** Leaves out a head that is to start new; one of another size is an error. */
 function withHead(
-  { directory, config: { record }, task, parameters, labelKeys }: Description,
+  { directory, config: { record }, task, parameters, labelKeys }: OwnDescription,
   head: "stored" | "new",
   tensors: ReadonlyMap<string, StoredTensor>,
 ): Effect.Effect<ReadonlyMap<string, StoredTensor>, ModelError> {
@@ -143,7 +209,7 @@ function withHead(
 
 /** The task with the labels of a head that the files hold, and of which class it was. */
 function labelsOfHead(
-  { directory, config: { record }, network: { architecture }, task, labelKeys }: Description,
+  { directory, config: { record }, network: { architecture }, task, labelKeys }: OwnDescription,
   tensors: ReadonlyMap<string, StoredTensor>,
 ): Effect.Effect<{ readonly task: TaskOf; readonly notes: ReadonlyArray<string> }, ModelError> {
   const [own] = architecturesIn(record)

@@ -4,7 +4,7 @@ import { BackendError } from "../../../../core/backend/backend_error.ts"
 import { BARRIER_BYTES } from "../../../../core/backend/wasm/threads/barrier.ts"
 import { COUNTER_BYTES } from "../../../../core/backend/wasm/threads/shares.ts"
 import type { WasmOptions } from "../../../../core/backend/wasm/backend.ts"
-import { ALIGNMENT } from "../../../../core/backend/wasm/lower.ts"
+import { ALIGNMENT } from "../../../../core/backend/wasm/program_memory.ts"
 import { explain } from "../../../../core/graph/explain.ts"
 import type { BuiltinCall as Call } from "../../../../kernels/builtin.ts"
 import { interpret } from "../../../../core/graph/interpret.ts"
@@ -99,6 +99,23 @@ for (const options of both) {
       assert((await backend.read(next)).every((value) => value === 0))
       for (const shape of [[NaN], [-4], [1.5]]) assertThrows(() => backend.allocate("wrong", shape), BackendError)
     }))
+
+  Deno.test(`wasm ${label}: slots of another backend are refused`, () =>
+    withBackend(options, (backend) =>
+      withBackend(options, async (other) => {
+        const [own, foreign] = [backend, other].map(({ allocate }) => allocate("state", [4, 3]))
+        const refused = [
+          () => backend.write(foreign, noise(12)),
+          () => backend.read(foreign),
+        ]
+        for (const use of refused) {
+          assertEquals((await assertRejects(use, BackendError, "not of this backend")).reason, "BadInput")
+        }
+        const compiled = await assertRejects(() => backend.compile(accumulate(foreign, 4, 3)), BackendError)
+        assertStringIncludes(compiled.message, "not of this backend")
+        backend.free(foreign)
+        assert((await backend.read(own)).every((value) => value === 0))
+      })))
 
   Deno.test(`wasm ${label}: bad input is an error before anything runs`, () =>
     withBackend(options, async (backend) => {

@@ -6,6 +6,9 @@ import { build } from "../../../../core/graph/build.ts"
 import type { BuiltinCall } from "../../../../kernels/builtin.ts"
 import { interpret } from "../../../../core/graph/interpret.ts"
 import { gather, input, slice, slot } from "../../../../core/tensor/ops.ts"
+import { node } from "../../../../core/tensor/tensor.ts"
+import type { Kernel } from "../../../../kernels/kernel.ts"
+import { importPage } from "../../../support/page.ts"
 import { noise, view } from "../../../kernels/compare.ts"
 import { accumulate, near } from "../accumulate.ts"
 import { limits, roundTrips, sameAsWhole } from "../half_slots.ts"
@@ -43,6 +46,36 @@ onWebgpu("slots may be empty", () =>
 onWebgpu("slots of 16 bits round, decode and take pieces", () => withWebgpu(roundTrips))
 onWebgpu("slots of 16 bits give the bits of their numbers in f32", () => withWebgpu(sameAsWhole))
 onWebgpu("slots of 16 bits take half the bytes and are only read", () => withWebgpu(limits))
+
+onWebgpu(
+  "programs that are compiled at once share their shaders, and a shader that fails, fails in each",
+  () =>
+    withWebgpu(async (backend) => {
+      const { prefixSumKernel } = await importPage<{ readonly prefixSumKernel: Kernel }>("docs/add_a_kernel.md")
+      const broken: Kernel = {
+        ...prefixSumKernel,
+        wgsl: (call, context) =>
+          prefixSumKernel.wgsl!(call, context).map((shader) => ({ ...shader, code: `${shader.code}\nnot WGSL` })),
+      }
+      const programOf = (name: string, kernel: Kernel) => {
+        const x = input("x", [2, 3])
+        return build({ name, outputs: { y: node({ name: "sums", kernel }, [x], x.shape, "f32") }, updates: [] })
+      }
+      const compileBoth = (kernel: Kernel) =>
+        Promise.allSettled(["a", "b"].map((name) => backend.compile(programOf(name, kernel))))
+      for (const made of await compileBoth(broken)) {
+        assert(made.status === "rejected", "a program whose shader does not compile")
+        assertEquals((made.reason as BackendError).reason, "Compile")
+      }
+      for (const made of await compileBoth(prefixSumKernel)) {
+        assert(made.status === "fulfilled")
+        assertEquals(
+          (await made.value.run({ x: Float32Array.of(1, 2, 3, 4, 5, 6) })).y,
+          Float32Array.of(1, 3, 6, 4, 9, 15),
+        )
+      }
+    }),
+)
 
 onWebgpu("500 replays give the same bits and hold the same bytes", () =>
   withWebgpu(async (backend) => {
@@ -243,7 +276,6 @@ onWebgpu("a shader that does not compile names its program and line", async () =
       program: 0,
       label: "wrong",
       shaders: [{
-        number: 0,
         label: "rows [3]",
         code: "\n@compute @workgroup_size(1) fn main() { x = 1; }",
         writable: [],

@@ -1,0 +1,30 @@
+import { type Fault, malformed, type Table, tableOf } from "../../table/table.ts"
+import type { ReadOptions } from "../../table/read_options.ts"
+import { namedRows } from "./json_forms.ts"
+import { parseJsonValue } from "./json_value.ts"
+import { LINE_END } from "../delimited/line_ends.ts"
+
+/** The table of a text with one JSON object a line. A lone carriage return ends a line too: JSON strings hold none. */
+export const tableOfLines = (text: string, source: string, options: ReadOptions): Table => {
+  const values: Array<unknown> = []
+  const places: Array<number> = []
+  const faults: Array<Fault> = []
+  text.split(LINE_END).forEach((line, index) => {
+    if (line.trim() === "") return
+    try {
+      values.push(parseJsonValue(line))
+      places.push(index + 1)
+    } catch (cause) {
+      faults.push({ place: index + 1, what: (cause as Error).message })
+    }
+  })
+  if (values.length === 0 && faults.length > 0) {
+    throw malformed(
+      source,
+      "line",
+      faults,
+      "; none of its lines is JSON: if it is a file of another kind, give its { format }",
+    )
+  }
+  return tableOf(namedRows(values, options.header), source, places, "line", faults)
+}

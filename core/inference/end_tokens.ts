@@ -1,0 +1,43 @@
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import type { Tokenizer } from "../data/tokenizer/tokenizer.ts"
+import { readJson } from "../formats/json/json_file.ts"
+import type { Model } from "../model/model.ts"
+import { ModelError } from "../model/model_error.ts"
+
+/** Ids of tokens that end a text: the tokenizer's, and those of the model's `generation_config.json` that it can write. */
+export function endTokens(
+  { companions, directory, network }: Model,
+  { eosId }: Tokenizer,
+): Effect.Effect<ReadonlyArray<number>, ModelError, FileSystem.FileSystem> {
+  const folder = companions ?? directory
+  const read = folder === "" ? Effect.succeed([]) : configured(folder)
+  return Effect.map(
+    read,
+    (ids) => [...ids.filter((id) => id < network.vocabSize), ...(eosId === undefined ? [] : [eosId])],
+  )
+}
+
+/** Those of a directory; none where it has no such file. */
+function configured(
+  directory: string,
+): Effect.Effect<ReadonlyArray<number>, ModelError, FileSystem.FileSystem> {
+  const path = `${directory}/generation_config.json`
+  const failed = (message: string) => new ModelError({ reason: "Unsupported", message })
+  return readJson(path).pipe(
+    Effect.catchTag(
+      "StorageError",
+      (error) => error.reason === "NotFound" ? Effect.succeed({}) : Effect.fail(error),
+    ),
+    Effect.mapError(({ message }) => failed(message)),
+    Effect.flatMap((config) => {
+      const { eos_token_id: given = [] } = (config ?? {}) as { readonly eos_token_id?: unknown }
+      const ids: ReadonlyArray<unknown> = [given ?? []].flat()
+      const isId = (id: unknown): id is number => Number.isSafeInteger(id)
+      if (ids.every(isId)) return Effect.succeed<ReadonlyArray<number>>(ids)
+      return Effect.fail(
+        failed(`${path}: eos_token_id must be a token id or a list of them, got ${JSON.stringify(given)}`),
+      )
+    }),
+  )
+}

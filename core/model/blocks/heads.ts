@@ -1,0 +1,67 @@
+/**
+ * From hidden states to logits, and the network of a backbone with a head.
+ * @module
+ */
+import type { BatchTensors } from "../../contracts/objective.ts"
+import * as ops from "../../tensor/ops.ts"
+import type { Tensor } from "../../tensor/tensor.ts"
+import type { Module, ModuleNode, Scope } from "../module.ts"
+import type { Network } from "../network.ts"
+import { firstOf, lastOf } from "../sites/batch_layout.ts"
+import type { Backbone } from "./backbone.ts"
+
+/** Builds the logits from the tokens' hidden states [B, T, hiddenSize], and from all with P rows before them. */
+export type HeadForward = (scope: Scope, hidden: Tensor, batch: BatchTensors, all: Tensor) => Tensor
+
+/** Scores of the vocabulary at each token, while text is generated at the last one only: [B, T or 1, vocabulary]. */
+export function vocabularyHead(output: Module): HeadForward {
+  return (scope, hidden, batch) => scope.call(output, scope.decoding === undefined ? hidden : lastOf(hidden, batch))
+}
+
+/** Numbers for each token: [B, T, size]. */
+export function tokenHead(output: Module, dropout: number): HeadForward {
+  return (scope, hidden) => scope.call(output, scope.dropout(output, "input", hidden, dropout))
+}
+
+/** Numbers of a sequence from its last token: [B, size]. */
+export function lastTokenHead(output: Module): HeadForward {
+  return (scope, hidden, batch) => ofSequence(scope.call(output, lastOf(hidden, batch)))
+}
+
+/** Numbers of a sequence from its first place, a token or a row before them (as in transformers): [B, size]. */
+export function firstPlaceHead(
+  output: Module,
+  { pool, dropout }: { readonly pool: (scope: Scope, x: Tensor) => Tensor; readonly dropout: number },
+): HeadForward {
+  return (scope, _, batch, all) => {
+    const pooled = pool(scope, firstOf(all, batch))
+    return ofSequence(scope.call(output, scope.dropout(output, "input", pooled, dropout)))
+  }
+}
+
+const ofSequence = (x: Tensor): Tensor => ops.reshape(x, [-1, x.shape[2]])
+
+/** The part of a {@link Network} that follows from its modules: a backbone and those of a head. It takes packed rows. */
+export function networkOf(
+  body: Backbone,
+  modules: ReadonlyArray<ModuleNode>,
+  head: HeadForward,
+): Pick<Network, "root" | "forward" | "paddingFree"> {
+  return {
+    root: {
+      path: "",
+      kind: "Model",
+      sizes: body.sizes,
+      parameters: {},
+      children: [body, ...modules],
+      outputHead: false,
+    },
+    forward: (scope, batch) => {
+      const all = scope.call(body, batch.tokens, batch)
+      const places = all.shape[1]
+      const hidden = ops.narrow(all, 1, places - batch.tokens.shape[1], places)
+      return { hidden, logits: head(scope, hidden, batch, all) }
+    },
+    paddingFree: true,
+  }
+}

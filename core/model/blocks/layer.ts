@@ -1,0 +1,69 @@
+import type { Tensor } from "../../tensor/tensor.ts"
+import type { Module, ModuleNode } from "../module.ts"
+import type { Sequence } from "./sequence.ts"
+
+/** A layer, or a module within. */
+export type Layer = Module<[Sequence]>
+
+/** A part of a layer: what is added to the residual stream. */
+export interface LayerPart {
+  /** Its modules in the tree, in order; the output of the last one is what is added. */
+  readonly modules: ReadonlyArray<ModuleNode>
+  /** Builds that output: x [B, T, hiddenSize] to the same. */
+  readonly forward: Layer["forward"]
+  /** Norm of the part's input, or of the sum (`postNorm`). Default: none. */
+  readonly norm?: Module
+}
+
+/** The part of a layer that calls modules one after the other. */
+export function inTurn(...modules: ReadonlyArray<Layer>): LayerPart {
+  const forward: Layer["forward"] = (scope, x, sequence) =>
+    modules.reduce((y, module) => scope.call(module, y, sequence), x)
+  return { modules, forward }
+}
+
+/** What a {@link layer} needs. */
+export interface LayerOptions {
+  /** Hugging Face path. */
+  readonly path: string
+  /** Width between layers. */
+  readonly hiddenSize: number
+  /** The first part. */
+  readonly attention: LayerPart
+  /** The second part. */
+  readonly feedForward: LayerPart
+  /** Whether norms follow the sums (Vaswani et al. 2017) rather than come before the parts. Default false. */
+  readonly postNorm?: boolean
+  /** Dropout of the parts' outputs. Default 0. */
+  readonly dropout?: number
+}
+
+/** A layer of a transformer: attention and feed-forward, each with a residual connection and a norm. */
+export function layer(options: LayerOptions): Layer {
+  const { path, hiddenSize, attention, feedForward, postNorm = false, dropout = 0 } = options
+  const parts = [
+    { ...attention, kind: "attention", place: "attention" },
+    { ...feedForward, kind: "feed-forward", place: "output" },
+  ] as const
+  const modulesOf = ({ modules, kind }: typeof parts[number]) =>
+    modules.map((module, i) => i === modules.length - 1 ? { ...module, residual: kind } : module)
+  const normsOf = ({ norm }: LayerPart) => norm === undefined ? [] : [norm]
+  const self: Layer = {
+    path,
+    kind: "Block",
+    sizes: { hiddenSize },
+    parameters: {},
+    children: postNorm
+      ? parts.flatMap((part) => [...modulesOf(part), ...normsOf(part)])
+      : [...parts.flatMap(modulesOf), ...parts.flatMap(normsOf)],
+    outputHead: false,
+    forward: (scope, x, sequence) =>
+      parts.reduce((h, { modules, forward, norm, place }) => {
+        const normed = (y: Tensor) => norm === undefined ? y : scope.call(norm, y)
+        const y = forward(scope, postNorm ? h : normed(h), sequence)
+        const kept = scope.dropout(self, place, y, dropout)
+        return scope.residual(modules[modules.length - 1], h, kept, postNorm ? normed : undefined)
+      }, x),
+  }
+  return self
+}

@@ -1,0 +1,105 @@
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import { writeDirectoryWhole } from "../../formats/files/whole_file.ts"
+import type { StorageError } from "../../formats/files/storage_error.ts"
+import { writeJson } from "../../formats/json/json_file.ts"
+import { copyCompanions } from "../../formats/safetensors/companions.ts"
+import type { SafetensorsError } from "../../formats/safetensors/safetensors_error.ts"
+import { writeSafetensors } from "../../formats/safetensors/safetensors_writer.ts"
+import { type FloatDType, TORCH_NAMES } from "../../formats/safetensors/stored_dtype.ts"
+import type { TaskOf } from "../../tasks/task.ts"
+import { asInFiles } from "../../weights/weight_map.ts"
+import type { LazyTensor } from "../../weights/weight_transform.ts"
+import { headPath, TASKS_FIELD } from "../heads/model_task.ts"
+import { isLabelled } from "../load/stored/stored_head.ts"
+import type { Model } from "../model.ts"
+import { ModelError } from "../model_error.ts"
+import { sitesOn } from "../sites/sites.ts"
+
+/** Options of `saveCheckpoint`. */
+export interface CheckpointOptions {
+  /** Type of the numbers in the file. Default `"F32"`. */
+  readonly dtype?: FloatDType
+  /** Fields to put into `config.json`, such as `pad_token_id`. */
+  readonly config?: Readonly<Record<string, unknown>>
+}
+
+/**
+ * Writes a model's checkpoint.
+ *
+ * @param replaced Values of a parameter that are not the model's, by key.
+ */
+export function writeCheckpoint(
+  model: Model,
+  directory: string,
+  { dtype = "F32", config = {} }: CheckpointOptions,
+  replaced: (key: string) => Promise<Float32Array | undefined> = () => Promise.resolve(undefined),
+): Effect.Effect<void, ModelError | SafetensorsError | StorageError, FileSystem.FileSystem> {
+  return Effect.gen(function* () {
+    const [beside] = [...sitesOn(model).values()].flat()
+    if (beside !== undefined) {
+      const message =
+        `a checkpoint of the model would lack what ${beside.owner} changed; merge it first, or save adapters`
+      return yield* new ModelError({ reason: "Unsupported", message })
+    }
+    const slots = new Map(
+      [
+        ...model.parameters.flatMap(({ original, ...own }) => [own, ...(original ? [original] : [])]),
+        ...[...model.folded.values()].flatMap(({ original, ...own }) => [own, ...(original ? [original] : [])]),
+      ].map(({ tensor, slot }) => [tensor, slot]),
+    )
+    const read = async (key: string) =>
+      await replaced(key) ?? await model.backend.read(slots.get(model.tensor(key, false))!) as Float32Array
+    const tensors = [...inFiles(model, read)].map(([name, { shape, read }]) => ({ name, shape, dtype, read }))
+    yield* writeDirectoryWhole(directory, (temporary) =>
+      Effect.gen(function* () {
+        yield* writeSafetensors(`${temporary}/model.safetensors`, tensors, { format: "pt" })
+        yield* writeJson(`${temporary}/config.json`, { ...configOf(model, dtype), ...config })
+        if (model.directory === "") return
+        yield* copyCompanions(model.companions ?? model.directory, temporary)
+      }))
+  })
+}
+
+/** Base parameters as files store them: of several tasks what they share, and each head under its task. */
+function inFiles(model: Model, read: (key: string) => Promise<Float32Array>): ReadonlyMap<string, LazyTensor> {
+  const all = new Map<string, LazyTensor>()
+  for (const [task, { network, paths }] of Object.entries(model.tasks)) {
+    const one = paths === undefined ? model : model.view({ task })
+    const keys = new Map(model.parameters.map(({ slot, key }) => [slot, key]))
+    const stored = (head: boolean) => {
+      const own = one.parameters.filter(({ owner, slot, key }) => owner === "base" && head === (keys.get(slot) !== key))
+      return asInFiles(
+        network.weights,
+        new Map(own.map(({ key, shape, slot }) => [key, { name: key, shape, read: () => read(keys.get(slot)!) }])),
+      )
+    }
+    for (const [name, tensor] of stored(false)) all.set(name, tensor)
+    for (const [name, tensor] of stored(true)) all.set(headPath(task, name), tensor)
+  }
+  return all
+}
+
+function configOf({ config, network, task, tasks }: Model, dtype: FloatDType): Record<string, unknown> {
+  // `dtype` is the newer name of `torch_dtype`, which every version reads.
+  const { dtype: _, num_labels: __, id2label: ___, label2id: ____, ...rest } = config
+  const record = { ...rest, architectures: [network.architecture], torch_dtype: TORCH_NAMES[dtype] }
+  if (Object.values(tasks).every(({ paths }) => paths === undefined)) return { ...record, ...headFields(task) }
+  const own = Object.entries(tasks).map(([name, { task, network: { architecture } }]) =>
+    [name, { architectures: [architecture], ...headFields(task) }] as const
+  )
+  return { ...record, [TASKS_FIELD]: Object.fromEntries(own) }
+}
+
+/** What a config says of a head. */
+function headFields(task: TaskOf): Record<string, unknown> {
+  const { head, labels = [], problemType } = task
+  if (head.kind === "vocabulary") return {}
+  const fields = problemType === undefined ? {} : { problem_type: problemType }
+  if (!isLabelled(task)) return { ...fields, num_labels: head.size }
+  return {
+    ...fields,
+    id2label: Object.fromEntries(labels.map((label, i) => [i, label])),
+    label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
+  }
+}

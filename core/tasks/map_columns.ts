@@ -1,0 +1,28 @@
+import { missingNotes } from "../data/table/cells.ts"
+import { checkColumns } from "../data/table/check_columns.ts"
+import type { Data, DatasetOptions } from "../data/data.ts"
+import { DataError } from "../data/data_error.ts"
+import type { Table } from "../data/table/table.ts"
+import { columnReaderOf, type Columns, type DataOf } from "./builtin.ts"
+
+/** The data set of a table. Throws DataError with all rows at fault. */
+export const mapColumns = <C extends Columns>(table: Table, columns: C, options: DatasetOptions): DataOf<C> => {
+  if (table.rows.length === 0) throw new DataError({ reason: "Empty", message: `${table.source} holds no rows` })
+  const { kind, names, texts, read } = columnReaderOf(columns)
+  checkColumns(table, names)
+  const { rows, labels = [], notes: told = [] } = read(table, options)
+  if (options.labels !== undefined && JSON.stringify(options.labels) !== JSON.stringify(labels)) {
+    const message = `${table.source}: labels are given, but ${kind.name} data takes none: leave them out`
+    throw new DataError({ reason: "BadInput", message })
+  }
+  const notes = [...table.notes ?? [], ...missingNotes(table, texts), ...told]
+  const data: Data = {
+    kind,
+    source: table.source,
+    unit: table.unit,
+    labels,
+    rows,
+    ...notes.length === 0 ? {} : { notes },
+  }
+  return data as DataOf<C>
+}

@@ -1,0 +1,20 @@
+import type { ArtifactFiles, BaseChanges } from "../../core/contracts/contribution.ts"
+import type { ModuleInfo } from "../../core/contracts/module_info.ts"
+import type { ResolvedOptions } from "./options.ts"
+
+/** The base model as it was loaded: what these files bring of it, and which of its weights are tied. */
+export interface SeenBase {
+  readonly changes: BaseChanges
+  readonly tied: Readonly<Record<string, string>>
+}
+
+/** A saved adapter. */
+export interface Saved {
+  readonly files: ArtifactFiles
+  /** What the files change of the base model. */
+  readonly changes: (
+    options: ResolvedOptions,
+    modules: ReadonlyArray<ModuleInfo>,
+    tied: SeenBase["tied"],
+  ) => BaseChanges
+}

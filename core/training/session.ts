@@ -14,7 +14,7 @@ import { sizeOf } from "../tensor/shape.ts"
 import { attemptPromise } from "./loop/attempt.ts"
 import type { StepTrace } from "../report/profile.ts"
 import { type SessionModel, type SessionOptions, settingsOf } from "./step/session_options.ts"
-import { makeStepKeys } from "./step/step_keys.ts"
+import { makeStepKeys, type SecretKeys } from "./step/step_keys.ts"
 import { makeStepPrograms, type StepOutputs } from "./step/step_programs.ts"
 import { makeStepSlots, type NamedSlot } from "./step/step_slots.ts"
 import { TrainingError } from "./training_error.ts"
@@ -39,8 +39,8 @@ export interface SessionState {
   readonly step: number
   /** Finished steps that {@link Session.feedback} still has to report. */
   readonly feedback: ReadonlyArray<FinishedStep>
-  /** Secret key of noise, if a method needs one: four words of 32 bits. With it, the noise can be removed. */
-  readonly secretKey?: ReadonlyArray<number>
+  /** Secret keys of noise by plugin id, if any asks for one. With them, the noise can be removed. */
+  readonly secretKeys?: SecretKeys
 }
 
 /** State of a session with the values of its slots. */
@@ -144,8 +144,8 @@ export async function makeSession(model: SessionModel, options: SessionOptions =
   }
   const state = (): SessionState => {
     if (pending.length > 0) throw wrong("steps are pending: drain the session first")
-    const secretKey = keys.secret()
-    return { step, feedback: finished, ...(secretKey === undefined ? {} : { secretKey }) }
+    const secretKeys = keys.secrets()
+    return { step, feedback: finished, ...(secretKeys === undefined ? {} : { secretKeys }) }
   }
   return {
     slots,
@@ -161,7 +161,7 @@ export async function makeSession(model: SessionModel, options: SessionOptions =
     },
     restore: async (snapshot) => {
       state()
-      keys.restore(snapshot.state.secretKey)
+      keys.restore(snapshot.state.secretKeys)
       await writeSlots(backend, slots, snapshot.values)
       ;({ step, feedback: finished } = snapshot.state)
     },

@@ -39,7 +39,7 @@ export function fit(
         config: plan.config,
         resume: full.resume,
       })
-    const session = yield* openSession(model, plan.session)
+    const session = yield* openSession({ ...model, contributions: plan.contributions }, plan.session)
     const checkpoints = folder === undefined
       ? undefined
       : (yield* Effect.promise(() => import("./run_folder/run_checkpoints.ts"))).makeRunCheckpoints(
@@ -50,7 +50,15 @@ export function fit(
       )
     const start = checkpoints === undefined ? FRESH : yield* checkpoints.start(full.resume)
     const log = folder === undefined ? undefined : yield* folder.openLog(start.state.step)
-    const telemetry = makeTelemetry({ model, options: full, totalSteps, folder, log, from: start.state })
+    const telemetry = makeTelemetry({
+      model,
+      contributions: plan.contributions,
+      options: full,
+      totalSteps,
+      folder,
+      log,
+      from: start.state,
+    })
     const guards = makeGuards({
       learningRate: full.learningRate,
       totalSteps,
@@ -83,6 +91,7 @@ export function fit(
       seconds: telemetry.seconds(),
       peakMemoryBytes: telemetry.peakMemoryBytes(),
       ...plan.counts,
+      ...telemetry.figures(session.state().step),
     }
     return makeRun({ model, plan, folder, reason, account })
   }))
@@ -102,6 +111,6 @@ function announce(model: Model, plan: Plan, { emit }: Telemetry, resumedFrom: nu
       ...(resumedFrom === undefined ? {} : { resumedFrom }),
     })
     const { messagesOf } = yield* Effect.promise(() => import("./loop/messages.ts"))
-    for (const message of messagesOf(plan, model.contributions)) yield* emit(message)
+    for (const message of messagesOf(plan)) yield* emit(message)
   })
 }

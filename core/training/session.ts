@@ -14,6 +14,7 @@ import { sizeOf } from "../tensor/shape.ts"
 import { attemptPromise } from "./loop/attempt.ts"
 import type { StepTrace } from "../report/profile.ts"
 import { type SessionModel, type SessionOptions, settingsOf } from "./step/session_options.ts"
+import { prepared } from "./step/prepared.ts"
 import { makeStepKeys, type SecretKeys } from "./step/step_keys.ts"
 import { makeStepPrograms, type StepOutputs } from "./step/step_programs.ts"
 import { makeStepSlots, type NamedSlot } from "./step/step_slots.ts"
@@ -90,11 +91,13 @@ const wrong = (message: string) => new TrainingError({ reason: "Options", messag
  * Makes a session, which the caller disposes. Rejects with a {@link TrainingError}: `Options`, or `NothingTrains` if all
  * parameters are frozen.
  */
-export async function makeSession(model: SessionModel, options: SessionOptions = {}): Promise<Session> {
-  const { backend } = model
-  const { seed = 42, tasks = Object.keys(model.tasks) } = options
+export async function makeSession(given: SessionModel, options: SessionOptions = {}): Promise<Session> {
+  const { backend, contributions } = given
+  const { seed = 42, tasks = Object.keys(given.tasks), examplesPerStep } = options
   if (!Number.isSafeInteger(seed) || seed < 0) throw wrong(`seed must be a whole number from 0, got ${seed}`)
   if (tasks.length === 0) throw wrong("tasks must name one task or more")
+  const run = { seed, contributions, ...(examplesPerStep === undefined ? {} : { examplesPerStep }) }
+  const model = { ...given, contributions: prepared(run) }
   const settings = settingsOf(model, options)
   const memory = makeStepSlots(backend, settings, tasks)
   await memory.initialize(seed)

@@ -69,7 +69,9 @@ Deno.test("secret noise differs from run to run, and a resumed run is the same r
       assertEquals(Deno.statSync(`${checkpoint}/${name}`).mode! & 0o777, 0o600, name)
     }
     const others = filesOf(`${folder}/run`).filter((path) => !path.includes("/checkpoints/"))
-    for (const path of others) assert(!Deno.readTextFileSync(path).includes(`${state.secretKeys["noise/default"][0]}`), path)
+    for (const path of others) {
+      assert(!Deno.readTextFileSync(path).includes(`${state.secretKeys["noise/default"][0]}`), path)
+    }
     const told = whole.events.flatMap((event) =>
       event.type === "message" && event.level === "warning" ? event.text : []
     )

@@ -33,10 +33,8 @@ export interface DifferentialPrivacyOptions {
   readonly accountant?: "prv" | "rdp"
 }
 
-type Open = "targetEpsilon" | "noiseMultiplier"
-
 /** Options, checked and with defaults filled in. */
-export interface ResolvedOptions extends Resolved<DifferentialPrivacyOptions, Open> {
+export interface ResolvedOptions extends Resolved<DifferentialPrivacyOptions, "targetEpsilon" | "noiseMultiplier"> {
   /** Id of the plugin: `differential_privacy/<name>`. */
   readonly id: string
 }
@@ -48,7 +46,7 @@ export const ACCOUNTANTS: Readonly<Record<ResolvedOptions["accountant"], Account
 export const CLIPPINGS: Readonly<Record<ResolvedOptions["clipping"], Clipping>> = { flat, "per-layer": perLayer }
 
 /** {@link DifferentialPrivacyOptions} as a table. */
-export const OPTIONS: OptionTable<DifferentialPrivacyOptions, Open> = {
+export const OPTIONS: OptionTable<DifferentialPrivacyOptions, "targetEpsilon" | "noiseMultiplier"> = {
   name: methodName,
   targetEpsilon: field.number({ exclusiveMinimum: 0, absent: "none", doc: "Greatest epsilon of the run" }),
   noiseMultiplier: field.number({

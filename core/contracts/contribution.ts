@@ -144,7 +144,8 @@ export interface Contribution {
   readonly trains?: (module: ModuleInfo, parameter: string) => boolean
   /**
    * Makes what takes part in a run, given what is known of it. Called before any work, once a run; throws PluginError for
-   * a run that the plugin refuses. Sites and trained parameters stay as they are. Default: the contribution as it is.
+   * a run that the plugin refuses. Sites and trained parameters stay as they are, and what the plugin changes (`batches`,
+   * stages of `gradients`) it also declares before, since others look at it. Default: the contribution as it is.
    */
   readonly prepare?: (run: RunInfo) => Contribution
   /** Messages for the user when a run starts. */

@@ -128,12 +128,9 @@ export function planRun(
       found: [],
     },
   }
-  const contributions = prepared({
-    seed,
-    contributions: model.contributions,
-    examplesPerStep: batchSize * accumulation,
-    plan: runPlan({ train, validation }, options, streamed !== undefined),
-  })
+  const known = runPlan({ train, validation }, options, streamed !== undefined)
+  const examplesPerStep = batchSize * accumulation
+  const contributions = prepared({ seed, contributions: model.contributions, examplesPerStep, plan: known })
   const batches = makeBatchPipeline(stream ?? makeBatchSource(train, drawing), contributions)
   const { epochSteps, totalSteps } = countSteps(batches.source, options)
 
@@ -159,7 +156,7 @@ export function planRun(
       maxGradNorm: options.maxGradNorm,
       seed,
       tasks: Object.keys(train),
-      examplesPerStep: batchSize * accumulation,
+      examplesPerStep,
       gradientCheckpointing: options.gradientCheckpointing,
       prepare: (batch, key) => taskOf(batch.task).prepare?.(batch, key, vocabulary) ?? batch,
     },

@@ -12,7 +12,17 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Command from "effect/cli/Command"
 import { field, type ValueOf } from "../core/options/mod.ts"
-import { DATA, layersOf, MODEL, resolveRun, runProblems, type RunSpec, runTable, TRAINING } from "../core/run/mod.ts"
+import {
+  DATA,
+  layersOf,
+  MODEL,
+  resolveRun,
+  type RunMethods,
+  runProblems,
+  type RunSpec,
+  runTable,
+  TRAINING,
+} from "../core/run/mod.ts"
 import { DataError, Espalier } from "../mod.ts"
 import * as Bert from "../plugins/bert/mod.ts"
 import * as Llama from "../plugins/llama/mod.ts"
@@ -20,14 +30,15 @@ import * as Lora from "../plugins/lora/mod.ts"
 import { beside, defined, flagsOf, main, namesOf, RUN_FLAGS } from "./shared.ts"
 import { train } from "./train.ts"
 
-const METHODS = { lora: Lora }
+export const METHODS = { lora: Lora }
 const { path: modelPath, ...model } = MODEL
 const { path: dataPath, ...data } = DATA
 const { gradientAccumulationSteps: accumulation, ...training } = TRAINING
 const { r: rank, loraAlpha, loraDropout, targetModules } = Lora.options
 const { task, seed } = runTable(METHODS)
 
-const TABLE = {
+/** Its flags. */
+export const TABLE = {
   model: field.text({
     default: beside("./models/espalier-1m"),
     absent: "the included one",
@@ -50,7 +61,8 @@ const TABLE = {
 }
 const flags = flagsOf(TABLE)
 
-type Options = Command.Command.Config.Infer<typeof flags>
+/** Values of the flags. */
+export type Options = Command.Command.Config.Infer<typeof flags>
 
 const targetsOf = (text: string) => text === "all-linear" || /[*+?()[\]\\|^$]/.test(text) ? text : namesOf(text)
 
@@ -89,22 +101,24 @@ export const specOf = (options: Options): RunSpec => {
   }
 }
 
-const command = Command.make("lora", flags, (options) =>
+/** Trains as a specification says. */
+export const runSpec = (spec: RunSpec, known: RunMethods, options: Options) =>
   Effect.gen(function* () {
-    const spec = specOf(options)
-    const problems = runProblems(spec, METHODS)
+    const problems = runProblems(spec, known)
     if (problems.length > 0) return yield* new DataError({ reason: "BadInput", message: problems.join("\n") })
     const base = Espalier.layerWith({ wasm: defined({ threads: options.threads }) })
-    const methods = Layer.mergeAll(Bert.layer, Llama.layer, ...layersOf(spec.methods, METHODS)).pipe(
+    const methods = Layer.mergeAll(Bert.layer, Llama.layer, ...layersOf(spec.methods, known)).pipe(
       Layer.provideMerge(base),
     )
     return yield* Effect.provide(train(yield* resolveRun(spec), options), methods)
-  })).pipe(
-    Command.withDescription("Fine-tunes a model with LoRA on your own data"),
-    Command.withExamples([{
-      command: "deno task lora --model ./smollm2 --data reviews.csv --text review --label stars",
-      description: "A classifier of reviews",
-    }]),
-  )
+  })
+
+const command = Command.make("lora", flags, (options) => runSpec(specOf(options), METHODS, options)).pipe(
+  Command.withDescription("Fine-tunes a model with LoRA on your own data"),
+  Command.withExamples([{
+    command: "deno task lora --model ./smollm2 --data reviews.csv --text review --label stars",
+    description: "A classifier of reviews",
+  }]),
+)
 
 if (import.meta.main) main(command)

@@ -5,6 +5,7 @@
 import { type RunMethods, runSchema } from "../core/run/mod.ts"
 import * as Adapters from "../plugins/adapters/mod.ts"
 import * as Curriculum from "../plugins/curriculum/mod.ts"
+import * as DifferentialPrivacy from "../plugins/differential_privacy/mod.ts"
 import * as Lora from "../plugins/lora/mod.ts"
 import * as PrefixTuning from "../plugins/prefix_tuning/mod.ts"
 import * as PromptTuning from "../plugins/prompt_tuning/mod.ts"
@@ -16,6 +17,7 @@ export const METHODS: RunMethods = {
   "prefix-tuning": PrefixTuning,
   "prompt-tuning": PromptTuning,
   "curriculum": Curriculum,
+  "differential-privacy": DifferentialPrivacy,
 }
 
 if (import.meta.main) {

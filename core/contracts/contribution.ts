@@ -9,7 +9,7 @@ import type { ModuleInfo } from "./module_info.ts"
 import type { Objective } from "./objective.ts"
 import type { Parameter, ParameterSpec } from "./parameter.ts"
 import type { KeyValues, Site } from "./site.ts"
-import type { TrainEvent } from "./train_event.ts"
+import type { Metrics, TrainEvent, TrainMessage } from "./train_event.ts"
 
 /** A parameter and its values, row-major. */
 export interface NamedValues {
@@ -94,6 +94,36 @@ export interface Requirements {
   readonly constantDivisor?: boolean
 }
 
+/** What `Trainer.fit` knows of a run before it starts. */
+export interface RunPlan {
+  /** Training rows by task. */
+  readonly rows: Readonly<Record<string, number>>
+  /** Examples of a micro-batch. */
+  readonly batchSize: number
+  /** Passes over the data that are asked for, where `maxSteps` does not say when the run ends. */
+  readonly epochs: number
+  /** Steps that are asked for. */
+  readonly maxSteps?: number
+  /** Whether texts are joined and cut into blocks, so that a row is of several texts. */
+  readonly packing: boolean
+  /** Whether rows are read while the model trains, so that their number is not known. */
+  readonly streamed: boolean
+  /** Rows by which the best weights are chosen: their number, and how many of them are training rows too. */
+  readonly validation: () => { readonly rows: number; readonly ofTraining: number }
+}
+
+/** A run before it starts. */
+export interface RunInfo {
+  /** Its seed. */
+  readonly seed: number
+  /** What takes part in it, in its order. */
+  readonly contributions: ReadonlyArray<Contribution>
+  /** Examples that a step is planned for, if the caller says. */
+  readonly examplesPerStep?: number
+  /** Undefined in a session without `Trainer.fit`. */
+  readonly plan?: RunPlan
+}
+
 /** What one plugin adds. Set-up is Effect; what runs in a step is a plain function over symbolic tensors. */
 export interface Contribution {
   /** `method/name`; the name distinguishes instances of one method. */
@@ -112,6 +142,19 @@ export interface Contribution {
    * trains.
    */
   readonly trains?: (module: ModuleInfo, parameter: string) => boolean
+  /**
+   * Makes what takes part in a run, given what is known of it. Called before any work, once a run; throws PluginError for
+   * a run that the plugin refuses. Sites and trained parameters stay as they are, and what the plugin changes (`batches`,
+   * stages of `gradients`) it also declares before, since others look at it. Default: the contribution as it is.
+   */
+  readonly prepare?: (run: RunInfo) => Contribution
+  /** Messages for the user when a run starts. */
+  readonly messages?: ReadonlyArray<TrainMessage>
+  /**
+   * Figures of the run after a step, such as a spent budget, shown beside the loss: in events, progress line, report and
+   * summary. Called for every step, so it must be cheap.
+   */
+  readonly figures?: (step: number) => Metrics
   /** Notes about the options for the user, such as names that match no module. */
   readonly notes?: (modules: ReadonlyArray<ModuleInfo>) => ReadonlyArray<string>
   /** Changes of the base model from an earlier run, given its original tree. */

@@ -12,8 +12,10 @@ export type TransformState = Readonly<Record<string, Tensor>>
 export interface TransformContext {
   /** Step number, from 1: i32 []. */
   readonly step: Tensor
-  /** Key for random numbers of this update (see `uniform`): from the run's seed, or {@link GradientTransforms.secret}. */
+  /** Key for random numbers of this update (see `uniform`), from the run's seed. */
   readonly key: readonly [Tensor, Tensor]
+  /** The plugin's own key of 256 bits, the same in all steps, if it asks for one: i32 [8]. See {@link GradientTransforms.secret}. */
+  readonly secretKey?: Tensor
 }
 
 /** State between updates, by name: f32 tensors, kept in checkpoints. */
@@ -53,9 +55,9 @@ export interface GradientTransforms {
   /** The mean over tasks, before clipping by global norm and the optimizer. */
   readonly total?: StepTransform<Gradients, TransformContext>
   /**
-   * True draws `context.key` from `crypto` instead of the run's seed, as private training requires: runs with one seed then
-   * differ. Checkpoints, readable only by their owner, hold the key, so a resumed run equals an uninterrupted one. Default
-   * false.
+   * True gives `context.secretKey`, drawn from `crypto` when the run begins, as private training requires: runs with one
+   * seed then differ. Checkpoints, readable only by their owner, hold the key, so a resumed run equals an uninterrupted
+   * one. Default false.
    */
   readonly secret?: boolean
 }

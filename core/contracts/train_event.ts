@@ -53,6 +53,8 @@ export interface TrainStep {
   readonly seconds: number
   /** Estimated seconds until the end. */
   readonly secondsLeft: number
+  /** Figures of plugins, if any has some. */
+  readonly figures?: Metrics
 }
 
 /** A split has been evaluated. */

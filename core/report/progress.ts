@@ -30,7 +30,10 @@ function bar(share: number, width: number): string {
 
 function describeStep(event: TrainStep): string {
   const speed = formatCount(event.tokensPerSecond)
-  return `step ${event.step}/${event.totalSteps}  loss ${event.loss.toFixed(4)}  ${speed} tokens/s  ` +
+  const figures = Object.entries(event.figures ?? {}).map(([name, value]) => `${name} ${formatMetric(value)}  `)
+  return `step ${event.step}/${event.totalSteps}  loss ${event.loss.toFixed(4)}  ${
+    figures.join("")
+  }${speed} tokens/s  ` +
     `${formatSeconds(event.secondsLeft)} left`
 }
 

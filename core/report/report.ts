@@ -84,6 +84,7 @@ function header({ title, facts, events }: ReportData): string {
   if (last !== undefined) {
     const pace = last.seconds > 0 ? `, ${formatCount(last.tokens / last.seconds)} a second on average` : ""
     list.push(["Tokens", `${formatCount(last.tokens)}${pace}`])
+    for (const [name, value] of Object.entries(last.figures ?? {})) list.push([name, formatMetric(value)])
   }
   const terms = list.map(([name, value]) => `<dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd>`).join("\n")
   const best = stop?.bestStep === undefined ? "" : `; the weights are those of step ${formatCount(stop.bestStep)}`

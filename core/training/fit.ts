@@ -41,11 +41,19 @@ export function fit(
       config,
       resume: full.resume,
     }) ?? Effect.undefined
-    const session = yield* openSession(model, plan.session)
+    const session = yield* openSession({ ...model, contributions: plan.contributions }, plan.session)
     const checkpoints = folder && folders?.makeRunCheckpoints(model, plan, session, folder)
     const start = checkpoints === undefined ? FRESH : yield* checkpoints.start(full.resume)
     const log = folder === undefined ? undefined : yield* folder.openLog(start.state.step)
-    const telemetry = makeTelemetry({ model, options: full, totalSteps, folder, log, from: start.state })
+    const telemetry = makeTelemetry({
+      model,
+      contributions: plan.contributions,
+      options: full,
+      totalSteps,
+      folder,
+      log,
+      from: start.state,
+    })
     const guards = makeGuards({
       learningRate: full.learningRate,
       totalSteps,
@@ -78,6 +86,7 @@ export function fit(
       seconds: telemetry.seconds(),
       peakMemoryBytes: telemetry.peakMemoryBytes(),
       ...plan.counts,
+      ...telemetry.figures(session.state().step),
     }
     return makeRun({ model, config, folder, reason, account })
   }))
@@ -97,6 +106,6 @@ function announce(model: Model, plan: Plan, { emit }: Telemetry, resumedFrom: nu
       ...(resumedFrom === undefined ? {} : { resumedFrom }),
     })
     const { messagesOf } = yield* Effect.promise(() => import("./loop/messages.ts"))
-    for (const message of messagesOf(plan, model.contributions)) yield* emit(message)
+    for (const message of messagesOf(plan)) yield* emit(message)
   })
 }

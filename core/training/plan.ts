@@ -1,5 +1,6 @@
 import type { BatchSource, RunExample, Step } from "../contracts/batch_source.ts"
 import { DEFAULT_TASK } from "../contracts/batch_source.ts"
+import type { Contribution, RunPlan } from "../contracts/contribution.ts"
 import type { makeStreamSource, StreamSource } from "../data/batches/stream_source.ts"
 import { makeBatchSource } from "../data/batches/batch_source.ts"
 import { type Batch, collate } from "../data/batches/batches.ts"
@@ -11,6 +12,7 @@ import type { TaskOf } from "../tasks/task.ts"
 import { sizeOf } from "../tensor/shape.ts"
 import { checkStep } from "./step/check_step.ts"
 import { hasNamedTasks, taskNamed } from "./step/task_named.ts"
+import { prepared } from "./step/prepared.ts"
 import { type BatchPipeline, makeBatchPipeline } from "./step/batch_pipeline.ts"
 import { againstPaddingFree } from "./step/padding_free.ts"
 import type { FullOptions } from "./options.ts"
@@ -32,6 +34,8 @@ export interface Plan {
   readonly name: string
   /** The task that examples of a name belong to. */
   readonly taskOf: (name: string) => TaskOf
+  /** What takes part in the run, prepared for it. */
+  readonly contributions: ReadonlyArray<Contribution>
   readonly train: Readonly<Record<string, TaskExamples>>
   readonly validation: Readonly<Record<string, TaskExamples>>
   readonly batches: BatchPipeline
@@ -66,7 +70,7 @@ export function planRun(
   options: FullOptions,
   streaming?: typeof makeStreamSource,
 ): Plan {
-  const { contributions, network } = model
+  const { network } = model
   const taskOf = (name: string) => taskNamed(model, name)
   const wrong = (message: string) => new TrainingError({ reason: "Options", message })
   const parameters = trainedParameters(model)
@@ -135,6 +139,9 @@ export function planRun(
       found: [],
     },
   }
+  const known = runPlan({ train, validation }, options, streamed !== undefined)
+  const examplesPerStep = batchSize * accumulation
+  const contributions = prepared({ seed, contributions: model.contributions, examplesPerStep, plan: known })
   const batches = makeBatchPipeline(stream ?? makeBatchSource(train, drawing), contributions, {
     seed,
     examples: Object.fromEntries(Object.entries(inMemory).map(([name, own]) => [name, runExamples(own)])),
@@ -148,6 +155,7 @@ export function planRun(
   return {
     name,
     taskOf,
+    contributions,
     tokenizer,
     maxLength: options.maxLength,
     train,
@@ -163,7 +171,7 @@ export function planRun(
       maxGradNorm: options.maxGradNorm,
       seed,
       tasks: Object.keys(train),
-      examplesPerStep: batchSize * accumulation,
+      examplesPerStep,
       gradientCheckpointing: options.gradientCheckpointing,
       prepare: (batch, key) => taskOf(batch.task).prepare?.(batch, key, vocabulary) ?? batch,
     },
@@ -186,6 +194,28 @@ export function planRun(
     evaluation: { batchSize: Math.max(32, batchSize), padId },
     counts: { trainableParameters: count(parameters), totalParameters: count(model.parameters) },
     config: () => configOf(model, name, { train, validation, window: streamed?.window }, options, paddingFree),
+  }
+}
+
+/** What plugins are told of a run. */
+function runPlan(
+  { train, validation }: Pick<Plan, "train" | "validation">,
+  { batchSize, epochs, maxSteps, packing }: FullOptions,
+  streamed: boolean,
+): RunPlan {
+  const keys = (split: Plan["train"]) =>
+    Object.values(split).flatMap(({ examples }) => examples.map((example) => digest([example])))
+  return {
+    rows: Object.fromEntries(Object.entries(train).map(([task, { examples }]) => [task, examples.length])),
+    batchSize,
+    epochs,
+    ...(maxSteps === undefined ? {} : { maxSteps }),
+    packing,
+    streamed,
+    validation: () => {
+      const [known, judging] = [new Set(keys(train)), keys(validation)]
+      return { rows: judging.length, ofTraining: judging.filter((key) => known.has(key)).length }
+    },
   }
 }
 

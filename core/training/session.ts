@@ -14,7 +14,8 @@ import { sizeOf } from "../tensor/shape.ts"
 import { attemptPromise } from "./loop/attempt.ts"
 import type { StepTrace } from "../report/profile.ts"
 import { type SessionModel, type SessionOptions, settingsOf } from "./step/session_options.ts"
-import { makeStepKeys } from "./step/step_keys.ts"
+import { prepared } from "./step/prepared.ts"
+import { makeStepKeys, type SecretKeys } from "./step/step_keys.ts"
 import { makeStepPrograms, type StepOutputs } from "./step/step_programs.ts"
 import { makeStepSlots, type NamedSlot } from "./step/step_slots.ts"
 import { TrainingError } from "./training_error.ts"
@@ -39,8 +40,8 @@ export interface SessionState {
   readonly step: number
   /** Finished steps that {@link Session.feedback} still has to report. */
   readonly feedback: ReadonlyArray<FinishedStep>
-  /** Secret key of noise, if a method needs one: four words of 32 bits. With it, the noise can be removed. */
-  readonly secretKey?: ReadonlyArray<number>
+  /** Secret keys of noise by plugin id, if any asks for one. With them, the noise can be removed. */
+  readonly secretKeys?: SecretKeys
 }
 
 /** State of a session with the values of its slots. */
@@ -90,11 +91,13 @@ const wrong = (message: string) => new TrainingError({ reason: "Options", messag
  * Makes a session, which the caller disposes. Rejects with a {@link TrainingError}: `Options`, or `NothingTrains` if all
  * parameters are frozen.
  */
-export async function makeSession(model: SessionModel, options: SessionOptions = {}): Promise<Session> {
-  const { backend } = model
-  const { seed = 42, tasks = Object.keys(model.tasks) } = options
+export async function makeSession(given: SessionModel, options: SessionOptions = {}): Promise<Session> {
+  const { backend, contributions } = given
+  const { seed = 42, tasks = Object.keys(given.tasks), examplesPerStep } = options
   if (!Number.isSafeInteger(seed) || seed < 0) throw wrong(`seed must be a whole number from 0, got ${seed}`)
   if (tasks.length === 0) throw wrong("tasks must name one task or more")
+  const run = { seed, contributions, ...(examplesPerStep === undefined ? {} : { examplesPerStep }) }
+  const model = { ...given, contributions: prepared(run) }
   const settings = settingsOf(model, options)
   const memory = makeStepSlots(backend, settings, tasks)
   await memory.initialize(seed)
@@ -144,8 +147,8 @@ export async function makeSession(model: SessionModel, options: SessionOptions =
   }
   const state = (): SessionState => {
     if (pending.length > 0) throw wrong("steps are pending: drain the session first")
-    const secretKey = keys.secret()
-    return { step, feedback: finished, ...(secretKey === undefined ? {} : { secretKey }) }
+    const secretKeys = keys.secrets()
+    return { step, feedback: finished, ...(secretKeys === undefined ? {} : { secretKeys }) }
   }
   return {
     slots,
@@ -161,7 +164,7 @@ export async function makeSession(model: SessionModel, options: SessionOptions =
     },
     restore: async (snapshot) => {
       state()
-      keys.restore(snapshot.state.secretKey)
+      keys.restore(snapshot.state.secretKeys)
       await writeSlots(backend, slots, snapshot.values)
       ;({ step, feedback: finished } = snapshot.state)
     },

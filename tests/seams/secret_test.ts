@@ -3,7 +3,7 @@
  * @module
  */
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert"
-import { type Contribution, ops } from "@espalier/espalier"
+import { type Contribution, ops, type Tensor } from "@espalier/espalier"
 import * as Effect from "effect/Effect"
 import { train } from "./language_model.ts"
 
@@ -15,7 +15,9 @@ const noise = (secret: boolean): Contribution => ({
     secret,
     task: {
       init: () => ({ scale: { shape: [], initializer: { kind: "ones" } } }),
-      update: (tasks, { scale }, { key }) => {
+      update: (tasks, { scale }, { step, key: open, secretKey }) => {
+        const word = (key: Tensor, i: number) => ops.reshape(ops.slice(key, [i], [1]), [])
+        const key = secretKey === undefined ? open : [word(secretKey, 0), ops.add(word(secretKey, 7), step)] as const
         const noisy = [...tasks].map(([task, gradients]) =>
           [
             task,
@@ -62,12 +64,14 @@ Deno.test("secret noise differs from run to run, and a resumed run is the same r
     const checkpoint = `${folder}/run/checkpoints/step-8`
     const state = JSON.parse(Deno.readTextFileSync(`${checkpoint}/trainer_state.json`))
     assertStringIncludes(state.secret, "do not publish this checkpoint")
-    assertEquals(state.secretKey.length, 4)
+    assertEquals(state.secretKeys["noise/default"].length, 8)
     for (const name of ["state.safetensors", "trainer_state.json"]) {
       assertEquals(Deno.statSync(`${checkpoint}/${name}`).mode! & 0o777, 0o600, name)
     }
     const others = filesOf(`${folder}/run`).filter((path) => !path.includes("/checkpoints/"))
-    for (const path of others) assert(!Deno.readTextFileSync(path).includes(`${state.secretKey[0]}`), path)
+    for (const path of others) {
+      assert(!Deno.readTextFileSync(path).includes(`${state.secretKeys["noise/default"][0]}`), path)
+    }
     const told = whole.events.flatMap((event) =>
       event.type === "message" && event.level === "warning" ? event.text : []
     )
@@ -75,7 +79,7 @@ Deno.test("secret noise differs from run to run, and a resumed run is the same r
 
     Deno.writeTextFileSync(
       `${folder}/copy/checkpoints/step-8/trainer_state.json`,
-      JSON.stringify({ ...state, secretKey: undefined }),
+      JSON.stringify({ ...state, secretKeys: undefined }),
     )
     const again = train(noise(true), { ...options, runFolder: `${folder}/copy`, resume: true })
     assertStringIncludes(`${await again.catch((error) => error)}`, "no secret key for noise/default")

@@ -2,17 +2,15 @@
  * Messages before a run. Imported when a run starts, so they are not part of a page's first load.
  * @module
  */
-import type { Contribution } from "../../contracts/contribution.ts"
 import type { TrainMessage } from "../../contracts/train_event.ts"
 import type { Example } from "../../data/encode.ts"
 import { notesOf } from "../../data/encode_notes.ts"
 import { formatPreview, preview } from "../../data/preview.ts"
 import type { Plan } from "../plan.ts"
 
-/** Secrets in checkpoints; notes of data, tokenizer and examples; an example with its learned part. Reports repeat warnings. */
+/** What plugins say; secrets in checkpoints; notes of data, tokenizer and examples; an example with its learned part. Reports repeat warnings. */
 export function messagesOf(
-  { train, validation, tokenizer, maxLength, taskOf }: Plan,
-  contributions: ReadonlyArray<Contribution>,
+  { train, validation, tokenizer, maxLength, taskOf, contributions }: Plan,
 ): ReadonlyArray<TrainMessage> {
   const all = [...Object.values(train), ...Object.values(validation)]
   const truncated = all.reduce((sum, own) => sum + own.truncated, 0)
@@ -27,6 +25,7 @@ export function messagesOf(
     `checkpoints of this run hold the secret key of ${secretive.join(", ")}, which removes its noise: only ` +
     "their owner can read them (mode 0600), and they must not be published"
   return [
+    ...contributions.flatMap(({ messages = [] }) => messages),
     ...told("warning", secretive.length === 0 ? [] : [secrets]),
     ...told("info", all.flatMap(({ data }) => data.notes ?? [])),
     ...told("warning", tokenizer.notes ?? []),

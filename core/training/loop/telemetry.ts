@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
-import type { TrainEvent } from "../../contracts/train_event.ts"
+import type { Contribution } from "../../contracts/contribution.ts"
+import type { TrainEvent, TrainStep } from "../../contracts/train_event.ts"
 import type { StorageError } from "../../formats/files/storage_error.ts"
 import type { Model } from "../../model/model.ts"
 import { residentMemory } from "../step/memory.ts"
@@ -38,6 +39,8 @@ export interface Telemetry {
   readonly endTracing: () => void
   /** Excludes the time of an evaluation or a checkpoint from the speed. */
   readonly mark: () => void
+  /** Figures of plugins after a step. */
+  readonly figures: (step: number) => Pick<TrainStep, "figures">
   /** Seconds of the run, including those before a resume. */
   readonly seconds: () => number
   /** Peak resident memory in bytes; 0 if the runtime does not report it. */
@@ -47,6 +50,7 @@ export interface Telemetry {
 /** Arguments of {@link makeTelemetry}. */
 export interface TelemetryOptions {
   readonly model: Model
+  readonly contributions: ReadonlyArray<Contribution>
   readonly options: FullOptions
   readonly totalSteps: number
   readonly folder: RunFolder | undefined
@@ -56,7 +60,9 @@ export interface TelemetryOptions {
 }
 
 /** Starts the clock of a run. */
-export function makeTelemetry({ model, options, totalSteps, folder, log, from }: TelemetryOptions): Telemetry {
+export function makeTelemetry(
+  { model, contributions, options, totalSteps, folder, log, from }: TelemetryOptions,
+): Telemetry {
   const began = performance.now()
   const seconds = () => from.seconds + (performance.now() - began) / 1000
   const pace = makePace(() => performance.now())
@@ -69,10 +75,14 @@ export function makeTelemetry({ model, options, totalSteps, folder, log, from }:
   /** The last traced step. */
   let traced: StepTrace | undefined
 
+  const figures = (step: number): Pick<TrainStep, "figures"> => {
+    const own = Object.assign({}, ...contributions.map(({ figures }) => figures?.(step)))
+    return Object.keys(own).length === 0 ? {} : { figures: own }
+  }
   const emit: Emit = (event) =>
     Effect.gen(function* () {
       if (log !== undefined) yield* log.append(event)
-      for (const { observe } of model.contributions) if (observe !== undefined) yield* observe(event)
+      for (const { observe } of contributions) if (observe !== undefined) yield* observe(event)
       if (options.observe !== undefined) yield* options.observe(event)
     })
   const reportTrace = (trace: StepTrace) =>
@@ -107,6 +117,7 @@ export function makeTelemetry({ model, options, totalSteps, folder, log, from }:
         tokensPerSecond: pace.tokensPerSecond(),
         seconds: seconds(),
         secondsLeft: (totalSteps - step) * pace.secondsPerStep(),
+        ...figures(step),
       })
     },
     report: Effect.gen(function* () {
@@ -120,6 +131,7 @@ export function makeTelemetry({ model, options, totalSteps, folder, log, from }:
     endTracing: () => {
       traceFrom = undefined
     },
+    figures,
     mark: pace.mark,
     seconds,
     peakMemoryBytes: () => peakMemoryBytes,

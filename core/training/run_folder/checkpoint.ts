@@ -46,7 +46,7 @@ export type CheckpointFailure = StorageError | SafetensorsError | JsonError | Tr
 
 /** File mode of checkpoints with a secret key. */
 const OWNER_ALONE = 0o600
-const SECRET = "the secretKey below removes the noise of this private run: do not publish this checkpoint"
+const SECRET = "the secretKeys below remove the noise of this private run: do not publish this checkpoint"
 
 const nameOf = (step: number) => `step-${step}`
 
@@ -79,7 +79,7 @@ export function saveCheckpoint(
           dtype: "F32" as const,
           read: () => backend.read(slot) as Promise<Float32Array>,
         }))
-        const secret = state.secretKey !== undefined
+        const secret = state.secretKeys !== undefined
         const mode = secret ? OWNER_ALONE : undefined
         yield* writeSafetensors(`${temporary}/state.safetensors`, sources, {}, mode)
         yield* writeJson(`${temporary}/trainer_state.json`, secret ? { secret: SECRET, ...state } : state, mode)

@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type { BackendError } from "../../backend/backend_error.ts"
 import type { PluginError } from "../../contracts/plugin_error.ts"
-import type { TrainStop } from "../../contracts/train_event.ts"
+import type { Metrics, TrainStop } from "../../contracts/train_event.ts"
 import type { DataError } from "../../data/data_error.ts"
 import type { JsonError } from "../../formats/json/json_error.ts"
 import type { SafetensorsError } from "../../formats/safetensors/safetensors_error.ts"
@@ -40,6 +40,8 @@ export interface RunAccount {
   readonly trainableParameters: number
   /** Number of all parameters, including those of methods. */
   readonly totalParameters: number
+  /** Figures of plugins at the end, if any has some. */
+  readonly figures?: Metrics
 }
 
 /** A completed run. */

@@ -158,13 +158,14 @@ function meanOfTerms({ loss, weight }: ExampleLoss): ExampleLoss {
   return { loss: div(loss, where(present, weight, 1)), weight: where(present, 1, 0) }
 }
 
-/** Name of the inputs with the secret key of a plugin. */
-export const secretName = (id: string): string => `secret/${id}/`
+/** Name of the input with the secret key of a plugin. */
+export const secretName = (id: string): string => `secret/${id}`
 
-/** Inputs `step` (from 1), and `transform0`, `transform1` or those of {@link secretName}. */
+/** Inputs `step` (from 1), `transform0` and `transform1`, and that of {@link secretName}. */
 const transformContext = (id: string, { secret = false }: GradientTransforms): TransformContext => ({
   step: input("step", [], { dtype: "i32" }),
-  key: keyInputs(secret ? secretName(id) : "transform"),
+  key: keyInputs("transform"),
+  ...(secret ? { secretKey: input(secretName(id), [8], { dtype: "i32" }) } : {}),
 })
 
 /** New parameters from the tasks' sums. A task without weight in this step has no part in it. */

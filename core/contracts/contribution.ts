@@ -2,7 +2,7 @@ import type * as Effect from "effect/Effect"
 import type { Rng } from "../tensor/operations/random.ts"
 import type { Shape } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts"
-import type { BatchSource } from "./batch_source.ts"
+import type { BatchContext, BatchSource } from "./batch_source.ts"
 import type { GradientTransforms } from "./gradient_transform.ts"
 import type { Head } from "./head.ts"
 import type { ModuleInfo } from "./module_info.ts"
@@ -94,6 +94,14 @@ export interface Requirements {
   readonly constantDivisor?: boolean
 }
 
+/** What a plugin sees of a task. */
+export interface TaskInfo {
+  /** What it is: `"classification"`, `"regression"`, ... */
+  readonly kind: string
+  /** Its output layer. */
+  readonly head: Head
+}
+
 /** What one plugin adds. Set-up is Effect; what runs in a step is a plain function over symbolic tensors. */
 export interface Contribution {
   /** `method/name`; the name distinguishes instances of one method. */
@@ -105,6 +113,11 @@ export interface Contribution {
    * Default: all.
    */
   readonly tasks?: ReadonlyArray<string>
+  /**
+   * The contribution to a model of these tasks, by name (none for a model of one task without a name), with the same id;
+   * it replaces this one. Throws PluginError where it does not fit. Default: the same to every model.
+   */
+  readonly resolve?: (tasks: Readonly<Record<string, TaskInfo>>) => Contribution
   /** Changes to the model. */
   readonly sites?: ReadonlyArray<Site>
   /**
@@ -124,7 +137,7 @@ export interface Contribution {
   /** What it needs of the step. Default: see {@link Requirements}. */
   readonly requires?: Requirements
   /** Changes to the batches. */
-  readonly batches?: (next: BatchSource) => BatchSource
+  readonly batches?: (next: BatchSource, context: BatchContext) => BatchSource
   /** Changes to gradients. */
   readonly gradients?: GradientTransforms
   /**

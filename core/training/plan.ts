@@ -124,7 +124,7 @@ export function planRun(
       found: [],
     },
   }
-  const batches = makeBatchPipeline(stream ?? makeBatchSource(train, drawing), contributions)
+  const batches = makeBatchPipeline(stream ?? makeBatchSource(train, drawing), contributions, seed)
   const { epochSteps, totalSteps } = countSteps(batches.source, options)
 
   const padId = padIdOf(tokenizer, network.vocabSize)

@@ -1,5 +1,7 @@
 import type { BatchSource, BatchState } from "../../contracts/batch_source.ts"
 import type { Contribution } from "../../contracts/contribution.ts"
+import { hash } from "../../model/hash.ts"
+import { makeRng } from "../../tensor/operations/random.ts"
 
 /** A source of batches inside the wraps of plugins. */
 export interface BatchPipeline {
@@ -9,11 +11,15 @@ export interface BatchPipeline {
 }
 
 /** Wraps a source by the plugins, the first one innermost. */
-export function makeBatchPipeline(drawn: BatchSource, contributions: ReadonlyArray<Contribution>): BatchPipeline {
+export function makeBatchPipeline(
+  drawn: BatchSource,
+  contributions: ReadonlyArray<Contribution>,
+  seed: number,
+): BatchPipeline {
   const states = new Map<string, BatchState>()
   if (drawn.state !== undefined) states.set("data", drawn.state)
   const source = contributions.reduce((next, { id, batches }) => {
-    const own = batches?.(next) ?? next
+    const own = batches?.(next, { rng: (stream) => makeRng(seed, hash(id), stream) }) ?? next
     // A wrap that spreads the source inside has its state too.
     if (own.state !== undefined && own.state !== next.state) states.set(id, own.state)
     return own

@@ -106,7 +106,7 @@ export function mixedBatches(
 }
 
 /** Throws PluginError where there is nothing to mix. */
-function check(next: BatchSource, names: ReadonlyArray<string>, { id, patience }: ResolvedOptions): void {
+function check(next: BatchSource, names: ReadonlyArray<string>, { id }: ResolvedOptions): void {
   if (names.length < 2) {
     throw pluginError(
       id,

@@ -114,10 +114,12 @@ export interface Contribution {
    */
   readonly tasks?: ReadonlyArray<string>
   /**
-   * The contribution to a model of these tasks, by name (none for a model of one task without a name), with the same id;
-   * it replaces this one. Throws PluginError where it does not fit. Default: the same to every model.
+   * What it adds beside the rest to a model of these tasks, by name; a model of one task without a name has none here.
+   * Throws PluginError where it does not fit. Default: the same to every model.
    */
-  readonly resolve?: (tasks: Readonly<Record<string, TaskInfo>>) => Contribution
+  readonly resolve?: (
+    tasks: Readonly<Record<string, TaskInfo>>,
+  ) => Omit<Contribution, "id" | "after" | "tasks" | "resolve">
   /** Changes to the model. */
   readonly sites?: ReadonlyArray<Site>
   /**

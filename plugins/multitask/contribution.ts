@@ -12,13 +12,14 @@ type Tasks = Readonly<Record<string, TaskInfo>>
 
 /** The plugin; what it does with a model's tasks follows when they are known. */
 export function contributionOf(options: ResolvedOptions): Contribution {
-  const { id } = options
   // Gradients are cleaned of conflicts after noise that makes them private.
-  const common = { id, after: ["differential-privacy"] }
-  return { ...common, resolve: (tasks) => ({ ...common, ...partsFor(options, tasks) }) }
+  return { id: options.id, after: ["differential-privacy"], resolve: (tasks) => partsFor(options, tasks) }
 }
 
-function partsFor(options: ResolvedOptions, tasks: Tasks): Omit<Contribution, "id"> {
+function partsFor(
+  options: ResolvedOptions,
+  tasks: Tasks,
+): ReturnType<NonNullable<Contribution["resolve"]>> {
   check(options, tasks)
   const { id, lossWeights, gradientSurgery, patience } = options
   let progress = followProgress(patience)

@@ -29,7 +29,7 @@ import { type MultitaskOptions, type ResolvedOptions, resolveOptions } from "./o
 
 export type { Plugins, PluginsService } from "../../core/contracts/plugins.ts"
 export { forTasks } from "./for_tasks.ts"
-export type { MultitaskOptions, ResolvedOptions } from "./options.ts"
+export type { MultitaskOptions, OptionWithoutDefault, ResolvedOptions } from "./options.ts"
 
 /** The mixture of a program. */
 export interface MultitaskService {

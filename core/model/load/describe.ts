@@ -64,7 +64,7 @@ export function describe(
     const registered = yield* (yield* Plugins).all
     const contributions = yield* attempt(() => {
       const named = isNamed ? tasks : {}
-      const all = registered.map((one) => one.resolve?.(named) ?? one)
+      const all = registered.map((one) => one.resolve === undefined ? one : { ...one, ...one.resolve(named) })
       checkTasks(all, Object.keys(named))
       return all
     }, PluginError)

@@ -1,6 +1,6 @@
 import type { Data, DataRow, EncodeOptions, Encoding, RowEncoder } from "./data.ts"
 import { DataError, rowsError } from "./data_error.ts"
-import { checkHalves } from "./half_characters.ts"
+import { checkHalves } from "./check_halves.ts"
 import { concat, type Fields, type Found, type Pieces } from "./tokenizer/training/pieces.ts"
 import { wrongTokenId } from "./token_ids.ts"
 import type { Tokenizer } from "./tokenizer/tokenizer.ts"

@@ -35,6 +35,7 @@ export {
 export type { Fault, Field, Fields, OptionTable, Resolved } from "../options/field.ts"
 export type * from "../tasks/dataset.ts"
 export type * from "../data/table/read_options.ts"
+export type { TextOptions } from "../data/table/text_options.ts"
 export type { Tokenizer } from "../data/tokenizer/tokenizer.ts"
 export type { Optimizer, UpdateContext, Updated } from "../training/optimizers/optimizer.ts"
 export type { Cadence, EarlyStopping, TrainOptions } from "../training/options.ts"

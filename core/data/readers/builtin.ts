@@ -1,10 +1,6 @@
 import * as Effect from "effect/Effect"
-import type { ReadOptions } from "../table/read_options.ts"
-import type { Table } from "../table/table.ts"
+import type { ParseText } from "./parse_text.ts"
 import type { Reader } from "./reader.ts"
-
-/** Parses a whole text. Throws DataError with the lines at fault. */
-export type ParseText = (text: string, source: string, options: ReadOptions) => Table
 
 /** A reader of text. A page loads the code of these readers with its first file. */
 const textReader = (

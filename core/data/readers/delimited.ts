@@ -1,8 +1,8 @@
 import { parse } from "csv-parse/sync"
 import { DataError, listPlaces } from "../data_error.ts"
-import type { ReadOptions } from "../table/read_options.ts"
+import type { TextOptions } from "../table/text_options.ts"
 import { type Fault, malformed, type Table } from "../table/table.ts"
-import type { ParseText } from "./builtin.ts"
+import type { ParseText } from "./parse_text.ts"
 import { unixLineEnds } from "./delimited/line_ends.ts"
 import { type ParsedRecord, type QuoteReading, readQuotes } from "./delimited/quotes.ts"
 import { DELIMITERS, named, tableFrom } from "./delimited/records_table.ts"
@@ -24,7 +24,7 @@ export const csv: ParseText = (text, source, options) => delimited(text, source,
 export const tsv: ParseText = (text, source, options) => delimited(text, source, "\t", options)
 
 /** Parses CSV, TSV and the like. The header line shows the delimiter, the whole file shows what its quotes are. */
-const delimited = (whole: string, source: string, usual: string, options: ReadOptions): Table => {
+const delimited = (whole: string, source: string, usual: string, options: TextOptions): Table => {
   if (HOLDS_JSON.test(whole)) {
     const table = jsonLines(whole, source, options)
     return { ...table, notes: [`${source} was read as JSON, which it holds`, ...table.notes ?? []] }
@@ -71,7 +71,7 @@ const delimited = (whole: string, source: string, usual: string, options: ReadOp
 }
 
 /** Reads with a delimiter. If only that makes all records fit, quotes after backslashes count as doubled ones. */
-const reads = (text: string, delimiter: string, { header, quotes = "auto" }: ReadOptions): Reading => {
+const reads = (text: string, delimiter: string, { header, quotes = "auto" }: TextOptions): Reading => {
   const reading = { text, delimiter, ...readQuotes(text, delimiter, header, quotes) }
   const mayEscape = quotes !== "none" && text.includes('\\"') && (!reading.quoting || reading.faults.length > 0)
   if (!mayEscape) return reading
@@ -85,7 +85,7 @@ const reads = (text: string, delimiter: string, { header, quotes = "auto" }: Rea
  * The usual delimiter if it divides the first line and fits the rows. Else another one that fits: most rows if the usual one
  * divides nothing, all rows otherwise.
  */
-const delimiterOf = (text: string, usual: string, options: ReadOptions): string => {
+const delimiterOf = (text: string, usual: string, options: TextOptions): string => {
   const [first] = text.trimStart().split(/[\r\n]/, 1)
   const others = Object.keys(DELIMITERS).filter((other) => other !== usual && first.includes(other))
   if (others.length === 0) return usual
@@ -98,7 +98,7 @@ const delimiterOf = (text: string, usual: string, options: ReadOptions): string 
 }
 
 /** Decides by the fit of the records whether lone carriage returns are characters or line ends. */
-const withLineEnds = (text: string, delimiter: string, options: ReadOptions, notes: Array<string>): Reading => {
+const withLineEnds = (text: string, delimiter: string, options: TextOptions, notes: Array<string>): Reading => {
   if (!text.includes("\r")) return reads(text, delimiter, options)
   const kept = reads(text, delimiter, options)
   const ended = reads(text.replaceAll("\r", "\n"), delimiter, options)

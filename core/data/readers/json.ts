@@ -1,5 +1,5 @@
 import { DataError } from "../data_error.ts"
-import type { ReadOptions } from "../table/read_options.ts"
+import type { TextOptions } from "../table/text_options.ts"
 import { type Table, tableOf } from "../table/table.ts"
 import { rowsOfJson } from "./json/json_forms.ts"
 import { tableOfLines } from "./json/lines.ts"
@@ -16,7 +16,7 @@ const parsed = (text: string): { readonly value: unknown } | { readonly fault: s
 const isRow = (result: ReturnType<typeof parsed>): boolean =>
   "value" in result && /^[{[]/.test(JSON.stringify(result.value))
 
-const whole = (value: unknown, source: string, { header }: ReadOptions, notes: ReadonlyArray<string> = []): Table => {
+const whole = (value: unknown, source: string, { header }: TextOptions, notes: ReadonlyArray<string> = []): Table => {
   const { rows, note } = rowsOfJson(value, source, header)
   return { ...tableOf(rows, source), notes: [...notes, ...note === undefined ? [] : [note]] }
 }
@@ -29,7 +29,7 @@ const firstLine = (text: string): { readonly line: string; readonly more: boolea
 }
 
 /** Reads a JSON file. JSON Lines under this name, which datasets and pandas write, are read as such. */
-export const json = (text: string, source: string, options: ReadOptions): Table => {
+export const json = (text: string, source: string, options: TextOptions): Table => {
   const result = parsed(text)
   if ("value" in result) return whole(result.value, source, options)
   const { line, more } = firstLine(text)
@@ -42,7 +42,7 @@ export const json = (text: string, source: string, options: ReadOptions): Table 
 }
 
 /** Reads JSON Lines. One JSON value over several lines, or one array, is read as JSON. */
-export const jsonLines = (text: string, source: string, options: ReadOptions): Table => {
+export const jsonLines = (text: string, source: string, options: TextOptions): Table => {
   const { line, more } = firstLine(text)
   const first = parsed(line)
   const isArray = !more && options.header === undefined && /^\[\s*\{/.test(line)

@@ -1,7 +1,7 @@
 import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
 import type { DataError } from "../data_error.ts"
-import type { ReadOptions } from "../table/read_options.ts"
+import type { TextOptions } from "../table/text_options.ts"
 import type { Source } from "../table/source.ts"
 import type { Row, Table } from "../table/table.ts"
 
@@ -29,6 +29,6 @@ export interface Reader {
    */
   readonly open: (
     source: Source,
-    options: ReadOptions,
+    options: TextOptions,
   ) => Effect.Effect<Stream.Stream<Chunk, DataError>, DataError>
 }

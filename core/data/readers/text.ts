@@ -1,9 +1,9 @@
-import { type ReadOptions, TEXT_COLUMN } from "../table/read_options.ts"
+import { TEXT_COLUMN, type TextOptions } from "../table/text_options.ts"
 import type { Row, Table } from "../table/table.ts"
 import { LINE_END } from "./delimited/line_ends.ts"
 
 /** Reads plain text: a document per line, per paragraph (these end at blank lines), or the whole file. */
-export const plainText = (text: string, source: string, options: ReadOptions): Table => {
+export const plainText = (text: string, source: string, options: TextOptions): Table => {
   const rows: Array<Row> = []
   const places: Array<number> = []
   const add = (document: string, line: number) => {

@@ -1,11 +1,11 @@
 import { type Fault, malformed, type Table, tableOf } from "../../table/table.ts"
-import type { ReadOptions } from "../../table/read_options.ts"
+import type { TextOptions } from "../../table/text_options.ts"
 import { namedRows } from "./json_forms.ts"
 import { parseJsonValue } from "./json_value.ts"
 import { LINE_END } from "../delimited/line_ends.ts"
 
 /** The table of a text with one JSON object a line. A lone carriage return ends a line too: JSON strings hold none. */
-export const tableOfLines = (text: string, source: string, options: ReadOptions): Table => {
+export const tableOfLines = (text: string, source: string, options: TextOptions): Table => {
   const values: Array<unknown> = []
   const places: Array<number> = []
   const faults: Array<Fault> = []

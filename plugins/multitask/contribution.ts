@@ -13,7 +13,7 @@ type Tasks = Readonly<Record<string, TaskInfo>>
 /** The plugin; what it does with a model's tasks follows when they are known. */
 export function contributionOf(options: ResolvedOptions): Contribution {
   // Gradients are cleaned of conflicts after noise that makes them private.
-  return { id: options.id, after: ["differential-privacy"], resolve: (tasks) => partsFor(options, tasks) }
+  return { id: options.id, after: ["differential_privacy"], resolve: (tasks) => partsFor(options, tasks) }
 }
 
 function partsFor(
@@ -21,14 +21,17 @@ function partsFor(
   tasks: Tasks,
 ): ReturnType<NonNullable<Contribution["resolve"]>> {
   check(options, tasks)
-  const { id, lossWeights, gradientSurgery, patience } = options
+  const { id, mixing, lossWeights, gradientSurgery, patience } = options
   let progress = followProgress(patience)
   const learned = lossWeights === "uncertainty"
   return {
     // Losses are scaled as they are, also those of whole packed rows.
     requires: { paddedRows: false },
-    batches: (next, context) => mixedBatches(next, context, options, progress = followProgress(patience)),
-    observe: (event) => Effect.sync(() => progress.observe(event)),
+    ...(mixing === "none" ? {} : {
+      batches: (next, context) =>
+        mixedBatches(next, context, { ...options, mixing }, progress = followProgress(patience)),
+      observe: (event) => Effect.sync(() => progress.observe(event)),
+    }),
     ...(gradientSurgery === "none" ? {} : { gradients: { task: pcgrad } }),
     ...(learned
       ? { objective: byUncertainty(id, tasks)!, artifacts: artifactsOf(id) }

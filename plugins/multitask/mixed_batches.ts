@@ -3,7 +3,7 @@ import * as Exit from "effect/Exit"
 import type { BatchContext, BatchSource, Json, MicroBatch, Step } from "../../core/contracts/batch_source.ts"
 import { pluginError } from "../../core/contracts/plugin_error.ts"
 import { mixedOrder, partsByTask, type TaskSize } from "./mixing.ts"
-import type { ResolvedOptions } from "./options.ts"
+import type { Mixing, ResolvedOptions } from "./options.ts"
 import type { Progress, ProgressState } from "./progress.ts"
 
 /** The next part of a task: the pass over its rows, from 0, and the part in it. */
@@ -13,6 +13,11 @@ type Cursor = readonly [pass: number, part: number]
 interface MixtureState {
   readonly cursors: Readonly<Record<string, Cursor>>
   readonly progress: ProgressState
+}
+
+/** Options of a mixture that is on. */
+interface MixtureOptions extends Omit<ResolvedOptions, "mixing"> {
+  readonly mixing: Mixing
 }
 
 /** Rows of one task. */
@@ -25,7 +30,7 @@ type Part = ReadonlyArray<MicroBatch>
 export function mixedBatches(
   next: BatchSource,
   { rng }: BatchContext,
-  options: ResolvedOptions,
+  options: MixtureOptions,
   progress: Progress,
 ): BatchSource {
   const { id } = options
@@ -106,7 +111,7 @@ export function mixedBatches(
 }
 
 /** Throws PluginError where there is nothing to mix. */
-function check(next: BatchSource, names: ReadonlyArray<string>, { id }: ResolvedOptions): void {
+function check(next: BatchSource, names: ReadonlyArray<string>, { id }: MixtureOptions): void {
   if (names.length < 2) {
     throw pluginError(
       id,
@@ -124,7 +129,7 @@ function check(next: BatchSource, names: ReadonlyArray<string>, { id }: Resolved
     throw pluginError(
       id,
       "it takes the rows of each task in its own order, and another plugin's batches come in one that it cannot " +
-        "divide: leave that plugin or this one out",
+        'divide: give mixing: "none", or leave that plugin out',
     )
   }
 }

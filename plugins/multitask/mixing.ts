@@ -1,5 +1,5 @@
 import type { Rng } from "../../core/tensor/operations/random.ts"
-import type { MultitaskOptions } from "./options.ts"
+import type { Mixing, ResolvedOptions } from "./options.ts"
 
 /** What the share of a task follows from. */
 export interface TaskSize {
@@ -10,9 +10,7 @@ export interface TaskSize {
 }
 
 /** By the option `mixing`: what a task's share is in proportion to. */
-const SHARES: Readonly<
-  Record<Required<MultitaskOptions>["mixing"], (size: TaskSize, temperature: number) => number>
-> = {
+const SHARES: Readonly<Record<Mixing, (size: TaskSize, temperature: number) => number>> = {
   proportional: ({ parts }) => parts,
   temperature: ({ rows }, temperature) => rows ** (1 / temperature),
   equal: () => 1,
@@ -22,7 +20,7 @@ const SHARES: Readonly<
 export function partsByTask(
   sizes: Readonly<Record<string, TaskSize>>,
   total: number,
-  { mixing, temperature }: Pick<Required<MultitaskOptions>, "mixing" | "temperature">,
+  { mixing, temperature }: Pick<ResolvedOptions, "temperature"> & { readonly mixing: Mixing },
 ): Readonly<Record<string, number>> {
   const all = Object.entries(sizes).map(([task, size]) => ({ task, size: SHARES[mixing](size, temperature) }))
   const sum = all.reduce((sum, { size }) => sum + size, 0)

@@ -9,9 +9,9 @@ export interface MultitaskOptions {
   /**
    * Shares of the tasks in the steps of an epoch, which has as many parts as without this plugin. `"proportional"`: every
    * row once. `"temperature"`: by rows^(1 / `temperature`) (T5, Raffel et al. 2020, section 3.5.2). `"equal"`: the same for
-   * all. Default `"proportional"`.
+   * all. `"none"`: batches stay as they are, for a plugin that draws them by itself. Default `"proportional"`.
    */
-  readonly mixing?: "proportional" | "temperature" | "equal"
+  readonly mixing?: "proportional" | "temperature" | "equal" | "none"
   /** For `mixing: "temperature"`: 1 is in proportion to rows, a high one nearly equal. Default 2. */
   readonly temperature?: number
   /**
@@ -55,7 +55,7 @@ const weights = [
 /** {@link MultitaskOptions} as a table. */
 export const OPTIONS: OptionTable<MultitaskOptions, OptionWithoutDefault> = {
   name: methodName,
-  mixing: field.choice(["proportional", "temperature", "equal"], {
+  mixing: field.choice(["proportional", "temperature", "equal", "none"], {
     default: "proportional",
     doc: "Shares of the tasks in an epoch",
   }),
@@ -83,15 +83,24 @@ export const OPTIONS: OptionTable<MultitaskOptions, OptionWithoutDefault> = {
   }),
 }
 
+/** How parts of tasks are mixed. */
+export type Mixing = Exclude<ResolvedOptions["mixing"], "none">
+
 /** Fills in defaults. Throws PluginError on an option that is not known, or a value that makes no sense. */
 export function resolveOptions(options: MultitaskOptions): ResolvedOptions {
   const { temperature, ...resolved } = methodOptions("multitask", OPTIONS, options)
-  const { id, mixing, gradientSurgery, partsPerStep } = resolved
+  const { id, mixing, gradientSurgery, partsPerStep, patience } = resolved
   const demand = demandOf(id)
   demand(
     temperature === undefined || mixing === "temperature",
     "mixing",
     '"temperature" where temperature is given',
+    mixing,
+  )
+  demand(
+    mixing !== "none" || (partsPerStep ?? patience) === undefined,
+    "mixing",
+    "on where steps are made of parts",
     mixing,
   )
   demand(gradientSurgery === "none" || partsPerStep !== 1, "partsPerStep", "from 2 with gradientSurgery", partsPerStep)

@@ -46,6 +46,11 @@ Deno.test("an order holds each task in its share, evenly spread, another one for
   for (let at = 0; at < 27; at += 3) assertEquals(new Set(rounds.slice(at, at + 3)).size, 3)
 })
 
+const resolved = (options: MultitaskOptions) => {
+  const { mixing, ...more } = resolveOptions(options)
+  assert(mixing !== "none")
+  return { ...more, mixing }
+}
 const examples = (count: number): { readonly examples: ReadonlyArray<Example> } => ({
   examples: Array.from({ length: count }, (_, index) => (
     { tokens: new Int32Array(3 + index % 5), fields: {}, index, row: index }
@@ -54,7 +59,7 @@ const examples = (count: number): { readonly examples: ReadonlyArray<Example> } 
 const data = { a: examples(37), b: examples(10), c: examples(4) }
 const inner = (seed = 1) => makeBatchSource(data, { batchSize: 2, accumulation: 2, maxLength: 16, seed })
 const mixed = (options: MultitaskOptions, seed = 1, progress = followProgress()) =>
-  mixedBatches(inner(seed), { rng: (stream) => makeRng(seed, 9, stream) }, resolveOptions(options), progress)
+  mixedBatches(inner(seed), { rng: (stream) => makeRng(seed, 9, stream) }, resolved(options), progress)
 function draw(source: BatchSource, from: number, to: number): ReadonlyArray<Step> {
   const length = source.steps(0)
   return Array.from({ length: to - from }, (_, i) => {
@@ -139,7 +144,7 @@ Deno.test("a task that no longer improves gets no more rows, and the run ends wi
 Deno.test("what cannot be mixed says so", () => {
   const wrong = (next: BatchSource, message: string) =>
     assertThrows(
-      () => mixedBatches(next, { rng: makeRng }, resolveOptions({}), followProgress()),
+      () => mixedBatches(next, { rng: makeRng }, resolved({}), followProgress()),
       PluginError,
       message,
     )
@@ -147,7 +152,7 @@ Deno.test("what cannot be mixed says so", () => {
   wrong(one, 'it mixes tasks, and the training split has one, "a": give the rows of each task under its name')
   wrong({ ...one, tasks: {} }, "the training split has none")
   wrong({ ...inner(), tasks: { ...inner().tasks, c: new Int32Array() } }, 'there are no rows of ["c"]: give some')
-  wrong({ ...inner(), state: { save: () => 0, restore: () => {} } }, "leave that plugin or this one out")
+  wrong({ ...inner(), state: { save: () => 0, restore: () => {} } }, 'give mixing: "none", or leave that plugin out')
   const source = mixed({})
   assertThrows(() => source.state!.restore({ cursors: { a: [0, 0] } }), PluginError, "no state of a mixture")
   const options = (given: unknown, message: string) =>
@@ -157,5 +162,6 @@ Deno.test("what cannot be mixed says so", () => {
   options({ lossWeights: { a: -1 } }, 'lossWeights["a"] must be a number above 0, got -1')
   options({ lossWeights: "learned" }, 'lossWeights must be numbers above 0 by task, or "uncertainty", got "learned"')
   options({ gradientSurgery: "pcgrad", partsPerStep: 1 }, "partsPerStep must be from 2 with gradientSurgery, got 1")
+  options({ mixing: "none", patience: 1 }, 'mixing must be on where steps are made of parts, got "none"')
   options({ mixin: "equal" }, 'unknown option "mixin"; the nearest known one is "mixing"')
 })

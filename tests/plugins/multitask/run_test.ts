@@ -105,6 +105,13 @@ Deno.test("a method for one task leaves the other alone; surgery leaves such a m
     merged([mixture, ...methods["LoRA, shared and own"]]),
   ))
 
+Deno.test("without mixing, the steps are those without the plugin", async () => {
+  const steps = async (plugins: ReadonlyArray<Method>) =>
+    (await run(trained({ maxSteps: 3 }), merged(plugins), singleBackend())).weights
+  const plain = await steps(methods["LoRA"])
+  assertEquals(await steps([Multitask.layer({ mixing: "none" }) as Method, ...methods["LoRA"]]), plain)
+})
+
 /** Notes the tasks of each step. */
 const noting = (seen: Array<string>) =>
   Layer.effectDiscard(

@@ -32,22 +32,16 @@ export function fit(
       yield* plan.stream.prepare
     }
     const { totalSteps } = plan
-    const folder = full.runFolder === undefined
+    const folders = full.runFolder === undefined
       ? undefined
-      : yield* (yield* Effect.promise(() => import("./run_folder/run_folder.ts"))).openRunFolder({
-        path: full.runFolder,
-        config: plan.config,
-        resume: full.resume,
-      })
+      : yield* Effect.promise(() => import("./run_folder/mod.ts"))
+    const folder = yield* folders?.openRunFolder({
+      path: full.runFolder!,
+      config: plan.config,
+      resume: full.resume,
+    }) ?? Effect.undefined
     const session = yield* openSession(model, plan.session)
-    const checkpoints = folder === undefined
-      ? undefined
-      : (yield* Effect.promise(() => import("./run_folder/run_checkpoints.ts"))).makeRunCheckpoints(
-        model,
-        plan,
-        session,
-        folder,
-      )
+    const checkpoints = folder && folders?.makeRunCheckpoints(model, plan, session, folder)
     const start = checkpoints === undefined ? FRESH : yield* checkpoints.start(full.resume)
     const log = folder === undefined ? undefined : yield* folder.openLog(start.state.step)
     const telemetry = makeTelemetry({ model, options: full, totalSteps, folder, log, from: start.state })

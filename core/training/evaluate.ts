@@ -22,7 +22,7 @@ import type { ClassificationMetrics } from "../tasks/measures/classification_met
 import type { JudgedPrediction, Measured, Prediction, Vocabulary } from "../tasks/task.ts"
 import { full, input } from "../tensor/ops.ts"
 import { attempt, attemptPromise } from "./loop/attempt.ts"
-import { encodeData, padIdOf, type TaskExamples } from "./loop/training_data.ts"
+import { checkInMemory, encodeData, padIdOf, type TaskExamples } from "./loop/training_data.ts"
 import { checkOneTask } from "./step/task_named.ts"
 import { TrainingError } from "./training_error.ts"
 
@@ -178,6 +178,7 @@ export function evaluate(
   return Effect.gen(function* () {
     const { batchSize = 32 } = options
     yield* attempt(() => checkOneTask(model, "evaluate"))
+    yield* attempt(() => checkInMemory(data, "the data to evaluate"))
     if (data.rows.length === 0) {
       return yield* new TrainingError({ reason: "Options", message: `${data.source}: no row to evaluate` })
     }

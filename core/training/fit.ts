@@ -32,12 +32,13 @@ export function fit(
       yield* plan.stream.prepare
     }
     const { totalSteps } = plan
+    const config = plan.config()
     const folders = full.runFolder === undefined
       ? undefined
       : yield* Effect.promise(() => import("./run_folder/mod.ts"))
     const folder = yield* folders?.openRunFolder({
       path: full.runFolder!,
-      config: plan.config,
+      config,
       resume: full.resume,
     }) ?? Effect.undefined
     const session = yield* openSession(model, plan.session)
@@ -78,7 +79,7 @@ export function fit(
       peakMemoryBytes: telemetry.peakMemoryBytes(),
       ...plan.counts,
     }
-    return makeRun({ model, plan, folder, reason, account })
+    return makeRun({ model, config, folder, reason, account })
   }))
 }
 

@@ -124,6 +124,14 @@ export interface RunInfo {
   readonly plan?: RunPlan
 }
 
+/** What a plugin sees of a task. */
+export interface TaskInfo {
+  /** What it is: `"classification"`, `"regression"`, ... */
+  readonly kind: string
+  /** Its output layer. */
+  readonly head: Head
+}
+
 /** What one plugin adds. Set-up is Effect; what runs in a step is a plain function over symbolic tensors. */
 export interface Contribution {
   /** `method/name`; the name distinguishes instances of one method. */
@@ -135,6 +143,13 @@ export interface Contribution {
    * Default: all.
    */
   readonly tasks?: ReadonlyArray<string>
+  /**
+   * What it adds beside the rest to a model of these tasks, by name; a model of one task without a name has none here.
+   * Throws PluginError where it does not fit. Default: the same to every model.
+   */
+  readonly resolve?: (
+    tasks: Readonly<Record<string, TaskInfo>>,
+  ) => Omit<Contribution, "id" | "after" | "tasks" | "resolve">
   /** Changes to the model. */
   readonly sites?: ReadonlyArray<Site>
   /**

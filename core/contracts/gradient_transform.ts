@@ -36,6 +36,8 @@ export interface TaskTransformContext extends TransformContext {
    * to get the sum back.
    */
   readonly weights: ReadonlyMap<string, Tensor>
+  /** Keys of the parameters that batches of every task reach: not those of heads, nor of plugins for some tasks. */
+  readonly shared: ReadonlySet<string>
 }
 
 /** Changes the gradients of a step, with state. A plain function over symbolic tensors. */

@@ -20,6 +20,8 @@ export interface ParameterSpec {
   readonly trainable?: boolean
   /** Factor on the run's learning rate. Default 1. */
   readonly learningRateFactor?: number
+  /** Tasks of a model of several whose batches reach it. Default: all. */
+  readonly tasks?: ReadonlyArray<string>
 }
 
 /** A parameter of a model. */

@@ -30,8 +30,16 @@ export function assemble(
       return { slot, tensor: ops.slot(slot) }
     }
     const keeps = !trainsWhole(contributions) || contributions.some(({ objective }) => objective !== undefined)
+    const headOf = new Map(modules.map(({ path, task }) => [path, task]))
+    /** Tasks whose batches reach a parameter. */
+    const reaching = ({ tasks, module, owner }: Parameter): Pick<Parameter, "tasks"> => {
+      const head = headOf.get(module)
+      const own = tasks ?? (head === undefined ? contributions.find(({ id }) => id === owner)?.tasks : [head])
+      return own === undefined ? {} : { tasks: own }
+    }
     const parameters = yield* inBackend(() =>
-      [...base, ...sites.parameters].map((parameter): ModelParameter => {
+      [...base, ...sites.parameters].map((given): ModelParameter => {
+        const parameter = { ...given, ...reaching(given) }
         const { key, shape, owner } = parameter
         const trainable = trains(parameter)
         const storage = trainable || owner !== "base" ? "f32" : storageOf(parameter)

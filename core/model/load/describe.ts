@@ -61,8 +61,13 @@ export function describe(
   return Effect.gen(function* () {
     const tasks = yield* attempt(() => tasksIn(options), ModelError)
     const isNamed = options.tasks !== undefined
-    const contributions = yield* (yield* Plugins).all
-    yield* attempt(() => checkTasks(contributions, isNamed ? Object.keys(tasks) : []), PluginError)
+    const registered = yield* (yield* Plugins).all
+    const contributions = yield* attempt(() => {
+      const named = isNamed ? tasks : {}
+      const all = registered.map((one) => one.resolve === undefined ? one : { ...one, ...one.resolve(named) })
+      checkTasks(all, Object.keys(named))
+      return all
+    }, PluginError)
     const families: Record<string, Family> = {}
     for (const [name, task] of Object.entries(tasks)) {
       if (task.problem !== undefined) return yield* new ModelError({ reason: "Task", message: task.problem })
@@ -139,14 +144,20 @@ function treeOf(own: ReadonlyArray<OwnNetwork>, isNamed: boolean) {
   const { network, paths } = isNamed ? joinNetworks(networks) : { network: own[0].network, paths: {} }
   const keys: Record<string, ReadonlyMap<string, string>> = {}
   const tied: Record<string, string> = {}
+  const taskAt = new Map<string, string>()
   for (const { name, network } of own) {
     const inTree = (path: string) => isNamed ? paths[name].get(path)! : path
     keys[name] = new Map(parametersOf(network).map((one) => [one.key, baseKey(inTree(one.module), one.name)]))
     for (const [key, from] of Object.entries(tiesOf(network.weights))) {
       tied[keys[name].get(key)!] = keys[name].get(from)!
     }
+    for (const [path, inModel] of paths[name] ?? []) if (inModel !== path) taskAt.set(inModel, name)
   }
-  return { network, paths, keys, tied, modules: infosOf(network), parameters: parametersOf(network) }
+  const modules = infosOf(network).map((info) => {
+    const task = taskAt.get(info.path)
+    return task === undefined ? info : { ...info, task }
+  })
+  return { network, paths, keys, tied, modules, parameters: parametersOf(network) }
 }
 
 /** Throws {@link PluginError} where a plugin is for tasks that the model has not. */

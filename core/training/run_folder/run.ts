@@ -9,6 +9,7 @@ import type { SafetensorsError } from "../../formats/safetensors/safetensors_err
 import type { StorageError } from "../../formats/files/storage_error.ts"
 import type { Model } from "../../model/model.ts"
 import type { ModelError } from "../../model/model_error.ts"
+import { trainsWhole } from "../../model/load/trainable.ts"
 import { saveAdapters, saveCheckpoint as saveModel } from "../../model/model_files.ts"
 import type { Plan } from "../plan.ts"
 import type { ReportData } from "../../report/report.ts"
@@ -88,7 +89,7 @@ export function makeRun(
         yield* folder.writeReport(report({ ...data, events, config }))
       }),
     save: (directory) =>
-      model.contributions.some(({ artifacts }) => artifacts !== undefined)
+      !trainsWhole(model.contributions) && model.contributions.some(({ artifacts }) => artifacts !== undefined)
         ? saveAdapters(model, directory)
         : saveModel(model, directory),
   }

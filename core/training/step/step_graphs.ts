@@ -201,7 +201,8 @@ function update(settings: StepSettings, state: StateSlots, tasks: ReadonlyMap<st
     ]),
   )
   const weights = divisor === undefined ? new Map([...tasks].map(([task, { weight }]) => [task, weight])) : divisors
-  const byTask = transform("task", means, { weights }, ({ task }) => task)
+  const shared = new Set(trained.filter((parameter) => parameter.tasks === undefined).map(({ key }) => key))
+  const byTask = transform("task", means, { weights, shared }, ({ task }) => task)
 
   const shares = taskShares(tasks)
   const gradientShares = divisor === undefined ? shares : constant(1 / tasks.size)

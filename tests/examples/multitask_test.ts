@@ -1,0 +1,45 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert"
+import { texts } from "../core/training/support.ts"
+
+const path = (name: string) => new URL(`../../${name}`, import.meta.url).pathname
+
+Deno.test("the example trains on two files of tasks, and says in one line what is wrong", async () => {
+  const directory = await Deno.makeTempDir()
+  const start = async (...words: string[]) => {
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "--no-check", "--config", path("deno.json"), "--allow-read", `--allow-write=${directory}`],
+        ...["--allow-env=ESPALIER_BACKEND", path("examples/multitask.ts"), "--output", `${directory}/run`],
+        ...["--epochs", "1", ...words],
+      ],
+      env: { NO_COLOR: "1", ESPALIER_BACKEND: "wasm" },
+    }).output()
+    const [out, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes))
+    return { code, out, errors }
+  }
+  try {
+    const { rows } = texts(40)
+    const table = (cells: ReadonlyArray<string | number>) =>
+      ["text,label", ...rows.map(({ text }, i) => `${text} ${i},${cells[i]}`)].join("\n")
+    await Deno.writeTextFile(`${directory}/topic.csv`, table(rows.map(({ label }) => label)))
+    await Deno.writeTextFile(`${directory}/size.csv`, table(rows.map(({ text }) => text.length / 40)))
+    const topic = ["--task", `topic=${directory}/topic.csv`]
+    const both = [...topic, "--task", `size=${directory}/size.csv`, "--regression", "size"]
+    const done = await start(...both, "--uncertainty", "--gradient-surgery", "pcgrad", "--mixing", "equal")
+    assertEquals(done.code, 0, done.errors)
+    assert(/topic, \d test rows: loss .* accuracy/.test(done.out), done.out)
+    assert(/size, \d test rows: loss .* pearson/.test(done.out), done.out)
+    const saved = JSON.parse(await Deno.readTextFile(`${directory}/run/adapters/size/multitask.json`))
+    assertEquals(Object.keys(saved), ["logVariance.topic", "logVariance.size"])
+
+    const one = await start(...topic, "--overwrite")
+    assertEquals(one.code, 1)
+    assertStringIncludes(one.errors, 'error: multitask/default: the model has one task, ["topic"]: give it two or more')
+    const other = await start(...topic, "--regression", "tone", "--overwrite")
+    assertStringIncludes(other.errors, 'error: --regression names "tone"; the tasks are topic')
+    const cold = await start(...both, "--mixing", "temperature", "--temperature", "0", "--overwrite")
+    assertStringIncludes(cold.errors + cold.out, "temperature must be a number above 0, got 0")
+  } finally {
+    await Deno.remove(directory, { recursive: true })
+  }
+})

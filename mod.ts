@@ -52,13 +52,6 @@ export type { EncodedRow, Fields, Found, Pieces } from "./core/data/tokenizer/tr
 export type { EncodeOptions, Encoding, FieldSpec, RowEncoder } from "./core/data/data.ts"
 export type { Example } from "./core/data/encode.ts"
 export * from "./core/backend/backend.ts"
-export {
-  saveTokenizer,
-  type TokenizerJson,
-  trainBpe,
-  type TrainBpeOptions,
-  type TrainedTokenizer,
-} from "./core/data/tokenizer/training/train_bpe.ts"
 
 export type * from "./core/model/module.ts"
 export type * from "./core/model/network.ts"

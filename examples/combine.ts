@@ -2,7 +2,7 @@
  * Combines LoRA adapters into one and prints the error of the result.
  *
  * ```sh
- * deno run -P examples/combine.ts --adapters ./news=0.5,./reviews=-0.5 --type svd --rank 16 --output runs/both
+ * deno task combine --adapters ./news=0.5,./reviews=-0.5 --type svd --rank 16 --output runs/both
  * ```
  *
  * @module

@@ -3,7 +3,7 @@
  * plain texts (language modelling). Without flags: the included model on the SMS Spam Collection.
  *
  * ```sh
- * deno run -P examples/lora.ts --model ./smollm2 --data reviews.csv --text review --label stars
+ * deno task lora --model ./smollm2 --data reviews.csv --text review --label stars
  * ```
  *
  * @module
@@ -116,7 +116,7 @@ export const runSpec = (spec: RunSpec, known: RunMethods, options: Options) =>
 const command = Command.make("lora", flags, (options) => runSpec(specOf(options), METHODS, options)).pipe(
   Command.withDescription("Fine-tunes a model with LoRA on your own data"),
   Command.withExamples([{
-    command: "deno run -P examples/lora.ts --model ./smollm2 --data reviews.csv --text review --label stars",
+    command: "deno task lora --model ./smollm2 --data reviews.csv --text review --label stars",
     description: "A classifier of reviews",
   }]),
 )

@@ -4,6 +4,7 @@
  */
 import { type RunMethods, runSchema } from "../core/run/mod.ts"
 import * as Adapters from "../plugins/adapters/mod.ts"
+import * as Curriculum from "../plugins/curriculum/mod.ts"
 import * as DifferentialPrivacy from "../plugins/differential_privacy/mod.ts"
 import * as Lora from "../plugins/lora/mod.ts"
 import * as PrefixTuning from "../plugins/prefix_tuning/mod.ts"
@@ -15,6 +16,7 @@ export const METHODS: RunMethods = {
   "adapters": Adapters,
   "prefix-tuning": PrefixTuning,
   "prompt-tuning": PromptTuning,
+  "curriculum": Curriculum,
   "differential-privacy": DifferentialPrivacy,
 }
 

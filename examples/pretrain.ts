@@ -3,7 +3,7 @@
  * checkpoint that transformers loads. Without flags: about a million parameters, on the included texts.
  *
  * ```sh
- * deno run -P examples/pretrain.ts --text corpus.txt --minutes 7 --output runs/tiny
+ * deno task pretrain --text corpus.txt --minutes 7 --output runs/tiny
  * ```
  *
  * @module
@@ -16,7 +16,8 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import { field } from "../core/options/mod.ts"
 import { TRAINING } from "../core/run/mod.ts"
-import { Backend, Dataset, Espalier, Model, saveTokenizer, Task, Tokenizer, trainBpe, Trainer } from "../mod.ts"
+import { Backend, DataError, Dataset, Espalier, Model, Task, Tokenizer, Trainer } from "../mod.ts"
+import { saveTokenizer, trainBpe } from "../core/data/tokenizer/training/train_bpe.ts"
 import * as Llama from "../plugins/llama/mod.ts"
 import { beside, checkOutput, clearOutput, defined, flagsOf, main, progress, RUN_FLAGS, traceStep } from "./shared.ts"
 
@@ -61,7 +62,11 @@ const readDocuments = (paths: ReadonlyArray<string>) =>
     const fs = yield* FileSystem.FileSystem
     const documents: string[] = []
     for (const path of paths) {
-      const bytes = yield* fs.readFile(path)
+      const bytes = yield* fs.readFile(path).pipe(Effect.mapError((cause) => {
+        const absent = cause.reason._tag === "NotFound"
+        const message = absent ? `${path}: no such file` : `${path} cannot be read: ${cause.message}`
+        return new DataError({ reason: absent ? "NotFound" : "Unreadable", message, cause })
+      }))
       const text = yield* Effect.promise(() => {
         const body = new Response(bytes as Uint8Array<ArrayBuffer>).body!
         return new Response(path.endsWith(".gz") ? body.pipeThrough(new DecompressionStream("gzip")) : body).text()

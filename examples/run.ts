@@ -3,8 +3,8 @@
  * together, also several of one kind; the run folder holds the files of each, and they load together again.
  *
  * ```sh
- * deno run -P examples/run.ts examples/espalier.json
- * deno run -P examples/run.ts examples/espalier.json --evaluate
+ * deno task run examples/espalier.json
+ * deno task run examples/espalier.json --evaluate
  * ```
  *
  * @module
@@ -46,7 +46,7 @@ const command = Command.make("run", flags, ({ file, evaluate, threads, ...flags 
   })).pipe(
     Command.withDescription("Fine-tunes a model as described by a run file"),
     Command.withExamples([{
-      command: "deno run -P examples/run.ts examples/espalier.json",
+      command: "deno task run examples/espalier.json",
       description: "LoRA and a prefix on the SMS Spam Collection",
     }]),
   )

@@ -13,7 +13,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as TerminalCapabilities from "effect/cli/TerminalCapabilities"
 import { defaultText, type Field, field, type Fields, valueFaults, type ValueOf } from "../core/options/mod.ts"
-import { RunFolderError, Trainer, type TrainEvent } from "../mod.ts"
+import { RunFolderError, StorageError, Trainer, type TrainEvent } from "../mod.ts"
 
 /** Flags that every training example has. */
 export const RUN_FLAGS = {
@@ -101,9 +101,15 @@ const holdsRun = (folder: string) =>
     return names.includes("config.json") && names.includes("events.jsonl")
   })
 
-/** Fails early if the output folder holds a run that is neither resumed nor replaced. */
+/** Fails early if the output folder may not be written, or holds a run that is neither resumed nor replaced. */
 export const checkOutput = (folder: string, { resume, overwrite }: { resume: boolean; overwrite: boolean }) =>
   Effect.gen(function* () {
+    const { state } = yield* Effect.promise(() => Deno.permissions.query({ name: "write", path: folder }))
+    if (state !== "granted") {
+      const message = `"${folder}" may not be written: the tasks write below runs/; to write elsewhere, run the file ` +
+        `itself: deno run -P --allow-write=${folder} examples/NAME.ts --output ${folder}`
+      return yield* new StorageError({ reason: "Permission", path: folder, message })
+    }
     if (resume || overwrite || !(yield* holdsRun(folder))) return
     const message = `"${folder}" holds another run: name another one with --output, or give --overwrite or --resume`
     return yield* new RunFolderError({ reason: "HoldsRun", path: folder, fields: [], message })

@@ -69,8 +69,8 @@ export interface Kernel<C extends Call = Call> {
   lower?(nodes: ReadonlyArray<Tensor>, memory: CallMemory): C
   /** The same call with elementwise work on its result. Left out where there is no room for such work. */
   withEpilogue?(call: C, output: View, epilogue: Epilogue): C
-  /** Carries out a call in float64, in place. */
-  reference(call: C, buffers: ReferenceBuffers): void
+  /** Carries out a call in float64, in place. The engine's own larger ones are in `references.ts`. */
+  reference?(call: C, buffers: ReferenceBuffers): void
   /** WebAssembly of a call; no stage where there is nothing to do. The engine's own is in `wasm/emitters.ts`. */
   wasm?(call: C, context: WasmContext): ReadonlyArray<Stage>
   /** Shaders of a call; no dispatch where there is nothing to do. The engine's own are in `wgsl/emitters.ts`. */

@@ -1,4 +1,5 @@
 import type * as Effect from "effect/Effect"
+import type { Rng } from "../tensor/operations/random.ts"
 
 /** Rows of one pass through the model: their indices and padded length, without their tokens. */
 export interface MicroBatch {
@@ -82,6 +83,24 @@ export interface BatchSource {
   ) => Effect.Effect<Step | undefined, Error>
   /** Default: no state. A wrapper gives only its own state; the inner source is saved separately. */
   readonly state?: BatchState
+}
+
+/** An example of a run. */
+export interface RunExample {
+  /** Token ids, without padding. */
+  readonly tokens: Int32Array
+  /** Numbers of its row, by column: see `DatasetOptions.numbers`. */
+  readonly numbers?: Readonly<Record<string, number>>
+}
+
+/** What a plugin's batches may use of a run. */
+export interface BatchContext {
+  /** Examples by task, as {@link MicroBatch.rows} counts them. None of a data set that is read while the model trains. */
+  readonly examples: Readonly<Record<string, ReadonlyArray<RunExample>>>
+  /** Steps of the run, if it has the epochs of `source`. */
+  readonly totalSteps: (source: BatchSource) => number
+  /** Random numbers from the run's seed, for this plugin alone: a stream for each whole number from 0. */
+  readonly rng: (stream: number) => Rng
 }
 
 /** Name of the task of a run with one task. */

@@ -2,7 +2,7 @@ import type * as Effect from "effect/Effect"
 import type { Rng } from "../tensor/operations/random.ts"
 import type { Shape } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts"
-import type { BatchSource } from "./batch_source.ts"
+import type { BatchContext, BatchSource } from "./batch_source.ts"
 import type { GradientTransforms } from "./gradient_transform.ts"
 import type { Head } from "./head.ts"
 import type { ModuleInfo } from "./module_info.ts"
@@ -166,8 +166,8 @@ export interface Contribution {
   }
   /** What it needs of the step. Default: see {@link Requirements}. */
   readonly requires?: Requirements
-  /** Changes to the batches. */
-  readonly batches?: (next: BatchSource) => BatchSource
+  /** Changes to the batches. May throw a PluginError: a typed error before training. */
+  readonly batches?: (next: BatchSource, context: BatchContext) => BatchSource
   /** Changes to gradients. */
   readonly gradients?: GradientTransforms
   /**

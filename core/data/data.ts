@@ -11,6 +11,8 @@ import type { Tokenizer } from "./tokenizer/tokenizer.ts"
 export interface DataRow {
   /** Line or row of the source, 1-based. */
   readonly row: number
+  /** Numbers of further columns, by name: see {@link DatasetOptions.numbers}. Default: none. */
+  readonly numbers?: Readonly<Record<string, number>>
 }
 
 /** Fields of all data sets. */
@@ -110,6 +112,8 @@ export type RowEncoder<Row> = { encode(row: Row): ReadonlyArray<EncodedRow> }["e
 export interface DatasetOptions extends ReadOptions {
   /** Label names in the order of their ids; default: those in the data, sorted (numbers by value). */
   readonly labels?: ReadonlyArray<string>
+  /** Further columns, of numbers, that plugins read, such as a curriculum's difficulty. Default: none. */
+  readonly numbers?: ReadonlyArray<string>
 }
 
 /** Rows of a table. */

@@ -2,7 +2,7 @@
  * Runs a program in float64 by the kernels' references: the yardstick of every backend.
  * @module
  */
-import { kernelOf } from "../../kernels/builtin.ts"
+import { runReference } from "../../kernels/references.ts"
 import { forEachPlace } from "../../kernels/view.ts"
 import type { Program } from "./program.ts"
 
@@ -27,7 +27,7 @@ export const interpret = (
     slots.set(source.slot, slot)
     return slot
   })
-  for (const call of program.calls) kernelOf(call, program.kernels).reference(call, buffers)
+  for (const call of program.calls) runReference(call, program.kernels, buffers)
   const results: Record<string, Float64Array> = {}
   for (const { name, view } of program.outputs) {
     const values: Array<number> = []

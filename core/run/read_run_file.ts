@@ -72,7 +72,9 @@ export function readRunFile(
     const wrong = (reason: RunFileError["reason"], message: string) =>
       new RunFileError({ reason, file, problems: [message], message })
     const content = yield* fs.readFileString(file).pipe(
-      Effect.mapError(({ message }) => wrong("Read", `${file} cannot be read: ${message}`)),
+      Effect.mapError(({ reason: { _tag }, message }) =>
+        wrong("Read", _tag === "NotFound" ? `${file}: no such file` : `${file} cannot be read: ${message}`)
+      ),
     )
     const value = yield* Effect.try({ try: () => parseJson(content, file), catch: (error) => error as JsonError }).pipe(
       Effect.mapError(({ message }) => wrong("Syntax", message)),

@@ -23,6 +23,8 @@ export interface DataSpec extends ColumnNames, Omit<ReadOptions, "readers"> {
   readonly path: string
   /** Labels in the order of their ids. Default: those of the model's head, or of the data, sorted. */
   readonly labels?: ReadonlyArray<string>
+  /** Further columns, of numbers, that methods read. Default: none. */
+  readonly numbers?: ReadonlyArray<string>
   /** Share of the rows for validation, [0, 1). Default 0.1. */
   readonly validation?: number
   /** Share of the rows for the test, [0, 1). Default 0.2. */
@@ -91,6 +93,11 @@ export const DATA: OptionTable<DataSpec, Exclude<keyof DataSpec, "validation" | 
     minItems: 2,
     absent: "those of the model's head, or of the data, sorted",
     doc: "Labels in the order of their ids",
+  }),
+  numbers: field.list(field.text({}), {
+    minItems: 1,
+    absent: "none",
+    doc: "Further columns, of numbers, that methods read, such as a curriculum's difficulty",
   }),
   prompt: field.text({ doc: "Column of the prompt" }),
   completion: field.text({ doc: "Column of the completion" }),

@@ -1,15 +1,16 @@
 import { missingNotes } from "../data/table/cells.ts"
 import { checkColumns } from "../data/table/check_columns.ts"
-import type { Data, DatasetOptions } from "../data/data.ts"
+import type { Data, DataRow, DatasetOptions } from "../data/data.ts"
 import { DataError } from "../data/data_error.ts"
 import type { Table } from "../data/table/table.ts"
 import { columnReaderOf, type Columns, type DataOf } from "./builtin.ts"
+import { numbersOf } from "./regression.ts"
 
 /** The data set of a table. Throws DataError with all rows at fault. */
 export const mapColumns = <C extends Columns>(table: Table, columns: C, options: DatasetOptions): DataOf<C> => {
   if (table.rows.length === 0) throw new DataError({ reason: "Empty", message: `${table.source} holds no rows` })
   const { kind, names, texts, read } = columnReaderOf(columns)
-  checkColumns(table, names)
+  checkColumns(table, [...names, ...options.numbers ?? []])
   const { rows, labels = [], notes: told = [] } = read(table, options)
   if (options.labels !== undefined && JSON.stringify(options.labels) !== JSON.stringify(labels)) {
     const message = `${table.source}: labels are given, but ${kind.name} data takes none: leave them out`
@@ -21,8 +22,17 @@ export const mapColumns = <C extends Columns>(table: Table, columns: C, options:
     source: table.source,
     unit: table.unit,
     labels,
-    rows,
+    rows: withNumbers(rows, table, options.numbers ?? []),
     ...notes.length === 0 ? {} : { notes },
   }
   return data as DataOf<C>
+}
+
+/** The rows, each with its numbers of the columns. */
+function withNumbers(rows: ReadonlyArray<DataRow>, table: Table, columns: ReadonlyArray<string>): Data["rows"] {
+  if (columns.length === 0) return rows
+  const read = columns.map((column) => [column, numbersOf(table, column, "it")] as const)
+  const indices = new Map(table.places.map((place, index) => [place, index]))
+  const numbersAt = (index: number) => Object.fromEntries(read.map(([column, all]) => [column, all[index]]))
+  return rows.map((row) => ({ ...row, numbers: numbersAt(indices.get(row.row)!) }))
 }

@@ -52,13 +52,13 @@ export const scoredColumns = ({ text, scores }: ScoredColumns): ColumnReader<Sco
 }
 
 /** The numbers of a column. Throws DataError with all rows that hold no number. */
-const numbersOf = (table: Table, column: string): ReadonlyArray<number> => {
+export const numbersOf = (table: Table, column: string, subject = "a score"): ReadonlyArray<number> => {
   const cells = cellsOf(table, column, scoreText).map((cell) => cell.trim())
   const wrong = cells.flatMap((cell, index) => isNumber(cell) ? [] : [index])
   if (wrong.length === 0) return cells.map(Number)
   const rows = wrong.map((index) => table.places[index])
   const found = [...new Set(wrong.map((index) => JSON.stringify(cells[index])))].slice(0, 5).join(", ")
-  const what = `a score must be a number such as 3.7, got ${found}`
+  const what = `${subject} must be a number such as 3.7, got ${found}`
   throw rowsError("Label", table, rows, `, column ${JSON.stringify(column)}: ${what}`)
 }
 

@@ -22,7 +22,7 @@ import type { ClassificationMetrics } from "../tasks/measures/classification_met
 import type { JudgedPrediction, Measured, Prediction, Vocabulary } from "../tasks/task.ts"
 import { full, input } from "../tensor/ops.ts"
 import { attempt, attemptPromise } from "./loop/attempt.ts"
-import { encodeData, padIdOf, type TaskExamples } from "./loop/training_data.ts"
+import { checkInMemory, encodeData, padIdOf, type TaskExamples } from "./loop/training_data.ts"
 import { checkOneTask } from "./step/task_named.ts"
 import { TrainingError } from "./training_error.ts"
 
@@ -51,6 +51,8 @@ export interface Evaluation {
   readonly classification?: ClassificationMetrics
   /** One a row in the order of the rows; of a task for words, one for each that has a label, row by row. */
   readonly predictions: ReadonlyArray<JudgedPrediction>
+  /** Mean loss of each row in the order of the rows, NaN for one without an answer. */
+  readonly losses: ReadonlyArray<number>
 }
 
 /** Errors of an evaluation. */
@@ -133,6 +135,7 @@ export async function evaluateExamples(
   let loss = 0
   let weight = 0
   const measured: Array<Measured> = []
+  const sums = data.rows.map(() => ({ loss: 0, weight: 0 }))
   results.forEach((result, i) => {
     const { rows } = batches[i]
     rows.forEach((row, at) => {
@@ -140,6 +143,9 @@ export async function evaluateExamples(
       loss += result.loss[at]
       weight += result.weight[at]
       const example = examples[row]
+      const sum = sums[example.index]
+      sum.loss += result.loss[at]
+      sum.weight += result.weight[at]
       const part = (all: Outputs[string]) =>
         all.subarray(at * all.length / rows.length, (at + 1) * all.length / rows.length)
       const values = Object.fromEntries(Object.entries(result).map(([name, all]) => [name, part(all)]))
@@ -152,6 +158,7 @@ export async function evaluateExamples(
     metrics: metrics === undefined ? {} : { loss: mean, ...metrics },
     ...(classification === undefined ? {} : { classification }),
     predictions,
+    losses: sums.map(({ loss, weight }) => loss / weight),
   }
 }
 
@@ -178,6 +185,7 @@ export function evaluate(
   return Effect.gen(function* () {
     const { batchSize = 32 } = options
     yield* attempt(() => checkOneTask(model, "evaluate"))
+    yield* attempt(() => checkInMemory(data, "the data to evaluate"))
     if (data.rows.length === 0) {
       return yield* new TrainingError({ reason: "Options", message: `${data.source}: no row to evaluate` })
     }

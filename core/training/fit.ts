@@ -32,22 +32,17 @@ export function fit(
       yield* plan.stream.prepare
     }
     const { totalSteps } = plan
-    const folder = full.runFolder === undefined
+    const config = plan.config()
+    const folders = full.runFolder === undefined
       ? undefined
-      : yield* (yield* Effect.promise(() => import("./run_folder/run_folder.ts"))).openRunFolder({
-        path: full.runFolder,
-        config: plan.config,
-        resume: full.resume,
-      })
+      : yield* Effect.promise(() => import("./run_folder/mod.ts"))
+    const folder = yield* folders?.openRunFolder({
+      path: full.runFolder!,
+      config,
+      resume: full.resume,
+    }) ?? Effect.undefined
     const session = yield* openSession({ ...model, contributions: plan.contributions }, plan.session)
-    const checkpoints = folder === undefined
-      ? undefined
-      : (yield* Effect.promise(() => import("./run_folder/run_checkpoints.ts"))).makeRunCheckpoints(
-        model,
-        plan,
-        session,
-        folder,
-      )
+    const checkpoints = folder && folders?.makeRunCheckpoints(model, plan, session, folder)
     const start = checkpoints === undefined ? FRESH : yield* checkpoints.start(full.resume)
     const log = folder === undefined ? undefined : yield* folder.openLog(start.state.step)
     const telemetry = makeTelemetry({
@@ -93,7 +88,7 @@ export function fit(
       ...plan.counts,
       ...telemetry.figures(session.state().step),
     }
-    return makeRun({ model, plan, folder, reason, account })
+    return makeRun({ model, config, folder, reason, account })
   }))
 }
 

@@ -132,7 +132,7 @@ export const TRAIN_OPTIONS: OptionTable<TrainOptions, Open> = {
     default: "linear",
     doc: "Schedule of the learning rate after the warm-up",
   }),
-  warmupSteps: field.integer({ minimum: 0, doc: "Warm-up steps; wins over warmupRatio" }),
+  warmupSteps: field.integer({ minimum: 0, doc: "Warm-up steps, instead of a share of all steps" }),
   warmupRatio: field.number({
     minimum: 0,
     maximum: 1,

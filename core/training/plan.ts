@@ -1,4 +1,4 @@
-import type { BatchSource, Step } from "../contracts/batch_source.ts"
+import type { BatchSource, RunExample, Step } from "../contracts/batch_source.ts"
 import { DEFAULT_TASK } from "../contracts/batch_source.ts"
 import type { Contribution, RunPlan } from "../contracts/contribution.ts"
 import type { makeStreamSource, StreamSource } from "../data/batches/stream_source.ts"
@@ -55,8 +55,8 @@ export interface Plan {
   readonly collate: (step: Step) => ReadonlyArray<Batch>
   readonly evaluation: { readonly batchSize: number; readonly padId: number | undefined }
   readonly counts: { readonly trainableParameters: number; readonly totalParameters: number }
-  /** For `config.json` of the run folder. */
-  readonly config: Readonly<Record<string, unknown>>
+  /** For `config.json` of the run folder. Of streamed rows the first window must be there. */
+  readonly config: () => Readonly<Record<string, unknown>>
   readonly tokenizer: Tokenizer
   /** Limit to which longer texts were cut. */
   readonly maxLength: number | undefined
@@ -96,14 +96,25 @@ export function planRun(
     Object.fromEntries(
       Object.entries(tasksOf(split)).map(([name, own]) => [name, encodeData(own, taskOf(name), tokenizer, encoding)]),
     )
+  if (data.train === undefined) throw wrong("there is no training split: give { train }")
   const streamed = isStreamed(data.train) ? data.train : undefined
-  const inMemory = isStreamed(data.train) ? {} : encodeAll(data.train)
+  if (streamed !== undefined && hasNamedTasks(model)) {
+    throw wrong(`${streamed.source} is a stream, of rows of one task: train a view of it, view({ task })`)
+  }
+  // By name: a run does not depend on the order in which the splits were given.
+  const inMemory = isStreamed(data.train)
+    ? {}
+    : Object.fromEntries(Object.entries(encodeAll(data.train)).sort(([a], [b]) => a < b ? -1 : 1))
   if (streamed !== undefined) checkData({ ...streamed, rows: [] }, taskOf(DEFAULT_TASK))
   else if (Object.keys(inMemory).length === 0) throw wrong("the training split has no rows")
   else checkAllTrain(model, inMemory)
   const validation = encodeAll(data.validation)
   if (options.earlyStopping !== undefined && Object.keys(validation).length === 0) {
     throw wrong("earlyStopping needs a validation split with rows: provide one, or leave earlyStopping out")
+  }
+  const [watchedTask] = metric.split(".")
+  if (metric.includes(".") && hasNamedTasks(model) && !Object.hasOwn(validation, watchedTask)) {
+    throw wrong(`earlyStopping.metric is "${metric}", but the validation split has no rows of "${watchedTask}"`)
   }
 
   const all = Object.values(inMemory)
@@ -131,7 +142,11 @@ export function planRun(
   const known = runPlan({ train, validation }, options, streamed !== undefined)
   const examplesPerStep = batchSize * accumulation
   const contributions = prepared({ seed, contributions: model.contributions, examplesPerStep, plan: known })
-  const batches = makeBatchPipeline(stream ?? makeBatchSource(train, drawing), contributions)
+  const batches = makeBatchPipeline(stream ?? makeBatchSource(train, drawing), contributions, {
+    seed,
+    examples: Object.fromEntries(Object.entries(inMemory).map(([name, own]) => [name, runExamples(own)])),
+    totalSteps: (source) => countSteps(source, options).totalSteps,
+  })
   const { epochSteps, totalSteps } = countSteps(batches.source, options)
 
   const padId = padIdOf(tokenizer, network.vocabSize)
@@ -178,7 +193,7 @@ export function planRun(
     },
     evaluation: { batchSize: Math.max(32, batchSize), padId },
     counts: { trainableParameters: count(parameters), totalParameters: count(model.parameters) },
-    config: configOf(model, name, { train, validation }, options, paddingFree),
+    config: () => configOf(model, name, { train, validation, window: streamed?.window }, options, paddingFree),
   }
 }
 
@@ -229,10 +244,10 @@ function metricsOf(model: Model): TaskOf["metrics"] {
 function configOf(
   model: Model,
   name: string,
-  splits: Pick<Plan, "train" | "validation">,
+  splits: Pick<Plan, "train" | "validation"> & { readonly window?: number | undefined },
   options: FullOptions,
   paddingFree: boolean,
-): Plan["config"] {
+): ReturnType<Plan["config"]> {
   const { tokenizer: _, observe: __, runFolder: ___, resume: ____, traceStep: _____, config, optimizer, ...rest } =
     options
   const describe = (split: Plan["train"]) =>
@@ -251,9 +266,18 @@ function configOf(
     ...(hasNamedTasks(model) ? { tasks: own } : { task: Object.values(own)[0] }),
     methods: model.contributions.map(({ id }) => id),
     train: describe(splits.train),
+    ...(splits.window === undefined ? {} : { window: splits.window }),
     validation: describe(splits.validation),
     training: { ...rest, optimizer: optimizer.name, optimizerSettings: optimizer.settings, paddingFree },
   }
+}
+
+/** Examples with the numbers of their rows. */
+function runExamples({ examples, data: { rows } }: TaskExamples): ReadonlyArray<RunExample> {
+  return examples.map(({ tokens, index }) => {
+    const { numbers } = rows[index]
+    return numbers === undefined ? { tokens } : { tokens, numbers }
+  })
 }
 
 /** Steps of each epoch and of the run. */

@@ -25,7 +25,11 @@ export async function pageSite(model: URL = new URL("../models/espalier-1m/", im
 }
 
 if (import.meta.main) {
-  const at = Deno.args.indexOf("--port")
-  const port = at < 0 ? 8000 : Number(Deno.args[at + 1])
+  const [flag, value, ...others] = Deno.args
+  const port = flag === undefined ? 8000 : flag === "--port" ? Number(value) : NaN
+  if (!Number.isInteger(port) || port < 0 || port > 65_535 || others.length > 0) {
+    console.error("usage: deno task browser [--port N]; N is a whole number from 0 (any free port) to 65535")
+    Deno.exit(flag === "--help" || flag === "-h" ? 0 : 1)
+  }
   serve(await pageSite(), { port, onListen: (address) => console.log(`The page is at ${address}`) })
 }

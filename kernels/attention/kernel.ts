@@ -2,7 +2,6 @@ import { sizeOf } from "../../core/tensor/shape.ts"
 import type { Kernel } from "../kernel.ts"
 import { type AttentionCall, keysOf, OPERANDS } from "./call.ts"
 import { lowerAttention } from "./lower.ts"
-import { attentionReference } from "./reference.ts"
 
 /** Attention without the matrix of scores in memory, and the logarithms of its sums. */
 export const attention: Kernel<AttentionCall> = {
@@ -16,5 +15,4 @@ export const attention: Kernel<AttentionCall> = {
   },
   shapes: ({ q, k }) => `[${q.shape}] at [${k.shape}]`,
   lower: lowerAttention,
-  reference: attentionReference,
 }

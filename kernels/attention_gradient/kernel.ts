@@ -3,7 +3,6 @@ import { OPERANDS } from "../attention/call.ts"
 import { lowerAttentionGradient } from "../attention/lower.ts"
 import type { Kernel } from "../kernel.ts"
 import type { AttentionGradientCall } from "./call.ts"
-import { attentionGradientReference } from "./reference.ts"
 
 /** Derivatives of attention by queries, keys and values. */
 export const attentionGradient: Kernel<AttentionGradientCall> = {
@@ -26,5 +25,4 @@ export const attentionGradient: Kernel<AttentionGradientCall> = {
   },
   shapes: ({ q, k }) => `[${q.shape}] at [${k.shape}]`,
   lower: lowerAttentionGradient,
-  reference: attentionGradientReference,
 }

@@ -5,7 +5,6 @@ import type { View } from "../contract.ts"
 import type { CallMemory, Kernel } from "../kernel.ts"
 import { contiguous } from "../view.ts"
 import type { MatmulCall } from "./call.ts"
-import { matmulReference } from "./reference.ts"
 
 /** The matrix product, with elementwise work on its result. */
 export const matmul: Kernel<MatmulCall> = {
@@ -32,7 +31,6 @@ export const matmul: Kernel<MatmulCall> = {
     return { kernel: "matmul", a: side(a, transposeA, batch, memory), b: side(b, transposeB, batch, memory), output }
   },
   withEpilogue: (call, output, epilogue) => ({ ...call, output, epilogue }),
-  reference: matmulReference,
 }
 
 /** An operand, repeated along the axes of the batch. */

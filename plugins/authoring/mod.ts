@@ -50,7 +50,7 @@ export { cellsOf, cellText } from "../../core/data/table/cells.ts"
 export { textKey } from "../../core/data/split/text_keys.ts"
 export { classificationMetrics } from "../../core/tasks/measures/classification_metrics.ts"
 export { perExample, perToken } from "../../core/tasks/shared/objectives.ts"
-export { readFiles } from "../../core/model/sites/adapters.ts"
+export { readFiles } from "../../core/model/save/read_files.ts"
 export { decodeTensors, encodeTensors, type FileTensor, nearest } from "../peft_format/mod.ts"
 export {
   adapterFile,

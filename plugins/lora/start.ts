@@ -9,6 +9,7 @@ import * as ops from "../../core/tensor/ops.ts"
 import type { Rng } from "../../core/tensor/operations/random.ts"
 import type { Tensor } from "../../core/tensor/tensor.ts"
 import { type Matrix, subspaceSvd, svd, thinQr } from "../../core/weights/combine/decompose.ts"
+import { grouped } from "./grouped.ts"
 import { A, B, INITIAL_A, INITIAL_B, lowRankWeight, MAGNITUDE, rowLengths } from "./low_rank.ts"
 import { type ResolvedOptions, startsFromBase } from "./options.ts"
 import { isOwn } from "./own_modules.ts"
@@ -29,7 +30,7 @@ export function startFromBase(
       isOwn(options, parameter)
     )
     const infos = new Map(base.modules.map((info) => [info.path, info]))
-    for (const [module, parameters] of Map.groupBy(resting, ({ module }) => module)) {
+    for (const [module, parameters] of grouped(resting, ({ module }) => module)) {
       if (parameters.every((parameter) => isOwn(options, parameter))) {
         for (const parameter of parameters) {
           const { data } = yield* base.evaluate({ data: base.parameter(`${module}.${parameter.name}`) })

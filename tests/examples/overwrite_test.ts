@@ -28,3 +28,13 @@ Deno.test("--overwrite removes a run, and leaves the folder of a model as it is"
     assertStringIncludes(message, "holds another run: name another folder")
     assertEquals(names("model"), ["config.json", "model.safetensors"])
   }))
+
+Deno.test({
+  name: "an output folder that may not be written is an error before any work",
+  permissions: { read: true, write: false },
+  fn: async () => {
+    const { message } = await provided(Effect.flip(checkOutput("elsewhere", { resume: false, overwrite: false })))
+    assertStringIncludes(message, `"elsewhere" may not be written`)
+    assertStringIncludes(message, "--allow-write=elsewhere")
+  },
+})

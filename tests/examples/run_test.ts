@@ -68,7 +68,7 @@ Deno.test("a run file trains several methods, two of one kind, and all of it loa
       const cases: ReadonlyArray<readonly [Partial<typeof FILE>, string]> = [
         [
           { methods: [{ method: "lorra" }] },
-          `methods[0].method must be "lora", "adapters", "prefix-tuning", "prompt-tuning" or "differential-privacy", got "lorra"`,
+          `methods[0].method must be "lora", "adapters", "prefix-tuning", "prompt-tuning", "curriculum" or "differential-privacy", got "lorra"`,
         ],
         [
           { methods: [{ method: "lora", name: "../up" }] },
@@ -93,7 +93,7 @@ Deno.test("a run file trains several methods, two of one kind, and all of it loa
       }
       await Deno.writeTextFile(`${directory}/files/wrong.json`, `{ "model": {`)
       assertStringIncludes((await example(directory, "files/wrong.json")).error, "is not valid JSON, line 1")
-      assertStringIncludes((await example(directory)).error, "espalier.json cannot be read")
+      assertStringIncludes((await example(directory)).error, "espalier.json: no such file")
       assertEquals([...Deno.readDirSync(directory)].map(({ name }) => name).sort(), before)
     })
 

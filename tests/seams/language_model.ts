@@ -10,10 +10,10 @@ import {
   Plugins,
   Task,
   Tokenizer,
-  trainBpe,
   Trainer,
   type TrainEvent,
 } from "@espalier/espalier"
+import { trainBpe } from "@espalier/espalier/train-tokenizer"
 import * as Llama from "@espalier/espalier/llama"
 import * as Lora from "@espalier/espalier/lora"
 import * as Effect from "effect/Effect"

@@ -62,6 +62,26 @@ Deno.test("a resumed run on a stream is the same run, within and between windows
   }
 })
 
+Deno.test("a run does not go on with another window or other rows", async () => {
+  const more = { maxSteps: 8, saveEvery: 1, runFolder: `${folder}/other` }
+  await train(streamed(16), more, 2)
+  const others = [
+    [streamed(8), "window (was 16, is 8)"],
+    [(path: string) =>
+      Effect.map(streamed(16)(path), (all) => ({
+        ...all,
+        chunks: {
+          async *[Symbol.asyncIterator]() {
+            for await (const rows of all.chunks) yield rows.toReversed()
+          },
+        },
+      })), "train.default.digest"],
+  ] as const
+  for (const [other, message] of others) {
+    await assertRejects(() => train(other, { ...more, resume: true }), Error, message)
+  }
+})
+
 Deno.test("rows come in parts, each once a pass, and no more than a window is held", async () => {
   let most = 0
   const rows = sentences.map((text, i) => ({ text, row: i + 1 }))

@@ -33,7 +33,7 @@ const start = async ({ software = true }: WebgpuOptions): Promise<Started> => {
       read: slots.read,
       compile: makeCompile(buffers, slots),
       memory: () => ({
-        slotBytes: slots.held.values().reduce((sum, { memory }) => sum + memory.bytes, 0),
+        slotBytes: [...slots.held.values()].reduce((sum, { memory }) => sum + memory.bytes, 0),
         temporaryBytes: buffers.arenaBytes(),
         totalBytes: device.bytes(),
       }),

@@ -46,7 +46,7 @@ export const checkClasses = (
     if ((own(0.5) && !rating) || sparse || (!whole && (few || numbers.length > MOST_STEPS))) {
       fail(
         "are scores, not classes",
-        "Learn them as scores (columns { text, scores }, task regression), or put them into a few bins (low, middle, high) " +
+        "Learn them as scores (task regression), or put them into a few bins (low, middle, high) " +
           "in a column of its own",
       )
     }

@@ -104,7 +104,7 @@ const notUtf8 = (path: string, bytes: Uint8Array): [message: string, rows: Reado
   const word = /\S*[\x80-\uffff]\S*/.exec(latin[rows[0] - 1])?.[0].slice(0, 30)
   const advice = isLatin
     ? `it is likely Windows-1252 (Latin-1), where it reads ${JSON.stringify(word)}: save it as UTF-8 ` +
-      `(iconv -f WINDOWS-1252 -t UTF-8), or give { encoding: "windows-1252" }`
-    : 'save it as UTF-8, or give its { encoding }, such as "gb18030", "shift_jis", "euc-kr" or "windows-1251"'
+      `(iconv -f WINDOWS-1252 -t UTF-8), or give its encoding (option encoding: windows-1252)`
+    : 'save it as UTF-8, or give its encoding (option encoding), such as "gb18030", "shift_jis", "euc-kr" or "windows-1251"'
   return [`${path} is not UTF-8 text in ${where}; ${advice}`, rows]
 }

@@ -54,7 +54,7 @@ const delimited = (whole: string, source: string, usual: string, options: TextOp
       source,
       "line",
       reading.faults.map(shift),
-      `; where quotes are characters of the text: { quotes: "none" }${notes.map((note) => `; ${note}`).join("")}`,
+      `; if quotes are characters of the text: option quotes: none${notes.map((note) => `; ${note}`).join("")}`,
     )
   }
   const records = recordsOf(reading)
@@ -64,8 +64,8 @@ const delimited = (whole: string, source: string, usual: string, options: TextOp
     ...table,
     textCells: true,
     columnAdvice: table.columns.length === 1
-      ? "if another character parts its columns, give it: { delimiter }"
-      : "they are its first line: if that is a row already, give the columns' names: { header }",
+      ? "if its columns have another delimiter, give it (option delimiter)"
+      : "they come from its first line: if that is a row of data, name the columns (option header)",
     notes: notes.map((note) => `${source}: ${note}`),
   }
 }

@@ -37,7 +37,7 @@ export const json = (text: string, source: string, options: TextOptions): Table 
     const table = tableOfLines(text, source, options)
     return { ...table, notes: [`${source} was read as JSON Lines: it holds one object a line (usually named .jsonl)`] }
   }
-  const kind = /^\s*[[{"']/.test(text) ? "" : "; if it is a file of another kind, give its { format }"
+  const kind = /^\s*[[{"']/.test(text) ? "" : "; if it is a file of another kind, give its format (option format)"
   throw new DataError({ reason: "Malformed", message: `${source} is ${result.fault}${kind}` })
 }
 

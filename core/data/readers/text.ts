@@ -25,8 +25,8 @@ export const plainText = (text: string, source: string, options: TextOptions): T
     })
   }
   const notes = /^\s*\{\s*"[^\n]*\}\s*$/.test(text.trimStart().split(LINE_END, 1)[0])
-    ? [`${source}: its lines look like JSON and are taken as plain text; if they are rows, say so: { format: "jsonl" }`]
+    ? [`${source}: its lines look like JSON and are taken as plain text; if they are rows: option format: jsonl`]
     : []
-  const columnAdvice = 'plain text has no other: if its lines hold columns, say so, { format: "tsv" }'
+  const columnAdvice = "plain text has no other: if its lines hold columns: option format: tsv"
   return { source, columns: [TEXT_COLUMN], rows, places, unit: "line", columnAdvice, notes }
 }

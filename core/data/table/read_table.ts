@@ -40,7 +40,7 @@ const readerOf = (source: Source, options: ReadOptions): Effect.Effect<Reader, D
     yield* fileText(source.name, yield* source.bytes, options.encoding)
     const known = all.flatMap(({ extensions }) => extensions.map((name) => `.${name}`)).join(" ")
     return yield* fail(
-      `${source.name}: the extension tells no format; known are ${known} (each also with .gz), or give { format }`,
+      `${source.name}: the extension tells no format; known are ${known} (each also with .gz), or give it (option format)`,
     )
   })
 

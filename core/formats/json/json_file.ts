@@ -8,7 +8,6 @@ import type * as FileSystem from "effect/FileSystem"
 import { fileSystem } from "../files/file_system.ts"
 import { JsonError } from "./json_error.ts"
 import { type StorageError, toStorageError } from "../files/storage_error.ts"
-import { writeFileWhole } from "../files/whole_file.ts"
 
 /** Offset at which a text stops being JSON. Engines tell it only for some errors, so it is looked for here. */
 export function errorOffset(text: string): number {
@@ -78,13 +77,4 @@ export function readJson(
     const text = yield* fs.readFileString(path).pipe(Effect.mapError(toStorageError(path, "read")))
     return yield* attempt(() => parseJson(text, path), JsonError)
   })
-}
-
-/** Writes a value as indented JSON with a last line end, whole or not at all. */
-export function writeJson(
-  path: string,
-  value: unknown,
-  mode?: number,
-): Effect.Effect<void, StorageError, FileSystem.FileSystem> {
-  return writeFileWhole(path, `${JSON.stringify(value, null, 2)}\n`, mode)
 }

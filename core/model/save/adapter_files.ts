@@ -13,11 +13,11 @@ import {
   belongsTo,
   checkValues,
   methodOf,
-  readFiles,
   readParameters,
   wantedOf,
   writeParameters,
 } from "../sites/adapters.ts"
+import { readFiles } from "./read_files.ts"
 
 /** Writes the files of all plugins. */
 export function saveAdapters(

@@ -3,15 +3,12 @@
  * @module
  */
 import * as Effect from "effect/Effect"
-import type * as FileSystem from "effect/FileSystem"
-import { fileSystem } from "../../formats/files/file_system.ts"
 import { BackendError } from "../../backend/backend_error.ts"
 import { inBackend } from "../../backend/in_backend.ts"
-import type { ArtifactContext, ArtifactFiles, Contribution, NamedValues } from "../../contracts/contribution.ts"
+import type { ArtifactContext, Contribution, NamedValues } from "../../contracts/contribution.ts"
 import type { ModuleInfo } from "../../contracts/module_info.ts"
 import type { Parameter } from "../../contracts/parameter.ts"
 import { PluginError } from "../../contracts/plugin_error.ts"
-import { type StorageError, toStorageError } from "../../formats/files/storage_error.ts"
 import { sizeOf } from "../../tensor/shape.ts"
 import type { Model, ModelParameter } from "../model.ts"
 import type { Network } from "../network.ts"
@@ -80,21 +77,6 @@ export function checkFolders(contributions: ReadonlyArray<Contribution>): Effect
     return Effect.fail(new PluginError({ plugin: id, message }))
   }
   return Effect.void
-}
-
-/** The files in a directory and its folders, by their path within it. */
-export function readFiles(
-  directory: string,
-): Effect.Effect<ArtifactFiles, StorageError, FileSystem.FileSystem> {
-  return Effect.gen(function* () {
-    const fs = yield* fileSystem
-    const files: Record<string, Uint8Array> = {}
-    for (const name of (yield* fs.readDirectory(directory, { recursive: true })).sort()) {
-      const path = `${directory}/${name}`
-      if ((yield* fs.stat(path)).type === "File") files[name.replaceAll("\\", "/")] = yield* fs.readFile(path)
-    }
-    return files
-  }).pipe(Effect.mapError(toStorageError(directory, "read")))
 }
 
 /** A plugin must give a value of the right size for each wanted parameter but frozen ones, and for no other. */

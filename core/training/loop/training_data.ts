@@ -41,16 +41,27 @@ export interface TaskExamples extends Encoded {
   readonly vocabulary: Vocabulary
 }
 
-const isData = (split: Split): split is Data => Array.isArray(split.rows)
+const isData = (split: Split): split is Data => Array.isArray(split.rows) || isStreamed(split as Data)
 
 /** Whether rows are read while the model trains. */
-export const isStreamed = (split: TrainingData["train"]): split is StreamedData =>
-  "chunks" in split && Symbol.asyncIterator in split.chunks
+export const isStreamed = (split: TrainingData["train"] | Data | undefined): split is StreamedData =>
+  typeof split === "object" && split !== null && "chunks" in split && Symbol.asyncIterator in split.chunks
+
+/** Throws a {@link TrainingError} for what is no data set in memory; `what` says where it was given. */
+export function checkInMemory(data: Data | undefined, what: string): void {
+  if (Array.isArray(data?.rows)) return
+  const message = isStreamed(data)
+    ? `${what} is a stream; streamed rows can only be the whole training split of a model of one task: read it with ` +
+      "Dataset.file"
+    : `${what} must be a data set`
+  throw new TrainingError({ reason: "Options", message })
+}
 
 /** Data sets of a split by task. One without rows counts as none. */
 export function tasksOf(split: Split | undefined): Readonly<Record<string, Data>> {
   if (split === undefined) return {}
   const tasks = isData(split) ? { [DEFAULT_TASK]: split } : split
+  for (const [name, data] of Object.entries(tasks)) checkInMemory(data, `data of "${name}"`)
   return Object.fromEntries(Object.entries(tasks).filter(([, data]) => data.rows.length > 0))
 }
 

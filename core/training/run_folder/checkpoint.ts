@@ -9,7 +9,8 @@ import { fileSystem } from "../../formats/files/file_system.ts"
 import type { BackendService } from "../../backend/backend.ts"
 import type { Json } from "../../contracts/batch_source.ts"
 import type { JsonError } from "../../formats/json/json_error.ts"
-import { readJson, writeJson } from "../../formats/json/json_file.ts"
+import { readJson } from "../../formats/json/json_file.ts"
+import { writeJson } from "../../formats/json/write_json.ts"
 import {
   checkNames,
   openSafetensors,

@@ -66,9 +66,9 @@ export interface Run extends RunAccount {
 }
 
 export function makeRun(
-  { model, plan, folder, reason, account }: {
+  { model, config, folder, reason, account }: {
     readonly model: Model
-    readonly plan: Plan
+    readonly config: ReturnType<Plan["config"]>
     readonly folder: RunFolder | undefined
     readonly reason: TrainStop["reason"]
     readonly account: RunAccount
@@ -85,7 +85,7 @@ export function makeRun(
         const events = yield* folder.events
         // Loaded on demand: the charts are not part of a page's bundle.
         const { report } = yield* Effect.promise(() => import("../../report/report.ts"))
-        yield* folder.writeReport(report({ ...data, events, config: plan.config }))
+        yield* folder.writeReport(report({ ...data, events, config }))
       }),
     save: (directory) =>
       model.contributions.some(({ artifacts }) => artifacts !== undefined)

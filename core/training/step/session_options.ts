@@ -9,7 +9,7 @@ import { taskNamed, type Tasks } from "./task_named.ts"
 
 /** The parts of a model that a session trains. */
 export interface SessionModel
-  extends Pick<Model, "backend" | "parameters" | "contributions" | "forward" | "off">, Tasks {}
+  extends Pick<Model, "backend" | "parameters" | "contributions" | "forward" | "merged" | "off" | "tensor">, Tasks {}
 
 /** Options of a session. */
 export interface SessionOptions {
@@ -38,8 +38,12 @@ export interface SessionOptions {
 const wrong = (message: string) => new TrainingError({ reason: "Options", message })
 
 /** Parameters of a model that training changes. Throws {@link TrainingError} (`NothingTrains`) if there are none. */
-export function trainedParameters({ parameters, off }: SessionModel): ReadonlyArray<ModelParameter> {
-  const trained = parameters.filter(({ trainable, owner }) => trainable && !off.has(owner))
+export function trainedParameters(model: SessionModel): ReadonlyArray<ModelParameter> {
+  const { parameters, merged, off } = model
+  // Weight decay would change also what graphs do not read.
+  const isRead = ({ owner, key, tensor }: ModelParameter) =>
+    owner === "base" ? model.tensor(key, false) === tensor : !off.has(owner) && !merged.has(owner)
+  const trained = parameters.filter((parameter) => parameter.trainable && isRead(parameter))
   if (trained.length > 0) return trained
   const message = "no parameter would be trained: the methods chose none, and all others are frozen"
   throw new TrainingError({ reason: "NothingTrains", message })

@@ -109,7 +109,7 @@ const beginRow = (
     const offset = stride === 1 ? bytes : i32.mul(bytes, i32.const(stride))
     return stride === 0 ? get(pointers[operand]) : i32.add(get(pointers[operand]), offset)
   }
-  const needed = new Set(body.keys().filter((step) => level[step] >= 0))
+  const needed = new Set([...body.keys()].filter((step) => level[step] >= 0))
   const steps = fusedSteps(context, scope, shape, needed, perRow, copies, {
     first: (operand) => get(pointers[operand]),
     here,

@@ -21,6 +21,7 @@ import {
   ties,
 } from "../../../core/weights/combine/combine_updates.ts"
 import type { Factors, Term } from "../../../core/weights/combine/low_rank.ts"
+import { grouped } from "../grouped.ts"
 import { frameOf } from "./combine_frame.ts"
 import { type CombinationType, type CombineOptions, resolveCombine, type ResolvedCombine } from "./combine_options.ts"
 import { openAdapter, type OpenedAdapter } from "./combine_sources.ts"
@@ -147,7 +148,7 @@ function combineModule(
 
 /** Scale 1 everywhere: the rank that most modules have, and the others by their paths. */
 function configFor(frame: PeftLoraConfig, modules: ReadonlyArray<CombinedModule>): PeftLoraConfig {
-  const counts = [...Map.groupBy(modules, ({ rank }) => rank)].sort(([, a], [, b]) => b.length - a.length)
+  const counts = [...grouped(modules, ({ rank }) => rank)].sort(([, a], [, b]) => b.length - a.length)
   const [[r]] = counts
   const others = modules.filter(({ rank }) => rank !== r)
   const pattern = Object.fromEntries(others.map(({ module, rank }) => [module.replaceAll(".", "\\."), rank]))

@@ -1,6 +1,7 @@
 import type { NamedValues } from "../../../core/contracts/contribution.ts"
 import { CombineError } from "../../../core/weights/combine/combine_error.ts"
 import type { PeftLoraConfig } from "../../peft_format/mod.ts"
+import { grouped } from "../grouped.ts"
 import type { OpenedAdapter } from "./combine_sources.ts"
 
 export interface Frame {
@@ -54,7 +55,7 @@ export function frameOf(adapters: ReadonlyArray<OpenedAdapter>): Frame {
 /** Base parameters that trained: their average by weight, over the adapters that have them. */
 function averaged(adapters: ReadonlyArray<OpenedAdapter>, notes: string[]): ReadonlyArray<NamedValues> {
   const all = adapters.flatMap(({ label, weight, saved }) => saved.map((value) => ({ label, weight, ...value })))
-  return [...Map.groupBy(all, ({ parameter }) => parameter.key)].map(([key, own]) => {
+  return [...grouped(all, ({ parameter }) => parameter.key)].map(([key, own]) => {
     const { parameter } = own[0]
     const { module, name, shape } = parameter
     const refuse = (message: string) => new CombineError({ reason: "Mismatch", module, message })

@@ -15,6 +15,7 @@ import type { Matrix } from "../../../core/weights/combine/decompose.ts"
 import type { Term } from "../../../core/weights/combine/low_rank.ts"
 import { decodeAllWeights, decodeLoraConfig, type PeftLoraConfig, readAdapter } from "../../peft_format/mod.ts"
 import { adapterFile, CONFIG_FILE, PeftError, WEIGHTS_FILE } from "../../peft_names/mod.ts"
+import { grouped } from "../grouped.ts"
 import { A, B, EMBEDDING_A, EMBEDDING_B } from "../low_rank.ts"
 import { rankAndScale } from "../targets.ts"
 
@@ -107,7 +108,7 @@ function open(label: string, weight: number, name: string, files: ArtifactFiles)
       message: `${label}: "${key}" holds numbers that are not finite`,
     })
   }
-  const modules = Map.groupBy(values.filter(({ parameter }) => parameter.owner !== "base"), (v) => v.parameter.module)
+  const modules = grouped(values.filter(({ parameter }) => parameter.owner !== "base"), (v) => v.parameter.module)
   const updates = new Map([...modules].map(([module, own]) => [module, updateOf(label, weight, config, module, own)]))
   return { label, weight, config, updates, saved: values.filter(({ parameter }) => parameter.owner === "base") }
 }

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { type PluginError, pluginError } from "../../../core/contracts/plugin_error.ts"
 import type { DataError } from "../../../core/data/data_error.ts"
+import { loadTokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
 
 /**
  * The tokens of a text that virtual tokens start from, over again or cut to the length, as PEFT has it. Fails on a text
@@ -21,8 +22,6 @@ export function initTokens(
     if (typeof text === "string" && directory === "") {
       return yield* wrong("a model that was not loaded has no tokenizer; give the text's token ids")
     }
-    // Loaded when it is asked for: most runs of most methods need no tokenizer here.
-    const { loadTokenizer } = yield* Effect.promise(() => import("../../../core/data/tokenizer/tokenizer.ts"))
     const ids = typeof text === "string" ? Array.from((yield* loadTokenizer(directory)).encode(text)) : text
     if (ids.length === 0) return yield* wrong("the text that it starts from has no tokens")
     const unknown = ids.findIndex((token) => !(Number.isInteger(token) && token >= 0 && token < vocabSize))

@@ -77,7 +77,9 @@ const program = Effect.gen(function* () {
     contributions: [],
     task: Task.causalLM(),
     tasks: { default: { task: Task.causalLM() } },
+    merged: new Set<string>(),
     off: new Set<string>(),
+    tensor: at,
   }
   const session = yield* Effect.promise(() =>
     makeSession(made, { optimizer: adamW({ betas: [beta1, beta2], epsilon }), weightDecay, maxGradNorm: 0, seed: 0 })

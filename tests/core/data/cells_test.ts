@@ -62,7 +62,7 @@ Deno.test("plain text: line ends of all kinds; lines of JSON are told", async ()
     ["three", 3],
     ["four", 4],
   ])
-  assertStringIncludes((await read('{"text": "a"}\n{"text": "b"}\n')).notes!.join(), '{ format: "jsonl" }')
+  assertStringIncludes((await read('{"text": "a"}\n{"text": "b"}\n')).notes!.join(), "option format: jsonl")
   const lists = await withFile(
     "a.csv",
     "w,t\n\"['a']\",\"['x']\"\n",

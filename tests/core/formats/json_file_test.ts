@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert"
 import { JsonError } from "../../../core/formats/json/json_error.ts"
-import { parseJson, readJson, writeJson } from "../../../core/formats/json/json_file.ts"
+import { parseJson, readJson } from "../../../core/formats/json/json_file.ts"
+import { writeJson } from "../../../core/formats/json/write_json.ts"
 import { ConfigReader, readModelConfig } from "../../../core/formats/json/model_config.ts"
 import { failure, inDirectory, run } from "./support.ts"
 

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert"
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
@@ -8,7 +8,9 @@ import { Plugins } from "../../../core/contracts/plugins.ts"
 import type { SitePlan } from "../../../core/contracts/site.ts"
 import { initialize, load, merge, type Model, saveMerged } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
+import { trainedParameters } from "../../../core/training/step/session_options.ts"
 import * as ops from "../../../core/tensor/ops.ts"
+import { TrainingError } from "../../../core/training/training_error.ts"
 import * as Adapters from "../../../plugins/adapters/mod.ts"
 import { memoryBackend } from "../../support/memory_backend.ts"
 import { distance, run } from "../../support/model_layer.ts"
@@ -172,4 +174,16 @@ Deno.test("a head that trains goes on apart from that of a merged model; what is
       assertStringIncludes(off.message, "m/delta is off in this view of the model: merge one in which it is on")
       const twice = yield* Effect.flip(merge(merged, ["m/delta"]))
       assertStringIncludes(twice.message, "m/delta is merged already")
+    }), [...contributions, { id: "t/head", trains: ({ path }) => path === "lm_head" }]))
+
+Deno.test("training leaves out what is merged and what is off, base parameters included", () =>
+  withModel((whole) =>
+    Effect.gen(function* () {
+      const model = whole.view({ only: ["m/delta", "m/after", "t/head"] })
+      const owners = (own: Model) => [...new Set(trainedParameters(own).map(({ owner }) => owner))].sort()
+      assertEquals(owners(model), ["base", "m/after", "m/delta"])
+      const merged = yield* merge(model, ["m/delta"])
+      assertEquals(owners(merged), ["base", "m/after"])
+      assertEquals(owners(merged.view({ without: ["t/head"] })), ["m/after"])
+      assertThrows(() => trainedParameters(merged.view({ only: ["m/delta"] })), TrainingError, "no parameter")
     }), [...contributions, { id: "t/head", trains: ({ path }) => path === "lm_head" }]))

@@ -132,7 +132,7 @@ const own = {
 
 Deno.test("a run over two tasks: shares of the steps, metrics by task, early stopping by one of them, and a resumed run", () =>
   inDirectory(async (directory) => {
-    const train = (folder: string, more: TrainOptions = {}) => {
+    const train = (folder: string, more: TrainOptions = {}, rows = own.train) => {
       const events: Array<TrainEvent> = []
       const observe = (event: TrainEvent) =>
         Effect.suspend(() => {
@@ -141,7 +141,12 @@ Deno.test("a run over two tasks: shares of the steps, metrics by task, early sto
         })
       const effect = Effect.gen(function* () {
         const model = yield* initialized()
-        yield* fit(model, own, { ...options, runFolder: `${directory}/${folder}`, ...more, observe })
+        yield* fit(model, { ...own, train: rows }, {
+          ...options,
+          runFolder: `${directory}/${folder}`,
+          ...more,
+          observe,
+        })
         const before = yield* Effect.promise(() => weightsOf(model))
         return { events, weights: before }
       })
@@ -163,6 +168,8 @@ Deno.test("a run over two tasks: shares of the steps, metrics by task, early sto
     await assertRejects(() => train("resumed", { observe: stop, earlyStopping: early }))
     const resumed = await train("resumed", { resume: true, earlyStopping: early })
     assertEquals(resumed.weights, whole.weights)
+    const turned = Object.fromEntries(Object.entries(own.train).reverse()) as typeof own.train
+    assertEquals((await train("turned", { earlyStopping: early }, turned)).weights, whole.weights)
   }))
 
 Deno.test("the model of one task answers, is judged and embeds; several at once say which to take", () =>
@@ -200,13 +207,30 @@ Deno.test("the model of one task answers, is judged and embeds; several at once 
         )
       }
       const wrong = (train: TrainingData["train"]) =>
-        Effect.map(Effect.flip(fit(model, { train }, { tokenizer })), ({ message }) => message)
+        Effect.map(Effect.flip(fit(model, { train }, { tokenizer, maxSteps: 1 })), ({ message }) => message)
       assertStringIncludes(yield* wrong(own.train.topic), 'there is no task "default"; the model has ["topic","size"]')
       assertStringIncludes(
         yield* wrong({ topic: own.train.topic }),
         'has no rows of ["size"]: give some, or train a view',
       )
       assertStringIncludes(yield* wrong({ topic: own.train.size, size: own.train.size }), "holds regression data, but")
+      const validation = { size: own.validation.size }
+      const early = { earlyStopping: { metric: "topic.accuracy" } }
+      const unjudged = yield* Effect.flip(fit(model, { train: own.train, validation }, { tokenizer, ...early }))
+      assertStringIncludes(unjudged.message, '"topic.accuracy", but the validation split has no rows of "topic"')
+      const streamed = {
+        ...own.train.topic,
+        rows: undefined,
+        chunks: { async *[Symbol.asyncIterator]() {} },
+        window: 8,
+      }
+      assertStringIncludes(yield* wrong(streamed), "is a stream, of rows of one task: train a view of it")
+      assertStringIncludes(
+        yield* wrong({ ...own.train, topic: streamed as unknown as Data }),
+        'data of "topic" is a stream; streamed rows can only be the whole training split',
+      )
+      const judged = yield* Effect.flip(evaluate(topic, streamed as unknown as Data, { tokenizer }))
+      assertStringIncludes(judged.message, "the data to evaluate is a stream")
       assertThrows(
         () => model.view({ task: "tone" }),
         ModelError,

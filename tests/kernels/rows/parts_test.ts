@@ -3,7 +3,7 @@ import type { Instruction } from "../../../kernels/contract.ts"
 import type { RowsCall } from "../../../kernels/rows/call.ts"
 import { cutLongRows } from "../../../kernels/rows/cut.ts"
 import { fitBindings } from "../../../kernels/rows/fit_bindings.ts"
-import { rows } from "../../../kernels/rows/kernel.ts"
+import { rowsReference } from "../../../kernels/rows/reference.ts"
 import { noise, size, view } from "../compare.ts"
 
 const f32 = "f32" as const
@@ -19,9 +19,9 @@ const sameInParts = (
 ) => {
   const whole = sizes.map((n, i) => Float64Array.from(noise(n, i + 1)))
   const cut = whole.map((data) => data.slice())
-  rows.reference(call, whole)
+  rowsReference(call, whole)
   const calls = parts((n) => cut.push(new Float64Array(n).fill(NaN)) - 1)
-  for (const part of calls) rows.reference(part, cut)
+  for (const part of calls) rowsReference(part, cut)
   whole.forEach((data, i) => data.forEach((x, j) => assert(Math.abs(x - cut[i][j]) <= 1e-9 * (1 + Math.abs(x)))))
   return calls
 }

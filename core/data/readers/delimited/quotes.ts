@@ -25,7 +25,7 @@ export interface ParsedRecord {
   readonly line: number
 }
 
-const PLAIN_ADVICE = 'where quotes are characters of the text, say so: { quotes: "none" }'
+const PLAIN_ADVICE = "if quotes are characters of the text: option quotes: none"
 
 /** The lines of a text (line ends are "\n") that hold something, split at the delimiter. */
 const plainRecords = (text: string, delimiter: string): ReadonlyArray<ParsedRecord> =>
@@ -108,6 +108,6 @@ const plainNotes = (
   const beside = others.length === 0 ? "" : `; others do not, ${listPlaces("line", others)}`
   return [
     "quotes are taken as characters of the text, though fields begin and end with them " +
-    `(${listPlaces("line", quoted)}${beside}); where they are quoting, say so: { quotes: "double" }`,
+    `(${listPlaces("line", quoted)}${beside}); if they enclose fields: option quotes: double`,
   ]
 }

@@ -38,7 +38,7 @@ export const rowsOfJson = (value: unknown, source: string, header?: ReadonlyArra
   }
   if (Array.isArray(value)) {
     if (header === undefined && value.length > 0 && value.every(Array.isArray)) {
-      return fail("an array of arrays, which name no columns: give their names, { header }")
+      return fail("an array of arrays, without names of columns: name them (option header)")
     }
     return { rows: namedRows(value, header) }
   }

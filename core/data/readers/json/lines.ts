@@ -23,7 +23,7 @@ export const tableOfLines = (text: string, source: string, options: TextOptions)
       source,
       "line",
       faults,
-      "; none of its lines is JSON: if it is a file of another kind, give its { format }",
+      "; none of its lines is JSON: if it is a file of another kind, give its format (option format)",
     )
   }
   return tableOf(namedRows(values, options.header), source, places, "line", faults)

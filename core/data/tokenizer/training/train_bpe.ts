@@ -2,6 +2,13 @@
  * Trains a byte-level byte-pair encoding (Sennrich et al. 2016; on bytes, Radford et al. 2019) and writes it as a
  * Hugging Face `tokenizer.json`.
  *
+ * ```ts
+ * import { trainBpe } from "@espalier/espalier/train-tokenizer"
+ *
+ * const { model } = trainBpe(["to be or not to be"], { vocabSize: 260 })
+ * console.log(model.model.merges)
+ * ```
+ *
  * @module
  */
 import * as Effect from "effect/Effect"

@@ -24,7 +24,7 @@ Deno.test("what parts the columns is seen in the first line, and told", async ()
   assertEquals(single.reason, "MissingColumn")
   assertStringIncludes(
     single.message,
-    '"kind"; its columns are "note"; if another character parts its columns, give it',
+    '"kind"; its columns are "note"; if its columns have another delimiter, give it',
   )
 })
 
@@ -96,7 +96,7 @@ Deno.test("headers: none, given beside one, spelled otherwise", async () => {
   const none = await refused("a.csv", "what a day,good\nso bad,bad\n")
   assertStringIncludes(
     none.message,
-    'its columns are "what a day", "good"; they are its first line: if that is a row already',
+    'its columns are "what a day", "good"; they come from its first line: if that is a row of data',
   )
   const given = await read("a.csv", "note,kind\na,x\nb,y\n", { header: ["note", "kind"] })
   assertEquals([given.cells, given.lines], [two, [2, 3]])

@@ -125,6 +125,9 @@ Deno.test("a text that is not closed was cut off, and what is no JSON at all may
     assertStringIncludes(error.message, "is not closed: was it cut off, or does a line end stand in it?")
   }
   for (const content of ["note,kind\na,x\n", "note\tkind\na\tx\n", "a: b\n"]) {
-    assertStringIncludes((await refused("a.json", content)).message, "a file of another kind, give its { format }")
+    assertStringIncludes(
+      (await refused("a.json", content)).message,
+      "a file of another kind, give its format (option format)",
+    )
   }
 })

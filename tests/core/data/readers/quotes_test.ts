@@ -25,7 +25,7 @@ Deno.test("TSV as pandas writes it: quotes are quoting, and a note says so", asy
     assertEquals(cells, frame)
     assertEquals(lines, [2, 3, 4, 5, 7, 8])
     assertStringIncludes(notes.join(), "a.tsv: quotes are taken as quoting (lines ")
-    assertStringIncludes(notes.join(), '{ quotes: "none" }')
+    assertStringIncludes(notes.join(), "option quotes: none")
   }
   assertEquals(
     (await read("a.tsv", minimal.replaceAll("\t", ";"))).cells,
@@ -65,7 +65,7 @@ Deno.test("TSV with quotes as characters, as GLUE has it", async () => {
   const some = [["plain", "x"], ['"A good film"', "y"], ["nothing, much", "x"], ["more", "x"]]
   const kept = await read("a.tsv", content(some))
   assertEquals(kept.cells, some)
-  assertStringIncludes(kept.notes.join(), '{ quotes: "double" }')
+  assertStringIncludes(kept.notes.join(), "option quotes: double")
   // Two that stand apart, so that quoting would join two rows.
   const apart = [["x", '"opens'], ["closes", 'here"'], ["plain", "x"]]
   assertEquals((await read("a.tsv", content(apart))).cells, apart)
@@ -105,7 +105,7 @@ Deno.test("CSV: text after a closing quote and a quote that nothing closes are e
   const trailing = await refused("a.csv", 'note,kind\n"no" he said,x\nfine,y\n"yes, but" she,y\n')
   assertEquals([trailing.reason, trailing.rows], ["Malformed", [2, 4]])
   assertStringIncludes(trailing.message, "line 2: text follows a closing quote")
-  assertStringIncludes(trailing.message, '{ quotes: "none" }')
+  assertStringIncludes(trailing.message, "option quotes: none")
   // It opens in line 3; the quotes of line 5 are in order.
   const open = await refused("a.csv", 'note,kind\na,x\n"b,y\nc,x\n"d, e",y\n')
   assertEquals(open.rows, [3])

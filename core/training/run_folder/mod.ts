@@ -1,0 +1,6 @@
+/**
+ * Run folders, loaded with the first run that has one.
+ * @module
+ */
+export { openRunFolder } from "./run_folder.ts"
+export { makeRunCheckpoints } from "./run_checkpoints.ts"

@@ -79,11 +79,7 @@ export function planRun(
       `the tokenizer has ${tokenizer.vocabSize} tokens, the model ${network.vocabSize}: they do not belong together`,
     )
   }
-  const metrics = metricsOf(model)
-  const metric = options.earlyStopping?.metric ?? "loss"
-  if (!Object.hasOwn(metrics, metric)) {
-    throw wrong(`earlyStopping.metric is "${metric}"; there are ${Object.keys(metrics).join(", ")}`)
-  }
+  const watched = watchedMetric(model, options)
 
   const encoding = {
     maxPositions: network.maxPositions,
@@ -109,13 +105,7 @@ export function planRun(
   else if (Object.keys(inMemory).length === 0) throw wrong("the training split has no rows")
   else checkAllTrain(model, inMemory)
   const validation = encodeAll(data.validation)
-  if (options.earlyStopping !== undefined && Object.keys(validation).length === 0) {
-    throw wrong("earlyStopping needs a validation split with rows: provide one, or leave earlyStopping out")
-  }
-  const [watchedTask] = metric.split(".")
-  if (metric.includes(".") && hasNamedTasks(model) && !Object.hasOwn(validation, watchedTask)) {
-    throw wrong(`earlyStopping.metric is "${metric}", but the validation split has no rows of "${watchedTask}"`)
-  }
+  if (options.earlyStopping !== undefined) checkWatched(model, watched, validation)
 
   const all = Object.values(inMemory)
   const longest = streamed === undefined
@@ -176,11 +166,7 @@ export function planRun(
       prepare: (batch, key) => taskOf(batch.task).prepare?.(batch, key, vocabulary) ?? batch,
     },
     parameters,
-    watched: {
-      metric,
-      sign: metrics[metric] === "lower" ? -1 : 1,
-      minDelta: options.earlyStopping?.minDelta ?? 0,
-    },
+    watched,
     collate: (step) => {
       checkStep(step, train)
       return step.microBatches.map((microBatch) => {
@@ -194,6 +180,27 @@ export function planRun(
     evaluation: { batchSize: Math.max(32, batchSize), padId },
     counts: { trainableParameters: count(parameters), totalParameters: count(model.parameters) },
     config: () => configOf(model, name, { train, validation, window: streamed?.window }, options, paddingFree),
+  }
+}
+
+/** The metric that decides which weights are best. Throws {@link TrainingError} where no task has it. */
+function watchedMetric(model: Model, { earlyStopping }: FullOptions): Plan["watched"] {
+  const metrics = metricsOf(model)
+  const { metric = "loss", minDelta = 0 } = earlyStopping ?? {}
+  if (Object.hasOwn(metrics, metric)) return { metric, sign: metrics[metric] === "lower" ? -1 : 1, minDelta }
+  const message = `earlyStopping.metric is "${metric}"; there are ${Object.keys(metrics).join(", ")}`
+  throw new TrainingError({ reason: "Options", message })
+}
+
+/** Throws {@link TrainingError} where no validation rows decide when to stop. */
+function checkWatched(model: Model, { metric }: Plan["watched"], validation: Plan["validation"]): void {
+  const wrong = (message: string) => new TrainingError({ reason: "Options", message })
+  if (Object.keys(validation).length === 0) {
+    throw wrong("earlyStopping needs a validation split with rows: provide one, or leave earlyStopping out")
+  }
+  const [task] = metric.split(".")
+  if (metric.includes(".") && hasNamedTasks(model) && !Object.hasOwn(validation, task)) {
+    throw wrong(`earlyStopping.metric is "${metric}", but the validation split has no rows of "${task}"`)
   }
 }
 

@@ -1,4 +1,6 @@
-import { type Gradients, ops, type Tensor } from "../../mod.ts"
+import type { Gradients } from "../../core/contracts/gradient_transform.ts"
+import * as ops from "../../core/tensor/ops.ts"
+import type { Tensor } from "../../core/tensor/tensor.ts"
 
 /** Scales the gradients of each example, [B, ...shape], so that all together measure at most a norm (L2). */
 export type Clipping = (gradients: Gradients, maxGradNorm: number) => Gradients

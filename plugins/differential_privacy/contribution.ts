@@ -1,4 +1,6 @@
-import { type Contribution, PluginError, type RunInfo, type RunPlan, type TrainMessage } from "../../mod.ts"
+import type { Contribution, RunInfo, RunPlan } from "../../core/contracts/contribution.ts"
+import { PluginError } from "../../core/contracts/plugin_error.ts"
+import type { TrainMessage } from "../../core/contracts/train_event.ts"
 import { type Account, makeAccount } from "./account.ts"
 import type { PrivateSteps } from "./accounting/accountant.ts"
 import { noiseFor } from "./accounting/noise_search.ts"

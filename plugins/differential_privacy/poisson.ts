@@ -4,7 +4,7 @@
  * @module
  */
 import * as Effect from "effect/Effect"
-import type { BatchSource, BatchState, Json, MicroBatch } from "../../mod.ts"
+import type { BatchSource, BatchState, Json, MicroBatch } from "../../core/contracts/batch_source.ts"
 import { makeMicroBatch } from "../authoring/mod.ts"
 import { BLOCK, chachaBlock } from "./noise/chacha.ts"
 

@@ -1,4 +1,5 @@
-import { type Gradients, ops, type TaskTransformContext } from "../../../mod.ts"
+import type { Gradients, TaskTransformContext } from "../../../core/contracts/gradient_transform.ts"
+import * as ops from "../../../core/tensor/ops.ts"
 import { secureNormal } from "./normal.ts"
 
 /**

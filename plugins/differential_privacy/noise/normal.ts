@@ -1,4 +1,5 @@
-import { ops, type Tensor } from "../../../mod.ts"
+import * as ops from "../../../core/tensor/ops.ts"
+import type { Tensor } from "../../../core/tensor/tensor.ts"
 import { uniformByChaCha } from "./uniform.ts"
 
 /** Normal numbers that add up to one: sums of float32 do not show the last bits of their terms (Opacus' secure mode). */

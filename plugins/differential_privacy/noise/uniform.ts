@@ -2,8 +2,8 @@
  * Random numbers by ChaCha as an operation of graphs, with a kernel for each backend.
  * @module
  */
-import { node, type Operation, type Tensor, type View } from "../../../mod.ts"
-import { contiguous, type Kernel, wasm, wgsl } from "../../../kernels/mod.ts"
+import { node, type Operation, type Tensor } from "../../../core/tensor/tensor.ts"
+import { contiguous, type Kernel, type View, wasm, wgsl } from "../../../kernels/mod.ts"
 import { BLOCK, chachaBlock, CONSTANTS, eachPart } from "./chacha.ts"
 
 /** Blocks whose words alternate in memory: element `64 g + 4 w + l` is word w of block `4 g + l`. */

@@ -51,14 +51,14 @@ export function merge(
         const loaded = originals.get(key)
         folded.set(key, { ...merged(key, weight), ...(loaded === undefined ? {} : { original: merged(key, loaded) }) })
       }
+      const parameters = model.parameters.map((parameter): ModelParameter => {
+        const { trainable, owner, key, shape, tensor } = parameter
+        if (!trainable || ids.includes(owner)) return parameter
+        const memory = allocate(`${key} beside`, shape)
+        updates.push([memory.slot, tensor])
+        return { ...parameter, ...memory }
+      })
       await runOnce(backend, { name: `merge ${ids.join(", ")}`, outputs: {}, updates })
-      const parameters: ModelParameter[] = []
-      for (const parameter of model.parameters) {
-        const { trainable, owner, key, shape, slot } = parameter
-        const copied = trainable && !ids.includes(owner)
-        parameters.push(copied ? { ...parameter, ...allocate(`${key} beside`, shape) } : parameter)
-        if (copied) await backend.write(parameters.at(-1)!.slot, await backend.read(slot))
-      }
       const state = { merged: new Set([...model.merged, ...ids]), off: model.off, folded }
       return makeModel({ ...model, parameters, scope }, state)
     })

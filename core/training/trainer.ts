@@ -20,7 +20,6 @@ export {
 export type { SessionModel, SessionOptions } from "./step/session_options.ts"
 export type { Tasks } from "./step/task_named.ts"
 export type { NamedSlot } from "./step/step_slots.ts"
-export { stream } from "./loop/stream.ts"
 export type { Cadence, EarlyStopping, TrainOptions } from "./options.ts"
 export type { Split, TrainingData } from "./loop/training_data.ts"
 export { adamW, type AdamWOptions } from "./optimizers/adamw.ts"

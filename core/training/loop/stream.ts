@@ -1,3 +1,23 @@
+/**
+ * A training run as a stream of Effect: apart from the main entry, as a page that uses `Trainer.fit` needs no streams.
+ *
+ * ```ts
+ * import { Dataset, Model, Task } from "@espalier/espalier"
+ * import { stream } from "@espalier/espalier/stream"
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ *
+ * export const losses = Effect.gen(function* () {
+ *   const reviews = Dataset.csv("reviews.csv", { text: "review", label: "stars" })
+ *   const data = yield* reviews.pipe(Dataset.split({ validation: 0.1 }))
+ *   const model = yield* Model.load("minilm", { task: Task.classification(data.labels) })
+ *   const steps = Stream.filter(stream(model, data), ({ type }) => type === "step")
+ *   yield* Stream.runForEach(steps, (step) => Effect.log(step))
+ * })
+ * ```
+ *
+ * @module
+ */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Queue from "effect/Queue"

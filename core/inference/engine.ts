@@ -3,6 +3,7 @@
  * @module
  */
 import { chooseByRow } from "../model/sites/choose_by_row.ts"
+import { severalTasks } from "../model/heads/model_task.ts"
 import type { Model } from "../model/model.ts"
 import { ModelError } from "../model/model_error.ts"
 import { wrongTokenId } from "../data/token_ids.ts"
@@ -82,6 +83,8 @@ interface Row {
 /** An engine of a causal language model. Throws {@link ModelError} or PluginError. */
 export function makeEngine(model: Model, options: EngineOptions = {}): Engine & { readonly free: () => void } {
   const { rows: most = 8, methods = true, plugins: given } = options
+  const several = severalTasks(model, "generate")
+  if (several !== undefined) throw unsupported(several)
   const { head } = model.task
   if (head.kind !== "vocabulary" || head.attention !== "causal") {
     throw unsupported("only a causal language model generates text")

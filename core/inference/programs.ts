@@ -8,6 +8,7 @@ import type { BackendService } from "../backend/backend.ts"
 import { type Ready, ready } from "../backend/ready.ts"
 import type { Graph } from "../graph/build.ts"
 import type { Model } from "../model/model.ts"
+import { ModelError } from "../model/model_error.ts"
 
 /** Programs by name. */
 export interface Programs {
@@ -37,7 +38,10 @@ export function makePrograms(backend: BackendService): Programs {
   }
 }
 
-/** A value for each model, or view of one, and options: made when it is first asked for, freed with the model. */
+/**
+ * A value for each model, or view of one, and options: made when it is first asked for, freed with the model. Throws
+ * {@link ModelError} where the model's scope is closed.
+ */
 export function perModel<A, Options = undefined>(
   make: (model: Model, options: Options) => A,
   free: (value: A) => void,
@@ -46,8 +50,19 @@ export function perModel<A, Options = undefined>(
   return (model, options) => {
     const own = all.get(model) ?? new Map<string, A>()
     if (!all.has(model)) {
+      let closed = false
+      Effect.runSync(Scope.addFinalizer(
+        model.scope,
+        Effect.sync(() => {
+          closed = true
+          own.forEach(free)
+        }),
+      ))
+      if (closed) {
+        const message = "the scope of this model, or view of one, is closed: use it in the scope that it was made in"
+        throw new ModelError({ reason: "Unsupported", message })
+      }
       all.set(model, own)
-      Effect.runSync(Scope.addFinalizer(model.scope, Effect.sync(() => own.forEach(free))))
     }
     const name = JSON.stringify(options) ?? ""
     const value = own.get(name) ?? make(model, options)

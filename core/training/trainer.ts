@@ -18,7 +18,7 @@ export {
   type StepResult,
 } from "./session.ts"
 export type { SessionModel, SessionOptions } from "./step/session_options.ts"
-export type { Tasks } from "./step/task_named.ts"
+export type { Tasks } from "../model/heads/model_task.ts"
 export type { NamedSlot } from "./step/step_slots.ts"
 export type { Cadence, EarlyStopping, TrainOptions } from "./options.ts"
 export type { Split, TrainingData } from "./loop/training_data.ts"

@@ -5,7 +5,8 @@ import { adamW } from "../optimizers/adamw.ts"
 import type { Optimizer } from "../optimizers/optimizer.ts"
 import type { StepSettings } from "./step_graphs.ts"
 import { TrainingError } from "../training_error.ts"
-import { taskNamed, type Tasks } from "./task_named.ts"
+import type { Tasks } from "../../model/heads/model_task.ts"
+import { taskNamed } from "./task_named.ts"
 
 /** The parts of a model that a session trains. */
 export interface SessionModel

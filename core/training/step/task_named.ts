@@ -1,13 +1,7 @@
-import type { ModelTask } from "../../model/heads/model_task.ts"
+import { severalTasks, type Tasks } from "../../model/heads/model_task.ts"
 import type { Model } from "../../model/model.ts"
 import type { TaskOf } from "../../tasks/task.ts"
 import { TrainingError } from "../training_error.ts"
-
-/** A model's tasks, as far as training needs them. */
-export interface Tasks {
-  /** Tasks by name; `paths` where names are those of heads. */
-  readonly tasks: Readonly<Record<string, Pick<ModelTask, "task" | "paths">>>
-}
 
 const wrong = (message: string) => new TrainingError({ reason: "Options", message })
 
@@ -28,9 +22,6 @@ export const modelOf = (model: Model, name: string): Model => hasNamedTasks(mode
 
 /** Throws {@link TrainingError} for a model of several tasks. */
 export function checkOneTask(model: Tasks, what: string): void {
-  if (!hasNamedTasks(model)) return
-  const names = Object.keys(model.tasks)
-  throw wrong(
-    `${what} is for one task, and the model has ${JSON.stringify(names)}: give it model.view({ task: "${names[0]}" })`,
-  )
+  const message = severalTasks(model, what)
+  if (message !== undefined) throw wrong(message)
 }

@@ -182,6 +182,19 @@ Deno.test("programs and caches of a view, and of a merged model, are freed with 
   )
 })
 
+Deno.test("a view whose scope is closed generates nothing, and takes no memory", async () => {
+  await withModel((model, counts) =>
+    Effect.gen(function* () {
+      const view = yield* Effect.scoped(Effect.map(Effect.scope, (scope) => model.view({ only: ["lora/a"], scope })))
+      const before = counts.slots
+      const error = yield* Effect.flip(generate(view, Int32Array.of(1, 2), { maxNewTokens: 2 }))
+      assert(error instanceof ModelError, String(error))
+      assertStringIncludes(error.message, "is closed")
+      assertEquals(counts.slots, before)
+    })
+  )
+})
+
 Deno.test("a cache that cannot grow leaves the engine as it was", async () => {
   await withModel((model, counts) =>
     Effect.gen(function* () {

@@ -20,6 +20,7 @@ import {
   saveCheckpoint,
   writeParameters,
 } from "../../../core/model/mod.ts"
+import { generate } from "../../../core/inference/mod.ts"
 import { ModelError } from "../../../core/model/model_error.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import { fromRows } from "../../../core/tasks/dataset.ts"
@@ -198,6 +199,7 @@ Deno.test("the model of one task answers, is judged and embeds; several at once 
           [evaluate(model, own.train.topic, { tokenizer }), "evaluate"],
           [predict(model, ["sun"], { tokenizer }), "predict"],
           [embed(model, ["sun"], { tokenizer }), "embed"],
+          [generate(model, "sun", { tokenizer }), "generate"],
         ] as const
       ) {
         const { message } = yield* Effect.flip(refused as Effect.Effect<unknown, Error, FileSystem.FileSystem>)

@@ -7,8 +7,9 @@ import { severalTasks } from "../model/heads/model_task.ts"
 import type { Model } from "../model/model.ts"
 import { ModelError } from "../model/model_error.ts"
 import { wrongTokenId } from "../data/token_ids.ts"
+import { type OptionNames, unknownOption } from "../options/unknown_option.ts"
 import { makeDecoder } from "./decoder.ts"
-import { logProbability, makeSampler, type Sampler, type SamplingOptions, wrongSampling } from "./sampler.ts"
+import { logProbability, makeSampler, type Sampler, SAMPLING, type SamplingOptions, wrongSampling } from "./sampler.ts"
 
 /** Options of an engine. */
 export interface EngineOptions {
@@ -38,6 +39,15 @@ export interface RowOptions extends SamplingOptions {
   readonly stream?: number
   /** Whether tokens come with their probability. Default false. */
   readonly logProbabilities?: boolean
+}
+
+const ROW: OptionNames<RowOptions> = {
+  ...SAMPLING,
+  maxNewTokens: true,
+  stop: true,
+  plugin: true,
+  stream: true,
+  logProbabilities: true,
 }
 
 /** A new token of a row. */
@@ -83,6 +93,8 @@ interface Row {
 /** An engine of a causal language model. Throws {@link ModelError} or PluginError. */
 export function makeEngine(model: Model, options: EngineOptions = {}): Engine & { readonly free: () => void } {
   const { rows: most = 8, methods = true, plugins: given } = options
+  const unknown = unknownOption(options, { rows: true, methods: true, plugins: true })
+  if (unknown !== undefined) throw unsupported(unknown)
   const several = severalTasks(model, "generate")
   if (several !== undefined) throw unsupported(several)
   const { head } = model.task
@@ -163,6 +175,11 @@ const unsupported = (message: string) => new ModelError({ reason: "Unsupported",
 /** What is wrong with a row, or nothing. */
 function wrongRow({ network }: Model, prompt: ArrayLike<number>, options: RowOptions): string | undefined {
   const { maxNewTokens = 64, stop = [] } = options
+  const unknown = unknownOption(options, ROW)
+  if (unknown !== undefined) return unknown
+  if (!Array.isArray(stop) && !ArrayBuffer.isView(stop)) {
+    return `stop must be a list of token ids, got ${JSON.stringify(stop)}`
+  }
   const { maxPositions, vocabSize } = network
   if (!Number.isSafeInteger(maxNewTokens) || maxNewTokens < 1) {
     return `maxNewTokens must be a positive integer, got ${maxNewTokens}`

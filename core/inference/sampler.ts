@@ -3,6 +3,7 @@
  * a token that is left out gets -Infinity.
  * @module
  */
+import type { OptionNames } from "../options/unknown_option.ts"
 import { makeRng } from "../tensor/operations/random.ts"
 
 /** How a token is chosen. */
@@ -22,6 +23,16 @@ export interface SamplingOptions {
   readonly repetitionPenalty?: number
   /** Seed of the draws: a whole number from 0. The same seed gives the same text. Default 0. */
   readonly seed?: number
+}
+
+/** Names of {@link SamplingOptions}. */
+export const SAMPLING: OptionNames<SamplingOptions> = {
+  temperature: true,
+  topK: true,
+  topP: true,
+  minP: true,
+  repetitionPenalty: true,
+  seed: true,
 }
 
 /** Chooses the next token; changes the logits. */

@@ -1,9 +1,11 @@
 import type { Parameter } from "../contracts/parameter.ts"
 import { PluginError } from "../contracts/plugin_error.ts"
+import { unknownOption } from "../options/unknown_option.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import { partOf } from "./heads/part_of.ts"
 import { makeScope } from "./sites/scope.ts"
 import type { FoldedWeight, Model, ModelParts, ViewOptions, ViewState } from "./model.ts"
+import { ModelError } from "./model_error.ts"
 import { sitesOn } from "./sites/sites.ts"
 
 const ALL: ViewState = { merged: new Set(), off: new Set(), folded: new Map<string, FoldedWeight>() }
@@ -56,7 +58,10 @@ export function makeModel(parts: ModelParts, state: ViewState = ALL): Model {
       })
       return own.network.forward(scope, batch)
     },
-    view: ({ task, scope = parts.scope, ...plugins }) => {
+    view: (options) => {
+      const unknown = unknownOption(options, { only: true, without: true, task: true, scope: true })
+      if (unknown !== undefined) throw new ModelError({ reason: "Options", message: unknown })
+      const { task, scope = parts.scope, ...plugins } = options
       if (scope !== parts.scope || Object.keys(plugins).length > 0) {
         const other = makeModel({ ...parts, scope }, { ...state, off: offIn(parts, state, plugins) })
         return task === undefined ? other : other.view({ task })

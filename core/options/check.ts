@@ -1,5 +1,5 @@
-import { nearest } from "../formats/json/nearest.ts"
 import type { Fault, Field, Fields, OptionTable, Resolved } from "./field.ts"
+import { unknownName } from "./unknown_option.ts"
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
@@ -84,8 +84,7 @@ export function faultsOf(table: Fields, options: unknown, at = ""): ReadonlyArra
   return [...names].flatMap((name) => {
     const place = at === "" ? name : `${at}.${name}`
     if (!known.includes(name)) {
-      const message = `unknown option "${place}"; the nearest known one is "${nearest(name, known)}"`
-      return [{ at: place, message }]
+      return [{ at: place, message: unknownName(name, known, place) }]
     }
     if (options[name] !== undefined) return valueFaults(options[name], table[name], place)
     return table[name].required

@@ -10,6 +10,7 @@ import { loadTokenizer, type Tokenizer } from "../data/tokenizer/tokenizer.ts"
 import type { Graph } from "../graph/build.ts"
 import { programsOf } from "../inference/programs.ts"
 import type { Model } from "../model/model.ts"
+import { type OptionNames, unknownOption } from "../options/unknown_option.ts"
 import { type TextRow, textRows } from "../tasks/causal_lm.ts"
 import { div, iota, less, max, mul, reshape, rsqrt, sum, toFloat } from "../tensor/ops.ts"
 import { attempt, attemptPromise } from "./loop/attempt.ts"
@@ -32,6 +33,14 @@ export interface EmbedOptions {
   readonly plugins?: ReadonlyArray<string>
 }
 
+const OPTIONS: OptionNames<EmbedOptions> = {
+  normalize: true,
+  batchSize: true,
+  maxLength: true,
+  tokenizer: true,
+  plugins: true,
+}
+
 /** A text with the tokenizer's special tokens, without fields. */
 const EMBEDDING: Encoding<TextRow> & BatchSpec = {
   head: { kind: "token" },
@@ -52,6 +61,8 @@ export function embed(
   options: EmbedOptions = {},
 ): Effect.Effect<ReadonlyArray<Float32Array>, EvaluateError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
+    const unknown = unknownOption(options, OPTIONS)
+    if (unknown !== undefined) return yield* new TrainingError({ reason: "Options", message: unknown })
     yield* attempt(() => checkOneTask(model, "embed"))
     if (texts.length === 0) return []
     const { normalize = false, batchSize = 32 } = options

@@ -22,6 +22,7 @@ import type { ClassificationMetrics } from "../tasks/measures/classification_met
 import type { JudgedPrediction, Measured, Prediction, Vocabulary } from "../tasks/task.ts"
 import { full, input } from "../tensor/ops.ts"
 import { attempt, attemptPromise } from "./loop/attempt.ts"
+import { type OptionNames, unknownOption } from "../options/unknown_option.ts"
 import { checkInMemory, encodeData, padIdOf, type TaskExamples } from "./loop/training_data.ts"
 import { checkOneTask } from "./step/task_named.ts"
 import { TrainingError } from "./training_error.ts"
@@ -41,6 +42,14 @@ export interface EvaluateOptions {
    * named methods are off for the row. Default: all plugins for every row.
    */
   readonly plugins?: ReadonlyArray<string>
+}
+
+const OPTIONS: OptionNames<EvaluateOptions> = {
+  batchSize: true,
+  maxLength: true,
+  completionOnly: true,
+  tokenizer: true,
+  plugins: true,
 }
 
 /** Result of an evaluation. */
@@ -184,6 +193,8 @@ export function evaluate(
 ): Effect.Effect<Evaluation, EvaluateError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
     const { batchSize = 32 } = options
+    const unknown = unknownOption(options, OPTIONS)
+    if (unknown !== undefined) return yield* new TrainingError({ reason: "Options", message: unknown })
     yield* attempt(() => checkOneTask(model, "evaluate"))
     yield* attempt(() => checkInMemory(data, "the data to evaluate"))
     if (data.rows.length === 0) {

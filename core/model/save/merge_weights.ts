@@ -7,12 +7,13 @@ import { inBackend } from "../../backend/in_backend.ts"
 import type { PluginError } from "../../contracts/plugin_error.ts"
 import type { SafetensorsError } from "../../formats/safetensors/safetensors_error.ts"
 import type { StorageError } from "../../formats/files/storage_error.ts"
+import { unknownOption } from "../../options/unknown_option.ts"
 import * as ops from "../../tensor/ops.ts"
 import type { Shape } from "../../tensor/shape.ts"
 import type { Tensor } from "../../tensor/tensor.ts"
 import { makeModel } from "../make_model.ts"
 import type { Model, ModelParameter } from "../model.ts"
-import type { ModelError } from "../model_error.ts"
+import { ModelError } from "../model_error.ts"
 import { runOnce } from "../sites/run_once.ts"
 import { foldedWeights } from "./folded_weights.ts"
 import { type CheckpointOptions, writeCheckpoint } from "./write_checkpoint.ts"
@@ -76,6 +77,8 @@ export function saveMerged(
   FileSystem.FileSystem
 > {
   return Effect.gen(function* () {
+    const unknown = unknownOption({ only, ...checkpoint }, { only: true, dtype: true, config: true })
+    if (unknown !== undefined) return yield* new ModelError({ reason: "Options", message: unknown })
     const { ids, viewed } = yield* foldedWeights(model, only)
     const { backend } = model
     const merged = makeModel(model, { ...model, merged: new Set([...model.merged, ...ids]) })

@@ -14,7 +14,9 @@ import type { Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
 import { layer as familiesLayer } from "../../../core/model/load/families.ts"
 import { ModelError } from "../../../core/model/model_error.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
+import { saveMerged } from "../../../core/model/mod.ts"
 import { embed } from "../../../core/training/embed.ts"
+import { evaluate } from "../../../core/training/evaluate.ts"
 import * as Llama from "../../../plugins/llama/mod.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 import { fixture } from "../../support/model_layer.ts"
@@ -288,6 +290,25 @@ Deno.test("what a row cannot be is an error before any work", async () => {
         'rows cannot choose "lora/c": the engine was made for lora/a, lora/b',
       )
       assertStringIncludes(wrong({ maxNewTokens: 62 }), "must be 1 to 64 positions")
+      assertStringIncludes(wrong({ stop: 3 } as never), "stop must be a list of token ids, got 3")
+      assertEquals(
+        wrong({ temprature: 1 } as never),
+        'unknown option "temprature"; the nearest known one is "temperature"',
+      )
+      const nearest = (name: string) => `the nearest known one is "${name}"`
+      for (
+        const [refused, name] of [
+          [generate(model, [prompt(3)], { maxTokens: 3 } as never), "maxNewTokens"],
+          [engine(model, { row: 3 } as never), "rows"],
+          [embed(model, ["ABC"], { tokenizer, normalise: true } as never), "normalize"],
+          [evaluate(model, { rows: [] } as never, { maxlength: 3 } as never), "maxLength"],
+          [saveMerged(model, "out", { onli: ["lora/a"] } as never), "only"],
+        ] as const
+      ) {
+        const { message } = yield* Effect.flip(refused as Effect.Effect<unknown, Error, Scope.Scope>)
+        assertStringIncludes(message, nearest(name))
+      }
+      assertThrows(() => model.view({ withot: ["lora/a"] } as never), ModelError, nearest("without"))
       assertStringIncludes(
         (yield* Effect.flip(engine(model, { rows: 0 }))).message,
         "rows must be a whole number from 1",

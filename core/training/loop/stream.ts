@@ -29,6 +29,8 @@ import type { TrainOptions } from "../options.ts"
 import type { TrainError } from "../run_folder/run.ts"
 import type { TrainingData } from "./training_data.ts"
 
+export type { TrainError, TrainingData }
+
 /** A run as a stream of its events. It waits for the reader; if the reader stops, it writes a checkpoint and ends. */
 export function stream(
   model: Model,

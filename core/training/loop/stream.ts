@@ -27,9 +27,9 @@ import type { Model } from "../../model/model.ts"
 import { fit } from "../fit.ts"
 import type { TrainOptions } from "../options.ts"
 import type { TrainError } from "../run_folder/run.ts"
-import type { TrainingData } from "./training_data.ts"
+import type { Split, TrainingData } from "./training_data.ts"
 
-export type { TrainError, TrainingData }
+export type { Split, TrainError, TrainingData }
 
 /** A run as a stream of its events. It waits for the reader; if the reader stops, it writes a checkpoint and ends. */
 export function stream(

@@ -272,6 +272,7 @@ function configOf(
     model: name,
     ...(hasNamedTasks(model) ? { tasks: own } : { task: Object.values(own)[0] }),
     methods: model.contributions.map(({ id }) => id),
+    settings: Object.fromEntries(model.contributions.flatMap(({ id, settings }) => settings ? [[id, settings]] : [])),
     train: describe(splits.train),
     ...(splits.window === undefined ? {} : { window: splits.window }),
     validation: describe(splits.validation),

@@ -51,6 +51,7 @@ export function contributionOf(method: MethodOptions): Contribution {
   const regularized = fusionsOf(composition).filter(({ regularization }) => regularization)
   return {
     id,
+    settings: { composition },
     sites: sitesOf(composition, id).map((site) => ({
       ...site,
       plan: (module) => {

@@ -11,11 +11,12 @@ import { isSaved, targetRule } from "./targets.ts"
 const NO_CHANGES: BaseChanges = { config: {}, weights: [] }
 
 export function contributionOf(options: ResolvedOptions, saved?: Saved): Contribution {
-  const { id, bias } = options
+  const { id, bias, origin: _, ...settings } = options
   const isTarget = targetRule(options)
   let seen: SeenBase = { changes: NO_CHANGES, tied: {} }
   return {
     id,
+    settings: { bias, ...settings },
     sites: sitesOf(options),
     base: (modules, tied) => {
       checkNames(options, modules)

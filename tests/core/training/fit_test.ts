@@ -15,6 +15,7 @@ import { adamW } from "../../../core/training/optimizers/adamw.ts"
 import { sgd } from "../../../core/training/optimizers/sgd.ts"
 import { stream } from "../../../core/training/loop/stream.ts"
 import { add, equal, mul, sub } from "../../../core/tensor/ops.ts"
+import * as Lora from "../../../plugins/lora/mod.ts"
 import { type MemoryBackend, memoryBackend } from "../../support/memory_backend.ts"
 import { failure, run } from "../../support/model_layer.ts"
 import { classifier, languageModel, plainTexts, singleBackend, texts, tokenizer, weightsOf } from "./support.ts"
@@ -232,6 +233,24 @@ Deno.test("a resumed run has the settings of the optimizer that it began with", 
       await run(train({ ...begun, ...(begun.optimizer === undefined ? { optimizer: adamW() } : {}) }, true))
       for (const { name } of Deno.readDirSync(directory)) Deno.removeSync(`${directory}/${name}`, { recursive: true })
     }
+  } finally {
+    await Deno.remove(directory, { recursive: true })
+  }
+})
+
+Deno.test("a resumed run has the options of its methods, of the same shapes too", async () => {
+  const directory = await Deno.makeTempDir()
+  const train = (resume: boolean) =>
+    Effect.flatMap(
+      classifier(),
+      (model) => fit(model, { train: data.train }, { maxSteps: 2, tokenizer, runFolder: directory, resume }),
+    )
+  const lora = (loraAlpha: number) => Lora.layer({ r: 2, loraAlpha, targetModules: ["q_proj"] })
+  try {
+    await run(train(false), lora(4))
+    const { message } = await failure(train(true), lora(8))
+    assertStringIncludes(message, "configuration differs in settings.lora/default.loraAlpha (was 4, is 8)")
+    await run(train(true), lora(4))
   } finally {
     await Deno.remove(directory, { recursive: true })
   }

@@ -91,3 +91,15 @@ for (const epsilon of [Infinity, 8, 3, 1].filter((value) => value >= least && va
   console.log(`| ${name} | ${spread("accuracy")} | ${spread("macroF1")} | ${mean(of("seconds")).toFixed(0)} |`)
   found.set(epsilon, { accuracy: mean(of("accuracy")), macroF1: mean(of("macroF1")) })
 }
+
+const [open, closed] = [found.get(Infinity), found.get(8)]
+if (open !== undefined && closed !== undefined) {
+  const checks: ReadonlyArray<readonly [string, boolean]> = [
+    ["epsilon 8 costs at most 1.5 points of accuracy", closed.accuracy >= open.accuracy - 0.015],
+    ["epsilon 8 costs at most 4 points of macro-F1", closed.macroF1 >= open.macroF1 - 0.04],
+  ]
+  for (const [name, passed] of checks) console.log(`${passed ? "ok    " : "FAILED"} ${name}`)
+  const failed = checks.filter(([, passed]) => !passed).length
+  console.log(`${checks.length - failed} passed, ${failed} failed`)
+  Deno.exit(failed > 0 ? 1 : 0)
+}

@@ -2,7 +2,7 @@
  * Data sets: rows of one kind, and what readers, splits and reports need to know about the kind.
  * @module
  */
-import type { EncodedRow, Fields } from "./tokenizer/training/pieces.ts"
+import type { EncodedRow, Fields } from "./pieces/pieces.ts"
 import type { ReadOptions } from "./table/read_options.ts"
 import type { Table } from "./table/table.ts"
 import type { Tokenizer } from "./tokenizer/tokenizer.ts"

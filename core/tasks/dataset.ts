@@ -8,8 +8,9 @@
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import type { Data, DatasetOptions } from "../data/data.ts"
+import { type Data, DATASET_OPTIONS, type DatasetOptions } from "../data/data.ts"
 import { attempt, type DataError } from "../data/data_error.ts"
+import { checkOptions } from "../data/table/check_options.ts"
 import { formatOf, openTable, readTable } from "../data/table/read_table.ts"
 import type { ReadOptions } from "../data/table/read_options.ts"
 import { TEXT_COLUMN } from "../data/table/text_options.ts"
@@ -65,7 +66,12 @@ export const file: ReadFile = <const C extends Columns>(
   columns: C,
   options: DatasetOptions = {},
 ): FromFile<DataOf<C>> =>
-  Effect.flatMap(readTable(path, options), (table) => attempt(() => mapColumns(table, columns, options)))
+  Effect.gen(function* () {
+    yield* attempt(() => checkOptions(options, DATASET_OPTIONS))
+    const { labels: _, numbers: __, ...reading } = options
+    const table = yield* readTable(path, reading)
+    return yield* attempt(() => mapColumns(table, columns, options))
+  })
 
 const fileOf = (format: string): ReadFile => (path, columns, options) => file(path, columns, { ...options, format })
 
@@ -97,7 +103,10 @@ export const fromRows = <const C extends Columns>(
   values: ReadonlyArray<Row>,
   columns: C,
   options: DatasetOptions = {},
-): DataOf<C> => mapColumns(tableOf(values, "rows"), columns, options)
+): DataOf<C> => {
+  checkOptions(options, DATASET_OPTIONS)
+  return mapColumns(tableOf(values, "rows"), columns, options)
+}
 
 export { formatOf, openTable, readTable }
 export type { Chunk, Reader } from "../data/readers/reader.ts"

@@ -132,3 +132,20 @@ Deno.test("unreadable files: absent, unknown extension, not UTF-8", async () => 
   assertEquals(latin1.reason, "Unreadable")
   assert(String(latin1).startsWith("DataError"))
 })
+
+Deno.test("an option of another name is an error that names the nearest one, for every way to read", () =>
+  withFile("a.csv", "t,l\none,x\ntwo,y\n", async (path) => {
+    const columns = { text: "t", label: "l" }
+    const wrong = { delimeter: ";" } as Dataset.StreamOptions
+    const { file, csv, tsv, json, jsonLines, stream, rows, text, readTable, openTable } = Dataset
+    const ways = [file, csv, tsv, json, jsonLines, stream].map((read) => read(path, columns, wrong))
+    const all = [...ways, text(path, wrong), rows([{ t: "a", l: "x" }], columns, wrong), readTable(path, wrong)]
+    for (const read of [...all, openTable(path, wrong)]) {
+      const { reason, message } = await failure<unknown>(read)
+      assertEquals(reason, "BadInput")
+      assertEquals(message, 'unknown option "delimeter"; the nearest known one is "delimiter"')
+    }
+    const { message } = await failure(file(path, columns, "csv" as Dataset.DatasetOptions))
+    assertEquals(message, 'options must be an object, got "csv"')
+    assertEquals((await run(stream(path, columns, { window: 1, labels: ["x", "y"], delimiter: "," }))).window, 1)
+  }))

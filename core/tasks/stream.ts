@@ -34,7 +34,7 @@ export const stream = <const C extends Columns>(
     if (!Number.isSafeInteger(window) || window < 1) {
       return yield* fail("BadInput", `window must be a whole number from 1, got ${window}`)
     }
-    const { kind } = columnReaderOf(columns)
+    const { kind } = yield* attempt(() => columnReaderOf(columns))
     if (kind.classes !== undefined && options.labels === undefined) {
       return yield* fail("Label", `${path}: name all labels, { labels }: a stream does not see all rows at once`)
     }

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { loadTokenizer } from "../data/tokenizer/tokenizer.ts"
 import type { Model } from "../model/model.ts"
+import { OBJECT, wrongArgument } from "../options/argument.ts"
 import { attempt } from "./loop/attempt.ts"
 import { type Plan, planRun } from "./plan.ts"
 import { makeGuards } from "./loop/guards.ts"
@@ -11,6 +12,7 @@ import { makeRun, type Run, type TrainError } from "./run_folder/run.ts"
 import { FRESH } from "./run_folder/start.ts"
 import { session as openSession } from "./session.ts"
 import { makeTelemetry, type Telemetry } from "./loop/telemetry.ts"
+import { TrainingError } from "./training_error.ts"
 import { isStreamed, type TrainingData } from "./loop/training_data.ts"
 import { makeValidation } from "./loop/validation.ts"
 
@@ -22,6 +24,8 @@ export function fit(
 ): Effect.Effect<Run, TrainError, FileSystem.FileSystem> {
   return Effect.scoped(Effect.gen(function* () {
     const full = yield* attempt(() => fullOptions(options))
+    const wrong = wrongArgument("data", data, OBJECT)
+    if (wrong !== undefined) return yield* new TrainingError({ reason: "Options", message: `${wrong}: give { train }` })
     const tokenizer = full.tokenizer ?? (yield* loadTokenizer(model.companions ?? model.directory))
     const streaming = isStreamed(data.train)
       ? (yield* Effect.promise(() => import("../data/batches/stream_source.ts"))).makeStreamSource

@@ -92,7 +92,7 @@ export function planRun(
     Object.fromEntries(
       Object.entries(tasksOf(split)).map(([name, own]) => [name, encodeData(own, taskOf(name), tokenizer, encoding)]),
     )
-  if (data.train === undefined) throw wrong("there is no training split: give { train }")
+  if (data.train === undefined || data.train === null) throw wrong("there is no training split: give { train }")
   const streamed = isStreamed(data.train) ? data.train : undefined
   if (streamed !== undefined && hasNamedTasks(model)) {
     throw wrong(`${streamed.source} is a stream, of rows of one task: train a view of it, view({ task })`)

@@ -149,3 +149,20 @@ Deno.test("an option of another name is an error that names the nearest one, for
     assertEquals(message, 'options must be an object, got "csv"')
     assertEquals((await run(stream(path, columns, { window: 1, labels: ["x", "y"], delimiter: "," }))).window, 1)
   }))
+
+Deno.test("columns that belong to no kind of rows, and rows that are no list, are errors that say what is allowed", async () => {
+  // deno-lint-ignore no-explicit-any
+  const given = (value: unknown) => value as any
+  const values = [{ a: "x", b: "y" }, { a: "z", b: "w" }]
+  const odd = [{}, { text: "a", lable: "b" }, { prompt: "a" }, { text: 5 }, { words: "a", label: "b" }, undefined]
+  for (const columns of odd) {
+    const { reason, message } = await failure(Dataset.rows(values, given(columns)))
+    assertEquals(reason, "BadInput")
+    assertStringIncludes(message, "columns must be names of columns by meaning, { prompt, completion },")
+  }
+  for (const rows of ["text", undefined]) {
+    assertStringIncludes((await failure(Dataset.rows(given(rows), { text: "a" }))).message, "rows must be a list of")
+  }
+  const { message } = await failure(Dataset.rows(values, { text: "a", label: "b" }, { labels: given("y") }))
+  assertEquals(message, 'labels must be a list of texts, got "y"')
+})

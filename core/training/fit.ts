@@ -3,7 +3,7 @@ import type * as FileSystem from "effect/FileSystem"
 import { loadTokenizer } from "../data/tokenizer/tokenizer.ts"
 import type { Model } from "../model/model.ts"
 import { OBJECT, wrongArgument } from "../options/argument.ts"
-import { attempt } from "./loop/attempt.ts"
+import { attempt, attemptPromise } from "./loop/attempt.ts"
 import { type Plan, planRun } from "./plan.ts"
 import { makeGuards } from "./loop/guards.ts"
 import { trainLoop } from "./loop/loop.ts"
@@ -36,10 +36,11 @@ export function fit(
       yield* plan.stream.prepare
     }
     const { totalSteps } = plan
-    const config = plan.config()
     const folders = full.runFolder === undefined
       ? undefined
       : yield* Effect.promise(() => import("./run_folder/mod.ts"))
+    const base = folders === undefined ? {} : { base: yield* attemptPromise(() => folders.fingerprint(model)) }
+    const config = { ...plan.config(), ...base }
     const folder = yield* folders?.openRunFolder({
       path: full.runFolder!,
       config,

@@ -4,6 +4,7 @@ import type { Contribution, RunPlan } from "../contracts/contribution.ts"
 import type { makeStreamSource, StreamSource } from "../data/batches/stream_source.ts"
 import { makeBatchSource } from "../data/batches/batch_source.ts"
 import { type Batch, collate } from "../data/batches/batches.ts"
+import { digest } from "../data/digest.ts"
 import type { Example } from "../data/encode.ts"
 import { packOrCollate } from "../data/batches/packed_row.ts"
 import type { Tokenizer } from "../data/tokenizer/tokenizer.ts"
@@ -26,7 +27,6 @@ import {
   tasksOf,
   type TrainingData,
 } from "./loop/training_data.ts"
-import { digest } from "./run_folder/digest.ts"
 import { TrainingError } from "./training_error.ts"
 
 /** Everything about a run that is decided before it starts. */

@@ -2,11 +2,11 @@
  * What a run takes as given: a resumed run must have the same.
  * @module
  */
+import { digest, jsonBytes } from "../../data/digest.ts"
 import type { Model } from "../../model/model.ts"
 import { runOnce } from "../../model/sites/run_once.ts"
 import type { Tensor } from "../../tensor/tensor.ts"
 import { slice } from "../../tensor/operations/views.ts"
-import { digest } from "./digest.ts"
 
 /** Digests of a model's `config.json` and of what does not train. */
 export interface Fingerprint {
@@ -15,8 +15,6 @@ export interface Fingerprint {
   /** Of the frozen parameters: keys, shapes and one row of each. Checkpoints hold the trained ones. */
   readonly frozen: string
 }
-
-const bytesOf = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value))
 
 /** The first row of a tensor: of all axes but the last, the first index. */
 const firstRow = (tensor: Tensor): Tensor =>
@@ -33,6 +31,6 @@ export async function fingerprint({ backend, config, parameters }: Model): Promi
   )
   const outputs = Object.fromEntries(frozen.map(([key, tensor]) => [key, firstRow(tensor)]))
   const rows = frozen.length === 0 ? {} : await runOnce(backend, { name: "fingerprint", outputs, updates: [] })
-  const all = frozen.flatMap(([key, { shape }]) => [bytesOf([key, shape]), rows[key]])
-  return { config: digest([bytesOf(config)]), frozen: digest(all) }
+  const all = frozen.flatMap(([key, { shape }]) => [jsonBytes([key, shape]), rows[key]])
+  return { config: digest([jsonBytes(config)]), frozen: digest(all) }
 }

@@ -72,7 +72,7 @@ export function fit(
       withoutProgress: start.state.withoutProgress,
       best: start.best,
     })
-    const begin = announce(model, plan, telemetry, start.resumedFrom)
+    const begin = announce(model, plan, telemetry, { resumedFrom: start.resumedFrom, learningRate: full.learningRate })
     const reason = yield* trainLoop({
       plan,
       options: full,
@@ -98,7 +98,12 @@ export function fit(
 }
 
 /** Emits the start of the run and messages about it. */
-function announce(model: Model, plan: Plan, { emit }: Telemetry, resumedFrom: number | undefined) {
+function announce(
+  model: Model,
+  plan: Plan,
+  { emit }: Telemetry,
+  { resumedFrom, learningRate }: { readonly resumedFrom: number | undefined; readonly learningRate: number },
+) {
   return Effect.gen(function* () {
     yield* emit({
       type: "start",
@@ -111,6 +116,6 @@ function announce(model: Model, plan: Plan, { emit }: Telemetry, resumedFrom: nu
       ...(resumedFrom === undefined ? {} : { resumedFrom }),
     })
     const { messagesOf } = yield* Effect.promise(() => import("./loop/messages.ts"))
-    for (const message of messagesOf(plan)) yield* emit(message)
+    for (const message of messagesOf(plan, learningRate)) yield* emit(message)
   })
 }

@@ -490,3 +490,12 @@ Deno.test("a resumed run begins with the model of the run: other frozen weights 
     await Deno.remove(directory, { recursive: true })
   }
 })
+
+Deno.test("a learning rate of 0 is told before the first step", async () => {
+  for (const [learningRate, expected] of [[0, ["the learning rate is 0: this run changes no weights"]], [1e-3, []]]) {
+    const { events, observe } = recorder()
+    await trained({ maxSteps: 1, learningRate: learningRate as number, observe })
+    const told = events.flatMap((event) => event.type === "message" && event.level === "warning" ? [event.text] : [])
+    assertEquals(told.filter((text) => text.includes("learning rate")), expected)
+  }
+})

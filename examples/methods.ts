@@ -7,8 +7,10 @@ import * as Adapters from "../plugins/adapters/mod.ts"
 import * as Curriculum from "../plugins/curriculum/mod.ts"
 import * as DifferentialPrivacy from "../plugins/differential_privacy/mod.ts"
 import * as Lora from "../plugins/lora/mod.ts"
+import * as Multitask from "../plugins/multitask/mod.ts"
 import * as PrefixTuning from "../plugins/prefix_tuning/mod.ts"
 import * as PromptTuning from "../plugins/prompt_tuning/mod.ts"
+import * as Replay from "../plugins/replay/mod.ts"
 
 /** Methods by name. */
 export const METHODS: RunMethods = {
@@ -16,7 +18,9 @@ export const METHODS: RunMethods = {
   "adapters": Adapters,
   "prefix-tuning": PrefixTuning,
   "prompt-tuning": PromptTuning,
+  "multitask": Multitask,
   "curriculum": Curriculum,
+  "distill": { options: Replay.distillOptions, layer: Replay.distill },
   "differential-privacy": DifferentialPrivacy,
 }
 

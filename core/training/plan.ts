@@ -179,7 +179,14 @@ export function planRun(
     },
     evaluation: { batchSize: Math.max(32, batchSize), padId },
     counts: { trainableParameters: count(parameters), totalParameters: count(model.parameters) },
-    config: () => configOf(model, name, { train, validation, window: streamed?.window }, options, paddingFree),
+    config: () =>
+      configOf(
+        { ...model, contributions },
+        name,
+        { train, validation, window: streamed?.window },
+        options,
+        paddingFree,
+      ),
   }
 }
 
@@ -249,7 +256,7 @@ function metricsOf(model: Model): TaskOf["metrics"] {
 
 /** Settings that decide the outcome of a run. */
 function configOf(
-  model: Model,
+  { tasks, contributions }: Pick<Model, "tasks" | "contributions">,
   name: string,
   splits: Pick<Plan, "train" | "validation"> & { readonly window?: number | undefined },
   options: FullOptions,
@@ -265,14 +272,14 @@ function configOf(
       ]),
     )
   const own = Object.fromEntries(
-    Object.entries(model.tasks).map(([name, { task: { kind, labels } }]) => [name, { kind, labels }]),
+    Object.entries(tasks).map(([name, { task: { kind, labels } }]) => [name, { kind, labels }]),
   )
   return {
     ...config,
     model: name,
-    ...(hasNamedTasks(model) ? { tasks: own } : { task: Object.values(own)[0] }),
-    methods: model.contributions.map(({ id }) => id),
-    settings: Object.fromEntries(model.contributions.flatMap(({ id, settings }) => settings ? [[id, settings]] : [])),
+    ...(hasNamedTasks({ tasks }) ? { tasks: own } : { task: Object.values(own)[0] }),
+    methods: contributions.map(({ id }) => id),
+    settings: Object.fromEntries(contributions.map(({ id, settings, tasks }) => [id, { ...settings, tasks }])),
     train: describe(splits.train),
     ...(splits.window === undefined ? {} : { window: splits.window }),
     validation: describe(splits.validation),

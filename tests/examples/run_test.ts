@@ -68,7 +68,7 @@ Deno.test("a run file trains several methods, two of one kind, and all of it loa
       const cases: ReadonlyArray<readonly [Partial<typeof FILE>, string]> = [
         [
           { methods: [{ method: "lorra" }] },
-          `methods[0].method must be "lora", "adapters", "prefix-tuning", "prompt-tuning", "curriculum" or "differential-privacy", got "lorra"`,
+          `methods[0].method must be "lora", "adapters", "prefix-tuning", "prompt-tuning", "multitask", "curriculum", "distill" or "differential-privacy", got "lorra"`,
         ],
         [
           { methods: [{ method: "lora", name: "../up" }] },

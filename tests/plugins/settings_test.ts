@@ -18,7 +18,10 @@ type Options = Readonly<Record<string, unknown>>
 const settingsOf = (method: RunMethod, options: Options): Promise<string | undefined> => {
   const base = Layer.merge(registry, NodeFileSystem.layer)
   const layers = method.layer(options as never).pipe(Layer.provideMerge(base))
-  const settings = Effect.map(Effect.flatMap(Plugins, ({ all }) => all), ([{ settings }]) => JSON.stringify(settings))
+  const settings = Effect.map(
+    Effect.flatMap(Plugins, ({ all }) => all),
+    ([{ settings, tasks }]) => JSON.stringify({ settings, tasks }),
+  )
   return Effect.runPromise(Effect.map(Effect.exit(Effect.provide(settings, layers)), (exit) => {
     return Exit.isSuccess(exit) ? exit.value : undefined
   }))

@@ -103,7 +103,7 @@ export function planRun(
     : Object.fromEntries(Object.entries(encodeAll(data.train)).sort(([a], [b]) => a < b ? -1 : 1))
   if (streamed !== undefined) checkData({ ...streamed, rows: [] }, taskOf(DEFAULT_TASK))
   else if (Object.keys(inMemory).length === 0) throw wrong("the training split has no rows")
-  else checkAllTrain(model, inMemory)
+  else checkAllTrain(model, inMemory, parameters)
   const validation = encodeAll(data.validation)
   if (options.earlyStopping !== undefined) checkWatched(model, watched, validation)
 
@@ -234,8 +234,17 @@ function runPlan(
 }
 
 /** Throws {@link TrainingError} where a task of several has nothing to learn from. */
-function checkAllTrain(model: Model, train: Plan["train"]): void {
+function checkAllTrain(model: Model, train: Plan["train"], trained: ReadonlyArray<ModelParameter>): void {
   if (!hasNamedTasks(model)) return
+  const untrained = Object.keys(model.tasks).filter((name) =>
+    trained.every(({ tasks = [name] }) => !tasks.includes(name))
+  )
+  if (untrained.length > 0) {
+    const message = `nothing that trains is for ${JSON.stringify(untrained)}: give ${
+      untrained.length === 1 ? "the task" : "the tasks"
+    } a method, or train a view of the other tasks`
+    throw new TrainingError({ reason: "Options", message })
+  }
   const idle = Object.keys(model.tasks).filter((name) => !Object.hasOwn(train, name))
   if (idle.length === 0) return
   const message = `the training split has no rows of ${

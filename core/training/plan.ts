@@ -104,7 +104,7 @@ export function planRun(
     : Object.fromEntries(Object.entries(encodeAll(data.train)).sort(([a], [b]) => a < b ? -1 : 1))
   if (streamed !== undefined) checkData({ ...streamed, rows: [] }, taskOf(DEFAULT_TASK))
   else if (Object.keys(inMemory).length === 0) throw wrong("the training split has no rows")
-  else checkAllTrain(model, inMemory)
+  else checkAllTrain(model, inMemory, parameters)
   const validation = encodeAll(data.validation)
   if (options.earlyStopping !== undefined) checkWatched(model, watched, validation)
 
@@ -180,7 +180,14 @@ export function planRun(
     },
     evaluation: { batchSize: Math.max(32, batchSize), padId },
     counts: { trainableParameters: count(parameters), totalParameters: count(model.parameters) },
-    config: () => configOf(model, name, { train, validation, window: streamed?.window }, options, paddingFree),
+    config: () =>
+      configOf(
+        { ...model, contributions },
+        name,
+        { train, validation, window: streamed?.window },
+        options,
+        paddingFree,
+      ),
   }
 }
 
@@ -228,8 +235,17 @@ function runPlan(
 }
 
 /** Throws {@link TrainingError} where a task of several has nothing to learn from. */
-function checkAllTrain(model: Model, train: Plan["train"]): void {
+function checkAllTrain(model: Model, train: Plan["train"], trained: ReadonlyArray<ModelParameter>): void {
   if (!hasNamedTasks(model)) return
+  const untrained = Object.keys(model.tasks).filter((name) =>
+    trained.every(({ tasks = [name] }) => !tasks.includes(name))
+  )
+  if (untrained.length > 0) {
+    const message = `nothing that trains is for ${JSON.stringify(untrained)}: give ${
+      untrained.length === 1 ? "the task" : "the tasks"
+    } a method, or train a view of the other tasks`
+    throw new TrainingError({ reason: "Options", message })
+  }
   const idle = Object.keys(model.tasks).filter((name) => !Object.hasOwn(train, name))
   if (idle.length === 0) return
   const message = `the training split has no rows of ${
@@ -250,7 +266,7 @@ function metricsOf(model: Model): TaskOf["metrics"] {
 
 /** Settings that decide the outcome of a run. */
 function configOf(
-  model: Model,
+  { tasks, contributions }: Pick<Model, "tasks" | "contributions">,
   name: string,
   splits: Pick<Plan, "train" | "validation"> & { readonly window?: number | undefined },
   options: FullOptions,
@@ -266,14 +282,14 @@ function configOf(
       ]),
     )
   const own = Object.fromEntries(
-    Object.entries(model.tasks).map(([name, { task: { kind, labels } }]) => [name, { kind, labels }]),
+    Object.entries(tasks).map(([name, { task: { kind, labels } }]) => [name, { kind, labels }]),
   )
   return {
     ...config,
     model: name,
-    ...(hasNamedTasks(model) ? { tasks: own } : { task: Object.values(own)[0] }),
-    methods: model.contributions.map(({ id }) => id),
-    settings: Object.fromEntries(model.contributions.flatMap(({ id, settings }) => settings ? [[id, settings]] : [])),
+    ...(hasNamedTasks({ tasks }) ? { tasks: own } : { task: Object.values(own)[0] }),
+    methods: contributions.map(({ id }) => id),
+    settings: Object.fromEntries(contributions.map(({ id, settings, tasks }) => [id, { ...settings, tasks }])),
     train: describe(splits.train),
     ...(splits.window === undefined ? {} : { window: splits.window }),
     validation: describe(splits.validation),

@@ -4,6 +4,7 @@ import type { Contribution, RunPlan } from "../contracts/contribution.ts"
 import type { makeStreamSource, StreamSource } from "../data/batches/stream_source.ts"
 import { makeBatchSource } from "../data/batches/batch_source.ts"
 import { type Batch, collate } from "../data/batches/batches.ts"
+import { digest } from "../data/digest.ts"
 import type { Example } from "../data/encode.ts"
 import { packOrCollate } from "../data/batches/packed_row.ts"
 import type { Tokenizer } from "../data/tokenizer/tokenizer.ts"
@@ -93,7 +94,7 @@ export function planRun(
     Object.fromEntries(
       Object.entries(tasksOf(split)).map(([name, own]) => [name, encodeData(own, taskOf(name), tokenizer, encoding)]),
     )
-  if (data.train === undefined) throw wrong("there is no training split: give { train }")
+  if (data.train === undefined || data.train === null) throw wrong("there is no training split: give { train }")
   const streamed = isStreamed(data.train) ? data.train : undefined
   if (streamed !== undefined && hasNamedTasks(model)) {
     throw wrong(`${streamed.source} is a stream, of rows of one task: train a view of it, view({ task })`)
@@ -219,7 +220,7 @@ function runPlan(
   streamed: boolean,
 ): RunPlan {
   const keys = (split: Plan["train"]) =>
-    Object.values(split).flatMap(({ examples }) => examples.map((example) => digest([example])))
+    Object.values(split).flatMap(({ examples }) => examples.map((example) => digestOf([example])))
   return {
     rows: Object.fromEntries(Object.entries(train).map(([task, { examples }]) => [task, examples.length])),
     batchSize,
@@ -279,7 +280,7 @@ function configOf(
     Object.fromEntries(
       Object.entries(split).map(([name, { data, examples }]) => [
         name,
-        { source: data.source, examples: examples.length, digest: digest(examples) },
+        { source: data.source, examples: examples.length, digest: digestOf(examples) },
       ]),
     )
   const own = Object.fromEntries(
@@ -324,17 +325,6 @@ function countSteps(source: BatchSource, { epochs, maxSteps }: FullOptions): Pic
   return { epochSteps, totalSteps: maxSteps ?? total }
 }
 
-/** FNV-1a over tokens and labels, 32 bits: it detects changed data. */
-function digest(examples: ReadonlyArray<Example>): string {
-  let hash = 0x811c9dc5
-  const numbers = new Float64Array(1), halves = new Int32Array(numbers.buffer)
-  for (const { tokens, fields } of examples) {
-    for (const values of [tokens, ...Object.values(fields)]) {
-      for (let at = 0; at < values.length; at++) {
-        numbers[0] = values[at]
-        for (const half of halves) hash = Math.imul(hash ^ half, 0x01000193)
-      }
-    }
-  }
-  return (hash >>> 0).toString(16).padStart(8, "0")
-}
+/** Digest of tokens and labels. */
+const digestOf = (examples: ReadonlyArray<Example>): string =>
+  digest(examples.flatMap(({ tokens, fields }) => [tokens, ...Object.values(fields)]))

@@ -137,8 +137,8 @@ export interface Contribution {
   /** `method/name`; the name distinguishes instances of one method. */
   readonly id: string
   /**
-   * Options on which a run depends, as plain JSON: `config.json` of a run folder holds them, and a resumed run must have the
-   * same. Default: nothing of the plugin but its id is compared.
+   * Options on which a run depends, as plain JSON, as they are once the run is prepared: `config.json` of a run folder holds
+   * them, and a resumed run must have the same. Default: nothing of the plugin but its id is compared.
    */
   readonly settings?: object
   /** Ids (or methods) that come before this one. The order of building layers does not matter. */

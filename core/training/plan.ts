@@ -4,6 +4,7 @@ import type { Contribution, RunPlan } from "../contracts/contribution.ts"
 import type { makeStreamSource, StreamSource } from "../data/batches/stream_source.ts"
 import { makeBatchSource } from "../data/batches/batch_source.ts"
 import { type Batch, collate } from "../data/batches/batches.ts"
+import { digest } from "../data/digest.ts"
 import type { Example } from "../data/encode.ts"
 import { packOrCollate } from "../data/batches/packed_row.ts"
 import type { Tokenizer } from "../data/tokenizer/tokenizer.ts"
@@ -94,7 +95,7 @@ export function planRun(
     Object.fromEntries(
       Object.entries(tasksOf(split)).map(([name, own]) => [name, encodeData(own, taskOf(name), tokenizer, encoding)]),
     )
-  if (data.train === undefined) throw wrong("there is no training split: give { train }")
+  if (data.train === undefined || data.train === null) throw wrong("there is no training split: give { train }")
   const streamed = isStreamed(data.train) ? data.train : undefined
   if (streamed !== undefined && hasNamedTasks(model)) {
     throw wrong(`${streamed.source} is a stream, of rows of one task: train a view of it, view({ task })`)
@@ -105,7 +106,7 @@ export function planRun(
     : Object.fromEntries(Object.entries(encodeAll(data.train)).sort(([a], [b]) => a < b ? -1 : 1))
   if (streamed !== undefined) checkData({ ...streamed, rows: [] }, taskOf(DEFAULT_TASK))
   else if (Object.keys(inMemory).length === 0) throw wrong("the training split has no rows")
-  else checkAllTrain(model, inMemory)
+  else checkAllTrain(model, inMemory, parameters)
   const validation = encodeAll(data.validation)
   const retained = encodeAll(options.retain)
   const empty = Object.keys(options.retain ?? {}).filter((name) => !Object.hasOwn(retained, name))
@@ -186,7 +187,13 @@ export function planRun(
     evaluation: { batchSize: Math.max(32, batchSize), padId },
     counts: { trainableParameters: count(parameters), totalParameters: count(model.parameters) },
     config: () =>
-      configOf(model, name, { train, validation, retained, window: streamed?.window }, options, paddingFree),
+      configOf(
+        { ...model, contributions },
+        name,
+        { train, validation, retained, window: streamed?.window },
+        options,
+        paddingFree,
+      ),
   }
 }
 
@@ -218,7 +225,7 @@ function runPlan(
   streamed: boolean,
 ): RunPlan {
   const keys = (split: Plan["train"]) =>
-    Object.values(split).flatMap(({ examples }) => examples.map((example) => digest([example])))
+    Object.values(split).flatMap(({ examples }) => examples.map((example) => digestOf([example])))
   return {
     rows: Object.fromEntries(Object.entries(train).map(([task, { examples }]) => [task, examples.length])),
     batchSize,
@@ -234,8 +241,17 @@ function runPlan(
 }
 
 /** Throws {@link TrainingError} where a task of several has nothing to learn from. */
-function checkAllTrain(model: Model, train: Plan["train"]): void {
+function checkAllTrain(model: Model, train: Plan["train"], trained: ReadonlyArray<ModelParameter>): void {
   if (!hasNamedTasks(model)) return
+  const untrained = Object.keys(model.tasks).filter((name) =>
+    trained.every(({ tasks = [name] }) => !tasks.includes(name))
+  )
+  if (untrained.length > 0) {
+    const message = `nothing that trains is for ${JSON.stringify(untrained)}: give ${
+      untrained.length === 1 ? "the task" : "the tasks"
+    } a method, or train a view of the other tasks`
+    throw new TrainingError({ reason: "Options", message })
+  }
   const idle = Object.keys(model.tasks).filter((name) => !Object.hasOwn(train, name))
   if (idle.length === 0) return
   const message = `the training split has no rows of ${
@@ -256,7 +272,7 @@ function metricsOf(model: Model): TaskOf["metrics"] {
 
 /** Settings that decide the outcome of a run. */
 function configOf(
-  model: Model,
+  { tasks, contributions }: Pick<Model, "tasks" | "contributions">,
   name: string,
   splits: Pick<Plan, "train" | "validation" | "retained"> & { readonly window?: number | undefined },
   options: FullOptions,
@@ -268,18 +284,18 @@ function configOf(
     Object.fromEntries(
       Object.entries(split).map(([name, { data, examples }]) => [
         name,
-        { source: data.source, examples: examples.length, digest: digest(examples) },
+        { source: data.source, examples: examples.length, digest: digestOf(examples) },
       ]),
     )
   const own = Object.fromEntries(
-    Object.entries(model.tasks).map(([name, { task: { kind, labels } }]) => [name, { kind, labels }]),
+    Object.entries(tasks).map(([name, { task: { kind, labels } }]) => [name, { kind, labels }]),
   )
   return {
     ...config,
     model: name,
-    ...(hasNamedTasks(model) ? { tasks: own } : { task: Object.values(own)[0] }),
-    methods: model.contributions.map(({ id }) => id),
-    settings: Object.fromEntries(model.contributions.flatMap(({ id, settings }) => settings ? [[id, settings]] : [])),
+    ...(hasNamedTasks({ tasks }) ? { tasks: own } : { task: Object.values(own)[0] }),
+    methods: contributions.map(({ id }) => id),
+    settings: Object.fromEntries(contributions.map(({ id, settings, tasks }) => [id, { ...settings, tasks }])),
     train: describe(splits.train),
     ...(splits.window === undefined ? {} : { window: splits.window }),
     validation: describe(splits.validation),
@@ -314,17 +330,6 @@ function countSteps(source: BatchSource, { epochs, maxSteps }: FullOptions): Pic
   return { epochSteps, totalSteps: maxSteps ?? total }
 }
 
-/** FNV-1a over tokens and labels, 32 bits: it detects changed data. */
-function digest(examples: ReadonlyArray<Example>): string {
-  let hash = 0x811c9dc5
-  const numbers = new Float64Array(1), halves = new Int32Array(numbers.buffer)
-  for (const { tokens, fields } of examples) {
-    for (const values of [tokens, ...Object.values(fields)]) {
-      for (let at = 0; at < values.length; at++) {
-        numbers[0] = values[at]
-        for (const half of halves) hash = Math.imul(hash ^ half, 0x01000193)
-      }
-    }
-  }
-  return (hash >>> 0).toString(16).padStart(8, "0")
-}
+/** Digest of tokens and labels. */
+const digestOf = (examples: ReadonlyArray<Example>): string =>
+  digest(examples.flatMap(({ tokens, fields }) => [tokens, ...Object.values(fields)]))

@@ -44,7 +44,7 @@ export {
   withDefaults,
 } from "../../core/options/mod.ts"
 export { parseJson } from "../../core/formats/json/json_file.ts"
-export { alongBody, type Cutter, cutterOf } from "../../core/data/tokenizer/training/pieces.ts"
+export { alongBody, type Cutter, cutterOf } from "../../core/data/pieces/pieces.ts"
 export { makeMicroBatch } from "../../core/data/batches/batches.ts"
 export { cellsOf, cellText } from "../../core/data/table/cells.ts"
 export { textKey } from "../../core/data/split/text_keys.ts"

@@ -25,8 +25,8 @@ import { replayedRows } from "./rows.ts"
 import { type ResolvedRowsOptions, resolveRowsOptions, ROWS_ID, type RowsOptions } from "./rows_options.ts"
 
 export type { Plugins, PluginsService } from "../../core/contracts/plugins.ts"
-export type { DistillOptions, ResolvedOptions } from "./options.ts"
-export type { ResolvedRowsOptions, RowsOptions } from "./rows_options.ts"
+export { type DistillOptions, OPTIONS as distillOptions, type ResolvedOptions } from "./options.ts"
+export { type ResolvedRowsOptions, ROWS_OPTIONS as rowsOptions, type RowsOptions } from "./rows_options.ts"
 
 /** What holds a program's models to their base. */
 export interface ReplayService {
@@ -58,6 +58,7 @@ export function distill(options: DistillOptions = {}): Layer.Layer<Replay, Plugi
       const resolved = yield* attempt(() => resolveOptions(options), PluginError)
       const contribution: Contribution = {
         id: resolved.id,
+        settings: resolved,
         requires: { paddedRows: false },
         objective: { wrap: distilling(resolved) },
       }

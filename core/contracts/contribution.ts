@@ -130,6 +130,10 @@ export interface TaskInfo {
   readonly kind: string
   /** Its output layer. */
   readonly head: Head
+  /** What its batches hold beside tokens, by name: numbers for each example or token, several of each with a `size`. */
+  readonly fields: Readonly<
+    Record<string, { readonly per: "example" | "token"; readonly dtype: "i32" | "f32"; readonly size?: number }>
+  >
 }
 
 /** What one plugin adds. Set-up is Effect; what runs in a step is a plain function over symbolic tensors. */

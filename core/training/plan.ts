@@ -8,6 +8,7 @@ import { digest } from "../data/digest.ts"
 import type { Example } from "../data/encode.ts"
 import { packOrCollate } from "../data/batches/packed_row.ts"
 import type { Tokenizer } from "../data/tokenizer/tokenizer.ts"
+import { trainsWhole } from "../model/load/trainable.ts"
 import type { Model, ModelParameter } from "../model/model.ts"
 import type { TaskOf } from "../tasks/task.ts"
 import { sizeOf } from "../tensor/shape.ts"
@@ -240,16 +241,17 @@ function runPlan(
   }
 }
 
-/** Throws {@link TrainingError} where a task of several has nothing to learn from. */
+/** Throws {@link TrainingError} where a task of several has nothing to learn from, or with. */
 function checkAllTrain(model: Model, train: Plan["train"], trained: ReadonlyArray<ModelParameter>): void {
   if (!hasNamedTasks(model)) return
-  const untrained = Object.keys(model.tasks).filter((name) =>
-    trained.every(({ tasks = [name] }) => !tasks.includes(name))
+  const isFor = (name: string) => ({ tasks = [name] }: { readonly tasks?: ReadonlyArray<string> }) =>
+    tasks.includes(name)
+  const methods = model.contributions.filter(({ sites = [], trains }) => sites.length > 0 || trains !== undefined)
+  const left = Object.keys(model.tasks).filter((name) =>
+    !trained.some(isFor(name)) || !(trainsWhole(model.contributions) || methods.some(isFor(name)))
   )
-  if (untrained.length > 0) {
-    const message = `nothing that trains is for ${JSON.stringify(untrained)}: give ${
-      untrained.length === 1 ? "the task" : "the tasks"
-    } a method, or train a view of the other tasks`
+  if (left.length > 0) {
+    const message = `no method that trains is for ${JSON.stringify(left)}: give one, or train a view of the other tasks`
     throw new TrainingError({ reason: "Options", message })
   }
   const idle = Object.keys(model.tasks).filter((name) => !Object.hasOwn(train, name))

@@ -19,7 +19,7 @@ import { attempt } from "../../core/contracts/attempt.ts"
 import type { Contribution } from "../../core/contracts/contribution.ts"
 import { PluginError } from "../../core/contracts/plugin_error.ts"
 import { collection, plugin, type Plugins } from "../../core/contracts/plugins.ts"
-import { distilling } from "./distill.ts"
+import { checkTasks, distilling } from "./distill.ts"
 import { type DistillOptions, type ResolvedOptions, resolveOptions } from "./options.ts"
 import { replayedRows } from "./rows.ts"
 import { type ResolvedRowsOptions, resolveRowsOptions, ROWS_ID, type RowsOptions } from "./rows_options.ts"
@@ -59,6 +59,7 @@ export function distill(options: DistillOptions = {}): Layer.Layer<Replay, Plugi
       const contribution: Contribution = {
         id: resolved.id,
         settings: resolved,
+        resolve: (tasks) => (checkTasks(resolved.id, tasks), {}),
         requires: { paddedRows: false },
         objective: { wrap: distilling(resolved) },
       }

@@ -66,7 +66,7 @@ function batchOf(root: Tensor): Batch {
 }
 
 /** All nodes that `root` depends on, inputs first. */
-export function reachable(root: Tensor): ReadonlyArray<Tensor> {
+function reachable(root: Tensor): ReadonlyArray<Tensor> {
   return allOf([root])
 }
 

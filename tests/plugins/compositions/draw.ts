@@ -13,7 +13,7 @@ import * as PrefixTuning from "../../../plugins/prefix_tuning/mod.ts"
 import * as PromptTuning from "../../../plugins/prompt_tuning/mod.ts"
 import * as Replay from "../../../plugins/replay/mod.ts"
 
-/** Names of tasks in a run; `"one"` alone is a task without a name. */
+/** Names of tasks in a run. */
 export type TaskName = "topic" | "size" | "tags" | "marks" | "text"
 
 /** A plugin with its options. */

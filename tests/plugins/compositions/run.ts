@@ -9,9 +9,7 @@ import * as Cause from "effect/Cause"
 import * as Layer from "effect/Layer"
 import { Backend, type BackendService } from "../../../core/backend/backend.ts"
 import { layer as pluginsLayer } from "../../../core/contracts/plugins.ts"
-import { loadTokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
 import { layer as familiesLayer } from "../../../core/model/load/families.ts"
-import { trainsWhole } from "../../../core/model/load/trainable.ts"
 import { initialize, load, loadAdapters, type Model, readParameters, saveCheckpoint } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import { type Data, fromRows } from "../../../core/tasks/dataset.ts"
@@ -75,7 +73,11 @@ const CONFIGS = {
 
 type Layers = Layer.Layer<never, never, Base>
 
-function provided<A, E>(effect: Effect.Effect<A, E, Base>, backend: BackendService, layers: ReadonlyArray<Layers> = []) {
+function provided<A, E>(
+  effect: Effect.Effect<A, E, Base>,
+  backend: BackendService,
+  layers: ReadonlyArray<Layers> = [],
+) {
   const base = Layer.mergeAll(Layer.succeed(Backend, backend), pluginsLayer, familiesLayer, NodeFileSystem.layer)
   const all = Layer.mergeAll(Bert.layer, Llama.layer, ...layers).pipe(Layer.provideMerge(base))
   return Effect.runPromiseExit(Effect.provide(effect, all, { local: true }))
@@ -85,8 +87,9 @@ function provided<A, E>(effect: Effect.Effect<A, E, Base>, backend: BackendServi
 export async function makeBases(backend: BackendService, folder: string): Promise<void> {
   for (const [name, config] of Object.entries(CONFIGS)) {
     const task = name === "bert" ? Task.maskedLM() : Task.causalLM()
-    const made = Effect.scoped(Effect.flatMap(initialize(config, { task }), (model) =>
-      saveCheckpoint(model, `${folder}/${name}`)))
+    const made = Effect.scoped(
+      Effect.flatMap(initialize(config, { task }), (model) => saveCheckpoint(model, `${folder}/${name}`)),
+    )
     const exit = await provided(made, backend)
     if (Exit.isFailure(exit)) throw Cause.squash(exit.cause)
     for (const file of ["tokenizer.json", "tokenizer_config.json"]) {
@@ -194,7 +197,11 @@ export const reload = (
       Effect.scoped(Effect.gen(function* () {
         const directory = base === "espalier-1m" ? EMBEDDED : `${bases}/${base}`
         const whole = !parts.some(({ plugin }) => ["lora", "adapters", "compose", "prefix", "prompt"].includes(plugin))
-        const model = yield* load(whole ? folder : directory, { ...tasksOf(tasks), weights: whole ? "f32" : weights, seed: 9 })
+        const model = yield* load(whole ? folder : directory, {
+          ...tasksOf(tasks),
+          weights: whole ? "f32" : weights,
+          seed: 9,
+        })
         if (!whole) yield* loadAdapters(model, folder)
         return { losses: [], weights: yield* valuesOf(model), judged: yield* judge(model, tasks) }
       })),

@@ -46,6 +46,7 @@ function methodOf(options: ResolvedOptions, tasks: PromptTasks): PromptMethod {
   return {
     id,
     name,
+    settings: options,
     numVirtualTokens,
     sites: sitesOf(options, tasks),
     types: ["MULTITASK_PROMPT_TUNING"],

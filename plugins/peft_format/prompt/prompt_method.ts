@@ -38,6 +38,8 @@ type WithoutShared<Config> = Config extends unknown ? Omit<Config, keyof PeftPro
 /** A method of virtual tokens. */
 export interface PromptMethod {
   readonly id: string
+  /** Its options: what a resumed run must have the same. */
+  readonly settings: object
   /** Name of the instance, and of its folder. */
   readonly name: string
   readonly numVirtualTokens: number
@@ -101,9 +103,10 @@ function partsOf(
   fs: FileSystem.FileSystem,
   saved?: SavedPrompt,
 ): ReturnType<NonNullable<Contribution["resolve"]>> {
-  const { sites, initialize } = method
+  const { settings, sites, initialize } = method
   const { files, notes } = saved ?? {}
   return {
+    settings,
     sites,
     trains: isHead,
     ...(notes === undefined ? {} : { notes: () => notes }),

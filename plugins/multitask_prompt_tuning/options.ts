@@ -37,16 +37,18 @@ export interface MultitaskPromptTuningOptions {
   readonly promptTuningInitTask?: number
 }
 
-type Open = "tasks" | "promptTuningInitText" | "promptTuningInitStateDictPath"
-
 /** Options, checked and with defaults filled in. */
-export interface ResolvedOptions extends Resolved<MultitaskPromptTuningOptions, Open> {
+export interface ResolvedOptions
+  extends Resolved<MultitaskPromptTuningOptions, "tasks" | "promptTuningInitText" | "promptTuningInitStateDictPath"> {
   /** Id of the plugin: `multitask_prompt_tuning/<name>`. */
   readonly id: string
 }
 
 /** {@link MultitaskPromptTuningOptions} as a table. */
-export const OPTIONS: OptionTable<MultitaskPromptTuningOptions, Open> = {
+export const OPTIONS: OptionTable<
+  MultitaskPromptTuningOptions,
+  "tasks" | "promptTuningInitText" | "promptTuningInitStateDictPath"
+> = {
   name: methodName,
   numVirtualTokens: field.integer({ minimum: 1, default: 20, doc: "Rows before the embedded tokens" }),
   numRanks: field.integer({ minimum: 1, default: 1, doc: "Rank of what differs between tasks" }),

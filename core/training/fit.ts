@@ -72,7 +72,19 @@ export function fit(
       withoutProgress: start.state.withoutProgress,
       best: start.best,
     })
-    const begin = announce(model, plan, telemetry, { resumedFrom: start.resumedFrom, learningRate: full.learningRate })
+    const forgetting = options.retain === undefined
+      ? undefined
+      : (yield* Effect.promise(() => import("./loop/retained.ts"))).followRetained({
+        model,
+        plan,
+        emit: telemetry.emit,
+        from: start.state.step,
+        log: folder === undefined ? [] : yield* folder.events,
+      })
+    const begin = Effect.andThen(
+      announce(model, plan, telemetry, { resumedFrom: start.resumedFrom, learningRate: full.learningRate }),
+      forgetting?.before ?? Effect.void,
+    )
     const reason = yield* trainLoop({
       plan,
       options: full,
@@ -83,6 +95,7 @@ export function fit(
       validation,
       checkpoints,
       begin,
+      end: forgetting?.after ?? (() => Effect.void),
     })
     const bestStep = validation.bestStep()
     const account = {
@@ -92,6 +105,7 @@ export function fit(
       peakMemoryBytes: telemetry.peakMemoryBytes(),
       ...plan.counts,
       ...telemetry.figures(session.state().step),
+      ...(forgetting === undefined ? {} : { forgetting: forgetting.scores() }),
     }
     return makeRun({ model, config, folder, reason, account })
   }))

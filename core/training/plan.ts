@@ -40,6 +40,8 @@ export interface Plan {
   readonly contributions: ReadonlyArray<Contribution>
   readonly train: Readonly<Record<string, TaskExamples>>
   readonly validation: Readonly<Record<string, TaskExamples>>
+  /** Old rows, judged before and after. */
+  readonly retained: Readonly<Record<string, TaskExamples>>
   readonly batches: BatchPipeline
   /** Set where rows are read while the model trains. */
   readonly stream?: StreamSource
@@ -107,6 +109,9 @@ export function planRun(
   else if (Object.keys(inMemory).length === 0) throw wrong("the training split has no rows")
   else checkAllTrain(model, inMemory, parameters)
   const validation = encodeAll(data.validation)
+  const retained = encodeAll(options.retain)
+  const empty = Object.keys(options.retain ?? {}).filter((name) => !Object.hasOwn(retained, name))
+  if (empty.length > 0) throw wrong(`retain has no rows of ${JSON.stringify(empty)}: give some, or leave the name out`)
   if (options.earlyStopping !== undefined) checkWatched(model, watched, validation)
 
   const all = Object.values(inMemory)
@@ -152,6 +157,7 @@ export function planRun(
     maxLength: options.maxLength,
     train,
     validation,
+    retained,
     batches,
     ...stream === undefined ? {} : { stream },
     totalSteps,
@@ -185,7 +191,7 @@ export function planRun(
       configOf(
         { ...model, contributions },
         name,
-        { train, validation, window: streamed?.window },
+        { train, validation, retained, window: streamed?.window },
         options,
         paddingFree,
       ),
@@ -270,12 +276,12 @@ function metricsOf(model: Model): TaskOf["metrics"] {
 function configOf(
   { tasks, contributions }: Pick<Model, "tasks" | "contributions">,
   name: string,
-  splits: Pick<Plan, "train" | "validation"> & { readonly window?: number | undefined },
+  splits: Pick<Plan, "train" | "validation" | "retained"> & { readonly window?: number | undefined },
   options: FullOptions,
   paddingFree: boolean,
 ): ReturnType<Plan["config"]> {
-  const { tokenizer: _, observe: __, runFolder: ___, resume: ____, traceStep: _____, config, optimizer, ...rest } =
-    options
+  const { tokenizer: _, observe: __, runFolder: ___, resume: ____, traceStep: _____, retain, ...known } = options
+  const { config, optimizer, ...rest } = known
   const describe = (split: Plan["train"]) =>
     Object.fromEntries(
       Object.entries(split).map(([name, { data, examples }]) => [
@@ -295,6 +301,7 @@ function configOf(
     train: describe(splits.train),
     ...(splits.window === undefined ? {} : { window: splits.window }),
     validation: describe(splits.validation),
+    ...(retain === undefined ? {} : { retained: describe(splits.retained) }),
     training: { ...rest, optimizer: optimizer.name, optimizerSettings: optimizer.settings, paddingFree },
   }
 }

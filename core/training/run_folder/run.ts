@@ -11,6 +11,7 @@ import type { Model } from "../../model/model.ts"
 import type { ModelError } from "../../model/model_error.ts"
 import { trainsWhole } from "../../model/load/trainable.ts"
 import { saveAdapters, saveCheckpoint as saveModel } from "../../model/model_files.ts"
+import type { RetainedScores } from "../loop/retained.ts"
 import type { Plan } from "../plan.ts"
 import type { ReportData } from "../../report/report.ts"
 import type { RunFolder } from "./run_folder.ts"
@@ -43,6 +44,8 @@ export interface RunAccount {
   readonly totalParameters: number
   /** Figures of plugins at the end, if any has some. */
   readonly figures?: Metrics
+  /** Scores on the rows of `retain` by name, before and after. */
+  readonly forgetting?: Readonly<Record<string, RetainedScores>>
 }
 
 /** A completed run. */

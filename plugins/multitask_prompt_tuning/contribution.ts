@@ -61,6 +61,7 @@ function methodOf(options: ResolvedOptions, tasks: PromptTasks): PromptMethod {
       ...(named ? { tasks: names } : {}),
     }),
     encoder: false,
+    ...(named ? { tasks: names } : {}),
     beside: [COLUMNS, ROWS],
     shapes: (own) => peftShapes(names, own),
     toPeft: (own) => toPeft(names, own),

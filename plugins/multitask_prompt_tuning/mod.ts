@@ -65,8 +65,8 @@ export interface SavedPromptOptions {
 
 /**
  * A saved prompt of several tasks, PEFT's or one from here: its config gives the options, its weights are the first values.
- * The model's tasks must be among its tasks. A head that PEFT saved is of all tasks; one from here is of the folder's task
- * alone, so a model of several tasks with heads that train reads all folders with `Model.loadAdapters`.
+ * The model's tasks must be among its tasks. Heads that train lie in the folder of each task: a model of several tasks with
+ * such heads reads them with `Model.loadAdapters`; here their absence is an error.
  */
 export function fromPeft(
   directory: string,

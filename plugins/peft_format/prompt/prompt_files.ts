@@ -63,6 +63,8 @@ export interface WantedPrompt<Type extends PromptType> {
   /** What the config says of the model; checked where the file says it too. */
   readonly fields: Partial<Pick<PeftPromptFields, "tokenDim" | "numAttentionHeads" | "numLayers">>
   readonly shape: Shape
+  /** Names of the tasks by PEFT's ids, where the method has several; checked where the file says them too. */
+  readonly tasks?: ReadonlyArray<string>
   /** Shapes of the method's other tensors in PEFT's file. Default: none. */
   readonly beside?: ReadonlyMap<string, Shape>
   /** Shapes of the network's tensors, where the method trains through one. */
@@ -76,7 +78,7 @@ export function decodePrompt<Type extends PromptType>(
   files: ArtifactFiles,
   wanted: WantedPrompt<Type>,
 ): PromptValues {
-  const { id, types, fields, shape, beside = new Map<string, Shape>(), encoder, base } = wanted
+  const { id, types, fields, shape, tasks, beside = new Map<string, Shape>(), encoder, base } = wanted
   const [configFile, weightsFile, encoderFile] = [CONFIG_FILE, WEIGHTS_FILE, ENCODER_FILE].map((file) =>
     adapterFile(adapter, file)
   )
@@ -91,6 +93,15 @@ export function decodePrompt<Type extends PromptType>(
     const theirs = config[field as keyof typeof expected]
     if (theirs === undefined || theirs === ours) continue
     throw peftError("Mismatch", configFile, `${field} is ${theirs}; ${id} and the model have ${ours}`)
+  }
+  const saved = "tasks" in config ? config.tasks as ReadonlyArray<string> : undefined
+  if (tasks !== undefined && saved !== undefined && `${saved}` !== `${tasks}`) {
+    const [theirs, ours] = [saved, tasks].map((names) => JSON.stringify(names))
+    throw peftError(
+      "Mismatch",
+      configFile,
+      `its tasks are ${theirs}, in this order; ${id} has ${ours}: give it tasks ${theirs}`,
+    )
   }
   const stored = openPrompt(files[weightsFile], weightsFile, beside)
   // What only a new module of this model needs may start anew.

@@ -53,6 +53,8 @@ export interface PromptMethod {
   readonly config: (fields: ModelFields) => WithoutShared<PeftPromptConfig>
   /** Whether the tokens are trained through a network, whose tensors are saved beside what PEFT reads. */
   readonly encoder: boolean
+  /** Names of its tasks by PEFT's ids. Default: it has one. */
+  readonly tasks?: ReadonlyArray<string>
   /** Names of tensors beside the embeddings in PEFT's file. Default: none. */
   readonly beside?: ReadonlyArray<string>
   /** Shapes of PEFT's tensors by name. */
@@ -160,6 +162,7 @@ function load(
     types,
     fields,
     shape: [numVirtualTokens, method.width(fields)],
+    ...(method.tasks === undefined ? {} : { tasks: method.tasks }),
     base: wanted.filter(({ owner }) => owner === "base"),
     ...(beside === undefined ? {} : { beside: new Map(beside.map((name) => [name, shapes.get(name)!])) }),
     ...(method.encoder ? { encoder: shapes } : {}),

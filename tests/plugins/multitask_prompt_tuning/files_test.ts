@@ -48,6 +48,9 @@ Deno.test("saved for each task in PEFT's tensors, by the tasks' order; loaded, a
         return (yield* readParameters(model)).map(({ data }) => data)
       })
     assertEquals(await run(values(7, false), layer({ numVirtualTokens: 3, numRanks: 2 })), before)
+    const swapped = { other: tasks.other, one: tasks.one }
+    const order = await failure(values(7, false, swapped), layer({ numVirtualTokens: 3, numRanks: 2 }))
+    assertStringIncludes(order.message, 'its tasks are ["one","other"], in this order')
     const read = fromPeft(`${directory}/saved/one`) as never
     assertEquals(await run(values(7, true), read), before)
     const alone = await run(

@@ -126,12 +126,19 @@ Deno.test("gradients and count have the noise of theorem 1, of streams of their 
   assertAlmostEquals(noise.gradients ** -2 + (2 * noise.count) ** -2, 0.3 ** -2, 1e-12)
   const steps = 60
   const loud = { ...noise, gradients: 5 }
-  await withSession(adaptive(loud, { ...first, targetQuantile: 0.5 }), PLANNED, async (session) => {
+  const [key, step] = [ops.input("key", [8], { dtype: "i32" }), ops.input("step", [], { dtype: "i32" })]
+  await withSession(adaptive(loud), PLANNED, async (session) => {
+    const secret = session.state().secretKeys!["adaptive/default"]
     let bound: number = first.maxGradNorm, counts = 0, gradients = 0, size = 0
-    for (let step = 0; step < steps; step++) {
+    for (let at = 1; at <= steps; at++) {
       // An empty step: all is noise.
       const { gradientNorm, values } = await stepped(session, [], 0)
-      counts += (Math.log(values[BOUND][0] / bound) / 0.2 * PLANNED / noise.count) ** 2
+      const normal = (0.1 - Math.log(values[BOUND][0] / bound) / 0.2) * PLANNED / noise.count
+      const [[wanted]] = evaluateAll([secureNormal(key, step, COUNT_STREAM, [])], {
+        inputs: { key: Array.from(secret), step: [at] },
+      })
+      assertAlmostEquals(normal, wanted, 1e-3)
+      counts += normal ** 2
       gradients += (gradientNorm * PLANNED / (5 * bound)) ** 2
       size = Object.entries(values).reduce((sum, [name, x]) => name.startsWith("parameter/") ? sum + x.length : sum, 0)
       bound = values[BOUND][0]
@@ -140,7 +147,6 @@ Deno.test("gradients and count have the noise of theorem 1, of streams of their 
     isChiSquare(counts, steps)
     isChiSquare(gradients, steps * size)
   })
-  const [key, step] = [ops.input("key", [8], { dtype: "i32" }), ops.input("step", [], { dtype: "i32" })]
   const streams = [COUNT_STREAM, ...Array(100).keys()].map((stream) => secureNormal(key, step, stream, []))
   const drawn = evaluateAll(streams, { inputs: { key: [1, 2, 3, 4, 5, 6, 7, 8], step: [1] } }).map(([x]) => x)
   assertEquals(new Set(drawn).size, 101)

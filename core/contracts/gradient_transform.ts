@@ -56,10 +56,37 @@ export interface TaskTransformContext extends TransformContext {
   readonly measures: ReadonlyMap<string, Readonly<Record<string, Tensor>>>
 }
 
+/** Inputs of a transform of the gradients of a whole step. */
+export interface TotalTransformContext extends TransformContext {
+  /** Values of the trained parameters before the step, by key. */
+  readonly parameters: Gradients
+}
+
+/** Inputs of a {@link StateStart}. */
+export interface StateStartContext {
+  /** Values of the trained parameters, by key. */
+  readonly parameters: Gradients
+  /** Examples of all its rows. */
+  readonly examples: number
+}
+
+/** A pass over rows before the first step of a run, by which a transform fills its state. A resumed run has none. */
+export interface StateStart {
+  /** Names of the run's `retain` whose rows it reads. */
+  readonly rows: ReadonlyArray<string>
+  /**
+   * Returns the state after a batch of rows, from the gradients of each example's loss, [B, ...shape]: the sum of its terms,
+   * as its task has it, without dropout. Empty rows of a batch have gradients of 0. A plain function over symbolic tensors.
+   */
+  readonly update: (gradients: Gradients, state: TransformState, context: StateStartContext) => TransformState
+}
+
 /** Changes the gradients of a step, with state. A plain function over symbolic tensors. */
 export interface StepTransform<G, Context> {
   /** Default: no state. */
   readonly init?: (parameters: ReadonlyArray<Parameter>) => StateSpec
+  /** Fills the state before the first step of `Trainer.fit`; a session of its own has the initial values. Default: nothing. */
+  readonly start?: StateStart
   /** Returns the new gradients and the new state. */
   readonly update: (gradients: G, state: TransformState, context: Context) => readonly [G, TransformState]
 }
@@ -77,7 +104,7 @@ export interface GradientTransforms {
   /** Gradients of each task: weighted means over the task's examples of the step. */
   readonly task?: StepTransform<ReadonlyMap<string, Gradients>, TaskTransformContext>
   /** The mean over tasks, before clipping by global norm and the optimizer. */
-  readonly total?: StepTransform<Gradients, TransformContext>
+  readonly total?: StepTransform<Gradients, TotalTransformContext>
   /**
    * True gives `context.secretKey`, drawn from `crypto` when the run begins, as private training requires: runs with one
    * seed then differ. Checkpoints, readable only by their owner, hold the key, so a resumed run equals an uninterrupted

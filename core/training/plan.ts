@@ -136,7 +136,7 @@ export function planRun(
       found: [],
     },
   }
-  const known = runPlan({ train, validation }, options, streamed !== undefined)
+  const known = runPlan({ train, validation, retained }, options, streamed !== undefined)
   const examplesPerStep = batchSize * accumulation
   const contributions = prepared({ seed, contributions: model.contributions, examplesPerStep, plan: known })
   const batches = makeBatchPipeline(stream ?? makeBatchSource(train, drawing), contributions, {
@@ -230,7 +230,7 @@ function checkWatched(model: Model, { metric }: Plan["watched"], validation: Pla
 
 /** What plugins are told of a run. */
 function runPlan(
-  { train, validation }: Pick<Plan, "train" | "validation">,
+  { train, validation, retained }: Pick<Plan, "train" | "validation" | "retained">,
   { batchSize, epochs, maxSteps, packing }: FullOptions,
   streamed: boolean,
 ): RunPlan {
@@ -238,6 +238,7 @@ function runPlan(
     Object.values(split).flatMap(({ examples }) => examples.map((example) => digestOf([example])))
   return {
     rows: Object.fromEntries(Object.entries(train).map(([task, { examples }]) => [task, examples.length])),
+    retained: Object.keys(retained),
     batchSize,
     epochs,
     ...(maxSteps === undefined ? {} : { maxSteps }),

@@ -213,8 +213,11 @@ function update(settings: StepSettings, state: StateSlots, tasks: ReadonlyMap<st
       if (found === undefined) return before
       const references = state.transforms.get(transformKey(id, stage)) ?? {}
       const context = { ...transformContext(id, own), ...moreFor(contribution) }
-      const [changed, next] = found.update(before, slots(references), context)
-      for (const [name, reference] of Object.entries(references)) transformStates.push([reference, next[name]])
+      const current = slots(references)
+      const [changed, next] = found.update(before, current, context)
+      for (const [name, reference] of Object.entries(references)) {
+        if (next[name] !== current[name]) transformStates.push([reference, next[name]])
+      }
       return changed
     }, gradients)
 
@@ -247,7 +250,8 @@ function update(settings: StepSettings, state: StateSlots, tasks: ReadonlyMap<st
   const mixed: Gradients = new Map(
     trained.map(({ key }) => [key, over(gradientShares, (task) => byTask.get(task)!.get(key)!)]),
   )
-  let total = transform("total", mixed, () => ({}), ({ total }) => total)
+  const parameters = new Map(trained.map(({ key, tensor }) => [key, tensor]))
+  let total = transform("total", mixed, () => ({ parameters }), ({ total }) => total)
 
   const loss = over(shares, (task) => div(tasks.get(task)!.loss, ownDivisors.get(task)!))
   const gradientNorm = globalNorm(total)

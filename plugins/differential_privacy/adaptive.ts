@@ -27,7 +27,7 @@ export interface AdaptiveNoise {
   readonly examples: number
 }
 
-/** Examples of a step for each 1 of the count's standard deviation: the value of the paper (section 3.1). */
+/** Examples of a step for each 1 of the count's standard deviation: the paper's value. */
 const EXAMPLES_PER_DEVIATION = 20
 
 /** Stream of the count's noise: those of the gradients are numbered from 0, one for each parameter. */

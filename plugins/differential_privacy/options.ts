@@ -57,11 +57,11 @@ export const CLIPPINGS: Readonly<Record<ResolvedOptions["clipping"], Mechanism>>
   adaptive,
 }
 
-/** Options without a default in the table. */
-type Open = "targetEpsilon" | "noiseMultiplier" | "targetQuantile" | "clippingLearningRate"
-
 /** {@link DifferentialPrivacyOptions} as a table. */
-export const OPTIONS: OptionTable<DifferentialPrivacyOptions, Open> = {
+export const OPTIONS: OptionTable<
+  DifferentialPrivacyOptions,
+  "targetEpsilon" | "noiseMultiplier" | "targetQuantile" | "clippingLearningRate"
+> = {
   name: methodName,
   targetEpsilon: field.number({ exclusiveMinimum: 0, absent: "none", doc: "Greatest epsilon of the run" }),
   noiseMultiplier: field.number({

@@ -175,16 +175,7 @@ export function planRun(
     },
     parameters,
     watched,
-    collate: (step) => {
-      checkStep(step, train)
-      return step.microBatches.map((microBatch) => {
-        const { examples } = train[microBatch.task]
-        const task = taskOf(microBatch.task)
-        return paddingFree
-          ? packOrCollate(examples, microBatch, longest, task, padId)
-          : collate(examples, microBatch, task, padId)
-      })
-    },
+    collate: collating(train, taskOf, { padId, packed: paddingFree ? longest : undefined }),
     evaluation: { batchSize: Math.max(32, batchSize), padId },
     counts: { trainableParameters: count(parameters), totalParameters: count(model.parameters) },
     config: () =>
@@ -195,6 +186,24 @@ export function planRun(
         options,
         paddingFree,
       ),
+  }
+}
+
+/** Makes the batches of a step. `packed`: the longest example, where rows hold several. */
+function collating(
+  train: Plan["train"],
+  taskOf: Plan["taskOf"],
+  { padId, packed }: { readonly padId: number | undefined; readonly packed: number | undefined },
+): Plan["collate"] {
+  return (step) => {
+    checkStep(step, train)
+    return step.microBatches.map((microBatch) => {
+      const { examples } = train[microBatch.task]
+      const task = taskOf(microBatch.task)
+      return packed === undefined
+        ? collate(examples, microBatch, task, padId)
+        : packOrCollate(examples, microBatch, packed, task, padId)
+    })
   }
 }
 

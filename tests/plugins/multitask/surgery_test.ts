@@ -100,8 +100,8 @@ Deno.test("a task without rows in a step changes nothing", () => {
 })
 
 Deno.test("losses by factor and by uncertainty", () => {
-  const head = { kind: "sequence", size: 1 } as const
-  const tasks = { kind: { kind: "classification", head }, size: { kind: "regression", head } }
+  const info = { head: { kind: "sequence", size: 1 }, fields: {} } as const
+  const tasks = { kind: { kind: "classification", ...info }, size: { kind: "regression", ...info } }
   const losses = [1.5, 2, 7], weights = [1, 3, 0], s = { kind: 0.3, size: -0.7 }
   const scored = (objective: NonNullable<ReturnType<typeof byFactor>>, task: "kind" | "size") => {
     const next = () => ({

@@ -29,6 +29,20 @@ export interface StateTensor {
   readonly initializer?: Initializer
 }
 
+/** Inputs of a transform of examples' gradients. */
+export interface ExampleTransformContext extends TransformContext {
+  /** State of the plugin's own `task` transform, as the step before left it. */
+  readonly state: TransformState
+}
+
+/** Changed gradients of examples, and what the plugin measured. */
+export interface MeasuredExamples {
+  /** By parameter key: [B, ...shape]. */
+  readonly gradients: Gradients
+  /** A number of each example, [B], for each name in `measures`. */
+  readonly measures: Readonly<Record<string, Tensor>>
+}
+
 /** Inputs of a transform of each task's gradients. */
 export interface TaskTransformContext extends TransformContext {
   /**
@@ -38,6 +52,8 @@ export interface TaskTransformContext extends TransformContext {
   readonly weights: ReadonlyMap<string, Tensor>
   /** Keys of the parameters that batches of every task reach: not those of heads, nor of plugins for some tasks. */
   readonly shared: ReadonlySet<string>
+  /** The plugin's measures by task and name, each summed over the task's examples of the step, without empty rows: f32 []. */
+  readonly measures: ReadonlyMap<string, Readonly<Record<string, Tensor>>>
 }
 
 /** Inputs of a transform of the gradients of a whole step. */
@@ -78,11 +94,13 @@ export interface StepTransform<G, Context> {
 /** Changes to gradients, by stage. */
 export interface GradientTransforms {
   /**
-   * Gradients of each example, [B, ...shape], before the sum over the batch. Runs once per micro-batch, without state. What
-   * only takes norms and scales does not make the step store them: `exampleSquares` and `scaleExamples` of
-   * `@espalier/espalier/plugin`.
+   * Gradients of each example, [B, ...shape], before the sum over the batch. Runs once per micro-batch; it reads the state
+   * of the plugin's `task` transform and does not change it. What only takes norms and scales does not make the step store
+   * the gradients: `exampleSquares` and `scaleExamples` of `@espalier/espalier/plugin`.
    */
-  readonly example?: (gradients: Gradients, context: TransformContext) => Gradients
+  readonly example?: (gradients: Gradients, context: ExampleTransformContext) => Gradients | MeasuredExamples
+  /** Names of what `example` measures: the step sums these numbers and gives them to `task`. Default: none. */
+  readonly measures?: ReadonlyArray<string>
   /** Gradients of each task: weighted means over the task's examples of the step. */
   readonly task?: StepTransform<ReadonlyMap<string, Gradients>, TaskTransformContext>
   /** The mean over tasks, before clipping by global norm and the optimizer. */

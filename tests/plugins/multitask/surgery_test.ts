@@ -61,7 +61,13 @@ Deno.test("PCGrad is the paper's algorithm, in what all tasks share alone", () =
       const shared = new Set(["a.weight", "b.bias"])
       const flat = values.map((own) => own.filter(([key]) => shared.has(key)).flatMap(([, data]) => [...data]))
       const expected = projected(flat, orders(count, step))
-      const context = { step: ops.full(1, [], "i32"), key: keyOf(step), weights: new Map(), shared }
+      const context = {
+        step: ops.full(1, [], "i32"),
+        key: keyOf(step),
+        weights: new Map(),
+        shared,
+        measures: new Map(),
+      }
       for (const given of [tasks, new Map([...tasks].reverse())]) {
         const [found] = pcgrad.update(given, {}, context)
         assertEquals([...found.keys()], [...given.keys()])
@@ -93,7 +99,13 @@ Deno.test("every order of projections comes, another one for each task", () => {
 Deno.test("a task without rows in a step changes nothing", () => {
   const none = new Map([["w", ops.full(0, [2])]])
   const own = new Map([["w", ops.constant(Float32Array.of(3, -1), [2])]])
-  const context = { step: ops.full(1, [], "i32"), key: keyOf(1), weights: new Map(), shared: new Set(["w"]) }
+  const context = {
+    step: ops.full(1, [], "i32"),
+    key: keyOf(1),
+    weights: new Map(),
+    shared: new Set(["w"]),
+    measures: new Map(),
+  }
   const [found] = pcgrad.update(new Map([["a", none], ["b", own]]), {}, context)
   assertEquals([...evaluate(found.get("a")!.get("w")!)], [0, 0])
   assertEquals([...evaluate(found.get("b")!.get("w")!)], [3, -1])

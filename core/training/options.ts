@@ -71,8 +71,9 @@ export interface TrainOptions {
   /** When to stop early. Default: never. The best weights are restored in any case. */
   readonly earlyStopping?: EarlyStopping
   /**
-   * Old rows by name, on which the model is judged before the first step and after the last: what it forgets. A model of one
-   * task takes any names, of a model of several they are tasks. Each costs two evaluations. Default: none.
+   * Old rows by name, on which the model is judged before the first step and after the last: what it forgets. Some
+   * methods read them before the first step. A model of one task takes any names, of a model of several they are tasks. Each
+   * costs two evaluations. Default: none.
    */
   readonly retain?: Readonly<Record<string, Data>>
   /** Folder of configuration, events and checkpoints. Default: none is written. */

@@ -1,6 +1,5 @@
 import type { RunInfo } from "../../core/contracts/contribution.ts"
-import type { StepTransform, TotalTransformContext } from "../../core/contracts/gradient_transform.ts"
-import type { Gradients } from "../../core/contracts/gradient_transform.ts"
+import type { Gradients, StepTransform, TotalTransformContext } from "../../core/contracts/gradient_transform.ts"
 import { pluginError } from "../../core/contracts/plugin_error.ts"
 import * as ops from "../../core/tensor/ops.ts"
 import { ELASTIC_ID, type ResolvedElasticOptions } from "./elastic_options.ts"

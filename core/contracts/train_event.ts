@@ -69,6 +69,14 @@ export interface TrainEvaluation {
   readonly metrics: Metrics
 }
 
+/** Scores on the old rows of a name. */
+export interface RetainedScores {
+  /** Before the first step. */
+  readonly before: Metrics
+  /** With the weights that the run ends with. */
+  readonly after: Metrics
+}
+
 /** What the splits of old rows begin with: see `TrainOptions.retain`. */
 export const RETAINED = "retained/"
 

@@ -136,7 +136,7 @@ export function planRun(
       found: [],
     },
   }
-  const known = runPlan({ train, validation }, options, streamed !== undefined)
+  const known = runPlan({ train, validation, retained }, options, streamed !== undefined)
   const examplesPerStep = batchSize * accumulation
   const contributions = prepared({ seed, contributions: model.contributions, examplesPerStep, plan: known })
   const batches = makeBatchPipeline(stream ?? makeBatchSource(train, drawing), contributions, {
@@ -175,16 +175,7 @@ export function planRun(
     },
     parameters,
     watched,
-    collate: (step) => {
-      checkStep(step, train)
-      return step.microBatches.map((microBatch) => {
-        const { examples } = train[microBatch.task]
-        const task = taskOf(microBatch.task)
-        return paddingFree
-          ? packOrCollate(examples, microBatch, longest, task, padId)
-          : collate(examples, microBatch, task, padId)
-      })
-    },
+    collate: collating(train, taskOf, { padId, packed: paddingFree ? longest : undefined }),
     evaluation: { batchSize: Math.max(32, batchSize), padId },
     counts: { trainableParameters: count(parameters), totalParameters: count(model.parameters) },
     config: () =>
@@ -195,6 +186,24 @@ export function planRun(
         options,
         paddingFree,
       ),
+  }
+}
+
+/** Makes the batches of a step. `packed`: the longest example, where rows hold several. */
+function collating(
+  train: Plan["train"],
+  taskOf: Plan["taskOf"],
+  { padId, packed }: { readonly padId: number | undefined; readonly packed: number | undefined },
+): Plan["collate"] {
+  return (step) => {
+    checkStep(step, train)
+    return step.microBatches.map((microBatch) => {
+      const { examples } = train[microBatch.task]
+      const task = taskOf(microBatch.task)
+      return packed === undefined
+        ? collate(examples, microBatch, task, padId)
+        : packOrCollate(examples, microBatch, packed, task, padId)
+    })
   }
 }
 
@@ -221,7 +230,7 @@ function checkWatched(model: Model, { metric }: Plan["watched"], validation: Pla
 
 /** What plugins are told of a run. */
 function runPlan(
-  { train, validation }: Pick<Plan, "train" | "validation">,
+  { train, validation, retained }: Pick<Plan, "train" | "validation" | "retained">,
   { batchSize, epochs, maxSteps, packing }: FullOptions,
   streamed: boolean,
 ): RunPlan {
@@ -229,6 +238,7 @@ function runPlan(
     Object.values(split).flatMap(({ examples }) => examples.map((example) => digestOf([example])))
   return {
     rows: Object.fromEntries(Object.entries(train).map(([task, { examples }]) => [task, examples.length])),
+    retained: Object.keys(retained),
     batchSize,
     epochs,
     ...(maxSteps === undefined ? {} : { maxSteps }),

@@ -4,7 +4,7 @@
  * @module
  */
 import * as Effect from "effect/Effect"
-import { type Metrics, RETAINED, type TrainEvent } from "../../contracts/train_event.ts"
+import { type Metrics, RETAINED, type RetainedScores, type TrainEvent } from "../../contracts/train_event.ts"
 import type { Model } from "../../model/model.ts"
 import { evaluateExamples } from "../evaluate.ts"
 import type { Plan } from "../plan.ts"
@@ -12,14 +12,6 @@ import type { TrainError } from "../run_folder/run.ts"
 import { modelOf } from "../step/task_named.ts"
 import { attemptPromise } from "./attempt.ts"
 import type { Emit } from "./telemetry.ts"
-
-/** Scores on the old rows of a name. */
-export interface RetainedScores {
-  /** Before the first step. */
-  readonly before: Metrics
-  /** With the weights that the run ends with. */
-  readonly after: Metrics
-}
 
 /** Old rows of a run. */
 export interface Retained {

@@ -3,7 +3,7 @@
  * `deno task conformance`.
  * @module
  */
-import { execute, pythonEnvironment, scripts, workspace } from "../conformance/environment.ts"
+import { execute, pythonEnvironment } from "../conformance/environment.ts"
 import type { Contestant } from "./contest.ts"
 
 /** This directory. */
@@ -84,15 +84,4 @@ export const torchTwice = async (
   const asItIs = { name: `${name(versions)}, 2 threads, ${capability}`, command }
   if (capability !== "AVX512") return [asItIs]
   return [asItIs, { name: `${name(versions)}, 2 threads, held to 256-bit vectors (AVX2)`, command, env: narrow }]
-}
-
-/** A folder with Opacus and what it needs beside the environment, made when it is first asked for: `PYTHONPATH`. */
-export const opacus = async (): Promise<string> => {
-  const directory = `${workspace}/opacus`, pins = `${scripts}opacus.txt`, stamp = `${directory}/opacus.txt`
-  const wanted = await Deno.readTextFile(pins)
-  if (await Deno.readTextFile(stamp).catch(() => "") === wanted) return directory
-  const { path } = await python()
-  await execute(path, ["-m", "pip", "install", "--quiet", "--no-deps", "--target", directory, "-r", pins], "inherit")
-  await Deno.writeTextFile(stamp, wanted)
-  return directory
 }

@@ -6,7 +6,7 @@
 import { contest, type Contestant, type Running } from "../../contest.ts"
 import { type LoraCase, loraDirectory, ourLoraStep, peftStep, privateCases } from "../../lora.ts"
 import { peakOf } from "../../peak_memory.ts"
-import { here, opacus, python } from "../../peers.ts"
+import { here, python } from "../../peers.ts"
 import { result } from "../../result.ts"
 import type { Bench, Suite } from "../../suite.ts"
 
@@ -14,11 +14,10 @@ const suite = "private"
 
 /** Opacus in both ways. */
 const opacusStep = async (directory: string): Promise<ReadonlyArray<Contestant>> => {
-  const [{ path }, PYTHONPATH] = [await python(), await opacus()]
+  const { path } = await python()
   return ["hooks", "ghost"].map((mode) => ({
     name: `Opacus 1.6.0, ${mode}`,
     command: [path, "-W", "ignore", `${here}peers/opacus_step.py`, directory, mode],
-    env: { PYTHONPATH },
   }))
 }
 

@@ -17,7 +17,8 @@ Writes one directory a case:
     logits.safetensors            "before" and "after" training, and of the model without adapter ("base"); of kind
                                   "embeddings" the texts' embeddings ("base")
 
-Tensor names are those of the saved adapter, or of the model's parameters in full fine-tuning. Logits are given at unpadded
+Tensor names are those of the saved adapter, or of the model's parameters in full fine-tuning; `logVariance.<task>` is what a
+task learns beside them. Logits are given at unpadded
 positions only, rows one after the other: [tokens, vocabulary or labels], or [rows, labels] for classification.
 Weights start as float32 numbers and are trained in double precision, so that none of the rounding in a comparison is the
 reference's own. With --float32 all is computed in float32: how near torch itself comes.

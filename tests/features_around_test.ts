@@ -20,6 +20,7 @@ import * as DifferentialPrivacy from "../plugins/differential_privacy/mod.ts"
 import * as Llama from "../plugins/llama/mod.ts"
 import * as Lora from "../plugins/lora/mod.ts"
 import * as Multitask from "../plugins/multitask/mod.ts"
+import * as MultitaskPromptTuning from "../plugins/multitask_prompt_tuning/mod.ts"
 import * as Replay from "../plugins/replay/mod.ts"
 import { withBackend } from "./core/backend/wasm/with_backend.ts"
 import { DATA, TASKS } from "./plugins/compositions/run.ts"
@@ -43,6 +44,7 @@ const ROWS: Readonly<Record<string, (old: string) => unknown>> = {
   "Adaptive clipping": () => DifferentialPrivacy.layer({ ...privacy, noiseMultiplier: 0.1, clipping: "adaptive" }),
   "Curriculum": () => Curriculum.layer({ difficulty: "length" }),
   "Multitask": () => Multitask.layer({ gradientSurgery: "pcgrad", lossWeights: "uncertainty" }),
+  "Multitask prompt tuning": () => MultitaskPromptTuning.layer({ numVirtualTokens: 2 }),
   "Distillation": () => Replay.distill(),
   "Old rows": (old) => Replay.rows({ tasks: [old], share: 0.5 }),
   "Elastic weights": (old) => Replay.elasticWeights({ lambda: 1, rows: [old] }),

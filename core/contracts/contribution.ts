@@ -110,7 +110,7 @@ export interface RunPlan {
   readonly packing: boolean
   /** Whether rows are read while the model trains, so that their number is not known. */
   readonly streamed: boolean
-  /** Rows by which the best weights are chosen: their number, and how many of them are training rows too. */
+  /** Rows by which the best weights are chosen, if any: their number, and how many of them are training rows too. */
   readonly validation: () => { readonly rows: number; readonly ofTraining: number }
 }
 

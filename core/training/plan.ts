@@ -231,7 +231,7 @@ function checkWatched(model: Model, { metric }: Plan["watched"], validation: Pla
 /** What plugins are told of a run. */
 function runPlan(
   { train, validation, retained }: Pick<Plan, "train" | "validation" | "retained">,
-  { batchSize, epochs, maxSteps, packing }: FullOptions,
+  { batchSize, epochs, maxSteps, packing, evaluateEvery }: FullOptions,
   streamed: boolean,
 ): RunPlan {
   const keys = (split: Plan["train"]) =>
@@ -245,7 +245,7 @@ function runPlan(
     packing,
     streamed,
     validation: () => {
-      const [known, judging] = [new Set(keys(train)), keys(validation)]
+      const [known, judging] = [new Set(keys(train)), evaluateEvery === "never" ? [] : keys(validation)]
       return { rows: judging.length, ofTraining: judging.filter((key) => known.has(key)).length }
     },
   }

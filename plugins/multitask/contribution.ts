@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import { attempt } from "../../core/contracts/attempt.ts"
-import type { Contribution, NamedValues, TaskInfo } from "../../core/contracts/contribution.ts"
+import type { Contribution, NamedValues, RunInfo, TaskInfo } from "../../core/contracts/contribution.ts"
 import { PluginError, pluginError } from "../../core/contracts/plugin_error.ts"
 import { pcgrad } from "./gradient_surgery.ts"
 import { byFactor, byUncertainty } from "./loss_weights.ts"
@@ -29,7 +29,9 @@ function partsFor(
   const { id, mixing, lossWeights, gradientSurgery, patience } = options
   let progress = followProgress(patience)
   const learned = lossWeights === "uncertainty"
-  return {
+  const parts: Contribution = {
+    id,
+    settings: options,
     // Losses are scaled as they are, also those of whole packed rows.
     requires: { paddedRows: false },
     ...(mixing === "none" ? {} : {
@@ -44,6 +46,17 @@ function partsFor(
       ? {}
       : { objective: byFactor(lossWeights)! }),
   }
+  return { ...parts, ...(patience === undefined ? {} : { prepare: (run) => (checkPatience(id, run), parts) }) }
+}
+
+/** Throws {@link PluginError} for a run in which no evaluation would ever end a task. */
+function checkPatience(id: string, { plan }: RunInfo): void {
+  if (plan === undefined || plan.validation().rows > 0) return
+  throw pluginError(
+    id,
+    "patience counts evaluations of validation rows, and the run has none: give it a validation split and evaluateEvery, " +
+      "or leave patience out",
+  )
 }
 
 /** Throws {@link PluginError} where the options do not fit a model's tasks. */

@@ -50,7 +50,10 @@ const BESIDE: Readonly<Record<string, ReadonlyArray<Options>>> = {
   "prompt-tuning": [{}, { encoderReparameterizationType: "MLP" }, { promptTuningInitText: "own" }],
   "multitask": [{}, { mixing: "temperature" }],
   "curriculum": [{}, { pacing: "step" }],
-  "differential-privacy": [{ delta: 1e-5, targetEpsilon: 8 }],
+  "differential-privacy": [
+    { delta: 1e-5, targetEpsilon: 8 },
+    { delta: 1e-5, targetEpsilon: 8, clipping: "adaptive" },
+  ],
 }
 /** Options of which there is one value. */
 const FIXED = ["prompt-tuning encoderNumLayers"]

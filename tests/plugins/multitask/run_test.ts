@@ -161,6 +161,16 @@ Deno.test("a task stops by itself where its loss no longer improves, and a resum
     assertEquals((await train("part", { resume: true })).weights, whole.weights)
   }))
 
+Deno.test("patience without an evaluation that counts is an error before the first step", async () => {
+  const patient = merged([Multitask.layer({ mixing: "equal", patience: 1 }) as Method, ...methods["LoRA"]])
+  const withoutRows = Effect.flatMap(initialized(), (model) => fit(model, { train: data }, { tokenizer, maxSteps: 1 }))
+  const never = trained({ evaluateEvery: "never" })
+  for (const training of [Effect.asVoid(never), Effect.asVoid(withoutRows)]) {
+    const { message } = await failure(training, patient, singleBackend())
+    assertStringIncludes(message, "patience counts evaluations of validation rows")
+  }
+})
+
 Deno.test("tasks that do not fit say so before any weight is loaded", async () => {
   const lora = Lora.layer({ r: 2 }) as Method
   const message = async (options: Multitask.MultitaskOptions, given: Parameters<typeof initialize>[1]) =>

@@ -48,7 +48,7 @@ export type { MultiLabelClassificationTask } from "./core/tasks/multi_label_clas
 export type { RegressionTask } from "./core/tasks/regression.ts"
 export type { TokenClassificationTask } from "./core/tasks/token_classification.ts"
 export type { BatchSpec } from "./core/data/batches/batches.ts"
-export type { EncodedRow, Fields, Found, Pieces } from "./core/data/tokenizer/training/pieces.ts"
+export type { EncodedRow, Fields, Found, Pieces } from "./core/data/pieces/pieces.ts"
 export type { EncodeOptions, Encoding, FieldSpec, RowEncoder } from "./core/data/data.ts"
 export type { Example } from "./core/data/encode.ts"
 export * from "./core/backend/backend.ts"

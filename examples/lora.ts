@@ -14,6 +14,7 @@ import * as Command from "effect/cli/Command"
 import { field, type ValueOf } from "../core/options/mod.ts"
 import {
   DATA,
+  type DataSpec,
   layersOf,
   MODEL,
   resolveRun,
@@ -73,7 +74,7 @@ const part = <T extends object>(table: T, options: Partial<{ [Name in keyof T]: 
   }
 
 /** What the included data does not show: its columns, and that quotes are characters. */
-const includedColumns = ({ data, task, prompt, completion, words, tags }: Options): Partial<RunSpec["data"]> => {
+const includedColumns = ({ data, task, prompt, completion, words, tags }: Options): Partial<DataSpec> => {
   if (!data.endsWith("sms_spam.tsv")) return {}
   if ([prompt, completion, words, tags].some((column) => column !== undefined)) return { quotes: "none" }
   const labelled = task === undefined || task === "classification"
@@ -102,7 +103,11 @@ export const specOf = (options: Options): RunSpec => {
 }
 
 /** Trains as a specification says. */
-export const runSpec = (spec: RunSpec, known: RunMethods, options: Options) =>
+export const runSpec = (
+  spec: RunSpec,
+  known: RunMethods,
+  options: Pick<Options, "resume" | "overwrite" | "trace" | "threads">,
+) =>
   Effect.gen(function* () {
     const problems = runProblems(spec, known)
     if (problems.length > 0) return yield* new DataError({ reason: "BadInput", message: problems.join("\n") })

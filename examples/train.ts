@@ -4,7 +4,7 @@
  */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import { type ResolvedRun, taskOf } from "../core/run/mod.ts"
+import { type ResolvedData, type ResolvedRun, taskOf } from "../core/run/mod.ts"
 import { Backend, Dataset, Model, type Task, Trainer } from "../mod.ts"
 import { checkOutput, clearOutput, defined, progress, traceStep } from "./shared.ts"
 
@@ -13,9 +13,9 @@ const line = (metrics: Readonly<Record<string, number>>) =>
   Object.entries(metrics).map(([name, value]) => `${name} ${value.toFixed(4)}`).join("  ")
 
 /** Macro-F1 selects the weights of a classifier: classes differ in size, and the loss can rise while it improves. */
-const stopping = ({ patience }: ResolvedRun, task: Task): Trainer.EarlyStopping => ({
+const stopping = ({ patience }: ResolvedRun, parts: ReadonlyArray<Part>): Trainer.EarlyStopping => ({
   ...defined({ patience }),
-  metric: "macroF1" in task.metrics ? "macroF1" : "loss",
+  metric: parts.every(({ task }) => "macroF1" in task.metrics) ? "macroF1" : "loss",
 })
 
 /** What figures do not say that come from the rows of a split. */
@@ -24,44 +24,77 @@ const CAVEATS: Readonly<Record<string, string>> = {
   training: "no rows are held out, so the figures say nothing about new rows",
 }
 
+/** A task of a run with its rows; a run of one task has one without a name. */
+interface Part {
+  readonly name?: string
+  readonly from: ResolvedData
+  readonly data: Effect.Success<ReturnType<typeof readSplit>>
+  readonly task: Task
+  /** The rows that the model is judged by, and what they are. */
+  readonly judging: Dataset.Data
+  readonly judges: string
+}
+
 /** Reads the data; its labels come in the given order, or in that of the model's head. */
-const read = ({ model: { path, head }, data, columns, reading }: ResolvedRun) =>
+const read = ({ path, columns, reading }: ResolvedData, { path: model, head }: ResolvedRun["model"]) =>
   Effect.gen(function* () {
-    const found = yield* Dataset.file(data, columns, reading)
+    const found = yield* Dataset.file(path, columns, reading)
     if (reading.labels !== undefined || head === "new" || found.kind.classes === undefined) return found
-    const own = yield* Model.headLabels(path, found.labels)
+    const own = yield* Model.headLabels(model, found.labels)
     if (own === undefined || `${own}` === `${found.labels}`) return found
     yield* Console.log(`data: labels in the order of the model's head: ${own.join(", ")}`)
-    return yield* Dataset.file(data, columns, { ...reading, labels: own })
+    return yield* Dataset.file(path, columns, { ...reading, labels: own })
   })
+
+const readSplit = (from: ResolvedData, { model, seed }: ResolvedRun) =>
+  read(from, model).pipe(Dataset.split({ validation: from.validation, test: from.test, seed }))
+
+/** Reads and divides the rows of a task. */
+const partOf = (run: ResolvedRun, from: ResolvedData, name?: string) =>
+  Effect.gen(function* () {
+    const data = yield* readSplit(from, run)
+    const whose = name === undefined ? "" : `${name}: `
+    yield* Console.log(
+      `data: ${whose}${from.path}, ${data.train.rows.length} rows for training, ${data.validation.rows.length} for ` +
+        `validation, ${data.test.rows.length} for the test; ${data.removedDuplicates} duplicates removed` +
+        (data.conflicts.length === 0 ? "" : `, ${data.conflicts.length} with several labels`),
+    )
+    const splits = { test: data.test, validation: data.validation, training: data.train }
+    const [judges, judging] = Object.entries(splits).find(([, { rows }]) => rows.length > 0)!
+    const caveat = CAVEATS[judges]
+    if (caveat !== undefined) yield* Console.log(`warning: ${whose}the model is judged by ${judges} rows; ${caveat}`)
+    return { ...defined({ name }), from, data, task: taskOf(data.train, from.task), judging, judges } as Part
+  })
+
+/** Values by the names of tasks; of one without a name, its value alone. */
+const byTask = <A>(parts: ReadonlyArray<Part>, valueOf: (part: Part, index: number) => A): A | Record<string, A> => {
+  const values = parts.map(valueOf)
+  return parts[0].name === undefined ? values[0] : Object.fromEntries(parts.map(({ name }, i) => [name!, values[i]]))
+}
 
 /** Data and model of a run, and its evaluation. */
 const prepare = (run: ResolvedRun) =>
   Effect.gen(function* () {
-    const { validation, test, seed, model: { path, weights, head }, training: { maxLength } } = run
+    const { seed, model: { path, weights, head }, training: { maxLength } } = run
     const backend = yield* Backend
     yield* Console.log(`backend: ${backend.info.description}`)
-    const data = yield* read(run).pipe(Dataset.split({ validation, test, seed }))
-    yield* Console.log(
-      `data: ${run.data}, ${data.train.rows.length} rows for training, ${data.validation.rows.length} for validation, ` +
-        `${data.test.rows.length} for the test; ${data.removedDuplicates} duplicates removed` +
-        (data.conflicts.length === 0 ? "" : `, ${data.conflicts.length} with several labels`),
-    )
-    const task = taskOf(data.train, run.task)
-    const model = yield* Model.load(path, { task, seed, weights, head })
+    const parts = "one" in run.data
+      ? [yield* partOf(run, run.data.one)]
+      : yield* Effect.forEach(Object.entries(run.data.several), ([name, from]) => partOf(run, from, name))
+    const loading = { seed, weights, head }
+    const model = yield* "one" in run.data
+      ? Model.load(path, { ...loading, task: parts[0].task })
+      : Model.load(path, { ...loading, tasks: Object.fromEntries(parts.map(({ name, task }) => [name!, task])) })
     for (const note of model.notes) yield* Console.log(`model: ${note}`)
-    const splits = { test: data.test, validation: data.validation, training: data.train }
-    const [judges, judging] = Object.entries(splits).find(([, { rows }]) => rows.length > 0)!
-    const caveat = CAVEATS[judges]
-    if (caveat !== undefined) yield* Console.log(`warning: the model is judged by ${judges} rows; ${caveat}`)
-    return {
-      backend,
-      data,
-      task,
-      model,
-      judges,
-      measure: Trainer.evaluate(model, judging, { maxLength, batchSize: 32 }),
-    }
+    const measure = (when: string) =>
+      Effect.forEach(parts, ({ name, judging }) =>
+        Effect.gen(function* () {
+          const view = name === undefined ? model : model.view({ task: name })
+          const found = yield* Trainer.evaluate(view, judging, { maxLength, batchSize: 32 })
+          yield* Console.log(`${when}${name === undefined ? "" : `, ${name}`}: ${line(found.metrics)}`)
+          return found
+        }))
+    return { backend, parts, model, measure }
   })
 
 /** Trains and writes adapter and report into the run folder. */
@@ -70,70 +103,89 @@ export const train = (
   flags: { readonly resume: boolean; readonly overwrite: boolean; readonly trace: boolean },
 ) =>
   Effect.gen(function* () {
-    const { output, model: { weights, head }, reading: { labels }, methods, validation, test, seed, training } = run
+    const { output, model: { weights, head }, methods, seed, training } = run
     yield* checkOutput(output, flags)
-    const { backend, data, task, model, judges, measure } = yield* prepare(run)
-    const before = yield* measure
-    yield* Console.log(`before: ${line(before.metrics)}`)
+    const { backend, parts, model, measure } = yield* prepare(run)
+    const before = yield* measure("before")
 
     yield* clearOutput(output, flags)
-    const trained = yield* Trainer.fit(model, data, {
+    const validates = parts.some(({ data }) => data.validation.rows.length > 0)
+    const splits = {
+      train: byTask(parts, ({ data }) => data.train),
+      validation: byTask(parts, ({ data }) => data.validation),
+    }
+    const trained = yield* Trainer.fit(model, splits, {
       ...training,
       seed,
       runFolder: output,
       resume: flags.resume,
       observe: progress(),
       config: {
-        data: run.data,
         weights,
         head,
-        ...defined({ labels }),
-        // By name, since their order in the file says nothing.
-        options: Object.fromEntries(
-          methods.map(({ method, name = "default", ...options }) => [`${method} ${name}`, options]),
-        ),
-        split: { validation, test },
+        data: byTask(parts, ({ from: { path, validation, test, reading: { labels } } }) => ({
+          path,
+          validation,
+          test,
+          ...defined({ labels }),
+        })),
       },
       ...traceStep(flags.trace),
-      ...(data.validation.rows.length === 0 && run.patience === undefined
-        ? {}
-        : { earlyStopping: stopping(run, task) }),
+      ...validates || run.patience !== undefined ? { earlyStopping: stopping(run, parts) } : {},
     })
-    const after = yield* measure
-    yield* Console.log(`after: ${line(after.metrics)}`)
+    const after = yield* measure("after")
 
     const adapter = `${output}/adapter`
     yield* trained.save(adapter)
     yield* trained.report({
-      title: `${methods.map(({ method }) => method).join(" and ")} on ${run.data}`,
-      facts: { data: run.data, task: task.kind, "judged by": `${judges} rows` },
-      evaluations: [
-        { name: `before, ${judges} rows`, metrics: before.metrics },
-        { name: `after, ${judges} rows`, metrics: after.metrics },
-      ],
-      ...(after.classification === undefined ? {} : { classification: after.classification }),
-      division: data,
-      samples: after.predictions.map(({ label, word, text, ...rest }) => ({
-        ...rest,
-        text: word === undefined ? text : `${word}: ${text}`,
-        predicted: label,
-      })),
+      title: `${methods.map(({ method }) => method).join(" and ")} on ${parts.map(({ from }) => from.path).join(", ")}`,
+      ...reportOf(parts, before, after),
     })
     yield* trained.summarize({
-      base: before.metrics,
-      test: after.metrics,
-      judgedBy: judges,
+      base: byTask(parts, (_, i) => before[i].metrics),
+      test: byTask(parts, (_, i) => after[i].metrics),
+      judgedBy: byTask(parts, ({ judges }) => judges),
       backend: backend.info.name,
       adapter,
     })
     yield* Console.log(`adapter: ${adapter}, report: ${output}/report.html`)
   }).pipe(Effect.scoped)
 
+/** What the report says of the tasks. */
+const reportOf = (
+  parts: ReadonlyArray<Part>,
+  before: ReadonlyArray<Trainer.Evaluation>,
+  after: ReadonlyArray<Trainer.Evaluation>,
+) => {
+  const rowsOf = ({ name, judges }: Part) => `${name === undefined ? "" : `${name}, `}${judges} rows`
+  const facts = parts.map((part) => [
+    part.name === undefined ? "data" : `data of ${part.name}`,
+    `${part.from.path}, ${part.task.kind}, judged by ${part.judges} rows`,
+  ])
+  const samples = parts.flatMap(({ name }, i) =>
+    after[i].predictions.map(({ label, word, text, ...rest }) => ({
+      ...rest,
+      text: [name, word, text].filter((part) => part !== undefined).join(": "),
+      predicted: label,
+    }))
+  )
+  const [{ classification }] = after
+  return {
+    facts: Object.fromEntries(facts) as Readonly<Record<string, string>>,
+    evaluations: parts.flatMap((part, i) => [
+      { name: `before, ${rowsOf(part)}`, metrics: before[i].metrics },
+      { name: `after, ${rowsOf(part)}`, metrics: after[i].metrics },
+    ]),
+    ...parts.length > 1 ? {} : { division: parts[0].data, ...defined({ classification }) },
+    samples,
+  }
+}
+
 /** Evaluates a saved run. */
 export const evaluateSaved = (run: ResolvedRun) =>
   Effect.gen(function* () {
-    const { data, model, measure } = yield* prepare(run)
-    for (const note of data.train.notes ?? []) yield* Console.log(`data: ${note}`)
+    const { parts, model, measure } = yield* prepare(run)
+    for (const { data } of parts) for (const note of data.train.notes ?? []) yield* Console.log(`data: ${note}`)
     yield* Model.loadAdapters(model, `${run.output}/adapter`)
-    yield* Console.log(`saved: ${line((yield* measure).metrics)}`)
+    yield* measure("saved")
   }).pipe(Effect.scoped)

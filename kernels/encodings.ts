@@ -81,6 +81,12 @@ export function encodingOf(stored: StoredAs = F32, own?: EncodingTable): Encodin
 }
 
 /** Place of the first finite number that would become infinite; -1 where there is none. */
-export function firstOverflow({ overflow = Infinity }: Encoding, data: Float32Array): number {
-  return data.findIndex((x) => Math.abs(x) >= overflow && Math.abs(x) < Infinity)
+export function firstOverflow({ overflow }: Encoding, data: Float32Array): number {
+  if (overflow === undefined) return -1
+  // All weights pass here: a callback for each would take longer than reading them.
+  for (let i = 0; i < data.length; i++) {
+    const size = Math.abs(data[i])
+    if (size >= overflow && size < Infinity) return i
+  }
+  return -1
 }

@@ -95,7 +95,8 @@ export interface BackendService {
   readonly free: (slot: Slot) => void
   /**
    * Copies into a slot from element `offset` on (default 0), so that large data can come in pieces (whole blocks). A
-   * 16-bit encoding rounds to the nearest number (ties to even); numbers beyond its range become infinite.
+   * 16-bit encoding rounds to the nearest number (ties to even); numbers beyond its range become infinite. The data is read
+   * when earlier work is done, without a copy: it must stay as it is until the promise resolves.
    */
   readonly write: (slot: Slot, data: SlotData, offset?: number) => Promise<void>
   /** Copies a slot out, decoded. */

@@ -130,6 +130,10 @@ export interface TaskInfo {
   readonly kind: string
   /** Its output layer. */
   readonly head: Head
+  /** What its batches hold beside tokens, by name: numbers for each example or token, several of each with a `size`. */
+  readonly fields: Readonly<
+    Record<string, { readonly per: "example" | "token"; readonly dtype: "i32" | "f32"; readonly size?: number }>
+  >
 }
 
 /** What one plugin adds. Set-up is Effect; what runs in a step is a plain function over symbolic tensors. */
@@ -137,8 +141,8 @@ export interface Contribution {
   /** `method/name`; the name distinguishes instances of one method. */
   readonly id: string
   /**
-   * Options on which a run depends, as plain JSON: `config.json` of a run folder holds them, and a resumed run must have the
-   * same. Default: nothing of the plugin but its id is compared.
+   * Options on which a run depends, as plain JSON, as they are once the run is prepared: `config.json` of a run folder holds
+   * them, and a resumed run must have the same. Default: nothing of the plugin but its id is compared.
    */
   readonly settings?: object
   /** Ids (or methods) that come before this one. The order of building layers does not matter. */

@@ -50,7 +50,11 @@ export interface StepTransform<G, Context> {
 
 /** Changes to gradients, by stage. */
 export interface GradientTransforms {
-  /** Gradients of each example, [B, ...shape], before the sum over the batch. Runs once per micro-batch, without state. */
+  /**
+   * Gradients of each example, [B, ...shape], before the sum over the batch. Runs once per micro-batch, without state. What
+   * only takes norms and scales does not make the step store them: `exampleSquares` and `scaleExamples` of
+   * `@espalier/espalier/plugin`.
+   */
   readonly example?: (gradients: Gradients, context: TransformContext) => Gradients
   /** Gradients of each task: weighted means over the task's examples of the step. */
   readonly task?: StepTransform<ReadonlyMap<string, Gradients>, TaskTransformContext>

@@ -2,8 +2,9 @@
  * Data sets: rows of one kind, and what readers, splits and reports need to know about the kind.
  * @module
  */
-import type { EncodedRow, Fields } from "./tokenizer/training/pieces.ts"
-import type { ReadOptions } from "./table/read_options.ts"
+import type { EncodedRow, Fields } from "./pieces/pieces.ts"
+import type { OptionNames } from "../options/unknown_option.ts"
+import { READ_OPTIONS, type ReadOptions } from "./table/read_options.ts"
 import type { Table } from "./table/table.ts"
 import type { Tokenizer } from "./tokenizer/tokenizer.ts"
 
@@ -115,6 +116,9 @@ export interface DatasetOptions extends ReadOptions {
   /** Further columns, of numbers, that plugins read, such as a curriculum's difficulty. Default: none. */
   readonly numbers?: ReadonlyArray<string>
 }
+
+/** The names of {@link DatasetOptions}. */
+export const DATASET_OPTIONS: OptionNames<DatasetOptions> = { ...READ_OPTIONS, labels: true, numbers: true }
 
 /** Rows of a table. */
 export interface ReadRows<Row extends DataRow = DataRow> {

@@ -1,11 +1,11 @@
 import type { Data, DataRow, EncodeOptions, Encoding, RowEncoder } from "./data.ts"
 import { DataError, rowsError } from "./data_error.ts"
 import { checkHalves } from "./check_halves.ts"
-import { concat, type Fields, type Found, type Pieces } from "./tokenizer/training/pieces.ts"
+import { concat, type Fields, type Found, type Pieces } from "./pieces/pieces.ts"
 import { wrongTokenId } from "./token_ids.ts"
 import type { Tokenizer } from "./tokenizer/tokenizer.ts"
 
-export type { Fields } from "./tokenizer/training/pieces.ts"
+export type { Fields } from "./pieces/pieces.ts"
 export { MASKED } from "./batches/masked.ts"
 
 /** One sequence of tokens with its labels. */

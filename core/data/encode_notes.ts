@@ -1,4 +1,4 @@
-import type { Found } from "./tokenizer/training/pieces.ts"
+import type { Found } from "./pieces/pieces.ts"
 import type { Data } from "./data.ts"
 import { listPlaces } from "./data_error.ts"
 import type { Encoded } from "./encode.ts"

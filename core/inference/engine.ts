@@ -7,6 +7,7 @@ import { severalTasks } from "../model/heads/model_task.ts"
 import type { Model } from "../model/model.ts"
 import { ModelError } from "../model/model_error.ts"
 import { wrongTokenId } from "../data/token_ids.ts"
+import { mustBe } from "../options/check.ts"
 import { type OptionNames, unknownOption } from "../options/unknown_option.ts"
 import { makeDecoder } from "./decoder.ts"
 import { logProbability, makeSampler, type Sampler, SAMPLING, type SamplingOptions, wrongSampling } from "./sampler.ts"
@@ -92,9 +93,9 @@ interface Row {
 
 /** An engine of a causal language model. Throws {@link ModelError} or PluginError. */
 export function makeEngine(model: Model, options: EngineOptions = {}): Engine & { readonly free: () => void } {
-  const { rows: most = 8, methods = true, plugins: given } = options
   const unknown = unknownOption(options, { rows: true, methods: true, plugins: true })
   if (unknown !== undefined) throw unsupported(unknown)
+  const { rows: most = 8, methods = true, plugins: given } = options
   const several = severalTasks(model, "generate")
   if (several !== undefined) throw unsupported(several)
   const { head } = model.task
@@ -172,12 +173,15 @@ export function makeEngine(model: Model, options: EngineOptions = {}): Engine & 
 
 const unsupported = (message: string) => new ModelError({ reason: "Unsupported", message })
 
+const isList = (value: unknown): boolean => Array.isArray(value) || ArrayBuffer.isView(value)
+
 /** What is wrong with a row, or nothing. */
 function wrongRow({ network }: Model, prompt: ArrayLike<number>, options: RowOptions): string | undefined {
-  const { maxNewTokens = 64, stop = [] } = options
   const unknown = unknownOption(options, ROW)
   if (unknown !== undefined) return unknown
-  if (!Array.isArray(stop) && !ArrayBuffer.isView(stop)) {
+  const { maxNewTokens = 64, stop = [] } = options
+  if (!isList(prompt)) return mustBe("a prompt", "a text or a list of token ids", prompt).message
+  if (!isList(stop)) {
     return `stop must be a list of token ids, got ${JSON.stringify(stop)}`
   }
   const { maxPositions, vocabSize } = network

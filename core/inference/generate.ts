@@ -11,6 +11,7 @@ import { loadTokenizer, type Tokenizer } from "../data/tokenizer/tokenizer.ts"
 import { chooseByRow } from "../model/sites/choose_by_row.ts"
 import type { Model } from "../model/model.ts"
 import { ModelError } from "../model/model_error.ts"
+import { OBJECT, wrongArgument } from "../options/argument.ts"
 import type { RowOptions } from "./engine.ts"
 
 /** Options of {@link generate}. */
@@ -64,6 +65,8 @@ export function generate(
   options: GenerateOptions = {},
 ): Effect.Effect<unknown, GenerateError | DataError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
+    const wrong = wrongArgument("options", options, OBJECT)
+    if (wrong !== undefined) return yield* new ModelError({ reason: "Unsupported", message: wrong })
     const several = Array.isArray(prompt) && typeof prompt[0] !== "number"
     const prompts: ReadonlyArray<string | Int32Array> = several ? prompt : [prompt as string | Int32Array]
     if (!prompts.some((one) => typeof one === "string")) {

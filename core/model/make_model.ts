@@ -1,5 +1,6 @@
 import type { Parameter } from "../contracts/parameter.ts"
 import { PluginError } from "../contracts/plugin_error.ts"
+import { TEXTS, wrongArgument } from "../options/argument.ts"
 import { unknownOption } from "../options/unknown_option.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import { partOf } from "./heads/part_of.ts"
@@ -91,6 +92,8 @@ export function idsOf(
   { contributions }: Pick<Model, "contributions">,
   names: ReadonlyArray<string>,
 ): ReadonlyArray<string> {
+  const wrong = wrongArgument("plugins", names, TEXTS)
+  if (wrong !== undefined) throw new PluginError({ plugin: "", message: wrong })
   return names.flatMap((name) => {
     const found = contributions.filter(({ id }) => id === name || id.startsWith(`${name}/`))
     if (found.length > 0) return found.map(({ id }) => id)

@@ -8,11 +8,12 @@ import { dataSection, type ReportDivision } from "./data_section.ts"
 import { formatCount, formatMetric, formatSeconds } from "./format.ts"
 import { cell, escapeHtml, heading, rowHeading, table } from "./html.ts"
 import { lineChart, type Point } from "./line_chart.ts"
+import { type ReportSection, sectionContent } from "./report_section.ts"
 import { reportStyle } from "./report_style.ts"
 import { type ReportSample, sampleTable } from "./sample_table.ts"
 import { trainableParametersLine } from "./trainable_parameters.ts"
 
-export type { ReportDivision, ReportSample }
+export type { ReportDivision, ReportSample, ReportSection }
 
 /** One evaluation, such as the one before training. */
 export interface ReportEvaluation {
@@ -38,6 +39,8 @@ export interface ReportData {
   readonly division?: ReportDivision
   /** Predictions for evaluated rows. The page shows up to 50: the largest distances first, or wrong ones by probability. */
   readonly samples: ReadonlyArray<ReportSample>
+  /** Further sections, before the configuration. Default: none. */
+  readonly sections?: ReadonlyArray<ReportSection>
   /** The configuration, as JSON. */
   readonly config: unknown
 }
@@ -167,6 +170,7 @@ function warnings(events: ReadonlyArray<TrainEvent>): string {
 /** Makes the report as a complete HTML page. */
 export function report(data: ReportData): string {
   const { title, events, evaluations, classification, samples, division, config } = data
+  const { sections: further = [] } = data
   const sections = [
     section("Warnings", warnings(events)),
     section("Evaluation", evaluationTable(evaluations)),
@@ -174,6 +178,7 @@ export function report(data: ReportData): string {
     section("Classes", classification === undefined ? "" : classes(classification)),
     section("Sample predictions", sampleTable(samples)),
     section("Data", dataSection(division)),
+    ...further.map((one) => section(escapeHtml(one.title), sectionContent(one))),
     section("Configuration", card(`<pre>${escapeHtml(JSON.stringify(config, null, 2) ?? "")}</pre>`)),
   ]
   return `<!doctype html>

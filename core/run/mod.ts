@@ -21,7 +21,7 @@ import { runTable } from "./run_spec.ts"
 export { type ColumnNames, columnsOf, type Kind, KINDS, taskOf } from "./columns.ts"
 export { layersOf, type MethodLayer, type MethodSpec, type RunMethod, type RunMethods } from "./methods.ts"
 export { decodeRunFile, readRunFile, RunFileError, type RunFileErrorFields, runProblems } from "./read_run_file.ts"
-export { type ResolvedRun, resolveRun } from "./resolve_run.ts"
+export { type ResolvedData, type ResolvedRun, resolveRun } from "./resolve_run.ts"
 export {
   DATA,
   type DataSpec,
@@ -29,6 +29,7 @@ export {
   type ModelSpec,
   type RunSpec,
   runTable,
+  type TaskSpec,
   TRAINING,
   type TrainingSpec,
 } from "./run_spec.ts"

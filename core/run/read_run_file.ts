@@ -4,9 +4,9 @@ import * as FileSystem from "effect/FileSystem"
 import type { JsonError } from "../formats/json/json_error.ts"
 import { parseJson } from "../formats/json/json_file.ts"
 import { faultsOf } from "../options/check.ts"
-import { columnProblems } from "./columns.ts"
 import type { Reader } from "../data/readers/reader.ts"
 import type { RunMethods } from "./methods.ts"
+import { problemsOf } from "./run_problems.ts"
 import { type RunSpec, runTable } from "./run_spec.ts"
 
 /** Fields of a {@link RunFileError}. */
@@ -36,13 +36,7 @@ export function runProblems(
   readers?: ReadonlyArray<Reader>,
 ): ReadonlyArray<string> {
   const faults = faultsOf(runTable(methods, readers), content).map(({ message }) => message)
-  if (faults.length > 0) return faults
-  const { data, task, training } = content as RunSpec
-  const problems = [...columnProblems(data, task)]
-  if (training?.patience !== undefined && data.validation === 0) {
-    problems.push("patience counts evaluations of validation rows, and validation is 0: change one of them")
-  }
-  return problems
+  return faults.length > 0 ? faults : problemsOf(content as RunSpec)
 }
 
 /** Checks the content of a run file. */

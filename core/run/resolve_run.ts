@@ -6,15 +6,13 @@ import type { Resolved } from "../options/field.ts"
 import type { TrainOptions } from "../training/options.ts"
 import { columnsOf, type Kind } from "./columns.ts"
 import type { MethodSpec } from "./methods.ts"
-import { DATA, MODEL, type ModelSpec, type RunSpec, TRAINING } from "./run_spec.ts"
+import { DATA, MODEL, type ModelSpec, type RunSpec, type TaskSpec, TRAINING } from "./run_spec.ts"
 
-/** A run with its defaults. */
-export interface ResolvedRun {
-  /** The base model. */
-  readonly model: Resolved<ModelSpec>
-  /** The data's file. */
-  readonly data: string
-  /** Columns of the data. */
+/** The rows of a task, with defaults. */
+export interface ResolvedData {
+  /** The file. */
+  readonly path: string
+  /** Its columns. */
   readonly columns: Columns
   /** How the file is read; labels, if they are given. */
   readonly reading: DatasetOptions
@@ -22,8 +20,16 @@ export interface ResolvedRun {
   readonly validation: number
   /** Share of the rows for the test. */
   readonly test: number
-  /** Task. Default: given by the columns. */
+  /** What the task is. Default: given by the columns. */
   readonly task?: Kind
+}
+
+/** A run with its defaults. */
+export interface ResolvedRun {
+  /** The base model. */
+  readonly model: Resolved<ModelSpec>
+  /** Rows of one task, or of several by name. */
+  readonly data: { readonly one: ResolvedData } | { readonly several: Readonly<Record<string, ResolvedData>> }
   /** Methods. */
   readonly methods: ReadonlyArray<MethodSpec>
   /** Options of training. */
@@ -49,24 +55,15 @@ export function resolveRun(
 ): Effect.Effect<ResolvedRun, never, Path.Path> {
   return Effect.map(Effect.service(Path.Path), (path) => {
     const at = (place: string) => path.isAbsolute(place) || folder === "" ? place : path.join(folder, place)
-    const { task, methods, seed = 42, output } = run
+    const { data, task, tasks, methods, seed = 42, output } = run
     const model = withDefaults(MODEL, run.model)
-    const { path: data, validation, test, ...given } = withDefaults(DATA, run.data)
-    const { text, label, separator, prompt, completion, words, tags, ...reading } = given
     const { patience, ...training } = withDefaults(TRAINING, run.training ?? {})
+    const resolve = (own: TaskSpec) => resolveData(own, at, readers)
     return {
       model: { ...model, path: at(model.path) },
-      data: at(data),
-      columns: columnsOf(
-        data,
-        task,
-        { text, label, separator, prompt, completion, words, tags },
-        reading.format ?? formatOf(data, readers),
-      ),
-      reading: { ...reading, ...readers.length === 0 ? {} : { readers } },
-      validation,
-      test,
-      ...task === undefined ? {} : { task },
+      data: tasks === undefined
+        ? { one: resolve({ data: data!, ...task === undefined ? {} : { task } }) }
+        : { several: Object.fromEntries(Object.entries(tasks).map(([name, own]) => [name, resolve(own)])) },
       methods,
       training,
       ...patience === undefined ? {} : { patience },
@@ -74,4 +71,22 @@ export function resolveRun(
       output: at(output),
     }
   })
+}
+
+function resolveData(
+  { data, task }: TaskSpec,
+  at: (place: string) => string,
+  readers: ReadonlyArray<Reader>,
+): ResolvedData {
+  const { path, validation, test, ...given } = withDefaults(DATA, data)
+  const { text, label, separator, prompt, completion, words, tags, ...reading } = given
+  const names = { text, label, separator, prompt, completion, words, tags }
+  return {
+    path: at(path),
+    columns: columnsOf(path, task, names, reading.format ?? formatOf(path, readers)),
+    reading: { ...reading, ...readers.length === 0 ? {} : { readers } },
+    validation,
+    test,
+    ...task === undefined ? {} : { task },
+  }
 }

@@ -43,16 +43,26 @@ export interface TrainingSpec extends
   readonly patience?: number
 }
 
-/** A training run as plain data. */
+/** One of several tasks over one trunk. */
+export interface TaskSpec {
+  /** Its rows, and their columns. */
+  readonly data: DataSpec
+  /** What it is. Default: given by the columns. */
+  readonly task?: Kind
+}
+
+/** A training run as plain data: of one task, with `data`, or of several, with `tasks`. */
 export interface RunSpec {
   /** Address of the JSON Schema, for editors. */
   readonly $schema?: string
   /** The base model. */
   readonly model: ModelSpec
-  /** The rows to learn from. */
-  readonly data: DataSpec
-  /** Task. Default: given by the columns. */
+  /** The rows to learn from, of a run of one task. */
+  readonly data?: DataSpec
+  /** What the one task is. Default: given by the columns. */
   readonly task?: Kind
+  /** Two or more tasks by name, each with rows, labels and a head of its own. */
+  readonly tasks?: Readonly<Record<string, TaskSpec>>
   /** Methods, in any order. */
   readonly methods: ReadonlyArray<MethodSpec>
   /** Options of training. */
@@ -151,18 +161,25 @@ export const TRAINING: OptionTable<TrainingSpec, "maxSteps" | "warmupSteps" | "p
 export function runTable(
   methods: RunMethods,
   readers: ReadonlyArray<Reader> = [],
-): OptionTable<RunSpec, "$schema" | "task" | "training"> {
+): OptionTable<RunSpec, "$schema" | "data" | "task" | "tasks" | "training"> {
+  const data = { ...DATA, format: formatField([...readers, ...READERS]) }
+  const task = field.choice(KINDS, { absent: "from the columns", doc: "Task" })
+  const oneOfSeveral = field.record<TaskSpec>()({
+    data: field.record<DataSpec>()(data, { required: true, doc: "Its rows, and their columns" }),
+    task,
+  }, {})
   return {
     $schema: field.text({ doc: "Address of the JSON Schema, for editors" }),
     model: field.record<ModelSpec>()(MODEL, {
       required: true,
       doc: "The base model",
     }),
-    data: field.record<DataSpec>()({ ...DATA, format: formatField([...readers, ...READERS]) }, {
-      required: true,
-      doc: "The rows to learn from, and their columns",
+    data: field.record<DataSpec>()(data, { doc: "The rows to learn from, and their columns, of a run of one task" }),
+    task,
+    tasks: field.byName(oneOfSeveral, {
+      propertyNames: field.text({ pattern: "^[\\w\\-]+$", wanted: "letters, digits, dashes and underscores" }),
+      doc: "Instead of data and task: two or more tasks by name, each with data of its own, over one trunk",
     }),
-    task: field.choice(KINDS, { absent: "from the columns", doc: "Task" }),
     methods: field.list(methodField(methods), { minItems: 1, required: true, doc: "Methods, in any order" }),
     training: field.record<TrainingSpec>()(TRAINING, { doc: "Options of training" }),
     seed: field.integer({ minimum: 0, default: 42, doc: "Seed of split, new weights and order of examples" }),

@@ -3,6 +3,8 @@
  * @module
  */
 import type { ColumnReader, Data, DataRow } from "../data/data.ts"
+import { DataError } from "../data/data_error.ts"
+import { mustBe } from "../options/check.ts"
 import * as causal from "./causal_lm.ts"
 import * as single from "./classification.ts"
 import { maskedLM, type MaskedLMTask } from "./masked_lm.ts"
@@ -56,20 +58,33 @@ export type DataOf<C extends Columns> = C extends ColumnReader<infer Row> ? Data
   : C extends tagged.TaggedColumns ? Data<tagged.TaggedRow>
   : Data<causal.TextRow>
 
-/** Readers by a name that distinguishes their columns, in this order. */
+/** Names of columns with their reader; a name that ends in "?" may be absent. */
 // deno-lint-ignore no-explicit-any
-const COLUMN_READERS: ReadonlyArray<readonly [name: string, reader: (columns: any) => ColumnReader]> = [
-  ["prompt", causal.pairColumns],
-  ["words", tagged.taggedColumns],
-  ["label", single.labeledColumns],
-  ["labels", multi.labelSetColumns],
-  ["scores", scored.scoredColumns],
-  ["text", causal.textColumns],
+const COLUMN_READERS: ReadonlyArray<readonly [names: ReadonlyArray<string>, reader: (columns: any) => ColumnReader]> = [
+  [["prompt", "completion"], causal.pairColumns],
+  [["words", "tags"], tagged.taggedColumns],
+  [["text", "label"], single.labeledColumns],
+  [["text", "labels", "separator?"], multi.labelSetColumns],
+  [["text", "scores"], scored.scoredColumns],
+  [["text"], causal.textColumns],
 ]
 
-/** The reader of a column mapping. */
+const isColumn = (value: unknown): boolean =>
+  typeof value === "string" || (Array.isArray(value) && value.every((one) => typeof one === "string"))
+
+/** The reader of a column mapping. Throws DataError for columns that belong to no kind of rows. */
 export const columnReaderOf = (columns: Columns): ColumnReader => {
-  if ("read" in columns) return columns
-  const named = columns as unknown as Readonly<Record<string, unknown>>
-  return COLUMN_READERS.find(([name]) => named[name] !== undefined)![1](columns)
+  const named: Readonly<Record<string, unknown>> = { ...columns }
+  if ("read" in named) return columns as ColumnReader
+  const given = Object.keys(named).filter((name) => named[name] !== undefined)
+  const found = COLUMN_READERS.find(([names]) =>
+    given.every((name) => names.includes(name) || names.includes(`${name}?`)) &&
+    names.every((name) => name.endsWith("?") || isColumn(named[name]))
+  )
+  if (found !== undefined) return found[1](columns)
+  const kinds = COLUMN_READERS.map(([names]) => `{ ${names.join(", ")} }`).join(", ")
+  throw new DataError({
+    reason: "BadInput",
+    message: mustBe("columns", `names of columns by meaning, ${kinds}, or a column reader`, columns).message,
+  })
 }

@@ -3,6 +3,7 @@ import { cellsOf } from "../data/table/cells.ts"
 import { MASKED } from "../data/encode.ts"
 import { readLabels } from "../data/labels/labels.ts"
 import type { Head } from "../contracts/head.ts"
+import { TEXTS, wrongArgument } from "../options/argument.ts"
 import { classificationMetrics } from "./measures/classification_metrics.ts"
 import { perExample } from "./shared/objectives.ts"
 import { ONE_TEXT, textEncoder, textRowsOf } from "./shared/one_text.ts"
@@ -97,13 +98,17 @@ export const classesOf = (
   kind: "sequence" | "token",
   labels: ReadonlyArray<string>,
   { fewest = 2, needs = "at least two different labels" } = {},
-): { readonly labels: ReadonlyArray<string>; readonly head: Head; readonly problem?: string } => ({
-  labels,
-  head: { kind, size: labels.length },
-  ...labels.length < fewest || new Set(labels).size < labels.length
-    ? { problem: `${task} needs ${needs}, got ${JSON.stringify(labels)}` }
-    : {},
-})
+): { readonly labels: ReadonlyArray<string>; readonly head: Head; readonly problem?: string } => {
+  const wrong = wrongArgument("its labels", labels, TEXTS)
+  if (wrong !== undefined) return { labels: [], head: { kind, size: 0 }, problem: `${task}: ${wrong}` }
+  return {
+    labels,
+    head: { kind, size: labels.length },
+    ...labels.length < fewest || new Set(labels).size < labels.length
+      ? { problem: `${task} needs ${needs}, got ${JSON.stringify(labels)}` }
+      : {},
+  }
+}
 
 /** The field of several numbers an example. */
 export const numberField = (size: number): Readonly<Record<string, FieldSpec>> => ({

@@ -8,12 +8,15 @@
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import type { Data, DatasetOptions } from "../data/data.ts"
-import { attempt, type DataError } from "../data/data_error.ts"
+import { type Data, DATASET_OPTIONS, type DatasetOptions } from "../data/data.ts"
+import { attempt, DataError } from "../data/data_error.ts"
+import { checkOptions } from "../data/table/check_options.ts"
 import { formatOf, openTable, readTable } from "../data/table/read_table.ts"
 import type { ReadOptions } from "../data/table/read_options.ts"
 import { TEXT_COLUMN } from "../data/table/text_options.ts"
 import { type Row, type Table, tableOf } from "../data/table/table.ts"
+import { wrongArgument } from "../options/argument.ts"
+import type { Field } from "../options/field.ts"
 import type { Columns, DataOf } from "./builtin.ts"
 import type { PairRow, TextRow } from "./causal_lm.ts"
 import type { LabeledRow } from "./classification.ts"
@@ -65,7 +68,12 @@ export const file: ReadFile = <const C extends Columns>(
   columns: C,
   options: DatasetOptions = {},
 ): FromFile<DataOf<C>> =>
-  Effect.flatMap(readTable(path, options), (table) => attempt(() => mapColumns(table, columns, options)))
+  Effect.gen(function* () {
+    yield* attempt(() => checkOptions(options, DATASET_OPTIONS))
+    const { labels: _, numbers: __, ...reading } = options
+    const table = yield* readTable(path, reading)
+    return yield* attempt(() => mapColumns(table, columns, options))
+  })
 
 const fileOf = (format: string): ReadFile => (path, columns, options) => file(path, columns, { ...options, format })
 
@@ -85,6 +93,8 @@ export const jsonLines: ReadFile = fileOf("jsonl")
 export const text = (path: string, options: DatasetOptions = {}): FromFile<TextData> =>
   file(path, { text: TEXT_COLUMN }, { ...options, format: "text" })
 
+const ROWS: Field<unknown> = { type: "array", wanted: "a list of objects" }
+
 /** A data set from rows in memory. */
 export const rows = <const C extends Columns>(
   values: ReadonlyArray<Row>,
@@ -97,7 +107,12 @@ export const fromRows = <const C extends Columns>(
   values: ReadonlyArray<Row>,
   columns: C,
   options: DatasetOptions = {},
-): DataOf<C> => mapColumns(tableOf(values, "rows"), columns, options)
+): DataOf<C> => {
+  checkOptions(options, DATASET_OPTIONS)
+  const wrong = wrongArgument("rows", values, ROWS)
+  if (wrong !== undefined) throw new DataError({ reason: "BadInput", message: wrong })
+  return mapColumns(tableOf(values, "rows"), columns, options)
+}
 
 export { formatOf, openTable, readTable }
 export type { Chunk, Reader } from "../data/readers/reader.ts"

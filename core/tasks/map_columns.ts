@@ -3,6 +3,7 @@ import { checkColumns } from "../data/table/check_columns.ts"
 import type { Data, DataRow, DatasetOptions } from "../data/data.ts"
 import { DataError } from "../data/data_error.ts"
 import type { Table } from "../data/table/table.ts"
+import { TEXTS, wrongArgument } from "../options/argument.ts"
 import { columnReaderOf, type Columns, type DataOf } from "./builtin.ts"
 import { numbersOf } from "./regression.ts"
 
@@ -10,6 +11,10 @@ import { numbersOf } from "./regression.ts"
 export const mapColumns = <C extends Columns>(table: Table, columns: C, options: DatasetOptions): DataOf<C> => {
   if (table.rows.length === 0) throw new DataError({ reason: "Empty", message: `${table.source} holds no rows` })
   const { kind, names, texts, read } = columnReaderOf(columns)
+  for (const name of ["labels", "numbers"] as const) {
+    const wrong = options[name] === undefined ? undefined : wrongArgument(name, options[name], TEXTS)
+    if (wrong !== undefined) throw new DataError({ reason: "BadInput", message: wrong })
+  }
   checkColumns(table, [...names, ...options.numbers ?? []])
   const { rows, labels = [], notes: told = [] } = read(table, options)
   if (options.labels !== undefined && JSON.stringify(options.labels) !== JSON.stringify(labels)) {

@@ -1,6 +1,6 @@
 import { DataError } from "../data/data_error.ts"
 import { MASKED } from "../data/encode.ts"
-import { alongBody, cutterOf } from "../data/tokenizer/training/pieces.ts"
+import { alongBody, cutterOf } from "../data/pieces/pieces.ts"
 import { wrongTokenId } from "../data/token_ids.ts"
 import type { Tokenizer } from "../data/tokenizer/tokenizer.ts"
 import { LANGUAGE_MODEL, type TextRow, textRows } from "./causal_lm.ts"

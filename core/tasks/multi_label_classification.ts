@@ -158,8 +158,7 @@ const shown = (labels: ReadonlyArray<number>, names: ReadonlyArray<string>): str
   labels.map((id) => names[id]).join(", ") || "(none)"
 
 /** Any number of `labels` for a text, learned by binary cross-entropy; those with a probability over 0.5 are the answer. */
-export const multiLabelClassification = (labels: ReadonlyArray<string>): MultiLabelClassificationTask => ({
-  ...TASK,
-  fields: numberField(labels.length),
-  ...classesOf(TASK.kind, "sequence", labels, { fewest: 1, needs: "different labels" }),
-})
+export const multiLabelClassification = (labels: ReadonlyArray<string>): MultiLabelClassificationTask => {
+  const classes = classesOf(TASK.kind, "sequence", labels, { fewest: 1, needs: "different labels" })
+  return { ...TASK, fields: numberField(classes.labels.length), ...classes }
+}

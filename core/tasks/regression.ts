@@ -123,8 +123,7 @@ const shown = (scores: ReadonlyArray<number>): string =>
   scores.map((score) => String(Number(score.toPrecision(4)))).join(", ")
 
 /** A score for a text, or several, learned by mean squared error; `labels` are their names. Default: `["score"]`. */
-export const regression = (labels: ReadonlyArray<string> = ["score"]): RegressionTask => ({
-  ...TASK,
-  fields: numberField(labels.length),
-  ...classesOf(TASK.kind, "sequence", labels, { fewest: 1, needs: "different names for its scores" }),
-})
+export const regression = (labels: ReadonlyArray<string> = ["score"]): RegressionTask => {
+  const classes = classesOf(TASK.kind, "sequence", labels, { fewest: 1, needs: "different names for its scores" })
+  return { ...TASK, fields: numberField(classes.labels.length), ...classes }
+}

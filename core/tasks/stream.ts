@@ -1,7 +1,8 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import type { Data, DataRow, DatasetOptions, StreamedData } from "../data/data.ts"
+import { type Data, type DataRow, DATASET_OPTIONS, type DatasetOptions, type StreamedData } from "../data/data.ts"
 import { attempt, DataError } from "../data/data_error.ts"
+import { checkOptions } from "../data/table/check_options.ts"
 import { openTable } from "../data/table/read_table.ts"
 import { columnReaderOf, type Columns, type DataOf } from "./builtin.ts"
 import { mapColumns } from "./map_columns.ts"
@@ -27,17 +28,18 @@ export const stream = <const C extends Columns>(
   options: StreamOptions = {},
 ): Effect.Effect<StreamedData<RowOf<DataOf<C>>>, DataError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
-    const { window = 4096 } = options
+    yield* attempt(() => checkOptions(options, { ...DATASET_OPTIONS, window: true }))
+    const { window = 4096, labels: _, numbers: __, ...reading } = options
     const fail = (reason: "BadInput" | "Label", message: string) => new DataError({ reason, message })
     if (!Number.isSafeInteger(window) || window < 1) {
       return yield* fail("BadInput", `window must be a whole number from 1, got ${window}`)
     }
-    const { kind } = columnReaderOf(columns)
+    const { kind } = yield* attempt(() => columnReaderOf(columns))
     if (kind.classes !== undefined && options.labels === undefined) {
       return yield* fail("Label", `${path}: name all labels, { labels }: a stream does not see all rows at once`)
     }
     const { iterate } = yield* Effect.promise(() => import("../data/readers/mod.ts"))
-    const tables = iterate(yield* openTable(path, options), path)
+    const tables = iterate(yield* openTable(path, reading), path)
     const first = yield* Effect.tryPromise({
       try: async () => {
         for await (const table of tables) if (table.rows.length > 0) return table
@@ -45,7 +47,7 @@ export const stream = <const C extends Columns>(
       },
       catch: (error) => error as DataError,
     })
-    const { rows: _, notes: __, ...info } = yield* attempt((): Data => mapColumns(first, columns, options))
+    const { rows: ___, notes: ____, ...info } = yield* attempt((): Data => mapColumns(first, columns, options))
     const chunks = {
       async *[Symbol.asyncIterator]() {
         for await (const table of tables) if (table.rows.length > 0) yield mapColumns(table, columns, options).rows

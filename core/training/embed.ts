@@ -5,11 +5,12 @@ import { batchData, batchInputs } from "../data/batches/batch_inputs.ts"
 import { type BatchSpec, collate, makeBatches } from "../data/batches/batches.ts"
 import type { Encoding } from "../data/data.ts"
 import { encode } from "../data/encode.ts"
-import { cutterOf } from "../data/tokenizer/training/pieces.ts"
+import { cutterOf } from "../data/pieces/pieces.ts"
 import { loadTokenizer, type Tokenizer } from "../data/tokenizer/tokenizer.ts"
 import type { Graph } from "../graph/build.ts"
 import { programsOf } from "../inference/programs.ts"
 import type { Model } from "../model/model.ts"
+import { TEXTS, wrongArgument } from "../options/argument.ts"
 import { type OptionNames, unknownOption } from "../options/unknown_option.ts"
 import { type TextRow, textRows } from "../tasks/causal_lm.ts"
 import { div, iota, less, max, mul, reshape, rsqrt, sum, toFloat } from "../tensor/ops.ts"
@@ -61,7 +62,7 @@ export function embed(
   options: EmbedOptions = {},
 ): Effect.Effect<ReadonlyArray<Float32Array>, EvaluateError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const unknown = unknownOption(options, OPTIONS)
+    const unknown = unknownOption(options, OPTIONS) ?? wrongArgument("texts", texts, TEXTS)
     if (unknown !== undefined) return yield* new TrainingError({ reason: "Options", message: unknown })
     yield* attempt(() => checkOneTask(model, "embed"))
     if (texts.length === 0) return []

@@ -22,6 +22,7 @@ import type { ClassificationMetrics } from "../tasks/measures/classification_met
 import type { JudgedPrediction, Measured, Prediction, Vocabulary } from "../tasks/task.ts"
 import { full, input } from "../tensor/ops.ts"
 import { attempt, attemptPromise } from "./loop/attempt.ts"
+import { TEXTS, wrongArgument } from "../options/argument.ts"
 import { type OptionNames, unknownOption } from "../options/unknown_option.ts"
 import { checkInMemory, encodeData, padIdOf, type TaskExamples } from "./loop/training_data.ts"
 import { checkOneTask } from "./step/task_named.ts"
@@ -192,9 +193,9 @@ export function evaluate(
   options: EvaluateOptions = {},
 ): Effect.Effect<Evaluation, EvaluateError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const { batchSize = 32 } = options
     const unknown = unknownOption(options, OPTIONS)
     if (unknown !== undefined) return yield* new TrainingError({ reason: "Options", message: unknown })
+    const { batchSize = 32 } = options
     yield* attempt(() => checkOneTask(model, "evaluate"))
     yield* attempt(() => checkInMemory(data, "the data to evaluate"))
     if (data.rows.length === 0) {
@@ -219,6 +220,8 @@ export function predict(
   return Effect.gen(function* () {
     const { task } = model
     yield* attempt(() => checkOneTask(model, "predict"))
+    const wrong = wrongArgument("texts", texts, TEXTS)
+    if (wrong !== undefined) return yield* new TrainingError({ reason: "Options", message: wrong })
     if (task.unlabeled === undefined) {
       const message = `predict needs a model that answers texts with classes or scores, and its task is ${task.kind}`
       return yield* new TrainingError({ reason: "Options", message })

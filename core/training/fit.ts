@@ -2,7 +2,8 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { loadTokenizer } from "../data/tokenizer/tokenizer.ts"
 import type { Model } from "../model/model.ts"
-import { attempt } from "./loop/attempt.ts"
+import { OBJECT, wrongArgument } from "../options/argument.ts"
+import { attempt, attemptPromise } from "./loop/attempt.ts"
 import { type Plan, planRun } from "./plan.ts"
 import { makeGuards } from "./loop/guards.ts"
 import { trainLoop } from "./loop/loop.ts"
@@ -11,6 +12,7 @@ import { makeRun, type Run, type TrainError } from "./run_folder/run.ts"
 import { FRESH } from "./run_folder/start.ts"
 import { session as openSession } from "./session.ts"
 import { makeTelemetry, type Telemetry } from "./loop/telemetry.ts"
+import { TrainingError } from "./training_error.ts"
 import { isStreamed, type TrainingData } from "./loop/training_data.ts"
 import { makeValidation } from "./loop/validation.ts"
 
@@ -22,6 +24,8 @@ export function fit(
 ): Effect.Effect<Run, TrainError, FileSystem.FileSystem> {
   return Effect.scoped(Effect.gen(function* () {
     const full = yield* attempt(() => fullOptions(options))
+    const wrong = wrongArgument("data", data, OBJECT)
+    if (wrong !== undefined) return yield* new TrainingError({ reason: "Options", message: `${wrong}: give { train }` })
     const tokenizer = full.tokenizer ?? (yield* loadTokenizer(model.companions ?? model.directory))
     const streaming = isStreamed(data.train)
       ? (yield* Effect.promise(() => import("../data/batches/stream_source.ts"))).makeStreamSource
@@ -32,10 +36,11 @@ export function fit(
       yield* plan.stream.prepare
     }
     const { totalSteps } = plan
-    const config = plan.config()
     const folders = full.runFolder === undefined
       ? undefined
       : yield* Effect.promise(() => import("./run_folder/mod.ts"))
+    const base = folders === undefined ? {} : { base: yield* attemptPromise(() => folders.fingerprint(model)) }
+    const config = { ...plan.config(), ...base }
     const folder = yield* folders?.openRunFolder({
       path: full.runFolder!,
       config,
@@ -67,7 +72,7 @@ export function fit(
       withoutProgress: start.state.withoutProgress,
       best: start.best,
     })
-    const begin = announce(model, plan, telemetry, start.resumedFrom)
+    const begin = announce(model, plan, telemetry, { resumedFrom: start.resumedFrom, learningRate: full.learningRate })
     const reason = yield* trainLoop({
       plan,
       options: full,
@@ -93,7 +98,12 @@ export function fit(
 }
 
 /** Emits the start of the run and messages about it. */
-function announce(model: Model, plan: Plan, { emit }: Telemetry, resumedFrom: number | undefined) {
+function announce(
+  model: Model,
+  plan: Plan,
+  { emit }: Telemetry,
+  { resumedFrom, learningRate }: { readonly resumedFrom: number | undefined; readonly learningRate: number },
+) {
   return Effect.gen(function* () {
     yield* emit({
       type: "start",
@@ -106,6 +116,6 @@ function announce(model: Model, plan: Plan, { emit }: Telemetry, resumedFrom: nu
       ...(resumedFrom === undefined ? {} : { resumedFrom }),
     })
     const { messagesOf } = yield* Effect.promise(() => import("./loop/messages.ts"))
-    for (const message of messagesOf(plan)) yield* emit(message)
+    for (const message of messagesOf(plan, learningRate)) yield* emit(message)
   })
 }

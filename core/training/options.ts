@@ -1,6 +1,7 @@
 import type * as Effect from "effect/Effect"
 import type { TrainEvent } from "../contracts/train_event.ts"
 import type { Tokenizer } from "../data/tokenizer/tokenizer.ts"
+import { OBJECT, wrongArgument } from "../options/argument.ts"
 import { faultsOf, mustBe, withDefaults } from "../options/check.ts"
 import type { Field, OptionTable, Resolved } from "../options/field.ts"
 import * as field from "../options/fields.ts"
@@ -164,7 +165,10 @@ export const TRAIN_OPTIONS: OptionTable<TrainOptions, Open> = {
   saveEvery: { ...cadence, default: "epoch", doc: "When a checkpoint is written" },
   resume: { ...flag, doc: "Resume the run in the run folder" },
   config: object as Field<object> as Field<Readonly<Record<string, unknown>>>,
-  tokenizer: object as Field<object> as Field<Tokenizer>,
+  tokenizer: field.opaque<Tokenizer>()({
+    faults: (value, at) =>
+      typeof (value as Partial<Tokenizer> | null)?.encode === "function" ? [] : [mustBe(at, "a tokenizer", value)],
+  }),
   traceStep: field.integer({ minimum: 1, absent: "none", doc: "Step whose kernels are timed" }),
   observe: field.opaque<Required<TrainOptions>["observe"]>()({
     faults: (value, at) => typeof value === "function" ? [] : [mustBe(at, "a function", value)],
@@ -173,6 +177,8 @@ export const TRAIN_OPTIONS: OptionTable<TrainOptions, Open> = {
 
 /** Checks options and fills in defaults. Throws a {@link TrainingError} that names every wrong one. */
 export function fullOptions(options: TrainOptions): FullOptions {
+  const wrong = wrongArgument("options", options, OBJECT)
+  if (wrong !== undefined) throw new TrainingError({ reason: "Options", message: wrong })
   const faults = faultsOf(TRAIN_OPTIONS, options).map(({ message }) => message)
   const full = withDefaults(TRAIN_OPTIONS, options)
   if (full.resume && full.runFolder === undefined) faults.push("resume needs a runFolder")

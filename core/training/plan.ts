@@ -4,9 +4,11 @@ import type { Contribution, RunPlan } from "../contracts/contribution.ts"
 import type { makeStreamSource, StreamSource } from "../data/batches/stream_source.ts"
 import { makeBatchSource } from "../data/batches/batch_source.ts"
 import { type Batch, collate } from "../data/batches/batches.ts"
+import { digest } from "../data/digest.ts"
 import type { Example } from "../data/encode.ts"
 import { packOrCollate } from "../data/batches/packed_row.ts"
 import type { Tokenizer } from "../data/tokenizer/tokenizer.ts"
+import { trainsWhole } from "../model/load/trainable.ts"
 import type { Model, ModelParameter } from "../model/model.ts"
 import type { TaskOf } from "../tasks/task.ts"
 import { sizeOf } from "../tensor/shape.ts"
@@ -92,7 +94,7 @@ export function planRun(
     Object.fromEntries(
       Object.entries(tasksOf(split)).map(([name, own]) => [name, encodeData(own, taskOf(name), tokenizer, encoding)]),
     )
-  if (data.train === undefined) throw wrong("there is no training split: give { train }")
+  if (data.train === undefined || data.train === null) throw wrong("there is no training split: give { train }")
   const streamed = isStreamed(data.train) ? data.train : undefined
   if (streamed !== undefined && hasNamedTasks(model)) {
     throw wrong(`${streamed.source} is a stream, of rows of one task: train a view of it, view({ task })`)
@@ -103,7 +105,7 @@ export function planRun(
     : Object.fromEntries(Object.entries(encodeAll(data.train)).sort(([a], [b]) => a < b ? -1 : 1))
   if (streamed !== undefined) checkData({ ...streamed, rows: [] }, taskOf(DEFAULT_TASK))
   else if (Object.keys(inMemory).length === 0) throw wrong("the training split has no rows")
-  else checkAllTrain(model, inMemory)
+  else checkAllTrain(model, inMemory, parameters)
   const validation = encodeAll(data.validation)
   if (options.earlyStopping !== undefined) checkWatched(model, watched, validation)
 
@@ -179,7 +181,14 @@ export function planRun(
     },
     evaluation: { batchSize: Math.max(32, batchSize), padId },
     counts: { trainableParameters: count(parameters), totalParameters: count(model.parameters) },
-    config: () => configOf(model, name, { train, validation, window: streamed?.window }, options, paddingFree),
+    config: () =>
+      configOf(
+        { ...model, contributions },
+        name,
+        { train, validation, window: streamed?.window },
+        options,
+        paddingFree,
+      ),
   }
 }
 
@@ -211,7 +220,7 @@ function runPlan(
   streamed: boolean,
 ): RunPlan {
   const keys = (split: Plan["train"]) =>
-    Object.values(split).flatMap(({ examples }) => examples.map((example) => digest([example])))
+    Object.values(split).flatMap(({ examples }) => examples.map((example) => digestOf([example])))
   return {
     rows: Object.fromEntries(Object.entries(train).map(([task, { examples }]) => [task, examples.length])),
     batchSize,
@@ -226,9 +235,19 @@ function runPlan(
   }
 }
 
-/** Throws {@link TrainingError} where a task of several has nothing to learn from. */
-function checkAllTrain(model: Model, train: Plan["train"]): void {
+/** Throws {@link TrainingError} where a task of several has nothing to learn from, or with. */
+function checkAllTrain(model: Model, train: Plan["train"], trained: ReadonlyArray<ModelParameter>): void {
   if (!hasNamedTasks(model)) return
+  const isFor = (name: string) => ({ tasks = [name] }: { readonly tasks?: ReadonlyArray<string> }) =>
+    tasks.includes(name)
+  const methods = model.contributions.filter(({ sites = [], trains }) => sites.length > 0 || trains !== undefined)
+  const left = Object.keys(model.tasks).filter((name) =>
+    !trained.some(isFor(name)) || !(trainsWhole(model.contributions) || methods.some(isFor(name)))
+  )
+  if (left.length > 0) {
+    const message = `no method that trains is for ${JSON.stringify(left)}: give one, or train a view of the other tasks`
+    throw new TrainingError({ reason: "Options", message })
+  }
   const idle = Object.keys(model.tasks).filter((name) => !Object.hasOwn(train, name))
   if (idle.length === 0) return
   const message = `the training split has no rows of ${
@@ -249,7 +268,7 @@ function metricsOf(model: Model): TaskOf["metrics"] {
 
 /** Settings that decide the outcome of a run. */
 function configOf(
-  model: Model,
+  { tasks, contributions }: Pick<Model, "tasks" | "contributions">,
   name: string,
   splits: Pick<Plan, "train" | "validation"> & { readonly window?: number | undefined },
   options: FullOptions,
@@ -261,18 +280,18 @@ function configOf(
     Object.fromEntries(
       Object.entries(split).map(([name, { data, examples }]) => [
         name,
-        { source: data.source, examples: examples.length, digest: digest(examples) },
+        { source: data.source, examples: examples.length, digest: digestOf(examples) },
       ]),
     )
   const own = Object.fromEntries(
-    Object.entries(model.tasks).map(([name, { task: { kind, labels } }]) => [name, { kind, labels }]),
+    Object.entries(tasks).map(([name, { task: { kind, labels } }]) => [name, { kind, labels }]),
   )
   return {
     ...config,
     model: name,
-    ...(hasNamedTasks(model) ? { tasks: own } : { task: Object.values(own)[0] }),
-    methods: model.contributions.map(({ id }) => id),
-    settings: Object.fromEntries(model.contributions.flatMap(({ id, settings }) => settings ? [[id, settings]] : [])),
+    ...(hasNamedTasks({ tasks }) ? { tasks: own } : { task: Object.values(own)[0] }),
+    methods: contributions.map(({ id }) => id),
+    settings: Object.fromEntries(contributions.map(({ id, settings, tasks }) => [id, { ...settings, tasks }])),
     train: describe(splits.train),
     ...(splits.window === undefined ? {} : { window: splits.window }),
     validation: describe(splits.validation),
@@ -306,17 +325,6 @@ function countSteps(source: BatchSource, { epochs, maxSteps }: FullOptions): Pic
   return { epochSteps, totalSteps: maxSteps ?? total }
 }
 
-/** FNV-1a over tokens and labels, 32 bits: it detects changed data. */
-function digest(examples: ReadonlyArray<Example>): string {
-  let hash = 0x811c9dc5
-  const numbers = new Float64Array(1), halves = new Int32Array(numbers.buffer)
-  for (const { tokens, fields } of examples) {
-    for (const values of [tokens, ...Object.values(fields)]) {
-      for (let at = 0; at < values.length; at++) {
-        numbers[0] = values[at]
-        for (const half of halves) hash = Math.imul(hash ^ half, 0x01000193)
-      }
-    }
-  }
-  return (hash >>> 0).toString(16).padStart(8, "0")
-}
+/** Digest of tokens and labels. */
+const digestOf = (examples: ReadonlyArray<Example>): string =>
+  digest(examples.flatMap(({ tokens, fields }) => [tokens, ...Object.values(fields)]))

@@ -10,10 +10,11 @@ import type { BackendService, RunData } from "../backend/backend.ts"
 import type { FinishedStep } from "../contracts/batch_source.ts"
 import type { Batch } from "../data/batches/batches.ts"
 import type { DataError } from "../data/data_error.ts"
+import { unknownOption } from "../options/unknown_option.ts"
 import { sizeOf } from "../tensor/shape.ts"
 import { attemptPromise } from "./loop/attempt.ts"
 import type { StepTrace } from "../report/profile.ts"
-import { type SessionModel, type SessionOptions, settingsOf } from "./step/session_options.ts"
+import { SESSION_OPTIONS, type SessionModel, type SessionOptions, settingsOf } from "./step/session_options.ts"
 import { prepared } from "./step/prepared.ts"
 import { makeStepKeys, type SecretKeys } from "./step/step_keys.ts"
 import { makeStepPrograms, type StepOutputs } from "./step/step_programs.ts"
@@ -93,6 +94,8 @@ const wrong = (message: string) => new TrainingError({ reason: "Options", messag
  */
 export async function makeSession(given: SessionModel, options: SessionOptions = {}): Promise<Session> {
   const { backend, contributions } = given
+  const unknown = unknownOption(options, SESSION_OPTIONS)
+  if (unknown !== undefined) throw wrong(unknown)
   const { seed = 42, tasks = Object.keys(given.tasks), examplesPerStep } = options
   if (!Number.isSafeInteger(seed) || seed < 0) throw wrong(`seed must be a whole number from 0, got ${seed}`)
   if (tasks.length === 0) throw wrong("tasks must name one task or more")

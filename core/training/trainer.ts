@@ -39,5 +39,5 @@ export {
   type TracedRun,
 } from "../report/profile.ts"
 export { type ProgressOutput, showProgress } from "../report/progress.ts"
-export type { ReportData, ReportDivision, ReportEvaluation, ReportSample } from "../report/report.ts"
+export type { ReportData, ReportDivision, ReportEvaluation, ReportSample, ReportSection } from "../report/report.ts"
 export { trainableParametersLine } from "../report/trainable_parameters.ts"

@@ -13,7 +13,7 @@ export const elementAt = (buffers: ReferenceBuffers, view: View, ...index: Reado
   buffers[view.buffer][placeOf(view, index)]
 
 /** An element of a key or a value, which lies in a page or in a row of its own. */
-export const atKey = (
+const atKey = (
   { pages }: Pick<AttentionOperands, "pages">,
   buffers: ReferenceBuffers,
   view: View,

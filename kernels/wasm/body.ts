@@ -19,7 +19,7 @@ import { type Numbers, uniformFunction, vectorUnary } from "./vector_math.ts"
 
 const comparisons: ReadonlySet<string> = new Set(["less", "lessEqual", "equal"])
 /** Whether the local of a step holds all ones or zeros in each lane instead of 1 or 0. */
-export const isMask = (step: Instruction): boolean => comparisons.has(step.op)
+const isMask = (step: Instruction): boolean => comparisons.has(step.op)
 /** Whether a step costs so much more than a load that it is worth keeping. */
 export const isExpensive = (step: Instruction): boolean =>
   ["exp", "log", "tanh", "sigmoid", "erf", "sin", "cos", "uniform"].includes(step.op)

@@ -31,7 +31,7 @@ export function isPlaced({ mhAdapter, outputAdapter, leaveOut }: ResolvedAdapter
 }
 
 /** Width of the bottleneck at a module. Throws {@link PluginError} if the layer has no factor. */
-export function bottleneckSize({ name, reductionFactor }: ResolvedAdapter, module: ModuleInfo, plugin: string): number {
+function bottleneckSize({ name, reductionFactor }: ResolvedAdapter, module: ModuleInfo, plugin: string): number {
   const layer = layerOf(module)
   const factor = typeof reductionFactor === "number"
     ? reductionFactor

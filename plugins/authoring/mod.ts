@@ -19,6 +19,7 @@ export { type CheckedInput, checkOperation, type OperationDifferences } from "..
 export { build, type Graph } from "../../core/graph/build.ts"
 export type { SlotReference } from "../../core/tensor/operations/leaves.ts"
 export { evaluate, evaluateAll, type EvaluateData } from "../../core/graph/evaluate.ts"
+export { exampleSquares, scaleExamples } from "../../core/graph/rewrite/example_gradients.ts"
 export { type GradientOptions, gradients } from "../../core/graph/rewrite/gradients.ts"
 export * as blocks from "../../core/model/blocks/mod.ts"
 export { endsIn, matcher } from "../../core/model/sites/selector.ts"
@@ -44,7 +45,7 @@ export {
   withDefaults,
 } from "../../core/options/mod.ts"
 export { parseJson } from "../../core/formats/json/json_file.ts"
-export { alongBody, type Cutter, cutterOf } from "../../core/data/tokenizer/training/pieces.ts"
+export { alongBody, type Cutter, cutterOf } from "../../core/data/pieces/pieces.ts"
 export { makeMicroBatch } from "../../core/data/batches/batches.ts"
 export { cellsOf, cellText } from "../../core/data/table/cells.ts"
 export { textKey } from "../../core/data/split/text_keys.ts"

@@ -48,6 +48,7 @@ export function layer(options: CurriculumOptions = {}): Layer.Layer<Curriculum, 
 function provide(options: ResolvedOptions): readonly [ResolvedOptions, Contribution] {
   return [options, {
     id: ID,
+    settings: options,
     // It chooses the rows of a step, and a mixture of tasks chooses their tasks.
     after: ["multitask"],
     requires: { paddedRows: false, perExampleLoss: options.difficulty === "feedback" },

@@ -1,5 +1,8 @@
 import type { Gradients } from "../../core/contracts/gradient_transform.ts"
+import { PluginError } from "../../core/contracts/plugin_error.ts"
+import { exampleSquares, scaleExamples } from "../../core/graph/rewrite/example_gradients.ts"
 import * as ops from "../../core/tensor/ops.ts"
+import { ShapeError } from "../../core/tensor/shape_error.ts"
 import type { Tensor } from "../../core/tensor/tensor.ts"
 
 /** Scales the gradients of each example, [B, ...shape], so that all together measure at most a norm (L2). */
@@ -8,26 +11,32 @@ export type Clipping = (gradients: Gradients, maxGradNorm: number) => Gradients
 /** Added to norms, so that rounding takes none over the bound, and a gradient of zero stays one: as Opacus. */
 const MARGIN = 1e-6
 
-/** Sum of the squares of each example: [B]. */
-function squares(gradient: Tensor): Tensor {
-  const inner = gradient.shape.map((_, axis) => axis).slice(1)
-  const square = ops.mul(gradient, gradient)
-  return inner.length === 0 ? square : ops.sum(square, inner)
+/** The squared norm of each example: [B]. Throws PluginError for a parameter whose gradients would have to be stored whole. */
+function squares([key, gradient]: readonly [string, Tensor]): Tensor {
+  try {
+    return exampleSquares(gradient)
+  } catch (cause) {
+    if (!(cause instanceof ShapeError)) throw cause
+    throw new PluginError({
+      plugin: "differential_privacy",
+      message: `differential_privacy: "${key}" cannot train. ${cause.message}. Train other parameters, with LoRA for ` +
+        "instance",
+    })
+  }
 }
 
 function scaled(gradient: Tensor, square: Tensor, maxGradNorm: number): Tensor {
-  const factor = ops.min(1, ops.div(maxGradNorm, ops.add(ops.sqrt(square), MARGIN)))
-  return ops.mul(gradient, ops.reshape(factor, [-1, ...gradient.shape.slice(1).map(() => 1)]))
+  return scaleExamples(gradient, ops.min(1, ops.div(maxGradNorm, ops.add(ops.sqrt(square), MARGIN))))
 }
 
 /** By the norm over all parameters. */
 export const flat: Clipping = (gradients, maxGradNorm) => {
-  const all = [...gradients.values()].map(squares).reduce((a, b) => ops.add(a, b))
+  const all = [...gradients].map(squares).reduce((a, b) => ops.add(a, b))
   return new Map([...gradients].map(([key, gradient]) => [key, scaled(gradient, all, maxGradNorm)]))
 }
 
 /** Each parameter by its own norm, to an equal share of the squared bound. */
 export const perLayer: Clipping = (gradients, maxGradNorm) => {
   const own = maxGradNorm / Math.sqrt(gradients.size)
-  return new Map([...gradients].map(([key, gradient]) => [key, scaled(gradient, squares(gradient), own)]))
+  return new Map([...gradients].map((each) => [each[0], scaled(each[1], squares(each), own)]))
 }

@@ -13,6 +13,7 @@ export function contributionOf(options: ResolvedOptions): Contribution {
   const { id, clipping, maxGradNorm } = options
   const own: Contribution = {
     id,
+    settings: options,
     requires: { paddedRows: true, constantDivisor: true },
     batches: (next) => next,
     gradients: { secret: true, example: (gradients) => CLIPPINGS[clipping](gradients, maxGradNorm) },
@@ -22,7 +23,7 @@ export function contributionOf(options: ResolvedOptions): Contribution {
 
 function privateRun(own: Contribution, options: ResolvedOptions, run: RunInfo): Contribution {
   const { plan, rows, examples } = checkRun(options, run)
-  const { accountant, delta, maxGradNorm, clipping, targetEpsilon = Infinity } = options
+  const { accountant, delta, maxGradNorm, targetEpsilon = Infinity } = options
   const sampleRate = examples / rows
   const epochSteps = Math.floor(rows / examples)
   const steps = plan.maxSteps ?? plan.epochs * epochSteps
@@ -36,20 +37,12 @@ function privateRun(own: Contribution, options: ResolvedOptions, run: RunInfo): 
         "noiseMultiplier, or leave it out, and it follows from targetEpsilon",
     )
   }
-  const terms = {
-    noiseMultiplier,
-    sampleRate,
-    rows: plan.rows,
-    delta,
-    maxGradNorm,
-    clipping,
-    accountant,
-    ...(targetEpsilon === Infinity ? {} : { targetEpsilon }),
-  }
   const { batchSize } = plan
-  const sampling = { sampleRate, epochSteps, batchSize, terms, ...account }
+  const sampling = { sampleRate, epochSteps, batchSize, ...account }
   return {
     ...own,
+    // The account of a resumed run holds for the noise that it began with.
+    settings: { ...options, noiseMultiplier },
     batches: (next) => poissonSource(next, sampling),
     gradients: {
       ...own.gradients,

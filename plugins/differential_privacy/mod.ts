@@ -31,6 +31,8 @@ export type { Accountant, PrivateSteps } from "./accounting/accountant.ts"
 export { noiseFor } from "./accounting/noise_search.ts"
 export { prv } from "./accounting/prv.ts"
 export { rdp } from "./accounting/rdp.ts"
+export { exposures } from "./audit/exposure.ts"
+export { type MembershipAttack, membershipAttack } from "./audit/membership.ts"
 export type { DifferentialPrivacyOptions, ResolvedOptions } from "./options.ts"
 export { OPTIONS as options } from "./options.ts"
 

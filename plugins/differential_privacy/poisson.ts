@@ -18,8 +18,6 @@ export interface PoissonOptions {
   readonly allowedSteps: number
   /** Rows of a micro-batch; the last one of a step is filled with empty rows. */
   readonly batchSize: number
-  /** What must be the same in a resumed run, or its account is wrong. */
-  readonly terms: { readonly [name: string]: Json }
   /** Epsilon after some steps. */
   readonly spent: (steps: number) => number
 }
@@ -28,7 +26,7 @@ const KEY_WORDS = 8
 
 /** Draws rows of all tasks under a secret key from `crypto`; the source inside only says how many tokens they have. */
 export function poissonSource({ tasks }: BatchSource, options: PoissonOptions): BatchSource {
-  const { sampleRate, epochSteps, allowedSteps, batchSize, terms, spent } = options
+  const { sampleRate, epochSteps, allowedSteps, batchSize, spent } = options
   const maxLength = Object.values(tasks).flatMap((lengths) => [...lengths]).reduce((a, b) => Math.max(a, b), 1)
   let key: ReadonlyArray<number> = Array.from(crypto.getRandomValues(new Uint32Array(KEY_WORDS)))
   let drawn = 0
@@ -43,8 +41,8 @@ export function poissonSource({ tasks }: BatchSource, options: PoissonOptions): 
     })
   }
   const state: BatchState = {
-    save: () => ({ key, terms, steps: drawn, epsilon: spent(drawn) }),
-    restore: (saved) => ({ key, steps: drawn } = readState(saved, terms)),
+    save: () => ({ key, steps: drawn, epsilon: spent(drawn) }),
+    restore: (saved) => ({ key, steps: drawn } = readState(saved)),
   }
   return {
     tasks,
@@ -74,26 +72,10 @@ function chooser(key: ReadonlyArray<number>, step: number, sampleRate: number): 
   }
 }
 
-/** Throws an Error for what is not a state, or one of a run on other terms. */
-function readState(saved: Json, terms: PoissonOptions["terms"]): { key: ReadonlyArray<number>; steps: number } {
-  const state = saved as { key?: ReadonlyArray<number>; steps?: number; terms?: PoissonOptions["terms"] } | null
-  const isKey = Array.isArray(state?.key) && state.key.length === KEY_WORDS &&
-    state.key.every((word) => word === word >>> 0)
-  if (!isKey || !Number.isSafeInteger(state?.steps)) throw new Error("it has no key of the sampling")
-  const { terms: earlier = {} } = state!
-  const changed = Object.keys({ ...earlier, ...terms }).filter((name) =>
-    JSON.stringify(earlier[name]) !== JSON.stringify(terms[name])
-  )
-  if (changed.length > 0) {
-    const list = changed.map((name) =>
-      `${name} was ${JSON.stringify(earlier[name])} and is ${JSON.stringify(terms[name])}`
-    )
-    throw new Error(
-      `${
-        list.join("; ")
-      }. The account of a private run holds for the terms that it began with: resume it with the same, ` +
-        "or start a new run",
-    )
-  }
-  return { key: state!.key!, steps: state!.steps! }
+/** Throws an Error for what is not a state. */
+function readState(saved: Json): { readonly key: ReadonlyArray<number>; readonly steps: number } {
+  const { key, steps } = (saved ?? {}) as { readonly key?: ReadonlyArray<number>; readonly steps?: number }
+  const isKey = Array.isArray(key) && key.length === KEY_WORDS && key.every((word) => word === word >>> 0)
+  if (!isKey || !Number.isSafeInteger(steps)) throw new Error("it has no key of the sampling")
+  return { key, steps: steps! }
 }

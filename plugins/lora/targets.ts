@@ -26,7 +26,7 @@ export function isSaved(options: ResolvedOptions, module: ModuleInfo): boolean {
  * Whether a module is a head that trains whole: every one, but of an adapter from files only where they hold it, or should
  * by their task: PEFT leaves heads alone where its config names no task.
  */
-export function trainsHead({ origin }: ResolvedOptions, module: ModuleInfo): boolean {
+function trainsHead({ origin }: ResolvedOptions, module: ModuleInfo): boolean {
   if (!isHead(module) || origin === undefined) return isHead(module)
   return origin.taskType === "SEQ_CLS" || origin.taskType === "TOKEN_CLS" || origin.whole.includes(module.path)
 }

@@ -13,7 +13,12 @@ type Tasks = Readonly<Record<string, TaskInfo>>
 /** The plugin; what it does with a model's tasks follows when they are known. */
 export function contributionOf(options: ResolvedOptions): Contribution {
   // Gradients are cleaned of conflicts after noise that makes them private.
-  return { id: options.id, after: ["differential_privacy"], resolve: (tasks) => partsFor(options, tasks) }
+  return {
+    id: options.id,
+    settings: options,
+    after: ["differential_privacy"],
+    resolve: (tasks) => partsFor(options, tasks),
+  }
 }
 
 function partsFor(

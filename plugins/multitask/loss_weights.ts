@@ -5,7 +5,7 @@ import { add, exp, mul, neg } from "../../core/tensor/ops.ts"
 type Tasks = Readonly<Record<string, TaskInfo>>
 
 /** Name of a task's logarithmic variance among the objective's parameters. */
-export const varianceName = (task: string): string => `logVariance.${task}`
+const varianceName = (task: string): string => `logVariance.${task}`
 
 /** A task's loss times its factor. */
 export function byFactor(weights: Readonly<Record<string, number>>): Contribution["objective"] {

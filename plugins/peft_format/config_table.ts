@@ -15,8 +15,6 @@ export interface PeftField<T> {
   readonly write: (value: T | undefined) => unknown
 }
 
-export type PeftFields = Readonly<Record<string, PeftField<never>>>
-
 type ValueOf<F> = F extends PeftField<infer T> ? T : never
 type Open<F> = { [Name in keyof F]: undefined extends ValueOf<F[Name]> ? Name : never }[keyof F]
 

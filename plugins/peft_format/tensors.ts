@@ -45,12 +45,6 @@ export function decodeTensors(
   return new Map([...wanted.keys()].map((name) => [name, stored.read(name)]))
 }
 
-/** All tensors of a file, by name. Throws {@link PeftError}. */
-export function decodeAllTensors(bytes: Uint8Array, file: string): ReadonlyMap<string, FileTensor> {
-  const { shapes, read } = openTensors(bytes, file)
-  return new Map([...shapes].map(([name, shape]) => [name, { shape, data: read(name) }]))
-}
-
 /** A file's tensors: their shapes, and each one's elements when they are asked for. */
 export interface StoredTensors {
   readonly shapes: ReadonlyMap<string, Shape>

@@ -11,6 +11,7 @@ export function methodOf(options: ResolvedOptions): PromptMethod {
   const { id, name, initText, numVirtualTokens, prefixProjection, encoderHiddenSize, initWeights } = options
   return {
     id,
+    settings: options,
     name,
     numVirtualTokens,
     sites: sitesOf(options),

@@ -18,6 +18,7 @@ export function methodOf(options: ResolvedOptions): PromptMethod {
       : initTokens(id, text, numVirtualTokens, base)
   return {
     id,
+    settings: options,
     name,
     numVirtualTokens,
     sites: sitesOf(options),

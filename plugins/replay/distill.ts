@@ -1,3 +1,4 @@
+import type { TaskInfo } from "../../core/contracts/contribution.ts"
 import type { Objective, ObjectiveContext } from "../../core/contracts/objective.ts"
 import { PluginError } from "../../core/contracts/plugin_error.ts"
 import * as ops from "../../core/tensor/ops.ts"
@@ -20,15 +21,26 @@ export function distilling(options: ResolvedOptions): (next: Objective) => Objec
   }
 }
 
+/** Throws PluginError where one of a model's tasks has nothing that is compared. */
+export function checkTasks(id: string, tasks: Readonly<Record<string, TaskInfo>>): void {
+  for (const [name, { fields: { labels } }] of Object.entries(tasks)) {
+    if (labels?.dtype !== "i32" || labels.size !== undefined) throw incomparable(id, name)
+  }
+}
+
 /** 1 where an example or a token has a label. */
 function labeledPlaces(
   { batch: { fields: { labels }, task }, outputs: { logits } }: ObjectiveContext,
   id: string,
 ): Tensor {
   if (labels?.dtype === "i32" && labels.shape.length === logits.shape.length - 1) return ops.sub(1, ops.less(labels, 0))
+  throw incomparable(id, task)
+}
+
+function incomparable(id: string, task: string): PluginError {
   const message =
     `${id}: distillation compares probabilities of classes or next tokens, and the task "${task}" has none`
-  throw new PluginError({ plugin: id, message })
+  return new PluginError({ plugin: id, message })
 }
 
 function logSoftmax(logits: Tensor): Tensor {

@@ -17,11 +17,11 @@ import { attempt } from "../../core/contracts/attempt.ts"
 import type { Contribution } from "../../core/contracts/contribution.ts"
 import { PluginError } from "../../core/contracts/plugin_error.ts"
 import { collection, plugin, type Plugins } from "../../core/contracts/plugins.ts"
-import { distilling } from "./distill.ts"
+import { checkTasks, distilling } from "./distill.ts"
 import { type DistillOptions, type ResolvedOptions, resolveOptions } from "./options.ts"
 
 export type { Plugins, PluginsService } from "../../core/contracts/plugins.ts"
-export type { DistillOptions, ResolvedOptions } from "./options.ts"
+export { type DistillOptions, OPTIONS as distillOptions, type ResolvedOptions } from "./options.ts"
 
 /** What holds a program's models to their base. */
 export interface ReplayService {
@@ -53,6 +53,8 @@ export function distill(options: DistillOptions = {}): Layer.Layer<Replay, Plugi
       const resolved = yield* attempt(() => resolveOptions(options), PluginError)
       const contribution: Contribution = {
         id: resolved.id,
+        settings: resolved,
+        resolve: (tasks) => (checkTasks(resolved.id, tasks), {}),
         requires: { paddedRows: false },
         objective: { wrap: distilling(resolved) },
       }

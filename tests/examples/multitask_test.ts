@@ -27,14 +27,18 @@ Deno.test("the example trains on two files of tasks, and says in one line what i
     const both = [...topic, "--task", `size=${directory}/size.csv`, "--regression", "size"]
     const done = await start(...both, "--uncertainty", "--gradient-surgery", "pcgrad", "--mixing", "equal")
     assertEquals(done.code, 0, done.errors)
-    assert(/topic, \d test rows: loss .* accuracy/.test(done.out), done.out)
-    assert(/size, \d test rows: loss .* pearson/.test(done.out), done.out)
-    const saved = JSON.parse(await Deno.readTextFile(`${directory}/run/adapters/size/multitask.json`))
+    assert(/data: topic: .*, [1-9] for the test/.test(done.out), done.out)
+    assert(/after, topic: loss .* accuracy/.test(done.out), done.out)
+    assert(/after, size: loss .* pearson/.test(done.out), done.out)
+    const saved = JSON.parse(await Deno.readTextFile(`${directory}/run/adapter/size/multitask.json`))
     assertEquals(Object.keys(saved), ["logVariance.topic", "logVariance.size"])
 
     const one = await start(...topic, "--overwrite")
     assertEquals(one.code, 1)
-    assertStringIncludes(one.errors, 'error: multitask/default: the model has one task, ["topic"]: give it two or more')
+    assertStringIncludes(
+      one.errors,
+      'error: tasks must be two or more, got ["topic"]: of one task, give data and task in their place',
+    )
     const other = await start(...topic, "--regression", "tone", "--overwrite")
     assertStringIncludes(other.errors, 'error: --regression names "tone"; the tasks are topic')
     const cold = await start(...both, "--mixing", "temperature", "--temperature", "0", "--overwrite")

@@ -1,6 +1,6 @@
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
-import { assertEquals } from "@std/assert"
+import { assert, assertEquals } from "@std/assert"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { columnProblems } from "../../core/run/columns.ts"
@@ -10,7 +10,7 @@ import { Dataset } from "../../mod.ts"
 import { specOf } from "../../examples/lora.ts"
 
 const flags = (given: Record<string, unknown>) => {
-  const { path: _, ...data } = specOf({ data: "a.tsv", ...given } as Parameters<typeof specOf>[0]).data
+  const { path: _, ...data } = specOf({ data: "a.tsv", ...given } as Parameters<typeof specOf>[0]).data!
   return data
 }
 
@@ -50,9 +50,9 @@ Deno.test("a run file says the same, beside the columns", async () => {
       Effect.provide(NodePath.layer),
     ),
   )
-  assertEquals([run.columns, run.reading], [{ text: "a", label: "b" }, reading])
-  assertEquals([run.model.path, run.data, run.output], ["files/m", "files/d.dat", "files/out"])
-  assertEquals([run.validation, run.test, run.seed, run.training.epochs], [0.1, 0.2, 42, 5])
+  const one = { path: "files/d.dat", columns: { text: "a", label: "b" }, reading, validation: 0.1, test: 0.2 }
+  assertEquals(run.data, { one })
+  assertEquals([run.model.path, run.output, run.seed, run.training.epochs], ["files/m", "files/out", 42, 5])
 })
 
 Deno.test("the format that is said, not the extension, decides whether there are labels", () => {
@@ -99,7 +99,10 @@ Deno.test("a run file can name a reader of another package", async () => {
   const data = await Effect.runPromise(
     decodeRunFile(content("rows"), "run.json", METHODS, [rows]).pipe(
       Effect.flatMap((spec) => resolveRun(spec, "", [rows])),
-      Effect.flatMap(({ data, columns, reading }) => Dataset.file(data, columns, reading)),
+      Effect.flatMap(({ data }) => {
+        assert("one" in data)
+        return Dataset.file(data.one.path, data.one.columns, data.one.reading)
+      }),
       Effect.provide([NodePath.layer, NodeFileSystem.layer]),
     ),
   )

@@ -46,21 +46,81 @@ const FILE = {
   output: "../out",
 }
 
+/** A model in `model` and labelled texts in `own.csv`. */
+async function makeFiles(directory: string): Promise<void> {
+  await Deno.mkdir(`${directory}/files`)
+  await run(Effect.gen(function* () {
+    yield* saveCheckpoint(yield* languageModel(), `${directory}/model`)
+    yield* saveTokenizer(`${directory}/model`, trainBpe(texts(60).rows.map(({ text }) => text), { vocabSize: 300 }))
+  }))
+  const { labels, rows } = texts(120)
+  const lines = rows.map(({ text, label }, i) => `${text} ${i},${labels[label]}`)
+  await Deno.writeTextFile(`${directory}/own.csv`, ["text,label", ...lines].join("\n"))
+}
+
+const lineOf = (out: string, name: string) =>
+  out.split("\n").find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2)
+
+Deno.test("a run file trains several tasks with one adapter for all and one for some, and all of it loads again", async () => {
+  const directory = await Deno.realPath(await Deno.makeTempDir())
+  try {
+    await makeFiles(directory)
+    const { rows } = texts(90)
+    const scored = rows.map(({ text }, i) => JSON.stringify({ words: `${text} ${i}`, size: text.length / 40 }))
+    await Deno.writeTextFile(`${directory}/size.jsonl`, scored.join("\n"))
+    const { data: _, ...rest } = FILE
+    const write = (methods: ReadonlyArray<unknown>) =>
+      Deno.writeTextFile(
+        `${directory}/files/run.json`,
+        JSON.stringify({
+          ...rest,
+          tasks: {
+            topic: { data: { path: "../own.csv", validation: 0.2 } },
+            size: { data: { path: "../size.jsonl", text: "words", label: "size" }, task: "regression" },
+          },
+          methods,
+        }),
+      )
+    const lora = { method: "lora", r: 2 }
+    const own = { method: "lora", name: "own", r: 1, tasks: ["size"] }
+    const multitask = { method: "multitask", mixing: "equal", lossWeights: "uncertainty", gradientSurgery: "pcgrad" }
+    await write([lora, { ...own, tasks: ["sise"] }, multitask])
+    assertStringIncludes(
+      (await example(directory, "files/run.json")).error,
+      'error: lora/own is for the task "sise"; the model has ["topic","size"]',
+    )
+    await write([lora, own, multitask, { method: "distill" }])
+    assertStringIncludes(
+      (await example(directory, "files/run.json", "--overwrite")).error,
+      "error: replay/default: distillation compares probabilities of classes or next tokens",
+    )
+    await write([lora, own, multitask, { method: "curriculum", difficulty: "rarity" }])
+    const done = await example(directory, "files/run.json", "--overwrite")
+    assertEquals(done.code, 0, done.error)
+    const summary = JSON.parse(await Deno.readTextFile(`${directory}/out/summary.json`))
+    assertEquals(summary.judgedBy, { topic: "test", size: "test" })
+    for (const task of ["topic", "size"]) assert(summary.test[task].loss < summary.base[task].loss, task)
+    assertStringIncludes(await Deno.readTextFile(`${directory}/out/report.html`), "after, size, test rows")
+
+    const saved = await example(directory, "files/run.json", "--evaluate")
+    assertEquals(saved.code, 0, saved.error)
+    for (const task of ["topic", "size"]) {
+      assertEquals(lineOf(saved.out, `saved, ${task}`), lineOf(done.out, `after, ${task}`))
+    }
+    await write([lora, { ...own, tasks: ["topic"] }, multitask, { method: "curriculum", difficulty: "rarity" }])
+    const { error } = await example(directory, "files/run.json", "--resume")
+    assertStringIncludes(error, "configuration differs in settings.lora/own.tasks.0")
+  } finally {
+    await Deno.remove(directory, { recursive: true })
+  }
+})
+
 Deno.test("a run file trains several methods, two of one kind, and all of it loads again", async (t) => {
   const directory = await Deno.realPath(await Deno.makeTempDir())
   const write = (change: Partial<typeof FILE>, name = "run.json") =>
     Deno.writeTextFile(`${directory}/files/${name}`, JSON.stringify({ ...FILE, ...change }))
-  const lineOf = (out: string, name: string) =>
-    out.split("\n").find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2)
   try {
-    await Deno.mkdir(`${directory}/files`)
-    await run(Effect.gen(function* () {
-      yield* saveCheckpoint(yield* languageModel(), `${directory}/model`)
-      yield* saveTokenizer(`${directory}/model`, trainBpe(texts(60).rows.map(({ text }) => text), { vocabSize: 300 }))
-    }))
-    const { labels, rows } = texts(120)
-    const lines = rows.map(({ text, label }, i) => `${text} ${i},${labels[label]}`)
-    await Deno.writeTextFile(`${directory}/own.csv`, ["text,label", ...lines].join("\n"))
+    await makeFiles(directory)
     await write({})
     const before = [...Deno.readDirSync(directory)].map(({ name }) => name).sort()
 
@@ -68,7 +128,7 @@ Deno.test("a run file trains several methods, two of one kind, and all of it loa
       const cases: ReadonlyArray<readonly [Partial<typeof FILE>, string]> = [
         [
           { methods: [{ method: "lorra" }] },
-          `methods[0].method must be "lora", "adapters", "prefix-tuning", "prompt-tuning", "curriculum" or "differential-privacy", got "lorra"`,
+          `methods[0].method must be "lora", "adapters", "prefix-tuning", "prompt-tuning", "multitask", "curriculum", "distill" or "differential-privacy", got "lorra"`,
         ],
         [
           { methods: [{ method: "lora", name: "../up" }] },
@@ -120,9 +180,10 @@ Deno.test("a run file trains several methods, two of one kind, and all of it loa
         "prompt_tuning/adapter_config.json",
         "second/adapter_config.json",
       ])
-      const { methods, options } = JSON.parse(await Deno.readTextFile(`${directory}/out/config.json`))
+      const { methods, settings } = JSON.parse(await Deno.readTextFile(`${directory}/out/config.json`))
       assertEquals(methods.length, METHODS.length)
-      assertEquals(options["lora second"], { r: 3, targetModules: ["v_proj"] })
+      const { r, targetModules } = settings["lora/second"]
+      assertEquals([r, targetModules], [3, ["v_proj"]])
     })
 
     await t.step("all of it loads again, in another order of methods", async () => {
@@ -136,7 +197,7 @@ Deno.test("a run file trains several methods, two of one kind, and all of it loa
       assertStringIncludes((await example(directory, "files/run.json")).error, "holds another run")
       await write({ methods: METHODS.map((method) => "r" in method ? { ...method, r: 4 } : method) })
       const resumed = await example(directory, "files/run.json", "--resume")
-      assertStringIncludes(resumed.error, "configuration differs in options.lora default.r (was 2, is 4)")
+      assertStringIncludes(resumed.error, "configuration differs in settings.lora/default.r (was 2, is 4)")
       const other = await example(directory, "files/run.json", "--evaluate")
       assertStringIncludes(other.error, "lora/default")
       await write({})

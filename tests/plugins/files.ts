@@ -32,10 +32,10 @@ export function shapesIn(path: string): Record<string, ReadonlyArray<number>> {
 }
 
 /** A directory that is gone afterwards. */
-export async function inDirectory(use: (directory: string) => Promise<void>): Promise<void> {
+export async function inDirectory<A>(use: (directory: string) => Promise<A>): Promise<A> {
   const directory = await Deno.makeTempDir()
   try {
-    await use(directory)
+    return await use(directory)
   } finally {
     await Deno.remove(directory, { recursive: true })
   }

@@ -82,6 +82,24 @@ Deno.test("a run does not go on with another window or other rows", async () => 
   }
 })
 
+Deno.test("rows behind the first window that changed are noticed on resume", async () => {
+  const more = { maxSteps: 8, saveEvery: 1, runFolder: `${folder}/changed` }
+  await train(streamed(16), more, 3)
+  const changed = (from: number, to = Infinity) => (path: string) =>
+    Effect.map(streamed(16)(path), (all) => ({
+      ...all,
+      chunks: {
+        async *[Symbol.asyncIterator]() {
+          for await (const rows of all.chunks) {
+            yield rows.filter(({ row }) => row <= to).map((one) => one.row > from ? { ...one, text: "changed" } : one)
+          }
+        },
+      },
+    }))
+  await assertRejects(() => train(changed(16), { ...more, resume: true }), Error, "has other rows than before")
+  await assertRejects(() => train(changed(99, 17), { ...more, resume: true }), Error, "than before: a run goes on")
+})
+
 Deno.test("rows come in parts, each once a pass, and no more than a window is held", async () => {
   let most = 0
   const rows = sentences.map((text, i) => ({ text, row: i + 1 }))

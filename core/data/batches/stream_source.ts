@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import { type BatchSource, DEFAULT_TASK, type Json, type Step } from "../../contracts/batch_source.ts"
 import type { Data, DataRow, StreamedData } from "../data.ts"
 import { DataError } from "../data_error.ts"
+import { hashOf, jsonBytes } from "../digest.ts"
 import type { Example } from "../encode.ts"
 import { type BatchOptions, makeBatches } from "./batches.ts"
 
@@ -21,9 +22,14 @@ interface Place {
   readonly example: number
   /** Steps of the window that are drawn. */
   readonly step: number
+  /** Hash of this pass's rows up to the window's end; 0 before there are any. */
+  readonly read: number
 }
 
-const START: Place = { pass: 0, row: 0, window: 0, example: 0, step: 0 }
+const START: Place = { pass: 0, row: 0, window: 0, example: 0, step: 0, read: 0 }
+
+const hashRows = (rows: ReadonlyArray<DataRow>, before: number): number =>
+  rows.reduce((hash, row) => hashOf(jsonBytes(row), hash), before)
 
 /** A source that reads as it draws. */
 export interface StreamSource extends BatchSource {
@@ -55,6 +61,10 @@ export function makeStreamSource(
   let place = START
   let loaded: { readonly rows: number; readonly examples: number; readonly steps: ReadonlyArray<Step> } | undefined
   let cursor = makeCursor(chunks)
+  const changed = (what: string) => {
+    const message = `${data.source} has ${what}: a run goes on with the same data`
+    return new DataError({ reason: "BadInput", message })
+  }
   const rewind = async () => {
     await cursor.close()
     cursor = makeCursor(chunks)
@@ -64,7 +74,7 @@ export function makeStreamSource(
     if (rows.length === 0) {
       if (at.row === 0) throw new DataError({ reason: "Empty", message: `${data.source} holds no rows` })
       await rewind()
-      return load({ ...at, pass: at.pass + 1, row: 0 })
+      return load({ ...at, pass: at.pass + 1, row: 0, read: 0 })
     }
     const made = encode({ ...info, rows })
     for (const old in examples) delete examples[old]
@@ -76,28 +86,33 @@ export function makeStreamSource(
       })),
     }))
     loaded = { rows: rows.length, examples: made.length, steps }
-    place = at
+    place = { ...at, read: hashRows(rows, at.read) }
   }
-  /** Goes to the rows before the place again, as far as they are not in memory. */
+  /** Goes to the rows before the place again, as far as they are not in memory, and checks that they are the same. */
   const reopen = async () => {
+    const { read, pass } = place
     await rewind()
+    let before = 0
     for (let left = place.row; left > 0;) {
-      const { length } = await cursor.take(Math.min(left, size))
-      if (length === 0) throw new Error(`${data.source} has fewer rows than before: a run goes on with the same data`)
-      left -= length
+      const rows = await cursor.take(Math.min(left, size))
+      if (rows.length === 0) throw changed("fewer rows than before")
+      before = hashRows(rows, before)
+      left -= rows.length
     }
-    await load(place)
+    await load({ ...place, read: before })
+    if (read !== 0 && (place.read !== read || place.pass !== pass)) throw changed("other rows than before")
   }
   const advance = async () => {
     if (loaded === undefined) await reopen()
     while (place.step >= loaded!.steps.length) {
-      const { pass, row, window, example } = place
+      const { pass, row, window, example, read } = place
       await load({
         pass,
         row: row + loaded!.rows,
         window: window + 1,
         example: example + loaded!.examples,
         step: 0,
+        read,
       })
     }
   }

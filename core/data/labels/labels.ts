@@ -72,7 +72,7 @@ export const readLabels = (
  *
  * @throws DataError `Label` with all rows whose label is unknown or out of range.
  */
-export const labelIds = (
+const labelIds = (
   cells: ReadonlyArray<string>,
   names: ReadonlyArray<string>,
   where: LabelPlaces,

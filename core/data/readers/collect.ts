@@ -5,7 +5,7 @@ import { type Row, type Table, tableOf } from "../table/table.ts"
 import type { Chunk } from "./reader.ts"
 
 /** The table of a chunk that follows `before` rows. @throws DataError `Malformed` for rows that are not objects. */
-export const tableOfChunk = ({ rows, places, unit, ...rest }: Chunk, source: string, before: number): Table => ({
+const tableOfChunk = ({ rows, places, unit, ...rest }: Chunk, source: string, before: number): Table => ({
   ...tableOf(rows, source, places ?? rows.map((_, index) => before + index + 1), unit),
   ...rest,
 })

@@ -1,3 +1,4 @@
+import type { OptionNames } from "../../options/unknown_option.ts"
 import type { Reader } from "../readers/reader.ts"
 import type { TextOptions } from "./text_options.ts"
 
@@ -10,4 +11,15 @@ export interface ReadOptions extends TextOptions {
   readonly format?: string
   /** Readers of other formats; they come before those of this package. Default: none. */
   readonly readers?: ReadonlyArray<Reader>
+}
+
+/** The names of {@link ReadOptions}. */
+export const READ_OPTIONS: OptionNames<ReadOptions> = {
+  format: true,
+  readers: true,
+  header: true,
+  delimiter: true,
+  quotes: true,
+  encoding: true,
+  document: true,
 }

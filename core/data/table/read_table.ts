@@ -1,10 +1,11 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type * as Stream from "effect/Stream"
-import { DataError } from "../data_error.ts"
+import { attempt, DataError } from "../data_error.ts"
 import { READERS } from "../readers/builtin.ts"
 import type { Chunk, Reader } from "../readers/reader.ts"
-import type { ReadOptions } from "./read_options.ts"
+import { checkOptions } from "./check_options.ts"
+import { READ_OPTIONS, type ReadOptions } from "./read_options.ts"
 import { fileSource, type Source } from "./source.ts"
 import type { Table } from "./table.ts"
 
@@ -49,10 +50,11 @@ export const openTable = (
   path: string,
   options: ReadOptions = {},
 ): Effect.Effect<Stream.Stream<Chunk, DataError>, DataError, FileSystem.FileSystem> =>
-  Effect.flatMap(
-    fileSource(path),
-    (source) => Effect.flatMap(readerOf(source, options), (reader) => reader.open(source, options)),
-  )
+  Effect.gen(function* () {
+    yield* attempt(() => checkOptions(options, READ_OPTIONS))
+    const source = yield* fileSource(path)
+    return yield* (yield* readerOf(source, options)).open(source, options)
+  })
 
 /**
  * Reads a file into a table. Text is UTF-8, or UTF-16 where it shows; gzip is unpacked.

@@ -38,7 +38,7 @@ export const replaceMatches = (text: string, pattern: RegExp, content: string): 
  * A regular expression of Oniguruma's syntax (which the reference library uses) as JavaScript's. What is not known to mean
  * the same is an error.
  */
-export const translate = (source: string, where: string): RegExp => {
+const translate = (source: string, where: string): RegExp => {
   const problem = (what: string) =>
     tokenizerError(`${where}: ${what} in the regular expression ${JSON.stringify(source)} is not known here`)
   const js = new Translation(source, problem).all()

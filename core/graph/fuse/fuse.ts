@@ -48,7 +48,7 @@ export function isGenerator(node: Tensor): boolean {
 }
 
 /** Whether a node is a reduction along the last axis alone. */
-export function isRowReduce(node: Tensor): boolean {
+function isRowReduce(node: Tensor): boolean {
   const axes = node.attributes.axes as number[]
   return isReduction(node) && axes.length === 1 && axes[0] === node.shape.length - 1
 }

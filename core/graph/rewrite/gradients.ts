@@ -2,9 +2,9 @@
  * Reverse-mode derivatives as a graph transform: graph in, graph out.
  * @module
  */
-import { add } from "../../tensor/operations/elementwise.ts"
+import { add, equal, where } from "../../tensor/operations/elementwise.ts"
 import { again, recomputeOperation } from "../../tensor/composites/recompute.ts"
-import { full, inputOperation } from "../../tensor/operations/leaves.ts"
+import { full, inputOperation, iota } from "../../tensor/operations/leaves.ts"
 import { batchSumOperation, expand } from "../../tensor/operations/broadcast.ts"
 import { sameShape, show, sizeOf } from "../../tensor/shape.ts"
 import { ShapeError } from "../../tensor/shape_error.ts"
@@ -13,6 +13,7 @@ import { concat, padOperation, reshape } from "../../tensor/operations/views.ts"
 import { decompose } from "./decompose.ts"
 import { allOf } from "../nodes.ts"
 import { withExamples } from "./per_example.ts"
+import { isElementwise } from "./simplify.ts"
 
 /** Options of {@link gradients}. */
 export interface GradientOptions {
@@ -65,7 +66,7 @@ function batchOf(root: Tensor): Batch {
 }
 
 /** All nodes that `root` depends on, inputs first. */
-export function reachable(root: Tensor): ReadonlyArray<Tensor> {
+function reachable(root: Tensor): ReadonlyArray<Tensor> {
   return allOf([root])
 }
 
@@ -93,7 +94,9 @@ function pullBack(
     node.inputs.forEach((input, i) => {
       const share = passed[i]
       if (share === undefined || !leading.has(input)) return
-      const part = batch !== undefined && !apart && !batch.has(input) ? perExample(share, input, batch.size) : share
+      const part = batch !== undefined && !apart && !batch.has(input)
+        ? hasRows(input, node, batch.size) ? ownRows(share, batch.size) : perExample(share, input, batch.size)
+        : share
       parts.set(input, [...parts.get(input) ?? [], part])
     })
   }
@@ -134,6 +137,17 @@ function derivative(node: Tensor, own: Tensor, leading: ReadonlySet<Tensor>): Re
   const wanted = node.inputs.filter((x) => leading.has(x))
   const found = pullBack(decompose(node), own, wanted, { partial: true })
   return node.inputs.map((x) => found[wanted.indexOf(x)])
+}
+
+/** Whether an operand that no example is part of has a row for each of them, such as a constant. */
+const hasRows = ({ shape }: Tensor, node: Tensor, size: number): boolean =>
+  size > 1 && isElementwise(node) && shape.length === node.shape.length && shape[0] === size
+
+/** What each example gives to an operand that has a row for each of them: its own row, and zeros. */
+function ownRows(share: Tensor, size: number): Tensor {
+  const isOwn = equal(iota([size, 1], 0), iota([1, size], 1))
+  const inner = share.shape.slice(1).map(() => 1)
+  return where(reshape(isOwn, [size, size, ...inner]), reshape(share, [1, ...share.shape]), 0)
 }
 
 /** What each example gives to an operand that all share: the share before its sum over the batch. */

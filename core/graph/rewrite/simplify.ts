@@ -3,11 +3,17 @@
  * are simplified.
  * @module
  */
-import type { ElementwiseOperation } from "../../tensor/operations/elementwise.ts"
+import { add, type ElementwiseOperation } from "../../tensor/operations/elementwise.ts"
 import { full, fullOperation } from "../../tensor/operations/leaves.ts"
 import { matmul, matmulOperation } from "../../tensor/operations/matmul.ts"
 import { scatterAdd, scatterAddOperation } from "../../tensor/operations/indexing.ts"
-import { batchSumOperation, expand, expandOperation, sumOperation } from "../../tensor/operations/broadcast.ts"
+import {
+  batchSum,
+  batchSumOperation,
+  expand,
+  expandOperation,
+  sumOperation,
+} from "../../tensor/operations/broadcast.ts"
 import { isReduction } from "../../tensor/operations/reduce.ts"
 import { broadcastShapes, sameShape, type Shape, sizeOf } from "../../tensor/shape.ts"
 import { node as make, type Tensor } from "../../tensor/tensor.ts"
@@ -102,9 +108,14 @@ function rewrite(node: Tensor): Tensor {
 
 const fullLike = (node: Tensor, shape: Shape) => full(node.attributes.value as number, shape, node.dtype)
 
+/** Whether a sum over the batch merges into all that is below. */
+const merges = ({ operation, inputs }: Tensor): boolean =>
+  operation === matmulOperation || operation === scatterAddOperation || operation.name === "add" && inputs.every(merges)
+
 /** Merges a sum over the batch into the product, scatter or sum below it. */
 function flatten(node: Tensor): Tensor | undefined {
   const [x] = node.inputs
+  if (x.operation.name === "add" && merges(x)) return add(batchSum(x.inputs[0]), batchSum(x.inputs[1]))
   if (x.operation === matmulOperation) {
     const [a, b] = x.inputs
     const { transposeA, transposeB } = x.attributes

@@ -17,6 +17,8 @@ import type { SafetensorsError } from "../../formats/safetensors/safetensors_err
 import type { StorageError } from "../../formats/files/storage_error.ts"
 import type { StoredDType } from "../../formats/safetensors/stored_dtype.ts"
 import { encodingOf } from "../../../kernels/encodings.ts"
+import { OBJECT, PATH, wrongArgument } from "../../options/argument.ts"
+import type { Field } from "../../options/field.ts"
 import type { StoredTensor } from "../../weights/stored_tensor.ts"
 import type { Ties } from "../../weights/weight_map.ts"
 import { firstValues } from "./first_values.ts"
@@ -52,6 +54,7 @@ export function load(
   options: LoadOptions,
 ): Effect.Effect<Model, LoadError, Backend | Plugins | Families | FileSystem.FileSystem | EffectScope.Scope> {
   return Effect.gen(function* () {
+    yield* checked("directory", directory, PATH)
     const { weights, head, ...own } = yield* attempt(() => resolveLoad(LOAD_OPTIONS, options), ModelError)
     const path = directory.length > 1 ? directory.replace(/\/+$/, "") : directory
     const config = yield* readModelConfig(path)
@@ -81,6 +84,7 @@ export function initialize(
   options: InitializeOptions,
 ): Effect.Effect<Model, LoadError, Backend | Plugins | Families | EffectScope.Scope> {
   return Effect.gen(function* () {
+    yield* checked("config", config, OBJECT)
     const own = yield* attempt(() => resolveLoad(INITIALIZE_OPTIONS, options), ModelError)
     const description = yield* describe(new ConfigReader("config", config), "", own)
     const found = foundInConfig(description)
@@ -93,6 +97,12 @@ export function initialize(
     yield* writeParameters(model, yield* firstValues(model, seed, earlier))
     return model
   })
+}
+
+/** Fails with a {@link ModelError} where an argument is not as `field` says. */
+function checked(name: string, value: unknown, field: Field<unknown>): Effect.Effect<void, ModelError> {
+  const message = wrongArgument(name, value, field)
+  return message === undefined ? Effect.void : Effect.fail(new ModelError({ reason: "Options", message }))
 }
 
 /** What a frozen parameter of the base is kept in. */

@@ -1,6 +1,7 @@
 import type { Encoding } from "../../../kernels/encoding.ts"
 import { DEFAULT_TASK } from "../../contracts/batch_source.ts"
-import { faultsOf, mustBe, withDefaults } from "../../options/check.ts"
+import { OBJECT } from "../../options/argument.ts"
+import { faultsOf, mustBe, valueFaults, withDefaults } from "../../options/check.ts"
 import type { Field, Made, OptionTable, Resolved } from "../../options/field.ts"
 import * as field from "../../options/fields.ts"
 import { ModelError } from "../model_error.ts"
@@ -43,8 +44,17 @@ export interface LoadOptions extends InitializeOptions {
 }
 
 /** A value that no file can hold. */
-const value = field.opaque<object>()({
-  faults: (value, at) => typeof value === "object" && value !== null ? [] : [mustBe(at, "an object", value)],
+const value = field.opaque<object>()({ faults: (value, at) => valueFaults(value, OBJECT, at) })
+
+const isTask = (value: unknown): boolean => {
+  const { kind, rows, objective } = (value ?? {}) as Partial<TaskOf>
+  return typeof kind === "string" && Array.isArray(rows) && typeof objective === "function"
+}
+
+/** A task: of this package, or from outside. */
+const task = field.opaque<TaskOf>()({
+  wanted: "a task, such as Task.causalLM()",
+  faults: (value, at) => isTask(value) ? [] : [mustBe(at, "a task, such as Task.causalLM()", value)],
 })
 
 /** `weights` by name. */
@@ -60,8 +70,8 @@ export const NAMED_WEIGHTS: Made<"stored" | "f32" | "bf16" | "f16", { readonly d
 
 /** {@link InitializeOptions} as a table. */
 export const INITIALIZE_OPTIONS: OptionTable<InitializeOptions, keyof TaskOptions> = {
-  task: value as Field<TaskOf>,
-  tasks: value as Field<Required<TaskOptions>["tasks"]>,
+  task,
+  tasks: field.byName(task, {}),
   seed: field.integer({ minimum: 0, default: 42, doc: "Seed of new parameters" }),
 }
 

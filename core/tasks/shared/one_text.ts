@@ -6,7 +6,7 @@ import type { DataRow, Encoding, RowKind } from "../../data/data.ts"
 import { textKey } from "../../data/split/text_keys.ts"
 import { cellsOf } from "../../data/table/cells.ts"
 import type { Table } from "../../data/table/table.ts"
-import { cutterOf, type Fields } from "../../data/tokenizer/training/pieces.ts"
+import { cutterOf, type Fields } from "../../data/pieces/pieces.ts"
 
 interface OneText extends DataRow {
   readonly text: string

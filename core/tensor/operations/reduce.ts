@@ -5,7 +5,7 @@ import { div, equal, mul, neg, toFloat, toInt, where } from "./elementwise.ts"
 import { iota } from "./leaves.ts"
 
 /** Maximum over some axes. Elements that share the maximum share its cotangent. */
-export const maximumOperation: Reduction = reduction("max", (n, cotangent) => {
+const maximumOperation: Reduction = reduction("max", (n, cotangent) => {
   const winners = equal(n.inputs[0], n)
   return [mul(winners, div(cotangent, reduce(sumOperation, winners, n.attributes.axes as number[])))]
 })

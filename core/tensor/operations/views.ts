@@ -68,7 +68,7 @@ export const sliceOperation: Operation = {
   lift: { attributes: ({ starts }) => ({ starts: [0, ...starts as number[]] }) },
 }
 /** One axis in reverse: attribute `axis`. */
-export const flipOperation: Operation = {
+const flipOperation: Operation = {
   name: "flip",
   derivative: (n, cotangent) => [flip(cotangent, n.attributes.axis as number)],
   reference: pick,
@@ -119,7 +119,7 @@ export const concatOperation: Operation = {
   lift: { attributes: ({ axis }) => ({ axis: axis as number + 1 }) },
 }
 /** The identity that lets no derivative through. */
-export const stopGradientOperation: Operation = {
+const stopGradientOperation: Operation = {
   name: "stopGradient",
   derivative: () => [undefined],
   decompose: (n) => n.inputs[0],

@@ -8,9 +8,10 @@ import { notesOf } from "../../data/encode_notes.ts"
 import { formatPreview, preview } from "../../data/preview.ts"
 import type { Plan } from "../plan.ts"
 
-/** What plugins say; secrets in checkpoints; notes of data, tokenizer and examples; an example with its learned part. Reports repeat warnings. */
+/** A learning rate of 0, under which nothing trains; what plugins say; secrets in checkpoints; notes of data, tokenizer and examples; an example with its learned part. Reports repeat warnings. */
 export function messagesOf(
   { train, validation, tokenizer, maxLength, taskOf, contributions }: Plan,
+  learningRate: number,
 ): ReadonlyArray<TrainMessage> {
   const all = [...Object.values(train), ...Object.values(validation)]
   const truncated = all.reduce((sum, own) => sum + own.truncated, 0)
@@ -25,6 +26,7 @@ export function messagesOf(
     `checkpoints of this run hold the secret key of ${secretive.join(", ")}, which removes its noise: only ` +
     "their owner can read them (mode 0600), and they must not be published"
   return [
+    ...told("warning", learningRate === 0 ? ["the learning rate is 0: this run changes no weights"] : []),
     ...contributions.flatMap(({ messages = [] }) => messages),
     ...told("warning", secretive.length === 0 ? [] : [secrets]),
     ...told("info", all.flatMap(({ data }) => data.notes ?? [])),

@@ -4,6 +4,7 @@ import { DataError, listPlaces } from "../../data/data_error.ts"
 import { encode, encodeBlocks, type Encoded } from "../../data/encode.ts"
 import { wrongTokenId } from "../../data/token_ids.ts"
 import type { Tokenizer } from "../../data/tokenizer/tokenizer.ts"
+import { OBJECT, wrongArgument } from "../../options/argument.ts"
 import type { TaskOf, Vocabulary } from "../../tasks/task.ts"
 import { TrainingError } from "../training_error.ts"
 
@@ -43,23 +44,27 @@ export interface TaskExamples extends Encoded {
 
 const isData = (split: Split): split is Data => Array.isArray(split.rows) || isStreamed(split as Data)
 
+/** Whether rows are in memory and of a kind, as `Dataset` makes them. */
+const isInMemory = (data: Data | undefined): boolean =>
+  Array.isArray(data?.rows) && wrongArgument("kind", data.kind, OBJECT) === undefined
+
 /** Whether rows are read while the model trains. */
 export const isStreamed = (split: TrainingData["train"] | Data | undefined): split is StreamedData =>
   typeof split === "object" && split !== null && "chunks" in split && Symbol.asyncIterator in split.chunks
 
 /** Throws a {@link TrainingError} for what is no data set in memory; `what` says where it was given. */
 export function checkInMemory(data: Data | undefined, what: string): void {
-  if (Array.isArray(data?.rows)) return
+  if (isInMemory(data)) return
   const message = isStreamed(data)
     ? `${what} is a stream; streamed rows can only be the whole training split of a model of one task: read it with ` +
       "Dataset.file"
-    : `${what} must be a data set`
+    : `${what} must be a data set, as Dataset.csv, Dataset.rows and the others make it`
   throw new TrainingError({ reason: "Options", message })
 }
 
 /** Data sets of a split by task. One without rows counts as none. */
 export function tasksOf(split: Split | undefined): Readonly<Record<string, Data>> {
-  if (split === undefined) return {}
+  if (split === undefined || split === null) return {}
   const tasks = isData(split) ? { [DEFAULT_TASK]: split } : split
   for (const [name, data] of Object.entries(tasks)) checkInMemory(data, `data of "${name}"`)
   return Object.fromEntries(Object.entries(tasks).filter(([, data]) => data.rows.length > 0))

@@ -1,5 +1,6 @@
 import type { BatchTensors, Objective } from "../../contracts/objective.ts"
 import type { Model, ModelParameter } from "../../model/model.ts"
+import type { OptionNames } from "../../options/unknown_option.ts"
 import type { Tensor } from "../../tensor/tensor.ts"
 import { adamW } from "../optimizers/adamw.ts"
 import type { Optimizer } from "../optimizers/optimizer.ts"
@@ -34,6 +35,20 @@ export interface SessionOptions {
   readonly exampleLosses?: boolean
   /** Compute the inner values of the model's blocks again for derivatives: less memory, more work. Default false. */
   readonly gradientCheckpointing?: boolean
+}
+
+/** The names of {@link SessionOptions}. */
+export const SESSION_OPTIONS: OptionNames<SessionOptions> = {
+  optimizer: true,
+  weightDecay: true,
+  maxGradNorm: true,
+  seed: true,
+  tasks: true,
+  objective: true,
+  prepare: true,
+  examplesPerStep: true,
+  exampleLosses: true,
+  gradientCheckpointing: true,
 }
 
 const wrong = (message: string) => new TrainingError({ reason: "Options", message })

@@ -17,6 +17,11 @@ const DOT_COLUMNS = [0, 8, 4, 3, 2]
 const DEPTH = 128
 /** About so many units, to occupy many threads. */
 const UNITS = 32
+/**
+ * Fewest panels of columns in a unit of dot products: so many columns lie between the streams that a tile reads. With one
+ * between them a product of a row takes three times as long, with two more than twice.
+ */
+const DOT_PANELS = 6
 
 /** How a thin product is cut. Depends on the product alone. */
 export interface ThinBlocking {
@@ -61,7 +66,8 @@ export const thinBlocking = (product: Product, encodings: Encodings): ThinBlocki
   const columnPanels = Math.ceil(n / columns)
   // A unit begins at a multiple of four columns, as epilogues ask for.
   const group = columns % 4 === 0 ? 1 : columns % 2 === 0 ? 2 : 4
-  const unitPanels = group * Math.max(1, Math.floor(entries * columnPanels / (UNITS * group)))
+  const fewest = dot ? Math.ceil(DOT_PANELS / group) : 1
+  const unitPanels = group * Math.max(fewest, Math.floor(entries * columnPanels / (UNITS * group)))
   const entryUnits = Math.ceil(columnPanels / unitPanels)
   const depth = dot ? k : Math.min(k, DEPTH)
   return {

@@ -11,7 +11,7 @@ export const BLOCK = 16
 export const CONSTANTS: ReadonlyArray<number> = [0x61707865, 0x3320646e, 0x79622d32, 0x6b206574]
 
 /** Words that a quarter round mixes, for the eight quarter rounds of a double round. */
-export const QUARTERS: ReadonlyArray<readonly [number, number, number, number]> = [
+const QUARTERS: ReadonlyArray<readonly [number, number, number, number]> = [
   [0, 4, 8, 12],
   [1, 5, 9, 13],
   [2, 6, 10, 14],

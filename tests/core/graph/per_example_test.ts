@@ -42,6 +42,7 @@ function chain(seed: number, examples: number) {
           ? ops.recompute((x) => ops.matmul(ops.tanh(ops.matmul(x, shared)), shared), h)
           : ops.recompute((x) => ops.tanh(ops.mul(x, parameter([width]))), h),
       () => ops.add(h, ops.matmul(parameter([length, length]), h)),
+      () => ops.mul(h, ops.mul(parameter([1, rng.int(2) ? 1 : length, 1]), ops.full(0.7, [examples, 1, 1]))),
       () => ops.rmsNorm(h, parameter([width]), 1e-3),
       () => ops.softmax(h),
       () => ops.transpose(h),

@@ -5,7 +5,7 @@ import type * as FileSystem from "effect/FileSystem"
 import { encodeSafetensors, type FloatDType, type TensorData } from "../../../core/formats/safetensors/safetensors.ts"
 import type { SoupOptions } from "../../../core/weights/average_checkpoints.ts"
 import { soup } from "../../../core/weights/soup.ts"
-import { decodeAllTensors } from "../../../plugins/peft_format/tensors.ts"
+import { decodeAllTensors } from "../../support/adapter_tensors.ts"
 import { distance, fixture } from "../../support/model_layer.ts"
 
 const run = <A, E>(effect: Effect.Effect<A, E, FileSystem.FileSystem>) =>

@@ -28,6 +28,26 @@ Deno.test("nothing in the data becomes markup, and the page needs nothing else",
   assert(!/\b(src|href)=|https?:|url\(|@import/.test(page))
 })
 
+Deno.test("a program adds sections of its own, as plain text", () => {
+  const added = report({
+    ...reportData,
+    sections: [{
+      title: "Costs <in> EUR",
+      text: "a & b",
+      table: { head: ["run", "cost"], rows: [["first", "<b>3</b>"]] },
+      chart: {
+        title: "Cost",
+        xLabel: "day",
+        series: [{ name: "first", style: "train", dots: true, points: [[0, 1], [1, 3]] }],
+      },
+    }],
+  })
+  assertStringIncludes(added, "<h2>Costs &lt;in&gt; EUR</h2>\n<p>a &amp; b</p>")
+  assertStringIncludes(added, `<th scope="row">first</th><td class="number">&lt;b&gt;3&lt;/b&gt;</td>`)
+  assertStringIncludes(added, "<title>first 3 at 1</title>")
+  assert(added.indexOf("Costs") < added.indexOf("<h2>Configuration"))
+})
+
 const division: ReportData["division"] = {
   train: { unit: "line", notes: ["a.csv: 2 <b>texts</b> look alike"] },
   duplicates: Array.from(

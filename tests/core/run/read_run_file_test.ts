@@ -21,12 +21,19 @@ Deno.test("the schema for editors is made from the tables that check: deno task 
 Deno.test("the example is a run file, and so is the least one", async () => {
   const plain = { ...good, data: { path: "d", text: "t" }, task: "masked-lm" }
   const head = { ...good, model: { path: "m", head: "new" }, data: { path: "d", labels: ["no", "yes"] } }
-  for (const content of [read("espalier.json"), good, plain, head]) {
+  const packed = { ...good, data: { path: "d.txt" }, training: { packing: true } }
+  const several = {
+    ...good,
+    data: undefined,
+    tasks: { a: { data: good.data }, b: { data: good.data, task: "regression" } },
+  }
+  for (const content of [read("espalier.json"), good, plain, head, packed, several]) {
     await Effect.runPromise(decodeRunFile(content, "espalier.json", METHODS))
   }
 })
 
 Deno.test("what a run file must not say is named, with its place and the nearest known name", async () => {
+  const several = (tasks: unknown) => ({ ...good, data: undefined, tasks })
   const methods = (...methods: unknown[]) => ({ ...good, methods })
   const cases: ReadonlyArray<readonly [unknown, ...string[]]> = [
     [null, "it must be an object, got null"],
@@ -34,7 +41,6 @@ Deno.test("what a run file must not say is named, with its place and the nearest
     [
       {},
       "model is missing; it must be an object",
-      "data is missing; it must be an object",
       "methods is missing; it must be a list of at least 1",
       "output is missing; it must be a text",
     ],
@@ -73,14 +79,56 @@ Deno.test("what a run file must not say is named, with its place and the nearest
       { ...good, data: { path: "d", validation: 0 }, training: { patience: 2 } },
       "patience counts evaluations of validation rows, and validation is 0: change one of them",
     ],
+    [
+      { ...good, training: { patience: 2, evaluateEvery: "never" } },
+      'patience counts evaluations, and evaluateEvery is "never": change one of them',
+    ],
+    [
+      { ...good, training: { packing: true } },
+      "training.packing is for plain texts of causal-lm, and data is of text and label: leave packing out",
+    ],
+    [
+      { ...good, data: { path: "d.csv", prompt: "p", completion: "c" }, training: { packing: true } },
+      "training.packing is for plain texts of causal-lm, and data is of prompt and completion: leave packing out",
+    ],
+    [{ ...good, data: undefined }, "data is missing: give it, or tasks with data of their own"],
+    [
+      { ...several({ spam: { data: { path: "d.csv" } } }), task: "classification", data: { path: "d.csv" } },
+      "data is for a run of one task, and there are tasks: put it into one of them",
+      "task is for a run of one task, and there are tasks: put it into one of them",
+      'tasks must be two or more, got ["spam"]: of one task, give data and task in their place',
+    ],
+    [several({}), "tasks must be two or more, got []: of one task, give data and task in their place"],
+    [
+      several({ a: {}, b: { data: { path: "d", txt: "t" }, kind: "regression" } }),
+      `tasks["a"].data is missing; it must be an object`,
+      `unknown option "tasks["b"].data.txt"; the nearest known one is "text"`,
+      `unknown option "tasks["b"].kind"; the nearest known one is "data"`,
+    ],
+    [
+      several({ "a b": { data: { path: "d" } }, c: { data: { path: "d" } } }),
+      `a name in tasks must be letters, digits, dashes and underscores, got "a b"`,
+    ],
+    [
+      {
+        ...several({
+          a: { data: { path: "d", labels: ["x", "y"], validation: 0 }, task: "regression" },
+          b: { data: { path: "d", validation: 0 } },
+        }),
+        training: { patience: 1 },
+      },
+      'tasks["a"].data: labels is for classification, token-classification, multi-label-classification, not for ' +
+      "regression: leave it out",
+      "patience counts evaluations of validation rows, and validation is 0: change one of them",
+    ],
     [methods(), "methods must be a list of at least 1, got []"],
     [
       methods({ method: "lorra" }),
-      `methods[0].method must be "lora", "adapters", "prefix-tuning", "prompt-tuning", "curriculum" or "differential-privacy", got "lorra"`,
+      `methods[0].method must be "lora", "adapters", "prefix-tuning", "prompt-tuning", "multitask", "curriculum", "distill" or "differential-privacy", got "lorra"`,
     ],
     [
       methods({ r: 8 }),
-      `methods[0].method is missing; it must be "lora", "adapters", "prefix-tuning", "prompt-tuning", "curriculum" or "differential-privacy"`,
+      `methods[0].method is missing; it must be "lora", "adapters", "prefix-tuning", "prompt-tuning", "multitask", "curriculum", "distill" or "differential-privacy"`,
     ],
     [methods("lora"), `methods[0] must be an object with a method, got "lora"`],
     [

@@ -132,3 +132,37 @@ Deno.test("unreadable files: absent, unknown extension, not UTF-8", async () => 
   assertEquals(latin1.reason, "Unreadable")
   assert(String(latin1).startsWith("DataError"))
 })
+
+Deno.test("an option of another name is an error that names the nearest one, for every way to read", () =>
+  withFile("a.csv", "t,l\none,x\ntwo,y\n", async (path) => {
+    const columns = { text: "t", label: "l" }
+    const wrong = { delimeter: ";" } as Dataset.StreamOptions
+    const { file, csv, tsv, json, jsonLines, stream, rows, text, readTable, openTable } = Dataset
+    const ways = [file, csv, tsv, json, jsonLines, stream].map((read) => read(path, columns, wrong))
+    const all = [...ways, text(path, wrong), rows([{ t: "a", l: "x" }], columns, wrong), readTable(path, wrong)]
+    for (const read of [...all, openTable(path, wrong)]) {
+      const { reason, message } = await failure<unknown>(read)
+      assertEquals(reason, "BadInput")
+      assertEquals(message, 'unknown option "delimeter"; the nearest known one is "delimiter"')
+    }
+    const { message } = await failure(file(path, columns, "csv" as Dataset.DatasetOptions))
+    assertEquals(message, 'options must be an object, got "csv"')
+    assertEquals((await run(stream(path, columns, { window: 1, labels: ["x", "y"], delimiter: "," }))).window, 1)
+  }))
+
+Deno.test("columns that belong to no kind of rows, and rows that are no list, are errors that say what is allowed", async () => {
+  // deno-lint-ignore no-explicit-any
+  const given = (value: unknown) => value as any
+  const values = [{ a: "x", b: "y" }, { a: "z", b: "w" }]
+  const odd = [{}, { text: "a", lable: "b" }, { prompt: "a" }, { text: 5 }, { words: "a", label: "b" }, undefined]
+  for (const columns of odd) {
+    const { reason, message } = await failure(Dataset.rows(values, given(columns)))
+    assertEquals(reason, "BadInput")
+    assertStringIncludes(message, "columns must be names of columns by meaning, { prompt, completion },")
+  }
+  for (const rows of ["text", undefined]) {
+    assertStringIncludes((await failure(Dataset.rows(given(rows), { text: "a" }))).message, "rows must be a list of")
+  }
+  const { message } = await failure(Dataset.rows(values, { text: "a", label: "b" }, { labels: given("y") }))
+  assertEquals(message, 'labels must be a list of texts, got "y"')
+})

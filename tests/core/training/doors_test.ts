@@ -12,11 +12,12 @@ import { fromRows, type LabeledData, type TaggedData } from "../../../core/tasks
 import { MASKED } from "../../../core/data/encode.ts"
 import { makeTokenizer, type Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
 import { trainBpe } from "../../../core/data/tokenizer/training/train_bpe.ts"
-import { generate, load, type Model } from "../../../core/inference/mod.ts"
+import { generate, initialize, load, type Model } from "../../../core/inference/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import { embed } from "../../../core/training/embed.ts"
 import { evaluate, predict } from "../../../core/training/evaluate.ts"
 import { fit } from "../../../core/training/fit.ts"
+import { session } from "../../../core/training/session.ts"
 import * as Prompt from "../../../plugins/prompt_tuning/mod.ts"
 import * as Prefix from "../../../plugins/prefix_tuning/mod.ts"
 import { memoryBackend } from "../../support/memory_backend.ts"
@@ -256,4 +257,45 @@ Deno.test("notes of tokenizer and examples are warnings before the first step", 
   assertEquals(events.slice(0, 3), ["start", "info of the data", "warning of the tokenizer"])
   assertStringIncludes(events[3], "warning rows: 4 of 4 texts have no end token")
   assert(events.indexOf("step") > 3)
+})
+
+Deno.test("arguments of another type than declared: each door says what is allowed", async () => {
+  // deno-lint-ignore no-explicit-any
+  const given = (value: unknown) => value as any
+  const train = texts(4)
+  const cases: ReadonlyArray<readonly [(model: Model) => Effect.Effect<unknown, unknown, never>, string]> = [
+    [(model) => any(predict(model, given("sun"), { tokenizer })), 'texts must be a list of texts, got "sun"'],
+    [(model) => any(predict(model, given(["sun", 5]), { tokenizer })), "texts[1] must be a text, got 5"],
+    [(model) => any(predict(model, ["sun"], given(null))), "options must be an object, got null"],
+    [(model) => any(embed(model, given("sun"), { tokenizer })), 'texts must be a list of texts, got "sun"'],
+    [(model) => any(evaluate(model, given({ rows: [{ text: "sun" }] }))), "must be a data set, as Dataset.csv"],
+    [(model) => any(fit(model, given(undefined))), "data must be an object, got undefined: give { train }"],
+    [(model) => any(fit(model, given({ train: null }), { tokenizer })), "there is no training split: give { train }"],
+    [(model) => any(fit(model, { train: given({ rows: [{ text: "sun" }] }) }, { tokenizer })), "must be a data set"],
+    [(model) => any(fit(model, { train }, given("fast"))), 'options must be an object, got "fast"'],
+    [(model) => any(fit(model, { train }, { tokenizer: given({}) })), "tokenizer must be a tokenizer, got {}"],
+    [(model) => any(session(model, given(null))), "options must be an object, got null"],
+    [(model) => any(session(model, given({ weightdecay: 1 }))), 'the nearest known one is "weightDecay"'],
+  ]
+  for (const [use, message] of cases) assertStringIncludes((await refused(classifier(), use)).message, message)
+  for (const prompt of [5, undefined, { text: "sun" }, ["sun", 5]]) {
+    const error = await refused(
+      languageModel(),
+      (model) => any(generate(model, given(prompt), { tokenizer, maxNewTokens: 4 })),
+    )
+    assertStringIncludes(error.message, "a prompt must be a text or a list of token ids, got")
+  }
+  const error = await refused(languageModel(), (model) => any(generate(model, "sun", given("fast"))))
+  assertStringIncludes(error.message, 'options must be an object, got "fast"')
+  const files = fixture("bert/backbone")
+  const task = given({ kind: "foo" })
+  const loads: ReadonlyArray<readonly [ReturnType<typeof load>, string]> = [
+    [load(given(5), { task: Task.causalLM() }), "directory must be a path, got 5"],
+    [load(files, { task }), 'task must be a task, such as Task.causalLM(), got {"kind":"foo"}'],
+    [load(files, { tasks: { a: task } }), 'tasks["a"] must be a task, such as Task.causalLM(), got {"kind":"foo"}'],
+    [load(files, { task: Task.classification(given("ab")) }), 'its labels must be a list of texts, got "ab"'],
+    [load(files, { task: Task.regression(given(5)) }), "its labels must be a list of texts, got 5"],
+    [initialize(given("x"), { task: Task.causalLM() }), 'config must be an object, got "x"'],
+  ]
+  for (const [made, message] of loads) assertStringIncludes((await failure(made)).message, message)
 })

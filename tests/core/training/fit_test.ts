@@ -18,7 +18,9 @@ import { add, equal, mul, sub } from "../../../core/tensor/ops.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 import { type MemoryBackend, memoryBackend } from "../../support/memory_backend.ts"
 import { failure, run } from "../../support/model_layer.ts"
-import { classifier, languageModel, plainTexts, singleBackend, texts, tokenizer, weightsOf } from "./support.ts"
+import { initialize } from "../../../core/model/mod.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
+import { classifier, config, languageModel, plainTexts, singleBackend, texts, tokenizer, weightsOf } from "./support.ts"
 
 const rowsOf = (data: LabeledData, from: number, to: number): LabeledData => ({
   ...data,
@@ -459,4 +461,41 @@ Deno.test("memory is given back", async () => {
     return [before, backend.slots.size]
   }))
   assertEquals(after, before)
+})
+
+Deno.test("a resumed run begins with the model of the run: other frozen weights or another config are errors", async () => {
+  const directory = await Deno.makeTempDir()
+  const train = (options: { seed?: number; model?: Record<string, unknown> }, resume: boolean) =>
+    Effect.flatMap(
+      initialize({ ...config, ...options.model }, {
+        task: Task.classification(["food", "sky"]),
+        seed: options.seed ?? 1,
+      }),
+      (model) => fit(model, { train: texts(8) }, { maxSteps: 2, tokenizer, runFolder: directory, resume }),
+    )
+  const methods = Lora.layer({ r: 2, targetModules: ["q_proj"] })
+  try {
+    await run(train({}, false), methods)
+    const cases = [
+      [{ seed: 2 }, "differs in base.frozen (was"],
+      [{ model: { rms_norm_eps: 1e-6 } }, "differs in base.config (was"],
+    ] as const
+    for (const [options, message] of cases) {
+      const error = await failure(train(options, true), methods)
+      assertEquals(error.reason, "ConfigDiffers")
+      assertStringIncludes(error.message, message)
+    }
+    await run(train({}, true), methods)
+  } finally {
+    await Deno.remove(directory, { recursive: true })
+  }
+})
+
+Deno.test("a learning rate of 0 is told before the first step", async () => {
+  for (const [learningRate, expected] of [[0, ["the learning rate is 0: this run changes no weights"]], [1e-3, []]]) {
+    const { events, observe } = recorder()
+    await trained({ maxSteps: 1, learningRate: learningRate as number, observe })
+    const told = events.flatMap((event) => event.type === "message" && event.level === "warning" ? [event.text] : [])
+    assertEquals(told.filter((text) => text.includes("learning rate")), expected)
+  }
 })

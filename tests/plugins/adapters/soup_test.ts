@@ -2,7 +2,8 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as Effect from "effect/Effect"
 import * as Adapters from "../../../plugins/adapters/mod.ts"
-import { decodeAllTensors, encodeTensors } from "../../../plugins/peft_format/tensors.ts"
+import { decodeAllTensors } from "../../support/adapter_tensors.ts"
+import { encodeTensors } from "../../../plugins/peft_format/tensors.ts"
 import { distance, fixture } from "../../support/model_layer.ts"
 
 const run = <A, E>(effect: Effect.Effect<A, E, never>) => Effect.runPromise(effect)

@@ -48,9 +48,9 @@ Deno.test("two private runs of one seed differ, and a resumed run is the same ru
       return await failure(both(changed), { ...options, runFolder: `${folder}/changed`, resume: true })
     }
     const given = { ...dp, noiseMultiplier: 1 }
-    assertStringIncludes(await change({ ...given, noiseMultiplier: 2 }), "noiseMultiplier was 1 and is 2")
-    assertStringIncludes(await change({ ...given, delta: 1e-4 }), "delta was 0.001 and is 0.0001")
-    assertStringIncludes(await change({ ...given, targetEpsilon: 20 }), "targetEpsilon was undefined and is 20")
+    assertStringIncludes(await change({ ...given, noiseMultiplier: 2 }), "noiseMultiplier (was 1, is 2)")
+    assertStringIncludes(await change({ ...given, delta: 1e-4 }), "delta (was 0.001, is 0.0001)")
+    assertStringIncludes(await change({ ...given, targetEpsilon: 20 }), "targetEpsilon (was nothing, is 20)")
     const fewer = Dataset.fromRows(data.rows.slice(1).map(({ text }) => ({ text })), { text: "text" })
     copy(`${folder}/run`, `${folder}/fewer`)
     const resuming = { ...options, runFolder: `${folder}/fewer`, resume: true }

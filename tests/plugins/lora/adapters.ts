@@ -2,7 +2,8 @@
  * Adapters made for tests, and what their files say, in float64.
  * @module
  */
-import { decodeAllTensors, encodeTensors, type FileTensor } from "../../../plugins/peft_format/tensors.ts"
+import { decodeAllTensors } from "../../support/adapter_tensors.ts"
+import { encodeTensors, type FileTensor } from "../../../plugins/peft_format/tensors.ts"
 
 /** Numbers that look random. */
 export function noise(length: number, seed: number): Float32Array {

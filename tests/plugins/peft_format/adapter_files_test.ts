@@ -10,7 +10,8 @@ import * as Lora from "../../../plugins/lora/mod.ts"
 import { decodeLoraConfig, decodePromptConfig, encodeTensors } from "../../../plugins/peft_format/mod.ts"
 import { peftName } from "../../../plugins/peft_format/lora/stored_names.ts"
 import { PeftError } from "../../../plugins/peft_names/mod.ts"
-import { decodeAllTensors, type FileTensor } from "../../../plugins/peft_format/tensors.ts"
+import { decodeAllTensors } from "../../support/adapter_tensors.ts"
+import type { FileTensor } from "../../../plugins/peft_format/tensors.ts"
 import { failure, fixture, run } from "../../support/model_layer.ts"
 
 const read = (more: Record<string, unknown>) =>

@@ -46,4 +46,4 @@ export const wordPiece = (fields: Fields): Model => {
 }
 
 /** Whether a code unit is the second half of a character. */
-export const isLow = (unit: number): boolean => (unit & 0xfc00) === 0xdc00
+const isLow = (unit: number): boolean => (unit & 0xfc00) === 0xdc00

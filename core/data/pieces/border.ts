@@ -1,4 +1,4 @@
-import type { Tokenizer } from "../tokenizer.ts"
+import type { Tokenizer } from "../tokenizer/tokenizer.ts"
 
 /** Tokens before the border that are decoded with those at it: decoders look at what stands before a token. */
 const CONTEXT = 8

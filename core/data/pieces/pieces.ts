@@ -4,7 +4,7 @@
  * @module
  */
 import { borderOf } from "./border.ts"
-import type { Tokenizer } from "../tokenizer.ts"
+import type { Tokenizer } from "../tokenizer/tokenizer.ts"
 
 /** A text in parts. */
 export interface Pieces {

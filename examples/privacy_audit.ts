@@ -14,7 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Command from "effect/cli/Command"
 import { field } from "../core/options/mod.ts"
-import { type ResolvedRun, resolveRun, runProblems, taskOf } from "../core/run/mod.ts"
+import { type ResolvedData, type ResolvedRun, resolveRun, runProblems, taskOf } from "../core/run/mod.ts"
 import type { Data } from "../core/data/data.ts"
 import { makeRng } from "../core/tensor/operations/random.ts"
 import { DataError, Dataset, Espalier, Model, Trainer } from "../mod.ts"
@@ -55,7 +55,7 @@ const canariesOf = (data: Data, count: number, seed: number): Data => {
 }
 
 /** Rows to train on, rows for the test, and the canaries: those planted and those held out. */
-const prepare = ({ data: path, columns, reading, test, seed }: ResolvedRun, { rows, canaries: count }: Options) =>
+const prepare = ({ path, columns, reading, test, task }: ResolvedData, { rows, canaries: count, seed }: Options) =>
   Effect.gen(function* () {
     const found = yield* Dataset.file(path, columns, reading)
     if (!["classification", "text"].includes(found.kind.name)) {
@@ -69,16 +69,16 @@ const prepare = ({ data: path, columns, reading, test, seed }: ResolvedRun, { ro
     const half = (parity: number) => ({ ...canaries, rows: canaries.rows.filter((_, i) => i % 2 === parity) })
     const [planted, others] = [half(0), half(1)]
     const train = { ...chosen, rows: [...chosen.rows, ...planted.rows] } as Data
-    return { train, test: data.test as Data, planted, others }
+    return { train, test: data.test as Data, planted, others, task: taskOf(train, task) }
   })
 type Prepared = Effect.Success<ReturnType<typeof prepare>>
 
 /** Trains one model and attacks it by the fall of each canary's loss. */
-const attacked = (run: ResolvedRun, { train, test, planted, others }: Prepared, output: string, name: string) =>
+const attacked = (run: ResolvedRun, { train, test, planted, others, task }: Prepared, output: string, name: string) =>
   Effect.gen(function* () {
     const { seed, training, model: { path, weights, head } } = run
     const { maxLength } = training
-    const model = yield* Model.load(path, { task: taskOf(train, run.task), seed, weights, head })
+    const model = yield* Model.load(path, { task, seed, weights, head })
     const losses = (data: Data) => Effect.map(Trainer.evaluate(model, data, { maxLength }), ({ losses }) => losses)
     const [plantedBefore, othersBefore] = [yield* losses(planted), yield* losses(others)]
     yield* Console.log(`${name}: ${train.rows.length} rows, ${planted.rows.length} of them canaries`)
@@ -135,12 +135,14 @@ const audit = (options: Options) =>
     if (problems.length > 0) return yield* new DataError({ reason: "BadInput", message: problems.join("\n") })
     const run = yield* resolveRun(spec)
     const { method: _, ...lora } = spec.methods[0]
+    // Flags name one file.
+    const { one } = run.data as Extract<ResolvedRun["data"], { readonly one: ResolvedData }>
     const folders = [`${output}/plain`, `${output}/private`]
     for (const folder of folders) yield* checkOutput(folder, { resume: false, overwrite })
     const base = Layer.mergeAll(Bert.layer, Llama.layer, LoraPlugin.layer(lora))
     const privacy = DifferentialPrivacy.layer({ targetEpsilon: epsilon, delta, maxGradNorm: clip })
     const runtime = Espalier.layerWith({ wasm: defined({ threads }) })
-    const data = yield* prepare(run, options)
+    const data = yield* prepare(one, options)
     const results: Array<Attacked> = []
     const step = (folder: string, name: string) =>
       Effect.gen(function* () {
@@ -148,8 +150,8 @@ const audit = (options: Options) =>
         const result = yield* attacked(run, data, folder, name)
         results.push(result)
         yield* result.trained.report({
-          title: `Privacy audit on ${run.data}: ${name}`,
-          facts: { data: run.data, canaries: String(options.canaries) },
+          title: `Privacy audit on ${one.path}: ${name}`,
+          facts: { data: one.path, canaries: String(options.canaries) },
           evaluations: [{ name: "test rows", metrics: result.metrics }],
           samples: [],
           sections: [sectionOf(results)],

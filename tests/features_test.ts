@@ -134,7 +134,8 @@ interface Cell {
 }
 
 const text = Deno.readTextFileSync(new URL("../FEATURES.md", import.meta.url))
-const cells: ReadonlyArray<Cell> = text.split(/^## /m).slice(1).flatMap((section) => {
+const [tables] = text.split("## Around a method")
+const cells: ReadonlyArray<Cell> = tables.split(/^## /m).slice(1).flatMap((section) => {
   const [task, ...lines] = section.split("\n")
   const rows = lines.filter((line) => line.startsWith("|"))
     .map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()))

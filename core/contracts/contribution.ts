@@ -98,6 +98,8 @@ export interface Requirements {
 export interface RunPlan {
   /** Training rows by task. */
   readonly rows: Readonly<Record<string, number>>
+  /** Names of old rows that the run judges. */
+  readonly retained: ReadonlyArray<string>
   /** Examples of a micro-batch. */
   readonly batchSize: number
   /** Passes over the data that are asked for, where `maxSteps` does not say when the run ends. */

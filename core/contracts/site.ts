@@ -14,6 +14,8 @@ export interface SiteScope {
   readonly parameter: (name: string) => Tensor
   /** A parameter of the module, as in the base model. */
   readonly base: (name: string) => Tensor
+  /** Name of the batch's task; `"default"` in a model of one without a name. */
+  readonly task: string
   /** Whether dropout is on. */
   readonly training: boolean
   /** Dropout with independent random numbers; the identity outside training. */

@@ -63,11 +63,22 @@ export interface TrainEvaluation {
   readonly type: "evaluation"
   /** Steps done when it was evaluated; 0 before training. */
   readonly step: number
-  /** Name of the split, such as `validation`. */
+  /** Name of the split: `validation`, or `retained/<name>` for old rows. */
   readonly split: string
   /** Metrics of the split. */
   readonly metrics: Metrics
 }
+
+/** Scores on the old rows of a name. */
+export interface RetainedScores {
+  /** Before the first step. */
+  readonly before: Metrics
+  /** With the weights that the run ends with. */
+  readonly after: Metrics
+}
+
+/** What the splits of old rows begin with: see `TrainOptions.retain`. */
+export const RETAINED = "retained/"
 
 /** A complete checkpoint has been written. */
 export interface TrainCheckpoint {

@@ -33,7 +33,7 @@ export function makeModel(parts: ModelParts, state: ViewState = ALL): Model {
     if (isOff(parameter)) return (weight?.original ?? parameter.original ?? parameter).tensor
     return (weight ?? parameter).tensor
   }
-  const [own] = Object.values(tasks)
+  const [[task, own]] = Object.entries(tasks)
   const byTask = new Map<string, Model>()
   /** The model of one of the tasks; always the same value, so that its programs are kept. */
   const ofTask = (task: string): Model => {
@@ -49,6 +49,7 @@ export function makeModel(parts: ModelParts, state: ViewState = ALL): Model {
       if (own.paths !== undefined) return ofTask(batch.task).forward(batch, options)
       const { training, checkpointing = false, key, methods = true, decoding, choice } = options
       const scope = makeScope({
+        task,
         training,
         checkpointing,
         key,

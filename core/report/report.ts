@@ -2,7 +2,7 @@
  * The report of a run: one HTML page without scripts that loads nothing.
  * @module
  */
-import type { Metrics, TrainEvent } from "../contracts/train_event.ts"
+import { type Metrics, RETAINED, type TrainEvent } from "../contracts/train_event.ts"
 import type { ClassificationMetrics } from "../tasks/measures/classification_metrics.ts"
 import { dataSection, type ReportDivision } from "./data_section.ts"
 import { formatCount, formatMetric, formatSeconds } from "./format.ts"
@@ -114,6 +114,22 @@ function evaluationTable(evaluations: ReadonlyArray<ReportEvaluation>): string {
   return card(table(["<th></th>", ...evaluations.map(({ name }) => heading(name))], rows))
 }
 
+/** Scores on old rows before and after the run. */
+function forgettingTable(events: ReadonlyArray<TrainEvent>): string {
+  const judged = eventsOf(events, "evaluation").filter(({ split }) => split.startsWith(RETAINED))
+  const before = judged.filter(({ step }) => step === 0)
+  const rows = before.flatMap(({ split, metrics }) => {
+    const after = judged.findLast((event) => event.split === split && event.step > 0)?.metrics
+    return Object.entries(after ?? {}).map(([name, value]) =>
+      rowHeading(`${split.slice(RETAINED.length)}: ${METRIC_NAMES[name] ?? name}`) +
+      [metrics[name], value, value - metrics[name]].map((value) => cell(formatMetric(value))).join("")
+    )
+  })
+  return rows.length === 0
+    ? ""
+    : card(table(["<th>Old rows</th>", ...["Before", "After", "Change"].map(heading)], rows))
+}
+
 /** Centered moving average over 1/25 of the run. */
 function smooth(points: ReadonlyArray<Point>): Array<Point> {
   const reach = Math.floor(points.length / 50)
@@ -174,6 +190,7 @@ export function report(data: ReportData): string {
   const sections = [
     section("Warnings", warnings(events)),
     section("Evaluation", evaluationTable(evaluations)),
+    section("Forgetting", forgettingTable(events)),
     section("Training", charts(events)),
     section("Classes", classification === undefined ? "" : classes(classification)),
     section("Sample predictions", sampleTable(samples)),

@@ -35,7 +35,7 @@ export {
 } from "./run_spec.ts"
 export type { Fault, Field, Fields, OptionTable, Resolved } from "../options/field.ts"
 export type * from "../tasks/dataset.ts"
-export type * from "../data/table/read_options.ts"
+export type { ReadOptions } from "../data/table/read_options.ts"
 export type { TextOptions } from "../data/table/text_options.ts"
 export type { Tokenizer } from "../data/tokenizer/tokenizer.ts"
 export type { Optimizer, UpdateContext, Updated } from "../training/optimizers/optimizer.ts"

@@ -35,7 +35,16 @@ export interface DataSpec extends ColumnNames, Omit<ReadOptions, "readers"> {
 export interface TrainingSpec extends
   Omit<
     TrainOptions,
-    "seed" | "earlyStopping" | "runFolder" | "resume" | "config" | "tokenizer" | "traceStep" | "observe" | "optimizer"
+    | "seed"
+    | "retain"
+    | "earlyStopping"
+    | "runFolder"
+    | "resume"
+    | "config"
+    | "tokenizer"
+    | "traceStep"
+    | "observe"
+    | "optimizer"
   > {
   /** Optimizer. Default `"adamw"`. */
   readonly optimizer?: "adamw" | "sgd"
@@ -143,7 +152,7 @@ export const DATA: OptionTable<DataSpec, Exclude<keyof DataSpec, "validation" | 
 
 /** Of the options of training, those that a run does not say or says elsewhere. */
 const { seed: _seed, config: _config, observe: _observe, runFolder: _folder, resume: _resume, ...some } = TRAIN_OPTIONS
-const { earlyStopping: _stopping, tokenizer: _tokenizer, traceStep: _step, ...own } = some
+const { retain: _retain, earlyStopping: _stopping, tokenizer: _tokenizer, traceStep: _step, ...own } = some
 
 /** {@link TrainingSpec} as a table. */
 export const TRAINING: OptionTable<TrainingSpec, "maxSteps" | "warmupSteps" | "paddingFree" | "patience"> = {

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { loadTokenizer } from "../data/tokenizer/tokenizer.ts"
+import type { Contribution } from "../contracts/contribution.ts"
 import type { Model } from "../model/model.ts"
 import { OBJECT, wrongArgument } from "../options/argument.ts"
 import { attempt, attemptPromise } from "./loop/attempt.ts"
@@ -49,6 +50,10 @@ export function fit(
     const session = yield* openSession({ ...model, contributions: plan.contributions }, plan.session)
     const checkpoints = folder && folders?.makeRunCheckpoints(model, plan, session, folder)
     const start = checkpoints === undefined ? FRESH : yield* checkpoints.start(full.resume)
+    if (start.resumedFrom === undefined && plan.contributions.some(hasStart)) {
+      const { startStates } = yield* Effect.promise(() => import("./loop/start_states.ts"))
+      yield* attemptPromise(() => startStates({ model, session, plan, batchSize: full.batchSize }))
+    }
     const log = folder === undefined ? undefined : yield* folder.openLog(start.state.step)
     const telemetry = makeTelemetry({
       model,
@@ -72,7 +77,19 @@ export function fit(
       withoutProgress: start.state.withoutProgress,
       best: start.best,
     })
-    const begin = announce(model, plan, telemetry, { resumedFrom: start.resumedFrom, learningRate: full.learningRate })
+    const forgetting = options.retain === undefined
+      ? undefined
+      : (yield* Effect.promise(() => import("./loop/retained.ts"))).followRetained({
+        model,
+        plan,
+        emit: telemetry.emit,
+        from: start.state.step,
+        log: folder === undefined ? [] : yield* folder.events,
+      })
+    const begin = Effect.andThen(
+      announce(model, plan, telemetry, { resumedFrom: start.resumedFrom, learningRate: full.learningRate }),
+      forgetting?.before ?? Effect.void,
+    )
     const reason = yield* trainLoop({
       plan,
       options: full,
@@ -83,6 +100,7 @@ export function fit(
       validation,
       checkpoints,
       begin,
+      end: forgetting?.after ?? (() => Effect.void),
     })
     const bestStep = validation.bestStep()
     const account = {
@@ -92,10 +110,15 @@ export function fit(
       peakMemoryBytes: telemetry.peakMemoryBytes(),
       ...plan.counts,
       ...telemetry.figures(session.state().step),
+      ...(forgetting === undefined ? {} : { forgetting: forgetting.scores() }),
     }
     return makeRun({ model, config, folder, reason, account })
   }))
 }
+
+/** Whether a plugin fills states of its transforms from rows. */
+const hasStart = ({ gradients }: Contribution) =>
+  gradients?.task?.start !== undefined || gradients?.total?.start !== undefined
 
 /** Emits the start of the run and messages about it. */
 function announce(

@@ -1,5 +1,6 @@
 import type * as Effect from "effect/Effect"
 import type { TrainEvent } from "../contracts/train_event.ts"
+import type { Data } from "../data/data.ts"
 import type { Tokenizer } from "../data/tokenizer/tokenizer.ts"
 import { OBJECT, wrongArgument } from "../options/argument.ts"
 import { faultsOf, mustBe, withDefaults } from "../options/check.ts"
@@ -69,6 +70,12 @@ export interface TrainOptions {
   readonly evaluateEvery?: Cadence
   /** When to stop early. Default: never. The best weights are restored in any case. */
   readonly earlyStopping?: EarlyStopping
+  /**
+   * Old rows by name, on which the model is judged before the first step and after the last: what it forgets. Some
+   * methods read them before the first step. A model of one task takes any names, of a model of several they are tasks. Each
+   * costs two evaluations. Default: none.
+   */
+  readonly retain?: Readonly<Record<string, Data>>
   /** Folder of configuration, events and checkpoints. Default: none is written. */
   readonly runFolder?: string
   /** When a checkpoint is written, besides those of the best weights and of the end. Default `"epoch"`. */
@@ -95,6 +102,7 @@ type Open =
   | "maxLength"
   | "paddingFree"
   | "earlyStopping"
+  | "retain"
   | "runFolder"
   | "observe"
   | "warmupSteps"
@@ -161,6 +169,7 @@ export const TRAIN_OPTIONS: OptionTable<TrainOptions, Open> = {
     metric: field.text({ absent: "loss", doc: "Metric of the validation split that is watched" }),
     minDelta: field.number({ absent: "0", doc: "Change that counts as progress" }),
   }, { doc: "When to stop before the end" }),
+  retain: object as Field<object> as Field<Readonly<Record<string, Data>>>,
   runFolder: field.text({ doc: "Folder of configuration, events and checkpoints" }),
   saveEvery: { ...cadence, default: "epoch", doc: "When a checkpoint is written" },
   resume: { ...flag, doc: "Resume the run in the run folder" },

@@ -40,6 +40,8 @@ export interface Plan {
   readonly contributions: ReadonlyArray<Contribution>
   readonly train: Readonly<Record<string, TaskExamples>>
   readonly validation: Readonly<Record<string, TaskExamples>>
+  /** Old rows, judged before and after. */
+  readonly retained: Readonly<Record<string, TaskExamples>>
   readonly batches: BatchPipeline
   /** Set where rows are read while the model trains. */
   readonly stream?: StreamSource
@@ -107,6 +109,9 @@ export function planRun(
   else if (Object.keys(inMemory).length === 0) throw wrong("the training split has no rows")
   else checkAllTrain(model, inMemory, parameters)
   const validation = encodeAll(data.validation)
+  const retained = encodeAll(options.retain)
+  const empty = Object.keys(options.retain ?? {}).filter((name) => !Object.hasOwn(retained, name))
+  if (empty.length > 0) throw wrong(`retain has no rows of ${JSON.stringify(empty)}: give some, or leave the name out`)
   if (options.earlyStopping !== undefined) checkWatched(model, watched, validation)
 
   const all = Object.values(inMemory)
@@ -131,7 +136,7 @@ export function planRun(
       found: [],
     },
   }
-  const known = runPlan({ train, validation }, options, streamed !== undefined)
+  const known = runPlan({ train, validation, retained }, options, streamed !== undefined)
   const examplesPerStep = batchSize * accumulation
   const contributions = prepared({ seed, contributions: model.contributions, examplesPerStep, plan: known })
   const batches = makeBatchPipeline(stream ?? makeBatchSource(train, drawing), contributions, {
@@ -152,6 +157,7 @@ export function planRun(
     maxLength: options.maxLength,
     train,
     validation,
+    retained,
     batches,
     ...stream === undefined ? {} : { stream },
     totalSteps,
@@ -169,26 +175,35 @@ export function planRun(
     },
     parameters,
     watched,
-    collate: (step) => {
-      checkStep(step, train)
-      return step.microBatches.map((microBatch) => {
-        const { examples } = train[microBatch.task]
-        const task = taskOf(microBatch.task)
-        return paddingFree
-          ? packOrCollate(examples, microBatch, longest, task, padId)
-          : collate(examples, microBatch, task, padId)
-      })
-    },
+    collate: collating(train, taskOf, { padId, packed: paddingFree ? longest : undefined }),
     evaluation: { batchSize: Math.max(32, batchSize), padId },
     counts: { trainableParameters: count(parameters), totalParameters: count(model.parameters) },
     config: () =>
       configOf(
         { ...model, contributions },
         name,
-        { train, validation, window: streamed?.window },
+        { train, validation, retained, window: streamed?.window },
         options,
         paddingFree,
       ),
+  }
+}
+
+/** Makes the batches of a step. `packed`: the longest example, where rows hold several. */
+function collating(
+  train: Plan["train"],
+  taskOf: Plan["taskOf"],
+  { padId, packed }: { readonly padId: number | undefined; readonly packed: number | undefined },
+): Plan["collate"] {
+  return (step) => {
+    checkStep(step, train)
+    return step.microBatches.map((microBatch) => {
+      const { examples } = train[microBatch.task]
+      const task = taskOf(microBatch.task)
+      return packed === undefined
+        ? collate(examples, microBatch, task, padId)
+        : packOrCollate(examples, microBatch, packed, task, padId)
+    })
   }
 }
 
@@ -215,7 +230,7 @@ function checkWatched(model: Model, { metric }: Plan["watched"], validation: Pla
 
 /** What plugins are told of a run. */
 function runPlan(
-  { train, validation }: Pick<Plan, "train" | "validation">,
+  { train, validation, retained }: Pick<Plan, "train" | "validation" | "retained">,
   { batchSize, epochs, maxSteps, packing }: FullOptions,
   streamed: boolean,
 ): RunPlan {
@@ -223,6 +238,7 @@ function runPlan(
     Object.values(split).flatMap(({ examples }) => examples.map((example) => digestOf([example])))
   return {
     rows: Object.fromEntries(Object.entries(train).map(([task, { examples }]) => [task, examples.length])),
+    retained: Object.keys(retained),
     batchSize,
     epochs,
     ...(maxSteps === undefined ? {} : { maxSteps }),
@@ -270,12 +286,12 @@ function metricsOf(model: Model): TaskOf["metrics"] {
 function configOf(
   { tasks, contributions }: Pick<Model, "tasks" | "contributions">,
   name: string,
-  splits: Pick<Plan, "train" | "validation"> & { readonly window?: number | undefined },
+  splits: Pick<Plan, "train" | "validation" | "retained"> & { readonly window?: number | undefined },
   options: FullOptions,
   paddingFree: boolean,
 ): ReturnType<Plan["config"]> {
-  const { tokenizer: _, observe: __, runFolder: ___, resume: ____, traceStep: _____, config, optimizer, ...rest } =
-    options
+  const { tokenizer: _, observe: __, runFolder: ___, resume: ____, traceStep: _____, retain, ...known } = options
+  const { config, optimizer, ...rest } = known
   const describe = (split: Plan["train"]) =>
     Object.fromEntries(
       Object.entries(split).map(([name, { data, examples }]) => [
@@ -295,6 +311,7 @@ function configOf(
     train: describe(splits.train),
     ...(splits.window === undefined ? {} : { window: splits.window }),
     validation: describe(splits.validation),
+    ...(retain === undefined ? {} : { retained: describe(splits.retained) }),
     training: { ...rest, optimizer: optimizer.name, optimizerSettings: optimizer.settings, paddingFree },
   }
 }

@@ -8,6 +8,7 @@ export { embed, type EmbedOptions } from "./embed.ts"
 export { type Batch, collate } from "../data/batches/batches.ts"
 export type { Example } from "../data/encode.ts"
 export { fit } from "./fit.ts"
+export type { RetainedScores } from "../contracts/train_event.ts"
 export type { Run, RunAccount, TrainError } from "./run_folder/run.ts"
 export {
   type Session,

@@ -25,18 +25,25 @@ function squares([key, gradient]: readonly [string, Tensor]): Tensor {
   }
 }
 
-function scaled(gradient: Tensor, square: Tensor, maxGradNorm: number): Tensor {
-  return scaleExamples(gradient, ops.min(1, ops.div(maxGradNorm, ops.add(ops.sqrt(square), MARGIN))))
+function scaled(gradient: Tensor, norm: Tensor, maxGradNorm: number | Tensor): Tensor {
+  return scaleExamples(gradient, ops.min(1, ops.div(maxGradNorm, ops.add(norm, MARGIN))))
+}
+
+/** The norm of each example over all parameters: [B]. */
+export function exampleNorms(gradients: Gradients): Tensor {
+  return ops.sqrt([...gradients].map(squares).reduce((a, b) => ops.add(a, b)))
+}
+
+/** Each example scaled down to a norm, a number or f32 []. @param norms Of {@link exampleNorms}. */
+export function scaledTo(gradients: Gradients, norms: Tensor, maxGradNorm: number | Tensor): Gradients {
+  return new Map([...gradients].map(([key, gradient]) => [key, scaled(gradient, norms, maxGradNorm)]))
 }
 
 /** By the norm over all parameters. */
-export const flat: Clipping = (gradients, maxGradNorm) => {
-  const all = [...gradients].map(squares).reduce((a, b) => ops.add(a, b))
-  return new Map([...gradients].map(([key, gradient]) => [key, scaled(gradient, all, maxGradNorm)]))
-}
+export const flat: Clipping = (gradients, maxGradNorm) => scaledTo(gradients, exampleNorms(gradients), maxGradNorm)
 
 /** Each parameter by its own norm, to an equal share of the squared bound. */
 export const perLayer: Clipping = (gradients, maxGradNorm) => {
   const own = maxGradNorm / Math.sqrt(gradients.size)
-  return new Map([...gradients].map((each) => [each[0], scaled(each[1], squares(each), own)]))
+  return new Map([...gradients].map((each) => [each[0], scaled(each[1], ops.sqrt(squares(each)), own)]))
 }

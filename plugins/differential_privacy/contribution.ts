@@ -4,26 +4,25 @@ import type { TrainMessage } from "../../core/contracts/train_event.ts"
 import { type Account, makeAccount } from "./account.ts"
 import type { PrivateSteps } from "./accounting/accountant.ts"
 import { noiseFor } from "./accounting/noise_search.ts"
-import { addNoise } from "./noise/add_noise.ts"
 import { ACCOUNTANTS, CLIPPINGS, type ResolvedOptions } from "./options.ts"
 import { poissonSource } from "./poisson.ts"
 
 /** Private training as a contribution. What depends on the run is made when it is prepared. */
 export function contributionOf(options: ResolvedOptions): Contribution {
-  const { id, clipping, maxGradNorm } = options
+  const { id } = options
   const own: Contribution = {
     id,
     settings: options,
     requires: { paddedRows: true, constantDivisor: true },
     batches: (next) => next,
-    gradients: { secret: true, example: (gradients) => CLIPPINGS[clipping](gradients, maxGradNorm) },
+    gradients: { secret: true, example: () => unplanned(id) },
   }
   return { ...own, prepare: (run) => privateRun(own, options, run) }
 }
 
 function privateRun(own: Contribution, options: ResolvedOptions, run: RunInfo): Contribution {
   const { plan, rows, examples } = checkRun(options, run)
-  const { accountant, delta, maxGradNorm, targetEpsilon = Infinity } = options
+  const { accountant, delta, clipping, targetEpsilon = Infinity } = options
   const sampleRate = examples / rows
   const epochSteps = Math.floor(rows / examples)
   const steps = plan.maxSteps ?? plan.epochs * epochSteps
@@ -37,6 +36,7 @@ function privateRun(own: Contribution, options: ResolvedOptions, run: RunInfo): 
         "noiseMultiplier, or leave it out, and it follows from targetEpsilon",
     )
   }
+  const mechanism = CLIPPINGS[clipping](options)
   const { batchSize } = plan
   const sampling = { sampleRate, epochSteps, batchSize, ...account }
   return {
@@ -44,18 +44,17 @@ function privateRun(own: Contribution, options: ResolvedOptions, run: RunInfo): 
     // The account of a resumed run holds for the noise that it began with.
     settings: { ...options, noiseMultiplier },
     batches: (next) => poissonSource(next, sampling),
-    gradients: {
-      ...own.gradients,
-      task: {
-        update: (tasks, state, context) => [addNoise(tasks, noiseMultiplier * maxGradNorm, context), state],
-      },
-    },
+    gradients: { ...own.gradients, ...mechanism.withNoise(noiseMultiplier, examples) },
     figures: (step) => ({ epsilon: account.spent(step) }),
-    messages: messagesOf(options, planned, account, plan.validation().ofTraining),
+    messages: messagesOf(options, mechanism.told, planned, account, plan.validation().ofTraining),
   }
 }
 
 const wrong = (id: string, what: string) => new PluginError({ plugin: id, message: `${id}: ${what}` })
+
+function unplanned(id: string): never {
+  throw wrong(id, "a session does not know how many rows there are and how they are drawn: train with Trainer.fit")
+}
 
 /** Throws {@link PluginError} for a run whose privacy cannot be accounted for. */
 function checkRun(
@@ -66,7 +65,7 @@ function checkRun(
     if (!holds) throw wrong(id, what())
   }
   if (plan === undefined || examples === undefined) {
-    throw wrong(id, "a session does not know how many rows there are and how they are drawn: train with Trainer.fit")
+    return unplanned(id)
   }
   demand(
     !plan.streamed,
@@ -117,7 +116,8 @@ function noiseOf(
 }
 
 function messagesOf(
-  { id, accountant, delta, maxGradNorm, clipping }: ResolvedOptions,
+  { id, accountant, delta }: ResolvedOptions,
+  clipping: string,
   { noiseMultiplier, sampleRate, steps }: PrivateSteps,
   { allowedSteps, spent }: Account,
   ofTraining: number,
@@ -134,9 +134,7 @@ function messagesOf(
       `epsilon ${
         spent(allowedSteps).toFixed(4)
       } at delta ${delta} (${accountant}) after ${allowedSteps} steps${stops}; ` +
-        `noise multiplier ${
-          noiseMultiplier.toFixed(4)
-        }, ${clipping} clipping to ${maxGradNorm}, each row is in a step ` +
+        `noise multiplier ${noiseMultiplier.toFixed(4)}, ${clipping}, each row is in a step ` +
         `with probability ${sampleRate.toFixed(6)}`,
     ),
     tell(

@@ -14,6 +14,7 @@ export {
   encodePromptConfig,
   type PeftPromptConfig,
   type PeftPromptFields,
+  PROMPT_TASKS,
 } from "./prompt/prompt_config.ts"
 export {
   decodePrompt,
@@ -23,7 +24,15 @@ export {
   type PromptValues,
   type WantedPrompt,
 } from "./prompt/prompt_files.ts"
-export { type ModelFields, promptContribution, type PromptMethod, type SavedPrompt } from "./prompt/prompt_method.ts"
+export {
+  inputPrefixFields,
+  type ModelFields,
+  promptContribution,
+  promptContributionFor,
+  type PromptMethod,
+  type SavedPrompt,
+} from "./prompt/prompt_method.ts"
+export { tokenEmbeddings } from "./prompt/token_embeddings.ts"
 export { readAdapter } from "./lora/read_adapter.ts"
 export { firstParts, wholeModules } from "./lora/stored_names.ts"
 export { readPrompt } from "./prompt/read_prompt.ts"

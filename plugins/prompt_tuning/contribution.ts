@@ -1,9 +1,13 @@
 import * as Effect from "effect/Effect"
-import type { BaseModel, NamedValues } from "../../core/contracts/contribution.ts"
-import type { Parameter } from "../../core/contracts/parameter.ts"
-import { PluginError } from "../../core/contracts/plugin_error.ts"
-import * as ops from "../../core/tensor/ops.ts"
-import { type FileTensor, initTokens, linearRows, type PromptMethod } from "../peft_format/mod.ts"
+import type { BaseModel } from "../../core/contracts/contribution.ts"
+import {
+  type FileTensor,
+  initTokens,
+  inputPrefixFields,
+  linearRows,
+  type PromptMethod,
+  tokenEmbeddings,
+} from "../peft_format/mod.ts"
 import type { ResolvedOptions } from "./options.ts"
 import { LAYERS, sitesOf } from "./sites.ts"
 
@@ -24,11 +28,7 @@ export function methodOf(options: ResolvedOptions): PromptMethod {
     sites: sitesOf(options),
     // Files of both hold the rows themselves.
     types: encoder === undefined ? ["PROMPT_TUNING", "P_TUNING"] : ["P_TUNING"],
-    modelFields: (modules) => {
-      const attentions = modules.filter(({ kind }) => kind === "Attention")
-      const { hiddenSize } = modules.find(({ kind }) => kind === "Backbone")!.sizes
-      return { tokenDim: hiddenSize, numAttentionHeads: attentions[0].sizes.heads, numLayers: attentions.length }
-    },
+    modelFields: inputPrefixFields,
     width: ({ tokenDim }) => tokenDim,
     config: ({ tokenDim }) =>
       encoder === undefined
@@ -48,26 +48,13 @@ export function methodOf(options: ResolvedOptions): PromptMethod {
     fromPeft: (tensors, own) => own.map((parameter) => ({ parameter, data: tensors.get(parameter.name)!.data })),
     promptEmbeddings: (tensors) => encoder === undefined ? tensors.get(EMBEDDING)! : encoded(tensors),
     ...(promptTuningInit === "RANDOM" ? {} : {
-      initialize: (own, base) => Effect.flatMap(tokens(base), (tokens) => embeddings(id, own, base, tokens)),
+      initialize: ([rows], base) =>
+        Effect.flatMap(
+          tokens(base),
+          (tokens) => Effect.map(tokenEmbeddings(id, rows, base, tokens), (values) => [values]),
+        ),
     }),
   }
-}
-
-function embeddings(
-  id: string,
-  [parameter]: ReadonlyArray<Parameter>,
-  base: BaseModel,
-  tokens: Int32Array,
-): Effect.Effect<ReadonlyArray<NamedValues>, Error> {
-  // A model lists the embedding of its tokens before others.
-  const table = base.modules.find(({ kind }) => kind === "Embedding")
-  if (table === undefined || table.sizes.width !== parameter.shape[1]) {
-    const message = `${id}: the model has no embedding of tokens of width ${parameter.shape[1]}; ` +
-      'take promptTuningInit "RANDOM"'
-    return Effect.fail(new PluginError({ plugin: id, message }))
-  }
-  const rows = ops.gather(base.parameter(`${table.path}.weight`), ops.constant(tokens, [tokens.length]))
-  return Effect.map(base.evaluate({ rows }), ({ rows }) => [{ parameter, data: rows }])
 }
 
 /** What PEFT saves of P-tuning: W3 relu(W2 relu(W1 E + b1) + b2) + b3, in float64. */

@@ -94,10 +94,13 @@ const TOLERANCE = 1e-3
 /**
  * Runs a contest. Gives the median over all steps of all rounds in milliseconds, or why a contestant is out: it failed, or
  * its loss is not that of the first, which must not fail.
+ *
+ * @param atEnd Sees the processes after the last round, before they end. Default: does nothing.
  */
 export const contest = async (
   contestants: ReadonlyArray<Contestant>,
   { rounds, steps }: ContestLength,
+  atEnd: (running: ReadonlyArray<Running>) => Promise<void> = () => Promise.resolve(),
 ): Promise<ReadonlyArray<number | Error>> => {
   const running = contestants.map(start)
   const times: Array<Array<number>> = contestants.map(() => [])
@@ -132,6 +135,7 @@ export const contest = async (
         if (round >= 0) times[i].push(...milliseconds.map((time) => time / (contestants[i].work ?? 1)))
       }
     }
+    await atEnd(running)
   } finally {
     await Promise.all(running.map((one) => one.stop()))
   }

@@ -9,7 +9,7 @@ import { deno, here, python, torchTwice } from "./peers.ts"
 /** A case. */
 export interface LoraCase {
   /** As peers/peft_step.py calls it. */
-  readonly key: "minilm" | "smollm2"
+  readonly key: "minilm" | "smollm2" | "smollm2x4"
   /** For people. */
   readonly name: string
   /** Tokens of a step. */
@@ -20,6 +20,12 @@ export interface LoraCase {
 export const loraCases: ReadonlyArray<LoraCase> = [
   { key: "minilm", name: "MiniLM-L6, 16 x 128", tokens: 16 * 128 },
   { key: "smollm2", name: "Llama of SmolLM2-135M's shape, 1 x 256", tokens: 256 },
+]
+
+/** Those of a private step: one of several examples. */
+export const privateCases: ReadonlyArray<LoraCase> = [
+  loraCases[0],
+  { key: "smollm2x4", name: "Llama of SmolLM2-135M's shape, 4 x 256", tokens: 4 * 256 },
 ]
 
 const made = new Map<string, Promise<string>>()

@@ -22,11 +22,12 @@ import { cold } from "./suites/cold.ts"
 import { epochReal } from "./suites/epoch_real.ts"
 import { gemm } from "./suites/gemm.ts"
 import { generate } from "./suites/generate.ts"
-import { loraStep } from "./suites/lora_step.ts"
+import { loraStep } from "./suites/steps/lora_step.ts"
 import { memory } from "./suites/memory.ts"
 import { methods } from "./suites/methods.ts"
+import { privateStep } from "./suites/steps/private_step.ts"
 import { setup } from "./suites/setup.ts"
-import { stepSmall } from "./suites/step_small.ts"
+import { stepSmall } from "./suites/steps/step_small.ts"
 import { window } from "./suites/window.ts"
 
 const suites: ReadonlyArray<Suite> = [
@@ -37,6 +38,7 @@ const suites: ReadonlyArray<Suite> = [
   epochReal,
   memory,
   methods,
+  privateStep,
   generate,
   setup,
   cold,

@@ -5,6 +5,8 @@
 import { adaptersControls, type AdaptersOptions, adaptersTrained } from "./adapters_cases.ts"
 import { ia3Controls, type IA3Options, ia3Trained } from "./ia3_cases.ts"
 import { loraControls, loraInitialized, loraTrained } from "./lora_cases.ts"
+import { multitaskControls, type MultitaskOptions, multitaskTrained } from "./multitask_cases.ts"
+import { privateControls, type PrivateOptions, privateTrained } from "./private_cases.ts"
 
 /** PEFT's `LoraConfig`, in PEFT's own spelling. */
 export interface LoraOptions {
@@ -63,6 +65,12 @@ export interface Case {
   readonly ia3?: IA3Options
   /** Lengths of the rows of each micro-batch; one optimizer step takes all of them. */
   readonly rows: ReadonlyArray<ReadonlyArray<number>>
+  /** The task of each micro-batch, where there are several over the same frozen head. */
+  readonly tasks?: ReadonlyArray<string>
+  /** Of several tasks. */
+  readonly multitask?: MultitaskOptions
+  /** Gradients of examples are clipped. */
+  readonly private?: PrivateOptions
   /** Every token, every token after the first third of its row, a class a row, a class a token, or hidden tokens. */
   readonly labels: "all" | "completion" | "class" | "tokens" | "masked"
   /** Of kind `embeddings`. */
@@ -281,7 +289,18 @@ const prompts: ReadonlyArray<Case> = [
 ]
 
 const find = (name: string): Case =>
-  [...trained, ...encoders, ...prompts, ...adaptersTrained, ...ia3Trained, ...loraTrained, ...read, ...initialized]
+  [
+    ...trained,
+    ...encoders,
+    ...prompts,
+    ...adaptersTrained,
+    ...ia3Trained,
+    ...loraTrained,
+    ...multitaskTrained,
+    ...privateTrained,
+    ...read,
+    ...initialized,
+  ]
     .find((one) => one.name === name)!
 const control = (of: string, name: string, change: Partial<Case>): Case => ({
   ...find(of),
@@ -314,6 +333,8 @@ const controls: ReadonlyArray<Case> = [
   control("bert-prompt-classification", "bert-prompt-rate", { training: { ...base.training, learningRate: 2e-2 } }),
   control("p-tuning-causal", "p-tuning-rate", { training: { ...base.training, learningRate: 2e-2 } }),
   ...loraControls.map(([of, name, change]) => control(of, name, change)),
+  ...multitaskControls.map(([of, name, change]) => control(of, name, change)),
+  ...privateControls.map(([of, name, change]) => control(of, name, change)),
   ...ia3Controls.map(([of, name, change]) => control(of, name, change)),
   ...adaptersControls.map(([of, name, change]) => control(of, name, change)),
   control("minilm-embeddings", "other-texts", {
@@ -336,6 +357,8 @@ export const cases: ReadonlyArray<Case> = [
   ...adaptersTrained,
   ...ia3Trained,
   ...loraTrained,
+  ...multitaskTrained,
+  ...privateTrained,
   ...read,
   ...initialized,
   ...controls,

@@ -59,12 +59,12 @@ export const execute = async (
 
 /** A Python that is new enough, or an error that says what to install. */
 const findPython = async (): Promise<string> => {
-  for (const name of ["python3", "python3.13", "python3.12", "python3.11", "python3.10", "python"]) {
-    const probe = "import sys, venv; print(sys.version_info >= (3, 10))"
+  for (const name of ["python3", "python3.13", "python3.12", "python3.11", "python"]) {
+    const probe = "import sys, venv; print(sys.version_info >= (3, 11))"
     const found = await new Deno.Command(name, { args: ["-c", probe], stderr: "null" }).output().catch(() => undefined)
     if (found?.success && new TextDecoder().decode(found.stdout).trim() === "True") return name
   }
-  throw new Error("conformance needs Python 3.10 or newer with its venv module: install python3 and python3-venv")
+  throw new Error("conformance needs Python 3.11 or newer with its venv module: install python3 and python3-venv")
 }
 
 /** Makes an environment unless it stands already with the same pins. Returns the path of its Python. */

@@ -9,19 +9,21 @@ import type { Backend, Slot } from "../../core/backend/backend.ts"
 import type { BackendError } from "../../core/backend/backend_error.ts"
 import type { Contribution, NamedValues } from "../../core/contracts/contribution.ts"
 import type { Parameter } from "../../core/contracts/parameter.ts"
-import { layer as pluginsLayer, Plugins } from "../../core/contracts/plugins.ts"
+import { layer as pluginsLayer } from "../../core/contracts/plugins.ts"
 import type { Batch } from "../../core/data/batches/batches.ts"
 import { MASKED } from "../../core/data/encode.ts"
 import { layer as familiesLayer } from "../../core/model/load/families.ts"
-import { load, loadAdapters, type Model, saveAdapters, saveCheckpoint } from "../../core/model/mod.ts"
+import { load, loadAdapters, type LoadOptions, type Model, saveAdapters, saveCheckpoint } from "../../core/model/mod.ts"
 import { Task } from "../../core/tasks/builtin.ts"
 import { equal, where } from "../../core/tensor/ops.ts"
 import { embed } from "../../core/training/embed.ts"
 import { ready } from "../../core/backend/ready.ts"
 import { batchData, batchInputs } from "../../core/data/batches/batch_inputs.ts"
 import { makeSession } from "../../core/training/session.ts"
+import { modelOf } from "../../core/training/step/task_named.ts"
 import * as Bert from "../../plugins/bert/mod.ts"
 import * as Llama from "../../plugins/llama/mod.ts"
+import { besideOf, registered } from "./beside.ts"
 import type { NamedTensor } from "./tensors.ts"
 import type { Case } from "./cases.ts"
 import type { Tensors, Training } from "./compare.ts"
@@ -74,9 +76,12 @@ const TASKS: Readonly<Record<Case["model"]["head"], Task>> = {
   masked: Task.maskedLM(),
 }
 
+const tasksOf = ({ model: { head }, tasks }: Case): LoadOptions =>
+  tasks === undefined ? { task: TASKS[head] } : { tasks: Object.fromEntries(tasks.map((name) => [name, TASKS[head]])) }
+
 const readBatches = (one: Case, directory: string): ReadonlyArray<Batch> => {
   const stored: ReadonlyArray<StoredBatch> = JSON.parse(Deno.readTextFileSync(`${directory}/batches.json`))
-  return stored.map(({ inputIds, attentionMask, labels }) => {
+  return stored.map(({ inputIds, attentionMask, labels }, i) => {
     const rows = inputIds.length
     // Transformers shifts labels itself; here they are the tokens that follow.
     const targets = one.labels === "class" ? Int32Array.from(labels as ReadonlyArray<number>) : Int32Array.from(
@@ -85,7 +90,7 @@ const readBatches = (one: Case, directory: string): ReadonlyArray<Batch> => {
       ),
     )
     return {
-      task: "default",
+      task: one.tasks?.[i] ?? "default",
       shape: [rows, inputIds[0].length],
       tokens: Int32Array.from(inputIds.flat()),
       lengths: Int32Array.from(attentionMask, (row) => row.reduce((sum, bit) => sum + bit, 0)),
@@ -112,9 +117,10 @@ const recorder: Contribution = {
 }
 
 /** Logits of all batches where there is no padding. */
-const logitsOf = async (model: Model, batches: ReadonlyArray<Batch>, methods = true): Promise<Float32Array> => {
+const logitsOf = async (whole: Model, batches: ReadonlyArray<Batch>, methods = true): Promise<Float32Array> => {
   const parts: Array<Float32Array> = []
   for (const batch of batches) {
+    const model = modelOf(whole, batch.task)
     const [rows, length] = batch.shape
     const inputs = batchInputs(batch.task, rows, length, model.task)
     const { logits } = model.forward(inputs, { training: false, methods })
@@ -147,13 +153,20 @@ const read = async (
     values.push({ parameter, data: (await model.backend.read(slotOf(parameter)) as Float32Array).slice() })
   }
   const method = methodOf(one)
-  if (method !== undefined) return method.named(values)
+  const isOfTasks = ({ parameter: { owner } }: NamedValues) => owner.startsWith("multitask/")
+  if (method !== undefined) {
+    const ofTasks = values.filter(isOfTasks).map(({ parameter: { name, shape }, data }) =>
+      [name, { shape, data }] as const
+    )
+    return new Map([...method.named(values.filter((own) => !isOfTasks(own))), ...ofTasks])
+  }
   return new Map(values.map(({ parameter: { key, shape }, data }) => [key, { shape, data }]))
 }
 
 const train = async (one: Case, model: Model, batches: ReadonlyArray<Batch>): Promise<Training> => {
   const { steps, learningRate, weightDecay, maxGradNorm = 0 } = one.training
-  const session = await makeSession(model, { weightDecay, maxGradNorm, seed: 0 })
+  const examples = one.private === undefined ? {} : { examplesPerStep: one.private.planned }
+  const session = await makeSession(model, { weightDecay, maxGradNorm, seed: 0, ...examples })
   try {
     const initial = await read(one, model, ({ slot }) => slot)
     const results = []
@@ -167,7 +180,7 @@ const train = async (one: Case, model: Model, batches: ReadonlyArray<Batch>): Pr
   }
 }
 
-const recording = Layer.effectDiscard(Effect.flatMap(Effect.service(Plugins), (plugins) => plugins.register(recorder)))
+const recording = registered(recorder)
 const services = Layer.mergeAll(pluginsLayer, familiesLayer, NodeFileSystem.layer)
 type Platform = Backend | Layer.Success<typeof services>
 
@@ -175,12 +188,12 @@ type Platform = Backend | Layer.Success<typeof services>
 const withModel = <A, E, R>(
   backend: Layer.Layer<Backend, BackendError>,
   directory: string,
-  task: Task,
+  tasks: LoadOptions,
   plugins: Layer.Layer<never, unknown, Platform>,
   use: (model: Model) => Effect.Effect<A, E, R>,
 ): Promise<A> => {
   const all = Layer.mergeAll(plugins, Bert.layer, Llama.layer).pipe(Layer.provideMerge(Layer.merge(backend, services)))
-  const program = Effect.flatMap(load(directory, { task }), use)
+  const program = Effect.flatMap(load(directory, tasks), use)
   return Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(all)) as Effect.Effect<A, unknown>)
 }
 const promise = <A>(make: () => Promise<A>): Effect.Effect<A, unknown> =>
@@ -189,7 +202,7 @@ const none = Layer.empty as Layer.Layer<never>
 
 /** Runs a case on Espalier. */
 export const runCase: RunCase = async (one, directory, output, backend) => {
-  const task = TASKS[one.model.head]
+  const task = tasksOf(one)
   if (one.kind === "embeddings") {
     const embeddings = await withModel(
       backend,
@@ -219,21 +232,24 @@ export const runCase: RunCase = async (one, directory, output, backend) => {
       }
     case "train": {
       const saved = `${output}/saved`
+      const initial = `${directory}/adapter`
+      // Of several tasks each has a folder here, and the reference one for all.
+      const first = one.tasks === undefined ? undefined : method?.fromFiles(initial)
       const own = await withModel(
         backend,
         base,
         task,
-        Layer.mergeAll(adapter, recording),
+        Layer.mergeAll(first ?? adapter, besideOf(one), recording),
         (model) =>
           Effect.gen(function* () {
-            if (method !== undefined) yield* loadAdapters(model, `${directory}/adapter`)
+            if (method !== undefined && first === undefined) yield* loadAdapters(model, initial)
             const logits = (methods?: boolean) => promise(() => logitsOf(model, batches, methods))
             const baseLogits = yield* logits(false)
             const before = yield* logits()
             const training = yield* promise(() => train(one, model, batches))
             const after = yield* logits()
             yield* method !== undefined ? saveAdapters(model, saved) : saveCheckpoint(model, saved)
-            return { base: baseLogits, before, training, after, saved }
+            return { base: baseLogits, before, training, after, saved: one.tasks ? `${saved}/${one.tasks[0]}` : saved }
           }),
       )
       const final = `${directory}/final`

@@ -40,7 +40,8 @@ export const methodOf = (one: Case): Method | undefined => {
   return one.prompt === undefined ? undefined : promptOf(one.prompt)
 }
 
-const built = (layer: Layer.Layer<never, unknown, Plugins | FileSystem.FileSystem>): MethodLayer =>
+/** A layer for what it registers alone. */
+export const built = (layer: Layer.Layer<never, unknown, Plugins | FileSystem.FileSystem>): MethodLayer =>
   Layer.effectDiscard(Effect.void).pipe(Layer.provide(layer))
 
 const given = (options: Readonly<Record<string, unknown>>): Record<string, unknown> =>

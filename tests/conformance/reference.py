@@ -17,7 +17,8 @@ Writes one directory a case:
     logits.safetensors            "before" and "after" training, and of the model without adapter ("base"); of kind
                                   "embeddings" the texts' embeddings ("base")
 
-Tensor names are those of the saved adapter, or of the model's parameters in full fine-tuning. Logits are given at unpadded
+Tensor names are those of the saved adapter, or of the model's parameters in full fine-tuning; `logVariance.<task>` is what a
+task learns beside them. Logits are given at unpadded
 positions only, rows one after the other: [tokens, vocabulary or labels], or [rows, labels] for classification.
 Weights start as float32 numbers and are trained in double precision, so that none of the rounding in a comparison is the
 reference's own. With --float32 all is computed in float32: how near torch itself comes.
@@ -42,6 +43,8 @@ from peft.optimizers import create_loraplus_optimizer
 from safetensors.torch import load_file, save_file
 
 import reference_adapters
+import reference_multitask
+import reference_private
 
 VOCABULARY = 97
 LABELS = 3
@@ -209,19 +212,20 @@ def weight(labels, causal):
     return int((labels[:, 1 if causal else 0 :] != -100).sum()) if labels.ndim == 2 else labels.shape[0]
 
 
+def mean_loss(model, batches, causal):
+    """The mean over all terms of all micro-batches."""
+    total = sum(weight(batch["labels"], causal) for batch in batches)
+    return sum(model(**batch).loss * (weight(batch["labels"], causal) / total) for batch in batches)
+
+
 def step_loss(model, batches, causal):
     """The mean over all terms of all micro-batches, with its gradients accumulated."""
-    total = sum(weight(batch["labels"], causal) for batch in batches)
-    loss = 0.0
-    for batch in batches:
-        part = model(**batch).loss * (weight(batch["labels"], causal) / total)
-        part.backward()
-        loss += part.item()
+    loss = mean_loss(model, batches, causal)
     extra = reference_adapters.regularizer(model)
     if extra is not None:
-        extra.backward()
-        loss += extra.item()
-    return loss
+        loss = loss + extra
+    loss.backward()
+    return loss.item()
 
 
 @torch.no_grad()
@@ -352,12 +356,18 @@ def embed(texts, path):
 
 def train(model, case, batches, path):
     options = case["training"]
-    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    snapshot = lambda: named(model, case, dict(parameters))
+    own = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    variances = reference_multitask.variances_of(case, model.dtype)
+    parameters = own | variances
+
+    def save(name, of):
+        tensors = named(model, case, {name: of(p) for name, p in own.items()})
+        save_file(tensors | {name: of(p).detach().clone() for name, p in variances.items()}, path(name))
+
     # As transformers' Trainer does: norms and biases do not decay.
     groups = [
         dict(params=[p for p in parameters.values() if p.ndim > 1], weight_decay=options["weightDecay"]),
-        dict(params=[p for p in parameters.values() if p.ndim == 1], weight_decay=0.0),
+        dict(params=[p for p in parameters.values() if p.ndim <= 1], weight_decay=0.0),
     ]
     common = dict(lr=options["learningRate"], betas=(0.9, 0.999), eps=1e-8)
     ratio = options.get("loraPlusLrRatio")
@@ -365,20 +375,31 @@ def train(model, case, batches, path):
         optimizer = torch.optim.AdamW(groups, **common)
     else:
         optimizer = create_loraplus_optimizer(model, torch.optim.AdamW, loraplus_lr_ratio=ratio, **common)
-    save_file(snapshot(), path("initial.safetensors"))
+    accumulate = accumulation(model, case, parameters, optimizer)
+    save("initial.safetensors", lambda p: p)
     losses = []
     for step in range(options["steps"]):
         optimizer.zero_grad()
-        losses.append(step_loss(model, batches, case["model"]["head"] == "causal"))
+        losses.append(accumulate(batches))
         if step == 0:
-            gradients = {name: p.grad for name, p in parameters.items()}
-            save_file(named(model, case, gradients), path("first_gradients.safetensors"))
+            save("first_gradients.safetensors", lambda p: p.grad)
         if options.get("maxGradNorm") is not None:
             torch.nn.utils.clip_grad_norm_(parameters.values(), options["maxGradNorm"])
         optimizer.step()
-    save_file(snapshot(), path("trained.safetensors"))
+    save("trained.safetensors", lambda p: p)
     with open(path("losses.json"), "w") as file:
         json.dump(losses, file)
+
+
+def accumulation(model, case, parameters, optimizer):
+    """What gives a step's loss, and the parameters its gradients."""
+    causal = case["model"]["head"] == "causal"
+    if case.get("private") is not None:
+        return reference_private.accumulation(model, optimizer, case["private"], causal)
+    if case.get("tasks") is not None:
+        mean = lambda own: mean_loss(model, own, causal)
+        return lambda batches: reference_multitask.step_loss(case, parameters, batches, mean)
+    return lambda batches: step_loss(model, batches, causal)
 
 
 def main():

@@ -23,8 +23,11 @@ export const reference = async (
 ): Promise<string> => {
   const { requirements, withoutDependencies } = environment
   const text = JSON.stringify(cases)
-  const files = ["reference.py", "reference_adapters.py", requirements, withoutDependencies]
-  const hash = await digest(files.map((name) => scripts + name), [text, ...options])
+  const parts = ["", "_adapters", "_multitask", "_private"].map((part) => `reference${part}.py`)
+  const hash = await digest([...parts, requirements, withoutDependencies].map((name) => scripts + name), [
+    text,
+    ...options,
+  ])
   const directory = `${workspace}/reference-${hash}`
   if (await Deno.stat(directory).then(() => true, () => false)) return directory
   // Under another name until it is whole.

@@ -147,7 +147,9 @@ async function sumsOf(
   const inputs = batch.packed === undefined
     ? batchInputs("default", rows, length, task)
     : packedInputs("default", batch.rows.length, length, batch.packed.longest, task)
-  const program = await ready(backend, accumulateGraph(settings, inputs, { gradients: slots, loss, weight }))
+  const state = { optimizer: new Map(), transforms: new Map() }
+  const sums = { gradients: slots, loss, weight, measures: new Map() }
+  const program = await ready(backend, accumulateGraph(settings, state, inputs, sums))
   await program.run({ ...batchData(batch), dropout0: Int32Array.of(1), dropout1: Int32Array.of(2) })
   program.dispose()
   const found: Array<readonly [string, ArrayLike<number>]> = []

@@ -23,7 +23,15 @@ Deno.test("a plugin knows the run before it starts, and says something of it", a
   const [{ seed, examplesPerStep, plan, contributions }] = runs
   const { validation, ...known } = plan!
   assertEquals([seed, examplesPerStep, validation()], [7, 6, { rows: 0, ofTraining: 0 }])
-  assertEquals(known, { rows: { default: 24 }, batchSize: 3, epochs: 3, maxSteps: 4, packing: false, streamed: false })
+  assertEquals(known, {
+    rows: { default: 24 },
+    batchSize: 3,
+    epochs: 3,
+    maxSteps: 4,
+    packing: false,
+    streamed: false,
+    retained: [],
+  })
   assertEquals(contributions.map(({ id }) => id), ["counting/default", "lora/default"])
   assertEquals(
     events.flatMap((event) => event.type === "step" ? [event.figures] : []),

@@ -14,6 +14,8 @@ export interface ScopeOptions {
   readonly sitesAt: (path: string) => ReadonlyArray<ResolvedSite>
   /** A parameter by key: the trained one, or the base model's as loaded (`original`). */
   readonly tensor: (key: string, original: boolean) => Tensor
+  /** Name of the model's task. Default: that of one without a name. */
+  readonly task?: string | undefined
   /** Whether dropout is on. */
   readonly training: boolean
   /** Whether derivatives recompute the inner values of blocks. */
@@ -29,12 +31,13 @@ export interface ScopeOptions {
 /** What a site sees of a model's graph. */
 export function siteScope(
   { owner, module, plan }: ResolvedSite,
-  { training, tensor, dropout }: Pick<ScopeOptions, "training" | "tensor"> & {
+  { training, tensor, task = "default", dropout }: Pick<ScopeOptions, "training" | "tensor" | "task"> & {
     readonly dropout: (place: string, x: Tensor, rate: number) => Tensor
   },
 ): SiteScope {
   let count = 0
   return {
+    task,
     training,
     parameter: (name) => {
       const shared = plan.shared !== undefined && Object.hasOwn(plan.shared, name)
@@ -47,7 +50,7 @@ export function siteScope(
 
 /** The scope of one graph. */
 export function makeScope(options: ScopeOptions): Scope {
-  const { sitesAt, tensor, training, checkpointing = false, key, decoding, choice } = options
+  const { sitesAt, tensor, task, training, checkpointing = false, key, decoding, choice } = options
   const dropout = (place: string, x: Tensor, rate: number): Tensor => {
     if (!training || rate === 0) return x
     if (key === undefined) throw new ShapeError({ message: `Dropout at ${place} needs the key of random numbers` })
@@ -59,7 +62,7 @@ export function makeScope(options: ScopeOptions): Scope {
       site.plan.place === place
         ? [{
           owner: site.owner,
-          scope: siteScope(site, { training, tensor, dropout }),
+          scope: siteScope(site, { training, tensor, task, dropout }),
           plan: site.plan as Extract<SitePlan, { readonly place: P }>,
           /** Index into `choice.plugins`; -1 if the site applies to all rows. */
           place: choice?.plugins.indexOf(site.owner) ?? -1,

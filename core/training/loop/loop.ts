@@ -39,6 +39,8 @@ export interface LoopParts {
   readonly checkpoints: RunCheckpoints | undefined
   /** Runs before the first step. */
   readonly begin: Effect.Effect<void, TrainError>
+  /** Runs after the last step `step`, with the weights that the run ends with. */
+  readonly end: (step: number) => Effect.Effect<void, TrainError>
 }
 
 /** Milliseconds between reports. */
@@ -208,6 +210,7 @@ export function trainLoop(parts: LoopParts): Effect.Effect<TrainStop["reason"], 
     yield* save
     const { step } = session.state()
     yield* validation.restoreBest(step)
+    yield* parts.end(step)
     const reason = validation.exhausted() && step < plan.totalSteps ? "early-stopping" as const : "finished" as const
     yield* stop(reason)
     return reason

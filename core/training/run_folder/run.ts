@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type { BackendError } from "../../backend/backend_error.ts"
 import type { PluginError } from "../../contracts/plugin_error.ts"
-import type { Metrics, TrainStop } from "../../contracts/train_event.ts"
+import type { Metrics, RetainedScores, TrainStop } from "../../contracts/train_event.ts"
 import type { DataError } from "../../data/data_error.ts"
 import type { JsonError } from "../../formats/json/json_error.ts"
 import type { SafetensorsError } from "../../formats/safetensors/safetensors_error.ts"
@@ -43,6 +43,8 @@ export interface RunAccount {
   readonly totalParameters: number
   /** Figures of plugins at the end, if any has some. */
   readonly figures?: Metrics
+  /** Scores on the rows of `retain` by name, before and after. */
+  readonly forgetting?: Readonly<Record<string, RetainedScores>>
 }
 
 /** A completed run. */

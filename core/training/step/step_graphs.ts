@@ -89,6 +89,8 @@ export interface TaskSums {
   readonly gradients: ReadonlyMap<string, SlotReference>
   readonly loss: SlotReference
   readonly weight: SlotReference
+  /** By {@link measureKey}. */
+  readonly measures: ReadonlyMap<string, SlotReference>
 }
 
 /** State that lies in checkpoints. */
@@ -104,11 +106,18 @@ export function transformKey(id: string, stage: "task" | "total"): string {
   return `${id}/${stage}`
 }
 
+/** Names a measure of a contribution. */
+export function measureKey(id: string, name: string): string {
+  return `${id}/${name}`
+}
+
 /** Symbolic sums of one task. */
 interface Sums {
   readonly gradients: Gradients
   readonly loss: Tensor
   readonly weight: Tensor
+  /** By {@link measureKey}. */
+  readonly measures: ReadonlyMap<string, Tensor>
 }
 
 /** Sums of a micro-batch, and outputs `losses` and `weights` by example where they are wanted. */
@@ -125,7 +134,7 @@ const keyInputs = (name: string): readonly [Tensor, Tensor] => [
 ]
 
 /** Loss and gradients of a micro-batch, summed over its examples. Inputs beside the batch's: `dropout0`, `dropout1`. */
-function microBatch(settings: StepSettings, given: BatchTensors): MicroSums {
+function microBatch(settings: StepSettings, state: StateSlots, given: BatchTensors): MicroSums {
   const { contributions, trained, gradientCheckpointing: checkpointing = false } = settings
   const key = keyInputs("dropout")
   const batch = settings.prepare?.(given, key) ?? given
@@ -141,15 +150,33 @@ function microBatch(settings: StepSettings, given: BatchTensors): MicroSums {
   const [loss, weight] = narrowed([each.loss, each.weight].map((x) => batchSum(mul(x, batch.exampleWeight))))
   const perExample = contributions.some(({ gradients }) => gradients?.example !== undefined)
   const found = differentiate(loss, trained.map(({ tensor }) => tensor), { perExample })
-  let gradients: Gradients = new Map(trained.map(({ key }, i) => [key, found[i]]))
-  if (perExample) {
-    for (const { id, gradients: own } of contributions) {
-      gradients = own?.example?.(gradients, transformContext(id, own)) ?? gradients
-    }
-    gradients = new Map([...gradients].map(([key, gradient]) => [key, batchSum(gradient)]))
-  }
+  const gradients: Gradients = new Map(trained.map(({ key }, i) => [key, found[i]]))
   const examples: MicroSums["examples"] = settings.exampleLosses ? { losses: each.loss, weights: each.weight } : {}
-  return { gradients, loss, weight, examples }
+  const summed = perExample
+    ? sumsOfExamples(contributions, state, gradients, batch.exampleWeight)
+    : { gradients, measures: new Map() }
+  return { ...summed, loss, weight, examples }
+}
+
+/** What contributions make of the gradients of examples, and what they measure, summed over the batch. */
+function sumsOfExamples(
+  contributions: ReadonlyArray<Contribution>,
+  state: StateSlots,
+  ofExamples: Gradients,
+  exampleWeight: Tensor,
+): Pick<Sums, "gradients" | "measures"> {
+  const measures = new Map<string, Tensor>()
+  const changed = contributions.reduce((before, { id, gradients: own }) => {
+    if (own?.example === undefined) return before
+    const context = { ...transformContext(id, own), state: slots(state.transforms.get(transformKey(id, "task")) ?? {}) }
+    const result = own.example(before, context)
+    if (!("measures" in result)) return result
+    for (const name of own.measures ?? []) {
+      measures.set(measureKey(id, name), batchSum(mul(result.measures[name], exampleWeight)))
+    }
+    return result.gradients
+  }, ofExamples)
+  return { gradients: new Map([...changed].map(([key, gradient]) => [key, batchSum(gradient)])), measures }
 }
 
 /** An example's mean, which weighs 1; one without terms weighs 0. */
@@ -177,16 +204,20 @@ function update(settings: StepSettings, state: StateSlots, tasks: ReadonlyMap<st
   const transform = <G, More>(
     stage: "task" | "total",
     gradients: G,
-    more: More,
+    moreFor: (contribution: Contribution) => More,
     at: (transforms: GradientTransforms) => StepTransform<G, TransformContext & More> | undefined,
   ): G =>
-    contributions.reduce((before, { id, gradients: own = {} }) => {
+    contributions.reduce((before, contribution) => {
+      const { id, gradients: own = {} } = contribution
       const found = at(own)
       if (found === undefined) return before
       const references = state.transforms.get(transformKey(id, stage)) ?? {}
-      const context = { ...transformContext(id, own), ...more }
-      const [changed, next] = found.update(before, slots(references), context)
-      for (const [name, reference] of Object.entries(references)) transformStates.push([reference, next[name]])
+      const context = { ...transformContext(id, own), ...moreFor(contribution) }
+      const current = slots(references)
+      const [changed, next] = found.update(before, current, context)
+      for (const [name, reference] of Object.entries(references)) {
+        if (next[name] !== current[name]) transformStates.push([reference, next[name]])
+      }
       return changed
     }, gradients)
 
@@ -202,7 +233,13 @@ function update(settings: StepSettings, state: StateSlots, tasks: ReadonlyMap<st
   )
   const weights = divisor === undefined ? new Map([...tasks].map(([task, { weight }]) => [task, weight])) : divisors
   const shared = new Set(trained.filter((parameter) => parameter.tasks === undefined).map(({ key }) => key))
-  const byTask = transform("task", means, { weights, shared }, ({ task }) => task)
+  const measuresOf = ({ id, gradients: { measures: names = [] } = {} }: Contribution) =>
+    new Map([...tasks].map(([task, { measures }]) => [
+      task,
+      Object.fromEntries(names.map((name) => [name, measures.get(measureKey(id, name))!])),
+    ]))
+  const ofTasks = (own: Contribution) => ({ weights, shared, measures: measuresOf(own) })
+  const byTask = transform("task", means, ofTasks, ({ task }) => task)
 
   const shares = taskShares(tasks)
   const gradientShares = divisor === undefined ? shares : constant(1 / tasks.size)
@@ -213,7 +250,8 @@ function update(settings: StepSettings, state: StateSlots, tasks: ReadonlyMap<st
   const mixed: Gradients = new Map(
     trained.map(({ key }) => [key, over(gradientShares, (task) => byTask.get(task)!.get(key)!)]),
   )
-  let total = transform("total", mixed, {}, ({ total }) => total)
+  const parameters = new Map(trained.map(({ key, tensor }) => [key, tensor]))
+  let total = transform("total", mixed, () => ({ parameters }), ({ total }) => total)
 
   const loss = over(shares, (task) => div(tasks.get(task)!.loss, ownDivisors.get(task)!))
   const gradientNorm = globalNorm(total)
@@ -254,8 +292,13 @@ function taskShares(tasks: ReadonlyMap<string, Sums>): ReadonlyMap<string, Tenso
 }
 
 /** Adds one micro-batch to its task's sums. Outputs `losses` and `weights` by example where they are wanted. */
-export function accumulateGraph(settings: StepSettings, batch: BatchTensors, sums: TaskSums): Graph {
-  const { gradients, loss, weight, examples } = microBatch(settings, batch)
+export function accumulateGraph(
+  settings: StepSettings,
+  state: StateSlots,
+  batch: BatchTensors,
+  sums: TaskSums,
+): Graph {
+  const { gradients, loss, weight, measures, examples } = microBatch(settings, state, batch)
   const onto = (reference: SlotReference, more: Tensor) => [reference, add(slot(reference), more)] as const
   return {
     name: "accumulate",
@@ -264,6 +307,7 @@ export function accumulateGraph(settings: StepSettings, batch: BatchTensors, sum
       ...[...gradients].map(([key, gradient]) => onto(sums.gradients.get(key)!, gradient)),
       onto(sums.loss, loss),
       onto(sums.weight, weight),
+      ...[...measures].map(([key, measure]) => onto(sums.measures.get(key)!, measure)),
     ],
   }
 }
@@ -277,9 +321,15 @@ export function applyGraph(settings: StepSettings, state: StateSlots, tasks: Rea
     gradients: new Map([...sums.gradients].map(([key, reference]) => [key, slot(reference)])),
     loss: slot(sums.loss),
     weight: slot(sums.weight),
+    measures: new Map([...sums.measures].map(([key, reference]) => [key, slot(reference)])),
   }]))
   const { outputs, updates } = update(settings, state, symbolic)
-  const all = [...tasks.values()].flatMap(({ gradients, loss, weight }) => [...gradients.values(), loss, weight])
+  const all = [...tasks.values()].flatMap(({ gradients, loss, weight, measures }) => [
+    ...gradients.values(),
+    loss,
+    weight,
+    ...measures.values(),
+  ])
   return {
     name: "apply",
     outputs,
@@ -289,7 +339,7 @@ export function applyGraph(settings: StepSettings, state: StateSlots, tasks: Rea
 
 /** A step of one micro-batch: what {@link accumulateGraph} and {@link applyGraph} do, without sums between. */
 export function stepGraph(settings: StepSettings, state: StateSlots, batch: BatchTensors): Graph {
-  const sums = microBatch(settings, batch)
+  const sums = microBatch(settings, state, batch)
   const { outputs, updates } = update(settings, state, new Map([[batch.task, sums]]))
   return { name: "step", outputs: { ...outputs, ...sums.examples }, updates }
 }

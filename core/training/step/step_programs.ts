@@ -75,7 +75,7 @@ export function makeStepPrograms(
         : packedInputs(task, lengths.length, length, packed.longest, settings.specOf(task))
       return kind === "step"
         ? stepGraph(settings, slots.state, batch)
-        : accumulateGraph(settings, batch, slots.sums().get(task)!)
+        : accumulateGraph(settings, slots.state, batch, slots.sums().get(task)!)
     },
   })
   const post: StepPrograms["post"] = async ({ step, batches, common, own, trace }) => {

@@ -2,7 +2,7 @@ import type { BackendService, Slot } from "../../backend/backend.ts"
 import type { StateSpec } from "../../contracts/gradient_transform.ts"
 import type { Initializer } from "../../contracts/parameter.ts"
 import { initialValues } from "../../model/initial_values.ts"
-import { type StateSlots, type StepSettings, type TaskSums, transformKey } from "./step_graphs.ts"
+import { measureKey, type StateSlots, type StepSettings, type TaskSums, transformKey } from "./step_graphs.ts"
 
 /** A slot with its name in checkpoints. */
 export interface NamedSlot {
@@ -67,6 +67,10 @@ export function makeStepSlots(
         gradients: new Map(trained.map(({ key, shape }) => [key, allocate(`sum/${task}/${key}`, shape)])),
         loss: allocate(`sum/${task}/loss`, []),
         weight: allocate(`sum/${task}/weight`, []),
+        measures: new Map(
+          contributions.flatMap(({ id, gradients }) => gradients?.measures?.map((name) => measureKey(id, name)) ?? [])
+            .map((key) => [key, allocate(`sum/${task}/measure/${key}`, [])]),
+        ),
       }])),
     initialize: async (seed) => {
       for (const { name, slot, initializer } of starting) {

@@ -35,6 +35,11 @@ const COMMON = {
   numAttentionHeads: integer("num_attention_heads"),
   numLayers: integer("num_layers"),
 }
+const TEXT = optional("prompt_tuning_init_text", (config, name) => config.string(name))
+/** Starts of multitask prompt tuning that PEFT reads from the files of another run. */
+const SOURCES = ["AVERAGE_SOURCE_TASKS", "EXACT_SOURCE_TASK", "ONLY_SOURCE_SHARED"] as const
+/** Field of the names of tasks. */
+export const PROMPT_TASKS = "espalier_tasks"
 const SUBMODULES = "num_transformer_submodules"
 /** Further fields by `peft_type`. The file holds what comes out of a network that the tokens were trained through. */
 const OWN = {
@@ -50,7 +55,15 @@ const OWN = {
   },
   PROMPT_TUNING: {
     promptTuningInit: choice("prompt_tuning_init", "RANDOM", "SAMPLE_VOCAB", "TEXT"),
-    promptTuningInitText: optional("prompt_tuning_init_text", (config, name) => config.string(name)),
+    promptTuningInitText: TEXT,
+  },
+  MULTITASK_PROMPT_TUNING: {
+    promptTuningInit: choice("prompt_tuning_init", "RANDOM", "TEXT", ...SOURCES),
+    promptTuningInitText: TEXT,
+    numTasks: field("num_tasks", (config, name) => config.integer(name, { default: 1 })),
+    numRanks: field("num_ranks", (config, name) => config.integer(name, { default: 1 })),
+    /** Names of the tasks by PEFT's ids; PEFT passes over the field. */
+    tasks: optional(PROMPT_TASKS, (config, name) => config.strings(name), (names) => names),
   },
   P_TUNING: {
     encoderReparameterizationType: choice("encoder_reparameterization_type", "MLP", "LSTM"),
@@ -63,6 +76,12 @@ const IDLE: Readonly<Record<PromptType, ReadonlyArray<string>>> = {
   PREFIX_TUNING: [],
   PROMPT_TUNING: ["tokenizer_kwargs", "tokenizer_name_or_path"],
   P_TUNING: ["encoder_dropout", "encoder_num_layers"],
+  MULTITASK_PROMPT_TUNING: [
+    "prompt_tuning_init_state_dict_path",
+    "prompt_tuning_init_task",
+    "tokenizer_kwargs",
+    "tokenizer_name_or_path",
+  ],
 }
 
 export type PromptType = keyof typeof OWN
@@ -89,8 +108,9 @@ export function encodePromptConfig(config: PeftPromptConfig): string {
     return writeFields({ ...COMMON, ...OWN[peftType] }, config, { ...others, ...network })
   }
   const { baseModel, promptTuningInit, promptTuningInitText, ...rest } = config
-  // PEFT wants a text and a tokenizer's name with TEXT.
-  const known = promptTuningInit !== "TEXT" || (promptTuningInitText !== undefined && baseModel !== "")
+  // PEFT wants a text and a tokenizer's name with TEXT, and to read the files of a source again.
+  const isSource = SOURCES.some((source) => source === promptTuningInit)
+  const known = promptTuningInit === "TEXT" ? promptTuningInitText !== undefined && baseModel !== "" : !isSource
   const start = known && promptTuningInitText !== undefined ? { promptTuningInitText } : {}
   return writeFields(
     { ...COMMON, ...OWN[peftType] },

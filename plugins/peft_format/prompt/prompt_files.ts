@@ -33,6 +33,8 @@ const EMBEDDINGS = "prompt_embeddings"
 export interface PromptValues {
   /** What comes before a sequence: [numVirtualTokens, width]. */
   readonly promptEmbeddings: FileTensor
+  /** Other tensors of the method beside it in PEFT's file, by name. */
+  readonly beside?: ReadonlyMap<string, FileTensor>
   /** The network's tensors by PEFT's names, where there is one. */
   readonly encoder?: ReadonlyMap<string, FileTensor>
   readonly base: ReadonlyArray<NamedValues>
@@ -44,8 +46,8 @@ export function promptBaseName({ key }: Parameter): string {
 }
 
 export function encodePrompt(adapter: string, config: PeftPromptConfig, values: PromptValues): ArtifactFiles {
-  const { promptEmbeddings, encoder, base } = values
-  const tensors = new Map([[EMBEDDINGS, promptEmbeddings]])
+  const { promptEmbeddings, beside = [], encoder, base } = values
+  const tensors = new Map([[EMBEDDINGS, promptEmbeddings], ...beside])
   for (const { parameter, data } of base) tensors.set(promptBaseName(parameter), { shape: parameter.shape, data })
   return {
     [adapterFile(adapter, CONFIG_FILE)]: new TextEncoder().encode(encodePromptConfig(config)),
@@ -61,6 +63,10 @@ export interface WantedPrompt<Type extends PromptType> {
   /** What the config says of the model; checked where the file says it too. */
   readonly fields: Partial<Pick<PeftPromptFields, "tokenDim" | "numAttentionHeads" | "numLayers">>
   readonly shape: Shape
+  /** Names of the tasks by PEFT's ids, where the method has several; checked where the file says them too. */
+  readonly tasks?: ReadonlyArray<string>
+  /** Shapes of the method's other tensors in PEFT's file. Default: none. */
+  readonly beside?: ReadonlyMap<string, Shape>
   /** Shapes of the network's tensors, where the method trains through one. */
   readonly encoder?: ReadonlyMap<string, Shape>
   readonly base: ReadonlyArray<Parameter>
@@ -72,7 +78,7 @@ export function decodePrompt<Type extends PromptType>(
   files: ArtifactFiles,
   wanted: WantedPrompt<Type>,
 ): PromptValues {
-  const { id, types, fields, shape, encoder, base } = wanted
+  const { id, types, fields, shape, tasks, beside = new Map<string, Shape>(), encoder, base } = wanted
   const [configFile, weightsFile, encoderFile] = [CONFIG_FILE, WEIGHTS_FILE, ENCODER_FILE].map((file) =>
     adapterFile(adapter, file)
   )
@@ -88,17 +94,27 @@ export function decodePrompt<Type extends PromptType>(
     if (theirs === undefined || theirs === ours) continue
     throw peftError("Mismatch", configFile, `${field} is ${theirs}; ${id} and the model have ${ours}`)
   }
-  const stored = openPrompt(files[weightsFile], weightsFile)
+  const saved = "tasks" in config ? config.tasks as ReadonlyArray<string> : undefined
+  if (tasks !== undefined && saved !== undefined && `${saved}` !== `${tasks}`) {
+    const [theirs, ours] = [saved, tasks].map((names) => JSON.stringify(names))
+    throw peftError(
+      "Mismatch",
+      configFile,
+      `its tasks are ${theirs}, in this order; ${id} has ${ours}: give it tasks ${theirs}`,
+    )
+  }
+  const stored = openPrompt(files[weightsFile], weightsFile, beside)
   // What only a new module of this model needs may start anew.
   const optional = base.filter(({ trainable = true }) => !trainable)
   const absent = optional.some((parameter) => stored.shapes.has(promptBaseName(parameter))) ? [] : optional
   const trained = base.filter((parameter) => !absent.includes(parameter))
-  const shapes = new Map<string, Shape>([[EMBEDDINGS, shape]])
+  const shapes = new Map<string, Shape>([[EMBEDDINGS, shape], ...beside])
   for (const parameter of trained) shapes.set(promptBaseName(parameter), parameter.shape)
   const differs = differences(stored.shapes, shapes, new Set())
   checkTensors(differs, weightsFile, likelyReason(differs, config, trained))
   const values = {
     promptEmbeddings: { shape, data: stored.read(EMBEDDINGS) },
+    beside: new Map([...beside].map(([name, shape]) => [name, { shape, data: stored.read(name) }])),
     base: trained.map((parameter) => ({ parameter, data: stored.read(promptBaseName(parameter)) })),
   }
   if (encoder === undefined) return values
@@ -114,10 +130,11 @@ export function decodePrompt<Type extends PromptType>(
   }
 }
 
-function openPrompt(bytes: Uint8Array, file: string): StoredTensors {
+function openPrompt(bytes: Uint8Array, file: string, beside: ReadonlyMap<string, Shape>): StoredTensors {
   const { shapes, read } = openTensors(bytes, file)
   const names = new Map([...shapes.keys()].flatMap((stored) => {
     if (stored.endsWith(EMBEDDINGS)) return [[EMBEDDINGS, stored] as const]
+    if (beside.has(stored)) return [[stored, stored] as const]
     const own = peftName(stored)?.slice(PREFIX.length)
     return own === undefined ? [] : [[own.startsWith("base_model.") ? own : `base_model.${own}`, stored] as const]
   }))

@@ -3,6 +3,7 @@
  * @module
  */
 import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
 import { attempt } from "../../../core/contracts/attempt.ts"
 import type {
   ArtifactContext,
@@ -15,7 +16,6 @@ import type { ModuleInfo } from "../../../core/contracts/module_info.ts"
 import type { Parameter } from "../../../core/contracts/parameter.ts"
 import type { Site } from "../../../core/contracts/site.ts"
 import type { DataError } from "../../../core/data/data_error.ts"
-import type * as FileSystem from "effect/FileSystem"
 import { fileSystem } from "../../../core/formats/files/file_system.ts"
 import type { Shape } from "../../../core/tensor/shape.ts"
 import { HEADS, isHead, PeftError, peftTaskType } from "../../peft_names/mod.ts"
@@ -25,6 +25,13 @@ import { decodePrompt, encodePrompt } from "./prompt_files.ts"
 
 /** Fields of a config that the model decides. */
 export type ModelFields = Required<Pick<PeftPromptFields, "tokenDim" | "numAttentionHeads" | "numLayers">>
+
+/** Fields of a config of rows before the embedded tokens. */
+export function inputPrefixFields(modules: ReadonlyArray<ModuleInfo>): ModelFields {
+  const attentions = modules.filter(({ kind }) => kind === "Attention")
+  const { hiddenSize } = modules.find(({ kind }) => kind === "Backbone")!.sizes
+  return { tokenDim: hiddenSize, numAttentionHeads: attentions[0].sizes.heads, numLayers: attentions.length }
+}
 
 type WithoutShared<Config> = Config extends unknown ? Omit<Config, keyof PeftPromptFields | "notes"> : never
 
@@ -46,6 +53,10 @@ export interface PromptMethod {
   readonly config: (fields: ModelFields) => WithoutShared<PeftPromptConfig>
   /** Whether the tokens are trained through a network, whose tensors are saved beside what PEFT reads. */
   readonly encoder: boolean
+  /** Names of its tasks by PEFT's ids. Default: it has one. */
+  readonly tasks?: ReadonlyArray<string>
+  /** Names of tensors beside the embeddings in PEFT's file. Default: none. */
+  readonly beside?: ReadonlyArray<string>
   /** Shapes of PEFT's tensors by name. */
   readonly shapes: (own: ReadonlyArray<Parameter>) => ReadonlyMap<string, Shape>
   readonly toPeft: (own: ReadonlyArray<NamedValues>) => ReadonlyMap<string, FileTensor>
@@ -73,10 +84,30 @@ export function promptContribution(
   method: PromptMethod,
   saved?: SavedPrompt,
 ): Effect.Effect<Contribution, never, FileSystem.FileSystem> {
-  const { id, settings, sites, initialize } = method
-  const { files, notes } = saved ?? {}
+  return Effect.map(Effect.service(fileSystem), (fs) => ({ id: method.id, ...partsOf(method, fs, saved) }))
+}
+
+/** The contribution of a method that follows from the tasks of the model, which `methodFor` may refuse. */
+export function promptContributionFor(
+  id: string,
+  methodFor: (...tasks: Parameters<NonNullable<Contribution["resolve"]>>) => PromptMethod,
+  saved?: SavedPrompt,
+): Effect.Effect<Contribution, never, FileSystem.FileSystem> {
   return Effect.map(Effect.service(fileSystem), (fs) => ({
     id,
+    resolve: (tasks) => partsOf(methodFor(tasks), fs, saved),
+  }))
+}
+
+/** What a method adds to a model. */
+function partsOf(
+  method: PromptMethod,
+  fs: FileSystem.FileSystem,
+  saved?: SavedPrompt,
+): ReturnType<NonNullable<Contribution["resolve"]>> {
+  const { settings, sites, initialize } = method
+  const { files, notes } = saved ?? {}
+  return {
     settings,
     sites,
     trains: isHead,
@@ -89,11 +120,11 @@ export function promptContribution(
       save: (values, context) => attempt(() => save(method, values, context), PeftError),
       load: (files, wanted, { modules }) => attempt(() => load(method, files, wanted, modules), PeftError),
     },
-  }))
+  }
 }
 
 function save(method: PromptMethod, values: ReadonlyArray<NamedValues>, context: ArtifactContext): ArtifactFiles {
-  const { id, name, numVirtualTokens, encoder } = method
+  const { id, name, numVirtualTokens, beside, encoder } = method
   const tensors = method.toPeft(values.filter(({ parameter }) => parameter.owner === id))
   const base = values.filter(({ parameter }) => parameter.owner === "base")
   const fields = method.modelFields(context.modules)
@@ -109,6 +140,7 @@ function save(method: PromptMethod, values: ReadonlyArray<NamedValues>, context:
   }
   return encodePrompt(name, config, {
     promptEmbeddings: method.promptEmbeddings(tensors),
+    ...(beside === undefined ? {} : { beside: new Map(beside.map((name) => [name, tensors.get(name)!])) }),
     base,
     ...(encoder ? { encoder: tensors } : {}),
   })
@@ -121,17 +153,20 @@ function load(
   wanted: ReadonlyArray<Parameter>,
   modules: ReadonlyArray<ModuleInfo>,
 ): ReadonlyArray<NamedValues> {
-  const { id, name, types, numVirtualTokens } = method
+  const { id, name, types, numVirtualTokens, beside } = method
   const own = wanted.filter(({ owner }) => owner === id)
   const fields = method.modelFields(modules)
+  const shapes = method.shapes(own)
   const found = decodePrompt(name, files, {
     id,
     types,
     fields,
     shape: [numVirtualTokens, method.width(fields)],
+    ...(method.tasks === undefined ? {} : { tasks: method.tasks }),
     base: wanted.filter(({ owner }) => owner === "base"),
-    ...(method.encoder ? { encoder: method.shapes(own) } : {}),
+    ...(beside === undefined ? {} : { beside: new Map(beside.map((name) => [name, shapes.get(name)!])) }),
+    ...(method.encoder ? { encoder: shapes } : {}),
   })
-  const tensors = found.encoder ?? new Map([["embedding.weight", found.promptEmbeddings]])
+  const tensors = found.encoder ?? new Map([["embedding.weight", found.promptEmbeddings], ...found.beside ?? []])
   return [...method.fromPeft(tensors, own), ...found.base]
 }

@@ -1,7 +1,7 @@
 /**
- * `lora_step.ts directory [profile] [--threads N] [--weights bf16]`: the LoRA step on Espalier, its wasm backend, on the
- * model, adapter and batch that peers/peft_step.py made. A profile of the steps after the eighth goes to the file `profile`. Answers
- * `account` with an {@link Account}.
+ * `lora_step.ts directory [profile] [--threads N] [--weights bf16] [--private]`: the LoRA step on Espalier, its wasm
+ * backend, on the model, adapter and batch that peers/peft_step.py made. A profile of the steps after the eighth goes to the
+ * file `profile`. Answers `account` with an {@link Account}.
  * @module
  */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
@@ -46,7 +46,11 @@ export interface Account {
 const { values: options, positionals: [directory, profile] } = parseArgs({
   args: Deno.args,
   allowPositionals: true,
-  options: { threads: { type: "string", default: "2" }, weights: { type: "string", default: "stored" } },
+  options: {
+    threads: { type: "string", default: "2" },
+    weights: { type: "string", default: "stored" },
+    private: { type: "boolean", default: false },
+  },
 })
 const given: {
   readonly task: "SEQ_CLS" | "CAUSAL_LM"
@@ -71,7 +75,7 @@ const program = Effect.gen(function* () {
     weights: options.weights as "stored" | "f32" | "bf16" | "f16",
   })
   const loaded = resident()
-  const session = yield* Effect.promise(() => makeSession(model, { maxGradNorm: 0, seed: 0 }))
+  const session = yield* Effect.promise(() => makeSession(model, { maxGradNorm: 0, seed: 0, examplesPerStep: rows }))
   const state = session.slots.filter(({ name }) => !name.startsWith("parameter/"))
   // Memory that nobody has written to is not there yet.
   for (const { slot } of state) {
@@ -122,7 +126,8 @@ const platform = Layer.mergeAll(
   familiesLayer,
   NodeFileSystem.layer,
 )
-const all = Layer.mergeAll(Lora.fromPeft(`${directory}/adapter`), family).pipe(
+const privacy = options.private ? (await import("./private.ts")).layer : Layer.empty
+const all = Layer.mergeAll(Lora.fromPeft(`${directory}/adapter`), family, privacy).pipe(
   Layer.provideMerge(platform),
 )
 await Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(all)))

@@ -53,6 +53,7 @@ def smollm2():
 CASES = {
     "minilm": (minilm, "SEQ_CLS", ["query", "value"], (16, 128)),
     "smollm2": (smollm2, "CAUSAL_LM", ["q_proj", "v_proj"], (1, 256)),
+    "smollm2x4": (smollm2, "CAUSAL_LM", ["q_proj", "v_proj"], (4, 256)),
 }
 
 

@@ -7,6 +7,7 @@ import { type Contestant, median, start } from "../contest.ts"
 import { loraCases, loraDirectory, ourLoraStep, peftStep } from "../lora.ts"
 import type { Account } from "../ours/lora_step.ts"
 import { inCheckout } from "../peers.ts"
+import { peakOf } from "../peak_memory.ts"
 import { result } from "../result.ts"
 import type { Suite } from "../suite.ts"
 
@@ -14,15 +15,6 @@ const suite = "memory"
 const MB = 1e6
 /** Steps that a process does before it is looked at. */
 const STEPS = 3
-
-/** Peak of a process's resident memory, MB, as Linux tells it. */
-const peakOf = async (pid: number): Promise<number> => {
-  const { stdout } = await new Deno.Command("cat", { args: [`/proc/${pid}/status`] }).output()
-  const status = new TextDecoder().decode(stdout)
-  const kilobytes = /^VmHWM:\s*(\d+) kB$/m.exec(status)?.[1]
-  if (kilobytes === undefined) throw new Error(`/proc/${pid}/status has no VmHWM: ${status}`)
-  return 1024 * Number(kilobytes) / MB
-}
 
 const once = async (contestant: Contestant, accounts: boolean) => {
   const process = start(contestant)

@@ -86,6 +86,7 @@ async function forward(
   const output = plan.forward(
     {
       training: true,
+      task: "default",
       parameter: (name) => ops.constant(values.get(name)!, plan.parameters[name].shape),
       base: () => ops.full(0, [1]),
       // Shows where dropout is, and at which rate.

@@ -48,7 +48,8 @@ export const DATA: Readonly<Record<TaskName, Data>> = {
   ),
   text: fromRows(texts.slice(3), { text: "text" }, numbers),
 }
-const TASKS: Readonly<Record<TaskName, Task>> = {
+/** Tasks by name. */
+export const TASKS: Readonly<Record<TaskName, Task>> = {
   topic: Task.classification(DATA.topic.labels),
   size: Task.regression(DATA.size.labels),
   tags: Task.tokenClassification(DATA.tags.labels),

@@ -7,7 +7,7 @@ import { type Contribution, Dataset } from "@espalier/espalier"
 import { rdp } from "@espalier/espalier/differential-privacy"
 import * as Layer from "effect/Layer"
 import { inDirectory } from "../files.ts"
-import { data, failure, lora, messagesIn, privacy, registered, train } from "./support.ts"
+import { copy, data, failure, lora, messagesIn, privacy, registered, train } from "./support.ts"
 
 const dp = { delta: 1e-3, accountant: "rdp" as const }
 const both = (options: Parameters<typeof privacy>[0]) => Layer.mergeAll(lora, privacy(options))
@@ -15,14 +15,6 @@ const noisy = both({ ...dp, noiseMultiplier: 1 })
 const options = { maxSteps: 9, batchSize: 4, saveEvery: 3 }
 const steps = ({ events }: Awaited<ReturnType<typeof train>>) =>
   events.flatMap((event) => event.type === "step" ? event : [])
-
-const copy = (from: string, to: string) => {
-  Deno.mkdirSync(to, { recursive: true })
-  for (const { name, isDirectory } of Deno.readDirSync(from)) {
-    if (isDirectory) copy(`${from}/${name}`, `${to}/${name}`)
-    else Deno.copyFileSync(`${from}/${name}`, `${to}/${name}`)
-  }
-}
 
 Deno.test("two private runs of one seed differ, and a resumed run is the same run", () =>
   inDirectory(async (folder) => {

@@ -73,3 +73,12 @@ export async function failure(...of: Parameters<typeof train>): Promise<string> 
 
 export const messagesIn = ({ events }: Trained): string =>
   events.flatMap((event) => event.type === "message" ? event.text : []).join("\n")
+
+/** Copies a folder. */
+export function copy(from: string, to: string): void {
+  Deno.mkdirSync(to, { recursive: true })
+  for (const { name, isDirectory } of Deno.readDirSync(from)) {
+    if (isDirectory) copy(`${from}/${name}`, `${to}/${name}`)
+    else Deno.copyFileSync(`${from}/${name}`, `${to}/${name}`)
+  }
+}

@@ -61,7 +61,13 @@ Deno.test("PCGrad is the paper's algorithm, in what all tasks share alone", () =
       const shared = new Set(["a.weight", "b.bias"])
       const flat = values.map((own) => own.filter(([key]) => shared.has(key)).flatMap(([, data]) => [...data]))
       const expected = projected(flat, orders(count, step))
-      const context = { step: ops.full(1, [], "i32"), key: keyOf(step), weights: new Map(), shared }
+      const context = {
+        step: ops.full(1, [], "i32"),
+        key: keyOf(step),
+        weights: new Map(),
+        shared,
+        measures: new Map(),
+      }
       for (const given of [tasks, new Map([...tasks].reverse())]) {
         const [found] = pcgrad.update(given, {}, context)
         assertEquals([...found.keys()], [...given.keys()])
@@ -93,15 +99,21 @@ Deno.test("every order of projections comes, another one for each task", () => {
 Deno.test("a task without rows in a step changes nothing", () => {
   const none = new Map([["w", ops.full(0, [2])]])
   const own = new Map([["w", ops.constant(Float32Array.of(3, -1), [2])]])
-  const context = { step: ops.full(1, [], "i32"), key: keyOf(1), weights: new Map(), shared: new Set(["w"]) }
+  const context = {
+    step: ops.full(1, [], "i32"),
+    key: keyOf(1),
+    weights: new Map(),
+    shared: new Set(["w"]),
+    measures: new Map(),
+  }
   const [found] = pcgrad.update(new Map([["a", none], ["b", own]]), {}, context)
   assertEquals([...evaluate(found.get("a")!.get("w")!)], [0, 0])
   assertEquals([...evaluate(found.get("b")!.get("w")!)], [3, -1])
 })
 
 Deno.test("losses by factor and by uncertainty", () => {
-  const head = { kind: "sequence", size: 1 } as const
-  const tasks = { kind: { kind: "classification", head }, size: { kind: "regression", head } }
+  const info = { head: { kind: "sequence", size: 1 }, fields: {} } as const
+  const tasks = { kind: { kind: "classification", ...info }, size: { kind: "regression", ...info } }
   const losses = [1.5, 2, 7], weights = [1, 3, 0], s = { kind: 0.3, size: -0.7 }
   const scored = (objective: NonNullable<ReturnType<typeof byFactor>>, task: "kind" | "size") => {
     const next = () => ({

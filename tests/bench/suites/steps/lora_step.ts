@@ -2,9 +2,9 @@
  * A LoRA step, r 8 on query and value, beside PEFT: tokens a second.
  * @module
  */
-import { loraCases, loraDirectory, ourLoraStep, peftStep } from "../lora.ts"
-import { withoutFlag } from "../peers.ts"
-import { compare, type Suite } from "../suite.ts"
+import { loraCases, loraDirectory, ourLoraStep, peftStep } from "../../lora.ts"
+import { withoutFlag } from "../../peers.ts"
+import { compare, type Suite } from "../../suite.ts"
 
 const suite = "lora-step"
 

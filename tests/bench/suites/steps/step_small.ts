@@ -2,8 +2,8 @@
  * The small GPT-like step beside jax-js, tfjs and torch.
  * @module
  */
-import { deno, denoUnlocked, torchTwice, versions } from "../peers.ts"
-import { compare, gather, type Suite, webgpuAdapter } from "../suite.ts"
+import { deno, denoUnlocked, torchTwice, versions } from "../../peers.ts"
+import { compare, gather, type Suite, webgpuAdapter } from "../../suite.ts"
 
 const suite = "step-small"
 const event = { suite, name: "GPT-like, width 128, 2 layers, 4 x 64", unit: "ms/step" }

@@ -19,7 +19,7 @@ const trainLong = async (backend: "wasm" | "webgpu", layout: "padded" | "packed"
   return JSON.parse(out)
 }
 
-/** 1,000 steps: resident memory and the heap grow by at most 2 % after the first ones, the backend's not at all. */
+/** 1,000 steps: resident memory grows by at most 2 % after the first ones, the heap by 0.6 % from step 600, the backend's not at all. */
 const staysLevel = async (
   backend: "wasm" | "webgpu",
   layout: "padded" | "packed",
@@ -31,9 +31,9 @@ const staysLevel = async (
     const { resident, heap, total } = await trainLong(backend, layout)
     assertEquals(resident.length, 1000)
     growth.push(median(resident.slice(980)) / median(resident.slice(first, first + 20)))
-    // Every tenth step's.
-    const used = median(heap.slice(95)) / median(heap.slice(first / 10, first / 10 + 5))
-    assert(used <= 1.02, `the heap grows to ${used.toFixed(3)} of its size`)
+    // Every tenth step's. Until step 600 V8 compiles more and more of what runs, and keeps it.
+    const used = median(heap.slice(95)) / median(heap.slice(60, 65))
+    assert(used <= 1.006, `the heap grows to ${used.toFixed(4)} of its size`)
     // The most, for results on their way from a GPU are counted too.
     const [before, after] = [Math.max(...total.slice(0, first)), Math.max(...total.slice(first))]
     assert(before > 0 && after <= before, `${before} bytes, then ${after}`)
@@ -45,17 +45,17 @@ const staysLevel = async (
 }
 
 Deno.test(
-  "1,000 steps: resident memory and the heap grow by at most 2 % after the first 100, shared memory not at all",
+  "1,000 steps: resident memory grows by at most 2 % after the first 100, the heap by 0.6 % after 600, shared memory not at all",
   () => staysLevel("wasm", "padded", 100),
 )
 
 // Rows of one length more first come before step 480, and the program for them stays.
 Deno.test(
-  "1,000 steps on packed rows: resident memory and the heap grow by at most 2 % after the first 600, shared memory not at all",
+  "1,000 steps on packed rows: resident memory grows by at most 2 % after the first 600, the heap by 0.6 %, shared memory not at all",
   () => staysLevel("wasm", "packed", 600),
 )
 
 onWebgpu(
-  "1,000 steps: resident memory and the heap grow by at most 2 % after the first 100, GPU memory not at all",
+  "1,000 steps: resident memory grows by at most 2 % after the first 100, the heap by 0.6 % after 600, GPU memory not at all",
   () => staysLevel("webgpu", "padded", 100),
 )

@@ -7,7 +7,7 @@ import type * as FileSystem from "effect/FileSystem"
 import { attempt } from "../../core/contracts/attempt.ts"
 import type { NamedValues } from "../../core/contracts/contribution.ts"
 import type { Parameter } from "../../core/contracts/parameter.ts"
-import { type PluginError, pluginError } from "../../core/contracts/plugin_error.ts"
+import { PluginError, pluginError } from "../../core/contracts/plugin_error.ts"
 import { fileSystem } from "../../core/formats/files/file_system.ts"
 import { type StorageError, toStorageError } from "../../core/formats/files/storage_error.ts"
 import { type FileTensor, openTensors } from "../peft_format/mod.ts"
@@ -29,7 +29,7 @@ export function sourceValues(
       shapes.has(name) ? { shape: shapes.get(name)!, data: read(name) } : undefined
     const values: NamedValues[] = []
     for (const parameter of own) {
-      const found = tensorFor(options, parameter, tensor)
+      const found = yield* attempt(() => tensorFor(options, parameter, tensor), PluginError, PeftError)
       if (found === undefined) continue
       if (`${found.shape}` !== `${parameter.shape}`) {
         const message = `"${file}" has no ${parameter.name} of [${parameter.shape}], but [${found.shape}]: it is of ` +

@@ -288,18 +288,23 @@ const prompts: ReadonlyArray<Case> = [
   { ...frozenBert, name: "bert-p-tuning-classification", prompt: pTuning },
 ]
 
+/** Cases that Espalier must agree in. */
+const agreeing: ReadonlyArray<Case> = [
+  ...trained,
+  ...encoders,
+  ...prompts,
+  ...adaptersTrained,
+  ...ia3Trained,
+  ...loraTrained,
+  ...multitaskTrained,
+  ...privateTrained,
+  ...read,
+  ...initialized,
+]
+
 const find = (name: string): Case =>
   [
-    ...trained,
-    ...encoders,
-    ...prompts,
-    ...adaptersTrained,
-    ...ia3Trained,
-    ...loraTrained,
-    ...multitaskTrained,
-    ...privateTrained,
-    ...read,
-    ...initialized,
+    ...agreeing,
   ]
     .find((one) => one.name === name)!
 const control = (of: string, name: string, change: Partial<Case>): Case => ({
@@ -351,16 +356,7 @@ export const hasMethod = (one: Case): boolean =>
 
 /** Every case, controls last. */
 export const cases: ReadonlyArray<Case> = [
-  ...trained,
-  ...encoders,
-  ...prompts,
-  ...adaptersTrained,
-  ...ia3Trained,
-  ...loraTrained,
-  ...multitaskTrained,
-  ...privateTrained,
-  ...read,
-  ...initialized,
+  ...agreeing,
   ...controls,
 ]
 

@@ -66,3 +66,52 @@ Deno.test("saved for each task in PEFT's tensors, by the tasks' order; loaded, a
     const unnamed = await failure(load(base, { task: Task.causalLM() }), read)
     assertStringIncludes(unnamed.message, "load it with the name of its task")
   }))
+
+Deno.test("starts from another run's files, or from the tokens of a text", () =>
+  inDirectory(async (directory) => {
+    const sizes = { numVirtualTokens: 3, numRanks: 2 }
+    const valuesWith = (options: MultitaskPromptTuning.MultitaskPromptTuningOptions, save = false) =>
+      run(
+        Effect.gen(function* () {
+          const model = yield* load(base, { tasks, seed: save ? 5 : 6 })
+          if (save) yield* saveAdapters(model, directory)
+          const own = yield* readParameters(model)
+          return Object.fromEntries(own.map(({ parameter, data }) => [parameter.name, Array.from(data)]))
+        }),
+        layer({ ...sizes, ...options }),
+      )
+    const fresh = await valuesWith({}, true)
+    const promptTuningInitStateDictPath = `${directory}/one/adapter_model.safetensors`
+    const from = { promptTuningInitStateDictPath }
+
+    const shared = await valuesWith({ ...from, promptTuningInit: "ONLY_SOURCE_SHARED" })
+    assertEquals(shared["embedding.weight"], fresh["embedding.weight"])
+    assert(`${shared["prefix_task_cols.one"]}` !== `${fresh["prefix_task_cols.one"]}`)
+    const exact = await valuesWith({ ...from, promptTuningInit: "EXACT_SOURCE_TASK", promptTuningInitTask: 1 })
+    const average = await valuesWith({ ...from, promptTuningInit: "AVERAGE_SOURCE_TASKS" })
+    for (const factor of ["prefix_task_cols", "prefix_task_rows"]) {
+      const [one, other] = [fresh[`${factor}.one`], fresh[`${factor}.other`]]
+      const mean = one.map((value, i) => Math.fround((value + other[i]) / 2))
+      for (const task of ["one", "other"]) {
+        assertEquals(exact[`${factor}.${task}`], other)
+        assertEquals(average[`${factor}.${task}`], mean)
+      }
+    }
+    const text = await valuesWith({ promptTuningInitText: [4, 2] })
+    const rows = text["embedding.weight"], width = rows.length / 3
+    assertEquals(rows.slice(2 * width), rows.slice(0, width))
+    assert(`${rows.slice(0, width)}` !== `${fresh["embedding.weight"].slice(0, width)}`)
+
+    const refused = (options: MultitaskPromptTuning.MultitaskPromptTuningOptions) =>
+      failure(load(base, { tasks }), layer({ ...sizes, ...from, ...options }))
+    const none = await refused({ promptTuningInit: "EXACT_SOURCE_TASK", promptTuningInitTask: 2 })
+    assertEquals(none._tag, "PluginError")
+    assertStringIncludes(none.message, "promptTuningInitTask is 2; the source has 2 tasks, from 0")
+    const ranks = await refused({ promptTuningInit: "AVERAGE_SOURCE_TASKS", numRanks: 3 })
+    assertStringIncludes(ranks.message, "of another number of tokens or ranks")
+    const without = await refused({ promptTuningInit: "RANDOM" })
+    assertStringIncludes(
+      without.message,
+      "promptTuningInitStateDictPath must be given with a promptTuningInit from a source",
+    )
+  }))

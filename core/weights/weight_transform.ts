@@ -2,6 +2,7 @@
  * Changes between tensors as files store them and as a model has them, in both directions.
  * @module
  */
+import type { Encoding } from "../../kernels/encoding.ts"
 import { type Shape, sizeOf } from "../tensor/shape.ts"
 import { ShapeError } from "../tensor/shape_error.ts"
 
@@ -13,6 +14,16 @@ export interface LazyTensor {
   readonly shape: Shape
   /** Gives all elements, row-major. */
   readonly read: () => Promise<Float32Array>
+  /** The numbers as files hold them, for memory that holds them in the same encoding. Default: they are not to be had so. */
+  readonly packed?: PackedRows
+}
+
+/** Numbers of a tensor in an encoding. A row, which is whole blocks, lies along the last axis. */
+export interface PackedRows {
+  /** How a row's bytes are numbers. */
+  readonly encoding: Encoding
+  /** Bytes of `count` rows from row `first` on, in memory of their own. */
+  readonly read: (first: number, count: number) => Promise<Uint8Array<ArrayBuffer>>
 }
 
 /** A change of tensors and its inverse. Both throw {@link ShapeError} on shapes that they do not take. */

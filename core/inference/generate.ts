@@ -7,12 +7,14 @@ import type * as FileSystem from "effect/FileSystem"
 import { BackendError } from "../backend/backend_error.ts"
 import { PluginError } from "../contracts/plugin_error.ts"
 import { attempt, type DataError } from "../data/data_error.ts"
-import { loadTokenizer, type Tokenizer } from "../data/tokenizer/tokenizer.ts"
+import type { Tokenizer } from "../data/tokenizer/tokenizer.ts"
+import { TOKENIZER } from "../data/tokenizer/tokenizer_field.ts"
 import { chooseByRow } from "../model/sites/choose_by_row.ts"
 import type { Model } from "../model/model.ts"
 import { ModelError } from "../model/model_error.ts"
 import { OBJECT, wrongArgument } from "../options/argument.ts"
 import type { Engine, RowOptions } from "./engine.ts"
+import { tokenizerOf } from "./tokenizer_of.ts"
 
 /** Options of {@link generate}. */
 export interface GenerateOptions extends Omit<RowOptions, "plugin" | "stream" | "logProbabilities" | "onToken"> {
@@ -65,7 +67,7 @@ export function generate(
   options: GenerateOptions = {},
 ): Effect.Effect<unknown, GenerateError | DataError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const wrong = wrongArgument("options", options, OBJECT)
+    const wrong = wrongOptions(options)
     if (wrong !== undefined) return yield* new ModelError({ reason: "Unsupported", message: wrong })
     const several = Array.isArray(prompt) && typeof prompt[0] !== "number"
     const prompts: ReadonlyArray<string | Int32Array> = several ? prompt : [prompt as string | Int32Array]
@@ -78,6 +80,13 @@ export function generate(
     const texts = made.map((own, i) => textAfter(tokenizer, ids[i], own))
     return several ? texts : texts[0]
   })
+}
+
+/** What is wrong with options that no row checks, or nothing. */
+export function wrongOptions(options: Pick<GenerateOptions, "tokenizer">): string | undefined {
+  const { tokenizer } = options ?? {}
+  return wrongArgument("options", options, OBJECT) ??
+    (tokenizer === undefined ? undefined : wrongArgument("tokenizer", tokenizer, TOKENIZER))
 }
 
 /** Token ids of prompts, and those that end what follows them. */
@@ -95,7 +104,7 @@ export function encoded(
   FileSystem.FileSystem
 > {
   return Effect.gen(function* () {
-    const tokenizer = options.tokenizer ?? (yield* loadTokenizer(model.companions ?? model.directory))
+    const tokenizer = yield* tokenizerOf(model, options.tokenizer)
     const { endTokens } = yield* Effect.promise(() => import("./text/end_tokens.ts"))
     const stop = options.stop ?? (yield* endTokens(model, tokenizer))
     const ids = yield* attempt(() => prompts.map((one) => typeof one === "string" ? tokenizer.encode(one) : one))

@@ -22,9 +22,15 @@ import * as Stream from "effect/Stream"
 import type { DataError } from "../../data/data_error.ts"
 import type { Model } from "../../model/model.ts"
 import { ModelError } from "../../model/model_error.ts"
-import { OBJECT, wrongArgument } from "../../options/argument.ts"
 import type { NewToken } from "../engine.ts"
-import { encoded, engineFor, type GenerateError, type GenerateOptions, toGenerateError } from "../generate.ts"
+import {
+  encoded,
+  engineFor,
+  type GenerateError,
+  type GenerateOptions,
+  toGenerateError,
+  wrongOptions,
+} from "../generate.ts"
 import { textPieces } from "./text_pieces.ts"
 
 export type { GenerateError, GenerateOptions }
@@ -46,7 +52,7 @@ export function generateStream(
   options: GenerateStreamOptions = {},
 ): Stream.Stream<string, GenerateError | DataError, FileSystem.FileSystem> {
   return Stream.unwrap(Effect.gen(function* () {
-    const wrong = wrongArgument("options", options, OBJECT)
+    const wrong = wrongOptions(options)
     if (wrong !== undefined) return yield* new ModelError({ reason: "Unsupported", message: wrong })
     const { methods = true, plugin, tokenizer: _, ...sampling } = options
     const { tokenizer, ids: [ids], stop } = yield* encoded(model, [prompt], options)

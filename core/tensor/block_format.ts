@@ -10,10 +10,10 @@ export interface BlockFormat {
   readonly affine?: AffineBlocks
 }
 
-/** The offsets of blocks whose numbers are scale * q + offset. */
+/** Offsets of blocks whose numbers are `scale * q + offset`, one a block. */
 export interface AffineBlocks {
-  /** The offset of each block. */
-  readonly offsets: (bytes: Uint8Array) => Float32Array
-  /** Adds to the offset of each block, rounded to what the block holds it in; the codes stay as they are. */
+  /** The offsets of whole blocks. */
+  readonly offsets: (bytes: Uint8Array) => Float32Array<ArrayBuffer>
+  /** Adds to the offsets of whole blocks, rounded as the encoding keeps them; scales and codes stay. */
   readonly addOffsets: (bytes: Uint8Array, deltas: Float32Array) => void
 }

@@ -34,13 +34,13 @@ function dynamicMap(): Float32Array {
   return Float32Array.from(numbers).sort()
 }
 
-/** torch.linspace(0.1, 1, count) in f32: from both ends to the middle. */
+/** torch.linspace(0.1, 1, count) in f32: from both ends to the middle, each rounded once. */
 function linspace(count: number): Float32Array {
   const [first, last] = [Math.fround(0.1), 1]
   const step = Math.fround(Math.fround(last - first) / (count - 1))
   return Float32Array.from(
     { length: count },
-    (_, i) => i < Math.floor(count / 2) ? first + Math.fround(step * i) : last - Math.fround(step * (count - 1 - i)),
+    (_, i) => i < Math.floor(count / 2) ? first + step * i : last - step * (count - 1 - i),
   )
 }
 

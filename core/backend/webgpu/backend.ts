@@ -14,7 +14,7 @@ import { makeBuffers } from "./buffers.ts"
 import { makeCompile } from "./executable.ts"
 import { wholeUnits } from "./lower.ts"
 import { slotBytes } from "../slots.ts"
-import { slotMemory } from "./slot_memory.ts"
+import { ADDRESSED, slotMemory } from "./slot_memory.ts"
 
 /** Options of the backend. */
 export interface WebgpuOptions {
@@ -34,7 +34,7 @@ const OTHER_BINDINGS = 3
 const roomCheck = (bindingBytes: number, bindings: number): BackendService["checkRoom"] => (slots, what) => {
   for (const slot of slots) {
     const bytes = slotBytes(slot), needed = Math.ceil(bytes / bindingBytes)
-    if (bytes < 2 ** 32 && (needed === 1 || needed + OTHER_BINDINGS <= bindings)) continue
+    if (bytes <= ADDRESSED && (needed === 1 || needed + OTHER_BINDINGS <= bindings)) continue
     throw new BackendError({
       reason: "OutOfMemory",
       message:

@@ -2,10 +2,14 @@ import type { DType } from "../../../kernels/contract.ts"
 import { bytesFor } from "../../../kernels/encoding.ts"
 import { F32 } from "../../../kernels/encodings.ts"
 import { sizeOf } from "../../tensor/shape.ts"
+import { BackendError, mebibytes } from "../backend_error.ts"
 import type { SlotMemory } from "../slot_table.ts"
 import { decoded, encoded } from "../slots.ts"
 import type { DeviceBuffers } from "./buffers.ts"
-import { paddedBytes } from "./lower.ts"
+import { ALIGNMENT, paddedBytes } from "./lower.ts"
+
+/** Most bytes of a slot: shaders count them in 32 bits. */
+export const ADDRESSED = 2 ** 32 - ALIGNMENT
 
 /** The buffers of a slot: one, or several that follow each other. */
 export interface SlotBuffer {
@@ -39,6 +43,12 @@ export const slotMemory = (
     const lost = device.lost()
     if (lost !== undefined) throw lost
     const bytes = paddedBytes(elements, encoding)
+    if (bytes > ADDRESSED) {
+      const message = `No room for ${what}: ${mebibytes(bytes)} asked, shaders address ${
+        mebibytes(ADDRESSED)
+      } of a tensor`
+      throw new BackendError({ reason: "OutOfMemory", message })
+    }
     const buffers = Array.from({ length: Math.ceil(bytes / pieceBytes) }, (_, i) => {
       const { buffer, made } = create(Math.min(pieceBytes, bytes - i * pieceBytes), what)
       made.catch(() => {}) // the next use of the slot fails

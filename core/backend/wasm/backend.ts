@@ -110,6 +110,7 @@ const start = async (options: WasmOptions): Promise<Started> => {
       read: slots.read,
       checkRoom: memory.checkRoom,
       compile: makeCompile({ threads, shared: shared !== undefined, target, workers, enqueue, memory, slots }),
+      readEncoded: slots.readEncoded,
       memory: memory.usage,
     },
     close: () => workers.close(new BackendError({ reason: "Lost", message: "The wasm backend was closed" })),

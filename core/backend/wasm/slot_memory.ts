@@ -31,4 +31,10 @@ export const slotMemory = ({ reserve, free, access: accessTo, countSlots }: Engi
       ? access.read({ address, length, dtype }, what)
       : access.readBytes(address, bytesFor(encoding, length), (bytes) => decoded(encoding, bytes, length), what)
   },
+  readEncoded: ({ memory: { memory, address } }, encoding, offset, length, what) => {
+    // Whole words from the first on, as a memory of another thread is read.
+    const start = bytesFor(encoding, offset), before = start % 4
+    const size = before + bytesFor(encoding, length)
+    return accessTo(memory).readBytes(address + start - before, size, (bytes) => bytes.slice(before), what)
+  },
 })

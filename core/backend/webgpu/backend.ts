@@ -63,6 +63,7 @@ const start = async ({ software = true, slotBytes: most = Infinity }: WebgpuOpti
       write: slots.write,
       read: slots.read,
       compile: makeCompile(buffers, slots, bindingBytes),
+      readEncoded: slots.readEncoded,
       memory: () => ({
         slotBytes: [...slots.held.values()].reduce((sum, { memory }) => sum + memory.bytes, 0),
         temporaryBytes: buffers.arenaBytes(),

@@ -6,6 +6,7 @@ import { BackendError, mebibytes } from "../backend_error.ts"
 import type { SlotMemory } from "../slot_table.ts"
 import { decoded, encoded } from "../slots.ts"
 import type { DeviceBuffers } from "./buffers.ts"
+import type { Device } from "./device.ts"
 import { ALIGNMENT, paddedBytes } from "./lower.ts"
 
 /** Most bytes of a slot: shaders count them in 32 bits. */
@@ -84,23 +85,30 @@ export const slotMemory = (
   },
   read: async ({ slot: { dtype }, memory }, encoding, length, what) => {
     const size = bytesFor(encoding, length)
-    const parts = await Promise.all(
-      piecesOf(memory, 0, 4 * Math.ceil(size / 4)).map(({ buffer, offset, bytes }) =>
-        device.ask({ kind: "read", region: { buffer, offset, bytes } }, what)
-      ),
-    )
-    const bytes = joined(parts.map(([part]) => part))
+    const bytes = await readBytes(device, memory, 0, 4 * Math.ceil(size / 4), what)
     return encoding === F32 ? arrayOf(dtype, bytes) : decoded(encoding, new Uint8Array(bytes, 0, size), length)
+  },
+  readEncoded: async ({ memory }, encoding, offset, length, what) => {
+    const start = bytesFor(encoding, offset), size = bytesFor(encoding, length), before = start % 4
+    const bytes = await readBytes(device, memory, start - before, 4 * Math.ceil((start + size) / 4), what)
+    return new Uint8Array(bytes, before, size).slice()
   },
 })
 
-const joined = (parts: ReadonlyArray<ArrayBuffer>): ArrayBuffer => {
-  if (parts.length === 1) return parts[0]
-  const whole = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(new Uint8Array(part), at)
-    at += part.byteLength
-  }
+/** Whole words of a slot. */
+const readBytes = async (
+  device: Device,
+  memory: SlotBuffer,
+  start: number,
+  end: number,
+  what: string,
+): Promise<ArrayBuffer> => {
+  const pieces = piecesOf(memory, start, end)
+  const parts = await Promise.all(
+    pieces.map(({ buffer, offset, bytes }) => device.ask({ kind: "read", region: { buffer, offset, bytes } }, what)),
+  )
+  if (parts.length === 1) return parts[0][0]
+  const whole = new Uint8Array(end - start)
+  parts.forEach(([part], i) => whole.set(new Uint8Array(part), pieces[i].from))
   return whole.buffer
 }

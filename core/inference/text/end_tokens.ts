@@ -1,9 +1,9 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import type { Tokenizer } from "../data/tokenizer/tokenizer.ts"
-import { readJson } from "../formats/json/json_file.ts"
-import type { Model } from "../model/model.ts"
-import { ModelError } from "../model/model_error.ts"
+import type { Tokenizer } from "../../data/tokenizer/tokenizer.ts"
+import { readJson } from "../../formats/json/json_file.ts"
+import type { Model } from "../../model/model.ts"
+import { ModelError } from "../../model/model_error.ts"
 
 /** Ids of tokens that end a text: the tokenizer's, and those of the model's `generation_config.json` that it can write. */
 export function endTokens(

@@ -2,7 +2,7 @@
  * How memory holds numbers that programs read as f32: single elements of 16 bits, or blocks of several elements.
  * @module
  */
-import type { BlockFormat } from "../core/tensor/block_format.ts"
+import type { AffineBlocks, BlockFormat } from "../core/tensor/block_format.ts"
 import type { Code, ModuleBuilder } from "./wasm/assembler.ts"
 
 export type { AffineBlocks, BlockFormat } from "../core/tensor/block_format.ts"
@@ -61,6 +61,12 @@ export interface BlockEncoding extends EncodingFormat, BlockFormat {
      */
     readonly wgsl: (address: string, first: string, bytes: (address: string) => string) => string
   }
+}
+
+/** An encoding whose numbers are `scale * q + offset`, with one scale and one offset a block. */
+export interface AffineEncoding extends BlockEncoding {
+  /** The offsets. */
+  readonly affine: AffineBlocks
 }
 
 /** How memory holds numbers that programs read as f32. */

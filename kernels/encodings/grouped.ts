@@ -2,7 +2,7 @@
  * Group-wise asymmetric quantization: each group of neighbours along a row has its own range, cut into 2^bits - 1 equal steps.
  * @module
  */
-import type { AffineBlocks, BlockEncoding } from "../encoding.ts"
+import type { AffineEncoding } from "../encoding.ts"
 import { type Code, f32, f32x4, i32, i32x4, type ModuleBuilder, v128 } from "../wasm/assembler.ts"
 
 /** What distinguishes group-wise encodings. */
@@ -12,9 +12,6 @@ export interface GroupedOptions {
   /** Elements that share scale and offset: a multiple of 8. */
   readonly groupSize: number
 }
-
-/** An encoding whose numbers are scale * q + offset, with a scale and an offset a block. */
-export type AffineEncoding = BlockEncoding & { readonly affine: AffineBlocks }
 
 /** Bits of a code that {@link grouped} takes. */
 export const GROUP_BITS: ReadonlyArray<GroupedOptions["bits"]> = [2, 3, 4, 8]
@@ -54,7 +51,10 @@ function encodingOf(name: string, bits: number, block: number): AffineEncoding {
     affine: {
       offsets: (bytes) => {
         const view = viewOf(bytes)
-        return Float32Array.from({ length: bytes.length / blockBytes }, (_, i) => view.getFloat32(i * blockBytes + 4, true))
+        return Float32Array.from(
+          { length: bytes.length / blockBytes },
+          (_, i) => view.getFloat32(i * blockBytes + 4, true),
+        )
       },
       addOffsets: (bytes, deltas) => {
         const view = viewOf(bytes)

@@ -4,7 +4,19 @@
  * @module
  */
 import type { BlockEncoding } from "../encoding.ts"
-import { call, type Code, f32, f32x4, get, i16x8, i32, i8x16, type ModuleBuilder, set, v128 } from "../wasm/assembler.ts"
+import {
+  call,
+  type Code,
+  f32,
+  f32x4,
+  get,
+  i16x8,
+  i32,
+  i8x16,
+  type ModuleBuilder,
+  set,
+  v128,
+} from "../wasm/assembler.ts"
 import { dequantizeScales, placeIn, quantizeScales } from "./double_quantization.ts"
 
 /** What distinguishes NF4 encodings. */

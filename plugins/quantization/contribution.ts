@@ -11,9 +11,11 @@ export function contributionOf(options: ResolvedOptions): Contribution {
     id,
     settings: { format: encoding.name, targetModules, excludeModules },
     encodings: (modules) =>
-      new Map(select(modules, targetModules, excludeModules, id).map(({ path, kind, parameters: { weight } }) => {
-        if (weight?.length === 2) return [`${path}.weight`, encoding]
-        throw pluginError(id, `"${path}" (${kind}) has no matrix; name Linear and Embedding modules`)
-      })),
+      new Map(
+        select(modules, targetModules, excludeModules, id).map(({ path, kind, parameters: { weight } }) => {
+          if (weight?.length === 2) return [`${path}.weight`, encoding]
+          throw pluginError(id, `"${path}" (${kind}) has no matrix; name Linear and Embedding modules`)
+        }),
+      ),
   }
 }

@@ -2,9 +2,12 @@
  * The encodings that options name.
  * @module
  */
-import { type AffineEncoding, grouped, type GroupedOptions } from "../../kernels/encodings/grouped.ts"
+import type { AffineEncoding, BlockEncoding } from "../../kernels/encoding.ts"
+import { grouped, type GroupedOptions } from "../../kernels/encodings/grouped.ts"
 import { nf4, type NF4Options } from "../../kernels/encodings/nf4.ts"
-import type { BlockEncoding } from "../../kernels/encoding.ts"
+import { Q4_0 } from "../../kernels/encodings/q4_0.ts"
+import { Q4_1 } from "../../kernels/encodings/q4_1.ts"
+import { Q8_0 } from "../../kernels/encodings/q8_0.ts"
 
 /** Options that formats read. */
 export interface FormatOptions extends GroupedOptions, Required<NF4Options> {}
@@ -20,10 +23,13 @@ interface QuantizationFormat {
 export const FORMATS = {
   nf4: { options: ["blockSize", "doubleQuantization"], encoding: nf4 },
   grouped: { options: ["bits", "groupSize"], encoding: grouped },
+  q4_0: { options: [], encoding: () => Q4_0 },
+  q4_1: { options: [], encoding: () => Q4_1 },
+  q8_0: { options: [], encoding: () => Q8_0 },
 } as const satisfies Readonly<Record<string, QuantizationFormat>>
 
 /** Names of formats. */
 export type FormatName = keyof typeof FORMATS
 
 /** Formats whose numbers are scale * q + offset, by group. */
-export type GroupFormat = "grouped" | AffineEncoding
+export type GroupFormat = "grouped" | "q4_1" | AffineEncoding

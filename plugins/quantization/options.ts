@@ -19,8 +19,8 @@ export interface QuantizationOptions {
   readonly name?: string
   /**
    * What weights are kept in. `"nf4"`: 16 quantiles of a normal distribution times the largest magnitude of a block
-   * (Dettmers et al. 2023). `"grouped"`: scale * q + offset by group, with q of `bits` bits. Or an encoding in blocks of
-   * `./kernels`. Default `"nf4"`.
+   * (Dettmers et al. 2023). `"grouped"`: scale * q + offset by group, with q of `bits` bits. `"q4_0"`, `"q4_1"`, `"q8_0"`:
+   * the blocks of 32 of GGUF files. Or an encoding in blocks of `./kernels`. Default `"nf4"`.
    */
   readonly format?: FormatName | BlockEncoding
   /** `"grouped"`: bits of a code. Default 4. */

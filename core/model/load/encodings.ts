@@ -23,9 +23,11 @@ export type WantedEncodings = ReadonlyMap<string, WantedEncoding>
 
 /** Encodings in blocks that files hold, by key. */
 export function storedBlocks(tensors: ReadonlyMap<string, StoredTensor>): ReadonlyMap<string, BlockFormat> {
-  return new Map([...tensors].flatMap(([key, { packed }]) =>
-    packed !== undefined && inBlocks(packed.encoding) ? [[key, packed.encoding] as const] : []
-  ))
+  return new Map(
+    [...tensors].flatMap(([key, { packed }]) =>
+      packed !== undefined && inBlocks(packed.encoding) ? [[key, packed.encoding] as const] : []
+    ),
+  )
 }
 
 /** What is known of a model's tree when plugins are asked. */
@@ -56,9 +58,10 @@ export function wantedEncodings(
       if (width === 0 || width % format.block !== 0) {
         throw pluginError(
           id,
-          `"${key}" [${shape}] cannot be kept in ${format.name}: ` + (shape.length < 2
-            ? "only matrices have blocks along rows"
-            : `its rows of ${width} are no whole blocks of ${format.block}; take another block size, or leave the module out`),
+          `"${key}" [${shape}] cannot be kept in ${format.name}: ` +
+            (shape.length < 2
+              ? "only matrices have blocks along rows"
+              : `its rows of ${width} are no whole blocks of ${format.block}; take another block size, or leave the module out`),
         )
       }
       const other = wanted.get(key)

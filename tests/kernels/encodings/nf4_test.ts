@@ -12,7 +12,9 @@ Deno.test("codes are those of bitsandbytes, the first of two in the upper half o
 })
 
 Deno.test("the map of scales has the bits of bitsandbytes", async () => {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new Uint8Array(DYNAMIC_MAP.buffer as ArrayBuffer)))
+  const digest = new Uint8Array(
+    await crypto.subtle.digest("SHA-256", new Uint8Array(DYNAMIC_MAP.buffer as ArrayBuffer)),
+  )
   assertEquals(hex(digest.subarray(0, 8)), "e732639a65f497b4")
 })
 

@@ -1,5 +1,5 @@
 /**
- * Double quantization (Dettmers et al. 2023, QLoRA, section 3): the scales of a tensor's blocks, less their mean, in 8 bits.
+ * Double quantization (Dettmers et al. 2023, arXiv 2305.14314, section 3): the scales of a tensor's blocks, less their mean, in 8 bits.
  * @module
  */
 

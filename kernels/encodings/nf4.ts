@@ -1,5 +1,5 @@
 /**
- * NF4 (Dettmers et al. 2023, QLoRA, section 3): sixteen numbers, the quantiles of a normal distribution, times the largest
+ * NF4 (Dettmers et al. 2023, arXiv 2305.14314, section 3): sixteen numbers, the quantiles of a normal distribution, times the largest
  * magnitude of a block. Codes have the bytes of bitsandbytes: the first of two in the upper half.
  * @module
  */

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type { JsonError } from "../formats/json/json_error.ts"
 import { readModelConfig } from "../formats/json/model_config.ts"
+import { gguf } from "../weights/checkpoint_format.ts"
 import type { StorageError } from "../formats/files/storage_error.ts"
 
 /** Names that a config gives to a head's classes, by id; undefined where it gives none. */
@@ -41,5 +42,8 @@ export function headLabels(
   return Effect.map(readModelConfig(directory), ({ record }) => {
     const names = namesIn(record)
     return names !== undefined && isAmong(labels, names) ? names : undefined
-  })
+  }).pipe(Effect.catch((error) =>
+    // A GGUF file, which stands for a config.json, has no labels.
+    Effect.flatMap(gguf.detect(directory), (is) => is ? Effect.succeed(undefined) : Effect.fail(error))
+  ))
 }

@@ -39,10 +39,20 @@ export interface ElementEncoding extends EncodingFormat {
   }
 }
 
+/** Offsets of blocks whose numbers are `scale * q + offset`, one a block. */
+export interface AffineBlocks {
+  /** The offsets of whole blocks. */
+  readonly offsets: (bytes: Uint8Array) => Float32Array<ArrayBuffer>
+  /** Adds to the offsets of whole blocks, rounded as the encoding keeps them; scales and codes stay. */
+  readonly addOffsets: (bytes: Uint8Array, deltas: Float32Array) => void
+}
+
 /** An encoding of blocks along the last axis of what is stored, such as one scale and 32 small numbers. */
 export interface BlockEncoding extends EncodingFormat {
   /** Elements of a block: a multiple of 8. */
   readonly block: number
+  /** The offsets, where the numbers of a block are `scale * q + offset`. */
+  readonly affine?: AffineBlocks
   /** The way back, for a host and for both backends. */
   readonly decode: {
     /** Decodes whole blocks; `to` has room for all. */

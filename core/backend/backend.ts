@@ -101,6 +101,13 @@ export interface BackendService {
   readonly write: (slot: Slot, data: SlotData, offset?: number) => Promise<void>
   /** Copies a slot out, decoded. */
   readonly read: (slot: Slot) => Promise<Float32Array | Int32Array>
+  /**
+   * Copies bytes of a slot out, as they are encoded.
+   *
+   * @param offset First element, at the start of a block. Default 0.
+   * @param count Number of elements, whole blocks. Default: to the end.
+   */
+  readonly readEncoded: (slot: Slot, offset?: number, count?: number) => Promise<Uint8Array<ArrayBuffer>>
   /** Compiles a program. */
   readonly compile: (program: Program, options?: CompileOptions) => Promise<Executable>
   /** Bytes in use now. */

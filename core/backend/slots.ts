@@ -47,6 +47,17 @@ export const checkWrite = ({ name, shape, dtype, storage }: Slot, data: SlotData
   throw bad(`${what}; ${data.length} of a ${data.constructor.name} do not go to element ${offset}`)
 }
 
+/** Throws unless these elements are whole blocks of the slot. */
+export const checkRead = ({ name, shape, storage }: Slot, offset: number, count: number): void => {
+  const { name: encoding, block } = encodingOf(storage)
+  const whole = [offset, count].every((number) => Number.isInteger(number) && number >= 0 && number % block === 0)
+  if (whole && offset + count <= sizeOf(shape)) return
+  throw bad(
+    `Slot "${name}" holds ${sizeOf(shape)} elements in ${encoding}, blocks of ${block}: ${count} from element ` +
+      `${offset} on are not whole blocks of it`,
+  )
+}
+
 /** What the memory is to hold: bytes as they are, numbers encoded. */
 export const encoded = (encoding: Encoding, data: SlotData): Uint8Array<ArrayBuffer> => {
   if (data instanceof Uint8Array) return data.slice()

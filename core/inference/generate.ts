@@ -7,12 +7,14 @@ import type * as FileSystem from "effect/FileSystem"
 import { BackendError } from "../backend/backend_error.ts"
 import { PluginError } from "../contracts/plugin_error.ts"
 import { attempt, type DataError } from "../data/data_error.ts"
-import { loadTokenizer, type Tokenizer } from "../data/tokenizer/tokenizer.ts"
+import type { Tokenizer } from "../data/tokenizer/tokenizer.ts"
+import { TOKENIZER } from "../data/tokenizer/tokenizer_field.ts"
 import { chooseByRow } from "../model/sites/choose_by_row.ts"
 import type { Model } from "../model/model.ts"
 import { ModelError } from "../model/model_error.ts"
 import { OBJECT, wrongArgument } from "../options/argument.ts"
 import type { RowOptions } from "./engine.ts"
+import { tokenizerOf } from "./tokenizer_of.ts"
 
 /** Options of {@link generate}. */
 export interface GenerateOptions extends Omit<RowOptions, "plugin" | "stream" | "logProbabilities"> {
@@ -65,7 +67,8 @@ export function generate(
   options: GenerateOptions = {},
 ): Effect.Effect<unknown, GenerateError | DataError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const wrong = wrongArgument("options", options, OBJECT)
+    const wrong = wrongArgument("options", options, OBJECT) ??
+      (options.tokenizer === undefined ? undefined : wrongArgument("tokenizer", options.tokenizer, TOKENIZER))
     if (wrong !== undefined) return yield* new ModelError({ reason: "Unsupported", message: wrong })
     const several = Array.isArray(prompt) && typeof prompt[0] !== "number"
     const prompts: ReadonlyArray<string | Int32Array> = several ? prompt : [prompt as string | Int32Array]
@@ -73,7 +76,7 @@ export function generate(
       const made = yield* continuations(model, prompts as ReadonlyArray<Int32Array>, options)
       return several ? made : made[0]
     }
-    const tokenizer = options.tokenizer ?? (yield* loadTokenizer(model.companions ?? model.directory))
+    const tokenizer = yield* tokenizerOf(model, options.tokenizer)
     const { endTokens } = yield* Effect.promise(() => import("./end_tokens.ts"))
     const stop = options.stop ?? (yield* endTokens(model, tokenizer))
     const ids = yield* attempt(() => prompts.map((one) => typeof one === "string" ? tokenizer.encode(one) : one))

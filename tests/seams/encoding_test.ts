@@ -117,6 +117,10 @@ onBoth("blocks are written as they are encoded, and whole", async (backend) => {
   const want = new Float32Array(192)
   q8.decode.reference(bytes, want)
   assertEquals(await backend.read(slot), want)
+  assertEquals(await backend.readEncoded(slot), bytes)
+  assertEquals(await backend.readEncoded(slot, 32, 64), bytes.slice(34, 3 * 34))
+  await assertRejects(() => backend.readEncoded(slot, 16), BackendError, "are not whole blocks of it")
+  await assertRejects(() => backend.readEncoded(slot, 160, 64), BackendError, "are not whole blocks of it")
   await assertRejects(() => backend.write(slot, numbers(32, 1), 16), BackendError, "whole blocks of 32")
   assertThrows(() => backend.allocate("odd", [64, 40], "f32", q8), BackendError, "no multiple of 32")
   const graph = { name: "update", outputs: {}, updates: [[slot, ops.full(0, [3, 64])]] } as const

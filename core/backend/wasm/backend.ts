@@ -87,6 +87,7 @@ const start = async (options: WasmOptions): Promise<Started> => {
       free: slots.free,
       write: slots.write,
       read: slots.read,
+      readEncoded: slots.readEncoded,
       compile: makeCompile({ threads, shared: shared !== undefined, target, workers, enqueue, access, memory, slots }),
       memory: memory.usage,
     },

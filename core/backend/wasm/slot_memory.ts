@@ -30,4 +30,10 @@ export const slotMemory = (memory: EngineMemory, access: Access): SlotMemory<Blo
     encoding === F32
       ? access.read({ address, length, dtype }, what)
       : access.readBytes(address, bytesFor(encoding, length), (bytes) => decoded(encoding, bytes, length), what),
+  readEncoded: ({ memory: { address } }, encoding, offset, length, what) => {
+    // Whole words from the first on, as a memory of another thread is read.
+    const start = bytesFor(encoding, offset), before = start % 4
+    const size = before + bytesFor(encoding, length)
+    return access.readBytes(address + start - before, size, (bytes) => bytes.slice(before), what)
+  },
 })

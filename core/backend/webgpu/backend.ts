@@ -31,6 +31,7 @@ const start = async ({ software = true }: WebgpuOptions): Promise<Started> => {
       free: slots.free,
       write: slots.write,
       read: slots.read,
+      readEncoded: slots.readEncoded,
       compile: makeCompile(buffers, slots),
       memory: () => ({
         slotBytes: [...slots.held.values()].reduce((sum, { memory }) => sum + memory.bytes, 0),

@@ -48,4 +48,11 @@ export const slotMemory = ({ device, create, destroy, writeBuffer }: DeviceBuffe
     const [bytes] = await device.ask({ kind: "read", region }, what)
     return encoding === F32 ? arrayOf(dtype, bytes) : decoded(encoding, new Uint8Array(bytes, 0, size), length)
   },
+  readEncoded: async ({ memory: { buffer } }, encoding, offset, length, what) => {
+    if (length === 0) return new Uint8Array(0)
+    const start = bytesFor(encoding, offset), size = bytesFor(encoding, length), before = start % 4
+    const region = { buffer, offset: start - before, bytes: 4 * Math.ceil((before + size) / 4) }
+    const [bytes] = await device.ask({ kind: "read", region }, what)
+    return new Uint8Array(bytes, before, size).slice()
+  },
 })

@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type { Tokenizer } from "../data/tokenizer/tokenizer.ts"
+import { pathExists } from "../formats/files/path_exists.ts"
 import { readJson } from "../formats/json/json_file.ts"
 import type { Model } from "../model/model.ts"
 import { ModelError } from "../model/model_error.ts"
@@ -34,11 +35,7 @@ function configured(
 ): Effect.Effect<ReadonlyArray<number>, ModelError, FileSystem.FileSystem> {
   const path = `${directory}/${FILE}`
   const failed = (message: string) => new ModelError({ reason: "Unsupported", message })
-  return readJson(path).pipe(
-    Effect.catchTag(
-      "StorageError",
-      (error) => error.reason === "NotFound" ? inGguf(directory) : Effect.fail(error),
-    ),
+  return Effect.flatMap(pathExists(path), (is) => is ? readJson(path) : inGguf(directory)).pipe(
     Effect.mapError(({ message }) => failed(message)),
     Effect.flatMap((config) => {
       const { eos_token_id: given = [] } = (config ?? {}) as { readonly eos_token_id?: unknown }

@@ -1,10 +1,10 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import type { Tokenizer } from "../data/tokenizer/tokenizer.ts"
-import { pathExists } from "../formats/files/path_exists.ts"
-import { readJson } from "../formats/json/json_file.ts"
-import type { Model } from "../model/model.ts"
-import { ModelError } from "../model/model_error.ts"
+import type { Tokenizer } from "../../data/tokenizer/tokenizer.ts"
+import { pathExists } from "../../formats/files/path_exists.ts"
+import { readJson } from "../../formats/json/json_file.ts"
+import type { Model } from "../../model/model.ts"
+import { ModelError } from "../../model/model_error.ts"
 
 /** Ids of tokens that end a text: the tokenizer's, and those of the model's `generation_config.json` that it can write. */
 export function endTokens(
@@ -24,7 +24,7 @@ const FILE = "generation_config.json"
 /** What a GGUF file holds in the place of that file; nothing where its tokenizer is not known, for another was given. */
 function inGguf(path: string): Effect.Effect<unknown, never, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const { readGguf } = yield* Effect.promise(() => import("../data/tokenizer_files/gguf/read_gguf.ts"))
+    const { readGguf } = yield* Effect.promise(() => import("../../data/tokenizer_files/gguf/read_gguf.ts"))
     return (yield* readGguf(path))[FILE] ?? {}
   }).pipe(Effect.orElseSucceed(() => ({})))
 }

@@ -28,6 +28,8 @@ function reasonOf(error: PlatformError): StorageErrorFields["reason"] {
   // Deno's own refusal has no code.
   if (name === "NotCapable") return "Permission"
   if (typeof code === "string" && FULL.has(code)) return "NoSpace"
+  // Nothing lies within what is no directory.
+  if (code === "ENOTDIR") return "NotFound"
   switch (error.reason._tag) {
     case "AlreadyExists":
       return "Exists"

@@ -18,16 +18,26 @@ export function endTokens(
   )
 }
 
-/** Those of a directory; none where it has no such file. */
+const FILE = "generation_config.json"
+
+/** What a GGUF file holds in the place of that file; nothing where its tokenizer is not known, for another was given. */
+function inGguf(path: string): Effect.Effect<unknown, never, FileSystem.FileSystem> {
+  return Effect.gen(function* () {
+    const { readGguf } = yield* Effect.promise(() => import("../data/tokenizer_files/gguf/read_gguf.ts"))
+    return (yield* readGguf(path))[FILE] ?? {}
+  }).pipe(Effect.orElseSucceed(() => ({})))
+}
+
+/** Those of a directory, or of a GGUF file; none where it has no such file. */
 function configured(
   directory: string,
 ): Effect.Effect<ReadonlyArray<number>, ModelError, FileSystem.FileSystem> {
-  const path = `${directory}/generation_config.json`
+  const path = `${directory}/${FILE}`
   const failed = (message: string) => new ModelError({ reason: "Unsupported", message })
   return readJson(path).pipe(
     Effect.catchTag(
       "StorageError",
-      (error) => error.reason === "NotFound" ? Effect.succeed({}) : Effect.fail(error),
+      (error) => error.reason === "NotFound" ? inGguf(directory) : Effect.fail(error),
     ),
     Effect.mapError(({ message }) => failed(message)),
     Effect.flatMap((config) => {

@@ -18,7 +18,7 @@ export interface HeldSlot<Memory> {
 /** What a backend does for its slots. `what` names the request in errors. */
 export interface SlotMemory<Memory> {
   /** Memory for elements, filled with zeros. */
-  readonly reserve: (elements: number, encoding: Encoding, what: string) => Memory
+  readonly reserve: (elements: number, encoding: Encoding, what: string, readOnly?: boolean) => Memory
   readonly release: (memory: Memory) => void
   /** Writes checked data from element `offset` on. */
   readonly write: (held: HeldSlot<Memory>, encoding: Encoding, data: SlotData, offset: number, what: string) =>
@@ -67,9 +67,9 @@ export const makeSlotTable = <Memory>(own: SlotMemory<Memory>): SlotTable<Memory
   return {
     held,
     heldOf,
-    allocate: (name, shape, dtype, storage) => {
-      const slot = makeSlot(numbers, name, shape, dtype, storage)
-      const memory = reserve(sizeOf(shape), encodingOf(storage), `slot "${name}" [${shape}]`)
+    allocate: (name, shape, dtype, storage, options) => {
+      const slot = makeSlot(numbers, name, shape, dtype, storage, options)
+      const memory = reserve(sizeOf(shape), encodingOf(storage), `slot "${name}" [${shape}]`, slot.readOnly)
       numbers++
       held.set(slot.id, { slot, memory })
       return slot

@@ -28,8 +28,6 @@ function reasonOf(error: PlatformError): StorageErrorFields["reason"] {
   // Deno's own refusal has no code.
   if (name === "NotCapable") return "Permission"
   if (typeof code === "string" && FULL.has(code)) return "NoSpace"
-  // Nothing lies within what is no directory.
-  if (code === "ENOTDIR") return "NotFound"
   switch (error.reason._tag) {
     case "AlreadyExists":
       return "Exists"
@@ -57,6 +55,11 @@ function explain(reason: StorageErrorFields["reason"], error: PlatformError): st
       return cause instanceof Error ? cause.message : error.message
     }
   }
+}
+
+/** Whether a failure says that nothing is there: no such file, nor within what is no directory. */
+export function isAbsent({ reason }: PlatformError): boolean {
+  return reason._tag === "NotFound" || (reason.cause as { readonly code?: unknown } | undefined)?.code === "ENOTDIR"
 }
 
 /**

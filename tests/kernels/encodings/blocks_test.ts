@@ -14,7 +14,7 @@ import { Q5_1 } from "../../../kernels/encodings/q5_1.ts"
 import { Q5_K } from "../../../kernels/encodings/q5_k.ts"
 import { Q6_K } from "../../../kernels/encodings/q6_k.ts"
 import { Q8_0 } from "../../../kernels/encodings/q8_0.ts"
-import { assertProducts, numbers, onBoth } from "../../support/blocks.ts"
+import { assertProducts, onBoth } from "../../support/blocks.ts"
 import { fixture } from "../../support/model_layer.ts"
 
 /** What make.py wrote, in base64. */

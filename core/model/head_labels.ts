@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type { JsonError } from "../formats/json/json_error.ts"
 import { readModelConfig } from "../formats/json/model_config.ts"
+import { gguf } from "../weights/checkpoint_format.ts"
 import type { StorageError } from "../formats/files/storage_error.ts"
 import { PATH, TEXTS, wrongArgument } from "../options/argument.ts"
 import { ModelError } from "./model_error.ts"
@@ -45,5 +46,8 @@ export function headLabels(
     if (message !== undefined) return yield* new ModelError({ reason: "Options", message })
     const names = namesIn((yield* readModelConfig(directory)).record)
     return names !== undefined && isAmong(labels, names) ? names : undefined
-  })
+  }).pipe(Effect.catch((error) =>
+    // A GGUF file, which stands for a config.json, has no labels.
+    Effect.flatMap(gguf.detect(directory), (is) => is ? Effect.succeed(undefined) : Effect.fail(error))
+  ))
 }

@@ -4,6 +4,14 @@
  */
 import type { Encoding } from "../../../kernels/encoding.ts"
 import { BF16, F16, F32 } from "../../../kernels/encodings.ts"
+import { Q4_0 } from "../../../kernels/encodings/q4_0.ts"
+import { Q4_1 } from "../../../kernels/encodings/q4_1.ts"
+import { Q4_K } from "../../../kernels/encodings/q4_k.ts"
+import { Q5_0 } from "../../../kernels/encodings/q5_0.ts"
+import { Q5_1 } from "../../../kernels/encodings/q5_1.ts"
+import { Q5_K } from "../../../kernels/encodings/q5_k.ts"
+import { Q6_K } from "../../../kernels/encodings/q6_k.ts"
+import { Q8_0 } from "../../../kernels/encodings/q8_0.ts"
 
 /** A type of tensors, such as F16 or Q4_1. */
 export interface GgmlType {
@@ -19,17 +27,17 @@ export interface GgmlType {
 export const GGML_TYPES: ReadonlyArray<GgmlType> = [
   { id: 0, name: "F32", encoding: F32 },
   { id: 1, name: "F16", encoding: F16 },
-  { id: 2, name: "Q4_0" },
-  { id: 3, name: "Q4_1" },
-  { id: 6, name: "Q5_0" },
-  { id: 7, name: "Q5_1" },
-  { id: 8, name: "Q8_0" },
+  { id: 2, name: "Q4_0", encoding: Q4_0 },
+  { id: 3, name: "Q4_1", encoding: Q4_1 },
+  { id: 6, name: "Q5_0", encoding: Q5_0 },
+  { id: 7, name: "Q5_1", encoding: Q5_1 },
+  { id: 8, name: "Q8_0", encoding: Q8_0 },
   { id: 9, name: "Q8_1" },
   { id: 10, name: "Q2_K" },
   { id: 11, name: "Q3_K" },
-  { id: 12, name: "Q4_K" },
-  { id: 13, name: "Q5_K" },
-  { id: 14, name: "Q6_K" },
+  { id: 12, name: "Q4_K", encoding: Q4_K },
+  { id: 13, name: "Q5_K", encoding: Q5_K },
+  { id: 14, name: "Q6_K", encoding: Q6_K },
   { id: 15, name: "Q8_K" },
   { id: 16, name: "IQ2_XXS" },
   { id: 17, name: "IQ2_XS" },

@@ -17,10 +17,10 @@ export const GGUF_VERSION = 3
 /** Alignment of tensors in bytes where the metadata has no {@link ALIGNMENT_KEY}. */
 export const DEFAULT_ALIGNMENT = 32
 
-/** Key of the alignment: a uint32, a multiple of 8. */
+/** Key of the alignment: a uint32, a power of two from 8 on. */
 export const ALIGNMENT_KEY = "general.alignment"
 
-/** Most bytes of a tensor's name, in UTF-8. llama.cpp keeps the 64th for a zero. */
+/** Most bytes of a tensor's name, in UTF-8: ggml keeps the 64th for a zero. */
 export const MAX_NAME_BYTES = 63
 
 /** Most axes of a tensor. */

@@ -1,4 +1,5 @@
 import type * as Effect from "effect/Effect"
+import type { BlockFormat } from "../tensor/block_format.ts"
 import type { Rng } from "../tensor/operations/random.ts"
 import type { Shape } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts"
@@ -164,8 +165,8 @@ export interface Contribution {
   /** Changes to the model. */
   readonly sites?: ReadonlyArray<Site>
   /**
-   * Selects base parameters that train too (a head, biases). If no plugin sets `sites` or `trains`, every parameter
-   * trains.
+   * Selects base parameters that train too (a head, biases). If no plugin sets `sites`, `trains` or `encodings`, every
+   * parameter trains.
    */
   readonly trains?: (module: ModuleInfo, parameter: string) => boolean
   /**
@@ -183,6 +184,18 @@ export interface Contribution {
   readonly figures?: (step: number) => Metrics
   /** Notes about the options for the user, such as names that match no module. */
   readonly notes?: (modules: ReadonlyArray<ModuleInfo>) => ReadonlyArray<string>
+  /**
+   * Encodings in blocks (`./kernels`) that memory keeps base parameters in, which then are frozen, by key: a parameter's
+   * Hugging Face name. What it leaves out is kept as `weights` of `Model.load` says. Two plugins that want another encoding of
+   * one parameter, a parameter that trains, and rows that are no whole blocks are a PluginError.
+   *
+   * @param stored Encodings that the model's files hold, by key; undefined before they are open, where only what does
+   * not depend on them is wanted. May throw a PluginError.
+   */
+  readonly encodings?: (
+    modules: ReadonlyArray<ModuleInfo>,
+    stored: ReadonlyMap<string, BlockFormat> | undefined,
+  ) => ReadonlyMap<string, BlockFormat>
   /** Changes of the base model from an earlier run, given its original tree. */
   readonly base?: (modules: ReadonlyArray<ModuleInfo>, tied: Readonly<Record<string, string>>) => BaseChanges
   /** Changes to the loss; `parameters` are keyed `<id>:objective.<name>`. */

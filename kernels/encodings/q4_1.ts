@@ -1,4 +1,4 @@
-import type { BlockEncoding } from "../encoding.ts"
+import type { AffineEncoding } from "../encoding.ts"
 import { f32x4 } from "../wasm/assembler.ts"
 import { codesAsFloats, codesInWgsl, nibblesOf, nibblesOfInWgsl, reciprocal } from "./parts/codes.ts"
 import { HALF_OVERFLOW, halfAt, halfOffsets, loadHalf, putHalf } from "./parts/halves.ts"
@@ -12,7 +12,7 @@ const code = (x: number, least: number, inverse: number): number =>
  * Q4_1 of GGUF: 32 numbers `scale * q + offset` in 20 bytes, scale and offset in half precision, then q from 0 to 15:
  * number j in the lower half of byte j, number j + 16 in the upper.
  */
-export const Q4_1: BlockEncoding = {
+export const Q4_1: AffineEncoding = {
   name: "Q4_1",
   block: BLOCK,
   blockBytes: BYTES,

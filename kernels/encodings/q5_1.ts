@@ -1,4 +1,4 @@
-import type { BlockEncoding } from "../encoding.ts"
+import type { AffineEncoding } from "../encoding.ts"
 import { f32x4 } from "../wasm/assembler.ts"
 import { codesAsFloats, codesInWgsl, fiveBitsOf, fiveBitsOfInWgsl } from "./parts/codes.ts"
 import { halfAt, halfOffsets, loadHalf } from "./parts/halves.ts"
@@ -9,7 +9,7 @@ const BLOCK = 32, BYTES = 24
  * Q5_1 of GGUF, to be read: 32 numbers `scale * q + offset` in 24 bytes: scale and offset in half precision, the fifth bits
  * of all codes, then their lower four: of number j in the lower half of byte j, of number j + 16 in the upper.
  */
-export const Q5_1: BlockEncoding = {
+export const Q5_1: AffineEncoding = {
   name: "Q5_1",
   block: BLOCK,
   blockBytes: BYTES,

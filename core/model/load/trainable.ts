@@ -16,9 +16,11 @@ interface Given {
   readonly fresh: ReadonlySet<string>
 }
 
-/** Whether all base parameters train: no plugin changes the model or says what trains. */
+/** Whether all base parameters train: no plugin changes the model or says what trains or is encoded. */
 export function trainsWhole(contributions: ReadonlyArray<Contribution>): boolean {
-  return !contributions.some(({ sites, trains }) => trains !== undefined || (sites ?? []).length > 0)
+  return !contributions.some(({ sites = [], trains, encodings }) =>
+    trains !== undefined || encodings !== undefined || sites.length > 0
+  )
 }
 
 /** Which parameters train. */

@@ -9,6 +9,8 @@ import { ShapeError } from "../../../../core/tensor/shape_error.ts"
 import type { Tensor } from "../../../../core/tensor/tensor.ts"
 import type { StoredAs } from "../../../../kernels/contract.ts"
 import type { BlockEncoding } from "../../../../kernels/encoding.ts"
+import { nf4 } from "../../../../kernels/encodings/nf4.ts"
+import { Q4_1 } from "../../../../kernels/encodings/q4_1.ts"
 import { noise } from "../../../kernels/compare.ts"
 import { importPage } from "../../../support/page.ts"
 import { withBackend } from "./with_backend.ts"
@@ -64,7 +66,7 @@ const results = (options: WasmOptions, storage: StoredAs) =>
     return { computed: { ...computed, ...read }, pages: backend.memory().totalBytes / 65536 }
   })
 
-for (const storage of ["f32", "bf16", q8] as const) {
+for (const storage of ["f32", "bf16", q8, Q4_1, nf4()] as const) {
   const name = typeof storage === "string" ? storage : storage.name
   Deno.test(`wasm: frozen weights in ${name} give the same bits in further memories as in the first`, async () => {
     const { computed } = await results({ threads: 1 }, storage)

@@ -92,9 +92,23 @@ export function load(
     const model = yield* assemble(structure, notes, storageIn(tensors, weights, resolved.encodings))
     const { changed: { weights: replaced }, seed } = structure
     yield* files.writeFromFiles(model, yield* writeInitialValues(model, { earlier, replaced, files: tensors, seed }))
+    yield* changeBase(model, seed, tensors)
     yield* writeParameters(model, yield* firstValues(model, seed, earlier))
     return model
   })
+}
+
+/** Lets plugins change frozen weights of the base, where any does. */
+function changeBase(
+  model: Model,
+  seed: number,
+  files: ReadonlyMap<string, StoredTensor>,
+): Effect.Effect<void, PluginError | BackendError> {
+  if (!model.contributions.some(({ changesBase }) => changesBase !== undefined)) return Effect.void
+  return Effect.flatMap(
+    Effect.promise(() => import("./stored/change_base.ts")),
+    ({ changeBase }) => changeBase(model, { seed, files }),
+  )
 }
 
 /** Makes a model with new weights from the content of a `config.json`: for pretraining and comparisons. */
@@ -115,6 +129,7 @@ export function initialize(
     const model = yield* assemble(structure, setUpNotes(structure), storageIn(new Map(), "f32", structure.encodings))
     const { seed, changed: { weights: replaced } } = structure
     yield* writeInitialValues(model, { earlier, replaced, files: new Map(), seed })
+    yield* changeBase(model, seed, new Map())
     yield* writeParameters(model, yield* firstValues(model, seed, earlier))
     return model
   })

@@ -85,7 +85,7 @@ export function structureOf(description: Description, resolved: Resolved, found:
   const { parameters, ...described } = description
   const { fresh, tied } = found
   const base = parameters.filter(({ key }) => !Object.hasOwn(tied, key))
-  const trains = trainableOf({ contributions: described.contributions, ...resolved, base, fresh })
+  const trains = trainableOf({ ...described, ...resolved, base, fresh })
   checkFrozen(base, trains, resolved.encodings)
   return { ...described, ...resolved, ...found, base, trains }
 }

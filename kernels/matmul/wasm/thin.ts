@@ -3,6 +3,7 @@
  * Threads share the columns.
  * @module
  */
+import { type BlockEncoding, type BlockProducts, type Encoding, inBlocks } from "../../encoding.ts"
 import { F32 } from "../../encodings.ts"
 import { COLUMNS, ROWS } from "./micro_kernel.ts"
 import type { Encodings } from "./operands.ts"
@@ -13,6 +14,8 @@ import type { Product } from "../product.ts"
 const THIN = 16
 /** Columns of a tile of dot products, by its rows: as many sums as 15 registers hold. */
 const DOT_COLUMNS = [0, 8, 4, 3, 2]
+/** The same where b is read in whole blocks: a sum takes two registers there, and a block is decoded once for all rows. */
+const BLOCK_COLUMNS = [0, 4, 3, 2, 2]
 /** Depth of a block: what a panel leaves of b's cache lines, where b is in place, is there for the next panel. */
 const DEPTH = 128
 /** About so many units, to occupy many threads. */
@@ -27,6 +30,8 @@ const DOT_PANELS = 6
 export interface ThinBlocking {
   /** Whether it is done by dot products along k. */
   readonly dot: boolean
+  /** By what, where they read whole blocks of b. */
+  readonly blocks?: BlockEncoding & { readonly products: BlockProducts }
   /** Whether a and b are read where they are. */
   readonly inPlace: { readonly a: boolean; readonly b: boolean }
   /** Rows from one that the epilogue meets to its next. */
@@ -57,12 +62,14 @@ export const thinBlocking = (product: Product, encodings: Encodings): ThinBlocki
   const a = encodings.a === F32 && aLayout !== "strided"
   // For any number of rows: a row of a has the same bits whatever stands beside it.
   const dot = a && aLayout === "depth" && bLayout === "depth"
-  const rows = Math.ceil(m / Math.ceil(m / (dot ? DOT_COLUMNS.length - 1 : ROWS)))
+  const blocks = dot && readsBlocks(encodings.b) ? encodings.b : undefined
+  const dotColumns = blocks === undefined ? DOT_COLUMNS : BLOCK_COLUMNS
+  const rows = Math.ceil(m / Math.ceil(m / (dot ? dotColumns.length - 1 : ROWS)))
   const panels = Array.from({ length: Math.ceil(m / rows) }, (_, i) => Math.min(rows, m - i * rows))
   // Half floats take so many steps to decode that it is done once.
   const ready = !encodings.b.costly || panels.length === 1
   const inPlace = { a, b: dot || bLayout === "across" && ready }
-  const columns = dot ? DOT_COLUMNS[rows] : COLUMNS
+  const columns = dot ? dotColumns[rows] : COLUMNS
   const columnPanels = Math.ceil(n / columns)
   // A unit begins at a multiple of four columns, as epilogues ask for.
   const group = columns % 4 === 0 ? 1 : columns % 2 === 0 ? 2 : 4
@@ -72,6 +79,7 @@ export const thinBlocking = (product: Product, encodings: Encodings): ThinBlocki
   const depth = dot ? k : Math.min(k, DEPTH)
   return {
     dot,
+    ...(blocks === undefined ? {} : { blocks }),
     inPlace,
     apart: 1,
     panels,
@@ -81,6 +89,11 @@ export const thinBlocking = (product: Product, encodings: Encodings): ThinBlocki
     entryUnits,
     depth,
     units: entries * entryUnits,
-    scratchBytes: 4 * depth * ((inPlace.b ? 0 : columns) + (inPlace.a ? 0 : m)),
+    scratchBytes: blocks === undefined
+      ? 4 * depth * ((inPlace.b ? 0 : columns) + (inPlace.a ? 0 : m))
+      : m * blocks.products.arrangedBytes(k),
   }
 }
+
+const readsBlocks = (encoding: Encoding): encoding is BlockEncoding & { readonly products: BlockProducts } =>
+  inBlocks(encoding) && encoding.products !== undefined

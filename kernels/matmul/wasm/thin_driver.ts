@@ -18,7 +18,8 @@ import {
 import { dotKernel } from "./dot_kernel.ts"
 import { microKernel } from "./micro_kernel.ts"
 import { distancesOf, enterEntry, minimum, scaled, type Writing } from "./operands.ts"
-import { layoutOf, pack } from "./pack.ts"
+import { blockOf } from "../../wasm/lanes.ts"
+import { layoutOf, pack, packOnce } from "./pack.ts"
 import type { ThinBlocking } from "./thin.ts"
 
 const constant = i32.const
@@ -33,6 +34,8 @@ interface Run {
   readonly a: number
   readonly b: number
   readonly output: number
+  /** The entry's first row of all rows. */
+  readonly firstRow: number
   /** What a thread packs into. */
   readonly scratch: number
 }
@@ -48,7 +51,7 @@ export const thinDriver = (writing: Writing, blocking: ThinBlocking, epilogue: n
     const [entry, unit, first, last, full, firstRow] = Array.from({ length: 6 }, () => f.local("i32"))
     const places = bases.map(() => f.local("i32"))
     const [a, b, output, ...beside] = places
-    const run: Run = { first, last, full, a, b, output, scratch }
+    const run: Run = { first, last, full, a, b, output, firstRow, scratch }
     const along = [0, bytes.b.n, bytes.output.n, ...bytes.beside.map(({ n }) => n)]
     const finish = (written: number): Code =>
       callFunction(
@@ -86,20 +89,50 @@ const rowsBefore = ({ panels }: ThinBlocking) => panels.map((_, i) => i * panels
  * All sums of a run by dot products. The columns of a tile lie as far apart as they can: so each is part of a long stream,
  * which the machine prefetches. Neighbouring ones take more than twice as long, as each ends where the next began.
  */
-const dotProducts = (
-  f: FunctionScope,
-  { module, target, product, encodings }: Writing,
-  blocking: ThinBlocking,
-  { first, last, full, a, b, output }: Run,
-): Code => {
-  const { n, k } = product
-  const { columns, panels } = blocking
-  const bytes = distancesOf(product, encodings), before = rowsBefore(blocking)
-  const width = n % columns
+const dotProducts = (f: FunctionScope, writing: Writing, blocking: ThinBlocking, run: Run): Code => {
+  const { product, encodings } = writing
+  const { first, last, full, b, output } = run
+  const { columns } = blocking
+  const bytes = distancesOf(product, encodings)
+  const width = product.n % columns
   const [column, apart] = [f.local("i32"), f.local("i32")]
   const [bTile, to] = [f.local("i32"), f.local("i32")]
+  const { before, tile } = (blocking.blocks === undefined ? dotTiles : blockTiles)(writing, blocking, run, bTile, to)
+  const move = (count: Code): Code => [
+    increase(bTile, scaled(count, bytes.b.n)),
+    increase(to, scaled(count, bytes.output.n)),
+  ]
+  return [
+    before,
+    set(apart, i32.sub(get(full), get(first))),
+    set(bTile, get(b)),
+    set(to, get(output)),
+    forRange(column, constant(0), get(apart), 1, tile(columns, get(apart)), move(constant(1))),
+    width === 0 ? [] : when(i32.ltU(get(full), get(last)), [
+      move(scaled(get(apart), columns - 1)),
+      tile(width, constant(1)),
+    ]),
+  ]
+}
+
+/** Tiles of dot products, and what comes before the first of a run. */
+interface DotTiles {
+  readonly before: Code
+  /** The sums of all rows and of a number of columns, from the local `bTile` in b on. */
+  readonly tile: (width: number, apart: Code) => Code
+}
+
+const dotTiles = (
+  { module, target, product, encodings }: Writing,
+  blocking: ThinBlocking,
+  { a }: Run,
+  bTile: number,
+  to: number,
+): DotTiles => {
+  const { k } = product
+  const bytes = distancesOf(product, encodings), before = rowsBefore(blocking)
   const tile = (width: number, apart: Code): Code =>
-    panels.map((rows, i) =>
+    blocking.panels.map((rows, i) =>
       callFunction(
         dotKernel(module, target, { rows, columns: width, tail: k % 4, encoding: encodings.b }),
         i32.add(get(a), constant(before[i] * bytes.a.m)),
@@ -112,20 +145,43 @@ const dotProducts = (
         scaled(apart, bytes.output.n),
       )
     )
-  const move = (count: Code): Code => [
-    increase(bTile, scaled(count, bytes.b.n)),
-    increase(to, scaled(count, bytes.output.n)),
-  ]
-  return [
-    set(apart, i32.sub(get(full), get(first))),
-    set(bTile, get(b)),
-    set(to, get(output)),
-    forRange(column, constant(0), get(apart), 1, tile(columns, get(apart)), move(constant(1))),
-    width === 0 ? [] : when(i32.ltU(get(full), get(last)), [
-      move(scaled(get(apart), columns - 1)),
-      tile(width, constant(1)),
-    ]),
-  ]
+  return { before: [], tile }
+}
+
+/** Where b is read in whole blocks: rows are arranged for that, once an entry. */
+const blockTiles = (
+  { module, target, product, encodings }: Writing,
+  blocking: ThinBlocking,
+  { a, scratch, firstRow }: Run,
+  bTile: number,
+  to: number,
+): DotTiles => {
+  const { products, block, blockBytes } = blocking.blocks!
+  const { k, m } = product
+  const bytes = distancesOf(product, encodings), before = rowsBefore(blocking)
+  const rowBytes = products.arrangedBytes(k)
+  const arrange = Array.from({ length: m }, (_, row): Code =>
+    callFunction(
+      products.arrange(module),
+      i32.add(get(a), constant(row * bytes.a.m)),
+      constant(k),
+      i32.add(get(scratch), constant(row * rowBytes)),
+    ))
+  const tile = (width: number, apart: Code): Code =>
+    blocking.panels.map((rows, i) =>
+      callFunction(
+        products.dot(module, target, { rows, columns: width }),
+        i32.add(get(scratch), constant(before[i] * rowBytes)),
+        constant(rowBytes),
+        blockOf(module, blocking.blocks!, get(bTile)),
+        scaled(apart, product.b.n / block * blockBytes),
+        constant(k / block),
+        i32.add(get(to), constant(before[i] * bytes.output.m)),
+        constant(bytes.output.m),
+        scaled(apart, bytes.output.n),
+      )
+    )
+  return { before: packOnce(module, i32.add(get(firstRow), constant(1)), arrange), tile }
 }
 
 /** All sums of a run in tiles of a micro-kernel, some terms at a time. */

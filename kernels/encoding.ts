@@ -39,10 +39,20 @@ export interface ElementEncoding extends EncodingFormat {
   }
 }
 
+/** Offsets of blocks whose numbers are `scale * q + offset`, one a block. */
+export interface AffineBlocks {
+  /** The offsets of whole blocks. */
+  readonly offsets: (bytes: Uint8Array) => Float32Array<ArrayBuffer>
+  /** Adds to the offsets of whole blocks, rounded as the encoding keeps them; scales and codes stay. */
+  readonly addOffsets: (bytes: Uint8Array, deltas: Float32Array) => void
+}
+
 /** An encoding of blocks along the last axis of what is stored, such as one scale and 32 small numbers. */
 export interface BlockEncoding extends EncodingFormat {
   /** Elements of a block: a multiple of 8. */
   readonly block: number
+  /** The offsets, where the numbers of a block are `scale * q + offset`. */
+  readonly affine?: AffineBlocks
   /** The way back, for a host and for both backends. */
   readonly decode: {
     /** Decodes whole blocks; `to` has room for all. */
@@ -60,36 +70,32 @@ export interface BlockEncoding extends EncodingFormat {
   readonly products?: BlockProducts
 }
 
-/** A tile of dot products of rows of a and columns of b. */
-export interface BlockTile {
-  /** Rows of a. */
-  readonly rows: number
-  /** Columns of b. */
-  readonly columns: number
+/** For what the code of products is written. */
+export interface BlockWriting {
+  /** Where functions are added. */
+  readonly module: ModuleBuilder
+  /** The machine. */
+  readonly target: Target
+  /** Number of the module's memory that holds the blocks. */
+  readonly memory: number
 }
 
-/** WebAssembly of matrix products that read whole blocks of b. Functions are given by their index; all parameters are i32. */
+/**
+ * WebAssembly of matrix products that reads whole blocks of b. Each field gives the index of a function, whose parameters
+ * are all i32: addresses and distances in bytes.
+ */
 export interface BlockProducts {
-  /** Bytes of a row of a, arranged. */
-  readonly arrangedBytes: (k: number) => number
-  /** Function `(from, k, to)`: arranges a row of f32 for {@link BlockProducts.dot}. */
-  readonly arrange: (module: ModuleBuilder) => number
+  /** Blocks of a column that are summed at a time: at most so many. */
+  readonly most: number
   /**
-   * Function `(a, aStride, b, bApart, blocks, output, outputStride, outputApart)`: a tile of dot products of arranged rows
-   * and columns of that many blocks. Addresses in bytes, as the distances from row to row (`Stride`) and from column to
-   * column (`Apart`). The bits of a sum do not depend on the tile.
+   * Function `(a, aStride, b, bStride, columns, output, outputStride, more)`: output = a b for some rows of f32 and columns of
+   * some blocks, added to what is there where `more` is not 0. The bits of a sum do not depend on rows and columns.
    */
-  readonly dot: (module: ModuleBuilder, target: Target, tile: BlockTile) => number
-  /**
-   * Function `(from, apart, blocks, to)`: packs up to 8 columns of that many blocks along k into f32, [k][8]; further
-   * columns are 0. Addresses and the distance from column to column in bytes.
-   */
-  readonly packDeep: (module: ModuleBuilder, target: Target, columns: number) => number
-  /**
-   * Function `(from, stride, k, to, apart)`: packs k rows of one block along the columns into panels of f32, [k][8], that
-   * far apart. Addresses and distances in bytes.
-   */
-  readonly packWide: (module: ModuleBuilder, target: Target) => number
+  readonly dot: (writing: BlockWriting, tile: { readonly rows: number; readonly blocks: number }) => number
+  /** Function `(b, bStride, blocks, to)`: packs up to 8 columns of that many blocks into f32, [k][8]; further columns are 0. */
+  readonly packDeep: (writing: BlockWriting, columns: number) => number
+  /** Function `(b, bStride, k, to, apart)`: packs k rows of one block along the columns into panels [k][8] of f32. */
+  readonly packWide: (writing: BlockWriting) => number
 }
 
 /** How memory holds numbers that programs read as f32. */

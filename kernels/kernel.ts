@@ -13,7 +13,8 @@ import type { Dispatch, KernelContext as WgslContext } from "./wgsl/kernel.ts"
 /**
  * How a call uses a view. One of `"read encoded"` may be kept in any encoding of single elements, one of `"read blocks"`
  * also in blocks (its shape is whole blocks then, along its last axis or the one before): the code decodes what it loads.
- * What is kept otherwise is decoded to f32 first.
+ * The latter may also lie in a further memory of the CPU: large operands that are read once, or in order. What is kept
+ * otherwise is copied to f32 first.
  */
 export type Use = "read" | "read encoded" | "read blocks" | "write" | "read write"
 

@@ -21,6 +21,20 @@ export interface Slot {
   readonly dtype: DType
   /** Encoding of the elements in memory. Default `"f32"`. */
   readonly storage?: StoredAs
+  /** Whether programs only read it. Default false. */
+  readonly readOnly?: boolean
+}
+
+/** A slot that is to be made. */
+export type SlotRequest = Omit<Slot, "id">
+
+/** Options of {@link BackendService.allocate}. */
+export interface SlotOptions {
+  /**
+   * Whether programs only read it, as they do frozen weights; data is written as to any slot. It may then lie where only
+   * some kernels read it in place: so large models have room, and others get copies. Default false.
+   */
+  readonly readOnly?: boolean
 }
 
 /** Data for a slot: elements, or a `Uint8Array` of whole blocks that are encoded already. */
@@ -90,7 +104,20 @@ export interface BackendService {
    * Makes a slot, its memory filled with zeros. Elements take four bytes by default; another `storage` of f32 takes
    * fewer, and programs can only read it; the last axis must be whole blocks. Throws {@link BackendError} if memory is insufficient.
    */
-  readonly allocate: (name: string, shape: ReadonlyArray<number>, dtype?: DType, storage?: StoredAs) => Slot
+  readonly allocate: (
+    name: string,
+    shape: ReadonlyArray<number>,
+    dtype?: DType,
+    storage?: StoredAs,
+    options?: SlotOptions,
+  ) => Slot
+  /**
+   * Throws {@link BackendError} `OutOfMemory` where slots would not fit beside those that are there, with the bytes that
+   * they need and that there are. Takes no memory: to be asked before large files are read.
+   *
+   * @param what Names them all in the error.
+   */
+  readonly checkRoom: (slots: ReadonlyArray<SlotRequest>, what: string) => void
   /** Frees a slot; it must not be used afterwards. */
   readonly free: (slot: Slot) => void
   /**
@@ -101,6 +128,13 @@ export interface BackendService {
   readonly write: (slot: Slot, data: SlotData, offset?: number) => Promise<void>
   /** Copies a slot out, decoded. */
   readonly read: (slot: Slot) => Promise<Float32Array | Int32Array>
+  /**
+   * Copies bytes of a slot out, as they are encoded.
+   *
+   * @param offset First element, at the start of a block. Default 0.
+   * @param count Number of elements, whole blocks. Default: to the end.
+   */
+  readonly readEncoded: (slot: Slot, offset?: number, count?: number) => Promise<Uint8Array<ArrayBuffer>>
   /** Compiles a program. */
   readonly compile: (program: Program, options?: CompileOptions) => Promise<Executable>
   /** Bytes in use now. */

@@ -7,7 +7,7 @@ import { encodingOf } from "../../kernels/encodings.ts"
 import { sizeOf } from "../tensor/shape.ts"
 import type { BackendService, Slot, SlotData } from "./backend.ts"
 import { BackendError } from "./backend_error.ts"
-import { checkWrite, makeSlot } from "./slots.ts"
+import { checkRead, checkWrite, makeSlot } from "./slots.ts"
 
 /** A slot and its memory. */
 export interface HeldSlot<Memory> {
@@ -18,7 +18,7 @@ export interface HeldSlot<Memory> {
 /** What a backend does for its slots. `what` names the request in errors. */
 export interface SlotMemory<Memory> {
   /** Memory for elements, filled with zeros. */
-  readonly reserve: (elements: number, encoding: Encoding, what: string) => Memory
+  readonly reserve: (elements: number, encoding: Encoding, what: string, readOnly?: boolean) => Memory
   readonly release: (memory: Memory) => void
   /** Writes checked data from element `offset` on. */
   readonly write: (held: HeldSlot<Memory>, encoding: Encoding, data: SlotData, offset: number, what: string) =>
@@ -31,10 +31,19 @@ export interface SlotMemory<Memory> {
     elements: number,
     what: string,
   ) => Promise<Float32Array | Int32Array>
+  /** A copy of the bytes of checked elements. */
+  readonly readEncoded: (
+    held: HeldSlot<Memory>,
+    encoding: Encoding,
+    offset: number,
+    elements: number,
+    what: string,
+  ) => Promise<Uint8Array<ArrayBuffer>>
 }
 
 /** The slots of a backend. */
-export interface SlotTable<Memory> extends Pick<BackendService, "allocate" | "free" | "write" | "read"> {
+export interface SlotTable<Memory>
+  extends Pick<BackendService, "allocate" | "free" | "write" | "read" | "readEncoded"> {
   readonly held: ReadonlyMap<number, HeldSlot<Memory>>
   /** Throws unless this backend holds the slot; `user` is what needs it. */
   readonly heldOf: (slot: Slot, user?: string) => HeldSlot<Memory>
@@ -43,7 +52,8 @@ export interface SlotTable<Memory> extends Pick<BackendService, "allocate" | "fr
 let tables = 0
 
 /** An empty table. No two share a slot's number, so that a program with slots of another backend is refused. */
-export const makeSlotTable = <Memory>({ reserve, release, write, read }: SlotMemory<Memory>): SlotTable<Memory> => {
+export const makeSlotTable = <Memory>(own: SlotMemory<Memory>): SlotTable<Memory> => {
+  const { reserve, release, write, read, readEncoded } = own
   const held = new Map<number, HeldSlot<Memory>>()
   let numbers = 2 ** 24 * tables++
   const heldOf: SlotTable<Memory>["heldOf"] = (slot, user = "a copy") => {
@@ -57,9 +67,9 @@ export const makeSlotTable = <Memory>({ reserve, release, write, read }: SlotMem
   return {
     held,
     heldOf,
-    allocate: (name, shape, dtype, storage) => {
-      const slot = makeSlot(numbers, name, shape, dtype, storage)
-      const memory = reserve(sizeOf(shape), encodingOf(storage), `slot "${name}" [${shape}]`)
+    allocate: (name, shape, dtype, storage, options) => {
+      const slot = makeSlot(numbers, name, shape, dtype, storage, options)
+      const memory = reserve(sizeOf(shape), encodingOf(storage), `slot "${name}" [${shape}]`, slot.readOnly)
       numbers++
       held.set(slot.id, { slot, memory })
       return slot
@@ -77,5 +87,10 @@ export const makeSlotTable = <Memory>({ reserve, release, write, read }: SlotMem
     },
     read: async (slot) =>
       await read(heldOf(slot), encodingOf(slot.storage), sizeOf(slot.shape), `reading slot "${slot.name}"`),
+    readEncoded: async (slot, offset = 0, count = sizeOf(slot.shape) - offset) => {
+      const found = heldOf(slot)
+      checkRead(slot, offset, count)
+      return await readEncoded(found, encodingOf(slot.storage), offset, count, `reading slot "${slot.name}"`)
+    },
   }
 }

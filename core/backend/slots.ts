@@ -7,7 +7,7 @@ import { bytesFor, type Encoding } from "../../kernels/encoding.ts"
 import { encodingOf } from "../../kernels/encodings.ts"
 import type { Program } from "../graph/program.ts"
 import { sizeOf } from "../tensor/shape.ts"
-import type { Slot, SlotData } from "./backend.ts"
+import type { Slot, SlotData, SlotOptions, SlotRequest } from "./backend.ts"
 import { BackendError } from "./backend_error.ts"
 
 const bad = (message: string): BackendError => new BackendError({ reason: "BadInput", message })
@@ -19,6 +19,7 @@ export const makeSlot = (
   shape: ReadonlyArray<number>,
   dtype: DType = "f32",
   storage: StoredAs = "f32",
+  { readOnly = false }: SlotOptions = {},
 ): Slot => {
   if (!shape.every((extent) => Number.isSafeInteger(extent) && extent >= 0)) {
     throw bad(`Slot "${name}" cannot have the shape [${shape}]: extents are whole numbers from 0 on`)
@@ -30,8 +31,11 @@ export const makeSlot = (
   if (block > 1 && (shape.at(-1) ?? 1) % block !== 0) {
     throw bad(`Slot "${name}" [${shape}] cannot be kept in ${encoding}: its last axis is no multiple of ${block}`)
   }
-  return { id, name, shape, dtype, storage }
+  return { id, name, shape, dtype, storage, ...(readOnly ? { readOnly } : {}) }
 }
+
+/** Bytes of a slot. */
+export const slotBytes = ({ shape, storage }: SlotRequest): number => bytesFor(encodingOf(storage), sizeOf(shape))
 
 /** Throws unless these elements, or these blocks as encoded, go to this place of the slot. */
 export const checkWrite = ({ name, shape, dtype, storage }: Slot, data: SlotData, offset: number): void => {
@@ -45,6 +49,17 @@ export const checkWrite = ({ name, shape, dtype, storage }: Slot, data: SlotData
   const fits = Number.isInteger(offset) && offset >= 0 && offset + count <= size
   if (fits && (blocks || (data instanceof Int32Array) === (dtype === "i32"))) return
   throw bad(`${what}; ${data.length} of a ${data.constructor.name} do not go to element ${offset}`)
+}
+
+/** Throws unless these elements are whole blocks of the slot. */
+export const checkRead = ({ name, shape, storage }: Slot, offset: number, count: number): void => {
+  const { name: encoding, block } = encodingOf(storage)
+  const whole = [offset, count].every((number) => Number.isInteger(number) && number >= 0 && number % block === 0)
+  if (whole && offset + count <= sizeOf(shape)) return
+  throw bad(
+    `Slot "${name}" holds ${sizeOf(shape)} elements in ${encoding}, blocks of ${block}: ${count} from element ` +
+      `${offset} on are not whole blocks of it`,
+  )
 }
 
 /** What the memory is to hold: bytes as they are, numbers encoded. */

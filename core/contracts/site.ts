@@ -69,7 +69,7 @@ export interface SitePlanOf<Place extends string, Forward> {
   /** A plain function over symbolic tensors. */
   readonly forward: Forward
   /** How to fold the change into the module's parameters, by their names, or a text with the reason why not. Default: not possible. */
-  readonly merge?: Readonly<Record<string, MergeInto>> | string
+  readonly merge?: Readonly<Record<string, MergeInto | MergeIntoOffsets>> | string
 }
 
 /**
@@ -77,6 +77,14 @@ export interface SitePlanOf<Place extends string, Forward> {
  * loaded value, `scope.base(name)`, as in `forward`.
  */
 export type MergeInto = (scope: SiteScope, value: Tensor) => Tensor
+
+/**
+ * A change that all elements of a group share, groups lying along a matrix' last axis: what is added to the offsets of
+ * the groups, [rows, groups]. Over a weight in affine blocks that the groups are multiples of, all codes stay as they are.
+ */
+export interface MergeIntoOffsets {
+  readonly offsets: (scope: SiteScope) => Tensor
+}
 
 /** A {@link SitePlan} that adds rows before those of a sequence. */
 export interface PrefixPlan<Place extends string, Rows> extends SitePlanOf<Place, (scope: SiteScope) => Rows> {

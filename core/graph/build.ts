@@ -82,6 +82,10 @@ function checkUpdates({ name, updates }: Graph): void {
       const value = `${tensor.dtype}${show(tensor.shape)}`
       throw new ShapeError({ message: `Slot ${slot.name} is ${slot.dtype}${show(slot.shape)}, its new value ${value}` })
     }
+    if (slot.readOnly) {
+      const message = `Slot ${slot.name} is read-only, and "${name}" gives it a new value: allocate it without readOnly`
+      throw new ShapeError({ message })
+    }
     const { name: encoding } = encodingOf(slot.storage)
     if (encoding !== "f32") {
       const message = `Slot ${slot.name} is kept in ${encoding}, which would round its new value in ` +

@@ -40,6 +40,8 @@ export interface RowOptions extends SamplingOptions {
   readonly stream?: number
   /** Whether tokens come with their probability. Default false. */
   readonly logProbabilities?: boolean
+  /** Called with each new token, whoever asked for the step. It must not throw. */
+  readonly onToken?: (token: NewToken) => void
 }
 
 const ROW: OptionNames<RowOptions> = {
@@ -49,6 +51,7 @@ const ROW: OptionNames<RowOptions> = {
   plugin: true,
   stream: true,
   logProbabilities: true,
+  onToken: true,
 }
 
 /** A new token of a row. */
@@ -134,11 +137,13 @@ export function makeEngine(model: Model, options: EngineOptions = {}): Engine & 
     row.text.push(token)
     const finished = stop.includes(token) ? "stop" : row.text.length === row.end ? "length" : undefined
     if (finished !== undefined) rows.delete(row.id)
-    return {
+    const chosen: NewToken = {
       token,
       ...(finished === undefined ? {} : { finished }),
       ...(logProbabilities ? { logProbability: logProbability(before, token) } : {}),
     }
+    row.options.onToken?.(chosen)
+    return chosen
   }
   const step = async (): Promise<ReadonlyMap<number, NewToken>> => {
     const old = [...rows.values()].filter((row): row is Row & { slot: number } => row.slot !== undefined)

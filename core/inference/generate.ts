@@ -7,15 +7,17 @@ import type * as FileSystem from "effect/FileSystem"
 import { BackendError } from "../backend/backend_error.ts"
 import { PluginError } from "../contracts/plugin_error.ts"
 import { attempt, type DataError } from "../data/data_error.ts"
-import { loadTokenizer, type Tokenizer } from "../data/tokenizer/tokenizer.ts"
+import type { Tokenizer } from "../data/tokenizer/tokenizer.ts"
+import { TOKENIZER } from "../data/tokenizer/tokenizer_field.ts"
 import { chooseByRow } from "../model/sites/choose_by_row.ts"
 import type { Model } from "../model/model.ts"
 import { ModelError } from "../model/model_error.ts"
 import { OBJECT, wrongArgument } from "../options/argument.ts"
-import type { RowOptions } from "./engine.ts"
+import type { Engine, RowOptions } from "./engine.ts"
+import { tokenizerOf } from "./tokenizer_of.ts"
 
 /** Options of {@link generate}. */
-export interface GenerateOptions extends Omit<RowOptions, "plugin" | "stream" | "logProbabilities"> {
+export interface GenerateOptions extends Omit<RowOptions, "plugin" | "stream" | "logProbabilities" | "onToken"> {
   /**
    * Ids of tokens that end a text; the one that came is part of the result. Default: of texts the tokenizer's end token and
    * those of `generation_config.json` (`eos_token_id`), of ids none.
@@ -65,7 +67,7 @@ export function generate(
   options: GenerateOptions = {},
 ): Effect.Effect<unknown, GenerateError | DataError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const wrong = wrongArgument("options", options, OBJECT)
+    const wrong = wrongOptions(options)
     if (wrong !== undefined) return yield* new ModelError({ reason: "Unsupported", message: wrong })
     const several = Array.isArray(prompt) && typeof prompt[0] !== "number"
     const prompts: ReadonlyArray<string | Int32Array> = several ? prompt : [prompt as string | Int32Array]
@@ -73,14 +75,52 @@ export function generate(
       const made = yield* continuations(model, prompts as ReadonlyArray<Int32Array>, options)
       return several ? made : made[0]
     }
-    const tokenizer = options.tokenizer ?? (yield* loadTokenizer(model.companions ?? model.directory))
-    const { endTokens } = yield* Effect.promise(() => import("./end_tokens.ts"))
-    const stop = options.stop ?? (yield* endTokens(model, tokenizer))
-    const ids = yield* attempt(() => prompts.map((one) => typeof one === "string" ? tokenizer.encode(one) : one))
+    const { tokenizer, ids, stop } = yield* encoded(model, prompts, options)
     const made = yield* continuations(model, ids, { ...options, stop })
-    const texts = made.map((own, i) => textOf(tokenizer, ids[i], own))
+    const texts = made.map((own, i) => textAfter(tokenizer, ids[i], own))
     return several ? texts : texts[0]
   })
+}
+
+/** What is wrong with options that no row checks, or nothing. */
+export function wrongOptions(options: Pick<GenerateOptions, "tokenizer">): string | undefined {
+  const { tokenizer } = options ?? {}
+  return wrongArgument("options", options, OBJECT) ??
+    (tokenizer === undefined ? undefined : wrongArgument("tokenizer", tokenizer, TOKENIZER))
+}
+
+/** Token ids of prompts, and those that end what follows them. */
+export function encoded(
+  model: Model,
+  prompts: ReadonlyArray<string | Int32Array>,
+  options: Pick<GenerateOptions, "tokenizer" | "stop">,
+): Effect.Effect<
+  {
+    readonly tokenizer: Tokenizer
+    readonly ids: ReadonlyArray<Int32Array>
+    readonly stop: ReadonlyArray<number>
+  },
+  ModelError | DataError,
+  FileSystem.FileSystem
+> {
+  return Effect.gen(function* () {
+    const tokenizer = yield* tokenizerOf(model, options.tokenizer)
+    const { endTokens } = yield* Effect.promise(() => import("./text/end_tokens.ts"))
+    const stop = options.stop ?? (yield* endTokens(model, tokenizer))
+    const ids = yield* attempt(() => prompts.map((one) => typeof one === "string" ? tokenizer.encode(one) : one))
+    return { tokenizer, ids, stop }
+  })
+}
+
+/** The engine that these prompts share with others. Rows that choose from the same plugins share one, whatever their order. */
+export async function engineFor(
+  model: Model,
+  methods: boolean,
+  plugins: ReadonlyArray<string> | undefined,
+): Promise<Engine> {
+  const choice = plugins === undefined ? {} : { plugins: chooseByRow(model, plugins).plugins }
+  const { sharedEngine } = await import("./shared_engines.ts")
+  return sharedEngine(model, { methods, ...choice })
 }
 
 /** New ids of each prompt. */
@@ -95,10 +135,7 @@ function continuations(
         const message = `plugins must name one for each of ${prompts.length} prompts, got ${plugins.length}`
         throw new ModelError({ reason: "Unsupported", message })
       }
-      // Rows that choose from the same plugins share an engine, whatever their order.
-      const choice = plugins === undefined ? {} : { plugins: chooseByRow(model, plugins).plugins }
-      const { sharedEngine } = await import("./shared_engines.ts")
-      const engine = sharedEngine(model, { methods, ...choice })
+      const engine = await engineFor(model, methods, plugins)
       const made = new Map<number, Array<number>>()
       const open = new Set<number>()
       try {
@@ -119,16 +156,24 @@ function continuations(
         open.forEach(engine.remove)
       }
     },
-    catch: (cause) =>
-      cause instanceof ModelError || cause instanceof PluginError || cause instanceof BackendError
-        ? cause
-        : new BackendError({ reason: "Run", message: (cause as Error).message, cause }),
+    catch: toGenerateError,
   })
 }
 
+/** What was thrown, typed: what is not known comes from a run. */
+export function toGenerateError(cause: unknown): GenerateError {
+  return cause instanceof ModelError || cause instanceof PluginError || cause instanceof BackendError
+    ? cause
+    : new BackendError({ reason: "Run", message: (cause as Error).message, cause })
+}
+
 /** What new tokens add to a prompt's text: some tokenizers write a first token otherwise than a later one. */
-function textOf({ decode }: Tokenizer, prompt: Int32Array, made: Int32Array): string {
-  const [before, whole, alone] = [prompt, [...prompt, ...made], made].map((ids) =>
+export function textAfter(
+  { decode }: Pick<Tokenizer, "decode">,
+  prompt: ArrayLike<number>,
+  made: ArrayLike<number>,
+): string {
+  const [before, whole, alone] = [prompt, [...Array.from(prompt), ...Array.from(made)], made].map((ids) =>
     decode(ids, { skipSpecialTokens: true })
   )
   return whole.startsWith(before) ? whole.slice(before.length) : alone

@@ -6,7 +6,10 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type { JsonError } from "../formats/json/json_error.ts"
 import { readModelConfig } from "../formats/json/model_config.ts"
+import { gguf } from "../weights/checkpoint_format.ts"
 import type { StorageError } from "../formats/files/storage_error.ts"
+import { PATH, TEXTS, wrongArgument } from "../options/argument.ts"
+import { ModelError } from "./model_error.ts"
 
 /** Names that a config gives to a head's classes, by id; undefined where it gives none. */
 export function namesIn(config: Readonly<Record<string, unknown>>, count?: number): ReadonlyArray<string> | undefined {
@@ -37,9 +40,14 @@ export const isAmong = (labels: ReadonlyArray<string>, names: ReadonlyArray<stri
 export function headLabels(
   directory: string,
   labels: ReadonlyArray<string>,
-): Effect.Effect<ReadonlyArray<string> | undefined, JsonError | StorageError, FileSystem.FileSystem> {
-  return Effect.map(readModelConfig(directory), ({ record }) => {
-    const names = namesIn(record)
+): Effect.Effect<ReadonlyArray<string> | undefined, ModelError | JsonError | StorageError, FileSystem.FileSystem> {
+  return Effect.gen(function* () {
+    const message = wrongArgument("directory", directory, PATH) ?? wrongArgument("labels", labels, TEXTS)
+    if (message !== undefined) return yield* new ModelError({ reason: "Options", message })
+    const names = namesIn((yield* readModelConfig(directory)).record)
     return names !== undefined && isAmong(labels, names) ? names : undefined
-  })
+  }).pipe(Effect.catch((error) =>
+    // A GGUF file, which stands for a config.json, has no labels.
+    Effect.flatMap(gguf.detect(directory), (is) => is ? Effect.succeed(undefined) : Effect.fail(error))
+  ))
 }

@@ -11,29 +11,31 @@ import type { SafetensorsError } from "../formats/safetensors/safetensors_error.
 import type { StorageError } from "../formats/files/storage_error.ts"
 import type { Model } from "./model.ts"
 import type { ModelError } from "./model_error.ts"
-import type { SaveMergedOptions } from "./save/merge_weights.ts"
+import type { MergeOptions, SaveMergedOptions } from "./save/merge_weights.ts"
 
 /**
  * The model with updates of plugins in its weights, as another value; graphs of it leave the plugins' own paths out. Each
  * update counts from the loaded weights, as it does beside them, so that any choice of plugins gives the function that was
  * trained. `model` stays as it is; the merged weights, and what else trains, take memory of their own, in f32, until the
- * scope closes. Fails before anything is written where a plugin does not fold into weights, or where a merged weight would
- * not be finite.
+ * scope closes. A weight that is kept in blocks of an encoding stays so: an update that is one number a block goes into the
+ * blocks' offsets, codes and scales keep their bits, and `notes` of the merged model say by how much offsets were rounded.
+ * Fails before anything is written where a plugin does not fold into weights, or where a merged weight would not be finite.
  *
  * @param names Ids (or methods) of the plugins. Default: all that change the model and are on.
  */
 export function merge(
   model: Model,
   names?: ReadonlyArray<string>,
+  options: MergeOptions = {},
 ): Effect.Effect<Model, ModelError | PluginError | BackendError, EffectScope.Scope> {
   return Effect.flatMap(
     Effect.promise(() => import("./save/mod.ts")),
-    (merging) => merging.merge(model, names),
+    (merging) => merging.merge(model, names, options),
   )
 }
 
 /**
- * Writes the merged model as a checkpoint that transformers loads, exactly whatever its weights are kept in, one merged
+ * Writes the merged model as a checkpoint of floats that transformers loads, exactly whatever its weights are kept in, one merged
  * weight in memory at a time; the model stays as it is. Fails as {@link merge} does.
  */
 export function saveMerged(

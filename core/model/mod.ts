@@ -14,7 +14,7 @@ export type { InitializeOptions, LoadOptions, TaskOptions } from "./load/load_op
 export { merge, saveMerged } from "./merge.ts"
 export type { ResolvedSite } from "./sites/sites.ts"
 export { loadAdapters, saveAdapters, saveCheckpoint } from "./model_files.ts"
-export type { SaveMergedOptions } from "./save/merge_weights.ts"
+export type { MergeOptions, SaveMergedOptions } from "./save/merge_weights.ts"
 export type { CheckpointOptions } from "./save/write_checkpoint.ts"
 export { soup } from "../weights/soup.ts"
 export type { SoupIngredient, SoupOptions } from "../weights/average_checkpoints.ts"

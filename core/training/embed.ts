@@ -6,41 +6,29 @@ import { type BatchSpec, collate, makeBatches } from "../data/batches/batches.ts
 import type { Encoding } from "../data/data.ts"
 import { encode } from "../data/encode.ts"
 import { cutterOf } from "../data/pieces/pieces.ts"
-import { loadTokenizer, type Tokenizer } from "../data/tokenizer/tokenizer.ts"
 import type { Graph } from "../graph/build.ts"
 import { programsOf } from "../inference/programs.ts"
+import { tokenizerOf } from "../inference/tokenizer_of.ts"
 import type { Model } from "../model/model.ts"
 import { TEXTS, wrongArgument } from "../options/argument.ts"
-import { type OptionNames, unknownOption } from "../options/unknown_option.ts"
+import type { OptionTable } from "../options/field.ts"
+import * as field from "../options/fields.ts"
 import { type TextRow, textRows } from "../tasks/causal_lm.ts"
 import { div, iota, less, max, mul, reshape, rsqrt, sum, toFloat } from "../tensor/ops.ts"
 import { attempt, attemptPromise } from "./loop/attempt.ts"
 import { choiceData, choiceInput, choiceOf, type EvaluateError } from "./evaluate.ts"
+import { JUDGING_OPTIONS, type JudgingOptions, judgingOptions, type Open } from "./judging_options.ts"
 import { padIdOf } from "./loop/training_data.ts"
 import { checkOneTask } from "./step/task_named.ts"
 import { TrainingError } from "./training_error.ts"
 
-/** Options of {@link embed}. */
-export interface EmbedOptions {
+/** Options of {@link embed}; a row is a text. */
+export interface EmbedOptions extends JudgingOptions {
   /** Scale embeddings to length 1, so that a product of two is their cosine. Default false. */
   readonly normalize?: boolean
-  /** Texts per batch. Default 32. */
-  readonly batchSize?: number
-  /** Maximum tokens per text; longer ones are cut. Default: the model's positions, and a longer text is an error. */
-  readonly maxLength?: number
-  /** Default: the one in the model's directory. */
-  readonly tokenizer?: Tokenizer
-  /** The plugin of each text, as for `evaluate`. Default: all plugins for every text. */
-  readonly plugins?: ReadonlyArray<string>
 }
 
-const OPTIONS: OptionNames<EmbedOptions> = {
-  normalize: true,
-  batchSize: true,
-  maxLength: true,
-  tokenizer: true,
-  plugins: true,
-}
+const OPTIONS: OptionTable<EmbedOptions, Open> = { ...JUDGING_OPTIONS, normalize: field.boolean({ default: false }) }
 
 /** A text with the tokenizer's special tokens, without fields. */
 const EMBEDDING: Encoding<TextRow> & BatchSpec = {
@@ -62,25 +50,25 @@ export function embed(
   options: EmbedOptions = {},
 ): Effect.Effect<ReadonlyArray<Float32Array>, EvaluateError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const unknown = unknownOption(options, OPTIONS) ?? wrongArgument("texts", texts, TEXTS)
-    if (unknown !== undefined) return yield* new TrainingError({ reason: "Options", message: unknown })
+    const { normalize, batchSize, plugins, ...own } = yield* attempt(() => judgingOptions(OPTIONS, options))
+    const wrong = wrongArgument("texts", texts, TEXTS)
+    if (wrong !== undefined) return yield* new TrainingError({ reason: "Options", message: wrong })
     yield* attempt(() => checkOneTask(model, "embed"))
     if (texts.length === 0) return []
-    const { normalize = false, batchSize = 32 } = options
     const { maxPositions, vocabSize } = model.network
-    const maxLength = options.maxLength ?? maxPositions
+    const maxLength = own.maxLength ?? maxPositions
     if (maxLength > maxPositions) {
       const message = `maxLength is ${maxLength}, but the model has ${maxPositions} positions`
       return yield* new TrainingError({ reason: "Options", message })
     }
-    const tokenizer = options.tokenizer ?? (yield* loadTokenizer(model.companions ?? model.directory))
+    const tokenizer = yield* tokenizerOf(model, own.tokenizer)
     const rows = texts.map((text, i) => ({ text, row: i + 1 }))
     const data = { kind: textRows, source: "texts", unit: "row", labels: [], rows } as const
-    const truncate = options.maxLength !== undefined
+    const truncate = own.maxLength !== undefined
     const { examples } = yield* attempt(() =>
       encode(data, tokenizer, { maxLength, truncate, vocabSize, task: EMBEDDING })
     )
-    const choice = yield* choiceOf(model, texts.length, options.plugins)
+    const choice = yield* choiceOf(model, texts.length, plugins)
     return yield* attemptPromise(async () => {
       const embeddings: Array<Float32Array> = []
       const programs = programsOf(model)

@@ -12,45 +12,33 @@ import { batchData, batchInputs } from "../data/batches/batch_inputs.ts"
 import { type Batch, collate, makeBatches } from "../data/batches/batches.ts"
 import type { Data } from "../data/data.ts"
 import type { DataError } from "../data/data_error.ts"
-import { loadTokenizer, type Tokenizer } from "../data/tokenizer/tokenizer.ts"
 import type { Graph } from "../graph/build.ts"
 import type { Choice } from "../model/sites/choice.ts"
 import { chooseByRow, type RowChoice } from "../model/sites/choose_by_row.ts"
 import { programsOf } from "../inference/programs.ts"
+import { tokenizerOf } from "../inference/tokenizer_of.ts"
 import type { Model } from "../model/model.ts"
 import type { ClassificationMetrics } from "../tasks/measures/classification_metrics.ts"
 import type { JudgedPrediction, Measured, Prediction, Vocabulary } from "../tasks/task.ts"
 import { full, input } from "../tensor/ops.ts"
 import { attempt, attemptPromise } from "./loop/attempt.ts"
 import { TEXTS, wrongArgument } from "../options/argument.ts"
-import { type OptionNames, unknownOption } from "../options/unknown_option.ts"
+import type { OptionTable } from "../options/field.ts"
+import * as field from "../options/fields.ts"
+import { JUDGING_OPTIONS, type JudgingOptions, judgingOptions, type Open } from "./judging_options.ts"
 import { checkInMemory, encodeData, padIdOf, type TaskExamples } from "./loop/training_data.ts"
 import { checkOneTask } from "./step/task_named.ts"
 import { TrainingError } from "./training_error.ts"
 
 /** Options of {@link evaluate} and {@link predict}. */
-export interface EvaluateOptions {
-  /** Examples per batch. Default 32. */
-  readonly batchSize?: number
-  /** Maximum tokens per example; longer texts are cut. Default: the model's positions, and a longer text is an error. */
-  readonly maxLength?: number
+export interface EvaluateOptions extends JudgingOptions {
   /** Prompts with completions: judge only the completion. Default true. */
   readonly completionOnly?: boolean
-  /** Default: the one in the model's directory. */
-  readonly tokenizer?: Tokenizer
-  /**
-   * The plugin of each row by id (`"method/name"`), or `""` for none; rows of one batch may differ. Other plugins of the
-   * named methods are off for the row. Default: all plugins for every row.
-   */
-  readonly plugins?: ReadonlyArray<string>
 }
 
-const OPTIONS: OptionNames<EvaluateOptions> = {
-  batchSize: true,
-  maxLength: true,
-  completionOnly: true,
-  tokenizer: true,
-  plugins: true,
+const OPTIONS: OptionTable<EvaluateOptions, Open> = {
+  ...JUDGING_OPTIONS,
+  completionOnly: field.boolean({ default: true }),
 }
 
 /** Result of an evaluation. */
@@ -193,19 +181,17 @@ export function evaluate(
   options: EvaluateOptions = {},
 ): Effect.Effect<Evaluation, EvaluateError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const unknown = unknownOption(options, OPTIONS)
-    if (unknown !== undefined) return yield* new TrainingError({ reason: "Options", message: unknown })
-    const { batchSize = 32 } = options
+    const { batchSize, tokenizer: given, plugins, ...own } = yield* attempt(() => judgingOptions(OPTIONS, options))
     yield* attempt(() => checkOneTask(model, "evaluate"))
     yield* attempt(() => checkInMemory(data, "the data to evaluate"))
     if (data.rows.length === 0) {
       return yield* new TrainingError({ reason: "Options", message: `${data.source}: no row to evaluate` })
     }
-    const tokenizer = options.tokenizer ?? (yield* loadTokenizer(model.companions ?? model.directory))
+    const tokenizer = yield* tokenizerOf(model, given)
     const { maxPositions, vocabSize } = model.network
-    const encoding = { ...options, maxPositions, vocabSize, unlabeled: true }
+    const encoding = { ...own, maxPositions, vocabSize, unlabeled: true }
     const examples = yield* attempt(() => encodeData(data, model.task, tokenizer, encoding))
-    const choice = yield* choiceOf(model, data.rows.length, options.plugins)
+    const choice = yield* choiceOf(model, data.rows.length, plugins)
     const padId = padIdOf(tokenizer, vocabSize)
     return yield* attemptPromise(() => evaluateExamples(model, examples, { batchSize, padId, choice }))
   })

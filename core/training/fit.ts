@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import { loadTokenizer } from "../data/tokenizer/tokenizer.ts"
 import type { Contribution } from "../contracts/contribution.ts"
+import { tokenizerOf } from "../inference/tokenizer_of.ts"
 import type { Model } from "../model/model.ts"
 import { OBJECT, wrongArgument } from "../options/argument.ts"
 import { attempt, attemptPromise } from "./loop/attempt.ts"
@@ -27,7 +27,7 @@ export function fit(
     const full = yield* attempt(() => fullOptions(options))
     const wrong = wrongArgument("data", data, OBJECT)
     if (wrong !== undefined) return yield* new TrainingError({ reason: "Options", message: `${wrong}: give { train }` })
-    const tokenizer = full.tokenizer ?? (yield* loadTokenizer(model.companions ?? model.directory))
+    const tokenizer = yield* tokenizerOf(model, full.tokenizer)
     const streaming = isStreamed(data.train)
       ? (yield* Effect.promise(() => import("../data/batches/stream_source.ts"))).makeStreamSource
       : undefined

@@ -2,6 +2,7 @@ import type * as Effect from "effect/Effect"
 import type { TrainEvent } from "../contracts/train_event.ts"
 import type { Data } from "../data/data.ts"
 import type { Tokenizer } from "../data/tokenizer/tokenizer.ts"
+import { TOKENIZER } from "../data/tokenizer/tokenizer_field.ts"
 import { OBJECT, wrongArgument } from "../options/argument.ts"
 import { faultsOf, mustBe, withDefaults } from "../options/check.ts"
 import type { Field, OptionTable, Resolved } from "../options/field.ts"
@@ -174,10 +175,7 @@ export const TRAIN_OPTIONS: OptionTable<TrainOptions, Open> = {
   saveEvery: { ...cadence, default: "epoch", doc: "When a checkpoint is written" },
   resume: { ...flag, doc: "Resume the run in the run folder" },
   config: object as Field<object> as Field<Readonly<Record<string, unknown>>>,
-  tokenizer: field.opaque<Tokenizer>()({
-    faults: (value, at) =>
-      typeof (value as Partial<Tokenizer> | null)?.encode === "function" ? [] : [mustBe(at, "a tokenizer", value)],
-  }),
+  tokenizer: TOKENIZER,
   traceStep: field.integer({ minimum: 1, absent: "none", doc: "Step whose kernels are timed" }),
   observe: field.opaque<Required<TrainOptions>["observe"]>()({
     faults: (value, at) => typeof value === "function" ? [] : [mustBe(at, "a function", value)],

@@ -5,6 +5,7 @@
 export { evaluate, type EvaluateError, type EvaluateOptions, type Evaluation, predict } from "./evaluate.ts"
 export type { JudgedPrediction, Prediction } from "../tasks/task.ts"
 export { embed, type EmbedOptions } from "./embed.ts"
+export type { JudgingOptions } from "./judging_options.ts"
 export { type Batch, collate } from "../data/batches/batches.ts"
 export type { Example } from "../data/encode.ts"
 export { fit } from "./fit.ts"

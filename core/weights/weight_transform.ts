@@ -4,6 +4,7 @@
  */
 import { type Shape, sizeOf } from "../tensor/shape.ts"
 import { ShapeError } from "../tensor/shape_error.ts"
+import { type PackedRows, rowsFrom, rowsInOrder } from "./packed_rows.ts"
 
 /** A tensor whose numbers are read when they are needed. */
 export interface LazyTensor {
@@ -13,6 +14,8 @@ export interface LazyTensor {
   readonly shape: Shape
   /** Gives all elements, row-major. */
   readonly read: () => Promise<Float32Array>
+  /** The numbers as files hold them, for memory that holds them in the same encoding. Default: they are not to be had so. */
+  readonly packed?: PackedRows
 }
 
 /** A change of tensors and its inverse. Both throw {@link ShapeError} on shapes that they do not take. */
@@ -30,7 +33,8 @@ export const transpose: WeightTransform = {
 }
 
 /**
- * Cuts one stored tensor into several, such as a fused projection into queries, keys and values.
+ * Cuts one stored tensor into several, such as a fused projection into queries, keys and values. Parts along the first
+ * axis stay packed.
  *
  * @param axis The axis that is cut.
  * @param sizes Extents of the parts along it.
@@ -43,6 +47,20 @@ export function split(axis: number, sizes: ReadonlyArray<number>): WeightTransfo
 export function join(axis: number, sizes: ReadonlyArray<number>): WeightTransform {
   const { load, save } = split(axis, sizes)
   return { load: save, save: load }
+}
+
+/**
+ * Puts the parts of each tensor along its first axis in another order; a matrix stays packed.
+ *
+ * @param order By place in the model, the place in the files.
+ */
+export function permuteRows(order: ReadonlyArray<number>): WeightTransform {
+  const back = new Array<number>(order.length)
+  order.forEach((from, to) => back[from] = to)
+  return {
+    load: (stored) => stored.map((tensor) => permuted(tensor, order)),
+    save: (own) => own.map((tensor) => permuted(tensor, back)),
+  }
 }
 
 /** Several changes, the first one nearest to the files. */
@@ -70,7 +88,26 @@ function transposed({ name, shape, read }: LazyTensor): LazyTensor {
   }
 }
 
-function cut({ name, shape, read }: LazyTensor, axis: number, sizes: ReadonlyArray<number>): ReadonlyArray<LazyTensor> {
+function permuted({ name, shape, read, packed }: LazyTensor, order: ReadonlyArray<number>): LazyTensor {
+  if (shape[0] !== order.length) {
+    throw new ShapeError({ message: `"${name}" is [${shape}]; axis 0 must be ${order.length} to be put in order` })
+  }
+  const inner = sizeOf(shape.slice(1))
+  return {
+    name,
+    shape,
+    read: async () => {
+      const data = await read()
+      const out = new Float32Array(data.length)
+      order.forEach((from, to) => out.set(data.subarray(from * inner, (from + 1) * inner), to * inner))
+      return out
+    },
+    ...(packed === undefined || shape.length !== 2 ? {} : { packed: rowsInOrder(packed, inner, order) }),
+  }
+}
+
+function cut(whole: LazyTensor, axis: number, sizes: ReadonlyArray<number>): ReadonlyArray<LazyTensor> {
+  const { name, shape, read, packed } = whole
   const total = sizes.reduce((sum, size) => sum + size, 0)
   if (shape[axis] !== total) {
     throw new ShapeError({ message: `"${name}" is [${shape}]; axis ${axis} must be ${sizes.join(" + ")} = ${total}` })
@@ -87,6 +124,9 @@ function cut({ name, shape, read }: LazyTensor, axis: number, sizes: ReadonlyArr
         }
         return out
       },
+      ...(packed === undefined || axis > 0 || shape.length < 2
+        ? {}
+        : { packed: rowsFrom(packed, before * sizeOf(shape.slice(1, -1))) }),
     }
   })
 }

@@ -73,8 +73,7 @@ const cutOf = (writing: Writing) => {
   const { product, encodings, target } = writing
   const thin = thinBlocking(product, encodings)
   if (thin !== undefined) {
-    // What is arranged is held from run to run.
-    return { ...thin, grain: thin.blocks && 1, write: (epilogue?: number) => thinDriver(writing, thin, epilogue) }
+    return { ...thin, grain: undefined, write: (epilogue?: number) => thinDriver(writing, thin, epilogue) }
   }
   const strips = stripBlocking(product, encodings, target)
   if (strips !== undefined) return { ...strips, write: (epilogue?: number) => stripDriver(writing, strips, epilogue) }

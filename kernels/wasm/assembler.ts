@@ -112,14 +112,30 @@ const each = <Name extends string, Shape>(
 const unary = (op: number | number[]): Unary => (a) => [a, op]
 const binary = (op: number | number[]): Binary => (a, b) => [a, b, op]
 const ternary = (op: number | number[]): Ternary => (a, b, c) => [a, b, c, op]
+/** Memory of the loads and stores that are being written. */
+let memory = 0
+/**
+ * Code whose loads and stores use another memory of the module, by number. A scope and no argument: what decodes an
+ * encoding does not know where its bytes lie.
+ */
+export const inMemory = <A>(number: number, code: () => A): A => {
+  const outer = memory
+  memory = number
+  try {
+    return code()
+  } finally {
+    memory = outer
+  }
+}
 // Alignment is only a hint, except for atomics, where it must be the natural one (2 = four bytes).
-const load = (op: number | number[], align = 0): Load => (address, offset = 0) => [address, op, align, short(offset)]
+const place = (align: number, offset: number): Code =>
+  memory === 0 ? [align, short(offset)] : [align | 0x40, short(memory), short(offset)]
+const load = (op: number | number[], align = 0): Load => (address, offset = 0) => [address, op, place(align, offset)]
 const store = (op: number | number[], align = 0): Store => (address, value, offset = 0) => [
   address,
   value,
   op,
-  align,
-  short(offset),
+  place(align, offset),
 ]
 
 /** Whole numbers of 32 bits. Comparisons give 1 or 0. */
@@ -184,14 +200,7 @@ export const v128:
     ...each({ store: 11 }, store, SIMD),
     ...each(
       { load32Lane: 86, load64Lane: 87, store32Lane: 90, store64Lane: 91 },
-      (op) => (lane: number, address: Code, vector: Code, offset = 0) => [
-        address,
-        vector,
-        op,
-        0,
-        short(offset),
-        lane,
-      ],
+      (op) => (lane: number, address: Code, vector: Code, offset = 0) => [address, vector, op, place(0, offset), lane],
       SIMD,
     ),
     const: (a, b, c, d) => [opcode(SIMD + 12), bytesOf(Int32Array.of(a, b, c, d))],
@@ -223,9 +232,12 @@ export const i32x4:
   & Instructions<"replaceLane", (vector: Code, lane: number, value: Code) => Code>
   /* The four lowest bytes of a vector, each with its sign extended to a lane. */
   & Instructions<"fromBytesS", Unary>
+  /* The four lowest 16 bits, likewise. */
+  & Instructions<"fromHalvesS", Unary>
   /* One constant in all lanes. */
   & Instructions<"const", (value: number) => Code> = {
     fromBytesS: (a) => [a, opcode(SIMD + 135), opcode(SIMD + 167)],
+    fromHalvesS: unary(opcode(SIMD + 167)),
     ...each({ splat: 17, abs: 160, neg: 161, truncSat: 248, allTrue: 163, bitmask: 164 }, unary, SIMD),
     ...each({ eq: 55, ne: 56, ltS: 57, ltU: 58, gtS: 59, gtU: 60, leS: 61, leU: 62, geS: 63, geU: 64 }, binary, SIMD),
     ...each({ shl: 171, shrS: 172, shrU: 173, add: 174, sub: 177, mul: 181 }, binary, SIMD),
@@ -367,8 +379,10 @@ export interface FunctionScope {
   /** A new local, 0 at the start of each call; its index is for `get`, `set`, `tee`. */
   readonly local: (type: ValueType) => number
 }
-/** The memory that a module imports as `env.memory`. */
+/** A memory that a module imports from `env`. */
 export interface MemoryImport {
+  /** Its name there. Default `"memory"`. */
+  readonly name?: string
   /** Pages of 64 KiB that must be there. */
   readonly initial: number
   /** Most pages; must not be less than the given memory's. */
@@ -399,9 +413,10 @@ export class ModuleBuilder {
     ]) - 1
   }
 
-  /** Imports `env.memory`. At most once. */
-  importMemory({ initial, maximum, shared }: MemoryImport): void {
-    this.#imports.push([text("env"), text("memory"), 0x02, shared ? 0x03 : 0x01, short(initial), short(maximum)])
+  /** Imports a memory; the first is number 0. More than one are not for all runtimes. */
+  importMemory({ name = "memory", initial, maximum, shared }: MemoryImport): number {
+    const kind = [0x02, shared ? 0x03 : 0x01]
+    return this.#imports.push([text("env"), text(name), kind, short(initial), short(maximum)]) - 1
   }
 
   /** Adds a mutable i32 global (one an instance, so one a thread). Gives its index. */
@@ -439,8 +454,9 @@ export class ModuleBuilder {
     return index
   }
 
-  /** What `make` gave the first time this key was asked for: shares functions among callers. */
-  once<A>(key: string, make: () => A): A {
+  /** What `make` gave the first time this key was asked for, for each memory: shares functions among callers. */
+  once<A>(given: string, make: () => A): A {
+    const key = memory === 0 ? given : `${given} in memory ${memory}`
     if (!this.#shared.has(key)) this.#shared.set(key, make())
     return this.#shared.get(key) as A
   }

@@ -17,7 +17,10 @@ export interface KernelContext {
   readonly target: Target
   /** Byte address (i32, a multiple of 16) of the first element of a program's buffer; without side effects. */
   readonly address: (buffer: number) => Code
-  /** How the memory of a buffer that is read holds its elements, as far as the use of its view allows. */
+  /**
+   * How the memory of a buffer that is read holds its elements, as far as the use of its view allows. Read them with
+   * `loadStored`: the operand of a view with the use `"read blocks"` may lie in a further memory of the module.
+   */
   readonly encoding: (buffer: number) => Encoding
   /**
    * Workspace that all threads see, for this call alone: what earlier stages of the call wrote, later ones read.

@@ -3,9 +3,21 @@
  * @module
  */
 import type { View } from "../contract.ts"
-import { type BlockEncoding, type Encoding, inBlocks } from "../encoding.ts"
-import { type Code, forRange, globalGet, globalSet, i32, i32x4, type ModuleBuilder, set, v128 } from "./assembler.ts"
+import { type BlockEncoding, type ElementEncoding, type Encoding, inBlocks } from "../encoding.ts"
+import {
+  type Code,
+  forRange,
+  globalGet,
+  globalSet,
+  i32,
+  i32x4,
+  inMemory,
+  type ModuleBuilder,
+  set,
+  v128,
+} from "./assembler.ts"
 import type { KernelContext } from "./kernel.ts"
+import { memoryOf } from "./placed.ts"
 
 const at = (address: Code, bytes: number): [Code, number] =>
   bytes >= 0 ? [address, bytes] : [i32.add(address, i32.const(bytes)), 0]
@@ -54,10 +66,12 @@ export const blockOf = (module: ModuleBuilder, { block, blockBytes }: BlockEncod
   i32.add(globalGet(firstBlock(module)), i32.mul(i32.divU(element, i32.const(block)), i32.const(blockBytes)))
 
 /** Four neighbours in blocks, from an element on whose number is a multiple of four. */
-const loadFromBlocks = (module: ModuleBuilder, encoding: BlockEncoding, element: Code): Code =>
-  encoding.decode.wasm(module, blockOf(module, encoding, element), i32.remU(element, i32.const(encoding.block)))
+const loadFromBlocks = (module: ModuleBuilder, encoding: BlockEncoding, element: Code): Code => {
+  const address = blockOf(module, encoding, element), first = i32.remU(element, i32.const(encoding.block))
+  return inMemory(memoryOf(encoding), () => encoding.decode.wasm(module, address, first))
+}
 
-/** As {@link loadLanes}, of elements in any encoding, as f32. Blocks give fours of neighbours only. */
+/** As {@link loadLanes}, of elements in any encoding and memory, as f32. Blocks give fours of neighbours only. */
 export const loadStored = (
   module: ModuleBuilder,
   encoding: Encoding,
@@ -66,10 +80,21 @@ export const loadStored = (
   count: number,
   offset: number,
 ): Code => {
-  if (inBlocks(encoding)) {
-    if (stride !== 1 || count !== 4) throw new Error(`${encoding.name} is read in fours of neighbours`)
-    return loadFromBlocks(module, encoding, i32.add(address, i32.const(offset)))
+  if (!inBlocks(encoding)) {
+    return inMemory(memoryOf(encoding), () => loadElements(module, encoding, address, stride, count, offset))
   }
+  if (stride !== 1 || count !== 4) throw new Error(`${encoding.name} is read in fours of neighbours`)
+  return loadFromBlocks(module, encoding, i32.add(address, i32.const(offset)))
+}
+
+const loadElements = (
+  module: ModuleBuilder,
+  encoding: ElementEncoding,
+  address: Code,
+  stride: number,
+  count: number,
+  offset: number,
+): Code => {
   if (encoding.blockBytes === 4) return encoding.decode.wasm(module, loadLanes(address, stride, count, offset))
   const place = (lane: number) => at(address, 2 * (offset + lane * stride))
   if (stride === 1 && count === 4) return encoding.decode.wasm(module, v128.load16x4S(...place(0)))

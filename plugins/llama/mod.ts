@@ -19,47 +19,9 @@ import type { ConfigReader } from "../../core/formats/json/model_config.ts"
 import * as blocks from "../../core/model/blocks/mod.ts"
 import { type Families, type Family, family } from "../../core/model/load/families.ts"
 import type { Network } from "../../core/model/network.ts"
-import { ropeOf } from "./rope.ts"
+import { type Config, readConfig, TYPES } from "./config.ts"
 
 export type { ConfigFields, Families, FamiliesService, Family } from "../../core/model/load/families.ts"
-
-/** Names of transformers' classes, and defaults of transformers 4.57 and 5.24. */
-const TYPES = {
-  llama: { name: "Llama", maxPositions: 2048, slides: "none", heads: {} },
-  mistral: { name: "Mistral", maxPositions: 131072, slides: "all", heads: { keyValueHeads: 8 } },
-  qwen2: { name: "Qwen2", maxPositions: 32768, slides: "some", heads: { keyValueHeads: 32 } },
-  qwen3: { name: "Qwen3", maxPositions: 32768, slides: "some", heads: { keyValueHeads: 32, headDim: 128 } },
-} as const
-
-/** A config, checked, with transformers' names and defaults. */
-function read(config: ConfigReader) {
-  const type = config.string("model_type") as keyof typeof TYPES
-  const { name, slides, ...defaults } = TYPES[type]
-  const sizes = blocks.readHeads(config, defaults.heads)
-  const maxPositions = config.integer("max_position_embeddings", { default: defaults.maxPositions })
-  // Of Qwen2 biases are fixed, whatever the file says.
-  const bias = type !== "mistral" && config.boolean("attention_bias", { default: false })
-  return {
-    name,
-    ...sizes,
-    intermediateSize: config.integer("intermediate_size"),
-    vocabSize: config.integer("vocab_size"),
-    maxPositions,
-    epsilon: config.number("rms_norm_eps", { default: 1e-6, min: 0 }),
-    std: config.number("initializer_range", { default: 0.02, min: 0 }),
-    bias: bias || type === "qwen2",
-    outputBias: bias && type !== "qwen2",
-    feedForwardBias: type === "llama" && config.boolean("mlp_bias", { default: false }),
-    hasHeadNorms: type === "qwen3",
-    rope: ropeOf(config, { headDim: sizes.headDim, maxPositions }),
-    windows: blocks.readWindows(config, { layers: config.integer("num_hidden_layers"), maxPositions, slides }),
-    dropout: blocks.readRate(config, "attention_dropout", 0),
-    tokenDropout: blocks.readRate(config, "classifier_dropout", blocks.readRate(config, "hidden_dropout", 0.1)),
-    activation: blocks.readActivation(config, "hidden_act", "silu"),
-    isTied: config.boolean("tie_word_embeddings", { default: false }),
-  }
-}
-type Config = ReturnType<typeof read>
 
 function layerAt(path: string, config: Config, window: number | undefined): blocks.Layer {
   const { hiddenSize, headDim, epsilon } = config
@@ -94,7 +56,7 @@ function layerAt(path: string, config: Config, window: number | undefined): bloc
 
 /** Structure of a model. Throws JsonError when the config asks for what is not known here. */
 function build(reader: ConfigReader, head: Head): Network {
-  const config = read(reader)
+  const config = readConfig(reader)
   const { hiddenSize, vocabSize, maxPositions, std } = config
   const body = blocks.backbone({
     path: "model",
@@ -135,11 +97,15 @@ function build(reader: ConfigReader, head: Head): Network {
   }
 }
 
+const inGguf = (architecture: "llama" | "qwen2" | "qwen3") => async () =>
+  (await import("./gguf/dialect.ts")).dialectOf(architecture)
+
 /** The family. */
 export const llama: Family = {
   modelTypes: Object.keys(TYPES),
   attention: "causal",
   build,
+  gguf: { llama: inGguf("llama"), qwen2: inGguf("qwen2"), qwen3: inGguf("qwen3") },
   fields: {
     harmless: ["is_decoder", "is_llama_config"],
     neutral: { is_causal: [true], use_rope: [true] },

@@ -2,8 +2,10 @@
  * Models and files in tests of methods.
  * @module
  */
+import * as Effect from "effect/Effect"
 import { parseHeader } from "../../core/formats/safetensors/safetensors.ts"
 import type { Model } from "../../core/model/mod.ts"
+import { runOnce } from "../../core/model/sites/run_once.ts"
 import * as ops from "../../core/tensor/ops.ts"
 import { evaluate } from "../support/evaluate.ts"
 import type { MemoryBackend } from "../support/memory_backend.ts"
@@ -21,6 +23,21 @@ export function logits(model: Model, backend: MemoryBackend, methods = true): Ar
     task: "",
   }, { training: false, methods })
   return evaluate(graph.logits, { slots: backend.slots })
+}
+
+/** Logits of one row, computed on the model's own backend. */
+export function computedLogits(model: Model): Effect.Effect<Float32Array> {
+  return Effect.promise(async () => {
+    const batch = {
+      tokens: ops.constant(Int32Array.from(tokens), [1, tokens.length]),
+      lengths: ops.full(tokens.length, [1], "i32"),
+      fields: {},
+      exampleWeight: ops.full(1, [1]),
+      task: "default",
+    }
+    const outputs = { logits: model.forward(batch, { training: false }).logits }
+    return (await runOnce(model.backend, { name: "logits", outputs, updates: [] })).logits as Float32Array
+  })
 }
 
 /** Names and shapes in a file. */

@@ -6,9 +6,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import {
-  Backend,
   BackendError,
-  type BackendService,
   Dataset,
   Espalier,
   Model,
@@ -20,50 +18,12 @@ import {
 } from "@espalier/espalier"
 import * as Llama from "@espalier/espalier/llama"
 import * as Lora from "@espalier/espalier/lora"
-import { build, evaluateAll, gradients, type Graph } from "@espalier/espalier/plugin"
+import { build } from "@espalier/espalier/plugin"
 import type { BlockEncoding } from "@espalier/espalier/kernels"
+import { assertProducts, assertRight, numbers, onBoth } from "../support/blocks.ts"
 import { importPage } from "../support/page.ts"
 
 const { q8 } = await importPage<{ readonly q8: BlockEncoding }>("docs/add_a_encoding.md")
-
-const numbers = (length: number, seed: number): Float32Array<ArrayBuffer> =>
-  Float32Array.from({ length }, (_, i) => Math.sin(i * 1.37 + seed) + 0.3 * Math.cos(i * i + seed))
-
-/** Runs a test on each backend that there is. */
-function onBoth(name: string, body: (backend: BackendService) => Promise<void>): void {
-  for (const backend of ["wasm", "webgpu"] as const) {
-    Deno.test(`${name}, ${backend}`, async (t) => {
-      if (backend === "webgpu" && await navigator.gpu?.requestAdapter() == null) {
-        await t.step({ name: "NOT RUN: no WebGPU adapter", ignore: true, fn: () => {} })
-        return
-      }
-      await Effect.gen(function* () {
-        const service = yield* Backend
-        yield* Effect.promise(() => body(service))
-      }).pipe(Effect.provide(Espalier.layerWith({ backend }), { local: true }), Effect.scoped, Effect.runPromise)
-    })
-  }
-}
-
-/** Fails unless a graph over a slot in blocks gives what it gives in float64 for the decoded weights. */
-async function assertRight(
-  backend: BackendService,
-  graph: Graph,
-  slot: number,
-  weights: Float32Array,
-  x: Float32Array,
-) {
-  const outputs = Object.values(graph.outputs)
-  const want = evaluateAll(outputs, { inputs: { x }, slots: new Map([[slot, weights]]) })
-  const executable = await backend.compile(build(graph))
-  const got = await executable.run({ x })
-  executable.dispose()
-  Object.keys(graph.outputs).forEach((name, i) => {
-    const size = want[i].reduce((most, value) => Math.max(most, Math.abs(value)), 0)
-    const worst = want[i].reduce((most, value, at) => Math.max(most, Math.abs(value - got[name][at])), 0)
-    assert(worst <= 3e-6 * size, `${graph.name}: ${name} is off by ${worst} of ${size}`)
-  })
-}
 
 /** Rows of x, of the weights, and the width of both: thin products, tiles and strips, with sums in one and in three parts. */
 const SIZES = [[5, 24, 64], [70, 40, 64], [1, 27, 96], [20, 27, 96], [70, 34, 3136], [3, 9, 3136]]
@@ -71,21 +31,12 @@ const SIZES = [[5, 24, 64], [70, 40, 64], [1, 27, 96], [20, 27, 96], [70, 34, 31
 onBoth("products of weights in blocks of 32, forward and by their input", async (backend) => {
   // A CPU in disguise compiles each form of shader for long.
   for (const [m, n, k] of backend.info.name === "wasm" ? SIZES : SIZES.slice(0, 2)) {
-    const slot = backend.allocate("weights", [n, k], "f32", q8)
     const exact = numbers(n * k, 1)
-    await backend.write(slot, exact)
-    const weights = await backend.read(slot) as Float32Array
+    const weights = await assertProducts(backend, q8, [m, n, k], exact)
     assert(
       weights.every((value, i) => Math.abs(value - exact[i]) < 0.006),
       "rounded to 1/254 of the largest of a block",
     )
-    const x = ops.input("x", [m, k])
-    const y = ops.gelu(ops.matmul(x, ops.slot(slot), { transposeB: true }))
-    const [dx] = gradients(ops.sum(ops.mul(y, y)), [x])
-    const graph = { name: `${m}x${k}x${n}`, outputs: { y, dx }, updates: [] }
-    assertEquals(build(graph).calls.filter(({ kernel }) => kernel === "decode").length, 0, "products read the blocks")
-    await assertRight(backend, graph, slot.id, weights, numbers(m * k, 2))
-    backend.free(slot)
   }
 })
 
@@ -117,6 +68,10 @@ onBoth("blocks are written as they are encoded, and whole", async (backend) => {
   const want = new Float32Array(192)
   q8.decode.reference(bytes, want)
   assertEquals(await backend.read(slot), want)
+  assertEquals(await backend.readEncoded(slot), bytes)
+  assertEquals(await backend.readEncoded(slot, 32, 64), bytes.slice(34, 3 * 34))
+  await assertRejects(() => backend.readEncoded(slot, 16), BackendError, "are not whole blocks of it")
+  await assertRejects(() => backend.readEncoded(slot, 160, 64), BackendError, "are not whole blocks of it")
   await assertRejects(() => backend.write(slot, numbers(32, 1), 16), BackendError, "whole blocks of 32")
   assertThrows(() => backend.allocate("odd", [64, 40], "f32", q8), BackendError, "no multiple of 32")
   const graph = { name: "update", outputs: {}, updates: [[slot, ops.full(0, [3, 64])]] } as const

@@ -22,9 +22,16 @@ export function memoryBackend(): MemoryBackend {
       slots.set(count, new Float64Array(shape.reduce((a, b) => a * b, 1)))
       return { id: count++, name, shape, dtype }
     },
+    checkRoom: () => {},
     free: (slot) => void slots.delete(slot.id),
     write: (slot, data, offset = 0) => Promise.resolve(slots.get(slot.id)!.set(data, offset)),
     read: (slot) => Promise.resolve(Float32Array.from(slots.get(slot.id)!)),
+    readEncoded: (slot, first = 0, count) => {
+      const data = slots.get(slot.id)!
+      return Promise.resolve(
+        new Uint8Array(Float32Array.from(data.subarray(first, first + (count ?? data.length))).buffer),
+      )
+    },
     compile: (program) =>
       Promise.resolve({
         run: (inputs) => {

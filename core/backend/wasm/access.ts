@@ -1,5 +1,5 @@
 /**
- * Ordered reads and writes of the engine's memory: in place if it is shared, otherwise through thread 0.
+ * Ordered reads and writes of one of the engine's memories: in place if it is shared, otherwise through thread 0.
  * @module
  */
 import type { SlotData } from "../backend.ts"
@@ -7,7 +7,7 @@ import type { Region } from "./threads/worker.ts"
 import type { Enqueue } from "./threads/queue.ts"
 import type { Workers } from "./threads/workers.ts"
 
-/** Access to the memory. `what` names the request in errors. */
+/** Access to a memory. `what` names the request in errors. */
 export interface Access {
   /** Adds pages. Throws if that is refused at once. */
   readonly grow: (pages: number, what: string) => void
@@ -54,22 +54,22 @@ export const sharedAccess = (memory: WebAssembly.Memory, enqueue: Enqueue): Acce
   }
 }
 
-/** Access to the memory that thread 0 owns. */
-export const remoteAccess = ({ ask }: Workers, enqueue: Enqueue): Access => {
+/** Access to a memory that thread 0 owns, by its number. */
+export const remoteAccess = ({ ask }: Workers, enqueue: Enqueue, memory: number): Access => {
   const askAlone = (...request: Parameters<Workers["ask"]>) => enqueue(true, () => ask(...request))
   // A message would carry the array's whole buffer.
   const write = (address: number, data: SlotData, what: string) =>
-    enqueue(true, () => ask({ kind: "write", address, data: data.slice() }, what))
-  const read: Access["read"] = async (region, what) => (await askAlone({ kind: "read", region }, what))[0]
+    enqueue(true, () => ask({ kind: "write", memory, address, data: data.slice() }, what))
+  const read: Access["read"] = async (region, what) => (await askAlone({ kind: "read", memory, region }, what))[0]
   return {
-    grow: (pages, what) => void askAlone({ kind: "grow", pages }, what).catch(() => {}), // a later request fails
+    grow: (pages, what) => void askAlone({ kind: "grow", memory, pages }, what).catch(() => {}), // a later request fails
     write,
     writeBytes: (address, length, fill, what) => {
       const bytes = new Uint8Array(length)
       fill(bytes)
       return write(address, bytes, what)
     },
-    zero: (address, bytes, what) => askAlone({ kind: "zero", address, bytes }, what),
+    zero: (address, bytes, what) => askAlone({ kind: "zero", memory, address, bytes }, what),
     read,
     readBytes: async (address, length, take, what) => {
       const words = await read({ address, length: Math.ceil(length / 4), dtype: "i32" }, what)

@@ -10,13 +10,13 @@ import { BackendError } from "../backend_error.ts"
 import { makeSlotTable } from "../slot_table.ts"
 import { resource, type Started } from "../resource.ts"
 import { BARRIER_BYTES } from "./threads/barrier.ts"
-import { hasRelaxedSimd, logicalProcessors, makeSharedMemory } from "./features.ts"
+import { hasRelaxedSimd, hasSeveralMemories, logicalProcessors, makeSharedMemory } from "./features.ts"
 import { COUNTER_BYTES } from "./threads/shares.ts"
 import { findWideVectors } from "./wide_vectors.ts"
 import { remoteAccess, sharedAccess } from "./access.ts"
 import { makeCompile } from "./executable.ts"
 import { MAXIMUM_PAGES } from "./lower.ts"
-import { makeMemory } from "./memory.ts"
+import { makeMemories } from "./memories.ts"
 import { makeQueue } from "./threads/queue.ts"
 import { slotMemory } from "./slot_memory.ts"
 import { startWorkers } from "./threads/workers.ts"
@@ -41,6 +41,16 @@ export interface WasmOptions {
   readonly setFlags?: boolean
   /** Whether to use shared memory. Default: if the runtime supports it (a page needs COOP and COEP headers). */
   readonly sharedMemory?: boolean
+  /**
+   * Whether frozen weights may lie in further memories, so that models have more than 4 GiB. Default: if the runtime
+   * supports it (Deno, Chromium, Node from 22 on).
+   */
+  readonly severalMemories?: boolean
+  /**
+   * Most bytes of frozen weights in the first memory, and in each further one. Small numbers are for tests. Default: half
+   * of 4 GiB, and 4 GiB.
+   */
+  readonly frozenBytes?: readonly [first: number, further: number]
 }
 
 /** Number of workers and their memory. Throws if the runtime lacks what the options require. */
@@ -68,9 +78,20 @@ const start = async (options: WasmOptions): Promise<Started> => {
   const { threads, memory: shared } = await resources(options)
   const workers = await startWorkers(threads, shared)
   const enqueue = makeQueue(workers.lost)
-  const access = shared === undefined ? remoteAccess(workers, enqueue) : sharedAccess(shared, enqueue)
-  const memory = makeMemory(BARRIER_BYTES + threads * COUNTER_BYTES, access)
-  const slots = makeSlotTable(slotMemory(memory, access))
+  const accessTo = (number: number, memory: WebAssembly.Memory | undefined) =>
+    memory === undefined ? remoteAccess(workers, enqueue, number) : sharedAccess(memory, enqueue)
+  const more = (number: number) => {
+    const memory = shared && new WebAssembly.Memory({ initial: 1, maximum: MAXIMUM_PAGES, shared: true })
+    workers.giveMemory(number, memory)
+    return accessTo(number, memory)
+  }
+  const memory = makeMemories({
+    first: BARRIER_BYTES + threads * COUNTER_BYTES,
+    access: accessTo(0, shared),
+    more: options.severalMemories ?? hasSeveralMemories() ? more : undefined,
+    ...(options.frozenBytes === undefined ? {} : { share: options.frozenBytes }),
+  })
+  const slots = makeSlotTable(slotMemory(memory))
   const target = { relaxed, wide }
   const description = `CPU by WebAssembly, ${threads} thread${threads === 1 ? "" : "s"}, ` +
     `${relaxed ? "relaxed" : "plain"} SIMD${wide ? " in wide vectors" : ""}${
@@ -87,7 +108,9 @@ const start = async (options: WasmOptions): Promise<Started> => {
       free: slots.free,
       write: slots.write,
       read: slots.read,
-      compile: makeCompile({ threads, shared: shared !== undefined, target, workers, enqueue, access, memory, slots }),
+      checkRoom: memory.checkRoom,
+      compile: makeCompile({ threads, shared: shared !== undefined, target, workers, enqueue, memory, slots }),
+      readEncoded: slots.readEncoded,
       memory: memory.usage,
     },
     close: () => workers.close(new BackendError({ reason: "Lost", message: "The wasm backend was closed" })),

@@ -9,12 +9,10 @@ import { checkInputs } from "../check_inputs.ts"
 import type { SlotTable } from "../slot_table.ts"
 import { slotsOf } from "../slots.ts"
 import type { Region } from "./threads/worker.ts"
-import type { Access } from "./access.ts"
 import { lower } from "./lower.ts"
-import type { EngineMemory } from "./memory.ts"
+import type { EngineMemory, Place } from "./memories.ts"
 import type { PlannedRegion } from "./program_memory.ts"
 import type { Enqueue } from "./threads/queue.ts"
-import type { Block } from "./allocator.ts"
 import type { Workers } from "./threads/workers.ts"
 
 /** The parts of a backend. */
@@ -24,9 +22,8 @@ export interface Engine {
   readonly target: Target
   readonly workers: Workers
   readonly enqueue: Enqueue
-  readonly access: Access
   readonly memory: EngineMemory
-  readonly slots: SlotTable<Block>
+  readonly slots: SlotTable<Place>
 }
 
 /** The clock readings [calls, threads, start and end] of a run as times of its calls. */
@@ -45,14 +42,14 @@ const compileModule = (code: Uint8Array<ArrayBuffer>, what: string): Promise<Web
 
 /** The backend's `compile`. */
 export const makeCompile = (engine: Engine): BackendService["compile"] => {
-  const { threads, shared, target, workers, enqueue, access, memory, slots } = engine
+  const { threads, shared, target, workers, enqueue, memory, slots } = engine
   let programs = 0
   return async (program, { trace } = {}) => {
     const lost = workers.lost()
     if (lost !== undefined) throw lost
     const used = slotsOf(program, slots.held)
-    const slotAddress = (id: number) => slots.held.get(id)!.memory.address
-    const plan = lower(program, { target, threads, shared, trace: trace !== undefined, slotAddress })
+    const slotPlace = (id: number) => slots.held.get(id)!.memory
+    const plan = lower(program, { target, threads, shared, trace: trace !== undefined, slotPlace })
     const number = programs++
     const what = `program "${program.name}"`
     const module = await compileModule(plan.code, what)
@@ -62,7 +59,7 @@ export const makeCompile = (engine: Engine): BackendService["compile"] => {
       : undefined
     await Promise.all([
       ...plan.constants.map(({ offset, data }) =>
-        access.write(constants!.address + offset, data, `the constants of ${what}`)
+        memory.access(0).write(constants!.address + offset, data, `the constants of ${what}`)
       ),
       enqueue(false, () => workers.ask({ kind: "load", program: number, module }, `loading ${what}`)),
     ])

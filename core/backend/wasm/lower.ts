@@ -2,6 +2,7 @@
  * Lowers a program to a plan: offsets of temporaries, one module with all code, barriers between threads.
  * @module
  */
+import type { Encoding } from "../../../kernels/encoding.ts"
 import { encodingOf } from "../../../kernels/encodings.ts"
 import {
   call as callFunction,
@@ -12,7 +13,9 @@ import {
   type Target,
 } from "../../../kernels/wasm/assembler.ts"
 import { emit } from "../../../kernels/wasm/emitters.ts"
+import { placedIn } from "../../../kernels/wasm/placed.ts"
 import type { Program } from "../../graph/program.ts"
+import { widen } from "../../graph/rewrite/widen.ts"
 import { sizeOf } from "../../tensor/shape.ts"
 import { type PlannedRegion, ProgramMemory } from "./program_memory.ts"
 import { type EmittedCall, type StageOrder, stageOrder } from "./stages.ts"
@@ -23,8 +26,9 @@ const PART = 128
 export const MAXIMUM_PAGES = 65536
 
 /**
- * A program lowered to WebAssembly: plain data. The module imports `env.memory` and exports
- * `run(thread, threads, arena, constants)`, all i32, the last two byte addresses; all threads call it together.
+ * A program lowered to WebAssembly: plain data. The module imports `env.memory`, and `env.memory1`, `env.memory2`, ... as
+ * far as its slots lie there, and exports `run(thread, threads, arena, constants)`, all i32, the last two byte addresses
+ * in the first memory; all threads call it together.
  * With {@link LowerOptions.trace}, `run` only begins; then come `call0()`, `wait()`, `call1()`, ...
  */
 export interface WasmPlan {
@@ -43,6 +47,14 @@ export interface WasmPlan {
   readonly times?: PlannedRegion
 }
 
+/** Where a slot lies. */
+export interface SlotPlace {
+  /** Number of the memory; 0 is the first, which holds all that programs write. */
+  readonly memory: number
+  /** First byte. */
+  readonly address: number
+}
+
 /** Facts about the machine. */
 export interface LowerOptions {
   readonly target: Target
@@ -50,29 +62,29 @@ export interface LowerOptions {
   readonly threads: number
   /** Whether the memory is shared; if not, the plan has no barriers and runs on one thread. */
   readonly shared: boolean
-  /** Byte address of a slot. */
-  readonly slotAddress: (slot: number) => number
+  /** Where a slot lies. */
+  readonly slotPlace: (slot: number) => SlotPlace
   /** Whether each call is a separate function, so that the clock can be read in between. Default: no. */
   readonly trace?: boolean
 }
 
 /** Lowers a program. */
 export const lower = (
-  program: Program,
-  { target, threads, shared, slotAddress, trace = false }: LowerOptions,
+  given: Program,
+  { target, threads, shared, slotPlace, trace = false }: LowerOptions,
 ): WasmPlan => {
-  const { buffers, calls, encodings, kernels } = program
   const module = new ModuleBuilder()
-  module.importMemory({ initial: 1, maximum: MAXIMUM_PAGES, shared })
+  const { program, encodingOfBuffer } = importMemories(given, module, shared, slotPlace)
+  const { buffers, calls, kernels } = program
   const [thread, threadCount, arena, constants] = Array.from({ length: 4 }, () => module.global())
-  const memory = new ProgramMemory(program, { thread, arena, constants }, slotAddress)
+  const memory = new ProgramMemory(program, { thread, arena, constants }, (slot) => slotPlace(slot).address)
   const emitted = calls.map((call, number): EmittedCall => {
     const scratch = memory.scratch(number)
     const stages = emit(call, kernels, {
       module,
       target,
       address: (buffer) => memory.addresses[buffer],
-      encoding: (buffer) => encodingOf(buffers[buffer]?.storage, encodings),
+      encoding: encodingOfBuffer,
       sharedScratch: scratch.shared,
       threadScratch: scratch.thread,
     })
@@ -112,6 +124,33 @@ export const lower = (
     ),
     barriers: order.barriers(),
     ...(trace ? { times } : {}),
+  }
+}
+
+/** Imports the memories of a program's slots; the program, with copies of what kernels do not read in further ones. */
+const importMemories = (
+  given: Program,
+  module: ModuleBuilder,
+  shared: boolean,
+  slotPlace: LowerOptions["slotPlace"],
+) => {
+  const memories = given.buffers.map(({ source }) => source.kind === "slot" ? slotPlace(source.slot).memory : 0)
+  const numbers = new Map([...new Set([0, ...memories])].map((memory) => [
+    memory,
+    module.importMemory({
+      name: memory === 0 ? "memory" : `memory${memory}`,
+      initial: 1,
+      maximum: MAXIMUM_PAGES,
+      shared,
+    }),
+  ]))
+  const program = numbers.size === 1 ? given : widen(given, (buffer) => memories[buffer] > 0)
+  const { buffers, encodings } = program
+  return {
+    program,
+    /** What a buffer of the program is kept in, with the memory's number in the module. */
+    encodingOfBuffer: (buffer: number): Encoding =>
+      placedIn(numbers.get(memories[buffer] ?? 0)!, encodingOf(buffers[buffer]?.storage, encodings)),
   }
 }
 

@@ -5,33 +5,65 @@
  * @module
  */
 import type * as Layer from "effect/Layer"
-import type { Backend } from "../backend.ts"
-import type { BackendError } from "../backend_error.ts"
+import type { Backend, BackendService } from "../backend.ts"
+import { BackendError, mebibytes } from "../backend_error.ts"
 import { makeSlotTable } from "../slot_table.ts"
 import { resource, type Started } from "../resource.ts"
 import { startDevice } from "./device.ts"
 import { makeBuffers } from "./buffers.ts"
 import { makeCompile } from "./executable.ts"
-import { slotMemory } from "./slot_memory.ts"
+import { wholeUnits } from "./lower.ts"
+import { slotBytes } from "../slots.ts"
+import { ADDRESSED, slotMemory } from "./slot_memory.ts"
 
 /** Options of the backend. */
 export interface WebgpuOptions {
   /** Whether to accept a software adapter (lavapipe, SwiftShader). Default: yes. */
   readonly software?: boolean
+  /**
+   * Most bytes of a binding, and of a buffer of a slot; larger slots have several. Small numbers are for tests. Default: the
+   * device's limits.
+   */
+  readonly slotBytes?: number
 }
 
-const start = async ({ software = true }: WebgpuOptions): Promise<Started> => {
+/** Bindings of a product beside those of its weights. */
+const OTHER_BINDINGS = 3
+
+/** Throws where a slot would not fit: shaders address 4 GiB, in as many bindings as they may have. */
+const roomCheck = (bindingBytes: number, bindings: number): BackendService["checkRoom"] => (slots, what) => {
+  for (const slot of slots) {
+    const bytes = slotBytes(slot), needed = Math.ceil(bytes / bindingBytes)
+    if (bytes <= ADDRESSED && (needed === 1 || needed + OTHER_BINDINGS <= bindings)) continue
+    throw new BackendError({
+      reason: "OutOfMemory",
+      message:
+        `No room for ${what}: "${slot.name}" [${slot.shape}] takes ${mebibytes(bytes)}, and this device gives a ` +
+        `shader ${bindings} bindings of ${
+          mebibytes(bindingBytes)
+        } and 4 GiB at most. Keep weights in fewer bits, or use ` +
+        "the wasm backend (ESPALIER_BACKEND=wasm).",
+    })
+  }
+}
+
+const start = async ({ software = true, slotBytes: most = Infinity }: WebgpuOptions): Promise<Started> => {
   const device = await startDevice(software)
   const buffers = makeBuffers(device)
-  const slots = makeSlotTable(slotMemory(buffers))
+  const { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage } = device.facts.limits
+  const bindingBytes = wholeUnits(Math.min(maxStorageBufferBindingSize, maxBufferSize, most))
+  const pieceBytes = Math.floor(Math.min(maxBufferSize, most) / bindingBytes) * bindingBytes
+  const slots = makeSlotTable(slotMemory(buffers, pieceBytes))
   return {
     service: {
       info: { name: "webgpu", description: `GPU by WebGPU, ${device.facts.description}`, threads: 1 },
       allocate: slots.allocate,
       free: slots.free,
+      checkRoom: roomCheck(bindingBytes, maxStorageBuffersPerShaderStage),
       write: slots.write,
       read: slots.read,
-      compile: makeCompile(buffers, slots),
+      compile: makeCompile(buffers, slots, bindingBytes),
+      readEncoded: slots.readEncoded,
       memory: () => ({
         slotBytes: [...slots.held.values()].reduce((sum, { memory }) => sum + memory.bytes, 0),
         temporaryBytes: buffers.arenaBytes(),

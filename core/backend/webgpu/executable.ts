@@ -39,8 +39,16 @@ const settle = async (made: ReadonlyArray<Promise<unknown>>): Promise<void> => {
   if (failed !== undefined) throw failed.reason
 }
 
-/** The backend's `compile`. */
-export const makeCompile = (buffers: DeviceBuffers, slots: SlotTable<SlotBuffer>): BackendService["compile"] => {
+/**
+ * The backend's `compile`.
+ *
+ * @param bindingBytes Most bytes of a binding.
+ */
+export const makeCompile = (
+  buffers: DeviceBuffers,
+  slots: SlotTable<SlotBuffer>,
+  bindingBytes: number,
+): BackendService["compile"] => {
   const { device, create, destroy, writeBuffer, enlargeArena } = buffers
   const { facts, ask } = device
   const options = {
@@ -50,7 +58,7 @@ export const makeCompile = (buffers: DeviceBuffers, slots: SlotTable<SlotBuffer>
       workgroupsPerAxis: facts.limits.maxComputeWorkgroupsPerDimension,
       storageBindings: facts.limits.maxStorageBuffersPerShaderStage,
     },
-    bindingBytes: facts.limits.maxStorageBufferBindingSize,
+    bindingBytes,
     enableSubgroups: facts.enableSubgroups,
   }
   let programs = 0
@@ -76,9 +84,12 @@ export const makeCompile = (buffers: DeviceBuffers, slots: SlotTable<SlotBuffer>
     for (const { offset, data } of plan.constants) {
       made.push(writeBuffer(constants, offset, data, `writing the constants of ${what}`))
     }
-    const bufferOf = (place: PlannedRegion["place"]): number =>
-      typeof place === "number" ? slots.held.get(place)!.memory.buffer : { arena: ARENA, inputs, constants }[place]
-    const region = ({ place, offset, bytes }: PlannedRegion): Region => ({ buffer: bufferOf(place), offset, bytes })
+    const region = ({ place, offset, bytes }: PlannedRegion): Region => {
+      if (typeof place !== "number") return { buffer: { arena: ARENA, inputs, constants }[place], offset, bytes }
+      // A binding lies in one piece: pieces are whole bindings.
+      const { buffers: pieces, pieceBytes } = slots.held.get(place)!.memory
+      return { buffer: pieces[Math.floor(offset / pieceBytes)], offset: offset % pieceBytes, bytes }
+    }
     const number = programs++
     const load = {
       kind: "load",

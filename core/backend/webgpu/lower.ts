@@ -70,6 +70,9 @@ export interface LowerOptions {
   readonly enableSubgroups: boolean
 }
 
+/** The bytes as far as they are whole units of {@link ALIGNMENT}. */
+export const wholeUnits = (bytes: number): number => Math.floor(bytes / ALIGNMENT) * ALIGNMENT
+
 /** Bytes of a buffer; at least one word, since a binding cannot be empty. */
 export const paddedBytes = (elements: number, encoding: Encoding = F32): number =>
   Math.max(1, Math.ceil(bytesFor(encoding, elements) / ALIGNMENT)) * ALIGNMENT
@@ -78,7 +81,7 @@ export const paddedBytes = (elements: number, encoding: Encoding = F32): number 
 export const lower = (program: Program, { device, bindingBytes, enableSubgroups }: LowerOptions): WebgpuPlan => {
   const { buffers, calls, encodings, kernels } = program
   const encodingIn = ({ storage }: BufferSpec) => encodingOf(storage, encodings)
-  const windowBytes = Math.floor(bindingBytes / ALIGNMENT) * ALIGNMENT
+  const windowBytes = wholeUnits(bindingBytes)
   /** The program's buffers, and behind them scratch and constants of the kernels. */
   const all: Array<BufferSpec> = [...buffers]
   const kernelConstants = new Map<string, number>()

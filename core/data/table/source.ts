@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { fileSystem } from "../../formats/files/file_system.ts"
 import type { PlatformError } from "effect/PlatformError"
+import { isAbsent } from "../../formats/files/storage_error.ts"
 import { DataError } from "../data_error.ts"
 
 /** Bytes that a reader reads rows from. */
@@ -43,7 +44,7 @@ export const readBytes = (path: string): Effect.Effect<Uint8Array, DataError, Fi
   Effect.flatMap(fileSource(path), ({ bytes }) => bytes)
 
 const fileError = (path: string) => (cause: PlatformError): DataError => {
-  const absent = cause.reason._tag === "NotFound"
+  const absent = isAbsent(cause)
   const isFolder = cause.reason._tag === "BadResource"
   const message = absent
     ? `${path}: no such file`

@@ -1,5 +1,5 @@
 /**
- * Tokenizers: from `tokenizer.json` as Hugging Face writes it.
+ * Tokenizers: from `tokenizer.json` as Hugging Face writes it, or from a GGUF file.
  * @module
  */
 import * as Effect from "effect/Effect"
@@ -48,7 +48,8 @@ export interface Tokenizer {
 
 /**
  * Loads a tokenizer from a model's directory: `tokenizer.json`, and what transformers reads beside it where it is there:
- * `tokenizer_config.json`, `special_tokens_map.json`, `added_tokens.json`, and the model type of `config.json`.
+ * `tokenizer_config.json`, `special_tokens_map.json`, `added_tokens.json`, and the model type of `config.json`. Or from a
+ * GGUF file, or a directory with one and no tokenizer.json.
  *
  * Fails with a {@link DataError}: `NotFound` without a tokenizer.json, `Tokenizer` when a file is not what it should be.
  */

@@ -21,28 +21,17 @@ export interface TokenizerFiles extends FilesBeside {
   readonly config: unknown
 }
 
-/** Reads a tokenizer's files from a model's directory. */
+/** Reads a tokenizer's files from a model's directory; without a tokenizer.json, from the GGUF file that is there. */
 export const readFiles = (directory: string): Effect.Effect<TokenizerFiles, DataError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
-    const path = `${directory}/tokenizer.json`
-    const model = yield* Effect.catchTag(
-      readOne(path),
-      "DataError",
-      (error) =>
-        error.reason === "NotFound"
-          ? new DataError({
-            reason: "NotFound",
-            message: `${path}: no such file; a model's directory needs its tokenizer.json`,
-            cause: error.cause,
-          })
-          : error,
-    )
     const optional = (name: string) =>
       Effect.catchTag(
         readOne(`${directory}/${name}`),
         "DataError",
         (error) => error.reason === "NotFound" ? Effect.succeed(undefined) : error,
       )
+    const model = yield* optional("tokenizer.json")
+    if (model === undefined) return yield* inGguf(directory)
     return {
       model,
       config: (yield* optional("tokenizer_config.json")) ?? {},
@@ -50,6 +39,16 @@ export const readFiles = (directory: string): Effect.Effect<TokenizerFiles, Data
       addedTokens: yield* optional("added_tokens.json"),
       modelConfig: yield* optional("config.json"),
     }
+  })
+
+/** What a GGUF file holds in their place. */
+const inGguf = (path: string): Effect.Effect<TokenizerFiles, DataError, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const { readGguf } = yield* Effect.promise(() => import("./gguf/read_gguf.ts"))
+    const { "tokenizer.json": model, "tokenizer_config.json": config } = yield* readGguf(path)
+    if (model !== undefined) return { model, config }
+    const message = `${path}/tokenizer.json: no such file; a model's directory needs its tokenizer.json`
+    return yield* new DataError({ reason: "NotFound", message })
   })
 
 const readOne = (path: string): Effect.Effect<unknown, DataError, FileSystem.FileSystem> =>

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { fileSystem } from "./file_system.ts"
-import { type StorageError, toStorageError } from "./storage_error.ts"
+import { isAbsent, type StorageError, toStorageError } from "./storage_error.ts"
 
 /**
  * Whether a file or directory is there. `FileSystem.exists` will not do: under Deno it asks for the user's id, and ends
@@ -11,7 +11,8 @@ export function pathExists(path: string): Effect.Effect<boolean, StorageError, F
   return Effect.flatMap(fileSystem, (fs) =>
     fs.stat(path).pipe(
       Effect.as(true),
-      Effect.mapError(toStorageError(path, "read")),
-      Effect.catch((error) => error.reason === "NotFound" ? Effect.succeed(false) : Effect.fail(error)),
+      Effect.catch((error) =>
+        isAbsent(error) ? Effect.succeed(false) : Effect.fail(toStorageError(path, "read")(error))
+      ),
     ))
 }

@@ -57,6 +57,11 @@ function explain(reason: StorageErrorFields["reason"], error: PlatformError): st
   }
 }
 
+/** Whether a failure says that nothing is there: no such file, nor within what is no directory. */
+export function isAbsent({ reason }: PlatformError): boolean {
+  return reason._tag === "NotFound" || (reason.cause as { readonly code?: unknown } | undefined)?.code === "ENOTDIR"
+}
+
 /**
  * Turns a platform failure into a {@link StorageError}.
  * @param path The file or directory, as the person named it.

@@ -15,7 +15,6 @@ const converted = (how: string) =>
 
 /** Kinds of weights that are not read here, by the names of their files. */
 const OTHER_WEIGHTS: ReadonlyArray<readonly [names: RegExp, what: string]> = [
-  [/\.gguf$/, `GGUF: ${converted(", gguf_file=NAME")}`],
   [/^consolidated.*\.(safetensors|pth)$/, "the maker's own layout: take the model as transformers has it"],
   [/^pytorch_model.*\.bin$/, `a PyTorch archive: ${converted("")}`],
   [
@@ -37,7 +36,7 @@ export function explainWeights(directory: string): Effect.Effect<string, never, 
     if (adapter !== undefined) return adapter
     for (const [pattern, what] of OTHER_WEIGHTS) {
       const name = names.find((name) => pattern.test(name))
-      if (name !== undefined) return `; it holds ${name}, which is ${what.replaceAll("NAME", JSON.stringify(name))}`
+      if (name !== undefined) return `; it holds ${name}, which is ${what}`
     }
     return ""
   })
@@ -60,8 +59,7 @@ export function explainConfig(
     }
     const names = yield* namesIn(directory)
     const what = type === "File"
-      ? `; it is a file: give the directory that it lies in` +
-        (directory.endsWith(".gguf") ? " (GGUF is not read)" : "")
+      ? "; it is a file: give the directory that it lies in, or a GGUF file"
       : (yield* adapterIn(directory, names)) ?? inside(names) ?? (yield* explainWeights(directory))
     if (reason !== "NotFound" && type !== "File") return error
     const message = `"${directory}" holds no config.json${what}`

@@ -8,6 +8,7 @@ import type { File } from "effect/FileSystem"
 import { attempt } from "../../contracts/attempt.ts"
 import type * as FileSystem from "effect/FileSystem"
 import { fileSystem } from "../files/file_system.ts"
+import { readFully } from "../files/read_fully.ts"
 import { listNames } from "./list_names.ts"
 import { widenBF16, widenF16 } from "../../tensor/half_floats.ts"
 import type { JsonError } from "../json/json_error.ts"
@@ -244,24 +245,4 @@ function readPiece(
     if (dtype === "BF16") widenBF16(new Uint16Array(memory, from, count), new Uint32Array(memory, 0, count))
     return new Float32Array(memory, 0, count)
   })
-}
-
-/** Fills `bytes` from a place in the file on; gives how many there were. */
-function readFully(
-  file: File,
-  bytes: Uint8Array,
-  position: number,
-  path: string,
-): Effect.Effect<number, StorageError> {
-  return Effect.gen(function* () {
-    let done = 0
-    while (done < bytes.length) {
-      // Not interruptible: a descriptor closed under a read in flight may already belong to another file.
-      const read = file.read(bytes.subarray(done), { position: BigInt(position + done) })
-      const got = yield* Effect.uninterruptible(read)
-      if (got === 0) break
-      done += got
-    }
-    return done
-  }).pipe(Effect.mapError(toStorageError(path, "read")))
 }

@@ -18,14 +18,17 @@ const COMPANIONS = [
   "generation_config.json",
 ]
 
-/** Copies them from one directory to another, those that are there. */
-export function copyCompanions(from: string, to: string): Effect.Effect<void, StorageError, FileSystem.FileSystem> {
+/** Copies them from one directory to another, those that are there; gives how many. */
+export function copyCompanions(from: string, to: string): Effect.Effect<number, StorageError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
     const fs = yield* fileSystem
+    let copied = 0
     for (const name of COMPANIONS) {
       const path = `${from}/${name}`
       if (!(yield* pathExists(path))) continue
       yield* fs.copyFile(path, `${to}/${name}`).pipe(Effect.mapError(toStorageError(path, "copy")))
+      copied++
     }
+    return copied
   })
 }

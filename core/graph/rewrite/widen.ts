@@ -1,9 +1,9 @@
-import type { Call, View } from "../../../kernels/contract.ts"
+import type { Call, DType, View } from "../../../kernels/contract.ts"
 import type { DecodeCall } from "../../../kernels/decode/kernel.ts"
 import { type Encoding, inBlocks } from "../../../kernels/encoding.ts"
 import { encodingOf } from "../../../kernels/encodings.ts"
 import type { Use } from "../../../kernels/kernel.ts"
-import { copyCall } from "../../../kernels/rows/call.ts"
+import { copied, copyCall } from "../../../kernels/rows/call.ts"
 import { contiguous } from "../../../kernels/view.ts"
 import { sizeOf } from "../../tensor/shape.ts"
 import { mapViews } from "../fuse/accesses.ts"
@@ -17,27 +17,33 @@ const onBlocks = ({ offset, shape, strides }: View, block: number): boolean => {
 }
 
 /** Whether a kernel decodes a view as it loads it. */
-const decodes = (use: Use, view: View, encoding: Encoding): boolean =>
+const decodes = (use: Use, view: View, encoding: Encoding, isFar: boolean): boolean =>
   inBlocks(encoding)
     ? use === "read blocks" && onBlocks(view, encoding.block)
-    : use === "read blocks" || use === "read encoded"
+    : use === "read blocks" || use === "read encoded" && !isFar
 
-/** Puts f32 copies before the calls whose kernels do not decode what they read. */
-export function widen(program: Program): Program {
+/**
+ * Puts copies before the calls whose kernels do not decode what they read.
+ *
+ * @param isFar Whether a buffer lies where only copies, and views with the use `"read blocks"`, are read. Default: none.
+ */
+export function widen(program: Program, isFar: (buffer: number) => boolean = () => false): Program {
   const { encodings, kernels } = program
   const buffers: BufferSpec[] = [...program.buffers]
   const calls: Call[] = []
-  const temporary = (shape: ReadonlyArray<number>): View =>
-    contiguous(buffers.push({ size: sizeOf(shape), dtype: "f32", source: { kind: "temporary" } }) - 1, shape)
+  const temporary = (shape: ReadonlyArray<number>, dtype: DType = "f32"): View =>
+    contiguous(buffers.push({ size: sizeOf(shape), dtype, source: { kind: "temporary" } }) - 1, shape)
   /** Of buffers in blocks, which are decoded as a whole. */
   const decoded = new Map<number, number>()
   for (const call of program.calls) {
     const copies = new Map<View, View>()
+    const isCopy = copied(call) !== undefined
     const change = (view: View, use: Use): View => {
-      const { storage, size } = buffers[view.buffer]
-      if (storage === undefined) return view
+      const { storage, size, dtype } = buffers[view.buffer]
+      const far = !isCopy && isFar(view.buffer)
+      if (storage === undefined && !far) return view
       const encoding = encodingOf(storage, encodings)
-      if (decodes(use, view, encoding)) return view
+      if (decodes(use, view, encoding, far)) return view
       if (inBlocks(encoding)) {
         let buffer = decoded.get(view.buffer)
         if (buffer === undefined) {
@@ -49,8 +55,8 @@ export function widen(program: Program): Program {
       }
       let copy = copies.get(view)
       if (copy === undefined) {
-        copy = temporary(view.shape)
-        calls.push(copyCall(view, copy, "f32"))
+        copy = temporary(view.shape, dtype)
+        calls.push(copyCall(view, copy, dtype))
         copies.set(view, copy)
       }
       return copy

@@ -1,7 +1,7 @@
 import type { WeightEncoding } from "./load_options.ts"
 import * as Effect from "effect/Effect"
 import type * as EffectScope from "effect/Scope"
-import { Backend, type Slot } from "../../backend/backend.ts"
+import { Backend, type Slot, type SlotRequest } from "../../backend/backend.ts"
 import type { BackendError } from "../../backend/backend_error.ts"
 import { inBackend } from "../../backend/in_backend.ts"
 import type { Parameter } from "../../contracts/parameter.ts"
@@ -24,8 +24,8 @@ export function assemble(
     const scope = yield* Effect.scope
     const slots: Slot[] = []
     yield* Effect.addFinalizer(() => Effect.sync(() => slots.forEach((slot) => backend.free(slot))))
-    const allocate = (name: string, shape: ReadonlyArray<number>, storage?: WeightEncoding) => {
-      const slot = backend.allocate(name, shape, "f32", storage)
+    const allocate = ({ name, shape, dtype, storage, readOnly = false }: SlotRequest) => {
+      const slot = backend.allocate(name, shape, dtype, storage, { readOnly })
       slots.push(slot)
       return { slot, tensor: ops.slot(slot) }
     }
@@ -37,17 +37,32 @@ export function assemble(
       const own = tasks ?? (head === undefined ? contributions.find(({ id }) => id === owner)?.tasks : [head])
       return own === undefined ? {} : { tasks: own }
     }
-    const parameters = yield* inBackend(() =>
-      [...base, ...sites.parameters].map((given): ModelParameter => {
-        const parameter = { ...given, ...reaching(given) }
-        const { key, shape, owner } = parameter
-        const trainable = trains(parameter)
-        const storage = trainable || owner !== "base" ? "f32" : storageOf(parameter)
-        const memory = { ...parameter, trainable, ...allocate(key, shape, storage) }
-        if (!keeps || !trainable || owner !== "base") return memory
-        return { ...memory, original: allocate(`${key} as loaded`, shape) }
+    const planned = [...base, ...sites.parameters].map((given) => {
+      const parameter = { ...given, ...reaching(given) }
+      const { key, shape, owner } = parameter
+      const trainable = trains(parameter)
+      const isFrozen = !trainable && owner === "base"
+      const whole = { shape, dtype: "f32" } as const
+      // Vectors are few bytes, and are read in inner loops.
+      const matrix = shape.length >= 2 ? { ...whole, readOnly: true } : whole
+      const own: SlotRequest = isFrozen
+        ? { name: key, ...matrix, storage: storageOf(parameter) }
+        : { name: key, ...whole }
+      const original: SlotRequest | undefined = keeps && trainable && owner === "base"
+        ? { name: `${key} as loaded`, ...matrix }
+        : undefined
+      return { parameter: { ...parameter, trainable }, own, original }
+    })
+    const parameters = yield* inBackend(() => {
+      backend.checkRoom(
+        planned.flatMap(({ own, original }) => original === undefined ? [own] : [own, original]),
+        directory === "" ? "the model" : `the model in ${directory}`,
+      )
+      return planned.map(({ parameter, own, original }): ModelParameter => {
+        const memory = { ...parameter, ...allocate(own) }
+        return original === undefined ? memory : { ...memory, original: allocate(original) }
       })
-    )
+    })
     return makeModel({
       directory,
       ...(companions === undefined ? {} : { companions }),

@@ -10,13 +10,13 @@ import type { Attention, Head } from "../../contracts/head.ts"
 import { PluginError } from "../../contracts/plugin_error.ts"
 import type { ConfigFields } from "../../formats/json/config_fields.ts"
 import type { ConfigReader } from "../../formats/json/model_config.ts"
-import { type CheckpointFormat, safetensors } from "../../weights/checkpoint_format.ts"
+import { type CheckpointFormat, type FormatFamily, gguf, safetensors } from "../../weights/checkpoint_format.ts"
 import type { Network } from "../network.ts"
 
 export type { ConfigFields } from "../../formats/json/config_fields.ts"
 
 /** A kind of model: how its `config.json` becomes modules. */
-export interface Family {
+export interface Family extends FormatFamily {
   /** Values of `model_type` that it knows. */
   readonly modelTypes: ReadonlyArray<string>
   /** Which tokens its models' tokens see: a language model must learn from no others. */
@@ -38,7 +38,7 @@ export interface FamiliesService {
   readonly all: Effect.Effect<ReadonlyMap<string, Family>>
   /** Adds a format of weight files; undone when its layer is released. */
   readonly registerFormat: (format: CheckpointFormat) => Effect.Effect<void, PluginError, Scope.Scope>
-  /** All formats, safetensors first. */
+  /** All formats, safetensors first, then GGUF. */
   readonly formats: Effect.Effect<ReadonlyArray<CheckpointFormat>>
 }
 
@@ -55,7 +55,7 @@ export const Families: Context.Service<Families, FamiliesService> = Context.Serv
 /** An empty registry. */
 export const layer: Layer.Layer<Families> = Layer.sync(Families, () => {
   const all = new Map<string, Family>()
-  const formats = new Map([[safetensors.name, safetensors]])
+  const formats = new Map([safetensors, gguf].map((format) => [format.name, format]))
   return {
     register: (family) =>
       Effect.acquireRelease(

@@ -12,18 +12,21 @@ import type { Parameter } from "../../contracts/parameter.ts"
 import { PluginError } from "../../contracts/plugin_error.ts"
 import type { Plugins } from "../../contracts/plugins.ts"
 import type { JsonError } from "../../formats/json/json_error.ts"
+import type { GgufError } from "../../formats/gguf/gguf_error.ts"
 import { ConfigReader, readModelConfig } from "../../formats/json/model_config.ts"
 import type { SafetensorsError } from "../../formats/safetensors/safetensors_error.ts"
 import type { StorageError } from "../../formats/files/storage_error.ts"
 import type { StoredDType } from "../../formats/safetensors/stored_dtype.ts"
+import { inBlocks } from "../../../kernels/encoding.ts"
 import { encodingOf } from "../../../kernels/encodings.ts"
 import { OBJECT, PATH, wrongArgument } from "../../options/argument.ts"
 import type { Field } from "../../options/field.ts"
+import { formatOf } from "../../weights/checkpoint_format.ts"
 import type { StoredTensor } from "../../weights/stored_tensor.ts"
 import type { Ties } from "../../weights/weight_map.ts"
 import { firstValues } from "./first_values.ts"
 import { writeParameters } from "../sites/adapters.ts"
-import type { Families } from "./families.ts"
+import { Families } from "./families.ts"
 import type { Model } from "../model.ts"
 import { ModelError } from "../model_error.ts"
 import { assemble } from "./assemble.ts"
@@ -41,12 +44,19 @@ import {
 import { foundInConfig, newNotes, resolveMethods, setUpNotes, structureOf } from "./structure.ts"
 
 /** What can go wrong while a model is made. */
-export type LoadError = ModelError | PluginError | JsonError | StorageError | SafetensorsError | BackendError
+export type LoadError =
+  | ModelError
+  | PluginError
+  | JsonError
+  | StorageError
+  | SafetensorsError
+  | GgufError
+  | BackendError
 
 const STORAGES: Readonly<Partial<Record<StoredDType, WeightEncoding>>> = { F16: "f16", BF16: "bf16" }
 
 /**
- * Loads a model from a Hugging Face directory. Config, plugins, names and shapes are checked first; then memory is
+ * Loads a model from a Hugging Face directory, or from a GGUF file or a directory with one. Config, plugins, names and shapes are checked first; then memory is
  * taken and weights stream straight into it. The memory is freed with the scope.
  */
 export function load(
@@ -57,7 +67,12 @@ export function load(
     yield* checked("directory", directory, PATH)
     const { weights, head, ...own } = yield* attempt(() => resolveLoad(LOAD_OPTIONS, options), ModelError)
     const path = directory.length > 1 ? directory.replace(/\/+$/, "") : directory
-    const config = yield* readModelConfig(path)
+    const registry = yield* Families
+    const families = [...new Set((yield* registry.all).values())]
+    const format = yield* formatOf(path, yield* registry.formats)
+    const config = format.config === undefined
+      ? yield* readModelConfig(path)
+      : new ConfigReader(path, yield* format.config(path, families))
     const files = yield* Effect.promise(() => import("./stored/stored_weights.ts"))
     yield* files.checkPlain(path, config.record)
     const description = yield* describe(config, path, own)
@@ -65,7 +80,11 @@ export function load(
       attempt(() => resolveMethods(description, tied, fresh), PluginError)
     // What cannot work together is told before the files are opened.
     const early = yield* resolve(description.tied, new Set())
-    const { tensors, notes: told, ...found } = yield* files.storedWeights(description, head)
+    const { tensors, notes: told, ...found } = yield* files.storedWeights(
+      description,
+      head,
+      format.open(path, families),
+    )
     const resolved = found.fresh.size === 0 ? early : yield* resolve(found.tied, found.fresh)
     const structure = structureOf(description, resolved, found)
     const earlier = yield* earlierValues(structure)
@@ -113,7 +132,10 @@ function storageIn(
   return ({ key, shape }) => {
     if (shape.length < 2) return "f32"
     if (weights !== "stored") return shape.at(-1)! % encodingOf(weights).block === 0 ? weights : "f32"
-    const stored = tensors.get(key)
-    return stored === undefined ? "f32" : STORAGES[stored.dtype] ?? "f32"
+    const { packed, dtype } = tensors.get(key) ?? {}
+    if (packed !== undefined) {
+      return inBlocks(packed.encoding) ? packed.encoding : packed.encoding.name as WeightEncoding
+    }
+    return (dtype && STORAGES[dtype]) ?? "f32"
   }
 }

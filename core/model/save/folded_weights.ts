@@ -3,12 +3,17 @@
  * @module
  */
 import * as Effect from "effect/Effect"
+import { bytesFor, inBlocks } from "../../../kernels/encoding.ts"
+import { encodingOf } from "../../../kernels/encodings.ts"
 import type { BackendError } from "../../backend/backend_error.ts"
 import { inBackend } from "../../backend/in_backend.ts"
 import { attempt } from "../../contracts/attempt.ts"
 import { PluginError } from "../../contracts/plugin_error.ts"
+import type { MergeInto, MergeIntoOffsets, SiteScope } from "../../contracts/site.ts"
 import * as ops from "../../tensor/ops.ts"
+import { sizeOf } from "../../tensor/shape.ts"
 import type { Tensor } from "../../tensor/tensor.ts"
+import type { Slot } from "../../backend/backend.ts"
 import { siteScope } from "../sites/scope.ts"
 import { idsOf } from "../make_model.ts"
 import type { Model } from "../model.ts"
@@ -16,6 +21,7 @@ import { ModelError } from "../model_error.ts"
 import { baseKey } from "../module.ts"
 import { runOnce } from "../sites/run_once.ts"
 import { type ResolvedSite, sitesOn } from "../sites/sites.ts"
+import { hasOffsets, repeated } from "./offsets.ts"
 
 /** What merging gives. */
 export interface Folded {
@@ -23,36 +29,50 @@ export interface Folded {
   readonly ids: ReadonlyArray<string>
   /** Weights with updates in them, by key. */
   readonly weights: ReadonlyMap<string, Tensor>
+  /** What is added to the offsets of weights in blocks, one number a block, by key; `weights` lacks these. */
+  readonly offsets: ReadonlyMap<string, Tensor>
   /** The same from their loaded values, of those that train beside methods. */
   readonly originals: ReadonlyMap<string, Tensor>
   /** That of the two which the model's own view has; undefined for a weight without updates. */
   readonly viewed: (key: string) => Tensor | undefined
 }
 
-/** Weights with updates in them, once they are known to be finite. */
+/**
+ * Weights with updates in them, once they are known to be finite.
+ *
+ * @param float Whether those in blocks become whole weights too.
+ */
 export function foldedWeights(
   model: Model,
   names: ReadonlyArray<string> | undefined,
+  float: boolean,
 ): Effect.Effect<Folded, ModelError | PluginError | BackendError> {
   return Effect.gen(function* () {
-    const { ids, weights, originals, viewed } = yield* attempt(
+    const folded = yield* attempt(
       (): Folded => {
         const ids = chosen(model, names)
         const memory = new Map(model.parameters.map((parameter) => [parameter.key, parameter]))
         const trained = (key: string) => (model.folded.get(key) ?? memory.get(key))?.tensor ?? model.tensor(key, false)
         const loaded = (key: string) => (model.folded.get(key)?.original ?? memory.get(key)?.original)?.tensor
-        const [weights, originals] = [fold(model, ids, trained), fold(model, ids, loaded)]
+        const slotOf = (key: string) => (model.folded.get(key) ?? memory.get(key))?.slot
+        const { weights, offsets } = fold(model, ids, trained, (key) => float ? undefined : slotOf(key))
+        // What trains is kept in no blocks.
+        const { weights: originals } = fold(model, ids, loaded, () => undefined)
         const viewed = (key: string) => (model.tensor(key, false) === trained(key) ? weights : originals).get(key)
-        return { ids, weights, originals, viewed }
+        return { ids, weights, offsets, originals, viewed }
       },
       ModelError,
       PluginError,
     )
     // Zero times anything finite is zero.
-    const check = [...weights.values()].map((weight) => ops.sum(ops.mul(weight, 0))).reduce((a, b) => ops.add(a, b))
+    const { ids, weights, offsets } = folded
+    const check = [...weights.values(), ...offsets.values()].map((weight) => ops.sum(ops.mul(weight, 0))).reduce((
+      a,
+      b,
+    ) => ops.add(a, b))
     const graph = { name: `check the merge of ${ids.join(", ")}`, outputs: { check }, updates: [] }
     const results = yield* inBackend(() => runOnce(model.backend, graph))
-    if (results.check[0] === 0) return { ids, weights, originals, viewed }
+    if (results.check[0] === 0) return folded
     return yield* unsupported(`${ids.join(", ")}: merged weights would not be finite; nothing was written`)
   })
 }
@@ -74,17 +94,20 @@ function chosen(model: Model, names: ReadonlyArray<string> | undefined): Readonl
 }
 
 /**
- * Weights with the plugins' updates in them, by key. Throws {@link ModelError} where one does not fold.
+ * Weights with the plugins' updates in them, by key, and changes of offsets. Throws {@link ModelError} where one does not
+ * fold.
  *
  * @param from What a weight is without them; undefined leaves it out.
+ * @param kept Memory of a weight that stays in its encoding, if that is in blocks.
  */
 function fold(
   model: Model,
   ids: ReadonlyArray<string>,
   from: (key: string) => Tensor | undefined,
-): ReadonlyMap<string, Tensor> {
+  kept: (key: string) => Slot | undefined,
+): Pick<Folded, "weights" | "offsets"> {
   const tied = new Set([...Object.keys(model.tied), ...Object.values(model.tied)])
-  const weights = new Map<string, Tensor>()
+  const weights = new Map<string, Tensor>(), offsets = new Map<string, Tensor>()
   for (const [path, all] of sitesOn(model)) {
     const own = all.filter(({ owner }) => ids.includes(owner))
     const rest = all.find(({ owner }) => !ids.includes(owner))
@@ -103,12 +126,41 @@ function fold(
       for (const [name, into] of Object.entries(merge)) {
         const key = baseKey(path, name)
         if (tied.has(key)) throw unsupported(`${owner}: "${key}" is tied to another weight; merging would change both`)
-        const weight = weights.get(key) ?? from(key)
-        if (weight !== undefined) weights.set(key, into(scope, weight))
+        const weight = weights.get(key) ?? from(key), slot = kept(key)
+        if (weight === undefined) continue
+        if (slot === undefined || !inBlocks(encodingOf(slot.storage))) {
+          weights.set(key, whole(into, scope, weight))
+        } else {
+          const deltas = inOffsets(owner, into, scope, slot), other = offsets.get(key)
+          offsets.set(key, other === undefined ? deltas : ops.add(other, deltas))
+        }
       }
     }
   }
-  return weights
+  return { weights, offsets }
+}
+
+/** A whole weight with a change in it. */
+function whole(into: MergeInto | MergeIntoOffsets, scope: SiteScope, weight: Tensor): Tensor {
+  if (typeof into === "function") return into(scope, weight)
+  return ops.add(weight, repeated(into.offsets(scope), weight.shape[1]))
+}
+
+/** What is added to the offset of each block. Throws {@link ModelError} where blocks cannot hold the change. */
+function inOffsets(owner: string, into: MergeInto | MergeIntoOffsets, scope: SiteScope, slot: Slot): Tensor {
+  const encoding = encodingOf(slot.storage)
+  const { name, shape } = slot, columns = shape[shape.length - 1]
+  const deltas = typeof into === "function" ? undefined : into.offsets(scope)
+  if (deltas !== undefined && hasOffsets(encoding, columns / deltas.shape[1])) {
+    return repeated(deltas, columns / encoding.block)
+  }
+  const megabytes = (bytes: number) => `${(bytes / 1e6).toPrecision(3)} MB`
+  throw unsupported(
+    `${owner} cannot be merged into "${name}", which is kept in blocks of ${encoding.name}: its update is not one number ` +
+      "for each block. Keep the adapter beside the model, save a merged model of floats (saveMerged), or merge into f32 " +
+      `(option float: true), which takes ${megabytes(4 * sizeOf(shape))} in the place of ` +
+      `${megabytes(bytesFor(encoding, sizeOf(shape)))} for each such weight`,
+  )
 }
 
 function unsupported(message: string): ModelError {

@@ -7,7 +7,11 @@ import { inBackend } from "../../backend/in_backend.ts"
 import type { PluginError } from "../../contracts/plugin_error.ts"
 import type { SafetensorsError } from "../../formats/safetensors/safetensors_error.ts"
 import type { StorageError } from "../../formats/files/storage_error.ts"
+import { faultsOf, withDefaults } from "../../options/check.ts"
+import type { OptionTable } from "../../options/field.ts"
+import * as field from "../../options/fields.ts"
 import { unknownOption } from "../../options/unknown_option.ts"
+import type { StoredAs } from "../../tensor/dtype.ts"
 import * as ops from "../../tensor/ops.ts"
 import type { Shape } from "../../tensor/shape.ts"
 import type { Tensor } from "../../tensor/tensor.ts"
@@ -16,6 +20,7 @@ import type { Model, ModelParameter } from "../model.ts"
 import { ModelError } from "../model_error.ts"
 import { runOnce } from "../sites/run_once.ts"
 import { foldedWeights } from "./folded_weights.ts"
+import { copyWithOffsets, type Rounding, together } from "./offsets.ts"
 import { type CheckpointOptions, writeCheckpoint } from "./write_checkpoint.ts"
 
 /** Options of {@link saveMerged}. */
@@ -24,24 +29,43 @@ export interface SaveMergedOptions extends CheckpointOptions {
   readonly only?: ReadonlyArray<string>
 }
 
+/** Options of {@link merge}. */
+export interface MergeOptions {
+  /**
+   * Whether weights that are kept in blocks of an encoding become f32. If not, they stay in their blocks, whose offsets
+   * take up the update, and an update that does not fold into offsets is an error. Default false.
+   */
+  readonly float?: boolean
+}
+
+const MERGE_OPTIONS: OptionTable<MergeOptions> = {
+  float: field.boolean({ default: false, doc: "Merged weights in blocks become f32" }),
+}
+
 /** The model with updates in its weights. */
 export function merge(
   model: Model,
   names?: ReadonlyArray<string>,
+  options: MergeOptions = {},
 ): Effect.Effect<Model, ModelError | PluginError | BackendError, EffectScope.Scope> {
   return Effect.gen(function* () {
-    const { ids, weights, originals } = yield* foldedWeights(model, names)
+    const faults = faultsOf(MERGE_OPTIONS, options)
+    if (faults.length > 0) {
+      return yield* new ModelError({ reason: "Options", message: faults.map(({ message }) => message).join("; ") })
+    }
+    const { float } = withDefaults(MERGE_OPTIONS, options)
+    const { ids, weights, offsets, originals } = yield* foldedWeights(model, names, float)
     const { backend } = model
     const scope = yield* Effect.scope
     const slots: Slot[] = []
-    const allocate = (name: string, shape: Shape) => {
-      const slot = backend.allocate(name, shape)
+    const allocate = (name: string, shape: Shape, storage?: StoredAs) => {
+      const slot = backend.allocate(name, shape, "f32", storage)
       slots.push(slot)
       return { slot, tensor: ops.slot(slot) }
     }
     yield* Effect.addFinalizer(() => Effect.sync(() => slots.forEach((slot) => backend.free(slot))))
-    return yield* inBackend(async () => {
-      const folded = new Map(model.folded)
+    const folded = new Map(model.folded)
+    const { parameters, roundings } = yield* inBackend(async () => {
       const updates: Array<readonly [Slot, Tensor]> = []
       const merged = (key: string, weight: Tensor) => {
         const memory = allocate(`${key} merged`, weight.shape)
@@ -59,11 +83,40 @@ export function merge(
         updates.push([memory.slot, tensor])
         return { ...parameter, ...memory }
       })
-      await runOnce(backend, { name: `merge ${ids.join(", ")}`, outputs: {}, updates })
-      const state = { merged: new Set([...model.merged, ...ids]), off: model.off, folded }
-      return makeModel({ ...model, parameters, scope }, state)
+      if (updates.length > 0) await runOnce(backend, { name: `merge ${ids.join(", ")}`, outputs: {}, updates })
+      const roundings: Rounding[] = []
+      for (const [key, deltas] of offsets) {
+        const { slot: from } = model.folded.get(key) ?? model.parameters.find((parameter) => parameter.key === key)!
+        const memory = allocate(`${key} merged`, from.shape, from.storage)
+        const results = await runOnce(backend, { name: `offsets of ${key}`, outputs: { deltas }, updates: [] })
+        roundings.push(await copyWithOffsets(backend, from, memory.slot, results.deltas as Float32Array))
+        folded.set(key, memory)
+      }
+      return { parameters, roundings }
     })
+    const notes = [...model.notes, ...(yield* roundingNotes(ids, roundings))]
+    const state = { merged: new Set([...model.merged, ...ids]), off: model.off, folded }
+    return makeModel({ ...model, parameters, notes, scope }, state)
   })
+}
+
+/** What a person should know of offsets that took an update up. Fails where one became infinite. */
+function roundingNotes(
+  ids: ReadonlyArray<string>,
+  roundings: ReadonlyArray<Rounding>,
+): Effect.Effect<ReadonlyArray<string>, ModelError> {
+  if (roundings.length === 0) return Effect.succeed([])
+  const { encodings, weights, worst, largest } = roundings.reduce(together)
+  const [plugins, names] = [ids, encodings].map((list) => list.join(", "))
+  if (!Number.isFinite(worst)) {
+    const message = `${plugins}: an offset would be larger than ${names} can hold; merge into f32 (option float: true)`
+    return Effect.fail(new ModelError({ reason: "Unsupported", message }))
+  }
+  const [change, rounding] = [largest, worst].map((value) => value.toPrecision(2))
+  return Effect.succeed([
+    `${plugins}: merged into the offsets of ${weights} weights in ${names}, all codes as they were; offsets changed by at ` +
+    `most ${change} and were rounded by at most ${rounding}`,
+  ])
 }
 
 /** Writes the merged model. */
@@ -79,7 +132,7 @@ export function saveMerged(
   return Effect.gen(function* () {
     const unknown = unknownOption({ only, ...checkpoint }, { only: true, dtype: true, config: true })
     if (unknown !== undefined) return yield* new ModelError({ reason: "Options", message: unknown })
-    const { ids, viewed } = yield* foldedWeights(model, only)
+    const { ids, viewed } = yield* foldedWeights(model, only, true)
     const { backend } = model
     const merged = makeModel(model, { ...model, merged: new Set([...model.merged, ...ids]) })
     yield* writeCheckpoint(merged, directory, checkpoint, async (key) => {

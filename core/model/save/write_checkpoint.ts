@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
+import { readGguf } from "../../data/tokenizer_files/gguf/read_gguf.ts"
 import { writeDirectoryWhole } from "../../formats/files/whole_file.ts"
 import type { StorageError } from "../../formats/files/storage_error.ts"
 import { writeJson } from "../../formats/json/write_json.ts"
@@ -56,8 +57,17 @@ export function writeCheckpoint(
         yield* writeSafetensors(`${temporary}/model.safetensors`, tensors, { format: "pt" })
         yield* writeJson(`${temporary}/config.json`, { ...configOf(model, dtype), ...config })
         if (model.directory === "") return
-        yield* copyCompanions(model.companions ?? model.directory, temporary)
+        yield* writeCompanions(model.companions ?? model.directory, temporary)
       }))
+  })
+}
+
+/** Files of the tokenizer: copies, or what a GGUF file holds in their place. */
+function writeCompanions(from: string, to: string): Effect.Effect<void, StorageError, FileSystem.FileSystem> {
+  return Effect.gen(function* () {
+    if ((yield* copyCompanions(from, to)) > 0) return
+    const files = yield* readGguf(from).pipe(Effect.orElseSucceed(() => ({})))
+    for (const [name, content] of Object.entries(files)) yield* writeJson(`${to}/${name}`, content)
   })
 }
 

@@ -16,6 +16,8 @@ export interface SlotReference {
   readonly dtype: DType
   /** How its memory holds the elements. Default `"f32"`. */
   readonly storage?: StoredAs
+  /** Whether graphs only read it. Default false. */
+  readonly readOnly?: boolean
 }
 
 /** Data of each run. */

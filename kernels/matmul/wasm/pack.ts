@@ -20,6 +20,7 @@ import {
   when,
 } from "../../wasm/assembler.ts"
 import { blockOf, loadStored, stepOf, storeLanes } from "../../wasm/lanes.ts"
+import { memoryOf } from "../../wasm/placed.ts"
 import { COLUMNS, type Layout, vectorsOf } from "./micro_kernel.ts"
 import type { Writing } from "./operands.ts"
 import type { Product } from "../product.ts"
@@ -131,12 +132,12 @@ export const packPanels = (
 ): Code => {
   const bytes = stepOf(encoding), width = n % COLUMNS
   const panelBytes = i32.mul(get(count), i32.const(4 * COLUMNS))
-  const layout = layoutOf(b.k, b.n)
+  const layout = layoutOf(b.k, b.n), blocks = { module, target, memory: memoryOf(encoding) }
   const whole = inBlocks(encoding) && encoding.products !== undefined
   if (whole && layout === "across") {
     const together = encoding.block / COLUMNS
     const packed = callFunction(
-      encoding.products.packWide(module, target),
+      encoding.products.packWide(blocks),
       blockOf(module, encoding, get(from)),
       i32.const(b.k / encoding.block * encoding.blockBytes),
       get(count),
@@ -156,7 +157,7 @@ export const packPanels = (
   const packed = (columns: number): Code =>
     whole
       ? callFunction(
-        encoding.products.packDeep(module, target, columns),
+        encoding.products.packDeep(blocks, columns),
         blockOf(module, encoding, get(from)),
         i32.const(b.n / encoding.block * encoding.blockBytes),
         i32.divU(get(count), i32.const(encoding.block)),
@@ -188,6 +189,6 @@ export const packPanels = (
 const held = (module: ModuleBuilder): number => module.once("matmul held", () => module.global())
 /** What a thread does before the units of another product: what it holds is not that one's. */
 export const forget = (module: ModuleBuilder): Code => globalSet(held(module), i32.const(0))
-/** Packs a chunk of that number, evaluated twice, unless the thread holds it already. */
-export const packOnce = (module: ModuleBuilder, number: Code, packed: Code): Code =>
-  when(i32.ne(globalGet(held(module)), number), [packed, globalSet(held(module), number)])
+/** Packs a chunk, a local with its number, unless the thread holds it already. */
+export const packOnce = (module: ModuleBuilder, number: number, packed: Code): Code =>
+  when(i32.ne(globalGet(held(module)), get(number)), [packed, globalSet(held(module), get(number))])

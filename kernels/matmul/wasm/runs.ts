@@ -160,7 +160,7 @@ const eachRun = (
     output,
     start,
     count,
-    packOnce: (pack) => whole ? packOnce(module, get(number), pack) : pack,
+    packOnce: (pack) => whole ? packOnce(module, number, pack) : pack,
     finish,
   }
   return whileTrue(

@@ -3,7 +3,7 @@
  * Threads share the columns.
  * @module
  */
-import { type BlockEncoding, type BlockProducts, type Encoding, inBlocks } from "../../encoding.ts"
+import { type BlockProducts, inBlocks } from "../../encoding.ts"
 import { F32 } from "../../encodings.ts"
 import { COLUMNS, ROWS } from "./micro_kernel.ts"
 import type { Encodings } from "./operands.ts"
@@ -14,8 +14,6 @@ import type { Product } from "../product.ts"
 const THIN = 16
 /** Columns of a tile of dot products, by its rows: as many sums as 15 registers hold. */
 const DOT_COLUMNS = [0, 8, 4, 3, 2]
-/** The same where b is read in whole blocks: a sum takes two registers there, and a block is decoded once for all rows. */
-const BLOCK_COLUMNS = [0, 4, 3, 2, 2]
 /** Depth of a block: what a panel leaves of b's cache lines, where b is in place, is there for the next panel. */
 const DEPTH = 128
 /** About so many units, to occupy many threads. */
@@ -25,13 +23,15 @@ const UNITS = 32
  * between them a product of a row takes three times as long, with two more than twice.
  */
 const DOT_PANELS = 6
+/** Fewest where they read whole blocks: so many columns pay for loading the rows. */
+const BLOCK_PANELS = 4
 
 /** How a thin product is cut. Depends on the product alone. */
 export interface ThinBlocking {
   /** Whether it is done by dot products along k. */
   readonly dot: boolean
-  /** By what, where they read whole blocks of b. */
-  readonly blocks?: BlockEncoding & { readonly products: BlockProducts }
+  /** By what, where it reads whole blocks of b. */
+  readonly blocks?: BlockProducts
   /** Whether a and b are read where they are. */
   readonly inPlace: { readonly a: boolean; readonly b: boolean }
   /** Rows from one that the epilogue meets to its next. */
@@ -62,18 +62,17 @@ export const thinBlocking = (product: Product, encodings: Encodings): ThinBlocki
   const a = encodings.a === F32 && aLayout !== "strided"
   // For any number of rows: a row of a has the same bits whatever stands beside it.
   const dot = a && aLayout === "depth" && bLayout === "depth"
-  const blocks = dot && readsBlocks(encodings.b) ? encodings.b : undefined
-  const dotColumns = blocks === undefined ? DOT_COLUMNS : BLOCK_COLUMNS
-  const rows = Math.ceil(m / Math.ceil(m / (dot ? dotColumns.length - 1 : ROWS)))
+  const blocks = dot && inBlocks(encodings.b) ? encodings.b.products : undefined
+  const rows = Math.ceil(m / Math.ceil(m / (dot ? DOT_COLUMNS.length - 1 : ROWS)))
   const panels = Array.from({ length: Math.ceil(m / rows) }, (_, i) => Math.min(rows, m - i * rows))
   // Half floats take so many steps to decode that it is done once.
   const ready = !encodings.b.costly || panels.length === 1
   const inPlace = { a, b: dot || bLayout === "across" && ready }
-  const columns = dot ? dotColumns[rows] : COLUMNS
+  const columns = dot && blocks === undefined ? DOT_COLUMNS[rows] : COLUMNS
   const columnPanels = Math.ceil(n / columns)
   // A unit begins at a multiple of four columns, as epilogues ask for.
   const group = columns % 4 === 0 ? 1 : columns % 2 === 0 ? 2 : 4
-  const fewest = dot ? Math.ceil(DOT_PANELS / group) : 1
+  const fewest = blocks !== undefined ? BLOCK_PANELS : dot ? Math.ceil(DOT_PANELS / group) : 1
   const unitPanels = group * Math.max(fewest, Math.floor(entries * columnPanels / (UNITS * group)))
   const entryUnits = Math.ceil(columnPanels / unitPanels)
   const depth = dot ? k : Math.min(k, DEPTH)
@@ -89,11 +88,6 @@ export const thinBlocking = (product: Product, encodings: Encodings): ThinBlocki
     entryUnits,
     depth,
     units: entries * entryUnits,
-    scratchBytes: blocks === undefined
-      ? 4 * depth * ((inPlace.b ? 0 : columns) + (inPlace.a ? 0 : m))
-      : m * blocks.products.arrangedBytes(k),
+    scratchBytes: 4 * depth * ((inPlace.b ? 0 : columns) + (inPlace.a ? 0 : m)),
   }
 }
-
-const readsBlocks = (encoding: Encoding): encoding is BlockEncoding & { readonly products: BlockProducts } =>
-  inBlocks(encoding) && encoding.products !== undefined

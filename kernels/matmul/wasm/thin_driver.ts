@@ -2,6 +2,7 @@
  * The loops of matrix products of few rows in WebAssembly.
  * @module
  */
+import type { BlockEncoding } from "../../encoding.ts"
 import { F32 } from "../../encodings.ts"
 import {
   call as callFunction,
@@ -19,7 +20,8 @@ import { dotKernel } from "./dot_kernel.ts"
 import { microKernel } from "./micro_kernel.ts"
 import { distancesOf, enterEntry, minimum, scaled, type Writing } from "./operands.ts"
 import { blockOf } from "../../wasm/lanes.ts"
-import { layoutOf, pack, packOnce } from "./pack.ts"
+import { memoryOf } from "../../wasm/placed.ts"
+import { layoutOf, pack } from "./pack.ts"
 import type { ThinBlocking } from "./thin.ts"
 
 const constant = i32.const
@@ -34,8 +36,6 @@ interface Run {
   readonly a: number
   readonly b: number
   readonly output: number
-  /** The entry's first row of all rows. */
-  readonly firstRow: number
   /** What a thread packs into. */
   readonly scratch: number
 }
@@ -51,7 +51,7 @@ export const thinDriver = (writing: Writing, blocking: ThinBlocking, epilogue: n
     const [entry, unit, first, last, full, firstRow] = Array.from({ length: 6 }, () => f.local("i32"))
     const places = bases.map(() => f.local("i32"))
     const [a, b, output, ...beside] = places
-    const run: Run = { first, last, full, a, b, output, firstRow, scratch }
+    const run: Run = { first, last, full, a, b, output, scratch }
     const along = [0, bytes.b.n, bytes.output.n, ...bytes.beside.map(({ n }) => n)]
     const finish = (written: number): Code =>
       callFunction(
@@ -76,7 +76,7 @@ export const thinDriver = (writing: Writing, blocking: ThinBlocking, epilogue: n
       set(firstRow, scaled(get(entry), m)),
       places.map((place, i) => set(place, i32.add(get(bases[i]), scaled(get(first), columns * along[i])))),
       enterEntry(product, encodings, entry, { a, b, output, beside }),
-      (dot ? dotProducts : tilesOfSums)(f, writing, blocking, run),
+      (blocking.blocks ? blockProducts : dot ? dotProducts : tilesOfSums)(f, writing, blocking, run),
       epilogue === undefined ? [] : finish(epilogue),
     )
   })
@@ -89,50 +89,20 @@ const rowsBefore = ({ panels }: ThinBlocking) => panels.map((_, i) => i * panels
  * All sums of a run by dot products. The columns of a tile lie as far apart as they can: so each is part of a long stream,
  * which the machine prefetches. Neighbouring ones take more than twice as long, as each ends where the next began.
  */
-const dotProducts = (f: FunctionScope, writing: Writing, blocking: ThinBlocking, run: Run): Code => {
-  const { product, encodings } = writing
-  const { first, last, full, b, output } = run
-  const { columns } = blocking
-  const bytes = distancesOf(product, encodings)
-  const width = product.n % columns
-  const [column, apart] = [f.local("i32"), f.local("i32")]
-  const [bTile, to] = [f.local("i32"), f.local("i32")]
-  const { before, tile } = (blocking.blocks === undefined ? dotTiles : blockTiles)(writing, blocking, run, bTile, to)
-  const move = (count: Code): Code => [
-    increase(bTile, scaled(count, bytes.b.n)),
-    increase(to, scaled(count, bytes.output.n)),
-  ]
-  return [
-    before,
-    set(apart, i32.sub(get(full), get(first))),
-    set(bTile, get(b)),
-    set(to, get(output)),
-    forRange(column, constant(0), get(apart), 1, tile(columns, get(apart)), move(constant(1))),
-    width === 0 ? [] : when(i32.ltU(get(full), get(last)), [
-      move(scaled(get(apart), columns - 1)),
-      tile(width, constant(1)),
-    ]),
-  ]
-}
-
-/** Tiles of dot products, and what comes before the first of a run. */
-interface DotTiles {
-  readonly before: Code
-  /** The sums of all rows and of a number of columns, from the local `bTile` in b on. */
-  readonly tile: (width: number, apart: Code) => Code
-}
-
-const dotTiles = (
+const dotProducts = (
+  f: FunctionScope,
   { module, target, product, encodings }: Writing,
   blocking: ThinBlocking,
-  { a }: Run,
-  bTile: number,
-  to: number,
-): DotTiles => {
-  const { k } = product
+  { first, last, full, a, b, output }: Run,
+): Code => {
+  const { n, k } = product
+  const { columns, panels } = blocking
   const bytes = distancesOf(product, encodings), before = rowsBefore(blocking)
+  const width = n % columns
+  const [column, apart] = [f.local("i32"), f.local("i32")]
+  const [bTile, to] = [f.local("i32"), f.local("i32")]
   const tile = (width: number, apart: Code): Code =>
-    blocking.panels.map((rows, i) =>
+    panels.map((rows, i) =>
       callFunction(
         dotKernel(module, target, { rows, columns: width, tail: k % 4, encoding: encodings.b }),
         i32.add(get(a), constant(before[i] * bytes.a.m)),
@@ -145,43 +115,55 @@ const dotTiles = (
         scaled(apart, bytes.output.n),
       )
     )
-  return { before: [], tile }
+  const move = (count: Code): Code => [
+    increase(bTile, scaled(count, bytes.b.n)),
+    increase(to, scaled(count, bytes.output.n)),
+  ]
+  return [
+    set(apart, i32.sub(get(full), get(first))),
+    set(bTile, get(b)),
+    set(to, get(output)),
+    forRange(column, constant(0), get(apart), 1, tile(columns, get(apart)), move(constant(1))),
+    width === 0 ? [] : when(i32.ltU(get(full), get(last)), [
+      move(scaled(get(apart), columns - 1)),
+      tile(width, constant(1)),
+    ]),
+  ]
 }
 
-/** Where b is read in whole blocks: rows are arranged for that, once an entry. */
-const blockTiles = (
+/** All sums of a run by dot products that read whole blocks of b, some blocks of all columns at a time. */
+const blockProducts = (
+  f: FunctionScope,
   { module, target, product, encodings }: Writing,
   blocking: ThinBlocking,
-  { a, scratch, firstRow }: Run,
-  bTile: number,
-  to: number,
-): DotTiles => {
-  const { products, block, blockBytes } = blocking.blocks!
-  const { k, m } = product
+  { first, last, a, b, output }: Run,
+): Code => {
+  const { n, k } = product, encoding = encodings.b as BlockEncoding
+  const { block, blockBytes } = encoding, { most, dot } = blocking.blocks!
   const bytes = distancesOf(product, encodings), before = rowsBefore(blocking)
-  const rowBytes = products.arrangedBytes(k)
-  const arrange = Array.from({ length: m }, (_, row): Code =>
-    callFunction(
-      products.arrange(module),
-      i32.add(get(a), constant(row * bytes.a.m)),
-      constant(k),
-      i32.add(get(scratch), constant(row * rowBytes)),
-    ))
-  const tile = (width: number, apart: Code): Code =>
+  const writing = { module, target, memory: memoryOf(encoding) }
+  const blocks = k / block, depth = Math.ceil(blocks / Math.ceil(blocks / most))
+  const columns = f.local("i32"), from = f.local("i32")
+  const sums = (start: number): Code =>
     blocking.panels.map((rows, i) =>
       callFunction(
-        products.dot(module, target, { rows, columns: width }),
-        i32.add(get(scratch), constant(before[i] * rowBytes)),
-        constant(rowBytes),
-        blockOf(module, blocking.blocks!, get(bTile)),
-        scaled(apart, product.b.n / block * blockBytes),
-        constant(k / block),
-        i32.add(get(to), constant(before[i] * bytes.output.m)),
+        dot(writing, { rows, blocks: Math.min(depth, blocks - start) }),
+        i32.add(get(a), constant(before[i] * bytes.a.m + 4 * block * start)),
+        constant(bytes.a.m),
+        i32.add(get(from), constant(blockBytes * start)),
+        constant(product.b.n / block * blockBytes),
+        get(columns),
+        i32.add(get(output), constant(before[i] * bytes.output.m)),
         constant(bytes.output.m),
-        scaled(apart, bytes.output.n),
+        constant(start),
       )
     )
-  return { before: packOnce(module, i32.add(get(firstRow), constant(1)), arrange), tile }
+  return [
+    set(columns, minimum(f, constant(n), scaled(get(last), blocking.columns))),
+    set(columns, i32.sub(get(columns), scaled(get(first), blocking.columns))),
+    set(from, blockOf(module, encoding, get(b))),
+    Array.from({ length: Math.ceil(blocks / depth) }, (_, i) => sums(i * depth)),
+  ]
 }
 
 /** All sums of a run in tiles of a micro-kernel, some terms at a time. */

@@ -32,7 +32,6 @@ Deno.test("weights of another kind are named, with how they become what is read"
     ["model.pt", "a PyTorch archive"],
     ["tf_model.h5", "from_tf=True"],
     ["flax_model.msgpack", "from_flax=True"],
-    ["own-Q4_K_M.gguf", 'gguf_file="own-Q4_K_M.gguf"'],
     ["consolidated.00.pth", "the maker's own layout"],
     ["consolidated.safetensors", "the maker's own layout"],
     ["model-00001-of-00002.safetensors", "model.safetensors.index.json lacks"],
@@ -70,9 +69,9 @@ Deno.test("directories without a config say what they are", async () => {
     "the maker's own layout",
   )
   await inDirectory(async (directory) => {
-    Deno.writeTextFileSync(`${directory}/own.gguf`, "GGUF")
-    const file = await failure(readModelConfig(`${directory}/own.gguf`))
-    assertStringIncludes(file.message, "it is a file: give the directory that it lies in (GGUF is not read)")
+    Deno.writeTextFileSync(`${directory}/own.bin`, "")
+    const file = await failure(readModelConfig(`${directory}/own.bin`))
+    assertStringIncludes(file.message, "it is a file: give the directory that it lies in, or a GGUF file")
   })
   const hub = await failure(readModelConfig("makers/base"))
   assertStringIncludes(hub.message, "names of a hub are not looked up: fetch the model first")

@@ -128,4 +128,6 @@ Deno.test("data finds the head's order by names, a part of them, or ids", async 
   })
   const lacking = await Effect.runPromise(Effect.exit(Effect.promise(() => run(headLabels("nowhere", ["a"])))))
   assertEquals(lacking._tag, "Failure")
+  const odd = await run(Effect.flip(headLabels(5 as unknown as string, ["a"])))
+  assertEquals([odd._tag, odd.message], ["ModelError", "directory must be a path, got 5"])
 })

@@ -273,7 +273,12 @@ Deno.test("arguments of another type than declared: each door says what is allow
     [(model) => any(fit(model, given({ train: null }), { tokenizer })), "there is no training split: give { train }"],
     [(model) => any(fit(model, { train: given({ rows: [{ text: "sun" }] }) }, { tokenizer })), "must be a data set"],
     [(model) => any(fit(model, { train }, given("fast"))), 'options must be an object, got "fast"'],
-    [(model) => any(fit(model, { train }, { tokenizer: given({}) })), "tokenizer must be a tokenizer, got {}"],
+    [(model) => any(fit(model, { train }, { tokenizer: given({}) })), "tokenizer must be a tokenizer, such as"],
+    [(model) => any(predict(model, ["sun"], { tokenizer: given("bert") })), "tokenizer must be a tokenizer, such as"],
+    [(model) => any(evaluate(model, train, { tokenizer: given({}) })), "tokenizer must be a tokenizer, such as"],
+    [(model) => any(embed(model, ["sun"], { tokenizer: given(null) })), "tokenizer must be a tokenizer, such as"],
+    [(model) => any(embed(model, ["sun"], { tokenizer, batchSize: given("8") })), "batchSize must be a whole number"],
+    [(model) => any(generate(model, "sun", { tokenizer: given(5) })), "tokenizer must be a tokenizer, such as"],
     [(model) => any(session(model, given(null))), "options must be an object, got null"],
     [(model) => any(session(model, given({ weightdecay: 1 }))), 'the nearest known one is "weightDecay"'],
   ]

@@ -18,6 +18,7 @@ import {
   i32,
   i32x4,
   increase,
+  inMemory,
   loop,
   madd,
   memoryCopy,
@@ -382,4 +383,32 @@ Deno.test("control flow, calls, globals and shared functions", () => {
   assertEquals([exports.parity(3), exports.parity(4), exports.parity(-3)], [1, 2, -1])
   assertEquals([exports.next(), exports.next()], [82, 84])
   assertEquals(exports.pooled(), 0)
+})
+
+Deno.test("loads and stores in a scope use another memory, and so do functions that are made there", () => {
+  const memories = [1, 2].map(() => new WebAssembly.Memory({ initial: 1, maximum: 1 }))
+  const module = new ModuleBuilder()
+  const pages = { initial: 1, maximum: 1, shared: false }
+  assertEquals([module.importMemory(pages), module.importMemory({ ...pages, name: "memory1" })], [0, 1])
+  const third = (): number =>
+    module.once("third", () => module.func("third", [], ["i32"], () => i32.load(i32.const(8))))
+  const lane = (memory: number, offset: number): Code =>
+    inMemory(memory, () => v128.load32Lane(0, i32.const(0), v128.const(0, 0, 0, 0), offset))
+  const cases: Record<string, Code> = {
+    first: i32.load(i32.const(4)),
+    second: inMemory(1, () => i32.load(i32.const(4))),
+    inner: inMemory(1, () => i32.add(i32.load(i32.const(4)), inMemory(0, () => i32.load(i32.const(4))))),
+    lane: i32x4.extractLane(lane(1, 400), 0),
+    shared: i32.sub(inMemory(1, () => call(third())), call(third())),
+  }
+  for (const [name, code] of Object.entries(cases)) module.export(name, module.func(name, [], ["i32"], () => code))
+  const store = inMemory(1, () => i32.store(i32.const(0), i32.const(9), 400))
+  module.export("store", module.func("store", [], [], () => store))
+  const env = { memory: memories[0], memory1: memories[1] }
+  const exports = new WebAssembly.Instance(new WebAssembly.Module(module.encode()), { env }).exports as Exports
+  for (const [i, memory] of memories.entries()) new Int32Array(memory.buffer).set([0, 10 + i, 20 + 5 * i])
+  exports.store()
+  const got = Object.fromEntries(Object.keys(cases).map((name) => [name, exports[name]()]))
+  assertEquals(got, { first: 10, second: 11, inner: 21, lane: 9, shared: 5 })
+  assertEquals(new Int32Array(memories[0].buffer)[100], 0)
 })

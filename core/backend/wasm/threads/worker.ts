@@ -12,19 +12,21 @@ export interface Region {
   readonly dtype: "f32" | "i32"
 }
 
+/** A memory of the engine. */
+export interface MemoryGiven {
+  /** Without it the thread makes its own unshared memory. */
+  readonly memory: WebAssembly.Memory | null
+  readonly initialPages: number
+  readonly maximumPages: number
+}
+
 /** Requests. Thread 0 answers those with a `ticket`, all threads answer `start`, and each reports failures. */
 export type Request =
-  /** Without `memory` the thread makes its own unshared memory. */
-  | {
-    readonly kind: "start"
-    readonly ticket: number
-    readonly thread: number
-    readonly threads: number
-    readonly memory: WebAssembly.Memory | null
-    readonly initialPages: number
-    readonly maximumPages: number
-  }
-  | { readonly kind: "grow"; readonly ticket: number; readonly pages: number }
+  /** With the first memory. */
+  | { readonly kind: "start"; readonly ticket: number; readonly thread: number; readonly threads: number } & MemoryGiven
+  /** A further memory, for programs that are loaded later. */
+  | { readonly kind: "memory"; readonly ticket: number; readonly number: number } & MemoryGiven
+  | { readonly kind: "grow"; readonly ticket: number; readonly memory: number; readonly pages: number }
   | { readonly kind: "load"; readonly ticket: number; readonly program: number; readonly module: WebAssembly.Module }
   | { readonly kind: "unload"; readonly program: number }
   | {
@@ -45,11 +47,18 @@ export type Request =
   | {
     readonly kind: "write"
     readonly ticket: number
+    readonly memory: number
     readonly address: number
     readonly data: Float32Array | Int32Array | Uint8Array
   }
-  | { readonly kind: "zero"; readonly ticket: number; readonly address: number; readonly bytes: number }
-  | { readonly kind: "read"; readonly ticket: number; readonly region: Region }
+  | {
+    readonly kind: "zero"
+    readonly ticket: number
+    readonly memory: number
+    readonly address: number
+    readonly bytes: number
+  }
+  | { readonly kind: "read"; readonly ticket: number; readonly memory: number; readonly region: Region }
 
 /** Answers. `error` is set if the request failed. */
 export interface Reply {
@@ -69,28 +78,28 @@ export function engine(
   post: (reply: Reply, transfer: Array<ArrayBuffer>) => void,
   receive: (handler: (request: Request) => void) => void,
 ): void {
-  let memory: WebAssembly.Memory
+  /** By number. */
+  const memories: Array<WebAssembly.Memory> = []
   let thread = 0
   let threads = 1
   type Run = (thread: number, threads: number, arena: number, constants: number) => void
   const programs = new Map<number, WebAssembly.Exports>()
 
-  const write = (address: number, data: Float32Array | Int32Array | Uint8Array) =>
-    new Uint8Array(memory.buffer, address, data.byteLength).set(
+  const made = ({ memory, initialPages, maximumPages }: MemoryGiven) =>
+    memory ?? new WebAssembly.Memory({ initial: initialPages, maximum: maximumPages })
+  const write = (memory: number, address: number, data: Float32Array | Int32Array | Uint8Array) =>
+    new Uint8Array(memories[memory].buffer, address, data.byteLength).set(
       new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
     )
   // Copied, since views of a shared memory cannot be transferred.
-  const read = ({ address, length, dtype }: Region) => {
+  const read = (memory: number, { address, length, dtype }: Region) => {
+    const { buffer } = memories[memory]
     const data = dtype === "i32" ? new Int32Array(length) : new Float32Array(length)
-    data.set(
-      dtype === "i32"
-        ? new Int32Array(memory.buffer, address, length)
-        : new Float32Array(memory.buffer, address, length),
-    )
+    data.set(dtype === "i32" ? new Int32Array(buffer, address, length) : new Float32Array(buffer, address, length))
     return data
   }
   const runTimed = (program: WebAssembly.Exports, { address, length }: Region, began: number): void => {
-    const times = new Float32Array(memory.buffer, address, length)
+    const times = new Float32Array(memories[0].buffer, address, length)
     const now = () => performance.timeOrigin - began + performance.now()
     for (let call = 0; call < length / (2 * threads); call++) {
       const at = 2 * (call * threads + thread)
@@ -105,34 +114,38 @@ export function engine(
       case "start":
         thread = request.thread
         threads = request.threads
-        memory = request.memory ??
-          new WebAssembly.Memory({ initial: request.initialPages, maximum: request.maximumPages })
+        memories[0] = made(request)
+        return []
+      case "memory":
+        memories[request.number] = made(request)
         return []
       case "grow":
-        memory.grow(request.pages)
+        memories[request.memory].grow(request.pages)
         return []
-      case "load":
-        programs.set(request.program, new WebAssembly.Instance(request.module, { env: { memory } }).exports)
+      case "load": {
+        const env = Object.fromEntries(memories.map((memory, i) => [`memory${i === 0 ? "" : i}`, memory]))
+        programs.set(request.program, new WebAssembly.Instance(request.module, { env }).exports)
         return []
+      }
       case "unload":
         programs.delete(request.program)
         return []
       case "run": {
         // The plan starts and ends with a barrier, so the other threads see the inputs and thread 0 the outputs.
-        for (const input of request.inputs) write(input.address, input.data)
+        for (const input of request.inputs) write(0, input.address, input.data)
         const program = programs.get(request.program)!
         ;(program.run as Run)(thread, threads, request.arena, request.constants)
         if (request.times !== null) runTimed(program, request.times, request.began)
-        return thread === 0 ? request.outputs.map(read) : []
+        return thread === 0 ? request.outputs.map((region) => read(0, region)) : []
       }
       case "write":
-        write(request.address, request.data)
+        write(request.memory, request.address, request.data)
         return []
       case "zero":
-        new Uint8Array(memory.buffer, request.address, request.bytes).fill(0)
+        new Uint8Array(memories[request.memory].buffer, request.address, request.bytes).fill(0)
         return []
       case "read":
-        return [read(request.region)]
+        return [read(request.memory, request.region)]
     }
   }
   receive((request) => {

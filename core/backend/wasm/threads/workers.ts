@@ -5,7 +5,7 @@
 import { BackendError } from "../../backend_error.ts"
 import { makeRequests } from "../../requests.ts"
 import { startThread, type Thread } from "../../thread.ts"
-import { engine, type Reply, type Request } from "./worker.ts"
+import { engine, type MemoryGiven, type Reply, type Request } from "./worker.ts"
 import { MAXIMUM_PAGES } from "../lower.ts"
 
 /** A request without its number. */
@@ -17,6 +17,8 @@ export type Answer = Reply["data"]
 export interface Workers {
   /** Posts a request; `what` names it in errors. Requests are handled in the order of their posting. */
   readonly ask: (question: Question, what: string) => Promise<Answer>
+  /** Gives all workers a further memory; without it the one worker makes a memory of its own. */
+  readonly giveMemory: (number: number, memory: WebAssembly.Memory | undefined) => void
   /** Unloads a program from all workers. */
   readonly unload: (program: number) => void
   /** The error that every later request gets, once the workers have stopped. */
@@ -24,6 +26,12 @@ export interface Workers {
   /** Stops the workers; waiting requests are rejected with `error`. */
   readonly close: (error: BackendError) => void
 }
+
+const given = (memory: WebAssembly.Memory | undefined): MemoryGiven => ({
+  memory: memory ?? null,
+  initialPages: 1,
+  maximumPages: MAXIMUM_PAGES,
+})
 
 /**
  * Starts the workers.
@@ -58,7 +66,7 @@ export const startWorkers = async (threads: number, memory: WebAssembly.Memory |
     if (lost !== undefined) return Promise.reject(lost)
     return requests.open(what, (ticket) => {
       const request = { ...question, ticket } as Request
-      const everyone = question.kind === "run" || question.kind === "load"
+      const everyone = question.kind === "run" || question.kind === "load" || question.kind === "memory"
       const quiet = request.kind === "run" ? { ...request, inputs: [], outputs: [] } : request
       workers.forEach((worker, thread) => {
         if (thread === 0) worker.post(request)
@@ -71,13 +79,7 @@ export const startWorkers = async (threads: number, memory: WebAssembly.Memory |
       workers.push(await startThread(engine, {}, onReply, (message) => fail(-1, `worker ${thread}: ${message}`)))
     }
     // Every worker answers once, so a worker that cannot start is an error here.
-    const common = {
-      kind: "start",
-      threads,
-      memory: memory ?? null,
-      initialPages: 1,
-      maximumPages: MAXIMUM_PAGES,
-    } as const
+    const common = { kind: "start", threads, ...given(memory) } as const
     await Promise.all(
       workers.map((worker, thread) =>
         requests.open(`the start of worker ${thread}`, (ticket) => worker.post({ ...common, ticket, thread }))
@@ -90,6 +92,8 @@ export const startWorkers = async (threads: number, memory: WebAssembly.Memory |
   }
   return {
     ask,
+    giveMemory: (number, memory) =>
+      void ask({ kind: "memory", number, ...given(memory) }, `memory ${number}`).catch(() => {}), // a later request fails
     unload: (program) => workers.forEach((worker) => worker.post({ kind: "unload", program })),
     lost: () => lost,
     close,

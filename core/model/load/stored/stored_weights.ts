@@ -2,19 +2,17 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { attempt } from "../../../contracts/attempt.ts"
 import { type CheckedNames, checkNames } from "../../../formats/safetensors/check_names.ts"
-import type { JsonError } from "../../../formats/json/json_error.ts"
 import { PLAIN_WEIGHTS, quantizedConfig, quantizedTensors } from "../../../formats/safetensors/quantized.ts"
 import { SafetensorsError } from "../../../formats/safetensors/safetensors_error.ts"
 import type { StorageError } from "../../../formats/files/storage_error.ts"
 import { ShapeError } from "../../../tensor/shape_error.ts"
-import { openWeights } from "../../../weights/checkpoint_format.ts"
+import type { CheckpointFormat, FormatError } from "../../../weights/checkpoint_format.ts"
 import { expressionOf } from "../../../weights/name_pattern.ts"
 import type { StoredTensor } from "../../../weights/stored_tensor.ts"
 import { asInModel, ignoredNames, isOptional, type Ties, tiesOf, type WeightMap } from "../../../weights/weight_map.ts"
 import { withChanges } from "../changed_base.ts"
 import { headPath, type ModelTask } from "../../heads/model_task.ts"
 import type { Description, TaskDescription } from "../describe.ts"
-import { Families } from "../families.ts"
 import type { FoundInFiles } from "../structure.ts"
 import type { TaskOf } from "../../../tasks/task.ts"
 import { ModelError } from "../../model_error.ts"
@@ -35,18 +33,19 @@ export interface StoredWeights extends FoundInFiles {
 /** Names that methods leave in a model that is saved with them inside. */
 const INSIDE = /\.(base_layer|modules_to_save)(\.|$)|_[AB]\.(\w+\.)?weight$/
 
-/** Opens a model's files, checks names and shapes, and finds out what they say of the model. Reads no weight. */
+/**
+ * Opens a model's files, checks names and shapes, and finds out what they say of the model. Reads no weight.
+ *
+ * @param open Gives their tensors.
+ */
 export function storedWeights(
   description: Description,
   head: "stored" | "new",
-): Effect.Effect<
-  StoredWeights,
-  ModelError | JsonError | StorageError | SafetensorsError,
-  FileSystem.FileSystem | Families
-> {
+  open: ReturnType<CheckpointFormat["open"]>,
+): Effect.Effect<StoredWeights, ModelError | FormatError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
     const { directory, tasks, changed, savedTasks } = description
-    const stored = yield* openWeights(directory, yield* (yield* Families).formats)
+    const stored = yield* open
     const found: Record<string, ModelTask> = {}
     const tensors = new Map<string, StoredTensor>()
     const tied: Record<string, string> = {}

@@ -4,166 +4,168 @@
  * check of bounds, in the order in which codes come out; columns pass by.
  * @module
  */
+import type { BlockWriting } from "../../../encoding.ts"
 import {
   type Code,
-  f32,
   f32x4,
   forRange,
   type FunctionScope,
   get,
   i32,
   increase,
+  inMemory,
   madd,
-  type ModuleBuilder,
   set,
-  type Target,
   v128,
   when,
 } from "../../../wasm/assembler.ts"
 import { hoistedNumbers, joinable, joined } from "../../../wasm/wide.ts"
-import type { GroupPlace, Groups } from "./group.ts"
-import { transposed } from "./transposed.ts"
+import type { Numbers } from "../../../wasm/vector_math.ts"
+import { type Groups, placeOf } from "./groups.ts"
+import { hasSums, loadRow, type RowPair } from "./row.ts"
 
-/** Locals of two groups of a row: their numbers, and (0, sum of the first, 0, sum of the second). */
-interface RowPair {
-  readonly numbers: ReadonlyArray<ReadonlyArray<number>>
-  readonly sums: number
+/** Most terms of a sum before it is added to the output: all rows fit into the first-level cache. */
+export const MOST_TERMS = 576
+/** Most rows for which two columns pass by together: so a number of a row is loaded once for both. */
+const PAIRED = { wide: 4, narrow: 1 }
+
+/** What the code of a pass of columns is written for. */
+interface Pass extends Pick<BlockWriting, "target" | "memory"> {
+  readonly f: FunctionScope
+  readonly numbers: Numbers
+  readonly groups: Groups
+  /** The pairs of groups of each row. */
+  readonly rows: ReadonlyArray<ReadonlyArray<RowPair>>
+  /** Locals with the place of each column's next block. */
+  readonly columns: ReadonlyArray<number>
+  /** Locals, by column and row, with the sums of scales times codes and of offsets. */
+  readonly sums: ReadonlyArray<ReadonlyArray<readonly [scaled: number, offsets: number]>>
 }
 
 /** See `BlockProducts.dot`. */
 export const fewRows = (
-  module: ModuleBuilder,
-  target: Target,
-  rows: number,
-  blocks: number,
+  { module, target, memory }: BlockWriting,
+  { rows, blocks }: { readonly rows: number; readonly blocks: number },
   name: string,
   groups: Groups,
 ): number => {
-  const title = `matmul_few_${rows}x${blocks}_${name}_${target.relaxed}`
-  const params = new Array(8 + ((globalThis as any).D ?? 0)).fill("i32" as const)
-  return module.once(title, () =>
-    module.func(title, params, [], (f, a, aStride, b, bStride, columns, output, outputStride, more) => {
-      const numbers = hoistedNumbers(f)
-      const local = () => f.local("v128")
-      const row = f.local("i32"), at = f.local("i32"), column = f.local("i32")
-      const count = blocks * groups.count
-      const pairs = Array.from({ length: Math.ceil(count / 2) }, (_, p) => Math.min(2, count - 2 * p))
-      const x = Array.from({ length: rows }, () =>
-        pairs.map((size): RowPair => ({
-          numbers: Array.from({ length: size }, () => groups.fours.map(local)),
-          sums: local(),
-        })))
-      const load = x.map((own): Code => [
-        own.map((pair, p) => loadPair(f, groups, pair, row, 32 * groups.fours.length * p)),
-        increase(row, get(aStride)),
-      ])
-      const C = (globalThis as any).C ?? 2
-      const cs = Array.from({ length: C }, (_, c) => c)
-      const bs = [b, ...cs.slice(1).map(() => f.local("i32"))]
-      const totals = cs.map(() => x.map(local)), offsets = cs.map(() => x.map(local))
-      const parts = cs.map(() => x.map(() => [local(), local()])), codes = cs.map(() => [local(), local()]), scales = cs.map(local)
-      const place = (c: number, g: number): GroupPlace => ({
-        block: get(bs[c]),
-        bytes: groups.blockBytes * Math.floor((g % 2) / groups.count),
-        group: g % groups.count,
-      })
-      const pair = (size: number, p: number): Code => {
-        const own = cs.map((c) => {
-          const places = Array.from({ length: size }, (_, i) => place(c, 2 * p + i))
-          const loaded = places.map(groups.words)
-          const words = loaded.map((own) => own.map(local))
-          const codes = words.map((all) => groups.codes(numbers, all.map(get)))
-          return { start: [
-          words.map((all, i) => all.map((word, w) => set(word, loaded[i][w]))),
-          set(scales[c], groups.scales(numbers, places[0], places.at(-1)!)),
-          size === 1 ? [] : words[0].map((word, w) => [joinable(word), joinable(words[1][w])]),
-          ], codes, places }
-        })
-        return [
-          own.map(({ start }) => start),
-          groups.fours.map((_, v): Code => [
-            own.map(({ places, codes: all }, c) => places.map((_, i) => set(codes[c][i], all[i][v]))),
-            x.map((row, r) =>
-              cs.map((c) => own[c].places.map((_, i) => {
-                const factor = get(row[p].numbers[i][v]), part = parts[c][r][i]
-                return set(
-                  part,
-                  v === 0 ? f32x4.mul(get(codes[c][i]), factor) : madd(target, get(codes[c][i]), factor, get(part)),
-                )
-              }))
+  const title = `matmul_few_${rows}x${blocks}_${name}_${memory}_${target.relaxed}_${target.wide}`
+  const params = new Array(8).fill("i32" as const)
+  return module.once(
+    title,
+    () =>
+      module.func(title, params, [], (f, a, aStride, b, bStride, columns, output, outputStride, more) => {
+        const numbers = hoistedNumbers(f)
+        const [row, column, pairs] = [f.local("i32"), f.local("i32"), f.local("i32")]
+        const loaded = Array.from({ length: rows }, () => loadRow(f, groups, blocks * groups.count, row))
+        const together = rows <= (target.wide ? PAIRED.wide : PAIRED.narrow) ? 2 : 1
+        const next = f.local("i32")
+        const sumsOf = () => loaded.map(() => [f.local("v128"), f.local("v128")] as const)
+        const pass = (places: ReadonlyArray<number>): Code => {
+          const sums = places.map(sumsOf)
+          const own = {
+            f,
+            target,
+            memory,
+            numbers,
+            groups,
+            rows: loaded.map(({ pairs }) => pairs),
+            columns: places,
+            sums,
+          }
+          return [
+            places.slice(1).map((place) => set(place, i32.add(get(b), get(bStride)))),
+            sums.flat(2).map((sum) => set(sum, f32x4.const(0))),
+            Array.from({ length: Math.ceil(blocks * groups.count / 2) }, (_, p) => pairOfGroups(own, p)),
+            sums.map((own) => [storeSums(f, groups, own, output, outputStride, more), increase(output, 4)]),
+            increase(
+              b,
+              i32.sub(i32.mul(get(bStride), i32.const(places.length)), i32.const(blocks * groups.blockBytes)),
             ),
-          ]),
-          size === 1 ? [] : parts.map((all) => all.map(([first, second]) => joined(first, second))),
-          cs.map((c) => x.map((row, r) => [
-            own[c].places.map((_, i) => {
-              const scale = v128.shuffle32(get(scales[c]), get(scales[c]), i === 0 ? [0, 0, 0, 0] : [2, 2, 2, 2])
-              return set(totals[c][r], madd(target, get(parts[c][r][i]), scale, get(totals[c][r])))
-            }),
-            groups.offset ? set(offsets[c][r], madd(target, get(scales[c]), get(row[p].sums), get(offsets[c][r]))) : [],
-          ])),
-          bs.map((b) => increase(b, groups.blockBytes * 2 / groups.count)),
+          ]
+        }
+        const passes = [
+          together === 1 ? [] : forRange(column, i32.const(0), get(pairs), 2, pass([b, next])),
+          forRange(column, get(pairs), get(columns), 1, pass([b])),
         ]
-      }
-      const body = pairs.map(pair)
-      return [
-        set(row, get(a)),
-        load,
-        numbers.set(),
-        forRange(
-          column,
-          i32.const(0),
-          get(columns),
-          C,
-          [...totals.flat(), ...offsets.flat()].map((total) => set(total, f32x4.const(0))),
-          bs.slice(1).map((local, i) => set(local, i32.add(get(bs[i]), get(bStride)))),
-          body,
-          cs.map((c) => [
-          set(at, get(output)),
-          totals[c].map((total, r) => [
-            groups.offset ? set(total, f32x4.add(get(total), get(offsets[c][r]))) : [],
-            set(total, f32x4.add(get(total), v128.shuffle32(get(total), get(total), [2, 3, 0, 1]))),
-            set(total, f32x4.add(get(total), v128.shuffle32(get(total), get(total), [1, 0, 3, 2]))),
-            when(get(more), set(total, f32x4.add(get(total), v128.load32Zero(get(at))))),
-            v128.store32Lane(0, get(at), get(total)),
-            increase(at, get(outputStride)),
-          ]),
-          increase(output, 4),
-          ]),
-          increase(b, i32.sub(i32.mul(get(bStride), i32.const(C)), i32.const(blocks * groups.blockBytes))),
-        ),
-      ]
-    }))
+        return [
+          set(row, get(a)),
+          loaded.map(({ load }) => [load, increase(row, get(aStride))]),
+          together === 1 ? [] : set(pairs, i32.and(get(columns), i32.const(-2))),
+          numbers.set(),
+          passes,
+        ]
+      }),
+  )
 }
 
-/** Loads two groups of a row, or one, into their locals, from an offset on. */
-const loadPair = (f: FunctionScope, { fours, offset }: Groups, pair: RowPair, row: number, at: number): Code => {
-  const all = f.local("v128")
-  const each = pair.numbers.map((own, i): Code => {
-    const start = at + 16 * fours.length * i
-    const loads = fours.map(({ first, step }, v): Code => {
-      if (step === 1) return set(own[v], v128.load(get(row), start + 4 * first))
-      if (first % 16 !== 0) return []
-      const rows = [0, 1, 2, 3].map(() => f.local("v128"))
-      return [
-        rows.map((local, i) => set(local, v128.load(get(row), start + 4 * first + 16 * i))),
-        transposed(f, rows, (lane, vector) => set(own[fours.findIndex((one) => one.first === first + lane)], vector)),
-      ]
-    })
-    const lanes = [0, 1, 2, 3].map((lane) => f32x4.extractLane(get(all), lane))
-    return [
-      loads,
-      offset
-        ? [
-          set(all, own.slice(1).reduce<Code>((sum, other) => f32x4.add(sum, get(other)), get(own[0]))),
-          set(
-            pair.sums,
-            f32x4.replaceLane(get(pair.sums), 2 * i + 1, lanes.slice(1).reduce((sum, x) => f32.add(sum, x), lanes[0])),
-          ),
-        ]
-        : [],
-      fours.map(({ factor = 1 }, v) => factor === 1 ? [] : set(own[v], f32x4.mul(get(own[v]), f32x4.const(factor)))),
+/** Adds two groups of each column, or the last one. */
+const pairOfGroups = (pass: Pass, p: number): Code => {
+  const { f, target, memory, numbers, groups, rows, columns, sums } = pass
+  const places = rows[0][p].numbers.map((_, i) => 2 * p + i)
+  const parts = columns.map(() => rows.map(() => places.map(() => f.local("v128"))))
+  const codes = columns.map(() => places.map(() => f.local("v128")))
+  const decoded = columns.map((column) => {
+    const own = places.map((g) => placeOf(groups, get(column), g, 2 * p))
+    const scales = f.local("v128")
+    const words = inMemory(memory, () => own.map((place) => groups.words(place)))
+    const held = words.map((all) => all.map(() => f.local("v128")))
+    const start: Code = [
+      held.map((all, i) => all.map((word, w) => set(word, words[i][w]))),
+      set(scales, inMemory(memory, () => groups.scales(numbers, own[0], own.at(-1)!))),
+      held.length === 1 ? [] : held[0].map((word, w) => [joinable(word), joinable(held[1][w])]),
     ]
+    return { start, scales, codes: held.map((all) => groups.codes(numbers, all.map(get))) }
   })
-  const [first, second] = pair.numbers
-  return [each, second === undefined ? [] : first.map((local, v) => [joinable(local), joinable(second[v])])]
+  const four = (v: number): Code => [
+    decoded.map((own, c) => own.codes.map((all, i) => set(codes[c][i], all[v]))),
+    rows.map((row, r) =>
+      codes.map((own, c) =>
+        own.map((code, i) => {
+          const part = parts[c][r][i], factor = get(row[p].numbers[i][v])
+          return set(part, v === 0 ? f32x4.mul(get(code), factor) : madd(target, get(code), factor, get(part)))
+        })
+      )
+    ),
+  ]
+  const add = (c: number, r: number): Code => {
+    const [scaled, offsets] = sums[c][r], { scales } = decoded[c]
+    const scale = (i: number) => v128.shuffle32(get(scales), get(scales), i === 0 ? [0, 0, 0, 0] : [2, 2, 2, 2])
+    return [
+      parts[c][r].map((part, i) => set(scaled, madd(target, get(part), scale(i), get(scaled)))),
+      hasSums(groups) ? set(offsets, madd(target, get(scales), get(rows[r][p].sums), get(offsets))) : [],
+    ]
+  }
+  const { count, blockBytes } = groups
+  const passed = Math.floor((2 * p + places.length) / count) - Math.floor(2 * p / count)
+  return [
+    decoded.map(({ start }) => start),
+    groups.fours.map((_, v) => four(v)),
+    parts.flat().map(([first, second]) => second === undefined ? [] : joined(first, second)),
+    columns.map((_, c) => rows.map((_, r) => add(c, r))),
+    passed === 0 ? [] : columns.map((column) => increase(column, passed * blockBytes)),
+  ]
+}
+
+/** Sums the lanes of a column's sums and stores them, row by row. */
+const storeSums = (
+  f: FunctionScope,
+  groups: Groups,
+  sums: ReadonlyArray<readonly [number, number]>,
+  output: number,
+  outputStride: number,
+  more: number,
+): Code => {
+  const at = f.local("i32")
+  return [
+    set(at, get(output)),
+    sums.map(([sum, offsets]) => [
+      hasSums(groups) ? set(sum, f32x4.add(get(sum), get(offsets))) : [],
+      set(sum, f32x4.add(get(sum), v128.shuffle32(get(sum), get(sum), [2, 3, 0, 1]))),
+      set(sum, f32x4.add(get(sum), v128.shuffle32(get(sum), get(sum), [1, 0, 3, 2]))),
+      when(get(more), set(sum, f32x4.add(get(sum), v128.load32Zero(get(at))))),
+      v128.store32Lane(0, get(at), get(sum)),
+      increase(at, get(outputStride)),
+    ]),
+  ]
 }

@@ -52,7 +52,7 @@ Deno.test("lower: temporaries share memory, equal calls share code, small calls 
     })),
     outputs: [{ name: "y", view: view(length, [size]), dtype: f32 }],
   })
-  const options = { target: { relaxed: false }, threads: 2, shared: true, slotAddress: () => 0 }
+  const options = { target: { relaxed: false }, threads: 2, shared: true, slotPlace: () => ({ memory: 0, address: 0 }) }
   const small = lower(chain(50, 16), options), large = lower(chain(50, 65536), options)
   assertEquals(small.arenaBytes, 128)
   assertEquals(small.barriers, 2)

@@ -43,7 +43,7 @@ Deno.test("shares: every unit is done once, whatever other work holds the thread
 })
 
 Deno.test("shares: a barrier comes when there are no counters left", () => {
-  const options = { target: { relaxed: false }, threads: 2, shared: true, slotAddress: () => 0 }
+  const options = { target: { relaxed: false }, threads: 2, shared: true, slotPlace: () => ({ memory: 0, address: 0 }) }
   const barriers = (stages: number) => {
     const program = increments(Array.from({ length: stages }, (_, i) => i), 1 << 16)
     return lower(program, options).barriers

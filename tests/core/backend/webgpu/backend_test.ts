@@ -5,14 +5,19 @@ import { startDevice } from "../../../../core/backend/webgpu/device.ts"
 import { build } from "../../../../core/graph/build.ts"
 import type { BuiltinCall } from "../../../../kernels/builtin.ts"
 import { interpret } from "../../../../core/graph/interpret.ts"
-import { gather, input, slice, slot } from "../../../../core/tensor/ops.ts"
+import { gather, input, matmul, slice, slot } from "../../../../core/tensor/ops.ts"
 import { node } from "../../../../core/tensor/tensor.ts"
+import type { StoredAs } from "../../../../kernels/contract.ts"
+import type { BlockEncoding } from "../../../../kernels/encoding.ts"
 import type { Kernel } from "../../../../kernels/kernel.ts"
 import { importPage } from "../../../support/page.ts"
 import { noise, view } from "../../../kernels/compare.ts"
 import { accumulate, near } from "../accumulate.ts"
 import { limits, roundTrips, sameAsWhole } from "../half_slots.ts"
+import type { WebgpuOptions } from "../../../../core/backend/webgpu/backend.ts"
 import { onWebgpu, withWebgpu } from "./with_webgpu.ts"
+
+const { q8 } = await importPage<{ readonly q8: BlockEncoding }>("docs/add_a_encoding.md")
 
 onWebgpu("runs posted at once follow each other, slots keep their state", () =>
   withWebgpu(async (backend) => {
@@ -289,3 +294,35 @@ onWebgpu("a shader that does not compile names its program and line", async () =
   assertEquals(error.reason, "Compile")
   for (const part of ['program "wrong"', "rows [3]", "2:41"]) assertStringIncludes(error.message, part)
 })
+
+onWebgpu("a slot in several buffers holds, and gives, what it does in one", async () => {
+  const [rows, width] = [12, 64]
+  const data = noise(rows * width, 3)
+  const run = (storage: StoredAs, options: WebgpuOptions) =>
+    withWebgpu(async (backend) => {
+      const own = backend.allocate("weights", [rows, width], "f32", storage)
+      // Pieces that end within a buffer, and within a word of it.
+      for (const [first, last] of [[0, 3], [3, 7], [7, rows]]) {
+        await backend.write(own, data.subarray(first * width, last * width), first * width)
+      }
+      const x = input("x", [2, width])
+      const outputs = { y: matmul(x, slot(own), { transposeB: true }) }
+      const executable = await backend.compile(build({ name: "weights", outputs, updates: [] }))
+      const { y } = await executable.run({ x: noise(2 * width, 4) })
+      executable.dispose()
+      return { y, read: await backend.read(own) }
+    }, options)
+  for (const [storage, slotBytes] of [["f32", 1792], ["bf16", 1024], [q8, 512]] as const) {
+    assertEquals(await run(storage, { slotBytes }), await run(storage, {}), `in pieces of ${slotBytes}`)
+  }
+})
+
+onWebgpu("what a shader cannot reach is told before memory is taken", () =>
+  withWebgpu((backend) => {
+    const slotOf = (rows: number) => [{ name: "table", shape: [rows, 64], dtype: "f32" }] as const
+    backend.checkRoom(slotOf(8), "a small model")
+    const error = assertThrows(() => backend.checkRoom(slotOf(4096), "a large model"), BackendError)
+    assertEquals(error.reason, "OutOfMemory")
+    assertStringIncludes(error.message, 'No room for a large model: "table" [4096,64] takes 1.0 MiB')
+    return Promise.resolve()
+  }, { slotBytes: 1024 }))

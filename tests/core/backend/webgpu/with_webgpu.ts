@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import { Backend, type BackendService } from "../../../../core/backend/backend.ts"
-import { layer } from "../../../../core/backend/webgpu/backend.ts"
+import { layer, type WebgpuOptions } from "../../../../core/backend/webgpu/backend.ts"
 
 const adapter = await navigator.gpu?.requestAdapter() ?? null
 
@@ -13,8 +13,11 @@ export const onWebgpu = (name: string, fn: (t: Deno.TestContext) => Promise<void
   })
 
 /** Runs a test on a device of its own, which ends with it. */
-export const withWebgpu = <A>(body: (backend: BackendService) => Promise<A>): Promise<A> =>
+export const withWebgpu = <A>(
+  body: (backend: BackendService) => Promise<A>,
+  options: WebgpuOptions = {},
+): Promise<A> =>
   Effect.gen(function* () {
     const backend = yield* Backend
     return yield* Effect.tryPromise({ try: () => body(backend), catch: (error) => error })
-  }).pipe(Effect.provide(layer(), { local: true }), Effect.runPromise)
+  }).pipe(Effect.provide(layer(options), { local: true }), Effect.runPromise)

@@ -1,0 +1,24 @@
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import { ggufAt, openGguf } from "../../../formats/gguf/gguf_file.ts"
+import { attempt, DataError } from "../../data_error.ts"
+import { tokenizerFiles } from "./gguf_tokenizer.ts"
+
+/**
+ * What the GGUF file at a path holds in place of a tokenizer's files, by their names: a file, or a directory that holds one.
+ * None where there is no such file.
+ */
+export function readGguf(
+  path: string,
+): Effect.Effect<Readonly<Record<string, unknown>>, DataError, FileSystem.FileSystem> {
+  return Effect.gen(function* () {
+    const file = yield* ggufAt(path)
+    if (file === undefined) return {}
+    const { metadata } = yield* openGguf(file)
+    return yield* attempt(() => tokenizerFiles(metadata, file))
+  }).pipe(
+    Effect.mapError((cause) =>
+      cause instanceof DataError ? cause : new DataError({ reason: "Tokenizer", message: cause.message, cause })
+    ),
+  )
+}

@@ -1,0 +1,88 @@
+/**
+ * Generation as a stream of Effect: apart from the main entry, as a page that uses `Model.generate` needs no streams.
+ *
+ * ```ts
+ * import { Model, Task } from "@espalier/espalier"
+ * import { generateStream } from "@espalier/espalier/generate"
+ * import * as Effect from "effect/Effect"
+ * import * as Stream from "effect/Stream"
+ *
+ * export const answer = Effect.gen(function* () {
+ *   const model = yield* Model.load("smollm2", { task: Task.causalLM() })
+ *   const pieces = generateStream(model, "The capital of France is", { maxNewTokens: 20 })
+ *   yield* Stream.runForEach(pieces, (piece) => Effect.sync(() => console.log(piece)))
+ * })
+ * ```
+ *
+ * @module
+ */
+import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
+import * as Stream from "effect/Stream"
+import type { DataError } from "../../data/data_error.ts"
+import type { Model } from "../../model/model.ts"
+import { ModelError } from "../../model/model_error.ts"
+import type { NewToken } from "../engine.ts"
+import {
+  encoded,
+  engineFor,
+  type GenerateError,
+  type GenerateOptions,
+  toGenerateError,
+  wrongOptions,
+} from "../generate.ts"
+import { textPieces } from "./text_pieces.ts"
+
+export type { GenerateError, GenerateOptions }
+
+/** Options of {@link generateStream}. */
+export interface GenerateStreamOptions extends Omit<GenerateOptions, "plugins"> {
+  /** Id of the plugin that the prompt goes through (`"method/name"`), or `""` for none. Default: all plugins. */
+  readonly plugin?: string
+}
+
+/**
+ * Continues a text, or token ids, in pieces of whole characters, each with what one or more new tokens made certain. Joined, they are the
+ * text that `Model.generate` gives. It runs while it is read, together with other texts of the model; if the reader stops, or
+ * the stream is interrupted, its row is free after the step under way.
+ */
+export function generateStream(
+  model: Model,
+  prompt: string | Int32Array,
+  options: GenerateStreamOptions = {},
+): Stream.Stream<string, GenerateError | DataError, FileSystem.FileSystem> {
+  return Stream.unwrap(Effect.gen(function* () {
+    const wrong = wrongOptions(options)
+    if (wrong !== undefined) return yield* new ModelError({ reason: "Unsupported", message: wrong })
+    const { methods = true, plugin, tokenizer: _, ...sampling } = options
+    const { tokenizer, ids: [ids], stop } = yield* encoded(model, [prompt], options)
+    const chosen = plugin === undefined ? {} : { plugin }
+    // Steps that others ask for bring tokens too.
+    const waiting: NewToken[] = []
+    const row = { ...sampling, ...chosen, stop, onToken: (token: NewToken) => void waiting.push(token) }
+    const engine = yield* Effect.tryPromise({
+      try: () => engineFor(model, methods, plugin === undefined ? undefined : [plugin]),
+      catch: toGenerateError,
+    })
+    yield* Effect.acquireRelease(
+      Effect.try({ try: () => engine.insert(ids, row), catch: toGenerateError }),
+      (id) => Effect.sync(() => engine.remove(id)),
+    )
+    const pieces = textPieces(tokenizer, ids)
+    const step = Effect.uninterruptible(Effect.tryPromise({ try: engine.next, catch: toGenerateError }))
+    return Stream.unfold(true, (goesOn) =>
+      Effect.gen(function* () {
+        let piece = ""
+        while (goesOn && piece === "") {
+          if (waiting.length === 0) yield* step
+          for (const { token, finished } of waiting.splice(0)) {
+            piece += pieces.add(token)
+            if (finished === undefined) continue
+            piece += pieces.end()
+            goesOn = false
+          }
+        }
+        return piece === "" ? undefined : [piece, goesOn] as const
+      }))
+  }))
+}

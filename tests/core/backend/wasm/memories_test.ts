@@ -1,0 +1,145 @@
+import { assert, assertEquals, assertThrows } from "@std/assert"
+import type { BackendService } from "../../../../core/backend/backend.ts"
+import { BackendError } from "../../../../core/backend/backend_error.ts"
+import type { WasmOptions } from "../../../../core/backend/wasm/backend.ts"
+import { build } from "../../../../core/graph/build.ts"
+import { gradients } from "../../../../core/graph/rewrite/gradients.ts"
+import * as ops from "../../../../core/tensor/ops.ts"
+import { ShapeError } from "../../../../core/tensor/shape_error.ts"
+import type { Tensor } from "../../../../core/tensor/tensor.ts"
+import type { StoredAs } from "../../../../kernels/contract.ts"
+import type { BlockEncoding } from "../../../../kernels/encoding.ts"
+import { noise } from "../../../kernels/compare.ts"
+import { importPage } from "../../../support/page.ts"
+import { withBackend } from "./with_backend.ts"
+
+const { q8 } = await importPage<{ readonly q8: BlockEncoding }>("docs/add_a_encoding.md")
+
+const [ROWS, WIDTH] = [70, 64]
+/** One matrix a memory, none in the first. */
+const APART = [0, 4 * ROWS * WIDTH] as const
+
+const product = (m: number, w: Tensor): Tensor =>
+  ops.matmul(ops.constant(noise(m * WIDTH, m), [m, WIDTH]), w, { transposeB: true })
+const graphs: Record<string, (v: Tensor, w: Tensor) => Tensor> = {
+  "products of one row": (v, w) => ops.add(product(1, v), product(1, w)),
+  "products of few rows": (v, w) => ops.mul(product(5, v), product(5, w)),
+  "products of many rows": (v, w) => ops.add(product(70, v), product(70, w)),
+  "products by the input": (v) => {
+    const x = ops.constant(noise(40 * WIDTH, 6), [40, WIDTH])
+    const y = ops.matmul(x, v, { transposeB: true })
+    return gradients(ops.sum(ops.mul(y, y)), [x])[0]
+  },
+  "products of both": (v, w) => ops.matmul(v, w, { transposeB: true }),
+  "product with an epilogue": (v, w) => {
+    const square = ops.constant(noise(ROWS * ROWS, 5), [ROWS, ROWS])
+    return ops.mul(ops.add(ops.matmul(square, v), w), ops.slice(w, [0, 3], [ROWS, 1]))
+  },
+  gather: (v) => ops.gather(v, ops.constant(Int32Array.of(1, 0, 69, -1), [4])),
+  "rows and columns": (v, w) => ops.sum(ops.softmax(ops.mul(v, ops.flip(w, 0))), [0]),
+  "a part as it is": (v) => ops.slice(v, [3, 5], [40, 30]),
+  attention: (v, w) => {
+    const heads = (x: Tensor) => ops.reshape(ops.slice(x, [0, 0], [16, WIDTH]), [1, 2, 16, WIDTH / 2])
+    return ops.attention(heads(v), heads(w), heads(v), { causal: true })
+  },
+}
+
+/** The results of all graphs over two frozen matrices, and the memory that they take. */
+const results = (options: WasmOptions, storage: StoredAs) =>
+  withBackend(options, async (backend) => {
+    const slots = [1, 2].map((seed) => {
+      const slot = backend.allocate(`w${seed}`, [ROWS, WIDTH], "f32", storage, { readOnly: true })
+      return { slot, data: noise(ROWS * WIDTH, seed) }
+    })
+    for (const { slot, data } of slots) {
+      // In pieces, and the second first.
+      await backend.write(slot, data.subarray(32 * WIDTH), 32 * WIDTH)
+      await backend.write(slot, data.subarray(0, 32 * WIDTH))
+    }
+    const [v, w] = slots.map(({ slot }) => ops.slot(slot))
+    const outputs = Object.fromEntries(Object.entries(graphs).map(([name, graph]) => [name, graph(v, w)]))
+    const executable = await backend.compile(build({ name: "all", outputs, updates: [] }))
+    const computed = await executable.run({})
+    const read = await Promise.all(slots.map(({ slot }) => backend.read(slot)))
+    return { computed: { ...computed, ...read }, pages: backend.memory().totalBytes / 65536 }
+  })
+
+for (const storage of ["f32", "bf16", q8] as const) {
+  const name = typeof storage === "string" ? storage : storage.name
+  Deno.test(`wasm: frozen weights in ${name} give the same bits in further memories as in the first`, async () => {
+    const { computed } = await results({ threads: 1 }, storage)
+    for (
+      const options of [{ threads: 1 }, { threads: 3 }, { sharedMemory: false }, { threads: 2, relaxedSimd: false }]
+    ) {
+      const want = options.relaxedSimd === false ? (await results(options, storage)).computed : computed
+      const further = await results({ ...options, frozenBytes: APART }, storage)
+      assertEquals(further.computed, want, JSON.stringify(options))
+    }
+  })
+}
+
+const matrix = (backend: BackendService, name: string, rows = ROWS) =>
+  backend.allocate(name, [rows, WIDTH], "f32", "f32", { readOnly: true })
+
+Deno.test("wasm: a further memory is made for what is frozen and has no room in the first, and is used again", () =>
+  withBackend({ threads: 2, frozenBytes: [4 * ROWS * WIDTH, 8 * ROWS * WIDTH] }, async (backend) => {
+    const pages = () => backend.memory().totalBytes / 65536
+    backend.allocate("trained", [ROWS, WIDTH])
+    matrix(backend, "first")
+    const before = pages()
+    const second = matrix(backend, "second")
+    assertEquals(pages(), before + 1)
+    matrix(backend, "beside the second")
+    assertEquals(pages(), before + 1)
+    const third = matrix(backend, "third")
+    assertEquals(pages(), before + 2)
+    await backend.write(second, noise(ROWS * WIDTH, 7))
+    await backend.write(third, noise(ROWS * WIDTH, 8))
+    backend.free(second)
+    const again = matrix(backend, "in place of the second")
+    assertEquals(pages(), before + 2)
+    assertEquals(await backend.read(again), new Float32Array(ROWS * WIDTH))
+    assertEquals(await backend.read(third), noise(ROWS * WIDTH, 8))
+  }))
+
+Deno.test("wasm: what a model needs is told before memory is taken", () =>
+  withBackend({ threads: 1, severalMemories: false }, (backend) => {
+    const weights = (count: number, readOnly: boolean) =>
+      Array.from(
+        { length: count },
+        (_, i) => ({ name: `w${i}`, shape: [2 ** 14, 2 ** 14], dtype: "f32", readOnly }) as const,
+      )
+    const before = backend.memory()
+    backend.checkRoom(weights(3, true), "a small model")
+    const error = assertThrows(() => backend.checkRoom(weights(5, true), "a large model"), BackendError)
+    assertEquals(error.reason, "OutOfMemory")
+    for (const part of ["a large model", "5120.0 MiB", "one memory", "Node from 22 on"]) {
+      assert(error.message.includes(part), error.message)
+    }
+    assertEquals(backend.memory(), before)
+    return withBackend({ threads: 1 }, (several) => {
+      several.checkRoom(weights(5, true), "a large model")
+      assertThrows(() => several.checkRoom(weights(5, false), "it trains whole"), BackendError, "5120.0 MiB")
+      const tensor = { name: "w", shape: [2 ** 15, 2 ** 15], dtype: "f32", readOnly: true } as const
+      assertThrows(() => several.checkRoom([tensor], "it"), BackendError, '"w" [32768,32768] takes 4096.0 MiB')
+      several.checkRoom([{ ...tensor, storage: "bf16" }], "it")
+      return Promise.resolve()
+    })
+  }))
+
+Deno.test("wasm: without further memories the first takes all that it can", () =>
+  withBackend({ threads: 1, severalMemories: false, frozenBytes: [0, 0] }, async (backend) => {
+    const slot = matrix(backend, "weights")
+    await backend.write(slot, noise(ROWS * WIDTH))
+    assertEquals(await backend.read(slot), noise(ROWS * WIDTH))
+    const error = assertThrows(() => matrix(backend, "too large", 2 ** 24), BackendError)
+    assert(error.message.includes("one memory of at most 4 GiB"), error.message)
+  }))
+
+Deno.test("wasm: what is read-only is refused where a program writes it", () =>
+  withBackend({ threads: 1 }, (backend) => {
+    const slot = matrix(backend, "weights")
+    const updates = [[slot, ops.full(0, [ROWS, WIDTH])] as const]
+    assertThrows(() => build({ name: "step", outputs: {}, updates }), ShapeError, "Slot weights is read-only")
+    return Promise.resolve()
+  }))

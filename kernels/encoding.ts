@@ -2,7 +2,10 @@
  * How memory holds numbers that programs read as f32: single elements of 16 bits, or blocks of several elements.
  * @module
  */
+import type { AffineBlocks, BlockFormat } from "../core/tensor/block_format.ts"
 import type { Code, ModuleBuilder, Target } from "./wasm/assembler.ts"
+
+export type { AffineBlocks, BlockFormat } from "../core/tensor/block_format.ts"
 
 /** Fields of every encoding. */
 export interface EncodingFormat {
@@ -39,20 +42,12 @@ export interface ElementEncoding extends EncodingFormat {
   }
 }
 
-/** Offsets of blocks whose numbers are `scale * q + offset`, one a block. */
-export interface AffineBlocks {
-  /** The offsets of whole blocks. */
-  readonly offsets: (bytes: Uint8Array) => Float32Array<ArrayBuffer>
-  /** Adds to the offsets of whole blocks, rounded as the encoding keeps them; scales and codes stay. */
-  readonly addOffsets: (bytes: Uint8Array, deltas: Float32Array) => void
-}
-
 /** An encoding of blocks along the last axis of what is stored, such as one scale and 32 small numbers. */
-export interface BlockEncoding extends EncodingFormat {
-  /** Elements of a block: a multiple of 8. */
-  readonly block: number
-  /** The offsets, where the numbers of a block are `scale * q + offset`. */
-  readonly affine?: AffineBlocks
+export interface BlockEncoding extends EncodingFormat, BlockFormat {
+  /** Bytes of a block. */
+  readonly blockBytes: number
+  /** What is left to do once all blocks of a tensor are encoded, in place: scales that are rounded together. Default: nothing. */
+  readonly settle?: (bytes: Uint8Array) => void
   /** The way back, for a host and for both backends. */
   readonly decode: {
     /** Decodes whole blocks; `to` has room for all. */
@@ -60,11 +55,17 @@ export interface BlockEncoding extends EncodingFormat {
     /** Four neighbours of the block at a byte address, from number `first` on, a multiple of 4; both may be used often. */
     readonly wasm: (module: ModuleBuilder, address: Code, first: Code) => Code
     /**
-     * A vec4<f32>: four neighbours of the block at a byte address, from number `first` on, a multiple of 4.
+     * A vec4<f32>: four neighbours of the block at a byte address, from number `first` on, a multiple of 4. An expression, or
+     * statements with the expression at the end; both arguments are names.
      *
-     * @param bytes Expression: the four bytes from any byte address on, as a u32, the first in the lowest.
+     * @param bytes Expression: the four bytes from any byte address on, as a u32, the first in the lowest; it costs half as
+     * much where `aligned` says that the address is a multiple of 4, for which `blockBytes` must be one.
      */
-    readonly wgsl: (address: string, first: string, bytes: (address: string) => string) => string
+    readonly wgsl: (
+      address: string,
+      first: string,
+      bytes: (address: string, aligned?: boolean) => string,
+    ) => string | ReadonlyArray<string>
   }
   /** WebAssembly of products that read whole blocks: `productsInGroups`. Default: products read fours of neighbours. */
   readonly products?: BlockProducts
@@ -96,6 +97,12 @@ export interface BlockProducts {
   readonly packDeep: (writing: BlockWriting, columns: number) => number
   /** Function `(b, bStride, k, to, apart)`: packs k rows of one block along the columns into panels [k][8] of f32. */
   readonly packWide: (writing: BlockWriting) => number
+}
+
+/** An encoding whose numbers are `scale * q + offset`, with one scale and one offset a block. */
+export interface AffineEncoding extends BlockEncoding {
+  /** The offsets. */
+  readonly affine: AffineBlocks
 }
 
 /** How memory holds numbers that programs read as f32. */

@@ -1,4 +1,5 @@
 import type * as Effect from "effect/Effect"
+import type { BlockFormat } from "../tensor/block_format.ts"
 import type { Rng } from "../tensor/operations/random.ts"
 import type { Shape } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts"
@@ -49,6 +50,20 @@ export interface BaseModel {
   readonly evaluate: (
     outputs: Readonly<Record<string, Tensor>>,
   ) => Effect.Effect<Readonly<Record<string, Float32Array>>, Error>
+}
+
+/** The base's frozen weights, by their Hugging Face names. */
+export interface FrozenWeights {
+  /** The base's tree. */
+  readonly modules: ReadonlyArray<ModuleInfo>
+  /** Numbers of a weight before memory rounded them to an encoding: as its file holds them, or as they were initialized. */
+  readonly stored: (key: string) => Effect.Effect<Float32Array, Error>
+  /** Whether memory holds a weight in blocks of an encoding. */
+  readonly inBlocks: (key: string) => boolean
+  /** Numbers as the memory of a weight would hold them. */
+  readonly rounded: (key: string, data: Float32Array) => Float32Array
+  /** Gives a weight other numbers, which memory rounds to its encoding. */
+  readonly write: (key: string, data: Float32Array) => Effect.Effect<void, Error>
 }
 
 /** A weight of the base model. */
@@ -164,8 +179,8 @@ export interface Contribution {
   /** Changes to the model. */
   readonly sites?: ReadonlyArray<Site>
   /**
-   * Selects base parameters that train too (a head, biases). If no plugin sets `sites` or `trains`, every parameter
-   * trains.
+   * Selects base parameters that train too (a head, biases). If no plugin sets `sites`, `trains` or `encodings`, every
+   * parameter trains.
    */
   readonly trains?: (module: ModuleInfo, parameter: string) => boolean
   /**
@@ -183,6 +198,18 @@ export interface Contribution {
   readonly figures?: (step: number) => Metrics
   /** Notes about the options for the user, such as names that match no module. */
   readonly notes?: (modules: ReadonlyArray<ModuleInfo>) => ReadonlyArray<string>
+  /**
+   * Encodings in blocks (`./kernels`) that memory keeps base parameters in, which then are frozen, by key: a parameter's
+   * Hugging Face name. What it leaves out is kept as `weights` of `Model.load` says. Two plugins that want another encoding of
+   * one parameter, a parameter that trains, and rows that are no whole blocks are a PluginError.
+   *
+   * @param stored Encodings that the model's files hold, by key; undefined before they are open, where only what does
+   * not depend on them is wanted. May throw a PluginError.
+   */
+  readonly encodings?: (
+    modules: ReadonlyArray<ModuleInfo>,
+    stored: ReadonlyMap<string, BlockFormat> | undefined,
+  ) => ReadonlyMap<string, BlockFormat>
   /** Changes of the base model from an earlier run, given its original tree. */
   readonly base?: (modules: ReadonlyArray<ModuleInfo>, tied: Readonly<Record<string, string>>) => BaseChanges
   /** Changes to the loss; `parameters` are keyed `<id>:objective.<name>`. */
@@ -204,6 +231,11 @@ export interface Contribution {
     own: ReadonlyArray<Parameter>,
     base: BaseModel,
   ) => Effect.Effect<ReadonlyArray<NamedValues>, Error>
+  /**
+   * Changes frozen weights of the base once they are loaded, and before the plugin's own first values are computed, whatever
+   * files those come from. Two plugins that change one weight are a PluginError.
+   */
+  readonly changesBase?: (weights: FrozenWeights) => Effect.Effect<void, Error>
   /** Saves and loads the plugin's parameters and the base parameters that it trains. */
   readonly artifacts?: {
     /** Files of an earlier run, from which `load` reads the initial values. */

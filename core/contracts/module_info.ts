@@ -1,3 +1,4 @@
+import type { BlockFormat } from "../tensor/block_format.ts"
 import type { Shape } from "../tensor/shape.ts"
 
 /** What a plugin sees of a module before any weight is loaded. */
@@ -15,6 +16,11 @@ export interface ModuleInfo {
   readonly sizes: Readonly<Record<string, number>>
   /** Shapes of the module's own parameters by name. */
   readonly parameters: Readonly<Record<string, Shape>>
+  /**
+   * Encodings in blocks that memory keeps the module's parameters in, by name. Undefined while it is not known what the
+   * model's files hold: a plan that needs one is made again when it is.
+   */
+  readonly encodings?: Readonly<Record<string, BlockFormat>>
   /** Whether the module is the model's output head, which `"all-linear"` excludes. */
   readonly outputHead: boolean
   /** The task whose head it belongs to, in a model of several: its path then begins with `heads.<task>.`. */

@@ -83,6 +83,7 @@ export type MergeInto = (scope: SiteScope, value: Tensor) => Tensor
  * the groups, [rows, groups]. Over a weight in affine blocks that the groups are multiples of, all codes stay as they are.
  */
 export interface MergeIntoOffsets {
+  /** [rows, groups]. */
   readonly offsets: (scope: SiteScope) => Tensor
 }
 

@@ -10,6 +10,8 @@ import type { StorageError } from "../formats/files/storage_error.ts"
 import type { SafetensorsError } from "../formats/safetensors/safetensors_error.ts"
 import type { Model } from "./model.ts"
 import type { ModelError } from "./model_error.ts"
+import type { Families } from "./load/families.ts"
+import type { GgufReport, SaveGgufError, SaveGgufOptions } from "./save/gguf/save_gguf.ts"
 import type { CheckpointOptions } from "./save/write_checkpoint.ts"
 
 /**
@@ -56,5 +58,24 @@ export function loadAdapters(
   return Effect.flatMap(
     Effect.promise(() => import("./save/mod.ts")),
     (saving) => saving.loadAdapters(model, directory),
+  )
+}
+
+/**
+ * Writes a causal language model as a GGUF file (version 3), for llama.cpp, Ollama and others: weights under that format's
+ * names and in its row orders, config and tokenizer as metadata, whole or not at all. Plugins that are on are merged: an
+ * update that is one number a group goes into the offsets of affine blocks, all codes as they are; a weight with another update
+ * is rounded to its type, and `accounts` say what that lost. The file is loaded and compared with the model on prompts before it
+ * takes its place; beyond the tolerance it fails with an {@link ExportError} and an older file stays. Fails before anything is
+ * written where the family has no names in GGUF, or the format cannot hold the tokenizer.
+ */
+export function saveGguf(
+  model: Model,
+  path: string,
+  options: SaveGgufOptions = {},
+): Effect.Effect<GgufReport, SaveGgufError, FileSystem.FileSystem | Families> {
+  return Effect.flatMap(
+    Effect.promise(() => import("./save/mod.ts")),
+    (saving) => saving.saveGguf(model, path, options),
   )
 }

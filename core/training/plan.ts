@@ -77,7 +77,8 @@ export function planRun(
   const { network } = model
   const taskOf = (name: string) => taskNamed(model, name)
   const wrong = (message: string) => new TrainingError({ reason: "Options", message })
-  const parameters = trainedParameters(model)
+  const isOfTasks = hasNamedTasks(model) && !isStreamed(data.train)
+  const parameters = trainedParameters(model, isOfTasks ? Object.keys(tasksOf(data.train)) : undefined)
   if (tokenizer.vocabSize > network.vocabSize) {
     throw wrong(
       `the tokenizer has ${tokenizer.vocabSize} tokens, the model ${network.vocabSize}: they do not belong together`,
@@ -107,7 +108,7 @@ export function planRun(
     : Object.fromEntries(Object.entries(encodeAll(data.train)).sort(([a], [b]) => a < b ? -1 : 1))
   if (streamed !== undefined) checkData({ ...streamed, rows: [] }, taskOf(DEFAULT_TASK))
   else if (Object.keys(inMemory).length === 0) throw wrong("the training split has no rows")
-  else checkAllTrain(model, inMemory, parameters)
+  else checkAllTrain(model, Object.keys(inMemory), Object.keys(options.retain ?? {}), parameters)
   const validation = encodeAll(data.validation)
   const retained = encodeAll(options.retain)
   const empty = Object.keys(options.retain ?? {}).filter((name) => !Object.hasOwn(retained, name))
@@ -252,23 +253,27 @@ function runPlan(
 }
 
 /** Throws {@link TrainingError} where a task of several has nothing to learn from, or with. */
-function checkAllTrain(model: Model, train: Plan["train"], trained: ReadonlyArray<ModelParameter>): void {
+function checkAllTrain(
+  model: Model,
+  train: ReadonlyArray<string>,
+  retained: ReadonlyArray<string>,
+  trained: ReadonlyArray<ModelParameter>,
+): void {
   if (!hasNamedTasks(model)) return
   const isFor = (name: string) => ({ tasks = [name] }: { readonly tasks?: ReadonlyArray<string> }) =>
     tasks.includes(name)
   const methods = model.contributions.filter(({ sites = [], trains }) => sites.length > 0 || trains !== undefined)
-  const left = Object.keys(model.tasks).filter((name) =>
+  const left = train.filter((name) =>
     !trained.some(isFor(name)) || !(trainsWhole(model.contributions) || methods.some(isFor(name)))
   )
   if (left.length > 0) {
     const message = `no method that trains is for ${JSON.stringify(left)}: give one, or train a view of the other tasks`
     throw new TrainingError({ reason: "Options", message })
   }
-  const idle = Object.keys(model.tasks).filter((name) => !Object.hasOwn(train, name))
+  const idle = Object.keys(model.tasks).filter((name) => !train.includes(name) && !retained.includes(name))
   if (idle.length === 0) return
-  const message = `the training split has no rows of ${
-    JSON.stringify(idle)
-  }: give some, or train a view of the other tasks`
+  const message = `the training split has no rows of ${JSON.stringify(idle)}: give some, train a view of the other ` +
+    "tasks, or give rows to `retain`, so that their heads stay as they are"
   throw new TrainingError({ reason: "Options", message })
 }
 

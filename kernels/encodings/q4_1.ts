@@ -1,4 +1,4 @@
-import type { BlockEncoding } from "../encoding.ts"
+import type { AffineEncoding } from "../encoding.ts"
 import { productsInGroups } from "../matmul/wasm/groups/products.ts"
 import { f32x4, v128 } from "../wasm/assembler.ts"
 import { codesAsFloats, codesInWgsl, nibblesOf, nibblesOfInWgsl, reciprocal } from "./parts/codes.ts"
@@ -14,7 +14,7 @@ const code = (x: number, least: number, inverse: number): number =>
  * Q4_1 of GGUF: 32 numbers `scale * q + offset` in 20 bytes, scale and offset in half precision, then q from 0 to 15:
  * number j in the lower half of byte j, number j + 16 in the upper.
  */
-export const Q4_1: BlockEncoding = {
+export const Q4_1: AffineEncoding = {
   name: "Q4_1",
   block: BLOCK,
   blockBytes: BYTES,
@@ -51,10 +51,10 @@ export const Q4_1: BlockEncoding = {
       const codes = codesAsFloats(nibblesOf(address, first, 4))
       return f32x4.add(f32x4.mul(f32x4.splat(loadHalf(address)), codes), f32x4.splat(loadHalf(address, 2)))
     },
-    wgsl: (address, first, bytes) => {
-      const pair = `unpack2x16float(${bytes(address)})`
-      return `(${pair}.x * ${codesInWgsl(nibblesOfInWgsl(address, first, bytes, 4))} + ${pair}.y)`
-    },
+    wgsl: (address, first, bytes) => [
+      `let pair = unpack2x16float(${bytes(address, true)});`,
+      `pair.x * ${codesInWgsl(nibblesOfInWgsl(address, first, (at) => bytes(at, true), 4))} + pair.y`,
+    ],
   },
   products: productsInGroups("Q4_1", {
     block: BLOCK,

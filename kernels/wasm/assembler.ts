@@ -184,7 +184,8 @@ export const v128:
   & Instructions<"not" | "anyTrue", Unary>
   & Instructions<"and" | "andnot" | "or" | "xor", Binary>
   & Instructions<"bitselect", Ternary>
-  & Instructions<"load" | "load32Splat" | "load64Splat" | "load32Zero" | "load64Zero" | "load16x4U" | "load16x4S", Load>
+  & Instructions<"load" | "load16Splat" | "load32Splat" | "load64Splat", Load>
+  & Instructions<"load32Zero" | "load64Zero" | "load16x4U" | "load16x4S", Load>
   & Instructions<"store", Store>
   & Instructions<"load32Lane" | "load64Lane", (lane: number, address: Code, vector: Code, offset?: number) => Code>
   & Instructions<"store32Lane" | "store64Lane", (lane: number, address: Code, vector: Code, offset?: number) => Code>
@@ -195,7 +196,7 @@ export const v128:
     ...each({ not: 77, anyTrue: 83 }, unary, SIMD),
     ...each({ and: 78, andnot: 79, or: 80, xor: 81 }, binary, SIMD),
     ...each({ bitselect: 82 }, ternary, SIMD),
-    ...each({ load: 0, load16x4S: 3, load16x4U: 4, load32Splat: 9, load64Splat: 10 }, load, SIMD),
+    ...each({ load: 0, load16x4S: 3, load16x4U: 4, load16Splat: 8, load32Splat: 9, load64Splat: 10 }, load, SIMD),
     ...each({ load32Zero: 92, load64Zero: 93 }, load, SIMD),
     ...each({ store: 11 }, store, SIMD),
     ...each(
@@ -220,6 +221,19 @@ const lanes = (extract: number, replace: number): {
   replaceLane: (vector, lane, value) => [vector, value, opcode(SIMD + replace), lane],
 })
 
+/** Sixteen lanes of bytes. */
+export const i8x16:
+  /* `swizzle(table, places)` is the byte of the table at each place, 0 for places from 16 on. */
+  & Instructions<"swizzle" | "sub" | "eq", Binary>
+  /* Lanes 0..15 are those of `a`, 16..31 those of `b`. */
+  & Instructions<"shuffle", (a: Code, b: Code, lanes: ReadonlyArray<number>) => Code> = {
+    ...each({ swizzle: 14, eq: 35, sub: 113 }, binary, SIMD),
+    shuffle: (a, b, lanes) => [a, b, opcode(SIMD + 13), lanes],
+  }
+
+/** Eight lanes of 16 bits. Shifts take an i32 count. */
+export const i16x8: Instructions<"shl" | "shrU", Binary> = each({ shl: 139, shrU: 141 }, binary, SIMD)
+
 /** Four lanes of i32. Comparisons give all ones or zeros; shifts take an i32 count. */
 export const i32x4:
   & Instructions<"splat" | "abs" | "neg" | "truncSat" | "allTrue" | "bitmask", Unary>
@@ -230,14 +244,15 @@ export const i32x4:
   >
   & Instructions<"extractLane", (vector: Code, lane: number) => Code>
   & Instructions<"replaceLane", (vector: Code, lane: number, value: Code) => Code>
-  /* The four lowest bytes of a vector, each with its sign extended to a lane. */
-  & Instructions<"fromBytesS", Unary>
-  /* The four lowest 16 bits, likewise. */
+  /* The four lowest bytes of a vector, each with its sign (S) or zeros (U) extended to a lane. */
+  & Instructions<"fromBytesS" | "fromBytesU", Unary>
+  /* The four lowest 16 bits, each with its sign extended. */
   & Instructions<"fromHalvesS", Unary>
   /* One constant in all lanes. */
   & Instructions<"const", (value: number) => Code> = {
-    fromBytesS: (a) => [a, opcode(SIMD + 135), opcode(SIMD + 167)],
     fromHalvesS: unary(opcode(SIMD + 167)),
+    fromBytesS: (a) => [a, opcode(SIMD + 135), opcode(SIMD + 167)],
+    fromBytesU: (a) => [a, opcode(SIMD + 137), opcode(SIMD + 169)],
     ...each({ splat: 17, abs: 160, neg: 161, truncSat: 248, allTrue: 163, bitmask: 164 }, unary, SIMD),
     ...each({ eq: 55, ne: 56, ltS: 57, ltU: 58, gtS: 59, gtU: 60, leS: 61, leU: 62, geS: 63, geU: 64 }, binary, SIMD),
     ...each({ shl: 171, shrS: 172, shrU: 173, add: 174, sub: 177, mul: 181 }, binary, SIMD),

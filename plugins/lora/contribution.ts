@@ -11,12 +11,12 @@ import { isSaved, targetRule } from "./targets.ts"
 const NO_CHANGES: BaseChanges = { config: {}, weights: [] }
 
 export function contributionOf(options: ResolvedOptions, saved?: Saved): Contribution {
-  const { id, bias, origin: _, ...settings } = options
+  const { id, bias, origin: _, variant, ...settings } = options
   const isTarget = targetRule(options)
   let seen: SeenBase = { changes: NO_CHANGES, tied: {} }
   return {
     id,
-    settings: { bias, ...settings },
+    settings: { bias, ...settings, ...variant?.settings },
     sites: sitesOf(options),
     base: (modules, tied) => {
       checkNames(options, modules)

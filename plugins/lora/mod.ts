@@ -37,6 +37,7 @@ import { contributionOf } from "./contribution.ts"
 import { type LoraOptions, type Origin, type ResolvedOptions, resolveOptions } from "./options.ts"
 
 import type { Saved } from "./saved.ts"
+import type { LoraVariant, VariantFields } from "./variant.ts"
 
 export type { Plugins, PluginsService } from "../../core/contracts/plugins.ts"
 export type { FloatDType } from "../../core/formats/safetensors/safetensors.ts"
@@ -49,6 +50,11 @@ export type { CombinedModule, CombineReport } from "./combine/combine_adapters.t
 export { CombineError, type CombineErrorFields } from "../../core/weights/combine/combine_error.ts"
 export type { CombinationType, CombineOptions } from "./combine/combine_options.ts"
 export type { AdapterSource } from "./combine/combine_sources.ts"
+export { A, B, narrowProduct } from "./low_rank.ts"
+export { type Named, rankAndScale, type RankOptions, targetRule } from "./targets.ts"
+export type { Saved, SeenBase } from "./saved.ts"
+export type { LoraVariant, VariantFields } from "./variant.ts"
+export type { GroupPooling, LoftqBase } from "../peft_format/mod.ts"
 export type { LoraInitialization, LoraOptions, OptionWithoutDefault, Origin, ResolvedOptions } from "./options.ts"
 
 /** The adapters of a program. `model.view` switches them on and off, `Model.merge` merges them, by their ids. */
@@ -93,10 +99,57 @@ export function fromPeft(
     Lora,
     Effect.gen(function* () {
       const { readSaved } = yield* Effect.promise(() => import("./files/mod.ts"))
-      const { options, origin, saved } = yield* readSaved(directory, name)
+      const { options, origin, saved } = yield* readSaved(directory, name, true)
       return yield* provide({ ...options, ...more }, origin, saved)
     }),
   )
+}
+
+/** A saved adapter, as {@link readAdapter} gives it. */
+export interface SavedAdapter {
+  /** Its options. */
+  readonly options: LoraOptions
+  /** What its files say beside them. */
+  readonly origin: Origin
+  /** The files. */
+  readonly saved: Saved
+  /** Their fields of variants. */
+  readonly fields: VariantFields
+}
+
+/** For authors of variants: a saved adapter, for {@link variantOf}. */
+export function readAdapter(
+  directory: string,
+  name: string,
+): Effect.Effect<SavedAdapter, PeftError | StorageError, FileSystem.FileSystem> {
+  return Effect.flatMap(
+    Effect.promise(() => import("./files/mod.ts")),
+    ({ readSaved }) => readSaved(directory, name, false),
+  )
+}
+
+/**
+ * For authors of variants: options in force and the contribution of an adapter. Throws {@link PluginError} on options that
+ * make no sense.
+ */
+export function variantOf(
+  variant: LoraVariant,
+  options: LoraOptions,
+  from?: SavedAdapter,
+): readonly [ResolvedOptions, Contribution] {
+  const resolved = resolveOptions({ ...from?.options, ...options }, from?.origin, variant)
+  return [resolved, contributionOf(resolved, from?.saved)]
+}
+
+/** For authors of variants: the layer's service, of an adapter among all others, with its contribution. */
+export function adapterService(
+  [resolved, contribution]: readonly [ResolvedOptions, Contribution],
+): Effect.Effect<readonly [LoraService, Contribution], PluginError, Plugins> {
+  return Effect.map(collect(contribution, resolved.name, resolved), (adapters) => {
+    const merged: LoraService["saveMerged"] = (model, names, directory, checkpoint = {}) =>
+      saveMerged(model, directory, { ...checkpoint, only: names.map((name) => `lora/${name}`) })
+    return [{ adapters, saveMerged: merged }, contribution] as const
+  })
 }
 
 const collect = collection<ResolvedOptions>()
@@ -106,15 +159,12 @@ function provide(
   origin?: Origin,
   saved?: Saved,
 ): Effect.Effect<readonly [LoraService, Contribution], PluginError, Plugins> {
-  return Effect.gen(function* () {
-    const [resolved, contribution] = yield* attempt(() => {
+  return Effect.flatMap(
+    attempt(() => {
       const resolved = resolveOptions(options, origin)
       return [resolved, contributionOf(resolved, saved)] as const
-    }, PluginError)
-    const adapters = yield* collect(contribution, resolved.name, resolved)
-    const merged: LoraService["saveMerged"] = (model, names, directory, checkpoint = {}) =>
-      saveMerged(model, directory, { ...checkpoint, only: names.map((name) => `lora/${name}`) })
-    return [{ adapters, saveMerged: merged }, contribution] as const
-  })
+    }, PluginError),
+    adapterService,
+  )
 }
 export { OPTIONS as options } from "./options.ts"

@@ -2,6 +2,7 @@ import { readPattern } from "../../core/model/sites/selector.ts"
 import * as field from "../../core/options/fields.ts"
 import { demandOf, methodName, methodOptions } from "../../core/options/method_options.ts"
 import type { OptionTable, Resolved } from "../../core/options/field.ts"
+import type { LoraVariant } from "./variant.ts"
 import type { PeftTaskType } from "../peft_names/mod.ts"
 
 /** Options of LoRA, with PEFT's meaning and defaults. */
@@ -86,6 +87,8 @@ export interface ResolvedOptions
   readonly layersPattern: ReadonlyArray<string>
   /** What the files say that it was loaded from. */
   readonly origin?: Origin
+  /** What stands in the place of LoRA's update at Linear modules. */
+  readonly variant?: LoraVariant
 }
 
 /** What the files of an adapter say beside its options. */
@@ -169,9 +172,9 @@ const STORED: typeof OPTIONS = {
  *
  * @param origin What the files of an adapter say, if it comes from some.
  */
-export function resolveOptions(options: LoraOptions, origin?: Origin): ResolvedOptions {
+export function resolveOptions(options: LoraOptions, origin?: Origin, variant?: LoraVariant): ResolvedOptions {
   const { layersToTransform: given = [], layersPattern: lists, ...resolved } = methodOptions(
-    "lora",
+    variant?.method ?? "lora",
     origin === undefined ? OPTIONS : STORED,
     options,
   )
@@ -188,6 +191,7 @@ export function resolveOptions(options: LoraOptions, origin?: Origin): ResolvedO
     layersPattern,
     ...(layersToTransform.length === 0 ? {} : { layersToTransform }),
     ...(origin === undefined ? {} : { origin }),
+    ...(variant === undefined ? {} : { variant }),
   }
 }
 

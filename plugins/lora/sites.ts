@@ -46,9 +46,11 @@ export function sitesOf(options: ResolvedOptions): ReadonlyArray<Site> {
             }" ends in one of modulesToSave; say more of that name, or leave out the module`,
         )
       }
-      if (module.kind === "Linear") return planLinear(options, module)
-      if (module.kind === "Embedding") return planEmbedding(options, module)
-      throw pluginError(id, `LoRA adapts Linear and Embedding modules; "${module.path}" is ${module.kind}`)
+      if (module.kind === "Linear") return (options.variant?.plan ?? planLinear)(options, module)
+      const isOther = options.variant?.plan !== undefined
+      if (module.kind === "Embedding" && !isOther) return planEmbedding(options, module)
+      const kinds = isOther ? "it adapts Linear" : "LoRA adapts Linear and Embedding"
+      throw pluginError(id, `${kinds} modules; "${module.path}" is ${module.kind}`)
     },
   }
   const own: Site = {

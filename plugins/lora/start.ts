@@ -8,7 +8,7 @@ import type { Parameter } from "../../core/contracts/parameter.ts"
 import * as ops from "../../core/tensor/ops.ts"
 import type { Rng } from "../../core/tensor/operations/random.ts"
 import type { Tensor } from "../../core/tensor/tensor.ts"
-import { type Matrix, subspaceSvd, svd, thinQr } from "../../core/weights/combine/decompose.ts"
+import { halves, type Matrix, subspaceSvd, svd, thinQr } from "../../core/weights/combine/decompose.ts"
 import { grouped } from "./grouped.ts"
 import { A, B, INITIAL_A, INITIAL_B, lowRankWeight, MAGNITUDE, rowLengths } from "./low_rank.ts"
 import { type ResolvedOptions, startsFromBase } from "./options.ts"
@@ -114,11 +114,6 @@ function factorsOf(
     return { a: Float32Array.from(upper.data), b: Float32Array.from(q.data) }
   }
   const [, rounds] = String(initLoraWeights).split("_niter_")
-  const { left, values, right } = rounds === undefined ? svd(weight, r) : subspaceSvd(weight, r, Number(rounds))
-  const roots = values.map((value) => Math.sqrt(value / Math.abs(scale)))
-  // A negative scale goes into B.
-  return {
-    a: Float32Array.from(right.data, (value, i) => value * roots[Math.floor(i / weight.columns)]),
-    b: Float32Array.from(left.data, (value, i) => value * roots[i % r] * Math.sign(scale)),
-  }
+  const { left, right } = halves(rounds === undefined ? svd(weight, r) : subspaceSvd(weight, r, Number(rounds)), scale)
+  return { a: Float32Array.from(right.data), b: Float32Array.from(left.data) }
 }

@@ -9,7 +9,8 @@ import { endsIn, isAllLinear, matcher, readPattern } from "../../core/model/site
 import { adapterPath, isHead } from "../peft_names/mod.ts"
 import { AT_END, OF_LAYERS, type ResolvedOptions, WITHIN } from "./options.ts"
 
-type Named = Pick<ModuleInfo, "path" | "backbone">
+/** What names a module. */
+export type Named = Pick<ModuleInfo, "path" | "backbone">
 
 /** A module's path as the adapter's options and files name it; empty for a module that they do not know. */
 export function pathIn({ origin }: Pick<ResolvedOptions, "origin">, module: Named): string {
@@ -89,6 +90,7 @@ export type RankOptions =
   & Pick<ResolvedOptions, "r" | "loraAlpha" | "useRslora" | "rankPattern" | "alphaPattern">
   & Partial<Pick<ResolvedOptions, "id" | "origin">>
 
+/** Rank of the update at a module, and its factor: `loraAlpha / r`, or `loraAlpha / sqrt(r)`. */
 export function rankAndScale(options: RankOptions, module: Named): { readonly r: number; readonly scale: number } {
   const path = pathIn(options, module)
   const r = byPattern(options, "rankPattern", path)?.[1] ?? options.r

@@ -61,6 +61,8 @@ export interface WeightsContext {
   readonly modules: ReadonlyArray<ModuleInfo>
   /** Where the config says that the base model was loaded from; empty for nowhere. */
   readonly baseModel: string
+  /** Inputs for which A has one column. Default 1. */
+  readonly groupSize?: number
   /** Names of PEFT's that may be there and play no part. */
   readonly passOver?: ReadonlySet<string>
 }
@@ -74,8 +76,9 @@ export function decodeWeights(
   bytes: Uint8Array,
   wanted: ReadonlyArray<Parameter>,
   file: string,
-  { modules, baseModel, passOver = new Set() }: WeightsContext = { modules: [], baseModel: "" },
+  context: WeightsContext = { modules: [], baseModel: "" },
 ): ReadonlyArray<NamedValues> {
+  const { modules, passOver = new Set() } = context
   const stored = openAdapterWeights(bytes, file, modules)
   const names = peftNames(wanted)
   const isThere = (parameter: Parameter) => stored.shapes.has(names.get(parameter)!)
@@ -85,6 +88,6 @@ export function decodeWeights(
   const shapes = new Map(own.map((parameter) => [names.get(parameter)!, parameter.shape]))
   const frozen = own.map(({ module }) => `${PREFIX}${module}.base_layer.weight`).filter((name) => !shapes.has(name))
   const found = differences(stored.shapes, shapes, new Set([...passOver, ...frozen]))
-  checkTensors(found, file, likelyReason(found, stored.shapes, { modules, baseModel }))
+  checkTensors(found, file, likelyReason(found, stored.shapes, context))
   return own.map((parameter) => ({ parameter, data: stored.read(names.get(parameter)!) }))
 }

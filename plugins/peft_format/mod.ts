@@ -7,7 +7,13 @@ export { decodeWeights, encodeWeights, openAdapterWeights, peftNames, type Weigh
 export { decodeAllWeights } from "./all_weights.ts"
 export { initTokens } from "./lora/init_text.ts"
 export { linearRows } from "./lora/linear_rows.ts"
-export { decodeLoraConfig, encodeLoraConfig, type PeftLoraConfig } from "./lora/lora_config.ts"
+export {
+  decodeLoraConfig,
+  encodeLoraConfig,
+  type GroupPooling,
+  type LoftqBase,
+  type PeftLoraConfig,
+} from "./lora/lora_config.ts"
 export { nearest } from "../../core/formats/json/nearest.ts"
 export {
   decodePromptConfig,

@@ -26,12 +26,14 @@ export interface WholeFileWriter {
  * bytes are on the disk. On failure or interruption the older file stays as it was.
  *
  * @param mode Permissions, of which the umask is taken away. Default 0o666.
+ * @param check Looks at the whole file, under a temporary name, before it takes its place. Default: nothing.
  */
-export function writeFileWith<E, R>(
+export function writeFileWith<E, R, E2 = never, R2 = never>(
   path: string,
   write: (file: WholeFileWriter) => Effect.Effect<void, E, R>,
   mode = 0o666,
-): Effect.Effect<void, E | StorageError, R | FileSystem.FileSystem> {
+  check: (temporary: string) => Effect.Effect<void, E2, R2> = () => Effect.void,
+): Effect.Effect<void, E | E2 | StorageError, R | R2 | FileSystem.FileSystem> {
   return Effect.gen(function* () {
     const fs = yield* fileSystem
     const temporary = `${path}.tmp-${suffix()}`
@@ -43,6 +45,7 @@ export function writeFileWith<E, R>(
       yield* file.sync.pipe(Effect.mapError(failed))
     }))
     yield* fill.pipe(
+      Effect.andThen(check(temporary)),
       Effect.andThen(fs.rename(temporary, path).pipe(Effect.mapError(failed))),
       Effect.onExit((exit) =>
         Exit.isSuccess(exit) ? Effect.void : Effect.ignore(fs.remove(temporary, { force: true }))

@@ -69,7 +69,8 @@ class ByteSink {
   string(value: string): void {
     const bytes = encoder.encode(value)
     this.uint64(bytes.length)
-    this.#bytes.set(bytes, this.#room(bytes.length))
+    const at = this.#room(bytes.length)
+    this.#bytes.set(bytes, at)
   }
 
   pad(alignment: number): void {

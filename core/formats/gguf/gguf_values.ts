@@ -2,7 +2,7 @@
  * Values of metadata, read from a file's bytes.
  * @module
  */
-import { ByteCursor } from "./byte_cursor.ts"
+import type { ByteCursor } from "./byte_cursor.ts"
 import { GGUF_VALUE_TYPES, type GgufArray, type GgufValue, type GgufValueType } from "./gguf_types.ts"
 
 /** How numbers of a type lie in a file. */

@@ -31,23 +31,30 @@ export interface GgufTensorSource extends GgufTensorInfo {
  * interruption nothing is left, and an older file of that name stays.
  *
  * @param mode Permissions of the file. Default 0o666.
+ * @param check Looks at the file before it takes its place, as of `writeFileWith`. Default: nothing.
  */
-export function writeGguf(
+export function writeGguf<E = never, R = never>(
   path: string,
   metadata: GgufMetadata,
   tensors: ReadonlyArray<GgufTensorSource>,
   mode?: number,
-): Effect.Effect<void, GgufError | StorageError, FileSystem.FileSystem> {
+  check?: (temporary: string) => Effect.Effect<void, E, R>,
+): Effect.Effect<void, GgufError | StorageError | E, FileSystem.FileSystem | R> {
   return Effect.gen(function* () {
     const header = yield* attempt(() => encodeGgufHeader(metadata, tensors, path), GgufError)
-    yield* writeFileWith(path, (file) =>
-      Effect.gen(function* () {
-        yield* file.write(header.bytes)
-        for (const tensor of tensors) {
-          yield* writeTensor(file, tensor, path)
-          yield* file.write(new Uint8Array(padding(tensorBytes(tensor), header.alignment)))
-        }
-      }), mode)
+    yield* writeFileWith(
+      path,
+      (file) =>
+        Effect.gen(function* () {
+          yield* file.write(header.bytes)
+          for (const tensor of tensors) {
+            yield* writeTensor(file, tensor, path)
+            yield* file.write(new Uint8Array(padding(tensorBytes(tensor), header.alignment)))
+          }
+        }),
+      mode,
+      check,
+    )
   })
 }
 

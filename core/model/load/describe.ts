@@ -50,13 +50,15 @@ export interface Description {
   /** Ties that the config asks for. */
   readonly tied: Ties
   readonly seed: number
+  /** Whether the base trains only where plugins say so. */
+  readonly frozen: boolean
 }
 
 /** Reads a config with its family and the plugins. */
 export function describe(
   given: ConfigReader,
   directory: string,
-  options: TaskOptions & { readonly seed: number },
+  options: TaskOptions & { readonly seed: number; readonly frozen?: boolean },
 ): Effect.Effect<Description, ModelError | PluginError | JsonError, Plugins | Families> {
   return Effect.gen(function* () {
     const tasks = yield* attempt(() => tasksIn(options), ModelError)
@@ -118,6 +120,7 @@ export function describe(
       parameters,
       tied,
       seed: options.seed,
+      frozen: options.frozen ?? false,
     }
   })
 }

@@ -23,6 +23,7 @@ import { OBJECT, PATH, wrongArgument } from "../../options/argument.ts"
 import type { Field } from "../../options/field.ts"
 import { formatOf } from "../../weights/checkpoint_format.ts"
 import type { StoredTensor } from "../../weights/stored_tensor.ts"
+import type { BlockFormat } from "../../tensor/block_format.ts"
 import type { Ties } from "../../weights/weight_map.ts"
 import { firstValues } from "./first_values.ts"
 import { writeParameters } from "../sites/adapters.ts"
@@ -31,6 +32,7 @@ import type { Model } from "../model.ts"
 import { ModelError } from "../model_error.ts"
 import { assemble } from "./assemble.ts"
 import { describe } from "./describe.ts"
+import { storedBlocks, type WantedEncodings } from "./encodings.ts"
 import { earlierValues } from "./earlier_values.ts"
 import { writeInitialValues } from "./initial_values.ts"
 import {
@@ -76,25 +78,37 @@ export function load(
     const files = yield* Effect.promise(() => import("./stored/stored_weights.ts"))
     yield* files.checkPlain(path, config.record)
     const description = yield* describe(config, path, own)
-    const resolve = (tied: Ties, fresh: ReadonlySet<string>) =>
-      attempt(() => resolveMethods(description, tied, fresh), PluginError)
+    const resolve = (...given: [Ties, ReadonlySet<string>, ReadonlyMap<string, BlockFormat>?]) =>
+      attempt(() => resolveMethods(description, ...given), PluginError)
     // What cannot work together is told before the files are opened.
-    const early = yield* resolve(description.tied, new Set())
-    const { tensors, notes: told, ...found } = yield* files.storedWeights(
-      description,
-      head,
-      format.open(path, families),
-    )
-    const resolved = found.fresh.size === 0 ? early : yield* resolve(found.tied, found.fresh)
-    const structure = structureOf(description, resolved, found)
+    yield* resolve(description.tied, new Set())
+    const open = format.open(path, families)
+    const { tensors, notes: told, ...found } = yield* files.storedWeights(description, head, open)
+    const stored = weights === "stored" ? storedBlocks(tensors) : new Map<string, BlockFormat>()
+    const resolved = yield* resolve(found.tied, found.fresh, stored)
+    const structure = yield* attempt(() => structureOf(description, resolved, found), PluginError)
     const earlier = yield* earlierValues(structure)
     const notes = [...setUpNotes(structure), ...told, ...newNotes(structure, earlier)]
-    const model = yield* assemble(structure, notes, storageIn(tensors, weights))
+    const model = yield* assemble(structure, notes, storageIn(tensors, weights, resolved.encodings))
     const { changed: { weights: replaced }, seed } = structure
     yield* files.writeFromFiles(model, yield* writeInitialValues(model, { earlier, replaced, files: tensors, seed }))
+    yield* changeBase(model, seed, tensors)
     yield* writeParameters(model, yield* firstValues(model, seed, earlier))
     return model
   })
+}
+
+/** Lets plugins change frozen weights of the base, where any does. */
+function changeBase(
+  model: Model,
+  seed: number,
+  files: ReadonlyMap<string, StoredTensor>,
+): Effect.Effect<void, PluginError | BackendError> {
+  if (!model.contributions.some(({ changesBase }) => changesBase !== undefined)) return Effect.void
+  return Effect.flatMap(
+    Effect.promise(() => import("./stored/change_base.ts")),
+    ({ changeBase }) => changeBase(model, { seed, files }),
+  )
 }
 
 /** Makes a model with new weights from the content of a `config.json`: for pretraining and comparisons. */
@@ -107,12 +121,15 @@ export function initialize(
     const own = yield* attempt(() => resolveLoad(INITIALIZE_OPTIONS, options), ModelError)
     const description = yield* describe(new ConfigReader("config", config), "", own)
     const found = foundInConfig(description)
-    const resolved = yield* attempt(() => resolveMethods(description, found.tied, found.fresh), PluginError)
-    const structure = structureOf(description, resolved, found)
+    const structure = yield* attempt(
+      () => structureOf(description, resolveMethods(description, found.tied, found.fresh, new Map()), found),
+      PluginError,
+    )
     const earlier = yield* earlierValues(structure)
-    const model = yield* assemble(structure, setUpNotes(structure), () => "f32")
+    const model = yield* assemble(structure, setUpNotes(structure), storageIn(new Map(), "f32", structure.encodings))
     const { seed, changed: { weights: replaced } } = structure
     yield* writeInitialValues(model, { earlier, replaced, files: new Map(), seed })
+    yield* changeBase(model, seed, new Map())
     yield* writeParameters(model, yield* firstValues(model, seed, earlier))
     return model
   })
@@ -128,8 +145,11 @@ function checked(name: string, value: unknown, field: Field<unknown>): Effect.Ef
 function storageIn(
   tensors: ReadonlyMap<string, StoredTensor>,
   weights: "stored" | WeightEncoding,
+  wanted: WantedEncodings,
 ): (parameter: Parameter) => WeightEncoding {
   return ({ key, shape }) => {
+    const own = wanted.get(key)?.encoding
+    if (own !== undefined) return own
     if (shape.length < 2) return "f32"
     if (weights !== "stored") return shape.at(-1)! % encodingOf(weights).block === 0 ? weights : "f32"
     const { packed, dtype } = tensors.get(key) ?? {}

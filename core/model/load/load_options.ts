@@ -41,6 +41,11 @@ export interface LoadOptions extends InitializeOptions {
    * under its name, and starts a new one where there is none. Default `"stored"`.
    */
   readonly head?: "stored" | "new"
+  /**
+   * Whether the base stays as it is where no plugin says what trains, to compute with the model alone: its matrices then
+   * keep their encoding (see `weights`). Default false: without plugins all of it trains, in f32.
+   */
+  readonly frozen?: boolean
 }
 
 /** A value that no file can hold. */
@@ -86,6 +91,7 @@ export const LOAD_OPTIONS: OptionTable<LoadOptions, keyof TaskOptions> = {
     default: "stored",
     doc: "Keep the model's own classifier, or start a new one",
   }),
+  frozen: field.boolean({ default: false, doc: "Keep the base as it is where no plugin says what trains" }),
 }
 
 /** Checks options and fills in defaults. Throws {@link ModelError} that names every wrong one. */

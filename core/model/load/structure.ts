@@ -1,12 +1,14 @@
 import type { ModuleInfo } from "../../contracts/module_info.ts"
 import type { Parameter } from "../../contracts/parameter.ts"
 import { PluginError } from "../../contracts/plugin_error.ts"
+import type { BlockFormat } from "../../tensor/block_format.ts"
 import { isOptional, type Ties, tiesOf } from "../../weights/weight_map.ts"
 import type { ModelTask } from "../heads/model_task.ts"
 import type { Model } from "../model.ts"
 import { unmatched } from "../sites/selector.ts"
 import { longestPrefix, resolveSites, type SiteTable } from "../sites/sites.ts"
 import type { Description } from "./describe.ts"
+import { checkFrozen, type WantedEncodings, wantedEncodings, withEncodings } from "./encodings.ts"
 import { checkTied, trainableOf } from "./trainable.ts"
 
 /** What files say of a model. */
@@ -25,28 +27,34 @@ export interface Structure extends Omit<Description, "parameters" | keyof FoundI
   /** Base parameters, tied ones once. */
   readonly base: ReadonlyArray<Parameter>
   readonly sites: SiteTable
+  /** What plugins want base parameters to be kept in, by key. */
+  readonly encodings: WantedEncodings
   readonly trains: (parameter: Parameter) => boolean
 }
 
 /** Methods at their modules. */
-export interface Resolved extends Pick<Structure, "network" | "modules" | "sites"> {}
+export interface Resolved extends Pick<Structure, "network" | "modules" | "sites" | "encodings"> {}
 
 /**
  * Resolves methods' sites. Throws {@link PluginError} where methods do not fit the model or each other.
  *
  * @param fresh Keys of base parameters that start new: modules of nothing else count as head, so that methods which adapt
  * all else leave them alone.
+ * @param stored Encodings in blocks that the files hold; undefined before they are open.
  */
 export function resolveMethods(
   { contributions, parameters, modules: all, network }: Description,
   tied: Ties,
   fresh: ReadonlySet<string>,
+  stored: ReadonlyMap<string, BlockFormat> | undefined,
 ): Resolved {
   const isNew = ({ path }: ModuleInfo) => {
     const own = parameters.filter(({ key, module }) => module === path && !Object.hasOwn(tied, key))
     return own.length > 0 && own.every(({ key }) => fresh.has(key))
   }
-  const modules = all.map((module) => isNew(module) ? { ...module, outputHead: true } : module)
+  const plain = all.map((module) => isNew(module) ? { ...module, outputHead: true } : module)
+  const encodings = wantedEncodings({ contributions, modules: plain, parameters }, tied, stored)
+  const modules = withEncodings(plain, tied, encodings, stored)
   const sites = resolveSites(modules, contributions)
   const taken = longestPrefix(sites.byModule, "Attention") + longestPrefix(sites.byModule, "Backbone")
   const maxPositions = network.maxPositions - taken
@@ -55,7 +63,7 @@ export function resolveMethods(
     throw new PluginError({ plugin: "plugins", message })
   }
   checkTied(tied, modules, contributions)
-  return { network: { ...network, maxPositions }, modules, sites }
+  return { network: { ...network, maxPositions }, modules, sites, encodings }
 }
 
 /** What holds of a model without files: all that files may lack starts new. */
@@ -69,12 +77,16 @@ export function foundInConfig({ tasks, tied, record }: Description): FoundInFile
   return { tasks: Object.fromEntries(own), tied, record, fresh: new Set(fresh) }
 }
 
-/** Everything that is known of a model, from config, methods and files. */
+/**
+ * Everything that is known of a model, from config, methods and files. Throws {@link PluginError} where what trains is to
+ * be kept in blocks.
+ */
 export function structureOf(description: Description, resolved: Resolved, found: FoundInFiles): Structure {
   const { parameters, ...described } = description
   const { fresh, tied } = found
   const base = parameters.filter(({ key }) => !Object.hasOwn(tied, key))
-  const trains = trainableOf({ contributions: described.contributions, ...resolved, base, fresh })
+  const trains = trainableOf({ ...described, ...resolved, base, fresh })
+  checkFrozen(base, trains, resolved.encodings)
   return { ...described, ...resolved, ...found, base, trains }
 }
 

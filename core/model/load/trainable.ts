@@ -14,18 +14,22 @@ interface Given {
   readonly sites: SiteTable
   /** Keys of base parameters that start new. */
   readonly fresh: ReadonlySet<string>
+  /** Whether nothing trains that no plugin names. */
+  readonly frozen: boolean
 }
 
-/** Whether all base parameters train: no plugin changes the model or says what trains. */
+/** Whether all base parameters train: no plugin changes the model or says what trains or is encoded. */
 export function trainsWhole(contributions: ReadonlyArray<Contribution>): boolean {
-  return !contributions.some(({ sites, trains }) => trains !== undefined || (sites ?? []).length > 0)
+  return !contributions.some(({ sites = [], trains, encodings }) =>
+    trains !== undefined || encodings !== undefined || sites.length > 0
+  )
 }
 
 /** Which parameters train. */
 export function trainableOf(
-  { contributions, modules, base, sites, fresh }: Given,
+  { contributions, modules, base, sites, fresh, frozen }: Given,
 ): (parameter: Parameter) => boolean {
-  const whole = trainsWhole(contributions)
+  const whole = !frozen && trainsWhole(contributions)
   // With a method, a new module trains whole only if its start is random: any other start is the same in every run, so
   // that files of methods need not hold it.
   const random = new Set(

@@ -38,14 +38,16 @@ export interface Folded {
 }
 
 /**
- * Weights with updates in them, once they are known to be finite.
- *
- * @param float Whether those in blocks become whole weights too.
+ * What becomes of weights in blocks: updates must fit their offsets, go into them where they fit, or such weights become
+ * whole ones too.
  */
+export type InBlocks = "offsets" | "either" | "whole"
+
+/** Weights with updates in them, once they are known to be finite. */
 export function foldedWeights(
   model: Model,
   names: ReadonlyArray<string> | undefined,
-  float: boolean,
+  blocks: InBlocks,
 ): Effect.Effect<Folded, ModelError | PluginError | BackendError> {
   return Effect.gen(function* () {
     const folded = yield* attempt(
@@ -55,9 +57,9 @@ export function foldedWeights(
         const trained = (key: string) => (model.folded.get(key) ?? memory.get(key))?.tensor ?? model.tensor(key, false)
         const loaded = (key: string) => (model.folded.get(key)?.original ?? memory.get(key)?.original)?.tensor
         const slotOf = (key: string) => (model.folded.get(key) ?? memory.get(key))?.slot
-        const { weights, offsets } = fold(model, ids, trained, (key) => float ? undefined : slotOf(key))
+        const { weights, offsets } = fold(model, ids, trained, slotOf, blocks)
         // What trains is kept in no blocks.
-        const { weights: originals } = fold(model, ids, loaded, () => undefined)
+        const { weights: originals } = fold(model, ids, loaded, slotOf, "whole")
         const viewed = (key: string) => (model.tensor(key, false) === trained(key) ? weights : originals).get(key)
         return { ids, weights, offsets, originals, viewed }
       },
@@ -98,13 +100,14 @@ function chosen(model: Model, names: ReadonlyArray<string> | undefined): Readonl
  * fold.
  *
  * @param from What a weight is without them; undefined leaves it out.
- * @param kept Memory of a weight that stays in its encoding, if that is in blocks.
+ * @param slotOf Memory of a weight.
  */
 function fold(
   model: Model,
   ids: ReadonlyArray<string>,
   from: (key: string) => Tensor | undefined,
-  kept: (key: string) => Slot | undefined,
+  slotOf: (key: string) => Slot | undefined,
+  blocks: InBlocks,
 ): Pick<Folded, "weights" | "offsets"> {
   const tied = new Set([...Object.keys(model.tied), ...Object.values(model.tied)])
   const weights = new Map<string, Tensor>(), offsets = new Map<string, Tensor>()
@@ -126,13 +129,16 @@ function fold(
       for (const [name, into] of Object.entries(merge)) {
         const key = baseKey(path, name)
         if (tied.has(key)) throw unsupported(`${owner}: "${key}" is tied to another weight; merging would change both`)
-        const weight = weights.get(key) ?? from(key), slot = kept(key)
+        const weight = weights.get(key) ?? from(key), other = offsets.get(key)
         if (weight === undefined) continue
-        if (slot === undefined || !inBlocks(encodingOf(slot.storage))) {
-          weights.set(key, whole(into, scope, weight))
-        } else {
-          const deltas = inOffsets(owner, into, scope, slot), other = offsets.get(key)
+        const slot = slotOf(key), isKept = blocks !== "whole" && slot !== undefined && !weights.has(key)
+        const deltas = isKept ? inOffsets(owner, into, scope, slot, blocks === "offsets") : undefined
+        if (deltas !== undefined) {
           offsets.set(key, other === undefined ? deltas : ops.add(other, deltas))
+        } else {
+          offsets.delete(key)
+          const start = other === undefined ? weight : ops.add(weight, repeated(other, weight.shape[1]))
+          weights.set(key, whole(into, scope, start))
         }
       }
     }
@@ -146,14 +152,25 @@ function whole(into: MergeInto | MergeIntoOffsets, scope: SiteScope, weight: Ten
   return ops.add(weight, repeated(into.offsets(scope), weight.shape[1]))
 }
 
-/** What is added to the offset of each block. Throws {@link ModelError} where blocks cannot hold the change. */
-function inOffsets(owner: string, into: MergeInto | MergeIntoOffsets, scope: SiteScope, slot: Slot): Tensor {
-  const encoding = encodingOf(slot.storage)
-  const { name, shape } = slot, columns = shape[shape.length - 1]
+/**
+ * What is added to the offset of each block; undefined for a weight in no blocks, or where they cannot hold the change.
+ *
+ * @param must Whether the latter throws a {@link ModelError}.
+ */
+function inOffsets(
+  owner: string,
+  into: MergeInto | MergeIntoOffsets,
+  scope: SiteScope,
+  { name, shape, storage }: Slot,
+  must: boolean,
+): Tensor | undefined {
+  const encoding = encodingOf(storage), columns = shape[shape.length - 1]
+  if (!inBlocks(encoding)) return undefined
   const deltas = typeof into === "function" ? undefined : into.offsets(scope)
   if (deltas !== undefined && hasOffsets(encoding, columns / deltas.shape[1])) {
     return repeated(deltas, columns / encoding.block)
   }
+  if (!must) return undefined
   const megabytes = (bytes: number) => `${(bytes / 1e6).toPrecision(3)} MB`
   throw unsupported(
     `${owner} cannot be merged into "${name}", which is kept in blocks of ${encoding.name}: its update is not one number ` +

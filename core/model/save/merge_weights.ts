@@ -54,7 +54,7 @@ export function merge(
       return yield* new ModelError({ reason: "Options", message: faults.map(({ message }) => message).join("; ") })
     }
     const { float } = withDefaults(MERGE_OPTIONS, options)
-    const { ids, weights, offsets, originals } = yield* foldedWeights(model, names, float)
+    const { ids, weights, offsets, originals } = yield* foldedWeights(model, names, float ? "whole" : "offsets")
     const { backend } = model
     const scope = yield* Effect.scope
     const slots: Slot[] = []
@@ -132,7 +132,7 @@ export function saveMerged(
   return Effect.gen(function* () {
     const unknown = unknownOption({ only, ...checkpoint }, { only: true, dtype: true, config: true })
     if (unknown !== undefined) return yield* new ModelError({ reason: "Options", message: unknown })
-    const { ids, viewed } = yield* foldedWeights(model, only, true)
+    const { ids, viewed } = yield* foldedWeights(model, only, "whole")
     const { backend } = model
     const merged = makeModel(model, { ...model, merged: new Set([...model.merged, ...ids]) })
     yield* writeCheckpoint(merged, directory, checkpoint, async (key) => {

@@ -4,4 +4,5 @@
  */
 export { loadAdapters, saveAdapters } from "./adapter_files.ts"
 export { merge, saveMerged } from "./merge_weights.ts"
+export { saveGguf } from "./gguf/save_gguf.ts"
 export { writeCheckpoint } from "./write_checkpoint.ts"

@@ -16,6 +16,7 @@ import { isLabelled } from "../load/stored/stored_head.ts"
 import type { Model } from "../model.ts"
 import { ModelError } from "../model_error.ts"
 import { sitesOn } from "../sites/sites.ts"
+import { slotsOf } from "./slots_of.ts"
 
 /** Options of `saveCheckpoint`. */
 export interface CheckpointOptions {
@@ -43,14 +44,8 @@ export function writeCheckpoint(
         `a checkpoint of the model would lack what ${beside.owner} changed; merge it first, or save adapters`
       return yield* new ModelError({ reason: "Unsupported", message })
     }
-    const slots = new Map(
-      [
-        ...model.parameters.flatMap(({ original, ...own }) => [own, ...(original ? [original] : [])]),
-        ...[...model.folded.values()].flatMap(({ original, ...own }) => [own, ...(original ? [original] : [])]),
-      ].map(({ tensor, slot }) => [tensor, slot]),
-    )
-    const read = async (key: string) =>
-      await replaced(key) ?? await model.backend.read(slots.get(model.tensor(key, false))!) as Float32Array
+    const slotOf = slotsOf(model)
+    const read = async (key: string) => await replaced(key) ?? await model.backend.read(slotOf(key)) as Float32Array
     const tensors = [...inFiles(model, read)].map(([name, { shape, read }]) => ({ name, shape, dtype, read }))
     yield* writeDirectoryWhole(directory, (temporary) =>
       Effect.gen(function* () {

@@ -7,7 +7,7 @@ import type { Optimizer } from "../optimizers/optimizer.ts"
 import type { StepSettings } from "./step_graphs.ts"
 import { TrainingError } from "../training_error.ts"
 import type { Tasks } from "../../model/heads/model_task.ts"
-import { taskNamed } from "./task_named.ts"
+import { hasNamedTasks, taskNamed } from "./task_named.ts"
 
 /** The parts of a model that a session trains. */
 export interface SessionModel
@@ -53,13 +53,19 @@ export const SESSION_OPTIONS: OptionNames<SessionOptions> = {
 
 const wrong = (message: string) => new TrainingError({ reason: "Options", message })
 
-/** Parameters of a model that training changes. Throws {@link TrainingError} (`NothingTrains`) if there are none. */
-export function trainedParameters(model: SessionModel): ReadonlyArray<ModelParameter> {
+/**
+ * Parameters of a model that training changes. Throws {@link TrainingError} (`NothingTrains`) if there are none.
+ *
+ * @param tasks Those that train: what only others reach stays as it is. Default: all.
+ */
+export function trainedParameters(model: SessionModel, tasks?: ReadonlyArray<string>): ReadonlyArray<ModelParameter> {
   const { parameters, merged, off } = model
   // Weight decay would change also what graphs do not read.
   const isRead = ({ owner, key, tensor }: ModelParameter) =>
     owner === "base" ? model.tensor(key, false) === tensor : !off.has(owner) && !merged.has(owner)
-  const trained = parameters.filter((parameter) => parameter.trainable && isRead(parameter))
+  const isReached = ({ tasks: reaching }: ModelParameter) =>
+    tasks === undefined || reaching === undefined || reaching.some((task) => tasks.includes(task))
+  const trained = parameters.filter((parameter) => parameter.trainable && isRead(parameter) && isReached(parameter))
   if (trained.length > 0) return trained
   const message = "no parameter would be trained: the methods chose none, and all others are frozen"
   throw new TrainingError({ reason: "NothingTrains", message })
@@ -80,7 +86,7 @@ export function settingsOf(model: SessionModel, options: SessionOptions): StepSe
       if (tensor === undefined) throw wrong(`an objective asks for the parameter "${key}", which nobody brought`)
       return tensor
     },
-    trained: trainedParameters(model),
+    trained: trainedParameters(model, hasNamedTasks(model) ? options.tasks : undefined),
     specOf: (task) => taskNamed(model, task),
     gradientCheckpointing: options.gradientCheckpointing ?? false,
     ...(options.prepare === undefined ? {} : { prepare: options.prepare }),

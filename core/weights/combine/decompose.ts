@@ -152,6 +152,19 @@ const first = ({ left, values, right }: Singular, r: number): Singular => ({
   right: fromRows(rowsOf(right).slice(0, r)),
 })
 
+/** Two matrices [rows, r] and [r, columns] of the same size whose product, times a scale, is what the singular values are of. */
+export function halves(
+  { left, values, right }: Singular,
+  scale: number,
+): { readonly left: Matrix; readonly right: Matrix } {
+  const roots = values.map((value) => Math.sqrt(value / Math.abs(scale)))
+  // A negative scale goes into the left one.
+  return {
+    left: { ...left, data: left.data.map((value, i) => value * roots[i % left.columns] * Math.sign(scale)) },
+    right: { ...right, data: right.data.map((value, i) => value * roots[Math.floor(i / right.columns)]) },
+  }
+}
+
 /**
  * The r greatest singular values as `rounds` of subspace iteration find them (Halko et al. 2011, algorithm 4.4), from a
  * random start of r directions, as PyTorch's `svd_lowrank` does.

@@ -67,6 +67,6 @@ function tokensIn(metadata: ConfigReader): Json {
 
 /** A field that may be left out, and otherwise has one value. */
 function mustBe(metadata: ConfigReader, name: string, value: number): void {
-  if (metadata.optional(name, (name) => metadata.number(name)) ?? value === value) return
+  if ((metadata.optional(name, (name) => metadata.number(name)) ?? value) === value) return
   throw metadata.error(name, `${value} or left out: a model with another value is not known here`)
 }

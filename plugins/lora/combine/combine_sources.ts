@@ -87,14 +87,15 @@ function saveFrom(model: Model, name: string): Effect.Effect<ArtifactFiles, Plug
 function open(label: string, weight: number, name: string, files: ArtifactFiles): OpenedAdapter {
   const [configFile, weightsFile] = [CONFIG_FILE, WEIGHTS_FILE].map((file) => adapterFile(name, file))
   const config = decodeLoraConfig(new TextDecoder().decode(files[configFile]), `${label}: ${configFile}`)
-  const { initLoraWeights, useDora } = config
+  const { initLoraWeights, useDora, useQalora } = config
   const unsupported = (message: string) => new CombineError({ reason: "Unsupported", message: `${label}: ${message}` })
   if (useDora) {
     throw unsupported(
       "DoRA's update rests on the base weights; merge it into them (saveMerged), and average checkpoints",
     )
   }
-  if (initLoraWeights === "pissa" || initLoraWeights === "olora") {
+  if (useQalora) throw unsupported("its A reads groups of inputs (use_qalora); merge it into a model (Model.merge)")
+  if (initLoraWeights === "pissa" || initLoraWeights === "olora" || initLoraWeights === "loftq") {
     throw unsupported(
       `its numbers count from a base weight that "${initLoraWeights}" changed; load and save it here, which makes it plain`,
     )

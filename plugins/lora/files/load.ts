@@ -5,12 +5,13 @@
 import type { ArtifactContext, ArtifactFiles, NamedValues } from "../../../core/contracts/contribution.ts"
 import type { ModuleInfo } from "../../../core/contracts/module_info.ts"
 import type { Parameter } from "../../../core/contracts/parameter.ts"
-import { decodeLoraConfig, decodeWeights } from "../../peft_format/mod.ts"
+import { decodeLoraConfig, decodeWeights, type PeftLoraConfig } from "../../peft_format/mod.ts"
 import { adapterFile, CONFIG_FILE, PeftError, peftError, PREFIX, WEIGHTS_FILE } from "../../peft_names/mod.ts"
 import { INITIAL_A, INITIAL_B } from "../low_rank.ts"
 import { type LoraInitialization, type ResolvedOptions, startsFromBase } from "../options.ts"
 import { asInFiles } from "../own_modules.ts"
 import type { SeenBase } from "../saved.ts"
+import type { VariantFields } from "../variant.ts"
 import { baseChanges } from "./base_changes.ts"
 import { doubled, doubledParameters, split } from "./double_rank.ts"
 
@@ -32,7 +33,8 @@ export function load(
   }
   const config = decodeLoraConfig(new TextDecoder().decode(files[configFile]), configFile)
   const plain = startsFromBase(own) && typeof config.initLoraWeights === "boolean"
-  const options = plain ? doubled(own) : own
+  const fields = own.variant?.fields() ?? {}
+  const options = { ...(plain ? doubled(own) : own), ...fields }
   // What the numbers count from; all else about a start is over when they are saved.
   const starts = [config.initLoraWeights, options.initLoraWeights].map(baseOf)
   if (starts[0] !== starts[1]) {
@@ -52,16 +54,37 @@ export function load(
     if (theirs === ours) continue
     throw peftError("Mismatch", configFile, `${field} is ${theirs}, the adapter ${options.id} has ${ours}`)
   }
+  checkVariant(own, fields, config, configFile)
   const held = wanted.filter(({ name }) => name !== INITIAL_A && name !== INITIAL_B)
   const inFile = plain ? doubledParameters(held) : held
   const byName = new Map(inFile.map((parameter) => [asInFiles(own, parameter), parameter]))
   const found = decodeWeights(files[weightsFile], [...byName.keys()], weightsFile, {
     modules,
     baseModel: config.baseModel,
+    groupSize: fields.qaloraGroupSize ?? 1,
     passOver: passedOver(own, files, modules, seen),
   })
   const values = found.map(({ parameter, data }) => ({ parameter: byName.get(parameter)!, data }))
   return plain ? split(values, wanted) : values
+}
+
+/** Throws where a file is of another variant than the adapter, or does not say which. */
+function checkVariant(
+  { id, origin }: ResolvedOptions,
+  { loftq, initLoraWeights, ...groups }: VariantFields,
+  config: PeftLoraConfig,
+  file: string,
+): void {
+  const differs = (field: string, theirs: unknown, ours: unknown) =>
+    peftError("Mismatch", file, `${field} is ${theirs ?? "not in it"}, the adapter ${id} has ${ours}`)
+  for (const [field, ours] of Object.entries(groups)) {
+    const theirs = config[field as keyof VariantFields]
+    // What a file does not say was asked of the person who loaded it.
+    if (theirs !== ours && (theirs !== undefined || origin === undefined)) throw differs(field, theirs, ours)
+  }
+  // Before the base is loaded its weights are not known; they are compared when it is.
+  if (initLoraWeights === undefined || loftq?.sha256 === undefined || config.loftq?.sha256 === loftq.sha256) return
+  throw differs("sha256 of loftq_base", config.loftq?.sha256, loftq.sha256)
 }
 
 /** Names of what the base has from these files already; what it does not have throws a {@link PeftError}. */
@@ -90,6 +113,6 @@ function passedOver(
 }
 
 /** What an adapter's numbers count from: the base weight, or that less a part. */
-function baseOf(init: LoraInitialization): string {
+function baseOf(init: LoraInitialization | "loftq"): string {
   return typeof init === "boolean" || init === "gaussian" ? "" : init
 }

@@ -47,6 +47,7 @@ export function save(
     modulesToSave: savedModules(options, values, context, classifies),
     // What starts from the base weight is doubled here, and plain.
     initLoraWeights: options.initLoraWeights as PeftLoraConfig["initLoraWeights"],
+    ...options.variant?.fields(),
   }
   const all = [...values, ...heldOf(changes, values, modules)]
   return {

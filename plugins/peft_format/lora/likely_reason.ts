@@ -17,11 +17,33 @@ const OF_OPTIONS: ReadonlyArray<readonly [RegExp, string]> = [
   ],
 ]
 
+/** Why every A may have a column for each group of inputs where it should have one for each, or the other way around. */
+function otherGroups(misshapen: Differences["misshapen"], groupSize: number): string | undefined {
+  const ratios = new Set(
+    misshapen.map(({ name, got, wanted }) =>
+      /\.lora_A\.weight$/.test(name) && got[0] === wanted[0] ? got[1] / wanted[1] : undefined
+    ),
+  )
+  const [ratio] = ratios
+  if (ratios.size !== 1 || ratio === undefined) return undefined
+  if (groupSize === 1 && Number.isInteger(1 / ratio)) {
+    return `A has one column for each ${1 / ratio} inputs: it is a QA-LoRA adapter; load it with QaLora.fromPeft`
+  }
+  return groupSize > 1 && ratio === groupSize
+    ? "A has a column for each input: it is plain LoRA, which PEFT trains in spite of use_qalora where layers are not " +
+      "GPTQ's; load it with Lora.fromPeft"
+    : undefined
+}
+
 /** Why an adapter's tensors may not be those that its model and options want; empty where nothing is known. */
 export function likelyReason(
   { missing, unexpected, misshapen }: Differences,
   found: ReadonlyMap<string, Shape>,
-  { modules, baseModel }: { readonly modules: ReadonlyArray<ModuleInfo>; readonly baseModel: string },
+  { modules, baseModel, groupSize = 1 }: {
+    readonly modules: ReadonlyArray<ModuleInfo>
+    readonly baseModel: string
+    readonly groupSize?: number
+  },
 ): string {
   if (found.size === 0) return "the file holds no tensors"
   const made = baseModel === ""
@@ -31,6 +53,8 @@ export function likelyReason(
   const moduleOf = (name: string) =>
     name.slice(PREFIX.length).replace(/(\.base_layer)?(\.lora_\w+)?(\.(weight|bias))?$/, "")
   for (const [pattern, reason] of OF_OPTIONS) if (unexpected.some((name) => pattern.test(name))) return reason
+  const groups = otherGroups(misshapen, groupSize)
+  if (groups !== undefined) return groups
   const ranks = misshapen.filter(({ name }) => /\.lora_(embedding_)?[AB]/.test(name))
   const onlyRanks = ranks.every(({ name, got, wanted }) => {
     const other = /A(\.weight)?$/.test(name) ? 1 : 0

@@ -35,7 +35,24 @@ const pattern = (stored: string) =>
     return Object.fromEntries(keys.map((key) => [key, reader!.number(key)]))
   })
 
-const INITIALIZATIONS = ["gaussian", "orthogonal", "pissa", "olora"] as const
+/** The base that an adapter which started by LoftQ counts from. */
+export type LoftqBase = {
+  /** Rounds of quantizing and decomposing. After one, codes are those of the quantized base. */
+  readonly iterations: number
+  /** Encoding of its weights. */
+  readonly encoding: string
+  /** SHA-256 of its adapted weights, where they are not those of the quantized base. */
+  readonly sha256?: string
+}
+
+/**
+ * What A reads of a group of inputs: their sum (Xu et al. 2024, algorithm 1), their mean (the authors' code), or their mean
+ * times the number of groups (PEFT).
+ */
+export type GroupPooling = "sum" | "mean" | "peft"
+const POOLINGS: ReadonlyArray<GroupPooling> = ["sum", "mean", "peft"]
+
+const INITIALIZATIONS = ["gaussian", "orthogonal", "pissa", "olora", "loftq"] as const
 
 const FIELDS = {
   ...SHARED_FIELDS,
@@ -65,6 +82,22 @@ const FIELDS = {
   alphaPattern: pattern("alpha_pattern"),
   /** Whether the lengths of rows are trained apart. */
   useDora: { ...boolean("use_dora"), write: whereOn },
+  /** Whether A reads sums of groups of inputs. */
+  useQalora: field<true | undefined>(
+    "use_qalora",
+    (config, name) => config.boolean(name, { default: false }) || undefined,
+    whereOn,
+  ),
+  /** Inputs of a group. Absent unless `use_qalora` is on. */
+  qaloraGroupSize: field<number | undefined>(
+    "qalora_group_size",
+    (config, name) => isOn(config.record.use_qalora) ? config.integer(name, { default: 16, min: 1 }) : undefined,
+    (size) => size,
+  ),
+  /** What A reads of a group; PEFT does not know the field. Absent where a file does not say it. */
+  qaloraPooling: field<GroupPooling | undefined>("qalora_pooling", poolingOf, (pooling) => pooling),
+  /** Of an adapter that started by LoftQ: the base that its numbers count from. PEFT does not know the field. */
+  loftq: field<LoftqBase | undefined>("loftq_base", loftqOf, (base) => base),
   /** Of a config that was read: whether PEFT tied what it adds at embeddings to what it adds at heads. */
   ensureWeightTying: field<true | undefined>(
     "ensure_weight_tying",
@@ -90,7 +123,6 @@ const MUST_BE_OFF: ReadonlyArray<string> = [
   "target_parameters",
   "trainable_token_indices",
   "use_bdlora",
-  "use_qalora",
   "velora_config",
 ]
 
@@ -110,7 +142,6 @@ const IDLE: ReadonlyArray<string> = [
   "megatron_core",
   "merge_weights",
   "peft_version",
-  "qalora_group_size",
   "revision",
   "runtime_config",
 ]
@@ -166,14 +197,33 @@ export function decodeLoraConfig(text: string, file: string): PeftLoraConfig {
   })
 }
 
+/** What A reads of a group: as the file says, or as PEFT has it where that wrote the file. */
+function poolingOf(config: ConfigReader, name: string): GroupPooling | undefined {
+  const { record } = config
+  if (!isOn(record.use_qalora)) return undefined
+  if (record[name] === undefined) return record.peft_version === undefined ? undefined : "peft"
+  return config.string(name, { choices: POOLINGS }) as GroupPooling
+}
+
+function loftqOf(config: ConfigReader, name: string): LoftqBase | undefined {
+  const base = config.optional(name, (name) => config.object(name))
+  if (base === undefined) return undefined
+  const sha256 = base.optional("sha256", (name) => base.string(name))
+  return {
+    iterations: base.integer("iterations"),
+    encoding: base.string("encoding"),
+    ...(sha256 === undefined ? {} : { sha256 }),
+  }
+}
+
 /** How an adapter started, as far as it counts when it is read. */
 function startOf(config: ConfigReader): LoraStart {
   const { file, record } = config
   const init = config.has("init_lora_weights") ? record.init_lora_weights : true
   if (typeof init === "boolean") return init
-  const known = INITIALIZATIONS.find((name) => name === init || name === String(init).toLowerCase())
-  if (known !== undefined) return known
   const name = String(init).toLowerCase()
+  const known = INITIALIZATIONS.find((each) => each === name)
+  if (known !== undefined && (known !== "loftq" || config.has("loftq_base"))) return known
   if (Object.hasOwn(OVER, name)) return true
   // Others also change the base weights, in ways that a file without them does not give again: a random subspace, data.
   const why = LOST[name] ??

@@ -173,6 +173,22 @@ Deno.test("a run over two tasks: shares of the steps, metrics by task, early sto
     assertEquals((await train("turned", { earlyStopping: early }, turned)).weights, whole.weights)
   }))
 
+Deno.test("a task whose rows are only retained keeps its head, whatever the weight decay", () =>
+  run(
+    Effect.gen(function* () {
+      const model = yield* initialized()
+      const weights = Effect.promise(() => Promise.all(model.parameters.map(({ slot }) => model.backend.read(slot))))
+      const before = yield* weights
+      const retain = { size: data.size }
+      const result = yield* fit(model, { train: { topic: own.train.topic } }, { ...options, weightDecay: 0.1, retain })
+      const after = yield* weights
+      const changed = model.parameters.filter((_, i) => `${before[i]}` !== `${after[i]}`).map(({ key }) => key)
+      assert(changed.some((key) => key.includes("heads.topic")) && changed.some((key) => !key.includes("heads")))
+      assertEquals(changed.filter((key) => key.includes("heads.size")), [])
+      assert(result.forgetting.size.before.loss !== result.forgetting.size.after.loss)
+    }),
+  ))
+
 Deno.test("the model of one task answers, is judged and embeds; several at once say which to take", () =>
   run(
     Effect.gen(function* () {
@@ -213,7 +229,7 @@ Deno.test("the model of one task answers, is judged and embeds; several at once 
       assertStringIncludes(yield* wrong(own.train.topic), 'there is no task "default"; the model has ["topic","size"]')
       assertStringIncludes(
         yield* wrong({ topic: own.train.topic }),
-        'has no rows of ["size"]: give some, or train a view',
+        'has no rows of ["size"]: give some, train a view',
       )
       assertStringIncludes(yield* wrong({ topic: own.train.size, size: own.train.size }), "holds regression data, but")
       const validation = { size: own.validation.size }

@@ -25,6 +25,21 @@ Deno.test("a config survives writing and reading", () => {
   assertEquals(decodeLoraConfig(encodeLoraConfig(full), "f"), full)
 })
 
+Deno.test("groups of inputs: what A reads of them is what the file says, or PEFT's where that wrote it", () => {
+  const groups = { useQalora: true, qaloraGroupSize: 32, qaloraPooling: "mean" } as const
+  assertEquals(decodeLoraConfig(encodeLoraConfig({ ...full, ...groups }), "f"), { ...full, ...groups })
+  const read = (more: object) => {
+    const { useQalora, qaloraGroupSize, qaloraPooling } = decodeLoraConfig(
+      JSON.stringify({ peft_type: "LORA", qalora_group_size: 16, ...more }),
+      "f",
+    )
+    return [useQalora, qaloraGroupSize, qaloraPooling]
+  }
+  assertEquals(read({ use_qalora: true, peft_version: "0.21.0" }), [true, 16, "peft"])
+  assertEquals(read({ use_qalora: true }), [true, 16, undefined])
+  assertEquals(read({ use_qalora: false, peft_version: "0.21.0" }), [undefined, undefined, undefined])
+})
+
 Deno.test("what is written is sorted and for inference", () => {
   const text = encodeLoraConfig({ ...full, targetModules: ["b", "a"] })
   const record = JSON.parse(text)
@@ -43,7 +58,8 @@ Deno.test("only what is there and plain is needed; harmless unknown fields are l
 Deno.test("fields that change the meaning in unknown ways are errors", () => {
   const attempt = (more: unknown) => () =>
     decodeLoraConfig(JSON.stringify({ peft_type: "LORA", ...more as Record<string, unknown> }), "f.json")
-  assertThrows(attempt({ use_qalora: true }), PeftError, "f.json: use_qalora true")
+  assertThrows(attempt({ use_qalora: "yes" }), PeftError, 'use_qalora must be true or false, got "yes"')
+  assertThrows(attempt({ use_qalora: true, qalora_pooling: "max" }), PeftError, "qalora_pooling")
   assertThrows(attempt({ init_lora_weights: "corda" }), PeftError, '"corda" is not known here: its numbers count from')
   assertThrows(attempt({ init_lora_weights: "loftq", loftq_config: { loftq_bits: 4 } }), PeftError, "few bits")
   // A random subspace cannot be found again.

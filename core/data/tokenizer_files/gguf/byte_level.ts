@@ -71,3 +71,24 @@ export function byteLevel({ tokens, fields }: Vocabulary): Json & { readonly add
     },
   }
 }
+
+/** The value of `tokenizer.ggml.pre` for how a tokenizer.json cuts texts; undefined where there is none. */
+export function preOf({ normalizer, pre_tokenizer, model }: Json): string | undefined {
+  const steps = (value: unknown) => {
+    const { type, pretokenizers } = (value ?? {}) as {
+      readonly type?: string
+      readonly pretokenizers?: ReadonlyArray<Json>
+    }
+    return JSON.stringify((type === "Sequence" ? pretokenizers! : [value as Json]).map(plainStep))
+  }
+  const ignoresMerges = (model as Json).ignore_merges === true
+  const found = Object.entries(CUTS).find(([, { normalizer: own = null, parts, wholeWords = false }]) =>
+    JSON.stringify(normalizer ?? null) === JSON.stringify(own) && wholeWords === ignoresMerges &&
+    JSON.stringify(parts.map(plainStep)) === steps(pre_tokenizer)
+  )
+  return found?.[0]
+}
+
+/** A step without what changes no token, its fields in order. */
+const plainStep = ({ trim_offsets: _, ...step }: Json): unknown =>
+  Object.entries(step).sort(([a], [b]) => a < b ? -1 : 1)

@@ -58,7 +58,8 @@ export const fewRows = (
         const numbers = hoistedNumbers(f)
         const [row, column, pairs] = [f.local("i32"), f.local("i32"), f.local("i32")]
         const loaded = Array.from({ length: rows }, () => loadRow(f, groups, blocks * groups.count, row))
-        const together = rows <= (target.wide ? PAIRED.wide : PAIRED.narrow) ? 2 : 1
+        const wide = target.wide && !groups.narrow
+        const together = rows <= (wide ? PAIRED.wide : PAIRED.narrow) ? 2 : 1
         const next = f.local("i32")
         const sumsOf = () => loaded.map(() => [f.local("v128"), f.local("v128")] as const)
         const pass = (places: ReadonlyArray<number>): Code => {
@@ -113,7 +114,7 @@ const pairOfGroups = (pass: Pass, p: number): Code => {
     const start: Code = [
       held.map((all, i) => all.map((word, w) => set(word, words[i][w]))),
       set(scales, inMemory(memory, () => groups.scales(numbers, own[0], own.at(-1)!))),
-      held.length === 1 ? [] : held[0].map((word, w) => [joinable(word), joinable(held[1][w])]),
+      held.length === 1 || groups.narrow ? [] : held[0].map((word, w) => [joinable(word), joinable(held[1][w])]),
     ]
     return { start, scales, codes: held.map((all) => groups.codes(numbers, all.map(get))) }
   })
@@ -141,7 +142,7 @@ const pairOfGroups = (pass: Pass, p: number): Code => {
   return [
     decoded.map(({ start }) => start),
     groups.fours.map((_, v) => four(v)),
-    parts.flat().map(([first, second]) => second === undefined ? [] : joined(first, second)),
+    parts.flat().map(([first, second]) => second === undefined || groups.narrow ? [] : joined(first, second)),
     columns.map((_, c) => rows.map((_, r) => add(c, r))),
     passed === 0 ? [] : columns.map((column) => increase(column, passed * blockBytes)),
   ]

@@ -9,8 +9,8 @@ import type { Numbers } from "../../../wasm/vector_math.ts"
 export interface Four {
   /** Number of the first within the group. */
   readonly first: number
-  /** Distance to the next. With 4, four fours are sixteen neighbours, one of each of their fours. */
-  readonly step: 1 | 4
+  /** Distance to the next: so many fours are neighbours together, and begin at a multiple of four times that. */
+  readonly step: 1 | 2 | 4 | 8
   /** A power of two by which the codes are to be multiplied. Default 1. */
   readonly factor?: number
 }
@@ -38,6 +38,8 @@ export interface Groups {
   readonly bias?: number
   /** What offsets are multiplied by. Default 0: there are none. */
   readonly sign?: 1 | -1
+  /** Whether the engine cannot join what `codes` does, see ../../../wasm/wide.ts. Default false. */
+  readonly narrow?: boolean
   /** Vectors with the bytes of a group's codes. */
   readonly words: (place: GroupPlace) => ReadonlyArray<Code>
   /** For each {@link Four} its codes, f32x4, from the words, locals. */

@@ -21,7 +21,7 @@ import type { Numbers } from "../../../wasm/vector_math.ts"
 import { COLUMNS } from "../micro_kernel.ts"
 import { type Groups, placeOf } from "./groups.ts"
 import { hasSums } from "./row.ts"
-import { transposed } from "./transposed.ts"
+import { rearranged, transposed } from "./transposed.ts"
 
 /** A group that is decoded. */
 interface Decoded {
@@ -34,7 +34,7 @@ interface Decoded {
 /** Group `g` of the block at a byte address, a local. */
 const decodedGroup = (f: FunctionScope, writing: BlockWriting, groups: Groups, block: number, g: number): Decoded => {
   const { module, target, memory } = writing
-  const { bias = 0, sign } = groups
+  const { bias = 0, sign = 0 } = groups
   const numbers: Numbers = {
     number: (value) => module.pooled(f32x4.const(value)),
     whole: (value) => module.pooled(i32x4.const(value)),
@@ -52,9 +52,11 @@ const decodedGroup = (f: FunctionScope, writing: BlockWriting, groups: Groups, b
     start: [
       held.map((word, w) => set(word, words[w])),
       set(scale, inMemory(memory, () => groups.scales(numbers, place, place))),
-      sign === undefined ? [] : set(offset, f32x4.mul(splat(1), numbers.number(sign))),
+      set(
+        offset,
+        f32x4.add(f32x4.mul(splat(1), numbers.number(sign)), f32x4.mul(splat(0), numbers.number(bias))),
+      ),
       set(scale, splat(0)),
-      bias === 0 ? [] : set(offset, f32x4.add(get(offset), f32x4.mul(get(scale), numbers.number(bias)))),
     ],
     elements,
   }
@@ -109,22 +111,16 @@ export const packWide = (writing: BlockWriting, name: string, groups: Groups): n
     () =>
       module.func(title, ["i32", "i32", "i32", "i32", "i32"], [], (f, from, stride, k, to, apart) => {
         const { fours, block, count } = groups
-        const l = f.local("i32"), rows = Array.from({ length: 4 }, () => f.local("v128"))
+        const l = f.local("i32")
         const panels = [to, ...Array.from({ length: block / COLUMNS - 1 }, () => f.local("i32"))]
         const store = (place: number, vector: Code): Code =>
           v128.store(get(panels[Math.floor(place / COLUMNS)]), vector, 4 * (place % COLUMNS))
         const group = (g: number): Code => {
           const { start, elements } = decodedGroup(f, writing, groups, from, g)
           const at = 4 * fours.length * g
-          const sixteen = (first: number): Code => [
-            rows.map((row, i) => set(row, elements[fours.findIndex((four) => four.first === first + i)])),
-            transposed(f, rows, (lane, vector) => store(at + first + 4 * lane, vector)),
-          ]
           return [
             start,
-            fours.map(({ first, step }, v) =>
-              step === 1 ? store(at + first, elements[v]) : first % 16 === 0 ? sixteen(first) : []
-            ),
+            rearranged(f, fours, false, (v) => elements[v], (first, four) => store(at + first, four)),
           ]
         }
         return [

@@ -5,7 +5,7 @@
 import { type Code, f32, f32x4, type FunctionScope, get, set, v128 } from "../../../wasm/assembler.ts"
 import { joinable } from "../../../wasm/wide.ts"
 import type { Groups } from "./groups.ts"
-import { transposed } from "./transposed.ts"
+import { rearranged } from "./transposed.ts"
 
 /** Locals of two groups of a row, or of the last one. */
 export interface RowPair {
@@ -41,7 +41,7 @@ export const loadRow = (f: FunctionScope, groups: Groups, count: number, from: n
           factor === 1 ? [] : set(own[v], f32x4.mul(get(own[v]), f32x4.const(factor)))
         ),
       ]),
-      second === undefined ? [] : first.map((local, v) => [joinable(local), joinable(second[v])]),
+      second === undefined || groups.narrow ? [] : first.map((local, v) => [joinable(local), joinable(second[v])]),
     ]
   })
   return { pairs, load }
@@ -57,16 +57,7 @@ const loadGroup = (
   own: ReadonlyArray<number>,
   from: number,
   at: number,
-): Code =>
-  fours.map(({ first, step }, v): Code => {
-    if (step === 1) return set(own[v], v128.load(get(from), at + 4 * first))
-    if (first % 16 !== 0) return []
-    const rows = [0, 1, 2, 3].map(() => f.local("v128"))
-    return [
-      rows.map((local, i) => set(local, v128.load(get(from), at + 4 * first + 16 * i))),
-      transposed(f, rows, (lane, four) => set(own[fours.findIndex((one) => one.first === first + lane)], four)),
-    ]
-  })
+): Code => rearranged(f, fours, true, (first) => v128.load(get(from), at + 4 * first), (v, four) => set(own[v], four))
 
 /** Puts the sum of group `i` of a pair into its {@link RowPair.sums}. */
 const sumGroup = (

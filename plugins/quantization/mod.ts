@@ -1,0 +1,98 @@
+/**
+ * Weights of a frozen base in few bits: quantized while they are loaded, so that the model is never in memory in f32, and
+ * decoded where products read them. A capability that methods can require: `Quantization`, and `GroupQuantization` where the
+ * numbers are scale * q + offset by group.
+ *
+ * ```ts
+ * import * as Quantization from "@espalier/espalier/quantization"
+ *
+ * const nf4 = Quantization.layer()
+ * const fourBits = Quantization.layer({ format: "grouped", bits: 4, groupSize: 32 })
+ * ```
+ *
+ * @module
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { attempt } from "../../core/contracts/attempt.ts"
+import type { Contribution } from "../../core/contracts/contribution.ts"
+import { PluginError } from "../../core/contracts/plugin_error.ts"
+import { collection, Plugins } from "../../core/contracts/plugins.ts"
+import { contributionOf } from "./contribution.ts"
+import type { GroupFormat } from "./formats.ts"
+import { type QuantizationOptions, type ResolvedOptions, resolveOptions } from "./options.ts"
+
+export type { Plugins, PluginsService } from "../../core/contracts/plugins.ts"
+export type { AffineBlocks, AffineEncoding, BlockEncoding, BlockFormat } from "../../kernels/encoding.ts"
+export { grouped, type GroupedOptions } from "../../kernels/encodings/grouped.ts"
+export { nf4, type NF4Options } from "../../kernels/encodings/nf4.ts"
+export { Q4_0 } from "../../kernels/encodings/q4_0.ts"
+export { Q4_1 } from "../../kernels/encodings/q4_1.ts"
+export { Q8_0 } from "../../kernels/encodings/q8_0.ts"
+export type { FormatName, GroupFormat } from "./formats.ts"
+export { OPTIONS as options, type QuantizationOptions, type ResolvedOptions } from "./options.ts"
+
+/** What quantizes a program's models. */
+export interface QuantizationService {
+  /** Options in force by name. */
+  readonly quantizations: Effect.Effect<ReadonlyMap<string, ResolvedOptions>, PluginError>
+}
+
+/** Identity of the capability: base weights lie in blocks. */
+export interface Quantization {
+  /** Nominal brand. */
+  readonly "~espalier/Quantization": "~espalier/Quantization"
+}
+/** Key of the capability. Every layer provides the same collection, so merging layers loses none. */
+export const Quantization: Context.Service<Quantization, QuantizationService> = Context.Service<
+  Quantization,
+  QuantizationService
+>("@espalier/espalier/Quantization")
+
+/** Identity of the capability: base weights lie in blocks whose numbers are scale * q + offset (`BlockFormat.affine`). */
+export interface GroupQuantization {
+  /** Nominal brand. */
+  readonly "~espalier/GroupQuantization": "~espalier/GroupQuantization"
+}
+/** Key of the capability. */
+export const GroupQuantization: Context.Service<GroupQuantization, QuantizationService> = Context.Service<
+  GroupQuantization,
+  QuantizationService
+>("@espalier/espalier/GroupQuantization")
+
+/** What a layer with these options provides. */
+export type Provided<Options extends QuantizationOptions> =
+  | Quantization
+  | (Options extends { readonly format: GroupFormat } ? GroupQuantization : never)
+
+/**
+ * Quantizes the weights of modules while a model is loaded: all Linear modules but the output head, unless
+ * `targetModules` names others. Quantized weights are frozen; without a method beside it nothing trains. `Model.load` fails
+ * with {@link PluginError} where rows are no whole blocks, where a weight is to train, and where two instances want one
+ * weight.
+ */
+export function layer<const Options extends QuantizationOptions = Record<never, never>>(
+  options?: Options,
+): Layer.Layer<Provided<Options>, PluginError, Plugins> {
+  return provided(Effect.gen(function* () {
+    const [resolved, contribution] = yield* attempt(() => {
+      const resolved = resolveOptions(options ?? {})
+      return [resolved, contributionOf(resolved)] as const
+    }, PluginError)
+    return [{ quantizations: yield* collect(contribution, resolved.name, resolved) }, contribution] as const
+  })) as Layer.Layer<Provided<Options>, PluginError, Plugins>
+}
+
+const collect = collection<ResolvedOptions>()
+
+/** A layer with both capabilities; its type says which of them there are. */
+function provided<E>(
+  make: Effect.Effect<readonly [QuantizationService, Contribution], E, Plugins>,
+): Layer.Layer<Quantization | GroupQuantization, E | PluginError, Plugins> {
+  return Layer.effectContext(Effect.gen(function* () {
+    const [service, contribution] = yield* make
+    yield* (yield* Plugins).register(contribution)
+    return Context.make(Quantization, service).pipe(Context.add(GroupQuantization, service))
+  }))
+}

@@ -77,7 +77,7 @@ export const stripBlocking = (
 
 /** The driver in strips: see {@link driverOf}. */
 export const stripDriver = (writing: Writing, blocking: StripBlocking, epilogue: number | undefined): number => {
-  const { module, product, encodings } = writing
+  const { product, encodings } = writing
   const { m, n } = product
   const { rowPanels, strip } = blocking
   const width = n % COLUMNS, restRows = m % ROWS

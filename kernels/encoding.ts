@@ -46,7 +46,10 @@ export interface ElementEncoding extends EncodingFormat {
 export interface BlockEncoding extends EncodingFormat, BlockFormat {
   /** Bytes of a block. */
   readonly blockBytes: number
-  /** What is left to do once all blocks of a tensor are encoded, in place: scales that are rounded together. Default: nothing. */
+  /**
+   * What is left to do once all blocks of a tensor are encoded, in place: scales that are rounded together. A slot that is
+   * written whole, as numbers, is settled. Default: nothing.
+   */
   readonly settle?: (bytes: Uint8Array) => void
   /** The way back, for a host and for both backends. */
   readonly decode: {

@@ -79,7 +79,7 @@ const data = await provided(
     Dataset.split({ validation: 0, test: 0.1, seed }),
     Effect.map(({ train, test: held }) => ({ train, test: { ...held, rows: held.rows.slice(0, test) } })),
   ),
-) as Pick<Dataset.Splits<Dataset.CompletionData>, "train" | "test">
+)
 
 /** Held-out rows as token ids, until there are positions enough. */
 const texts = await provided(Effect.gen(function* () {

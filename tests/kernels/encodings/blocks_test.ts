@@ -113,6 +113,13 @@ for (const [encoding, sines] of encoders) {
     assert(!decoded(encoding, encoded(encoding, data)).every(Number.isFinite))
   })
 
+  Deno.test(`${name}: a block with a number that is not finite is seen to be broken`, () => {
+    for (const wrong of [NaN, Infinity, -Infinity]) {
+      const data = Float32Array.from({ length: 32 }, (_, i) => i === 5 ? wrong : i - 7)
+      assert(!decoded(encoding, encoded(encoding, data)).every(Number.isFinite), `${wrong}`)
+    }
+  })
+
   Deno.test(`${name}: numbers too small for any scale become 0`, () => {
     assertEquals(
       decoded(encoding, encoded(encoding, Float32Array.from({ length: 32 }, (_, i) => i * 1e-44))).map(Math.abs),

@@ -109,10 +109,15 @@ const prepare = (run: ResolvedRun) =>
     return { backend, parts, model, measure }
   })
 
-/** Trains and writes adapter and report into the run folder. */
-export const train = (
+/**
+ * Trains and writes adapter and report into the run folder.
+ *
+ * @param ending What is done with the trained model.
+ */
+export const train = <E = never, R = never>(
   run: ResolvedRun,
   flags: { readonly resume: boolean; readonly overwrite: boolean; readonly trace: boolean },
+  ending: (model: Model.Model) => Effect.Effect<void, E, R> = () => Effect.void,
 ) =>
   Effect.gen(function* () {
     const { output, model: { weights, head }, methods, seed, training } = run
@@ -166,6 +171,7 @@ export const train = (
       adapter,
     })
     yield* Console.log(`adapter: ${adapter}, report: ${output}/report.html`)
+    yield* ending(trained.model)
   }).pipe(Effect.scoped)
 
 /** What the report says of the tasks. */

@@ -1,8 +1,19 @@
-import type { Model } from "../../core/model/model.ts"
-import type { ReportSection } from "../../core/report/report_section.ts"
+import type { EncodedWeight } from "../../core/model/model.ts"
+
+/** A section of a report. */
+export interface QuantizedSection {
+  /** Its heading. */
+  readonly title: string
+  /** Sums, and what the errors are. */
+  readonly text: string
+  /** A row for each weight. */
+  readonly table: { readonly head: ReadonlyArray<string>; readonly rows: ReadonlyArray<ReadonlyArray<string>> }
+}
 
 /** What was quantized while a model was loaded, and what that lost, as a table for a report; nothing where nothing was. */
-export function sections({ encoded }: Pick<Model, "encoded">): ReadonlyArray<ReportSection> {
+export function sections(
+  { encoded }: { readonly encoded: ReadonlyArray<EncodedWeight> },
+): ReadonlyArray<QuantizedSection> {
   if (encoded.length === 0) return []
   const bits = encoded.reduce((sum, { bits, elements }) => sum + bits * elements, 0)
   const elements = encoded.reduce((sum, one) => sum + one.elements, 0)

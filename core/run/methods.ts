@@ -1,5 +1,5 @@
 import type * as FileSystem from "effect/FileSystem"
-import type * as Layer from "effect/Layer"
+import * as Layer from "effect/Layer"
 import type { PluginError } from "../contracts/plugin_error.ts"
 import type { Plugins } from "../contracts/plugins.ts"
 import { faultsOf, mustBe } from "../options/check.ts"
@@ -15,6 +15,8 @@ export interface RunMethod {
   readonly options: Fields
   /** Makes its layer from options. */
   readonly layer: (options: never) => MethodLayer
+  /** A method without which it cannot be: its layer is given the services of all of that method's. Default: none. */
+  readonly needs?: string
 }
 
 /** Methods by their names in runs. */
@@ -47,7 +49,20 @@ export function methodField(methods: RunMethods): Field<MethodSpec> {
   }
 }
 
+/** Methods that need another one which a run does not name. */
+export function needProblems(specs: ReadonlyArray<MethodSpec>, methods: RunMethods): ReadonlyArray<string> {
+  return specs.flatMap(({ method }, i) => {
+    const { needs } = methods[method]
+    if (needs === undefined || specs.some((other) => other.method === needs)) return []
+    return [`methods[${i}] is ${method}, which needs the method ${needs}: add { "method": "${needs}" }`]
+  })
+}
+
 /** The layers of a run's methods. */
 export function layersOf(specs: ReadonlyArray<MethodSpec>, methods: RunMethods): ReadonlyArray<MethodLayer> {
-  return specs.map(({ method, ...options }) => methods[method].layer(options as never))
+  const made = specs.map(({ method, ...options }) => [method, methods[method].layer(options as never)] as const)
+  return made.map(([method, layer]) => {
+    const needed = made.filter(([other]) => other === methods[method].needs).map(([, layer]) => layer)
+    return needed.reduce((layer, services) => Layer.provide(layer, services), layer)
+  })
 }

@@ -46,7 +46,10 @@ export interface ElementEncoding extends EncodingFormat {
 export interface BlockEncoding extends EncodingFormat, BlockFormat {
   /** Bytes of a block. */
   readonly blockBytes: number
-  /** What is left to do once all blocks of a tensor are encoded, in place: scales that are rounded together. Default: nothing. */
+  /**
+   * What is left to do once all blocks of a tensor are encoded, in place: scales that are rounded together. A slot that is
+   * written whole, as numbers, is settled. Default: nothing.
+   */
   readonly settle?: (bytes: Uint8Array) => void
   /** The way back, for a host and for both backends. */
   readonly decode: {
@@ -55,11 +58,17 @@ export interface BlockEncoding extends EncodingFormat, BlockFormat {
     /** Four neighbours of the block at a byte address, from number `first` on, a multiple of 4; both may be used often. */
     readonly wasm: (module: ModuleBuilder, address: Code, first: Code) => Code
     /**
-     * A vec4<f32>: four neighbours of the block at a byte address, from number `first` on, a multiple of 4.
+     * A vec4<f32>: four neighbours of the block at a byte address, from number `first` on, a multiple of 4. An expression, or
+     * statements with the expression at the end; both arguments are names.
      *
-     * @param bytes Expression: the four bytes from any byte address on, as a u32, the first in the lowest.
+     * @param bytes Expression: the four bytes from any byte address on, as a u32, the first in the lowest; it costs half as
+     * much where `aligned` says that the address is a multiple of 4, for which `blockBytes` must be one.
      */
-    readonly wgsl: (address: string, first: string, bytes: (address: string) => string) => string
+    readonly wgsl: (
+      address: string,
+      first: string,
+      bytes: (address: string, aligned?: boolean) => string,
+    ) => string | ReadonlyArray<string>
   }
 }
 

@@ -112,12 +112,12 @@ export interface BackendService {
     options?: SlotOptions,
   ) => Slot
   /**
-   * Throws {@link BackendError} `OutOfMemory` where slots would not fit beside those that are there, with the bytes that
+   * Rejects with {@link BackendError} `OutOfMemory` where slots would not fit beside those that are there, with the bytes that
    * they need and that there are. Takes no memory: to be asked before large files are read.
    *
    * @param what Names them all in the error.
    */
-  readonly checkRoom: (slots: ReadonlyArray<SlotRequest>, what: string) => void
+  readonly checkRoom: (slots: ReadonlyArray<SlotRequest>, what: string) => Promise<void>
   /** Frees a slot; it must not be used afterwards. */
   readonly free: (slot: Slot) => void
   /**

@@ -7,8 +7,9 @@ import { bytesFor, type Encoding } from "../../kernels/encoding.ts"
 import { encodingOf } from "../../kernels/encodings.ts"
 import type { Program } from "../graph/program.ts"
 import { sizeOf } from "../tensor/shape.ts"
-import type { Slot, SlotData, SlotOptions, SlotRequest } from "./backend.ts"
+import type { BackendService, Slot, SlotData, SlotOptions, SlotRequest } from "./backend.ts"
 import { BackendError } from "./backend_error.ts"
+import type { Room } from "./room_problem.ts"
 
 const bad = (message: string): BackendError => new BackendError({ reason: "BadInput", message })
 
@@ -34,8 +35,14 @@ export const makeSlot = (
   return { id, name, shape, dtype, storage, ...(readOnly ? { readOnly } : {}) }
 }
 
-/** Bytes of a slot. */
-export const slotBytes = ({ shape, storage }: SlotRequest): number => bytesFor(encodingOf(storage), sizeOf(shape))
+const slotBytes = ({ shape, storage }: SlotRequest): number => bytesFor(encodingOf(storage), sizeOf(shape))
+
+/** The `checkRoom` of a backend, by what it has room for now. */
+export const roomCheck = (room: () => Room): BackendService["checkRoom"] => async (slots, what) => {
+  const { roomProblem } = await import("./room_problem.ts")
+  const message = roomProblem(room(), slots, slotBytes, what)
+  if (message !== undefined) throw new BackendError({ reason: "OutOfMemory", message })
+}
 
 /** Throws unless these elements, or these blocks as encoded, go to this place of the slot. */
 export const checkWrite = ({ name, shape, dtype, storage }: Slot, data: SlotData, offset: number): void => {

@@ -49,9 +49,9 @@ export const Q4_1: AffineEncoding = {
       const codes = codesAsFloats(nibblesOf(address, first, 4))
       return f32x4.add(f32x4.mul(f32x4.splat(loadHalf(address)), codes), f32x4.splat(loadHalf(address, 2)))
     },
-    wgsl: (address, first, bytes) => {
-      const pair = `unpack2x16float(${bytes(address)})`
-      return `(${pair}.x * ${codesInWgsl(nibblesOfInWgsl(address, first, bytes, 4))} + ${pair}.y)`
-    },
+    wgsl: (address, first, bytes) => [
+      `let pair = unpack2x16float(${bytes(address, true)});`,
+      `pair.x * ${codesInWgsl(nibblesOfInWgsl(address, first, (at) => bytes(at, true), 4))} + pair.y`,
+    ],
   },
 }

@@ -22,6 +22,7 @@ import { cold } from "./suites/cold.ts"
 import { epochReal } from "./suites/epoch_real.ts"
 import { gemm } from "./suites/gemm.ts"
 import { generate } from "./suites/generate.ts"
+import { large } from "./suites/large.ts"
 import { loraStep } from "./suites/steps/lora_step.ts"
 import { memory } from "./suites/memory.ts"
 import { methods } from "./suites/methods.ts"
@@ -44,6 +45,7 @@ const suites: ReadonlyArray<Suite> = [
   cold,
   bundle,
   window,
+  large,
 ]
 const FILE = "bench.json"
 /** By suite, what its figures depend on. */
@@ -99,7 +101,7 @@ if (values.docs) {
   Deno.exit(0)
 }
 
-const chosen = suites.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
+const chosen = suites.filter(({ name, named }) => positionals.length === 0 ? !named : positionals.includes(name))
 const withPython = chosen.some(({ python }) => python !== "no")
 /** Its versions, or why it is not there. */
 const inPython = withPython

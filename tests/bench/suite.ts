@@ -26,6 +26,8 @@ export interface Suite {
   readonly name: string
   /** Most rounds that it does, where that is not as many as are asked for. */
   readonly most?: number
+  /** Whether it runs only where it is named: it takes long, or much memory. */
+  readonly named?: boolean
   /** Whether peers run in Python, and whether without it nothing of the suite can: then its models are made there too. */
   readonly python: "no" | "peers" | "needed"
   /** Measures. */

@@ -22,7 +22,7 @@ export function memoryBackend(): MemoryBackend {
       slots.set(count, new Float64Array(shape.reduce((a, b) => a * b, 1)))
       return { id: count++, name, shape, dtype }
     },
-    checkRoom: () => {},
+    checkRoom: () => Promise.resolve(),
     free: (slot) => void slots.delete(slot.id),
     write: (slot, data, offset = 0) => Promise.resolve(slots.get(slot.id)!.set(data, offset)),
     read: (slot) => Promise.resolve(Float32Array.from(slots.get(slot.id)!)),

@@ -19,6 +19,7 @@ import { MAXIMUM_PAGES } from "./lower.ts"
 import { makeMemories } from "./memories.ts"
 import { makeQueue } from "./threads/queue.ts"
 import { slotMemory } from "./slot_memory.ts"
+import { roomCheck } from "../slots.ts"
 import { startWorkers } from "./threads/workers.ts"
 
 /** Options of the engine; defaults are detected. */
@@ -108,7 +109,7 @@ const start = async (options: WasmOptions): Promise<Started> => {
       free: slots.free,
       write: slots.write,
       read: slots.read,
-      checkRoom: memory.checkRoom,
+      checkRoom: roomCheck(memory.room),
       compile: makeCompile({ threads, shared: shared !== undefined, target, workers, enqueue, memory, slots }),
       readEncoded: slots.readEncoded,
       memory: memory.usage,

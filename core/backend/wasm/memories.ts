@@ -5,8 +5,7 @@
  * @module
  */
 import { BackendError, mebibytes } from "../backend_error.ts"
-import type { BackendService } from "../backend.ts"
-import { slotBytes } from "../slots.ts"
+import type { Room } from "../room_problem.ts"
 import type { Access } from "./access.ts"
 import type { Block } from "./allocator.ts"
 import { LIMIT, makeMemory, type Memory } from "./memory.ts"
@@ -35,8 +34,7 @@ export interface EngineMemory {
   readonly arena: () => number
   /** Enlarges the arena to at least this size. Throws `OutOfMemory`. */
   readonly enlargeArena: (bytes: number, what: string) => void
-  /** Throws `OutOfMemory` where slots would not fit. */
-  readonly checkRoom: BackendService["checkRoom"]
+  readonly room: () => Room
   readonly usage: () => { readonly slotBytes: number; readonly temporaryBytes: number; readonly totalBytes: number }
 }
 
@@ -51,10 +49,6 @@ export interface MemoryOptions {
   /** Most bytes of read-only slots in the first memory, and in each further one. Default: half of 4 GiB, and 4 GiB. */
   readonly share?: readonly [first: number, further: number]
 }
-
-const ONE_MEMORY =
-  "This runtime gives WebAssembly one memory of at most 4 GiB; Deno, Chromium and Node from 22 on give " +
-  "frozen weights further ones"
 
 /** The memories of an engine. */
 export const makeMemories = ({ first, access, more, share = [SHARE, LIMIT] }: MemoryOptions): EngineMemory => {
@@ -96,9 +90,7 @@ export const makeMemories = ({ first, access, more, share = [SHARE, LIMIT] }: Me
       reason: "OutOfMemory",
       message: `No room for ${what}: ${mebibytes(bytes)} asked, ${mebibytes(inSlots)} in slots and ` +
         `${mebibytes(arena?.bytes ?? 0)} in temporaries in use, limit ${mebibytes(limit)}. ` +
-        `Use a smaller batch, shorter texts or a smaller model.${
-          readOnly && more === undefined ? ` ${ONE_MEMORY}.` : ""
-        }`,
+        `Use a smaller batch, shorter texts or a smaller model.`,
       cause,
     })
   }
@@ -119,23 +111,6 @@ export const makeMemories = ({ first, access, more, share = [SHARE, LIMIT] }: Me
       throw error
     }
   }
-  const checkRoom: EngineMemory["checkRoom"] = (slots, what) => {
-    const sizes = slots.map((slot) => ({ bytes: slotBytes(slot), ...slot }))
-    const sum = (some: typeof sizes) => some.reduce((total, { bytes }) => total + bytes, 0)
-    const large = sizes.find(({ bytes }) => bytes > LIMIT)
-    const frozen = sum(sizes.filter(({ readOnly }) => readOnly)), all = sum(sizes)
-    const room = memories[0].room()
-    const outOfMemory = (message: string) =>
-      new BackendError({ reason: "OutOfMemory", message: `No room for ${what}: ${message}` })
-    if (large !== undefined) {
-      throw outOfMemory(`"${large.name}" [${large.shape}] takes ${mebibytes(large.bytes)}, a tensor has at most 4 GiB`)
-    }
-    if ((more === undefined ? all : all - frozen) <= room) return
-    throw outOfMemory(
-      `it needs ${mebibytes(all)}, ${mebibytes(frozen)} of them for frozen weights; ${mebibytes(room)} are free. ` +
-        (more === undefined ? `${ONE_MEMORY}; or keep weights in fewer bits.` : "Train fewer parameters at a time."),
-    )
-  }
   return {
     reserve,
     free,
@@ -143,7 +118,7 @@ export const makeMemories = ({ first, access, more, share = [SHARE, LIMIT] }: Me
     countSlots: (bytes) => inSlots += bytes,
     arena: () => arena!.address,
     enlargeArena,
-    checkRoom,
+    room: () => ({ tensor: LIMIT, free: memories[0].room(), frozenApart: more !== undefined }),
     usage: () => ({
       slotBytes: inSlots,
       temporaryBytes: arena?.bytes ?? 0,

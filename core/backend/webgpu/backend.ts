@@ -5,15 +5,15 @@
  * @module
  */
 import type * as Layer from "effect/Layer"
-import type { Backend, BackendService } from "../backend.ts"
-import { BackendError, mebibytes } from "../backend_error.ts"
+import type { Backend } from "../backend.ts"
+import type { BackendError } from "../backend_error.ts"
+import { roomCheck } from "../slots.ts"
 import { makeSlotTable } from "../slot_table.ts"
 import { resource, type Started } from "../resource.ts"
 import { startDevice } from "./device.ts"
 import { makeBuffers } from "./buffers.ts"
 import { makeCompile } from "./executable.ts"
 import { wholeUnits } from "./lower.ts"
-import { slotBytes } from "../slots.ts"
 import { ADDRESSED, slotMemory } from "./slot_memory.ts"
 
 /** Options of the backend. */
@@ -30,36 +30,21 @@ export interface WebgpuOptions {
 /** Bindings of a product beside those of its weights. */
 const OTHER_BINDINGS = 3
 
-/** Throws where a slot would not fit: shaders address 4 GiB, in as many bindings as they may have. */
-const roomCheck = (bindingBytes: number, bindings: number): BackendService["checkRoom"] => (slots, what) => {
-  for (const slot of slots) {
-    const bytes = slotBytes(slot), needed = Math.ceil(bytes / bindingBytes)
-    if (bytes <= ADDRESSED && (needed === 1 || needed + OTHER_BINDINGS <= bindings)) continue
-    throw new BackendError({
-      reason: "OutOfMemory",
-      message:
-        `No room for ${what}: "${slot.name}" [${slot.shape}] takes ${mebibytes(bytes)}, and this device gives a ` +
-        `shader ${bindings} bindings of ${
-          mebibytes(bindingBytes)
-        } and 4 GiB at most. Keep weights in fewer bits, or use ` +
-        "the wasm backend (ESPALIER_BACKEND=wasm).",
-    })
-  }
-}
-
 const start = async ({ software = true, slotBytes: most = Infinity }: WebgpuOptions): Promise<Started> => {
   const device = await startDevice(software)
   const buffers = makeBuffers(device)
   const { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage } = device.facts.limits
   const bindingBytes = wholeUnits(Math.min(maxStorageBufferBindingSize, maxBufferSize, most))
   const pieceBytes = Math.floor(Math.min(maxBufferSize, most) / bindingBytes) * bindingBytes
+  const bindings = Math.max(1, maxStorageBuffersPerShaderStage - OTHER_BINDINGS)
+  const room = { tensor: Math.min(ADDRESSED, bindings * bindingBytes), free: Infinity, frozenApart: true }
   const slots = makeSlotTable(slotMemory(buffers, pieceBytes))
   return {
     service: {
       info: { name: "webgpu", description: `GPU by WebGPU, ${device.facts.description}`, threads: 1 },
       allocate: slots.allocate,
       free: slots.free,
-      checkRoom: roomCheck(bindingBytes, maxStorageBuffersPerShaderStage),
+      checkRoom: roomCheck(() => room),
       write: slots.write,
       read: slots.read,
       compile: makeCompile(buffers, slots, bindingBytes),

@@ -53,8 +53,8 @@ export function assemble(
         : undefined
       return { parameter: { ...parameter, trainable }, own, original }
     })
-    const parameters = yield* inBackend(() => {
-      backend.checkRoom(
+    const parameters = yield* inBackend(async () => {
+      await backend.checkRoom(
         planned.flatMap(({ own, original }) => original === undefined ? [own] : [own, original]),
         directory === "" ? "the model" : `the model in ${directory}`,
       )
@@ -76,6 +76,7 @@ export function assemble(
       tied,
       backend,
       scope,
+      encoded: [],
       notes,
       sites: sites.byModule,
     })

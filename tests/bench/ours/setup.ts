@@ -49,6 +49,9 @@ const Lora: typeof import("../../../plugins/lora/mod.ts") = await load("plugins/
 const TOKENS = 256, EXAMPLES = 4, LONGEST = 128
 const config = { ...smolLM2, num_hidden_layers: Number(layers) }
 
+/** As a checkout before further memories asks for places. */
+const older = { slotAddress: (id: number) => 64 * id }
+
 /** Slots without memory. */
 let count = 0
 const allocate = (name: string, shape: ReadonlyArray<number>, dtype: Slot["dtype"] = "f32"): Slot => ({
@@ -60,9 +63,11 @@ const allocate = (name: string, shape: ReadonlyArray<number>, dtype: Slot["dtype
 const nowhere = Layer.succeed(Backend, {
   info: { name: "wasm", description: "slots without memory", threads: 1 },
   allocate,
+  checkRoom: () => Promise.resolve(),
   free: () => {},
   write: () => Promise.resolve(),
   read: () => Promise.reject(new Error("nothing is there")),
+  readEncoded: () => Promise.reject(new Error("nothing is there")),
   compile: () => Promise.reject(new Error("nothing runs")),
   memory: () => ({ slotBytes: 0, temporaryBytes: 0, totalBytes: 0 }),
 })
@@ -120,7 +125,8 @@ const program = Effect.gen(function* () {
       target: { relaxed: true, wide: true },
       threads: 2,
       shared: true,
-      slotAddress: (id) => 64 * id,
+      slotPlace: (id) => ({ memory: 0, address: 64 * id }),
+      ...older,
     })
     const lowered = performance.now()
     last = { program, code, parts: { trace: traced - began, build: built - traced, lower: lowered - built } }

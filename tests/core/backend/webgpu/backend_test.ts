@@ -318,11 +318,10 @@ onWebgpu("a slot in several buffers holds, and gives, what it does in one", asyn
 })
 
 onWebgpu("what a shader cannot reach is told before memory is taken", () =>
-  withWebgpu((backend) => {
+  withWebgpu(async (backend) => {
     const slotOf = (rows: number) => [{ name: "table", shape: [rows, 64], dtype: "f32" }] as const
-    backend.checkRoom(slotOf(8), "a small model")
-    const error = assertThrows(() => backend.checkRoom(slotOf(4096), "a large model"), BackendError)
+    await backend.checkRoom(slotOf(8), "a small model")
+    const error = await assertRejects(() => backend.checkRoom(slotOf(4096), "a large model"), BackendError)
     assertEquals(error.reason, "OutOfMemory")
     assertStringIncludes(error.message, 'No room for a large model: "table" [4096,64] takes 1.0 MiB')
-    return Promise.resolve()
   }, { slotBytes: 1024 }))

@@ -34,16 +34,17 @@ const forSome = ({ options, layer, ...rest }: RunMethod): RunMethod => ({
   },
 })
 
-/** A method over a base that the method `quantization` quantizes. */
+/** A method over a quantized base. */
 const over = ({ options, layer }: {
   readonly options: RunMethod["options"]
   readonly layer: (options: never) => Layer.Layer<never, PluginError, Plugins | Quantization.Quantization | Groups>
-}): RunMethod => ({ options, layer: layer as RunMethod["layer"], needs: "quantization" })
+}): RunMethod => ({ options, layer: layer as RunMethod["layer"], needs: ["quantization", "quantized-checkpoint"] })
 
 /** Methods by name. */
 export const METHODS: RunMethods = {
   "lora": forSome(Lora),
   "quantization": Quantization,
+  "quantized-checkpoint": { options: Quantization.checkpointOptions, layer: Quantization.fromCheckpoint },
   "qlora": forSome(over(QLora)),
   "qa-lora": forSome(over(QaLora)),
   "adapters": forSome(Adapters),

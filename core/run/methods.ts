@@ -15,8 +15,8 @@ export interface RunMethod {
   readonly options: Fields
   /** Makes its layer from options. */
   readonly layer: (options: never) => MethodLayer
-  /** A method without which it cannot be: its layer is given the services of all of that method's. Default: none. */
-  readonly needs?: string
+  /** Methods of which a run must name one: its layer is given the services of those that are there. Default: none. */
+  readonly needs?: ReadonlyArray<string>
 }
 
 /** Methods by their names in runs. */
@@ -53,8 +53,8 @@ export function methodField(methods: RunMethods): Field<MethodSpec> {
 export function needProblems(specs: ReadonlyArray<MethodSpec>, methods: RunMethods): ReadonlyArray<string> {
   return specs.flatMap(({ method }, i) => {
     const { needs } = methods[method]
-    if (needs === undefined || specs.some((other) => other.method === needs)) return []
-    return [`methods[${i}] is ${method}, which needs the method ${needs}: add { "method": "${needs}" }`]
+    if (needs === undefined || specs.some((other) => needs.includes(other.method))) return []
+    return [`methods[${i}] is ${method}, which needs the method ${needs.join(" or ")}: add { "method": "${needs[0]}" }`]
   })
 }
 
@@ -62,7 +62,7 @@ export function needProblems(specs: ReadonlyArray<MethodSpec>, methods: RunMetho
 export function layersOf(specs: ReadonlyArray<MethodSpec>, methods: RunMethods): ReadonlyArray<MethodLayer> {
   const made = specs.map(({ method, ...options }) => [method, methods[method].layer(options as never)] as const)
   return made.map(([method, layer]) => {
-    const needed = made.filter(([other]) => other === methods[method].needs).map(([, layer]) => layer)
+    const needed = made.filter(([other]) => methods[method].needs?.includes(other)).map(([, layer]) => layer)
     return needed.reduce((layer, services) => Layer.provide(layer, services), layer)
   })
 }

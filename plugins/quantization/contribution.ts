@@ -5,11 +5,12 @@ import { encodingIn, type ResolvedCheckpointOptions, type ResolvedOptions } from
 
 /** Weights that are quantized while they are loaded. */
 export function contributionOf(options: ResolvedOptions): Contribution {
-  const { id, targetModules, excludeModules } = options
+  const { id, ...own } = options
+  const { targetModules, excludeModules } = own
   const encoding = encodingIn(options)
   return {
     id,
-    settings: { format: encoding.name, targetModules, excludeModules },
+    settings: { ...own, format: encoding.name },
     encodings: (modules) =>
       new Map(
         select(modules, targetModules, excludeModules, id).map(({ path, kind, parameters: { weight } }) => {
@@ -21,10 +22,11 @@ export function contributionOf(options: ResolvedOptions): Contribution {
 }
 
 /** Weights that the files hold in blocks. */
-export function storedContribution({ id, groups }: ResolvedCheckpointOptions): Contribution {
+export function storedContribution({ id, ...own }: ResolvedCheckpointOptions): Contribution {
+  const { groups } = own
   return {
     id,
-    settings: { groups },
+    settings: own,
     encodings: (_, stored) => {
       const all = [...stored?.values() ?? []]
       if (stored !== undefined && all.length === 0) {

@@ -40,7 +40,7 @@ const FAMILIES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   BERT: {
     model_type: "bert",
     vocab_size: 13,
-    hidden_size: 8,
+    hidden_size: 16,
     intermediate_size: 16,
     num_hidden_layers: 1,
     num_attention_heads: 2,
@@ -50,7 +50,7 @@ const FAMILIES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   DistilBERT: {
     model_type: "distilbert",
     vocab_size: 13,
-    dim: 8,
+    dim: 16,
     hidden_dim: 16,
     n_layers: 1,
     n_heads: 2,
@@ -60,7 +60,7 @@ const FAMILIES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   ...Object.fromEntries(["Llama", "Qwen2", "Qwen3", "Mistral"].map((name) => [name, {
     model_type: name.toLowerCase(),
     vocab_size: 13,
-    hidden_size: 8,
+    hidden_size: 16,
     intermediate_size: 16,
     num_hidden_layers: 1,
     num_attention_heads: 2,

@@ -103,6 +103,7 @@ export type * from "./kernels/contract.ts"
 
 export { BackendError, type BackendErrorFields } from "./core/backend/backend_error.ts"
 export { DataError, type DataErrorFields } from "./core/data/data_error.ts"
+export { ExportError, type ExportErrorFields } from "./core/model/save/check/export_error.ts"
 export { GgufError, type GgufErrorFields } from "./core/formats/gguf/gguf_error.ts"
 export { JsonError, type JsonErrorFields } from "./core/formats/json/json_error.ts"
 export { ModelError, type ModelErrorFields } from "./core/model/model_error.ts"

@@ -58,6 +58,7 @@ const BESIDE: Readonly<Record<string, ReadonlyArray<Options>>> = {
   "prompt-tuning": [{}, { encoderReparameterizationType: "MLP" }, { promptTuningInitText: "own" }],
   "multitask": [{}, { mixing: "temperature" }],
   "curriculum": [{}, { pacing: "step" }],
+  "elastic-weights": [{ lambda: 5 }],
   "differential-privacy": [
     { delta: 1e-5, targetEpsilon: 8 },
     { delta: 1e-5, targetEpsilon: 8, clipping: "adaptive" },

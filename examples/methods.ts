@@ -38,13 +38,12 @@ const forSome = ({ options, layer, ...rest }: RunMethod): RunMethod => ({
 const over = ({ options, layer }: {
   readonly options: RunMethod["options"]
   readonly layer: (options: never) => Layer.Layer<never, PluginError, Plugins | Quantization.Quantization | Groups>
-}): RunMethod => ({ options, layer: layer as RunMethod["layer"], needs: ["quantization", "quantized-checkpoint"] })
+}): RunMethod => ({ options, layer: layer as RunMethod["layer"], needs: ["quantization"] })
 
 /** Methods by name. */
 export const METHODS: RunMethods = {
   "lora": forSome(Lora),
   "quantization": Quantization,
-  "quantized-checkpoint": { options: Quantization.checkpointOptions, layer: Quantization.fromCheckpoint },
   "qlora": forSome(over(QLora)),
   "qa-lora": forSome(over(QaLora)),
   "adapters": forSome(Adapters),

@@ -8,6 +8,7 @@ export function contributionOf(options: ResolvedOptions): Contribution {
   const { id, ...own } = options
   const { targetModules, excludeModules } = own
   const encoding = encodingIn(options)
+  if (encoding === undefined) return storedContribution(options)
   return {
     id,
     settings: { ...own, format: encoding.name },
@@ -22,8 +23,8 @@ export function contributionOf(options: ResolvedOptions): Contribution {
 }
 
 /** Weights that the files hold in blocks. */
-export function storedContribution({ id, ...own }: ResolvedCheckpointOptions): Contribution {
-  const { groups } = own
+export function storedContribution({ id, ...own }: ResolvedOptions | ResolvedCheckpointOptions): Contribution {
+  const groups = "groups" in own && own.groups
   return {
     id,
     settings: own,

@@ -125,7 +125,7 @@ Deno.test("a run file trains over a base that it quantizes, and all of it loads 
     await write([{ method: "qa-lora", r: 2, groupSize: 8 }])
     assertStringIncludes(
       (await example(directory, "files/run.json")).error,
-      "methods[0] is qa-lora, which needs the method quantization or quantized-checkpoint",
+      "methods[0] is qa-lora, which needs the method quantization",
     )
     for (const method of [{ method: "qa-lora", r: 2, loraAlpha: 4, groupSize: 8 }, { method: "qlora", r: 2 }]) {
       await write([method, grouped])

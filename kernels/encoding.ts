@@ -3,7 +3,7 @@
  * @module
  */
 import type { AffineBlocks, BlockFormat } from "../core/tensor/block_format.ts"
-import type { Code, ModuleBuilder } from "./wasm/assembler.ts"
+import type { Code, ModuleBuilder, Target } from "./wasm/assembler.ts"
 
 export type { AffineBlocks, BlockFormat } from "../core/tensor/block_format.ts"
 
@@ -70,6 +70,36 @@ export interface BlockEncoding extends EncodingFormat, BlockFormat {
       bytes: (address: string, aligned?: boolean) => string,
     ) => string | ReadonlyArray<string>
   }
+  /** WebAssembly of products that read whole blocks: `productsInGroups`. Default: products read fours of neighbours. */
+  readonly products?: BlockProducts
+}
+
+/** For what the code of products is written. */
+export interface BlockWriting {
+  /** Where functions are added. */
+  readonly module: ModuleBuilder
+  /** The machine. */
+  readonly target: Target
+  /** Number of the module's memory that holds the blocks. */
+  readonly memory: number
+}
+
+/**
+ * WebAssembly of matrix products that reads whole blocks of b. Each field gives the index of a function, whose parameters
+ * are all i32: addresses and distances in bytes.
+ */
+export interface BlockProducts {
+  /** Blocks of a column that are summed at a time: at most so many. */
+  readonly most: number
+  /**
+   * Function `(a, aStride, b, bStride, columns, output, outputStride, more)`: output = a b for some rows of f32 and columns of
+   * some blocks, added to what is there where `more` is not 0. The bits of a sum do not depend on rows and columns.
+   */
+  readonly dot: (writing: BlockWriting, tile: { readonly rows: number; readonly blocks: number }) => number
+  /** Function `(b, bStride, blocks, to)`: packs up to 8 columns of that many blocks into f32, [k][8]; further columns are 0. */
+  readonly packDeep: (writing: BlockWriting, columns: number) => number
+  /** Function `(b, bStride, k, to, apart)`: packs k rows of one block along the columns into panels [k][8] of f32. */
+  readonly packWide: (writing: BlockWriting) => number
 }
 
 /** An encoding whose numbers are `scale * q + offset`, with one scale and one offset a block. */

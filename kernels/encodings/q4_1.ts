@@ -1,12 +1,14 @@
 import type { AffineEncoding } from "../encoding.ts"
-import { f32x4 } from "../wasm/assembler.ts"
+import { productsInGroups } from "../matmul/wasm/groups/products.ts"
+import { f32x4, v128 } from "../wasm/assembler.ts"
 import { codesAsFloats, codesInWgsl, nibblesOf, nibblesOfInWgsl, reciprocal } from "./parts/codes.ts"
+import { codesOfBytes, foursOfBytes, halfPairs, upperHalves } from "./parts/vectors.ts"
 import { HALF_OVERFLOW, halfAt, halfOffsets, loadHalf, putHalf } from "./parts/halves.ts"
 
 const BLOCK = 32, BYTES = 20
 
 const code = (x: number, least: number, inverse: number): number =>
-  Math.min(15, Math.trunc(Math.fround(Math.fround(Math.fround(x - least) * inverse) + 0.5)))
+  Math.min(15, Math.fround(Math.fround(Math.fround(x - least) * inverse) + 0.5) | 0)
 
 /**
  * Q4_1 of GGUF: 32 numbers `scale * q + offset` in 20 bytes, scale and offset in half precision, then q from 0 to 15:
@@ -54,4 +56,14 @@ export const Q4_1: AffineEncoding = {
       `pair.x * ${codesInWgsl(nibblesOfInWgsl(address, first, (at) => bytes(at, true), 4))} + pair.y`,
     ],
   },
+  products: productsInGroups("Q4_1", {
+    block: BLOCK,
+    blockBytes: BYTES,
+    count: 1,
+    fours: foursOfBytes(2, (byte) => 2 ** (-8 * byte)),
+    sign: 1,
+    words: ({ block, bytes }) => [v128.load(block, bytes + 4)],
+    codes: (numbers, [word]) => codesOfBytes(numbers, [word, upperHalves(word)], 15),
+    scales: halfPairs,
+  }),
 }

@@ -72,6 +72,17 @@ const byTask = <A>(parts: ReadonlyArray<Part>, valueOf: (part: Part, index: numb
   return parts[0].name === undefined ? values[0] : Object.fromEntries(parts.map(({ name }, i) => [name!, values[i]]))
 }
 
+/** Old rows by name, with the labels of the rows that are trained on. */
+const readOld = (rows: ResolvedRun["retain"], parts: ReadonlyArray<Part>) =>
+  Effect.map(
+    Effect.forEach(Object.entries(rows), ([name, { path, columns, reading }]) => {
+      const { labels, kind } = (parts.find((part) => part.name === name) ?? parts[0]).data.train
+      const own = { ...reading, ...kind.classes === undefined ? {} : { labels } }
+      return Effect.map(Dataset.file(path, columns, own), (data) => [name, data] as const)
+    }),
+    (read): Readonly<Record<string, Dataset.Data>> => Object.fromEntries(read),
+  )
+
 /** Data and model of a run, and its evaluation. */
 const prepare = (run: ResolvedRun) =>
   Effect.gen(function* () {
@@ -106,12 +117,15 @@ export const train = (
     const { output, model: { weights, head }, methods, seed, training } = run
     yield* checkOutput(output, flags)
     const { backend, parts, model, measure } = yield* prepare(run)
+    const replay = yield* readOld(run.replay, parts)
+    const retain = yield* readOld(run.retain, parts)
     const before = yield* measure("before")
 
     yield* clearOutput(output, flags)
     const validates = parts.some(({ data }) => data.validation.rows.length > 0)
+    const own = byTask(parts, ({ data }) => data.train)
     const splits = {
-      train: byTask(parts, ({ data }) => data.train),
+      train: Object.keys(replay).length === 0 ? own : { new: parts[0].data.train, ...replay },
       validation: byTask(parts, ({ data }) => data.validation),
     }
     const trained = yield* Trainer.fit(model, splits, {
@@ -130,6 +144,7 @@ export const train = (
           ...defined({ labels }),
         })),
       },
+      ...Object.keys(retain).length === 0 ? {} : { retain },
       ...traceStep(flags.trace),
       ...validates || run.patience !== undefined ? { earlyStopping: stopping(run, parts) } : {},
     })

@@ -3,7 +3,7 @@
  * @module
  */
 import type { AffineBlocks, BlockFormat } from "../core/tensor/block_format.ts"
-import type { Code, ModuleBuilder } from "./wasm/assembler.ts"
+import type { Code, ModuleBuilder, Target } from "./wasm/assembler.ts"
 
 export type { AffineBlocks, BlockFormat } from "../core/tensor/block_format.ts"
 
@@ -46,7 +46,10 @@ export interface ElementEncoding extends EncodingFormat {
 export interface BlockEncoding extends EncodingFormat, BlockFormat {
   /** Bytes of a block. */
   readonly blockBytes: number
-  /** What is left to do once all blocks of a tensor are encoded, in place: scales that are rounded together. Default: nothing. */
+  /**
+   * What is left to do once all blocks of a tensor are encoded, in place: scales that are rounded together. A slot that is
+   * written whole, as numbers, is settled. Default: nothing.
+   */
   readonly settle?: (bytes: Uint8Array) => void
   /** The way back, for a host and for both backends. */
   readonly decode: {
@@ -55,12 +58,48 @@ export interface BlockEncoding extends EncodingFormat, BlockFormat {
     /** Four neighbours of the block at a byte address, from number `first` on, a multiple of 4; both may be used often. */
     readonly wasm: (module: ModuleBuilder, address: Code, first: Code) => Code
     /**
-     * A vec4<f32>: four neighbours of the block at a byte address, from number `first` on, a multiple of 4.
+     * A vec4<f32>: four neighbours of the block at a byte address, from number `first` on, a multiple of 4. An expression, or
+     * statements with the expression at the end; both arguments are names.
      *
-     * @param bytes Expression: the four bytes from any byte address on, as a u32, the first in the lowest.
+     * @param bytes Expression: the four bytes from any byte address on, as a u32, the first in the lowest; it costs half as
+     * much where `aligned` says that the address is a multiple of 4, for which `blockBytes` must be one.
      */
-    readonly wgsl: (address: string, first: string, bytes: (address: string) => string) => string
+    readonly wgsl: (
+      address: string,
+      first: string,
+      bytes: (address: string, aligned?: boolean) => string,
+    ) => string | ReadonlyArray<string>
   }
+  /** WebAssembly of products that read whole blocks: `productsInGroups`. Default: products read fours of neighbours. */
+  readonly products?: BlockProducts
+}
+
+/** For what the code of products is written. */
+export interface BlockWriting {
+  /** Where functions are added. */
+  readonly module: ModuleBuilder
+  /** The machine. */
+  readonly target: Target
+  /** Number of the module's memory that holds the blocks. */
+  readonly memory: number
+}
+
+/**
+ * WebAssembly of matrix products that reads whole blocks of b. Each field gives the index of a function, whose parameters
+ * are all i32: addresses and distances in bytes.
+ */
+export interface BlockProducts {
+  /** Blocks of a column that are summed at a time: at most so many. */
+  readonly most: number
+  /**
+   * Function `(a, aStride, b, bStride, columns, output, outputStride, more)`: output = a b for some rows of f32 and columns of
+   * some blocks, added to what is there where `more` is not 0. The bits of a sum do not depend on rows and columns.
+   */
+  readonly dot: (writing: BlockWriting, tile: { readonly rows: number; readonly blocks: number }) => number
+  /** Function `(b, bStride, blocks, to)`: packs up to 8 columns of that many blocks into f32, [k][8]; further columns are 0. */
+  readonly packDeep: (writing: BlockWriting, columns: number) => number
+  /** Function `(b, bStride, k, to, apart)`: packs k rows of one block along the columns into panels [k][8] of f32. */
+  readonly packWide: (writing: BlockWriting) => number
 }
 
 /** An encoding whose numbers are `scale * q + offset`, with one scale and one offset a block. */

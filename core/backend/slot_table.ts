@@ -2,12 +2,12 @@
  * The slots of a backend.
  * @module
  */
-import type { Encoding } from "../../kernels/encoding.ts"
+import { type Encoding, inBlocks } from "../../kernels/encoding.ts"
 import { encodingOf } from "../../kernels/encodings.ts"
 import { sizeOf } from "../tensor/shape.ts"
 import type { BackendService, Slot, SlotData } from "./backend.ts"
 import { BackendError } from "./backend_error.ts"
-import { checkRead, checkWrite, makeSlot } from "./slots.ts"
+import { checkRead, checkWrite, encoded, makeSlot } from "./slots.ts"
 
 /** A slot and its memory. */
 export interface HeldSlot<Memory> {
@@ -49,6 +49,15 @@ export interface SlotTable<Memory>
   readonly heldOf: (slot: Slot, user?: string) => HeldSlot<Memory>
 }
 
+/** Numbers of a whole slot as blocks, where scales are to be rounded together; else the data as it is. */
+const settled = (encoding: Encoding, data: SlotData, { shape }: Slot): SlotData => {
+  if (!inBlocks(encoding) || encoding.settle === undefined) return data
+  if (!(data instanceof Float32Array) || data.length !== sizeOf(shape)) return data
+  const bytes = encoded(encoding, data)
+  encoding.settle(bytes)
+  return bytes
+}
+
 let tables = 0
 
 /** An empty table. No two share a slot's number, so that a program with slots of another backend is refused. */
@@ -83,7 +92,8 @@ export const makeSlotTable = <Memory>(own: SlotMemory<Memory>): SlotTable<Memory
     write: async (slot, data, offset = 0) => {
       const found = heldOf(slot)
       checkWrite(slot, data, offset)
-      await write(found, encodingOf(slot.storage), data, offset, `writing slot "${slot.name}"`)
+      const encoding = encodingOf(slot.storage)
+      await write(found, encoding, settled(encoding, data, slot), offset, `writing slot "${slot.name}"`)
     },
     read: async (slot) =>
       await read(heldOf(slot), encodingOf(slot.storage), sizeOf(slot.shape), `reading slot "${slot.name}"`),

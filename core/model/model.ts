@@ -73,6 +73,8 @@ export interface Model {
   readonly backend: BackendService
   /** What is made for the model (compiled programs) is freed with it; it ends before the parameters' memory. */
   readonly scope: Scope.Scope
+  /** What was put into blocks of few bits while it was loaded, and what that lost. */
+  readonly encoded: ReadonlyArray<EncodedWeight>
   /** What a person should know: a head that starts anew, parts of the config that play no part. */
   readonly notes: ReadonlyArray<string>
   /** Ids of plugins whose updates lie in {@link Model.folded}: graphs leave out their sites. */
@@ -91,6 +93,22 @@ export interface Model {
    * ModelError on a task that is not there.
    */
   readonly view: (options: ViewOptions) => Model
+}
+
+/** A weight that was put into blocks of few bits while it was loaded. */
+export interface EncodedWeight {
+  /** The parameter's key. */
+  readonly key: string
+  /** Name of the encoding. */
+  readonly encoding: string
+  /** Number of weights. */
+  readonly elements: number
+  /** Bits a weight in memory. */
+  readonly bits: number
+  /** Length of the error over length of the weights: |decoded - w| / |w|. */
+  readonly relativeError: number
+  /** Mean of |decoded - w|. */
+  readonly meanAbsoluteError: number
 }
 
 /** Memory of a base parameter with updates in it. */

@@ -18,7 +18,7 @@ export interface StoredTensor extends LazyTensor {
   readonly entry?: TensorEntry
 }
 
-/** Tensors of a model's safetensors files, each whole when it is read. */
+/** Tensors of a model's safetensors files, each whole when it is read, unless the files have it packed. */
 export function openTensors(directory: string): Effect.Effect<
   ReadonlyMap<string, StoredTensor>,
   SafetensorsError | StorageError | JsonError,
@@ -27,7 +27,7 @@ export function openTensors(directory: string): Effect.Effect<
   return Effect.gen(function* () {
     const fs = yield* fileSystem
     const { tensors } = yield* openModel(directory)
-    return new Map([...tensors].map(([name, entry]) => {
+    const all = new Map([...tensors].map(([name, entry]) => {
       const { dtype, shape } = entry
       const read = async () => {
         const data = new Float32Array(sizeOf(shape))
@@ -35,7 +35,10 @@ export function openTensors(directory: string): Effect.Effect<
         await Effect.runPromise(Effect.provideService(pieces, fileSystem, fs))
         return data
       }
-      return [name, { name, dtype, shape, entry, read }]
+      return [name, { name, dtype, shape, entry, read }] as const
     }))
+    if (![...tensors.keys()].some((name) => name.includes(".quant_state."))) return all
+    const { withQuantized } = yield* Effect.promise(() => import("./bitsandbytes/quantized_tensors.ts"))
+    return yield* withQuantized(all)
   })
 }

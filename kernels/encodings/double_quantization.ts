@@ -58,13 +58,25 @@ export function quantizeScales(all: Float32Array): DoubleQuantized {
   return { codes, scales, offset }
 }
 
+/** How scales were quantized, where not as {@link quantizeScales} does it. */
+export interface DequantizeOptions {
+  /** The numbers of the codes. Default {@link DYNAMIC_MAP}. */
+  readonly map?: Float32Array
+  /** Scales that share one. Default {@link SCALES_PER_BLOCK}. */
+  readonly blocksize?: number
+  /** Number of the first of `codes`. Default 0. */
+  readonly first?: number
+}
+
 /** Scales as their codes give them. */
 export function dequantizeScales(
   { codes, scales, offset }: DoubleQuantized,
-  map: Float32Array = DYNAMIC_MAP,
-  perBlock: number = SCALES_PER_BLOCK,
+  { map = DYNAMIC_MAP, blocksize = SCALES_PER_BLOCK, first = 0 }: DequantizeOptions = {},
 ): Float32Array {
-  return Float32Array.from(codes, (code, i) => Math.fround(map[code] * scales[Math.floor(i / perBlock)]) + offset)
+  return Float32Array.from(
+    codes,
+    (code, i) => Math.fround(map[code] * scales[Math.floor((first + i) / blocksize)]) + offset,
+  )
 }
 
 /** Number of bounds below a value, by halving. */

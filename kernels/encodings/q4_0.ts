@@ -1,7 +1,9 @@
 import type { BlockEncoding } from "../encoding.ts"
-import { f32x4 } from "../wasm/assembler.ts"
+import { f32x4, v128 } from "../wasm/assembler.ts"
 import { codesAsFloats, codesInWgsl, nibblesOf, nibblesOfInWgsl, reciprocal } from "./parts/codes.ts"
 import { HALF_OVERFLOW, halfAt, loadHalf, putHalf } from "./parts/halves.ts"
+import { productsInGroups } from "../matmul/wasm/groups/products.ts"
+import { byteFactor, codesOfBytes, foursOfBytes, halfScales, upperHalves } from "./parts/vectors.ts"
 
 const BLOCK = 32, BYTES = 18
 
@@ -54,4 +56,14 @@ export const Q4_0: BlockEncoding = {
       return `unpack2x16float(${bytes(address)}).x * (${codes} - 8.0)`
     },
   },
+  products: productsInGroups("Q4_0", {
+    block: BLOCK,
+    blockBytes: BYTES,
+    count: 1,
+    fours: foursOfBytes(2, byteFactor),
+    bias: -8,
+    words: ({ block, bytes }) => [v128.load(block, bytes + 2)],
+    codes: (numbers, [word]) => codesOfBytes(numbers, [word, upperHalves(word)], 15),
+    scales: halfScales,
+  }),
 }

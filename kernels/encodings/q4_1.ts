@@ -1,6 +1,8 @@
 import type { AffineEncoding } from "../encoding.ts"
-import { f32x4 } from "../wasm/assembler.ts"
+import { productsInGroups } from "../matmul/wasm/groups/products.ts"
+import { f32x4, v128 } from "../wasm/assembler.ts"
 import { codesAsFloats, codesInWgsl, nibblesOf, nibblesOfInWgsl, reciprocal } from "./parts/codes.ts"
+import { codesOfBytes, foursOfBytes, halfPairs, upperHalves } from "./parts/vectors.ts"
 import { HALF_OVERFLOW, halfAt, halfOffsets, loadHalf, putHalf } from "./parts/halves.ts"
 
 const BLOCK = 32, BYTES = 20
@@ -49,9 +51,19 @@ export const Q4_1: AffineEncoding = {
       const codes = codesAsFloats(nibblesOf(address, first, 4))
       return f32x4.add(f32x4.mul(f32x4.splat(loadHalf(address)), codes), f32x4.splat(loadHalf(address, 2)))
     },
-    wgsl: (address, first, bytes) => {
-      const pair = `unpack2x16float(${bytes(address)})`
-      return `(${pair}.x * ${codesInWgsl(nibblesOfInWgsl(address, first, bytes, 4))} + ${pair}.y)`
-    },
+    wgsl: (address, first, bytes) => [
+      `let pair = unpack2x16float(${bytes(address, true)});`,
+      `pair.x * ${codesInWgsl(nibblesOfInWgsl(address, first, (at) => bytes(at, true), 4))} + pair.y`,
+    ],
   },
+  products: productsInGroups("Q4_1", {
+    block: BLOCK,
+    blockBytes: BYTES,
+    count: 1,
+    fours: foursOfBytes(2, (byte) => 2 ** (-8 * byte)),
+    sign: 1,
+    words: ({ block, bytes }) => [v128.load(block, bytes + 4)],
+    codes: (numbers, [word]) => codesOfBytes(numbers, [word, upperHalves(word)], 15),
+    scales: halfPairs,
+  }),
 }

@@ -30,9 +30,9 @@ export const Q4_K: BlockEncoding = {
       const codes = codesAsFloats(loadNibbles(address, first, 16))
       return f32x4.sub(f32x4.mul(f32x4.splat(scale), codes), f32x4.splat(least))
     },
-    wgsl: (address, first, bytes) => {
-      const [scale, least] = scalesInWgsl(address, `(${first} >> 5u)`, bytes)
-      return `(${scale} * ${codesInWgsl(loadNibblesInWgsl(address, first, bytes, 16))} - ${least})`
-    },
+    wgsl: (address, first, bytes) => [
+      ...scalesInWgsl(address, first, bytes),
+      `scale * ${codesInWgsl(loadNibblesInWgsl(address, first, bytes, 16))} - least`,
+    ],
   },
 }

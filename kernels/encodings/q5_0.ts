@@ -2,6 +2,8 @@ import type { BlockEncoding } from "../encoding.ts"
 import { f32x4 } from "../wasm/assembler.ts"
 import { codesAsFloats, codesInWgsl, fiveBitsOf, fiveBitsOfInWgsl } from "./parts/codes.ts"
 import { halfAt, loadHalf } from "./parts/halves.ts"
+import { productsInGroups } from "../matmul/wasm/groups/products.ts"
+import { byteFactor, codesOfBytes, fiveBits, foursOfBytes, halfScales } from "./parts/vectors.ts"
 
 const BLOCK = 32, BYTES = 22
 
@@ -34,4 +36,14 @@ export const Q5_0: BlockEncoding = {
       return `unpack2x16float(${bytes(address)}).x * (${codes} - 16.0)`
     },
   },
+  products: productsInGroups("Q5_0", {
+    block: BLOCK,
+    blockBytes: BYTES,
+    count: 1,
+    fours: foursOfBytes(2, byteFactor),
+    bias: -16,
+    words: ({ block, bytes }) => fiveBits(block, bytes + 2),
+    codes: (numbers, words) => codesOfBytes(numbers, words, 31),
+    scales: halfScales,
+  }),
 }

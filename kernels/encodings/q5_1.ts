@@ -2,6 +2,8 @@ import type { AffineEncoding } from "../encoding.ts"
 import { f32x4 } from "../wasm/assembler.ts"
 import { codesAsFloats, codesInWgsl, fiveBitsOf, fiveBitsOfInWgsl } from "./parts/codes.ts"
 import { halfAt, halfOffsets, loadHalf } from "./parts/halves.ts"
+import { productsInGroups } from "../matmul/wasm/groups/products.ts"
+import { byteFactor, codesOfBytes, fiveBits, foursOfBytes, halfPairs } from "./parts/vectors.ts"
 
 const BLOCK = 32, BYTES = 24
 
@@ -30,9 +32,19 @@ export const Q5_1: AffineEncoding = {
       const codes = codesAsFloats(fiveBitsOf(address, first, 4))
       return f32x4.add(f32x4.mul(f32x4.splat(loadHalf(address)), codes), f32x4.splat(loadHalf(address, 2)))
     },
-    wgsl: (address, first, bytes) => {
-      const pair = `unpack2x16float(${bytes(address)})`
-      return `(${pair}.x * ${codesInWgsl(fiveBitsOfInWgsl(address, first, bytes, 4))} + ${pair}.y)`
-    },
+    wgsl: (address, first, bytes) => [
+      `let pair = unpack2x16float(${bytes(address, true)});`,
+      `pair.x * ${codesInWgsl(fiveBitsOfInWgsl(address, first, (at) => bytes(at, true), 4))} + pair.y`,
+    ],
   },
+  products: productsInGroups("Q5_1", {
+    block: BLOCK,
+    blockBytes: BYTES,
+    count: 1,
+    fours: foursOfBytes(2, byteFactor),
+    sign: 1,
+    words: ({ block, bytes }) => fiveBits(block, bytes + 4),
+    codes: (numbers, words) => codesOfBytes(numbers, words, 31),
+    scales: halfPairs,
+  }),
 }

@@ -36,12 +36,10 @@ export const Q5_K: BlockEncoding = {
       const codes = codesAsFloats(i32.or(loadNibbles(address, first, 48), high))
       return f32x4.sub(f32x4.mul(f32x4.splat(scale), codes), f32x4.splat(least))
     },
-    wgsl: (address, first, bytes) => {
-      const part = `(${first} >> 5u)`
-      const [scale, least] = scalesInWgsl(address, part, bytes)
-      const high = `(((${bytes(`${address} + 16u + (${first} & 31u)`)} >> ${part}) & 0x01010101u) << 4u)`
-      const codes = codesInWgsl(`(${loadNibblesInWgsl(address, first, bytes, 48)} | ${high})`)
-      return `(${scale} * ${codes} - ${least})`
-    },
+    wgsl: (address, first, bytes) => [
+      ...scalesInWgsl(address, first, bytes),
+      `let fifth = (${bytes(`${address} + 16u + (${first} & 31u)`, true)} >> part) & 0x01010101u;`,
+      `scale * ${codesInWgsl(`(${loadNibblesInWgsl(address, first, bytes, 48)} | (fifth << 4u))`)} - least`,
+    ],
   },
 }

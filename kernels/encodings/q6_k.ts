@@ -40,11 +40,13 @@ export const Q6_K: BlockEncoding = {
     },
     wgsl: (address, first, bytes) => {
       const at = (place: string) => bytes(`${address} + ${place}`)
-      const low = nibblesInWgsl(at(`((${first} & 128u) >> 1u) + (${first} & 63u)`), `(${first} & 64u) >> 4u`)
-      const above = at(`128u + ((${first} & 128u) >> 2u) + (${first} & 31u)`)
-      const high = `(((${above} >> ((${first} & 96u) >> 4u)) & 0x03030303u) << 4u)`
-      const part = `f32(bitcast<i32>(${at(`192u + (${first} >> 4u)`)} << 24u) >> 24u)`
-      return `(unpack2x16float(${at("208u")}).x * ${part}) * (${codesInWgsl(`(${low} | ${high})`)} - 32.0)`
+      return [
+        `let low = ${nibblesInWgsl(at(`((${first} & 128u) >> 1u) + (${first} & 63u)`), `(${first} & 64u) >> 4u`)};`,
+        `let above = ${at(`128u + ((${first} & 128u) >> 2u) + (${first} & 31u)`)} >> ((${first} & 96u) >> 4u);`,
+        `let part = f32(bitcast<i32>(${at(`192u + (${first} >> 4u)`)} << 24u) >> 24u);`,
+        `let scale = unpack2x16float(${at("208u")}).x * part;`,
+        `scale * (${codesInWgsl("(low | ((above & 0x03030303u) << 4u))")} - 32.0)`,
+      ]
     },
   },
 }

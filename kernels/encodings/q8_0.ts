@@ -2,6 +2,8 @@ import type { BlockEncoding } from "../encoding.ts"
 import { f32x4, i32, i32x4, v128 } from "../wasm/assembler.ts"
 import { reciprocal } from "./parts/codes.ts"
 import { HALF_OVERFLOW, halfAt, loadHalf, putHalf } from "./parts/halves.ts"
+import { productsInGroups } from "../matmul/wasm/groups/products.ts"
+import { foursOfBytes, halfScales, signedBytes } from "./parts/vectors.ts"
 
 const BLOCK = 32, BYTES = 34
 
@@ -40,4 +42,13 @@ export const Q8_0: BlockEncoding = {
       return `unpack2x16float(${bytes(address)}).x * vec4<f32>(bitcast<vec4<i32>>(${codes}) >> vec4<u32>(24u))`
     },
   },
+  products: productsInGroups("Q8_0", {
+    block: BLOCK,
+    blockBytes: BYTES,
+    count: 1,
+    fours: foursOfBytes(2, () => 2 ** -24),
+    words: ({ block, bytes }) => [v128.load(block, bytes + 2), v128.load(block, bytes + 18)],
+    codes: (numbers, words) => words.flatMap((word) => signedBytes(numbers, word)),
+    scales: halfScales,
+  }),
 }

@@ -17,7 +17,7 @@ export interface GatherCall {
 /** Rows of a table by index. An index outside the table gives a row of zeros. */
 export const gather: Kernel<GatherCall> = {
   name: "gather",
-  views: { table: "read encoded", indices: "read", output: "write" },
+  views: { table: "read blocks", indices: "read", output: "write" },
   // Of the table, only the rows that are asked for.
   work: ({ table, indices, output }) => ({
     flops: 0,

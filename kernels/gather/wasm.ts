@@ -6,10 +6,10 @@ import type { GatherCall } from "./kernel.ts"
 import { call as callFunction, forRange, get, i32, i32x4, set, when } from "../wasm/assembler.ts"
 import type { View } from "../contract.ts"
 import { keyOf } from "../collapse.ts"
-import type { Encoding } from "../encoding.ts"
+import { type Encoding, inBlocks } from "../encoding.ts"
 import { F32 } from "../encodings.ts"
 import { groupedStage, itemsPerUnit, type KernelEmitter, type Stage } from "../wasm/kernel.ts"
-import { firstElement, forColumns, loadStored, placeIn, stepOf, storeLanes } from "../wasm/lanes.ts"
+import { countBlocksFrom, firstElement, forColumns, loadStored, placeIn, stepOf, storeLanes } from "../wasm/lanes.ts"
 
 /** Writes a `gather` call. */
 export const emitGather: KernelEmitter<GatherCall> = ({ table, indices, output }, context): readonly Stage[] => {
@@ -53,7 +53,10 @@ export const emitGather: KernelEmitter<GatherCall> = ({ table, indices, output }
     groupedStage(
       count,
       itemsPerUnit(count, width),
-      (begin, end) => callFunction(func, begin, end, first(table), first(indices), first(output)),
+      (begin, end) => [
+        inBlocks(encoding) ? countBlocksFrom(context.module, context.address(table.buffer)) : [],
+        callFunction(func, begin, end, first(table), first(indices), first(output)),
+      ],
     ),
   ]
 }

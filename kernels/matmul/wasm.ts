@@ -12,8 +12,8 @@ import { sizeOf } from "../../core/tensor/shape.ts"
 import { keyWith } from "../collapse.ts"
 import { type Encoding, inBlocks } from "../encoding.ts"
 import type { MatmulCall } from "./call.ts"
-import { call as callFunction, i32 } from "../wasm/assembler.ts"
-import { countBlocksFrom, stepOf } from "../wasm/lanes.ts"
+import { call as callFunction } from "../wasm/assembler.ts"
+import { countBlocksFrom, firstElement } from "../wasm/lanes.ts"
 import { groupedStage, itemsPerUnit, type KernelContext, type Stage } from "../wasm/kernel.ts"
 import { blockingOf, driver } from "./wasm/driver.ts"
 import { epilogueFunction } from "./wasm/epilogue.ts"
@@ -38,10 +38,7 @@ export const emitMatmul = (call: MatmulCall, context: KernelContext): readonly S
   )
   if (written === undefined) return []
   const { func, units, size, scratchBytes, grain } = written
-  const addresses = views.map(({ buffer, offset }, i) => {
-    const first = i32.const(stepOf(encodings[i]) * offset)
-    return inBlocks(encodings[i]) ? first : i32.add(context.address(buffer), first)
-  })
+  const addresses = views.map((view) => firstElement(context, view))
   const scratch = context.threadScratch(scratchBytes)
   const { buffer } = call.b
   const blocks = inBlocks(encodings[1]) ? countBlocksFrom(module, context.address(buffer)) : []

@@ -118,7 +118,7 @@ let memory = 0
  * Code whose loads and stores use another memory of the module, by number. A scope and no argument: what decodes an
  * encoding does not know where its bytes lie.
  */
-export const inMemory = (number: number, code: () => Code): Code => {
+export const inMemory = <A>(number: number, code: () => A): A => {
   const outer = memory
   memory = number
   try {
@@ -224,10 +224,10 @@ const lanes = (extract: number, replace: number): {
 /** Sixteen lanes of bytes. */
 export const i8x16:
   /* `swizzle(table, places)` is the byte of the table at each place, 0 for places from 16 on. */
-  & Instructions<"swizzle" | "sub", Binary>
+  & Instructions<"swizzle" | "sub" | "eq", Binary>
   /* Lanes 0..15 are those of `a`, 16..31 those of `b`. */
   & Instructions<"shuffle", (a: Code, b: Code, lanes: ReadonlyArray<number>) => Code> = {
-    ...each({ swizzle: 14, sub: 113 }, binary, SIMD),
+    ...each({ swizzle: 14, eq: 35, sub: 113 }, binary, SIMD),
     shuffle: (a, b, lanes) => [a, b, opcode(SIMD + 13), lanes],
   }
 
@@ -246,8 +246,11 @@ export const i32x4:
   & Instructions<"replaceLane", (vector: Code, lane: number, value: Code) => Code>
   /* The four lowest bytes of a vector, each with its sign (S) or zeros (U) extended to a lane. */
   & Instructions<"fromBytesS" | "fromBytesU", Unary>
+  /* The four lowest 16 bits, each with its sign extended. */
+  & Instructions<"fromHalvesS", Unary>
   /* One constant in all lanes. */
   & Instructions<"const", (value: number) => Code> = {
+    fromHalvesS: unary(opcode(SIMD + 167)),
     fromBytesS: (a) => [a, opcode(SIMD + 135), opcode(SIMD + 167)],
     fromBytesU: (a) => [a, opcode(SIMD + 137), opcode(SIMD + 169)],
     ...each({ splat: 17, abs: 160, neg: 161, truncSat: 248, allTrue: 163, bitmask: 164 }, unary, SIMD),

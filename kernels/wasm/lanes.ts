@@ -46,25 +46,29 @@ export const loadLanes = (address: Code, stride: number, count: number, offset: 
 /** Distance between neighbours as addresses of a kernel count it: in bytes, or in elements where blocks hold them. */
 export const stepOf = ({ block, blockBytes }: Encoding): number => block === 1 ? blockBytes : 1
 
-/** Byte address of a view's first element; in blocks, its number. */
+/** Byte address of a view's first element; in blocks its number, see {@link countBlocksFrom}. */
 export const firstElement = ({ address, encoding }: KernelContext, { buffer, offset }: View): Code =>
-  i32.add(address(buffer), i32.const(stepOf(encoding(buffer)) * offset))
+  inBlocks(encoding(buffer))
+    ? i32.const(offset)
+    : i32.add(address(buffer), i32.const(stepOf(encoding(buffer)) * offset))
 
-/** `place`, which counts the bytes of f32, in bytes of another encoding of single elements. */
-export const placeIn = ({ blockBytes }: Encoding, place: Code): Code =>
-  blockBytes === 4 ? place : i32.shrU(place, i32.const(1))
+/** `place`, which counts the bytes of f32, in steps of another encoding. */
+export const placeIn = (encoding: Encoding, place: Code): Code =>
+  stepOf(encoding) === 4 ? place : i32.shrU(place, i32.const(stepOf(encoding) === 2 ? 1 : 2))
 
 /** Global of a thread with the byte address from which the blocks that it reads are counted. */
 const firstBlock = (module: ModuleBuilder): number => module.once("first block", () => module.global())
 /** Code that a thread runs before it reads blocks, whose addresses are then numbers of elements. */
 export const countBlocksFrom = (module: ModuleBuilder, address: Code): Code => globalSet(firstBlock(module), address)
 
+/** Byte address of the block with an element of that number. */
+export const blockOf = (module: ModuleBuilder, { block, blockBytes }: BlockEncoding, element: Code): Code =>
+  i32.add(globalGet(firstBlock(module)), i32.mul(i32.divU(element, i32.const(block)), i32.const(blockBytes)))
+
 /** Four neighbours in blocks, from an element on whose number is a multiple of four. */
 const loadFromBlocks = (module: ModuleBuilder, encoding: BlockEncoding, element: Code): Code => {
-  const { block, blockBytes, decode } = encoding
-  const bytes = i32.mul(i32.divU(element, i32.const(block)), i32.const(blockBytes))
-  const address = i32.add(globalGet(firstBlock(module)), bytes), first = i32.remU(element, i32.const(block))
-  return inMemory(memoryOf(encoding), () => decode.wasm(module, address, first))
+  const address = blockOf(module, encoding, element), first = i32.remU(element, i32.const(encoding.block))
+  return inMemory(memoryOf(encoding), () => encoding.decode.wasm(module, address, first))
 }
 
 /** As {@link loadLanes}, of elements in any encoding and memory, as f32. Blocks give fours of neighbours only. */

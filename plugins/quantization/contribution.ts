@@ -1,7 +1,7 @@
 import type { Contribution } from "../../core/contracts/contribution.ts"
 import { pluginError } from "../../core/contracts/plugin_error.ts"
 import { select } from "../../core/model/sites/selector.ts"
-import { encodingIn, type ResolvedOptions } from "./options.ts"
+import { encodingIn, type ResolvedCheckpointOptions, type ResolvedOptions } from "./options.ts"
 
 /** Weights that are quantized while they are loaded. */
 export function contributionOf(options: ResolvedOptions): Contribution {
@@ -18,4 +18,40 @@ export function contributionOf(options: ResolvedOptions): Contribution {
         }),
       ),
   }
+}
+
+/** Weights that the files hold in blocks. */
+export function storedContribution({ id, groups }: ResolvedCheckpointOptions): Contribution {
+  return {
+    id,
+    settings: { groups },
+    encodings: (_, stored) => {
+      const all = [...stored?.values() ?? []]
+      if (stored !== undefined && all.length === 0) {
+        throw pluginError(
+          id,
+          'the files hold no weights in blocks that memory could keep (weights: "stored" of ' +
+            "Model.load); take Quantization.layer, which quantizes them while they are loaded",
+        )
+      }
+      if (groups && stored !== undefined && !all.some(({ affine }) => affine !== undefined)) {
+        throw pluginError(
+          id,
+          `the files hold ${listed(all.map(({ name }) => name))}, whose numbers are not scale * q + ` +
+            'offset by group; take a file in Q4_1, or quantize plain weights: Quantization.layer({ format: "grouped" })',
+        )
+      }
+      return new Map()
+    },
+    notes: (modules) => {
+      const found = modules.flatMap(({ encodings }) => Object.values(encodings ?? {}).map(({ name }) => name))
+      return [`${id}: of the files, ${listed(found)} ${found.length === 1 ? "is" : "are"} kept as they are`]
+    },
+  }
+}
+
+/** Names with how often they occur. */
+function listed(names: ReadonlyArray<string>): string {
+  const kinds = [...new Set(names)]
+  return kinds.map((kind) => `${names.filter((name) => name === kind).length} weights in ${kind}`).join(", ")
 }

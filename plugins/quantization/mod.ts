@@ -19,9 +19,16 @@ import { attempt } from "../../core/contracts/attempt.ts"
 import type { Contribution } from "../../core/contracts/contribution.ts"
 import { PluginError } from "../../core/contracts/plugin_error.ts"
 import { collection, Plugins } from "../../core/contracts/plugins.ts"
-import { contributionOf } from "./contribution.ts"
+import { contributionOf, storedContribution } from "./contribution.ts"
 import type { GroupFormat } from "./formats.ts"
-import { type QuantizationOptions, type ResolvedOptions, resolveOptions } from "./options.ts"
+import {
+  type CheckpointOptions,
+  type QuantizationOptions,
+  resolveCheckpointOptions,
+  type ResolvedCheckpointOptions,
+  type ResolvedOptions,
+  resolveOptions,
+} from "./options.ts"
 
 export type { Plugins, PluginsService } from "../../core/contracts/plugins.ts"
 export type { AffineBlocks, AffineEncoding, BlockEncoding, BlockFormat } from "../../kernels/encoding.ts"
@@ -31,12 +38,19 @@ export { Q4_0 } from "../../kernels/encodings/q4_0.ts"
 export { Q4_1 } from "../../kernels/encodings/q4_1.ts"
 export { Q8_0 } from "../../kernels/encodings/q8_0.ts"
 export type { FormatName, GroupFormat } from "./formats.ts"
-export { OPTIONS as options, type QuantizationOptions, type ResolvedOptions } from "./options.ts"
+export {
+  CHECKPOINT_OPTIONS as checkpointOptions,
+  type CheckpointOptions,
+  OPTIONS as options,
+  type QuantizationOptions,
+  type ResolvedCheckpointOptions,
+  type ResolvedOptions,
+} from "./options.ts"
 
 /** What quantizes a program's models. */
 export interface QuantizationService {
   /** Options in force by name. */
-  readonly quantizations: Effect.Effect<ReadonlyMap<string, ResolvedOptions>, PluginError>
+  readonly quantizations: Effect.Effect<ReadonlyMap<string, ResolvedOptions | ResolvedCheckpointOptions>, PluginError>
 }
 
 /** Identity of the capability: base weights lie in blocks. */
@@ -75,24 +89,41 @@ export type Provided<Options extends QuantizationOptions> =
 export function layer<const Options extends QuantizationOptions = Record<never, never>>(
   options?: Options,
 ): Layer.Layer<Provided<Options>, PluginError, Plugins> {
-  return provided(Effect.gen(function* () {
-    const [resolved, contribution] = yield* attempt(() => {
-      const resolved = resolveOptions(options ?? {})
-      return [resolved, contributionOf(resolved)] as const
-    }, PluginError)
-    return [{ quantizations: yield* collect(contribution, resolved.name, resolved) }, contribution] as const
-  })) as Layer.Layer<Provided<Options>, PluginError, Plugins>
+  return provided(() => {
+    const resolved = resolveOptions(options ?? {})
+    return [resolved, contributionOf(resolved)]
+  }) as Layer.Layer<Provided<Options>, PluginError, Plugins>
 }
 
-const collect = collection<ResolvedOptions>()
+/** What a layer for a base in blocks provides. */
+export type ProvidedByCheckpoint<Options extends CheckpointOptions> =
+  | Quantization
+  | (Options extends { readonly groups: true } ? GroupQuantization : never)
+
+/**
+ * For a base that its files hold in blocks already (GGUF, bitsandbytes' 4 bits): the weights are kept as they are, frozen,
+ * and the model's notes say what was found. `Model.load` fails with {@link PluginError} where there are none, or with
+ * `groups` none by group.
+ */
+export function fromCheckpoint<const Options extends CheckpointOptions = Record<never, never>>(
+  options?: Options,
+): Layer.Layer<ProvidedByCheckpoint<Options>, PluginError, Plugins> {
+  return provided(() => {
+    const resolved = resolveCheckpointOptions(options ?? {})
+    return [resolved, storedContribution(resolved)]
+  }) as Layer.Layer<ProvidedByCheckpoint<Options>, PluginError, Plugins>
+}
+
+const collect = collection<ResolvedOptions | ResolvedCheckpointOptions>()
 
 /** A layer with both capabilities; its type says which of them there are. */
-function provided<E>(
-  make: Effect.Effect<readonly [QuantizationService, Contribution], E, Plugins>,
-): Layer.Layer<Quantization | GroupQuantization, E | PluginError, Plugins> {
+function provided(
+  make: () => readonly [ResolvedOptions | ResolvedCheckpointOptions, Contribution],
+): Layer.Layer<Quantization | GroupQuantization, PluginError, Plugins> {
   return Layer.effectContext(Effect.gen(function* () {
-    const [service, contribution] = yield* make
+    const [resolved, contribution] = yield* attempt(make, PluginError)
+    const quantizations = yield* collect(contribution, resolved.name, resolved)
     yield* (yield* Plugins).register(contribution)
-    return Context.make(Quantization, service).pipe(Context.add(GroupQuantization, service))
+    return Context.make(Quantization, { quantizations }).pipe(Context.add(GroupQuantization, { quantizations }))
   }))
 }

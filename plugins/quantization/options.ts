@@ -80,6 +80,31 @@ export const OPTIONS: OptionTable<QuantizationOptions, "excludeModules"> = {
   excludeModules: field.anyOf(modules, { ...MODULES, absent: "none", doc: "Modules to leave out" }),
 }
 
+/** Options of a base that its files hold in blocks. */
+export interface CheckpointOptions {
+  /** Tells instances apart. Default `"default"`. */
+  readonly name?: string
+  /** Whether there must be weights whose numbers are scale * q + offset by group, such as Q4_1. Default false. */
+  readonly groups?: boolean
+}
+
+/** Options, checked and with defaults filled in. */
+export type ResolvedCheckpointOptions = Resolved<CheckpointOptions> & {
+  /** Id of the plugin. */
+  readonly id: string
+}
+
+/** {@link CheckpointOptions} as a table. */
+export const CHECKPOINT_OPTIONS: OptionTable<CheckpointOptions> = {
+  name: methodName,
+  groups: field.boolean({ default: false, doc: "Whether weights of scale * q + offset by group are needed" }),
+}
+
+/** Fills in defaults. Throws PluginError on an option that is not known, or a value that makes no sense. */
+export function resolveCheckpointOptions(options: CheckpointOptions): ResolvedCheckpointOptions {
+  return methodOptions("quantization", CHECKPOINT_OPTIONS, options)
+}
+
 /** Fills in defaults. Throws PluginError on an option that is not known, or a value that makes no sense. */
 export function resolveOptions(options: QuantizationOptions): ResolvedOptions {
   const resolved = methodOptions("quantization", OPTIONS, options)

@@ -4,7 +4,7 @@
  */
 import type { Binding, Dispatch, Element, Operand, Shader } from "../../../kernels/wgsl/kernel.ts"
 import type { DType } from "../../../kernels/contract.ts"
-import { bytesFor, type Encoding, inBlocks } from "../../../kernels/encoding.ts"
+import { type BlockEncoding, bytesFor, type Encoding, inBlocks } from "../../../kernels/encoding.ts"
 import { F32 } from "../../../kernels/encodings.ts"
 
 /** A GPU buffer: one of the program's, the arena of temporaries, or a slot by number. */
@@ -93,10 +93,9 @@ const overWindows = (binding: Binding, windows: number, windowBytes: number, hea
 const decoded = ({ name, element, encoding }: Binding, words: (index: string) => string): string => {
   const fours = element === "vec4<f32>"
   if (inBlocks(encoding)) {
-    const { block, blockBytes, decode } = encoding
-    const first = fours ? "let e = i * 4u;" : "let e = i & ~3u;"
-    const four = decode.wgsl(`(e / ${block}u * ${blockBytes}u)`, `(e % ${block}u)`, (at) => `bytes_${name}(${at})`)
-    return `${first} return ${fours ? four : `(${four})[i & 3u]`};`
+    const { block, blockBytes } = encoding
+    const four = `four_${name}(e / ${block}u * ${blockBytes}u, e % ${block}u)`
+    return fours ? `let e = i * 4u; return ${four};` : `let e = i & ~3u; return ${four}[i & 3u];`
   }
   const { one, four } = encoding.decode.wgsl
   return fours
@@ -114,13 +113,18 @@ const accessors = (binding: Binding, windows: number, windowBytes: number): stri
   }
   const words = windows > 1 ? over(`words_${name}(i: u32) -> ${typeOf(binding)}`, "return place;") : ""
   const word = (index: string) => windows > 1 ? `words_${name}(${index})` : `${name}_0[${index}]`
-  /** Four bytes from any on: of one word, or of two. */
-  const bytes = inBlocks(encoding)
-    ? `fn bytes_${name}(at: u32) -> u32 { let s = at % 4u * 8u; let w = ${word("at / 4u")} >> s; ` +
-      `if (s == 0u) { return w; } return w | (${word("at / 4u + 1u")} << (32u - s)); }\n`
-    : ""
-  const text = decoded(binding, word)
-  return `${words}${bytes}fn load_${name}(i: u32) -> ${element} { ${text} }\n`
+  const blocks = inBlocks(encoding) ? blockReader(name, encoding, word) : ""
+  return `${words}${blocks}fn load_${name}(i: u32) -> ${element} { ${decoded(binding, word)} }\n`
+}
+
+/** Functions that give four bytes from any on, of two words, and four elements of the block at a byte. */
+const blockReader = (name: string, { decode }: BlockEncoding, word: (index: string) => string): string => {
+  const bytes = (at: string, aligned = false) => aligned ? word(`((${at}) / 4u)`) : `bytes_${name}(${at})`
+  const steps = decode.wgsl("at", "first", bytes)
+  const [value, ...before] = typeof steps === "string" ? [steps] : steps.toReversed()
+  return `fn bytes_${name}(at: u32) -> u32 { let s = at % 4u * 8u; ` +
+    `return (${word("at / 4u")} >> s) | ((${word("at / 4u + 1u")} << 1u) << (31u - s)); }\n` +
+    `fn four_${name}(at: u32, first: u32) -> vec4<f32> { ${before.reverse().join(" ")} return ${value}; }\n`
 }
 
 /** The variables of a dispatch, and the functions over those that need more than a variable. */

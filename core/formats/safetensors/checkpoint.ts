@@ -154,11 +154,13 @@ interface Piece {
   readonly count: number
 }
 
+/** Pieces of whole rows, unless a row is larger than a piece. */
 function* piecesOf(entries: ReadonlyArray<TensorEntry>): Generator<Piece> {
   for (const entry of entries) {
-    const total = elementCount(entry.shape)
-    for (let offset = 0; offset < total; offset += PIECE) {
-      yield { entry, offset, count: Math.min(PIECE, total - offset) }
+    const total = elementCount(entry.shape), width = entry.shape.at(-1) ?? 1
+    const most = width > PIECE ? PIECE : PIECE - PIECE % width
+    for (let offset = 0; offset < total; offset += most) {
+      yield { entry, offset, count: Math.min(most, total - offset) }
     }
   }
 }

@@ -19,10 +19,17 @@ interface Stored {
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
-/** How a config says that weights are quantized; undefined where it does not. */
+/** Whether a config says that weights have the 4 bits of bitsandbytes, which are read. */
+export function isBitsAndBytes4({ quantization_config: given }: Readonly<Record<string, unknown>>): boolean {
+  return isRecord(given) && (given.quant_method ?? "bitsandbytes") === "bitsandbytes" && bitsIn(given) === 4
+}
+
+/** How a config says that weights are quantized otherwise; undefined where it does not. */
 export function quantizedConfig(config: Readonly<Record<string, unknown>>): string | undefined {
   const field = FIELDS.find((name) => config[name] !== undefined && config[name] !== null)
-  return field === undefined ? undefined : `config.json has ${field}: ${describe(config[field])}`
+  return field === undefined || isBitsAndBytes4(config)
+    ? undefined
+    : `config.json has ${field}: ${describe(config[field])}`
 }
 
 /** How names and types of tensors say it, where the config does not. `expected` are those of the model. */
@@ -64,5 +71,5 @@ function bitsIn(config: Readonly<Record<string, unknown>>): number | undefined {
 
 /** What to do about it. */
 export const PLAIN_WEIGHTS =
-  "quantized weights are not read here: take the model that they were made from, or write them out plain " +
+  "of quantized weights those of GGUF and the 4 bits of bitsandbytes (nf4) are read: take the model that they were made from, or write them out plain " +
   "(transformers: model.dequantize(), then save_pretrained)"

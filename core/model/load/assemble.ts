@@ -76,6 +76,7 @@ export function assemble(
       tied,
       backend,
       scope,
+      encoded: [],
       notes,
       sites: sites.byModule,
     })

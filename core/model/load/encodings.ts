@@ -10,6 +10,7 @@ import { pluginError } from "../../contracts/plugin_error.ts"
 import type { BlockFormat } from "../../tensor/block_format.ts"
 import type { StoredTensor } from "../../weights/stored_tensor.ts"
 import type { Ties } from "../../weights/weight_map.ts"
+import type { EncodedWeight } from "../model.ts"
 import { baseKey } from "../module.ts"
 
 /** An encoding and the plugin that wants it. */
@@ -110,4 +111,16 @@ export function checkFrozen(
         "quantized, or out of what trains whole",
     )
   }
+}
+
+/** What was put into blocks, in a line for each encoding. */
+export function encodedNotes(all: ReadonlyArray<EncodedWeight>): ReadonlyArray<string> {
+  return [...new Set(all.map(({ encoding }) => encoding))].map((name) => {
+    const own = all.filter(({ encoding }) => encoding === name)
+    const worst = own.reduce((most, one) => one.relativeError > most.relativeError ? one : most)
+    const elements = own.reduce((sum, one) => sum + one.elements, 0)
+    const millions = (elements / 1e6).toPrecision(3)
+    return `${own.length} weights (${millions} million numbers) are kept in ${name}, ${own[0].bits} bits each; ` +
+      `relative error at most ${worst.relativeError.toPrecision(3)}, of ${worst.key}`
+  })
 }

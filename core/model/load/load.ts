@@ -28,11 +28,12 @@ import type { Ties } from "../../weights/weight_map.ts"
 import { firstValues } from "./first_values.ts"
 import { writeParameters } from "../sites/adapters.ts"
 import { Families } from "./families.ts"
+import { makeModel } from "../make_model.ts"
 import type { Model } from "../model.ts"
 import { ModelError } from "../model_error.ts"
 import { assemble } from "./assemble.ts"
 import { describe } from "./describe.ts"
-import { storedBlocks, type WantedEncodings } from "./encodings.ts"
+import { encodedNotes, storedBlocks, type WantedEncodings } from "./encodings.ts"
 import { earlierValues } from "./earlier_values.ts"
 import { writeInitialValues } from "./initial_values.ts"
 import {
@@ -91,10 +92,11 @@ export function load(
     const notes = [...setUpNotes(structure), ...told, ...newNotes(structure, earlier)]
     const model = yield* assemble(structure, notes, storageIn(tensors, weights, resolved.encodings))
     const { changed: { weights: replaced }, seed } = structure
-    yield* files.writeFromFiles(model, yield* writeInitialValues(model, { earlier, replaced, files: tensors, seed }))
+    const left = yield* writeInitialValues(model, { earlier, replaced, files: tensors, seed })
+    const encoded = yield* files.writeFromFiles(model, left)
     yield* changeBase(model, seed, tensors)
     yield* writeParameters(model, yield* firstValues(model, seed, earlier))
-    return model
+    return encoded.length === 0 ? model : makeModel({ ...model, encoded, notes: [...notes, ...encodedNotes(encoded)] })
   })
 }
 

@@ -85,9 +85,14 @@ function inFiles(model: Model, read: (key: string) => Promise<Float32Array>): Re
   return all
 }
 
+/**
+ * Fields of a config that do not hold for what is written: `dtype` is the newer name of `torch_dtype`, which every version
+ * reads, and the numbers are plain.
+ */
+const REPLACED = new Set(["dtype", "num_labels", "id2label", "label2id", "quantization_config"])
+
 function configOf({ config, network, task, tasks }: Model, dtype: FloatDType): Record<string, unknown> {
-  // `dtype` is the newer name of `torch_dtype`, which every version reads.
-  const { dtype: _, num_labels: __, id2label: ___, label2id: ____, ...rest } = config
+  const rest = Object.fromEntries(Object.entries(config).filter(([name]) => !REPLACED.has(name)))
   const record = { ...rest, architectures: [network.architecture], torch_dtype: TORCH_NAMES[dtype] }
   if (Object.values(tasks).every(({ paths }) => paths === undefined)) return { ...record, ...headFields(task) }
   const own = Object.entries(tasks).map(([name, { task, network: { architecture } }]) =>

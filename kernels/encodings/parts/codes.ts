@@ -4,8 +4,8 @@
  */
 import { type Code, f32x4, i32, i32x4 } from "../../wasm/assembler.ts"
 
-/** WGSL of the four bytes from any byte address on. */
-export type Bytes = (address: string) => string
+/** WGSL of the four bytes from any byte address on, or from one that is a multiple of 4. */
+export type Bytes = (address: string, aligned?: boolean) => string
 
 /** 1 / scale in f32, by which numbers become codes; 0 where the scale is 0, or so small that this is infinite. */
 export const reciprocal = (scale: number): number => {

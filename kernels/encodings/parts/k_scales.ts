@@ -30,19 +30,16 @@ export const loadScales = (address: Code, part: Code): readonly [scale: Code, le
   return [f32.mul(loadHalf(address), f32.convert(scale)), f32.mul(loadHalf(address, 2), f32.convert(least))]
 }
 
-/** WGSL of {@link loadScales}. */
-export const scalesInWgsl = (
-  address: string,
-  part: string,
-  bytes: Bytes,
-): readonly [scale: string, least: string] => {
-  const byte = (offset: number) => `(${bytes(`${address} + ${part} + ${offset}u`)} & 255u)`
-  const early = `${part} < 4u`
-  const scale = `select((${byte(8)} & 15u) | ((${byte(0)} >> 6u) << 4u), ${byte(4)} & 63u, ${early})`
-  const least = `select((${byte(8)} >> 4u) | ((${byte(4)} >> 6u) << 4u), ${byte(8)} & 63u, ${early})`
-  const pair = `unpack2x16float(${bytes(address)})`
-  return [`(${pair}.x * f32(${scale}))`, `(${pair}.y * f32(${least}))`]
-}
+/** WGSL of {@link loadScales}: statements that name `scale` and `least` of the part with number `first`. */
+export const scalesInWgsl = (address: string, first: string, bytes: Bytes): ReadonlyArray<string> => [
+  `let part = ${first} >> 5u; let early = part < 4u; let place = (part & 3u) * 8u;`,
+  `let halves = unpack2x16float(${bytes(address, true)});`,
+  `let scales = ${bytes(`${address} + 4u`, true)} >> place;`,
+  `let minima = ${bytes(`${address} + 8u`, true)} >> place;`,
+  `let late = ${bytes(`${address} + 12u`, true)} >> place;`,
+  "let scale = halves.x * f32(select((late & 15u) | ((scales >> 2u) & 48u), scales & 63u, early));",
+  "let least = halves.y * f32(select(((late >> 4u) & 15u) | ((minima >> 2u) & 48u), minima & 63u, early));",
+]
 
 /** Codes of 4 bits from number `first` on: in each 32 bytes, the lower bits are of one part, the upper of the next. */
 export const loadNibbles = (address: Code, first: Code, offset: number): Code => {
@@ -59,6 +56,6 @@ export const loadNibblesInWgsl = (
   offset: number,
 ): string =>
   nibblesInWgsl(
-    bytes(`${address} + ${offset}u + ((${first} >> 6u) << 5u) + (${first} & 31u)`),
+    bytes(`${address} + ${offset}u + ((${first} >> 6u) << 5u) + (${first} & 31u)`, true),
     `(${first} & 32u) >> 3u`,
   )

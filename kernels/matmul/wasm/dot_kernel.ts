@@ -8,6 +8,7 @@ import {
   type Code,
   f32x4,
   forRange,
+  type FunctionScope,
   get,
   i32,
   increase,
@@ -49,7 +50,6 @@ export const dotKernel = (module: ModuleBuilder, target: Target, tile: DotTile):
         const lefts = Array.from({ length: rows }, () => f.local("v128"))
         const sums = lefts.map(() => Array.from({ length: columns }, () => f.local("v128")))
         const [right, l, whole, rounds] = [f.local("v128"), f.local("i32"), f.local("i32"), f.local("i32")]
-        const to = f.local("i32")
         const aRows = [a, ...lefts.slice(1).map(() => f.local("i32"))]
         const bColumns = [b, ...sums[0].slice(1).map(() => f.local("i32"))]
         const terms = (lanes: number, step = 0): Code => [
@@ -64,23 +64,6 @@ export const dotKernel = (module: ModuleBuilder, target: Target, tile: DotTile):
           aRows.map((row) => increase(row, 16 * count)),
           bColumns.map((column) => increase(column, 4 * stepOf(encoding) * count)),
         ]
-        const pairs = (x: number, y: number): Code =>
-          f32x4.add(
-            v128.shuffle32(get(x), get(y), [0, 1, 4, 5]),
-            v128.shuffle32(get(x), get(y), [2, 3, 6, 7]),
-          )
-        /** Sums of the lanes of up to four vectors, side by side in the first. */
-        const sumLanes = ([w, x = w, y, z = y]: number[]): Code => [
-          set(w, pairs(w, x)),
-          y === undefined ? [] : set(y, pairs(y, z)),
-          set(
-            w,
-            f32x4.add(
-              v128.shuffle32(get(w), get(y ?? w), [0, 2, 4, 6]),
-              v128.shuffle32(get(w), get(y ?? w), [1, 3, 5, 7]),
-            ),
-          ),
-        ]
         return [
           aRows.slice(1).map((row, r) => set(row, i32.add(get(aRows[r]), get(aStride)))),
           bColumns.slice(1).map((column, c) => set(column, i32.add(get(bColumns[c]), get(bApart)))),
@@ -89,19 +72,51 @@ export const dotKernel = (module: ModuleBuilder, target: Target, tile: DotTile):
           forRange(l, i32.const(0), get(rounds), UNROLL, steps(UNROLL)),
           forRange(l, get(rounds), get(whole), 1, steps(1)),
           tail === 0 ? [] : terms(tail),
-          sums.map((sum): Code => [
-            set(to, get(output)),
-            Array.from({ length: Math.ceil(columns / 4) }, (_, i): Code => {
-              const four = sum.slice(4 * i, 4 * i + 4)
-              const store = (lane: number): Code => [
-                v128.store32Lane(lane, get(to), get(four[0])),
-                increase(to, get(outputApart)),
-              ]
-              return [sumLanes(four), four.map((_, lane) => store(lane))]
-            }),
-            increase(output, get(outputStride)),
-          ]),
+          storeSums(f, sums, { output, outputStride, outputApart }),
         ]
       }),
   )
+}
+
+const pairs = (x: number, y: number): Code =>
+  f32x4.add(v128.shuffle32(get(x), get(y), [0, 1, 4, 5]), v128.shuffle32(get(x), get(y), [2, 3, 6, 7]))
+
+/** Sums of the lanes of up to four vectors, side by side in the first. */
+const sumLanes = ([w, x = w, y, z = y]: ReadonlyArray<number>): Code => [
+  set(w, pairs(w, x)),
+  y === undefined ? [] : set(y, pairs(y, z)),
+  set(
+    w,
+    f32x4.add(
+      v128.shuffle32(get(w), get(y ?? w), [0, 2, 4, 6]),
+      v128.shuffle32(get(w), get(y ?? w), [1, 3, 5, 7]),
+    ),
+  ),
+]
+
+/**
+ * Sums the lanes of a tile of vectors, by row and column, and stores the sums.
+ *
+ * @param to Locals with the byte address of the first sum, which moves on, and the distances from row to row and from
+ * column to column.
+ */
+export const storeSums = (
+  f: FunctionScope,
+  sums: ReadonlyArray<ReadonlyArray<number>>,
+  { output, outputStride, outputApart }: Readonly<Record<"output" | "outputStride" | "outputApart", number>>,
+): Code => {
+  const to = f.local("i32")
+  const store = (sum: number, lane: number): Code => [
+    v128.store32Lane(lane, get(to), get(sum)),
+    increase(to, get(outputApart)),
+  ]
+  const four = (vectors: ReadonlyArray<number>): Code => [
+    sumLanes(vectors),
+    vectors.map((_, lane) => store(vectors[0], lane)),
+  ]
+  return sums.map((row) => [
+    set(to, get(output)),
+    Array.from({ length: Math.ceil(row.length / 4) }, (_, i) => four(row.slice(4 * i, 4 * i + 4))),
+    increase(output, get(outputStride)),
+  ])
 }

@@ -6,8 +6,8 @@ import { F32 } from "../../encodings.ts"
 import { call as callFunction, type Code, forRange, get, i32, increase, set, when } from "../../wasm/assembler.ts"
 import { COLUMNS, microKernel, ROWS } from "./micro_kernel.ts"
 import { distancesOf, type Encodings, scaled, type Writing } from "./operands.ts"
-import { layoutOf, pack, packPanels } from "./pack.ts"
-import { type Cut, depthOf, driverOf, evenly, UNITS } from "./runs.ts"
+import { layoutOf, pack, packPanels, panelsTogether } from "./pack.ts"
+import { chunkOf, type Cut, depthOf, driverOf, UNITS } from "./runs.ts"
 import type { Product } from "../product.ts"
 
 /** Panels of b in a chunk: the packed block (384 KiB) stays in the second-level cache. */
@@ -27,22 +27,20 @@ export interface Blocking extends Cut {
   readonly step: number
 }
 /** Cuts a product. */
-export const blockingOf = ({ batch, m, n, k, a }: Product, encodings: Encodings): Blocking => {
+export const blockingOf = (product: Product, encodings: Encodings): Blocking => {
+  const { batch, m, n, k, a } = product
   const entries = batch.reduce((product, { extent }) => product * extent, 1)
   const columnPanels = Math.ceil(n / COLUMNS)
   const depth = depthOf(k, encodings.b)
   // Rows of a that are read whole are far apart, and the next panel has the rows behind them: so each is part of a long
   // stream, which the machine prefetches. But not so that they fall on the same lines of a cache.
   const far = layoutOf(a.k, a.m) === "depth" && depth === k
-  const least = Math.ceil(m / ROWS)
-  const rowPanels = far && 4 * least * a.m % PAGE === 0 ? least + 1 : least
+  const fewest = Math.ceil(m / ROWS)
+  const rowPanels = far && 4 * fewest * a.m % PAGE === 0 ? fewest + 1 : fewest
   const rows = Math.ceil(m / rowPanels)
   const most = Math.floor(CHUNK_BYTES / (4 * COLUMNS * Math.max(1, depth)))
-  const atLeast = Math.min(
-    columnPanels,
-    Math.max(Math.ceil(columnPanels / most), Math.ceil(UNITS / (entries * rowPanels))),
-  )
-  const chunkPanels = evenly(columnPanels, atLeast)
+  const least = Math.max(Math.ceil(columnPanels / most), Math.ceil(UNITS / (entries * rowPanels)))
+  const chunkPanels = chunkOf(columnPanels, panelsTogether(product, encodings.b), least)
   const chunks = Math.ceil(columnPanels / chunkPanels)
   const [fullPanels, restRows] = far
     ? [m - (rows - 1) * rowPanels, rows - 1]
@@ -122,7 +120,7 @@ export const driver = (writing: Writing, blocking: Blocking, epilogue: number | 
     const packBlock: Code = [
       set(bPanel, i32.add(get(run.b), scaled(get(start), bytes.b.k))),
       set(to, get(scratch)),
-      packPanels(module, product, encodings.b, run, { from: bPanel, to, column, count }),
+      packPanels(writing, run, { from: bPanel, to, column, count }),
     ]
     const rowPanel: Code = [
       set(

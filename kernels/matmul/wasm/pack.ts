@@ -19,8 +19,10 @@ import {
   v128,
   when,
 } from "../../wasm/assembler.ts"
-import { loadStored, stepOf, storeLanes } from "../../wasm/lanes.ts"
+import { blockOf, loadStored, stepOf, storeLanes } from "../../wasm/lanes.ts"
+import { memoryOf } from "../../wasm/placed.ts"
 import { COLUMNS, type Layout, vectorsOf } from "./micro_kernel.ts"
+import type { Writing } from "./operands.ts"
 import type { Product } from "../product.ts"
 
 /** How an operand lies, by its strides in elements along k and along m or n. */
@@ -113,30 +115,62 @@ export const pack = (
     }))
 }
 
-/**
- * Packs the panels of columns of a run, {@link COLUMNS} columns each.
- *
- * @param from Local with the first element in b; moves on, as does `to`.
- * @param column A local for it.
- * @param count Local with the number of terms.
- */
+/** Locals of what is packed: the first element in b and the place of the panel, which both move on, a column, and the terms. */
+type Packing = Readonly<Record<"from" | "to" | "column" | "count", number>>
+
+/** Panels that are packed together: those that a block along the columns lies in, if it is read as a whole. */
+export const panelsTogether = ({ b }: Product, encoding: Encoding): number =>
+  inBlocks(encoding) && encoding.products !== undefined && layoutOf(b.k, b.n) === "across"
+    ? encoding.block / COLUMNS
+    : 1
+
+/** Packs the panels of columns of a run, {@link COLUMNS} columns each. */
 export const packPanels = (
-  module: ModuleBuilder,
-  { b, n }: Product,
-  encoding: Encoding,
+  { module, target, product: { b, n }, encodings: { b: encoding } }: Writing,
   { full, panels }: { readonly full: number; readonly panels: number },
-  { from, to, column, count }: Readonly<Record<"from" | "to" | "column" | "count", number>>,
+  { from, to, column, count }: Packing,
 ): Code => {
   const bytes = stepOf(encoding), width = n % COLUMNS
-  const packed = (columns: number): Code =>
-    callFunction(
-      pack(module, layoutOf(b.k, b.n), columns, COLUMNS, encoding),
-      get(from),
-      i32.const(bytes * b.k),
-      i32.const(bytes * b.n),
+  const panelBytes = i32.mul(get(count), i32.const(4 * COLUMNS))
+  const layout = layoutOf(b.k, b.n), blocks = { module, target, memory: memoryOf(encoding) }
+  const whole = inBlocks(encoding) && encoding.products !== undefined
+  if (whole && layout === "across") {
+    const together = encoding.block / COLUMNS
+    const packed = callFunction(
+      encoding.products.packWide(blocks),
+      blockOf(module, encoding, get(from)),
+      i32.const(b.k / encoding.block * encoding.blockBytes),
       get(count),
       get(to),
+      panelBytes,
     )
+    return forRange(
+      column,
+      i32.const(0),
+      get(panels),
+      together,
+      packed,
+      increase(from, encoding.block),
+      increase(to, i32.mul(panelBytes, i32.const(together))),
+    )
+  }
+  const packed = (columns: number): Code =>
+    whole
+      ? callFunction(
+        encoding.products.packDeep(blocks, columns),
+        blockOf(module, encoding, get(from)),
+        i32.const(b.n / encoding.block * encoding.blockBytes),
+        i32.divU(get(count), i32.const(encoding.block)),
+        get(to),
+      )
+      : callFunction(
+        pack(module, layout, columns, COLUMNS, encoding),
+        get(from),
+        i32.const(bytes * b.k),
+        i32.const(bytes * b.n),
+        get(count),
+        get(to),
+      )
   return [
     forRange(
       column,
@@ -145,7 +179,7 @@ export const packPanels = (
       1,
       packed(COLUMNS),
       increase(from, COLUMNS * bytes * b.n),
-      increase(to, i32.mul(get(count), i32.const(4 * COLUMNS))),
+      increase(to, panelBytes),
     ),
     width > 0 ? when(i32.ltU(get(full), get(panels)), packed(width)) : [],
   ]

@@ -45,17 +45,23 @@ export interface Cut {
   readonly scratchBytes: number
 }
 
-/** Depth of the blocks that `k` terms fall into: whole fours where b is read in fours of neighbours. */
+/** Depth of the blocks that `k` terms fall into: whole blocks of an encoding of b. */
 export const depthOf = (k: number, b: Encoding): number => {
   const depth = Math.ceil(k / Math.max(1, Math.ceil(k / DEPTH)))
-  return inBlocks(b) ? 4 * Math.ceil(depth / 4) : depth
+  return inBlocks(b) ? b.block * Math.ceil(depth / b.block) : depth
 }
 
 /** Size of the parts when `count` things fall into `least` to twice as many: the largest that leaves the last one fullest. */
-export const evenly = (count: number, least: number): number => {
+const evenly = (count: number, least: number): number => {
   const sizes = Array.from({ length: least + 1 }, (_, i) => Math.ceil(count / (least + i)))
   const missing = (size: number) => size * Math.ceil(count / size) - count
   return sizes.reduce((best, size) => missing(size) < missing(best) ? size : best)
+}
+
+/** Panels of a chunk, a multiple of `together`, where `panels` of them fall into at least `least` chunks. */
+export const chunkOf = (panels: number, together: number, least: number): number => {
+  const count = Math.ceil(panels / together)
+  return together * evenly(count, Math.min(count, least))
 }
 
 /** Locals of a block of depth of a run. */

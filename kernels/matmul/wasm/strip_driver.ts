@@ -19,8 +19,8 @@ import {
 } from "../../wasm/assembler.ts"
 import { COLUMNS, microKernel, ROWS } from "./micro_kernel.ts"
 import { distancesOf, type Encodings, minimum, scaled, type Writing } from "./operands.ts"
-import { layoutOf, packPanels } from "./pack.ts"
-import { type Cut, depthOf, driverOf, evenly, type Run, UNITS } from "./runs.ts"
+import { layoutOf, packPanels, panelsTogether } from "./pack.ts"
+import { chunkOf, type Cut, depthOf, driverOf, type Run, UNITS } from "./runs.ts"
 import { STRIP_COLUMNS, stripDepth, stripKernel } from "./strip_kernel.ts"
 import type { Product } from "../product.ts"
 
@@ -42,22 +42,23 @@ export interface StripBlocking extends Cut {
 
 /** Cuts a product; undefined where vectors are narrow or strips would not pay. */
 export const stripBlocking = (
-  { batch, m, n, k, a }: Product,
+  product: Product,
   encodings: Encodings,
   target: Target,
 ): StripBlocking | undefined => {
+  const { batch, m, n, k, a } = product
   const readable = encodings.a === F32 && layoutOf(a.k, a.m) !== "strided"
   const depth = depthOf(k, encodings.b)
   const strip = stripDepth(depth)
   if (!target.wide || !readable || m < 5 * ROWS || n < STRIP_COLUMNS || strip === 0) return undefined
   const entries = batch.reduce((product, { extent }) => product * extent, 1)
   const rowPanels = Math.ceil(m / ROWS), columnPanels = Math.ceil(n / COLUMNS)
-  const pairs = Math.ceil(columnPanels / 2)
+  const together = panelsTogether(product, encodings.b)
   const least = Math.max(
     Math.ceil(4 * COLUMNS * depth * columnPanels / CHUNK_BYTES),
     Math.ceil(UNITS / (entries * rowPanels)),
   )
-  const chunkPanels = 2 * evenly(pairs, Math.min(pairs, least))
+  const chunkPanels = chunkOf(columnPanels, together % 2 === 0 ? together : 2 * together, least)
   const chunks = Math.ceil(columnPanels / chunkPanels)
   return {
     rowPanels,
@@ -76,7 +77,7 @@ export const stripBlocking = (
 
 /** The driver in strips: see {@link driverOf}. */
 export const stripDriver = (writing: Writing, blocking: StripBlocking, epilogue: number | undefined): number => {
-  const { module, product, encodings } = writing
+  const { product, encodings } = writing
   const { m, n } = product
   const { rowPanels, strip } = blocking
   const width = n % COLUMNS, restRows = m % ROWS
@@ -146,7 +147,7 @@ export const stripDriver = (writing: Writing, blocking: StripBlocking, epilogue:
     const packChunk: Code = [
       set(bPanel, i32.add(get(run.b), scaled(get(start), bytes.b.k))),
       set(to, packed),
-      packPanels(module, product, encodings.b, run, { from: bPanel, to, column, count }),
+      packPanels(writing, run, { from: bPanel, to, column, count }),
     ]
     return [
       run.packOnce(packChunk),

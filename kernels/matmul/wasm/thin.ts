@@ -3,6 +3,7 @@
  * Threads share the columns.
  * @module
  */
+import { type BlockProducts, inBlocks } from "../../encoding.ts"
 import { F32 } from "../../encodings.ts"
 import { COLUMNS, ROWS } from "./micro_kernel.ts"
 import type { Encodings } from "./operands.ts"
@@ -22,11 +23,15 @@ const UNITS = 32
  * between them a product of a row takes three times as long, with two more than twice.
  */
 const DOT_PANELS = 6
+/** Fewest where they read whole blocks: so many columns pay for loading the rows. */
+const BLOCK_PANELS = 4
 
 /** How a thin product is cut. Depends on the product alone. */
 export interface ThinBlocking {
   /** Whether it is done by dot products along k. */
   readonly dot: boolean
+  /** By what, where it reads whole blocks of b. */
+  readonly blocks?: BlockProducts
   /** Whether a and b are read where they are. */
   readonly inPlace: { readonly a: boolean; readonly b: boolean }
   /** Rows from one that the epilogue meets to its next. */
@@ -57,21 +62,23 @@ export const thinBlocking = (product: Product, encodings: Encodings): ThinBlocki
   const a = encodings.a === F32 && aLayout !== "strided"
   // For any number of rows: a row of a has the same bits whatever stands beside it.
   const dot = a && aLayout === "depth" && bLayout === "depth"
+  const blocks = dot && inBlocks(encodings.b) ? encodings.b.products : undefined
   const rows = Math.ceil(m / Math.ceil(m / (dot ? DOT_COLUMNS.length - 1 : ROWS)))
   const panels = Array.from({ length: Math.ceil(m / rows) }, (_, i) => Math.min(rows, m - i * rows))
   // Half floats take so many steps to decode that it is done once.
   const ready = !encodings.b.costly || panels.length === 1
   const inPlace = { a, b: dot || bLayout === "across" && ready }
-  const columns = dot ? DOT_COLUMNS[rows] : COLUMNS
+  const columns = dot && blocks === undefined ? DOT_COLUMNS[rows] : COLUMNS
   const columnPanels = Math.ceil(n / columns)
   // A unit begins at a multiple of four columns, as epilogues ask for.
   const group = columns % 4 === 0 ? 1 : columns % 2 === 0 ? 2 : 4
-  const fewest = dot ? Math.ceil(DOT_PANELS / group) : 1
+  const fewest = blocks !== undefined ? BLOCK_PANELS : dot ? Math.ceil(DOT_PANELS / group) : 1
   const unitPanels = group * Math.max(fewest, Math.floor(entries * columnPanels / (UNITS * group)))
   const entryUnits = Math.ceil(columnPanels / unitPanels)
   const depth = dot ? k : Math.min(k, DEPTH)
   return {
     dot,
+    ...(blocks === undefined ? {} : { blocks }),
     inPlace,
     apart: 1,
     panels,

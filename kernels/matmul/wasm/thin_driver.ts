@@ -2,6 +2,7 @@
  * The loops of matrix products of few rows in WebAssembly.
  * @module
  */
+import type { BlockEncoding } from "../../encoding.ts"
 import { F32 } from "../../encodings.ts"
 import {
   call as callFunction,
@@ -18,6 +19,8 @@ import {
 import { dotKernel } from "./dot_kernel.ts"
 import { microKernel } from "./micro_kernel.ts"
 import { distancesOf, enterEntry, minimum, scaled, type Writing } from "./operands.ts"
+import { blockOf } from "../../wasm/lanes.ts"
+import { memoryOf } from "../../wasm/placed.ts"
 import { layoutOf, pack } from "./pack.ts"
 import type { ThinBlocking } from "./thin.ts"
 
@@ -73,7 +76,7 @@ export const thinDriver = (writing: Writing, blocking: ThinBlocking, epilogue: n
       set(firstRow, scaled(get(entry), m)),
       places.map((place, i) => set(place, i32.add(get(bases[i]), scaled(get(first), columns * along[i])))),
       enterEntry(product, encodings, entry, { a, b, output, beside }),
-      (dot ? dotProducts : tilesOfSums)(f, writing, blocking, run),
+      (blocking.blocks ? blockProducts : dot ? dotProducts : tilesOfSums)(f, writing, blocking, run),
       epilogue === undefined ? [] : finish(epilogue),
     )
   })
@@ -125,6 +128,41 @@ const dotProducts = (
       move(scaled(get(apart), columns - 1)),
       tile(width, constant(1)),
     ]),
+  ]
+}
+
+/** All sums of a run by dot products that read whole blocks of b, some blocks of all columns at a time. */
+const blockProducts = (
+  f: FunctionScope,
+  { module, target, product, encodings }: Writing,
+  blocking: ThinBlocking,
+  { first, last, a, b, output }: Run,
+): Code => {
+  const { n, k } = product, encoding = encodings.b as BlockEncoding
+  const { block, blockBytes } = encoding, { most, dot } = blocking.blocks!
+  const bytes = distancesOf(product, encodings), before = rowsBefore(blocking)
+  const writing = { module, target, memory: memoryOf(encoding) }
+  const blocks = k / block, depth = Math.ceil(blocks / Math.ceil(blocks / most))
+  const columns = f.local("i32"), from = f.local("i32")
+  const sums = (start: number): Code =>
+    blocking.panels.map((rows, i) =>
+      callFunction(
+        dot(writing, { rows, blocks: Math.min(depth, blocks - start) }),
+        i32.add(get(a), constant(before[i] * bytes.a.m + 4 * block * start)),
+        constant(bytes.a.m),
+        i32.add(get(from), constant(blockBytes * start)),
+        constant(product.b.n / block * blockBytes),
+        get(columns),
+        i32.add(get(output), constant(before[i] * bytes.output.m)),
+        constant(bytes.output.m),
+        constant(start),
+      )
+    )
+  return [
+    set(columns, minimum(f, constant(n), scaled(get(last), blocking.columns))),
+    set(columns, i32.sub(get(columns), scaled(get(first), blocking.columns))),
+    set(from, blockOf(module, encoding, get(b))),
+    Array.from({ length: Math.ceil(blocks / depth) }, (_, i) => sums(i * depth)),
   ]
 }
 

@@ -14,7 +14,7 @@ import { Q5_1 } from "../../../kernels/encodings/q5_1.ts"
 import { Q5_K } from "../../../kernels/encodings/q5_k.ts"
 import { Q6_K } from "../../../kernels/encodings/q6_k.ts"
 import { Q8_0 } from "../../../kernels/encodings/q8_0.ts"
-import { assertProducts, numbers, onBoth } from "../../support/blocks.ts"
+import { assertProducts, onBoth } from "../../support/blocks.ts"
 import { fixture } from "../../support/model_layer.ts"
 
 /** What make.py wrote, in base64. */
@@ -62,7 +62,8 @@ for (const encoding of encodings) {
     const { block, blockBytes } = encoding
     const widths = block === 32 ? [64, 96, 3136] : [256, 768, 3072]
     const sizes = [[5, 24, widths[0]], [70, 40, widths[0]], [1, 27, widths[1]], [20, 27, widths[1]], [3, 9, widths[2]]]
-    for (const [m, n, k] of backend.info.name === "wasm" ? sizes : sizes.slice(0, 2)) {
+    // A CPU in disguise compiles each form of shader for long; forms of shaders read all encodings alike.
+    for (const [m, n, k] of backend.info.name === "wasm" ? sizes : sizes.slice(0, 1)) {
       await assertProducts(backend, encoding, [m, n, k], someBytes(encoding, n * k / block * blockBytes))
     }
   })

@@ -2,7 +2,12 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { attempt } from "../../../contracts/attempt.ts"
 import { type CheckedNames, checkNames } from "../../../formats/safetensors/check_names.ts"
-import { PLAIN_WEIGHTS, quantizedConfig, quantizedTensors } from "../../../formats/safetensors/quantized.ts"
+import {
+  isBitsAndBytes4,
+  PLAIN_WEIGHTS,
+  quantizedConfig,
+  quantizedTensors,
+} from "../../../formats/safetensors/quantized.ts"
 import { SafetensorsError } from "../../../formats/safetensors/safetensors_error.ts"
 import type { StorageError } from "../../../formats/files/storage_error.ts"
 import { ShapeError } from "../../../tensor/shape_error.ts"
@@ -130,7 +135,12 @@ function weightsOf(
       shape.length > 1 && Object.hasOwn(ties, key) && !Object.hasOwn(tied, key)
     )
     const record = apart ? { ...description.config.record, tie_word_embeddings: false } : description.config.record
-    return { task, tied, tensors, record, missing, notes: [...plain.notes, ...settled.notes, ...notes, ...buffers] }
+    const isPlain = ![...tensors.values()].some(({ packed }) => packed !== undefined)
+    const asked = isPlain && isBitsAndBytes4(record)
+      ? ["config.json asks for 4 bits (quantization_config), the files hold plain numbers: they are taken as they are"]
+      : []
+    const told = [...plain.notes, ...settled.notes, ...notes, ...buffers, ...asked]
+    return { task, tied, tensors, record, missing, notes: told }
   })
 }
 

@@ -1,0 +1,56 @@
+/**
+ * Blocks of an encoding as groups of elements that share a scale, for products that read whole blocks.
+ * @module
+ */
+import type { Code } from "../../../wasm/assembler.ts"
+import type { Numbers } from "../../../wasm/vector_math.ts"
+
+/** Which elements of a group four codes are. */
+export interface Four {
+  /** Number of the first within the group. */
+  readonly first: number
+  /** Distance to the next: so many fours are neighbours together, and begin at a multiple of four times that. */
+  readonly step: 1 | 2 | 4 | 8
+  /** A power of two by which the codes are to be multiplied. Default 1. */
+  readonly factor?: number
+}
+
+/** Where a group lies. */
+export interface GroupPlace {
+  /** Byte address of a block, a local, and bytes from there to the group's own block. */
+  readonly block: Code
+  readonly bytes: number
+  /** Number of the group within its own block. */
+  readonly group: number
+}
+
+/** How a block falls into groups: elements are `scale * (code + bias) + sign * offset`. */
+export interface Groups {
+  /** Elements of a block. */
+  readonly block: number
+  /** Bytes of a block. */
+  readonly blockBytes: number
+  /** Groups of a block. */
+  readonly count: number
+  /** The elements of a group. */
+  readonly fours: ReadonlyArray<Four>
+  /** Added to the codes. Default 0. */
+  readonly bias?: number
+  /** What offsets are multiplied by. Default 0: there are none. */
+  readonly sign?: 1 | -1
+  /** Whether the engine cannot join what `codes` does, see ../../../wasm/wide.ts. Default false. */
+  readonly narrow?: boolean
+  /** Vectors with the bytes of a group's codes. */
+  readonly words: (place: GroupPlace) => ReadonlyArray<Code>
+  /** For each {@link Four} its codes, f32x4, from the words, locals. */
+  readonly codes: (numbers: Numbers, words: ReadonlyArray<Code>) => ReadonlyArray<Code>
+  /** Scale and offset of a group, then of another, f32x4. Without offsets, finite numbers in their stead. */
+  readonly scales: (numbers: Numbers, first: GroupPlace, second: GroupPlace) => Code
+}
+
+/** Where group `g` of neighbouring blocks lies, from the block of group `from` on. */
+export const placeOf = ({ count, blockBytes }: Groups, block: Code, g: number, from: number): GroupPlace => ({
+  block,
+  bytes: blockBytes * (Math.floor(g / count) - Math.floor(from / count)),
+  group: g % count,
+})

@@ -1,0 +1,90 @@
+/**
+ * A tiny language model in files, and programs with it.
+ * @module
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import { Espalier, Model, ops, type PluginError, type Plugins, Task } from "@espalier/espalier"
+import * as Llama from "@espalier/espalier/llama"
+import { build } from "@espalier/espalier/plugin"
+
+/** Config of the model. */
+export const CONFIG = {
+  model_type: "llama",
+  vocab_size: 48,
+  hidden_size: 64,
+  intermediate_size: 192,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  max_position_embeddings: 64,
+  initializer_range: 0.3,
+  tie_word_embeddings: true,
+}
+
+type Base = Layer.Success<typeof Espalier.layer> | Layer.Success<typeof Llama.layer>
+
+/** Runs a program with plugins on the CPU. */
+export function run<A, E, P>(
+  program: Effect.Effect<A, E, Base | P | Scope.Scope>,
+  plugins: Layer.Layer<P, PluginError, Plugins.Plugins>,
+): Promise<A> {
+  const base = Espalier.layerWith({ backend: "wasm", wasm: { threads: 1 } })
+  const all = Layer.mergeAll(Llama.layer, plugins).pipe(Layer.provideMerge(base))
+  return Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(all, { local: true })) as Effect.Effect<A, E>)
+}
+
+/** Makes the model's files, and removes them after the test. */
+export async function withModel(
+  body: (directory: string) => Promise<void>,
+  config: object = {},
+): Promise<void> {
+  const directory = await Deno.makeTempDir()
+  try {
+    await run(
+      Effect.gen(function* () {
+        const model = yield* Model.initialize({ ...CONFIG, ...config }, { task: Task.causalLM() })
+        yield* Model.saveCheckpoint(model, directory)
+      }),
+      Layer.empty as Layer.Layer<never>,
+    )
+    await body(directory)
+  } finally {
+    await Deno.remove(directory, { recursive: true })
+  }
+}
+
+/** The message of a program that must fail. */
+export async function failureOf<A, E, P>(
+  program: Effect.Effect<A, E, Base | P | Scope.Scope>,
+  plugins: Layer.Layer<P, PluginError, Plugins.Plugins>,
+): Promise<string> {
+  try {
+    await run(program, plugins)
+  } catch (error) {
+    return `${(error as { readonly _tag: string })._tag}: ${(error as Error).message}`
+  }
+  throw new Error("It did not fail")
+}
+
+/** Logits of a row of tokens. */
+export const logitsOf = (model: Model.Model, row: ReadonlyArray<number>): Effect.Effect<Float32Array> =>
+  Effect.promise(async () => {
+    const batch = {
+      tokens: ops.constant(Int32Array.from(row), [1, row.length]),
+      lengths: ops.full(row.length, [1], "i32"),
+      fields: {},
+      exampleWeight: ops.full(1, [1]),
+      task: "default",
+    }
+    const outputs = { logits: model.forward(batch, { training: false }).logits }
+    const executable = await model.backend.compile(build({ name: "logits", outputs, updates: [] }))
+    const { logits } = await executable.run({})
+    executable.dispose()
+    return logits as Float32Array
+  })
+
+/** The largest difference of two lists. */
+export const distance = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
+  a.length === b.length ? Math.max(...Array.from(a, (value, i) => Math.abs(value - b[i]))) : Infinity

@@ -68,14 +68,18 @@ const results = (options: WasmOptions, storage: StoredAs): Promise<Record<string
 const same = (a: Float32Array | Int32Array, b: Float32Array | Int32Array): boolean =>
   a.length === b.length && a.every((value, i) => Object.is(value, b[i]))
 
+const WIDE: WasmOptions = { threads: 2, wideVectors: true }
+/** Whose products have bits of their own. */
+const PLAIN: WasmOptions = { threads: 2, relaxedSimd: false }
+
 for (const storage of ["f32", "bf16", q8, Q4_1, nf4()] as const) {
   const name = typeof storage === "string" ? storage : storage.name
   Deno.test(`wasm: frozen weights in ${name} give the same bits in further memories as in the first`, async () => {
     const computed = await results({ threads: 1 }, storage)
     for (
-      const options of [{ threads: 1 }, { threads: 3 }, { sharedMemory: false }, { threads: 2, relaxedSimd: false }]
+      const options of [{ threads: 1 }, { threads: 3 }, { sharedMemory: false }, WIDE, PLAIN]
     ) {
-      const want = options.relaxedSimd === false ? await results(options, storage) : computed
+      const want = options === PLAIN ? await results(options, storage) : computed
       const further = await results({ ...options, frozenBytes: APART }, storage)
       for (const graph in want) assert(same(further[graph], want[graph]), `${graph}, ${JSON.stringify(options)}`)
     }

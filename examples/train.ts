@@ -6,6 +6,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { type ResolvedData, type ResolvedRun, taskOf } from "../core/run/mod.ts"
 import { Backend, Dataset, Model, type Task, Trainer } from "../mod.ts"
+import * as Quantization from "../plugins/quantization/mod.ts"
 import { checkOutput, clearOutput, defined, progress, traceStep } from "./shared.ts"
 
 /** Metrics as one line. */
@@ -108,10 +109,15 @@ const prepare = (run: ResolvedRun) =>
     return { backend, parts, model, measure }
   })
 
-/** Trains and writes adapter and report into the run folder. */
-export const train = (
+/**
+ * Trains and writes adapter and report into the run folder.
+ *
+ * @param ending What is done with the trained model.
+ */
+export const train = <E = never, R = never>(
   run: ResolvedRun,
   flags: { readonly resume: boolean; readonly overwrite: boolean; readonly trace: boolean },
+  ending: (model: Model.Model) => Effect.Effect<void, E, R> = () => Effect.void,
 ) =>
   Effect.gen(function* () {
     const { output, model: { weights, head }, methods, seed, training } = run
@@ -155,6 +161,7 @@ export const train = (
     yield* trained.report({
       title: `${methods.map(({ method }) => method).join(" and ")} on ${parts.map(({ from }) => from.path).join(", ")}`,
       ...reportOf(parts, before, after),
+      sections: Quantization.sections(model),
     })
     yield* trained.summarize({
       base: byTask(parts, (_, i) => before[i].metrics),
@@ -164,6 +171,7 @@ export const train = (
       adapter,
     })
     yield* Console.log(`adapter: ${adapter}, report: ${output}/report.html`)
+    yield* ending(trained.model)
   }).pipe(Effect.scoped)
 
 /** What the report says of the tasks. */

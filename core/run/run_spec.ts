@@ -94,7 +94,7 @@ export interface RunSpec {
 
 /** {@link ModelSpec} as a table. */
 export const MODEL: OptionTable<ModelSpec> = {
-  path: field.text({ required: true, doc: "Hugging Face directory of the base model" }),
+  path: field.text({ required: true, doc: "Hugging Face directory of the base model, or a GGUF file" }),
   weights: NAMED_WEIGHTS,
   head: LOAD_OPTIONS.head,
 }

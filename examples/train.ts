@@ -6,6 +6,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { type ResolvedData, type ResolvedRun, taskOf } from "../core/run/mod.ts"
 import { Backend, Dataset, Model, type Task, Trainer } from "../mod.ts"
+import * as Quantization from "../plugins/quantization/mod.ts"
 import { checkOutput, clearOutput, defined, progress, traceStep } from "./shared.ts"
 
 /** Metrics as one line. */
@@ -160,6 +161,7 @@ export const train = <E = never, R = never>(
     yield* trained.report({
       title: `${methods.map(({ method }) => method).join(" and ")} on ${parts.map(({ from }) => from.path).join(", ")}`,
       ...reportOf(parts, before, after),
+      sections: Quantization.sections(model),
     })
     yield* trained.summarize({
       base: byTask(parts, (_, i) => before[i].metrics),

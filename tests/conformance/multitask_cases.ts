@@ -58,7 +58,12 @@ export const multitaskTrained: ReadonlyArray<Case> = [
   { ...masked, name: "bert-uncertainty", multitask: uncertainty },
   { ...causal, name: "pcgrad-uncertainty", model: seeded, multitask: { ...pcgrad, ...uncertainty } },
   { ...masked, name: "bert-pcgrad-uncertainty", multitask: { ...pcgrad, ...uncertainty } },
-  { ...prompted, name: "multitask-prompt", model: { ...prompted.model, seed: 6 }, ...prompt({ num_tasks: 2, num_ranks: 1 }) },
+  {
+    ...prompted,
+    name: "multitask-prompt",
+    model: { ...prompted.model, seed: 6 },
+    ...prompt({ num_tasks: 2, num_ranks: 1 }),
+  },
   {
     ...prompted,
     name: "multitask-prompt-ranks",

@@ -2,7 +2,8 @@
  * `deno task conformance [--self] [name ...]`: Espalier beside PyTorch, transformers and PEFT, in each Python environment.
  * Some cases run on WebGPU too, with wider tolerances. With `--self`, torch in float32 stands in for Espalier: shows that
  * the rule can be met, and that the controls fail it. The name `mutations` stands for the thousand changed files of
- * run_mutations.ts, read in both environments, `blocks` for the encodings of quantized/run_blocks.ts.
+ * run_mutations.ts, read in both environments, `blocks` for the encodings of quantized/run_blocks.ts,
+ * `gguf` for the files of quantized/run_gguf.ts.
  * @module
  */
 import * as Wasm from "../../core/backend/wasm/backend.ts"
@@ -13,6 +14,7 @@ import { type CaseResult, runCase } from "./espalier_case.ts"
 import { judge, judgeSaved, type Run } from "./judge.ts"
 import { readAsResult, reference } from "./reference.ts"
 import { runBlocks } from "./quantized/run_blocks.ts"
+import { runGguf } from "./quantized/run_gguf.ts"
 import { runMutations } from "./run_mutations.ts"
 
 /** What is no case of training, by name. */
@@ -22,6 +24,7 @@ const others: ReadonlyMap<string, { readonly title: string; readonly run: typeof
     run: () => runMutations(false),
   }],
   ["blocks", { title: "blocks and files as the gguf package reads and writes them", run: runBlocks }],
+  ["gguf", { title: "SmolLM2 in GGUF files, beside transformers and llama.cpp", run: runGguf }],
 ])
 
 const self = Deno.args.includes("--self")

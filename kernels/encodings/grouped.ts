@@ -3,6 +3,9 @@
  * @module
  */
 import type { AffineEncoding } from "../encoding.ts"
+import { productsInGroups } from "../matmul/wasm/groups/products.ts"
+import type { Groups } from "../matmul/wasm/groups/groups.ts"
+import { byteFactor, codesOfBytes, foursOfBytes, signedBytes, upperHalves } from "./parts/vectors.ts"
 import { type Code, f32, f32x4, i32, i32x4, type ModuleBuilder, v128 } from "../wasm/assembler.ts"
 
 /** What distinguishes group-wise encodings. */
@@ -48,6 +51,7 @@ function encodingOf(name: string, bits: number, block: number): AffineEncoding {
     blockBytes,
     costly: true,
     encode: (data, to) => encode(data, to, bits, block, blockBytes),
+    ...productsOf(name, bits, block, blockBytes),
     affine: {
       offsets: (bytes) => {
         const view = viewOf(bytes)
@@ -80,6 +84,45 @@ function encodingOf(name: string, bits: number, block: number): AffineEncoding {
       },
     },
   }
+}
+
+/** Largest group that products read whole. */
+const MOST_IN_PRODUCTS = 256
+
+/** Products that read whole blocks: of four and eight bits. */
+function productsOf(name: string, bits: number, block: number, blockBytes: number): Pick<AffineEncoding, "products"> {
+  const codes = CODES_BY_BITS[bits]
+  if (codes === undefined || block % 32 !== 0 || block > MOST_IN_PRODUCTS) return {}
+  const vectors = bits / 4
+  const products = productsInGroups(name, {
+    block,
+    blockBytes,
+    count: block / 32,
+    ...codes,
+    sign: 1,
+    words: ({ block, bytes, group }) =>
+      Array.from({ length: vectors }, (_, i) => v128.load(block, bytes + CODES + 16 * (vectors * group + i))),
+    scales: (_, first, second) =>
+      v128.load64Lane(1, second.block, v128.load64Zero(first.block, first.bytes), second.bytes),
+  })
+  return { products }
+}
+
+/** Fours of 32 codes, by their bits. */
+const CODES_BY_BITS: Readonly<Record<number, Pick<Groups, "fours" | "codes" | "bias"> | undefined>> = {
+  4: {
+    fours: [0, 1].flatMap((half) =>
+      [0, 1, 2, 3].map((byte) => ({ first: 2 * byte + half, step: 8 as const, factor: byteFactor(byte) }))
+    ),
+    codes: (numbers, [word]) => codesOfBytes(numbers, [word, upperHalves(word)], 15),
+  },
+  8: {
+    fours: foursOfBytes(2, () => 2 ** -24),
+    // As signed bytes, less 128.
+    codes: (numbers, words) =>
+      words.flatMap((word) => signedBytes(numbers, v128.xor(word, numbers.whole(0x80808080 | 0)))),
+    bias: 128,
+  },
 }
 
 /** Four codes of a block as f32. */

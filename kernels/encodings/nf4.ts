@@ -9,14 +9,19 @@ import {
   type Code,
   f32,
   f32x4,
+  type FunctionScope,
   get,
   i16x8,
   i32,
+  i32x4,
   i8x16,
   type ModuleBuilder,
   set,
   v128,
 } from "../wasm/assembler.ts"
+import type { Numbers } from "../wasm/vector_math.ts"
+import { productsInGroups } from "../matmul/wasm/groups/products.ts"
+import type { Groups } from "../matmul/wasm/groups/groups.ts"
 import { dequantizeScales, quantizeScales } from "./double_quantization.ts"
 
 /** What distinguishes NF4 encodings. */
@@ -52,6 +57,9 @@ const LEAST = Math.fround(1e-38)
 
 /** In each byte, the bits of a code times four. */
 const FOURS = 0x3c3c3c3c
+
+/** Largest block that products read whole. */
+const MOST_IN_PRODUCTS = 256
 
 /** Bytes of the scale, which comes first. */
 const CODES = 4
@@ -101,6 +109,7 @@ function encodingOf(name: string, block: number, doubleQuantization: boolean): B
     ...(doubleQuantization
       ? { settle: (bytes) => setScales(bytes, dequantizeScales(quantizeScales(nf4Scales(bytes, block))), blockBytes) }
       : {}),
+    ...(block <= MOST_IN_PRODUCTS ? { products: productsInGroups(name, groupsOf(block, blockBytes)) } : {}),
     decode: {
       reference: (from, to) => decode(from, to, block, blockBytes),
       wasm: (module, address, first) => {
@@ -113,6 +122,59 @@ function encodingOf(name: string, block: number, doubleQuantization: boolean): B
         const values = [4, 0, 12, 8].map((place) => `${table}[${codes} >> ${place}u) & 15u]`)
         return `bitcast<f32>(${bytes(address)}) * vec4<f32>(${values.join(", ")})`
       },
+    },
+  }
+}
+
+/** Bytes 0 to 3 of the sixteen numbers, each as a table of bytes. */
+const PLANES = [0, 1, 2, 3].map((byte) => {
+  const bytes = Uint8Array.from({ length: 16 }, (_, code) => new Uint8Array(NF4_VALUES.buffer)[4 * code + byte])
+  return [...new Int32Array(bytes.buffer)] as unknown as Parameters<Numbers["lanes"]>
+})
+
+/** Lanes of two vectors by turns, of so many bytes each, from lane `first` on. */
+const byTurns = (a: Code, b: Code, size: number, first: number): Code =>
+  i8x16.shuffle(
+    a,
+    b,
+    Array.from({ length: 16 }, (_, i) => {
+      const lane = first + Math.floor(i / (2 * size)), ofSecond = Math.floor(i / size) % 2
+      return 16 * ofSecond + size * lane + i % size
+    }),
+  )
+
+/** The numbers of sixteen codes, a byte each, four by four: looked up byte by byte, and put together. */
+function numbersOf(numbers: Numbers, codes: Code, scope: FunctionScope): ReadonlyArray<Code> {
+  const bytes = PLANES.map(() => scope.local("v128"))
+  const [lower, upper] = [scope.local("v128"), scope.local("v128")]
+  return [0, 8].flatMap((first): ReadonlyArray<Code> => [
+    [
+      first > 0 ? [] : bytes.map((byte, i) => set(byte, i8x16.swizzle(numbers.lanes(...PLANES[i]), codes))),
+      set(lower, byTurns(get(bytes[0]), get(bytes[1]), 1, first)),
+      set(upper, byTurns(get(bytes[2]), get(bytes[3]), 1, first)),
+      byTurns(get(lower), get(upper), 2, 0),
+    ],
+    byTurns(get(lower), get(upper), 2, 4),
+  ])
+}
+
+/** A block as groups of 32 with one scale. */
+function groupsOf(block: number, blockBytes: number): Groups {
+  return {
+    block,
+    blockBytes,
+    count: block / 32,
+    // The upper halves of 16 bytes are the first of each two neighbours.
+    fours: [0, 1].flatMap((first) => [0, 8, 16, 24].map((start) => ({ first: start + first, step: 2 as const }))),
+    narrow: true,
+    words: ({ block, bytes, group }) => {
+      const load = () => v128.load(block, bytes + CODES + 16 * group), low = i32x4.const(0x0f0f0f0f)
+      return [v128.and(i32x4.shrU(load(), i32.const(4)), low), v128.and(load(), low)]
+    },
+    codes: (numbers, words, scope) => words.flatMap((word) => numbersOf(numbers, word, scope)),
+    scales: (_, first, second) => {
+      const both = v128.load32Lane(1, second.block, v128.load32Zero(first.block, first.bytes), second.bytes)
+      return v128.shuffle32(both, both, [0, 0, 1, 1])
     },
   }
 }

@@ -116,7 +116,7 @@ const pairOfGroups = (pass: Pass, p: number): Code => {
       set(scales, inMemory(memory, () => groups.scales(numbers, own[0], own.at(-1)!))),
       held.length === 1 || groups.narrow ? [] : held[0].map((word, w) => [joinable(word), joinable(held[1][w])]),
     ]
-    return { start, scales, codes: held.map((all) => groups.codes(numbers, all.map(get))) }
+    return { start, scales, codes: held.map((all) => groups.codes(numbers, all.map(get), f)) }
   })
   const four = (v: number): Code => [
     decoded.map((own, c) => own.codes.map((all, i) => set(codes[c][i], all[v]))),

@@ -5,6 +5,7 @@
 import { Template } from "@huggingface/jinja"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
+import { readGguf } from "../core/data/tokenizer_files/gguf/read_gguf.ts"
 import { pathExists } from "../core/formats/files/path_exists.ts"
 import { DataError } from "../mod.ts"
 
@@ -33,12 +34,13 @@ const readText = (path: string) =>
     return (yield* pathExists(path)) ? yield* fs.readFileString(path) : undefined
   }).pipe(Effect.mapError(({ message }) => new DataError({ reason: "BadInput", message })))
 
-/** The source of a directory's template, where it has one: `chat_template.jinja`, or `tokenizer_config.json`. */
+/** The template of a model, where it has one: `chat_template.jinja`, `tokenizer_config.json`, or in its GGUF file. */
 export const templateIn = (directory: string) =>
   Effect.gen(function* () {
     const file = yield* readText(`${directory}/chat_template.jinja`)
     const text = yield* readText(`${directory}/tokenizer_config.json`)
-    const config = text === undefined ? {} : JSON.parse(text) as Record<string, unknown>
+    const inFile = text === undefined ? yield* readGguf(directory) : { "tokenizer_config.json": JSON.parse(text) }
+    const config = (inFile["tokenizer_config.json"] ?? {}) as Record<string, unknown>
     const { chat_template: given } = config
     const named = Array.isArray(given) ? given.find(({ name }) => name === "default")?.template : given
     const source = file ?? (typeof named === "string" ? named : undefined)

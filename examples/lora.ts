@@ -102,11 +102,12 @@ export const specOf = (options: Options): RunSpec => {
   }
 }
 
-/** Trains as a specification says. */
-export const runSpec = (
+/** Trains as a specification says. `ending` is done with the trained model. */
+export const runSpec = <E = never, R = never>(
   spec: RunSpec,
   known: RunMethods,
   options: Pick<Options, "resume" | "overwrite" | "trace" | "threads">,
+  ending?: Parameters<typeof train<E, R>>[2],
 ) =>
   Effect.gen(function* () {
     const problems = runProblems(spec, known)
@@ -115,7 +116,7 @@ export const runSpec = (
     const methods = Layer.mergeAll(Bert.layer, Llama.layer, ...layersOf(spec.methods, known)).pipe(
       Layer.provideMerge(base),
     )
-    return yield* Effect.provide(train(yield* resolveRun(spec), options), methods)
+    return yield* Effect.provide(train(yield* resolveRun(spec), options, ending), methods)
   })
 
 const command = Command.make("lora", flags, (options) => runSpec(specOf(options), METHODS, options)).pipe(

@@ -34,6 +34,8 @@ export const METHODS: RunMethods = {
   "multitask": Multitask,
   "curriculum": Curriculum,
   "distill": { options: Replay.distillOptions, layer: Replay.distill },
+  "replay": { options: Replay.rowsOptions, layer: Replay.rows },
+  "elastic-weights": { options: Replay.elasticOptions, layer: Replay.elasticWeights },
   "differential-privacy": DifferentialPrivacy,
 }
 

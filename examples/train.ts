@@ -6,6 +6,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { type ResolvedData, type ResolvedRun, taskOf } from "../core/run/mod.ts"
 import { Backend, Dataset, Model, type Task, Trainer } from "../mod.ts"
+import * as Quantization from "../plugins/quantization/mod.ts"
 import { checkOutput, clearOutput, defined, progress, traceStep } from "./shared.ts"
 
 /** Metrics as one line. */
@@ -72,6 +73,17 @@ const byTask = <A>(parts: ReadonlyArray<Part>, valueOf: (part: Part, index: numb
   return parts[0].name === undefined ? values[0] : Object.fromEntries(parts.map(({ name }, i) => [name!, values[i]]))
 }
 
+/** Old rows by name, with the labels of the rows that are trained on. */
+const readOld = (rows: ResolvedRun["retain"], parts: ReadonlyArray<Part>) =>
+  Effect.map(
+    Effect.forEach(Object.entries(rows), ([name, { path, columns, reading }]) => {
+      const { labels, kind } = (parts.find((part) => part.name === name) ?? parts[0]).data.train
+      const own = { ...reading, ...kind.classes === undefined ? {} : { labels } }
+      return Effect.map(Dataset.file(path, columns, own), (data) => [name, data] as const)
+    }),
+    (read): Readonly<Record<string, Dataset.Data>> => Object.fromEntries(read),
+  )
+
 /** Data and model of a run, and its evaluation. */
 const prepare = (run: ResolvedRun) =>
   Effect.gen(function* () {
@@ -97,21 +109,29 @@ const prepare = (run: ResolvedRun) =>
     return { backend, parts, model, measure }
   })
 
-/** Trains and writes adapter and report into the run folder. */
-export const train = (
+/**
+ * Trains and writes adapter and report into the run folder.
+ *
+ * @param ending What is done with the trained model.
+ */
+export const train = <E = never, R = never>(
   run: ResolvedRun,
   flags: { readonly resume: boolean; readonly overwrite: boolean; readonly trace: boolean },
+  ending: (model: Model.Model) => Effect.Effect<void, E, R> = () => Effect.void,
 ) =>
   Effect.gen(function* () {
     const { output, model: { weights, head }, methods, seed, training } = run
     yield* checkOutput(output, flags)
     const { backend, parts, model, measure } = yield* prepare(run)
+    const replay = yield* readOld(run.replay, parts)
+    const retain = yield* readOld(run.retain, parts)
     const before = yield* measure("before")
 
     yield* clearOutput(output, flags)
     const validates = parts.some(({ data }) => data.validation.rows.length > 0)
+    const own = byTask(parts, ({ data }) => data.train)
     const splits = {
-      train: byTask(parts, ({ data }) => data.train),
+      train: Object.keys(replay).length === 0 ? own : { new: parts[0].data.train, ...replay },
       validation: byTask(parts, ({ data }) => data.validation),
     }
     const trained = yield* Trainer.fit(model, splits, {
@@ -130,6 +150,7 @@ export const train = (
           ...defined({ labels }),
         })),
       },
+      ...Object.keys(retain).length === 0 ? {} : { retain },
       ...traceStep(flags.trace),
       ...validates || run.patience !== undefined ? { earlyStopping: stopping(run, parts) } : {},
     })
@@ -140,6 +161,7 @@ export const train = (
     yield* trained.report({
       title: `${methods.map(({ method }) => method).join(" and ")} on ${parts.map(({ from }) => from.path).join(", ")}`,
       ...reportOf(parts, before, after),
+      sections: Quantization.sections(model),
     })
     yield* trained.summarize({
       base: byTask(parts, (_, i) => before[i].metrics),
@@ -149,6 +171,7 @@ export const train = (
       adapter,
     })
     yield* Console.log(`adapter: ${adapter}, report: ${output}/report.html`)
+    yield* ending(trained.model)
   }).pipe(Effect.scoped)
 
 /** What the report says of the tasks. */

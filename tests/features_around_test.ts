@@ -87,7 +87,9 @@ async function run(backend: BackendService, row: string, tasks: ReadonlyArray<Ta
 }
 
 const text = Deno.readTextFileSync(new URL("../FEATURES.md", import.meta.url))
-const [head, , ...lines] = text.split("## Around a method\n")[1].split("\n").filter((line) => line.startsWith("|"))
+const [head, , ...lines] = text.split("## Around a method\n")[1].split("\n## ")[0].split("\n").filter((line) =>
+  line.startsWith("|")
+)
   .map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()))
 
 Deno.test("the table around a method has a cell for each plugin and task", () => {

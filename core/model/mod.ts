@@ -2,7 +2,7 @@
  * Models: loading and making them, their adapters, checkpoints and soups.
  * @module
  */
-export type { FoldedWeight, ForwardOptions, Model, ModelParameter, ViewOptions } from "./model.ts"
+export type { EncodedWeight, FoldedWeight, ForwardOptions, Model, ModelParameter, ViewOptions } from "./model.ts"
 export { readParameters, writeParameters } from "./sites/adapters.ts"
 export type { Choice } from "./sites/choice.ts"
 export { chooseByRow, type RowChoice } from "./sites/choose_by_row.ts"

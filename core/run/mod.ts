@@ -27,6 +27,7 @@ export {
   type DataSpec,
   MODEL,
   type ModelSpec,
+  type OldRowsSpec,
   type RunSpec,
   runTable,
   type TaskSpec,

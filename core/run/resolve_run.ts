@@ -6,7 +6,7 @@ import type { Resolved } from "../options/field.ts"
 import type { TrainOptions } from "../training/options.ts"
 import { columnsOf, type Kind } from "./columns.ts"
 import type { MethodSpec } from "./methods.ts"
-import { DATA, MODEL, type ModelSpec, type RunSpec, type TaskSpec, TRAINING } from "./run_spec.ts"
+import { DATA, MODEL, type ModelSpec, type OldRowsSpec, type RunSpec, type TaskSpec, TRAINING } from "./run_spec.ts"
 
 /** The rows of a task, with defaults. */
 export interface ResolvedData {
@@ -30,6 +30,10 @@ export interface ResolvedRun {
   readonly model: Resolved<ModelSpec>
   /** Rows of one task, or of several by name. */
   readonly data: { readonly one: ResolvedData } | { readonly several: Readonly<Record<string, ResolvedData>> }
+  /** Old rows by name, on which the model is judged before and after. */
+  readonly retain: Readonly<Record<string, ResolvedData>>
+  /** Old rows by name that are trained on beside those of the one task. */
+  readonly replay: Readonly<Record<string, ResolvedData>>
   /** Methods. */
   readonly methods: ReadonlyArray<MethodSpec>
   /** Options of training. */
@@ -55,15 +59,21 @@ export function resolveRun(
 ): Effect.Effect<ResolvedRun, never, Path.Path> {
   return Effect.map(Effect.service(Path.Path), (path) => {
     const at = (place: string) => path.isAbsolute(place) || folder === "" ? place : path.join(folder, place)
-    const { data, task, tasks, methods, seed = 42, output } = run
+    const { data, task, tasks, retain = {}, replay = {}, methods, seed = 42, output } = run
     const model = withDefaults(MODEL, run.model)
     const { patience, ...training } = withDefaults(TRAINING, run.training ?? {})
     const resolve = (own: TaskSpec) => resolveData(own, at, readers)
+    const kind = (name?: string) => {
+      const own = name === undefined || tasks === undefined ? task : tasks[name].task
+      return own === undefined ? {} : { task: own }
+    }
+    const resolveOld = (data: OldRowsSpec, name: string) =>
+      resolve({ data: { ...data, validation: 0, test: 0 }, ...kind(name) })
     return {
       model: { ...model, path: at(model.path) },
-      data: tasks === undefined
-        ? { one: resolve({ data: data!, ...task === undefined ? {} : { task } }) }
-        : { several: Object.fromEntries(Object.entries(tasks).map(([name, own]) => [name, resolve(own)])) },
+      data: tasks === undefined ? { one: resolve({ data: data!, ...kind() }) } : { several: mapped(tasks, resolve) },
+      retain: mapped(retain, resolveOld),
+      replay: mapped(replay, resolveOld),
       methods,
       training,
       ...patience === undefined ? {} : { patience },
@@ -71,6 +81,10 @@ export function resolveRun(
       output: at(output),
     }
   })
+}
+
+function mapped<A, B>(values: Readonly<Record<string, A>>, of: (value: A, name: string) => B): Record<string, B> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, of(value, name)]))
 }
 
 function resolveData(

@@ -14,6 +14,7 @@ export function problemsOf(run: RunSpec): ReadonlyArray<string> {
   ]
   return [
     ...sourceProblems(run),
+    ...oldRowsProblems(run),
     ...all.flatMap(([place, { data, task }]) => columnProblems(data, task).map((problem) => place + problem)),
     ...training.packing ? all.flatMap(packingProblems) : [],
     ...training.patience === undefined ? [] : patienceProblems(training, all),
@@ -32,6 +33,25 @@ function sourceProblems({ data, task, tasks }: RunSpec): ReadonlyArray<string> {
     ...names.length > 1 ? [] : [
       `tasks must be two or more, got ${JSON.stringify(names)}: of one task, give data and task in their place`,
     ],
+  ]
+}
+
+function oldRowsProblems({ task, tasks, retain = {}, replay = {} }: RunSpec): ReadonlyArray<string> {
+  const stray = tasks === undefined ? [] : Object.keys(retain).filter((name) => !Object.hasOwn(tasks, name))
+  const kindOf = (name: string) => tasks === undefined ? task : tasks[name]?.task
+  return [
+    ...stray.map((name) =>
+      `retain names "${name}", and the tasks are ${Object.keys(tasks!).join(", ")}: name one of them`
+    ),
+    ...tasks === undefined || Object.keys(replay).length === 0 ? [] : [
+      "replay is for a run of one task, and there are tasks: make its rows a task of their own",
+    ],
+    ...!Object.hasOwn(replay, "new") ? [] : ['replay names "new", as the rows of data are named: take another name'],
+    ...Object.entries({ retain, replay }).flatMap(([field, rows]) =>
+      Object.entries(rows).flatMap(([name, data]) =>
+        columnProblems(data, kindOf(name)).map((problem) => `${field}["${name}"].${problem}`)
+      )
+    ),
   ]
 }
 

@@ -60,6 +60,9 @@ export interface TaskSpec {
   readonly task?: Kind
 }
 
+/** Old rows, and their columns; their labels are those of the run's own rows. */
+export type OldRowsSpec = Omit<DataSpec, "labels" | "validation" | "test">
+
 /** A training run as plain data: of one task, with `data`, or of several, with `tasks`. */
 export interface RunSpec {
   /** Address of the JSON Schema, for editors. */
@@ -72,6 +75,13 @@ export interface RunSpec {
   readonly task?: Kind
   /** Two or more tasks by name, each with rows, labels and a head of its own. */
   readonly tasks?: Readonly<Record<string, TaskSpec>>
+  /**
+   * Old rows by name, on which the model is judged before and after: what it forgets. Some methods read them. In a run of
+   * several tasks the names are tasks. Default: none.
+   */
+  readonly retain?: Readonly<Record<string, OldRowsSpec>>
+  /** Old rows by name that a run of one task trains on beside its own, which are named `new`. Default: none. */
+  readonly replay?: Readonly<Record<string, OldRowsSpec>>
   /** Methods, in any order. */
   readonly methods: ReadonlyArray<MethodSpec>
   /** Options of training. */
@@ -84,7 +94,7 @@ export interface RunSpec {
 
 /** {@link ModelSpec} as a table. */
 export const MODEL: OptionTable<ModelSpec> = {
-  path: field.text({ required: true, doc: "Hugging Face directory of the base model" }),
+  path: field.text({ required: true, doc: "Hugging Face directory of the base model, or a GGUF file" }),
   weights: NAMED_WEIGHTS,
   head: LOAD_OPTIONS.head,
 }
@@ -170,13 +180,16 @@ export const TRAINING: OptionTable<TrainingSpec, "maxSteps" | "warmupSteps" | "p
 export function runTable(
   methods: RunMethods,
   readers: ReadonlyArray<Reader> = [],
-): OptionTable<RunSpec, "$schema" | "data" | "task" | "tasks" | "training"> {
+): OptionTable<RunSpec, "$schema" | "data" | "task" | "tasks" | "retain" | "replay" | "training"> {
   const data = { ...DATA, format: formatField([...readers, ...READERS]) }
   const task = field.choice(KINDS, { absent: "from the columns", doc: "Task" })
   const oneOfSeveral = field.record<TaskSpec>()({
     data: field.record<DataSpec>()(data, { required: true, doc: "Its rows, and their columns" }),
     task,
   }, {})
+  const { labels: _labels, validation: _validation, test: _test, ...oldRows } = data
+  const old = field.record<OldRowsSpec>()(oldRows, {})
+  const propertyNames = field.text({ pattern: "^[\\w\\-]+$", wanted: "letters, digits, dashes and underscores" })
   return {
     $schema: field.text({ doc: "Address of the JSON Schema, for editors" }),
     model: field.record<ModelSpec>()(MODEL, {
@@ -186,8 +199,16 @@ export function runTable(
     data: field.record<DataSpec>()(data, { doc: "The rows to learn from, and their columns, of a run of one task" }),
     task,
     tasks: field.byName(oneOfSeveral, {
-      propertyNames: field.text({ pattern: "^[\\w\\-]+$", wanted: "letters, digits, dashes and underscores" }),
+      propertyNames,
       doc: "Instead of data and task: two or more tasks by name, each with data of its own, over one trunk",
+    }),
+    retain: field.byName(old, {
+      propertyNames,
+      doc: "Old rows by name (of several tasks, theirs): what the model forgets",
+    }),
+    replay: field.byName(old, {
+      propertyNames,
+      doc: "Old rows by name that a run of one task trains on beside its own, which are named new",
     }),
     methods: field.list(methodField(methods), { minItems: 1, required: true, doc: "Methods, in any order" }),
     training: field.record<TrainingSpec>()(TRAINING, { doc: "Options of training" }),

@@ -17,7 +17,7 @@ import {
   set,
   v128,
 } from "../wasm/assembler.ts"
-import { dequantizeScales, placeIn, quantizeScales } from "./double_quantization.ts"
+import { dequantizeScales, quantizeScales } from "./double_quantization.ts"
 
 /** What distinguishes NF4 encodings. */
 export interface NF4Options {
@@ -38,8 +38,14 @@ export const NF4_VALUES: Float32Array = Float32Array.of(
 /** Block sizes that {@link nf4} takes. */
 export const NF4_BLOCKS: ReadonlyArray<number> = [32, 64, 128, 256, 512, 1024, 2048, 4096]
 
-/** Between neighbours; a number on one takes the lower code. */
-const BOUNDS = Float32Array.from({ length: 15 }, (_, i) => (NF4_VALUES[i] + NF4_VALUES[i + 1]) / 2)
+/** Between a code's number and the next; a number on one takes the lower code. */
+const BOUNDS = Float32Array.from(
+  { length: 16 },
+  (_, code) => code < 15 ? (NF4_VALUES[code] + NF4_VALUES[code + 1]) / 2 : Infinity,
+)
+
+/** Lowest code in each of 64 equal cells from -1 to 1, which have at most one bound each. */
+const CELLS = Uint8Array.from({ length: 65 }, (_, cell) => BOUNDS.findIndex((bound) => bound >= cell / 32 - 1))
 
 /** Scales below are taken for this one, as bitsandbytes does. */
 const LEAST = Math.fround(1e-38)
@@ -149,9 +155,17 @@ function encode(data: Float32Array, to: Uint8Array, block: number, blockBytes: n
     view.setFloat32(at, most, true)
     // As bitsandbytes does it: times the reciprocal, each rounded to f32.
     const inverse = Math.fround(1 / Math.max(most, LEAST))
-    const code = (i: number) => placeIn(BOUNDS, Math.fround(data[first + i] * inverse))
-    for (let i = 0; i < block; i += 2) to[at + CODES + i / 2] = code(i) << 4 | code(i + 1)
+    for (let i = 0; i < block; i += 2) {
+      to[at + CODES + i / 2] = codeOf(Math.fround(data[first + i] * inverse)) << 4 |
+        codeOf(Math.fround(data[first + i + 1] * inverse))
+    }
   }
+}
+
+/** Number of bounds below a number from -1 to 1. */
+function codeOf(x: number): number {
+  const code = CELLS[(x + 1) * 32 | 0]
+  return x > BOUNDS[code] ? code + 1 : code
 }
 
 function decode(from: Uint8Array, to: Float32Array, block: number, blockBytes: number): void {

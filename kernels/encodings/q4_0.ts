@@ -7,15 +7,18 @@ import { byteFactor, codesOfBytes, foursOfBytes, halfScales, upperHalves } from 
 
 const BLOCK = 32, BYTES = 18
 
-/** The number of the largest magnitude; of several, the first. */
+/** The number of the largest magnitude; of several, the first. NaN stays. */
 function extreme(data: Float32Array, from: number): number {
   let most = data[from]
-  for (let j = 1; j < BLOCK; j++) if (Math.abs(data[from + j]) > Math.abs(most)) most = data[from + j]
+  for (let j = 1; j < BLOCK; j++) {
+    const x = data[from + j]
+    if (Math.abs(x) > Math.abs(most) || Number.isNaN(x)) most = x
+  }
   return most
 }
 
 /** Codes for numbers; the sum is rounded to f32 before it is cut, as the reference does. */
-const code = (x: number, inverse: number): number => Math.min(15, Math.trunc(Math.fround(x * inverse + 8.5)))
+const code = (x: number, inverse: number): number => Math.min(15, Math.fround(x * inverse + 8.5) | 0)
 
 /**
  * Q4_0 of GGUF: 32 numbers `scale * (q - 8)` in 18 bytes, the scale in half precision, then q from 0 to 15: number j in

@@ -8,7 +8,7 @@ import { HALF_OVERFLOW, halfAt, halfOffsets, loadHalf, putHalf } from "./parts/h
 const BLOCK = 32, BYTES = 20
 
 const code = (x: number, least: number, inverse: number): number =>
-  Math.min(15, Math.trunc(Math.fround(Math.fround(Math.fround(x - least) * inverse) + 0.5)))
+  Math.min(15, Math.fround(Math.fround(Math.fround(x - least) * inverse) + 0.5) | 0)
 
 /**
  * Q4_1 of GGUF: 32 numbers `scale * q + offset` in 20 bytes, scale and offset in half precision, then q from 0 to 15:

@@ -7,8 +7,8 @@ import { foursOfBytes, halfScales, signedBytes } from "./parts/vectors.ts"
 
 const BLOCK = 32, BYTES = 34
 
-/** To the nearest, and away from zero half way between two. */
-const round = (x: number): number => Math.sign(x) * Math.floor(Math.abs(x) + 0.5)
+/** To the nearest, and away from zero half way between two; without a branch on the sign, which no CPU foresees. */
+const round = (x: number): number => (2 * x | 0) - (x | 0)
 
 /** Q8_0 of GGUF: 32 numbers `scale * q` in 34 bytes, the scale in half precision, q from -127 to 127 in a byte. */
 export const Q8_0: BlockEncoding = {

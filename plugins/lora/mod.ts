@@ -33,6 +33,8 @@ import { collection, plugin, type Plugins } from "../../core/contracts/plugins.t
 import type { StorageError } from "../../core/formats/files/storage_error.ts"
 import type { PeftError } from "../peft_names/mod.ts"
 import { type CheckpointOptions, type Model, saveMerged } from "../../core/model/mod.ts"
+import type { Families } from "../../core/model/load/families.ts"
+import type { GgufAdapterError, GgufAdapterOptions } from "./files/gguf_adapter.ts"
 import { contributionOf } from "./contribution.ts"
 import { type LoraOptions, type Origin, type ResolvedOptions, resolveOptions } from "./options.ts"
 
@@ -45,6 +47,7 @@ export type * from "../../core/model/mod.ts"
 export type * from "../../core/model/module.ts"
 export type * from "../../core/model/network.ts"
 export { PeftError, type PeftErrorFields } from "../peft_names/mod.ts"
+export type { GgufAdapterError, GgufAdapterOptions } from "./files/gguf_adapter.ts"
 export { combine } from "./combine/combine.ts"
 export type { CombinedModule, CombineReport } from "./combine/combine_adapters.ts"
 export { CombineError, type CombineErrorFields } from "../../core/weights/combine/combine_error.ts"
@@ -68,6 +71,17 @@ export interface LoraService {
     directory: string,
     checkpoint?: CheckpointOptions,
   ) => ReturnType<typeof saveMerged>
+  /**
+   * Writes an adapter as a GGUF file, which llama.cpp loads beside a base (`--lora`), and Ollama by `ADAPTER` in a Modelfile.
+   * Alpha stands for all modules there; what rsLoRA, `rankPattern` and `alphaPattern` make of it otherwise goes into B. Fails
+   * with {@link PluginError} where the adapter is more than low-rank updates: DoRA, biases, modules that train whole, LoftQ's
+   * base, and embeddings that are the output too.
+   */
+  readonly saveGguf: (
+    model: Model,
+    path: string,
+    options?: GgufAdapterOptions,
+  ) => Effect.Effect<void, GgufAdapterError, FileSystem.FileSystem | Families>
 }
 
 /** Identity of the capability. */
@@ -148,7 +162,12 @@ export function adapterService(
   return Effect.map(collect(contribution, resolved.name, resolved), (adapters) => {
     const merged: LoraService["saveMerged"] = (model, names, directory, checkpoint = {}) =>
       saveMerged(model, directory, { ...checkpoint, only: names.map((name) => `lora/${name}`) })
-    return [{ adapters, saveMerged: merged }, contribution] as const
+    const saveGguf: LoraService["saveGguf"] = (model, path, options = {}) =>
+      Effect.gen(function* () {
+        const { saveGgufAdapter } = yield* Effect.promise(() => import("./files/gguf_adapter.ts"))
+        return yield* saveGgufAdapter(model, path, yield* adapters, options)
+      })
+    return [{ adapters, saveMerged: merged, saveGguf }, contribution] as const
   })
 }
 

@@ -7,6 +7,7 @@ import { encodingIn, type ResolvedCheckpointOptions, type ResolvedOptions } from
 export function contributionOf(options: ResolvedOptions): Contribution {
   const { id, targetModules, excludeModules } = options
   const encoding = encodingIn(options)
+  if (encoding === undefined) return storedContribution({ id, groups: false })
   return {
     id,
     settings: { format: encoding.name, targetModules, excludeModules },
@@ -21,7 +22,7 @@ export function contributionOf(options: ResolvedOptions): Contribution {
 }
 
 /** Weights that the files hold in blocks. */
-export function storedContribution({ id, groups }: ResolvedCheckpointOptions): Contribution {
+export function storedContribution({ id, groups }: Pick<ResolvedCheckpointOptions, "id" | "groups">): Contribution {
   return {
     id,
     settings: { groups },

@@ -19,17 +19,17 @@ interface QuantizationFormat {
   readonly encoding: (options: FormatOptions) => BlockEncoding
 }
 
-/** Encodings by the name of the format. */
-export const FORMATS = {
+/** Names of formats. */
+export type FormatName = "nf4" | "grouped" | "q4_0" | "q4_1" | "q8_0"
+
+/** Formats by name. */
+export const FORMATS: Readonly<Record<FormatName, QuantizationFormat>> = {
   nf4: { options: ["blockSize", "doubleQuantization"], encoding: nf4 },
   grouped: { options: ["bits", "groupSize"], encoding: grouped },
   q4_0: { options: [], encoding: () => Q4_0 },
   q4_1: { options: [], encoding: () => Q4_1 },
   q8_0: { options: [], encoding: () => Q8_0 },
-} as const satisfies Readonly<Record<string, QuantizationFormat>>
-
-/** Names of formats. */
-export type FormatName = keyof typeof FORMATS
+}
 
 /** Formats whose numbers are scale * q + offset, by group. */
 export type GroupFormat = "grouped" | "q4_1" | AffineEncoding

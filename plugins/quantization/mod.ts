@@ -37,6 +37,7 @@ export { nf4, type NF4Options } from "../../kernels/encodings/nf4.ts"
 export { Q4_0 } from "../../kernels/encodings/q4_0.ts"
 export { Q4_1 } from "../../kernels/encodings/q4_1.ts"
 export { Q8_0 } from "../../kernels/encodings/q8_0.ts"
+export type { EncodedWeight } from "../../core/model/model.ts"
 export type { FormatName, GroupFormat } from "./formats.ts"
 export {
   CHECKPOINT_OPTIONS as checkpointOptions,
@@ -46,6 +47,7 @@ export {
   type ResolvedCheckpointOptions,
   type ResolvedOptions,
 } from "./options.ts"
+export { type QuantizedSection, sections } from "./sections.ts"
 
 /** What quantizes a program's models. */
 export interface QuantizationService {

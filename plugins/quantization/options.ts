@@ -20,9 +20,10 @@ export interface QuantizationOptions {
   /**
    * What weights are kept in. `"nf4"`: 16 quantiles of a normal distribution times the largest magnitude of a block
    * (Dettmers et al. 2023). `"grouped"`: scale * q + offset by group, with q of `bits` bits. `"q4_0"`, `"q4_1"`, `"q8_0"`:
-   * the blocks of 32 of GGUF files. Or an encoding in blocks of `./kernels`. Default `"nf4"`.
+   * the blocks of 32 of GGUF files. Or an encoding in blocks of `./kernels`. `"stored"`: what the files hold in blocks, as
+   * `fromCheckpoint` keeps it. Default `"nf4"`.
    */
-  readonly format?: FormatName | BlockEncoding
+  readonly format?: FormatName | "stored" | BlockEncoding
   /** `"grouped"`: bits of a code. Default 4. */
   readonly bits?: GroupedOptions["bits"]
   /** `"grouped"`: neighbours of a row that share scale and offset, a multiple of 8. Default 32. */
@@ -60,13 +61,15 @@ const isEncoding = (value: unknown): boolean => {
 }
 
 const names = Object.keys(FORMATS) as ReadonlyArray<FormatName>
-const listed = `${names.map((name) => JSON.stringify(name)).join(", ")} or an encoding in blocks with \`encode\``
+const listed = `${
+  [...names, "stored"].map((name) => JSON.stringify(name)).join(", ")
+} or an encoding in blocks with \`encode\``
 
 /** {@link QuantizationOptions} as a table. */
 export const OPTIONS: OptionTable<QuantizationOptions, "excludeModules"> = {
   name: methodName,
   format: field.anyOf([
-    field.choice(names, {}),
+    field.choice([...names, "stored"], {}),
     field.opaque<BlockEncoding>()({
       wanted: listed,
       faults: (value, at) => isEncoding(value) ? [] : [mustBe(at, listed, value)],
@@ -111,18 +114,23 @@ export function resolveOptions(options: QuantizationOptions): ResolvedOptions {
   const demand: Demand = demandOf(resolved.id)
   const { format, groupSize } = resolved
   demand(groupSize % 8 === 0, "groupSize", "a multiple of 8", groupSize)
-  const own: ReadonlyArray<string> = typeof format === "string" ? FORMATS[format].options : []
+  const own: ReadonlyArray<string> = isName(format) ? FORMATS[format].options : []
+  const named = options.targetModules ?? options.excludeModules
+  demand(format !== "stored" || named === undefined, "format", "another than stored where modules are named", format)
   for (const [name, { options: all }] of Object.entries(FORMATS)) {
-    const idle = [...all].find((option) => options[option] !== undefined && !own.includes(option))
+    const idle = all.find((option) => options[option] !== undefined && !own.includes(option))
     if (idle !== undefined) demand(false, "format", `"${name}" where ${idle} is given`, nameOf(format))
   }
   return resolved
 }
 
-/** The encoding that options ask for. */
-export function encodingIn(options: ResolvedOptions): BlockEncoding {
+/** The encoding that options ask for; undefined for what the files hold. */
+export function encodingIn(options: ResolvedOptions): BlockEncoding | undefined {
   const { format } = options
-  return typeof format === "string" ? FORMATS[format].encoding(options) : format
+  return isName(format) ? FORMATS[format].encoding(options) : format === "stored" ? undefined : format
 }
+
+const isName = (format: ResolvedOptions["format"]): format is FormatName =>
+  typeof format === "string" && format !== "stored"
 
 const nameOf = (format: string | BlockEncoding) => typeof format === "string" ? format : format.name

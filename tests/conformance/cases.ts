@@ -26,8 +26,10 @@ export interface LoraOptions {
 
 /** PEFT's config of a method that puts virtual tokens before a sequence, in PEFT's own spelling. */
 export interface PromptOptions {
-  readonly peft_type: "PREFIX_TUNING" | "PROMPT_TUNING" | "P_TUNING"
+  readonly peft_type: "PREFIX_TUNING" | "PROMPT_TUNING" | "P_TUNING" | "MULTITASK_PROMPT_TUNING"
   readonly num_virtual_tokens: number
+  readonly num_tasks?: number
+  readonly num_ranks?: number
   readonly prefix_projection?: boolean
   readonly prompt_tuning_init?: "RANDOM" | "SAMPLE_VOCAB"
   readonly encoder_reparameterization_type?: "MLP"

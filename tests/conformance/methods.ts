@@ -11,6 +11,8 @@ import * as IA3 from "../../examples/third_party/ia3.ts"
 import { peftNames as ia3Names } from "../../examples/third_party/ia3_files.ts"
 import * as Lora from "../../plugins/lora/mod.ts"
 import { peftNames, promptBaseName } from "../../plugins/peft_format/mod.ts"
+import * as MultitaskPromptTuning from "../../plugins/multitask_prompt_tuning/mod.ts"
+import { toPeft as multitaskPromptToPeft } from "../../plugins/multitask_prompt_tuning/tensors.ts"
 import * as PrefixTuning from "../../plugins/prefix_tuning/mod.ts"
 import { toPeft } from "../../plugins/prefix_tuning/tensors.ts"
 import * as PromptTuning from "../../plugins/prompt_tuning/mod.ts"
@@ -37,6 +39,7 @@ export const methodOf = (one: Case): Method | undefined => {
   if (one.lora !== undefined) return loraOf(one.lora, one.training)
   if (one.adapters !== undefined) return adaptersOf(one.adapters)
   if (one.ia3 !== undefined) return ia3Of(one.ia3)
+  if (one.prompt?.peft_type === "MULTITASK_PROMPT_TUNING") return multitaskPromptOf(one.prompt, one.tasks!)
   return one.prompt === undefined ? undefined : promptOf(one.prompt)
 }
 
@@ -111,5 +114,18 @@ const promptOf = (prompt: PromptOptions): Method => {
       }
       return tensors
     },
+  }
+}
+
+const multitaskPromptOf = (prompt: PromptOptions, ofBatches: ReadonlyArray<string>): Method => {
+  const tasks = [...new Set(ofBatches)]
+  return {
+    layer: built(MultitaskPromptTuning.layer(given({
+      numVirtualTokens: prompt.num_virtual_tokens,
+      numRanks: prompt.num_ranks,
+      tasks,
+    }))),
+    fromFiles: (directory) => built(MultitaskPromptTuning.fromPeft(directory, { tasks })),
+    named: (values) => new Map(multitaskPromptToPeft(tasks, values)),
   }
 }

@@ -5,7 +5,8 @@
 Writes one directory a case:
     case.json                     the case as given
     model/                        the base model, as `save_pretrained` writes it (with random weights, except MiniLM)
-    batches.json                  micro-batches of one optimizer step: inputIds, attentionMask, labels
+    batches.json                  micro-batches of one optimizer step: inputIds, attentionMask, labels, taskIds where a prompt
+                                  is of several tasks
     adapter/                      the adapter before training (cases with a method), what starts from the base weight as a
                                   plain adapter of twice the rank (as in final/); with the network that virtual tokens
                                   come from, which PEFT does not save, where we keep it (prompt_encoder.safetensors)
@@ -195,16 +196,16 @@ def build_batches(case):
                 prompt = length // 3 if case["labels"] == "completion" else 0
                 batch["labels"].append([-100] * prompt + ids[prompt:] + [-100] * padding)
             row += 1
+        if "num_tasks" in (case.get("prompt") or {}):
+            tasks = case["tasks"]
+            batch["taskIds"] = [reference_multitask.names_of(case).index(tasks[len(batches)])] * len(lengths)
         batches.append(batch)
     return batches
 
 
 def as_tensors(batch):
-    return dict(
-        input_ids=torch.tensor(batch["inputIds"]),
-        attention_mask=torch.tensor(batch["attentionMask"]),
-        labels=torch.tensor(batch["labels"]),
-    )
+    names = dict(inputIds="input_ids", attentionMask="attention_mask", labels="labels", taskIds="task_ids")
+    return {names[name]: torch.tensor(values) for name, values in batch.items()}
 
 
 def weight(labels, causal):
@@ -232,7 +233,7 @@ def step_loss(model, batches, causal):
 def logits_of(model, batches):
     rows = []
     for batch in batches:
-        logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+        logits = model(**{name: tensor for name, tensor in batch.items() if name != "labels"}).logits
         if logits.ndim == 3:
             # Those of virtual tokens come first.
             mask = batch["attention_mask"]
@@ -281,24 +282,29 @@ def run(case, directory, double):
     if double:
         model.double()
     with precision(double):
-        logits = {"base": logits_of(model, batches)}
+        # A model alone knows no tasks.
+        alone = [{name: tensor for name, tensor in batch.items() if name != "task_ids"} for batch in batches]
+        logits = {"base": logits_of(model, alone)}
     lora, prompt, adapters, ia3 = (case.get(name) for name in ("lora", "prompt", "adapters", "ia3"))
     if lora is not None or prompt is not None or ia3 is not None:
         model.float()
         model.name_or_path = path("model")
-        if (prompt or {}).get("peft_type") == "PREFIX_TUNING":
+        kind = (prompt or {}).get("peft_type")
+        if kind == "PREFIX_TUNING":
             accept_past_key_values(model)
         torch.manual_seed(2)
         task = dict(task_type=HEADS[case["model"]["head"]][1])
         model = get_peft_model(
             model, LoraConfig(**task, **lora) if lora is not None else get_peft_config(task | (prompt or ia3))
         )
+        if kind == "MULTITASK_PROMPT_TUNING":
+            reference_multitask.enlarge(model.prompt_encoder["default"])
         if starts_from_base(case):
             model.save_pretrained(path("adapter-initial"))
             save_converted(model, path, "adapter")
         else:
             model.save_pretrained(path("adapter"))
-        if prompt is not None:
+        if prompt is not None and kind != "MULTITASK_PROMPT_TUNING":
             trained = named(model, case, {name: p for name, p in model.named_parameters() if p.requires_grad})
             encoder = {name: tensor for name, tensor in trained.items() if not name.startswith("base_model.")}
             if len(encoder) > 1:

@@ -2,7 +2,7 @@
  * `deno task conformance [--self] [name ...]`: Espalier beside PyTorch, transformers and PEFT, in each Python environment.
  * Some cases run on WebGPU too, with wider tolerances. With `--self`, torch in float32 stands in for Espalier: shows that
  * the rule can be met, and that the controls fail it. The name `mutations` stands for the thousand changed files of
- * run_mutations.ts, read in both environments.
+ * run_mutations.ts, read in both environments, `blocks` for the encodings of quantized/run_blocks.ts.
  * @module
  */
 import * as Wasm from "../../core/backend/wasm/backend.ts"
@@ -12,13 +12,21 @@ import { type Environment, environments, pythonEnvironment, workspace } from "./
 import { type CaseResult, runCase } from "./espalier_case.ts"
 import { judge, judgeSaved, type Run } from "./judge.ts"
 import { readAsResult, reference } from "./reference.ts"
+import { runBlocks } from "./quantized/run_blocks.ts"
 import { runMutations } from "./run_mutations.ts"
 
-const MUTATIONS = "mutations"
+/** What is no case of training, by name. */
+const others: ReadonlyMap<string, { readonly title: string; readonly run: typeof runBlocks }> = new Map([
+  ["mutations", {
+    title: "changed config and tokenizer files, read as transformers reads them",
+    run: () => runMutations(false),
+  }],
+  ["blocks", { title: "blocks and files as the gguf package reads and writes them", run: runBlocks }],
+])
 
 const self = Deno.args.includes("--self")
 const names = Deno.args.filter((argument) => !argument.startsWith("--"))
-const known = [...cases.map((one) => one.name), MUTATIONS]
+const known = [...cases.map((one) => one.name), ...others.keys()]
 const unknown = names.filter((name) => !known.includes(name))
 if (unknown.length > 0) throw new Error(`no such case: ${unknown.join(", ")}; there are ${known.join(", ")}`)
 const adapter = await navigator.gpu?.requestAdapter() ?? null
@@ -75,8 +83,7 @@ const violationsIn = async (environment: Environment): Promise<Map<string, Array
   return violations
 }
 
-const wantsCases = names.length === 0 || names.some((name) => name !== MUTATIONS)
-const wantsMutations = !self && (names.length === 0 || names.includes(MUTATIONS))
+const wantsCases = names.length === 0 || names.some((name) => !others.has(name))
 // Their references side by side: each is one thread.
 if (wantsCases) await Promise.all(environments.map((one) => reference(one, casesIn(one), [])))
 let passed = 0, failed = 0
@@ -89,9 +96,10 @@ for (const environment of wantsCases ? environments : []) {
     found.length === 0 ? passed++ : failed++
   }
 }
-if (wantsMutations) {
-  console.log("== changed config and tokenizer files, read as transformers reads them")
-  const found = await runMutations(false)
+for (const [name, { title, run }] of self ? [] : others) {
+  if (names.length > 0 && !names.includes(name)) continue
+  console.log(`== ${title}`)
+  const found = await run()
   passed += found.passed
   failed += found.failed
 }

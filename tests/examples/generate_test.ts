@@ -1,4 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { Espalier, Model, Task } from "../../mod.ts"
+import * as Llama from "../../plugins/llama/mod.ts"
 
 const path = (name: string) => new URL(`../../${name}`, import.meta.url).pathname
 const model = path("examples/models/espalier-1m")
@@ -60,6 +64,20 @@ Deno.test("a chat goes through the model's template, with what was said before",
       `user: Once\nassistant: ${first.trim()}\nuser: And then\nassistant:`,
     ])
     assertStringIncludes(chat.out, second.out)
+  })
+  await withTemplate(template, async (directory) => {
+    const all = Llama.layer.pipe(Layer.provideMerge(Espalier.layerWith({ backend: "wasm" })))
+    const write = Effect.flatMap(
+      Model.load(directory, { task: Task.causalLM(), weights: "f32" }),
+      (model) => Model.saveGguf(model, `${directory}/model.gguf`, { check: false }),
+    )
+    await Effect.runPromise(write.pipe(Effect.scoped, Effect.provide(all)))
+    const answers = []
+    for (const model of [directory, `${directory}/model.gguf`]) {
+      answers.push(await start(["--model", model, "--max-new-tokens", "6", "--prompt", "Once"]))
+    }
+    assertEquals([answers[1].code, answers[1].out], [0, answers[0].out], answers[1].errors)
+    assertStringIncludes(answers[1].errors, "strip with an argument")
   })
   await withTemplate("{% nonsense %}", async (directory) => {
     const failed = await start(["--model", directory, "--prompt", "a"])

@@ -115,6 +115,50 @@ Deno.test("a run file trains several tasks with one adapter for all and one for 
   }
 })
 
+Deno.test("a run file has old rows: some are trained on again, some say what is forgotten and which weights to hold", async () => {
+  const directory = await Deno.realPath(await Deno.makeTempDir())
+  const write = (methods: ReadonlyArray<unknown>, change: object = {}) =>
+    Deno.writeTextFile(
+      `${directory}/files/run.json`,
+      JSON.stringify({
+        ...FILE,
+        retain: { old: { path: "../old.tsv", text: "said" }, other: { path: "../own.csv" } },
+        replay: { past: { path: "../old.tsv", text: "said" } },
+        methods: [{ method: "lora", r: 2, targetModules: ["q_proj"] }, ...methods],
+        ...change,
+      }),
+    )
+  try {
+    await makeFiles(directory)
+    const { labels, rows } = texts(40)
+    const lines = rows.map(({ text, label }, i) => `old ${text} ${i}\t${labels[label]}`)
+    await Deno.writeTextFile(`${directory}/old.tsv`, ["said\tlabel", ...lines].join("\n"))
+
+    await write([{ method: "replay", tasks: ["old"] }])
+    const missing = await example(directory, "files/run.json")
+    assertEquals(missing.code, 1)
+    assertStringIncludes(missing.error, '"old"')
+    const replay = { method: "replay", tasks: ["past"], share: 0.25 }
+    await write([replay, { method: "elastic-weights", lambda: 10, rows: ["older"] }])
+    assertStringIncludes((await example(directory, "files/run.json", "--overwrite")).error, '"older"')
+
+    await write([replay, { method: "elastic-weights", lambda: 10 }])
+    const done = await example(directory, "files/run.json", "--overwrite")
+    assertEquals(done.code, 0, done.error)
+    const { forgetting, steps } = JSON.parse(await Deno.readTextFile(`${directory}/out/summary.json`))
+    assertEquals(Object.keys(forgetting), ["old", "other"])
+    assert(forgetting.old.after.loss < forgetting.old.before.loss, JSON.stringify(forgetting))
+
+    await write([], { replay: undefined, retain: undefined })
+    const alone = await example(directory, "files/run.json", "--overwrite")
+    assertEquals(alone.code, 0, alone.error)
+    // Steps of replayed rows are beside those of all new rows.
+    assert(steps > JSON.parse(await Deno.readTextFile(`${directory}/out/summary.json`)).steps)
+  } finally {
+    await Deno.remove(directory, { recursive: true })
+  }
+})
+
 Deno.test("a run file trains several methods, two of one kind, and all of it loads again", async (t) => {
   const directory = await Deno.realPath(await Deno.makeTempDir())
   const write = (change: Partial<typeof FILE>, name = "run.json") =>
@@ -128,7 +172,7 @@ Deno.test("a run file trains several methods, two of one kind, and all of it loa
       const cases: ReadonlyArray<readonly [Partial<typeof FILE>, string]> = [
         [
           { methods: [{ method: "lorra" }] },
-          `methods[0].method must be "lora", "adapters", "prefix-tuning", "prompt-tuning", "multitask", "curriculum", "distill" or "differential-privacy", got "lorra"`,
+          `methods[0].method must be "lora", "adapters", "prefix-tuning", "prompt-tuning", "multitask", "curriculum", "distill", "replay", "elastic-weights" or "differential-privacy", got "lorra"`,
         ],
         [
           { methods: [{ method: "lora", name: "../up" }] },

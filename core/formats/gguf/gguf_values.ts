@@ -59,10 +59,12 @@ function readArray(cursor: ByteCursor, what: string, depth: number): GgufArray {
   const least = of === "string" ? 8 : of === "array" ? 12 : number?.bytes ?? 1
   const count = cursor.count(least, `the length of ${what}`)
   if (of === "string") {
-    const ranges = new Float64Array(2 * count)
-    for (let i = 0; i < count; i++) ranges.set(cursor.textRange(what), 2 * i)
+    const starts = new Uint32Array(count)
+    for (let i = 0; i < count; i++) starts[i] = cursor.textRange(what)[0]
+    const after = cursor.at
+    // A text ends where the length of the next begins.
     const items = once(() =>
-      Array.from({ length: count }, (_, i) => cursor.textAt(ranges[2 * i], ranges[2 * i + 1], what))
+      Array.from(starts, (start, i) => cursor.textAt(start, i + 1 < count ? starts[i + 1] - 8 : after, what))
     )
     return {
       of,

@@ -4,7 +4,7 @@
  */
 import { narrowF16, widenF16 } from "../../../core/tensor/half_floats.ts"
 import type { AffineBlocks } from "../../encoding.ts"
-import { type Code, f32, i32 } from "../../wasm/assembler.ts"
+import { choose, type Code, f32, i32 } from "../../wasm/assembler.ts"
 
 const half = new Uint16Array(1), single = new Float32Array(1), bits = new Uint32Array(single.buffer)
 
@@ -42,8 +42,12 @@ export const halfOffsets = (blockBytes: number, at: number): AffineBlocks => ({
 
 /** The number in half precision at a byte address, as an f32; infinite ones and NaN are infinite. */
 export const loadHalf = (address: Code, offset = 0): Code => {
-  // As bits of an f32 it is too small by 2^112; the detour over 2^112 times the value makes what is infinite so.
-  const small = i32.and(i32.shl(i32.load16S(address, offset), i32.const(13)), i32.const(0x8fffe000 | 0))
-  const large = f32.mul(f32.mul(f32.reinterpret(small), f32.const(2 ** 127)), f32.const(2 ** 97))
-  return f32.mul(large, f32.const(2 ** -112))
+  const bits = i32.load16S(address, offset)
+  // As bits of an f32 the exponent lacks 112; the detour over 2^112 times the value makes what is infinite so.
+  const moved = i32.add(i32.and(i32.shl(bits, i32.const(13)), i32.const(0x8fffe000 | 0)), i32.const(112 << 23))
+  const normal = f32.mul(f32.mul(f32.reinterpret(moved), f32.const(2 ** 112)), f32.const(2 ** -112))
+  // Multiplying subnormal f32 takes many CPUs a hundred cycles, so subnormal halves become whole numbers.
+  const sign = i32.or(i32.shrS(bits, i32.const(31)), i32.const(1))
+  const whole = f32.mul(f32.convert(i32.and(bits, i32.const(0x3ff))), f32.convert(sign))
+  return choose("f32", i32.and(bits, i32.const(0x7c00)), normal, f32.mul(whole, f32.const(2 ** -24)))
 }

@@ -43,7 +43,7 @@ export const upperHalves = (word: Code): Code => i32x4.shrU(word, i32.const(4))
 
 /** Four numbers in half precision, each in a lane with its sign extended, as f32; infinite ones and NaN are infinite. */
 export const halvesAsFloats = (numbers: Numbers, bits: Code): Code => {
-  // As `loadHalf`.
+  // As bits of an f32 they are too small by 2^112; the detour over 2^112 times the values makes what is infinite so.
   const small = v128.and(i32x4.shl(bits, i32.const(13)), numbers.whole(0x8fffe000 | 0))
   const large = f32x4.mul(f32x4.mul(small, numbers.number(2 ** 127)), numbers.number(2 ** 97))
   return f32x4.mul(large, numbers.number(2 ** -112))

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert"
 import * as Effect from "effect/Effect"
 import { encodeSafetensors, openSafetensors, readTensor } from "../../../core/formats/safetensors/safetensors.ts"
-import { fileOf, generator, inDirectory, run } from "./support.ts"
+import { allocated, fileOf, generator, inDirectory, run } from "./support.ts"
 
 const random = generator(20_240_607)
 const below = (n: number) => Math.floor(random() * n)
@@ -111,30 +111,6 @@ const MUTATIONS: ReadonlyArray<(bytes: Uint8Array) => Uint8Array> = [
     return longer
   },
 ]
-
-/** Bytes asked for through constructors of array buffers while `work` runs. */
-async function allocated(work: () => Promise<void>): Promise<number> {
-  let total = 0
-  const restore: Array<() => void> = []
-  for (const name of ["ArrayBuffer", "Uint8Array", "Uint16Array", "Uint32Array", "Float32Array"] as const) {
-    const real = globalThis[name]
-    const unit = "BYTES_PER_ELEMENT" in real ? real.BYTES_PER_ELEMENT : 1
-    const counted = new Proxy(real as unknown as new (...given: ReadonlyArray<unknown>) => object, {
-      construct(target, given) {
-        if (typeof given[0] === "number") total += given[0] * unit
-        return Reflect.construct(target, given)
-      },
-    })
-    Object.defineProperty(globalThis, name, { value: counted, configurable: true, writable: true })
-    restore.push(() => Object.defineProperty(globalThis, name, { value: real, configurable: true, writable: true }))
-  }
-  try {
-    await work()
-  } finally {
-    for (const undo of restore) undo()
-  }
-  return total
-}
 
 Deno.test("2,000 mutated files: read, or refused with a typed error, within twice the file's size", () =>
   inDirectory(async (directory) => {

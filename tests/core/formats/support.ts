@@ -79,3 +79,27 @@ export function generator(seed: number): () => number {
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296
   }
 }
+
+/** Bytes asked for through constructors of array buffers while `work` runs. */
+export async function allocated(work: () => Promise<void>): Promise<number> {
+  let total = 0
+  const restore: Array<() => void> = []
+  for (const name of ["ArrayBuffer", "Uint8Array", "Uint16Array", "Uint32Array", "Float32Array", "Float64Array"] as const) {
+    const real = globalThis[name]
+    const unit = "BYTES_PER_ELEMENT" in real ? real.BYTES_PER_ELEMENT : 1
+    const counted = new Proxy(real as unknown as new (...given: ReadonlyArray<unknown>) => object, {
+      construct(target, given) {
+        if (typeof given[0] === "number") total += given[0] * unit
+        return Reflect.construct(target, given)
+      },
+    })
+    Object.defineProperty(globalThis, name, { value: counted, configurable: true, writable: true })
+    restore.push(() => Object.defineProperty(globalThis, name, { value: real, configurable: true, writable: true }))
+  }
+  try {
+    await work()
+  } finally {
+    for (const undo of restore) undo()
+  }
+  return total
+}

@@ -27,7 +27,9 @@ Deno.test("the example is a run file, and so is the least one", async () => {
     data: undefined,
     tasks: { a: { data: good.data }, b: { data: good.data, task: "regression" } },
   }
-  for (const content of [read("espalier.json"), good, plain, head, packed, several]) {
+  const old = { ...good, retain: { before: { path: "o.csv" } }, replay: { old: { path: "o.csv", text: "t" } } }
+  const oldTask = { ...several, retain: { b: { path: "o.csv" } } }
+  for (const content of [read("espalier.json"), good, plain, head, packed, several, old, oldTask]) {
     await Effect.runPromise(decodeRunFile(content, "espalier.json", METHODS))
   }
 })
@@ -121,14 +123,32 @@ Deno.test("what a run file must not say is named, with its place and the nearest
       "regression: leave it out",
       "patience counts evaluations of validation rows, and validation is 0: change one of them",
     ],
+    [
+      { ...good, retain: { old: { path: "o", test: 0.5 } }, replay: { new: { path: "o", prompt: "p", text: "t" } } },
+      `unknown option "retain["old"].test"; the nearest known one is "text"`,
+    ],
+    [
+      { ...good, replay: { new: { path: "o", prompt: "p", text: "t" } } },
+      'replay names "new", as the rows of data are named: take another name',
+      'replay["new"].data: text beside prompt: name columns of one kind',
+    ],
+    [
+      {
+        ...several({ a: { data: good.data }, b: { data: good.data, task: "regression" } }),
+        retain: { c: { path: "o" } },
+        replay: { b: { path: "o" } },
+      },
+      'retain names "c", and the tasks are a, b: name one of them',
+      "replay is for a run of one task, and there are tasks: make its rows a task of their own",
+    ],
     [methods(), "methods must be a list of at least 1, got []"],
     [
       methods({ method: "lorra" }),
-      `methods[0].method must be "lora", "adapters", "prefix-tuning", "prompt-tuning", "multitask", "curriculum", "distill" or "differential-privacy", got "lorra"`,
+      `methods[0].method must be "lora", "adapters", "prefix-tuning", "prompt-tuning", "multitask", "curriculum", "distill", "replay", "elastic-weights" or "differential-privacy", got "lorra"`,
     ],
     [
       methods({ r: 8 }),
-      `methods[0].method is missing; it must be "lora", "adapters", "prefix-tuning", "prompt-tuning", "multitask", "curriculum", "distill" or "differential-privacy"`,
+      `methods[0].method is missing; it must be "lora", "adapters", "prefix-tuning", "prompt-tuning", "multitask", "curriculum", "distill", "replay", "elastic-weights" or "differential-privacy"`,
     ],
     [methods("lora"), `methods[0] must be an object with a method, got "lora"`],
     [

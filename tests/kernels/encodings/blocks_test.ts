@@ -5,7 +5,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert"
 import { type BackendService, ops } from "@espalier/espalier"
 import { build } from "@espalier/espalier/plugin"
-import type { BlockEncoding } from "../../../kernels/encoding.ts"
+import { GGML_TYPES } from "../../../core/formats/gguf/ggml_types.ts"
+import { type BlockEncoding, inBlocks } from "../../../kernels/encoding.ts"
 import { Q4_0 } from "../../../kernels/encodings/q4_0.ts"
 import { Q4_1 } from "../../../kernels/encodings/q4_1.ts"
 import { Q4_K } from "../../../kernels/encodings/q4_k.ts"
@@ -45,6 +46,23 @@ const decoded = ({ block, blockBytes, decode }: BlockEncoding, bytes: Uint8Array
   decode.reference(bytes, data)
   return data
 }
+
+Deno.test("FEATURES.md lists the encodings of GGUF", () => {
+  const [, text] = Deno.readTextFileSync(new URL("../../../FEATURES.md", import.meta.url)).split("of GGUF\n")
+  const [, , ...rows] = text.split("\n## ")[0].split("\n").filter((line) => line.startsWith("|"))
+    .map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()))
+  const yes = (value: unknown) => value === undefined ? "no" : "yes"
+  assertEquals(
+    rows,
+    encodings.map((
+      { name, block, blockBytes, encode, affine },
+    ) => [name, `${block}`, `${blockBytes}`, yes(encode), yes(affine)]),
+  )
+  assertEquals(
+    GGML_TYPES.flatMap(({ encoding }) => encoding !== undefined && inBlocks(encoding) ? [encoding] : []),
+    encodings,
+  )
+})
 
 for (const encoding of encodings) {
   const { name } = encoding
@@ -111,6 +129,13 @@ for (const [encoding, sines] of encoders) {
     assert(decoded(encoding, encoded(encoding, data)).every(Number.isFinite))
     data.fill(encoding.overflow!)
     assert(!decoded(encoding, encoded(encoding, data)).every(Number.isFinite))
+  })
+
+  Deno.test(`${name}: a block with a number that is not finite is seen to be broken`, () => {
+    for (const wrong of [NaN, Infinity, -Infinity]) {
+      const data = Float32Array.from({ length: 32 }, (_, i) => i === 5 ? wrong : i - 7)
+      assert(!decoded(encoding, encoded(encoding, data)).every(Number.isFinite), `${wrong}`)
+    }
   })
 
   Deno.test(`${name}: numbers too small for any scale become 0`, () => {

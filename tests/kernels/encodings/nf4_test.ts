@@ -45,3 +45,55 @@ Deno.test("blocks of zeros stay zeros, and block sizes that there are not are re
   assertEquals(back, new Float32Array(64))
   assertThrows(() => nf4({ blockSize: 48 }), RangeError, "got 48")
 })
+
+interface Recorded {
+  readonly count: number
+  readonly seed: number
+  readonly spread: number
+  readonly blocksize: number
+  readonly codes: string
+  readonly scales: string
+  readonly absmax: string
+  readonly nested: string
+  readonly offset: number
+  readonly decoded: string
+}
+
+/** Sums of uniform numbers, some of them large, as `make_codes.py` beside the fixture makes them. */
+function weightsOf({ count, seed, spread }: Recorded): Float32Array {
+  let state = Math.imul(seed, 2654435761) >>> 0
+  return Float32Array.from({ length: count }, () => {
+    let total = 0
+    for (let i = 0; i < 4; i++) {
+      state = Math.imul(state, 1664525) + 1013904223 >>> 0
+      total += (state >>> 12) / 2 ** 20 - 0.5
+    }
+    return total * (state % 997 === 0 ? spread : 1)
+  })
+}
+
+Deno.test("codes, scales, their codes and what they decode to have the bytes of bitsandbytes", async () => {
+  const url = new URL("../../fixtures/bitsandbytes/codes.json", import.meta.url)
+  const cases: ReadonlyArray<Recorded> = JSON.parse(await Deno.readTextFile(url))
+  const digest = async (data: Float32Array | Uint8Array) =>
+    hex(new Uint8Array(await crypto.subtle.digest("SHA-256", new Uint8Array(data.buffer as ArrayBuffer)))).slice(0, 16)
+  for (const wanted of cases) {
+    const { count, seed, spread, blocksize: blockSize } = wanted
+    const { encode, settle, decode, blockBytes } = nf4({ blockSize })
+    const bytes = new Uint8Array(count / blockSize * blockBytes)
+    encode!(weightsOf(wanted), bytes)
+    const codes = bytes.filter((_, i) => i % blockBytes >= 4), plain = nf4Scales(bytes, blockSize)
+    const { codes: absmax, scales: nested, offset } = quantizeScales(plain)
+    settle!(bytes)
+    const decoded = new Float32Array(count)
+    decode.reference(bytes, decoded)
+    const got = { codes, scales: plain, absmax, nested, decoded }
+    const digests = await Promise.all(
+      Object.entries(got).map(async ([name, data]) => [name, await digest(data)] as const),
+    )
+    assertEquals(
+      { count, seed, spread, blocksize: blockSize, offset, ...Object.fromEntries(digests) },
+      wanted as object,
+    )
+  }
+})

@@ -129,7 +129,10 @@ export function draw(rng: Rng): Composition {
   })
   const chance = (of: number) => rng.int(of) === 0
   const isPrivate = chance(4)
-  const dp = { delta: 1e-3, accountant: "rdp", noiseMultiplier: one([0.5, 2]), clipping: one(["flat", "per-layer"]) }
+  const clipping = one(["flat", "per-layer", "adaptive"])
+  // That of the norms' quantile takes a part of the noise: it must be small beside the examples of a step.
+  const noiseMultiplier = clipping === "adaptive" ? 0.05 : one([0.5, 2])
+  const dp = { delta: 1e-3, accountant: "rdp", noiseMultiplier, clipping }
   const curriculum = {
     difficulty: one<unknown>(["length", "rarity", { column: "grade" }, "feedback"]),
     order: one(["easy", "hard"]),

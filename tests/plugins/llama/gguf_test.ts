@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { decoded } from "../../../core/backend/slots.ts"
-import { load, type LoadOptions, type Model, readParameters } from "../../../core/model/mod.ts"
+import { load, type LoadOptions, type Model, readParameters, saveCheckpoint } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import { Espalier } from "../../../mod.ts"
 import { inBlocks } from "../../../kernels/encoding.ts"
@@ -12,6 +12,7 @@ import * as Llama from "../../../plugins/llama/mod.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 import { encodeTensors } from "../../../plugins/peft_format/mod.ts"
 import { tensorsOf } from "../../core/model/stored.ts"
+import { tokenizerOf } from "../../support/directory.ts"
 import { memoryBackend } from "../../support/memory_backend.ts"
 import { distance, failure, fixture, run } from "../../support/model_layer.ts"
 import { inDirectory, logits } from "../files.ts"
@@ -219,4 +220,41 @@ Deno.test("a directory with several GGUF files is an error that names them", () 
     }
     const { message } = await failure(load(directory, { task: Task.causalLM() }))
     assertStringIncludes(message, 'holds 2 GGUF files, "a.gguf", "b.gguf": give the path of one of them')
+  }))
+
+Deno.test("a checkpoint of a GGUF model has its numbers, its tokenizer and its end tokens, for transformers", () =>
+  inDirectory(async (directory) => {
+    const tokens = Array.from(
+      { length: TOKENS },
+      (_, id) => id === 0 ? "<s>" : id === 39 ? "ab" : String.fromCharCode(96 + id),
+    )
+    const metadata = {
+      "tokenizer.ggml.model": "gpt2",
+      "tokenizer.ggml.pre": "smollm",
+      "tokenizer.ggml.tokens": tokens,
+      "tokenizer.ggml.token_type": tokens.map((_, id) => id === 0 ? 3 : 1),
+      "tokenizer.ggml.merges": ["a b"],
+      "tokenizer.ggml.eos_token_id": 0,
+      "tokenizer.chat_template": "{{ messages }}",
+    }
+    const [gguf, saved] = [`${directory}/m.gguf`, `${directory}/saved`]
+    await writeModel(gguf, small, smallTensors, { architecture: "llama", type: "F16", metadata })
+    const backend = memoryBackend()
+    const written = await run(
+      Effect.gen(function* () {
+        const model = yield* load(gguf, { task: Task.causalLM() })
+        yield* saveCheckpoint(model, saved)
+        return logits(model, backend)
+      }),
+      undefined,
+      backend,
+    )
+    assertEquals((await logitsOf(saved)).logits, written)
+    const [theirs, ours] = [await tokenizerOf(saved), await tokenizerOf(gguf)]
+    assertEquals([...theirs.encode("cab<s>")], [...ours.encode("cab<s>")])
+    assertEquals(theirs.eosId, 0)
+    const read = (name: string) => JSON.parse(Deno.readTextFileSync(`${saved}/${name}`))
+    assertEquals(read("tokenizer_config.json").chat_template, "{{ messages }}")
+    assertEquals(read("generation_config.json"), { eos_token_id: [0] })
+    assertEquals(read("config.json").rms_norm_eps, 1e-5)
   }))

@@ -62,7 +62,7 @@ for (const [name, encoding] of [["nested", "nf4_64_double"], ["plain_scales", "n
         assert(off < 1e-4, `logits are off by ${off}`)
         assert(model.notes.some((note) => note.includes(`6 weights in ${encoding}`)), model.notes.join("\n"))
       }),
-      Quantization.fromCheckpoint(),
+      name === "nested" ? Quantization.fromCheckpoint() : Quantization.layer({ format: "stored" }),
     )
   })
 }

@@ -124,5 +124,6 @@ Deno.test("options that make no sense are refused before any work", async () => 
     await fails({ format: "q4_1", doubleQuantization: true }),
     /"nf4" where doubleQuantization is given, got "q4_1"/,
   )
+  says(await fails({ format: "stored", targetModules: ["q_proj"] }), /format must be another than stored where modules/)
   says(await fails({ target: "x" }), /unknown option "target"/)
 })

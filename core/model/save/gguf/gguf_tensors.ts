@@ -2,7 +2,7 @@
  * A model's weights as tensors of a GGUF file: their types, and where their numbers come from.
  * @module
  */
-import { type BlockEncoding, bytesFor, type Encoding, inBlocks } from "../../../../kernels/encoding.ts"
+import { bytesFor, type Encoding, inBlocks } from "../../../../kernels/encoding.ts"
 import { encodingOf, F32 } from "../../../../kernels/encodings.ts"
 import { GGML_TYPES, type GgmlType, ggmlTypeOf } from "../../../formats/gguf/ggml_types.ts"
 import type { GgufTensorSource } from "../../../formats/gguf/gguf_writer.ts"

@@ -21,8 +21,8 @@ import { ModelError } from "../../model_error.ts"
 import { sitesOn } from "../../sites/sites.ts"
 import { CHECK_OPTIONS, type CheckOptions, checkWritten, prepareCheck } from "../check/check_written.ts"
 import type { ExportError } from "../check/export_error.ts"
-import type { SelfCheck } from "../check/self_check.ts"
-import type { WeightAccount } from "../check/weight_account.ts"
+import { checkLine, type SelfCheck } from "../check/self_check.ts"
+import { accountLines, type WeightAccount } from "../check/weight_account.ts"
 import { type Folded, foldedWeights } from "../folded_weights.ts"
 import { ggufMetadata } from "./gguf_metadata.ts"
 import { ggufTarget } from "./gguf_target.ts"
@@ -72,6 +72,8 @@ export interface GgufReport {
   readonly accounts: ReadonlyArray<WeightAccount>
   /** Figures of the check, if there was one. */
   readonly check?: SelfCheck
+  /** Both as text, line by line. */
+  readonly lines: ReadonlyArray<string>
 }
 
 /** Errors of {@link saveGguf}. */
@@ -134,6 +136,7 @@ export function saveGguf(
       merged: [...model.merged, ...folded.ids],
       accounts,
       ...(found === undefined ? {} : { check: found }),
+      lines: [...accountLines(accounts), ...(found === undefined ? [] : [`check: ${checkLine(found)}`])],
     }
   })
 }

@@ -3,6 +3,9 @@
  * @module
  */
 import type { AffineEncoding } from "../encoding.ts"
+import type { GroupPlace, Groups } from "../matmul/wasm/groups/groups.ts"
+import { productsInGroups } from "../matmul/wasm/groups/products.ts"
+import { byteFactor, codesOfBytes, floatPairs, foursOfBytes, upperHalves } from "./parts/vectors.ts"
 import { type Code, f32, f32x4, i32, i32x4, type ModuleBuilder, v128 } from "../wasm/assembler.ts"
 
 /** What distinguishes group-wise encodings. */
@@ -15,6 +18,9 @@ export interface GroupedOptions {
 
 /** Bits of a code that {@link grouped} takes. */
 export const GROUP_BITS: ReadonlyArray<GroupedOptions["bits"]> = [2, 3, 4, 8]
+
+/** Longest group that products read as a whole. */
+const LONGEST = 256
 
 /** Bytes of scale and offset, which come first. */
 const CODES = 8
@@ -64,6 +70,9 @@ function encodingOf(name: string, bits: number, block: number): AffineEncoding {
         })
       },
     },
+    ...(bits >= 4 && block % 32 === 0 && block <= LONGEST
+      ? { products: productsInGroups(name, groupsOf(bits, block, blockBytes)) }
+      : {}),
     decode: {
       reference: (from, to) => decode(from, to, bits, block, blockBytes),
       wasm: (module, address, first) => {
@@ -79,6 +88,34 @@ function encodingOf(name: string, bits: number, block: number): AffineEncoding {
         return `bitcast<f32>(${bytes(address)}) * ${codes} + bitcast<f32>(${bytes(`${address} + 4u`)})`
       },
     },
+  }
+}
+
+/** Groups of 32, where codes are of 4 or 8 bits. */
+function groupsOf(bits: number, block: number, blockBytes: number): Groups {
+  const common = { block, blockBytes, count: block / 32, sign: 1, scales: floatPairs } as const
+  const at = ({ bytes, group }: GroupPlace) => bytes + CODES + 4 * bits * group
+  if (bits === 8) {
+    const whole = (byte: number) => byte === 3 ? 1 : byteFactor(byte)
+    return {
+      ...common,
+      fours: foursOfBytes(2, whole),
+      words: (place) => [0, 16].map((more) => v128.load(place.block, at(place) + more)),
+      codes: (numbers, words) =>
+        words.flatMap((word) => [
+          ...[0, 8, 16].map((bit) => f32x4.convertS(v128.and(word, numbers.whole(255 << bit)))),
+          f32x4.convertS(i32x4.shrU(word, i32.const(24))),
+        ]),
+    }
+  }
+  const fours = [0, 1].flatMap((half) =>
+    [0, 1, 2, 3].map((byte) => ({ first: 2 * byte + half, step: 8 as const, factor: byteFactor(byte) }))
+  )
+  return {
+    ...common,
+    fours,
+    words: (place) => [v128.load(place.block, at(place))],
+    codes: (numbers, [word]) => codesOfBytes(numbers, [word, upperHalves(word)], 15),
   }
 }
 

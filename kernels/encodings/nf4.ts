@@ -12,11 +12,15 @@ import {
   get,
   i16x8,
   i32,
+  i32x4,
   i8x16,
   type ModuleBuilder,
   set,
   v128,
 } from "../wasm/assembler.ts"
+import type { Groups } from "../matmul/wasm/groups/groups.ts"
+import { productsInGroups } from "../matmul/wasm/groups/products.ts"
+import { floatScales, upperHalves } from "./parts/vectors.ts"
 import { dequantizeScales, quantizeScales } from "./double_quantization.ts"
 
 /** What distinguishes NF4 encodings. */
@@ -52,6 +56,9 @@ const LEAST = Math.fround(1e-38)
 
 /** In each byte, the bits of a code times four. */
 const FOURS = 0x3c3c3c3c
+
+/** Longest block that products read as a whole. */
+const LONGEST = 256
 
 /** Bytes of the scale, which comes first. */
 const CODES = 4
@@ -114,7 +121,44 @@ function encodingOf(name: string, block: number, doubleQuantization: boolean): B
         return `bitcast<f32>(${bytes(address)}) * vec4<f32>(${values.join(", ")})`
       },
     },
+    ...(block <= LONGEST ? { products: productsInGroups(name, groupsOf(block, blockBytes)) } : {}),
   }
+}
+
+/** Groups of 32: of 16 bytes, the upper halves are the even elements, the lower ones the odd. */
+const groupsOf = (block: number, blockBytes: number): Groups => ({
+  block,
+  blockBytes,
+  count: block / 32,
+  fours: [0, 1].flatMap((half) => [0, 8, 16, 24].map((at) => ({ first: at + half, step: 2 as const }))),
+  narrow: true,
+  words: ({ block, bytes, group }) => {
+    const codes = v128.load(block, bytes + CODES + 16 * group)
+    return [upperHalves(codes), codes].map((places) => v128.and(places, i32x4.const(0x0f0f0f0f)))
+  },
+  codes: (_, words, module) => words.flatMap((places) => numbersOf(module, places)),
+  scales: floatScales,
+})
+
+/** The numbers of 16 codes in bytes: of each of their four bytes there is a table. */
+function numbersOf(module: ModuleBuilder, places: Code): ReadonlyArray<Code> {
+  const table = new Uint8Array(NF4_VALUES.buffer)
+  const [a, b, c, d] = [0, 1, 2, 3].map((byte) => {
+    const own = new Int32Array(Uint8Array.from({ length: 16 }, (_, i) => table[4 * i + byte]).buffer)
+    return i8x16.swizzle(module.pooled(v128.const(own[0], own[1], own[2], own[3])), places)
+  })
+  /** Parts of two vectors in turns, from a lane on. */
+  const zipped = (x: Code, y: Code, first: number, bytes: number) =>
+    i8x16.shuffle(
+      x,
+      y,
+      Array.from({ length: 16 }, (_, i) =>
+        first + bytes * Math.floor(i / (2 * bytes)) + i % bytes + (i & bytes ? 16 : 0)),
+    )
+  return [0, 8].flatMap((half) => {
+    const low = zipped(a, b, half, 1), high = zipped(c, d, half, 1)
+    return [zipped(low, high, 0, 2), zipped(low, high, 8, 2)]
+  })
 }
 
 /** The numbers of the four codes in the first two bytes of a vector: the table's four parts, each asked for all. */

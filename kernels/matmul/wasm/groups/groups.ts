@@ -2,7 +2,7 @@
  * Blocks of an encoding as groups of elements that share a scale, for products that read whole blocks.
  * @module
  */
-import type { Code } from "../../../wasm/assembler.ts"
+import type { Code, ModuleBuilder } from "../../../wasm/assembler.ts"
 import type { Numbers } from "../../../wasm/vector_math.ts"
 
 /** Which elements of a group four codes are. */
@@ -17,8 +17,9 @@ export interface Four {
 
 /** Where a group lies. */
 export interface GroupPlace {
-  /** Byte address of a block, a local, and bytes from there to the group's own block. */
+  /** Byte address of a block, a local. */
   readonly block: Code
+  /** Bytes from there to the group's own block. */
   readonly bytes: number
   /** Number of the group within its own block. */
   readonly group: number
@@ -43,7 +44,7 @@ export interface Groups {
   /** Vectors with the bytes of a group's codes. */
   readonly words: (place: GroupPlace) => ReadonlyArray<Code>
   /** For each {@link Four} its codes, f32x4, from the words, locals. */
-  readonly codes: (numbers: Numbers, words: ReadonlyArray<Code>) => ReadonlyArray<Code>
+  readonly codes: (numbers: Numbers, words: ReadonlyArray<Code>, module: ModuleBuilder) => ReadonlyArray<Code>
   /** Scale and offset of a group, then of another, f32x4. Without offsets, finite numbers in their stead. */
   readonly scales: (numbers: Numbers, first: GroupPlace, second: GroupPlace) => Code
 }

@@ -43,7 +43,7 @@ const decodedGroup = (f: FunctionScope, writing: BlockWriting, groups: Groups, b
   const words = inMemory(memory, () => groups.words(place)), held = words.map(() => f.local("v128"))
   const [scale, offset] = [f.local("v128"), f.local("v128")]
   const splat = (lane: number) => v128.shuffle32(get(scale), get(scale), [lane, lane, lane, lane])
-  const codes = groups.codes(numbers, held.map(get))
+  const codes = groups.codes(numbers, held.map(get), module)
   const elements = groups.fours.map(({ factor = 1 }, v) => {
     const code = factor === 1 ? codes[v] : f32x4.mul(codes[v], numbers.number(factor))
     return hasSums(groups) ? madd(target, code, get(scale), get(offset)) : f32x4.mul(code, get(scale))

@@ -2,6 +2,9 @@
  * The methods that a run file may name. Run, this module writes the JSON Schema of run files for editors: `deno task schema`.
  * @module
  */
+import type * as Layer from "effect/Layer"
+import type { PluginError } from "../core/contracts/plugin_error.ts"
+import type { Plugins } from "../core/contracts/plugins.ts"
 import { field } from "../core/options/mod.ts"
 import { type RunMethod, type RunMethods, runSchema } from "../core/run/mod.ts"
 import * as Adapters from "../plugins/adapters/mod.ts"
@@ -11,10 +14,16 @@ import * as Lora from "../plugins/lora/mod.ts"
 import * as Multitask from "../plugins/multitask/mod.ts"
 import * as PrefixTuning from "../plugins/prefix_tuning/mod.ts"
 import * as PromptTuning from "../plugins/prompt_tuning/mod.ts"
+import * as QaLora from "../plugins/qa_lora/mod.ts"
+import * as QLora from "../plugins/qlora/mod.ts"
+import * as Quantization from "../plugins/quantization/mod.ts"
 import * as Replay from "../plugins/replay/mod.ts"
 
+type Groups = Quantization.GroupQuantization
+
 /** A method that can be for some of a run's tasks alone. */
-const forSome = ({ options, layer }: RunMethod): RunMethod => ({
+const forSome = ({ options, layer, ...rest }: RunMethod): RunMethod => ({
+  ...rest,
   options: {
     ...options,
     tasks: field.list(field.text({}), { minItems: 1, absent: "all", doc: "Names of the tasks that it is for" }),
@@ -25,9 +34,18 @@ const forSome = ({ options, layer }: RunMethod): RunMethod => ({
   },
 })
 
+/** A method over a quantized base. */
+const over = ({ options, layer }: {
+  readonly options: RunMethod["options"]
+  readonly layer: (options: never) => Layer.Layer<never, PluginError, Plugins | Quantization.Quantization | Groups>
+}): RunMethod => ({ options, layer: layer as RunMethod["layer"], needs: ["quantization"] })
+
 /** Methods by name. */
 export const METHODS: RunMethods = {
   "lora": forSome(Lora),
+  "quantization": Quantization,
+  "qlora": forSome(over(QLora)),
+  "qa-lora": forSome(over(QaLora)),
   "adapters": forSome(Adapters),
   "prefix-tuning": forSome(PrefixTuning),
   "prompt-tuning": forSome(PromptTuning),

@@ -21,6 +21,9 @@ import * as Llama from "../plugins/llama/mod.ts"
 import * as Lora from "../plugins/lora/mod.ts"
 import * as PrefixTuning from "../plugins/prefix_tuning/mod.ts"
 import * as PromptTuning from "../plugins/prompt_tuning/mod.ts"
+import * as QaLora from "../plugins/qa_lora/mod.ts"
+import * as QLora from "../plugins/qlora/mod.ts"
+import * as Quantization from "../plugins/quantization/mod.ts"
 import { withBackend } from "./core/backend/wasm/with_backend.ts"
 import { onWebgpu, withWebgpu } from "./core/backend/webgpu/with_webgpu.ts"
 import type { Base } from "./support/model_layer.ts"
@@ -28,7 +31,7 @@ import { inDirectory } from "./plugins/files.ts"
 
 /** A width of heads that the hidden width does not give; a window that is shorter than the rows, which two layers bridge. */
 const OWN_FIELDS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
-  Qwen3: { head_dim: 6 },
+  Qwen3: { head_dim: 12 },
   Mistral: { sliding_window: 3, num_hidden_layers: 2 },
 }
 
@@ -37,8 +40,8 @@ const FAMILIES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   BERT: {
     model_type: "bert",
     vocab_size: 13,
-    hidden_size: 8,
-    intermediate_size: 12,
+    hidden_size: 16,
+    intermediate_size: 16,
     num_hidden_layers: 1,
     num_attention_heads: 2,
     max_position_embeddings: 16,
@@ -47,8 +50,8 @@ const FAMILIES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   DistilBERT: {
     model_type: "distilbert",
     vocab_size: 13,
-    dim: 8,
-    hidden_dim: 12,
+    dim: 16,
+    hidden_dim: 16,
     n_layers: 1,
     n_heads: 2,
     max_position_embeddings: 16,
@@ -57,8 +60,8 @@ const FAMILIES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   ...Object.fromEntries(["Llama", "Qwen2", "Qwen3", "Mistral"].map((name) => [name, {
     model_type: name.toLowerCase(),
     vocab_size: 13,
-    hidden_size: 8,
-    intermediate_size: 12,
+    hidden_size: 16,
+    intermediate_size: 16,
     num_hidden_layers: 1,
     num_attention_heads: 2,
     num_key_value_heads: 1,
@@ -87,6 +90,10 @@ const lora = (options: Lora.LoraOptions, ...more: ReadonlyArray<string>): Method
   layer: Lora.layer({ r: 2, ...options }),
   trains: ["lora_A", "lora_B", ...more],
 })
+const inGroups = Quantization.layer({ format: "grouped", groupSize: 8 })
+const quantized = <I, R extends Base | Quantization.Quantization | Quantization.GroupQuantization>(
+  method: Layer.Layer<I, PluginError, R>,
+) => Layer.provideMerge(method, inGroups) as unknown as Layer.Layer<never, PluginError, Base>
 const linear = (name: string) => [`${name}.weight`, `${name}.bias`]
 const adapter = (config: Adapters.AdapterConfigName, ...more: ReadonlyArray<string>): Method => ({
   layer: Adapters.layer({ config, reductionFactor: 2 }),
@@ -102,6 +109,8 @@ const METHODS: Readonly<Record<string, Method>> = {
   "DoRA": lora({ useDora: true }, "lora_magnitude_vector"),
   "PiSSA": lora({ initLoraWeights: "pissa" }),
   "OLoRA": lora({ initLoraWeights: "olora" }),
+  "QLoRA": { layer: quantized(QLora.layer({ r: 2 })), trains: ["lora_A", "lora_B"] },
+  "QA-LoRA": { layer: quantized(QaLora.layer({ r: 2, groupSize: 8 })), trains: ["lora_A", "lora_B"] },
   "Adapters `seq_bn`": adapter("seq_bn"),
   "Adapters `double_seq_bn`": adapter("double_seq_bn"),
   "Adapters `par_bn`": adapter("par_bn"),

@@ -7,11 +7,11 @@ import type * as FileSystem from "effect/FileSystem"
 import type * as EffectScope from "effect/Scope"
 import type { BackendError } from "../backend/backend_error.ts"
 import type { PluginError } from "../contracts/plugin_error.ts"
-import type { SafetensorsError } from "../formats/safetensors/safetensors_error.ts"
-import type { StorageError } from "../formats/files/storage_error.ts"
 import type { Model } from "./model.ts"
 import type { ModelError } from "./model_error.ts"
-import type { MergeOptions, SaveMergedOptions } from "./save/merge_weights.ts"
+import type { Families } from "./load/families.ts"
+import type { SelfCheck } from "./save/check/self_check.ts"
+import type { MergeOptions, SaveMergedError, SaveMergedOptions } from "./save/merge_weights.ts"
 
 /**
  * The model with updates of plugins in its weights, as another value; graphs of it leave the plugins' own paths out. Each
@@ -35,18 +35,16 @@ export function merge(
 }
 
 /**
- * Writes the merged model as a checkpoint of floats that transformers loads, exactly whatever its weights are kept in, one merged
- * weight in memory at a time; the model stays as it is. Fails as {@link merge} does.
+ * Writes the merged model as a checkpoint of floats that transformers loads, exactly whatever its weights are kept in, one
+ * merged weight in memory at a time; the model stays as it is. What was written is loaded and compared with the model on prompts
+ * before it takes its place; beyond the tolerance it fails with an `ExportError`, and an older directory stays. Gives the
+ * figures. Fails as {@link merge} does.
  */
 export function saveMerged(
   model: Model,
   directory: string,
   options: SaveMergedOptions = {},
-): Effect.Effect<
-  void,
-  ModelError | PluginError | BackendError | SafetensorsError | StorageError,
-  FileSystem.FileSystem
-> {
+): Effect.Effect<SelfCheck | undefined, SaveMergedError, FileSystem.FileSystem | Families> {
   return Effect.flatMap(
     Effect.promise(() => import("./save/mod.ts")),
     (merging) => merging.saveMerged(model, directory, options),

@@ -14,7 +14,7 @@ export type { InitializeOptions, LoadOptions, TaskOptions } from "./load/load_op
 export { merge, saveMerged } from "./merge.ts"
 export type { ResolvedSite } from "./sites/sites.ts"
 export { loadAdapters, saveAdapters, saveCheckpoint, saveGguf } from "./model_files.ts"
-export type { MergeOptions, SaveMergedOptions } from "./save/merge_weights.ts"
+export type { MergeOptions, SaveMergedError, SaveMergedOptions } from "./save/merge_weights.ts"
 export type { CheckpointOptions } from "./save/write_checkpoint.ts"
 export type { CheckOptions } from "./save/check/check_written.ts"
 export type { SelfCheck, Tolerance } from "./save/check/self_check.ts"

@@ -1,5 +1,5 @@
 import type * as FileSystem from "effect/FileSystem"
-import type * as Layer from "effect/Layer"
+import * as Layer from "effect/Layer"
 import type { PluginError } from "../contracts/plugin_error.ts"
 import type { Plugins } from "../contracts/plugins.ts"
 import { faultsOf, mustBe } from "../options/check.ts"
@@ -15,6 +15,8 @@ export interface RunMethod {
   readonly options: Fields
   /** Makes its layer from options. */
   readonly layer: (options: never) => MethodLayer
+  /** Methods of which a run must name one: its layer is given the services of those that are there. Default: none. */
+  readonly needs?: ReadonlyArray<string>
 }
 
 /** Methods by their names in runs. */
@@ -47,7 +49,20 @@ export function methodField(methods: RunMethods): Field<MethodSpec> {
   }
 }
 
+/** Methods that need another one which a run does not name. */
+export function needProblems(specs: ReadonlyArray<MethodSpec>, methods: RunMethods): ReadonlyArray<string> {
+  return specs.flatMap(({ method }, i) => {
+    const { needs } = methods[method]
+    if (needs === undefined || specs.some((other) => needs.includes(other.method))) return []
+    return [`methods[${i}] is ${method}, which needs the method ${needs.join(" or ")}: add { "method": "${needs[0]}" }`]
+  })
+}
+
 /** The layers of a run's methods. */
 export function layersOf(specs: ReadonlyArray<MethodSpec>, methods: RunMethods): ReadonlyArray<MethodLayer> {
-  return specs.map(({ method, ...options }) => methods[method].layer(options as never))
+  const made = specs.map(({ method, ...options }) => [method, methods[method].layer(options as never)] as const)
+  return made.map(([method, layer]) => {
+    const needed = made.filter(([other]) => methods[method].needs?.includes(other)).map(([, layer]) => layer)
+    return needed.reduce((layer, services) => Layer.provide(layer, services), layer)
+  })
 }

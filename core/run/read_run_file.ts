@@ -5,7 +5,7 @@ import type { JsonError } from "../formats/json/json_error.ts"
 import { parseJson } from "../formats/json/json_file.ts"
 import { faultsOf } from "../options/check.ts"
 import type { Reader } from "../data/readers/reader.ts"
-import type { RunMethods } from "./methods.ts"
+import { needProblems, type RunMethods } from "./methods.ts"
 import { problemsOf } from "./run_problems.ts"
 import { type RunSpec, runTable } from "./run_spec.ts"
 
@@ -36,7 +36,9 @@ export function runProblems(
   readers?: ReadonlyArray<Reader>,
 ): ReadonlyArray<string> {
   const faults = faultsOf(runTable(methods, readers), content).map(({ message }) => message)
-  return faults.length > 0 ? faults : problemsOf(content as RunSpec)
+  if (faults.length > 0) return faults
+  const run = content as RunSpec
+  return [...problemsOf(run), ...needProblems(run.methods, methods)]
 }
 
 /** Checks the content of a run file. */

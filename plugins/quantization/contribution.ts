@@ -5,12 +5,13 @@ import { encodingIn, type ResolvedCheckpointOptions, type ResolvedOptions } from
 
 /** Weights that are quantized while they are loaded. */
 export function contributionOf(options: ResolvedOptions): Contribution {
-  const { id, targetModules, excludeModules } = options
+  const { id, ...own } = options
+  const { targetModules, excludeModules } = own
   const encoding = encodingIn(options)
-  if (encoding === undefined) return storedContribution({ id, groups: false })
+  if (encoding === undefined) return storedContribution(options)
   return {
     id,
-    settings: { format: encoding.name, targetModules, excludeModules },
+    settings: { ...own, format: encoding.name },
     encodings: (modules) =>
       new Map(
         select(modules, targetModules, excludeModules, id).map(({ path, kind, parameters: { weight } }) => {
@@ -22,10 +23,11 @@ export function contributionOf(options: ResolvedOptions): Contribution {
 }
 
 /** Weights that the files hold in blocks. */
-export function storedContribution({ id, groups }: Pick<ResolvedCheckpointOptions, "id" | "groups">): Contribution {
+export function storedContribution({ id, ...own }: ResolvedOptions | ResolvedCheckpointOptions): Contribution {
+  const groups = "groups" in own && own.groups
   return {
     id,
-    settings: { groups },
+    settings: own,
     encodings: (_, stored) => {
       const all = [...stored?.values() ?? []]
       if (stored !== undefined && all.length === 0) {

@@ -115,6 +115,36 @@ Deno.test("a run file trains several tasks with one adapter for all and one for 
   }
 })
 
+Deno.test("a run file trains over a base that it quantizes, and all of it loads again", async () => {
+  const directory = await Deno.realPath(await Deno.makeTempDir())
+  const write = (methods: ReadonlyArray<unknown>) =>
+    Deno.writeTextFile(`${directory}/files/run.json`, JSON.stringify({ ...FILE, methods }))
+  try {
+    await makeFiles(directory)
+    const grouped = { method: "quantization", format: "grouped", groupSize: 8 }
+    await write([{ method: "qa-lora", r: 2, groupSize: 8 }])
+    assertStringIncludes(
+      (await example(directory, "files/run.json")).error,
+      "methods[0] is qa-lora, which needs the method quantization",
+    )
+    for (const method of [{ method: "qa-lora", r: 2, loraAlpha: 4, groupSize: 8 }, { method: "qlora", r: 2 }]) {
+      await write([method, grouped])
+      const done = await example(directory, "files/run.json", "--overwrite")
+      assertEquals(done.code, 0, done.error)
+      const summary = JSON.parse(await Deno.readTextFile(`${directory}/out/summary.json`))
+      assert(summary.test.loss < summary.base.loss, JSON.stringify(summary))
+      const saved = await example(directory, "files/run.json", "--evaluate")
+      assertEquals(saved.code, 0, saved.error)
+      assertEquals(lineOf(saved.out, "saved"), lineOf(done.out, "after"))
+    }
+    await write([{ method: "qlora", r: 2 }, { ...grouped, bits: 8 }])
+    const { error } = await example(directory, "files/run.json", "--resume")
+    assertStringIncludes(error, 'differs in settings.quantization/default.format (was "grouped_4_8", is "grouped_8_8")')
+  } finally {
+    await Deno.remove(directory, { recursive: true })
+  }
+})
+
 Deno.test("a run file has old rows: some are trained on again, some say what is forgotten and which weights to hold", async () => {
   const directory = await Deno.realPath(await Deno.makeTempDir())
   const write = (methods: ReadonlyArray<unknown>, change: object = {}) =>

@@ -9,19 +9,24 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import { layer as registry, Plugins } from "../../core/contracts/plugins.ts"
 import type { Field, Fields } from "../../core/options/mod.ts"
-import type { RunMethod } from "../../core/run/mod.ts"
+import { layersOf } from "../../core/run/mod.ts"
 import { METHODS } from "../../examples/methods.ts"
 
 type Options = Readonly<Record<string, unknown>>
 
 /** What the run folder holds of a method; undefined where it refuses the options. */
-const settingsOf = (method: RunMethod, options: Options): Promise<string | undefined> => {
+const settingsOf = (method: string, options: Options): Promise<string | undefined> => {
   const base = Layer.merge(registry, NodeFileSystem.layer)
-  const layers = method.layer(options as never).pipe(Layer.provideMerge(base))
-  const settings = Effect.map(
-    Effect.flatMap(Plugins, ({ all }) => all),
-    ([{ settings, tasks }]) => JSON.stringify({ settings, tasks }),
-  )
+  const [needed] = METHODS[method].needs ?? []
+  const [own, ...others] = layersOf([
+    { method, ...options },
+    ...needed === undefined ? [] : [{ method: needed, name: "needed" }],
+  ], METHODS)
+  const layers = Layer.mergeAll(own, ...others).pipe(Layer.provideMerge(base))
+  const settings = Effect.map(Effect.flatMap(Plugins, ({ all }) => all), (all) => {
+    const { settings, tasks } = all.find(({ id }) => !id.endsWith("/needed"))!
+    return JSON.stringify({ settings, tasks })
+  })
   return Effect.runPromise(Effect.map(Effect.exit(Effect.provide(settings, layers)), (exit) => {
     return Exit.isSuccess(exit) ? exit.value : undefined
   }))
@@ -32,7 +37,7 @@ const valuesOf = (field: Field<unknown>): ReadonlyArray<unknown> => [
   ...field.enum ?? [],
   ...(field.anyOf ?? []).flatMap(valuesOf),
   ...field.type === "boolean" ? [true, false] : [],
-  ...field.type === "integer" ? [3] : [],
+  ...field.type === "integer" ? [3, 64] : [],
   ...field.type === "number" ? [0.3] : [],
   ...field.type === "string" ? ["own", "pissa_niter_3"] : [],
   ...field.items === undefined ? [] : valuesOf(field.items).map((item) => [item]),
@@ -45,11 +50,15 @@ const valuesOf = (field: Field<unknown>): ReadonlyArray<unknown> => [
 /** Options that a method needs, or that go with another one. */
 const BESIDE: Readonly<Record<string, ReadonlyArray<Options>>> = {
   "lora": [{}, { initLoraWeights: "gaussian" }, { targetModules: "all-linear" }],
+  "qlora": [{}, { initLoraWeights: "gaussian" }, { initLoraWeights: "loftq" }, { targetModules: ["own"] }],
+  "qa-lora": [{}, { targetModules: ["own"] }],
+  "quantization": [{}, { format: "grouped" }],
   "adapters": [{}, { config: "double_seq_bn" }],
   "prefix-tuning": [{}, { prefixProjection: true }, { initText: "own" }],
   "prompt-tuning": [{}, { encoderReparameterizationType: "MLP" }, { promptTuningInitText: "own" }],
   "multitask": [{}, { mixing: "temperature" }],
   "curriculum": [{}, { pacing: "step" }],
+  "elastic-weights": [{ lambda: 5 }],
   "differential-privacy": [
     { delta: 1e-5, targetEpsilon: 8 },
     { delta: 1e-5, targetEpsilon: 8, clipping: "adaptive" },
@@ -64,11 +73,11 @@ for (const [name, method] of Object.entries(METHODS)) {
       if (FIXED.includes(`${name} ${option}`)) continue
       const most = (BESIDE[name] ?? [{}]).map(async (beside) => {
         const given = [{}, ...valuesOf(field).map((value) => ({ [option]: value }))]
-        const all = await Promise.all(given.map((own) => settingsOf(method, { ...beside, ...own })))
+        const all = await Promise.all(given.map((own) => settingsOf(name, { ...beside, ...own })))
         return new Set(all.filter((one) => one !== undefined)).size
       })
       assert(Math.max(...await Promise.all(most)) > 1, `${option} is not in the settings`)
     }
-    assertEquals(await settingsOf(method, { [`no${name}`]: 1 }), undefined)
+    assertEquals(await settingsOf(name, { [`no${name}`]: 1 }), undefined)
   })
 }

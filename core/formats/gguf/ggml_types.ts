@@ -57,6 +57,8 @@ export const GGML_TYPES: ReadonlyArray<GgmlType> = [
   { id: 34, name: "TQ1_0" },
   { id: 35, name: "TQ2_0" },
   { id: 39, name: "MXFP4" },
+  { id: 40, name: "NVFP4" },
+  { id: 41, name: "Q1_0" },
 ]
 
 const byEncoding: ReadonlyMap<Encoding | undefined, GgmlType> = new Map(

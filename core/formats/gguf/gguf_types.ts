@@ -48,18 +48,31 @@ export type GgufValueType = typeof GGUF_VALUE_TYPES[number]
 
 /** What values of each type are here. */
 export interface GgufValueOf {
+  /** 0 to 255. */
   readonly uint8: number
+  /** -128 to 127. */
   readonly int8: number
+  /** 0 to 65535. */
   readonly uint16: number
+  /** -32768 to 32767. */
   readonly int16: number
+  /** 0 to 2^32 - 1. */
   readonly uint32: number
+  /** -2^31 to 2^31 - 1. */
   readonly int32: number
+  /** Rounded to single precision. */
   readonly float32: number
+  /** Any number. */
   readonly float64: number
+  /** True or false. */
   readonly bool: boolean
+  /** Well-formed Unicode. */
   readonly string: string
+  /** 0 to 2^64 - 1. */
   readonly uint64: bigint
+  /** -2^63 to 2^63 - 1. */
   readonly int64: bigint
+  /** Values of one type. */
   readonly array: GgufArray
 }
 

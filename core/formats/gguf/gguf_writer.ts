@@ -10,8 +10,9 @@ import { bytesFor, type Encoding, inBlocks } from "../../../kernels/encoding.ts"
 import { firstOverflow } from "../../../kernels/encodings.ts"
 import type { StorageError } from "../files/storage_error.ts"
 import { type WholeFileWriter, writeFileWith } from "../files/whole_file.ts"
+import { padding } from "./byte_sink.ts"
 import { GgufError } from "./gguf_error.ts"
-import { encodeGgufHeader, padding, tensorBytes } from "./gguf_header_writer.ts"
+import { encodeGgufHeader, tensorBytes } from "./gguf_header_writer.ts"
 import type { GgufMetadata, GgufTensorInfo } from "./gguf_types.ts"
 
 /** Elements of the pieces in which tensors are written; whole blocks of every encoding. */

@@ -34,6 +34,8 @@ import {
 import { textPieces } from "./text_pieces.ts"
 
 export type { GenerateError, GenerateOptions }
+export type { NewToken, RowOptions } from "../engine.ts"
+export type { SamplingOptions } from "../sampler.ts"
 
 /** Options of {@link generateStream}. */
 export interface GenerateStreamOptions extends Omit<GenerateOptions, "plugins"> {

@@ -30,13 +30,15 @@ export interface CheckpointOptions {
  * Writes a model's checkpoint.
  *
  * @param replaced Values of a parameter that are not the model's, by key.
+ * @param check Looks at the directory before it takes its place.
  */
-export function writeCheckpoint(
+export function writeCheckpoint<E = never, R = never>(
   model: Model,
   directory: string,
   { dtype = "F32", config = {} }: CheckpointOptions,
   replaced: (key: string) => Promise<Float32Array | undefined> = () => Promise.resolve(undefined),
-): Effect.Effect<void, ModelError | SafetensorsError | StorageError, FileSystem.FileSystem> {
+  check: (temporary: string) => Effect.Effect<void, E, R> = () => Effect.void,
+): Effect.Effect<void, ModelError | SafetensorsError | StorageError | E, FileSystem.FileSystem | R> {
   return Effect.gen(function* () {
     const [beside] = [...sitesOn(model).values()].flat()
     if (beside !== undefined) {
@@ -51,8 +53,8 @@ export function writeCheckpoint(
       Effect.gen(function* () {
         yield* writeSafetensors(`${temporary}/model.safetensors`, tensors, { format: "pt" })
         yield* writeJson(`${temporary}/config.json`, { ...configOf(model, dtype), ...config })
-        if (model.directory === "") return
-        yield* writeCompanions(model.companions ?? model.directory, temporary)
+        if (model.directory !== "") yield* writeCompanions(model.companions ?? model.directory, temporary)
+        yield* check(temporary)
       }))
   })
 }

@@ -1,6 +1,7 @@
 """What the gguf package makes of blocks, for run_blocks.ts.
 
-    python blocks.py make DIRECTORY      writes TYPE.bytes, TYPE.numbers of them, numbers, and TYPE.encoded of those
+    python blocks.py make DIRECTORY      writes TYPE.bytes, TYPE.numbers of them, numbers, and TYPE.encoded of those; prints the
+                                         numbers of all types by name as JSON
     python blocks.py read FILE.gguf      prints as JSON how the package reads a file: metadata, and tensors in hexadecimal
 """
 
@@ -44,6 +45,7 @@ def make(directory):
     rows.tofile(directory / "numbers")
     for name in ["Q4_0", "Q4_1", "Q8_0"]:
         quants.quantize(rows, GGMLQuantizationType[name]).tofile(directory / f"{name}.encoded")
+    print(json.dumps({kind.name: kind.value for kind in GGMLQuantizationType}))
 
 
 def read(path):

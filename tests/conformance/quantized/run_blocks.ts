@@ -89,8 +89,10 @@ export async function runBlocks(): Promise<{ readonly passed: number; readonly f
   const python = await pythonEnvironment()
   const directory = `${workspace}/blocks`
   await Deno.mkdir(directory, { recursive: true })
-  await execute(python, [`${scripts}quantized/blocks.py`, "make", directory], "piped")
+  const numbers = JSON.parse(await execute(python, [`${scripts}quantized/blocks.py`, "make", directory], "piped"))
+  const ours = Object.fromEntries(GGML_TYPES.map(({ name, id }) => [name, id]))
   const results: ReadonlyArray<readonly [string, ReadonlyArray<string>]> = [
+    ["numbers of types", JSON.stringify(ours) === JSON.stringify(numbers) ? [] : [JSON.stringify(numbers)]],
     ...types.map((type) => [`blocks of ${type.name}`, compareType(type, directory)] as const),
     ["a GGUF file read back", await compareFile(python, directory)],
   ]

@@ -84,7 +84,9 @@ export function generator(seed: number): () => number {
 export async function allocated(work: () => Promise<void>): Promise<number> {
   let total = 0
   const restore: Array<() => void> = []
-  for (const name of ["ArrayBuffer", "Uint8Array", "Uint16Array", "Uint32Array", "Float32Array", "Float64Array"] as const) {
+  for (
+    const name of ["ArrayBuffer", "Uint8Array", "Uint16Array", "Uint32Array", "Float32Array", "Float64Array"] as const
+  ) {
     const real = globalThis[name]
     const unit = "BYTES_PER_ELEMENT" in real ? real.BYTES_PER_ELEMENT : 1
     const counted = new Proxy(real as unknown as new (...given: ReadonlyArray<unknown>) => object, {

@@ -7,6 +7,7 @@ import type { Contribution } from "../../../core/contracts/contribution.ts"
 import { Plugins } from "../../../core/contracts/plugins.ts"
 import type { SitePlan } from "../../../core/contracts/site.ts"
 import { initialize, load, merge, type Model, saveMerged } from "../../../core/model/mod.ts"
+import type { Families } from "../../../core/model/load/families.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import { trainedParameters } from "../../../core/training/step/session_options.ts"
 import * as ops from "../../../core/tensor/ops.ts"
@@ -61,7 +62,7 @@ const withModel = (
   use: (
     model: Model,
     of: (model: Model) => ReadonlyArray<number>,
-  ) => Effect.Effect<void, unknown, Scope.Scope | FileSystem.FileSystem>,
+  ) => Effect.Effect<void, unknown, Scope.Scope | FileSystem.FileSystem | Families>,
   all = contributions,
 ): Promise<void> => {
   const backend = memoryBackend()

@@ -144,11 +144,15 @@ Deno.test("what a run file must not say is named, with its place and the nearest
     [methods(), "methods must be a list of at least 1, got []"],
     [
       methods({ method: "lorra" }),
-      `methods[0].method must be "lora", "adapters", "prefix-tuning", "prompt-tuning", "multitask", "curriculum", "distill", "replay", "elastic-weights" or "differential-privacy", got "lorra"`,
+      `methods[0].method must be "lora", "quantization", "qlora", "qa-lora", "adapters", "prefix-tuning", "prompt-tuning", "multitask", "curriculum", "distill", "replay", "elastic-weights" or "differential-privacy", got "lorra"`,
     ],
     [
       methods({ r: 8 }),
-      `methods[0].method is missing; it must be "lora", "adapters", "prefix-tuning", "prompt-tuning", "multitask", "curriculum", "distill", "replay", "elastic-weights" or "differential-privacy"`,
+      `methods[0].method is missing; it must be "lora", "quantization", "qlora", "qa-lora", "adapters", "prefix-tuning", "prompt-tuning", "multitask", "curriculum", "distill", "replay", "elastic-weights" or "differential-privacy"`,
+    ],
+    [
+      methods({ method: "adapters" }, { method: "qa-lora" }),
+      'methods[1] is qa-lora, which needs the method quantization: add { "method": "quantization" }',
     ],
     [methods("lora"), `methods[0] must be an object with a method, got "lora"`],
     [

@@ -114,7 +114,7 @@ Deno.test("over Q4_1 offsets are rounded to halves, which the merged model says"
     Effect.gen(function* () {
       const before = yield* computedLogits(model)
       const exact = apart(yield* computedLogits(yield* merge(model, undefined, { float: true })), before)
-      assert(exact <= 1e-6, `${exact}`)
+      assert(exact <= 3e-6, `${exact}`)
       const merged = yield* merge(model)
       const off = apart(yield* computedLogits(merged), before)
       assert(off > 1e-5 && off < 2e-3, `${off}`)

@@ -16,18 +16,46 @@ export const PROMPTS: ReadonlyArray<string> = [
   "In 1969 two people walked on the Moon for the first time, and many millions watched them.",
 ]
 
-/** Prompts as token ids, each of two tokens or more and cut to `most`. */
+/** Token ids for a model without a tokenizer. */
+const idsFor = (vocabSize: number): ReadonlyArray<Int32Array> =>
+  Array.from(
+    { length: 4 },
+    (_, row) => Int32Array.from({ length: 16 }, (_, i) => (7 * i + 5 * row * i + 3) % vocabSize),
+  )
+
+/** Prompts as token ids. */
+export interface EncodedPrompts {
+  /** Each of two tokens or more. */
+  readonly prompts: ReadonlyArray<Int32Array>
+  /** One of the texts, and all of its ids. */
+  readonly cut?: { readonly text: string; readonly ids: Int32Array }
+}
+
+/**
+ * Prompts as token ids, cut to `most`.
+ *
+ * @param given Default: {@link PROMPTS}, or some ids where no tokenizer lies beside the model.
+ */
 export function encodePrompts(
   { companions, directory, network }: Model,
-  prompts: ReadonlyArray<string | Int32Array>,
+  given: ReadonlyArray<string | Int32Array> | undefined,
   most: number,
-): Effect.Effect<ReadonlyArray<Int32Array>, DataError, FileSystem.FileSystem> {
+): Effect.Effect<EncodedPrompts, DataError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const isText = prompts.some((prompt) => typeof prompt === "string")
-    const tokenizer = isText ? yield* loadTokenizer(companions ?? directory) : undefined
-    const ids = yield* attempt(() =>
-      prompts.map((prompt) => typeof prompt === "string" ? tokenizer!.encode(prompt) : prompt)
+    const text = (given ?? PROMPTS).find((prompt) => typeof prompt === "string")
+    const tokenizer = text === undefined ? undefined : yield* loadTokenizer(companions ?? directory).pipe(
+      Effect.catch((error) =>
+        given === undefined && error.reason === "NotFound" ? Effect.succeed(undefined) : Effect.fail(error)
+      ),
     )
-    return ids.map((all) => all.subarray(0, Math.min(most, network.maxPositions))).filter(({ length }) => length > 1)
+    const all = given ?? (tokenizer === undefined ? idsFor(network.vocabSize) : PROMPTS)
+    return yield* attempt(() => {
+      const ids = all.map((one) => typeof one === "string" ? tokenizer!.encode(one) : one)
+      const prompts = ids.map((one) => one.subarray(0, Math.min(most, network.maxPositions)))
+      return {
+        prompts: prompts.filter(({ length }) => length > 1),
+        ...(tokenizer === undefined ? {} : { cut: { text: text as string, ids: tokenizer.encode(text as string) } }),
+      }
+    })
   })
 }

@@ -15,7 +15,7 @@ import * as field from "../../../options/fields.ts"
 import type { Families } from "../../load/families.ts"
 import { load, type LoadError } from "../../load/load.ts"
 import type { Model } from "../../model.ts"
-import { encodePrompts, PROMPTS } from "./check_prompts.ts"
+import { type EncodedPrompts, encodePrompts } from "./check_prompts.ts"
 import { ExportError } from "./export_error.ts"
 import { type Answers, answersOf, compareAnswers, judge, type SelfCheck, type Tolerance } from "./self_check.ts"
 
@@ -72,10 +72,8 @@ const toleranceOf = (type: string) => type.endsWith(" offsets") ? TOLERANCES.F16
 const NO_PLUGINS: PluginsService = { register: () => Effect.void, all: Effect.succeed([]) }
 
 /** A check before anything is written. */
-export interface PreparedCheck {
+export interface PreparedCheck extends EncodedPrompts {
   readonly options: CheckOptions
-  readonly texts: ReadonlyArray<string | Int32Array>
-  readonly prompts: ReadonlyArray<Int32Array>
   readonly before: Answers
 }
 
@@ -87,13 +85,13 @@ export function prepareCheck(
   return Effect.gen(function* () {
     const [fault] = faultsOf(CHECK_OPTIONS, options)
     if (fault !== undefined) return yield* new ExportError({ reason: "Options", message: `check: ${fault.message}` })
-    const { prompts: texts = PROMPTS, maxTokens = 64 } = options
-    const prompts = yield* encodePrompts(model, texts, maxTokens)
-    if (prompts.length === 0) {
+    const { prompts: texts, maxTokens = 64 } = options
+    const encoded = yield* encodePrompts(model, texts, maxTokens)
+    if (encoded.prompts.length === 0) {
       const message = "check: no prompt has two tokens or more; give longer ones"
       return yield* new ExportError({ reason: "Options", message })
     }
-    return { options, texts, prompts, before: yield* answersOf(model, prompts) }
+    return { options, ...encoded, before: yield* answersOf(model, encoded.prompts) }
   })
 }
 
@@ -107,7 +105,7 @@ export function prepareCheck(
  */
 export function checkWritten(
   model: Model,
-  { options, texts, prompts, before }: PreparedCheck,
+  { options, prompts, cut, before }: PreparedCheck,
   { temporary, path, rounded }: {
     readonly temporary: string
     readonly path: string
@@ -115,14 +113,12 @@ export function checkWritten(
   },
 ): Effect.Effect<SelfCheck, ExportError | LoadError | DataError | BackendError, FileSystem.FileSystem | Families> {
   return Effect.gen(function* () {
-    const text = texts.find((one) => typeof one === "string")
-    if (typeof text === "string") {
+    if (cut !== undefined) {
       const { encode } = yield* loadTokenizer(temporary)
-      const ids = yield* attempt(() => encode(text).subarray(0, prompts[0].length))
-      if (!prompts.some((prompt) => `${prompt}` === `${ids.subarray(0, prompt.length)}`)) {
-        const message = `"${path}" was not written: its tokenizer cuts ${
-          JSON.stringify(text)
-        } otherwise than the model's`
+      const ids = yield* attempt(() => encode(cut.text))
+      if (`${ids}` !== `${cut.ids}`) {
+        const text = JSON.stringify(cut.text)
+        const message = `"${path}" was not written: its tokenizer would cut ${text} otherwise than the model's`
         return yield* new ExportError({ reason: "Inexact", message })
       }
     }

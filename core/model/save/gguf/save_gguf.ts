@@ -92,7 +92,7 @@ const NOTHING: Pick<Folded, "ids" | "offsets" | "viewed"> = { ids: [], offsets: 
 
 /** Writes a model, merged or without methods, as a GGUF file. */
 export function saveGguf(
-  model: Model,
+  given: Model,
   path: string,
   options: SaveGgufOptions,
 ): Effect.Effect<GgufReport, SaveGgufError, FileSystem.FileSystem | Families> {
@@ -100,6 +100,7 @@ export function saveGguf(
     const [fault] = faultsOf(SAVE_GGUF_OPTIONS, options)
     if (fault !== undefined) return yield* new ModelError({ reason: "Options", message: fault.message })
     const { type = "stored", only, force = false, general = {}, check = {} } = options
+    const model = yield* attempt(() => viewOf(given, only), PluginError)
     const { head } = model.task
     if (head.kind !== "vocabulary" || head.attention !== "causal" || Object.keys(model.tasks).length > 1) {
       return yield* new ModelError({ reason: "Unsupported", message: "only a causal language model leaves as GGUF" })
@@ -118,9 +119,7 @@ export function saveGguf(
     }))
     const tensors = [...extra, ...weights]
     const metadata = yield* ggufMetadata(model, target, tensors, general)
-    const prepared = check === false
-      ? undefined
-      : yield* prepareCheck(yield* attempt(() => viewOf(model, only), PluginError), check)
+    const prepared = check === false ? undefined : yield* prepareCheck(model, check)
     let found: SelfCheck | undefined
     yield* writeGguf(path, metadata, tensors, undefined, (temporary) =>
       Effect.gen(function* () {

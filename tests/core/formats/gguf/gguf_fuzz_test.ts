@@ -3,7 +3,8 @@ import * as Effect from "effect/Effect"
 import { GGML_TYPES } from "../../../../core/formats/gguf/ggml_types.ts"
 import { openGguf, readRows } from "../../../../core/formats/gguf/gguf_file.ts"
 import type { GgufMetadata, GgufTensorInfo, GgufValue } from "../../../../core/formats/gguf/gguf_types.ts"
-import { encodeGgufHeader, padding, tensorBytes } from "../../../../core/formats/gguf/gguf_header_writer.ts"
+import { padding } from "../../../../core/formats/gguf/byte_sink.ts"
+import { encodeGgufHeader, tensorBytes } from "../../../../core/formats/gguf/gguf_header_writer.ts"
 import { allocated, generator, inDirectory, run } from "../support.ts"
 
 const random = generator(20_261_130)

@@ -3,9 +3,9 @@
  * @module
  */
 import type { AffineEncoding } from "../encoding.ts"
-import type { GroupPlace, Groups } from "../matmul/wasm/groups/groups.ts"
 import { productsInGroups } from "../matmul/wasm/groups/products.ts"
-import { byteFactor, codesOfBytes, floatPairs, foursOfBytes, upperHalves } from "./parts/vectors.ts"
+import type { Groups } from "../matmul/wasm/groups/groups.ts"
+import { byteFactor, codesOfBytes, foursOfBytes, signedBytes, upperHalves } from "./parts/vectors.ts"
 import { type Code, f32, f32x4, i32, i32x4, type ModuleBuilder, v128 } from "../wasm/assembler.ts"
 
 /** What distinguishes group-wise encodings. */
@@ -18,9 +18,6 @@ export interface GroupedOptions {
 
 /** Bits of a code that {@link grouped} takes. */
 export const GROUP_BITS: ReadonlyArray<GroupedOptions["bits"]> = [2, 3, 4, 8]
-
-/** Longest group that products read as a whole. */
-const LONGEST = 256
 
 /** Bytes of scale and offset, which come first. */
 const CODES = 8
@@ -54,6 +51,7 @@ function encodingOf(name: string, bits: number, block: number): AffineEncoding {
     blockBytes,
     costly: true,
     encode: (data, to) => encode(data, to, bits, block, blockBytes),
+    ...productsOf(name, bits, block, blockBytes),
     affine: {
       offsets: (bytes) => {
         const view = viewOf(bytes)
@@ -70,9 +68,6 @@ function encodingOf(name: string, bits: number, block: number): AffineEncoding {
         })
       },
     },
-    ...(bits >= 4 && block % 32 === 0 && block <= LONGEST
-      ? { products: productsInGroups(name, groupsOf(bits, block, blockBytes)) }
-      : {}),
     decode: {
       reference: (from, to) => decode(from, to, bits, block, blockBytes),
       wasm: (module, address, first) => {
@@ -91,32 +86,43 @@ function encodingOf(name: string, bits: number, block: number): AffineEncoding {
   }
 }
 
-/** Groups of 32, where codes are of 4 or 8 bits. */
-function groupsOf(bits: number, block: number, blockBytes: number): Groups {
-  const common = { block, blockBytes, count: block / 32, sign: 1, scales: floatPairs } as const
-  const at = ({ bytes, group }: GroupPlace) => bytes + CODES + 4 * bits * group
-  if (bits === 8) {
-    const whole = (byte: number) => byte === 3 ? 1 : byteFactor(byte)
-    return {
-      ...common,
-      fours: foursOfBytes(2, whole),
-      words: (place) => [0, 16].map((more) => v128.load(place.block, at(place) + more)),
-      codes: (numbers, words) =>
-        words.flatMap((word) => [
-          ...[0, 8, 16].map((bit) => f32x4.convertS(v128.and(word, numbers.whole(255 << bit)))),
-          f32x4.convertS(i32x4.shrU(word, i32.const(24))),
-        ]),
-    }
-  }
-  const fours = [0, 1].flatMap((half) =>
-    [0, 1, 2, 3].map((byte) => ({ first: 2 * byte + half, step: 8 as const, factor: byteFactor(byte) }))
-  )
-  return {
-    ...common,
-    fours,
-    words: (place) => [v128.load(place.block, at(place))],
+/** Largest group that products read whole. */
+const MOST_IN_PRODUCTS = 256
+
+/** Products that read whole blocks: of four and eight bits. */
+function productsOf(name: string, bits: number, block: number, blockBytes: number): Pick<AffineEncoding, "products"> {
+  const codes = CODES_BY_BITS[bits]
+  if (codes === undefined || block % 32 !== 0 || block > MOST_IN_PRODUCTS) return {}
+  const vectors = bits / 4
+  const products = productsInGroups(name, {
+    block,
+    blockBytes,
+    count: block / 32,
+    ...codes,
+    sign: 1,
+    words: ({ block, bytes, group }) =>
+      Array.from({ length: vectors }, (_, i) => v128.load(block, bytes + CODES + 16 * (vectors * group + i))),
+    scales: (_, first, second) =>
+      v128.load64Lane(1, second.block, v128.load64Zero(first.block, first.bytes), second.bytes),
+  })
+  return { products }
+}
+
+/** Fours of 32 codes, by their bits. */
+const CODES_BY_BITS: Readonly<Record<number, Pick<Groups, "fours" | "codes" | "bias"> | undefined>> = {
+  4: {
+    fours: [0, 1].flatMap((half) =>
+      [0, 1, 2, 3].map((byte) => ({ first: 2 * byte + half, step: 8 as const, factor: byteFactor(byte) }))
+    ),
     codes: (numbers, [word]) => codesOfBytes(numbers, [word, upperHalves(word)], 15),
-  }
+  },
+  8: {
+    fours: foursOfBytes(2, () => 2 ** -24),
+    // As signed bytes, less 128.
+    codes: (numbers, words) =>
+      words.flatMap((word) => signedBytes(numbers, v128.xor(word, numbers.whole(0x80808080 | 0)))),
+    bias: 128,
+  },
 }
 
 /** Four codes of a block as f32. */

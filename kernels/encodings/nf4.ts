@@ -9,6 +9,7 @@ import {
   type Code,
   f32,
   f32x4,
+  type FunctionScope,
   get,
   i16x8,
   i32,
@@ -18,9 +19,9 @@ import {
   set,
   v128,
 } from "../wasm/assembler.ts"
-import type { Groups } from "../matmul/wasm/groups/groups.ts"
+import type { Numbers } from "../wasm/vector_math.ts"
 import { productsInGroups } from "../matmul/wasm/groups/products.ts"
-import { floatScales, upperHalves } from "./parts/vectors.ts"
+import type { Groups } from "../matmul/wasm/groups/groups.ts"
 import { dequantizeScales, quantizeScales } from "./double_quantization.ts"
 
 /** What distinguishes NF4 encodings. */
@@ -57,8 +58,8 @@ const LEAST = Math.fround(1e-38)
 /** In each byte, the bits of a code times four. */
 const FOURS = 0x3c3c3c3c
 
-/** Longest block that products read as a whole. */
-const LONGEST = 256
+/** Largest block that products read whole. */
+const MOST_IN_PRODUCTS = 256
 
 /** Bytes of the scale, which comes first. */
 const CODES = 4
@@ -108,6 +109,7 @@ function encodingOf(name: string, block: number, doubleQuantization: boolean): B
     ...(doubleQuantization
       ? { settle: (bytes) => setScales(bytes, dequantizeScales(quantizeScales(nf4Scales(bytes, block))), blockBytes) }
       : {}),
+    ...(block <= MOST_IN_PRODUCTS ? { products: productsInGroups(name, groupsOf(block, blockBytes)) } : {}),
     decode: {
       reference: (from, to) => decode(from, to, block, blockBytes),
       wasm: (module, address, first) => {
@@ -121,44 +123,60 @@ function encodingOf(name: string, block: number, doubleQuantization: boolean): B
         return `bitcast<f32>(${bytes(address)}) * vec4<f32>(${values.join(", ")})`
       },
     },
-    ...(block <= LONGEST ? { products: productsInGroups(name, groupsOf(block, blockBytes)) } : {}),
   }
 }
 
-/** Groups of 32: of 16 bytes, the upper halves are the even elements, the lower ones the odd. */
-const groupsOf = (block: number, blockBytes: number): Groups => ({
-  block,
-  blockBytes,
-  count: block / 32,
-  fours: [0, 1].flatMap((half) => [0, 8, 16, 24].map((at) => ({ first: at + half, step: 2 as const }))),
-  narrow: true,
-  words: ({ block, bytes, group }) => {
-    const codes = v128.load(block, bytes + CODES + 16 * group)
-    return [upperHalves(codes), codes].map((places) => v128.and(places, i32x4.const(0x0f0f0f0f)))
-  },
-  codes: (_, words, module) => words.flatMap((places) => numbersOf(module, places)),
-  scales: floatScales,
+/** Bytes 0 to 3 of the sixteen numbers, each as a table of bytes. */
+const PLANES = [0, 1, 2, 3].map((byte) => {
+  const bytes = Uint8Array.from({ length: 16 }, (_, code) => new Uint8Array(NF4_VALUES.buffer)[4 * code + byte])
+  return [...new Int32Array(bytes.buffer)] as unknown as Parameters<Numbers["lanes"]>
 })
 
-/** The numbers of 16 codes in bytes: of each of their four bytes there is a table. */
-function numbersOf(module: ModuleBuilder, places: Code): ReadonlyArray<Code> {
-  const table = new Uint8Array(NF4_VALUES.buffer)
-  const [a, b, c, d] = [0, 1, 2, 3].map((byte) => {
-    const own = new Int32Array(Uint8Array.from({ length: 16 }, (_, i) => table[4 * i + byte]).buffer)
-    return i8x16.swizzle(module.pooled(v128.const(own[0], own[1], own[2], own[3])), places)
-  })
-  /** Parts of two vectors in turns, from a lane on. */
-  const zipped = (x: Code, y: Code, first: number, bytes: number) =>
-    i8x16.shuffle(
-      x,
-      y,
-      Array.from({ length: 16 }, (_, i) =>
-        first + bytes * Math.floor(i / (2 * bytes)) + i % bytes + (i & bytes ? 16 : 0)),
-    )
-  return [0, 8].flatMap((half) => {
-    const low = zipped(a, b, half, 1), high = zipped(c, d, half, 1)
-    return [zipped(low, high, 0, 2), zipped(low, high, 8, 2)]
-  })
+/** Lanes of two vectors by turns, of so many bytes each, from lane `first` on. */
+const byTurns = (a: Code, b: Code, size: number, first: number): Code =>
+  i8x16.shuffle(
+    a,
+    b,
+    Array.from({ length: 16 }, (_, i) => {
+      const lane = first + Math.floor(i / (2 * size)), ofSecond = Math.floor(i / size) % 2
+      return 16 * ofSecond + size * lane + i % size
+    }),
+  )
+
+/** The numbers of sixteen codes, a byte each, four by four: looked up byte by byte, and put together. */
+function numbersOf(numbers: Numbers, codes: Code, scope: FunctionScope): ReadonlyArray<Code> {
+  const bytes = PLANES.map(() => scope.local("v128"))
+  const [lower, upper] = [scope.local("v128"), scope.local("v128")]
+  return [0, 8].flatMap((first): ReadonlyArray<Code> => [
+    [
+      first > 0 ? [] : bytes.map((byte, i) => set(byte, i8x16.swizzle(numbers.lanes(...PLANES[i]), codes))),
+      set(lower, byTurns(get(bytes[0]), get(bytes[1]), 1, first)),
+      set(upper, byTurns(get(bytes[2]), get(bytes[3]), 1, first)),
+      byTurns(get(lower), get(upper), 2, 0),
+    ],
+    byTurns(get(lower), get(upper), 2, 4),
+  ])
+}
+
+/** A block as groups of 32 with one scale. */
+function groupsOf(block: number, blockBytes: number): Groups {
+  return {
+    block,
+    blockBytes,
+    count: block / 32,
+    // The upper halves of 16 bytes are the first of each two neighbours.
+    fours: [0, 1].flatMap((first) => [0, 8, 16, 24].map((start) => ({ first: start + first, step: 2 as const }))),
+    narrow: true,
+    words: ({ block, bytes, group }) => {
+      const load = () => v128.load(block, bytes + CODES + 16 * group), low = i32x4.const(0x0f0f0f0f)
+      return [v128.and(i32x4.shrU(load(), i32.const(4)), low), v128.and(load(), low)]
+    },
+    codes: (numbers, words, scope) => words.flatMap((word) => numbersOf(numbers, word, scope)),
+    scales: (_, first, second) => {
+      const both = v128.load32Lane(1, second.block, v128.load32Zero(first.block, first.bytes), second.bytes)
+      return v128.shuffle32(both, both, [0, 0, 1, 1])
+    },
+  }
 }
 
 /** The numbers of the four codes in the first two bytes of a vector: the table's four parts, each asked for all. */

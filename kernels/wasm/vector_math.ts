@@ -30,11 +30,14 @@ export interface Numbers {
   readonly number: (value: number) => Code
   /** An i32. */
   readonly whole: (value: number) => Code
+  /** Four i32, one in each lane. */
+  readonly lanes: (a: number, b: number, c: number, d: number) => Code
 }
 /** Numbers that are read where they are used. */
 const pooledNumbers = (module: ModuleBuilder): Numbers => ({
   number: (value) => module.pooled(f32x4.const(value)),
   whole: i32x4.const,
+  lanes: (...four) => module.pooled(v128.const(...four)),
 })
 
 /** The instructions of one module and target that the bodies below share. */

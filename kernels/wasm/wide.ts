@@ -38,7 +38,7 @@ export const spread = (local: number, lane: number): Code =>
   v128.shuffle32(get(local), get(local), [lane, lane, lane, lane])
 
 /**
- * Numbers in all lanes, each made once at the function's start: there they can be joined too, and later come from the stack.
+ * Numbers in lanes, each made once at the function's start: there they can be joined too, and later come from the stack.
  * `set` is the code for that start.
  */
 export const hoistedNumbers = (f: FunctionScope): Numbers & { readonly set: () => Code } => {
@@ -50,6 +50,7 @@ export const hoistedNumbers = (f: FunctionScope): Numbers & { readonly set: () =
   return {
     number: (value) => hoisted(`f32 ${Object.is(value, -0) ? "-0" : value}`, f32x4.splat(f32.const(value))),
     whole: (value) => hoisted(`i32 ${value}`, i32x4.splat(i32.const(value))),
+    lanes: (...four) => hoisted(`lanes ${four}`, v128.const(...four)),
     set: () => [...made.values()].map(({ local, code }) => set(local, code)),
   }
 }

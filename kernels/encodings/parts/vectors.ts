@@ -64,13 +64,3 @@ export const halfScales = (numbers: Numbers, first: GroupPlace, second: GroupPla
   const twice = halvesAsFloats(numbers, scale)
   return v128.shuffle32(twice, twice, [0, 0, 1, 1])
 }
-
-/** The f32 at the beginning of a block, of two groups: each twice. */
-export const floatScales = (_: Numbers, first: GroupPlace, second: GroupPlace): Code => {
-  const both = bothAt(first, second, 0)
-  return v128.shuffle32(both, both, [0, 0, 1, 1])
-}
-
-/** Scale and offset as f32 at the beginning of a block, of two groups. */
-export const floatPairs = (_: Numbers, first: GroupPlace, second: GroupPlace): Code =>
-  v128.load64Lane(1, second.block, v128.load64Zero(first.block, first.bytes), second.bytes)

@@ -9,7 +9,13 @@ import { GROUP_BITS, grouped } from "../../../kernels/encodings/grouped.ts"
 import { nf4 } from "../../../kernels/encodings/nf4.ts"
 import { assertProducts, numbers, onBoth } from "../../support/blocks.ts"
 
-const ENCODINGS = [nf4({ blockSize: 32 }), nf4(), ...GROUP_BITS.map((bits) => grouped({ bits, groupSize: 32 }))]
+const ENCODINGS = [
+  nf4({ blockSize: 32 }),
+  nf4(),
+  ...GROUP_BITS.map((bits) => grouped({ bits, groupSize: 32 })),
+  grouped({ bits: 4, groupSize: 64 }),
+  grouped({ bits: 8, groupSize: 96 }),
+]
 const ODD = GROUP_BITS.map((bits) => grouped({ bits, groupSize: 24 }))
 
 onBoth("numbers that a program decodes are those of the host", async (backend) => {

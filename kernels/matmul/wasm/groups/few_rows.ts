@@ -30,7 +30,7 @@ export const MOST_TERMS = 576
 const PAIRED = { wide: 4, narrow: 1 }
 
 /** What the code of a pass of columns is written for. */
-interface Pass extends BlockWriting {
+interface Pass extends Pick<BlockWriting, "target" | "memory"> {
   readonly f: FunctionScope
   readonly numbers: Numbers
   readonly groups: Groups
@@ -60,7 +60,7 @@ export const fewRows = (
         const loaded = Array.from({ length: rows }, () => loadRow(f, groups, blocks * groups.count, row))
         const wide = target.wide && !groups.narrow
         const paired = rows <= (wide ? PAIRED.wide : PAIRED.narrow)
-        const shared = { f, module, target, memory, numbers, groups, rows: loaded.map(({ pairs }) => pairs) }
+        const shared = { f, target, memory, numbers, groups, rows: loaded.map(({ pairs }) => pairs) }
         const pass = (places: ReadonlyArray<readonly [b: number, output: number]>): Code => {
           const sums = places.map(() => loaded.map(() => [f.local("v128"), f.local("v128")] as const))
           const own = { ...shared, columns: places.map(([b]) => b), sums }
@@ -95,7 +95,7 @@ export const fewRows = (
 
 /** Adds two groups of each column, or the last one. */
 const pairOfGroups = (pass: Pass, p: number): Code => {
-  const { f, module, target, memory, numbers, groups, rows, columns, sums } = pass
+  const { f, target, memory, numbers, groups, rows, columns, sums } = pass
   const places = rows[0][p].numbers.map((_, i) => 2 * p + i)
   const parts = columns.map(() => rows.map(() => places.map(() => f.local("v128"))))
   const codes = columns.map(() => places.map(() => f.local("v128")))
@@ -109,7 +109,7 @@ const pairOfGroups = (pass: Pass, p: number): Code => {
       set(scales, inMemory(memory, () => groups.scales(numbers, own[0], own.at(-1)!))),
       held.length === 1 || groups.narrow ? [] : held[0].map((word, w) => [joinable(word), joinable(held[1][w])]),
     ]
-    return { start, scales, codes: held.map((all) => groups.codes(numbers, all.map(get), module)) }
+    return { start, scales, codes: held.map((all) => groups.codes(numbers, all.map(get), f)) }
   })
   const four = (v: number): Code => [
     decoded.map((own, c) => own.codes.map((all, i) => set(codes[c][i], all[v]))),

@@ -2,7 +2,7 @@
  * Blocks of an encoding as groups of elements that share a scale, for products that read whole blocks.
  * @module
  */
-import type { Code, ModuleBuilder } from "../../../wasm/assembler.ts"
+import type { Code, FunctionScope } from "../../../wasm/assembler.ts"
 import type { Numbers } from "../../../wasm/vector_math.ts"
 
 /** Which elements of a group four codes are. */
@@ -43,8 +43,11 @@ export interface Groups {
   readonly narrow?: boolean
   /** Vectors with the bytes of a group's codes. */
   readonly words: (place: GroupPlace) => ReadonlyArray<Code>
-  /** For each {@link Four} its codes, f32x4, from the words, locals. */
-  readonly codes: (numbers: Numbers, words: ReadonlyArray<Code>, module: ModuleBuilder) => ReadonlyArray<Code>
+  /**
+   * For each {@link Four} its codes, f32x4, from the words, locals. Each is evaluated once; of fours with the same remainder
+   * of `first` by `step` in this order, so that one can leave locals of the function to the next.
+   */
+  readonly codes: (numbers: Numbers, words: ReadonlyArray<Code>, scope: FunctionScope) => ReadonlyArray<Code>
   /** Scale and offset of a group, then of another, f32x4. Without offsets, finite numbers in their stead. */
   readonly scales: (numbers: Numbers, first: GroupPlace, second: GroupPlace) => Code
 }

@@ -38,12 +38,13 @@ const decodedGroup = (f: FunctionScope, writing: BlockWriting, groups: Groups, b
   const numbers: Numbers = {
     number: (value) => module.pooled(f32x4.const(value)),
     whole: (value) => module.pooled(i32x4.const(value)),
+    lanes: (...four) => module.pooled(v128.const(...four)),
   }
   const place = placeOf(groups, get(block), g, 0)
   const words = inMemory(memory, () => groups.words(place)), held = words.map(() => f.local("v128"))
   const [scale, offset] = [f.local("v128"), f.local("v128")]
   const splat = (lane: number) => v128.shuffle32(get(scale), get(scale), [lane, lane, lane, lane])
-  const codes = groups.codes(numbers, held.map(get), module)
+  const codes = groups.codes(numbers, held.map(get), f)
   const elements = groups.fours.map(({ factor = 1 }, v) => {
     const code = factor === 1 ? codes[v] : f32x4.mul(codes[v], numbers.number(factor))
     return hasSums(groups) ? madd(target, code, get(scale), get(offset)) : f32x4.mul(code, get(scale))

@@ -23,6 +23,8 @@ import * as Llama from "../plugins/llama/mod.ts"
 import * as Lora from "../plugins/lora/mod.ts"
 import * as PrefixTuning from "../plugins/prefix_tuning/mod.ts"
 import * as PromptTuning from "../plugins/prompt_tuning/mod.ts"
+import * as QaLora from "../plugins/qa_lora/mod.ts"
+import * as Quantization from "../plugins/quantization/mod.ts"
 import { type Message, templateIn } from "./chat_template.ts"
 import { beside, defined, flagsOf, main, RUN_FLAGS } from "./shared.ts"
 
@@ -65,6 +67,10 @@ const METHODS: Readonly<Record<string, (directory: string, name: string) => Adap
   P_TUNING: PromptTuning.fromPeft,
 }
 
+/** QA-LoRA over a base in Q4_1, as `examples/qa_lora.ts` trains it. */
+const qaLora = (directory: string, name: string): AdapterLayer =>
+  QaLora.fromPeft(directory, name).pipe(Layer.provide(Quantization.layer({ format: "q4_1" })))
+
 /** The layer of an adapter; the first has the name `default`, further ones that of their folder. */
 const adapterLayer = (path: string, isFirst: boolean): AdapterLayer =>
   Layer.unwrap(Effect.gen(function* () {
@@ -73,16 +79,19 @@ const adapterLayer = (path: string, isFirst: boolean): AdapterLayer =>
     const file = `${directory}/adapter_config.json`
     const failed = (why: string) => new DataError({ reason: "BadInput", message: `${file}: ${why}` })
     const text = yield* fs.readFileString(file).pipe(Effect.mapError(({ message }) => failed(message)))
-    const { peft_type: kind } = yield* Effect.try({ try: () => JSON.parse(text), catch: () => failed("not JSON") })
+    const { peft_type: kind, use_qalora: inGroups } = yield* Effect.try({
+      try: () => JSON.parse(text),
+      catch: () => failed("not JSON"),
+    })
     if (kind === undefined) return Adapters.fromAdapterHub(directory)
     if (!Object.hasOwn(METHODS, kind)) {
       return yield* failed(`peft_type must be one of ${Object.keys(METHODS).join(", ")}, got ${JSON.stringify(kind)}`)
     }
     // A name is that of a folder within a directory.
-    const cut = directory.lastIndexOf("/")
+    const cut = directory.lastIndexOf("/"), from = inGroups === true ? qaLora : METHODS[kind]
     return isFirst
-      ? METHODS[kind](directory, "default")
-      : METHODS[kind](directory.slice(0, Math.max(cut, 0)) || ".", directory.slice(cut + 1))
+      ? from(directory, "default")
+      : from(directory.slice(0, Math.max(cut, 0)) || ".", directory.slice(cut + 1))
   }))
 
 /** Lines of the standard input, with a prompt on a terminal. */
@@ -110,7 +119,7 @@ const chatWith = (
   { model: path, weights, system, plain, maxNewTokens, temperature, topK, topP, repetitionPenalty, seed }: Options,
 ) =>
   Effect.gen(function* () {
-    const model = yield* Model.load(path, { task: Task.causalLM(), weights })
+    const model = yield* Model.load(path, { task: Task.causalLM(), weights, frozen: true })
     const tokenizer = yield* Tokenizer.loadTokenizer(path)
     const template = plain ? undefined : yield* templateIn(path)
     for (const note of [...model.notes, ...template?.notes ?? []]) yield* Console.error(`note: ${note}`)

@@ -93,6 +93,26 @@ Deno.test("the example takes a GGUF file in, trains, and writes one in which all
       assertEquals(isAdapted ? codes(tuned.get(name)!) : tuned.get(name), isAdapted ? codes(bytes) : bytes, name)
       if (isAdapted) assert(bytes.some((byte, i) => byte !== tuned.get(name)![i]), name)
     }
+    const chat = async (...model: ReadonlyArray<string>) => {
+      const { stdout, success } = await new Deno.Command(Deno.execPath(), {
+        args: [
+          ...[
+            "run",
+            "--config",
+            path("deno.json"),
+            "-P",
+            path("examples/generate.ts"),
+            "--prompt",
+            "What is 2 plus 2?",
+          ],
+          ...["--max-new-tokens", "8", "--model", ...model],
+        ],
+        env: { NO_COLOR: "1", ESPALIER_BACKEND: "wasm" },
+      }).output()
+      assert(success)
+      return new TextDecoder().decode(stdout)
+    }
+    assertEquals(await chat(base, "--adapter", `${directory}/run/adapter`), await chat(made))
     const again = await start(directory, ...options, "--overwrite")
     assertEquals(again.code, 1)
     assertStringIncludes(again.errors, 'model.gguf" is there already')

@@ -123,7 +123,7 @@ export function checkWritten(
       }
     }
     const after = yield* Effect.scoped(
-      Effect.flatMap(load(temporary, { task: model.task }), (written) => answersOf(written, prompts)),
+      Effect.flatMap(load(temporary, { task: model.task, frozen: true }), (written) => answersOf(written, prompts)),
     )
     const tolerance = { ...widest(rounded), ...options.tolerance }
     const check = compareAnswers(model, prompts, before, after, tolerance)

@@ -10,7 +10,7 @@ import type { PluginError } from "../contracts/plugin_error.ts"
 import type { Model } from "./model.ts"
 import type { ModelError } from "./model_error.ts"
 import type { Families } from "./load/families.ts"
-import type { SelfCheck } from "./save/check/self_check.ts"
+import type { SelfCheck } from "./save/check/check_figures.ts"
 import type { MergeOptions, SaveMergedError, SaveMergedOptions } from "./save/merge_weights.ts"
 
 /**

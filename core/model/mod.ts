@@ -17,7 +17,7 @@ export { loadAdapters, saveAdapters, saveCheckpoint, saveGguf } from "./model_fi
 export type { MergeOptions, SaveMergedError, SaveMergedOptions } from "./save/merge_weights.ts"
 export type { CheckpointOptions } from "./save/write_checkpoint.ts"
 export type { CheckOptions } from "./save/check/check_written.ts"
-export type { SelfCheck, Tolerance } from "./save/check/self_check.ts"
+export type { SelfCheck, Tolerance } from "./save/check/check_figures.ts"
 export type { WeightAccount } from "./save/check/weight_account.ts"
 export type { GgufReport, SaveGgufError, SaveGgufOptions } from "./save/gguf/save_gguf.ts"
 export type { GgufType } from "./save/gguf/gguf_tensors.ts"

@@ -9,7 +9,7 @@ import { deno, here, python, torchTwice } from "./peers.ts"
 /** A case. */
 export interface LoraCase {
   /** As peers/peft_step.py calls it. */
-  readonly key: "minilm" | "smollm2" | "smollm2x4"
+  readonly key: "minilm" | "smollm2" | "smollm2x4" | "smollm2-linear"
   /** For people. */
   readonly name: string
   /** Tokens of a step. */
@@ -28,6 +28,13 @@ export const privateCases: ReadonlyArray<LoraCase> = [
   { key: "smollm2x4", name: "Llama of SmolLM2-135M's shape, 4 x 256", tokens: 4 * 256 },
 ]
 
+/** That of a quantized base, with LoRA on all its linear layers. */
+export const quantizedCase: LoraCase = {
+  key: "smollm2-linear",
+  name: "Llama of SmolLM2-135M's shape, all linear layers, 1 x 256",
+  tokens: 256,
+}
+
 const made = new Map<string, Promise<string>>()
 /** Makes model, adapter and batch of a case, once a run. Gives their directory. */
 export const loraDirectory = ({ key }: LoraCase): Promise<string> => {
@@ -41,9 +48,17 @@ export const loraDirectory = ({ key }: LoraCase): Promise<string> => {
   return made.get(key)!
 }
 
-/** PEFT on a case, once or twice: see {@link torchTwice}. */
-export const peftStep = (directory: string): Promise<ReadonlyArray<Contestant>> =>
-  torchTwice(({ peft, torch }) => `PEFT ${peft}, torch ${torch} eager`, "peers/peft_step.py", directory)
+/** PEFT on a case, once or twice: see {@link torchTwice}; options as peers/peft_step.py has them. */
+export const peftStep = (
+  directory: string,
+  ...options: ReadonlyArray<string>
+): Promise<ReadonlyArray<Contestant>> =>
+  torchTwice(
+    ({ peft, torch }) => [`PEFT ${peft}`, ...options, `torch ${torch} eager`].join(", "),
+    "peers/peft_step.py",
+    directory,
+    ...options,
+  )
 
 /** Espalier on a case; options as ours/lora_step.ts has them. */
 export const ourLoraStep = (directory: string, ...options: ReadonlyArray<string>): Contestant =>

@@ -26,6 +26,7 @@ import { large } from "./suites/large.ts"
 import { loraStep } from "./suites/steps/lora_step.ts"
 import { memory } from "./suites/memory.ts"
 import { methods } from "./suites/methods.ts"
+import { packed } from "./suites/steps/packed.ts"
 import { privateStep } from "./suites/steps/private_step.ts"
 import { setup } from "./suites/setup.ts"
 import { stepSmall } from "./suites/steps/step_small.ts"
@@ -40,6 +41,7 @@ const suites: ReadonlyArray<Suite> = [
   memory,
   methods,
   privateStep,
+  packed,
   generate,
   setup,
   cold,

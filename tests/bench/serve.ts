@@ -16,8 +16,8 @@ export interface StepTimes {
 
 /** Answers the lines of standard input until it ends. */
 export const serve = async (
-  /** Does one step to its very end and gives its loss. */
-  step: () => Promise<number>,
+  /** Does one step to its very end and gives its loss, or also the time of what counts of it. */
+  step: () => Promise<number | { readonly loss: number; readonly milliseconds: number }>,
   /** What other lines are answered with. */
   answers: Readonly<Record<string, () => unknown>> = {},
 ): Promise<void> => {
@@ -36,8 +36,10 @@ export const serve = async (
       let loss = NaN
       for (let i = 0; i < count; i++) {
         const start = performance.now()
-        loss = await step()
-        milliseconds.push(performance.now() - start)
+        const done = await step()
+        const whole = performance.now() - start
+        loss = typeof done === "number" ? done : done.loss
+        milliseconds.push(typeof done === "number" ? whole : done.milliseconds)
       }
       console.log(JSON.stringify({ milliseconds, loss } satisfies StepTimes))
     }

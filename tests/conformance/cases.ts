@@ -6,6 +6,12 @@ import { adaptersControls, type AdaptersOptions, adaptersTrained } from "./adapt
 import { ia3Controls, type IA3Options, ia3Trained } from "./ia3_cases.ts"
 import { loraControls, loraInitialized, loraTrained } from "./lora_cases.ts"
 import { multitaskControls, type MultitaskOptions, multitaskTrained } from "./multitask_cases.ts"
+import {
+  type QaLoraOptions,
+  type QuantizedBase,
+  quantizedControls,
+  quantizedTrained,
+} from "./quantized/quantized_cases.ts"
 import { privateControls, type PrivateOptions, privateTrained } from "./private_cases.ts"
 
 /** PEFT's `LoraConfig`, in PEFT's own spelling. */
@@ -52,6 +58,8 @@ export interface Case {
     readonly window?: number
     readonly dtype?: "bfloat16" | "float16"
     readonly sharded?: boolean
+    /** Twice as wide, so that rows are whole blocks of quantized weights. */
+    readonly wide?: boolean
     /** Of the random weights, 0 unless given. */
     readonly seed?: number
     /** Standard deviation of the random weights, 0.05 unless given: frozen small ones leave a prompt little to learn. */
@@ -65,6 +73,10 @@ export interface Case {
   readonly adapters?: AdaptersOptions
   /** Instead of those: the third party's. */
   readonly ia3?: IA3Options
+  /** Instead of those: by its formulas, for PEFT's needs GPTQ layers. */
+  readonly qalora?: QaLoraOptions
+  /** What the base's Linear modules, but for the head, are quantized to. */
+  readonly quantized?: QuantizedBase
   /** Lengths of the rows of each micro-batch; one optimizer step takes all of them. */
   readonly rows: ReadonlyArray<ReadonlyArray<number>>
   /** The task of each micro-batch, where there are several over the same frozen head. */
@@ -297,6 +309,7 @@ const agreeing: ReadonlyArray<Case> = [
   ...prompts,
   ...adaptersTrained,
   ...ia3Trained,
+  ...quantizedTrained,
   ...loraTrained,
   ...multitaskTrained,
   ...privateTrained,
@@ -343,6 +356,7 @@ const controls: ReadonlyArray<Case> = [
   ...multitaskControls.map(([of, name, change]) => control(of, name, change)),
   ...privateControls.map(([of, name, change]) => control(of, name, change)),
   ...ia3Controls.map(([of, name, change]) => control(of, name, change)),
+  ...quantizedControls.map(([of, name, change]) => control(of, name, change)),
   ...adaptersControls.map(([of, name, change]) => control(of, name, change)),
   control("minilm-embeddings", "other-texts", {
     texts: texts.map((text) => text.replace("tree", "frame").slice(0, -9)),
@@ -354,7 +368,8 @@ const controls: ReadonlyArray<Case> = [
 
 /** Whether a case trains a method beside the model, which is saved alone. */
 export const hasMethod = (one: Case): boolean =>
-  one.lora !== undefined || one.prompt !== undefined || one.adapters !== undefined || one.ia3 !== undefined
+  one.lora !== undefined || one.prompt !== undefined || one.adapters !== undefined || one.ia3 !== undefined ||
+  one.qalora !== undefined
 
 /** Every case, controls last. */
 export const cases: ReadonlyArray<Case> = [

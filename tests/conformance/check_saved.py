@@ -19,6 +19,7 @@ from peft import PeftModel, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
 import reference_adapters
+import reference_quantized
 from reference import HEADS, accept_past_key_values, as_tensors, logits_of
 
 
@@ -35,7 +36,11 @@ def load_model(directory, head):
 
 def run(job):
     model = load_model(job["model"] if job["adapter"] else job["saved"], job["head"])
-    if job["hub"]:
+    if job.get("quantized") is not None:
+        model = reference_quantized.in_layers(model, job["quantized"])
+    if job["groups"]:
+        model = reference_quantized.load(model, job["saved"])
+    elif job["hub"]:
         model = reference_adapters.load(model, job["saved"])
     elif job["adapter"]:
         model = PeftModel.from_pretrained(accept_past_key_values(model), job["saved"])

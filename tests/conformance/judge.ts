@@ -90,6 +90,8 @@ export const judgeSaved = async (
     head: one.model.head,
     adapter: hasMethod(one),
     hub: one.adapters !== undefined,
+    quantized: one.quantized,
+    groups: one.qalora !== undefined,
     batches: `${directory}/${one.name}/batches.json`,
     output: `${workspace}/saved/${name}.safetensors`,
   }))

@@ -16,10 +16,14 @@ import { toPeft as multitaskPromptToPeft } from "../../plugins/multitask_prompt_
 import * as PrefixTuning from "../../plugins/prefix_tuning/mod.ts"
 import { toPeft } from "../../plugins/prefix_tuning/tensors.ts"
 import * as PromptTuning from "../../plugins/prompt_tuning/mod.ts"
+import * as QaLora from "../../plugins/qa_lora/mod.ts"
+import * as QLora from "../../plugins/qlora/mod.ts"
+import * as Quantization from "../../plugins/quantization/mod.ts"
 import type { NamedTensor } from "./tensors.ts"
 import { adaptersOf } from "./espalier_adapters.ts"
 import type { Case, LoraOptions, PromptOptions } from "./cases.ts"
 import type { IA3Options } from "./ia3_cases.ts"
+import type { QuantizedBase } from "./quantized/quantized_cases.ts"
 
 /** A method's layer, whatever it provides. */
 export type MethodLayer = Layer.Layer<never, unknown, Plugins | FileSystem.FileSystem>
@@ -36,6 +40,7 @@ export interface Method {
 
 /** The method of a case; none where all trains. */
 export const methodOf = (one: Case): Method | undefined => {
+  if (one.quantized !== undefined) return quantizedOf(one, one.quantized)
   if (one.lora !== undefined) return loraOf(one.lora, one.training)
   if (one.adapters !== undefined) return adaptersOf(one.adapters)
   if (one.ia3 !== undefined) return ia3Of(one.ia3)
@@ -51,7 +56,13 @@ const given = (options: Readonly<Record<string, unknown>>): Record<string, unkno
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 
 const loraOf = (lora: LoraOptions, { loraPlusLrRatio }: Case["training"]): Method => ({
-  layer: built(Lora.layer(given({
+  layer: built(Lora.layer(optionsOf(lora, loraPlusLrRatio) as never)),
+  fromFiles: (directory) => built(Lora.fromPeft(directory) as never),
+  named: asInPeft,
+})
+
+const optionsOf = (lora: LoraOptions, loraPlusLrRatio?: number): Record<string, unknown> =>
+  given({
     r: lora.r,
     loraAlpha: lora.lora_alpha,
     targetModules: lora.target_modules,
@@ -65,15 +76,42 @@ const loraOf = (lora: LoraOptions, { loraPlusLrRatio }: Case["training"]): Metho
     initLoraWeights: lora.init_lora_weights,
     useDora: lora.use_dora,
     loraPlusLrRatio,
-  })) as never),
-  fromFiles: (directory) => built(Lora.fromPeft(directory) as never),
-  named: (values) => {
-    const names = peftNames(values.map(({ parameter }) => parameter))
-    return new Map(
-      values.map(({ parameter, data }) => [names.get(parameter)!, { shape: parameter.shape, data }]),
-    )
-  },
-})
+  })
+
+const asInPeft: Method["named"] = (values) => {
+  const names = peftNames(values.map(({ parameter }) => parameter))
+  return new Map(values.map(({ parameter, data }) => [names.get(parameter)!, { shape: parameter.shape, data }]))
+}
+
+const BASES = {
+  "nf4": Quantization.layer({ format: "nf4" }),
+  "nf4-plain": Quantization.layer({ format: "nf4", doubleQuantization: false }),
+  "q4_1": Quantization.layer({ format: "q4_1" }),
+} as const
+
+/** A method over a quantized base. */
+const quantizedOf = ({ lora, qalora }: Case, base: QuantizedBase): Method => {
+  const over = (method: Layer.Layer<never, unknown, never>) => Layer.provideMerge(method, BASES[base]) as MethodLayer
+  if (qalora === undefined) {
+    return {
+      layer: over(QLora.layer({ ...optionsOf(lora!), loraDropout: 0 }) as never),
+      fromFiles: (directory) => over(QLora.fromPeft(directory) as never),
+      named: asInPeft,
+    }
+  }
+  return {
+    layer: over(QaLora.layer(given({
+      r: qalora.r,
+      loraAlpha: qalora.lora_alpha,
+      useRslora: qalora.use_rslora,
+      targetModules: qalora.target_modules,
+      groupSize: qalora.qalora_group_size,
+      pooling: qalora.qalora_pooling,
+    })) as never),
+    fromFiles: (directory) => over(QaLora.fromPeft(directory) as never),
+    named: asInPeft,
+  }
+}
 
 const ia3Of = (ia3: IA3Options): Method => ({
   layer: built(IA3.layer(given({

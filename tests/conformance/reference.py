@@ -46,6 +46,7 @@ from safetensors.torch import load_file, save_file
 import reference_adapters
 import reference_multitask
 import reference_private
+import reference_quantized
 
 VOCABULARY = 97
 LABELS = 3
@@ -95,8 +96,8 @@ def build_model(spec):
         return build_encoder(spec)
     options = dict(
         vocab_size=VOCABULARY,
-        hidden_size=32,
-        intermediate_size=56,
+        hidden_size=64 if spec.get("wide") else 32,
+        intermediate_size=128 if spec.get("wide") else 56,
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
@@ -246,6 +247,8 @@ def named(model, case, tensors):
     """Tensors by parameter name, renamed as they are saved; of virtual tokens PEFT saves less than it trains."""
     if case.get("lora") is not None or case.get("ia3") is not None:
         tensors = get_peft_model_state_dict(model, state_dict=tensors)
+    if case.get("qalora") is not None:
+        tensors = reference_quantized.named(tensors)
     if case.get("prompt") is not None:
         short = lambda name: name.removeprefix("prompt_encoder.default.").replace(".modules_to_save.default", "")
         tensors = {short(name): tensor for name, tensor in tensors.items()}
@@ -279,6 +282,8 @@ def run(case, directory, double):
     with open(path("batches.json"), "w") as file:
         json.dump(batches, file)
     batches = [as_tensors(batch) for batch in batches]
+    if case.get("quantized") is not None:
+        reference_quantized.quantize(model, case["quantized"])
     if double:
         model.double()
     with precision(double):
@@ -320,6 +325,13 @@ def run(case, directory, double):
         model.eval()
         if double:
             model.double()
+    if case.get("qalora") is not None:
+        model.float()
+        torch.manual_seed(2)
+        model = reference_quantized.add(model, case["qalora"])
+        reference_quantized.save(model, case["qalora"], path("adapter"))
+        if double:
+            model.double()
     if case["kind"] == "train":
         with precision(double):
             logits["before"] = logits_of(model, batches)
@@ -327,6 +339,8 @@ def run(case, directory, double):
             logits["after"] = logits_of(model, batches)
         if starts_from_base(case):
             save_converted(model.float(), path, "final")
+        elif case.get("qalora") is not None:
+            reference_quantized.save(model.float(), case["qalora"], path("final"))
         elif adapters is None:
             model.float().save_pretrained(path("final"))
         else:

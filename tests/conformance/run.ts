@@ -2,8 +2,8 @@
  * `deno task conformance [--self] [name ...]`: Espalier beside PyTorch, transformers and PEFT, in each Python environment.
  * Some cases run on WebGPU too, with wider tolerances. With `--self`, torch in float32 stands in for Espalier: shows that
  * the rule can be met, and that the controls fail it. The name `mutations` stands for the thousand changed files of
- * run_mutations.ts, read in both environments, `blocks` for the encodings of quantized/run_blocks.ts, `gguf` for the model files
- * of quantized/run_gguf.ts.
+ * run_mutations.ts, read in both environments, `blocks` for the encodings of quantized/run_blocks.ts,
+ * `gguf` for the files of quantized/run_gguf.ts.
  * @module
  */
 import * as Wasm from "../../core/backend/wasm/backend.ts"
@@ -24,7 +24,7 @@ const others: ReadonlyMap<string, { readonly title: string; readonly run: typeof
     run: () => runMutations(false),
   }],
   ["blocks", { title: "blocks and files as the gguf package reads and writes them", run: runBlocks }],
-  ["gguf", { title: "SmolLM2's GGUF files beside transformers and llama.cpp", run: runGguf }],
+  ["gguf", { title: "SmolLM2 in GGUF files, beside transformers and llama.cpp", run: runGguf }],
 ])
 
 const self = Deno.args.includes("--self")

@@ -43,8 +43,8 @@ for (const argument of Deno.args) {
 if (words.gsm8k === "") throw new Error("Say where the data of GSM8K lies: gsm8k=PATH")
 const { steps, test, positions, batchSize, maxLength, characters, learningRate, r, loraAlpha, seed } = numbers
 
-const judge = await llamaCpp()
-if (judge === undefined) throw new Error(`llama.cpp is the judge: set ${FLAG}`)
+const tools = await llamaCpp()
+if (tools === undefined) throw new Error(`llama.cpp is the judge: set ${FLAG}`)
 const directory = `${workspace}/quantized`
 await Deno.mkdir(directory, { recursive: true })
 
@@ -83,7 +83,7 @@ const data = await provided(
 
 /** Held-out rows as token ids, until there are positions enough. */
 const texts = await provided(Effect.gen(function* () {
-  const tokenizer = yield* Tokenizer.loadTokenizer(judge.model)
+  const tokenizer = yield* Tokenizer.loadTokenizer(tools.model)
   const found: Array<Int32Array> = []
   for (const { prompt, completion } of data.test.rows) {
     const sum = found.reduce((all, { length }) => all + length, 0)
@@ -120,7 +120,7 @@ const judged = async (file: string): Promise<Judged> => {
   }))
   const [given, answer] = [`${directory}/texts.json`, `${directory}/scores.json`]
   await Deno.writeTextFile(given, JSON.stringify({ texts: texts.map((ids) => [...ids]) }))
-  await judge.run("score", file, given, answer)
+  await tools.judge("score", file, given, answer)
   const scores: { readonly likeliest: ReadonlyArray<ReadonlyArray<number>> } = JSON.parse(
     await Deno.readTextFile(answer),
   )
@@ -141,7 +141,7 @@ const train = (name: string): Promise<Trained> => {
   const { layer, type } = methods[name]
   return provided(
     Effect.gen(function* () {
-      const model = yield* Model.load(judge.model, { task: Task.causalLM(), seed })
+      const model = yield* Model.load(tools.model, { task: Task.causalLM(), seed })
       const run = yield* Trainer.fit(model, { train: data.train }, {
         ...{ maxSteps: steps, batchSize, learningRate, maxLength, seed, warmupRatio: 0.03, evaluateEvery: "never" },
       })
@@ -156,7 +156,7 @@ const train = (name: string): Promise<Trained> => {
   )
 }
 
-const base = await judged(judge.model)
+const base = await judged(tools.model)
 console.error(`base: ${JSON.stringify(base)}`)
 const found = new Map<string, { readonly trained: Trained; readonly merged?: Judged }>()
 for (const name of names) {

@@ -2,15 +2,13 @@
  * Encodings that plugins keep base parameters in.
  * @module
  */
-import { type BlockEncoding, inBlocks } from "../../../kernels/encoding.ts"
+import type { BlockEncoding } from "../../../kernels/encoding.ts"
 import type { Contribution } from "../../contracts/contribution.ts"
 import type { ModuleInfo } from "../../contracts/module_info.ts"
 import type { Parameter } from "../../contracts/parameter.ts"
 import { pluginError } from "../../contracts/plugin_error.ts"
 import type { BlockFormat } from "../../tensor/block_format.ts"
-import type { StoredTensor } from "../../weights/stored_tensor.ts"
 import type { Ties } from "../../weights/weight_map.ts"
-import type { EncodedWeight } from "../model.ts"
 import { baseKey } from "../module.ts"
 
 /** An encoding and the plugin that wants it. */
@@ -21,15 +19,6 @@ export interface WantedEncoding {
 
 /** Encodings by the key of the parameter. */
 export type WantedEncodings = ReadonlyMap<string, WantedEncoding>
-
-/** Encodings in blocks that files hold, by key. */
-export function storedBlocks(tensors: ReadonlyMap<string, StoredTensor>): ReadonlyMap<string, BlockFormat> {
-  return new Map(
-    [...tensors].flatMap(([key, { packed }]) =>
-      packed !== undefined && inBlocks(packed.encoding) ? [[key, packed.encoding] as const] : []
-    ),
-  )
-}
 
 /** What is known of a model's tree when plugins are asked. */
 interface Tree {
@@ -111,16 +100,4 @@ export function checkFrozen(
         "quantized, or out of what trains whole",
     )
   }
-}
-
-/** What was put into blocks, in a line for each encoding. */
-export function encodedNotes(all: ReadonlyArray<EncodedWeight>): ReadonlyArray<string> {
-  return [...new Set(all.map(({ encoding }) => encoding))].map((name) => {
-    const own = all.filter(({ encoding }) => encoding === name)
-    const worst = own.reduce((most, one) => one.relativeError > most.relativeError ? one : most)
-    const elements = own.reduce((sum, one) => sum + one.elements, 0)
-    const millions = (elements / 1e6).toPrecision(3)
-    return `${own.length} weights (${millions} million numbers) are kept in ${name}, ${own[0].bits} bits each; ` +
-      `relative error at most ${worst.relativeError.toPrecision(3)}, of ${worst.key}`
-  })
 }

@@ -33,7 +33,7 @@ import type { Model } from "../model.ts"
 import { ModelError } from "../model_error.ts"
 import { assemble } from "./assemble.ts"
 import { describe } from "./describe.ts"
-import { encodedNotes, storedBlocks, type WantedEncodings } from "./encodings.ts"
+import type { WantedEncodings } from "./encodings.ts"
 import { earlierValues } from "./earlier_values.ts"
 import { writeInitialValues } from "./initial_values.ts"
 import {
@@ -85,7 +85,7 @@ export function load(
     yield* resolve(description.tied, new Set())
     const open = format.open(path, families)
     const { tensors, notes: told, ...found } = yield* files.storedWeights(description, head, open)
-    const stored = weights === "stored" ? storedBlocks(tensors) : new Map<string, BlockFormat>()
+    const stored = weights === "stored" ? files.storedBlocks(tensors) : new Map<string, BlockFormat>()
     const resolved = yield* resolve(found.tied, found.fresh, stored)
     const structure = yield* attempt(() => structureOf(description, resolved, found), PluginError)
     const earlier = yield* earlierValues(structure)
@@ -96,7 +96,9 @@ export function load(
     const encoded = yield* files.writeFromFiles(model, left)
     yield* changeBase(model, seed, tensors)
     yield* writeParameters(model, yield* firstValues(model, seed, earlier))
-    return encoded.length === 0 ? model : makeModel({ ...model, encoded, notes: [...notes, ...encodedNotes(encoded)] })
+    return encoded.length === 0
+      ? model
+      : makeModel({ ...model, encoded, notes: [...notes, ...files.encodedNotes(encoded)] })
   })
 }
 

@@ -1,13 +1,16 @@
 /**
  * `generate.ts rows model [checkout]`: text of a Llama in a directory, on the wasm backend. A step of 1 row is 16 new tokens after the next of 20 prompts of 5 to 24 tokens, one of more rows 64 new tokens after each of that many
- * prompts at once, `1x64` the same of one row. With the path of another checkout that one's code is measured; Deno then
+ * prompts at once, `1x64` the same of one row. One of `decode` is {@link TOKENS} new tokens as peers/llama_cpp_decode.py counts
+ * them; its third argument is what the model is kept in, f32, stored or Q4_1. With the path of another checkout that one's code is measured; Deno then
  * needs its `--config` too. Answers each step with its milliseconds and, in the loss's stead, a number made of the tokens.
  * @module
  */
 import { serve } from "../serve.ts"
 import { config } from "../smollm2.ts"
 
-const [rows, directory, checkout = decodeURIComponent(new URL("../../../", import.meta.url).pathname)] = Deno.args
+const [rows, directory, given] = Deno.args
+const own = decodeURIComponent(new URL("../../../", import.meta.url).pathname)
+const checkout = rows === "decode" ? own : given ?? own
 const load = (path: string) => import(`file://${checkout.replace(/\/?$/, "/")}${path}`)
 
 const Effect: typeof import("effect/Effect") = await import("effect/Effect")
@@ -23,8 +26,33 @@ const Llama: typeof import("../../../plugins/llama/mod.ts") = await load("plugin
 const prompt = (i: number): Int32Array<ArrayBuffer> =>
   Int32Array.from({ length: 5 + 7 * i % 20 }, (_, at) => (1 + 7919 * (i + 1) * (at + 1)) % config.vocab_size)
 
+/** New tokens of a step of `decode`, the first of them outside of the time; the peer's prompt. */
+const TOKENS = 64
+const PROMPT = Int32Array.from({ length: 16 }, (_, i) => 1 + 7919 * (i + 1) % 40000)
+
+const weights = rows !== "decode" || given === "stored"
+  ? "stored"
+  : given === "f32"
+  ? given
+  : (await import("../../../kernels/encodings/q4_1.ts")).Q4_1
+
+const numberOf = (ids: Iterable<number>) => [...ids].reduce((sum, id, at) => sum + id * (at % 7 + 1), 0)
+
 const program = Effect.gen(function* () {
-  const model = yield* Model.load(directory, { task: Task.causalLM() })
+  const model = yield* Model.load(directory, { task: Task.causalLM(), weights, frozen: rows === "decode" })
+  if (rows === "decode") {
+    const engine = yield* Model.engine(model)
+    const decode = async () => {
+      engine.insert(PROMPT, { maxNewTokens: TOKENS })
+      const made: Array<number> = []
+      const next = async () => made.push(...Array.from((await engine.next()).values(), ({ token }) => token))
+      await next()
+      const start = performance.now()
+      while (made.length < TOKENS) await next()
+      return { loss: numberOf(made), milliseconds: performance.now() - start }
+    }
+    return yield* Effect.promise(() => serve(decode))
+  }
   let steps = 0
   const texts = () =>
     rows === "1"
@@ -32,7 +60,7 @@ const program = Effect.gen(function* () {
       : Model.generate(model, Array.from({ length: parseInt(rows) }, (_, i) => prompt(i)), { maxNewTokens: 64 })
   const step = Effect.map(
     Effect.suspend(texts),
-    (made) => made.flatMap((ids) => [...ids]).reduce((sum, id, at) => sum + id * (at % 7 + 1), 0),
+    (made) => numberOf(made.flatMap((ids) => [...ids])),
   )
   yield* Effect.promise(() => serve(() => Effect.runPromise(step)))
 })

@@ -1,5 +1,5 @@
 /**
- * `lora_step.ts directory [profile] [--threads N] [--weights bf16] [--private]`: the LoRA step on Espalier, its wasm
+ * `lora_step.ts directory [profile] [--threads N] [--weights bf16|Q4_1|NF4] [--private]`: the LoRA step on Espalier, its wasm
  * backend, on the model, adapter and batch that peers/peft_step.py made. A profile of the steps after the eighth goes to the
  * file `profile`. Answers `account` with an {@link Account}.
  * @module
@@ -14,7 +14,7 @@ import { layer as pluginsLayer } from "../../../core/contracts/plugins.ts"
 import { layer as familiesLayer } from "../../../core/model/load/families.ts"
 import { load } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
-import { bytesFor } from "../../../kernels/encoding.ts"
+import { bytesFor, type Encoding } from "../../../kernels/encoding.ts"
 import { encodingOf } from "../../../kernels/encodings.ts"
 import { sizeOf } from "../../../core/tensor/shape.ts"
 import { makeSession } from "../../../core/training/session.ts"
@@ -64,16 +64,20 @@ const family = classifies
   : (await import("../../../plugins/llama/mod.ts")).layer
 const task = classifies ? Task.classification(["LABEL_0", "LABEL_1"]) : Task.causalLM()
 
+/** Encodings in blocks, by name. */
+const packed: Readonly<Record<string, () => Promise<Encoding>>> = {
+  Q4_1: async () => (await import("../../../kernels/encodings/q4_1.ts")).Q4_1,
+  NF4: async () => (await import("../../../kernels/encodings/nf4.ts")).nf4(),
+}
+const weights = await packed[options.weights]?.() ?? options.weights as "stored" | "f32" | "bf16" | "f16"
+
 const resident = () => Deno.memoryUsage().rss
 const bytes = (slots: ReadonlyArray<Slot>) =>
   slots.reduce((sum, { shape, storage }) => sum + bytesFor(encodingOf(storage), sizeOf(shape)), 0)
 
 const program = Effect.gen(function* () {
   const before = resident()
-  const model = yield* load(`${directory}/model`, {
-    task,
-    weights: options.weights as "stored" | "f32" | "bf16" | "f16",
-  })
+  const model = yield* load(`${directory}/model`, { task, weights })
   const loaded = resident()
   const session = yield* Effect.promise(() => makeSession(model, { maxGradNorm: 0, seed: 0, examplesPerStep: rows }))
   const state = session.slots.filter(({ name }) => !name.startsWith("parameter/"))

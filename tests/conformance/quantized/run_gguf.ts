@@ -1,117 +1,98 @@
 /**
- * SmolLM2's GGUF files beside transformers (perplexity, greedy text) and llama.cpp (token ids): part of `deno task conformance`,
- * under the name `gguf`, where {@link FLAG} asks for llama.cpp. Its texts are messages of the SMS Spam Collection; with the path
- * of WikiText-2's validation split, which may not be shipped, in {@link TEXTS}, the first 200 lines of that.
+ * SmolLM2 as a GGUF file in several quantizations: token ids beside llama.cpp, perplexity and greedy texts beside transformers,
+ * which computes with the dequantized weights. Part of `deno task conformance`, under the name `gguf`, where llama.cpp was
+ * asked for (see llama_cpp.ts).
  * @module
  */
-import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
-import * as Effect from "effect/Effect"
-import { Tokenizer } from "../../../mod.ts"
-import { execute, pythonEnvironment, scripts, workspace } from "../environment.ts"
+import { execute, scripts, workspace } from "../environment.ts"
 import { type GgufAnswers, ggufAnswers } from "./gguf_answer.ts"
-import { FLAG, type LlamaCpp, llamaCpp } from "./llama_cpp.ts"
+import { FLAG, llamaCpp } from "./llama_cpp.ts"
 
-/** The variable of the environment with the path of a text file. */
-export const TEXTS = "ESPALIER_WIKITEXT"
+const messages = new URL("../../../examples/data/sms_spam.tsv", import.meta.url)
+const questions = {
+  texts: Deno.readTextFileSync(messages).split("\n").slice(1, 41).map((line) => line.slice(line.indexOf("\t") + 1)),
+  prompts: [
+    "The capital of France is",
+    "Once upon a time there was a pear tree",
+    "def fibonacci(n):",
+    "Question: What is 12 + 30?\nAnswer:",
+    "<|im_start|>user\nName three fruits.<|im_end|>\n<|im_start|>assistant\n",
+  ],
+  newTokens: 50,
+}
 
-const NEW_TOKENS = 50
-const PROMPTS = [
-  "The capital of France is",
-  "Once upon a time there was a pear tree",
-  "def fibonacci(n):",
-  "Question: What is 12 + 30?\nAnswer:",
-  "<|im_start|>user\nName three fruits.<|im_end|>\n<|im_start|>assistant\n",
-]
+/** Difference of perplexities that counts as none. */
+const TOLERANCE = 2e-4
 
-/** What transformers_gguf.py answers. */
-interface Theirs {
+/** What transformers answers. */
+interface Expected {
   readonly perplexity: number
   readonly greedy: ReadonlyArray<ReadonlyArray<number>>
 }
 
-const linesOf = (path: string) => Deno.readTextFileSync(path).split("\n")
-const sms = decodeURIComponent(new URL("../../../examples/data/sms_spam.tsv", import.meta.url).pathname)
-const percent = (share: number) => `${(100 * share).toPrecision(2)} %`
+/** Lists of token ids as plain ones. */
+const plain = (lists: ReadonlyArray<ArrayLike<number>>) => lists.map((ids) => Array.from(ids))
 
-/** Writes what a script is asked, runs it, reads its answer. */
-const asked = async <A>(question: unknown, run: (given: string, answer: string) => Promise<unknown>): Promise<A> => {
-  const [given, answer] = [`${workspace}/gguf-given.json`, `${workspace}/gguf-answer.json`]
-  await Deno.writeTextFile(given, JSON.stringify(question))
-  await run(given, answer)
+/** What transformers answers to the same ids. */
+export async function expected(python: string, file: string, { ids }: GgufAnswers): Promise<Expected> {
+  const [given, answer] = [`${workspace}/gguf_given.json`, `${workspace}/gguf_answer.json`]
+  const { newTokens } = questions
+  const asked = { texts: plain(ids.texts), prompts: plain(ids.prompts), newTokens, endTokens: [], threads: 2 }
+  await Deno.writeTextFile(given, JSON.stringify(asked))
+  await execute(python, ["-W", "ignore", `${scripts}quantized/transformers_gguf.py`, file, given, answer], "piped")
   return JSON.parse(await Deno.readTextFile(answer))
 }
 
-const plain = (lists: ReadonlyArray<Int32Array>) => lists.map((ids) => [...ids])
-
-/** Transformers' answers to the questions that were answered here, on the same ids. */
-const theirsOf = async (file: string, { ids }: GgufAnswers): Promise<Theirs> => {
-  const python = await pythonEnvironment()
-  const question = { texts: plain(ids.texts), prompts: plain(ids.prompts), newTokens: NEW_TOKENS, endTokens: [] }
-  const script = `${scripts}quantized/transformers_gguf.py`
-  return await asked(
-    question,
-    (given, answer) => execute(python, ["-W", "ignore", script, file, given, answer], "piped"),
-  )
-}
-
-const compareFile = async (file: string, texts: ReadonlyArray<string>) => {
-  const ours = await ggufAnswers(file, { texts, prompts: PROMPTS, newTokens: NEW_TOKENS })
-  const theirs = await theirsOf(file, ours)
-  const off = Math.abs(ours.perplexity / theirs.perplexity - 1)
-  const others = ours.greedy.filter((ids, i) => `${[...ids]}` !== `${theirs.greedy[i]}`)
-  return {
-    told: `${ours.encodings.join(", ")}; loaded in ${ours.loading.toFixed(1)} s; perplexity ${
-      ours.perplexity.toFixed(4)
-    }, transformers ${theirs.perplexity.toFixed(4)}`,
-    found: [
-      ...off <= 2e-4 ? [] : [`the perplexity is off by ${percent(off)}`],
-      ...others.length === 0 ? [] : [`${others.length} of ${PROMPTS.length} greedy texts differ`],
-    ],
-  }
-}
-
-/** Lines that llama.cpp cuts otherwise. */
-const compareIds = async ({ model, run }: LlamaCpp, lines: ReadonlyArray<string>) => {
-  const tokenizer = await Effect.runPromise(Effect.provide(Tokenizer.loadTokenizer(model), NodeFileSystem.layer))
-  const theirs = await asked<ReadonlyArray<ReadonlyArray<number>>>(
-    lines,
-    (given, answer) => run("tokenize", model, given, answer),
-  )
-  // llama.cpp was told to read markers as text.
-  const wrong = lines.filter((line, i) => `${[...tokenizer.encode(line)]}` !== `${theirs[i]}`)
-  return {
-    told: `${lines.length} lines`,
-    found: wrong.length === 0 ? [] : [`${wrong.length} lines, the first is ${JSON.stringify(wrong[0])}`],
-  }
+/** Where answers are not as they should be. */
+export function differences({ perplexity, greedy }: GgufAnswers, want: Expected): Array<string> {
+  const off = perplexity / want.perplexity - 1
+  return [
+    ...Math.abs(off) <= TOLERANCE ? [] : [`perplexity ${perplexity}, theirs ${want.perplexity}: off by ${off}`],
+    ...want.greedy.flatMap((ids, i) => {
+      const ours = Array.from(greedy[i])
+      return `${ours}` === `${ids}` ? [] : [`prompt ${i} goes on with ${ours}, theirs with ${ids}`]
+    }),
+  ]
 }
 
 /** Compares all files and prints a line for each; numbers of passed and failed ones. */
 export async function runGguf(): Promise<{ readonly passed: number; readonly failed: number }> {
-  const judge = await llamaCpp()
-  if (judge === undefined) {
-    console.log(`gguf: left out; ${FLAG}=1 builds llama.cpp for it, which takes minutes once`)
+  const tools = await llamaCpp()
+  if (tools === undefined) {
+    console.log(`gguf: NOT RUN: set ${FLAG} to build llama.cpp and fetch the model`)
     return { passed: 0, failed: 0 }
   }
-  const path = Deno.env.get(TEXTS)
-  const lines = linesOf(path ?? sms)
-  // A text of one token predicts nothing.
-  const texts = path === undefined ? lines.slice(1, 41) : lines.slice(0, 200).filter((line) => line.trim() !== "")
-  const files: ReadonlyArray<readonly [string, () => Promise<string>]> = [
-    ["Q4_1", () => Promise.resolve(judge.model)],
-    ...(["Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M"] as const).map((type) => [type, () => judge.quantized(type)] as const),
-  ]
-  const works: ReadonlyArray<readonly [string, () => ReturnType<typeof compareFile>]> = [
-    ["token ids as llama.cpp's", () => compareIds(judge, lines)],
-    ...files.map(([type, file]) => [`SmolLM2 in ${type}`, async () => compareFile(await file(), texts)] as const),
-  ]
-  let failed = 0
-  for (const [name, work] of works) {
-    const { told, found } = await work()
-    console.log(`${found.length === 0 ? "ok    " : "FAILED"} ${name}: ${told}`)
-    for (const line of found) console.log(`         ${line}`)
-    if (found.length > 0) failed++
+  const { python, model, judge, quantized } = tools
+  const results: Array<readonly [string, ReadonlyArray<string>]> = []
+  let before: Expected | undefined
+  for (const type of ["Q4_1", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M"] as const) {
+    const file = type === "Q4_1" ? model : await quantized(type)
+    const answers = await ggufAnswers(file, questions)
+    const want = await expected(python, file, answers)
+    results.push([`SmolLM2 in ${type}, kept in ${answers.encodings.join(", ")}`, differences(answers, want)])
+    if (before === undefined) results.push(["ids as llama.cpp's", await idsDiffer(model, answers, judge)])
+    else if (differences(answers, before).length === 0) results.push([`a control: ${type} as another type`, ["agrees"]])
+    before = want
   }
-  return { passed: works.length - failed, failed }
+  for (const [name, found] of results) {
+    console.log(`${found.length === 0 ? "ok    " : "FAILED"} ${name}`)
+    for (const line of found) console.log(`         ${line.slice(0, 300)}`)
+  }
+  const failed = results.filter(([, found]) => found.length > 0).length
+  return { passed: results.length - failed, failed }
+}
+
+/** Texts that llama.cpp cuts into other tokens. */
+async function idsDiffer(
+  model: string,
+  { ids }: GgufAnswers,
+  judge: (...words: ReadonlyArray<string>) => Promise<void>,
+): Promise<Array<string>> {
+  const [given, answer] = [`${workspace}/gguf_texts.json`, `${workspace}/gguf_ids.json`]
+  await Deno.writeTextFile(given, JSON.stringify(questions.texts))
+  await judge("tokenize", model, given, answer)
+  const theirs: ReadonlyArray<ReadonlyArray<number>> = JSON.parse(await Deno.readTextFile(answer))
+  return plain(ids.texts).flatMap((ours, i) => `${ours}` === `${theirs[i]}` ? [] : [`text ${i}: ${ours}; ${theirs[i]}`])
 }
 
 if (import.meta.main) {

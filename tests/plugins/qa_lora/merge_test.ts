@@ -68,7 +68,8 @@ for (const pooling of ["sum", "mean", "peft"] as const) {
         assert(apart(yield* computedLogits(model.view({ only: [] })), before) > 1e-2)
         const merged = yield* merge(model)
         const off = apart(yield* computedLogits(merged), before)
-        assert(off <= 1e-6, `${off}`)
+        // Both round their sums of 2 layers in f32; the offsets themselves are compared below.
+        assert(off <= 2e-6, `${off}`)
         const quantized = model.parameters.filter(isQuantized)
         assertEquals(quantized.length, 14)
         for (const { key, module, shape: [rows, columns] } of quantized) {
@@ -145,7 +146,7 @@ Deno.test("groups of several blocks, two adapters, and LoRA beside it", () =>
         const near = (other: Model) =>
           Effect.map(
             computedLogits(other),
-            (logits) => assert(apart(logits, before) <= 1e-6, `${apart(logits, before)}`),
+            (logits) => assert(apart(logits, before) <= 2e-6, `${apart(logits, before)}`),
           )
         yield* near(yield* merge(model, ["qa-lora"]))
         yield* near(yield* merge(model, undefined, { float: true }))

@@ -26,6 +26,7 @@ import { compareBuffers, STALE_BUFFERS } from "./stale_buffers.ts"
 import { headOfAnotherSize, isLabelled, type Labelled, taskOfHead } from "./stored_head.ts"
 import { unwrapNames } from "../../stored_names.ts"
 
+export { encodedNotes, storedBlocks } from "./blocks.ts"
 export { writeFromFiles } from "./write_from_files.ts"
 
 /** Weights under a model's names, and what they say of the model. */

@@ -17,7 +17,8 @@ import { load, type LoadError } from "../../load/load.ts"
 import type { Model } from "../../model.ts"
 import { type EncodedPrompts, encodePrompts } from "./check_prompts.ts"
 import { ExportError } from "./export_error.ts"
-import { type Answers, answersOf, compareAnswers, judge, type SelfCheck, type Tolerance } from "./self_check.ts"
+import type { SelfCheck, Tolerance } from "./check_figures.ts"
+import { type Answers, answersOf, compareAnswers, judge } from "./self_check.ts"
 
 /** How what was written is checked. */
 export interface CheckOptions {

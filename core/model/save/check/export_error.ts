@@ -1,5 +1,5 @@
 import * as Data from "effect/Data"
-import type { SelfCheck } from "./self_check.ts"
+import type { SelfCheck } from "./check_figures.ts"
 
 /** What an {@link ExportError} holds. */
 export interface ExportErrorFields {

@@ -56,43 +56,36 @@ export const fewRows = (
     () =>
       module.func(title, params, [], (f, a, aStride, b, bStride, columns, output, outputStride, more) => {
         const numbers = hoistedNumbers(f)
-        const [row, column, pairs] = [f.local("i32"), f.local("i32"), f.local("i32")]
+        const [row, column, half, secondB, secondOutput] = Array.from({ length: 5 }, () => f.local("i32"))
         const loaded = Array.from({ length: rows }, () => loadRow(f, groups, blocks * groups.count, row))
         const wide = target.wide && !groups.narrow
-        const together = rows <= (wide ? PAIRED.wide : PAIRED.narrow) ? 2 : 1
-        const next = f.local("i32")
-        const sumsOf = () => loaded.map(() => [f.local("v128"), f.local("v128")] as const)
-        const pass = (places: ReadonlyArray<number>): Code => {
-          const sums = places.map(sumsOf)
-          const own = {
-            f,
-            target,
-            memory,
-            numbers,
-            groups,
-            rows: loaded.map(({ pairs }) => pairs),
-            columns: places,
-            sums,
-          }
+        const paired = rows <= (wide ? PAIRED.wide : PAIRED.narrow)
+        const shared = { f, target, memory, numbers, groups, rows: loaded.map(({ pairs }) => pairs) }
+        const pass = (places: ReadonlyArray<readonly [b: number, output: number]>): Code => {
+          const sums = places.map(() => loaded.map(() => [f.local("v128"), f.local("v128")] as const))
+          const own = { ...shared, columns: places.map(([b]) => b), sums }
           return [
-            places.slice(1).map((place) => set(place, i32.add(get(b), get(bStride)))),
             sums.flat(2).map((sum) => set(sum, f32x4.const(0))),
             Array.from({ length: Math.ceil(blocks * groups.count / 2) }, (_, p) => pairOfGroups(own, p)),
-            sums.map((own) => [storeSums(f, groups, own, output, outputStride, more), increase(output, 4)]),
-            increase(
-              b,
-              i32.sub(i32.mul(get(bStride), i32.const(places.length)), i32.const(blocks * groups.blockBytes)),
-            ),
+            places.map(([b, output], c) => [
+              storeSums(f, groups, sums[c], output, outputStride, more),
+              increase(output, 4),
+              increase(b, i32.sub(get(bStride), i32.const(blocks * groups.blockBytes))),
+            ]),
           ]
         }
-        const passes = [
-          together === 1 ? [] : forRange(column, i32.const(0), get(pairs), 2, pass([b, next])),
-          forRange(column, get(pairs), get(columns), 1, pass([b])),
+        // Two streams of columns, each as long as it can be: the machine prefetches those.
+        const inPairs = [
+          set(half, i32.shrU(get(columns), i32.const(1))),
+          set(secondB, i32.add(get(b), i32.mul(get(half), get(bStride)))),
+          set(secondOutput, i32.add(get(output), i32.mul(get(half), i32.const(4)))),
+          forRange(column, i32.const(0), get(half), 1, pass([[b, output], [secondB, secondOutput]])),
+          when(i32.and(get(columns), i32.const(1)), pass([[secondB, secondOutput]])),
         ]
+        const passes = paired ? inPairs : forRange(column, i32.const(0), get(columns), 1, pass([[b, output]]))
         return [
           set(row, get(a)),
           loaded.map(({ load }) => [load, increase(row, get(aStride))]),
-          together === 1 ? [] : set(pairs, i32.and(get(columns), i32.const(-2))),
           numbers.set(),
           passes,
         ]

@@ -17,8 +17,9 @@ export interface Four {
 
 /** Where a group lies. */
 export interface GroupPlace {
-  /** Byte address of a block, a local, and bytes from there to the group's own block. */
+  /** Byte address of a block, a local. */
   readonly block: Code
+  /** Bytes from there to the group's own block. */
   readonly bytes: number
   /** Number of the group within its own block. */
   readonly group: number

@@ -9,15 +9,19 @@ import { ShapeError } from "../../../../core/tensor/shape_error.ts"
 import type { Tensor } from "../../../../core/tensor/tensor.ts"
 import type { StoredAs } from "../../../../kernels/contract.ts"
 import type { BlockEncoding } from "../../../../kernels/encoding.ts"
+import { encodingOf } from "../../../../kernels/encodings.ts"
 import { nf4 } from "../../../../kernels/encodings/nf4.ts"
 import { Q4_1 } from "../../../../kernels/encodings/q4_1.ts"
+import { Q4_K } from "../../../../kernels/encodings/q4_k.ts"
+import { Q5_0 } from "../../../../kernels/encodings/q5_0.ts"
+import { Q6_K } from "../../../../kernels/encodings/q6_k.ts"
 import { noise } from "../../../kernels/compare.ts"
 import { importPage } from "../../../support/page.ts"
 import { withBackend } from "./with_backend.ts"
 
 const { q8 } = await importPage<{ readonly q8: BlockEncoding }>("docs/add_a_encoding.md")
 
-const [ROWS, WIDTH] = [70, 64]
+const [ROWS, WIDTH] = [70, 256]
 /** One matrix a memory, none in the first. */
 const APART = [0, 4 * ROWS * WIDTH] as const
 
@@ -46,17 +50,34 @@ const graphs: Record<string, (v: Tensor, w: Tensor) => Tensor> = {
   },
 }
 
+/** Encodings that have no encoder, and where a block has numbers in half precision. */
+const HALVES = new Map<StoredAs, ReadonlyArray<number>>([[Q5_0, [0]], [Q4_K, [0, 2]], [Q6_K, [208]]])
+
+/** Numbers, or random blocks with scales that are not large. */
+const dataFor = (storage: StoredAs, seed: number): Float32Array | Uint8Array => {
+  const halves = HALVES.get(storage)
+  const numbers = noise(ROWS * WIDTH, seed)
+  if (halves === undefined) return numbers
+  const { block, blockBytes } = storage as BlockEncoding
+  const bytes = Uint8Array.from(numbers.subarray(0, ROWS * WIDTH / block * blockBytes), (x) => 128 * x + 128)
+  for (let at = 0; at < bytes.length; at += blockBytes) {
+    for (const half of halves) bytes.set([0x33, half === 0 ? 0x2c : 0xa8], at + half)
+  }
+  return bytes
+}
+
 /** The results of all graphs over two frozen matrices, and what is read back of those. */
 const results = (options: WasmOptions, storage: StoredAs): Promise<Record<string, Float32Array | Int32Array>> =>
   withBackend(options, async (backend) => {
     const slots = [1, 2].map((seed) => {
       const slot = backend.allocate(`w${seed}`, [ROWS, WIDTH], "f32", storage, { readOnly: true })
-      return { slot, data: noise(ROWS * WIDTH, seed) }
+      return { slot, data: dataFor(storage, seed) }
     })
     for (const { slot, data } of slots) {
       // In pieces, and the second first.
-      await backend.write(slot, data.subarray(32 * WIDTH), 32 * WIDTH)
-      await backend.write(slot, data.subarray(0, 32 * WIDTH))
+      const half = data.length / 2
+      await backend.write(slot, data.subarray(half), ROWS / 2 * WIDTH)
+      await backend.write(slot, data.subarray(0, half))
     }
     const [v, w] = slots.map(({ slot }) => ops.slot(slot))
     const outputs = Object.fromEntries(Object.entries(graphs).map(([name, graph]) => [name, graph(v, w)]))
@@ -68,27 +89,33 @@ const results = (options: WasmOptions, storage: StoredAs): Promise<Record<string
 const same = (a: Float32Array | Int32Array, b: Float32Array | Int32Array): boolean =>
   a.length === b.length && a.every((value, i) => Object.is(value, b[i]))
 
-for (const storage of ["f32", "bf16", q8, Q4_1, nf4()] as const) {
-  const name = typeof storage === "string" ? storage : storage.name
+const WIDE: WasmOptions = { threads: 2, wideVectors: true }
+/** Whose products have bits of their own. */
+const PLAIN: WasmOptions = { threads: 2, relaxedSimd: false }
+
+for (const storage of ["f32", "bf16", q8, Q4_1, nf4(), ...HALVES.keys()]) {
+  const { name } = encodingOf(storage)
   Deno.test(`wasm: frozen weights in ${name} give the same bits in further memories as in the first`, async () => {
     const computed = await results({ threads: 1 }, storage)
     for (
-      const options of [{ threads: 1 }, { threads: 3 }, { sharedMemory: false }, { threads: 2, relaxedSimd: false }]
+      const options of [{ threads: 1 }, { threads: 3 }, { sharedMemory: false }, WIDE, PLAIN]
     ) {
-      const want = options.relaxedSimd === false ? await results(options, storage) : computed
+      const want = options === PLAIN ? await results(options, storage) : computed
       const further = await results({ ...options, frozenBytes: APART }, storage)
       for (const graph in want) assert(same(further[graph], want[graph]), `${graph}, ${JSON.stringify(options)}`)
     }
   })
 }
 
+/** Columns so few that two matrices have room in a page. */
+const NARROW = 64
 const matrix = (backend: BackendService, name: string, rows = ROWS) =>
-  backend.allocate(name, [rows, WIDTH], "f32", "f32", { readOnly: true })
+  backend.allocate(name, [rows, NARROW], "f32", "f32", { readOnly: true })
 
 Deno.test("wasm: a further memory is made for what is frozen and has no room in the first, and is used again", () =>
-  withBackend({ threads: 2, frozenBytes: [4 * ROWS * WIDTH, 8 * ROWS * WIDTH] }, async (backend) => {
+  withBackend({ threads: 2, frozenBytes: [4 * ROWS * NARROW, 8 * ROWS * NARROW] }, async (backend) => {
     const pages = () => backend.memory().totalBytes / 65536
-    backend.allocate("trained", [ROWS, WIDTH])
+    backend.allocate("trained", [ROWS, NARROW])
     matrix(backend, "first")
     const before = pages()
     const second = matrix(backend, "second")
@@ -97,13 +124,13 @@ Deno.test("wasm: a further memory is made for what is frozen and has no room in 
     assertEquals(pages(), before + 1)
     const third = matrix(backend, "third")
     assertEquals(pages(), before + 2)
-    await backend.write(second, noise(ROWS * WIDTH, 7))
-    await backend.write(third, noise(ROWS * WIDTH, 8))
+    await backend.write(second, noise(ROWS * NARROW, 7))
+    await backend.write(third, noise(ROWS * NARROW, 8))
     backend.free(second)
     const again = matrix(backend, "in place of the second")
     assertEquals(pages(), before + 2)
-    assertEquals(await backend.read(again), new Float32Array(ROWS * WIDTH))
-    assertEquals(await backend.read(third), noise(ROWS * WIDTH, 8))
+    assertEquals(await backend.read(again), new Float32Array(ROWS * NARROW))
+    assertEquals(await backend.read(third), noise(ROWS * NARROW, 8))
   }))
 
 Deno.test("wasm: what a model needs is told before memory is taken", async () => {
@@ -134,15 +161,15 @@ Deno.test("wasm: what a model needs is told before memory is taken", async () =>
 Deno.test("wasm: without further memories the first takes all that it can", () =>
   withBackend({ threads: 1, severalMemories: false, frozenBytes: [0, 0] }, async (backend) => {
     const slot = matrix(backend, "weights")
-    await backend.write(slot, noise(ROWS * WIDTH))
-    assertEquals(await backend.read(slot), noise(ROWS * WIDTH))
+    await backend.write(slot, noise(ROWS * NARROW))
+    assertEquals(await backend.read(slot), noise(ROWS * NARROW))
     assertThrows(() => matrix(backend, "too large", 2 ** 24), BackendError, 'No room for slot "too large"')
   }))
 
 Deno.test("wasm: what is read-only is refused where a program writes it", () =>
   withBackend({ threads: 1 }, (backend) => {
     const slot = matrix(backend, "weights")
-    const updates = [[slot, ops.full(0, [ROWS, WIDTH])] as const]
+    const updates = [[slot, ops.full(0, [ROWS, NARROW])] as const]
     assertThrows(() => build({ name: "step", outputs: {}, updates }), ShapeError, "Slot weights is read-only")
     return Promise.resolve()
   }))

@@ -113,6 +113,6 @@ export { PluginError, type PluginErrorFields } from "./core/contracts/plugin_err
 export { RunFolderError, type RunFolderErrorFields } from "./core/training/run_folder/run_folder_error.ts"
 export { SafetensorsError, type SafetensorsErrorFields } from "./core/formats/safetensors/safetensors_error.ts"
 export { ShapeError, type ShapeErrorFields } from "./core/tensor/shape_error.ts"
-export { SoupError, type SoupErrorFields } from "./core/weights/soup_error.ts"
+export { SoupError, type SoupErrorFields } from "./core/weights/average/soup_error.ts"
 export { StorageError, type StorageErrorFields } from "./core/formats/files/storage_error.ts"
 export { TrainingError, type TrainingErrorFields } from "./core/training/training_error.ts"

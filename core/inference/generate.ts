@@ -8,13 +8,12 @@ import { BackendError } from "../backend/backend_error.ts"
 import { PluginError } from "../contracts/plugin_error.ts"
 import { attempt, type DataError } from "../data/data_error.ts"
 import type { Tokenizer } from "../data/tokenizer/tokenizer.ts"
-import { TOKENIZER } from "../data/tokenizer/tokenizer_field.ts"
 import { chooseByRow } from "../model/sites/choose_by_row.ts"
 import type { Model } from "../model/model.ts"
 import { ModelError } from "../model/model_error.ts"
 import { OBJECT, wrongArgument } from "../options/argument.ts"
 import type { Engine, RowOptions } from "./engine.ts"
-import { tokenizerOf } from "./tokenizer_of.ts"
+import { TOKENIZER, tokenizerOf } from "./tokenizer_option.ts"
 
 /** Options of {@link generate}. */
 export interface GenerateOptions extends Omit<RowOptions, "plugin" | "stream" | "logProbabilities" | "onToken"> {

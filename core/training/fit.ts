@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type { Contribution } from "../contracts/contribution.ts"
-import { tokenizerOf } from "../inference/tokenizer_of.ts"
+import { tokenizerOf } from "../inference/tokenizer_option.ts"
 import type { Model } from "../model/model.ts"
 import { OBJECT, wrongArgument } from "../options/argument.ts"
 import { attempt, attemptPromise } from "./loop/attempt.ts"

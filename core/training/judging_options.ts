@@ -3,7 +3,7 @@
  * @module
  */
 import type { Tokenizer } from "../data/tokenizer/tokenizer.ts"
-import { TOKENIZER } from "../data/tokenizer/tokenizer_field.ts"
+import { TOKENIZER } from "../inference/tokenizer_option.ts"
 import { OBJECT, TEXTS, wrongArgument } from "../options/argument.ts"
 import { faultsOf, withDefaults } from "../options/check.ts"
 import type { Field, OptionTable, Resolved } from "../options/field.ts"

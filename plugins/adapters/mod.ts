@@ -61,8 +61,8 @@ export {
   type StackSetup,
 } from "./composition.ts"
 export type { AdapterConfigName, AdapterOptions, ResolvedAdapter } from "./options.ts"
-export { SoupError, type SoupErrorFields } from "../../core/weights/soup_error.ts"
-export type { AveragedTensor, SoupReport } from "../../core/weights/average_tensors.ts"
+export { SoupError, type SoupErrorFields } from "../../core/weights/average/soup_error.ts"
+export type { AveragedTensor, SoupReport } from "../../core/weights/average/average_tensors.ts"
 export type { ResolvedMember } from "./sites.ts"
 export { soup, type SoupOptions } from "./soup.ts"
 

@@ -13,8 +13,8 @@ import {
   partsOf,
   reportOf,
   type SoupReport,
-} from "../../core/weights/average_tensors.ts"
-import { SoupError } from "../../core/weights/soup_error.ts"
+} from "../../core/weights/average/average_tensors.ts"
+import { SoupError } from "../../core/weights/average/soup_error.ts"
 import type { AdapterHubError } from "./adapter_hub_error.ts"
 import { decodeAdapterConfig, FILES } from "./hub_config.ts"
 

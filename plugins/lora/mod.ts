@@ -36,10 +36,10 @@ import { type CheckpointOptions, type Model, saveMerged } from "../../core/model
 import type { Families } from "../../core/model/load/families.ts"
 import type { GgufAdapterError, GgufAdapterOptions } from "./files/gguf_adapter.ts"
 import { contributionOf } from "./contribution.ts"
-import { type LoraOptions, type Origin, type ResolvedOptions, resolveOptions } from "./options.ts"
+import { type LoraOptions, type LoraVariant, type Origin, type ResolvedOptions, resolveOptions } from "./options.ts"
 
 import type { Saved } from "./saved.ts"
-import type { LoraVariant, VariantFields } from "./variant.ts"
+import type { VariantFields } from "./variant.ts"
 
 export type { Plugins, PluginsService } from "../../core/contracts/plugins.ts"
 export type { FloatDType } from "../../core/formats/safetensors/safetensors.ts"
@@ -56,9 +56,16 @@ export type { AdapterSource } from "./combine/combine_sources.ts"
 export { A, B, narrowProduct } from "./low_rank.ts"
 export { type Named, rankAndScale, type RankOptions, targetRule } from "./targets.ts"
 export type { Saved, SeenBase } from "./saved.ts"
-export type { LoraVariant, VariantFields } from "./variant.ts"
+export type { VariantFields, VariantOf } from "./variant.ts"
 export type { GroupPooling, LoftqBase } from "../peft_format/mod.ts"
-export type { LoraInitialization, LoraOptions, OptionWithoutDefault, Origin, ResolvedOptions } from "./options.ts"
+export type {
+  LoraInitialization,
+  LoraOptions,
+  LoraVariant,
+  OptionWithoutDefault,
+  Origin,
+  ResolvedOptions,
+} from "./options.ts"
 
 /** The adapters of a program. `model.view` switches them on and off, `Model.merge` merges them, by their ids. */
 export interface LoraService {

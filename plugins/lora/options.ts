@@ -2,7 +2,7 @@ import { readPattern } from "../../core/model/sites/selector.ts"
 import * as field from "../../core/options/fields.ts"
 import { demandOf, methodName, methodOptions } from "../../core/options/method_options.ts"
 import type { OptionTable, Resolved } from "../../core/options/field.ts"
-import type { LoraVariant } from "./variant.ts"
+import type { VariantOf } from "./variant.ts"
 import type { PeftTaskType } from "../peft_names/mod.ts"
 
 /** Options of LoRA, with PEFT's meaning and defaults. */
@@ -90,6 +90,9 @@ export interface ResolvedOptions
   /** What stands in the place of LoRA's update at Linear modules. */
   readonly variant?: LoraVariant
 }
+
+/** Another method with LoRA's options, its rules for modules, and its files. */
+export type LoraVariant = VariantOf<ResolvedOptions>
 
 /** What the files of an adapter say beside its options. */
 export interface Origin {

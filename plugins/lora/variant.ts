@@ -1,17 +1,16 @@
 import type { ModuleInfo } from "../../core/contracts/module_info.ts"
 import type { SitePlan } from "../../core/contracts/site.ts"
 import type { GroupPooling, LoftqBase } from "../peft_format/mod.ts"
-import type { ResolvedOptions } from "./options.ts"
 
-/** Another method with LoRA's options, its rules for modules, and its files. */
-export interface LoraVariant {
+/** Another method with LoRA's options, its rules for modules, and its files. `Options`: LoRA's, resolved. */
+export interface VariantOf<Options> {
   /** First part of the ids of its plugins. */
   readonly method: string
   /**
    * What it does at a Linear module in the place of LoRA's update; its parameters have LoRA's names. Throws PluginError on a
    * module that does not fit. Default: LoRA's update, also at Embedding modules.
    */
-  readonly plan?: (options: ResolvedOptions, module: ModuleInfo) => SitePlan
+  readonly plan?: (options: Options, module: ModuleInfo) => SitePlan
   /** Settings of a run beside LoRA's. */
   readonly settings: object
   /** Its own fields of `adapter_config.json`, asked for when files are read and written. */

@@ -102,7 +102,7 @@ const first = (base: string, adapter: string, data: ByTask, seed: number) =>
 const second = (name: string, base: string, adapter: string, data: ByTask, seed: number) =>
   provided(
     Effect.gen(function* () {
-      const { method, replays } = methods[name]
+      const { replays } = methods[name]
       const model = yield* open(base, data, seed)
       yield* Model.loadAdapters(model, adapter)
       const before = yield* scoreOf(model, "SMS", data.SMS.test)

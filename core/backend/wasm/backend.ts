@@ -7,7 +7,7 @@
 import type * as Layer from "effect/Layer"
 import type { Backend } from "../backend.ts"
 import { BackendError } from "../backend_error.ts"
-import { makeSlotTable } from "../slot_table.ts"
+import { makeSlotTable } from "../slots/slot_table.ts"
 import { resource, type Started } from "../resource.ts"
 import { BARRIER_BYTES } from "./threads/barrier.ts"
 import { hasRelaxedSimd, hasSeveralMemories, logicalProcessors, makeSharedMemory } from "./features.ts"
@@ -19,7 +19,7 @@ import { MAXIMUM_PAGES } from "./lower.ts"
 import { makeMemories } from "./memories.ts"
 import { makeQueue } from "./threads/queue.ts"
 import { slotMemory } from "./slot_memory.ts"
-import { roomCheck } from "../slots.ts"
+import { roomCheck } from "../slots/slots.ts"
 import { startWorkers } from "./threads/workers.ts"
 
 /** Options of the engine; defaults are detected. */

@@ -5,7 +5,7 @@
  * @module
  */
 import { BackendError, mebibytes } from "../backend_error.ts"
-import type { Room } from "../room_problem.ts"
+import type { Room } from "../slots/room_problem.ts"
 import type { Access } from "./access.ts"
 import type { Block } from "./allocator.ts"
 import { LIMIT, makeMemory, type Memory } from "./memory.ts"

@@ -1,7 +1,7 @@
 import { bytesFor } from "../../../kernels/encoding.ts"
 import { F32 } from "../../../kernels/encodings.ts"
-import type { SlotMemory } from "../slot_table.ts"
-import { decoded } from "../slots.ts"
+import type { SlotMemory } from "../slots/slot_table.ts"
+import { decoded } from "../slots/slots.ts"
 import type { EngineMemory, Place } from "./memories.ts"
 
 /** Slots as places in the engine's memories. */

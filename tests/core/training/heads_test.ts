@@ -185,7 +185,7 @@ Deno.test("a task whose rows are only retained keeps its head, whatever the weig
       const changed = model.parameters.filter((_, i) => `${before[i]}` !== `${after[i]}`).map(({ key }) => key)
       assert(changed.some((key) => key.includes("heads.topic")) && changed.some((key) => !key.includes("heads")))
       assertEquals(changed.filter((key) => key.includes("heads.size")), [])
-      assert(result.forgetting.size.before.loss !== result.forgetting.size.after.loss)
+      assert(result.forgetting!.size.before.loss !== result.forgetting!.size.after.loss)
     }),
   ))
 

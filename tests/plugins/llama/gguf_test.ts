@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { decoded } from "../../../core/backend/slots.ts"
+import { decoded } from "../../../core/backend/slots/slots.ts"
 import { load, type LoadOptions, type Model, readParameters, saveCheckpoint } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import { Espalier } from "../../../mod.ts"

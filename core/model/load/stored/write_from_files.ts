@@ -9,7 +9,7 @@ import { readTensor, readTensors } from "../../../formats/safetensors/checkpoint
 import { SafetensorsError } from "../../../formats/safetensors/safetensors_error.ts"
 import type { TensorEntry } from "../../../formats/safetensors/safetensors_header.ts"
 import type { EncodedWeight, Model, ModelParameter } from "../../model.ts"
-import { decoded } from "../../../backend/slots.ts"
+import { decoded } from "../../../backend/slots/slots.ts"
 import { piecesOfRows } from "../../../weights/packed_rows.ts"
 import type { StoredTensor } from "../../../weights/stored_tensor.ts"
 import { ModelError } from "../../model_error.ts"

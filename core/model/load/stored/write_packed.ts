@@ -1,6 +1,6 @@
 import { encodingOf, F32 } from "../../../../kernels/encodings.ts"
 import type { BackendService, Slot } from "../../../backend/backend.ts"
-import { decoded } from "../../../backend/slots.ts"
+import { decoded } from "../../../backend/slots/slots.ts"
 import type { Shape } from "../../../tensor/shape.ts"
 import { type PackedRows, piecesOfRows } from "../../../weights/packed_rows.ts"
 

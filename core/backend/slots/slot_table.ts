@@ -2,11 +2,11 @@
  * The slots of a backend.
  * @module
  */
-import { type Encoding, inBlocks } from "../../kernels/encoding.ts"
-import { encodingOf } from "../../kernels/encodings.ts"
-import { sizeOf } from "../tensor/shape.ts"
-import type { BackendService, Slot, SlotData } from "./backend.ts"
-import { BackendError } from "./backend_error.ts"
+import { type Encoding, inBlocks } from "../../../kernels/encoding.ts"
+import { encodingOf } from "../../../kernels/encodings.ts"
+import { sizeOf } from "../../tensor/shape.ts"
+import type { BackendService, Slot, SlotData } from "../backend.ts"
+import { BackendError } from "../backend_error.ts"
 import { checkRead, checkWrite, encoded, makeSlot } from "./slots.ts"
 
 /** A slot and its memory. */

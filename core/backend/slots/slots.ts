@@ -2,13 +2,13 @@
  * Checks of slots that all backends share.
  * @module
  */
-import type { DType, StoredAs } from "../../kernels/contract.ts"
-import { bytesFor, type Encoding } from "../../kernels/encoding.ts"
-import { encodingOf } from "../../kernels/encodings.ts"
-import type { Program } from "../graph/program.ts"
-import { sizeOf } from "../tensor/shape.ts"
-import type { BackendService, Slot, SlotData, SlotOptions, SlotRequest } from "./backend.ts"
-import { BackendError } from "./backend_error.ts"
+import type { DType, StoredAs } from "../../../kernels/contract.ts"
+import { bytesFor, type Encoding } from "../../../kernels/encoding.ts"
+import { encodingOf } from "../../../kernels/encodings.ts"
+import type { Program } from "../../graph/program.ts"
+import { sizeOf } from "../../tensor/shape.ts"
+import type { BackendService, Slot, SlotData, SlotOptions, SlotRequest } from "../backend.ts"
+import { BackendError } from "../backend_error.ts"
 import type { Room } from "./room_problem.ts"
 
 const bad = (message: string): BackendError => new BackendError({ reason: "BadInput", message })

@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import { fileSystem } from "../formats/files/file_system.ts"
+import { fileSystem } from "../../formats/files/file_system.ts"
 import {
   checkNames,
   type FloatDType,
@@ -13,11 +13,11 @@ import {
   type SafetensorsError,
   type TensorEntry,
   writeSafetensors,
-} from "../formats/safetensors/safetensors.ts"
-import { isWithin } from "../formats/files/path_within.ts"
-import type { StorageError } from "../formats/files/storage_error.ts"
-import { isFloatDType } from "../formats/safetensors/stored_dtype.ts"
-import { sizeOf } from "../tensor/shape.ts"
+} from "../../formats/safetensors/safetensors.ts"
+import { isWithin } from "../../formats/files/path_within.ts"
+import type { StorageError } from "../../formats/files/storage_error.ts"
+import { isFloatDType } from "../../formats/safetensors/stored_dtype.ts"
+import { sizeOf } from "../../tensor/shape.ts"
 import { SoupError } from "./soup_error.ts"
 
 /** Tensors in a file, and their part of the average. */

@@ -2,7 +2,7 @@
  * Whether slots have room, told before memory is taken and files are read. Loaded on demand, and so without imports.
  * @module
  */
-import type { SlotRequest } from "./backend.ts"
+import type { SlotRequest } from "../backend.ts"
 
 /** What a backend has room for. */
 export interface Room {

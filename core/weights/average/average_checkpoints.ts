@@ -1,14 +1,14 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import type { StorageError } from "../formats/files/storage_error.ts"
-import { writeDirectoryWhole } from "../formats/files/whole_file.ts"
-import type { JsonError } from "../formats/json/json_error.ts"
-import { writeJson } from "../formats/json/write_json.ts"
-import { readConfig } from "../formats/json/model_config.ts"
-import { openModel } from "../formats/safetensors/checkpoint.ts"
-import { copyCompanions } from "../formats/safetensors/companions.ts"
-import type { SafetensorsError } from "../formats/safetensors/safetensors_error.ts"
-import { type FloatDType, TORCH_NAMES } from "../formats/safetensors/stored_dtype.ts"
+import type { StorageError } from "../../formats/files/storage_error.ts"
+import { writeDirectoryWhole } from "../../formats/files/whole_file.ts"
+import type { JsonError } from "../../formats/json/json_error.ts"
+import { writeJson } from "../../formats/json/write_json.ts"
+import { readConfig } from "../../formats/json/model_config.ts"
+import { openModel } from "../../formats/safetensors/checkpoint.ts"
+import { copyCompanions } from "../../formats/safetensors/companions.ts"
+import type { SafetensorsError } from "../../formats/safetensors/safetensors_error.ts"
+import { type FloatDType, TORCH_NAMES } from "../../formats/safetensors/stored_dtype.ts"
 import {
   type AveragedTensor,
   averageTensors,

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # bitsandbytes 0.50.2 with torch 2.13.0, on a CPU.
 # Guess: a 4-bit layer whose `compute_dtype` is float64 computes in float64, or refuses, as `dequantize_4bit` does.
-# Seen: it is made and answers without an error or a warning, and the output is another altogether. In float32 it is right.
+# Seen: it is made and answers without an error or a warning, and the output is another altogether, and another in each run
+# (also NaN). In float32 it is right.
 set -euo pipefail
 folder="$(mktemp -d)"
 trap 'rm -rf "$folder"' EXIT
@@ -21,10 +22,10 @@ for dtype in (torch.float32, torch.float64):
     x = torch.randn(8, 64, dtype=dtype)
     weight = dequantize_4bit(layer.weight.data, layer.weight.quant_state).to(dtype)
     off = (layer(x) - x @ weight.T).abs().max().item()
-    print(dtype, "right" if off < 1e-5 else "off by more than 0.1" if off > 0.1 else off)
+    print(dtype, "right" if off < 1e-5 else "wrong")
 END
 cat >expected <<'END'
 torch.float32 right
-torch.float64 off by more than 0.1
+torch.float64 wrong
 END
 diff expected seen && echo "as found"

@@ -202,7 +202,7 @@ Deno.test("a run file trains several methods, two of one kind, and all of it loa
       const cases: ReadonlyArray<readonly [Partial<typeof FILE>, string]> = [
         [
           { methods: [{ method: "lorra" }] },
-          `methods[0].method must be "lora", "adapters", "prefix-tuning", "prompt-tuning", "multitask", "curriculum", "distill", "replay", "elastic-weights" or "differential-privacy", got "lorra"`,
+          `methods[0].method must be "lora", "quantization", "qlora", "qa-lora", "adapters", "prefix-tuning", "prompt-tuning", "multitask", "curriculum", "distill", "replay", "elastic-weights" or "differential-privacy", got "lorra"`,
         ],
         [
           { methods: [{ method: "lora", name: "../up" }] },

@@ -2,6 +2,7 @@
  * What writing a weight in fewer bits lost.
  * @module
  */
+import { groupBy } from "../group_by.ts"
 
 /** One weight. */
 export interface WeightAccount {
@@ -68,7 +69,7 @@ export function accountLines(accounts: ReadonlyArray<WeightAccount>): ReadonlyAr
       `(${error.toPrecision(2)} of ${update.size.toPrecision(2)} RMS)`,
     ]
   )
-  const others = Map.groupBy(accounts.filter(({ update }) => update === undefined), ({ type }) => type)
+  const others = groupBy(accounts.filter(({ update }) => update === undefined), ({ type }) => type)
   return [
     ...updated,
     ...[...others].map(([type, own]) => {

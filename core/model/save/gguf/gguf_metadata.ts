@@ -18,6 +18,7 @@ import {
 import { JsonError } from "../../../formats/json/json_error.ts"
 import type { Model } from "../../model.ts"
 import type { GgufTarget } from "./gguf_target.ts"
+import { groupBy } from "../group_by.ts"
 
 /** Numbers of llama.cpp's file types (`general.file_type`), by the type that most of the matrices have. */
 const FILE_TYPES: Readonly<Record<string, number>> = {
@@ -48,7 +49,7 @@ export function ggufMetadata(
     const file = isPlain ? undefined : yield* ggufAt(directory)
     const found = file === undefined ? yield* madeMetadata(model, target) : (yield* openGguf(file)).metadata
     const given = Object.entries(own).map(([key, value]) => [`general.${key}`, { type: "string", value }] as const)
-    const matrices = Map.groupBy(tensors.filter(({ shape }) => shape.length > 1), ({ type }) => type.name)
+    const matrices = groupBy(tensors.filter(({ shape }) => shape.length > 1), ({ type }) => type.name)
     const [most = "F32"] = [...matrices].sort(([, a], [, b]) => b.length - a.length)[0] ?? []
     const kept = [...found].filter(([key]) => ![ALIGNMENT_KEY, FILE_TYPE, QUANTIZATION].includes(key))
     return new Map<string, GgufValue>([

@@ -28,6 +28,7 @@ import { type Folded, foldedWeights } from "../folded_weights.ts"
 import { ggufMetadata } from "./gguf_metadata.ts"
 import { ggufTarget } from "./gguf_target.ts"
 import { ggufTensors, type GgufType } from "./gguf_tensors.ts"
+import { groupBy } from "../group_by.ts"
 
 /** Options of {@link saveGguf}. */
 export interface SaveGgufOptions {
@@ -131,7 +132,7 @@ export function saveGguf(
     return {
       path,
       types: Object.fromEntries(
-        [...Map.groupBy(tensors, ({ type }) => type.name)].map(([name, all]) => [name, all.length]),
+        [...groupBy(tensors, ({ type }) => type.name)].map(([name, all]) => [name, all.length]),
       ),
       merged: [...model.merged, ...folded.ids],
       accounts,

@@ -5,12 +5,15 @@ import type { JsonError } from "../formats/json/json_error.ts"
 import type { SafetensorsError } from "../formats/safetensors/safetensors_error.ts"
 import type { StorageError } from "../formats/files/storage_error.ts"
 import type { GgufDialects } from "./gguf/gguf_dialect.ts"
+import type { GgufTokenizers } from "./gguf/gguf_names.ts"
 import type { StoredTensor } from "./stored_tensor.ts"
 
 /** What a family says of formats. */
 export interface FormatFamily {
   /** Its models in GGUF files, by `general.architecture`. Default: none. */
   readonly gguf?: GgufDialects
+  /** What GGUF files call its models' tokenizers. Default: nothing. */
+  readonly ggufTokenizers?: () => Promise<GgufTokenizers>
 }
 
 /** A format of weight files. */

@@ -105,6 +105,7 @@ export const llama: Family = {
   modelTypes: Object.keys(TYPES),
   attention: "causal",
   build,
+  ggufTokenizers: async () => (await import("./gguf/tokenizers.ts")).tokenizers,
   gguf: { llama: inGguf("llama"), qwen2: inGguf("qwen2"), qwen3: inGguf("qwen3") },
   fields: {
     harmless: ["is_decoder", "is_llama_config"],

@@ -12,6 +12,7 @@ import type { ConfigFields } from "../../formats/json/config_fields.ts"
 import type { ConfigReader } from "../../formats/json/model_config.ts"
 import type { CheckpointFormat, FormatFamily } from "../../weights/checkpoint_format.ts"
 import { gguf, safetensors } from "../../weights/formats.ts"
+import { FormatFamilies } from "../../weights/gguf/gguf_tokenizers.ts"
 import type { Network } from "../network.ts"
 
 export type { ConfigFields } from "../../formats/json/config_fields.ts"
@@ -54,10 +55,10 @@ export const Families: Context.Service<Families, FamiliesService> = Context.Serv
 )
 
 /** An empty registry. */
-export const layer: Layer.Layer<Families> = Layer.sync(Families, () => {
+export const layer: Layer.Layer<Families> = Layer.effectContext(Effect.sync(() => {
   const all = new Map<string, Family>()
   const formats = new Map([safetensors, gguf].map((format) => [format.name, format]))
-  return {
+  const service: FamiliesService = {
     register: (family) =>
       Effect.acquireRelease(
         Effect.suspend(() => {
@@ -83,7 +84,10 @@ export const layer: Layer.Layer<Families> = Layer.sync(Families, () => {
       ),
     formats: Effect.sync(() => [...formats.values()]),
   }
-})
+  return Context.make(Families, service).pipe(
+    Context.add(FormatFamilies, Effect.sync(() => [...new Set(all.values())])),
+  )
+}))
 
 /** The layer of a family. */
 export function family(value: Family): Layer.Layer<never, PluginError, Families> {

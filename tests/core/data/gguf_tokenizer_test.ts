@@ -1,6 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert"
 import { makeTokenizer, type Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
 import { tokenizerFiles } from "../../../core/data/tokenizer_files/gguf/gguf_tokenizer.ts"
+import { tokenizers } from "../../../plugins/llama/gguf/tokenizers.ts"
 import { valuesOf } from "../../plugins/llama/gguf_files.ts"
 import { fixture } from "../../support/model_layer.ts"
 
@@ -40,7 +41,7 @@ function converted({ model: { vocab, merges }, added_tokens: added }: TokenizerJ
 }
 
 const fromGguf = (record: Json): Tokenizer => {
-  const files = tokenizerFiles(valuesOf(record), "m.gguf")
+  const files = tokenizerFiles(valuesOf(record), "m.gguf", tokenizers)
   return makeTokenizer(files["tokenizer.json"], files["tokenizer_config.json"], "m.gguf")
 }
 
@@ -161,7 +162,7 @@ Deno.test("template and end tokens lie in the files that stand for a tokenizer",
       "tokenizer.ggml.eot_token_id": 17,
     }),
   )
-  const files = tokenizerFiles(valuesOf(record), "m.gguf")
+  const files = tokenizerFiles(valuesOf(record), "m.gguf", tokenizers)
   assertEquals(files["tokenizer_config.json"].chat_template, "{{ messages }}")
   assertEquals(files["generation_config.json"], { eos_token_id: [16, 17] })
 })

@@ -8,30 +8,36 @@ import { tokenizerError } from "../../tokenizer/fields.ts"
 import { byteLevel } from "./byte_level.ts"
 import { sentencePieces } from "./sentence_pieces.ts"
 import { idIn, readVocabulary, type Vocabulary } from "./vocabulary.ts"
+import type { GgufTokenizers } from "../../../weights/gguf/gguf_names.ts"
 
 type Json = Readonly<Record<string, unknown>>
 
-/** Values of `tokenizer.ggml.model`. */
-const KINDS: Readonly<Record<string, (vocabulary: Vocabulary) => Json & { readonly addsBos: boolean }>> = {
-  gpt2: byteLevel,
-  llama: sentencePieces,
-}
+const PARTS = { bytes: byteLevel, pieces: sentencePieces } as const
 
 /** Tokens that end a turn, beside the one that ends a text. */
 const ENDS = ["eos", "eot", "eom"]
 
-/** Contents of `tokenizer.json`, `tokenizer_config.json` and `generation_config.json` by name. Throws DataError. */
-export function tokenizerFiles(metadata: GgufMetadata, file: string): Readonly<Record<string, Json>> {
+/**
+ * Contents of `tokenizer.json`, `tokenizer_config.json` and `generation_config.json` by name. Throws DataError.
+ *
+ * @param known What the families at hand call tokenizers.
+ */
+export function tokenizerFiles(
+  metadata: GgufMetadata,
+  file: string,
+  known: GgufTokenizers,
+): Readonly<Record<string, Json>> {
   const vocabulary = readVocabulary(metadata, file)
   const { fields, tokens, named, added } = vocabulary
   const kind = fields.string("tokenizer.ggml.model")
-  if (!Object.hasOwn(KINDS, kind)) {
-    const known = quoted(Object.keys(KINDS))
+  if (!Object.hasOwn(known.kinds, kind)) {
+    const kinds = Object.keys(known.kinds)
     throw tokenizerError(
-      `${file}: its tokenizer is of kind "${kind}" (tokenizer.ggml.model), which is not known here; known: ${known}`,
+      `${file}: its tokenizer is of kind "${kind}" (tokenizer.ggml.model), which is not known here; ` +
+        (kinds.length === 0 ? "provide the layer of the model's family" : `known: ${quoted(kinds)}`),
     )
   }
-  const { addsBos, ...parts } = KINDS[kind](vocabulary)
+  const { addsBos, ...parts } = PARTS[known.kinds[kind]](vocabulary, known)
   const adds = {
     bos: fields.boolean("tokenizer.ggml.add_bos_token", addsBos),
     eos: fields.boolean("tokenizer.ggml.add_eos_token", false),

@@ -5,7 +5,7 @@ type Json = Readonly<Record<string, unknown>>
 
 const MARK = "\u2581"
 
-/** Parts of a tokenizer.json for the pieces of SentencePiece's byte-pair encoding (`tokenizer.ggml.model` is llama). */
+/** Parts of a tokenizer.json for the pieces of SentencePiece's byte-pair encoding. */
 export function sentencePieces({ tokens, fields, named }: Vocabulary): Json & { readonly addsBos: boolean } {
   const scores = fields.list("tokenizer.ggml.scores") as ReadonlyArray<number>
   if (scores.length !== tokens.length) {

@@ -6,6 +6,7 @@ import type { GgufMetadata, GgufValue } from "../../../formats/gguf/gguf_types.t
 import { tokenizerError } from "../../tokenizer/fields.ts"
 import { makeTokenizer, type Tokenizer } from "../../tokenizer/tokenizer.ts"
 import type { TokenizerFiles } from "../files.ts"
+import type { GgufTokenizers } from "../../../weights/gguf/gguf_names.ts"
 import { preOf } from "./byte_level.ts"
 import { tokenizerFiles } from "./gguf_tokenizer.ts"
 
@@ -21,9 +22,16 @@ const PROBE = "Hello, World! It's 3.14 or 1999\n\n  naïve café — déjà vu �
  * The metadata of a tokenizer. Throws DataError where GGUF cannot hold it: what is read back must give the same tokens.
  *
  * @param rows Tokens that the model has; ids without a token are marked as unused.
+ * @param known What the families at hand call tokenizers.
  * @param chat The chat template. Default: that of the config.
  */
-export function tokenizerMetadata(files: TokenizerFiles, rows: number, source: string, chat?: string): GgufMetadata {
+export function tokenizerMetadata(
+  files: TokenizerFiles,
+  rows: number,
+  source: string,
+  known: GgufTokenizers,
+  chat?: string,
+): GgufMetadata {
   const tokenizer = makeTokenizer(files.model, files.config, `${source}/tokenizer.json`, files)
   const { model, added_tokens: added = [] } = files.model as {
     readonly model: Json
@@ -33,8 +41,10 @@ export function tokenizerMetadata(files: TokenizerFiles, rows: number, source: s
     tokenizerError(`${source}: its tokenizer ${what}, which a GGUF file cannot hold here; save a checkpoint`)
   if (model.type !== "BPE") throw refuse(`is of kind ${JSON.stringify(model.type)}`)
   const isPieces = model.byte_fallback === true
-  const pre = isPieces ? undefined : preOf(files.model as Json)
+  const pre = isPieces ? undefined : preOf(files.model as Json, known)
   if (!isPieces && pre === undefined) throw refuse("cuts texts in a way that has no name (tokenizer.ggml.pre)")
+  const kind = Object.keys(known.kinds).find((name) => known.kinds[name] === (isPieces ? "pieces" : "bytes"))
+  if (kind === undefined) throw refuse("is of a kind that has no name (tokenizer.ggml.model)")
   const special = new Map(added.map((one) => [String(one.content), one.special === true]))
   const tokens = Array.from({ length: rows }, (_, id) => tokenizer.token(id) ?? `[PAD${id}]`)
   const types = tokens.map((token, id) => typeOf(token, tokenizer.token(id) !== undefined, special, model))
@@ -44,7 +54,7 @@ export function tokenizerMetadata(files: TokenizerFiles, rows: number, source: s
   const texts = (items: ReadonlyArray<string>): GgufValue => ({ type: "array", value: { of: "string", items } })
   const text = (value: string): GgufValue => ({ type: "string", value })
   const metadata = new Map<string, GgufValue>([
-    ["tokenizer.ggml.model", text(isPieces ? "llama" : "gpt2")],
+    ["tokenizer.ggml.model", text(kind)],
     ...(pre === undefined ? [] : [["tokenizer.ggml.pre", text(pre)] as const]),
     ["tokenizer.ggml.tokens", texts(tokens)],
     ["tokenizer.ggml.token_type", { type: "array", value: { of: "int32", items: types } }],
@@ -61,7 +71,7 @@ export function tokenizerMetadata(files: TokenizerFiles, rows: number, source: s
       ["tokenizer.chat_template", text(template)] as const
     ),
   ])
-  checkSame(metadata, tokenizer, source, refuse)
+  checkSame(metadata, tokenizer, { source, known, refuse })
   return metadata
 }
 
@@ -115,10 +125,13 @@ function chatTemplate({ chat_template: given }: Json): ReadonlyArray<string> {
 function checkSame(
   metadata: GgufMetadata,
   tokenizer: Tokenizer,
-  source: string,
-  refuse: (what: string) => Error,
+  { source, known, refuse }: {
+    readonly source: string
+    readonly known: GgufTokenizers
+    readonly refuse: (what: string) => Error
+  },
 ): void {
-  const files = tokenizerFiles(metadata, source)
+  const files = tokenizerFiles(metadata, source, known)
   const other = makeTokenizer(files["tokenizer.json"], files["tokenizer_config.json"], source)
   const [own, again] = [tokenizer, other].map(({ encode }) => encode(PROBE))
   if (`${own}` !== `${again}`) throw refuse("cuts a text otherwise than what GGUF would hold of it")

@@ -18,6 +18,7 @@ import {
 import { JsonError } from "../../../formats/json/json_error.ts"
 import type { Model } from "../../model.ts"
 import type { GgufTarget } from "./gguf_target.ts"
+import { registeredTokenizers } from "../../../weights/gguf/gguf_tokenizers.ts"
 import { groupBy } from "../group_by.ts"
 
 /** Numbers of llama.cpp's file types (`general.file_type`), by the type that most of the matrices have. */
@@ -71,7 +72,11 @@ function madeMetadata({ directory, companions, network }: Model, { dialect, conf
     const template = `${folder}/chat_template.jinja`
     const chat = (yield* pathExists(template)) ? decodeUtf8(template, yield* readBytes(template)) : undefined
     const ofModel = yield* attempt(() => dialect.metadata(config), JsonError)
-    const ofTokenizer = yield* attempt(() => tokenizerMetadata(files, network.vocabSize, folder, chat), DataError)
+    const known = yield* registeredTokenizers
+    const ofTokenizer = yield* attempt(
+      () => tokenizerMetadata(files, network.vocabSize, folder, known, chat),
+      DataError,
+    )
     const name = directory.slice(directory.lastIndexOf("/") + 1)
     return new Map<string, GgufValue>([
       ...ofModel,

@@ -1,11 +1,9 @@
-type Json = Readonly<Record<string, unknown>>
-
 /** How texts are cut before pairs of bytes are merged. */
 export interface GgufCut {
   /** Normalizer of a tokenizer.json. Default: none. */
-  readonly normalizer?: Json
+  readonly normalizer?: Readonly<Record<string, unknown>>
   /** Pre-tokenizers of a tokenizer.json, one after the other. */
-  readonly parts: ReadonlyArray<Json>
+  readonly parts: ReadonlyArray<Readonly<Record<string, unknown>>>
   /** Whether a whole word that is a token is taken without merges. Default false. */
   readonly wholeWords?: boolean
   /** Whether a text begins with the bos token where the file does not say. Default false. */

@@ -1,7 +1,12 @@
 import { assertEquals, assertStringIncludes } from "@std/assert"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { makeTokenizer, type Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
 import { tokenizerFiles } from "../../../core/data/tokenizer_files/gguf/gguf_tokenizer.ts"
+import { layer as families } from "../../../core/model/load/families.ts"
+import { registeredTokenizers } from "../../../core/weights/gguf/gguf_tokenizers.ts"
 import { tokenizers } from "../../../plugins/llama/gguf/tokenizers.ts"
+import * as Llama from "../../../plugins/llama/mod.ts"
 import { valuesOf } from "../../plugins/llama/gguf_files.ts"
 import { fixture } from "../../support/model_layer.ts"
 
@@ -45,14 +50,18 @@ const fromGguf = (record: Json): Tokenizer => {
   return makeTokenizer(files["tokenizer.json"], files["tokenizer_config.json"], "m.gguf")
 }
 
-const refused = (record: Json): string => {
+const NONE = { kinds: {}, cuts: {} }
+
+const failureOf = (use: () => unknown): string => {
   try {
-    fromGguf(record)
+    use()
   } catch (error) {
     return (error as Error).message
   }
   throw new Error("It was not refused")
 }
+
+const refused = (record: Json): string => failureOf(() => fromGguf(record))
 
 const byteLevel = (pre: string, own: Json = {}): Json => ({
   "tokenizer.ggml.model": "gpt2",
@@ -185,4 +194,14 @@ Deno.test("tokenizers that are not known, or do not fit their own lists, are ref
     [byteLevel("gpt-2"), '"tokenizer.ggml.tokens" is missing'],
   ]
   for (const [record, text] of cases) assertStringIncludes(refused(record), text)
+})
+
+Deno.test("what files call tokenizers is known by the families that are provided, and by no other", async () => {
+  assertEquals(await Effect.runPromise(registeredTokenizers), { kinds: {}, cuts: {} })
+  const known = registeredTokenizers.pipe(
+    Effect.provide(Llama.layer.pipe(Layer.provideMerge(families)), { local: true }),
+  )
+  assertEquals(await Effect.runPromise(known), tokenizers)
+  const message = failureOf(() => tokenizerFiles(valuesOf(converted(letters, byteLevel("gpt-2"))), "m.gguf", NONE))
+  assertStringIncludes(message, "provide the layer of the model's family")
 })

@@ -26,11 +26,11 @@ export function logits(model: Model, backend: MemoryBackend, methods = true): Ar
 }
 
 /** Logits of one row, computed on the model's own backend. */
-export function computedLogits(model: Model): Effect.Effect<Float32Array> {
+export function computedLogits(model: Model, row: ReadonlyArray<number> = tokens): Effect.Effect<Float32Array> {
   return Effect.promise(async () => {
     const batch = {
-      tokens: ops.constant(Int32Array.from(tokens), [1, tokens.length]),
-      lengths: ops.full(tokens.length, [1], "i32"),
+      tokens: ops.constant(Int32Array.from(row), [1, row.length]),
+      lengths: ops.full(row.length, [1], "i32"),
       fields: {},
       exampleWeight: ops.full(1, [1]),
       task: "default",

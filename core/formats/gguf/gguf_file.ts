@@ -7,8 +7,9 @@ import type * as FileSystem from "effect/FileSystem"
 import { bytesFor } from "../../../kernels/encoding.ts"
 import { attempt } from "../../contracts/attempt.ts"
 import { fileSystem } from "../files/file_system.ts"
+import { openToRead } from "../files/open_to_read.ts"
 import { readFully } from "../files/read_fully.ts"
-import { StorageError, toStorageError } from "../files/storage_error.ts"
+import { type StorageError, toStorageError } from "../files/storage_error.ts"
 import { NeedsMore } from "./byte_cursor.ts"
 import { GgufError } from "./gguf_error.ts"
 import { type GgufHeader, type GgufTensor, parseGguf } from "./gguf_header.ts"
@@ -24,14 +25,7 @@ const FIRST = 2 ** 20
 /** Opens a file: checks all of its header, reads no tensor. */
 export function openGguf(path: string): Effect.Effect<GgufFile, GgufError | StorageError, FileSystem.FileSystem> {
   return Effect.scoped(Effect.gen(function* () {
-    const fs = yield* fileSystem
-    const failed = toStorageError(path, "read")
-    const info = yield* fs.stat(path).pipe(Effect.mapError(failed))
-    if (info.type !== "File") {
-      return yield* new StorageError({ reason: "Other", path, message: `cannot read "${path}": it is not a file` })
-    }
-    const file = yield* fs.open(path, { flag: "r" }).pipe(Effect.mapError(failed))
-    const size = Number(info.size)
+    const { file, size } = yield* openToRead(path)
     for (let length = Math.min(FIRST, size);; length = Math.min(4 * length, size)) {
       const bytes = new Uint8Array(length)
       const got = yield* readFully(file, bytes, 0, path)

@@ -8,6 +8,7 @@ import type { File } from "effect/FileSystem"
 import { attempt } from "../../contracts/attempt.ts"
 import type * as FileSystem from "effect/FileSystem"
 import { fileSystem } from "../files/file_system.ts"
+import { openToRead } from "../files/open_to_read.ts"
 import { readFully } from "../files/read_fully.ts"
 import { listNames } from "./list_names.ts"
 import { widenBF16, widenF16 } from "../../tensor/half_floats.ts"
@@ -43,15 +44,7 @@ export function openSafetensors(
   path: string,
 ): Effect.Effect<Checkpoint, SafetensorsError | StorageError, FileSystem.FileSystem> {
   return Effect.scoped(Effect.gen(function* () {
-    const fs = yield* fileSystem
-    const failed = toStorageError(path, "read")
-    const info = yield* fs.stat(path).pipe(Effect.mapError(failed))
-    // Opening a pipe would wait for a writer for ever.
-    if (info.type !== "File") {
-      return yield* new StorageError({ reason: "Other", path, message: `cannot read "${path}": it is not a file` })
-    }
-    const file = yield* fs.open(path, { flag: "r" }).pipe(Effect.mapError(failed))
-    const size = Number(info.size)
+    const { file, size } = yield* openToRead(path)
     const prefix = new Uint8Array(Math.min(LENGTH_BYTES, size))
     const got = yield* readFully(file, prefix, 0, path)
     const length = yield* attempt(() => parseHeaderLength(prefix.subarray(0, got), size, path), SafetensorsError)

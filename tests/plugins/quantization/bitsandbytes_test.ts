@@ -8,7 +8,8 @@ import * as Layer from "effect/Layer"
 import { Model, Task } from "@espalier/espalier"
 import * as Lora from "@espalier/espalier/lora"
 import * as Quantization from "@espalier/espalier/quantization"
-import { distance, failureOf, logitsOf, run } from "./support.ts"
+import { computedLogits } from "../files.ts"
+import { distance, failureOf, run } from "./support.ts"
 
 const fixtures = new URL("../../fixtures/bitsandbytes/", import.meta.url)
 
@@ -58,7 +59,7 @@ for (const [name, encoding] of [["nested", "nf4_64_double"], ["plain_scales", "n
         assertEquals(storageOf(model, "q_proj"), encoding)
         assertEquals(storageOf(model, "down_proj"), "f32", "rows are no whole blocks")
         assertEquals(model.encoded, [], "nothing was quantized again")
-        const off = distance(yield* logitsOf(model, tokens), quantized)
+        const off = distance(yield* computedLogits(model, tokens), quantized)
         assert(off < 1e-4, `logits are off by ${off}`)
         assert(model.notes.some((note) => note.includes(`6 weights in ${encoding}`)), model.notes.join("\n"))
       }),
@@ -86,7 +87,7 @@ Deno.test("the comparison sees exchanged codes, and scales that are not added to
   for (const change of changes) {
     await changed("nested", change, async (directory) => {
       const off = await run(
-        Effect.flatMap(load(directory), (model) => logitsOf(model, tokens)).pipe(
+        Effect.flatMap(load(directory), (model) => computedLogits(model, tokens)).pipe(
           Effect.map((logits) => distance(logits, quantized)),
         ),
         Quantization.fromCheckpoint(),
@@ -106,7 +107,7 @@ Deno.test("adapters train beside the codes; a model without a method is plain an
       const model = yield* load(pathOf("nested"))
       assertEquals(storageOf(model, "q_proj"), "f32")
       assert(model.parameters.every(({ trainable }) => trainable))
-      assert(distance(yield* logitsOf(model, tokens), quantized) < 1e-4)
+      assert(distance(yield* computedLogits(model, tokens), quantized) < 1e-4)
       const directory = yield* Effect.promise(() => Deno.makeTempDir())
       yield* Model.saveCheckpoint(model, directory)
       const config = JSON.parse(yield* Effect.promise(() => Deno.readTextFile(`${directory}/config.json`)))

@@ -5,9 +5,8 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { Espalier, Model, ops, type PluginError, type Plugins, Task } from "@espalier/espalier"
+import { Espalier, Model, type PluginError, type Plugins, Task } from "@espalier/espalier"
 import * as Llama from "@espalier/espalier/llama"
-import { build } from "@espalier/espalier/plugin"
 
 /** Config of the model. */
 export const CONFIG = {
@@ -67,23 +66,6 @@ export async function failureOf<A, E, P>(
   }
   throw new Error("It did not fail")
 }
-
-/** Logits of a row of tokens. */
-export const logitsOf = (model: Model.Model, row: ReadonlyArray<number>): Effect.Effect<Float32Array> =>
-  Effect.promise(async () => {
-    const batch = {
-      tokens: ops.constant(Int32Array.from(row), [1, row.length]),
-      lengths: ops.full(row.length, [1], "i32"),
-      fields: {},
-      exampleWeight: ops.full(1, [1]),
-      task: "default",
-    }
-    const outputs = { logits: model.forward(batch, { training: false }).logits }
-    const executable = await model.backend.compile(build({ name: "logits", outputs, updates: [] }))
-    const { logits } = await executable.run({})
-    executable.dispose()
-    return logits as Float32Array
-  })
 
 /** The largest difference of two lists. */
 export const distance = (a: ArrayLike<number>, b: ArrayLike<number>): number =>

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert"
 import * as Effect from "effect/Effect"
+import { ByteSink } from "../../../../core/formats/gguf/byte_sink.ts"
 import { GGML_TYPES, type GgmlType } from "../../../../core/formats/gguf/ggml_types.ts"
 import type { GgufMetadata, GgufValue } from "../../../../core/formats/gguf/gguf_types.ts"
 import { type GgufTensorSource, writeGguf } from "../../../../core/formats/gguf/gguf_writer.ts"
@@ -53,6 +54,23 @@ Deno.test("all types of values and tensors: the bytes that the gguf package writ
     await run(writeGguf(path, metadata, tensors))
     assertEquals(Deno.readFileSync(path), Deno.readFileSync(fixture("gguf/written.gguf")))
   }))
+
+Deno.test("a header grows with its texts, wherever in one the room ends", () => {
+  for (const length of [65_500, 65_528, 65_529, 200_000]) {
+    const sink = new ByteSink()
+    const texts = ["a".repeat(length), "b".repeat(3 * length), "c"]
+    texts.forEach((text) => sink.string(text))
+    const bytes = sink.bytes()
+    let at = 0
+    for (const text of texts) {
+      assertEquals(new DataView(bytes.buffer).getBigUint64(at, true), BigInt(text.length))
+      const written = new TextDecoder().decode(bytes.subarray(at + 8, at + 8 + text.length))
+      assert(written === text, `text of ${text.length} bytes`)
+      at += 8 + text.length
+    }
+    assertEquals(bytes.length, at)
+  }
+})
 
 Deno.test("tensors are asked for in pieces of whole blocks", () =>
   inDirectory(async (directory) => {

@@ -3,6 +3,7 @@
  * @module
  */
 import { adaptersControls, type AdaptersOptions, adaptersTrained } from "./adapters_cases.ts"
+import { type EncoderFamily, encodersControls, encodersRead, encodersTrained } from "./encoders_cases.ts"
 import { ia3Controls, type IA3Options, ia3Trained } from "./ia3_cases.ts"
 import { loraControls, loraInitialized, loraTrained } from "./lora_cases.ts"
 import { multitaskControls, type MultitaskOptions, multitaskTrained } from "./multitask_cases.ts"
@@ -50,7 +51,15 @@ export interface Case {
   readonly kind: "train" | "logits" | "init" | "embeddings"
   /** The base model, with random weights; MiniLM has its own. */
   readonly model: {
-    readonly family: "llama" | "mistral" | "qwen2" | "qwen3" | "bert" | "distilbert" | "minilm"
+    readonly family:
+      | "llama"
+      | "mistral"
+      | "qwen2"
+      | "qwen3"
+      | "bert"
+      | "distilbert"
+      | "minilm"
+      | EncoderFamily
     readonly head: "causal" | "classification" | "tokens" | "masked"
     readonly tied?: boolean
     readonly rope?: "llama3"
@@ -64,6 +73,8 @@ export interface Case {
     readonly seed?: number
     /** Standard deviation of the random weights, 0.05 unless given: frozen small ones leave a prompt little to learn. */
     readonly std?: number
+    /** What stands for a text in a classifier. */
+    readonly pooling?: "cls" | "mean" | "bos" | "late"
   }
   /** Full fine-tuning has neither this nor another method. */
   readonly lora?: LoraOptions
@@ -101,6 +112,8 @@ export interface Case {
     /** Bound on the norm of all gradients together. */
     readonly maxGradNorm?: number
   }
+  /** Version of transformers from which on it computes the same. Default: all. */
+  readonly since?: number
   /** A control: a deliberately wrong run that must NOT agree with the case of this name. */
   readonly controlOf?: string
 }
@@ -246,6 +259,7 @@ const texts = [
 ]
 
 const read: ReadonlyArray<Case> = [
+  ...encodersRead,
   { ...encoder("minilm", "masked"), name: "minilm-embeddings", kind: "embeddings", texts },
   { ...base, name: "logits-float32", kind: "logits" },
   { ...base, name: "logits-bfloat16", kind: "logits", model: { ...base.model, dtype: "bfloat16" } },
@@ -308,6 +322,7 @@ const agreeing: ReadonlyArray<Case> = [
   ...encoders,
   ...prompts,
   ...adaptersTrained,
+  ...encodersTrained,
   ...ia3Trained,
   ...quantizedTrained,
   ...loraTrained,
@@ -358,6 +373,7 @@ const controls: ReadonlyArray<Case> = [
   ...ia3Controls.map(([of, name, change]) => control(of, name, change)),
   ...quantizedControls.map(([of, name, change]) => control(of, name, change)),
   ...adaptersControls.map(([of, name, change]) => control(of, name, change)),
+  ...encodersControls.map(([of, name, change]) => control(of, name, change)),
   control("minilm-embeddings", "other-texts", {
     texts: texts.map((text) => text.replace("tree", "frame").slice(0, -9)),
   }),

@@ -23,6 +23,7 @@ import { makeSession } from "../../core/training/session.ts"
 import { modelOf } from "../../core/training/step/task_named.ts"
 import * as Bert from "../../plugins/bert/mod.ts"
 import * as Llama from "../../plugins/llama/mod.ts"
+import * as ModernBert from "../../plugins/modernbert/mod.ts"
 import { besideOf, registered } from "./beside.ts"
 import type { NamedTensor } from "./tensors.ts"
 import type { Case } from "./cases.ts"
@@ -192,7 +193,9 @@ const withModel = <A, E, R>(
   plugins: Layer.Layer<never, unknown, Platform>,
   use: (model: Model) => Effect.Effect<A, E, R>,
 ): Promise<A> => {
-  const all = Layer.mergeAll(plugins, Bert.layer, Llama.layer).pipe(Layer.provideMerge(Layer.merge(backend, services)))
+  const all = Layer.mergeAll(plugins, Bert.layer, Llama.layer, ModernBert.layer).pipe(
+    Layer.provideMerge(Layer.merge(backend, services)),
+  )
   const program = Effect.flatMap(load(directory, tasks), use)
   return Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(all)) as Effect.Effect<A, unknown>)
 }

@@ -35,12 +35,24 @@ if (unknown.length > 0) throw new Error(`no such case: ${unknown.join(", ")}; th
 const adapter = await navigator.gpu?.requestAdapter() ?? null
 
 /** The cases that an environment has a reference for. */
-const casesIn = ({ adapterHub }: Environment): ReadonlyArray<Case> =>
-  cases.filter((one) => adapterHub || one.adapters === undefined)
+const casesIn = ({ adapterHub, version }: Environment): ReadonlyArray<Case> =>
+  cases.filter(({ adapters, since = 0 }) => (adapterHub || adapters === undefined) && since <= version)
+
+/** Those that were asked for. */
+const chosenIn = (environment: Environment): ReadonlyArray<Case> =>
+  casesIn(environment).filter(({ name }) => names.length === 0 || names.includes(name))
+
+/** Those whose references they need: of a control its case. */
+const neededIn = (environment: Environment): ReadonlyArray<Case> => {
+  const chosen = chosenIn(environment)
+  return casesIn(environment).filter((one) =>
+    chosen.some(({ name, controlOf }) => one.name === name || one.name === controlOf)
+  )
+}
 
 /** What of an environment's cases was asked for, on each backend. */
 const runsIn = (environment: Environment): ReadonlyArray<Run> => {
-  const chosen = casesIn(environment).filter((one) => names.length === 0 || names.includes(one.name))
+  const chosen = chosenIn(environment)
   // The stand-in computes the same whatever the backend; what a shader computes does not hang on who wrote the files.
   const onGpu = self || adapter === null || environment !== environments[0] ? [] : chosen
   return [
@@ -57,8 +69,8 @@ const runsIn = (environment: Environment): ReadonlyArray<Run> => {
 /** Violations by name of run, of all runs in an environment. */
 const violationsIn = async (environment: Environment): Promise<Map<string, Array<string>>> => {
   const python = await pythonEnvironment(environment)
-  const expected = await reference(environment, casesIn(environment), [])
-  const runOne = self ? readAsResult(await reference(environment, casesIn(environment), ["--float32"])) : runCase
+  const expected = await reference(environment, neededIn(environment), [])
+  const runOne = self ? readAsResult(await reference(environment, neededIn(environment), ["--float32"])) : runCase
   const violations = new Map<string, Array<string>>()
   const trained: Array<Run & { readonly result: CaseResult }> = []
   for (const run of runsIn(environment)) {
@@ -86,11 +98,11 @@ const violationsIn = async (environment: Environment): Promise<Map<string, Array
   return violations
 }
 
-const wantsCases = names.length === 0 || names.some((name) => !others.has(name))
+const wanted = environments.filter((one) => chosenIn(one).length > 0)
 // Their references side by side: each is one thread.
-if (wantsCases) await Promise.all(environments.map((one) => reference(one, casesIn(one), [])))
+await Promise.all(wanted.map((one) => reference(one, neededIn(one), [])))
 let passed = 0, failed = 0
-for (const environment of wantsCases ? environments : []) {
+for (const environment of wanted) {
   console.log(`== ${environment.title}`)
   for (const [name, found] of await violationsIn(environment)) {
     console.log(`${found.length === 0 ? "ok    " : "FAILED"} ${name}`)
@@ -106,7 +118,7 @@ for (const [name, { title, run }] of self ? [] : others) {
   passed += found.passed
   failed += found.failed
 }
-if (adapter === null && wantsCases && !self) {
+if (adapter === null && wanted.length > 0 && !self) {
   console.log(
     `webgpu: ${onWebgpu.length} conformance cases NOT RUN: no WebGPU adapter; mesa-vulkan-drivers brings one`,
   )

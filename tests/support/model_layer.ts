@@ -13,6 +13,7 @@ import { type Families, layer as familiesLayer } from "../../core/model/load/fam
 import type { PluginError } from "../../core/contracts/plugin_error.ts"
 import * as Bert from "../../plugins/bert/mod.ts"
 import * as Llama from "../../plugins/llama/mod.ts"
+import * as ModernBert from "../../plugins/modernbert/mod.ts"
 import { type MemoryBackend, memoryBackend, memoryLayer } from "./memory_backend.ts"
 
 /** What {@link run} provides, beside what the test's own layers do. */
@@ -25,7 +26,7 @@ export function run<A, E, P = never>(
   backend: MemoryBackend = memoryBackend(),
 ): Promise<A> {
   const base = Layer.mergeAll(memoryLayer(backend), pluginsLayer, familiesLayer, NodeFileSystem.layer)
-  const all = Layer.mergeAll(plugins, Bert.layer, Llama.layer).pipe(Layer.provideMerge(base))
+  const all = Layer.mergeAll(plugins, Bert.layer, Llama.layer, ModernBert.layer).pipe(Layer.provideMerge(base))
   return Effect.runPromise(Effect.scoped(effect).pipe(Effect.provide(all)) as Effect.Effect<A, E | PluginError>)
 }
 

@@ -1,7 +1,5 @@
-import type { ConfigReader } from "../../core/formats/json/model_config.ts"
 import type { Head } from "../../core/contracts/head.ts"
 import * as blocks from "../../core/model/blocks/mod.ts"
-import { ModelError } from "../../core/model/model_error.ts"
 import type { Module, Scope } from "../../core/model/module.ts"
 import type { Tensor } from "../../core/tensor/tensor.ts"
 import type { WeightMap } from "../../core/weights/weight_map.ts"
@@ -20,8 +18,8 @@ export interface OwnHead {
 }
 
 /** The head for a task: dense, activation and norm, then scores. `embedding` is the key of the words' table. */
-export function headOf(reader: ConfigReader, config: Config, head: Head, embedding: string): OwnHead {
-  return head.kind === "vocabulary" ? languageHead(config, embedding) : classifier(reader, config, head)
+export function headOf(config: Config, head: Head, embedding: string): OwnHead {
+  return head.kind === "vocabulary" ? languageHead(config, embedding) : classifier(config, head)
 }
 
 function languageHead(config: Config, embedding: string): OwnHead {
@@ -40,16 +38,10 @@ function languageHead(config: Config, embedding: string): OwnHead {
 }
 
 function classifier(
-  reader: ConfigReader,
   config: Config,
   { kind, size }: Exclude<Head, { kind: "vocabulary" }>,
 ): OwnHead {
   const { hiddenSize, std, headDropout: dropout, headBias, causal, pooling } = config
-  if (causal && kind === "token") {
-    const message = `${reader.file}: a model of type "modernbert-decoder" has no head for token-classification, ` +
-      'in transformers neither; one of type "modernbert" has'
-    throw new ModelError({ reason: "Task", message })
-  }
   const { modules, forward: pool } = transform("head", config)
   const bias = causal ? headBias : true
   const output = blocks.linear({

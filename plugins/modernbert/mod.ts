@@ -20,8 +20,9 @@ import type { ConfigReader } from "../../core/formats/json/model_config.ts"
 import * as blocks from "../../core/model/blocks/mod.ts"
 import { type ConfigFields, type Families, type Family, family } from "../../core/model/load/families.ts"
 import type { Network } from "../../core/model/network.ts"
-import { type Config, type LayerKind, readConfig } from "./config.ts"
+import { type Config, readConfig } from "./config.ts"
 import { headOf, norm } from "./heads.ts"
+import type { LayerKind } from "./layer_kinds.ts"
 
 export type { ConfigFields, Families, FamiliesService, Family } from "../../core/model/load/families.ts"
 
@@ -49,6 +50,7 @@ function layerAt(index: number, config: Config, { rope, window }: LayerKind): bl
   return blocks.layer({
     path,
     hiddenSize,
+    methodsSeeNormed: true,
     // The embeddings have a norm already.
     attention: { ...blocks.inTurn(attention), ...(index === 0 ? {} : { norm: norm(`${path}.attn_norm`, config) }) },
     feedForward: { ...blocks.inTurn(feedForward), norm: norm(`${path}.mlp_norm`, config) },
@@ -70,7 +72,7 @@ function build(reader: ConfigReader, head: Head): Network {
     layers: config.layers.map((kind, i) => layerAt(i, config, kind)),
     norm: norm("model.final_norm", config),
   })
-  const { name, modules, weights, forward } = headOf(reader, config, head, `${TABLE}.weight`)
+  const { name, modules, weights, forward } = headOf(config, head, `${TABLE}.weight`)
   return {
     ...blocks.networkOf(body, modules, forward),
     maxPositions,
@@ -99,7 +101,13 @@ const fields: ConfigFields = {
 export const modernBert: Family = { modelTypes: ["modernbert"], attention: "bidirectional", build, fields }
 
 /** The decoders, of Ettin. */
-export const modernBertDecoder: Family = { modelTypes: ["modernbert-decoder"], attention: "causal", build, fields }
+export const modernBertDecoder: Family = {
+  modelTypes: ["modernbert-decoder"],
+  attention: "causal",
+  heads: ["vocabulary", "sequence"],
+  build,
+  fields,
+}
 
 /** Registers both for `Model.load`. */
 export const layer: Layer.Layer<never, PluginError, Families> = Layer.mergeAll(

@@ -379,7 +379,7 @@ def embed(case, path):
         reference_encoders.save_with_tokenizer(case["model"], directory)
     tokenizer = transformers.AutoTokenizer.from_pretrained(directory)
     model = transformers.AutoModel.from_pretrained(directory, dtype=torch.float32, attn_implementation="eager").eval()
-    batch = tokenizer(case["texts"], padding=True, return_tensors="pt")
+    batch = tokenizer(case["texts"], padding=True, return_tensors="pt", return_token_type_ids=False)
     mask = batch["attention_mask"][..., None]
     mean = (model(**batch).last_hidden_state * mask).sum(1) / mask.sum(1)
     save_file({"base": torch.nn.functional.normalize(mean)}, path("logits.safetensors"))

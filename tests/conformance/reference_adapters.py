@@ -21,6 +21,11 @@ OWN = (".adapters.", ".adapter_fusion_layer.")
 HEADS = ("classifier.", "pre_classifier.", "score.")
 
 
+def heads_of(model):
+    """Starts of names of what trains of a classifier: of ModernBERT all outside of the backbone, as AdapterHub leaves it."""
+    return HEADS + (("head.",) if hasattr(model, "classifier") else ())
+
+
 def setup_of(options):
     setup = options.get("setup")
     return "default" if setup is None else AdapterCompositionBlock.from_dict(setup)
@@ -43,13 +48,14 @@ def add(model, options):
         model.train_adapter_fusion(setup)
     else:
         model.train_adapter(setup)
+    heads = heads_of(model)
     # A method's tensors are moved, so that none of them starts without a gradient; heads of language models stay.
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             own = any(part in name for part in OWN)
             if own and options.get("shaken", True):
                 parameter.add_(0.1 * torch.randn_like(parameter))
-            if not own and not name.startswith(HEADS):
+            if not own and not name.startswith(heads):
                 parameter.requires_grad = False
     model.set_active_adapters(setup)
     return model
@@ -57,7 +63,7 @@ def add(model, options):
 
 def save(model, options, directory):
     setup = setup_of(options)
-    with_head = any(name.startswith(HEADS) for name, _ in model.named_parameters())
+    with_head = any(name.startswith(heads_of(model)) for name, _ in model.named_parameters())
     os.makedirs(folder(directory))
     if setup == "default":
         model.save_adapter(folder(directory), setup, with_head=with_head, use_safetensors=True)
@@ -86,7 +92,7 @@ def load(model, directory):
     given = set()
     for file in glob.glob(os.path.join(path, "**", "*.safetensors"), recursive=True):
         given |= set(load_file(file))
-    expected = {name for name in model.state_dict() if any(part in name for part in OWN) or name.startswith(HEADS)}
+    expected = {name for name in model.state_dict() if any(part in name for part in OWN) or name.startswith(heads_of(model))}
     if expected != given:
         raise ValueError(f"missing keys {sorted(expected - given)}, unexpected keys {sorted(given - expected)}")
     return model

@@ -17,13 +17,20 @@ export type HeadForward = (scope: Scope, hidden: Tensor, batch: BatchTensors, al
 export interface VocabularyHeadOptions {
   /** What comes between the hidden states and the output. Default: nothing. */
   readonly transform?: (scope: Scope, x: Tensor) => Tensor
+  /** What scores s are bounded by: cap tanh(s / cap). The scores of all tokens are then held. Default: none. */
+  readonly softCap?: number | undefined
+  /** Factor of the scores. Default 1. */
+  readonly scale?: number | undefined
 }
 
 /** Scores of the vocabulary at each token, while text is generated at the last one only: [B, T or 1, vocabulary]. */
-export function vocabularyHead(output: Module, { transform }: VocabularyHeadOptions = {}): HeadForward {
+export function vocabularyHead(output: Module, options: VocabularyHeadOptions = {}): HeadForward {
+  const { transform = (_: Scope, x: Tensor) => x, softCap, scale = 1 } = options
   return (scope, hidden, batch) => {
-    const x = scope.decoding === undefined ? hidden : lastOf(hidden, batch)
-    return scope.call(output, transform === undefined ? x : transform(scope, x))
+    const x = transform(scope, scope.decoding === undefined ? hidden : lastOf(hidden, batch))
+    // Not the scores: a loss over their product is computed in chunks.
+    const scores = scope.call(output, scale === 1 ? x : ops.mul(x, scale))
+    return softCap === undefined ? scores : ops.mul(ops.tanh(ops.mul(scores, 1 / softCap)), softCap)
   }
 }
 

@@ -18,7 +18,7 @@ export interface LayerKind {
 export interface LocalLayers {
   /** The window of a layer, of `local_attention`. */
   readonly window: (whole: number) => number
-  /** Base of rotary positions where no field gives it; undefined where versions of transformers take others. */
+  /** Base of rotary positions where no field gives it; undefined where versions of transformers read the fields otherwise. */
   readonly localTheta: number | undefined
 }
 
@@ -40,14 +40,18 @@ export function layerKinds(config: ConfigReader, own: LocalLayers, model: RopeMo
   return readGlobal(config).map((sees) => sees ? global : local)
 }
 
-/** The base of local layers where `local_rope_theta` has none. */
+/** The base of local layers where `rope_parameters` has none. */
 function localTheta(config: ConfigReader, { localTheta }: LocalLayers): number {
+  const globalTheta = config.number("global_rope_theta", { default: GLOBAL_THETA })
   // Version 4 takes null as the base of the other layers.
-  if (config.record.local_rope_theta === null) return config.number("global_rope_theta", { default: GLOBAL_THETA })
-  if (localTheta !== undefined || config.has("local_rope_theta")) return localTheta ?? GLOBAL_THETA
+  if (localTheta !== undefined) return config.record.local_rope_theta === null ? globalTheta : localTheta
   const newer = config.optional("rope_parameters", (name) => config.object(name))
-  if (newer?.optional(LOCAL, (name) => newer.object(name))?.has("rope_theta")) return GLOBAL_THETA
-  throw config.error("local_rope_theta", "a number: versions of transformers take different ones where it is not there")
+  const isNew = newer?.optional(LOCAL, (name) => newer.object(name))?.has("rope_theta") === true
+  if (isNew || config.optional("local_rope_theta", (name) => config.number(name)) === globalTheta) return globalTheta
+  throw config.error(
+    "local_rope_theta",
+    `${globalTheta}, as global_rope_theta is: transformers 4 turns all layers by that one, transformers 5 does not`,
+  )
 }
 
 /** Whether each layer sees all tokens. */

@@ -35,9 +35,19 @@ def folder(directory):
     return os.path.join(directory, "adapters", "default")
 
 
+def init(model):
+    """AdapterHub's `init`, without what it breaks: a random bias in modules of ModernBERT that have none."""
+    known = {name for name, _ in model.named_parameters()}
+    adapters.init(model)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name not in known:
+                parameter.zero_()
+
+
 def add(model, options):
     """Adds new adapters to a model and says what trains: they and a classifier's head, or the fusion and the head."""
-    adapters.init(model)
+    init(model)
     setup = setup_of(options)
     for name, fields in options["configs"].items():
         fields = {key: float(value) if key == "scaling" and not isinstance(value, str) else value
@@ -80,7 +90,7 @@ def regularizer(model):
 
 def load(model, directory):
     """Loads what Espalier saved into a base model. A key that is missing or unexpected is an error."""
-    adapters.init(model)
+    init(model)
     path = folder(directory)
     if os.path.exists(os.path.join(path, "adapter_setup.json")):
         setup, _ = model.load_adapter_setup(path, use_safetensors=True)

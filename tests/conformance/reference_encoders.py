@@ -23,8 +23,8 @@ LLAMA = dict(num_hidden_layers=2, num_key_value_heads=2, pad_token_id=0, rope_th
 
 FAMILIES = {
     "modernbert": ("ModernBert", WINDOWS),
-    # transformers 4 forgets the window of a decoder when it saves one: it reads 128 tokens.
-    "modernbert-decoder": ("ModernBertDecoder", WINDOWS if MAJOR >= 5 else WINDOWS | dict(local_attention=128)),
+    # transformers 4 forgets the window of a decoder when it saves one, and turns all layers alike.
+    "modernbert-decoder": ("ModernBertDecoder", WINDOWS if MAJOR >= 5 else WINDOWS | dict(local_attention=128, local_rope_theta=500.0)),
     "roberta": ("Roberta", POSITIONS | dict(type_vocab_size=1)),
     "xlm-roberta": ("XLMRoberta", POSITIONS | dict(type_vocab_size=1)),
     "camembert": ("Camembert", POSITIONS | dict(type_vocab_size=1)),

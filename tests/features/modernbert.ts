@@ -9,6 +9,7 @@ const sizes: ModelConfig = {
   num_hidden_layers: 2,
   num_attention_heads: 2,
   local_attention: 2,
+  global_rope_theta: 10000,
   local_rope_theta: 10000,
   max_position_embeddings: 16,
   initializer_range: 0.3,

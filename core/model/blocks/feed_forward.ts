@@ -19,21 +19,24 @@ export interface FeedForwardOptions {
   readonly output: string
   /** Whether all have biases. Default false. */
   readonly bias?: boolean
-  /** Standard deviation of new weights. */
-  readonly std: number
+  /** Standard deviation of new weights: of all, or of those of the inputs and of the output. */
+  readonly std: number | readonly [inputs: number, output: number]
   /** Of the gate, or of the only input. */
   readonly activation: Activation
   /** Dropout of the output. Default 0. */
   readonly dropout?: number
+  /** Dropout of the output's input. Default 0. */
+  readonly innerDropout?: number
 }
 
 /** output(activation(up x)), or output(activation(gate x) * up x): x [B, T, hiddenSize] to the same. */
 export function feedForward(options: FeedForwardOptions): Module {
-  const { path, hiddenSize, intermediateSize, gated, bias = false, std, activation, dropout = 0 } = options
+  const { path, hiddenSize, intermediateSize, gated, bias = false, activation, dropout = 0, innerDropout = 0 } = options
+  const [std, outputStd] = typeof options.std === "number" ? [options.std, options.std] : options.std
   const widths = new Array(gated ? 2 : 1).fill(intermediateSize)
   const inputs = linears(options.inputs, widths, { path, inFeatures: hiddenSize, bias, std })
   const last = { path: `${path}.${options.output}`, inFeatures: intermediateSize, outFeatures: hiddenSize }
-  const output = linear({ ...last, bias, std })
+  const output = linear({ ...last, bias, std: outputStd })
   const self: Module = {
     path,
     kind: "FeedForward",
@@ -44,7 +47,8 @@ export function feedForward(options: FeedForwardOptions): Module {
     forward: (scope, x) => {
       const [first, factor] = outputsOf(scope, inputs, x, widths)
       const active = activation(first)
-      const y = scope.call(output, factor === undefined ? active : ops.mul(active, factor))
+      const inner = factor === undefined ? active : ops.mul(active, factor)
+      const y = scope.call(output, scope.dropout(self, "inner", inner, innerDropout))
       return scope.dropout(self, "output", y, dropout)
     },
   }

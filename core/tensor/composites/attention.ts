@@ -27,9 +27,9 @@ export interface AttentionInputs extends VisibilityOperands {
   /** Values [B, shared, S, E], or [pages, shared, P, E]. */
   readonly v: Tensor
   /** Added to the scores: [B or 1, heads or 1, T or 1, S or 1]. */
-  readonly bias?: Tensor
+  readonly bias?: Tensor | undefined
   /** Multiplies the weights: [B, heads, T, P]; that of key j is in column j % P. */
-  readonly factor?: Tensor
+  readonly factor?: Tensor | undefined
   /** log sum exp of each query's scores: [B, heads, T]. */
   readonly logSum?: Tensor
   /** Of the result: [B, heads, T, E]. */
@@ -202,14 +202,14 @@ export const attentionGradientOperation: Operation = {
 /** Options of {@link attention}. */
 export interface AttentionOptions {
   /** Factor of the scores. Default 1 / sqrt(width of a key). */
-  readonly scale?: number
+  readonly scale?: number | undefined
   /** f32, added to the scaled scores: [B or 1, heads or 1, T or 1, S or 1], as relative positions. Default: none. */
-  readonly bias?: Tensor
+  readonly bias?: Tensor | undefined
   /**
    * Multiplies the weights after the softmax: [B, heads, T, P], P from 1 to S; key j takes column j % P. Dropout of ones
    * makes it dropout of the weights.
    */
-  readonly factor?: Tensor
+  readonly factor?: Tensor | undefined
 }
 
 /**

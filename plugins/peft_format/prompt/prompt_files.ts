@@ -5,7 +5,7 @@
  */
 import type { ArtifactFiles, NamedValues } from "../../../core/contracts/contribution.ts"
 import type { Parameter } from "../../../core/contracts/parameter.ts"
-import type { Shape } from "../../../core/tensor/shape.ts"
+import { type Shape, sizeOf } from "../../../core/tensor/shape.ts"
 import { peftName } from "../lora/stored_names.ts"
 import { adapterFile, CONFIG_FILE, HEADS, PeftError, peftError, PREFIX, WEIGHTS_FILE } from "../../peft_names/mod.ts"
 import {
@@ -108,12 +108,13 @@ export function decodePrompt<Type extends PromptType>(
   const optional = base.filter(({ trainable = true }) => !trainable)
   const absent = optional.some((parameter) => stored.shapes.has(promptBaseName(parameter))) ? [] : optional
   const trained = base.filter((parameter) => !absent.includes(parameter))
-  const shapes = new Map<string, Shape>([[EMBEDDINGS, shape], ...beside])
+  const [rows, ...width] = shape
+  const shapes = new Map<string, Shape>([[EMBEDDINGS, [rows + (config.idleRows ?? 0), ...width]], ...beside])
   for (const parameter of trained) shapes.set(promptBaseName(parameter), parameter.shape)
   const differs = differences(stored.shapes, shapes, new Set())
   checkTensors(differs, weightsFile, likelyReason(differs, config, trained))
   const values = {
-    promptEmbeddings: { shape, data: stored.read(EMBEDDINGS) },
+    promptEmbeddings: { shape, data: stored.read(EMBEDDINGS).slice(0, sizeOf(shape)) },
     beside: new Map([...beside].map(([name, shape]) => [name, { shape, data: stored.read(name) }])),
     base: trained.map((parameter) => ({ parameter, data: stored.read(promptBaseName(parameter)) })),
   }

@@ -28,7 +28,7 @@ export type ModelFields = Required<Pick<PeftPromptFields, "tokenDim" | "numAtten
 
 /** Fields of a config of rows before the embedded tokens. */
 export function inputPrefixFields(modules: ReadonlyArray<ModuleInfo>): ModelFields {
-  const attentions = modules.filter(({ kind }) => kind === "Attention")
+  const attentions = modules.filter(({ kind, side }) => kind === "Attention" && side !== "decoder")
   const { hiddenSize } = modules.find(({ kind }) => kind === "Backbone")!.sizes
   return { tokenDim: hiddenSize, numAttentionHeads: attentions[0].sizes.heads, numLayers: attentions.length }
 }

@@ -87,11 +87,11 @@ Deno.test("what a run file must not say is named, with its place and the nearest
     ],
     [
       { ...good, training: { packing: true } },
-      "training.packing is for plain texts of causal-lm, and data is of text and label: leave packing out",
+      "training.packing is for plain texts of causal-lm or span-corruption, and data is of text and label: leave packing out",
     ],
     [
       { ...good, data: { path: "d.csv", prompt: "p", completion: "c" }, training: { packing: true } },
-      "training.packing is for plain texts of causal-lm, and data is of prompt and completion: leave packing out",
+      "training.packing is for plain texts of causal-lm or span-corruption, and data is of prompt and completion: leave packing out",
     ],
     [{ ...good, data: undefined }, "data is missing: give it, or tasks with data of their own"],
     [

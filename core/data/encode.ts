@@ -69,8 +69,7 @@ export const encode = <Row extends DataRow>(
       `text of up to ${longest} tokens where ${maxLength} are allowed (raise it, or let texts be cut)`,
     )
   }
-  const isEmpty = ({ piece: { body, target } }: typeof pieces[number]) =>
-    body.length === 0 || target?.body.length === 0
+  const isEmpty = ({ piece: { body, target } }: typeof pieces[number]) => body.length === 0 || target?.body.length === 0
   fail("EmptyText", pieces.filter(isEmpty), "text without any token")
   const examples = pieces.map(({ piece, index, row }) => {
     const target = piece.target && join(piece.target, maxLength)

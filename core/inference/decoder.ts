@@ -11,8 +11,9 @@ import type { KeyValues } from "../contracts/site.ts"
 import type { Decoding, ModuleNode } from "../model/module.ts"
 import { runOnce } from "../model/sites/run_once.ts"
 import * as ops from "../tensor/ops.ts"
+import type { Shape } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts"
-import { type AttentionLayout, type Cache, makeCache, type Updates } from "./cache.ts"
+import { type AttentionLayout, type Cache, type CacheLayout, makeCache, type Updates } from "./cache.ts"
 import { makePrograms } from "./programs.ts"
 
 /** Which part of the model's methods rows go through. */
@@ -97,7 +98,7 @@ export function makeDecoder(model: Model, { methods, choice }: Variant): Decoder
     const logits = logitsOf(rows, length, decoding(updates))
     return { name: `generate ${rows}x${length}`, outputs: { logits }, updates }
   }
-  const { layouts, before, beforeMemory } = layoutOf((decoding) => void logitsOf(1, 1, decoding))
+  const { before, beforeMemory, ...layout } = layoutOf((decoding) => void logitsOf(1, 1, decoding))
   const run = async (name: string, graph: () => Graph, inputs: RunData) => {
     const { logits } = await (await programs.get(name, graph)).run(inputs)
     return logits as Float32Array
@@ -113,7 +114,7 @@ export function makeDecoder(model: Model, { methods, choice }: Variant): Decoder
       const memory = startToken === undefined ? 0 : tokensFor(prompt) + beforeMemory
       if (cache !== undefined && rows <= cache.rows && positions <= cache.positions && memory <= cache.memory) return
       const wanted = Math.min(Math.max(FEWEST_POSITIONS, power(positions)), network.maxPositions + before)
-      const larger = makeCache(backend, layouts, {
+      const larger = makeCache(backend, layout, {
         rows: Math.max(cache?.rows ?? 1, power(rows)),
         positions: Math.max(cache?.positions ?? 1, wanted),
         memory: Math.max(cache?.memory ?? 0, memory),
@@ -165,9 +166,10 @@ export function makeDecoder(model: Model, { methods, choice }: Variant): Decoder
     reorder: async (from, whole) => {
       const rows = Int32Array.from(from)
       if (whole) promptLengths.set(rows.map((row) => promptLengths[row]))
-      const parts = whole ? ["positions", "memory"] as const : ["positions"] as const
-      const program = await programs.get(`reorder ${rows.length} ${whole}`, () =>
-        cache!.reorder(ops.input("from", [rows.length], { dtype: "i32" }), parts))
+      const program = await programs.get(
+        `reorder ${rows.length} ${whole}`,
+        () => cache!.reorder(ops.input("from", [rows.length], { dtype: "i32" }), whole),
+      )
       await program.run({ from: rows })
     },
     free: release,
@@ -175,15 +177,17 @@ export function makeDecoder(model: Model, { methods, choice }: Variant): Decoder
 }
 
 /**
- * What a cache holds for each attention, and the rows that methods put before the text of a row and before what its encoder
- * reads: from a graph that is not run.
+ * What a cache holds, and the rows that methods put before the text of a row and before what its encoder reads: from a graph
+ * that is not run.
  */
-function layoutOf(write: (decoding: Decoding) => void) {
-  const layouts = new Map<string, AttentionLayout>()
+function layoutOf(
+  write: (decoding: Decoding) => void,
+): CacheLayout & { readonly before: number; readonly beforeMemory: number } {
+  const attentions = new Map<string, AttentionLayout>(), states = new Map<string, Shape>()
   const before = { positions: 0, memory: 0 }
   const keep = (of: AttentionLayout["of"], { path }: ModuleNode, own: KeyValues) => {
     const [, heads, length, keyWidth] = own.keys.shape
-    layouts.set(path, { of, heads, keyWidth, valueWidth: own.values.shape[3] })
+    attentions.set(path, { of, heads, keyWidth, valueWidth: own.values.shape[3] })
     before[of] = length - 1
     return own
   }
@@ -193,6 +197,10 @@ function layoutOf(write: (decoding: Decoding) => void) {
     capacity: 1,
     extend: (module, own) => keep("positions", module, own),
     recall: (module, own) => keep("memory", module, own!),
+    state: ({ path }, shape) => {
+      states.set(path, shape)
+      return ops.full(0, [1, ...shape])
+    },
   })
-  return { layouts, before: before.positions, beforeMemory: before.memory }
+  return { attentions, states, before: before.positions, beforeMemory: before.memory }
 }

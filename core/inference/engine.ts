@@ -181,7 +181,7 @@ const unsupported = (message: string) => new ModelError({ reason: "Unsupported",
 export function wrongWriter(model: Model): string | undefined {
   const { head } = model.task
   if (head.kind === "vocabulary" && head.attention !== "bidirectional") return severalTasks(model, "generate")
-  return severalTasks(model, "generate") ?? "only a causal or an encoder-decoder language model generates text"
+  return severalTasks(model, "generate") ?? "only a causal language model generates text, or an encoder-decoder one"
 }
 
 const isList = (value: unknown): boolean => Array.isArray(value) || ArrayBuffer.isView(value)

@@ -139,7 +139,12 @@ function continuations(
       const { numBeams = 1, lengthPenalty, earlyStopping, ...options } = given
       if (numBeams !== 1 || lengthPenalty !== undefined || earlyStopping !== undefined) {
         const { searched } = await import("./beams/beam_searcher.ts")
-        return await searched(model, prompts, { ...given, methods, ...plugins === undefined ? {} : { plugins } }, signal)
+        return await searched(
+          model,
+          prompts,
+          { ...given, methods, ...plugins === undefined ? {} : { plugins } },
+          signal,
+        )
       }
       const engine = await engineFor(model, methods, plugins)
       const made = new Map<number, Array<number>>()

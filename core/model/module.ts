@@ -34,7 +34,7 @@ export interface Module<Extra extends ReadonlyArray<unknown> = []> extends Modul
   readonly forward: (scope: Scope, x: Tensor, ...extra: Extra) => Tensor
 }
 
-/** Key/value cache while text is generated. Only the logits of each row's last token are needed then. */
+/** What modules keep of earlier tokens while text is generated. Only the logits of each row's last token are needed then. */
 export interface Decoding {
   /** Number of cached positions before the batch's tokens, by row: i32 [B]. */
   readonly start: Tensor
@@ -52,6 +52,11 @@ export interface Decoding {
   readonly recall: (module: ModuleNode, own: KeyValues | undefined) => KeyValues
   /** Positions of the memory that count, by row: i32 [B]; needed after the first tokens. */
   readonly memoryLengths?: Tensor
+  /**
+   * What a module keeps of each row's earlier tokens beside keys and values, [B, ...shape]: zeros before the first. `next`
+   * makes of it what the module keeps after the batch's tokens.
+   */
+  readonly state: (module: ModuleNode, shape: Shape, next: (before: Tensor) => Tensor) => Tensor
 }
 
 /** What modules can use while a graph is traced. */

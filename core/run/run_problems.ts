@@ -60,7 +60,9 @@ function packingProblems([place, { data, task }]: readonly [string, TaskSpec]): 
   const packs = [undefined, "causal-lm", "span-corruption"].includes(task) && Object.keys(columns).join() === "text"
   if (packs) return []
   const found = task ?? Object.keys(columns).join(" and ")
-  return [`training.packing is for plain texts of causal-lm or span-corruption, and ${place}data is of ${found}: leave packing out`]
+  return [
+    `training.packing is for plain texts of causal-lm or span-corruption, and ${place}data is of ${found}: leave packing out`,
+  ]
 }
 
 function patienceProblems(

@@ -38,7 +38,10 @@ export function methodOf(options: ResolvedOptions): PromptMethod {
       initialize: (own, base) =>
         base.modules.some(({ side }) => side !== undefined)
           ? Effect.fail(new PluginError({ plugin: id, message: `${id}: initText is for models without an encoder` }))
-          : Effect.flatMap(initTokens(id, initText, numVirtualTokens, base), (tokens) => activations(own, base, tokens)),
+          : Effect.flatMap(
+            initTokens(id, initText, numVirtualTokens, base),
+            (tokens) => activations(own, base, tokens),
+          ),
     }),
   }
 }

@@ -41,7 +41,9 @@ function attentionAt(path: string, config: Config, own: Partial<blocks.Attention
     output: "o",
     // Scores have no scale: queries start small instead.
     scale: 1,
-    std: [keys * headDim ** -0.5, keys, factor * (heads * headDim) ** -0.5],
+    std: keys,
+    queryStd: keys * headDim ** -0.5,
+    outputStd: factor * (heads * headDim) ** -0.5,
     causal: false,
     dropout,
     ...own,
@@ -66,7 +68,8 @@ function layerAt(path: string, config: Config, side: Side, relative: blocks.Rela
     gated: config.gated,
     inputs: config.gated ? ["wi_0", "wi_1"] : ["wi"],
     output: "wo",
-    std: [factor * hiddenSize ** -0.5, factor * intermediateSize ** -0.5],
+    std: factor * hiddenSize ** -0.5,
+    outputStd: factor * intermediateSize ** -0.5,
     activation: config.activation,
     innerDropout: dropout,
   })

@@ -37,7 +37,9 @@ const adapter = await navigator.gpu?.requestAdapter() ?? null
 /** What was asked for, with the cases of controls. */
 const asked = names.length === 0
   ? cases
-  : cases.filter(({ name }) => names.includes(name) || cases.some((one) => names.includes(one.name) && one.controlOf === name))
+  : cases.filter(({ name }) =>
+    names.includes(name) || cases.some((one) => names.includes(one.name) && one.controlOf === name)
+  )
 
 /** The cases that an environment has a reference for. */
 const casesIn = ({ adapterHub }: Environment): ReadonlyArray<Case> =>

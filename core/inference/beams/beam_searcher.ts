@@ -88,7 +88,10 @@ export async function searched(
     prompts.map((prompt) => wrongRow(model, prompt, row)).find((one) => one !== undefined)
   if (wrong !== undefined) throw new ModelError({ reason: "Unsupported", message: wrong })
   const choice = plugins === undefined ? undefined : chooseByRow(model, plugins)
-  const searcher = beamSearcher(model, { methods, ...(choice === undefined ? {} : { choice: { plugins: choice.plugins } }) })
+  const searcher = beamSearcher(model, {
+    methods,
+    ...(choice === undefined ? {} : { choice: { plugins: choice.plugins } }),
+  })
   const { maxNewTokens = 64, stop = [] } = row
   const process: Search["process"] = (scores, text) => discourageRepetition(scores, text, row)
   const made: Array<Int32Array> = []
@@ -115,5 +118,7 @@ function wrongBeams(
   if (![true, false, "never"].includes(earlyStopping)) {
     return `earlyStopping must be true, false or "never", got ${JSON.stringify(earlyStopping)}`
   }
-  if (temperature !== 0) return `temperature is for draws, and ${numBeams} beams search: leave it out, got ${temperature}`
+  if (temperature !== 0) {
+    return `temperature is for draws, and ${numBeams} beams search: leave it out, got ${temperature}`
+  }
 }

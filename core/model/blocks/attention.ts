@@ -5,7 +5,7 @@ import type { Tensor } from "../../tensor/tensor.ts"
 import type { Decoding, Module, Scope } from "../module.ts"
 import { perVisibleKey, visibleKeys } from "../sites/batch_layout.ts"
 import { linear, linears, outputsOf } from "./linear.ts"
-import { relativeBias, type RelativePositions } from "./relative_positions.ts"
+import { relativeBias, type RelativePositions } from "./positions/relative_positions.ts"
 import type { Memory, Rope, Sequence } from "./sequence.ts"
 
 /** What an {@link attention} needs. */
@@ -28,8 +28,12 @@ export interface AttentionOptions {
   readonly output?: string
   /** Whether it has a bias. Default: as the projections. */
   readonly outputBias?: boolean
-  /** Standard deviation of new weights: of all, or of those of queries, of keys and values, and of the output. */
-  readonly std: number | readonly [query: number, keyValue: number, output: number]
+  /** Standard deviation of new weights. */
+  readonly std: number
+  /** Of those of queries. Default `std`. */
+  readonly queryStd?: number
+  /** Of those of `output`. Default `std`. */
+  readonly outputStd?: number
   /** Norms of the heads of queries and of keys, before rotary positions: of `headDim`. Default: none. */
   readonly headNorms?: readonly [query: Module, key: Module]
   /** Rotary positions. Default: none. */
@@ -54,15 +58,14 @@ export function attention(options: AttentionOptions): Module<[Sequence]> {
   const { keyValueHeads = heads, headDim = hiddenSize / heads, dropout = 0, cross = false } = options
   const counts = [heads, keyValueHeads, keyValueHeads]
   const widths = counts.map((count) => count * headDim)
-  const [ofQuery, ofKeyValue, ofOutput] = typeof std === "number" ? [std, std, std] : std
-  const stds = [ofQuery, ofKeyValue, ofKeyValue]
+  const stds = [options.queryStd ?? std, std, std]
   const projections = linears(options.projections, widths, { path, inFeatures: hiddenSize, bias, std: stds })
   const output = options.output === undefined ? undefined : linear({
     path: `${path}.${options.output}`,
     inFeatures: heads * headDim,
     outFeatures: hiddenSize,
     bias: options.outputBias ?? bias,
-    std: ofOutput,
+    std: options.outputStd ?? std,
   })
   // Gradients by the input are summed in the order of these calls: it is part of a run's bits.
   const order = rope === undefined ? [1, 2, 0] : [0, 1, 2]
@@ -77,9 +80,9 @@ export function attention(options: AttentionOptions): Module<[Sequence]> {
     const split = ops.reshape(y, [...y.shape.slice(0, 2), counts[i], headDim])
     return ops.permute(i < headNorms.length ? scope.call(headNorms[i], split) : split, [0, 2, 1, 3])
   }
-  /** Keys and values with those of a cache: a memory's are kept as they are, and who looks both ways has all tokens at once. */
+  /** Keys and values with those of a cache, which keeps a memory's as they are. */
   const kept = (decoding: Decoding | undefined, own: KeyValues | undefined) =>
-    cross ? decoding?.recall(self, own) : options.causal ? decoding?.extend(self, own!) : undefined
+    cross ? decoding?.recall(self, own) : decoding?.extend(self, own!)
   const self: Module<[Sequence]> = {
     path,
     kind: cross ? "CrossAttention" : "Attention",
@@ -94,6 +97,7 @@ export function attention(options: AttentionOptions): Module<[Sequence]> {
     outputHead: false,
     forward: (scope, x, sequence) => {
       const [batch, length] = x.shape
+      const { decoding } = sequence
       const memory = cross ? memoryOf(sequence, path) : undefined
       const source = memory === undefined ? x : memory.hidden
       const prefix = scope.keyValues(self)
@@ -103,14 +107,14 @@ export function attention(options: AttentionOptions): Module<[Sequence]> {
       const tables = rope && sequence.rotary(rope, start, length)
       const turned = (y: Tensor) => tables === undefined ? y : ops.rotary(y, tables.cos, tables.sin)
       const own: KeyValues | undefined = source && { keys: turned(key), values }
-      const all = kept(scope.decoding, own) ?? own!
+      const all = kept(decoding, own) ?? own!
       const k = after(prefix?.keys, all.keys)
       const visible = memory === undefined
-        ? visibleKeys(sequence.batch, { ...options, prefix: start, decoding: scope.decoding })
+        ? visibleKeys(sequence.batch, { ...options, prefix: start, decoding })
         : { prefix: start, keyLengths: memory.lengths }
       const drop = (keys: number) => scope.dropout(self, "weights", ops.full(1, [batch, heads, length, keys]), dropout)
       const factor = scope.training && dropout > 0 ? perVisibleKey(sequence.batch, k.shape[2], drop) : undefined
-      const places = { length, keys: k.shape[2], prefix: start, decoding: scope.decoding }
+      const places = { length, keys: k.shape[2], prefix: start, decoding }
       const bias = relative &&
         sequence.shared(relative, `${start} ${length} ${k.shape[2]}`, () => relativeBias(scope, relative, places))
       const scores = { scale, bias, factor }
@@ -121,7 +125,6 @@ export function attention(options: AttentionOptions): Module<[Sequence]> {
   }
   return self
 }
-
 
 /** Rows of a prefix, [1 or B, heads, P, width], before those of the sequence. */
 function after(prefix: Tensor | undefined, own: Tensor): Tensor {

@@ -104,7 +104,7 @@ export function backbone(options: BackboneOptions): Backbone {
         ? embedded
         : ops.concat([ops.forBatch(ops.reshape(prefix, [1, rows, hiddenSize]), embedded), embedded], 1)
       const seen = rows === 0 ? batch : { ...batch, lengths: ops.add(batch.lengths, rows) }
-      const sequence = sequenceOf(seen, scope.decoding, memory)
+      const sequence = sequenceOf(seen, side === "encoder" ? undefined : scope.decoding, memory)
       const last = layers.reduce((x, layer) => scope.call(layer, x, sequence), start(scope, whole, batch, rows))
       return scope.dropout(self, "output", norm === undefined ? last : scope.call(norm, last), dropout)
     },

@@ -19,8 +19,10 @@ export interface FeedForwardOptions {
   readonly output: string
   /** Whether all have biases. Default false. */
   readonly bias?: boolean
-  /** Standard deviation of new weights: of all, or of those of the inputs and of the output. */
-  readonly std: number | readonly [inputs: number, output: number]
+  /** Standard deviation of new weights. */
+  readonly std: number
+  /** Of those of `output`. Default `std`. */
+  readonly outputStd?: number
   /** Of the gate, or of the only input. */
   readonly activation: Activation
   /** Dropout of the output. Default 0. */
@@ -31,12 +33,12 @@ export interface FeedForwardOptions {
 
 /** output(activation(up x)), or output(activation(gate x) * up x): x [B, T, hiddenSize] to the same. */
 export function feedForward(options: FeedForwardOptions): Module {
-  const { path, hiddenSize, intermediateSize, gated, bias = false, activation, dropout = 0, innerDropout = 0 } = options
-  const [std, outputStd] = typeof options.std === "number" ? [options.std, options.std] : options.std
+  const { path, hiddenSize, intermediateSize, gated, bias = false, std, activation } = options
+  const { dropout = 0, innerDropout = 0 } = options
   const widths = new Array(gated ? 2 : 1).fill(intermediateSize)
   const inputs = linears(options.inputs, widths, { path, inFeatures: hiddenSize, bias, std })
   const last = { path: `${path}.${options.output}`, inFeatures: intermediateSize, outFeatures: hiddenSize }
-  const output = linear({ ...last, bias, std: outputStd })
+  const output = linear({ ...last, bias, std: options.outputStd ?? std })
   const self: Module = {
     path,
     kind: "FeedForward",

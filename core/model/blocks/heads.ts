@@ -98,7 +98,9 @@ export function encoderDecoderOf(
       const rows = hidden.shape[1] - batch.tokens.shape[1]
       const memory = { hidden, lengths: rows === 0 ? batch.lengths : ops.add(batch.lengths, rows) }
       const outputs = decode(scope, batch, inputs(batch), memory)
-      return batch.fields.labels === undefined ? { ...outputs, hidden: ops.narrow(hidden, 1, rows, hidden.shape[1]) } : outputs
+      return batch.fields.labels === undefined
+        ? { ...outputs, hidden: ops.narrow(hidden, 1, rows, hidden.shape[1]) }
+        : outputs
     },
     startToken,
   }

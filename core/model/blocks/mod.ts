@@ -25,6 +25,7 @@ export {
   tokenHead,
   vocabularyHead,
 } from "./heads.ts"
+export { gatedConvolution, type GatedConvolutionOptions } from "./gated_convolution.ts"
 export { inTurn, type Layer, layer, type LayerOptions, type LayerPart } from "./layer.ts"
 export { linear, type LinearOptions } from "./linear.ts"
 export { layerNorm, type NormOptions, rmsNorm } from "./norm.ts"
@@ -35,8 +36,9 @@ export {
   readHeads,
   readRate,
   readWindows,
+  spelling,
   type WindowOptions,
 } from "./read_config.ts"
-export type { RelativePositions } from "./relative_positions.ts"
+export type { RelativePositions } from "./positions/relative_positions.ts"
 export { type Memory, type Rope, ropeFrequencies, type RotaryTables, type Sequence } from "./sequence.ts"
-export { legacyParts, starting, tied, unused } from "../../weights/weight_rules.ts"
+export { legacyParts, starting, tied, transposed, unused } from "../../weights/weight_rules.ts"

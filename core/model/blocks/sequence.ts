@@ -35,6 +35,8 @@ export interface Memory {
 export interface Sequence {
   /** The batch; its lengths include the rows that methods put before the tokens. */
   readonly batch: BatchTensors
+  /** Set while text is generated, in what reads that text. */
+  readonly decoding: Decoding | undefined
   /** Rotary tables of `length` positions that follow `start` others and those in the cache, made once. */
   readonly rotary: (rope: Rope, start: number, length: number) => RotaryTables
   /** A tensor that layers share, made once for an owner and a name. */
@@ -97,5 +99,5 @@ export function sequenceOf(batch: BatchTensors, decoding: Decoding | undefined, 
     all.set(owner, own.set(name, found))
     return found
   }
-  return { batch, rotary, shared, ...(memory === undefined ? {} : { memory }) }
+  return { batch, decoding, rotary, shared, ...(memory === undefined ? {} : { memory }) }
 }

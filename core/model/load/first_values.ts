@@ -91,6 +91,7 @@ function baseModel(
             return own
           },
           recall: (_, own) => own!,
+          state: (_, shape) => ops.full(0, [1, ...shape]),
         },
       })
       return seen

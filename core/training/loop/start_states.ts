@@ -63,7 +63,8 @@ async function pass(run: StartRun, id: string, start: StateStart, states: States
       for (const microBatch of epoch(0).flatMap(({ microBatches }) => microBatches)) {
         const batch = collate(examples, microBatch, taskOf(name), evaluation.padId)
         const key = `${name} ${shapeName(batch)}`
-        const program = programs.get(key) ?? await ready(backend, startGraph(run, start, states, { name, batch, total }))
+        const program = programs.get(key) ??
+          await ready(backend, startGraph(run, start, states, { name, batch, total }))
         programs.set(key, program)
         await program.run(batchData(batch))
       }

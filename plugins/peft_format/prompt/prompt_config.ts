@@ -40,7 +40,9 @@ const TEXT = optional("prompt_tuning_init_text", (config, name) => config.string
 const SOURCES = ["AVERAGE_SOURCE_TASKS", "EXACT_SOURCE_TASK", "ONLY_SOURCE_SHARED"] as const
 /** Field of the names of tasks. */
 export const PROMPT_TASKS = "espalier_tasks"
-const SUBMODULES = "num_transformer_submodules", SEQ2SEQ = "SEQ_2_SEQ_LM"
+const SUBMODULES = "num_transformer_submodules"
+/** PEFT's task of encoder-decoder models. */
+export const SEQ2SEQ = "SEQ_2_SEQ_LM"
 /** Further fields by `peft_type`. The file holds what comes out of a network that the tokens were trained through. */
 const OWN = {
   PREFIX_TUNING: {

@@ -14,6 +14,7 @@ import {
   type PeftPromptConfig,
   type PeftPromptFields,
   type PromptType,
+  SEQ2SEQ,
 } from "./prompt_config.ts"
 import {
   checkTensors,
@@ -63,6 +64,8 @@ export interface WantedPrompt<Type extends PromptType> {
   /** What the config says of the model; checked where the file says it too. */
   readonly fields: Partial<Pick<PeftPromptFields, "tokenDim" | "numAttentionHeads" | "numLayers">>
   readonly shape: Shape
+  /** Whether the model has an encoder and a decoder. */
+  readonly isOfTwoParts: boolean
   /** Names of the tasks by PEFT's ids, where the method has several; checked where the file says them too. */
   readonly tasks?: ReadonlyArray<string>
   /** Shapes of the method's other tensors in PEFT's file. Default: none. */
@@ -88,6 +91,10 @@ export function decodePrompt<Type extends PromptType>(
     }
   }
   const config = decodePromptConfig(new TextDecoder().decode(files[configFile]), configFile, types)
+  if (config.taskType !== undefined && (config.taskType === SEQ2SEQ) !== wanted.isOfTwoParts) {
+    const ours = wanted.isOfTwoParts ? "an encoder-decoder model" : "no encoder-decoder model"
+    throw peftError("Mismatch", configFile, `task_type is ${config.taskType}; ${id} is for ${ours}`)
+  }
   const expected = { numVirtualTokens: shape[0], ...fields }
   for (const [field, ours] of Object.entries(expected)) {
     const theirs = config[field as keyof typeof expected]

@@ -28,9 +28,13 @@ export type ModelFields = Required<Pick<PeftPromptFields, "tokenDim" | "numAtten
 
 /** Fields of a config of rows before the embedded tokens. */
 export function inputPrefixFields(modules: ReadonlyArray<ModuleInfo>): ModelFields {
-  const attentions = modules.filter(({ kind, side }) => kind === "Attention" && side !== "decoder")
-  const { hiddenSize } = modules.find(({ kind }) => kind === "Backbone")!.sizes
-  return { tokenDim: hiddenSize, numAttentionHeads: attentions[0].sizes.heads, numLayers: attentions.length }
+  const sizesOf = (wanted: string) => modules.find(({ kind }) => kind === wanted)!.sizes
+  return {
+    tokenDim: sizesOf("Backbone").hiddenSize,
+    numAttentionHeads: sizesOf("Attention").heads,
+    // Of an encoder-decoder model PEFT counts the encoder's.
+    numLayers: modules.filter(({ kind, side }) => kind === "Block" && side !== "decoder").length,
+  }
 }
 
 type WithoutShared<Config> = Config extends unknown ? Omit<Config, keyof PeftPromptFields | "notes"> : never
@@ -162,6 +166,7 @@ function load(
     types,
     fields,
     shape: [numVirtualTokens, method.width(fields)],
+    isOfTwoParts: modules.some(({ side }) => side !== undefined),
     ...(method.tasks === undefined ? {} : { tasks: method.tasks }),
     base: wanted.filter(({ owner }) => owner === "base"),
     ...(beside === undefined ? {} : { beside: new Map(beside.map((name) => [name, shapes.get(name)!])) }),

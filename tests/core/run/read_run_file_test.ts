@@ -58,7 +58,7 @@ Deno.test("what a run file must not say is named, with its place and the nearest
     [
       { ...good, task: "ranking" },
       `task must be "classification", "token-classification", "multi-label-classification", "regression", ` +
-      `"causal-lm" or "masked-lm", got "ranking"`,
+      `"causal-lm", "masked-lm", "seq2seq" or "span-corruption", got "ranking"`,
     ],
     [{ ...good, data: { path: "d", test: 2 } }, "data.test must be a number from 0 and below 1, got 2"],
     [

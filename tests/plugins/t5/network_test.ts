@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
-import { bucketOf } from "../../../core/model/blocks/relative_positions.ts"
+import { bucketOf } from "../../../core/model/blocks/positions/relative_positions.ts"
 import type { BatchTensors } from "../../../core/contracts/objective.ts"
 import { initialize, load } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"

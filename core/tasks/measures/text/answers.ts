@@ -10,7 +10,9 @@ const PUNCTUATION = /[!-/:-@[-`{-~]/g
 
 /** The words that count. */
 export function normalized(text: string): ReadonlyArray<string> {
-  return words(text.toLowerCase().replace(PUNCTUATION, "").replace(/(?<![\p{L}\p{N}_])(a|an|the)(?![\p{L}\p{N}_])/gu, " "))
+  return words(
+    text.toLowerCase().replace(PUNCTUATION, "").replace(/(?<![\p{L}\p{N}_])(a|an|the)(?![\p{L}\p{N}_])/gu, " "),
+  )
 }
 
 /** Share of the texts that equal an answer, 0 to 1. */

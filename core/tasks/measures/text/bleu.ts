@@ -19,9 +19,13 @@ export function tokenize13a(text: string): ReadonlyArray<string> {
   )
 }
 
+/** White space in Python, which is not quite that of JavaScript. */
+const SPACES = "[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]+"
+const BETWEEN = new RegExp(SPACES), AT_END = new RegExp(`${SPACES}$`)
+
 /** The parts of a text between white space, as Python has it. */
 export function words(text: string): ReadonlyArray<string> {
-  return text.split(/[\s\x1c-\x1f\x85]+/).filter((word) => word !== "")
+  return text.split(BETWEEN).filter((word) => word !== "")
 }
 
 /** Counts of n-grams by their tokens. */
@@ -43,8 +47,8 @@ function corpusBleu(texts: ReadonlyArray<string>, references: ReadonlyArray<Read
   const correct = new Array<number>(ORDER).fill(0), total = new Array<number>(ORDER).fill(0)
   let length = 0, wanted = 0
   texts.forEach((text, i) => {
-    const own = tokenize13a(text.trimEnd())
-    const others = references[i].map((reference) => tokenize13a(reference.trimEnd()))
+    const own = tokenize13a(text.replace(AT_END, ""))
+    const others = references[i].map((reference) => tokenize13a(reference.replace(AT_END, "")))
     length += own.length
     wanted += others.map((other) => other.length)
       .reduce((best, next) => nearer(next, best, own.length) ? next : best)

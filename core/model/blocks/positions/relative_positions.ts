@@ -2,9 +2,9 @@
  * Relative positions in buckets (Raffel et al. 2020, section 2.1): a learned bias on the scores of attention.
  * @module
  */
-import * as ops from "../../tensor/ops.ts"
-import type { Tensor } from "../../tensor/tensor.ts"
-import type { Decoding, Module, Scope } from "../module.ts"
+import * as ops from "../../../tensor/ops.ts"
+import type { Tensor } from "../../../tensor/tensor.ts"
+import type { Decoding, Module, Scope } from "../../module.ts"
 
 /** How distances become buckets. */
 export interface Buckets {
@@ -43,7 +43,9 @@ export function relativeBias(
   const far = keys - 1
   const distances = Int32Array.from({ length: 2 * far + 1 }, (_, i) => bucketOf(i - far, buckets))
   const byDistance = scope.call(table, ops.constant(distances, [distances.length]))
-  const cached = decoding === undefined || decoding.first ? prefix : ops.add(ops.reshape(decoding.start, [-1, 1, 1]), prefix)
+  const cached = decoding === undefined || decoding.first
+    ? prefix
+    : ops.add(ops.reshape(decoding.start, [-1, 1, 1]), prefix)
   const queries = ops.add(ops.iota([1, length, 1], 1), cached)
   const index = ops.add(ops.sub(ops.iota([1, 1, keys], 2), queries), far)
   return ops.permute(ops.gather(byDistance, index), [0, 3, 1, 2])

@@ -40,6 +40,8 @@ export interface AttentionOptions {
   readonly rope?: Rope | undefined
   /** Factor of the scores. Default `1 / sqrt(headDim)`. */
   readonly scale?: number | undefined
+  /** What scores s are bounded by: cap tanh(s / cap). It makes a matrix of scores. Default: none. */
+  readonly softCap?: number | undefined
   /** Whether a token sees no later ones. */
   readonly causal: boolean
   /** Distance from which on tokens are hidden; keys that methods put before them never are. Default: none. */
@@ -54,7 +56,7 @@ export interface AttentionOptions {
 
 /** Scaled dot-product attention (Vaswani et al. 2017) with grouped heads: x [B, T, hiddenSize] to the same. */
 export function attention(options: AttentionOptions): Module<[Sequence]> {
-  const { path, hiddenSize, heads, std, bias = false, headNorms = [], rope, scale, relative } = options
+  const { path, hiddenSize, heads, std, bias = false, headNorms = [], rope, scale, softCap, relative } = options
   const { keyValueHeads = heads, headDim = hiddenSize / heads, dropout = 0, cross = false } = options
   const counts = [heads, keyValueHeads, keyValueHeads]
   const widths = counts.map((count) => count * headDim)
@@ -117,7 +119,7 @@ export function attention(options: AttentionOptions): Module<[Sequence]> {
       const places = { length, keys: k.shape[2], prefix: start, decoding }
       const bias = relative &&
         sequence.shared(relative, `${start} ${length} ${k.shape[2]}`, () => relativeBias(scope, relative, places))
-      const scores = { scale, bias, factor }
+      const scores = { scale, softCap, bias, factor }
       const mixed = ops.attention(turned(query), k, after(prefix?.values, all.values), visible, scores)
       const joined = ops.reshape(ops.permute(mixed, [0, 2, 1, 3]), [batch, length, heads * headDim])
       return output === undefined ? joined : scope.call(output, joined)

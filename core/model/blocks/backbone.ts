@@ -11,6 +11,10 @@ import { type Memory, type Sequence, sequenceOf } from "./sequence.ts"
 export interface EmbeddingsOptions {
   /** Embedding of token ids. */
   readonly words: Module
+  /** Factor of the embedded tokens, and of rows that methods put before them where `scalesRows`. Default 1. */
+  readonly scale?: number | undefined
+  /** Whether `scale` is of those rows, too. Default false. */
+  readonly scalesRows?: boolean
   /** What is added to them, in order: {@link learnedPositions}, {@link tokenTypes}. Default: nothing. */
   readonly added?: ReadonlyArray<AddedEmbedding>
   /** Norm of the sum. Default: none. */
@@ -83,7 +87,7 @@ export type Backbone = Module<[batch: BatchTensors, memory?: Memory]>
  */
 export function backbone(options: BackboneOptions): Backbone {
   const { path, hiddenSize, embeddings, layers, norm, dropout = 0, side } = options
-  const { words, added = [] } = embeddings
+  const { words, added = [], scale = 1, scalesRows = false } = embeddings
   // An embedding that several share is the model's.
   const own = path === "" || words.path.startsWith(`${path}.`) ? [words] : []
   const parts = [...own, ...added.map(({ table }) => table), embeddings.norm, ...layers, norm]
@@ -91,18 +95,18 @@ export function backbone(options: BackboneOptions): Backbone {
   const self: Backbone = {
     path,
     kind: "Backbone",
-    sizes: { hiddenSize },
+    sizes: { hiddenSize, ...(scale === 1 || scalesRows ? {} : { embeddingScale: scale }) },
     parameters: {},
     children: parts.filter((part) => part !== undefined),
     outputHead: false,
     ...(side === undefined ? {} : { side }),
     forward: (scope, tokens, batch, memory) => {
-      const embedded = scope.call(words, tokens)
+      const scaled = (x: Tensor, by = scale) => by === 1 ? x : ops.mul(x, by)
+      const embedded = scaled(scope.call(words, tokens))
       const prefix = scope.inputPrefix(self)
       const rows = prefix?.shape[0] ?? 0
-      const whole = prefix === undefined
-        ? embedded
-        : ops.concat([ops.forBatch(ops.reshape(prefix, [1, rows, hiddenSize]), embedded), embedded], 1)
+      const before = () => scaled(ops.reshape(prefix!, [1, rows, hiddenSize]), scalesRows ? scale : 1)
+      const whole = prefix === undefined ? embedded : ops.concat([ops.forBatch(before(), embedded), embedded], 1)
       const seen = rows === 0 ? batch : { ...batch, lengths: ops.add(batch.lengths, rows) }
       const sequence = sequenceOf(seen, side === "encoder" ? undefined : scope.decoding, memory)
       const last = layers.reduce((x, layer) => scope.call(layer, x, sequence), start(scope, whole, batch, rows))

@@ -3,7 +3,7 @@
  * @module
  */
 import { Task } from "../tasks/builtin.ts"
-import { type Columns, type Data, type DatasetOptions, formatOf } from "../tasks/dataset.ts"
+import { type Columns, type Data, type DatasetOptions, formatOf, type Paths } from "../tasks/dataset.ts"
 
 /** Names of columns, with defaults for missing ones. */
 export interface ColumnNames {
@@ -17,6 +17,10 @@ export interface ColumnNames {
   readonly prompt?: string | undefined
   /** Column of the completion. */
   readonly completion?: string | undefined
+  /** Column of the source. */
+  readonly source?: string | undefined
+  /** Column of the target. */
+  readonly target?: string | undefined
   /** Column of lists of words. */
   readonly words?: string | undefined
   /** Column of lists of the words' labels. */
@@ -31,6 +35,8 @@ export type Kind =
   | "regression"
   | "causal-lm"
   | "masked-lm"
+  | "seq2seq"
+  | "span-corruption"
 
 type Answer = "separator" | "labels"
 
@@ -82,6 +88,18 @@ const READINGS: ReadonlyArray<Reading> = [
     columns: ({ prompt = "prompt", completion = "completion" }) => ({ prompt, completion }),
   },
   { task: "masked-lm", make: Task.maskedLM, names: ["text"], columns: ({ text = "text" }) => ({ text }) },
+  {
+    task: "seq2seq",
+    make: Task.seq2seq,
+    names: ["source", "target"],
+    columns: ({ source = "source", target = "target" }) => ({ source, target }),
+  },
+  {
+    task: "span-corruption",
+    make: () => Task.spanCorruption(),
+    names: ["text"],
+    columns: ({ text = "text" }) => ({ text }),
+  },
 ]
 
 const tasksOf = (readings: ReadonlyArray<Reading>): ReadonlyArray<Kind> => [
@@ -92,13 +110,13 @@ const tasksOf = (readings: ReadonlyArray<Reading>): ReadonlyArray<Kind> => [
 export const KINDS: ReadonlyArray<Kind> = tasksOf(READINGS)
 
 /** The named task, or the first one for this kind of rows. */
-export const taskOf = ({ kind, labels }: Data, name?: Kind): Task => {
+export const taskOf = ({ kind, labels }: Pick<Data, "kind" | "labels">, name?: Kind): Task => {
   const tasks = READINGS.filter(({ task }) => name === undefined || task === name).map(({ make }) => make(labels))
   return tasks.find(({ rows }) => rows.includes(kind)) ?? tasks[0]
 }
 
 /** Columns that belong together. */
-const GROUPS = [["text", "label"], ["prompt", "completion"], ["words", "tags"]] as const
+const GROUPS = [["text", "label"], ["prompt", "completion"], ["source", "target"], ["words", "tags"]] as const
 
 const namedIn = (columns: ColumnNames) => GROUPS.flat().filter((name) => columns[name] !== undefined)
 
@@ -130,7 +148,7 @@ export const columnProblems = (
 
 /** The named columns, or the default ones. A file of plain text holds texts alone. */
 export const columnsOf = (
-  data: string,
+  data: Paths,
   task: Kind | undefined,
   names: ColumnNames,
   format: string | undefined = formatOf(data),

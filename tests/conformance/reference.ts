@@ -26,7 +26,7 @@ export const reference = async (
 ): Promise<string> => {
   const { requirements, withoutDependencies } = environment
   const text = JSON.stringify(cases)
-  const parts = ["", "_adapters", "_encoders", "_multitask", "_private", "_quantized"].map((part) =>
+  const parts = ["", "_adapters", "_encoders", "_multitask", "_private", "_quantized", "_seq2seq"].map((part) =>
     `reference${part}.py`
   )
   const hash = await digest([...parts, TOKENIZERS, requirements, withoutDependencies].map((name) => scripts + name), [

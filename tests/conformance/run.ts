@@ -39,25 +39,20 @@ const unknown = names.filter((name) => !known.includes(name))
 if (unknown.length > 0) throw new Error(`no such case: ${unknown.join(", ")}; there are ${known.join(", ")}`)
 const adapter = await navigator.gpu?.requestAdapter() ?? null
 
+/** What was asked for, with the cases of controls. */
+const asked = names.length === 0
+  ? cases
+  : cases.filter(({ name }) =>
+    names.includes(name) || cases.some((one) => names.includes(one.name) && one.controlOf === name)
+  )
+
 /** The cases that an environment has a reference for. */
 const casesIn = ({ adapterHub, version }: Environment): ReadonlyArray<Case> =>
-  cases.filter(({ adapters, since = 0 }) => (adapterHub || adapters === undefined) && since <= version)
-
-/** Those that were asked for. */
-const chosenIn = (environment: Environment): ReadonlyArray<Case> =>
-  casesIn(environment).filter(({ name }) => names.length === 0 || names.includes(name))
-
-/** Those whose references they need: of a control its case. */
-const neededIn = (environment: Environment): ReadonlyArray<Case> => {
-  const chosen = chosenIn(environment)
-  return casesIn(environment).filter((one) =>
-    chosen.some(({ name, controlOf }) => one.name === name || one.name === controlOf)
-  )
-}
+  asked.filter(({ adapters, since = 0 }) => (adapterHub || adapters === undefined) && since <= version)
 
 /** What of an environment's cases was asked for, on each backend. */
 const runsIn = (environment: Environment): ReadonlyArray<Run> => {
-  const chosen = chosenIn(environment)
+  const chosen = casesIn(environment).filter((one) => names.length === 0 || names.includes(one.name))
   // The stand-in computes the same whatever the backend; what a shader computes does not hang on who wrote the files.
   const onGpu = self || adapter === null || environment !== environments[0] ? [] : chosen
   return [
@@ -74,8 +69,8 @@ const runsIn = (environment: Environment): ReadonlyArray<Run> => {
 /** Violations by name of run, of all runs in an environment. */
 const violationsIn = async (environment: Environment): Promise<Map<string, Array<string>>> => {
   const python = await pythonEnvironment(environment)
-  const expected = await reference(environment, neededIn(environment), [])
-  const runOne = self ? readAsResult(await reference(environment, neededIn(environment), ["--float32"])) : runCase
+  const expected = await reference(environment, casesIn(environment), [])
+  const runOne = self ? readAsResult(await reference(environment, casesIn(environment), ["--float32"])) : runCase
   const violations = new Map<string, Array<string>>()
   const trained: Array<Run & { readonly result: CaseResult }> = []
   for (const run of runsIn(environment)) {
@@ -103,9 +98,9 @@ const violationsIn = async (environment: Environment): Promise<Map<string, Array
   return violations
 }
 
-const wanted = environments.filter((one) => chosenIn(one).length > 0)
+const wanted = environments.filter((one) => casesIn(one).length > 0)
 // Their references side by side: each is one thread.
-await Promise.all(wanted.map((one) => reference(one, neededIn(one), [])))
+await Promise.all(wanted.map((one) => reference(one, casesIn(one), [])))
 let passed = 0, failed = 0
 for (const environment of wanted) {
   console.log(`== ${environment.title}`)

@@ -16,7 +16,7 @@ export type EncoderFamily =
   | "mpnet"
   | "eurobert"
 type Family = EncoderFamily
-type Head = Case["model"]["head"]
+type Head = Exclude<Case["model"]["head"], "seq2seq">
 
 const training = { steps: 20, learningRate: 1e-2, weightDecay: 0 }
 

@@ -19,12 +19,12 @@ import { field } from "../core/options/mod.ts"
 import { MODEL } from "../core/run/mod.ts"
 import { DataError, Espalier, Model, type Plugins, Task, Tokenizer } from "../mod.ts"
 import * as Adapters from "../plugins/adapters/mod.ts"
-import * as Llama from "../plugins/llama/mod.ts"
 import * as Lora from "../plugins/lora/mod.ts"
 import * as PrefixTuning from "../plugins/prefix_tuning/mod.ts"
 import * as PromptTuning from "../plugins/prompt_tuning/mod.ts"
 import * as QaLora from "../plugins/qa_lora/mod.ts"
 import * as Quantization from "../plugins/quantization/mod.ts"
+import { families } from "./families.ts"
 import { type Message, templateIn } from "./chat_template.ts"
 import { beside, defined, flagsOf, main, RUN_FLAGS } from "./shared.ts"
 
@@ -146,7 +146,7 @@ const chatWith = (
 const command = Command.make("generate", flags, (options) => {
   const base = Espalier.layerWith({ wasm: defined({ threads: options.threads }) })
   const adapters = (options.adapter ?? []).map((path, i) => adapterLayer(path, i === 0))
-  const methods = Layer.mergeAll(Llama.layer, ...adapters).pipe(Layer.provideMerge(base))
+  const methods = Layer.mergeAll(families, ...adapters).pipe(Layer.provideMerge(base))
   return Effect.gen(function* () {
     const answer = yield* chatWith(options)
     if (options.prompt !== undefined) return yield* answer(options.prompt)

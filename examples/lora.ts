@@ -25,9 +25,8 @@ import {
   TRAINING,
 } from "../core/run/mod.ts"
 import { DataError, Espalier } from "../mod.ts"
-import * as Bert from "../plugins/bert/mod.ts"
-import * as Llama from "../plugins/llama/mod.ts"
 import * as Lora from "../plugins/lora/mod.ts"
+import { families } from "./families.ts"
 import { beside, defined, flagsOf, main, namesOf, RUN_FLAGS } from "./shared.ts"
 import { train } from "./train.ts"
 
@@ -113,7 +112,7 @@ export const runSpec = <E = never, R = never>(
     const problems = runProblems(spec, known)
     if (problems.length > 0) return yield* new DataError({ reason: "BadInput", message: problems.join("\n") })
     const base = Espalier.layerWith({ wasm: defined({ threads: options.threads }) })
-    const methods = Layer.mergeAll(Bert.layer, Llama.layer, ...layersOf(spec.methods, known)).pipe(
+    const methods = Layer.mergeAll(families, ...layersOf(spec.methods, known)).pipe(
       Layer.provideMerge(base),
     )
     return yield* Effect.provide(train(yield* resolveRun(spec), options, ending), methods)

@@ -18,10 +18,9 @@ import { type ResolvedData, type ResolvedRun, resolveRun, runProblems, taskOf } 
 import type { Data } from "../core/data/data.ts"
 import { makeRng } from "../core/tensor/operations/random.ts"
 import { DataError, Dataset, Espalier, Model, Trainer } from "../mod.ts"
-import * as Bert from "../plugins/bert/mod.ts"
 import * as DifferentialPrivacy from "../plugins/differential_privacy/mod.ts"
-import * as Llama from "../plugins/llama/mod.ts"
 import * as LoraPlugin from "../plugins/lora/mod.ts"
+import { families } from "./families.ts"
 import * as Lora from "./lora.ts"
 import { checkOutput, clearOutput, defined, flagsOf, main, progress } from "./shared.ts"
 
@@ -139,7 +138,7 @@ const audit = (options: Options) =>
     const { one } = run.data as Extract<ResolvedRun["data"], { readonly one: ResolvedData }>
     const folders = [`${output}/plain`, `${output}/private`]
     for (const folder of folders) yield* checkOutput(folder, { resume: false, overwrite })
-    const base = Layer.mergeAll(Bert.layer, Llama.layer, LoraPlugin.layer(lora))
+    const base = Layer.mergeAll(families, LoraPlugin.layer(lora))
     const privacy = DifferentialPrivacy.layer({ targetEpsilon: epsilon, delta, maxGradNorm: clip })
     const runtime = Espalier.layerWith({ wasm: defined({ threads }) })
     const data = yield* prepare(one, options)

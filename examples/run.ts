@@ -17,8 +17,7 @@ import * as Command from "effect/cli/Command"
 import { field } from "../core/options/mod.ts"
 import { layersOf, readRunFile, resolveRun } from "../core/run/mod.ts"
 import { Espalier } from "../mod.ts"
-import * as Bert from "../plugins/bert/mod.ts"
-import * as Llama from "../plugins/llama/mod.ts"
+import { families } from "./families.ts"
 import { METHODS } from "./methods.ts"
 import { defined, flagsOf, main, RUN_FLAGS } from "./shared.ts"
 import { evaluateSaved, train } from "./train.ts"
@@ -39,7 +38,7 @@ const command = Command.make("run", flags, ({ file, evaluate, threads, ...flags 
     const spec = yield* readRunFile(file, METHODS)
     const run = yield* resolveRun(spec, (yield* Path.Path).dirname(file))
     const base = Espalier.layerWith({ wasm: defined({ threads }) })
-    const methods = Layer.mergeAll(Bert.layer, Llama.layer, ...layersOf(run.methods, METHODS)).pipe(
+    const methods = Layer.mergeAll(families, ...layersOf(run.methods, METHODS)).pipe(
       Layer.provideMerge(base),
     )
     return yield* Effect.provide(evaluate ? evaluateSaved(run) : train(run, flags), methods)

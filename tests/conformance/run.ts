@@ -35,8 +35,8 @@ if (unknown.length > 0) throw new Error(`no such case: ${unknown.join(", ")}; th
 const adapter = await navigator.gpu?.requestAdapter() ?? null
 
 /** The cases that an environment has a reference for. */
-const casesIn = ({ adapterHub }: Environment): ReadonlyArray<Case> =>
-  cases.filter((one) => adapterHub || one.adapters === undefined)
+const casesIn = ({ adapterHub, version }: Environment): ReadonlyArray<Case> =>
+  cases.filter(({ adapters, since = 0 }) => (adapterHub || adapters === undefined) && since <= version)
 
 /** What of an environment's cases was asked for, on each backend. */
 const runsIn = (environment: Environment): ReadonlyArray<Run> => {

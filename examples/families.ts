@@ -1,0 +1,13 @@
+/**
+ * The model families of this repository, for programs that take whichever model they are given.
+ * @module
+ */
+import * as Layer from "effect/Layer"
+import * as Bert from "../plugins/bert/mod.ts"
+import * as Gemma from "../plugins/gemma/mod.ts"
+import * as Granite from "../plugins/granite/mod.ts"
+import * as Llama from "../plugins/llama/mod.ts"
+import * as SmolLM3 from "../plugins/smollm3/mod.ts"
+
+/** Registers all of them. */
+export const families = Layer.mergeAll(Bert.layer, Gemma.layer, Granite.layer, Llama.layer, SmolLM3.layer)

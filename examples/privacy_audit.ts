@@ -17,12 +17,14 @@ import { field } from "../core/options/mod.ts"
 import { type ResolvedData, type ResolvedRun, resolveRun, runProblems, taskOf } from "../core/run/mod.ts"
 import type { Data } from "../core/data/data.ts"
 import { makeRng } from "../core/tensor/operations/random.ts"
-import { DataError, Dataset, Espalier, Model, Trainer } from "../mod.ts"
+import { DataError, Dataset, Model, Trainer } from "../mod.ts"
 import * as DifferentialPrivacy from "../plugins/differential_privacy/mod.ts"
 import * as LoraPlugin from "../plugins/lora/mod.ts"
 import { families } from "./families.ts"
 import * as Lora from "./lora.ts"
-import { checkOutput, clearOutput, defined, flagsOf, main, progress } from "./shared.ts"
+import { machine } from "./machine.ts"
+import { READERS } from "./readers.ts"
+import { checkOutput, clearOutput, flagsOf, main, progress } from "./shared.ts"
 
 const { targetEpsilon, delta: { required: _, ...delta }, maxGradNorm } = DifferentialPrivacy.options
 const { resume: _resume, trace: _trace, patience: _patience, validation: _validation, ...table } = Lora.TABLE
@@ -130,9 +132,9 @@ const audit = (options: Options) =>
     const spec = Lora.specOf(
       { ...options, resume: false, trace: false, patience: undefined, validation: 0 } as unknown as Lora.Options,
     )
-    const problems = runProblems(spec, Lora.METHODS)
+    const problems = runProblems(spec, Lora.METHODS, READERS)
     if (problems.length > 0) return yield* new DataError({ reason: "BadInput", message: problems.join("\n") })
-    const run = yield* resolveRun(spec)
+    const run = yield* resolveRun(spec, "", READERS)
     const { method: _, ...lora } = spec.methods[0]
     // Flags name one file.
     const { one } = run.data as Extract<ResolvedRun["data"], { readonly one: ResolvedData }>
@@ -140,7 +142,7 @@ const audit = (options: Options) =>
     for (const folder of folders) yield* checkOutput(folder, { resume: false, overwrite })
     const base = Layer.mergeAll(families, LoraPlugin.layer(lora))
     const privacy = DifferentialPrivacy.layer({ targetEpsilon: epsilon, delta, maxGradNorm: clip })
-    const runtime = Espalier.layerWith({ wasm: defined({ threads }) })
+    const runtime = machine({ threads })
     const data = yield* prepare(one, options)
     const results: Array<Attacked> = []
     const step = (folder: string, name: string) =>
@@ -150,7 +152,7 @@ const audit = (options: Options) =>
         results.push(result)
         yield* result.trained.report({
           title: `Privacy audit on ${one.path}: ${name}`,
-          facts: { data: one.path, canaries: String(options.canaries) },
+          facts: { data: String(one.path), canaries: String(options.canaries) },
           evaluations: [{ name: "test rows", metrics: result.metrics }],
           samples: [],
           sections: [sectionOf(results)],

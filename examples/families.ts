@@ -10,6 +10,7 @@ import * as Gpt2 from "../plugins/gpt2/mod.ts"
 import * as Lfm2 from "../plugins/lfm2/mod.ts"
 import * as Llama from "../plugins/llama/mod.ts"
 import * as SmolLM3 from "../plugins/smollm3/mod.ts"
+import * as T5 from "../plugins/t5/mod.ts"
 
 /** Registers all of them. */
 export const families = Layer.mergeAll(
@@ -20,4 +21,5 @@ export const families = Layer.mergeAll(
   Lfm2.layer,
   Llama.layer,
   SmolLM3.layer,
+  T5.layer,
 )

@@ -14,6 +14,7 @@ import {
   quantizedControls,
   quantizedTrained,
 } from "./quantized/quantized_cases.ts"
+import { seq2seqControls, seq2seqTrained } from "./seq2seq_cases.ts"
 import { privateControls, type PrivateOptions, privateTrained } from "./private_cases.ts"
 
 /** PEFT's `LoraConfig`, in PEFT's own spelling. */
@@ -42,6 +43,7 @@ export interface PromptOptions {
   readonly prompt_tuning_init?: "RANDOM" | "SAMPLE_VOCAB"
   readonly encoder_reparameterization_type?: "MLP"
   readonly encoder_hidden_size?: number
+  readonly num_transformer_submodules?: number
 }
 
 /** One comparison with PyTorch, transformers and PEFT. */
@@ -56,8 +58,11 @@ export interface Case {
       | ("llama" | "mistral" | "qwen2" | "qwen3" | "bert" | "distilbert" | "minilm")
       | DecoderFamily
       | MixerFamily
-    readonly head: "causal" | "classification" | "tokens" | "masked"
+      | "t5"
+    readonly head: "causal" | "classification" | "tokens" | "masked" | "seq2seq"
     readonly tied?: boolean
+    /** Of encoder and decoder each; 2 unless given. */
+    readonly layers?: number
     readonly rope?: "llama3"
     /** Sliding window, shorter than most rows: of all layers (Mistral) or of some. */
     readonly window?: number
@@ -94,8 +99,8 @@ export interface Case {
   readonly multitask?: MultitaskOptions
   /** Gradients of examples are clipped. */
   readonly private?: PrivateOptions
-  /** Every token, every token after the first third of its row, a class a row, a class a token, or hidden tokens. */
-  readonly labels: "all" | "completion" | "class" | "tokens" | "masked"
+  /** Every token, every token after the first third of its row, a class a row, a class a token, hidden tokens, or a target. */
+  readonly labels: "all" | "completion" | "class" | "tokens" | "masked" | "target"
   /** Of kind `embeddings`. */
   readonly texts?: ReadonlyArray<string>
   /** Ends of names of tensors without any effect on the loss, such as the bias of keys: it moves a row's scores alike. */
@@ -323,6 +328,7 @@ const agreeing: ReadonlyArray<Case> = [
   ...adaptersTrained,
   ...ia3Trained,
   ...mixersTrained,
+  ...seq2seqTrained,
   ...quantizedTrained,
   ...loraTrained,
   ...multitaskTrained,
@@ -373,6 +379,7 @@ const controls: ReadonlyArray<Case> = [
   ...decodersControls.map(([of, name, change]) => control(of, name, change)),
   ...ia3Controls.map(([of, name, change]) => control(of, name, change)),
   ...mixersControls.map(([of, name, change]) => control(of, name, change)),
+  ...seq2seqControls.map(([of, name, change]) => control(of, name, change)),
   ...quantizedControls.map(([of, name, change]) => control(of, name, change)),
   ...adaptersControls.map(([of, name, change]) => control(of, name, change)),
   control("minilm-embeddings", "other-texts", {

@@ -73,6 +73,7 @@ const TASKS: Readonly<Record<Case["model"]["head"], Task>> = {
   classification: Task.classification(LABELS),
   tokens: Task.tokenClassification(LABELS),
   masked: Task.maskedLM(),
+  seq2seq: Task.seq2seq(),
 }
 
 const tasksOf = ({ model: { head }, tasks }: Case): LoadOptions =>
@@ -96,6 +97,7 @@ const readBatches = (one: Case, directory: string): ReadonlyArray<Batch> => {
       exampleWeight: new Float32Array(rows).fill(1),
       rows: Int32Array.from({ length: rows }, (_, row) => row),
       fields: { labels: targets },
+      ...(one.labels === "target" ? { targetLength: targets.length / rows } : {}),
     }
   })
 }
@@ -120,14 +122,20 @@ const logitsOf = async (whole: Model, batches: ReadonlyArray<Batch>, methods = t
   const parts: Array<Float32Array> = []
   for (const batch of batches) {
     const model = modelOf(whole, batch.task)
-    const [rows, length] = batch.shape
-    const inputs = batchInputs(batch.task, rows, length, model.task)
+    const { shape: [rows, length], targetLength } = batch
+    const inputs = batchInputs(batch.task, rows, length, model.task, targetLength)
     const { logits } = model.forward(inputs, { training: false, methods })
     const program = await ready(model.backend, { name: "logits", outputs: { logits }, updates: [] })
     const values = (await program.run(batchData(batch))).logits as Float32Array
     program.dispose()
     const width = values.length / rows
-    const perToken = width / length
+    const perToken = width / (targetLength ?? length)
+    if (targetLength !== undefined) {
+      // The target's own places.
+      const places = [...batch.fields.labels].flatMap((label, at) => label === MASKED ? [] : [at])
+      parts.push(...places.map((at) => values.slice(at * perToken, (at + 1) * perToken)))
+      continue
+    }
     for (let row = 0; row < rows; row++) {
       parts.push(
         values.slice(

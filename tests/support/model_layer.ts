@@ -9,7 +9,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { Backend } from "../../core/backend/backend.ts"
 import { layer as pluginsLayer, type Plugins } from "../../core/contracts/plugins.ts"
-import { type Families, layer as familiesLayer } from "../../core/model/load/families.ts"
+import { Families, layer as familiesLayer } from "../../core/model/load/families.ts"
 import type { PluginError } from "../../core/contracts/plugin_error.ts"
 import { families } from "../../examples/families.ts"
 import { type MemoryBackend, memoryBackend, memoryLayer } from "./memory_backend.ts"
@@ -27,6 +27,10 @@ export function run<A, E, P = never>(
   const all = Layer.mergeAll(plugins, families).pipe(Layer.provideMerge(base))
   return Effect.runPromise(Effect.scoped(effect).pipe(Effect.provide(all)) as Effect.Effect<A, E | PluginError>)
 }
+
+/** Types of models that the families know, as errors list them. */
+export const knownTypes = async (): Promise<string> =>
+  [...(await run(Effect.flatMap(Families, ({ all }) => all))).keys()].sort().join(", ")
 
 /** The error of an effect that must fail. */
 export async function failure<E, P = never>(

@@ -4,6 +4,7 @@ import type { FeatureGroup } from "./group.ts"
 const common = {
   vocab_size: 13,
   hidden_size: 16,
+  intermediate_size: 16,
   num_hidden_layers: 1,
   num_attention_heads: 2,
   num_key_value_heads: 1,
@@ -19,7 +20,7 @@ export const granite: FeatureGroup = {
   title: "Granite",
   layer: Granite.layer,
   models: {
-    "Granite 3": { ...common, model_type: "granite", intermediate_size: 16 },
+    "Granite 3": { ...common, model_type: "granite" },
     "Granite 4": {
       ...common,
       model_type: "granitemoehybrid",

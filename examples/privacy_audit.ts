@@ -26,7 +26,8 @@ import * as Lora from "./lora.ts"
 import { checkOutput, clearOutput, defined, flagsOf, main, progress } from "./shared.ts"
 
 const { targetEpsilon, delta: { required: _, ...delta }, maxGradNorm } = DifferentialPrivacy.options
-const { resume: _resume, trace: _trace, patience: _patience, validation: _validation, ...table } = Lora.TABLE
+const { resume: _resume, trace: _trace, patience: _patience, generalText: _text, ...judged } = Lora.TABLE
+const { validation: _validation, ...table } = judged
 const WORDS = 8
 
 const flags = flagsOf({
@@ -129,7 +130,14 @@ const audit = (options: Options) =>
   Effect.gen(function* () {
     const { output, epsilon, delta, clip, threads, overwrite } = options
     const spec = Lora.specOf(
-      { ...options, resume: false, trace: false, patience: undefined, validation: 0 } as unknown as Lora.Options,
+      {
+        ...options,
+        resume: false,
+        trace: false,
+        patience: undefined,
+        generalText: undefined,
+        validation: 0,
+      } as unknown as Lora.Options,
     )
     const problems = runProblems(spec, Lora.METHODS)
     if (problems.length > 0) return yield* new DataError({ reason: "BadInput", message: problems.join("\n") })

@@ -34,6 +34,8 @@ export interface ResolvedRun {
   readonly retain: Readonly<Record<string, ResolvedData>>
   /** Old rows by name that are trained on beside those of the one task. */
   readonly replay: Readonly<Record<string, ResolvedData>>
+  /** Plain text on which a language model is judged before and after; `"none"`: it is not. Default: that of the package. */
+  readonly generalText?: string
   /** Methods. */
   readonly methods: ReadonlyArray<MethodSpec>
   /** Options of training. */
@@ -59,7 +61,7 @@ export function resolveRun(
 ): Effect.Effect<ResolvedRun, never, Path.Path> {
   return Effect.map(Effect.service(Path.Path), (path) => {
     const at = (place: string) => path.isAbsolute(place) || folder === "" ? place : path.join(folder, place)
-    const { data, task, tasks, retain = {}, replay = {}, methods, seed = 42, output } = run
+    const { data, task, tasks, retain = {}, replay = {}, generalText, methods, seed = 42, output } = run
     const model = withDefaults(MODEL, run.model)
     const { patience, ...training } = withDefaults(TRAINING, run.training ?? {})
     const resolve = (own: TaskSpec) => resolveData(own, at, readers)
@@ -74,6 +76,7 @@ export function resolveRun(
       data: tasks === undefined ? { one: resolve({ data: data!, ...kind() }) } : { several: mapped(tasks, resolve) },
       retain: mapped(retain, resolveOld),
       replay: mapped(replay, resolveOld),
+      ...generalText === undefined ? {} : { generalText: generalText === "none" ? generalText : at(generalText) },
       methods,
       training,
       ...patience === undefined ? {} : { patience },

@@ -82,6 +82,11 @@ export interface RunSpec {
   readonly retain?: Readonly<Record<string, OldRowsSpec>>
   /** Old rows by name that a run of one task trains on beside its own, which are named `new`. Default: none. */
   readonly replay?: Readonly<Record<string, OldRowsSpec>>
+  /**
+   * Plain text, a document a line, on which a language model is judged before and after: what it forgets. `"none"`: it is
+   * not. Default: twelve paragraphs of this package.
+   */
+  readonly generalText?: string
   /** Methods, in any order. */
   readonly methods: ReadonlyArray<MethodSpec>
   /** Options of training. */
@@ -180,7 +185,7 @@ export const TRAINING: OptionTable<TrainingSpec, "maxSteps" | "warmupSteps" | "p
 export function runTable(
   methods: RunMethods,
   readers: ReadonlyArray<Reader> = [],
-): OptionTable<RunSpec, "$schema" | "data" | "task" | "tasks" | "retain" | "replay" | "training"> {
+): OptionTable<RunSpec, "$schema" | "data" | "task" | "tasks" | "retain" | "replay" | "generalText" | "training"> {
   const data = { ...DATA, format: formatField([...readers, ...READERS]) }
   const task = field.choice(KINDS, { absent: "from the columns", doc: "Task" })
   const oneOfSeveral = field.record<TaskSpec>()({
@@ -209,6 +214,12 @@ export function runTable(
     replay: field.byName(old, {
       propertyNames,
       doc: "Old rows by name that a run of one task trains on beside its own, which are named new",
+    }),
+    generalText: field.text({
+      pattern: ".",
+      wanted: "a path, or none",
+      absent: "twelve paragraphs of this package",
+      doc: "Plain text on which a language model is judged before and after; none: it is not",
     }),
     methods: field.list(methodField(methods), { minItems: 1, required: true, doc: "Methods, in any order" }),
     training: field.record<TrainingSpec>()(TRAINING, { doc: "Options of training" }),

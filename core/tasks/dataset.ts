@@ -33,6 +33,7 @@ export type {
   RowKind,
   StreamedData,
 } from "../data/data.ts"
+export { generalText } from "./general/general_text.ts"
 export { stream, type StreamOptions } from "./stream.ts"
 export { split } from "../data/split/split.ts"
 export type { Conflict, Duplicate, SplitOptions, Splits } from "../data/split/split.ts"

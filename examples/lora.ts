@@ -115,7 +115,7 @@ export const runSpec = <E = never, R = never>(
     const base = Espalier.layerWith({ wasm: defined({ threads: options.threads }) })
     const methods = Layer.mergeAll(families, ...layersOf(spec.methods, known)).pipe(Layer.provideMerge(base))
     return yield* train(yield* resolveRun(spec), options).pipe(
-      Effect.flatMap(({ trained: { model } }) => ending(model)),
+      Effect.flatMap(({ model }) => ending(model)),
       Effect.scoped,
       Effect.provide(methods),
     )

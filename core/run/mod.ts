@@ -38,6 +38,10 @@ export {
   TRAINING,
   type TrainingSpec,
 } from "./run_spec.ts"
+export type { Point, Series } from "../report/line_chart.ts"
+export type { ReportSection } from "../report/report_section.ts"
+export type { Forecast } from "../training/forecast.ts"
+export type { RunAccount } from "../training/run_folder/run.ts"
 export type { Fault, Field, Fields, OptionTable, Resolved } from "../options/field.ts"
 export type * from "../tasks/dataset.ts"
 export type { ReadOptions } from "../data/table/read_options.ts"

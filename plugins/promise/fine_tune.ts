@@ -84,12 +84,11 @@ function makeRuntime<E>(layer: Layer.Layer<Services, E>): Runtime {
 
 /** The results of a run, over its model. */
 function fineTuned(
-  { trained, memory, before, after, adapter, report }: TrainedRun,
+  { model, parts: _, save, ...figures }: TrainedRun,
   { tasks, output }: RunSpec,
   maxLength: number,
   runtime: Runtime,
 ): FineTuned {
-  const { model, reason, folder: _, summarize: __, report: ___, save, ...account } = trained
   const views = new Map<string, Model>()
   // Programs are compiled for a view, so each task has one.
   const viewOf = (task = tasks === undefined ? undefined : Object.keys(tasks)[0]): Model => {
@@ -103,14 +102,8 @@ function fineTuned(
     return await runtime.run(generate(viewOf(task), prompt as string, own))
   }
   return {
-    ...account,
-    reason,
-    before,
-    after,
-    memory,
+    ...figures,
     folder: output,
-    adapter,
-    report,
     predict: async (texts, { task, ...own } = {}) =>
       await runtime.run(predict(viewOf(task), texts, { maxLength, ...own })),
     generate: continued as FineTuned["generate"],

@@ -1,10 +1,10 @@
-import type { Metrics } from "../../core/contracts/train_event.ts"
+import type { Metrics, TrainStop } from "../../core/contracts/train_event.ts"
 import type { Prediction } from "../../core/tasks/task.ts"
 import type { GenerateOptions } from "../../core/inference/generate.ts"
 import type { EmbedOptions } from "../../core/training/embed.ts"
 import type { EvaluateOptions } from "../../core/training/evaluate.ts"
 import type { Forecast } from "../../core/training/forecast.ts"
-import type { Run, RunAccount } from "../../core/training/run_folder/run.ts"
+import type { RunAccount } from "../../core/training/run_folder/run.ts"
 
 /** Which task's head answers. */
 export interface OfTask {
@@ -15,7 +15,7 @@ export interface OfTask {
 /** A fine-tuned model with the figures of its run. It holds memory and threads until `close`. */
 export interface FineTuned extends RunAccount {
   /** Why the run ended: all steps done, or no progress on the validation rows. */
-  readonly reason: Run["reason"]
+  readonly reason: TrainStop["reason"]
   /**
    * Metrics before training on the rows that judge the model: those of the test, else of the validation, else of the
    * training. Of several tasks the names are `<task>.<metric>`.

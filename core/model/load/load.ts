@@ -59,8 +59,8 @@ export type LoadError =
 
 const STORAGES: Readonly<Partial<Record<StoredDType, WeightEncoding>>> = { F16: "f16", BF16: "bf16" }
 
-/** Services of loading. */
-type LoadServices = Backend | Plugins | Families | FileSystem.FileSystem | EffectScope.Scope
+/** Services that loading needs. */
+export type LoadServices = Backend | Plugins | Families | FileSystem.FileSystem | EffectScope.Scope
 
 /** A model whose memory is taken, and how it gets its values. */
 interface Assembled {

@@ -7,7 +7,7 @@ import type * as FileSystem from "effect/FileSystem"
 import type * as Scope from "effect/Scope"
 import { Backend } from "../../backend/backend.ts"
 import type { Plugins } from "../../contracts/plugins.ts"
-import type { Metrics } from "../../contracts/train_event.ts"
+import type { Metrics, TrainStop } from "../../contracts/train_event.ts"
 import { load, type LoadError } from "../../model/load/load.ts"
 import type { Families } from "../../model/load/families.ts"
 import type { Model } from "../../model/model.ts"
@@ -18,7 +18,7 @@ import { fit } from "../../training/fit.ts"
 import type { Forecast } from "../../training/forecast.ts"
 import type { TrainingData } from "../../training/loop/training_data.ts"
 import type { EarlyStopping, TrainOptions } from "../../training/options.ts"
-import type { Run, TrainError } from "../../training/run_folder/run.ts"
+import type { RunAccount, TrainError } from "../../training/run_folder/run.ts"
 import type { ResolvedRun } from "../resolve_run.ts"
 import { type GeneralRows, generalRows } from "./general_rows.ts"
 import { checkMemory, memoryLine, usedLine } from "./memory.ts"
@@ -34,9 +34,13 @@ export type RunError = ReadError | LoadError | TrainError
 export type RunServices = Backend | Plugins | Families | FileSystem.FileSystem | Scope.Scope
 
 /** A run that was carried out. */
-export interface TrainedRun {
-  /** What was trained, with the figures of the run. */
-  readonly trained: Run
+export interface TrainedRun extends RunAccount {
+  /** The model, with the best weights if there are rows for validation, otherwise with the last. */
+  readonly model: Model
+  /** Why the run ended. */
+  readonly reason: TrainStop["reason"]
+  /** Saves what the run saved once more, into a new or empty directory. */
+  readonly save: (directory: string) => Effect.Effect<void, RunError, FileSystem.FileSystem>
   /** Its tasks with their rows; one task has no name. */
   readonly parts: ReadonlyArray<TaskPart>
   /** Memory that was forecast. */
@@ -202,7 +206,9 @@ export function trainRun(
     })
     const report = `${output}/report.html`
     yield* tell(`adapter: ${adapter}, report: ${report}`)
-    return { trained, parts, memory, before: metricsOf(parts, before), after: metricsOf(parts, after), adapter, report }
+    const { folder: _, summarize: __, report: ___, ...account } = trained
+    const scores = { before: metricsOf(parts, before), after: metricsOf(parts, after) }
+    return { ...account, parts, memory, ...scores, adapter, report }
   })
 }
 

@@ -24,9 +24,10 @@ import {
   runTable,
   TRAINING,
 } from "../core/run/mod.ts"
-import { DataError, Espalier, type Model } from "../mod.ts"
+import { DataError, type Model } from "../mod.ts"
 import { families } from "../plugins/all/mod.ts"
 import * as Lora from "../plugins/lora/mod.ts"
+import { machine } from "./machine.ts"
 import { beside, defined, flagsOf, main, namesOf, RUN_FLAGS, train } from "./shared.ts"
 
 export const METHODS = { lora: Lora }
@@ -112,7 +113,7 @@ export const runSpec = <E = never, R = never>(
   Effect.gen(function* () {
     const problems = runProblems(spec, known)
     if (problems.length > 0) return yield* new DataError({ reason: "BadInput", message: problems.join("\n") })
-    const base = Espalier.layerWith({ wasm: defined({ threads: options.threads }) })
+    const base = machine(options)
     const methods = Layer.mergeAll(families, ...layersOf(spec.methods, known)).pipe(Layer.provideMerge(base))
     return yield* train(yield* resolveRun(spec), options).pipe(
       Effect.flatMap(({ model }) => ending(model)),

@@ -16,9 +16,9 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import { field } from "../core/options/mod.ts"
 import { evaluateSaved, layersOf, readRunFile, resolveRun, type RunError, type RunServices } from "../core/run/mod.ts"
-import { Espalier } from "../mod.ts"
 import { families, METHODS } from "../plugins/all/mod.ts"
-import { defined, flagsOf, main, progress, RUN_FLAGS, train } from "./shared.ts"
+import { machine } from "./machine.ts"
+import { flagsOf, main, progress, RUN_FLAGS, train } from "./shared.ts"
 
 const flags = {
   file: Argument.String("file").pipe(
@@ -35,7 +35,7 @@ const command = Command.make("run", flags, ({ file, evaluate, threads, ...flags 
   Effect.gen(function* () {
     const spec = yield* readRunFile(file, METHODS)
     const run = yield* resolveRun(spec, (yield* Path.Path).dirname(file))
-    const base = Espalier.layerWith({ wasm: defined({ threads }) })
+    const base = machine({ threads })
     const methods = Layer.mergeAll(families, ...layersOf(run.methods, METHODS)).pipe(Layer.provideMerge(base))
     const done = evaluate ? evaluateSaved(run, { observe: progress() }) : train(run, flags)
     return yield* Effect.asVoid<unknown, RunError, RunServices>(done).pipe(Effect.scoped, Effect.provide(methods))

@@ -16,6 +16,7 @@ import { layerWith, type Services } from "../../core/training/espalier.ts"
 import { predict } from "../../core/training/evaluate.ts"
 import { TrainingError } from "../../core/training/training_error.ts"
 import { families, METHODS } from "../all/mod.ts"
+import * as Hub from "../hub/mod.ts"
 import * as Quantization from "../quantization/mod.ts"
 import type { FineTuned, OfTask } from "./fine_tuned.ts"
 import { FINE_TUNE_OPTIONS, type FineTuneOptions } from "./options.ts"
@@ -32,14 +33,17 @@ interface Runtime {
  *
  * Rejects with the errors of this package as they are, each with its `_tag`: `RunFileError` (all faults of `run` in
  * `problems`), `TrainingError` (also wrong `options`), `DataError`, `ModelError`, `PluginError`, `RunFolderError`,
- * `StorageError`, `BackendError`, `SafetensorsError`, `GgufError`, `JsonError`; or with `signal.reason`.
+ * `StorageError`, `BackendError`, `HubError`, `SafetensorsError`, `GgufError`, `JsonError`; or with `signal.reason`.
  */
 export async function fineTune(run: RunSpec, options: FineTuneOptions = {}): Promise<FineTuned> {
   const { signal, progress, resume = false, overwrite = false, methods: more, ...espalier } = checked(options)
   signal?.throwIfAborted()
   const methods = { ...METHODS, ...more }
   const spec = await Effect.runPromise(decodeRunFile(run, "the run", methods))
-  const all = Layer.mergeAll(families, ...layersOf(spec.methods, methods)).pipe(Layer.provideMerge(layerWith(espalier)))
+  const machine = layerWith(espalier)
+  // Files in memory are all that a page has.
+  const named = espalier.files === undefined ? Layer.provideMerge(Hub.layer(), machine) : machine
+  const all = Layer.mergeAll(families, ...layersOf(spec.methods, methods)).pipe(Layer.provideMerge(named))
   const runtime = makeRuntime(all)
   try {
     const program = Effect.gen(function* () {

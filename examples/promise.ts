@@ -32,7 +32,12 @@ try {
   })
   try {
     console.log("accuracy", tuned.before.accuracy, "to", tuned.after.accuracy)
-    for (const { text, label } of await tuned.predict(["WINNER! Call 09061701461 to claim your free prize", "See you at eight"])) {
+    for (
+      const { text, label } of await tuned.predict([
+        "WINNER! Call 09061701461 to claim your free prize",
+        "See you at eight",
+      ])
+    ) {
       console.log(`${label}: ${text}`)
     }
   } finally {

@@ -15,6 +15,7 @@ import { field, type ValueOf } from "../core/options/mod.ts"
 import {
   DATA,
   type DataSpec,
+  formatField,
   layersOf,
   MODEL,
   resolveRun,
@@ -25,7 +26,7 @@ import {
   TRAINING,
 } from "../core/run/mod.ts"
 import { DataError, type Model } from "../mod.ts"
-import { families } from "../plugins/all/mod.ts"
+import { families, READERS } from "../plugins/all/mod.ts"
 import * as Lora from "../plugins/lora/mod.ts"
 import { machine } from "./machine.ts"
 import { beside, defined, flagsOf, main, namesOf, RUN_FLAGS, train } from "./shared.ts"
@@ -47,10 +48,12 @@ export const TABLE = {
   ...model,
   data: field.text({ default: beside("./data/sms_spam.tsv"), absent: "the SMS Spam Collection", doc: dataPath.doc! }),
   ...data,
+  format: formatField(READERS),
   delimiter: { ...data.delimiter, doc: 'Delimiter of CSV and TSV; "tab" is accepted' },
   task,
   ...training,
   accumulation,
+  balance: field.boolean({ default: false, doc: "Report how answers change with words of groups of people" }),
   rank,
   alpha: { ...loraAlpha, default: 16, doc: "LoRA alpha; the update is scaled by alpha / rank" },
   dropout: { ...loraDropout, default: 0.1 },
@@ -83,13 +86,25 @@ const includedColumns = ({ data, task, prompt, completion, words, tags }: Option
 
 /** The run that the flags say. */
 export const specOf = (options: Options): RunSpec => {
-  const { model: path, rank, alpha, dropout, targetModules: targets, accumulation, task, generalText, seed, output } =
-    options
+  const {
+    model: path,
+    rank,
+    alpha,
+    dropout,
+    targetModules: targets,
+    accumulation,
+    task,
+    generalText,
+    balance,
+    seed,
+    output,
+  } = options
   const delimiter = options.delimiter === "tab" || options.delimiter === "\\t" ? "\t" : options.delimiter
   return {
     model: { path, ...part(model, options) },
     data: { path: options.data, ...includedColumns(options), ...part(data, { ...options, delimiter }) },
     ...defined({ task, generalText }),
+    ...balance ? { balance } : {},
     methods: [{
       method: "lora",
       r: rank,
@@ -111,11 +126,11 @@ export const runSpec = <E = never, R = never>(
   ending: (model: Model.Model) => Effect.Effect<void, E, R> = () => Effect.void,
 ) =>
   Effect.gen(function* () {
-    const problems = runProblems(spec, known)
+    const problems = runProblems(spec, known, READERS)
     if (problems.length > 0) return yield* new DataError({ reason: "BadInput", message: problems.join("\n") })
     const base = machine(options)
     const methods = Layer.mergeAll(families, ...layersOf(spec.methods, known)).pipe(Layer.provideMerge(base))
-    return yield* train(yield* resolveRun(spec), options).pipe(
+    return yield* train(yield* resolveRun(spec, "", READERS), options).pipe(
       Effect.flatMap(({ model }) => ending(model)),
       Effect.scoped,
       Effect.provide(methods),

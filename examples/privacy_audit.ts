@@ -18,9 +18,8 @@ import { type ResolvedData, type ResolvedRun, resolveRun, runProblems, taskOf } 
 import type { Data } from "../core/data/data.ts"
 import { makeRng } from "../core/tensor/operations/random.ts"
 import { DataError, Dataset, Model, Trainer } from "../mod.ts"
-import * as Bert from "../plugins/bert/mod.ts"
+import { families, READERS } from "../plugins/all/mod.ts"
 import * as DifferentialPrivacy from "../plugins/differential_privacy/mod.ts"
-import * as Llama from "../plugins/llama/mod.ts"
 import * as LoraPlugin from "../plugins/lora/mod.ts"
 import * as Lora from "./lora.ts"
 import { machine } from "./machine.ts"
@@ -140,15 +139,15 @@ const audit = (options: Options) =>
         validation: 0,
       } as unknown as Lora.Options,
     )
-    const problems = runProblems(spec, Lora.METHODS)
+    const problems = runProblems(spec, Lora.METHODS, READERS)
     if (problems.length > 0) return yield* new DataError({ reason: "BadInput", message: problems.join("\n") })
-    const run = yield* resolveRun(spec)
+    const run = yield* resolveRun(spec, "", READERS)
     const { method: _, ...lora } = spec.methods[0]
     // Flags name one file.
     const { one } = run.data as Extract<ResolvedRun["data"], { readonly one: ResolvedData }>
     const folders = [`${output}/plain`, `${output}/private`]
     for (const folder of folders) yield* checkOutput(folder, { resume: false, overwrite })
-    const base = Layer.mergeAll(Bert.layer, Llama.layer, LoraPlugin.layer(lora))
+    const base = Layer.mergeAll(families, LoraPlugin.layer(lora))
     const privacy = DifferentialPrivacy.layer({ targetEpsilon: epsilon, delta, maxGradNorm: clip })
     const runtime = machine({ threads })
     const data = yield* prepare(one, options)
@@ -160,7 +159,7 @@ const audit = (options: Options) =>
         results.push(result)
         yield* result.trained.report({
           title: `Privacy audit on ${one.path}: ${name}`,
-          facts: { data: one.path, canaries: String(options.canaries) },
+          facts: { data: String(one.path), canaries: String(options.canaries) },
           evaluations: [{ name: "test rows", metrics: result.metrics }],
           samples: [],
           sections: [sectionOf(results)],

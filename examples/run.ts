@@ -16,7 +16,7 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import { field } from "../core/options/mod.ts"
 import { evaluateSaved, layersOf, readRunFile, resolveRun, type RunError, type RunServices } from "../core/run/mod.ts"
-import { families, METHODS } from "../plugins/all/mod.ts"
+import { families, METHODS, READERS } from "../plugins/all/mod.ts"
 import { machine } from "./machine.ts"
 import { flagsOf, main, progress, RUN_FLAGS, train } from "./shared.ts"
 
@@ -33,8 +33,8 @@ const flags = {
 
 const command = Command.make("run", flags, ({ file, evaluate, threads, ...flags }) =>
   Effect.gen(function* () {
-    const spec = yield* readRunFile(file, METHODS)
-    const run = yield* resolveRun(spec, (yield* Path.Path).dirname(file))
+    const spec = yield* readRunFile(file, METHODS, READERS)
+    const run = yield* resolveRun(spec, (yield* Path.Path).dirname(file), READERS)
     const base = machine({ threads })
     const methods = Layer.mergeAll(families, ...layersOf(run.methods, METHODS)).pipe(Layer.provideMerge(base))
     const done = evaluate ? evaluateSaved(run, { observe: progress() }) : train(run, flags)

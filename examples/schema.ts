@@ -3,7 +3,7 @@
  * @module
  */
 import { runSchema } from "../core/run/mod.ts"
-import { METHODS } from "../plugins/all/mod.ts"
+import { METHODS, READERS } from "../plugins/all/mod.ts"
 
 const file = new URL("./espalier.schema.json", import.meta.url)
-await Deno.writeTextFile(file, `${JSON.stringify(runSchema(METHODS), null, 2)}\n`)
+await Deno.writeTextFile(file, `${JSON.stringify(runSchema(METHODS, READERS), null, 2)}\n`)

@@ -23,7 +23,7 @@ import {
   trainRun,
 } from "../core/run/mod.ts"
 import { type RunFolderError, StorageError, Trainer, type TrainEvent } from "../mod.ts"
-import * as Quantization from "../plugins/quantization/mod.ts"
+import { REVIEWS } from "../plugins/all/mod.ts"
 
 export { clearOutput }
 
@@ -127,7 +127,7 @@ export const train = (
 ): Effect.Effect<TrainedRun, RunError | StorageError | RunFolderError, RunServices> =>
   Effect.andThen(
     checkOutput(run.output, { resume, overwrite }),
-    trainRun(run, { resume, overwrite, trace, observe: progress(), sections: Quantization.sections }),
+    trainRun(run, { resume, overwrite, trace, observe: progress(), reviews: REVIEWS }),
   )
 
 /** Runs a command: an error is one line on stderr and exit code 1, Ctrl-C ends in order with 130. */

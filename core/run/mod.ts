@@ -19,8 +19,10 @@ import type { RunMethods } from "./methods.ts"
 import { runTable } from "./run_spec.ts"
 
 export { checkOutput, clearOutput, type OutputOptions } from "./execute/output_folder.ts"
+export type { Finding, Review, Reviewed } from "./execute/review.ts"
 export type { RunOptions } from "./execute/run_options.ts"
-export type { ReadError, TaskPart } from "./execute/task_part.ts"
+export type { Tell } from "./execute/tell.ts"
+export type { Divided, ReadError, TaskPart } from "./execute/task_part.ts"
 export { evaluateSaved, type RunError, type RunServices, type TrainedRun, trainRun } from "./execute/train_run.ts"
 export { type ColumnNames, columnsOf, type Kind, KINDS, taskOf } from "./columns.ts"
 export { layersOf, type MethodLayer, type MethodSpec, type RunMethod, type RunMethods } from "./methods.ts"
@@ -29,6 +31,8 @@ export { type ResolvedData, type ResolvedRun, resolveRun } from "./resolve_run.t
 export {
   DATA,
   type DataSpec,
+  formatField,
+  type GroupWords,
   MODEL,
   type ModelSpec,
   type OldRowsSpec,

@@ -1,6 +1,6 @@
 /**
- * All methods and model families of this package, for programs whose users choose. A program that knows its method imports
- * that alone, and is smaller.
+ * All methods, model families, readers and reviews of this package, for programs whose users choose. A program that knows its
+ * method imports that alone, and is smaller.
  *
  * ```ts
  * import { families, METHODS } from "@espalier/espalier/all"
@@ -19,6 +19,8 @@
  */
 export { families } from "./families.ts"
 export { METHODS } from "./methods.ts"
+export { READERS } from "./readers.ts"
+export { REVIEWS } from "./reviews.ts"
 export type { Families, FamiliesService, Family } from "../../core/model/load/families.ts"
 export type { Plugins, PluginsService } from "../../core/contracts/plugins.ts"
-export type { MethodLayer, RunMethod, RunMethods } from "../../core/run/mod.ts"
+export type { Finding, MethodLayer, Review, Reviewed, RunMethod, RunMethods } from "../../core/run/mod.ts"

@@ -15,9 +15,8 @@ import { embed } from "../../core/training/embed.ts"
 import { layerWith, type Services } from "../../core/training/espalier.ts"
 import { predict } from "../../core/training/evaluate.ts"
 import { TrainingError } from "../../core/training/training_error.ts"
-import { families, METHODS } from "../all/mod.ts"
+import { families, METHODS, READERS, REVIEWS } from "../all/mod.ts"
 import * as Hub from "../hub/mod.ts"
-import * as Quantization from "../quantization/mod.ts"
 import type { FineTuned, OfTask } from "./fine_tuned.ts"
 import { FINE_TUNE_OPTIONS, type FineTuneOptions } from "./options.ts"
 
@@ -39,7 +38,7 @@ export async function fineTune(run: RunSpec, options: FineTuneOptions = {}): Pro
   const { signal, progress, resume = false, overwrite = false, methods: more, ...espalier } = checked(options)
   signal?.throwIfAborted()
   const methods = { ...METHODS, ...more }
-  const spec = await Effect.runPromise(decodeRunFile(run, "the run", methods))
+  const spec = await Effect.runPromise(decodeRunFile(run, "the run", methods, READERS))
   const machine = layerWith(espalier)
   // Files in memory are all that a page has.
   const named = espalier.files === undefined ? Layer.provideMerge(Hub.layer(), machine) : machine
@@ -47,9 +46,9 @@ export async function fineTune(run: RunSpec, options: FineTuneOptions = {}): Pro
   const runtime = makeRuntime(all)
   try {
     const program = Effect.gen(function* () {
-      const resolved = yield* resolveRun(spec)
+      const resolved = yield* resolveRun(spec, "", READERS)
       const observe = progress && ((event: TrainEvent) => Effect.sync(() => progress(event)))
-      const given = { resume, overwrite, sections: Quantization.sections, ...observe === undefined ? {} : { observe } }
+      const given = { resume, overwrite, reviews: REVIEWS, ...observe === undefined ? {} : { observe } }
       return { done: yield* trainRun(resolved, given), maxLength: resolved.training.maxLength }
     })
     const { done, maxLength } = await runtime.run(program, signal)

@@ -1,7 +1,6 @@
 import type * as Effect from "effect/Effect"
-import type { TrainEvent, TrainMessage } from "../../contracts/train_event.ts"
-import type { Model } from "../../model/model.ts"
-import type { ReportSection } from "../../report/report_section.ts"
+import type { TrainEvent } from "../../contracts/train_event.ts"
+import type { Review } from "./review.ts"
 
 /** How a run is carried out; what decides its outcome is in the run itself. */
 export interface RunOptions {
@@ -13,9 +12,6 @@ export interface RunOptions {
   readonly trace?: boolean
   /** Receives every event: those of training, and lines about model, data and scores as messages. */
   readonly observe?: (event: TrainEvent) => Effect.Effect<void>
-  /** Further sections of the report, by the model that was trained. Default: none. */
-  readonly sections?: (model: Model) => ReadonlyArray<ReportSection>
+  /** What else is accounted for in report and summary. Default: nothing. */
+  readonly reviews?: ReadonlyArray<Review>
 }
-
-/** Tells a line. */
-export type Tell = (text: string, level?: TrainMessage["level"]) => Effect.Effect<void>

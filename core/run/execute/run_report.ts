@@ -27,7 +27,8 @@ export function reportOf(
       { name: `before, ${rowsOf(part)}`, metrics: before[i].metrics },
       { name: `after, ${rowsOf(part)}`, metrics: after[i].metrics },
     ]),
-    ...parts.length > 1 ? {} : { division: parts[0].data, ...classification === undefined ? {} : { classification } },
+    ...parts.length > 1 || parts[0].data.found === undefined ? {} : { division: parts[0].data.found },
+    ...parts.length > 1 || classification === undefined ? {} : { classification },
     samples,
   }
 }

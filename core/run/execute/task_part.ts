@@ -4,21 +4,36 @@
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import type { Data } from "../../data/data.ts"
+import type { Data, StreamedData } from "../../data/data.ts"
 import type { DataError } from "../../data/data_error.ts"
 import { split, type Splits } from "../../data/split/split.ts"
+import { splitStream } from "../../data/split/split_stream.ts"
 import type { JsonError } from "../../formats/json/json_error.ts"
 import type { StorageError } from "../../formats/files/storage_error.ts"
 import { headLabels } from "../../model/head_labels.ts"
 import type { ModelError } from "../../model/model_error.ts"
 import type { Task } from "../../tasks/builtin.ts"
-import { file } from "../../tasks/dataset.ts"
+import { file, stream } from "../../tasks/dataset.ts"
 import { taskOf } from "../columns.ts"
 import type { ResolvedData, ResolvedRun } from "../resolve_run.ts"
-import type { Tell } from "./run_options.ts"
+import type { Tell } from "./tell.ts"
 
 /** What can go wrong while rows are read. */
 export type ReadError = DataError | JsonError | StorageError | ModelError
+
+/** The rows of a task in three parts; those to train on may be read while the model trains. */
+export interface Divided {
+  /** Rows to train on. */
+  readonly train: Data | StreamedData
+  /** Rows for early stopping. */
+  readonly validation: Data
+  /** Rows for the final evaluation. */
+  readonly test: Data
+  /** Number of rows to train on; of a stream it may be unknown. */
+  readonly size: number | undefined
+  /** Rows left out, and texts with several answers; of a stream they are not known. */
+  readonly found?: Splits<Data>
+}
 
 /** A task of a run with its rows; a run of one task has one without a name. */
 export interface TaskPart {
@@ -27,7 +42,7 @@ export interface TaskPart {
   /** Where its rows come from. */
   readonly from: ResolvedData
   /** Its rows, divided. */
-  readonly data: Splits<Data>
+  readonly data: Divided
   /** The task. */
   readonly task: Task
   /** The rows that the model is judged by. */
@@ -58,23 +73,46 @@ function read(
   })
 }
 
+function readSplit(
+  { model, seed }: ResolvedRun,
+  from: ResolvedData,
+  tell: Tell,
+): Effect.Effect<Divided, ReadError, FileSystem.FileSystem> {
+  return Effect.gen(function* () {
+    const { path, columns, reading, window, validation, test } = from
+    const shares = { validation, test, seed }
+    if (window === undefined) {
+      const found = yield* read(from, model, tell).pipe(split(shares))
+      const { train, validation, test } = found
+      return { train, validation, test, size: train.rows.length, found }
+    }
+    const { train, ...judging } = yield* stream(path, columns, { ...reading, window }).pipe(splitStream(shares))
+    return { train, ...judging, size: train.count }
+  })
+}
+
 /** Reads and divides the rows of a task. */
 function partOf(
-  { model, seed }: ResolvedRun,
+  run: ResolvedRun,
   from: ResolvedData,
   tell: Tell,
   name?: string,
 ): Effect.Effect<TaskPart, ReadError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const { validation, test } = from
-    const data = yield* read(from, model, tell).pipe(split({ validation, test, seed }))
+    const data = yield* readSplit(run, from, tell)
+    const { size, found, validation, test } = data
     const whose = name === undefined ? "" : `${name}: `
     yield* tell(
-      `data: ${whose}${from.path}, ${data.train.rows.length} rows for training, ${data.validation.rows.length} for ` +
-        `validation, ${data.test.rows.length} for the test; ${data.removedDuplicates} duplicates removed` +
-        (data.conflicts.length === 0 ? "" : `, ${data.conflicts.length} with several labels`),
+      `data: ${whose}${from.path}, ${size} rows for training, ${validation.rows.length} for validation, ` +
+        `${test.rows.length} for the test; ` +
+        (found === undefined ? "read while the model trains" : `${found.removedDuplicates} duplicates removed`) +
+        (found === undefined || found.conflicts.length === 0 ? "" : `, ${found.conflicts.length} with several labels`),
     )
-    const splits = [["test", data.test], ["validation", data.validation], ["training", data.train]] as const
+    const splits: ReadonlyArray<readonly [TaskPart["judges"], Data]> = [
+      ["test", test],
+      ["validation", validation],
+      ...found === undefined ? [] : [["training", found.train] as const],
+    ]
     const [judges, judging] = splits.find(([, { rows }]) => rows.length > 0)!
     const caveat = CAVEATS[judges]
     if (caveat !== undefined) yield* tell(`${whose}the model is judged by ${judges} rows; ${caveat}`, "warning")

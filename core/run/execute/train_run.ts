@@ -23,8 +23,9 @@ import type { ResolvedRun } from "../resolve_run.ts"
 import { type GeneralRows, generalRows } from "./general_rows.ts"
 import { checkMemory, memoryLine, usedLine } from "./memory.ts"
 import { checkOutput, clearOutput } from "./output_folder.ts"
-import type { RunOptions, Tell } from "./run_options.ts"
+import type { RunOptions } from "./run_options.ts"
 import { reportOf } from "./run_report.ts"
+import type { Tell } from "./tell.ts"
 import { byTask, type ReadError, readOld, readParts, type TaskPart } from "./task_part.ts"
 
 /** What can go wrong with a run. */
@@ -126,7 +127,7 @@ function trainingOf(
     }))
     return {
       data: {
-        train: Object.keys(replay).length === 0 ? own : { new: parts[0].data.train, ...replay },
+        train: (Object.keys(replay).length === 0 ? own : { new: own, ...replay }) as TrainingData["train"],
         validation: byTask(parts, ({ data }) => data.validation),
       },
       options: {
@@ -157,7 +158,7 @@ const metricsOf = (parts: ReadonlyArray<TaskPart>, evaluations: ReadonlyArray<Ev
  */
 export function trainRun(
   run: ResolvedRun,
-  { resume = false, overwrite = false, trace = false, observe, sections }: RunOptions = {},
+  { resume = false, overwrite = false, trace = false, observe, reviews = [] }: RunOptions = {},
 ): Effect.Effect<TrainedRun, RunError, RunServices> {
   return Effect.gen(function* () {
     const { output, methods, model: { path } } = run
@@ -176,6 +177,7 @@ export function trainRun(
     })
     yield* tell(`memory: ${memoryLine(memory)}`)
     const model = yield* loaded(run, parts, tell)
+    const reviewing = yield* Effect.forEach(reviews, (review) => review({ run, parts, model, tell }))
     const before = yield* judged(run, parts, model, (text) => tell(`before${text}`))
     yield* clearOutput(output, { resume, overwrite })
     const trained = yield* fit(model, data, {
@@ -186,6 +188,7 @@ export function trainRun(
       ...trace ? { traceStep: TRACED_STEP } : {},
     })
     const after = yield* judged(run, parts, model, (text) => tell(`after${text}`))
+    const findings = yield* Effect.forEach(reviewing, (review) => review(after))
 
     const adapter = `${output}/adapter`
     yield* trained.save(adapter)
@@ -194,7 +197,7 @@ export function trainRun(
       title: `${methods.map(({ method }) => method).join(" and ")} on ${parts.map(({ from }) => from.path).join(", ")}`,
       facts: { ...facts, "general text": general.told, memory: usedLine(memory, backend.memory(), trained) },
       ...told,
-      sections: sections?.(model) ?? [],
+      sections: findings.flatMap(({ sections }) => sections),
     })
     yield* trained.summarize({
       base: byTask(parts, (_, i) => before[i].metrics),
@@ -202,6 +205,7 @@ export function trainRun(
       judgedBy: byTask(parts, ({ judges }) => judges),
       memory,
       backend: backend.info.name,
+      ...Object.assign({}, ...findings.map(({ summary }) => summary)),
       adapter,
     })
     const report = `${output}/report.html`

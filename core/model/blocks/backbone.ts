@@ -1,3 +1,4 @@
+import type { Side } from "../../contracts/module_info.ts"
 import type { BatchTensors } from "../../contracts/objective.ts"
 import * as ops from "../../tensor/ops.ts"
 import type { Tensor } from "../../tensor/tensor.ts"
@@ -10,6 +11,10 @@ import { type Memory, type Sequence, sequenceOf } from "./sequence.ts"
 export interface EmbeddingsOptions {
   /** Embedding of token ids. */
   readonly words: Module
+  /** Factor of the embedded tokens, and of rows that methods put before them where `scalesRows`. Default 1. */
+  readonly scale?: number | undefined
+  /** Whether `scale` is of those rows, too. Default false. */
+  readonly scalesRows?: boolean
   /** What is added to them, in order: {@link learnedPositions}, {@link tokenTypes}. Default: nothing. */
   readonly added?: ReadonlyArray<AddedEmbedding>
   /** Norm of the sum. Default: none. */
@@ -67,6 +72,10 @@ export interface BackboneOptions {
   readonly layers: ReadonlyArray<Module<[Sequence]>>
   /** Norm after the last layer. Default: none. */
   readonly norm?: Module
+  /** Dropout of the output. Default 0. */
+  readonly dropout?: number
+  /** Which one of an encoder-decoder model it is. Default: it is the only one. */
+  readonly side?: Side
 }
 
 /** A backbone; it takes a batch, and an encoder's output where its layers attend to one. */
@@ -76,28 +85,32 @@ export type Backbone = Module<[batch: BatchTensors, memory?: Memory]>
  * Embeddings and layers: tokens i32 [B, T] to hidden states [B, P + T, hiddenSize], where methods put P rows before the
  * tokens. Throws ModelError where there are more tokens than positions.
  */
-export function backbone({ path, hiddenSize, embeddings, layers, norm }: BackboneOptions): Backbone {
-  const { words, added = [] } = embeddings
-  const parts = [words, ...added.map(({ table }) => table), embeddings.norm, ...layers, norm]
+export function backbone(options: BackboneOptions): Backbone {
+  const { path, hiddenSize, embeddings, layers, norm, dropout = 0, side } = options
+  const { words, added = [], scale = 1, scalesRows = false } = embeddings
+  // An embedding that several share is the model's.
+  const own = path === "" || words.path.startsWith(`${path}.`) ? [words] : []
+  const parts = [...own, ...added.map(({ table }) => table), embeddings.norm, ...layers, norm]
   const attentions = layers.flatMap((layer) => descendants(layer).filter(({ kind }) => kind === "Attention"))
   const self: Backbone = {
     path,
     kind: "Backbone",
-    sizes: { hiddenSize },
+    sizes: { hiddenSize, ...(scale === 1 || scalesRows ? {} : { embeddingScale: scale }) },
     parameters: {},
     children: parts.filter((part) => part !== undefined),
     outputHead: false,
+    ...(side === undefined ? {} : { side }),
     forward: (scope, tokens, batch, memory) => {
-      const embedded = scope.call(words, tokens)
+      const scaled = (x: Tensor, by = scale) => by === 1 ? x : ops.mul(x, by)
+      const embedded = scaled(scope.call(words, tokens))
       const prefix = scope.inputPrefix(self)
       const rows = prefix?.shape[0] ?? 0
-      const whole = prefix === undefined
-        ? embedded
-        : ops.concat([ops.forBatch(ops.reshape(prefix, [1, rows, hiddenSize]), embedded), embedded], 1)
+      const before = () => scaled(ops.reshape(prefix!, [1, rows, hiddenSize]), scalesRows ? scale : 1)
+      const whole = prefix === undefined ? embedded : ops.concat([ops.forBatch(before(), embedded), embedded], 1)
       const seen = rows === 0 ? batch : { ...batch, lengths: ops.add(batch.lengths, rows) }
-      const sequence = sequenceOf(seen, scope.decoding, memory)
+      const sequence = sequenceOf(seen, side === "encoder" ? undefined : scope.decoding, memory)
       const last = layers.reduce((x, layer) => scope.call(layer, x, sequence), start(scope, whole, batch, rows))
-      return norm === undefined ? last : scope.call(norm, last)
+      return scope.dropout(self, "output", norm === undefined ? last : scope.call(norm, last), dropout)
     },
   }
   /** Embedded tokens [B, P + T, hiddenSize] with all that is added to them. */

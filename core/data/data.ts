@@ -44,6 +44,8 @@ export interface StreamedData<Row extends DataRow = DataRow> extends DataInfo {
   readonly chunks: AsyncIterable<ReadonlyArray<Row>>
   /** Rows in memory at a time: a step draws from these. */
   readonly window: number
+  /** Rows of a pass. Default: not known, so that a run needs `maxSteps`. */
+  readonly count?: number
 }
 
 /** A kind of rows. Tasks list the kinds that they learn from; packages can define others. */

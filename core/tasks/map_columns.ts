@@ -7,8 +7,22 @@ import { TEXTS, wrongArgument } from "../options/argument.ts"
 import { columnReaderOf, type Columns, type DataOf } from "./builtin.ts"
 import { numbersOf } from "./regression.ts"
 
+/** Rows of several files that an error locates. */
+const MOST_LOCATED = 3
+
 /** The data set of a table. Throws DataError with all rows at fault. */
 export const mapColumns = <C extends Columns>(table: Table, columns: C, options: DatasetOptions): DataOf<C> => {
+  try {
+    return mapped(table, columns, options)
+  } catch (error) {
+    if (!(error instanceof DataError) || table.locate === undefined || error.rows === undefined) throw error
+    const { reason, message, rows, cause } = error
+    const places = rows.slice(0, MOST_LOCATED).map(table.locate).join(", ")
+    throw new DataError({ reason, message: `${message} (${places})`, rows, cause })
+  }
+}
+
+const mapped = <C extends Columns>(table: Table, columns: C, options: DatasetOptions): DataOf<C> => {
   if (table.rows.length === 0) throw new DataError({ reason: "Empty", message: `${table.source} holds no rows` })
   const { kind, names, texts, read } = columnReaderOf(columns)
   for (const name of ["labels", "numbers"] as const) {

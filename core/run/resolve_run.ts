@@ -109,8 +109,8 @@ function resolveData(
   readers: ReadonlyArray<Reader>,
 ): ResolvedData {
   const { path, validation, test, stream, window, ...given } = withDefaults(DATA, data)
-  const { text, label, separator, prompt, completion, words, tags, ...reading } = given
-  const names = { text, label, separator, prompt, completion, words, tags }
+  const { text, label, separator, prompt, completion, source, target, words, tags, ...reading } = given
+  const names = { text, label, separator, prompt, completion, source, target, words, tags }
   return {
     path: typeof path === "string" ? at(path) : path.map(at),
     columns: columnsOf(path, task, names, reading.format ?? formatOf(path, readers)),

@@ -57,10 +57,10 @@ const canariesOf = (data: Data, count: number, seed: number): Data => {
 /** Rows to train on, rows for the test, and the canaries: those planted and those held out. */
 const prepare = ({ path, columns, reading, test, task }: ResolvedData, { rows, canaries: count, seed }: Options) =>
   Effect.gen(function* () {
-    const found = yield* Dataset.file(path, columns, reading)
-    if (!["classification", "text"].includes(found.kind.name)) {
+    const found = "messages" in columns ? undefined : yield* Dataset.file(path, columns, reading)
+    if (found === undefined || !["classification", "text"].includes(found.kind.name)) {
       const message = `${path}: the audit needs a text column, or a text and a label column; the rows have ` +
-        found.kind.columns
+        (found?.kind.columns ?? "chats")
       return yield* new DataError({ reason: "BadInput", message })
     }
     const data = yield* Effect.succeed(found).pipe(Dataset.split({ validation: 0, test, seed }))

@@ -6,6 +6,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { type ResolvedData, type ResolvedRun, taskOf } from "../core/run/mod.ts"
 import { Backend, Dataset, Model, type Task, Trainer } from "../mod.ts"
+import * as Chat from "../plugins/chat/mod.ts"
 import * as Quantization from "../plugins/quantization/mod.ts"
 import { checkOutput, clearOutput, defined, progress, traceStep } from "./shared.ts"
 
@@ -37,14 +38,15 @@ interface Part {
 }
 
 /** Reads the data; its labels come in the given order, or in that of the model's head. */
-const read = ({ path, columns, reading }: ResolvedData, { path: model, head }: ResolvedRun["model"]) =>
+const read = (from: ResolvedData, { path: model, head }: ResolvedRun["model"]) =>
   Effect.gen(function* () {
-    const found = yield* Dataset.file(path, columns, reading)
+    const { reading } = from
+    const found = yield* Chat.rowsOf(from, model)
     if (reading.labels !== undefined || head === "new" || found.kind.classes === undefined) return found
     const own = yield* Model.headLabels(model, found.labels)
     if (own === undefined || `${own}` === `${found.labels}`) return found
     yield* Console.log(`data: labels in the order of the model's head: ${own.join(", ")}`)
-    return yield* Dataset.file(path, columns, { ...reading, labels: own })
+    return yield* Chat.rowsOf({ ...from, reading: { ...reading, labels: own } }, model)
   })
 
 const readSplit = (from: ResolvedData, { model, seed }: ResolvedRun) =>
@@ -74,12 +76,12 @@ const byTask = <A>(parts: ReadonlyArray<Part>, valueOf: (part: Part, index: numb
 }
 
 /** Old rows by name, with the labels of the rows that are trained on. */
-const readOld = (rows: ResolvedRun["retain"], parts: ReadonlyArray<Part>) =>
+const readOld = (rows: ResolvedRun["retain"], parts: ReadonlyArray<Part>, model: string) =>
   Effect.map(
-    Effect.forEach(Object.entries(rows), ([name, { path, columns, reading }]) => {
+    Effect.forEach(Object.entries(rows), ([name, from]) => {
       const { labels, kind } = (parts.find((part) => part.name === name) ?? parts[0]).data.train
-      const own = { ...reading, ...kind.classes === undefined ? {} : { labels } }
-      return Effect.map(Dataset.file(path, columns, own), (data) => [name, data] as const)
+      const reading = { ...from.reading, ...kind.classes === undefined ? {} : { labels } }
+      return Effect.map(Chat.rowsOf({ ...from, reading }, model), (data) => [name, data] as const)
     }),
     (read): Readonly<Record<string, Dataset.Data>> => Object.fromEntries(read),
   )
@@ -123,8 +125,8 @@ export const train = <E = never, R = never>(
     const { output, model: { weights, head }, methods, seed, training } = run
     yield* checkOutput(output, flags)
     const { backend, parts, model, measure } = yield* prepare(run)
-    const replay = yield* readOld(run.replay, parts)
-    const retain = yield* readOld(run.retain, parts)
+    const replay = yield* readOld(run.replay, parts, run.model.path)
+    const retain = yield* readOld(run.retain, parts, run.model.path)
     const before = yield* measure("before")
 
     yield* clearOutput(output, flags)

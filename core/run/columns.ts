@@ -21,6 +21,14 @@ export interface ColumnNames {
   readonly words?: string | undefined
   /** Column of lists of the words' labels. */
   readonly tags?: string | undefined
+  /** Column of lists of messages. */
+  readonly messages?: string | undefined
+}
+
+/** The column of chats, which a chat template makes rows of. */
+export interface MessageColumns {
+  /** Column of lists of messages. */
+  readonly messages: string
 }
 
 /** Name of a task. */
@@ -32,7 +40,7 @@ export type Kind =
   | "causal-lm"
   | "masked-lm"
 
-type Answer = "separator" | "labels"
+type Answer = "separator" | "labels" | "turns" | "template"
 
 /** Columns that a task can learn from. */
 interface Reading {
@@ -42,7 +50,7 @@ interface Reading {
   readonly names: ReadonlyArray<keyof ColumnNames>
   /** Further options of the data that mean something here. */
   readonly options?: ReadonlyArray<Answer>
-  readonly columns: (names: ColumnNames) => Columns
+  readonly columns: (names: ColumnNames) => Columns | MessageColumns
 }
 
 /** What each task reads; the first that fits is the default. */
@@ -81,6 +89,13 @@ const READINGS: ReadonlyArray<Reading> = [
     names: ["prompt", "completion"],
     columns: ({ prompt = "prompt", completion = "completion" }) => ({ prompt, completion }),
   },
+  {
+    task: "causal-lm",
+    make: Task.causalLM,
+    names: ["messages"],
+    options: ["turns", "template"],
+    columns: ({ messages = "messages" }) => ({ messages }),
+  },
   { task: "masked-lm", make: Task.maskedLM, names: ["text"], columns: ({ text = "text" }) => ({ text }) },
 ]
 
@@ -98,7 +113,7 @@ export const taskOf = ({ kind, labels }: Data, name?: Kind): Task => {
 }
 
 /** Columns that belong together. */
-const GROUPS = [["text", "label"], ["prompt", "completion"], ["words", "tags"]] as const
+const GROUPS = [["text", "label"], ["prompt", "completion"], ["words", "tags"], ["messages"]] as const
 
 const namedIn = (columns: ColumnNames) => GROUPS.flat().filter((name) => columns[name] !== undefined)
 
@@ -107,7 +122,7 @@ const fittingTo = (columns: ColumnNames): ReadonlyArray<Reading> =>
 
 /** Problems: columns of several groups, of a group that does not fit the task, or options that the task does not use. */
 export const columnProblems = (
-  data: ColumnNames & Pick<DatasetOptions, "labels">,
+  data: ColumnNames & Pick<DatasetOptions, "labels"> & { readonly turns?: unknown; readonly template?: unknown },
   task: Kind | undefined,
 ): ReadonlyArray<string> => {
   const named = namedIn(data)
@@ -120,7 +135,7 @@ export const columnProblems = (
     return [`task: "${task}" does not go with the columns ${groups[0]}, which are for ${tasks}`]
   }
   const uses = (option: Answer) => ({ options = [] }: Reading) => options.includes(option)
-  return (["separator", "labels"] as const)
+  return (["separator", "labels", "turns", "template"] as const)
     .filter((option) => data[option] !== undefined && !readings.some(uses(option)))
     .map((option) => {
       const tasks = tasksOf(READINGS.filter(uses(option))).join(", ")
@@ -128,13 +143,16 @@ export const columnProblems = (
     })
 }
 
+/** Whether no column is named, so that others than the default ones may be meant. */
+export const namesNone = (columns: ColumnNames): boolean => namedIn(columns).length === 0
+
 /** The named columns, or the default ones. A file of plain text holds texts alone. */
 export const columnsOf = (
   data: string,
   task: Kind | undefined,
   names: ColumnNames,
   format: string | undefined = formatOf(data),
-): Columns => {
+): Columns | MessageColumns => {
   const fitting = fittingTo(names)
   const wanted = task ?? (format === "text" ? "causal-lm" : undefined)
   return (fitting.find((reading) => reading.task === wanted) ?? fitting[0]).columns(names)

@@ -18,7 +18,7 @@ import type { Reader } from "../data/readers/reader.ts"
 import type { RunMethods } from "./methods.ts"
 import { runTable } from "./run_spec.ts"
 
-export { type ColumnNames, columnsOf, type Kind, KINDS, taskOf } from "./columns.ts"
+export { type ColumnNames, columnsOf, type Kind, KINDS, type MessageColumns, taskOf } from "./columns.ts"
 export { layersOf, type MethodLayer, type MethodSpec, type RunMethod, type RunMethods } from "./methods.ts"
 export { decodeRunFile, readRunFile, RunFileError, type RunFileErrorFields, runProblems } from "./read_run_file.ts"
 export { type ResolvedData, type ResolvedRun, resolveRun } from "./resolve_run.ts"

@@ -4,7 +4,7 @@ import { type Columns, type DatasetOptions, formatOf, type Reader } from "../tas
 import { withDefaults } from "../options/check.ts"
 import type { Resolved } from "../options/field.ts"
 import type { TrainOptions } from "../training/options.ts"
-import { columnsOf, type Kind } from "./columns.ts"
+import { columnsOf, type Kind, type MessageColumns, namesNone } from "./columns.ts"
 import type { MethodSpec } from "./methods.ts"
 import { DATA, MODEL, type ModelSpec, type OldRowsSpec, type RunSpec, type TaskSpec, TRAINING } from "./run_spec.ts"
 
@@ -13,7 +13,16 @@ export interface ResolvedData {
   /** The file. */
   readonly path: string
   /** Its columns. */
-  readonly columns: Columns
+  readonly columns: Columns | MessageColumns
+  /** How chats are read. */
+  readonly chat: {
+    /** Whether no column is named, so that the file may hold chats. */
+    readonly possible: boolean
+    /** The answers that are trained on. Default: all. */
+    readonly turns?: "all" | "last"
+    /** A file with another chat template than the model's. Default: the model's. */
+    readonly template?: string
+  }
   /** How the file is read; labels, if they are given. */
   readonly reading: DatasetOptions
   /** Share of the rows for validation. */
@@ -93,11 +102,16 @@ function resolveData(
   readers: ReadonlyArray<Reader>,
 ): ResolvedData {
   const { path, validation, test, ...given } = withDefaults(DATA, data)
-  const { text, label, separator, prompt, completion, words, tags, ...reading } = given
-  const names = { text, label, separator, prompt, completion, words, tags }
+  const { text, label, separator, prompt, completion, words, tags, messages, turns, template, ...reading } = given
+  const names = { text, label, separator, prompt, completion, words, tags, messages }
   return {
     path: at(path),
     columns: columnsOf(path, task, names, reading.format ?? formatOf(path, readers)),
+    chat: {
+      possible: namesNone(names) && (task === undefined || task === "causal-lm"),
+      ...turns === undefined ? {} : { turns },
+      ...template === undefined ? {} : { template: at(template) },
+    },
     reading: { ...reading, ...readers.length === 0 ? {} : { readers } },
     validation,
     test,

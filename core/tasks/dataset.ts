@@ -37,7 +37,16 @@ export { stream, type StreamOptions } from "./stream.ts"
 export { split } from "../data/split/split.ts"
 export type { Conflict, Duplicate, SplitOptions, Splits } from "../data/split/split.ts"
 export type { Columns, DataOf } from "./builtin.ts"
-export { type PairColumns, type PairRow, pairRows, type TextColumns, type TextRow, textRows } from "./causal_lm.ts"
+export {
+  type MarkedRow,
+  markedRows,
+  type PairColumns,
+  type PairRow,
+  pairRows,
+  type TextColumns,
+  type TextRow,
+  textRows,
+} from "./causal_lm.ts"
 export { type LabeledColumns, type LabeledRow, labeledRows } from "./classification.ts"
 export { type LabelSetColumns, type LabelSetRow, labelSetRows } from "./multi_label_classification.ts"
 export { type ScoredColumns, type ScoredRow, scoredRows } from "./regression.ts"

@@ -13,6 +13,7 @@ import * as Command from "effect/cli/Command"
 import { field } from "../core/options/mod.ts"
 import { COMBINE_OPTIONS } from "../plugins/lora/combine/combine_options.ts"
 import * as Lora from "../plugins/lora/mod.ts"
+import { hub } from "./machine.ts"
 import { defined, flagsOf, main } from "./shared.ts"
 
 const { combinationType: type, svdRank: rank, adapters: _, ...options } = COMBINE_OPTIONS
@@ -45,7 +46,7 @@ const command = Command.make(
       yield* Console.log(
         `adapter: ${options.output}; greatest error ${worst.error.toExponential(1)}, at ${worst.module}`,
       )
-    }),
+    }).pipe(Effect.provide(hub())),
 ).pipe(Command.withDescription("Combines LoRA adapters into one"))
 
 if (import.meta.main) main(command)

@@ -4,6 +4,7 @@
  * ```sh
  * deno task generate --model ./smollm2 --adapter runs/qa/adapter
  * deno task generate --model ./smollm2.gguf --prompt "Why is the sky blue?"
+ * deno task generate --model hf:HuggingFaceTB/SmolLM2-135M-Instruct
  * ```
  *
  * @module
@@ -18,25 +19,26 @@ import { generateStream } from "../core/inference/text/generate_stream.ts"
 import { endTokens } from "../core/inference/text/end_tokens.ts"
 import { field } from "../core/options/mod.ts"
 import { MODEL } from "../core/run/mod.ts"
-import { DataError, Espalier, Model, type Plugins, Task, Tokenizer } from "../mod.ts"
+import { DataError, Model, type Plugins, Task, Tokenizer } from "../mod.ts"
 import * as Adapters from "../plugins/adapters/mod.ts"
 import * as Chat from "../plugins/chat/mod.ts"
+import * as Hub from "../plugins/hub/mod.ts"
 import * as Llama from "../plugins/llama/mod.ts"
 import * as Lora from "../plugins/lora/mod.ts"
 import * as PrefixTuning from "../plugins/prefix_tuning/mod.ts"
 import * as PromptTuning from "../plugins/prompt_tuning/mod.ts"
 import * as QaLora from "../plugins/qa_lora/mod.ts"
 import * as Quantization from "../plugins/quantization/mod.ts"
+import { machine } from "./machine.ts"
 import { beside, defined, flagsOf, main, RUN_FLAGS } from "./shared.ts"
 
 const TABLE = {
   model: field.text({
-    default: beside("./models/espalier-1m"),
-    absent: "the included one",
-    doc: "Directory or GGUF file",
+    absent: "the base of an adapter from a hub, else the included one",
+    doc: "Directory, GGUF file, or hf:owner/name",
   }),
   weights: MODEL.weights,
-  adapter: field.list(field.text({}), { absent: "none", doc: "Directories of adapters, all on" }),
+  adapter: field.list(field.text({}), { absent: "none", doc: "Directories of adapters, or names on a hub, all on" }),
   prompt: field.text({ absent: "a chat, line by line", doc: "Answer this and end" }),
   system: field.text({ absent: "none", doc: "System message of a chat" }),
   plain: field.boolean({ default: false, doc: "Continue prompts as they are, without the model's chat template" }),
@@ -120,17 +122,30 @@ const orPlain = (error: DataError) =>
 
 /** A model that answers prompts, each by its own, or by the chat so far. */
 const chatWith = (
-  { model: path, weights, system, plain, maxNewTokens, temperature, topK, topP, repetitionPenalty, seed }: Options,
+  {
+    model,
+    adapter: [first = ""] = [],
+    weights,
+    system,
+    plain,
+    maxNewTokens,
+    temperature,
+    topK,
+    topP,
+    repetitionPenalty,
+    seed,
+  }: Options,
 ) =>
   Effect.gen(function* () {
-    const model = yield* Model.load(path, { task: Task.causalLM(), weights, frozen: true })
+    const path = model ?? (first.startsWith("hf:") ? yield* Hub.baseModel(first) : beside("./models/espalier-1m"))
+    const loaded = yield* Model.load(path, { task: Task.causalLM(), weights, frozen: true })
     const tokenizer = yield* Tokenizer.loadTokenizer(path)
     const template = plain ? undefined : yield* Chat.find(path).pipe(Effect.mapError(orPlain))
     const stop = [
-      ...yield* endTokens(model, tokenizer),
+      ...yield* endTokens(loaded, tokenizer),
       ...template === undefined ? [] : Chat.endOf(template, tokenizer),
     ]
-    for (const note of [...model.notes, ...template?.notes ?? []]) yield* Console.error(`note: ${note}`)
+    for (const note of [...loaded.notes, ...template?.notes ?? []]) yield* Console.error(`note: ${note}`)
     const messages: Chat.Message[] = system === undefined ? [] : [{ role: "system", content: system }]
     return (text: string) =>
       Effect.gen(function* () {
@@ -141,10 +156,10 @@ const chatWith = (
           : tokenizer.encode(yield* Chat.promptOf(template, messages).pipe(Effect.mapError(orPlain)), {
             addSpecialTokens: false,
           })
-        const room = model.network.maxPositions - prompt.length
+        const room = loaded.network.maxPositions - prompt.length
         const options = { temperature, repetitionPenalty, seed, ...defined({ topK, topP }), tokenizer, stop }
         let answer = ""
-        yield* generateStream(model, prompt, { ...options, maxNewTokens: Math.max(1, Math.min(maxNewTokens, room)) })
+        yield* generateStream(loaded, prompt, { ...options, maxNewTokens: Math.max(1, Math.min(maxNewTokens, room)) })
           .pipe(
             Stream.runForEach((piece) => Effect.sync(() => (answer += piece, write(piece)))),
           )
@@ -154,7 +169,7 @@ const chatWith = (
   })
 
 const command = Command.make("generate", flags, (options) => {
-  const base = Espalier.layerWith({ wasm: defined({ threads: options.threads }) })
+  const base = machine(options)
   const adapters = (options.adapter ?? []).map((path, i) => adapterLayer(path, i === 0))
   const methods = Layer.mergeAll(Llama.layer, ...adapters).pipe(Layer.provideMerge(base))
   return Effect.gen(function* () {

@@ -24,10 +24,11 @@ import {
   runTable,
   TRAINING,
 } from "../core/run/mod.ts"
-import { DataError, Espalier } from "../mod.ts"
+import { DataError } from "../mod.ts"
 import * as Bert from "../plugins/bert/mod.ts"
 import * as Llama from "../plugins/llama/mod.ts"
 import * as Lora from "../plugins/lora/mod.ts"
+import { machine } from "./machine.ts"
 import { beside, defined, flagsOf, main, namesOf, RUN_FLAGS } from "./shared.ts"
 import { train } from "./train.ts"
 
@@ -112,7 +113,7 @@ export const runSpec = <E = never, R = never>(
   Effect.gen(function* () {
     const problems = runProblems(spec, known)
     if (problems.length > 0) return yield* new DataError({ reason: "BadInput", message: problems.join("\n") })
-    const base = Espalier.layerWith({ wasm: defined({ threads: options.threads }) })
+    const base = machine(options)
     const methods = Layer.mergeAll(Bert.layer, Llama.layer, ...layersOf(spec.methods, known)).pipe(
       Layer.provideMerge(base),
     )

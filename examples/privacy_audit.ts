@@ -17,13 +17,14 @@ import { field } from "../core/options/mod.ts"
 import { type ResolvedData, type ResolvedRun, resolveRun, runProblems, taskOf } from "../core/run/mod.ts"
 import type { Data } from "../core/data/data.ts"
 import { makeRng } from "../core/tensor/operations/random.ts"
-import { DataError, Dataset, Espalier, Model, Trainer } from "../mod.ts"
+import { DataError, Dataset, Model, Trainer } from "../mod.ts"
 import * as Bert from "../plugins/bert/mod.ts"
 import * as DifferentialPrivacy from "../plugins/differential_privacy/mod.ts"
 import * as Llama from "../plugins/llama/mod.ts"
 import * as LoraPlugin from "../plugins/lora/mod.ts"
 import * as Lora from "./lora.ts"
-import { checkOutput, clearOutput, defined, flagsOf, main, progress } from "./shared.ts"
+import { machine } from "./machine.ts"
+import { checkOutput, clearOutput, flagsOf, main, progress } from "./shared.ts"
 
 const { targetEpsilon, delta: { required: _, ...delta }, maxGradNorm } = DifferentialPrivacy.options
 const { resume: _resume, trace: _trace, patience: _patience, validation: _validation, ...table } = Lora.TABLE
@@ -141,7 +142,7 @@ const audit = (options: Options) =>
     for (const folder of folders) yield* checkOutput(folder, { resume: false, overwrite })
     const base = Layer.mergeAll(Bert.layer, Llama.layer, LoraPlugin.layer(lora))
     const privacy = DifferentialPrivacy.layer({ targetEpsilon: epsilon, delta, maxGradNorm: clip })
-    const runtime = Espalier.layerWith({ wasm: defined({ threads }) })
+    const runtime = machine({ threads })
     const data = yield* prepare(one, options)
     const results: Array<Attacked> = []
     const step = (folder: string, name: string) =>

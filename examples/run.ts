@@ -16,11 +16,11 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import { field } from "../core/options/mod.ts"
 import { layersOf, readRunFile, resolveRun } from "../core/run/mod.ts"
-import { Espalier } from "../mod.ts"
 import * as Bert from "../plugins/bert/mod.ts"
 import * as Llama from "../plugins/llama/mod.ts"
 import { METHODS } from "./methods.ts"
-import { defined, flagsOf, main, RUN_FLAGS } from "./shared.ts"
+import { machine } from "./machine.ts"
+import { flagsOf, main, RUN_FLAGS } from "./shared.ts"
 import { evaluateSaved, train } from "./train.ts"
 
 const flags = {
@@ -38,7 +38,7 @@ const command = Command.make("run", flags, ({ file, evaluate, threads, ...flags 
   Effect.gen(function* () {
     const spec = yield* readRunFile(file, METHODS)
     const run = yield* resolveRun(spec, (yield* Path.Path).dirname(file))
-    const base = Espalier.layerWith({ wasm: defined({ threads }) })
+    const base = machine({ threads })
     const methods = Layer.mergeAll(Bert.layer, Llama.layer, ...layersOf(run.methods, METHODS)).pipe(
       Layer.provideMerge(base),
     )

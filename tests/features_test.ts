@@ -16,8 +16,6 @@ import { Task } from "../core/tasks/builtin.ts"
 import { makeSession } from "../core/training/session.ts"
 import * as IA3 from "../examples/third_party/ia3.ts"
 import * as Adapters from "../plugins/adapters/mod.ts"
-import * as Bert from "../plugins/bert/mod.ts"
-import * as Llama from "../plugins/llama/mod.ts"
 import * as Lora from "../plugins/lora/mod.ts"
 import * as PrefixTuning from "../plugins/prefix_tuning/mod.ts"
 import * as PromptTuning from "../plugins/prompt_tuning/mod.ts"
@@ -26,50 +24,14 @@ import * as QLora from "../plugins/qlora/mod.ts"
 import * as Quantization from "../plugins/quantization/mod.ts"
 import { withBackend } from "./core/backend/wasm/with_backend.ts"
 import { onWebgpu, withWebgpu } from "./core/backend/webgpu/with_webgpu.ts"
+import { bert } from "./features/bert.ts"
+import type { FeatureGroup, ModelConfig } from "./features/group.ts"
+import { llama } from "./features/llama.ts"
 import type { Base } from "./support/model_layer.ts"
 import { inDirectory } from "./plugins/files.ts"
 
-/** A width of heads that the hidden width does not give; a window that is shorter than the rows, which two layers bridge. */
-const OWN_FIELDS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
-  Qwen3: { head_dim: 12 },
-  Mistral: { sliding_window: 3, num_hidden_layers: 2 },
-}
-
-/** Models by the names of the tables' columns. */
-const FAMILIES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
-  BERT: {
-    model_type: "bert",
-    vocab_size: 13,
-    hidden_size: 16,
-    intermediate_size: 16,
-    num_hidden_layers: 1,
-    num_attention_heads: 2,
-    max_position_embeddings: 16,
-    initializer_range: 0.3,
-  },
-  DistilBERT: {
-    model_type: "distilbert",
-    vocab_size: 13,
-    dim: 16,
-    hidden_dim: 16,
-    n_layers: 1,
-    n_heads: 2,
-    max_position_embeddings: 16,
-    initializer_range: 0.3,
-  },
-  ...Object.fromEntries(["Llama", "Qwen2", "Qwen3", "Mistral"].map((name) => [name, {
-    model_type: name.toLowerCase(),
-    vocab_size: 13,
-    hidden_size: 16,
-    intermediate_size: 16,
-    num_hidden_layers: 1,
-    num_attention_heads: 2,
-    num_key_value_heads: 1,
-    max_position_embeddings: 16,
-    initializer_range: 0.3,
-    ...OWN_FIELDS[name],
-  }])),
-}
+/** The families of all plugins. */
+const GROUPS: ReadonlyArray<FeatureGroup> = [bert, llama]
 
 /** Tasks by the headings. */
 const TASKS: Readonly<Record<string, Task>> = {
@@ -101,9 +63,11 @@ const adapter = (config: Adapters.AdapterConfigName, ...more: ReadonlyArray<stri
 })
 const members = ["a", "b"].map((name) => ({ name, reductionFactor: 2 }))
 
+const none: Method["layer"] = Layer.empty
+
 /** Methods by the tables' rows. */
 const METHODS: Readonly<Record<string, Method>> = {
-  "Full fine-tuning": { layer: Layer.empty as Layer.Layer<never>, trains: [] },
+  "Full fine-tuning": { layer: none, trains: [] },
   "LoRA": lora({}),
   "LoRA+": lora({ loraPlusLrRatio: 16 }),
   "DoRA": lora({ useDora: true }, "lora_magnitude_vector"),
@@ -137,6 +101,7 @@ const CELLS = ["wasm", "wasm, WebGPU", "no"]
 /** A cell and where it stands. */
 interface Cell {
   readonly task: string
+  readonly group: string
   readonly family: string
   readonly method: string
   readonly says: string
@@ -145,17 +110,27 @@ interface Cell {
 const text = Deno.readTextFileSync(new URL("../FEATURES.md", import.meta.url))
 const [tables] = text.split("## Around a method")
 const cells: ReadonlyArray<Cell> = tables.split(/^## /m).slice(1).flatMap((section) => {
-  const [task, ...lines] = section.split("\n")
+  const [heading, ...lines] = section.split("\n")
+  const [task, group] = heading.split(": ")
   const rows = lines.filter((line) => line.startsWith("|"))
     .map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()))
   const [[, ...families], , ...methods] = rows
-  return methods.flatMap(([method, ...says]) => says.map((says, i) => ({ task, family: families[i], method, says })))
+  return methods.flatMap(([method, ...says]) =>
+    says.map((says, i) => ({ task, group, family: families[i], method, says }))
+  )
 })
 
+const groupOf = ({ group }: Cell) => GROUPS.find(({ title }) => title === group)!
+const modelOf = (cell: Cell) => groupOf(cell).models[cell.family]
+
 Deno.test("FEATURES.md has a cell for each task, method and family", () => {
-  const place = ({ task, family, method }: Omit<Cell, "says">) => `${task}, ${method}, ${family}`
+  const place = ({ task, group, family, method }: Omit<Cell, "says">) => `${task}: ${group}, ${method}, ${family}`
   const wanted = Object.keys(TASKS).flatMap((task) =>
-    Object.keys(METHODS).flatMap((method) => Object.keys(FAMILIES).map((family) => place({ task, family, method })))
+    GROUPS.filter(({ tasks }) => tasks.includes(task)).flatMap(({ title: group, models }) =>
+      Object.keys(METHODS).flatMap((method) =>
+        Object.keys(models).map((family) => place({ task, group, family, method }))
+      )
+    )
   )
   assertEquals(cells.map(place), wanted)
   for (const cell of cells) assert(CELLS.includes(cell.says), `${place(cell)}: ${cell.says}`)
@@ -167,7 +142,8 @@ function run<A, E>(
   method: Method["layer"],
 ): Promise<A> {
   const base = Layer.mergeAll(Layer.succeed(Backend, backend), pluginsLayer, familiesLayer, NodeFileSystem.layer)
-  const all = Layer.mergeAll(method, Bert.layer, Llama.layer).pipe(Layer.provideMerge(base))
+  const families = GROUPS.map(({ layer }) => layer).reduce((all, layer) => Layer.merge(all, layer))
+  const all = Layer.merge(method, families).pipe(Layer.provideMerge(base))
   return Effect.runPromise(Effect.scoped(effect).pipe(Effect.provide(all, { local: true })) as Effect.Effect<A, E>)
 }
 
@@ -206,16 +182,17 @@ async function train(model: Model): Promise<ReadonlyArray<number>> {
 const isHead = (key: string) => /^(classifier|pre_classifier|score)\./.test(key)
 
 /** The bias of keys without rotation adds the same to all scores of a softmax: its gradient is zero, up to rounding. */
-const isInvariant = (key: string) => /(\.key|k_lin)\.bias$/.test(key)
+const isInvariantKey = (key: string) => /\.key\.bias$/.test(key)
 
 /** A cell that is no "no", with a model in a directory. */
-async function trains(backend: BackendService, { task, method }: Cell, directory: string): Promise<void> {
-  const { layer, trains: names } = METHODS[method]
+async function trains(backend: BackendService, cell: Cell, directory: string): Promise<void> {
+  const { layer, trains: names } = METHODS[cell.method]
+  const isInvariant = (key: string) => isInvariantKey(key) || groupOf(cell).isInvariant?.(key)
   const whole = names.length === 0
   await run(
     backend,
     Effect.gen(function* () {
-      const model = yield* load(directory, { task: TASKS[task] })
+      const model = yield* load(directory, { task: TASKS[cell.task] })
       const before = yield* readParameters(model, model.parameters)
       const losses = yield* Effect.promise(() => train(model))
       assert(losses.every((loss) => Number.isFinite(loss) && loss > 0), `losses ${losses}`)
@@ -232,12 +209,12 @@ async function trains(backend: BackendService, { task, method }: Cell, directory
   )
 }
 
-/** A cell that is "no". */
-async function isRefused(backend: BackendService, { family, task, method }: Cell): Promise<void> {
-  const making = Effect.asVoid(initialize(FAMILIES[family], { task: TASKS[task] }))
-  const error = await run(backend, Effect.flip(making), METHODS[method].layer).catch(() => undefined)
+/** A family without a head for a task. */
+async function isRefused(backend: BackendService, model: ModelConfig, task: Task, method = none): Promise<void> {
+  const making = Effect.asVoid(initialize(model, { task }))
+  const error = await run(backend, Effect.flip(making), method).catch(() => undefined)
   assert(error?._tag === "ModelError", "it does not fail as it should")
-  assertStringIncludes(error.message, `has no head for ${TASKS[task].kind}`)
+  assertStringIncludes(error.message, `has no head for ${task.kind}`)
 }
 
 /** All cells of a backend, by method; each error says where it is. */
@@ -246,20 +223,23 @@ async function check(t: Deno.TestContext, backend: BackendService, own: Readonly
   await inDirectory(async (base) => {
     const made = new Set<string>()
     /** A model's directory, made when it is first asked for. */
-    const modelOf = async ({ family, task }: Cell) => {
+    const directoryOf = async (cell: Cell) => {
+      const { family, task } = cell
       const directory = `${base}/${family} ${task}`
       if (made.has(directory)) return directory
       made.add(directory)
-      const making = initialize(FAMILIES[family], { task: TASKS[task] })
+      const making = initialize(modelOf(cell), { task: TASKS[task] })
       const saved = Effect.flatMap(making, (model) => saveCheckpoint(model, directory))
-      await run(backend, saved, Layer.empty as Layer.Layer<never>)
+      await run(backend, saved, none)
       return directory
     }
     for (const [method, cells] of Map.groupBy(own, ({ method }) => method)) {
       await t.step(method, async () => {
         for (const cell of cells) {
           try {
-            await (cell.says === "no" ? isRefused(backend, cell) : trains(backend, cell, await modelOf(cell)))
+            await (cell.says === "no"
+              ? isRefused(backend, modelOf(cell), TASKS[cell.task], METHODS[cell.method].layer)
+              : trains(backend, cell, await directoryOf(cell)))
           } catch (error) {
             throw new Error(`${cell.family}, ${cell.task}: ${(error as Error).message}`, { cause: error })
           }
@@ -276,3 +256,11 @@ onWebgpu(
   "the cells of FEATURES.md that name WebGPU hold on it",
   (t) => withWebgpu((backend) => check(t, backend, cells.filter(({ says }) => says.includes("WebGPU")))),
 )
+
+Deno.test("families refuse the tasks that they have no table for", () =>
+  withBackend({ threads: 1 }, async (backend) => {
+    for (const { models, tasks } of GROUPS) {
+      const others = Object.keys(TASKS).filter((task) => !tasks.includes(task))
+      for (const task of others) for (const model of Object.values(models)) await isRefused(backend, model, TASKS[task])
+    }
+  }))

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Backend } from "./backend.ts"
 import { BackendError } from "./backend_error.ts"
+import { environmentVariable } from "./environment.ts"
 import type { WasmOptions } from "./wasm/backend.ts"
 import type { WebgpuOptions } from "./webgpu/backend.ts"
 
@@ -24,18 +25,6 @@ export interface AutoOptions {
 
 const VARIABLE = "ESPALIER_BACKEND"
 
-/** The variable's value if it is set and may be read; never prompts for permission. */
-const fromEnvironment = (): string | undefined => {
-  const { Deno, process } = globalThis as {
-    Deno?: { permissions: { querySync(query: { name: "env"; variable: string }): { state: string } } }
-    process?: { env: Record<string, string | undefined> }
-  }
-  if (Deno !== undefined && Deno.permissions.querySync({ name: "env", variable: VARIABLE }).state !== "granted") {
-    return undefined
-  }
-  return process?.env[VARIABLE] || undefined
-}
-
 // Imported on demand, so that a page downloads only the backend that it uses.
 const wasmLayer = (options?: WasmOptions): Layer.Layer<Backend, BackendError> =>
   Layer.unwrap(Effect.map(Effect.promise(() => import("./wasm/backend.ts")), ({ layer }) => layer(options)))
@@ -46,7 +35,7 @@ const webgpuLayer = (options?: WebgpuOptions): Layer.Layer<Backend, BackendError
 /** The chosen backend. Fails with `Unsupported` if it does not start, `BadInput` if the choice is unknown. */
 export const layerWith = (options: AutoOptions): Layer.Layer<Backend, BackendError> =>
   Layer.unwrap(Effect.sync((): Layer.Layer<Backend, BackendError> => {
-    const choice = options.backend ?? fromEnvironment() ?? "auto"
+    const choice = options.backend ?? environmentVariable(VARIABLE) ?? "auto"
     const wasm = wasmLayer(options.wasm)
     if (choice === "wasm") return wasm
     if (choice === "webgpu") return webgpuLayer()

@@ -6,12 +6,14 @@ export interface ModuleInfo {
   /** Hugging Face path: `model.layers.0.self_attn.q_proj`. It never changes when methods are added. */
   readonly path: string
   /**
-   * What the module is: `Linear`, `Embedding`, `Norm`, `Attention`, `FeedForward`, `Block`, `Backbone`, `Head`, `Model`.
+   * What the module is: `Linear`, `Embedding`, `Norm`, `Convolution`, `Attention`, `GatedConvolution`, `FeedForward`, `Block`,
+   * `Backbone`, `Head`, `Model`.
    */
   readonly kind: string
   /**
    * Sizes by name. Linear: `inFeatures`, `outFeatures`. Embedding: `rows`, `width`. Attention: `hiddenSize`, `heads`,
-   * `keyValueHeads`, `headDim`. Block, FeedForward, Backbone: `hiddenSize`.
+   * `keyValueHeads`, `headDim`. Convolution: `channels`, `kernel`. Block, FeedForward, GatedConvolution, Backbone:
+   * `hiddenSize`.
    */
   readonly sizes: Readonly<Record<string, number>>
   /** Shapes of the module's own parameters by name. */
@@ -21,6 +23,8 @@ export interface ModuleInfo {
    * model's files hold: a plan that needs one is made again when it is.
    */
   readonly encodings?: Readonly<Record<string, BlockFormat>>
+  /** Set where files hold the module's weight with its axes swapped, [in, out]: PEFT's `fan_in_fan_out`. */
+  readonly transposed?: true
   /** Whether the module is the model's output head, which `"all-linear"` excludes. */
   readonly outputHead: boolean
   /** The task whose head it belongs to, in a model of several: its path then begins with `heads.<task>.`. */

@@ -10,8 +10,9 @@ import type { Model } from "../model/model.ts"
 import type { Decoding } from "../model/module.ts"
 import { runOnce } from "../model/sites/run_once.ts"
 import * as ops from "../tensor/ops.ts"
+import type { Shape } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts"
-import { type AttentionLayout, type Cache, type CacheSize, makeCache, type Updates } from "./cache.ts"
+import { type AttentionLayout, type Cache, type CacheLayout, type CacheSize, makeCache, type Updates } from "./cache.ts"
 import { makePrograms } from "./programs.ts"
 
 /** Which part of the model's methods rows go through. */
@@ -82,7 +83,7 @@ export function makeDecoder(model: Model, { methods, choice }: Variant): Decoder
     const logits = logitsOf(rows, length, decoding(updates))
     return { name: `generate ${rows}x${length}`, outputs: { logits }, updates }
   }
-  const { layouts, before } = layoutOf((decoding) => void logitsOf(1, 1, decoding))
+  const { before, ...layout } = layoutOf((decoding) => void logitsOf(1, 1, decoding))
   const run = async (name: string, graph: () => Graph, inputs: RunData) => {
     const { logits } = await (await programs.get(name, graph)).run(inputs)
     return logits as Float32Array
@@ -96,7 +97,7 @@ export function makeDecoder(model: Model, { methods, choice }: Variant): Decoder
     reserve: async ({ rows, positions }) => {
       if (cache !== undefined && rows <= cache.rows && positions <= cache.positions) return
       const wanted = Math.min(Math.max(FEWEST_POSITIONS, power(positions)), network.maxPositions + before)
-      const larger = makeCache(backend, layouts, {
+      const larger = makeCache(backend, layout, {
         rows: Math.max(cache?.rows ?? 1, power(rows)),
         positions: Math.max(cache?.positions ?? 1, wanted),
       })
@@ -141,9 +142,9 @@ export function makeDecoder(model: Model, { methods, choice }: Variant): Decoder
   }
 }
 
-/** What a cache holds for each Attention, and the rows that methods put before a prompt: from a graph that is not run. */
-function layoutOf(write: (decoding: Decoding) => void) {
-  const layouts = new Map<string, AttentionLayout>()
+/** What a cache holds, and the rows that methods put before a prompt: from a graph that is not run. */
+function layoutOf(write: (decoding: Decoding) => void): CacheLayout & { readonly before: number } {
+  const attentions = new Map<string, AttentionLayout>(), states = new Map<string, Shape>()
   let before = 0
   write({
     start: ops.full(0, [1], "i32"),
@@ -151,10 +152,14 @@ function layoutOf(write: (decoding: Decoding) => void) {
     capacity: 1,
     extend: ({ path }, own) => {
       const [, heads, length, keyWidth] = own.keys.shape
-      layouts.set(path, { heads, keyWidth, valueWidth: own.values.shape[3] })
+      attentions.set(path, { heads, keyWidth, valueWidth: own.values.shape[3] })
       before = length - 1
       return own
     },
+    state: ({ path }, shape) => {
+      states.set(path, shape)
+      return ops.full(0, [1, ...shape])
+    },
   })
-  return { layouts, before }
+  return { attentions, states, before }
 }

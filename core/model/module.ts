@@ -32,7 +32,7 @@ export interface Module<Extra extends ReadonlyArray<unknown> = []> extends Modul
   readonly forward: (scope: Scope, x: Tensor, ...extra: Extra) => Tensor
 }
 
-/** Key/value cache while text is generated. Only the logits of each row's last token are needed then. */
+/** What modules keep of earlier tokens while text is generated. Only the logits of each row's last token are needed then. */
 export interface Decoding {
   /** Number of cached positions before the batch's tokens, by row: i32 [B]. */
   readonly start: Tensor
@@ -46,6 +46,11 @@ export interface Decoding {
    * of a row are filled; just the tokens' own where these are the first.
    */
   readonly extend: (module: ModuleNode, own: KeyValues) => KeyValues
+  /**
+   * What a module keeps of each row's earlier tokens beside keys and values, [B, ...shape]: zeros before the first. `next`
+   * makes of it what the module keeps after the batch's tokens.
+   */
+  readonly state: (module: ModuleNode, shape: Shape, next: (before: Tensor) => Tensor) => Tensor
 }
 
 /** What modules can use while a graph is traced. */

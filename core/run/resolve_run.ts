@@ -67,7 +67,9 @@ export function resolveRun(
   readers: ReadonlyArray<Reader> = [],
 ): Effect.Effect<ResolvedRun, never, Path.Path> {
   return Effect.map(Effect.service(Path.Path), (path) => {
-    const at = (place: string) => path.isAbsolute(place) || folder === "" ? place : path.join(folder, place)
+    // A scheme ("hf:") makes a name that is no path.
+    const isWhole = (place: string) => path.isAbsolute(place) || /^\w{2,}:/.test(place)
+    const at = (place: string) => isWhole(place) || folder === "" ? place : path.join(folder, place)
     const { data, task, tasks, retain = {}, replay = {}, methods, seed = 42, output } = run
     const model = withDefaults(MODEL, run.model)
     const { patience, ...training } = withDefaults(TRAINING, run.training ?? {})

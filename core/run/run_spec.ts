@@ -11,7 +11,7 @@ import { methodField, type MethodSpec, type RunMethods } from "./methods.ts"
 
 /** The base model. */
 export interface ModelSpec extends Pick<LoadOptions, "head"> {
-  /** Hugging Face directory. */
+  /** Hugging Face directory, GGUF file, or a name on a hub. */
   readonly path: string
   /** What frozen matrices are kept in, as in {@link LoadOptions}. Default `"stored"`. */
   readonly weights?: Extract<LoadOptions["weights"], string>
@@ -98,7 +98,7 @@ export interface RunSpec {
 
 /** {@link ModelSpec} as a table. */
 export const MODEL: OptionTable<ModelSpec> = {
-  path: field.text({ required: true, doc: "Hugging Face directory of the base model, or a GGUF file" }),
+  path: field.text({ required: true, doc: "Hugging Face directory of the base model, a GGUF file, or hf:owner/name" }),
   weights: NAMED_WEIGHTS,
   head: LOAD_OPTIONS.head,
 }

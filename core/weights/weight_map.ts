@@ -3,7 +3,7 @@
  * @module
  */
 import { fillName, matchName, type NamePattern } from "./name_pattern.ts"
-import type { LazyTensor, WeightTransform } from "./weight_transform.ts"
+import { type LazyTensor, transpose, type WeightTransform } from "./weight_transform.ts"
 
 /** What files call some tensors of a model. Patterns of a rule stand for the same texts at their `*`. */
 export interface WeightRule {
@@ -45,6 +45,13 @@ export function ignoredNames(map: WeightMap): ReadonlyArray<NamePattern> {
 export function isOptional(map: WeightMap, key: string): boolean {
   return map.some(({ names, optional }) =>
     optional && listOf(names).some((pattern) => matchName(pattern, key) !== undefined)
+  )
+}
+
+/** Whether files hold a matrix with its axes swapped. */
+export function isTransposed(map: WeightMap, key: string): boolean {
+  return map.some(({ names, transform }) =>
+    transform === transpose && listOf(names).some((pattern) => matchName(pattern, key) !== undefined)
   )
 }
 

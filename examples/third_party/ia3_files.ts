@@ -41,14 +41,16 @@ export function peftNames(parameters: ReadonlyArray<Parameter>): ReadonlyMap<Par
 export function writeFiles(
   options: ResolvedIA3,
   values: ReadonlyArray<NamedValues>,
-  { head, baseModel }: ArtifactContext,
+  { head, baseModel, modules }: ArtifactContext,
 ): ArtifactFiles {
   const { name, targetModules, feedforwardModules } = options
   const taskType = peftTaskType(head)
+  const adapted = new Set(values.map(({ parameter: { module } }) => module))
   const config = {
     auto_mapping: null,
     base_model_name_or_path: baseModel === "" ? null : baseModel,
-    fan_in_fan_out: false,
+    // Of the base's weights alone: the vectors are the same.
+    fan_in_fan_out: modules.some(({ path, transposed }) => transposed && adapted.has(path)),
     feedforward_modules: feedforwardModules,
     inference_mode: true,
     init_ia3_weights: true,
@@ -76,10 +78,6 @@ export function readConfig(name: string, files: ArtifactFiles): Effect.Effect<IA
     const config = new ConfigReader(file, Object(value))
     if (config.string("peft_type") !== "IA3") {
       const message = `${file}: peft_type is ${JSON.stringify(config.record.peft_type)}, not "IA3"`
-      throw new PeftError({ reason: "Unsupported", file, message })
-    }
-    if (config.has("fan_in_fan_out") && config.boolean("fan_in_fan_out")) {
-      const message = `${file}: fan_in_fan_out is for GPT-2's transposed modules, which are not known here`
       throw new PeftError({ reason: "Unsupported", file, message })
     }
     if (config.has("exclude_modules")) {

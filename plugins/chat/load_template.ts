@@ -1,9 +1,10 @@
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
 import { DataError, quoted } from "../../core/data/data_error.ts"
 import { decodeUtf8, readBytes } from "../../core/data/table/source.ts"
 import { loadTokenizer } from "../../core/data/tokenizer/tokenizer.ts"
 import { readFiles } from "../../core/data/tokenizer_files/files.ts"
+import { fileSystem } from "../../core/formats/files/file_system.ts"
 import { pathExists } from "../../core/formats/files/path_exists.ts"
 import { type ChatTemplate, chatTemplate, templateError, type TemplateOptions } from "./chat_template.ts"
 
@@ -28,7 +29,7 @@ const sourcesOf = (directory: string, config: Json) =>
     const file = `${directory}/chat_template.jinja`, further = `${directory}/additional_chat_templates`
     if (yield* exists(file)) {
       const named: Record<string, string> = { default: yield* readText(file) }
-      const fs = yield* FileSystem.FileSystem
+      const fs = yield* fileSystem
       const names = (yield* exists(further))
         ? yield* fs.readDirectory(further).pipe(Effect.orElseSucceed(() => []))
         : []

@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { fileSystem } from "../../formats/files/file_system.ts"
 import type { PlatformError } from "effect/PlatformError"
-import { isAbsent } from "../../formats/files/storage_error.ts"
+import { isAbsent, toldOf } from "../../formats/files/storage_error.ts"
 import { DataError } from "../data_error.ts"
 
 /** Bytes that a reader reads rows from. */
@@ -48,7 +48,7 @@ const fileError = (path: string) => (cause: PlatformError): DataError => {
   const isFolder = cause.reason._tag === "BadResource"
   const message = absent
     ? `${path}: no such file`
-    : `${path} cannot be read: ${isFolder ? "it is a folder, or no plain file" : cause.message}`
+    : `${path} cannot be read: ${isFolder ? "it is a folder, or no plain file" : toldOf(cause) ?? cause.message}`
   return new DataError({ reason: absent ? "NotFound" : "Unreadable", message, cause })
 }
 

@@ -40,6 +40,11 @@ function reasonOf(error: PlatformError): StorageErrorFields["reason"] {
   }
 }
 
+/** What another file system than the machine's says itself of a failure. */
+export function toldOf({ reason: { module, description } }: PlatformError): string | undefined {
+  return module === "FileSystem" ? undefined : description
+}
+
 function explain(reason: StorageErrorFields["reason"], error: PlatformError): string {
   switch (reason) {
     case "NoSpace":
@@ -73,7 +78,7 @@ export function toStorageError(path: string, action: string): (error: PlatformEr
     return new StorageError({
       reason,
       path,
-      message: `cannot ${action} "${path}": ${explain(reason, error)}`,
+      message: `cannot ${action} "${path}": ${toldOf(error) ?? explain(reason, error)}`,
       cause: error,
     })
   }

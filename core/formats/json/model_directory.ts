@@ -52,8 +52,8 @@ export function explainConfig(
     const type = yield* fs.stat(directory).pipe(Effect.map(({ type }) => type), Effect.orElseSucceed(() => "None"))
     const { reason } = error
     if (type === "None") {
-      const hub = /^[\w.-]+\/[\w.-]+$/.test(directory)
-        ? " (names of a hub are not looked up: fetch the model first)"
+      const hub = /^(hf:)?[\w.-]+\/[\w.-]+(@|$)/.test(directory)
+        ? " (a model on a hub is named hf:owner/name, and needs the layer of @espalier/espalier/hub)"
         : ""
       return reason === "NotFound" ? new StorageError({ ...error, reason, message: `${error.message}${hub}` }) : error
     }

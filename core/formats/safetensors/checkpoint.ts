@@ -121,12 +121,24 @@ function readWeightMap(index: ConfigReader): Effect.Effect<ReadonlyMap<string, s
 /**
  * Reads a tensor piece by piece, as 32-bit floats, at most 1 MiB of them at a time; F16 and BF16 widen exactly. Other
  * types are an error before anything is read. A tensor without elements gives no piece.
+ *
+ * @param memory Of the pieces, for those who read one tensor after another. Default: their own.
  */
 export function readTensor(
   entry: TensorEntry,
   sink: TensorSink,
+  memory?: PieceMemory,
 ): Effect.Effect<void, SafetensorsError | StorageError, FileSystem.FileSystem> {
-  return readPieces([entry], (_, data, offset) => sink(data, offset), 1)
+  return readPieces([entry], (_, data, offset) => sink(data, offset), [memory ?? pieceMemory()])
+}
+
+/** Memory of one piece. */
+export type PieceMemory = (bytes: number) => ArrayBuffer
+
+/** Memory that one piece after another uses, and grows where a piece needs more. */
+export function pieceMemory(): PieceMemory {
+  let memory = new ArrayBuffer(0)
+  return (bytes) => memory.byteLength < bytes ? memory = new ArrayBuffer(bytes) : memory
 }
 
 /**
@@ -137,7 +149,7 @@ export function readTensors(
   entries: ReadonlyArray<TensorEntry>,
   sink: (entry: TensorEntry, ...piece: Parameters<TensorSink>) => ReturnType<TensorSink>,
 ): Effect.Effect<void, SafetensorsError | StorageError, FileSystem.FileSystem> {
-  return readPieces(entries, sink, 2)
+  return readPieces(entries, sink, [pieceMemory(), pieceMemory()])
 }
 
 /** Elements of a tensor that are read at a time. */
@@ -158,11 +170,11 @@ function* piecesOf(entries: ReadonlyArray<TensorEntry>): Generator<Piece> {
   }
 }
 
-/** @param lanes How many pieces are under way at a time, each in memory that is used again. */
+/** @param lanes Memory of the pieces that are under way at a time. */
 function readPieces(
   entries: ReadonlyArray<TensorEntry>,
   sink: Parameters<typeof readTensors>[1],
-  lanes: number,
+  lanes: ReadonlyArray<PieceMemory>,
 ): Effect.Effect<void, SafetensorsError | StorageError, FileSystem.FileSystem> {
   return Effect.scoped(Effect.gen(function* () {
     const fs = yield* fileSystem
@@ -179,23 +191,24 @@ function readPieces(
     }
     const largest = entries.reduce((most, { shape }) => Math.max(most, elementCount(shape)), 0)
     const pieces = piecesOf(entries)
-    const lane = Effect.gen(function* () {
-      const memory = new ArrayBuffer(4 * Math.min(PIECE, largest))
-      for (const piece of pieces) {
-        const data = yield* readPiece(files.get(piece.entry.file)!, piece, memory)
-        const { entry: { name, file: path }, offset } = piece
-        yield* Effect.tryPromise({
-          try: async () => await sink(piece.entry, data, offset),
-          catch: (cause) => {
-            const message = `tensor ${JSON.stringify(name)} of "${path}" could not be taken: ${
-              cause instanceof Error ? cause.message : cause
-            }`
-            return new SafetensorsError({ reason: "Callback", file: path, message, cause })
-          },
-        })
-      }
-    })
-    yield* Effect.all(Array.from({ length: lanes }, () => lane), { concurrency: "unbounded", discard: true })
+    const lane = (memory: ArrayBuffer) =>
+      Effect.gen(function* () {
+        for (const piece of pieces) {
+          const data = yield* readPiece(files.get(piece.entry.file)!, piece, memory)
+          const { entry: { name, file: path }, offset } = piece
+          yield* Effect.tryPromise({
+            try: async () => await sink(piece.entry, data, offset),
+            catch: (cause) => {
+              const message = `tensor ${JSON.stringify(name)} of "${path}" could not be taken: ${
+                cause instanceof Error ? cause.message : cause
+              }`
+              return new SafetensorsError({ reason: "Callback", file: path, message, cause })
+            },
+          })
+        }
+      })
+    const bytes = 4 * Math.min(PIECE, largest)
+    yield* Effect.all(lanes.map((memory) => lane(memory(bytes))), { concurrency: "unbounded", discard: true })
   }))
 }
 

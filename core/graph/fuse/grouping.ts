@@ -1,4 +1,4 @@
-import type { Shape } from "../../tensor/shape.ts"
+import { type Shape, sizeOf } from "../../tensor/shape.ts"
 import type { Tensor } from "../../tensor/tensor.ts"
 import { Dependencies } from "./dependencies.ts"
 import { contiguous, type Layout } from "../layout.ts"
@@ -71,22 +71,48 @@ export class Grouping {
 
   /**
    * Units in an order that can run, near the order of the graph: each at its last member, or where it is first needed.
-   * (At its first member, everything that a late member needs would run early, and hold memory.)
+   * (At its first member, everything that a late member needs would run early, and hold memory.) One that makes little of
+   * much runs as soon as it can, so that what it reads may go.
    */
   schedule(): ReadonlyArray<Unit> {
-    const scheduled: Unit[] = []
-    const last = new Map(
+    const place = new Map(
       [...this.units].map((unit) => [unit, unit.nodes.reduce((id, node) => Math.max(id, node.id), 0)]),
     )
-    const inOrder = (some: Iterable<Unit>) => [...some].sort((a, b) => last.get(a)! - last.get(b)!)
-    const done = new Set<Unit>()
+    // A product in its place, all else as soon as its inputs are there.
+    const ready = new Map<Unit, number>()
+    for (const unit of this.#inOrder(place)) {
+      const [first] = unit.nodes
+      const own = unit.product?.id ?? (unit.kind === "other" ? first.id : 0)
+      ready.set(unit, this.order.needsOf(unit).reduce((last, need) => Math.max(last, ready.get(need)!), own))
+      if (this.#shrinks(unit)) place.set(unit, Math.min(place.get(unit)!, ready.get(unit)!))
+    }
+    return this.#inOrder(place)
+  }
+
+  /** Units by their places, each after what it needs. */
+  #inOrder(place: ReadonlyMap<Unit, number>): ReadonlyArray<Unit> {
+    const scheduled: Array<Unit> = []
+    const inOrder = (some: Iterable<Unit>) => [...some].sort((a, b) => place.get(a)! - place.get(b)!)
+    const begun = new Set<Unit>()
     const visit = (unit: Unit): void => {
-      if (done.has(unit)) return
-      done.add(unit)
+      if (begun.has(unit)) return
+      begun.add(unit)
       for (const need of inOrder(this.order.needsOf(unit))) visit(need)
       scheduled.push(unit)
     }
     for (const unit of inOrder(this.units)) visit(unit)
     return scheduled
+  }
+
+  /** Whether all that a unit makes is at most a quarter of the largest value that it reads from another. */
+  #shrinks({ nodes, product }: Unit): boolean {
+    const members = new Set(product === undefined ? nodes : [product, ...nodes])
+    let largest = 0
+    for (const node of members) {
+      for (const x of node.inputs) {
+        if (!members.has(x) && this.sourceOf(x) !== undefined) largest = Math.max(largest, sizeOf(x.shape))
+      }
+    }
+    return 4 * nodes.reduce((sum, { shape }) => sum + sizeOf(shape), 0) <= largest
   }
 }

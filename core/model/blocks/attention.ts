@@ -29,6 +29,8 @@ export interface AttentionOptions {
   readonly outputBias?: boolean
   /** Standard deviation of new weights. */
   readonly std: number
+  /** Of those of `output`. Default `std`. */
+  readonly outputStd?: number
   /** Norms of the heads of queries and of keys, before rotary positions: of `headDim`. Default: none. */
   readonly headNorms?: readonly [query: Module, key: Module]
   /** Rotary positions. Default: none. */
@@ -55,7 +57,7 @@ export function attention(options: AttentionOptions): Module<[Sequence]> {
     inFeatures: heads * headDim,
     outFeatures: hiddenSize,
     bias: options.outputBias ?? bias,
-    std,
+    std: options.outputStd ?? std,
   })
   // Gradients by the input are summed in the order of these calls: it is part of a run's bits.
   const order = rope === undefined ? [1, 2, 0] : [0, 1, 2]

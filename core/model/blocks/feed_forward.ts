@@ -21,6 +21,8 @@ export interface FeedForwardOptions {
   readonly bias?: boolean
   /** Standard deviation of new weights. */
   readonly std: number
+  /** Of those of `output`. Default `std`. */
+  readonly outputStd?: number
   /** Of the gate, or of the only input. */
   readonly activation: Activation
   /** Dropout of the output. Default 0. */
@@ -33,7 +35,7 @@ export function feedForward(options: FeedForwardOptions): Module {
   const widths = new Array(gated ? 2 : 1).fill(intermediateSize)
   const inputs = linears(options.inputs, widths, { path, inFeatures: hiddenSize, bias, std })
   const last = { path: `${path}.${options.output}`, inFeatures: intermediateSize, outFeatures: hiddenSize }
-  const output = linear({ ...last, bias, std })
+  const output = linear({ ...last, bias, std: options.outputStd ?? std })
   const self: Module = {
     path,
     kind: "FeedForward",

@@ -16,6 +16,7 @@ export {
 export { embedding, type EmbeddingOptions } from "./embedding.ts"
 export { feedForward, type FeedForwardOptions } from "./feed_forward.ts"
 export { firstPlaceHead, type HeadForward, lastTokenHead, networkOf, tokenHead, vocabularyHead } from "./heads.ts"
+export { gatedConvolution, type GatedConvolutionOptions } from "./gated_convolution.ts"
 export { inTurn, type Layer, layer, type LayerOptions, type LayerPart } from "./layer.ts"
 export { linear, type LinearOptions } from "./linear.ts"
 export { layerNorm, type NormOptions, rmsNorm } from "./norm.ts"
@@ -26,7 +27,8 @@ export {
   readHeads,
   readRate,
   readWindows,
+  spelling,
   type WindowOptions,
 } from "./read_config.ts"
 export { type Memory, type Rope, ropeFrequencies, type RotaryTables, type Sequence } from "./sequence.ts"
-export { legacyParts, starting, tied, unused } from "../../weights/weight_rules.ts"
+export { legacyParts, starting, tied, transposed, unused } from "../../weights/weight_rules.ts"

@@ -34,6 +34,15 @@ export function readRate(config: ConfigReader, field: string, otherwise: number)
   throw config.error(field, "a number from 0 and below 1")
 }
 
+/** The name that a config has for a field with two; where both are there, they must agree. */
+export function spelling(config: ConfigReader, name: string, general: string): string {
+  const both = config.has(name) && config.has(general)
+  if (both && config.record[name] !== config.record[general]) {
+    throw config.error(general, `what ${name} is, ${JSON.stringify(config.record[name])}, or left out`)
+  }
+  return config.has(general) ? general : name
+}
+
 /** Sizes of attention. */
 export interface HeadSizes {
   /** Width between layers. */

@@ -9,7 +9,7 @@ import { Plugins } from "../../contracts/plugins.ts"
 import { JsonError } from "../../formats/json/json_error.ts"
 import { ConfigReader } from "../../formats/json/model_config.ts"
 import type { TaskOf } from "../../tasks/task.ts"
-import { type Ties, tiesOf } from "../../weights/weight_map.ts"
+import { isTransposed, type Ties, tiesOf } from "../../weights/weight_map.ts"
 import { joinNetworks, type SharedNetwork } from "../heads/join_networks.ts"
 import { type ModelTask, TASKS_FIELD } from "../heads/model_task.ts"
 import type { Model } from "../model.ts"
@@ -147,9 +147,12 @@ function treeOf(own: ReadonlyArray<OwnNetwork>, isNamed: boolean) {
   const { network, paths } = isNamed ? joinNetworks(networks) : { network: own[0].network, paths: {} }
   const keys: Record<string, ReadonlyMap<string, string>> = {}
   const tied: Record<string, string> = {}
-  const taskAt = new Map<string, string>()
+  const taskAt = new Map<string, string>(), transposed = new Set<string>()
   for (const { name, network } of own) {
     const inTree = (path: string) => isNamed ? paths[name].get(path)! : path
+    for (const { key, module } of parametersOf(network)) {
+      if (isTransposed(network.weights, key)) transposed.add(inTree(module))
+    }
     keys[name] = new Map(parametersOf(network).map((one) => [one.key, baseKey(inTree(one.module), one.name)]))
     for (const [key, from] of Object.entries(tiesOf(network.weights))) {
       tied[keys[name].get(key)!] = keys[name].get(from)!
@@ -158,7 +161,11 @@ function treeOf(own: ReadonlyArray<OwnNetwork>, isNamed: boolean) {
   }
   const modules = infosOf(network).map((info) => {
     const task = taskAt.get(info.path)
-    return task === undefined ? info : { ...info, task }
+    return {
+      ...info,
+      ...(transposed.has(info.path) ? { transposed: true as const } : {}),
+      ...(task === undefined ? {} : { task }),
+    }
   })
   return { network, paths, keys, tied, modules, parameters: parametersOf(network) }
 }

@@ -64,6 +64,17 @@ export function perVisibleKey({ packed }: BatchTensors, keys: number, draw: (key
   return draw(packed === undefined ? keys : Math.min(packed.longest, keys))
 }
 
+/**
+ * Number of the row's places that belong to each place's example and lie before it, i32 [1, N], where several examples lie in
+ * a row; undefined where none do.
+ *
+ * @param places Places of the row.
+ */
+export function placesInExample({ packed }: BatchTensors, places: number): Tensor | undefined {
+  if (packed !== undefined) checkAlone(packed, places)
+  return packed?.positions
+}
+
 /** What stands in the first place of each example, be it a token or a row before them: [B, T, H] or [1, N, H] to [B, 1, H]. */
 export function firstOf(hidden: Tensor, { packed }: BatchTensors): Tensor {
   return packed === undefined ? ops.narrow(hidden, 1, 0, 1) : rowsAt(hidden, packed.first)
@@ -76,6 +87,15 @@ export function lastOf(hidden: Tensor, { lengths, packed }: BatchTensors): Tenso
   if (length === 1) return hidden
   const last = ops.reshape(ops.sub(lengths, 1), [batch, 1, 1])
   return ops.sum(ops.where(ops.equal(ops.iota([1, length, 1], 1), last), hidden, 0), [1], { keepDims: true })
+}
+
+/** The `count` places of each row up to its last token, of rows with `count` more places before them: [B, count + T, H]. */
+export function endOf(whole: Tensor, { lengths }: BatchTensors, count: number): Tensor {
+  const [batch, places, width] = whole.shape
+  if (places === count + 1) return ops.narrow(whole, 1, 1, places)
+  const first = ops.add(ops.mul(ops.iota([batch, 1], 0), places), ops.reshape(lengths, [batch, 1]))
+  const at = ops.add(first, ops.iota([1, count], 1))
+  return ops.gather(ops.reshape(whole, [batch * places, width]), at)
 }
 
 /** [1, N, H] at places [B]: [B, 1, H]. */

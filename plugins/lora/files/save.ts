@@ -49,9 +49,10 @@ export function save(
     initLoraWeights: options.initLoraWeights as PeftLoraConfig["initLoraWeights"],
     ...options.variant?.fields(),
   }
+  const transposed = modules.filter(targetRule(options)).some(({ transposed }) => transposed)
   const all = [...values, ...heldOf(changes, values, modules)]
   return {
-    [adapterFile(options.name, CONFIG_FILE)]: new TextEncoder().encode(encodeLoraConfig(config)),
+    [adapterFile(options.name, CONFIG_FILE)]: new TextEncoder().encode(encodeLoraConfig(config, transposed)),
     [adapterFile(options.name, WEIGHTS_FILE)]: encodeWeights(all, bare),
   }
 }

@@ -165,9 +165,13 @@ const LOST: Readonly<Record<string, string>> = {
     "that was saved with it, and init_lora_weights true",
 }
 
-/** The text that PEFT reads; only fields that its old versions know too. */
-export function encodeLoraConfig(config: PeftLoraConfig): string {
-  return writeFields(FIELDS, config, { fan_in_fan_out: false, peft_type: "LORA" })
+/**
+ * The text that PEFT reads; only fields that its old versions know too.
+ *
+ * @param transposed Whether files of the base hold weights that are adapted with their axes swapped.
+ */
+export function encodeLoraConfig(config: PeftLoraConfig, transposed = false): string {
+  return writeFields(FIELDS, config, { fan_in_fan_out: transposed, peft_type: "LORA" })
 }
 
 /** Reads a config that PEFT or {@link encodeLoraConfig} wrote. Throws {@link PeftError}. */

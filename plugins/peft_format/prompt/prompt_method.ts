@@ -28,9 +28,12 @@ export type ModelFields = Required<Pick<PeftPromptFields, "tokenDim" | "numAtten
 
 /** Fields of a config of rows before the embedded tokens. */
 export function inputPrefixFields(modules: ReadonlyArray<ModuleInfo>): ModelFields {
-  const attentions = modules.filter(({ kind }) => kind === "Attention")
-  const { hiddenSize } = modules.find(({ kind }) => kind === "Backbone")!.sizes
-  return { tokenDim: hiddenSize, numAttentionHeads: attentions[0].sizes.heads, numLayers: attentions.length }
+  const sizesOf = (wanted: string) => modules.find(({ kind }) => kind === wanted)!.sizes
+  return {
+    tokenDim: sizesOf("Backbone").hiddenSize,
+    numAttentionHeads: sizesOf("Attention").heads,
+    numLayers: modules.filter(({ kind }) => kind === "Block").length,
+  }
 }
 
 type WithoutShared<Config> = Config extends unknown ? Omit<Config, keyof PeftPromptFields | "notes"> : never

@@ -81,9 +81,10 @@ const program = Effect.gen(function* () {
   const loaded = resident()
   const session = yield* Effect.promise(() => makeSession(model, { maxGradNorm: 0, seed: 0, examplesPerStep: rows }))
   const state = session.slots.filter(({ name }) => !name.startsWith("parameter/"))
+  const zeros = new Float32Array(Math.max(...state.map(({ slot }) => sizeOf(slot.shape))))
   // Memory that nobody has written to is not there yet.
   for (const { slot } of state) {
-    yield* Effect.promise(() => model.backend.write(slot, new Float32Array(sizeOf(slot.shape))))
+    yield* Effect.promise(() => model.backend.write(slot, zeros.subarray(0, sizeOf(slot.shape))))
   }
   const ready = resident()
   const batches = [{

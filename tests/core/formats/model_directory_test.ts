@@ -74,7 +74,7 @@ Deno.test("directories without a config say what they are", async () => {
     assertStringIncludes(file.message, "it is a file: give the directory that it lies in, or a GGUF file")
   })
   const hub = await failure(readModelConfig("makers/base"))
-  assertStringIncludes(hub.message, "names of a hub are not looked up: fetch the model first")
+  assertStringIncludes(hub.message, "a model on a hub is named hf:owner/name")
 })
 
 Deno.test("shards that are not there are listed before any is opened", async () => {

@@ -245,6 +245,16 @@ export const cases: ReadonlyArray<OperationCase> = [
     build: ({ x, c, s }) => ops.rotary(x, c, s),
   },
   {
+    name: "causalConvolution",
+    inputs: { x: f(2, 7, 5), w: f(5, 3) },
+    build: ({ x, w }) => ops.causalConvolution(x, w),
+  },
+  {
+    name: "causalConvolution of rows with several sequences",
+    inputs: { x: f(2, 7, 5), w: f(5, 3), p: integers(4, 1, 7) },
+    build: ({ x, w, p }) => ops.causalConvolution(x, w, p),
+  },
+  {
     name: "crossEntropy",
     inputs: { x: { ...f(2, 5, 11), low: -4, high: 4 }, y: { ...integers(11, 2, 5), low: -2 } },
     build: ({ x, y }) => ops.crossEntropy(x, y),

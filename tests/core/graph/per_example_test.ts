@@ -48,6 +48,7 @@ function chain(seed: number, examples: number) {
       () => ops.transpose(h),
       () => ops.reshape(h, [examples, -1, 1]),
       () => ops.flip(h, 2),
+      () => ops.causalConvolution(h, parameter([width, 1 + rng.int(3)])),
       () => ops.concat([ops.forBatch(parameter([1, 2, width]), h), h], 1),
       () => {
         const attended = ops.attention(

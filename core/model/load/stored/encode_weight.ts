@@ -1,5 +1,6 @@
 import type { BlockEncoding } from "../../../../kernels/encoding.ts"
 import { bytesFor } from "../../../../kernels/encoding.ts"
+import { type PieceMemory, pieceMemory } from "../../../formats/safetensors/checkpoint.ts"
 import { type Shape, sizeOf } from "../../../tensor/shape.ts"
 import type { EncodedWeight } from "../../model.ts"
 
@@ -17,18 +18,37 @@ export interface WeightEncoder {
   readonly lost: () => EncodedWeight
 }
 
+/** Memory that one weight after another uses: many arrays of their own would stay uncollected for long. */
+export interface EncoderMemory {
+  /** Of the blocks. */
+  readonly blocks: PieceMemory
+  /** Of a piece as it is read. */
+  readonly piece: PieceMemory
+  /** Of a piece as its blocks give it. */
+  readonly decoded: PieceMemory
+}
+
+/** Memory for {@link encodeWeight}. */
+export function encoderMemory(): EncoderMemory {
+  return { blocks: pieceMemory(), piece: pieceMemory(), decoded: pieceMemory() }
+}
+
 /** Encodes a weight piece by piece and counts what that loses. Holds the blocks, and no numbers. */
-export function encodeWeight(key: string, shape: Shape, encoding: BlockEncoding): WeightEncoder {
+export function encodeWeight(
+  key: string,
+  shape: Shape,
+  encoding: BlockEncoding,
+  memory: EncoderMemory,
+): WeightEncoder {
   const size = sizeOf(shape)
-  const bytes = new Uint8Array(bytesFor(encoding, size))
+  const length = bytesFor(encoding, size)
+  const bytes = new Uint8Array(memory.blocks(length), 0, length)
   const settles = encoding.settle !== undefined
   let [squares, errorSquares, errors] = [0, 0, 0]
-  let decoded = new Float32Array(0)
   const blocks = (offset: number, length: number) =>
     bytes.subarray(bytesFor(encoding, offset), bytesFor(encoding, offset + length))
   const compare = (data: Float32Array, offset: number): void => {
-    if (decoded.length < data.length) decoded = new Float32Array(data.length)
-    const back = decoded.subarray(0, data.length)
+    const back = new Float32Array(memory.decoded(4 * data.length), 0, data.length)
     encoding.decode.reference(blocks(offset, data.length), back)
     for (let i = 0; i < data.length; i++) {
       const error = back[i] - data[i]

@@ -5,7 +5,7 @@ import { encodingOf, firstOverflow } from "../../../../kernels/encodings.ts"
 import { BackendError } from "../../../backend/backend_error.ts"
 import { GgufError } from "../../../formats/gguf/gguf_error.ts"
 import { StorageError } from "../../../formats/files/storage_error.ts"
-import { readTensor, readTensors } from "../../../formats/safetensors/checkpoint.ts"
+import { type PieceMemory, readTensor, readTensors } from "../../../formats/safetensors/checkpoint.ts"
 import { SafetensorsError } from "../../../formats/safetensors/safetensors_error.ts"
 import type { TensorEntry } from "../../../formats/safetensors/safetensors_header.ts"
 import type { EncodedWeight, Model, ModelParameter } from "../../model.ts"
@@ -13,7 +13,7 @@ import { decoded } from "../../../backend/slots/slots.ts"
 import { piecesOfRows } from "../../../weights/packed_rows.ts"
 import type { StoredTensor } from "../../../weights/stored_tensor.ts"
 import { ModelError } from "../../model_error.ts"
-import { encodeWeight } from "./encode_weight.ts"
+import { type EncoderMemory, encoderMemory, encodeWeight } from "./encode_weight.ts"
 import type { FromFile } from "../initial_values.ts"
 import { writePacked } from "./write_packed.ts"
 
@@ -35,11 +35,12 @@ export function writeFromFiles(
   return Effect.gen(function* () {
     const streamed = new Map<TensorEntry, FromFile[]>()
     const encoded: EncodedWeight[] = []
+    const memory = encoderMemory()
     for (const one of all) {
       const { parameter, slots, tensor: { entry, packed, read, shape } } = one
       const encoding = encodingOf(slots[0].storage)
       if (inBlocks(encoding) && packed?.encoding !== encoding) {
-        encoded.push(yield* encodeFromFile(one, encoding, backend))
+        encoded.push(yield* encodeFromFile(one, encoding, backend, memory))
       } else if (packed !== undefined) {
         yield* known(() => writePacked(packed, shape, slots, backend.write, (data) => checkRange(parameter, data)))
       } else if (entry !== undefined) streamed.set(entry, [...streamed.get(entry) ?? [], one])
@@ -59,15 +60,16 @@ function encodeFromFile(
   { tensor, parameter, slots }: FromFile,
   encoding: BlockEncoding,
   backend: Model["backend"],
+  memory: EncoderMemory,
 ): Effect.Effect<EncodedWeight, WriteError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
     const { key, shape } = parameter
-    const encoder = encodeWeight(key, shape, encoding)
-    yield* eachPiece(tensor, (data, offset) => {
+    const encoder = encodeWeight(key, shape, encoding, memory)
+    yield* eachPiece(tensor, memory.piece, (data, offset) => {
       checkRange(parameter, data)
       encoder.put(data, offset)
     })
-    if (encoder.settle()) yield* eachPiece(tensor, encoder.compare)
+    if (encoder.settle()) yield* eachPiece(tensor, memory.piece, encoder.compare)
     const lost = encoder.lost()
     if (!Number.isFinite(lost.relativeError)) {
       const message = `"${key}" holds numbers that are not finite, which ${encoding.name} cannot; leave its module out`
@@ -83,9 +85,10 @@ function encodeFromFile(
 /** All numbers of a tensor in pieces of whole rows, in any order. */
 function eachPiece(
   { entry, packed, shape, read }: StoredTensor,
+  memory: PieceMemory,
   sink: (data: Float32Array, offset: number) => void,
 ): Effect.Effect<void, WriteError, FileSystem.FileSystem> {
-  if (packed === undefined && entry !== undefined) return readTensor(entry, sink).pipe(Effect.mapError(causeOf))
+  if (packed === undefined && entry !== undefined) return readTensor(entry, sink, memory).pipe(Effect.mapError(causeOf))
   return known(async () => {
     if (packed === undefined) return sink(await read(), 0)
     for await (const { offset, elements, bytes } of piecesOfRows(packed, shape)) {

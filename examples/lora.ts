@@ -15,6 +15,7 @@ import { field, type ValueOf } from "../core/options/mod.ts"
 import {
   DATA,
   type DataSpec,
+  formatField,
   layersOf,
   MODEL,
   resolveRun,
@@ -29,6 +30,7 @@ import * as Bert from "../plugins/bert/mod.ts"
 import * as Llama from "../plugins/llama/mod.ts"
 import * as Lora from "../plugins/lora/mod.ts"
 import { machine } from "./machine.ts"
+import { READERS } from "./readers.ts"
 import { beside, defined, flagsOf, main, namesOf, RUN_FLAGS } from "./shared.ts"
 import { train } from "./train.ts"
 
@@ -49,10 +51,12 @@ export const TABLE = {
   ...model,
   data: field.text({ default: beside("./data/sms_spam.tsv"), absent: "the SMS Spam Collection", doc: dataPath.doc! }),
   ...data,
+  format: formatField(READERS),
   delimiter: { ...data.delimiter, doc: 'Delimiter of CSV and TSV; "tab" is accepted' },
   task,
   ...training,
   accumulation,
+  balance: field.boolean({ default: false, doc: "Report how answers change with words of groups of people" }),
   rank,
   alpha: { ...loraAlpha, default: 16, doc: "LoRA alpha; the update is scaled by alpha / rank" },
   dropout: { ...loraDropout, default: 0.1 },
@@ -84,12 +88,14 @@ const includedColumns = ({ data, task, prompt, completion, words, tags }: Option
 
 /** The run that the flags say. */
 export const specOf = (options: Options): RunSpec => {
-  const { model: path, rank, alpha, dropout, targetModules: targets, accumulation, task, seed, output } = options
+  const { model: path, rank, alpha, dropout, targetModules: targets, accumulation, task, balance, seed, output } =
+    options
   const delimiter = options.delimiter === "tab" || options.delimiter === "\\t" ? "\t" : options.delimiter
   return {
     model: { path, ...part(model, options) },
     data: { path: options.data, ...includedColumns(options), ...part(data, { ...options, delimiter }) },
     ...defined({ task }),
+    ...balance ? { balance } : {},
     methods: [{
       method: "lora",
       r: rank,
@@ -111,13 +117,13 @@ export const runSpec = <E = never, R = never>(
   ending?: Parameters<typeof train<E, R>>[2],
 ) =>
   Effect.gen(function* () {
-    const problems = runProblems(spec, known)
+    const problems = runProblems(spec, known, READERS)
     if (problems.length > 0) return yield* new DataError({ reason: "BadInput", message: problems.join("\n") })
     const base = machine(options)
     const methods = Layer.mergeAll(Bert.layer, Llama.layer, ...layersOf(spec.methods, known)).pipe(
       Layer.provideMerge(base),
     )
-    return yield* Effect.provide(train(yield* resolveRun(spec), options, ending), methods)
+    return yield* Effect.provide(train(yield* resolveRun(spec, "", READERS), options, ending), methods)
   })
 
 const command = Command.make("lora", flags, (options) => runSpec(specOf(options), METHODS, options)).pipe(

@@ -18,6 +18,7 @@ import * as QaLora from "../plugins/qa_lora/mod.ts"
 import * as QLora from "../plugins/qlora/mod.ts"
 import * as Quantization from "../plugins/quantization/mod.ts"
 import * as Replay from "../plugins/replay/mod.ts"
+import { READERS } from "./readers.ts"
 
 type Groups = Quantization.GroupQuantization
 
@@ -59,5 +60,5 @@ export const METHODS: RunMethods = {
 
 if (import.meta.main) {
   const file = new URL("./espalier.schema.json", import.meta.url)
-  await Deno.writeTextFile(file, `${JSON.stringify(runSchema(METHODS), null, 2)}\n`)
+  await Deno.writeTextFile(file, `${JSON.stringify(runSchema(METHODS, READERS), null, 2)}\n`)
 }

@@ -24,6 +24,7 @@ import * as Llama from "../plugins/llama/mod.ts"
 import * as LoraPlugin from "../plugins/lora/mod.ts"
 import * as Lora from "./lora.ts"
 import { machine } from "./machine.ts"
+import { READERS } from "./readers.ts"
 import { checkOutput, clearOutput, flagsOf, main, progress } from "./shared.ts"
 
 const { targetEpsilon, delta: { required: _, ...delta }, maxGradNorm } = DifferentialPrivacy.options
@@ -132,9 +133,9 @@ const audit = (options: Options) =>
     const spec = Lora.specOf(
       { ...options, resume: false, trace: false, patience: undefined, validation: 0 } as unknown as Lora.Options,
     )
-    const problems = runProblems(spec, Lora.METHODS)
+    const problems = runProblems(spec, Lora.METHODS, READERS)
     if (problems.length > 0) return yield* new DataError({ reason: "BadInput", message: problems.join("\n") })
-    const run = yield* resolveRun(spec)
+    const run = yield* resolveRun(spec, "", READERS)
     const { method: _, ...lora } = spec.methods[0]
     // Flags name one file.
     const { one } = run.data as Extract<ResolvedRun["data"], { readonly one: ResolvedData }>
@@ -152,7 +153,7 @@ const audit = (options: Options) =>
         results.push(result)
         yield* result.trained.report({
           title: `Privacy audit on ${one.path}: ${name}`,
-          facts: { data: one.path, canaries: String(options.canaries) },
+          facts: { data: String(one.path), canaries: String(options.canaries) },
           evaluations: [{ name: "test rows", metrics: result.metrics }],
           samples: [],
           sections: [sectionOf(results)],

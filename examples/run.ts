@@ -20,6 +20,7 @@ import * as Bert from "../plugins/bert/mod.ts"
 import * as Llama from "../plugins/llama/mod.ts"
 import { METHODS } from "./methods.ts"
 import { machine } from "./machine.ts"
+import { READERS } from "./readers.ts"
 import { flagsOf, main, RUN_FLAGS } from "./shared.ts"
 import { evaluateSaved, train } from "./train.ts"
 
@@ -36,8 +37,8 @@ const flags = {
 
 const command = Command.make("run", flags, ({ file, evaluate, threads, ...flags }) =>
   Effect.gen(function* () {
-    const spec = yield* readRunFile(file, METHODS)
-    const run = yield* resolveRun(spec, (yield* Path.Path).dirname(file))
+    const spec = yield* readRunFile(file, METHODS, READERS)
+    const run = yield* resolveRun(spec, (yield* Path.Path).dirname(file), READERS)
     const base = machine({ threads })
     const methods = Layer.mergeAll(Bert.layer, Llama.layer, ...layersOf(run.methods, METHODS)).pipe(
       Layer.provideMerge(base),

@@ -32,14 +32,14 @@ const assertSuccess = async (child: Deno.ChildProcess) => {
   assert(success, new TextDecoder().decode(stderr))
 }
 
-Deno.test("the examples import public entry points, Effect by path, what Node has, and hyparquet", () => {
+Deno.test("the examples import public entry points, Effect by path, and what Node has", () => {
   const known = Object.keys(entryPoints).map((name) => `@espalier/espalier${name.slice(1)}`)
   const imports = examples.flatMap(([name, programs]) =>
     programs.flatMap((program) => importsOf(name, program).map(({ specifier }) => specifier))
   )
   assert(imports.length > 20, "hardly any import was found")
   assertEquals(
-    imports.filter((name) => !known.includes(name) && !/^(effect\/|node:|hyparquet(-writer)?$)/.test(name)),
+    imports.filter((name) => !known.includes(name) && !/^(effect\/|node:)/.test(name)),
     [],
   )
 })

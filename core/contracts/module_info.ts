@@ -13,7 +13,8 @@ export interface ModuleInfo {
   /**
    * Sizes by name. Linear: `inFeatures`, `outFeatures`. Embedding: `rows`, `width`. Attention: `hiddenSize`, `heads`,
    * `keyValueHeads`, `headDim`. Convolution: `channels`, `kernel`. Block, FeedForward, GatedConvolution, Backbone:
-   * `hiddenSize`.
+   * `hiddenSize`; a Backbone has `embeddingScale` where embedded tokens are multiplied by it, and rows that methods put
+   * before them are not.
    */
   readonly sizes: Readonly<Record<string, number>>
   /** Shapes of the module's own parameters by name. */

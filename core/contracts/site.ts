@@ -30,11 +30,11 @@ export interface KeyValues {
   readonly values: Tensor
 }
 
-/** The end of a part of a layer: its output y is added to the part's input, then normed in post-norm families. */
+/** The end of a part of a layer: its output y is added to the part's input, with the norms and factors of the family. */
 export interface Residual {
   /** The part's input, of the same shape as its output. */
   readonly input: Tensor
-  /** The family's end of the part: y + input, or its norm. */
+  /** The family's end of the part: y + input; or the norm of that, or y normed or scaled first. */
   readonly join: (y: Tensor) => Tensor
 }
 

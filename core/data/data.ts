@@ -44,6 +44,8 @@ export interface StreamedData<Row extends DataRow = DataRow> extends DataInfo {
   readonly chunks: AsyncIterable<ReadonlyArray<Row>>
   /** Rows in memory at a time: a step draws from these. */
   readonly window: number
+  /** Rows of a pass. Default: not known, so that a run needs `maxSteps`. */
+  readonly count?: number
 }
 
 /** A kind of rows. Tasks list the kinds that they learn from; packages can define others. */
@@ -134,7 +136,7 @@ export interface ReadRows<Row extends DataRow = DataRow> {
 export interface ColumnReader<Row extends DataRow = DataRow> {
   /** Kind of the rows. */
   readonly kind: RowKind<Row>
-  /** Columns that the table must have. */
+  /** Columns that the table must have; all are read where there are none. */
   readonly names: ReadonlyArray<string>
   /** The ones with text, where cells such as `NA` give a note. */
   readonly texts: ReadonlyArray<string>

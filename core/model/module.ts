@@ -63,8 +63,8 @@ export interface Scope {
   readonly parameter: (module: ModuleNode, name: string) => Tensor
   /** A module's output, with the sites of methods folded in: before, then delta, then parallel, then after. */
   readonly call: <Extra extends ReadonlyArray<unknown>>(module: Module<Extra>, x: Tensor, ...extra: Extra) => Tensor
-  /** Adds a module's output y to x and norms the sum (default: no norm), with the sites of methods folded in. */
-  readonly residual: (module: ModuleNode, x: Tensor, y: Tensor, norm?: (sum: Tensor) => Tensor) => Tensor
+  /** Joins a module's output y to x, the input of the part that it ends, with the sites of methods folded in. */
+  readonly residual: (module: ModuleNode, x: Tensor, y: Tensor, join: (y: Tensor) => Tensor) => Tensor
   /** Keys and values that methods prepend to those of an Attention. */
   readonly keyValues: (module: ModuleNode) => KeyValues | undefined
   /** Rows that methods prepend to the embedded tokens of a Backbone: [length, hiddenSize]. */

@@ -3,7 +3,7 @@
  * @module
  */
 import { Task } from "../tasks/builtin.ts"
-import { type Columns, type Data, type DatasetOptions, formatOf } from "../tasks/dataset.ts"
+import { type Columns, type Data, type DatasetOptions, formatOf, type Paths } from "../tasks/dataset.ts"
 
 /** Names of columns, with defaults for missing ones. */
 export interface ColumnNames {
@@ -107,7 +107,7 @@ const tasksOf = (readings: ReadonlyArray<Reading>): ReadonlyArray<Kind> => [
 export const KINDS: ReadonlyArray<Kind> = tasksOf(READINGS)
 
 /** The named task, or the first one for this kind of rows. */
-export const taskOf = ({ kind, labels }: Data, name?: Kind): Task => {
+export const taskOf = ({ kind, labels }: Pick<Data, "kind" | "labels">, name?: Kind): Task => {
   const tasks = READINGS.filter(({ task }) => name === undefined || task === name).map(({ make }) => make(labels))
   return tasks.find(({ rows }) => rows.includes(kind)) ?? tasks[0]
 }
@@ -148,7 +148,7 @@ export const namesNone = (columns: ColumnNames): boolean => namedIn(columns).len
 
 /** The named columns, or the default ones. A file of plain text holds texts alone. */
 export const columnsOf = (
-  data: string,
+  data: Paths,
   task: Kind | undefined,
   names: ColumnNames,
   format: string | undefined = formatOf(data),

@@ -25,6 +25,8 @@ export { type ResolvedData, type ResolvedRun, resolveRun } from "./resolve_run.t
 export {
   DATA,
   type DataSpec,
+  formatField,
+  type GroupWords,
   MODEL,
   type ModelSpec,
   type OldRowsSpec,

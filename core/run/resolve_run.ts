@@ -1,17 +1,26 @@
 import * as Effect from "effect/Effect"
 import * as Path from "effect/Path"
-import { type Columns, type DatasetOptions, formatOf, type Reader } from "../tasks/dataset.ts"
+import { type Columns, type DatasetOptions, formatOf, type Paths, type Reader } from "../tasks/dataset.ts"
 import { withDefaults } from "../options/check.ts"
 import type { Resolved } from "../options/field.ts"
 import type { TrainOptions } from "../training/options.ts"
 import { columnsOf, type Kind, type MessageColumns, namesNone } from "./columns.ts"
 import type { MethodSpec } from "./methods.ts"
-import { DATA, MODEL, type ModelSpec, type OldRowsSpec, type RunSpec, type TaskSpec, TRAINING } from "./run_spec.ts"
+import {
+  DATA,
+  type GroupWords,
+  MODEL,
+  type ModelSpec,
+  type OldRowsSpec,
+  type RunSpec,
+  type TaskSpec,
+  TRAINING,
+} from "./run_spec.ts"
 
 /** The rows of a task, with defaults. */
 export interface ResolvedData {
-  /** The file. */
-  readonly path: string
+  /** The file, or several. */
+  readonly path: Paths
   /** Its columns. */
   readonly columns: Columns | MessageColumns
   /** How chats are read. */
@@ -29,6 +38,8 @@ export interface ResolvedData {
   readonly validation: number
   /** Share of the rows for the test. */
   readonly test: number
+  /** Rows in memory at a time, where rows are read while the model trains. Default: all rows are in memory. */
+  readonly window?: number
   /** What the task is. Default: given by the columns. */
   readonly task?: Kind
 }
@@ -43,6 +54,8 @@ export interface ResolvedRun {
   readonly retain: Readonly<Record<string, ResolvedData>>
   /** Old rows by name that are trained on beside those of the one task. */
   readonly replay: Readonly<Record<string, ResolvedData>>
+  /** Groups of people whose words are swapped for the report; true for the lists of the program. Default: none. */
+  readonly balance?: true | GroupWords
   /** Methods. */
   readonly methods: ReadonlyArray<MethodSpec>
   /** Options of training. */
@@ -70,7 +83,7 @@ export function resolveRun(
     // A scheme ("hf:") makes a name that is no path.
     const isWhole = (place: string) => path.isAbsolute(place) || /^\w{2,}:/.test(place)
     const at = (place: string) => isWhole(place) || folder === "" ? place : path.join(folder, place)
-    const { data, task, tasks, retain = {}, replay = {}, methods, seed = 42, output } = run
+    const { data, task, tasks, retain = {}, replay = {}, balance = false, methods, seed = 42, output } = run
     const model = withDefaults(MODEL, run.model)
     const { patience, ...training } = withDefaults(TRAINING, run.training ?? {})
     const resolve = (own: TaskSpec) => resolveData(own, at, readers)
@@ -85,6 +98,7 @@ export function resolveRun(
       data: tasks === undefined ? { one: resolve({ data: data!, ...kind() }) } : { several: mapped(tasks, resolve) },
       retain: mapped(retain, resolveOld),
       replay: mapped(replay, resolveOld),
+      ...balance === false ? {} : { balance },
       methods,
       training,
       ...patience === undefined ? {} : { patience },
@@ -103,11 +117,11 @@ function resolveData(
   at: (place: string) => string,
   readers: ReadonlyArray<Reader>,
 ): ResolvedData {
-  const { path, validation, test, ...given } = withDefaults(DATA, data)
+  const { path, validation, test, stream, window, ...given } = withDefaults(DATA, data)
   const { text, label, separator, prompt, completion, words, tags, messages, turns, template, ...reading } = given
   const names = { text, label, separator, prompt, completion, words, tags, messages }
   return {
-    path: at(path),
+    path: typeof path === "string" ? at(path) : path.map(at),
     columns: columnsOf(path, task, names, reading.format ?? formatOf(path, readers)),
     chat: {
       possible: namesNone(names) && (task === undefined || task === "causal-lm"),
@@ -117,6 +131,7 @@ function resolveData(
     reading: { ...reading, ...readers.length === 0 ? {} : { readers } },
     validation,
     test,
+    ...stream ? { window } : {},
     ...task === undefined ? {} : { task },
   }
 }

@@ -3,7 +3,7 @@
  * @module
  */
 import { columnProblems, columnsOf } from "./columns.ts"
-import type { RunSpec, TaskSpec } from "./run_spec.ts"
+import type { DataSpec, RunSpec, TaskSpec } from "./run_spec.ts"
 
 /** Problems of fields that do not go together. */
 export function problemsOf(run: RunSpec): ReadonlyArray<string> {
@@ -16,6 +16,7 @@ export function problemsOf(run: RunSpec): ReadonlyArray<string> {
     ...sourceProblems(run),
     ...oldRowsProblems(run),
     ...all.flatMap(([place, { data, task }]) => columnProblems(data, task).map((problem) => place + problem)),
+    ...all.flatMap(([place, { data }]) => streamProblems(data, tasks !== undefined).map((problem) => place + problem)),
     ...training.packing ? all.flatMap(packingProblems) : [],
     ...training.patience === undefined ? [] : patienceProblems(training, all),
   ]
@@ -52,6 +53,17 @@ function oldRowsProblems({ task, tasks, retain = {}, replay = {} }: RunSpec): Re
         columnProblems(data, kindOf(name)).map((problem) => `${field}["${name}"].${problem}`)
       )
     ),
+  ]
+}
+
+/** A stream is of one task, and no row of it can judge but those that are held out. */
+function streamProblems({ stream, validation, test }: DataSpec, ofSeveral: boolean): ReadonlyArray<string> {
+  if (stream !== true) return []
+  return [
+    ...ofSeveral ? ["data.stream is for a run of one task: leave it out"] : [],
+    ...validation === 0 && test === 0
+      ? ["data.stream is true, and no rows are held out to judge by: give validation or test a share"]
+      : [],
   ]
 }
 

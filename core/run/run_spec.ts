@@ -1,6 +1,7 @@
 import { READERS } from "../data/readers/builtin.ts"
 import type { Reader } from "../data/readers/reader.ts"
 import type { ReadOptions } from "../data/table/read_options.ts"
+import type { Paths } from "../data/table/paths.ts"
 import { SPLIT_OPTIONS } from "../data/split/split.ts"
 import { LOAD_OPTIONS, type LoadOptions, NAMED_WEIGHTS } from "../model/load/load_options.ts"
 import type { Field, OptionTable } from "../options/field.ts"
@@ -19,8 +20,8 @@ export interface ModelSpec extends Pick<LoadOptions, "head"> {
 
 /** The rows to learn from, and their columns. */
 export interface DataSpec extends ColumnNames, Omit<ReadOptions, "readers"> {
-  /** CSV, TSV, JSON, JSON Lines or text file. */
-  readonly path: string
+  /** CSV, TSV, JSON, JSON Lines or text file, or another that a reader of the program knows; also several, and globs. */
+  readonly path: Paths
   /** Labels in the order of their ids. Default: those of the model's head, or of the data, sorted. */
   readonly labels?: ReadonlyArray<string>
   /** Further columns, of numbers, that methods read. Default: none. */
@@ -33,6 +34,10 @@ export interface DataSpec extends ColumnNames, Omit<ReadOptions, "readers"> {
   readonly validation?: number
   /** Share of the rows for the test, [0, 1). Default 0.2. */
   readonly test?: number
+  /** Read the rows while the model trains, for files that are larger than memory. Default false. */
+  readonly stream?: boolean
+  /** Rows of a stream in memory at a time, for training, validation and test each. Default 4096. */
+  readonly window?: number
 }
 
 /** Options of training that JSON can hold, with defaults for small data. */
@@ -65,7 +70,10 @@ export interface TaskSpec {
 }
 
 /** Old rows, and their columns; their labels are those of the run's own rows. */
-export type OldRowsSpec = Omit<DataSpec, "labels" | "validation" | "test">
+export type OldRowsSpec = Omit<DataSpec, "labels" | "validation" | "test" | "stream" | "window">
+
+/** Words by group by what the groups differ in; those at one place of all lists of an axis are swapped for each other. */
+export type GroupWords = Readonly<Record<string, Readonly<Record<string, ReadonlyArray<string>>>>>
 
 /** A training run as plain data: of one task, with `data`, or of several, with `tasks`. */
 export interface RunSpec {
@@ -86,6 +94,11 @@ export interface RunSpec {
   readonly retain?: Readonly<Record<string, OldRowsSpec>>
   /** Old rows by name that a run of one task trains on beside its own, which are named `new`. Default: none. */
   readonly replay?: Readonly<Record<string, OldRowsSpec>>
+  /**
+   * Report how answers change where words of one group of people take the place of another's: true for the lists of the program,
+   * or lists of words by group by what they differ in. Default: no.
+   */
+  readonly balance?: boolean | GroupWords
   /** Methods, in any order. */
   readonly methods: ReadonlyArray<MethodSpec>
   /** Options of training. */
@@ -103,14 +116,18 @@ export const MODEL: OptionTable<ModelSpec> = {
   head: LOAD_OPTIONS.head,
 }
 
-function formatField(readers: ReadonlyArray<Reader>): Field<string> {
-  const names = readers.map(({ name }) => name)
+/** The format of a file: that of one of these readers, or of this package. */
+export function formatField(readers: ReadonlyArray<Reader>): Field<string> {
+  const names = [...readers, ...READERS].map(({ name }) => name)
   return field.choice(names, { absent: "from its content or extension", doc: "Format of the file" })
 }
 
 /** {@link DataSpec} as a table. */
-export const DATA: OptionTable<DataSpec, Exclude<keyof DataSpec, "validation" | "test">> = {
-  path: field.text({ required: true, doc: "CSV, TSV, JSON, JSON Lines or text file" }),
+export const DATA: OptionTable<DataSpec, Exclude<keyof DataSpec, "validation" | "test" | "stream" | "window">> = {
+  path: field.anyOf([field.text({}), field.list(field.text({}), { minItems: 1 })], {
+    required: true,
+    doc: 'CSV, TSV, JSON, JSON Lines, Parquet or text file; several have a pattern such as "part-*.jsonl"',
+  }),
   text: field.text({ absent: "text", doc: "Column of the text" }),
   label: field.text({
     absent: "label",
@@ -139,7 +156,7 @@ export const DATA: OptionTable<DataSpec, Exclude<keyof DataSpec, "validation" | 
   messages: field.text({ doc: "Column with lists of messages" }),
   turns: field.choice(["all", "last"], { absent: "all", doc: "Chats: the answers that are trained on" }),
   template: field.text({ absent: "the model's", doc: "Chats: file with another chat template" }),
-  format: formatField(READERS),
+  format: formatField([]),
   delimiter: field.text({
     pattern: ".",
     wanted: "a text that is not empty",
@@ -163,8 +180,18 @@ export const DATA: OptionTable<DataSpec, Exclude<keyof DataSpec, "validation" | 
     absent: "line",
     doc: "Plain text: what is one document; a paragraph ends at a blank line",
   }),
+  query: field.text({ absent: "none", doc: "SQL query that gives the rows of a database" }),
   validation: SPLIT_OPTIONS.validation,
   test: { ...SPLIT_OPTIONS.test, default: 0.2 },
+  stream: field.boolean({
+    default: false,
+    doc: "Read the rows while the model trains, for files larger than memory",
+  }),
+  window: field.integer({
+    minimum: 1,
+    default: 4096,
+    doc: "Rows of a stream in memory at a time, for training, validation and test each",
+  }),
 }
 
 /** Of the options of training, those that a run does not say or says elsewhere. */
@@ -187,14 +214,14 @@ export const TRAINING: OptionTable<TrainingSpec, "maxSteps" | "warmupSteps" | "p
 export function runTable(
   methods: RunMethods,
   readers: ReadonlyArray<Reader> = [],
-): OptionTable<RunSpec, "$schema" | "data" | "task" | "tasks" | "retain" | "replay" | "training"> {
-  const data = { ...DATA, format: formatField([...readers, ...READERS]) }
+): OptionTable<RunSpec, "$schema" | "data" | "task" | "tasks" | "retain" | "replay" | "balance" | "training"> {
+  const data = { ...DATA, format: formatField(readers) }
   const task = field.choice(KINDS, { absent: "from the columns", doc: "Task" })
   const oneOfSeveral = field.record<TaskSpec>()({
     data: field.record<DataSpec>()(data, { required: true, doc: "Its rows, and their columns" }),
     task,
   }, {})
-  const { labels: _labels, validation: _validation, test: _test, ...oldRows } = data
+  const { labels: _labels, validation: _validation, test: _test, stream: _stream, window: _window, ...oldRows } = data
   const old = field.record<OldRowsSpec>()(oldRows, {})
   const propertyNames = field.text({ pattern: "^[\\w\\-]+$", wanted: "letters, digits, dashes and underscores" })
   return {
@@ -216,6 +243,14 @@ export function runTable(
     replay: field.byName(old, {
       propertyNames,
       doc: "Old rows by name that a run of one task trains on beside its own, which are named new",
+    }),
+    balance: field.anyOf([
+      field.boolean({}),
+      field.byName(field.byName(field.list(field.text({}), { minItems: 1 }), {}), {}),
+    ], {
+      absent: "false",
+      doc:
+        "Report how answers change with words of groups of people: true, or the words by group by what they differ in",
     }),
     methods: field.list(methodField(methods), { minItems: 1, required: true, doc: "Methods, in any order" }),
     training: field.record<TrainingSpec>()(TRAINING, { doc: "Options of training" }),

@@ -8,19 +8,23 @@
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
+import type * as Stream from "effect/Stream"
 import { type Data, DATASET_OPTIONS, type DatasetOptions } from "../data/data.ts"
 import { attempt, DataError } from "../data/data_error.ts"
 import { checkOptions } from "../data/table/check_options.ts"
-import { formatOf, openTable, readTable } from "../data/table/read_table.ts"
+import type { Chunk } from "../data/readers/reader.ts"
+import { formatOf } from "../data/table/open_file.ts"
+import type { Paths } from "../data/table/paths.ts"
+import { openTable, readTable } from "../data/table/read_table.ts"
 import type { ReadOptions } from "../data/table/read_options.ts"
 import { TEXT_COLUMN } from "../data/table/text_options.ts"
 import { type Row, type Table, tableOf } from "../data/table/table.ts"
 import { wrongArgument } from "../options/argument.ts"
 import type { Field } from "../options/field.ts"
-import type { Columns, DataOf } from "./builtin.ts"
+import { columnReaderOf, type Columns, type DataOf } from "./builtin.ts"
 import type { PairRow, TextRow } from "./causal_lm.ts"
 import type { LabeledRow } from "./classification.ts"
-import { mapColumns } from "./map_columns.ts"
+import { mapColumns, wantedColumns } from "./map_columns.ts"
 import type { TaggedRow } from "./token_classification.ts"
 
 export type {
@@ -33,8 +37,9 @@ export type {
   RowKind,
   StreamedData,
 } from "../data/data.ts"
-export { stream, type StreamOptions } from "./stream.ts"
+export { type RowOf, stream, streamOfChunks, type StreamOptions } from "./stream.ts"
 export { split } from "../data/split/split.ts"
+export { splitStream, type StreamedSplits } from "../data/split/split_stream.ts"
 export type { Conflict, Duplicate, SplitOptions, Splits } from "../data/split/split.ts"
 export type { Columns, DataOf } from "./builtin.ts"
 export {
@@ -64,23 +69,45 @@ export type TaggedData = Data<TaggedRow>
 /** A data set from a file. */
 export type FromFile<D> = Effect.Effect<D, DataError, FileSystem.FileSystem>
 
-/** Reads a file whose columns mean what `columns` says. Fails with a {@link DataError} that names all rows at fault. */
+/**
+ * Reads a file, or several as one, whose columns mean what `columns` says. Fails with a {@link DataError} that names all rows
+ * at fault.
+ */
 export type ReadFile = <const C extends Columns>(
-  path: string,
+  path: Paths,
   columns: C,
   options?: DatasetOptions,
 ) => FromFile<DataOf<C>>
 
 /** Reads a file in the format that `options.format`, its content or its extension tells. Plain text has one column, "text". */
 export const file: ReadFile = <const C extends Columns>(
-  path: string,
+  path: Paths,
   columns: C,
   options: DatasetOptions = {},
 ): FromFile<DataOf<C>> =>
   Effect.gen(function* () {
     yield* attempt(() => checkOptions(options, DATASET_OPTIONS))
-    const { labels: _, numbers: __, ...reading } = options
-    const table = yield* readTable(path, reading)
+    const { labels: _, numbers = [], ...reading } = options
+    const reader = yield* attempt(() => columnReaderOf(columns))
+    const table = yield* readTable(path, reading, wantedColumns(reader, numbers))
+    return yield* attempt(() => mapColumns(table, columns, options))
+  })
+
+/**
+ * A data set of chunks of rows from any source, such as a database.
+ *
+ * @param source Name of the source, for messages.
+ */
+export const dataOfChunks = <const C extends Columns>(
+  chunks: Stream.Stream<Chunk, DataError>,
+  source: string,
+  columns: C,
+  options: DatasetOptions = {},
+): Effect.Effect<DataOf<C>, DataError> =>
+  Effect.gen(function* () {
+    yield* attempt(() => checkOptions(options, DATASET_OPTIONS))
+    const { collect } = yield* Effect.promise(() => import("../data/readers/mod.ts"))
+    const table = yield* collect(chunks, source)
     return yield* attempt(() => mapColumns(table, columns, options))
   })
 
@@ -99,7 +126,7 @@ export const json: ReadFile = fileOf("json")
 export const jsonLines: ReadFile = fileOf("jsonl")
 
 /** Reads plain text, a document per line, per paragraph, or the whole file (`options.document`). */
-export const text = (path: string, options: DatasetOptions = {}): FromFile<TextData> =>
+export const text = (path: Paths, options: DatasetOptions = {}): FromFile<TextData> =>
   file(path, { text: TEXT_COLUMN }, { ...options, format: "text" })
 
 const ROWS: Field<unknown> = { type: "array", wanted: "a list of objects" }
@@ -124,6 +151,8 @@ export const fromRows = <const C extends Columns>(
 }
 
 export { formatOf, openTable, readTable }
-export type { Chunk, Reader } from "../data/readers/reader.ts"
+export type { Chunk, OpenOptions, Reader } from "../data/readers/reader.ts"
+export type { Paths } from "../data/table/paths.ts"
+export type { Wanted } from "../data/table/open_file.ts"
 export type { Source } from "../data/table/source.ts"
 export type { ReadOptions, Row, Table }

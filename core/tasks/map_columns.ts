@@ -1,14 +1,35 @@
 import { missingNotes } from "../data/table/cells.ts"
 import { checkColumns } from "../data/table/check_columns.ts"
-import type { Data, DataRow, DatasetOptions } from "../data/data.ts"
+import type { ColumnReader, Data, DataRow, DatasetOptions } from "../data/data.ts"
 import { DataError } from "../data/data_error.ts"
+import type { OpenOptions } from "../data/readers/reader.ts"
 import type { Table } from "../data/table/table.ts"
 import { TEXTS, wrongArgument } from "../options/argument.ts"
 import { columnReaderOf, type Columns, type DataOf } from "./builtin.ts"
 import { numbersOf } from "./regression.ts"
 
+/** Rows of several files that an error locates. */
+const MOST_LOCATED = 3
+
+/** The columns that a reader wants of a file; all where it names none. */
+export const wantedColumns = (
+  { names, texts }: ColumnReader,
+  numbers: ReadonlyArray<string>,
+): Pick<OpenOptions, "columns" | "texts"> => names.length === 0 ? {} : { columns: [...names, ...numbers], texts }
+
 /** The data set of a table. Throws DataError with all rows at fault. */
 export const mapColumns = <C extends Columns>(table: Table, columns: C, options: DatasetOptions): DataOf<C> => {
+  try {
+    return mapped(table, columns, options)
+  } catch (error) {
+    if (!(error instanceof DataError) || table.locate === undefined || error.rows === undefined) throw error
+    const { reason, message, rows, cause } = error
+    const places = rows.slice(0, MOST_LOCATED).map(table.locate).join(", ")
+    throw new DataError({ reason, message: `${message} (${places})`, rows, cause })
+  }
+}
+
+const mapped = <C extends Columns>(table: Table, columns: C, options: DatasetOptions): DataOf<C> => {
   if (table.rows.length === 0) throw new DataError({ reason: "Empty", message: `${table.source} holds no rows` })
   const { kind, names, texts, read } = columnReaderOf(columns)
   for (const name of ["labels", "numbers"] as const) {

@@ -1,11 +1,21 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import { type Data, type DataRow, DATASET_OPTIONS, type DatasetOptions, type StreamedData } from "../data/data.ts"
+import type * as Stream from "effect/Stream"
+import {
+  type ColumnReader,
+  type Data,
+  type DataRow,
+  DATASET_OPTIONS,
+  type DatasetOptions,
+  type StreamedData,
+} from "../data/data.ts"
 import { attempt, DataError } from "../data/data_error.ts"
+import type { Chunk } from "../data/readers/reader.ts"
 import { checkOptions } from "../data/table/check_options.ts"
+import { type Paths, pathsName } from "../data/table/paths.ts"
 import { openTable } from "../data/table/read_table.ts"
 import { columnReaderOf, type Columns, type DataOf } from "./builtin.ts"
-import { mapColumns } from "./map_columns.ts"
+import { mapColumns, wantedColumns } from "./map_columns.ts"
 
 /** How a file is streamed. */
 export interface StreamOptions extends DatasetOptions {
@@ -13,45 +23,79 @@ export interface StreamOptions extends DatasetOptions {
   readonly window?: number
 }
 
-type RowOf<D> = D extends Data<infer Row> ? Row : DataRow
+/** The rows of a data set. */
+export type RowOf<D> = D extends Data<infer Row> ? Row : DataRow
+
+/** Rows of a window. */
+const DEFAULT_WINDOW = 4096
 
 /**
- * A data set that is read while a model trains, not before: rows are in memory by windows. Splits, duplicates and the
- * order of labels need all rows, so there are none of the first two, and data with classes needs `options.labels`.
- * Readers of text parse the whole file; those that stream, such as Parquet by row groups, hold a part of it.
+ * A data set that is read while a model trains, not before: rows are in memory by windows. Duplicates and the order of labels
+ * need all rows, so duplicates stay, and data with classes needs `options.labels`. JSON Lines, plain text whose lines are
+ * documents, and what readers such as that of Parquet read in parts may be larger than memory; other formats are parsed whole.
  *
  * Fails as {@link file}, for the first chunk of rows; a wrong row in a later chunk ends the run that reads it.
  */
 export const stream = <const C extends Columns>(
-  path: string,
+  paths: Paths,
   columns: C,
   options: StreamOptions = {},
 ): Effect.Effect<StreamedData<RowOf<DataOf<C>>>, DataError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
-    yield* attempt(() => checkOptions(options, { ...DATASET_OPTIONS, window: true }))
-    const { window = 4096, labels: _, numbers: __, ...reading } = options
-    const fail = (reason: "BadInput" | "Label", message: string) => new DataError({ reason, message })
+    const reader = yield* checked(pathsName(paths), columns, options)
+    const { window: _, labels: __, numbers = [], ...reading } = options
+    const chunks = yield* openTable(paths, reading, { ...wantedColumns(reader, numbers), streamed: true })
+    return yield* streamOfChunks(chunks, pathsName(paths), columns, options)
+  })
+
+/** Checks what is known before a source is opened. */
+const checked = (
+  source: string,
+  columns: Columns,
+  options: StreamOptions,
+): Effect.Effect<ColumnReader, DataError> =>
+  attempt(() => {
+    checkOptions(options, { ...DATASET_OPTIONS, window: true })
+    const { window = DEFAULT_WINDOW } = options
     if (!Number.isSafeInteger(window) || window < 1) {
-      return yield* fail("BadInput", `window must be a whole number from 1, got ${window}`)
+      throw new DataError({ reason: "BadInput", message: `window must be a whole number from 1, got ${window}` })
     }
-    const { kind } = yield* attempt(() => columnReaderOf(columns))
-    if (kind.classes !== undefined && options.labels === undefined) {
-      return yield* fail("Label", `${path}: name all labels, { labels }: a stream does not see all rows at once`)
+    const reader = columnReaderOf(columns)
+    if (reader.kind.classes !== undefined && options.labels === undefined) {
+      const message = `${source}: name all labels, { labels }: a stream does not see all rows at once`
+      throw new DataError({ reason: "Label", message })
     }
+    return reader
+  })
+
+/**
+ * A data set of chunks that come while a model trains, from any source, such as a database: the stream runs once for each pass.
+ *
+ * @param source Name of the source, for messages.
+ */
+export const streamOfChunks = <const C extends Columns>(
+  chunked: Stream.Stream<Chunk, DataError>,
+  source: string,
+  columns: C,
+  options: StreamOptions = {},
+): Effect.Effect<StreamedData<RowOf<DataOf<C>>>, DataError> =>
+  Effect.gen(function* () {
+    yield* checked(source, columns, options)
     const { iterate } = yield* Effect.promise(() => import("../data/readers/mod.ts"))
-    const tables = iterate(yield* openTable(path, reading), path)
+    const tables = iterate(chunked, source)
     const first = yield* Effect.tryPromise({
       try: async () => {
         for await (const table of tables) if (table.rows.length > 0) return table
-        throw new DataError({ reason: "Empty", message: `${path} holds no rows` })
+        throw new DataError({ reason: "Empty", message: `${source} holds no rows` })
       },
       catch: (error) => error as DataError,
     })
-    const { rows: ___, notes: ____, ...info } = yield* attempt((): Data => mapColumns(first, columns, options))
+    const { rows: _, notes: __, ...info } = yield* attempt((): Data => mapColumns(first, columns, options))
     const chunks = {
       async *[Symbol.asyncIterator]() {
         for await (const table of tables) if (table.rows.length > 0) yield mapColumns(table, columns, options).rows
       },
     }
+    const { window = DEFAULT_WINDOW } = options
     return { ...info, chunks, window } as unknown as StreamedData<RowOf<DataOf<C>>>
   })

@@ -5,6 +5,7 @@ import type { makeStreamSource, StreamSource } from "../data/batches/stream_sour
 import { makeBatchSource } from "../data/batches/batch_source.ts"
 import { type Batch, collate } from "../data/batches/batches.ts"
 import { digest } from "../data/digest.ts"
+import type { StreamedData } from "../data/data.ts"
 import type { Example } from "../data/encode.ts"
 import { packOrCollate } from "../data/batches/packed_row.ts"
 import type { Tokenizer } from "../data/tokenizer/tokenizer.ts"
@@ -98,7 +99,7 @@ export function planRun(
       Object.entries(tasksOf(split)).map(([name, own]) => [name, encodeData(own, taskOf(name), tokenizer, encoding)]),
     )
   if (data.train === undefined || data.train === null) throw wrong("there is no training split: give { train }")
-  const streamed = isStreamed(data.train) ? data.train : undefined
+  const streamed = isStreamed(data.train) ? endless(data.train, options) : undefined
   if (streamed !== undefined && hasNamedTasks(model)) {
     throw wrong(`${streamed.source} is a stream, of rows of one task: train a view of it, view({ task })`)
   }
@@ -188,6 +189,11 @@ export function planRun(
         paddingFree,
       ),
   }
+}
+
+/** A stream whose rows need not be counted, where the steps of the run are. */
+function endless({ count, ...stream }: StreamedData, { maxSteps }: FullOptions): StreamedData {
+  return count === undefined || maxSteps !== undefined ? stream : { ...stream, count }
 }
 
 /** Makes the batches of a step. `packed`: the longest example, where rows hold several. */

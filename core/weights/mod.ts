@@ -14,6 +14,7 @@ export {
   join,
   type LazyTensor,
   permuteRows,
+  shifted,
   split,
   transpose,
   type WeightTransform,

@@ -63,6 +63,13 @@ export function permuteRows(order: ReadonlyArray<number>): WeightTransform {
   }
 }
 
+/** Adds a number to all elements: files hold less by so much. */
+export function shifted(by: number): WeightTransform {
+  const plus = (own: ReadonlyArray<LazyTensor>, by: number) =>
+    own.map(({ name, shape, read }) => ({ name, shape, read: async () => (await read()).map((value) => value + by) }))
+  return { load: (stored) => plus(stored, by), save: (own) => plus(own, -by) }
+}
+
 /** Several changes, the first one nearest to the files. */
 export function chain(...transforms: ReadonlyArray<WeightTransform>): WeightTransform {
   return {

@@ -1,5 +1,6 @@
 import { DataError, rowsError } from "../../core/data/data_error.ts"
 import type { ColumnReader } from "../../core/data/data.ts"
+import { checkColumns } from "../../core/data/table/check_columns.ts"
 import type { Row, Table } from "../../core/data/table/table.ts"
 import { type MarkedRow, markedRows } from "../../core/tasks/causal_lm.ts"
 import { ChatFault } from "./chat_fault.ts"
@@ -29,12 +30,12 @@ export interface ColumnsOptions extends ChatColumns {
  */
 export const columns = (template: ChatTemplate, options: ColumnsOptions = {}): ColumnReader<MarkedRow> => {
   const { messages, tools = "tools", turns = "all" } = options
-  const names = [messages, options.tools].filter((name) => name !== undefined)
   return {
     kind: markedRows,
-    names,
+    names: [],
     texts: [],
     read: (table) => {
+      checkColumns(table, [messages, options.tools].filter((name) => name !== undefined))
       const form = formOf(table, messages)
       if (form === undefined) {
         const message = `${table.source} holds no chats that are recognized: columns are ${RECOGNIZED}; name one`

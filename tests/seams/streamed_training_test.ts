@@ -4,12 +4,10 @@
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, assertEquals, assertNotEquals, assertRejects, assertStringIncludes } from "@std/assert"
 import { Dataset, Model, Trainer, type TrainEvent } from "@espalier/espalier"
+import { parquet } from "@espalier/espalier/parquet"
 import * as Effect from "effect/Effect"
 import { parquetWriteBuffer } from "hyparquet-writer"
 import { data, languageModel, run, tokenizer } from "./language_model.ts"
-import { importPage } from "../support/page.ts"
-
-const { parquet } = await importPage<{ readonly parquet: () => Dataset.Reader }>("docs/add_a_reader.md")
 
 const sentences = data.rows.map(({ text }) => text)
 /** With the length of the longest text as `maxLength`, shapes are those of rows in memory. */

@@ -43,8 +43,8 @@ export interface StreamSource extends BatchSource {
 
 /**
  * Draws the rows of a window in random order, sorted by length as {@link makeBatches} has it, then reads the next window;
- * after the last row, the data begins again. An epoch has no end: a run needs `maxSteps`. The state is the place in the
- * data, so that a resumed run draws the same steps; it reads the rows before its place again.
+ * after the last row, the data begins again. Where its rows are not counted, an epoch has no end: a run needs `maxSteps`. The
+ * state is the place in the data, so that a resumed run draws the same steps; it reads the rows before its place again.
  *
  * @param encode Makes the examples of a window. Throws DataError.
  */
@@ -53,7 +53,7 @@ export function makeStreamSource(
   encode: (window: Data) => ReadonlyArray<Example>,
   options: Omit<BatchOptions, "task" | "shuffle">,
 ): StreamSource {
-  const { chunks, window, ...info } = data
+  const { chunks, window, count, ...info } = data
   const examples: Array<Example> = []
   // Whole steps, so that only the last window of a pass has a smaller one.
   const unit = options.batchSize * (options.accumulation ?? 1)
@@ -77,6 +77,11 @@ export function makeStreamSource(
       return load({ ...at, pass: at.pass + 1, row: 0, read: 0 })
     }
     const made = encode({ ...info, rows })
+    if (count !== undefined && made.length !== rows.length) {
+      const message = `${data.source}: ${rows.length} rows give ${made.length} examples, so its epochs have no known ` +
+        "number of steps: set maxSteps"
+      throw new DataError({ reason: "BadInput", message })
+    }
     for (const old in examples) delete examples[old]
     made.forEach((example, i) => examples[at.example + i] = { ...example, index: at.row + example.index })
     const steps = makeBatches(made, options).epoch(at.window).map(({ microBatches }) => ({
@@ -123,7 +128,7 @@ export function makeStreamSource(
   }
   return {
     tasks: { [DEFAULT_TASK]: new Int32Array() },
-    steps: () => Infinity,
+    steps: () => count === undefined ? Infinity : Math.ceil(count / unit),
     next: () =>
       loaded !== undefined && place.step < loaded.steps.length
         ? Effect.sync(draw)

@@ -8,6 +8,7 @@ import type { Chunk } from "./reader.ts"
 const tableOfChunk = ({ rows, places, unit, ...rest }: Chunk, source: string, before: number): Table => ({
   ...tableOf(rows, source, places ?? rows.map((_, index) => before + index + 1), unit),
   ...rest,
+  source,
 })
 
 /** The tables of a stream's chunks, one at a time, from the start each time. */

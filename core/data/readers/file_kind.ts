@@ -3,7 +3,7 @@ const KINDS: ReadonlyArray<readonly [begins: string, what: string, advice: strin
   [
     "PAR1",
     "a Parquet file",
-    'write it as JSON Lines: pandas.read_parquet(..).to_json(.., orient="records", lines=True)',
+    "give the reader of @espalier/espalier/parquet (option readers)",
   ],
   ["ARROW1", "an Arrow (Feather) file", "write it as JSON Lines, with pandas or datasets"],
   ["\xff\xff\xff\xff", "an Arrow stream, as datasets.save_to_disk writes it", "write it with datasets' to_json"],
@@ -14,7 +14,7 @@ const KINDS: ReadonlyArray<readonly [begins: string, what: string, advice: strin
   ["\x28\xb5\x2f\xfd", "packed with zstd", "unpack it, or pack it with gzip"],
   ["7z\xbc\xaf", "a 7z archive", "unpack it, and give the file within"],
   ["Rar!", "a RAR archive", "unpack it, and give the file within"],
-  ["SQLite format 3\0", "an SQLite database", "write its table as CSV"],
+  ["SQLite format 3\0", "an SQLite database", "give the reader of @espalier/espalier/sqlite (option readers)"],
   ["ORC", "an ORC file", "write it as JSON Lines"],
   ["Obj\x01", "an Avro file", "write it as JSON Lines"],
   ["\x89HDF", "an HDF5 file", "write its table as CSV"],

@@ -8,10 +8,16 @@ const plainBytes = (path: string, bytes: Uint8Array): Effect.Effect<Uint8Array, 
   Effect.gen(function* () {
     const packed = bytes[0] === 0x1f && bytes[1] === 0x8b
     const plain = packed ? yield* gunzip(path, bytes) : bytes
-    const kind = fileKind(plain)
-    if (kind === undefined) return plain
-    return yield* new DataError({ reason: "Unreadable", message: `${path} is no text file but ${kind}` })
+    yield* attempt(() => checkText(path, plain))
+    return plain
   })
+
+/** Throws a {@link DataError} for bytes that are those of no text file. */
+export const checkText = (path: string, bytes: Uint8Array): void => {
+  const kind = fileKind(bytes)
+  if (kind === undefined) return
+  throw new DataError({ reason: "Unreadable", message: `${path} is no text file but ${kind}` })
+}
 
 /** The text of a file's bytes. */
 export const fileText = (path: string, bytes: Uint8Array, encoding?: string): Effect.Effect<DecodedText, DataError> =>
@@ -29,10 +35,12 @@ const gunzip = (path: string, bytes: Uint8Array): Effect.Effect<Uint8Array, Data
       const stream = new Blob([bytes as BlobPart]).stream().pipeThrough(new DecompressionStream("gzip"))
       return new Uint8Array(await new Response(stream).arrayBuffer())
     },
-    catch: (cause) =>
-      new DataError({
-        reason: "Unreadable",
-        message: `${path} is not one whole gzip file; if several were joined, unpack it and pack it anew`,
-        cause,
-      }),
+    catch: (cause) => notOneGzip(path, cause),
+  })
+
+export const notOneGzip = (path: string, cause: unknown): DataError =>
+  new DataError({
+    reason: "Unreadable",
+    message: `${path} is not one whole gzip file; if several were joined, unpack it and pack it anew`,
+    cause,
   })

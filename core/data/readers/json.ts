@@ -3,6 +3,7 @@ import type { TextOptions } from "../table/text_options.ts"
 import { type Table, tableOf } from "../table/table.ts"
 import { rowsOfJson } from "./json/json_forms.ts"
 import { tableOfLines } from "./json/lines.ts"
+import type { LineFormat } from "./lines/open_lines.ts"
 import { parseJsonValue } from "./json/json_value.ts"
 
 const parsed = (text: string): { readonly value: unknown } | { readonly fault: string } => {
@@ -39,6 +40,15 @@ export const json = (text: string, source: string, options: TextOptions): Table 
   }
   const kind = /^\s*[[{"']/.test(text) ? "" : "; if it is a file of another kind, give its format (option format)"
   throw new DataError({ reason: "Malformed", message: `${source} is ${result.fault}${kind}` })
+}
+
+/** JSON Lines as they are read. */
+export const jsonLineFormat: LineFormat = {
+  isOf: (text, { header }) => {
+    const { line, more } = firstLine(text)
+    return (more || header !== undefined || !/^\[\s*\{/.test(line)) && isRow(parsed(line))
+  },
+  parse: ({ text, line }, source, options) => tableOfLines(text, source, options, line),
 }
 
 /** Reads JSON Lines. One JSON value over several lines, or one array, is read as JSON. */

@@ -11,6 +11,16 @@ export interface Chunk extends Partial<Omit<Table, "source" | "rows">> {
   readonly rows: ReadonlyArray<Row>
 }
 
+/** How a source is opened. */
+export interface OpenOptions extends TextOptions {
+  /** The columns that rows are made of. A reader may leave the values of all others out. Default: all columns. */
+  readonly columns?: ReadonlyArray<string>
+  /** Those of them that must hold texts or numbers. Default: each may hold lists and objects. */
+  readonly texts?: ReadonlyArray<string>
+  /** The source may be larger than memory: chunks are wanted as they are read. Default false: what decides by all rows may. */
+  readonly streamed?: boolean
+}
+
 /**
  * A file format: how rows come out of bytes. Readers of other packages are given to `Dataset.file` and `Dataset.stream`
  * as `options.readers`.
@@ -29,6 +39,6 @@ export interface Reader {
    */
   readonly open: (
     source: Source,
-    options: TextOptions,
+    options: OpenOptions,
   ) => Effect.Effect<Stream.Stream<Chunk, DataError>, DataError>
 }

@@ -32,7 +32,7 @@ export const SPLIT_OPTIONS: OptionTable<SplitOptions> = {
 }
 
 /** Checks options and fills in defaults. Throws {@link DataError} `Split` that names every wrong one. */
-function resolveSplit(options: SplitOptions): Resolved<SplitOptions> {
+export function resolveSplit(options: SplitOptions): Resolved<SplitOptions> {
   const faults = faultsOf(SPLIT_OPTIONS, options).map(({ message }) => message)
   const { validation, test, seed } = withDefaults(SPLIT_OPTIONS, options)
   if (faults.length === 0 && validation + test >= 1) {

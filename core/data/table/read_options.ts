@@ -22,4 +22,5 @@ export const READ_OPTIONS: OptionNames<ReadOptions> = {
   quotes: true,
   encoding: true,
   document: true,
+  query: true,
 }

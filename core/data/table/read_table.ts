@@ -1,72 +1,43 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type * as Stream from "effect/Stream"
-import { attempt, DataError } from "../data_error.ts"
-import { READERS } from "../readers/builtin.ts"
-import type { Chunk, Reader } from "../readers/reader.ts"
+import { attempt, type DataError } from "../data_error.ts"
+import type { Chunk } from "../readers/reader.ts"
 import { checkOptions } from "./check_options.ts"
+import { openFile, type Wanted } from "./open_file.ts"
+import { maySeveral, type Paths, pathsName } from "./paths.ts"
 import { READ_OPTIONS, type ReadOptions } from "./read_options.ts"
-import { fileSource, type Source } from "./source.ts"
 import type { Table } from "./table.ts"
 
-/** Bytes that {@link Reader.detect} sees. */
-const START = 512
-
-const extensionOf = (path: string): string => path.toLowerCase().replace(/\.gz$/, "").match(/\.([^./\\]+)$/)?.[1] ?? ""
-
-const byExtension = (path: string, readers: ReadonlyArray<Reader>): Reader | undefined =>
-  readers.find(({ extensions }) => extensions.includes(extensionOf(path)))
-
-/** The name of the format that a path's extension stands for, `.gz` aside; undefined when it stands for none. */
-export const formatOf = (path: string, readers: ReadonlyArray<Reader> = []): string | undefined =>
-  byExtension(path, [...readers, ...READERS])?.name
-
-/** The reader that is named, else the one that recognizes the content, else that of the extension. */
-const readerOf = (source: Source, options: ReadOptions): Effect.Effect<Reader, DataError> =>
-  Effect.gen(function* () {
-    const { format, readers = [] } = options
-    const all = [...readers, ...READERS]
-    const fail = (message: string) => new DataError({ reason: "UnknownFormat", message })
-    const named = all.find(({ name }) => name === format)
-    if (named !== undefined) return named
-    if (format !== undefined) {
-      const names = all.map(({ name }) => name).join(", ")
-      return yield* fail(`${source.name}: the format "${format}" is not known; known are ${names}`)
-    }
-    const detecting = readers.filter(({ detect }) => detect !== undefined)
-    const start = detecting.length === 0 ? new Uint8Array() : yield* source.part(0, START)
-    const found = detecting.find(({ detect }) => detect!(start)) ?? byExtension(source.name, all)
-    if (found !== undefined) return found
-    const { fileText } = yield* Effect.promise(() => import("../readers/mod.ts"))
-    yield* fileText(source.name, yield* source.bytes, options.encoding)
-    const known = all.flatMap(({ extensions }) => extensions.map((name) => `.${name}`)).join(" ")
-    return yield* fail(
-      `${source.name}: the extension tells no format; known are ${known} (each also with .gz), or give it (option format)`,
-    )
-  })
-
-/** Opens a file as a stream of chunks of rows. Fails as {@link readTable}. */
+/**
+ * Opens files as a stream of chunks of rows: those of one file after the other. `wanted`: columns that are read; default:
+ * all. Fails as {@link readTable}.
+ */
 export const openTable = (
-  path: string,
+  paths: Paths,
   options: ReadOptions = {},
+  wanted: Wanted = {},
 ): Effect.Effect<Stream.Stream<Chunk, DataError>, DataError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     yield* attempt(() => checkOptions(options, READ_OPTIONS))
-    const source = yield* fileSource(path)
-    return yield* (yield* readerOf(source, options)).open(source, options)
+    if (!maySeveral(paths)) return yield* openFile(paths as string, options, wanted)
+    const { openSeveral } = yield* Effect.promise(() => import("./several_files.ts"))
+    return yield* openSeveral(paths, options, wanted)
   })
 
 /**
- * Reads a file into a table. Text is UTF-8, or UTF-16 where it shows; gzip is unpacked.
+ * Reads files into a table. Text is UTF-8, or UTF-16 where it shows; gzip is unpacked. `wanted`: columns that are read;
+ * default: all. Rows of several files are counted over all of them.
  *
  * Fails with a {@link DataError}: `NotFound`, `Unreadable` (another encoding, not text, damaged gzip), `UnknownFormat`,
- * `Malformed`, `Empty`.
+ * `Malformed`, `Empty`; `MissingColumn` where one of several files has other columns.
  */
 export const readTable = (
-  path: string,
+  paths: Paths,
   options: ReadOptions = {},
+  wanted: Wanted = {},
 ): Effect.Effect<Table, DataError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const { collect } = yield* Effect.promise(() => import("../readers/mod.ts"))
-    return yield* collect(yield* openTable(path, options), path)
+    return yield* collect(yield* openTable(paths, options, wanted), pathsName(paths))
   })

@@ -22,6 +22,8 @@ export interface Table {
   readonly textCells?: boolean
   /** What to do if a column is missing. Default: nothing to add. */
   readonly columnAdvice?: string
+  /** Where a row is, if its number does not tell: of several files. Default: the number tells. */
+  readonly locate?: (place: number) => string
   /** Notes about the reading. Default: none. */
   readonly notes?: ReadonlyArray<string>
 }

@@ -1,4 +1,4 @@
-/** How a file of text is parsed. */
+/** How the content of a file is read. */
 export interface TextOptions {
   /** Column names of a CSV or TSV file (or of JSON rows that are lists) without a header line; default: its first line. */
   readonly header?: ReadonlyArray<string>
@@ -13,6 +13,8 @@ export interface TextOptions {
   readonly encoding?: string
   /** Plain text: what is one document; a paragraph ends at a blank line. Default "line". */
   readonly document?: "line" | "paragraph" | "file"
+  /** Databases: the SQL query that gives the rows. Default: none. */
+  readonly query?: string
 }
 
 /** Name of the single column that plain text is read into. */

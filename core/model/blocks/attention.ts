@@ -34,7 +34,11 @@ export interface AttentionOptions {
   /** Norms of the heads of queries and of keys, before rotary positions: of `headDim`. Default: none. */
   readonly headNorms?: readonly [query: Module, key: Module]
   /** Rotary positions. Default: none. */
-  readonly rope?: Rope
+  readonly rope?: Rope | undefined
+  /** Factor of the scores. Default `1 / sqrt(headDim)`. */
+  readonly scale?: number | undefined
+  /** What scores s are bounded by: cap tanh(s / cap). It makes a matrix of scores. Default: none. */
+  readonly softCap?: number | undefined
   /** Whether a token sees no later ones. */
   readonly causal: boolean
   /** Distance from which on tokens are hidden; keys that methods put before them never are. Default: none. */
@@ -47,8 +51,8 @@ export interface AttentionOptions {
 
 /** Scaled dot-product attention (Vaswani et al. 2017) with grouped heads: x [B, T, hiddenSize] to the same. */
 export function attention(options: AttentionOptions): Module<[Sequence]> {
-  const { path, hiddenSize, heads, std, bias = false, headNorms = [], rope, dropout = 0, cross = false } = options
-  const { keyValueHeads = heads, headDim = hiddenSize / heads } = options
+  const { path, hiddenSize, heads, std, bias = false, headNorms = [], rope, scale, softCap } = options
+  const { keyValueHeads = heads, headDim = hiddenSize / heads, dropout = 0, cross = false } = options
   const counts = [heads, keyValueHeads, keyValueHeads]
   const widths = counts.map((count) => count * headDim)
   const projections = linears(options.projections, widths, { path, inFeatures: hiddenSize, bias, std })
@@ -93,8 +97,9 @@ export function attention(options: AttentionOptions): Module<[Sequence]> {
         ? visibleKeys(sequence.batch, { ...options, prefix: start, decoding: scope.decoding })
         : { prefix: start, keyLengths: memory.lengths }
       const kept = (keys: number) => scope.dropout(self, "weights", ops.full(1, [batch, heads, length, keys]), dropout)
-      const weights = scope.training && dropout > 0 ? { factor: perVisibleKey(sequence.batch, k.shape[2], kept) } : {}
-      const mixed = ops.attention(turned(query), k, after(prefix?.values, all.values), visible, weights)
+      const factor = scope.training && dropout > 0 ? perVisibleKey(sequence.batch, k.shape[2], kept) : undefined
+      const scores = { scale, softCap, factor }
+      const mixed = ops.attention(turned(query), k, after(prefix?.values, all.values), visible, scores)
       const joined = ops.reshape(ops.permute(mixed, [0, 2, 1, 3]), [batch, length, heads * headDim])
       return output === undefined ? joined : scope.call(output, joined)
     },

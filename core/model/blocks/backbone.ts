@@ -10,6 +10,10 @@ import { type Memory, type Sequence, sequenceOf } from "./sequence.ts"
 export interface EmbeddingsOptions {
   /** Embedding of token ids. */
   readonly words: Module
+  /** Factor of the embedded tokens, and of rows that methods put before them where `scalesRows`. Default 1. */
+  readonly scale?: number | undefined
+  /** Whether `scale` is of those rows, too. Default false. */
+  readonly scalesRows?: boolean
   /** What is added to them, in order: {@link learnedPositions}, {@link tokenTypes}. Default: nothing. */
   readonly added?: ReadonlyArray<AddedEmbedding>
   /** Norm of the sum. Default: none. */
@@ -77,23 +81,23 @@ export type Backbone = Module<[batch: BatchTensors, memory?: Memory]>
  * tokens. Throws ModelError where there are more tokens than positions.
  */
 export function backbone({ path, hiddenSize, embeddings, layers, norm }: BackboneOptions): Backbone {
-  const { words, added = [] } = embeddings
+  const { words, added = [], scale = 1, scalesRows = false } = embeddings
   const parts = [words, ...added.map(({ table }) => table), embeddings.norm, ...layers, norm]
   const attentions = layers.flatMap((layer) => descendants(layer).filter(({ kind }) => kind === "Attention"))
   const self: Backbone = {
     path,
     kind: "Backbone",
-    sizes: { hiddenSize },
+    sizes: { hiddenSize, ...(scale === 1 || scalesRows ? {} : { embeddingScale: scale }) },
     parameters: {},
     children: parts.filter((part) => part !== undefined),
     outputHead: false,
     forward: (scope, tokens, batch, memory) => {
-      const embedded = scope.call(words, tokens)
+      const scaled = (x: Tensor, by = scale) => by === 1 ? x : ops.mul(x, by)
+      const embedded = scaled(scope.call(words, tokens))
       const prefix = scope.inputPrefix(self)
       const rows = prefix?.shape[0] ?? 0
-      const whole = prefix === undefined
-        ? embedded
-        : ops.concat([ops.forBatch(ops.reshape(prefix, [1, rows, hiddenSize]), embedded), embedded], 1)
+      const before = () => scaled(ops.reshape(prefix!, [1, rows, hiddenSize]), scalesRows ? scale : 1)
+      const whole = prefix === undefined ? embedded : ops.concat([ops.forBatch(before(), embedded), embedded], 1)
       const seen = rows === 0 ? batch : { ...batch, lengths: ops.add(batch.lengths, rows) }
       const sequence = sequenceOf(seen, scope.decoding, memory)
       const last = layers.reduce((x, layer) => scope.call(layer, x, sequence), start(scope, whole, batch, rows))

@@ -13,9 +13,22 @@ import type { Backbone } from "./backbone.ts"
 /** Builds the logits from the tokens' hidden states [B, T, hiddenSize], and from all with P rows before them. */
 export type HeadForward = (scope: Scope, hidden: Tensor, batch: BatchTensors, all: Tensor) => Tensor
 
+/** How a {@link vocabularyHead} changes its scores. */
+export interface VocabularyHeadOptions {
+  /** What scores s are bounded by: cap tanh(s / cap). The scores of all tokens are then held. Default: none. */
+  readonly softCap?: number | undefined
+  /** Factor of the scores. Default 1. */
+  readonly scale?: number | undefined
+}
+
 /** Scores of the vocabulary at each token, while text is generated at the last one only: [B, T or 1, vocabulary]. */
-export function vocabularyHead(output: Module): HeadForward {
-  return (scope, hidden, batch) => scope.call(output, scope.decoding === undefined ? hidden : lastOf(hidden, batch))
+export function vocabularyHead(output: Module, { softCap, scale = 1 }: VocabularyHeadOptions = {}): HeadForward {
+  return (scope, hidden, batch) => {
+    const x = scope.decoding === undefined ? hidden : lastOf(hidden, batch)
+    // Not the scores: a loss over their product is computed in chunks.
+    const scores = scope.call(output, scale === 1 ? x : ops.mul(x, scale))
+    return softCap === undefined ? scores : ops.mul(ops.tanh(ops.mul(scores, 1 / softCap)), softCap)
+  }
 }
 
 /** Numbers for each token: [B, T, size]. */

@@ -1,3 +1,4 @@
+import * as ops from "../../tensor/ops.ts"
 import type { Tensor } from "../../tensor/tensor.ts"
 import type { Module, ModuleNode } from "../module.ts"
 import type { Sequence } from "./sequence.ts"
@@ -12,7 +13,9 @@ export interface LayerPart {
   /** Builds that output: x [B, T, hiddenSize] to the same. */
   readonly forward: Layer["forward"]
   /** Norm of the part's input, or of the sum (`postNorm`). Default: none. */
-  readonly norm?: Module
+  readonly norm?: Module | undefined
+  /** Norm of the part's output, before it is added. Default: none. */
+  readonly outputNorm?: Module | undefined
 }
 
 /** The part of a layer that calls modules one after the other. */
@@ -36,18 +39,20 @@ export interface LayerOptions {
   readonly postNorm?: boolean
   /** Dropout of the parts' outputs. Default 0. */
   readonly dropout?: number
+  /** What the parts' outputs are multiplied by, before they are added. Default 1. */
+  readonly outputScale?: number | undefined
 }
 
-/** A layer of a transformer: attention and feed-forward, each with a residual connection and a norm. */
+/** A layer of a transformer: attention and feed-forward, each with a residual connection and norms. */
 export function layer(options: LayerOptions): Layer {
-  const { path, hiddenSize, attention, feedForward, postNorm = false, dropout = 0 } = options
+  const { path, hiddenSize, attention, feedForward, postNorm = false, dropout = 0, outputScale = 1 } = options
   const parts = [
     { ...attention, kind: "attention", place: "attention" },
     { ...feedForward, kind: "feed-forward", place: "output" },
   ] as const
   const modulesOf = ({ modules, kind }: typeof parts[number]) =>
     modules.map((module, i) => i === modules.length - 1 ? { ...module, residual: kind } : module)
-  const normsOf = ({ norm }: LayerPart) => norm === undefined ? [] : [norm]
+  const normsOf = ({ norm, outputNorm }: LayerPart) => [norm, outputNorm].filter((one) => one !== undefined)
   const self: Layer = {
     path,
     kind: "Block",
@@ -58,11 +63,15 @@ export function layer(options: LayerOptions): Layer {
       : [...parts.flatMap(modulesOf), ...parts.flatMap(normsOf)],
     outputHead: false,
     forward: (scope, x, sequence) =>
-      parts.reduce((h, { modules, forward, norm, place }) => {
-        const normed = (y: Tensor) => norm === undefined ? y : scope.call(norm, y)
-        const y = forward(scope, postNorm ? h : normed(h), sequence)
+      parts.reduce((h, { modules, forward, norm, outputNorm, place }) => {
+        const through = (norm: Module | undefined, y: Tensor) => norm === undefined ? y : scope.call(norm, y)
+        const y = forward(scope, postNorm ? h : through(norm, h), sequence)
         const kept = scope.dropout(self, place, y, dropout)
-        return scope.residual(modules[modules.length - 1], h, kept, postNorm ? normed : undefined)
+        return scope.residual(modules[modules.length - 1], h, kept, (output) => {
+          const normed = through(outputNorm, output)
+          const sum = ops.add(h, outputScale === 1 ? normed : ops.mul(normed, outputScale))
+          return postNorm ? through(norm, sum) : sum
+        })
       }, x),
   }
   return self

@@ -15,8 +15,16 @@ export {
 } from "./backbone.ts"
 export { embedding, type EmbeddingOptions } from "./embedding.ts"
 export { feedForward, type FeedForwardOptions } from "./feed_forward.ts"
-export { firstPlaceHead, type HeadForward, lastTokenHead, networkOf, tokenHead, vocabularyHead } from "./heads.ts"
 export { gatedConvolution, type GatedConvolutionOptions } from "./gated_convolution.ts"
+export {
+  firstPlaceHead,
+  type HeadForward,
+  lastTokenHead,
+  networkOf,
+  tokenHead,
+  vocabularyHead,
+  type VocabularyHeadOptions,
+} from "./heads.ts"
 export { inTurn, type Layer, layer, type LayerOptions, type LayerPart } from "./layer.ts"
 export { linear, type LinearOptions } from "./linear.ts"
 export { layerNorm, type NormOptions, rmsNorm } from "./norm.ts"

@@ -194,9 +194,12 @@ function familyOf(config: ConfigReader, task: TaskOf): Effect.Effect<Family, Mod
       return yield* new ModelError({ reason: "UnknownModelType", message })
     }
     const { head } = task
-    if (head.kind !== "vocabulary" || head.attention === family.attention) return family
-    const message = `${config.file}: a model of type "${type}" has no head for ${task.kind}, which needs ` +
-      `${head.attention} attention: its own is ${family.attention}`
+    const hasHead = family.heads?.includes(head.kind) ?? true
+    if (hasHead && (head.kind !== "vocabulary" || head.attention === family.attention)) return family
+    const why = hasHead && head.kind === "vocabulary"
+      ? `, which needs ${head.attention} attention: its own is ${family.attention}`
+      : ""
+    const message = `${config.file}: a model of type "${type}" has no head for ${task.kind}${why}`
     return yield* new ModelError({ reason: "Task", message })
   })
 }

@@ -23,6 +23,8 @@ export interface Family extends FormatFamily {
   readonly modelTypes: ReadonlyArray<string>
   /** Which tokens its models' tokens see: a language model must learn from no others. */
   readonly attention: Attention
+  /** Kinds of the heads that its models have. Default: all. */
+  readonly heads?: ReadonlyArray<Head["kind"]>
   /** Structure for a config and a head. Throws JsonError (see {@link ConfigReader}), or ModelError for a head that it lacks. */
   readonly build: (config: ConfigReader, head: Head) => Network
   /**

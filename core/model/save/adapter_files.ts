@@ -40,7 +40,9 @@ export function saveAdapters(
       }).pipe(
         Effect.mapError(toStorageError(directory, "write")),
         // A tokenizer that came with adapters goes with them.
-        Effect.andThen(model.companions === undefined ? Effect.void : copyCompanions(model.companions, temporary)),
+        Effect.andThen(
+          model.companions === undefined ? Effect.succeed(0) : copyCompanions(model.companions, temporary),
+        ),
       ))
   })
 }

@@ -110,8 +110,7 @@ export function makeScope(options: ScopeOptions): Scope {
       }
       return y
     },
-    residual: (module, x, y, norm = (sum) => sum) => {
-      const join = (output: Tensor) => norm(ops.add(x, output))
+    residual: (module, x, y, join) => {
       const plans = plansAt(module.path, "residual")
       const output = plans.reduce((before, { scope, plan }) => plan.forward(scope, before, { input: x, join }), y)
       return plans.at(-1)?.plan.joins === false ? output : join(output)

@@ -1,5 +1,5 @@
 import { broadcastBox, isWholeAxis, wholeBox } from "../box.ts"
-import { add, exp, lessEqual, log, mul, sub, where } from "../operations/elementwise.ts"
+import { add, exp, lessEqual, log, mul, sub, tanh, where } from "../operations/elementwise.ts"
 import { gather } from "../operations/indexing.ts"
 import { matmul } from "../operations/matmul.ts"
 import { expand, sum, sumTo } from "../operations/broadcast.ts"
@@ -61,7 +61,9 @@ function parts(n: Tensor) {
   const alone = (x: Tensor) => reshape(x, [batch, shared, 1, keys, x.shape[3]])
   const matrix = visibleMatrix(inputs, attributes, keys)
   const visible = reshape(matrix, [matrix.shape[0], 1, 1, ...matrix.shape.slice(1)])
-  const products = mul(matmul(inGroups(q), alone(k), { transposeB: true }), attributes.scale as number)
+  const { scale, softCap } = attributes as { readonly scale: number; readonly softCap?: number }
+  const plain = mul(matmul(inGroups(q), alone(k), { transposeB: true }), scale)
+  const products = softCap === undefined ? plain : mul(tanh(mul(plain, 1 / softCap)), softCap)
   const ofHeads = (x: Tensor) => {
     const [rows, own, ...rest] = x.shape
     return reshape(x, [rows, ...(own === 1 ? [1, 1] : [shared, heads / shared]), ...rest])
@@ -174,6 +176,13 @@ export const attentionOperation: Operation = {
   },
 }
 
+/** The same with the attribute `softCap`: no kernel has it, so that backends make a matrix of scores. */
+export const cappedAttentionOperation: Operation = {
+  name: "cappedAttention",
+  decompose: attentionOperation.decompose!,
+  slice: attentionOperation.slice!,
+}
+
 /** log sum exp of each query's scores, [B, heads, T], from the inputs of {@link attentionOperation}. */
 export const attentionLogSumOperation: Operation = {
   name: "attentionLogSum",
@@ -202,14 +211,19 @@ export const attentionGradientOperation: Operation = {
 /** Options of {@link attention}. */
 export interface AttentionOptions {
   /** Factor of the scores. Default 1 / sqrt(width of a key). */
-  readonly scale?: number
+  readonly scale?: number | undefined
+  /**
+   * What scaled scores s are bounded by before a bias is added: softCap tanh(s / softCap), greater than 0. Such attention
+   * makes a matrix of scores. Default: none.
+   */
+  readonly softCap?: number | undefined
   /** f32, added to the scaled scores: [B or 1, heads or 1, T or 1, S or 1], as relative positions. Default: none. */
-  readonly bias?: Tensor
+  readonly bias?: Tensor | undefined
   /**
    * Multiplies the weights after the softmax: [B, heads, T, P], P from 1 to S; key j takes column j % P. Dropout of ones
    * makes it dropout of the weights.
    */
-  readonly factor?: Tensor
+  readonly factor?: Tensor | undefined
 }
 
 /**
@@ -228,14 +242,17 @@ export function attention(
   visibility: Visibility = {},
   options: AttentionOptions = {},
 ): Tensor {
-  const { bias, factor, scale = 1 / Math.sqrt(q.shape[3]) } = options
+  const { bias, factor, softCap, scale = 1 / Math.sqrt(q.shape[3]) } = options
   const [batch, heads, length] = q.shape, inPages = visibility.pages !== undefined
   const keys = checkShapes({ q, k, v, bias, factor }, visibility.pages)
   const { attributes, operands } = visibilityOf(visibility, batch, length, keys)
   const [ownKeys, ownValues] = inPages ? [exchange(k), exchange(v)] : [k, v]
   const more = { ...(bias ? { bias } : {}), ...(factor ? { factor } : {}) }
   const inputs = { q, k: ownKeys, v: ownValues, ...operands, ...more }
-  return exchange(make(attentionOperation, inputs, [batch, length, heads, v.shape[3]], { scale, ...attributes }))
+  const shape = [batch, length, heads, v.shape[3]]
+  if (softCap === undefined) return exchange(make(attentionOperation, inputs, shape, { scale, ...attributes }))
+  if (!(softCap > 0)) throw new ShapeError({ message: `softCap of attention is greater than 0, got ${softCap}` })
+  return exchange(make(cappedAttentionOperation, inputs, shape, { scale, softCap, ...attributes }))
 }
 
 /** Checks what {@link attention} is given, and finds the number of keys. */

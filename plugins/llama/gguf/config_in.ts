@@ -1,5 +1,6 @@
 import type { ConfigReader } from "../../../core/formats/json/model_config.ts"
 import type { StoredTensor } from "../../../core/weights/mod.ts"
+import { mustBe, tokensIn } from "../../gguf_fields/mod.ts"
 import type { TYPES } from "../config.ts"
 import { ROPE_FACTORS } from "./names.ts"
 import { scalingOf } from "./rope_factors.ts"
@@ -50,23 +51,4 @@ export async function configIn(
     tie_word_embeddings: !tensors.has("output.weight"),
     ...tokensIn(metadata),
   }
-}
-
-/** Ids of special tokens that a config names. */
-function tokensIn(metadata: ConfigReader): Json {
-  return Object.fromEntries(
-    Object.entries({ bos_token_id: "bos", eos_token_id: "eos", pad_token_id: "padding" }).flatMap(([field, name]) => {
-      const id = metadata.optional(
-        `tokenizer.ggml.${name}_token_id`,
-        (key) => metadata.integer(key, { min: 0 }),
-      )
-      return id === undefined ? [] : [[field, id]]
-    }),
-  )
-}
-
-/** A field that may be left out, and otherwise has one value. */
-function mustBe(metadata: ConfigReader, name: string, value: number): void {
-  if ((metadata.optional(name, (name) => metadata.number(name)) ?? value) === value) return
-  throw metadata.error(name, `${value} or left out: a model with another value is not known here`)
 }

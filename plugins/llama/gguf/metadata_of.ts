@@ -6,6 +6,7 @@ import type { GgufMetadata, GgufValue } from "../../../core/formats/gguf/gguf_ty
 import type { ConfigReader } from "../../../core/formats/json/model_config.ts"
 import { ropeFrequencies } from "../../../core/model/blocks/mod.ts"
 import type { LazyTensor } from "../../../core/weights/mod.ts"
+import { count, real } from "../../gguf_fields/mod.ts"
 import { readConfig, type TYPES } from "../config.ts"
 import { ROPE_FACTORS } from "./names.ts"
 
@@ -18,9 +19,6 @@ const SCALING_FIELDS: Readonly<Record<string, ReadonlyArray<string>>> = {
   yarn: ["factor", "original_max_position_embeddings"],
 }
 const COMMON = ["rope_type", "type", "rope_theta"]
-
-const count = (value: number): GgufValue => ({ type: "uint32", value })
-const real = (value: number): GgufValue => ({ type: "float32", value })
 
 /** The metadata of a config. Throws JsonError on what GGUF has no field for. */
 export function metadataOf(architecture: Architecture, config: ConfigReader): GgufMetadata {

@@ -5,7 +5,7 @@
 import { JsonError } from "../../../core/formats/json/json_error.ts"
 import { ConfigReader } from "../../../core/formats/json/model_config.ts"
 import { ropeFrequencies } from "../../../core/model/blocks/mod.ts"
-import { ROPE_KINDS } from "../rope_kinds.ts"
+import { ROPE_KINDS } from "../../rotary/mod.ts"
 import { ROPE_FACTORS } from "./names.ts"
 
 type Json = Readonly<Record<string, unknown>>

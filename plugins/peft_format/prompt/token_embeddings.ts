@@ -4,7 +4,7 @@ import type { Parameter } from "../../../core/contracts/parameter.ts"
 import { PluginError } from "../../../core/contracts/plugin_error.ts"
 import * as ops from "../../../core/tensor/ops.ts"
 
-/** The embeddings of tokens, as first values of a parameter [tokens, width]. */
+/** The embeddings of tokens, as the first layer sees them, as first values of a parameter [tokens, width]. */
 export function tokenEmbeddings(
   id: string,
   parameter: Parameter,
@@ -18,6 +18,7 @@ export function tokenEmbeddings(
       'take promptTuningInit "RANDOM"'
     return Effect.fail(new PluginError({ plugin: id, message }))
   }
-  const rows = ops.gather(base.parameter(`${table.path}.weight`), ops.constant(tokens, [tokens.length]))
+  const scale = base.modules.find(({ kind }) => kind === "Backbone")?.sizes.embeddingScale ?? 1
+  const rows = ops.mul(ops.gather(base.parameter(`${table.path}.weight`), ops.constant(tokens, [tokens.length])), scale)
   return Effect.map(base.evaluate({ rows }), ({ rows }) => ({ parameter, data: rows }))
 }

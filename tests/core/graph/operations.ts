@@ -279,6 +279,11 @@ export const cases: ReadonlyArray<OperationCase> = [
     inputs: { q: f(2, 4, 5, 2), k: f(2, 2, 7, 2), v: f(2, 2, 7, 1), d: f(2, 4, 5, period) },
     build: ({ q, k, v, d }) => ops.attention(q, k, v, { causal: true }, { factor: d }),
   })),
+  {
+    name: "attention with a bound on its scores",
+    inputs: { q: f(2, 4, 5, 6), k: f(2, 2, 7, 6), v: f(2, 2, 7, 3), n: integers(8, 2) },
+    build: ({ q, k, v, n }) => ops.attention(q, k, v, { causal: true, keyLengths: n }, { softCap: 0.7, scale: 2 }),
+  },
   ...[8, 16].map((size): OperationCase => ({
     name: `attention over pages of ${size}`,
     inputs: {

@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert"
 import * as Effect from "effect/Effect"
 import { decodeRunFile, runSchema } from "../../../core/run/mod.ts"
 import { METHODS } from "../../../examples/methods.ts"
+import { READERS } from "../../../examples/readers.ts"
 
 const read = (name: string) => JSON.parse(Deno.readTextFileSync(new URL(`../../../examples/${name}`, import.meta.url)))
 const good = { model: { path: "m" }, data: { path: "d.csv" }, methods: [{ method: "lora" }], output: "out" }
@@ -15,7 +16,7 @@ const problems = async (content: unknown) => {
 }
 
 Deno.test("the schema for editors is made from the tables that check: deno task schema", () => {
-  assertEquals(read("espalier.schema.json"), JSON.parse(JSON.stringify(runSchema(METHODS))))
+  assertEquals(read("espalier.schema.json"), JSON.parse(JSON.stringify(runSchema(METHODS, READERS))))
 })
 
 Deno.test("the example is a run file, and so is the least one", async () => {
@@ -191,5 +192,25 @@ Deno.test("every field of the schema has words for people", () => {
     if (typeof node.items === "object") walk(`${place}[]`, node.items as Record<string, unknown>)
     if (node.properties !== undefined) assertEquals(node.additionalProperties, false, place)
   }
-  walk("", runSchema(METHODS))
+  walk("", runSchema(METHODS, READERS))
+})
+
+Deno.test("streams, several files and groups of people: what is wrong", async () => {
+  const of = (data: object, more: object = {}) => problems({ ...good, data: { path: "d.jsonl", ...data }, ...more })
+  assertEquals(await of({ stream: true, validation: 0, test: 0 }), [
+    "data.stream is true, and no rows are held out to judge by: give validation or test a share",
+  ])
+  const tasks = { a: { data: { path: "a.jsonl", stream: true } }, b: { data: good.data } }
+  assertEquals(await problems({ ...good, data: undefined, tasks }), [
+    'tasks["a"].data.stream is for a run of one task: leave it out',
+  ])
+  assertEquals((await of({ stream: true, window: 0 }))[0], "data.window must be a whole number from 1, got 0")
+  assertEquals((await of({ path: [] })).length, 1)
+  assertEquals((await of({}, { balance: { age: { young: [] } } })).length, 1)
+  const right = {
+    ...good,
+    data: { path: ["a-*.jsonl", "b.parquet"], stream: true },
+    balance: { age: { a: ["x"], b: ["y"] } },
+  }
+  assertEquals(await Effect.runPromise(decodeRunFile(right, "espalier.json", METHODS)), right as never)
 })

@@ -205,7 +205,10 @@ Deno.test("files that are no model of the family, or that say more than is known
     [{ "tokenizer.ggml.tokens": ["a", "b"] }, "its tokenizer has 2 tokens, its embedding 40 rows"],
   ]
   for (const [metadata, text] of cases) assertStringIncludes(await refused(metadata), text)
-  assertStringIncludes(await refused({}, "gemma"), 'unknown general.architecture "gemma"; known: llama, qwen2, qwen3')
+  assertStringIncludes(
+    await refused({}, "gemma"),
+    'unknown general.architecture "gemma"; known: gemma3, llama, qwen2, qwen3',
+  )
   const factors = { shape: [4], data: Float32Array.of(1, 2, 3, 4) }
   const odd = await refused({}, "llama", new Map([...smallTensors, ["rope_freqs.weight", factors]]))
   assertStringIncludes(odd, "holds factors of rotary frequencies that are not those of the scaling known here")

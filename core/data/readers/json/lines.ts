@@ -4,8 +4,11 @@ import { namedRows } from "./json_forms.ts"
 import { parseJsonValue } from "./json_value.ts"
 import { LINE_END } from "../delimited/line_ends.ts"
 
-/** The table of a text with one JSON object a line. A lone carriage return ends a line too: JSON strings hold none. */
-export const tableOfLines = (text: string, source: string, options: TextOptions): Table => {
+/**
+ * The table of a text with one JSON object a line, counted from `first` on. A lone carriage return ends a line too: JSON strings
+ * hold none.
+ */
+export const tableOfLines = (text: string, source: string, options: TextOptions, first = 1): Table => {
   const values: Array<unknown> = []
   const places: Array<number> = []
   const faults: Array<Fault> = []
@@ -13,9 +16,9 @@ export const tableOfLines = (text: string, source: string, options: TextOptions)
     if (line.trim() === "") return
     try {
       values.push(parseJsonValue(line))
-      places.push(index + 1)
+      places.push(index + first)
     } catch (cause) {
-      faults.push({ place: index + 1, what: (cause as Error).message })
+      faults.push({ place: index + first, what: (cause as Error).message })
     }
   })
   if (values.length === 0 && faults.length > 0) {

@@ -1,5 +1,6 @@
 import { assert, assertThrows } from "@std/assert"
 import { build } from "../../../../core/graph/build.ts"
+import { evaluate } from "../../../../core/graph/evaluate.ts"
 import { gradients } from "../../../../core/graph/rewrite/gradients.ts"
 import * as ops from "../../../../core/tensor/ops.ts"
 import { ShapeError } from "../../../../core/tensor/shape_error.ts"
@@ -56,6 +57,27 @@ Deno.test("in a packed row of 8,192 tokens each segment is as alone, with dropou
       }
     }
   }))
+
+Deno.test("a bound bends the scores before the softmax; it is greater than 0", () => {
+  const [queries, keys, width, cap] = [2, 3, 2, 0.7]
+  const data = { q: [1, -2, 0.5, 3], k: [2, 1, -1, 0.5, 0.3, -2], v: [1, 2, 3, 4, 5, 6] }
+  const [q, k, v] = [["q", queries], ["k", keys], ["v", keys]].map(([name, rows]) =>
+    ops.input(name as string, [1, 1, rows as number, width])
+  )
+  const found = evaluate(ops.attention(q, k, v, {}, { scale: 0.5, softCap: cap }), { inputs: data })
+  const wanted = Array.from({ length: queries }, (_, i) => {
+    const scores = Array.from({ length: keys }, (_, j) => {
+      const product = data.q[2 * i] * data.k[2 * j] + data.q[2 * i + 1] * data.k[2 * j + 1]
+      return Math.exp(cap * Math.tanh(0.5 * product / cap))
+    })
+    const sum = scores.reduce((a, b) => a + b)
+    return [0, 1].map((at) => scores.reduce((total, score, j) => total + score / sum * data.v[2 * j + at], 0))
+  })
+  wanted.flat().forEach((value, i) => assert(Math.abs(found[i] - value) < 1e-12, `${found[i]}, not ${value}`))
+  for (const softCap of [0, -1, NaN]) {
+    assertThrows(() => ops.attention(q, k, v, {}, { softCap }), ShapeError, "softCap of attention is greater than 0")
+  }
+})
 
 Deno.test("pages and factors that do not fit are typed errors; attention over pages has no derivative", () => {
   const of = (...shape: number[]) => ops.input("x", shape)

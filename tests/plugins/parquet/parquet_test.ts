@@ -1,6 +1,3 @@
-/**
- * The reader of `docs/add_a_reader.md`: Parquet by row groups, written against the public exports alone.
- */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assertEquals, assertStringIncludes } from "@std/assert"
 import { type DataError, Dataset } from "@espalier/espalier"
@@ -8,12 +5,7 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Stream from "effect/Stream"
 import { parquetWriteBuffer } from "hyparquet-writer"
-import { importPage } from "../support/page.ts"
-
-const { parquet } = await importPage<Page>("docs/add_a_reader.md")
-interface Page {
-  readonly parquet: (options?: { readonly columns?: ReadonlyArray<string> }) => Dataset.Reader
-}
+import { parquet } from "@espalier/espalier/parquet"
 
 const texts = Array.from({ length: 25 }, (_, i) => `text ${i}: ärger "quoted", tab\t and 日本`)
 const content = parquetWriteBuffer({
@@ -70,11 +62,6 @@ Deno.test("Parquet: nested columns, missing columns and files that are not whole
     assertStringIncludes(nested.message, 'column "tags": text or a number is wanted, not a list or an object,')
     const missing = await errorOf(Dataset.file(path, { text: "nope" }, { readers }))
     assertStringIncludes(missing.message, 'no column "nope"; its columns are "note", "kind", "id", "score", "tags"')
-    const few = [parquet({ columns: ["note", "nope"] })]
-    assertStringIncludes(
-      (await errorOf(Dataset.file(path, { text: "note" }, { readers: few }))).message,
-      "no column nope",
-    )
     await Deno.writeFile(path, new Uint8Array(content).subarray(0, 400))
     assertEquals((await errorOf(Dataset.file(path, { text: "note" }, { readers }))).reason, "Unreadable")
     const unknown = await errorOf(Dataset.file(path, { text: "note" }, { readers, format: "paruqet" }))

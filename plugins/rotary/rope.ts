@@ -9,8 +9,22 @@ import { ROPE_KINDS } from "./rope_kinds.ts"
 
 /** What of a model rotary positions depend on. */
 export interface RopeModel {
+  /** Width of a head. */
   readonly headDim: number
+  /** Positions of the model. */
   readonly maxPositions: number
+  /** The base of all wavelengths where a config has none. Default 10000. */
+  readonly theta?: number
+}
+
+/** What older configs say of the rotary positions of one type of layers. */
+export interface OlderRope {
+  /** The field with the base of all wavelengths. */
+  readonly field: string
+  /** The base where there is none. */
+  readonly theta: number
+  /** Whether `rope_scaling` is theirs. Default false. */
+  readonly scaled?: boolean
 }
 
 /** Fields that every kind may have. `finetuned` is YaRN's own note. */
@@ -25,10 +39,7 @@ const DEFAULT_THETA = 10000
  * same. Throws JsonError on kinds and fields that are not known here.
  */
 export function ropeOf(config: ConfigReader, model: RopeModel): Rope {
-  if (model.headDim % 2 !== 0) {
-    const message = `${config.file}: heads must have an even width for rotary positions, got ${model.headDim}`
-    throw new JsonError({ reason: "Value", file: config.file, message })
-  }
+  checkWidth(config, model)
   const newer = parametersOf(config)
   const older = config.has("rope_scaling") ? config.object("rope_scaling") : undefined
   if (config.record.rope_theta === null) throw config.error("rope_theta", "a number greater than 0, or left out")
@@ -37,13 +48,49 @@ export function ropeOf(config: ConfigReader, model: RopeModel): Rope {
   const top = config.optional("original_max_position_embeddings", (name) => config.integer(name))
   const inside = (fields?: ConfigReader) => fields?.optional("rope_theta", (name) => thetaIn(fields, name))
   const read = (fields: ConfigReader | undefined, own: number | undefined) =>
-    ropeIn(fields ?? new ConfigReader(config.file, {}), own ?? DEFAULT_THETA, model, top)
+    ropeIn(fields ?? new ConfigReader(config.file, {}), own ?? model.theta ?? DEFAULT_THETA, model, top)
   // Version 4 takes theta from the top; version 5 from within, with the top's where there is none.
   const old = same(config, read(older, theta), read(older, inside(older) ?? theta), "rope_theta", "rope_scaling")
   if (newer === undefined) return old
   const rope = read(newer, inside(newer) ?? theta)
   if (older !== undefined) same(config, rope, old, "rope_parameters", "rope_scaling")
   return same(config, rope, read(newer, theta ?? inside(newer)), "rope_parameters", "rope_theta")
+}
+
+/**
+ * Rotary positions by type of layers (`layer_types`): from `rope_parameters` that lie by type, as transformers 5 writes
+ * them, or from older fields. Where the file holds both, both must mean the same. Throws JsonError on kinds, types and
+ * fields that are not known here.
+ */
+export function ropesOf<Type extends string>(
+  config: ConfigReader,
+  types: Readonly<Record<Type, OlderRope>>,
+  model: RopeModel,
+): Readonly<Record<Type, Rope>> {
+  checkWidth(config, model)
+  checkPartial(config)
+  const top = config.optional("original_max_position_embeddings", (name) => config.integer(name))
+  const newer = config.optional("rope_parameters", (name) => config.object(name))
+  const odd = Object.keys(newer?.record ?? {}).find((type) => !Object.hasOwn(types, type))
+  if (odd !== undefined) throw newer!.error(odd, `left out: positions lie by ${Object.keys(types).join(" and ")} here`)
+  const one = ([type, { field, theta, scaled = false }]: readonly [string, OlderRope]) => {
+    const scaling = scaled ? config.optional("rope_scaling", (name) => config.object(name)) : undefined
+    const given = config.optional(field, (name) => thetaIn(config, name))
+    const older = ropeIn(scaling ?? new ConfigReader(config.file, {}), given ?? theta, model, top)
+    const own = newer?.optional(type, (name) => newer.object(name))
+    if (own === undefined) return [type, older]
+    const inside = own.optional("rope_theta", (name) => thetaIn(own, name))
+    const rope = ropeIn(own, inside ?? given ?? theta, model, top)
+    if (scaling === undefined && given === undefined) return [type, rope]
+    return [type, same(config, rope, older, "rope_parameters", scaling === undefined ? field : "rope_scaling")]
+  }
+  return Object.fromEntries(Object.entries<OlderRope>(types).map(one))
+}
+
+function checkWidth(config: ConfigReader, { headDim }: RopeModel): void {
+  if (headDim % 2 === 0) return
+  const message = `${config.file}: heads must have an even width for rotary positions, got ${headDim}`
+  throw new JsonError({ reason: "Value", file: config.file, message })
 }
 
 /** `rope_parameters`, which may lie by layer type: all of a type must say the same. */

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert"
 import { JsonError } from "../../../core/formats/json/json_error.ts"
 import { ConfigReader } from "../../../core/formats/json/model_config.ts"
 import { rotaryTables } from "../../../core/model/blocks/sequence.ts"
-import { ropeOf } from "../../../plugins/llama/rope.ts"
+import { ropeOf } from "../../../plugins/rotary/mod.ts"
 import { distance, fixture } from "../../support/model_layer.ts"
 
 const read = (name: string, file: string) => JSON.parse(Deno.readTextFileSync(fixture(`llama/${name}/${file}`)))

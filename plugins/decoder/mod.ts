@@ -1,0 +1,7 @@
+/**
+ * Decoders of the usual shape, for families that are configurations of it: attention with grouped heads, gated feed-forward,
+ * RMS norms, under Hugging Face's names.
+ * @module
+ */
+export { type DecoderConfig, type DecoderLayer, decoderOf, type PartNorms } from "./decoder.ts"
+export { classesOf, type CommonConfig, type DecoderDefaults, readDecoder } from "./read_decoder.ts"

@@ -1,0 +1,31 @@
+/**
+ * Fields of GGUF files that several families read and write.
+ * @module
+ */
+import type { GgufValue } from "../../core/formats/gguf/gguf_types.ts"
+import type { ConfigReader } from "../../core/formats/json/model_config.ts"
+
+/** A whole number. */
+export const count = (value: number): GgufValue => ({ type: "uint32", value })
+
+/** Another number. */
+export const real = (value: number): GgufValue => ({ type: "float32", value })
+
+/** Ids of special tokens that a config names. */
+export function tokensIn(metadata: ConfigReader): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    Object.entries({ bos_token_id: "bos", eos_token_id: "eos", pad_token_id: "padding" }).flatMap(([field, name]) => {
+      const id = metadata.optional(
+        `tokenizer.ggml.${name}_token_id`,
+        (key) => metadata.integer(key, { min: 0 }),
+      )
+      return id === undefined ? [] : [[field, id]]
+    }),
+  )
+}
+
+/** A field that may be left out, and otherwise has one value. */
+export function mustBe(metadata: ConfigReader, name: string, value: number): void {
+  if ((metadata.optional(name, (name) => metadata.number(name)) ?? value) === value) return
+  throw metadata.error(name, `${value} or left out: a model with another value is not known here`)
+}

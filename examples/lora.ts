@@ -79,9 +79,11 @@ const part = <T extends object>(table: T, options: Partial<{ [Name in keyof T]: 
   }
 
 /** What the included data does not show: its columns, and that quotes are characters. */
-const includedColumns = ({ data, task, prompt, completion, words, tags }: Options): Partial<DataSpec> => {
+const includedColumns = ({ data, task, ...options }: Options): Partial<DataSpec> => {
+  const { prompt, completion, source, target, words, tags } = options
   if (!data.endsWith("sms_spam.tsv")) return {}
-  if ([prompt, completion, words, tags].some((column) => column !== undefined)) return { quotes: "none" }
+  const others = [prompt, completion, source, target, words, tags]
+  if (others.some((column) => column !== undefined)) return { quotes: "none" }
   const labelled = task === undefined || task === "classification"
   return { quotes: "none", text: "SMS", ...labelled ? { label: "Label" } : {} }
 }

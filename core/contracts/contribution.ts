@@ -147,9 +147,15 @@ export interface TaskInfo {
   readonly kind: string
   /** Its output layer. */
   readonly head: Head
-  /** What its batches hold beside tokens, by name: numbers for each example or token, several of each with a `size`. */
+  /**
+   * What its batches hold beside tokens, by name: numbers for each example, token, or token of the target, several of each
+   * with a `size`.
+   */
   readonly fields: Readonly<
-    Record<string, { readonly per: "example" | "token"; readonly dtype: "i32" | "f32"; readonly size?: number }>
+    Record<
+      string,
+      { readonly per: "example" | "token" | "target"; readonly dtype: "i32" | "f32"; readonly size?: number }
+    >
   >
 }
 

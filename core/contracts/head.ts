@@ -9,7 +9,7 @@ export interface SizedHead {
   readonly size: number
 }
 
-/** A score for each token of the vocabulary, at each token: logits [B, T, vocabulary]. */
+/** A score for each token of the vocabulary, at each token: logits [B, T, vocabulary]; T of the target where there is one. */
 export interface VocabularyHead {
   /** For each token of the vocabulary. */
   readonly kind: "vocabulary"
@@ -17,5 +17,8 @@ export interface VocabularyHead {
   readonly attention: Attention
 }
 
-/** Tokens attend to themselves and earlier ones, or to all. */
-export type Attention = "causal" | "bidirectional"
+/**
+ * Tokens attend to themselves and earlier ones, or to all. `"encoder-decoder"`: those of a source to all of it, those of a
+ * target to themselves, to earlier ones, and to the source.
+ */
+export type Attention = "causal" | "bidirectional" | "encoder-decoder"

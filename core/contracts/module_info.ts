@@ -6,12 +6,12 @@ export interface ModuleInfo {
   /** Hugging Face path: `model.layers.0.self_attn.q_proj`. It never changes when methods are added. */
   readonly path: string
   /**
-   * What the module is: `Linear`, `Embedding`, `Norm`, `Convolution`, `Attention`, `GatedConvolution`, `FeedForward`, `Block`,
-   * `Backbone`, `Head`, `Model`.
+   * What the module is: `Linear`, `Embedding`, `Norm`, `Convolution`, `Attention`, `CrossAttention`, `GatedConvolution`,
+   * `FeedForward`, `Block`, `Backbone`, `Head`, `Model`.
    */
   readonly kind: string
   /**
-   * Sizes by name. Linear: `inFeatures`, `outFeatures`. Embedding: `rows`, `width`. Attention: `hiddenSize`, `heads`,
+   * Sizes by name. Linear: `inFeatures`, `outFeatures`. Embedding: `rows`, `width`. Attentions: `hiddenSize`, `heads`,
    * `keyValueHeads`, `headDim`. Convolution: `channels`, `kernel`. Block, FeedForward, GatedConvolution, Backbone:
    * `hiddenSize`; a Backbone has `embeddingScale` where embedded tokens are multiplied by it, and rows that methods put
    * before them are not.
@@ -32,8 +32,12 @@ export interface ModuleInfo {
   readonly task?: string
   /** Whether methods adapt it by default. */
   readonly defaultTarget: boolean
-  /** The Backbone of the model. */
+  /** The Backbone of the model, if it has one. */
   readonly backbone?: BackboneInfo
+  /** Which Backbone of an encoder-decoder model the module is, or is part of. */
+  readonly side?: Side
+  /** The layer of a Backbone that the module is, or is part of. */
+  readonly layer?: LayerPlace
   /** Set if the module's output is added to the residual stream: the part of the layer that ends here. */
   readonly residual?: ResidualPart
 }
@@ -46,5 +50,16 @@ export interface BackboneInfo {
   readonly parts: ReadonlyArray<string>
 }
 
+/** A layer's place in its Backbone. */
+export interface LayerPlace {
+  /** Its number, from 0. */
+  readonly index: number
+  /** How many layers there are. */
+  readonly count: number
+}
+
+/** A Backbone of an encoder-decoder model. */
+export type Side = "encoder" | "decoder"
+
 /** Parts of a layer that add to the residual stream. */
-export type ResidualPart = "attention" | "feed-forward"
+export type ResidualPart = "attention" | "cross-attention" | "feed-forward"

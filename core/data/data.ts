@@ -70,14 +70,19 @@ export interface RowKind<Row extends DataRow = DataRow> {
   readonly stratified?: boolean
   /** Whether a part's share is counted in rows, since a text may have several answers. Default: in texts. */
   readonly manyAnswers?: boolean
+  /** What a row asks, and the text that answers it. Default: the answer is no text. */
+  asks?(row: Row): readonly [prompt: string, answer: string]
   /** Encoding without a task, for previews. Default: a task is required. */
   encoding?(): Encoding<Row>
 }
 
+/** What a batch field has one value for; a target is a second sequence of tokens, with a length of its own. */
+export type FieldExtent = "example" | "token" | "target"
+
 /** A batch field: input of an objective in addition to the tokens. */
 export interface FieldSpec {
-  /** One value for each example, or for each token. */
-  readonly per: "example" | "token"
+  /** One value for each example, for each token, or for each token of the target. */
+  readonly per: FieldExtent
   /** Type of the numbers. */
   readonly dtype: "i32" | "f32"
   /** Value of empty rows and padding. An example with this value for all tokens cannot be trained on. */
@@ -88,7 +93,7 @@ export interface FieldSpec {
 
 /** How rows become token ids. */
 export interface EncodeOptions {
-  /** Largest number of tokens of an example, special ones included; at most the model's positions. */
+  /** Largest number of tokens of an example, and of its target, special ones included; at most the model's positions. */
   readonly maxLength: number
   /** Cut longer texts at the end (special tokens stay). False makes a longer text an error. Default true. */
   readonly truncate?: boolean
@@ -105,7 +110,7 @@ export interface Encoding<Row extends DataRow = DataRow> {
   /** Makes the function that turns a row into token ids: one sequence, or several. */
   encoder(data: Data<Row>, tokenizer: Tokenizer, options: EncodeOptions): RowEncoder<Row>
   /** Rows that can be joined and cut into blocks, and the batch fields of a block. Default: no packing. */
-  readonly packing?: { readonly rows: RowKind; readonly fields: (tokens: Int32Array) => Fields }
+  readonly packing?: { readonly rows: RowKind; readonly fields: (tokens: Int32Array, target: Int32Array) => Fields }
 }
 
 /** Turns a row into token ids. Typed as a method, so that a task of one kind of rows is a task of rows in general. */

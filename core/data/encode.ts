@@ -1,7 +1,8 @@
 import type { Data, DataRow, EncodeOptions, Encoding, RowEncoder } from "./data.ts"
 import { DataError, rowsError } from "./data_error.ts"
 import { checkHalves } from "./check_halves.ts"
-import { concat, type Fields, type Found, type Pieces } from "./pieces/pieces.ts"
+import { makeRng, type Rng } from "../tensor/operations/random.ts"
+import { concat, type EncodedRow, type Fields, type Found, type Pieces } from "./pieces/pieces.ts"
 import { wrongTokenId } from "./token_ids.ts"
 import type { Tokenizer } from "./tokenizer/tokenizer.ts"
 
@@ -12,8 +13,12 @@ export { MASKED } from "./batches/masked.ts"
 export interface Example {
   /** Token ids, without padding. */
   readonly tokens: Int32Array
+  /** Token ids of the target, of tasks that have one. */
+  readonly target?: Int32Array
   /** Values by batch field: one (or `size` numbers) for each token, or for the example. */
   readonly fields: Fields
+  /** The example with other tokens, where each time that it is drawn it has some. */
+  readonly draw?: (rng: Rng) => Example
   /** Index of the row in its data set. */
   readonly index: number
   /** Line or row of the source, 1-based. */
@@ -64,10 +69,11 @@ export const encode = <Row extends DataRow>(
       `text of up to ${longest} tokens where ${maxLength} are allowed (raise it, or let texts be cut)`,
     )
   }
-  fail("EmptyText", pieces.filter(({ piece }) => piece.body.length === 0), "text without any token")
-  const examples = pieces.map(({ piece, index, row }): Example => {
-    const tokens = join(piece, maxLength)
-    return { tokens, fields: piece.fields(tokens), index, row }
+  const isEmpty = ({ piece: { body, target } }: typeof pieces[number]) => body.length === 0 || target?.body.length === 0
+  fail("EmptyText", pieces.filter(isEmpty), "text without any token")
+  const examples = pieces.map(({ piece, index, row }) => {
+    const target = piece.target && join(piece.target, maxLength)
+    return exampleOf(piece, { tokens: join(piece, maxLength), index, row, ...(target === undefined ? {} : { target }) })
   })
   checkTokens(data, examples, tokenizer, options.vocabSize)
   fail(
@@ -105,13 +111,28 @@ export const encodeBlocks = <Row extends DataRow>(
     while (text + 1 < texts.length && next <= at) next += texts[++text].length
     const tokens = all.slice(at, at + blockLength)
     const { index, row } = pieces[text]
-    examples.push({ tokens, fields: packing.fields(tokens), index, row })
+    examples.push(exampleOf({ ...pieces[text].piece, fields: packing.fields }, { tokens, index, row }))
   }
   if (examples.length === 0) {
     throw new DataError({ reason: "AllMasked", message: `${data.source}: fewer than two tokens: nothing to train on` })
   }
   checkTokens(data, examples, tokenizer, vocabSize)
   return { examples, truncated: 0, found: pieces.map(({ piece, row }) => ({ ...piece.found, row })) }
+}
+
+const NONE = new Int32Array(0)
+/** Stream of random numbers of first draws. */
+const DRAW_STREAM = 0x64726177
+
+/** An example of tokens that were cut to their length; of those that are drawn anew each time the first draw. */
+function exampleOf({ fields, draw }: Pick<EncodedRow, "fields" | "draw">, own: Omit<Example, "fields">): Example {
+  const { tokens, target = NONE, index } = own
+  if (draw === undefined) return { ...own, fields: fields(tokens, target) }
+  const drawn = (rng: Rng): Example => {
+    const made = draw(tokens, rng)
+    return { ...own, ...made, fields: fields(made.tokens, made.target), draw: drawn }
+  }
+  return drawn(makeRng(0, DRAW_STREAM, index))
 }
 
 /** The encoding of a data set without a task. */
@@ -123,7 +144,7 @@ const encodingOf = <Row extends DataRow>({ source, kind }: Data<Row>): Encoding<
 
 /** Whether all tokens of an example are masked. */
 const isMasked = ({ fields }: Example, task: Pick<Encoding, "fields">): boolean => {
-  const ofTokens = Object.entries(task.fields).filter(([, { per }]) => per === "token")
+  const ofTokens = Object.entries(task.fields).filter(([, { per }]) => per !== "example")
   return ofTokens.length > 0 &&
     ofTokens.every(([name, { fill }]) => Array.prototype.every.call(fields[name], (value) => value === fill))
 }
@@ -136,9 +157,10 @@ const checkTokens = (
   vocabSize = Infinity,
 ): void => {
   const beyond = (id: number) => wrongTokenId([id], vocabSize) !== undefined
-  const wrong = examples.filter(({ tokens }) => tokens.some(beyond))
+  const idsOf = ({ tokens, target = NONE }: Example) => concat([tokens, target])
+  const wrong = examples.filter((example) => idsOf(example).some(beyond))
   if (wrong.length === 0) return
-  const id = wrong[0].tokens.find(beyond)!
+  const id = idsOf(wrong[0]).find(beyond)!
   const advice = "take the tokenizer that belongs to the model, or leave such tokens out of the text"
   throw rowsError(
     "Tokenizer",
@@ -149,14 +171,16 @@ const checkTokens = (
   )
 }
 
-/** The sequences of all rows, with their numbers of tokens. */
+/** The sequences of all rows, with the numbers of tokens of the longer of their two. */
 const piecesOf = <Row extends DataRow>({ rows }: Data<Row>, encodeRow: RowEncoder<Row>) =>
   rows.flatMap((row, index) =>
     encodeRow(row).map((piece) => {
-      const size = piece.before.length + piece.body.length + piece.after.length
+      const size = Math.max(lengthOf(piece), piece.target === undefined ? 0 : lengthOf(piece.target))
       return { piece, size, index, row: row.row }
     })
   )
+
+const lengthOf = ({ before, body, after }: Pieces): number => before.length + body.length + after.length
 
 const join = (piece: Pieces, maxLength: number): Int32Array => {
   const room = Math.max(0, maxLength - piece.before.length - piece.after.length)

@@ -14,7 +14,7 @@ export interface PreviewToken {
 }
 
 /**
- * The tokens of an example, with marks on those that are trained on.
+ * The tokens of an example, with marks on those that are trained on: of a target, which follows its source, all are.
  *
  * @param written A task's `written`. Default: {@link followsLabel}.
  */
@@ -23,6 +23,11 @@ export const preview = (
   tokenizer: Tokenizer,
   written: (example: Example, index: number) => boolean = followsLabel,
 ): ReadonlyArray<PreviewToken> => {
+  const { target, ...source } = example
+  if (target !== undefined) {
+    const targets = preview({ ...source, tokens: target }, tokenizer, () => true)
+    return [...preview(source, tokenizer, () => false), ...targets]
+  }
   const ids = Array.from(example.tokens)
   const text = tokenizer.decode(ids)
   const ends = endsOf(ids, text, tokenizer)

@@ -11,8 +11,10 @@ import type { SlotReference } from "../tensor/operations/leaves.ts"
 import type { Shape } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 
-/** What an Attention keeps of a token: `heads` keys and values of these widths. */
+/** What an attention keeps of a token: `heads` keys and values of these widths. */
 export interface AttentionLayout {
+  /** What it keeps them of: the row's own positions, or the memory that a CrossAttention looks at. */
+  readonly of: "positions" | "memory"
   readonly heads: number
   readonly keyWidth: number
   readonly valueWidth: number
@@ -26,21 +28,27 @@ export interface CacheLayout {
   readonly states: ReadonlyMap<string, Shape>
 }
 
-/** Room for `rows` rows of `positions` positions. */
+/** Room for `rows` rows of `positions` positions, with memories of `memory` positions. */
 export interface CacheSize {
   readonly rows: number
   readonly positions: number
+  readonly memory: number
 }
 
 /** New values of slots. */
 export type Updates = Array<readonly [SlotReference, Tensor]>
 
-/** A cache: two slots [rows, heads, positions, width] for each Attention, one [rows, 2, ...shape] for each state. */
+/** A cache: two slots [rows, heads, positions, width] for each attention, one [rows, 2, ...shape] for each state. */
 export interface Cache extends CacheSize {
   /** How a graph writes the first tokens of one row, `row` i32 [1]; `updates` receives the new values of slots. */
   readonly fill: (row: Tensor, updates: Updates) => Decoding
-  /** How a graph appends a token to each of the first rows, at its own position, `start` i32 [rows]. */
-  readonly append: (start: Tensor, updates: Updates) => Decoding
+  /**
+   * How a graph appends a token to each of the first rows, at its own position, `start` i32 [rows]; so many positions of
+   * their memories count, i32 [rows].
+   */
+  readonly append: (start: Tensor, memoryLengths: Tensor, updates: Updates) => Decoding
+  /** Puts in the place of each of the first rows what another one holds, `from` i32 [rows]; of memories too (`whole`). */
+  readonly reorder: (from: Tensor, whole: boolean) => Graph
   /** Copies what another, smaller cache of the same model holds. */
   readonly copyOf: (other: Cache) => Graph
   /** The slots, by name. */
@@ -57,15 +65,16 @@ const stateOf = ({ path }: Pick<ModuleNode, "path">) => `state of ${path}`
 export function makeCache(
   backend: BackendService,
   { attentions, states }: CacheLayout,
-  { rows, positions }: CacheSize,
+  size: CacheSize,
 ): Cache {
+  const { rows, positions } = size
   const slots = new Map<string, Slot>()
   const free = () => slots.forEach((slot) => backend.free(slot))
   const allocate = (name: string, shape: Shape) => slots.set(name, backend.allocate(name, [rows, ...shape]))
   try {
-    for (const [path, { heads, keyWidth, valueWidth }] of attentions) {
-      allocate(keysOf({ path }), [heads, positions, keyWidth])
-      allocate(valuesOf({ path }), [heads, positions, valueWidth])
+    for (const [path, { of, heads, keyWidth, valueWidth }] of attentions) {
+      allocate(keysOf({ path }), [heads, size[of], keyWidth])
+      allocate(valuesOf({ path }), [heads, size[of], valueWidth])
     }
     // States after even and after odd numbers of tokens: a step that failed can be taken again.
     for (const [path, shape] of states) allocate(stateOf({ path }), [2, ...shape])
@@ -82,27 +91,46 @@ export function makeCache(
       return { keys: k.seen, values: v.seen }
     }
   const zero = () => ops.full(0, [1], "i32")
+  const first = (slot: Slot, count: number) => ops.narrow(ops.slot(slot), 0, 0, count)
+  const memories = [...attentions].filter(([, { of }]) => of === "memory")
+    .flatMap(([path]) => [keysOf({ path }), valuesOf({ path })])
+  const filling = (row: Tensor, updates: Updates) =>
+    extending((slot, own) => ({ seen: own, next: ops.updateSlice(ops.slot(slot), own, row, 0) }), updates)
   return {
-    rows,
-    positions,
+    ...size,
     slots,
     free,
     fill: (row, updates) => ({
       start: zero(),
       first: true,
       capacity: positions,
-      extend: extending((slot, own) => ({ seen: own, next: ops.updateSlice(ops.slot(slot), own, row, 0) }), updates),
+      extend: filling(row, updates),
+      recall: (module, own) => filling(row, updates)(module, own!),
       state: (module, shape, next) => firstState(slots.get(stateOf(module))!, row, shape, next, updates),
     }),
-    append: (start, updates) => ({
+    append: (start, memoryLengths, updates) => ({
       start,
       first: false,
       capacity: positions,
+      memoryLengths,
+      recall: (module) => {
+        const [keys, values] = [slots.get(keysOf(module))!, slots.get(valuesOf(module))!]
+        return { keys: first(keys, start.shape[0]), values: first(values, start.shape[0]) }
+      },
       extend: extending((slot, own) => {
         const next = ops.updateSlice(ops.slot(slot), own, start, 2)
         return { seen: ops.narrow(next, 0, 0, own.shape[0]), next }
       }, updates),
       state: (module, shape, next) => laterState(slots.get(stateOf(module))!, start, shape, next, updates),
+    }),
+    reorder: (from, whole) => ({
+      name: `reorder ${from.shape[0]} rows`,
+      outputs: {},
+      updates: [...slots].filter(([name]) => whole || !memories.includes(name)).map(([, slot]) => {
+        const [, ...shape] = slot.shape
+        const moved = ops.gather(ops.reshape(ops.slot(slot), [rows, -1]), from)
+        return [slot, ops.updateSlice(ops.slot(slot), ops.reshape(moved, [-1, ...shape]), zero(), 0)] as const
+      }),
     }),
     copyOf: (other) => ({
       name: "copy of a smaller cache",

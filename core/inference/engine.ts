@@ -83,7 +83,8 @@ export interface Engine {
 
 interface Row {
   readonly id: number
-  /** Prompt and new tokens. */
+  readonly prompt: ArrayLike<number>
+  /** What the decoder reads: prompt, or start token, and new tokens. */
   readonly text: Array<number>
   /** Length of the text at which it ends. */
   readonly end: number
@@ -94,17 +95,13 @@ interface Row {
   slot?: number
 }
 
-/** An engine of a causal language model. Throws {@link ModelError} or PluginError. */
+/** An engine of a language model that writes token by token. Throws {@link ModelError} or PluginError. */
 export function makeEngine(model: Model, options: EngineOptions = {}): Engine & { readonly free: () => void } {
   const unknown = unknownOption(options, { rows: true, methods: true, plugins: true })
   if (unknown !== undefined) throw unsupported(unknown)
   const { rows: most = 8, methods = true, plugins: given } = options
-  const several = severalTasks(model, "generate")
-  if (several !== undefined) throw unsupported(several)
-  const { head } = model.task
-  if (head.kind !== "vocabulary" || head.attention !== "causal") {
-    throw unsupported("only a causal language model generates text")
-  }
+  const wrong = wrongWriter(model)
+  if (wrong !== undefined) throw unsupported(wrong)
   if (!Number.isSafeInteger(most) || most < 1) throw unsupported(`rows must be a whole number from 1, got ${most}`)
   const plugins = given === undefined ? undefined : chooseByRow(model, given).plugins
   const decoder = makeDecoder(model, { methods, ...(plugins === undefined ? {} : { choice: { plugins } }) })
@@ -117,9 +114,10 @@ export function makeEngine(model: Model, options: EngineOptions = {}): Engine & 
     const wrong = wrongRow(model, prompt, options) ?? (index >= 0 ? undefined : `rows cannot choose "${plugin}": the ` +
       `engine was made for ${plugins?.join(", ") || "no choice"}`)
     if (wrong !== undefined) throw unsupported(wrong)
-    const [id, text] = [count++, Array.from(prompt)]
+    const [id, text] = [count++, decoder.startOf(prompt)]
     const end = text.length + maxNewTokens
-    rows.set(id, { id, text, end, options, sample: makeSampler(options, stream), plugin: index })
+    const sample = makeSampler(options, stream)
+    rows.set(id, { id, prompt: Int32Array.from(prompt), text, end, options, sample, plugin: index })
     return id
   }
   /** Waiting rows with rows of the cache that are free. */
@@ -153,6 +151,7 @@ export function makeEngine(model: Model, options: EngineOptions = {}): Engine & 
     await decoder.reserve({
       rows: 1 + Math.max(...all.map(({ slot }) => slot)),
       positions: decoder.before + Math.max(...all.map(({ end }) => end)),
+      prompt: Math.max(...all.map(({ prompt }) => prompt.length)),
     })
     // Rows that have no part in an append get a token at their first position: prompts come after.
     const logits = old.length === 0 ? [] : [
@@ -163,7 +162,7 @@ export function makeEngine(model: Model, options: EngineOptions = {}): Engine & 
         plugin,
       }))),
     ]
-    for (const { slot, text, plugin } of fresh) logits.push(await decoder.fill(slot, text, plugin))
+    for (const { slot, prompt, plugin } of fresh) logits.push(await decoder.fill(slot, prompt, plugin))
     return new Map(all.flatMap(({ id, slot }, i) => {
       const row = rows.get(id)
       if (row === undefined) return []
@@ -178,10 +177,17 @@ export function makeEngine(model: Model, options: EngineOptions = {}): Engine & 
 
 const unsupported = (message: string) => new ModelError({ reason: "Unsupported", message })
 
+/** Why a model cannot write text, or nothing. */
+export function wrongWriter(model: Model): string | undefined {
+  const { head } = model.task
+  if (head.kind === "vocabulary" && head.attention !== "bidirectional") return severalTasks(model, "generate")
+  return severalTasks(model, "generate") ?? "only a causal language model generates text, or an encoder-decoder one"
+}
+
 const isList = (value: unknown): boolean => Array.isArray(value) || ArrayBuffer.isView(value)
 
 /** What is wrong with a row, or nothing. */
-function wrongRow({ network }: Model, prompt: ArrayLike<number>, options: RowOptions): string | undefined {
+export function wrongRow({ network }: Model, prompt: ArrayLike<number>, options: RowOptions): string | undefined {
   const unknown = unknownOption(options, ROW)
   if (unknown !== undefined) return unknown
   const { maxNewTokens = 64, stop = [] } = options
@@ -189,13 +195,14 @@ function wrongRow({ network }: Model, prompt: ArrayLike<number>, options: RowOpt
   if (!isList(stop)) {
     return `stop must be a list of token ids, got ${JSON.stringify(stop)}`
   }
-  const { maxPositions, vocabSize } = network
+  const { maxPositions, vocabSize, startToken } = network
   if (!Number.isSafeInteger(maxNewTokens) || maxNewTokens < 1) {
     return `maxNewTokens must be a positive integer, got ${maxNewTokens}`
   }
-  if (prompt.length === 0 || prompt.length + maxNewTokens > maxPositions) {
+  if (prompt.length === 0 || (startToken === undefined ? prompt.length : 0) + maxNewTokens > maxPositions) {
     return `a prompt of ${prompt.length} tokens and ${maxNewTokens} new ones must be 1 to ${maxPositions} positions`
   }
+  if (prompt.length > maxPositions) return `a prompt of ${prompt.length} tokens is beyond ${maxPositions} positions`
   for (const [what, ids] of [["the prompt has the", prompt], ["stop has the", stop]] as const) {
     const wrong = wrongTokenId(ids, vocabSize)
     if (wrong !== undefined) return `${what} ${wrong}`

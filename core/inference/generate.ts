@@ -12,11 +12,13 @@ import { chooseByRow } from "../model/sites/choose_by_row.ts"
 import type { Model } from "../model/model.ts"
 import { ModelError } from "../model/model_error.ts"
 import { OBJECT, wrongArgument } from "../options/argument.ts"
+import type { BeamOptions } from "./beams/beam_search.ts"
 import type { Engine, RowOptions } from "./engine.ts"
 import { TOKENIZER, tokenizerOf } from "./tokenizer_option.ts"
 
-/** Options of {@link generate}. */
-export interface GenerateOptions extends Omit<RowOptions, "plugin" | "stream" | "logProbabilities" | "onToken"> {
+/** Options of {@link generate}. With several beams nothing is drawn: no `temperature`. */
+export interface GenerateOptions
+  extends Omit<RowOptions, "plugin" | "stream" | "logProbabilities" | "onToken">, BeamOptions {
   /**
    * Ids of tokens that end a text; the one that came is part of the result. Default: of texts the tokenizer's end token and
    * those of `generation_config.json` (`eos_token_id`), of ids none.
@@ -76,7 +78,7 @@ export function generate(
     }
     const { tokenizer, ids, stop } = yield* encoded(model, prompts, options)
     const made = yield* continuations(model, ids, { ...options, stop })
-    const texts = made.map((own, i) => textAfter(tokenizer, ids[i], own))
+    const texts = made.map((own, i) => textAfter(tokenizer, textBefore(model, ids[i]), own))
     return several ? texts : texts[0]
   })
 }
@@ -126,13 +128,23 @@ export async function engineFor(
 function continuations(
   model: Model,
   prompts: ReadonlyArray<Int32Array>,
-  { methods = true, plugins, tokenizer: _, ...options }: GenerateOptions,
+  { methods = true, plugins, tokenizer: _, ...given }: GenerateOptions,
 ): Effect.Effect<ReadonlyArray<Int32Array>, GenerateError> {
   return Effect.tryPromise({
     try: async (signal) => {
       if (plugins !== undefined && plugins.length !== prompts.length) {
         const message = `plugins must name one for each of ${prompts.length} prompts, got ${plugins.length}`
         throw new ModelError({ reason: "Unsupported", message })
+      }
+      const { numBeams = 1, lengthPenalty, earlyStopping, ...options } = given
+      if (numBeams !== 1 || lengthPenalty !== undefined || earlyStopping !== undefined) {
+        const { searched } = await import("./beams/beam_searcher.ts")
+        return await searched(
+          model,
+          prompts,
+          { ...given, methods, ...plugins === undefined ? {} : { plugins } },
+          signal,
+        )
       }
       const engine = await engineFor(model, methods, plugins)
       const made = new Map<number, Array<number>>()
@@ -164,6 +176,11 @@ export function toGenerateError(cause: unknown): GenerateError {
   return cause instanceof ModelError || cause instanceof PluginError || cause instanceof BackendError
     ? cause
     : new BackendError({ reason: "Run", message: (cause as Error).message, cause })
+}
+
+/** What the new tokens of a prompt continue: nothing in an encoder-decoder model, where they are a text of their own. */
+export function textBefore({ network }: Model, prompt: Int32Array): Int32Array {
+  return network.startToken === undefined ? prompt : new Int32Array(0)
 }
 
 /** What new tokens add to a prompt's text: some tokenizers write a first token otherwise than a later one. */

@@ -21,6 +21,8 @@ export interface SamplingOptions {
    * 1 for fewer repetitions (Keskar et al. 2019). Default 1.
    */
   readonly repetitionPenalty?: number
+  /** No sequence of this many tokens comes up twice in a text, from 1. Default: any may. */
+  readonly noRepeatNgramSize?: number
   /** Seed of the draws: a whole number from 0. The same seed gives the same text. Default 0. */
   readonly seed?: number
 }
@@ -32,19 +34,24 @@ export const SAMPLING: OptionNames<SamplingOptions> = {
   topP: true,
   minP: true,
   repetitionPenalty: true,
+  noRepeatNgramSize: true,
   seed: true,
 }
 
 /** Chooses the next token; changes the logits. */
-export type Sampler = (logits: Float32Array, text: Iterable<number>) => number
+export type Sampler = (logits: Float32Array, text: ReadonlyArray<number>) => number
 
 /** What is wrong with options, or nothing. */
 export function wrongSampling(options: SamplingOptions): string | undefined {
-  const { temperature = 0, repetitionPenalty = 1, topK = 1, topP = 1, minP = 0, seed = 0 } = options
+  const { temperature = 0, repetitionPenalty = 1, noRepeatNgramSize = 1, topK = 1, topP = 1, minP = 0, seed = 0 } =
+    options
   const draws = (["topK", "topP", "minP"] as const).find((name) => options[name] !== undefined)
   if (!(temperature >= 0 && temperature < Infinity)) return `temperature must be a number from 0, got ${temperature}`
   if (!(repetitionPenalty > 0 && repetitionPenalty < Infinity)) {
     return `repetitionPenalty must be a number above 0, got ${repetitionPenalty}`
+  }
+  if (!(Number.isSafeInteger(noRepeatNgramSize) && noRepeatNgramSize >= 1)) {
+    return `noRepeatNgramSize must be a whole number from 1, got ${noRepeatNgramSize}`
   }
   if (!(Number.isSafeInteger(topK) && topK >= 1)) return `topK must be a whole number from 1, got ${topK}`
   if (!(topP > 0 && topP <= 1)) return `topP must be a number above 0 up to 1, got ${topP}`
@@ -61,10 +68,10 @@ export function wrongSampling(options: SamplingOptions): string | undefined {
  * @param stream Tells the texts of one seed apart.
  */
 export function makeSampler(options: SamplingOptions, stream = 0): Sampler {
-  const { temperature = 0, topK, topP = 1, minP = 0, repetitionPenalty = 1, seed = 0 } = options
+  const { temperature = 0, topK, topP = 1, minP = 0, seed = 0 } = options
   const { float } = makeRng(seed, stream)
   return (logits, text) => {
-    if (repetitionPenalty !== 1) penalizeRepetition(logits, text, repetitionPenalty)
+    discourageRepetition(logits, text, options)
     if (temperature === 0) return likeliest(logits)
     // Differences to the likeliest: quotients of small temperatures stay finite there.
     const top = logits[likeliest(logits)]
@@ -81,6 +88,27 @@ export function likeliest(logits: Float32Array): number {
   let best = 0
   for (let id = 1; id < logits.length; id++) if (logits[id] > logits[best]) best = id
   return best
+}
+
+/** Changes the logits, or log-probabilities, of a text's next token as the options about repetition say. */
+export function discourageRepetition(
+  logits: Float32Array,
+  text: ReadonlyArray<number>,
+  { repetitionPenalty = 1, noRepeatNgramSize }: Pick<SamplingOptions, "repetitionPenalty" | "noRepeatNgramSize">,
+): void {
+  if (repetitionPenalty !== 1) penalizeRepetition(logits, text, repetitionPenalty)
+  if (noRepeatNgramSize !== undefined) banRepeated(logits, text, noRepeatNgramSize)
+}
+
+/** See {@link SamplingOptions.noRepeatNgramSize}. */
+export function banRepeated(logits: Float32Array, text: ReadonlyArray<number>, size: number): void {
+  const last = text.length - size + 1
+  if (last < 0) return
+  for (let start = 0; start < last; start++) {
+    let same = 0
+    while (same < size - 1 && text[start + same] === text[last + same]) same++
+    if (same === size - 1) logits[text[start + same]] = -Infinity
+  }
 }
 
 /** See {@link SamplingOptions.repetitionPenalty}. */
@@ -126,6 +154,13 @@ export function draw(logits: Float32Array, point: number): number {
     if (left < 0) return id
   }
   return best
+}
+
+/** Natural logarithms of the probabilities of all tokens. */
+export function logProbabilities(logits: Float32Array): Float32Array {
+  const top = logits[likeliest(logits)]
+  const sum = Math.log(weightFrom(logits, top, -Infinity))
+  return logits.map((logit) => logit - top - sum)
 }
 
 /** Natural logarithm of a token's probability. */

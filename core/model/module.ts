@@ -2,7 +2,7 @@
  * Modules: a tree of named parts. A module is structure (plain data) and a pure function that builds its graph.
  * @module
  */
-import type { BackboneInfo, ModuleInfo, ResidualPart } from "../contracts/module_info.ts"
+import type { BackboneInfo, ModuleInfo, ResidualPart, Side } from "../contracts/module_info.ts"
 import type { ParameterSpec } from "../contracts/parameter.ts"
 import type { KeyValues } from "../contracts/site.ts"
 import type { Shape } from "../tensor/shape.ts"
@@ -24,6 +24,8 @@ export interface ModuleNode {
   readonly outputHead: boolean
   /** See {@link ModuleInfo.residual}; the layer ends such a part with {@link Scope.residual}. */
   readonly residual?: ResidualPart
+  /** Of a Backbone, see {@link ModuleInfo.side}. */
+  readonly side?: Side
 }
 
 /** A module: computes its output from its input and further arguments of its family. */
@@ -46,6 +48,10 @@ export interface Decoding {
    * of a row are filled; just the tokens' own where these are the first.
    */
   readonly extend: (module: ModuleNode, own: KeyValues) => KeyValues
+  /** Keeps keys and values that a CrossAttention makes of its memory for a row's first tokens; gives the kept ones. */
+  readonly recall: (module: ModuleNode, own: KeyValues | undefined) => KeyValues
+  /** Positions of the memory that count, by row: i32 [B]; needed after the first tokens. */
+  readonly memoryLengths?: Tensor
   /**
    * What a module keeps of each row's earlier tokens beside keys and values, [B, ...shape]: zeros before the first. `next`
    * makes of it what the module keeps after the batch's tokens.
@@ -80,16 +86,33 @@ export function descendants(root: ModuleNode): ReadonlyArray<ModuleNode> {
   return root.children.flatMap((child) => [child, ...descendants(child)])
 }
 
+/** Where modules are in their Backbone, by path. */
+export function placesOf(modules: ReadonlyArray<ModuleNode>): ReadonlyMap<string, Pick<ModuleInfo, "side" | "layer">> {
+  const places = new Map<string, Pick<ModuleInfo, "side" | "layer">>()
+  for (const backbone of modules.filter(({ kind }) => kind === "Backbone")) {
+    const side = backbone.side === undefined ? {} : { side: backbone.side }
+    for (const { path } of [backbone, ...descendants(backbone)]) places.set(path, side)
+    const layers = backbone.children.filter(({ kind }) => kind === "Block")
+    layers.forEach((layer, index) => {
+      const place = { ...side, layer: { index, count: layers.length } }
+      for (const { path } of [layer, ...descendants(layer)]) places.set(path, place)
+    })
+  }
+  return places
+}
+
 /**
  * The view of a module for plugins.
  *
  * @param defaultTargets Last names of the modules that methods adapt by default.
  * @param backbone The Backbone of the tree.
+ * @param place Where it is in its Backbone.
  */
 export function infoOf(
   module: ModuleNode,
   defaultTargets: ReadonlyArray<string>,
   backbone?: BackboneInfo,
+  place?: Pick<ModuleInfo, "side" | "layer">,
 ): ModuleInfo {
   const { path, kind, sizes, outputHead, residual } = module
   const parameters: Record<string, Shape> = {}
@@ -104,13 +127,14 @@ export function infoOf(
     defaultTarget,
     ...(backbone === undefined ? {} : { backbone }),
     ...(residual === undefined ? {} : { residual }),
+    ...place,
   }
 }
 
-/** The Backbone among modules. */
+/** The Backbone among modules, if it is the only one. */
 export function backboneOf(modules: ReadonlyArray<ModuleNode>): BackboneInfo | undefined {
-  const found = modules.find(({ kind }) => kind === "Backbone")
-  if (found === undefined || found.path === "") return undefined
+  const [found, other] = modules.filter(({ kind }) => kind === "Backbone")
+  if (found === undefined || other !== undefined || found.path === "") return undefined
   const within = modules.filter(({ path }) => path.startsWith(`${found.path}.`))
   const parts = within.map(({ path }) => path.slice(found.path.length + 1).split(".")[0])
   return { path: found.path, parts: [...new Set(parts)] }

@@ -12,6 +12,11 @@ export interface Network {
   readonly paddingFree?: boolean
   /** Maximum sequence length, less the positions used by prefixes. */
   readonly maxPositions: number
+  /**
+   * Of an encoder-decoder model the token that its decoder begins with: prompts go to the encoder. Default: what is written
+   * follows the prompt.
+   */
+  readonly startToken?: number
   /** Number of token ids. */
   readonly vocabSize: number
   /** What files call its parameters: other spellings, tied weights, heads of other tasks and heads that start new. */
@@ -25,6 +30,8 @@ export interface Network {
   readonly defaultTargets: ReadonlyArray<string>
   /** Name of transformers' class, for `architectures`. */
   readonly architecture: string
+  /** Fields of `config.json` that are written whatever was read, since one may stand for another there. Default: none. */
+  readonly config?: Readonly<Record<string, unknown>>
   /** Notes for the user on how the config was read. */
   readonly notes: ReadonlyArray<string>
 }

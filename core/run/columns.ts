@@ -17,6 +17,10 @@ export interface ColumnNames {
   readonly prompt?: string | undefined
   /** Column of the completion. */
   readonly completion?: string | undefined
+  /** Column of the source. */
+  readonly source?: string | undefined
+  /** Column of the target. */
+  readonly target?: string | undefined
   /** Column of lists of words. */
   readonly words?: string | undefined
   /** Column of lists of the words' labels. */
@@ -39,6 +43,8 @@ export type Kind =
   | "regression"
   | "causal-lm"
   | "masked-lm"
+  | "seq2seq"
+  | "span-corruption"
 
 type Answer = "separator" | "labels" | "turns" | "template"
 
@@ -97,6 +103,18 @@ const READINGS: ReadonlyArray<Reading> = [
     columns: ({ messages = "messages" }) => ({ messages }),
   },
   { task: "masked-lm", make: Task.maskedLM, names: ["text"], columns: ({ text = "text" }) => ({ text }) },
+  {
+    task: "seq2seq",
+    make: Task.seq2seq,
+    names: ["source", "target"],
+    columns: ({ source = "source", target = "target" }) => ({ source, target }),
+  },
+  {
+    task: "span-corruption",
+    make: () => Task.spanCorruption(),
+    names: ["text"],
+    columns: ({ text = "text" }) => ({ text }),
+  },
 ]
 
 const tasksOf = (readings: ReadonlyArray<Reading>): ReadonlyArray<Kind> => [
@@ -113,7 +131,13 @@ export const taskOf = ({ kind, labels }: Pick<Data, "kind" | "labels">, name?: K
 }
 
 /** Columns that belong together. */
-const GROUPS = [["text", "label"], ["prompt", "completion"], ["words", "tags"], ["messages"]] as const
+const GROUPS = [
+  ["text", "label"],
+  ["prompt", "completion"],
+  ["source", "target"],
+  ["words", "tags"],
+  ["messages"],
+] as const
 
 const namedIn = (columns: ColumnNames) => GROUPS.flat().filter((name) => columns[name] !== undefined)
 

@@ -118,8 +118,9 @@ function resolveData(
   readers: ReadonlyArray<Reader>,
 ): ResolvedData {
   const { path, validation, test, stream, window, ...given } = withDefaults(DATA, data)
-  const { text, label, separator, prompt, completion, words, tags, messages, turns, template, ...reading } = given
-  const names = { text, label, separator, prompt, completion, words, tags, messages }
+  const { text, label, separator, prompt, completion, source, target, words, tags, messages, ...rest } = given
+  const { turns, template, ...reading } = rest
+  const names = { text, label, separator, prompt, completion, source, target, words, tags, messages }
   return {
     path: typeof path === "string" ? at(path) : path.map(at),
     columns: columnsOf(path, task, names, reading.format ?? formatOf(path, readers)),

@@ -69,10 +69,12 @@ function streamProblems({ stream, validation, test }: DataSpec, ofSeveral: boole
 
 function packingProblems([place, { data, task }]: readonly [string, TaskSpec]): ReadonlyArray<string> {
   const columns = columnsOf(data.path, task, data, data.format)
-  const packs = (task ?? "causal-lm") === "causal-lm" && Object.keys(columns).join() === "text"
+  const packs = [undefined, "causal-lm", "span-corruption"].includes(task) && Object.keys(columns).join() === "text"
   if (packs) return []
   const found = task ?? Object.keys(columns).join(" and ")
-  return [`training.packing is for plain texts of causal-lm, and ${place}data is of ${found}: leave packing out`]
+  return [
+    `training.packing is for plain texts of causal-lm or span-corruption, and ${place}data is of ${found}: leave packing out`,
+  ]
 }
 
 function patienceProblems(

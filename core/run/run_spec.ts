@@ -151,6 +151,8 @@ export const DATA: OptionTable<DataSpec, Exclude<keyof DataSpec, "validation" | 
   }),
   prompt: field.text({ doc: "Column of the prompt" }),
   completion: field.text({ doc: "Column of the completion" }),
+  source: field.text({ doc: "Column of the source, which an encoder-decoder model reads" }),
+  target: field.text({ doc: "Column of the target, which it writes" }),
   words: field.text({ doc: "Column with lists of words" }),
   tags: field.text({ doc: "Column with lists of the words' labels" }),
   messages: field.text({ doc: "Column with lists of messages" }),

@@ -10,6 +10,8 @@ import * as single from "./classification.ts"
 import { maskedLM, type MaskedLMTask } from "./masked_lm.ts"
 import * as multi from "./multi_label_classification.ts"
 import * as scored from "./regression.ts"
+import * as answering from "./seq2seq.ts"
+import { spanCorruption, type SpanCorruptionTask, type SpanOptions } from "./span_corruption.ts"
 import type { TaskOf } from "./task.ts"
 import * as tagged from "./token_classification.ts"
 
@@ -30,6 +32,10 @@ export const Task: {
   readonly causalLM: () => causal.CausalLMTask
   /** Masked tokens, from both sides. */
   readonly maskedLM: () => MaskedLMTask
+  /** A target for a source, with an encoder-decoder model. */
+  readonly seq2seq: () => answering.Seq2SeqTask
+  /** What is hidden in a text, with an encoder-decoder model. */
+  readonly spanCorruption: (options?: SpanOptions) => SpanCorruptionTask
 } = {
   classification: single.classification,
   tokenClassification: tagged.tokenClassification,
@@ -37,6 +43,8 @@ export const Task: {
   regression: scored.regression,
   causalLM: causal.causalLM,
   maskedLM,
+  seq2seq: answering.seq2seq,
+  spanCorruption,
 }
 
 /** The meaning of columns: by name for the tasks of this package, or a {@link ColumnReader}. */
@@ -46,6 +54,7 @@ export type Columns =
   | scored.ScoredColumns
   | causal.PairColumns
   | causal.TextColumns
+  | answering.TargetColumns
   | tagged.TaggedColumns
   | ColumnReader
 
@@ -55,6 +64,7 @@ export type DataOf<C extends Columns> = C extends ColumnReader<infer Row> ? Data
   : C extends multi.LabelSetColumns ? Data<multi.LabelSetRow>
   : C extends scored.ScoredColumns ? Data<scored.ScoredRow>
   : C extends causal.PairColumns ? Data<causal.PairRow>
+  : C extends answering.TargetColumns ? Data<answering.TargetRow>
   : C extends tagged.TaggedColumns ? Data<tagged.TaggedRow>
   : Data<causal.TextRow>
 
@@ -62,6 +72,7 @@ export type DataOf<C extends Columns> = C extends ColumnReader<infer Row> ? Data
 // deno-lint-ignore no-explicit-any
 const COLUMN_READERS: ReadonlyArray<readonly [names: ReadonlyArray<string>, reader: (columns: any) => ColumnReader]> = [
   [["prompt", "completion"], causal.pairColumns],
+  [["source", "target"], answering.targetColumns],
   [["words", "tags"], tagged.taggedColumns],
   [["text", "label"], single.labeledColumns],
   [["text", "labels", "separator?"], multi.labelSetColumns],

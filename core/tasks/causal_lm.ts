@@ -68,6 +68,7 @@ export const pairRows: RowKind<PairRow> = {
   about: ({ prompt }) => exactKey(prompt),
   says: ({ completion }) => exactKey(completion),
   manyAnswers: true,
+  asks: ({ prompt, completion }) => [prompt, completion],
   encoding: () => TASK,
 }
 

@@ -8,7 +8,7 @@ import type { RunData } from "../backend/backend.ts"
 import type { BackendError } from "../backend/backend_error.ts"
 import { DEFAULT_TASK } from "../contracts/batch_source.ts"
 import type { Metrics } from "../contracts/train_event.ts"
-import { batchData, batchInputs } from "../data/batches/batch_inputs.ts"
+import { batchData, batchInputs, shapeName } from "../data/batches/batch_inputs.ts"
 import { type Batch, collate, makeBatches } from "../data/batches/batches.ts"
 import type { Data } from "../data/data.ts"
 import type { DataError } from "../data/data_error.ts"
@@ -68,9 +68,8 @@ async function run(
 ): Promise<ReadonlyArray<Outputs>> {
   const results: Array<Promise<Outputs>> = []
   for (const batch of batches) {
-    const [rows, length] = batch.shape
-    const name = `evaluate ${rows}x${length} ${vocabulary.maskId} ${choice?.plugins}`
-    const graph = () => evaluationGraph(model, rows, length, vocabulary, choice?.plugins)
+    const name = `evaluate ${shapeName(batch)} ${vocabulary.maskId} ${choice?.plugins}`
+    const graph = () => evaluationGraph(model, batch, vocabulary, choice?.plugins)
     const program = await programsOf(model).get(name, graph)
     // At most two are pending.
     await results.at(-2)
@@ -82,13 +81,12 @@ async function run(
 /** `loss` and `weight` by example, and the task's measures. Random numbers in `prepare` have a fixed key. */
 function evaluationGraph(
   model: Model,
-  rows: number,
-  length: number,
+  { shape: [rows, length], targetLength }: Batch,
   vocabulary: Vocabulary,
   plugins?: ReadonlyArray<string>,
 ): Graph {
   const { task } = model
-  const given = batchInputs(DEFAULT_TASK, rows, length, task)
+  const given = batchInputs(DEFAULT_TASK, rows, length, task, targetLength)
   const key = [full(0, [], "i32"), full(0, [], "i32")] as const
   const batch = task.prepare?.(given, key, vocabulary) ?? given
   const outputs = model.forward(batch, { training: false, ...choiceInput(plugins, rows) })

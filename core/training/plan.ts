@@ -1,4 +1,4 @@
-import type { BatchSource, RunExample, Step } from "../contracts/batch_source.ts"
+import type { BatchSource, MicroBatch, RunExample, Step } from "../contracts/batch_source.ts"
 import { DEFAULT_TASK } from "../contracts/batch_source.ts"
 import type { Contribution, RunPlan } from "../contracts/contribution.ts"
 import type { makeStreamSource, StreamSource } from "../data/batches/stream_source.ts"
@@ -12,6 +12,7 @@ import type { Tokenizer } from "../data/tokenizer/tokenizer.ts"
 import { trainsWhole } from "../model/load/trainable.ts"
 import type { Model, ModelParameter } from "../model/model.ts"
 import type { TaskOf } from "../tasks/task.ts"
+import { makeRng } from "../tensor/operations/random.ts"
 import { sizeOf } from "../tensor/shape.ts"
 import { checkStep } from "./step/check_step.ts"
 import { hasNamedTasks, taskNamed } from "./step/task_named.ts"
@@ -56,8 +57,8 @@ export interface Plan {
   readonly parameters: ReadonlyArray<ModelParameter>
   /** The metric that selects the best weights; `sign` is 1 if higher is better. */
   readonly watched: { readonly metric: string; readonly sign: number; readonly minDelta: number }
-  /** The micro-batches of a step as arrays. Throws {@link TrainingError} for wrong rows or lengths. */
-  readonly collate: (step: Step) => ReadonlyArray<Batch>
+  /** The micro-batches of a step, of a number in the run, as arrays. Throws {@link TrainingError} for wrong rows or lengths. */
+  readonly collate: (step: Step, number: number) => ReadonlyArray<Batch>
   readonly evaluation: { readonly batchSize: number; readonly padId: number | undefined }
   readonly counts: { readonly trainableParameters: number; readonly totalParameters: number }
   /** For `config.json` of the run folder. Of streamed rows the first window must be there. */
@@ -177,7 +178,7 @@ export function planRun(
     },
     parameters,
     watched,
-    collate: collating(train, taskOf, { padId, packed: paddingFree ? longest : undefined }),
+    collate: collating(train, taskOf, { padId, seed, packed: paddingFree ? longest : undefined }),
     evaluation: { batchSize: Math.max(32, batchSize), padId },
     counts: { trainableParameters: count(parameters), totalParameters: count(model.parameters) },
     config: () =>
@@ -200,18 +201,40 @@ function endless({ count, ...stream }: StreamedData, { maxSteps }: FullOptions):
 function collating(
   train: Plan["train"],
   taskOf: Plan["taskOf"],
-  { padId, packed }: { readonly padId: number | undefined; readonly packed: number | undefined },
+  { padId, seed, packed }: {
+    readonly padId: number | undefined
+    readonly seed: number
+    readonly packed: number | undefined
+  },
 ): Plan["collate"] {
-  return (step) => {
+  return (step, number) => {
     checkStep(step, train)
     return step.microBatches.map((microBatch) => {
-      const { examples } = train[microBatch.task]
+      const examples = drawnIn(train[microBatch.task].examples, microBatch, seed, number)
       const task = taskOf(microBatch.task)
       return packed === undefined
         ? collate(examples, microBatch, task, padId)
         : packOrCollate(examples, microBatch, packed, task, padId)
     })
   }
+}
+
+/** Stream of random numbers of draws, and those after it: one for each step. */
+const DRAW_STREAM = 0x64000000
+
+/** The examples of a micro-batch by their numbers, those that are drawn anew in each step as they are in this one. */
+function drawnIn(
+  examples: ReadonlyArray<Example>,
+  { rows }: MicroBatch,
+  seed: number,
+  step: number,
+): ReadonlyArray<Example> {
+  if (rows.every((row) => row < 0 || examples[row].draw === undefined)) return examples
+  const drawn: Array<Example> = []
+  for (const row of rows) {
+    if (row >= 0) drawn[row] = examples[row].draw?.(makeRng(seed, DRAW_STREAM + step, row)) ?? examples[row]
+  }
+  return drawn
 }
 
 /** The metric that decides which weights are best. Throws {@link TrainingError} where no task has it. */

@@ -3,6 +3,7 @@
  * @module
  */
 export { evaluate, type EvaluateError, type EvaluateOptions, type Evaluation, predict } from "./evaluate.ts"
+export { evaluateTexts, type EvaluateTextsOptions, type TextEvaluation, type WrittenText } from "./evaluate_texts.ts"
 export type { JudgedPrediction, Prediction } from "../tasks/task.ts"
 export { embed, type EmbedOptions } from "./embed.ts"
 export type { JudgingOptions } from "./judging_options.ts"

@@ -1,10 +1,11 @@
 import * as Effect from "effect/Effect"
 import type { BaseModel, NamedValues } from "../../core/contracts/contribution.ts"
 import type { Parameter } from "../../core/contracts/parameter.ts"
+import { PluginError } from "../../core/contracts/plugin_error.ts"
 import * as ops from "../../core/tensor/ops.ts"
 import { initTokens, type PromptMethod } from "../peft_format/mod.ts"
 import type { ResolvedOptions } from "./options.ts"
-import { sitesOf, widthOf } from "./sites.ts"
+import { hasPrefix, sitesOf, widthOf } from "./sites.ts"
 import { fromPeft, peftShapes, promptEmbeddings, toPeft } from "./tensors.ts"
 
 export function methodOf(options: ResolvedOptions): PromptMethod {
@@ -17,7 +18,7 @@ export function methodOf(options: ResolvedOptions): PromptMethod {
     sites: sitesOf(options),
     types: ["PREFIX_TUNING"],
     modelFields: (modules) => {
-      const attentions = modules.filter(({ kind }) => kind === "Attention")
+      const attentions = modules.filter(hasPrefix)
       const [first] = attentions
       return { tokenDim: widthOf(first), numAttentionHeads: first.sizes.keyValueHeads, numLayers: attentions.length }
     },
@@ -35,7 +36,12 @@ export function methodOf(options: ResolvedOptions): PromptMethod {
     promptEmbeddings,
     ...(initText === undefined ? {} : {
       initialize: (own, base) =>
-        Effect.flatMap(initTokens(id, initText, numVirtualTokens, base), (tokens) => activations(own, base, tokens)),
+        base.modules.some(({ side }) => side !== undefined)
+          ? Effect.fail(new PluginError({ plugin: id, message: `${id}: initText is for models without an encoder` }))
+          : Effect.flatMap(
+            initTokens(id, initText, numVirtualTokens, base),
+            (tokens) => activations(own, base, tokens),
+          ),
     }),
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { ModuleInfo } from "../../core/contracts/module_info.ts"
-import type { Initializer } from "../../core/contracts/parameter.ts"
+import type { Initializer, ParameterSpec } from "../../core/contracts/parameter.ts"
 import type { Site, SitePlan } from "../../core/contracts/site.ts"
 import * as ops from "../../core/tensor/ops.ts"
 import type { Tensor } from "../../core/tensor/tensor.ts"
@@ -17,7 +17,33 @@ const uniform = (inFeatures: number): Initializer => ({ kind: "uniform", bound: 
 
 export function sitesOf(options: ResolvedOptions): ReadonlyArray<Site> {
   const plan = options.prefixProjection ? planProjected : planDirect
-  return [{ select: (module) => module.kind === "Attention", plan: (module) => plan(options, module) }]
+  return [{ select: hasPrefix, plan: (module) => plan(options, module) }]
+}
+
+/** Whether a module gets a prefix: self-attention, of an encoder-decoder model that of the decoder, as in PEFT. */
+export function hasPrefix({ kind, side }: ModuleInfo): boolean {
+  return kind === "Attention" && side !== "encoder"
+}
+
+/** Parameters of prefixes, and which of them a module's keys and values are. */
+interface Owned {
+  /** Of the module. */
+  readonly parameters: Readonly<Record<string, ParameterSpec>>
+  /** Of all modules. */
+  readonly shared: Readonly<Record<string, ParameterSpec>>
+  /** What stands before the names of the module's own. */
+  readonly before: string
+}
+
+/**
+ * Each module has its own. Not so in a decoder: PEFT makes a prefix for each of its L layers and gives layer i that of number
+ * 2 i mod L, so that of an even L half of them play no part; files mean the same only where this is the same.
+ */
+function owned({ side, layer }: ModuleInfo, own: Readonly<Record<string, ParameterSpec>>): Owned {
+  if (side === undefined || layer === undefined) return { parameters: own, shared: {}, before: "" }
+  const named = (number: number) => Object.entries(own).map(([name, spec]) => [`${number}.${name}`, spec] as const)
+  const all = Array.from({ length: layer.count }, (_, number) => named(number)).flat()
+  return { parameters: {}, shared: Object.fromEntries(all), before: `${2 * layer.index % layer.count}.` }
 }
 
 /** Width of an attention's keys, PEFT's `token_dim`. */
@@ -30,11 +56,15 @@ function planDirect({ numVirtualTokens, initWeights }: ResolvedOptions, module: 
   const initializer = initWeights === "random" ? NORMAL : ZEROS
   const rows = { shape: [numVirtualTokens, widthOf(module)], initializer }
   const split = splitter(numVirtualTokens, module)
+  const { before, ...own } = owned(module, { keys: rows, values: rows })
   return {
     place: "kv-prefix",
     length: numVirtualTokens,
-    parameters: { keys: rows, values: rows },
-    forward: ({ parameter }) => ({ keys: split(parameter("keys")), values: split(parameter("values")) }),
+    ...own,
+    forward: ({ parameter }) => ({
+      keys: split(parameter(`${before}keys`)),
+      values: split(parameter(`${before}values`)),
+    }),
   }
 }
 
@@ -46,20 +76,27 @@ function planProjected(options: ResolvedOptions, module: ModuleInfo): SitePlan {
   const weight = { shape: [width, encoderHiddenSize], initializer }
   const bias = { shape: [width], initializer }
   const split = splitter(numVirtualTokens, module)
+  const { before, parameters, shared } = owned(module, {
+    "keys.weight": weight,
+    "keys.bias": bias,
+    "values.weight": weight,
+    "values.bias": bias,
+  })
   return {
     place: "kv-prefix",
     length: numVirtualTokens,
-    parameters: { "keys.weight": weight, "keys.bias": bias, "values.weight": weight, "values.bias": bias },
+    parameters,
     shared: {
       "embedding.weight": { shape: [numVirtualTokens, width], initializer: NORMAL },
       "transform.0.weight": { shape: [encoderHiddenSize, width], initializer: uniform(width) },
       "transform.0.bias": { shape: [encoderHiddenSize], initializer: uniform(width) },
+      ...shared,
     },
     forward: ({ parameter }) => {
       const product = (x: Tensor, name: string) =>
         ops.add(ops.matmul(x, parameter(`${name}.weight`), { transposeB: true }), parameter(`${name}.bias`))
       const hidden = ops.tanh(product(parameter("embedding.weight"), "transform.0"))
-      return { keys: split(product(hidden, "keys")), values: split(product(hidden, "values")) }
+      return { keys: split(product(hidden, `${before}keys`)), values: split(product(hidden, `${before}values`)) }
     },
   }
 }

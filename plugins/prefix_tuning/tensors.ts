@@ -8,8 +8,8 @@ import type { Parameter } from "../../core/contracts/parameter.ts"
 import type { Shape } from "../../core/tensor/shape.ts"
 import { type FileTensor, linearRows } from "../peft_format/mod.ts"
 
-/** The end of names of parameters that are parts of PEFT's last product, and of that. */
-const PART = /^(?:keys|values)\.(weight|bias)$/
+/** Names of parameters that are parts of PEFT's embedding, or of its last product; shared ones have a number before. */
+const PART = /^(?:\d+\.)?(?:keys|values)(?:\.(weight|bias))?$/
 
 /** One of PEFT's tensors, of which our parameters are columns (of the embedding) or rows (of a product). */
 interface Whole {
@@ -22,7 +22,7 @@ function wholes(own: ReadonlyArray<Parameter>): ReadonlyArray<Whole> {
   for (const parameter of own) {
     const { name } = parameter
     const part = PART.exec(name)
-    const whole = part !== null ? `transform.2.${part[1]}` : name.includes(".") ? name : "embedding.weight"
+    const whole = part === null ? name : part[1] === undefined ? "embedding.weight" : `transform.2.${part[1]}`
     const parts = all.get(whole)?.parts ?? []
     parts.push(parameter)
     all.set(whole, { name: whole, parts })

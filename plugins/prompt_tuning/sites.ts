@@ -14,7 +14,11 @@ const NORMAL: Initializer = { kind: "normal", std: 1 }
 export const LAYERS: ReadonlyArray<string> = ["mlp_head.0", "mlp_head.2", "mlp_head.4"]
 
 export function sitesOf(options: ResolvedOptions): ReadonlyArray<Site> {
-  return [{ select: ({ kind }) => kind === "Backbone", plan: ({ sizes }) => planAt(options, sizes.hiddenSize) }]
+  return [{
+    // Of an encoder-decoder model the encoder reads them, as in PEFT.
+    select: ({ kind, side }) => kind === "Backbone" && side !== "decoder",
+    plan: ({ sizes }) => planAt(options, sizes.hiddenSize),
+  }]
 }
 
 function planAt(options: ResolvedOptions, width: number): SitePlan {

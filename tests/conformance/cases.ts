@@ -12,6 +12,7 @@ import {
   quantizedControls,
   quantizedTrained,
 } from "./quantized/quantized_cases.ts"
+import { seq2seqControls, seq2seqTrained } from "./seq2seq_cases.ts"
 import { privateControls, type PrivateOptions, privateTrained } from "./private_cases.ts"
 
 /** PEFT's `LoraConfig`, in PEFT's own spelling. */
@@ -40,6 +41,7 @@ export interface PromptOptions {
   readonly prompt_tuning_init?: "RANDOM" | "SAMPLE_VOCAB"
   readonly encoder_reparameterization_type?: "MLP"
   readonly encoder_hidden_size?: number
+  readonly num_transformer_submodules?: number
 }
 
 /** One comparison with PyTorch, transformers and PEFT. */
@@ -50,9 +52,11 @@ export interface Case {
   readonly kind: "train" | "logits" | "init" | "embeddings"
   /** The base model, with random weights; MiniLM has its own. */
   readonly model: {
-    readonly family: "llama" | "mistral" | "qwen2" | "qwen3" | "bert" | "distilbert" | "minilm"
-    readonly head: "causal" | "classification" | "tokens" | "masked"
+    readonly family: "llama" | "mistral" | "qwen2" | "qwen3" | "bert" | "distilbert" | "minilm" | "t5"
+    readonly head: "causal" | "classification" | "tokens" | "masked" | "seq2seq"
     readonly tied?: boolean
+    /** Of encoder and decoder each; 2 unless given. */
+    readonly layers?: number
     readonly rope?: "llama3"
     /** Sliding window, shorter than most rows: of all layers (Mistral) or of the second (Qwen). */
     readonly window?: number
@@ -85,8 +89,8 @@ export interface Case {
   readonly multitask?: MultitaskOptions
   /** Gradients of examples are clipped. */
   readonly private?: PrivateOptions
-  /** Every token, every token after the first third of its row, a class a row, a class a token, or hidden tokens. */
-  readonly labels: "all" | "completion" | "class" | "tokens" | "masked"
+  /** Every token, every token after the first third of its row, a class a row, a class a token, hidden tokens, or a target. */
+  readonly labels: "all" | "completion" | "class" | "tokens" | "masked" | "target"
   /** Of kind `embeddings`. */
   readonly texts?: ReadonlyArray<string>
   /** Ends of names of tensors without any effect on the loss, such as the bias of keys: it moves a row's scores alike. */
@@ -309,6 +313,7 @@ const agreeing: ReadonlyArray<Case> = [
   ...prompts,
   ...adaptersTrained,
   ...ia3Trained,
+  ...seq2seqTrained,
   ...quantizedTrained,
   ...loraTrained,
   ...multitaskTrained,
@@ -356,6 +361,7 @@ const controls: ReadonlyArray<Case> = [
   ...multitaskControls.map(([of, name, change]) => control(of, name, change)),
   ...privateControls.map(([of, name, change]) => control(of, name, change)),
   ...ia3Controls.map(([of, name, change]) => control(of, name, change)),
+  ...seq2seqControls.map(([of, name, change]) => control(of, name, change)),
   ...quantizedControls.map(([of, name, change]) => control(of, name, change)),
   ...adaptersControls.map(([of, name, change]) => control(of, name, change)),
   control("minilm-embeddings", "other-texts", {

@@ -23,6 +23,7 @@ import { makeSession } from "../../core/training/session.ts"
 import { modelOf } from "../../core/training/step/task_named.ts"
 import * as Bert from "../../plugins/bert/mod.ts"
 import * as Llama from "../../plugins/llama/mod.ts"
+import * as T5 from "../../plugins/t5/mod.ts"
 import { besideOf, registered } from "./beside.ts"
 import type { NamedTensor } from "./tensors.ts"
 import type { Case } from "./cases.ts"
@@ -74,6 +75,7 @@ const TASKS: Readonly<Record<Case["model"]["head"], Task>> = {
   classification: Task.classification(LABELS),
   tokens: Task.tokenClassification(LABELS),
   masked: Task.maskedLM(),
+  seq2seq: Task.seq2seq(),
 }
 
 const tasksOf = ({ model: { head }, tasks }: Case): LoadOptions =>
@@ -97,6 +99,7 @@ const readBatches = (one: Case, directory: string): ReadonlyArray<Batch> => {
       exampleWeight: new Float32Array(rows).fill(1),
       rows: Int32Array.from({ length: rows }, (_, row) => row),
       fields: { labels: targets },
+      ...(one.labels === "target" ? { targetLength: targets.length / rows } : {}),
     }
   })
 }
@@ -121,14 +124,20 @@ const logitsOf = async (whole: Model, batches: ReadonlyArray<Batch>, methods = t
   const parts: Array<Float32Array> = []
   for (const batch of batches) {
     const model = modelOf(whole, batch.task)
-    const [rows, length] = batch.shape
-    const inputs = batchInputs(batch.task, rows, length, model.task)
+    const { shape: [rows, length], targetLength } = batch
+    const inputs = batchInputs(batch.task, rows, length, model.task, targetLength)
     const { logits } = model.forward(inputs, { training: false, methods })
     const program = await ready(model.backend, { name: "logits", outputs: { logits }, updates: [] })
     const values = (await program.run(batchData(batch))).logits as Float32Array
     program.dispose()
     const width = values.length / rows
-    const perToken = width / length
+    const perToken = width / (targetLength ?? length)
+    if (targetLength !== undefined) {
+      // The target's own places.
+      const places = [...batch.fields.labels].flatMap((label, at) => label === MASKED ? [] : [at])
+      parts.push(...places.map((at) => values.slice(at * perToken, (at + 1) * perToken)))
+      continue
+    }
     for (let row = 0; row < rows; row++) {
       parts.push(
         values.slice(
@@ -192,7 +201,8 @@ const withModel = <A, E, R>(
   plugins: Layer.Layer<never, unknown, Platform>,
   use: (model: Model) => Effect.Effect<A, E, R>,
 ): Promise<A> => {
-  const all = Layer.mergeAll(plugins, Bert.layer, Llama.layer).pipe(Layer.provideMerge(Layer.merge(backend, services)))
+  const families = Layer.mergeAll(Bert.layer, Llama.layer, T5.layer)
+  const all = Layer.mergeAll(plugins, families).pipe(Layer.provideMerge(Layer.merge(backend, services)))
   const program = Effect.flatMap(load(directory, tasks), use)
   return Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(all)) as Effect.Effect<A, unknown>)
 }

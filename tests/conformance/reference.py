@@ -47,6 +47,7 @@ import reference_adapters
 import reference_multitask
 import reference_private
 import reference_quantized
+import reference_seq2seq
 
 VOCABULARY = 97
 LABELS = 3
@@ -58,6 +59,7 @@ HEADS = {
     "classification": ("ForSequenceClassification", "SEQ_CLS"),
     "tokens": ("ForTokenClassification", "TOKEN_CLS"),
     "masked": ("ForMaskedLM", None),
+    "seq2seq": ("ForSeq2SeqLM", "SEQ_2_SEQ_LM"),
 }
 
 
@@ -94,6 +96,8 @@ def build_model(spec):
     torch.manual_seed(spec.get("seed", 0))
     if spec["family"] in ("bert", "distilbert", "minilm"):
         return build_encoder(spec)
+    if spec["head"] == "seq2seq":
+        return shake(reference_seq2seq.build(spec, VOCABULARY))
     options = dict(
         vocab_size=VOCABULARY,
         hidden_size=64 if spec.get("wide") else 32,
@@ -160,6 +164,8 @@ def save_model(model, spec, directory):
 
 def build_batches(case):
     """Micro-batches of right-padded rows."""
+    if reference_seq2seq.is_seq2seq(case):
+        return reference_seq2seq.build_batches(case, VOCABULARY)
     generator = torch.Generator().manual_seed(1)
     # Of MiniLM's vocabulary the part that has seen training.
     ids = (1000, 30000) if case["model"]["family"] == "minilm" else (3, VOCABULARY)
@@ -232,6 +238,8 @@ def step_loss(model, batches, causal):
 
 @torch.no_grad()
 def logits_of(model, batches):
+    if model.config.is_encoder_decoder:
+        return reference_seq2seq.logits_of(model, batches)
     rows = []
     for batch in batches:
         logits = model(**{name: tensor for name, tensor in batch.items() if name != "labels"}).logits

@@ -39,9 +39,16 @@ const unknown = names.filter((name) => !known.includes(name))
 if (unknown.length > 0) throw new Error(`no such case: ${unknown.join(", ")}; there are ${known.join(", ")}`)
 const adapter = await navigator.gpu?.requestAdapter() ?? null
 
+/** What was asked for, with the cases of controls. */
+const asked = names.length === 0
+  ? cases
+  : cases.filter(({ name }) =>
+    names.includes(name) || cases.some((one) => names.includes(one.name) && one.controlOf === name)
+  )
+
 /** The cases that an environment has a reference for. */
 const casesIn = ({ adapterHub }: Environment): ReadonlyArray<Case> =>
-  cases.filter((one) => adapterHub || one.adapters === undefined)
+  asked.filter((one) => adapterHub || one.adapters === undefined)
 
 /** What of an environment's cases was asked for, on each backend. */
 const runsIn = (environment: Environment): ReadonlyArray<Run> => {

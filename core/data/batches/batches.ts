@@ -1,7 +1,7 @@
 import { DEFAULT_TASK, type MicroBatch, type Step } from "../../contracts/batch_source.ts"
 import { DataError } from "../data_error.ts"
 import type { Head } from "../../contracts/head.ts"
-import type { FieldSpec } from "../data.ts"
+import type { FieldExtent, FieldSpec } from "../data.ts"
 import type { Example } from "../encode.ts"
 import { makeRng } from "../../tensor/operations/random.ts"
 
@@ -58,7 +58,9 @@ export interface Batch {
   }
   /** 1 for an example, 0 for an empty row [B]; [1] for a packed row, unless the head is a sequence head. */
   readonly exampleWeight: Float32Array
-  /** Batch fields: [B], or [B * T] or [N] per token, times the field's size. */
+  /** Padded length of the targets, of tasks that have some. */
+  readonly targetLength?: number
+  /** Batch fields: [B], [B * T] or [N] per token, or [B * targetLength] per token of a target, times the field's size. */
   readonly fields: Readonly<Record<string, Int32Array | Float32Array>>
   /** Index of each example, -1 for an empty row [B]. */
   readonly rows: Int32Array
@@ -161,19 +163,21 @@ const chunks = <A>(items: ReadonlyArray<A>, size: number): Array<ReadonlyArray<A
   return parts
 }
 
-/** Arrays of the batch fields, filled with `fill`, and a function that writes an example: its index, its first token. */
+/** A number for each extent of batch fields: how many values an array has, or the first one of an example. */
+type Extents = Readonly<Record<FieldExtent, number>>
+
+/** Arrays of the batch fields, filled with `fill`, and a function that writes an example from its first values on. */
 export const fieldArrays = (
   specs: BatchSpec["fields"],
-  examples: number,
-  tokens: number,
-): readonly [Batch["fields"], (example: Example, index: number, start: number) => void] => {
+  counts: Extents,
+): readonly [Batch["fields"], (example: Example, first: Extents) => void] => {
   const all = Object.entries(specs).map(([name, { per, dtype, fill, size = 1 }]) => {
-    const length = size * (per === "token" ? tokens : examples)
+    const length = size * counts[per]
     const array = dtype === "i32" ? new Int32Array(length) : new Float32Array(length)
-    return { name, array: array.fill(fill), size, perToken: per === "token" }
+    return { name, array: array.fill(fill), size, per }
   })
-  const write = ({ fields }: Example, index: number, start: number) => {
-    for (const { name, array, size, perToken } of all) array.set(fields[name], size * (perToken ? start : index))
+  const write = ({ fields }: Example, first: Extents) => {
+    for (const { name, array, size, per } of all) array.set(fields[name], size * first[per])
   }
   return [Object.fromEntries(all.map(({ name, array }) => [name, array])), write]
 }
@@ -190,14 +194,22 @@ export const collate = (
   const tokens = new Int32Array(size * length).fill(padId)
   const lengths = new Int32Array(size).fill(1)
   const exampleWeight = new Float32Array(size)
-  const [fields, write] = fieldArrays(spec.fields, size, size * length)
+  const targets = Array.from(rows, (row) => row < 0 ? 0 : examples[row].target?.length ?? 0)
+  const hasTargets = Object.values(spec.fields).some(({ per }) => per === "target")
+  const targetLength = hasTargets ? bucketLength(Math.max(...targets), Infinity) : 0
+  const [fields, write] = fieldArrays(spec.fields, {
+    example: size,
+    token: size * length,
+    target: size * targetLength,
+  })
   rows.forEach((row, index) => {
     if (row < 0) return
     const example = examples[row]
     tokens.set(example.tokens, index * length)
     lengths[index] = example.tokens.length
     exampleWeight[index] = 1
-    write(example, index, index * length)
+    write(example, { example: index, token: index * length, target: index * targetLength })
   })
-  return { task, shape: [size, length], tokens, lengths, exampleWeight, fields, rows }
+  const batch = { task, shape: [size, length], tokens, lengths, exampleWeight, fields, rows } as const
+  return hasTargets ? { ...batch, targetLength } : batch
 }

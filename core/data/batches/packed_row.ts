@@ -33,7 +33,7 @@ export const packRow = (
   const first = new Int32Array(size), last = new Int32Array(size)
   const bySequence = spec.head.kind === "sequence"
   const exampleWeight = new Float32Array(bySequence ? size : 1)
-  const [fields, write] = fieldArrays(spec.fields, size, length)
+  const [fields, write] = fieldArrays(spec.fields, { example: size, token: length, target: 0 })
   let start = 0
   rows.forEach((row, index) => {
     if (row < 0) return
@@ -44,7 +44,7 @@ export const packRow = (
     first[index] = start
     last[index] = end - 1
     exampleWeight[bySequence ? index : 0] = 1
-    write(example, index, start)
+    write(example, { example: index, token: start, target: 0 })
     start = end
   })
   return {

@@ -4,6 +4,7 @@
  * @module
  */
 import { borderOf } from "./border.ts"
+import type { Rng } from "../../tensor/operations/random.ts"
 import type { Tokenizer } from "../tokenizer/tokenizer.ts"
 
 /** A text in parts. */
@@ -51,10 +52,25 @@ const none = new Int32Array(0)
 /** Values of a row's tokens by the name of their batch field; of a row as a whole, a list of one. */
 export type Fields = Readonly<Record<string, ArrayLike<number>>>
 
+/** What is read of a row, and the target that goes with it. */
+export interface Drawn {
+  /** Token ids that the model reads. */
+  readonly tokens: Int32Array
+  /** Token ids of the target. */
+  readonly target: Int32Array
+}
+
 /** A row in parts, with its batch fields once it is known where the text was cut. */
 export interface EncodedRow extends Pieces {
-  /** Fields of the row's tokens, special ones included. */
-  readonly fields: (tokens: Int32Array) => Fields
+  /** A second sequence that the row has, cut as the first. Default: none. */
+  readonly target?: Pieces
+  /**
+   * Makes of the row's tokens, each time that they are drawn, those that the model reads and those of the target. Their
+   * numbers must always be the same. Default: the tokens themselves.
+   */
+  readonly draw?: (tokens: Int32Array, rng: Rng) => Drawn
+  /** Fields of the row's tokens and of the target's, special ones included. */
+  readonly fields: (tokens: Int32Array, target: Int32Array) => Fields
 }
 
 /** Values of a body that was cut to fit into `tokens`, with `fill` for the special tokens around it. */

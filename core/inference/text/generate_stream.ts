@@ -28,6 +28,7 @@ import {
   engineFor,
   type GenerateError,
   type GenerateOptions,
+  textBefore,
   toGenerateError,
   wrongOptions,
 } from "../generate.ts"
@@ -70,7 +71,7 @@ export function generateStream(
       Effect.try({ try: () => engine.insert(ids, row), catch: toGenerateError }),
       (id) => Effect.sync(() => engine.remove(id)),
     )
-    const pieces = textPieces(tokenizer, ids)
+    const pieces = textPieces(tokenizer, textBefore(model, ids))
     const step = Effect.uninterruptible(Effect.tryPromise({ try: engine.next, catch: toGenerateError }))
     return Stream.unfold(true, (goesOn) =>
       Effect.gen(function* () {

@@ -2,9 +2,10 @@ import type { KeyValues } from "../../contracts/site.ts"
 import * as ops from "../../tensor/ops.ts"
 import { ShapeError } from "../../tensor/shape_error.ts"
 import type { Tensor } from "../../tensor/tensor.ts"
-import type { Module, Scope } from "../module.ts"
+import type { Decoding, Module, Scope } from "../module.ts"
 import { perVisibleKey, visibleKeys } from "../sites/batch_layout.ts"
 import { linear, linears, outputsOf } from "./linear.ts"
+import { relativeBias, type RelativePositions } from "./positions/relative_positions.ts"
 import type { Memory, Rope, Sequence } from "./sequence.ts"
 
 /** What an {@link attention} needs. */
@@ -29,6 +30,8 @@ export interface AttentionOptions {
   readonly outputBias?: boolean
   /** Standard deviation of new weights. */
   readonly std: number
+  /** Of those of queries. Default `std`. */
+  readonly queryStd?: number
   /** Of those of `output`. Default `std`. */
   readonly outputStd?: number
   /** Norms of the heads of queries and of keys, before rotary positions: of `headDim`. Default: none. */
@@ -45,17 +48,20 @@ export interface AttentionOptions {
   readonly window?: number | undefined
   /** Dropout of the weights in training. Default 0. */
   readonly dropout?: number
+  /** Bias on the scores by relative positions; its table is part of the module whose path it has. Default: none. */
+  readonly relative?: RelativePositions | undefined
   /** Whether keys and values come from the sequence's memory. Default false: from the input. */
   readonly cross?: boolean
 }
 
 /** Scaled dot-product attention (Vaswani et al. 2017) with grouped heads: x [B, T, hiddenSize] to the same. */
 export function attention(options: AttentionOptions): Module<[Sequence]> {
-  const { path, hiddenSize, heads, std, bias = false, headNorms = [], rope, scale, softCap } = options
+  const { path, hiddenSize, heads, std, bias = false, headNorms = [], rope, scale, softCap, relative } = options
   const { keyValueHeads = heads, headDim = hiddenSize / heads, dropout = 0, cross = false } = options
   const counts = [heads, keyValueHeads, keyValueHeads]
   const widths = counts.map((count) => count * headDim)
-  const projections = linears(options.projections, widths, { path, inFeatures: hiddenSize, bias, std })
+  const stds = [options.queryStd ?? std, std, std]
+  const projections = linears(options.projections, widths, { path, inFeatures: hiddenSize, bias, std: stds })
   const output = options.output === undefined ? undefined : linear({
     path: `${path}.${options.output}`,
     inFeatures: heads * headDim,
@@ -65,8 +71,10 @@ export function attention(options: AttentionOptions): Module<[Sequence]> {
   })
   // Gradients by the input are summed in the order of these calls: it is part of a run's bits.
   const order = rope === undefined ? [1, 2, 0] : [0, 1, 2]
-  const project = (scope: Scope, x: Tensor, source: Tensor): ReadonlyArray<Tensor> => {
+  /** Queries, keys and values; queries alone where there is no source. */
+  const project = (scope: Scope, x: Tensor, source: Tensor | undefined): ReadonlyArray<Tensor> => {
     if (projections.length === 1) return outputsOf(scope, projections, x, widths)
+    if (source === undefined) return [scope.call(projections[0], x)]
     const made = order.map((i) => scope.call(projections[i], i === 0 ? x : source))
     return projections.map((_, i) => made[order.indexOf(i)])
   }
@@ -74,31 +82,44 @@ export function attention(options: AttentionOptions): Module<[Sequence]> {
     const split = ops.reshape(y, [...y.shape.slice(0, 2), counts[i], headDim])
     return ops.permute(i < headNorms.length ? scope.call(headNorms[i], split) : split, [0, 2, 1, 3])
   }
+  /** Keys and values with those of a cache, which keeps a memory's as they are. */
+  const kept = (decoding: Decoding | undefined, own: KeyValues | undefined) =>
+    cross ? decoding?.recall(self, own) : decoding?.extend(self, own!)
   const self: Module<[Sequence]> = {
     path,
-    kind: "Attention",
+    kind: cross ? "CrossAttention" : "Attention",
     sizes: { hiddenSize, heads, keyValueHeads, headDim },
     parameters: {},
-    children: [...projections, ...(output === undefined ? [] : [output]), ...headNorms],
+    children: [
+      ...projections,
+      ...(output === undefined ? [] : [output]),
+      ...headNorms,
+      ...(relative?.table.path.startsWith(`${path}.`) ? [relative.table] : []),
+    ],
     outputHead: false,
     forward: (scope, x, sequence) => {
       const [batch, length] = x.shape
+      const { decoding } = sequence
       const memory = cross ? memoryOf(sequence, path) : undefined
+      const source = memory === undefined ? x : memory.hidden
       const prefix = scope.keyValues(self)
       const start = prefix?.keys.shape[2] ?? 0
-      const [query, key, values] = project(scope, x, memory?.hidden ?? x).map((y, i) => inHeads(scope, y, i))
+      const [query, key, values] = project(scope, x, source).map((y, i) => inHeads(scope, y, i))
       // Prefix keys are not rotated, and the sequence's positions follow them (past_key_values in transformers).
       const tables = rope && sequence.rotary(rope, start, length)
       const turned = (y: Tensor) => tables === undefined ? y : ops.rotary(y, tables.cos, tables.sin)
-      const own: KeyValues = { keys: turned(key), values }
-      const all = memory === undefined ? scope.decoding?.extend(self, own) ?? own : own
+      const own: KeyValues | undefined = source && { keys: turned(key), values }
+      const all = kept(decoding, own) ?? own!
       const k = after(prefix?.keys, all.keys)
       const visible = memory === undefined
-        ? visibleKeys(sequence.batch, { ...options, prefix: start, decoding: scope.decoding })
+        ? visibleKeys(sequence.batch, { ...options, prefix: start, decoding })
         : { prefix: start, keyLengths: memory.lengths }
-      const kept = (keys: number) => scope.dropout(self, "weights", ops.full(1, [batch, heads, length, keys]), dropout)
-      const factor = scope.training && dropout > 0 ? perVisibleKey(sequence.batch, k.shape[2], kept) : undefined
-      const scores = { scale, softCap, factor }
+      const drop = (keys: number) => scope.dropout(self, "weights", ops.full(1, [batch, heads, length, keys]), dropout)
+      const factor = scope.training && dropout > 0 ? perVisibleKey(sequence.batch, k.shape[2], drop) : undefined
+      const places = { length, keys: k.shape[2], prefix: start, decoding }
+      const bias = relative &&
+        sequence.shared(relative, `${start} ${length} ${k.shape[2]}`, () => relativeBias(scope, relative, places))
+      const scores = { scale, softCap, bias, factor }
       const mixed = ops.attention(turned(query), k, after(prefix?.values, all.values), visible, scores)
       const joined = ops.reshape(ops.permute(mixed, [0, 2, 1, 3]), [batch, length, heads * headDim])
       return output === undefined ? joined : scope.call(output, joined)

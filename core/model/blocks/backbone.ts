@@ -1,3 +1,4 @@
+import type { Side } from "../../contracts/module_info.ts"
 import type { BatchTensors } from "../../contracts/objective.ts"
 import * as ops from "../../tensor/ops.ts"
 import type { Tensor } from "../../tensor/tensor.ts"
@@ -71,6 +72,10 @@ export interface BackboneOptions {
   readonly layers: ReadonlyArray<Module<[Sequence]>>
   /** Norm after the last layer. Default: none. */
   readonly norm?: Module
+  /** Dropout of the output. Default 0. */
+  readonly dropout?: number
+  /** Which one of an encoder-decoder model it is. Default: it is the only one. */
+  readonly side?: Side
 }
 
 /** A backbone; it takes a batch, and an encoder's output where its layers attend to one. */
@@ -80,9 +85,12 @@ export type Backbone = Module<[batch: BatchTensors, memory?: Memory]>
  * Embeddings and layers: tokens i32 [B, T] to hidden states [B, P + T, hiddenSize], where methods put P rows before the
  * tokens. Throws ModelError where there are more tokens than positions.
  */
-export function backbone({ path, hiddenSize, embeddings, layers, norm }: BackboneOptions): Backbone {
+export function backbone(options: BackboneOptions): Backbone {
+  const { path, hiddenSize, embeddings, layers, norm, dropout = 0, side } = options
   const { words, added = [], scale = 1, scalesRows = false } = embeddings
-  const parts = [words, ...added.map(({ table }) => table), embeddings.norm, ...layers, norm]
+  // An embedding that several share is the model's.
+  const own = path === "" || words.path.startsWith(`${path}.`) ? [words] : []
+  const parts = [...own, ...added.map(({ table }) => table), embeddings.norm, ...layers, norm]
   const attentions = layers.flatMap((layer) => descendants(layer).filter(({ kind }) => kind === "Attention"))
   const self: Backbone = {
     path,
@@ -91,6 +99,7 @@ export function backbone({ path, hiddenSize, embeddings, layers, norm }: Backbon
     parameters: {},
     children: parts.filter((part) => part !== undefined),
     outputHead: false,
+    ...(side === undefined ? {} : { side }),
     forward: (scope, tokens, batch, memory) => {
       const scaled = (x: Tensor, by = scale) => by === 1 ? x : ops.mul(x, by)
       const embedded = scaled(scope.call(words, tokens))
@@ -99,9 +108,9 @@ export function backbone({ path, hiddenSize, embeddings, layers, norm }: Backbon
       const before = () => scaled(ops.reshape(prefix!, [1, rows, hiddenSize]), scalesRows ? scale : 1)
       const whole = prefix === undefined ? embedded : ops.concat([ops.forBatch(before(), embedded), embedded], 1)
       const seen = rows === 0 ? batch : { ...batch, lengths: ops.add(batch.lengths, rows) }
-      const sequence = sequenceOf(seen, scope.decoding, memory)
+      const sequence = sequenceOf(seen, side === "encoder" ? undefined : scope.decoding, memory)
       const last = layers.reduce((x, layer) => scope.call(layer, x, sequence), start(scope, whole, batch, rows))
-      return norm === undefined ? last : scope.call(norm, last)
+      return scope.dropout(self, "output", norm === undefined ? last : scope.call(norm, last), dropout)
     },
   }
   /** Embedded tokens [B, P + T, hiddenSize] with all that is added to them. */

@@ -27,11 +27,14 @@ export interface FeedForwardOptions {
   readonly activation: Activation
   /** Dropout of the output. Default 0. */
   readonly dropout?: number
+  /** Dropout of the output's input. Default 0. */
+  readonly innerDropout?: number
 }
 
 /** output(activation(up x)), or output(activation(gate x) * up x): x [B, T, hiddenSize] to the same. */
 export function feedForward(options: FeedForwardOptions): Module {
-  const { path, hiddenSize, intermediateSize, gated, bias = false, std, activation, dropout = 0 } = options
+  const { path, hiddenSize, intermediateSize, gated, bias = false, std, activation } = options
+  const { dropout = 0, innerDropout = 0 } = options
   const widths = new Array(gated ? 2 : 1).fill(intermediateSize)
   const inputs = linears(options.inputs, widths, { path, inFeatures: hiddenSize, bias, std })
   const last = { path: `${path}.${options.output}`, inFeatures: intermediateSize, outFeatures: hiddenSize }
@@ -46,7 +49,8 @@ export function feedForward(options: FeedForwardOptions): Module {
     forward: (scope, x) => {
       const [first, factor] = outputsOf(scope, inputs, x, widths)
       const active = activation(first)
-      const y = scope.call(output, factor === undefined ? active : ops.mul(active, factor))
+      const inner = factor === undefined ? active : ops.mul(active, factor)
+      const y = scope.call(output, scope.dropout(self, "inner", inner, innerDropout))
       return scope.dropout(self, "output", y, dropout)
     },
   }

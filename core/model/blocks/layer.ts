@@ -33,7 +33,9 @@ export interface LayerOptions {
   readonly hiddenSize: number
   /** The first part. */
   readonly attention: LayerPart
-  /** The second part. */
+  /** A part after it, of attention to a memory. Default: none. */
+  readonly cross?: LayerPart
+  /** The last part. */
   readonly feedForward: LayerPart
   /** Whether norms follow the sums (Vaswani et al. 2017) rather than come before the parts. Default false. */
   readonly postNorm?: boolean
@@ -45,9 +47,10 @@ export interface LayerOptions {
 
 /** A layer of a transformer: attention and feed-forward, each with a residual connection and norms. */
 export function layer(options: LayerOptions): Layer {
-  const { path, hiddenSize, attention, feedForward, postNorm = false, dropout = 0, outputScale = 1 } = options
+  const { path, hiddenSize, attention, cross, feedForward, postNorm = false, dropout = 0, outputScale = 1 } = options
   const parts = [
     { ...attention, kind: "attention", place: "attention" },
+    ...(cross === undefined ? [] : [{ ...cross, kind: "cross-attention", place: "cross" }] as const),
     { ...feedForward, kind: "feed-forward", place: "output" },
   ] as const
   const modulesOf = ({ modules, kind }: typeof parts[number]) =>

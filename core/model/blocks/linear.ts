@@ -43,11 +43,18 @@ export function linear(options: LinearOptions): Module {
 export function linears(
   names: ReadonlyArray<string>,
   widths: ReadonlyArray<number>,
-  { path, ...options }: Omit<LinearOptions, "outFeatures">,
+  { path, std, ...options }: Omit<LinearOptions, "outFeatures" | "std"> & {
+    readonly std: number | ReadonlyArray<number>
+  },
 ): ReadonlyArray<Module> {
   const whole = widths.reduce((sum, width) => sum + width, 0)
   return names.map((name, i) =>
-    linear({ ...options, path: `${path}.${name}`, outFeatures: names.length === 1 ? whole : widths[i] })
+    linear({
+      ...options,
+      path: `${path}.${name}`,
+      outFeatures: names.length === 1 ? whole : widths[i],
+      std: typeof std === "number" ? std : std[i],
+    })
   )
 }
 

@@ -17,6 +17,8 @@ export { embedding, type EmbeddingOptions } from "./embedding.ts"
 export { feedForward, type FeedForwardOptions } from "./feed_forward.ts"
 export { gatedConvolution, type GatedConvolutionOptions } from "./gated_convolution.ts"
 export {
+  encoderDecoderOf,
+  type EncoderDecoderOptions,
   firstPlaceHead,
   type HeadForward,
   lastTokenHead,
@@ -38,5 +40,6 @@ export {
   spelling,
   type WindowOptions,
 } from "./read_config.ts"
+export type { RelativePositions } from "./positions/relative_positions.ts"
 export { type Memory, type Rope, ropeFrequencies, type RotaryTables, type Sequence } from "./sequence.ts"
 export { legacyParts, starting, tied, transposed, unused } from "../../weights/weight_rules.ts"

@@ -25,8 +25,8 @@ export interface RotaryTables {
 
 /** What attention of kind `cross` looks at: the output of an encoder. */
 export interface Memory {
-  /** [B, S, width]. */
-  readonly hidden: Tensor
+  /** [B, S, width]; not needed once keys and values of it are in a cache. */
+  readonly hidden?: Tensor
   /** Positions of each row that count, i32 [B]. */
   readonly lengths: Tensor
 }
@@ -35,8 +35,12 @@ export interface Memory {
 export interface Sequence {
   /** The batch; its lengths include the rows that methods put before the tokens. */
   readonly batch: BatchTensors
+  /** Set while text is generated, in what reads that text. */
+  readonly decoding: Decoding | undefined
   /** Rotary tables of `length` positions that follow `start` others and those in the cache, made once. */
   readonly rotary: (rope: Rope, start: number, length: number) => RotaryTables
+  /** A tensor that layers share, made once for an owner and a name. */
+  readonly shared: (owner: object, name: string, make: () => Tensor) => Tensor
   /** What attention of kind `cross` looks at. */
   readonly memory?: Memory
 }
@@ -88,5 +92,12 @@ export function sequenceOf(batch: BatchTensors, decoding: Decoding | undefined, 
     made.set(rope, tables.set(name, found))
     return found
   }
-  return { batch, rotary, ...(memory === undefined ? {} : { memory }) }
+  const all = new Map<object, Map<string, Tensor>>()
+  const shared = (owner: object, name: string, make: () => Tensor): Tensor => {
+    const own = all.get(owner) ?? new Map<string, Tensor>()
+    const found = own.get(name) ?? make()
+    all.set(owner, own.set(name, found))
+    return found
+  }
+  return { batch, decoding, rotary, shared, ...(memory === undefined ? {} : { memory }) }
 }

@@ -17,7 +17,7 @@ import { type ChangedBase, changedBase, checkChanges } from "./changed_base.ts"
 import { checkFolders } from "../sites/adapters.ts"
 import { Families, type Family } from "./families.ts"
 import { ModelError } from "../model_error.ts"
-import { backboneOf, baseKey, descendants, infoOf } from "../module.ts"
+import { backboneOf, baseKey, descendants, infoOf, placesOf } from "../module.ts"
 import type { Network } from "../network.ts"
 import { type TaskOptions, tasksIn } from "./load_options.ts"
 
@@ -206,8 +206,8 @@ function familyOf(config: ConfigReader, task: TaskOf): Effect.Effect<Family, Mod
 
 function infosOf({ root, defaultTargets }: SharedNetwork): ReadonlyArray<ModuleInfo> {
   const nodes = descendants(root)
-  const backbone = backboneOf(nodes)
-  return nodes.map((node) => infoOf(node, defaultTargets, backbone))
+  const [backbone, places] = [backboneOf(nodes), placesOf(nodes)]
+  return nodes.map((node) => infoOf(node, defaultTargets, backbone, places.get(node.path)))
 }
 
 /** Base parameters of a network in the tree's order. */

@@ -90,6 +90,7 @@ function baseModel(
             seen.set(path, own)
             return own
           },
+          recall: (_, own) => own!,
           state: (_, shape) => ops.full(0, [1, ...shape]),
         },
       })

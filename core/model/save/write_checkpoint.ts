@@ -95,12 +95,13 @@ const REPLACED = new Set(["dtype", "num_labels", "id2label", "label2id", "quanti
 
 function configOf({ config, network, task, tasks }: Model, dtype: FloatDType): Record<string, unknown> {
   const rest = Object.fromEntries(Object.entries(config).filter(([name]) => !REPLACED.has(name)))
-  const record = { ...rest, architectures: [network.architecture], torch_dtype: TORCH_NAMES[dtype] }
+  const own = { architectures: [network.architecture], torch_dtype: TORCH_NAMES[dtype] }
+  const record = { ...rest, ...network.config, ...own }
   if (Object.values(tasks).every(({ paths }) => paths === undefined)) return { ...record, ...headFields(task) }
-  const own = Object.entries(tasks).map(([name, { task, network: { architecture } }]) =>
+  const heads = Object.entries(tasks).map(([name, { task, network: { architecture } }]) =>
     [name, { architectures: [architecture], ...headFields(task) }] as const
   )
-  return { ...record, [TASKS_FIELD]: Object.fromEntries(own) }
+  return { ...record, [TASKS_FIELD]: Object.fromEntries(heads) }
 }
 
 /** What a config says of a head. */

@@ -27,9 +27,9 @@ export interface AttentionInputs extends VisibilityOperands {
   /** Values [B, shared, S, E], or [pages, shared, P, E]. */
   readonly v: Tensor
   /** Added to the scores: [B or 1, heads or 1, T or 1, S or 1]. */
-  readonly bias?: Tensor
+  readonly bias?: Tensor | undefined
   /** Multiplies the weights: [B, heads, T, P]; that of key j is in column j % P. */
-  readonly factor?: Tensor
+  readonly factor?: Tensor | undefined
   /** log sum exp of each query's scores: [B, heads, T]. */
   readonly logSum?: Tensor
   /** Of the result: [B, heads, T, E]. */

@@ -85,7 +85,7 @@ function makeSteps({ plan, options, session, start, guards, telemetry, validatio
   }
   const drain = async () => settle(await session.drain())
   const post = async (next: Step) => {
-    const batches = plan.collate(next)
+    const batches = plan.collate(next, step)
     const trace = telemetry.tracing()
     // No other step may run while it is timed.
     if (trace) await drain()

@@ -5,8 +5,8 @@
  */
 import { type Ready, ready } from "../../backend/ready.ts"
 import type { Gradients, StateStart } from "../../contracts/gradient_transform.ts"
-import { batchData, batchInputs } from "../../data/batches/batch_inputs.ts"
-import { collate, makeBatches } from "../../data/batches/batches.ts"
+import { batchData, batchInputs, shapeName } from "../../data/batches/batch_inputs.ts"
+import { type Batch, collate, makeBatches } from "../../data/batches/batches.ts"
 import type { Graph } from "../../graph/build.ts"
 import { gradients as differentiate } from "../../graph/rewrite/gradients.ts"
 import type { Model } from "../../model/model.ts"
@@ -62,10 +62,9 @@ async function pass(run: StartRun, id: string, start: StateStart, states: States
       const { epoch } = makeBatches(examples, { batchSize: size, maxLength, shuffle: false })
       for (const microBatch of epoch(0).flatMap(({ microBatches }) => microBatches)) {
         const batch = collate(examples, microBatch, taskOf(name), evaluation.padId)
-        const [rows, length] = batch.shape
-        const key = `${name} ${rows}x${length}`
+        const key = `${name} ${shapeName(batch)}`
         const program = programs.get(key) ??
-          await ready(backend, startGraph(run, start, states, { name, rows, length, total }))
+          await ready(backend, startGraph(run, start, states, { name, batch, total }))
         programs.set(key, program)
         await program.run(batchData(batch))
       }
@@ -80,15 +79,14 @@ function startGraph(
   { model, plan: { parameters, taskOf, session } }: StartRun,
   start: StateStart,
   states: States,
-  { name, rows, length, total }: {
+  { name, batch: { shape: [rows, length], targetLength }, total }: {
     readonly name: string
-    readonly rows: number
-    readonly length: number
+    readonly batch: Batch
     readonly total: number
   },
 ): Graph {
   const task = taskOf(name)
-  const given = batchInputs(name, rows, length, task)
+  const given = batchInputs(name, rows, length, task, targetLength)
   const batch = session.prepare?.(given, [full(0, [], "i32"), full(0, [], "i32")]) ?? given
   const none = () => {
     throw new Error("The loss of a task has no parameters")

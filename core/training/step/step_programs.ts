@@ -1,6 +1,6 @@
 import type { BackendService, CallTime, Executable, RunData } from "../../backend/backend.ts"
 import { type Ready, ready } from "../../backend/ready.ts"
-import { batchData, batchInputs, packedInputs } from "../../data/batches/batch_inputs.ts"
+import { batchData, batchInputs, packedInputs, shapeName } from "../../data/batches/batch_inputs.ts"
 import type { Batch } from "../../data/batches/batches.ts"
 import type { Graph } from "../../graph/build.ts"
 import type { StepTrace, TracedRun } from "../../report/profile.ts"
@@ -67,11 +67,12 @@ export function makeStepPrograms(
     for (const made of programs.values()) made.then((part) => part.dispose(), () => {})
     programs.clear()
   }
-  const onBatch = (kind: "step" | "accumulate", { task, shape: [rows, length], lengths, packed }: Batch): Part => ({
-    name: `${kind}/${task}/${rows}x${length}${packed === undefined ? "" : ` of ${lengths.length}`}`,
+  const onBatch = (kind: "step" | "accumulate", given: Batch): Part => ({
+    name: `${kind}/${given.task}/${shapeName(given)}${given.packed === undefined ? "" : ` of ${given.lengths.length}`}`,
     graph: () => {
+      const { task, shape: [rows, length], targetLength, lengths, packed } = given
       const batch = packed === undefined
-        ? batchInputs(task, rows, length, settings.specOf(task))
+        ? batchInputs(task, rows, length, settings.specOf(task), targetLength)
         : packedInputs(task, lengths.length, length, packed.longest, settings.specOf(task))
       return kind === "step"
         ? stepGraph(settings, slots.state, batch)

@@ -41,6 +41,8 @@ const SOURCES = ["AVERAGE_SOURCE_TASKS", "EXACT_SOURCE_TASK", "ONLY_SOURCE_SHARE
 /** Field of the names of tasks. */
 export const PROMPT_TASKS = "espalier_tasks"
 const SUBMODULES = "num_transformer_submodules"
+/** PEFT's task of encoder-decoder models. */
+export const SEQ2SEQ = "SEQ_2_SEQ_LM"
 /** Further fields by `peft_type`. The file holds what comes out of a network that the tokens were trained through. */
 const OWN = {
   PREFIX_TUNING: {
@@ -91,6 +93,8 @@ export type PeftPromptFields = PeftValues<typeof COMMON>
 export type PeftPromptConfig<Type extends PromptType = PromptType> = Type extends PromptType
   ? PeftPromptFields & PeftValues<typeof OWN[Type]> & {
     readonly peftType: Type
+    /** Rows of the embeddings after those of the virtual tokens, which play no part. Default 0. */
+    readonly idleRows?: number
     readonly notes?: ReadonlyArray<string>
   }
   : never
@@ -100,8 +104,8 @@ const namesOf = (fields: Readonly<Record<string, { readonly stored: string }>>):
 
 /** The text that PEFT reads. */
 export function encodePromptConfig(config: PeftPromptConfig): string {
-  const { peftType } = config
-  const others = { peft_type: peftType, [SUBMODULES]: 1 }
+  const { peftType, taskType } = config
+  const others = { peft_type: peftType, [SUBMODULES]: taskType === SEQ2SEQ && peftType === "PREFIX_TUNING" ? 2 : 1 }
   if (peftType === "PREFIX_TUNING") return writeFields({ ...COMMON, ...OWN[peftType] }, config, others)
   if (peftType === "P_TUNING") {
     const network = { encoder_dropout: 0, encoder_num_layers: 2 }
@@ -134,10 +138,13 @@ export function decodePromptConfig<Type extends PromptType>(
     const peftType = readType(config, types)
     const fields = { ...COMMON, ...OWN[peftType] }
     const notes = unknownFields(config, [...namesOf(fields), ...COMMON_IDLE, SUBMODULES, ...IDLE[peftType]])
-    if (config.integer(SUBMODULES, { default: 1 }) !== 1) {
-      throw config.error(SUBMODULES, "1: models of two parts are not known here")
-    }
-    const values = { ...readFields(fields, config), peftType, ...(notes.length === 0 ? {} : { notes }) }
+    const { taskType, numVirtualTokens } = readFields(COMMON, config)
+    const most = taskType === SEQ2SEQ ? 2 : 1
+    const submodules = config.integer(SUBMODULES, { default: most })
+    if (submodules > most) throw config.error(SUBMODULES, `${most}, of a model for ${taskType ?? "no task"}`)
+    // The rows after the encoder's are for a decoder, which reads none in these types.
+    const idle = submodules === 2 && peftType !== "PREFIX_TUNING" ? { idleRows: numVirtualTokens } : {}
+    const values = { ...readFields(fields, config), peftType, ...idle, ...(notes.length === 0 ? {} : { notes }) }
     return values as unknown as PeftPromptConfig<Type>
   })
 }

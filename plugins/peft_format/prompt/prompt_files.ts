@@ -5,7 +5,7 @@
  */
 import type { ArtifactFiles, NamedValues } from "../../../core/contracts/contribution.ts"
 import type { Parameter } from "../../../core/contracts/parameter.ts"
-import type { Shape } from "../../../core/tensor/shape.ts"
+import { type Shape, sizeOf } from "../../../core/tensor/shape.ts"
 import { peftName } from "../lora/stored_names.ts"
 import { adapterFile, CONFIG_FILE, HEADS, PeftError, peftError, PREFIX, WEIGHTS_FILE } from "../../peft_names/mod.ts"
 import {
@@ -14,6 +14,7 @@ import {
   type PeftPromptConfig,
   type PeftPromptFields,
   type PromptType,
+  SEQ2SEQ,
 } from "./prompt_config.ts"
 import {
   checkTensors,
@@ -63,6 +64,8 @@ export interface WantedPrompt<Type extends PromptType> {
   /** What the config says of the model; checked where the file says it too. */
   readonly fields: Partial<Pick<PeftPromptFields, "tokenDim" | "numAttentionHeads" | "numLayers">>
   readonly shape: Shape
+  /** Whether the model has an encoder and a decoder. */
+  readonly isOfTwoParts: boolean
   /** Names of the tasks by PEFT's ids, where the method has several; checked where the file says them too. */
   readonly tasks?: ReadonlyArray<string>
   /** Shapes of the method's other tensors in PEFT's file. Default: none. */
@@ -88,6 +91,10 @@ export function decodePrompt<Type extends PromptType>(
     }
   }
   const config = decodePromptConfig(new TextDecoder().decode(files[configFile]), configFile, types)
+  if (config.taskType !== undefined && (config.taskType === SEQ2SEQ) !== wanted.isOfTwoParts) {
+    const ours = wanted.isOfTwoParts ? "an encoder-decoder model" : "no encoder-decoder model"
+    throw peftError("Mismatch", configFile, `task_type is ${config.taskType}; ${id} is for ${ours}`)
+  }
   const expected = { numVirtualTokens: shape[0], ...fields }
   for (const [field, ours] of Object.entries(expected)) {
     const theirs = config[field as keyof typeof expected]
@@ -108,12 +115,13 @@ export function decodePrompt<Type extends PromptType>(
   const optional = base.filter(({ trainable = true }) => !trainable)
   const absent = optional.some((parameter) => stored.shapes.has(promptBaseName(parameter))) ? [] : optional
   const trained = base.filter((parameter) => !absent.includes(parameter))
-  const shapes = new Map<string, Shape>([[EMBEDDINGS, shape], ...beside])
+  const [rows, ...width] = shape
+  const shapes = new Map<string, Shape>([[EMBEDDINGS, [rows + (config.idleRows ?? 0), ...width]], ...beside])
   for (const parameter of trained) shapes.set(promptBaseName(parameter), parameter.shape)
   const differs = differences(stored.shapes, shapes, new Set())
   checkTensors(differs, weightsFile, likelyReason(differs, config, trained))
   const values = {
-    promptEmbeddings: { shape, data: stored.read(EMBEDDINGS) },
+    promptEmbeddings: { shape, data: stored.read(EMBEDDINGS).slice(0, sizeOf(shape)) },
     beside: new Map([...beside].map(([name, shape]) => [name, { shape, data: stored.read(name) }])),
     base: trained.map((parameter) => ({ parameter, data: stored.read(promptBaseName(parameter)) })),
   }

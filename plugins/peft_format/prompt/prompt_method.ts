@@ -32,7 +32,8 @@ export function inputPrefixFields(modules: ReadonlyArray<ModuleInfo>): ModelFiel
   return {
     tokenDim: sizesOf("Backbone").hiddenSize,
     numAttentionHeads: sizesOf("Attention").heads,
-    numLayers: modules.filter(({ kind }) => kind === "Block").length,
+    // Of an encoder-decoder model PEFT counts the encoder's.
+    numLayers: modules.filter(({ kind, side }) => kind === "Block" && side !== "decoder").length,
   }
 }
 
@@ -165,6 +166,7 @@ function load(
     types,
     fields,
     shape: [numVirtualTokens, method.width(fields)],
+    isOfTwoParts: modules.some(({ side }) => side !== undefined),
     ...(method.tasks === undefined ? {} : { tasks: method.tasks }),
     base: wanted.filter(({ owner }) => owner === "base"),
     ...(beside === undefined ? {} : { beside: new Map(beside.map((name) => [name, shapes.get(name)!])) }),

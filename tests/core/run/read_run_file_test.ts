@@ -59,7 +59,7 @@ Deno.test("what a run file must not say is named, with its place and the nearest
     [
       { ...good, task: "ranking" },
       `task must be "classification", "token-classification", "multi-label-classification", "regression", ` +
-      `"causal-lm" or "masked-lm", got "ranking"`,
+      `"causal-lm", "masked-lm", "seq2seq" or "span-corruption", got "ranking"`,
     ],
     [{ ...good, data: { path: "d", test: 2 } }, "data.test must be a number from 0 and below 1, got 2"],
     [
@@ -88,11 +88,11 @@ Deno.test("what a run file must not say is named, with its place and the nearest
     ],
     [
       { ...good, training: { packing: true } },
-      "training.packing is for plain texts of causal-lm, and data is of text and label: leave packing out",
+      "training.packing is for plain texts of causal-lm or span-corruption, and data is of text and label: leave packing out",
     ],
     [
       { ...good, data: { path: "d.csv", prompt: "p", completion: "c" }, training: { packing: true } },
-      "training.packing is for plain texts of causal-lm, and data is of prompt and completion: leave packing out",
+      "training.packing is for plain texts of causal-lm or span-corruption, and data is of prompt and completion: leave packing out",
     ],
     [{ ...good, data: undefined }, "data is missing: give it, or tasks with data of their own"],
     [

@@ -16,10 +16,12 @@ import {
   isTrue,
   itemsOf,
   numberOf,
+  Safe,
   TemplateError,
   Tuple,
   typeName,
   Undefined,
+  unmarked,
   type Value,
 } from "./values/values.ts"
 
@@ -41,8 +43,8 @@ export const argumentsOf = (args: ReadonlyArray<nodes.Node>, scope: Scope): Argu
       for (const [key, value] of all) named.set(textOf(key), value)
     } else if (node.type === "KeywordArgumentExpression") {
       const { key, value } = node as nodes.Keyword
-      named.set(key.value, evaluate(value, scope))
-    } else positional.push(evaluate(node, scope))
+      named.set(key.value, unmarked(evaluate(value, scope)))
+    } else positional.push(unmarked(evaluate(node, scope)))
   }
   return { positional, named }
 }
@@ -55,13 +57,16 @@ export const callValue = (callee: Value, args: Arguments): Value => {
   )
 }
 
+/** Filters that leave a safe text safe. */
+const KEEPING = ["string", "trim", "upper", "lower", "capitalize", "indent", "default", "d"]
+
 /** What a filter makes of a value. */
 export const filtered = (value: Value, filter: nodes.Identifier | nodes.Call, scope: Scope): Value => {
-  if (filter.type === "Identifier") {
-    return filterOf((filter as nodes.Identifier).value)(value, { positional: [], named: new Map() })
-  }
-  const { callee, args } = filter as nodes.Call
-  return filterOf((callee as nodes.Identifier).value)(value, argumentsOf(args, scope))
+  const [name, args] = filter.type === "Identifier"
+    ? [(filter as nodes.Identifier).value, []]
+    : [((filter as nodes.Call).callee as nodes.Identifier).value, (filter as nodes.Call).args]
+  const made = filterOf(name)(unmarked(value), argumentsOf(args, scope))
+  return value instanceof Safe && typeof made === "string" && KEEPING.includes(name) ? new Safe(made) : made
 }
 
 const CONSTANTS: Readonly<Record<string, boolean | null>> = {
@@ -83,13 +88,14 @@ const nameValue = ({ value: name }: nodes.Identifier, scope: Scope): Value => {
 type Run = { run(node: nodes.Node, scope: Scope): Value }["run"]
 
 const list = (node: nodes.Node, scope: Scope) =>
-  (node as nodes.Literal<ReadonlyArray<nodes.Node>>).value.map((item) => evaluate(item, scope))
+  (node as nodes.Literal<ReadonlyArray<nodes.Node>>).value.map((item) => unmarked(evaluate(item, scope)))
 
 const dictionary = ({ value }: nodes.Literal<ReadonlyMap<nodes.Node, nodes.Node>>, scope: Scope): Value =>
-  new Map([...value].map(([key, own]): [Value, Value] => [evaluate(key, scope), evaluate(own, scope)]))
+  new Map([...value].map(([key, own]): [Value, Value] => [evaluate(key, scope), unmarked(evaluate(own, scope))]))
 
 const member = ({ object, property, computed }: nodes.Member, scope: Scope): Value => {
   const value = evaluate(object, scope)
+  if (value instanceof Safe) throw new TemplateError("attributes of a text that is marked as safe are not known here")
   if (property.type === "SliceExpression") {
     const { start, stop, step } = property as nodes.Slice
     return sliceOf(value, [start, stop, step].map((bound) => bound && evaluate(bound, scope)))
@@ -154,12 +160,31 @@ const arithmetic = (compute: (a: number, b: number) => number) => (left: Value, 
   return a === undefined || b === undefined ? undefined : numeric(compute(a, b), left, right)
 }
 
+const ENTITIES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&#34;",
+  "'": "&#39;",
+}
+
+/** Texts of which one is safe: Python escapes the other. */
+const added = (...parts: ReadonlyArray<Value>): Safe =>
+  new Safe(
+    parts.map((part) => {
+      if (part instanceof Safe) return part.text
+      if (typeof part !== "string") throw new TemplateError(`a safe text and '${typeName(part)}' cannot be added`)
+      return part.replace(/[&<>"']/g, (character) => ENTITIES[character])
+    }).join(""),
+  )
+
 const binary = ({ operator: { value: operator }, left, right }: nodes.Binary, scope: Scope): Value => {
   const first = evaluate(left, scope)
   if (operator === "and") return isTrue(first) ? evaluate(right, scope) : first
   if (operator === "or") return isTrue(first) ? first : evaluate(right, scope)
   const second = evaluate(right, scope)
-  const result = OPERATORS[operator](first, second)
+  if (operator === "+" && (first instanceof Safe || second instanceof Safe)) return added(first, second)
+  const result = OPERATORS[operator](unmarked(first), unmarked(second))
   if (result !== undefined) return result
   for (const value of [first, second]) if (value instanceof Undefined) throw new TemplateError(value.why)
   throw new TemplateError(
@@ -183,7 +208,7 @@ const EXPRESSIONS: Readonly<Record<string, Run>> = {
   FilterExpression: ({ operand, filter }: nodes.Filtered, scope: Scope) =>
     filtered(evaluate(operand, scope), filter, scope),
   TestExpression: ({ operand, negate, test }: nodes.Tested, scope: Scope) =>
-    testOf(test.value)(evaluate(operand, scope)) !== negate,
+    testOf(test.value)(unmarked(evaluate(operand, scope))) !== negate,
   SelectExpression: ({ lhs, test }: nodes.Selected, scope: Scope) =>
     isTrue(evaluate(test, scope))
       ? evaluate(lhs, scope)

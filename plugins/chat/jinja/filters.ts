@@ -13,6 +13,7 @@ import {
   itemsOf,
   lengthOf,
   numberOf,
+  Safe,
   take,
   TemplateError,
   Tuple,
@@ -64,19 +65,22 @@ const extreme = (name: string, sign: number): Filter =>
     return items.reduce((best, item) => sign * compare(key(item), key(best)) > 0 ? item : best)
   })
 
+/** The items of a value, none of one that counts as false, such as `none`. */
+const givenOf = (value: Value): ReadonlyArray<Value> => isTrue(value) ? itemsOf(value) : []
+
 /** `select`, `reject`, `selectattr`, `rejectattr`. */
 const choosing = (wanted: boolean, byAttribute: boolean): Filter => (value, { positional }) => {
   const [path, [name, ...args]] = byAttribute ? [positional[0], positional.slice(1)] : [undefined, positional]
   const test = testOf(name === undefined ? undefined : textOf(name))
-  return itemsOf(value).filter((item) => test(atPath(path)(item), ...args) === wanted)
+  return givenOf(value).filter((item) => test(atPath(path)(item), ...args) === wanted)
 }
 
 const map: Filter = (value, { positional: [name, ...rest], named }) => {
   const path = named.get("attribute")
-  if (path !== undefined) return itemsOf(value).map(atPath(path, named.get("default")))
+  if (path !== undefined) return givenOf(value).map(atPath(path, named.get("default")))
   if (name === undefined) throw new TemplateError("map wants an attribute or a filter")
   const run = filterOf(textOf(name))
-  return itemsOf(value).map((item) => run(item, { positional: rest, named }))
+  return givenOf(value).map((item) => run(item, { positional: rest, named }))
 }
 
 const tojson: Filter = filter(
@@ -196,7 +200,7 @@ export const FILTERS: Readonly<Record<string, Filter>> = {
     return typeof value === "string" ? items.join("") : items
   }),
   round,
-  safe: filter("safe", [], (value) => typeof value === "string" ? value : textOf(value)),
+  safe: filter("safe", [], (value) => new Safe(textOf(value))),
   select: choosing(true, false),
   selectattr: choosing(true, true),
   sort: filter(
@@ -232,8 +236,14 @@ export const FILTERS: Readonly<Record<string, Filter>> = {
   upper: ofText("upper", (text) => text.toUpperCase()),
 }
 
+/** Filters that jinja2 has beyond these. */
+export const FURTHER_FILTERS: ReadonlyArray<string> = (
+  "batch center e escape filesizeformat forceescape format groupby pprint random slice striptags truncate urlencode urlize " +
+  "wordcount wordwrap xmlattr"
+).split(" ")
+
 /** The filter with a name. */
 export const filterOf = (name: string): Filter => {
   if (Object.hasOwn(FILTERS, name)) return FILTERS[name]
-  throw new TemplateError(`the filter "${name}" is not known here`)
+  throw new TemplateError(`No filter named '${name}'.`)
 }

@@ -70,9 +70,12 @@ export const TESTS: Readonly<Record<string, Test>> = {
   ]),
 }
 
+/** Tests that jinja2 has beyond these. */
+export const FURTHER_TESTS: ReadonlyArray<string> = ["escaped", "filter", "test"]
+
 /** What a test by name says of a value; without a name, whether the value counts as true. */
 export const testOf = (name: string | undefined): Test => {
   if (name === undefined) return isTrue
   if (Object.hasOwn(TESTS, name)) return TESTS[name]
-  throw new TemplateError(`the test "${name}" is not known here`)
+  throw new TemplateError(`No test named '${name}'.`)
 }

@@ -3,11 +3,12 @@
  * @module
  */
 import { compare } from "./compare.ts"
-import { Float, isList, Namespace, TemplateError, Tuple, typeName, Undefined, type Value } from "./values.ts"
+import { Float, isList, Namespace, Safe, TemplateError, Tuple, typeName, Undefined, type Value } from "./values.ts"
 
 /** `str(value)`. */
 export const textOf = (value: Value): string => {
   if (typeof value === "string") return value
+  if (value instanceof Safe) return value.text
   return value instanceof Undefined ? "" : repr(value)
 }
 

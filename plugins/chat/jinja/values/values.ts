@@ -21,6 +21,12 @@ export class Tuple {
   constructor(readonly items: ReadonlyArray<Value>) {}
 }
 
+/** A text that the filter `safe` made: what is added to it is escaped for HTML, even where nothing else is. */
+export class Safe {
+  /** @param text The text. */
+  constructor(readonly text: string) {}
+}
+
 /** What `namespace()` gives, and `loop`: attributes, some of which can be set. */
 export class Namespace {
   /** @param fields Its attributes. */
@@ -48,6 +54,7 @@ export type Value =
   | Float
   | Undefined
   | Tuple
+  | Safe
   | Namespace
   | Callable
   | ReadonlyArray<Value>
@@ -70,6 +77,9 @@ export const numberOf = (value: Value): number | undefined => {
     : undefined
 }
 
+/** A value as a plain one: a safe text as a text. */
+export const unmarked = (value: Value): Value => value instanceof Safe ? value.text : value
+
 /** Python's name of a value's type. */
 export const typeName = (value: Value): string => {
   if (value === null) return "NoneType"
@@ -88,6 +98,7 @@ export const isTrue = (value: Value): boolean => {
   if (value instanceof Undefined) return false
   if (value instanceof Float) return value.value !== 0
   if (value instanceof Tuple) return value.items.length > 0
+  if (value instanceof Safe) return value.text !== ""
   if (isList(value)) return value.length > 0
   return value instanceof Map ? value.size > 0 : Boolean(value)
 }

@@ -29,12 +29,6 @@ export interface ColumnNames {
   readonly messages?: string | undefined
 }
 
-/** The column of chats, which a chat template makes rows of. */
-export interface MessageColumns {
-  /** Column of lists of messages. */
-  readonly messages: string
-}
-
 /** Name of a task. */
 export type Kind =
   | "classification"
@@ -56,7 +50,7 @@ interface Reading {
   readonly names: ReadonlyArray<keyof ColumnNames>
   /** Further options of the data that mean something here. */
   readonly options?: ReadonlyArray<Answer>
-  readonly columns: (names: ColumnNames) => Columns | MessageColumns
+  readonly columns: (names: ColumnNames) => Columns
 }
 
 /** What each task reads; the first that fits is the default. */
@@ -100,7 +94,8 @@ const READINGS: ReadonlyArray<Reading> = [
     make: Task.causalLM,
     names: ["messages"],
     options: ["turns", "template"],
-    columns: ({ messages = "messages" }) => ({ messages }),
+    // Until a chat template is at hand: see ResolvedData.
+    columns: ({ messages = "messages" }) => ({ text: messages }),
   },
   { task: "masked-lm", make: Task.maskedLM, names: ["text"], columns: ({ text = "text" }) => ({ text }) },
   {
@@ -176,7 +171,7 @@ export const columnsOf = (
   task: Kind | undefined,
   names: ColumnNames,
   format: string | undefined = formatOf(data),
-): Columns | MessageColumns => {
+): Columns => {
   const fitting = fittingTo(names)
   const wanted = task ?? (format === "text" ? "causal-lm" : undefined)
   return (fitting.find((reading) => reading.task === wanted) ?? fitting[0]).columns(names)

@@ -3,6 +3,7 @@
  * @module
  */
 import { assert, assertEquals, assertThrows } from "@std/assert"
+import * as Effect from "effect/Effect"
 import { DataError, Dataset, Task, Tokenizer } from "../../../mod.ts"
 import { encode, type Example } from "../../../core/data/encode.ts"
 import * as Chat from "../../../plugins/chat/mod.ts"
@@ -32,7 +33,7 @@ for (const [name, rows] of Object.entries(rendered)) {
 }
 
 /** The included tokenizer, with the special tokens of all families. */
-const tokenizer = (() => {
+const tokenizer = await (() => {
   const path = new URL("../../../examples/models/espalier-1m/tokenizer.json", import.meta.url)
   const file = JSON.parse(Deno.readTextFileSync(path))
   const known = new Set(file.added_tokens.map(({ content }: { content: string }) => content))
@@ -41,7 +42,7 @@ const tokenizer = (() => {
   const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }
   const added = (read("special_tokens") as ReadonlyArray<string>).filter((content) => !known.has(content))
     .map((content) => ({ ...flags, content, id: id++ }))
-  return Tokenizer.makeTokenizer({ ...file, added_tokens: [...file.added_tokens, ...added] })
+  return Effect.runPromise(Tokenizer.makeTokenizer({ ...file, added_tokens: [...file.added_tokens, ...added] }))
 })()
 
 type Ranges = ReadonlyArray<readonly [number, number]>

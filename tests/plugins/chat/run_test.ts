@@ -52,9 +52,10 @@ const withModel = async (use: (folder: string) => Promise<void>) => {
 /** The data of a run file. */
 const dataOf = (folder: string, data: RunSpec["data"]) =>
   Effect.gen(function* () {
-    const resolved = yield* resolveRun({ model: { path: "model" }, data: data!, methods: [], output: "out" }, folder)
-    const one = "one" in resolved.data ? resolved.data.one : undefined
-    return yield* Dataset.file(one!.path, yield* Chat.columnsOf(one!, resolved.model.path), one!.reading)
+    const run = yield* resolveRun({ model: { path: "model" }, data: data!, methods: [], output: "out" }, folder)
+    const { data: resolved } = yield* Chat.prepared(run)
+    const { path, columns, reading } = "one" in resolved ? resolved.one : resolved.several.none
+    return yield* Dataset.file(path, columns, reading)
   })
 
 Deno.test("a run takes chats by their column, or recognizes them where none is named", () =>
@@ -89,6 +90,19 @@ Deno.test("options of chats beside other columns are problems of a run", () => {
   assertEquals(problems({ path: "d", turns: "last" }), [])
   assertStringIncludes(problems({ path: "d", text: "t", turns: "last" }).join(), "turns is for causal-lm")
   assertStringIncludes(problems({ path: "d", text: "t", messages: "m" }).join(), "text beside messages")
+  assertStringIncludes(
+    runProblems(
+      {
+        model: { path: "m" },
+        data: { path: "d", messages: "m" },
+        methods: [{ method: "lora" }],
+        output: "o",
+        training: { packing: true },
+      },
+      { lora: Lora },
+    ).join(),
+    "packing is for plain texts",
+  )
   assertStringIncludes(problems({ path: "d", messages: "m" }, "classification").join(), "does not go with the columns")
 })
 

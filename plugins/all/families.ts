@@ -1,0 +1,13 @@
+import * as Layer from "effect/Layer"
+import type { PluginError } from "../../core/contracts/plugin_error.ts"
+import type { Families } from "../../core/model/load/families.ts"
+import * as Bert from "../bert/mod.ts"
+import * as Llama from "../llama/mod.ts"
+import * as T5 from "../t5/mod.ts"
+
+/** All model families of this package. */
+export const families: Layer.Layer<never, PluginError, Families> = Layer.mergeAll(
+  Bert.layer,
+  Llama.layer,
+  T5.layer,
+)

@@ -22,7 +22,10 @@ import { batchData, batchInputs } from "../../core/data/batches/batch_inputs.ts"
 import { makeSession } from "../../core/training/session.ts"
 import { modelOf } from "../../core/training/step/task_named.ts"
 import * as Bert from "../../plugins/bert/mod.ts"
+import * as Gemma from "../../plugins/gemma/mod.ts"
+import * as Granite from "../../plugins/granite/mod.ts"
 import * as Llama from "../../plugins/llama/mod.ts"
+import * as SmolLM3 from "../../plugins/smollm3/mod.ts"
 import * as T5 from "../../plugins/t5/mod.ts"
 import { besideOf, registered } from "./beside.ts"
 import type { NamedTensor } from "./tensors.ts"
@@ -201,7 +204,7 @@ const withModel = <A, E, R>(
   plugins: Layer.Layer<never, unknown, Platform>,
   use: (model: Model) => Effect.Effect<A, E, R>,
 ): Promise<A> => {
-  const families = Layer.mergeAll(Bert.layer, Llama.layer, T5.layer)
+  const families = Layer.mergeAll(Bert.layer, Gemma.layer, Granite.layer, Llama.layer, SmolLM3.layer, T5.layer)
   const all = Layer.mergeAll(plugins, families).pipe(Layer.provideMerge(Layer.merge(backend, services)))
   const program = Effect.flatMap(load(directory, tasks), use)
   return Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(all)) as Effect.Effect<A, unknown>)

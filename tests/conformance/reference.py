@@ -44,6 +44,7 @@ from peft.optimizers import create_loraplus_optimizer
 from safetensors.torch import load_file, save_file
 
 import reference_adapters
+import reference_decoders
 import reference_multitask
 import reference_private
 import reference_quantized
@@ -124,6 +125,8 @@ def build_model(spec):
         )
     if spec["head"] == "classification":
         options["num_labels"] = LABELS
+    if spec["family"] in reference_decoders.FAMILIES:
+        return shake(reference_decoders.build(spec, options, HEADS[spec["head"]][0]))
     window = spec.get("window")
     if spec["family"] == "mistral":
         options["sliding_window"] = window

@@ -12,7 +12,10 @@ import { layer as pluginsLayer, type Plugins } from "../../core/contracts/plugin
 import { type Families, layer as familiesLayer } from "../../core/model/load/families.ts"
 import type { PluginError } from "../../core/contracts/plugin_error.ts"
 import * as Bert from "../../plugins/bert/mod.ts"
+import * as Gemma from "../../plugins/gemma/mod.ts"
+import * as Granite from "../../plugins/granite/mod.ts"
 import * as Llama from "../../plugins/llama/mod.ts"
+import * as SmolLM3 from "../../plugins/smollm3/mod.ts"
 import { type MemoryBackend, memoryBackend, memoryLayer } from "./memory_backend.ts"
 
 /** What {@link run} provides, beside what the test's own layers do. */
@@ -25,7 +28,9 @@ export function run<A, E, P = never>(
   backend: MemoryBackend = memoryBackend(),
 ): Promise<A> {
   const base = Layer.mergeAll(memoryLayer(backend), pluginsLayer, familiesLayer, NodeFileSystem.layer)
-  const all = Layer.mergeAll(plugins, Bert.layer, Llama.layer).pipe(Layer.provideMerge(base))
+  const all = Layer.mergeAll(plugins, Bert.layer, Gemma.layer, Granite.layer, Llama.layer, SmolLM3.layer).pipe(
+    Layer.provideMerge(base),
+  )
   return Effect.runPromise(Effect.scoped(effect).pipe(Effect.provide(all)) as Effect.Effect<A, E | PluginError>)
 }
 

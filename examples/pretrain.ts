@@ -142,6 +142,7 @@ const program = (options: Options) =>
       saveEvery: Math.max(1, Math.ceil(steps / 4)),
       runFolder: output,
       resume,
+      retain: { "general text": yield* Dataset.generalText() },
       observe: progress(),
       ...traceStep(options.trace),
     })

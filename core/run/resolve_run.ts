@@ -4,7 +4,7 @@ import { type Columns, type DatasetOptions, formatOf, type Paths, type Reader } 
 import { withDefaults } from "../options/check.ts"
 import type { Resolved } from "../options/field.ts"
 import type { TrainOptions } from "../training/options.ts"
-import { columnsOf, type Kind } from "./columns.ts"
+import { columnsOf, type Kind, namesNone } from "./columns.ts"
 import type { MethodSpec } from "./methods.ts"
 import {
   DATA,
@@ -23,6 +23,17 @@ export interface ResolvedData {
   readonly path: Paths
   /** Its columns. */
   readonly columns: Columns
+  /** How chats are read, which `Chat.prepared` gives columns of. */
+  readonly chat: {
+    /** Column of lists of messages. Default: it is not named. */
+    readonly messages?: string
+    /** Whether no column is named, so that the file may hold chats. */
+    readonly possible: boolean
+    /** The answers that are trained on. Default: all. */
+    readonly turns?: "all" | "last"
+    /** A file with another chat template than the model's. Default: the model's. */
+    readonly template?: string
+  }
   /** How the file is read; labels, if they are given. */
   readonly reading: DatasetOptions
   /** Share of the rows for validation. */
@@ -45,6 +56,8 @@ export interface ResolvedRun {
   readonly retain: Readonly<Record<string, ResolvedData>>
   /** Old rows by name that are trained on beside those of the one task. */
   readonly replay: Readonly<Record<string, ResolvedData>>
+  /** Plain text on which a language model is judged before and after; `"none"`: it is not. Default: that of the package. */
+  readonly generalText?: string
   /** Groups of people whose words are swapped for the report; true for the lists of the program. Default: none. */
   readonly balance?: true | GroupWords
   /** Methods. */
@@ -74,7 +87,8 @@ export function resolveRun(
     // A scheme ("hf:") makes a name that is no path.
     const isWhole = (place: string) => path.isAbsolute(place) || /^\w{2,}:/.test(place)
     const at = (place: string) => isWhole(place) || folder === "" ? place : path.join(folder, place)
-    const { data, task, tasks, retain = {}, replay = {}, balance = false, methods, seed = 42, output } = run
+    const { data, task, tasks, retain = {}, replay = {}, generalText, balance = false, methods, seed = 42, output } =
+      run
     const model = withDefaults(MODEL, run.model)
     const { patience, ...training } = withDefaults(TRAINING, run.training ?? {})
     const resolve = (own: TaskSpec) => resolveData(own, at, readers)
@@ -89,6 +103,7 @@ export function resolveRun(
       data: tasks === undefined ? { one: resolve({ data: data!, ...kind() }) } : { several: mapped(tasks, resolve) },
       retain: mapped(retain, resolveOld),
       replay: mapped(replay, resolveOld),
+      ...generalText === undefined ? {} : { generalText: generalText === "none" ? generalText : at(generalText) },
       ...balance === false ? {} : { balance },
       methods,
       training,
@@ -109,11 +124,18 @@ function resolveData(
   readers: ReadonlyArray<Reader>,
 ): ResolvedData {
   const { path, validation, test, stream, window, ...given } = withDefaults(DATA, data)
-  const { text, label, separator, prompt, completion, source, target, words, tags, ...reading } = given
-  const names = { text, label, separator, prompt, completion, source, target, words, tags }
+  const { text, label, separator, prompt, completion, source, target, words, tags, messages, ...rest } = given
+  const { turns, template, ...reading } = rest
+  const names = { text, label, separator, prompt, completion, source, target, words, tags, messages }
   return {
     path: typeof path === "string" ? at(path) : path.map(at),
     columns: columnsOf(path, task, names, reading.format ?? formatOf(path, readers)),
+    chat: {
+      ...messages === undefined ? {} : { messages },
+      possible: namesNone(names) && (task === undefined || task === "causal-lm"),
+      ...turns === undefined ? {} : { turns },
+      ...template === undefined ? {} : { template: at(template) },
+    },
     reading: { ...reading, ...readers.length === 0 ? {} : { readers } },
     validation,
     test,

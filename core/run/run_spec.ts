@@ -26,6 +26,10 @@ export interface DataSpec extends ColumnNames, Omit<ReadOptions, "readers"> {
   readonly labels?: ReadonlyArray<string>
   /** Further columns, of numbers, that methods read. Default: none. */
   readonly numbers?: ReadonlyArray<string>
+  /** Of chats, the answers that are trained on. Default `"all"`. */
+  readonly turns?: "all" | "last"
+  /** Of chats, a file with a chat template in the place of the model's. Default: the model's. */
+  readonly template?: string
   /** Share of the rows for validation, [0, 1). Default 0.1. */
   readonly validation?: number
   /** Share of the rows for the test, [0, 1). Default 0.2. */
@@ -91,6 +95,11 @@ export interface RunSpec {
   /** Old rows by name that a run of one task trains on beside its own, which are named `new`. Default: none. */
   readonly replay?: Readonly<Record<string, OldRowsSpec>>
   /**
+   * Plain text, a document a line, on which a language model is judged before and after: what it forgets. `"none"`: it is
+   * not. Default: twelve paragraphs of this package.
+   */
+  readonly generalText?: string
+  /**
    * Report how answers change where words of one group of people take the place of another's: true for the lists of the program,
    * or lists of words by group by what they differ in. Default: no.
    */
@@ -151,6 +160,9 @@ export const DATA: OptionTable<DataSpec, Exclude<keyof DataSpec, "validation" | 
   target: field.text({ doc: "Column of the target, which it writes" }),
   words: field.text({ doc: "Column with lists of words" }),
   tags: field.text({ doc: "Column with lists of the words' labels" }),
+  messages: field.text({ doc: "Column with lists of messages" }),
+  turns: field.choice(["all", "last"], { absent: "all", doc: "Chats: the answers that are trained on" }),
+  template: field.text({ absent: "the model's", doc: "Chats: file with another chat template" }),
   format: formatField([]),
   delimiter: field.text({
     pattern: ".",
@@ -209,7 +221,10 @@ export const TRAINING: OptionTable<TrainingSpec, "maxSteps" | "warmupSteps" | "p
 export function runTable(
   methods: RunMethods,
   readers: ReadonlyArray<Reader> = [],
-): OptionTable<RunSpec, "$schema" | "data" | "task" | "tasks" | "retain" | "replay" | "balance" | "training"> {
+): OptionTable<
+  RunSpec,
+  "$schema" | "data" | "task" | "tasks" | "retain" | "replay" | "generalText" | "balance" | "training"
+> {
   const data = { ...DATA, format: formatField(readers) }
   const task = field.choice(KINDS, { absent: "from the columns", doc: "Task" })
   const oneOfSeveral = field.record<TaskSpec>()({
@@ -238,6 +253,12 @@ export function runTable(
     replay: field.byName(old, {
       propertyNames,
       doc: "Old rows by name that a run of one task trains on beside its own, which are named new",
+    }),
+    generalText: field.text({
+      pattern: ".",
+      wanted: "a path, or none",
+      absent: "twelve paragraphs of this package",
+      doc: "Plain text on which a language model is judged before and after; none: it is not",
     }),
     balance: field.anyOf([
       field.boolean({}),

@@ -44,7 +44,9 @@ from peft.optimizers import create_loraplus_optimizer
 from safetensors.torch import load_file, save_file
 
 import reference_adapters
+import reference_decoders
 import reference_encoders
+import reference_mixers
 import reference_multitask
 import reference_private
 import reference_quantized
@@ -102,6 +104,10 @@ def build_model(spec):
             vocab_size=VOCABULARY, max_position_embeddings=64, initializer_range=spec.get("std", 0.05), num_labels=LABELS
         )
         return shake(reference_encoders.build(spec, HEADS[spec["head"]][0], common))
+    if spec["family"] in reference_mixers.CONFIGS:
+        labels = dict(num_labels=LABELS) if spec["head"] != "causal" else {}
+        common = dict(vocab_size=VOCABULARY, initializer_range=spec.get("std", 0.05), pad_token_id=PADDING, **labels)
+        return shake(reference_mixers.build(spec, HEADS[spec["head"]][0], common))
     if spec["head"] == "seq2seq":
         return shake(reference_seq2seq.build(spec, VOCABULARY))
     options = dict(
@@ -130,6 +136,8 @@ def build_model(spec):
         )
     if spec["head"] == "classification":
         options["num_labels"] = LABELS
+    if spec["family"] in reference_decoders.FAMILIES:
+        return shake(reference_decoders.build(spec, options, HEADS[spec["head"]][0]))
     window = spec.get("window")
     if spec["family"] == "mistral":
         options["sliding_window"] = window

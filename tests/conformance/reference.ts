@@ -26,9 +26,18 @@ export const reference = async (
 ): Promise<string> => {
   const { requirements, withoutDependencies } = environment
   const text = JSON.stringify(cases)
-  const parts = ["", "_adapters", "_encoders", "_multitask", "_private", "_quantized", "_seq2seq"].map((part) =>
-    `reference${part}.py`
-  )
+  const parts = [
+    "",
+    "_adapters",
+    "_decoders",
+    "_encoders",
+    "_mixers",
+    "_multitask",
+    "_private",
+    "_quantized",
+    "_seq2seq",
+  ]
+    .map((part) => `reference${part}.py`)
   const hash = await digest([...parts, TOKENIZERS, requirements, withoutDependencies].map((name) => scripts + name), [
     text,
     ...options,

@@ -28,6 +28,7 @@ import { bert, roberta } from "./features/bert.ts"
 import { gemma } from "./features/gemma.ts"
 import { granite } from "./features/granite.ts"
 import { gpt2 } from "./features/gpt2.ts"
+import { euroBert } from "./features/eurobert.ts"
 import type { FeatureGroup, ModelConfig } from "./features/group.ts"
 import { lfm2 } from "./features/lfm2.ts"
 import { llama } from "./features/llama.ts"
@@ -37,7 +38,18 @@ import type { Base } from "./support/model_layer.ts"
 import { inDirectory } from "./plugins/files.ts"
 
 /** The families of all plugins. */
-const GROUPS: ReadonlyArray<FeatureGroup> = [bert, roberta, modernBert, gpt2, lfm2, llama, gemma, smollm3, granite]
+const GROUPS: ReadonlyArray<FeatureGroup> = [
+  bert,
+  roberta,
+  modernBert,
+  euroBert,
+  gpt2,
+  lfm2,
+  llama,
+  gemma,
+  smollm3,
+  granite,
+]
 
 /** Tasks by the headings. */
 const TASKS: Readonly<Record<string, Task>> = {

@@ -52,8 +52,22 @@ export function readRoberta(config: ConfigReader): Config {
   if (config.record.pad_token_id === null) {
     throw config.error("pad_token_id", "a whole number: positions begin after it")
   }
-  const firstPosition = config.integer("pad_token_id", { default: 1, min: 0 }) + 1
-  const read = readBert(config)
+  return beginningAt(config, config.integer("pad_token_id", { default: 1, min: 0 }) + 1, readBert(config))
+}
+
+/** Of MPNet: positions begin at row 2, whatever the padding token, and there are no types of tokens. */
+export function readMpNet(config: ConfigReader): Config {
+  const buckets = config.integer("relative_attention_num_buckets", { default: MPNET_BUCKETS.count })
+  if (buckets !== MPNET_BUCKETS.count) {
+    throw config.error("relative_attention_num_buckets", `${MPNET_BUCKETS.count}: transformers computes with no others`)
+  }
+  return beginningAt(config, 2, { ...readBert(config), tokenTypes: 0 })
+}
+
+/** Of relative positions. */
+export const MPNET_BUCKETS = { count: 32, maxDistance: 128, bothWays: true } as const
+
+function beginningAt(config: ConfigReader, firstPosition: number, read: Config): Config {
   if (firstPosition >= read.maxPositions) {
     throw config.error("max_position_embeddings", `more than ${firstPosition}, where positions begin`)
   }

@@ -19,13 +19,7 @@ export function bertLayer(path: string, config: Config): blocks.Layer {
     projections: ["query", "key", "value"],
   })
   const output = dense(`${path}.attention.output.dense`, hiddenSize, config)
-  const { children, forward } = blocks.feedForward({
-    ...config,
-    path,
-    inputs: ["intermediate.dense"],
-    output: "output.dense",
-    dropout: 0,
-  })
+  const { children, forward } = bertFeedForward(path, config)
   return blocks.layer({
     path,
     hiddenSize,
@@ -35,6 +29,9 @@ export function bertLayer(path: string, config: Config): blocks.Layer {
     dropout: hiddenDropout,
   })
 }
+
+const bertFeedForward = (path: string, config: Config): Module =>
+  blocks.feedForward({ ...config, path, inputs: ["intermediate.dense"], output: "output.dense", dropout: 0 })
 
 /** A layer of DistilBERT (Sanh et al. 2019). */
 export function distilBertLayer(path: string, config: Config): blocks.Layer {
@@ -57,5 +54,26 @@ export function distilBertLayer(path: string, config: Config): blocks.Layer {
     attention: { ...blocks.inTurn(attention), norm: norm(`${path}.sa_layer_norm`, config) },
     feedForward: { ...blocks.inTurn(feedForward), norm: norm(`${path}.output_layer_norm`, config) },
     postNorm: true,
+  })
+}
+
+/** A layer of MPNet (Song et al. 2020), whose scores have a bias by relative positions. */
+export function mpNetLayer(path: string, config: Config, relative?: blocks.RelativePositions): blocks.Layer {
+  const { hiddenSize, hiddenDropout } = config
+  const attention = blocks.attention({
+    ...config,
+    path: `${path}.attention.attn`,
+    projections: ["q", "k", "v"],
+    output: "o",
+    relative,
+  })
+  const { children, forward } = bertFeedForward(path, config)
+  return blocks.layer({
+    path,
+    hiddenSize,
+    attention: { ...blocks.inTurn(attention), norm: norm(`${path}.attention.LayerNorm`, config) },
+    feedForward: { modules: children, forward, norm: norm(`${path}.output.LayerNorm`, config) },
+    postNorm: true,
+    dropout: hiddenDropout,
   })
 }

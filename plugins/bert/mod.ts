@@ -1,7 +1,7 @@
 /**
  * The BERT family: bidirectional encoders for classification of texts and tokens, masked language modelling, and
- * embeddings of texts. Model types `bert` (which includes MiniLM), `distilbert`, `roberta`, `xlm-roberta` and `camembert`,
- * with Hugging Face's names.
+ * embeddings of texts. Model types `bert` (which includes MiniLM), `distilbert`, `roberta`, `xlm-roberta`, `camembert` and
+ * `mpnet`, with Hugging Face's names.
  *
  * ```ts
  * import * as Bert from "@espalier/espalier/bert"
@@ -19,9 +19,10 @@ import type { ConfigReader } from "../../core/formats/json/model_config.ts"
 import * as blocks from "../../core/model/blocks/mod.ts"
 import { type Families, type Family, family } from "../../core/model/load/families.ts"
 import type { Network } from "../../core/model/network.ts"
+import type { Config } from "./config.ts"
 import { maskedHead, tokenClassifier } from "./heads.ts"
 import { norm } from "./layers.ts"
-import { VARIANTS } from "./variants.ts"
+import { type Variant, VARIANTS } from "./variants.ts"
 
 export type { ConfigFields, Families, FamiliesService, Family } from "../../core/model/load/families.ts"
 
@@ -30,6 +31,12 @@ const unusedIn = (backbone: string) => [
   ...["cls.*", "lm_head.*", `${backbone}.pooler.*`, "vocab_*", "classifier.*", "pre_classifier.*", "qa_outputs.*"],
   "*embeddings.position_ids",
 ]
+
+function relativeOf({ relative, path }: Variant, { heads, std }: Config): blocks.RelativePositions | undefined {
+  if (relative === undefined) return undefined
+  const [name, buckets] = relative
+  return { ...buckets, table: blocks.embedding({ path: `${path}.${name}`, rows: buckets.count, width: heads, std }) }
+}
 
 /** Structure of a model. Throws JsonError when the config asks for what is not known here. */
 function build(reader: ConfigReader, spec: Head): Network {
@@ -41,6 +48,7 @@ function build(reader: ConfigReader, spec: Head): Network {
     blocks.embedding({ path: `${path}.embeddings.${name}`, rows, width: hiddenSize, std })
   const words = table("word_embeddings", vocabSize)
   const positions = table("position_embeddings", firstPosition + maxPositions)
+  const relative = relativeOf(variant, config)
   const body = blocks.backbone({
     path,
     hiddenSize,
@@ -53,7 +61,11 @@ function build(reader: ConfigReader, spec: Head): Network {
       norm: norm(`${path}.embeddings.LayerNorm`, config),
       dropout: config.hiddenDropout,
     },
-    layers: Array.from({ length: config.layers }, (_, i) => variant.layer(`${path}.${variant.layers}.${i}`, config)),
+    layers: Array.from(
+      { length: config.layers },
+      (_, i) => variant.layer(`${path}.${variant.layers}.${i}`, config, relative),
+    ),
+    ...(relative === undefined ? {} : { shared: [relative.table] }),
   })
   const head = spec.kind === "vocabulary"
     ? maskedHead(variant.masked, config, `${words.path}.weight`)
@@ -62,6 +74,8 @@ function build(reader: ConfigReader, spec: Head): Network {
     : tokenClassifier(config, spec.size)
   return {
     ...blocks.networkOf(body, head.modules, head.forward),
+    // A bias by relative positions makes a matrix of scores: of a packed row it would be of all its tokens.
+    paddingFree: relative === undefined,
     maxPositions,
     vocabSize,
     weights: [

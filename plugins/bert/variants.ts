@@ -5,9 +5,9 @@
 import type { ConfigReader } from "../../core/formats/json/model_config.ts"
 import type * as blocks from "../../core/model/blocks/mod.ts"
 import { gelu, relu, tanh } from "../../core/tensor/ops.ts"
-import { type Config, readBert, readDistilBert, readRoberta } from "./config.ts"
+import { type Config, MPNET_BUCKETS, readBert, readDistilBert, readMpNet, readRoberta } from "./config.ts"
 import { denseClassifier, type MaskedNames, type OwnHead, pooledClassifier } from "./heads.ts"
-import { bertLayer, distilBertLayer } from "./layers.ts"
+import { bertLayer, distilBertLayer, mpNetLayer } from "./layers.ts"
 
 /** A model type. */
 export interface Variant {
@@ -18,7 +18,9 @@ export interface Variant {
   readonly read: (config: ConfigReader) => Config
   /** Path of the layers within. */
   readonly layers: string
-  readonly layer: (path: string, config: Config) => blocks.Layer
+  readonly layer: (path: string, config: Config, relative?: blocks.RelativePositions) => blocks.Layer
+  /** Bias on the scores of all layers: its table's path within the backbone, and its buckets. Default: none. */
+  readonly relative?: readonly [path: string, buckets: Omit<blocks.RelativePositions, "table">]
   readonly classifier: (config: Config, size: number) => OwnHead
   readonly masked: MaskedNames
   readonly defaultTargets: ReadonlyArray<string>
@@ -69,6 +71,15 @@ const roberta = (name: string): Variant => ({
   },
 })
 
+const mpNet: Variant = {
+  ...roberta("MPNet"),
+  path: "mpnet",
+  read: readMpNet,
+  layer: mpNetLayer,
+  relative: ["encoder.relative_attention_bias", MPNET_BUCKETS],
+  defaultTargets: ["q", "v"],
+}
+
 /** By `model_type`. */
 export const VARIANTS: Readonly<Record<string, Variant>> = {
   "bert": bert,
@@ -76,4 +87,5 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
   "roberta": roberta("Roberta"),
   "xlm-roberta": roberta("XLMRoberta"),
   "camembert": roberta("Camembert"),
+  "mpnet": mpNet,
 }

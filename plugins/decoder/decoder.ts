@@ -61,7 +61,7 @@ export interface DecoderConfig extends blocks.HeadSizes {
 const FEED_FORWARD = { path: "mlp", inputs: ["gate_proj", "up_proj"], output: "down_proj" } as const
 const NORMS = { attention: ["input_layernorm"], feedForward: ["post_attention_layernorm"] } as const
 
-function layerAt(path: string, config: DecoderConfig, { rope, window }: DecoderLayer): blocks.Layer {
+function layerAt(path: string, config: Omit<DecoderConfig, "classes">, { rope, window }: DecoderLayer): blocks.Layer {
   const { hiddenSize, headDim, epsilon, normOffset: offset = 0, norms = NORMS, feedForward: own = FEED_FORWARD } =
     config
   const norm = (name: string, width = hiddenSize) => blocks.rmsNorm({ path: `${path}.${name}`, width, epsilon, offset })
@@ -101,10 +101,10 @@ function layerAt(path: string, config: DecoderConfig, { rope, window }: DecoderL
   })
 }
 
-/** A decoder under Hugging Face's names: layers of attention and gated feed-forward with RMS norms. */
-export function decoderOf(config: DecoderConfig, head: Head): Network {
-  const { hiddenSize, vocabSize, maxPositions, std } = config
-  const body = blocks.backbone({
+/** All but the head of a {@link decoderOf}. */
+export function decoderBody(config: Omit<DecoderConfig, "classes">): blocks.Backbone {
+  const { hiddenSize, vocabSize, std } = config
+  return blocks.backbone({
     path: "model",
     hiddenSize,
     embeddings: {
@@ -120,6 +120,11 @@ export function decoderOf(config: DecoderConfig, head: Head): Network {
       offset: config.normOffset ?? 0,
     }),
   })
+}
+
+/** A decoder under Hugging Face's names: layers of attention and gated feed-forward with RMS norms. */
+export function decoderOf(config: DecoderConfig, head: Head): Network {
+  const { hiddenSize, vocabSize, maxPositions, std } = config
   const isLanguageModel = head.kind === "vocabulary"
   // transformers' token classifier has a bias and dropout before it; its sequence classifier has neither.
   const output = blocks.linear({
@@ -136,7 +141,7 @@ export function decoderOf(config: DecoderConfig, head: Head): Network {
     sequence: () => blocks.lastTokenHead(output),
   }[head.kind]()
   return {
-    ...blocks.networkOf(body, [output], forward),
+    ...blocks.networkOf(decoderBody(config), [output], forward),
     maxPositions,
     vocabSize,
     weights: [

@@ -10,6 +10,8 @@ export interface DecoderDefaults {
   readonly activation?: readonly [field: string, otherwise: string]
   /** Default false. */
   readonly isTied?: boolean
+  /** Of RMS norms. Default 1e-6. */
+  readonly epsilon?: number
 }
 
 /** The part of a {@link DecoderConfig} that the configs of most decoders have under the same names. */
@@ -29,13 +31,13 @@ export type CommonConfig = Pick<
 
 /** Reads it, with transformers' names. Throws JsonError. */
 export function readDecoder(config: ConfigReader, defaults: DecoderDefaults): CommonConfig {
-  const { activation: [field, otherwise] = ["hidden_act", "silu"], isTied = false } = defaults
+  const { activation: [field, otherwise] = ["hidden_act", "silu"], isTied = false, epsilon = 1e-6 } = defaults
   return {
     ...blocks.readHeads(config, defaults.heads),
     intermediateSize: config.integer("intermediate_size"),
     vocabSize: config.integer("vocab_size"),
     maxPositions: config.integer("max_position_embeddings", { default: defaults.maxPositions }),
-    epsilon: config.number("rms_norm_eps", { default: 1e-6, min: 0 }),
+    epsilon: config.number("rms_norm_eps", { default: epsilon, min: 0 }),
     std: config.number("initializer_range", { default: 0.02, min: 0 }),
     dropout: blocks.readRate(config, "attention_dropout", 0),
     tokenDropout: blocks.readRate(config, "classifier_dropout", blocks.readRate(config, "hidden_dropout", 0.1)),

@@ -116,6 +116,21 @@ export const encodersTrained: ReadonlyArray<Case> = [
     { ...of(family, "masked"), name: `${family}-full-masked` },
   ]),
   ...adaptersOf("xlm-roberta"),
+  ...methodsOf("mpnet", {
+    targets: ["q", "v"],
+    rescaled: ia3(["attn.k", "attn.v", "output.dense"], ["output.dense"]),
+  }),
+  ...methodsOf("eurobert", {
+    targets: ["q_proj", "v_proj"],
+    rescaled: ia3(["k_proj", "v_proj", "down_proj"], ["down_proj"]),
+    since: 5,
+  }),
+  ...(["bos", "mean"] as const).map((pooling): Case => ({
+    ...of("eurobert", "classification", { pooling }),
+    name: `eurobert-${pooling}`,
+    lora: lora(),
+    since: 5,
+  })),
 ]
 
 const texts = [
@@ -125,7 +140,9 @@ const texts = [
 ]
 
 /** Cases that are computed alone. */
-export const encodersRead: ReadonlyArray<Case> = (["modernbert", "roberta", "xlm-roberta"] as const).map((family) => ({
+export const encodersRead: ReadonlyArray<Case> = (["modernbert", "roberta", "xlm-roberta", "mpnet"] as const).map((
+  family,
+) => ({
   ...of(family, "masked"),
   name: `${family}-embeddings`,
   kind: "embeddings",

@@ -33,6 +33,10 @@ export const bert: FeatureGroup = {
 export const roberta: FeatureGroup = {
   title: "RoBERTa",
   layer: Bert.layer,
-  models: { RoBERTa: { ...bert.models.BERT, model_type: "roberta", type_vocab_size: 1 } },
+  models: {
+    RoBERTa: { ...bert.models.BERT, model_type: "roberta", type_vocab_size: 1 },
+    MPNet: { ...bert.models.BERT, model_type: "mpnet" },
+  },
   tasks: bert.tasks,
+  isInvariant: (key) => /\.attn\.k\.bias$/.test(key),
 }

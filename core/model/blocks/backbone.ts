@@ -77,6 +77,8 @@ export interface BackboneOptions {
   readonly embeddings: EmbeddingsOptions
   /** The layers, in order. */
   readonly layers: ReadonlyArray<Module<[Sequence]>>
+  /** Tables that layers share. Default: none. */
+  readonly shared?: ReadonlyArray<Module>
   /** Norm after the last layer. Default: none. */
   readonly norm?: Module
   /** Dropout of the output. Default 0. */
@@ -93,11 +95,11 @@ export type Backbone = Module<[batch: BatchTensors, memory?: Memory]>
  * tokens. Throws ModelError where there are more tokens than positions.
  */
 export function backbone(options: BackboneOptions): Backbone {
-  const { path, hiddenSize, embeddings, layers, norm, dropout = 0, side } = options
+  const { path, hiddenSize, embeddings, layers, shared = [], norm, dropout = 0, side } = options
   const { words, added = [], scale = 1, scalesRows = false } = embeddings
   // An embedding that several share is the model's.
   const own = path === "" || words.path.startsWith(`${path}.`) ? [words] : []
-  const parts = [...own, ...added.map(({ table }) => table), embeddings.norm, ...layers, norm]
+  const parts = [...own, ...added.map(({ table }) => table), embeddings.norm, ...layers, ...shared, norm]
   const attentions = layers.flatMap((layer) => descendants(layer).filter(({ kind }) => kind === "Attention"))
   const self: Backbone = {
     path,

@@ -55,6 +55,11 @@ export function sequenceHead(pooling: Pooling, scores: (scope: Scope, x: Tensor)
   return (scope, hidden, batch, all) => ofSequence(scores(scope, pooling(hidden, batch, all)))
 }
 
+/** Numbers of a sequence, the mean of those of all places: [B, size]. */
+export function meanScoresHead(scores: (scope: Scope, x: Tensor) => Tensor): HeadForward {
+  return (scope, _, batch, all) => ofSequence(meanOf(scores(scope, all), batch))
+}
+
 /** Numbers of a sequence from its last token: [B, size]. */
 export function lastTokenHead(output: Module): HeadForward {
   return sequenceHead(lastToken, (scope, x) => scope.call(output, x))

@@ -25,6 +25,7 @@ export {
   lastToken,
   lastTokenHead,
   meanPlace,
+  meanScoresHead,
   networkOf,
   type Pooling,
   sequenceHead,

@@ -47,6 +47,7 @@ export { type PairColumns, type PairRow, pairRows, type TextColumns, type TextRo
 export { type LabeledColumns, type LabeledRow, labeledRows } from "./classification.ts"
 export { type LabelSetColumns, type LabelSetRow, labelSetRows } from "./multi_label_classification.ts"
 export { type ScoredColumns, type ScoredRow, scoredRows } from "./regression.ts"
+export { type TargetColumns, type TargetRow, targetRows } from "./seq2seq.ts"
 export { type TaggedColumns, type TaggedRow, taggedRows } from "./token_classification.ts"
 
 /** Texts with labels. */

@@ -27,14 +27,16 @@ import { onWebgpu, withWebgpu } from "./core/backend/webgpu/with_webgpu.ts"
 import { bert } from "./features/bert.ts"
 import { gemma } from "./features/gemma.ts"
 import { granite } from "./features/granite.ts"
+import { gpt2 } from "./features/gpt2.ts"
 import type { FeatureGroup, ModelConfig } from "./features/group.ts"
+import { lfm2 } from "./features/lfm2.ts"
 import { llama } from "./features/llama.ts"
 import { smollm3 } from "./features/smollm3.ts"
 import type { Base } from "./support/model_layer.ts"
 import { inDirectory } from "./plugins/files.ts"
 
 /** The families of all plugins. */
-const GROUPS: ReadonlyArray<FeatureGroup> = [bert, llama, gemma, smollm3, granite]
+const GROUPS: ReadonlyArray<FeatureGroup> = [bert, gpt2, lfm2, llama, gemma, smollm3, granite]
 
 /** Tasks by the headings. */
 const TASKS: Readonly<Record<string, Task>> = {

@@ -44,6 +44,7 @@ export {
 } from "./run_spec.ts"
 export type { Point, Series } from "../report/line_chart.ts"
 export type { ReportSection } from "../report/report_section.ts"
+export type { EvaluateError, Evaluation } from "../training/evaluate.ts"
 export type { Forecast } from "../training/forecast.ts"
 export type { RunAccount } from "../training/run_folder/run.ts"
 export type { Fault, Field, Fields, OptionTable, Resolved } from "../options/field.ts"

@@ -112,7 +112,7 @@ const METHODS: Readonly<Record<string, Method>> = {
   },
   "Prompt tuning": { layer: PromptTuning.layer({ numVirtualTokens: 2 }), trains: ["embedding.weight"] },
   "P-tuning": {
-    layer: PromptTuning.layer({ numVirtualTokens: 2, encoderReparameterizationType: "MLP", encoderHiddenSize: 4 }),
+    layer: PromptTuning.layer({ numVirtualTokens: 2, encoderReparameterizationType: "MLP", encoderHiddenSize: 8 }),
     trains: ["embedding.weight", ...[0, 2, 4].flatMap((i) => linear(`mlp_head.${i}`))],
   },
   "IA3 (`examples/third_party`)": { layer: IA3.layer(), trains: ["ia3_l"] },

@@ -139,7 +139,7 @@ function save(method: PromptMethod, values: ReadonlyArray<NamedValues>, context:
     ...fields,
     baseModel: context.baseModel,
     numVirtualTokens,
-    modulesToSave: [...new Set([...base.map(({ parameter }) => parameter.module), ...(classifies ? HEADS : [])])],
+    modulesToSave: outermost([...base.map(({ parameter }) => parameter.module), ...(classifies ? HEADS : [])]),
     ...method.config(fields),
   }
   return encodePrompt(name, config, {
@@ -148,6 +148,11 @@ function save(method: PromptMethod, values: ReadonlyArray<NamedValues>, context:
     base,
     ...(encoder ? { encoder: tensors } : {}),
   })
+}
+
+/** Names without those of modules within another one: PEFT saves these with it, and would wrap them twice. */
+function outermost(names: ReadonlyArray<string>): ReadonlyArray<string> {
+  return [...new Set(names)].filter((name) => !names.some((other) => name.startsWith(`${other}.`)))
 }
 
 /** Values from files, if they belong to these options and this model. */

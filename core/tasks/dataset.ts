@@ -37,7 +37,6 @@ export type {
   RowKind,
   StreamedData,
 } from "../data/data.ts"
-export { generalText } from "./general/general_text.ts"
 export { type RowOf, stream, streamOfChunks, type StreamOptions } from "./stream.ts"
 export { split } from "../data/split/split.ts"
 export { splitStream, type StreamedSplits } from "../data/split/split_stream.ts"
@@ -56,6 +55,7 @@ export {
 export { type LabeledColumns, type LabeledRow, labeledRows } from "./classification.ts"
 export { type LabelSetColumns, type LabelSetRow, labelSetRows } from "./multi_label_classification.ts"
 export { type ScoredColumns, type ScoredRow, scoredRows } from "./regression.ts"
+export { type TargetColumns, type TargetRow, targetRows } from "./seq2seq.ts"
 export { type TaggedColumns, type TaggedRow, taggedRows } from "./token_classification.ts"
 
 /** Texts with labels. */

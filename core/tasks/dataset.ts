@@ -39,7 +39,8 @@ export type {
 } from "../data/data.ts"
 export { type RowOf, stream, streamOfChunks, type StreamOptions } from "./stream.ts"
 export { split } from "../data/split/split.ts"
-export { splitStream, type StreamedSplits } from "../data/split/split_stream.ts"
+export type { StreamedSplits } from "../data/split/divide_stream.ts"
+export { splitStream } from "../data/split/split_stream.ts"
 export type { Conflict, Duplicate, SplitOptions, Splits } from "../data/split/split.ts"
 export type { Columns, DataOf } from "./builtin.ts"
 export {

@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { Tokenizer } from "../../core/data/tokenizer/tokenizer.ts"
-import { loadTokenizer } from "../../core/data/tokenizer/tokenizer.ts"
+import { loadTokenizer } from "../../core/data/tokenizer_files/load_tokenizer.ts"
 import { load } from "../../core/model/mod.ts"
 import { generate } from "../../core/inference/generate.ts"
 import { Task } from "../../core/tasks/builtin.ts"

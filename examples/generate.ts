@@ -21,12 +21,12 @@ import { MODEL } from "../core/run/mod.ts"
 import { DataError, Model, type Plugins, Task, Tokenizer } from "../mod.ts"
 import * as Adapters from "../plugins/adapters/mod.ts"
 import * as Hub from "../plugins/hub/mod.ts"
-import * as Llama from "../plugins/llama/mod.ts"
 import * as Lora from "../plugins/lora/mod.ts"
 import * as PrefixTuning from "../plugins/prefix_tuning/mod.ts"
 import * as PromptTuning from "../plugins/prompt_tuning/mod.ts"
 import * as QaLora from "../plugins/qa_lora/mod.ts"
 import * as Quantization from "../plugins/quantization/mod.ts"
+import { families } from "../plugins/all/mod.ts"
 import { type Message, templateIn } from "./chat_template.ts"
 import { machine } from "./machine.ts"
 import { beside, defined, flagsOf, main, RUN_FLAGS } from "./shared.ts"
@@ -161,7 +161,7 @@ const chatWith = (
 const command = Command.make("generate", flags, (options) => {
   const base = machine(options)
   const adapters = (options.adapter ?? []).map((path, i) => adapterLayer(path, i === 0))
-  const methods = Layer.mergeAll(Llama.layer, ...adapters).pipe(Layer.provideMerge(base))
+  const methods = Layer.mergeAll(families, ...adapters).pipe(Layer.provideMerge(base))
   return Effect.gen(function* () {
     const answer = yield* chatWith(options)
     if (options.prompt !== undefined) return yield* answer(options.prompt)

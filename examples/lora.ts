@@ -25,21 +25,18 @@ import {
   runTable,
   TRAINING,
 } from "../core/run/mod.ts"
-import { DataError } from "../mod.ts"
-import * as Bert from "../plugins/bert/mod.ts"
-import * as Llama from "../plugins/llama/mod.ts"
+import { DataError, type Model } from "../mod.ts"
+import { families, READERS } from "../plugins/all/mod.ts"
 import * as Lora from "../plugins/lora/mod.ts"
 import { machine } from "./machine.ts"
-import { READERS } from "./readers.ts"
-import { beside, defined, flagsOf, main, namesOf, RUN_FLAGS } from "./shared.ts"
-import { train } from "./train.ts"
+import { beside, defined, flagsOf, main, namesOf, RUN_FLAGS, train } from "./shared.ts"
 
 export const METHODS = { lora: Lora }
 const { path: modelPath, ...model } = MODEL
 const { path: dataPath, ...data } = DATA
 const { gradientAccumulationSteps: accumulation, ...training } = TRAINING
 const { r: rank, loraAlpha, loraDropout, targetModules } = Lora.options
-const { task, seed } = runTable(METHODS)
+const { task, generalText, seed } = runTable(METHODS)
 
 /** Its flags. */
 export const TABLE = {
@@ -61,6 +58,7 @@ export const TABLE = {
   alpha: { ...loraAlpha, default: 16, doc: "LoRA alpha; the update is scaled by alpha / rank" },
   dropout: { ...loraDropout, default: 0.1 },
   targetModules: { ...targetModules, doc: "Names separated by commas, a regular expression, or all-linear" },
+  generalText,
   seed,
   output: field.text({ default: "runs/demo", doc: "Run folder" }),
   ...RUN_FLAGS,
@@ -90,13 +88,24 @@ const includedColumns = ({ data, task, ...options }: Options): Partial<DataSpec>
 
 /** The run that the flags say. */
 export const specOf = (options: Options): RunSpec => {
-  const { model: path, rank, alpha, dropout, targetModules: targets, accumulation, task, balance, seed, output } =
-    options
+  const {
+    model: path,
+    rank,
+    alpha,
+    dropout,
+    targetModules: targets,
+    accumulation,
+    task,
+    generalText,
+    balance,
+    seed,
+    output,
+  } = options
   const delimiter = options.delimiter === "tab" || options.delimiter === "\\t" ? "\t" : options.delimiter
   return {
     model: { path, ...part(model, options) },
     data: { path: options.data, ...includedColumns(options), ...part(data, { ...options, delimiter }) },
-    ...defined({ task }),
+    ...defined({ task, generalText }),
     ...balance ? { balance } : {},
     methods: [{
       method: "lora",
@@ -116,16 +125,18 @@ export const runSpec = <E = never, R = never>(
   spec: RunSpec,
   known: RunMethods,
   options: Pick<Options, "resume" | "overwrite" | "trace" | "threads">,
-  ending?: Parameters<typeof train<E, R>>[2],
+  ending: (model: Model.Model) => Effect.Effect<void, E, R> = () => Effect.void,
 ) =>
   Effect.gen(function* () {
     const problems = runProblems(spec, known, READERS)
     if (problems.length > 0) return yield* new DataError({ reason: "BadInput", message: problems.join("\n") })
     const base = machine(options)
-    const methods = Layer.mergeAll(Bert.layer, Llama.layer, ...layersOf(spec.methods, known)).pipe(
-      Layer.provideMerge(base),
+    const methods = Layer.mergeAll(families, ...layersOf(spec.methods, known)).pipe(Layer.provideMerge(base))
+    return yield* train(yield* resolveRun(spec, "", READERS), options).pipe(
+      Effect.flatMap(({ model }) => ending(model)),
+      Effect.scoped,
+      Effect.provide(methods),
     )
-    return yield* Effect.provide(train(yield* resolveRun(spec, "", READERS), options, ending), methods)
   })
 
 const command = Command.make("lora", flags, (options) => runSpec(specOf(options), METHODS, options)).pipe(

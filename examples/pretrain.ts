@@ -108,7 +108,7 @@ const program = (options: Options) =>
       Dataset.split({ validation: 0.02, test: 0, seed }),
     )
     const trained = trainBpe(data.train.rows.map(({ text }) => text), { vocabSize: vocabulary })
-    const tokenizer = Tokenizer.makeTokenizer(trained.model, trained.config)
+    const tokenizer = yield* Tokenizer.makeTokenizer(trained.model, trained.config)
     const characters = documents.reduce((sum, { length }) => sum + length, 0)
     yield* Console.log(`data: ${paths.join(", ")}: ${documents.length} documents, ${characters} characters`)
 
@@ -142,6 +142,7 @@ const program = (options: Options) =>
       saveEvery: Math.max(1, Math.ceil(steps / 4)),
       runFolder: output,
       resume,
+      retain: { "general text": yield* Dataset.generalText() },
       observe: progress(),
       ...traceStep(options.trace),
     })

@@ -18,17 +18,16 @@ import { type ResolvedData, type ResolvedRun, resolveRun, runProblems, taskOf } 
 import type { Data } from "../core/data/data.ts"
 import { makeRng } from "../core/tensor/operations/random.ts"
 import { DataError, Dataset, Model, Trainer } from "../mod.ts"
-import * as Bert from "../plugins/bert/mod.ts"
+import { families, READERS } from "../plugins/all/mod.ts"
 import * as DifferentialPrivacy from "../plugins/differential_privacy/mod.ts"
-import * as Llama from "../plugins/llama/mod.ts"
 import * as LoraPlugin from "../plugins/lora/mod.ts"
 import * as Lora from "./lora.ts"
 import { machine } from "./machine.ts"
-import { READERS } from "./readers.ts"
 import { checkOutput, clearOutput, flagsOf, main, progress } from "./shared.ts"
 
 const { targetEpsilon, delta: { required: _, ...delta }, maxGradNorm } = DifferentialPrivacy.options
-const { resume: _resume, trace: _trace, patience: _patience, validation: _validation, ...table } = Lora.TABLE
+const { resume: _resume, trace: _trace, patience: _patience, generalText: _text, ...judged } = Lora.TABLE
+const { validation: _validation, ...table } = judged
 const WORDS = 8
 
 const flags = flagsOf({
@@ -131,7 +130,14 @@ const audit = (options: Options) =>
   Effect.gen(function* () {
     const { output, epsilon, delta, clip, threads, overwrite } = options
     const spec = Lora.specOf(
-      { ...options, resume: false, trace: false, patience: undefined, validation: 0 } as unknown as Lora.Options,
+      {
+        ...options,
+        resume: false,
+        trace: false,
+        patience: undefined,
+        generalText: undefined,
+        validation: 0,
+      } as unknown as Lora.Options,
     )
     const problems = runProblems(spec, Lora.METHODS, READERS)
     if (problems.length > 0) return yield* new DataError({ reason: "BadInput", message: problems.join("\n") })
@@ -141,7 +147,7 @@ const audit = (options: Options) =>
     const { one } = run.data as Extract<ResolvedRun["data"], { readonly one: ResolvedData }>
     const folders = [`${output}/plain`, `${output}/private`]
     for (const folder of folders) yield* checkOutput(folder, { resume: false, overwrite })
-    const base = Layer.mergeAll(Bert.layer, Llama.layer, LoraPlugin.layer(lora))
+    const base = Layer.mergeAll(families, LoraPlugin.layer(lora))
     const privacy = DifferentialPrivacy.layer({ targetEpsilon: epsilon, delta, maxGradNorm: clip })
     const runtime = machine({ threads })
     const data = yield* prepare(one, options)

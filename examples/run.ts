@@ -15,14 +15,10 @@ import * as Path from "effect/Path"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import { field } from "../core/options/mod.ts"
-import { layersOf, readRunFile, resolveRun } from "../core/run/mod.ts"
-import * as Bert from "../plugins/bert/mod.ts"
-import * as Llama from "../plugins/llama/mod.ts"
-import { METHODS } from "./methods.ts"
+import { evaluateSaved, layersOf, readRunFile, resolveRun, type RunError, type RunServices } from "../core/run/mod.ts"
+import { families, METHODS, READERS } from "../plugins/all/mod.ts"
 import { machine } from "./machine.ts"
-import { READERS } from "./readers.ts"
-import { flagsOf, main, RUN_FLAGS } from "./shared.ts"
-import { evaluateSaved, train } from "./train.ts"
+import { flagsOf, main, progress, RUN_FLAGS, train } from "./shared.ts"
 
 const flags = {
   file: Argument.String("file").pipe(
@@ -40,10 +36,9 @@ const command = Command.make("run", flags, ({ file, evaluate, threads, ...flags 
     const spec = yield* readRunFile(file, METHODS, READERS)
     const run = yield* resolveRun(spec, (yield* Path.Path).dirname(file), READERS)
     const base = machine({ threads })
-    const methods = Layer.mergeAll(Bert.layer, Llama.layer, ...layersOf(run.methods, METHODS)).pipe(
-      Layer.provideMerge(base),
-    )
-    return yield* Effect.provide(evaluate ? evaluateSaved(run) : train(run, flags), methods)
+    const methods = Layer.mergeAll(families, ...layersOf(run.methods, METHODS)).pipe(Layer.provideMerge(base))
+    const done = evaluate ? evaluateSaved(run, { observe: progress() }) : train(run, flags)
+    return yield* Effect.asVoid<unknown, RunError, RunServices>(done).pipe(Effect.scoped, Effect.provide(methods))
   })).pipe(
     Command.withDescription("Fine-tunes a model as described by a run file"),
     Command.withExamples([{

@@ -7,13 +7,25 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as FileSystem from "effect/FileSystem"
+import type * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as TerminalCapabilities from "effect/cli/TerminalCapabilities"
 import { defaultText, type Field, field, type Fields, valueFaults, type ValueOf } from "../core/options/mod.ts"
-import { RunFolderError, StorageError, Trainer, type TrainEvent } from "../mod.ts"
+import {
+  checkOutput as checkFolder,
+  clearOutput,
+  type ResolvedRun,
+  type RunError,
+  type RunServices,
+  type TrainedRun,
+  trainRun,
+} from "../core/run/mod.ts"
+import { type RunFolderError, StorageError, Trainer, type TrainEvent } from "../mod.ts"
+import { REVIEWS } from "../plugins/all/mod.ts"
+
+export { clearOutput }
 
 /** Flags that every training example has. */
 export const RUN_FLAGS = {
@@ -93,16 +105,11 @@ export const progress = (): (event: TrainEvent) => Effect.Effect<void> => {
   return (event) => Effect.sync(() => show(event))
 }
 
-const holdsRun = (folder: string) =>
-  Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    const names = yield* fs.readDirectory(folder).pipe(Effect.orElseSucceed((): string[] => []))
-    // A model's folder has a config.json too, but no log of events.
-    return names.includes("config.json") && names.includes("events.jsonl")
-  })
-
 /** Fails early if the output folder may not be written, or holds a run that is neither resumed nor replaced. */
-export const checkOutput = (folder: string, { resume, overwrite }: { resume: boolean; overwrite: boolean }) =>
+export const checkOutput = (
+  folder: string,
+  flags: { readonly resume: boolean; readonly overwrite: boolean },
+): Effect.Effect<void, StorageError | RunFolderError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const { state } = yield* Effect.promise(() => Deno.permissions.query({ name: "write", path: folder }))
     if (state !== "granted") {
@@ -110,18 +117,18 @@ export const checkOutput = (folder: string, { resume, overwrite }: { resume: boo
         `itself: deno run -P --allow-write=${folder} examples/NAME.ts --output ${folder}`
       return yield* new StorageError({ reason: "Permission", path: folder, message })
     }
-    if (resume || overwrite || !(yield* holdsRun(folder))) return
-    const message = `"${folder}" holds another run: name another one with --output, or give --overwrite or --resume`
-    return yield* new RunFolderError({ reason: "HoldsRun", path: folder, fields: [], message })
+    yield* checkFolder(folder, flags)
   })
 
-/** Removes a run that is replaced; a folder without a run is left alone. */
-export const clearOutput = (folder: string, { resume, overwrite }: { resume: boolean; overwrite: boolean }) =>
-  Effect.gen(function* () {
-    if (!overwrite || resume || !(yield* holdsRun(folder))) return
-    const fs = yield* FileSystem.FileSystem
-    yield* fs.remove(folder, { recursive: true })
-  })
+/** Carries a run out, with its progress on the terminal. */
+export const train = (
+  run: ResolvedRun,
+  { resume, overwrite, trace }: { readonly resume: boolean; readonly overwrite: boolean; readonly trace: boolean },
+): Effect.Effect<TrainedRun, RunError | StorageError | RunFolderError, RunServices> =>
+  Effect.andThen(
+    checkOutput(run.output, { resume, overwrite }),
+    trainRun(run, { resume, overwrite, trace, observe: progress(), reviews: REVIEWS }),
+  )
 
 /** Runs a command: an error is one line on stderr and exit code 1, Ctrl-C ends in order with 130. */
 export const main = <Name extends string, Input, Context, E>(

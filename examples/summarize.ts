@@ -97,7 +97,7 @@ const trainBase = (data: Rows, options: Options) =>
       eosToken: "</s>",
       padToken: "<pad>",
     })
-    const tokenizer = Tokenizer.makeTokenizer(trained.model, trained.config)
+    const tokenizer = yield* Tokenizer.makeTokenizer(trained.model, trained.config)
     const model = yield* Model.initialize(configOf(options, tokenizer), { task: Task.seq2seq(), seed })
     const run = yield* Trainer.fit(model, { train: data }, {
       ...{ tokenizer, seed, batchSize, maxLength, epochs, learningRate, schedule: "cosine", warmupRatio: 0.05 },

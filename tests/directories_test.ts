@@ -3,7 +3,7 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert"
-import { outputsOf, taskOf, tokenizerOf } from "./support/directory.ts"
+import { greedyOf, outputsOf, taskOf, tokenizerOf } from "./support/directory.ts"
 import { distance, fixture } from "./support/model_layer.ts"
 
 /** What make.py wrote beside the files. */
@@ -17,6 +17,8 @@ interface Expected {
   readonly logits?: ReadonlyArray<number>
   readonly every?: number
   readonly loss?: number
+  /** What follows the first four tokens, the likeliest one each. */
+  readonly greedy?: ReadonlyArray<number>
 }
 
 /** The mean cross entropy of rows of logits. */
@@ -72,5 +74,11 @@ for (const version of ["4", "5"]) {
       const loss = crossEntropy(logits, width, labels)
       assert(Math.abs(loss - expected.loss!) < 1e-4, `the loss is ${loss}, theirs ${expected.loss}`)
     })
+
+    if (expected.greedy !== undefined) {
+      Deno.test(`text of ${name} as transformers ${expected.transformers} goes on with it`, async () => {
+        assertEquals(await greedyOf(directory, expected.tokens.slice(0, 4), expected.greedy!.length), expected.greedy)
+      })
+    }
   }
 }

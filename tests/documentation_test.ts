@@ -1,13 +1,9 @@
 import { assert, assertEquals } from "@std/assert"
-import { blocksOf, programOf } from "./support/page.ts"
+import { blocksOf, moduleComment, programOf } from "./support/page.ts"
 import { importsOf } from "./tasks/source_imports.ts"
 
 const repository = new URL("../", import.meta.url)
 const read = (path: string) => Deno.readTextFileSync(new URL(path, repository))
-
-/** The first comment of a file: that of the module. */
-const moduleComment = (path: string) =>
-  (/^\/\*\*\n([\s\S]*?) \*\//.exec(read(path))?.[1] ?? "").replaceAll(/^ \* ?/gm, "")
 
 const entryPoints: Record<string, string> = JSON.parse(read("deno.json")).exports
 const docs = Array.from(Deno.readDirSync(new URL("docs/", repository)), ({ name }) => `docs/${name}`)

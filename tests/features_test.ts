@@ -25,14 +25,19 @@ import * as Quantization from "../plugins/quantization/mod.ts"
 import { withBackend } from "./core/backend/wasm/with_backend.ts"
 import { onWebgpu, withWebgpu } from "./core/backend/webgpu/with_webgpu.ts"
 import { bert } from "./features/bert.ts"
+import { gemma } from "./features/gemma.ts"
+import { granite } from "./features/granite.ts"
+import { gpt2 } from "./features/gpt2.ts"
 import type { FeatureGroup, ModelConfig } from "./features/group.ts"
+import { lfm2 } from "./features/lfm2.ts"
 import { llama } from "./features/llama.ts"
+import { smollm3 } from "./features/smollm3.ts"
 import { t5 } from "./features/t5.ts"
 import type { Base } from "./support/model_layer.ts"
 import { inDirectory } from "./plugins/files.ts"
 
 /** The families of all plugins. */
-const GROUPS: ReadonlyArray<FeatureGroup> = [bert, llama, t5]
+const GROUPS: ReadonlyArray<FeatureGroup> = [bert, gpt2, lfm2, llama, gemma, smollm3, granite, t5]
 
 /** Tasks by the headings. */
 const TASKS: Readonly<Record<string, Task>> = {

@@ -21,7 +21,7 @@ const words = ["sun moon star sky cloud rain wind snow", "bread milk cheese appl
   .map((list) => list.split(" "))
 const specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 const vocabulary = [...specials, ...words.flat()]
-const tokenizer = Tokenizer.makeTokenizer(
+const made = Tokenizer.makeTokenizer(
   {
     version: "1.0",
     added_tokens: specials.map((content, id) => ({
@@ -62,6 +62,8 @@ const tokenizer = Tokenizer.makeTokenizer(
     eos_token: "[SEP]",
   },
 )
+// Older checkouts make it at once.
+const tokenizer = Effect.isEffect(made) ? await Effect.runPromise(made) : made
 
 const sentence = (i: number): ReadonlyArray<string> =>
   Array.from({ length: 3 + i * 7 % 9 }, (_, j) => words[i % 2][(i * 5 + j * (1 + i % 3)) % 8])

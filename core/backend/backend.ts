@@ -135,6 +135,8 @@ export interface BackendService {
    * @param count Number of elements, whole blocks. Default: to the end.
    */
   readonly readEncoded: (slot: Slot, offset?: number, count?: number) => Promise<Uint8Array<ArrayBuffer>>
+  /** Bytes of temporaries that a program will need here. Takes none. */
+  readonly temporaryBytes: (program: Program) => number
   /** Compiles a program. */
   readonly compile: (program: Program, options?: CompileOptions) => Promise<Executable>
   /** Bytes in use now. */

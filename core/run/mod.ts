@@ -18,6 +18,12 @@ import type { Reader } from "../data/readers/reader.ts"
 import type { RunMethods } from "./methods.ts"
 import { runTable } from "./run_spec.ts"
 
+export { checkOutput, clearOutput, type OutputOptions } from "./execute/output_folder.ts"
+export type { Finding, Review, Reviewed } from "./execute/review.ts"
+export type { RunOptions } from "./execute/run_options.ts"
+export type { Tell } from "./execute/tell.ts"
+export type { Divided, ReadError, TaskPart } from "./execute/task_part.ts"
+export { evaluateSaved, type RunError, type RunServices, type TrainedRun, trainRun } from "./execute/train_run.ts"
 export { type ColumnNames, columnsOf, type Kind, KINDS, taskOf } from "./columns.ts"
 export { layersOf, type MethodLayer, type MethodSpec, type RunMethod, type RunMethods } from "./methods.ts"
 export { decodeRunFile, readRunFile, RunFileError, type RunFileErrorFields, runProblems } from "./read_run_file.ts"
@@ -36,6 +42,10 @@ export {
   TRAINING,
   type TrainingSpec,
 } from "./run_spec.ts"
+export type { Point, Series } from "../report/line_chart.ts"
+export type { ReportSection } from "../report/report_section.ts"
+export type { Forecast } from "../training/forecast.ts"
+export type { RunAccount } from "../training/run_folder/run.ts"
 export type { Fault, Field, Fields, OptionTable, Resolved } from "../options/field.ts"
 export type * from "../tasks/dataset.ts"
 export type { ReadOptions } from "../data/table/read_options.ts"

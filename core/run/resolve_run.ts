@@ -45,6 +45,8 @@ export interface ResolvedRun {
   readonly retain: Readonly<Record<string, ResolvedData>>
   /** Old rows by name that are trained on beside those of the one task. */
   readonly replay: Readonly<Record<string, ResolvedData>>
+  /** Plain text on which a language model is judged before and after; `"none"`: it is not. Default: that of the package. */
+  readonly generalText?: string
   /** Groups of people whose words are swapped for the report; true for the lists of the program. Default: none. */
   readonly balance?: true | GroupWords
   /** Methods. */
@@ -74,7 +76,8 @@ export function resolveRun(
     // A scheme ("hf:") makes a name that is no path.
     const isWhole = (place: string) => path.isAbsolute(place) || /^\w{2,}:/.test(place)
     const at = (place: string) => isWhole(place) || folder === "" ? place : path.join(folder, place)
-    const { data, task, tasks, retain = {}, replay = {}, balance = false, methods, seed = 42, output } = run
+    const { data, task, tasks, retain = {}, replay = {}, generalText, balance = false, methods, seed = 42, output } =
+      run
     const model = withDefaults(MODEL, run.model)
     const { patience, ...training } = withDefaults(TRAINING, run.training ?? {})
     const resolve = (own: TaskSpec) => resolveData(own, at, readers)
@@ -89,6 +92,7 @@ export function resolveRun(
       data: tasks === undefined ? { one: resolve({ data: data!, ...kind() }) } : { several: mapped(tasks, resolve) },
       retain: mapped(retain, resolveOld),
       replay: mapped(replay, resolveOld),
+      ...generalText === undefined ? {} : { generalText: generalText === "none" ? generalText : at(generalText) },
       ...balance === false ? {} : { balance },
       methods,
       training,

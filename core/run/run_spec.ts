@@ -91,6 +91,11 @@ export interface RunSpec {
   /** Old rows by name that a run of one task trains on beside its own, which are named `new`. Default: none. */
   readonly replay?: Readonly<Record<string, OldRowsSpec>>
   /**
+   * Plain text, a document a line, on which a language model is judged before and after: what it forgets. `"none"`: it is
+   * not. Default: twelve paragraphs of this package.
+   */
+  readonly generalText?: string
+  /**
    * Report how answers change where words of one group of people take the place of another's: true for the lists of the program,
    * or lists of words by group by what they differ in. Default: no.
    */
@@ -209,7 +214,10 @@ export const TRAINING: OptionTable<TrainingSpec, "maxSteps" | "warmupSteps" | "p
 export function runTable(
   methods: RunMethods,
   readers: ReadonlyArray<Reader> = [],
-): OptionTable<RunSpec, "$schema" | "data" | "task" | "tasks" | "retain" | "replay" | "balance" | "training"> {
+): OptionTable<
+  RunSpec,
+  "$schema" | "data" | "task" | "tasks" | "retain" | "replay" | "generalText" | "balance" | "training"
+> {
   const data = { ...DATA, format: formatField(readers) }
   const task = field.choice(KINDS, { absent: "from the columns", doc: "Task" })
   const oneOfSeveral = field.record<TaskSpec>()({
@@ -238,6 +246,12 @@ export function runTable(
     replay: field.byName(old, {
       propertyNames,
       doc: "Old rows by name that a run of one task trains on beside its own, which are named new",
+    }),
+    generalText: field.text({
+      pattern: ".",
+      wanted: "a path, or none",
+      absent: "twelve paragraphs of this package",
+      doc: "Plain text on which a language model is judged before and after; none: it is not",
     }),
     balance: field.anyOf([
       field.boolean({}),

@@ -37,6 +37,7 @@ export type {
   RowKind,
   StreamedData,
 } from "../data/data.ts"
+export { generalText } from "./general/general_text.ts"
 export { type RowOf, stream, streamOfChunks, type StreamOptions } from "./stream.ts"
 export { split } from "../data/split/split.ts"
 export { splitStream, type StreamedSplits } from "../data/split/split_stream.ts"

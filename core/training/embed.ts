@@ -14,21 +14,28 @@ import { TEXTS, wrongArgument } from "../options/argument.ts"
 import type { OptionTable } from "../options/field.ts"
 import * as field from "../options/fields.ts"
 import { type TextRow, textRows } from "../tasks/causal_lm.ts"
-import { div, iota, less, max, mul, reshape, rsqrt, sum, toFloat } from "../tensor/ops.ts"
+import { add, input, matmul, max, mul, rsqrt, sum } from "../tensor/ops.ts"
 import { attempt, attemptPromise } from "./loop/attempt.ts"
 import { choiceData, choiceInput, choiceOf, type EvaluateError } from "./evaluate.ts"
 import { JUDGING_OPTIONS, type JudgingOptions, judgingOptions, type Open } from "./judging_options.ts"
+import type { SentenceModules, SentenceModulesError } from "./pooling/sentence_modules.ts"
 import { padIdOf } from "./loop/training_data.ts"
 import { checkOneTask } from "./step/task_named.ts"
 import { TrainingError } from "./training_error.ts"
 
 /** Options of {@link embed}; a row is a text. */
 export interface EmbedOptions extends JudgingOptions {
-  /** Scale embeddings to length 1, so that a product of two is their cosine. Default false. */
+  /**
+   * Scale embeddings to length 1, so that a product of two is their cosine. Default: as the model's directory says, else
+   * false.
+   */
   readonly normalize?: boolean
 }
 
-const OPTIONS: OptionTable<EmbedOptions, Open> = { ...JUDGING_OPTIONS, normalize: field.boolean({ default: false }) }
+const OPTIONS: OptionTable<EmbedOptions, Open | "normalize"> = {
+  ...JUDGING_OPTIONS,
+  normalize: field.boolean({ absent: "as the model's directory says" }),
+}
 
 /** A text with the tokenizer's special tokens, without fields. */
 const EMBEDDING: Encoding<TextRow> & BatchSpec = {
@@ -40,17 +47,22 @@ const EMBEDDING: Encoding<TextRow> & BatchSpec = {
   },
 }
 
+/** What can go wrong while texts are embedded. */
+export type EmbedError = EvaluateError | SentenceModulesError
+
 /**
  * Embeddings of texts: the mean of the last hidden states over all tokens, including special ones, without padding (Reimers
- * and Gurevych 2019). Returns [hiddenSize] numbers per text, in the order of the texts.
+ * and Gurevych 2019). Where the model's directory has a `modules.json` of sentence-transformers, its pooling, its products
+ * (Dense) and its normalization. Returns [hiddenSize] numbers per text, or as many as the last product gives, in the order
+ * of the texts.
  */
 export function embed(
   model: Model,
   texts: ReadonlyArray<string>,
   options: EmbedOptions = {},
-): Effect.Effect<ReadonlyArray<Float32Array>, EvaluateError, FileSystem.FileSystem> {
+): Effect.Effect<ReadonlyArray<Float32Array>, EmbedError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const { normalize, batchSize, plugins, ...own } = yield* attempt(() => judgingOptions(OPTIONS, options))
+    const { normalize: wanted, batchSize, plugins, ...own } = yield* attempt(() => judgingOptions(OPTIONS, options))
     const wrong = wrongArgument("texts", texts, TEXTS)
     if (wrong !== undefined) return yield* new TrainingError({ reason: "Options", message: wrong })
     yield* attempt(() => checkOneTask(model, "embed"))
@@ -61,6 +73,9 @@ export function embed(
       const message = `maxLength is ${maxLength}, but the model has ${maxPositions} positions`
       return yield* new TrainingError({ reason: "Options", message })
     }
+    const modules = yield* Effect.promise(() => import("./pooling/sentence_modules.ts"))
+    const found = yield* modules.readSentenceModules(model.companions ?? model.directory)
+    const plan = { ...found, normalize: wanted ?? found.normalize }
     const tokenizer = yield* tokenizerOf(model, own.tokenizer)
     const rows = texts.map((text, i) => ({ text, row: i + 1 }))
     const data = { kind: textRows, source: "texts", unit: "row", labels: [], rows } as const
@@ -80,9 +95,9 @@ export function embed(
       for (const microBatch of source.epoch(0).flatMap((step) => step.microBatches)) {
         const batch = collate(examples, microBatch, EMBEDDING, padIdOf(tokenizer, vocabSize))
         const [rows, length] = batch.shape
-        const name = `embed ${rows}x${length} ${normalize} ${choice?.plugins}`
-        const program = await programs.get(name, () => graph(model, rows, length, normalize, choice?.plugins))
-        const { pooled } = await program.run({ ...batchData(batch), ...choiceData(batch, choice) })
+        const name = `embed ${rows}x${length} ${plan.normalize} ${choice?.plugins}`
+        const program = await programs.get(name, () => graph(model, [rows, length], plan, choice?.plugins))
+        const { pooled } = await program.run({ ...batchData(batch), ...choiceData(batch, choice), ...denseData(plan) })
         const width = pooled.length / rows
         batch.rows.forEach((row, at) => {
           if (row >= 0) embeddings[row] = (pooled as Float32Array).slice(at * width, (at + 1) * width)
@@ -95,17 +110,25 @@ export function embed(
 
 function graph(
   model: Model,
-  rows: number,
-  length: number,
-  normalize: boolean,
+  [rows, length]: readonly [rows: number, length: number],
+  { pooling, dense, normalize }: SentenceModules,
   plugins: ReadonlyArray<string> | undefined,
 ): Graph {
   const batch = batchInputs(DEFAULT_TASK, rows, length, EMBEDDING)
   const { hidden } = model.forward(batch, { training: false, ...choiceInput(plugins, rows) })
-  const lengths = reshape(batch.lengths, [rows, 1])
-  const mask = reshape(less(iota([1, length], 1), lengths), [rows, length, 1])
-  const mean = div(sum(mul(hidden, mask), [1]), toFloat(lengths))
+  const made = dense.reduce((x, { shape, bias, activation }, i) => {
+    const y = matmul(x, input(`dense.${i}.weight`, shape), { transposeB: true })
+    return activation(bias === undefined ? y : add(y, input(`dense.${i}.bias`, shape.slice(0, 1))))
+  }, pooling(hidden, batch))
   // The bound is that of torch.nn.functional.normalize.
-  const scale = rsqrt(max(sum(mul(mean, mean), [1], { keepDims: true }), 1e-24))
-  return { name: "embed", outputs: { pooled: normalize ? mul(mean, scale) : mean }, updates: [] }
+  const scale = rsqrt(max(sum(mul(made, made), [1], { keepDims: true }), 1e-24))
+  return { name: "embed", outputs: { pooled: normalize ? mul(made, scale) : made }, updates: [] }
+}
+
+/** The inputs of a graph's products. */
+function denseData({ dense }: SentenceModules): Readonly<Record<string, Float32Array>> {
+  return Object.fromEntries(dense.flatMap(({ weight, bias }, i) => [
+    [`dense.${i}.weight`, weight],
+    ...(bias === undefined ? [] : [[`dense.${i}.bias`, bias]]),
+  ]))
 }

@@ -37,10 +37,10 @@ export const JUDGING_OPTIONS: OptionTable<JudgingOptions, Open> = {
 }
 
 /** Checks options and fills in defaults. Throws {@link TrainingError} that names every wrong one. */
-export function judgingOptions<Options extends JudgingOptions>(
-  table: OptionTable<Options, Open>,
+export function judgingOptions<Options extends JudgingOptions, Own extends keyof Options = Open>(
+  table: OptionTable<Options, Own>,
   options: Options,
-): Resolved<Options, Open> {
+): Resolved<Options, Own> {
   const wrong = wrongArgument("options", options, OBJECT)
   const faults = wrong === undefined ? faultsOf(table, options).map(({ message }) => message) : [wrong]
   if (faults.length === 0) return withDefaults(table, options)

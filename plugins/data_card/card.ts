@@ -1,4 +1,4 @@
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import type { Data, Encoding } from "../../core/data/data.ts"
 import { attempt, DataError } from "../../core/data/data_error.ts"
 import { MASKED } from "../../core/data/batches/masked.ts"

@@ -3,8 +3,10 @@
  * @module
  */
 import { adaptersControls, type AdaptersOptions, adaptersTrained } from "./adapters_cases.ts"
+import { type DecoderFamily, decodersControls, decodersTrained } from "./decoders_cases.ts"
 import { ia3Controls, type IA3Options, ia3Trained } from "./ia3_cases.ts"
 import { loraControls, loraInitialized, loraTrained } from "./lora_cases.ts"
+import { type MixerFamily, mixersControls, mixersTrained } from "./mixers_cases.ts"
 import { multitaskControls, type MultitaskOptions, multitaskTrained } from "./multitask_cases.ts"
 import {
   type QaLoraOptions,
@@ -52,16 +54,24 @@ export interface Case {
   readonly kind: "train" | "logits" | "init" | "embeddings"
   /** The base model, with random weights; MiniLM has its own. */
   readonly model: {
-    readonly family: "llama" | "mistral" | "qwen2" | "qwen3" | "bert" | "distilbert" | "minilm" | "t5"
+    readonly family:
+      | ("llama" | "mistral" | "qwen2" | "qwen3" | "bert" | "distilbert" | "minilm")
+      | DecoderFamily
+      | MixerFamily
+      | "t5"
     readonly head: "causal" | "classification" | "tokens" | "masked" | "seq2seq"
     readonly tied?: boolean
     /** Of encoder and decoder each; 2 unless given. */
     readonly layers?: number
     readonly rope?: "llama3"
-    /** Sliding window, shorter than most rows: of all layers (Mistral) or of the second (Qwen). */
+    /** Sliding window, shorter than most rows: of all layers (Mistral) or of some. */
     readonly window?: number
     readonly dtype?: "bfloat16" | "float16"
     readonly sharded?: boolean
+    /** Scores of attention are divided by the number of the layer, too (GPT-2). */
+    readonly scaled?: boolean
+    /** Convolutions have biases (LFM2). */
+    readonly biased?: boolean
     /** Twice as wide, so that rows are whole blocks of quantized weights. */
     readonly wide?: boolean
     /** Of the random weights, 0 unless given. */
@@ -95,6 +105,8 @@ export interface Case {
   readonly texts?: ReadonlyArray<string>
   /** Ends of names of tensors without any effect on the loss, such as the bias of keys: it moves a row's scores alike. */
   readonly noGradient?: ReadonlyArray<string>
+  /** Names of equal parts of tensors, by the ends of their names: those of a fused projection are compared apart. */
+  readonly parts?: Readonly<Record<string, ReadonlyArray<string>>>
   readonly training: {
     readonly steps: number
     readonly learningRate: number
@@ -105,6 +117,8 @@ export interface Case {
     /** Bound on the norm of all gradients together. */
     readonly maxGradNorm?: number
   }
+  /** Version of transformers from which on it computes the same. Default: all. */
+  readonly since?: number
   /** A control: a deliberately wrong run that must NOT agree with the case of this name. */
   readonly controlOf?: string
 }
@@ -313,11 +327,13 @@ const agreeing: ReadonlyArray<Case> = [
   ...prompts,
   ...adaptersTrained,
   ...ia3Trained,
+  ...mixersTrained,
   ...seq2seqTrained,
   ...quantizedTrained,
   ...loraTrained,
   ...multitaskTrained,
   ...privateTrained,
+  ...decodersTrained,
   ...read,
   ...initialized,
 ]
@@ -360,7 +376,9 @@ const controls: ReadonlyArray<Case> = [
   ...loraControls.map(([of, name, change]) => control(of, name, change)),
   ...multitaskControls.map(([of, name, change]) => control(of, name, change)),
   ...privateControls.map(([of, name, change]) => control(of, name, change)),
+  ...decodersControls.map(([of, name, change]) => control(of, name, change)),
   ...ia3Controls.map(([of, name, change]) => control(of, name, change)),
+  ...mixersControls.map(([of, name, change]) => control(of, name, change)),
   ...seq2seqControls.map(([of, name, change]) => control(of, name, change)),
   ...quantizedControls.map(([of, name, change]) => control(of, name, change)),
   ...adaptersControls.map(([of, name, change]) => control(of, name, change)),
@@ -386,6 +404,7 @@ export const cases: ReadonlyArray<Case> = [
 /** What has no reference, and why; float64 formulas stand in. */
 export const noReference: ReadonlyArray<string> = [
   "DistilBERT with a prefix: it takes no past_key_values (tests/plugins/prefix_tuning/formula_test.ts)",
+  "bottleneck adapters in Gemma, SmolLM3 and Granite: AdapterHub has no such models",
   "padded rows of a Llama classifier with virtual tokens: transformers' head takes the last place, padding or not " +
   "(tests/plugins/prompt_tuning/formula_test.ts)",
 ]

@@ -44,6 +44,8 @@ from peft.optimizers import create_loraplus_optimizer
 from safetensors.torch import load_file, save_file
 
 import reference_adapters
+import reference_decoders
+import reference_mixers
 import reference_multitask
 import reference_private
 import reference_quantized
@@ -96,6 +98,10 @@ def build_model(spec):
     torch.manual_seed(spec.get("seed", 0))
     if spec["family"] in ("bert", "distilbert", "minilm"):
         return build_encoder(spec)
+    if spec["family"] in reference_mixers.CONFIGS:
+        labels = dict(num_labels=LABELS) if spec["head"] != "causal" else {}
+        common = dict(vocab_size=VOCABULARY, initializer_range=spec.get("std", 0.05), pad_token_id=PADDING, **labels)
+        return shake(reference_mixers.build(spec, HEADS[spec["head"]][0], common))
     if spec["head"] == "seq2seq":
         return shake(reference_seq2seq.build(spec, VOCABULARY))
     options = dict(
@@ -124,6 +130,8 @@ def build_model(spec):
         )
     if spec["head"] == "classification":
         options["num_labels"] = LABELS
+    if spec["family"] in reference_decoders.FAMILIES:
+        return shake(reference_decoders.build(spec, options, HEADS[spec["head"]][0]))
     window = spec.get("window")
     if spec["family"] == "mistral":
         options["sliding_window"] = window

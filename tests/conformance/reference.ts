@@ -23,9 +23,9 @@ export const reference = async (
 ): Promise<string> => {
   const { requirements, withoutDependencies } = environment
   const text = JSON.stringify(cases)
-  const parts = ["", "_adapters", "_multitask", "_private", "_quantized", "_seq2seq"].map((part) =>
-    `reference${part}.py`
-  )
+  const parts = ["", "_adapters", "_decoders", "_mixers", "_multitask", "_private", "_quantized", "_seq2seq"].map((
+    part,
+  ) => `reference${part}.py`)
   const hash = await digest([...parts, requirements, withoutDependencies].map((name) => scripts + name), [
     text,
     ...options,

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { columnProblems } from "../../core/run/columns.ts"
 import { columnsOf, decodeRunFile, resolveRun, runProblems } from "../../core/run/mod.ts"
-import { METHODS } from "../../examples/methods.ts"
+import { METHODS } from "../../plugins/all/mod.ts"
 import { Dataset } from "../../mod.ts"
 import { specOf } from "../../examples/lora.ts"
 

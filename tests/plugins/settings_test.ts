@@ -10,7 +10,7 @@ import * as Layer from "effect/Layer"
 import { layer as registry, Plugins } from "../../core/contracts/plugins.ts"
 import type { Field, Fields } from "../../core/options/mod.ts"
 import { layersOf } from "../../core/run/mod.ts"
-import { METHODS } from "../../examples/methods.ts"
+import { METHODS } from "../../plugins/all/mod.ts"
 
 type Options = Readonly<Record<string, unknown>>
 

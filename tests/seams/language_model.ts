@@ -28,7 +28,9 @@ export const data: Dataset.TextData = Dataset.fromRows(sentences.map((text) => (
 
 const trained = trainBpe(sentences, { vocabSize: 280 })
 /** A tokenizer for them. */
-export const tokenizer: Tokenizer.Tokenizer = Tokenizer.makeTokenizer(trained.model, trained.config)
+export const tokenizer: Tokenizer.Tokenizer = await Effect.runPromise(
+  Tokenizer.makeTokenizer(trained.model, trained.config),
+)
 
 /** Its `config.json`. */
 export const config = {

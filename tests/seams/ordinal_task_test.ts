@@ -27,7 +27,7 @@ const rows = Array.from({ length: 48 }, (_, i) => ({
   grade: grades[i % 4],
 }))
 const vocabulary = ["[PAD]", "[UNK]", ...words.flat()]
-const tokenizer = Tokenizer.makeTokenizer({
+const tokenizer = await Effect.runPromise(Tokenizer.makeTokenizer({
   version: "1.0",
   added_tokens: [],
   normalizer: null,
@@ -35,7 +35,7 @@ const tokenizer = Tokenizer.makeTokenizer({
   post_processor: null,
   decoder: null,
   model: { type: "WordLevel", vocab: Object.fromEntries(vocabulary.map((word, id) => [word, id])), unk_token: "[UNK]" },
-}, { pad_token: "[PAD]", unk_token: "[UNK]" })
+}, { pad_token: "[PAD]", unk_token: "[UNK]" }))
 const config = {
   model_type: "llama",
   vocab_size: vocabulary.length,

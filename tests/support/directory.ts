@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type { Tokenizer } from "../../core/data/tokenizer/tokenizer.ts"
 import { loadTokenizer } from "../../core/data/tokenizer/tokenizer.ts"
 import { load } from "../../core/model/mod.ts"
+import { generate } from "../../core/inference/generate.ts"
 import { Task } from "../../core/tasks/builtin.ts"
 import { batchInputs } from "../../core/data/batches/batch_inputs.ts"
 import { evaluateAll } from "./evaluate.ts"
@@ -40,6 +41,19 @@ export const outputsOf = (directory: string, task: Task, tokens: ReadonlyArray<n
   )
 }
 
+/** Tokens that the language model of a directory goes on with, the likeliest one each. Fails with its typed error. */
+export const greedyOf = (
+  directory: string,
+  prompt: ReadonlyArray<number>,
+  count: number,
+): Promise<ReadonlyArray<number>> =>
+  run(
+    Effect.gen(function* () {
+      const model = yield* load(directory, { task: Task.causalLM() })
+      return [...yield* generate(model, Int32Array.from(prompt), { maxNewTokens: count })]
+    }),
+  )
+
 /** The task that a config's class of transformers is for; a body alone serves any, hidden tokens here. */
 export const taskOf = (
   config: { readonly architectures?: ReadonlyArray<string>; readonly id2label?: Readonly<Record<string, string>> },
@@ -49,5 +63,5 @@ export const taskOf = (
   if (architecture.endsWith("ForCausalLM")) return Task.causalLM()
   if (architecture.endsWith("ForSequenceClassification")) return Task.classification(labels)
   if (architecture.endsWith("ForTokenClassification")) return Task.tokenClassification(labels)
-  return Task.maskedLM()
+  return architecture.endsWith("ForMaskedLM") ? Task.maskedLM() : Task.classification(["a", "b"])
 }

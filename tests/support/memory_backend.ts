@@ -32,6 +32,7 @@ export function memoryBackend(): MemoryBackend {
         new Uint8Array(Float32Array.from(data.subarray(first, first + (count ?? data.length))).buffer),
       )
     },
+    temporaryBytes: () => 0,
     compile: (program) =>
       Promise.resolve({
         run: (inputs) => {

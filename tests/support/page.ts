@@ -10,3 +10,7 @@ export const programOf = (page: string): string => blocksOf(read(page)).join("\n
 /** Runs the program of a page. Gives its exports, whose types the caller states: `documentation_test.ts` checks the program. */
 export const importPage = <Exports>(page: string): Promise<Exports> =>
   import(`data:application/typescript;charset=utf-8,${encodeURIComponent(programOf(page))}`)
+
+/** The first comment of a file: that of the module. */
+export const moduleComment = (path: string): string =>
+  (/^\/\*\*\n([\s\S]*?) \*\//.exec(read(path))?.[1] ?? "").replaceAll(/^ \* ?/gm, "")

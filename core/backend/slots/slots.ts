@@ -35,7 +35,8 @@ export const makeSlot = (
   return { id, name, shape, dtype, storage, ...(readOnly ? { readOnly } : {}) }
 }
 
-const slotBytes = ({ shape, storage }: SlotRequest): number => bytesFor(encodingOf(storage), sizeOf(shape))
+/** Bytes of a slot as it is kept. */
+export const slotBytes = ({ shape, storage }: SlotRequest): number => bytesFor(encodingOf(storage), sizeOf(shape))
 
 /** The `checkRoom` of a backend, by what it has room for now. */
 export const roomCheck = (room: () => Room): BackendService["checkRoom"] => async (slots, what) => {

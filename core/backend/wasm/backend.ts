@@ -15,7 +15,7 @@ import { COUNTER_BYTES } from "./threads/shares.ts"
 import { findWideVectors } from "./wide_vectors.ts"
 import { remoteAccess, sharedAccess } from "./access.ts"
 import { makeCompile } from "./executable.ts"
-import { MAXIMUM_PAGES } from "./lower.ts"
+import { lower, MAXIMUM_PAGES, type SlotPlace } from "./lower.ts"
 import { makeMemories } from "./memories.ts"
 import { makeQueue } from "./threads/queue.ts"
 import { slotMemory } from "./slot_memory.ts"
@@ -71,6 +71,9 @@ const resources = async (
   throw new BackendError({ reason: "BadInput", message: `threads must be a whole number from 1 on, not ${threads}` })
 }
 
+/** Where the slots of a program lie that only says what it needs. */
+const ANYWHERE: SlotPlace = { memory: 0, address: 0 }
+
 const start = async (options: WasmOptions): Promise<Started> => {
   const relaxed = options.relaxedSimd ?? hasRelaxedSimd()
   const { wide, told } = options.wideVectors !== undefined || !relaxed
@@ -110,6 +113,8 @@ const start = async (options: WasmOptions): Promise<Started> => {
       write: slots.write,
       read: slots.read,
       checkRoom: roomCheck(memory.room),
+      temporaryBytes: (program) =>
+        lower(program, { target, threads, shared: shared !== undefined, slotPlace: () => ANYWHERE }).arenaBytes,
       compile: makeCompile({ threads, shared: shared !== undefined, target, workers, enqueue, memory, slots }),
       readEncoded: slots.readEncoded,
       memory: memory.usage,

@@ -12,8 +12,8 @@ import { makeSlotTable } from "../slots/slot_table.ts"
 import { resource, type Started } from "../resource.ts"
 import { startDevice } from "./device.ts"
 import { makeBuffers } from "./buffers.ts"
-import { makeCompile } from "./executable.ts"
-import { wholeUnits } from "./lower.ts"
+import { lowerOptions, makeCompile } from "./executable.ts"
+import { lower, wholeUnits } from "./lower.ts"
 import { ADDRESSED, slotMemory } from "./slot_memory.ts"
 
 /** Options of the backend. */
@@ -38,6 +38,7 @@ const start = async ({ software = true, slotBytes: most = Infinity }: WebgpuOpti
   const pieceBytes = Math.floor(Math.min(maxBufferSize, most) / bindingBytes) * bindingBytes
   const bindings = Math.max(1, maxStorageBuffersPerShaderStage - OTHER_BINDINGS)
   const room = { tensor: Math.min(ADDRESSED, bindings * bindingBytes), free: Infinity, frozenApart: true }
+  const lowering = lowerOptions(device, bindingBytes)
   const slots = makeSlotTable(slotMemory(buffers, pieceBytes))
   return {
     service: {
@@ -47,7 +48,8 @@ const start = async ({ software = true, slotBytes: most = Infinity }: WebgpuOpti
       checkRoom: roomCheck(() => room),
       write: slots.write,
       read: slots.read,
-      compile: makeCompile(buffers, slots, bindingBytes),
+      temporaryBytes: (program) => lower(program, lowering).arenaBytes,
+      compile: makeCompile(buffers, slots, lowering),
       readEncoded: slots.readEncoded,
       memory: () => ({
         slotBytes: [...slots.held.values()].reduce((sum, { memory }) => sum + memory.bytes, 0),

@@ -9,7 +9,8 @@ import type { SlotTable } from "../slots/slot_table.ts"
 import { slotsOf } from "../slots/slots.ts"
 import type { Region } from "./worker/protocol.ts"
 import { ARENA, type DeviceBuffers } from "./buffers.ts"
-import { lower, type PlannedRegion, type WebgpuPlan } from "./lower.ts"
+import type { Device } from "./device.ts"
+import { lower, type LowerOptions, type PlannedRegion, type WebgpuPlan } from "./lower.ts"
 import { arrayOf, type SlotBuffer } from "./slot_memory.ts"
 
 /** Times of the calls from the dispatches' nanoseconds; the first starts at 0. */
@@ -39,28 +40,26 @@ const settle = async (made: ReadonlyArray<Promise<unknown>>): Promise<void> => {
   if (failed !== undefined) throw failed.reason
 }
 
-/**
- * The backend's `compile`.
- *
- * @param bindingBytes Most bytes of a binding.
- */
+/** What programs are lowered for: a device with bindings of at most so many bytes. */
+export const lowerOptions = ({ facts }: Device, bindingBytes: number): LowerOptions => ({
+  device: {
+    subgroups: facts.subgroups,
+    software: facts.software,
+    workgroupsPerAxis: facts.limits.maxComputeWorkgroupsPerDimension,
+    storageBindings: facts.limits.maxStorageBuffersPerShaderStage,
+  },
+  bindingBytes,
+  enableSubgroups: facts.enableSubgroups,
+})
+
+/** The backend's `compile`. */
 export const makeCompile = (
   buffers: DeviceBuffers,
   slots: SlotTable<SlotBuffer>,
-  bindingBytes: number,
+  options: LowerOptions,
 ): BackendService["compile"] => {
   const { device, create, destroy, writeBuffer, enlargeArena } = buffers
   const { facts, ask } = device
-  const options = {
-    device: {
-      subgroups: facts.subgroups,
-      software: facts.software,
-      workgroupsPerAxis: facts.limits.maxComputeWorkgroupsPerDimension,
-      storageBindings: facts.limits.maxStorageBuffersPerShaderStage,
-    },
-    bindingBytes,
-    enableSubgroups: facts.enableSubgroups,
-  }
   let programs = 0
   return async (program, { trace } = {}) => {
     const lost = device.lost()

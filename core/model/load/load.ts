@@ -5,8 +5,9 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type * as EffectScope from "effect/Scope"
-import type { Backend } from "../../backend/backend.ts"
+import { Backend } from "../../backend/backend.ts"
 import type { BackendError } from "../../backend/backend_error.ts"
+import type { OutlineBackend } from "../../backend/outline.ts"
 import { attempt } from "../../contracts/attempt.ts"
 import type { Parameter } from "../../contracts/parameter.ts"
 import { PluginError } from "../../contracts/plugin_error.ts"
@@ -58,14 +59,43 @@ export type LoadError =
 
 const STORAGES: Readonly<Partial<Record<StoredDType, WeightEncoding>>> = { F16: "f16", BF16: "bf16" }
 
+/** Services that loading needs. */
+export type LoadServices = Backend | Plugins | Families | FileSystem.FileSystem | EffectScope.Scope
+
+/** A model whose memory is taken, and how it gets its values. */
+interface Assembled {
+  readonly model: Model
+  readonly filled: Effect.Effect<Model, LoadError, FileSystem.FileSystem>
+}
+
 /**
  * Loads a model from a Hugging Face directory, or from a GGUF file or a directory with one. Config, plugins, names and shapes are checked first; then memory is
  * taken and weights stream straight into it. The memory is freed with the scope.
  */
-export function load(
-  directory: string,
-  options: LoadOptions,
-): Effect.Effect<Model, LoadError, Backend | Plugins | Families | FileSystem.FileSystem | EffectScope.Scope> {
+export function load(directory: string, options: LoadOptions): Effect.Effect<Model, LoadError, LoadServices> {
+  return Effect.flatMap(assembled(directory, options), ({ filled }) => filled)
+}
+
+/** A model without memory and values. */
+export interface Outline extends Model {
+  /** Runs nothing, and counts bytes. */
+  readonly backend: OutlineBackend
+}
+
+/**
+ * A model as `load` would make it, without memory and values: what the files say of its weights is read, they are not.
+ * For `Trainer.forecast`.
+ */
+export function outline(directory: string, options: LoadOptions): Effect.Effect<Outline, LoadError, LoadServices> {
+  return Effect.gen(function* () {
+    const { outlineOf } = yield* Effect.promise(() => import("../../backend/outline.ts"))
+    const backend = outlineOf(yield* Backend)
+    const { model } = yield* Effect.provideService(assembled(directory, options), Backend, backend)
+    return { ...model, backend }
+  })
+}
+
+function assembled(directory: string, options: LoadOptions): Effect.Effect<Assembled, LoadError, LoadServices> {
   return Effect.gen(function* () {
     yield* checked("directory", directory, PATH)
     const { weights, head, ...own } = yield* attempt(() => resolveLoad(LOAD_OPTIONS, options), ModelError)
@@ -92,13 +122,16 @@ export function load(
     const notes = [...setUpNotes(structure), ...told, ...newNotes(structure, earlier)]
     const model = yield* assemble(structure, notes, storageIn(tensors, weights, resolved.encodings))
     const { changed: { weights: replaced }, seed } = structure
-    const left = yield* writeInitialValues(model, { earlier, replaced, files: tensors, seed })
-    const encoded = yield* files.writeFromFiles(model, left)
-    yield* changeBase(model, seed, tensors)
-    yield* writeParameters(model, yield* firstValues(model, seed, earlier))
-    return encoded.length === 0
-      ? model
-      : makeModel({ ...model, encoded, notes: [...notes, ...files.encodedNotes(encoded)] })
+    const filled = Effect.gen(function* () {
+      const left = yield* writeInitialValues(model, { earlier, replaced, files: tensors, seed })
+      const encoded = yield* files.writeFromFiles(model, left)
+      yield* changeBase(model, seed, tensors)
+      yield* writeParameters(model, yield* firstValues(model, seed, earlier))
+      return encoded.length === 0
+        ? model
+        : makeModel({ ...model, encoded, notes: [...notes, ...files.encodedNotes(encoded)] })
+    })
+    return { model, filled }
   })
 }
 

@@ -51,6 +51,7 @@ export interface RunAccount {
 export interface Run extends RunAccount {
   /** The model, with the best weights if there is a validation split, otherwise with the last. */
   readonly model: Model
+  /** Why it ended. */
   readonly reason: TrainStop["reason"]
   /** The run folder, if there is one. */
   readonly folder?: RunFolder

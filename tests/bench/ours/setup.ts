@@ -68,6 +68,7 @@ const nowhere = Layer.succeed(Backend, {
   write: () => Promise.resolve(),
   read: () => Promise.reject(new Error("nothing is there")),
   readEncoded: () => Promise.reject(new Error("nothing is there")),
+  temporaryBytes: () => 0,
   compile: () => Promise.reject(new Error("nothing runs")),
   memory: () => ({ slotBytes: 0, temporaryBytes: 0, totalBytes: 0 }),
 })

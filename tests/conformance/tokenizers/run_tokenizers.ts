@@ -3,7 +3,7 @@
  * library, on 2,000 lines: of the SMS data, or of a file, with lines of many scripts among them.
  * @module
  */
-import { makeTokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
+import { tokenizerOf } from "../../../core/data/tokenizer/tokenizer_of.ts"
 import { environments, execute, pythonEnvironment, workspace } from "../environment.ts"
 
 /** What texts seldom hold. */
@@ -45,7 +45,7 @@ const firstDifference = (
   lines: ReadonlyArray<string>,
 ): { readonly wrong: number; readonly first: string } => {
   const read = (name: string) => JSON.parse(Deno.readTextFileSync(`${folder}/${name}`))
-  const tokenizer = makeTokenizer(read("tokenizer.json"))
+  const tokenizer = tokenizerOf(read("tokenizer.json"))
   const expected: ReadonlyArray<readonly [ReadonlyArray<number>, ReadonlyArray<number>, string]> = read("ids.json")
   const found = lines.map((line) => {
     const ids = [...tokenizer.encode(line)]
@@ -75,7 +75,8 @@ export const runTokenizers = async (): Promise<{ readonly passed: number; readon
     await Deno.mkdir(folder, { recursive: true })
     await Deno.writeTextFile(`${folder}/lines.json`, JSON.stringify(lines))
     const script = decodeURIComponent(new URL("tokenizers_reference.py", import.meta.url).pathname)
-    await execute(python, [script, `${folder}/lines.json`, folder], "inherit")
+    const made = environment === environments[0] ? [] : [`${workspace}/tokenizers/${environments[0].directory}`]
+    await execute(python, [script, `${folder}/lines.json`, folder, ...made], "inherit")
     for (
       const kind of [...Deno.readDirSync(folder)].filter(({ isDirectory }) => isDirectory).map(({ name }) => name)
         .sort()

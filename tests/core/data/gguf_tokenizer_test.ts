@@ -1,7 +1,8 @@
 import { assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { makeTokenizer, type Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
+import type { Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
+import { tokenizerOf } from "../../../core/data/tokenizer/tokenizer_of.ts"
 import { tokenizerFiles } from "../../../core/data/tokenizer_files/gguf/gguf_tokenizer.ts"
 import { layer as families } from "../../../core/model/load/families.ts"
 import { registeredTokenizers } from "../../../core/weights/gguf/gguf_tokenizers.ts"
@@ -47,7 +48,7 @@ function converted({ model: { vocab, merges }, added_tokens: added }: TokenizerJ
 
 const fromGguf = (record: Json): Tokenizer => {
   const files = tokenizerFiles(valuesOf(record), "m.gguf", tokenizers)
-  return makeTokenizer(files["tokenizer.json"], files["tokenizer_config.json"], "m.gguf")
+  return tokenizerOf(files["tokenizer.json"], files["tokenizer_config.json"], "m.gguf")
 }
 
 const NONE = { kinds: {}, cuts: {} }
@@ -109,7 +110,7 @@ for (const [name, own] of directories) {
     const file: TokenizerJson = read(`${directory}/tokenizer.json`)
     // A GGUF file does not say that spaces go where a text is decoded.
     const config = { ...read(`${directory}/tokenizer_config.json`), clean_up_tokenization_spaces: false }
-    const theirs = makeTokenizer(file, config)
+    const theirs = tokenizerOf(file, config)
     const { texts } = read(`${directory}/expected.json`)
     const ours = fromGguf(converted(file, own))
     assertEquals(ours.notes, undefined)

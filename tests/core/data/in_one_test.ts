@@ -8,7 +8,8 @@ import type { EncodeOptions } from "../../../core/data/data.ts"
 import { MASKED } from "../../../core/data/encode.ts"
 import { notesOf } from "../../../core/data/encode_notes.ts"
 import { preview } from "../../../core/data/preview.ts"
-import { makeTokenizer, type Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
+import type { Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
+import { tokenizerOf } from "../../../core/data/tokenizer/tokenizer_of.ts"
 import { causalLM } from "../../../core/tasks/causal_lm.ts"
 import { makeRng } from "../../../core/tensor/operations/random.ts"
 import { encodeRows as encode, encodeTextBlocks as encodeBlocks, learned } from "./support.ts"
@@ -31,7 +32,7 @@ const files: Record<string, { readonly model: unknown; readonly config: Record<s
 const expected: Record<string, Expected> = read("expected.json")
 const tokenizers = Object.entries(files).map(([kind, { model, config }]): readonly [string, Tokenizer] => [
   kind,
-  makeTokenizer(model, config),
+  tokenizerOf(model, config),
 ])
 
 const pairs = (rows: ReadonlyArray<{ readonly prompt: string; readonly completion: string }>) =>
@@ -124,7 +125,7 @@ for (const [kind, tokenizer] of tokenizers) {
 }
 
 Deno.test("a token across the border is trained on, and told of with its rows", () => {
-  const tokenizer = makeTokenizer(files.prepend.model, files.prepend.config)
+  const tokenizer = tokenizerOf(files.prepend.model, files.prepend.config)
   const rows = [
     { prompt: "Question: is it winter? Answer:", completion: " yes" },
     { prompt: "the tr", completion: "ees" },
@@ -143,7 +144,7 @@ Deno.test("a token across the border is trained on, and told of with its rows", 
 
 Deno.test("begin and end tokens that stand in the data are not doubled, and told of", () => {
   const { model, config } = files.metaspace_first
-  const tokenizer = makeTokenizer(model, config)
+  const tokenizer = tokenizerOf(model, config)
   const [begin, end] = [tokenizer.bosId!, tokenizer.eosId!]
   const count = (tokens: Int32Array, id: number) => tokens.filter((own) => own === id).length
   const texts = [
@@ -180,7 +181,7 @@ Deno.test("begin and end tokens that stand in the data are not doubled, and told
 
 Deno.test("an end token that the tokenizer puts behind each text is there once, and not where a text was cut", () => {
   const { model, config } = files.unigram
-  const tokenizer = makeTokenizer(model, config)
+  const tokenizer = tokenizerOf(model, config)
   const end = tokenizer.eosId!
   const [whole, written] = encode(
     pairs([{ prompt: "tree", completion: " yes" }, {
@@ -199,7 +200,7 @@ Deno.test("an end token that the tokenizer puts behind each text is there once, 
 
 Deno.test("[CLS] and [SEP] in the data stand once, for texts, hidden tokens and words; a spelled token is never hidden", () => {
   const { model, config } = files.wordpiece
-  const tokenizer = makeTokenizer(model, config)
+  const tokenizer = tokenizerOf(model, config)
   const text = "[CLS] the tree [SEP]"
   const plain = [...tokenizer.encode("the tree")]
   const labeled = fromRows([{ t: text, l: "a" }, { t: "the tree", l: "b" }], { text: "t", label: "l" })
@@ -225,8 +226,8 @@ Deno.test("[CLS] and [SEP] in the data stand once, for texts, hidden tokens and 
 
 Deno.test("end tokens that stay where another follows, or where none belongs, are told as special tokens in the text", () => {
   const { model, config } = files.wordpiece
-  const framed = makeTokenizer(model, config)
-  const bytes = makeTokenizer(files.byte_level.model, files.byte_level.config)
+  const framed = tokenizerOf(model, config)
+  const bytes = tokenizerOf(files.byte_level.model, files.byte_level.config)
   const told = (text: string, tokenizer: Tokenizer, labelled: boolean) => {
     const rows = [{ t: text, l: "a" }, { t: "the tree", l: "b" }]
     const data = fromRows(rows, labelled ? { text: "t", label: "l" } : { text: "t" })
@@ -242,7 +243,7 @@ Deno.test("end tokens that stay where another follows, or where none belongs, ar
 
 Deno.test("without an end token a person is told, unless the data has one", () => {
   const { model, config: { eos_token: _, ...config } } = files.byte_level
-  const tokenizer = makeTokenizer(model, config)
+  const tokenizer = tokenizerOf(model, config)
   const told = (rows: ReadonlyArray<string>) =>
     withNotes(fromRows(rows.map((t) => ({ t })), { text: "t" }), tokenizer, { maxLength: 64 }).notes
       .filter((note) => note.includes("no end token"))

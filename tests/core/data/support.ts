@@ -5,7 +5,8 @@ import type { Data } from "../../../core/data/data.ts"
 import { DataError } from "../../../core/data/data_error.ts"
 import { encode, encodeBlocks, type Encoded, type Example, MASKED } from "../../../core/data/encode.ts"
 import type { EncodeOptions } from "../../../core/data/data.ts"
-import { makeTokenizer, type Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
+import type { Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
+import { tokenizerOf } from "../../../core/data/tokenizer/tokenizer_of.ts"
 import { trainBpe } from "../../../core/data/tokenizer/training/train_bpe.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 
@@ -47,11 +48,11 @@ export const texts: ReadonlyArray<string> = [
 /** A small byte-level tokenizer whose end-of-text token is id 0. */
 export const tokenizer: Tokenizer = (() => {
   const trained = trainBpe(texts, { vocabSize: 320 })
-  return makeTokenizer(trained.model, trained.config)
+  return tokenizerOf(trained.model, trained.config)
 })()
 
 /** A word-level tokenizer that puts [CLS] (id 1) before and [SEP] (id 2) after a text; it knows "a" to "e" (ids 3 to 7). */
-export const framed: Tokenizer = makeTokenizer({
+export const framed: Tokenizer = tokenizerOf({
   version: "1.0",
   added_tokens: ["[PAD]", "[CLS]", "[SEP]"].map((content, id) => ({ id, content, special: true, normalized: false })),
   normalizer: null,

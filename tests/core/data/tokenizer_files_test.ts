@@ -1,6 +1,7 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert"
 import { DataError } from "../../../core/data/data_error.ts"
-import { loadTokenizer, makeTokenizer, type Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
+import { loadTokenizer, type Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
+import { tokenizerOf } from "../../../core/data/tokenizer/tokenizer_of.ts"
 import { failure, run } from "./support.ts"
 
 // Expected values are those of transformers 4.57.6 and 5.24.0 alike, but where a test says otherwise.
@@ -122,7 +123,7 @@ interface Directory {
 }
 
 const make = ([model, config, map, added, modelConfig]: Directory["files"]): Tokenizer =>
-  makeTokenizer(model, config ?? {}, "tokenizer.json", {
+  tokenizerOf(model, config ?? {}, "tokenizer.json", {
     specialTokensMap: map ?? undefined,
     addedTokens: added ?? undefined,
     modelConfig,

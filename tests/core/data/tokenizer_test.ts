@@ -1,6 +1,7 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert"
 import { DataError } from "../../../core/data/data_error.ts"
-import { loadTokenizer, makeTokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
+import { loadTokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
+import { tokenizerOf } from "../../../core/data/tokenizer/tokenizer_of.ts"
 import { trainBpe } from "../../../core/data/tokenizer/training/train_bpe.ts"
 import { failure, framed, run, texts, tokenizer, withFile } from "./support.ts"
 
@@ -15,8 +16,8 @@ Deno.test("special tokens are added on request, and named by the configuration",
 
 Deno.test("special tokens may be objects; one that is not in the vocabulary is told and not used", () => {
   const { model } = trainBpe(texts, { vocabSize: 258 })
-  assertEquals(makeTokenizer(model, { eos_token: { content: "<|pad|>" }, bos_token: null }).eosId, 1)
-  const without = makeTokenizer(model, { eos_token: "</s>" })
+  assertEquals(tokenizerOf(model, { eos_token: { content: "<|pad|>" }, bos_token: null }).eosId, 1)
+  const without = tokenizerOf(model, { eos_token: "</s>" })
   assertEquals([without.eosId, without.vocabSize], [undefined, 258])
   assertStringIncludes(without.notes!.join(), 'the eos token "</s>" is not in the vocabulary')
 })
@@ -43,7 +44,7 @@ Deno.test("absent and corrupt files are typed errors", async () => {
 Deno.test("a text without an id for a piece is an error", () => {
   const { model } = trainBpe(texts, { vocabSize: 258 })
   const { a: _, ...vocab } = model.model.vocab
-  const without = makeTokenizer({ ...model, model: { ...model.model, vocab, unk_token: "a" } })
+  const without = tokenizerOf({ ...model, model: { ...model.model, vocab, unk_token: "a" } })
   const error = assertThrows(() => without.encode("banana"), DataError)
   assertEquals(error.reason, "Tokenizer")
 })

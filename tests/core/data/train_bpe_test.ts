@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert"
 import { DataError } from "../../../core/data/data_error.ts"
 import { makeRng } from "../../../core/tensor/operations/random.ts"
-import { loadTokenizer, makeTokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
+import { loadTokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
+import { tokenizerOf } from "../../../core/data/tokenizer/tokenizer_of.ts"
 import { saveTokenizer, trainBpe } from "../../../core/data/tokenizer/training/train_bpe.ts"
 import { BYTE_CHARACTERS } from "../../../core/data/tokenizer/unicode.ts"
 import { run, texts, tokenizer, withFile } from "./support.ts"
@@ -62,7 +63,7 @@ Deno.test("saved files load", () =>
     const trained = trainBpe(texts, { vocabSize: 300 })
     await run(saveTokenizer(directory, trained))
     const loaded = await run(loadTokenizer(directory))
-    assertEquals(loaded.encode(texts[1]), makeTokenizer(trained.model).encode(texts[1]))
+    assertEquals(loaded.encode(texts[1]), tokenizerOf(trained.model).encode(texts[1]))
     assertEquals([loaded.vocabSize, loaded.eosId, loaded.padId, loaded.bosId], [300, 0, 1, undefined])
     const names = [...Deno.readDirSync(directory)].map((entry) => entry.name).sort()
     assertEquals(names, ["tokenizer.json", "tokenizer_config.json", "x"])

@@ -1,8 +1,7 @@
 import { assert, assertEquals } from "@std/assert"
 import * as Effect from "effect/Effect"
 import { decodeRunFile, runSchema } from "../../../core/run/mod.ts"
-import { METHODS } from "../../../examples/methods.ts"
-import { READERS } from "../../../examples/readers.ts"
+import { METHODS, READERS } from "../../../plugins/all/mod.ts"
 
 const read = (name: string) => JSON.parse(Deno.readTextFileSync(new URL(`../../../examples/${name}`, import.meta.url)))
 const good = { model: { path: "m" }, data: { path: "d.csv" }, methods: [{ method: "lora" }], output: "out" }

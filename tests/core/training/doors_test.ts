@@ -10,7 +10,8 @@ import type { Contribution } from "../../../core/contracts/contribution.ts"
 import { Plugins } from "../../../core/contracts/plugins.ts"
 import { fromRows, type LabeledData, type TaggedData } from "../../../core/tasks/dataset.ts"
 import { MASKED } from "../../../core/data/encode.ts"
-import { makeTokenizer, type Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
+import type { Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
+import { tokenizerOf } from "../../../core/data/tokenizer/tokenizer_of.ts"
 import { trainBpe } from "../../../core/data/tokenizer/training/train_bpe.ts"
 import { generate, initialize, load, type Model } from "../../../core/inference/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
@@ -29,7 +30,7 @@ const larger: Tokenizer = (() => {
   const { model, config } = trainBpe(texts(60).rows.map(({ text }) => text), { vocabSize: 300 })
   const content = "<|tool|>"
   const added = [...model.added_tokens, { ...model.added_tokens[0], id: 300, content }]
-  return makeTokenizer({ ...model, added_tokens: added }, { ...config, pad_token: content })
+  return tokenizerOf({ ...model, added_tokens: added }, { ...config, pad_token: content })
 })()
 const BEYOND = "the model's token ids must be from 0 to 299"
 

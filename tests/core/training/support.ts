@@ -3,7 +3,8 @@
  * @module
  */
 import { fromRows, type LabeledData, type TextData } from "../../../core/tasks/dataset.ts"
-import { makeTokenizer, type Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
+import type { Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
+import { tokenizerOf } from "../../../core/data/tokenizer/tokenizer_of.ts"
 import { trainBpe } from "../../../core/data/tokenizer/training/train_bpe.ts"
 import { initialize, type Model } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
@@ -32,7 +33,7 @@ export function plainTexts(count: number): TextData {
 /** A tokenizer that was trained on the sentences. */
 export const tokenizer: Tokenizer = (() => {
   const { model, config } = trainBpe(texts(60).rows.map(({ text }) => text), { vocabSize: 300 })
-  return makeTokenizer(model, config)
+  return tokenizerOf(model, config)
 })()
 
 /** Its `config.json`. */

@@ -6,7 +6,7 @@ import type * as Scope from "effect/Scope"
 import * as Wasm from "../../../core/backend/wasm/backend.ts"
 import { layer as pluginsLayer, type Plugins } from "../../../core/contracts/plugins.ts"
 import { fromRows } from "../../../core/tasks/dataset.ts"
-import { makeTokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
+import { tokenizerOf } from "../../../core/data/tokenizer/tokenizer_of.ts"
 import { layer as familiesLayer } from "../../../core/model/load/families.ts"
 import { initialize } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
@@ -29,7 +29,7 @@ const run = <A, E>(
 const words = "sun moon star sky cloud rain bread milk cheese apple salt rice".split(" ")
 const vocabulary = ["[PAD]", "[CLS]", "[SEP]", "[MASK]", "[UNK]", ...words]
 const special = (id: string) => ({ SpecialToken: { id, type_id: 0 } })
-const tokenizer = makeTokenizer({
+const tokenizer = tokenizerOf({
   added_tokens: vocabulary.slice(0, 5).map((content, id) => ({ id, content, special: true, normalized: false })),
   normalizer: null,
   decoder: null,

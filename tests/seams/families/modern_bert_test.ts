@@ -49,7 +49,7 @@ const rows = Array.from({ length: 48 }, (_, i) => ({
   label: classes[i % 3],
 }))
 const vocabulary = ["[PAD]", "[UNK]", ...words.flat(), ...Array.from({ length: 7 }, (_, i) => `w${i}`)]
-const tokenizer = Tokenizer.makeTokenizer({
+const tokenizer = await Effect.runPromise(Tokenizer.makeTokenizer({
   version: "1.0",
   added_tokens: [],
   normalizer: null,
@@ -57,7 +57,7 @@ const tokenizer = Tokenizer.makeTokenizer({
   post_processor: null,
   decoder: null,
   model: { type: "WordLevel", vocab: Object.fromEntries(vocabulary.map((word, id) => [word, id])), unk_token: "[UNK]" },
-}, { pad_token: "[PAD]", unk_token: "[UNK]" })
+}, { pad_token: "[PAD]", unk_token: "[UNK]" }))
 const platform = Espalier.layerWith({ backend: "wasm", wasm: { threads: 1 } })
 const methods = Layer.mergeAll(Lora.layer({ r: 4, targetModules: "all-linear" }), ModernBert.layer)
 // deno-lint-ignore no-explicit-any

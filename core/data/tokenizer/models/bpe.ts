@@ -1,5 +1,5 @@
 import { type Fields, tokenizerError } from "../fields.ts"
-import { Heap } from "../heap.ts"
+import { Heap } from "./heap.ts"
 import { type Model, readVocab } from "./model.ts"
 import { PairTable } from "./pair_table.ts"
 import { bytesOf } from "../unicode.ts"

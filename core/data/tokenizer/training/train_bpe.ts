@@ -16,7 +16,7 @@ import type * as FileSystem from "effect/FileSystem"
 import type { StorageError } from "../../../formats/files/storage_error.ts"
 import { writeFileWhole } from "../../../formats/files/whole_file.ts"
 import { DataError } from "../../data_error.ts"
-import { Heap } from "../heap.ts"
+import { Heap } from "../models/heap.ts"
 import { BYTE_CHARACTERS } from "../unicode.ts"
 
 /** What is trained. */

@@ -4,7 +4,8 @@
  */
 import type { GgufMetadata, GgufValue } from "../../../formats/gguf/gguf_types.ts"
 import { tokenizerError } from "../../tokenizer/fields.ts"
-import { makeTokenizer, type Tokenizer } from "../../tokenizer/tokenizer.ts"
+import type { Tokenizer } from "../../tokenizer/tokenizer.ts"
+import { tokenizerOf } from "../../tokenizer/tokenizer_of.ts"
 import type { TokenizerFiles } from "../files.ts"
 import type { GgufTokenizers } from "../../../weights/gguf/gguf_names.ts"
 import { preOf } from "./byte_level.ts"
@@ -32,7 +33,7 @@ export function tokenizerMetadata(
   known: GgufTokenizers,
   chat?: string,
 ): GgufMetadata {
-  const tokenizer = makeTokenizer(files.model, files.config, `${source}/tokenizer.json`, files)
+  const tokenizer = tokenizerOf(files.model, files.config, `${source}/tokenizer.json`, files)
   const { model, added_tokens: added = [] } = files.model as {
     readonly model: Json
     readonly added_tokens?: ReadonlyArray<Json>
@@ -132,7 +133,7 @@ function checkSame(
   },
 ): void {
   const files = tokenizerFiles(metadata, source, known)
-  const other = makeTokenizer(files["tokenizer.json"], files["tokenizer_config.json"], source)
+  const other = tokenizerOf(files["tokenizer.json"], files["tokenizer_config.json"], source)
   const [own, again] = [tokenizer, other].map(({ encode }) => encode(PROBE))
   if (`${own}` !== `${again}`) throw refuse("cuts a text otherwise than what GGUF would hold of it")
 }

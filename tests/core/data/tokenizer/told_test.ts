@@ -3,7 +3,8 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert"
-import { makeTokenizer, type Tokenizer } from "../../../../core/data/tokenizer/tokenizer.ts"
+import type { Tokenizer } from "../../../../core/data/tokenizer/tokenizer.ts"
+import { tokenizerOf } from "../../../../core/data/tokenizer/tokenizer_of.ts"
 import { fixture } from "../../../support/model_layer.ts"
 
 // deno-lint-ignore no-explicit-any
@@ -14,7 +15,7 @@ const changed = (name: string, change: (file: Any, config: Any) => void): Tokeni
   const read = (file: string) => JSON.parse(Deno.readTextFileSync(fixture(`directories/${name}/${file}`)))
   const [file, config] = [read("tokenizer.json"), read("tokenizer_config.json")]
   change(file, config)
-  return makeTokenizer(file, config, "tokenizer.json", { modelConfig: read("config.json") })
+  return tokenizerOf(file, config, "tokenizer.json", { modelConfig: read("config.json") })
 }
 const tells = ({ notes = [] }: Tokenizer, ...words: ReadonlyArray<string>): boolean =>
   notes.some((note) => words.every((word) => note.includes(word)))

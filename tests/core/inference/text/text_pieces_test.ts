@@ -1,14 +1,15 @@
 import { assert, assertEquals } from "@std/assert"
 import { textAfter } from "../../../../core/inference/generate.ts"
 import { textPieces } from "../../../../core/inference/text/text_pieces.ts"
-import { makeTokenizer, type Tokenizer } from "../../../../core/data/tokenizer/tokenizer.ts"
+import type { Tokenizer } from "../../../../core/data/tokenizer/tokenizer.ts"
+import { tokenizerOf } from "../../../../core/data/tokenizer/tokenizer_of.ts"
 import { makeRng } from "../../../../core/tensor/operations/random.ts"
 import { tokenizer as byteLevel } from "../../data/support.ts"
 
 const byte = (value: number) => `<0x${value.toString(16).toUpperCase().padStart(2, "0")}>`
 
 /** Metaspace and bytes for what the vocabulary lacks, as the first models of that kind have it; ids 3 to 258 are bytes. */
-const byteFallback: Tokenizer = makeTokenizer({
+const byteFallback: Tokenizer = tokenizerOf({
   version: "1.0",
   added_tokens: ["<unk>", "<s>", "</s>"].map((content, id) => ({ id, content, special: true, normalized: false })),
   normalizer: null,

@@ -1,24 +1,19 @@
-/**
- * The methods that a run file may name. Run, this module writes the JSON Schema of run files for editors: `deno task schema`.
- * @module
- */
 import type * as Layer from "effect/Layer"
-import type { PluginError } from "../core/contracts/plugin_error.ts"
-import type { Plugins } from "../core/contracts/plugins.ts"
-import { field } from "../core/options/mod.ts"
-import { type RunMethod, type RunMethods, runSchema } from "../core/run/mod.ts"
-import * as Adapters from "../plugins/adapters/mod.ts"
-import * as Curriculum from "../plugins/curriculum/mod.ts"
-import * as DifferentialPrivacy from "../plugins/differential_privacy/mod.ts"
-import * as Lora from "../plugins/lora/mod.ts"
-import * as Multitask from "../plugins/multitask/mod.ts"
-import * as PrefixTuning from "../plugins/prefix_tuning/mod.ts"
-import * as PromptTuning from "../plugins/prompt_tuning/mod.ts"
-import * as QaLora from "../plugins/qa_lora/mod.ts"
-import * as QLora from "../plugins/qlora/mod.ts"
-import * as Quantization from "../plugins/quantization/mod.ts"
-import * as Replay from "../plugins/replay/mod.ts"
-import { READERS } from "./readers.ts"
+import type { PluginError } from "../../core/contracts/plugin_error.ts"
+import type { Plugins } from "../../core/contracts/plugins.ts"
+import { field } from "../../core/options/mod.ts"
+import type { RunMethod, RunMethods } from "../../core/run/mod.ts"
+import * as Adapters from "../adapters/mod.ts"
+import * as Curriculum from "../curriculum/mod.ts"
+import * as DifferentialPrivacy from "../differential_privacy/mod.ts"
+import * as Lora from "../lora/mod.ts"
+import * as Multitask from "../multitask/mod.ts"
+import * as PrefixTuning from "../prefix_tuning/mod.ts"
+import * as PromptTuning from "../prompt_tuning/mod.ts"
+import * as QaLora from "../qa_lora/mod.ts"
+import * as QLora from "../qlora/mod.ts"
+import * as Quantization from "../quantization/mod.ts"
+import * as Replay from "../replay/mod.ts"
 
 type Groups = Quantization.GroupQuantization
 
@@ -41,7 +36,7 @@ const over = ({ options, layer }: {
   readonly layer: (options: never) => Layer.Layer<never, PluginError, Plugins | Quantization.Quantization | Groups>
 }): RunMethod => ({ options, layer: layer as RunMethod["layer"], needs: ["quantization"] })
 
-/** Methods by name. */
+/** The methods of this package that a run may name. */
 export const METHODS: RunMethods = {
   "lora": forSome(Lora),
   "quantization": Quantization,
@@ -56,9 +51,4 @@ export const METHODS: RunMethods = {
   "replay": { options: Replay.rowsOptions, layer: Replay.rows },
   "elastic-weights": { options: Replay.elasticOptions, layer: Replay.elasticWeights },
   "differential-privacy": DifferentialPrivacy,
-}
-
-if (import.meta.main) {
-  const file = new URL("./espalier.schema.json", import.meta.url)
-  await Deno.writeTextFile(file, `${JSON.stringify(runSchema(METHODS, READERS), null, 2)}\n`)
 }

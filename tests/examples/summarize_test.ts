@@ -35,7 +35,7 @@ Deno.test("a small T5 is trained on pairs, tuned in two ways, and scored beside 
     assertEquals(table[2].split(" | ")[1], "320")
     for (const name of ["lora", "prefix"]) {
       assert(
-        (await Deno.stat(`${directory}/run/${name}/adapter/${name === "lora" ? "lora" : "prefix_tuning"}`)).isDirectory,
+        (await Deno.stat(`${directory}/run/${name}/adapter/adapter_config.json`)).isFile,
       )
     }
     const wrong = await start("--source", "mr", "--target", "text")

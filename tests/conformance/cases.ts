@@ -78,7 +78,7 @@ export interface Case {
     readonly wide?: boolean
     /** Of the random weights, 0 unless given. */
     readonly seed?: number
-    /** Standard deviation of the random weights, 0.05 unless given: frozen small ones leave a prompt little to learn. */
+    /** Standard deviation of the random weights, 0.05 unless given: frozen small ones leave a prompt little to learn. Of T5 a factor of its own. */
     readonly std?: number
     /** What stands for a text in a classifier. */
     readonly pooling?: "cls" | "mean" | "bos" | "late"

@@ -16,7 +16,7 @@ import { type Paths, pathsName } from "../data/table/paths.ts"
 import { openTable } from "../data/table/read_table.ts"
 import type { Table } from "../data/table/table.ts"
 import { columnReaderOf, type Columns, type DataOf } from "./builtin.ts"
-import { mapColumns } from "./map_columns.ts"
+import { mapColumns, wantedColumns } from "./map_columns.ts"
 
 /** Rows of a window. */
 const DEFAULT_WINDOW = 4096
@@ -43,9 +43,9 @@ export const stream = <const C extends Columns>(
   options: StreamOptions = {},
 ): Effect.Effect<StreamedData<RowOf<DataOf<C>>>, DataError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
-    const { names, texts } = yield* attempt(() => checked(pathsName(paths), columns, options))
+    const reader = yield* attempt(() => checked(pathsName(paths), columns, options))
     const { window: _, labels: __, numbers = [], ...reading } = options
-    const chunks = yield* openTable(paths, reading, { columns: [...names, ...numbers], texts, streamed: true })
+    const chunks = yield* openTable(paths, reading, { ...wantedColumns(reader, numbers), streamed: true })
     return yield* streamOfChunks(chunks, pathsName(paths), columns, options)
   })
 

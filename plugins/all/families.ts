@@ -7,6 +7,7 @@ import * as Gpt2 from "../gpt2/mod.ts"
 import * as Granite from "../granite/mod.ts"
 import * as Lfm2 from "../lfm2/mod.ts"
 import * as Llama from "../llama/mod.ts"
+import * as ModernBert from "../modernbert/mod.ts"
 import * as SmolLM3 from "../smollm3/mod.ts"
 import * as T5 from "../t5/mod.ts"
 
@@ -18,6 +19,7 @@ export const families: Layer.Layer<never, PluginError, Families> = Layer.mergeAl
   Granite.layer,
   Lfm2.layer,
   Llama.layer,
+  ModernBert.layer,
   SmolLM3.layer,
   T5.layer,
 )

@@ -4,6 +4,7 @@
  */
 import { adaptersControls, type AdaptersOptions, adaptersTrained } from "./adapters_cases.ts"
 import { type DecoderFamily, decodersControls, decodersTrained } from "./decoders_cases.ts"
+import { type EncoderFamily, encodersControls, encodersRead, encodersTrained } from "./encoders_cases.ts"
 import { ia3Controls, type IA3Options, ia3Trained } from "./ia3_cases.ts"
 import { loraControls, loraInitialized, loraTrained } from "./lora_cases.ts"
 import { type MixerFamily, mixersControls, mixersTrained } from "./mixers_cases.ts"
@@ -57,6 +58,7 @@ export interface Case {
     readonly family:
       | ("llama" | "mistral" | "qwen2" | "qwen3" | "bert" | "distilbert" | "minilm")
       | DecoderFamily
+      | EncoderFamily
       | MixerFamily
       | "t5"
     readonly head: "causal" | "classification" | "tokens" | "masked" | "seq2seq"
@@ -78,6 +80,8 @@ export interface Case {
     readonly seed?: number
     /** Standard deviation of the random weights, 0.05 unless given: frozen small ones leave a prompt little to learn. */
     readonly std?: number
+    /** What stands for a text in a classifier. */
+    readonly pooling?: "cls" | "mean" | "bos" | "late"
   }
   /** Full fine-tuning has neither this nor another method. */
   readonly lora?: LoraOptions
@@ -264,6 +268,7 @@ const texts = [
 ]
 
 const read: ReadonlyArray<Case> = [
+  ...encodersRead,
   { ...encoder("minilm", "masked"), name: "minilm-embeddings", kind: "embeddings", texts },
   { ...base, name: "logits-float32", kind: "logits" },
   { ...base, name: "logits-bfloat16", kind: "logits", model: { ...base.model, dtype: "bfloat16" } },
@@ -326,6 +331,7 @@ const agreeing: ReadonlyArray<Case> = [
   ...encoders,
   ...prompts,
   ...adaptersTrained,
+  ...encodersTrained,
   ...ia3Trained,
   ...mixersTrained,
   ...seq2seqTrained,
@@ -382,6 +388,7 @@ const controls: ReadonlyArray<Case> = [
   ...seq2seqControls.map(([of, name, change]) => control(of, name, change)),
   ...quantizedControls.map(([of, name, change]) => control(of, name, change)),
   ...adaptersControls.map(([of, name, change]) => control(of, name, change)),
+  ...encodersControls.map(([of, name, change]) => control(of, name, change)),
   control("minilm-embeddings", "other-texts", {
     texts: texts.map((text) => text.replace("tree", "frame").slice(0, -9)),
   }),

@@ -26,7 +26,7 @@ import { families } from "../../plugins/all/families.ts"
 import * as Adapters from "../../plugins/adapters/mod.ts"
 import * as Bert from "../../plugins/bert/mod.ts"
 import * as Lora from "../../plugins/lora/mod.ts"
-import * as ModernBert from "../seams/families/modern_bert.ts"
+import * as ModernBert from "../../plugins/modernbert/mod.ts"
 import { onWebgpu } from "../core/backend/webgpu/with_webgpu.ts"
 import { memoryBackend, memoryLayer } from "../support/memory_backend.ts"
 import type { Base } from "../support/model_layer.ts"
@@ -42,6 +42,8 @@ const bert = {
   hidden_dropout_prob: 0,
   attention_probs_dropout_prob: 0,
 }
+/** Positions begin after a row for padding, and a classifier has two Linear modules. */
+const roberta = { ...bert, model_type: "roberta", type_vocab_size: 1, max_position_embeddings: 18 }
 const distilBert = {
   ...sizes,
   model_type: "distilbert",
@@ -80,6 +82,7 @@ const modernBert = {
   num_hidden_layers: 2,
   num_attention_heads: 2,
   local_attention: 4,
+  global_attn_every_n_layers: 2,
 }
 const gpt2 = {
   vocab_size: 17,
@@ -122,6 +125,13 @@ const models = [
   { name: "GPT-2, classification", config: gpt2, task: Task.classification(classes) },
   { name: "LFM2, causal language model", config: lfm2, task: Task.causalLM() },
   { name: "ModernBERT with windows, classification", config: modernBert, task: Task.classification(classes) },
+  {
+    name: "ModernBERT with windows, classification of means",
+    config: { ...modernBert, classifier_pooling: "mean" },
+    task: Task.classification(classes),
+  },
+  { name: "RoBERTa, classification", config: roberta, task: Task.classification(classes) },
+  { name: "RoBERTa, masked language model", config: roberta, task: Task.maskedLM() },
   { name: "ModernBERT with windows, masked language model", config: modernBert, task: Task.maskedLM() },
 ]
 const none = Layer.empty as unknown as Layer.Layer<never, PluginError, Base>

@@ -34,6 +34,7 @@ Deno.test("near duplicates are those that comparing all pairs finds", () => {
     ][i % 4]()
     all.push(changed.join("  "))
   }
+  all.push("", "ab", " ", "Ab")
   const found = nearDuplicates(all, 0.8)
   const pieces = all.map(piecesOf)
   const expected = pieces.flatMap((own, index) =>

@@ -410,6 +410,7 @@ export const cases: ReadonlyArray<Case> = [
 
 /** What has no reference, and why; float64 formulas stand in. */
 export const noReference: ReadonlyArray<string> = [
+  "LFM2 with a prefix: PEFT's cache has no convolutions (tests/plugins/lfm2/network_test.ts, beside transformers)",
   "DistilBERT with a prefix: it takes no past_key_values (tests/plugins/prefix_tuning/formula_test.ts)",
   "bottleneck adapters in Gemma, SmolLM3 and Granite: AdapterHub has no such models",
   "padded rows of a Llama classifier with virtual tokens: transformers' head takes the last place, padding or not " +

@@ -30,7 +30,7 @@
  *
  * @module
  */
-export * as Dataset from "./core/tasks/dataset.ts"
+export * as Dataset from "./core/tasks/dataset/dataset.ts"
 export * as Espalier from "./core/training/espalier.ts"
 export * as Model from "./core/inference/mod.ts"
 export * as Trainer from "./core/training/trainer.ts"

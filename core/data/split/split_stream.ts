@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import { attempt, type DataError } from "../data_error.ts"
-import type { Data, DataRow, StreamedData } from "../data.ts"
+import type { DataRow, StreamedData } from "../data.ts"
 import { resolveSplit, type SplitOptions } from "./split.ts"
 import type { StreamedSplits } from "./divide_stream.ts"
 import { normalizeText } from "./text_keys.ts"

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
+import type * as Layer from "effect/Layer"
 import type { PluginError } from "../../../core/contracts/plugin_error.ts"
 import { load, saveAdapters } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"

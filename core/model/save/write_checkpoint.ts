@@ -3,6 +3,7 @@ import type * as FileSystem from "effect/FileSystem"
 import { readGguf } from "../../data/tokenizer_files/gguf/read_gguf.ts"
 import { writeDirectoryWhole } from "../../formats/files/whole_file.ts"
 import type { StorageError } from "../../formats/files/storage_error.ts"
+import { writeConfig } from "../../formats/json/write_config.ts"
 import { writeJson } from "../../formats/json/write_json.ts"
 import { copyCompanions } from "../../formats/safetensors/companions.ts"
 import type { SafetensorsError } from "../../formats/safetensors/safetensors_error.ts"
@@ -52,7 +53,7 @@ export function writeCheckpoint<E = never, R = never>(
     yield* writeDirectoryWhole(directory, (temporary) =>
       Effect.gen(function* () {
         yield* writeSafetensors(`${temporary}/model.safetensors`, tensors, { format: "pt" })
-        yield* writeJson(`${temporary}/config.json`, { ...configOf(model, dtype), ...config })
+        yield* writeConfig(`${temporary}/config.json`, { ...configOf(model, dtype), ...config })
         if (model.directory !== "") yield* writeCompanions(model.companions ?? model.directory, temporary)
         yield* check(temporary)
       }))

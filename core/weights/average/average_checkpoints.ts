@@ -3,7 +3,7 @@ import type * as FileSystem from "effect/FileSystem"
 import type { StorageError } from "../../formats/files/storage_error.ts"
 import { writeDirectoryWhole } from "../../formats/files/whole_file.ts"
 import type { JsonError } from "../../formats/json/json_error.ts"
-import { writeJson } from "../../formats/json/write_json.ts"
+import { writeConfig } from "../../formats/json/write_config.ts"
 import { readConfig } from "../../formats/json/model_config.ts"
 import { openModel } from "../../formats/safetensors/checkpoint.ts"
 import { copyCompanions } from "../../formats/safetensors/companions.ts"
@@ -75,7 +75,7 @@ export function averageCheckpoints({ checkpoints, output, dtype, tolerance }: So
         })
         const { dtype: _, ...rest } = configs[0].record
         const config = dtype === undefined ? configs[0].record : { ...rest, torch_dtype: TORCH_NAMES[dtype] }
-        yield* writeJson(`${temporary}/config.json`, config)
+        yield* writeConfig(`${temporary}/config.json`, config)
         yield* copyCompanions(checkpoints[0].path, temporary)
       }))
     return reportOf(tensors)

@@ -16,10 +16,12 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import * as Command from "effect/cli/Command"
 import { generateStream } from "../core/inference/text/generate_stream.ts"
+import { endTokens } from "../core/inference/text/end_tokens.ts"
 import { field } from "../core/options/mod.ts"
 import { MODEL } from "../core/run/mod.ts"
 import { DataError, Model, type Plugins, Task, Tokenizer } from "../mod.ts"
 import * as Adapters from "../plugins/adapters/mod.ts"
+import * as Chat from "../plugins/chat/mod.ts"
 import * as Hub from "../plugins/hub/mod.ts"
 import * as Lora from "../plugins/lora/mod.ts"
 import * as PrefixTuning from "../plugins/prefix_tuning/mod.ts"
@@ -27,7 +29,6 @@ import * as PromptTuning from "../plugins/prompt_tuning/mod.ts"
 import * as QaLora from "../plugins/qa_lora/mod.ts"
 import * as Quantization from "../plugins/quantization/mod.ts"
 import { families } from "../plugins/all/mod.ts"
-import { type Message, templateIn } from "./chat_template.ts"
 import { machine } from "./machine.ts"
 import { beside, defined, flagsOf, main, RUN_FLAGS } from "./shared.ts"
 
@@ -116,6 +117,9 @@ async function* lines() {
 const encoder = new TextEncoder()
 const write = (text: string) => void Deno.stdout.writeSync(encoder.encode(text))
 
+const orPlain = (error: DataError) =>
+  new DataError({ ...error, message: `${error.message}; --plain continues prompts as they are` })
+
 /** A model that answers prompts, each by its own, or by the chat so far. */
 const chatWith = (
   {
@@ -136,18 +140,24 @@ const chatWith = (
     const path = model ?? (first.startsWith("hf:") ? yield* Hub.baseModel(first) : beside("./models/espalier-1m"))
     const loaded = yield* Model.load(path, { task: Task.causalLM(), weights, frozen: true })
     const tokenizer = yield* Tokenizer.loadTokenizer(path)
-    const template = plain ? undefined : yield* templateIn(path)
+    const template = plain ? undefined : yield* Chat.find(path).pipe(Effect.mapError(orPlain))
+    const stop = [
+      ...yield* endTokens(loaded, tokenizer),
+      ...template === undefined ? [] : Chat.endOf(template, tokenizer),
+    ]
     for (const note of [...loaded.notes, ...template?.notes ?? []]) yield* Console.error(`note: ${note}`)
-    const messages: Message[] = system === undefined ? [] : [{ role: "system", content: system }]
+    const messages: Chat.Message[] = system === undefined ? [] : [{ role: "system", content: system }]
     return (text: string) =>
       Effect.gen(function* () {
         messages.push({ role: "user", content: text })
         // A template writes the special tokens itself.
         const prompt = template === undefined
           ? tokenizer.encode(text)
-          : tokenizer.encode(template.prompt(messages), { addSpecialTokens: false })
+          : tokenizer.encode(yield* Chat.promptOf(template, messages).pipe(Effect.mapError(orPlain)), {
+            addSpecialTokens: false,
+          })
         const room = loaded.network.maxPositions - prompt.length
-        const options = { temperature, repetitionPenalty, seed, ...defined({ topK, topP }), tokenizer }
+        const options = { temperature, repetitionPenalty, seed, ...defined({ topK, topP }), tokenizer, stop }
         let answer = ""
         yield* generateStream(loaded, prompt, { ...options, maxNewTokens: Math.max(1, Math.min(maxNewTokens, room)) })
           .pipe(

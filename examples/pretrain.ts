@@ -14,6 +14,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
+import { generalText } from "../core/run/mod.ts"
 import { field } from "../core/options/mod.ts"
 import { TRAINING } from "../core/run/mod.ts"
 import { Backend, DataError, Dataset, Espalier, Model, Task, Tokenizer, Trainer } from "../mod.ts"
@@ -142,7 +143,7 @@ const program = (options: Options) =>
       saveEvery: Math.max(1, Math.ceil(steps / 4)),
       runFolder: output,
       resume,
-      retain: { "general text": yield* Dataset.generalText() },
+      retain: { "general text": yield* generalText() },
       observe: progress(),
       ...traceStep(options.trace),
     })

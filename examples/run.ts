@@ -17,6 +17,7 @@ import * as Command from "effect/cli/Command"
 import { field } from "../core/options/mod.ts"
 import { evaluateSaved, layersOf, readRunFile, resolveRun, type RunError, type RunServices } from "../core/run/mod.ts"
 import { families, METHODS, READERS } from "../plugins/all/mod.ts"
+import * as Chat from "../plugins/chat/mod.ts"
 import { machine } from "./machine.ts"
 import { flagsOf, main, progress, RUN_FLAGS, train } from "./shared.ts"
 
@@ -37,7 +38,9 @@ const command = Command.make("run", flags, ({ file, evaluate, threads, ...flags 
     const run = yield* resolveRun(spec, (yield* Path.Path).dirname(file), READERS)
     const base = machine({ threads })
     const methods = Layer.mergeAll(families, ...layersOf(run.methods, METHODS)).pipe(Layer.provideMerge(base))
-    const done = evaluate ? evaluateSaved(run, { observe: progress() }) : train(run, flags)
+    const done = evaluate
+      ? Effect.flatMap(Chat.prepared(run), (run) => evaluateSaved(run, { observe: progress() }))
+      : train(run, flags)
     return yield* Effect.asVoid<unknown, RunError, RunServices>(done).pipe(Effect.scoped, Effect.provide(methods))
   })).pipe(
     Command.withDescription("Fine-tunes a model as described by a run file"),

@@ -24,6 +24,7 @@ import {
 } from "../core/run/mod.ts"
 import { type RunFolderError, StorageError, Trainer, type TrainEvent } from "../mod.ts"
 import { REVIEWS } from "../plugins/all/mod.ts"
+import * as Chat from "../plugins/chat/mod.ts"
 
 export { clearOutput }
 
@@ -127,7 +128,10 @@ export const train = (
 ): Effect.Effect<TrainedRun, RunError | StorageError | RunFolderError, RunServices> =>
   Effect.andThen(
     checkOutput(run.output, { resume, overwrite }),
-    trainRun(run, { resume, overwrite, trace, observe: progress(), reviews: REVIEWS }),
+    Effect.flatMap(
+      Chat.prepared(run),
+      (run) => trainRun(run, { resume, overwrite, trace, observe: progress(), reviews: REVIEWS }),
+    ),
   )
 
 /** Runs a command: an error is one line on stderr and exit code 1, Ctrl-C ends in order with 130. */

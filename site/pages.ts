@@ -44,7 +44,8 @@ export function sitePage(path: string, text: string, { pages, exists }: Target):
     if (page !== undefined) return `/${page}${hash}`
     if (!exists(file)) throw new Error(`${path}: the link ${given} leads nowhere`)
     files.push(file)
-    return `/${FILES}/${file}`
+    // As text, which browsers show.
+    return `/${FILES}/${file}.txt`
   }
   const linked = outsideCode(
     text,

@@ -24,17 +24,20 @@ import * as QLora from "../plugins/qlora/mod.ts"
 import * as Quantization from "../plugins/quantization/mod.ts"
 import { withBackend } from "./core/backend/wasm/with_backend.ts"
 import { onWebgpu, withWebgpu } from "./core/backend/webgpu/with_webgpu.ts"
-import { bert } from "./features/bert.ts"
+import { bert, roberta } from "./features/bert.ts"
 import { gemma } from "./features/gemma.ts"
 import { granite } from "./features/granite.ts"
+import { gpt2 } from "./features/gpt2.ts"
 import type { FeatureGroup, ModelConfig } from "./features/group.ts"
+import { lfm2 } from "./features/lfm2.ts"
 import { llama } from "./features/llama.ts"
+import { modernBert } from "./features/modernbert.ts"
 import { smollm3 } from "./features/smollm3.ts"
 import type { Base } from "./support/model_layer.ts"
 import { inDirectory } from "./plugins/files.ts"
 
 /** The families of all plugins. */
-const GROUPS: ReadonlyArray<FeatureGroup> = [bert, llama, gemma, smollm3, granite]
+const GROUPS: ReadonlyArray<FeatureGroup> = [bert, roberta, modernBert, gpt2, lfm2, llama, gemma, smollm3, granite]
 
 /** Tasks by the headings. */
 const TASKS: Readonly<Record<string, Task>> = {
@@ -49,6 +52,8 @@ interface Method {
   readonly layer: Layer.Layer<never, PluginError, Base>
   /** Names of its parameters that train, all of them. None: it has none of its own, and the model's own train. */
   readonly trains: ReadonlyArray<string>
+  /** Whether all of a classifier trains that lies outside of the backbone. Default: PEFT's names of heads. */
+  readonly wholeHead?: boolean
 }
 
 const lora = (options: Lora.LoraOptions, ...more: ReadonlyArray<string>): Method => ({
@@ -63,6 +68,7 @@ const linear = (name: string) => [`${name}.weight`, `${name}.bias`]
 const adapter = (config: Adapters.AdapterConfigName, ...more: ReadonlyArray<string>): Method => ({
   layer: Adapters.layer({ config, reductionFactor: 2 }),
   trains: [...linear("adapter_down.0"), ...linear("adapter_up"), ...more],
+  wholeHead: true,
 })
 const members = ["a", "b"].map((name) => ({ name, reductionFactor: 2 }))
 
@@ -85,6 +91,7 @@ const METHODS: Readonly<Record<string, Method>> = {
   "AdapterFusion": {
     layer: Adapters.compose(Adapters.fuse(members)) as Layer.Layer<never, PluginError, Base>,
     trains: [...linear("a,b.query"), ...linear("a,b.key"), "a,b.value.weight"],
+    wholeHead: true,
   },
   "Prefix tuning": { layer: PrefixTuning.layer({ numVirtualTokens: 2 }), trains: ["keys", "values"] },
   "Prefix tuning, projected": {
@@ -189,7 +196,8 @@ const isInvariantKey = (key: string) => /\.key\.bias$/.test(key)
 
 /** A cell that is no "no", with a model in a directory. */
 async function trains(backend: BackendService, cell: Cell, directory: string): Promise<void> {
-  const { layer, trains: names } = METHODS[cell.method]
+  const { layer, trains: names, wholeHead = false } = METHODS[cell.method]
+  const isBeside = TASKS[cell.task].head.kind !== "vocabulary" && wholeHead ? groupOf(cell).isBesideHead : undefined
   const isInvariant = (key: string) => isInvariantKey(key) || groupOf(cell).isInvariant?.(key)
   const whole = names.length === 0
   await run(
@@ -202,7 +210,7 @@ async function trains(backend: BackendService, cell: Cell, directory: string): P
       const after = yield* readParameters(model, model.parameters)
       for (const [i, { parameter: { key, name, owner }, data }] of before.entries()) {
         const changes = data.some((value, j) => value !== after[i].data[j])
-        const expected = owner === "base" ? whole || isHead(key) : names.includes(name)
+        const expected = owner === "base" ? whole || isHead(key) || isBeside?.(key) === true : names.includes(name)
         if (changes || !isInvariant(key)) assertEquals(changes, expected, `${key} ${changes ? "changed" : "stayed"}`)
       }
       const own = new Set(model.parameters.filter(({ owner }) => owner !== "base").map(({ name }) => name))

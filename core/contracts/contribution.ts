@@ -186,9 +186,9 @@ export interface Contribution {
   readonly sites?: ReadonlyArray<Site>
   /**
    * Selects base parameters that train too (a head, biases). If no plugin sets `sites`, `trains` or `encodings`, every
-   * parameter trains.
+   * parameter trains. `modules` are all of the model.
    */
-  readonly trains?: (module: ModuleInfo, parameter: string) => boolean
+  readonly trains?: (module: ModuleInfo, parameter: string, modules: ReadonlyArray<ModuleInfo>) => boolean
   /**
    * Makes what takes part in a run, given what is known of it. Called before any work, once a run; throws PluginError for
    * a run that the plugin refuses. Sites and trained parameters stay as they are, and what the plugin changes (`batches`,

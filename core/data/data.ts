@@ -141,7 +141,7 @@ export interface ReadRows<Row extends DataRow = DataRow> {
 export interface ColumnReader<Row extends DataRow = DataRow> {
   /** Kind of the rows. */
   readonly kind: RowKind<Row>
-  /** Columns that the table must have. */
+  /** Columns that the table must have; all are read where there are none. */
   readonly names: ReadonlyArray<string>
   /** The ones with text, where cells such as `NA` give a note. */
   readonly texts: ReadonlyArray<string>

@@ -17,6 +17,7 @@ export interface DataErrorFields {
     | "TooLong"
     | "AllMasked"
     | "Tokenizer"
+    | "Template"
     | "BadInput"
   /** What happened, where, and what to do. */
   readonly message: string

@@ -21,7 +21,7 @@ export function makeModel(parts: ModelParts, state: ViewState = ALL): Model {
   const isOff = ({ owner, module, name }: Parameter): boolean => {
     const info = infos.get(module)
     if (off.size === 0 || owner !== "base" || info === undefined) return false
-    const trainers = contributions.filter(({ trains }) => trains?.(info, name))
+    const trainers = contributions.filter(({ trains }) => trains?.(info, name, modules))
     return trainers.length > 0 && trainers.every(({ id }) => off.has(id))
   }
   const on = sitesOn({ sites, merged, off })

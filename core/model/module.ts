@@ -4,7 +4,7 @@
  */
 import type { BackboneInfo, ModuleInfo, ResidualPart, Side } from "../contracts/module_info.ts"
 import type { ParameterSpec } from "../contracts/parameter.ts"
-import type { KeyValues } from "../contracts/site.ts"
+import type { KeyValues, Residual } from "../contracts/site.ts"
 import type { Shape } from "../tensor/shape.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 
@@ -69,8 +69,8 @@ export interface Scope {
   readonly parameter: (module: ModuleNode, name: string) => Tensor
   /** A module's output, with the sites of methods folded in: before, then delta, then parallel, then after. */
   readonly call: <Extra extends ReadonlyArray<unknown>>(module: Module<Extra>, x: Tensor, ...extra: Extra) => Tensor
-  /** Joins a module's output y to x, the input of the part that it ends, with the sites of methods folded in. */
-  readonly residual: (module: ModuleNode, x: Tensor, y: Tensor, join: (y: Tensor) => Tensor) => Tensor
+  /** Joins the output y of a module that ends a part, with the sites of methods folded in: these are given `seen`. */
+  readonly residual: (module: ModuleNode, y: Tensor, join: (y: Tensor) => Tensor, seen: Residual) => Tensor
   /** Keys and values that methods prepend to those of an Attention. */
   readonly keyValues: (module: ModuleNode) => KeyValues | undefined
   /** Rows that methods prepend to the embedded tokens of a Backbone: [length, hiddenSize]. */

@@ -25,6 +25,8 @@ export interface ColumnNames {
   readonly words?: string | undefined
   /** Column of lists of the words' labels. */
   readonly tags?: string | undefined
+  /** Column of lists of messages. */
+  readonly messages?: string | undefined
 }
 
 /** Name of a task. */
@@ -38,7 +40,7 @@ export type Kind =
   | "seq2seq"
   | "span-corruption"
 
-type Answer = "separator" | "labels"
+type Answer = "separator" | "labels" | "turns" | "template"
 
 /** Columns that a task can learn from. */
 interface Reading {
@@ -87,6 +89,14 @@ const READINGS: ReadonlyArray<Reading> = [
     names: ["prompt", "completion"],
     columns: ({ prompt = "prompt", completion = "completion" }) => ({ prompt, completion }),
   },
+  {
+    task: "causal-lm",
+    make: Task.causalLM,
+    names: ["messages"],
+    options: ["turns", "template"],
+    // Until a chat template is at hand: see ResolvedData.
+    columns: ({ messages = "messages" }) => ({ text: messages }),
+  },
   { task: "masked-lm", make: Task.maskedLM, names: ["text"], columns: ({ text = "text" }) => ({ text }) },
   {
     task: "seq2seq",
@@ -116,7 +126,13 @@ export const taskOf = ({ kind, labels }: Pick<Data, "kind" | "labels">, name?: K
 }
 
 /** Columns that belong together. */
-const GROUPS = [["text", "label"], ["prompt", "completion"], ["source", "target"], ["words", "tags"]] as const
+const GROUPS = [
+  ["text", "label"],
+  ["prompt", "completion"],
+  ["source", "target"],
+  ["words", "tags"],
+  ["messages"],
+] as const
 
 const namedIn = (columns: ColumnNames) => GROUPS.flat().filter((name) => columns[name] !== undefined)
 
@@ -125,7 +141,7 @@ const fittingTo = (columns: ColumnNames): ReadonlyArray<Reading> =>
 
 /** Problems: columns of several groups, of a group that does not fit the task, or options that the task does not use. */
 export const columnProblems = (
-  data: ColumnNames & Pick<DatasetOptions, "labels">,
+  data: ColumnNames & Pick<DatasetOptions, "labels"> & { readonly turns?: unknown; readonly template?: unknown },
   task: Kind | undefined,
 ): ReadonlyArray<string> => {
   const named = namedIn(data)
@@ -138,13 +154,16 @@ export const columnProblems = (
     return [`task: "${task}" does not go with the columns ${groups[0]}, which are for ${tasks}`]
   }
   const uses = (option: Answer) => ({ options = [] }: Reading) => options.includes(option)
-  return (["separator", "labels"] as const)
+  return (["separator", "labels", "turns", "template"] as const)
     .filter((option) => data[option] !== undefined && !readings.some(uses(option)))
     .map((option) => {
       const tasks = tasksOf(READINGS.filter(uses(option))).join(", ")
       return `data: ${option} is for ${tasks}, not for ${readings[0].task}: leave it out`
     })
 }
+
+/** Whether no column is named, so that others than the default ones may be meant. */
+export const namesNone = (columns: ColumnNames): boolean => namedIn(columns).length === 0
 
 /** The named columns, or the default ones. A file of plain text holds texts alone. */
 export const columnsOf = (

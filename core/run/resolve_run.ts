@@ -4,7 +4,7 @@ import { type Columns, type DatasetOptions, formatOf, type Paths, type Reader } 
 import { withDefaults } from "../options/check.ts"
 import type { Resolved } from "../options/field.ts"
 import type { TrainOptions } from "../training/options.ts"
-import { columnsOf, type Kind } from "./columns.ts"
+import { columnsOf, type Kind, namesNone } from "./columns.ts"
 import type { MethodSpec } from "./methods.ts"
 import {
   DATA,
@@ -23,6 +23,17 @@ export interface ResolvedData {
   readonly path: Paths
   /** Its columns. */
   readonly columns: Columns
+  /** How chats are read, which `Chat.prepared` gives columns of. */
+  readonly chat: {
+    /** Column of lists of messages. Default: it is not named. */
+    readonly messages?: string
+    /** Whether no column is named, so that the file may hold chats. */
+    readonly possible: boolean
+    /** The answers that are trained on. Default: all. */
+    readonly turns?: "all" | "last"
+    /** A file with another chat template than the model's. Default: the model's. */
+    readonly template?: string
+  }
   /** How the file is read; labels, if they are given. */
   readonly reading: DatasetOptions
   /** Share of the rows for validation. */
@@ -113,11 +124,18 @@ function resolveData(
   readers: ReadonlyArray<Reader>,
 ): ResolvedData {
   const { path, validation, test, stream, window, ...given } = withDefaults(DATA, data)
-  const { text, label, separator, prompt, completion, source, target, words, tags, ...reading } = given
-  const names = { text, label, separator, prompt, completion, source, target, words, tags }
+  const { text, label, separator, prompt, completion, source, target, words, tags, messages, ...rest } = given
+  const { turns, template, ...reading } = rest
+  const names = { text, label, separator, prompt, completion, source, target, words, tags, messages }
   return {
     path: typeof path === "string" ? at(path) : path.map(at),
     columns: columnsOf(path, task, names, reading.format ?? formatOf(path, readers)),
+    chat: {
+      ...messages === undefined ? {} : { messages },
+      possible: namesNone(names) && (task === undefined || task === "causal-lm"),
+      ...turns === undefined ? {} : { turns },
+      ...template === undefined ? {} : { template: at(template) },
+    },
     reading: { ...reading, ...readers.length === 0 ? {} : { readers } },
     validation,
     test,

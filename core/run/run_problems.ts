@@ -69,7 +69,8 @@ function streamProblems({ stream, validation, test }: DataSpec, ofSeveral: boole
 
 function packingProblems([place, { data, task }]: readonly [string, TaskSpec]): ReadonlyArray<string> {
   const columns = columnsOf(data.path, task, data, data.format)
-  const packs = [undefined, "causal-lm", "span-corruption"].includes(task) && Object.keys(columns).join() === "text"
+  const plain = Object.keys(columns).join() === "text" && data.messages === undefined
+  const packs = plain && [undefined, "causal-lm", "span-corruption"].includes(task)
   if (packs) return []
   const found = task ?? Object.keys(columns).join(" and ")
   return [

@@ -26,6 +26,10 @@ export interface DataSpec extends ColumnNames, Omit<ReadOptions, "readers"> {
   readonly labels?: ReadonlyArray<string>
   /** Further columns, of numbers, that methods read. Default: none. */
   readonly numbers?: ReadonlyArray<string>
+  /** Of chats, the answers that are trained on. Default `"all"`. */
+  readonly turns?: "all" | "last"
+  /** Of chats, a file with a chat template in the place of the model's. Default: the model's. */
+  readonly template?: string
   /** Share of the rows for validation, [0, 1). Default 0.1. */
   readonly validation?: number
   /** Share of the rows for the test, [0, 1). Default 0.2. */
@@ -156,6 +160,9 @@ export const DATA: OptionTable<DataSpec, Exclude<keyof DataSpec, "validation" | 
   target: field.text({ doc: "Column of the target, which it writes" }),
   words: field.text({ doc: "Column with lists of words" }),
   tags: field.text({ doc: "Column with lists of the words' labels" }),
+  messages: field.text({ doc: "Column with lists of messages" }),
+  turns: field.choice(["all", "last"], { absent: "all", doc: "Chats: the answers that are trained on" }),
+  template: field.text({ absent: "the model's", doc: "Chats: file with another chat template" }),
   format: formatField([]),
   delimiter: field.text({
     pattern: ".",

@@ -2,6 +2,7 @@ import type { ColumnReader, DataRow, RowKind } from "../data/data.ts"
 import { cellsOf } from "../data/table/cells.ts"
 import { followsLabel, MASKED } from "../data/encode.ts"
 import { exactKey } from "../data/split/text_keys.ts"
+import { markedPieces } from "../data/pieces/marked_text.ts"
 import { cutterOf } from "../data/pieces/pieces.ts"
 import { argmax, equal, sum } from "../tensor/ops.ts"
 import { perToken } from "./shared/objectives.ts"
@@ -42,6 +43,14 @@ export interface PairRow extends DataRow {
   readonly completion: string
 }
 
+/** One text with the parts of it that are trained on, such as the answers of a chat. */
+export interface MarkedRow extends DataRow {
+  /** The text, with all special tokens that belong to it: none are put around it. */
+  readonly text: string
+  /** Begin and end of each part, as offsets in the text, in order. */
+  readonly trained: ReadonlyArray<readonly [from: number, to: number]>
+}
+
 /** Texts alone. */
 export const textRows: RowKind<TextRow> = {
   name: "text",
@@ -60,6 +69,23 @@ export const pairRows: RowKind<PairRow> = {
   says: ({ completion }) => exactKey(completion),
   manyAnswers: true,
   asks: ({ prompt, completion }) => [prompt, completion],
+  encoding: () => TASK,
+}
+
+/** The text up to the first part that is trained on, and from there on. */
+const halvesOf = ({ text, trained }: MarkedRow): readonly [string, string] => {
+  const [[from] = [text.length]] = trained
+  return [text.slice(0, from), text.slice(from)]
+}
+
+/** Texts with parts that are trained on. */
+export const markedRows: RowKind<MarkedRow> = {
+  name: "chat",
+  columns: "a column of messages",
+  texts: halvesOf,
+  about: (row) => exactKey(halvesOf(row)[0]),
+  says: (row) => exactKey(halvesOf(row)[1]),
+  manyAnswers: true,
   encoding: () => TASK,
 }
 
@@ -86,16 +112,21 @@ export const pairColumns = ({ prompt, completion }: PairColumns): ColumnReader<P
 })
 
 /** Predicts the next token at each position. */
-export interface CausalLMTask extends TaskOf<TextRow | PairRow> {
+export interface CausalLMTask extends TaskOf<TextRow | PairRow | MarkedRow> {
   /** Its name. */
   readonly kind: "causal-lm"
 }
 
-/** The next token of each token; masked before token `from` and at the end. */
-const nextTokens = (tokens: Int32Array, from = 0): Int32Array => {
+/** The next token of each token before one of tokens `from` to `to`; the others are masked. */
+const nextTokens = (
+  tokens: Int32Array,
+  trained: ReadonlyArray<readonly [from: number, to: number]> = [[0, tokens.length]],
+): Int32Array => {
   const labels = new Int32Array(tokens.length).fill(MASKED)
-  const first = Math.max(1, from)
-  labels.set(tokens.subarray(first), Math.min(first - 1, tokens.length))
+  for (const [from, to] of trained) {
+    const first = Math.max(1, from)
+    labels.set(tokens.subarray(first, to), Math.min(first - 1, tokens.length))
+  }
   return labels
 }
 
@@ -115,16 +146,23 @@ const TASK: CausalLMTask = {
   ...LANGUAGE_MODEL,
   kind: "causal-lm",
   head: { kind: "vocabulary", attention: "causal" },
-  rows: [textRows, pairRows],
+  rows: [textRows, pairRows, markedRows],
   // A text ends with the end token, if the tokenizer has one. A token across the border belongs to the completion.
   encoder: ({ rows }, tokenizer, { completionOnly = true }) => {
     const texts = rows.map((row) => "prompt" in row ? row.prompt + row.completion : row.text)
     const { goingOn, pair } = cutterOf(tokenizer, texts)
     return (row) => {
+      if ("trained" in row) {
+        const { trained, ...piece } = markedPieces(row, tokenizer)
+        return [{
+          ...piece,
+          fields: (tokens) => ({ labels: nextTokens(tokens, completionOnly ? trained : undefined) }),
+        }]
+      }
       if (!("prompt" in row)) return [{ ...goingOn(row.text), fields: (tokens) => ({ labels: nextTokens(tokens) }) }]
       const { prompt, ...piece } = pair(row.prompt, row.completion)
       const from = completionOnly ? prompt : 0
-      return [{ ...piece, fields: (tokens) => ({ labels: nextTokens(tokens, from) }) }]
+      return [{ ...piece, fields: (tokens) => ({ labels: nextTokens(tokens, [[from, tokens.length]]) }) }]
     }
   },
   packing: { rows: textRows, fields: (tokens) => ({ labels: nextTokens(tokens) }) },

@@ -24,7 +24,7 @@ import type { Field } from "../options/field.ts"
 import { columnReaderOf, type Columns, type DataOf } from "./builtin.ts"
 import type { PairRow, TextRow } from "./causal_lm.ts"
 import type { LabeledRow } from "./classification.ts"
-import { mapColumns } from "./map_columns.ts"
+import { mapColumns, wantedColumns } from "./map_columns.ts"
 import type { TaggedRow } from "./token_classification.ts"
 
 export type {
@@ -37,16 +37,25 @@ export type {
   RowKind,
   StreamedData,
 } from "../data/data.ts"
-export { generalText } from "./general/general_text.ts"
 export { type RowOf, stream, streamOfChunks, type StreamOptions } from "./stream.ts"
 export { split } from "../data/split/split.ts"
 export { splitStream, type StreamedSplits } from "../data/split/split_stream.ts"
 export type { Conflict, Duplicate, SplitOptions, Splits } from "../data/split/split.ts"
 export type { Columns, DataOf } from "./builtin.ts"
-export { type PairColumns, type PairRow, pairRows, type TextColumns, type TextRow, textRows } from "./causal_lm.ts"
+export {
+  type MarkedRow,
+  markedRows,
+  type PairColumns,
+  type PairRow,
+  pairRows,
+  type TextColumns,
+  type TextRow,
+  textRows,
+} from "./causal_lm.ts"
 export { type LabeledColumns, type LabeledRow, labeledRows } from "./classification.ts"
 export { type LabelSetColumns, type LabelSetRow, labelSetRows } from "./multi_label_classification.ts"
 export { type ScoredColumns, type ScoredRow, scoredRows } from "./regression.ts"
+export { type TargetColumns, type TargetRow, targetRows } from "./seq2seq.ts"
 export { type TaggedColumns, type TaggedRow, taggedRows } from "./token_classification.ts"
 
 /** Texts with labels. */
@@ -80,8 +89,8 @@ export const file: ReadFile = <const C extends Columns>(
   Effect.gen(function* () {
     yield* attempt(() => checkOptions(options, DATASET_OPTIONS))
     const { labels: _, numbers = [], ...reading } = options
-    const { names, texts } = yield* attempt(() => columnReaderOf(columns))
-    const table = yield* readTable(path, reading, { columns: [...names, ...numbers], texts })
+    const reader = yield* attempt(() => columnReaderOf(columns))
+    const table = yield* readTable(path, reading, wantedColumns(reader, numbers))
     return yield* attempt(() => mapColumns(table, columns, options))
   })
 

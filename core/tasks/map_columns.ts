@@ -1,7 +1,8 @@
 import { missingNotes } from "../data/table/cells.ts"
 import { checkColumns } from "../data/table/check_columns.ts"
-import type { Data, DataRow, DatasetOptions } from "../data/data.ts"
+import type { ColumnReader, Data, DataRow, DatasetOptions } from "../data/data.ts"
 import { DataError } from "../data/data_error.ts"
+import type { OpenOptions } from "../data/readers/reader.ts"
 import type { Table } from "../data/table/table.ts"
 import { TEXTS, wrongArgument } from "../options/argument.ts"
 import { columnReaderOf, type Columns, type DataOf } from "./builtin.ts"
@@ -9,6 +10,12 @@ import { numbersOf } from "./regression.ts"
 
 /** Rows of several files that an error locates. */
 const MOST_LOCATED = 3
+
+/** The columns that a reader wants of a file; all where it names none. */
+export const wantedColumns = (
+  { names, texts }: ColumnReader,
+  numbers: ReadonlyArray<string>,
+): Pick<OpenOptions, "columns" | "texts"> => names.length === 0 ? {} : { columns: [...names, ...numbers], texts }
 
 /** The data set of a table. Throws DataError with all rows at fault. */
 export const mapColumns = <C extends Columns>(table: Table, columns: C, options: DatasetOptions): DataOf<C> => {

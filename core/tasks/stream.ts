@@ -14,8 +14,12 @@ import type { Chunk } from "../data/readers/reader.ts"
 import { checkOptions } from "../data/table/check_options.ts"
 import { type Paths, pathsName } from "../data/table/paths.ts"
 import { openTable } from "../data/table/read_table.ts"
+import type { Table } from "../data/table/table.ts"
 import { columnReaderOf, type Columns, type DataOf } from "./builtin.ts"
-import { mapColumns } from "./map_columns.ts"
+import { mapColumns, wantedColumns } from "./map_columns.ts"
+
+/** Rows of a window. */
+const DEFAULT_WINDOW = 4096
 
 /** How a file is streamed. */
 export interface StreamOptions extends DatasetOptions {
@@ -25,9 +29,6 @@ export interface StreamOptions extends DatasetOptions {
 
 /** The rows of a data set. */
 export type RowOf<D> = D extends Data<infer Row> ? Row : DataRow
-
-/** Rows of a window. */
-const DEFAULT_WINDOW = 4096
 
 /**
  * A data set that is read while a model trains, not before: rows are in memory by windows. Duplicates and the order of labels
@@ -42,31 +43,26 @@ export const stream = <const C extends Columns>(
   options: StreamOptions = {},
 ): Effect.Effect<StreamedData<RowOf<DataOf<C>>>, DataError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
-    const { names, texts } = yield* checked(pathsName(paths), columns, options)
+    const reader = yield* attempt(() => checked(pathsName(paths), columns, options))
     const { window: _, labels: __, numbers = [], ...reading } = options
-    const chunks = yield* openTable(paths, reading, { columns: [...names, ...numbers], texts, streamed: true })
+    const chunks = yield* openTable(paths, reading, { ...wantedColumns(reader, numbers), streamed: true })
     return yield* streamOfChunks(chunks, pathsName(paths), columns, options)
   })
 
-/** Checks what is known before a source is opened. */
-const checked = (
-  source: string,
-  columns: Columns,
-  options: StreamOptions,
-): Effect.Effect<ColumnReader, DataError> =>
-  attempt(() => {
-    checkOptions(options, { ...DATASET_OPTIONS, window: true })
-    const { window = DEFAULT_WINDOW } = options
-    if (!Number.isSafeInteger(window) || window < 1) {
-      throw new DataError({ reason: "BadInput", message: `window must be a whole number from 1, got ${window}` })
-    }
-    const reader = columnReaderOf(columns)
-    if (reader.kind.classes !== undefined && options.labels === undefined) {
-      const message = `${source}: name all labels, { labels }: a stream does not see all rows at once`
-      throw new DataError({ reason: "Label", message })
-    }
-    return reader
-  })
+/** Checks what is known before a source is opened. Throws DataError. */
+const checked = (source: string, columns: Columns, options: StreamOptions): ColumnReader => {
+  checkOptions(options, { ...DATASET_OPTIONS, window: true })
+  const { window = DEFAULT_WINDOW } = options
+  if (!Number.isSafeInteger(window) || window < 1) {
+    throw new DataError({ reason: "BadInput", message: `window must be a whole number from 1, got ${window}` })
+  }
+  const reader = columnReaderOf(columns)
+  if (reader.kind.classes !== undefined && options.labels === undefined) {
+    const message = `${source}: name all labels, { labels }: a stream does not see all rows at once`
+    throw new DataError({ reason: "Label", message })
+  }
+  return reader
+}
 
 /**
  * A data set of chunks that come while a model trains, from any source, such as a database: the stream runs once for each pass.
@@ -74,28 +70,16 @@ const checked = (
  * @param source Name of the source, for messages.
  */
 export const streamOfChunks = <const C extends Columns>(
-  chunked: Stream.Stream<Chunk, DataError>,
+  chunks: Stream.Stream<Chunk, DataError>,
   source: string,
   columns: C,
   options: StreamOptions = {},
 ): Effect.Effect<StreamedData<RowOf<DataOf<C>>>, DataError> =>
   Effect.gen(function* () {
-    yield* checked(source, columns, options)
+    yield* attempt(() => checked(source, columns, options))
+    const { openChunks } = yield* Effect.promise(() => import("../data/streamed.ts"))
     const { iterate } = yield* Effect.promise(() => import("../data/readers/mod.ts"))
-    const tables = iterate(chunked, source)
-    const first = yield* Effect.tryPromise({
-      try: async () => {
-        for await (const table of tables) if (table.rows.length > 0) return table
-        throw new DataError({ reason: "Empty", message: `${source} holds no rows` })
-      },
-      catch: (error) => error as DataError,
-    })
-    const { rows: _, notes: __, ...info } = yield* attempt((): Data => mapColumns(first, columns, options))
-    const chunks = {
-      async *[Symbol.asyncIterator]() {
-        for await (const table of tables) if (table.rows.length > 0) yield mapColumns(table, columns, options).rows
-      },
-    }
-    const { window = DEFAULT_WINDOW } = options
-    return { ...info, chunks, window } as unknown as StreamedData<RowOf<DataOf<C>>>
+    const map = (table: Table): Data => mapColumns(table, columns, options)
+    const data = yield* openChunks(iterate(chunks, source), source, map, options.window ?? DEFAULT_WINDOW)
+    return data as unknown as StreamedData<RowOf<DataOf<C>>>
   })

@@ -29,7 +29,7 @@ export function fit(
     if (wrong !== undefined) return yield* new TrainingError({ reason: "Options", message: `${wrong}: give { train }` })
     const tokenizer = yield* tokenizerOf(model, full.tokenizer)
     const streaming = isStreamed(data.train)
-      ? (yield* Effect.promise(() => import("../data/batches/stream_source.ts"))).makeStreamSource
+      ? (yield* Effect.promise(() => import("../data/streamed.ts"))).makeStreamSource
       : undefined
     const plan = yield* attempt(() => planRun(model, data, tokenizer, full, streaming))
     if (plan.stream !== undefined) {
@@ -134,7 +134,8 @@ function announce(
       methods: model.contributions.map(({ id }) => id),
       backend: model.backend.info.name,
       ...plan.counts,
-      trainExamples: Object.values(plan.train).reduce((sum, { examples }) => sum + examples.length, 0),
+      trainExamples: plan.stream?.count ??
+        Object.values(plan.train).reduce((sum, { examples }) => sum + examples.length, 0),
       totalSteps: plan.totalSteps,
       ...(resumedFrom === undefined ? {} : { resumedFrom }),
     })

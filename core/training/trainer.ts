@@ -10,7 +10,6 @@ export type { JudgingOptions } from "./judging_options.ts"
 export { type Batch, collate } from "../data/batches/batches.ts"
 export type { Example } from "../data/encode.ts"
 export { fit } from "./fit.ts"
-export { type Forecast, forecast } from "./forecast.ts"
 export type { RetainedScores } from "../contracts/train_event.ts"
 export type { Run, RunAccount, TrainError } from "./run_folder/run.ts"
 export {

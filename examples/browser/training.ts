@@ -16,7 +16,11 @@ import * as Lora from "@espalier/espalier/lora"
 /** A table as the training will read it. */
 export const readTable = (name: string, bytes: Uint8Array): Promise<Dataset.Table> =>
   Effect.runPromise(
-    Dataset.readTable(name).pipe(Effect.provide(FileSystem.layerNoop({ readFile: () => Effect.succeed(bytes) }))),
+    Dataset.readTable(name).pipe(Effect.provide(FileSystem.layerNoop({
+      readFile: () => Effect.succeed(bytes),
+      // So that a name with brackets is no pattern.
+      stat: () => Effect.succeed({ type: "File" } as FileSystem.File.Info),
+    }))),
   )
 
 /** What is trained, and how. */

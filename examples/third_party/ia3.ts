@@ -47,7 +47,8 @@ export interface IA3Options {
   readonly name?: string
   /**
    * Which Linear modules: a regular expression for the whole path, or names (exact, or the end of a path after a dot).
-   * Default: keys, values and the feed-forward's last module, by the names of BERT, DistilBERT, GPT-2, LFM2, Llama and T5.
+   * Default: keys, values and the feed-forward's last module, by the names of BERT, DistilBERT, GPT-2, LFM2, Llama,
+   * ModernBERT and T5.
    */
   readonly targetModules?: string | ReadonlyArray<string>
   /** Those among them whose input is rescaled instead of the output. Default: the feed-forward's, by the same names. */
@@ -62,8 +63,9 @@ export interface ResolvedIA3 extends Required<IA3Options> {
   readonly id: string
 }
 
-const FEED_FORWARD = ["down_proj", "output.dense", "lin2", "mlp.c_proj", "w2", "wo"]
-const TARGETS = ["k_proj", "v_proj", "key", "value", "k_lin", "v_lin", "c_attn", "k", "v", ...FEED_FORWARD]
+const FEED_FORWARD = ["down_proj", "output.dense", "lin2", "mlp.c_proj", "w2", "wo", "mlp.Wo"]
+// Where one module gives queries, keys and values, its whole output is rescaled, as PEFT does for GPT-2.
+const TARGETS = ["k_proj", "v_proj", "key", "value", "k_lin", "v_lin", "c_attn", "Wqkv", "k", "v", ...FEED_FORWARD]
 const NAMES = [field.text({ pattern: "." }), field.list(field.text({}), { minItems: 1 })] as const
 
 /** {@link IA3Options} as a table: checks, defaults, JSON Schema and `--help` come from it. */

@@ -59,7 +59,7 @@ export function contributionOf(method: MethodOptions): Contribution {
         return site.plan(module)
       },
     })),
-    trains: isHead,
+    trains: (module, _, modules) => isHead(module) || isBesideHead(module, modules),
     // The term depends on parameters only.
     requires: { paddedRows: false },
     ...(regularized.length === 0 ? {} : { objective: { wrap: regularize(regularized) } }),
@@ -77,6 +77,12 @@ export function contributionOf(method: MethodOptions): Contribution {
       load: (files, wanted, context) => attempt(() => load(method, files, wanted, context.modules), AdapterHubError),
     },
   }
+}
+
+/** Whether a module is of a classifier outside of the backbone, which alone AdapterHub freezes. */
+function isBesideHead({ path, backbone, task }: ModuleInfo, modules: ReadonlyArray<ModuleInfo>): boolean {
+  return backbone !== undefined && path !== backbone.path && !path.startsWith(`${backbone.path}.`) &&
+    modules.some((module) => module.task === task && isHead(module))
 }
 
 /** Throws on a saved adapter of another width, before weights are read. */

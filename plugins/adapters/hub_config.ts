@@ -7,6 +7,7 @@ import { JsonError } from "../../core/formats/json/json_error.ts"
 import { parseJson } from "../../core/formats/json/json_file.ts"
 import { ConfigReader, objectReader } from "../../core/formats/json/model_config.ts"
 import { nearest } from "../peft_format/mod.ts"
+import { baseName } from "../peft_names/mod.ts"
 import { AdapterHubError } from "./adapter_hub_error.ts"
 import type { Composition, ResolvedFusion } from "./composition.ts"
 import { type AdapterOptions, resolveAdapter, type ResolvedAdapter } from "./options.ts"
@@ -121,7 +122,7 @@ export function encodeSetup(composition: Composition<ResolvedAdapter>): Uint8Arr
 }
 
 function shared({ hiddenSize, architecture, baseModel }: HubModel): Readonly<Record<string, unknown>> {
-  return { hidden_size: hiddenSize, model_class: architecture, model_name: baseModel === "" ? null : baseModel }
+  return { hidden_size: hiddenSize, model_class: architecture, model_name: baseName(baseModel).name }
 }
 
 function encode(record: Readonly<Record<string, unknown>>): Uint8Array {

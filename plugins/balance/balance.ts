@@ -58,9 +58,13 @@ function axisOf(axis: string, groups: Groups, { rows, kind }: Data, judge: Judge
   })
 }
 
-/** A row with all its texts, and lists of texts, changed. */
+/** A row with all its texts changed, also those in lists and objects. */
 const changed = (row: DataRow, change: (text: string) => string): DataRow => {
-  const of = (value: unknown): unknown =>
-    typeof value === "string" ? change(value) : Array.isArray(value) ? value.map(of) : value
-  return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, of(value)])) as unknown as DataRow
+  const of = (value: unknown): unknown => {
+    if (typeof value === "string") return change(value)
+    if (Array.isArray(value)) return value.map(of)
+    if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value
+    return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, of(one)]))
+  }
+  return of(row) as DataRow
 }

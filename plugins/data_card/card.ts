@@ -1,4 +1,4 @@
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import type { Data, Encoding } from "../../core/data/data.ts"
 import { attempt, DataError } from "../../core/data/data_error.ts"
 import { MASKED } from "../../core/data/batches/masked.ts"
@@ -57,7 +57,7 @@ export interface DataCard {
 }
 
 /** Rows among which near duplicates are looked for, of all parts. */
-const MOST_COMPARED = 50_000
+const MOST_COMPARED = 20_000
 
 /** Looks through a data set. Fails with DataError, as encoding does, and for a similarity out of range. */
 export function dataCard(parts: CardParts, options: CardOptions): Effect.Effect<DataCard, DataError> {

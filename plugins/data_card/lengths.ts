@@ -1,4 +1,4 @@
-import { type Data, type Encoding } from "../../core/data/data.ts"
+import type { Data, Encoding } from "../../core/data/data.ts"
 import { encode } from "../../core/data/encode.ts"
 import type { Tokenizer } from "../../core/data/tokenizer/tokenizer.ts"
 

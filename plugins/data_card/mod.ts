@@ -36,4 +36,5 @@ export type {
 } from "../../core/data/data.ts"
 export type { DataError, DataErrorFields } from "../../core/data/data_error.ts"
 export type { Tokenizer } from "../../core/data/tokenizer/tokenizer.ts"
+export type { Point, Series } from "../../core/report/line_chart.ts"
 export type { ReportSection } from "../../core/report/report_section.ts"

@@ -47,16 +47,21 @@ export function nearDuplicates(texts: ReadonlyArray<string>, least: number): Rea
   })
 }
 
-/** Hashes of all pieces of a text; case and spaces do not count. */
+const BASE = 0x01000193
+/** What the first character of a piece counts once the next one follows. */
+const LEAVING = Array.from({ length: PIECE }, () => BASE).reduce((power, base) => Math.imul(power, base), 1)
+
+/** Hashes of all pieces of a text, of 31 bits, by a rolling hash; case and spaces do not count. */
 function piecesOf(text: string): ReadonlySet<number> {
   const plain = normalizeText(text)
   const pieces = new Set<number>()
-  for (let at = 0; at <= Math.max(0, plain.length - PIECE); at++) {
-    let hash = 0x811c9dc5
-    for (let i = at; i < Math.min(plain.length, at + PIECE); i++) {
-      hash = Math.imul(hash ^ plain.charCodeAt(i), 0x01000193)
-    }
-    pieces.add(mixed(hash))
+  // A text without a character has a piece too.
+  if (plain === "") pieces.add(0)
+  let hash = 0
+  for (let at = 0; at < plain.length; at++) {
+    hash = Math.imul(hash, BASE) + plain.charCodeAt(at) | 0
+    if (at >= PIECE) hash = hash - Math.imul(LEAVING, plain.charCodeAt(at - PIECE)) | 0
+    if (at >= PIECE - 1 || at === plain.length - 1) pieces.add(mixed(hash) >>> 1)
   }
   return pieces
 }

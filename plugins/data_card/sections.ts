@@ -6,6 +6,7 @@ import type { DataCard, NearPair } from "./card.ts"
 const MOST = 50
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
+const plural = (number: number, what: string): string => `${count(number)} ${what}${number === 1 ? "" : "s"}`
 const count = (number: number): string => number.toLocaleString("en-US")
 
 /** Numbers of rows: all of a few, the first of many. */
@@ -43,7 +44,7 @@ export function cardNotes({ unit, lengths, near, personal }: DataCard): Readonly
       }`,
     ],
     ...personal.map(({ kind, count: finds, rows }) =>
-      `what looks like ${kind}: ${count(finds)} in ${count(rows.length)} rows`
+      `what looks like personal data (${kind}): ${plural(finds, "find")} in ${plural(rows.length, "row")}`
     ),
   ]
 }

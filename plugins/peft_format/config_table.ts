@@ -5,7 +5,7 @@
 import { JsonError } from "../../core/formats/json/json_error.ts"
 import { parseJson } from "../../core/formats/json/json_file.ts"
 import { type ConfigReader, objectReader } from "../../core/formats/json/model_config.ts"
-import { PEFT_TASK_TYPES, PeftError, peftError, type PeftTaskType } from "../peft_names/mod.ts"
+import { baseName, PEFT_TASK_TYPES, PeftError, peftError, type PeftTaskType } from "../peft_names/mod.ts"
 
 /** A field of the file. */
 export interface PeftField<T> {
@@ -82,6 +82,8 @@ export function writeFields<F>(
   for (const [name, { stored, write }] of Object.entries<PeftField<unknown>>(fields as never)) {
     record[stored] = write(values[name as keyof typeof values])
   }
+  const { name, revision } = baseName(String(record.base_model_name_or_path ?? ""))
+  Object.assign(record, { base_model_name_or_path: name, revision })
   const ordered = Object.fromEntries(Object.keys(record).sort().map((key) => [key, record[key]]))
   return `${JSON.stringify(ordered, null, 2)}\n`
 }

@@ -3,7 +3,13 @@ import type { ModuleInfo } from "../../core/contracts/module_info.ts"
 /** Heads of classifiers, which train whole beside an adapter, as PEFT and AdapterHub have it. */
 export const HEADS: ReadonlyArray<string> = ["classifier", "score"]
 
-/** Whether a module is such a head. As in PEFT, one whose name merely ends in a head's (pre_classifier) belongs to it. */
+/**
+ * Whether a module is such a head, or a part of one (classifier.out_proj). As in PEFT, one whose name merely ends in a
+ * head's (pre_classifier) belongs to it.
+ */
 export function isHead({ path, outputHead }: ModuleInfo): boolean {
-  return outputHead && HEADS.some((name) => path.endsWith(name))
+  if (!outputHead) return false
+  // A task may be called as heads are.
+  const parts = path.replace(/^heads\.[^.]+\./, "").split(".")
+  return parts.some((part) => HEADS.some((name) => part.endsWith(name)))
 }

@@ -16,6 +16,7 @@ import { layerWith, type Services } from "../../core/training/espalier.ts"
 import { predict } from "../../core/training/evaluate.ts"
 import { TrainingError } from "../../core/training/training_error.ts"
 import { families, METHODS, READERS, REVIEWS } from "../all/mod.ts"
+import * as Chat from "../chat/mod.ts"
 import * as Hub from "../hub/mod.ts"
 import type { FineTuned, OfTask } from "./fine_tuned.ts"
 import { FINE_TUNE_OPTIONS, type FineTuneOptions } from "./options.ts"
@@ -46,7 +47,7 @@ export async function fineTune(run: RunSpec, options: FineTuneOptions = {}): Pro
   const runtime = makeRuntime(all)
   try {
     const program = Effect.gen(function* () {
-      const resolved = yield* resolveRun(spec, "", READERS)
+      const resolved = yield* Effect.flatMap(resolveRun(spec, "", READERS), Chat.prepared)
       const observe = progress && ((event: TrainEvent) => Effect.sync(() => progress(event)))
       const given = { resume, overwrite, reviews: REVIEWS, ...observe === undefined ? {} : { observe } }
       return { done: yield* trainRun(resolved, given), maxLength: resolved.training.maxLength }

@@ -4,8 +4,10 @@
  */
 import { adaptersControls, type AdaptersOptions, adaptersTrained } from "./adapters_cases.ts"
 import { type DecoderFamily, decodersControls, decodersTrained } from "./decoders_cases.ts"
+import { type EncoderFamily, encodersControls, encodersRead, encodersTrained } from "./encoders_cases.ts"
 import { ia3Controls, type IA3Options, ia3Trained } from "./ia3_cases.ts"
 import { loraControls, loraInitialized, loraTrained } from "./lora_cases.ts"
+import { type MixerFamily, mixersControls, mixersTrained } from "./mixers_cases.ts"
 import { multitaskControls, type MultitaskOptions, multitaskTrained } from "./multitask_cases.ts"
 import {
   type QaLoraOptions,
@@ -53,7 +55,12 @@ export interface Case {
   readonly kind: "train" | "logits" | "init" | "embeddings"
   /** The base model, with random weights; MiniLM has its own. */
   readonly model: {
-    readonly family: "llama" | "mistral" | "qwen2" | "qwen3" | "bert" | "distilbert" | "minilm" | "t5" | DecoderFamily
+    readonly family:
+      | ("llama" | "mistral" | "qwen2" | "qwen3" | "bert" | "distilbert" | "minilm")
+      | DecoderFamily
+      | EncoderFamily
+      | MixerFamily
+      | "t5"
     readonly head: "causal" | "classification" | "tokens" | "masked" | "seq2seq"
     readonly tied?: boolean
     /** Of encoder and decoder each; 2 unless given. */
@@ -63,12 +70,18 @@ export interface Case {
     readonly window?: number
     readonly dtype?: "bfloat16" | "float16"
     readonly sharded?: boolean
+    /** Scores of attention are divided by the number of the layer, too (GPT-2). */
+    readonly scaled?: boolean
+    /** Convolutions have biases (LFM2). */
+    readonly biased?: boolean
     /** Twice as wide, so that rows are whole blocks of quantized weights. */
     readonly wide?: boolean
     /** Of the random weights, 0 unless given. */
     readonly seed?: number
     /** Standard deviation of the random weights, 0.05 unless given: frozen small ones leave a prompt little to learn. */
     readonly std?: number
+    /** What stands for a text in a classifier. */
+    readonly pooling?: "cls" | "mean" | "bos" | "late"
   }
   /** Full fine-tuning has neither this nor another method. */
   readonly lora?: LoraOptions
@@ -96,6 +109,8 @@ export interface Case {
   readonly texts?: ReadonlyArray<string>
   /** Ends of names of tensors without any effect on the loss, such as the bias of keys: it moves a row's scores alike. */
   readonly noGradient?: ReadonlyArray<string>
+  /** Names of equal parts of tensors, by the ends of their names: those of a fused projection are compared apart. */
+  readonly parts?: Readonly<Record<string, ReadonlyArray<string>>>
   readonly training: {
     readonly steps: number
     readonly learningRate: number
@@ -253,6 +268,7 @@ const texts = [
 ]
 
 const read: ReadonlyArray<Case> = [
+  ...encodersRead,
   { ...encoder("minilm", "masked"), name: "minilm-embeddings", kind: "embeddings", texts },
   { ...base, name: "logits-float32", kind: "logits" },
   { ...base, name: "logits-bfloat16", kind: "logits", model: { ...base.model, dtype: "bfloat16" } },
@@ -315,7 +331,9 @@ const agreeing: ReadonlyArray<Case> = [
   ...encoders,
   ...prompts,
   ...adaptersTrained,
+  ...encodersTrained,
   ...ia3Trained,
+  ...mixersTrained,
   ...seq2seqTrained,
   ...quantizedTrained,
   ...loraTrained,
@@ -366,9 +384,11 @@ const controls: ReadonlyArray<Case> = [
   ...privateControls.map(([of, name, change]) => control(of, name, change)),
   ...decodersControls.map(([of, name, change]) => control(of, name, change)),
   ...ia3Controls.map(([of, name, change]) => control(of, name, change)),
+  ...mixersControls.map(([of, name, change]) => control(of, name, change)),
   ...seq2seqControls.map(([of, name, change]) => control(of, name, change)),
   ...quantizedControls.map(([of, name, change]) => control(of, name, change)),
   ...adaptersControls.map(([of, name, change]) => control(of, name, change)),
+  ...encodersControls.map(([of, name, change]) => control(of, name, change)),
   control("minilm-embeddings", "other-texts", {
     texts: texts.map((text) => text.replace("tree", "frame").slice(0, -9)),
   }),

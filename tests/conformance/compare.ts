@@ -62,6 +62,23 @@ const shared = (reference: Tensors, actual: Tensors): Array<[string, NamedTensor
   [...reference].filter(([name, tensor]) => actual.get(name)?.data.length === tensor.data.length)
     .map(([name, tensor]) => [name, tensor, actual.get(name)!])
 
+/** A training of which some tensors are cut into parts, to be compared apart: names of equal ones, by the tensors' ends. */
+export const inParts = (training: Training, parts: Readonly<Record<string, ReadonlyArray<string>>>): Training => {
+  const cut = (tensors: Tensors): Tensors =>
+    new Map([...tensors].flatMap(([name, tensor]) => {
+      const [, names] = Object.entries(parts).find(([end]) => name.endsWith(end)) ?? []
+      if (names === undefined) return [[name, tensor] as const]
+      const size = tensor.data.length / names.length
+      const [first, ...rest] = tensor.shape
+      return names.map((part, i) => {
+        const data = tensor.data.slice(i * size, (i + 1) * size)
+        return [`${name}.${part}`, { shape: [first / names.length, ...rest], data }] as const
+      })
+    }))
+  const { losses, firstGradients, initial, trained } = training
+  return { losses, firstGradients: cut(firstGradients), initial: cut(initial), trained: cut(trained) }
+}
+
 /** Loss of each step. */
 export const compareLosses = (
   reference: ReadonlyArray<number>,

@@ -1,6 +1,13 @@
 import { assertEquals, assertStringIncludes } from "@std/assert"
 import type { NamedTensor } from "./tensors.ts"
-import { compareInitialization, compareLogits, compareStart, compareTraining, type Training } from "./compare.ts"
+import {
+  compareInitialization,
+  compareLogits,
+  compareStart,
+  compareTraining,
+  inParts,
+  type Training,
+} from "./compare.ts"
 
 const tensor = (...values: Array<number>): NamedTensor => ({ shape: [values.length], data: Float32Array.from(values) })
 const tensors = (a: NamedTensor, b: NamedTensor): Map<string, NamedTensor> => new Map([["a", a], ["b", b]])
@@ -53,6 +60,18 @@ Deno.test("a reference that proves nothing is a violation", () => {
   only(compareTraining(still, still), 'never changed "b"')
   const flat = { ...reference, losses: [4, 3.9, 3.9] }
   only(compareTraining(flat, flat), "nothing much was learned")
+})
+
+Deno.test("parts of a tensor are compared apart, by their own size", () => {
+  const of = (a: NamedTensor) => ({
+    ...reference,
+    initial: tensors(tensor(0, 0), tensor(0, 0)),
+    trained: tensors(a, tensor(1, 1)),
+  })
+  const [whole, near] = [of(tensor(1000, 1)), of(tensor(1000, 1.1))]
+  assertEquals(compareTraining(whole, near), [])
+  const apart = (training: Training) => inParts(training, { a: ["large", "small"] })
+  only(compareTraining(apart(whole), apart(near)), '"a.small" is off')
 })
 
 Deno.test("logits are compared one by one", () => {

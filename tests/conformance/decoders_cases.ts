@@ -68,11 +68,9 @@ const methods = (family: DecoderFamily, more: Partial<Case["model"]> = {}): Read
 
 /** Cases that are trained. */
 export const decodersTrained: ReadonlyArray<Case> = [
-  ...methods("gemma3", { window }),
+  ...methods("gemma3", { window }).filter(({ name }) => name !== "gemma3-full" && name !== "gemma3-prompt"),
   { ...classes("gemma3", { window }), name: "gemma3-lora-classification", lora },
-  { ...classes("gemma3", { window, seed: 1 }), name: "gemma3-full-classification" },
-  // Before version 5 the model scales rows of methods, too.
-  ...methods("gemma2", { window }).map((one) => one.name.startsWith("gemma2-p") ? { ...one, since: 5 } : one),
+  ...methods("gemma2", { window }).filter(({ name }) => !name.startsWith("gemma2-p")),
   { ...classes("gemma2", { window }), name: "gemma2-lora-classification", lora },
   { ...causal("vaultgemma", { window, seed: 6 }), name: "vaultgemma-full" },
   { ...causal("vaultgemma", { window }), name: "vaultgemma-lora", lora },
@@ -86,7 +84,7 @@ export const decodersTrained: ReadonlyArray<Case> = [
 /** Wrong runs: of which case, what they are called, what is wrong. */
 export const decodersControls: ReadonlyArray<readonly [of: string, name: string, change: Partial<Case>]> = [
   ["gemma3-lora", "gemma3-scaling", { lora: { ...lora, lora_alpha: 16 } }],
-  ["gemma3-prompt", "gemma3-prompt-rate", { training: { ...base.training, learningRate: 2e-2 } }],
+  ["gemma3-p-tuning", "gemma3-p-tuning-rate", { training: { ...base.training, learningRate: 2e-2 } }],
   ["smollm3-full", "smollm3-idle", { training: { ...base.training, learningRate: 0 } }],
   ["granite-dora", "granite-dora-off", { lora }],
 ]

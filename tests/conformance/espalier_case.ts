@@ -21,12 +21,7 @@ import { ready } from "../../core/backend/ready.ts"
 import { batchData, batchInputs } from "../../core/data/batches/batch_inputs.ts"
 import { makeSession } from "../../core/training/session.ts"
 import { modelOf } from "../../core/training/step/task_named.ts"
-import * as Bert from "../../plugins/bert/mod.ts"
-import * as Gemma from "../../plugins/gemma/mod.ts"
-import * as Granite from "../../plugins/granite/mod.ts"
-import * as Llama from "../../plugins/llama/mod.ts"
-import * as SmolLM3 from "../../plugins/smollm3/mod.ts"
-import * as T5 from "../../plugins/t5/mod.ts"
+import { families } from "../../plugins/all/families.ts"
 import { besideOf, registered } from "./beside.ts"
 import type { NamedTensor } from "./tensors.ts"
 import type { Case } from "./cases.ts"
@@ -172,8 +167,19 @@ const read = async (
     )
     return new Map([...method.named(values.filter((own) => !isOfTasks(own))), ...ofTasks])
   }
-  return new Map(values.map(({ parameter: { key, shape }, data }) => [key, { shape, data }]))
+  const transposed = new Set(model.modules.filter(({ transposed }) => transposed).map(({ path }) => path))
+  return new Map(
+    values.map((
+      { parameter: { key, module, name, shape }, data },
+    ) => [key, name === "weight" && transposed.has(module) ? turned(shape, data) : { shape, data }]),
+  )
 }
+
+/** A matrix with its axes swapped. */
+const turned = ([rows, columns]: ReadonlyArray<number>, data: Float32Array): NamedTensor => ({
+  shape: [columns, rows],
+  data: data.map((_, i) => data[i % rows * columns + Math.floor(i / rows)]),
+})
 
 const train = async (one: Case, model: Model, batches: ReadonlyArray<Batch>): Promise<Training> => {
   const { steps, learningRate, weightDecay, maxGradNorm = 0 } = one.training
@@ -204,7 +210,6 @@ const withModel = <A, E, R>(
   plugins: Layer.Layer<never, unknown, Platform>,
   use: (model: Model) => Effect.Effect<A, E, R>,
 ): Promise<A> => {
-  const families = Layer.mergeAll(Bert.layer, Gemma.layer, Granite.layer, Llama.layer, SmolLM3.layer, T5.layer)
   const all = Layer.mergeAll(plugins, families).pipe(Layer.provideMerge(Layer.merge(backend, services)))
   const program = Effect.flatMap(load(directory, tasks), use)
   return Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(all)) as Effect.Effect<A, unknown>)

@@ -14,6 +14,7 @@ import {
   compareLogits,
   compareStart,
   compareTraining,
+  inParts,
   type Tensors,
 } from "./compare.ts"
 import { execute, scripts, workspace } from "./environment.ts"
@@ -70,7 +71,12 @@ export const judge = (
         ...compare("base", "base"),
         ...compare("before", "before"),
         ...result.training
-          ? compareTraining(readTraining(directory), result.training, one.noGradient, factor)
+          ? compareTraining(
+            inParts(readTraining(directory), one.parts ?? {}),
+            inParts(result.training, one.parts ?? {}),
+            one.noGradient,
+            factor,
+          )
           : missing("training"),
         // After training the weights differ within the rule; what must agree to the last digits is a file read back.
         ...self ? [] : compare("theirs", "after"),

@@ -45,6 +45,8 @@ from safetensors.torch import load_file, save_file
 
 import reference_adapters
 import reference_decoders
+import reference_encoders
+import reference_mixers
 import reference_multitask
 import reference_private
 import reference_quantized
@@ -97,6 +99,15 @@ def build_model(spec):
     torch.manual_seed(spec.get("seed", 0))
     if spec["family"] in ("bert", "distilbert", "minilm"):
         return build_encoder(spec)
+    if spec["family"] in reference_encoders.FAMILIES:
+        common = dict(
+            vocab_size=VOCABULARY, max_position_embeddings=64, initializer_range=spec.get("std", 0.05), num_labels=LABELS
+        )
+        return shake(reference_encoders.build(spec, HEADS[spec["head"]][0], common))
+    if spec["family"] in reference_mixers.CONFIGS:
+        labels = dict(num_labels=LABELS) if spec["head"] != "causal" else {}
+        common = dict(vocab_size=VOCABULARY, initializer_range=spec.get("std", 0.05), pad_token_id=PADDING, **labels)
+        return shake(reference_mixers.build(spec, HEADS[spec["head"]][0], common))
     if spec["head"] == "seq2seq":
         return shake(reference_seq2seq.build(spec, VOCABULARY))
     options = dict(
@@ -286,7 +297,7 @@ def run(case, directory, double):
     with open(path("case.json"), "w") as file:
         json.dump(case, file, indent=2)
     if case["kind"] == "embeddings":
-        return embed(case["texts"], path)
+        return embed(case, path)
     model = save_model(build_model(case["model"]), case["model"], path("model"))
     model.eval()  # all dropouts are zero
     batches = build_batches(case)
@@ -374,12 +385,17 @@ def save_converted(model, path, name):
 
 
 @torch.no_grad()
-def embed(texts, path):
-    """MiniLM's embeddings: means over tokens that are not padding, of length 1, as sentence-transformers has them."""
-    os.symlink(MINILM, path("model"))
-    tokenizer = transformers.AutoTokenizer.from_pretrained(MINILM)
-    model = transformers.AutoModel.from_pretrained(MINILM, dtype=torch.float32).eval()
-    batch = tokenizer(texts, padding=True, return_tensors="pt")
+def embed(case, path):
+    """Embeddings of texts: means over tokens that are not padding, of length 1, as sentence-transformers has them."""
+    directory = path("model")
+    if case["model"]["family"] == "minilm":
+        os.symlink(MINILM, directory)
+    else:
+        torch.manual_seed(0)
+        reference_encoders.save_with_tokenizer(case["model"], directory)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(directory)
+    model = transformers.AutoModel.from_pretrained(directory, dtype=torch.float32, attn_implementation="eager").eval()
+    batch = tokenizer(case["texts"], padding=True, return_tensors="pt", return_token_type_ids=False)
     mask = batch["attention_mask"][..., None]
     mean = (model(**batch).last_hidden_state * mask).sum(1) / mask.sum(1)
     save_file({"base": torch.nn.functional.normalize(mean)}, path("logits.safetensors"))

@@ -15,6 +15,9 @@ export const digest = async (files: ReadonlyArray<string>, words: ReadonlyArray<
   return new Uint8Array(hash).toHex().slice(0, 16)
 }
 
+/** What makes the tokenizers of small models. */
+const TOKENIZERS = "../fixtures/directories/tokenizers_made.py"
+
 /** The reference's directory, computed unless the same scripts, pins and cases have been. */
 export const reference = async (
   environment: Environment,
@@ -23,10 +26,19 @@ export const reference = async (
 ): Promise<string> => {
   const { requirements, withoutDependencies } = environment
   const text = JSON.stringify(cases)
-  const parts = ["", "_adapters", "_decoders", "_multitask", "_private", "_quantized", "_seq2seq"].map((part) =>
-    `reference${part}.py`
-  )
-  const hash = await digest([...parts, requirements, withoutDependencies].map((name) => scripts + name), [
+  const parts = [
+    "",
+    "_adapters",
+    "_decoders",
+    "_encoders",
+    "_mixers",
+    "_multitask",
+    "_private",
+    "_quantized",
+    "_seq2seq",
+  ]
+    .map((part) => `reference${part}.py`)
+  const hash = await digest([...parts, TOKENIZERS, requirements, withoutDependencies].map((name) => scripts + name), [
     text,
     ...options,
   ])

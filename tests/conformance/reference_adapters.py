@@ -21,6 +21,11 @@ OWN = (".adapters.", ".adapter_fusion_layer.")
 HEADS = ("classifier.", "pre_classifier.", "score.")
 
 
+def heads_of(model):
+    """Starts of names of what trains of a classifier: of ModernBERT all outside of the backbone, as AdapterHub leaves it."""
+    return HEADS + (("head.",) if hasattr(model, "classifier") else ())
+
+
 def setup_of(options):
     setup = options.get("setup")
     return "default" if setup is None else AdapterCompositionBlock.from_dict(setup)
@@ -30,9 +35,19 @@ def folder(directory):
     return os.path.join(directory, "adapters", "default")
 
 
+def init(model):
+    """AdapterHub's `init`, without what it breaks: a random bias in modules of ModernBERT that have none."""
+    known = {name for name, _ in model.named_parameters()}
+    adapters.init(model)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name not in known:
+                parameter.zero_()
+
+
 def add(model, options):
     """Adds new adapters to a model and says what trains: they and a classifier's head, or the fusion and the head."""
-    adapters.init(model)
+    init(model)
     setup = setup_of(options)
     for name, fields in options["configs"].items():
         fields = {key: float(value) if key == "scaling" and not isinstance(value, str) else value
@@ -43,13 +58,14 @@ def add(model, options):
         model.train_adapter_fusion(setup)
     else:
         model.train_adapter(setup)
+    heads = heads_of(model)
     # A method's tensors are moved, so that none of them starts without a gradient; heads of language models stay.
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             own = any(part in name for part in OWN)
             if own and options.get("shaken", True):
                 parameter.add_(0.1 * torch.randn_like(parameter))
-            if not own and not name.startswith(HEADS):
+            if not own and not name.startswith(heads):
                 parameter.requires_grad = False
     model.set_active_adapters(setup)
     return model
@@ -57,7 +73,7 @@ def add(model, options):
 
 def save(model, options, directory):
     setup = setup_of(options)
-    with_head = any(name.startswith(HEADS) for name, _ in model.named_parameters())
+    with_head = any(name.startswith(heads_of(model)) for name, _ in model.named_parameters())
     os.makedirs(folder(directory))
     if setup == "default":
         model.save_adapter(folder(directory), setup, with_head=with_head, use_safetensors=True)
@@ -74,7 +90,7 @@ def regularizer(model):
 
 def load(model, directory):
     """Loads what Espalier saved into a base model. A key that is missing or unexpected is an error."""
-    adapters.init(model)
+    init(model)
     path = folder(directory)
     if os.path.exists(os.path.join(path, "adapter_setup.json")):
         setup, _ = model.load_adapter_setup(path, use_safetensors=True)
@@ -86,7 +102,7 @@ def load(model, directory):
     given = set()
     for file in glob.glob(os.path.join(path, "**", "*.safetensors"), recursive=True):
         given |= set(load_file(file))
-    expected = {name for name in model.state_dict() if any(part in name for part in OWN) or name.startswith(HEADS)}
+    expected = {name for name in model.state_dict() if any(part in name for part in OWN) or name.startswith(heads_of(model))}
     if expected != given:
         raise ValueError(f"missing keys {sorted(expected - given)}, unexpected keys {sorted(given - expected)}")
     return model

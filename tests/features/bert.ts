@@ -29,3 +29,10 @@ export const bert: FeatureGroup = {
   tasks: ["Classification", "Token classification", "Masked language modelling"],
   isInvariant: (key) => /\.k_lin\.bias$/.test(key),
 }
+
+export const roberta: FeatureGroup = {
+  title: "RoBERTa",
+  layer: Bert.layer,
+  models: { RoBERTa: { ...bert.models.BERT, model_type: "roberta", type_vocab_size: 1 } },
+  tasks: bert.tasks,
+}

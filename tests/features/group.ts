@@ -19,6 +19,8 @@ export interface FeatureGroup {
   readonly models: Readonly<Record<string, ModelConfig>>
   /** Tasks that have a table: those for which one of the families has a head. */
   readonly tasks: ReadonlyArray<string>
+  /** Parameters of heads, beside those of PEFT's names, that train beside adapters. Default: none. */
+  readonly isBesideHead?: (key: string) => boolean
   /** Biases of keys without rotation that are not called `key.bias`: their gradient is zero, up to rounding. Default: none. */
   readonly isInvariant?: (key: string) => boolean
 }

@@ -6,6 +6,7 @@
  */
 import { fileURLToPath } from "node:url"
 import { blocksOf, moduleComment } from "../support/page.ts"
+import { packForNpm } from "../tasks/npm.ts"
 
 /** Packages of a Node project beside the module: the compiler, and what its types refer to. */
 const TOOLS = ["typescript@5.9.3", "@types/node@24.10.1"]
@@ -41,7 +42,7 @@ async function command(program: string, args: ReadonlyArray<string>, cwd: string
 }
 
 async function pack(): Promise<string> {
-  await command(Deno.execPath(), ["pack", "--allow-dirty", "--output", `${scratch}/espalier.tgz`], path("."))
+  await packForNpm(`${scratch}/espalier.tgz`)
   for (const folder of [node, deno]) {
     await Deno.mkdir(`${folder}/examples/data`, { recursive: true })
     await Deno.mkdir(`${folder}/examples/models`)

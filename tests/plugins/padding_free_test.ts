@@ -22,11 +22,11 @@ import { adamW } from "../../core/training/optimizers/adamw.ts"
 import { ready } from "../../core/backend/ready.ts"
 import { batchData, batchInputs, packedInputs } from "../../core/data/batches/batch_inputs.ts"
 import { accumulateGraph, type StepSettings } from "../../core/training/step/step_graphs.ts"
+import { families } from "../../plugins/all/families.ts"
 import * as Adapters from "../../plugins/adapters/mod.ts"
 import * as Bert from "../../plugins/bert/mod.ts"
-import * as Llama from "../../plugins/llama/mod.ts"
 import * as Lora from "../../plugins/lora/mod.ts"
-import * as ModernBert from "../seams/families/modern_bert.ts"
+import * as ModernBert from "../../plugins/modernbert/mod.ts"
 import { onWebgpu } from "../core/backend/webgpu/with_webgpu.ts"
 import { memoryBackend, memoryLayer } from "../support/memory_backend.ts"
 import type { Base } from "../support/model_layer.ts"
@@ -42,6 +42,8 @@ const bert = {
   hidden_dropout_prob: 0,
   attention_probs_dropout_prob: 0,
 }
+/** Positions begin after a row for padding, and a classifier has two Linear modules. */
+const roberta = { ...bert, model_type: "roberta", type_vocab_size: 1, max_position_embeddings: 18 }
 const distilBert = {
   ...sizes,
   model_type: "distilbert",
@@ -80,6 +82,33 @@ const modernBert = {
   num_hidden_layers: 2,
   num_attention_heads: 2,
   local_attention: 4,
+  global_attn_every_n_layers: 2,
+}
+const gpt2 = {
+  vocab_size: 17,
+  initializer_range: 0.3,
+  model_type: "gpt2",
+  n_positions: 16,
+  n_embd: 16,
+  n_inner: 20,
+  n_layer: 2,
+  n_head: 2,
+  embd_pdrop: 0,
+  attn_pdrop: 0,
+  resid_pdrop: 0,
+}
+/** Convolutions that see more tokens than the shortest examples have. */
+const lfm2 = {
+  ...sizes,
+  model_type: "lfm2",
+  hidden_size: 16,
+  intermediate_size: 24,
+  block_multiple_of: 4,
+  num_hidden_layers: 2,
+  layer_types: ["conv", "full_attention"],
+  conv_L_cache: 4,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
 }
 const classes = ["a", "b", "c"]
 const models = [
@@ -92,7 +121,17 @@ const models = [
   { name: "DistilBERT, masked language model", config: distilBert, task: Task.maskedLM() },
   { name: "Mistral with a window, causal language model", config: mistral, task: Task.causalLM() },
   { name: "Qwen3 with windows, classification", config: qwen3, task: Task.classification(classes) },
+  { name: "GPT-2, causal language model", config: gpt2, task: Task.causalLM() },
+  { name: "GPT-2, classification", config: gpt2, task: Task.classification(classes) },
+  { name: "LFM2, causal language model", config: lfm2, task: Task.causalLM() },
   { name: "ModernBERT with windows, classification", config: modernBert, task: Task.classification(classes) },
+  {
+    name: "ModernBERT with windows, classification of means",
+    config: { ...modernBert, classifier_pooling: "mean" },
+    task: Task.classification(classes),
+  },
+  { name: "RoBERTa, classification", config: roberta, task: Task.classification(classes) },
+  { name: "RoBERTa, masked language model", config: roberta, task: Task.maskedLM() },
   { name: "ModernBERT with windows, masked language model", config: modernBert, task: Task.maskedLM() },
 ]
 const none = Layer.empty as unknown as Layer.Layer<never, PluginError, Base>
@@ -175,7 +214,7 @@ const compare = (
   read: (backend: BackendService, slot: Slot) => Promise<ArrayLike<number>>,
 ) => {
   const base = Layer.mergeAll(backend, pluginsLayer, familiesLayer, NodeFileSystem.layer)
-  const services = Layer.mergeAll(method, Bert.layer, Llama.layer, ModernBert.layer).pipe(Layer.provideMerge(base))
+  const services = Layer.mergeAll(method, families, ModernBert.layer).pipe(Layer.provideMerge(base))
   const program = Effect.gen(function* () {
     const model = yield* initialize(config, { task, seed: 3 })
     const examples = examplesOf(task)

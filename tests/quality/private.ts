@@ -20,11 +20,11 @@ const settings: Record<string, number> = {
   batchSize: 16,
   learningRate: 3e-3,
   loraDropout: 0.1,
-  privateEpochs: 10,
+  privateEpochs: 25,
   privateBatchSize: 32,
-  privateAccumulation: 8,
+  privateAccumulation: 16,
   privateLearningRate: 1e-2,
-  maxGradNorm: 0.5,
+  maxGradNorm: 0.1,
 }
 for (const argument of Deno.args) {
   const [name, value] = argument.split("=")

@@ -60,6 +60,32 @@ Deno.test("a resumed run on a stream is the same run, within and between windows
   }
 })
 
+Deno.test("epochs of a stream that was divided are passes over its rows, and a resumed run is the same run", async () => {
+  const lines = `${folder}/texts.jsonl`
+  Deno.writeTextFileSync(lines, sentences.map((text) => JSON.stringify({ text })).join("\n"))
+  const divided = () =>
+    Dataset.stream(lines, { text: "text" }, { window: 8 }).pipe(
+      Dataset.splitStream({ validation: 0.2, test: 0 }),
+      Effect.map(({ train }) => train),
+      Effect.provide(NodeFileSystem.layer),
+    )
+  const epochs: Array<number> = []
+  const observe = (event: TrainEvent) => Effect.sync(() => event.type === "step" && epochs.push(event.epoch))
+  const { count } = await run(divided())
+  assert(count! > 12 && count! < 24, `${count} rows`)
+  await run(Effect.gen(function* () {
+    yield* Trainer.fit(yield* languageModel, { train: yield* divided() }, { ...options, epochs: 3, observe })
+  }))
+  assertEquals([epochs.length, epochs.at(-1)], [3 * Math.ceil(count! / 8), 3])
+  const more = { epochs: 3, saveEvery: 1 }
+  const whole = await train(divided, more)
+  for (const stopAt of [2, 4]) {
+    const runFolder = `${folder}/divided-${stopAt}`
+    assertNotEquals(await train(divided, { ...more, runFolder }, stopAt), whole)
+    assertEquals(await train(divided, { ...more, runFolder, resume: true }), whole)
+  }
+})
+
 Deno.test("a run does not go on with another window or other rows", async () => {
   const more = { maxSteps: 8, saveEvery: 1, runFolder: `${folder}/other` }
   await train(streamed(16), more, 2)

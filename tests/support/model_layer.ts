@@ -9,13 +9,9 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { Backend } from "../../core/backend/backend.ts"
 import { layer as pluginsLayer, type Plugins } from "../../core/contracts/plugins.ts"
-import { type Families, layer as familiesLayer } from "../../core/model/load/families.ts"
+import { Families, layer as familiesLayer } from "../../core/model/load/families.ts"
 import type { PluginError } from "../../core/contracts/plugin_error.ts"
-import * as Bert from "../../plugins/bert/mod.ts"
-import * as Gemma from "../../plugins/gemma/mod.ts"
-import * as Granite from "../../plugins/granite/mod.ts"
-import * as Llama from "../../plugins/llama/mod.ts"
-import * as SmolLM3 from "../../plugins/smollm3/mod.ts"
+import { families } from "../../plugins/all/families.ts"
 import { type MemoryBackend, memoryBackend, memoryLayer } from "./memory_backend.ts"
 
 /** What {@link run} provides, beside what the test's own layers do. */
@@ -28,11 +24,13 @@ export function run<A, E, P = never>(
   backend: MemoryBackend = memoryBackend(),
 ): Promise<A> {
   const base = Layer.mergeAll(memoryLayer(backend), pluginsLayer, familiesLayer, NodeFileSystem.layer)
-  const all = Layer.mergeAll(plugins, Bert.layer, Gemma.layer, Granite.layer, Llama.layer, SmolLM3.layer).pipe(
-    Layer.provideMerge(base),
-  )
+  const all = Layer.mergeAll(plugins, families).pipe(Layer.provideMerge(base))
   return Effect.runPromise(Effect.scoped(effect).pipe(Effect.provide(all)) as Effect.Effect<A, E | PluginError>)
 }
+
+/** Types of models that the families know, as errors list them. */
+export const knownTypes = async (): Promise<string> =>
+  [...(await run(Effect.flatMap(Families, ({ all }) => all))).keys()].sort().join(", ")
 
 /** The error of an effect that must fail. */
 export async function failure<E, P = never>(

@@ -35,6 +35,8 @@ const hashRows = (rows: ReadonlyArray<DataRow>, before: number): number =>
 export interface StreamSource extends BatchSource {
   /** Examples by row index: those of the window that is drawn from, and no others. */
   readonly examples: ReadonlyArray<Example>
+  /** Rows of a pass, where they are counted. */
+  readonly count?: number
   /** Reads the first window, so that wrong rows are an error before a run begins. */
   readonly prepare: Effect.Effect<void, DataError>
   /** Ends the reading. */
@@ -141,6 +143,7 @@ export function makeStreamSource(
       },
     },
     examples,
+    ...count === undefined ? {} : { count },
     prepare: Effect.suspend(() =>
       Effect.tryPromise({ try: advance, catch: (error) => error }).pipe(
         Effect.catch((error) => error instanceof DataError ? Effect.fail(error) : Effect.die(error)),

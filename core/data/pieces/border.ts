@@ -11,6 +11,8 @@ export interface Border {
   readonly tokens: number
   /** Whether the prompt's last tokens are others than when it is encoded alone. */
   readonly moved: boolean
+  /** Whether the next token holds the end of the prompt and the start of what follows. */
+  readonly spanned: boolean
 }
 
 /**
@@ -21,16 +23,17 @@ export interface Border {
 export const borderOf = (whole: Int32Array, prompt: Int32Array, tokenizer: Tokenizer): Border => {
   let same = 0
   while (same < prompt.length && whole[same] === prompt[same]) same++
-  if (same === prompt.length) return { tokens: same, moved: false }
+  if (same === prompt.length) return { tokens: same, moved: false, spanned: false }
   const from = Math.max(0, same - CONTEXT)
   const asked = tokenizer.decode(prompt.subarray(from))
-  let tokens = same
+  let tokens = same, spanned = true
   for (let end = same + 1; end < whole.length; end++) {
     const text = tokenizer.decode(whole.subarray(from, end))
     if (isPartOf(text, asked)) tokens = end
-    if (text === asked || text.length > asked.length + SLACK) break
+    if (text === asked) spanned = false
+    if (!spanned || text.length > asked.length + SLACK) break
   }
-  return { tokens, moved: true }
+  return { tokens, moved: true, spanned }
 }
 
 /** Whether a text is the start of another, its last character perhaps without its last bytes. */

@@ -3,6 +3,7 @@ import type * as FileSystem from "effect/FileSystem"
 import type * as Stream from "effect/Stream"
 import { attempt, type DataError } from "../data_error.ts"
 import type { Chunk } from "../readers/reader.ts"
+import { checkColumns } from "./check_columns.ts"
 import { checkOptions } from "./check_options.ts"
 import { openFile, type Wanted } from "./open_file.ts"
 import { maySeveral, type Paths, pathsName } from "./paths.ts"
@@ -21,8 +22,12 @@ export const openTable = (
   Effect.gen(function* () {
     yield* attempt(() => checkOptions(options, READ_OPTIONS))
     if (!maySeveral(paths)) return yield* openFile(paths as string, options, wanted)
-    const { openSeveral } = yield* Effect.promise(() => import("./several_files.ts"))
-    return yield* openSeveral(paths, options, wanted)
+    const { openSeveral } = yield* Effect.promise(() => import("../readers/mod.ts"))
+    const given = (typeof paths === "string" ? [paths] : paths).map((path) => ({ path, mayMatch: maySeveral(path) }))
+    return yield* openSeveral(given, (path) => openFile(path, options, wanted), (source, columns) => {
+      checkColumns({ source, columns, rows: [], places: [], unit: "row" }, wanted.columns ?? [])
+      return wanted.columns === undefined
+    })
   })
 
 /**

@@ -2,12 +2,8 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Stream from "effect/Stream"
 import { fileSystem } from "../../formats/files/file_system.ts"
-import { attempt, DataError, quoted } from "../data_error.ts"
+import { DataError, quoted } from "../data_error.ts"
 import type { Chunk } from "../readers/reader.ts"
-import { checkColumns } from "./check_columns.ts"
-import { openFile, type Wanted } from "./open_file.ts"
-import { maySeveral, type Paths } from "./paths.ts"
-import type { ReadOptions } from "./read_options.ts"
 
 /** A file that has been opened, and the rows of the files before it. */
 interface Begun {
@@ -15,44 +11,58 @@ interface Begun {
   readonly before: number
 }
 
+/** A path, and whether it may be a pattern. */
+export interface GivenPath {
+  readonly path: string
+  readonly mayMatch: boolean
+}
+
+/** Checks the columns of a file; says whether all must have those of the first. Throws DataError. */
+export type CheckColumns = (source: string, columns: ReadonlyArray<string>) => boolean
+
+/** Opens a file: a part of what is read together. */
+type Open = (path: string) => Effect.Effect<Stream.Stream<Chunk, DataError>, DataError, FileSystem.FileSystem>
+
 /** Opens several files as one stream. Rows are counted over all files; {@link Table.locate} says where a row is. */
 export const openSeveral = (
-  paths: Paths,
-  options: ReadOptions,
-  wanted: Wanted,
+  paths: ReadonlyArray<GivenPath>,
+  openFile: Open,
+  check: CheckColumns,
 ): Effect.Effect<Stream.Stream<Chunk, DataError>, DataError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const names = yield* filesOf(paths)
     const files = yield* Effect.service(fileSystem)
-    const open = (name: string) => Effect.provideService(openFile(name, options, wanted), fileSystem, files)
+    const open = (name: string) => Effect.provideService(openFile(name), fileSystem, files)
     // A first file that cannot be opened is an error here, not within the stream.
     const first = yield* open(names[0])
-    return Stream.suspend(() => {
-      const begun: Array<Begun> = []
-      let rows = 0
-      let columns: ReadonlyArray<string> | undefined
-      const locate = (row: number) => located(begun, row)
-      const counted = (name: string, chunk: Chunk): Chunk => {
-        const own = chunk.columns ?? [...new Set(chunk.rows.flatMap(Object.keys))]
-        if (begun.at(-1)?.name !== name) {
-          checkAlike(name, own, wanted, columns === undefined ? undefined : { name: names[0], columns })
-          begun.push({ name, before: rows })
-          columns ??= own
-        }
-        const before = rows
-        rows += chunk.rows.length
-        return { ...chunk, columns: own, unit: "row", places: chunk.rows.map((_, i) => before + i + 1), locate }
-      }
-      return Stream.fromIterable(names).pipe(
-        Stream.flatMap((name) =>
-          Stream.mapEffect(
-            name === names[0] ? first : Stream.unwrap(open(name)),
-            (chunk) => attempt(() => counted(name, chunk)),
-          )
-        ),
-      )
-    })
+    const opened = (name: string) => name === names[0] ? first : Effect.runPromise(open(name))
+    return Stream.suspend(() => Stream.fromAsyncIterable(chunksOf(names, opened, check), (error) => error as DataError))
   })
+
+/** The chunks of files one after the other, with rows that are counted over all of them. Throws DataError. */
+async function* chunksOf(
+  names: ReadonlyArray<string>,
+  opened: (name: string) => Stream.Stream<Chunk, DataError> | Promise<Stream.Stream<Chunk, DataError>>,
+  check: CheckColumns,
+): AsyncGenerator<Chunk> {
+  const begun: Array<Begun> = []
+  const locate = (row: number) => located(begun, row)
+  let rows = 0
+  let first: { readonly name: string; readonly columns: ReadonlyArray<string> } | undefined
+  for (const name of names) {
+    for await (const chunk of Stream.toAsyncIterable(await opened(name))) {
+      const columns = chunk.columns ?? [...new Set(chunk.rows.flatMap(Object.keys))]
+      if (begun.at(-1)?.name !== name) {
+        if (check(name, columns) && first !== undefined) checkAlike(name, columns, first)
+        begun.push({ name, before: rows })
+        first ??= { name, columns }
+      }
+      const before = rows
+      rows += chunk.rows.length
+      yield { ...chunk, columns, unit: "row", places: chunk.rows.map((_, i) => before + i + 1), locate }
+    }
+  }
+}
 
 /** Where a row is: `"row 1204 is row 204 of part-2.jsonl"`. */
 const located = (begun: ReadonlyArray<Begun>, row: number): string => {
@@ -64,11 +74,8 @@ const located = (begun: ReadonlyArray<Begun>, row: number): string => {
 const checkAlike = (
   source: string,
   columns: ReadonlyArray<string>,
-  { columns: wanted }: Wanted,
-  first: { readonly name: string; readonly columns: ReadonlyArray<string> } | undefined,
+  first: { readonly name: string; readonly columns: ReadonlyArray<string> },
 ): void => {
-  if (wanted !== undefined) return checkColumns({ source, columns, rows: [], places: [], unit: "row" }, wanted)
-  if (first === undefined) return
   const [lacks, has] = [
     first.columns.filter((name) => !columns.includes(name)),
     columns.filter((name) => !first.columns.includes(name)),
@@ -85,7 +92,9 @@ const checkAlike = (
 }
 
 /** The files of paths and globs, each once. A file whose name has such characters is taken as it is. */
-const filesOf = (paths: Paths): Effect.Effect<ReadonlyArray<string>, DataError, FileSystem.FileSystem> =>
+const filesOf = (
+  paths: ReadonlyArray<GivenPath>,
+): Effect.Effect<ReadonlyArray<string>, DataError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const files = yield* Effect.service(fileSystem)
     const isFile = (path: string) =>
@@ -95,15 +104,15 @@ const filesOf = (paths: Paths): Effect.Effect<ReadonlyArray<string>, DataError, 
         Effect.mapError((cause) =>
           new DataError({ reason: "Unreadable", message: `${pattern}: ${cause.message}`, cause })
         ),
-        Effect.flatMap((found) => Effect.filter(found, isFile)),
+        Effect.flatMap((found) => Effect.forEach(found, (path) => Effect.map(isFile(path), (is) => is ? [path] : []))),
+        Effect.map((found) => found.flat()),
       )
-    const given = typeof paths === "string" ? [paths] : paths
-    if (given.length === 0) {
+    if (paths.length === 0) {
       return yield* new DataError({ reason: "BadInput", message: "no path is given: name a file, several, or a glob" })
     }
-    const all = yield* Effect.forEach(given, (path) =>
+    const all = yield* Effect.forEach(paths, ({ path, mayMatch }) =>
       Effect.gen(function* () {
-        if (!maySeveral(path) || (yield* isFile(path))) return [path]
+        if (!mayMatch || (yield* isFile(path))) return [path]
         const found = yield* matching(path)
         if (found.length > 0) return found
         const message =

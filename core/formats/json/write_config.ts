@@ -1,18 +1,28 @@
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
+import { fileSystem } from "../files/file_system.ts"
 import type { StorageError } from "../files/storage_error.ts"
 import { writeFileWhole } from "../files/whole_file.ts"
 
-/** Lines of fields that transformers 5 wants as floats, with whole numbers. */
-const WHOLE = /^(\s*"(?:\w*(?:softcapping|_eps|_epsilon)|initializer_(?:range|factor|cutoff_factor))": -?\d+)(,?)$/gm
-
 /**
- * Writes the content of a `config.json`, whole or not at all. Whole numbers are written as floats where transformers 5
- * takes nothing else: JSON has one kind of number here, and it refuses `30` for `30.0`.
+ * Writes `config.json` of a model. Whole numbers that have a point in the file that they come from keep it: transformers 5
+ * refuses 2 where it wants 2.0.
+ *
+ * @param from The file that the config was read from; it may be missing.
  */
 export function writeConfig(
   path: string,
   config: Readonly<Record<string, unknown>>,
+  from: string,
 ): Effect.Effect<void, StorageError, FileSystem.FileSystem> {
-  return writeFileWhole(path, `${JSON.stringify(config, null, 2).replace(WHOLE, "$1.0$2")}\n`)
+  return Effect.gen(function* () {
+    const source = yield* (yield* fileSystem).readFileString(from).pipe(Effect.orElseSucceed(() => ""))
+    yield* writeFileWhole(path, `${spelledAs(source, JSON.stringify(config, null, 2))}\n`)
+  })
+}
+
+/** A JSON text with the points of another: `"factor": 2.0` there makes `"factor": 2` here the same. */
+export function spelledAs(source: string, text: string): string {
+  const pointed = [...source.matchAll(/("\w+": *-?\d+)\.0+(?=[\s,}])/g)].map(([, entry]) => entry)
+  return text.replace(/"\w+": -?\d+(?=[\n,])/g, (entry) => pointed.includes(entry) ? `${entry}.0` : entry)
 }

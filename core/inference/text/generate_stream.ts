@@ -36,6 +36,7 @@ import { textPieces } from "./text_pieces.ts"
 
 export type { GenerateError, GenerateOptions }
 export type { NewToken, RowOptions } from "../engine.ts"
+export type { BeamOptions } from "../beams/beam_search.ts"
 export type { SamplingOptions } from "../sampler.ts"
 
 /** Options of {@link generateStream}. */

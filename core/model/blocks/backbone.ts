@@ -39,18 +39,25 @@ export interface Places {
   readonly first: number
 }
 
-/** Learned positions: no sequence is longer than the table. `rows` throws ModelError where one is. */
-export function learnedPositions(table: Module): AddedEmbedding {
+/**
+ * Learned positions: no sequence is longer than the table. `rows` throws ModelError where one is.
+ *
+ * @param first Row of the first position. Default 0.
+ */
+export function learnedPositions(table: Module, first = 0): AddedEmbedding {
   return {
     table,
-    rows: (scope, batch, { rows, first }) => {
+    rows: (scope, batch, places) => {
       const count = batch.packed?.longest ?? batch.tokens.shape[1]
-      const most = table.sizes.rows
-      if (first + rows + count > most) {
-        const message = `${count} tokens with ${first + rows} places before them are more than ${most} positions`
+      const most = table.sizes.rows - first
+      if (places.first + places.rows + count > most) {
+        const message = `${count} tokens with ${
+          places.first + places.rows
+        } places before them are more than ${most} positions`
         throw new ModelError({ reason: "Unsupported", message })
       }
-      return positionsOf(batch, { rows, first, decoding: scope.decoding })
+      const positions = positionsOf(batch, { ...places, decoding: scope.decoding })
+      return first === 0 ? positions : ops.add(positions, first)
     },
   }
 }

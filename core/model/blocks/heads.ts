@@ -7,15 +7,17 @@ import * as ops from "../../tensor/ops.ts"
 import type { Tensor } from "../../tensor/tensor.ts"
 import type { Module, ModuleNode, Scope } from "../module.ts"
 import type { Network } from "../network.ts"
-import { firstOf, lastOf } from "../sites/batch_layout.ts"
+import { firstOf, lastOf, meanOf } from "../sites/batch_layout.ts"
 import type { Backbone } from "./backbone.ts"
 import type { Memory } from "./sequence.ts"
 
 /** Builds the logits from the tokens' hidden states [B, T, hiddenSize], and from all with P rows before them. */
 export type HeadForward = (scope: Scope, hidden: Tensor, batch: BatchTensors, all: Tensor) => Tensor
 
-/** How a {@link vocabularyHead} changes its scores. */
+/** How a {@link vocabularyHead} computes its scores. */
 export interface VocabularyHeadOptions {
+  /** What comes between the hidden states and the output. Default: nothing. */
+  readonly transform?: (scope: Scope, x: Tensor) => Tensor
   /** What scores s are bounded by: cap tanh(s / cap). The scores of all tokens are then held. Default: none. */
   readonly softCap?: number | undefined
   /** Factor of the scores. Default 1. */
@@ -23,9 +25,10 @@ export interface VocabularyHeadOptions {
 }
 
 /** Scores of the vocabulary at each token, while text is generated at the last one only: [B, T or 1, vocabulary]. */
-export function vocabularyHead(output: Module, { softCap, scale = 1 }: VocabularyHeadOptions = {}): HeadForward {
+export function vocabularyHead(output: Module, options: VocabularyHeadOptions = {}): HeadForward {
+  const { transform = (_: Scope, x: Tensor) => x, softCap, scale = 1 } = options
   return (scope, hidden, batch) => {
-    const x = scope.decoding === undefined ? hidden : lastOf(hidden, batch)
+    const x = transform(scope, scope.decoding === undefined ? hidden : lastOf(hidden, batch))
     // Not the scores: a loss over their product is computed in chunks.
     const scores = scope.call(output, scale === 1 ? x : ops.mul(x, scale))
     return softCap === undefined ? scores : ops.mul(ops.tanh(ops.mul(scores, 1 / softCap)), softCap)
@@ -37,20 +40,35 @@ export function tokenHead(output: Module, dropout: number): HeadForward {
   return (scope, hidden) => scope.call(output, scope.dropout(output, "input", hidden, dropout))
 }
 
-/** Numbers of a sequence from its last token: [B, size]. */
-export function lastTokenHead(output: Module): HeadForward {
-  return (scope, hidden, batch) => ofSequence(scope.call(output, lastOf(hidden, batch)))
+/** What stands for each sequence, [B, 1, hiddenSize], of its tokens' hidden states and of all with the rows before them. */
+export type Pooling = (hidden: Tensor, batch: BatchTensors, all: Tensor) => Tensor
+
+/** The first place, a token or a row before them (as in transformers). */
+export const firstPlace: Pooling = (_, batch, all) => firstOf(all, batch)
+/** The last token. */
+export const lastToken: Pooling = (hidden, batch) => lastOf(hidden, batch)
+/** The mean of all places, tokens and rows before them (as in transformers). */
+export const meanPlace: Pooling = (_, batch, all) => meanOf(all, batch)
+
+/** Numbers of a sequence from what stands for it: [B, size]. */
+export function sequenceHead(pooling: Pooling, scores: (scope: Scope, x: Tensor) => Tensor): HeadForward {
+  return (scope, hidden, batch, all) => ofSequence(scores(scope, pooling(hidden, batch, all)))
 }
 
-/** Numbers of a sequence from its first place, a token or a row before them (as in transformers): [B, size]. */
+/** Numbers of a sequence from its last token: [B, size]. */
+export function lastTokenHead(output: Module): HeadForward {
+  return sequenceHead(lastToken, (scope, x) => scope.call(output, x))
+}
+
+/** Numbers of a sequence from its first place: [B, size]. */
 export function firstPlaceHead(
   output: Module,
   { pool, dropout }: { readonly pool: (scope: Scope, x: Tensor) => Tensor; readonly dropout: number },
 ): HeadForward {
-  return (scope, _, batch, all) => {
-    const pooled = pool(scope, firstOf(all, batch))
-    return ofSequence(scope.call(output, scope.dropout(output, "input", pooled, dropout)))
-  }
+  return sequenceHead(
+    firstPlace,
+    (scope, x) => scope.call(output, scope.dropout(output, "input", pool(scope, x), dropout)),
+  )
 }
 
 const ofSequence = (x: Tensor): Tensor => ops.reshape(x, [-1, x.shape[2]])

@@ -43,11 +43,17 @@ export interface LayerOptions {
   readonly dropout?: number
   /** What the parts' outputs are multiplied by, before they are added. Default 1. */
   readonly outputScale?: number | undefined
+  /**
+   * Whether methods at the end of a part take the norm of its input, which its modules take, for the input: as AdapterHub
+   * hooks some families. Default false.
+   */
+  readonly methodsSeeNormed?: boolean
 }
 
 /** A layer of a transformer: attention and feed-forward, each with a residual connection and norms. */
 export function layer(options: LayerOptions): Layer {
   const { path, hiddenSize, attention, cross, feedForward, postNorm = false, dropout = 0, outputScale = 1 } = options
+  const { methodsSeeNormed = false } = options
   const parts = [
     { ...attention, kind: "attention", place: "attention" },
     ...(cross === undefined ? [] : [{ ...cross, kind: "cross-attention", place: "cross" }] as const),
@@ -68,13 +74,16 @@ export function layer(options: LayerOptions): Layer {
     forward: (scope, x, sequence) =>
       parts.reduce((h, { modules, forward, norm, outputNorm, place }) => {
         const through = (norm: Module | undefined, y: Tensor) => norm === undefined ? y : scope.call(norm, y)
-        const y = forward(scope, postNorm ? h : through(norm, h), sequence)
+        const input = postNorm ? h : through(norm, h)
+        const y = forward(scope, input, sequence)
         const kept = scope.dropout(self, place, y, dropout)
-        return scope.residual(modules[modules.length - 1], h, kept, (output) => {
+        const join = (output: Tensor) => {
           const normed = through(outputNorm, output)
           const sum = ops.add(h, outputScale === 1 ? normed : ops.mul(normed, outputScale))
           return postNorm ? through(norm, sum) : sum
-        })
+        }
+        const seen = methodsSeeNormed ? { input, join: (output: Tensor) => ops.add(input, output) } : { input: h, join }
+        return scope.residual(modules[modules.length - 1], kept, join, seen)
       }, x),
   }
   return self

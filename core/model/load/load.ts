@@ -84,7 +84,7 @@ export interface Outline extends Model {
 
 /**
  * A model as `load` would make it, without memory and values: what the files say of its weights is read, they are not.
- * For `Trainer.forecast`.
+ * For `forecast` of `@espalier/espalier/run`.
  */
 export function outline(directory: string, options: LoadOptions): Effect.Effect<Outline, LoadError, LoadServices> {
   return Effect.gen(function* () {

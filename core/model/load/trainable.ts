@@ -43,7 +43,7 @@ export function trainableOf(
     if (owner !== "base") return trainable
     if (whole || (fresh.has(key) && random.has(module))) return true
     const info = infos.get(module)
-    return info !== undefined && contributions.some(({ trains }) => trains?.(info, name) ?? false)
+    return info !== undefined && contributions.some(({ trains }) => trains?.(info, name, modules) ?? false)
   }
 }
 
@@ -58,7 +58,7 @@ export function checkTied(
     for (const module of modules) {
       for (const name of Object.keys(module.parameters)) {
         const key = baseKey(module.path, name)
-        if (!keys.has(key) || !trains?.(module, name)) continue
+        if (!keys.has(key) || !trains?.(module, name, modules)) continue
         const message = `${id}: "${key}" is tied to another weight and cannot be trained beside a method; ` +
           "leave it out, or untie the model's embeddings"
         throw new PluginError({ plugin: id, message })

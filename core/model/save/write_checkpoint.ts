@@ -53,7 +53,8 @@ export function writeCheckpoint<E = never, R = never>(
     yield* writeDirectoryWhole(directory, (temporary) =>
       Effect.gen(function* () {
         yield* writeSafetensors(`${temporary}/model.safetensors`, tensors, { format: "pt" })
-        yield* writeConfig(`${temporary}/config.json`, { ...configOf(model, dtype), ...config })
+        const own = { ...configOf(model, dtype), ...config }
+        yield* writeConfig(`${temporary}/config.json`, own, `${model.directory}/config.json`)
         if (model.directory !== "") yield* writeCompanions(model.companions ?? model.directory, temporary)
         yield* check(temporary)
       }))

@@ -111,7 +111,7 @@ export function belongsTo(
   return ({ owner, module, name, trainable = true }) => {
     if (owner !== "base") return owner === own.id
     const info = infos.get(module)
-    const asks = ({ trains }: Contribution) => info !== undefined && (trains?.(info, name) ?? false)
+    const asks = ({ trains }: Contribution) => info !== undefined && (trains?.(info, name, modules) ?? false)
     return trainable && (asks(own) || !contributions.some(asks))
   }
 }
@@ -128,7 +128,8 @@ export function wantedOf(
   const infos = new Map(model.modules.map((module) => [module.path, module]))
   const isAsked = ({ owner, module, name }: Parameter) => {
     const info = infos.get(module)
-    return owner !== "base" || (info !== undefined && model.contributions.some(({ trains }) => trains?.(info, name)))
+    return owner !== "base" ||
+      (info !== undefined && model.contributions.some(({ trains }) => trains?.(info, name, model.modules)))
   }
   return parameters.filter(belongsTo(own, model)).map((parameter) => ({
     ...parameter,

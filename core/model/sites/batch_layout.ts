@@ -89,6 +89,21 @@ export function lastOf(hidden: Tensor, { lengths, packed }: BatchTensors): Tenso
   return ops.sum(ops.where(ops.equal(ops.iota([1, length, 1], 1), last), hidden, 0), [1], { keepDims: true })
 }
 
+/** The mean of each example's places, tokens and rows before them: [B, P + T, H] or [1, N, H] to [B, 1, H]. */
+export function meanOf(all: Tensor, { tokens, lengths, packed }: BatchTensors): Tensor {
+  const [, places, width] = all.shape
+  const [batch] = lengths.shape
+  // An example that only fills the batch may have none.
+  const counts = ops.reshape(ops.max(ops.add(lengths, places - tokens.shape[1]), 1), [batch, 1, 1])
+  const own = packed === undefined
+    ? ops.less(ops.iota([1, places, 1], 1), counts)
+    : ops.equal(ops.reshape(packed.segments, [1, places]), ops.iota([batch, 1], 0))
+  const sums = packed === undefined
+    ? ops.sum(ops.mul(all, own), [1], { keepDims: true })
+    : ops.reshape(ops.matmul(own, ops.reshape(all, [places, width])), [batch, 1, width])
+  return ops.div(sums, ops.toFloat(counts))
+}
+
 /** The `count` places of each row up to its last token, of rows with `count` more places before them: [B, count + T, H]. */
 export function endOf(whole: Tensor, { lengths }: BatchTensors, count: number): Tensor {
   const [batch, places, width] = whole.shape

@@ -110,9 +110,9 @@ export function makeScope(options: ScopeOptions): Scope {
       }
       return y
     },
-    residual: (module, x, y, join) => {
+    residual: (module, y, join, seen) => {
       const plans = plansAt(module.path, "residual")
-      const output = plans.reduce((before, { scope, plan }) => plan.forward(scope, before, { input: x, join }), y)
+      const output = plans.reduce((before, { scope, plan }) => plan.forward(scope, before, seen), y)
       return plans.at(-1)?.plan.joins === false ? output : join(output)
     },
     keyValues: (module: ModuleNode): KeyValues | undefined => {

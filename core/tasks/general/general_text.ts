@@ -22,7 +22,7 @@ const paragraphs: Effect.Effect<Table> = Effect.map(
 
 /**
  * Twelve paragraphs of general English, or the first 4,096 characters of a file in whole lines, at least one. Given to
- * `Trainer.fit` as old rows, they say what a run forgets: `retain: { "general text": yield* Dataset.generalText() }`.
+ * `Trainer.fit` as old rows, they say what a run forgets: `retain: { "general text": yield* generalText() }`.
  *
  * @param path A plain text file, a document a line. Default: paragraphs of this package, under its licence.
  */

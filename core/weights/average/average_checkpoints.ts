@@ -75,7 +75,7 @@ export function averageCheckpoints({ checkpoints, output, dtype, tolerance }: So
         })
         const { dtype: _, ...rest } = configs[0].record
         const config = dtype === undefined ? configs[0].record : { ...rest, torch_dtype: TORCH_NAMES[dtype] }
-        yield* writeConfig(`${temporary}/config.json`, config)
+        yield* writeConfig(`${temporary}/config.json`, config, configs[0].file)
         yield* copyCompanions(checkpoints[0].path, temporary)
       }))
     return reportOf(tensors)

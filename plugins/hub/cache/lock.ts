@@ -45,7 +45,8 @@ export function withLock<A, E, R>(
 /** A holder that has not said for so long that it lives was killed. */
 const STALE_MILLISECONDS = 20_000
 
-function withLockFile<A, E, R>(
+/** {@link withLock} where a runtime cannot lock a file: the file itself is the lock while it is there. */
+export function withLockFile<A, E, R>(
   path: string,
   fs: FileSystem.FileSystem,
   work: Effect.Effect<A, E, R>,

@@ -51,7 +51,8 @@ type Told = Pick<HubErrorFields, "reason" | "message">
 export function refused(error: unknown, asked: HubName, asker: Asker): Told {
   const { host } = asker
   if (error instanceof Refusal) return BY_CODE[error.code ?? ""]?.(asked, asker) ?? byStatus(error, asked, asker)
-  const why = safe(error instanceof Error ? error.message : String(error))
+  const { message, cause } = error instanceof Error ? error : new Error(String(error))
+  const why = safe(cause instanceof Error ? `${message} (${cause.message})` : message)
   return isForbidden(error)
     ? { reason: "Access", message: `this program may not reach ${host}: give --allow-net=${host} (${why})` }
     : { reason: "Network", message: `the hub ${host} cannot be reached: ${why}. HF_HUB_OFFLINE=1 uses the cache alone` }

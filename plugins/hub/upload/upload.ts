@@ -129,20 +129,24 @@ function baseOf(given: string | undefined, trained: unknown): Effect.Effect<HubN
   return text === undefined ? Effect.succeed(undefined) : attempt(() => parseHubName(text), HubError)
 }
 
-/** Writes the base model into the configs that name none; gives the one that they name. */
+/**
+ * Writes the base model into the configs; gives its name. Where it is not known, what they name stays if it may be a name on a
+ * hub, and a folder of one's own machine goes.
+ */
 function withBase(files: Contents, base: HubName | undefined): Effect.Effect<string | undefined, JsonError> {
   return attempt(() => {
     let its = base?.repository
     for (const [path, bytes] of files) {
       if (path.split("/").at(-1) !== CONFIG) continue
       const config = configIn(path, bytes)
-      const named = config.base_model_name_or_path
-      if (typeof named === "string" && named !== "") its ??= /^[\w.-]+\/[\w.-]+$/.test(named) ? named : undefined
-      else if (base !== undefined) {
-        const { repository, revision } = base
-        const own = { base_model_name_or_path: repository, revision: revision === "main" ? null : revision }
-        files.set(path, new TextEncoder().encode(`${JSON.stringify({ ...config, ...own }, null, 2)}\n`))
-      }
+      const named = String(config.base_model_name_or_path ?? "")
+      const known = base ??
+        (/^[\w.-]+\/[\w.-]+$/.test(named) ? { repository: named, revision: config.revision } : undefined)
+      const revision = known?.revision === "main" ? null : known?.revision ?? null
+      its ??= known?.repository
+      const tokenizer = config.tokenizer_name_or_path === named ? { tokenizer_name_or_path: its ?? null } : {}
+      const own = { base_model_name_or_path: known?.repository ?? null, revision, ...tokenizer }
+      files.set(path, new TextEncoder().encode(`${JSON.stringify({ ...config, ...own }, null, 2)}\n`))
     }
     return its
   }, JsonError)

@@ -90,7 +90,7 @@ function checkCarried({ parameters, tied, contributions, modules }: Model, optio
   if (bias !== "none") refuse(`bias "${bias}" trains biases`)
   if (ownModules) refuse("ownModules trains modules whole")
   const trains = contributions.find((one) => one.id === id)?.trains
-  const whole = modules.find((module) => Object.keys(module.parameters).some((name) => trains?.(module, name)))
+  const whole = modules.find((module) => Object.keys(module.parameters).some((name) => trains?.(module, name, modules)))
   if (whole !== undefined) refuse(`"${whole.path}" trains whole`)
   const ends = new Set([...Object.keys(tied), ...Object.values(tied)])
   const end = parameters.find(({ owner, module }) => owner === id && ends.has(`${module}.weight`))

@@ -15,7 +15,7 @@ import {
   unknownField,
   writeFields,
 } from "../config_table.ts"
-import { peftError } from "../../peft_names/mod.ts"
+import { baseName, peftError } from "../../peft_names/mod.ts"
 
 const integer = (stored: string) => optional(stored, (config, name) => config.integer(name))
 function choice<const Choice extends string>(stored: string, usual: Choice, ...others: ReadonlyArray<Choice>) {
@@ -119,7 +119,7 @@ export function encodePromptConfig(config: PeftPromptConfig): string {
   return writeFields(
     { ...COMMON, ...OWN[peftType] },
     { ...rest, ...start, baseModel, promptTuningInit: known ? promptTuningInit : "RANDOM" },
-    { ...others, tokenizer_name_or_path: promptTuningInit === "TEXT" && baseModel !== "" ? baseModel : null },
+    { ...others, tokenizer_name_or_path: promptTuningInit === "TEXT" ? baseName(baseModel).name : null },
   )
 }
 

@@ -46,14 +46,15 @@ const checks: Readonly<Record<string, (given: Given) => Promise<void>>> = {
     await own("main", false)
     assertEquals(server.seen.slice(before).filter(({ path }) => path.includes("/resolve/")), [])
   },
-  "a part that either left is taken up by the other": async ({ server, cache, python, own }) => {
+  "a part that either left does the other no harm; here it is taken up": async ({ server, cache, python, own }) => {
     server.commit("o/n", files)
     const incomplete = `${cache}/models--o--n/blobs/${sha256(weights)}.incomplete`
     await Deno.mkdir(`${cache}/models--o--n/blobs`, { recursive: true })
-    for (const fetches of [() => own("main", false), () => python("fetch", "main", false)]) {
+    for (const isOwn of [true, false]) {
       await Deno.writeFile(incomplete, weights.slice(0, 100_000))
-      await fetches()
-      assertEquals(server.seen.findLast(({ host }) => host === "files")!.range, "bytes=100000-")
+      await (isOwn ? own("main", false) : python("fetch", "main", false))
+      // Newer versions of huggingface_hub begin anew.
+      if (isOwn) assertEquals(server.seen.findLast(({ host }) => host === "files")!.range, "bytes=100000-")
       assertEquals(await Deno.readFile(incomplete.replace(".incomplete", "")), weights)
       await Deno.remove(`${cache}/models--o--n/snapshots`, { recursive: true })
       await Deno.remove(incomplete.replace(".incomplete", ""))

@@ -75,7 +75,8 @@ export const runTokenizers = async (): Promise<{ readonly passed: number; readon
     await Deno.mkdir(folder, { recursive: true })
     await Deno.writeTextFile(`${folder}/lines.json`, JSON.stringify(lines))
     const script = decodeURIComponent(new URL("tokenizers_reference.py", import.meta.url).pathname)
-    await execute(python, [script, `${folder}/lines.json`, folder], "inherit")
+    const made = environment === environments[0] ? [] : [`${workspace}/tokenizers/${environments[0].directory}`]
+    await execute(python, [script, `${folder}/lines.json`, folder, ...made], "inherit")
     for (
       const kind of [...Deno.readDirSync(folder)].filter(({ isDirectory }) => isDirectory).map(({ name }) => name)
         .sort()

@@ -1,11 +1,13 @@
 """Tokenizers of the kinds that the families have, trained on lines, and the ids that the Rust library gives these lines.
 
-    python tokenizers_reference.py lines.json folder
+    python tokenizers_reference.py lines.json folder [made]
 
 lines.json: a list of texts. Into the folder, for each kind: KIND/tokenizer.json and KIND/ids.json, a list of [ids with special tokens, ids
-without, decoded]. Kinds of SentencePiece are trained by it, and become a tokenizer.json as transformers makes those of the models.
+without, decoded]. Kinds of SentencePiece are trained by it, and become a tokenizer.json as transformers 4 makes those of the models. With
+`made`, the folder of an earlier run, its tokenizers are read in place of new ones.
 """
 
+import importlib
 import io
 import json
 import os
@@ -14,9 +16,7 @@ import sys
 
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
-import sentencepiece
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import convert_slow_tokenizer
 
 lines = json.loads(pathlib.Path(sys.argv[1]).read_text())
 folder = pathlib.Path(sys.argv[2])
@@ -116,6 +116,8 @@ def word_piece(lowercase, cls, sep):
 
 def sentence_piece(kind, **options):
     """A model's proto, as its maker trains it."""
+    import sentencepiece
+
     written = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(corpus), model_writer=written, model_type=kind, vocab_size=1200, hard_vocab_limit=False,
@@ -129,36 +131,35 @@ def sentence_piece(kind, **options):
 class Slow:
     """As much of a slow tokenizer as a converter reads."""
 
+    pad_token, eos_token, bos_token = "<pad>", "</s>", "<s>"
+    add_prefix_space, legacy = True, True
+
     def __init__(self, vocab_file, **more):
         self.vocab_file = vocab_file
-        self.add_prefix_space = True
-        self.legacy = True
         self.__dict__.update(more)
 
-    def __len__(self):
-        proto = sentencepiece.SentencePieceProcessor(model_file=self.vocab_file)
-        return len(proto)
+    def convert_ids_to_tokens(self, id):
+        return ["<unk>", "<s>", "</s>"][id]
 
     def convert_tokens_to_ids(self, token):
-        return sentencepiece.SentencePieceProcessor(model_file=self.vocab_file).piece_to_id(token)
+        return self.ids[token]
+
+
+def converted(name, slow):
+    converters = importlib.import_module("transformers.convert_slow_tokenizer")
+    return getattr(converters, name)(slow).converted()
 
 
 def t5():
     path = sentence_piece("unigram", pad_id=0, eos_id=1, unk_id=2, bos_id=-1)
-    class T5(Slow):
-        def convert_tokens_to_ids(self, token):
-            return 1 if token == "</s>" else super().convert_tokens_to_ids(token)
-    tokenizer = convert_slow_tokenizer.T5Converter(T5(path, _extra_ids=0)).converted()
+    tokenizer = converted("T5Converter", Slow(path, _extra_ids=0, ids={"</s>": 1}))
     tokenizer.add_special_tokens(special(*[f"<extra_id_{number}>" for number in range(9, -1, -1)]))
     return tokenizer
 
 
 def xlm_roberta():
     path = sentence_piece("unigram", bos_id=0, eos_id=2, unk_id=1, pad_id=-1)
-    class Xlm(Slow):
-        def convert_tokens_to_ids(self, token):
-            return {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3}[token]
-    tokenizer = convert_slow_tokenizer.XLMRobertaConverter(Xlm(path)).converted()
+    tokenizer = converted("XLMRobertaConverter", Slow(path, ids={"<s>": 0, "</s>": 2}))
     tokenizer.add_special_tokens([AddedToken("<mask>", lstrip=True, special=True)])
     return tokenizer
 
@@ -169,23 +170,23 @@ def without_map(kind, converter, **more):
         unk_id=0 if kind == "llama" else 3, normalization_rule_name="identity", remove_extra_whitespaces=False,
         split_digits=True, add_dummy_prefix=kind == "llama", user_defined_symbols=[] if kind == "llama" else ["\n", "▁▁", "▁▁▁"],
     )
-    return converter(Slow(path, **more)).converted()
+    return converted(converter, Slow(path, **more))
 
 
 def llama2():
-    tokenizer = without_map("llama", convert_slow_tokenizer.LlamaConverter, add_prefix_space=True)
+    tokenizer = without_map("llama", "LlamaConverter", add_prefix_space=True)
     tokenizer.post_processor = template(tokenizer, "<s> $A", "<s>")
     return tokenizer
 
 
 def mistral():
-    tokenizer = without_map("llama", convert_slow_tokenizer.LlamaConverter, legacy=False)
+    tokenizer = without_map("llama", "LlamaConverter", legacy=False)
     tokenizer.post_processor = template(tokenizer, "<s> $A", "<s>")
     return tokenizer
 
 
 def gemma():
-    tokenizer = without_map("gemma", convert_slow_tokenizer.GemmaConverter)
+    tokenizer = without_map("gemma", "GemmaConverter")
     tokenizer.post_processor = template(tokenizer, "<s> $A", "<s>")
     return tokenizer
 
@@ -211,8 +212,10 @@ KINDS = {
 for kind, make in KINDS.items():
     own = folder / kind
     own.mkdir(parents=True, exist_ok=True)
-    tokenizer = make()
-    tokenizer.save(str(own / "tokenizer.json"))
+    if len(sys.argv) > 3:
+        (own / "tokenizer.json").write_text((pathlib.Path(sys.argv[3]) / kind / "tokenizer.json").read_text())
+    else:
+        make().save(str(own / "tokenizer.json"))
     # What was saved, not what was made: that is what others read.
     tokenizer = Tokenizer.from_file(str(own / "tokenizer.json"))
     answers = []

@@ -8,7 +8,7 @@ import { Plugins } from "../../../core/contracts/plugins.ts"
 import { initialize, load, saveAdapters, saveCheckpoint } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import { type MemoryBackend, memoryBackend } from "../../support/memory_backend.ts"
-import { distance, failure, fixture, run } from "../../support/model_layer.ts"
+import { distance, failure, fixture, knownTypes, run } from "../../support/model_layer.ts"
 
 /** A backend that must not be asked for memory. */
 const untouched = (): MemoryBackend => ({
@@ -43,7 +43,7 @@ Deno.test("what does not fit is a typed error before any memory is taken", async
     [
       { model_type: "mamba" },
       "ModelError",
-      'unknown model_type "mamba"; known: bert, distilbert, llama, mistral, qwen2',
+      `unknown model_type "mamba"; known: ${await knownTypes()}`,
     ],
     [{ rope_scaling: { rope_type: "longrope", factor: 2 } }, "JsonError", "longrope"],
     [{ hidden_act: "mish" }, "JsonError", "mish"],

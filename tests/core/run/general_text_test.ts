@@ -1,15 +1,13 @@
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
-import { Dataset } from "@espalier/espalier"
 import { fineTune } from "@espalier/espalier/promise"
-import type { RunSpec } from "@espalier/espalier/run"
+import { generalText as read, type RunSpec } from "@espalier/espalier/run"
 import * as Effect from "effect/Effect"
 import { inDirectory } from "../../plugins/files.ts"
 import { makeFiles, ON_ONE_THREAD } from "../../support/run_files.ts"
 
 const NAME = "general text"
-const generalText = (path?: string) =>
-  Effect.runPromise(Effect.provide(Dataset.generalText(path), NodeFileSystem.layer))
+const generalText = (path?: string) => Effect.runPromise(Effect.provide(read(path), NodeFileSystem.layer))
 
 /** Trains as a run says; its table of scores, and the report's words on the text. */
 async function trained(spec: RunSpec) {

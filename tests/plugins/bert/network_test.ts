@@ -77,6 +77,9 @@ const cases = [
   ["masked", Task.maskedLM(), "BertForMaskedLM"],
   ["distilbert_classification", Task.classification(classes), "DistilBertForSequenceClassification"],
   ["distilbert_masked", Task.maskedLM(), "DistilBertForMaskedLM"],
+  ["roberta_classification", Task.classification(classes), "RobertaForSequenceClassification"],
+  ["roberta_masked", Task.maskedLM(), "RobertaForMaskedLM"],
+  ["xlm_roberta_tokens", Task.tokenClassification(classes), "XLMRobertaForTokenClassification"],
 ] as const
 
 for (const [name, task, architecture] of cases) {

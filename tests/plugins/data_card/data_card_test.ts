@@ -34,6 +34,7 @@ Deno.test("near duplicates are those that comparing all pairs finds", () => {
     ][i % 4]()
     all.push(changed.join("  "))
   }
+  all.push("", "ab", " ", "Ab")
   const found = nearDuplicates(all, 0.8)
   const pieces = all.map(piecesOf)
   const expected = pieces.flatMap((own, index) =>
@@ -113,7 +114,7 @@ Deno.test("a card counts rows, lengths and labels, finds leaks, and holds no tex
 
   const shown = JSON.stringify([card, cardSections(card, { of: "rows", rows: [] }), cardNotes(card)])
   for (const { text } of [...train.rows, personal]) assert(!shown.includes(text), text)
-  assertStringIncludes(cardNotes(card).join("\n"), "what looks like e-mail address: 1 in 1 rows")
+  assertStringIncludes(cardNotes(card).join("\n"), "what looks like personal data (e-mail address): 1 find in 1 row")
   const failed = await Effect.runPromise(Effect.flip(dataCard(parts, { tokenizer, similarity: 0 })))
   assertStringIncludes(failed.message, "similarity must be a number above 0 and up to 1, got 0")
 })

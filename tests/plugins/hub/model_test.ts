@@ -62,6 +62,11 @@ Deno.test(
     // Companions are read by name too.
     const save = Effect.flatMap(load(name, options), (model) => saveCheckpoint(model, `${folder}/saved`))
     await run(save, hub)
+    // An adapter of a model by name names it as Python's tools do.
+    const train = Lora.layer({ r: 2, targetModules: ["q_proj"] }).pipe(Layer.provideMerge(hub))
+    await run(Effect.flatMap(load(name, options), (model) => saveAdapters(model, `${folder}/next`)), train)
+    const next = JSON.parse(Deno.readTextFileSync(`${folder}/next/adapter_config.json`))
+    assertEquals([next.base_model_name_or_path, next.revision], ["o/base", "v1"])
     assertEquals(Deno.readFileSync(`${folder}/saved/tokenizer.json`), Deno.readFileSync(`${included}/tokenizer.json`))
   }),
 )

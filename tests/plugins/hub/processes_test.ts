@@ -4,7 +4,7 @@
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import { sha256 } from "../../support/hub_server.ts"
-import { bytes, filesBelow, withHub } from "./support.ts"
+import { bytes, filesBelow, TOKEN, withHub } from "./support.ts"
 
 const repository = new URL("../../../", import.meta.url)
 const config = new URL("deno.json", repository).pathname
@@ -32,8 +32,10 @@ Deno.test(
     const files = Object.fromEntries(
       [...Deno.readDirSync(model)].map(({ name }) => [name, Deno.readFileSync(new URL(name, model))]),
     )
-    const sha = server.commit("o/espalier-1m", files)
+    const sha = server.commit("o/espalier-1m", files, { gate: TOKEN })
     const folder = cache.slice(0, -"/hub".length)
+    // As "hf auth login" leaves it.
+    await Deno.writeTextFile(`${folder}/token`, `${TOKEN}\n`)
     const lines = Array.from(
       { length: 40 },
       (_, i) => `${i % 2 === 0 ? "rain" : "sun"} on row ${i},${i % 2 === 0 ? "wet" : "dry"}`,
@@ -90,6 +92,9 @@ Deno.test(
     assertStringIncludes(text(stderr), "hf:o/espalier-1m/model.safetensors  2.0 MB of 2.0 MB")
     assertStringIncludes(text(stdout), "adapter: out/adapter")
     assertEquals(JSON.parse(await Deno.readTextFile(`${folder}/out/config.json`)).model, "hf:o/espalier-1m")
+    const written = filesBelow(folder).filter((path) => path.startsWith("out/"))
+    const all = [text(stdout), text(stderr), ...written.map((path) => text(Deno.readFileSync(`${folder}/${path}`)))]
+    assert(written.length > 4 && !all.some((one) => one.includes(TOKEN)), "the token is in what the run wrote")
     // Not all files of the repository, only those that are read.
     assertEquals(filesBelow(`${cache}/models--o--espalier-1m/snapshots/${sha}`), [
       "config.json",

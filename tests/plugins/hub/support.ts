@@ -19,11 +19,13 @@ export interface Given {
   readonly run: <A, E>(
     effect: Effect.Effect<A, E, Hub.Hub | FileSystem.FileSystem>,
     options?: Hub.HubOptions,
+    files?: Layer.Layer<FileSystem.FileSystem>,
   ) => Promise<A>
   /** The failure of an effect. */
   readonly failure: (
     effect: Effect.Effect<unknown, unknown, Hub.Hub | FileSystem.FileSystem>,
     options?: Hub.HubOptions,
+    files?: Layer.Layer<FileSystem.FileSystem>,
   ) => Promise<Hub.HubError>
 }
 
@@ -38,13 +40,15 @@ export const withHub = (test: (given: Given) => Promise<void>) => async (): Prom
   const cache = `${folder}/hub`
   const layerOf = (options: Hub.HubOptions, files = NodeFileSystem.layer) =>
     Hub.layer({ endpoint: server.endpoint, cache, ...options }).pipe(Layer.provideMerge(files))
-  const run: Given["run"] = (effect, options = {}) => Effect.runPromise(Effect.provide(effect, layerOf(options)))
+  const run: Given["run"] = (effect, options = {}, files) =>
+    Effect.runPromise(Effect.provide(effect, layerOf(options, files)))
   try {
     await test({
       server,
       cache,
       run,
-      failure: (effect, options) => run(Effect.flip(effect) as Effect.Effect<Hub.HubError, never, Hub.Hub>, options),
+      failure: (effect, options, files) =>
+        run(Effect.flip(effect) as Effect.Effect<Hub.HubError, never, Hub.Hub>, options, files),
     })
   } finally {
     await server.close()

@@ -11,7 +11,7 @@ const makeRun = async (folder: string) => {
   const write = (path: string, value: unknown) => Deno.writeTextFile(`${folder}/${path}`, JSON.stringify(value))
   await Deno.mkdir(`${folder}/adapter`, { recursive: true })
   await Deno.mkdir(`${folder}/checkpoints`)
-  await write("adapter/adapter_config.json", { peft_type: "LORA", base_model_name_or_path: null, revision: null, r: 8 })
+  await write("adapter/adapter_config.json", { peft_type: "LORA", base_model_name_or_path: "/home/person/base", r: 8 })
   await Deno.writeFile(`${folder}/adapter/adapter_model.safetensors`, bytes(5000))
   await Deno.writeTextFile(`${folder}/adapter/.secret.json`, "{}")
   await Deno.writeTextFile(`${folder}/adapter/notes.key`, "a key")
@@ -72,6 +72,11 @@ Deno.test(
     assert(!card.includes("/home"), "a path of a person's machine is in the card")
     const sent = server.seen.filter(({ host }) => host === "files")
     assertEquals(sent.map(({ method, authorization }) => [method, authorization]), [["PUT", null]])
+
+    // Without what the run says, the folder of one's own machine is not named either.
+    const bare = await run(upload(`${folder}/adapter`, { to: "hf:me/bare", run: `${folder}/none` }), { token })
+    const own = server.repositories.get("me/bare")!.commits.get(bare.commit)!
+    for (const content of own.values()) assert(!new TextDecoder().decode(content).includes("/home"))
 
     // Once more, with a card of one's own, on what is there.
     await Deno.writeTextFile(`${folder}/adapter/README.md`, "mine")

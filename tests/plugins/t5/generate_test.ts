@@ -2,7 +2,6 @@ import { assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
 import { generate, type GenerateOptions, load } from "../../../core/inference/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
-import * as T5 from "../../../plugins/t5/mod.ts"
 import { failure, fixture, run } from "../../support/model_layer.ts"
 
 interface Generated {
@@ -32,7 +31,6 @@ for (const name of ["v1_0", "v1_1"]) {
           assertEquals([...(yield* generate(model, prompts[1] as Int32Array, options))], ids[1])
         }
       }),
-      T5.layer,
     )
   })
 }
@@ -43,7 +41,7 @@ Deno.test("wrong options of a search are errors", async () => {
       load(fixture("t5/v1_0"), { task: Task.seq2seq() }),
       (model) => generate(model, Int32Array.of(3, 4), options),
     )
-    return (await failure(generating, T5.layer)).message
+    return (await failure(generating)).message
   }
   assertStringIncludes(await message({ numBeams: 0 }), "numBeams must be a whole number from 1 to 16, got 0")
   assertStringIncludes(await message({ numBeams: 17 }), "numBeams must be a whole number from 1 to 16")

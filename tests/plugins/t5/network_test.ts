@@ -5,7 +5,6 @@ import type { BatchTensors } from "../../../core/contracts/objective.ts"
 import { initialize, load } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import * as ops from "../../../core/tensor/ops.ts"
-import * as T5 from "../../../plugins/t5/mod.ts"
 import { evaluateAll } from "../../support/evaluate.ts"
 import { memoryBackend } from "../../support/memory_backend.ts"
 import { distance, failure, fixture, run } from "../../support/model_layer.ts"
@@ -70,7 +69,7 @@ for (const name of ["v1_0", "v1_1"]) {
         assertEquals(own.includes("lm_head.weight"), name === "v1_1")
         assertEquals(own.filter((key) => key.includes("relative_attention_bias")).length, 2)
       }),
-      T5.layer,
+      undefined,
       backend,
     )
   })
@@ -79,7 +78,7 @@ for (const name of ["v1_0", "v1_1"]) {
 Deno.test("what the family does not know is an error that names the field", async () => {
   const config = read("v1_0/config.json")
   const message = async (more: Readonly<Record<string, unknown>>, task: Task = Task.seq2seq()) =>
-    (await failure(initialize({ ...config, ...more }, { task }), T5.layer)).message
+    (await failure(initialize({ ...config, ...more }, { task }))).message
   for (
     const [name, value] of [
       ["feed_forward_proj", "twice-gated-gelu"],

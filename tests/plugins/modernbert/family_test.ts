@@ -1,22 +1,22 @@
 /**
- * A family from outside, in one file: it loads, computes what transformers computes, trains with a method. That packed rows
- * give what padded rows give: tests/plugins/padding_free_test.ts.
+ * ModernBERT and Ettin beside transformers. That packed rows give what padded rows give: tests/plugins/padding_free_test.ts.
+ * @module
  */
-import { assert, assertEquals, assertRejects } from "@std/assert"
+import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Dataset, Espalier, Model, ops, Task, Tokenizer, Trainer } from "../../../mod.ts"
 import { evaluate } from "../../../plugins/authoring/mod.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 import { memoryBackend } from "../../support/memory_backend.ts"
-import { distance, fixture, run as inMemory } from "../../support/model_layer.ts"
-import * as ModernBert from "./modern_bert.ts"
+import { distance, failure, fixture, run as inMemory } from "../../support/model_layer.ts"
+import * as ModernBert from "../../../plugins/modernbert/mod.ts"
 
 const directory = fixture("modern_bert")
 const config = JSON.parse(Deno.readTextFileSync(`${directory}/config.json`))
 const classes = ["LABEL_0", "LABEL_1", "LABEL_2"]
 
-Deno.test("a family from outside gives the logits of transformers for texts longer than its windows", async () => {
+Deno.test("logits as in transformers, for texts longer than the windows", async () => {
   const expected = JSON.parse(Deno.readTextFileSync(`${directory}/expected.json`))
   const backend = memoryBackend()
   const logitsOf = (changes: Record<string, unknown> = {}) =>
@@ -67,7 +67,7 @@ const run = <A, E>(effect: Effect.Effect<A, E, any>): Promise<A> =>
   )
 const task = Task.classification(classes)
 
-Deno.test("a family from outside trains with LoRA and classifies, with packed rows and with padded ones", async () => {
+Deno.test("it trains with LoRA and classifies, with packed rows and with padded ones", async () => {
   const folder = Deno.makeTempDirSync()
   const train = (paddingFree: boolean) =>
     Effect.gen(function* () {
@@ -94,9 +94,31 @@ Deno.test("a family from outside trains with LoRA and classifies, with packed ro
   }
 })
 
-Deno.test("a family from outside refuses by name what changes the mathematics and is not known", async () => {
-  const changes = { mlp_dropout: 0.1, classifier_pooling: "mean", layer_types: ["sliding_attention"], norm_eps: -1 }
-  for (const [name, value] of Object.entries(changes)) {
-    await assertRejects(() => run(Model.initialize({ ...config, [name]: value }, { task })), Error, name)
+Deno.test("it refuses by name what changes the mathematics and is not known", async () => {
+  const changes: ReadonlyArray<readonly [field: string, change: Record<string, unknown>]> = [
+    ["mlp_dropout", { mlp_dropout: 0.1 }],
+    ["attention_dropout", { attention_dropout: 0.1 }],
+    ["classifier_pooling", { classifier_pooling: "max" }],
+    ["layer_types", { layer_types: ["sliding_attention"] }],
+    ["layer_types", { layer_types: Array(4).fill("sliding_attention") }],
+    ["norm_eps", { norm_eps: -1 }],
+    ["num_attention_heads", { num_attention_heads: 5 }],
+    ["sliding_window", { sliding_window: 3 }],
+    ["global_rope_theta", { rope_parameters: { full_attention: { rope_theta: 10 } } }],
+    ["factor", { rope_parameters: { sliding_attention: { rope_type: "linear" } } }],
+    ["rope_type", { rope_parameters: { sliding_attention: { factor: 2 } } }],
+    ["rope_parameters", { rope_parameters: { rope_theta: 10 } }],
+    ["rope_theta", { rope_theta: 10 }],
+    ["local_rope_theta", { model_type: "modernbert-decoder", local_rope_theta: undefined }],
+  ]
+  for (const [name, change] of changes) {
+    const { message } = await failure(Model.initialize({ ...config, ...change }, { task }), ModernBert.layer)
+    assertStringIncludes(message, name)
   }
+  const tokens = { task: Task.tokenClassification(classes) }
+  const { message } = await failure(
+    Model.initialize({ ...config, model_type: "modernbert-decoder" }, tokens),
+    ModernBert.layer,
+  )
+  assertStringIncludes(message, "has no head for token-classification")
 })

@@ -36,12 +36,12 @@ const virtual = { num_virtual_tokens: 5 } as const
 const window = 5
 
 /** Each method on a family. */
-const methods = (family: DecoderFamily, more: Partial<Case["model"]> = {}): ReadonlyArray<Case> => {
+const methods = (family: DecoderFamily, more: Partial<Case["model"]> = {}, seed = 6): ReadonlyArray<Case> => {
   // Frozen small weights leave few numbers and virtual tokens little to learn.
   const large = { ...causal(family, { ...more, std: 0.2 }), labels: "completion" } as const
   const { window: _, ...wide } = large.model
   return [
-    { ...causal(family, { ...more, seed: 6 }), name: `${family}-full` },
+    { ...causal(family, { ...more, seed }), name: `${family}-full` },
     { ...causal(family, more), name: `${family}-lora`, lora },
     { ...causal(family, more), name: `${family}-dora`, lora: { ...lora, use_dora: true } },
     { ...large, name: `${family}-ia3`, ia3 },
@@ -68,9 +68,11 @@ const methods = (family: DecoderFamily, more: Partial<Case["model"]> = {}): Read
 
 /** Cases that are trained. */
 export const decodersTrained: ReadonlyArray<Case> = [
-  ...methods("gemma3", { window }).filter(({ name }) => name !== "gemma3-full" && name !== "gemma3-prompt"),
+  ...methods("gemma3", { window }, 2),
   { ...classes("gemma3", { window }), name: "gemma3-lora-classification", lora },
-  ...methods("gemma2", { window }).filter(({ name }) => !name.startsWith("gemma2-p")),
+  { ...classes("gemma3", { window, seed: 2 }), name: "gemma3-full-classification" },
+  // Before version 5 the model scales rows of methods, too.
+  ...methods("gemma2", { window }).filter(({ prompt }) => prompt === undefined || prompt.peft_type === "PREFIX_TUNING"),
   { ...classes("gemma2", { window }), name: "gemma2-lora-classification", lora },
   { ...causal("vaultgemma", { window, seed: 6 }), name: "vaultgemma-full" },
   { ...causal("vaultgemma", { window }), name: "vaultgemma-lora", lora },

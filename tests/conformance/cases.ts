@@ -121,6 +121,8 @@ export interface Case {
     /** Bound on the norm of all gradients together. */
     readonly maxGradNorm?: number
   }
+  /** Version of transformers from which on it computes the same. Default: all. */
+  readonly since?: number
   /** A control: a deliberately wrong run that must NOT agree with the case of this name. */
   readonly controlOf?: string
 }

@@ -13,6 +13,8 @@ export interface Environment {
   readonly requirements: string
   /** Pins of what would bring along too much. */
   readonly withoutDependencies: string
+  /** Of transformers. */
+  readonly version: number
   /** Whether AdapterHub's package is there; it has no release for transformers 5. */
   readonly adapterHub: boolean
 }
@@ -24,6 +26,7 @@ export const environments: readonly [Environment, ...ReadonlyArray<Environment>]
     directory: "python",
     requirements: "requirements.txt",
     withoutDependencies: "without_dependencies.txt",
+    version: 4,
     adapterHub: true,
   },
   {
@@ -31,6 +34,7 @@ export const environments: readonly [Environment, ...ReadonlyArray<Environment>]
     directory: "python-5",
     requirements: "requirements_5.txt",
     withoutDependencies: "without_dependencies_5.txt",
+    version: 5,
     adapterHub: false,
   },
 ]

@@ -47,8 +47,8 @@ const asked = names.length === 0
   )
 
 /** The cases that an environment has a reference for. */
-const casesIn = ({ adapterHub }: Environment): ReadonlyArray<Case> =>
-  asked.filter(({ adapters }) => adapterHub || adapters === undefined)
+const casesIn = ({ adapterHub, version }: Environment): ReadonlyArray<Case> =>
+  asked.filter(({ adapters, since = 0 }) => (adapterHub || adapters === undefined) && since <= version)
 
 /** What of an environment's cases was asked for, on each backend. */
 const runsIn = (environment: Environment): ReadonlyArray<Run> => {

@@ -30,11 +30,11 @@
  *
  * @module
  */
-export * as Dataset from "./core/tasks/dataset.ts"
+export * as Dataset from "./core/tasks/dataset/dataset.ts"
 export * as Espalier from "./core/training/espalier.ts"
 export * as Model from "./core/inference/mod.ts"
 export * as Trainer from "./core/training/trainer.ts"
-export * as Tokenizer from "./core/data/tokenizer/tokenizer.ts"
+export * as Tokenizer from "./core/data/tokenizer_files/load_tokenizer.ts"
 export * as Families from "./core/model/load/families.ts"
 export * as Weights from "./core/weights/mod.ts"
 export * as Plugins from "./core/contracts/plugins.ts"

@@ -2,7 +2,7 @@
 # transformers 4.57.6 with torch 2.13.0.
 # Guess: Gemma 2 is computed with the soft cap of its attention (`attn_logit_softcapping`), or not at all.
 # Seen: by default attention is `sdpa`, which takes no cap and leaves it out, without a warning: logits are those of a config
-# without one. With attn_implementation="eager" they are others. (transformers 5.24.0 refuses `sdpa` there.)
+# without one. With attn_implementation="eager" they are others. (transformers 5.24.0 takes the cap by default.)
 set -euo pipefail
 folder="$(mktemp -d)"
 trap 'rm -rf "$folder"' EXIT

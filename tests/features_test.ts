@@ -34,6 +34,7 @@ import { lfm2 } from "./features/lfm2.ts"
 import { llama } from "./features/llama.ts"
 import { modernBert } from "./features/modernbert.ts"
 import { smollm3 } from "./features/smollm3.ts"
+import { t5 } from "./features/t5.ts"
 import type { Base } from "./support/model_layer.ts"
 import { inDirectory } from "./plugins/files.ts"
 
@@ -49,6 +50,7 @@ const GROUPS: ReadonlyArray<FeatureGroup> = [
   gemma,
   smollm3,
   granite,
+  t5,
 ]
 
 /** Tasks by the headings. */
@@ -57,6 +59,7 @@ const TASKS: Readonly<Record<string, Task>> = {
   "Token classification": Task.tokenClassification(["a", "b", "c"]),
   "Masked language modelling": Task.maskedLM(),
   "Causal language modelling": Task.causalLM(),
+  "Seq2seq": Task.seq2seq(),
 }
 
 /** What a row of the tables stands for. */
@@ -188,6 +191,7 @@ async function train(model: Model): Promise<ReadonlyArray<number>> {
         ? Int32Array.of(2, 0)
         : Int32Array.from(ROWS.flatMap((row) => padded(row.map((token) => token % 3), -100))),
     },
+    ...(model.task.fields.labels.per === "target" ? { targetLength: LENGTH } : {}),
   } as const
   try {
     const losses: Array<number> = []
@@ -206,6 +210,9 @@ const isHead = (key: string) => /^(classifier|pre_classifier|score)\./.test(key)
 /** The bias of keys without rotation adds the same to all scores of a softmax: its gradient is zero, up to rounding. */
 const isInvariantKey = (key: string) => /\.key\.bias$/.test(key)
 
+/** A parameter's name without the number of its prefix, where layers share some. */
+const plain = (name: string): string => name.replace(/^\d+\./, "")
+
 /** A cell that is no "no", with a model in a directory. */
 async function trains(backend: BackendService, cell: Cell, directory: string): Promise<void> {
   const { layer, trains: names, wholeHead = false } = METHODS[cell.method]
@@ -222,10 +229,11 @@ async function trains(backend: BackendService, cell: Cell, directory: string): P
       const after = yield* readParameters(model, model.parameters)
       for (const [i, { parameter: { key, name, owner }, data }] of before.entries()) {
         const changes = data.some((value, j) => value !== after[i].data[j])
-        const expected = owner === "base" ? whole || isHead(key) || isBeside?.(key) === true : names.includes(name)
+        const isOwn = whole || isHead(key) || isBeside?.(key) === true
+        const expected = owner === "base" ? isOwn : names.includes(plain(name))
         if (changes || !isInvariant(key)) assertEquals(changes, expected, `${key} ${changes ? "changed" : "stayed"}`)
       }
-      const own = new Set(model.parameters.filter(({ owner }) => owner !== "base").map(({ name }) => name))
+      const own = new Set(model.parameters.filter(({ owner }) => owner !== "base").map(({ name }) => plain(name)))
       assertEquals(names.filter((name) => !own.has(name)), [])
     }),
     layer,

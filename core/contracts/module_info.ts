@@ -56,6 +56,8 @@ export interface LayerPlace {
   readonly index: number
   /** How many layers there are. */
   readonly count: number
+  /** Layers of Backbones before its own. */
+  readonly before: number
 }
 
 /** A Backbone of an encoder-decoder model. */

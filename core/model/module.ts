@@ -89,14 +89,16 @@ export function descendants(root: ModuleNode): ReadonlyArray<ModuleNode> {
 /** Where modules are in their Backbone, by path. */
 export function placesOf(modules: ReadonlyArray<ModuleNode>): ReadonlyMap<string, Pick<ModuleInfo, "side" | "layer">> {
   const places = new Map<string, Pick<ModuleInfo, "side" | "layer">>()
+  let before = 0
   for (const backbone of modules.filter(({ kind }) => kind === "Backbone")) {
     const side = backbone.side === undefined ? {} : { side: backbone.side }
     for (const { path } of [backbone, ...descendants(backbone)]) places.set(path, side)
     const layers = backbone.children.filter(({ kind }) => kind === "Block")
     layers.forEach((layer, index) => {
-      const place = { ...side, layer: { index, count: layers.length } }
+      const place = { ...side, layer: { index, count: layers.length, before } }
       for (const { path } of [layer, ...descendants(layer)]) places.set(path, place)
     })
+    before += layers.length
   }
   return places
 }

@@ -3,7 +3,7 @@
  * @module
  */
 import { Task } from "../tasks/builtin.ts"
-import { type Columns, type Data, type DatasetOptions, formatOf, type Paths } from "../tasks/dataset.ts"
+import { type Columns, type Data, type DatasetOptions, formatOf, type Paths } from "../tasks/dataset/dataset.ts"
 
 /** Names of columns, with defaults for missing ones. */
 export interface ColumnNames {

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Path from "effect/Path"
-import { type Columns, type DatasetOptions, formatOf, type Paths, type Reader } from "../tasks/dataset.ts"
+import { type Columns, type DatasetOptions, formatOf, type Paths, type Reader } from "../tasks/dataset/dataset.ts"
 import { withDefaults } from "../options/check.ts"
 import type { Resolved } from "../options/field.ts"
 import type { TrainOptions } from "../training/options.ts"

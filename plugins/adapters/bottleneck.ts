@@ -21,8 +21,9 @@ export function hiddenSizeOf({ sizes }: ModuleInfo): number {
   return sizes.hiddenSize ?? sizes.outFeatures
 }
 
-export function layerOf({ path }: ModuleInfo): number {
-  return Number(/(?:^|\.)(\d+)(?:\.|$)/.exec(path)?.[1] ?? 0)
+/** Number of a module's layer; those of a decoder follow the encoder's. */
+export function layerOf({ path, layer }: ModuleInfo): number {
+  return layer === undefined ? Number(/(?:^|\.)(\d+)(?:\.|$)/.exec(path)?.[1] ?? 0) : layer.before + layer.index
 }
 
 export function isPlaced({ mhAdapter, outputAdapter, leaveOut }: ResolvedAdapter, module: ModuleInfo): boolean {

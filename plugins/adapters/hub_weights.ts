@@ -12,11 +12,12 @@ import { AdapterHubError } from "./adapter_hub_error.ts"
 
 /**
  * The module that holds a part's adapters in AdapterHub's models: the module at the end of the part if the family has
- * one (BERT's `output`, which starts with a Linear), otherwise a module that AdapterHub adds to the layer.
+ * one (BERT's `output`, which starts with a Linear), or that of the part itself (`layer.1` of T5), otherwise a module that
+ * AdapterHub adds to the layer.
  */
-function placeOf({ path, kind, residual }: ModuleInfo): string {
+function placeOf({ path, kind, residual }: ModuleInfo, infos: ReadonlyMap<string, ModuleInfo>): string {
   const parent = path.slice(0, path.lastIndexOf("."))
-  if (kind === "Linear") return parent
+  if (kind === "Linear" || infos.get(parent)?.kind !== "Block") return parent
   return `${parent}.${residual === "attention" ? "attention" : "output"}_adapters`
 }
 
@@ -30,7 +31,7 @@ export function hubNames(
   const infos = new Map(modules.map((module) => [module.path, module]))
   return new Map(
     parameters.filter(({ owner, name }) => owner !== "base" && name.startsWith(prefix)).map((parameter) => {
-      const place = placeOf(infos.get(parameter.module)!)
+      const place = placeOf(infos.get(parameter.module)!, infos)
       return [`${place}.${group}.${parameter.name.slice(prefix.length)}`, parameter]
     }),
   )

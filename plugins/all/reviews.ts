@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { Finding, Review, TaskPart } from "../../core/run/mod.ts"
-import { loadTokenizer } from "../../core/data/tokenizer/tokenizer.ts"
+import { loadTokenizer } from "../../core/data/tokenizer_files/load_tokenizer.ts"
 import type { Model } from "../../core/model/model.ts"
 import type { Evaluation } from "../../core/training/evaluate.ts"
 import { AXES, balance, balanceSections } from "../balance/mod.ts"

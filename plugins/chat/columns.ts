@@ -1,5 +1,6 @@
 import { DataError, rowsError } from "../../core/data/data_error.ts"
 import type { ColumnReader } from "../../core/data/data.ts"
+import { parseJsonValue } from "../../core/data/readers/json/json_value.ts"
 import { checkColumns } from "../../core/data/table/check_columns.ts"
 import type { Row, Table } from "../../core/data/table/table.ts"
 import { type MarkedRow, markedRows } from "../../core/tasks/causal_lm.ts"
@@ -66,7 +67,7 @@ const toolsIn = (row: Row, column: string): { readonly tools?: ReadonlyArray<unk
 
 const parsed = (text: string): unknown => {
   try {
-    return JSON.parse(text)
+    return parseJsonValue(text)
   } catch {
     return undefined
   }

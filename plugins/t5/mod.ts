@@ -129,7 +129,11 @@ function build(reader: ConfigReader, head: Head): Network {
     }),
     maxPositions: MAX_POSITIONS,
     vocabSize,
-    config: { scale_decoder_outputs: isScaled },
+    config: {
+      scale_decoder_outputs: isScaled,
+      // A whole number here is a whole number in the file, where transformers 5 wants a float; 1 is what it takes without.
+      ...(factor === 1 ? { initializer_factor: undefined } : {}),
+    },
     weights: [
       ...["encoder", "decoder"].map((side) => ({
         stored: `${side}.embed_tokens.weight` as const,

@@ -42,7 +42,10 @@ const named = (
   new Map(values.map(({ parameter: { owner, key, module, name, shape }, data }) => {
     const tensor = { shape, data }
     if (owner === "base") return [key, tensor] as const
-    const place = module.replace(/\.dense$/, "").replace(/\.(self_attn|attention|attn)$/, ".attention_adapters")
+    const place = module.replace(/\.(dense|DenseReluDense|SelfAttention)$/, "").replace(
+      /\.(self_attn|attention|attn)$/,
+      ".attention_adapters",
+    )
       .replace(/\.(mlp|ffn)$/, ".output_adapters")
     if (setup === undefined) return [`${place}.adapters.default.${name}`, tensor] as const
     const part = name.slice(0, name.indexOf("."))

@@ -6,7 +6,7 @@ MAJOR = int(transformers.__version__.split(".")[0])
 FULL, SLIDING = "full_attention", "sliding_attention"
 GEMMA = dict(head_dim=12, query_pre_attn_scalar=20, layer_types=[SLIDING, FULL])
 # Caps that bend the scores of random models.
-CAPS = dict(attn_logit_softcapping=0.5, final_logit_softcapping=1.5)
+CAPS = dict(attn_logit_softcapping=1.0, final_logit_softcapping=6.0)
 FACTORS = dict(embedding_multiplier=3.0, attention_multiplier=0.5, residual_multiplier=0.6, logits_scaling=0.5)
 
 # What to call a family's config, its classes, and its own options.

@@ -24,6 +24,7 @@ def build(spec, vocabulary):
         relative_attention_num_buckets=8,
         relative_attention_max_distance=20,
         dropout_rate=0.0,
+        initializer_factor=spec.get("std", 1.0),
         pad_token_id=PADDING,
         decoder_start_token_id=PADDING,
         attn_implementation="eager",

@@ -36,23 +36,28 @@ const pTuning = virtual("P_TUNING", {
 })
 const prefix = virtual("PREFIX_TUNING")
 
+/** Smaller weights, for which float32 holds the rule: scores have no scale, and AdamW magnifies what their softmax rounds. */
+const calm = { std: 0.5 } as const
+/** Few tokens and an output of its own, so that 20 steps teach virtual tokens something. */
+const few = { ...base, model: untied, rows: [[9, 11]] } as const satisfies Partial<Case>
+
 /** Cases that are trained. */
 export const seq2seqTrained: ReadonlyArray<Case> = [
-  { ...base, name: "t5-full" },
-  { ...base, name: "t5-full-untied", model: untied, rows: [[31], [9, 17, 23]] },
+  { ...base, name: "t5-full", model: { ...base.model, ...calm, seed: 6 }, rows: [[9, 17]] },
+  { ...base, name: "t5-full-untied", model: { ...untied, ...calm }, rows: [[31], [9, 17, 23]] },
   { ...base, name: "t5-lora", lora: lora() },
   { ...base, name: "t5-lora-all-linear", model: untied, lora: lora({ target_modules: "all-linear" }) },
   { ...base, name: "t5-dora", lora: lora({ use_dora: true }) },
   { ...base, name: "t5-ia3", ia3 },
   { ...base, name: "t5-ia3-untied", model: untied, ia3 },
-  { ...base, name: "t5-prefix", prompt: prefix },
-  { ...base, name: "t5-prefix-three-layers", model: { ...base.model, layers: 3 }, prompt: prefix },
+  { ...few, name: "t5-prefix", prompt: prefix },
+  { ...few, name: "t5-prefix-three-layers", model: { ...untied, layers: 3 }, prompt: prefix },
   {
     ...base,
     name: "t5-prefix-projection",
     prompt: virtual("PREFIX_TUNING", { prefix_projection: true, encoder_hidden_size: 12 }),
   },
-  { ...base, name: "t5-prompt", prompt },
+  { ...few, name: "t5-prompt", prompt },
   { ...base, name: "t5-p-tuning", prompt: pTuning },
   ...(["seq_bn", "double_seq_bn", "par_bn"] as const).map((preset): Case => ({
     ...base,
@@ -63,7 +68,7 @@ export const seq2seqTrained: ReadonlyArray<Case> = [
 
 /** Wrong runs: of which case, what they are called, what is wrong. */
 export const seq2seqControls: ReadonlyArray<readonly [of: string, name: string, change: Partial<Case>]> = [
-  ["t5-full", "t5-untied", { model: untied }],
+  ["t5-full", "t5-untied", { model: { ...untied, ...calm } }],
   ["t5-lora", "t5-scaling", { lora: lora({ lora_alpha: 16 }) }],
   ["t5-prefix", "t5-prefix-idle", { training: { ...base.training, learningRate: 0 } }],
 ]

@@ -50,7 +50,8 @@ Deno.test("a run file says the same, beside the columns", async () => {
       Effect.provide(NodePath.layer),
     ),
   )
-  const one = { path: "files/d.dat", columns: { text: "a", label: "b" }, reading, validation: 0.1, test: 0.2 }
+  const columns = { text: "a", label: "b" }
+  const one = { path: "files/d.dat", columns, chat: { possible: false }, reading, validation: 0.1, test: 0.2 }
   assertEquals(run.data, { one })
   assertEquals([run.model.path, run.output, run.seed, run.training.epochs], ["files/m", "files/out", 42, 5])
 })

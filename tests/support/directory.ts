@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { Tokenizer } from "../../core/data/tokenizer/tokenizer.ts"
-import { loadTokenizer } from "../../core/data/tokenizer/tokenizer.ts"
+import { loadTokenizer } from "../../core/data/tokenizer_files/load_tokenizer.ts"
 import { load } from "../../core/model/mod.ts"
 import { generate } from "../../core/inference/generate.ts"
 import { Task } from "../../core/tasks/builtin.ts"
@@ -60,7 +60,7 @@ export const taskOf = (
 ): Task => {
   const architecture = config.architectures?.[0] ?? ""
   const labels = Object.values(config.id2label ?? {})
-  if (architecture.endsWith("ForCausalLM")) return Task.causalLM()
+  if (/(ForCausalLM|LMHeadModel)$/.test(architecture)) return Task.causalLM()
   if (architecture.endsWith("ForSequenceClassification")) return Task.classification(labels)
   if (architecture.endsWith("ForTokenClassification")) return Task.tokenClassification(labels)
   return architecture.endsWith("ForMaskedLM") ? Task.maskedLM() : Task.classification(["a", "b"])

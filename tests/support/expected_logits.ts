@@ -25,6 +25,8 @@ export interface Expected {
   readonly rows: Before
   /** New tokens of each prompt. */
   readonly greedy: ReadonlyArray<ReadonlyArray<number>>
+  /** Those that a search with three beams finds. */
+  readonly beams?: ReadonlyArray<ReadonlyArray<number>>
 }
 interface Before {
   readonly values: ReadonlyArray<number>

@@ -3,7 +3,16 @@ import { DataError } from "../data_error.ts"
 import type { Data, DataRow, StreamedData } from "../data.ts"
 import type { Resolved } from "../../options/field.ts"
 import type { SplitOptions } from "./split.ts"
-import type { StreamedSplits } from "./split_stream.ts"
+
+/** A stream in three parts: what judges is in memory. */
+export interface StreamedSplits<Row extends DataRow = DataRow> {
+  /** All rows that do not judge, with their number. */
+  readonly train: StreamedData<Row>
+  /** Rows for early stopping. Empty if its share is 0. */
+  readonly validation: Data<Row>
+  /** Rows for the final evaluation. Empty if its share is 0. */
+  readonly test: Data<Row>
+}
 
 /** Divides a stream by the hashes of texts: see `splitStream`. */
 export const divide = <Row extends DataRow>(

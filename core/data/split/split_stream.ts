@@ -1,18 +1,9 @@
 import * as Effect from "effect/Effect"
 import { attempt, type DataError } from "../data_error.ts"
-import type { Data, DataRow, StreamedData } from "../data.ts"
+import type { DataRow, StreamedData } from "../data.ts"
 import { resolveSplit, type SplitOptions } from "./split.ts"
+import type { StreamedSplits } from "./divide_stream.ts"
 import { normalizeText } from "./text_keys.ts"
-
-/** A stream in three parts: what judges is in memory. */
-export interface StreamedSplits<Row extends DataRow = DataRow> {
-  /** All rows that do not judge, with their number. */
-  readonly train: StreamedData<Row>
-  /** Rows for early stopping. Empty if its share is 0. */
-  readonly validation: Data<Row>
-  /** Rows for the final evaluation. Empty if its share is 0. */
-  readonly test: Data<Row>
-}
 
 /**
  * Divides a stream, which is read once for that. A row is in a part by the hash of its text, so rows that differ only in case,

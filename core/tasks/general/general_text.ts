@@ -10,7 +10,7 @@ import { readTable } from "../../data/table/read_table.ts"
 import { type Table, tableOf } from "../../data/table/table.ts"
 import { TEXT_COLUMN } from "../../data/table/text_options.ts"
 import type { TextRow } from "../causal_lm.ts"
-import { mapColumns } from "../map_columns.ts"
+import { mapColumns } from "../dataset/map_columns.ts"
 
 /** Most characters that are read: about a thousand tokens of English. */
 const MOST = 4096

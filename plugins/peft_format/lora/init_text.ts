@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { type PluginError, pluginError } from "../../../core/contracts/plugin_error.ts"
 import type { DataError } from "../../../core/data/data_error.ts"
-import { loadTokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
+import { loadTokenizer } from "../../../core/data/tokenizer_files/load_tokenizer.ts"
 
 /**
  * The tokens of a text that virtual tokens start from, over again or cut to the length, as PEFT has it. Fails on a text

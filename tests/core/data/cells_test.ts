@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert"
 import { cellText } from "../../../core/data/table/cells.ts"
 import { DataError } from "../../../core/data/data_error.ts"
-import { file, fromRows, jsonLines, text } from "../../../core/tasks/dataset.ts"
+import { file, fromRows, jsonLines, text } from "../../../core/tasks/dataset/dataset.ts"
 import { failure, run, withFile } from "./support.ts"
 
 Deno.test("a cell's text is exact", () => {

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert"
 import { DataError } from "../../../core/data/data_error.ts"
-import { fromRows } from "../../../core/tasks/dataset.ts"
+import { fromRows } from "../../../core/tasks/dataset/dataset.ts"
 import { MASKED } from "../../../core/data/encode.ts"
 import { formatPreview, preview } from "../../../core/data/preview.ts"
 import { causalLM } from "../../../core/tasks/causal_lm.ts"

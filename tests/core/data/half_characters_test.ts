@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert"
 import { DataError } from "../../../core/data/data_error.ts"
-import { type Data, labeledRows, pairRows, taggedRows, textRows } from "../../../core/tasks/dataset.ts"
+import { type Data, labeledRows, pairRows, taggedRows, textRows } from "../../../core/tasks/dataset/dataset.ts"
 import { encodeRows as encode, encodeTextBlocks as encodeBlocks, framed, tokenizer } from "./support.ts"
 
 const half = "a leaf \ud83c\udf43".slice(0, -1)

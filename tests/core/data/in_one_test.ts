@@ -3,7 +3,7 @@
  * those of the character offsets that Rust keeps, which this project's tokenizers do not.
  */
 import { assert, assertEquals } from "@std/assert"
-import { type Data, fromRows } from "../../../core/tasks/dataset.ts"
+import { type Data, fromRows } from "../../../core/tasks/dataset/dataset.ts"
 import type { EncodeOptions } from "../../../core/data/data.ts"
 import { MASKED } from "../../../core/data/encode.ts"
 import { notesOf } from "../../../core/data/encode_notes.ts"

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert"
-import { fromRows, rows, split as splitEffect } from "../../../core/tasks/dataset.ts"
+import { fromRows, rows, split as splitEffect } from "../../../core/tasks/dataset/dataset.ts"
 import { makeRng } from "../../../core/tensor/operations/random.ts"
 import { splitData } from "../../../core/data/split/split.ts"
 import { normalizeText } from "../../../core/data/split/text_keys.ts"

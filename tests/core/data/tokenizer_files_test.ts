@@ -1,6 +1,7 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert"
 import { DataError } from "../../../core/data/data_error.ts"
-import { loadTokenizer, type Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
+import { loadTokenizer } from "../../../core/data/tokenizer_files/load_tokenizer.ts"
+import type { Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
 import { tokenizerOf } from "../../../core/data/tokenizer/tokenizer_of.ts"
 import { failure, run } from "./support.ts"
 

@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert"
 import { DataError } from "../../../core/data/data_error.ts"
-import { loadTokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
+import { loadTokenizer } from "../../../core/data/tokenizer_files/load_tokenizer.ts"
 import { tokenizerOf } from "../../../core/data/tokenizer/tokenizer_of.ts"
 import { trainBpe } from "../../../core/data/tokenizer/training/train_bpe.ts"
 import { failure, framed, run, texts, tokenizer, withFile } from "./support.ts"

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert"
 import { DataError } from "../../../core/data/data_error.ts"
 import { makeRng } from "../../../core/tensor/operations/random.ts"
-import { loadTokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
+import { loadTokenizer } from "../../../core/data/tokenizer_files/load_tokenizer.ts"
 import { tokenizerOf } from "../../../core/data/tokenizer/tokenizer_of.ts"
 import { saveTokenizer, trainBpe } from "../../../core/data/tokenizer/training/train_bpe.ts"
 import { BYTE_CHARACTERS } from "../../../core/data/tokenizer/unicode.ts"

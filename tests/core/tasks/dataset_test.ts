@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
-import * as Dataset from "../../../core/tasks/dataset.ts"
+import * as Dataset from "../../../core/tasks/dataset/dataset.ts"
 import { failure, run, withFile } from "../data/support.ts"
 
 const texts = (data: Dataset.LabeledData | Dataset.TextData) => data.rows.map((row) => row.text)

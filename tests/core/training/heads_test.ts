@@ -23,7 +23,7 @@ import {
 import { generate } from "../../../core/inference/mod.ts"
 import { ModelError } from "../../../core/model/model_error.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
-import { fromRows } from "../../../core/tasks/dataset.ts"
+import { fromRows } from "../../../core/tasks/dataset/dataset.ts"
 import { embed } from "../../../core/training/embed.ts"
 import { evaluate, predict } from "../../../core/training/evaluate.ts"
 import { fit } from "../../../core/training/fit.ts"

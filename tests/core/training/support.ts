@@ -2,7 +2,7 @@
  * A tiny model, its tokenizer and two classes of texts that can be told apart.
  * @module
  */
-import { fromRows, type LabeledData, type TextData } from "../../../core/tasks/dataset.ts"
+import { fromRows, type LabeledData, type TextData } from "../../../core/tasks/dataset/dataset.ts"
 import type { Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
 import { tokenizerOf } from "../../../core/data/tokenizer/tokenizer_of.ts"
 import { trainBpe } from "../../../core/data/tokenizer/training/train_bpe.ts"

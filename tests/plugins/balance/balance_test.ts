@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import { AXES, balance, balanceSections } from "../../../plugins/balance/mod.ts"
 import { swapper } from "../../../plugins/balance/groups.ts"
 import { evaluate } from "../../../core/training/evaluate.ts"
-import { fromRows } from "../../../core/tasks/dataset.ts"
+import { fromRows } from "../../../core/tasks/dataset/dataset.ts"
 import { classifier, tokenizer } from "../../core/training/support.ts"
 import { run } from "../../support/model_layer.ts"
 

@@ -97,3 +97,13 @@ for (const [name, rows] of Object.entries(masks)) {
     assertEquals(rows.length, 50)
   })
 }
+
+Deno.test("FEATURES.md lists the templates and what is compared", () => {
+  const text = Deno.readTextFileSync(new URL("../../../FEATURES.md", import.meta.url))
+  const [, section] = /## Chat templates\n([^]*?)\n## /.exec(text)!
+  const listed = [...section.matchAll(/^\| [^|]+ \| (\w+) +\| yes +\| (.*?) +\|$/gm)]
+    .map(([, name, answers]) => [name, answers !== "no"])
+  const wanted = Object.keys(rendered).filter((name) => !name.endsWith("_training"))
+    .map((name) => [name, `${name}_training` in masks])
+  assertEquals(listed.sort(), wanted.sort())
+})

@@ -3,6 +3,8 @@
  * @module
  */
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Effect from "effect/Effect"
 import { DataError, Dataset } from "../../../mod.ts"
 import * as Chat from "../../../plugins/chat/mod.ts"
 import { template } from "./support.ts"
@@ -71,6 +73,24 @@ Deno.test("tools and variables of a row reach the template", () => {
   const named = Chat.chatTemplate("usual", { named: { tool_use: "tools" } })
   assertEquals(named.render({ messages, tools: [{}] }).text, "tools")
   assertEquals(named.render({ messages }).text, "usual")
+})
+
+Deno.test("numbers of tools are written as in the file", async () => {
+  const path = await Deno.makeTempFile({ suffix: ".jsonl" })
+  try {
+    const tool = '{"a": 1.0, "b": [1e3, 2, "3.0"], "c": 12345678901234567890, "d": 0.5, "e": -0}'
+    const asked = '[{"role": "user", "content": "a"}, {"role": "assistant", "content": "", "tool_calls": [' + tool +
+      "]}]"
+    await Deno.writeTextFile(path, `{"messages": ${asked}, "tools": [${tool}]}\n`)
+    const source =
+      "{{ tools[0] | tojson }}{% for m in messages %}{{ m.tool_calls | tojson if m.tool_calls }};{% endfor %}"
+    const read = Dataset.jsonLines(path, Chat.columns(Chat.chatTemplate(source)))
+    const data = await Effect.runPromise(read.pipe(Effect.provide(NodeServices.layer)))
+    const wanted = '{"a": 1.0, "b": [1000.0, 2, "3.0"], "c": 12345678901234567890, "d": 0.5, "e": 0}'
+    assertEquals(data.rows[0].text, `${wanted};[${wanted}];`)
+  } finally {
+    await Deno.remove(path)
+  }
 })
 
 Deno.test("wrong rows are errors that name all of them, before work", () => {

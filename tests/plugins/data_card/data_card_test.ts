@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
 import { cardNotes, cardSections, dataCard, likelyMislabelled, personalData } from "../../../plugins/data_card/mod.ts"
 import { nearDuplicates } from "../../../plugins/data_card/near_duplicates.ts"
-import * as Dataset from "../../../core/tasks/dataset.ts"
+import * as Dataset from "../../../core/tasks/dataset/dataset.ts"
 import { texts, tokenizer } from "../../core/training/support.ts"
 import { makeRng } from "../../../core/tensor/operations/random.ts"
 

@@ -35,6 +35,19 @@ Deno.test("lfm2: rows before the tokens go through convolutions, keys and values
   }
 })
 
+Deno.test("lfm2: a search with beams takes states along, and finds transformers' texts", async () => {
+  for (const name of NAMES) {
+    const made = await run(
+      Effect.gen(function* () {
+        const model = yield* load(fixture(name), { task })
+        const prompts = PROMPTS.map((ids) => Int32Array.from(ids))
+        return yield* generate(model, prompts, { numBeams: 3, maxNewTokens: 8, stop: [] })
+      }),
+    )
+    assertEquals(made.map((ids) => [...ids]), expectedOf(name).beams)
+  }
+})
+
 Deno.test("lfm2: greedy tokens of prompts of different lengths, made together, are transformers'", async () => {
   for (const name of NAMES) {
     const made = await run(

@@ -9,7 +9,7 @@ import * as Stream from "effect/Stream"
 import { parquetWriteBuffer } from "hyparquet-writer"
 import type { DataError } from "../../../core/data/data_error.ts"
 import type { OpenOptions } from "../../../core/data/readers/reader.ts"
-import * as Dataset from "../../../core/tasks/dataset.ts"
+import * as Dataset from "../../../core/tasks/dataset/dataset.ts"
 import { parquet } from "../../../plugins/parquet/mod.ts"
 import { fixture } from "../../support/model_layer.ts"
 

@@ -168,7 +168,7 @@ Deno.test("it starts as embeddings of random tokens, or of a text's: over again,
 Deno.test("a text goes through the model's tokenizer", async () => {
   const directory = new URL("../../../examples/models/espalier-1m", import.meta.url).pathname
   const text = "ham or spam"
-  const { loadTokenizer } = await import("../../../core/data/tokenizer/tokenizer.ts")
+  const { loadTokenizer } = await import("../../../core/data/tokenizer_files/load_tokenizer.ts")
   await run(
     Effect.gen(function* () {
       const ids = (yield* loadTokenizer(directory)).encode(text)

@@ -5,7 +5,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
 import { DataError } from "../../../core/data/data_error.ts"
-import * as Dataset from "../../../core/tasks/dataset.ts"
+import * as Dataset from "../../../core/tasks/dataset/dataset.ts"
 import * as Sqlite from "../../../plugins/sqlite/mod.ts"
 import { check, columns, fill, inFolder, READ } from "./support.ts"
 

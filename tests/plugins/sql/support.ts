@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
 import { SqlClient } from "effect/sql/SqlClient"
-import type * as Dataset from "../../../core/tasks/dataset.ts"
+import type * as Dataset from "../../../core/tasks/dataset/dataset.ts"
 import * as Sql from "../../../plugins/sql/mod.ts"
 
 export const columns = { text: "body", label: "stars" }

@@ -24,6 +24,24 @@ const stringEnd = (text: string, start: number): number => {
   return text.length
 }
 
+/** Stands before the text of a number, between parsing and the end of it. */
+const MARK = "\ufdd0number\ufdd0"
+
+/** Keys of objects and lists whose value is the text of a number. */
+const numerals = new WeakMap<object, Set<string>>()
+
+/** Whether a text in an object or a list of a file is a number there, which JavaScript would write otherwise. */
+export const isNumeral = (holder: object, key: string | number): boolean =>
+  numerals.get(holder)?.has(String(key)) ?? false
+
+function unmark(this: unknown, key: string, value: unknown): unknown {
+  if (typeof value !== "string" || !value.startsWith(MARK)) return value
+  const holder = this as object
+  if (!numerals.has(holder)) numerals.set(holder, new Set())
+  numerals.get(holder)!.add(key)
+  return value.slice(MARK.length)
+}
+
 /** JSON with strings in place of numbers whose text would be lost, and null in place of NaN and Infinity. */
 const withTexts = (text: string): string => {
   const parts: Array<string> = []
@@ -35,7 +53,7 @@ const withTexts = (text: string): string => {
       TOKEN.lastIndex = stringEnd(text, found.index)
       if (TOKEN.lastIndex === 0) break
     } else if (!keepsItsText(token)) {
-      parts.push(text.slice(from, found.index), /[NI]/.test(token) ? "null" : `"${token}"`)
+      parts.push(text.slice(from, found.index), /[NI]/.test(token) ? "null" : `"${MARK}${token}"`)
       from = TOKEN.lastIndex
     }
   }
@@ -50,11 +68,11 @@ const withTexts = (text: string): string => {
  */
 export const parseJsonValue = (text: string): unknown => {
   try {
-    return JSON.parse(MAY_LOSE.test(text) ? withTexts(text) : text)
+    return MAY_LOSE.test(text) ? JSON.parse(withTexts(text), unmark) : JSON.parse(text)
   } catch {
     if (/\b(?:NaN|Infinity)\b/.test(text)) {
       try {
-        return JSON.parse(withTexts(text))
+        return JSON.parse(withTexts(text), unmark)
       } catch {
         // Reported below.
       }

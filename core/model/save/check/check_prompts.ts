@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { attempt, type DataError } from "../../../data/data_error.ts"
-import { loadTokenizer } from "../../../data/tokenizer/tokenizer.ts"
+import { loadTokenizer } from "../../../data/tokenizer_files/load_tokenizer.ts"
 import type { Model } from "../../model.ts"
 
 /** Texts of several kinds, some tens of tokens each. */

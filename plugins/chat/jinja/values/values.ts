@@ -3,6 +3,8 @@
  * @module
  */
 
+import { isNumeral } from "../../../../core/data/readers/json/json_value.ts"
+
 /** A name, an attribute or an element that is not there: empty where it is printed, an error where it is used. */
 export class Undefined {
   /** @param why What is missing, for messages. */
@@ -121,15 +123,19 @@ export const lengthOf = (value: Value): number => {
   return itemsOf(value).length
 }
 
-/** A value of JSON. Numbers with a fraction are floats. */
+/** A value of JSON. Numbers with a fraction are floats, and so are those that a file writes as such (1.0, 1e3). */
 export const valueOf = (json: unknown): Value => {
-  if (Array.isArray(json)) return json.map(valueOf)
+  if (Array.isArray(json)) return json.map((item, at) => isNumeral(json, at) ? numeralOf(item) : valueOf(item))
   if (typeof json === "number") return Number.isInteger(json) ? json : new Float(json)
   if (typeof json !== "object" || json === null) return (json ?? null) as Value
-  if (json instanceof Float) return json
   const given = Object.entries(json).filter(([, value]) => value !== undefined)
-  return new Map(given.map(([name, value]): [Value, Value] => [name, valueOf(value)]))
+  return new Map(
+    given.map(([name, value]): [Value, Value] => [name, isNumeral(json, name) ? numeralOf(value) : valueOf(value)]),
+  )
 }
+
+/** The number that a text of a file stands for. */
+const numeralOf = (text: string): Value => /^-?\d+$/.test(text) ? BigInt(text) : new Float(Number(text))
 
 /** Takes arguments by the names of parameters. Those that are not given are undefined. */
 export const take = (

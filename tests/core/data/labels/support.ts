@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert"
 import { DataError } from "../../../../core/data/data_error.ts"
-import { fromRows, type LabeledData, type TaggedData } from "../../../../core/tasks/dataset.ts"
+import { fromRows, type LabeledData, type TaggedData } from "../../../../core/tasks/dataset/dataset.ts"
 
 /** Data whose labels are these, a text of its own for each. */
 export const labelled = (labels: ReadonlyArray<unknown>, names?: ReadonlyArray<string>): LabeledData =>

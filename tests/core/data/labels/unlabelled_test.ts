@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert"
 import { countLabels, encodeRows, framed } from "../support.ts"
 import { labelled, notes, refused, says, tagged, times } from "./support.ts"
-import { fromRows } from "../../../../core/tasks/dataset.ts"
+import { fromRows } from "../../../../core/tasks/dataset/dataset.ts"
 
 Deno.test("words tagged -100 are masked, whatever the other tags are", () => {
   // PyTorch 2.13: cross_entropy(..., ignore_index=-100) by default.

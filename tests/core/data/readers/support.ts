@@ -1,4 +1,4 @@
-import * as Dataset from "../../../../core/tasks/dataset.ts"
+import * as Dataset from "../../../../core/tasks/dataset/dataset.ts"
 import { failure, run, withFile } from "../support.ts"
 
 const columns = { prompt: "note", completion: "kind" }

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
-import { type Columns, fromRows } from "../../../../core/tasks/dataset.ts"
+import { type Columns, fromRows } from "../../../../core/tasks/dataset/dataset.ts"
 import { findDuplicates } from "../../../../core/data/split/duplicates.ts"
 import { normalizeText } from "../../../../core/data/split/text_keys.ts"
 import { splitData, type SplitOptions } from "../../../../core/data/split/split.ts"

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert"
-import { fromRows } from "../../../../core/tasks/dataset.ts"
+import { fromRows } from "../../../../core/tasks/dataset/dataset.ts"
 import { splitData } from "../../../../core/data/split/split.ts"
 import { shares } from "../../../../core/data/split/shares.ts"
 import { makeRng } from "../../../../core/tensor/operations/random.ts"

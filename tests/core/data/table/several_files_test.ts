@@ -6,7 +6,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type { DataError } from "../../../../core/data/data_error.ts"
-import * as Dataset from "../../../../core/tasks/dataset.ts"
+import * as Dataset from "../../../../core/tasks/dataset/dataset.ts"
 
 const run = <A, E>(effect: Effect.Effect<A, E, FileSystem.FileSystem>) =>
   Effect.runPromise(Effect.provide(effect, NodeFileSystem.layer))

@@ -9,23 +9,23 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type * as Stream from "effect/Stream"
-import { type Data, DATASET_OPTIONS, type DatasetOptions } from "../data/data.ts"
-import { attempt, DataError } from "../data/data_error.ts"
-import { checkOptions } from "../data/table/check_options.ts"
-import type { Chunk } from "../data/readers/reader.ts"
-import { formatOf } from "../data/table/open_file.ts"
-import type { Paths } from "../data/table/paths.ts"
-import { openTable, readTable } from "../data/table/read_table.ts"
-import type { ReadOptions } from "../data/table/read_options.ts"
-import { TEXT_COLUMN } from "../data/table/text_options.ts"
-import { type Row, type Table, tableOf } from "../data/table/table.ts"
-import { wrongArgument } from "../options/argument.ts"
-import type { Field } from "../options/field.ts"
-import { columnReaderOf, type Columns, type DataOf } from "./builtin.ts"
-import type { PairRow, TextRow } from "./causal_lm.ts"
-import type { LabeledRow } from "./classification.ts"
+import { type Data, DATASET_OPTIONS, type DatasetOptions } from "../../data/data.ts"
+import { attempt, DataError } from "../../data/data_error.ts"
+import { checkOptions } from "../../data/table/check_options.ts"
+import type { Chunk } from "../../data/readers/reader.ts"
+import { formatOf } from "../../data/table/open_file.ts"
+import type { Paths } from "../../data/table/paths.ts"
+import { openTable, readTable } from "../../data/table/read_table.ts"
+import type { ReadOptions } from "../../data/table/read_options.ts"
+import { TEXT_COLUMN } from "../../data/table/text_options.ts"
+import { type Row, type Table, tableOf } from "../../data/table/table.ts"
+import { wrongArgument } from "../../options/argument.ts"
+import type { Field } from "../../options/field.ts"
+import { columnReaderOf, type Columns, type DataOf } from "../builtin.ts"
+import type { PairRow, TextRow } from "../causal_lm.ts"
+import type { LabeledRow } from "../classification.ts"
 import { mapColumns, wantedColumns } from "./map_columns.ts"
-import type { TaggedRow } from "./token_classification.ts"
+import type { TaggedRow } from "../token_classification.ts"
 
 export type {
   ColumnReader,
@@ -36,12 +36,13 @@ export type {
   ReadRows,
   RowKind,
   StreamedData,
-} from "../data/data.ts"
+} from "../../data/data.ts"
 export { type RowOf, stream, streamOfChunks, type StreamOptions } from "./stream.ts"
-export { split } from "../data/split/split.ts"
-export { splitStream, type StreamedSplits } from "../data/split/split_stream.ts"
-export type { Conflict, Duplicate, SplitOptions, Splits } from "../data/split/split.ts"
-export type { Columns, DataOf } from "./builtin.ts"
+export { split } from "../../data/split/split.ts"
+export type { StreamedSplits } from "../../data/split/divide_stream.ts"
+export { splitStream } from "../../data/split/split_stream.ts"
+export type { Conflict, Duplicate, SplitOptions, Splits } from "../../data/split/split.ts"
+export type { Columns, DataOf } from "../builtin.ts"
 export {
   type MarkedRow,
   markedRows,
@@ -51,12 +52,12 @@ export {
   type TextColumns,
   type TextRow,
   textRows,
-} from "./causal_lm.ts"
-export { type LabeledColumns, type LabeledRow, labeledRows } from "./classification.ts"
-export { type LabelSetColumns, type LabelSetRow, labelSetRows } from "./multi_label_classification.ts"
-export { type ScoredColumns, type ScoredRow, scoredRows } from "./regression.ts"
-export { type TargetColumns, type TargetRow, targetRows } from "./seq2seq.ts"
-export { type TaggedColumns, type TaggedRow, taggedRows } from "./token_classification.ts"
+} from "../causal_lm.ts"
+export { type LabeledColumns, type LabeledRow, labeledRows } from "../classification.ts"
+export { type LabelSetColumns, type LabelSetRow, labelSetRows } from "../multi_label_classification.ts"
+export { type ScoredColumns, type ScoredRow, scoredRows } from "../regression.ts"
+export { type TargetColumns, type TargetRow, targetRows } from "../seq2seq.ts"
+export { type TaggedColumns, type TaggedRow, taggedRows } from "../token_classification.ts"
 
 /** Texts with labels. */
 export type LabeledData = Data<LabeledRow>
@@ -107,7 +108,7 @@ export const dataOfChunks = <const C extends Columns>(
 ): Effect.Effect<DataOf<C>, DataError> =>
   Effect.gen(function* () {
     yield* attempt(() => checkOptions(options, DATASET_OPTIONS))
-    const { collect } = yield* Effect.promise(() => import("../data/readers/mod.ts"))
+    const { collect } = yield* Effect.promise(() => import("../../data/readers/mod.ts"))
     const table = yield* collect(chunks, source)
     return yield* attempt(() => mapColumns(table, columns, options))
   })
@@ -152,8 +153,8 @@ export const fromRows = <const C extends Columns>(
 }
 
 export { formatOf, openTable, readTable }
-export type { Chunk, OpenOptions, Reader } from "../data/readers/reader.ts"
-export type { Paths } from "../data/table/paths.ts"
-export type { Wanted } from "../data/table/open_file.ts"
-export type { Source } from "../data/table/source.ts"
+export type { Chunk, OpenOptions, Reader } from "../../data/readers/reader.ts"
+export type { Paths } from "../../data/table/paths.ts"
+export type { Wanted } from "../../data/table/open_file.ts"
+export type { Source } from "../../data/table/source.ts"
 export type { ReadOptions, Row, Table }

@@ -1,12 +1,12 @@
-import { missingNotes } from "../data/table/cells.ts"
-import { checkColumns } from "../data/table/check_columns.ts"
-import type { ColumnReader, Data, DataRow, DatasetOptions } from "../data/data.ts"
-import { DataError } from "../data/data_error.ts"
-import type { OpenOptions } from "../data/readers/reader.ts"
-import type { Table } from "../data/table/table.ts"
-import { TEXTS, wrongArgument } from "../options/argument.ts"
-import { columnReaderOf, type Columns, type DataOf } from "./builtin.ts"
-import { numbersOf } from "./regression.ts"
+import { missingNotes } from "../../data/table/cells.ts"
+import { checkColumns } from "../../data/table/check_columns.ts"
+import type { ColumnReader, Data, DataRow, DatasetOptions } from "../../data/data.ts"
+import { DataError } from "../../data/data_error.ts"
+import type { OpenOptions } from "../../data/readers/reader.ts"
+import type { Table } from "../../data/table/table.ts"
+import { TEXTS, wrongArgument } from "../../options/argument.ts"
+import { columnReaderOf, type Columns, type DataOf } from "../builtin.ts"
+import { numbersOf } from "../regression.ts"
 
 /** Rows of several files that an error locates. */
 const MOST_LOCATED = 3

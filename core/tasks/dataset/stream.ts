@@ -8,14 +8,14 @@ import {
   DATASET_OPTIONS,
   type DatasetOptions,
   type StreamedData,
-} from "../data/data.ts"
-import { attempt, DataError } from "../data/data_error.ts"
-import type { Chunk } from "../data/readers/reader.ts"
-import { checkOptions } from "../data/table/check_options.ts"
-import { type Paths, pathsName } from "../data/table/paths.ts"
-import { openTable } from "../data/table/read_table.ts"
-import type { Table } from "../data/table/table.ts"
-import { columnReaderOf, type Columns, type DataOf } from "./builtin.ts"
+} from "../../data/data.ts"
+import { attempt, DataError } from "../../data/data_error.ts"
+import type { Chunk } from "../../data/readers/reader.ts"
+import { checkOptions } from "../../data/table/check_options.ts"
+import { type Paths, pathsName } from "../../data/table/paths.ts"
+import { openTable } from "../../data/table/read_table.ts"
+import type { Table } from "../../data/table/table.ts"
+import { columnReaderOf, type Columns, type DataOf } from "../builtin.ts"
 import { mapColumns, wantedColumns } from "./map_columns.ts"
 
 /** Rows of a window. */
@@ -77,8 +77,8 @@ export const streamOfChunks = <const C extends Columns>(
 ): Effect.Effect<StreamedData<RowOf<DataOf<C>>>, DataError> =>
   Effect.gen(function* () {
     yield* attempt(() => checked(source, columns, options))
-    const { openChunks } = yield* Effect.promise(() => import("../data/streamed.ts"))
-    const { iterate } = yield* Effect.promise(() => import("../data/readers/mod.ts"))
+    const { openChunks } = yield* Effect.promise(() => import("../../data/streamed.ts"))
+    const { iterate } = yield* Effect.promise(() => import("../../data/readers/mod.ts"))
     const map = (table: Table): Data => mapColumns(table, columns, options)
     const data = yield* openChunks(iterate(chunks, source), source, map, options.window ?? DEFAULT_WINDOW)
     return data as unknown as StreamedData<RowOf<DataOf<C>>>

@@ -21,8 +21,14 @@ export function writeConfig(
   })
 }
 
+const LIST = /"\w+": *\[(?:[^[\]{}"]|\{\s*"__float__":\s*"-?\w+"\s*\})*\]/g
+
 /** A JSON text with the points of another: `"factor": 2.0` there makes `"factor": 2` here the same. */
 export function spelledAs(source: string, text: string): string {
   const pointed = [...source.matchAll(/("\w+": *-?\d+)\.0+(?=[\s,}])/g)].map(([, entry]) => entry)
+  // Lists of numbers keep the source's spelling whole; infinity is an object in them.
+  const plain = (list: string) => list.replace(/(\d)\.0+(?=[\s,\]])/g, "$1").replace(/\s/g, "")
+  const lists = new Map([...source.matchAll(LIST)].map(([list]) => [plain(list), list]))
   return text.replace(/"\w+": -?\d+(?=[\n,])/g, (entry) => pointed.includes(entry) ? `${entry}.0` : entry)
+    .replace(LIST, (list) => lists.get(plain(list)) ?? list)
 }

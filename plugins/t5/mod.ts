@@ -12,13 +12,11 @@
  * @module
  */
 import type * as Layer from "effect/Layer"
-import type { Head } from "../../core/contracts/head.ts"
 import type { Side } from "../../core/contracts/module_info.ts"
 import type { PluginError } from "../../core/contracts/plugin_error.ts"
 import type { ConfigReader } from "../../core/formats/json/model_config.ts"
 import * as blocks from "../../core/model/blocks/mod.ts"
 import { type Families, type Family, family } from "../../core/model/load/families.ts"
-import { ModelError } from "../../core/model/model_error.ts"
 import type { Network } from "../../core/model/network.ts"
 import { mul } from "../../core/tensor/ops.ts"
 import { type Config, readConfig } from "./config.ts"
@@ -105,13 +103,9 @@ function backboneOf(config: Config, side: Side, words: blocks.EmbeddingsOptions[
   })
 }
 
-/** Structure of a model. Throws JsonError when the config asks for what is not known here, ModelError for another head. */
-function build(reader: ConfigReader, head: Head): Network {
+/** Structure of a model. Throws JsonError when the config asks for what is not known here. */
+function build(reader: ConfigReader): Network {
   const config = readConfig(reader)
-  if (head.kind !== "vocabulary") {
-    const message = `${reader.file}: a model of this type has no head for classes or scores here, only for seq2seq`
-    throw new ModelError({ reason: "Task", message })
-  }
   const { hiddenSize, vocabSize, factor, isTied, isScaled, startToken, padToken } = config
   const words = blocks.embedding({ path: "shared", rows: vocabSize, width: hiddenSize, std: factor })
   const width = { inFeatures: hiddenSize, outFeatures: vocabSize }
@@ -154,6 +148,7 @@ function build(reader: ConfigReader, head: Head): Network {
 export const t5: Family = {
   modelTypes: ["t5"],
   attention: "encoder-decoder",
+  heads: ["vocabulary"],
   build,
   fields: {
     harmless: ["n_positions", "classifier_dropout"],

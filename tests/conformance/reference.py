@@ -401,9 +401,19 @@ def embed(case, path):
     save_file({"base": torch.nn.functional.normalize(mean)}, path("logits.safetensors"))
 
 
+def parameters_of(model):
+    """Parameters that train, by name; of the names of a tied one, that of the trunk."""
+    trunk = getattr(model, "base_model_prefix", "") + "."
+    names = {}
+    for name, p in model.named_parameters(remove_duplicate=False):
+        if p.requires_grad and (p not in names or (name.startswith(trunk) and not names[p].startswith(trunk))):
+            names[p] = name
+    return {name: p for p, name in names.items()}
+
+
 def train(model, case, batches, path):
     options = case["training"]
-    own = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    own = parameters_of(model)
     variances = reference_multitask.variances_of(case, model.dtype)
     parameters = own | variances
 

@@ -47,8 +47,8 @@ function complaint({ file, specifier, target }: SourceImport): string | undefine
   return undefined
 }
 
-// llama.cpp is a program, whose files are read.
-const foreignWords = /(?<![a-z])(lora|llama(?!\.cpp)|bert|gpt|t5|prefix_tuning|prompt_tuning)(?![a-z])/i
+const foreignWords =
+  /(?<![a-z])(lora|llama|granite|lfm|smollm|(modern|euro)?bert|roberta|mpnet|gpt|t5|prefix_tuning|prompt_tuning)(?![a-z])/i
 const foreignNames = /LoRA|Lora(?![a-z])|Llama|Bert(?![a-z])|GPT|(?<![a-zA-Z])(lora|llama|bert|gpt)[A-Z]/
 
 /** Names that the tokenizer files of Hugging Face have for parts and classes: words of that format, read there alone. */
@@ -101,7 +101,8 @@ Deno.test("the checks see wrong imports and names", () => {
   assert(foreignWord(looked("core/data/tokenizer/a.ts", "the BERT family, BertModel")) !== undefined)
   assert(foreignWord(looked("core/data/encode.ts", '"BertNormalizer"')) !== undefined)
   assert(foreignWord(looked("core/data/tokenizer_files/gguf/a.ts", '"llama-bpe"')) !== undefined)
-  assertEquals(foreignWord("llama.cpp reads it"), undefined)
+  assert(foreignWord("llama.cpp reads it") !== undefined)
+  assert(foreignWord("the multipliers of Granite4") !== undefined)
   assertEquals(foreignWord("exploration of a Hilbert space with at5"), undefined)
   for (
     const text of [

@@ -62,7 +62,7 @@ export function loadAdapters(
 }
 
 /**
- * Writes a causal language model as a GGUF file (version 3), for llama.cpp, Ollama and others: weights under that format's
+ * Writes a causal language model as a GGUF file (version 3), for Ollama and others: weights under that format's
  * names and in its row orders, config and tokenizer as metadata, whole or not at all. Plugins that are on are merged: an
  * update that is one number a group goes into the offsets of affine blocks, all codes as they are; a weight with another update
  * is rounded to its type, and `accounts` say what that lost. The file is loaded and compared with the model on prompts before it

@@ -92,7 +92,7 @@ function checkStart(cursor: ByteCursor): void {
   const version = cursor.uint32("the version")
   if (version === 2 || version === GGUF_VERSION) return
   const what = version === 1
-    ? "version 1 is not read: convert the model again with a llama.cpp of today"
+    ? "version 1 is not read: convert the model again with tools of today"
     : (version & 0xffff) === 0
     ? "it is big-endian, which is not read: convert it with gguf-py's gguf_convert_endian.py"
     : `its version is ${version}; 2 and ${GGUF_VERSION} are read`

@@ -8,7 +8,7 @@
  * import * as Stream from "effect/Stream"
  *
  * export const answer = Effect.gen(function* () {
- *   const model = yield* Model.load("smollm2", { task: Task.causalLM() })
+ *   const model = yield* Model.load("models/chat", { task: Task.causalLM() })
  *   const pieces = generateStream(model, "The capital of France is", { maxNewTokens: 20 })
  *   yield* Stream.runForEach(pieces, (piece) => Effect.sync(() => console.log(piece)))
  * })

@@ -111,7 +111,7 @@ function checkKind(fields: ConfigReader): Effect.Effect<void, GgufError | JsonEr
       return yield* refused(file, "Unexpected", `it holds no model: its general.type is ${JSON.stringify(type)}`)
     }
     if (parts < 2) return
-    const what = `it is one of ${parts} parts of a model: join them with llama.cpp's gguf-split --merge`
+    const what = `it is one of ${parts} parts of a model: join them with gguf-split --merge`
     return yield* refused(file, "Unexpected", what)
   })
 }

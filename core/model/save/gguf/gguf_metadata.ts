@@ -21,7 +21,7 @@ import type { GgufTarget } from "./gguf_target.ts"
 import { registeredTokenizers } from "../../../weights/gguf/gguf_tokenizers.ts"
 import { groupBy } from "../group_by.ts"
 
-/** Numbers of llama.cpp's file types (`general.file_type`), by the type that most of the matrices have. */
+/** Numbers of the format's file types (`general.file_type`), by the type that most of the matrices have. */
 const FILE_TYPES: Readonly<Record<string, number>> = {
   F32: 0,
   F16: 1,

@@ -71,7 +71,7 @@ export function ggufTensors(
 
 const byName = (name: string): GgmlType => GGML_TYPES.find((type) => type.name === name)!
 
-/** The type that a tensor is written in. Vectors are F32, as llama.cpp wants them. */
+/** The type that a tensor is written in. Vectors are F32, as programs that read GGUF want them. */
 function typeOf({ network }: Model, { name, shape }: LazyTensor, type: GgufType, slot: Slot | undefined): GgmlType {
   if (shape.length < 2) return byName("F32")
   if (type === "stored") {
@@ -84,7 +84,7 @@ function typeOf({ network }: Model, { name, shape }: LazyTensor, type: GgufType,
   const wanted = byName(type)
   const { block, blockBytes } = wanted.encoding!
   if (shape.at(-1)! % block !== 0) return byName("F16")
-  // As in llama.cpp, what has a row for each token gets more bits.
+  // As other writers of GGUF do: what has a row for each token gets more bits.
   return shape[0] === network.vocabSize && 8 * blockBytes / block < 8 ? byName("Q8_0") : wanted
 }
 

@@ -4,19 +4,9 @@
  * @module
  */
 import { fileURLToPath } from "node:url"
+import { command } from "./command.ts"
 
 const repository = fileURLToPath(new URL("../../", import.meta.url))
-
-/** Runs a command to its end; an error with what it printed when it fails. */
-async function command(program: string, args: ReadonlyArray<string>, cwd: string): Promise<void> {
-  const { success, stdout, stderr } = await new Deno.Command(program, {
-    args: [...args],
-    cwd,
-    stdin: "null",
-    env: { NO_COLOR: "1" },
-  }).output()
-  if (!success) throw new Error([stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("").trim())
-}
 
 /** Packs the module into a file. */
 export async function packForNpm(file: string): Promise<void> {

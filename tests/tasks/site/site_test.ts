@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert"
-import { METHODS } from "../../plugins/all/mod.ts"
-import { brokenLinks } from "../../site/links.ts"
-import { methodPages } from "../../site/method_pages.ts"
-import { sitePage } from "../../site/pages.ts"
+import { METHODS } from "../../../plugins/all/mod.ts"
+import { brokenLinks } from "./links.ts"
+import { methodPages } from "./method_pages.ts"
+import { sitePage } from "./pages.ts"
 
-const repository = new URL("../../", import.meta.url)
+const repository = new URL("../../../", import.meta.url)
 const read = (path: string) => Deno.readTextFileSync(new URL(path, repository))
 const { exports } = JSON.parse(read("deno.json"))
 

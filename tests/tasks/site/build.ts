@@ -1,11 +1,12 @@
 /**
- * `deno task docs`: the documentation as a site, in `site/dist`. Guides are the pages of `docs`, set by VitePress; each
+ * `deno task docs`: the documentation as a site, in `dist/site`. Guides are the pages of `docs`, set by VitePress; each
  * method has a page from its module comment and its table of options; the API is that of `deno doc --html`. Fails where a
  * link leads nowhere. Ends with the line "N passed, N failed".
  * @module
  */
 import { dirname } from "node:path"
 import { fileURLToPath } from "node:url"
+import { command } from "../command.ts"
 import { brokenLinks } from "./links.ts"
 import { methodPages } from "./method_pages.ts"
 import { FILES, type Page, sitePage } from "./pages.ts"
@@ -13,9 +14,9 @@ import { FILES, type Page, sitePage } from "./pages.ts"
 /** The generator; installed into the working folder of the build, as it is no part of the package. */
 const VITEPRESS = "vitepress@1.6.4"
 
-const repository = fileURLToPath(new URL("../", import.meta.url))
-const work = `${repository}site/.work`
-const dist = `${repository}site/dist`
+const repository = fileURLToPath(new URL("../../../", import.meta.url))
+const work = `${repository}dist/site-work`
+const dist = `${repository}dist/site`
 const config = JSON.parse(await Deno.readTextFile(`${repository}deno.json`))
 const read = (path: string) => Deno.readTextFileSync(`${repository}${path}`)
 
@@ -38,18 +39,6 @@ const ROOT = [
   "examples/third_party/README.md",
   "examples/data/README.md",
 ]
-
-/** Runs a command to its end; an error with what it printed when it fails. */
-async function command(program: string, args: ReadonlyArray<string>, cwd: string): Promise<void> {
-  const { success, stdout, stderr } = await new Deno.Command(program, {
-    args: [...args],
-    cwd,
-    stdin: "null",
-    env: { NO_COLOR: "1" },
-  }).output()
-  if (success) return
-  throw new Error([stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("").trim())
-}
 
 async function write(path: string, content: string | Uint8Array): Promise<void> {
   await Deno.mkdir(dirname(path), { recursive: true })

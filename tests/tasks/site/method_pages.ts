@@ -2,8 +2,8 @@
  * A page for each method that a run can name: what the module says of it, and its options as a table.
  * @module
  */
-import { defaultText, type Field } from "../core/options/mod.ts"
-import { METHODS } from "../plugins/all/mod.ts"
+import { defaultText, type Field } from "../../../core/options/mod.ts"
+import { METHODS } from "../../../plugins/all/mod.ts"
 import type { Page } from "./pages.ts"
 
 /** Entry point of a method, where it is not the method's own name. */

@@ -93,16 +93,21 @@ export const beside = (path: string): string => {
   return full.startsWith(here) ? full.slice(here.length) : full
 }
 
-/** Progress on the terminal, or as plain lines elsewhere. */
-export const progress = (): (event: TrainEvent) => Effect.Effect<void> => {
+/** A stream of this process, as what shows progress wants it. */
+export const terminal = (stream: typeof Deno.stdout | typeof Deno.stderr) => {
   const encoder = new TextEncoder()
-  const isTerminal = Deno.stdout.isTerminal()
-  const show = Trainer.showProgress({
+  const isTerminal = stream.isTerminal()
+  return {
     isTerminal,
     columns: isTerminal ? Deno.consoleSize().columns : 80,
-    write: (text) => void Deno.stdout.writeSync(encoder.encode(text)),
+    write: (text: string) => void stream.writeSync(encoder.encode(text)),
     now: () => performance.now(),
-  })
+  }
+}
+
+/** Progress on the terminal, or as plain lines elsewhere. */
+export const progress = (): (event: TrainEvent) => Effect.Effect<void> => {
+  const show = Trainer.showProgress(terminal(Deno.stdout))
   return (event) => Effect.sync(() => show(event))
 }
 

@@ -63,6 +63,15 @@ function foreignWord(text: string): string | undefined {
   return (foreignWords.exec(text) ?? foreignNames.exec(text))?.[0]
 }
 
+Deno.test("the top level has the folders that it had", () => {
+  const ignored = Deno.readTextFileSync(new URL(".gitignore", repository)).split("\n").map((line) =>
+    line.replaceAll("/", "")
+  )
+  const folders = [...Deno.readDirSync(repository)].filter(({ isDirectory }) => isDirectory).map(({ name }) => name)
+  const own = folders.filter((name) => !name.startsWith(".") && !ignored.includes(name)).sort()
+  assertEquals(own, ["core", "docs", "examples", "findings", "kernels", "plugins", "tests"])
+})
+
 Deno.test("every room imports itself and what stands below it, and other plugins through their mod.ts", () => {
   const files = [...sourceFiles(repository, publishedRoots)]
   const imports = files.flatMap(({ file, text }) => importsOf(file, text))

@@ -1,5 +1,6 @@
 import type { Head } from "../../core/contracts/head.ts"
 import * as blocks from "../../core/model/blocks/mod.ts"
+import type { Module } from "../../core/model/module.ts"
 import type { Network } from "../../core/model/network.ts"
 
 /** What layers differ in. */
@@ -122,24 +123,40 @@ export function decoderBody(config: Omit<DecoderConfig, "classes">): blocks.Back
   })
 }
 
-/** A decoder under Hugging Face's names: layers of attention and gated feed-forward with RMS norms. */
-export function decoderOf(config: DecoderConfig, head: Head): Network {
-  const { hiddenSize, vocabSize, maxPositions, std } = config
-  const isLanguageModel = head.kind === "vocabulary"
+/** What the head of a decoder needs. */
+export interface DecoderHeadConfig
+  extends Pick<DecoderConfig, "hiddenSize" | "vocabSize" | "std" | "tokenDropout" | "logits"> {
+  /** Hugging Face path of the output layer. */
+  readonly path: string
+}
+
+/** The head of a decoder: its output layer, and the pass from the body's output on. */
+export function decoderHead(
+  { path, hiddenSize, vocabSize, std, tokenDropout, logits }: DecoderHeadConfig,
+  head: Head,
+): { readonly output: Module; readonly forward: blocks.HeadForward } {
   // transformers' token classifier has a bias and dropout before it; its sequence classifier has neither.
   const output = blocks.linear({
-    path: isLanguageModel ? "lm_head" : "score",
+    path,
     inFeatures: hiddenSize,
-    outFeatures: isLanguageModel ? vocabSize : head.size,
+    outFeatures: head.kind === "vocabulary" ? vocabSize : head.size,
     bias: head.kind === "token",
     std,
     outputHead: true,
   })
   const forward = {
-    vocabulary: () => blocks.vocabularyHead(output, config.logits),
-    token: () => blocks.tokenHead(output, config.tokenDropout),
+    vocabulary: () => blocks.vocabularyHead(output, logits),
+    token: () => blocks.tokenHead(output, tokenDropout),
     sequence: () => blocks.lastTokenHead(output),
   }[head.kind]()
+  return { output, forward }
+}
+
+/** A decoder under Hugging Face's names: layers of attention and gated feed-forward with RMS norms. */
+export function decoderOf(config: DecoderConfig, head: Head): Network {
+  const { vocabSize, maxPositions } = config
+  const isLanguageModel = head.kind === "vocabulary"
+  const { output, forward } = decoderHead({ ...config, path: isLanguageModel ? "lm_head" : "score" }, head)
   return {
     ...blocks.networkOf(decoderBody(config), [output], forward),
     maxPositions,

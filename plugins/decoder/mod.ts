@@ -3,5 +3,13 @@
  * RMS norms, under Hugging Face's names.
  * @module
  */
-export { decoderBody, type DecoderConfig, type DecoderLayer, decoderOf, type PartNorms } from "./decoder.ts"
+export {
+  decoderBody,
+  type DecoderConfig,
+  decoderHead,
+  type DecoderHeadConfig,
+  type DecoderLayer,
+  decoderOf,
+  type PartNorms,
+} from "./decoder.ts"
 export { classesOf, type CommonConfig, type DecoderDefaults, readDecoder } from "./read_decoder.ts"

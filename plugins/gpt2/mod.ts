@@ -21,6 +21,7 @@ import type { ConfigReader } from "../../core/formats/json/model_config.ts"
 import * as blocks from "../../core/model/blocks/mod.ts"
 import { type Families, type Family, family } from "../../core/model/load/families.ts"
 import type { Network } from "../../core/model/network.ts"
+import { decoderHead } from "../decoder/mod.ts"
 
 export type { ConfigFields, Families, FamiliesService, Family } from "../../core/model/load/families.ts"
 
@@ -119,19 +120,7 @@ function build(reader: ConfigReader, head: Head): Network {
     token: ["classifier", "ForTokenClassification"],
     sequence: ["score", "ForSequenceClassification"],
   } as const)[head.kind]
-  const output = blocks.linear({
-    path,
-    inFeatures: hiddenSize,
-    outFeatures: isLanguageModel ? vocabSize : head.size,
-    bias: head.kind === "token",
-    std,
-    outputHead: true,
-  })
-  const forward = {
-    vocabulary: () => blocks.vocabularyHead(output),
-    token: () => blocks.tokenHead(output, config.tokenDropout),
-    sequence: () => blocks.lastTokenHead(output),
-  }[head.kind]()
+  const { output, forward } = decoderHead({ ...config, path }, head)
   return {
     ...blocks.networkOf(body, [output], forward),
     maxPositions,

@@ -38,7 +38,10 @@ def read_tokenizer(directory, texts):
 @torch.no_grad()
 def read_model(directory, head, tokens):
     kind = getattr(transformers, "AutoModel" + head.removeprefix("Model"))
-    model, info = kind.from_pretrained(directory, dtype=torch.float32, output_loading_info=True)
+    # By default some versions compute attention in a way that leaves out parts of the config, without a word.
+    model, info = kind.from_pretrained(
+        directory, dtype=torch.float32, attn_implementation="eager", output_loading_info=True
+    )
     if info["missing_keys"] or info["mismatched_keys"]:
         return dict(error=f"new weights: {sorted(info['missing_keys'])[:3]} {info['mismatched_keys']}")
     out = model.eval()(torch.tensor([tokens]), return_dict=True)

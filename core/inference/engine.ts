@@ -9,16 +9,19 @@ import { ModelError } from "../model/model_error.ts"
 import { wrongTokenId } from "../data/token_ids.ts"
 import { mustBe } from "../options/check.ts"
 import { type OptionNames, unknownOption } from "../options/unknown_option.ts"
-import { makeDecoder } from "./decoder.ts"
+import { makeDecoder } from "./decoder/decoder.ts"
+import { commonTokens, type Prompt, readPrompts } from "./decoder/read_prompts.ts"
 import { logProbability, makeSampler, type Sampler, SAMPLING, type SamplingOptions, wrongSampling } from "./sampler.ts"
 
 /** Options of an engine. */
 export interface EngineOptions {
-  /**
-   * Most rows that run at once; others wait. Beyond 16, a row's numbers may differ in their last bits with the number of rows
-   * beside it: products of many rows add in another order. Default 8.
-   */
+  /** Most rows that run at once; others wait. More than 16 are computed 16 at a time. Default 8. */
   readonly rows?: number
+  /**
+   * Whether what was read of prompts is kept while no row runs, so that later rows that begin alike need not read it again.
+   * Only for weights that do not change meanwhile. Default false: rows share with those that run, or ran beside them.
+   */
+  readonly keepPrompts?: boolean
   /** False takes the base model. Default true. */
   readonly methods?: boolean
   /**
@@ -64,48 +67,77 @@ export interface NewToken {
   readonly logProbability?: number
 }
 
-/** Rows of text that grow together. */
+/** What an engine does and has done. */
+export interface EngineStatistics {
+  /** Rows that run: their prompts are being read, or they grow. */
+  readonly running: number
+  /** Rows that wait until there is room. */
+  readonly waiting: number
+  /** Tokens that the cache holds of running rows. */
+  readonly cachedTokens: number
+  /** Tokens of all prompts so far, as far as they were read. */
+  readonly promptTokens: number
+  /** How many of these were not computed, but taken from rows that begin alike. */
+  readonly sharedTokens: number
+  /** New tokens so far. */
+  readonly newTokens: number
+}
+
+/**
+ * Rows of text that grow together. Greedy tokens and probabilities of a row are the same bits whatever rows are beside it, on
+ * the CPU: when they came, how its prompt was cut into parts, and whether another row had read its first tokens.
+ */
 export interface Engine {
   /**
-   * Adds a row for the token ids of a prompt. It takes part from the next step in which there is room. Gives its id.
+   * Adds a row for the token ids of a prompt. Rows take part in the order of their arrival, as there is room. Gives its id.
    *
    * @throws ModelError when the prompt or the options cannot be used.
    */
   readonly insert: (prompt: ArrayLike<number>, options?: RowOptions) => number
   /**
-   * A step: one new token for every row, by id. Up to 16 {@link EngineOptions.rows}, a row's tokens do not depend on those beside it. A call during a
-   * step gives that step's tokens. Rejects with a BackendError; the rows are then as they were before.
+   * A step: one new token, by id, for every row whose prompt is read. Meanwhile prompts are read, about 128 tokens a step in
+   * all; where no row can have a token yet, the step goes on until one has. A call during a step gives that step's tokens.
+   * Rejects with a BackendError; the rows are then as they were before.
    */
   readonly next: () => Promise<ReadonlyMap<number, NewToken>>
-  /** Takes a row out. A finished one is out already. */
+  /** Takes a row out: from the next step on another has its place. A finished one is out already. */
   readonly remove: (id: number) => void
+  /** What it does and has done. */
+  readonly statistics: () => EngineStatistics
 }
 
-interface Row {
+interface Row extends Omit<Prompt, "slot"> {
   readonly id: number
-  readonly prompt: ArrayLike<number>
   /** What the decoder reads: prompt, or start token, and new tokens. */
   readonly text: Array<number>
   /** Length of the text at which it ends. */
   readonly end: number
   readonly options: RowOptions
   readonly sample: Sampler
-  readonly plugin: number
   /** Its row of the cache; undefined while it waits. */
   slot?: number
 }
+/** A row that has a row of the cache. */
+type Running = Row & Prompt
+
+const isRunning = (row: Row): row is Running => row.slot !== undefined
+const isRead = ({ read, prompt }: Row): boolean => read === prompt.length
 
 /** An engine of a language model that writes token by token. Throws {@link ModelError} or PluginError. */
 export function makeEngine(model: Model, options: EngineOptions = {}): Engine & { readonly free: () => void } {
-  const unknown = unknownOption(options, { rows: true, methods: true, plugins: true })
+  const unknown = unknownOption(options, { rows: true, keepPrompts: true, methods: true, plugins: true })
   if (unknown !== undefined) throw unsupported(unknown)
-  const { rows: most = 8, methods = true, plugins: given } = options
+  const { rows: most = 8, keepPrompts = false, methods = true, plugins: given } = options
   const wrong = wrongWriter(model)
   if (wrong !== undefined) throw unsupported(wrong)
   if (!Number.isSafeInteger(most) || most < 1) throw unsupported(`rows must be a whole number from 1, got ${most}`)
   const plugins = given === undefined ? undefined : chooseByRow(model, given).plugins
   const decoder = makeDecoder(model, { methods, ...(plugins === undefined ? {} : { choice: { plugins } }) })
+  /** In the order of their arrival. */
   const rows = new Map<number, Row>()
+  /** The last row that each row of the cache was given to. */
+  const held: Array<Running | undefined> = []
+  const counts = { promptTokens: 0, sharedTokens: 0, newTokens: 0 }
   let count = 0
 
   const insert: Engine["insert"] = (prompt, options = {}) => {
@@ -117,15 +149,22 @@ export function makeEngine(model: Model, options: EngineOptions = {}): Engine & 
     const [id, text] = [count++, decoder.startOf(prompt)]
     const end = text.length + maxNewTokens
     const sample = makeSampler(options, stream)
-    rows.set(id, { id, prompt: Int32Array.from(prompt), text, end, options, sample, plugin: index })
+    if (rows.size === 0 && !keepPrompts) held.length = 0
+    rows.set(id, { id, prompt: Int32Array.from(prompt), text, end, options, sample, plugin: index, read: 0 })
     return id
   }
-  /** Waiting rows with rows of the cache that are free. */
-  const admitted = (): ReadonlyArray<Row & { readonly slot: number }> => {
-    const taken = new Set([...rows.values()].map(({ slot }) => slot))
-    const free = Array.from({ length: most }, (_, slot) => slot).filter((slot) => !taken.has(slot))
-    const waiting = [...rows.values()].filter(({ slot }) => slot === undefined)
-    return free.slice(0, waiting.length).map((slot, i) => ({ ...waiting[i], slot }))
+  /** Gives a waiting row one of the cache that is free: of those there are, the one that was given away first. */
+  const admit = (row: Row): void => {
+    const isFree = (slot: number) => !rows.has(held[slot]?.id ?? -1)
+    const free = Array.from({ length: most }, (_, slot) => slot).filter(isFree)
+    const within = free.filter((slot) => slot < decoder.rows())
+    const [slot] = (within.length > 0 ? within : free).sort((a, b) => (held[a]?.id ?? -1) - (held[b]?.id ?? -1))
+    if (slot === undefined) return
+    const before = held[slot], running = Object.assign(row, { slot })
+    if (before !== undefined && decoder.sharable) row.read = commonTokens(running, before, before.read)
+    counts.promptTokens += row.read
+    counts.sharedTokens += row.read
+    held[slot] = running
   }
   /** Chooses a row's next token. */
   const choose = (row: Row, logits: Float32Array): NewToken => {
@@ -133,6 +172,7 @@ export function makeEngine(model: Model, options: EngineOptions = {}): Engine & 
     const before = logProbabilities ? logits.slice() : logits
     const token = row.sample(logits, row.text)
     row.text.push(token)
+    counts.newTokens++
     const finished = stop.includes(token) ? "stop" : row.text.length === row.end ? "length" : undefined
     if (finished !== undefined) rows.delete(row.id)
     const chosen: NewToken = {
@@ -143,36 +183,47 @@ export function makeEngine(model: Model, options: EngineOptions = {}): Engine & 
     row.options.onToken?.(chosen)
     return chosen
   }
-  const step = async (): Promise<ReadonlyMap<number, NewToken>> => {
-    const old = [...rows.values()].filter((row): row is Row & { slot: number } => row.slot !== undefined)
-    const fresh = admitted()
-    const all = [...old, ...fresh]
-    if (all.length === 0) return new Map()
+  /** A token for each row whose prompt is read, and a part of the others' prompts. */
+  const pass = async (): Promise<ReadonlyMap<number, NewToken>> => {
+    for (const row of rows.values()) if (!isRunning(row)) admit(row)
+    const all = [...rows.values()].filter(isRunning)
     await decoder.reserve({
       rows: 1 + Math.max(...all.map(({ slot }) => slot)),
       positions: decoder.before + Math.max(...all.map(({ end }) => end)),
       prompt: Math.max(...all.map(({ prompt }) => prompt.length)),
     })
-    // Rows that have no part in an append get a token at their first position: prompts come after.
-    const logits = old.length === 0 ? [] : [
-      ...await decoder.append(old.map(({ slot, text, plugin }) => ({
-        slot,
-        token: text.at(-1)!,
-        cached: decoder.before + text.length - 1,
-        plugin,
-      }))),
-    ]
-    for (const { slot, prompt, plugin } of fresh) logits.push(await decoder.fill(slot, prompt, plugin))
-    return new Map(all.flatMap(({ id, slot }, i) => {
-      const row = rows.get(id)
-      if (row === undefined) return []
-      row.slot = slot
-      return [[id, choose(row, logits[i])]]
-    }))
+    const growing = all.filter(isRead), reading = all.filter((row) => !isRead(row))
+    const appended = await decoder.append(growing.map(({ slot, text, plugin }) => ({
+      slot,
+      token: text.at(-1)!,
+      cached: decoder.before + text.length - 1,
+      plugin,
+    })))
+    const logits = new Map(growing.map((row, i) => [row, appended[i]]))
+    if (reading.length > 0) {
+      const found = await readPrompts(decoder, reading, held.filter((row) => row !== undefined))
+      found.logits.forEach((own, row) => logits.set(row, own))
+      counts.promptTokens += found.tokens
+      counts.sharedTokens += found.shared
+    }
+    const made = [...logits].filter(([{ id }]) => rows.has(id))
+    return new Map(made.map(([row, own]) => [row.id, choose(row, own)]))
+  }
+  const step = async (): Promise<ReadonlyMap<number, NewToken>> => {
+    while (rows.size > 0) {
+      const made = await pass()
+      if (made.size > 0) return made
+    }
+    return new Map()
   }
   let running: ReturnType<typeof step> | undefined
   const next = () => running ??= step().finally(() => running = undefined)
-  return { insert, next, remove: (id) => void rows.delete(id), free: decoder.free }
+  const statistics = (): EngineStatistics => {
+    const running = [...rows.values()].filter(isRunning)
+    const cachedTokens = running.reduce((sum, row) => sum + (isRead(row) ? row.text.length - 1 : row.read), 0)
+    return { running: running.length, waiting: rows.size - running.length, cachedTokens, ...counts }
+  }
+  return { insert, next, remove: (id) => void rows.delete(id), statistics, free: decoder.free }
 }
 
 const unsupported = (message: string) => new ModelError({ reason: "Unsupported", message })

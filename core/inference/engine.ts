@@ -2,6 +2,8 @@
  * Generates text for rows of different lengths together; rows join and leave while it runs.
  * @module
  */
+import type { BankMethod } from "../contracts/bank/bank_method.ts"
+import type { AdapterBank, BankAdapter, TakenSlots } from "../model/sites/adapter_bank.ts"
 import { chooseByRow } from "../model/sites/choose_by_row.ts"
 import { severalTasks } from "../model/heads/model_task.ts"
 import type { Model } from "../model/model.ts"
@@ -9,9 +11,17 @@ import { ModelError } from "../model/model_error.ts"
 import { wrongTokenId } from "../data/token_ids.ts"
 import { mustBe } from "../options/check.ts"
 import { type OptionNames, unknownOption } from "../options/unknown_option.ts"
+import { noBank } from "./bank/no_bank.ts"
+import { type Constraint, wrongConstraint } from "./constraints/constraint.ts"
 import { makeDecoder } from "./decoder/decoder.ts"
 import { commonTokens, type Prompt, readPrompts } from "./decoder/read_prompts.ts"
-import { logProbability, makeSampler, type Sampler, SAMPLING, type SamplingOptions, wrongSampling } from "./sampler.ts"
+import { likeliest, makeSampler, type Sampler, SAMPLING, type SamplingOptions, wrongSampling } from "./sampler.ts"
+import {
+  probabilitiesOf,
+  type ProbabilityOptions,
+  type TokenProbabilities,
+  wrongProbabilities,
+} from "./token_probabilities.ts"
 
 /** Options of an engine. */
 export interface EngineOptions {
@@ -29,20 +39,30 @@ export interface EngineOptions {
    * every row goes through all plugins.
    */
   readonly plugins?: ReadonlyArray<string>
+  /**
+   * A method's bank: adapters that are loaded while the engine runs, one for each row, see {@link Engine.adapters}. Default:
+   * that of the model, where it has one.
+   */
+  readonly adapters?: BankMethod
 }
 
 /** Options of a row. */
-export interface RowOptions extends SamplingOptions {
+export interface RowOptions extends SamplingOptions, ProbabilityOptions {
   /** Most tokens to add. Default 64. */
   readonly maxNewTokens?: number
   /** Ids of tokens that end the row; the one that came is part of the result. Default: none. */
   readonly stop?: ReadonlyArray<number>
   /** Which of {@link EngineOptions.plugins} the row goes through, or `""` for none of them. Default `""`. */
   readonly plugin?: string
+  /**
+   * Which of {@link Engine.adapters} the row goes through, or `""` for none of them. The row waits while all of the bank's
+   * slots are used by adapters of other rows. Default `""`.
+   */
+  readonly adapter?: string
   /** Tells apart the draws of rows with one seed. Default 0. */
   readonly stream?: number
-  /** Whether tokens come with their probability. Default false. */
-  readonly logProbabilities?: boolean
+  /** What may come: a value for this row alone. Not with `noRepeatNgramSize`. Default: anything. */
+  readonly constraint?: Constraint
   /** Called with each new token, whoever asked for the step. It must not throw. */
   readonly onToken?: (token: NewToken) => void
 }
@@ -52,19 +72,23 @@ const ROW: OptionNames<RowOptions> = {
   maxNewTokens: true,
   stop: true,
   plugin: true,
+  adapter: true,
   stream: true,
   logProbabilities: true,
+  topLogProbabilities: true,
+  constraint: true,
   onToken: true,
 }
 
 /** A new token of a row. */
-export interface NewToken {
+export interface NewToken extends TokenProbabilities {
   /** Its id. */
   readonly token: number
-  /** Set for the row's last token: why it is the last. */
-  readonly finished?: "stop" | "length"
-  /** Natural logarithm of its probability before temperature and all else, where it was asked for. */
-  readonly logProbability?: number
+  /**
+   * Set for the row's last token: why it is the last. `"stop"`: it is one of `stop`, or completes the constraint. `"dead end"`:
+   * the constraint allows none; the token is the likeliest without it, and no part of the row.
+   */
+  readonly finished?: "stop" | "length" | "dead end"
 }
 
 /** What an engine does and has done. */
@@ -88,10 +112,12 @@ export interface EngineStatistics {
  * the CPU: when they came, how its prompt was cut into parts, and whether another row had read its first tokens.
  */
 export interface Engine {
+  /** Whether new tokens continue the prompt's text; those of an encoder-decoder model are a text of their own. */
+  readonly continues: boolean
   /**
    * Adds a row for the token ids of a prompt. Rows take part in the order of their arrival, as there is room. Gives its id.
    *
-   * @throws ModelError when the prompt or the options cannot be used.
+   * @throws ModelError when the prompt or the options cannot be used, AdapterError when its adapter is not there.
    */
   readonly insert: (prompt: ArrayLike<number>, options?: RowOptions) => number
   /**
@@ -104,27 +130,39 @@ export interface Engine {
   readonly remove: (id: number) => void
   /** What it does and has done. */
   readonly statistics: () => EngineStatistics
+  /** Adapters that rows can have, loaded and unloaded at any time; none fits an engine that was made without a bank. */
+  readonly adapters: AdapterBank
 }
 
-interface Row extends Omit<Prompt, "slot"> {
+interface Row extends Omit<Prompt, "slot" | "adapter"> {
   readonly id: number
+  readonly source: BankAdapter
   /** What the decoder reads: prompt, or start token, and new tokens. */
   readonly text: Array<number>
   /** Length of the text at which it ends. */
   readonly end: number
   readonly options: RowOptions
   readonly sample: Sampler
+  /** The slot of its adapter; undefined while it waits. */
+  taken?: TakenSlots
   /** Its row of the cache; undefined while it waits. */
   slot?: number
 }
 /** A row that has a row of the cache. */
-type Running = Row & Prompt
+type Running = Row & Prompt & { readonly taken: TakenSlots }
 
 const isRunning = (row: Row): row is Running => row.slot !== undefined
 const isRead = ({ read, prompt }: Row): boolean => read === prompt.length
 
-/** An engine of a language model that writes token by token. Throws {@link ModelError} or PluginError. */
-export function makeEngine(model: Model, options: EngineOptions = {}): Engine & { readonly free: () => void } {
+/**
+ * An engine of a language model that writes token by token. Throws {@link ModelError} or PluginError.
+ *
+ * @param options Without `adapters`: the model has the bank.
+ */
+export function makeEngine(
+  model: Model,
+  options: Omit<EngineOptions, "adapters"> = {},
+): Engine & { readonly free: () => void } {
   const unknown = unknownOption(options, { rows: true, keepPrompts: true, methods: true, plugins: true })
   if (unknown !== undefined) throw unsupported(unknown)
   const { rows: most = 8, keepPrompts = false, methods = true, plugins: given } = options
@@ -133,6 +171,7 @@ export function makeEngine(model: Model, options: EngineOptions = {}): Engine & 
   if (!Number.isSafeInteger(most) || most < 1) throw unsupported(`rows must be a whole number from 1, got ${most}`)
   const plugins = given === undefined ? undefined : chooseByRow(model, given).plugins
   const decoder = makeDecoder(model, { methods, ...(plugins === undefined ? {} : { choice: { plugins } }) })
+  const bank = model.bank ?? noBank
   /** In the order of their arrival. */
   const rows = new Map<number, Row>()
   /** The last row that each row of the cache was given to. */
@@ -141,66 +180,73 @@ export function makeEngine(model: Model, options: EngineOptions = {}): Engine & 
   let count = 0
 
   const insert: Engine["insert"] = (prompt, options = {}) => {
-    const { maxNewTokens = 64, plugin = "", stream } = options
+    const { maxNewTokens = 64, plugin = "", adapter: name = "", stream } = options
     const index = plugin === "" ? plugins?.length ?? 0 : plugins?.indexOf(plugin) ?? -1
     const wrong = wrongRow(model, prompt, options) ?? (index >= 0 ? undefined : `rows cannot choose "${plugin}": the ` +
       `engine was made for ${plugins?.join(", ") || "no choice"}`)
     if (wrong !== undefined) throw unsupported(wrong)
+    const source = bank.find(name)
     const [id, text] = [count++, decoder.startOf(prompt)]
     const end = text.length + maxNewTokens
     const sample = makeSampler(options, stream)
     if (rows.size === 0 && !keepPrompts) held.length = 0
-    rows.set(id, { id, prompt: Int32Array.from(prompt), text, end, options, sample, plugin: index, read: 0 })
+    rows.set(id, { id, prompt: Int32Array.from(prompt), text, end, options, sample, plugin: index, source, read: 0 })
     return id
   }
-  /** Gives a waiting row one of the cache that is free: of those there are, the one that was given away first. */
-  const admit = (row: Row): void => {
+  /** Gives a waiting row one of the cache that is free, the one that was given away first, and a slot for its adapter. */
+  const admit = (row: Row): boolean => {
     const isFree = (slot: number) => !rows.has(held[slot]?.id ?? -1)
     const free = Array.from({ length: most }, (_, slot) => slot).filter(isFree)
     const within = free.filter((slot) => slot < decoder.rows())
     const [slot] = (within.length > 0 ? within : free).sort((a, b) => (held[a]?.id ?? -1) - (held[b]?.id ?? -1))
-    if (slot === undefined) return
-    const before = held[slot], running = Object.assign(row, { slot })
+    const taken = slot === undefined ? undefined : bank.take([row.source])
+    if (taken === undefined) return false
+    const before = held[slot], running = Object.assign(row, { slot, taken, adapter: taken.index[0] })
     if (before !== undefined && decoder.sharable) row.read = commonTokens(running, before, before.read)
     counts.promptTokens += row.read
     counts.sharedTokens += row.read
     held[slot] = running
+    return true
   }
-  /** Chooses a row's next token. */
+  /** What rows leave that went during a step, which may still run with it. */
+  const leaving: Array<() => void> = []
+  const leave = (row: Row): void => {
+    rows.delete(row.id)
+    if (row.taken !== undefined) leaving.push(row.taken.release)
+    if (running === undefined) release()
+  }
+  const release = () => leaving.splice(0).forEach((one) => one())
   const choose = (row: Row, logits: Float32Array): NewToken => {
-    const { stop = [], logProbabilities = false } = row.options
-    const before = logProbabilities ? logits.slice() : logits
-    const token = row.sample(logits, row.text)
-    row.text.push(token)
+    const chosen = nextToken(row, logits)
     counts.newTokens++
-    const finished = stop.includes(token) ? "stop" : row.text.length === row.end ? "length" : undefined
-    if (finished !== undefined) rows.delete(row.id)
-    const chosen: NewToken = {
-      token,
-      ...(finished === undefined ? {} : { finished }),
-      ...(logProbabilities ? { logProbability: logProbability(before, token) } : {}),
-    }
+    if (chosen.finished !== undefined) leave(row)
     row.options.onToken?.(chosen)
     return chosen
   }
   /** A token for each row whose prompt is read, and a part of the others' prompts. */
   const pass = async (): Promise<ReadonlyMap<number, NewToken>> => {
-    for (const row of rows.values()) if (!isRunning(row)) admit(row)
+    for (const row of rows.values()) if (!isRunning(row) && !admit(row)) break
     const all = [...rows.values()].filter(isRunning)
+    if (all.length === 0) {
+      await bank.released()
+      return new Map()
+    }
     await decoder.reserve({
       rows: 1 + Math.max(...all.map(({ slot }) => slot)),
       positions: decoder.before + Math.max(...all.map(({ end }) => end)),
       prompt: Math.max(...all.map(({ prompt }) => prompt.length)),
     })
     const growing = all.filter(isRead), reading = all.filter((row) => !isRead(row))
-    const appended = await decoder.append(growing.map(({ slot, text, plugin }) => ({
+    const appended = await decoder.append(growing.map(({ slot, text, plugin, adapter }) => ({
       slot,
       token: text.at(-1)!,
       cached: decoder.before + text.length - 1,
       plugin,
+      adapter,
     })))
     const logits = new Map(growing.map((row, i) => [row, appended[i]]))
     if (reading.length > 0) {
+      await written(reading)
       const found = await readPrompts(decoder, reading, held.filter((row) => row !== undefined))
       found.logits.forEach((own, row) => logits.set(row, own))
       counts.promptTokens += found.tokens
@@ -209,21 +255,57 @@ export function makeEngine(model: Model, options: EngineOptions = {}): Engine & 
     const made = [...logits].filter(([{ id }]) => rows.has(id))
     return new Map(made.map(([row, own]) => [row.id, choose(row, own)]))
   }
+  /** Waits for the adapters of rows; those whose adapter could not be written wait again. */
+  const written = async (reading: ReadonlyArray<Running>): Promise<void> => {
+    for (const row of reading) {
+      try {
+        await row.taken.written
+      } catch (error) {
+        leaving.push(row.taken.release)
+        delete held[row.slot]
+        Object.assign(row, { slot: undefined, taken: undefined, read: 0 })
+        throw error
+      }
+    }
+  }
   const step = async (): Promise<ReadonlyMap<number, NewToken>> => {
     while (rows.size > 0) {
-      const made = await pass()
+      const made = await pass().finally(release)
       if (made.size > 0) return made
     }
     return new Map()
   }
   let running: ReturnType<typeof step> | undefined
   const next = () => running ??= step().finally(() => running = undefined)
-  const statistics = (): EngineStatistics => {
-    const running = [...rows.values()].filter(isRunning)
-    const cachedTokens = running.reduce((sum, row) => sum + (isRead(row) ? row.text.length - 1 : row.read), 0)
-    return { running: running.length, waiting: rows.size - running.length, cachedTokens, ...counts }
+  const remove = (id: number) => {
+    const row = rows.get(id)
+    if (row !== undefined) leave(row)
   }
-  return { insert, next, remove: (id) => void rows.delete(id), statistics, free: decoder.free }
+  const continues = model.network.startToken === undefined
+  const statistics = () => ({ ...statisticsOf([...rows.values()]), ...counts })
+  return { continues, insert, next, remove, statistics, adapters: bank, free: decoder.free }
+}
+
+/** Chooses a row's next token and adds it to its text. */
+function nextToken(row: Row, logits: Float32Array): NewToken {
+  const { stop = [], maxNewTokens = 64, constraint } = row.options
+  const probabilities = probabilitiesOf(logits, row.options)
+  const made = constraint === undefined ? [] : row.text.slice(row.end - maxNewTokens)
+  const free = constraint === undefined ? -1 : likeliest(logits)
+  constraint?.restrict(logits, made)
+  const stuck = constraint !== undefined && logits[likeliest(logits)] === -Infinity
+  const token = stuck ? free : row.sample(logits, row.text)
+  row.text.push(token)
+  const ends = stop.includes(token) || constraint?.complete?.([...made, token])
+  const finished = stuck ? "dead end" : ends ? "stop" : row.text.length === row.end ? "length" : undefined
+  return { token, ...(finished === undefined ? {} : { finished }), ...probabilities(token) }
+}
+
+/** What rows do now. */
+function statisticsOf(rows: ReadonlyArray<Row>): Pick<EngineStatistics, "running" | "waiting" | "cachedTokens"> {
+  const running = rows.filter(isRunning)
+  const cachedTokens = running.reduce((sum, row) => sum + (isRead(row) ? row.text.length - 1 : row.read), 0)
+  return { running: running.length, waiting: rows.length - running.length, cachedTokens }
 }
 
 const unsupported = (message: string) => new ModelError({ reason: "Unsupported", message })
@@ -258,5 +340,6 @@ export function wrongRow({ network }: Model, prompt: ArrayLike<number>, options:
     const wrong = wrongTokenId(ids, vocabSize)
     if (wrong !== undefined) return `${what} ${wrong}`
   }
-  return wrongSampling(options)
+  return wrongSampling(options) ?? wrongProbabilities(options) ??
+    wrongConstraint(options.constraint, options.noRepeatNgramSize)
 }

@@ -51,7 +51,7 @@ export interface Decoding {
   /**
    * Appends keys and values of the batch's tokens, [B, keyValueHeads, T, headDim], to those of an Attention's earlier ones.
    * Gives what the tokens' queries are compared with: [rows, keyValueHeads, capacity, headDim], of which `start` + T
-   * positions of a row are filled; just the tokens' own where these are the first.
+   * positions of a row are filled.
    */
   readonly extend: (module: ModuleNode, own: KeyValues) => Kept
   /** Keeps keys and values that a CrossAttention makes of its memory for a row's first tokens; gives the kept ones. */

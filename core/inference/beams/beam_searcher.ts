@@ -37,7 +37,7 @@ function makeBeamSearcher(model: Model, variant: Variant): BeamSearcher {
   /** Puts a prompt in the first row. Gives the logits of the next token. */
   const readWhole = async (prompt: ArrayLike<number>, plugin: number): Promise<Float32Array> => {
     for (let read = 0;;) {
-      const [part] = await decoder.read([{ slot: 0, prompt, read, plugin }])
+      const [part] = await decoder.read([{ slot: 0, prompt, read, plugin, adapter: 0 }])
       if (part.logits !== undefined) return part.logits
       read = part.read
     }
@@ -61,6 +61,7 @@ function makeBeamSearcher(model: Model, variant: Variant): BeamSearcher {
         token: text.at(-1)!,
         cached: decoder.before + text.length - 1,
         plugin,
+        adapter: 0,
       })))
     }
     return await searchBeams({ ...own, text }, next)

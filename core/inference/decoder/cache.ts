@@ -105,20 +105,17 @@ export function makeCache(
     ...size,
     slots,
     free,
-    begin: (places, updates) => {
-      const write = (module: ModuleNode, own: KeyValues) => {
-        put(places, updates)(module, own)
-        return own
-      }
-      return {
-        start: startOf(places),
-        first: true,
-        capacity: positions,
-        extend: write,
-        recall: (module, own) => write(module, own!),
-        state: stateAt(slots, places, true, updates),
-      }
-    },
+    begin: (places, updates) => ({
+      start: startOf(places),
+      first: true,
+      capacity: positions,
+      extend: put(places, updates),
+      recall: (module, own) => {
+        put(places, updates)(module, own!)
+        return own!
+      },
+      state: stateAt(slots, places, true, updates),
+    }),
     extend: (places, several, memoryLengths, updates) => ({
       start: startOf(places),
       first: false,

@@ -33,6 +33,8 @@ export interface Appended {
   readonly cached: number
   /** Index of its plugin in the choice. */
   readonly plugin: number
+  /** Slot of its adapter in the model's bank. */
+  readonly adapter: number
 }
 
 /** A prompt, of which a part is to be read. */
@@ -44,6 +46,8 @@ export interface Part {
   readonly read: number
   /** Index of its plugin in the choice. */
   readonly plugin: number
+  /** Slot of its adapter in the model's bank. */
+  readonly adapter: number
 }
 
 /** What was read of a prompt. */
@@ -67,6 +71,8 @@ export interface Decoder {
   readonly before: number
   /** Whether a row's positions are all that the model keeps of its text, so that another row can go on from them. */
   readonly sharable: boolean
+  /** Most prompts that are read together. */
+  readonly parts: number
   /** Rows that there is room for. */
   readonly rows: () => number
   /** What a row's text begins with: its prompt, or of an encoder-decoder model, whose encoder reads it, the start token. */
@@ -74,7 +80,7 @@ export interface Decoder {
   /** Grows the cache to hold at least this; what it holds is kept. */
   readonly reserve: (room: Room) => Promise<void>
   /**
-   * Reads on in some prompts, at most {@link PARTS}: about {@link CHUNK} tokens of all together. The prompt of an
+   * Reads on in some prompts, at most {@link Decoder.parts}: about 128 tokens of all together. The prompt of an
    * encoder-decoder model is read at once.
    */
   readonly read: (parts: ReadonlyArray<Part>) => Promise<ReadonlyArray<PartRead>>
@@ -88,10 +94,13 @@ export interface Decoder {
   readonly free: () => void
 }
 
-/** Most prompts that are read together, and tokens of these. */
-export const PARTS = 4, CHUNK = 128
-/** Fewest tokens of a part: products of few rows add in another order, and a prompt's bits are to be the same in any parts. */
-const FEWEST = 32
+/** Tokens of prompts that are read together. */
+const CHUNK = 128
+/**
+ * Fewest tokens of a part that is read alone, or beside others: products of few rows, and attention of few queries, add in
+ * another order, and a prompt's bits are to be the same in any parts.
+ */
+const FEWEST_ALONE = 32, FEWEST_BESIDE = 16
 /** Most rows of a program that appends: up to so many, a row's bits do not depend on those beside it. */
 const TOGETHER = 16
 /** Fewest positions of a cache, and what their number is a multiple of, as pages of attention are. */
@@ -114,6 +123,7 @@ interface Tokens {
   readonly tokens: Int32Array
   readonly start: number
   readonly plugin: number
+  readonly adapter: number
 }
 
 /** A decoder with an empty cache. */
@@ -135,10 +145,20 @@ export function makeDecoder(model: Model, { methods, choice }: Variant): Decoder
       task: "",
     }
     const chosen = choice && { ...choice, index: ops.input("choice", [rows], { dtype: "i32" }) }
-    const options = { training: false, methods, decoding, ...(chosen === undefined ? {} : { choice: chosen }) }
+    const options = {
+      training: false,
+      methods,
+      decoding,
+      ...(chosen === undefined ? {} : { choice: chosen }),
+      ...(model.bank === undefined ? {} : { adapters: ops.input("adapters", [rows], { dtype: "i32" }) }),
+    }
     return ops.reshape(lastOf(model.forward(batch, options).logits, batch), [rows, -1])
   }
   const { before, beforeMemory, ...layout } = layoutOf((decoding) => void logitsOf(1, 1, decoding))
+  const sharable = startToken === undefined && layout.states.size === 0
+  // A state goes on from where it is, so parts begin where any of them can. Rows before the text are left out at the end, which
+  // makes a product of each part's own.
+  const fewest = sharable && before === 0 ? FEWEST_BESIDE : FEWEST_ALONE
   /** Runs `length` tokens of some rows; the rest of the program's rows do again what the first does. */
   const run = async (isFirst: boolean, length: number, given: ReadonlyArray<Tokens>) => {
     const rows = power(given.length)
@@ -159,6 +179,7 @@ export function makeDecoder(model: Model, { methods, choice }: Variant): Decoder
       places: Int32Array.from(all.flatMap(({ slot, start }) => [slot, start])),
       lengths: ofRows(({ tokens }) => tokens.length),
       choice: ofRows(({ plugin }) => plugin),
+      adapters: ofRows(({ adapter }) => adapter),
       memoryLengths: ofRows(({ slot }) => beforeMemory + Math.max(1, promptLengths[slot])),
     }
     const program = await programs.get(`${isFirst ? "first " : ""}${rows}x${length}`, graph)
@@ -172,12 +193,12 @@ export function makeDecoder(model: Model, { methods, choice }: Variant): Decoder
     const room = cache!.positions - before, fits = room - Math.max(...parts.map(({ read }) => read))
     let share = Math.min(CHUNK / power(parts.length), power(left))
     while (share > fits) share /= 2
-    const length = Math.min(Math.max(FEWEST, share), network.maxPositions)
-    const given = parts.map(({ slot, prompt, read, plugin }) => {
+    const length = Math.min(Math.max(parts.length === 1 ? FEWEST_ALONE : fewest, share), network.maxPositions)
+    const given = parts.map(({ slot, prompt, read, plugin, adapter }) => {
       // A part that began where another row's text went on otherwise may reach beyond the row: it reads some tokens again.
       const from = Math.min(read, room - length)
       const tokens = Int32Array.from({ length: Math.min(length, prompt.length - from) }, (_, i) => prompt[from + i])
-      return { slot, tokens, plugin, start: isFirst ? 0 : before + from, read: from + tokens.length }
+      return { slot, tokens, plugin, adapter, start: isFirst ? 0 : before + from, read: from + tokens.length }
     })
     const logits = await run(isFirst, length, given)
     return given.map(({ read }, i) => read < parts[i].prompt.length ? { read } : { read, logits: logits[i] })
@@ -188,7 +209,8 @@ export function makeDecoder(model: Model, { methods, choice }: Variant): Decoder
   }
   return {
     before,
-    sharable: startToken === undefined && layout.states.size === 0,
+    sharable,
+    parts: CHUNK / fewest,
     rows: () => cache?.rows ?? 0,
     startOf: (prompt) => startToken === undefined ? Array.from(prompt) : [startToken],
     reserve: async ({ rows, positions, prompt }) => {
@@ -225,32 +247,19 @@ export function makeDecoder(model: Model, { methods, choice }: Variant): Decoder
         return parts.map((part) => made.get(part)!)
       }
       const made: Array<PartRead> = []
-      for (const { slot, prompt, plugin } of parts) {
+      for (const { slot, prompt, plugin, adapter } of parts) {
         promptLengths[slot] = prompt.length
         const length = Math.min(tokensFor(prompt.length), cache!.memory - beforeMemory)
         const tokens = Int32Array.from(prompt)
-        const [logits] = await run(true, length, [{ slot, tokens, plugin, start: 0 }])
+        const [logits] = await run(true, length, [{ slot, tokens, plugin, adapter, start: 0 }])
         made.push({ read: prompt.length, logits })
       }
       return made
     },
     append: async (appended) => {
+      const all = appended.map(({ token, cached, ...row }) => ({ ...row, tokens: Int32Array.of(token), start: cached }))
       const made: Array<Float32Array> = []
-      for (let at = 0; at < appended.length; at += TOGETHER) {
-        const rows = appended.slice(at, at + TOGETHER)
-        made.push(
-          ...await run(
-            false,
-            1,
-            rows.map(({ slot, token, cached, plugin }) => ({
-              slot,
-              tokens: Int32Array.of(token),
-              start: cached,
-              plugin,
-            })),
-          ),
-        )
-      }
+      for (let at = 0; at < all.length; at += TOGETHER) made.push(...await run(false, 1, all.slice(at, at + TOGETHER)))
       return made
     },
     copy: async (from, to, tokens) => {

@@ -2,10 +2,12 @@
  * Prompts of rows that are read: in parts, several together, and from another row where that one has begun alike.
  * @module
  */
-import { type Decoder, type Part, PARTS } from "./decoder.ts"
+import type { Decoder, Part } from "./decoder.ts"
 
 /** The prompt of a row. */
 export interface Prompt extends Omit<Part, "read"> {
+  /** What keys and values come from beside the plugin: the adapter itself, as slots change hands. */
+  readonly source: unknown
   /** Number of its tokens that are read. */
   read: number
 }
@@ -28,7 +30,8 @@ const FEWEST_SHARED = 16
  * The prompt's last token is none of them: it gives the logits.
  */
 export function commonTokens(own: Prompt, other: Prompt, most: number): number {
-  const end = own.plugin === other.plugin ? Math.min(most, own.prompt.length - 1) : 0
+  const isAlike = own.plugin === other.plugin && own.source === other.source
+  const end = isAlike ? Math.min(most, own.prompt.length - 1) : 0
   let common = 0
   while (common < end && own.prompt[common] === other.prompt[common]) common++
   return common
@@ -51,7 +54,7 @@ export async function readPrompts<P extends Prompt>(
   const waits = (own: P, place: number) =>
     decoder.sharable &&
     prompts.slice(0, place).some((other) => commonTokens(own, other, other.prompt.length) >= own.read + FEWEST_SHARED)
-  const chosen = prompts.filter((own, place) => !waits(own, place)).slice(0, PARTS)
+  const chosen = prompts.filter((own, place) => !waits(own, place)).slice(0, decoder.parts)
   try {
     const parts = await decoder.read(chosen)
     chosen.forEach((prompt, i) => prompt.read = parts[i].read)

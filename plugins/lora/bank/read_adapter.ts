@@ -34,20 +34,22 @@ export function readForBank(asked: Asked): Effect.Effect<BankValues, AdapterErro
   const { name, files } = asked
   const read = typeof files === "string"
     ? readSaved(files, "default", true)
-    : Effect.try({ try: () => savedIn(complete(name, files), named(name)), catch: (error) => error as PeftError })
-  return read.pipe(
-    Effect.flatMap((saved) =>
-      Effect.try({
-        try: () => valuesOf(asked, saved),
-        catch: (error) => error as PeftError | AdapterError | PluginError,
-      })
-    ),
-    Effect.catch((error: PeftError | AdapterError | PluginError | StorageError) =>
-      error instanceof AdapterError
-        ? Effect.fail(error)
-        : Effect.fail(fault(name, reasonOf(error), error.message, error))
-    ),
+    : Effect.try({ try: () => savedIn(complete(name, files), named(name)), catch: (error) => error })
+  return Effect.mapError(read, toFault(name, "Files")).pipe(
+    Effect.flatMap((saved) => Effect.try({ try: () => valuesOf(asked, saved), catch: toFault(name, "Base") })),
   )
+}
+
+/** An error of the files, with its kind where tensors are not what they must be. Any other is a defect. */
+function toFault(name: string, weights: AdapterError["reason"]): (error: unknown) => AdapterError {
+  const kinds = { Config: "Files", Unsupported: "Unsupported", Mismatch: "Base", Weights: weights } as const
+  return (error) => {
+    if (error instanceof AdapterError) return error
+    if (error instanceof StorageError) return fault(name, "Files", error.message, error)
+    if (error instanceof PluginError) return fault(name, "Base", error.message, error)
+    if (error instanceof PeftError) return fault(name, kinds[error.reason], error.message, error)
+    throw error
+  }
 }
 
 const named = (name: string) => ({ directory: name, name: "default", plain: true })
@@ -64,14 +66,6 @@ function complete(name: string, files: ArtifactFiles): ArtifactFiles {
 
 function fault(adapter: string, reason: AdapterError["reason"], what: string, cause?: unknown): AdapterError {
   return new AdapterError({ reason, adapter, message: `adapter "${adapter}": ${what}`, cause })
-}
-
-/** What stands behind an error of the files. Anything else than these is a defect. */
-function reasonOf(error: PeftError | PluginError | StorageError): AdapterError["reason"] {
-  if (error instanceof StorageError) return "Files"
-  if (error instanceof PluginError) return "Base"
-  if (!(error instanceof PeftError)) throw error
-  return ({ Config: "Files", Unsupported: "Unsupported", Mismatch: "Base", Weights: "Base" } as const)[error.reason]
 }
 
 /** Values of the bank's parameters, of its shapes. Throws. */
@@ -101,6 +95,7 @@ function valuesOf(asked: Asked, { options, origin, saved, baseModel }: SavedFile
       return fitted(value, target.get(`${module}.${name}`)!, scale)
     }),
     ...(classes === undefined ? {} : { classes }),
+    notes: origin.notes,
   }
 }
 

@@ -45,7 +45,11 @@ const flags = flagsOf({
   development: count(48, "Rows that judge instructions"),
   test: count(100, "Rows that judge all"),
   shots: count(8, "Examples of a prompt"),
-  maxTokens: count(512, "Most tokens of a prompt"),
+  maxTokens: field.integer({
+    minimum: 1,
+    absent: "the model's positions",
+    doc: "Most tokens of a prompt with examples",
+  }),
   budget: count(480, "Calls of the instruction search"),
   proposals: field.integer({ minimum: 0, default: 2, doc: "Instructions that the model itself proposes in a round" }),
   epochs: count(3, "LoRA: passes over the rows"),
@@ -65,6 +69,7 @@ type Part = ReadonlyArray<Prompts.Example>
 interface Result {
   readonly name: string
   readonly accuracy: number
+  readonly macroF1: number
   readonly calibrated: number
   readonly tokens: number
   readonly seconds: number
@@ -112,6 +117,16 @@ const formatOf = ({ input, answer }: Options, instruction = "") =>
 const shareOf = (found: ReadonlyArray<number>, rows: Part, answers: ReadonlyArray<string>): number =>
   found.filter((answer, i) => answers[answer] === rows[i].output).length / rows.length
 
+/** The mean of the labels' F1. */
+const macroF1 = (found: ReadonlyArray<number>, rows: Part, answers: ReadonlyArray<string>): number => {
+  const scores = answers.map((answer, label) => {
+    const hits = found.filter((one, i) => one === label && rows[i].output === answer).length
+    const told = found.filter((one) => one === label).length + rows.filter(({ output }) => output === answer).length
+    return told === 0 ? 0 : 2 * hits / told
+  })
+  return scores.reduce((sum, score) => sum + score, 0) / scores.length
+}
+
 /** Judges prompts for the test rows. Calibration takes the mean score of each answer over all prompts from it. */
 const judged = (
   name: string,
@@ -123,11 +138,11 @@ const judged = (
     const start = performance.now()
     const scores = yield* Prompts.labelScores(model, prompts, completions, { batchSize: 8 })
     const seconds = (performance.now() - start) / 1000
-    const accuracy = shareOf(Prompts.bestOf(scores), test, answers)
-    const calibrated = shareOf(Prompts.bestOf(Prompts.calibrated(scores, scores)), test, answers)
+    const [found, after] = [scores, Prompts.calibrated(scores, scores)].map(Prompts.bestOf)
+    const accuracy = shareOf(found, test, answers), calibrated = shareOf(after, test, answers)
     const tokens = prompts.reduce((sum, prompt) => sum + tokenizer.encode(prompt).length, 0) / prompts.length
     yield* Console.log(`${name}: accuracy ${accuracy.toFixed(3)}, calibrated ${calibrated.toFixed(3)}`)
-    return { name, accuracy, calibrated, tokens, seconds } satisfies Result
+    return { name, accuracy, macroF1: macroF1(found, test, answers), calibrated, tokens, seconds } satisfies Result
   })
 
 /** A model that is asked, with its tokenizer. */
@@ -140,8 +155,12 @@ interface Asked {
 const alone = (format: Prompts.PromptFormat, rows: Part) => rows.map(({ input }) => format.prompt(input, []))
 
 /** Examples chosen in each way. */
-const withExamples = (asked: Asked, encoder: Retrieval.Encoder, parts: Parts, options: Options) =>
-  Effect.forEach(
+const withExamples = (asked: Asked, encoder: Retrieval.Encoder, parts: Parts, options: Options) => {
+  const { model, tokenizer } = asked
+  // An answer follows the prompt, and special tokens may stand around both.
+  const longest = Math.max(...parts.completions.map((text) => tokenizer.encode(text).length))
+  const room = model.network.maxPositions - longest - 2
+  return Effect.forEach(
     [
       Prompts.random({ seed: options.seed }),
       Prompts.balanced(Prompts.random({ seed: options.seed })),
@@ -155,8 +174,8 @@ const withExamples = (asked: Asked, encoder: Retrieval.Encoder, parts: Parts, op
         const { prompts } = yield* Prompts.fewShot(parts.train, {
           choose,
           count: options.shots,
-          maxTokens: options.maxTokens,
-          tokenizer: asked.tokenizer,
+          maxTokens: Math.min(options.maxTokens ?? room, room),
+          tokenizer,
           encoder,
           labels: parts.answers,
           format: formatOf(options),
@@ -165,6 +184,7 @@ const withExamples = (asked: Asked, encoder: Retrieval.Encoder, parts: Parts, op
         return yield* judged(`${options.shots} examples, ${choose.name}`, asked, made.map(({ text }) => text), parts)
       }),
   )
+}
 
 /** The best instruction for the development rows: by fragments, and by what the model proposes. */
 const instructed = (asked: Asked, parts: Parts, options: Options) =>
@@ -204,13 +224,13 @@ const instructed = (asked: Asked, parts: Parts, options: Options) =>
     return yield* judged("searched instruction", asked, alone(formatOf(options, instruction), parts.test), parts)
   })
 
-const HEAD = ["", "Accuracy", "Calibrated", "Tokens a prompt", "Seconds a prompt"]
+const HEAD = ["", "Accuracy", "Macro-F1", "Calibrated accuracy", "Tokens a prompt", "Seconds a prompt"]
 
 /** The table, the same in the report and on the terminal. */
 const rowsOf = (results: ReadonlyArray<Result>, { test }: Parts): ReadonlyArray<ReadonlyArray<string>> =>
-  results.map(({ name, accuracy, calibrated, tokens, seconds }) => [
+  results.map(({ name, accuracy, macroF1, calibrated, tokens, seconds }) => [
     name,
-    ...[accuracy, calibrated].map((share) => share.toFixed(3)),
+    ...[accuracy, macroF1, calibrated].map((share) => share.toFixed(3)),
     tokens.toFixed(0),
     (seconds / test.length).toFixed(2),
   ])

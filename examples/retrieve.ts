@@ -72,10 +72,19 @@ const indexOf = (encoder: Retrieval.Encoder, { documents, passageLength }: Optio
 
 const INCLUDED = beside("./models/espalier-1m")
 
+/** The folder of the index, made where it is not there. */
+const folderOf = ({ index }: Options) =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const folder = index.slice(0, Math.max(0, index.lastIndexOf("/")))
+    if (folder !== "") yield* fs.makeDirectory(folder, { recursive: true })
+  }).pipe(Effect.catchTag("PlatformError", ({ message }) => new DataError({ reason: "Unreadable", message })))
+
 const program = (options: Options) =>
   Effect.gen(function* () {
-    const { model: path = INCLUDED, encoder: encoding = path, question, count, plain, maxNewTokens } = options
-    const encoder = yield* Retrieval.loadEncoder(encoding, options)
+    const { model: path = INCLUDED, encoder: encoding = path, question, count, plain, maxNewTokens, query, passage } =
+      options
+    const encoder = yield* Retrieval.loadEncoder(encoding, { query, passage })
     const index = yield* indexOf(encoder, options)
     if (question === undefined) return
     const model = yield* Model.load(path, { task: Task.causalLM(), frozen: true })
@@ -84,20 +93,18 @@ const program = (options: Options) =>
     yield* Console.log(answer.text)
     const named = new Set(answer.sources)
     for (const [i, passage] of answer.passages.entries()) {
-      const { source, begin, score } = passage
-      const use = named.has(passage) ? "named" : "given"
+      const { source, begin, score } = passage, use = named.has(passage) ? "named" : "given"
       yield* Console.log(`[${i + 1}] ${source}, from character ${begin}, cosine ${score.toFixed(3)}, ${use}`)
     }
     if (answer.unknown.length > 0) yield* Console.log(`named, and not there: ${answer.unknown.join(", ")}`)
   }).pipe(Effect.scoped)
 
-const command = Command.make(
-  "retrieve",
-  flags,
-  (options) =>
+const command = Command.make("retrieve", flags, (options) =>
+  Effect.andThen(
+    folderOf(options),
     program(options).pipe(
       Effect.provide(Layer.merge(families.pipe(Layer.provideMerge(machine(options))), Sqlite.layer(options.index))),
     ),
-).pipe(Command.withDescription("Answers questions from documents, with sources"))
+  )).pipe(Command.withDescription("Answers questions from documents, with sources"))
 
 if (import.meta.main) main(command)

@@ -1,8 +1,11 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import { attempt, DataError } from "../../core/data/data_error.ts"
+import type { Data } from "../../core/data/data.ts"
+import { DataError } from "../../core/data/data_error.ts"
+import type { Tokenizer } from "../../core/data/tokenizer/tokenizer.ts"
+import { tokenizerOf } from "../../core/inference/tokenizer_option.ts"
 import type { Model } from "../../core/model/model.ts"
-import { fromRows } from "../../core/tasks/dataset/dataset.ts"
+import { type MarkedRow, markedRows } from "../../core/tasks/causal_lm.ts"
 import { evaluate, type EvaluateError, type EvaluateOptions } from "../../core/training/evaluate.ts"
 
 /**
@@ -21,12 +24,25 @@ export function labelScores(
       const message = `scores need prompts and answers, got ${prompts.length} and ${answers.length}`
       return yield* new DataError({ reason: "Empty", message })
     }
-    const rows = prompts.flatMap((prompt) => answers.map((completion) => ({ prompt, completion })))
-    const data = yield* attempt(() => fromRows(rows, { prompt: "prompt", completion: "completion" }))
-    const { losses } = yield* evaluate(model, data, { ...options, completionOnly: true })
+    const tokenizer = yield* tokenizerOf(model, options.tokenizer)
+    const begin = beginOf(tokenizer)
+    const rows: ReadonlyArray<MarkedRow> = prompts.flatMap((prompt, i) =>
+      answers.map((answer, k) => {
+        const before = begin + prompt
+        const text = before + answer
+        return { text, trained: [[before.length, text.length]], row: i * answers.length + k + 1 }
+      })
+    )
+    // Rows of prompts and completions would have the end of the text among what is scored.
+    const data: Data<MarkedRow> = { kind: markedRows, source: "prompts", unit: "row", labels: [], rows }
+    const { losses } = yield* evaluate(model, data, { ...options, tokenizer })
     return prompts.map((_, i) => losses.slice(i * answers.length, (i + 1) * answers.length).map((loss) => -loss))
   })
 }
+
+/** The token that a tokenizer puts before a text, as a text. */
+const beginOf = ({ bosId, encode, token }: Tokenizer): string =>
+  bosId !== undefined && encode("a")[0] === bosId ? token(bosId) ?? "" : ""
 
 /**
  * Scores less those of prompts without content, such as the input "N/A": what the prompt itself says for an answer counts no longer

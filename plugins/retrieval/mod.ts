@@ -28,7 +28,7 @@
  */
 export { answer, type AnswerOptions, type GroundedAnswer } from "./answer.ts"
 export { type EncodedAs, type Encoder, encoder, type EncoderOptions, loadEncoder } from "./encoder.ts"
-export { type Agreement, agreement, type Drift, drift, driftSection } from "./facts/agreement.ts"
+export { type Agreement, agreement, type AgreementMeasure, type Drift, drift, driftSection } from "./facts/agreement.ts"
 export type { Fact, FactCheck, Judgement } from "./facts/fact_check.ts"
 export { finalNumber, type NumberQuestion, numbers, type NumbersOptions } from "./facts/numbers.ts"
 export { restaurants } from "./facts/restaurants.ts"
@@ -49,3 +49,4 @@ export { approximate, type ApproximateOptions, type UsearchIndex } from "./searc
 export { exact } from "./search/exact.ts"
 export type { Near, VectorIndex, Vectors, VectorSearch } from "./search/vector_search.ts"
 export { open, type OpenIndexOptions, save } from "./store.ts"
+export type { EmbedError } from "../../core/training/embed.ts"

@@ -8,7 +8,7 @@ import type { Document } from "./passages.ts"
 export type PromptOf = (question: string, passages: ReadonlyArray<Document>) => string
 
 /** Asks for an answer that rests on the passages and names them as `[1]`. */
-export const numberedPrompt: PromptOf = (question, passages) =>
+export const numberedPrompt = (question: string, passages: ReadonlyArray<Document>): string =>
   [
     "Answer the question with the passages alone. Name the passages that you used in brackets, such as [1].",
     ...passages.map(({ text }, i) => `[${i + 1}] ${text.replace(/\s+/g, " ")}`),

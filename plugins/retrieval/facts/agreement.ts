@@ -20,14 +20,14 @@ export interface Agreement {
 }
 
 /** A measure of {@link Agreement}. */
-type Measure = Exclude<keyof Agreement, "texts">
+export type AgreementMeasure = Exclude<keyof Agreement, "texts">
 
 const sumOf = (judgements: ReadonlyArray<Judgement>, of: (one: Judgement) => number): number =>
   judgements.reduce((sum, one) => sum + of(one), 0)
 
 const isFaithful = ({ unsupported }: Judgement): boolean => unsupported.length === 0
 
-const MEASURES: Readonly<Record<Measure, (judgements: ReadonlyArray<Judgement>) => number>> = {
+const MEASURES: Readonly<Record<AgreementMeasure, (judgements: ReadonlyArray<Judgement>) => number>> = {
   stated: (all) => sumOf(all, statedBy) / all.length,
   supported: (all) => sumOf(all, ({ supported }) => supported.length) / sumOf(all, statedBy),
   covered: (all) =>
@@ -44,13 +44,13 @@ function statedBy({ supported, unsupported }: Judgement): number {
 /** How well texts agree with their evidence, over all of them. */
 export function agreement(judgements: ReadonlyArray<Judgement>): Agreement {
   const values = Object.entries(MEASURES).map(([name, of]) => [name, of(judgements)])
-  return { texts: judgements.length, ...Object.fromEntries(values) as Record<Measure, number> }
+  return { texts: judgements.length, ...Object.fromEntries(values) as Record<AgreementMeasure, number> }
 }
 
 /** A measure before and after a training. */
 export interface Drift {
   /** Which one. */
-  readonly measure: Measure
+  readonly measure: AgreementMeasure
   /** Before. */
   readonly before: number
   /** After. */
@@ -83,11 +83,16 @@ export function drift(
     const change = (rows: ReadonlyArray<number>) => of(rows.map((i) => after[i])) - of(rows.map((i) => before[i]))
     const changes = draws.map(change).filter(Number.isFinite).sort((a, b) => a - b)
     const at = (share: number) => changes[Math.min(changes.length - 1, Math.floor(share * changes.length))] ?? NaN
-    return { measure: measure as Measure, before: of(before), after: of(after), interval: [at(0.025), at(0.975)] }
+    return {
+      measure: measure as AgreementMeasure,
+      before: of(before),
+      after: of(after),
+      interval: [at(0.025), at(0.975)],
+    }
   })
 }
 
-const WORDS: Readonly<Record<Measure, string>> = {
+const WORDS: Readonly<Record<AgreementMeasure, string>> = {
   stated: "Facts stated, a text",
   supported: "Stated facts with support",
   covered: "Expected facts stated",
@@ -95,7 +100,7 @@ const WORDS: Readonly<Record<Measure, string>> = {
   exact: "Texts with all facts and no other",
 }
 
-const shown = (measure: Measure, value: number): string =>
+const shown = (measure: AgreementMeasure, value: number): string =>
   !Number.isFinite(value) ? "–" : measure === "stated" ? value.toFixed(2) : `${(100 * value).toFixed(1)} %`
 
 /** Drift as a section of a report. */

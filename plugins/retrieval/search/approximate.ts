@@ -1,4 +1,3 @@
-import * as Effect from "effect/Effect"
 import { dataOptions } from "../../../core/data/data_options.ts"
 import { attempt } from "../../../core/data/data_error.ts"
 import type { OptionTable } from "../../../core/options/field.ts"

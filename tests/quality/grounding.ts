@@ -168,11 +168,8 @@ const print = ({ title, train, people }: Study, { before, after }: Effect.Succes
 }
 
 const program = Effect.gen(function* () {
-  const study = yield* Effect.flatMap(Retrieval.loadEncoder(paths.encoder), placesStudy).pipe(
-    Effect.scoped,
-    Effect.provide(platform, { local: true }),
-  )
-  for (const one of [study, yield* Effect.provide(problemsStudy, platform)]) print(one, yield* studied(one))
-})
+  const encoder = yield* Retrieval.loadEncoder(paths.encoder)
+  for (const study of [yield* placesStudy(encoder), yield* problemsStudy]) print(study, yield* studied(study))
+}).pipe(Effect.scoped, Effect.provide(platform))
 
 await Effect.runPromise(program as Effect.Effect<void>)

@@ -1,4 +1,5 @@
 import type * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
 import { field, type OptionTable } from "../../../core/options/mod.ts"
 import type { RunSpec } from "../../../core/run/mod.ts"
 import type { Served } from "./events.ts"
@@ -29,9 +30,9 @@ export interface RetrainOptions {
   /** File of held-out rows, with columns `text` and `label`. */
   readonly heldOut: string
   /** Carries out a run file, such as {@link childRun} does. */
-  readonly train: (file: string) => Effect.Effect<void, unknown>
+  readonly train: (file: string) => Effect.Effect<void, unknown, FileSystem.FileSystem>
   /** Score of an adapter on the rows of a file with columns `text` and `label`, higher is better, such as {@link scorer}. */
-  readonly score: (adapter: string, file: string) => Effect.Effect<number, unknown>
+  readonly score: (adapter: string, file: string) => Effect.Effect<number, unknown, FileSystem.FileSystem>
   /** Judged rows since the last retrain, before the next one starts. Default 100. */
   readonly fewest?: number
   /** Judged rows that a retrain takes, the newest ones. Default 5000. */

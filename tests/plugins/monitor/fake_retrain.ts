@@ -92,3 +92,11 @@ export const rowsBy = (by: string, count: number, right: number, from = 0): Read
     predicted: LABELS[(from + i + (i < right * count ? 0 : 1)) % 2],
     by,
   }))
+
+/** Row of a stream; an adapter answers a share of the rows right that is its quality. */
+export const streamed = (i: number, by: string, quality: number): JudgedRow => ({
+  text: `text ${i}`,
+  label: LABELS[i % 2],
+  predicted: LABELS[(i + (i * 7 % 10 < 10 * quality ? 0 : 1)) % 2],
+  by,
+})

@@ -110,3 +110,12 @@ Deno.test("a split is the statistic of a part of the reference against the rest"
   const expected = mean(part, part) + mean(rest, rest) - 2 * mean(part, rest)
   close(mmd().prepare(sample).split(Int32Array.from(part)), expected, "mmd", 1e-9)
 })
+
+Deno.test("FEATURES.md has the statistics that monitors have without being told", () => {
+  const page = Deno.readTextFileSync(new URL("../../../FEATURES.md", import.meta.url))
+  const rows = page.split("## What monitors watch")[1].match(/^\| `.*$/gm)!
+  assertEquals(
+    rows.map((row) => row.split("|").slice(1, 4).map((cell) => cell.trim())),
+    statistics.map(({ name, columns, judged }) => [`\`${name}\``, columns.join(", "), judged ? "judged" : "live"]),
+  )
+})

@@ -7,7 +7,7 @@ export interface MonitorOptions {
   readonly statistics?: ReadonlyArray<string | Statistic>
   /** Rows of a window of answers, at most a quarter of the profile's. Default 100. */
   readonly window?: number
-  /** Rows of a window of judged answers, at most a quarter of the profile's. Default 100. */
+  /** Rows of a window of judged answers, at most a quarter of the profile's. Default: those of `window`. */
   readonly judgedWindow?: number
   /** Share of windows without drift that have an alarm, of each kind of windows. Default 0.01. */
   readonly falseAlarms?: number
@@ -31,7 +31,12 @@ export const MONITOR_OPTIONS: OptionTable<MonitorOptions, "statistics"> = {
         : [{ at, message: `${at} must be a list of names or statistics, at least one` }],
   }),
   window: field.integer({ minimum: 10, default: 100, doc: "Rows of a window of answers" }),
-  judgedWindow: field.integer({ minimum: 10, default: 100, doc: "Rows of a window of judged answers" }),
+  judgedWindow: field.integer({
+    minimum: 10,
+    default: ({ window }) => window as number,
+    absent: "those of window",
+    doc: "Rows of a window of judged answers",
+  }),
   falseAlarms: field.number({
     exclusiveMinimum: 0,
     maximum: 0.2,

@@ -74,7 +74,11 @@ Deno.test("what cannot be watched is a typed error before any work", () => {
     Effect.runSync(Effect.flip(monitor(profileOf(rows), options)))
   const cases: ReadonlyArray<readonly [MonitorOptions, reason: string, part: string]> = [
     [{ window: 101 }, "Window", "a window of 101 live rows needs a profile of at least 404 rows, this one has 400"],
-    [{ judgedWindow: 200 }, "Window", "windows of at most 100 rows"],
+    [
+      { judgedWindow: 200 },
+      "Window",
+      "a window of 200 judged rows needs a profile of at least 800 rows, this one has 400",
+    ],
     [{ statistics: ["ks lenght"] }, "Statistic", 'unknown statistic "ks lenght"; the nearest known one is "ks length"'],
     [{ statistics: ["ks surprise"] }, "Statistic", "reads surprise, which the profile lacks; it has length, unknown"],
     [{ statistics: [] }, "Options", "at least one"],

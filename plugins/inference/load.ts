@@ -5,7 +5,7 @@ import { Loaded } from "./loaded.ts"
 import type { LoadedModel } from "./loaded_model.ts"
 import { MODEL, openModel } from "./open_model.ts"
 import { checkOptions, LOAD_OPTIONS, type LoadOptions } from "./options.ts"
-import { whileWanted } from "./while_wanted.ts"
+import { whileWanted } from "./files/while_wanted.ts"
 
 /**
  * Loads a model, to generate, classify or embed with it and its adapters. It holds memory and threads until `free`.

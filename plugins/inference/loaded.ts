@@ -24,7 +24,7 @@ import {
 } from "./options.ts"
 import { checkTexts } from "./prompts.ts"
 import type { Held } from "./runtime.ts"
-import { whileWanted } from "./while_wanted.ts"
+import { whileWanted } from "./files/while_wanted.ts"
 import { write } from "./write.ts"
 
 const freed = (cause?: unknown) => new InferenceError("Freed", "the model was freed: load it again", { cause })

@@ -32,6 +32,7 @@ export { type Profile, profile, profileFrom, type ProfileOptions } from "./profi
 export { loadProfile, type ProfileFilesError, saveProfile } from "./profile/profile_files.ts"
 export { type Answered, judged, observe, type ObserveOptions } from "./profile/observe.ts"
 export type { EmbedError } from "../../core/training/embed.ts"
+export type { PredictError } from "../../core/training/evaluate.ts"
 export type { Embeddings, Observation, Sample } from "./profile/sample.ts"
 export type { Moments } from "./profile/moments.ts"
 export type { Prepared, Statistic } from "./statistics/statistic.ts"

@@ -7,7 +7,13 @@ import type { Model } from "../../../core/model/model.ts"
 import { fromRows, textRows } from "../../../core/tasks/dataset/dataset.ts"
 import type { Prediction } from "../../../core/tasks/task.ts"
 import { embed, type EmbedError } from "../../../core/training/embed.ts"
-import { evaluate, type EvaluateError, predict } from "../../../core/training/evaluate.ts"
+import {
+  evaluate,
+  type EvaluateError,
+  predict,
+  type PredictError,
+  type PredictOptions,
+} from "../../../core/training/evaluate.ts"
 import type { JudgingOptions } from "../../../core/training/judging_options.ts"
 import type { RowKind } from "../../../core/data/data.ts"
 import type { Observation } from "./sample.ts"
@@ -28,17 +34,19 @@ export interface Answered {
 
 /**
  * Lets a model answer texts, and gives what a monitor takes of each: {@link observation} without the text, which is the
- * caller's. Language models answer with the surprise of the text: nats a token.
+ * caller's. Language models answer with the surprise of the text: nats a token. Embeddings are those of the model without the
+ * bank's adapters, so that they are the same whichever answers.
  */
 export function observe(
   model: Model,
   texts: ReadonlyArray<string>,
-  { embeddings = true, ...options }: ObserveOptions = {},
-): Effect.Effect<ReadonlyArray<Answered>, EvaluateError | EmbedError, FileSystem.FileSystem> {
+  { embeddings = true, adapters, ...options }: ObserveOptions & Pick<PredictOptions, "adapters"> = {},
+): Effect.Effect<ReadonlyArray<Answered>, PredictError | EmbedError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
     const { task } = model
     const seen = yield* seenOf(model, texts, embeddings, options)
-    const predictions = task.unlabeled === undefined ? undefined : yield* predict(model, texts, options)
+    const predicting = { ...options, ...adapters === undefined ? {} : { adapters } }
+    const predictions = task.unlabeled === undefined ? undefined : yield* predict(model, texts, predicting)
     const surprises = yield* surprisesOf(model, texts, options)
     return seen.map((own, i) => {
       const prediction = predictions?.[i]

@@ -42,6 +42,8 @@ export interface Residual {
 export type SitePlan =
   /** Replaces the module's input, also for sites that add to its output: forward(x). */
   | SitePlanOf<"before", (scope: SiteScope, x: Tensor) => Tensor>
+  /** Stands in for the module, whose own output is not computed: forward(x). One site at a module. */
+  | SitePlanOf<"replace", (scope: SiteScope, x: Tensor) => Tensor>
   /** Adds to the module's output: y + forward(x). For Embedding x holds indices (i32). */
   | DeltaPlan
   /** Adds to a block's output: y + forward(x). */

@@ -33,6 +33,8 @@ export interface Appended {
   readonly cached: number
   /** Index of its plugin in the choice. */
   readonly plugin: number
+  /** Slot of its adapter in the model's bank. */
+  readonly adapter: number
 }
 
 /** Room for rows of so many positions, and of so many tokens of prompts. */
@@ -51,7 +53,7 @@ export interface Decoder {
   /** Grows the cache to hold at least this; what it holds is kept. */
   readonly reserve: (room: Room) => Promise<void>
   /** Puts a prompt in a row of the cache. Gives the logits of the next token. */
-  readonly fill: (slot: number, prompt: ArrayLike<number>, plugin: number) => Promise<Float32Array>
+  readonly fill: (slot: number, prompt: ArrayLike<number>, plugin: number, adapter: number) => Promise<Float32Array>
   /** Appends one token to each of some rows. Gives each row's logits of the next token. */
   readonly append: (rows: ReadonlyArray<Appended>) => Promise<ReadonlyArray<Float32Array>>
   /** Puts in the place of each of the first rows what another one holds; of their prompts too (`whole`). */
@@ -90,7 +92,13 @@ export function makeDecoder(model: Model, { methods, choice }: Variant): Decoder
       task: "",
     }
     const chosen = choice && { ...choice, index: ops.input("choice", [rows], { dtype: "i32" }) }
-    const options = { training: false, methods, decoding, ...(chosen === undefined ? {} : { choice: chosen }) }
+    const options = {
+      training: false,
+      methods,
+      decoding,
+      ...(chosen === undefined ? {} : { choice: chosen }),
+      ...(model.bank === undefined ? {} : { adapters: ops.input("adapters", [rows], { dtype: "i32" }) }),
+    }
     return ops.reshape(lastOf(model.forward(batch, options).logits, batch), [rows, -1])
   }
   const graphOf = (rows: number, length: number, decoding: (updates: Updates) => Decoding): Graph => {
@@ -132,23 +140,24 @@ export function makeDecoder(model: Model, { methods, choice }: Variant): Decoder
       lengths.set(promptLengths)
       promptLengths = lengths
     },
-    fill: (slot, prompt, plugin) => {
+    fill: (slot, prompt, plugin, adapter) => {
       const room = startToken === undefined ? cache!.positions - before : cache!.memory - beforeMemory
       const length = Math.min(tokensFor(prompt.length), room)
       promptLengths[slot] = prompt.length
       const tokens = new Int32Array(length)
       tokens.set(prompt)
       const graph = () => graphOf(1, length, (updates) => cache!.fill(ops.input("row", [1], { dtype: "i32" }), updates))
-      const [row, lengths, choice] = [slot, prompt.length, plugin].map((x) => Int32Array.of(x))
-      return run(`fill ${length}`, graph, { tokens, row, lengths, choice })
+      const [row, lengths, choice, adapters] = [slot, prompt.length, plugin, adapter].map((x) => Int32Array.of(x))
+      return run(`fill ${length}`, graph, { tokens, row, lengths, choice, adapters })
     },
     append: async (appended) => {
       const rows = Math.min(power(1 + Math.max(...appended.map(({ slot }) => slot))), cache!.rows)
-      const [tokens, start, choice] = [0, 0, 0].map(() => new Int32Array(rows))
-      for (const { slot, token, cached, plugin } of appended) {
+      const [tokens, start, choice, adapters] = [0, 0, 0, 0].map(() => new Int32Array(rows))
+      for (const { slot, token, cached, plugin, adapter } of appended) {
         tokens[slot] = token
         start[slot] = cached
         choice[slot] = plugin
+        adapters[slot] = adapter
       }
       const ofRows = (name: string) => ops.input(name, [rows], { dtype: "i32" })
       const graph = () =>
@@ -157,6 +166,7 @@ export function makeDecoder(model: Model, { methods, choice }: Variant): Decoder
         tokens,
         start,
         choice,
+        adapters,
         lengths: new Int32Array(rows).fill(1),
         memoryLengths: promptLengths.slice(0, rows).map((length) => beforeMemory + Math.max(1, length)),
       })

@@ -2,6 +2,8 @@
  * Generates text for rows of different lengths together; rows join and leave while it runs.
  * @module
  */
+import type { BankMethod } from "../contracts/bank/bank_method.ts"
+import type { AdapterBank, BankAdapter, TakenSlots } from "../model/sites/adapter_bank.ts"
 import { chooseByRow } from "../model/sites/choose_by_row.ts"
 import { severalTasks } from "../model/heads/model_task.ts"
 import type { Model } from "../model/model.ts"
@@ -9,6 +11,7 @@ import { ModelError } from "../model/model_error.ts"
 import { wrongTokenId } from "../data/token_ids.ts"
 import { mustBe } from "../options/check.ts"
 import { type OptionNames, unknownOption } from "../options/unknown_option.ts"
+import { noBank } from "./bank/no_bank.ts"
 import { makeDecoder } from "./decoder.ts"
 import { logProbability, makeSampler, type Sampler, SAMPLING, type SamplingOptions, wrongSampling } from "./sampler.ts"
 
@@ -26,6 +29,11 @@ export interface EngineOptions {
    * every row goes through all plugins.
    */
   readonly plugins?: ReadonlyArray<string>
+  /**
+   * A method's bank: adapters that are loaded while the engine runs, one for each row, see {@link Engine.adapters}. Default:
+   * that of the model, where it has one.
+   */
+  readonly adapters?: BankMethod
 }
 
 /** Options of a row. */
@@ -36,6 +44,11 @@ export interface RowOptions extends SamplingOptions {
   readonly stop?: ReadonlyArray<number>
   /** Which of {@link EngineOptions.plugins} the row goes through, or `""` for none of them. Default `""`. */
   readonly plugin?: string
+  /**
+   * Which of {@link Engine.adapters} the row goes through, or `""` for none of them. The row waits while all of the bank's
+   * slots are used by adapters of other rows. Default `""`.
+   */
+  readonly adapter?: string
   /** Tells apart the draws of rows with one seed. Default 0. */
   readonly stream?: number
   /** Whether tokens come with their probability. Default false. */
@@ -49,6 +62,7 @@ const ROW: OptionNames<RowOptions> = {
   maxNewTokens: true,
   stop: true,
   plugin: true,
+  adapter: true,
   stream: true,
   logProbabilities: true,
   onToken: true,
@@ -69,7 +83,7 @@ export interface Engine {
   /**
    * Adds a row for the token ids of a prompt. It takes part from the next step in which there is room. Gives its id.
    *
-   * @throws ModelError when the prompt or the options cannot be used.
+   * @throws ModelError when the prompt or the options cannot be used, AdapterError when its adapter is not there.
    */
   readonly insert: (prompt: ArrayLike<number>, options?: RowOptions) => number
   /**
@@ -79,6 +93,8 @@ export interface Engine {
   readonly next: () => Promise<ReadonlyMap<number, NewToken>>
   /** Takes a row out. A finished one is out already. */
   readonly remove: (id: number) => void
+  /** Adapters that rows can have, loaded and unloaded at any time; none fits an engine that was made without a bank. */
+  readonly adapters: AdapterBank
 }
 
 interface Row {
@@ -91,12 +107,28 @@ interface Row {
   readonly options: RowOptions
   readonly sample: Sampler
   readonly plugin: number
+  readonly adapter: BankAdapter
+  /** The slot of its adapter; undefined while it waits. */
+  taken?: TakenSlots
   /** Its row of the cache; undefined while it waits. */
   slot?: number
 }
 
-/** An engine of a language model that writes token by token. Throws {@link ModelError} or PluginError. */
-export function makeEngine(model: Model, options: EngineOptions = {}): Engine & { readonly free: () => void } {
+/** What a row has while it runs. */
+interface Placed {
+  readonly slot: number
+  readonly taken: TakenSlots
+}
+
+/**
+ * An engine of a language model that writes token by token. Throws {@link ModelError} or PluginError.
+ *
+ * @param options Without `adapters`: the model has the bank.
+ */
+export function makeEngine(
+  model: Model,
+  options: Omit<EngineOptions, "adapters"> = {},
+): Engine & { readonly free: () => void } {
   const unknown = unknownOption(options, { rows: true, methods: true, plugins: true })
   if (unknown !== undefined) throw unsupported(unknown)
   const { rows: most = 8, methods = true, plugins: given } = options
@@ -105,27 +137,39 @@ export function makeEngine(model: Model, options: EngineOptions = {}): Engine & 
   if (!Number.isSafeInteger(most) || most < 1) throw unsupported(`rows must be a whole number from 1, got ${most}`)
   const plugins = given === undefined ? undefined : chooseByRow(model, given).plugins
   const decoder = makeDecoder(model, { methods, ...(plugins === undefined ? {} : { choice: { plugins } }) })
+  const bank = model.bank ?? noBank
   const rows = new Map<number, Row>()
   let count = 0
 
   const insert: Engine["insert"] = (prompt, options = {}) => {
-    const { maxNewTokens = 64, plugin = "", stream } = options
+    const { maxNewTokens = 64, plugin = "", adapter: name = "", stream } = options
     const index = plugin === "" ? plugins?.length ?? 0 : plugins?.indexOf(plugin) ?? -1
     const wrong = wrongRow(model, prompt, options) ?? (index >= 0 ? undefined : `rows cannot choose "${plugin}": the ` +
       `engine was made for ${plugins?.join(", ") || "no choice"}`)
     if (wrong !== undefined) throw unsupported(wrong)
+    const adapter = bank.find(name)
     const [id, text] = [count++, decoder.startOf(prompt)]
     const end = text.length + maxNewTokens
     const sample = makeSampler(options, stream)
-    rows.set(id, { id, prompt: Int32Array.from(prompt), text, end, options, sample, plugin: index })
+    rows.set(id, { id, prompt: Int32Array.from(prompt), text, end, options, sample, plugin: index, adapter })
     return id
   }
-  /** Waiting rows with rows of the cache that are free. */
-  const admitted = (): ReadonlyArray<Row & { readonly slot: number }> => {
-    const taken = new Set([...rows.values()].map(({ slot }) => slot))
-    const free = Array.from({ length: most }, (_, slot) => slot).filter((slot) => !taken.has(slot))
-    const waiting = [...rows.values()].filter(({ slot }) => slot === undefined)
-    return free.slice(0, waiting.length).map((slot, i) => ({ ...waiting[i], slot }))
+  /** Waiting rows, the first ones first, with free rows of the cache and slots for their adapters. */
+  const admitted = (): ReadonlyArray<Row & Placed> => {
+    const used = new Set([...rows.values()].map(({ slot }) => slot))
+    const free = Array.from({ length: most }, (_, slot) => slot).filter((slot) => !used.has(slot))
+    const waiting = [...rows.values()].filter(({ slot }) => slot === undefined).slice(0, free.length)
+    const all: Array<Row & Placed> = []
+    for (const [i, row] of waiting.entries()) {
+      const taken = bank.take([row.adapter])
+      if (taken === undefined) break
+      all.push({ ...row, slot: free[i], taken })
+    }
+    return all
+  }
+  const leave = (row: Row): void => {
+    rows.delete(row.id)
+    row.taken?.release()
   }
   /** Chooses a row's next token. */
   const choose = (row: Row, logits: Float32Array): NewToken => {
@@ -134,7 +178,7 @@ export function makeEngine(model: Model, options: EngineOptions = {}): Engine & 
     const token = row.sample(logits, row.text)
     row.text.push(token)
     const finished = stop.includes(token) ? "stop" : row.text.length === row.end ? "length" : undefined
-    if (finished !== undefined) rows.delete(row.id)
+    if (finished !== undefined) leave(row)
     const chosen: NewToken = {
       token,
       ...(finished === undefined ? {} : { finished }),
@@ -144,10 +188,22 @@ export function makeEngine(model: Model, options: EngineOptions = {}): Engine & 
     return chosen
   }
   const step = async (): Promise<ReadonlyMap<number, NewToken>> => {
-    const old = [...rows.values()].filter((row): row is Row & { slot: number } => row.slot !== undefined)
+    const old = [...rows.values()].filter((row): row is Row & Placed => row.slot !== undefined)
     const fresh = admitted()
+    if (rows.size > 0 && old.length + fresh.length === 0) {
+      await bank.released()
+      return await step()
+    }
+    try {
+      return await run(old, fresh)
+    } catch (error) {
+      fresh.forEach(({ taken }) => taken.release())
+      throw error
+    }
+  }
+  const run = async (old: ReadonlyArray<Row & Placed>, fresh: ReadonlyArray<Row & Placed>) => {
     const all = [...old, ...fresh]
-    if (all.length === 0) return new Map()
+    if (all.length === 0) return new Map<number, NewToken>()
     await decoder.reserve({
       rows: 1 + Math.max(...all.map(({ slot }) => slot)),
       positions: decoder.before + Math.max(...all.map(({ end }) => end)),
@@ -155,24 +211,35 @@ export function makeEngine(model: Model, options: EngineOptions = {}): Engine & 
     })
     // Rows that have no part in an append get a token at their first position: prompts come after.
     const logits = old.length === 0 ? [] : [
-      ...await decoder.append(old.map(({ slot, text, plugin }) => ({
+      ...await decoder.append(old.map(({ slot, text, plugin, taken }) => ({
         slot,
         token: text.at(-1)!,
         cached: decoder.before + text.length - 1,
         plugin,
+        adapter: taken.index[0],
       }))),
     ]
-    for (const { slot, prompt, plugin } of fresh) logits.push(await decoder.fill(slot, prompt, plugin))
-    return new Map(all.flatMap(({ id, slot }, i) => {
+    for (const { slot, prompt, plugin, taken } of fresh) {
+      await taken.written
+      logits.push(await decoder.fill(slot, prompt, plugin, taken.index[0]))
+    }
+    return new Map(all.flatMap(({ id, slot, taken }, i) => {
       const row = rows.get(id)
-      if (row === undefined) return []
-      row.slot = slot
-      return [[id, choose(row, logits[i])]]
+      if (row === undefined) {
+        taken.release()
+        return []
+      }
+      Object.assign(row, { slot, taken })
+      return [[id, choose(row, logits[i])] as const]
     }))
   }
   let running: ReturnType<typeof step> | undefined
   const next = () => running ??= step().finally(() => running = undefined)
-  return { insert, next, remove: (id) => void rows.delete(id), free: decoder.free }
+  const remove = (id: number) => {
+    const row = rows.get(id)
+    if (row !== undefined) leave(row)
+  }
+  return { insert, next, remove, adapters: bank, free: decoder.free }
 }
 
 const unsupported = (message: string) => new ModelError({ reason: "Unsupported", message })

@@ -3,6 +3,10 @@
  * @module
  */
 export * from "../model/mod.ts"
+export { AdapterError, type AdapterErrorFields } from "../contracts/bank/adapter_error.ts"
+export type { AdapterFiles, BankContext, BankMethod, BankValues } from "../contracts/bank/bank_method.ts"
+export type { AdapterBank, BankAdapter, LoadAdapterOptions, TakenSlots } from "../model/sites/adapter_bank.ts"
+export { type ModelWithAdapters, withAdapters } from "./bank/open_bank.ts"
 export type { Engine, EngineOptions, NewToken, RowOptions } from "./engine.ts"
 export { generate, type GenerateError, type GenerateOptions } from "./generate.ts"
 export { engine } from "./open_engine.ts"

@@ -1,19 +1,25 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import type { BackendError } from "../backend/backend_error.ts"
 import { attempt } from "../contracts/attempt.ts"
 import { PluginError } from "../contracts/plugin_error.ts"
 import type { Model } from "../model/model.ts"
 import { ModelError } from "../model/model_error.ts"
+import { withAdapters } from "./bank/open_bank.ts"
 import type { Engine, EngineOptions } from "./engine.ts"
 
 /** An engine of a causal language model, freed with the scope. */
 export function engine(
   model: Model,
   options: EngineOptions = {},
-): Effect.Effect<Engine, ModelError | PluginError, Scope.Scope> {
-  return Effect.flatMap(Effect.promise(() => import("./shared_engines.ts")), ({ makeEngine }) =>
-    Effect.acquireRelease(
-      attempt(() => makeEngine(model, options), ModelError, PluginError),
+): Effect.Effect<Engine, ModelError | PluginError | BackendError, Scope.Scope> {
+  return Effect.gen(function* () {
+    const { makeEngine } = yield* Effect.promise(() => import("./shared_engines.ts"))
+    const { adapters, ...own } = options
+    const served = adapters === undefined ? model : yield* withAdapters(model, adapters)
+    return yield* Effect.acquireRelease(
+      attempt(() => makeEngine(served, own), ModelError, PluginError),
       ({ free }) => Effect.sync(free),
-    ))
+    )
+  })
 }

@@ -13,7 +13,7 @@ const ALL: ViewState = { merged: new Set(), off: new Set(), folded: new Map<stri
 
 /** A model over its memory. */
 export function makeModel(parts: ModelParts, state: ViewState = ALL): Model {
-  const { parameters, modules, contributions, sites, tied, tasks } = parts
+  const { parameters, modules, contributions, sites, tied, tasks, bank } = parts
   const { merged, off, folded } = state
   const byKey = new Map(parameters.map((parameter) => [parameter.key, parameter]))
   const infos = new Map(modules.map((module) => [module.path, module]))
@@ -47,7 +47,11 @@ export function makeModel(parts: ModelParts, state: ViewState = ALL): Model {
     tensor,
     forward: (batch, options) => {
       if (own.paths !== undefined) return ofTask(batch.task).forward(batch, options)
-      const { training, checkpointing = false, key, methods = true, decoding, choice } = options
+      const { training, checkpointing = false, key, methods = true, decoding, choice, adapters } = options
+      const more = bank === undefined || adapters === undefined ? undefined : {
+        sitesAt: (path: string) => bank.sites.get(path) ?? [],
+        parameter: (key: string) => bank.parameter(key, adapters),
+      }
       const scope = makeScope({
         task,
         training,
@@ -55,8 +59,8 @@ export function makeModel(parts: ModelParts, state: ViewState = ALL): Model {
         key,
         decoding,
         choice,
-        sitesAt: (path) => methods ? on.get(path) ?? [] : [],
-        tensor: (name, original) => tensor(name, original || !methods),
+        sitesAt: (path) => methods ? [...on.get(path) ?? [], ...more?.sitesAt(path) ?? []] : [],
+        tensor: (name, original) => more?.parameter(name) ?? tensor(name, original || !methods),
       })
       return own.network.forward(scope, batch)
     },

@@ -11,6 +11,7 @@ import type { BackendService, Slot } from "../backend/backend.ts"
 import type { TaskOf } from "../tasks/task.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import type { Ties } from "../weights/weight_map.ts"
+import type { AdapterBank } from "./sites/adapter_bank.ts"
 import type { Choice } from "./sites/choice.ts"
 import type { Decoding } from "./module.ts"
 import type { SharedNetwork } from "./heads/join_networks.ts"
@@ -43,6 +44,8 @@ export interface ForwardOptions {
   readonly decoding?: Decoding
   /** Which plugin each row goes through. Default: all rows through all plugins. */
   readonly choice?: Choice
+  /** The slot of each row's adapter in {@link Model.bank}, i32 [B]. Default: the bank plays no part. */
+  readonly adapters?: Tensor
 }
 
 /** A model. */
@@ -75,6 +78,8 @@ export interface Model {
   readonly scope: Scope.Scope
   /** What was put into blocks of few bits while it was loaded, and what that lost. */
   readonly encoded: ReadonlyArray<EncodedWeight>
+  /** Adapters that rows have beside the plugins. Default: none. */
+  readonly bank?: AdapterBank
   /** What a person should know: a head that starts anew, parts of the config that play no part. */
   readonly notes: ReadonlyArray<string>
   /** Ids of plugins whose updates lie in {@link Model.folded}: graphs leave out their sites. */

@@ -6,6 +6,9 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type { RunData } from "../backend/backend.ts"
 import type { BackendError } from "../backend/backend_error.ts"
+import { AdapterError } from "../contracts/bank/adapter_error.ts"
+import { attempt as attemptOf } from "../contracts/attempt.ts"
+import type { AdapterBank, BankAdapter } from "../model/sites/adapter_bank.ts"
 import { DEFAULT_TASK } from "../contracts/batch_source.ts"
 import type { Metrics } from "../contracts/train_event.ts"
 import { batchData, batchInputs, shapeName } from "../data/batches/batch_inputs.ts"
@@ -41,6 +44,16 @@ const OPTIONS: OptionTable<EvaluateOptions, Open> = {
   completionOnly: field.boolean({ default: true }),
 }
 
+/** Options of {@link predict}. */
+export interface PredictOptions extends EvaluateOptions {
+  /**
+   * The adapter of each row by its name in the model's bank (`Model.withAdapters`), or `""` for none; rows of one batch may
+   * differ, and each is answered by the classes of its adapter's head. A batch has at most as many rows as the bank has
+   * slots. Default: none.
+   */
+  readonly adapters?: ReadonlyArray<string>
+}
+
 /** Result of an evaluation. */
 export interface Evaluation {
   /** The task's metrics: `loss` (nats, or squared units of scores), and the others by name. Empty where rows have no answer. */
@@ -56,6 +69,9 @@ export interface Evaluation {
 /** Errors of an evaluation. */
 export type EvaluateError = DataError | BackendError | TrainingError
 
+/** Errors of a prediction. */
+export type PredictError = EvaluateError | AdapterError
+
 /** Outputs for a batch. */
 type Outputs = Readonly<Record<string, Float32Array | Int32Array>>
 
@@ -65,17 +81,43 @@ async function run(
   batches: ReadonlyArray<Batch>,
   vocabulary: Vocabulary,
   choice: RowChoice | undefined,
+  adapterOf?: (row: number) => BankAdapter,
 ): Promise<ReadonlyArray<Outputs>> {
   const results: Array<Promise<Outputs>> = []
   for (const batch of batches) {
-    const name = `evaluate ${shapeName(batch)} ${vocabulary.maskId} ${choice?.plugins}`
-    const graph = () => evaluationGraph(model, batch, vocabulary, choice?.plugins)
+    const hasAdapters = adapterOf !== undefined
+    const name = `evaluate ${shapeName(batch)} ${vocabulary.maskId} ${choice?.plugins} ${hasAdapters}`
+    const graph = () => evaluationGraph(model, batch, vocabulary, choice?.plugins, hasAdapters)
     const program = await programsOf(model).get(name, graph)
     // At most two are pending.
     await results.at(-2)
-    results.push(program.run({ ...batchData(batch), ...choiceData(batch, choice) }))
+    const data = { ...batchData(batch), ...choiceData(batch, choice) }
+    results.push(
+      hasAdapters
+        ? runWith(model.bank!, Array.from(batch.rows, adapterOf), (adapters) => program.run({ ...data, adapters }))
+        : program.run(data),
+    )
   }
   return await Promise.all(results)
+}
+
+/** Posts a run of rows once there is room for their adapters. */
+async function runWith<A>(
+  bank: AdapterBank,
+  adapters: ReadonlyArray<BankAdapter>,
+  post: (index: Int32Array) => Promise<A>,
+): Promise<A> {
+  for (;;) {
+    const taken = bank.take(adapters)
+    if (taken === undefined) {
+      await bank.released()
+      continue
+    }
+    // Runs follow the writes that were posted before them, and the next ones follow these.
+    const posted = post(taken.index)
+    taken.release()
+    return (await Promise.all([posted, taken.written]))[0]
+  }
 }
 
 /** `loss` and `weight` by example, and the task's measures. Random numbers in `prepare` have a fixed key. */
@@ -84,12 +126,14 @@ function evaluationGraph(
   { shape: [rows, length], targetLength }: Batch,
   vocabulary: Vocabulary,
   plugins?: ReadonlyArray<string>,
+  hasAdapters = false,
 ): Graph {
   const { task } = model
   const given = batchInputs(DEFAULT_TASK, rows, length, task, targetLength)
   const key = [full(0, [], "i32"), full(0, [], "i32")] as const
   const batch = task.prepare?.(given, key, vocabulary) ?? given
-  const outputs = model.forward(batch, { training: false, ...choiceInput(plugins, rows) })
+  const adapters = hasAdapters ? { adapters: input("adapters", [rows], { dtype: "i32", batch: true }) } : {}
+  const outputs = model.forward(batch, { training: false, ...choiceInput(plugins, rows), ...adapters })
   const none = () => {
     throw new Error("An evaluation has no objective parameters")
   }
@@ -116,18 +160,21 @@ export function choiceData(batch: Batch, choice: RowChoice | undefined): RunData
 export async function evaluateExamples(
   model: Model,
   { data, examples, vocabulary }: TaskExamples,
-  { batchSize, padId, choice }: {
+  { batchSize, padId, choice, adapters }: {
     readonly batchSize: number
     readonly padId: number | undefined
     readonly choice?: RowChoice | undefined
+    /** The adapter of each row. */
+    readonly adapters?: ReadonlyArray<BankAdapter> | undefined
   },
 ): Promise<Evaluation> {
   const { task } = model
   const maxLength = examples.reduce((most, { tokens }) => Math.max(most, tokens.length), 1)
-  const size = Math.min(batchSize, examples.length)
+  const size = Math.min(batchSize, examples.length, adapters === undefined ? Infinity : model.bank!.slots)
   const { epoch } = makeBatches(examples, { batchSize: size, maxLength, shuffle: false })
   const batches = epoch(0).flatMap(({ microBatches }) => microBatches).map((one) => collate(examples, one, task, padId))
-  const results = await run(model, batches, vocabulary, choice)
+  const adapterOf = adapters && ((row: number) => adapters[examples[Math.max(row, 0)].index])
+  const results = await run(model, batches, vocabulary, choice, adapterOf)
   let loss = 0
   let weight = 0
   const measured: Array<Measured> = []
@@ -149,13 +196,28 @@ export async function evaluateExamples(
     })
   })
   const mean = weight === 0 ? 0 : loss / weight
-  const { metrics, classification, predictions = [] } = task.judge(measured, mean, task.labels ?? [])
+  const { metrics, classification, predictions = [] } = adapters === undefined
+    ? task.judge(measured, mean, task.labels ?? [])
+    : { predictions: measured.flatMap((one) => predictionsOf(task, one, adapters[one.example.index])) }
   return {
     metrics: metrics === undefined ? {} : { loss: mean, ...metrics },
     ...(classification === undefined ? {} : { classification }),
     predictions,
     losses: sums.map(({ loss, weight }) => loss / weight),
   }
+}
+
+/** Predictions of an example by the classes of its adapter's head: the first of the model's. */
+function predictionsOf(
+  task: Model["task"],
+  { row, example, values }: Measured,
+  { labels = task.labels ?? [] }: BankAdapter,
+): ReadonlyArray<JudgedPrediction> {
+  const size = task.head.kind === "sequence" ? task.head.size : 0
+  const own = Object.entries(values).map(([name, all]) =>
+    [name, all.length === size ? all.subarray(0, labels.length) : all] as const
+  )
+  return task.judge([{ row, example, values: Object.fromEntries(own) }], NaN, labels).predictions ?? []
 }
 
 /** The plugin of each row, if given. */
@@ -178,6 +240,15 @@ export function evaluate(
   data: Data,
   options: EvaluateOptions = {},
 ): Effect.Effect<Evaluation, EvaluateError, FileSystem.FileSystem> {
+  return evaluated(model, data, options)
+}
+
+function evaluated(
+  model: Model,
+  data: Data,
+  options: EvaluateOptions,
+  adapters?: ReadonlyArray<BankAdapter>,
+): Effect.Effect<Evaluation, EvaluateError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
     const { batchSize, tokenizer: given, plugins, ...own } = yield* attempt(() => judgingOptions(OPTIONS, options))
     yield* attempt(() => checkOneTask(model, "evaluate"))
@@ -191,16 +262,31 @@ export function evaluate(
     const examples = yield* attempt(() => encodeData(data, model.task, tokenizer, encoding))
     const choice = yield* choiceOf(model, data.rows.length, plugins)
     const padId = padIdOf(tokenizer, vocabSize)
-    return yield* attemptPromise(() => evaluateExamples(model, examples, { batchSize, padId, choice }))
+    return yield* attemptPromise(() => evaluateExamples(model, examples, { batchSize, padId, choice, adapters }))
   })
+}
+
+/** The adapter of each row, if given. */
+function adaptersOf(
+  { bank }: Model,
+  rows: number,
+  names: ReadonlyArray<string> | undefined,
+): Effect.Effect<ReadonlyArray<BankAdapter> | undefined, TrainingError | AdapterError> {
+  if (names === undefined && bank?.everyRow !== true) return Effect.succeed(undefined)
+  const message = bank === undefined
+    ? "adapters needs a model with a bank of them: Model.withAdapters"
+    : wrongArgument("adapters", names, TEXTS) ??
+      (names!.length === rows ? undefined : `adapters must name one for each of ${rows} rows, got ${names!.length}`)
+  if (message !== undefined) return Effect.fail(new TrainingError({ reason: "Options", message }))
+  return attemptOf(() => names!.map(bank!.find), AdapterError)
 }
 
 /** Predictions for texts. Fails if the task does not predict from texts. */
 export function predict(
   model: Model,
   texts: ReadonlyArray<string>,
-  options: EvaluateOptions = {},
-): Effect.Effect<ReadonlyArray<Prediction>, EvaluateError, FileSystem.FileSystem> {
+  options: PredictOptions = {},
+): Effect.Effect<ReadonlyArray<Prediction>, PredictError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
     const { task } = model
     yield* attempt(() => checkOneTask(model, "predict"))
@@ -211,9 +297,11 @@ export function predict(
       return yield* new TrainingError({ reason: "Options", message })
     }
     if (texts.length === 0) return []
+    const { adapters: names, ...own } = options
+    const adapters = yield* adaptersOf(model, texts.length, names)
     const rows = texts.map((text, i) => task.unlabeled!(text, i + 1))
     const data: Data = { kind: task.rows[0], source: "texts", unit: "row", labels: task.labels ?? [], rows }
-    const { predictions } = yield* evaluate(model, data, options)
+    const { predictions } = yield* evaluated(model, data, own, adapters)
     return predictions.map(({ expected: _, distance: __, ...prediction }) => prediction)
   })
 }

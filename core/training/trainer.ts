@@ -2,7 +2,15 @@
  * Training, evaluating, predicting, embedding. Meant as a namespace: `Trainer.fit(model, data, { epochs: 3 })`.
  * @module
  */
-export { evaluate, type EvaluateError, type EvaluateOptions, type Evaluation, predict } from "./evaluate.ts"
+export {
+  evaluate,
+  type EvaluateError,
+  type EvaluateOptions,
+  type Evaluation,
+  predict,
+  type PredictError,
+  type PredictOptions,
+} from "./evaluate.ts"
 export { evaluateTexts, type EvaluateTextsOptions, type TextEvaluation, type WrittenText } from "./evaluate_texts.ts"
 export type { JudgedPrediction, Prediction } from "../tasks/task.ts"
 export { embed, type EmbedOptions } from "./embed.ts"

@@ -44,7 +44,7 @@ function makeBeamSearcher(model: Model, variant: Variant): BeamSearcher {
     /** Puts what beams go on with in their rows; at first all are copies of the prompt's. */
     const next = async (beams: ReadonlyArray<Beam>) => {
       const isFirst = beams[0].text.length === text.length
-      if (isFirst) return [await decoder.fill(0, prompt, plugin)]
+      if (isFirst) return [await decoder.fill(0, prompt, plugin, 0)]
       const from = beams.map(({ parent }) => parent)
       const spreads = beams[0].text.length === text.length + 1
       if (spreads || from.some((row, slot) => row !== slot)) await decoder.reorder(from, spreads)
@@ -53,6 +53,7 @@ function makeBeamSearcher(model: Model, variant: Variant): BeamSearcher {
         token: text.at(-1)!,
         cached: decoder.before + text.length - 1,
         plugin,
+        adapter: 0,
       })))
     }
     return await searchBeams({ ...own, text }, next)

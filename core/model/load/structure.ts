@@ -6,7 +6,7 @@ import { isOptional, type Ties, tiesOf } from "../../weights/weight_map.ts"
 import type { ModelTask } from "../heads/model_task.ts"
 import type { Model } from "../model.ts"
 import { unmatched } from "../sites/selector.ts"
-import { longestPrefix, resolveSites, type SiteTable } from "../sites/sites.ts"
+import { placesBefore, resolveSites, type SiteTable } from "../sites/sites.ts"
 import type { Description } from "./describe.ts"
 import { checkFrozen, type WantedEncodings, wantedEncodings, withEncodings } from "./encodings.ts"
 import { checkTied, trainableOf } from "./trainable.ts"
@@ -56,7 +56,7 @@ export function resolveMethods(
   const encodings = wantedEncodings({ contributions, modules: plain, parameters }, tied, stored)
   const modules = withEncodings(plain, tied, encodings, stored)
   const sites = resolveSites(modules, contributions)
-  const taken = longestPrefix(sites.byModule, "Attention") + longestPrefix(sites.byModule, "Backbone")
+  const taken = placesBefore(sites.byModule)
   const maxPositions = network.maxPositions - taken
   if (maxPositions <= 0) {
     const message = `prefixes of ${taken} places leave no room in the model's ${network.maxPositions} positions`

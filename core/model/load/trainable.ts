@@ -35,7 +35,9 @@ export function trainableOf(
   const random = new Set(
     base.filter(({ key, initializer, module }) =>
       fresh.has(key) && initializer.kind === "normal" &&
-      !sites.byModule.get(module)?.some(({ plan }) => plan.place === "delta" && plan.instead)
+      !sites.byModule.get(module)?.some(({ plan }) =>
+        plan.place === "replace" || plan.place === "delta" && plan.instead
+      )
     ).map(({ module }) => module),
   )
   const infos = new Map(modules.map((module) => [module.path, module]))

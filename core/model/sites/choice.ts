@@ -42,9 +42,14 @@ export function rowProducts(
     })
     return ops.reshape(ops.gather(ops.concat(lines, 0), index), [index.shape[0], ...shape])
   }
-  const rows = x.shape.length === 2 ? ops.reshape(x, [x.shape[0], 1, inFeatures]) : x
-  const narrow = ops.matmul(rows, table([rank, inFeatures], (place) => factors.get(place)?.down), { transposeB: true })
-  const up = table([outFeatures, rank], (place) => factors.get(place)?.up)
-  const y = ops.matmul(narrow, up, { transposeB: true })
-  return ops.reshape(y, [...x.shape.slice(0, -1), outFeatures])
+  const down = table([rank, inFeatures], (place) => factors.get(place)?.down)
+  return productByRow(productByRow(x, down), table([outFeatures, rank], (place) => factors.get(place)?.up))
+}
+
+/** x weight^T with a weight of each row's own: [B, ..., inFeatures] and [B, outFeatures, inFeatures] to [B, ..., outFeatures]. */
+export function productByRow(x: Tensor, weight: Tensor): Tensor {
+  const [batch, outFeatures, inFeatures] = weight.shape
+  const rows = x.shape.length === 3 ? x : ops.reshape(x, [batch, -1, inFeatures])
+  const y = ops.matmul(rows, weight, { transposeB: true })
+  return x.shape.length === 3 ? y : ops.reshape(y, [...x.shape.slice(0, -1), outFeatures])
 }

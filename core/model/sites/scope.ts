@@ -90,6 +90,13 @@ export function makeScope(options: ScopeOptions): Scope {
     }
     return factors.size === 0 ? each : [...each, rowProducts(x, choice!, factors)]
   }
+  /** What stands in for a module. */
+  const replacement = (path: string) => {
+    const [found, other] = plansAt(path, "replace")
+    if (other === undefined) return found
+    const message = `"${path}" is replaced twice, by ${found.owner} and ${other.owner}; put one of them to work`
+    throw new PluginError({ plugin: found.owner, message })
+  }
   const scope: Scope = {
     training,
     decoding,
@@ -99,7 +106,8 @@ export function makeScope(options: ScopeOptions): Scope {
         (x, { scope, plan, place }) => inRows(place, plan.forward(scope, x), x),
         input,
       )
-      const forward = (x: Tensor) => module.forward(scope, x, ...extra)
+      const other = replacement(module.path)
+      const forward = (x: Tensor) => other?.plan.forward(other.scope, x) ?? module.forward(scope, x, ...extra)
       let y = checkpointing && module.kind === "Block" ? ops.recompute(forward, x) : forward(x)
       for (const delta of deltas(module.path, x)) y = ops.add(y, delta)
       for (const { scope, plan, place } of plansAt(module.path, "parallel")) {

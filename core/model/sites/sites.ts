@@ -114,8 +114,12 @@ export function prefixLength(sites: ReadonlyArray<ResolvedSite>): number {
   return sites.reduce((sum, { plan }) => sum + ("length" in plan ? plan.length : 0), 0)
 }
 
+/** Positions that sites take from a sequence. */
+export const placesBefore = (sites: SiteTable["byModule"]): number =>
+  longestPrefix(sites, "Attention") + longestPrefix(sites, "Backbone")
+
 /** Most rows that sites put before a sequence in modules of a kind. */
-export function longestPrefix(sites: SiteTable["byModule"], kind: string): number {
+function longestPrefix(sites: SiteTable["byModule"], kind: string): number {
   return Math.max(0, ...[...sites.values()].filter(([{ module }]) => module.kind === kind).map(prefixLength))
 }
 

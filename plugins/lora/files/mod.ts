@@ -3,5 +3,5 @@
  * @module
  */
 export { load } from "./load.ts"
-export { readSaved } from "./read_saved.ts"
+export { readSaved, type SavedFiles, savedIn } from "./read_saved.ts"
 export { save } from "./save.ts"

@@ -12,8 +12,15 @@ import { wrongTokenId } from "../data/token_ids.ts"
 import { mustBe } from "../options/check.ts"
 import { type OptionNames, unknownOption } from "../options/unknown_option.ts"
 import { noBank } from "./bank/no_bank.ts"
+import { type Constraint, wrongConstraint } from "./constraints/constraint.ts"
 import { makeDecoder } from "./decoder.ts"
-import { logProbability, makeSampler, type Sampler, SAMPLING, type SamplingOptions, wrongSampling } from "./sampler.ts"
+import { likeliest, makeSampler, type Sampler, SAMPLING, type SamplingOptions, wrongSampling } from "./sampler.ts"
+import {
+  probabilitiesOf,
+  type ProbabilityOptions,
+  type TokenProbabilities,
+  wrongProbabilities,
+} from "./token_probabilities.ts"
 
 /** Options of an engine. */
 export interface EngineOptions {
@@ -37,7 +44,7 @@ export interface EngineOptions {
 }
 
 /** Options of a row. */
-export interface RowOptions extends SamplingOptions {
+export interface RowOptions extends SamplingOptions, ProbabilityOptions {
   /** Most tokens to add. Default 64. */
   readonly maxNewTokens?: number
   /** Ids of tokens that end the row; the one that came is part of the result. Default: none. */
@@ -51,8 +58,8 @@ export interface RowOptions extends SamplingOptions {
   readonly adapter?: string
   /** Tells apart the draws of rows with one seed. Default 0. */
   readonly stream?: number
-  /** Whether tokens come with their probability. Default false. */
-  readonly logProbabilities?: boolean
+  /** What may come: a value for this row alone. Not with `noRepeatNgramSize`. Default: anything. */
+  readonly constraint?: Constraint
   /** Called with each new token, whoever asked for the step. It must not throw. */
   readonly onToken?: (token: NewToken) => void
 }
@@ -65,21 +72,26 @@ const ROW: OptionNames<RowOptions> = {
   adapter: true,
   stream: true,
   logProbabilities: true,
+  topLogProbabilities: true,
+  constraint: true,
   onToken: true,
 }
 
 /** A new token of a row. */
-export interface NewToken {
+export interface NewToken extends TokenProbabilities {
   /** Its id. */
   readonly token: number
-  /** Set for the row's last token: why it is the last. */
-  readonly finished?: "stop" | "length"
-  /** Natural logarithm of its probability before temperature and all else, where it was asked for. */
-  readonly logProbability?: number
+  /**
+   * Set for the row's last token: why it is the last. `"stop"`: it is one of `stop`, or completes the constraint. `"dead end"`:
+   * the constraint allows none; the token is the likeliest without it, and no part of the row.
+   */
+  readonly finished?: "stop" | "length" | "dead end"
 }
 
 /** Rows of text that grow together. */
 export interface Engine {
+  /** Whether new tokens continue the prompt's text; those of an encoder-decoder model are a text of their own. */
+  readonly continues: boolean
   /**
    * Adds a row for the token ids of a prompt. It takes part from the next step in which there is room. Gives its id.
    *
@@ -173,16 +185,21 @@ export function makeEngine(
   }
   /** Chooses a row's next token. */
   const choose = (row: Row, logits: Float32Array): NewToken => {
-    const { stop = [], logProbabilities = false } = row.options
-    const before = logProbabilities ? logits.slice() : logits
-    const token = row.sample(logits, row.text)
+    const { stop = [], maxNewTokens = 64, constraint } = row.options
+    const probabilities = probabilitiesOf(logits, row.options)
+    const made = constraint === undefined ? [] : row.text.slice(row.end - maxNewTokens)
+    const free = constraint === undefined ? -1 : likeliest(logits)
+    constraint?.restrict(logits, made)
+    const stuck = constraint !== undefined && logits[likeliest(logits)] === -Infinity
+    const token = stuck ? free : row.sample(logits, row.text)
     row.text.push(token)
-    const finished = stop.includes(token) ? "stop" : row.text.length === row.end ? "length" : undefined
+    const ends = stop.includes(token) || constraint?.complete?.([...made, token])
+    const finished = stuck ? "dead end" : ends ? "stop" : row.text.length === row.end ? "length" : undefined
     if (finished !== undefined) leave(row)
     const chosen: NewToken = {
       token,
       ...(finished === undefined ? {} : { finished }),
-      ...(logProbabilities ? { logProbability: logProbability(before, token) } : {}),
+      ...probabilities(token),
     }
     row.options.onToken?.(chosen)
     return chosen
@@ -239,7 +256,8 @@ export function makeEngine(
     const row = rows.get(id)
     if (row !== undefined) leave(row)
   }
-  return { insert, next, remove, adapters: bank, free: decoder.free }
+  const continues = model.network.startToken === undefined
+  return { continues, insert, next, remove, adapters: bank, free: decoder.free }
 }
 
 const unsupported = (message: string) => new ModelError({ reason: "Unsupported", message })
@@ -274,5 +292,6 @@ export function wrongRow({ network }: Model, prompt: ArrayLike<number>, options:
     const wrong = wrongTokenId(ids, vocabSize)
     if (wrong !== undefined) return `${what} ${wrong}`
   }
-  return wrongSampling(options)
+  return wrongSampling(options) ?? wrongProbabilities(options) ??
+    wrongConstraint(options.constraint, options.noRepeatNgramSize)
 }

@@ -17,8 +17,12 @@ import type { Engine, RowOptions } from "./engine.ts"
 import { TOKENIZER, tokenizerOf } from "./tokenizer_option.ts"
 
 /** Options of {@link generate}. With several beams nothing is drawn: no `temperature`. */
-export interface GenerateOptions
-  extends Omit<RowOptions, "plugin" | "adapter" | "stream" | "logProbabilities" | "onToken">, BeamOptions {
+export interface GenerateOptions extends
+  Omit<
+    RowOptions,
+    "plugin" | "adapter" | "stream" | "logProbabilities" | "topLogProbabilities" | "constraint" | "onToken"
+  >,
+  BeamOptions {
   /**
    * Ids of tokens that end a text; the one that came is part of the result. Default: of texts the tokenizer's end token and
    * those of `generation_config.json` (`eos_token_id`), of ids none.

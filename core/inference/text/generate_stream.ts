@@ -22,17 +22,15 @@ import * as Stream from "effect/Stream"
 import type { DataError } from "../../data/data_error.ts"
 import type { Model } from "../../model/model.ts"
 import { ModelError } from "../../model/model_error.ts"
-import type { NewToken } from "../engine.ts"
 import {
   encoded,
   engineFor,
   type GenerateError,
   type GenerateOptions,
-  textBefore,
   toGenerateError,
   wrongOptions,
 } from "../generate.ts"
-import { textPieces } from "./text_pieces.ts"
+import { answer, type AnswerOptions } from "./answer.ts"
 
 export type { GenerateError, GenerateOptions }
 export type { NewToken, RowOptions } from "../engine.ts"
@@ -40,14 +38,15 @@ export type { BeamOptions } from "../beams/beam_search.ts"
 export type { SamplingOptions } from "../sampler.ts"
 
 /** Options of {@link generateStream}. */
-export interface GenerateStreamOptions extends Omit<GenerateOptions, "plugins"> {
+export interface GenerateStreamOptions
+  extends Omit<GenerateOptions, "plugins">, Pick<AnswerOptions, "stopStrings" | "constraint"> {
   /** Id of the plugin that the prompt goes through (`"method/name"`), or `""` for none. Default: all plugins. */
   readonly plugin?: string
 }
 
 /**
  * Continues a text, or token ids, in pieces of whole characters, each with what one or more new tokens made certain. Joined, they are the
- * text that `Model.generate` gives. It runs while it is read, together with other texts of the model; if the reader stops, or
+ * text that `Model.generate` gives, up to a stop string. It runs while it is read, together with other texts of the model; if the reader stops, or
  * the stream is interrupted, its row is free after the step under way.
  */
 export function generateStream(
@@ -58,35 +57,13 @@ export function generateStream(
   return Stream.unwrap(Effect.gen(function* () {
     const wrong = wrongOptions(options)
     if (wrong !== undefined) return yield* new ModelError({ reason: "Unsupported", message: wrong })
-    const { methods = true, plugin, tokenizer: _, ...sampling } = options
+    const { methods = true, plugin, tokenizer: _, ...row } = options
     const { tokenizer, ids: [ids], stop } = yield* encoded(model, [prompt], options)
-    const chosen = plugin === undefined ? {} : { plugin }
-    // Steps that others ask for bring tokens too.
-    const waiting: NewToken[] = []
-    const row = { ...sampling, ...chosen, stop, onToken: (token: NewToken) => void waiting.push(token) }
     const engine = yield* Effect.tryPromise({
       try: () => engineFor(model, methods, plugin === undefined ? undefined : [plugin]),
       catch: toGenerateError,
     })
-    yield* Effect.acquireRelease(
-      Effect.try({ try: () => engine.insert(ids, row), catch: toGenerateError }),
-      (id) => Effect.sync(() => engine.remove(id)),
-    )
-    const pieces = textPieces(tokenizer, textBefore(model, ids))
-    const step = Effect.uninterruptible(Effect.tryPromise({ try: engine.next, catch: toGenerateError }))
-    return Stream.unfold(true, (goesOn) =>
-      Effect.gen(function* () {
-        let piece = ""
-        while (goesOn && piece === "") {
-          if (waiting.length === 0) yield* step
-          for (const { token, finished } of waiting.splice(0)) {
-            piece += pieces.add(token)
-            if (finished === undefined) continue
-            piece += pieces.end()
-            goesOn = false
-          }
-        }
-        return piece === "" ? undefined : [piece, goesOn] as const
-      }))
+    const parts = answer(engine, tokenizer, ids, { ...row, ...plugin === undefined ? {} : { plugin }, stop })
+    return Stream.filter(Stream.map(parts, ({ text }) => text), (text) => text !== "")
   }))
 }

@@ -16,6 +16,8 @@ export interface ScoredToken {
   readonly token: number
   /** Its text; of a token that is a part of a character, U+FFFD. */
   readonly text: string
+  /** True for the token that ended an answer, and is no part of its text. */
+  readonly ends?: true
   /** Natural logarithm of its probability; none for the first token of a prompt. */
   readonly logProbability?: number
   /** The likeliest tokens in its place, the likeliest first. */

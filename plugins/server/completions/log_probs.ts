@@ -13,9 +13,9 @@ const named = (text: string, logProbability: number) => ({
   bytes: text.includes("\ufffd") ? null : Array.from(encoder.encode(text)),
 })
 
-/** `logprobs` of a chat's answer. */
+/** `logprobs` of a chat's answer: of the tokens whose text it has. */
 export const ofChat = (tokens: ReadonlyArray<ScoredToken>): unknown => ({
-  content: tokens.map(({ text, logProbability = 0, alternatives }) => ({
+  content: tokens.filter(({ ends }) => ends === undefined).map(({ text, logProbability = 0, alternatives }) => ({
     ...named(text, logProbability),
     top_logprobs: alternatives.map((one) => named(one.text, one.logProbability)),
   })),
@@ -23,7 +23,7 @@ export const ofChat = (tokens: ReadonlyArray<ScoredToken>): unknown => ({
 })
 
 /**
- * `logprobs` of a text. The likeliest tokens are an object by text, with the token itself; of two tokens with one text it
+ * `logprobs` of a text, with the token that ends it. The likeliest tokens are an object by text, with the token itself; of two tokens with one text it
  * has the likelier.
  *
  * @param offset Where the first token begins in the text.

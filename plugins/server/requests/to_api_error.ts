@@ -1,12 +1,14 @@
+import { AdapterError } from "../../../core/contracts/bank/adapter_error.ts"
 import { BackendError } from "../../../core/backend/backend_error.ts"
 import { PluginError } from "../../../core/contracts/plugin_error.ts"
 import { DataError } from "../../../core/data/data_error.ts"
+import { GrammarError } from "../../../core/inference/text/mod.ts"
 import { ModelError } from "../../../core/model/model_error.ts"
 import { TrainingError } from "../../../core/training/training_error.ts"
 import { ApiError } from "./api_error.ts"
 
 /** Errors that say what is wrong with what was asked. */
-const ASKED = [ModelError, PluginError, DataError, TrainingError]
+const ASKED = [AdapterError, GrammarError, ModelError, PluginError, DataError, TrainingError]
 
 /** The answer to a request that failed; undefined where the fault is the server's own, which a client is not told of. */
 export function toApiError(error: unknown): ApiError | undefined {

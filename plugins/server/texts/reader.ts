@@ -9,6 +9,7 @@ import { TOKENIZER, tokenizerOf } from "../../../core/inference/tokenizer_option
 import { checkOptions, type OptionTable, withDefaults } from "../../../core/options/mod.ts"
 import { embed } from "../../../core/training/embed.ts"
 import { predict } from "../../../core/training/evaluate.ts"
+import { slotsOf } from "../adapters/slots_of.ts"
 import { makePlaces } from "../requests/places.ts"
 import type { Reads, Served } from "../served.ts"
 import { NAME_OPTIONS, type NameOptions } from "../writer/name_options.ts"
@@ -22,14 +23,17 @@ export interface ReaderOptions extends NameOptions {
 /** {@link ReaderOptions} as a table. */
 export const READER_OPTIONS: OptionTable<ReaderOptions, "tokenizer"> = { ...NAME_OPTIONS, tokenizer: TOKENIZER }
 
-/** A model whose texts go through one function. */
+/** What a model makes of texts, each through the adapter of a name. */
+type Use<A> = (
+  texts: ReadonlyArray<string>,
+  options: { readonly tokenizer: Tokenizer; readonly adapters?: ReadonlyArray<string> },
+) => Effect.Effect<ReadonlyArray<A>, unknown, FileSystem.FileSystem>
+
+/** A model that is served for one function of texts. */
 function reader<A>(
   model: Model,
   options: ReaderOptions,
-  use: (
-    texts: ReadonlyArray<string>,
-    tokenizer: Tokenizer,
-  ) => Effect.Effect<ReadonlyArray<A>, unknown, FileSystem.FileSystem>,
+  use: Use<A>,
   ability: (reads: Reads<A>) => Partial<Served>,
 ): Effect.Effect<Served, PluginError | DataError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
@@ -37,12 +41,16 @@ function reader<A>(
     const { name, queue, ...given } = withDefaults(READER_OPTIONS, options)
     const tokenizer = yield* tokenizerOf(model, given.tokenizer)
     const fs = yield* FileSystem.FileSystem
-    const reads: Reads<A> = (texts) =>
-      Effect.map(use(texts, tokenizer), (results) => ({
-        results,
-        tokens: texts.reduce((sum, text) => sum + tokenizer.encode(text).length, 0),
-      })).pipe(Effect.provideService(FileSystem.FileSystem, fs))
-    return { id: name, places: makePlaces(1, queue), ...ability(reads) }
+    const adapters = model.bank === undefined ? {} : { adapters: yield* slotsOf(model.bank) }
+    const reads: Reads<A> = (texts, adapter = "") =>
+      use(texts, { tokenizer, ...model.bank === undefined ? {} : { adapters: texts.map(() => adapter) } }).pipe(
+        Effect.map((results) => ({
+          results,
+          tokens: texts.reduce((sum, text) => sum + tokenizer.encode(text).length, 0),
+        })),
+        Effect.provideService(FileSystem.FileSystem, fs),
+      )
+    return { id: name, places: makePlaces(1, queue), ...adapters, ...ability(reads) }
   })
 }
 
@@ -51,11 +59,14 @@ export const embedder = (
   model: Model,
   options: ReaderOptions,
 ): Effect.Effect<Served, PluginError | DataError, FileSystem.FileSystem> =>
-  reader(model, options, (texts, tokenizer) => embed(model, texts, { tokenizer }), (embeds) => ({ embeds }))
+  reader(model, options, (texts, { tokenizer }) => embed(model, texts, { tokenizer }), (embeds) => ({ embeds }))
 
-/** A classifier of texts, as `Trainer.predict` asks it. */
+/**
+ * A classifier of texts, as `Trainer.predict` asks it. Of a model with a bank (`Model.withAdapters`) the field `model` of a
+ * request may name an adapter, with a head of its own.
+ */
 export const classifier = (
   model: Model,
   options: ReaderOptions,
 ): Effect.Effect<Served, PluginError | DataError, FileSystem.FileSystem> =>
-  reader(model, options, (texts, tokenizer) => predict(model, texts, { tokenizer }), (classifies) => ({ classifies }))
+  reader(model, options, (texts, own) => predict(model, texts, own), (classifies) => ({ classifies }))

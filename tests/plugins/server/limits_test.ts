@@ -72,7 +72,7 @@ Deno.test("an answer that takes too long ends with an error, whole or in events"
     const { events, done } = await eventsOf(
       await fetch(post("/v1/completions", { ...ask, stream: true, max_tokens: 50 })),
     )
-    assertEquals([events.at(-1).error.code, done], ["timeout", false])
+    assertEquals([events.at(-1)!.error.code, done], ["timeout", false])
     assertEquals([served.places.taken(), account.open], [0, 0])
     const long = await fetch(post("/v1/completions", { ...ask, max_tokens: 101 }))
     assertEquals((await long.json()).error.param, "max_tokens")

@@ -40,6 +40,14 @@ export const small: Effect.Effect<Model, unknown, Services | Scope.Scope> = load
   frozen: true,
 })
 
+/** The included model as `small`, with four answers at once and four that wait. */
+export const writer = (more: Partial<Server.WriterOptions> = {}): Models =>
+  Effect.flatMap(
+    small,
+    (model) =>
+      Effect.map(Server.writer(model, { name: "small", rows: 4, queue: 4, template, ...more }), (one) => [one]),
+  )
+
 /** What answers requests. */
 export type Fetch = (request: Request) => Promise<Response>
 
@@ -69,10 +77,21 @@ export const post = (path: string, body: unknown, headers: Readonly<Record<strin
     body: typeof body === "string" ? body : JSON.stringify(body),
   })
 
+/** What a stream of events sends, as far as tests look at it. */
+export interface Event {
+  readonly choices: ReadonlyArray<{
+    readonly text: string
+    readonly delta: { readonly role?: string; readonly content?: string }
+    readonly finish_reason: string | null
+  }>
+  readonly usage: unknown
+  readonly error: { readonly type: string; readonly code: string }
+}
+
 /** The objects of a stream of events, and whether it ended with `[DONE]`. */
 export async function eventsOf(
   response: Response,
-): Promise<{ readonly events: ReadonlyArray<any>; readonly done: boolean }> {
+): Promise<{ readonly events: ReadonlyArray<Event>; readonly done: boolean }> {
   const data = (await response.text()).split("\n\n").filter((part) => part !== "").map((part) =>
     part.slice("data: ".length)
   )

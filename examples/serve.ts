@@ -92,7 +92,8 @@ const served = (options: Options) =>
       all.push(yield* withAdapters(own, options))
     }
     if (embedder !== undefined) {
-      const loaded = yield* Model.load(embedder, { task: Task.maskedLM(), frozen: true })
+      // The head, which embeddings do not use, may be any that all families have.
+      const loaded = yield* Model.load(embedder, { task: Task.classification(["a", "b"]), frozen: true })
       all.push(yield* Server.embedder(loaded, { name: nameOf(embedder), queue }))
     }
     if (classifier !== undefined) {

@@ -60,7 +60,7 @@ export async function serving(
   const services = Layer.mergeAll(Wasm.layer({ threads: 1 }), pluginsLayer, familiesLayer, NodeFileSystem.layer)
   const machine = Llama.layer.pipe(Layer.provideMerge(services))
   const routes = Layer.unwrap(Effect.map(models, (models) => Server.layer({ models, ...options })))
-  const all = routes.pipe(Layer.provide(machine), Layer.orDie, Layer.provide(Logger.layer([])))
+  const all = routes.pipe(Layer.provide(machine), Layer.orDie, Layer.provideMerge(Logger.layer([])))
   const { handler, dispose } = HttpRouter.toWebHandler(all, { disableLogger: true })
   try {
     await use(handler)

@@ -86,11 +86,11 @@ export interface Writes {
     prompt: Int32Array,
     options: AnswerOptions,
   ) => Effect.Effect<Stream.Stream<AnswerPiece, unknown>, unknown, Scope.Scope>
-  /** How likely each token of a prompt is after those before it. */
+  /** How likely each token of some prompts is after those before it, with so many of the likeliest tokens in its place. */
   readonly score: (
-    prompt: Int32Array,
+    prompts: ReadonlyArray<Int32Array>,
     options: { readonly alternatives: number; readonly adapter?: string },
-  ) => Effect.Effect<ReadonlyArray<ScoredToken>, unknown>
+  ) => Effect.Effect<ReadonlyArray<ReadonlyArray<ScoredToken>>, unknown>
 }
 
 /** Adapters that come and go. */

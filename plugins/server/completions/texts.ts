@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import { field, mustBe } from "../../../core/options/mod.ts"
 import { find, type Found } from "../find.ts"
 import type { ServerSettings } from "../options.ts"
@@ -84,6 +85,21 @@ const idsOf = (given: Prompt, { can }: Found<"writes">): Effect.Effect<ReadonlyA
   return Effect.forEach(all, (one) => typeof one === "string" ? can.encode(one) : Effect.succeed(Int32Array.from(one)))
 }
 
+/** Prompts as answers repeat them. */
+function repeated(
+  prompts: ReadonlyArray<Int32Array>,
+  { served, can, adapter }: Found<"writes">,
+  logprobs: number | undefined,
+): Effect.Effect<ReadonlyArray<Echo>, unknown, Scope.Scope> {
+  const texts = prompts.map((ids) => can.decode(ids))
+  if (logprobs === undefined) return Effect.succeed(texts.map((text) => ({ text, tokens: [] })))
+  return Effect.gen(function* () {
+    yield* served.places.take(1)
+    const scores = yield* can.score(prompts, { alternatives: logprobs, ...adapter === undefined ? {} : { adapter } })
+    return texts.map((text, i) => ({ text, tokens: scores[i] }))
+  })
+}
+
 /** `/v1/completions`. */
 export const textsRoute = (routes: Routes, settings: ServerSettings): Effect.Effect<void> =>
   routes.post("/v1/completions", (body) =>
@@ -100,13 +116,7 @@ export const textsRoute = (routes: Routes, settings: ServerSettings): Effect.Eff
         maxTokensField: "max_tokens",
         options: { ...drawing(asked), ...logprobs === undefined ? {} : { logProbabilities: logprobs } },
       }, settings)
-      const { can, adapter } = found
-      const repeated = (ids: Int32Array): Effect.Effect<Echo, unknown> =>
-        logprobs === undefined ? Effect.succeed({ text: can.decode(ids), tokens: [] }) : Effect.map(
-          can.score(ids, { alternatives: logprobs, ...adapter === undefined ? {} : { adapter } }),
-          (tokens) => ({ text: can.decode(ids), tokens }),
-        )
-      const echoes = yield* Effect.forEach(prompts, (ids) => echo ? repeated(ids) : Effect.succeed(NONE))
+      const echoes = echo ? yield* repeated(prompts, found, logprobs) : prompts.map(() => NONE)
       const includeUsage = asked.stream_options?.include_usage ?? false
       const promptTokens = prompts.reduce((sum, { length }) => sum + length, 0)
       return yield* reply(

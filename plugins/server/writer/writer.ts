@@ -14,6 +14,7 @@ import {
   endTokens,
   type GrammarError,
   jsonSchema,
+  scoreTokens,
 } from "../../../core/inference/text/mod.ts"
 import { TOKENIZER, tokenizerOf } from "../../../core/inference/tokenizer_option.ts"
 import type { ModelError } from "../../../core/model/model_error.ts"
@@ -23,7 +24,7 @@ import { slotsOf } from "../adapters/slots_of.ts"
 import { makePlaces } from "../requests/places.ts"
 import type { AnswerOptions as Asked, Served } from "../served.ts"
 import { NAME_OPTIONS, type NameOptions } from "./name_options.ts"
-import { pieceOf } from "./pieces.ts"
+import { pieceOf, scored } from "./pieces.ts"
 
 /** Options of {@link writer}. */
 export interface WriterOptions extends NameOptions {
@@ -84,7 +85,11 @@ export function writer(
               answer(own, tokenizer, prompt, { ...rowOf(asked, ends), ...grammar }),
               (part) => pieceOf(part, tokenizer, [...ends, ...asked.stopTokens]),
             )),
-        score: () => Effect.die("not yet"),
+        score: (prompts, { alternatives: count, adapter }) =>
+          scoreTokens(model, prompts, {
+            ...count > 0 ? { topLogProbabilities: count } : {},
+            ...adapter === undefined ? {} : { adapters: prompts.map(() => adapter) },
+          }).pipe(Effect.map((all) => all.map((tokens) => tokens.map((token) => scored(token, tokenizer))))),
       },
     }
   })

@@ -96,3 +96,27 @@ Deno.test("an answer keeps to a JSON Schema; one that cannot be met is refused",
     assertEquals([never.status, (await never.json()).error.type], [400, "invalid_request_error"])
   })
 })
+
+Deno.test("a prompt is repeated with how likely its tokens were: as likely as where they are written", async () => {
+  await serving(writer(), {}, async (fetch) => {
+    const echoed = async (more: object) =>
+      (await (await fetch(post("/v1/completions", { ...ask, echo: true, logprobs: 2, ...more }))).json()).choices
+    const [{ text, logprobs }] = await echoed({ max_tokens: 6 })
+    assert(text.startsWith("Once upon a time"))
+    assertEquals(logprobs.tokens.join(""), text)
+    assertEquals([logprobs.token_logprobs[0], logprobs.top_logprobs[0], logprobs.text_offset[0]], [null, null, 0])
+    assertEquals(logprobs.text_offset.at(-1), text.length - logprobs.tokens.at(-1).length)
+    const [scored, other] = await echoed({ prompt: [text, "The king"], max_tokens: 0 })
+    assertEquals([scored.text, scored.finish_reason, other.text], [text, "length", "The king"])
+    scored.logprobs.token_logprobs.forEach((own: number | null, i: number) => {
+      const there = logprobs.token_logprobs[i]
+      assert(own === there || Math.abs(own! - there) < 1e-4, `${own} ${there}`)
+      const top = scored.logprobs.top_logprobs[i]
+      if (own !== null) assert(Math.max(...Object.values<number>(top)) >= own && Object.keys(top).length <= 3)
+    })
+    const plain = await echoed({ logprobs: undefined, max_tokens: 6 })
+    assertEquals([plain[0].text, plain[0].logprobs], [text, null])
+    const { events } = await eventsOf(await fetch(post("/v1/completions", { ...ask, echo: true, stream: true, max_tokens: 6 })))
+    assertEquals(events.map(({ choices }) => choices[0].text).join(""), text)
+  })
+})

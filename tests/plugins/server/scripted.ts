@@ -61,7 +61,7 @@ export function scripted(script: Script = {}): { readonly served: Server.Served;
       decode: (ids) => String.fromCodePoint(...ids),
       chat: (messages) => Effect.succeed(ids(messages.map(({ content }) => content).join("\n"))),
       answer,
-      score: () => Effect.succeed([]),
+      score: (prompts) => Effect.succeed(prompts.map(() => [])),
     },
     ...adapters === undefined ? {} : { adapters },
   }

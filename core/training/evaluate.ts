@@ -25,6 +25,7 @@ import type { Model } from "../model/model.ts"
 import type { ClassificationMetrics } from "../tasks/measures/classification_metrics.ts"
 import type { JudgedPrediction, Measured, Prediction, Vocabulary } from "../tasks/task.ts"
 import { full, input } from "../tensor/ops.ts"
+import type { Tensor } from "../tensor/tensor.ts"
 import { attempt, attemptPromise } from "./loop/attempt.ts"
 import { TEXTS, wrongArgument } from "../options/argument.ts"
 import type { OptionTable } from "../options/field.ts"
@@ -114,8 +115,8 @@ function evaluationGraph(
   const given = batchInputs(DEFAULT_TASK, rows, length, task, targetLength)
   const key = [full(0, [], "i32"), full(0, [], "i32")] as const
   const batch = task.prepare?.(given, key, vocabulary) ?? given
-  const adapters = hasAdapters ? { adapters: input("adapters", [rows], { dtype: "i32", batch: true }) } : {}
-  const outputs = model.forward(batch, { training: false, ...choiceInput(plugins, rows), ...adapters })
+  const choice = { ...choiceInput(plugins, rows), ...adapterInput(hasAdapters, rows) }
+  const outputs = model.forward(batch, { training: false, ...choice })
   const none = () => {
     throw new Error("An evaluation has no objective parameters")
   }
@@ -130,6 +131,11 @@ export function choiceInput(
 ): { readonly choice?: Choice } {
   if (plugins === undefined) return {}
   return { choice: { plugins, index: input("choice", [rows], { dtype: "i32", batch: true }) } }
+}
+
+/** The slot of each row's adapter, as the graph's input `adapters`. */
+export function adapterInput(hasAdapters: boolean, rows: number): { readonly adapters?: Tensor } {
+  return hasAdapters ? { adapters: input("adapters", [rows], { dtype: "i32", batch: true }) } : {}
 }
 
 /** Data of {@link choiceInput} for a batch; empty rows have no plugin. */
@@ -249,7 +255,7 @@ function evaluated(
 }
 
 /** The adapter of each row, if given. */
-function adaptersOf(
+export function adaptersOf(
   { bank }: Model,
   rows: number,
   names: ReadonlyArray<string> | undefined,

@@ -54,12 +54,12 @@ function reader<A>(
   })
 }
 
-/** A model that gives embeddings of texts, as `Trainer.embed` does. */
+/** A model that gives embeddings of texts, as `Trainer.embed` does; with a bank (`Model.withAdapters`) through adapters, too. */
 export const embedder = (
   model: Model,
   options: ReaderOptions,
 ): Effect.Effect<Served, PluginError | DataError, FileSystem.FileSystem> =>
-  reader(model, options, (texts, { tokenizer }) => embed(model, texts, { tokenizer }), (embeds) => ({ embeds }))
+  reader(model, options, (texts, own) => embed(model, texts, own), (embeds) => ({ embeds }))
 
 /**
  * A classifier of texts, as `Trainer.predict` asks it. Of a model with a bank (`Model.withAdapters`) the field `model` of a

@@ -3,7 +3,14 @@
  * PEFT's spellings of names exist here alone.
  * @module
  */
-export { decodeWeights, encodeWeights, openAdapterWeights, peftNames, type WeightsContext } from "./adapter_weights.ts"
+export {
+  decodeWeights,
+  encodeWeights,
+  openAdapterWeights,
+  peftNames,
+  wantedWeights,
+  type WeightsContext,
+} from "./adapter_weights.ts"
 export { decodeAllWeights } from "./all_weights.ts"
 export { initTokens } from "./lora/init_text.ts"
 export { linearRows } from "./lora/linear_rows.ts"

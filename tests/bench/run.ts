@@ -16,6 +16,7 @@ import { python, versions } from "./peers.ts"
 import { type Benchmarks, filled, textOf } from "./page.ts"
 import { type Result, table } from "./result.ts"
 import type { Suite } from "./suite.ts"
+import { adapters } from "./suites/adapters.ts"
 import { bundle } from "./suites/bundle.ts"
 import { busy } from "./suites/busy.ts"
 import { cold } from "./suites/cold.ts"
@@ -40,6 +41,7 @@ const suites: ReadonlyArray<Suite> = [
   epochReal,
   memory,
   methods,
+  adapters,
   privateStep,
   packed,
   generate,

@@ -63,8 +63,12 @@ const passageOf = (slots: Retrieval.Slots) =>
   Object.entries(slots).map(([name, value]) => `${name}: ${value}`).join("; ")
 const meaningOf = (passage: string): Retrieval.Slots =>
   Object.fromEntries(passage.split("; ").map((part) => part.split(": ") as [string, string]))
-const aboutPlace = ({ name, near }: Retrieval.Slots) =>
-  `What is known about ${name}${near === undefined ? "" : ` near ${near}`}?`
+/** Slots that a question has; several places may have the same. */
+const ASKED = ["name", "near", "food", "eatType"]
+const aboutPlace = ({ name, near, food, eatType = "place" }: Retrieval.Slots) =>
+  `What is known about ${name}, the ${food === undefined ? "" : `${food} `}${eatType}${
+    near === undefined ? "" : ` near ${near}`
+  }?`
 const askPlace: Retrieval.PromptOf = (question, passages) =>
   [
     "Describe the place in one or two sentences with the facts of its passage alone. Name the passage, such as [1].",
@@ -105,10 +109,11 @@ const placesStudy = (encoder: Retrieval.Encoder) =>
         const judgements = answers.map(({ text, sources: [source], passages: [first] }) =>
           judge(text, meaningOf((source ?? first).text))
         )
-        const first = answers.filter(({ passages }, i) => passages[0].text === passageOf(asked[i].slots)).length
+        const fits = (own: Retrieval.Slots, found: Retrieval.Slots) => ASKED.every((slot) => own[slot] === found[slot])
+        const first = answers.filter(({ passages: [{ text }] }, i) => fits(asked[i].slots, meaningOf(text))).length
         const notes = `${shareOf(answers, ({ sources }) => sources.length > 0)} of the answers name a passage, ${
           shareOf(answers, ({ unknown }) => unknown.length > 0)
-        } one that is not there; the passage of the place came first for ${first} of the ${answers.length} questions`
+        } one that is not there; a passage with all that was asked came first for ${first} of ${answers.length} questions`
         return { judgements, notes }
       })
     const people = asked.map(({ slots, texts: [text] }) => judge(text, slots))

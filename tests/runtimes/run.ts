@@ -1,7 +1,8 @@
 /**
  * `deno task runtimes`: the suite in every runtime, one line each, beside Deno on the CPU; and the page of
  * `examples/browser` as a person uses it. What this machine lacks is skipped, visibly. `--screenshot page.png` keeps a
- * picture of the page, `--model` takes another model than the one that is included.
+ * picture of the page, `--model` takes another model than the one that is included, `--only page` runs what has the word in
+ * its name.
  * @module
  */
 import * as esbuild from "esbuild"
@@ -109,13 +110,13 @@ async function inNode(version?: number, setFlags = true): Promise<SuiteOutcome> 
 let script: Promise<Readonly<Record<string, string>>> | undefined
 /** The suite's bundle, with a look at what it must not hold. */
 const bundled = () =>
-  script ??= bundle(new URL("page.ts", import.meta.url)).then(async ({ files, atOnce, inputs }) => {
+  script ??= bundle(new URL("page.ts", import.meta.url)).then(async ({ files, inputs }) => {
     const foreign = inputs.filter((input) => /platform-node|\/csv-parse\/[^/]+\/lib\//.test(input))
     if (foreign.length > 0) throw new Error(`the bundle holds what a page cannot run: ${foreign.join(", ")}`)
-    const code = atOnce.map((name) => files[name])
-    const packed = await new Response(new Blob(code).stream().pipeThrough(new CompressionStream("gzip"))).bytes()
+    const code = files["main.js"]
+    const packed = await new Response(new Blob([code]).stream().pipeThrough(new CompressionStream("gzip"))).bytes()
     const kilobytes = (bytes: number) => `${Math.round(bytes / 1000)} kB`
-    console.log(`bundle for pages: ${kilobytes(code.join("").length)} minified, ${kilobytes(packed.length)} with gzip`)
+    console.log(`bundle for pages: ${kilobytes(code.length)} minified, ${kilobytes(packed.length)} with gzip`)
     return Object.fromEntries(Object.entries(files).map(([name, text]) => [`/${name}`, text]))
   })
 
@@ -216,7 +217,8 @@ const steps: ReadonlyArray<readonly [name: string, run: () => Promise<string>]> 
 
 const counts = { passed: 0, failed: 0, skipped: 0 }
 try {
-  for (const [name, run] of steps) {
+  const only = flag("--only") ?? ""
+  for (const [name, run] of steps.filter(([name]) => name.includes(only))) {
     try {
       console.log(`${name} ... ok: ${await run()}`)
       counts.passed++

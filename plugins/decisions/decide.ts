@@ -59,7 +59,8 @@ export function decide(
   })
 }
 
-function softmax(values: ReadonlyArray<number>): ReadonlyArray<number> {
+/** Shares of scores. */
+export function softmax(values: ReadonlyArray<number>): ReadonlyArray<number> {
   const top = Math.max(...values)
   const powers = values.map((value) => Math.exp(value - top))
   const total = powers.reduce((a, b) => a + b)

@@ -2,9 +2,9 @@ import * as AiError from "effect/ai/AiError"
 import * as LanguageModel from "effect/ai/LanguageModel"
 import type * as Prompt from "effect/ai/Prompt"
 import type * as Response from "effect/ai/Response"
-import * as Tool from "effect/ai/Tool"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { Tokenizer } from "../../core/data/tokenizer/tokenizer.ts"
 import {
@@ -46,6 +46,10 @@ export const languageModel = (options: LanguageModelOptions): Layer.Layer<Langua
         Effect.gen(function* () {
           const { parts, usage } = yield* asking(options, asked, "generateText")
           const all = yield* Stream.runCollect(parts)
+          if (asked.responseFormat.type === "json" && all.at(-1)?.end?.reason === "length") {
+            const description = `the object is not whole after ${options.maxNewTokens ?? 64} tokens: raise maxNewTokens`
+            return yield* failed("generateText", new AiError.InvalidOutputError({ description }))
+          }
           const text = all.map(({ text }) => text).join("")
           return [{ type: "text" as const, text }, finish(all, usage)]
         }),
@@ -83,7 +87,7 @@ function asking(
     const stop = options.stop ?? ends
     const held: { readonly constraint?: Constraint } = format.type === "text" ? {} : {
       constraint: (yield* Effect.mapError(
-        jsonSchema(tokenizer, Tool.getJsonSchemaFromSchema(format.schema), { stop }),
+        jsonSchema(tokenizer, schemaOf(format.schema), { stop }),
         ({ message }) => failed(method, new AiError.UnsupportedSchemaError({ description: message })),
       )).constraint(),
     }
@@ -96,6 +100,12 @@ function asking(
     )
     return { parts, usage: ids.length }
   })
+}
+
+/** The JSON Schema of what is asked for, without properties that it does not name. */
+function schemaOf(schema: Schema.Top): object {
+  const { schema: own, definitions } = Schema.toJsonSchemaDocument(schema, { onExcessProperty: "error" })
+  return { ...own, $defs: definitions }
 }
 
 /** Messages as a chat template reads them. */

@@ -1,3 +1,4 @@
+import { DataError } from "../../core/data/data_error.ts"
 import { MASKED } from "../../core/data/encode.ts"
 import { lastOf } from "../../core/model/sites/batch_layout.ts"
 import { classificationMetrics } from "../../core/tasks/measures/classification_metrics.ts"
@@ -40,13 +41,19 @@ export function decision(
     rows: [decisionRows],
     fields: { labels: { per: "example", dtype: "i32", fill: MASKED } },
     unlabeled: (text, row) => unanswered(text, row, options.length),
-    encoder: () => (row) => {
+    encoder: ({ source }, _, { maxLength = Infinity }) => (row) => {
       const own = order(row)
       const shown = (all: ReadonlyArray<unknown>) => own.map((option) => all[places.indexOf(option)]) as never
       const ordered = { ...asked, options: shown(asked.options), descriptions: shown(asked.descriptions) }
       const { ids } = promptOf(row.state, ordered)
       const labels = [row.answer === MASKED ? MASKED : own.indexOf(row.answer)]
-      return [{ before: none, body: none, after: ids, found: {}, fields: () => ({ labels }) }]
+      if (ids.length > maxLength) {
+        // The end of a prompt says what to answer: it cannot be cut.
+        const message =
+          `${source}: row ${row.row} makes a prompt of ${ids.length} tokens, maxLength is ${maxLength}: raise it`
+        throw new DataError({ reason: "TooLong", message, rows: [row.row] })
+      }
+      return [{ before: none, body: ids, after: none, found: {}, fields: () => ({ labels }) }]
     },
     objective: (context) => perExample({ ...context, outputs: { ...context.outputs, logits: scores(context) } }),
     measure: (context) => ({ scores: scores(context) }),

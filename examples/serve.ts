@@ -17,9 +17,11 @@ import * as FileSystem from "effect/FileSystem"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpEffect from "effect/http/HttpEffect"
 import * as HttpRouter from "effect/http/HttpRouter"
+import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import * as Otlp from "effect/observability/Otlp"
 import * as OtlpSerialization from "effect/observability/OtlpSerialization"
+import type * as Scope from "effect/Scope"
 import * as Command from "effect/cli/Command"
 import { field } from "../core/options/mod.ts"
 import { MODEL } from "../core/run/mod.ts"
@@ -155,7 +157,8 @@ const serve = (options: Options) =>
       ...defined({ maxTokens }),
     })
     const app = yield* HttpRouter.toHttpEffect(routes)
-    const handler = HttpEffect.toWebHandlerWith(yield* Effect.context<FileSystem.FileSystem>())(app)
+    const services = yield* Effect.context<FileSystem.FileSystem>()
+    const handler = HttpEffect.toWebHandlerWith<FileSystem.FileSystem, HttpServerRequest | Scope.Scope>(services)(app)
     const server = Deno.serve({
       hostname: host,
       port,

@@ -51,9 +51,9 @@ def rows(count):
             yield {"text": [row for row in all_rows if row["Label"] == name][i]["SMS"], "label": label}
 
 
-def evaluate(kind, arguments, tasks, folder):
+def evaluate(kind, arguments, tasks, folder, size):
     return simple_evaluate(
-        model=kind, model_args=arguments, tasks=[task["task"] for task in tasks], bootstrap_iters=0,
+        model=kind, model_args=arguments, tasks=[task["task"] for task in tasks], bootstrap_iters=0, batch_size=size,
         task_manager=TaskManager(include_path=folder, include_defaults=False),
     )
 
@@ -76,9 +76,9 @@ with tempfile.TemporaryDirectory() as folder:
     name = os.path.basename(model)
     served = evaluate(
         "local-completions",
-        f"model={name},base_url={url},tokenizer={model},num_concurrent=4,max_retries=3,max_length=512", tasks, folder,
+        f"model={name},base_url={url},tokenizer={model},num_concurrent=4,max_retries=3,max_length=512", tasks, folder, 1,
     )
-    own = evaluate("hf", f"pretrained={model},dtype=float32,device=cpu,max_length=512", tasks, folder)
+    own = evaluate("hf", f"pretrained={model},dtype=float32,device=cpu,max_length=512", tasks, folder, 16)
 
 print(f"{count} rows, {name}: the server beside transformers")
 wrong = []

@@ -239,10 +239,12 @@ Deno.test("a row goes on while a long prompt beside it is read", () =>
       assertEquals(steps, [false, false, true, true])
     })))
 
+const lora = (name: string) => Lora.layer({ name, r: 2, initLoraWeights: false })
+
 Deno.test("what was read of a prompt is kept while no row runs where it is asked for, and is of its plugin alone", () =>
   withModel(
     random(llama),
-    method(Layer.mergeAll(...["a", "b"].map((name) => Lora.layer({ name, r: 2, initLoraWeights: false })))),
+    method(Layer.merge(lora("a"), lora("b"))),
     (model) =>
       Effect.gen(function* () {
         const plugins = ["lora/a", "lora/b"]

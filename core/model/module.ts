@@ -79,7 +79,7 @@ export interface Scope {
   readonly residual: (module: ModuleNode, y: Tensor, join: (y: Tensor) => Tensor, seen: Residual) => Tensor
   /** Keys and values that methods prepend to those of an Attention. */
   readonly keyValues: (module: ModuleNode) => KeyValues | undefined
-  /** Rows that methods prepend to the embedded tokens of a Backbone: [length, hiddenSize]. */
+  /** Rows that methods prepend to the embedded tokens of a Backbone: [length, hiddenSize] or [B, length, hiddenSize]. */
   readonly inputPrefix: (module: ModuleNode) => Tensor | undefined
   /** Number of rows that methods prepend to those of a module. */
   readonly prefixLength: (module: ModuleNode) => number

@@ -21,6 +21,7 @@ import { bundle } from "./suites/bundle.ts"
 import { busy } from "./suites/busy.ts"
 import { cold } from "./suites/cold.ts"
 import { epochReal } from "./suites/epoch_real.ts"
+import { families } from "./suites/steps/families.ts"
 import { gemm } from "./suites/gemm.ts"
 import { generate } from "./suites/generate.ts"
 import { large } from "./suites/large.ts"
@@ -52,6 +53,7 @@ const suites: ReadonlyArray<Suite> = [
   bundle,
   window,
   large,
+  families,
 ]
 const FILE = "bench.json"
 /** By suite, what its figures depend on. */

@@ -45,7 +45,7 @@ Deno.test("each prompt is answered once, and scored beside all of its answers", 
   })))
 
 Deno.test("rows that ask for no text, none at all, and no metric are errors before any text is written", async () => {
-  const refused = (data: Data, metrics: ReadonlyArray<TextMetric> = [witness], task = Task.causalLM()) =>
+  const refused = (data: Data, metrics: ReadonlyArray<TextMetric> = [witness], task: Task = Task.causalLM()) =>
     failure(
       Effect.flatMap(initialize(config, { task }), (model) => evaluateTexts(model, data, { ...options, metrics })),
     )

@@ -8,7 +8,7 @@ import type { RunData } from "../backend/backend.ts"
 import type { BackendError } from "../backend/backend_error.ts"
 import { AdapterError } from "../contracts/bank/adapter_error.ts"
 import { attempt as attemptOf } from "../contracts/attempt.ts"
-import type { AdapterBank, BankAdapter } from "../model/sites/adapter_bank.ts"
+import type { BankAdapter } from "../model/sites/adapter_bank.ts"
 import { DEFAULT_TASK } from "../contracts/batch_source.ts"
 import type { Metrics } from "../contracts/train_event.ts"
 import { batchData, batchInputs, shapeName } from "../data/batches/batch_inputs.ts"
@@ -18,6 +18,7 @@ import type { DataError } from "../data/data_error.ts"
 import type { Graph } from "../graph/build.ts"
 import type { Choice } from "../model/sites/choice.ts"
 import { chooseByRow, type RowChoice } from "../model/sites/choose_by_row.ts"
+import { runWith } from "../inference/bank/run_with.ts"
 import { programsOf } from "../inference/programs.ts"
 import { tokenizerOf } from "../inference/tokenizer_option.ts"
 import type { Model } from "../model/model.ts"
@@ -100,25 +101,6 @@ async function run(
     )
   }
   return await Promise.all(results)
-}
-
-/** Posts a run of rows once there is room for their adapters. */
-export async function runWith<A>(
-  bank: AdapterBank,
-  adapters: ReadonlyArray<BankAdapter>,
-  post: (index: Int32Array) => Promise<A>,
-): Promise<A> {
-  for (;;) {
-    const taken = bank.take(adapters)
-    if (taken === undefined) {
-      await bank.released()
-      continue
-    }
-    // Runs follow the writes that were posted before them, and the next ones follow these.
-    const posted = post(taken.index)
-    taken.release()
-    return (await Promise.all([posted, taken.written]))[0]
-  }
 }
 
 /** `loss` and `weight` by example, and the task's measures. Random numbers in `prepare` have a fixed key. */

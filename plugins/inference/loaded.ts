@@ -109,17 +109,16 @@ export class Loaded implements LoadedModel {
     this.#count(held, 1)
     try {
       const { adapter, signal, ...own } = options
-      const { prompts, runtime, model: { task, network } } = this.#opened
+      const { prompts, runtime, model: { task } } = this.#opened
       const text = await this.#guarded(signal, async () => {
         const { engine } = held.value
         if (engine === undefined) {
           throw new InferenceError("Options", `generate needs a language model, and this one's task is ${task.kind}`)
         }
         this.#checkAdapter(adapter)
-        const continues = network.startToken === undefined
         const ids = await runtime.run(prompts.of(prompt), signal)
         const row = adapter === undefined ? own : { ...own, adapter }
-        return write({ engine, tokenizer: prompts.tokenizer, continues }, ids, row, signal)
+        return write(engine, prompts.tokenizer, ids, row, signal)
       })
       try {
         for (;;) {

@@ -63,6 +63,8 @@ export interface CallOptions {
 export interface GenerateOptions extends CallOptions, SamplingOptions {
   /** Most tokens to add. Default 64. */
   readonly maxNewTokens?: number
+  /** Texts that end it, and are no part of it. Default: none; the model's own end ends it in any case. */
+  readonly stopStrings?: ReadonlyArray<string>
 }
 
 /** Options of `classify`. */

@@ -4,16 +4,14 @@
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import { AdapterError } from "../../../core/contracts/bank/adapter_error.ts"
+import type { AdapterError } from "../../../core/contracts/bank/adapter_error.ts"
 import type { AdapterFiles, BankContext, BankValues } from "../../../core/contracts/bank/bank_method.ts"
 import type { ArtifactFiles, NamedValues } from "../../../core/contracts/contribution.ts"
 import type { Parameter } from "../../../core/contracts/parameter.ts"
-import { PluginError } from "../../../core/contracts/plugin_error.ts"
-import { StorageError } from "../../../core/formats/files/storage_error.ts"
 import { resolveSites } from "../../../core/model/sites/sites.ts"
 import { sizeOf } from "../../../core/tensor/shape.ts"
-import { openAdapterWeights, wantedWeights } from "../../peft_format/mod.ts"
-import { baseName, CONFIG_FILE, PeftError, PREFIX, WEIGHTS_FILE } from "../../peft_names/mod.ts"
+import { adapterFault, openAdapterWeights, toAdapterFault, wantedWeights } from "../../peft_format/mod.ts"
+import { baseName, CONFIG_FILE, PREFIX, WEIGHTS_FILE } from "../../peft_names/mod.ts"
 import { contributionOf } from "../contribution.ts"
 import { readSaved, type SavedFiles, savedIn } from "../files/mod.ts"
 import { A, B } from "../low_rank.ts"
@@ -35,21 +33,9 @@ export function readForBank(asked: Asked): Effect.Effect<BankValues, AdapterErro
   const read = typeof files === "string"
     ? readSaved(files, "default", true)
     : Effect.try({ try: () => savedIn(complete(name, files), named(name)), catch: (error) => error })
-  return Effect.mapError(read, toFault(name, "Files")).pipe(
-    Effect.flatMap((saved) => Effect.try({ try: () => valuesOf(asked, saved), catch: toFault(name, "Base") })),
+  return Effect.mapError(read, toAdapterFault(name, "Files")).pipe(
+    Effect.flatMap((saved) => Effect.try({ try: () => valuesOf(asked, saved), catch: toAdapterFault(name, "Base") })),
   )
-}
-
-/** An error of the files, with its kind where tensors are not what they must be. Any other is a defect. */
-function toFault(name: string, weights: AdapterError["reason"]): (error: unknown) => AdapterError {
-  const kinds = { Config: "Files", Unsupported: "Unsupported", Mismatch: "Base", Weights: weights } as const
-  return (error) => {
-    if (error instanceof AdapterError) return error
-    if (error instanceof StorageError) return fault(name, "Files", error.message, error)
-    if (error instanceof PluginError) return fault(name, "Base", error.message, error)
-    if (error instanceof PeftError) return fault(name, kinds[error.reason], error.message, error)
-    throw error
-  }
 }
 
 const named = (name: string) => ({ directory: name, name: "default", plain: true })
@@ -57,15 +43,11 @@ const named = (name: string) => ({ directory: name, name: "default", plain: true
 function complete(name: string, files: ArtifactFiles): ArtifactFiles {
   const missing = [CONFIG_FILE, WEIGHTS_FILE].find((file) => !(files[file] instanceof Uint8Array))
   if (missing === undefined) return files
-  throw fault(
+  throw adapterFault(
     name,
     "Files",
     `its files lack the bytes of ${missing}; there are ${Object.keys(files).join(", ") || "none"}`,
   )
-}
-
-function fault(adapter: string, reason: AdapterError["reason"], what: string, cause?: unknown): AdapterError {
-  return new AdapterError({ reason, adapter, message: `adapter "${adapter}": ${what}`, cause })
 }
 
 /** Values of the bank's parameters, of its shapes. Throws. */
@@ -117,7 +99,7 @@ function ownClasses(
 ): ReadonlyArray<number> {
   if (found === undefined || !isLast(model, path) || `${found.slice(1)}` !== `${shape.slice(1)}`) return shape
   if (found[0] <= shape[0]) return found
-  throw fault(
+  throw adapterFault(
     name,
     "Size",
     `its head has ${found[0]} classes, the model's has ${
@@ -132,7 +114,7 @@ function checkBase({ name, model, base }: Asked, given: string): void {
   // Another folder's name says nothing.
   const isName = base !== undefined || /^[^./\\][^/\\]*\/[^/\\]+$/.test(given)
   if (given === "" || allowed === undefined || !isName || allowed.includes(given)) return
-  throw fault(
+  throw adapterFault(
     name,
     "Base",
     `its base_model_name_or_path is "${given}", the model's name is ${
@@ -154,7 +136,7 @@ function checkOptions(name: string, options: ResolvedOptions): void {
       "(path_initial_model_for_weight_conversion)"
     : undefined
   if (refused === undefined) return
-  throw fault(name, "Unsupported", `${refused}, which a bank cannot do for each row; load it with Lora.fromPeft`)
+  throw adapterFault(name, "Unsupported", `${refused}, which a bank cannot do for each row; load it with Lora.fromPeft`)
 }
 
 /** Throws where an adapter changes what the bank has no room for. */
@@ -169,7 +151,7 @@ function checkFits({ name, wanted, rank }: Asked, own: ReadonlyArray<Parameter>,
     if (lacking.length === 0) continue
     const more = lacking.length > 3 ? ` and ${lacking.length - 3} more` : ""
     const kept = [...new Set(wanted.map(({ module }) => module.replace(/^.*\./, "")))]
-    throw fault(
+    throw adapterFault(
       name,
       "Targets",
       `it ${what} ${lacking.slice(0, 3).join(", ")}${more}; the bank has room for ${
@@ -180,7 +162,7 @@ function checkFits({ name, wanted, rank }: Asked, own: ReadonlyArray<Parameter>,
   }
   const large = own.find((one) => one.name === A && one.shape[0] > rank)
   if (large === undefined) return
-  throw fault(name, "Size", `its rank at "${large.module}" is ${large.shape[0]}, the bank's is ${rank}`)
+  throw adapterFault(name, "Size", `its rank at "${large.module}" is ${large.shape[0]}, the bank's is ${rank}`)
 }
 
 /** A value filled up to the bank's shape, times a factor. */

@@ -98,6 +98,12 @@ Deno.test("a text stops when its loop ends or its signal says so, and leaves its
   }
   assertEquals(await stopped().catch((error) => error), reason)
   assertEquals(pieces.length, 1)
+  const stopStrings = [whole.slice(3, 6)]
+  assertEquals(
+    await joined(model.generate("sun", { ...options, stopStrings })),
+    whole.slice(0, whole.indexOf(stopStrings[0])),
+  )
+  await assertRejects(() => joined(model.generate("sun", { stopStrings: [""] })), InferenceError, "none of them empty")
   assertEquals(await model.classify([]).catch(({ reason }: InferenceError) => reason), "Options")
   assertEquals(await joined(model.generate("sun", options)), whole)
 
@@ -141,7 +147,7 @@ Deno.test("what is wrong is an InferenceError of a kind, and the model goes on",
   const wrongCalls: ReadonlyArray<readonly [(model: LoadedModel) => Promise<unknown>, string, string]> = [
     [(model) => model.adapter("a b", adapter), "Options", "name must be letters, digits, dots and dashes"],
     [(model) => model.adapter("a", { "adapter_config.json": adapter["adapter_config.json"] }), "Files", "safetensors"],
-    [(model) => model.adapter("a", files), "Adapter", "the directory holds a model, not an adapter"],
+    [(model) => model.adapter("a", files), "Files", "the directory holds a model, not an adapter"],
     [(model) => joined(model.generate("")), "Options", "a prompt of 0 tokens"],
     [(model) => joined(model.generate("sun", { maxNewTokens: 100 })), "Options", "must be 1 to 32 positions"],
     [(model) => joined(model.generate("sun", { maxTokens: 3 } as never)), "Options", 'unknown option "maxTokens"'],

@@ -48,8 +48,9 @@ function complaint({ file, specifier, target }: SourceImport): string | undefine
 }
 
 const foreignWords =
-  /(?<![a-z])(lora|llama|granite|lfm|smollm|(modern|euro)?bert|roberta|mpnet|gpt|t5|prefix_tuning|prompt_tuning)(?![a-z])/i
-const foreignNames = /LoRA|Lora(?![a-z])|Llama|Bert(?![a-z])|GPT|(?<![a-zA-Z])(lora|llama|bert|gpt)[A-Z]/
+  /(?<![a-z])(lora|llama|granite|lfm|smollm|(modern|euro)?bert|roberta|mpnet|gpt|t5|qwen|mistral|gemma|prefix_tuning|prompt_tuning)(?![a-z])/i
+const foreignNames =
+  /LoRA|Lora(?![a-z])|Llama|Bert(?![a-z])|GPT|Qwen|Mistral|Gemma|(?<![a-zA-Z])(lora|llama|bert|gpt|qwen|mistral|gemma)[A-Z]/
 
 /** Names that the tokenizer files of Hugging Face have for parts and classes: words of that format, read there alone. */
 const formatNames = /\b\w+(?:Tokenizer|Normalizer|Processing)\b/g
@@ -122,6 +123,9 @@ Deno.test("the checks see wrong imports and names", () => {
       "LlamaBlock",
       "T5",
       "gpt-2",
+      "qwen3_moe",
+      "GemmaBlock",
+      "a layer of Mistral",
       "the BERT family",
     ]
   ) {

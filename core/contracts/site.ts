@@ -57,7 +57,7 @@ export type SitePlan =
   | ResidualPlan
   /** Keys and values before an Attention's own, visible to every query. */
   | PrefixPlan<"kv-prefix", KeyValues>
-  /** Rows before the Backbone's embedded tokens, [length, hiddenSize]; positions shift, outputs exclude them. */
+  /** Rows before the Backbone's embedded tokens, [length, hiddenSize], or for each row of the batch [B, length, hiddenSize]; positions shift, outputs exclude them. */
   | PrefixPlan<"input-prefix", Tensor>
 
 /** One kind of {@link SitePlan}. */

@@ -13,7 +13,8 @@ import { mustBe } from "../options/check.ts"
 import { type OptionNames, unknownOption } from "../options/unknown_option.ts"
 import { noBank } from "./bank/no_bank.ts"
 import { type Constraint, wrongConstraint } from "./constraints/constraint.ts"
-import { makeDecoder } from "./decoder.ts"
+import { makeDecoder } from "./decoder/decoder.ts"
+import { commonTokens, type Prompt, readPrompts } from "./decoder/read_prompts.ts"
 import { likeliest, makeSampler, type Sampler, SAMPLING, type SamplingOptions, wrongSampling } from "./sampler.ts"
 import {
   probabilitiesOf,
@@ -24,11 +25,13 @@ import {
 
 /** Options of an engine. */
 export interface EngineOptions {
-  /**
-   * Most rows that run at once; others wait. Beyond 16, a row's numbers may differ in their last bits with the number of rows
-   * beside it: products of many rows add in another order. Default 8.
-   */
+  /** Most rows that run at once; others wait. More than 16 are computed 16 at a time. Default 8. */
   readonly rows?: number
+  /**
+   * Whether what was read of prompts is kept while no row runs, so that later rows that begin alike need not read it again.
+   * Only for weights that do not change meanwhile. Default false: rows share with those that run, or ran beside them.
+   */
+  readonly keepPrompts?: boolean
   /** False takes the base model. Default true. */
   readonly methods?: boolean
   /**
@@ -88,49 +91,68 @@ export interface NewToken extends TokenProbabilities {
   readonly finished?: "stop" | "length" | "dead end"
 }
 
-/** Rows of text that grow together. */
+/** What an engine does and has done. */
+export interface EngineStatistics {
+  /** Rows that run: their prompts are being read, or they grow. */
+  readonly running: number
+  /** Rows that wait until there is room. */
+  readonly waiting: number
+  /** Tokens that the cache holds of running rows. */
+  readonly cachedTokens: number
+  /** Tokens of all prompts so far, as far as they were read. */
+  readonly promptTokens: number
+  /** How many of these were not computed, but taken from rows that begin alike. */
+  readonly sharedTokens: number
+  /** New tokens so far. */
+  readonly newTokens: number
+}
+
+/**
+ * Rows of text that grow together. Greedy tokens and probabilities of a row are the same bits whatever rows are beside it, on
+ * the CPU: when they came, how its prompt was cut into parts, and whether another row had read its first tokens.
+ */
 export interface Engine {
   /** Whether new tokens continue the prompt's text; those of an encoder-decoder model are a text of their own. */
   readonly continues: boolean
   /**
-   * Adds a row for the token ids of a prompt. It takes part from the next step in which there is room. Gives its id.
+   * Adds a row for the token ids of a prompt. Rows take part in the order of their arrival, as there is room. Gives its id.
    *
    * @throws ModelError when the prompt or the options cannot be used, AdapterError when its adapter is not there.
    */
   readonly insert: (prompt: ArrayLike<number>, options?: RowOptions) => number
   /**
-   * A step: one new token for every row, by id. Up to 16 {@link EngineOptions.rows}, a row's tokens do not depend on those beside it. A call during a
-   * step gives that step's tokens. Rejects with a BackendError; the rows are then as they were before.
+   * A step: one new token, by id, for every row whose prompt is read. Meanwhile prompts are read, about 128 tokens a step in
+   * all; where no row can have a token yet, the step goes on until one has. A call during a step gives that step's tokens.
+   * Rejects with a BackendError; the rows are then as they were before.
    */
   readonly next: () => Promise<ReadonlyMap<number, NewToken>>
-  /** Takes a row out. A finished one is out already. */
+  /** Takes a row out: from the next step on another has its place. A finished one is out already. */
   readonly remove: (id: number) => void
+  /** What it does and has done. */
+  readonly statistics: () => EngineStatistics
   /** Adapters that rows can have, loaded and unloaded at any time; none fits an engine that was made without a bank. */
   readonly adapters: AdapterBank
 }
 
-interface Row {
+interface Row extends Omit<Prompt, "slot" | "adapter"> {
   readonly id: number
-  readonly prompt: ArrayLike<number>
+  readonly source: BankAdapter
   /** What the decoder reads: prompt, or start token, and new tokens. */
   readonly text: Array<number>
   /** Length of the text at which it ends. */
   readonly end: number
   readonly options: RowOptions
   readonly sample: Sampler
-  readonly plugin: number
-  readonly adapter: BankAdapter
   /** The slot of its adapter; undefined while it waits. */
   taken?: TakenSlots
   /** Its row of the cache; undefined while it waits. */
   slot?: number
 }
+/** A row that has a row of the cache. */
+type Running = Row & Prompt & { readonly taken: TakenSlots }
 
-/** What a row has while it runs. */
-interface Placed {
-  readonly slot: number
-  readonly taken: TakenSlots
-}
+const isRunning = (row: Row): row is Running => row.slot !== undefined
+const isRead = ({ read, prompt }: Row): boolean => read === prompt.length
 
 /**
  * An engine of a language model that writes token by token. Throws {@link ModelError} or PluginError.
@@ -141,16 +163,20 @@ export function makeEngine(
   model: Model,
   options: Omit<EngineOptions, "adapters"> = {},
 ): Engine & { readonly free: () => void } {
-  const unknown = unknownOption(options, { rows: true, methods: true, plugins: true })
+  const unknown = unknownOption(options, { rows: true, keepPrompts: true, methods: true, plugins: true })
   if (unknown !== undefined) throw unsupported(unknown)
-  const { rows: most = 8, methods = true, plugins: given } = options
+  const { rows: most = 8, keepPrompts = false, methods = true, plugins: given } = options
   const wrong = wrongWriter(model)
   if (wrong !== undefined) throw unsupported(wrong)
   if (!Number.isSafeInteger(most) || most < 1) throw unsupported(`rows must be a whole number from 1, got ${most}`)
   const plugins = given === undefined ? undefined : chooseByRow(model, given).plugins
   const decoder = makeDecoder(model, { methods, ...(plugins === undefined ? {} : { choice: { plugins } }) })
   const bank = model.bank ?? noBank
+  /** In the order of their arrival. */
   const rows = new Map<number, Row>()
+  /** The last row that each row of the cache was given to. */
+  const held: Array<Running | undefined> = []
+  const counts = { promptTokens: 0, sharedTokens: 0, newTokens: 0 }
   let count = 0
 
   const insert: Engine["insert"] = (prompt, options = {}) => {
@@ -159,96 +185,95 @@ export function makeEngine(
     const wrong = wrongRow(model, prompt, options) ?? (index >= 0 ? undefined : `rows cannot choose "${plugin}": the ` +
       `engine was made for ${plugins?.join(", ") || "no choice"}`)
     if (wrong !== undefined) throw unsupported(wrong)
-    const adapter = bank.find(name)
+    const source = bank.find(name)
     const [id, text] = [count++, decoder.startOf(prompt)]
     const end = text.length + maxNewTokens
     const sample = makeSampler(options, stream)
-    rows.set(id, { id, prompt: Int32Array.from(prompt), text, end, options, sample, plugin: index, adapter })
+    if (rows.size === 0 && !keepPrompts) held.length = 0
+    rows.set(id, { id, prompt: Int32Array.from(prompt), text, end, options, sample, plugin: index, source, read: 0 })
     return id
   }
-  /** Waiting rows, the first ones first, with free rows of the cache and slots for their adapters. */
-  const admitted = (): ReadonlyArray<Row & Placed> => {
-    const used = new Set([...rows.values()].map(({ slot }) => slot))
-    const free = Array.from({ length: most }, (_, slot) => slot).filter((slot) => !used.has(slot))
-    const waiting = [...rows.values()].filter(({ slot }) => slot === undefined).slice(0, free.length)
-    const all: Array<Row & Placed> = []
-    for (const [i, row] of waiting.entries()) {
-      const taken = bank.take([row.adapter])
-      if (taken === undefined) break
-      all.push({ ...row, slot: free[i], taken })
-    }
-    return all
+  /** Gives a waiting row one of the cache that is free, the one that was given away first, and a slot for its adapter. */
+  const admit = (row: Row): boolean => {
+    const isFree = (slot: number) => !rows.has(held[slot]?.id ?? -1)
+    const free = Array.from({ length: most }, (_, slot) => slot).filter(isFree)
+    const within = free.filter((slot) => slot < decoder.rows())
+    const [slot] = (within.length > 0 ? within : free).sort((a, b) => (held[a]?.id ?? -1) - (held[b]?.id ?? -1))
+    const taken = slot === undefined ? undefined : bank.take([row.source])
+    if (taken === undefined) return false
+    const before = held[slot], running = Object.assign(row, { slot, taken, adapter: taken.index[0] })
+    if (before !== undefined && decoder.sharable) row.read = commonTokens(running, before, before.read)
+    counts.promptTokens += row.read
+    counts.sharedTokens += row.read
+    held[slot] = running
+    return true
   }
+  /** What rows leave that went during a step, which may still run with it. */
+  const leaving: Array<() => void> = []
   const leave = (row: Row): void => {
     rows.delete(row.id)
-    row.taken?.release()
+    if (row.taken !== undefined) leaving.push(row.taken.release)
+    if (running === undefined) release()
   }
-  /** Chooses a row's next token. */
+  const release = () => leaving.splice(0).forEach((one) => one())
   const choose = (row: Row, logits: Float32Array): NewToken => {
-    const { stop = [], maxNewTokens = 64, constraint } = row.options
-    const probabilities = probabilitiesOf(logits, row.options)
-    const made = constraint === undefined ? [] : row.text.slice(row.end - maxNewTokens)
-    const free = constraint === undefined ? -1 : likeliest(logits)
-    constraint?.restrict(logits, made)
-    const stuck = constraint !== undefined && logits[likeliest(logits)] === -Infinity
-    const token = stuck ? free : row.sample(logits, row.text)
-    row.text.push(token)
-    const ends = stop.includes(token) || constraint?.complete?.([...made, token])
-    const finished = stuck ? "dead end" : ends ? "stop" : row.text.length === row.end ? "length" : undefined
-    if (finished !== undefined) leave(row)
-    const chosen: NewToken = {
-      token,
-      ...(finished === undefined ? {} : { finished }),
-      ...probabilities(token),
-    }
+    const chosen = nextToken(row, logits)
+    counts.newTokens++
+    if (chosen.finished !== undefined) leave(row)
     row.options.onToken?.(chosen)
     return chosen
   }
-  const step = async (): Promise<ReadonlyMap<number, NewToken>> => {
-    const old = [...rows.values()].filter((row): row is Row & Placed => row.slot !== undefined)
-    const fresh = admitted()
-    if (rows.size > 0 && old.length + fresh.length === 0) {
+  /** A token for each row whose prompt is read, and a part of the others' prompts. */
+  const pass = async (): Promise<ReadonlyMap<number, NewToken>> => {
+    for (const row of rows.values()) if (!isRunning(row) && !admit(row)) break
+    const all = [...rows.values()].filter(isRunning)
+    if (all.length === 0) {
       await bank.released()
-      return await step()
+      return new Map()
     }
-    try {
-      return await run(old, fresh)
-    } catch (error) {
-      fresh.forEach(({ taken }) => taken.release())
-      throw error
-    }
-  }
-  const run = async (old: ReadonlyArray<Row & Placed>, fresh: ReadonlyArray<Row & Placed>) => {
-    const all = [...old, ...fresh]
-    if (all.length === 0) return new Map<number, NewToken>()
     await decoder.reserve({
       rows: 1 + Math.max(...all.map(({ slot }) => slot)),
       positions: decoder.before + Math.max(...all.map(({ end }) => end)),
       prompt: Math.max(...all.map(({ prompt }) => prompt.length)),
     })
-    // Rows that have no part in an append get a token at their first position: prompts come after.
-    const logits = old.length === 0 ? [] : [
-      ...await decoder.append(old.map(({ slot, text, plugin, taken }) => ({
-        slot,
-        token: text.at(-1)!,
-        cached: decoder.before + text.length - 1,
-        plugin,
-        adapter: taken.index[0],
-      }))),
-    ]
-    for (const { slot, prompt, plugin, taken } of fresh) {
-      await taken.written
-      logits.push(await decoder.fill(slot, prompt, plugin, taken.index[0]))
+    const growing = all.filter(isRead), reading = all.filter((row) => !isRead(row))
+    const appended = await decoder.append(growing.map(({ slot, text, plugin, adapter }) => ({
+      slot,
+      token: text.at(-1)!,
+      cached: decoder.before + text.length - 1,
+      plugin,
+      adapter,
+    })))
+    const logits = new Map(growing.map((row, i) => [row, appended[i]]))
+    if (reading.length > 0) {
+      await written(reading)
+      const found = await readPrompts(decoder, reading, held.filter((row) => row !== undefined))
+      found.logits.forEach((own, row) => logits.set(row, own))
+      counts.promptTokens += found.tokens
+      counts.sharedTokens += found.shared
     }
-    return new Map(all.flatMap(({ id, slot, taken }, i) => {
-      const row = rows.get(id)
-      if (row === undefined) {
-        taken.release()
-        return []
+    const made = [...logits].filter(([{ id }]) => rows.has(id))
+    return new Map(made.map(([row, own]) => [row.id, choose(row, own)]))
+  }
+  /** Waits for the adapters of rows; those whose adapter could not be written wait again. */
+  const written = async (reading: ReadonlyArray<Running>): Promise<void> => {
+    for (const row of reading) {
+      try {
+        await row.taken.written
+      } catch (error) {
+        leaving.push(row.taken.release)
+        delete held[row.slot]
+        Object.assign(row, { slot: undefined, taken: undefined, read: 0 })
+        throw error
       }
-      Object.assign(row, { slot, taken })
-      return [[id, choose(row, logits[i])] as const]
-    }))
+    }
+  }
+  const step = async (): Promise<ReadonlyMap<number, NewToken>> => {
+    while (rows.size > 0) {
+      const made = await pass().finally(release)
+      if (made.size > 0) return made
+    }
+    return new Map()
   }
   let running: ReturnType<typeof step> | undefined
   const next = () => running ??= step().finally(() => running = undefined)
@@ -257,7 +282,30 @@ export function makeEngine(
     if (row !== undefined) leave(row)
   }
   const continues = model.network.startToken === undefined
-  return { continues, insert, next, remove, adapters: bank, free: decoder.free }
+  const statistics = () => ({ ...statisticsOf([...rows.values()]), ...counts })
+  return { continues, insert, next, remove, statistics, adapters: bank, free: decoder.free }
+}
+
+/** Chooses a row's next token and adds it to its text. */
+function nextToken(row: Row, logits: Float32Array): NewToken {
+  const { stop = [], maxNewTokens = 64, constraint } = row.options
+  const probabilities = probabilitiesOf(logits, row.options)
+  const made = constraint === undefined ? [] : row.text.slice(row.end - maxNewTokens)
+  const free = constraint === undefined ? -1 : likeliest(logits)
+  constraint?.restrict(logits, made)
+  const stuck = constraint !== undefined && logits[likeliest(logits)] === -Infinity
+  const token = stuck ? free : row.sample(logits, row.text)
+  row.text.push(token)
+  const ends = stop.includes(token) || constraint?.complete?.([...made, token])
+  const finished = stuck ? "dead end" : ends ? "stop" : row.text.length === row.end ? "length" : undefined
+  return { token, ...(finished === undefined ? {} : { finished }), ...probabilities(token) }
+}
+
+/** What rows do now. */
+function statisticsOf(rows: ReadonlyArray<Row>): Pick<EngineStatistics, "running" | "waiting" | "cachedTokens"> {
+  const running = rows.filter(isRunning)
+  const cachedTokens = running.reduce((sum, row) => sum + (isRead(row) ? row.text.length - 1 : row.read), 0)
+  return { running: running.length, waiting: rows.length - running.length, cachedTokens }
 }
 
 const unsupported = (message: string) => new ModelError({ reason: "Unsupported", message })

@@ -34,6 +34,12 @@ export interface Module<Extra extends ReadonlyArray<unknown> = []> extends Modul
   readonly forward: (scope: Scope, x: Tensor, ...extra: Extra) => Tensor
 }
 
+/** Keys and values that a cache holds for the rows of a batch. */
+export interface Kept extends KeyValues {
+  /** Where they are the keys and values of more rows: which of those each row of the batch has, i32 [B, 1]. */
+  readonly rows?: Tensor
+}
+
 /** What modules keep of earlier tokens while text is generated. Only the logits of each row's last token are needed then. */
 export interface Decoding {
   /** Number of cached positions before the batch's tokens, by row: i32 [B]. */
@@ -44,12 +50,12 @@ export interface Decoding {
   readonly capacity: number
   /**
    * Appends keys and values of the batch's tokens, [B, keyValueHeads, T, headDim], to those of an Attention's earlier ones.
-   * Gives what the tokens' queries are compared with: [B, keyValueHeads, capacity, headDim], of which `start` + T positions
-   * of a row are filled; just the tokens' own where these are the first.
+   * Gives what the tokens' queries are compared with: [rows, keyValueHeads, capacity, headDim], of which `start` + T
+   * positions of a row are filled.
    */
-  readonly extend: (module: ModuleNode, own: KeyValues) => KeyValues
+  readonly extend: (module: ModuleNode, own: KeyValues) => Kept
   /** Keeps keys and values that a CrossAttention makes of its memory for a row's first tokens; gives the kept ones. */
-  readonly recall: (module: ModuleNode, own: KeyValues | undefined) => KeyValues
+  readonly recall: (module: ModuleNode, own: KeyValues | undefined) => Kept
   /** Positions of the memory that count, by row: i32 [B]; needed after the first tokens. */
   readonly memoryLengths?: Tensor
   /**
@@ -73,7 +79,7 @@ export interface Scope {
   readonly residual: (module: ModuleNode, y: Tensor, join: (y: Tensor) => Tensor, seen: Residual) => Tensor
   /** Keys and values that methods prepend to those of an Attention. */
   readonly keyValues: (module: ModuleNode) => KeyValues | undefined
-  /** Rows that methods prepend to the embedded tokens of a Backbone: [length, hiddenSize]. */
+  /** Rows that methods prepend to the embedded tokens of a Backbone: [length, hiddenSize] or [B, length, hiddenSize]. */
   readonly inputPrefix: (module: ModuleNode) => Tensor | undefined
   /** Number of rows that methods prepend to those of a module. */
   readonly prefixLength: (module: ModuleNode) => number

@@ -7,16 +7,17 @@ import type { Encoding } from "../data/data.ts"
 import { encode } from "../data/encode.ts"
 import { cutterOf } from "../data/pieces/pieces.ts"
 import type { Graph } from "../graph/build.ts"
+import { runWith } from "../inference/bank/run_with.ts"
 import { programsOf } from "../inference/programs.ts"
 import { tokenizerOf } from "../inference/tokenizer_option.ts"
-import type { Model } from "../model/model.ts"
+import type { ForwardOptions, Model } from "../model/model.ts"
 import { TEXTS, wrongArgument } from "../options/argument.ts"
 import type { OptionTable } from "../options/field.ts"
 import * as field from "../options/fields.ts"
 import { type TextRow, textRows } from "../tasks/causal_lm.ts"
 import { add, input, matmul, max, mul, rsqrt, sum } from "../tensor/ops.ts"
 import { attempt, attemptPromise } from "./loop/attempt.ts"
-import { choiceData, choiceInput, choiceOf, type EvaluateError } from "./evaluate.ts"
+import { adapterInput, adaptersOf, choiceData, choiceInput, choiceOf, type PredictError } from "./evaluate.ts"
 import { JUDGING_OPTIONS, type JudgingOptions, judgingOptions, type Open } from "./judging_options.ts"
 import type { SentenceModules, SentenceModulesError } from "./pooling/sentence_modules.ts"
 import { padIdOf } from "./loop/training_data.ts"
@@ -30,9 +31,11 @@ export interface EmbedOptions extends JudgingOptions {
    * false.
    */
   readonly normalize?: boolean
+  /** The adapter of each row by its name in the model's bank (`Model.withAdapters`), or `""` for none. Default: none. */
+  readonly adapters?: ReadonlyArray<string>
 }
 
-const OPTIONS: OptionTable<EmbedOptions, Open | "normalize"> = {
+const OPTIONS: OptionTable<Omit<EmbedOptions, "adapters">, Open | "normalize"> = {
   ...JUDGING_OPTIONS,
   normalize: field.boolean({ absent: "as the model's directory says" }),
 }
@@ -48,7 +51,7 @@ const EMBEDDING: Encoding<TextRow> & BatchSpec = {
 }
 
 /** What can go wrong while texts are embedded. */
-export type EmbedError = EvaluateError | SentenceModulesError
+export type EmbedError = PredictError | SentenceModulesError
 
 /**
  * Embeddings of texts: the mean of the last hidden states over all tokens, including special ones, without padding (Reimers
@@ -59,7 +62,7 @@ export type EmbedError = EvaluateError | SentenceModulesError
 export function embed(
   model: Model,
   texts: ReadonlyArray<string>,
-  options: EmbedOptions = {},
+  { adapters: names, ...options }: EmbedOptions = {},
 ): Effect.Effect<ReadonlyArray<Float32Array>, EmbedError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
     const { normalize: wanted, batchSize, plugins, ...own } = yield* attempt(() => judgingOptions(OPTIONS, options))
@@ -84,20 +87,27 @@ export function embed(
       encode(data, tokenizer, { maxLength, truncate, vocabSize, task: EMBEDDING })
     )
     const choice = yield* choiceOf(model, texts.length, plugins)
+    const adapters = yield* adaptersOf(model, texts.length, names)
+    const most = adapters === undefined ? Infinity : model.bank!.slots
     return yield* attemptPromise(async () => {
       const embeddings: Array<Float32Array> = []
       const programs = programsOf(model)
       const source = makeBatches(examples, {
-        batchSize: Math.min(batchSize, texts.length),
+        batchSize: Math.min(batchSize, texts.length, most),
         maxLength,
         shuffle: false,
       })
       for (const microBatch of source.epoch(0).flatMap((step) => step.microBatches)) {
         const batch = collate(examples, microBatch, EMBEDDING, padIdOf(tokenizer, vocabSize))
         const [rows, length] = batch.shape
-        const name = `embed ${rows}x${length} ${plan.normalize} ${choice?.plugins}`
-        const program = await programs.get(name, () => graph(model, [rows, length], plan, choice?.plugins))
-        const { pooled } = await program.run({ ...batchData(batch), ...choiceData(batch, choice), ...denseData(plan) })
+        const name = `embed ${rows}x${length} ${plan.normalize} ${choice?.plugins} ${adapters !== undefined}`
+        const inputs = { ...choiceInput(choice?.plugins, rows), ...adapterInput(adapters !== undefined, rows) }
+        const program = await programs.get(name, () => graph(model, [rows, length], plan, inputs))
+        const data = { ...batchData(batch), ...choiceData(batch, choice), ...denseData(plan) }
+        const own = adapters && Array.from(batch.rows, (row) => adapters[examples[Math.max(row, 0)].index])
+        const { pooled } = own === undefined
+          ? await program.run(data)
+          : await runWith(model.bank!, own, (adapters) => program.run({ ...data, adapters }))
         const width = pooled.length / rows
         batch.rows.forEach((row, at) => {
           if (row >= 0) embeddings[row] = (pooled as Float32Array).slice(at * width, (at + 1) * width)
@@ -112,10 +122,10 @@ function graph(
   model: Model,
   [rows, length]: readonly [rows: number, length: number],
   { pooling, dense, normalize }: SentenceModules,
-  plugins: ReadonlyArray<string> | undefined,
+  rowInputs: Pick<ForwardOptions, "choice" | "adapters">,
 ): Graph {
   const batch = batchInputs(DEFAULT_TASK, rows, length, EMBEDDING)
-  const { hidden } = model.forward(batch, { training: false, ...choiceInput(plugins, rows) })
+  const { hidden } = model.forward(batch, { training: false, ...rowInputs })
   const made = dense.reduce((x, { shape, bias, activation }, i) => {
     const y = matmul(x, input(`dense.${i}.weight`, shape), { transposeB: true })
     return activation(bias === undefined ? y : add(y, input(`dense.${i}.bias`, shape.slice(0, 1))))

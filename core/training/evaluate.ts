@@ -8,7 +8,7 @@ import type { RunData } from "../backend/backend.ts"
 import type { BackendError } from "../backend/backend_error.ts"
 import { AdapterError } from "../contracts/bank/adapter_error.ts"
 import { attempt as attemptOf } from "../contracts/attempt.ts"
-import type { AdapterBank, BankAdapter } from "../model/sites/adapter_bank.ts"
+import type { BankAdapter } from "../model/sites/adapter_bank.ts"
 import { DEFAULT_TASK } from "../contracts/batch_source.ts"
 import type { Metrics } from "../contracts/train_event.ts"
 import { batchData, batchInputs, shapeName } from "../data/batches/batch_inputs.ts"
@@ -18,12 +18,14 @@ import type { DataError } from "../data/data_error.ts"
 import type { Graph } from "../graph/build.ts"
 import type { Choice } from "../model/sites/choice.ts"
 import { chooseByRow, type RowChoice } from "../model/sites/choose_by_row.ts"
+import { runWith } from "../inference/bank/run_with.ts"
 import { programsOf } from "../inference/programs.ts"
 import { tokenizerOf } from "../inference/tokenizer_option.ts"
 import type { Model } from "../model/model.ts"
 import type { ClassificationMetrics } from "../tasks/measures/classification_metrics.ts"
 import type { JudgedPrediction, Measured, Prediction, Vocabulary } from "../tasks/task.ts"
 import { full, input } from "../tensor/ops.ts"
+import type { Tensor } from "../tensor/tensor.ts"
 import { attempt, attemptPromise } from "./loop/attempt.ts"
 import { TEXTS, wrongArgument } from "../options/argument.ts"
 import type { OptionTable } from "../options/field.ts"
@@ -101,25 +103,6 @@ async function run(
   return await Promise.all(results)
 }
 
-/** Posts a run of rows once there is room for their adapters. */
-async function runWith<A>(
-  bank: AdapterBank,
-  adapters: ReadonlyArray<BankAdapter>,
-  post: (index: Int32Array) => Promise<A>,
-): Promise<A> {
-  for (;;) {
-    const taken = bank.take(adapters)
-    if (taken === undefined) {
-      await bank.released()
-      continue
-    }
-    // Runs follow the writes that were posted before them, and the next ones follow these.
-    const posted = post(taken.index)
-    taken.release()
-    return (await Promise.all([posted, taken.written]))[0]
-  }
-}
-
 /** `loss` and `weight` by example, and the task's measures. Random numbers in `prepare` have a fixed key. */
 function evaluationGraph(
   model: Model,
@@ -132,8 +115,8 @@ function evaluationGraph(
   const given = batchInputs(DEFAULT_TASK, rows, length, task, targetLength)
   const key = [full(0, [], "i32"), full(0, [], "i32")] as const
   const batch = task.prepare?.(given, key, vocabulary) ?? given
-  const adapters = hasAdapters ? { adapters: input("adapters", [rows], { dtype: "i32", batch: true }) } : {}
-  const outputs = model.forward(batch, { training: false, ...choiceInput(plugins, rows), ...adapters })
+  const choice = { ...choiceInput(plugins, rows), ...adapterInput(hasAdapters, rows) }
+  const outputs = model.forward(batch, { training: false, ...choice })
   const none = () => {
     throw new Error("An evaluation has no objective parameters")
   }
@@ -148,6 +131,11 @@ export function choiceInput(
 ): { readonly choice?: Choice } {
   if (plugins === undefined) return {}
   return { choice: { plugins, index: input("choice", [rows], { dtype: "i32", batch: true }) } }
+}
+
+/** The slot of each row's adapter, as the graph's input `adapters`. */
+export function adapterInput(hasAdapters: boolean, rows: number): { readonly adapters?: Tensor } {
+  return hasAdapters ? { adapters: input("adapters", [rows], { dtype: "i32", batch: true }) } : {}
 }
 
 /** Data of {@link choiceInput} for a batch; empty rows have no plugin. */
@@ -267,7 +255,7 @@ function evaluated(
 }
 
 /** The adapter of each row, if given. */
-function adaptersOf(
+export function adaptersOf(
   { bank }: Model,
   rows: number,
   names: ReadonlyArray<string> | undefined,

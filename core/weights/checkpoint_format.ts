@@ -6,6 +6,7 @@ import type { SafetensorsError } from "../formats/safetensors/safetensors_error.
 import type { StorageError } from "../formats/files/storage_error.ts"
 import type { GgufDialects } from "./gguf/gguf_dialect.ts"
 import type { GgufTokenizers } from "./gguf/gguf_names.ts"
+import type { ModelTokenizers } from "./model_tokenizers.ts"
 import type { StoredTensor } from "./stored_tensor.ts"
 
 /** What a family says of formats. */
@@ -14,6 +15,8 @@ export interface FormatFamily {
   readonly gguf?: GgufDialects
   /** What GGUF files call its models' tokenizers. Default: nothing. */
   readonly ggufTokenizers?: () => Promise<GgufTokenizers>
+  /** What its model types say of tokenizers in directories. Default: nothing. */
+  readonly tokenizers?: ModelTokenizers
 }
 
 /** A format of weight files. */

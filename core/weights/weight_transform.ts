@@ -16,6 +16,8 @@ export interface LazyTensor {
   readonly read: () => Promise<Float32Array>
   /** The numbers as files hold them, for memory that holds them in the same encoding. Default: they are not to be had so. */
   readonly packed?: PackedRows
+  /** The tensor that this one is with its axes swapped, still packed. Default: none. */
+  readonly swapped?: LazyTensor
 }
 
 /** A change of tensors and its inverse. Both throw {@link ShapeError} on shapes that they do not take. */
@@ -26,7 +28,7 @@ export interface WeightTransform {
   readonly save: (own: ReadonlyArray<LazyTensor>) => ReadonlyArray<LazyTensor>
 }
 
-/** Swaps the two axes of each matrix: files hold [in, out], the model [out, in]. */
+/** Swaps the two axes of each matrix: files hold [in, out], the model [out, in]. Swapped twice, it is what it was. */
 export const transpose: WeightTransform = {
   load: (stored) => stored.map(transposed),
   save: (own) => own.map(transposed),
@@ -78,7 +80,9 @@ export function chain(...transforms: ReadonlyArray<WeightTransform>): WeightTran
   }
 }
 
-function transposed({ name, shape, read }: LazyTensor): LazyTensor {
+function transposed(tensor: LazyTensor): LazyTensor {
+  const { name, shape, read, swapped } = tensor
+  if (swapped !== undefined) return { ...swapped, name }
   if (shape.length !== 2) {
     throw new ShapeError({ message: `"${name}" is [${shape}]; only a matrix can be transposed` })
   }
@@ -86,6 +90,7 @@ function transposed({ name, shape, read }: LazyTensor): LazyTensor {
   return {
     name,
     shape: [columns, rows],
+    swapped: tensor,
     read: async () => {
       const data = await read()
       const out = new Float32Array(data.length)

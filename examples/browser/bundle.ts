@@ -5,6 +5,7 @@
 import * as esbuild from "esbuild"
 import { createRequire, isBuiltin } from "node:module"
 import { fileURLToPath } from "node:url"
+import { joined } from "./joined.ts"
 
 const repository = fileURLToPath(new URL("../..", import.meta.url))
 
@@ -27,10 +28,8 @@ const packages: esbuild.Plugin = {
 
 /** A bundle. */
 export interface Bundle {
-  /** ECMAScript modules by file name: the entry is `main.js`, the others lie beside it. */
+  /** ECMAScript modules by file name: the entry is `main.js`, which is loaded at once; the others lie beside it. */
   readonly files: Readonly<Record<string, string>>
-  /** Names of those that are loaded at once; the others when they are wanted. */
-  readonly atOnce: ReadonlyArray<string>
   /** Names of those that are loaded for a module that is wanted later, such as `core/backend/wasm/backend.ts`. */
   readonly later: (module: string) => ReadonlyArray<string>
   /** Files that went into it. */
@@ -58,23 +57,14 @@ export async function bundle(entry: URL): Promise<Bundle> {
     plugins: [packages],
     logLevel: "silent",
   })
+  const texts = new Map(outputFiles.map(({ path, text }) => [path.slice(path.lastIndexOf("/") + 1), text]))
+  const { files, loadedWith } = await joined(texts, metafile)
   await esbuild.stop()
-  const nameOf = (path: string) => path.slice(path.lastIndexOf("/") + 1)
-  const loadedWith = (output: string): ReadonlyArray<string> => {
-    const all = new Set([output])
-    for (const path of all) {
-      for (const { path: other, kind, external } of metafile.outputs[path].imports) {
-        if (kind === "import-statement" && !external) all.add(other)
-      }
-    }
-    return [...all].map(nameOf)
-  }
   return {
-    files: Object.fromEntries(outputFiles.map(({ path, text }) => [nameOf(path), text])),
-    atOnce: loadedWith("bundle/main.js"),
+    files,
     later: (module) => {
       const found = Object.entries(metafile.outputs).find(([, { entryPoint }]) => entryPoint?.endsWith(module))
-      return found === undefined ? [] : loadedWith(found[0])
+      return found === undefined ? [] : loadedWith(found[0].slice(found[0].lastIndexOf("/") + 1))
     },
     inputs: Object.keys(metafile.inputs),
   }

@@ -3,10 +3,8 @@
  * @module
  */
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
-import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Zip from "effect/encoding/Zip"
 import { Backend, Dataset, Espalier, Model, Task, Trainer, type TrainEvent } from "@espalier/espalier"
@@ -30,9 +28,10 @@ export interface Order {
   /** Paths of the model's folder and of the table. */
   readonly model: string
   readonly data: string
-  /** Names of the columns. */
+  /** Column of the texts. */
   readonly text: string
-  readonly label: string
+  /** Column of the labels; without one the model learns to write such texts. */
+  readonly label?: string
   readonly epochs: number
   readonly rank: number
   readonly learningRate: number
@@ -43,33 +42,34 @@ export interface Order {
   readonly signal: AbortSignal
 }
 
-/** A model that has learned. */
+/** What a training leaves. */
 export interface Trained {
   /** One line: what it was computed on. */
   readonly backend: string
+  /** Labels of a classifier; empty where it learned to write. */
+  readonly labels: ReadonlyArray<string>
   /** Metrics of rows that were not trained on. */
   readonly before: Readonly<Record<string, number>>
   readonly after: Readonly<Record<string, number>>
-  /** The adapter as a ZIP archive, and the report as HTML. */
+  /** The adapter's files by name, and as a ZIP archive. */
+  readonly files: Readonly<Record<string, Uint8Array>>
   readonly adapter: Uint8Array<ArrayBuffer>
+  /** The report as HTML. */
   readonly report: Uint8Array<ArrayBuffer>
-  /** Labels of a text, the likeliest first. */
-  readonly predict: (text: string) => Promise<ReadonlyArray<{ readonly label: string; readonly probability: number }>>
-  /** Ends its workers and gives back its memory. */
-  readonly close: () => Promise<void>
 }
 
-const RUN = "run"
+const RUN = "run", ADAPTER = "adapter"
 const maxLength = 128
 
 const work = (order: Order) =>
   Effect.gen(function* () {
-    const { files, epochs, learningRate, onStatus, onEvent } = order
+    const { files, text, label, epochs, learningRate, onStatus, onEvent } = order
     const { info } = yield* Backend
-    const columns = { text: order.text, label: order.label }
+    const columns = label === undefined ? { text } : { text, label }
     const data = yield* Dataset.file(order.data, columns).pipe(Dataset.split({ validation: 0.1, test: 0.2, seed: 42 }))
     onStatus(`Loading the model; ${info.description}`)
-    const model = yield* Model.load(order.model, { task: Task.classification(data.labels) })
+    const task = label === undefined ? Task.causalLM() : Task.classification(data.labels)
+    const model = yield* Model.load(order.model, { task })
     const splits = { test: data.test, validation: data.validation, training: data.train }
     const [judges, judged] = Object.entries(splits).find(([, { rows }]) => rows.length > 0)!
     const judge = Trainer.evaluate(model, judged, { maxLength })
@@ -80,6 +80,8 @@ const work = (order: Order) =>
       epochs,
       learningRate,
       maxLength,
+      // Texts one after the other, with the token that ends them: so the model learns where a text ends.
+      packing: label === undefined,
       batchSize: 16,
       warmupRatio: 0.06,
       runFolder: RUN,
@@ -88,24 +90,25 @@ const work = (order: Order) =>
     })
     onStatus("Judging the trained model")
     const after = yield* judge
-    yield* run.save("adapter")
+    yield* run.save(ADAPTER)
     yield* run.report({
       title: `LoRA on ${order.data}`,
-      facts: { data: order.data, task: "classification" },
+      facts: { data: order.data, task: task.kind },
       evaluations: [{ name: "before", metrics: before.metrics }, { name: "after", metrics: after.metrics }],
-      classification: after.classification!,
+      ...(after.classification === undefined ? {} : { classification: after.classification }),
       division: data,
       samples: after.predictions.map(({ label, ...rest }) => ({ ...rest, predicted: label })),
     })
-    const entries = [...files].filter(([path]) => path.startsWith("adapter/")).map(([path, bytes]) =>
-      Zip.file(path, bytes)
+    const saved = [...files].filter(([path]) => path.startsWith(`${ADAPTER}/`))
+    const archive = Stream.fromIterable(saved.map(([path, bytes]) => Zip.file(path, bytes))).pipe(
+      Stream.pipeThroughChannel(Zip.encode()),
     )
-    const archive = Stream.fromIterable(entries).pipe(Stream.pipeThroughChannel(Zip.encode()))
     return {
-      info,
-      model,
+      backend: info.description,
+      labels: data.labels,
       before: before.metrics,
       after: after.metrics,
+      files: Object.fromEntries(saved.map(([path, bytes]) => [path.slice(ADAPTER.length + 1), bytes])),
       adapter: yield* Effect.map(Stream.runCollect(archive), join),
       report: join([files.get(`${RUN}/report.html`)!]),
     }
@@ -121,29 +124,11 @@ const join = (pieces: ReadonlyArray<Uint8Array>): Uint8Array<ArrayBuffer> => {
   return all
 }
 
-/** Trains. The promise is rejected with an error for people. */
-export async function train(order: Order): Promise<Trained> {
-  const scope = Scope.makeUnsafe()
-  const close = () => Effect.runPromise(Scope.close(scope, Exit.void))
+/** Trains, and gives all memory back. The promise is rejected with an error for people. */
+export function train(order: Order): Promise<Trained> {
   const methods = Lora.layer({ r: order.rank, loraAlpha: 2 * order.rank, targetModules: "all-linear" })
   const layer = Layer.mergeAll(methods, Llama.layer).pipe(
     Layer.provideMerge(Espalier.layerWith({ files: order.files })),
   )
-  const begin = Layer.buildWithScope(layer, scope)
-  try {
-    const services = await Effect.runPromise(begin, { signal: order.signal })
-    const own = <A, E>(effect: Effect.Effect<A, E, Effect.Services<ReturnType<typeof work>>>) =>
-      effect.pipe(Effect.provideService(Scope.Scope, scope), Effect.provideContext(services))
-    const { info, model, ...rest } = await Effect.runPromise(own(work(order)), { signal: order.signal })
-    const predict = async (text: string) => {
-      const [{ probabilities }] = await Effect.runPromise(own(Trainer.predict(model, [text], { maxLength })))
-      const { labels } = model.task as { readonly labels: ReadonlyArray<string> }
-      return labels.map((label, i) => ({ label, probability: probabilities![i] }))
-        .sort((a, b) => b.probability - a.probability)
-    }
-    return { ...rest, backend: info.description, predict, close }
-  } catch (error) {
-    await close()
-    throw error
-  }
+  return Effect.runPromise(work(order).pipe(Effect.scoped, Effect.provide(layer)), { signal: order.signal })
 }

@@ -12,21 +12,37 @@ export interface UpdateSliceCall {
   readonly destination: View
   /** What is written: no axis is longer than the destination's. */
   readonly source: View
-  /** The first index along `axis`: i32 [1], or [source.shape[0]] for one a row, where `axis` is not 0. */
+  /**
+   * The first index along `axis`: i32 [1], or [source.shape[0]] for one a row, where `axis` is not 0. Or i32
+   * [source.shape[0], 2]: for each row, the destination's row that it goes to, then the first index.
+   */
   readonly start: View
 }
 
-/** Parts of the source that have a start of their own: each row, or all of it as row 0. */
-export const rowsOf = (source: View, start: View): ReadonlyArray<{ readonly row: number; readonly part: View }> => {
-  if (sizeOf(start.shape) === 1) return [{ row: 0, part: source }]
-  const shape = [1, ...source.shape.slice(1)]
-  return Array.from({ length: start.shape[0] }, (_, row) => ({
-    row,
-    part: { ...source, shape, offset: source.offset + row * source.strides[0] },
-  }))
+/** A part of the source with a start of its own. */
+export interface Part {
+  readonly view: View
+  /** Row of the destination, where it is known before. */
+  readonly row: number
+  /** Element of `start` that names that row. Default: none does. */
+  readonly named?: number
+  /** Element of `start` with the first index. */
+  readonly at: number
 }
 
-/** Part of a state replaced in place. A start that would reach beyond the axis is moved back. */
+/** Each row of the source, or all of it as row 0. */
+export const partsOf = (source: View, start: View): ReadonlyArray<Part> => {
+  const [along = 0, across] = start.strides
+  if (across === undefined && sizeOf(start.shape) === 1) return [{ view: source, row: 0, at: start.offset }]
+  const shape = [1, ...source.shape.slice(1)]
+  return Array.from({ length: start.shape[0] }, (_, row) => {
+    const view = { ...source, shape, offset: source.offset + row * source.strides[0] }
+    const first = start.offset + row * along
+    return across === undefined ? { view, row, at: first } : { view, row: 0, named: first, at: first + across }
+  })
+}
+
+/** Part of a state replaced in place. A start that would reach beyond the axis is moved back, as a row beyond the last. */
 export const updateSlice: Kernel<UpdateSliceCall> = {
   name: "update_slice",
   views: { destination: "read write", source: "read", start: "read" },
@@ -45,15 +61,17 @@ export const updateSlice: Kernel<UpdateSliceCall> = {
       axis: node.attributes.axis as number,
       destination,
       source: viewAs(source, source.shape),
-      start: viewAs(start, [sizeOf(start.shape)]),
+      start: viewAs(start, start.shape.length === 2 ? start.shape : [sizeOf(start.shape)]),
     }
   },
   reference: ({ axis, destination, source, start }, buffers) => {
-    const room = destination.shape[axis] - source.shape[axis]
-    rowsOf(source, start).forEach(({ row, part }) => {
-      const begin = Math.max(0, Math.min(room, buffers[start.buffer][start.offset + row * (start.strides[0] ?? 0)]))
-      const offset = destination.offset + row * destination.strides[0] + begin * destination.strides[axis]
-      forEachPlace(part.shape, [{ ...destination, offset }, part], ([to, from]) => {
+    const { shape, strides } = destination
+    const within = (at: number, room: number) => Math.max(0, Math.min(room, buffers[start.buffer][at]))
+    partsOf(source, start).forEach(({ view, row, named, at }) => {
+      const to = named === undefined ? row : within(named, shape[0] - 1)
+      const begin = within(at, shape[axis] - source.shape[axis])
+      const offset = destination.offset + to * strides[0] + begin * strides[axis]
+      forEachPlace(view.shape, [{ ...destination, offset }, view], ([to, from]) => {
         buffers[destination.buffer][to] = buffers[source.buffer][from]
       })
     })

@@ -6,13 +6,13 @@ import { sizeOf } from "../../core/tensor/shape.ts"
 import { collapse } from "../collapse.ts"
 import type { UpdateSliceCall } from "./kernel.ts"
 import type { KernelEmitter } from "../wgsl/kernel.ts"
-import { address, coordinates, perPlace, sum } from "../wgsl/places.ts"
+import { address, coordinates, perPlace, sum, times } from "../wgsl/places.ts"
 
-/** Writes an `update_slice` call. A start that would reach beyond the axis is moved back. */
+/** Writes an `update_slice` call. */
 export const emitUpdateSlice: KernelEmitter<UpdateSliceCall> = ({ axis, destination, source, start }, context) => {
   const count = sizeOf(source.shape)
   if (count === 0) return []
-  const each = sizeOf(start.shape) > 1
+  const named = start.shape.length === 2, each = named || sizeOf(start.shape) > 1
   const { space, strides: [from, to] } = collapse(
     source.shape,
     [source.strides, destination.strides],
@@ -22,12 +22,18 @@ export const emitUpdateSlice: KernelEmitter<UpdateSliceCall> = ({ axis, destinat
   const shader = context.shader()
   const begin = shader.read(start.buffer, "i32"), input = shader.read(source.buffer)
   const state = shader.write(destination.buffer)
-  const room = destination.shape[axis] - source.shape[axis]
-  const target = sum(address(destination.offset, names, to), `begin * ${destination.strides[axis] >>> 0}u`)
-  const wanted = begin.load(address(start.offset, each ? names.slice(0, 1) : [], start.strides))
+  const { offset, shape, strides } = destination
+  const room = shape[axis] - source.shape[axis]
+  const wanted = (column: number) => begin.load(address(start.offset + column, each ? ["i0"] : [], start.strides))
+  const target = sum(
+    address(offset, names, named ? [0, ...to.slice(1)] : to),
+    times("begin", strides[axis]),
+    named ? times("row", strides[0]) : "",
+  )
   const body = [
     ...coordinates("place", space, names),
-    `let begin = u32(clamp(${wanted}, 0, ${room}));`,
+    `let begin = u32(clamp(${wanted(named ? start.strides[1] : 0)}, 0, ${room}));`,
+    ...named ? [`let row = u32(clamp(${wanted(0)}, 0, ${shape[0] - 1}));`] : [],
     state.store(target, input.load(address(source.offset, names, from))),
   ]
   return [perPlace(shader, context.device, `update_slice [${source.shape}]`, count, body)]

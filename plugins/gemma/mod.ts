@@ -45,12 +45,19 @@ export const gemma3: Family = {
   heads: ["vocabulary", "sequence"],
   build: built(readGemma3),
   fields,
+  tokenizers: { gemma3_text: { class: "GemmaTokenizer" } },
   gguf: { gemma3: async () => (await import("./gguf.ts")).dialect },
   ggufTokenizers: async () => (await import("./gguf.ts")).tokenizers,
 }
 
 /** Gemma 2. */
-export const gemma2: Family = { modelTypes: ["gemma2"], attention: "causal", build: built(readGemma2), fields }
+export const gemma2: Family = {
+  modelTypes: ["gemma2"],
+  attention: "causal",
+  build: built(readGemma2),
+  fields,
+  tokenizers: { gemma2: { class: "GemmaTokenizer" } },
+}
 
 /** VaultGemma. */
 export const vaultGemma: Family = {
@@ -65,6 +72,7 @@ export const vaultGemma: Family = {
 const withImages: Family = {
   modelTypes: ["gemma3"],
   attention: "causal",
+  tokenizers: { gemma3: { class: "GemmaTokenizer" } },
   build: (config) => {
     throw config.error(
       "model_type",

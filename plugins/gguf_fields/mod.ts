@@ -1,5 +1,5 @@
 /**
- * Fields of GGUF files that several families read and write.
+ * Fields of GGUF files that several families read and write, and parts of tokenizers that they call by names.
  * @module
  */
 import type { GgufValue } from "../../core/formats/gguf/gguf_types.ts"
@@ -29,3 +29,27 @@ export function mustBe(metadata: ConfigReader, name: string, value: number): voi
   if ((metadata.optional(name, (name) => metadata.number(name)) ?? value) === value) return
   throw metadata.error(name, `${value} or left out: a model with another value is not known here`)
 }
+
+type Part = Readonly<Record<string, unknown>>
+
+/** Bytes as tokens; the words of GPT-2 with them, or words that were cut before. */
+export const bytes = (words: boolean): Part => ({
+  type: "ByteLevel",
+  add_prefix_space: false,
+  trim_offsets: true,
+  use_regex: words,
+})
+
+/** Pre-tokenizers of bytes within words with one character before them, and within `numbers`, an expression. */
+export const wordsOfBytes = (numbers: string): ReadonlyArray<Part> => [
+  {
+    type: "Split",
+    pattern: {
+      Regex: `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|${numbers}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|` +
+        "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+    },
+    behavior: "Isolated",
+    invert: false,
+  },
+  bytes(false),
+]

@@ -22,6 +22,7 @@ import * as blocks from "../../core/model/blocks/mod.ts"
 import { type Families, type Family, family } from "../../core/model/load/families.ts"
 import type { Network } from "../../core/model/network.ts"
 import { decoderHead } from "../decoder/mod.ts"
+import { type Config, readConfig } from "./config.ts"
 
 export type { ConfigFields, Families, FamiliesService, Family } from "../../core/model/load/families.ts"
 
@@ -31,39 +32,6 @@ const TRANSPOSED = ["attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"]
 /** What files hold beyond a model: masks of old versions, heads of other tasks. */
 const UNUSED = ["*.attn.bias", "*.attn.masked_bias", "lm_head.*", "score.*", "classifier.*", "qa_outputs.*"]
   .concat("multiple_choice_head.*")
-
-/** A config, checked, with transformers' names and defaults. */
-function readConfig(config: ConfigReader) {
-  const named = (name: string, general: string) => blocks.spelling(config, name, general)
-  const [width, count] = [named("n_embd", "hidden_size"), named("n_head", "num_attention_heads")]
-  const hiddenSize = config.integer(width), heads = config.integer(count)
-  if (hiddenSize % heads !== 0) throw config.error(count, `a divisor of ${width} ${hiddenSize}`)
-  const positions = named("n_positions", "max_position_embeddings")
-  const maxPositions = config.integer(positions, { default: 1024 })
-  if (config.has("n_ctx") && config.integer("n_ctx") !== maxPositions) {
-    throw config.error("n_ctx", `what ${positions} is, ${maxPositions}, or left out`)
-  }
-  return {
-    hiddenSize,
-    heads,
-    maxPositions,
-    layers: config.integer(named("n_layer", "num_hidden_layers")),
-    intermediateSize: config.optional("n_inner", (name) => config.integer(name)) ?? 4 * hiddenSize,
-    vocabSize: config.integer("vocab_size"),
-    epsilon: config.number("layer_norm_epsilon", { default: 1e-5, min: 0 }),
-    std: config.number("initializer_range", { default: 0.02, min: 0 }),
-    bias: true,
-    activation: blocks.readActivation(config, "activation_function", "gelu_new"),
-    isScaled: config.boolean("scale_attn_weights", { default: true }),
-    isScaledByLayer: config.boolean("scale_attn_by_inverse_layer_idx", { default: false }),
-    embeddingDropout: blocks.readRate(config, "embd_pdrop", 0.1),
-    dropout: blocks.readRate(config, "attn_pdrop", 0.1),
-    hiddenDropout: blocks.readRate(config, "resid_pdrop", 0.1),
-    tokenDropout: blocks.readRate(config, "classifier_dropout", blocks.readRate(config, "hidden_dropout", 0.1)),
-    isTied: config.boolean("tie_word_embeddings", { default: true }),
-  }
-}
-type Config = ReturnType<typeof readConfig>
 
 function layerAt(path: string, config: Config, index: number): blocks.Layer {
   const { hiddenSize, heads, epsilon, std, layers, isScaled, isScaledByLayer } = config
@@ -143,6 +111,8 @@ export const gpt2: Family = {
   modelTypes: ["gpt2"],
   attention: "causal",
   build,
+  gguf: { gpt2: async () => (await import("./gguf.ts")).dialect },
+  ggufTokenizers: async () => (await import("./gguf.ts")).tokenizers,
   fields: {
     harmless: [
       // Of precision alone: scores are float32 here.

@@ -3,8 +3,8 @@ import * as blocks from "../../core/model/blocks/mod.ts"
 import { silu } from "../../core/tensor/ops.ts"
 import { ropeOf } from "../rotary/mod.ts"
 
-/** Of transformers 4.57 and 5.24. */
-const DEFAULT_THETA = 1000000
+/** The base of rotary positions in transformers 4.57 and 5.24. */
+export const DEFAULT_THETA = 1000000
 
 /** A config, checked, with transformers' names and defaults; the first files of LFM2 have other names for some fields. */
 export function readConfig(config: ConfigReader) {
@@ -63,7 +63,8 @@ function readIntermediateSize(config: ConfigReader): number {
   return multiple * Math.ceil(Math.trunc((factor ?? 1) * part) / multiple)
 }
 
-const FULL = "full_attention", CONVOLUTION = "conv"
+/** Kinds of layers. */
+export const FULL = "full_attention", CONVOLUTION = "conv"
 
 /** What each layer is: by `layer_types`, or by the places of attention. */
 function readLayerTypes(config: ConfigReader, layers: number): ReadonlyArray<string> {

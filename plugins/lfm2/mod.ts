@@ -101,6 +101,8 @@ export const lfm2: Family = {
   attention: "causal",
   heads: ["vocabulary"],
   build,
+  gguf: { lfm2: async () => (await import("./gguf.ts")).dialect },
+  ggufTokenizers: async () => (await import("./gguf.ts")).tokenizers,
   fields: {
     // Of first values.
     harmless: ["block_mlp_init_scale", "block_out_init_scale", "block_use_xavier_init", "conv_use_xavier_init"],

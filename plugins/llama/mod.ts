@@ -38,6 +38,11 @@ export const llama: Family = {
   modelTypes: Object.keys(TYPES),
   attention: "causal",
   build,
+  tokenizers: {
+    mistral: { class: "LlamaTokenizer", in5: "as it is" },
+    qwen2: { class: "Qwen2Tokenizer", in5: "own class" },
+    qwen3: { class: "Qwen2Tokenizer" },
+  },
   ggufTokenizers: async () => (await import("./gguf/tokenizers.ts")).tokenizers,
   gguf: { llama: inGguf("llama"), qwen2: inGguf("qwen2"), qwen3: inGguf("qwen3") },
   fields: {

@@ -78,8 +78,17 @@ export function decodeWeights(
   file: string,
   context: WeightsContext = { modules: [], baseModel: "" },
 ): ReadonlyArray<NamedValues> {
-  const { modules, passOver = new Set() } = context
-  const stored = openAdapterWeights(bytes, file, modules)
+  return wantedWeights(openAdapterWeights(bytes, file, context.modules), wanted, file, context)
+}
+
+/** The same of a file that is open: see {@link openAdapterWeights}. */
+export function wantedWeights(
+  stored: StoredTensors,
+  wanted: ReadonlyArray<Parameter>,
+  file: string,
+  context: WeightsContext,
+): ReadonlyArray<NamedValues> {
+  const { passOver = new Set() } = context
   const names = peftNames(wanted)
   const isThere = (parameter: Parameter) => stored.shapes.has(names.get(parameter)!)
   const optional = wanted.filter(({ trainable = true }) => !trainable)

@@ -3,7 +3,15 @@
  * PEFT's spellings of names exist here alone.
  * @module
  */
-export { decodeWeights, encodeWeights, openAdapterWeights, peftNames, type WeightsContext } from "./adapter_weights.ts"
+export {
+  decodeWeights,
+  encodeWeights,
+  openAdapterWeights,
+  peftNames,
+  wantedWeights,
+  type WeightsContext,
+} from "./adapter_weights.ts"
+export { adapterFault, toAdapterFault } from "./adapter_fault.ts"
 export { decodeAllWeights } from "./all_weights.ts"
 export { initTokens } from "./lora/init_text.ts"
 export { linearRows } from "./lora/linear_rows.ts"
@@ -38,6 +46,7 @@ export {
   type PromptMethod,
   type SavedPrompt,
 } from "./prompt/prompt_method.ts"
+export { PROMPT_BANK_OPTIONS, promptBank, type PromptBankOptions } from "./prompt/prompt_bank.ts"
 export { tokenEmbeddings } from "./prompt/token_embeddings.ts"
 export { readAdapter } from "./lora/read_adapter.ts"
 export { firstParts, wholeModules } from "./lora/stored_names.ts"

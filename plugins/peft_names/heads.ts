@@ -1,3 +1,4 @@
+import type { Head } from "../../core/contracts/head.ts"
 import type { ModuleInfo } from "../../core/contracts/module_info.ts"
 
 /** Heads of classifiers, which train whole beside an adapter, as PEFT and AdapterHub have it. */
@@ -12,4 +13,9 @@ export function isHead({ path, outputHead }: ModuleInfo): boolean {
   // A task may be called as heads are.
   const parts = path.replace(/^heads\.[^.]+\./, "").split(".")
   return parts.some((part) => HEADS.some((name) => part.endsWith(name)))
+}
+
+/** Whether adapters of a bank may hold a module whole: a classifier's head, and what lies before it and starts new. */
+export function isHeldWhole(module: ModuleInfo, head: Head): boolean {
+  return module.kind === "Linear" && (isHead(module) || (module.outputHead && head.kind !== "vocabulary"))
 }

@@ -5,7 +5,7 @@
  */
 export { adapterFile, CONFIG_FILE, WEIGHTS_FILE } from "./adapter_file.ts"
 export { type BaseName, baseName } from "./base_name.ts"
-export { HEADS, isHead } from "./heads.ts"
+export { HEADS, isHead, isHeldWhole } from "./heads.ts"
 export { PeftError, peftError, type PeftErrorFields } from "./peft_error.ts"
 export { adapterPath, hasIdlePooler, isBare, POOLER, PREFIX } from "./adapter_path.ts"
 export { PEFT_TASK_TYPES, type PeftTaskType, peftTaskType } from "./task_type.ts"

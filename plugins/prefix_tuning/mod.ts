@@ -15,16 +15,25 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type * as Layer from "effect/Layer"
 import { attempt } from "../../core/contracts/attempt.ts"
+import type { BankMethod } from "../../core/contracts/bank/bank_method.ts"
 import type { Contribution } from "../../core/contracts/contribution.ts"
 import { PluginError } from "../../core/contracts/plugin_error.ts"
 import { collection, plugin, type Plugins } from "../../core/contracts/plugins.ts"
 import type { StorageError } from "../../core/formats/files/storage_error.ts"
-import { ENCODER_FILE, promptContribution, readPrompt, type SavedPrompt } from "../peft_format/mod.ts"
+import {
+  ENCODER_FILE,
+  promptBank,
+  type PromptBankOptions,
+  promptContribution,
+  readPrompt,
+  type SavedPrompt,
+} from "../peft_format/mod.ts"
 import { adapterFile, type PeftError } from "../peft_names/mod.ts"
 import { methodOf } from "./contribution.ts"
 import { type PrefixTuningOptions, type ResolvedOptions, resolveOptions } from "./options.ts"
 
 export type { Plugins, PluginsService } from "../../core/contracts/plugins.ts"
+export { PROMPT_BANK_OPTIONS as bankOptions, type PromptBankOptions } from "../peft_format/mod.ts"
 export { PeftError, type PeftErrorFields } from "../peft_names/mod.ts"
 export type { PrefixTuningOptions, ResolvedOptions } from "./options.ts"
 
@@ -91,5 +100,12 @@ function provide(
     const contribution = yield* promptContribution(methodOf(resolved), saved)
     return [{ prefixes: yield* collect(contribution, resolved.name, resolved) }, contribution] as const
   })
+}
+/**
+ * A bank of prefixes, for `Model.withAdapters` and the option `adapters` of `Model.engine`: PEFT's or from here, all of one
+ * number of virtual tokens; every row names one. Throws PluginError on options that make no sense.
+ */
+export function bank(options: PromptBankOptions = {}): BankMethod {
+  return promptBank("prefix_tuning", options, (numVirtualTokens) => methodOf(resolveOptions({ numVirtualTokens })))
 }
 export { OPTIONS as options } from "./options.ts"

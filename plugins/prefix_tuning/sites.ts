@@ -101,7 +101,7 @@ function planProjected(options: ResolvedOptions, module: ModuleInfo): SitePlan {
   }
 }
 
-/** [length, heads * headDim] to [1, heads, length, headDim]. */
+/** [length, heads * headDim], or [B, ...] of them, to [1 or B, heads, length, headDim]. */
 function splitter(length: number, { sizes: { keyValueHeads, headDim } }: ModuleInfo): (rows: Tensor) => Tensor {
-  return (rows) => ops.permute(ops.reshape(rows, [1, length, keyValueHeads, headDim]), [0, 2, 1, 3])
+  return (rows) => ops.permute(ops.reshape(rows, [-1, length, keyValueHeads, headDim]), [0, 2, 1, 3])
 }

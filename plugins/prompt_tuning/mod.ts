@@ -16,6 +16,7 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type * as Layer from "effect/Layer"
 import { attempt } from "../../core/contracts/attempt.ts"
+import type { BankMethod } from "../../core/contracts/bank/bank_method.ts"
 import type { Contribution } from "../../core/contracts/contribution.ts"
 import { PluginError } from "../../core/contracts/plugin_error.ts"
 import { collection, plugin, type Plugins } from "../../core/contracts/plugins.ts"
@@ -23,6 +24,8 @@ import type { StorageError } from "../../core/formats/files/storage_error.ts"
 import {
   ENCODER_FILE,
   type PeftPromptConfig,
+  promptBank,
+  type PromptBankOptions,
   promptContribution,
   readPrompt,
   type SavedPrompt,
@@ -32,6 +35,7 @@ import { methodOf } from "./contribution.ts"
 import { type PromptTuningOptions, type ResolvedOptions, resolveOptions } from "./options.ts"
 
 export type { Plugins, PluginsService } from "../../core/contracts/plugins.ts"
+export { PROMPT_BANK_OPTIONS as bankOptions, type PromptBankOptions } from "../peft_format/mod.ts"
 export { PeftError, type PeftErrorFields } from "../peft_names/mod.ts"
 export type { PromptTuningOptions, ResolvedOptions } from "./options.ts"
 
@@ -108,5 +112,16 @@ function provide(
     const contribution = yield* promptContribution(methodOf(resolved), saved)
     return [{ prompts: yield* collect(contribution, resolved.name, resolved) }, contribution] as const
   })
+}
+/**
+ * A bank of prompts, for `Model.withAdapters` and the option `adapters` of `Model.engine`: PEFT's or from here, all of one
+ * number of virtual tokens; every row names one. Throws PluginError on options that make no sense.
+ */
+export function bank(options: PromptBankOptions = {}): BankMethod {
+  return promptBank(
+    "prompt_tuning",
+    options,
+    (numVirtualTokens) => methodOf(resolveOptions({ numVirtualTokens, promptTuningInit: "RANDOM" })),
+  )
 }
 export { OPTIONS as options } from "./options.ts"

@@ -9,7 +9,14 @@ import { deno, here, python, torchTwice } from "./peers.ts"
 /** A case. */
 export interface LoraCase {
   /** As peers/peft_step.py calls it. */
-  readonly key: "minilm" | "smollm2" | "smollm2x4" | "smollm2-linear"
+  readonly key:
+    | "minilm"
+    | "smollm2"
+    | "smollm2x4"
+    | "smollm2-linear"
+    | "modernbert"
+    | "modernbert-lengths"
+    | "qwen3"
   /** For people. */
   readonly name: string
   /** Tokens of a step. */
@@ -34,6 +41,13 @@ export const quantizedCase: LoraCase = {
   name: "Llama of SmolLM2-135M's shape, all linear layers, 1 x 256",
   tokens: 256,
 }
+
+/** Those of newer families: of an encoder with rows of one length and of several, of a decoder in bf16. */
+export const familyCases = {
+  full: { key: "modernbert", name: "ModernBERT-base's shape, 16 x 512", tokens: 16 * 512 },
+  lengths: { key: "modernbert-lengths", name: "ModernBERT-base's shape, 16 rows of 64 to 512", tokens: 16 * 288 },
+  decoder: { key: "qwen3", name: "Qwen3-0.6B's shape, 1 x 256", tokens: 256 },
+} as const satisfies Record<string, LoraCase>
 
 const made = new Map<string, Promise<string>>()
 /** Makes model, adapter and batch of a case, once a run. Gives their directory. */

@@ -55,12 +55,15 @@ export interface Python {
   readonly builds: string
   /** What torch computes with, in its words: AVX512, AVX2, ... */
   readonly capability: string
+  /** Whether this machine multiplies bf16 numbers itself: AVX512-BF16 or AMX. */
+  readonly bf16: boolean
 }
 
 const probe = `import json, platform, sys, torch, transformers, peft
 builds = f"Python {platform.python_version()}, torch {torch.__version__}"
 versions = dict(torch=torch.__version__.split("+")[0], transformers=transformers.__version__, peft=peft.__version__)
-print(json.dumps(dict(directory=sys.prefix, versions=versions, builds=builds, capability=torch.backends.cpu.get_cpu_capability())))`
+print(json.dumps(dict(directory=sys.prefix, versions=versions, builds=builds, capability=torch.backends.cpu.get_cpu_capability(),
+    bf16=torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())))`
 
 let found: Promise<Python> | undefined
 /** The environment, made when it is first asked for. */

@@ -16,10 +16,12 @@ import { python, versions } from "./peers.ts"
 import { type Benchmarks, filled, textOf } from "./page.ts"
 import { type Result, table } from "./result.ts"
 import type { Suite } from "./suite.ts"
+import { adapters } from "./suites/adapters.ts"
 import { bundle } from "./suites/bundle.ts"
 import { busy } from "./suites/busy.ts"
 import { cold } from "./suites/cold.ts"
 import { epochReal } from "./suites/epoch_real.ts"
+import { families } from "./suites/steps/families.ts"
 import { gemm } from "./suites/gemm.ts"
 import { generate } from "./suites/generate.ts"
 import { large } from "./suites/large.ts"
@@ -40,6 +42,7 @@ const suites: ReadonlyArray<Suite> = [
   epochReal,
   memory,
   methods,
+  adapters,
   privateStep,
   packed,
   generate,
@@ -48,6 +51,7 @@ const suites: ReadonlyArray<Suite> = [
   bundle,
   window,
   large,
+  families,
 ]
 const FILE = "bench.json"
 /** By suite, what its figures depend on. */

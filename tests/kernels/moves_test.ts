@@ -92,3 +92,24 @@ testAll(
     }
   }),
 )
+
+testAll(
+  "update_slice: each row into a named one, which is moved into the destination",
+  [1, 2].flatMap((axis) =>
+    [3, 1].map((rows): Case => {
+      const shape = [4, 5, 6], part = [rows, 4, 5].map((extent, a) => a === axis ? 2 : extent)
+      return {
+        name: `axis ${axis}, rows ${rows}`,
+        call: {
+          kernel: "update_slice",
+          axis,
+          destination: view(2, shape),
+          source: view(0, part),
+          start: view(1, [rows, 2], [3, 2], 1),
+        },
+        buffers: [noise(size(part)), Int32Array.of(77, 2, 77, 3, 9, 77, -1, 0, 77, 9), noise(120, 2)],
+        tolerance: 0,
+      }
+    })
+  ),
+)

@@ -1,7 +1,8 @@
 /**
  * `deno task runtimes`: the suite in every runtime, one line each, beside Deno on the CPU; and the page of
  * `examples/browser` as a person uses it. What this machine lacks is skipped, visibly. `--screenshot page.png` keeps a
- * picture of the page, `--model` takes another model than the one that is included.
+ * picture of the page, `--model` takes another model than the one that is included, `--only page` runs what has the word in
+ * its name.
  * @module
  */
 import * as esbuild from "esbuild"
@@ -109,15 +110,25 @@ async function inNode(version?: number, setFlags = true): Promise<SuiteOutcome> 
 let script: Promise<Readonly<Record<string, string>>> | undefined
 /** The suite's bundle, with a look at what it must not hold. */
 const bundled = () =>
-  script ??= bundle(new URL("page.ts", import.meta.url)).then(async ({ files, atOnce, inputs }) => {
+  script ??= bundle(new URL("page.ts", import.meta.url)).then(async ({ files, inputs }) => {
     const foreign = inputs.filter((input) => /platform-node|\/csv-parse\/[^/]+\/lib\//.test(input))
     if (foreign.length > 0) throw new Error(`the bundle holds what a page cannot run: ${foreign.join(", ")}`)
-    const code = atOnce.map((name) => files[name])
-    const packed = await new Response(new Blob(code).stream().pipeThrough(new CompressionStream("gzip"))).bytes()
+    const code = files["main.js"]
+    const packed = await new Response(new Blob([code]).stream().pipeThrough(new CompressionStream("gzip"))).bytes()
     const kilobytes = (bytes: number) => `${Math.round(bytes / 1000)} kB`
-    console.log(`bundle for pages: ${kilobytes(code.join("").length)} minified, ${kilobytes(packed.length)} with gzip`)
+    console.log(`bundle for pages: ${kilobytes(code.length)} minified, ${kilobytes(packed.length)} with gzip`)
     return Object.fromEntries(Object.entries(files).map(([name, text]) => [`/${name}`, text]))
   })
+
+/** What a page downloads for inference, with a look at what it must not hold. */
+async function inferenceAlone(): Promise<string> {
+  const { files, inputs } = await bundle(new URL("plugins/inference/mod.ts", repository))
+  const training = inputs.filter((input) =>
+    /core\/training\/(optimizers|fit|session|plan|loop\/(loop|guards|validation)|step\/step_)/.test(input)
+  )
+  if (training.length > 0) throw new Error(`it holds training code: ${training.join(", ")}`)
+  return `${Math.round(files["main.js"].length / 1000)} kB at once, minified; ${inputs.length} files`
+}
 
 async function inChromium(backend: Backend, isolated = true): Promise<SuiteOutcome> {
   const site = {
@@ -170,7 +181,7 @@ function skip(why: string): never {
 
 /** Checks an outcome by itself and beside the reference; gives how far it is from that. */
 function check(outcome: SuiteOutcome, reference: SuiteOutcome, tolerance: { loss: number; probability: number }) {
-  const { losses, before, after, reloaded } = outcome
+  const { losses, before, after, reloaded, inferred, texts } = outcome
   const demand = (holds: boolean, message: string) => {
     if (!holds) throw new Error(`${message}: ${JSON.stringify(outcome)}`)
   }
@@ -180,6 +191,10 @@ function check(outcome: SuiteOutcome, reference: SuiteOutcome, tolerance: { loss
   demand(losses.length === 5 && losses[4] < losses[0], "the loss does not fall")
   demand(furthest(before, after) > 1e-3, "training changes nothing")
   demand(furthest(after, reloaded) < 1e-6, "the saved adapter predicts something else")
+  demand(furthest(after, inferred.map(([, value]) => value)) < 1e-6, "inference with the adapter answers otherwise")
+  demand(furthest(inferred.map(([value]) => value), after) > 1e-3, "inference without the adapter answers as with it")
+  demand(texts[0] === texts[1] && texts[0].length > 20, "inference writes another text")
+  demand(texts[0] === reference.texts[0], "the text is not Deno's")
   demand(difference <= tolerance.loss, `a loss is ${difference} away from Deno's`)
   demand(furthest(after, reference.after) <= tolerance.probability, "the predictions are not Deno's")
   const least = (value: number) => value === 0 ? "0" : value.toExponential(0)
@@ -192,6 +207,8 @@ const runtimes: ReadonlyArray<
   ["Deno, wasm", "wasm", () => inDeno("wasm")],
   ["Deno, WebGPU", "webgpu", () => inDeno("webgpu")],
   ["Node, wasm", "wasm", () => inNode()],
+  ["Node 20, wasm", "wasm", () => inNode(20)],
+  ["Node 22, wasm", "wasm", () => inNode(22)],
   ["Node 24, wasm, V8's flag set at run time", "wasm", () => inNode(24)],
   ["Node 24, wasm, its flags left alone", "wasm", () => inNode(24, false)],
   ["Chromium, wasm", "wasm", () => inChromium("wasm")],
@@ -210,13 +227,15 @@ const steps: ReadonlyArray<readonly [name: string, run: () => Promise<string>]> 
       return `${outcome.backend}; losses ${losses}, ${agreement}; ${outcome.seconds.toFixed(1)} s`
     }] as const
   ),
+  ["inference alone", inferenceAlone],
   ["types of pages", checkPageTypes],
   ["the page that fine-tunes", () => usePage(chromium(), { model, screenshot: flag("--screenshot") })],
 ]
 
 const counts = { passed: 0, failed: 0, skipped: 0 }
 try {
-  for (const [name, run] of steps) {
+  const only = flag("--only") ?? ""
+  for (const [name, run] of steps.filter(([name]) => name.includes(only))) {
     try {
       console.log(`${name} ... ok: ${await run()}`)
       counts.passed++

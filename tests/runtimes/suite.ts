@@ -1,11 +1,14 @@
 /**
  * What every runtime does: loads the included model, takes five LoRA steps on a few messages, saves the adapter, loads
- * it again and predicts. It knows no more than the package's public entry points.
+ * it again and predicts, by the core API and by the entry point for inference, which writes a text too. It knows no more than
+ * the package's public entry points.
  * @module
  */
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import { Backend, Dataset, Espalier, Model, Task, Trainer } from "@espalier/espalier"
+import { load, type LoadOptions } from "@espalier/espalier/inference"
 import * as Llama from "@espalier/espalier/llama"
 import * as Lora from "@espalier/espalier/lora"
 
@@ -35,9 +38,16 @@ export interface SuiteOutcome {
   readonly before: ReadonlyArray<number>
   readonly after: ReadonlyArray<number>
   readonly reloaded: ReadonlyArray<number>
+  /** By the entry point for inference: before, and by the adapter. */
+  readonly inferred: ReadonlyArray<readonly [before: number, after: number]>
+  /** What the model writes, by the core API and by that entry point. */
+  readonly texts: readonly [string, string]
   /** Seconds in all. */
   readonly seconds: number
 }
+
+/** What the model continues. */
+const PROMPT = "The king"
 
 const MESSAGES = [
   "Are we still meeting for lunch today?",
@@ -79,6 +89,17 @@ export async function suite(
     return { backend: (yield* Backend).info.description, losses, before, after }
   }))
   const again = Effect.scoped(Effect.flatMap(Model.load(directory, { task, seed: 2 }), judge))
+  const writing = Effect.scoped(Effect.flatMap(
+    Model.load(directory, { task: Task.causalLM(), frozen: true }),
+    (model) => Model.generate(model, PROMPT, { maxNewTokens: 20 }),
+  ))
+  const filesIn = (folder: string) =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const names = yield* fs.readDirectory(folder)
+      const contents = yield* Effect.all(names.map((name) => fs.readFile(`${folder}/${name}`)))
+      return Object.fromEntries(names.map((name, i) => [name, contents[i]]))
+    })
 
   const methods = Lora.layer({ r: 8, loraAlpha: 16, targetModules: "all-linear" })
   const first = await Effect.runPromise(
@@ -86,5 +107,28 @@ export async function suite(
   )
   const saved = Layer.mergeAll(Lora.fromPeft(adapter), Llama.layer).pipe(Layer.provideMerge(base))
   const reloaded = await Effect.runPromise(Effect.provide(again, saved))
-  return { ...first, reloaded, seconds: (performance.now() - begin) / 1000 }
+  const text = await Effect.runPromise(Effect.provide(writing, Llama.layer.pipe(Layer.provideMerge(base))))
+  const own = await Effect.runPromise(Effect.provide(Effect.all([filesIn(directory), filesIn(adapter)]), base))
+  const inferred = await infer(own, { backend, wasm })
+  const seconds = (performance.now() - begin) / 1000
+  return { ...first, reloaded, ...inferred, texts: [text, inferred.text], seconds }
+}
+
+/** The same by the entry point for inference. */
+async function infer(
+  [model, adapter]: ReadonlyArray<Readonly<Record<string, Uint8Array>>>,
+  options: LoadOptions,
+): Promise<Pick<SuiteOutcome, "inferred"> & { readonly text: string }> {
+  const classifier = await load(model, { ...options, labels: ["ham", "spam"] })
+  await classifier.adapter("trained", adapter)
+  const judge = async (choice: { readonly adapter?: string }) =>
+    (await classifier.classify(MESSAGES, { ...choice, maxLength: 64 })).map(({ probabilities }) => probabilities![0])
+  const before = await judge({})
+  const after = await judge({ adapter: "trained" })
+  await classifier.free()
+  const writer = await load(model, options)
+  let text = ""
+  for await (const piece of writer.generate(PROMPT, { maxNewTokens: 20 })) text += piece
+  await writer.free()
+  return { inferred: after.map((value, i) => [before[i], value] as const), text }
 }

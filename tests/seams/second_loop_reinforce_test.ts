@@ -52,7 +52,9 @@ const rollout = ({ insert, next }: Model.Engine, seed: number) =>
     const made = new Map(
       prompts.map((prompt, stream) => [insert(prompt, { ...options, stream }), [] as Array<Model.NewToken>]),
     )
-    for (let i = 0; i < options.maxNewTokens; i++) (await next()).forEach((token, id) => made.get(id)!.push(token))
+    for (let step = await next(); step.size > 0; step = await next()) {
+      step.forEach((token, id) => made.get(id)!.push(token))
+    }
     return [...made.values()]
   })
 

@@ -25,6 +25,8 @@ export interface BankValues {
   readonly values: ReadonlyArray<NamedValues>
   /** Number of classes of the adapter's own head, where it has one. The others of the model's head are not its own. */
   readonly classes?: number
+  /** What a person should know of it. Default: nothing. */
+  readonly notes?: ReadonlyArray<string>
 }
 
 /** A method's bank. Programs are compiled once, for the largest adapters that it takes; a new adapter costs a copy. */

@@ -25,7 +25,8 @@ export const tokenizerOf = (
   const given = object(config, "tokenizer_config.json")
   const { tokenizer_class, model_type } = optional(beside.modelConfig, "config.json") ?? {}
   const text = (value: unknown) => typeof value === "string" ? value : undefined
-  const its = classOf(text(given.tokenizer_class) ?? text(tokenizer_class), text(model_type), hasByteLevel(file))
+  const named = text(given.tokenizer_class) ?? text(tokenizer_class)
+  const its = classOf(named, text(model_type), hasByteLevel(file), beside.modelTokenizers)
   if (!its.known) {
     notes.push(
       `${directory}tokenizer_config.json: "tokenizer_class" is ${its.name}, which is not known: no tokens come with it`,

@@ -1,9 +1,10 @@
 /**
  * What a directory's tokenizer class adds to its files. Classes are part of the Hugging Face format: `tokenizer_config.json`
- * names one, and so does `model_type` of `config.json` where it does not.
+ * names one, and `model_type` of `config.json` stands for one where it does not.
  *
  * @module
  */
+import type { ModelTokenizers } from "../../weights/model_tokenizers.ts"
 
 /** Which parts of tokenizer.json a class makes anew in transformers 5, or takes from tokenizer_config.json. */
 export type Parts =
@@ -100,24 +101,6 @@ const CLASSES: ReadonlyArray<readonly [names: string, TokenizerClass]> = [
   ["PreTrainedTokenizer TokenizersBackend PythonBackend", NONE],
 ]
 
-/** Model types whose class has another name. */
-const MODELS: Readonly<Record<string, string>> = {
-  mistral: "LlamaTokenizer",
-  mixtral: "LlamaTokenizer",
-  qwen3: "Qwen2Tokenizer",
-  qwen2moe: "Qwen2Tokenizer",
-  qwen3moe: "Qwen2Tokenizer",
-  gemma2: "GemmaTokenizer",
-  gemma3: "GemmaTokenizer",
-  gemma3text: "GemmaTokenizer",
-  opt: "GPT2Tokenizer",
-  gptneo: "GPT2Tokenizer",
-  gptj: "GPT2Tokenizer",
-}
-
-/** Model types for which transformers 5 takes tokenizer.json as it is, whatever class is named. */
-const PLAIN_MODELS = ["mistral", "mixtral"]
-
 const shortName = (name: string): string => name.replace(/Fast$/, "").replace(/Tokenizer$/, "").toLowerCase()
 
 const byName = new Map(
@@ -134,18 +117,27 @@ export interface ClassOfDirectory {
   readonly known: boolean
 }
 
-/** Finds the class by the name in the files, else by the model type. */
-export const classOf = (named: string | undefined, modelType: string | undefined, bytes: boolean): ClassOfDirectory => {
-  const type = modelType?.toLowerCase().replace(/[^a-z0-9]/g, "")
-  const ofType = type === undefined ? undefined : byName.get(shortName(MODELS[type] ?? type))
+/**
+ * Finds the class by the name in the files, else by the model type.
+ *
+ * @param bytes Whether tokens stand for bytes.
+ * @param models What model types say; one that says nothing has the class of its own name.
+ */
+export const classOf = (
+  named: string | undefined,
+  modelType: string | undefined,
+  bytes: boolean,
+  models: ModelTokenizers = {},
+): ClassOfDirectory => {
+  const own = modelType !== undefined && Object.hasOwn(models, modelType) ? models[modelType] : undefined
+  const ofType = byName.get(shortName(own?.class ?? modelType?.replace(/[^a-zA-Z0-9]/g, "") ?? ""))
   const ofName = named === undefined ? undefined : byName.get(shortName(named))
   const in4 = (named === undefined ? ofType : ofName) ?? NONE
   const name = named ?? modelType
   const known = named === undefined || ofName !== undefined
-  // For this one type, the class that the files name does not count in transformers 5.
-  if (type === "qwen2") return { in4, in5: ofType!, name, known }
+  if (own?.in5 === "own class") return { in4, in5: ofType ?? NONE, name, known }
   const marked = in4.parts === "marked text"
   if (named === undefined && marked) return { in4, in5: NONE, name, known }
-  const plain = PLAIN_MODELS.includes(type ?? "") || marked && bytes
+  const plain = own?.in5 === "as it is" || marked && bytes
   return { in4, in5: plain ? { ...in4, parts: "none" } : in4, name, known }
 }

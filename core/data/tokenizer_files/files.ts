@@ -2,10 +2,11 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { parseJson } from "../../formats/json/json_file.ts"
 import { attempt, DataError } from "../data_error.ts"
+import type { ModelTokenizers } from "../../weights/model_tokenizers.ts"
 import { decodeUtf8, readBytes } from "../table/source.ts"
 import { tokenizerError } from "../tokenizer/fields.ts"
 
-/** Contents of the files beside tokenizer.json and tokenizer_config.json that say something of a tokenizer. */
+/** What says something of a tokenizer beside tokenizer.json and tokenizer_config.json: contents of files, and families. */
 export interface FilesBeside {
   /** Contents of `special_tokens_map.json`. */
   readonly specialTokensMap?: unknown
@@ -13,6 +14,8 @@ export interface FilesBeside {
   readonly addedTokens?: unknown
   /** Contents of `config.json`: its model type stands for a tokenizer's class where no file names one. */
   readonly modelConfig?: unknown
+  /** What model types say of tokenizers. Default: what the families say whose layers are provided. */
+  readonly modelTokenizers?: ModelTokenizers
 }
 
 /** A tokenizer's files. */

@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
+import { modelTokenizers } from "../../weights/model_tokenizers.ts"
 import { attempt, type DataError } from "../data_error.ts"
 import type { Tokenizer } from "../tokenizer/tokenizer.ts"
 import type { FilesBeside } from "./files.ts"
@@ -38,5 +39,6 @@ export const makeTokenizer = (
 ): Effect.Effect<Tokenizer, DataError> =>
   Effect.gen(function* () {
     const { tokenizerOf } = yield* Effect.promise(() => import("../tokenizer/tokenizer_of.ts"))
-    return yield* attempt(() => tokenizerOf(model, config, source, beside))
+    const known = { modelTokenizers: yield* modelTokenizers, ...beside }
+    return yield* attempt(() => tokenizerOf(model, config, source, known))
   })

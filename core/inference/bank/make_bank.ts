@@ -77,6 +77,7 @@ export function makeBank(parts: BankParts): AdapterBank {
       const old = all.get(name)
       all.set(name, adapter)
       if (old !== undefined) table.drop(old)
+      return values.notes ?? []
     })
   return {
     slots,

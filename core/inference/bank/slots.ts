@@ -4,7 +4,8 @@
  */
 
 /** A slot that holds something. */
-export interface Held {
+export interface Held<Key> {
+  readonly key: Key
   readonly slot: number
   /** How many use it now. */
   users: number
@@ -18,9 +19,9 @@ export interface SlotTable<Key> {
   readonly take: (
     keys: ReadonlyArray<Key>,
     write: (key: Key, slot: number) => void,
-  ) => ReadonlyArray<Held> | undefined
+  ) => ReadonlyArray<Held<Key>> | undefined
   /** Ends one use of each. */
-  readonly release: (held: ReadonlyArray<Held>) => void
+  readonly release: (held: ReadonlyArray<Held<Key>>) => void
   /** Forgets what a slot holds; those that use it go on. */
   readonly drop: (key: Key) => void
 }
@@ -29,7 +30,7 @@ export interface SlotTable<Key> {
 export function slotTable<Key>(numbers: ReadonlyArray<number>): SlotTable<Key> {
   const free = [...numbers]
   /** In the order of use: what was used last is last. */
-  const all = new Map<Key, Held>()
+  const all = new Map<Key, Held<Key>>()
   /** The slot that was used longest ago of those that nothing uses. */
   const oldest = (): number => {
     const [key, { slot }] = [...all].find(([, { users }]) => users === 0)!
@@ -42,9 +43,12 @@ export function slotTable<Key>(numbers: ReadonlyArray<number>): SlotTable<Key> {
     const idle = [...all].filter(([key, { users }]) => users === 0 && !wanted.has(key)).length
     return fresh <= free.length + idle
   }
-  const use = (key: Key, held: Held): Held => {
-    all.delete(key)
-    all.set(key, held)
+  const touch = (held: Held<Key>): void => {
+    all.delete(held.key)
+    all.set(held.key, held)
+  }
+  const use = (held: Held<Key>): Held<Key> => {
+    touch(held)
     held.users++
     return held
   }
@@ -52,19 +56,23 @@ export function slotTable<Key>(numbers: ReadonlyArray<number>): SlotTable<Key> {
     take: (keys, write) => {
       if (!hasRoom(new Set(keys))) return undefined
       // What is there already is in use before anything gives way.
-      for (const key of keys) if (all.has(key)) use(key, all.get(key)!)
+      for (const key of keys) if (all.has(key)) use(all.get(key)!)
       const there = new Set(all.keys())
       return keys.map((key) => {
         if (there.has(key)) return all.get(key)!
         const found = all.get(key)
-        if (found !== undefined) return use(key, found)
-        const held = { slot: free.pop() ?? oldest(), users: 0, dropped: false }
+        if (found !== undefined) return use(found)
+        const held = { key, slot: free.pop() ?? oldest(), users: 0, dropped: false }
         write(key, held.slot)
-        return use(key, held)
+        return use(held)
       })
     },
     release: (held) => {
-      for (const one of held) if (--one.users === 0 && one.dropped) free.push(one.slot)
+      for (const one of held) {
+        one.users--
+        if (!one.dropped) touch(one)
+        else if (one.users === 0) free.push(one.slot)
+      }
     },
     drop: (key) => {
       const held = all.get(key)

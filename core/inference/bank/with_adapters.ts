@@ -49,7 +49,8 @@ export function makeWithAdapters(
     const [{ task: { labels = [] } }] = Object.values(tasks)
     const bank = makeBank({ backend, method, layout, sites: table.byModule, pages, base, context, labels })
     const scope = yield* Effect.scope
-    return makeModel({ ...model, network: { ...network, maxPositions }, bank, scope }, model)
+    const { merged, off, folded } = model
+    return makeModel({ ...model, network: { ...network, maxPositions }, bank, scope }, { merged, off, folded })
   })
 }
 

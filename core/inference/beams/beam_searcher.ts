@@ -6,7 +6,7 @@ import { chooseByRow } from "../../model/sites/choose_by_row.ts"
 import type { Model } from "../../model/model.ts"
 import { ModelError } from "../../model/model_error.ts"
 import { type Beam, type BeamOptions, type Search, searchBeams } from "./beam_search.ts"
-import { makeDecoder, type Variant } from "../decoder.ts"
+import { makeDecoder, type Variant } from "../decoder/decoder.ts"
 import { type RowOptions, wrongRow, wrongWriter } from "../engine.ts"
 import { perModel } from "../programs.ts"
 import { discourageRepetition } from "../sampler.ts"
@@ -34,6 +34,14 @@ export const beamSearcher: (model: Model, options: Variant) => BeamSearcher = pe
 
 function makeBeamSearcher(model: Model, variant: Variant): BeamSearcher {
   const decoder = makeDecoder(model, variant)
+  /** Puts a prompt in the first row. Gives the logits of the next token. */
+  const readWhole = async (prompt: ArrayLike<number>, plugin: number): Promise<Float32Array> => {
+    for (let read = 0;;) {
+      const [part] = await decoder.read([{ slot: 0, prompt, read, plugin, adapter: 0 }])
+      if (part.logits !== undefined) return part.logits
+      read = part.read
+    }
+  }
   const search = async ({ prompt, plugin, ...own }: BeamPrompt): Promise<ReadonlyArray<number>> => {
     const text = decoder.startOf(prompt)
     await decoder.reserve({
@@ -44,7 +52,7 @@ function makeBeamSearcher(model: Model, variant: Variant): BeamSearcher {
     /** Puts what beams go on with in their rows; at first all are copies of the prompt's. */
     const next = async (beams: ReadonlyArray<Beam>) => {
       const isFirst = beams[0].text.length === text.length
-      if (isFirst) return [await decoder.fill(0, prompt, plugin, 0)]
+      if (isFirst) return [await readWhole(prompt, plugin)]
       const from = beams.map(({ parent }) => parent)
       const spreads = beams[0].text.length === text.length + 1
       if (spreads || from.some((row, slot) => row !== slot)) await decoder.reorder(from, spreads)

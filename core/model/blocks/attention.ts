@@ -2,7 +2,7 @@ import type { KeyValues } from "../../contracts/site.ts"
 import * as ops from "../../tensor/ops.ts"
 import { ShapeError } from "../../tensor/shape_error.ts"
 import type { Tensor } from "../../tensor/tensor.ts"
-import type { Decoding, Module, Scope } from "../module.ts"
+import type { Decoding, Kept, Module, Scope } from "../module.ts"
 import { perVisibleKey, visibleKeys } from "../sites/batch_layout.ts"
 import { linear, linears, outputsOf } from "./linear.ts"
 import { relativeBias, type RelativePositions } from "./positions/relative_positions.ts"
@@ -109,8 +109,8 @@ export function attention(options: AttentionOptions): Module<[Sequence]> {
       const tables = rope && sequence.rotary(rope, start, length)
       const turned = (y: Tensor) => tables === undefined ? y : ops.rotary(y, tables.cos, tables.sin)
       const own: KeyValues | undefined = source && { keys: turned(key), values }
-      const all = kept(decoding, own) ?? own!
-      const k = after(prefix?.keys, all.keys)
+      const all: Kept = kept(decoding, own) ?? own!
+      const k = after(prefix?.keys, all, "keys")
       const visible = memory === undefined
         ? visibleKeys(sequence.batch, { ...options, prefix: start, decoding })
         : { prefix: start, keyLengths: memory.lengths }
@@ -120,7 +120,10 @@ export function attention(options: AttentionOptions): Module<[Sequence]> {
       const bias = relative &&
         sequence.shared(relative, `${start} ${length} ${k.shape[2]}`, () => relativeBias(scope, relative, places))
       const scores = { scale, softCap, bias, factor }
-      const mixed = ops.attention(turned(query), k, after(prefix?.values, all.values), visible, scores)
+      const v = after(prefix?.values, all, "values")
+      const mixed = prefix === undefined && all.rows !== undefined
+        ? ops.attention(turned(query), inPages(k), inPages(v), { ...visible, pages: all.rows }, scores)
+        : ops.attention(turned(query), k, v, visible, scores)
       const joined = ops.reshape(ops.permute(mixed, [0, 2, 1, 3]), [batch, length, heads * headDim])
       return output === undefined ? joined : scope.call(output, joined)
     },
@@ -129,10 +132,18 @@ export function attention(options: AttentionOptions): Module<[Sequence]> {
 }
 
 /** Rows of a prefix, [1 or B, heads, P, width], before those of the sequence. */
-function after(prefix: Tensor | undefined, own: Tensor): Tensor {
-  if (prefix === undefined) return own
+function after(prefix: Tensor | undefined, kept: Kept, name: keyof KeyValues): Tensor {
+  const { rows } = kept
+  if (prefix === undefined) return kept[name]
+  const [count, ...shape] = kept[name].shape
+  const own = rows === undefined
+    ? kept[name]
+    : ops.reshape(ops.gather(ops.reshape(kept[name], [count, -1]), rows), [-1, ...shape])
   return ops.concat([prefix.shape[0] === 1 ? ops.forBatch(prefix, own) : prefix, own], 2)
 }
+
+/** Rows as the pages that attention takes: each is one. */
+const inPages = (rows: Tensor): Tensor => ops.permute(rows, [0, 2, 1, 3])
 
 function memoryOf({ memory }: Sequence, path: string): Memory {
   if (memory !== undefined) return memory

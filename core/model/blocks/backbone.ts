@@ -113,9 +113,12 @@ export function backbone(options: BackboneOptions): Backbone {
       const scaled = (x: Tensor, by = scale) => by === 1 ? x : ops.mul(x, by)
       const embedded = scaled(scope.call(words, tokens))
       const prefix = scope.inputPrefix(self)
-      const rows = prefix?.shape[0] ?? 0
-      const before = () => scaled(ops.reshape(prefix!, [1, rows, hiddenSize]), scalesRows ? scale : 1)
-      const whole = prefix === undefined ? embedded : ops.concat([ops.forBatch(before(), embedded), embedded], 1)
+      const rows = prefix?.shape.at(-2) ?? 0
+      const before = (prefix: Tensor) => {
+        const all = scaled(ops.reshape(prefix, [-1, rows, hiddenSize]), scalesRows ? scale : 1)
+        return all.shape[0] === 1 ? ops.forBatch(all, embedded) : all
+      }
+      const whole = prefix === undefined ? embedded : ops.concat([before(prefix), embedded], 1)
       const seen = rows === 0 ? batch : { ...batch, lengths: ops.add(batch.lengths, rows) }
       const sequence = sequenceOf(seen, side === "encoder" ? undefined : scope.decoding, memory)
       const last = layers.reduce((x, layer) => scope.call(layer, x, sequence), start(scope, whole, batch, rows))

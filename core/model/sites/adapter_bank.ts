@@ -51,13 +51,13 @@ export interface AdapterBank {
   readonly names: ReadonlyArray<string>
   /**
    * Reads an adapter of the bank's method into the host's memory, from a directory or from the contents of its files by
-   * name. Where it fails, the bank is as it was.
+   * name. Where it fails, the bank is as it was. Gives what a person should know of it.
    */
   readonly load: (
     name: string,
     files: AdapterFiles,
     options?: LoadAdapterOptions,
-  ) => Effect.Effect<void, AdapterError, FileSystem.FileSystem>
+  ) => Effect.Effect<ReadonlyArray<string>, AdapterError, FileSystem.FileSystem>
   /** Takes an adapter out. Rows that have it keep it to their end. */
   readonly unload: (name: string) => Effect.Effect<void, AdapterError>
   /** The adapter of a name; of an empty one the model without an adapter. Throws {@link AdapterError}. */

@@ -5,6 +5,7 @@
 import type { Factors } from "../../contracts/site.ts"
 import * as ops from "../../tensor/ops.ts"
 import type { Tensor } from "../../tensor/tensor.ts"
+import { productByRow } from "./by_row.ts"
 
 /** The plugin of each row of a batch. Plugins that are not listed apply to every row. */
 export interface Choice {
@@ -44,12 +45,4 @@ export function rowProducts(
   }
   const down = table([rank, inFeatures], (place) => factors.get(place)?.down)
   return productByRow(productByRow(x, down), table([outFeatures, rank], (place) => factors.get(place)?.up))
-}
-
-/** x weight^T with a weight of each row's own: [B, ..., inFeatures] and [B, outFeatures, inFeatures] to [B, ..., outFeatures]. */
-export function productByRow(x: Tensor, weight: Tensor): Tensor {
-  const [batch, outFeatures, inFeatures] = weight.shape
-  const rows = x.shape.length === 3 ? x : ops.reshape(x, [batch, -1, inFeatures])
-  const y = ops.matmul(rows, weight, { transposeB: true })
-  return x.shape.length === 3 ? y : ops.reshape(y, [...x.shape.slice(0, -1), outFeatures])
 }

@@ -130,26 +130,27 @@ export function makeScope(options: ScopeOptions): Scope {
         return rows
       })
       if (all.length < 2) return all[0]
-      const join = (parts: ReadonlyArray<Tensor>) => {
-        const batched = parts.find((part) => part.shape[0] !== 1)
-        const whole = parts.map((part) => batched && part.shape[0] === 1 ? ops.forBatch(part, batched) : part)
-        return ops.concat(whole, 2)
-      }
-      return { keys: join(all.map(({ keys }) => keys)), values: join(all.map(({ values }) => values)) }
+      return { keys: joined(all.map(({ keys }) => keys), 2), values: joined(all.map(({ values }) => values), 2) }
     },
     inputPrefix: (module) => {
       if (decoding?.first === false) return undefined
       const all = plansAt(module.path, "input-prefix").map(({ owner, scope, plan }) => {
         const rows = plan.forward(scope)
-        checkLength(owner, plan.length, rows.shape[0])
+        checkLength(owner, plan.length, rows.shape.at(-2)!)
         return rows
       })
-      return all.length < 2 ? all[0] : ops.concat(all, 0)
+      return all.length < 2 ? all[0] : joined(all.map((rows) => ops.reshape(rows, [-1, ...rows.shape.slice(-2)])), 1)
     },
     prefixLength: ({ path }) => prefixLength(sitesAt(path)),
     dropout: (module, place, x, rate) => dropout(`${module.path}.${place}`, x, rate),
   }
   return scope
+}
+
+/** Parts [1 or B, ...] along an axis. */
+function joined(parts: ReadonlyArray<Tensor>, axis: number): Tensor {
+  const batched = parts.find((part) => part.shape[0] !== 1)
+  return ops.concat(parts.map((part) => batched && part.shape[0] === 1 ? ops.forBatch(part, batched) : part), axis)
 }
 
 function checkLength(plugin: string, stated: number, length: number): void {

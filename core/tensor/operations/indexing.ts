@@ -60,10 +60,12 @@ export const updateSliceOperation: Operation = {
   reference: (n, [state, source, start]) => {
     const { shape } = n.inputs[1]
     const strides = stridesOf(n.shape), step = strides[n.attributes.axis as number]
+    const named = n.inputs[2].shape.length === 2
     const out = Float64Array.from(state)
     offsetsOf(strides, shape).forEach((offset, i) => {
       const row = start.length === 1 ? 0 : Math.floor(i / sizeOf(shape.slice(1)))
-      out[offset + start[row] * step] = source[i]
+      const to = named ? (start[2 * row] - row) * strides[0] + start[2 * row + 1] * step : start[row] * step
+      out[offset + to] = source[i]
     })
     return out
   },
@@ -96,13 +98,15 @@ export function scatterAdd(indices: Tensor, updates: Tensor, rows: number, perEx
 
 /**
  * `state` with `source` in it, from index `start` on along `axis` and from 0 on along the others. `start` is i32 [1], or
- * [source.shape[0]]: an index for each row, along an axis other than 0.
+ * [source.shape[0]]: an index for each row, along an axis other than 0. Or it is i32 [source.shape[0], 2]: for each row, the
+ * row of the state that it goes to, then the index; of two that go to one place, either may stay.
  */
 export function updateSlice(state: Tensor, source: Tensor, start: Tensor, axis: number): Tensor {
-  const starts = sizeOf(start.shape)
+  const starts = sizeOf(start.shape), [rows] = source.shape
+  const named = axis !== 0 && sameShape(start.shape, [rows, 2])
   const fits = state.shape.length === source.shape.length && start.dtype === "i32" &&
-    (starts === 1 || axis !== 0 && starts === source.shape[0]) &&
-    state.shape.every((extent, a) => source.shape[a] <= extent)
+    (named || starts === 1 || axis !== 0 && starts === rows) &&
+    state.shape.every((extent, a) => named && a === 0 || source.shape[a] <= extent)
   if (!fits) {
     const message = `Cannot write ${show(source.shape)} into ${show(state.shape)} on axis ${axis}, from ` +
       `${start.dtype}${show(start.shape)} on`

@@ -187,7 +187,8 @@ export function trainLoop(parts: LoopParts): Effect.Effect<TrainStop["reason"], 
     })
   /** Kept until it is done: a checkpoint always includes the evaluation of its own step. */
   let owed: Due | undefined
-  const taking = reporting(async () => owed = await steps.take())
+  const slice = reporting(async () => owed = await steps.take())
+  const taking = inOnePromise(slice, (due) => due === undefined || due.evaluates || due.saves || due.pull !== undefined)
   const evaluateAndSave = Effect.gen(function* () {
     const { evaluates, saves } = owed!
     const progress = evaluates && (yield* validation.evaluate(session.state().step, emit))
@@ -229,4 +230,24 @@ export function trainLoop(parts: LoopParts): Effect.Effect<TrainStop["reason"], 
       yield* stop("interrupted")
     }))
   }))
+}
+
+/**
+ * Repeats an effect until its value is wanted; an interruption waits for the repetition under way. One promise for all: in
+ * Deno a fiber keeps some hundred bytes of each of its suspensions for as long as it lives.
+ */
+function inOnePromise<A, E, R>(effect: Effect.Effect<A, E, R>, wanted: (value: A) => boolean): Effect.Effect<A, E, R> {
+  return Effect.flatMap(Effect.context<R>(), (context) =>
+    Effect.callback<A, E>((resume, signal) => {
+      const run = Effect.runPromiseExitWith(context)
+      const repeat = async () => {
+        for (;;) {
+          const exit = await run(effect, { signal })
+          if (signal.aborted || Exit.isFailure(exit) || wanted(exit.value)) return exit
+        }
+      }
+      const done = repeat()
+      done.then(resume)
+      return Effect.promise(() => done)
+    }))
 }

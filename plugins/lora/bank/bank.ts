@@ -3,13 +3,12 @@ import type { BankContext, BankMethod } from "../../../core/contracts/bank/bank_
 import type { ModuleInfo } from "../../../core/contracts/module_info.ts"
 import { pluginError } from "../../../core/contracts/plugin_error.ts"
 import type { Site, SitePlan } from "../../../core/contracts/site.ts"
-import { productByRow } from "../../../core/model/sites/choice.ts"
+import { linearByRow, productByRow } from "../../../core/model/sites/by_row.ts"
 import type { OptionTable } from "../../../core/options/field.ts"
 import { withDefaults } from "../../../core/options/check.ts"
 import * as field from "../../../core/options/fields.ts"
 import { checkOptions } from "../../../core/options/method_options.ts"
-import * as ops from "../../../core/tensor/ops.ts"
-import { isHead } from "../../peft_names/mod.ts"
+import { isHeldWhole } from "../../peft_names/mod.ts"
 import { A, B } from "../low_rank.ts"
 import { OPTIONS as LORA, resolveOptions } from "../options.ts"
 import { targetRule, wantedRule } from "../targets.ts"
@@ -88,16 +87,11 @@ function sitesOf(
   const isTarget = targetRule(options)
   const adapt: Site = {
     select: targets ?? wantedRule(options),
-    exclude: (module) => !isTarget(module) || isWhole(module, head),
+    exclude: (module) => !isTarget(module) || isHeldWhole(module, head),
     plan: (module) => lowRank(id, rank, module),
   }
-  const whole: Site = { select: (module) => isWhole(module, head), plan: replaced }
-  return modules.some((module) => isWhole(module, head)) ? [adapt, whole] : [adapt]
-}
-
-/** Whether adapters may have the module for themselves: a classifier's head, and what lies before it and starts new. */
-function isWhole(module: ModuleInfo, head: BankContext["head"]): boolean {
-  return module.kind === "Linear" && (isHead(module) || (module.outputHead && head.kind !== "vocabulary"))
+  const whole: Site = { select: (module) => isHeldWhole(module, head), plan: linearByRow }
+  return modules.some((module) => isHeldWhole(module, head)) ? [adapt, whole] : [adapt]
 }
 
 /** The update, scaled already: B A x. */
@@ -112,22 +106,5 @@ function lowRank(id: string, rank: number, { path, kind, sizes }: ModuleInfo): S
       [B]: { shape: [sizes.outFeatures, rank], initializer: { kind: "zeros" } },
     },
     forward: ({ parameter }, x) => productByRow(productByRow(x, parameter(A)), parameter(B)),
-  }
-}
-
-/** A Linear of each row's own. */
-function replaced({ parameters }: ModuleInfo): SitePlan {
-  const specs = Object.entries(parameters).map(([name, shape]) =>
-    [name, { shape, initializer: { kind: "zeros" } }] as const
-  )
-  return {
-    place: "replace",
-    parameters: Object.fromEntries(specs),
-    forward: ({ parameter }, x) => {
-      const y = productByRow(x, parameter("weight"))
-      if (parameters.bias === undefined) return y
-      const bias = parameter("bias")
-      return ops.add(y, ops.reshape(bias, [bias.shape[0], ...y.shape.slice(1, -1).map(() => 1), bias.shape[1]]))
-    },
   }
 }

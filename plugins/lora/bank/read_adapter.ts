@@ -4,16 +4,14 @@
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import { AdapterError } from "../../../core/contracts/bank/adapter_error.ts"
+import type { AdapterError } from "../../../core/contracts/bank/adapter_error.ts"
 import type { AdapterFiles, BankContext, BankValues } from "../../../core/contracts/bank/bank_method.ts"
 import type { ArtifactFiles, NamedValues } from "../../../core/contracts/contribution.ts"
 import type { Parameter } from "../../../core/contracts/parameter.ts"
-import { PluginError } from "../../../core/contracts/plugin_error.ts"
-import { StorageError } from "../../../core/formats/files/storage_error.ts"
 import { resolveSites } from "../../../core/model/sites/sites.ts"
 import { sizeOf } from "../../../core/tensor/shape.ts"
-import { decodeWeights, openAdapterWeights } from "../../peft_format/mod.ts"
-import { baseName, CONFIG_FILE, PeftError, PREFIX, WEIGHTS_FILE } from "../../peft_names/mod.ts"
+import { adapterFault, openAdapterWeights, toAdapterFault, wantedWeights } from "../../peft_format/mod.ts"
+import { baseName, CONFIG_FILE, PREFIX, WEIGHTS_FILE } from "../../peft_names/mod.ts"
 import { contributionOf } from "../contribution.ts"
 import { readSaved, type SavedFiles, savedIn } from "../files/mod.ts"
 import { A, B } from "../low_rank.ts"
@@ -34,19 +32,9 @@ export function readForBank(asked: Asked): Effect.Effect<BankValues, AdapterErro
   const { name, files } = asked
   const read = typeof files === "string"
     ? readSaved(files, "default", true)
-    : Effect.try({ try: () => savedIn(complete(name, files), named(name)), catch: (error) => error as PeftError })
-  return read.pipe(
-    Effect.flatMap((saved) =>
-      Effect.try({
-        try: () => valuesOf(asked, saved),
-        catch: (error) => error as PeftError | AdapterError | PluginError,
-      })
-    ),
-    Effect.catch((error: PeftError | AdapterError | PluginError | StorageError) =>
-      error instanceof AdapterError
-        ? Effect.fail(error)
-        : Effect.fail(fault(name, reasonOf(error), error.message, error))
-    ),
+    : Effect.try({ try: () => savedIn(complete(name, files), named(name)), catch: (error) => error })
+  return Effect.mapError(read, toAdapterFault(name, "Files")).pipe(
+    Effect.flatMap((saved) => Effect.try({ try: () => valuesOf(asked, saved), catch: toAdapterFault(name, "Base") })),
   )
 }
 
@@ -55,55 +43,33 @@ const named = (name: string) => ({ directory: name, name: "default", plain: true
 function complete(name: string, files: ArtifactFiles): ArtifactFiles {
   const missing = [CONFIG_FILE, WEIGHTS_FILE].find((file) => !(files[file] instanceof Uint8Array))
   if (missing === undefined) return files
-  throw fault(
+  throw adapterFault(
     name,
     "Files",
     `its files lack the bytes of ${missing}; there are ${Object.keys(files).join(", ") || "none"}`,
   )
 }
 
-function fault(adapter: string, reason: AdapterError["reason"], what: string, cause?: unknown): AdapterError {
-  return new AdapterError({ reason, adapter, message: `adapter "${adapter}": ${what}`, cause })
-}
-
-/** What stands behind an error of the files. Anything else than these is a defect. */
-function reasonOf(error: PeftError | PluginError | StorageError): AdapterError["reason"] {
-  if (error instanceof StorageError) return "Files"
-  if (error instanceof PluginError) return "Base"
-  if (!(error instanceof PeftError)) throw error
-  return ({ Config: "Files", Unsupported: "Unsupported", Mismatch: "Base", Weights: "Base" } as const)[error.reason]
-}
-
 /** Values of the bank's parameters, of its shapes. Throws. */
 function valuesOf(asked: Asked, { options, origin, saved, baseModel }: SavedFiles): BankValues {
-  const { name, wanted, model } = asked
+  const { name, wanted, model: { modules } } = asked
   const resolved = resolveOptions(options, origin)
   checkBase(asked, baseModel)
   checkOptions(name, resolved)
-  const changes = saved.changes(resolved, model.modules, model.tied)
-  if (changes.weights.length > 0 || Object.keys(changes.config).length > 0) {
-    throw fault(
-      name,
-      "Unsupported",
-      "it holds embeddings of its own (a vocabulary that grew, or embeddings that train)",
-    )
-  }
   const contribution = contributionOf(resolved, saved)
-  const own = resolveSites(model.modules, [{ id: resolved.id, sites: contribution.sites ?? [] }]).parameters
-  checkFits(asked, own)
-  const bytes = saved.files[WEIGHTS_FILE]
-  const stored = openAdapterWeights(bytes, WEIGHTS_FILE, model.modules).shapes
-  const infos = new Map(model.modules.map((module) => [module.path, module]))
-  const isPart = ({ name }: Parameter) => name === A || name === B
-  const whole = wanted.filter((parameter) => !isPart(parameter)).flatMap((parameter) => {
+  const own = resolveSites(modules, [{ id: resolved.id, sites: contribution.sites ?? [] }]).parameters
+  const stored = openAdapterWeights(saved.files[WEIGHTS_FILE], WEIGHTS_FILE, modules)
+  checkFits(asked, own, [...stored.shapes.keys()])
+  const infos = new Map(modules.map((module) => [module.path, module]))
+  const whole = wanted.filter(isWhole).flatMap((parameter) => {
     const { module, name: part, shape } = parameter
-    const found = stored.get(`${PREFIX}${module}.${part}`)
-    if (found === undefined && !contribution.trains?.(infos.get(module)!, part, model.modules)) return []
+    const found = stored.shapes.get(`${PREFIX}${module}.${part}`)
+    if (found === undefined && !contribution.trains?.(infos.get(module)!, part, modules)) return []
     return [{ ...parameter, owner: "base", key: `${module}.${part}`, shape: ownClasses(asked, module, shape, found) }]
   })
   const target = new Map(wanted.map((parameter) => [`${parameter.module}.${parameter.name}`, parameter]))
-  const values = decodeWeights(bytes, [...own, ...whole], WEIGHTS_FILE, { modules: model.modules, baseModel })
-  const classes = whole.find(({ module, name }) => name === "weight" && isLast(model, module))?.shape[0]
+  const values = wantedWeights(stored, [...own, ...whole], WEIGHTS_FILE, { modules, baseModel })
+  const classes = whole.find(({ module, name }) => name === "weight" && isLast(asked.model, module))?.shape[0]
   return {
     values: values.map((value) => {
       const { module, name } = value.parameter
@@ -111,8 +77,12 @@ function valuesOf(asked: Asked, { options, origin, saved, baseModel }: SavedFile
       return fitted(value, target.get(`${module}.${name}`)!, scale)
     }),
     ...(classes === undefined ? {} : { classes }),
+    notes: origin.notes,
   }
 }
+
+/** Whether a parameter of the bank is of a module that adapters have for themselves. */
+const isWhole = ({ name }: Parameter): boolean => name !== A && name !== B
 
 /** Whether a module gives the numbers of the model's head. */
 function isLast({ head, modules }: BankContext, path: string): boolean {
@@ -129,7 +99,7 @@ function ownClasses(
 ): ReadonlyArray<number> {
   if (found === undefined || !isLast(model, path) || `${found.slice(1)}` !== `${shape.slice(1)}`) return shape
   if (found[0] <= shape[0]) return found
-  throw fault(
+  throw adapterFault(
     name,
     "Size",
     `its head has ${found[0]} classes, the model's has ${
@@ -144,7 +114,7 @@ function checkBase({ name, model, base }: Asked, given: string): void {
   // Another folder's name says nothing.
   const isName = base !== undefined || /^[^./\\][^/\\]*\/[^/\\]+$/.test(given)
   if (given === "" || allowed === undefined || !isName || allowed.includes(given)) return
-  throw fault(
+  throw adapterFault(
     name,
     "Base",
     `its base_model_name_or_path is "${given}", the model's name is ${
@@ -166,37 +136,42 @@ function checkOptions(name: string, options: ResolvedOptions): void {
       "(path_initial_model_for_weight_conversion)"
     : undefined
   if (refused === undefined) return
-  throw fault(name, "Unsupported", `${refused}, which a bank cannot do for each row; load it with Lora.fromPeft`)
+  throw adapterFault(name, "Unsupported", `${refused}, which a bank cannot do for each row; load it with Lora.fromPeft`)
 }
 
 /** Throws where an adapter changes what the bank has no room for. */
-function checkFits({ name, wanted, rank }: Asked, own: ReadonlyArray<Parameter>): void {
+function checkFits({ name, wanted, rank }: Asked, own: ReadonlyArray<Parameter>, stored: ReadonlyArray<string>): void {
   const there = new Set(wanted.map(({ module, name }) => `${module}.${name}`))
-  const lacking = [...new Set(own.filter((one) => !there.has(`${one.module}.${one.name}`)).map(({ module }) => module))]
-  if (lacking.length > 0) {
+  const pathOf = (key: string) => key.slice(0, key.lastIndexOf("."))
+  const adapted = own.filter((one) => !there.has(`${one.module}.${one.name}`)).map(({ module }) => module)
+  const whole = stored.filter((key) => !key.includes(".lora_")).map((key) => key.slice(PREFIX.length))
+    .filter((key) => !there.has(key)).map(pathOf)
+  for (const [what, paths] of [["adapts", adapted], ["trained whole", whole]] as const) {
+    const lacking = [...new Set(paths)]
+    if (lacking.length === 0) continue
     const more = lacking.length > 3 ? ` and ${lacking.length - 3} more` : ""
-    const kept = [...new Set(wanted.filter((one) => one.name === A).map(({ module }) => module.replace(/^.*\./, "")))]
-    throw fault(
+    const kept = [...new Set(wanted.map(({ module }) => module.replace(/^.*\./, "")))]
+    throw adapterFault(
       name,
       "Targets",
-      `it adapts ${lacking.slice(0, 3).join(", ")}${more}; the bank has room for ${
+      `it ${what} ${lacking.slice(0, 3).join(", ")}${more}; the bank has room for ${
         kept.join(", ")
-      }: open it with more ` +
-        "targets (Linear modules)",
+      } (option targets: ` +
+        "Linear modules; heads of classifiers have room where the model has one)",
     )
   }
   const large = own.find((one) => one.name === A && one.shape[0] > rank)
   if (large === undefined) return
-  throw fault(name, "Size", `its rank at "${large.module}" is ${large.shape[0]}, the bank's is ${rank}`)
+  throw adapterFault(name, "Size", `its rank at "${large.module}" is ${large.shape[0]}, the bank's is ${rank}`)
 }
 
-/** A value filled up to the bank's shape. */
+/** A value filled up to the bank's shape, times a factor. */
 function fitted({ parameter, data }: NamedValues, wanted: Parameter, scale: number): NamedValues {
-  const out = new Float32Array(sizeOf(wanted.shape))
   const [width, wider] = [parameter.shape, wanted.shape].map((shape) => shape.at(-1)!)
-  if (width === wider) data.forEach((value, i) => out[i] = value * scale)
-  else {for (let row = 0; row < data.length / width; row++) {
-      out.set(data.subarray(row * width, (row + 1) * width), row * wider)
-    }}
+  const scaled = scale === 1 ? data : data.map((value) => value * scale)
+  if (data.length === sizeOf(wanted.shape)) return { parameter: wanted, data: scaled }
+  const out = new Float32Array(sizeOf(wanted.shape))
+  if (width === wider) out.set(scaled)
+  else for (let at = 0, to = 0; at < data.length; at += width, to += wider) out.set(data.subarray(at, at + width), to)
   return { parameter: wanted, data: out }
 }

@@ -1,7 +1,7 @@
 /**
- * `lora_step.ts directory [profile] [--threads N] [--weights bf16|Q4_1|NF4] [--private]`: the LoRA step on Espalier, its wasm
- * backend, on the model, adapter and batch that peers/peft_step.py made. A profile of the steps after the eighth goes to the
- * file `profile`. Answers `account` with an {@link Account}.
+ * `lora_step.ts directory [profile] [--threads N] [--weights bf16|Q4_1|NF4] [--rows N] [--private]`: the LoRA step on Espalier,
+ * its wasm backend, on the model, adapter and batch that peers/peft_step.py made, in micro-batches of so many rows. A profile
+ * of the steps after the eighth goes to the file `profile`. Answers `account` with an {@link Account}.
  * @module
  */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
@@ -13,11 +13,13 @@ import * as Wasm from "../../../core/backend/wasm/backend.ts"
 import { layer as pluginsLayer } from "../../../core/contracts/plugins.ts"
 import { layer as familiesLayer } from "../../../core/model/load/families.ts"
 import { load } from "../../../core/model/mod.ts"
+import { packOrCollate } from "../../../core/data/batches/packed_row.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import { bytesFor, type Encoding } from "../../../kernels/encoding.ts"
 import { encodingOf } from "../../../kernels/encodings.ts"
 import { sizeOf } from "../../../core/tensor/shape.ts"
 import { makeSession } from "../../../core/training/session.ts"
+import type * as Llama from "../../../plugins/llama/mod.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 import { serve } from "../serve.ts"
 // As whoever trains has all of it: suite `cold` counts the time that it takes to load.
@@ -49,6 +51,7 @@ const { values: options, positionals: [directory, profile] } = parseArgs({
   options: {
     threads: { type: "string", default: "2" },
     weights: { type: "string", default: "stored" },
+    rows: { type: "string", default: "Infinity" },
     private: { type: "boolean", default: false },
   },
 })
@@ -57,11 +60,15 @@ const given: {
   readonly inputIds: ReadonlyArray<ReadonlyArray<number>>
   readonly labels: ReadonlyArray<number> | ReadonlyArray<ReadonlyArray<number>>
 } = JSON.parse(await Deno.readTextFile(`${directory}/batches.json`))
-const rows = given.inputIds.length, tokens = given.inputIds[0].length
+const rows = given.inputIds.length
 const classifies = given.task === "SEQ_CLS"
-const family = classifies
-  ? (await import("../../../plugins/bert/mod.ts")).layer
-  : (await import("../../../plugins/llama/mod.ts")).layer
+/** Families by model type; those of Llama's kind have none here. */
+const families: Readonly<Record<string, () => Promise<{ readonly layer: typeof Llama.layer }>>> = {
+  bert: () => import("../../../plugins/bert/mod.ts"),
+  modernbert: () => import("../../../plugins/modernbert/mod.ts"),
+}
+const { model_type } = JSON.parse(await Deno.readTextFile(`${directory}/model/config.json`))
+const { layer: family } = await (families[model_type] ?? (() => import("../../../plugins/llama/mod.ts")))()
 const task = classifies ? Task.classification(["LABEL_0", "LABEL_1"]) : Task.causalLM()
 
 /** Encodings in blocks, by name. */
@@ -87,20 +94,20 @@ const program = Effect.gen(function* () {
     yield* Effect.promise(() => model.backend.write(slot, zeros.subarray(0, sizeOf(slot.shape))))
   }
   const ready = resident()
-  const batches = [{
-    task: "default",
-    shape: [rows, tokens] as const,
-    tokens: Int32Array.from(given.inputIds.flat()),
-    lengths: new Int32Array(rows).fill(tokens),
-    exampleWeight: new Float32Array(rows).fill(1),
-    rows: Int32Array.from({ length: rows }, (_, row) => row),
-    fields: {
-      // The last token has no label.
-      labels: Int32Array.from(
-        classifies ? given.labels as ReadonlyArray<number> : given.inputIds.flatMap((row) => [...row.slice(1), MASKED]),
-      ),
-    },
-  }]
+  const examples = given.inputIds.map((ids, row) => ({
+    tokens: Int32Array.from(ids),
+    // The last token has no label.
+    fields: { labels: Int32Array.from(classifies ? [given.labels[row] as number] : [...ids.slice(1), MASKED]) },
+    index: row,
+    row,
+  }))
+  const longest = Math.max(...examples.map(({ tokens }) => tokens.length))
+  const size = Math.min(rows, Number(options.rows))
+  const batches = Array.from({ length: Math.ceil(rows / size) }, (_, i) => {
+    const own = Int32Array.from({ length: Math.min(size, rows - i * size) }, (_, row) => i * size + row)
+    const length = Math.max(...Array.from(own, (row) => examples[row].tokens.length))
+    return packOrCollate(examples, { task: "default", rows: own, length }, longest, model.task)
+  })
   const account = (): Account => ({
     planned: {
       weights: bytes(model.parameters.map(({ slot }) => slot)),

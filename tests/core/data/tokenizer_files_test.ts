@@ -1,8 +1,12 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { DataError } from "../../../core/data/data_error.ts"
-import { loadTokenizer } from "../../../core/data/tokenizer_files/load_tokenizer.ts"
+import { loadTokenizer, makeTokenizer } from "../../../core/data/tokenizer_files/load_tokenizer.ts"
 import type { Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
 import { tokenizerOf } from "../../../core/data/tokenizer/tokenizer_of.ts"
+import { layer as families } from "../../../core/model/load/families.ts"
+import * as Llama from "../../../plugins/llama/mod.ts"
 import { failure, run } from "./support.ts"
 
 // Expected values are those of transformers 4.57.6 and 5.24.0 alike, but where a test says otherwise.
@@ -128,6 +132,7 @@ const make = ([model, config, map, added, modelConfig]: Directory["files"]): Tok
     specialTokensMap: map ?? undefined,
     addedTokens: added ?? undefined,
     modelConfig,
+    modelTokenizers: Llama.llama.tokenizers!,
   })
 
 const same: ReadonlyArray<Directory> = [
@@ -360,6 +365,18 @@ Deno.test("where the versions differ, tokenizer.json is followed and a note says
   for (const files of [[words(), { tokenizer_class: "BertTokenizer" }], [pears(), fast]] as const) {
     assertEquals(make(files).notes, undefined)
   }
+})
+
+Deno.test("the classes of model types are known by the families that are provided, and by no other", async () => {
+  const { eosId } = await run(makeTokenizer(marked, {}, "tokenizer.json", { modelConfig: { model_type: "mistral" } }))
+  assertEquals(eosId, undefined)
+  const mistral = makeTokenizer(marked, {}, "tokenizer.json", { modelConfig: { model_type: "mistral" } }).pipe(
+    Effect.provide(Llama.layer.pipe(Layer.provideMerge(families)), { local: true }),
+  )
+  assertEquals((await run(mistral)).eosId, 2)
+  // A type that has the name of its class needs no family.
+  const { notes } = await run(makeTokenizer(pears(), {}, "tokenizer.json", { modelConfig: { model_type: "gpt2" } }))
+  assertStringIncludes(notes!.join("\n"), '"<|endoftext|>" is not in the vocabulary')
 })
 
 Deno.test("tokens that are not in the vocabulary, fields and classes that are not known are told", () => {

@@ -223,6 +223,18 @@ export const cases: ReadonlyArray<OperationCase> = [
     build: ({ s, u, at }) => ops.updateSlice(s, u, at, 1),
   },
   {
+    name: "updateSlice at a row and a place of each row",
+    inputs: { s: f(5, 3, 9, 4), u: f(3, 2, 2, 3) },
+    smooth: [],
+    build: ({ s, u }) => ops.updateSlice(s, u, ops.constant(Int32Array.of(4, 7, 0, 2, 3, 0), [3, 2]), 2),
+  },
+  {
+    name: "updateSlice at a row and a place of one row",
+    inputs: { s: f(2, 9, 4), u: f(1, 2, 3) },
+    smooth: [],
+    build: ({ s, u }) => ops.updateSlice(s, u, ops.constant(Int32Array.of(1, 5), [1, 2]), 1),
+  },
+  {
     name: "rotary by row",
     inputs: { x: f(2, 3, 5, 6), c: f(2, 1, 5, 3), s: f(2, 1, 5, 3) },
     smooth: ["x"],

@@ -107,7 +107,7 @@ Deno.test("a step that failed after some rows had gone on can be taken again", a
       const step = Effect.tryPromise(rows.next)
       for (let i = 0; i < 3; i++) made.push((yield* step).get(id)!.token)
       const other = rows.insert(prompt(20), { maxNewTokens: 5 }), others: Array<number> = []
-      broken.name = "generate 1x24"
+      broken.name = "generate 1x32"
       for (let i = 0; i < 2; i++) yield* Effect.flip(step)
       delete broken.name
       for (let found = yield* step; found.size > 0; found = yield* step) {

@@ -207,7 +207,7 @@ Deno.test("files that are no model of the family, or that say more than is known
   for (const [metadata, text] of cases) assertStringIncludes(await refused(metadata), text)
   assertStringIncludes(
     await refused({}, "gemma"),
-    'unknown general.architecture "gemma"; known: gemma3, llama, qwen2, qwen3',
+    'unknown general.architecture "gemma"; known: gemma3, gpt2, lfm2, llama, qwen2, qwen3',
   )
   const factors = { shape: [4], data: Float32Array.of(1, 2, 3, 4) }
   const odd = await refused({}, "llama", new Map([...smallTensors, ["rope_freqs.weight", factors]]))

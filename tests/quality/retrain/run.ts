@@ -1,7 +1,7 @@
 /**
  * `deno task retrain agnews=PATH [kills=20] [within=20000] [seed=1]`: the life of a classifier, with real training. It has learned spam from SMS;
  * news begin to come; a monitor has an alarm, a run on judged and old rows follows, and its adapter takes over. The server is
- * killed with SIGKILL at random moments, `within` so many milliseconds, and started again; no judged row may be lost or doubled, an adapter must always serve,
+ * killed with SIGKILL at random moments, `within` so many milliseconds of its opening, and started again; no judged row may be lost or doubled, an adapter must always serve,
  * and no run may be left behind. Prints what happened; ends with 1 where a check fails.
  *
  * The file of AG News (text, topic, without a header) may not be shipped: tab-separated.
@@ -93,6 +93,7 @@ try {
   const { kills } = await killedAtRandom(server, {
     count: Number(given.kills),
     within: Number(given.within),
+    from: "first line",
     seed: Number(given.seed),
     left: (printed) => {
       const told = Math.max(0, ...printed.map((line) => Number(/^rows (\d+)$/.exec(line)?.[1] ?? 0)))

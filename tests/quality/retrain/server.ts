@@ -36,6 +36,7 @@ const program = Effect.gen(function* () {
   const profile = yield* Monitor.loadProfile(`${folder}/profile`)
   const monitor = yield* Monitor.monitor(profile, { window: WINDOW, falseAlarms: 0.01 })
   const live = yield* Dataset.jsonLines(`${folder}/live.jsonl`, { text: "text", label: "label" }, { labels: LABELS })
+  console.log("open")
   yield* one.advance
   while (one.rows.length < live.rows.length) {
     const rows = live.rows.slice(one.rows.length, one.rows.length + BATCH)

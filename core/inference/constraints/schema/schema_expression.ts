@@ -17,8 +17,10 @@ export function schemaExpression(document: Schema): Expression {
   const compiler: Compiler = {
     document,
     of: (placed) => {
-      const made = known.get(placed.at) ?? rule(() => valueExpression(placed, compiler))
-      known.set(placed.at, made)
+      // What allows anything holds itself, at places without end: they are one.
+      const place = placed.schema === true ? "true" : placed.at
+      const made = known.get(place) ?? rule(() => valueExpression({ ...placed, at: place }, compiler))
+      known.set(place, made)
       return made
     },
   }

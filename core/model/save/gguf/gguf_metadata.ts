@@ -19,6 +19,7 @@ import { JsonError } from "../../../formats/json/json_error.ts"
 import type { Model } from "../../model.ts"
 import type { GgufTarget } from "./gguf_target.ts"
 import { registeredTokenizers } from "../../../weights/gguf/gguf_tokenizers.ts"
+import { modelTokenizers } from "../../../weights/model_tokenizers.ts"
 import { groupBy } from "../group_by.ts"
 
 /** Numbers of the format's file types (`general.file_type`), by the type that most of the matrices have. */
@@ -68,7 +69,7 @@ export function ggufMetadata(
 function madeMetadata({ directory, companions, network }: Model, { dialect, config }: GgufTarget) {
   return Effect.gen(function* () {
     const folder = companions ?? directory
-    const files = yield* readFiles(folder)
+    const files = { ...yield* readFiles(folder), modelTokenizers: yield* modelTokenizers }
     const template = `${folder}/chat_template.jinja`
     const chat = (yield* pathExists(template)) ? decodeUtf8(template, yield* readBytes(template)) : undefined
     const ofModel = yield* attempt(() => dialect.metadata(config), JsonError)

@@ -1,0 +1,176 @@
+/**
+ * Serves a model with its adapters, embeddings and classifiers over HTTP, as OpenAI's clients ask for them.
+ *
+ * ```sh
+ * deno task serve --model ./smollm2 --adapter support=runs/support/adapter
+ * deno task serve --embedder ./minilm --port 8001
+ * curl localhost:8000/v1/completions -H "content-type: application/json" \
+ *   -d '{ "model": "support", "prompt": "My order", "max_tokens": 20 }'
+ * ```
+ *
+ * @module
+ */
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as Layer from "effect/Layer"
+import * as Otlp from "effect/observability/Otlp"
+import * as OtlpSerialization from "effect/observability/OtlpSerialization"
+import * as Command from "effect/cli/Command"
+import { field } from "../core/options/mod.ts"
+import { MODEL } from "../core/run/mod.ts"
+import { DataError, Model, Task } from "../mod.ts"
+import { families } from "../plugins/all/mod.ts"
+import * as Lora from "../plugins/lora/mod.ts"
+import * as Server from "../plugins/server/mod.ts"
+import { machine } from "./machine.ts"
+import { defined, flagsOf, main, RUN_FLAGS } from "./shared.ts"
+
+const { keys: _, models: __, adapterFolders, ...LIMITS } = Server.serverOptions
+
+const TABLE = {
+  model: field.text({ absent: "none", doc: "Language model: a directory, GGUF file, or hf:owner/name" }),
+  weights: MODEL.weights,
+  embedder: field.text({ absent: "none", doc: "Model for /v1/embeddings" }),
+  classifier: field.text({ absent: "none", doc: "Model for /v1/classify, with labels in its config.json" }),
+  adapter: field.list(field.text({ pattern: "^[^=]+=.+$", wanted: "name=folder" }), {
+    absent: "none",
+    doc: "LoRA adapters as name=folder: of the language model, or without one of the classifier",
+  }),
+  adapterFolders,
+  slots: Lora.bankOptions.slots,
+  rank: Lora.bankOptions.rank,
+  targets: field.list(field.text({}), {
+    absent: "what is usual for the model",
+    doc: "Modules that adapters may change, or all-linear",
+  }),
+  host: field.text({ default: "127.0.0.1", doc: "Address to listen at" }),
+  port: field.integer({ minimum: 0, maximum: 65535, default: 8000, doc: "Port to listen at, 0 for any" }),
+  keys: field.text({ absent: "none", doc: "File with keys, one a line, one of which every request must have" }),
+  rows: field.integer({ minimum: 1, default: 16, doc: "Answers that are written at once" }),
+  queue: field.integer({ minimum: 0, default: 64, doc: "Answers that wait at most; more are refused with 429" }),
+  ...LIMITS,
+  otlp: field.text({ absent: "none", doc: "Collector for OpenTelemetry, such as http://localhost:4318" }),
+  threads: RUN_FLAGS.threads,
+}
+const flags = flagsOf(TABLE)
+
+/** Values of the flags. */
+type Options = Command.Command.Config.Infer<typeof flags>
+
+/** The last part of a path, without the ending of a file. */
+const nameOf = (path: string): string => path.replace(/\/+$/, "").replace(/^.*\//, "").replace(/\.gguf$/, "")
+
+/** A model with a bank for adapters, where there are any, or may be. */
+const banked = (model: Model.Model, { adapter = [], adapterFolders, slots, rank, targets }: Options) => {
+  if (adapter.length + adapterFolders.length === 0) return Effect.succeed(model)
+  const [only] = targets?.length === 1 ? targets : []
+  const wanted = targets === undefined ? {} : { targets: only === "all-linear" ? only : targets }
+  return Model.withAdapters(model, Lora.bank({ slots, rank, ...wanted }))
+}
+
+/** Loads the adapters of the flags. */
+const withAdapters = (served: Server.Served, { adapter = [] }: Options) =>
+  Effect.as(
+    Effect.forEach(adapter, (text) => {
+      const [name, ...folder] = text.split("=")
+      return served.adapters!.load(name, folder.join("="))
+    }),
+    served,
+  )
+
+const served = (options: Options) =>
+  Effect.gen(function* () {
+    const { model, weights, embedder, classifier, rows, queue } = options
+    const all: Array<Server.Served> = []
+    if (model !== undefined) {
+      const loaded = yield* Model.load(model, { task: Task.causalLM(), weights, frozen: true })
+      for (const note of loaded.notes) yield* Console.error(`note: ${note}`)
+      const own = yield* Server.writer(yield* banked(loaded, options), { name: nameOf(model), rows, queue })
+      all.push(yield* withAdapters(own, options))
+    }
+    if (embedder !== undefined) {
+      // The head, which embeddings do not use, may be any that all families have.
+      const loaded = yield* Model.load(embedder, { task: Task.classification(["a", "b"]), frozen: true })
+      all.push(yield* Server.embedder(loaded, { name: nameOf(embedder), queue }))
+    }
+    if (classifier !== undefined) {
+      const labels = yield* Model.headLabels(classifier, [])
+      if (labels === undefined) {
+        const message = `${classifier}: its config.json names no classes (id2label)`
+        return yield* new DataError({ reason: "Label", message })
+      }
+      const loaded = yield* Model.load(classifier, { task: Task.classification(labels), frozen: true })
+      const isFirst = model === undefined
+      const own = isFirst ? yield* banked(loaded, options) : loaded
+      const one = yield* Server.classifier(own, { name: nameOf(classifier), queue })
+      all.push(isFirst ? yield* withAdapters(one, options) : one)
+    }
+    if (all.length > 0) return all
+    return yield* new DataError({
+      reason: "BadInput",
+      message: "nothing to serve: give --model, --embedder or --classifier",
+    })
+  })
+
+/** Keys of a file, one a line. */
+const keysOf = (path: string | undefined) =>
+  Effect.gen(function* () {
+    if (path === undefined) return []
+    const text = yield* Effect.flatMap(FileSystem.FileSystem, (fs) => fs.readFileString(path))
+    return text.split("\n").map((line) => line.trim()).filter((line) => line !== "")
+  })
+
+const LOCAL = /^(127(\.\d+){3}|localhost|\[?::1\]?)$/
+
+const telemetry = (url: string | undefined) =>
+  url === undefined ? Layer.empty : Otlp.layer({ baseUrl: url, resource: { serviceName: "espalier" } }).pipe(
+    Layer.provide([OtlpSerialization.layerJson, FetchHttpClient.layer]),
+  )
+
+const serve = (options: Options) =>
+  Effect.gen(function* () {
+    const { host, port, adapterFolders, maxBodyBytes, bodySeconds, maxTokens, answerSeconds } = options
+    const keys = yield* keysOf(options.keys)
+    if (keys.length === 0 && !LOCAL.test(host)) {
+      yield* Console.error(`note: anybody who reaches ${host} may use this server: --keys FILE asks for keys`)
+    }
+    const models = yield* served(options)
+    const routes = Server.layer({
+      models,
+      keys,
+      adapterFolders,
+      maxBodyBytes,
+      bodySeconds,
+      answerSeconds,
+      ...defined({ maxTokens }),
+    })
+    const files = yield* Effect.context<FileSystem.FileSystem>()
+    const all = Layer.provideMerge(routes, telemetry(options.otlp)).pipe(Layer.provide(Layer.succeedContext(files)))
+    const { handler, dispose } = HttpRouter.toWebHandler(all, { disableLogger: true })
+    yield* Effect.addFinalizer(() => Effect.promise(dispose))
+    const server = Deno.serve({
+      hostname: host,
+      port,
+      onListen: ({ hostname, port }) =>
+        console.log(`serving ${models.map(({ id }) => id)} at http://${hostname}:${port}`),
+    }, (request) => handler(request))
+    // What runs is finished, and no more is taken.
+    yield* Effect.addFinalizer(() => Effect.promise(() => server.shutdown()))
+    return yield* Effect.never
+  })
+
+const command = Command.make("serve", flags, (options) => {
+  const methods = families.pipe(Layer.provideMerge(machine(options)))
+  return serve(options).pipe(Effect.scoped, Effect.provide(methods))
+}).pipe(
+  Command.withDescription("Serves models over HTTP as OpenAI's clients ask for them"),
+  Command.withExamples([{
+    command: "deno task serve --model ./smollm2 --adapter support=runs/support/adapter",
+    description: "A model with an adapter",
+  }]),
+)
+
+if (import.meta.main) main(command)

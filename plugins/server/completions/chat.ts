@@ -1,0 +1,101 @@
+import * as Effect from "effect/Effect"
+import { field, mustBe } from "../../../core/options/mod.ts"
+import type { Message } from "../../chat/mod.ts"
+import { find } from "../find.ts"
+import type { ServerSettings } from "../options.ts"
+import { badField } from "../requests/api_error.ts"
+import { MODEL, readFields, type RequestTable } from "../requests/fields.ts"
+import type { Routes } from "../requests/route.ts"
+import { begin } from "./begin.ts"
+import { ofChat } from "./log_probs.ts"
+import { reply, type Spelling } from "./reply.ts"
+import { drawing, NEUTRAL, type Open, SAMPLING, type Sampling } from "./sampling.ts"
+
+interface Asked extends Sampling {
+  readonly model: string
+  readonly messages: ReadonlyArray<Message>
+  readonly max_tokens?: number
+  readonly max_completion_tokens?: number
+  readonly logprobs?: boolean
+  readonly top_logprobs?: number
+  /** Variables of the chat template, as vLLM has them. */
+  readonly chat_template_kwargs?: Readonly<Record<string, unknown>>
+}
+
+const ROLES = ["system", "developer", "user", "assistant", "tool"]
+
+const messages = (value: unknown, at: string) => {
+  if (!Array.isArray(value) || value.length === 0) return [mustBe(at, "a list of messages", value)]
+  return value.flatMap((one, i) => {
+    const { role, content } = (one ?? {}) as Message
+    if (!ROLES.includes(role)) return [mustBe(`${at}[${i}].role`, ROLES.map((role) => `"${role}"`).join(" or "), role)]
+    if (!Array.isArray(content)) {
+      return typeof content === "string" ? [] : [mustBe(`${at}[${i}].content`, "a text", content)]
+    }
+    const wrong = content.findIndex((part) => part?.type !== "text" || typeof part.text !== "string")
+    return wrong < 0 ? [] : [mustBe(`${at}[${i}].content[${wrong}]`, 'a text: { type: "text", text }', content[wrong])]
+  })
+}
+
+const ASKED: RequestTable<
+  Asked,
+  Open | "max_tokens" | "max_completion_tokens" | "top_logprobs" | "chat_template_kwargs"
+> = {
+  table: {
+    ...SAMPLING,
+    model: MODEL,
+    messages: field.opaque<ReadonlyArray<Message>>()({ required: true, faults: messages }),
+    max_tokens: field.integer({ minimum: 1 }),
+    max_completion_tokens: field.integer({ minimum: 1 }),
+    logprobs: field.boolean({ default: false }),
+    top_logprobs: field.integer({ minimum: 0, maximum: 20 }),
+    chat_template_kwargs: { type: "object" },
+  },
+  neutral: { ...NEUTRAL, tools: [[]], tool_choice: ["none", "auto"], functions: [[]], modalities: [["text"]] },
+}
+
+/** A message whose parts are one text. */
+const joined = (message: Message): Message => ({
+  ...message,
+  content: [message.content as string | ReadonlyArray<{ readonly text: string }>].flat().map((part) =>
+    typeof part === "string" ? part : part.text
+  ).join(""),
+})
+
+const spelling = (logprobs: boolean): Spelling => ({
+  kind: "chatcmpl",
+  object: "chat.completion",
+  chunk: "chat.completion.chunk",
+  whole: ({ text, tokens, finished }) => ({
+    message: { role: "assistant", content: text, refusal: null },
+    logprobs: logprobs ? ofChat(tokens) : null,
+    finish_reason: finished,
+  }),
+  first: () => [{ delta: { role: "assistant", content: "" }, logprobs: null, finish_reason: null }],
+  part: ({ text, tokens, finished = null }) => ({
+    delta: text === "" ? {} : { content: text },
+    logprobs: logprobs ? ofChat(tokens) : null,
+    finish_reason: finished,
+  }),
+})
+
+/** `/v1/chat/completions`. */
+export const chatRoute = (routes: Routes, settings: ServerSettings): Effect.Effect<void> =>
+  routes.post("/v1/chat/completions", (body) =>
+    Effect.gen(function* () {
+      const asked = readFields(ASKED, body)
+      const { model, logprobs, top_logprobs: alternatives = 0, max_tokens, max_completion_tokens, stream } = asked
+      if (alternatives > 0 && !logprobs) return yield* badField("top_logprobs", "top_logprobs needs logprobs: true")
+      const found = find(settings.models, model, "writes")
+      const prompt = yield* found.can.chat(asked.messages.map(joined), asked.chat_template_kwargs ?? {})
+      const answers = yield* begin(found, {
+        prompts: [prompt],
+        promptField: "messages",
+        n: asked.n,
+        maxTokens: max_completion_tokens ?? max_tokens,
+        maxTokensField: max_completion_tokens === undefined ? "max_tokens" : "max_completion_tokens",
+        options: { ...drawing(asked), ...logprobs ? { logProbabilities: alternatives } : {} },
+      }, settings)
+      const includeUsage = asked.stream_options?.include_usage ?? false
+      return yield* reply(answers, spelling(logprobs), { model, promptTokens: prompt.length, stream, includeUsage })
+    }))

@@ -1,0 +1,74 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert"
+import { inDirectory } from "../plugins/files.ts"
+
+const path = (name: string) => new URL(`../../${name}`, import.meta.url).pathname
+const model = path("examples/models/espalier-1m")
+
+/** Starts the example at a free port and waits until it listens. */
+async function start(words: ReadonlyArray<string>) {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--config", path("deno.json"), "-P", "--allow-net", path("examples/serve.ts"), ...words],
+    env: { NO_COLOR: "1", ESPALIER_BACKEND: "wasm" },
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn()
+  const errors = new Response(child.stderr).text()
+  const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader()
+  let out = ""
+  while (!out.includes("\n")) {
+    const { value, done } = await lines.read()
+    if (done) break
+    out += value
+  }
+  lines.releaseLock()
+  await child.stdout.cancel().catch(() => {})
+  return { child, out, errors, url: /http:\S+/.exec(out)?.[0] ?? "" }
+}
+
+const words = ["--threads", "2", "--port", "0"]
+
+Deno.test("the example serves on this machine, and finishes what runs when it is told to end", async () => {
+  const { child, out, errors, url } = await start([
+    ...words,
+    "--model",
+    model,
+    "--embedder",
+    path("tests/fixtures/sentence_transformers/cls"),
+  ])
+  try {
+    assertStringIncludes(out, "espalier-1m", await Promise.race([errors, ""]))
+    assert(url.startsWith("http://127.0.0.1:"), out)
+    const { data } = await (await fetch(`${url}/v1/models`)).json()
+    assertEquals(data.map(({ id }: { id: string }) => id), ["espalier-1m", "cls"])
+    const answer = await fetch(`${url}/v1/completions`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ model: "espalier-1m", prompt: "Once", max_tokens: 300, temperature: 0, stream: true }),
+    })
+    const reader = answer.body!.pipeThrough(new TextDecoderStream()).getReader()
+    await reader.read()
+    child.kill("SIGTERM")
+    let last = ""
+    for (let next = await reader.read(); !next.done; next = await reader.read()) last = next.value
+    assert(last.endsWith("data: [DONE]\n\n"), last)
+    assertEquals((await child.status).code, 130, await errors)
+  } finally {
+    await child.status.catch(() => child.kill("SIGKILL"))
+  }
+})
+
+Deno.test("nothing to serve, keys that are not there and adapters without a folder are errors of one line", async () => {
+  await inDirectory(async (directory) => {
+    for (
+      const [wrong, message] of [
+        [[], "--model, --embedder or --classifier"],
+        [["--model", model, "--keys", `${directory}/nothing`], "nothing"],
+        [["--model", model, "--adapter", "folder"], "name=folder"],
+      ] as const
+    ) {
+      const { child, errors } = await start([...words, ...wrong])
+      assertEquals((await child.status).code, 1)
+      assertStringIncludes(await errors, message)
+    }
+  })
+})

@@ -1,0 +1,93 @@
+import { assertEquals } from "@std/assert"
+import * as Effect from "effect/Effect"
+import { scripted } from "./scripted.ts"
+import { assertMatches, post, serving } from "./support.ts"
+
+const chat = { model: "script", messages: [{ role: "user", content: "Hello" }], max_tokens: 2 }
+const text = { model: "script", prompt: "Hello", max_tokens: 2 }
+
+/** Bodies that must be refused: where, with what, the status, the field that is named, and words of the message. */
+const REFUSED: ReadonlyArray<
+  readonly [path: string, body: unknown, status: number, param: string | null, message: RegExp]
+> = [
+  ["completions", '{"model": ', 400, null, /must be JSON/],
+  ["completions", "[]", 400, null, /object of JSON/],
+  ["completions", "\xff\xfe", 400, null, /must be JSON/],
+  ["completions", { ...text, model: undefined }, 400, "model", /model is missing/],
+  ["completions", { ...text, model: "other" }, 404, "model", /"other" is not there: there is "script"/],
+  ["completions", { ...text, model: 3 }, 400, "model", /got 3/],
+  ["completions", { ...text, prompt: "" }, 400, "prompt", /none of them empty/],
+  ["completions", { ...text, prompt: [1, -2] }, 400, "prompt", /token ids/],
+  ["completions", { ...text, max_tokens: "2" }, 400, "max_tokens", /got "2"/],
+  ["completions", { ...text, max_tokens: 996 }, 400, "prompt", /5 tokens, which with 996 new ones .* 1000 positions/],
+  ["completions", { ...text, prompt: "x".repeat(1000) }, 400, "prompt", /1000 tokens/],
+  ["completions", { ...text, temperature: -1 }, 400, "temperature", /from 0/],
+  ["completions", '{ "model": "script", "prompt": "a", "temperature": 1e999 }', 400, "temperature", /got Infinity/],
+  ["completions", { ...text, top_p: 0 }, 400, "top_p", /above 0/],
+  ["completions", { ...text, stop: [""] }, 400, "stop", /none of them empty/],
+  ["completions", { ...text, stop: 3 }, 400, "stop", /a text or a list/],
+  ["completions", { ...text, n: 0 }, 400, "n", /from 1/],
+  ["completions", { ...text, n: 100 }, 400, null, /at most 3 answers/],
+  ["completions", { ...text, seed: 1.5 }, 400, "seed", /whole number/],
+  ["completions", { ...text, logprobs: 50 }, 400, "logprobs", /at most 20/],
+  ["completions", { ...text, logit_bias: { 5: 1 } }, 400, "logit_bias", /not supported: leave it out, or give \{\}/],
+  ["completions", { ...text, presence_penalty: 1 }, 400, "presence_penalty", /or give 0/],
+  ["completions", { ...text, best_of: 4 }, 400, "best_of", /or give 1/],
+  ["completions", { ...text, temprature: 0 }, 400, "temprature", /nearest known one is "temperature"/],
+  ["chat/completions", { ...chat, messages: [] }, 400, "messages", /a list of messages/],
+  ["chat/completions", { ...chat, messages: [{ role: "king", content: "" }] }, 400, "messages[0].role", /"user"/],
+  ["chat/completions", { ...chat, messages: [{ role: "user", content: 3 }] }, 400, "messages[0].content", /a text/],
+  [
+    "chat/completions",
+    { ...chat, messages: [{ role: "user", content: [{ type: "image_url", image_url: { url: "" } }] }] },
+    400,
+    "messages[0].content[0]",
+    /type: "text"/,
+  ],
+  ["chat/completions", { ...chat, tools: [{ type: "function" }] }, 400, "tools", /not supported/],
+  ["chat/completions", { ...chat, top_logprobs: 2 }, 400, "top_logprobs", /needs logprobs/],
+  ["chat/completions", { ...chat, response_format: { type: "xml" } }, 400, "response_format.type", /json_schema/],
+  [
+    "chat/completions",
+    { ...chat, response_format: { type: "json_schema", json_schema: { name: "a" } } },
+    400,
+    "response_format.json_schema.schema",
+    /a JSON Schema/,
+  ],
+  ["chat/completions", { ...chat, stream_options: { usage: true } }, 400, "stream_options.usage", /include_usage/],
+  ["embeddings", { model: "script", input: "a" }, 400, "model", /cannot do this: there is none/],
+  ["embeddings", { model: "script", input: [] }, 400, "input", /list of texts/],
+  ["classify", { model: "nothing", input: "a" }, 404, "model", /is not there/],
+]
+
+Deno.test("what cannot be answered is refused with an error that names the field", async () => {
+  await serving(Effect.succeed([scripted().served]), {}, async (fetch) => {
+    for (const [path, body, status, param, message] of REFUSED) {
+      const answer = await fetch(post(`/v1/${path}`, body))
+      const { error } = await answer.json()
+      const shown = `${path} ${JSON.stringify(body)}: ${JSON.stringify(error)}`
+      assertEquals([answer.status, error.param], [status, param], shown)
+      assertMatches(error.message, message, shown)
+      assertEquals(error.type, "invalid_request_error", shown)
+    }
+  })
+})
+
+Deno.test("fields that change nothing are taken, whatever they say", async () => {
+  await serving(Effect.succeed([scripted().served]), {}, async (fetch) => {
+    const more = { user: "me", metadata: { a: "b" }, store: false, logit_bias: null, presence_penalty: 0, tools: null }
+    const answer = await fetch(post("/v1/chat/completions", { ...chat, ...more }))
+    assertEquals((await answer.json()).choices[0].message.content, "ab")
+  })
+})
+
+Deno.test("other types, other routes and other methods are refused in the same form", async () => {
+  await serving(Effect.succeed([scripted().served]), {}, async (fetch) => {
+    const plain = await fetch(post("/v1/completions", text, { "content-type": "text/plain" }))
+    assertEquals([plain.status, (await plain.json()).error.type], [415, "invalid_request_error"])
+    for (const request of [post("/v2/completions", text), new Request("http://localhost/v1/completions")]) {
+      const answer = await fetch(request)
+      assertEquals([answer.status, (await answer.json()).error.code], [404, "unknown_route"])
+    }
+  })
+})

@@ -41,7 +41,7 @@ const prepared = (folder: string) =>
     const rowsOf = ({ rows }: Dataset.LabeledData): ReadonlyArray<Row> =>
       rows.map(({ text, label }) => ({ text, label: LABELS[label] }))
     const sms = rowsOf(test)
-    const mixed = Array.from({ length: 240 }, (_, i): ReadonlyArray<Row> => [
+    const mixed = Array.from({ length: 120 }, (_, i): ReadonlyArray<Row> => [
       sms[800 + i],
       { text: news.rows[i].text, label: "ham" },
     ]).flat()

@@ -30,7 +30,7 @@ const program = Effect.gen(function* () {
     heldOut: `${folder}/held_out.jsonl`,
     train: Monitor.childRun({ command: COMMAND }),
     score: Monitor.scorer(judge, { maxLength: MAX_LENGTH }),
-    fewest: 120,
+    fewest: 200,
     watch: 80,
   })
   const profile = yield* Monitor.loadProfile(`${folder}/profile`)

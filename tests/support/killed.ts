@@ -45,7 +45,7 @@ async function runUntil(
 ): Promise<number | undefined> {
   const child = new Deno.Command(Deno.execPath(), { args: [...args], stdout: "piped", stderr: "piped", stdin: "null" })
     .spawn()
-  let timer: number | undefined
+  let timer: ReturnType<typeof setTimeout> | undefined
   const arm = () => {
     if (moment !== Infinity) timer ??= setTimeout(() => child.kill("SIGKILL"), moment)
   }

@@ -5,15 +5,14 @@ import { chooseByRow, type RowChoice } from "../../model/sites/choose_by_row.ts"
 import type { BankAdapter } from "../../model/sites/adapter_bank.ts"
 import type { Model } from "../../model/model.ts"
 import { ModelError } from "../../model/model_error.ts"
-import { wrongTokenId } from "../../data/token_ids.ts"
 import { OBJECT, wrongArgument } from "../../options/argument.ts"
 import { unknownOption } from "../../options/unknown_option.ts"
 import * as ops from "../../tensor/ops.ts"
 import type { Tensor } from "../../tensor/tensor.ts"
 import { runWith } from "../bank/run_with.ts"
-import { wrongWriter } from "../engine.ts"
 import { type GenerateError, toGenerateError } from "../generate.ts"
 import { programsOf } from "../programs.ts"
+import { batchesOf, lengthFor, wrongLists } from "./lists.ts"
 import { type TokenProbabilities, wrongProbabilities } from "../token_probabilities.ts"
 
 /** Options of {@link scoreTokens}. */
@@ -33,11 +32,6 @@ export interface ScoredToken extends TokenProbabilities {
   /** Its id. */
   readonly token: number
 }
-
-/** Most numbers of logits that a run holds. */
-const MOST = 2 ** 25
-/** Most lists in a run. */
-const MOST_ROWS = 8
 
 /**
  * How likely a causal language model finds each token of given lists after those before it. The first token of a list has no
@@ -81,13 +75,11 @@ function wrongScoring(
   lists: ReadonlyArray<ArrayLike<number>>,
   options: ScoreOptions,
 ): string | undefined {
-  const { maxPositions, vocabSize, startToken } = model.network
   const { plugins, adapters } = options
-  const wrong = wrongArgument("options", options, OBJECT) ?? wrongWriter(model) ??
+  const wrong = wrongArgument("options", options, OBJECT) ?? wrongLists(model, lists) ??
     unknownOption(options, { topLogProbabilities: true, methods: true, plugins: true, adapters: true }) ??
     wrongProbabilities(options)
   if (wrong !== undefined) return wrong
-  if (startToken !== undefined) return "only a causal language model scores the tokens of a text"
   if (adapters !== undefined && model.bank === undefined) {
     return "adapters needs a model with a bank of them: Model.withAdapters"
   }
@@ -96,30 +88,6 @@ function wrongScoring(
       return `${name} must name one for each of ${lists.length} lists, got ${all.length}`
     }
   }
-  for (const list of lists) {
-    if (list.length === 0 || list.length > maxPositions) {
-      return `a list of ${list.length} tokens must be 1 to ${maxPositions} positions`
-    }
-    const id = wrongTokenId(list, vocabSize)
-    if (id !== undefined) return `a list has the ${id}`
-  }
-}
-
-/** Lengths of programs: 16, 32, 64, ... */
-const lengthFor = (length: number): number => Math.max(16, 2 ** Math.ceil(Math.log2(length)))
-
-/** Indices of lists that run together. */
-function batchesOf(lists: ReadonlyArray<ArrayLike<number>>, vocabulary: number): ReadonlyArray<ReadonlyArray<number>> {
-  const batches = new Map<number, Array<Array<number>>>()
-  for (const [row, { length }] of lists.entries()) {
-    const padded = lengthFor(length)
-    const most = Math.max(1, Math.min(MOST_ROWS, Math.floor(MOST / (padded * vocabulary))))
-    const own = batches.get(padded) ?? []
-    if (own.length === 0 || own.at(-1)!.length === most) own.push([])
-    own.at(-1)!.push(row)
-    batches.set(padded, own)
-  }
-  return [...batches.values()].flat()
 }
 
 interface Scored {

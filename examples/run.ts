@@ -28,36 +28,29 @@ const flags = {
   ),
   ...flagsOf({
     evaluate: field.boolean({ default: false, doc: "Evaluate what is saved in the run folder, without training" }),
-    attached: field.boolean({
-      default: false,
-      doc: "End when standard input does: for runs that another program starts",
-    }),
+    attached: field.boolean({ default: false, doc: "End when standard input does: for a program that starts runs" }),
     ...RUN_FLAGS,
   }),
 }
 
-const command = Command.make(
-  "run",
-  flags,
-  ({ file, evaluate, attached, threads, ...flags }) =>
-    Effect.gen(function* () {
-      const spec = yield* readRunFile(file, METHODS, READERS)
-      const run = yield* resolveRun(spec, (yield* Path.Path).dirname(file), READERS)
-      const base = machine({ threads })
-      const methods = Layer.mergeAll(families, ...layersOf(run.methods, METHODS)).pipe(Layer.provideMerge(base))
-      const done = evaluate
-        ? Effect.flatMap(Chat.prepared(run), (run) => evaluateSaved(run, { observe: progress() }))
-        : train(run, flags)
-      const all = Effect.asVoid<unknown, RunError, RunServices>(done).pipe(Effect.scoped, Effect.provide(methods))
-      return yield* attached ? Effect.raceFirst(all, Effect.andThen(inputEnds, Effect.interrupt)) : all
-    }),
-).pipe(
-  Command.withDescription("Fine-tunes a model as described by a run file"),
-  Command.withExamples([{
-    command: "deno task run examples/espalier.json",
-    description: "LoRA and a prefix on the SMS Spam Collection",
-  }]),
-)
+const command = Command.make("run", flags, ({ file, evaluate, threads, ...flags }) =>
+  Effect.gen(function* () {
+    const spec = yield* readRunFile(file, METHODS, READERS)
+    const run = yield* resolveRun(spec, (yield* Path.Path).dirname(file), READERS)
+    const base = machine({ threads })
+    const methods = Layer.mergeAll(families, ...layersOf(run.methods, METHODS)).pipe(Layer.provideMerge(base))
+    const done = evaluate
+      ? Effect.flatMap(Chat.prepared(run), (run) => evaluateSaved(run, { observe: progress() }))
+      : train(run, flags)
+    const all = Effect.asVoid<unknown, RunError, RunServices>(done).pipe(Effect.scoped, Effect.provide(methods))
+    return yield* flags.attached ? Effect.raceFirst(all, Effect.andThen(inputEnds, Effect.interrupt)) : all
+  })).pipe(
+    Command.withDescription("Fine-tunes a model as described by a run file"),
+    Command.withExamples([{
+      command: "deno task run examples/espalier.json",
+      description: "LoRA and a prefix on the SMS Spam Collection",
+    }]),
+  )
 
 /** Ends when standard input does: the program at its other end is gone. */
 const inputEnds = Effect.promise(async (signal) => {

@@ -28,6 +28,16 @@ import { beside, checkOutput, clearOutput, flagsOf, main, progress, RUN_FLAGS } 
 /** A whole number from 1. */
 const count = (usual: number, doc: string) => field.integer({ minimum: 1, default: usual, doc })
 
+/** Ways to choose examples by name. */
+const CHOICES: Readonly<Record<string, (seed: number) => Prompts.Choice>> = {
+  random: (seed) => Prompts.random({ seed }),
+  "balanced-random": (seed) => Prompts.balanced(Prompts.random({ seed })),
+  covering: () => Prompts.covering(),
+  similar: () => Prompts.similar(),
+  diverse: () => Prompts.diverse(),
+  "balanced-similar": () => Prompts.balanced(Prompts.similar()),
+}
+
 const flags = flagsOf({
   data: field.text({ default: beside("./data/sms_spam.tsv"), doc: "File of texts with labels" }),
   text: field.text({ default: "SMS", doc: "Column of the text" }),
@@ -44,6 +54,10 @@ const flags = flagsOf({
   train: count(200, "Rows that examples are chosen from, and that LoRA learns from"),
   development: count(48, "Rows that judge instructions"),
   test: count(100, "Rows that judge all"),
+  choices: field.list(field.choice(Object.keys(CHOICES), {}), {
+    default: Object.keys(CHOICES),
+    doc: `Ways to choose examples: ${Object.keys(CHOICES).join(", ")}`,
+  }),
   shots: count(8, "Examples of a prompt"),
   maxTokens: field.integer({
     minimum: 1,
@@ -161,14 +175,7 @@ const withExamples = (asked: Asked, encoder: Retrieval.Encoder, parts: Parts, op
   const longest = Math.max(...parts.completions.map((text) => tokenizer.encode(text).length))
   const room = model.network.maxPositions - longest - 2
   return Effect.forEach(
-    [
-      Prompts.random({ seed: options.seed }),
-      Prompts.balanced(Prompts.random({ seed: options.seed })),
-      Prompts.covering(),
-      Prompts.similar(),
-      Prompts.diverse(),
-      Prompts.balanced(Prompts.similar()),
-    ],
+    options.choices.map((name) => CHOICES[name](options.seed)),
     (choose) =>
       Effect.gen(function* () {
         const { prompts } = yield* Prompts.fewShot(parts.train, {

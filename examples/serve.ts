@@ -10,14 +10,18 @@
  *
  * @module
  */
+import * as ConfigProvider from "effect/ConfigProvider"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as HttpEffect from "effect/http/HttpEffect"
 import * as HttpRouter from "effect/http/HttpRouter"
+import type { HttpServerRequest } from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import * as Otlp from "effect/observability/Otlp"
 import * as OtlpSerialization from "effect/observability/OtlpSerialization"
+import type * as Scope from "effect/Scope"
 import * as Command from "effect/cli/Command"
 import { field } from "../core/options/mod.ts"
 import { MODEL } from "../core/run/mod.ts"
@@ -125,9 +129,14 @@ const keysOf = (path: string | undefined) =>
 
 const LOCAL = /^(127(\.\d+){3}|localhost|\[?::1\]?)$/
 
+/** What is measured goes to a collector. All that it needs is said here: none of it comes from the environment. */
 const telemetry = (url: string | undefined) =>
   url === undefined ? Layer.empty : Otlp.layer({ baseUrl: url, resource: { serviceName: "espalier" } }).pipe(
-    Layer.provide([OtlpSerialization.layerJson, FetchHttpClient.layer]),
+    Layer.provide([
+      OtlpSerialization.layerJson,
+      FetchHttpClient.layer,
+      ConfigProvider.layer(ConfigProvider.fromEnv({ env: {} })),
+    ]),
   )
 
 const serve = (options: Options) =>
@@ -147,10 +156,9 @@ const serve = (options: Options) =>
       answerSeconds,
       ...defined({ maxTokens }),
     })
-    const files = yield* Effect.context<FileSystem.FileSystem>()
-    const all = Layer.provideMerge(routes, telemetry(options.otlp)).pipe(Layer.provide(Layer.succeedContext(files)))
-    const { handler, dispose } = HttpRouter.toWebHandler(all, { disableLogger: true })
-    yield* Effect.addFinalizer(() => Effect.promise(dispose))
+    const app = yield* HttpRouter.toHttpEffect(routes)
+    const services = yield* Effect.context<FileSystem.FileSystem>()
+    const handler = HttpEffect.toWebHandlerWith<FileSystem.FileSystem, HttpServerRequest | Scope.Scope>(services)(app)
     const server = Deno.serve({
       hostname: host,
       port,
@@ -164,7 +172,7 @@ const serve = (options: Options) =>
 
 const command = Command.make("serve", flags, (options) => {
   const methods = families.pipe(Layer.provideMerge(machine(options)))
-  return serve(options).pipe(Effect.scoped, Effect.provide(methods))
+  return serve(options).pipe(Effect.scoped, Effect.provide(Layer.merge(methods, telemetry(options.otlp))))
 }).pipe(
   Command.withDescription("Serves models over HTTP as OpenAI's clients ask for them"),
   Command.withExamples([{

@@ -7,7 +7,6 @@ import type { Encoding } from "../data/data.ts"
 import { encode } from "../data/encode.ts"
 import { cutterOf } from "../data/pieces/pieces.ts"
 import type { Graph } from "../graph/build.ts"
-import { runWith } from "../inference/bank/run_with.ts"
 import { programsOf } from "../inference/programs.ts"
 import { tokenizerOf } from "../inference/tokenizer_option.ts"
 import type { ForwardOptions, Model } from "../model/model.ts"
@@ -88,12 +87,11 @@ export function embed(
     )
     const choice = yield* choiceOf(model, texts.length, plugins)
     const adapters = yield* adaptersOf(model, texts.length, names)
-    const most = adapters === undefined ? Infinity : model.bank!.slots
     return yield* attemptPromise(async () => {
       const embeddings: Array<Float32Array> = []
       const programs = programsOf(model)
       const source = makeBatches(examples, {
-        batchSize: Math.min(batchSize, texts.length, most),
+        batchSize: Math.min(batchSize, texts.length, adapters?.most ?? Infinity),
         maxLength,
         shuffle: false,
       })
@@ -104,10 +102,10 @@ export function embed(
         const inputs = { ...choiceInput(choice?.plugins, rows), ...adapterInput(adapters !== undefined, rows) }
         const program = await programs.get(name, () => graph(model, [rows, length], plan, inputs))
         const data = { ...batchData(batch), ...choiceData(batch, choice), ...denseData(plan) }
-        const own = adapters && Array.from(batch.rows, (row) => adapters[examples[Math.max(row, 0)].index])
-        const { pooled } = own === undefined
+        const rowsOf = () => Array.from(batch.rows, (row) => examples[Math.max(row, 0)].index)
+        const { pooled } = adapters === undefined
           ? await program.run(data)
-          : await runWith(model.bank!, own, (adapters) => program.run({ ...data, adapters }))
+          : await adapters.run(rowsOf(), (slots) => program.run({ ...data, adapters: slots }))
         const width = pooled.length / rows
         batch.rows.forEach((row, at) => {
           if (row >= 0) embeddings[row] = (pooled as Float32Array).slice(at * width, (at + 1) * width)

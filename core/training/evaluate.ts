@@ -6,9 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type { RunData } from "../backend/backend.ts"
 import type { BackendError } from "../backend/backend_error.ts"
-import { AdapterError } from "../contracts/bank/adapter_error.ts"
-import { attempt as attemptOf } from "../contracts/attempt.ts"
-import type { BankAdapter } from "../model/sites/adapter_bank.ts"
+import type { AdapterError } from "../contracts/bank/adapter_error.ts"
 import { DEFAULT_TASK } from "../contracts/batch_source.ts"
 import type { Metrics } from "../contracts/train_event.ts"
 import { batchData, batchInputs, shapeName } from "../data/batches/batch_inputs.ts"
@@ -18,7 +16,6 @@ import type { DataError } from "../data/data_error.ts"
 import type { Graph } from "../graph/build.ts"
 import type { Choice } from "../model/sites/choice.ts"
 import { chooseByRow, type RowChoice } from "../model/sites/choose_by_row.ts"
-import { runWith } from "../inference/bank/run_with.ts"
 import { programsOf } from "../inference/programs.ts"
 import { tokenizerOf } from "../inference/tokenizer_option.ts"
 import type { Model } from "../model/model.ts"
@@ -26,6 +23,7 @@ import type { ClassificationMetrics } from "../tasks/measures/classification_met
 import type { JudgedPrediction, Measured, Prediction, Vocabulary } from "../tasks/task.ts"
 import { full, input } from "../tensor/ops.ts"
 import type { Tensor } from "../tensor/tensor.ts"
+import type { ByAdapter } from "./adapters/by_adapter.ts"
 import { attempt, attemptPromise } from "./loop/attempt.ts"
 import { TEXTS, wrongArgument } from "../options/argument.ts"
 import type { OptionTable } from "../options/field.ts"
@@ -83,21 +81,21 @@ async function run(
   batches: ReadonlyArray<Batch>,
   vocabulary: Vocabulary,
   choice: RowChoice | undefined,
-  adapterOf?: (row: number) => BankAdapter,
+  adapters: ByAdapter | undefined,
+  rowOf: (example: number) => number,
 ): Promise<ReadonlyArray<Outputs>> {
   const results: Array<Promise<Outputs>> = []
   for (const batch of batches) {
-    const hasAdapters = adapterOf !== undefined
-    const name = `evaluate ${shapeName(batch)} ${vocabulary.maskId} ${choice?.plugins} ${hasAdapters}`
-    const graph = () => evaluationGraph(model, batch, vocabulary, choice?.plugins, hasAdapters)
+    const name = `evaluate ${shapeName(batch)} ${vocabulary.maskId} ${choice?.plugins} ${adapters !== undefined}`
+    const graph = () => evaluationGraph(model, batch, vocabulary, choice?.plugins, adapters !== undefined)
     const program = await programsOf(model).get(name, graph)
     // At most two are pending.
     await results.at(-2)
     const data = { ...batchData(batch), ...choiceData(batch, choice) }
     results.push(
-      hasAdapters
-        ? runWith(model.bank!, Array.from(batch.rows, adapterOf), (adapters) => program.run({ ...data, adapters }))
-        : program.run(data),
+      adapters === undefined
+        ? program.run(data)
+        : adapters.run(Array.from(batch.rows, rowOf), (slots) => program.run({ ...data, adapters: slots })),
     )
   }
   return await Promise.all(results)
@@ -153,16 +151,16 @@ export async function evaluateExamples(
     readonly padId: number | undefined
     readonly choice?: RowChoice | undefined
     /** The adapter of each row. */
-    readonly adapters?: ReadonlyArray<BankAdapter> | undefined
+    readonly adapters?: ByAdapter | undefined
   },
 ): Promise<Evaluation> {
   const { task } = model
   const maxLength = examples.reduce((most, { tokens }) => Math.max(most, tokens.length), 1)
-  const size = Math.min(batchSize, examples.length, adapters === undefined ? Infinity : model.bank!.slots)
+  const size = Math.min(batchSize, examples.length, adapters?.most ?? Infinity)
   const { epoch } = makeBatches(examples, { batchSize: size, maxLength, shuffle: false })
   const batches = epoch(0).flatMap(({ microBatches }) => microBatches).map((one) => collate(examples, one, task, padId))
-  const adapterOf = adapters && ((row: number) => adapters[examples[Math.max(row, 0)].index])
-  const results = await run(model, batches, vocabulary, choice, adapterOf)
+  const rowOf = (example: number) => examples[Math.max(example, 0)].index
+  const results = await run(model, batches, vocabulary, choice, adapters, rowOf)
   let loss = 0
   let weight = 0
   const measured: Array<Measured> = []
@@ -186,26 +184,13 @@ export async function evaluateExamples(
   const mean = weight === 0 ? 0 : loss / weight
   const { metrics, classification, predictions = [] } = adapters === undefined
     ? task.judge(measured, mean, task.labels ?? [])
-    : { predictions: measured.flatMap((one) => predictionsOf(task, one, adapters[one.example.index])) }
+    : { predictions: measured.flatMap(adapters.predictions) }
   return {
     metrics: metrics === undefined ? {} : { loss: mean, ...metrics },
     ...(classification === undefined ? {} : { classification }),
     predictions,
     losses: sums.map(({ loss, weight }) => loss / weight),
   }
-}
-
-/** Predictions of an example by the classes of its adapter's head: the first of the model's. */
-function predictionsOf(
-  task: Model["task"],
-  { row, example, values }: Measured,
-  { labels = task.labels ?? [] }: BankAdapter,
-): ReadonlyArray<JudgedPrediction> {
-  const size = task.head.kind === "sequence" ? task.head.size : 0
-  const own = Object.entries(values).map(([name, all]) =>
-    [name, all.length === size ? all.subarray(0, labels.length) : all] as const
-  )
-  return task.judge([{ row, example, values: Object.fromEntries(own) }], NaN, labels).predictions ?? []
 }
 
 /** The plugin of each row, if given. */
@@ -235,7 +220,7 @@ function evaluated(
   model: Model,
   data: Data,
   options: EvaluateOptions,
-  adapters?: ReadonlyArray<BankAdapter>,
+  adapters?: ByAdapter,
 ): Effect.Effect<Evaluation, EvaluateError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
     const { batchSize, tokenizer: given, plugins, ...own } = yield* attempt(() => judgingOptions(OPTIONS, options))
@@ -255,19 +240,15 @@ function evaluated(
 }
 
 /** The adapter of each row, if given. */
-export function adaptersOf(
-  { bank }: Model,
+export const adaptersOf = (
+  model: Model,
   rows: number,
   names: ReadonlyArray<string> | undefined,
-): Effect.Effect<ReadonlyArray<BankAdapter> | undefined, TrainingError | AdapterError> {
-  if (names === undefined && bank?.everyRow !== true) return Effect.succeed(undefined)
-  const message = bank === undefined
-    ? "adapters needs a model with a bank of them: Model.withAdapters"
-    : wrongArgument("adapters", names, TEXTS) ??
-      (names!.length === rows ? undefined : `adapters must name one for each of ${rows} rows, got ${names!.length}`)
-  if (message !== undefined) return Effect.fail(new TrainingError({ reason: "Options", message }))
-  return attemptOf(() => names!.map(bank!.find), AdapterError)
-}
+): Effect.Effect<ByAdapter | undefined, TrainingError | AdapterError> =>
+  names === undefined && model.bank?.everyRow !== true ? Effect.succeed(undefined) : Effect.flatMap(
+    Effect.promise(() => import("./adapters/by_adapter.ts")),
+    ({ byAdapter }) => byAdapter(model, rows, names),
+  )
 
 /** Predictions for texts. Fails if the task does not predict from texts. */
 export function predict(

@@ -10,7 +10,7 @@ import { line } from "d3-shape"
 /** A step and its loss. */
 export type Point = readonly [step: number, loss: number]
 
-const size = { height: 170, left: 44, right: 8, top: 14, bottom: 30 }
+const size = { height: 140, left: 44, right: 8, top: 14, bottom: 30 }
 
 /** Running mean with a weight that starts small, so that the first values count in full. */
 const smooth = (points: ReadonlyArray<Point>): ReadonlyArray<Point> => {

@@ -96,6 +96,7 @@ async function take(file: File): Promise<void> {
   get("drop").classList.add("small")
   show("no-file", false)
   show("preview")
+  show("text-column")
   get<HTMLButtonElement>("start").disabled = false
 }
 

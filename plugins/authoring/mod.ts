@@ -22,6 +22,8 @@ export { evaluate, evaluateAll, type EvaluateData } from "../../core/graph/evalu
 export { exampleSquares, scaleExamples } from "../../core/graph/rewrite/example_gradients.ts"
 export { type GradientOptions, gradients } from "../../core/graph/rewrite/gradients.ts"
 export * as blocks from "../../core/model/blocks/mod.ts"
+export { linearByRow } from "../../core/model/sites/linear_by_row.ts"
+export { productByRow } from "../../core/model/sites/product_by_row.ts"
 export { endsIn, matcher } from "../../core/model/sites/selector.ts"
 export {
   checkOptions,

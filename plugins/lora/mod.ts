@@ -53,7 +53,7 @@ export type { CombinedModule, CombineReport } from "./combine/combine_adapters.t
 export { CombineError, type CombineErrorFields } from "../../core/weights/combine/combine_error.ts"
 export type { CombinationType, CombineOptions } from "./combine/combine_options.ts"
 export type { AdapterSource } from "./combine/combine_sources.ts"
-export { bank, BANK_OPTIONS as bankOptions, type LoraBankOptions } from "./bank/bank.ts"
+export { bank, type LoraBankOptions } from "./bank/bank.ts"
 export { A, B, narrowProduct } from "./low_rank.ts"
 export { type Named, rankAndScale, type RankOptions, targetRule } from "./targets.ts"
 export type { Saved, SeenBase } from "./saved.ts"

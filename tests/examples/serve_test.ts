@@ -28,15 +28,18 @@ async function start(words: ReadonlyArray<string>) {
 const words = ["--threads", "2", "--port", "0"]
 
 Deno.test("the example serves on this machine, and finishes what runs when it is told to end", async () => {
+  const collected = new Set<string>()
+  const collector = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
+    collected.add(new URL(request.url).pathname)
+    await request.text()
+    return Response.json({})
+  })
   const { child, out, errors, url } = await start([
-    ...words,
-    "--model",
-    model,
-    "--embedder",
-    path("tests/fixtures/sentence_transformers/cls"),
+    ...[...words, "--model", model, "--embedder", path("tests/fixtures/sentence_transformers/cls")],
+    ...["--otlp", `http://127.0.0.1:${collector.addr.port}`],
   ])
   try {
-    assertStringIncludes(out, "espalier-1m", await Promise.race([errors, ""]))
+    assertStringIncludes(out, "espalier-1m")
     assert(url.startsWith("http://127.0.0.1:"), out)
     const { data } = await (await fetch(`${url}/v1/models`)).json()
     assertEquals(data.map(({ id }: { id: string }) => id), ["espalier-1m", "cls"])
@@ -52,8 +55,15 @@ Deno.test("the example serves on this machine, and finishes what runs when it is
     for (let next = await reader.read(); !next.done; next = await reader.read()) last = next.value
     assert(last.endsWith("data: [DONE]\n\n"), last)
     assertEquals((await child.status).code, 130, await errors)
+    assert(collected.has("/v1/traces") && collected.has("/v1/metrics"), `${[...collected]}`)
   } finally {
-    await child.status.catch(() => child.kill("SIGKILL"))
+    try {
+      child.kill("SIGKILL")
+    } catch {
+      // It has ended.
+    }
+    await child.status
+    await collector.shutdown()
   }
 })
 

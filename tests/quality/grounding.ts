@@ -1,8 +1,8 @@
 /**
- * `deno task quality:grounding e2e=PATH gsm8k=PATH model=PATH encoder=PATH [name=number ...]`: how the answers of a language model
- * agree with their evidence before and after LoRA, on held-out rows. E2E: places are found by name in an index of all meanings, and
- * the answer is compared with the passage that it names, slot by slot. GSM8K: the numbers of a worked answer are compared with the
- * question. Prints Markdown tables. Nothing was tuned.
+ * `deno task quality:grounding [e2e=PATH] [gsm8k=PATH] [model=PATH] [encoder=PATH] [name=number ...]`: how the answers of a language
+ * model agree with their evidence before and after LoRA, on held-out rows. E2E: places are found in an index of all meanings, and the
+ * answer is compared with the passage that it names, slot by slot. GSM8K: the numbers of a worked answer are compared with the
+ * question. Prints a Markdown table for each. Default: the included model. Nothing was tuned.
  * @module
  */
 import * as Effect from "effect/Effect"
@@ -14,7 +14,8 @@ import * as Lora from "@espalier/espalier/lora"
 import * as Retrieval from "@espalier/espalier/retrieval"
 import { makeRng } from "../../core/tensor/operations/random.ts"
 
-const paths: Record<string, string> = { e2e: "", gsm8k: "", model: "", encoder: "" }
+const included = decodeURIComponent(new URL("../../examples/models/espalier-1m", import.meta.url).pathname)
+const paths: Record<string, string> = { e2e: "", gsm8k: "", model: included, encoder: included }
 const numbers: Record<string, number> = {
   places: 120,
   askedPlaces: 40,
@@ -31,8 +32,7 @@ for (const argument of Deno.args) {
   else if (name in numbers && Number(value) > 0) numbers[name] = Number(value)
   else throw new Error(`Expected ${Object.keys(paths).join("=, ")}= or NAME=NUMBER, got "${argument}"`)
 }
-const missing = Object.keys(paths).filter((name) => paths[name] === "")
-if (missing.length > 0) throw new Error(`Say where these lie: ${missing.map((name) => `${name}=PATH`).join(" ")}`)
+if (paths.e2e === "" && paths.gsm8k === "") throw new Error("Say where data lies: e2e=PATH, gsm8k=PATH or both")
 const { places, askedPlaces, problems, askedProblems, epochs, batchSize, learningRate, seed } = numbers
 
 /** A question with its right answer, as the model learns it. */
@@ -47,8 +47,10 @@ interface Study {
   readonly train: ReadonlyArray<Pair>
   /** Judgements of the model's answers, and what else is to be said of them. */
   readonly judged: (model: Model.Model) => Effect.Effect<Judged, unknown, unknown>
-  /** Judgements of the texts that people wrote: what the check itself overlooks. */
+  /** Judgements of all texts that people wrote: what the check itself overlooks. */
   readonly people: ReadonlyArray<Retrieval.Judgement>
+  /** The same texts beside the evidence of others: what the check would overlook in any text. */
+  readonly mistaken: ReadonlyArray<Retrieval.Judgement>
 }
 interface Judged {
   readonly judgements: ReadonlyArray<Retrieval.Judgement>
@@ -58,13 +60,20 @@ interface Judged {
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`
 const shareOf = <A>(all: ReadonlyArray<A>, is: (one: A) => boolean) => percent(all.filter(is).length / all.length)
 
+/** Another of a list, far from its place. */
+const otherOf = <A>(all: ReadonlyArray<A>, i: number): A => all[(i + Math.floor(all.length / 2)) % all.length]
+
 /** Facts as a passage: `name: Aromi; food: Chinese`. */
 const passageOf = (slots: Retrieval.Slots) =>
   Object.entries(slots).map(([name, value]) => `${name}: ${value}`).join("; ")
 const meaningOf = (passage: string): Retrieval.Slots =>
   Object.fromEntries(passage.split("; ").map((part) => part.split(": ") as [string, string]))
-const aboutPlace = ({ name, near }: Retrieval.Slots) =>
-  `What is known about ${name}${near === undefined ? "" : ` near ${near}`}?`
+/** Slots that a question has; several places may have the same. */
+const ASKED = ["name", "near", "food", "eatType"]
+const aboutPlace = ({ name, near, food, eatType = "place" }: Retrieval.Slots) =>
+  `What is known about ${name}, the ${food === undefined ? "" : `${food} `}${eatType}${
+    near === undefined ? "" : ` near ${near}`
+  }?`
 const askPlace: Retrieval.PromptOf = (question, passages) =>
   [
     "Describe the place in one or two sentences with the facts of its passage alone. Name the passage, such as [1].",
@@ -105,14 +114,16 @@ const placesStudy = (encoder: Retrieval.Encoder) =>
         const judgements = answers.map(({ text, sources: [source], passages: [first] }) =>
           judge(text, meaningOf((source ?? first).text))
         )
-        const first = answers.filter(({ passages }, i) => passages[0].text === passageOf(asked[i].slots)).length
+        const fits = (own: Retrieval.Slots, found: Retrieval.Slots) => ASKED.every((slot) => own[slot] === found[slot])
+        const first = answers.filter(({ passages: [{ text }] }, i) => fits(asked[i].slots, meaningOf(text))).length
         const notes = `${shareOf(answers, ({ sources }) => sources.length > 0)} of the answers name a passage, ${
           shareOf(answers, ({ unknown }) => unknown.length > 0)
-        } one that is not there; the passage of the place came first for ${first} of the ${answers.length} questions`
+        } one that is not there; a passage with all that was asked came first for ${first} of ${answers.length} questions`
         return { judgements, notes }
       })
-    const people = asked.map(({ slots, texts: [text] }) => judge(text, slots))
-    return { title: "E2E: slots of the named passage", train, judged, people } satisfies Study
+    const people = all.flatMap(({ slots, texts }) => texts.map((text) => judge(text, slots)))
+    const mistaken = all.flatMap(({ texts }, i) => texts.map((text) => judge(text, otherOf(all, i).slots)))
+    return { title: "E2E: slots of the named passage", train, judged, people, mistaken } satisfies Study
   })
 
 const problemsStudy = Effect.gen(function* () {
@@ -137,8 +148,9 @@ const problemsStudy = Effect.gen(function* () {
       }
     })
   const train = all.slice(askedProblems, askedProblems + problems)
-  const people = asked.map((one) => judge(one.completion, one))
-  return { title: "GSM8K: numbers of the worked answer", train, judged, people } satisfies Study
+  const people = all.map((one) => judge(one.completion, one))
+  const mistaken = all.map(({ completion }, i) => judge(completion, otherOf(all, i)))
+  return { title: "GSM8K: numbers of the worked answer", train, judged, people, mistaken } satisfies Study
 })
 
 const platform = Layer.mergeAll(Llama.layer, Bert.layer).pipe(Layer.provideMerge(Espalier.layer))
@@ -157,19 +169,28 @@ const studied = ({ train, judged }: Study) =>
     return { before, after: yield* judged(model) }
   }).pipe(Effect.scoped, Effect.provide(lora.pipe(Layer.provideMerge(platform)), { local: true }))
 
-const print = ({ title, train, people }: Study, { before, after }: Effect.Success<ReturnType<typeof studied>>) => {
-  const { table } = Retrieval.driftSection(title, before.judgements, after.judgements)
-  const human = Retrieval.driftSection(title, people, people).table!
-  const head = [...table!.head, "Written by people"]
+const print = (
+  { title, train, people, mistaken }: Study,
+  { before, after }: Effect.Success<ReturnType<typeof studied>>,
+) => {
+  const table = Retrieval.driftSection(title, before.judgements, after.judgements).table!
+  const measures = ["stated", "supported", "covered", "faithful", "exact"] as const
+  const shares = [people, mistaken].map(Retrieval.agreement)
+  const shown = (measure: typeof measures[number]) =>
+    shares.map((one) => measure === "stated" ? one.stated.toFixed(2) : percent(one[measure]))
+  const head = [...table.head, "People's texts", "Beside others' evidence"]
   console.log(`**${title}**, ${before.judgements.length} answers, trained on ${train.length} rows\n`)
   for (const cells of [head, head.map(() => "---")]) console.log(`| ${cells.join(" | ")} |`)
-  for (const [i, cells] of table!.rows.entries()) console.log(`| ${[...cells, human.rows[i][1]].join(" | ")} |`)
+  for (const [i, cells] of table.rows.entries()) console.log(`| ${[...cells, ...shown(measures[i])].join(" | ")} |`)
   console.log(`\nBefore: ${before.notes}. After: ${after.notes}.\n`)
 }
 
+const report = (study: Study) => Effect.map(studied(study), (judged) => print(study, judged))
+
 const program = Effect.gen(function* () {
   const encoder = yield* Retrieval.loadEncoder(paths.encoder)
-  for (const study of [yield* placesStudy(encoder), yield* problemsStudy]) print(study, yield* studied(study))
+  if (paths.e2e !== "") yield* report(yield* placesStudy(encoder))
+  if (paths.gsm8k !== "") yield* report(yield* problemsStudy)
 }).pipe(Effect.scoped, Effect.provide(platform))
 
 await Effect.runPromise(program as Effect.Effect<void>)

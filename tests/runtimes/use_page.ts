@@ -78,7 +78,7 @@ async function useWriting(page: Page): Promise<string> {
 
 /** Teaches it labels. */
 async function useLabels(page: Page): Promise<string> {
-  await page.locator("label", { hasText: "to label them" }).click()
+  await page.locator("label", { hasText: "to label" }).click()
   const metrics = await train(page)
   const labelBy = async (adapter: string) => {
     await page.locator("#adapters label", { hasText: adapter }).click()

@@ -16,14 +16,15 @@ import { distance } from "../support/model_layer.ts"
 const bank = (slots: number): Model.BankMethod => ({
   id: "factors",
   slots,
-  sites: () => [{
-    select: ["output.dense"],
-    plan: ({ sizes }) => ({
-      place: "after",
-      parameters: { factors: { shape: [sizes.outFeatures], initializer: { kind: "zeros" } } },
-      forward: ({ parameter }, y) => ops.mul(y, ops.add(ops.reshape(parameter("factors"), [y.shape[0], 1, -1]), 1)),
-    }),
-  }],
+  sites: () =>
+    Effect.succeed([{
+      select: ["output.dense"],
+      plan: ({ sizes }) => ({
+        place: "after",
+        parameters: { factors: { shape: [sizes.outFeatures], initializer: { kind: "zeros" } } },
+        forward: ({ parameter }, y) => ops.mul(y, ops.add(ops.reshape(parameter("factors"), [y.shape[0], 1, -1]), 1)),
+      }),
+    }]),
   read: (name, files, wanted) => {
     const factor = typeof files === "string" ? NaN : files.factor?.[0] ?? NaN
     return Number.isNaN(factor)

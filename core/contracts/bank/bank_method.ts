@@ -6,6 +6,7 @@ import type * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import type { ArtifactContext, ArtifactFiles, NamedValues } from "../contribution.ts"
 import type { Parameter } from "../parameter.ts"
+import type { PluginError } from "../plugin_error.ts"
 import type { Site } from "../site.ts"
 
 /** An adapter where it was saved: a directory, or the contents of its files by name. */
@@ -38,9 +39,9 @@ export interface BankMethod {
   /**
    * Changes to a model, at the greatest sizes that an adapter may have. In their functions a parameter is that of each row's
    * adapter, [B, ...shape]. Of rows without an adapter it is zero; where a site stands in for a module, it is the module's
-   * parameter of that name. Throws PluginError where none fits the model.
+   * parameter of that name. Fails on options that make no sense, and where none fits the model.
    */
-  readonly sites: (model: BankContext) => ReadonlyArray<Site>
+  readonly sites: (model: BankContext) => Effect.Effect<ReadonlyArray<Site>, PluginError>
   /** Whether every row must name an adapter: no values leave a row as it is. Default false. */
   readonly everyRow?: boolean
   /**

@@ -33,7 +33,8 @@ export function makeWithAdapters(
       return yield* new ModelError({ reason: "Options", message })
     }
     const context = { ...artifactContext(model), tied }
-    const table = yield* attempt(() => resolveSites(model.modules, [{ id, sites: method.sites(context) }]), PluginError)
+    const sites = yield* method.sites(context)
+    const table = yield* attempt(() => resolveSites(model.modules, [{ id, sites }]), PluginError)
     const maxPositions = network.maxPositions - placesBefore(table.byModule)
     if (maxPositions <= 0) {
       const message = `${id}: its prefixes leave no room in the model's ${network.maxPositions} positions`

@@ -5,7 +5,7 @@
 import type { Factors } from "../../contracts/site.ts"
 import * as ops from "../../tensor/ops.ts"
 import type { Tensor } from "../../tensor/tensor.ts"
-import { productByRow } from "./by_row.ts"
+import { productByRow } from "./product_by_row.ts"
 
 /** The plugin of each row of a batch. Plugins that are not listed apply to every row. */
 export interface Choice {

@@ -12,6 +12,7 @@ import { resolveSites } from "../../../core/model/sites/sites.ts"
 import { sizeOf } from "../../../core/tensor/shape.ts"
 import { adapterFault, openAdapterWeights, toAdapterFault, wantedWeights } from "../../peft_format/mod.ts"
 import { baseName, CONFIG_FILE, PREFIX, WEIGHTS_FILE } from "../../peft_names/mod.ts"
+import type { LoraBankOptions } from "./bank.ts"
 import { contributionOf } from "../contribution.ts"
 import { readSaved, type SavedFiles, savedIn } from "../files/mod.ts"
 import { A, B } from "../low_rank.ts"
@@ -23,8 +24,7 @@ interface Asked {
   readonly files: AdapterFiles
   readonly wanted: ReadonlyArray<Parameter>
   readonly model: BankContext
-  readonly rank: number
-  readonly base: ReadonlyArray<string> | undefined
+  readonly options: LoraBankOptions
 }
 
 /** Reads an adapter for a bank. */
@@ -108,7 +108,7 @@ function ownClasses(
   )
 }
 
-function checkBase({ name, model, base }: Asked, given: string): void {
+function checkBase({ name, model, options: { base } }: Asked, given: string): void {
   const own = baseName(model.baseModel).name
   const allowed = base ?? (own !== null && own !== model.baseModel ? [own] : undefined)
   // Another folder's name says nothing.
@@ -140,7 +140,7 @@ function checkOptions(name: string, options: ResolvedOptions): void {
 }
 
 /** Throws where an adapter changes what the bank has no room for. */
-function checkFits({ name, wanted, rank }: Asked, own: ReadonlyArray<Parameter>, stored: ReadonlyArray<string>): void {
+function checkFits({ name, wanted }: Asked, own: ReadonlyArray<Parameter>, stored: ReadonlyArray<string>): void {
   const there = new Set(wanted.map(({ module, name }) => `${module}.${name}`))
   const pathOf = (key: string) => key.slice(0, key.lastIndexOf("."))
   const adapted = own.filter((one) => !there.has(`${one.module}.${one.name}`)).map(({ module }) => module)
@@ -160,6 +160,7 @@ function checkFits({ name, wanted, rank }: Asked, own: ReadonlyArray<Parameter>,
         "Linear modules; heads of classifiers have room where the model has one)",
     )
   }
+  const [rank] = wanted.find((one) => one.name === A)!.shape
   const large = own.find((one) => one.name === A && one.shape[0] > rank)
   if (large === undefined) return
   throw adapterFault(name, "Size", `its rank at "${large.module}" is ${large.shape[0]}, the bank's is ${rank}`)

@@ -6,7 +6,7 @@ import type { ArtifactFiles } from "../../../core/contracts/contribution.ts"
 import type { ModuleInfo } from "../../../core/contracts/module_info.ts"
 import type { Parameter } from "../../../core/contracts/parameter.ts"
 import type { Site } from "../../../core/contracts/site.ts"
-import { linearByRow } from "../../../core/model/sites/by_row.ts"
+import { linearByRow } from "../../../core/model/sites/linear_by_row.ts"
 import { CONFIG_FILE, HEADS, isHeldWhole, WEIGHTS_FILE } from "../../peft_names/mod.ts"
 import { checkOptions } from "../../../core/options/method_options.ts"
 import { withDefaults } from "../../../core/options/check.ts"
@@ -53,7 +53,7 @@ export function promptBank(
     sites: ({ modules, head }) => {
       const isWhole = (module: ModuleInfo) => isHeldWhole(module, head)
       const heads: Site = { select: isWhole, plan: linearByRow }
-      return modules.some(isWhole) ? [...method.sites, heads] : method.sites
+      return Effect.succeed(modules.some(isWhole) ? [...method.sites, heads] : method.sites)
     },
     read: (name, files, wanted, model) => readForBank({ id, method, name, files, wanted, model }),
   }

@@ -22,29 +22,34 @@ export interface Agreement {
 /** A measure of {@link Agreement}. */
 export type AgreementMeasure = Exclude<keyof Agreement, "texts">
 
-const sumOf = (judgements: ReadonlyArray<Judgement>, of: (one: Judgement) => number): number =>
-  judgements.reduce((sum, one) => sum + of(one), 0)
+const isFaithful = ({ unsupported }: Judgement): number => unsupported.length === 0 ? 1 : 0
+const isComplete = ({ missing }: Judgement): number => missing.length === 0 ? 1 : 0
+const stated = ({ supported, unsupported }: Judgement): number => supported.length + unsupported.length
+const expected = ({ covered, missing }: Judgement): number => covered.length + missing.length
+const one = (): number => 1
 
-const isFaithful = ({ unsupported }: Judgement): boolean => unsupported.length === 0
-
-const MEASURES: Readonly<Record<AgreementMeasure, (judgements: ReadonlyArray<Judgement>) => number>> = {
-  stated: (all) => sumOf(all, statedBy) / all.length,
-  supported: (all) => sumOf(all, ({ supported }) => supported.length) / sumOf(all, statedBy),
-  covered: (all) =>
-    sumOf(all, ({ covered }) => covered.length) /
-    sumOf(all, ({ covered, missing }) => covered.length + missing.length),
-  faithful: (all) => all.filter(isFaithful).length / all.length,
-  exact: (all) => all.filter((one) => isFaithful(one) && one.missing.length === 0).length / all.length,
+/** Each measure is a ratio of two sums over texts. */
+const MEASURES: Readonly<
+  Record<AgreementMeasure, readonly [of: (text: Judgement) => number, per: (text: Judgement) => number]>
+> = {
+  stated: [stated, one],
+  supported: [({ supported }) => supported.length, stated],
+  covered: [({ covered }) => covered.length, expected],
+  faithful: [isFaithful, one],
+  exact: [(text) => isFaithful(text) * isComplete(text), one],
 }
 
-function statedBy({ supported, unsupported }: Judgement): number {
-  return supported.length + unsupported.length
-}
+const NAMES = Object.keys(MEASURES) as ReadonlyArray<AgreementMeasure>
+
+const sum = (values: ReadonlyArray<number>): number => values.reduce((sum, value) => sum + value, 0)
 
 /** How well texts agree with their evidence, over all of them. */
 export function agreement(judgements: ReadonlyArray<Judgement>): Agreement {
-  const values = Object.entries(MEASURES).map(([name, of]) => [name, of(judgements)])
-  return { texts: judgements.length, ...Object.fromEntries(values) as Record<AgreementMeasure, number> }
+  const shares = NAMES.map((name) => {
+    const [of, per] = MEASURES[name]
+    return [name, sum(judgements.map(of)) / sum(judgements.map(per))]
+  })
+  return { texts: judgements.length, ...Object.fromEntries(shares) as Record<AgreementMeasure, number> }
 }
 
 /** A measure before and after a training. */
@@ -60,7 +65,7 @@ export interface Drift {
 }
 
 /** Samples of the bootstrap. */
-const SAMPLES = 2000
+const SAMPLES = 1000
 
 /**
  * How agreement changed from one set of answers to another to the same questions, in the same order.
@@ -79,16 +84,15 @@ export function drift(
   }
   const rng = makeRng(seed)
   const draws = Array.from({ length: SAMPLES }, () => before.map(() => rng.int(before.length)))
-  return Object.entries(MEASURES).map(([measure, of]) => {
-    const change = (rows: ReadonlyArray<number>) => of(rows.map((i) => after[i])) - of(rows.map((i) => before[i]))
-    const changes = draws.map(change).filter(Number.isFinite).sort((a, b) => a - b)
+  const [first, last] = [agreement(before), agreement(after)]
+  return NAMES.map((measure) => {
+    const ratios = [before, after].map((texts) => {
+      const [tops, bottoms] = MEASURES[measure].map((of) => texts.map(of))
+      return (rows: ReadonlyArray<number>) => sum(rows.map((i) => tops[i])) / sum(rows.map((i) => bottoms[i]))
+    })
+    const changes = draws.map((rows) => ratios[1](rows) - ratios[0](rows)).filter(Number.isFinite).sort((a, b) => a - b)
     const at = (share: number) => changes[Math.min(changes.length - 1, Math.floor(share * changes.length))] ?? NaN
-    return {
-      measure: measure as AgreementMeasure,
-      before: of(before),
-      after: of(after),
-      interval: [at(0.025), at(0.975)],
-    }
+    return { measure, before: first[measure], after: last[measure], interval: [at(0.025), at(0.975)] as const }
   })
 }
 

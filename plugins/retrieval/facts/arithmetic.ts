@@ -1,7 +1,5 @@
 /** An expression that a text has worked out, such as `48/2 = 24`. */
 export interface Equation {
-  /** Where it begins. */
-  readonly begin: number
   /** The numbers of the expression. */
   readonly operands: ReadonlyArray<number>
   /** What stands behind the sign. */
@@ -16,7 +14,14 @@ export const NUMBER = /\d+(?:,\d{3})+(?:\.\d+)?|\d*\.\d+|\d+/g
 /** The value of a {@link NUMBER}. */
 export const valueOf = (digits: string): number => Number(digits.replaceAll(",", ""))
 
-const EQUATION = /([$£€(]*\d[\d.,$£€%()+*/x×÷\-– ]*)=\s*[$£€]*\s*(-?\s*[\d,]*\.?\d+)/g
+/** Operators as words. */
+const SPELLED: ReadonlyArray<readonly [RegExp, string]> = [
+  [/\b(?:times|multiplied by)\b/g, "*"],
+  [/\bdivided by\b/g, "/"],
+  [/\bplus\b/g, "+"],
+  [/\bminus\b/g, "-"],
+  [/\b(?:equals|is equal to)\b/g, "="],
+]
 
 /** Whether a written result is a value: whole, or rounded to the places that it has. */
 const isValue = (written: string, value: number): boolean => {
@@ -24,26 +29,44 @@ const isValue = (written: string, value: number): boolean => {
   return Math.abs(valueOf(written) - value) <= (places === 0 ? 1e-6 : 0.5001 * 10 ** -places)
 }
 
-/** The equations of a text, in their order. */
+/** The equations of a text, in their order. Units and other words between numbers and operators play no part. */
 export function equationsOf(text: string): ReadonlyArray<Equation> {
-  return Array.from(text.matchAll(EQUATION)).flatMap(({ index: begin, 1: left, 2: right }) => {
-    const tokens = tokensOf(left)
-    const value = tokens.length < 3 ? undefined : evaluate(tokens)
-    if (value === undefined) return []
-    const operands = tokens.filter((token) => typeof token === "number")
-    const written = right.replace(/\s/g, "")
-    return [{ begin, operands, result: valueOf(written), holds: isValue(written, value) }]
+  const plain = SPELLED.reduce((text, [word, sign]) => text.replace(word, sign), text)
+  // A part without a sign before it is no right side.
+  return plain.split(/[\n;]|[.!?]\s/).flatMap((line) => {
+    const sides = line.split("=")
+    return sides.slice(1).flatMap((right, i) => {
+      const written = /^\s*[$£€]?\s*(-?\s*(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+))/.exec(right)?.[1].replace(/\s/g, "")
+      const found = written === undefined ? undefined : expressionOf(tokensOf(sides[i]))
+      if (written === undefined || found === undefined) return []
+      const { operands, value } = found
+      return [{ operands, result: valueOf(written), holds: isValue(written, value) }]
+    })
   })
 }
 
 type Token = number | string
 
+/** The longest end of tokens that is an expression with an operator. */
+function expressionOf(tokens: ReadonlyArray<Token>) {
+  for (let from = 0; from + 3 <= tokens.length; from++) {
+    const own = tokens.slice(from)
+    const value = evaluate(own)
+    if (value !== undefined) return { operands: own.filter((token) => typeof token === "number"), value }
+  }
+  return undefined
+}
+
+/** A number, or an operator with a number behind it: `5 ducks/pond x 3 ponds` has one operator. */
+const TOKEN = /(\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)(%?)|[()]|[+\-–−*/x×÷](?=\s*[$£€(]*\s*(?:\d|\.\d))/g
+const SIGNS: Readonly<Record<string, string>> = { x: "*", "×": "*", "÷": "/", "–": "-", "−": "-" }
+
 /** Numbers, operators and parentheses; a percentage is a hundredth. */
 function tokensOf(expression: string): Array<Token> {
-  const plain = expression.replace(/[$£€ ]/g, "").replace(/[x×]/g, "*").replaceAll("÷", "/").replaceAll("–", "-")
   return Array.from(
-    plain.matchAll(/(\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)(%?)|[+\-*/()]/g),
-    ([whole, digits, percent]) => digits === undefined ? whole : valueOf(digits) / (percent === "%" ? 100 : 1),
+    expression.matchAll(TOKEN),
+    ([whole, digits, percent]) =>
+      digits === undefined ? SIGNS[whole] ?? whole : valueOf(digits) / (percent === "%" ? 100 : 1),
   )
 }
 

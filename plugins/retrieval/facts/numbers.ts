@@ -15,7 +15,7 @@ export interface NumbersOptions {
   readonly known?: ReadonlyArray<number>
 }
 
-const KNOWN = [1, 2, 7, 12, 24, 30, 52, 60, 100, 365]
+const KNOWN = [1, 2, 4, 7, 12, 24, 30, 52, 60, 100, 365]
 
 /** What words say of numbers. */
 const WORDS: Readonly<Record<string, ReadonlyArray<number>>> = Object.fromEntries([

@@ -9,7 +9,7 @@ import { names, type Slots, type SlotTable, type SlotValue } from "./slots.ts"
 const rated = (words: string, number: string): RegExp =>
   new RegExp(
     [
-      `\\b(?:${words})(?:ly|er|est)?[ -](?:customer[ -]|user[ -]|customers?'? )?(?:rat\\w+|review\\w*|satisfaction|scor\\w+)`,
+      `\\b(?:${words})(?:ly|er|est)?[ -](?:customers?'?[ -]|user[ -]|service[ -]|overall[ -])*(?:rat\\w+|review\\w*|satisfaction|scor\\w+)`,
       `(?:rat(?:ing|ings|ed|es|e)|reviews?|satisfaction|scores?)(?:[ -](?:is|are|of|was|as|at|it|being|a|an|only|have|has|been|customers?|by|with|that)\\b)*[ -](?:${words}|${number})\\b(?:(?: out)?(?: of |/)(?:5|five))?`,
       `\\b(?:${number})(?: stars?)?(?: out)?(?: of |/)(?:5|five)`,
       `\\b(?:${number})[ -]stars?\\b`,
@@ -27,7 +27,7 @@ const FAMILY = /\b(?:famil(?:y|ies)|kids?|child|children)\b/i
 
 const family = (denied: boolean) => (sentence: string): boolean => {
   const clauses = sentence.split(/[,;:]|\b(?:but|and|that|which|with|located|near|while|although)\b/)
-  if (denied && /\badults?[ -]?only\b|\badult (?:establishment|venue)/i.test(sentence)) return true
+  if (denied && /\badults?[ -]?only\b|\badult (?:establish|venue)/i.test(sentence)) return true
   return clauses.some((clause) => FAMILY.test(clause) && DENIED.test(clause) === denied)
 }
 
@@ -68,7 +68,9 @@ const CLOSED: SlotTable = {
     {
       of: ["high", "more than £30"],
       said: new RegExp(
-        `\\bexpensive|\\bpricey|\\bhigh[- ]end|${priced("high|higher")}|(?:more than|over|above) ?£? ?(?:30|thirty)`,
+        `\\bexpensive|\\bpric(?:ey|ier)|\\bhigh[- ]end|${
+          priced("high|higher")
+        }|(?:more than|over|above) ?£? ?(?:30|thirty)`,
         "i",
       ),
     },

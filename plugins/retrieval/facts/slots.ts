@@ -59,7 +59,7 @@ const TAKEN = "\u2022"
 
 /** The values that a text says. What a pattern matched is no part of what later ones see. */
 function factsOf(text: string, table: SlotTable): ReadonlyArray<Fact> {
-  let sentences = text.split(/(?<=[.!?])\s+/)
+  let sentences = text.replace(/\s+/g, " ").split(/(?<=[.!?]) /)
   return Object.entries(table).flatMap(([name, values]) =>
     values.flatMap(({ of: [value], said }) => {
       if (typeof said === "function") return sentences.some(said) ? [{ name, value }] : []

@@ -78,6 +78,35 @@ Deno.test("labels and embeddings are those of the core API, with heads of the ad
   await model.free()
 })
 
+Deno.test("after the first text, adapters come, answer and go without anything compiled", async () => {
+  const disk = await writeModel(Task.causalLM(), ["a", "b", "c"])
+  const model = await load(filesOf(disk, "model"), { ...ONE_THREAD, adapters: { slots: 1, rank: 4 } })
+  await model.adapter("a", filesOf(disk, "a"))
+  const written = (choice: object) => joined(model.generate("sun moon", { ...choice, maxNewTokens: 6 }))
+  const first = await written({ adapter: "a" })
+  const { compile } = WebAssembly
+  let compiled = 0
+  WebAssembly.compile = (code: BufferSource) => {
+    compiled++
+    return compile(code)
+  }
+  try {
+    for (const adapter of ["b", "c"]) {
+      await model.adapter(adapter, filesOf(disk, adapter))
+      assertNotEquals(await written({ adapter }), first)
+    }
+    await model.removeAdapter("b")
+    await written({})
+    assertEquals(await written({ adapter: "a" }), first)
+    assertEquals(compiled, 0)
+    await model.embed(["sun"])
+    assert(compiled > 0, "what is compiled is not seen")
+  } finally {
+    WebAssembly.compile = compile
+  }
+  await model.free()
+})
+
 Deno.test("a text stops when its loop ends or its signal says so, and leaves its row to others", async () => {
   const disk = await writeModel(Task.causalLM(), [])
   const model = await load(filesOf(disk, "model"), ONE_THREAD)

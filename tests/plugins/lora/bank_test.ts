@@ -12,7 +12,6 @@ import type * as Scope from "effect/Scope"
 import type { Backend } from "../../../core/backend/backend.ts"
 import { layer as wasm } from "../../../core/backend/wasm/backend.ts"
 import { layer as webgpu } from "../../../core/backend/webgpu/backend.ts"
-import { PluginError } from "../../../core/contracts/plugin_error.ts"
 import { layer as pluginsLayer, type Plugins } from "../../../core/contracts/plugins.ts"
 import {
   AdapterError,
@@ -257,6 +256,15 @@ Deno.test("a load that fails leaves the bank as it was; two of one name at once 
           "the model has no bank of adapters",
         )
       }))
-    assertThrows(() => Lora.bank({ slots: 0 }), PluginError, "slots")
-    assertThrows(() => Lora.bank({ ranks: 4 } as object), PluginError, '"ranks"')
+    await withModel(wasm({ threads: 1 }), (model) =>
+      Effect.gen(function* () {
+        const wrong = [{ slots: 0 }, { ranks: 4 } as object, { targets: ["x_proj"] }]
+        const errors = yield* Effect.all(
+          wrong.map((options) => Effect.flip(engine(model, { adapters: Lora.bank(options) }))),
+        )
+        assertEquals(errors.map(({ _tag }) => _tag), ["ModelError", "PluginError", "PluginError"])
+        for (const [i, part] of ["slots must", "ranks", '["x_proj"]'].entries()) {
+          assertStringIncludes(errors[i].message, part)
+        }
+      }))
   }))

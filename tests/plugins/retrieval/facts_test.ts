@@ -51,6 +51,7 @@ Deno.test("levels are read in many ways of saying them", () => {
     ["customer rating", "It has a low customer rating.", "low"],
     ["customer rating", "Customers rate it 1 out of 5.", "low"],
     ["customer rating", "The rating is only average.", "average"],
+    ["customer rating", "It has a low customer  service rating.", "low"],
     ["customer rating", "rated three out of five", "average"],
     ["customer rating", "a highly rated place", "high"],
     ["priceRange", "with prices of less than £20", "cheap"],
@@ -78,7 +79,16 @@ Deno.test("equations hold by arithmetic, to the places that are written", () => 
     [3.3, true],
     [3, false],
   ])
-  assertEquals(holds("so x = 5 and 7 = 7"), [])
+  assertEquals(holds("so x = 5 and 7 = 7, 2x + x = 6"), [])
+  assertEquals(
+    holds("2 ducks * 5 ducklings/duck = 10 ducklings; he buys 2 in a week then 2 x 4=8, and 12 times 12 equals 144."),
+    [
+      [10, true],
+      [8, true],
+      [144, true],
+    ],
+  )
+  assertEquals(holds("$12/adult x 3 adults = $36 + $30 = $66"), [[36, true], [66, true]])
 })
 
 Deno.test("numbers are supported by the question or by equations that hold", () => {

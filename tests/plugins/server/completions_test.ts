@@ -116,7 +116,9 @@ Deno.test("a prompt is repeated with how likely its tokens were: as likely as wh
     })
     const plain = await echoed({ logprobs: undefined, max_tokens: 6 })
     assertEquals([plain[0].text, plain[0].logprobs], [text, null])
-    const { events } = await eventsOf(await fetch(post("/v1/completions", { ...ask, echo: true, stream: true, max_tokens: 6 })))
+    const { events } = await eventsOf(
+      await fetch(post("/v1/completions", { ...ask, echo: true, stream: true, max_tokens: 6 })),
+    )
     assertEquals(events.map(({ choices }) => choices[0].text).join(""), text)
   })
 })

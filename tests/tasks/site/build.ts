@@ -23,7 +23,7 @@ const read = (path: string) => Deno.readTextFileSync(`${repository}${path}`)
 /** Guides in the order of the side bar. */
 const GUIDES: ReadonlyArray<readonly [heading: string, pages: ReadonlyArray<string>]> = [
   ["Start", ["README.md", "docs/running.md", "docs/promise.md"]],
-  ["Use", ["docs/data.md", "docs/models.md", "docs/methods.md", "docs/training.md"]],
+  ["Use", ["docs/data.md", "docs/models.md", "docs/methods.md", "docs/training.md", "docs/serve.md"]],
   [
     "Extend",
     [...Deno.readDirSync(`${repository}docs`)].map(({ name }) => `docs/${name}`).filter((path) =>

@@ -1,22 +1,7 @@
-/**
- * What rows of a batch do with numbers of their own, for the sites of a bank.
- * @module
- */
 import type { ModuleInfo } from "../../contracts/module_info.ts"
 import type { SitePlan } from "../../contracts/site.ts"
 import * as ops from "../../tensor/ops.ts"
-import type { Tensor } from "../../tensor/tensor.ts"
-
-/**
- * x weight^T with a weight of each row's own: [B, ..., inFeatures] and [B, outFeatures, inFeatures] to
- * [B, ..., outFeatures].
- */
-export function productByRow(x: Tensor, weight: Tensor): Tensor {
-  const [batch, outFeatures, inFeatures] = weight.shape
-  const rows = x.shape.length === 3 ? x : ops.reshape(x, [batch, -1, inFeatures])
-  const y = ops.matmul(rows, weight, { transposeB: true })
-  return x.shape.length === 3 ? y : ops.reshape(y, [...x.shape.slice(0, -1), outFeatures])
-}
+import { productByRow } from "./product_by_row.ts"
 
 /** A bank's site in the stead of a Linear: weight and bias of each row's own. */
 export function linearByRow({ parameters }: ModuleInfo): SitePlan {

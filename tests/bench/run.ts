@@ -30,6 +30,7 @@ import { memory } from "./suites/memory.ts"
 import { methods } from "./suites/methods.ts"
 import { packed } from "./suites/steps/packed.ts"
 import { privateStep } from "./suites/steps/private_step.ts"
+import { serving } from "./suites/serving.ts"
 import { setup } from "./suites/setup.ts"
 import { stepSmall } from "./suites/steps/step_small.ts"
 import { window } from "./suites/window.ts"
@@ -46,6 +47,7 @@ const suites: ReadonlyArray<Suite> = [
   privateStep,
   packed,
   generate,
+  serving,
   setup,
   cold,
   bundle,

@@ -18,6 +18,7 @@ import * as Gemma from "../../../plugins/gemma/mod.ts"
 import * as Gpt2 from "../../../plugins/gpt2/mod.ts"
 import * as Lfm2 from "../../../plugins/lfm2/mod.ts"
 import * as Llama from "../../../plugins/llama/mod.ts"
+import * as Lora from "../../../plugins/lora/mod.ts"
 import * as PrefixTuning from "../../../plugins/prefix_tuning/mod.ts"
 import * as PromptTuning from "../../../plugins/prompt_tuning/mod.ts"
 import * as T5 from "../../../plugins/t5/mod.ts"
@@ -194,3 +195,69 @@ for (const { name, model: made, methods = none, shares } of cases) {
         assertEquals(many.statistics().sharedTokens > 0, shares)
       })))
 }
+
+Deno.test("rows take part in the order of their arrival; one that is removed leaves its place to the next", () =>
+  withModel(random(llama), none, (model) =>
+    Effect.gen(function* () {
+      const { insert, next, remove, statistics } = yield* engine(model, { rows: 2 })
+      const ids = [20, 3, 30, 40].map((length, i) => insert(text(length, i), { maxNewTokens: 9 }))
+      const zeros = { cachedTokens: 0, promptTokens: 0, sharedTokens: 0, newTokens: 0 }
+      assertEquals(statistics(), { running: 0, waiting: 4, ...zeros })
+      const step = Effect.map(Effect.promise(next), (made) => [...made.keys()])
+      assertEquals(yield* step, ids.slice(0, 2))
+      const counts = { cachedTokens: 23, promptTokens: 23, sharedTokens: 0, newTokens: 2 }
+      assertEquals(statistics(), { running: 2, waiting: 2, ...counts })
+      remove(ids[0])
+      assertEquals(statistics(), { running: 1, waiting: 2, ...counts, cachedTokens: 3 })
+      assertEquals(yield* step, [ids[1], ids[2]])
+      remove(ids[1])
+      remove(ids[2])
+      assertEquals(yield* step, [ids[3]])
+      assertEquals(statistics(), {
+        running: 1,
+        waiting: 0,
+        cachedTokens: 40,
+        promptTokens: 93,
+        sharedTokens: 0,
+        newTokens: 5,
+      })
+    })))
+
+Deno.test("a row goes on while a long prompt beside it is read", () =>
+  withModel(random(llama), none, (model) =>
+    Effect.gen(function* () {
+      const { insert, next } = yield* engine(model)
+      const short = insert(text(3, 1), { maxNewTokens: 20 })
+      yield* Effect.promise(next)
+      const long = insert(text(350, 2), { maxNewTokens: 5 })
+      const steps: Array<boolean> = []
+      for (let i = 0; i < 4; i++) {
+        const made = yield* Effect.promise(next)
+        assert(made.has(short))
+        steps.push(made.has(long))
+      }
+      assertEquals(steps, [false, false, true, true])
+    })))
+
+const lora = (name: string) => Lora.layer({ name, r: 2, initLoraWeights: false })
+
+Deno.test("what was read of a prompt is kept while no row runs where it is asked for, and is of its plugin alone", () =>
+  withModel(
+    random(llama),
+    method(Layer.merge(lora("a"), lora("b"))),
+    (model) =>
+      Effect.gen(function* () {
+        const plugins = ["lora/a", "lora/b"]
+        for (const keepPrompts of [true, false]) {
+          const kept = yield* engine(model, { rows: 1, plugins, keepPrompts })
+          const shared: Array<number> = []
+          for (const plugin of ["lora/a", "lora/a", "lora/b", "lora/b", ""]) {
+            const before = kept.statistics().sharedTokens
+            kept.insert(text(50, 3), { maxNewTokens: 2, plugin })
+            while ((yield* Effect.promise(kept.next)).size > 0);
+            shared.push(kept.statistics().sharedTokens - before)
+          }
+          assertEquals(shared, keepPrompts ? [0, 49, 0, 49, 0] : [0, 0, 0, 0, 0])
+        }
+      }),
+  ))

@@ -87,6 +87,7 @@ Deno.test("the nearest vectors are those that sorting all finds, and a graph fin
       "-A",
       "--quiet",
       "--no-check",
+      "--no-lock",
       "--config",
       path("deno.json"),
       path("tests/plugins/retrieval/nearest.ts"),

@@ -3,9 +3,14 @@
  * @module
  */
 import * as Effect from "effect/Effect"
-import usearch from "usearch"
 import { makeRng } from "../../../core/tensor/operations/random.ts"
 import * as Retrieval from "../../../plugins/retrieval/mod.ts"
+
+// Native, 26 MB: named by this process alone, as whoever has a use for it installs it.
+const PACKAGE = "npm:usearch@2.26.2"
+const { default: usearch } = await import(PACKAGE) as {
+  readonly default: { readonly Index: Retrieval.UsearchIndex }
+}
 
 const [rows, width, queries, count] = [2000, 16, 50, 10]
 const rng = makeRng(3)

@@ -28,6 +28,7 @@ const flags = {
   ),
   ...flagsOf({
     evaluate: field.boolean({ default: false, doc: "Evaluate what is saved in the run folder, without training" }),
+    attached: field.boolean({ default: false, doc: "End when standard input does: for a program that starts runs" }),
     ...RUN_FLAGS,
   }),
 }
@@ -41,7 +42,8 @@ const command = Command.make("run", flags, ({ file, evaluate, threads, ...flags 
     const done = evaluate
       ? Effect.flatMap(Chat.prepared(run), (run) => evaluateSaved(run, { observe: progress() }))
       : train(run, flags)
-    return yield* Effect.asVoid<unknown, RunError, RunServices>(done).pipe(Effect.scoped, Effect.provide(methods))
+    const all = Effect.asVoid<unknown, RunError, RunServices>(done).pipe(Effect.scoped, Effect.provide(methods))
+    return yield* flags.attached ? Effect.raceFirst(all, Effect.andThen(inputEnds, Effect.interrupt)) : all
   })).pipe(
     Command.withDescription("Fine-tunes a model as described by a run file"),
     Command.withExamples([{
@@ -49,5 +51,12 @@ const command = Command.make("run", flags, ({ file, evaluate, threads, ...flags 
       description: "LoRA and a prefix on the SMS Spam Collection",
     }]),
   )
+
+/** Ends when standard input does: the program at its other end is gone. */
+const inputEnds = Effect.promise(async (signal) => {
+  const reader = Deno.stdin.readable.getReader()
+  signal.addEventListener("abort", () => void reader.cancel())
+  while (!(await reader.read()).done);
+})
 
 if (import.meta.main) main(command)

@@ -1,5 +1,6 @@
 /**
- * What the report of a run has from plugins: rows, balance between groups, weights in few bits.
+ * What a run has from plugins beside its adapter: in the report rows, balance between groups, weights in few bits; a profile for
+ * monitors.
  * @module
  */
 import * as Effect from "effect/Effect"
@@ -9,6 +10,7 @@ import type { Model } from "../../core/model/model.ts"
 import type { Evaluation } from "../../core/training/evaluate.ts"
 import { AXES, balance, balanceSections } from "../balance/mod.ts"
 import { cardNotes, cardSections, dataCard, likelyMislabelled } from "../data_card/mod.ts"
+import { saveProfiles } from "../monitor/mod.ts"
 import { sections as quantizationSections } from "../quantization/mod.ts"
 
 /** Values by the names of tasks; of one without a name, its value alone. */
@@ -64,4 +66,4 @@ const fewBits: Review = ({ model }: { readonly model: Model }) =>
   Effect.succeed(() => Effect.succeed({ sections: quantizationSections(model) }))
 
 /** The reviews of this package, in the order of their sections. */
-export const REVIEWS: ReadonlyArray<Review> = [fewBits, groups, rows]
+export const REVIEWS: ReadonlyArray<Review> = [fewBits, groups, rows, saveProfiles]

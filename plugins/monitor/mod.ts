@@ -29,6 +29,7 @@
  */
 export { MonitorError, type MonitorErrorFields } from "./monitor_error.ts"
 export { type Profile, profile, profileFrom, type ProfileOptions } from "./profile/profile.ts"
+export { saveProfiles } from "./profile/review.ts"
 export { loadProfile, type ProfileFilesError, saveProfile } from "./profile/profile_files.ts"
 export { type Answered, judged, observe, type ObserveOptions } from "./profile/observe.ts"
 export type { EmbedError } from "../../core/training/embed.ts"

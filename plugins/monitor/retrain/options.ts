@@ -7,9 +7,9 @@ import type { Served } from "./events.ts"
 /** What serves adapters: a server's bank, or a program's model. */
 export interface SwapTarget<E = unknown> {
   /** Takes an adapter from its folder, so that it can serve. The same name again is the same adapter. */
-  readonly load: (name: string, folder: string) => Effect.Effect<void, E>
+  readonly load: (name: string, folder: string) => Effect.Effect<void, E, FileSystem.FileSystem>
   /** Answers come from this adapter from now on. */
-  readonly serve: (name: string) => Effect.Effect<void, E>
+  readonly serve: (name: string) => Effect.Effect<void, E, FileSystem.FileSystem>
 }
 
 /** Options of {@link retrainer}. */

@@ -89,7 +89,7 @@ export function retrainer(
 }
 
 /** Lets the adapter serve that served last. */
-function serveLast(target: SwapTarget, { serving }: State): Effect.Effect<void, MonitorError> {
+function serveLast(target: SwapTarget, { serving }: State): Effect.Effect<void, MonitorError, FileSystem.FileSystem> {
   return Effect.mapError(install(target, serving), (cause) => {
     const why = cause instanceof Error ? cause.message : String(cause)
     const message = `the adapter "${serving.name}" in "${serving.folder}" cannot serve: ${why}`

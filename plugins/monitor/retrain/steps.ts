@@ -98,7 +98,7 @@ const STEPS: { readonly [Name in Phase["name"]]: Step<Name> } = {
 export const install = (
   { load, serve }: RetrainOptions["target"],
   { name, folder }: Served,
-): Effect.Effect<void, unknown> =>
+): Effect.Effect<void, unknown, FileSystem.FileSystem> =>
   Effect.andThen(Effect.suspend(() => load(name, folder)), Effect.suspend(() => serve(name)))
 
 /** The event that some work gives, or `failed` where it does not succeed; an interruption stays one. */

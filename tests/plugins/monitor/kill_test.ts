@@ -19,7 +19,8 @@ Deno.test("a server that is killed at random moments loses no row, always serves
     const monitor = `${folder}/monitor`
     const { printed, kills } = await killedAtRandom(["run", "--allow-all", "--no-check", program, folder], {
       count: 6,
-      within: 1500,
+      within: 800,
+      from: "first line",
       seed: 3,
       left: (printed) => {
         const told = printed.filter((line) => line.startsWith("row ")).map((line) => Number(line.slice(4)))

@@ -1,5 +1,9 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
 import * as Effect from "effect/Effect"
+import { saveTokenizer, trainBpe } from "../../../core/data/tokenizer/training/train_bpe.ts"
+import { load, saveCheckpoint } from "../../../core/model/mod.ts"
+import type { Reviewed } from "../../../core/run/mod.ts"
+import { Task } from "../../../core/tasks/builtin.ts"
 import {
   judged,
   loadProfile,
@@ -8,6 +12,7 @@ import {
   observe,
   profile,
   saveProfile,
+  saveProfiles,
 } from "../../../plugins/monitor/mod.ts"
 import { embed } from "../../../core/training/embed.ts"
 import { evaluate } from "../../../core/training/evaluate.ts"
@@ -66,6 +71,35 @@ Deno.test("of a language model a profile has the surprise of the texts", () =>
     assertEquals(prediction, undefined)
     assert(Math.abs(observation.numbers.surprise - columns.surprise[0]) < 1e-5)
   })))
+
+Deno.test("a run leaves a profile of the rows that judge it, if these are enough and it was not trained on them", async () => {
+  const directory = await Deno.makeTempDir()
+  try {
+    await onWasm(Effect.gen(function* () {
+      yield* saveCheckpoint(yield* classifier(), `${directory}/model`)
+      yield* saveTokenizer(`${directory}/model`, trainBpe(texts(60).rows.map(({ text }) => text), { vocabSize: 300 }))
+      const model = yield* load(`${directory}/model`, { task: Task.classification(["food", "sky"]) })
+      yield* Effect.promise(() => Deno.writeTextFile(`${directory}/own.csv`, ""))
+      const told: Array<string> = []
+      const reviewed = (part: object, output = directory) =>
+        Effect.gen(function* () {
+          const tell = (text: string) => Effect.sync(() => void told.push(text))
+          const run = { output, training: { maxLength: 24 } }
+          const after = yield* saveProfiles({ run, parts: [part], model, tell } as unknown as Reviewed)
+          return (yield* after([])).summary
+        })
+      assertEquals(yield* reviewed({ judging: texts(99), judges: "test" }), undefined)
+      assertEquals(yield* reviewed({ judging: texts(120), judges: "training" }), undefined)
+      assertEquals(yield* reviewed({ judging: texts(120), judges: "test" }), { profiles: [`${directory}/profile`] })
+      assertEquals(yield* loadProfile(`${directory}/profile`), yield* profile(model, texts(120), { maxLength: 24 }))
+      // A folder that cannot be is no reason to lose a run.
+      assertEquals(yield* reviewed({ judging: texts(120), judges: "test" }, `${directory}/own.csv`), undefined)
+      assertEquals(told.map((text) => text.split(":")[0]), ["no profile for monitors"])
+    }))
+  } finally {
+    await Deno.remove(directory, { recursive: true })
+  }
+})
 
 Deno.test("a saved profile is read as it was; files that are none are typed errors", async () => {
   const folder = await Deno.makeTempDir()

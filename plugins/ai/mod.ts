@@ -10,13 +10,13 @@
  * import * as Layer from "effect/Layer"
  * import * as Schema from "effect/Schema"
  *
- * const Person = Schema.Struct({ name: Schema.String, age: Schema.Int })
- * const ask = Effect.map(
+ * export const Person = Schema.Struct({ name: Schema.String, age: Schema.Int })
+ * export const ask = Effect.map(
  *   LanguageModel.generateObject({ prompt: "Invent a person.", schema: Person }),
  *   ({ value }) => `${value.name} is ${value.age}`,
  * )
  *
- * const model = Layer.unwrap(Effect.gen(function* () {
+ * export const model = Layer.unwrap(Effect.gen(function* () {
  *   const directory = "models/chat"
  *   const model = yield* Model.load(directory, { task: Task.causalLM() })
  *   const [engine, tokenizer] = [yield* Model.engine(model), yield* Tokenizer.loadTokenizer(directory)]

@@ -31,6 +31,8 @@ export interface Encoded {
   readonly examples: ReadonlyArray<Example>
   /** Number of texts that were cut to `maxLength`. */
   readonly truncated: number
+  /** Tokens of the longest text before it is cut. */
+  readonly longest: number
   /** Findings about each text, with its row. */
   readonly found: ReadonlyArray<Found & { readonly row: number }>
 }
@@ -61,8 +63,8 @@ export const encode = <Row extends DataRow>(
     if (all.length > 0) throw rowsError(reason, data, all.map(({ row }) => row), `: ${what}`)
   }
   const tooLong = pieces.filter(({ size }) => size > maxLength)
+  const longest = pieces.reduce((most, { size }) => Math.max(most, size), 0)
   if (options.truncate === false) {
-    const longest = tooLong.reduce((most, { size }) => Math.max(most, size), 0)
     fail(
       "TooLong",
       tooLong,
@@ -81,7 +83,12 @@ export const encode = <Row extends DataRow>(
     examples.filter((example) => isMasked(example, task)),
     `nothing to train on within ${maxLength} tokens (every label is masked); raise maxLength or shorten the prompts`,
   )
-  return { examples, truncated: tooLong.length, found: pieces.map(({ piece, row }) => ({ ...piece.found, row })) }
+  return {
+    examples,
+    truncated: tooLong.length,
+    longest,
+    found: pieces.map(({ piece, row }) => ({ ...piece.found, row })),
+  }
 }
 
 /**
@@ -117,7 +124,12 @@ export const encodeBlocks = <Row extends DataRow>(
     throw new DataError({ reason: "AllMasked", message: `${data.source}: fewer than two tokens: nothing to train on` })
   }
   checkTokens(data, examples, tokenizer, vocabSize)
-  return { examples, truncated: 0, found: pieces.map(({ piece, row }) => ({ ...piece.found, row })) }
+  return {
+    examples,
+    truncated: 0,
+    longest: blockLength,
+    found: pieces.map(({ piece, row }) => ({ ...piece.found, row })),
+  }
 }
 
 const NONE = new Int32Array(0)

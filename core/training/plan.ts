@@ -136,6 +136,7 @@ export function planRun(
       vocabulary,
       examples: stream.examples,
       truncated: 0,
+      longest: 0,
       found: [],
     },
   }

@@ -6,6 +6,7 @@ export type Description = string | { readonly [name: string]: unknown } | Readon
 
 /** One of some options. */
 export interface ChoiceQuestion {
+  /** Which kind it is. */
   readonly type: "choice"
   /** What is asked. Default: nothing. */
   readonly instructions?: Description | null
@@ -15,6 +16,7 @@ export interface ChoiceQuestion {
 
 /** A place on an ordered scale. */
 export interface ScoreQuestion {
+  /** Which kind it is. */
   readonly type: "score"
   /** What is asked. Default: nothing. */
   readonly instructions?: Description | null
@@ -24,6 +26,7 @@ export interface ScoreQuestion {
 
 /** The probability of yes, which transformers calls "noul". */
 export interface YesQuestion {
+  /** Which kind it is. */
   readonly type: "noul"
   /** What is asked. Default: nothing. */
   readonly instructions?: Description | null
@@ -44,12 +47,14 @@ export interface DecisionRequest {
 
 /** The answer to a {@link YesQuestion}. */
 export interface YesAnswer {
+  /** Which kind it is. */
   readonly type: "noul"
   /** Probability of true. */
   readonly noul: number
 }
 /** The answer to a {@link ChoiceQuestion}. */
 export interface ChoiceAnswer {
+  /** Which kind it is. */
   readonly type: "choice"
   /** The likeliest option. */
   readonly choice: string
@@ -60,6 +65,7 @@ export interface ChoiceAnswer {
 }
 /** The answer to a {@link ScoreQuestion}. */
 export interface ScoreAnswer {
+  /** Which kind it is. */
   readonly type: "score"
   /** The mean level: 0 is the lowest. */
   readonly score: number

@@ -6,6 +6,8 @@ import { encodeTensors, type FileTensor } from "../../plugins/peft_format/tensor
 
 /** How many adapters take turns. */
 export const ADAPTERS = 1000
+/** How many take turns in PEFT, which takes long to add many. */
+export const FEW = 32
 /** Texts of a step. */
 export const TEXTS = 64
 /** Rank of each adapter. */

@@ -26,6 +26,7 @@
  * @module
  */
 export type { Engine, EngineOptions, NewToken, RowOptions } from "../engine.ts"
+export { AdapterError, type AdapterErrorFields } from "../../contracts/bank/adapter_error.ts"
 export type { GenerateError } from "../generate.ts"
 export type { SamplingOptions } from "../sampler.ts"
 export type { Alternative, ProbabilityOptions, TokenProbabilities } from "../token_probabilities.ts"

@@ -7,6 +7,7 @@ import type { Example } from "../../data/encode.ts"
 import { notesOf } from "../../data/encode_notes.ts"
 import { formatPreview, preview } from "../../data/preview.ts"
 import type { Plan } from "../plan.ts"
+import type { TaskExamples } from "./training_data.ts"
 
 /** A learning rate of 0, under which nothing trains; what plugins say; secrets in checkpoints; notes of data, tokenizer and examples; an example with its learned part. Reports repeat warnings. */
 export function messagesOf(
@@ -14,7 +15,6 @@ export function messagesOf(
   learningRate: number,
 ): ReadonlyArray<TrainMessage> {
   const all = [...Object.values(train), ...Object.values(validation)]
-  const truncated = all.reduce((sum, own) => sum + own.truncated, 0)
   const told = (level: TrainMessage["level"], texts: ReadonlyArray<string>) =>
     [...new Set(texts)].map((text): TrainMessage => ({ type: "message", level, text }))
   const shown = (task: string, example: Example) => {
@@ -35,12 +35,24 @@ export function messagesOf(
       "warning",
       all.flatMap(({ data, examples, found }) => notesOf(data, { examples, found }, tokenizer)),
     ),
-    ...told("warning", truncated === 0 ? [] : [`${truncated} texts were cut to ${maxLength} tokens`]),
+    ...told("warning", all.flatMap((own) => cutNotes(own, maxLength))),
     ...told(
       "info",
       Object.entries(train).flatMap(([task, { data, examples: [first] }]) =>
         data.kind.manyAnswers ? [shown(task, first)] : []
       ),
     ),
+  ]
+}
+
+/** How much of a data set was cut, where some of it was. */
+const cutNotes = (
+  { data: { source }, examples, truncated, longest }: TaskExamples,
+  maxLength: number | undefined,
+): ReadonlyArray<string> => {
+  const share = Number((100 * truncated / examples.length).toFixed(1))
+  return truncated === 0 ? [] : [
+    `${source}: ${truncated} of ${examples.length} texts (${share} %) were cut to ${maxLength} tokens, so their ends are not ` +
+    `learned; the longest has ${longest} (maxLength)`,
   ]
 }

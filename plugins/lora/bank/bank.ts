@@ -2,27 +2,7 @@ import * as Effect from "effect/Effect"
 import { attempt } from "../../../core/contracts/attempt.ts"
 import type { BankMethod } from "../../../core/contracts/bank/bank_method.ts"
 import { PluginError } from "../../../core/contracts/plugin_error.ts"
-
-/** Default of {@link LoraBankOptions.slots}. */
-export const SLOTS = 8
-
-/** Options of a bank of LoRA adapters. */
-export interface LoraBankOptions {
-  /** Adapters that the backend's memory holds at once. Default 8. */
-  readonly slots?: number
-  /** The greatest rank of an adapter. Every row costs as much as this rank. Default 16. */
-  readonly rank?: number
-  /**
-   * Which Linear modules adapters may change, by the rules of `targetModules`. An adapter may change fewer; every row costs
-   * as much as all of these. Default: what is usual for the model's family.
-   */
-  readonly targets?: string | ReadonlyArray<string>
-  /**
-   * Names of the base model that an adapter's config may give (`base_model_name_or_path`); others are refused. Default: of a
-   * model from a hub its name, of one from a folder any.
-   */
-  readonly base?: ReadonlyArray<string>
-}
+import { type LoraBankOptions, SLOTS } from "./bank_options.ts"
 
 /**
  * A bank of LoRA adapters, for `Model.withAdapters` and the option `adapters` of `Model.engine`: PEFT's or from here, of any

@@ -12,7 +12,7 @@ import { isHeldWhole } from "../../peft_names/mod.ts"
 import { A, B } from "../low_rank.ts"
 import { OPTIONS as LORA, resolveOptions } from "../options.ts"
 import { targetRule, wantedRule } from "../targets.ts"
-import { type LoraBankOptions, SLOTS } from "./bank.ts"
+import { type LoraBankOptions, SLOTS } from "./bank_options.ts"
 
 /** {@link LoraBankOptions} as a table. */
 const OPTIONS: OptionTable<LoraBankOptions, "targets" | "base"> = {

@@ -38,7 +38,7 @@ const program = Effect.gen(function* () {
 /** Loads an adapter of another name in each step. */
 const loading = (
   bank: Model.AdapterBank,
-  run: (effect: ReturnType<Model.AdapterBank["load"]>) => Promise<void>,
+  run: (effect: ReturnType<Model.AdapterBank["load"]>) => Promise<unknown>,
 ): Effect.Effect<void> =>
   Effect.promise(async () => {
     const directory = await Deno.makeTempDir()

@@ -7,7 +7,8 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { DataError, Dataset, Espalier, Model, Task, Trainer } from "../../../mod.ts"
+import { DataError, Dataset, Espalier, Model, Task, Tokenizer, Trainer } from "../../../mod.ts"
+import { encode } from "../../../core/data/encode.ts"
 import { resolveRun, runProblems, type RunSpec } from "../../../core/run/mod.ts"
 import * as Chat from "../../../plugins/chat/mod.ts"
 import * as Llama from "../../../plugins/llama/mod.ts"
@@ -105,6 +106,34 @@ Deno.test("options of chats beside other columns are problems of a run", () => {
   )
   assertStringIncludes(problems({ path: "d", messages: "m" }, "classification").join(), "does not go with the columns")
 })
+
+Deno.test("what chats lose to maxLength is told with the share of rows and the longest one", () =>
+  withModel(async (folder) => {
+    const { warnings, longest } = await run(Effect.gen(function* () {
+      const columns = Chat.columns(yield* Chat.load(`${folder}/model`))
+      const chats = Array.from({ length: 8 }, (_, at) => ({
+        messages: [{ role: "user", content: "Say it" }, {
+          role: "assistant",
+          content: "It is so. ".repeat(at < 2 ? 9 : 2),
+        }],
+      }))
+      const data = yield* Dataset.rows(chats, columns)
+      const model = yield* Model.load(`${folder}/model`, { task: Task.causalLM() })
+      const tokenizer = yield* Tokenizer.loadTokenizer(`${folder}/model`)
+      const { longest } = encode(data, tokenizer, { maxLength: 512, task: Task.causalLM() })
+      const warnings: Array<string> = []
+      const observe: Trainer.TrainOptions["observe"] = (event) =>
+        Effect.sync(() => event.type === "message" && event.level === "warning" && warnings.push(event.text))
+      yield* Trainer.fit(model, { train: data }, { maxSteps: 1, maxLength: longest - 1, observe })
+      return { warnings, longest }
+    }))
+    assertStringIncludes(
+      warnings.join("\n"),
+      `rows: 2 of 8 texts (25 %) were cut to ${
+        longest - 1
+      } tokens, so their ends are not learned; the longest has ${longest}`,
+    )
+  }))
 
 Deno.test("a model learns the answers of chats, from memory and from a stream", () =>
   withModel(async (folder) => {

@@ -79,7 +79,7 @@ async function started(model: Model): Promise<Session> {
   const validation = () => ({ rows: 0, ofTraining: 0 })
   const contributions = prepared({ seed: 1, contributions: model.contributions, plan: { ...plan, validation } })
   const session = await makeSession({ ...model, contributions }, { maxGradNorm: 0 })
-  const old = { examples: examplesOf(expected.old), truncated: 0, found: [] }
+  const old = { examples: examplesOf(expected.old), truncated: 0, longest: 0, found: [] }
   const retained = { old: { ...old, data: {} as never, vocabulary: {} as never } }
   const parameters = trainedParameters(model)
   await startStates({

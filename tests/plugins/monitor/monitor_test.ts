@@ -29,6 +29,18 @@ Deno.test("windows without drift have the share of alarms that is asked for, liv
   assert(counts.judged >= 5 && counts.judged <= 40, `judged: ${counts.judged} of 400`)
 })
 
+Deno.test("embeddings of nearly as many numbers as the profile has rows give no more false alarms", () => {
+  let alarms = 0
+  for (let seed = 1; seed <= 10; seed++) {
+    const options = { window: 25, falseAlarms: 0.05, resamples: 600, statistics: ["mean embedding", "mmd embedding"] }
+    const { observe } = Effect.runSync(monitor(profileOf(120, seed, { width: 100 }), options))
+    const reports = observe(observations(500, 3000 + seed, { width: 100 }))
+    alarms += reports.filter((report) => report.alarms.length > 0).length
+  }
+  // 10 of 200 windows are asked for.
+  assert(alarms >= 1 && alarms <= 25, `${alarms} of 200`)
+})
+
 Deno.test("each drift is seen by the statistics that it is about", () => {
   const { observe, judge } = made(1)
   const alarms = (take: Monitor["observe"], world: World) => take(observations(50, 77, world))[0].alarms

@@ -15,12 +15,18 @@ export interface World {
   readonly share?: number
   /** Share of right answers. */
   readonly right?: number
+  /** Numbers of an embedding. */
+  readonly width?: number
 }
 
 export const LABELS = ["a", "b"]
 
 /** Random observations of answers, with what judged ones have too. */
-export function observations(count: number, seed: number, { shift = 0, share = 0.2, right = 0.9 }: World = {}) {
+export function observations(
+  count: number,
+  seed: number,
+  { shift = 0, share = 0.2, right = 0.9, width = 8 }: World = {},
+) {
   const rng = makeRng(seed, 99)
   return Array.from({ length: count }, (): Observation => {
     const correct = Number(rng.float() < right)
@@ -33,11 +39,11 @@ export function observations(count: number, seed: number, { shift = 0, share = 0
         loss: (correct === 1 ? 0.1 : 2) + rng.float(),
       },
       label: rng.float() < share ? "b" : "a",
-      embedding: Float32Array.from({ length: 8 }, () => rng.normal() + shift),
+      embedding: Float32Array.from({ length: width }, () => rng.normal() + shift),
     }
   })
 }
 
 /** A profile of such rows. */
-export const profileOf = (rows: number, seed = 1): Profile =>
-  Effect.runSync(profileFrom(observations(rows, seed), { labels: LABELS }))
+export const profileOf = (rows: number, seed = 1, world: World = {}): Profile =>
+  Effect.runSync(profileFrom(observations(rows, seed, world), { labels: LABELS }))

@@ -24,7 +24,7 @@ const ENVIRONMENT: Environment = {
   directory: "python-serving",
   requirements: "../serving/requirements.txt",
   withoutDependencies: "../serving/requirements.txt",
-  version: 4,
+  version: 5,
   adapterHub: false,
 }
 

@@ -58,6 +58,7 @@ export * from "./core/backend/backend.ts"
 export type * from "./core/model/module.ts"
 export type * from "./core/model/network.ts"
 export type { CheckpointFormat, FormatError, FormatFamily } from "./core/weights/checkpoint_format.ts"
+export type { ModelTokenizer, ModelTokenizers } from "./core/weights/model_tokenizers.ts"
 export type { GgufCut, GgufTokenizers } from "./core/weights/gguf/gguf_names.ts"
 export type { GgmlType } from "./core/formats/gguf/ggml_types.ts"
 export type * from "./core/formats/gguf/gguf_types.ts"
@@ -82,6 +83,10 @@ export {
   type StringFieldOptions,
 } from "./core/formats/json/model_config.ts"
 
+export type { AdapterBank, BankAdapter, LoadAdapterOptions, TakenSlots } from "./core/model/sites/adapter_bank.ts"
+export type * from "./core/contracts/bank/bank_method.ts"
+export type { SiteTable } from "./core/model/sites/sites.ts"
+export type { EngineStatistics } from "./core/inference/engine.ts"
 export type * from "./core/contracts/batch_source.ts"
 export type * from "./core/contracts/contribution.ts"
 export type * from "./core/contracts/gradient_transform.ts"

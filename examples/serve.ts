@@ -44,8 +44,8 @@ const TABLE = {
     doc: "LoRA adapters as name=folder: of the language model, or without one of the classifier",
   }),
   adapterFolders,
-  slots: Lora.bankOptions.slots,
-  rank: Lora.bankOptions.rank,
+  slots: field.integer({ minimum: 1, default: 8, doc: "Adapters that the backend's memory holds at once" }),
+  rank: field.integer({ minimum: 1, default: 16, doc: "The greatest rank of an adapter" }),
   targets: field.list(field.text({}), {
     absent: "what is usual for the model",
     doc: "Modules that adapters may change, or all-linear",

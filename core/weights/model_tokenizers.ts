@@ -1,11 +1,3 @@
-/**
- * What families say of tokenizers in the Hugging Face format, by model type, and where readers find it.
- * @module
- */
-import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import { FormatFamilies } from "./gguf/gguf_tokenizers.ts"
-
 /** What a model type says of its models' tokenizers. */
 export interface ModelTokenizer {
   /** The class that stands for the type where no file names one, as transformers calls it, without "Fast". */
@@ -19,9 +11,3 @@ export interface ModelTokenizer {
 
 /** What model types say, by the type. A type whose name is that of its class needs no entry. */
 export type ModelTokenizers = Readonly<Record<string, ModelTokenizer>>
-
-/** What all registered families say; nothing where no registry is provided. */
-export const modelTokenizers: Effect.Effect<ModelTokenizers> = Effect.gen(function* () {
-  const families = Option.getOrUndefined(yield* Effect.serviceOption(FormatFamilies))
-  return Object.assign({}, ...(families === undefined ? [] : yield* families).map(({ tokenizers }) => tokenizers))
-})

@@ -2,15 +2,15 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import { fileSystem } from "../../core/formats/files/file_system.ts"
 import { pathExists } from "../../core/formats/files/path_exists.ts"
-import type { Question } from "./question.ts"
+import type { QuestionType } from "./question_type.ts"
 import { DecisionError } from "./decision_error.ts"
 
 /** How a model answers questions: transformers' `decision.json` and `decision_template.jinja`. */
 export interface DecisionConfig {
   /** Single-token labels of options by type of question. Default: Yes and No for `noul`, else A, B, C and so on. */
-  readonly labels: Readonly<Partial<Record<Question["type"], ReadonlyArray<string>>>>
+  readonly labels: Readonly<Partial<Record<QuestionType, ReadonlyArray<string>>>>
   /** What scores are divided by, by type of question. Default 1. */
-  readonly temperature: Readonly<Partial<Record<Question["type"], number>>>
+  readonly temperature: Readonly<Partial<Record<QuestionType, number>>>
   /** Jinja template of the prompt. Default: a general one, in the model's chat template. */
   readonly template?: string
   /** Order of the options of a `noul` question. Default true, false. */

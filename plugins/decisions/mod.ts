@@ -37,6 +37,7 @@
  */
 export { columns, type DecisionColumns, type DecisionRow } from "./columns.ts"
 export { decide, type Decided, type Decider } from "./decide.ts"
+export type { QuestionType } from "./question_type.ts"
 export { type DecisionConfig, DEFAULT_CONFIG, load, save } from "./decision_config.ts"
 export { DecisionError, type DecisionErrorFields } from "./decision_error.ts"
 export { decision } from "./decision_task.ts"

@@ -5,13 +5,13 @@
 import type { GgufMetadata, GgufValue } from "../../core/formats/gguf/gguf_types.ts"
 import type { ConfigReader } from "../../core/formats/json/model_config.ts"
 import { ropeFrequencies } from "../../core/model/blocks/mod.ts"
-import {
-  type GgufDialect,
-  type GgufTokenizers,
-  type LazyTensor,
-  type StoredTensor,
-  type WeightMap,
-  type WeightTransform,
+import type {
+  GgufDialect,
+  GgufTokenizers,
+  LazyTensor,
+  StoredTensor,
+  WeightMap,
+  WeightTransform,
 } from "../../core/weights/mod.ts"
 import { count, mustBe, real, tokensIn, wordsOfBytes } from "../gguf_fields/mod.ts"
 import { CONVOLUTION, DEFAULT_THETA, FULL, readConfig } from "./config.ts"

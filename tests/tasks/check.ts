@@ -52,7 +52,7 @@ async function checkLock(): Promise<void> {
 }
 
 /** Most of each that the house may have. Lines rise with what is new; the others never do. */
-const limits = { lines: 85_000, functionLines: 120, circles: 0, filesInFolder: 12 }
+const limits = { lines: 95_000, functionLines: 120, circles: 0, filesInFolder: 12 }
 
 /** Figures of the house; an error where one is above its limit. */
 function measureHouse(): Promise<string> {

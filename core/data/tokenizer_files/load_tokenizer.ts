@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import { modelTokenizers } from "../../weights/model_tokenizers.ts"
+import { modelTokenizers } from "../../weights/registered_tokenizers.ts"
 import { attempt, type DataError } from "../data_error.ts"
 import type { Tokenizer } from "../tokenizer/tokenizer.ts"
 import type { FilesBeside } from "./files.ts"

@@ -36,6 +36,7 @@ export interface SentenceModules {
 /** Where there is no `modules.json`. */
 export const PLAIN: SentenceModules = { pooling: meanOfTokens, dense: [], normalize: false }
 
+/** Why the modules of a directory cannot be read. */
 export type SentenceModulesError = JsonError | StorageError | SafetensorsError
 
 /** Names of `modules.json`'s types, by their last part. */

@@ -10,7 +10,7 @@ const LEAST_ROWS = 100
  * Saves a profile of the trained model on the rows that judge it: in the run folder, `profile`, or of several tasks
  * `profiles/<task>`. A run with fewer than 100 such rows, or whose rows were trained on, has none; the summary says where it is.
  */
-export const saveProfiles: Review = ({ run, parts, model, tell }) =>
+export const saveProfiles: Review = ({ run, parts, model, tell }): ReturnType<Review> =>
   Effect.succeed(() => {
     const { maxLength } = run.training
     const saved = ({ name, judging, judges }: TaskPart) =>

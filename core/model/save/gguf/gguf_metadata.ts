@@ -19,7 +19,7 @@ import { JsonError } from "../../../formats/json/json_error.ts"
 import type { Model } from "../../model.ts"
 import type { GgufTarget } from "./gguf_target.ts"
 import { registeredTokenizers } from "../../../weights/gguf/gguf_tokenizers.ts"
-import { modelTokenizers } from "../../../weights/model_tokenizers.ts"
+import { modelTokenizers } from "../../../weights/registered_tokenizers.ts"
 import { groupBy } from "../group_by.ts"
 
 /** Numbers of the format's file types (`general.file_type`), by the type that most of the matrices have. */

@@ -3,7 +3,7 @@
  * @module
  */
 import type { BankMethod } from "../contracts/bank/bank_method.ts"
-import type { AdapterBank, BankAdapter, TakenSlots } from "../model/sites/adapter_bank.ts"
+import type { AdapterBank } from "../model/sites/adapter_bank.ts"
 import { chooseByRow } from "../model/sites/choose_by_row.ts"
 import { severalTasks } from "../model/heads/model_task.ts"
 import type { Model } from "../model/model.ts"
@@ -11,10 +11,11 @@ import { ModelError } from "../model/model_error.ts"
 import { wrongTokenId } from "../data/token_ids.ts"
 import { mustBe } from "../options/check.ts"
 import { type OptionNames, unknownOption } from "../options/unknown_option.ts"
+import { type Arrival, isAdmitted, makeAdmission } from "./admission.ts"
 import { noBank } from "./bank/no_bank.ts"
 import { type Constraint, wrongConstraint } from "./constraints/constraint.ts"
 import { makeDecoder } from "./decoder/decoder.ts"
-import { commonTokens, type Prompt, readPrompts } from "./decoder/read_prompts.ts"
+import { readPrompts } from "./decoder/read_prompts.ts"
 import { likeliest, makeSampler, type Sampler, SAMPLING, type SamplingOptions, wrongSampling } from "./sampler.ts"
 import {
   probabilitiesOf,
@@ -134,24 +135,15 @@ export interface Engine {
   readonly adapters: AdapterBank
 }
 
-interface Row extends Omit<Prompt, "slot" | "adapter"> {
-  readonly id: number
-  readonly source: BankAdapter
+interface Row extends Arrival {
   /** What the decoder reads: prompt, or start token, and new tokens. */
   readonly text: Array<number>
   /** Length of the text at which it ends. */
   readonly end: number
   readonly options: RowOptions
   readonly sample: Sampler
-  /** The slot of its adapter; undefined while it waits. */
-  taken?: TakenSlots
-  /** Its row of the cache; undefined while it waits. */
-  slot?: number
 }
-/** A row that has a row of the cache. */
-type Running = Row & Prompt & { readonly taken: TakenSlots }
 
-const isRunning = (row: Row): row is Running => row.slot !== undefined
 const isRead = ({ read, prompt }: Row): boolean => read === prompt.length
 
 /**
@@ -174,8 +166,7 @@ export function makeEngine(
   const bank = model.bank ?? noBank
   /** In the order of their arrival. */
   const rows = new Map<number, Row>()
-  /** The last row that each row of the cache was given to. */
-  const held: Array<Running | undefined> = []
+  const admission = makeAdmission(decoder, bank, { most, isHere: (id) => rows.has(id) })
   const counts = { promptTokens: 0, sharedTokens: 0, newTokens: 0 }
   let count = 0
 
@@ -189,33 +180,15 @@ export function makeEngine(
     const [id, text] = [count++, decoder.startOf(prompt)]
     const end = text.length + maxNewTokens
     const sample = makeSampler(options, stream)
-    if (rows.size === 0 && !keepPrompts) held.length = 0
+    if (rows.size === 0 && !keepPrompts) admission.forget()
     rows.set(id, { id, prompt: Int32Array.from(prompt), text, end, options, sample, plugin: index, source, read: 0 })
     return id
   }
-  /** Gives a waiting row one of the cache that is free, the one that was given away first, and a slot for its adapter. */
-  const admit = (row: Row): boolean => {
-    const isFree = (slot: number) => !rows.has(held[slot]?.id ?? -1)
-    const free = Array.from({ length: most }, (_, slot) => slot).filter(isFree)
-    const within = free.filter((slot) => slot < decoder.rows())
-    const [slot] = (within.length > 0 ? within : free).sort((a, b) => (held[a]?.id ?? -1) - (held[b]?.id ?? -1))
-    const taken = slot === undefined ? undefined : bank.take([row.source])
-    if (taken === undefined) return false
-    const before = held[slot], running = Object.assign(row, { slot, taken, adapter: taken.index[0] })
-    if (before !== undefined && decoder.sharable) row.read = commonTokens(running, before, before.read)
-    counts.promptTokens += row.read
-    counts.sharedTokens += row.read
-    held[slot] = running
-    return true
-  }
-  /** What rows leave that went during a step, which may still run with it. */
-  const leaving: Array<() => void> = []
   const leave = (row: Row): void => {
     rows.delete(row.id)
-    if (row.taken !== undefined) leaving.push(row.taken.release)
-    if (running === undefined) release()
+    admission.dismiss(row)
+    if (running === undefined) admission.release()
   }
-  const release = () => leaving.splice(0).forEach((one) => one())
   const choose = (row: Row, logits: Float32Array): NewToken => {
     const chosen = nextToken(row, logits)
     counts.newTokens++
@@ -225,8 +198,13 @@ export function makeEngine(
   }
   /** A token for each row whose prompt is read, and a part of the others' prompts. */
   const pass = async (): Promise<ReadonlyMap<number, NewToken>> => {
-    for (const row of rows.values()) if (!isRunning(row) && !admit(row)) break
-    const all = [...rows.values()].filter(isRunning)
+    for (const row of rows.values()) {
+      if (isAdmitted(row)) continue
+      if (!admission.admit(row)) break
+      counts.promptTokens += row.read
+      counts.sharedTokens += row.read
+    }
+    const all = [...rows.values()].filter(isAdmitted)
     if (all.length === 0) {
       await bank.released()
       return new Map()
@@ -246,8 +224,8 @@ export function makeEngine(
     })))
     const logits = new Map(growing.map((row, i) => [row, appended[i]]))
     if (reading.length > 0) {
-      await written(reading)
-      const found = await readPrompts(decoder, reading, held.filter((row) => row !== undefined))
+      await admission.written(reading)
+      const found = await readPrompts(decoder, reading, admission.held())
       found.logits.forEach((own, row) => logits.set(row, own))
       counts.promptTokens += found.tokens
       counts.sharedTokens += found.shared
@@ -255,22 +233,9 @@ export function makeEngine(
     const made = [...logits].filter(([{ id }]) => rows.has(id))
     return new Map(made.map(([row, own]) => [row.id, choose(row, own)]))
   }
-  /** Waits for the adapters of rows; those whose adapter could not be written wait again. */
-  const written = async (reading: ReadonlyArray<Running>): Promise<void> => {
-    for (const row of reading) {
-      try {
-        await row.taken.written
-      } catch (error) {
-        leaving.push(row.taken.release)
-        delete held[row.slot]
-        Object.assign(row, { slot: undefined, taken: undefined, read: 0 })
-        throw error
-      }
-    }
-  }
   const step = async (): Promise<ReadonlyMap<number, NewToken>> => {
     while (rows.size > 0) {
-      const made = await pass().finally(release)
+      const made = await pass().finally(admission.release)
       if (made.size > 0) return made
     }
     return new Map()
@@ -303,7 +268,7 @@ function nextToken(row: Row, logits: Float32Array): NewToken {
 
 /** What rows do now. */
 function statisticsOf(rows: ReadonlyArray<Row>): Pick<EngineStatistics, "running" | "waiting" | "cachedTokens"> {
-  const running = rows.filter(isRunning)
+  const running = rows.filter(isAdmitted)
   const cachedTokens = running.reduce((sum, row) => sum + (isRead(row) ? row.text.length - 1 : row.read), 0)
   return { running: running.length, waiting: rows.length - running.length, cachedTokens }
 }

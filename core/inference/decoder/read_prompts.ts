@@ -2,7 +2,8 @@
  * Prompts of rows that are read: in parts, several together, and from another row where that one has begun alike.
  * @module
  */
-import type { Decoder, Part } from "./decoder.ts"
+import type { Decoder } from "./decoder.ts"
+import type { Part } from "./prompt_parts.ts"
 
 /** The prompt of a row. */
 export interface Prompt extends Omit<Part, "read"> {

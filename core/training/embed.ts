@@ -10,7 +10,7 @@ import type { Graph } from "../graph/build.ts"
 import { programsOf } from "../inference/programs.ts"
 import { tokenizerOf } from "../inference/tokenizer_option.ts"
 import type { ForwardOptions, Model } from "../model/model.ts"
-import { TEXTS, wrongArgument } from "../options/argument.ts"
+import { OBJECT, TEXTS, wrongArgument } from "../options/argument.ts"
 import type { OptionTable } from "../options/field.ts"
 import * as field from "../options/fields.ts"
 import { type TextRow, textRows } from "../tasks/causal_lm.ts"
@@ -61,12 +61,13 @@ export type EmbedError = PredictError | SentenceModulesError
 export function embed(
   model: Model,
   texts: ReadonlyArray<string>,
-  { adapters: names, ...options }: EmbedOptions = {},
+  options: EmbedOptions = {},
 ): Effect.Effect<ReadonlyArray<Float32Array>, EmbedError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
-    const { normalize: wanted, batchSize, plugins, ...own } = yield* attempt(() => judgingOptions(OPTIONS, options))
-    const wrong = wrongArgument("texts", texts, TEXTS)
+    const wrong = wrongArgument("texts", texts, TEXTS) ?? wrongArgument("options", options, OBJECT)
     if (wrong !== undefined) return yield* new TrainingError({ reason: "Options", message: wrong })
+    const { adapters: names, ...judging } = options
+    const { normalize: wanted, batchSize, plugins, ...own } = yield* attempt(() => judgingOptions(OPTIONS, judging))
     yield* attempt(() => checkOneTask(model, "embed"))
     if (texts.length === 0) return []
     const { maxPositions, vocabSize } = model.network

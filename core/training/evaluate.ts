@@ -25,7 +25,7 @@ import { full, input } from "../tensor/ops.ts"
 import type { Tensor } from "../tensor/tensor.ts"
 import type { ByAdapter } from "./adapters/by_adapter.ts"
 import { attempt, attemptPromise } from "./loop/attempt.ts"
-import { TEXTS, wrongArgument } from "../options/argument.ts"
+import { OBJECT, TEXTS, wrongArgument } from "../options/argument.ts"
 import type { OptionTable } from "../options/field.ts"
 import * as field from "../options/fields.ts"
 import { JUDGING_OPTIONS, type JudgingOptions, judgingOptions, type Open } from "./judging_options.ts"
@@ -259,7 +259,7 @@ export function predict(
   return Effect.gen(function* () {
     const { task } = model
     yield* attempt(() => checkOneTask(model, "predict"))
-    const wrong = wrongArgument("texts", texts, TEXTS)
+    const wrong = wrongArgument("texts", texts, TEXTS) ?? wrongArgument("options", options, OBJECT)
     if (wrong !== undefined) return yield* new TrainingError({ reason: "Options", message: wrong })
     if (task.unlabeled === undefined) {
       const message = `predict needs a model that answers texts with classes or scores, and its task is ${task.kind}`

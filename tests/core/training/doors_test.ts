@@ -13,7 +13,7 @@ import { MASKED } from "../../../core/data/encode.ts"
 import type { Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
 import { tokenizerOf } from "../../../core/data/tokenizer/tokenizer_of.ts"
 import { trainBpe } from "../../../core/data/tokenizer/training/train_bpe.ts"
-import { generate, initialize, load, type Model } from "../../../core/inference/mod.ts"
+import { engine, generate, initialize, load, type Model } from "../../../core/inference/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import { embed } from "../../../core/training/embed.ts"
 import { evaluate, predict } from "../../../core/training/evaluate.ts"
@@ -269,6 +269,8 @@ Deno.test("arguments of another type than declared: each door says what is allow
     [(model) => any(predict(model, given(["sun", 5]), { tokenizer })), "texts[1] must be a text, got 5"],
     [(model) => any(predict(model, ["sun"], given(null))), "options must be an object, got null"],
     [(model) => any(embed(model, given("sun"), { tokenizer })), 'texts must be a list of texts, got "sun"'],
+    [(model) => any(embed(model, ["sun"], given(null))), "options must be an object, got null"],
+    [(model) => any(engine(model, given(null))), "options must be an object, got null"],
     [(model) => any(evaluate(model, given({ rows: [{ text: "sun" }] }))), "must be a data set, as Dataset.csv"],
     [(model) => any(fit(model, given(undefined))), "data must be an object, got undefined: give { train }"],
     [(model) => any(fit(model, given({ train: null }), { tokenizer })), "there is no training split: give { train }"],

@@ -159,12 +159,19 @@ const serve = (options: Options) =>
     const app = yield* HttpRouter.toHttpEffect(routes)
     const services = yield* Effect.context<FileSystem.FileSystem>()
     const handler = HttpEffect.toWebHandlerWith<FileSystem.FileSystem, HttpServerRequest | Scope.Scope>(services)(app)
-    const server = Deno.serve({
-      hostname: host,
-      port,
-      onListen: ({ hostname, port }) =>
-        console.log(`serving ${models.map(({ id }) => id)} at http://${hostname}:${port}`),
-    }, (request) => handler(request))
+    const server = yield* Effect.try({
+      try: () =>
+        Deno.serve({
+          hostname: host,
+          port,
+          onListen: ({ hostname, port }) =>
+            console.log(`serving ${models.map(({ id }) => id)} at http://${hostname}:${port}`),
+        }, (request) => handler(request)),
+      catch: (cause) => {
+        const message = `cannot listen at ${host}:${port}: ${(cause as Error).message}; give another --port or --host`
+        return new DataError({ reason: "BadInput", message, cause })
+      },
+    })
     // What runs is finished, and no more is taken.
     yield* Effect.addFinalizer(() => Effect.promise(() => server.shutdown()))
     return yield* Effect.never

@@ -45,8 +45,8 @@ export function layer(
     yield* modelsRoutes(routes, models)
     yield* chatRoute(routes, settings)
     yield* textsRoute(routes, settings)
-    yield* embeddingsRoute(routes, models)
-    yield* classifyRoute(routes, models)
+    yield* embeddingsRoute(routes, settings)
+    yield* classifyRoute(routes, settings)
     yield* adapterRoutes(routes, settings)
   }))
 }

@@ -72,6 +72,8 @@ export interface AnswerOptions {
 export interface Writes {
   /** Most tokens of prompt and answer together. */
   readonly maxPositions: number
+  /** Token ids are below this. */
+  readonly vocabSize: number
   /** Token ids of a text, with the special tokens that the tokenizer puts around it. */
   readonly encode: (text: string) => Effect.Effect<Int32Array, unknown>
   /** Text of token ids, with special tokens. */

@@ -146,6 +146,11 @@ function storedOf(
 ): Effect.Effect<Stored, AdapterError> {
   const pages = base.map((page) => page.slice())
   for (const { parameter: { key }, data } of values) {
+    const wrong = data.find((value) => !Number.isFinite(value))
+    if (wrong !== undefined) {
+      const message = `adapter "${name}": "${key}" holds ${wrong}: its training failed, or its file is damaged`
+      return Effect.fail(new AdapterError({ reason: "Files", adapter: name, message }))
+    }
     const place = layout.places.get(key)
     if (place !== undefined && sizeOf(place.parameter.shape) === data.length) {
       pages[place.page].set(data, place.offset)

@@ -5,7 +5,8 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Found } from "../find.ts"
 import { began, tokens as count } from "../metrics.ts"
-import { ApiError, badField } from "../requests/api_error.ts"
+import { badField } from "../requests/api_error.ts"
+import { withinSeconds } from "../requests/time_limit.ts"
 import type { AnswerOptions, AnswerPiece } from "../served.ts"
 
 /** What is asked of a model: an answer to each prompt, or several. */
@@ -87,11 +88,6 @@ function pumped(
   return Effect.gen(function* () {
     const pieces = yield* Queue.unbounded<AnswerPiece, unknown>()
     const since = performance.now()
-    const late = new ApiError({
-      status: 504,
-      message: `the answer took longer than ${seconds} seconds`,
-      code: "timeout",
-    })
     let first = true
     yield* Stream.runForEach(answer, (piece) =>
       Effect.gen(function* () {
@@ -100,7 +96,7 @@ function pumped(
         yield* count(model, 0, piece.tokens.length)
         yield* Queue.offer(pieces, piece)
       })).pipe(
-        Effect.timeoutOrElse({ duration: 1000 * seconds, orElse: () => Effect.fail(late) }),
+        withinSeconds(seconds),
         Effect.ensuring(free),
         Effect.matchCauseEffect({
           onSuccess: () => Queue.end(pieces as Queue.Queue<AnswerPiece, unknown | Cause.Done>),

@@ -3,8 +3,10 @@ import type * as Scope from "effect/Scope"
 import { field, mustBe } from "../../../core/options/mod.ts"
 import { find, type Found } from "../find.ts"
 import type { ServerSettings } from "../options.ts"
+import { badField } from "../requests/api_error.ts"
 import { MODEL, readFields, type RequestTable } from "../requests/fields.ts"
 import type { Routes } from "../requests/route.ts"
+import { withinSeconds } from "../requests/time_limit.ts"
 import type { ScoredToken } from "../served.ts"
 import { begin } from "./begin.ts"
 import { ofText } from "./log_probs.ts"
@@ -82,7 +84,12 @@ const idsOf = (given: Prompt, { can }: Found<"writes">): Effect.Effect<ReadonlyA
   const all = (typeof given === "string" || isIds(given) ? [given] : given) as ReadonlyArray<
     string | ReadonlyArray<number>
   >
-  return Effect.forEach(all, (one) => typeof one === "string" ? can.encode(one) : Effect.succeed(Int32Array.from(one)))
+  return Effect.forEach(all, (one) => {
+    if (typeof one === "string") return can.encode(one)
+    const beyond = one.find((id) => id >= can.vocabSize)
+    if (beyond === undefined) return Effect.succeed(Int32Array.from(one))
+    return Effect.fail(badField("prompt", `token ids must be below ${can.vocabSize}, got ${beyond}`))
+  })
 }
 
 /** Prompts as answers repeat them. */
@@ -90,12 +97,14 @@ function repeated(
   prompts: ReadonlyArray<Int32Array>,
   { served, can, adapter }: Found<"writes">,
   logprobs: number | undefined,
+  { answerSeconds }: ServerSettings,
 ): Effect.Effect<ReadonlyArray<Echo>, unknown, Scope.Scope> {
   const texts = prompts.map((ids) => can.decode(ids))
   if (logprobs === undefined) return Effect.succeed(texts.map((text) => ({ text, tokens: [] })))
   return Effect.gen(function* () {
     yield* served.places.take(1)
-    const scores = yield* can.score(prompts, { alternatives: logprobs, ...adapter === undefined ? {} : { adapter } })
+    const asked = { alternatives: logprobs, ...adapter === undefined ? {} : { adapter } }
+    const scores = yield* can.score(prompts, asked).pipe(withinSeconds(answerSeconds))
     return texts.map((text, i) => ({ text, tokens: scores[i] }))
   })
 }
@@ -116,7 +125,7 @@ export const textsRoute = (routes: Routes, settings: ServerSettings): Effect.Eff
         maxTokensField: "max_tokens",
         options: { ...drawing(asked), ...logprobs === undefined ? {} : { logProbabilities: logprobs } },
       }, settings)
-      const echoes = echo ? yield* repeated(prompts, found, logprobs) : prompts.map(() => NONE)
+      const echoes = echo ? yield* repeated(prompts, found, logprobs, settings) : prompts.map(() => NONE)
       const includeUsage = asked.stream_options?.include_usage ?? false
       const promptTokens = prompts.reduce((sum, { length }) => sum + length, 0)
       return yield* reply(

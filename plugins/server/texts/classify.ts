@@ -5,7 +5,8 @@ import { tokens as count } from "../metrics.ts"
 import { newId } from "../requests/new_id.ts"
 import { MODEL, readFields, type RequestTable } from "../requests/fields.ts"
 import type { Routes } from "../requests/route.ts"
-import type { Served } from "../served.ts"
+import { withinSeconds } from "../requests/time_limit.ts"
+import type { ServerSettings } from "../options.ts"
 import { INPUT, textsOf } from "./input.ts"
 
 interface Asked {
@@ -16,13 +17,13 @@ interface Asked {
 const ASKED: RequestTable<Asked, never> = { table: { model: MODEL, input: INPUT }, neutral: {} }
 
 /** `/v1/classify`, with the fields and answers of vLLM. */
-export const classifyRoute = (routes: Routes, models: ReadonlyArray<Served>): Effect.Effect<void> =>
+export const classifyRoute = (routes: Routes, { models, answerSeconds }: ServerSettings): Effect.Effect<void> =>
   routes.post("/v1/classify", (body) =>
     Effect.gen(function* () {
       const { model, input } = readFields(ASKED, body)
       const { served, can, adapter } = find(models, model, "classifies")
       yield* served.places.take(1)
-      const { results, tokens } = yield* can(textsOf(input), adapter)
+      const { results, tokens } = yield* can(textsOf(input), adapter).pipe(withinSeconds(answerSeconds))
       yield* count(model, tokens, 0)
       const data = results.map(({ label, probabilities, scores }, index) => ({
         index,

@@ -7,7 +7,8 @@ import { tokens as count } from "../metrics.ts"
 import { badField } from "../requests/api_error.ts"
 import { MODEL, readFields, type RequestTable } from "../requests/fields.ts"
 import type { Routes } from "../requests/route.ts"
-import type { Served } from "../served.ts"
+import { withinSeconds } from "../requests/time_limit.ts"
+import type { ServerSettings } from "../options.ts"
 import { INPUT, textsOf } from "./input.ts"
 
 interface Asked {
@@ -35,13 +36,13 @@ const packed = (numbers: Float32Array): string => {
 }
 
 /** `/v1/embeddings`. */
-export const embeddingsRoute = (routes: Routes, models: ReadonlyArray<Served>): Effect.Effect<void> =>
+export const embeddingsRoute = (routes: Routes, { models, answerSeconds }: ServerSettings): Effect.Effect<void> =>
   routes.post("/v1/embeddings", (body) =>
     Effect.gen(function* () {
       const { model, input, encoding_format: form, dimensions } = readFields(ASKED, body)
       const { served, can, adapter } = find(models, model, "embeds")
       yield* served.places.take(1)
-      const { results, tokens } = yield* can(textsOf(input), adapter)
+      const { results, tokens } = yield* can(textsOf(input), adapter).pipe(withinSeconds(answerSeconds))
       const width = results[0].length
       if (dimensions !== undefined && dimensions !== width) {
         return yield* badField("dimensions", `dimensions must be ${width}, as the model has them, got ${dimensions}`)

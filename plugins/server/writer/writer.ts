@@ -72,6 +72,7 @@ export function writer(
       ...adapters,
       writes: {
         maxPositions: model.network.maxPositions,
+        vocabSize: model.network.vocabSize,
         encode: (text) => read(text, true),
         decode: tokenizer.decode,
         // A template writes the special tokens itself.

@@ -204,6 +204,9 @@ Deno.test("a load that fails leaves the bank as it was; two of one name at once 
     })
     await write("head", { modules_to_save: ["lm_head"] }, { ...good, "lm_head.weight": random([32, WIDTH], 3) })
     await write("named", { base_model_name_or_path: "someone/other" })
+    const broken = pair(query, QUERIES, 2, WIDTH, 1)
+    Object.values(broken)[0].data[3] = NaN
+    await write("broken", {}, broken)
     await write("short", {})
     await Deno.truncate(`${directory}/short/adapter_model.safetensors`, 100)
     const cases: ReadonlyArray<readonly [name: string, reason: AdapterError["reason"], message: string]> = [
@@ -218,6 +221,7 @@ Deno.test("a load that fails leaves the bank as it was; two of one name at once 
       ["embedding", "Targets", "it adapts model.embed_tokens"],
       ["head", "Targets", "it trained whole lm_head"],
       ["named", "Base", 'its base_model_name_or_path is "someone/other", the model\'s name is "my/base"'],
+      ["broken", "Files", "holds NaN: its training failed, or its file is damaged"],
       ["short", "Files", "adapter_model.safetensors"],
       ["absent", "Files", "absent"],
     ]

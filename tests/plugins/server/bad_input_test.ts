@@ -18,6 +18,8 @@ const REFUSED: ReadonlyArray<
   ["completions", { ...text, model: 3 }, 400, "model", /got 3/],
   ["completions", { ...text, prompt: "" }, 400, "prompt", /none of them empty/],
   ["completions", { ...text, prompt: [1, -2] }, 400, "prompt", /token ids/],
+  ["completions", { ...text, prompt: [2 ** 32 + 5] }, 400, "prompt", /below 1114112, got 4294967301/],
+  ["completions", { ...text, prompt: [1114112], max_tokens: 0 }, 400, "prompt", /below 1114112/],
   ["completions", { ...text, max_tokens: "2" }, 400, "max_tokens", /got "2"/],
   ["completions", { ...text, max_tokens: 996 }, 400, "prompt", /5 tokens, which with 996 new ones .* 1000 positions/],
   ["completions", { ...text, prompt: "x".repeat(1000) }, 400, "prompt", /1000 tokens/],
@@ -56,7 +58,8 @@ const REFUSED: ReadonlyArray<
   ],
   ["chat/completions", { ...chat, stream_options: { usage: true } }, 400, "stream_options.usage", /include_usage/],
   ["embeddings", { model: "script", input: "a" }, 400, "model", /cannot do this: there is none/],
-  ["embeddings", { model: "script", input: [] }, 400, "input", /list of texts/],
+  ["embeddings", { model: "script", input: Array(2049).fill("a") }, 400, "input", /up to 2048 texts/],
+  ["embeddings", { model: "script", input: [] }, 400, "input", /list of up to 2048 texts/],
   ["classify", { model: "nothing", input: "a" }, 404, "model", /is not there/],
 ]
 

@@ -57,6 +57,7 @@ export function scripted(script: Script = {}): { readonly served: Server.Served;
     places: Server.makePlaces(rows, queue),
     writes: {
       maxPositions: 1000,
+      vocabSize: 0x110000,
       encode: (text) => Effect.succeed(ids(text)),
       decode: (ids) => String.fromCodePoint(...ids),
       chat: (messages) => Effect.succeed(ids(messages.map(({ content }) => content).join("\n"))),

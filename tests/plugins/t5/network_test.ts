@@ -92,5 +92,5 @@ Deno.test("what the family does not know is an error that names the field", asyn
     ] as const
   ) assertStringIncludes(await message({ [name]: value }), `config: ${name} must be`)
   assertStringIncludes(await message({}, Task.causalLM()), "has no head for causal-lm")
-  assertStringIncludes(await message({}, Task.classification(["a", "b"])), "no head for classes")
+  assertStringIncludes(await message({}, Task.classification(["a", "b"])), "no head for classification")
 })

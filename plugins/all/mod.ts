@@ -17,7 +17,7 @@
  *
  * @module
  */
-export { families } from "./families.ts"
+export { families } from "../families/mod.ts"
 export { METHODS } from "./methods.ts"
 export { READERS } from "./readers.ts"
 export { REVIEWS } from "./reviews.ts"

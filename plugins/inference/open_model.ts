@@ -54,7 +54,7 @@ export async function openModel(
   { backend, wasm, labels, weights }: LoadOptions,
   signal: AbortSignal,
 ): Promise<Opened> {
-  const { families } = await import("./families.ts")
+  const { families } = await import("../families/mod.ts")
   const machine = Layer.mergeAll(
     plugins,
     registry,

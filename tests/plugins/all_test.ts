@@ -9,7 +9,7 @@ Deno.test("every family that is published is among all of them", () => {
   )
   assert(published.length > 3, `${published}`)
   const listed = Array.from(
-    read("plugins/all/families.ts").matchAll(/from "\.\.\/(\w+)\/mod\.ts"/g),
+    read("plugins/families/mod.ts").matchAll(/from "\.\.\/(\w+)\/mod\.ts"/g),
     ([, name]) => name,
   )
   assertEquals(listed.sort(), published.map((path) => path.split("/")[2]).sort())

@@ -11,7 +11,7 @@ import type { Backend } from "../../core/backend/backend.ts"
 import { layer as pluginsLayer, type Plugins } from "../../core/contracts/plugins.ts"
 import { Families, layer as familiesLayer } from "../../core/model/load/families.ts"
 import type { PluginError } from "../../core/contracts/plugin_error.ts"
-import { families } from "../../plugins/all/families.ts"
+import { families } from "../../plugins/families/mod.ts"
 import { type MemoryBackend, memoryBackend, memoryLayer } from "./memory_backend.ts"
 
 /** What {@link run} provides, beside what the test's own layers do. */

@@ -1,10 +1,7 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert"
-import { Families, Model, Task, Trainer } from "@espalier/espalier"
-import { families as all } from "@espalier/espalier/all"
+import { Model, Task, Trainer } from "@espalier/espalier"
 import { InferenceError, load, type LoadedModel } from "@espalier/espalier/inference"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import { families } from "../../../plugins/inference/families.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 import { filesOf, joined, onCore, ONE_THREAD, writeModel } from "./support.ts"
 
@@ -192,12 +189,4 @@ Deno.test("what is wrong is an InferenceError of a kind, and the model goes on",
   }
   assert((await joined(model.generate("sun", { maxNewTokens: 4 }))).length > 0)
   await model.free()
-})
-
-Deno.test("every model family of the package is known", async () => {
-  const typesOf = (families: typeof all) =>
-    Effect.runPromise(
-      Effect.provide(Effect.flatMap(Families.Families, ({ all }) => all), Layer.provideMerge(families, Families.layer)),
-    )
-  assertEquals([...(await typesOf(families)).keys()].sort(), [...(await typesOf(all)).keys()].sort())
 })

@@ -1,3 +1,7 @@
+/**
+ * All model families of this package, without its methods.
+ * @module
+ */
 import * as Layer from "effect/Layer"
 import type { PluginError } from "../../core/contracts/plugin_error.ts"
 import type { Families } from "../../core/model/load/families.ts"
@@ -12,7 +16,7 @@ import * as ModernBert from "../modernbert/mod.ts"
 import * as SmolLM3 from "../smollm3/mod.ts"
 import * as T5 from "../t5/mod.ts"
 
-/** All model families of this package: those of `plugins/all`, without its methods. */
+/** All model families of this package. */
 export const families: Layer.Layer<never, PluginError, Families> = Layer.mergeAll(
   Bert.layer,
   EuroBert.layer,

@@ -12,7 +12,7 @@ import {
   type WeightMap,
 } from "../../core/weights/mod.ts"
 import { ropeFrequencies } from "../../core/model/blocks/mod.ts"
-import { count, mustBe, real, tokensIn } from "../gguf_fields/mod.ts"
+import { architectureFields, count, mustBe, real, tokensIn } from "../gguf_fields/mod.ts"
 import { FULL, readGemma3, SLIDING } from "./config.ts"
 
 type Json = Readonly<Record<string, unknown>>
@@ -148,10 +148,7 @@ function metadataOf(config: ConfigReader): GgufMetadata {
     }),
     ...(own.logits?.softCap === undefined ? {} : { final_logit_softcapping: real(own.logits.softCap) }),
   }
-  return new Map([
-    ["general.architecture", { type: "string", value: "gemma3" } as const],
-    ...Object.entries(values).map(([name, value]) => [key(name), value] as const),
-  ])
+  return architectureFields("gemma3", values)
 }
 
 function names(): WeightMap {

@@ -11,6 +11,16 @@ export const count = (value: number): GgufValue => ({ type: "uint32", value })
 /** Another number. */
 export const real = (value: number): GgufValue => ({ type: "float32", value })
 
+/** A file's metadata: its architecture, and the fields whose names begin with it. */
+export const architectureFields = (
+  architecture: string,
+  values: Readonly<Record<string, GgufValue>>,
+): ReadonlyMap<string, GgufValue> =>
+  new Map([
+    ["general.architecture", { type: "string", value: architecture } as const],
+    ...Object.entries(values).map(([name, value]) => [`${architecture}.${name}`, value] as const),
+  ])
+
 /** Ids of special tokens that a config names. */
 export function tokensIn(metadata: ConfigReader): Readonly<Record<string, unknown>> {
   return Object.fromEntries(

@@ -11,7 +11,7 @@ import {
   transpose,
   type WeightMap,
 } from "../../core/weights/mod.ts"
-import { bytes, count, mustBe, real, tokensIn } from "../gguf_fields/mod.ts"
+import { architectureFields, bytes, count, mustBe, real, tokensIn } from "../gguf_fields/mod.ts"
 import { readConfig } from "./config.ts"
 
 const key = (name: string) => `gpt2.${name}`
@@ -66,10 +66,7 @@ function metadataOf(config: ConfigReader): GgufMetadata {
     "attention.head_count": count(own.heads),
     "attention.layer_norm_epsilon": real(own.epsilon),
   }
-  return new Map([
-    ["general.architecture", { type: "string", value: "gpt2" } as const],
-    ...Object.entries(values).map(([name, value]) => [key(name), value] as const),
-  ])
+  return architectureFields("gpt2", values)
 }
 
 function names(): WeightMap {

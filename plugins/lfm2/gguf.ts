@@ -13,7 +13,7 @@ import type {
   WeightMap,
   WeightTransform,
 } from "../../core/weights/mod.ts"
-import { count, mustBe, real, tokensIn, wordsOfBytes } from "../gguf_fields/mod.ts"
+import { architectureFields, count, mustBe, real, tokensIn, wordsOfBytes } from "../gguf_fields/mod.ts"
 import { CONVOLUTION, DEFAULT_THETA, FULL, readConfig } from "./config.ts"
 
 const key = (name: string) => `lfm2.${name}`
@@ -114,10 +114,7 @@ function metadataOf(config: ConfigReader): GgufMetadata {
     "shortconv.l_cache": count(own.kernel),
     "rope.freq_base": real(theta),
   }
-  return new Map([
-    ["general.architecture", { type: "string", value: "lfm2" } as const],
-    ...Object.entries(values).map(([name, value]) => [key(name), value] as const),
-  ])
+  return architectureFields("lfm2", values)
 }
 
 function names(): WeightMap {

@@ -6,7 +6,7 @@ import type { GgufMetadata, GgufValue } from "../../../core/formats/gguf/gguf_ty
 import type { ConfigReader } from "../../../core/formats/json/model_config.ts"
 import { ropeFrequencies } from "../../../core/model/blocks/mod.ts"
 import type { LazyTensor } from "../../../core/weights/mod.ts"
-import { count, real } from "../../gguf_fields/mod.ts"
+import { architectureFields, count, real } from "../../gguf_fields/mod.ts"
 import { readConfig, type TYPES } from "../config.ts"
 import { ROPE_FACTORS } from "./names.ts"
 
@@ -45,10 +45,7 @@ export function metadataOf(architecture: Architecture, config: ConfigReader): Gg
     "rope.freq_base": real(thetaOf(config)),
     ...scalingValues(config),
   }
-  return new Map([
-    ["general.architecture", { type: "string", value: architecture } as const],
-    ...Object.entries(values).map(([name, value]) => [`${architecture}.${name}`, value] as const),
-  ])
+  return architectureFields(architecture, values)
 }
 
 /** Factors of frequencies, of a config whose scaling has no fields in GGUF. */

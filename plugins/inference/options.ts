@@ -1,16 +1,9 @@
 import type { BackendChoice } from "../../core/backend/auto.ts"
 import type { WasmOptions } from "../../core/backend/wasm/backend.ts"
 import type { SamplingOptions } from "../../core/inference/sampler.ts"
+import { instance, signal } from "../../core/options/instance_field.ts"
 import { methodName } from "../../core/options/method_options.ts"
-import {
-  type Fault,
-  faultsOf,
-  type Field,
-  field,
-  mustBe,
-  type OptionTable,
-  valueFaults,
-} from "../../core/options/mod.ts"
+import { faultsOf, type Field, field, type OptionTable, valueFaults } from "../../core/options/mod.ts"
 import { InferenceError } from "./inference_error.ts"
 import type { FetchOptions } from "./files/fetch_file.ts"
 
@@ -79,19 +72,9 @@ export interface EmbedOptions extends ClassifyOptions {
   readonly normalize?: boolean
 }
 
-const made = <T>(wanted: string, is: (value: object) => boolean): Field<T> =>
-  field.opaque<T>()({
-    wanted,
-    faults: (value, at): ReadonlyArray<Fault> =>
-      (typeof value === "object" || typeof value === "function") && value !== null && is(value)
-        ? []
-        : [mustBe(at, wanted, value)],
-  }) as Field<T>
-
-const signal = made<AbortSignal>("an AbortSignal", (value) => "aborted" in value && "addEventListener" in value)
 const FETCH: OptionTable<FetchOptions, keyof FetchOptions> = {
   signal,
-  progress: made<NonNullable<FetchOptions["progress"]>>("a function", (value) => typeof value === "function"),
+  progress: instance<NonNullable<FetchOptions["progress"]>>("a function", (value) => typeof value === "function"),
   cache: field.text({ pattern: "." }),
 }
 
@@ -101,9 +84,9 @@ const LABELS = field.list(field.text({}), { minItems: 2 })
 export const LOAD_OPTIONS: OptionTable<LoadOptions, keyof LoadOptions> = {
   ...FETCH,
   labels: LABELS,
-  adapters: made<BankOptions>("an object", () => true),
+  adapters: instance<BankOptions>("an object", () => true),
   backend: field.choice(["auto", "wasm", "webgpu"], {}),
-  wasm: made<WasmOptions>("an object", () => true),
+  wasm: instance<WasmOptions>("an object", () => true),
   weights: field.choice(["stored", "f32", "bf16", "f16"], {}),
 }
 

@@ -1,5 +1,6 @@
 import type { TrainEvent } from "../../core/contracts/train_event.ts"
-import { type Fault, type Field, field, mustBe, type OptionTable, valueFaults } from "../../core/options/mod.ts"
+import { instance, signal } from "../../core/options/instance_field.ts"
+import { field, type OptionTable, valueFaults } from "../../core/options/mod.ts"
 import type { RunMethods } from "../../core/run/mod.ts"
 import type { EspalierOptions } from "../../core/training/espalier.ts"
 
@@ -20,25 +21,16 @@ export interface FineTuneOptions extends EspalierOptions {
   readonly methods?: RunMethods
 }
 
-const made = <T>(wanted: string, is: (value: object) => boolean): Field<T> =>
-  field.opaque<T>()({
-    wanted,
-    faults: (value, at): ReadonlyArray<Fault> =>
-      (typeof value === "object" || typeof value === "function") && value !== null && is(value)
-        ? []
-        : [mustBe(at, wanted, value)],
-  }) as Field<T>
-
 /** {@link FineTuneOptions} as a table. */
 export const FINE_TUNE_OPTIONS: OptionTable<
   FineTuneOptions,
   "signal" | "progress" | "methods" | "backend" | "wasm" | "files"
 > = {
-  signal: made<AbortSignal>("an AbortSignal", (value) => "aborted" in value && "addEventListener" in value),
-  progress: made<(event: TrainEvent) => void>("a function", (value) => typeof value === "function"),
+  signal,
+  progress: instance<(event: TrainEvent) => void>("a function", (value) => typeof value === "function"),
   resume: field.boolean({ default: false }),
   overwrite: field.boolean({ default: false }),
-  methods: made<RunMethods>(
+  methods: instance<RunMethods>(
     "methods by name",
     (value) =>
       Object.values(value).every((method) =>
@@ -46,6 +38,6 @@ export const FINE_TUNE_OPTIONS: OptionTable<
       ),
   ),
   backend: field.choice(["auto", "wasm", "webgpu"], {}),
-  wasm: made<NonNullable<EspalierOptions["wasm"]>>("an object", (value) => typeof value === "object"),
-  files: made<Map<string, Uint8Array>>("a Map of files by path", (value) => value instanceof Map),
+  wasm: instance<NonNullable<EspalierOptions["wasm"]>>("an object", (value) => typeof value === "object"),
+  files: instance<Map<string, Uint8Array>>("a Map of files by path", (value) => value instanceof Map),
 }

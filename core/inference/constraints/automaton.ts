@@ -8,15 +8,23 @@ export interface State {
   readonly open: boolean
   /** What was found by each byte: null where it may not come. */
   readonly next: Array<State | null | undefined>
-  readonly rests: ReadonlyArray<Node>
+  /** Bytes that may come, each with what is left then. */
+  readonly edges: ReadonlyArray<Edge<Node>>
 }
 
 /** A language as an automaton whose states are made as they are reached. */
 export interface Automaton {
   readonly start: State
-  /** The state after a byte, or null. */
+  /** The state after a byte, or null. Throws {@link TooWide}. */
   readonly step: (state: State, byte: number) => State | null
+  /** Allows {@link WORK} from here on. */
+  readonly allow: () => void
+  /** Whether so much was made that it should be made anew. */
+  readonly isLarge: () => boolean
 }
+
+/** A text may go on in more ways than are followed. */
+export class TooWide extends Error {}
 
 /** What is left of a text: an expression and what comes after it, or nothing. */
 interface Node {
@@ -27,54 +35,74 @@ interface Node {
   readonly open: boolean
   /** What stands before this, by its head. */
   readonly before: Map<Expression, Node>
-  edges?: ReadonlyArray<Edge<Node>>
-  accepts?: boolean
+  /** What it begins with. */
+  first?: ReadonlyArray<Node | Edge<Node>>
 }
 
-/** States that are kept; beyond, they are made anew. */
-const KEPT = 20_000
+/** Edges that are looked at, at most, until {@link Automaton.allow}: some tenths of a second. */
+const WORK = 4_000_000
+/** Nodes that are made at most, and what one counts as work. */
+const NODES = 200_000, NODE_WORK = 10
+/** Edges and entries of the states that are kept, in all; beyond, states are made anew. */
+const KEPT = 2_000_000
 
 /** The automaton of an expression whose texts can be written with the bytes of an alphabet, and others may come too. */
 export function makeAutomaton(root: Expression, alphabet: Iterable<number>): Automaton {
   const possible = possibleIn(root, new Set(alphabet))
   let ids = 0
+  let left = WORK
+  const spend = (work: number) => {
+    left -= work
+    if (left < 0 || ids > NODES) throw new TooWide()
+  }
   const end: Node = { id: ids++, open: true, before: new Map() }
   const before = (head: Expression, tail: Node): Node => {
     const known = tail.before.get(head)
     if (known !== undefined) return known
+    spend(NODE_WORK)
     const node: Node = { id: ids++, head, tail, open: tail.open && possible(head), before: new Map() }
     tail.before.set(head, node)
     return node
   }
-  /** Finds what a node may begin with: expressions in the place of others, each once, so that loops end. */
-  const open = (node: Node): void => {
+  /** Finds what nodes begin with: expressions in the place of others, each once, so that loops end. */
+  const begun = (nodes: Iterable<Node>): Pick<State, "edges" | "accepts"> => {
     const edges: Array<Edge<Node>> = []
-    const seen = new Set([node])
-    for (const { head, tail } of seen) {
-      if (head === undefined) continue
-      for (const first of head.begin(tail!, before)) {
+    const seen = new Set(nodes)
+    for (const node of seen) {
+      if (node.head === undefined) continue
+      if (node.first === undefined) {
+        spend(node.head.work ?? 0)
+        node.first = node.head.begin(node.tail!, before)
+      }
+      spend(node.first.length)
+      for (const first of node.first) {
         if (isEdge(first)) edges.push(first)
         else seen.add(first)
       }
     }
-    node.edges = edges
-    node.accepts = seen.has(end)
+    return { edges, accepts: seen.has(end) }
   }
   let states = new Map<string, State>()
+  let kept = 0
   const stateOf = (nodes: Set<Node>): State => {
+    spend(nodes.size)
     const rests = [...nodes].sort((a, b) => a.id - b.id)
     const name = rests.map(({ id }) => id).join()
     const known = states.get(name)
     if (known !== undefined) return known
-    for (const node of rests) if (node.edges === undefined) open(node)
-    const state: State = {
-      accepts: rests.some(({ accepts }) => accepts),
-      open: rests.some(({ open }) => open),
-      next: new Array(256).fill(undefined),
-      rests,
+    const found = begun(rests)
+    const state: State = { ...found, open: rests.some(({ open }) => open), next: new Array(256).fill(null) }
+    for (const bytes of new Set(found.edges.map(({ bytes }) => bytes))) {
+      for (const byte of bytes) state.next[byte] = undefined
     }
-    if (states.size >= KEPT) states = new Map()
+    if (kept > KEPT) {
+      // Each holds those that come after it.
+      for (const { next } of states.values()) next.fill(undefined)
+      states = new Map()
+      kept = 0
+    }
     states.set(name, state)
+    kept += 256 + rests.length + state.edges.length
     return state
   }
   return {
@@ -82,32 +110,39 @@ export function makeAutomaton(root: Expression, alphabet: Iterable<number>): Aut
     step: (state, byte) => {
       const known = state.next[byte]
       if (known !== undefined) return known
+      spend(state.edges.length)
       const nodes = new Set<Node>()
-      for (const { edges } of state.rests) for (const { bytes, to } of edges!) if (bytes.includes(byte)) nodes.add(to)
+      for (const { bytes, to } of state.edges) if (bytes.includes(byte)) nodes.add(to)
       return state.next[byte] = nodes.size === 0 ? null : stateOf(nodes)
     },
+    allow: () => void (left = WORK),
+    isLarge: () => ids > NODES / 2,
   }
 }
 
 /** Tells whether an expression has a text in an alphabet: the least solution for those that name each other. */
 function possibleIn(root: Expression, alphabet: ReadonlySet<number>): (expression: Expression) => boolean {
   const known = new Map<Expression, boolean>(BYTES.map((byte, i) => [byte, alphabet.has(i)]))
-  const reached = new Set([root])
-  for (const expression of reached) for (const part of expression.parts()) reached.add(part)
-  const open = [...reached].filter((expression) => !known.has(expression)).reverse()
-  for (const expression of open) known.set(expression, false)
+  /** Expressions that each is a part of. */
+  const users = new Map<Expression, Array<Expression>>([[root, []]])
+  for (const [expression] of users) {
+    if (!known.has(expression)) known.set(expression, false)
+    for (const part of expression.parts()) {
+      const own = users.get(part)
+      if (own === undefined) users.set(part, [expression])
+      else own.push(expression)
+    }
+  }
   const is = (expression: Expression): boolean => {
     const found = known.get(expression) ?? expression.possible(is)
     known.set(expression, found)
     return found
   }
-  for (let changed = true; changed;) {
-    changed = false
-    for (const expression of open) {
-      if (known.get(expression) || !expression.possible(is)) continue
-      known.set(expression, true)
-      changed = true
-    }
+  const waiting = [...users.keys()]
+  for (let expression = waiting.pop(); expression !== undefined; expression = waiting.pop()) {
+    if (known.get(expression) || !expression.possible(is)) continue
+    known.set(expression, true)
+    for (const user of users.get(expression)!) waiting.push(user)
   }
   return is
 }

@@ -11,6 +11,8 @@ export interface Expression {
     rest: Rest,
     before: (part: Expression, rest: Rest) => Rest,
   ) => ReadonlyArray<Rest | Edge<Rest>>
+  /** How much work `begin` is, in edges that are looked at. Default: as much as it gives. */
+  readonly work?: number
   /** Expressions that it is made of. */
   readonly parts: () => ReadonlyArray<Expression>
   /** Whether it has a text, if these parts have one. */
@@ -104,12 +106,16 @@ export interface Growth {
   readonly next: string
 }
 
+/** Work of what may follow a text, as numbers have it. */
+const GROWTH = 1500
+
 /** A language of ASCII that is given by what may follow each beginning; of the characters `letters`. */
 export function grown(letters: string, grow: (text: string) => Growth): Expression {
   const known = new Map<string, Expression>()
   const from = (text: string): Expression => {
     const { ends, next } = grow(text)
     const self: Expression = {
+      work: GROWTH,
       begin: (rest, before) => [
         ...Array.from(next, (letter) => ({
           bytes: utf8.encode(letter),

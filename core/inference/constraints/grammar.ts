@@ -1,5 +1,5 @@
 import type { Tokenizer } from "../../data/tokenizer/tokenizer.ts"
-import { makeAutomaton, type State } from "./automaton.ts"
+import { type Automaton, makeAutomaton, type State, TooWide } from "./automaton.ts"
 import type { Constraint } from "./constraint.ts"
 import type { Expression } from "./expression.ts"
 import { GrammarError } from "./grammar_error.ts"
@@ -21,7 +21,7 @@ export interface GrammarOptions {
 const KEPT = 64
 
 /**
- * The texts of an expression, by a tokenizer's tokens. Throws {@link GrammarError} `Unmeetable`.
+ * The texts of an expression, by a tokenizer's tokens. Throws {@link GrammarError} `Unmeetable`, or `Limit`.
  *
  * @param what Names them in messages.
  */
@@ -32,31 +32,46 @@ export function makeGrammar(
   { stop = tokenizer.eosId === undefined ? [] : [tokenizer.eosId] }: GrammarOptions = {},
 ): Grammar {
   const { alphabet, bytes, mark } = writerOf(tokenizer)
-  const automaton = makeAutomaton(expression, alphabet)
+  const make = () => makeAutomaton(expression, alphabet)
+  const marked = new Map<State, Allowed>()
+  /** Tokens that may come in a state: none where there are too many ways to go on. */
+  const allowedIn = (automaton: Automaton, state: State): Allowed => {
+    const known = marked.get(state)
+    if (known !== undefined) return known
+    const marks = new Uint8Array(tokenizer.vocabSize)
+    automaton.allow()
+    const tooWide = isTooWide(() => mark(automaton, state, marks))
+    if (tooWide) marks.fill(0)
+    const allowed = { marks, tooWide, none: !marks.includes(1) }
+    if (marked.size === KEPT) marked.delete(marked.keys().next().value!)
+    marked.set(state, allowed)
+    return allowed
+  }
+  let automaton!: Automaton
+  if (isTooWide(() => automaton = make()) || allowedIn(automaton, automaton.start).tooWide) {
+    throw new GrammarError({
+      reason: "Limit",
+      message: `${what} allows too many ways to begin: give fewer alternatives`,
+    })
+  }
   if (!automaton.start.open) {
     const [known] = [makeAutomaton(expression, Array.from({ length: 256 }, (_, byte) => byte)).start.open]
     const message = known ? `the tokenizer has no tokens for the characters of ${what}` : `no text meets ${what}`
     throw new GrammarError({ reason: "Unmeetable", message })
   }
-  const marked = new Map<State, Allowed>()
-  /** Tokens that may come in a state. */
-  const allowedIn = (state: State): Allowed => {
-    const known = marked.get(state)
-    if (known !== undefined) return known
-    const marks = new Uint8Array(tokenizer.vocabSize)
-    mark(automaton, state, marks)
-    const allowed = { marks, none: !marks.includes(1) }
-    if (marked.size === KEPT) marked.delete(marked.keys().next().value!)
-    marked.set(state, allowed)
-    return allowed
-  }
   const constraint = (): Constraint => {
-    let state: State | null = automaton.start
+    if (automaton.isLarge()) automaton = make()
+    const own = automaton
+    let state: State | null = own.start
     let count = 0
     const follow = (made: ReadonlyArray<number>) => {
-      if (made.length < count) [state, count] = [automaton.start, 0]
+      if (made.length < count) [state, count] = [own.start, 0]
+      own.allow()
       for (; count < made.length; count++) {
-        for (const byte of bytes(made[count])) state = state && automaton.step(state, byte)
+        for (const byte of bytes(made[count])) {
+          const tooWide = isTooWide(() => state = state && own.step(state, byte))
+          if (tooWide) state = null
+        }
       }
       return state
     }
@@ -65,7 +80,7 @@ export function makeGrammar(
       restrict: (logits, made) => {
         const state = follow(made)
         if (state === null) return void logits.fill(-Infinity)
-        const { marks } = allowedIn(state)
+        const { marks } = allowedIn(own, state)
         const ends = state.accepts ? stop.map((id) => [id, logits[id]] as const) : []
         for (let id = 0; id < logits.length; id++) if (marks[id] !== 1) logits[id] = -Infinity
         for (const [id, logit] of ends) logits[id] = logit
@@ -73,7 +88,7 @@ export function makeGrammar(
       complete: (made) => {
         if (stop.includes(made.at(-1)!)) return true
         const state = follow(made)
-        return state !== null && state.accepts && (stop.length === 0 || allowedIn(state).none)
+        return state !== null && state.accepts && (stop.length === 0 || allowedIn(own, state).none)
       },
     }
   }
@@ -83,4 +98,16 @@ export function makeGrammar(
 interface Allowed {
   readonly marks: Uint8Array
   readonly none: boolean
+  readonly tooWide: boolean
+}
+
+/** Whether there were too many ways to go on. */
+function isTooWide(follow: () => void): boolean {
+  try {
+    follow()
+    return false
+  } catch (error) {
+    if (error instanceof TooWide) return true
+    throw error
+  }
 }

@@ -4,9 +4,9 @@ import * as Data from "effect/Data"
 export interface GrammarErrorFields {
   /**
    * Kind of failure. `Keyword`: a part of a schema that output cannot be held to. `Schema`: not a schema. `Unmeetable`: no text
-   * meets it, or none that the tokenizer can write.
+   * meets it, or none that the tokenizer can write. `Limit`: it is too large, or allows too many ways to begin.
    */
-  readonly reason: "Keyword" | "Schema" | "Unmeetable"
+  readonly reason: "Keyword" | "Schema" | "Unmeetable" | "Limit"
   /** The keyword, where one is at fault. */
   readonly keyword?: string
   /** What is wrong, where, and what to do. */

@@ -101,6 +101,9 @@ export function answered(
   }))
 }
 
+const STUCK =
+  "the row's constraint left no token that may come: a schema's or choice's has more ways to go on than are followed"
+
 /** What new tokens add to an answer, or why it cannot go on. */
 function partOf(
   news: ReadonlyArray<NewToken>,
@@ -109,7 +112,7 @@ function partOf(
 ): AnswerPart | string {
   let text = ""
   for (const [i, { token, finished }] of news.entries()) {
-    if (finished === "dead end") return "the row's constraint left no token that may come"
+    if (finished === "dead end") return STUCK
     const added = search.add(pieces.add(token), pieces.end())
     text += added.text
     const tokens = news.slice(0, i + 1)

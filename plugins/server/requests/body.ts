@@ -17,6 +17,24 @@ export interface BodyLimits {
 
 const wrong = (status: 400 | 408 | 413 | 415, message: string) => new ApiError({ status, message })
 
+/** Most lists and objects within each other. */
+const LEVELS = 200
+
+/** How many lists and objects stand within each other in a text of JSON. */
+function levelsOf(json: Uint8Array): number {
+  const [QUOTE, BACKSLASH] = [0x22, 0x5c]
+  let [depth, deepest, quoted] = [0, 0, false]
+  for (let i = 0; i < json.length; i++) {
+    const byte = json[i]
+    if (byte === QUOTE) quoted = !quoted
+    else if (quoted) i += byte === BACKSLASH ? 1 : 0
+    // [ and { are a bit from ] and } apart.
+    else if ((byte | 0x20) === 0x7b) deepest = Math.max(deepest, ++depth)
+    else if ((byte | 0x20) === 0x7d) depth--
+  }
+  return deepest
+}
+
 /** The body of a request, an object of JSON. */
 export function readBody(
   { maxBodyBytes, bodySeconds }: BodyLimits,
@@ -45,6 +63,9 @@ export function readBody(
       try: (): unknown => JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)),
       catch: (cause) => wrong(400, `the body must be JSON: ${(cause as Error).message}`),
     })
+    if (levelsOf(new Uint8Array(bytes)) > LEVELS) {
+      return yield* wrong(400, `the body may have at most ${LEVELS} lists and objects within each other`)
+    }
     if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Json
     return yield* wrong(400, `the body must be an object of JSON`)
   })

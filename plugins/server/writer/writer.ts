@@ -8,14 +8,7 @@ import { PluginError } from "../../../core/contracts/plugin_error.ts"
 import { DataError } from "../../../core/data/data_error.ts"
 import type { Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
 import { engine, type Model } from "../../../core/inference/mod.ts"
-import {
-  answer,
-  type AnswerOptions,
-  endTokens,
-  type GrammarError,
-  jsonSchema,
-  scoreTokens,
-} from "../../../core/inference/text/mod.ts"
+import { answer, type AnswerOptions, endTokens, scoreTokens } from "../../../core/inference/text/mod.ts"
 import { TOKENIZER, tokenizerOf } from "../../../core/inference/tokenizer_option.ts"
 import type { ModelError } from "../../../core/model/model_error.ts"
 import { checkOptions, field, type OptionTable, withDefaults } from "../../../core/options/mod.ts"
@@ -23,6 +16,7 @@ import * as Chat from "../../chat/mod.ts"
 import { slotsOf } from "../adapters/slots_of.ts"
 import { makePlaces } from "../requests/places.ts"
 import type { AnswerOptions as Asked, Served } from "../served.ts"
+import { makeGrammars } from "./grammars.ts"
 import { NAME_OPTIONS, type NameOptions } from "./name_options.ts"
 import { pieceOf, scored } from "./pieces.ts"
 
@@ -62,6 +56,7 @@ export function writer(
       ...yield* endTokens(model, tokenizer),
       ...template === undefined ? [] : Chat.endOf(template, tokenizer),
     ]
+    const grammars = makeGrammars(tokenizer, ends)
     const own = yield* engine(model, { rows })
     const adapters = model.bank === undefined ? {} : { adapters: yield* slotsOf(model.bank) }
     const read = (text: string, addSpecialTokens: boolean) =>
@@ -81,9 +76,12 @@ export function writer(
             ? Effect.fail(new DataError({ reason: "Template", message: `${name} has no chat template` }))
             : Effect.flatMap(Chat.promptOf(template, messages, { variables }), (text) => read(text, false)),
         answer: (prompt, asked) =>
-          Effect.map(grammarOf(asked.schema, tokenizer, ends), (grammar) =>
+          Effect.map(asked.schema === undefined ? Effect.undefined : grammars(asked.schema), (grammar) =>
             Stream.map(
-              answer(own, tokenizer, prompt, { ...rowOf(asked, ends), ...grammar }),
+              answer(own, tokenizer, prompt, {
+                ...rowOf(asked, ends),
+                ...grammar && { constraint: grammar.constraint() },
+              }),
               (part) => pieceOf(part, tokenizer, [...ends, ...asked.stopTokens]),
             )),
         score: (prompts, { alternatives: count, adapter }) =>
@@ -94,19 +92,6 @@ export function writer(
       },
     }
   })
-}
-
-/** What holds an answer to a schema. */
-function grammarOf(
-  schema: unknown,
-  tokenizer: Tokenizer,
-  stop: ReadonlyArray<number>,
-): Effect.Effect<Pick<AnswerOptions, "constraint">, GrammarError> {
-  if (schema === undefined) return Effect.succeed({})
-  return Effect.map(
-    jsonSchema(tokenizer, schema as object, { stop }),
-    (grammar) => ({ constraint: grammar.constraint() }),
-  )
 }
 
 /** Options of the engine's row. */

@@ -13,6 +13,8 @@ const REFUSED: ReadonlyArray<
   ["completions", '{"model": ', 400, null, /must be JSON/],
   ["completions", "[]", 400, null, /object of JSON/],
   ["completions", "\xff\xfe", 400, null, /must be JSON/],
+  ["completions", `{"temperature": ${"[".repeat(50_000)}${"]".repeat(50_000)}}`, 400, null, /at most 200 lists/],
+  ["completions", { ...text, prompt: `\\"${"[{".repeat(200)}`, n: 0 }, 400, "n", /from 1/],
   ["completions", { ...text, model: undefined }, 400, "model", /model is missing/],
   ["completions", { ...text, model: "other" }, 404, "model", /"other" is not there: there is "script"/],
   ["completions", { ...text, model: 3 }, 400, "model", /got 3/],

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertNotEquals } from "@std/assert"
+import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert"
 import { eventsOf, post, serving, writer } from "./support.ts"
 
 const ask = { model: "small", prompt: "Once upon a time", max_tokens: 8, temperature: 0 }
@@ -94,6 +94,10 @@ Deno.test("an answer keeps to a JSON Schema; one that cannot be met is refused",
     assertEquals(finish_reason, "stop")
     const never = await held({ type: "integer", minimum: 2, maximum: 1 })
     assertEquals([never.status, (await never.json()).error.type], [400, "invalid_request_error"])
+    const large = await held({ enum: Array.from({ length: 20_000 }, (_, i) => i) })
+    const { error } = await large.json()
+    assertEquals([large.status, error.type, error.param], [400, "invalid_request_error", "response_format"])
+    assertStringIncludes(error.message, "more than 10000 values")
   })
 })
 

@@ -10,17 +10,21 @@ export type Range = readonly [from: number, to: number]
 /** All code points but the halves of surrogate pairs. */
 export const ALL: ReadonlyArray<Range> = [[0, 0xd7ff], [0xe000, 0x10ffff]]
 
-/** What the ranges have in common with others. */
-export const common = (a: ReadonlyArray<Range>, b: ReadonlyArray<Range>): ReadonlyArray<Range> =>
+/** What the ranges have in common with a few others. */
+const common = (a: ReadonlyArray<Range>, b: ReadonlyArray<Range>): ReadonlyArray<Range> =>
   a.flatMap(([from, to]) =>
     b.map(([low, high]): Range => [Math.max(from, low), Math.min(to, high)]).filter(([from, to]) => from <= to)
   )
 
 /** All code points that are in none of the ranges. */
 export function others(ranges: ReadonlyArray<Range>): ReadonlyArray<Range> {
-  let left = ALL
-  for (const [from, to] of ranges) left = common(left, [[0, from - 1], [to + 1, 0x10ffff]])
-  return left
+  const left: Array<Range> = []
+  let next = 0
+  for (const [from, to] of ranges.toSorted((a, b) => a[0] - b[0])) {
+    if (from > next) left.push([next, from - 1])
+    next = Math.max(next, to + 1)
+  }
+  return common([...left, [next, 0x10ffff]], ALL)
 }
 
 /** Lengths of UTF-8: the last code point, and the marks of the first byte. */
@@ -59,11 +63,13 @@ const ESCAPED: ReadonlyMap<number, string> = new Map(
   ]),
 )
 
+/** What stands in a string of JSON as it is. */
+const PLAIN = others([...ESCAPED.keys()].map((code): Range => [code, code]))
+
 /** One character of these ranges in a string of JSON, written as `JSON.stringify` does. */
 export function jsonCharacter(ranges: ReadonlyArray<Range>): Expression {
   const escaped = [...ESCAPED].filter(([code]) => ranges.some(([from, to]) => from <= code && code <= to))
-  const plain = common(ranges, others([...ESCAPED.keys()].map((code): Range => [code, code])))
-  return any(...utf8(plain), ...escaped.map(([, text]) => literal(text)))
+  return any(...utf8(common(ranges, PLAIN)), ...escaped.map(([, text]) => literal(text)))
 }
 
 /** Any character in a string of JSON. */

@@ -1,5 +1,6 @@
 import { all, any, EMPTY, type Expression, repeat } from "../expression.ts"
-import { ALL, jsonCharacter, others, type Range } from "./characters.ts"
+import { ANY_CHARACTER, others, type Range } from "./characters.ts"
+import type { Compiler } from "./compiler.ts"
 
 /** Strings of JSON that a regular expression finds something in, without the quotes. */
 export interface Pattern {
@@ -34,9 +35,7 @@ const LETTERS: Readonly<Record<string, ReadonlyArray<Range>>> = {
 }
 
 const NOTHING: Pattern = { expression: EMPTY, least: 0, most: 0 }
-const ANYTHING: Pattern = { expression: repeat(jsonCharacter(ALL), 0), least: 0, most: Infinity }
-
-const one = (ranges: ReadonlyArray<Range>): Pattern => ({ expression: jsonCharacter(ranges), least: 1, most: 1 })
+const ANYTHING: Pattern = { expression: repeat(ANY_CHARACTER, 0), least: 0, most: Infinity }
 
 const inOrder = (parts: ReadonlyArray<Pattern>): Pattern => ({
   expression: all(...parts.map(({ expression }) => expression)),
@@ -52,19 +51,23 @@ const oneOf = (parts: ReadonlyArray<Pattern>): Pattern =>
   }
 
 /** The pattern of a regular expression as ECMAScript writes it. Throws an Error that says what of it is not supported. */
-export function patternOf(source: string): Pattern {
+export function patternOf(source: string, { character }: Pick<Compiler, "character">): Pattern {
   // What is no regular expression is one error, what is not read here another.
   new RegExp(source, "u")
-  const reader = new Reader(Array.from(source))
+  const reader = new Reader(Array.from(source), character)
   const pattern = reader.alternatives(true)
   reader.end()
   return pattern
 }
 
+/** Most groups within each other. */
+const DEEPEST = 100
+
 /** Reads a regular expression that is well formed. */
 class Reader {
   private at = 0
-  constructor(private readonly source: ReadonlyArray<string>) {}
+  private depth = 0
+  constructor(private readonly source: ReadonlyArray<string>, private readonly made: Compiler["character"]) {}
 
   private next = (): string | undefined => this.source[this.at]
   private take = (text: string): boolean => {
@@ -119,10 +122,13 @@ class Reader {
   private atom(): Pattern {
     if (this.take("(")) {
       if (!this.take("?:") && this.take("?")) this.refuse("(?")
+      if (++this.depth > DEEPEST) throw new Error(`more than ${DEEPEST} groups within each other`)
       const inner = this.alternatives(false)
+      this.depth--
       if (!this.take(")")) this.refuse(this.next()!)
       return inner
     }
+    const one = (ranges: ReadonlyArray<Range>): Pattern => ({ expression: this.made(ranges), least: 1, most: 1 })
     if (this.take("[")) return one(this.set())
     if (this.take(".")) return one(others(LINE_ENDS))
     if (this.next() === "^") this.refuse("^")

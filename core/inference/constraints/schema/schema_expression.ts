@@ -1,8 +1,9 @@
 import { all, any, type Expression, literal, optional, repeat, rule } from "../expression.ts"
-import { ANY_CHARACTER } from "./characters.ts"
+import { ANY_CHARACTER, jsonCharacter } from "./characters.ts"
 import { COMMA, type Compiler } from "./compiler.ts"
-import { disjoint } from "./disjoint.ts"
-import { flatten, type Placed, resolved, typesOf } from "./flatten.ts"
+import { makeDisjoint } from "./disjoint.ts"
+import { Document, type Placed } from "./document.ts"
+import { flatten, typesOf } from "./flatten.ts"
 import { FORMATS } from "./formats.ts"
 import { LIMITS, type Schema, type SchemaObject, TYPES, unsupported } from "./keywords.ts"
 import { isExact, numbers } from "./numbers.ts"
@@ -12,19 +13,25 @@ import { patternOf } from "./pattern.ts"
 const QUOTE = literal('"')
 
 /** The texts of JSON that are valid by a schema. Throws {@link GrammarError}. */
-export function schemaExpression(document: Schema): Expression {
+export function schemaExpression(root: Schema): Expression {
+  const document = new Document(root)
   const known = new Map<string, Expression>()
+  const kept = (name: string, make: () => Expression): Expression => {
+    const made = known.get(name) ?? make()
+    known.set(name, made)
+    return made
+  }
   const compiler: Compiler = {
     document,
     of: (placed) => {
       // What allows anything holds itself, at places without end: they are one.
       const place = placed.schema === true ? "true" : placed.at
-      const made = known.get(place) ?? rule(() => valueExpression({ ...placed, at: place }, compiler))
-      known.set(place, made)
-      return made
+      document.spend(place.length / 100)
+      return kept(place, () => rule(() => valueExpression({ ...placed, at: place }, compiler)))
     },
+    character: (ranges) => kept(`characters ${ranges}`, () => jsonCharacter(ranges)),
   }
-  return compiler.of({ schema: document, at: "#" })
+  return compiler.of({ schema: root, at: "#" })
 }
 
 /** The expression of a schema, whatever type its values have. */
@@ -32,7 +39,7 @@ function valueExpression(placed: Placed, compiler: Compiler): Expression {
   const { at } = placed
   const schema = flatten(compiler.document, placed)
   if (schema === false) return any()
-  if (schema.$ref !== undefined) return compiler.of(resolved(compiler.document, schema.$ref, at))
+  if (schema.$ref !== undefined) return compiler.of(compiler.document.resolved(schema.$ref, at))
   const { anyOf, oneOf, ...own } = schema
   if (anyOf !== undefined && oneOf !== undefined) throw unsupported("oneOf", at, 'cannot stand beside "anyOf"')
   const alternatives = anyOf ?? oneOf
@@ -62,9 +69,10 @@ function impliedTypes(schema: SchemaObject): ReadonlyArray<string> {
 
 function checkDisjoint(alternatives: ReadonlyArray<Schema>, at: string, compiler: Compiler): void {
   const flat = alternatives.map((schema, i) => ({ schema, at: `${at}/oneOf/${i}` }))
+  const disjoint = makeDisjoint(compiler.document)
   for (const [i, one] of flat.entries()) {
     for (const other of flat.slice(0, i)) {
-      if (!disjoint(one, other, compiler.document)) {
+      if (!disjoint(one, other)) {
         throw unsupported("oneOf", at, "has alternatives that one value may meet together; use anyOf")
       }
     }
@@ -91,7 +99,7 @@ const BY_TYPE: Readonly<Record<string, OfType>> = {
   boolean: () => any(literal("true"), literal("false")),
   number: (schema, at) => numberExpression(false, schema, at),
   integer: (schema, at) => numberExpression(true, schema, at),
-  string: (schema, at) => all(QUOTE, characters(schema, at), QUOTE),
+  string: (schema, at, compiler) => all(QUOTE, characters(schema, at, compiler), QUOTE),
   array: arrayExpression,
   object: objectExpression,
 }
@@ -109,7 +117,8 @@ function numberExpression(whole: boolean, schema: SchemaObject, at: string): Exp
 }
 
 /** What stands between the quotes of a string. */
-function characters({ minLength = 0, maxLength = Infinity, pattern, format }: SchemaObject, at: string): Expression {
+function characters(schema: SchemaObject, at: string, compiler: Compiler): Expression {
+  const { minLength = 0, maxLength = Infinity, pattern, format } = schema
   if (minLength > maxLength) return any()
   if (pattern === undefined && format === undefined) return repeat(ANY_CHARACTER, minLength, maxLength)
   if (pattern !== undefined && format !== undefined) throw unsupported("format", at, 'cannot stand beside "pattern"')
@@ -118,15 +127,15 @@ function characters({ minLength = 0, maxLength = Infinity, pattern, format }: Sc
   if (source === undefined) {
     throw unsupported("format", at, `knows ${Object.keys(FORMATS).join(", ")}; got "${format}"`)
   }
-  const read = readPattern(source, at)
+  const read = readPattern(source, at, compiler)
   if (read.least >= minLength && read.most <= maxLength) return read.expression
   const length = read.least < minLength ? "minLength" : "maxLength"
   throw unsupported(length, at, `limits a text that has a ${keyword} more than it does; say the length in the pattern`)
 }
 
-function readPattern(source: string, at: string) {
+function readPattern(source: string, at: string, compiler: Compiler) {
   try {
-    return patternOf(source)
+    return patternOf(source, compiler)
   } catch (error) {
     throw unsupported("pattern", at, `has what output cannot be held to: ${(error as Error).message} in "${source}"`)
   }

@@ -10,19 +10,20 @@
  *
  * @module
  */
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Console from "effect/Console"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
-import * as HttpEffect from "effect/http/HttpEffect"
 import * as HttpRouter from "effect/http/HttpRouter"
-import type { HttpServerRequest } from "effect/http/HttpServerRequest"
+import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import * as Otlp from "effect/observability/Otlp"
 import * as OtlpSerialization from "effect/observability/OtlpSerialization"
-import type * as Scope from "effect/Scope"
 import * as Command from "effect/cli/Command"
+import { createServer } from "node:http"
 import { field } from "../core/options/mod.ts"
 import { MODEL } from "../core/run/mod.ts"
 import { DataError, Model, Task } from "../mod.ts"
@@ -156,24 +157,17 @@ const serve = (options: Options) =>
       answerSeconds,
       ...defined({ maxTokens }),
     })
-    const app = yield* HttpRouter.toHttpEffect(routes)
-    const services = yield* Effect.context<FileSystem.FileSystem>()
-    const handler = HttpEffect.toWebHandlerWith<FileSystem.FileSystem, HttpServerRequest | Scope.Scope>(services)(app)
-    const server = yield* Effect.try({
-      try: () =>
-        Deno.serve({
-          hostname: host,
-          port,
-          onListen: ({ hostname, port }) =>
-            console.log(`serving ${models.map(({ id }) => id)} at http://${hostname}:${port}`),
-        }, (request) => handler(request)),
-      catch: (cause) => {
+    // It notices of every request that its client left; Deno.serve of Deno 2.9 does not where the body is longer than 1 kB.
+    const server = NodeHttpServer.layer(createServer, { host, port, gracefulShutdownTimeout: 1000 * answerSeconds })
+    const listening = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true })
+    const context = yield* Layer.build(Layer.provideMerge(listening, server)).pipe(
+      Effect.catchTag("ServeError", ({ cause }) => {
         const message = `cannot listen at ${host}:${port}: ${(cause as Error).message}; give another --port or --host`
-        return new DataError({ reason: "BadInput", message, cause })
-      },
-    })
-    // What runs is finished, and no more is taken.
-    yield* Effect.addFinalizer(() => Effect.promise(() => server.shutdown()))
+        return Effect.fail(new DataError({ reason: "BadInput", message, cause }))
+      }),
+    )
+    const { address } = Context.get(context, HttpServer.HttpServer)
+    yield* Console.log(`serving ${models.map(({ id }) => id)} at ${HttpServer.formatAddress(address)}`)
     return yield* Effect.never
   })
 

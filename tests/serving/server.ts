@@ -46,7 +46,6 @@ export async function start(words: ReadonlyArray<string>): Promise<Running> {
         "--config",
         path("deno.json"),
         "-A",
-        "--unstable-no-legacy-abort",
         "--v8-flags=--experimental-wasm-revectorize",
       ],
       ...[path("examples/serve.ts"), "--port", "0", ...words],

@@ -128,6 +128,9 @@ const keysOf = (path: string | undefined) =>
     return text.split("\n").map((line) => line.trim()).filter((line) => line !== "")
   })
 
+/** Milliseconds for which a connection waits for another request: longer than clients and proxies do. */
+const KEEP_ALIVE = 75_000
+
 const LOCAL = /^(127(\.\d+){3}|localhost|\[?::1\]?)$/
 
 /** What is measured goes to a collector. All that it needs is said here: none of it comes from the environment. */
@@ -158,7 +161,8 @@ const serve = (options: Options) =>
       ...defined({ maxTokens }),
     })
     // It notices of every request that its client left; Deno.serve of Deno 2.9 does not where the body is longer than 1 kB.
-    const server = NodeHttpServer.layer(createServer, { host, port, gracefulShutdownTimeout: 1000 * answerSeconds })
+    const listen = () => createServer({ keepAliveTimeout: KEEP_ALIVE })
+    const server = NodeHttpServer.layer(listen, { host, port, gracefulShutdownTimeout: 1000 * answerSeconds })
     const listening = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true })
     const context = yield* Layer.build(Layer.provideMerge(listening, server)).pipe(
       Effect.catchTag("ServeError", ({ cause }) => {

@@ -67,6 +67,48 @@ Deno.test("the example serves on this machine, and finishes what runs when it is
   }
 })
 
+Deno.test("a client that leaves is noticed, however long its request was; a connection that waits does not hold up the end", async () => {
+  const { child, errors, url } = await start([...words, "--model", model, "--queue", "200"])
+  const { hostname, port } = new URL(url)
+  /** Sends a request and does not wait for its answer. */
+  const send = async (request: string) => {
+    const connection = await Deno.connect({ hostname, port: Number(port) })
+    const bytes = new TextEncoder().encode(request)
+    for (let sent = 0; sent < bytes.length;) sent += await connection.write(bytes.subarray(sent))
+    return connection
+  }
+  const metrics = async () => await (await fetch(`${url}/metrics`)).text()
+  const until = async (pattern: RegExp) => {
+    for (let i = 0; i < 200 && !pattern.test(await metrics()); i++) {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    assert(pattern.test(await metrics()), await metrics())
+  }
+  const lengths = [0, 4_000, 100_000]
+  for (const [i, length] of lengths.entries()) {
+    const ask = { model: "espalier-1m", prompt: "Once", max_tokens: 500, n: 64, user: "x".repeat(length) }
+    const body = JSON.stringify(ask)
+    const type = "Content-Type: application/json"
+    const connection = await send(
+      `POST /v1/completions HTTP/1.1\r\nHost: here\r\n${type}\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    )
+    await until(/espalier_rows\{model="espalier-1m"\} 64/)
+    connection.close()
+    await until(new RegExp(`espalier_requests_total\\{route="/v1/completions",status="499"\\} ${i + 1}\n`))
+    await until(/espalier_rows\{model="espalier-1m"\} 0/)
+  }
+  const waiting = await send("GET /health HTTP/1.1\r\nHost: here\r\n\r\n")
+  await waiting.read(new Uint8Array(1000))
+  const { child: second, errors: said } = await start([...words.slice(0, 2), "--model", model, "--port", port])
+  assertEquals((await second.status).code, 1)
+  assertStringIncludes(await said, `cannot listen at 127.0.0.1:${port}`)
+  const since = performance.now()
+  child.kill("SIGTERM")
+  assertEquals((await child.status).code, 130, await errors)
+  assert(performance.now() - since < 10_000)
+  waiting.close()
+})
+
 Deno.test("nothing to serve, keys that are not there and adapters without a folder are errors of one line", async () => {
   await inDirectory(async (directory) => {
     for (

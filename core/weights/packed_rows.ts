@@ -3,14 +3,15 @@
  * @module
  */
 import { bytesFor, type Encoding } from "../../kernels/encoding.ts"
+import { type PieceMemory, pieceMemory } from "../formats/files/piece_memory.ts"
 import { type Shape, sizeOf } from "../tensor/shape.ts"
 
 /** Numbers of a tensor in an encoding. A row, which is whole blocks, lies along the last axis. */
 export interface PackedRows {
   /** How a row's bytes are numbers. */
   readonly encoding: Encoding
-  /** Bytes of `count` rows from row `first` on, in memory of their own. */
-  readonly read: (first: number, count: number) => Promise<Uint8Array<ArrayBuffer>>
+  /** Bytes of `count` rows from row `first` on: in memory of their own, or in `memory` if it is given and of use. */
+  readonly read: (first: number, count: number, memory?: PieceMemory) => Promise<Uint8Array<ArrayBuffer>>
 }
 
 /** Rows that are read at a time. */
@@ -19,7 +20,7 @@ export interface RowsPiece {
   readonly offset: number
   /** Number of elements. */
   readonly elements: number
-  /** Their bytes. */
+  /** Their bytes, which later ones overwrite: to be used before the next piece is asked for. */
   readonly bytes: Uint8Array<ArrayBuffer>
 }
 
@@ -31,9 +32,11 @@ export async function* piecesOfRows({ encoding, read }: PackedRows, shape: Shape
   const width = shape.at(-1) ?? 1
   const total = width === 0 ? 0 : sizeOf(shape) / width
   const most = Math.max(1, Math.floor(PIECE / bytesFor(encoding, width)))
+  // Garbage of many pieces would stay uncollected for long.
+  const lanes = [pieceMemory(), pieceMemory()]
   const begin = (first: number) => {
     const count = Math.min(most, total - first)
-    const bytes = read(first, count)
+    const bytes = read(first, count, lanes[first / most % 2])
     // Its error is thrown where it is waited for.
     bytes.catch(() => {})
     return { offset: first * width, elements: count * width, bytes }
@@ -57,7 +60,7 @@ export async function decodeRows(packed: PackedRows, shape: Shape): Promise<Floa
 
 /** Rows from row `start` on. */
 export function rowsFrom({ encoding, read }: PackedRows, start: number): PackedRows {
-  return { encoding, read: (first, count) => read(start + first, count) }
+  return { encoding, read: (first, count, memory) => read(start + first, count, memory) }
 }
 
 /**
@@ -70,12 +73,13 @@ export function rowsInOrder({ encoding, read }: PackedRows, width: number, order
   const bytes = bytesFor(encoding, width)
   return {
     encoding,
-    read: async (first, count) => {
+    read: async (first, count, memory) => {
       const rows = order.slice(first, first + count)
       const start = rows.reduce((least, row) => Math.min(least, row), Infinity)
       const end = rows.reduce((most, row) => Math.max(most, row + 1), 0)
       const data = await read(start, end - start)
-      const out = new Uint8Array(rows.length * bytes)
+      const length = rows.length * bytes
+      const out = memory === undefined ? new Uint8Array(length) : new Uint8Array(memory(length), 0, length)
       rows.forEach((row, to) => out.set(data.subarray((row - start) * bytes, (row - start + 1) * bytes), to * bytes))
       return out
     },

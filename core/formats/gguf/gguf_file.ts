@@ -7,6 +7,7 @@ import type * as FileSystem from "effect/FileSystem"
 import { bytesFor } from "../../../kernels/encoding.ts"
 import { attempt } from "../../contracts/attempt.ts"
 import { fileSystem } from "../files/file_system.ts"
+import type { PieceMemory } from "../files/piece_memory.ts"
 import { openToRead } from "../files/open_to_read.ts"
 import { readFully } from "../files/read_fully.ts"
 import { type StorageError, toStorageError } from "../files/storage_error.ts"
@@ -47,18 +48,19 @@ function headerIn(bytes: Uint8Array, fileSize: number, path: string): GgufHeader
   }
 }
 
-/** Bytes of `count` rows of a tensor from row `first` on; a row lies along the last axis. */
+/** Bytes of `count` rows of a tensor from row `first` on, in `memory` or, without it, their own; a row lies along the last axis. */
 export function readRows(
   path: string,
   { name, shape, type, byteOffset }: GgufTensor,
   first: number,
   count: number,
+  memory?: PieceMemory,
 ): Effect.Effect<Uint8Array<ArrayBuffer>, GgufError | StorageError, FileSystem.FileSystem> {
   return Effect.scoped(Effect.gen(function* () {
     const fs = yield* fileSystem
     const file = yield* fs.open(path, { flag: "r" }).pipe(Effect.mapError(toStorageError(path, "read")))
-    const row = bytesFor(type.encoding!, shape.at(-1) ?? 1)
-    const bytes = new Uint8Array(count * row)
+    const row = bytesFor(type.encoding!, shape.at(-1) ?? 1), length = count * row
+    const bytes = memory === undefined ? new Uint8Array(length) : new Uint8Array(memory(length), 0, length)
     const got = yield* readFully(file, bytes, byteOffset + first * row, path)
     if (got === bytes.length) return bytes
     const message = `"${path}" ended within tensor ${JSON.stringify(name)}: has the file changed since it was opened?`

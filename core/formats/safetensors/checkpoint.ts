@@ -14,6 +14,7 @@ import { listNames } from "./list_names.ts"
 import { widenBF16, widenF16 } from "../../tensor/half_floats.ts"
 import type { JsonError } from "../json/json_error.ts"
 import { type ConfigReader, readConfig } from "../json/model_config.ts"
+import { type PieceMemory, pieceMemory } from "../files/piece_memory.ts"
 import { pathExists } from "../files/path_exists.ts"
 import { SafetensorsError } from "./safetensors_error.ts"
 import { elementCount, LENGTH_BYTES, parseHeader, parseHeaderLength, type TensorEntry } from "./safetensors_header.ts"
@@ -130,15 +131,6 @@ export function readTensor(
   memory?: PieceMemory,
 ): Effect.Effect<void, SafetensorsError | StorageError, FileSystem.FileSystem> {
   return readPieces([entry], (_, data, offset) => sink(data, offset), [memory ?? pieceMemory()])
-}
-
-/** Memory of one piece. */
-export type PieceMemory = (bytes: number) => ArrayBuffer
-
-/** Memory that one piece after another uses, and grows where a piece needs more. */
-export function pieceMemory(): PieceMemory {
-  let memory = new ArrayBuffer(0)
-  return (bytes) => memory.byteLength < bytes ? memory = new ArrayBuffer(bytes) : memory
 }
 
 /**

@@ -149,8 +149,8 @@ function storedTensor(path: string, tensor: GgufTensor, fs: FileSystem.FileSyste
   const { name, shape, type } = tensor
   const packed: PackedRows = {
     encoding: type.encoding!,
-    read: (first, count) =>
-      Effect.runPromise(Effect.provideService(readRows(path, tensor, first, count), fileSystem, fs)),
+    read: (first, count, memory) =>
+      Effect.runPromise(Effect.provideService(readRows(path, tensor, first, count, memory), fileSystem, fs)),
   }
   const dtype = isStoredDType(type.name) && isFloatDType(type.name) ? type.name : "F32"
   return { name, shape, dtype, packed, read: () => decodeRows(packed, shape) }

@@ -1,6 +1,6 @@
 import type { BlockEncoding } from "../../../../kernels/encoding.ts"
 import { bytesFor } from "../../../../kernels/encoding.ts"
-import { type PieceMemory, pieceMemory } from "../../../formats/safetensors/checkpoint.ts"
+import { type PieceMemory, pieceMemory } from "../../../formats/files/piece_memory.ts"
 import { type Shape, sizeOf } from "../../../tensor/shape.ts"
 import type { EncodedWeight } from "../../model.ts"
 

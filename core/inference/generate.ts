@@ -143,12 +143,8 @@ function continuations(
       const { numBeams = 1, lengthPenalty, earlyStopping, ...options } = given
       if (numBeams !== 1 || lengthPenalty !== undefined || earlyStopping !== undefined) {
         const { searched } = await import("./beams/beam_searcher.ts")
-        return await searched(
-          model,
-          prompts,
-          { ...given, methods, ...plugins === undefined ? {} : { plugins } },
-          signal,
-        )
+        const options = { ...given, methods, ...plugins === undefined ? {} : { plugins } }
+        return (await searched(model, prompts, options, signal)).map(([best]) => best.text)
       }
       const engine = await engineFor(model, methods, plugins)
       const made = new Map<number, Array<number>>()

@@ -8,6 +8,8 @@ export type { AdapterFiles, BankContext, BankMethod, BankValues } from "../contr
 export type { AdapterBank, BankAdapter, LoadAdapterOptions, TakenSlots } from "../model/sites/adapter_bank.ts"
 export { type ModelWithAdapters, withAdapters } from "./bank/open_bank.ts"
 export type { Engine, EngineOptions, NewToken, RowOptions } from "./engine.ts"
+export { beams, type BeamsOptions } from "./beams/beams.ts"
+export type { BeamOptions, Found } from "./beams/beam_search.ts"
 export { generate, type GenerateError, type GenerateOptions } from "./generate.ts"
 export { engine } from "./open_engine.ts"
 export type { Constraint } from "./constraints/constraint.ts"

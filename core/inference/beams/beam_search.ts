@@ -43,8 +43,19 @@ export interface Beam {
 /** Gives the logits of the next token of each beam. */
 export type NextLogits = (beams: ReadonlyArray<Beam>) => Promise<ReadonlyArray<Float32Array>>
 
-/** The best text that a search finds, without what it began with. */
-export async function searchBeams(search: Search, next: NextLogits): Promise<ReadonlyArray<number>> {
+/** A text that a search found. */
+export interface Found<A> {
+  /** What follows the prompt. */
+  readonly text: A
+  /** Sum of the log-probabilities of its new tokens, divided by their number to the power of the length penalty. */
+  readonly score: number
+}
+
+/** The texts that a search finds, at most as many as beams, best first, without what they began with. */
+export async function searchBeams(
+  search: Search,
+  next: NextLogits,
+): Promise<ReadonlyArray<Found<ReadonlyArray<number>>>> {
   const { text, numBeams, earlyStopping, lengthPenalty, maxNewTokens, stop } = search
   const kept = Math.max(2, 1 + stop.length) * numBeams
   let running: ReadonlyArray<Beam> = [{ text, score: 0, parent: 0 }]
@@ -62,7 +73,7 @@ export async function searchBeams(search: Search, next: NextLogits): Promise<Rea
     const future = earlyStopping === "never" && lengthPenalty > 0 ? maxNewTokens : length
     if (isFull && running[0].score / future ** lengthPenalty <= done[numBeams - 1].score) break
   }
-  return done[0].text.slice(text.length)
+  return done.map((beam) => ({ text: beam.text.slice(text.length), score: beam.score }))
 }
 
 /** The likeliest texts that go on with the beams by a token, best first. */

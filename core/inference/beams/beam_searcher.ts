@@ -5,7 +5,7 @@
 import { chooseByRow } from "../../model/sites/choose_by_row.ts"
 import type { Model } from "../../model/model.ts"
 import { ModelError } from "../../model/model_error.ts"
-import { type Beam, type BeamOptions, type Search, searchBeams } from "./beam_search.ts"
+import { type Beam, type BeamOptions, type Found, type Search, searchBeams } from "./beam_search.ts"
 import { makeDecoder } from "../decoder/decoder.ts"
 import type { Variant } from "../decoder/last_logits.ts"
 import { type RowOptions, wrongRow, wrongWriter } from "../engine.ts"
@@ -21,8 +21,8 @@ export interface BeamPrompt extends Omit<Search, "text"> {
 
 /** Searches one prompt after the other. */
 export interface BeamSearcher {
-  /** The best text for a prompt, without what it began with. */
-  readonly search: (prompt: BeamPrompt) => Promise<ReadonlyArray<number>>
+  /** The texts for a prompt, best first, without what they began with. */
+  readonly search: (prompt: BeamPrompt) => Promise<ReadonlyArray<Found<ReadonlyArray<number>>>>
   /** Frees programs and cache. */
   readonly free: () => void
 }
@@ -43,7 +43,7 @@ function makeBeamSearcher(model: Model, variant: Variant): BeamSearcher {
       read = part.read
     }
   }
-  const search = async ({ prompt, plugin, ...own }: BeamPrompt): Promise<ReadonlyArray<number>> => {
+  const search: BeamSearcher["search"] = async ({ prompt, plugin, ...own }) => {
     const text = decoder.startOf(prompt)
     await decoder.reserve({
       rows: own.numBeams,
@@ -87,13 +87,13 @@ export interface SearchedOptions extends RowOptions, BeamOptions {
   readonly plugins?: ReadonlyArray<string>
 }
 
-/** The best text for each of some prompts. Throws {@link ModelError} or PluginError. */
+/** The texts for each of some prompts, best first. Throws {@link ModelError} or PluginError. */
 export async function searched(
   model: Model,
   prompts: ReadonlyArray<Int32Array>,
   { methods = true, plugins, numBeams = 1, lengthPenalty = 1, earlyStopping = false, ...row }: SearchedOptions,
   signal: AbortSignal,
-): Promise<ReadonlyArray<Int32Array>> {
+): Promise<ReadonlyArray<ReadonlyArray<Found<Int32Array>>>> {
   const wrong = wrongWriter(model) ?? wrongBeams({ numBeams, lengthPenalty, earlyStopping }, row, model) ??
     prompts.map((prompt) => wrongRow(model, prompt, row)).find((one) => one !== undefined)
   if (wrong !== undefined) throw new ModelError({ reason: "Unsupported", message: wrong })
@@ -104,12 +104,13 @@ export async function searched(
   })
   const { maxNewTokens = 64, stop = [] } = row
   const process: Search["process"] = (scores, text) => discourageRepetition(scores, text, row)
-  const made: Array<Int32Array> = []
+  const made: Array<ReadonlyArray<Found<Int32Array>>> = []
   for (const [i, prompt] of prompts.entries()) {
     if (signal.aborted) break
     const plugin = choice?.index[i] ?? 0
     const own = { prompt, plugin, numBeams, lengthPenalty, earlyStopping, maxNewTokens, stop, process }
-    made.push(Int32Array.from(await searcher.search(own)))
+    const found = await searcher.search(own)
+    made.push(found.map(({ text, score }) => ({ text: Int32Array.from(text), score })))
   }
   return made
 }

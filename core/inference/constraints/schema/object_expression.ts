@@ -51,7 +51,12 @@ function textsBut(texts: ReadonlyArray<string>, character: Compiler["character"]
   const single = (code: number): Range => [code, code]
   /** None of these, which are alike up to a place. */
   const from = (at: number, alike: ReadonlyArray<ReadonlyArray<number>>): Expression => {
-    const starting = Map.groupBy(alike.filter(({ length }) => length > at), (codes) => codes[at])
+    const starting = new Map<number, Array<ReadonlyArray<number>>>()
+    for (const codes of alike.filter(({ length }) => length > at)) {
+      const own = starting.get(codes[at])
+      if (own === undefined) starting.set(codes[at], [codes])
+      else own.push(codes)
+    }
     return any(
       ...alike.some(({ length }) => length === at) ? [] : [EMPTY],
       ...[...starting].map(([code, after]) => all(character([single(code)]), rule(() => from(at + 1, after)))),

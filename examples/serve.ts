@@ -86,8 +86,26 @@ const withAdapters = (served: Server.Served, { adapter = [] }: Options) =>
     served,
   )
 
+/** Fails where two of what is served have one name. */
+const checkNames = ({ model, embedder, classifier, adapter = [] }: Options) => {
+  const all = [
+    ...Object.entries(defined({ model, embedder, classifier })).map(([flag, path]) => [`--${flag}`, nameOf(path)]),
+    ...adapter.map((text) => ["--adapter", text.split("=")[0]]),
+  ]
+  for (const [i, [flag, name]] of all.entries()) {
+    const before = all.slice(0, i).find(([, other]) => other === name)
+    if (before === undefined) continue
+    const message =
+      `${before[0]} and ${flag} have one name, "${name}": requests could not tell them apart; give one of ` +
+      "them another name, of a model that of its folder or file"
+    return Effect.fail(new DataError({ reason: "BadInput", message }))
+  }
+  return Effect.void
+}
+
 const served = (options: Options) =>
   Effect.gen(function* () {
+    yield* checkNames(options)
     const { model, weights, embedder, classifier, rows, queue } = options
     const all: Array<Server.Served> = []
     if (model !== undefined) {

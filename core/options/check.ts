@@ -1,5 +1,5 @@
 import type { Fault, Field, Fields, OptionTable, Resolved } from "./field.ts"
-import { unknownName } from "./unknown_option.ts"
+import { brief, unknownName } from "./unknown_option.ts"
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
@@ -42,7 +42,7 @@ function wantedOf(field: Field<unknown>): string {
 export function mustBe(at: string, wanted: string, value: unknown): Fault {
   // JSON has no NaN and no Infinity.
   const shown = typeof value === "number" ? String(value) : JSON.stringify(value) ?? String(value)
-  return { at, message: `${at === "" ? "it" : at} must be ${wanted}, got ${shown}` }
+  return { at, message: `${at === "" ? "it" : at} must be ${wanted}, got ${brief(shown)}` }
 }
 
 /** Whether a value is as a field's own words say, whatever its parts are. */

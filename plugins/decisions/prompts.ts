@@ -1,3 +1,4 @@
+import { specialTexts } from "../../core/data/special_texts.ts"
 import type { Tokenizer } from "../../core/data/tokenizer/tokenizer.ts"
 import { type ChatTemplate, chatTemplate } from "../chat/mod.ts"
 import type { DecisionConfig } from "./decision_config.ts"
@@ -63,7 +64,7 @@ export function prompter(tokenizer: Tokenizer, config: DecisionConfig, chat: Cha
   const general = chatTemplate(GENERAL)
   const own = template === undefined ? undefined : chatTemplate(template, { from: "decision_template.jinja" })
   const together = /\bquestions\b/.test(template ?? "")
-  const specials = sanitizeControlTokens ? specialTokens(tokenizer) : []
+  const specials = sanitizeControlTokens ? [MARK, SPLIT, ...specialTexts(tokenizer)] : []
   const textOf = (state: unknown, group: ReadonlyArray<Posed>): string => {
     const variables = { enable_thinking: false }
     if (own === undefined) {
@@ -99,14 +100,6 @@ export function prompter(tokenizer: Tokenizer, config: DecisionConfig, chat: Cha
     promptOf: (state, question) => prompts(state, [question])[0],
   }
 }
-
-/** Special tokens of a tokenizer as text. */
-const specialTokens = ({ vocabSize, decode, token }: Tokenizer): ReadonlyArray<string> => [
-  MARK,
-  SPLIT,
-  ...Array.from({ length: vocabSize }, (_, id) => id)
-    .filter((id) => decode([id], { skipSpecialTokens: true }) === "" && decode([id]) !== "").map((id) => token(id)!),
-]
 
 /** Texts of a request must hold no special tokens: they would be more than text. */
 function checkTexts(value: unknown, specials: ReadonlyArray<string>): void {

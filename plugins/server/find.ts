@@ -1,3 +1,4 @@
+import { brief } from "../../core/options/mod.ts"
 import { ApiError } from "./requests/api_error.ts"
 import type { Served } from "./served.ts"
 
@@ -24,7 +25,7 @@ export function find<Ability extends "writes" | "embeds" | "classifies">(
   const served = models.find(({ id }) => id === name) ?? models.find(({ adapters }) => adapters?.loaded().has(name))
   const able = models.filter((one) => one[ability] !== undefined)
   const there = `there is ${namesOf(able).map((one) => JSON.stringify(one)).join(", ") || "none here that can"}`
-  const given = JSON.stringify(name)
+  const given = brief(JSON.stringify(name))
   if (served === undefined) {
     const message = `the model ${given} is not there: ${there}`
     throw new ApiError({ status: 404, message, param: "model", code: "model_not_found" })

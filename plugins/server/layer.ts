@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerError from "effect/http/HttpServerError"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
@@ -24,6 +25,18 @@ const unknownRoute = Effect.gen(function* () {
   return yield* new ApiError({ status: 404, message, code: "unknown_route" })
 })
 
+const isRouteNotFound = (error: unknown): boolean =>
+  HttpServerError.isHttpServerError(error) && error.reason._tag === "RouteNotFound"
+
+type Response = HttpServerResponse.HttpServerResponse
+
+/** Answers where no route is found: an error of the router's own, of which its types do not tell. */
+const toldOfRoutes =
+  ((handler: Effect.Effect<Response, unknown>) =>
+    Effect.catchIf(handler, isRouteNotFound, () => guarded("*", unknownRoute))) as <E>(
+      handler: Effect.Effect<Response, E>,
+    ) => Effect.Effect<Response, E>
+
 /**
  * The routes of a server, in a router of `effect/http`: that of `HttpRouter.serve` on Node, or of `HttpRouter.toWebHandler`
  * wherever there is `fetch`.
@@ -41,7 +54,7 @@ export function layer(
     const measured = Effect.andThen(levels(models), PrometheusMetrics.format())
     const contentType = "text/plain; version=0.0.4; charset=utf-8"
     yield* router.add("GET", "/metrics", Effect.map(measured, (text) => HttpServerResponse.text(text, { contentType })))
-    yield* router.add("*", "*", guarded("*", unknownRoute))
+    yield* router.addGlobalMiddleware(toldOfRoutes)
     yield* modelsRoutes(routes, models)
     yield* chatRoute(routes, settings)
     yield* textsRoute(routes, settings)

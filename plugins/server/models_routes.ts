@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import { brief } from "../../core/options/mod.ts"
 import { ApiError } from "./requests/api_error.ts"
 import type { Routes } from "./requests/route.ts"
 import type { Served } from "./served.ts"
@@ -30,7 +31,7 @@ export function modelsRoutes(routes: Routes, models: ReadonlyArray<Served>): Eff
         const { id = "" } = yield* Effect.service(HttpRouter.RouteContext).pipe(Effect.map(({ params }) => params))
         const found = all().find((model) => model.id === id)
         if (found !== undefined) return HttpServerResponse.jsonUnsafe(found)
-        const message = `the model ${JSON.stringify(id)} is not there: GET /v1/models lists those that are`
+        const message = `the model ${brief(JSON.stringify(id))} is not there: GET /v1/models lists those that are`
         return yield* new ApiError({ status: 404, message, param: "model", code: "model_not_found" })
       }),
     ),

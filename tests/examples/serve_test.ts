@@ -116,6 +116,8 @@ Deno.test("nothing to serve, keys that are not there and adapters without a fold
         [[], "--model, --embedder or --classifier"],
         [["--model", model, "--keys", `${directory}/nothing`], "nothing"],
         [["--model", model, "--adapter", "folder"], "name=folder"],
+        [["--model", model, "--embedder", `${model}/`], '--model and --embedder have one name, "espalier-1m"'],
+        [["--model", model, "--adapter", "a=b,a=c"], '--adapter and --adapter have one name, "a"'],
       ] as const
     ) {
       const { child, errors } = await start([...words, ...wrong])

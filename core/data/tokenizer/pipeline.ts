@@ -17,8 +17,8 @@ export interface Pipeline {
   readonly around: Around
   /** Makes ready; with `splitSpecial` special tokens in a text are text. */
   readonly prepare: (splitSpecial: boolean) => void
-  /** Ids of a text, without those around it. */
-  readonly encode: (text: string) => Array<number>
+  /** Ids of a text, without those around it, and without a character `hidden` that keeps added tokens from being found. */
+  readonly encode: (text: string, hidden?: string) => Array<number>
   /** Text of ids. */
   readonly decode: (ids: ArrayLike<number>, skipSpecial: boolean) => string
   /** Token of an id. */
@@ -119,11 +119,11 @@ export const readPipeline = (value: unknown, source: string, notes: Array<string
         )
       }
     },
-    encode: (text) => {
+    encode: (text, hidden) => {
       ids = []
       for (const section of added.sections(text, normalizer)) {
         if ("id" in section) ids.push(section.id)
-        else cut(section.text, section.begins)
+        else cut(hidden === undefined ? section.text : section.text.replaceAll(hidden, ""), section.begins)
       }
       return ids
     },

@@ -15,11 +15,15 @@ export interface Tokenizer {
   /** Whether {@link Tokenizer.encode} puts special tokens around a text. */
   readonly addsSpecialTokens: boolean
   /**
-   * Token ids of a text. Special tokens that the tokenizer puts around it are added by default.
+   * Token ids of a text. Special tokens that the tokenizer puts around it are added by default. A character `hidden` within
+   * what spells an added token keeps it from being found, and is no part of the text; default: none.
    *
    * @throws DataError `Tokenizer` when the tokenizer has no token for a piece of the text, or it holds half of a character.
    */
-  readonly encode: (text: string, options?: { readonly addSpecialTokens?: boolean }) => Int32Array
+  readonly encode: (
+    text: string,
+    options?: { readonly addSpecialTokens?: boolean; readonly hidden?: string },
+  ) => Int32Array
   /** Text of token ids, special tokens included unless told otherwise. */
   readonly decode: (ids: ArrayLike<number>, options?: { readonly skipSpecialTokens?: boolean }) => string
   /** The token itself as the vocabulary spells it; undefined for an unknown id. */

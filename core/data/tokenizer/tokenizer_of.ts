@@ -53,9 +53,9 @@ export const tokenizerOf = (
     addsSpecialTokens: before.length + after.length > 0,
     ...Object.fromEntries(known) as Pick<Tokenizer, "padId" | "eosId" | "bosId" | "maskId">,
     ...(notes.length === 0 ? {} : { notes }),
-    encode: (text, { addSpecialTokens = true } = {}) => {
+    encode: (text, { addSpecialTokens = true, hidden } = {}) => {
       if (!text.isWellFormed()) throw tokenizerError(`the text holds ${HALF.what}; ${HALF.advice}`)
-      const ids = pipeline.encode(text)
+      const ids = pipeline.encode(text, hidden)
       return Int32Array.from(addSpecialTokens ? [...before, ...ids, ...after] : ids)
     },
     decode: (ids, { skipSpecialTokens = false } = {}) => {

@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Semaphore from "effect/Semaphore"
-import { field } from "../../../core/options/mod.ts"
+import { brief, field } from "../../../core/options/mod.ts"
 import type { ServerSettings } from "../options.ts"
 import { ApiError, badField } from "../requests/api_error.ts"
 import { readFields, type RequestTable } from "../requests/fields.ts"
@@ -65,7 +65,7 @@ export function adapterRoutes(
         )
         if (taken || (slots.loaded().has(name) && !replaces)) {
           const advice = taken ? "take another" : "unload it first, or give load_inplace: true"
-          return yield* badField("lora_name", `the name ${JSON.stringify(name)} is taken: ${advice}`)
+          return yield* badField("lora_name", `the name ${brief(JSON.stringify(name))} is taken: ${advice}`)
         }
         yield* slots.load(name, folder)
         return done(`Success: LoRA adapter '${name}' added successfully.`)
@@ -75,7 +75,7 @@ export function adapterRoutes(
         const { lora_name: name, model } = readFields(UNLOAD, body)
         const slots = baseOf(models, model)
         if (!slots.loaded().has(name)) {
-          const message = `the adapter ${JSON.stringify(name)} is not loaded`
+          const message = `the adapter ${brief(JSON.stringify(name))} is not loaded`
           return yield* new ApiError({ status: 404, message, param: "lora_name", code: "adapter_not_found" })
         }
         yield* slots.unload(name)

@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import { field, mustBe } from "../../../core/options/mod.ts"
+import { type Fault, faultsOf, field, type Fields, mustBe } from "../../../core/options/mod.ts"
 import type { Message } from "../../chat/mod.ts"
 import { find } from "../find.ts"
 import type { ServerSettings } from "../options.ts"
@@ -24,16 +24,47 @@ interface Asked extends Sampling {
 
 const ROLES = ["system", "developer", "user", "assistant", "tool"]
 
-const messages = (value: unknown, at: string) => {
+/** A message: what templates read, and what clients send back of an answer. Null says nothing. */
+const MESSAGE: Fields = {
+  role: { enum: ROLES, required: true },
+  name: { type: "string" },
+  tool_call_id: { type: "string" },
+  tool_calls: { type: "array", items: { type: "object" } },
+  reasoning_content: { type: "string" },
+  reasoning: { type: "string" },
+  thinking: { type: "string" },
+  annotations: { faults: (value, at) => isEmpty(value) ? [] : [mustBe(at, "an empty list", value)] },
+}
+
+/** A part of a content. */
+const PART: Fields = { type: { enum: ["text"], required: true }, text: { type: "string", required: true } }
+
+const isEmpty = (value: unknown): boolean => Array.isArray(value) && value.length === 0
+
+const withoutNull = (value: object): object =>
+  Object.fromEntries(Object.entries(value).filter(([, own]) => own !== null))
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+const contentFaults = (content: unknown, calls: unknown, at: string): ReadonlyArray<Fault> => {
+  if (typeof content === "string" || (content ?? null) === null && Array.isArray(calls) && calls.length > 0) return []
+  if (!Array.isArray(content)) return [mustBe(at, "a text", content)]
+  return content.flatMap((part, i) =>
+    isObject(part) && part.type === "text"
+      ? faultsOf(PART, withoutNull(part), `${at}[${i}]`)
+      : [mustBe(`${at}[${i}]`, 'a text: { type: "text", text }', part)]
+  )
+}
+
+const messages = (value: unknown, at: string): ReadonlyArray<Fault> => {
   if (!Array.isArray(value) || value.length === 0) return [mustBe(at, "a list of messages", value)]
   return value.flatMap((one, i) => {
-    const { role, content } = (one ?? {}) as Message
-    if (!ROLES.includes(role)) return [mustBe(`${at}[${i}].role`, ROLES.map((role) => `"${role}"`).join(" or "), role)]
-    if (!Array.isArray(content)) {
-      return typeof content === "string" ? [] : [mustBe(`${at}[${i}].content`, "a text", content)]
-    }
-    const wrong = content.findIndex((part) => part?.type !== "text" || typeof part.text !== "string")
-    return wrong < 0 ? [] : [mustBe(`${at}[${i}].content[${wrong}]`, 'a text: { type: "text", text }', content[wrong])]
+    const place = `${at}[${i}]`
+    if (!isObject(one)) return [mustBe(place, "a message: { role, content }", one)]
+    const { content, ...rest } = one
+    const faults = faultsOf(MESSAGE, withoutNull(rest), place)
+    return faults.length > 0 ? faults : contentFaults(content, one.tool_calls, `${place}.content`)
   })
 }
 
@@ -55,12 +86,10 @@ const ASKED: RequestTable<
 }
 
 /** A message whose parts are one text. */
-const joined = (message: Message): Message => ({
-  ...message,
-  content: [message.content as string | ReadonlyArray<{ readonly text: string }>].flat().map((part) =>
-    typeof part === "string" ? part : part.text
-  ).join(""),
-})
+const joined = (message: Message): Message => {
+  const content = message.content as string | null | ReadonlyArray<{ readonly text: string }>
+  return Array.isArray(content) ? { ...message, content: content.map(({ text }) => text).join("") } : message
+}
 
 const spelling = (logprobs: boolean): Spelling => ({
   kind: "chatcmpl",

@@ -2,6 +2,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as HttpServerRespondable from "effect/http/HttpServerRespondable"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import { brief } from "../../../core/options/mod.ts"
 
 /** What an {@link ApiError} holds. */
 export interface ApiErrorFields {
@@ -16,6 +17,9 @@ export interface ApiErrorFields {
   /** Seconds after which another try has better prospects. Default: none. */
   readonly retryAfter?: number
 }
+
+/** Characters of a message, at most. */
+const LONGEST = 2000
 
 const TYPES: Readonly<Partial<Record<ApiErrorFields["status"], string>>> = {
   401: "authentication_error",
@@ -33,8 +37,15 @@ export class ApiError extends Data.Error<ApiErrorFields> {
   override readonly name: string = "ApiError"
   /** The body of the answer. */
   get body(): { readonly error: Readonly<Record<"message" | "type" | "param" | "code", string | null>> } {
-    const { status, message, param = null, code = null } = this
-    return { error: { message, type: TYPES[status] ?? "invalid_request_error", param, code } }
+    const { status, message, param, code = null } = this
+    return {
+      error: {
+        message: brief(message, LONGEST),
+        type: TYPES[status] ?? "invalid_request_error",
+        param: param === undefined ? null : brief(param),
+        code,
+      },
+    }
   }
   /** The answer, where a route of `effect/http` fails with this. */
   [HttpServerRespondable.symbol](): Effect.Effect<HttpServerResponse.HttpServerResponse> {

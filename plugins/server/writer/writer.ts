@@ -6,6 +6,7 @@ import type { BackendError } from "../../../core/backend/backend_error.ts"
 import { attempt } from "../../../core/contracts/attempt.ts"
 import { PluginError } from "../../../core/contracts/plugin_error.ts"
 import { DataError } from "../../../core/data/data_error.ts"
+import { HIDDEN, hideSpecial, specialTexts } from "../../../core/data/special_texts.ts"
 import type { Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
 import { engine, type Model } from "../../../core/inference/mod.ts"
 import { answer, type AnswerOptions, endTokens, scoreTokens } from "../../../core/inference/text/mod.ts"
@@ -59,8 +60,9 @@ export function writer(
     const grammars = makeGrammars(tokenizer, ends)
     const own = yield* engine(model, { rows })
     const adapters = model.bank === undefined ? {} : { adapters: yield* slotsOf(model.bank) }
-    const read = (text: string, addSpecialTokens: boolean) =>
-      attempt(() => tokenizer.encode(text, { addSpecialTokens }), DataError)
+    const read = (text: string, options?: Parameters<Tokenizer["encode"]>[1]) =>
+      attempt(() => tokenizer.encode(text, options), DataError)
+    const hide = hideSpecial(specialTexts(tokenizer))
     return {
       id: name,
       places: makePlaces(rows, queue),
@@ -68,13 +70,16 @@ export function writer(
       writes: {
         maxPositions: model.network.maxPositions,
         vocabSize: model.network.vocabSize,
-        encode: (text) => read(text, true),
+        encode: (text) => read(text),
         decode: tokenizer.decode,
-        // A template writes the special tokens itself.
+        // A template writes the special tokens itself, and it alone.
         chat: (messages, variables) =>
           template === undefined
             ? Effect.fail(new DataError({ reason: "Template", message: `${name} has no chat template` }))
-            : Effect.flatMap(Chat.promptOf(template, messages, { variables }), (text) => read(text, false)),
+            : Effect.flatMap(
+              Chat.promptOf(template, hide(messages), { variables: hide(variables) }),
+              (text) => read(text, { addSpecialTokens: false, hidden: HIDDEN }),
+            ),
         answer: (prompt, asked) =>
           Effect.map(asked.schema === undefined ? Effect.undefined : grammars(asked.schema), (grammar) =>
             Stream.map(

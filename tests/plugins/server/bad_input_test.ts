@@ -38,9 +38,42 @@ const REFUSED: ReadonlyArray<
   ["completions", { ...text, presence_penalty: 1 }, 400, "presence_penalty", /or give 0/],
   ["completions", { ...text, best_of: 4 }, 400, "best_of", /or give 1/],
   ["completions", { ...text, temprature: 0 }, 400, "temprature", /nearest known one is "temperature"/],
+  ["completions", { ...text, model: "x".repeat(1e5) }, 404, "model", /^the model "x{199}\.\.\. is not there: there is/],
+  ["completions", { ...text, seed: "x".repeat(1e5) }, 400, "seed", /got "x{199}\.\.\.$/],
+  ["completions", { ...text, ["x".repeat(1e6)]: 1 }, 400, `${"x".repeat(200)}...`, /^unknown option "x{200}\.\.\."/],
   ["chat/completions", { ...chat, messages: [] }, 400, "messages", /a list of messages/],
   ["chat/completions", { ...chat, messages: [{ role: "king", content: "" }] }, 400, "messages[0].role", /"user"/],
   ["chat/completions", { ...chat, messages: [{ role: "user", content: 3 }] }, 400, "messages[0].content", /a text/],
+  ["chat/completions", { ...chat, messages: ["Hello"] }, 400, "messages[0]", /\{ role, content \}/],
+  [
+    "chat/completions",
+    { ...chat, messages: [...chat.messages, { role: "user", content: "a", contnet: "b" }] },
+    400,
+    "messages[1].contnet",
+    /nearest known one is/,
+  ],
+  [
+    "chat/completions",
+    { ...chat, messages: [{ role: "assistant", content: "a", audio: { id: "b" } }] },
+    400,
+    "messages[0].audio",
+    /unknown/,
+  ],
+  [
+    "chat/completions",
+    { ...chat, messages: [{ role: "user", content: "a", name: 3 }] },
+    400,
+    "messages[0].name",
+    /text/,
+  ],
+  [
+    "chat/completions",
+    { ...chat, messages: [{ role: "user", content: [{ type: "text", text: "a", txet: "b" }] }] },
+    400,
+    "messages[0].content[0].txet",
+    /nearest known one is "text"/,
+  ],
+  ["chat/completions", { ...chat, messages: [{ role: "user", content: null }] }, 400, "messages[0].content", /a text/],
   [
     "chat/completions",
     { ...chat, messages: [{ role: "user", content: [{ type: "image_url", image_url: { url: "" } }] }] },
@@ -83,6 +116,34 @@ Deno.test("fields that change nothing are taken, whatever they say", async () =>
     const more = { user: "me", metadata: { a: "b" }, store: false, logit_bias: null, presence_penalty: 0, tools: null }
     const answer = await fetch(post("/v1/chat/completions", { ...chat, ...more }))
     assertEquals((await answer.json()).choices[0].message.content, "ab")
+  })
+})
+
+Deno.test("messages have what clients send back of an answer", async () => {
+  await serving(Effect.succeed([scripted().served]), {}, async (fetch) => {
+    const nothing = { refusal: null, audio: null, function_call: null, tool_calls: null, annotations: [] }
+    const call = { id: "1", type: "function", function: { name: "f", arguments: "{}" } }
+    const messages = [
+      { role: "user", content: "Hello", name: "me" },
+      { role: "assistant", content: "Hi", reasoning_content: "Hm", ...nothing },
+      { role: "assistant", content: null, tool_calls: [call] },
+      { role: "tool", content: [{ type: "text", text: "a", cache_control: null }], tool_call_id: "1" },
+    ]
+    const answer = await fetch(post("/v1/chat/completions", { ...chat, messages }))
+    assertEquals(answer.status, 200, await answer.text())
+  })
+})
+
+Deno.test("HEAD asks for what GET does, and a path that is none is refused in the same form", async () => {
+  await serving(Effect.succeed([scripted().served]), {}, async (fetch) => {
+    for (const [path, status] of [["health", 200], ["metrics", 200], ["v1/models", 200], ["v2", 404]] as const) {
+      const answer = await fetch(new Request(`http://localhost/${path}`, { method: "HEAD" }))
+      assertEquals([answer.status, await answer.text()], [status, ""], path)
+    }
+    for (const path of ["v1/models/%ff", "%ff", `v1/models/${"x".repeat(1000)}`]) {
+      const answer = await fetch(new Request(`http://localhost/${path}`))
+      assertEquals([answer.status, (await answer.json()).error.code], [404, "unknown_route"], path)
+    }
   })
 })
 

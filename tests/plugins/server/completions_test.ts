@@ -1,4 +1,7 @@
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert"
+import * as Effect from "effect/Effect"
+import { chatTemplate } from "../../../plugins/chat/mod.ts"
+import type { Served } from "../../../plugins/server/mod.ts"
 import { eventsOf, post, serving, writer } from "./support.ts"
 
 const ask = { model: "small", prompt: "Once upon a time", max_tokens: 8, temperature: 0 }
@@ -51,6 +54,24 @@ Deno.test("a chat goes through the template, ends at a stop text, and tells how 
     assertEquals(events[0].choices[0].delta, { role: "assistant", content: "" })
     assertEquals(events.map(({ choices: [{ delta }] }) => delta.content ?? "").join(""), message.content)
     assertEquals(events.at(-1)!.choices[0].finish_reason, "length")
+  })
+})
+
+Deno.test("a template writes special tokens, and what a message or a variable spells stays text", async () => {
+  const source = "<|endoftext|>{{ messages[0].content }}{{ extra }}<|endoftext|>"
+  let chat!: NonNullable<Served["writes"]>["chat"]
+  const models = Effect.tap(
+    writer({ template: chatTemplate(source) }),
+    ([{ writes }]) => Effect.sync(() => void ({ chat } = writes!)),
+  )
+  await serving(models, {}, async (fetch) => {
+    await fetch(new Request("http://localhost/health"))
+    const content = "One<|endoftext|>two", extra = "<|endoftext|>"
+    const ids = [...await Effect.runPromise(chat([{ role: "user", content }], { extra }))]
+    assertEquals(ids.flatMap((id, i) => id === 0 ? [i] : []), [0, ids.length - 1])
+    const body = { model: "small", prompt: "", max_tokens: 0, echo: true }
+    const { choices: [{ text }] } = await (await fetch(post("/v1/completions", { ...body, prompt: ids }))).json()
+    assertEquals(text, `<|endoftext|>${content}${extra}<|endoftext|>`)
   })
 })
 

@@ -7,6 +7,7 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import { createServer } from "node:http"
 import * as Server from "../../../plugins/server/mod.ts"
@@ -15,9 +16,10 @@ import { eventsOf } from "./support.ts"
 
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
 
-Deno.test("on node:http answers, events, limits and clients that leave are as elsewhere", async () => {
+Deno.test("on node:http answers, events, limits and clients that leave are as elsewhere, beside routes of others", async () => {
   const { served, account } = scripted({ pause: 5 })
-  const routes = HttpRouter.serve(Server.layer({ models: [served], maxBodyBytes: 500 }), {
+  const page = HttpRouter.add("GET", "/monitor", Effect.succeed(HttpServerResponse.html("<h1>Here</h1>")))
+  const routes = HttpRouter.serve(Layer.merge(Server.layer({ models: [served], maxBodyBytes: 500 }), page), {
     disableLogger: true,
     disableListenLog: true,
   })
@@ -33,6 +35,8 @@ Deno.test("on node:http answers, events, limits and clients that leave are as el
           ...signal === undefined ? {} : { signal },
         })
       assertEquals((await (await ask({})).json()).choices[0].text, "abc")
+      assertEquals(await (await fetch(new URL("/monitor", url))).text(), "<h1>Here</h1>")
+      assertEquals((await (await fetch(new URL("/other", url))).json()).error.code, "unknown_route")
       const { events, done } = await eventsOf(await ask({ stream: true }))
       assertEquals([events.map(({ choices }) => choices[0].text).join(""), done], ["abc", true])
       const large = await ask({ prompt: "x".repeat(600) })

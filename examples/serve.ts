@@ -55,6 +55,7 @@ const TABLE = {
   port: field.integer({ minimum: 0, maximum: 65535, default: 8000, doc: "Port to listen at, 0 for any" }),
   keys: field.text({ absent: "none", doc: "File with keys, one a line, one of which every request must have" }),
   rows: field.integer({ minimum: 1, default: 16, doc: "Answers that are written at once" }),
+  positions: field.integer({ minimum: 0, default: 0, doc: "Positions that each answer has room for from the start" }),
   queue: field.integer({ minimum: 0, default: 64, doc: "Answers that wait at most; more are refused with 429" }),
   ...LIMITS,
   otlp: field.text({ absent: "none", doc: "Collector for OpenTelemetry, such as http://localhost:4318" }),
@@ -106,12 +107,12 @@ const checkNames = ({ model, embedder, classifier, adapter = [] }: Options) => {
 const served = (options: Options) =>
   Effect.gen(function* () {
     yield* checkNames(options)
-    const { model, weights, embedder, classifier, rows, queue } = options
+    const { model, weights, embedder, classifier, rows, positions, queue } = options
     const all: Array<Server.Served> = []
     if (model !== undefined) {
       const loaded = yield* Model.load(model, { task: Task.causalLM(), weights, frozen: true })
       for (const note of loaded.notes) yield* Console.error(`note: ${note}`)
-      const own = yield* Server.writer(yield* banked(loaded, options), { name: nameOf(model), rows, queue })
+      const own = yield* Server.writer(yield* banked(loaded, options), { name: nameOf(model), rows, positions, queue })
       all.push(yield* withAdapters(own, options))
     }
     if (embedder !== undefined) {

@@ -33,6 +33,11 @@ export interface EngineOptions {
    * Only for weights that do not change meanwhile. Default false: rows share with those that run, or ran beside them.
    */
   readonly keepPrompts?: boolean
+  /**
+   * Positions that each row has room for from the first step on. Where rows need more than there is room for, the cache grows
+   * to the next power of two and all programs are compiled anew. Default 0: as rows need them.
+   */
+  readonly positions?: number
   /** False takes the base model. Default true. */
   readonly methods?: boolean
   /**
@@ -155,12 +160,21 @@ export function makeEngine(
   model: Model,
   options: Omit<EngineOptions, "adapters"> = {},
 ): Engine & { readonly free: () => void } {
-  const unknown = unknownOption(options, { rows: true, keepPrompts: true, methods: true, plugins: true })
+  const unknown = unknownOption(options, {
+    rows: true,
+    keepPrompts: true,
+    positions: true,
+    methods: true,
+    plugins: true,
+  })
   if (unknown !== undefined) throw unsupported(unknown)
-  const { rows: most = 8, keepPrompts = false, methods = true, plugins: given } = options
+  const { rows: most = 8, keepPrompts = false, positions: roomFor = 0, methods = true, plugins: given } = options
   const wrong = wrongWriter(model)
   if (wrong !== undefined) throw unsupported(wrong)
   if (!Number.isSafeInteger(most) || most < 1) throw unsupported(`rows must be a whole number from 1, got ${most}`)
+  if (!Number.isSafeInteger(roomFor) || roomFor < 0 || roomFor > model.network.maxPositions) {
+    throw unsupported(`positions must be a whole number from 0 to ${model.network.maxPositions}, got ${roomFor}`)
+  }
   const plugins = given === undefined ? undefined : chooseByRow(model, given).plugins
   const decoder = makeDecoder(model, { methods, ...(plugins === undefined ? {} : { choice: { plugins } }) })
   const bank = model.bank ?? noBank
@@ -210,8 +224,8 @@ export function makeEngine(
       return new Map()
     }
     await decoder.reserve({
-      rows: 1 + Math.max(...all.map(({ slot }) => slot)),
-      positions: decoder.before + Math.max(...all.map(({ end }) => end)),
+      rows: roomFor > 0 ? most : 1 + Math.max(...all.map(({ slot }) => slot)),
+      positions: decoder.before + Math.max(roomFor, ...all.map(({ end }) => end)),
       prompt: Math.max(...all.map(({ prompt }) => prompt.length)),
     })
     const growing = all.filter(isRead), reading = all.filter((row) => !isRead(row))

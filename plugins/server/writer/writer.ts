@@ -25,6 +25,11 @@ import { pieceOf, scored } from "./pieces.ts"
 export interface WriterOptions extends NameOptions {
   /** Most answers that are written at once; up to 16 an answer does not depend on those beside it. Default 16. */
   readonly rows?: number
+  /**
+   * Positions that each of these answers has room for from the first request on, at most the model's: so that longer ones do
+   * not have all programs compiled anew. They take memory. Default 0: as answers need them.
+   */
+  readonly positions?: number
   /** Default: the one in the model's directory. */
   readonly tokenizer?: Tokenizer
   /** Default: that of the model's files; without one there are no chats. */
@@ -35,6 +40,7 @@ export interface WriterOptions extends NameOptions {
 export const WRITER_OPTIONS: OptionTable<WriterOptions, "tokenizer" | "template"> = {
   ...NAME_OPTIONS,
   rows: field.integer({ minimum: 1, default: 16, doc: "Answers that are written at once" }),
+  positions: field.integer({ minimum: 0, default: 0, doc: "Positions that each answer has room for from the start" }),
   tokenizer: TOKENIZER,
   template: { type: "object" },
 }
@@ -49,7 +55,7 @@ export function writer(
 ): Effect.Effect<Served, ModelError | PluginError | DataError | BackendError, Scope.Scope | FileSystem.FileSystem> {
   return Effect.gen(function* () {
     yield* attempt(() => checkOptions("server", WRITER_OPTIONS, options), PluginError)
-    const { name, rows, queue, ...given } = withDefaults(WRITER_OPTIONS, options)
+    const { name, rows, positions, queue, ...given } = withDefaults(WRITER_OPTIONS, options)
     const files = model.companions ?? model.directory
     const tokenizer = yield* tokenizerOf(model, given.tokenizer)
     const template = given.template ?? (files === "" ? undefined : yield* Chat.find(files))
@@ -58,7 +64,7 @@ export function writer(
       ...template === undefined ? [] : Chat.endOf(template, tokenizer),
     ]
     const grammars = makeGrammars(tokenizer, ends)
-    const own = yield* engine(model, { rows })
+    const own = yield* engine(model, { rows, positions })
     const adapters = model.bank === undefined ? {} : { adapters: yield* slotsOf(model.bank) }
     const read = (text: string, options?: Parameters<Tokenizer["encode"]>[1]) =>
       attempt(() => tokenizer.encode(text, options), DataError)

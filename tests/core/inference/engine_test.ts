@@ -115,6 +115,30 @@ Deno.test("rows join and leave at any time; each has the tokens and probabilitie
   )
 })
 
+Deno.test("where there is room from the start, more rows and longer ones compile nothing anew", async () => {
+  await withModel((model, counts) =>
+    Effect.gen(function* () {
+      const made: Array<unknown> = []
+      for (const positions of [0, 64]) {
+        const own = yield* engine(model, { rows: 4, positions })
+        const run = (lengths: ReadonlyArray<number>) =>
+          Effect.promise(async () => {
+            const tokens: Array<unknown> = []
+            for (const length of lengths) own.insert(prompt(length), { maxNewTokens: 6 })
+            for (let step = await own.next(); step.size > 0; step = await own.next()) tokens.push([...step.values()])
+            return tokens
+          })
+        const first = yield* run([5])
+        made.push(yield* run([5, 9, 12]))
+        const before = counts.programs
+        assertEquals(yield* run([5]), first)
+        assertEquals(counts.programs > before, positions === 0)
+      }
+      assertEquals(made[0], made[1])
+    })
+  )
+})
+
 Deno.test("rows choose a plugin; a second text of any kind compiles nothing", async () => {
   await withModel((model, counts) =>
     Effect.gen(function* () {
@@ -313,6 +337,7 @@ Deno.test("what a row cannot be is an error before any work", async () => {
         (yield* Effect.flip(engine(model, { rows: 0 }))).message,
         "rows must be a whole number from 1",
       )
+      assertStringIncludes((yield* Effect.flip(engine(model, { positions: 65 }))).message, "from 0 to 64, got 65")
       assertStringIncludes((yield* Effect.flip(engine(model, { plugins: ["lora/c"] }))).message, "which is not there")
       const few = yield* Effect.flip(generate(model, [prompt(3)], { plugins: [] }))
       assertStringIncludes(few.message, "one for each of 1 prompts, got 0")

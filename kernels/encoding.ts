@@ -91,9 +91,11 @@ export interface BlockWriting {
 export interface BlockProducts {
   /** Blocks of a column that are summed at a time: at most so many. */
   readonly most: number
+  /** Bytes of `scratch` of {@link dot}. */
+  readonly scratchBytes: number
   /**
-   * Function `(a, aStride, b, bStride, columns, output, outputStride, more)`: output = a b for some rows of f32 and columns of
-   * some blocks, added to what is there where `more` is not 0. The bits of a sum do not depend on rows and columns.
+   * Function `(a, aStride, b, bStride, columns, output, outputStride, more, scratch)`: output = a b for some rows of f32 and
+   * columns of some blocks, added to what is there where `more` is not 0. The bits of a sum do not depend on rows and columns.
    */
   readonly dot: (writing: BlockWriting, tile: { readonly rows: number; readonly blocks: number }) => number
   /** Function `(b, bStride, blocks, to)`: packs up to 8 columns of that many blocks into f32, [k][8]; further columns are 0. */

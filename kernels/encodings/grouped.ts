@@ -5,8 +5,9 @@
 import type { AffineEncoding } from "../encoding.ts"
 import { productsInGroups } from "../matmul/wasm/groups/products.ts"
 import type { Groups } from "../matmul/wasm/groups/groups.ts"
-import { byteFactor, codesOfBytes, foursOfBytes, signedBytes, upperHalves } from "./parts/vectors.ts"
-import { type Code, f32, f32x4, i32, i32x4, type ModuleBuilder, v128 } from "../wasm/assembler.ts"
+import { byteFactor, codesOfBytes, foursOfBytes, signedBytes, twoByTwo, upperHalves } from "./parts/vectors.ts"
+import { type Code, f32, f32x4, get, i32, i32x4, type ModuleBuilder, set, v128 } from "../wasm/assembler.ts"
+import { joinable } from "../wasm/wide.ts"
 
 /** What distinguishes group-wise encodings. */
 export interface GroupedOptions {
@@ -102,8 +103,14 @@ function productsOf(name: string, bits: number, block: number, blockBytes: numbe
     sign: 1,
     words: ({ block, bytes, group }) =>
       Array.from({ length: vectors }, (_, i) => v128.load(block, bytes + CODES + 16 * (vectors * group + i))),
-    scales: (_, first, second) =>
-      v128.load64Lane(1, second.block, v128.load64Zero(first.block, first.bytes), second.bytes),
+    scales: (_, places, scope) => {
+      const [low, high] = [scope.local("v128"), scope.local("v128")]
+      const [even, odd] = twoByTwo(places, (first, third) => {
+        const pair = v128.load64Zero(first.block, first.bytes)
+        return third === undefined ? pair : v128.load64Lane(1, third.block, pair, third.bytes)
+      })
+      return [[set(low, even), set(high, odd), joinable(low), joinable(high), get(low)], get(high)]
+    },
   })
   return { products }
 }

@@ -22,6 +22,7 @@ import {
 import type { Numbers } from "../wasm/vector_math.ts"
 import { productsInGroups } from "../matmul/wasm/groups/products.ts"
 import type { Groups } from "../matmul/wasm/groups/groups.ts"
+import { twoByTwo } from "./parts/vectors.ts"
 import { dequantizeScales, quantizeScales } from "./double_quantization.ts"
 
 /** What distinguishes NF4 encodings. */
@@ -172,10 +173,11 @@ function groupsOf(block: number, blockBytes: number): Groups {
       return [v128.and(i32x4.shrU(load(), i32.const(4)), low), v128.and(load(), low)]
     },
     codes: (numbers, words, scope) => words.flatMap((word) => numbersOf(numbers, word, scope)),
-    scales: (_, first, second) => {
-      const both = v128.load32Lane(1, second.block, v128.load32Zero(first.block, first.bytes), second.bytes)
-      return v128.shuffle32(both, both, [0, 0, 1, 1])
-    },
+    scales: (_, places) =>
+      twoByTwo(places, (first, third) => {
+        const scale = v128.load32Zero(first.block, first.bytes)
+        return third === undefined ? scale : v128.load32Lane(2, third.block, scale, third.bytes)
+      }),
   }
 }
 

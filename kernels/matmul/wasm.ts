@@ -47,7 +47,7 @@ export const emitMatmul = (call: MatmulCall, context: KernelContext): readonly S
     size,
     (begin, end) => [blocks, callFunction(func, begin, end, scratch, ...addresses)],
   )
-  return [grain === undefined ? stage : { ...stage, prepare: forget(module), grain }]
+  return [{ ...stage, prepare: forget(module), grain }]
 }
 
 /** The function of a product, its units in groups of a size, and what a thread needs; undefined where nothing is to do. */
@@ -64,7 +64,7 @@ const matmulOf = (call: MatmulCall, [a, b, , ...beside]: ReadonlyArray<Encoding>
     () => cut.write(epilogue),
   )
   const size = itemsPerUnit(units, sizeOf(call.output.shape) * product.k / units)
-  const grain = cut.grain === undefined ? undefined : Math.ceil(cut.grain / size)
+  const grain = Math.ceil(cut.grain / size)
   return { func, units, size, scratchBytes, grain }
 }
 
@@ -73,7 +73,7 @@ const cutOf = (writing: Writing) => {
   const { product, encodings, target } = writing
   const thin = thinBlocking(product, encodings)
   if (thin !== undefined) {
-    return { ...thin, grain: undefined, write: (epilogue?: number) => thinDriver(writing, thin, epilogue) }
+    return { ...thin, write: (epilogue?: number) => thinDriver(writing, thin, epilogue) }
   }
   const strips = stripBlocking(product, encodings, target)
   if (strips !== undefined) return { ...strips, write: (epilogue?: number) => stripDriver(writing, strips, epilogue) }

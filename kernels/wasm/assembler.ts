@@ -246,11 +246,11 @@ export const i32x4:
   & Instructions<"replaceLane", (vector: Code, lane: number, value: Code) => Code>
   /* The four lowest bytes of a vector, each with its sign (S) or zeros (U) extended to a lane. */
   & Instructions<"fromBytesS" | "fromBytesU", Unary>
-  /* The four lowest 16 bits, each with its sign extended. */
-  & Instructions<"fromHalvesS", Unary>
+  /* The four lowest 16 bits, and the four highest, each with its sign extended. */
+  & Instructions<"fromHalvesS" | "fromUpperHalvesS", Unary>
   /* One constant in all lanes. */
   & Instructions<"const", (value: number) => Code> = {
-    fromHalvesS: unary(opcode(SIMD + 167)),
+    ...each({ fromHalvesS: 167, fromUpperHalvesS: 168 }, unary, SIMD),
     fromBytesS: (a) => [a, opcode(SIMD + 135), opcode(SIMD + 167)],
     fromBytesU: (a) => [a, opcode(SIMD + 137), opcode(SIMD + 169)],
     ...each({ splat: 17, abs: 160, neg: 161, truncSat: 248, allTrue: 163, bitmask: 164 }, unary, SIMD),

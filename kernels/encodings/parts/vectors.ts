@@ -2,8 +2,8 @@
  * Codes and scales of whole groups as vectors in WebAssembly, for products that read whole blocks.
  * @module
  */
-import type { Four, GroupPlace } from "../../matmul/wasm/groups/groups.ts"
-import { type Code, f32x4, i32, i32x4, i8x16, v128 } from "../../wasm/assembler.ts"
+import type { Four, GroupPlace, Groups } from "../../matmul/wasm/groups/groups.ts"
+import { type Code, f32x4, type FunctionScope, get, i32, i32x4, i8x16, set, v128 } from "../../wasm/assembler.ts"
 import type { Numbers } from "../../wasm/vector_math.ts"
 
 /** Fours of codes that lie in bytes: byte j of each of the four words of 16 neighbours. */
@@ -49,18 +49,30 @@ export const halvesAsFloats = (numbers: Numbers, bits: Code): Code => {
   return f32x4.mul(large, numbers.number(2 ** -112))
 }
 
-/** The 32 bits at a byte of each of two groups' blocks, as the two lowest lanes. */
-const bothAt = (first: GroupPlace, second: GroupPlace, offset: number): Code =>
-  v128.load32Lane(1, second.block, v128.load32Zero(first.block, first.bytes + offset), second.bytes + offset)
+/** Of even groups and of odd ones, one or two each, vectors with their scales; zeros where there is no group. */
+export const twoByTwo = (
+  [first, second, third, fourth]: ReadonlyArray<GroupPlace>,
+  scales: (first: GroupPlace, second?: GroupPlace) => Code,
+): readonly [Code, Code] => [scales(first, third), second === undefined ? f32x4.const(0) : scales(second, fourth)]
 
-/** Scale and offset in half precision, side by side at the beginning of a block, of two groups. */
-export const halfPairs = (numbers: Numbers, first: GroupPlace, second: GroupPlace): Code =>
-  halvesAsFloats(numbers, i32x4.fromHalvesS(bothAt(first, second, 0)))
+/** The first 32 bits of the blocks of groups: of the first and third, then of the second and fourth. */
+const headsOf = ([first, ...others]: ReadonlyArray<GroupPlace>): Code =>
+  others.reduce<Code>(
+    (heads, { block, bytes }, i) => v128.load32Lane([2, 1, 3][i], block, heads, bytes),
+    v128.load32Zero(first.block, first.bytes),
+  )
 
-/** The scale in half precision at the beginning of a block, of two groups: each twice. */
-export const halfScales = (numbers: Numbers, first: GroupPlace, second: GroupPlace): Code => {
-  const both = bothAt(first, second, 0)
-  const scale = i32x4.shrS(i32x4.shl(both, i32.const(16)), i32.const(16))
-  const twice = halvesAsFloats(numbers, scale)
-  return v128.shuffle32(twice, twice, [0, 0, 1, 1])
+const halvesOf = (numbers: Numbers, heads: Code, scope: FunctionScope): readonly [Code, Code] => {
+  const bits = scope.local("v128")
+  return [
+    [set(bits, heads), halvesAsFloats(numbers, i32x4.fromHalvesS(get(bits)))],
+    halvesAsFloats(numbers, i32x4.fromUpperHalvesS(get(bits))),
+  ]
 }
+
+/** Scales and offsets in half precision, side by side at the beginning of a block: see `Groups.scales`. */
+export const halfPairs: Groups["scales"] = (numbers, places, scope) => halvesOf(numbers, headsOf(places), scope)
+
+/** Scales in half precision at the beginning of a block: see `Groups.scales`. */
+export const halfScales: Groups["scales"] = (numbers, places, scope) =>
+  halvesOf(numbers, v128.and(headsOf(places), numbers.whole(0xffff)), scope)

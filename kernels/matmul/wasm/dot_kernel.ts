@@ -82,7 +82,7 @@ const pairs = (x: number, y: number): Code =>
   f32x4.add(v128.shuffle32(get(x), get(y), [0, 1, 4, 5]), v128.shuffle32(get(x), get(y), [2, 3, 6, 7]))
 
 /** Sums of the lanes of up to four vectors, side by side in the first. */
-const sumLanes = ([w, x = w, y, z = y]: ReadonlyArray<number>): Code => [
+export const sumLanes = ([w, x = w, y, z = y]: ReadonlyArray<number>): Code => [
   set(w, pairs(w, x)),
   y === undefined ? [] : set(y, pairs(y, z)),
   set(

@@ -12,6 +12,8 @@ import type { Product } from "../product.ts"
 
 /** Most rows of a thin product. */
 const THIN = 16
+/** Most rows that share what is decoded of blocks: with it they fit into a first-level cache of 32 KiB. */
+const BLOCK_ROWS = 8
 /** Columns of a tile of dot products, by its rows: as many sums as 15 registers hold. */
 const DOT_COLUMNS = [0, 8, 4, 3, 2]
 /** Depth of a block: what a panel leaves of b's cache lines, where b is in place, is there for the next panel. */
@@ -25,6 +27,8 @@ const UNITS = 32
 const DOT_PANELS = 6
 /** Fewest where they read whole blocks: so many columns pay for loading the rows. */
 const BLOCK_PANELS = 4
+/** Fewest units that a thread then takes at a time, for the same reason. */
+const BLOCK_GRAIN = 4
 
 /** How a thin product is cut. Depends on the product alone. */
 export interface ThinBlocking {
@@ -49,6 +53,8 @@ export interface ThinBlocking {
   readonly depth: number
   /** Pieces of work: each is some panels of columns of one entry. */
   readonly units: number
+  /** Fewest of them that pay for what a thread does before. */
+  readonly grain: number
   /** What a thread packs into, in bytes. */
   readonly scratchBytes: number
 }
@@ -63,7 +69,8 @@ export const thinBlocking = (product: Product, encodings: Encodings): ThinBlocki
   // For any number of rows: a row of a has the same bits whatever stands beside it.
   const dot = a && aLayout === "depth" && bLayout === "depth"
   const blocks = dot && inBlocks(encodings.b) ? encodings.b.products : undefined
-  const rows = Math.ceil(m / Math.ceil(m / (dot ? DOT_COLUMNS.length - 1 : ROWS)))
+  const most = blocks !== undefined ? BLOCK_ROWS : dot ? DOT_COLUMNS.length - 1 : ROWS
+  const rows = Math.ceil(m / Math.ceil(m / most))
   const panels = Array.from({ length: Math.ceil(m / rows) }, (_, i) => Math.min(rows, m - i * rows))
   // Half floats take so many steps to decode that it is done once.
   const ready = !encodings.b.costly || panels.length === 1
@@ -88,6 +95,7 @@ export const thinBlocking = (product: Product, encodings: Encodings): ThinBlocki
     entryUnits,
     depth,
     units: entries * entryUnits,
-    scratchBytes: 4 * depth * ((inPlace.b ? 0 : columns) + (inPlace.a ? 0 : m)),
+    grain: blocks === undefined ? 1 : BLOCK_GRAIN,
+    scratchBytes: blocks?.scratchBytes ?? 4 * depth * ((inPlace.b ? 0 : columns) + (inPlace.a ? 0 : m)),
   }
 }

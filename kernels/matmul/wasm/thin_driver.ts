@@ -136,7 +136,7 @@ const blockProducts = (
   f: FunctionScope,
   { module, target, product, encodings }: Writing,
   blocking: ThinBlocking,
-  { first, last, a, b, output }: Run,
+  { first, last, a, b, output, scratch }: Run,
 ): Code => {
   const { n, k } = product, encoding = encodings.b as BlockEncoding
   const { block, blockBytes } = encoding, { most, dot } = blocking.blocks!
@@ -156,6 +156,7 @@ const blockProducts = (
         i32.add(get(output), constant(before[i] * bytes.output.m)),
         constant(bytes.output.m),
         constant(start),
+        get(scratch),
       )
     )
   return [

@@ -79,7 +79,14 @@ for (const encoding of encodings) {
   onBoth(`${name}: products forward and by their input`, async (backend) => {
     const { block, blockBytes } = encoding
     const widths = block === 32 ? [64, 96, 3136] : [256, 768, 3072]
-    const sizes = [[5, 24, widths[0]], [70, 40, widths[0]], [1, 27, widths[1]], [20, 27, widths[1]], [3, 9, widths[2]]]
+    const sizes = [
+      [5, 24, widths[0]],
+      [70, 40, widths[0]],
+      [1, 27, widths[1]],
+      [20, 27, widths[1]],
+      [3, 9, widths[2]],
+      [8, 13, block],
+    ]
     // A CPU in disguise compiles each form of shader for long; forms of shaders read all encodings alike.
     for (const [m, n, k] of backend.info.name === "wasm" ? sizes : sizes.slice(0, 1)) {
       await assertProducts(backend, encoding, [m, n, k], someBytes(encoding, n * k / block * blockBytes))

@@ -1,10 +1,13 @@
 /**
- * Dot products of few rows with blocks of an encoding, two groups at a time: codes become f32 in registers, and the scale
- * is multiplied with the sum of a group. The rows are kept in locals, as the engine reads those from the stack without a
- * check of bounds, in the order in which codes come out; columns pass by.
+ * Dot products of few rows with blocks of an encoding: codes become f32, and a scale is multiplied with the sum of a group. The
+ * rows are kept in locals, as the engine reads those from the stack without a check of bounds, in the order in which codes come
+ * out; two columns at a time pass by.
+ *
+ * The first four rows take the codes of both columns as they come, in registers. More rows follow, as many at a time, and meet
+ * them in locals: each block is decoded once.
  * @module
  */
-import type { BlockWriting } from "../../../encoding.ts"
+import type { BlockProducts, BlockWriting } from "../../../encoding.ts"
 import {
   type Code,
   f32x4,
@@ -19,27 +22,45 @@ import {
   v128,
   when,
 } from "../../../wasm/assembler.ts"
-import { hoistedNumbers, joinable, joined } from "../../../wasm/wide.ts"
+import { hoistedNumbers, joinable } from "../../../wasm/wide.ts"
 import type { Numbers } from "../../../wasm/vector_math.ts"
-import { type Groups, placeOf } from "./groups.ts"
-import { hasSums, loadRow, type RowPair } from "./row.ts"
+import { type GroupPlace, type Groups, PART, placeOf } from "./groups.ts"
+import { hasSums, loadRow, rowBytes, type RowPart } from "./row.ts"
+import { storeSums, type Sums } from "./sums.ts"
 
 /** Most terms of a sum before it is added to the output: all rows fit into the first-level cache. */
-export const MOST_TERMS = 576
-/** Most rows for which two columns pass by together: so a number of a row is loaded once for both. */
-const PAIRED = { wide: 4, narrow: 1 }
+const MOST_TERMS = 576
+/** Most rows that take codes together: their sums of groups with two columns are in 8 registers. */
+const MOST_TOGETHER = 4
+
+/** How many blocks {@link fewRows} takes at a time, and what it needs. */
+export const limitsOf = (groups: Groups): Pick<BlockProducts, "most" | "scratchBytes"> => {
+  const most = Math.max(1, Math.floor(MOST_TERMS / groups.block))
+  return { most, scratchBytes: rowBytes(groups, most * groups.count) }
+}
 
 /** What the code of a pass of columns is written for. */
 interface Pass extends Pick<BlockWriting, "target" | "memory"> {
   readonly f: FunctionScope
   readonly numbers: Numbers
   readonly groups: Groups
-  /** The pairs of groups of each row. */
-  readonly rows: ReadonlyArray<ReadonlyArray<RowPair>>
-  /** Locals with the place of each column's next block. */
-  readonly columns: ReadonlyArray<number>
-  /** Locals, by column and row, with the sums of scales times codes and of offsets. */
-  readonly sums: ReadonlyArray<ReadonlyArray<readonly [scaled: number, offsets: number]>>
+  /** Parts of each row. */
+  readonly rows: ReadonlyArray<ReadonlyArray<RowPart>>
+  /** Whether the engine joins what is done with two groups. */
+  readonly wide: boolean
+  readonly columns: ReadonlyArray<Column>
+}
+
+/** Locals of a column. */
+interface Column {
+  /** The place of its next block. */
+  readonly block: number
+  /** By row of those that take codes together. */
+  readonly sums: ReadonlyArray<Sums>
+  /** By part, scales and offsets: see `Groups.scales`. */
+  readonly scales: ReadonlyArray<readonly [number, number]>
+  /** By part, group and four. */
+  readonly codes: ReadonlyArray<ReadonlyArray<ReadonlyArray<number>>>
 }
 
 /** See `BlockProducts.dot`. */
@@ -50,116 +71,177 @@ export const fewRows = (
   groups: Groups,
 ): number => {
   const title = `matmul_few_${rows}x${blocks}_${name}_${memory}_${target.relaxed}_${target.wide}`
-  const params = new Array(8).fill("i32" as const)
+  const params = new Array(9).fill("i32" as const)
   return module.once(
     title,
     () =>
-      module.func(title, params, [], (f, a, aStride, b, bStride, columns, output, outputStride, more) => {
+      module.func(title, params, [], (f, a, aStride, b, bStride, columns, output, outputStride, more, scratch) => {
         const numbers = hoistedNumbers(f)
-        const [row, column, half, secondB, secondOutput] = Array.from({ length: 5 }, () => f.local("i32"))
-        const loaded = Array.from({ length: rows }, () => loadRow(f, groups, blocks * groups.count, row))
-        const wide = target.wide && !groups.narrow
-        const paired = rows <= (wide ? PAIRED.wide : PAIRED.narrow)
-        const shared = { f, target, memory, numbers, groups, rows: loaded.map(({ pairs }) => pairs) }
-        const pass = (places: ReadonlyArray<readonly [b: number, output: number]>): Code => {
-          const sums = places.map(() => loaded.map(() => [f.local("v128"), f.local("v128")] as const))
-          const own = { ...shared, columns: places.map(([b]) => b), sums }
-          return [
-            sums.flat(2).map((sum) => set(sum, f32x4.const(0))),
-            Array.from({ length: Math.ceil(blocks * groups.count / 2) }, (_, p) => pairOfGroups(own, p)),
-            places.map(([b, output], c) => [
-              storeSums(f, groups, sums[c], output, outputStride, more),
-              increase(output, 4),
-              increase(b, i32.sub(get(bStride), i32.const(blocks * groups.blockBytes))),
-            ]),
-          ]
-        }
-        // Two streams of columns, each as long as it can be: the machine prefetches those.
-        const inPairs = [
-          set(half, i32.shrU(get(columns), i32.const(1))),
-          set(secondB, i32.add(get(b), i32.mul(get(half), get(bStride)))),
-          set(secondOutput, i32.add(get(output), i32.mul(get(half), i32.const(4)))),
-          forRange(column, i32.const(0), get(half), 1, pass([[b, output], [secondB, secondOutput]])),
-          when(i32.and(get(columns), i32.const(1)), pass([[secondB, secondOutput]])),
+        const [row, column, half, secondB, secondOutput, end] = Array.from({ length: 6 }, () => f.local("i32"))
+        const count = blocks * groups.count
+        const loaded = Array.from({ length: rows }, () => loadRow({ module, f }, name, groups, count, row, scratch))
+        const wide = target.wide === true && !groups.narrow
+        const shared = { f, target, memory, numbers, groups, wide, rows: loaded.map(({ parts }) => parts) }
+        const two = [b, secondB].map((block) => columnOf(f, shared.rows, groups, block))
+        const outputs = [output, secondOutput], places = outputs.map(() => f.local("i32"))
+        const store = (rows: number): Code =>
+          storeSums(f, two.map(({ sums }) => sums.slice(0, rows)), wide, { places, outputStride, more })
+        const pass: Code = [
+          places.map((place, c) => set(place, get(outputs[c]))),
+          passOfColumns({ ...shared, columns: two }, store),
+          outputs.map((place) => increase(place, 4)),
+          two.map(({ block }) => increase(block, i32.sub(get(bStride), i32.const(blocks * groups.blockBytes)))),
         ]
-        const passes = paired ? inPairs : forRange(column, i32.const(0), get(columns), 1, pass([[b, output]]))
         return [
           set(row, get(a)),
           loaded.map(({ load }) => [load, increase(row, get(aStride))]),
           numbers.set(),
-          passes,
+          // Two streams of columns, each as long as it can be: the machine prefetches those. Of an odd number the last column is
+          // done twice at once.
+          set(half, i32.shrU(get(columns), i32.const(1))),
+          set(end, i32.sub(get(columns), get(half))),
+          set(secondB, i32.add(get(b), i32.mul(get(end), get(bStride)))),
+          set(secondOutput, i32.add(get(output), i32.mul(get(end), i32.const(4)))),
+          forRange(
+            column,
+            i32.const(0),
+            get(end),
+            1,
+            when(i32.eq(get(column), get(half)), [set(secondB, get(b)), set(secondOutput, get(output))]),
+            pass,
+          ),
         ]
       }),
   )
 }
 
-/** Adds two groups of each column, or the last one. */
-const pairOfGroups = (pass: Pass, p: number): Code => {
-  const { f, target, memory, numbers, groups, rows, columns, sums } = pass
-  const places = rows[0][p].numbers.map((_, i) => 2 * p + i)
-  const parts = columns.map(() => rows.map(() => places.map(() => f.local("v128"))))
-  const codes = columns.map(() => places.map(() => f.local("v128")))
-  const decoded = columns.map((column) => {
-    const own = places.map((g) => placeOf(groups, get(column), g, 2 * p))
-    const scales = f.local("v128")
-    const words = inMemory(memory, () => own.map((place) => groups.words(place)))
-    const held = words.map((all) => all.map(() => f.local("v128")))
-    const start: Code = [
-      held.map((all, i) => all.map((word, w) => set(word, words[i][w]))),
-      set(scales, inMemory(memory, () => groups.scales(numbers, own[0], own.at(-1)!))),
-      held.length === 1 || groups.narrow ? [] : held[0].map((word, w) => [joinable(word), joinable(held[1][w])]),
-    ]
-    return { start, scales, codes: held.map((all) => groups.codes(numbers, all.map(get), f)) }
-  })
-  const four = (v: number): Code => [
-    decoded.map((own, c) => own.codes.map((all, i) => set(codes[c][i], all[v]))),
-    rows.map((row, r) =>
-      codes.map((own, c) =>
-        own.map((code, i) => {
-          const part = parts[c][r][i], factor = get(row[p].numbers[i][v])
-          return set(part, v === 0 ? f32x4.mul(get(code), factor) : madd(target, get(code), factor, get(part)))
-        })
-      )
-    ),
-  ]
-  const add = (c: number, r: number): Code => {
-    const [scaled, offsets] = sums[c][r], { scales } = decoded[c]
-    const scale = (i: number) => v128.shuffle32(get(scales), get(scales), i === 0 ? [0, 0, 0, 0] : [2, 2, 2, 2])
-    return [
-      parts[c][r].map((part, i) => set(scaled, madd(target, get(part), scale(i), get(scaled)))),
-      hasSums(groups) ? set(offsets, madd(target, get(scales), get(rows[r][p].sums), get(offsets))) : [],
-    ]
+const columnOf = (f: FunctionScope, [row]: Pass["rows"], { fours }: Groups, block: number): Column => {
+  const two = () => [f.local("v128"), f.local("v128")] as const
+  return {
+    block,
+    sums: Array.from({ length: MOST_TOGETHER }, () => ({ groups: two(), scaled: two(), last: f.local("v128") })),
+    scales: row.map(two),
+    codes: row.map(({ numbers }) => numbers.map(() => fours.map(() => f.local("v128")))),
   }
-  const { count, blockBytes } = groups
-  const passed = Math.floor((2 * p + places.length) / count) - Math.floor(2 * p / count)
+}
+
+/** All sums of the rows with two columns. `store` stores those of so many rows. */
+const passOfColumns = (pass: Pass, store: (rows: number) => Code): Code => {
+  const { groups, rows, columns } = pass
+  const parts = rows[0].map(({ numbers }, p) => {
+    const end = PART * p + numbers.length
+    const passed = Math.floor(end / groups.count) - Math.floor(PART * p / groups.count)
+    return {
+      p,
+      scales: scalesOf(pass, p),
+      decoded: stepsOf(pass, p).map((step) => ({ step, ...decodedGroups(pass, p, step) })),
+      next: passed === 0 ? [] : columns.map(({ block }) => increase(block, passed * groups.blockBytes)),
+    }
+  })
+  const together = Math.ceil(rows.length / Math.ceil(rows.length / MOST_TOGETHER))
+  const count = Math.ceil(rows.length / together)
+  const [first, ...others] = Array.from({ length: count }, (_, i) => rows.slice(i * together, (i + 1) * together))
   return [
-    decoded.map(({ start }) => start),
-    groups.fours.map((_, v) => four(v)),
-    parts.flat().map(([first, second]) => second === undefined || groups.narrow ? [] : joined(first, second)),
-    columns.map((_, c) => rows.map((_, r) => add(c, r))),
-    passed === 0 ? [] : columns.map((column) => increase(column, passed * blockBytes)),
+    parts.map(({ p, scales, decoded, next }) => [
+      scales,
+      addOffsets(pass, p, first),
+      decoded.map(({ step, start, codes }) => [start, addGroups(pass, p, step, first, codes)]),
+      next,
+    ]),
+    store(first.length),
+    others.map((own) => [
+      parts.map(({ p, decoded }) => [
+        addOffsets(pass, p, own),
+        decoded.map(({ step }) => addGroups(pass, p, step, own)),
+      ]),
+      store(own.length),
+    ]),
   ]
 }
 
-/** Sums the lanes of a column's sums and stores them, row by row. */
-const storeSums = (
-  f: FunctionScope,
-  groups: Groups,
-  sums: ReadonlyArray<readonly [number, number]>,
-  output: number,
-  outputStride: number,
-  more: number,
+/** The groups of a part that are done at once: two, to be joined, or one. */
+const stepsOf = ({ rows, wide }: Pass, p: number): ReadonlyArray<ReadonlyArray<number>> => {
+  const all = rows[0][p].numbers.map((_, t) => t)
+  return wide ? [all.slice(0, 2), all.slice(2)].filter(({ length }) => length > 0) : all.map((t) => [t])
+}
+
+const placesOf = ({ groups, rows }: Pass, { block }: Column, p: number): ReadonlyArray<GroupPlace> =>
+  rows[0][p].numbers.map((_, t) => placeOf(groups, get(block), PART * p + t, PART * p))
+
+/** Sets the scales of a part. */
+const scalesOf = (pass: Pass, p: number): Code =>
+  pass.columns.map((column): Code => {
+    const both = inMemory(pass.memory, () => pass.groups.scales(pass.numbers, placesOf(pass, column, p), pass.f))
+    return column.scales[p].map((local, i) => set(local, both[i]))
+  })
+
+/** Code that decodes one or two groups of each column: what comes first, and by four what sets its codes. */
+const decodedGroups = (
+  pass: Pass,
+  p: number,
+  step: ReadonlyArray<number>,
+): { readonly start: Code; readonly codes: ReadonlyArray<Code> } => {
+  const { f, memory, numbers, groups, columns } = pass
+  const decoded = columns.map((column) => {
+    const places = placesOf(pass, column, p)
+    const words = inMemory(memory, () => step.map((t) => groups.words(places[t])))
+    const held = words.map((all) => all.map(() => f.local("v128")))
+    const start: Code = [
+      held.map((all, i) => all.map((word, w) => set(word, words[i][w]))),
+      held.length === 1 ? [] : held[0].map((word, w) => [joinable(word), joinable(held[1][w])]),
+    ]
+    const codes = held.map((all) => groups.codes(numbers, all.map(get), f))
+    return { start, four: (v: number): Code => step.map((t, i) => set(column.codes[p][t][v], codes[i][v])) }
+  })
+  return {
+    start: decoded.map(({ start }) => start),
+    codes: groups.fours.map((_, v) => decoded.map(({ four }) => four(v))),
+  }
+}
+
+/** Adds the offsets of a part to the sums of rows, which begin with those of the first. */
+const addOffsets = ({ target, groups, columns }: Pass, p: number, rows: Pass["rows"]): Code =>
+  rows.map((row, r) =>
+    columns.map(({ sums, scales }) =>
+      sums[r].scaled.map((sum, i): Code => {
+        if (!hasSums(groups)) return p === 0 ? set(sum, f32x4.const(0)) : []
+        const [scale, own] = [get(scales[p][i]), get(row[p].sums[i])]
+        return set(sum, p === 0 ? f32x4.mul(scale, own) : madd(target, scale, own, get(sum)))
+      })
+    )
+  )
+
+/** Adds one or two groups to the sums of rows; `codes` sets those of each four, unless they are there. */
+const addGroups = (
+  { f, target, groups, columns }: Pass,
+  p: number,
+  step: ReadonlyArray<number>,
+  rows: Pass["rows"],
+  codes: ReadonlyArray<Code> = [],
 ): Code => {
-  const at = f.local("i32")
+  const scale = columns.map(() => step.map(() => f.local("v128")))
+  const alone = step.length === 1 && step[0] % 2 === 0 && step[0] + 1 === rows[0][p].numbers.length
+  const eachSum = (code: (c: number, r: number, t: number, i: number) => Code): Code =>
+    rows.map((_, r) => columns.map((_, c) => step.map((t, i) => code(c, r, t, i))))
   return [
-    set(at, get(output)),
-    sums.map(([sum, offsets]) => [
-      hasSums(groups) ? set(sum, f32x4.add(get(sum), get(offsets))) : [],
-      set(sum, f32x4.add(get(sum), v128.shuffle32(get(sum), get(sum), [2, 3, 0, 1]))),
-      set(sum, f32x4.add(get(sum), v128.shuffle32(get(sum), get(sum), [1, 0, 3, 2]))),
-      when(get(more), set(sum, f32x4.add(get(sum), v128.load32Zero(get(at))))),
-      v128.store32Lane(0, get(at), get(sum)),
-      increase(at, get(outputStride)),
+    groups.fours.map((_, v) => [
+      codes[v] ?? [],
+      eachSum((c, r, t, i) => {
+        const { sums, codes } = columns[c]
+        const sum = sums[r].groups[i], code = get(codes[p][t][v]), factor = get(rows[r][p].numbers[t][v])
+        return set(sum, v === 0 ? f32x4.mul(code, factor) : madd(target, code, factor, get(sum)))
+      }),
     ]),
+    columns.map(({ scales }, c) =>
+      step.map((t, i) => {
+        const from = get(scales[p][t % 2]), lane = 2 * (t >> 1)
+        return set(scale[c][i], v128.shuffle32(from, from, [lane, lane, lane, lane]))
+      })
+    ),
+    eachSum((c, r, t, i) => {
+      const { groups: own, scaled, last } = columns[c].sums[r]
+      const [part, by, sum] = [get(own[i]), get(scale[c][i]), scaled[t % 2]]
+      return alone ? set(last, f32x4.mul(part, by)) : set(sum, madd(target, part, by, get(sum)))
+    }),
   ]
 }

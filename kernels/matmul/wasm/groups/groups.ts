@@ -48,9 +48,19 @@ export interface Groups {
    * of `first` by `step` in this order, so that one can leave locals of the function to the next.
    */
   readonly codes: (numbers: Numbers, words: ReadonlyArray<Code>, scope: FunctionScope) => ReadonlyArray<Code>
-  /** Scale and offset of a group, then of another, f32x4. Without offsets, finite numbers in their stead. */
-  readonly scales: (numbers: Numbers, first: GroupPlace, second: GroupPlace) => Code
+  /**
+   * Scales and offsets of up to four groups, f32x4, each evaluated once and in this order: those of the first and the third
+   * group, then those of the second and the fourth. Finite numbers where there is no offset or no group.
+   */
+  readonly scales: (
+    numbers: Numbers,
+    places: ReadonlyArray<GroupPlace>,
+    scope: FunctionScope,
+  ) => readonly [Code, Code]
 }
+
+/** Groups of a part: their scales are read together. */
+export const PART = 4
 
 /** Where group `g` of neighbouring blocks lies, from the block of group `from` on. */
 export const placeOf = ({ count, blockBytes }: Groups, block: Code, g: number, from: number): GroupPlace => ({

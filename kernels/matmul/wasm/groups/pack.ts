@@ -52,7 +52,7 @@ const decodedGroup = (f: FunctionScope, writing: BlockWriting, groups: Groups, b
   return {
     start: [
       held.map((word, w) => set(word, words[w])),
-      set(scale, inMemory(memory, () => groups.scales(numbers, place, place))),
+      set(scale, inMemory(memory, () => groups.scales(numbers, [place], f))[0]),
       set(
         offset,
         f32x4.add(f32x4.mul(splat(1), numbers.number(sign)), f32x4.mul(splat(0), numbers.number(bias))),

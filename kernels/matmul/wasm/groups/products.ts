@@ -1,5 +1,5 @@
 import type { BlockProducts } from "../../../encoding.ts"
-import { fewRows, MOST_TERMS } from "./few_rows.ts"
+import { fewRows, limitsOf } from "./few_rows.ts"
 import type { Groups } from "./groups.ts"
 import { packDeep, packWide } from "./pack.ts"
 
@@ -9,7 +9,7 @@ import { packDeep, packWide } from "./pack.ts"
  * @param name The encoding's.
  */
 export const productsInGroups = (name: string, groups: Groups): BlockProducts => ({
-  most: Math.max(1, Math.floor(MOST_TERMS / groups.block)),
+  ...limitsOf(groups),
   dot: (writing, tile) => fewRows(writing, tile, name, groups),
   packDeep: (writing, columns) => packDeep(writing, columns, name, groups),
   packWide: (writing) => packWide(writing, name, groups),

@@ -2,79 +2,135 @@
  * A row of f32 in locals, in the order in which the codes of an encoding come out.
  * @module
  */
-import { type Code, f32, f32x4, type FunctionScope, get, set, v128 } from "../../../wasm/assembler.ts"
+import {
+  call,
+  type Code,
+  f32,
+  f32x4,
+  forRange,
+  type FunctionScope,
+  get,
+  i32,
+  increase,
+  type ModuleBuilder,
+  set,
+  v128,
+} from "../../../wasm/assembler.ts"
 import { joinable } from "../../../wasm/wide.ts"
-import type { Groups } from "./groups.ts"
+import { type Groups, PART } from "./groups.ts"
 import { rearranged } from "./transposed.ts"
 
-/** Locals of two groups of a row, or of the last one. */
-export interface RowPair {
+/** Locals of the groups of a part. */
+export interface RowPart {
   /** The numbers, by group and four, times the factors. */
   readonly numbers: ReadonlyArray<ReadonlyArray<number>>
-  /** For each group its sum times the bias, and times the sign of offsets: what scales and offsets are multiplied by. */
-  readonly sums: number
+  /** What scales and offsets are multiplied by, as `Groups.scales` has them: sums of groups times the bias, and times the sign. */
+  readonly sums: readonly [number, number]
 }
 
 /** A row in locals. */
 export interface Row {
-  /** Its groups, two by two. */
-  readonly pairs: ReadonlyArray<RowPair>
+  /** Its groups, {@link PART} by {@link PART}. */
+  readonly parts: ReadonlyArray<RowPart>
   /** Code that loads it. */
   readonly load: Code
 }
 
-/** A row of so many groups; `from` is a local with its byte address. */
-export const loadRow = (f: FunctionScope, groups: Groups, count: number, from: number): Row => {
-  const fours = () => groups.fours.map(() => f.local("v128"))
-  const pairs = Array.from({ length: Math.ceil(count / 2) }, (_, p): RowPair => ({
-    numbers: Array.from({ length: Math.min(2, count - 2 * p) }, fours),
-    sums: f.local("v128"),
+/** Bytes of a group in f32, and of the sums of a part: two vectors. */
+const bytesOf = ({ fours }: Groups) => 16 * fours.length
+const SUMS_BYTES = 32
+
+/** Bytes of a row of so many groups that is arranged. */
+export const rowBytes = (groups: Groups, count: number): number =>
+  count * bytesOf(groups) + Math.ceil(count / PART) * SUMS_BYTES
+
+/**
+ * A row of so many groups.
+ *
+ * @param from Local with its byte address.
+ * @param scratch Local with the address of {@link rowBytes}.
+ */
+export const loadRow = (
+  { module, f }: { readonly module: ModuleBuilder; readonly f: FunctionScope },
+  name: string,
+  groups: Groups,
+  count: number,
+  from: number,
+  scratch: number,
+): Row => {
+  const { fours, narrow } = groups
+  const parts = Array.from({ length: Math.ceil(count / PART) }, (_, p): RowPart => ({
+    numbers: Array.from({ length: Math.min(PART, count - PART * p) }, () => fours.map(() => f.local("v128"))),
+    sums: [f.local("v128"), f.local("v128")],
   }))
-  const bytes = 16 * groups.fours.length
-  const load = pairs.map(({ numbers, sums }, p): Code => {
-    const [first, second] = numbers
-    return [
-      numbers.map((own, i) => [
-        loadGroup(f, groups, own, from, bytes * (2 * p + i)),
-        hasSums(groups) ? sumGroup(f, groups, own, sums, i) : [],
-        groups.fours.map(({ factor = 1 }, v) =>
-          factor === 1 ? [] : set(own[v], f32x4.mul(get(own[v]), f32x4.const(factor)))
-        ),
-      ]),
-      second === undefined || groups.narrow ? [] : first.map((local, v) => [joinable(local), joinable(second[v])]),
-    ]
-  })
-  return { pairs, load }
+  const sumsAt = count * bytesOf(groups)
+  const both = (low: number, high: number | undefined): Code =>
+    narrow || high === undefined ? [] : [joinable(low), joinable(high)]
+  const load = parts.map(({ numbers, sums }, p): Code => [
+    numbers.map((own, t) =>
+      own.map((local, v) => set(local, v128.load(get(scratch), (PART * p + t) * bytesOf(groups) + 16 * v)))
+    ),
+    [0, 2].map((t) => numbers[t]?.map((local, v) => both(local, numbers[t + 1]?.[v])) ?? []),
+    hasSums(groups)
+      ? [sums.map((local, i) => set(local, v128.load(get(scratch), sumsAt + SUMS_BYTES * p + 16 * i))), both(...sums)]
+      : [],
+  ])
+  return { parts, load: [call(arrange(module, name, groups), get(from), get(scratch), i32.const(count)), load] }
 }
 
 /** Whether sums of a row matter. */
 export const hasSums = ({ bias = 0, sign = 0 }: { readonly bias?: number; readonly sign?: number }): boolean =>
   bias !== 0 || sign !== 0
 
-const loadGroup = (
-  f: FunctionScope,
-  { fours }: Groups,
-  own: ReadonlyArray<number>,
-  from: number,
-  at: number,
-): Code => rearranged(f, fours, true, (first) => v128.load(get(from), at + 4 * first), (v, four) => set(own[v], four))
+/** Index of the function `(from, to, count)`, all i32: writes a row of so many groups as {@link loadRow} reads it. */
+const arrange = (module: ModuleBuilder, name: string, groups: Groups): number => {
+  const title = `matmul_arrange_${name}`
+  return module.once(title, () =>
+    module.func(title, ["i32", "i32", "i32"], [], (f, from, to, count) => {
+      const { fours } = groups
+      const own = fours.map(() => f.local("v128")), sums = f.local("i32"), group = f.local("i32")
+      return [
+        set(sums, i32.add(get(to), i32.mul(get(count), i32.const(bytesOf(groups))))),
+        // The last part may have fewer groups.
+        hasSums(groups) ? [0, 16].map((at) => v128.store(lastPart(sums, count), f32x4.const(0), at)) : [],
+        forRange(
+          group,
+          i32.const(0),
+          get(count),
+          1,
+          rearranged(f, fours, true, (first) => v128.load(get(from), 4 * first), (v, four) => set(own[v], four)),
+          hasSums(groups) ? storeSum(f, groups, own, partOf(sums, group)) : [],
+          fours.map(({ factor = 1 }, v) =>
+            v128.store(get(to), factor === 1 ? get(own[v]) : f32x4.mul(get(own[v]), f32x4.const(factor)), 16 * v)
+          ),
+          increase(from, bytesOf(groups)),
+          increase(to, bytesOf(groups)),
+        ),
+      ]
+    }))
+}
 
-/** Puts the sum of group `i` of a pair into its {@link RowPair.sums}. */
-const sumGroup = (
-  f: FunctionScope,
-  { bias = 0, sign }: Groups,
-  own: ReadonlyArray<number>,
-  sums: number,
-  i: number,
-): Code => {
-  const lanes = f.local("v128"), sum = f.local("f32")
+const shifted = (value: Code, by: number): Code => by > 0 ? i32.shl(value, i32.const(by)) : value
+const lastPart = (sums: number, count: number): Code =>
+  i32.add(get(sums), i32.and(shifted(i32.sub(get(count), i32.const(1)), 3), i32.const(-SUMS_BYTES)))
+/** The place of a group's sums: of even groups in one vector, of odd ones in the other, two lanes each. */
+const partOf = (sums: number, group: number): Code => {
+  const [part, odd, second] = [[-PART, 3], [1, 4], [2, 2]].map(([bits, by]) =>
+    shifted(i32.and(get(group), i32.const(bits)), by)
+  )
+  return i32.add(get(sums), i32.add(part, i32.add(odd, second)))
+}
+
+/** Stores the sum of a group times bias and sign. */
+const storeSum = (f: FunctionScope, groups: Groups, own: ReadonlyArray<number>, place: Code): Code => {
+  const lanes = f.local("v128"), at = f.local("i32")
   const [first, ...others] = [0, 1, 2, 3].map((lane) => f32x4.extractLane(get(lanes), lane))
-  const put = (lane: number, factor: number) =>
-    set(sums, f32x4.replaceLane(get(sums), lane, f32.mul(get(sum), f32.const(factor))))
+  const [bias, sign] = new Int32Array(Float32Array.of(groups.bias ?? 0, groups.sign ?? 0).buffer)
+  const factors = v128.const(bias, sign, 0, 0)
   return [
     set(lanes, own.slice(1).reduce<Code>((all, four) => f32x4.add(all, get(four)), get(own[0]))),
-    set(sum, others.reduce((all, lane) => f32.add(all, lane), first)),
-    bias === 0 ? [] : put(2 * i, bias),
-    sign === undefined ? [] : put(2 * i + 1, sign),
+    set(lanes, f32x4.mul(f32x4.splat(others.reduce((all, lane) => f32.add(all, lane), first)), factors)),
+    set(at, place),
+    v128.store64Lane(0, get(at), get(lanes)),
   ]
 }

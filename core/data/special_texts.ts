@@ -20,9 +20,10 @@ export const HIDDEN = "\ufdd0"
 export function hideSpecial(specials: ReadonlyArray<string>): <A>(value: A) => A {
   const longest = specials.filter(({ length }) => length > 0).sort((a, b) => b.length - a.length)
   const any = new RegExp(longest.map(escapePattern).join("|"), "gu")
+  const hidden = new Map(longest.map((special) => [special, [...special, ""].join(HIDDEN)]))
   const hide = (value: unknown): unknown => {
     if (typeof value === "string") {
-      return longest.length === 0 ? value : value.replace(any, (found) => [...found, ""].join(HIDDEN))
+      return longest.length === 0 ? value : value.replace(any, (found) => hidden.get(found)!)
     }
     if (Array.isArray(value)) return value.map(hide)
     if (typeof value !== "object" || value === null) return value

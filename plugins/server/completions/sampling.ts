@@ -24,10 +24,20 @@ export interface Sampling {
 /** Those without a default. */
 export type Open = "top_k" | "seed" | "stream_options" | "response_format"
 
-const stop = (value: unknown, at: string) =>
-  [value].flat().every((one) => typeof one === "string" && one !== "")
+/** Texts that end an answer, and ids that do, at most: each token is compared with all of them. */
+const MOST_TEXTS = 64, MOST_IDS = 1024
+
+const stop = (value: unknown, at: string) => {
+  const all = [value].flat()
+  return all.length <= MOST_TEXTS && all.every((one) => typeof one === "string" && one !== "")
     ? []
-    : [mustBe(at, "a text or a list of texts, none of them empty", value)]
+    : [mustBe(at, `a text or a list of up to ${MOST_TEXTS} texts, none of them empty`, value)]
+}
+
+const stopIds = (value: unknown, at: string) =>
+  Array.isArray(value) && value.length <= MOST_IDS && value.every((id) => Number.isSafeInteger(id) && id >= 0)
+    ? []
+    : [mustBe(at, `a list of up to ${MOST_IDS} token ids`, value)]
 
 const isSchema = (value: unknown) => typeof value === "boolean" || (typeof value === "object" && value !== null)
 
@@ -48,7 +58,7 @@ export const SAMPLING: OptionTable<Sampling, Open> = {
   repetition_penalty: field.number({ exclusiveMinimum: 0, default: 1 }),
   seed: field.integer({ minimum: 0 }),
   stop: field.opaque<string | ReadonlyArray<string>>()({ default: [], faults: stop }),
-  stop_token_ids: field.list(field.integer({ minimum: 0 }), { default: [] }),
+  stop_token_ids: field.opaque<ReadonlyArray<number>>()({ default: [], faults: stopIds }),
   stream: field.boolean({ default: false }),
   stream_options: field.record<NonNullable<Sampling["stream_options"]>>()({
     include_usage: field.boolean({}),

@@ -105,7 +105,7 @@ Deno.test("a client that leaves is noticed, however long its request was; a conn
   const since = performance.now()
   child.kill("SIGTERM")
   assertEquals((await child.status).code, 130, await errors)
-  assert(performance.now() - since < 10_000)
+  assert(performance.now() - since < 60_000)
   waiting.close()
 })
 

@@ -1,7 +1,7 @@
 /**
- * A JSON Lines file that is larger than memory should be, through one epoch of training: makes the file (`size=2000`, in MB),
- * counts and divides its rows, trains on all of them, and prints resident memory on the way. Ends with status 1 where memory
- * grows with the file: where the most after the first quarter is 64 MB above the most in it.
+ * A file that is larger than memory should be, through one epoch of training: makes it (`size=2000`, in MB; JSON Lines, or with
+ * `format=csv` CSV whose texts have two lines), counts and divides its rows, trains on all of them, and prints resident memory on the
+ * way. Ends with status 1 where memory grows with the file: where the most after the first quarter is 64 MB above the most in it.
  *
  * ```sh
  * deno run -A --v8-flags=--expose-gc tests/streamed_run.ts size=2000
@@ -18,6 +18,7 @@ import * as Lora from "../plugins/lora/mod.ts"
 import { texts, tokenizer } from "./core/training/support.ts"
 
 const megabytes = Number(Deno.args.find((word) => word.startsWith("size="))?.slice(5) ?? 200)
+const format = Deno.args.includes("format=csv") ? "csv" : "jsonl"
 const MB = 1e6
 /** Bytes of each row's other column, which no task reads: pages have them. */
 const OTHER = 8000
@@ -26,11 +27,12 @@ const makeFile = async (path: string): Promise<number> => {
   const file = await Deno.open(path, { write: true, create: true })
   const { rows } = texts(200)
   const page = "lorem ipsum dolor sit amet ".repeat(Math.ceil(OTHER / 27)).slice(0, OTHER)
-  let bytes = 0, row = 0
+  let bytes = format === "csv" ? await file.write(new TextEncoder().encode("id,text,page\n")) : 0, row = 0
   while (bytes < megabytes * MB) {
     const lines = Array.from({ length: 256 }, () => {
       const { text } = rows[row % rows.length]
-      return `${JSON.stringify({ id: row++, text: `${text} ${row} ${text}`, page })}\n`
+      const own = { id: row++, text: `${text} ${row}${format === "csv" ? "\n" : " "}${text}`, page }
+      return format === "csv" ? `${own.id},"${own.text}",${page}\n` : `${JSON.stringify(own)}\n`
     })
     const part = new TextEncoder().encode(lines.join(""))
     for (let at = 0; at < part.length;) at += await file.write(part.subarray(at))
@@ -99,10 +101,10 @@ const program = (path: string) =>
 
 const folder = await Deno.makeTempDir()
 try {
-  const rows = await makeFile(`${folder}/big.jsonl`)
+  const rows = await makeFile(`${folder}/big.${format}`)
   console.log(`${megabytes} MB, ${rows} rows, RSS ${rss().toFixed(0)} MB`)
   began = performance.now()
-  await Effect.runPromise(program(`${folder}/big.jsonl`))
+  await Effect.runPromise(program(`${folder}/big.${format}`))
 } finally {
   await Deno.remove(folder, { recursive: true })
 }

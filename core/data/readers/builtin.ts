@@ -29,8 +29,8 @@ type Readers = typeof import("./mod.ts")
 
 /** The readers of this package. */
 export const READERS: ReadonlyArray<Reader> = [
-  textReader("csv", ["csv"], ({ csv }) => csv),
-  textReader("tsv", ["tsv", "tab"], ({ tsv }) => tsv),
+  textReader("csv", ["csv"], ({ csv }) => csv, ({ csvFormat }) => csvFormat),
+  textReader("tsv", ["tsv", "tab"], ({ tsv }) => tsv, ({ tsvFormat }) => tsvFormat),
   textReader("json", ["json"], ({ json }) => json),
   textReader("jsonl", ["jsonl", "ndjson"], ({ jsonLines }) => jsonLines, ({ jsonLineFormat }) => jsonLineFormat),
   textReader("text", ["txt", "text"], ({ plainText }) => plainText, ({ textLineFormat }) => textLineFormat),

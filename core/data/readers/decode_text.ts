@@ -68,7 +68,7 @@ const decode = (path: string, bytes: Uint8Array, name: string, isGiven: boolean,
     return decoder.decode(bytes)
   } catch (cause) {
     if (bytes.length >= LONGEST) {
-      const advice = "read it as a stream (option stream), as JSON Lines or plain text, or divide it"
+      const advice = "read it as a stream (option stream), as CSV, TSV, JSON Lines or plain text, or divide it"
       throw unreadable(`${path} holds ${bytes.length} bytes, more than one text can: ${advice}`, undefined, cause)
     }
     if (isGiven || name !== "utf-8") {

@@ -48,7 +48,7 @@ export const jsonLineFormat: LineFormat = {
     const { line, more } = firstLine(text)
     return (more || header !== undefined || !/^\[\s*\{/.test(line)) && isRow(parsed(line))
   },
-  parse: ({ text, line }, source, options) => tableOfLines(text, source, options, line),
+  begin: (source, options) => ({ next: ({ text, line }) => tableOfLines(text, source, options, line) }),
 }
 
 /** Reads JSON Lines. One JSON value over several lines, or one array, is read as JSON. */

@@ -4,6 +4,7 @@
  */
 export { collect, iterate } from "./collect.ts"
 export { csv, tsv } from "./delimited.ts"
+export { csvFormat, tsvFormat } from "./delimited/in_parts.ts"
 export { fileText } from "./file_text.ts"
 export { json, jsonLineFormat, jsonLines } from "./json.ts"
 export { openLines } from "./lines/open_lines.ts"

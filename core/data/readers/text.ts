@@ -10,7 +10,7 @@ export const plainText: ParseText = (text, source, options) => tableOfText(text,
 /** Plain text as it is read, where a line is a document. */
 export const textLineFormat: LineFormat = {
   isOf: (_, { document = "line" }) => document === "line",
-  parse: ({ text, line }, source, options) => tableOfText(text, source, options, line),
+  begin: (source, options) => ({ next: ({ text, line }) => tableOfText(text, source, options, line) }),
 }
 
 const tableOfText = (text: string, source: string, options: TextOptions, first: number): Table => {

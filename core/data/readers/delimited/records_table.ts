@@ -1,7 +1,7 @@
 import { listPlaces } from "../../data_error.ts"
 import { type Fault, malformed, type Row, type Table } from "../../table/table.ts"
 import type { ParsedRecord } from "./quotes.ts"
-import { fits, type Shape, shapeOf, widthOf } from "./shape.ts"
+import { fits, type Shape, shapeOf, type Width, widthOf } from "./shape.ts"
 
 /** Usual delimiters, with their names for messages. */
 export const DELIMITERS: Readonly<Record<string, string>> = {
@@ -43,30 +43,43 @@ const isHeader = (fields: ReadonlyArray<string>, names: ReadonlyArray<string>): 
   names.length > 1 && fields.length >= names.length && names.some((name) => name.trim() !== "") &&
   fields.every((field, at) => field.trim() === (names[at] ?? "").trim())
 
+/** What the records of a file must fit. */
+export interface Head {
+  readonly columns: ReadonlyArray<string>
+  readonly width: Width
+}
+
+/** The head of a file's records, and those below it. Without a given header, the first record is the header. Adds to `notes`. */
+export const headOf = (
+  records: ReadonlyArray<ParsedRecord>,
+  header: ReadonlyArray<string> | undefined,
+  notes: Array<string>,
+): Head & { readonly rows: ReadonlyArray<ParsedRecord> } => {
+  const { names, rows } = headed(records, header, notes)
+  const width = widthOf(records.map(({ fields, line }) => shapeOf(fields, line)), header)
+  if (width.numbered) notes.push("its first column has no name: it numbers the rows")
+  return { columns: width.numbered ? ["", ...names] : names, width, rows }
+}
+
 /**
- * The table of a file's records. Without a given header, the first record is the header. Adds to `notes`.
+ * The table of records below a head. Adds to `notes`.
  *
- * @throws DataError `Malformed` with all records that do not fit the header.
+ * @throws DataError `Malformed` with all records that do not fit the head.
  */
-export const tableFrom = (
+export const tableBelow = (
+  { columns, width }: Head,
   records: ReadonlyArray<ParsedRecord>,
   source: string,
   delimiter: string,
-  header: ReadonlyArray<string> | undefined,
   notes: Array<string>,
 ): Table => {
-  const { names, rows } = headed(records, header, notes)
-  const shapes = records.map(({ fields, line }) => shapeOf(fields, line))
-  const width = widthOf(shapes, header)
-  const columns = width.numbered ? ["", ...names] : names
-  if (width.numbered) notes.push("its first column has no name: it numbers the rows")
   const table = { rows: [] as Array<Row>, places: [] as Array<number> }
   const faults: Array<Fault> = []
   const empty: Array<number> = []
   const repeated: Array<number> = []
-  const below = shapes.slice(records.length - rows.length)
-  rows.forEach(({ fields, line }, index) => {
-    const shape = below[index]
+  const shapes = records.map(({ fields, line }) => shapeOf(fields, line))
+  records.forEach(({ fields, line }, index) => {
+    const shape = shapes[index]
     if (shape.filled === 0 && columns.length > 1) {
       if (fields.length > 1) empty.push(line)
     } else if (isHeader(fields, columns)) repeated.push(line)
@@ -80,7 +93,7 @@ export const tableFrom = (
       source,
       "line",
       faults,
-      `; columns are parted by ${named(delimiter)}, a field that holds one is in quotes${headerHint(below, faults)}${
+      `; columns are parted by ${named(delimiter)}, a field that holds one is in quotes${headerHint(shapes, faults)}${
         notes.map((note) => `; ${note}`).join("")
       }`,
     )
@@ -89,5 +102,15 @@ export const tableFrom = (
     notes.push(`the column names stand there again, and are left out (${listPlaces("line", repeated)})`)
   }
   if (empty.length > 0) notes.push(`rows without any content are left out (${listPlaces("line", empty)})`)
-  return { source, columns, ...table, unit: "line" }
+  return {
+    source,
+    columns,
+    ...table,
+    unit: "line",
+    textCells: true,
+    columnAdvice: columns.length === 1
+      ? "if its columns have another delimiter, give it (option delimiter)"
+      : "they come from its first line: if that is a row of data, name the columns (option header)",
+    notes: notes.map((note) => `${source}: ${note}`),
+  }
 }

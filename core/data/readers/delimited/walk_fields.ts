@@ -8,6 +8,8 @@ export interface Field {
   readonly text: string
   /** In quotes; without a quote first; with text after its closing quote; never closed (then it ends with its line). */
   readonly kind: "quoted" | "plain" | "trailing" | "open"
+  /** Whether it is open because no further quote follows: text behind the end may close it. */
+  readonly endless: boolean
 }
 
 /** Offset of the quote that closes the one at `start`; -1 if there is none. */
@@ -55,7 +57,7 @@ export const walkFields = (
       end = fieldEnd(at)
     }
     if (kind === "plain" || kind === "open") content = text.slice(at, end)
-    visit({ line, column, text: content, kind })
+    visit({ line, column, text: content, kind, endless: kind === "open" && close < 0 })
     if (kind === "quoted") line += content.split("\n").length - 1
     column++
     if (end < nextLine) at = end + delimiter.length

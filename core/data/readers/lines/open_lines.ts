@@ -9,12 +9,20 @@ import { type LinePart, lineParts } from "./line_parts.ts"
 import { openText } from "../open_text.ts"
 import type { ParseText } from "../parse_text.ts"
 
-/** A format whose lines can be read without those that follow. */
+/** A format whose lines can be read without those that follow much later. */
 export interface LineFormat {
   /** Whether a text that begins so has the format. */
   readonly isOf: (text: string, options: TextOptions) => boolean
-  /** The rows of some lines. Throws DataError. */
-  readonly parse: (part: LinePart, source: string, options: TextOptions) => Table
+  /** Begins to read a source. */
+  readonly begin: (source: string, options: TextOptions) => LineReading
+}
+
+/** A pass over a source. */
+export interface LineReading {
+  /** The rows that are complete with the next lines. Throws DataError. */
+  readonly next: (part: LinePart) => Table
+  /** Rows that nothing but the end of the source completes. Throws DataError. */
+  readonly end?: () => Table | undefined
 }
 
 /** Bytes that tell an encoding. */
@@ -50,5 +58,8 @@ const firstPart = (source: Source, { encoding }: TextOptions): Effect.Effect<Lin
   })
 
 async function* tables(source: Source, options: TextOptions, format: LineFormat): AsyncGenerator<Table> {
-  for await (const part of lineParts(source, options.encoding)) yield format.parse(part, source.name, options)
+  const { next, end } = format.begin(source.name, options)
+  for await (const part of lineParts(source, options.encoding)) yield next(part)
+  const last = end?.()
+  if (last !== undefined) yield last
 }

@@ -7,32 +7,9 @@ import * as Stream from "effect/Stream"
 import { READERS } from "../../../../core/data/readers/builtin.ts"
 import type { OpenOptions } from "../../../../core/data/readers/reader.ts"
 import type { Source } from "../../../../core/data/table/source.ts"
+import { gzip, sourceOf } from "./support.ts"
 
 const readerOf = (name: string) => READERS.find((reader) => reader.name === name)!
-
-/** A source that notes how far it was read. */
-const sourceOf = (bytes: Uint8Array<ArrayBuffer>) => {
-  const read = { to: 0, whole: false }
-  const source: Source = {
-    name: "made.jsonl",
-    size: Effect.succeed(bytes.length),
-    bytes: Effect.sync(() => {
-      read.whole = true
-      return bytes
-    }),
-    part: (start, length) =>
-      Effect.sync(() => {
-        read.to = Math.max(read.to, start + length)
-        return bytes.subarray(start, start + length)
-      }),
-  }
-  return { source, read }
-}
-
-const gzip = async (bytes: Uint8Array<ArrayBuffer>) =>
-  new Uint8Array(
-    await new Response(new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip"))).arrayBuffer(),
-  )
 
 const all = (source: Source, format = "jsonl", options: OpenOptions = {}) =>
   Effect.runPromise(

@@ -1,6 +1,7 @@
 /**
  * The T5 family: encoder-decoder models with relative positions (Raffel et al. 2020) that write a text for a text. Model
- * type `t5`, versions 1.0 and 1.1 (tied embeddings or not, gated feed-forward or not), with Hugging Face's names.
+ * types `t5`, versions 1.0 and 1.1 (tied embeddings or not, gated feed-forward or not), and `mt5` (Xue et al. 2021), with Hugging
+ * Face's names.
  *
  * ```ts
  * import * as T5 from "@espalier/espalier/t5"
@@ -19,7 +20,7 @@ import * as blocks from "../../core/model/blocks/mod.ts"
 import { type Families, type Family, family } from "../../core/model/load/families.ts"
 import type { Network } from "../../core/model/network.ts"
 import { mul } from "../../core/tensor/ops.ts"
-import { type Config, readConfig } from "./config.ts"
+import { type Config, readConfig, TYPES } from "./config.ts"
 
 export type { ConfigFields, Families, FamiliesService, Family } from "../../core/model/load/families.ts"
 
@@ -106,7 +107,7 @@ function backboneOf(config: Config, side: Side, words: blocks.EmbeddingsOptions[
 /** Structure of a model. Throws JsonError when the config asks for what is not known here. */
 function build(reader: ConfigReader): Network {
   const config = readConfig(reader)
-  const { hiddenSize, vocabSize, factor, isTied, isScaled, startToken, padToken } = config
+  const { type, hiddenSize, vocabSize, factor, isTied, isScaled, startToken, padToken } = config
   const words = blocks.embedding({ path: "shared", rows: vocabSize, width: hiddenSize, std: factor })
   const width = { inFeatures: hiddenSize, outFeatures: vocabSize }
   const output = blocks.linear({ path: "lm_head", ...width, std: factor, outputHead: true })
@@ -139,14 +140,16 @@ function build(reader: ConfigReader): Network {
       ...(isTied ? blocks.tied("shared.weight", "lm_head.weight") : []),
     ],
     defaultTargets: ["q", "v"],
-    architecture: "T5ForConditionalGeneration",
-    notes: [],
+    architecture: `${TYPES[type].name}ForConditionalGeneration`,
+    notes: type === "mt5" && isTied && !isScaled
+      ? ["tied outputs of mT5 are not scaled, as in transformers 5; transformers 4 scales them"]
+      : [],
   }
 }
 
 /** The family. */
 export const t5: Family = {
-  modelTypes: ["t5"],
+  modelTypes: Object.keys(TYPES),
   attention: "encoder-decoder",
   heads: ["vocabulary"],
   build,

@@ -20,6 +20,7 @@ export const t5: FeatureGroup = {
   models: {
     "T5 1.0": version,
     "T5 1.1": { ...version, feed_forward_proj: "gated-gelu", tie_word_embeddings: false },
+    "mT5": { ...version, model_type: "mt5" },
   },
   tasks: ["Seq2seq"],
 }

@@ -16,7 +16,7 @@ const named = (settings: Generated["settings"]): GenerateOptions =>
     Object.entries(settings).map(([name, value]) => [name.replace(/_(.)/g, (_, next) => next.toUpperCase()), value]),
   )
 
-for (const name of ["v1_0", "v1_1"]) {
+for (const name of ["v1_0", "v1_1", "mt5"]) {
   Deno.test(`${name}: greedy and beam search give the tokens that transformers gives`, async () => {
     const { tokens, lengths, generated } = read(name)
     const prompts = tokens.map((row: ReadonlyArray<number>, i: number) => Int32Array.from(row.slice(0, lengths[i])))

@@ -410,8 +410,8 @@ export const cases: ReadonlyArray<Case> = [
 
 /** What has no reference, and why; float64 formulas stand in. */
 export const noReference: ReadonlyArray<string> = [
-  "ModernBERT, MPNet and EuroBERT with a prefix, RoBERTa's classifier of texts with one: PEFT finds no past_key_values, or " +
-  "takes them for hidden states",
+  "ModernBERT, MPNet and EuroBERT with a prefix: PEFT refuses models that take no past_key_values",
+  "RoBERTa's classifier of texts with a prefix: its head takes past_key_values for hidden states",
   "bottleneck adapters in CamemBERT, MPNet, EuroBERT and Ettin's decoders: AdapterHub has no such models",
   "LFM2 with a prefix: PEFT's cache has no convolutions (tests/plugins/lfm2/network_test.ts, beside transformers)",
   "DistilBERT with a prefix: it takes no past_key_values (tests/plugins/prefix_tuning/formula_test.ts)",

@@ -11,20 +11,19 @@ import { besideWithPeaks } from "../../with_peaks.ts"
 
 const suite = "families"
 
-/** Options of ours, and of peers that compute in other numbers than float32. */
+/** A case, with options of ours and of peers that compute in other numbers than float32. */
 interface Sides {
+  readonly one: LoraCase
   readonly ours: ReadonlyArray<string>
   readonly others: ReadonlyArray<string>
 }
 
-const measure = async (bench: Bench, one: LoraCase, { ours, others }: Sides): Promise<void> => {
+/** Ours beside one peer at a time: two of the peers' processes do not fit into 24 GB. */
+const beside = async (bench: Bench, { one, ours }: Sides, option?: string): Promise<void> => {
   const directory = await loraDirectory(one)
-  const apart = await Promise.all(others.map((option) => peftStep(directory, option)))
-  const peers = [
-    ...await peftStep(directory),
-    ...apart.map(([asItIs]) => ({ ...asItIs, apart: true })),
-  ]
-  await besideWithPeaks(bench, { suite, name: one.name, tokens: one.tokens }, ourLoraStep(directory, ...ours), peers)
+  const [peer] = await peftStep(directory, ...option === undefined ? [] : [option])
+  const event = { suite, name: one.name, tokens: one.tokens }
+  await besideWithPeaks(bench, event, ourLoraStep(directory, ...ours), [{ ...peer, apart: option !== undefined }])
 }
 
 /** Suite `families`. */
@@ -37,8 +36,12 @@ export const families: Suite = {
     const autocast = (await python()).bf16 ? ["--autocast"] : []
     const { full, lengths, decoder } = familyCases
     // What a program writes has 4 GiB.
-    await measure(bench, full, { ours: ["--rows", "4"], others: autocast })
-    await measure(bench, lengths, { ours: ["--rows", "8"], others: autocast })
-    await measure(bench, decoder, { ours: [], others: ["--bf16", ...autocast] })
+    const cases: ReadonlyArray<Sides> = [
+      { one: full, ours: ["--rows", "4"], others: autocast },
+      { one: lengths, ours: ["--rows", "8"], others: autocast },
+      { one: decoder, ours: [], others: ["--bf16", ...autocast] },
+    ]
+    for (const sides of cases) await beside(bench, sides)
+    for (const sides of cases) for (const option of sides.others) await beside(bench, sides, option)
   },
 }

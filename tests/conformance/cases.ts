@@ -408,7 +408,7 @@ export const cases: ReadonlyArray<Case> = [
   ...controls,
 ]
 
-/** What has no reference, and why; float64 formulas stand in. */
+/** What has no reference, and why; with the test that stands in, where there is one. */
 export const noReference: ReadonlyArray<string> = [
   "ModernBERT, MPNet and EuroBERT with a prefix: PEFT refuses models that take no past_key_values",
   "RoBERTa's classifier of texts with a prefix: its head takes past_key_values for hidden states",

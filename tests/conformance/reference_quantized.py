@@ -47,6 +47,8 @@ def in_layers(model, how):
     for name, module in linears(model):
         options = dict(compute_dtype=torch.float32, compress_statistics=True, quant_type="nf4")
         layer = bitsandbytes.nn.Linear4bit(module.in_features, module.out_features, bias=False, **options)
+        # Else it computes in bfloat16, once it does not train, on a processor that has instructions for it.
+        layer.support_avx512bf16_for_cpu = False
         options = dict(requires_grad=False, compress_statistics=True, quant_type="nf4")
         layer.weight = bitsandbytes.nn.Params4bit(module.weight.data.clone(), **options)
         parent, _, own = name.rpartition(".")

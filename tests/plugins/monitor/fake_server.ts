@@ -20,7 +20,8 @@ const program = Effect.gen(function* () {
   for (let i = one.rows.length; i < 60; i++) {
     const { name, folder } = one.state().serving
     const row = streamed(i, name, qualityOf(folder))
-    yield* Effect.sleep("5 millis")
+    // 60 rows last longer than the latest moment of a first kill, on the quickest machine too.
+    yield* Effect.sleep("15 millis")
     yield* one.collect([row])
     console.log(`row ${i}`)
     if (i >= 20 && one.state().retrains === 0 && one.state().asked === undefined) yield* one.ask("drift")

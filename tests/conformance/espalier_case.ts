@@ -76,7 +76,8 @@ const TASKS: Readonly<Record<Case["model"]["head"], Task>> = {
   seq2seq: Task.seq2seq(),
 }
 
-const tasksOf = ({ model: { head }, tasks }: Case): LoadOptions =>
+/** The tasks that a case's model is loaded with. */
+export const tasksOf = ({ model: { head }, tasks }: Case): LoadOptions =>
   tasks === undefined ? { task: TASKS[head] } : { tasks: Object.fromEntries(tasks.map((name) => [name, TASKS[head]])) }
 
 const readBatches = (one: Case, directory: string): ReadonlyArray<Batch> => {
@@ -203,7 +204,7 @@ const services = Layer.mergeAll(pluginsLayer, familiesLayer, NodeFileSystem.laye
 type Platform = Backend | Layer.Success<typeof services>
 
 /** Loads a model with the plugins given, and uses it while its memory lasts. */
-const withModel = <A, E, R>(
+export const withModel = <A, E, R>(
   backend: Layer.Layer<Backend, BackendError>,
   directory: string,
   tasks: LoadOptions,
@@ -214,7 +215,8 @@ const withModel = <A, E, R>(
   const program = Effect.flatMap(load(directory, tasks), use)
   return Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(all)) as Effect.Effect<A, unknown>)
 }
-const promise = <A>(make: () => Promise<A>): Effect.Effect<A, unknown> =>
+/** A promise's value as an effect. */
+export const promise = <A>(make: () => Promise<A>): Effect.Effect<A, unknown> =>
   Effect.tryPromise({ try: make, catch: (error) => error })
 const none = Layer.empty as Layer.Layer<never>
 

@@ -3,8 +3,8 @@
  * Some cases run on WebGPU too, with wider tolerances. With `--self`, torch in float32 stands in for Espalier: shows that
  * the rule can be met, and that the controls fail it. The name `mutations` stands for the thousand changed files of
  * run_mutations.ts, read in both environments, `blocks` for the encodings of quantized/run_blocks.ts,
- * `tokenizers` for the kinds of tokenizers/run_tokenizers.ts, `hub` for the cache of hub/run_hub.ts,
- * `gguf` for the files of quantized/run_gguf.ts.
+ * `tokenizers` for the kinds of tokenizers/run_tokenizers.ts, `searches` for the families of searches/run_searches.ts,
+ * `hub` for the cache of hub/run_hub.ts, `gguf` for the files of quantized/run_gguf.ts.
  * @module
  */
 import * as Wasm from "../../core/backend/wasm/backend.ts"
@@ -18,6 +18,7 @@ import { runBlocks } from "./quantized/run_blocks.ts"
 import { runGguf } from "./quantized/run_gguf.ts"
 import { runHub } from "./hub/run_hub.ts"
 import { runMutations } from "./run_mutations.ts"
+import { runSearches } from "./searches/run_searches.ts"
 import { runTokenizers } from "./tokenizers/run_tokenizers.ts"
 
 /** What is no case of training, by name. */
@@ -28,6 +29,7 @@ const others: ReadonlyMap<string, { readonly title: string; readonly run: typeof
   }],
   ["blocks", { title: "blocks and files as the gguf package reads and writes them", run: runBlocks }],
   ["tokenizers", { title: "token ids of each family's kind, as the Rust library has them", run: runTokenizers }],
+  ["searches", { title: "greedy and beam search of each family, as transformers finds it", run: runSearches }],
   ["hub", { title: "one cache for Espalier and for huggingface_hub", run: runHub }],
   ["gguf", { title: "SmolLM2 in GGUF files, beside transformers and llama.cpp", run: runGguf }],
 ])

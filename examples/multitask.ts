@@ -23,6 +23,10 @@ const { epochs, batchSize, learningRate, maxLength } = TRAINING
 
 const flags = {
   task: Flag.KeyValuePair("task").pipe(Flag.withDescription("A task and its file, name=file; once for each task")),
+  lossWeight: Flag.KeyValuePair("loss-weight").pipe(
+    Flag.withDescription("Factor on a task's loss, name=number; default 1"),
+    Flag.withDefault({}),
+  ),
   ...flagsOf({
     model: field.text({ default: beside("./models/espalier-1m"), absent: "the included one", doc: MODEL.path.doc! }),
     text: DATA.text,
@@ -50,7 +54,7 @@ type Options = Command.Command.Config.Infer<typeof flags>
 /** The run that the flags say. */
 const specOf = (options: Options): RunSpec => {
   const { model: path, task: files, text, label, regression, validation, test, rank, seed, output } = options
-  const { mixing, temperature, gradientSurgery, patience, uncertainty } = options
+  const { mixing, temperature, gradientSurgery, patience } = options
   const { epochs, batchSize, learningRate, maxLength } = options
   const scored = namesOf(regression ?? "")
   const tasks = Object.entries(files).map(([name, path]) =>
@@ -59,13 +63,15 @@ const specOf = (options: Options): RunSpec => {
       task: scored.includes(name) ? "regression" : "classification",
     }] as const
   )
-  const mixture = defined({ mixing, temperature, gradientSurgery, patience })
+  const factors = Object.entries(options.lossWeight).map(([name, factor]) => [name, Number(factor)] as const)
+  const lossWeights = options.uncertainty ? "uncertainty" : Object.fromEntries(factors)
+  const mixture = defined({ mixing, temperature, lossWeights, gradientSurgery, patience })
   return {
     model: { path },
     tasks: Object.fromEntries(tasks),
     methods: [
       { method: "lora", r: rank, loraAlpha: 2 * rank },
-      { method: "multitask", ...mixture, ...uncertainty ? { lossWeights: "uncertainty" } : {} },
+      { method: "multitask", ...mixture },
     ],
     training: { epochs, batchSize, learningRate, maxLength },
     seed,
@@ -79,6 +85,10 @@ const train = (options: Options) =>
     const unknown = namesOf(options.regression ?? "").find((name) => name !== "" && !names.includes(name))
     if (unknown !== undefined) {
       const message = `--regression names "${unknown}"; the tasks are ${names.join(", ")}`
+      return yield* new DataError({ reason: "BadInput", message })
+    }
+    if (options.uncertainty && Object.keys(options.lossWeight).length > 0) {
+      const message = "--uncertainty learns the weights of the losses, and --loss-weight gives them: leave one out"
       return yield* new DataError({ reason: "BadInput", message })
     }
     return yield* Lora.runSpec(specOf(options), METHODS, options)

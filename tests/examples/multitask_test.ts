@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert"
+import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert"
 import { texts } from "../core/training/support.ts"
 
 const path = (name: string) => new URL(`../../${name}`, import.meta.url).pathname
@@ -43,6 +43,21 @@ Deno.test("the example trains on two files of tasks, and says in one line what i
     assertStringIncludes(other.errors, 'error: --regression names "tone"; the tasks are topic')
     const cold = await start(...both, "--mixing", "temperature", "--temperature", "0", "--overwrite")
     assertStringIncludes(cold.errors + cold.out, "temperature must be a number above 0, got 0")
+    const twice = await start(...both, "--uncertainty", "--loss-weight", "size=2", "--overwrite")
+    assertStringIncludes(twice.errors, "error: --uncertainty learns the weights of the losses, and --loss-weight gives")
+    const word = await start(...both, "--loss-weight", "size=two", "--overwrite")
+    assertStringIncludes(word.errors, 'lossWeights["size"] must be a number above 0, got NaN')
+    const stranger = await start(...both, "--loss-weight", "tone=2", "--overwrite")
+    assertStringIncludes(stranger.errors + stranger.out, "tone")
+    const after = async (...words: string[]) => {
+      const { code, out, errors } = await start(...both, "--overwrite", ...words)
+      assertEquals(code, 0, errors)
+      return out.split("\n").filter((line) => line.startsWith("after, "))
+    }
+    const equal = await after("--loss-weight", "size=1")
+    assertEquals(equal.length, 2)
+    assertEquals(equal, await after())
+    assertNotEquals(equal, await after("--loss-weight", "size=0.01"))
   } finally {
     await Deno.remove(directory, { recursive: true })
   }

@@ -410,11 +410,11 @@ export const cases: ReadonlyArray<Case> = [
 
 /** What has no reference, and why; with the test that stands in, where there is one. */
 export const noReference: ReadonlyArray<string> = [
-  "ModernBERT, MPNet and EuroBERT with a prefix: PEFT refuses models that take no past_key_values",
   "RoBERTa's classifier of texts with a prefix: its head takes past_key_values for hidden states",
   "bottleneck adapters in CamemBERT, MPNet, EuroBERT and Ettin's decoders: AdapterHub has no such models",
   "LFM2 with a prefix: PEFT's cache has no convolutions (tests/plugins/lfm2/network_test.ts, beside transformers)",
-  "DistilBERT with a prefix: it takes no past_key_values (tests/plugins/prefix_tuning/formula_test.ts)",
+  "ModernBERT, MPNet, EuroBERT and DistilBERT with a prefix: PEFT refuses models that take no past_key_values " +
+  "(tests/plugins/prefix_tuning/formula_test.ts)",
   "bottleneck adapters in Gemma, SmolLM3 and Granite: AdapterHub has no such models",
   "padded rows of a Llama classifier with virtual tokens: transformers' head takes the last place, padding or not " +
   "(tests/plugins/prompt_tuning/formula_test.ts)",

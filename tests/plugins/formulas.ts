@@ -22,7 +22,8 @@ export interface Before {
 export type Weights = ReadonlyMap<string, ArrayLike<number>>
 
 const dot = (a: Vector, b: Vector): number => a.reduce((sum, x, i) => sum + x * b[i], 0)
-const plus = (a: Vector, b: Vector): Vector => a.map((x, i) => x + b[i])
+/** The sum. */
+export const plus = (a: Vector, b: Vector): Vector => a.map((x, i) => x + b[i])
 
 /** Rows of a matrix of a width. */
 export function rowsOf(values: ArrayLike<number>, width: number): Rows {
@@ -30,7 +31,8 @@ export function rowsOf(values: ArrayLike<number>, width: number): Rows {
   return Array.from({ length: all.length / width }, (_, i) => all.slice(i * width, (i + 1) * width))
 }
 
-function linear(weights: Weights, path: string, x: Vector): Vector {
+/** W x, and a bias where there is one. */
+export function linear(weights: Weights, path: string, x: Vector): Vector {
   const y = rowsOf(weights.get(`${path}.weight`)!, x.length).map((row) => dot(row, x))
   const bias = weights.get(`${path}.bias`)
   return bias === undefined ? y : plus(y, Array.from(bias))
@@ -43,13 +45,40 @@ function softmax(scores: Vector): Vector {
   return powers.map((power) => power / sum)
 }
 
-/** One query over keys and values, head by head; heads of keys may be fewer. */
-function attend(query: Vector, keys: Rows, values: Rows, headDim: number): Vector {
+/** x sigmoid(x). */
+export const silu = (x: number): number => x / (1 + Math.exp(-x))
+
+/** Layer normalization, whose bias may be missing. */
+export function layerNorm(weights: Weights, path: string, x: Vector, epsilon: number): Vector {
+  const mean = x.reduce((a, b) => a + b, 0) / x.length
+  const variance = x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / x.length
+  const [weight, bias] = ["weight", "bias"].map((name) => weights.get(`${path}.${name}`))
+  return x.map((value, i) => (value - mean) / Math.sqrt(variance + epsilon) * weight![i] + (bias?.[i] ?? 0))
+}
+
+/** Heads turned to a position (Su et al. 2021), each half a head apart. */
+export function rotate(x: Vector, position: number, headDim: number, theta: number): Vector {
+  return x.map((value, at) => {
+    const [i, half] = [at % headDim, headDim / 2]
+    const angle = position * theta ** (-2 * (i % half) / headDim)
+    return value * Math.cos(angle) + (i < half ? -x[at + half] : x[at - half]) * Math.sin(angle)
+  })
+}
+
+/** One query over keys and values, head by head; heads of keys may be fewer. `bias` is added to the score of a key. */
+export function attend(
+  query: Vector,
+  keys: Rows,
+  values: Rows,
+  headDim: number,
+  bias: (head: number, key: number) => number = () => 0,
+): Vector {
   const [heads, groups] = [query.length / headDim, keys[0].length / headDim]
   const part = (row: Vector, head: number) => row.slice(head * headDim, (head + 1) * headDim)
   return Array.from({ length: heads }, (_, head) => {
     const group = Math.floor(head * groups / heads)
-    const found = softmax(keys.map((key) => dot(part(query, head), part(key, group)) / Math.sqrt(headDim)))
+    const scores = keys.map((key, at) => dot(part(query, head), part(key, group)) / Math.sqrt(headDim) + bias(head, at))
+    const found = softmax(scores)
     return Array.from({ length: headDim }, (_, i) => dot(found, values.map((value) => part(value, group)[i])))
   }).flat()
 }
@@ -60,6 +89,8 @@ export interface LlamaSizes {
   readonly num_hidden_layers: number
   readonly num_attention_heads: number
   readonly rms_norm_eps: number
+  /** Whether a token sees no later ones. Default true. */
+  readonly causal?: boolean
 }
 
 /** Hidden states of a row's tokens in a Llama of theta 10000. */
@@ -70,12 +101,6 @@ export function llama(sizes: LlamaSizes, weights: Weights, tokens: Vector, { pre
     const scale = Math.sqrt(dot(x, x) / width + sizes.rms_norm_eps)
     return x.map((value, i) => value / scale * weights.get(`${path}.weight`)![i])
   }
-  const rotate = (x: Vector, position: number) =>
-    x.map((value, at) => {
-      const [i, half] = [at % headDim, headDim / 2]
-      const angle = position * 10000 ** (-2 * (i % half) / headDim)
-      return value * Math.cos(angle) + (i < half ? -x[at + half] : x[at - half]) * Math.sin(angle)
-    })
   const table = rowsOf(weights.get("model.embed_tokens.weight")!, width)
   let states: Rows = [...rows, ...tokens.map((token) => table[token])]
   for (let layer = 0; layer < sizes.num_hidden_layers; layer++) {
@@ -84,16 +109,17 @@ export function llama(sizes: LlamaSizes, weights: Weights, tokens: Vector, { pre
     const product = (name: string, turned: boolean) =>
       states.map((x, t) => {
         const y = linear(weights, `${path}.self_attn.${name}`, norm(`${path}.input_layernorm`, x))
-        return turned ? rotate(y, before.length + t) : y
+        return turned ? rotate(y, before.length + t, headDim, 10000) : y
       })
     const [q, k, v] = [product("q_proj", true), product("k_proj", true), product("v_proj", false)]
     states = states.map((x, t) => {
-      const mixed = attend(q[t], [...before, ...k.slice(0, t + 1)], [...values, ...v.slice(0, t + 1)], headDim)
+      const seen = sizes.causal === false ? states.length : t + 1
+      const mixed = attend(q[t], [...before, ...k.slice(0, seen)], [...values, ...v.slice(0, seen)], headDim)
       const h = plus(x, linear(weights, `${path}.self_attn.o_proj`, mixed))
       const y = norm(`${path}.post_attention_layernorm`, h)
       const gate = linear(weights, `${path}.mlp.gate_proj`, y)
       const up = linear(weights, `${path}.mlp.up_proj`, y)
-      return plus(h, linear(weights, `${path}.mlp.down_proj`, gate.map((g, i) => g / (1 + Math.exp(-g)) * up[i])))
+      return plus(h, linear(weights, `${path}.mlp.down_proj`, gate.map((g, i) => silu(g) * up[i])))
     })
   }
   return states.map((x) => norm("model.norm", x)).slice(rows.length)
@@ -110,12 +136,7 @@ export interface DistilBertSizes {
 export function distilBert(sizes: DistilBertSizes, weights: Weights, tokens: Vector, before: Before): Vector {
   const { prefix, rows = [], see } = before
   const width = sizes.dim
-  const norm = (path: string, x: Vector) => {
-    const mean = x.reduce((a, b) => a + b, 0) / width
-    const variance = x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / width
-    const [weight, bias] = ["weight", "bias"].map((name) => weights.get(`${path}.${name}`)!)
-    return x.map((value, i) => (value - mean) / Math.sqrt(variance + 1e-12) * weight[i] + bias[i])
-  }
+  const norm = (path: string, x: Vector) => layerNorm(weights, path, x, 1e-12)
   const table = (name: string) => rowsOf(weights.get(`distilbert.embeddings.${name}.weight`)!, width)
   const [words, positions] = [table("word_embeddings"), table("position_embeddings")]
   const first = prefix?.("distilbert.transformer.layer.0.attention").keys.length ?? 0

@@ -3,7 +3,8 @@ import * as Effect from "effect/Effect"
 import { initialize, readParameters } from "../../../core/model/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import * as PrefixTuning from "../../../plugins/prefix_tuning/mod.ts"
-import { distilBert, llama, rowsOf, type Vector, type Weights } from "../formulas.ts"
+import { euroBert, euroBertConfig, modernBert, modernBertConfig, mpnet, mpnetConfig } from "../encoder_formulas.ts"
+import { type Before, distilBert, llama, rowsOf, type Vector, type Weights } from "../formulas.ts"
 import { distance, run } from "../../support/model_layer.ts"
 import { distilBertConfig, equalsFormula, llamaConfig } from "../padded.ts"
 
@@ -25,18 +26,30 @@ const prefixOf = (weights: Weights, width: number) => (path: string) => {
   return { keys, values }
 }
 
+/** Families that PEFT refuses: their config, their formula, and the width of an attention's keys. */
+const FAMILIES: ReadonlyArray<
+  readonly [string, Readonly<Record<string, unknown>>, (w: Weights, tokens: Vector, before: Before) => Vector, number]
+> = [
+  ["DistilBERT", distilBertConfig, (...row) => distilBert(distilBertConfig, ...row), 16],
+  ["ModernBERT", modernBertConfig, modernBert, 16],
+  ["MPNet", mpnetConfig, mpnet, 16],
+  ["EuroBERT with grouped heads", euroBertConfig, euroBert, 8],
+]
+
 for (const prefixProjection of [false, true]) {
   const method = () =>
     PrefixTuning.layer({ numVirtualTokens: 3, prefixProjection, ...(prefixProjection ? { encoderHiddenSize: 5 } : {}) })
 
-  Deno.test(`DistilBERT on padded rows (no reference in PEFT), projection ${prefixProjection}`, async () => {
-    const trained = await equalsFormula(
-      distilBertConfig,
-      method(),
-      (weights, tokens) => distilBert(distilBertConfig, weights, tokens, { prefix: prefixOf(weights, 16) }),
-    )
-    assert(trained.includes("classifier.weight") && trained.some((key) => key.startsWith(ID)))
-  })
+  for (const [name, config, formula, width] of FAMILIES) {
+    Deno.test(`${name} on padded rows (no reference in PEFT), projection ${prefixProjection}`, async () => {
+      const trained = await equalsFormula(
+        config,
+        method(),
+        (weights, tokens) => formula(weights, tokens, { prefix: prefixOf(weights, width) }),
+      )
+      assert(trained.some((key) => key.startsWith("classifier.")) && trained.some((key) => key.startsWith(ID)))
+    })
+  }
 
   Deno.test(`Llama with grouped heads on padded rows, projection ${prefixProjection}`, async () => {
     const trained = await equalsFormula(llamaConfig, method(), (weights, tokens) => {

@@ -4,7 +4,8 @@ import { attempt, DataError } from "../data_error.ts"
 import type { Table } from "../table/table.ts"
 
 /**
- * Makes a data set of tables that come while a model trains, anew for each pass; the first is read at once.
+ * Makes a data set of tables that come while a model trains, anew for each pass; the first with rows is read at once, and its
+ * reader's notes are the data set's. What a whole data set would have to show, such as missing cells, is not noted.
  *
  * @param map The rows of a table. Throws DataError.
  */
@@ -15,9 +16,13 @@ export const openChunks = (
   window: number,
 ): Effect.Effect<StreamedData, DataError> =>
   Effect.gen(function* () {
+    const notes: Array<string> = []
     const first = yield* Effect.tryPromise({
       try: async () => {
-        for await (const table of tables) if (table.rows.length > 0) return table
+        for await (const table of tables) {
+          notes.push(...table.notes ?? [])
+          if (table.rows.length > 0) return table
+        }
         throw new DataError({ reason: "Empty", message: `${source} holds no rows` })
       },
       catch: (error) => error as DataError,
@@ -28,5 +33,5 @@ export const openChunks = (
         for await (const table of tables) if (table.rows.length > 0) yield map(table).rows
       },
     }
-    return { ...info, chunks, window }
+    return { ...info, ...notes.length === 0 ? {} : { notes: [...new Set(notes)] }, chunks, window }
   })

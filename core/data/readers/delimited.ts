@@ -3,7 +3,7 @@ import type { Table } from "../table/table.ts"
 import { holdsJson } from "./delimited/holds_json.ts"
 import { unixLineEnds } from "./delimited/line_ends.ts"
 import { checkDelimiter, checkReading, delimiterOf, recordsOf, sepLine, withLineEnds } from "./delimited/reading.ts"
-import { headOf, named, tableBelow } from "./delimited/records_table.ts"
+import { headOf, otherDelimiter, tableBelow } from "./delimited/records_table.ts"
 import { jsonLines } from "./json.ts"
 import type { ParseText } from "./parse_text.ts"
 
@@ -28,7 +28,7 @@ const delimited = (whole: string, source: string, usual: string, options: TextOp
   const notes: Array<string> = []
   const delimiter = options.delimiter ?? sep?.[1] ?? delimiterOf(text, usual, options)
   if (delimiter !== usual && options.delimiter === undefined && sep === undefined) {
-    notes.push(`its columns are parted by ${named(delimiter)}, not by ${named(usual)}`)
+    notes.push(otherDelimiter(delimiter, usual))
   }
   const reading = withLineEnds(text, delimiter, options, notes)
   notes.push(...reading.notes)

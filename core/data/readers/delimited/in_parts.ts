@@ -21,7 +21,7 @@ import {
   sepLine,
   withLineEnds,
 } from "./reading.ts"
-import { type Head, headOf, tableBelow } from "./records_table.ts"
+import { type Head, headOf, otherDelimiter, tableBelow } from "./records_table.ts"
 import { walkFields } from "./walk_fields.ts"
 
 /** Comma-separated values as they are read. */
@@ -56,9 +56,10 @@ function formatOf(usual: string): LineFormat {
 function reading(source: string, usual: string, options: TextOptions): LineReading {
   let held = "", before = 0
   let style: Style | undefined, head: Head | undefined
+  /** What the first part shows of the style, to be told once. */
+  const shown: Array<string> = []
   /** The rows of the records that are whole. */
   const take = (text: string, own: Style, isLast: boolean): Table => {
-    const notes: Array<string> = []
     const { whole, rest } = divided(text, own, isLast)
     if (rest.length > LONGEST_RECORD) {
       if (own.quotes === "auto") return take(text, { ...own, quotes: "none", escaped: false }, isLast)
@@ -67,6 +68,7 @@ function reading(source: string, usual: string, options: TextOptions): LineReadi
     }
     const read = readingOf(whole, own, head?.columns ?? options.header)
     checkReading(read, source, before, read.notes)
+    const notes = head === undefined ? [...shown, ...read.notes] : []
     style = learnt(own, read, whole)
     let records = recordsOf(read, before)
     held = rest
@@ -94,7 +96,7 @@ function reading(source: string, usual: string, options: TextOptions): LineReadi
           text = text.slice(sep[0].length)
           before = 1
         }
-        style = styleOf(text, usual, sep === undefined ? options : { delimiter: sep[1], ...options })
+        style = styleOf(text, usual, sep === undefined ? options : { delimiter: sep[1], ...options }, shown)
       }
       if (style.ended) text = text.replaceAll("\r", "\n")
       // Without a quote nothing closes the record that is held.
@@ -111,14 +113,15 @@ const NO_HEAD: Head = { columns: [], width: { named: 0, all: 0 } }
 
 const linesOf = (text: string): number => text.split("\n").length - 1
 
-/** What the first part of a file shows. */
-const styleOf = (text: string, usual: string, options: TextOptions): Style => {
+/** What the first part of a file shows. Adds to `notes`. */
+const styleOf = (text: string, usual: string, options: TextOptions, notes: Array<string>): Style => {
   const sample = balanced(text)
   const delimiter = options.delimiter ?? delimiterOf(sample, usual, options)
+  if (delimiter !== (options.delimiter ?? usual)) notes.push(otherDelimiter(delimiter, usual))
   const { quotes = "auto" } = options
   return {
     delimiter,
-    ended: withLineEnds(sample, delimiter, options, []).ended,
+    ended: withLineEnds(sample, delimiter, options, notes).ended,
     quotes: quotes === "auto" && delimiter !== "\t" ? "double" : quotes,
     escaped: quotes === "none" ? false : undefined,
   }

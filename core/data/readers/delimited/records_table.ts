@@ -12,7 +12,11 @@ export const DELIMITERS: Readonly<Record<string, string>> = {
 }
 
 /** A delimiter's name. */
-export const named = (delimiter: string): string => DELIMITERS[delimiter] ?? JSON.stringify(delimiter)
+const named = (delimiter: string): string => DELIMITERS[delimiter] ?? JSON.stringify(delimiter)
+
+/** The note on a delimiter that is not the usual one. */
+export const otherDelimiter = (delimiter: string, usual: string): string =>
+  `its columns are parted by ${named(delimiter)}, not by ${named(usual)}`
 
 /** Names of the columns, and the records below them. */
 const headed = (

@@ -9,7 +9,9 @@ import { READERS } from "../../../../core/data/readers/builtin.ts"
 import { csv, csvFormat, tsv, tsvFormat } from "../../../../core/data/readers/mod.ts"
 import type { OpenOptions } from "../../../../core/data/readers/reader.ts"
 import type { TextOptions } from "../../../../core/data/table/text_options.ts"
+import * as Dataset from "../../../../core/tasks/dataset/dataset.ts"
 import { makeRng } from "../../../../core/tensor/operations/random.ts"
+import { run, withFile } from "../support.ts"
 import { gzip, sourceOf } from "./support.ts"
 
 /** All that a text gives in parts. */
@@ -165,4 +167,37 @@ Deno.test("a CSV stream reads no further than it is taken; what is no CSV is par
   assertEquals((await all(encode('{"a": 1}\n{"a": 2}\n'))).rows, [{ a: 1 }, { a: 2 }])
   const page = await all(encode("<!DOCTYPE html><html></html>")).then(() => "", ({ message }) => message)
   assertStringIncludes(page, "is a page of the web")
+})
+
+Deno.test("a stream of one part has the notes of the whole; what many parts show is told once", async () => {
+  const columns = { prompt: "a", completion: "b" }
+  const told = (name: string, text: string, options: TextOptions = {}) =>
+    withFile(name, text, async (path) => {
+      const whole = await run(Dataset.file(path, columns, options))
+      const { notes = [], chunks } = await run(Dataset.stream(path, columns, options))
+      let count = 0
+      for await (const _ of chunks) count++
+      const named = (all: ReadonlyArray<string> = []) => all.map((note) => note.replace(path, "it"))
+      return { count, notes: named(notes), whole: named(whole.notes) }
+    })
+  for (
+    const [name, text, expected] of [
+      ["x.tsv", 'a\tb\n1\t"two\t2"\n3\t"x"\n4\t5\n', "it: quotes are taken as quoting (lines 2, 3)"],
+      ["x.tsv", 'a\tb\n1\t"two"\n2\tthree "x"\n', "it: quotes are taken as characters of the text"],
+      ["x.csv", 'a,b\n1,two "2"\n"3",4\n', "it: quotes within fields are taken as characters (line 2)"],
+      ["x.csv", "a;b\n1;2\n3;4\n", "it: its columns are parted by semicolons, not by commas"],
+      ["x.csv", "a,b\r1,2\r3,4\r", "it: lines end in carriage returns"],
+    ] as const
+  ) {
+    const { notes, whole } = await told(name, text)
+    assertEquals(notes, whole)
+    assertStringIncludes(notes.join("\n"), expected)
+  }
+  assertEquals((await told("x.tsv", "a\tb\n1\t2\n")).notes, [])
+  const long = "x".repeat(200)
+  const rows = Array.from({ length: 50_000 }, (_, i) => `${i}\t"${long}\t${i}"\n`).join("")
+  const { count, notes } = await told("x.tsv", `a\tb\n${rows}`)
+  assert(count > 1)
+  assertEquals(notes.length, 1)
+  assertStringIncludes(notes[0], "it: quotes are taken as quoting (lines 2, 3, 4, 5, 6 and ")
 })

@@ -25,6 +25,8 @@ export interface TokenizerClass {
   readonly tokens: Readonly<Record<string, string>>
   /** What is made anew. */
   readonly parts: Parts
+  /** Settings of tokenizer_config.json for words that transformers 4 passes over. Default: none. */
+  readonly passed?: ReadonlyArray<string>
   /** Tokens around a text are put there by these two settings in transformers 4: their defaults. */
   readonly adds?: { readonly bos: boolean; readonly eos: boolean }
 }
@@ -62,7 +64,11 @@ const CLASSES: ReadonlyArray<readonly [names: string, TokenizerClass]> = [
       parts: "unknown",
     },
   ],
-  ["MPNetTokenizer", { tokens: { ...angles, unk: "[UNK]" }, parts: "unknown" }],
+  ["MPNetTokenizer", {
+    tokens: { ...angles, unk: "[UNK]" },
+    parts: "lowercased words",
+    passed: ["tokenize_chinese_chars"],
+  }],
   ["GPT2Tokenizer", { tokens: end, parts: "bytes" }],
   ["CodeGenTokenizer WhisperTokenizer", { tokens: end, parts: "unknown" }],
   ["GPTNeoXTokenizer", { tokens: end, parts: "unknown", adds: { bos: false, eos: false } }],

@@ -31,6 +31,8 @@ export const overridden = (
     const takes = its.in4.parts === "lowercased words"
     const given = normalizer
     for (const [setting, field, fallback] of WORD_SETTINGS) {
+      // Version 5 alone takes it, which is told.
+      if (its.in4.passed?.includes(setting)) continue
       const wanted = setting in config ? config[setting] : takes ? fallback : given[field]
       if (wanted === given[field] || given[field] === undefined && wanted === null) continue
       if (takes) normalizer = { ...normalizer as Json, [field]: wanted }
@@ -73,6 +75,12 @@ export const tellDifferences = (
   notes: Array<string>,
 ): void => {
   tellAdded(special, around, its, where, notes)
+  if (special.settings.clean_up_tokenization_spaces === true && (file.model as Json).type === "BPE") {
+    notes.push(
+      `${where}tokenizer_config.json: "clean_up_tokenization_spaces" takes spaces before punctuation out of decoded text, as in ` +
+        "transformers 4; transformers 5 leaves them where the model is BPE",
+    )
+  }
   const { in5, name } = its
   const tell = (what: string) => notes.push(`${where}tokenizer.json: ${what}; here tokenizer.json is followed`)
   if (in5.parts === "unknown") {

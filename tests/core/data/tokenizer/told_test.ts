@@ -44,6 +44,26 @@ Deno.test("another decoder than the class's is followed and told", () => {
   assert(tells(none, "transformers 5", "decoder"))
 })
 
+Deno.test("MPNet takes settings for words from tokenizer_config.json, but for Chinese characters only in transformers 5", () => {
+  const upper = changed("5/mpnet", (file) => file.normalizer.lowercase = false)
+  assertEquals([...upper.encode("The tree")], [...changed("5/mpnet", () => {}).encode("the tree")])
+  assert(!tells(changed("5/mpnet", () => {}), "anew"))
+  const whole = changed("4/mpnet", (_, config) => config.tokenize_chinese_chars = false)
+  assertEquals([...whole.encode("a\u68a8a")], [...changed("4/mpnet", () => {}).encode("a\u68a8a")])
+  assert(tells(whole, "transformers 5", "normalizer", "anew"))
+})
+
+Deno.test("spaces before punctuation are taken out of decoded text as in transformers 4, and told where 5 leaves them", () => {
+  const decoded = (tokenizer: Tokenizer) => tokenizer.decode(tokenizer.encode("x .", { addSpecialTokens: false }))
+  const cleaning = changed("4/llama3", () => {})
+  assertEquals(decoded(cleaning), "x.")
+  assert(tells(cleaning, "clean_up_tokenization_spaces", "BPE"))
+  const leaving = changed("4/llama3", (_, config) => config.clean_up_tokenization_spaces = false)
+  assertEquals(decoded(leaving), "x .")
+  assert(!tells(leaving, "clean_up_tokenization_spaces"))
+  assert(!tells(changed("4/bert", () => {}), "clean_up_tokenization_spaces"))
+})
+
 Deno.test("flags of special tokens are followed, and told where transformers 5 passes over them", () => {
   const word = changed("5/qwen2", (file) => file.added_tokens[2].single_word = true)
   const ids = [67, 276, 30, 94, 75, 79, 65, 71, 80, 70, 94, 32, 90, 223, 2, 289]

@@ -77,7 +77,10 @@ for (const version of ["4", "5"]) {
 
     if (expected.greedy !== undefined) {
       Deno.test(`text of ${name} as transformers ${expected.transformers} goes on with it`, async () => {
-        assertEquals(await greedyOf(directory, expected.tokens.slice(0, 4), expected.greedy!.length), expected.greedy)
+        assertEquals(
+          await greedyOf(directory, taskOf(config), expected.tokens.slice(0, 4), expected.greedy!.length),
+          expected.greedy,
+        )
       })
     }
   }

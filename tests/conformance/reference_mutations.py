@@ -11,6 +11,7 @@ logarithm of the sum of exponentials of all. Weights that the files do not have 
 import json
 import logging
 import os
+import resource
 import sys
 import warnings
 
@@ -37,14 +38,16 @@ def read_tokenizer(directory, texts):
 
 @torch.no_grad()
 def read_model(directory, head, tokens):
-    kind = getattr(transformers, "AutoModel" + head.removeprefix("Model"))
+    seq2seq = head == "ForConditionalGeneration"
+    kind = getattr(transformers, "AutoModel" + ("ForSeq2SeqLM" if seq2seq else head.removeprefix("Model")))
     # By default some versions compute attention in a way that leaves out parts of the config, without a word.
     model, info = kind.from_pretrained(
         directory, dtype=torch.float32, attn_implementation="eager", output_loading_info=True
     )
     if info["missing_keys"] or info["mismatched_keys"]:
         return dict(error=f"new weights: {sorted(info['missing_keys'])[:3]} {info['mismatched_keys']}")
-    out = model.eval()(torch.tensor([tokens]), return_dict=True)
+    row = torch.tensor([tokens])
+    out = model.eval()(row, return_dict=True, **(dict(labels=row) if seq2seq else {}))
     logits = out.last_hidden_state if head == "Model" else out.logits
     logits = logits.double().reshape(-1, logits.shape[-1])
     every = max(1, logits.shape[-1] // 6)
@@ -65,6 +68,8 @@ def attempt(work, *words):
 
 def main():
     torch.set_num_threads(1)
+    # A changed model type can ask for a model of its family's usual size.
+    resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
     transformers.logging.set_verbosity_error()

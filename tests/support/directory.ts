@@ -24,15 +24,18 @@ export interface Outputs {
 /** The tokenizer of a directory. Fails with its typed error. */
 export const tokenizerOf = (directory: string): Promise<Tokenizer> => run(loadTokenizer(directory))
 
-/** What the model of a directory computes from a row of tokens without padding. Fails with its typed error. */
+/**
+ * What the model of a directory computes from a row of tokens without padding, an encoder-decoder model also of them as the target.
+ * Fails with its typed error.
+ */
 export const outputsOf = (directory: string, task: Task, tokens: ReadonlyArray<number>): Promise<Outputs> => {
   const backend = memoryBackend()
   return run(
     Effect.gen(function* () {
       const model = yield* load(directory, { task })
-      const batch = batchInputs("default", 1, tokens.length, task)
+      const batch = batchInputs("default", 1, tokens.length, task, tokens.length)
       const outputs = model.forward(batch, { training: false })
-      const inputs = { tokens, lengths: [tokens.length] }
+      const inputs = { tokens, lengths: [tokens.length], ...task.kind === "seq2seq" ? { labels: tokens } : {} }
       const [logits, hidden] = evaluateAll([outputs.logits, outputs.hidden], { inputs, slots: backend.slots })
       return { logits, hidden, notes: model.notes }
     }),
@@ -44,12 +47,13 @@ export const outputsOf = (directory: string, task: Task, tokens: ReadonlyArray<n
 /** Tokens that the language model of a directory goes on with, the likeliest one each. Fails with its typed error. */
 export const greedyOf = (
   directory: string,
+  task: Task,
   prompt: ReadonlyArray<number>,
   count: number,
 ): Promise<ReadonlyArray<number>> =>
   run(
     Effect.gen(function* () {
-      const model = yield* load(directory, { task: Task.causalLM() })
+      const model = yield* load(directory, { task })
       return [...yield* generate(model, Int32Array.from(prompt), { maxNewTokens: count })]
     }),
   )
@@ -61,6 +65,7 @@ export const taskOf = (
   const architecture = config.architectures?.[0] ?? ""
   const labels = Object.values(config.id2label ?? {})
   if (/(ForCausalLM|LMHeadModel)$/.test(architecture)) return Task.causalLM()
+  if (architecture.endsWith("ForConditionalGeneration")) return Task.seq2seq()
   if (architecture.endsWith("ForSequenceClassification")) return Task.classification(labels)
   if (architecture.endsWith("ForTokenClassification")) return Task.tokenClassification(labels)
   return architecture.endsWith("ForMaskedLM") ? Task.maskedLM() : Task.classification(["a", "b"])

@@ -14,6 +14,12 @@ const examples: ReadonlyArray<readonly [name: string, programs: ReadonlyArray<st
   ...docs.filter((path) => path.startsWith("docs/add_a_")).map((path) => [path, [programOf(path)]] as const),
 ]
 
+/** Whole programs of the other pages, which start from models and services that are not here; not lines of an effect. */
+const shown = docs.filter((path) => !path.startsWith("docs/add_a_"))
+  .flatMap((path) =>
+    blocksOf(read(path)).filter((block) => block.startsWith("import ") && !/^\S.*yield ?\*/m.test(block))
+  )
+
 const deno = (args: ReadonlyArray<string>, stdin: "piped" | "null") =>
   new Deno.Command(Deno.execPath(), {
     args: [...args],
@@ -43,7 +49,8 @@ Deno.test("the examples import public entry points, Effect by path, and what Nod
 Deno.test("the examples have no type errors", async () => {
   const folder = await Deno.makeTempDir()
   try {
-    const files = examples.flatMap(([, programs]) => programs).map((program, i) => {
+    assert(shown.length > 10, `${shown.length} programs of pages were found`)
+    const files = [...examples.flatMap(([, programs]) => programs), ...shown].map((program, i) => {
       Deno.writeTextFileSync(`${folder}/${i}.ts`, program)
       return `${folder}/${i}.ts`
     })

@@ -20,19 +20,18 @@ const delimited = (whole: string, source: string, usual: string, options: TextOp
     return { ...table, notes: [`${source} was read as JSON, which it holds`, ...table.notes ?? []] }
   }
   checkDelimiter(options)
-  const sep = sepLine(whole)
-  const lines = unixLineEnds(sep === undefined ? whole : whole.slice(sep[0].length))
+  const [said, own] = sepLine(whole) ?? [undefined, whole]
+  const lines = unixLineEnds(own)
   // A file may end within "\r\n".
   const text = lines.includes("\n") ? lines.replace(/\r+$/, "") : lines
-  const before = sep === undefined ? 0 : 1
   const notes: Array<string> = []
-  const delimiter = options.delimiter ?? sep?.[1] ?? delimiterOf(text, usual, options)
-  if (delimiter !== usual && options.delimiter === undefined && sep === undefined) {
+  const delimiter = options.delimiter ?? said ?? delimiterOf(text, usual, options)
+  if (delimiter !== usual && options.delimiter === undefined && said === undefined) {
     notes.push(otherDelimiter(delimiter, usual))
   }
   const reading = withLineEnds(text, delimiter, options, notes)
   notes.push(...reading.notes)
-  checkReading(reading, source, before, notes)
-  const { rows, ...head } = headOf(recordsOf(reading, before), options.header, notes)
+  checkReading(reading, source, 0, notes)
+  const { rows, ...head } = headOf(recordsOf(reading, 0), options.header, notes)
   return tableBelow(head, rows, source, delimiter, notes)
 }

@@ -91,12 +91,9 @@ function reading(source: string, usual: string, options: TextOptions): LineReadi
           before += linesOf(text)
           return tableBelow(NO_HEAD, [], source, usual, [])
         }
-        const sep = before === 0 ? sepLine(text) : undefined
-        if (sep !== undefined) {
-          text = text.slice(sep[0].length)
-          before = 1
-        }
-        style = styleOf(text, usual, sep === undefined ? options : { delimiter: sep[1], ...options }, shown)
+        const [delimiter, own] = (before === 0 ? sepLine(text) : undefined) ?? [undefined, text]
+        text = own
+        style = styleOf(text, usual, delimiter === undefined ? options : { delimiter, ...options }, shown)
       }
       if (style.ended) text = text.replaceAll("\r", "\n")
       // Without a quote nothing closes the record that is held.

@@ -22,10 +22,10 @@ export const checkDelimiter = ({ delimiter }: TextOptions): void => {
   throw new DataError({ reason: "BadInput", message })
 }
 
-/** Excel's own way to say the delimiter: the first line, and what it says. */
-export const sepLine = (text: string): readonly [line: string, delimiter: string] | undefined => {
-  const found = /^"?sep=([^"\r\n])"?\r*(?:\n|\r(?!\n))/i.exec(text)
-  return found === null ? undefined : [found[0], found[1]]
+/** Excel's own way to say the delimiter: what the first line says, and the text with that line empty, which keeps lines' numbers. */
+export const sepLine = (text: string): readonly [delimiter: string, text: string] | undefined => {
+  const found = /^("?sep=([^"\r\n])"?)\r*(?:\n|\r(?!\n))/i.exec(text)
+  return found === null ? undefined : [found[2], text.slice(found[1].length)]
 }
 
 /** What to do where quotes contradict a reading. */

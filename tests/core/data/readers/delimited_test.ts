@@ -32,6 +32,8 @@ Deno.test("Excel's first line sep= is no header", async () => {
   assertEquals(await read("a.csv", "sep=;\r\nnote;kind\r\na;x\r\nb;y\r\n"), { cells: two, lines: [3, 4], notes: [] })
   assertEquals((await read("a.csv", '"sep=\t"\nnote\tkind\na\tx\nb\ty\n')).cells, two)
   assertEquals((await read("a.csv", "\ufeffSEP=,\nnote,kind\na,x\nb,y\n")).cells, two)
+  const { notes } = await read("a.csv", 'sep=;\nnote;kind\n5" a;x\nb;y\n')
+  assertStringIncludes(notes.join(), "quotes within fields are taken as characters (line 3)")
   const error = await refused("a.csv", "sep=,\nnote,kind\na\nb,y\n")
   assertEquals(error.rows, [3])
 })

@@ -185,6 +185,7 @@ Deno.test("a stream of one part has the notes of the whole; what many parts show
       ["x.tsv", 'a\tb\n1\t"two\t2"\n3\t"x"\n4\t5\n', "it: quotes are taken as quoting (lines 2, 3)"],
       ["x.tsv", 'a\tb\n1\t"two"\n2\tthree "x"\n', "it: quotes are taken as characters of the text"],
       ["x.csv", 'a,b\n1,two "2"\n"3",4\n', "it: quotes within fields are taken as characters (line 2)"],
+      ["x.csv", 'sep=;\na;b\n1;5" x\n', "it: quotes within fields are taken as characters (line 3)"],
       ["x.csv", "a;b\n1;2\n3;4\n", "it: its columns are parted by semicolons, not by commas"],
       ["x.csv", "a,b\r1,2\r3,4\r", "it: lines end in carriage returns"],
     ] as const

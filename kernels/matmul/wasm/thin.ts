@@ -3,8 +3,9 @@
  * Threads share the columns.
  * @module
  */
-import { type BlockProducts, inBlocks } from "../../encoding.ts"
+import { type BlockProducts, type Encoding, inBlocks } from "../../encoding.ts"
 import { F32 } from "../../encodings.ts"
+import { plainProducts } from "./groups/plain.ts"
 import { COLUMNS, ROWS } from "./micro_kernel.ts"
 import type { Encodings } from "./operands.ts"
 import { layoutOf } from "./pack.ts"
@@ -27,15 +28,28 @@ const UNITS = 32
 const DOT_PANELS = 6
 /** Fewest where they read whole blocks: so many columns pay for loading the rows. */
 const BLOCK_PANELS = 4
+/** Fewest columns that pay for arranging the rows. */
+const FEW_COLUMNS = 64
 /** Fewest units that a thread then takes at a time, for the same reason. */
 const BLOCK_GRAIN = 4
+
+/** What reads whole blocks of columns, and the blocks. */
+export type BlocksOfColumns =
+  & Pick<BlockProducts, "most" | "scratchBytes" | "dot">
+  & Pick<Encoding, "block" | "blockBytes">
+
+const blocksOf = (encoding: Encoding, { k, n }: Product): BlocksOfColumns | undefined => {
+  if (!inBlocks(encoding)) return n < FEW_COLUMNS ? undefined : plainProducts(encoding, k)
+  const { block, blockBytes, products } = encoding
+  return products === undefined ? undefined : { ...products, block, blockBytes }
+}
 
 /** How a thin product is cut. Depends on the product alone. */
 export interface ThinBlocking {
   /** Whether it is done by dot products along k. */
   readonly dot: boolean
   /** By what, where it reads whole blocks of b. */
-  readonly blocks?: BlockProducts
+  readonly blocks?: BlocksOfColumns
   /** Whether a and b are read where they are. */
   readonly inPlace: { readonly a: boolean; readonly b: boolean }
   /** Rows from one that the epilogue meets to its next. */
@@ -68,7 +82,7 @@ export const thinBlocking = (product: Product, encodings: Encodings): ThinBlocki
   const a = encodings.a === F32 && aLayout !== "strided"
   // For any number of rows: a row of a has the same bits whatever stands beside it.
   const dot = a && aLayout === "depth" && bLayout === "depth"
-  const blocks = dot && inBlocks(encodings.b) ? encodings.b.products : undefined
+  const blocks = dot ? blocksOf(encodings.b, product) : undefined
   const most = blocks !== undefined ? BLOCK_ROWS : dot ? DOT_COLUMNS.length - 1 : ROWS
   const rows = Math.ceil(m / Math.ceil(m / most))
   const panels = Array.from({ length: Math.ceil(m / rows) }, (_, i) => Math.min(rows, m - i * rows))

@@ -2,7 +2,7 @@
  * The loops of matrix products of few rows in WebAssembly.
  * @module
  */
-import type { BlockEncoding } from "../../encoding.ts"
+import { inBlocks } from "../../encoding.ts"
 import { F32 } from "../../encodings.ts"
 import {
   call as callFunction,
@@ -138,8 +138,8 @@ const blockProducts = (
   blocking: ThinBlocking,
   { first, last, a, b, output, scratch }: Run,
 ): Code => {
-  const { n, k } = product, encoding = encodings.b as BlockEncoding
-  const { block, blockBytes } = encoding, { most, dot } = blocking.blocks!
+  const { n, k } = product, encoding = encodings.b
+  const { block, blockBytes, most, dot } = blocking.blocks!
   const bytes = distancesOf(product, encodings), before = rowsBefore(blocking)
   const writing = { module, target, memory: memoryOf(encoding) }
   const blocks = k / block, depth = Math.ceil(blocks / Math.ceil(blocks / most))
@@ -151,7 +151,7 @@ const blockProducts = (
         i32.add(get(a), constant(before[i] * bytes.a.m + 4 * block * start)),
         constant(bytes.a.m),
         i32.add(get(from), constant(blockBytes * start)),
-        constant(product.b.n / block * blockBytes),
+        constant(inBlocks(encoding) ? product.b.n / block * blockBytes : bytes.b.n),
         get(columns),
         i32.add(get(output), constant(before[i] * bytes.output.m)),
         constant(bytes.output.m),
@@ -162,7 +162,7 @@ const blockProducts = (
   return [
     set(columns, minimum(f, constant(n), scaled(get(last), blocking.columns))),
     set(columns, i32.sub(get(columns), scaled(get(first), blocking.columns))),
-    set(from, blockOf(module, encoding, get(b))),
+    set(from, inBlocks(encoding) ? blockOf(module, encoding, get(b)) : get(b)),
     Array.from({ length: Math.ceil(blocks / depth) }, (_, i) => sums(i * depth)),
   ]
 }

@@ -24,7 +24,7 @@ import {
 } from "../../../wasm/assembler.ts"
 import { hoistedNumbers, joinable } from "../../../wasm/wide.ts"
 import type { Numbers } from "../../../wasm/vector_math.ts"
-import { type GroupPlace, type Groups, PART, placeOf } from "./groups.ts"
+import { type GroupPlace, PART, placeOf, type UnscaledGroups } from "./groups.ts"
 import { hasSums, loadRow, rowBytes, type RowPart } from "./row.ts"
 import { storeSums, type Sums } from "./sums.ts"
 
@@ -34,7 +34,7 @@ const MOST_TERMS = 576
 const MOST_TOGETHER = 4
 
 /** How many blocks {@link fewRows} takes at a time, and what it needs. */
-export const limitsOf = (groups: Groups): Pick<BlockProducts, "most" | "scratchBytes"> => {
+export const limitsOf = (groups: UnscaledGroups): Pick<BlockProducts, "most" | "scratchBytes"> => {
   const most = Math.max(1, Math.floor(MOST_TERMS / groups.block))
   return { most, scratchBytes: rowBytes(groups, most * groups.count) }
 }
@@ -43,7 +43,7 @@ export const limitsOf = (groups: Groups): Pick<BlockProducts, "most" | "scratchB
 interface Pass extends Pick<BlockWriting, "target" | "memory"> {
   readonly f: FunctionScope
   readonly numbers: Numbers
-  readonly groups: Groups
+  readonly groups: UnscaledGroups
   /** Parts of each row. */
   readonly rows: ReadonlyArray<ReadonlyArray<RowPart>>
   /** Whether the engine joins what is done with two groups. */
@@ -68,7 +68,7 @@ export const fewRows = (
   { module, target, memory }: BlockWriting,
   { rows, blocks }: { readonly rows: number; readonly blocks: number },
   name: string,
-  groups: Groups,
+  groups: UnscaledGroups,
 ): number => {
   const title = `matmul_few_${rows}x${blocks}_${name}_${memory}_${target.relaxed}_${target.wide}`
   const params = new Array(9).fill("i32" as const)
@@ -115,7 +115,7 @@ export const fewRows = (
   )
 }
 
-const columnOf = (f: FunctionScope, [row]: Pass["rows"], { fours }: Groups, block: number): Column => {
+const columnOf = (f: FunctionScope, [row]: Pass["rows"], { fours }: UnscaledGroups, block: number): Column => {
   const two = () => [f.local("v128"), f.local("v128")] as const
   return {
     block,
@@ -169,11 +169,14 @@ const placesOf = ({ groups, rows }: Pass, { block }: Column, p: number): Readonl
   rows[0][p].numbers.map((_, t) => placeOf(groups, get(block), PART * p + t, PART * p))
 
 /** Sets the scales of a part. */
-const scalesOf = (pass: Pass, p: number): Code =>
-  pass.columns.map((column): Code => {
-    const both = inMemory(pass.memory, () => pass.groups.scales(pass.numbers, placesOf(pass, column, p), pass.f))
+const scalesOf = (pass: Pass, p: number): Code => {
+  const { f, memory, numbers, groups: { scales } } = pass
+  if (scales === undefined) return []
+  return pass.columns.map((column): Code => {
+    const both = inMemory(memory, () => scales(numbers, placesOf(pass, column, p), f))
     return column.scales[p].map((local, i) => set(local, both[i]))
   })
+}
 
 /** Code that decodes one or two groups of each column: what comes first, and by four what sets its codes. */
 const decodedGroups = (
@@ -186,12 +189,20 @@ const decodedGroups = (
     const places = placesOf(pass, column, p)
     const words = inMemory(memory, () => step.map((t) => groups.words(places[t])))
     const held = words.map((all) => all.map(() => f.local("v128")))
-    const start: Code = [
-      held.map((all, i) => all.map((word, w) => set(word, words[i][w]))),
-      held.length === 1 ? [] : held[0].map((word, w) => [joinable(word), joinable(held[1][w])]),
-    ]
+    const load = held[0].map((_, w): Code => [
+      held.map((all, i) => set(all[w], words[i][w])),
+      held.length === 1 ? [] : held.map((all) => joinable(all[w])),
+    ])
+    // Plain numbers are as many words: they come when their turn is.
+    const inTurn = groups.scales === undefined, each = groups.fours.length / load.length
     const codes = held.map((all) => groups.codes(numbers, all.map(get), f))
-    return { start, four: (v: number): Code => step.map((t, i) => set(column.codes[p][t][v], codes[i][v])) }
+    return {
+      start: inTurn ? [] : load,
+      four: (v: number): Code => [
+        inTurn && v % each === 0 ? load[v / each] : [],
+        step.map((t, i) => set(column.codes[p][t][v], codes[i][v])),
+      ],
+    }
   })
   return {
     start: decoded.map(({ start }) => start),
@@ -221,6 +232,9 @@ const addGroups = (
 ): Code => {
   const scale = columns.map(() => step.map(() => f.local("v128")))
   const alone = step.length === 1 && step[0] % 2 === 0 && step[0] + 1 === rows[0][p].numbers.length
+  const plain = groups.scales === undefined
+  const sumOf = ({ groups: own, scaled, last }: Sums, t: number, i: number): number =>
+    !plain ? own[i] : alone ? last : scaled[t % 2]
   const eachSum = (code: (c: number, r: number, t: number, i: number) => Code): Code =>
     rows.map((_, r) => columns.map((_, c) => step.map((t, i) => code(c, r, t, i))))
   return [
@@ -228,17 +242,17 @@ const addGroups = (
       codes[v] ?? [],
       eachSum((c, r, t, i) => {
         const { sums, codes } = columns[c]
-        const sum = sums[r].groups[i], code = get(codes[p][t][v]), factor = get(rows[r][p].numbers[t][v])
-        return set(sum, v === 0 ? f32x4.mul(code, factor) : madd(target, code, factor, get(sum)))
+        const sum = sumOf(sums[r], t, i), code = get(codes[p][t][v]), factor = get(rows[r][p].numbers[t][v])
+        return set(sum, v === 0 && (!plain || alone) ? f32x4.mul(code, factor) : madd(target, code, factor, get(sum)))
       }),
     ]),
-    columns.map(({ scales }, c) =>
+    plain ? [] : columns.map(({ scales }, c) =>
       step.map((t, i) => {
         const from = get(scales[p][t % 2]), lane = 2 * (t >> 1)
         return set(scale[c][i], v128.shuffle32(from, from, [lane, lane, lane, lane]))
       })
     ),
-    eachSum((c, r, t, i) => {
+    plain ? [] : eachSum((c, r, t, i) => {
       const { groups: own, scaled, last } = columns[c].sums[r]
       const [part, by, sum] = [get(own[i]), get(scale[c][i]), scaled[t % 2]]
       return alone ? set(last, f32x4.mul(part, by)) : set(sum, madd(target, part, by, get(sum)))

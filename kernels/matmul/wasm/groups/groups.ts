@@ -59,11 +59,14 @@ export interface Groups {
   ) => readonly [Code, Code]
 }
 
+/** Groups, or elements that are their codes. */
+export type UnscaledGroups = Omit<Groups, "scales"> & Partial<Pick<Groups, "scales">>
+
 /** Groups of a part: their scales are read together. */
 export const PART = 4
 
 /** Where group `g` of neighbouring blocks lies, from the block of group `from` on. */
-export const placeOf = ({ count, blockBytes }: Groups, block: Code, g: number, from: number): GroupPlace => ({
+export const placeOf = ({ count, blockBytes }: UnscaledGroups, block: Code, g: number, from: number): GroupPlace => ({
   block,
   bytes: blockBytes * (Math.floor(g / count) - Math.floor(from / count)),
   group: g % count,

@@ -17,7 +17,7 @@ import {
   v128,
 } from "../../../wasm/assembler.ts"
 import { joinable } from "../../../wasm/wide.ts"
-import { type Groups, PART } from "./groups.ts"
+import { PART, type UnscaledGroups } from "./groups.ts"
 import { rearranged } from "./transposed.ts"
 
 /** Locals of the groups of a part. */
@@ -37,11 +37,11 @@ export interface Row {
 }
 
 /** Bytes of a group in f32, and of the sums of a part: two vectors. */
-const bytesOf = ({ fours }: Groups) => 16 * fours.length
+const bytesOf = ({ fours }: UnscaledGroups) => 16 * fours.length
 const SUMS_BYTES = 32
 
 /** Bytes of a row of so many groups that is arranged. */
-export const rowBytes = (groups: Groups, count: number): number =>
+export const rowBytes = (groups: UnscaledGroups, count: number): number =>
   count * bytesOf(groups) + Math.ceil(count / PART) * SUMS_BYTES
 
 /**
@@ -53,7 +53,7 @@ export const rowBytes = (groups: Groups, count: number): number =>
 export const loadRow = (
   { module, f }: { readonly module: ModuleBuilder; readonly f: FunctionScope },
   name: string,
-  groups: Groups,
+  groups: UnscaledGroups,
   count: number,
   from: number,
   scratch: number,
@@ -83,7 +83,7 @@ export const hasSums = ({ bias = 0, sign = 0 }: { readonly bias?: number; readon
   bias !== 0 || sign !== 0
 
 /** Index of the function `(from, to, count)`, all i32: writes a row of so many groups as {@link loadRow} reads it. */
-const arrange = (module: ModuleBuilder, name: string, groups: Groups): number => {
+const arrange = (module: ModuleBuilder, name: string, groups: UnscaledGroups): number => {
   const title = `matmul_arrange_${name}`
   return module.once(title, () =>
     module.func(title, ["i32", "i32", "i32"], [], (f, from, to, count) => {
@@ -122,7 +122,7 @@ const partOf = (sums: number, group: number): Code => {
 }
 
 /** Stores the sum of a group times bias and sign. */
-const storeSum = (f: FunctionScope, groups: Groups, own: ReadonlyArray<number>, place: Code): Code => {
+const storeSum = (f: FunctionScope, groups: UnscaledGroups, own: ReadonlyArray<number>, place: Code): Code => {
   const lanes = f.local("v128"), at = f.local("i32")
   const [first, ...others] = [0, 1, 2, 3].map((lane) => f32x4.extractLane(get(lanes), lane))
   const [bias, sign] = new Int32Array(Float32Array.of(groups.bias ?? 0, groups.sign ?? 0).buffer)

@@ -72,7 +72,12 @@ export const dotKernel = (module: ModuleBuilder, target: Target, tile: DotTile):
           forRange(l, i32.const(0), get(rounds), UNROLL, steps(UNROLL)),
           forRange(l, get(rounds), get(whole), 1, steps(1)),
           tail === 0 ? [] : terms(tail),
-          storeSums(f, sums, { output, outputStride, outputApart }),
+          sums.map((row) => inFours(row).map(sumLanes)),
+          storeTile(f, sums.map((row) => inFours(row).map(([first]) => first)), columns, {
+            output,
+            outputStride,
+            outputApart,
+          }),
         ]
       }),
   )
@@ -94,29 +99,30 @@ export const sumLanes = ([w, x = w, y, z = y]: ReadonlyArray<number>): Code => [
   ),
 ]
 
+/** Locals of a row of a tile, four by four. */
+export const inFours = (row: ReadonlyArray<number>): ReadonlyArray<ReadonlyArray<number>> =>
+  Array.from({ length: Math.ceil(row.length / 4) }, (_, i) => row.slice(4 * i, 4 * i + 4))
+
 /**
- * Sums the lanes of a tile of vectors, by row and column, and stores the sums.
+ * Stores a tile of numbers.
  *
- * @param to Locals with the byte address of the first sum, which moves on, and the distances from row to row and from
+ * @param rows By row, vectors of four columns.
+ * @param to Locals with the byte address of the first number, which moves on, and the distances from row to row and from
  * column to column.
  */
-export const storeSums = (
+export const storeTile = (
   f: FunctionScope,
-  sums: ReadonlyArray<ReadonlyArray<number>>,
+  rows: ReadonlyArray<ReadonlyArray<number>>,
+  columns: number,
   { output, outputStride, outputApart }: Readonly<Record<"output" | "outputStride" | "outputApart", number>>,
 ): Code => {
   const to = f.local("i32")
-  const store = (sum: number, lane: number): Code => [
-    v128.store32Lane(lane, get(to), get(sum)),
-    increase(to, get(outputApart)),
-  ]
-  const four = (vectors: ReadonlyArray<number>): Code => [
-    sumLanes(vectors),
-    vectors.map((_, lane) => store(vectors[0], lane)),
-  ]
-  return sums.map((row) => [
+  return rows.map((vectors) => [
     set(to, get(output)),
-    Array.from({ length: Math.ceil(row.length / 4) }, (_, i) => four(row.slice(4 * i, 4 * i + 4))),
+    Array.from({ length: columns }, (_, c) => [
+      v128.store32Lane(c % 4, get(to), get(vectors[c >> 2])),
+      increase(to, get(outputApart)),
+    ]),
     increase(output, get(outputStride)),
   ])
 }

@@ -3,9 +3,9 @@
  * Threads share the columns.
  * @module
  */
-import { type BlockProducts, type Encoding, inBlocks } from "../../encoding.ts"
+import { type Encoding, inBlocks } from "../../encoding.ts"
 import { F32 } from "../../encodings.ts"
-import { plainProducts } from "./groups/plain.ts"
+import { type BlocksOfColumns, type PlainProducts, plainProducts } from "./groups/plain.ts"
 import { COLUMNS, ROWS } from "./micro_kernel.ts"
 import type { Encodings } from "./operands.ts"
 import { layoutOf } from "./pack.ts"
@@ -28,20 +28,21 @@ const UNITS = 32
 const DOT_PANELS = 6
 /** Fewest where they read whole blocks: so many columns pay for loading the rows. */
 const BLOCK_PANELS = 4
+/** Most rows for which several columns at a time matter more than vectors of 256 bits. */
+const DOT_ROWS = 2
 /** Fewest columns that pay for arranging the rows. */
 const FEW_COLUMNS = 64
 /** Fewest units that a thread then takes at a time, for the same reason. */
 const BLOCK_GRAIN = 4
 
-/** What reads whole blocks of columns, and the blocks. */
-export type BlocksOfColumns =
-  & Pick<BlockProducts, "most" | "scratchBytes" | "dot">
-  & Pick<Encoding, "block" | "blockBytes">
-
-const blocksOf = (encoding: Encoding, { k, n }: Product): BlocksOfColumns | undefined => {
-  if (!inBlocks(encoding)) return n < FEW_COLUMNS ? undefined : plainProducts(encoding, k)
+const blocksOf = (
+  encoding: Encoding,
+  plain: PlainProducts | undefined,
+  { m, n }: Product,
+): BlocksOfColumns | undefined => {
+  if (!inBlocks(encoding)) return m > DOT_ROWS && n >= FEW_COLUMNS ? plain?.blocks : undefined
   const { block, blockBytes, products } = encoding
-  return products === undefined ? undefined : { ...products, block, blockBytes }
+  return products && { ...products, block, blockBytes }
 }
 
 /** How a thin product is cut. Depends on the product alone. */
@@ -50,6 +51,8 @@ export interface ThinBlocking {
   readonly dot: boolean
   /** By what, where it reads whole blocks of b. */
   readonly blocks?: BlocksOfColumns
+  /** Else how it reads whole groups of b. */
+  readonly plain?: PlainProducts
   /** Whether a and b are read where they are. */
   readonly inPlace: { readonly a: boolean; readonly b: boolean }
   /** Rows from one that the epilogue meets to its next. */
@@ -82,7 +85,8 @@ export const thinBlocking = (product: Product, encodings: Encodings): ThinBlocki
   const a = encodings.a === F32 && aLayout !== "strided"
   // For any number of rows: a row of a has the same bits whatever stands beside it.
   const dot = a && aLayout === "depth" && bLayout === "depth"
-  const blocks = dot ? blocksOf(encodings.b, product) : undefined
+  const plain = dot ? plainProducts(encodings.b, k) : undefined
+  const blocks = dot ? blocksOf(encodings.b, plain, product) : undefined
   const most = blocks !== undefined ? BLOCK_ROWS : dot ? DOT_COLUMNS.length - 1 : ROWS
   const rows = Math.ceil(m / Math.ceil(m / most))
   const panels = Array.from({ length: Math.ceil(m / rows) }, (_, i) => Math.min(rows, m - i * rows))
@@ -99,7 +103,7 @@ export const thinBlocking = (product: Product, encodings: Encodings): ThinBlocki
   const depth = dot ? k : Math.min(k, DEPTH)
   return {
     dot,
-    ...(blocks === undefined ? {} : { blocks }),
+    ...(blocks !== undefined ? { blocks } : plain !== undefined ? { plain } : {}),
     inPlace,
     apart: 1,
     panels,
@@ -110,6 +114,7 @@ export const thinBlocking = (product: Product, encodings: Encodings): ThinBlocki
     depth,
     units: entries * entryUnits,
     grain: blocks === undefined ? 1 : BLOCK_GRAIN,
-    scratchBytes: blocks?.scratchBytes ?? 4 * depth * ((inPlace.b ? 0 : columns) + (inPlace.a ? 0 : m)),
+    scratchBytes: blocks?.scratchBytes ?? (plain !== undefined ? m * plain.rowBytes : undefined) ??
+      4 * depth * ((inPlace.b ? 0 : columns) + (inPlace.a ? 0 : m)),
   }
 }

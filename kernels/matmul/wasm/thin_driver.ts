@@ -93,33 +93,45 @@ const dotProducts = (
   f: FunctionScope,
   { module, target, product, encodings }: Writing,
   blocking: ThinBlocking,
-  { first, last, full, a, b, output }: Run,
+  { first, last, full, a, b, output, scratch }: Run,
 ): Code => {
-  const { n, k } = product
-  const { columns, panels } = blocking
+  const { m, n, k } = product
+  const { columns, panels, plain } = blocking
   const bytes = distancesOf(product, encodings), before = rowsBefore(blocking)
   const width = n % columns
   const [column, apart] = [f.local("i32"), f.local("i32")]
   const [bTile, to] = [f.local("i32"), f.local("i32")]
   const tile = (width: number, apart: Code): Code =>
-    panels.map((rows, i) =>
-      callFunction(
-        dotKernel(module, target, { rows, columns: width, tail: k % 4, encoding: encodings.b }),
-        i32.add(get(a), constant(before[i] * bytes.a.m)),
-        constant(bytes.a.m),
-        get(bTile),
-        scaled(apart, bytes.b.n),
-        constant(k),
+    panels.map((rows, i) => {
+      const columns = [get(bTile), scaled(apart, bytes.b.n)]
+      const outputs = [
         i32.add(get(to), constant(before[i] * bytes.output.m)),
         constant(bytes.output.m),
         scaled(apart, bytes.output.n),
-      )
-    )
+      ]
+      if (plain !== undefined) {
+        const kernel = plain.dot({ module, target, memory: memoryOf(encodings.b) }, { rows, columns: width })
+        return callFunction(kernel, i32.add(get(scratch), constant(before[i] * plain.rowBytes)), ...columns, ...outputs)
+      }
+      const kernel = dotKernel(module, target, { rows, columns: width, tail: k % 4, encoding: encodings.b })
+      const own = [i32.add(get(a), constant(before[i] * bytes.a.m)), constant(bytes.a.m)]
+      return callFunction(kernel, ...own, ...columns, constant(k), ...outputs)
+    })
+  const arranged = plain && Array.from(
+    { length: m },
+    (_, r) =>
+      plain.arrangeRow(
+        module,
+        i32.add(get(a), constant(r * bytes.a.m)),
+        i32.add(get(scratch), constant(r * plain.rowBytes)),
+      ),
+  )
   const move = (count: Code): Code => [
     increase(bTile, scaled(count, bytes.b.n)),
     increase(to, scaled(count, bytes.output.n)),
   ]
   return [
+    arranged ?? [],
     set(apart, i32.sub(get(full), get(first))),
     set(bTile, get(b)),
     set(to, get(output)),

@@ -83,7 +83,7 @@ export const hasSums = ({ bias = 0, sign = 0 }: { readonly bias?: number; readon
   bias !== 0 || sign !== 0
 
 /** Index of the function `(from, to, count)`, all i32: writes a row of so many groups as {@link loadRow} reads it. */
-const arrange = (module: ModuleBuilder, name: string, groups: UnscaledGroups): number => {
+export const arrange = (module: ModuleBuilder, name: string, groups: UnscaledGroups): number => {
   const title = `matmul_arrange_${name}`
   return module.once(title, () =>
     module.func(title, ["i32", "i32", "i32"], [], (f, from, to, count) => {

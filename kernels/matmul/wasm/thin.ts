@@ -28,22 +28,10 @@ const UNITS = 32
 const DOT_PANELS = 6
 /** Fewest where they read whole blocks: so many columns pay for loading the rows. */
 const BLOCK_PANELS = 4
-/** Most rows for which several columns at a time matter more than vectors of 256 bits. */
-const DOT_ROWS = 2
-/** Fewest columns that pay for arranging the rows. */
-const FEW_COLUMNS = 64
 /** Fewest units that a thread then takes at a time, for the same reason. */
 const BLOCK_GRAIN = 4
-
-const blocksOf = (
-  encoding: Encoding,
-  plain: PlainProducts | undefined,
-  { m, n }: Product,
-): BlocksOfColumns | undefined => {
-  if (!inBlocks(encoding)) return m > DOT_ROWS && n >= FEW_COLUMNS ? plain?.blocks : undefined
-  const { block, blockBytes, products } = encoding
-  return products && { ...products, block, blockBytes }
-}
+/** Fewest rows and columns for which plain numbers are read so: fewer rows wait for b, which comes faster in more streams. */
+const PLAIN_ROWS = 3, PLAIN_COLUMNS = 64
 
 /** How a thin product is cut. Depends on the product alone. */
 export interface ThinBlocking {
@@ -51,7 +39,7 @@ export interface ThinBlocking {
   readonly dot: boolean
   /** By what, where it reads whole blocks of b. */
   readonly blocks?: BlocksOfColumns
-  /** Else how it reads whole groups of b. */
+  /** How it reads plain columns of b in whole groups, where it does. */
   readonly plain?: PlainProducts
   /** Whether a and b are read where they are. */
   readonly inPlace: { readonly a: boolean; readonly b: boolean }
@@ -74,6 +62,17 @@ export interface ThinBlocking {
   readonly grain: number
   /** What a thread packs into, in bytes. */
   readonly scratchBytes: number
+}
+
+/** What reads whole blocks of columns of b, if anything does. */
+const blocksOf = (
+  encoding: Encoding,
+  plain: PlainProducts | undefined,
+  { m, n }: Product,
+): BlocksOfColumns | undefined => {
+  if (!inBlocks(encoding)) return m >= PLAIN_ROWS && n >= PLAIN_COLUMNS ? plain?.blocks : undefined
+  const { block, blockBytes, products } = encoding
+  return products && { ...products, block, blockBytes }
 }
 
 /** Cuts a product of few rows; undefined for others. */
@@ -103,7 +102,8 @@ export const thinBlocking = (product: Product, encodings: Encodings): ThinBlocki
   const depth = dot ? k : Math.min(k, DEPTH)
   return {
     dot,
-    ...(blocks !== undefined ? { blocks } : plain !== undefined ? { plain } : {}),
+    ...(blocks === undefined ? {} : { blocks }),
+    ...(plain === undefined ? {} : { plain }),
     inPlace,
     apart: 1,
     panels,
@@ -114,7 +114,7 @@ export const thinBlocking = (product: Product, encodings: Encodings): ThinBlocki
     depth,
     units: entries * entryUnits,
     grain: blocks === undefined ? 1 : BLOCK_GRAIN,
-    scratchBytes: blocks?.scratchBytes ?? (plain !== undefined ? m * plain.rowBytes : undefined) ??
-      4 * depth * ((inPlace.b ? 0 : columns) + (inPlace.a ? 0 : m)),
+    scratchBytes: blocks?.scratchBytes ?? m * (plain?.arranged?.bytes ?? 0) +
+        4 * depth * ((inPlace.b ? 0 : columns) + (inPlace.a ? 0 : m)),
   }
 }

@@ -17,6 +17,7 @@ import {
   whileTrue,
 } from "../../wasm/assembler.ts"
 import { dotKernel } from "./dot_kernel.ts"
+import { blocksTogether } from "./groups/groups.ts"
 import { microKernel } from "./micro_kernel.ts"
 import { distancesOf, enterEntry, minimum, scaled, type Writing } from "./operands.ts"
 import { blockOf } from "../../wasm/lanes.ts"
@@ -101,37 +102,39 @@ const dotProducts = (
   const width = n % columns
   const [column, apart] = [f.local("i32"), f.local("i32")]
   const [bTile, to] = [f.local("i32"), f.local("i32")]
+  const arranged = plain?.arranged
+  const [aRows, aStride] = arranged === undefined ? [a, bytes.a.m] : [scratch, arranged.bytes]
+  const arrangeRow = (r: number): Code =>
+    arranged === undefined ? [] : callFunction(
+      arranged.row(module),
+      i32.add(get(a), constant(r * bytes.a.m)),
+      i32.add(get(scratch), constant(r * aStride)),
+      constant(arranged.groups),
+    )
+  const kernel = (rows: number, columns: number): number =>
+    plain === undefined
+      ? dotKernel(module, target, { rows, columns, tail: k % 4, encoding: encodings.b })
+      : plain.dot({ module, target, memory: memoryOf(encodings.b) }, { rows, columns })
   const tile = (width: number, apart: Code): Code =>
-    panels.map((rows, i) => {
-      const columns = [get(bTile), scaled(apart, bytes.b.n)]
-      const outputs = [
+    panels.map((rows, i) =>
+      callFunction(
+        kernel(rows, width),
+        i32.add(get(aRows), constant(before[i] * aStride)),
+        constant(aStride),
+        get(bTile),
+        scaled(apart, bytes.b.n),
+        constant(k),
         i32.add(get(to), constant(before[i] * bytes.output.m)),
         constant(bytes.output.m),
         scaled(apart, bytes.output.n),
-      ]
-      if (plain !== undefined) {
-        const kernel = plain.dot({ module, target, memory: memoryOf(encodings.b) }, { rows, columns: width })
-        return callFunction(kernel, i32.add(get(scratch), constant(before[i] * plain.rowBytes)), ...columns, ...outputs)
-      }
-      const kernel = dotKernel(module, target, { rows, columns: width, tail: k % 4, encoding: encodings.b })
-      const own = [i32.add(get(a), constant(before[i] * bytes.a.m)), constant(bytes.a.m)]
-      return callFunction(kernel, ...own, ...columns, constant(k), ...outputs)
-    })
-  const arranged = plain && Array.from(
-    { length: m },
-    (_, r) =>
-      plain.arrangeRow(
-        module,
-        i32.add(get(a), constant(r * bytes.a.m)),
-        i32.add(get(scratch), constant(r * plain.rowBytes)),
-      ),
-  )
+      )
+    )
   const move = (count: Code): Code => [
     increase(bTile, scaled(count, bytes.b.n)),
     increase(to, scaled(count, bytes.output.n)),
   ]
   return [
-    arranged ?? [],
+    Array.from({ length: m }, (_, r) => arrangeRow(r)),
     set(apart, i32.sub(get(full), get(first))),
     set(bTile, get(b)),
     set(to, get(output)),
@@ -154,7 +157,7 @@ const blockProducts = (
   const { block, blockBytes, most, dot } = blocking.blocks!
   const bytes = distancesOf(product, encodings), before = rowsBefore(blocking)
   const writing = { module, target, memory: memoryOf(encoding) }
-  const blocks = k / block, depth = Math.ceil(blocks / Math.ceil(blocks / most))
+  const blocks = k / block, depth = blocksTogether(blocks, most)
   const columns = f.local("i32"), from = f.local("i32")
   const sums = (start: number): Code =>
     blocking.panels.map((rows, i) =>

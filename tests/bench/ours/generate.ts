@@ -39,7 +39,7 @@ const weights = rows !== "decode" || given === "stored"
 const numberOf = (ids: Iterable<number>) => [...ids].reduce((sum, id, at) => sum + id * (at % 7 + 1), 0)
 
 const program = Effect.gen(function* () {
-  const model = yield* Model.load(directory, { task: Task.causalLM(), weights, frozen: rows === "decode" })
+  const model = yield* Model.load(directory, { task: Task.causalLM(), weights, frozen: true })
   if (rows === "decode") {
     const engine = yield* Model.engine(model)
     const decode = async () => {

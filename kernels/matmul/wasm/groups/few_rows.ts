@@ -193,7 +193,7 @@ const decodedGroups = (
       held.map((all, i) => set(all[w], words[i][w])),
       held.length === 1 ? [] : held.map((all) => joinable(all[w])),
     ])
-    // Plain numbers are as many words: they come when their turn is.
+    // Plain numbers are many words: each comes when its turn is.
     const inTurn = groups.scales === undefined, each = groups.fours.length / load.length
     const codes = held.map((all) => groups.codes(numbers, all.map(get), f))
     return {
@@ -213,13 +213,14 @@ const decodedGroups = (
 /** Adds the offsets of a part to the sums of rows, which begin with those of the first. */
 const addOffsets = ({ target, groups, columns }: Pass, p: number, rows: Pass["rows"]): Code =>
   rows.map((row, r) =>
-    columns.map(({ sums, scales }) =>
+    columns.map(({ sums, scales }): Code => [
+      groups.scales === undefined && p === 0 ? set(sums[r].last, f32x4.const(0)) : [],
       sums[r].scaled.map((sum, i): Code => {
         if (!hasSums(groups)) return p === 0 ? set(sum, f32x4.const(0)) : []
         const [scale, own] = [get(scales[p][i]), get(row[p].sums[i])]
         return set(sum, p === 0 ? f32x4.mul(scale, own) : madd(target, scale, own, get(sum)))
-      })
-    )
+      }),
+    ])
   )
 
 /** Adds one or two groups to the sums of rows; `codes` sets those of each four, unless they are there. */
@@ -233,6 +234,7 @@ const addGroups = (
   const scale = columns.map(() => step.map(() => f.local("v128")))
   const alone = step.length === 1 && step[0] % 2 === 0 && step[0] + 1 === rows[0][p].numbers.length
   const plain = groups.scales === undefined
+  /** Where the products of a group are summed: without a scale, where the groups are. */
   const sumOf = ({ groups: own, scaled, last }: Sums, t: number, i: number): number =>
     !plain ? own[i] : alone ? last : scaled[t % 2]
   const eachSum = (code: (c: number, r: number, t: number, i: number) => Code): Code =>
@@ -243,7 +245,7 @@ const addGroups = (
       eachSum((c, r, t, i) => {
         const { sums, codes } = columns[c]
         const sum = sumOf(sums[r], t, i), code = get(codes[p][t][v]), factor = get(rows[r][p].numbers[t][v])
-        return set(sum, v === 0 && (!plain || alone) ? f32x4.mul(code, factor) : madd(target, code, factor, get(sum)))
+        return set(sum, v === 0 && !plain ? f32x4.mul(code, factor) : madd(target, code, factor, get(sum)))
       }),
     ]),
     plain ? [] : columns.map(({ scales }, c) =>

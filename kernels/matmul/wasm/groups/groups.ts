@@ -71,3 +71,6 @@ export const placeOf = ({ count, blockBytes }: UnscaledGroups, block: Code, g: n
   bytes: blockBytes * (Math.floor(g / count) - Math.floor(from / count)),
   group: g % count,
 })
+
+/** How many of so many blocks are summed at a time, where at most `most` can be: even shares. */
+export const blocksTogether = (blocks: number, most: number): number => Math.ceil(blocks / Math.ceil(blocks / most))

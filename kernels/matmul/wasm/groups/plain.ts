@@ -5,6 +5,7 @@
 import type { BlockProducts, BlockWriting, Encoding } from "../../../encoding.ts"
 import { BF16, F32 } from "../../../encodings.ts"
 import { i32, i32x4, type ModuleBuilder, v128 } from "../../../wasm/assembler.ts"
+import { anywhere } from "../../../wasm/placed.ts"
 import { dotGroups } from "./dot_groups.ts"
 import { fewRows, limitsOf } from "./few_rows.ts"
 import { blocksTogether, type Four, type UnscaledGroups } from "./groups.ts"
@@ -60,8 +61,8 @@ const GROUPS: ReadonlyMap<Encoding, UnscaledGroups> = new Map([
 ])
 
 /** How products of few rows read columns of so many elements; undefined where those are no whole groups. */
-export const plainProducts = (encoding: Encoding, k: number): PlainProducts | undefined => {
-  const groups = GROUPS.get(encoding)
+export const plainProducts = (stored: Encoding, k: number): PlainProducts | undefined => {
+  const encoding = anywhere(stored), groups = GROUPS.get(encoding)
   if (groups === undefined || k === 0 || k % GROUP !== 0) return undefined
   const { name } = encoding, { blockBytes } = groups
   const count = k / GROUP, limits = limitsOf(groups), depth = blocksTogether(count, limits.most)

@@ -66,8 +66,11 @@ const steps: Readonly<Record<string, (options: Options) => Promise<void>>> = {
     })
   },
   "lm-eval": async (options) => {
-    const python = await pythonFor(options)
     const model = options.get("model") ?? INCLUDED
+    if (Deno.statSync(model).isFile) {
+      throw new Error(`lm-eval takes a directory of transformers, and ${model} is a file`)
+    }
+    const python = await pythonFor(options)
     const server = await start(["--model", model, "--threads", "2"])
     try {
       const rows = options.get("rows") ?? "200"

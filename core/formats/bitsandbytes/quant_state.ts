@@ -75,7 +75,7 @@ export function parseQuantState(entries: QuantizedEntries, text: string): QuantS
   const fail = (reason: "Header" | "Shape", what: string) => {
     throw new SafetensorsError({ reason, file, message: `"${file}": quant_state of "${name}" ${what}` })
   }
-  const record = recordIn(text) ?? fail("Header", `is no JSON object: ${text.slice(0, 80)}`) as never
+  const record = recordIn(text) ?? fail("Header", `is no JSON object: ${JSON.stringify(text.slice(0, 40))}`) as never
   const { shape, blocksize, quant_type: kind, nested_blocksize: nestedSize, nested_offset: offset } = record
   if (kind !== KIND) fail("Header", `has quant_type ${JSON.stringify(kind)} in place of "${KIND}"`)
   const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0

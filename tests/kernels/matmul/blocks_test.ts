@@ -1,5 +1,6 @@
 /**
- * Products of few rows with weights in blocks or plain: a row has the same bits whatever stands beside it, as continuous batching needs.
+ * Products of few rows with weights in blocks or plain: a row has the same bits whatever stands beside it, as continuous
+ * batching needs.
  * @module
  */
 import { assert, assertEquals } from "@std/assert"
@@ -39,8 +40,8 @@ const product = (
   })
 
 /**
- * Plain; with scales alone, with offsets, of both kinds; blocks of one group, of two, and such as the engine cannot join. Terms: one
- * block, an odd number of them, and more than are summed at a time.
+ * Plain; with scales alone, with offsets, of both kinds; blocks of one group, of two, and such as the engine cannot join.
+ * Terms: one block, an odd number of them, and more than are summed at a time.
  */
 const cases: ReadonlyArray<readonly [StoredAs, ReadonlyArray<number>]> = [
   ["f32", [32, 96, 1056, 1120]],
@@ -58,16 +59,20 @@ const nameOf = (encoding: StoredAs) => typeof encoding === "string" ? encoding :
 for (const [encoding, counts] of cases) {
   Deno.test(`${nameOf(encoding)}: a row of a product has the same bits beside others, for any threads and vectors`, async () => {
     for (const terms of counts) {
-      const all = await product(encoding, terms, ROWS, { threads: 1, wideVectors: false })
-      assert(all.some((value) => value !== 0))
-      for (const options of [{ threads: 2 }, { threads: 1, wideVectors: true }]) {
-        assertEquals(await product(encoding, terms, ROWS, options), all)
-      }
-      for (const rows of [1, 2, 3, 5, 8, 11]) {
-        assertEquals(
-          await product(encoding, terms, rows, { threads: 2, wideVectors: rows % 2 === 0 }),
-          all.subarray(0, rows * N),
-        )
+      // With relaxed SIMD and without, a product and a sum round otherwise.
+      for (const relaxedSimd of [undefined, false]) {
+        const simd = relaxedSimd === undefined ? {} : { relaxedSimd }
+        const all = await product(encoding, terms, ROWS, { ...simd, threads: 1, wideVectors: false })
+        assert(all.some((value) => value !== 0))
+        for (const options of [{ threads: 2 }, { threads: 1, wideVectors: true }]) {
+          assertEquals(await product(encoding, terms, ROWS, { ...simd, ...options }), all)
+        }
+        for (const rows of [1, 2, 3, 5, 8, 11]) {
+          assertEquals(
+            await product(encoding, terms, rows, { ...simd, threads: 2, wideVectors: rows % 2 === 0 }),
+            all.subarray(0, rows * N),
+          )
+        }
       }
     }
   })

@@ -5,17 +5,12 @@
  */
 import { attend, type Before, layerNorm, linear, llama, plus, rotate, type Rows, rowsOf, silu } from "./formulas.ts"
 import type { Vector, Weights } from "./formulas.ts"
+import { smallSizes } from "./padded.ts"
 
 /** A ModernBERT of a layer that sees all, and of one that sees two tokens on each side. */
 export const modernBertConfig = {
   model_type: "modernbert",
-  vocab_size: 13,
-  hidden_size: 16,
-  intermediate_size: 20,
-  num_hidden_layers: 2,
-  num_attention_heads: 4,
-  max_position_embeddings: 32,
-  initializer_range: 0.3,
+  ...smallSizes,
   norm_eps: 1e-5,
   local_attention: 4,
   global_attn_every_n_layers: 2,
@@ -68,13 +63,7 @@ export function modernBert(weights: Weights, tokens: Vector, { prefix }: Before)
 /** An MPNet. */
 export const mpnetConfig = {
   model_type: "mpnet",
-  vocab_size: 13,
-  hidden_size: 16,
-  intermediate_size: 20,
-  num_hidden_layers: 2,
-  num_attention_heads: 4,
-  max_position_embeddings: 32,
-  initializer_range: 0.3,
+  ...smallSizes,
   layer_norm_eps: 1e-5,
   hidden_act: "relu",
   hidden_dropout_prob: 0,
@@ -121,16 +110,10 @@ export function mpnet(weights: Weights, tokens: Vector, { prefix }: Before): Vec
 /** A EuroBERT with grouped heads. */
 export const euroBertConfig = {
   model_type: "eurobert",
-  vocab_size: 13,
-  hidden_size: 16,
-  intermediate_size: 20,
-  num_hidden_layers: 2,
-  num_attention_heads: 4,
+  ...smallSizes,
   num_key_value_heads: 2,
-  max_position_embeddings: 32,
   rms_norm_eps: 1e-5,
   rope_theta: 10000,
-  initializer_range: 0.3,
   classifier_pooling: "late",
 }
 

@@ -98,19 +98,18 @@ export function equalsFormula<P>(
   )
 }
 
-/** A Llama with grouped heads. */
-export const llamaConfig = {
-  model_type: "llama",
+/** Sizes of small models. */
+export const smallSizes = {
   vocab_size: 13,
   hidden_size: 16,
   intermediate_size: 20,
   num_hidden_layers: 2,
   num_attention_heads: 4,
-  num_key_value_heads: 2,
   max_position_embeddings: 32,
-  rms_norm_eps: 1e-5,
   initializer_range: 0.3,
 }
+/** A Llama with grouped heads. */
+export const llamaConfig = { ...smallSizes, model_type: "llama", num_key_value_heads: 2, rms_norm_eps: 1e-5 }
 /** A DistilBERT. */
 export const distilBertConfig = {
   model_type: "distilbert",

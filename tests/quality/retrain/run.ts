@@ -1,9 +1,10 @@
 /**
- * `deno task retrain agnews=PATH [kills=20] [within=12000] [seed=1]`: the life of a classifier, with real training. It has learned spam from SMS;
- * news begin to come; a monitor has an alarm, a run on judged and old rows follows, and its adapter takes over. The server is
- * killed with SIGKILL at random moments, `within` so many milliseconds of its opening, and started again; no judged row may be lost
- * or doubled, an adapter must always serve, and no run may be left behind. Where a server comes to its end before it is killed, the
- * story begins anew, until there were so many `kills`. Prints what happened; ends with 1 where a check fails.
+ * `deno task retrain agnews=PATH [kills=20] [within=12000] [seed=1]`: the life of a classifier, with real training. It has
+ * learned spam from SMS; news begin to come; a monitor has an alarm, a run on judged and old rows follows, and its adapter takes
+ * over. The server is killed with SIGKILL at random moments, at most `within` milliseconds after its opening, and started again;
+ * no judged row may be lost or doubled, an adapter must always serve, and no run may be left behind. Where a server comes to its
+ * end before it is killed, the story begins anew, until there were so many `kills`. Prints what happened; ends with 1 where a
+ * check fails.
  *
  * The file of AG News (text, topic, without a header) may not be shipped: tab-separated.
  * @module

@@ -85,17 +85,22 @@ async function write(): Promise<void> {
   }
 }
 
-/** Texts are judged one after the other, and only the newest counts. */
+/** Texts are judged one after the other, and only the newest question counts; until its answer is there the page says so. */
 let judging: Promise<void> = Promise.resolve()
+let questions = 0
 function judge(): void {
-  const own = get<HTMLTextAreaElement>("own")
-  const text = own.value.trim()
+  const question = ++questions
+  const text = get<HTMLTextAreaElement>("own").value.trim()
+  const prediction = get("prediction")
+  prediction.ariaBusy = "true"
   const work = async () => {
-    if (text !== own.value.trim()) return
+    if (question !== questions) return
     const model = await loaded()
     const [{ probabilities = [] }] = text === "" ? [{}] : await model.classify([text], { ...adapter(), maxLength: 128 })
+    if (question !== questions) return
     const shares = model.labels.map((label, i) => [label, probabilities[i]] as const).sort((a, b) => b[1] - a[1])
-    get("prediction").replaceChildren(...(text === "" ? [] : shares.slice(0, 5)).map(([label, share], i) => {
+    prediction.ariaBusy = "false"
+    prediction.replaceChildren(...(text === "" ? [] : shares.slice(0, 5)).map(([label, share], i) => {
       const bar = element("i", "")
       bar.style.setProperty("--share", String(share))
       const parts = [element("span", label), bar, element("span", `${(100 * share).toFixed(1)} %`)]

@@ -82,9 +82,8 @@ async function useLabels(page: Page): Promise<string> {
   const metrics = await train(page)
   const labelBy = async (adapter: string) => {
     await page.locator("#adapters label", { hasText: adapter }).click()
-    await page.fill("#own", "")
     await page.fill("#own", "URGENT! You have won a FREE 100,000 prize! Txt the word CLAIM to 81010, 150p per msg")
-    return await page.locator("#prediction .first").innerText()
+    return await page.locator("#prediction[aria-busy=false] .first").innerText()
   }
   const label = await labelBy("trained")
   if (!label.startsWith("spam")) throw new Error(`the trained model takes an advertisement for ${label}`)

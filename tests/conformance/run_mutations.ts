@@ -56,7 +56,9 @@ const jobOf = ({ base, file }: Mutation, files: Files, directory: string): Job =
 /** Answers of a version of transformers, in the order of the jobs. */
 const theirs = async (python: string, jobs: string, output: string): Promise<ReadonlyArray<Answer>> => {
   if (!await Deno.stat(output).then(() => true, () => false)) {
-    await execute(python, ["-W", "ignore", `${scripts}reference_mutations.py`, jobs, `${output}.part`], "piped")
+    // Broken tokenizer files make the tokenizers library panic, which Python sees as an error; its traces would fill the screen.
+    const quiet = { RUST_BACKTRACE: "0" }
+    await execute(python, ["-W", "ignore", `${scripts}reference_mutations.py`, jobs, `${output}.part`], "piped", quiet)
     await Deno.rename(`${output}.part`, output)
   }
   return Deno.readTextFileSync(output).trim().split("\n").map((line) => JSON.parse(line))

@@ -1,5 +1,5 @@
 import type { Normalizer } from "./normalizers.ts"
-import { SPACE, WORD } from "./unicode.ts"
+import { spaceAfter, spaceBefore, WORD } from "./unicode.ts"
 
 /** A token that is found in a text before the text is cut. */
 export interface AddedToken {
@@ -97,11 +97,9 @@ export class AddedTokens {
       const { id, token } = found
       if (this.#splitSpecial && this.special.has(token.content)) continue
       let [start, end] = [found.start, found.end]
-      if (token.single_word && (ENDS_WITH_WORD.test(text.slice(0, start)) || STARTS_WITH_WORD.test(text.slice(end)))) {
-        continue
-      }
-      if (token.lstrip) start = Math.max(done, start - SPACE_AT_END.exec(text.slice(0, start))![0].length)
-      if (token.rstrip) end += SPACE_AT_START.exec(text.slice(end))![0].length
+      if (token.single_word && (endsWithWord(text, start) || STARTS_WITH_WORD.test(text.slice(end, end + 2)))) continue
+      if (token.lstrip) start = spaceBefore(text, start, done)
+      if (token.rstrip) end = spaceAfter(text, end)
       between(done, start)
       // White space that the token before took leaves nothing.
       if (start < end) sections.push({ id })
@@ -117,8 +115,7 @@ const firstLength = (text: string): number => (text.codePointAt(0) ?? 0) > 0xfff
 
 const STARTS_WITH_WORD = new RegExp(`^[${WORD}\\u200c\\u200d]`, "u")
 const ENDS_WITH_WORD = new RegExp(`[${WORD}\\u200c\\u200d]$`, "u")
-const SPACE_AT_START = new RegExp(`^[${SPACE}]*`, "u")
-const SPACE_AT_END = new RegExp(`[${SPACE}]*$`, "u")
+const endsWithWord = (text: string, end: number): boolean => ENDS_WITH_WORD.test(text.slice(Math.max(0, end - 2), end))
 
 interface Found {
   readonly id: number

@@ -2,7 +2,7 @@ import { quoted } from "../data_error.ts"
 import { type Fields, tokenizerError } from "./fields.ts"
 import { readPattern, replaceMatches } from "./patterns.ts"
 import { precompiled } from "./precompiled.ts"
-import { byteCharacters, IDEOGRAPH, SPACE, trimEnd, trimStart } from "./unicode.ts"
+import { byteCharacters, IDEOGRAPH, SPACE, spaceAfter, spaceBefore } from "./unicode.ts"
 
 /** A text as it is before it is cut. */
 export type Normalizer = (text: string) => string
@@ -32,8 +32,8 @@ const cleanWords = (fields: Fields): Normalizer => {
 const strip = (fields: Fields): Normalizer => {
   const [left, right] = [fields.boolean("strip_left"), fields.boolean("strip_right")]
   return (text) => {
-    if (left) text = trimStart(text)
-    return right ? trimEnd(text) : text
+    const start = left ? spaceAfter(text, 0) : 0
+    return text.slice(start, right ? spaceBefore(text, text.length, start) : undefined)
   }
 }
 

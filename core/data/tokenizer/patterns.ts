@@ -11,16 +11,17 @@ export const readPattern = (fields: Fields): RegExp => {
 }
 
 /**
- * Matches of a pattern. As in the reference, an empty one right behind another does not count, nor any in an empty text.
+ * Matches of a pattern, one at a time. As in the reference, an empty one right behind another does not count, nor any in an
+ * empty text.
  */
-export const matchesOf = (text: string, pattern: RegExp): ReadonlyArray<RegExpExecArray> => {
-  if (text === "") return []
+export function* matchesOf(text: string, pattern: RegExp): Generator<RegExpExecArray> {
+  if (text === "") return
   let end = -1
-  return [...text.matchAll(pattern)].filter((match) => {
-    if (match[0] === "" && match.index === end) return false
+  for (const match of text.matchAll(pattern)) {
+    if (match[0] === "" && match.index === end) continue
     end = match.index + match[0].length
-    return true
-  })
+    yield match
+  }
 }
 
 /** Puts a text in the place of each match. */

@@ -1,6 +1,7 @@
 import type { Fields } from "./fields.ts"
 import { readKind } from "./normalizers.ts"
 import { matchesOf, readPattern } from "./patterns.ts"
+import { remembered } from "./remembered.ts"
 import { byteCharacters, escapePattern, PUNCTUATION, SPACE, WORD } from "./unicode.ts"
 
 /** Takes the pieces of a text; `begins` tells how many of a piece's first code units stand where the text begins. */
@@ -84,20 +85,6 @@ const byteLevel = (fields: Fields): PreTokenizer => {
       next(spell(word), first)
       first = Math.max(0, first - word.length)
     }
-  }
-}
-
-/** Keeps what was asked for lately. */
-const remembered = (spell: (text: string) => string): (text: string) => string => {
-  let known = new Map<string, string>()
-  return (text) => {
-    let spelt = known.get(text)
-    if (spelt === undefined) {
-      spelt = spell(text)
-      if (known.size >= 1 << 16) known = new Map()
-      if (text.length <= 64) known.set(text, spelt)
-    }
-    return spelt
   }
 }
 

@@ -14,10 +14,21 @@ export const IDEOGRAPH =
 /** A text as it stands, within a regular expression. */
 export const escapePattern = (text: string): string => text.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&")
 
-/** Trims white space as Unicode has it. */
-export const trimStart = (text: string): string => text.replace(/^\p{White_Space}+/u, "")
-/** Trims white space as Unicode has it. */
-export const trimEnd = (text: string): string => text.replace(/\p{White_Space}+$/u, "")
+const IS_SPACE = new RegExp(SPACE, "u")
+
+/** Where the white space that ends at a place begins, from `from` on. A pattern with `$` would try each space, and go on to the end. */
+export const spaceBefore = (text: string, end: number, from = 0): number => {
+  let start = end
+  while (start > from && IS_SPACE.test(text[start - 1])) start--
+  return start
+}
+
+/** Where the white space that begins at a place ends. */
+export const spaceAfter = (text: string, start: number): number => {
+  let end = start
+  while (end < text.length && IS_SPACE.test(text[end])) end++
+  return end
+}
 
 /** The character that stands for each byte in a byte-level vocabulary. */
 export const BYTE_CHARACTERS: ReadonlyArray<string> = (() => {
@@ -28,6 +39,9 @@ export const BYTE_CHARACTERS: ReadonlyArray<string> = (() => {
   })
 })()
 
+/** Bytes that stand for themselves. */
+const PLAIN = /^[!-~]*$/
+
 const utf8 = new TextEncoder()
 
 /** UTF-8 bytes of a text. */
@@ -35,6 +49,7 @@ export const bytesOf = (text: string): Uint8Array => utf8.encode(text)
 
 /** Bytes of a text as the characters that stand for them. */
 export const byteCharacters = (text: string): string => {
+  if (PLAIN.test(text)) return text
   let spelt = ""
   for (const byte of bytesOf(text)) spelt += BYTE_CHARACTERS[byte]
   return spelt

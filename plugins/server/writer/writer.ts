@@ -20,6 +20,7 @@ import type { AnswerOptions as Asked, Served } from "../served.ts"
 import { makeGrammars } from "./grammars.ts"
 import { NAME_OPTIONS, type NameOptions } from "./name_options.ts"
 import { pieceOf, scored } from "./pieces.ts"
+import { textLimit } from "./text_limit.ts"
 
 /** Options of {@link writer}. */
 export interface WriterOptions extends NameOptions {
@@ -66,8 +67,9 @@ export function writer(
     const grammars = makeGrammars(tokenizer, ends)
     const own = yield* engine(model, { rows, positions })
     const adapters = model.bank === undefined ? {} : { adapters: yield* slotsOf(model.bank) }
-    const read = (text: string, options?: Parameters<Tokenizer["encode"]>[1]) =>
-      attempt(() => tokenizer.encode(text, options), DataError)
+    const limit = textLimit(tokenizer, model.network.maxPositions)
+    const read = (text: string, param: string, options?: Parameters<Tokenizer["encode"]>[1]) =>
+      Effect.andThen(limit(text, param), attempt(() => tokenizer.encode(text, options), DataError))
     const hide = hideSpecial(specialTexts(tokenizer))
     return {
       id: name,
@@ -76,7 +78,7 @@ export function writer(
       writes: {
         maxPositions: model.network.maxPositions,
         vocabSize: model.network.vocabSize,
-        encode: (text) => read(text),
+        encode: (text) => read(text, "prompt"),
         decode: tokenizer.decode,
         // A template writes the special tokens itself, and it alone.
         chat: (messages, variables) =>
@@ -84,7 +86,7 @@ export function writer(
             ? Effect.fail(new DataError({ reason: "Template", message: `${name} has no chat template` }))
             : Effect.flatMap(
               Chat.promptOf(template, hide(messages), { variables: hide(variables) }),
-              (text) => read(text, { addSpecialTokens: false, hidden: HIDDEN }),
+              (text) => read(text, "messages", { addSpecialTokens: false, hidden: HIDDEN }),
             ),
         answer: (prompt, asked) =>
           Effect.map(asked.schema === undefined ? Effect.undefined : grammars(asked.schema), (grammar) =>

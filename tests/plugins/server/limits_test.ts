@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert"
 import * as Effect from "effect/Effect"
 import { BackendError } from "../../../core/backend/backend_error.ts"
 import { scripted } from "./scripted.ts"
-import { assertMatches, eventsOf, post, serving } from "./support.ts"
+import { assertMatches, eventsOf, post, serving, writer } from "./support.ts"
 
 const ask = { model: "script", prompt: "Hello", max_tokens: 3 }
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
@@ -46,6 +46,27 @@ Deno.test("bodies that are too large or too slow are refused", async () => {
     const slow = await fetch(streamed(() => {}))
     assertEquals(slow.status, 408)
     await slow.body?.cancel()
+  })
+})
+
+Deno.test("a text that no positions could hold is refused before it is cut into tokens", async () => {
+  await serving(writer(), {}, async (fetch) => {
+    const long = " ".repeat(2 ** 22)
+    const texts = fetch(post("/v1/completions", { model: "small", prompt: [long] }))
+    const chat = fetch(
+      post("/v1/chat/completions", { model: "small", messages: [{ role: "user", content: `a${long}` }] }),
+    )
+    assertEquals((await fetch(new Request("http://localhost/health"))).status, 200)
+    for (const [answer, param] of [[await texts, "prompt"], [await chat, "messages"]] as const) {
+      const { error } = await answer.json()
+      assertEquals([answer.status, error.param, error.code], [400, param, "context_length_exceeded"])
+      assertMatches(
+        error.message,
+        /: a text of 41943\d\d bytes is too long: 512 positions of the model hold at most \d+/,
+      )
+    }
+    const fits = await fetch(post("/v1/completions", { model: "small", prompt: "word ".repeat(600) }))
+    assertMatches((await fits.json()).error.message, /^the prompt has \d+ tokens, which with/)
   })
 })
 

@@ -8,6 +8,11 @@ export class Heap<Item> {
     this.#before = before
   }
 
+  /** The top item; undefined if there is none. */
+  get top(): Item | undefined {
+    return this.#items[0]
+  }
+
   /** Adds an item. */
   push(item: Item): void {
     const items = this.#items

@@ -21,6 +21,7 @@ export const unigram = (fields: Fields): Model => {
     vocab.set(entry[0], id)
     least = Math.min(least, entry[1])
   })
+  const bytesIn = byteFallback ? byteIds(vocab) : undefined
   const trie = new Trie(vocab)
   const unkScore = least - UNKNOWN_PENALTY
   const unk = (): number => {
@@ -65,7 +66,7 @@ export const unigram = (fields: Fields): Model => {
         while (start > 0 && ids[start] === unkId) start = starts[start]
         const piece = text.slice(start, end)
         const known = vocab.get(piece)
-        tokens.push(known !== undefined ? [known] : (byteFallback ? byteIds(piece, vocab) : undefined) ?? [unkId])
+        tokens.push(known !== undefined ? [known] : bytesIn?.(piece) ?? [unkId])
       }
       end = start
     }

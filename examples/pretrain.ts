@@ -72,7 +72,7 @@ const readDocuments = (paths: ReadonlyArray<string>) =>
         const body = new Response(bytes as Uint8Array<ArrayBuffer>).body!
         return new Response(path.endsWith(".gz") ? body.pipeThrough(new DecompressionStream("gzip")) : body).text()
       })
-      documents.push(...text.split(/\n\s*\n/).map((document) => document.trim()).filter((document) => document !== ""))
+      for (const document of text.split(/\n\s*\n/)) if (document.trim() !== "") documents.push(document.trim())
     }
     return documents
   })

@@ -130,7 +130,7 @@ function encoded(
     // After a newline: some tokenizers put a space before what begins a text.
     const later = i === 0 ? [] : plain(`\n${piece}`)
     const begins = i > 0 && newline.every((id, at) => later[at] === id)
-    ids.push(...begins ? later.slice(newline.length) : plain(piece))
+    for (const id of begins ? later.slice(newline.length) : plain(piece)) ids.push(id)
   })
   return [ids, marks.length > 0 ? marks : [ids.length]]
 }

@@ -152,12 +152,10 @@ const divide = (
   let inTest = 0
   let inValidation = 0
   for (const unit of units) {
-    if (inTest < testSize) {
-      parts.test.push(...unit)
-      inTest += weigh(unit)
-    } else if (inValidation < validationSize) {
-      parts.validation.push(...unit)
-      inValidation += weigh(unit)
-    } else parts.train.push(...unit)
+    const part = inTest < testSize ? "test" : inValidation < validationSize ? "validation" : "train"
+    // One by one: a call takes some 100,000 arguments at most, and a group may have more rows.
+    for (const row of unit) parts[part].push(row)
+    if (part === "test") inTest += weigh(unit)
+    if (part === "validation") inValidation += weigh(unit)
   }
 }

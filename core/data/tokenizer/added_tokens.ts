@@ -74,21 +74,24 @@ export class AddedTokens {
     const sections: Array<Section> = []
     for (const outer of this.#cut(this.#asIs, text, firstLength(text))) {
       if ("id" in outer) sections.push(outer)
-      else if (normalizer === undefined) sections.push(...this.#cut(this.#normalized, outer.text, outer.begins))
+      else if (normalizer === undefined) this.#cut(this.#normalized, outer.text, outer.begins, sections)
       else {
         const normalized = normalizer(outer.text)
         // What comes of the first character stands where the text begins; nothing does where it was taken away.
         const begins = outer.begins && normalizer(`${outer.text.slice(0, firstLength(outer.text))}a`).length - 1
-        sections.push(...this.#cut(this.#normalized, normalized, begins))
+        this.#cut(this.#normalized, normalized, begins, sections)
       }
     }
     return sections
   }
 
-  #cut(finder: Finder, text: string, begins: number): ReadonlyArray<Section> {
-    if (text === "") return []
-    if (finder.empty) return [{ text, begins }]
-    const sections: Array<Section> = []
+  /** Adds the sections of a text to those before. */
+  #cut(finder: Finder, text: string, begins: number, sections: Array<Section> = []): ReadonlyArray<Section> {
+    if (text === "") return sections
+    if (finder.empty) {
+      sections.push({ text, begins })
+      return sections
+    }
     let done = 0
     const between = (from: number, to: number): void => {
       if (from < to) sections.push({ text: text.slice(from, to), begins: Math.max(0, begins - from) })

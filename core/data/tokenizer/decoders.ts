@@ -37,7 +37,7 @@ const byteFallback = (): Decoder => (tokens) => {
     try {
       texts.push(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Uint8Array.from(bytes)))
     } catch {
-      texts.push(..."\ufffd".repeat(bytes.length))
+      for (const _ of bytes) texts.push("\ufffd")
     }
     bytes = []
   }

@@ -28,11 +28,13 @@ export function membershipAttack(members: ReadonlyArray<number>, others: Readonl
   const auc = mean(above)
   const reach = Z * Math.sqrt(variance(above) / members.length + variance(below) / others.length)
   const curve = rocCurve(members, others)
-  const allowed = curve.filter(([falsePositives]) => falsePositives <= FALSE_POSITIVE_RATE)
+  const allowed = curve.map(([falsePositives, truePositives]) =>
+    falsePositives <= FALSE_POSITIVE_RATE ? truePositives : 0
+  )
   return {
     auc,
     interval: [Math.max(0, auc - reach), Math.min(1, auc + reach)],
-    truePositiveRate: Math.max(...allowed.map(([, truePositives]) => truePositives)),
+    truePositiveRate: allowed.reduce((most, rate) => Math.max(most, rate), 0),
     curve,
   }
 }

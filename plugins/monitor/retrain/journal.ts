@@ -48,7 +48,7 @@ export function openJournal<Entry>(
         yield* file.writeAll(bytes).pipe(Effect.andThen(file.sync), Effect.mapError(failed))
         torn = false
         length += bytes.length
-        entries.push(...more)
+        for (const entry of more) entries.push(entry)
       }).pipe(Effect.uninterruptible, one.withPermit)
     return { entries, append }
   })

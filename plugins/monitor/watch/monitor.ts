@@ -121,7 +121,7 @@ function windows(
   const take = (observations: ReadonlyArray<Observation>) => {
     // Checked at once, so that a wrong row is told to whoever brings it, and none of its company is taken.
     sampleOf(observations, columns, labels)
-    pending.push(...observations)
+    for (const observation of observations) pending.push(observation)
     const full: Array<WindowReport> = []
     while (pending.length >= size) full.push(report(pending.splice(0, size)))
     return full

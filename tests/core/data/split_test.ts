@@ -63,6 +63,17 @@ Deno.test("the first of rows that differ in case and space is kept; one with ano
   assertEquals(kept, [1, 2, 4, 5, 6, 7])
 })
 
+Deno.test("one prompt may have more rows than a call takes arguments", () => {
+  const many = Array.from({ length: 150_000 }, (_, i) => ({ p: "Tell a story", c: `story ${i}` }))
+  const others = Array.from({ length: 6 }, (_, i) => ({ p: `prompt ${i}`, c: "answer" }))
+  const { train, validation, test } = splitData(fromRows([...many, ...others], { prompt: "p", completion: "c" }), {
+    validation: 0,
+    test: 1e-5,
+    seed: 5,
+  })
+  assertEquals([train, validation, test].reduce((sum, { rows }) => sum + rows.length, 0), 150_006)
+})
+
 Deno.test("rows of one prompt stay together", () => {
   const pairs = Array.from({ length: 90 }, (_, index) => ({ p: `Prompt ${index % 30}`, c: `answer ${index}` }))
   const splits = splitData(fromRows(pairs, { prompt: "p", completion: "c" }), { validation: 0.1, test: 0.2, seed: 1 })

@@ -58,7 +58,9 @@ Deno.test("one word of many symbols, whatever the order of its merges", () => {
 Deno.test("white space in front of tokens that take it, and within a text whose ends are stripped", () => {
   const model = bpe([" ", "a", "b", "<", "<mask>"])
   const taken = file({ model, added_tokens: [{ ...mask, lstrip: true }] })
-  assertEquals(counted(idsOf(taken, " <mask>".repeat(SIZE / 10))), { 4: SIZE / 10 })
+  assertEquals(counted(idsOf(taken, " <mask>".repeat(SIZE))), { 4: SIZE })
+  const normalized = file({ model, added_tokens: [{ ...mask, lstrip: true, normalized: true }] })
+  assertEquals(counted(idsOf(normalized, "a <mask>".repeat(SIZE))), { 1: SIZE, 4: SIZE })
   assertEquals(counted(idsOf(taken, `a${" ".repeat(SIZE)}b<mask>`)), { 0: SIZE, 1: 1, 2: 1, 4: 1 })
   const after = file({ model, added_tokens: [{ ...mask, lstrip: false, rstrip: true }] })
   assertEquals(counted(idsOf(after, `<mask>${" ".repeat(SIZE)}<mask> a`)), { 4: 2, 1: 1 })

@@ -29,8 +29,10 @@ import { MODEL } from "../core/run/mod.ts"
 import { DataError, Model, Task } from "../mod.ts"
 import { families } from "../plugins/all/mod.ts"
 import * as Lora from "../plugins/lora/mod.ts"
+import type * as Monitor from "../plugins/monitor/mod.ts"
 import * as Server from "../plugins/server/mod.ts"
 import { machine } from "./machine.ts"
+import { monitorPages, readProfiles, watch } from "./monitors.ts"
 import { defined, flagsOf, main, RUN_FLAGS } from "./shared.ts"
 
 const { keys: _, models: __, adapterFolders, ...LIMITS } = Server.serverOptions
@@ -45,6 +47,10 @@ const TABLE = {
     doc: "LoRA adapters as name=folder: of the language model, or without one of the classifier",
   }),
   adapterFolders,
+  monitor: field.list(field.text({ pattern: "^[^=]+=.+$", wanted: "name=folder" }), {
+    absent: "none",
+    doc: "Profiles as name=folder: what the classifier or adapter of that name answers is watched, at /monitor",
+  }),
   slots: field.integer({ minimum: 1, default: 8, doc: "Adapters that the backend's memory holds at once" }),
   rank: field.integer({ minimum: 1, default: 16, doc: "The greatest rank of an adapter" }),
   targets: field.list(field.text({}), {
@@ -56,6 +62,11 @@ const TABLE = {
   keys: field.text({ absent: "none", doc: "File with keys, one a line, one of which every request must have" }),
   rows: field.integer({ minimum: 1, default: 16, doc: "Answers that are written at once" }),
   positions: field.integer({ minimum: 0, default: 0, doc: "Positions that each answer has room for from the start" }),
+  maxLength: field.integer({
+    minimum: 1,
+    absent: "the model's positions",
+    doc: "Tokens to which texts of --embedder and --classifier are cut, such as those of the training",
+  }),
   queue: field.integer({ minimum: 0, default: 64, doc: "Answers that wait at most; more are refused with 429" }),
   ...LIMITS,
   otlp: field.text({ absent: "none", doc: "Collector for OpenTelemetry, such as http://localhost:4318" }),
@@ -108,7 +119,14 @@ const served = (options: Options) =>
   Effect.gen(function* () {
     yield* checkNames(options)
     const { model, weights, embedder, classifier, rows, positions, queue } = options
+    const reading = { queue, ...defined({ maxLength: options.maxLength }) }
+    const profiles = yield* readProfiles(options.monitor ?? [])
+    if (profiles.size > 0 && classifier === undefined) {
+      const message = "--monitor watches a classifier or its adapters: give --classifier, too"
+      return yield* new DataError({ reason: "BadInput", message })
+    }
     const all: Array<Server.Served> = []
+    let monitors: ReadonlyArray<Monitor.Watched> = []
     if (model !== undefined) {
       const loaded = yield* Model.load(model, { task: Task.causalLM(), weights, frozen: true })
       for (const note of loaded.notes) yield* Console.error(`note: ${note}`)
@@ -118,7 +136,7 @@ const served = (options: Options) =>
     if (embedder !== undefined) {
       // The head, which embeddings do not use, may be any that all families have.
       const loaded = yield* Model.load(embedder, { task: Task.classification(["a", "b"]), frozen: true })
-      all.push(yield* Server.embedder(loaded, { name: nameOf(embedder), queue }))
+      all.push(yield* Server.embedder(loaded, { name: nameOf(embedder), ...reading }))
     }
     if (classifier !== undefined) {
       const labels = yield* Model.headLabels(classifier, [])
@@ -129,10 +147,12 @@ const served = (options: Options) =>
       const loaded = yield* Model.load(classifier, { task: Task.classification(labels), frozen: true })
       const isFirst = model === undefined
       const own = isFirst ? yield* banked(loaded, options) : loaded
-      const one = yield* Server.classifier(own, { name: nameOf(classifier), queue })
-      all.push(isFirst ? yield* withAdapters(one, options) : one)
+      const one = yield* Server.classifier(own, { name: nameOf(classifier), ...reading })
+      const watched = yield* watch(isFirst ? yield* withAdapters(one, options) : one, own, profiles)
+      all.push(watched.served)
+      monitors = watched.monitors
     }
-    if (all.length > 0) return all
+    if (all.length > 0) return { models: all, monitors }
     return yield* new DataError({
       reason: "BadInput",
       message: "nothing to serve: give --model, --embedder or --classifier",
@@ -169,8 +189,9 @@ const serve = (options: Options) =>
     if (keys.length === 0 && !LOCAL.test(host)) {
       yield* Console.error(`note: anybody who reaches ${host} may use this server: --keys FILE asks for keys`)
     }
-    const models = yield* served(options)
-    const routes = Server.layer({
+    const { models, monitors } = yield* served(options)
+    const pages = monitors.length === 0 ? Layer.empty : monitorPages(monitors)
+    const answers = Server.layer({
       models,
       keys,
       adapterFolders,
@@ -179,6 +200,7 @@ const serve = (options: Options) =>
       answerSeconds,
       ...defined({ maxTokens }),
     })
+    const routes = Layer.merge(answers, pages)
     // It notices of every request that its client left; Deno.serve of Deno 2.9 does not where the body is longer than 1 kB.
     const listen = () => createServer({ keepAliveTimeout: KEEP_ALIVE })
     const server = NodeHttpServer.layer(listen, { host, port, gracefulShutdownTimeout: 1000 * answerSeconds })

@@ -27,9 +27,9 @@ const smooth = (points: ReadonlyArray<Point>): ReadonlyArray<Point> => {
  * @param width Width of the drawing in pixels, so that its letters keep their size.
  */
 export function curve(steps: ReadonlyArray<Point>, validation: ReadonlyArray<Point>, width: number): string {
-  const losses = [...steps, ...validation].map(([, loss]) => loss)
+  const highest = [...steps, ...validation].reduce((most, [, loss]) => Math.max(most, loss), 0)
   const x = scaleLinear([0, Math.max(10, steps.length)], [size.left, width - size.right])
-  const y = scaleLinear([0, losses.reduce((most, loss) => Math.max(most, loss), 0)], [size.height - size.bottom, size.top]).nice(4)
+  const y = scaleLinear([0, highest], [size.height - size.bottom, size.top]).nice(4)
   const path = line<Point>(([step]) => x(step), ([, loss]) => y(loss)).digits(1)
   const across = y.ticks(4).map((value) => `
     <line class="grid" x1="${size.left}" x2="${width - size.right}" y1="${y(value)}" y2="${y(value)}" />

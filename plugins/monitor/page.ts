@@ -45,7 +45,7 @@ export function monitorPage({ title, events, thresholds }: MonitorPage): string 
 <body>
 <header>
 <h1>${escapeHtml(title)}</h1>
-<p class="muted">${formatCount(reports.length)} windows, ${formatCount(alarms)} of them with an alarm</p>
+<p class="muted">Windows: ${formatCount(reports.length)}, with an alarm: ${formatCount(alarms)}</p>
 </header>
 ${body.join("\n")}
 </body>

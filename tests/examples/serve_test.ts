@@ -1,4 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as Effect from "effect/Effect"
+import { profileFrom, saveProfile } from "../../plugins/monitor/mod.ts"
 import { inDirectory } from "../plugins/files.ts"
 
 const path = (name: string) => new URL(`../../${name}`, import.meta.url).pathname
@@ -107,6 +110,49 @@ Deno.test("a client that leaves is noticed, however long its request was; a conn
   assertEquals((await child.status).code, 130, await errors)
   assert(performance.now() - since < 60_000)
   waiting.close()
+})
+
+Deno.test("a classifier is watched, and its monitor has a page", async () => {
+  await inDirectory(async (directory) => {
+    const labels = ["bad", "good", "so so"]
+    const rows = Array.from({ length: 400 }, (_, i) => ({ numbers: { length: 20 + i % 10 }, label: labels[i % 3] }))
+    const saved = Effect.flatMap(
+      profileFrom(rows, { labels }),
+      (profile) => saveProfile(profile, `${directory}/profile`),
+    )
+    await Effect.runPromise(Effect.provide(saved, NodeFileSystem.layer))
+    const classifier = path("tests/fixtures/directories/5/distilbert")
+    const watching = [...words, "--classifier", classifier, "--max-length", "16"]
+    const { child, url } = await start([...watching, "--monitor", `distilbert=${directory}/profile`])
+    const answer = await fetch(`${url}/v1/classify`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ model: "distilbert", input: Array(100).fill("the garden ".repeat(50)) }),
+    })
+    const { data } = await answer.json()
+    assertEquals([answer.status, data.length], [200, 100])
+    const pageOf = async (path: string) => await (await fetch(`${url}${path}`)).text()
+    assertStringIncludes(await pageOf("/monitor"), '<a href="/monitor/distilbert">distilbert</a>')
+    for (let i = 0; i < 100 && !(await pageOf("/monitor/distilbert")).includes("Windows: 1"); i++) {
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    assertStringIncludes(await pageOf("/monitor/distilbert"), "Windows: 1, with an alarm: 1")
+    const counted = 'espalier_monitor_windows_total{model="distilbert",alarm="true"} 1'
+    assertStringIncludes(await pageOf("/metrics"), counted)
+    child.kill("SIGTERM")
+    await child.status
+    for (
+      const [wrong, message] of [
+        [[...words, "--model", model, "--monitor", `espalier-1m=${directory}/profile`], "give --classifier, too"],
+        [[...watching, "--monitor", `other=${directory}/profile`], "the classifier and its adapters are distilbert"],
+        [[...watching, "--monitor", `distilbert=${directory}`], "profile.json"],
+      ] as const
+    ) {
+      const { child, errors } = await start(wrong)
+      assertEquals((await child.status).code, 1)
+      assertStringIncludes(await errors, message)
+    }
+  })
 })
 
 Deno.test("nothing to serve, keys that are not there and adapters without a folder are errors of one line", async () => {

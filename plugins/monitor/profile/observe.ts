@@ -24,6 +24,12 @@ export interface ObserveOptions extends JudgingOptions {
   readonly embeddings?: boolean
 }
 
+/** How texts are answered that {@link observe} is given. */
+export interface AnswerOptions extends ObserveOptions, Pick<PredictOptions, "adapters"> {
+  /** Answers that are there already, one for each text. Default: the model answers. */
+  readonly predictions?: ReadonlyArray<Prediction>
+}
+
 /** An answer with what a monitor keeps of it. */
 export interface Answered {
   /** What the model answers; undefined if its task does not predict from texts. */
@@ -40,13 +46,13 @@ export interface Answered {
 export function observe(
   model: Model,
   texts: ReadonlyArray<string>,
-  { embeddings = true, adapters, ...options }: ObserveOptions & Pick<PredictOptions, "adapters"> = {},
+  { embeddings = true, adapters, predictions: given, ...options }: AnswerOptions = {},
 ): Effect.Effect<ReadonlyArray<Answered>, PredictError | EmbedError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
     const { task } = model
     const seen = yield* seenOf(model, texts, embeddings, options)
     const predicting = { ...options, ...adapters === undefined ? {} : { adapters } }
-    const predictions = task.unlabeled === undefined ? undefined : yield* predict(model, texts, predicting)
+    const predictions = given ?? (task.unlabeled === undefined ? undefined : yield* predict(model, texts, predicting))
     const surprises = yield* surprisesOf(model, texts, options)
     return seen.map((own, i) => {
       const prediction = predictions?.[i]

@@ -30,6 +30,8 @@ export interface WindowReport {
 export interface Monitor {
   /** Threshold of each statistic by name; `Infinity` for one that cannot be watched, as the reference has one value alone. */
   readonly thresholds: Readonly<Record<string, number>>
+  /** Columns of answers that statistics read; `embedding` among them takes a second pass through the model. */
+  readonly columns: ReadonlySet<string>
   /** Takes answers; gives a report of each window that they fill. Throws {@link MonitorError} `Observation`. */
   readonly observe: (observations: ReadonlyArray<Observation>) => ReadonlyArray<WindowReport>
   /** The same for answers that were judged: with `correct`, and what else the statistics of judged answers read. */
@@ -67,6 +69,7 @@ export function monitor(profile: Profile, options: MonitorOptions = {}): Effect.
     )
     return {
       thresholds: { ...live.thresholds, ...judged.thresholds },
+      columns: live.columns,
       observe: live.take,
       judge: judged.take,
     }
@@ -98,9 +101,9 @@ function windows(
   statistics: ReadonlyArray<Statistic>,
   size: number,
   { falseAlarms, resamples, seed }: { readonly falseAlarms: number; readonly resamples: number; readonly seed: number },
-): { readonly thresholds: Readonly<Record<string, number>>; readonly take: Monitor["observe"] } {
+): Pick<Monitor, "thresholds" | "columns"> & { readonly take: Monitor["observe"] } {
   // Nobody may watch judged answers of a profile without any.
-  if (statistics.length === 0) return { thresholds: {}, take: () => [] }
+  if (statistics.length === 0) return { thresholds: {}, columns: new Set(), take: () => [] }
   if (size > sample.rows / 4) {
     const message = `a window of ${size} ${kind} rows needs a profile of at least ${4 * size} rows, this one has ` +
       `${sample.rows}: take windows of at most ${Math.floor(sample.rows / 4)} rows, or a profile of more rows`
@@ -126,5 +129,5 @@ function windows(
     while (pending.length >= size) full.push(report(pending.splice(0, size)))
     return full
   }
-  return { thresholds: Object.fromEntries(statistics.map(({ name }, i) => [name, limits[i]])), take }
+  return { thresholds: Object.fromEntries(statistics.map(({ name }, i) => [name, limits[i]])), columns, take }
 }

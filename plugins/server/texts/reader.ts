@@ -6,7 +6,7 @@ import type { DataError } from "../../../core/data/data_error.ts"
 import type { Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
 import type { Model } from "../../../core/inference/mod.ts"
 import { TOKENIZER, tokenizerOf } from "../../../core/inference/tokenizer_option.ts"
-import { checkOptions, type OptionTable, withDefaults } from "../../../core/options/mod.ts"
+import { checkOptions, field, type OptionTable, withDefaults } from "../../../core/options/mod.ts"
 import { embed } from "../../../core/training/embed.ts"
 import { predict } from "../../../core/training/evaluate.ts"
 import { slotsOf } from "../adapters/slots_of.ts"
@@ -18,15 +18,24 @@ import { NAME_OPTIONS, type NameOptions } from "../writer/name_options.ts"
 export interface ReaderOptions extends NameOptions {
   /** Default: the one in the model's directory. */
   readonly tokenizer?: Tokenizer
+  /** Tokens to which texts are cut, such as those of the training. Default: the model's positions. */
+  readonly maxLength?: number
 }
 
 /** {@link ReaderOptions} as a table. */
-export const READER_OPTIONS: OptionTable<ReaderOptions, "tokenizer"> = { ...NAME_OPTIONS, tokenizer: TOKENIZER }
+export const READER_OPTIONS: OptionTable<ReaderOptions, "tokenizer" | "maxLength"> = {
+  ...NAME_OPTIONS,
+  tokenizer: TOKENIZER,
+  maxLength: field.integer({ minimum: 1, absent: "the model's positions", doc: "Tokens to which texts are cut" }),
+}
 
 /** What a model makes of texts, each through the adapter of a name. */
 type Use<A> = (
   texts: ReadonlyArray<string>,
-  options: { readonly tokenizer: Tokenizer; readonly adapters?: ReadonlyArray<string> },
+  options: Pick<ReaderOptions, "maxLength"> & {
+    readonly tokenizer: Tokenizer
+    readonly adapters?: ReadonlyArray<string>
+  },
 ) => Effect.Effect<ReadonlyArray<A>, unknown, FileSystem.FileSystem>
 
 /** A model that is served for one function of texts. */
@@ -39,11 +48,17 @@ function reader<A>(
   return Effect.gen(function* () {
     yield* attempt(() => checkOptions("server", READER_OPTIONS, options), PluginError)
     const { name, queue, ...given } = withDefaults(READER_OPTIONS, options)
+    const { maxPositions } = model.network
+    if ((given.maxLength ?? 0) > maxPositions) {
+      const message = `maxLength is ${given.maxLength}, but the model has ${maxPositions} positions`
+      return yield* new PluginError({ plugin: "server", message })
+    }
     const tokenizer = yield* tokenizerOf(model, given.tokenizer)
     const fs = yield* FileSystem.FileSystem
     const adapters = model.bank === undefined ? {} : { adapters: yield* slotsOf(model.bank) }
+    const cut = given.maxLength === undefined ? {} : { maxLength: given.maxLength }
     const reads: Reads<A> = (texts, adapter = "") =>
-      use(texts, { tokenizer, ...model.bank === undefined ? {} : { adapters: texts.map(() => adapter) } }).pipe(
+      use(texts, { tokenizer, ...cut, ...model.bank === undefined ? {} : { adapters: texts.map(() => adapter) } }).pipe(
         Effect.map((results) => ({
           results,
           tokens: texts.reduce((sum, text) => sum + tokenizer.encode(text).length, 0),

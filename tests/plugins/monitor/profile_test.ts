@@ -149,7 +149,7 @@ Deno.test("the page has a table and curves of windows, retrains, and no markup f
     ],
   })
   assertStringIncludes(page, "Spam &lt;filter&gt;")
-  assertStringIncludes(page, "2 windows, 1 of them with an alarm")
+  assertStringIncludes(page, "Windows: 2, with an alarm: 1")
   assertStringIncludes(page, '<th scope="row">threshold</th><td class="number">0.2500</td><td class="number">–</td>')
   assertStringIncludes(page, "retrain 1 failed: &lt;b&gt;no room&lt;/b&gt;")
   assertStringIncludes(page, "asked for a retrain: live window 2: &lt;ks length&gt;")

@@ -134,8 +134,9 @@ const served = (options: Options) =>
       all.push(yield* withAdapters(own, options))
     }
     if (embedder !== undefined) {
-      // The head, which embeddings do not use, may be any that all families have.
-      const loaded = yield* Model.load(embedder, { task: Task.classification(["a", "b"]), frozen: true })
+      // Embeddings do not use the head: it may be any that all families have, and need not be the one of the files.
+      const task = Task.classification(["a", "b"])
+      const loaded = yield* Model.load(embedder, { task, head: "new", frozen: true })
       all.push(yield* Server.embedder(loaded, { name: nameOf(embedder), ...reading }))
     }
     if (classifier !== undefined) {

@@ -57,7 +57,8 @@ export function loadEncoder(
   directory: string,
   options: EncoderOptions = {},
 ): Effect.Effect<Encoder, LoadError, LoadServices> {
-  const as = (task: TaskOf) => load(directory, { task, frozen: true })
+  // Embeddings do not use the head, so that it need not be the one of the files.
+  const as = (task: TaskOf) => load(directory, { task, head: "new", frozen: true })
   return as(regression()).pipe(
     Effect.catchTag("ModelError", (error) => error.reason === "Task" ? as(causalLM()) : Effect.fail(error)),
     Effect.map((model) => encoder(model, { name: directory, ...options })),

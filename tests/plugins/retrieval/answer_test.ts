@@ -77,6 +77,9 @@ Deno.test("models of several families embed, with their own pooling, and another
     assert(Math.abs(Math.hypot(...one) - 1) < 1e-6)
     assertEquals(asked, written)
     assert(one.some((value, i) => Math.abs(value - asked[i]) > 1e-4), "the text before a query plays no part")
+    // The head of a classifier, here of three labels, is not used.
+    const classifier = yield* Retrieval.loadEncoder(fixture("directories/5/distilbert"))
+    assertEquals((yield* classifier.embed(["a pear"], "passage"))[0].length, 8)
     const index = yield* Retrieval.index(cls, DOCUMENTS)
     const error = yield* Effect.flip(Retrieval.search({ ...index, encoder: gemma }, ["a pear"]))
     assertStringIncludes(error.message, "use the encoder that the index was made with")

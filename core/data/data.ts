@@ -46,6 +46,8 @@ export interface StreamedData<Row extends DataRow = DataRow> extends DataInfo {
   readonly window: number
   /** Rows of a pass. Default: not known, so that a run needs `maxSteps`. */
   readonly count?: number
+  /** Notes on all chunks that were read so far. Default: those of `notes`. */
+  readonly told?: () => ReadonlyArray<string>
 }
 
 /** A kind of rows. Tasks list the kinds that they learn from; packages can define others. */

@@ -16,11 +16,12 @@ export const openChunks = (
   window: number,
 ): Effect.Effect<StreamedData, DataError> =>
   Effect.gen(function* () {
-    const notes: Array<string> = []
+    const told = new Set<string>()
+    const tell = ({ notes = [] }: Table) => notes.forEach((note) => told.add(note))
     const first = yield* Effect.tryPromise({
       try: async () => {
         for await (const table of tables) {
-          notes.push(...table.notes ?? [])
+          tell(table)
           if (table.rows.length > 0) return table
         }
         throw new DataError({ reason: "Empty", message: `${source} holds no rows` })
@@ -30,8 +31,11 @@ export const openChunks = (
     const { rows: _, notes: __, ...info } = yield* attempt(() => map(first))
     const chunks = {
       async *[Symbol.asyncIterator]() {
-        for await (const table of tables) if (table.rows.length > 0) yield map(table).rows
+        for await (const table of tables) {
+          tell(table)
+          if (table.rows.length > 0) yield map(table).rows
+        }
       },
     }
-    return { ...info, ...notes.length === 0 ? {} : { notes: [...new Set(notes)] }, chunks, window }
+    return { ...info, ...told.size === 0 ? {} : { notes: [...told] }, chunks, window, told: () => [...told] }
   })

@@ -29,7 +29,9 @@ export const divide = <Row extends DataRow>(
     const take = (share: number) => Math.min(stream.window, Math.round(share * count))
     const testEnd = wholeKeys(lowest, take(test))
     const end = wholeKeys(lowest, testEnd + take(validation))
-    const { chunks, window, count: _, ...info } = stream
+    const { chunks, window, count: _, told, ...own } = stream
+    const notes = told?.() ?? own.notes ?? []
+    const info = notes.length === 0 ? own : { ...own, notes }
     const part = (from: number, to: number): Data<Row> => ({
       ...info,
       rows: lowest.slice(from, to).map(({ row }) => row).sort((a, b) => a.row - b.row),

@@ -35,7 +35,8 @@ export type RowOf<D> = D extends Data<infer Row> ? Row : DataRow
  * need all rows, so duplicates stay, and data with classes needs `options.labels`. JSON Lines, plain text whose lines are
  * documents, and what readers such as that of Parquet read in parts may be larger than memory; other formats are parsed whole.
  *
- * Notes tell what the first chunk of rows shows of the format, such as what its quotes are.
+ * Notes tell what the first chunk of rows shows of the format, such as what its quotes are; `told` has those of later chunks and
+ * files, once they were read.
  *
  * Fails as {@link file}, for the first chunk of rows; a wrong row in a later chunk ends the run that reads it.
  */

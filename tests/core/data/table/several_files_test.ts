@@ -50,6 +50,27 @@ Deno.test("the files of a pattern and of a list are one data set, in any formats
     assertEquals(twice.rows.length, 2)
   }))
 
+Deno.test("what later files show is told once they were read, and of a divided stream at once", async () => {
+  const folder = await Deno.makeTempDir()
+  try {
+    const rows = Array.from({ length: 20 }, (_, i) => [i % 2 === 0 ? "a" : "b", `text ${i}`])
+    const lines = (apart: string) => [["label", "text"], ...rows].map((row) => `${row.join(apart)}\n`).join("")
+    await Deno.writeTextFile(`${folder}/1.csv`, lines(","))
+    await Deno.writeTextFile(`${folder}/2.csv`, lines(";"))
+    const note = `${folder}/2.csv: its columns are parted by semicolons, not by commas`
+    const open = Dataset.stream(`${folder}/*.csv`, columns, { labels: ["a", "b"] })
+    const stream = await run(open)
+    assertEquals([stream.notes, stream.told!()], [undefined, []])
+    for await (const _ of stream.chunks);
+    assertEquals(stream.told!(), [note])
+    assertEquals((await run(Dataset.file(`${folder}/*.csv`, columns))).notes, [note])
+    const { train, validation } = await run(open.pipe(Dataset.splitStream({ test: 0 })))
+    assertEquals([train.notes, validation.notes], [[note], [note]])
+  } finally {
+    await Deno.remove(folder, { recursive: true })
+  }
+})
+
 Deno.test("streams of several files have the same rows", () =>
   withFiles(async (folder) => {
     const stream = await run(Dataset.stream(`${folder}/part-*.{jsonl,csv}`, columns, { labels: ["a", "b"] }))

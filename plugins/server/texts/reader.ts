@@ -11,6 +11,7 @@ import { embed } from "../../../core/training/embed.ts"
 import { predict } from "../../../core/training/evaluate.ts"
 import { slotsOf } from "../adapters/slots_of.ts"
 import { makePlaces } from "../requests/places.ts"
+import { type TextLimit, textLimit } from "../requests/text_limit.ts"
 import type { Reads, Served } from "../served.ts"
 import { NAME_OPTIONS, type NameOptions } from "../writer/name_options.ts"
 
@@ -47,22 +48,25 @@ function reader<A>(
 ): Effect.Effect<Served, PluginError | DataError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
     yield* attempt(() => checkOptions("server", READER_OPTIONS, options), PluginError)
-    const { name, queue, ...given } = withDefaults(READER_OPTIONS, options)
+    const { name, queue, maxLength, ...given } = withDefaults(READER_OPTIONS, options)
     const { maxPositions } = model.network
-    if ((given.maxLength ?? 0) > maxPositions) {
-      const message = `maxLength is ${given.maxLength}, but the model has ${maxPositions} positions`
+    if ((maxLength ?? 0) > maxPositions) {
+      const message = `maxLength is ${maxLength}, but the model has ${maxPositions} positions`
       return yield* new PluginError({ plugin: "server", message })
     }
     const tokenizer = yield* tokenizerOf(model, given.tokenizer)
     const fs = yield* FileSystem.FileSystem
     const adapters = model.bank === undefined ? {} : { adapters: yield* slotsOf(model.bank) }
-    const cut = given.maxLength === undefined ? {} : { maxLength: given.maxLength }
+    // What is cut may be of any length.
+    const limit: TextLimit = maxLength === undefined ? textLimit(tokenizer, maxPositions) : () => Effect.void
+    const own = { tokenizer, ...maxLength === undefined ? {} : { maxLength } }
+    const tokensOf = (text: string) => Math.min(tokenizer.encode(text).length, maxLength ?? Infinity)
     const reads: Reads<A> = (texts, adapter = "") =>
-      use(texts, { tokenizer, ...cut, ...model.bank === undefined ? {} : { adapters: texts.map(() => adapter) } }).pipe(
-        Effect.map((results) => ({
-          results,
-          tokens: texts.reduce((sum, text) => sum + tokenizer.encode(text).length, 0),
-        })),
+      Effect.forEach(texts, (text) => limit(text, "input"), { discard: true }).pipe(
+        Effect.andThen(
+          use(texts, { ...own, ...model.bank === undefined ? {} : { adapters: texts.map(() => adapter) } }),
+        ),
+        Effect.map((results) => ({ results, tokens: texts.reduce((sum, text) => sum + tokensOf(text), 0) })),
         Effect.provideService(FileSystem.FileSystem, fs),
       )
     return { id: name, places: makePlaces(1, queue), ...adapters, ...ability(reads) }

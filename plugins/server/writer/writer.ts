@@ -16,11 +16,11 @@ import { checkOptions, field, type OptionTable, withDefaults } from "../../../co
 import * as Chat from "../../chat/mod.ts"
 import { slotsOf } from "../adapters/slots_of.ts"
 import { makePlaces } from "../requests/places.ts"
+import { textLimit } from "../requests/text_limit.ts"
 import type { AnswerOptions as Asked, Served } from "../served.ts"
 import { makeGrammars } from "./grammars.ts"
 import { NAME_OPTIONS, type NameOptions } from "./name_options.ts"
 import { pieceOf, scored } from "./pieces.ts"
-import { textLimit } from "./text_limit.ts"
 
 /** Options of {@link writer}. */
 export interface WriterOptions extends NameOptions {

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import { HIDDEN } from "../../../core/data/special_texts.ts"
 import type { Tokenizer } from "../../../core/data/tokenizer/tokenizer.ts"
-import { type ApiError, badField } from "../requests/api_error.ts"
+import { type ApiError, badField } from "./api_error.ts"
 
 /** Fails where a text is too long to be cut into tokens; `param` is the field of the request that has it. */
 export type TextLimit = (text: string, param: string) => Effect.Effect<void, ApiError>

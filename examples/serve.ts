@@ -41,7 +41,11 @@ const TABLE = {
   model: field.text({ absent: "none", doc: "Language model: a directory, GGUF file, or hf:owner/name" }),
   weights: MODEL.weights,
   embedder: field.text({ absent: "none", doc: "Model for /v1/embeddings" }),
-  classifier: field.text({ absent: "none", doc: "Model for /v1/classify, with labels in its config.json" }),
+  classifier: field.text({ absent: "none", doc: "Model for /v1/classify" }),
+  labels: field.list(field.text({}), {
+    absent: "those of its config.json",
+    doc: "Labels of --classifier and its adapters in the order of their ids, such as ham,spam",
+  }),
   adapter: field.list(field.text({ pattern: "^[^=]+=.+$", wanted: "name=folder" }), {
     absent: "none",
     doc: "LoRA adapters as name=folder: of the language model, or without one of the classifier",
@@ -140,12 +144,13 @@ const served = (options: Options) =>
       all.push(yield* Server.embedder(loaded, { name: nameOf(embedder), ...reading }))
     }
     if (classifier !== undefined) {
-      const labels = yield* Model.headLabels(classifier, [])
+      const labels = options.labels ?? (yield* Model.headLabels(classifier, []))
       if (labels === undefined) {
-        const message = `${classifier}: its config.json names no classes (id2label)`
+        const message = `${classifier}: its config.json names no classes (id2label); give --labels`
         return yield* new DataError({ reason: "Label", message })
       }
       const loaded = yield* Model.load(classifier, { task: Task.classification(labels), frozen: true })
+      for (const note of loaded.notes) yield* Console.error(`note: ${note}`)
       const isFirst = model === undefined
       const own = isFirst ? yield* banked(loaded, options) : loaded
       const one = yield* Server.classifier(own, { name: nameOf(classifier), ...reading })

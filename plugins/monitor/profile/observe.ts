@@ -28,6 +28,11 @@ export interface ObserveOptions extends JudgingOptions {
 export interface AnswerOptions extends ObserveOptions, Pick<PredictOptions, "adapters"> {
   /** Answers that are there already, one for each text. Default: the model answers. */
   readonly predictions?: ReadonlyArray<Prediction>
+  /**
+   * Whether embeddings go through `adapters`, as in the profile that the run of an adapter leaves. Default false: they are those
+   * of the model without adapters, the same whichever answers.
+   */
+  readonly adapted?: boolean
 }
 
 /** An answer with what a monitor keeps of it. */
@@ -40,18 +45,18 @@ export interface Answered {
 
 /**
  * Lets a model answer texts, and gives what a monitor takes of each: {@link observation} without the text, which is the
- * caller's. Language models answer with the surprise of the text: nats a token. Embeddings are those of the model without the
- * bank's adapters, so that they are the same whichever answers.
+ * caller's. Language models answer with the surprise of the text: nats a token.
  */
 export function observe(
   model: Model,
   texts: ReadonlyArray<string>,
-  { embeddings = true, adapters, predictions: given, ...options }: AnswerOptions = {},
+  { embeddings = true, adapters, predictions: given, adapted = false, ...options }: AnswerOptions = {},
 ): Effect.Effect<ReadonlyArray<Answered>, PredictError | EmbedError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
     const { task } = model
-    const seen = yield* seenOf(model, texts, embeddings, options)
-    const predicting = { ...options, ...adapters === undefined ? {} : { adapters } }
+    const through = adapters === undefined ? {} : { adapters }
+    const seen = yield* seenOf(model, texts, embeddings, { ...options, ...adapted ? through : {} })
+    const predicting = { ...options, ...through }
     const predictions = given ?? (task.unlabeled === undefined ? undefined : yield* predict(model, texts, predicting))
     const surprises = yield* surprisesOf(model, texts, options)
     return seen.map((own, i) => {
@@ -113,7 +118,7 @@ function seenOf(
   model: Model,
   texts: ReadonlyArray<string>,
   embeddings: boolean,
-  options: JudgingOptions,
+  options: JudgingOptions & Pick<PredictOptions, "adapters">,
 ): Effect.Effect<ReadonlyArray<Observation>, EmbedError, FileSystem.FileSystem> {
   return Effect.gen(function* () {
     const tokenizer = yield* tokenizerOf(model, options.tokenizer)

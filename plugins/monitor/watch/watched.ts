@@ -73,6 +73,7 @@ interface Seen {
  * is told to the log. No text is kept.
  *
  * @param model The model that is served; embeddings are computed with it, where statistics read them.
+ * @param profile Of the run that trained the classifier or the adapter.
  *
  * Fails as {@link monitor} does, and with {@link MonitorError} `Profile` where the labels are not those of the model.
  */
@@ -98,6 +99,7 @@ export function watched(
         const answered = yield* observe(model, seen.map(({ text }) => text), {
           predictions: seen.map(({ prediction }) => prediction),
           embeddings: one.columns.has(EMBEDDING),
+          ...adapter === undefined ? {} : { adapters: seen.map(() => adapter), adapted: true },
           ...maxLength === undefined ? {} : { maxLength },
           ...tokenizer === undefined ? {} : { tokenizer },
         })

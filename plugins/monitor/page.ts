@@ -66,13 +66,13 @@ function windowTable(
     title: KINDS[kind],
     text: `Windows of ${formatCount(reports[0].rows)} rows, the last ${Math.min(SHOWN, reports.length)}.`,
     table: {
-      head: ["Window", ...names, "Alarms"],
+      head: ["Window", "Alarms", ...names],
       rows: [
-        ["threshold", ...names.map(limit), ""],
+        ["threshold", "", ...names.map(limit)],
         ...reports.slice(-SHOWN).reverse().map(({ window, values, alarms }) => [
           formatCount(window),
-          ...names.map((name) => formatMetric(values[name])),
           alarms.join(", "),
+          ...names.map((name) => formatMetric(values[name])),
         ]),
       ],
     },

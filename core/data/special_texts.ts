@@ -3,7 +3,7 @@
  * @module
  */
 import type { Tokenizer } from "./tokenizer/tokenizer.ts"
-import { escapePattern } from "./tokenizer/unicode.ts"
+import { escapePattern } from "./tokenizer/text/unicode.ts"
 
 /** The special tokens of a tokenizer, as texts spell them. */
 export const specialTexts = ({ vocabSize, decode, token }: Tokenizer): ReadonlyArray<string> =>

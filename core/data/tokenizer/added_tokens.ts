@@ -1,5 +1,5 @@
 import type { Normalizer } from "./normalizers.ts"
-import { spaceAfter, spaceBefore, WORD } from "./unicode.ts"
+import { spaceAfter, spaceBefore, WORD } from "./text/unicode.ts"
 
 /** A token that is found in a text before the text is cut. */
 export interface AddedToken {

@@ -1,8 +1,8 @@
 import type { Fields } from "./fields.ts"
 import { readKind } from "./normalizers.ts"
-import { readPattern, replaceMatches } from "./patterns.ts"
+import { readPattern, replaceMatches } from "./text/patterns.ts"
 import { readScheme } from "./pre_tokenizers.ts"
-import { BYTE_CHARACTERS, bytesOf } from "./unicode.ts"
+import { BYTE_CHARACTERS, bytesOf } from "./text/unicode.ts"
 
 /** Makes texts of tokens; joined, they are the text. */
 export type Decoder = (tokens: ReadonlyArray<string>) => ReadonlyArray<string>

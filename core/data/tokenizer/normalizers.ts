@@ -1,8 +1,8 @@
 import { quoted } from "../data_error.ts"
 import { type Fields, tokenizerError } from "./fields.ts"
-import { readPattern, replaceMatches } from "./patterns.ts"
-import { precompiled } from "./precompiled.ts"
-import { byteCharacters, IDEOGRAPH, SPACE, spaceAfter, spaceBefore } from "./unicode.ts"
+import { readPattern, replaceMatches } from "./text/patterns.ts"
+import { precompiled } from "./text/precompiled.ts"
+import { byteCharacters, IDEOGRAPH, SPACE, spaceAfter, spaceBefore } from "./text/unicode.ts"
 
 /** A text as it is before it is cut. */
 export type Normalizer = (text: string) => string

@@ -1,8 +1,8 @@
 import type { Fields } from "./fields.ts"
 import { readKind } from "./normalizers.ts"
-import { matchesOf, readPattern } from "./patterns.ts"
-import { remembered } from "./remembered.ts"
-import { byteCharacters, escapePattern, PUNCTUATION, SPACE, WORD } from "./unicode.ts"
+import { matchesOf, readPattern } from "./text/patterns.ts"
+import { remembered } from "./text/remembered.ts"
+import { byteCharacters, escapePattern, PUNCTUATION, SPACE, WORD } from "./text/unicode.ts"
 
 /** Takes the pieces of a text; `begins` tells how many of a piece's first code units stand where the text begins. */
 export type Sink = (piece: string, begins: number) => void

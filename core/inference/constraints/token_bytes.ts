@@ -1,4 +1,4 @@
-import { BYTE_CHARACTERS, bytesOf } from "../../data/tokenizer/unicode.ts"
+import { BYTE_CHARACTERS, bytesOf } from "../../data/tokenizer/text/unicode.ts"
 import type { Tokenizer } from "../../data/tokenizer/tokenizer.ts"
 
 const ofTokenizer = new WeakMap<Tokenizer, ReadonlyArray<Uint8Array | undefined>>()

@@ -4,7 +4,7 @@ import { makeRng } from "../../../core/tensor/operations/random.ts"
 import { loadTokenizer } from "../../../core/data/tokenizer_files/load_tokenizer.ts"
 import { tokenizerOf } from "../../../core/data/tokenizer/tokenizer_of.ts"
 import { saveTokenizer, trainBpe } from "../../../core/data/tokenizer/training/train_bpe.ts"
-import { BYTE_CHARACTERS } from "../../../core/data/tokenizer/unicode.ts"
+import { BYTE_CHARACTERS } from "../../../core/data/tokenizer/text/unicode.ts"
 import { run, texts, tokenizer, withFile } from "./support.ts"
 
 Deno.test("merges the most frequent pair first, the smaller ids on a tie, and stops at rare pairs", () => {

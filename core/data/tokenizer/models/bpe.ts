@@ -2,8 +2,8 @@ import { type Fields, tokenizerError } from "../fields.ts"
 import { merge, type Merges } from "./merge.ts"
 import { type Model, readVocab } from "./model.ts"
 import { PairTable } from "./pair_table.ts"
-import { remembered } from "../remembered.ts"
-import { bytesOf } from "../unicode.ts"
+import { remembered } from "../text/remembered.ts"
+import { bytesOf } from "../text/unicode.ts"
 
 /** Byte-pair encoding (Sennrich et al. 2016), with all that a tokenizer.json may ask of it. */
 export const bpe = (fields: Fields): Model => {

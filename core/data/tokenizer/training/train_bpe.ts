@@ -17,7 +17,7 @@ import type { StorageError } from "../../../formats/files/storage_error.ts"
 import { writeFileWhole } from "../../../formats/files/whole_file.ts"
 import { DataError } from "../../data_error.ts"
 import { Heap } from "../models/heap.ts"
-import { BYTE_CHARACTERS } from "../unicode.ts"
+import { BYTE_CHARACTERS } from "../text/unicode.ts"
 
 /** What is trained. */
 export interface TrainBpeOptions {

@@ -1,4 +1,4 @@
-import { tokenizerError } from "./fields.ts"
+import { tokenizerError } from "../fields.ts"
 import { bytesOf } from "./unicode.ts"
 
 /**

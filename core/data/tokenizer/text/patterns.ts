@@ -1,5 +1,5 @@
-import { quoted } from "../data_error.ts"
-import { type Fields, tokenizerError } from "./fields.ts"
+import { quoted } from "../../data_error.ts"
+import { type Fields, tokenizerError } from "../fields.ts"
 import { escapePattern, SPACE, WORD } from "./unicode.ts"
 
 /** The pattern of a Split or Replace: a text as it stands, or a regular expression. */

@@ -40,6 +40,10 @@ const { keys: _, models: __, adapterFolders, ...LIMITS } = Server.serverOptions
 const TABLE = {
   model: field.text({ absent: "none", doc: "Language model: a directory, GGUF file, or hf:owner/name" }),
   weights: MODEL.weights,
+  calls: field.choice(Object.keys(Server.callSpellings), {
+    absent: "as its chat template does",
+    doc: "How the model writes calls of tools",
+  }),
   embedder: field.text({ absent: "none", doc: "Model for /v1/embeddings" }),
   classifier: field.text({ absent: "none", doc: "Model for /v1/classify" }),
   labels: field.list(field.text({}), {
@@ -122,7 +126,7 @@ const checkNames = ({ model, embedder, classifier, adapter = [] }: Options) => {
 const served = (options: Options) =>
   Effect.gen(function* () {
     yield* checkNames(options)
-    const { model, weights, embedder, classifier, rows, positions, queue } = options
+    const { model, weights, calls, embedder, classifier, rows, positions, queue } = options
     const reading = { queue, ...defined({ maxLength: options.maxLength }) }
     const profiles = yield* readProfiles(options.monitor ?? [])
     if (profiles.size > 0 && classifier === undefined) {
@@ -134,7 +138,11 @@ const served = (options: Options) =>
     if (model !== undefined) {
       const loaded = yield* Model.load(model, { task: Task.causalLM(), weights, frozen: true })
       for (const note of loaded.notes) yield* Console.error(`note: ${note}`)
-      const own = yield* Server.writer(yield* banked(loaded, options), { name: nameOf(model), rows, positions, queue })
+      const spelling = calls === undefined ? {} : { calls: Server.callSpellings[calls] }
+      const own = yield* Server.writer(yield* banked(loaded, options), {
+        ...{ name: nameOf(model), rows, positions, queue },
+        ...spelling,
+      })
       all.push(yield* withAdapters(own, options))
     }
     if (embedder !== undefined) {

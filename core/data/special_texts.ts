@@ -2,6 +2,7 @@
  * Special tokens that a text spells, which make it more than text.
  * @module
  */
+import { keepNumerals } from "./readers/json/json_value.ts"
 import type { Tokenizer } from "./tokenizer/tokenizer.ts"
 import { escapePattern } from "./tokenizer/text/unicode.ts"
 
@@ -14,8 +15,8 @@ export const specialTexts = ({ vocabSize, decode, token }: Tokenizer): ReadonlyA
 export const HIDDEN = "\ufdd0"
 
 /**
- * Puts {@link HIDDEN} between the characters of special tokens in all texts of a value, so that `Tokenizer.encode` with `hidden`
- * reads them as text.
+ * Puts {@link HIDDEN} between the characters of special tokens in all texts and names of a value, so that `Tokenizer.encode` with
+ * `hidden` reads them as text.
  */
 export function hideSpecial(specials: ReadonlyArray<string>): <A>(value: A) => A {
   const longest = specials.filter(({ length }) => length > 0).sort((a, b) => b.length - a.length)
@@ -25,9 +26,9 @@ export function hideSpecial(specials: ReadonlyArray<string>): <A>(value: A) => A
     if (typeof value === "string") {
       return longest.length === 0 ? value : value.replace(any, (found) => hidden.get(found)!)
     }
-    if (Array.isArray(value)) return value.map(hide)
+    if (Array.isArray(value)) return keepNumerals(value, value.map(hide))
     if (typeof value !== "object" || value === null) return value
-    return Object.fromEntries(Object.entries(value).map(([name, own]) => [name, hide(own)]))
+    return keepNumerals(value, Object.fromEntries(Object.entries(value).map((pair) => pair.map(hide))))
   }
   return hide as <A>(value: A) => A
 }

@@ -16,6 +16,8 @@ export interface ChatTemplate {
   readonly from: string
   /** The Jinja source, or that of the template named `default`. */
   readonly source: string
+  /** The source of the template that chats with tools go through: `source`, or that of the template named `tool_use`. */
+  readonly toolsSource: string
   /** Whether it marks what is trained on, in `{% generation %}` blocks. */
   readonly marks: boolean
   /** What a person should know. */
@@ -72,6 +74,7 @@ export const chatTemplate = (source: string, options: TemplateOptions = {}): Cha
   return {
     from,
     source,
+    toolsSource: named.tool_use ?? source,
     marks: /\{%-?\s*generation\s*-?%\}/.test(source),
     notes: notesOf(source, { ...tokens, ...variables }),
     render,

@@ -7,7 +7,9 @@ import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { Prediction } from "../../core/tasks/task.ts"
-import type { Message } from "../chat/mod.ts"
+import type { TextForm } from "../../core/inference/text/mod.ts"
+import type { Conversation, Message } from "../chat/mod.ts"
+import type { CallSpelling } from "./calls/call_spelling.ts"
 import type { Places } from "./requests/places.ts"
 
 /** A token and how likely it was. */
@@ -64,8 +66,16 @@ export interface AnswerOptions {
   readonly stream: number
   /** How many of the likeliest tokens come with each, 0 for its own probability alone. Default: no probabilities. */
   readonly logProbabilities?: number
-  /** JSON Schema that the answer keeps to, or `true` for any JSON. Default: none. */
-  readonly schema?: unknown
+  /** Form that the answer keeps to, such as `{ schema }` for JSON by a JSON Schema. Default: none. */
+  readonly form?: TextForm
+  /** Special tokens that are text where they come, such as those that mark calls. Default: none are. */
+  readonly shown?: ReadonlyArray<string>
+}
+
+/** What belongs to the messages of a chat. */
+export interface ChatRest extends Omit<Conversation, "messages"> {
+  /** Text that the answer begins with. It may spell special tokens. Default: none. */
+  readonly begin?: string
 }
 
 /** A language model that answers. Its failures are told to the client where they say what is wrong with the request. */
@@ -78,11 +88,10 @@ export interface Writes {
   readonly encode: (text: string) => Effect.Effect<Int32Array, unknown>
   /** Text of token ids, with special tokens. */
   readonly decode: (ids: Int32Array) => string
-  /** Token ids of a chat, up to where the answer begins. */
-  readonly chat: (
-    messages: ReadonlyArray<Message>,
-    variables: Readonly<Record<string, unknown>>,
-  ) => Effect.Effect<Int32Array, unknown>
+  /** Token ids of a chat, up to where the answer begins, or goes on. */
+  readonly chat: (messages: ReadonlyArray<Message>, rest?: ChatRest) => Effect.Effect<Int32Array, unknown>
+  /** How it writes calls of tools. Default: not known, and tools are refused. */
+  readonly calls?: CallSpelling
   /** Begins an answer. It goes on, however slowly the stream is read, until it ends or the scope closes. */
   readonly answer: (
     prompt: Int32Array,

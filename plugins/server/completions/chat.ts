@@ -1,17 +1,22 @@
 import * as Effect from "effect/Effect"
-import { type Fault, faultsOf, field, type Fields, mustBe } from "../../../core/options/mod.ts"
+import { identity } from "effect/Function"
+import { type Fault, faultsOf, field, type Fields, mustBe, type Resolved } from "../../../core/options/mod.ts"
+import { GrammarError } from "../../../core/inference/text/mod.ts"
 import type { Message } from "../../chat/mod.ts"
-import { find } from "../find.ts"
+import { type Calling, callingOf } from "../calls/calling.ts"
+import { TOOLS_FIELDS, type ToolsFields, withoutNull } from "../calls/tools_fields.ts"
+import { withObjects } from "../calls/with_objects.ts"
+import { find, type Found } from "../find.ts"
 import type { ServerSettings } from "../options.ts"
 import { badField } from "../requests/api_error.ts"
 import { MODEL, readFields, type RequestTable } from "../requests/fields.ts"
 import type { Routes } from "../requests/route.ts"
 import { begin } from "./begin.ts"
-import { ofChat } from "./log_probs.ts"
-import { reply, type Spelling } from "./reply.ts"
+import { chatSpelling } from "./chat_spelling.ts"
+import { reply } from "./reply.ts"
 import { drawing, NEUTRAL, type Open, SAMPLING, type Sampling } from "./sampling.ts"
 
-interface Asked extends Sampling {
+interface Asked extends Sampling, ToolsFields {
   readonly model: string
   readonly messages: ReadonlyArray<Message>
   readonly max_tokens?: number
@@ -41,9 +46,6 @@ const PART: Fields = { type: { enum: ["text"], required: true }, text: { type: "
 
 const isEmpty = (value: unknown): boolean => Array.isArray(value) && value.length === 0
 
-const withoutNull = (value: object): object =>
-  Object.fromEntries(Object.entries(value).filter(([, own]) => own !== null))
-
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
@@ -68,12 +70,20 @@ const messages = (value: unknown, at: string): ReadonlyArray<Fault> => {
   })
 }
 
-const ASKED: RequestTable<
-  Asked,
-  Open | "max_tokens" | "max_completion_tokens" | "top_logprobs" | "chat_template_kwargs"
-> = {
+/** Fields without a default. */
+type Optional =
+  | Open
+  | "tools"
+  | "tool_choice"
+  | "max_tokens"
+  | "max_completion_tokens"
+  | "top_logprobs"
+  | "chat_template_kwargs"
+
+const ASKED: RequestTable<Asked, Optional> = {
   table: {
     ...SAMPLING,
+    ...TOOLS_FIELDS,
     model: MODEL,
     messages: field.opaque<ReadonlyArray<Message>>()({ required: true, faults: messages }),
     max_tokens: field.integer({ minimum: 1 }),
@@ -82,7 +92,7 @@ const ASKED: RequestTable<
     top_logprobs: field.integer({ minimum: 0, maximum: 20 }),
     chat_template_kwargs: { type: "object" },
   },
-  neutral: { ...NEUTRAL, tools: [[]], tool_choice: ["none", "auto"], functions: [[]], modalities: [["text"]] },
+  neutral: { ...NEUTRAL, functions: [[]], modalities: [["text"]] },
 }
 
 /** A message whose parts are one text. */
@@ -91,22 +101,18 @@ const joined = (message: Message): Message => {
   return Array.isArray(content) ? { ...message, content: content.map(({ text }) => text).join("") } : message
 }
 
-const spelling = (logprobs: boolean): Spelling => ({
-  kind: "chatcmpl",
-  object: "chat.completion",
-  chunk: "chat.completion.chunk",
-  whole: ({ text, tokens, finished }) => ({
-    message: { role: "assistant", content: text, refusal: null },
-    logprobs: logprobs ? ofChat(tokens) : null,
-    finish_reason: finished,
-  }),
-  first: () => [{ delta: { role: "assistant", content: "" }, logprobs: null, finish_reason: null }],
-  part: ({ text, tokens, finished = null }) => ({
-    delta: text === "" ? {} : { content: text },
-    logprobs: logprobs ? ofChat(tokens) : null,
-    finish_reason: finished,
-  }),
-})
+/** Says of errors of a form whose they are. */
+const ofTools = (error: unknown): unknown =>
+  error instanceof GrammarError ? badField("tools", `an answer cannot be held to the tools: ${error.message}`) : error
+
+/** What is asked about calls. Throws ApiError. */
+function callingIn(asked: Resolved<Asked, Optional>, { can }: Found<"writes">): Calling | undefined {
+  const calling = callingOf(asked, can.calls)
+  const { type = "text" } = asked.response_format ?? {}
+  if (calling === undefined || type === "text") return calling
+  const message = "response_format holds all of an answer, which could not call tools: leave it or tools out"
+  throw badField("response_format", message)
+}
 
 /** `/v1/chat/completions`. */
 export const chatRoute = (routes: Routes, settings: ServerSettings): Effect.Effect<void> =>
@@ -116,15 +122,22 @@ export const chatRoute = (routes: Routes, settings: ServerSettings): Effect.Effe
       const { model, logprobs, top_logprobs: alternatives = 0, max_tokens, max_completion_tokens, stream } = asked
       if (alternatives > 0 && !logprobs) return yield* badField("top_logprobs", "top_logprobs needs logprobs: true")
       const found = find(settings.models, model, "writes")
-      const prompt = yield* found.can.chat(asked.messages.map(joined), asked.chat_template_kwargs ?? {})
+      const calling = callingIn(asked, found)
+      const prompt = yield* found.can.chat(asked.messages.map((one, i) => withObjects(joined(one), `messages[${i}]`)), {
+        ...asked.chat_template_kwargs && { variables: asked.chat_template_kwargs },
+        ...calling && { tools: calling.tools, begin: calling.begin },
+      })
+      const options = { ...drawing(asked), ...calling?.options, ...logprobs ? { logProbabilities: alternatives } : {} }
       const answers = yield* begin(found, {
         prompts: [prompt],
         promptField: "messages",
         n: asked.n,
         maxTokens: max_completion_tokens ?? max_tokens,
         maxTokensField: max_completion_tokens === undefined ? "max_tokens" : "max_completion_tokens",
-        options: { ...drawing(asked), ...logprobs ? { logProbabilities: alternatives } : {} },
-      }, settings)
+        options,
+      }, settings).pipe(calling === undefined ? identity : Effect.mapError(ofTools))
       const includeUsage = asked.stream_options?.include_usage ?? false
-      return yield* reply(answers, spelling(logprobs), { model, promptTokens: prompt.length, stream, includeUsage })
+      const readers = Array.from({ length: asked.n }, () => calling?.reader())
+      const about = { model, promptTokens: prompt.length, stream, includeUsage }
+      return yield* reply(answers, chatSpelling(logprobs, readers), about)
     }))

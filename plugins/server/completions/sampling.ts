@@ -74,10 +74,10 @@ export const NEUTRAL: Readonly<Record<string, ReadonlyArray<unknown>>> = {
   logit_bias: [{}],
 }
 
-/** What the schema of an answer is. */
-function schemaOf({ response_format: format }: Pick<Sampling, "response_format">): Pick<AnswerOptions, "schema"> {
+/** What the form of an answer is. */
+function formOf({ response_format: format }: Pick<Sampling, "response_format">): Pick<AnswerOptions, "form"> {
   if (format === undefined || format.type === "text") return {}
-  return { schema: format.type === "json_object" ? { type: "object" } : format.json_schema!.schema }
+  return { form: { schema: format.type === "json_object" ? { type: "object" } : format.json_schema!.schema } }
 }
 
 /** The options of an answer. Without a temperature nothing is drawn, and what else is said of draws plays no part. */
@@ -92,6 +92,6 @@ export function drawing(
     repetitionPenalty,
     seed: asked.seed ?? crypto.getRandomValues(new Uint32Array(1))[0],
     ...temperature === 0 ? {} : { topP, minP, ...topK > 0 ? { topK } : {} },
-    ...schemaOf(asked),
+    ...formOf(asked),
   }
 }

@@ -24,7 +24,6 @@ const ABOUT = new Set([
   "safety_identifier",
   "prompt_cache_key",
   "prompt_cache_retention",
-  "parallel_tool_calls",
   "request_id",
   "priority",
 ])

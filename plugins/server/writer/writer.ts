@@ -15,12 +15,16 @@ import type { ModelError } from "../../../core/model/model_error.ts"
 import { checkOptions, field, type OptionTable, withDefaults } from "../../../core/options/mod.ts"
 import * as Chat from "../../chat/mod.ts"
 import { slotsOf } from "../adapters/slots_of.ts"
+import type { CallSpelling } from "../calls/call_spelling.ts"
+import { spellingOf } from "../calls/spellings.ts"
+import { badField } from "../requests/api_error.ts"
 import { makePlaces } from "../requests/places.ts"
 import { textLimit } from "../requests/text_limit.ts"
-import type { AnswerOptions as Asked, Served } from "../served.ts"
+import type { AnswerOptions as Asked, ChatRest, Served } from "../served.ts"
 import { makeGrammars } from "./grammars.ts"
 import { NAME_OPTIONS, type NameOptions } from "./name_options.ts"
 import { pieceOf, scored } from "./pieces.ts"
+import { showing } from "./showing.ts"
 
 /** Options of {@link writer}. */
 export interface WriterOptions extends NameOptions {
@@ -35,15 +39,18 @@ export interface WriterOptions extends NameOptions {
   readonly tokenizer?: Tokenizer
   /** Default: that of the model's files; without one there are no chats. */
   readonly template?: Chat.ChatTemplate
+  /** How the model writes calls of tools. Default: as its template does, where that is known; else tools are refused. */
+  readonly calls?: CallSpelling
 }
 
 /** {@link WriterOptions} as a table. */
-export const WRITER_OPTIONS: OptionTable<WriterOptions, "tokenizer" | "template"> = {
+export const WRITER_OPTIONS: OptionTable<WriterOptions, "tokenizer" | "template" | "calls"> = {
   ...NAME_OPTIONS,
   rows: field.integer({ minimum: 1, default: 16, doc: "Answers that are written at once" }),
   positions: field.integer({ minimum: 0, default: 0, doc: "Positions that each answer has room for from the start" }),
   tokenizer: TOKENIZER,
   template: { type: "object" },
+  calls: { type: "object" },
 }
 
 /**
@@ -71,6 +78,7 @@ export function writer(
     const read = (text: string, param: string, options?: Parameters<Tokenizer["encode"]>[1]) =>
       Effect.andThen(limit(text, param), attempt(() => tokenizer.encode(text, options), DataError))
     const hide = hideSpecial(specialTexts(tokenizer))
+    const calls = given.calls ?? (template === undefined ? undefined : spellingOf(template.toolsSource))
     return {
       id: name,
       places: makePlaces(rows, queue),
@@ -80,18 +88,19 @@ export function writer(
         vocabSize: model.network.vocabSize,
         encode: (text) => read(text, "prompt"),
         decode: tokenizer.decode,
+        ...calls && { calls },
         // A template writes the special tokens itself, and it alone.
-        chat: (messages, variables) =>
+        chat: (messages, { begin = "", ...rest } = {}) =>
           template === undefined
             ? Effect.fail(new DataError({ reason: "Template", message: `${name} has no chat template` }))
             : Effect.flatMap(
-              Chat.promptOf(template, hide(messages), { variables: hide(variables) }),
-              (text) => read(text, "messages", { addSpecialTokens: false, hidden: HIDDEN }),
+              promptWith(template, hide(messages), hide(rest)),
+              (text) => read(text + begin, "messages", { addSpecialTokens: false, hidden: HIDDEN }),
             ),
         answer: (prompt, asked) =>
-          Effect.map(asked.schema === undefined ? Effect.undefined : grammars(asked.schema), (grammar) =>
+          Effect.map(asked.form === undefined ? Effect.undefined : grammars(asked.form), (grammar) =>
             Stream.map(
-              answer(own, tokenizer, prompt, {
+              answer(own, showing(tokenizer, asked.shown ?? []), prompt, {
                 ...rowOf(asked, ends),
                 ...grammar && { constraint: grammar.constraint() },
               }),
@@ -107,9 +116,18 @@ export function writer(
   })
 }
 
+/** A chat as a prompt. Fails where its tools are not in it. */
+const promptWith = (template: Chat.ChatTemplate, messages: ReadonlyArray<Chat.Message>, rest: Omit<ChatRest, "begin">) =>
+  Effect.gen(function* () {
+    const text = yield* Chat.promptOf(template, messages, rest)
+    const { tools, ...without } = rest
+    if (tools === undefined || text !== (yield* Chat.promptOf(template, messages, without))) return text
+    return yield* badField("tools", `${template.from}: the template shows no tools: leave them out, or serve another one`)
+  })
+
 /** Options of the engine's row. */
 function rowOf(asked: Asked, ends: ReadonlyArray<number>): AnswerOptions {
-  const { maxTokens, stop, stopTokens, logProbabilities: count, adapter, schema: _, ...sampling } = asked
+  const { maxTokens, stop, stopTokens, logProbabilities: count, adapter, form: _, shown: __, ...sampling } = asked
   return {
     ...sampling,
     maxNewTokens: maxTokens,

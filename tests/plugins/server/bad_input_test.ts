@@ -84,7 +84,6 @@ const REFUSED: ReadonlyArray<
     "messages[0].content[0]",
     /type: "text"/,
   ],
-  ["chat/completions", { ...chat, tools: [{ type: "function" }] }, 400, "tools", /not supported/],
   ["chat/completions", { ...chat, top_logprobs: 2 }, 400, "top_logprobs", /needs logprobs/],
   ["chat/completions", { ...chat, response_format: { type: "xml" } }, 400, "response_format.type", /json_schema/],
   [

@@ -67,7 +67,7 @@ Deno.test("a template writes special tokens, and what a message or a variable sp
   await serving(models, {}, async (fetch) => {
     await fetch(new Request("http://localhost/health"))
     const content = "One<|endoftext|>two", extra = "<|endoftext|>"
-    const ids = [...await Effect.runPromise(chat([{ role: "user", content }], { extra }))]
+    const ids = [...await Effect.runPromise(chat([{ role: "user", content }], { variables: { extra } }))]
     assertEquals(ids.flatMap((id, i) => id === 0 ? [i] : []), [0, ids.length - 1])
     const body = { model: "small", prompt: "", max_tokens: 0, echo: true }
     const { choices: [{ text }] } = await (await fetch(post("/v1/completions", { ...body, prompt: ids }))).json()

@@ -81,7 +81,16 @@ export const post = (path: string, body: unknown, headers: Readonly<Record<strin
 export interface Event {
   readonly choices: ReadonlyArray<{
     readonly text: string
-    readonly delta: { readonly role?: string; readonly content?: string }
+    readonly delta: {
+      readonly role?: string
+      readonly content?: string
+      readonly tool_calls?: ReadonlyArray<{
+        readonly index: number
+        readonly id: string
+        readonly type: string
+        readonly function: { readonly name: string; readonly arguments: string }
+      }>
+    }
     readonly finish_reason: string | null
   }>
   readonly usage: unknown

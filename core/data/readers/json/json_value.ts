@@ -34,6 +34,13 @@ const numerals = new WeakMap<object, Set<string>>()
 export const isNumeral = (holder: object, key: string | number): boolean =>
   numerals.get(holder)?.has(String(key)) ?? false
 
+/** Says of a copy which of its texts are numbers in the file. */
+export const keepNumerals = <A extends object>(from: object, copy: A): A => {
+  const found = numerals.get(from)
+  if (found !== undefined) numerals.set(copy, found)
+  return copy
+}
+
 function unmark(this: unknown, key: string, value: unknown): unknown {
   if (typeof value !== "string" || !value.startsWith(MARK)) return value
   const holder = this as object

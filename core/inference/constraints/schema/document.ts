@@ -11,16 +11,23 @@ export interface Placed {
 /** Steps that are taken at most: a small schema may hold itself in ways that have no end. */
 const STEPS = 100_000
 
+/** Steps that are left, for all documents that share it. */
+export interface Budget {
+  left: number
+}
+
+/** All steps. */
+export const makeBudget = (): Budget => ({ left: STEPS })
+
 /** A schema that others are parts of. */
 export class Document {
-  private left = STEPS
   private readonly known = new Map<Schema, SchemaObject>()
-  constructor(readonly root: Schema) {}
+  constructor(readonly root: Schema, private readonly budget: Budget) {}
 
   /** Counts work. Throws {@link GrammarError} `Limit`. */
   spend(steps: number): void {
-    this.left -= steps
-    if (this.left > 0) return
+    this.budget.left -= steps
+    if (this.budget.left > 0) return
     const message =
       `the schema takes more than ${STEPS} steps to read: give a smaller schema, with less of allOf and $ref`
     throw new GrammarError({ reason: "Limit", message })

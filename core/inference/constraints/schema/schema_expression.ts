@@ -2,7 +2,7 @@ import { all, any, type Expression, literal, optional, repeat, rule } from "../e
 import { ANY_CHARACTER, jsonCharacter } from "./characters.ts"
 import { COMMA, type Compiler } from "./compiler.ts"
 import { makeDisjoint } from "./disjoint.ts"
-import { Document, type Placed } from "./document.ts"
+import { type Budget, Document, makeBudget, type Placed } from "./document.ts"
 import { flatten, typesOf } from "./flatten.ts"
 import { FORMATS } from "./formats.ts"
 import { LIMITS, type Schema, type SchemaObject, TYPES, unsupported } from "./keywords.ts"
@@ -12,9 +12,17 @@ import { patternOf } from "./pattern.ts"
 
 const QUOTE = literal('"')
 
+/** How a schema is read. */
+interface Reading {
+  /** What stands before its places in messages. Default: nothing. */
+  readonly name?: string | undefined
+  /** Steps that it may take. Default: all. */
+  readonly budget?: Budget
+}
+
 /** The texts of JSON that are valid by a schema. Throws {@link GrammarError}. */
-export function schemaExpression(root: Schema): Expression {
-  const document = new Document(root)
+export function schemaExpression(root: Schema, { name = "", budget = makeBudget() }: Reading = {}): Expression {
+  const document = new Document(root, budget)
   const known = new Map<string, Expression>()
   const kept = (name: string, make: () => Expression): Expression => {
     const made = known.get(name) ?? make()
@@ -31,7 +39,7 @@ export function schemaExpression(root: Schema): Expression {
     },
     character: (ranges) => kept(`characters ${ranges}`, () => jsonCharacter(ranges)),
   }
-  return compiler.of({ schema: root, at: "#" })
+  return compiler.of({ schema: root, at: `${name}#` })
 }
 
 /** The expression of a schema, whatever type its values have. */

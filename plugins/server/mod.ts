@@ -30,7 +30,17 @@ export { callSpellings } from "./calls/spellings.ts"
 export { SERVER_OPTIONS as serverOptions, type ServerOptions } from "./options.ts"
 export { ApiError, type ApiErrorFields } from "./requests/api_error.ts"
 export { makePlaces, type Places } from "./requests/places.ts"
-export type { AdapterSlots, AnswerOptions, AnswerPiece, ChatRest, Read, Reads, ScoredToken, Served, Writes } from "./served.ts"
+export type {
+  AdapterSlots,
+  AnswerOptions,
+  AnswerPiece,
+  ChatRest,
+  Read,
+  Reads,
+  ScoredToken,
+  Served,
+  Writes,
+} from "./served.ts"
 export { classifier, embedder, type ReaderOptions } from "./texts/reader.ts"
 export { type NameOptions } from "./writer/name_options.ts"
 export { writer, type WriterOptions } from "./writer/writer.ts"

@@ -45,6 +45,21 @@ held = client.chat.completions.create(
 )
 assert held.choices[0].finish_reason == "length" or isinstance(json.loads(held.choices[0].message.content)["age"], int)
 
+parameters = {"type": "object", "properties": {"city": {"enum": ["Paris", "Rome"]}}, "required": ["city"]}
+tools = [{"type": "function", "function": {"name": "weather", "parameters": parameters, "strict": True}}]
+calling = dict(model=writer, tools=tools, tool_choice="required", parallel_tool_calls=False, temperature=0, max_tokens=60)
+question = {"role": "user", "content": "Is it warm in Rome?"}
+called = client.chat.completions.create(**calling, messages=[question]).choices[0]
+assert (called.message.content, called.finish_reason) == (None, "tool_calls"), called
+[call] = called.message.tool_calls
+assert call.function.name == "weather" and json.loads(call.function.arguments)["city"] in ["Paris", "Rome"], call
+with client.chat.completions.stream(**calling, messages=[question]) as events:
+    streamed = events.get_final_completion().choices[0]
+assert (streamed.finish_reason, streamed.message.tool_calls[0].function.arguments) == ("tool_calls", call.function.arguments)
+result = {"role": "tool", "tool_call_id": call.id, "content": "26 degrees"}
+answer = client.chat.completions.create(**{**calling, "tool_choice": "auto"}, messages=[question, called.message, result])
+assert answer.choices[0].message.content is not None, "the model says something of what the tool gave"
+
 embedded = client.embeddings.create(model=embedder, input=["a cat", "a dog"])
 floats = client.embeddings.create(model=embedder, input="a cat", encoding_format="float")
 assert max(abs(a - b) for a, b in zip(embedded.data[0].embedding, floats.data[0].embedding)) < 1e-6

@@ -56,8 +56,39 @@ export async function talk({ url, key, writer, adapter, embedder }: Target): Pro
   const floats = await client.embeddings.create({ model: embedder, input: "a cat", encoding_format: "float" })
   floats.data[0].embedding.forEach((number, i) => assert(Math.abs(number - data[0].embedding[i]) < 1e-6))
   assert(read.prompt_tokens > 0)
+  await tools(client, writer)
   await errors(client, url, { ...ask, messages: [...ask.messages] })
   await retries(client, writer)
+}
+
+/** A model calls a tool, whole and in events, and answers with what the tool gave. */
+async function tools(client: OpenAI, model: string): Promise<void> {
+  const parameters = { type: "object", properties: { city: { enum: ["Paris", "Rome"] } }, required: ["city"] }
+  const weather = { type: "function", function: { name: "weather", parameters, strict: true } } as const
+  const ask = {
+    ...{ model, tools: [weather], temperature: 0, max_tokens: 60 },
+    tool_choice: "required",
+    parallel_tool_calls: false,
+  } as const
+  const question = { role: "user", content: "Is it warm in Rome?" } as const
+  const { choices: [{ message, finish_reason }] } = await client.chat.completions.create({
+    ...ask,
+    messages: [question],
+  })
+  assertEquals([message.content, finish_reason, message.tool_calls?.length], [null, "tool_calls", 1])
+  const [call] = message.tool_calls!
+  assert(call.type === "function")
+  assertEquals(call.function.name, "weather")
+  const { city } = JSON.parse(call.function.arguments)
+  assert(["Paris", "Rome"].includes(city), city)
+  const streamed = await client.chat.completions.stream({ ...ask, messages: [question] }).finalChatCompletion()
+  assertEquals(streamed.choices[0].finish_reason, "tool_calls")
+  const [again] = streamed.choices[0].message.tool_calls!
+  assertEquals(again.type === "function" && again.function.arguments, call.function.arguments)
+  const result = { role: "tool", tool_call_id: call.id, content: "26 degrees" } as const
+  const messages = [question, message, result]
+  const { choices: [answer] } = await client.chat.completions.create({ ...ask, messages, tool_choice: "auto" })
+  assert(answer.message.content !== null, "the model says something of what the tool gave")
 }
 
 /** Errors have the classes that programs catch. */

@@ -11,8 +11,10 @@ export const INCLUDED = path("examples/models/espalier-1m")
 /** A model of the fixtures that embeds. */
 export const EMBEDDER = path("tests/fixtures/sentence_transformers/cls")
 
-/** A template as plain as can be. */
-const TEMPLATE = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}" +
+/** A template as plain as can be, which shows tools and writes calls as Hermes has them. */
+const TEMPLATE = '{% if tools %}{{ tools | tojson }}\n<tool_call>\n{"name": ...}\n{% endif %}' +
+  "{% for m in messages %}{{ m.role }}: {{ m.content }}" +
+  "{% for c in m.tool_calls %}{{ c.function.name }} {{ c.function.arguments | tojson }}{% endfor %}\n{% endfor %}" +
   "{% if add_generation_prompt %}assistant:{% endif %}"
 
 /** Puts the included model with a chat template, and adapters of it, into a directory. */

@@ -52,7 +52,8 @@ export function callingOf(
   if (tools.length === 0 || choice === "none") return
   if (spelling === undefined) {
     const names = Object.keys(callSpellings).join(", ")
-    const message = `the chat template of the model writes calls of tools in none of the known ways (${names}): take one that ` +
+    const message =
+      `the chat template of the model writes calls of tools in none of the known ways (${names}): take one that ` +
       `does, or where it shows tools give the option "calls" of Server.writer, --calls of examples/serve.ts`
     throw badField("tools", message)
   }

@@ -7,7 +7,8 @@ const [OPEN, CLOSE] = ["<|tool_call_start|>", "<|tool_call_end|>"]
 /** `<|tool_call_start|>[f(a=1)]<|tool_call_end|>`, or JSON within the same marks, which is what calls are held to: LFM2. */
 export const lfm2: CallSpelling = {
   name: "lfm2",
-  isIn: (template) => template.includes(OPEN),
+  // Its first templates show tools so, and no calls.
+  isIn: (template) => template.includes(OPEN) || template.includes("<|tool_list_start|>"),
   open: OPEN,
   close: CLOSE,
   read: (text, isWhole) => {

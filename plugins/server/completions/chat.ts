@@ -95,10 +95,11 @@ const ASKED: RequestTable<Asked, Optional> = {
   neutral: { ...NEUTRAL, functions: [[]], modalities: [["text"]] },
 }
 
-/** A message whose parts are one text. */
+/** A message whose parts are one text, and an empty one where there are calls alone. */
 const joined = (message: Message): Message => {
-  const content = message.content as string | null | ReadonlyArray<{ readonly text: string }>
-  return Array.isArray(content) ? { ...message, content: content.map(({ text }) => text).join("") } : message
+  const content = message.content as string | null | undefined | ReadonlyArray<{ readonly text: string }>
+  const text = Array.isArray(content) ? content.map(({ text }) => text).join("") : content ?? ""
+  return { ...message, content: text as string }
 }
 
 /** Says of errors of a form whose they are. */

@@ -17,7 +17,7 @@ import * as Chat from "../../chat/mod.ts"
 import { slotsOf } from "../adapters/slots_of.ts"
 import type { CallSpelling } from "../calls/call_spelling.ts"
 import { spellingOf } from "../calls/spellings.ts"
-import { badField } from "../requests/api_error.ts"
+import { type ApiError, badField } from "../requests/api_error.ts"
 import { makePlaces } from "../requests/places.ts"
 import { textLimit } from "../requests/text_limit.ts"
 import type { AnswerOptions as Asked, ChatRest, Served } from "../served.ts"
@@ -117,13 +117,23 @@ export function writer(
 }
 
 /** A chat as a prompt. Fails where its tools are not in it. */
-const promptWith = (template: Chat.ChatTemplate, messages: ReadonlyArray<Chat.Message>, rest: Omit<ChatRest, "begin">) =>
-  Effect.gen(function* () {
-    const text = yield* Chat.promptOf(template, messages, rest)
-    const { tools, ...without } = rest
-    if (tools === undefined || text !== (yield* Chat.promptOf(template, messages, without))) return text
-    return yield* badField("tools", `${template.from}: the template shows no tools: leave them out, or serve another one`)
+function promptWith(
+  template: Chat.ChatTemplate,
+  messages: ReadonlyArray<Chat.Message>,
+  { tools, variables }: Omit<ChatRest, "begin">,
+): Effect.Effect<string, DataError | ApiError> {
+  const prompt = (rest: Omit<ChatRest, "begin">) => Chat.promptOf(template, messages, rest)
+  if (tools === undefined) return prompt({ ...variables && { variables } })
+  return Effect.gen(function* () {
+    // SmolLM3's template reads them by a name of its own.
+    const text = yield* prompt({ tools, variables: { xml_tools: tools, ...variables } })
+    if (text !== (yield* prompt({ variables: { ...variables, xml_tools: [] } }))) return text
+    return yield* badField(
+      "tools",
+      `${template.from}: the template shows no tools: leave them out, or serve another one`,
+    )
   })
+}
 
 /** Options of the engine's row. */
 function rowOf(asked: Asked, ends: ReadonlyArray<number>): AnswerOptions {

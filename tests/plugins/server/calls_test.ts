@@ -1,8 +1,11 @@
 import { assert, assertEquals } from "@std/assert"
+import { chatTemplate } from "../../../plugins/chat/mod.ts"
 import { callReader, type CallReaderOptions } from "../../../plugins/server/calls/call_reader.ts"
 import { pythonCalls } from "../../../plugins/server/calls/python_calls.ts"
 import { spellingOf } from "../../../plugins/server/calls/spellings.ts"
+import { withObjects } from "../../../plugins/server/calls/with_objects.ts"
 import * as Server from "../../../plugins/server/mod.ts"
+import { newCallId } from "../../../plugins/server/requests/new_call_id.ts"
 
 const { hermes, llama, mistral, lfm2 } = Server.callSpellings
 
@@ -145,17 +148,44 @@ Deno.test("literals of Python are read as JSON", () => {
   }
 })
 
-Deno.test("the spelling of calls is found in the templates of families that have one", () => {
-  const found = (name: string) => {
-    const file = new URL(`../../fixtures/chat/templates/${name}.jinja`, import.meta.url)
-    return spellingOf(Deno.readTextFileSync(file))?.name
+const sourceOf = (name: string) =>
+  Deno.readTextFileSync(new URL(`../../fixtures/chat/templates/${name}.jinja`, import.meta.url))
+
+Deno.test("a call that was answered is written by the templates of its family, and read from there as it was", () => {
+  const own = '{"city": "Rome, 羅馬 \\"a\\"", "days": [1.0, 12345678901234567890, true, null], "of": {"é": {}}}'
+  // LFM2's template writes texts as they are, and Python's words.
+  const plain = '{"city": "Rome, 羅馬", "days": 3, "warm": true}'
+  const names = ["qwen2_5", "qwen3", "granite4", "llama3_2", "mistral_nemo", "lfm2_2_5"]
+  for (const name of names) {
+    const source = sourceOf(name)
+    const template = chatTemplate(source, { tokens: { bos_token: "<s>", eos_token: "</s>" } })
+    const spelling = spellingOf(source)!
+    const written = name === "lfm2_2_5" ? plain : own
+    const calls = Array.from({ length: name === "llama3_2" ? 1 : 2 }, () => ({
+      ...{ id: newCallId(), type: "function" },
+      function: { name: "weather", arguments: written },
+    }))
+    const messages = [
+      { role: "user", content: "Is it warm?" },
+      { role: "assistant", content: "", tool_calls: calls },
+      { role: "tool", tool_call_id: calls[0].id, content: "26" },
+    ].map((message, i) => withObjects(message, `messages[${i}]`))
+    const [asked, called] = [template.render({ messages: messages.slice(0, 1) }, true), template.render({ messages })]
+    assertEquals(called.text.startsWith(asked.text), true, name)
+    const [, ...found] = readIn(1, spelling, called.text.slice(asked.text.length), { names: ["weather"] })
+    assertEquals(found, calls.map(() => `weather ${written}`), `${name}: ${called.text}`)
   }
+})
+
+Deno.test("the spelling of calls is found in the templates of families that have one", () => {
+  const found = (name: string) => spellingOf(sourceOf(name))?.name
   const wanted = {
     qwen2_5: "hermes",
     qwen3: "hermes",
     granite4: "hermes",
     llama3_2: "llama",
     mistral_nemo: "mistral",
+    lfm2: "lfm2",
     lfm2_2_5: "lfm2",
     smollm2: undefined,
     llama3: undefined,

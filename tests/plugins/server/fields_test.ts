@@ -59,7 +59,11 @@ Deno.test("fields are taken, refused and ignored as FEATURES.md says", async () 
         const isChat = i === 0
         const logprobs = isChat ? { logprobs: true } : { logprobs: 2 }
         const value = field === "logprobs" ? logprobs : { [field]: VALUES[field] }
-        const more = field === "top_logprobs" ? logprobs : field === "tool_choice" && isChat ? { tools: VALUES.tools } : {}
+        const more = field === "top_logprobs"
+          ? logprobs
+          : field === "tool_choice" && isChat
+          ? { tools: VALUES.tools }
+          : {}
         const body = { ...isChat ? { max_tokens: 2, ...chat } : text, ...more, ...value }
         const answer = await fetch(post(isChat ? "/v1/chat/completions" : "/v1/completions", body))
         const content = await answer.text()

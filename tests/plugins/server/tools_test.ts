@@ -63,7 +63,10 @@ Deno.test("an answer that calls tools is told as OpenAI tells it, and its events
       { type: "function", function: { name: "weather", description: "Tells it", parameters } },
       { type: "function", function: { name: "clock" } },
     ])
-    assertEquals([account.last.options!.form, account.last.options!.shown], [undefined, ["<tool_call>", "</tool_call>"]])
+    assertEquals([account.last.options!.form, account.last.options!.shown], [undefined, [
+      "<tool_call>",
+      "</tool_call>",
+    ]])
     const [{ content, tool_calls: calls, reason }] = await joined(fetch, chat)
     assertEquals([content, reason], [message.content, finish_reason])
     assertEquals(calls.map((one: Answer) => one.function), message.tool_calls.map((one: Answer) => one.function))
@@ -76,11 +79,13 @@ Deno.test("an answer that calls tools is told as OpenAI tells it, and its events
 })
 
 Deno.test("an answer without text has none beside its calls, and one without calls is as it is", async () => {
-  for (const [says, content, calls, reason] of [
-    [CALL, null, 1, "tool_calls"],
-    ["Hello. \n", "Hello. \n", undefined, "stop"],
-    [CALL.replace("}}", "}"), CALL.replace("}}", "}"), undefined, "stop"],
-  ] as const) {
+  for (
+    const [says, content, calls, reason] of [
+      [CALL, null, 1, "tool_calls"],
+      ["Hello. \n", "Hello. \n", undefined, "stop"],
+      [CALL.replace("}}", "}"), CALL.replace("}}", "}"), undefined, "stop"],
+    ] as const
+  ) {
     await serving(Effect.succeed([scripted({ says }).served]), {}, async (fetch) => {
       const { choices: [{ message, finish_reason }] } = await answerOf(fetch, chat)
       assertEquals([message.content, message.tool_calls?.length, finish_reason], [content, calls, reason], says)
@@ -93,10 +98,12 @@ Deno.test("an answer without text has none beside its calls, and one without cal
 Deno.test("a call that is cut off stays text, and an answer that is cut off after one says so", async () => {
   await serving(Effect.succeed([scripted({ says: `${CALL}\n${CALL}` }).served]), {}, async (fetch) => {
     const cut = Array.from(CALL).length
-    for (const [max_tokens, content, calls] of [
-      [20, CALL.slice(0, 20), 0],
-      [cut + 20, CALL.slice(0, 19), 1],
-    ] as const) {
+    for (
+      const [max_tokens, content, calls] of [
+        [20, CALL.slice(0, 20), 0],
+        [cut + 20, CALL.slice(0, 19), 1],
+      ] as const
+    ) {
       const { choices: [{ message, finish_reason }] } = await answerOf(fetch, { ...chat, max_tokens })
       assertEquals([message.content.trim(), message.tool_calls?.length ?? 0], [content, calls])
       assertEquals(finish_reason, "length")
@@ -128,7 +135,10 @@ Deno.test("an answer that must call is held to the tools, and begins as calls of
     ])
     assertEquals(account.last.rest!.begin, "<tool_call>\n")
     const several = JSON.stringify(account.last.options!.form)
-    assertMatches(several, /"several".*"name\\": \\"weather.*"minimum":1.*"name\\": \\"clock.*"additionalProperties":false/)
+    assertMatches(
+      several,
+      /"several".*"name\\": \\"weather.*"minimum":1.*"name\\": \\"clock.*"additionalProperties":false/,
+    )
     await answerOf(fetch, { ...chat, tool_choice: named("clock") })
     const one = JSON.stringify(account.last.options!.form)
     assertMatches(one, /^(?!.*(several|weather)).*clock/)
@@ -163,7 +173,11 @@ Deno.test("tools that cannot be called are refused with an error that names the 
     [{ tool_choice: "any" }, "tool_choice", /"none", "auto", "required" or/],
     [{ tool_choice: { type: "function" } }, "tool_choice", /"none", "auto", "required" or/],
     [{ tool_choice: named("no name") }, "tool_choice.function.name", /up to 64 letters/],
-    [{ tool_choice: named("other") }, "tool_choice", /"other", which is none of the tools: they are "weather", "clock"/],
+    [
+      { tool_choice: named("other") },
+      "tool_choice",
+      /"other", which is none of the tools: they are "weather", "clock"/,
+    ],
     [{ tools: [], tool_choice: "required" }, "tool_choice", /needs tools/],
     [{ tools: undefined, tool_choice: named("clock") }, "tool_choice", /needs tools/],
     [{ parallel_tool_calls: 1 }, "parallel_tool_calls", /true or false/],
@@ -262,8 +276,29 @@ Deno.test("where a template shows no tools, or writes calls in a way that is not
     assertEquals(error.param, "tools")
     return error.message
   }
-  assertMatches(await refusal({}), /none of the known ways \(hermes, llama, mistral, lfm2\).*option "calls" of Server.writer/)
+  assertMatches(
+    await refusal({}),
+    /none of the known ways \(hermes, llama, mistral, lfm2\).*option "calls" of Server.writer/,
+  )
   assertMatches(await refusal({ calls: Server.callSpellings.hermes }), /shows no tools/)
+})
+
+Deno.test("a template may read tools as xml_tools, and chats with tools may have a template of their own", async () => {
+  const { hermes } = Server.callSpellings
+  const own = chatTemplate("{{ messages[0].content }}", { named: { tool_use: `${QWEN}{{ tools | length }}` } })
+  assertEquals([own.source, own.toolsSource], ["{{ messages[0].content }}", `${QWEN}{{ tools | length }}`])
+  const xml =
+    "{% if xml_tools %}{% for t in xml_tools[:] %}{{ t | string }}{% endfor %}{% endif %}{{ messages[0].content }}"
+  for (const more of [{ template: own }, { template: chatTemplate(xml), calls: hermes }]) {
+    await serving(writer(more), {}, async (fetch) => {
+      const asked = async (more: object) => {
+        const { usage, error } = await answerOf(fetch, { ...chat, model: "small", max_tokens: 1, ...more })
+        assertEquals(error, undefined)
+        return usage.prompt_tokens
+      }
+      assert(await asked({}) > await asked({ tool_choice: "none" }) + 20)
+    })
+  }
 })
 
 Deno.test("arguments of calls that clients send back as JSON are objects for templates, with all their digits", async () => {

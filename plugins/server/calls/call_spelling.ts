@@ -10,6 +10,7 @@ export interface Call {
 
 /** What stands at the beginning of a text: calls, or where there are none a text that is none. */
 export interface ReadCalls {
+  /** The calls; none for text that is no call. */
   readonly calls: ReadonlyArray<Call>
   /** Characters that they take, or that are no call. */
   readonly length: number
@@ -17,6 +18,7 @@ export interface ReadCalls {
 
 /** A function that may be called. */
 export interface CalledFunction {
+  /** Its name. */
   readonly name: string
   /** JSON Schema of its arguments, an object. */
   readonly parameters: unknown

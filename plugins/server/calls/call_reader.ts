@@ -86,10 +86,15 @@ export function callReader(
       count += found.calls.length
     }
   }
+  /** Length from which on what is held is read again: a long call is not for each of its pieces. */
+  let due = 0
   return {
     add: (piece) => {
       held += piece
-      return take(false)
+      if (held.length < due) return { text: "", calls: [] }
+      const part = take(false)
+      due = held.length + (held.length >> 6)
+      return part
     },
     end: () => take(true),
   }

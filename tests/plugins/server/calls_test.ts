@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert"
+import process from "node:process"
 import { chatTemplate } from "../../../plugins/chat/mod.ts"
 import { callReader, type CallReaderOptions } from "../../../plugins/server/calls/call_reader.ts"
 import { pythonCalls } from "../../../plugins/server/calls/python_calls.ts"
@@ -119,6 +120,25 @@ Deno.test("text is held back only where a call may begin", () => {
   const reader = callReader(hermes, OPTIONS)
   const given = ["One ", "two <", "b> <tool", "s> ", "end"].map((piece) => reader.add(piece).text)
   assertEquals([...given, reader.end().text], ["One", " two", " <b>", " <tools>", " end", ""])
+})
+
+Deno.test("a long call takes time by its length, and comes soon after its end", () => {
+  const PIECES = 65_536
+  for (const spelling of [hermes, llama, mistral, lfm2]) {
+    const { begin, form } = spelling.hold([{ name: "f", parameters: {}, at: "" }], false)
+    const bare = JSON.stringify(form).includes("parameters") ? "parameters" : "arguments"
+    const [open, close] = [begin + (spelling === mistral || spelling === lfm2 ? "[" : ""), spelling.close ?? ""]
+    const reader = callReader(spelling, OPTIONS)
+    const since = process.cpuUsage()
+    const calls = [...reader.add(`${open}{"name": "f", "${bare}": {"a": "`).calls]
+    for (let i = 0; i < PIECES; i++) calls.push(...reader.add("abcd").calls)
+    calls.push(...reader.add(`"}}${open.endsWith("[") ? "]" : ""}${close}`).calls)
+    assertEquals(calls.length, 0)
+    for (let i = 0; i < PIECES / 32; i++) calls.push(...reader.add("abcd").calls)
+    assertEquals(calls.map((one) => one.arguments.length), [4 * PIECES + 9], spelling.name)
+    const took = process.cpuUsage(since).user / 1e6
+    assert(took < 5, `${spelling.name}: ${took} seconds`)
+  }
 })
 
 Deno.test("of several calls only as many are given as are wanted", () => {

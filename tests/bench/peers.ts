@@ -10,7 +10,7 @@ import type { Contestant } from "./contest.ts"
 export const here: string = decodeURIComponent(new URL(".", import.meta.url).pathname)
 
 /** Versions of the packages that the scripts in peers/ name. */
-export const versions = { jaxJs: "0.1.25", tfjs: "4.22.0" } as const
+export const versions = { jaxJs: "0.1.25", tfjs: "4.22.0", transformersJs: "4.3.2" } as const
 
 /** As the tasks of deno.json that train have it, and for whoever else runs in Deno too. */
 const wideVectors = "--v8-flags=--experimental-wasm-revectorize"

@@ -133,7 +133,7 @@ const ofSuite = ({ runs, results }: Benchmarks, suite: string): string => {
 /** A page with its tables made again. */
 export const filled = (page: string, benchmarks: Benchmarks): string =>
   page.replaceAll(
-    /(<!-- bench (\S+) -->\n\n).*?(\n\n<!-- end -->)/gs,
+    /(<!-- bench (\S+) -->).*?(<!-- end -->)/gs,
     (_, begin: string, name: string, end: string) =>
-      `${begin}${name === "ten" ? ten(benchmarks) : ofSuite(benchmarks, name)}${end}`,
+      `${begin}\n\n${name === "ten" ? ten(benchmarks) : ofSuite(benchmarks, name)}\n\n${end}`,
   )

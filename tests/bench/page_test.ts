@@ -28,7 +28,13 @@ Deno.test("a table has one row a case and one column a peer", () => {
     peer: 3,
     peerName: "q",
   }]
-  const page = filled("<!-- bench s -->\n\nold\n\n<!-- end -->\n", { runs: { s: "a machine" }, results })
+  const made = (page: string) => filled(page, { runs: { s: "a machine" }, results })
+  const page = made("<!-- bench s -->\n\nold\n\n<!-- end -->\n")
+  const between = "\n\nby hand\n\n"
+  for (const empty of ["\n", "\n\n", "\n\n\n\n"]) {
+    const markers = `<!-- bench s -->${empty}<!-- end -->`
+    assertEquals(made(`${markers}${between}${markers}\n`), `${page.trim()}${between}${page}`)
+  }
   assertStringIncludes(page, "a machine\n\n| case | backend | unit     | Espalier |            p |            q |\n")
   assertStringIncludes(page, "| a    | wasm    | tokens/s |    1,000 | 1,235 (0.81) | 2,000 (0.81) |\n")
   assertStringIncludes(page, "| b    | wasm    | tokens/s |    1,000 |              |  3.00 (0.81) |\n")

@@ -32,8 +32,18 @@ export interface ArtifactContext {
   readonly modules: ReadonlyArray<ModuleInfo>
 }
 
+/** Parameters of the base, and graphs of them. */
+export interface BaseParameters {
+  /** A base parameter by key, as loaded, or a parameter of the plugin, as initialized. */
+  readonly parameter: (key: string) => Tensor
+  /** Runs a graph once. */
+  readonly evaluate: (
+    outputs: Readonly<Record<string, Tensor>>,
+  ) => Effect.Effect<Readonly<Record<string, Float32Array>>, Error>
+}
+
 /** The base model with its weights, without methods. */
-export interface BaseModel {
+export interface BaseModel extends BaseParameters {
   /** Directory that it was loaded from; empty if it was made from a config alone. */
   readonly directory: string
   /** Its tree. */
@@ -42,14 +52,8 @@ export interface BaseModel {
   readonly vocabSize: number
   /** The plugin's random numbers, from the seed of new parameters. */
   readonly rng: Rng
-  /** A base parameter by key, as loaded, or a parameter of the plugin, as initialized. */
-  readonly parameter: (key: string) => Tensor
   /** Keys and values of a text's tokens, by the path of each Attention. */
   readonly keyValues: (tokens: Int32Array) => ReadonlyMap<string, KeyValues>
-  /** Runs a graph once. */
-  readonly evaluate: (
-    outputs: Readonly<Record<string, Tensor>>,
-  ) => Effect.Effect<Readonly<Record<string, Float32Array>>, Error>
 }
 
 /** The base's frozen weights, by their Hugging Face names. */

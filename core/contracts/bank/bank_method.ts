@@ -4,7 +4,7 @@
  */
 import type * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import type { ArtifactContext, ArtifactFiles, NamedValues } from "../contribution.ts"
+import type { ArtifactContext, ArtifactFiles, BaseParameters, NamedValues } from "../contribution.ts"
 import type { Parameter } from "../parameter.ts"
 import type { PluginError } from "../plugin_error.ts"
 import type { Site } from "../site.ts"
@@ -12,8 +12,8 @@ import type { Site } from "../site.ts"
 /** An adapter where it was saved: a directory, or the contents of its files by name. */
 export type AdapterFiles = string | ArtifactFiles
 
-/** What a method knows of the bank's model when it reads an adapter. */
-export interface BankContext extends ArtifactContext {
+/** What a method knows of the bank's model when it reads an adapter: its weights, too. */
+export interface BankContext extends ArtifactContext, BaseParameters {
   /** Keys of tied weights, each with that of the weight that it is. */
   readonly tied: Readonly<Record<string, string>>
 }

@@ -11,7 +11,7 @@ import { makeModel } from "../../model/make_model.ts"
 import type { Model } from "../../model/model.ts"
 import { ModelError } from "../../model/model_error.ts"
 import { baseKey } from "../../model/module.ts"
-import { artifactContext } from "../../model/sites/adapters.ts"
+import { artifactContext, baseParameters } from "../../model/sites/adapters.ts"
 import { placesBefore, resolveSites, type SiteTable } from "../../model/sites/sites.ts"
 import { sizeOf } from "../../tensor/shape.ts"
 import { type BankLayout, layoutOf } from "./layout.ts"
@@ -32,7 +32,7 @@ export function makeWithAdapters(
       const message = `slots must be a whole number from 1, got ${slots}`
       return yield* new ModelError({ reason: "Options", message })
     }
-    const context = { ...artifactContext(model), tied }
+    const context = { ...artifactContext(model), ...baseParameters(model, id), tied }
     const sites = yield* method.sites(context)
     const table = yield* attempt(() => resolveSites(model.modules, [{ id, sites }]), PluginError)
     const maxPositions = network.maxPositions - placesBefore(table.byModule)

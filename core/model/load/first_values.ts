@@ -1,17 +1,15 @@
 import * as Effect from "effect/Effect"
 import { BackendError } from "../../backend/backend_error.ts"
-import { inBackend } from "../../backend/in_backend.ts"
 import type { BaseModel, NamedValues } from "../../contracts/contribution.ts"
 import { PluginError } from "../../contracts/plugin_error.ts"
 import type { KeyValues } from "../../contracts/site.ts"
 import * as ops from "../../tensor/ops.ts"
 import { makeRng, type Rng } from "../../tensor/operations/random.ts"
 import { sizeOf } from "../../tensor/shape.ts"
-import type { Tensor } from "../../tensor/tensor.ts"
 import { hash } from "../hash.ts"
 import type { Model } from "../model.ts"
 import { wrongTokenId } from "../../data/token_ids.ts"
-import { runOnce } from "../sites/run_once.ts"
+import { baseParameters } from "../sites/adapters.ts"
 
 /** First values that plugins take from the base model, where an earlier run left none. */
 export function firstValues(
@@ -45,27 +43,14 @@ export function firstValues(
 }
 
 /** What a plugin sees of a model whose weights are there. */
-function baseModel(
-  { directory, modules, network, tasks, tied, parameters, backend, forward }: Model,
-  id: string,
-  rng: Rng,
-): BaseModel {
-  const tensors = new Map<string, Tensor>()
-  for (const { owner, key, original, tensor } of parameters) {
-    if (owner === "base" || owner === id) tensors.set(key, original?.tensor ?? tensor)
-  }
+function baseModel(model: Model, id: string, rng: Rng): BaseModel {
+  const { directory, modules, network, tasks, forward } = model
   return {
+    ...baseParameters(model, id),
     directory,
     modules,
     vocabSize: network.vocabSize,
     rng,
-    parameter: (key) => {
-      const tensor = tensors.get(tied[key] ?? key)
-      if (tensor === undefined) {
-        throw new PluginError({ plugin: id, message: `no parameter "${key}" of the base or ${id}` })
-      }
-      return tensor
-    },
     keyValues: (tokens) => {
       const { length } = tokens
       const wrong = wrongTokenId(tokens, network.vocabSize)
@@ -96,9 +81,5 @@ function baseModel(
       })
       return seen
     },
-    evaluate: (outputs) =>
-      inBackend(async () =>
-        await runOnce(backend, { name: "first values", outputs, updates: [] }) as Readonly<Record<string, Float32Array>>
-      ),
   }
 }

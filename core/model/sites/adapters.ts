@@ -5,13 +5,15 @@
 import * as Effect from "effect/Effect"
 import { BackendError } from "../../backend/backend_error.ts"
 import { inBackend } from "../../backend/in_backend.ts"
-import type { ArtifactContext, Contribution, NamedValues } from "../../contracts/contribution.ts"
+import type { ArtifactContext, BaseParameters, Contribution, NamedValues } from "../../contracts/contribution.ts"
 import type { ModuleInfo } from "../../contracts/module_info.ts"
 import type { Parameter } from "../../contracts/parameter.ts"
 import { PluginError } from "../../contracts/plugin_error.ts"
 import { sizeOf } from "../../tensor/shape.ts"
+import type { Tensor } from "../../tensor/tensor.ts"
 import type { Model, ModelParameter } from "../model.ts"
 import type { Network } from "../network.ts"
+import { runOnce } from "./run_once.ts"
 
 /** What plugins' artifacts know of a model. */
 export function artifactContext(model: {
@@ -23,6 +25,27 @@ export function artifactContext(model: {
   const { directory, tasks, modules, network } = model
   const [{ task }] = Object.values(tasks)
   return { baseModel: directory, head: task.head, modules, architecture: network.architecture }
+}
+
+/** What a plugin's graphs may read of a model: base parameters as they were loaded, and its own. */
+export function baseParameters({ parameters, tied, backend }: Model, id: string): BaseParameters {
+  const tensors = new Map<string, Tensor>()
+  for (const { owner, key, original, tensor } of parameters) {
+    if (owner === "base" || owner === id) tensors.set(key, original?.tensor ?? tensor)
+  }
+  return {
+    parameter: (key) => {
+      const tensor = tensors.get(tied[key] ?? key)
+      if (tensor !== undefined) return tensor
+      throw new PluginError({ plugin: id, message: `no parameter "${key}" of the base or ${id}` })
+    },
+    evaluate: (outputs) =>
+      inBackend(async () =>
+        await runOnce(backend, { name: `values of ${id}`, outputs, updates: [] }) as Readonly<
+          Record<string, Float32Array>
+        >
+      ),
+  }
 }
 
 /** Copies parameters out, in the order asked for. Default: all that train. */

@@ -1,6 +1,7 @@
 import type { ModuleInfo } from "../../contracts/module_info.ts"
 import type { SitePlan } from "../../contracts/site.ts"
 import * as ops from "../../tensor/ops.ts"
+import type { Tensor } from "../../tensor/tensor.ts"
 import { productByRow } from "./product_by_row.ts"
 
 /** A bank's site in the stead of a Linear: weight and bias of each row's own. */
@@ -13,9 +14,12 @@ export function linearByRow({ parameters }: ModuleInfo): SitePlan {
     parameters: Object.fromEntries(specs),
     forward: ({ parameter }, x) => {
       const y = productByRow(x, parameter("weight"))
-      if (parameters.bias === undefined) return y
-      const bias = parameter("bias")
-      return ops.add(y, ops.reshape(bias, [bias.shape[0], ...y.shape.slice(1, -1).map(() => 1), bias.shape[1]]))
+      return parameters.bias === undefined ? y : ops.add(y, vectorByRow(parameter("bias"), y))
     },
   }
+}
+
+/** A vector of each row's own, [B, size], in a shape that meets [B, ..., size]. */
+export function vectorByRow(vector: Tensor, { shape }: Tensor): Tensor {
+  return ops.reshape(vector, [vector.shape[0], ...shape.slice(1, -1).map(() => 1), vector.shape[1]])
 }

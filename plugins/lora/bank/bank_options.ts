@@ -13,6 +13,11 @@ export interface LoraBankOptions {
    */
   readonly targets?: string | ReadonlyArray<string>
   /**
+   * Whether adapters may be DoRA's, beside plain ones. Every row then needs the module's product apart from its bias, and
+   * each slot one more number for every output. Default false.
+   */
+  readonly dora?: boolean
+  /**
    * Names of the base model that an adapter's config may give (`base_model_name_or_path`); others are refused. Default: of a
    * model from a hub its name, of one from a folder any.
    */

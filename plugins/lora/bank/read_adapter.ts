@@ -15,9 +15,10 @@ import { baseName, CONFIG_FILE, PREFIX, WEIGHTS_FILE } from "../../peft_names/mo
 import type { LoraBankOptions } from "./bank_options.ts"
 import { contributionOf } from "../contribution.ts"
 import { readSaved, type SavedFiles, savedIn } from "../files/mod.ts"
-import { A, B } from "../low_rank.ts"
+import { A, B, MAGNITUDE } from "../low_rank.ts"
 import { type ResolvedOptions, resolveOptions, startsFromBase } from "../options.ts"
 import { rankAndScale } from "../targets.ts"
+import { withRowFactors } from "./row_factors.ts"
 
 interface Asked {
   readonly name: string
@@ -28,13 +29,14 @@ interface Asked {
 }
 
 /** Reads an adapter for a bank. */
-export function readForBank(asked: Asked): Effect.Effect<BankValues, AdapterError, FileSystem.FileSystem> {
-  const { name, files } = asked
+export function readForBank(asked: Asked): Effect.Effect<BankValues, Error, FileSystem.FileSystem> {
+  const { name, files, model } = asked
   const read = typeof files === "string"
     ? readSaved(files, "default", true)
     : Effect.try({ try: () => savedIn(complete(name, files), named(name)), catch: (error) => error })
   return Effect.mapError(read, toAdapterFault(name, "Files")).pipe(
     Effect.flatMap((saved) => Effect.try({ try: () => valuesOf(asked, saved), catch: toAdapterFault(name, "Base") })),
+    Effect.flatMap((found) => withRowFactors(name, found, model)),
   )
 }
 
@@ -55,7 +57,7 @@ function valuesOf(asked: Asked, { options, origin, saved, baseModel }: SavedFile
   const { name, wanted, model: { modules } } = asked
   const resolved = resolveOptions(options, origin)
   checkBase(asked, baseModel)
-  checkOptions(name, resolved)
+  checkOptions(asked, resolved)
   const contribution = contributionOf(resolved, saved)
   const own = resolveSites(modules, [{ id: resolved.id, sites: contribution.sites ?? [] }]).parameters
   const stored = openAdapterWeights(saved.files[WEIGHTS_FILE], WEIGHTS_FILE, modules)
@@ -82,7 +84,7 @@ function valuesOf(asked: Asked, { options, origin, saved, baseModel }: SavedFile
 }
 
 /** Whether a parameter of the bank is of a module that adapters have for themselves. */
-const isWhole = ({ name }: Parameter): boolean => name !== A && name !== B
+const isWhole = ({ name }: Parameter): boolean => ![A, B, MAGNITUDE].includes(name)
 
 /** Whether a module gives the numbers of the model's head. */
 function isLast({ head, modules }: BankContext, path: string): boolean {
@@ -125,11 +127,12 @@ function checkBase({ name, model, options: { base } }: Asked, given: string): vo
 }
 
 /** Throws on options that change what an adapter does beyond a scaled product. */
-function checkOptions(name: string, options: ResolvedOptions): void {
+function checkOptions({ name, options: { dora } }: Asked, options: ResolvedOptions): void {
   const { useDora, bias, initLoraWeights } = options
-  const refused = useDora
-    ? "use_dora is on: DoRA rescales whole rows of the weight"
-    : bias !== "none"
+  if (useDora && !dora) {
+    throw adapterFault(name, "Unsupported", "use_dora is on: a bank takes DoRA with its option dora: true")
+  }
+  const refused = bias !== "none"
     ? `bias is "${bias}": it trains biases of the model`
     : startsFromBase(options)
     ? `init_lora_weights is "${initLoraWeights}": it counts from another base weight; save it converted ` +

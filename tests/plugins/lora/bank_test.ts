@@ -13,15 +13,7 @@ import type { Backend } from "../../../core/backend/backend.ts"
 import { layer as wasm } from "../../../core/backend/wasm/backend.ts"
 import { layer as webgpu } from "../../../core/backend/webgpu/backend.ts"
 import { layer as pluginsLayer, type Plugins } from "../../../core/contracts/plugins.ts"
-import {
-  AdapterError,
-  type Engine,
-  engine,
-  load,
-  type Model,
-  type NewToken,
-  type RowOptions,
-} from "../../../core/inference/mod.ts"
+import { AdapterError, engine, load, type Model, type NewToken } from "../../../core/inference/mod.ts"
 import { type Families, layer as familiesLayer } from "../../../core/model/load/families.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import * as Llama from "../../../plugins/llama/mod.ts"
@@ -30,6 +22,7 @@ import { onWebgpu } from "../../core/backend/webgpu/with_webgpu.ts"
 import { distance, fixture } from "../../support/model_layer.ts"
 import { inDirectory } from "../files.ts"
 import { pair, random, writeAdapter } from "./adapters.ts"
+import { OPTIONS, prompt, textsOf } from "./bank_rows.ts"
 
 type Needs = Backend | Plugins | Families | FileSystem.FileSystem | Scope.Scope
 
@@ -69,22 +62,6 @@ async function writeAdapters(directory: string): Promise<void> {
   )
 }
 const WIDTH = 16, QUERIES = 24, VALUES = 12
-
-const prompt = (length: number) => Int32Array.from({ length }, (_, i) => (7 * length + 5 * i + 3) % 32)
-const OPTIONS: RowOptions = { maxNewTokens: 6, logProbabilities: true }
-
-/** Log-probabilities of each row's tokens. */
-const textsOf = ({ insert, next }: Engine, rows: ReadonlyArray<RowOptions>) =>
-  Effect.promise(async () => {
-    const made = new Map(rows.map((row, i) => [insert(prompt(3 + i), { ...OPTIONS, ...row }), [] as Array<number>]))
-    for (let open = made.size; open > 0;) {
-      for (const [id, { token, logProbability, finished }] of await next()) {
-        made.get(id)!.push(token, logProbability!)
-        if (finished) open--
-      }
-    }
-    return [...made.values()]
-  })
 
 const names = ["a", "", "b", "c", "a"]
 
@@ -210,7 +187,7 @@ Deno.test("a load that fails leaves the bank as it was; two of one name at once 
     await write("short", {})
     await Deno.truncate(`${directory}/short/adapter_model.safetensors`, 100)
     const cases: ReadonlyArray<readonly [name: string, reason: AdapterError["reason"], message: string]> = [
-      ["dora", "Unsupported", "use_dora is on"],
+      ["dora", "Unsupported", "use_dora is on: a bank takes DoRA with its option dora: true"],
       ["bias", "Unsupported", 'bias is "all"'],
       ["pissa", "Unsupported", 'init_lora_weights is "pissa"'],
       ["biased", "Unsupported", "lora_bias true is not known here"],

@@ -65,6 +65,7 @@ const TABLE = {
     absent: "what is usual for the model",
     doc: "Modules that adapters may change, or all-linear",
   }),
+  dora: field.boolean({ default: false, doc: "Adapters may be DoRA's" }),
   host: field.text({ default: "127.0.0.1", doc: "Address to listen at" }),
   port: field.integer({ minimum: 0, maximum: 65535, default: 8000, doc: "Port to listen at, 0 for any" }),
   keys: field.text({ absent: "none", doc: "File with keys, one a line, one of which every request must have" }),
@@ -89,11 +90,11 @@ type Options = Command.Command.Config.Infer<typeof flags>
 const nameOf = (path: string): string => path.replace(/\/+$/, "").replace(/^.*\//, "").replace(/\.gguf$/, "")
 
 /** A model with a bank for adapters, where there are any, or may be. */
-const banked = (model: Model.Model, { adapter = [], adapterFolders, slots, rank, targets }: Options) => {
+const banked = (model: Model.Model, { adapter = [], adapterFolders, slots, rank, targets, dora }: Options) => {
   if (adapter.length + adapterFolders.length === 0) return Effect.succeed(model)
   const [only] = targets?.length === 1 ? targets : []
   const wanted = targets === undefined ? {} : { targets: only === "all-linear" ? only : targets }
-  return Model.withAdapters(model, Lora.bank({ slots, rank, ...wanted }))
+  return Model.withAdapters(model, Lora.bank({ slots, rank, dora, ...wanted }))
 }
 
 /** Loads the adapters of the flags. */

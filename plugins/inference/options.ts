@@ -36,6 +36,8 @@ export interface BankOptions {
    * these. Default `"all-linear"`.
    */
   readonly targets?: string | ReadonlyArray<string>
+  /** Whether adapters may be DoRA's, beside plain ones; every text then costs a little more. Default false. */
+  readonly dora?: boolean
 }
 
 /** Options of `adapter`. */

@@ -6,8 +6,9 @@ import { type LoraBankOptions, SLOTS } from "./bank_options.ts"
 
 /**
  * A bank of LoRA adapters, for `Model.withAdapters` and the option `adapters` of `Model.engine`: PEFT's or from here, of any
- * rank up to the bank's, with rsLoRA, `rankPattern` and `alphaPattern`, and with a classifier's head of their own. Not of
- * DoRA, with trained biases, or with trained embeddings. What opens it fails with PluginError on options that make no sense.
+ * rank up to the bank's, with rsLoRA, `rankPattern` and `alphaPattern`, with DoRA where the option `dora` is on, and with a
+ * classifier's head of their own. Not with trained biases or embeddings. What opens it fails with PluginError on options that
+ * make no sense.
  *
  * @example Classifiers with heads of their own.
  *

@@ -130,7 +130,11 @@ function checkBase({ name, model, options: { base } }: Asked, given: string): vo
 function checkOptions({ name, options: { dora } }: Asked, options: ResolvedOptions): void {
   const { useDora, bias, initLoraWeights } = options
   if (useDora && !dora) {
-    throw adapterFault(name, "Unsupported", "use_dora is on: a bank takes DoRA with its option dora: true")
+    throw adapterFault(
+      name,
+      "Unsupported",
+      "use_dora is on: give the bank the option dora, or load it with Lora.fromPeft",
+    )
   }
   const refused = bias !== "none"
     ? `bias is "${bias}": it trains biases of the model`

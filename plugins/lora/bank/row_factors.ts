@@ -4,11 +4,16 @@
  */
 import * as Effect from "effect/Effect"
 import type { BankContext, BankValues } from "../../../core/contracts/bank/bank_method.ts"
+import type { NamedValues } from "../../../core/contracts/contribution.ts"
 import * as ops from "../../../core/tensor/ops.ts"
+import { sizeOf } from "../../../core/tensor/shape.ts"
 import type { Tensor } from "../../../core/tensor/tensor.ts"
 import { adapterFault } from "../../peft_format/mod.ts"
 import { grouped } from "../grouped.ts"
 import { MAGNITUDE, rowFactors } from "../low_rank.ts"
+
+/** Most elements of the weights of one run, all of which its memory holds: rows that run meanwhile wait for it. */
+const RUN_ELEMENTS = 2 ** 24
 
 /**
  * Values with what lengths of rows add, m / |W + B A| - 1, in the stead of the lengths m. Fails with `AdapterError` where
@@ -19,20 +24,20 @@ export function withRowFactors(
   found: BankValues,
   { parameter: base, evaluate }: BankContext,
 ): Effect.Effect<BankValues, Error> {
-  const added: Record<string, Tensor> = {}
-  for (const [module, values] of grouped(found.values, ({ parameter }) => parameter.module)) {
-    const isDora = values.some(({ parameter }) => parameter.name === MAGNITUDE)
-    // The bank says which of them is not finite.
-    if (!isDora || !values.every(({ data }) => data.every(Number.isFinite))) continue
-    const parameter = (name: string) => {
-      const { data, parameter: { shape } } = values.find(({ parameter }) => parameter.name === name)!
-      return ops.constant(data, shape)
-    }
-    added[module] = ops.sub(rowFactors(base(`${module}.weight`), { scale: 1, fromBase: false, parameter }), 1)
-  }
-  if (Object.keys(added).length === 0) return Effect.succeed(found)
   return Effect.gen(function* () {
-    const factors = yield* evaluate(added)
+    const runs: Array<Record<string, Tensor>> = []
+    let elements = Infinity
+    for (const [module, values] of grouped(found.values, ({ parameter }) => parameter.module)) {
+      if (!isDora(values)) continue
+      const weight = base(`${module}.weight`)
+      elements += sizeOf(weight.shape)
+      if (elements > RUN_ELEMENTS) {
+        runs.push({})
+        elements = sizeOf(weight.shape)
+      }
+      runs.at(-1)![module] = added(weight, values)
+    }
+    const factors: Readonly<Record<string, Float32Array>> = Object.assign({}, ...yield* Effect.forEach(runs, evaluate))
     for (const [module, data] of Object.entries(factors)) {
       const row = data.findIndex((factor) => !Number.isFinite(factor))
       if (row < 0) continue
@@ -45,4 +50,18 @@ export function withRowFactors(
     })
     return { ...found, values }
   })
+}
+
+/** Whether a module's values are DoRA's. Of those that are not finite the bank says which they are. */
+const isDora = (values: ReadonlyArray<NamedValues>): boolean =>
+  values.some(({ parameter }) => parameter.name === MAGNITUDE) &&
+  values.every(({ data }) => data.every(Number.isFinite))
+
+/** What lengths add at one module. */
+function added(weight: Tensor, values: ReadonlyArray<NamedValues>): Tensor {
+  const parameter = (name: string) => {
+    const { data, parameter: { shape } } = values.find(({ parameter }) => parameter.name === name)!
+    return ops.constant(data, shape)
+  }
+  return ops.sub(rowFactors(weight, { scale: 1, fromBase: false, parameter }), 1)
 }

@@ -268,7 +268,7 @@ Deno.test("lengths that are missing, wrong or not finite are an error, and the b
         const plain = yield* withAdapters(base, Lora.bank({ slots: 1, rank: 2 }))
         const { reason, message } = yield* Effect.flip(plain.bank.load("good", `${directory}/good`))
         assertEquals(reason, "Unsupported")
-        assertStringIncludes(message, "use_dora is on: a bank takes DoRA with its option dora: true")
+        assertStringIncludes(message, "use_dora is on: give the bank the option dora")
       }),
     )
   }))

@@ -187,7 +187,7 @@ Deno.test("a load that fails leaves the bank as it was; two of one name at once 
     await write("short", {})
     await Deno.truncate(`${directory}/short/adapter_model.safetensors`, 100)
     const cases: ReadonlyArray<readonly [name: string, reason: AdapterError["reason"], message: string]> = [
-      ["dora", "Unsupported", "use_dora is on: a bank takes DoRA with its option dora: true"],
+      ["dora", "Unsupported", "use_dora is on: give the bank the option dora"],
       ["bias", "Unsupported", 'bias is "all"'],
       ["pissa", "Unsupported", 'init_lora_weights is "pissa"'],
       ["biased", "Unsupported", "lora_bias true is not known here"],

@@ -4,7 +4,7 @@ import { withAdapters } from "../../../core/inference/mod.ts"
 import * as Lora from "../../../plugins/lora/mod.ts"
 import * as Server from "../../../plugins/server/mod.ts"
 import { inDirectory } from "../files.ts"
-import { pair, writeAdapter } from "../lora/adapters.ts"
+import { pair, random, writeAdapter } from "../lora/adapters.ts"
 import { scripted } from "./scripted.ts"
 import { assertMatches, type Fetch, type Models, post, serving, small, template } from "./support.ts"
 
@@ -18,10 +18,21 @@ const factors = (seed: number, r: number, width: number) =>
 const writeOne = (folder: string, seed: number, r = 2, width = WIDTH) =>
   writeAdapter(folder, { r, lora_alpha: 8 * r, target_modules: ["q_proj"] }, factors(seed, r, width))
 
-const banked: Models = Effect.gen(function* () {
-  const model = yield* withAdapters(yield* small, Lora.bank({ slots: 2, rank: 4 }))
-  return [yield* Server.writer(model, { name: "small", rows: 4, queue: 4, template })]
-})
+/** The same with lengths of rows. */
+const writeDora = (folder: string, seed: number) =>
+  writeAdapter(folder, { r: 2, lora_alpha: 16, use_dora: true, target_modules: ["q_proj"] }, {
+    ...factors(seed, 2, WIDTH),
+    ...Object.fromEntries(
+      [0, 1, 2, 3].map((i) => [`model.layers.${i}.self_attn.q_proj.lora_magnitude_vector`, random([WIDTH], seed + i)]),
+    ),
+  })
+
+const bankedWith = (dora: boolean): Models =>
+  Effect.gen(function* () {
+    const model = yield* withAdapters(yield* small, Lora.bank({ slots: 2, rank: 4, dora }))
+    return [yield* Server.writer(model, { name: "small", rows: 4, queue: 4, template })]
+  })
+const banked = bankedWith(false)
 
 const load = (fetch: Fetch, lora_name: string, lora_path: string, more: object = {}) =>
   fetch(post("/v1/load_lora_adapter", { lora_name, lora_path, ...more }))
@@ -67,6 +78,25 @@ Deno.test("adapters come and go while a model answers; the field model names one
   })
 })
 
+Deno.test("a bank for DoRA serves it beside plain adapters, and each is loaded in place of the other", async () => {
+  await inDirectory(async (directory) => {
+    await writeOne(`${directory}/in/plain`, 1)
+    await writeDora(`${directory}/in/dora`, 1)
+    await serving(bankedWith(true), { adapterFolders: [`${directory}/in`] }, async (fetch) => {
+      const base = await textOf(fetch, "small")
+      for (const name of ["plain", "dora"]) await load(fetch, name, `${directory}/in/${name}`)
+      const [plain, dora] = await Promise.all([textOf(fetch, "plain"), textOf(fetch, "dora")])
+      assertEquals(new Set([base, plain, dora]).size, 3)
+      for (const [from, text] of [["plain", plain], ["dora", dora]] as const) {
+        const swapped = await load(fetch, "dora", `${directory}/in/${from}`, { load_inplace: true })
+        assertEquals(swapped.status, 200, await swapped.text())
+        assertEquals(await textOf(fetch, "dora"), text)
+      }
+      assertEquals(await textOf(fetch, "small"), base)
+    })
+  })
+})
+
 Deno.test("what cannot be loaded is refused, and the adapter that is there serves on", async () => {
   await inDirectory(async (directory) => {
     await writeOne(`${directory}/in/a`, 1)
@@ -74,6 +104,7 @@ Deno.test("what cannot be loaded is refused, and the adapter that is there serve
     await writeOne(`${directory}/out/b`, 3)
     await writeOne(`${directory}/in/foreign`, 1, 2, 7)
     await writeOne(`${directory}/in/cut`, 4)
+    await writeDora(`${directory}/in/dora`, 1)
     await Deno.truncate(`${directory}/in/cut/adapter_model.safetensors`, 300)
     await Deno.symlink(`${directory}/out`, `${directory}/in/link`)
     await serving(banked, { adapterFolders: [`${directory}/in`] }, async (fetch) => {
@@ -88,6 +119,7 @@ Deno.test("what cannot be loaded is refused, and the adapter that is there serve
           [`${directory}/in/large`, /8/],
           [`${directory}/in/foreign`, /q_proj/],
           [`${directory}/in/cut`, /adapter_model.safetensors/],
+          [`${directory}/in/dora`, /give the bank the option dora/],
         ] as const
       ) {
         const error = await errorOf(await load(fetch, "a", path, { load_inplace: true }))

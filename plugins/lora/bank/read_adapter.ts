@@ -4,7 +4,6 @@
  */
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
-import type { AdapterError } from "../../../core/contracts/bank/adapter_error.ts"
 import type { AdapterFiles, BankContext, BankValues } from "../../../core/contracts/bank/bank_method.ts"
 import type { ArtifactFiles, NamedValues } from "../../../core/contracts/contribution.ts"
 import type { Parameter } from "../../../core/contracts/parameter.ts"
@@ -54,7 +53,7 @@ function complete(name: string, files: ArtifactFiles): ArtifactFiles {
 
 /** Values of the bank's parameters, of its shapes. Throws. */
 function valuesOf(asked: Asked, { options, origin, saved, baseModel }: SavedFiles): BankValues {
-  const { name, wanted, model: { modules } } = asked
+  const { wanted, model: { modules } } = asked
   const resolved = resolveOptions(options, origin)
   checkBase(asked, baseModel)
   checkOptions(asked, resolved)

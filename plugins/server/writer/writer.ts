@@ -122,7 +122,13 @@ function promptWith(
   messages: ReadonlyArray<Chat.Message>,
   { tools, variables }: Omit<ChatRest, "begin">,
 ): Effect.Effect<string, DataError | ApiError> {
-  const prompt = (rest: Omit<ChatRest, "begin">) => Chat.promptOf(template, messages, rest)
+  // Clients are not told where the server's files lie.
+  const prompt = (rest: Omit<ChatRest, "begin">) =>
+    Effect.mapError(
+      Chat.promptOf(template, messages, rest),
+      ({ reason, message, cause }) =>
+        new DataError({ reason, message: message.replaceAll(template.from, "the chat template"), cause }),
+    )
   if (tools === undefined) return prompt({ ...variables && { variables } })
   return Effect.gen(function* () {
     // SmolLM3's template reads them by a name of its own.
@@ -130,7 +136,7 @@ function promptWith(
     if (text !== (yield* prompt({ variables: { ...variables, xml_tools: [] } }))) return text
     return yield* badField(
       "tools",
-      `${template.from}: the template shows no tools: leave them out, or serve another one`,
+      "the chat template of the model shows no tools: leave them out, or serve another model",
     )
   })
 }

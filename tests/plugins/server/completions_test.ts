@@ -57,6 +57,21 @@ Deno.test("a chat goes through the template, ends at a stop text, and tells how 
   })
 })
 
+Deno.test("what a template refuses is told to clients without the place of its file", async () => {
+  const template = chatTemplate("{{ raise_exception('roles must alternate') }}", {
+    from: "/home/me/model/chat_template.jinja",
+  })
+  await serving(writer({ template }), {}, async (fetch) => {
+    const chat = { model: "small", messages: [{ role: "user", content: "Go" }] }
+    const answer = await fetch(post("/v1/chat/completions", chat))
+    const { error } = await answer.json()
+    assertEquals(answer.status, 400)
+    assertStringIncludes(error.message, "the chat template")
+    assertStringIncludes(error.message, "roles must alternate")
+    assert(!error.message.includes("/home/me"), error.message)
+  })
+})
+
 Deno.test("a template writes special tokens, and what a message or a variable spells stays text", async () => {
   const source = "<|endoftext|>{{ messages[0].content }}{{ extra }}<|endoftext|>"
   let chat!: NonNullable<Served["writes"]>["chat"]

@@ -18,7 +18,6 @@ import {
   increase,
   inMemory,
   madd,
-  select,
   set,
   v128,
   when,
@@ -56,8 +55,6 @@ interface Pass extends Pick<BlockWriting, "target" | "memory"> {
 interface Column {
   /** The place of its next block. */
   readonly block: number
-  /** The place of the column after it; its own where none comes. */
-  readonly ahead: number
   /** By row of those that take codes together. */
   readonly sums: ReadonlyArray<Sums>
   /** By part, scales and offsets: see `Groups.scales`. */
@@ -80,7 +77,7 @@ export const fewRows = (
     () =>
       module.func(title, params, [], (f, a, aStride, b, bStride, columns, output, outputStride, more, scratch) => {
         const numbers = hoistedNumbers(f)
-        const [row, column, half, secondB, secondOutput, end, apart] = Array.from({ length: 7 }, () => f.local("i32"))
+        const [row, column, half, secondB, secondOutput, end] = Array.from({ length: 6 }, () => f.local("i32"))
         const count = blocks * groups.count
         const loaded = Array.from({ length: rows }, () => loadRow({ module, f }, name, groups, count, row, scratch))
         const wide = target.wide === true && !groups.narrow
@@ -111,8 +108,6 @@ export const fewRows = (
             get(end),
             1,
             when(i32.eq(get(column), get(half)), [set(secondB, get(b)), set(secondOutput, get(output))]),
-            set(apart, select(get(bStride), i32.const(0), i32.ltU(i32.add(get(column), i32.const(1)), get(half)))),
-            two.map(({ block, ahead }) => set(ahead, i32.add(get(block), get(apart)))),
             pass,
           ),
         ]
@@ -124,7 +119,6 @@ const columnOf = (f: FunctionScope, [row]: Pass["rows"], { fours }: UnscaledGrou
   const two = () => [f.local("v128"), f.local("v128")] as const
   return {
     block,
-    ahead: f.local("i32"),
     sums: Array.from({ length: MOST_TOGETHER }, () => ({ groups: two(), scaled: two(), last: f.local("v128") })),
     scales: row.map(two),
     codes: row.map(({ numbers }) => numbers.map(() => fours.map(() => f.local("v128")))),
@@ -147,8 +141,6 @@ const passOfColumns = (pass: Pass, store: (rows: number) => Code): Code => {
   const together = Math.ceil(rows.length / Math.ceil(rows.length / MOST_TOGETHER))
   const count = Math.ceil(rows.length / together)
   const [first, ...others] = Array.from({ length: count }, (_, i) => rows.slice(i * together, (i + 1) * together))
-  const steps = parts.reduce((sum, { decoded }) => sum + decoded.length, 0)
-  const ahead = linesAhead(pass, others.length * steps)[Symbol.iterator]()
   return [
     parts.map(({ p, scales, decoded, next }) => [
       scales,
@@ -160,32 +152,11 @@ const passOfColumns = (pass: Pass, store: (rows: number) => Code): Code => {
     others.map((own) => [
       parts.map(({ p, decoded }) => [
         addOffsets(pass, p, own),
-        decoded.map(({ step }) => [addGroups(pass, p, step, own), ahead.next().value ?? []]),
+        decoded.map(({ step }) => addGroups(pass, p, step, own)),
       ]),
       store(own.length),
     ]),
   ]
-}
-
-/** Bytes that a machine brings into its caches together. */
-const LINE = 64
-
-/**
- * Code for each of so many steps that reads lines of the columns that come next, so that they are on their way while rows meet
- * the codes that are there: a machine fetches by itself only what follows what is being read. Codes of 16 bits and less
- * come fast enough without. It pays where others use the memory, too; on an idle machine it changes nothing.
- */
-const linesAhead = ({ f, memory, groups, rows, columns }: Pass, steps: number): ReadonlyArray<Code> => {
-  const { block, blockBytes, count } = groups
-  if (blockBytes <= 2 * block) return Array(steps).fill([])
-  const held = f.local("i32")
-  const parts = rows[0].reduce((sum, { numbers }) => sum + numbers.length, 0)
-  const lines = Array.from(
-    { length: Math.ceil(parts / count * blockBytes / LINE) },
-    (_, line) => columns.map(({ ahead }) => inMemory(memory, () => set(held, i32.load(get(ahead), LINE * line)))),
-  )
-  const until = (step: number) => Math.floor(step * lines.length / steps)
-  return Array.from({ length: steps }, (_, step) => lines.slice(until(step), until(step + 1)))
 }
 
 /** The groups of a part that are done at once: two, to be joined, or one. */

@@ -25,12 +25,12 @@ import { distance, fixture } from "../../support/model_layer.ts"
 import { inDirectory } from "../files.ts"
 import { pair, random, writeAdapter } from "./adapters.ts"
 import { textsOf } from "./bank_rows.ts"
+import { SMALL_BERT, VALUE, WIDTH } from "./small_bert.ts"
 
 type Needs = Backend | Plugins | Families | FileSystem.FileSystem | Scope.Scope
 type Plugin = Layer.Layer<never, unknown, Plugins | FileSystem.FileSystem>
 
 const WASM = wasm({ threads: 2 })
-const WIDTH = 16
 
 /** Runs with a backend, all families and these plugins. */
 function on<A>(
@@ -109,17 +109,6 @@ for (const weights of ["f32", "bf16", "groups"] as const) {
   }
 }
 
-const BERT = {
-  model_type: "bert",
-  vocab_size: 300,
-  hidden_size: WIDTH,
-  intermediate_size: 24,
-  num_hidden_layers: 1,
-  num_attention_heads: 2,
-  max_position_embeddings: 32,
-  initializer_range: 0.3,
-}
-const VALUE = "bert.encoder.layer.0.attention.self.value"
 const LABELS = ["no", "yes"]
 const rows = texts(6).rows.map(({ text }) => text)
 
@@ -135,7 +124,7 @@ async function writeClassifier(path: string, use_dora: boolean, seed: number): P
 
 /** A classifier whose Linear modules have biases that are not zero. */
 const classifier = Effect.gen(function* () {
-  const model = yield* initialize(BERT, { task: Task.classification(LABELS), seed: 5 })
+  const model = yield* initialize(SMALL_BERT, { task: Task.classification(LABELS), seed: 5 })
   for (const { slot, name, module, shape } of model.parameters) {
     const [size] = shape
     if (name !== "bias" || module === "classifier") continue

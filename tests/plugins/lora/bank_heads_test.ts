@@ -21,18 +21,8 @@ import { texts, tokenizer } from "../../core/training/support.ts"
 import { distance } from "../../support/model_layer.ts"
 import { inDirectory } from "../files.ts"
 import { pair, random, writeAdapter } from "./adapters.ts"
+import { SMALL_BERT, VALUE, WIDTH } from "./small_bert.ts"
 
-const WIDTH = 16
-const config = {
-  model_type: "bert",
-  vocab_size: 300,
-  hidden_size: WIDTH,
-  intermediate_size: 24,
-  num_hidden_layers: 1,
-  num_attention_heads: 2,
-  max_position_embeddings: 32,
-  initializer_range: 0.3,
-}
 const rows = texts(6).rows.map(({ text }) => text)
 
 type Plugin = Layer.Layer<never, unknown, Plugins | FileSystem.FileSystem>
@@ -45,16 +35,15 @@ function withClassifier<A>(
 ): Promise<A> {
   const base = Layer.mergeAll(wasm({ threads: 1 }), pluginsLayer, familiesLayer, NodeFileSystem.layer)
   const all = Layer.merge(plugins, Bert.layer).pipe(Layer.provideMerge(base))
-  const program = Effect.flatMap(initialize(config, { task: Task.classification(labels), seed: 5 }), use)
+  const program = Effect.flatMap(initialize(SMALL_BERT, { task: Task.classification(labels), seed: 5 }), use)
   return Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(all, { local: true })) as Effect.Effect<A>)
 }
 
 /** Writes an adapter with a head of so many classes. */
 async function writeClassifier(path: string, classes: number, r: number): Promise<void> {
-  const module = "bert.encoder.layer.0.attention.self.value"
   const own = { task_type: "SEQ_CLS", r, lora_alpha: 4, target_modules: ["value"], modules_to_save: ["classifier"] }
   await writeAdapter(path, own, {
-    ...pair(module, WIDTH, r, WIDTH, classes),
+    ...pair(VALUE, WIDTH, r, WIDTH, classes),
     "classifier.weight": random([classes, WIDTH], classes + 2),
     "classifier.bias": random([classes], classes + 3),
   })

@@ -4,6 +4,7 @@
  */
 import { assert, assertEquals } from "@std/assert"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { initialize, withAdapters } from "../../../core/inference/mod.ts"
 import { Task } from "../../../core/tasks/builtin.ts"
 import * as Bert from "../../../plugins/bert/mod.ts"
@@ -15,28 +16,17 @@ import { distance } from "../../support/model_layer.ts"
 import { onWasm } from "../../support/on_wasm.ts"
 import { inDirectory } from "../files.ts"
 import { pair, random, writeAdapter } from "../lora/adapters.ts"
-import * as Layer from "effect/Layer"
+import { SMALL_BERT, VALUE, WIDTH } from "../lora/small_bert.ts"
 
-const WIDTH = 16
-const config = {
-  model_type: "bert",
-  vocab_size: 300,
-  hidden_size: WIDTH,
-  intermediate_size: 24,
-  num_hidden_layers: 1,
-  num_attention_heads: 2,
-  max_position_embeddings: 64,
-  initializer_range: 0.3,
-}
 const options = { tokenizer, maxLength: 24 }
 const data = texts(60)
 const rows = data.rows.map(({ text }) => text)
-const open = initialize(config, { task: Task.classification(data.labels), seed: 5 })
+const open = initialize(SMALL_BERT, { task: Task.classification(data.labels), seed: 5 })
 
 async function writeClassifier(path: string): Promise<void> {
   const own = { task_type: "SEQ_CLS", r: 2, lora_alpha: 8, target_modules: ["value"], modules_to_save: ["classifier"] }
   await writeAdapter(path, own, {
-    ...pair("bert.encoder.layer.0.attention.self.value", WIDTH, 2, WIDTH, 3),
+    ...pair(VALUE, WIDTH, 2, WIDTH, 3),
     "classifier.weight": random([2, WIDTH], 4),
     "classifier.bias": random([2], 5),
   })

@@ -13,13 +13,17 @@ import type * as Server from "../plugins/server/mod.ts"
 
 /** Reads the profiles of flags `name=folder`, by name. */
 export const readProfiles = (flags: ReadonlyArray<string>) =>
-  Effect.map(
-    Effect.forEach(flags, (flag) => {
+  Effect.gen(function* () {
+    const profiles = new Map<string, Monitor.Profile>()
+    for (const flag of flags) {
       const [name, ...folder] = flag.split("=")
-      return Effect.map(Monitor.loadProfile(folder.join("=")), (profile) => [name, profile] as const)
-    }),
-    (all) => new Map(all),
-  )
+      if (profiles.has(name)) {
+        return yield* new DataError({ reason: "BadInput", message: `--monitor: "${name}" has two profiles; give one` })
+      }
+      profiles.set(name, yield* Monitor.loadProfile(folder.join("=")))
+    }
+    return profiles
+  })
 
 /** Watches a classifier and its adapters, each with the profile of its name; gives what is served in its place. */
 export const watch = (served: Server.Served, model: Model.Model, profiles: ReadonlyMap<string, Monitor.Profile>) =>

@@ -141,7 +141,10 @@ const served = (options: Options) =>
       for (const note of loaded.notes) yield* Console.error(`note: ${note}`)
       const spelling = calls === undefined ? {} : { calls: Server.callSpellings[calls] }
       const own = yield* Server.writer(yield* banked(loaded, options), {
-        ...{ name: nameOf(model), rows, positions, queue },
+        name: nameOf(model),
+        rows,
+        positions,
+        queue,
         ...spelling,
       })
       all.push(yield* withAdapters(own, options))

@@ -146,6 +146,7 @@ Deno.test("a classifier is watched, and its monitor has a page", async () => {
         [[...words, "--model", model, "--monitor", `espalier-1m=${directory}/profile`], "give --classifier, too"],
         [[...watching, "--monitor", `other=${directory}/profile`], "the classifier and its adapters are distilbert"],
         [[...watching, "--monitor", `distilbert=${directory}`], "profile.json"],
+        [[...watching, "--monitor", `a=${directory}/profile,a=${directory}/profile`], '"a" has two profiles'],
       ] as const
     ) {
       const { child, errors } = await start(wrong)
